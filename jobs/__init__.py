@@ -1,0 +1,21 @@
+"""Jobs: what a job is, where it rests, how it travels. Both `api` and `worker` stand on this and never on each other.
+
+The way of a job, and the file that each step is in:
+
+1. Submit: `api/submit.py` checks it, `jobs/submission.py` inserts the rows in one transaction. The row is the outbox.
+2. Hint: after the commit, `jobs/queue.py` tells the workers that the job may be ready. A lost hint costs nothing.
+3. Claim: `jobs/lease.py` gives one worker the next attempt and a lease, in one conditional UPDATE.
+4. Stream: `worker/run.py` runs the attempt, `worker/upstream/` reads the completion.
+5. Record: `worker/recorder.py` appends each delta to the tail and publishes it on the channel (`jobs/channel.py`).
+   `worker/heartbeat.py` renews the leases and checkpoints the texts so far.
+6. Finish: tokens are counted (`jobs/tokens.py`), the text is stored behind the fence (`jobs/transitions.py`), and only
+   after the commit `done` is published.
+7. Watch: `api/watch.py` follows the channel and closes every gap from the tail or the row.
+8. Query: `jobs/queries.py` reads rows, never Redis.
+
+What goes wrong on the way is mended by `worker/dispatch.py`, one loop in every worker process: it hints what is due
+(`jobs/due.py`), rescues and expires (`jobs/rescue.py`), and ends batches (`jobs/settle.py`). Who wants failures to run
+again asks `jobs/retry.py`.
+
+SQL is the truth. Redis may be erased at any moment and costs no job and no text.
+"""

@@ -1,0 +1,178 @@
+"""One database behind one object: SQLite (embedded) and PostgreSQL, with the settings that make each of them safe."""
+
+import fcntl
+import os
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, func, select
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+
+AWAY = (DBAPIError, PoolTimeoutError)
+"""What a statement raises when the database is away or refuses it; `is_passing` tells the one from the other."""
+
+
+def is_passing(error: Exception) -> bool:
+    """Whether an error says that the database is away or busy, and not that the statement is wrong."""
+    if isinstance(error, DBAPIError):
+        return error.connection_invalidated or isinstance(error, OperationalError | InterfaceError)
+    return isinstance(error, PoolTimeoutError)
+
+
+def cause_of(error: Exception) -> str:
+    """The database's own words in one line, without the statement."""
+    return " ".join(str(getattr(error, "orig", None) or type(error).__name__).split())
+
+
+def utc_now() -> datetime:
+    """The aware UTC time."""
+    return datetime.now(UTC)
+
+
+class Database:
+    """An engine, the clock that its rows go by, and two ways in: `read` and `write`.
+
+    With SQLite's defaults, 3,242 of 3,480 concurrent updates were lost: a transaction that reads first and then writes
+    fails at once when another wrote in between. So every write transaction takes the write lock at its beginning
+    (`BEGIN IMMEDIATE`), waits for it for up to 30 s, and syncs at its end.
+    """
+
+    def __init__(self, engine: Engine, clock: Callable[[], datetime] = utc_now) -> None:
+        self.engine = engine
+        self._clock = clock
+        self._skew = timedelta()
+        self.is_sqlite = engine.dialect.name == "sqlite"
+        self._writer = engine.execution_options(longhand_write=True)
+        self._turn = _Turn(engine.url.database) if self.is_sqlite else None
+
+    def now(self) -> datetime:
+        """The time that leases go by: that of the database, as `synchronize` last found it."""
+        return self._clock() + self._skew
+
+    def synchronize(self) -> None:
+        """Ask the database for its time. A worker whose own clock is ahead would take every other's jobs for lost."""
+        if self.is_sqlite:
+            return  # one machine, one clock
+        with self.read() as connection:
+            before = self._clock()
+            told: datetime = connection.scalars(select(func.clock_timestamp())).one()
+            after = self._clock()
+        self._skew = told - (before + (after - before) / 2)
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A connection to read with, one snapshot on SQLite."""
+        with self.engine.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """A transaction: committed at the end, rolled back when an exception leaves it."""
+        with self._turn or nullcontext(), self._writer.begin() as connection:
+            yield connection
+
+    def close(self) -> None:
+        """Give up every connection."""
+        self.engine.dispose()
+        if self._turn is not None:
+            self._turn.close()
+
+
+class _Turn:
+    """Whose turn it is to write to a SQLite file.
+
+    SQLite polls for its write lock: of 4 busy processes one got 335 of 400 jobs, and the slowest claim took 1.7 s. The
+    kernel's lock on a file beside the database wakes the one who waits.
+    """
+
+    def __init__(self, path: str | None) -> None:
+        self._threads = threading.Lock()
+        self._path = f"{path}-turn" if path else None
+        self._file: int | None = None
+
+    def __enter__(self) -> None:
+        self._threads.acquire()
+        try:
+            if self._path is not None:
+                if self._file is None:
+                    self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+                fcntl.flock(self._file, fcntl.LOCK_EX)
+        except BaseException:
+            self._threads.release()
+            raise
+
+    def __exit__(self, *_: object) -> None:
+        if self._file is not None:
+            fcntl.flock(self._file, fcntl.LOCK_UN)
+        self._threads.release()
+
+    def close(self) -> None:
+        with self._threads:
+            if self._file is not None:
+                os.close(self._file)
+            self._file = None
+
+
+def open_database(url: str, *, connections: int = 16, clock: Callable[[], datetime] = utc_now) -> Database:
+    """Open the database at a SQLAlchemy URL (`sqlite:///...` or `postgresql+psycopg://...`). Nothing is created in it.
+
+    `connections` bounds the pool; who asks for one more waits for up to 60 s. A stream holds no connection, so this is
+    the number of statements at once, not of jobs.
+    """
+    parsed = make_url(url)
+    if parsed.get_backend_name() == "sqlite":
+        if parsed.database:
+            Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+        engine = create_engine(parsed, pool_size=connections, max_overflow=0, pool_timeout=60, hide_parameters=True)
+        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+    else:
+        engine = create_engine(
+            parsed,
+            pool_size=connections,
+            max_overflow=0,
+            pool_timeout=60,
+            pool_pre_ping=True,
+            hide_parameters=True,  # they are prompts and texts, and an error's message goes to the log
+            # A database that is frozen rather than gone must not hold a thread for ever.
+            connect_args={
+                "connect_timeout": 5,
+                # And a process that is frozen inside a transaction must not hold its rows for ever.
+                "options": "-c statement_timeout=60000 -c lock_timeout=30000"
+                " -c idle_in_transaction_session_timeout=30000"
+                # A generic plan cannot know that a status fits a partial index.
+                " -c plan_cache_mode=force_custom_plan",
+                "keepalives_idle": 10,
+                "keepalives_interval": 5,
+                "keepalives_count": 2,
+                "tcp_user_timeout": 15000,
+            },
+        )
+    return Database(engine, clock)
+
+
+def _prepare_sqlite(connection: Any, _record: Any) -> None:
+    connection.isolation_level = None  # the driver must not begin transactions by itself: `_begin_sqlite` does
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA busy_timeout=30000")
+    cursor.execute("PRAGMA journal_mode=WAL")
+    cursor.execute("PRAGMA synchronous=FULL")
+    cursor.execute("PRAGMA foreign_keys=ON")
+    cursor.close()
+    # SQLite's own knows only ASCII: "ÉTÉ" would not be found as "été".
+    connection.create_function("lower", 1, _lower, deterministic=True)
+
+
+def _lower(value: object) -> object:
+    return value.lower() if isinstance(value, str) else value
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    write = connection.get_execution_options().get("longhand_write", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")

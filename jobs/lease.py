@@ -1,0 +1,149 @@
+"""The lease: a worker's right to run a job. `claim` gives it, `renew` keeps it, and a rescue takes it away.
+
+A lease is held by one attempt of one worker. Every claim takes the next attempt number, and no number is used twice.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from sqlalchemy import ColumnElement, Connection, RowMapping, exists, insert, or_, select, update
+
+from jobs.database import Database
+from jobs.records import Job
+from jobs.status import JobStatus
+from jobs.tables import attempts, jobs, pauses, texts
+from jobs.transitions import MAX_CRASHES, store_texts
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A job that this worker may run now, as the attempt that it was given."""
+
+    job: Job
+    attempt: int
+    text: str
+    """The checkpoint that an interrupted attempt left, for a job that may go on with it; else empty."""
+    text_attempt: int
+    """The attempt that wrote it."""
+
+
+def claim(
+    database: Database, job_id: str, worker: str, lease_seconds: float, *, most_crashes: int = MAX_CRASHES
+) -> Claimed | None:
+    """Take a due job for one attempt; None when somebody else has it or it is not due. Duplicate hints end here.
+
+    A job under which more than `most_crashes` workers have died is left, and may be hinted again at once; one whose
+    model is paused, when the pause is over. A worker
+    claims a job in one thread at a time; so one that it holds already is a claim of its own that was committed but
+    reported an error, and is given again.
+    """
+    now = database.now()
+    paused = exists().where(pauses.c.model == jobs.c.model, pauses.c.until_at > now)
+    take = (
+        update(jobs)
+        .where(
+            jobs.c.id == job_id,
+            jobs.c.status == JobStatus.QUEUED,
+            jobs.c.due_at <= now,
+            jobs.c.cancel_requested_at.is_(None),
+            jobs.c.crashes <= most_crashes,
+            or_(jobs.c.expires_at.is_(None), jobs.c.expires_at > now),
+            ~paused,
+        )
+        .values(
+            status=JobStatus.IN_PROGRESS,
+            attempt=jobs.c.attempt + 1,
+            worker=worker,
+            lease_until=now + timedelta(seconds=lease_seconds),
+            started_at=now,
+            first_delta_at=None,
+            hinted_at=None,
+        )
+        .returning(*jobs.c)
+    )
+    with database.write() as connection:
+        row = connection.execute(take).mappings().one_or_none()
+        if row is not None:
+            goes_on = row["on_interrupt"] == "continue" and row["attempt"] > 1
+            attempt = {"job_id": job_id, "attempt": row["attempt"], "batch_id": row["batch_id"], "worker": worker}
+            begun = {"started_at": now, "continued_bytes": None if goes_on else 0}
+            connection.execute(insert(attempts).values(attempt | begun))
+        else:
+            row = _find_held(connection, job_id, worker)
+            if row is None:
+                _let_hint(connection, job_id, or_(paused, jobs.c.crashes > most_crashes))
+                return None
+        text, text_attempt = _read_left(connection, row)
+    return Claimed(Job.from_row(row), row["attempt"], text, text_attempt)
+
+
+def note_continued(database: Database, job_id: str, attempt: int, continued_bytes: int) -> None:
+    """Say how many bytes of the text before it a running attempt goes on from (0: none), before it tells any."""
+    with database.write() as connection:
+        connection.execute(
+            update(attempts)
+            .where(attempts.c.job_id == job_id, attempts.c.attempt == attempt)
+            .values(continued_bytes=continued_bytes)
+        )
+
+
+def _find_held(connection: Connection, job_id: str, worker: str) -> RowMapping | None:
+    held = select(jobs).where(jobs.c.id == job_id, jobs.c.status == JobStatus.IN_PROGRESS, jobs.c.worker == worker)
+    return connection.execute(held).mappings().one_or_none()
+
+
+def _let_hint(connection: Connection, job_id: str, refused: ColumnElement[bool]) -> None:
+    """Let dispatch hint a queued job again before its hint is taken for lost: the hint has come, and was refused."""
+    left = update(jobs).where(jobs.c.id == job_id, jobs.c.status == JobStatus.QUEUED, refused)
+    connection.execute(left.values(hinted_at=None))
+
+
+def _read_left(connection: Connection, row: RowMapping) -> tuple[str, int]:
+    if row["on_interrupt"] != "continue" or row["attempt"] == 1:
+        return "", 0
+    left = connection.execute(select(texts.c.text, texts.c.attempt).where(texts.c.job_id == row["id"])).one_or_none()
+    return (left.text, left.attempt) if left is not None else ("", 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A running job as the heartbeat sees it; `text` is the text so far if that has grown since the last one."""
+
+    job_id: str
+    attempt: int
+    text: str | None
+
+
+def renew(database: Database, worker: str, running: Sequence[Checkpoint], lease_seconds: float) -> set[str]:
+    """Renew the leases of a worker's running jobs and store their texts so far, in one transaction.
+
+    Returns the ids that this worker still holds; the others were rescued, and their streams must be cut.
+    """
+    until = database.now() + timedelta(seconds=lease_seconds)
+    held = {(item.job_id, item.attempt) for item in running}
+    ids = sorted({item.job_id for item in running})
+    kept: dict[str, int] = {}
+    with database.write() as connection:
+        for start in range(0, len(ids), 500):  # SQLite bounds the number of parameters
+            mine = (
+                select(jobs.c.id, jobs.c.attempt)
+                .where(
+                    jobs.c.id.in_(ids[start : start + 500]),
+                    jobs.c.status == JobStatus.IN_PROGRESS,
+                    jobs.c.worker == worker,
+                )
+                # Locked by id, as everybody does who takes many rows, so that no two can wait for each other.
+                .order_by(jobs.c.id)
+                .with_for_update()
+            )
+            found = {row.id: row.attempt for row in connection.execute(mine) if (row.id, row.attempt) in held}
+            connection.execute(update(jobs).where(jobs.c.id.in_(found)).values(lease_until=until))
+            kept.update(found)
+        grown = [
+            {"job_id": item.job_id, "attempt": item.attempt, "text": item.text}
+            for item in running
+            if item.text is not None and kept.get(item.job_id) == item.attempt
+        ]
+        store_texts(connection, grown)
+    return set(kept)

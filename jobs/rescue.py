@@ -1,0 +1,198 @@
+"""Transitions that no running worker makes for itself: cancel, expire and rescue.
+
+Conditional updates only, so any number of processes may run them at once.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from hashlib import sha256
+
+from sqlalchemy import ColumnElement, Connection, and_, func, select, update
+
+from jobs.database import Database
+from jobs.settle import settle_batch
+from jobs.status import FINAL, AttemptOutcome, BatchStatus, JobStatus
+from jobs.tables import attempts, batches, jobs, texts
+from jobs.transitions import CANCELLED, EXPIRED, MAX_CRASHES, WORKER_LOST, Fault
+
+_LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
+"""Compared with it, "is set" is a range, which SQLite looks up in an index; for IS NOT NULL it would not."""
+
+_EMPTY_SHA256 = sha256(b"").hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """A job whose status was changed from outside its worker."""
+
+    id: str
+    batch_id: str | None
+    attempt: int
+    status: JobStatus
+
+
+def cancel_job(database: Database, job_id: str) -> Moved | None:
+    """Cancel a job: a queued one ends here, a running one is asked to, and its worker ends it within 2 s.
+
+    None: there is no such job, or it has ended; nothing is changed then.
+    """
+    moved = _cancel(database, jobs.c.id == job_id)
+    return moved[0] if moved else None
+
+
+def cancel_batch(database: Database, batch_id: str) -> list[Moved]:
+    """Cancel every job of a batch that has not ended. The batch is `cancelling` until the last of them has."""
+    now = database.now()
+    with database.write() as connection:
+        connection.execute(
+            update(batches)
+            .where(batches.c.id == batch_id, batches.c.status == BatchStatus.IN_PROGRESS)
+            .values(status=BatchStatus.CANCELLING, cancelling_at=now)
+        )
+    moved = _cancel(database, jobs.c.batch_id == batch_id)
+    settle_batch(database, batch_id)
+    return moved
+
+
+def end_waiting(database: Database) -> list[Moved]:
+    """End the queued jobs that must not run any more: past their `expires_at`, or asked to cancel while their attempt
+    was ending for another reason. Running jobs are ended by their workers.
+    """
+    expired = and_(jobs.c.status == JobStatus.QUEUED, jobs.c.expires_at <= database.now())
+    asked = and_(jobs.c.status == JobStatus.QUEUED, jobs.c.cancel_requested_at > _LONG_AGO)
+    with database.read() as connection:  # nearly always there is none, and no write lock is taken
+        for which in (asked, expired):  # apart, because an OR of the two reads every queued row
+            if connection.scalar(select(jobs.c.id).where(which).limit(1)) is not None:
+                break
+        else:
+            return []
+    with database.write() as connection:
+        return [
+            *_end_unstarted(connection, database, asked, JobStatus.CANCELLED, CANCELLED),
+            *_end_unstarted(connection, database, expired, JobStatus.EXPIRED, EXPIRED),
+        ]
+
+
+def rescue_lost(database: Database, limit: int = 500, *, run_out_before: datetime | None = None) -> list[Moved]:
+    """Take the jobs whose lease has run out (before a time, if given) from their workers: queued again, or ended when
+    that cannot help.
+
+    A job that somebody wants cancelled ends as cancelled, one past its time as expired, and one under which
+    `MAX_CRASHES` workers have died as failed (`worker_lost`). The checkpoint is kept.
+    """
+    now = database.now()
+    run_out_before = run_out_before or now
+    with database.write() as connection:
+        lost = connection.execute(
+            select(jobs.c.id, jobs.c.attempt, jobs.c.crashes, jobs.c.cancel_requested_at, jobs.c.expires_at)
+            .where(jobs.c.status == JobStatus.IN_PROGRESS, jobs.c.lease_until < run_out_before)
+            .order_by(jobs.c.id)
+            .limit(limit)
+            # What is locked is being renewed, ended or rescued just now.
+            .with_for_update(skip_locked=True)
+        ).all()
+        moved = []
+        for job_id, attempt, crashes, cancel_requested_at, expires_at in lost:
+            if cancel_requested_at is not None:
+                status, error = JobStatus.CANCELLED, CANCELLED
+            elif expires_at is not None and expires_at <= now:
+                status, error = JobStatus.EXPIRED, EXPIRED
+            elif crashes + 1 >= MAX_CRASHES:
+                status, error = JobStatus.FAILED, WORKER_LOST
+            else:
+                status, error = JobStatus.QUEUED, None
+            one = _rescue_one(connection, database, job_id, attempt, status, error)
+            if one is not None:
+                moved.append(one)
+    return moved
+
+
+def _cancel(database: Database, which: ColumnElement[bool]) -> list[Moved]:
+    now = database.now()
+    unfinished = jobs.c.status.in_([JobStatus.QUEUED, JobStatus.IN_PROGRESS])
+    with database.write() as connection:
+        # Locked first: on PostgreSQL, a job claimed between the two UPDATEs below would be met by neither of them.
+        connection.execute(select(jobs.c.id).where(which, unfinished).order_by(jobs.c.id).with_for_update())
+        connection.execute(
+            update(jobs)
+            .where(which, jobs.c.status == JobStatus.IN_PROGRESS, jobs.c.cancel_requested_at.is_(None))
+            .values(cancel_requested_at=now)
+        )
+        asked = connection.execute(
+            select(jobs.c.id, jobs.c.batch_id, jobs.c.attempt, jobs.c.status).where(
+                which, jobs.c.status == JobStatus.IN_PROGRESS
+            )
+        ).all()
+        ended = _end_unstarted(connection, database, which, JobStatus.CANCELLED, CANCELLED)
+    return [*ended, *(Moved(row.id, row.batch_id, row.attempt, JobStatus(row.status)) for row in asked)]
+
+
+def _end_unstarted(
+    connection: Connection, database: Database, which: ColumnElement[bool], status: JobStatus, error: Fault
+) -> list[Moved]:
+    """End queued jobs; the text that an earlier attempt left stays, with its length and hash."""
+    asked_at = database.now() if status is JobStatus.CANCELLED else None
+    rows = connection.execute(
+        update(jobs)
+        .where(which, jobs.c.status == JobStatus.QUEUED)
+        .values(
+            status=status,
+            finished_at=database.now(),
+            cancel_requested_at=func.coalesce(jobs.c.cancel_requested_at, asked_at),
+            bytes=0,
+            sha256=_EMPTY_SHA256,
+            error_code=error.code,
+            error_message=error.message,
+        )
+        .returning(jobs.c.id, jobs.c.batch_id, jobs.c.attempt)
+    ).all()
+    _measure_left_texts(connection, [row.id for row in rows if row.attempt > 0])
+    return [Moved(row.id, row.batch_id, row.attempt, status) for row in rows]
+
+
+def _rescue_one(
+    connection: Connection, database: Database, job_id: str, attempt: int, status: JobStatus, error: Fault | None
+) -> Moved | None:
+    now = database.now()
+    ended = {"finished_at": now, "bytes": 0, "sha256": _EMPTY_SHA256} if status in FINAL else {"hinted_at": None}
+    row = connection.execute(
+        update(jobs)
+        .where(
+            jobs.c.id == job_id,
+            jobs.c.attempt == attempt,
+            jobs.c.status == JobStatus.IN_PROGRESS,
+            jobs.c.lease_until < now,
+        )
+        .values(
+            status=status,
+            lease_until=None,
+            due_at=now,
+            crashes=jobs.c.crashes + 1,
+            error_code=error.code if error else None,
+            error_message=error.message if error else None,
+            **ended,
+        )
+        .returning(jobs.c.batch_id)
+    ).one_or_none()
+    if row is None:
+        return None
+    connection.execute(
+        update(attempts)
+        .where(attempts.c.job_id == job_id, attempts.c.attempt == attempt)
+        .values(finished_at=now, outcome=AttemptOutcome.LOST, error_code=WORKER_LOST.code)
+    )
+    if status in FINAL:
+        _measure_left_texts(connection, [job_id])
+    return Moved(job_id, row.batch_id, attempt, status)
+
+
+def _measure_left_texts(connection: Connection, job_ids: Sequence[str]) -> None:
+    """Give ended jobs the length and the hash of the checkpoint that they keep."""
+    for job_id in job_ids:
+        text = connection.scalar(select(texts.c.text).where(texts.c.job_id == job_id))
+        if text:
+            encoded = text.encode()
+            connection.execute(
+                update(jobs).where(jobs.c.id == job_id).values(bytes=len(encoded), sha256=sha256(encoded).hexdigest())
+            )

@@ -1,0 +1,91 @@
+"""Retry by hand: what has ended without a completed text runs again, in place.
+
+The job keeps its id and its history, and attempts go on being numbered where they were: no number is used twice, so
+watchers and zombies of the earlier attempts know where they are.
+"""
+
+from collections.abc import Collection
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, select, update
+
+from jobs.database import Database
+from jobs.rescue import Moved
+from jobs.status import BatchStatus, JobStatus
+from jobs.tables import USAGE, batches, jobs
+
+RETRYABLE = frozenset({JobStatus.FAILED, JobStatus.EXPIRED, JobStatus.CANCELLED})
+"""A completed job is never run again: its text has been paid for and may have been read."""
+
+FAILURES = frozenset({JobStatus.FAILED, JobStatus.EXPIRED})
+"""What is retried when nothing else is asked for: who cancelled a job did not want it."""
+
+_RESULT = (
+    "finished_at", "first_delta_at", "finish_reason", "bytes", "sha256", *USAGE, "usage_source", "text_tokens",
+    "text_tokens_source", "upstream_id", "upstream_model", "error_code", "error_message",
+)  # fmt: skip
+
+
+class BatchCancellingError(Exception):
+    """The batch is being cancelled: it must have ended before its jobs can run again."""
+
+
+def retry_batch(database: Database, batch_id: str, statuses: Collection[JobStatus] = FAILURES) -> list[Moved]:
+    """Queue the jobs of a batch that ended in one of these statuses again, and open the batch.
+
+    Counts of failures and crashes begin anew, and so does the completion window. Empty: there is nothing to retry, so a
+    second call changes nothing. Raises `BatchCancellingError`.
+    """
+    return _retry(database, batch_id, jobs.c.batch_id == batch_id, statuses)
+
+
+def retry_job(database: Database, job_id: str, batch_id: str | None) -> Moved | None:
+    """Queue one job again that has failed, expired or been cancelled; None when it has not.
+
+    Its batch, if it has one, is opened. Raises `BatchCancellingError`.
+    """
+    moved = _retry(database, batch_id, jobs.c.id == job_id, RETRYABLE)
+    return moved[0] if moved else None
+
+
+def _retry(
+    database: Database, batch_id: str | None, which: ColumnElement[bool], statuses: Collection[JobStatus]
+) -> list[Moved]:
+    now = database.now()
+    with database.write() as connection:
+        expires_at = None
+        if batch_id is not None:
+            # The batch is locked first, so that nobody ends it between its jobs and itself.
+            batch = connection.execute(select(batches).where(batches.c.id == batch_id).with_for_update()).one_or_none()
+            if batch is None:
+                return []
+            if batch.status == BatchStatus.CANCELLING:
+                raise BatchCancellingError
+            if batch.expires_at is not None:
+                expires_at = now + (batch.expires_at - batch.in_progress_at)
+        values: dict[str, Any] = dict.fromkeys(_RESULT)
+        values |= dict.fromkeys(("failures", "crashes", "rate_limits", "drains"), 0)
+        values |= {"status": JobStatus.QUEUED, "due_at": now, "expires_at": expires_at}
+        values |= dict.fromkeys(("hinted_at", "lease_until", "cancel_requested_at"))
+        # Locked by id, as everybody does who takes many rows.
+        ended = select(jobs.c.id).where(which, jobs.c.status.in_(statuses)).order_by(jobs.c.id).with_for_update()
+        queued = connection.execute(
+            update(jobs)
+            .where(jobs.c.id.in_(ended), jobs.c.status.in_(statuses))
+            .values(values)
+            .returning(jobs.c.id, jobs.c.batch_id, jobs.c.attempt)
+        ).all()
+        if queued and batch_id is not None:
+            _open(connection, batch_id, {"in_progress_at": now, "expires_at": expires_at})
+    return [Moved(row.id, row.batch_id, row.attempt, JobStatus.QUEUED) for row in queued]
+
+
+def _open(connection: Connection, batch_id: str, times: dict[str, Any]) -> None:
+    """Take a batch back to `in_progress`; its counts are counted again until it ends."""
+    ends = ("finalizing_at", "completed_at", "failed_at", "expired_at", "cancelling_at", "cancelled_at")
+    frozen = ("completed", "failed", "usage")
+    connection.execute(
+        update(batches)
+        .where(batches.c.id == batch_id)
+        .values(status=BatchStatus.IN_PROGRESS, **times, **dict.fromkeys(ends + frozen))
+    )

@@ -1,0 +1,99 @@
+"""The end of a batch: when its last job has ended, its status is set and its counts and its cost are frozen."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, exists, func, literal, select, update
+
+from jobs.database import Database
+from jobs.status import FINAL, BatchStatus, JobStatus
+from jobs.tables import USAGE, attempts, batches, jobs
+
+
+def settle_batch(database: Database, batch_id: str) -> bool:
+    """End a batch when every job of it has ended, and freeze its counts. True when this call ended it.
+
+    Called after each job's end, in a transaction of its own: in the same one, the last two jobs to end at the same time
+    would each still see the other running, and the batch would never end.
+    """
+    return bool(_settle(database, batches.c.id == batch_id))
+
+
+def settle_batches(database: Database) -> list[str]:
+    """As `settle_batch`, for every batch: some worker may have died before it could."""
+    return _settle(database, literal(value=True))
+
+
+def _settle(database: Database, which: ColumnElement[bool]) -> list[str]:
+    unfinished = exists().where(
+        jobs.c.batch_id == batches.c.id, jobs.c.status.in_([JobStatus.QUEUED, JobStatus.IN_PROGRESS])
+    )
+    running = batches.c.status.in_([BatchStatus.IN_PROGRESS, BatchStatus.CANCELLING])
+    with database.read() as connection:  # nearly always there is nothing to settle, and no write lock is taken
+        found = select(batches.c.id, batches.c.status, batches.c.in_progress_at).where(which, running, ~unfinished)
+        ready = connection.execute(found).all()
+    settled = []
+    for batch_id, status, in_progress_at in ready:
+        with database.write() as connection:
+            final = _final_values(connection, database, batch_id, BatchStatus(status))
+            unmoved = update(batches).where(
+                batches.c.id == batch_id,
+                batches.c.status == status,
+                # A retry changes it. PostgreSQL waits for that one's commit, but judges `unfinished` as before it.
+                batches.c.in_progress_at == in_progress_at,
+                ~unfinished,
+            )
+            if connection.execute(unmoved.values(final)).rowcount:
+                settled.append(batch_id)
+    return settled
+
+
+def _final_values(connection: Connection, database: Database, batch_id: str, status: BatchStatus) -> dict[str, Any]:
+    now = database.now()
+    counts = count_jobs(connection, [batch_id]).get(batch_id, {})
+    if status is BatchStatus.CANCELLING:
+        final = BatchStatus.CANCELLED
+    elif counts.get(JobStatus.EXPIRED):
+        final = BatchStatus.EXPIRED
+    else:
+        final = BatchStatus.COMPLETED
+    return {
+        "status": final,
+        "finalizing_at": now,
+        f"{final}_at": now,
+        "completed": counts.get(JobStatus.COMPLETED, 0),
+        "failed": count_failed(counts),
+        "usage": sum_usage(connection, batch_id),
+    }
+
+
+def count_failed(counts: Mapping[str, int]) -> int:
+    """How many of the jobs counted by `count_jobs` ended without a completed text."""
+    return sum(counts.get(status, 0) for status in FINAL - {JobStatus.COMPLETED})
+
+
+def count_jobs(connection: Connection, batch_ids: Sequence[str]) -> dict[str, dict[str, int]]:
+    """How many jobs of each batch are in each status."""
+    counts: dict[str, dict[str, int]] = {}
+    rows = connection.execute(
+        select(jobs.c.batch_id, jobs.c.status, func.count())
+        .where(jobs.c.batch_id.in_(batch_ids))
+        .group_by(jobs.c.batch_id, jobs.c.status)
+    )
+    for batch_id, status, count in rows:
+        counts.setdefault(batch_id, {})[status] = count
+    return counts
+
+
+def sum_usage(connection: Connection, batch_id: str) -> dict[str, Any]:
+    """What a batch has cost: the usage of every attempt of its jobs, in the form of OpenAI's Batch object."""
+    sums = [func.coalesce(func.sum(attempts.c[name]), 0) for name in USAGE]
+    row = connection.execute(select(*sums).where(attempts.c.batch_id == batch_id)).one()
+    input_tokens, cached_tokens, output_tokens, reasoning_tokens, total_tokens = (int(value) for value in row)
+    return {
+        "input_tokens": input_tokens,
+        "input_tokens_details": {"cached_tokens": cached_tokens},
+        "output_tokens": output_tokens,
+        "output_tokens_details": {"reasoning_tokens": reasoning_tokens},
+        "total_tokens": total_tokens,
+    }

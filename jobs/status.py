@@ -1,0 +1,64 @@
+"""The statuses of a job and of a batch, and who moves them.
+
+    queued ──claim──> in_progress ──finish──> completed
+      ^  │                │ ├──────fail─────> failed
+      │  │                │ ├──────cancel───> cancelled
+      │  │                │ └──────expire───> expired
+      │  │                │
+      │  └─cancel, expire │ (also straight from queued)
+      └──retry, release, rescue
+
+Each arrow is one guarded UPDATE: claim in `jobs/lease.py`, what a running worker does in `jobs/transitions.py`, what is
+done from outside in `jobs/rescue.py`. An arrow that leaves `in_progress` is fenced by the attempt. One more is made by
+hand: `jobs/retry.py` takes failed, expired or cancelled jobs back to queued. Only completed is for ever.
+"""
+
+from enum import StrEnum
+
+
+class JobStatus(StrEnum):
+    """Where a job is in its life."""
+
+    QUEUED = "queued"
+    """Waiting: new, or for a retry whose `due_at` has not come. Set by submit, retry, release and rescue."""
+    IN_PROGRESS = "in_progress"
+    """A worker holds its lease and streams. Set by claim alone."""
+    COMPLETED = "completed"
+    """The upstream said that it had ended, and the text is stored. Final."""
+    FAILED = "failed"
+    """Not retryable, or out of attempts. The text that came is kept. Final."""
+    CANCELLED = "cancelled"
+    """Somebody asked for it. The text that came is kept. Final."""
+    EXPIRED = "expired"
+    """Its `expires_at` passed before it ended. Final."""
+
+
+FINAL = frozenset({JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED, JobStatus.EXPIRED})
+
+
+class BatchStatus(StrEnum):
+    """The statuses of OpenAI's Batch object. `completed` says that every job has ended, not that each succeeded."""
+
+    VALIDATING = "validating"
+    IN_PROGRESS = "in_progress"
+    FINALIZING = "finalizing"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    EXPIRED = "expired"
+    CANCELLING = "cancelling"
+    CANCELLED = "cancelled"
+
+
+class AttemptOutcome(StrEnum):
+    """How an attempt ended. Only `failed` is charged against `max_attempts`."""
+
+    COMPLETED = "completed"
+    FAILED = "failed"
+    RATE_LIMITED = "rate_limited"
+    """The upstream said 429: the job waits and is not charged."""
+    RELEASED = "released"
+    """The worker drained: the job goes to another worker and is not charged."""
+    LOST = "lost"
+    """The worker stopped renewing its lease: it crashed or was cut off. Counted as a crash."""
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"

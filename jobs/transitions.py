@@ -1,0 +1,198 @@
+"""Every change of a job's status: one guarded UPDATE each, and the one place that makes them.
+
+A transition out of `in_progress` names the attempt it belongs to. The attempt is the fence: a claim takes the next
+number and no number is used twice, so a worker that was thought dead changes no row when it wakes up.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, delete, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from jobs.database import Database
+from jobs.records import Usage
+from jobs.status import AttemptOutcome, JobStatus
+from jobs.tables import attempts, jobs, pauses, texts
+
+MAX_CRASHES = 3
+"""A job under which this many workers have died is poison: it ends as `worker_lost`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Why an attempt did not complete, as the job's row and the API say it."""
+
+    code: str
+    message: str
+
+
+CANCELLED = Fault("cancelled", "the job was cancelled")
+EXPIRED = Fault("expired", "the job had not ended when its completion window closed")
+WORKER_LOST = Fault("worker_lost", "the worker that ran the job died or was cut off each time it was tried")
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What an attempt wrote, at its end."""
+
+    text: str
+    bytes: int
+    sha256: str
+    deltas: int
+    first_delta_at: datetime | None
+    usage: Usage | None = None
+    text_tokens: int | None = None
+    text_tokens_source: str | None = None
+    finish_reason: str | None = None
+    upstream_id: str | None = None
+    upstream_model: str | None = None
+
+
+def finish(database: Database, job_id: str, attempt: int, written: Written) -> bool:
+    """Store the text of a job that has completed. False: the lease was lost, and the text must be thrown away."""
+    return _end(database, job_id, attempt, AttemptOutcome.COMPLETED, JobStatus.COMPLETED, written, None)
+
+
+def fail(database: Database, job_id: str, attempt: int, written: Written, error: Fault) -> bool:
+    """End a job as failed, charge it one failure and keep what was written. False: the lease was lost."""
+    counted = {"failures": jobs.c.failures + 1}
+    return _end(database, job_id, attempt, AttemptOutcome.FAILED, JobStatus.FAILED, written, error, counted)
+
+
+def cancel_running(database: Database, job_id: str, attempt: int, written: Written) -> bool:
+    """End a running job as cancelled and keep what was written. False: the lease was lost."""
+    return _end(database, job_id, attempt, AttemptOutcome.CANCELLED, JobStatus.CANCELLED, written, CANCELLED)
+
+
+def expire_running(database: Database, job_id: str, attempt: int, written: Written) -> bool:
+    """End a running job whose `expires_at` has passed and keep what was written. False: the lease was lost."""
+    return _end(database, job_id, attempt, AttemptOutcome.EXPIRED, JobStatus.EXPIRED, written, EXPIRED)
+
+
+def retry(database: Database, job_id: str, attempt: int, written: Written, error: Fault, due_at: datetime) -> bool:
+    """Queue a job again for `due_at` after a failure, and charge it one. False: the lease was lost."""
+    counted = {"failures": jobs.c.failures + 1}
+    return _requeue(database, job_id, attempt, AttemptOutcome.FAILED, written, error, due_at, counted)
+
+
+def wait_for_limit(
+    database: Database, job_id: str, attempt: int, written: Written, error: Fault, due_at: datetime
+) -> bool:
+    """Queue a job again for `due_at` when the upstream rate-limits; nothing is charged. False: the lease was lost."""
+    counted = {"rate_limits": jobs.c.rate_limits + 1}
+    return _requeue(database, job_id, attempt, AttemptOutcome.RATE_LIMITED, written, error, due_at, counted)
+
+
+def release(database: Database, job_id: str, attempt: int, written: Written) -> bool:
+    """Give a running job back because this worker drains; nothing is charged. False: the lease was lost."""
+    counted = {"drains": jobs.c.drains + 1}
+    now = database.now()
+    return _requeue(database, job_id, attempt, AttemptOutcome.RELEASED, written, None, now, counted)
+
+
+def pause(database: Database, model: str, until_at: datetime) -> None:
+    """Let no worker claim a job of this model before `until_at`; a later time that is set already stands."""
+    dialect = sqlite if database.is_sqlite else postgresql
+    row = dialect.insert(pauses).values(model=model, until_at=until_at)
+    later = row.on_conflict_do_update(
+        index_elements=[pauses.c.model], set_={"until_at": until_at}, where=pauses.c.until_at < until_at
+    )
+    with database.write() as connection:
+        connection.execute(delete(pauses).where(pauses.c.until_at < database.now()))
+        connection.execute(later)
+
+
+def _end(
+    database: Database,
+    job_id: str,
+    attempt: int,
+    outcome: AttemptOutcome,
+    status: JobStatus,
+    written: Written,
+    error: Fault | None,
+    counted: dict[str, Any] | None = None,
+) -> bool:
+    usage = written.usage.as_columns() if written.usage else {}
+    changes = {
+        "status": status,
+        "finished_at": database.now(),
+        "first_delta_at": written.first_delta_at,
+        "finish_reason": written.finish_reason,
+        "bytes": written.bytes,
+        "sha256": written.sha256,
+        "text_tokens": written.text_tokens,
+        "text_tokens_source": written.text_tokens_source,
+        "upstream_id": written.upstream_id,
+        "upstream_model": written.upstream_model,
+        **usage,
+        **(counted or {}),
+    }
+    return _leave(database, job_id, attempt, outcome, written, error, changes)
+
+
+def _requeue(
+    database: Database,
+    job_id: str,
+    attempt: int,
+    outcome: AttemptOutcome,
+    written: Written,
+    error: Fault | None,
+    due_at: datetime,
+    counted: dict[str, Any],
+) -> bool:
+    changes = {"status": JobStatus.QUEUED, "due_at": due_at, "hinted_at": None, **counted}
+    return _leave(database, job_id, attempt, outcome, written, error, changes)
+
+
+def _leave(
+    database: Database,
+    job_id: str,
+    attempt: int,
+    outcome: AttemptOutcome,
+    written: Written,
+    error: Fault | None,
+    changes: dict[str, Any],
+) -> bool:
+    """Take a job out of `in_progress`: the job, its attempt and its text, in one transaction behind the fence."""
+    why = {"error_code": error.code if error else None, "error_message": error.message if error else None}
+    usage = written.usage.as_columns() if written.usage else {}
+    with database.write() as connection:
+        left = connection.execute(
+            update(jobs)
+            .where(jobs.c.id == job_id, jobs.c.attempt == attempt, jobs.c.status == JobStatus.IN_PROGRESS)
+            .values(lease_until=None, **changes, **why)
+        )
+        if left.rowcount == 0:
+            # A commit that was carried out but reported an error is tried again by its caller: its own outcome is
+            # there then. A rescued attempt has the outcome `lost`, which no worker writes for itself.
+            own = select(attempts.c.outcome).where(attempts.c.job_id == job_id, attempts.c.attempt == attempt)
+            return connection.scalar(own) == outcome
+        connection.execute(
+            update(attempts)
+            .where(attempts.c.job_id == job_id, attempts.c.attempt == attempt)
+            .values(
+                finished_at=database.now(),
+                outcome=outcome,
+                first_delta_at=written.first_delta_at,
+                deltas=written.deltas,
+                bytes=written.bytes,
+                **usage,
+                **why,
+            )
+        )
+        store_texts(connection, [{"job_id": job_id, "attempt": attempt, "text": written.text}])
+    return True
+
+
+def store_texts(connection: Connection, rows: list[dict[str, Any]]) -> None:
+    """Store texts so far, or final ones: one a job, whichever attempt wrote it."""
+    if not rows:
+        return
+    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
+    row = dialect.insert(texts)
+    stored = row.on_conflict_do_update(
+        index_elements=[texts.c.job_id], set_={"attempt": row.excluded.attempt, "text": row.excluded.text}
+    )
+    connection.execute(stored, rows)

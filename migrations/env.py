@@ -1,0 +1,30 @@
+"""Alembic's entry: run by `migrate()` with a URL, or by the `alembic` command with the one of the settings."""
+
+from alembic import context
+from sqlalchemy import text
+
+from jobs.database import open_database
+from jobs.settings import load_settings
+from jobs.tables import metadata
+
+# Any number that nothing else in this database locks.
+ADVISORY_LOCK = 0x6C6F6E67
+
+
+def run(url: str) -> None:
+    database = open_database(url, connections=1)
+    try:
+        with database.write() as connection:
+            if not database.is_sqlite:
+                # An index on a large table takes longer than any statement of the product may.
+                connection.execute(text("SET LOCAL statement_timeout = 0"))
+                connection.execute(text("SET LOCAL lock_timeout = 0"))
+                connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": ADVISORY_LOCK})
+            # The transaction is ours: a migration is carried out whole or not at all, and two processes take turns.
+            context.configure(connection=connection, target_metadata=metadata, render_as_batch=database.is_sqlite)
+            context.run_migrations()
+    finally:
+        database.close()
+
+
+run(context.config.attributes.get("url") or load_settings().database)
