@@ -1,0 +1,12 @@
+"""`python -m worker`: one worker process with the settings of the environment."""
+
+import sys
+
+from jobs.settings import SettingsError, load_settings
+from worker.main import run_worker
+
+if __name__ == "__main__":
+    try:
+        run_worker(load_settings())
+    except SettingsError as error:
+        sys.exit(str(error))

@@ -1,0 +1,128 @@
+"""Dispatch and rescue: one loop in every worker process, and no leader.
+
+It hints what is due and not hinted, requeues what a dead worker held, expires what is past its time, and settles
+batches. Every update is conditional, so any number of these loops may run, and any one process may die.
+"""
+
+import threading
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from logging import getLogger
+from time import monotonic
+
+from jobs import rescue
+from jobs.channel import encode_batch, encode_done, encode_job, encode_queued
+from jobs.database import AWAY, Database, cause_of
+from jobs.due import take_due
+from jobs.queries import read_job
+from jobs.rescue import Moved
+from jobs.settings import Settings
+from jobs.settle import settle_batches
+from jobs.status import FINAL
+from worker.running import RunningAttempts
+
+log = getLogger(__name__)
+
+HINT_CHECK_SECONDS = 1.0
+SHORTEST_ROUND_SECONDS = 0.05
+"""Ended jobs wake the loop; so many at a time share one round."""
+
+
+class Dispatch:
+    """Start it after the parts are made; it ends with `stop`.
+
+    `send_hints` sends hints to the queue; `say` publishes a message on the channel of a job.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        running: RunningAttempts,
+        settings: Settings,
+        send_hints: Callable[[Iterable[str]], None],
+        say: Callable[[str, bytes], None],
+    ) -> None:
+        self._database = database
+        self._running = running
+        self._settings = settings
+        self._send_hints = send_hints
+        self._say = say
+        self._ended = threading.Event()
+        self._woken = threading.Event()
+        # Leases that ran out while the database was away, or before this process began, may be renewed in a moment.
+        self._rescue_at = monotonic() + settings.heartbeat_seconds
+        self._looked_at: datetime | None = None
+        self._thread = threading.Thread(target=self._loop, name="dispatch", daemon=True)
+
+    def start(self) -> None:
+        """Begin to dispatch."""
+        self._thread.start()
+
+    def wake(self) -> None:
+        """A stream is free: look for what is due now rather than at the next turn."""
+        self._woken.set()
+
+    def stop(self) -> None:
+        """End after the round that may be under way."""
+        self._ended.set()
+        self._woken.set()
+        self._thread.join(timeout=5)
+
+    def _loop(self) -> None:
+        while not self._ended.wait(SHORTEST_ROUND_SECONDS):
+            began = monotonic()
+            hung = False
+            try:
+                self._round()
+            except AWAY as error:
+                log.warning("dispatch failed, trying again: %s", cause_of(error))
+                hung = True
+            except Exception:
+                log.exception("dispatch failed, trying again")
+            if hung or monotonic() - began > self._settings.heartbeat_seconds:
+                # While the database was away nobody could renew: their owners get one lease's time to do it first.
+                self._rescue_at = monotonic() + self._settings.lease_seconds
+            self._woken.wait(HINT_CHECK_SECONDS)
+            self._woken.clear()
+
+    def _round(self) -> None:
+        if self._running.draining:
+            return
+        if monotonic() >= self._rescue_at:
+            self._rescue_at = monotonic() + self._settings.heartbeat_seconds
+            self._rescue()
+        room = self._settings.streams - len(self._running)
+        if room <= 0:
+            return
+        most_crashes = self._running.most_crashes()
+        due = take_due(self._database, room, self._settings.hint_seconds, most_crashes=most_crashes)
+        if due:
+            log.debug("hint %d jobs", len(due))
+            self._send_hints(due)
+
+    def _rescue(self) -> None:
+        # The heartbeat of a process without streams asks nobody for the time, and its clock may be ahead.
+        self._database.synchronize()
+        # Only what had run out at the last look already: while the database hung nobody could renew, and when it goes
+        # on again the owners get a heartbeat's time to do it first.
+        last, self._looked_at = self._looked_at, self._database.now()
+        lost = rescue.rescue_lost(self._database, run_out_before=last) if last is not None else []
+        for moved in lost:
+            log.warning("rescue, now %s", moved.status, extra={"job_id": moved.id, "attempt": moved.attempt})
+            self._tell(moved)
+        for moved in rescue.end_waiting(self._database):
+            log.info("end, now %s", moved.status, extra={"job_id": moved.id, "attempt": moved.attempt})
+            self._tell(moved)
+        for batch_id in settle_batches(self._database):
+            log.info("settle", extra={"batch_id": batch_id})
+            self._say(batch_id, encode_batch())
+
+    def _tell(self, moved: Moved) -> None:
+        if moved.status not in FINAL:
+            self._say(moved.id, encode_queued(moved.attempt))
+        else:
+            job = read_job(self._database, moved.id)
+            if job is not None:
+                self._say(moved.id, encode_done(job.attempt, job.status, job.bytes or 0, job.sha256 or ""))
+        if moved.batch_id is not None:
+            self._say(moved.batch_id, encode_job(moved.id, moved.attempt, moved.status))

@@ -1,0 +1,92 @@
+"""The heartbeat: one thread in a worker process: it keeps the leases, stores the texts so far, hears of cancels."""
+
+import threading
+from collections.abc import Sequence
+from dataclasses import replace
+from logging import getLogger
+from time import monotonic
+
+from sqlalchemy import or_, select
+
+from jobs.database import AWAY, Database, cause_of, is_passing
+from jobs.lease import renew
+from jobs.settings import Settings
+from jobs.status import JobStatus
+from jobs.tables import jobs
+from worker.running import Running, RunningAttempts, StopReason
+
+log = getLogger(__name__)
+
+STOP_CHECK_SECONDS = 1.0
+"""How often the rows are asked whether a running job is to stop. A cancel must reach the upstream within 2 s, and this
+way it needs nothing but the database."""
+
+
+class Heartbeat:
+    """Start it after the parts are made; it ends with `stop`."""
+
+    def __init__(self, database: Database, running: RunningAttempts, worker: str, settings: Settings) -> None:
+        self._database = database
+        self._running = running
+        self._worker = worker
+        self._settings = settings
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._beat_forever, name="heartbeat", daemon=True)
+
+    def start(self) -> None:
+        """Begin to beat."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End after the beat that may be under way."""
+        self._ended.set()
+        self._thread.join(timeout=5)
+
+    def _beat_forever(self) -> None:
+        beat_at = monotonic() + self._settings.heartbeat_seconds
+        while not self._ended.wait(STOP_CHECK_SECONDS):
+            held = self._running.all()
+            if not held:
+                continue
+            try:
+                self._stop_unwanted()
+                if monotonic() >= beat_at:
+                    self._beat(held)
+                    beat_at = monotonic() + self._settings.heartbeat_seconds
+            except AWAY as error:
+                # The streams go on: when the database is back, their leases are renewed if nobody has rescued them.
+                log.warning("heartbeat failed, trying again: %s", cause_of(error))
+            except Exception:  # without this thread every lease of the process would run out
+                log.exception("heartbeat failed, trying again")
+
+    def _beat(self, held: Sequence[Running]) -> None:
+        """Renew every lease and store the texts that have grown; cut the streams whose lease was lost."""
+        self._database.synchronize()
+        checkpoints = [one.checkpoint() for one in held]
+        try:
+            kept = renew(self._database, self._worker, checkpoints, self._settings.lease_seconds)
+        except AWAY as error:
+            if is_passing(error):
+                raise
+            # One text that the database refuses must not cost every job of the process its lease.
+            log.exception("checkpoint refused, renewing without texts")
+            checkpoints = [replace(checkpoint, text=None) for checkpoint in checkpoints]
+            kept = renew(self._database, self._worker, checkpoints, self._settings.lease_seconds)
+        for one, checkpoint in zip(held, checkpoints, strict=True):
+            if one.job.id not in kept:
+                one.stop(StopReason.LOST)
+            elif checkpoint.text is not None:
+                one.note_stored(checkpoint.text)
+
+    def _stop_unwanted(self) -> None:
+        """Cut the streams of jobs that somebody cancelled or whose time is over."""
+        now = self._database.now()
+        unwanted = select(jobs.c.id, jobs.c.cancel_requested_at).where(
+            jobs.c.worker == self._worker,
+            jobs.c.status == JobStatus.IN_PROGRESS,
+            or_(jobs.c.cancel_requested_at.is_not(None), jobs.c.expires_at <= now),
+        )
+        with self._database.read() as connection:
+            rows = connection.execute(unwanted).all()
+        for job_id, cancel_requested_at in rows:
+            self._running.stop(job_id, StopReason.EXPIRE if cancel_requested_at is None else StopReason.CANCEL)

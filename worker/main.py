@@ -1,0 +1,146 @@
+"""The composition root of a worker process: everything is made here, once, and passed on."""
+
+import logging
+import os
+import socket
+import threading
+import warnings
+
+from celery import Celery, signals
+from celery.platforms import SecurityWarning
+
+from jobs.database import open_database
+from jobs.ids import new_id
+from jobs.logs import start_logging
+from jobs.queue import QUEUE, RUN_TASK, Hinter, make_celery
+from jobs.settings import Settings
+from jobs.tokens import Tokenizers
+from worker.dispatch import Dispatch
+from worker.event_loop import EventLoop
+from worker.heartbeat import Heartbeat
+from worker.recorder import Recorder
+from worker.run import Runner
+from worker.running import RunningAttempts
+from worker.upstream import Clocks, Upstream
+
+log = logging.getLogger(__name__)
+
+
+def run_worker(settings: Settings) -> None:
+    """Run one worker process until SIGTERM or SIGINT; then drain and return.
+
+    Raises `SettingsError` when the Redis or the upstream is not set.
+    """
+    start_logging("worker")
+    redis_url = settings.require_redis_url()
+    settings.require_upstream_url()
+    worker = f"{socket.gethostname()}:{os.getpid()}:{new_id('w')[-8:]}"
+    database = open_database(settings.database)
+    running = RunningAttempts()
+    loop = EventLoop()
+    recorder = loop.run(_open_recorder(redis_url, settings))
+    upstream = loop.run(_open_upstream(settings))
+    app = make_celery(redis_url)
+
+    hinter = Hinter(app)
+
+    def say(job_id: str, message: bytes) -> None:
+        loop.call(recorder.say, job_id, message)
+
+    # Apart from the pool that hundreds of ending jobs may wait for. With SQLite there is one writer at a time anyway,
+    # and the turns are kept inside one `Database`.
+    keeper = database if database.is_sqlite else open_database(settings.database, connections=2)
+    dispatch = Dispatch(keeper, running, settings, hinter.hint, say)
+    heartbeat = Heartbeat(keeper, running, worker, settings)
+    runner = Runner(
+        database=database,
+        loop=loop,
+        upstream=upstream,
+        recorder=recorder,
+        tokenizers=Tokenizers(settings.tokenizers),
+        running=running,
+        worker=worker,
+        settings=settings,
+    )
+
+    @app.task(name=RUN_TASK)  # type: ignore[untyped-decorator]  # Celery has no types
+    def run(job_id: str) -> None:
+        # A refused hint frees no stream. Woken by it, dispatch would hint the same job again at once, and so on.
+        if runner.run(job_id):
+            dispatch.wake()
+
+    @signals.setup_logging.connect(weak=False)  # type: ignore[untyped-decorator]  # as above
+    def leave_logging_alone(**_: object) -> None:
+        """Celery configures the root logger unless somebody listens here."""
+
+    @signals.worker_shutting_down.connect(weak=False)  # type: ignore[untyped-decorator]  # as above
+    def drain(**_: object) -> None:
+        log.info("drain: %d streams", len(running))
+        running.drain()
+        _end_after_grace(settings.grace_seconds)
+
+    heartbeat.start()
+    dispatch.start()
+    log.info("worker %s takes up to %d streams", worker, settings.streams)
+    try:
+        _consume(app, worker, settings.streams)
+    finally:
+        dispatch.stop()
+        heartbeat.stop()
+        hinter.close()
+        loop.run(recorder.aclose())
+        loop.run(upstream.aclose())
+        loop.close()
+        keeper.close()
+        database.close()
+        log.info("worker %s has ended", worker)
+
+
+def _consume(app: Celery, worker: str, streams: int) -> None:
+    """Take hints until a signal ends the process."""
+    # Celery warns of root at length; in a container of its own that is for the operator to decide.
+    warnings.simplefilter("ignore", SecurityWarning)
+    consumer = app.Worker(
+        pool="threads",
+        concurrency=streams,
+        hostname=f"longhand@{worker}",
+        queues=QUEUE,
+        quiet=True,
+        # Each of these keeps a chatter between workers going that nothing here needs.
+        without_gossip=True,
+        without_mingle=True,
+        without_heartbeat=True,
+    )
+    try:
+        consumer.start()
+    except SystemExit:
+        log.debug("celery has ended")
+
+
+async def _open_recorder(redis_url: str, settings: Settings) -> Recorder:
+    return Recorder(redis_url, settings.tail_seconds, settings.streams)
+
+
+async def _open_upstream(settings: Settings) -> Upstream:
+    key = settings.upstream_api_key
+    return Upstream(
+        settings.require_upstream_url(),
+        key.get_secret_value() if key else None,
+        Clocks(settings.first_delta_seconds, settings.between_deltas_seconds, settings.total_seconds),
+        settings.streams,
+        ask_for_usage=settings.upstream_usage,
+        max_text_bytes=settings.max_text_bytes,
+    )
+
+
+def _end_after_grace(grace_seconds: float) -> None:
+    """End the process when its drain has not, for instance because the database is away: the lease covers the rest."""
+
+    def end() -> None:
+        log.error("drain took longer than %s s, ending now; the leases will be rescued", grace_seconds)
+        logging.shutdown()
+        os._exit(1)
+
+    timer = threading.Timer(grace_seconds, end)
+    timer.daemon = True
+    timer.start()

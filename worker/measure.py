@@ -1,0 +1,61 @@
+"""What an attempt has written: its length, its hash, and its tokens, counted after the stream."""
+
+from hashlib import sha256
+from typing import Any
+
+from jobs.records import Usage
+from jobs.tokens import TokenCount, Tokenizers
+from jobs.transitions import Written
+from worker.running import Running, StopReason
+from worker.upstream.ending import Ending
+from worker.upstream.errors import UpstreamError
+
+Outcome = Ending | UpstreamError | StopReason
+"""How a stream ended: whole, with an error, or cut by this process."""
+
+NOTHING_WRITTEN = Written(text="", bytes=0, sha256=sha256(b"").hexdigest(), deltas=0, first_delta_at=None)
+
+
+def measure(running: Running, outcome: Outcome, tokenizers: Tokenizers) -> Written:
+    """The text of an attempt that is over, with all that is stored beside it."""
+    recording = running.recording
+    encoded = bytes(recording.text) if recording else b""
+    text = encoded.decode()
+    ending = outcome.ending if isinstance(outcome, UpstreamError) else outcome
+    ending = ending if isinstance(ending, Ending) else None
+    counted = tokenizers.count_text(running.job.model, text)
+    return Written(
+        text=text,
+        bytes=len(encoded),
+        sha256=sha256(encoded).hexdigest(),
+        deltas=recording.deltas if recording else 0,
+        first_delta_at=recording.first_delta_at if recording else None,
+        usage=_usage(running, ending, counted, tokenizers),
+        text_tokens=counted.tokens,
+        text_tokens_source=counted.source,
+        finish_reason=ending.finish_reason if ending else None,
+        upstream_id=ending.upstream_id if ending else None,
+        upstream_model=ending.upstream_model if ending else None,
+    )
+
+
+def _usage(running: Running, ending: Ending | None, counted: TokenCount, tokenizers: Tokenizers) -> Usage | None:
+    """The upstream's own count when it sent one, else ours. None when nothing came: what it cost is unknown."""
+    if ending is not None and ending.usage is not None:
+        told = ending.usage
+        return Usage(
+            told.input_tokens,
+            told.cached_tokens,
+            told.output_tokens,
+            told.reasoning_tokens,
+            told.total_tokens,
+            source="upstream",
+        )
+    if running.recording is None or not running.recording.deltas:
+        return None
+    messages: Any = (running.job.request or {}).get("messages", [])
+    prompt = tokenizers.count_messages(running.job.model, messages)
+    sure = counted.source == prompt.source == "tokenizer"
+    # A text that goes on was paid for when it was first written; now it is part of the prompt.
+    asked, written = prompt.tokens + running.text_tokens, max(0, counted.tokens - running.text_tokens)
+    return Usage(asked, None, written, None, asked + written, source="tokenizer" if sure else "estimate")

@@ -1,0 +1,149 @@
+"""The attempts that run in this process: what the heartbeat renews, what a cancel finds, what a drain gives back."""
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+
+from jobs.lease import Checkpoint, Claimed
+from jobs.records import Job
+from jobs.transitions import MAX_CRASHES
+from worker.recorder import Recording
+
+CRASH_ROOM = {2: 1}
+"""How many jobs that were there at so many crashes one process runs at once. After a first crash all of them: it mostly
+was the process's end and not a job's doing, and they are to run again within seconds."""
+
+
+class StopReason(StrEnum):
+    """Why a stream was cut by this process, rather than by the upstream."""
+
+    CANCEL = "cancel"
+    EXPIRE = "expire"
+    DRAIN = "drain"
+    LOST = "lost"
+    """The lease is gone: another worker has the job, and nothing of this attempt may be stored."""
+
+
+class Running:
+    """One attempt that this process runs."""
+
+    def __init__(self, claimed: Claimed) -> None:
+        self.job: Job = claimed.job
+        self.attempt = claimed.attempt
+        self.text = claimed.text
+        self.text_tokens = 0
+        self.recording: Recording | None = None
+        self.stop_reason: StopReason | None = None
+        self._checkpointed = 0
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._task: asyncio.Task[object] | None = None
+
+    def attach(self, recording: Recording) -> None:
+        """Called on the event loop, in the stream's own task, when the stream begins."""
+        self.recording = recording
+        self._loop = asyncio.get_running_loop()
+        self._task = asyncio.current_task()
+        if self.stop_reason is not None and self._task is not None:
+            self._task.cancel()  # stopped between the claim and now
+
+    def stop(self, reason: StopReason) -> None:
+        """Cut the stream, from any thread. The first reason stands; after the stream's end it means nothing."""
+        if self.stop_reason is None:
+            self.stop_reason = reason
+            if self._loop is not None and self._task is not None:
+                self._loop.call_soon_threadsafe(self._task.cancel)
+
+    def checkpoint(self) -> Checkpoint:
+        """The text so far, when it has grown since the last one that was stored."""
+        text = bytes(self.recording.text) if self.recording is not None else b""
+        if len(text) == self._checkpointed:
+            return Checkpoint(self.job.id, self.attempt, None)
+        return Checkpoint(self.job.id, self.attempt, text.decode())
+
+    def note_stored(self, text: str) -> None:
+        """A checkpoint was committed with this text."""
+        self._checkpointed = len(text.encode())
+
+
+class RunningAttempts:
+    """All of them, by job id. Used by many threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._reserved: set[str] = set()
+        self._running: dict[str, Running] = {}
+        self._draining = False
+
+    @contextmanager
+    def reserve(self, job_id: str) -> Iterator[bool]:
+        """Keep other threads of this process from the same job; False: one has it already, or the process drains."""
+        with self._lock:
+            free = job_id not in self._reserved and not self._draining
+            if free:
+                self._reserved.add(job_id)
+        try:
+            yield free
+        finally:
+            if free:
+                with self._lock:
+                    self._reserved.discard(job_id)
+
+    def most_crashes(self) -> int:
+        """How many crashes a job may have behind it to be run here now.
+
+        When a process dies, all its jobs are suspects. The more often one was there, the fewer others it is run with,
+        so that a poison job is found without its neighbours ending as `worker_lost` beside it.
+        """
+        with self._lock:
+            allowed = [crashes for crashes, room in CRASH_ROOM.items() if self._count(crashes) >= room]
+        return min(allowed) - 1 if allowed else MAX_CRASHES
+
+    @contextmanager
+    def run(self, claimed: Claimed) -> Iterator[Running]:
+        """Hold an attempt here while it runs."""
+        running = Running(claimed)
+        crashes = claimed.job.crashes
+        with self._lock:
+            self._running[running.job.id] = running
+            crowded = crashes in CRASH_ROOM and self._count(crashes) > CRASH_ROOM[crashes]
+            draining = self._draining
+        if draining or crowded:
+            running.stop(StopReason.DRAIN)
+        try:
+            yield running
+        finally:
+            with self._lock:
+                del self._running[running.job.id]
+
+    def _count(self, crashes: int) -> int:
+        return sum(running.job.crashes == crashes for running in self._running.values())
+
+    def __len__(self) -> int:
+        return len(self._running)
+
+    def all(self) -> list[Running]:
+        """Those that run now."""
+        with self._lock:
+            return list(self._running.values())
+
+    def stop(self, job_id: str, reason: StopReason) -> None:
+        """Cut the stream of a job, if it runs here."""
+        with self._lock:
+            running = self._running.get(job_id)
+        if running is not None:
+            running.stop(reason)
+
+    @property
+    def draining(self) -> bool:
+        """Whether this process is ending and takes no more jobs."""
+        return self._draining
+
+    def drain(self) -> None:
+        """Take no more jobs, and cut every stream that runs; each is checkpointed and released by its own thread."""
+        with self._lock:
+            self._draining = True
+            running = list(self._running.values())
+        for one in running:
+            one.stop(StopReason.DRAIN)

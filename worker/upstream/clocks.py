@@ -1,0 +1,103 @@
+"""The three clocks of a stream, kept by one timer."""
+
+import asyncio
+from dataclasses import dataclass
+
+from worker.upstream.errors import ClockRanOut, NoFirstDelta, Stalled, TookTooLong
+
+AFTER_FINISH_SECONDS = 5.0
+"""After its finish_reason an upstream may send usage and [DONE], but nobody waits long for them."""
+
+
+@dataclass(frozen=True)
+class Clocks:
+    """How long an upstream may take, in seconds: to write the first delta, between two deltas, and in all."""
+
+    first_delta_seconds: float = 120
+    between_deltas_seconds: float = 60
+    total_seconds: float = 3600
+
+
+class Watchdog:
+    """Cancels the task that reads a stream when one of the clocks has run out.
+
+    A timer per delta would cost more than the delta. So a delta only notes the time, and the one timer, when it comes,
+    sets itself anew for as long as there was progress. Comments and empty deltas note nothing: they do not count.
+    """
+
+    def __init__(self, clocks: Clocks, task: asyncio.Task[object]) -> None:
+        self._clocks = clocks
+        self._task = task
+        self._cancelling = task.cancelling()
+        self._loop = task.get_loop()
+        self._started = self._loop.time()
+        self._last_delta: float | None = None
+        self._finished = False
+        self._ran_out: type[ClockRanOut] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._set_timer()
+
+    def note_delta(self) -> None:
+        """The upstream wrote something."""
+        is_first = self._last_delta is None
+        self._last_delta = self._loop.time()
+        if is_first:
+            self._set_timer()
+
+    def note_finish(self) -> None:
+        """The text is whole: from now on the end of a clock is no error."""
+        if not self._finished:
+            self._finished = True
+            self.note_delta()
+            self._set_timer()
+
+    def stop(self) -> None:
+        """No clock runs any more."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def caused(self) -> bool:
+        """Whether the `CancelledError` just caught is the watchdog's own; if so, it is taken back from the task.
+
+        False when somebody cancelled the task, even if a clock ran out at the same moment: a cancel must win.
+        """
+        return self._ran_out is not None and self._task.uncancel() <= self._cancelling
+
+    def error(self) -> ClockRanOut | None:
+        """The error of the clock that ran out; None when the text was whole by then."""
+        if self._ran_out is None or self._finished:
+            return None
+        if self._ran_out is NoFirstDelta:
+            seconds, what = self._clocks.first_delta_seconds, "wrote nothing within {}"
+        elif self._ran_out is Stalled:
+            seconds, what = self._clocks.between_deltas_seconds, "wrote nothing more for {}"
+        else:
+            seconds, what = self._clocks.total_seconds, "was still writing after {}"
+        name = {NoFirstDelta: "FIRST_DELTA", Stalled: "BETWEEN_DELTAS"}.get(self._ran_out, "TOTAL")
+        sentence = what.format(f"{seconds:g} seconds")
+        return self._ran_out(f"The upstream {sentence}; LONGHAND_{name}_SECONDS sets how long it may.")
+
+    def _deadline(self) -> tuple[float, type[ClockRanOut]]:
+        error: type[ClockRanOut] = Stalled
+        if self._last_delta is None:
+            error, deadline = NoFirstDelta, self._started + self._clocks.first_delta_seconds
+        elif self._finished:
+            deadline = self._last_delta + AFTER_FINISH_SECONDS
+        else:
+            deadline = self._last_delta + self._clocks.between_deltas_seconds
+        end = self._started + self._clocks.total_seconds
+        return (deadline, error) if deadline < end else (end, TookTooLong)
+
+    def _set_timer(self) -> None:
+        self.stop()
+        self._timer = self._loop.call_at(self._deadline()[0], self._look)
+
+    def _look(self) -> None:
+        deadline, error = self._deadline()
+        if self._loop.time() < deadline:
+            self._set_timer()
+            return
+        self._timer = None
+        self._ran_out = error
+        self._task.cancel()

@@ -1,0 +1,255 @@
+"""What can go wrong between a worker and its upstream, and what it means for the job.
+
+    UpstreamError
+      + Unreachable               no connection, so nothing was asked and nothing is owed
+        - NameNotFound
+        - ConnectFailed
+        - ConnectTimedOut
+        - TLSFailed
+      + CutMidStream              the connection broke before the answer was whole
+      + EndedWithoutEnd           the body ended cleanly, with neither finish_reason nor [DONE]
+      + ClockRanOut
+        - NoFirstDelta
+        - Stalled
+        - TookTooLong             not retryable
+      + RateLimited               charges no attempt
+      + ServerError               5xx, 408, 409, 425
+      + Rejected                  any other status: not retryable
+        - Unauthorized            401, 403
+        - QuotaSpent              402, or a 429 that no waiting cures
+      + ErrorInStream             an error object inside a 200
+        - RejectedInStream        not retryable
+      + NotAStream                a 200 whose body is not an event stream: HTML, JSON, anything
+      + MalformedChunk            an event that is no chat.completion.chunk
+      + EmptyCompletion           the end, and no text
+      + Oversized                 not retryable
+        - LineTooLong
+        - TextTooLong
+      + NotText                   content that is not text: not retryable
+        - Refusal
+        - ToolCalls
+
+Callers catch `UpstreamError` and read its attributes; the branches are for the eye and for tests.
+"""
+
+# ruff: noqa: N818 - the names say what happened; that they are errors is what the tree says.
+
+from typing import ClassVar
+
+from worker.upstream.ending import Ending
+from worker.upstream.text import make_storable
+
+MAX_QUOTE = 300
+"""So many characters of an upstream's own words go into a message."""
+
+
+class UpstreamError(Exception):
+    """The upstream gave no whole text. The message says what was wrong, where, and what to do.
+
+    `code` is stored with the job. `retryable` says whether the same request may well succeed later.
+    `retry_after_seconds` is what the upstream asked for, None when it did not say. `status` is the HTTP status when
+    that is the reason. `ending` holds what the answer had told before it failed, for its usage is owed all the same.
+    """
+
+    code: ClassVar[str] = "upstream_error"
+    charges_attempt: ClassVar[bool] = True
+    retryable: bool = True
+
+    def __init__(self, message: str, *, status: int | None = None, retry_after_seconds: float | None = None) -> None:
+        super().__init__(make_storable(message))
+        self.status = status
+        self.retry_after_seconds = retry_after_seconds
+        self.ending: Ending | None = None
+
+    @property
+    def message(self) -> str:
+        """The sentence for the person who reads it."""
+        return str(self.args[0])
+
+    def hide(self, secret: str | None) -> None:
+        """Take `secret` out of the message: an upstream that refuses a key likes to quote it.
+
+        A quote may have been cut inside the key, so its beginnings of eight and more characters go too.
+        """
+        if not secret:
+            return
+        message = self.message
+        for length in range(len(secret), min(len(secret), 8) - 1, -1):
+            message = message.replace(secret[:length], "[key]")
+        self.args = (message,)
+
+
+class Unreachable(UpstreamError):
+    """No connection to the upstream."""
+
+    code = "upstream_unreachable"
+
+
+class NameNotFound(Unreachable):
+    """The upstream's host name has no address."""
+
+    code = "upstream_name_not_found"
+
+
+class ConnectFailed(Unreachable):
+    """The upstream refused the connection, or the network did."""
+
+    code = "upstream_connect_failed"
+
+
+class ConnectTimedOut(Unreachable):
+    """The upstream did not take the connection in time."""
+
+    code = "upstream_connect_timeout"
+
+
+class TLSFailed(Unreachable):
+    """The upstream's certificate or its TLS is not to be trusted."""
+
+    code = "upstream_tls_failed"
+
+
+class CutMidStream(UpstreamError):
+    """The connection broke before the answer was whole."""
+
+    code = "upstream_cut"
+
+
+class EndedWithoutEnd(UpstreamError):
+    """The body ended cleanly, with neither a finish_reason nor [DONE]: the text is likely cut."""
+
+    code = "upstream_ended_without_end"
+
+
+class ClockRanOut(UpstreamError):
+    """One of the three clocks ran out."""
+
+    code = "upstream_timeout"
+
+
+class NoFirstDelta(ClockRanOut):
+    """Nothing was written within the first-delta clock."""
+
+    code = "upstream_no_first_delta"
+
+
+class Stalled(ClockRanOut):
+    """Nothing more was written within the between-deltas clock, whatever comments came."""
+
+    code = "upstream_stalled"
+
+
+class TookTooLong(ClockRanOut):
+    """The answer was still being written at the end of the total clock: it would be so again."""
+
+    code = "upstream_took_too_long"
+    retryable = False
+
+
+class RateLimited(UpstreamError):
+    """The upstream asks to wait. The job did nothing wrong, so no attempt is charged."""
+
+    code = "upstream_rate_limited"
+    charges_attempt = False
+
+
+class ServerError(UpstreamError):
+    """The upstream failed, and says that it is its own fault or a matter of time."""
+
+    code = "upstream_server_error"
+
+
+class Rejected(UpstreamError):
+    """The upstream will not take this request, now or later."""
+
+    code = "upstream_rejected"
+    retryable = False
+
+
+class Unauthorized(Rejected):
+    """The upstream does not know the key, or the key may not do this."""
+
+    code = "upstream_unauthorized"
+
+
+class QuotaSpent(Rejected):
+    """The account has no credit left: a person must act, waiting does not help."""
+
+    code = "upstream_quota_spent"
+
+
+class ErrorInStream(UpstreamError):
+    """The upstream answered 200 and then reported an error inside the stream."""
+
+    code = "upstream_error_in_stream"
+
+
+class RejectedInStream(ErrorInStream):
+    """As `ErrorInStream`, and the error says that the request itself is at fault."""
+
+    code = "upstream_rejected_in_stream"
+    retryable = False
+
+
+class NotAStream(UpstreamError):
+    """The upstream answered 200 with something that is not an event stream."""
+
+    code = "upstream_not_a_stream"
+
+
+class MalformedChunk(UpstreamError):
+    """An event is not JSON, or not of the shape of a chat.completion.chunk."""
+
+    code = "upstream_malformed_chunk"
+
+
+class EmptyCompletion(UpstreamError):
+    """The answer is complete and holds no text: never stored as a success."""
+
+    code = "upstream_empty_completion"
+
+
+class Oversized(UpstreamError):
+    """More than a job may hold."""
+
+    code = "upstream_oversized"
+    retryable = False
+
+
+class LineTooLong(Oversized):
+    """One line or one event of the stream is over its cap."""
+
+    code = "upstream_line_too_long"
+
+
+class TextTooLong(Oversized):
+    """The text is over its cap."""
+
+    code = "upstream_text_too_long"
+
+
+class NotText(UpstreamError):
+    """The answer holds something that is not text, which a job cannot store: never an empty success."""
+
+    code = "upstream_not_text"
+    retryable = False
+
+
+class Refusal(NotText):
+    """The model declined in the `refusal` field."""
+
+    code = "upstream_refusal"
+
+
+class ToolCalls(NotText):
+    """The model called a tool, and nobody is there to answer it."""
+
+    code = "upstream_tool_calls"
+
+
+def quote(words: str | bytes) -> str:
+    """The upstream's own words for a message: one line, at most `MAX_QUOTE` characters."""
+    if isinstance(words, bytes):
+        words = words[: MAX_QUOTE * 8].decode("utf-8", "replace")
+    line = " ".join(words[: MAX_QUOTE * 8].split())
+    return make_storable(line if len(line) <= MAX_QUOTE else line[: MAX_QUOTE - 1] + "…")

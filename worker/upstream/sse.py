@@ -1,0 +1,122 @@
+"""Server-sent events out of bytes that may be cut anywhere.
+
+Follows "Parsing an event stream" and "Interpreting an event stream" of the WHATWG HTML standard, for the one field that
+completions use, `data`. It works on bytes: CR and LF are never part of a longer UTF-8 character, and U+2028 is no line
+end here, unlike in `str.splitlines`.
+"""
+
+from worker.upstream.errors import LineTooLong
+
+BOM = b"\xef\xbb\xbf"
+DONE = b"[DONE]"
+
+
+class SSEParser:
+    """Feed it bytes, get the `data` payloads of the events that are complete.
+
+    No line and no event may be longer than `max_line_bytes`: the first byte too many raises `LineTooLong`, so the
+    memory used is bounded by the cap and the size of one chunk.
+    """
+
+    __slots__ = ("_at_start", "_data", "_has_data", "_line", "_max_line_bytes", "_skip_lf")
+
+    def __init__(self, max_line_bytes: int = 1 << 20) -> None:
+        self._max_line_bytes = max_line_bytes
+        # The unfinished line and the unfinished event. Bytearrays, so that what arrives in many small chunks is neither
+        # copied nor searched again, and takes no more memory than its bytes.
+        self._line = bytearray()
+        self._data = bytearray()
+        self._has_data = False
+        self._at_start = True
+        self._skip_lf = False
+
+    def feed(self, chunk: bytes) -> list[bytes]:
+        """The payloads of the events that `chunk` completes, in order."""
+        if (
+            chunk[:6] == b"data: "
+            and chunk[-2:] == b"\n\n"
+            and not (self._line or self._has_data or self._at_start or self._skip_lf)
+            and b"\r" not in chunk
+            and len(chunk) <= self._max_line_bytes
+        ):
+            # The usual chunk: whole events of one `data` line each, and so two LFs for each of them.
+            payloads = chunk[6:-2].split(b"\n\ndata: ")
+            if chunk.count(b"\n") == 2 * len(payloads):
+                return payloads
+        if self._at_start:
+            chunk = self._without_bom(chunk)
+        if self._skip_lf and chunk:
+            self._skip_lf = False
+            if chunk[:1] == b"\n":
+                chunk = chunk[1:]
+        if b"\r" in chunk:
+            # A CR ends its line at once; an LF that comes with the next chunk belongs to it.
+            self._skip_lf = chunk[-1:] == b"\r"
+            chunk = chunk.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        return self._take_lines(chunk)
+
+    def close(self) -> list[bytes]:
+        """The payloads that the end of the body completes.
+
+        The standard drops an event without its blank line. Some servers leave the last one out, so an event whose lines
+        all ended counts, and so does an unended `data: [DONE]`.
+        """
+        line = bytes(self._line)
+        self._line.clear()
+        if line.startswith(b"data:") and line[5:].strip() == DONE and not self._has_data:
+            return [DONE]
+        return [] if line else self._dispatch()
+
+    def _without_bom(self, chunk: bytes) -> bytes:
+        head = bytes(self._line) + chunk
+        if len(head) < len(BOM) and BOM.startswith(head):
+            self._line[:] = head
+            return b""
+        self._at_start = False
+        self._line.clear()
+        return head.removeprefix(BOM)
+
+    def _take_lines(self, chunk: bytes) -> list[bytes]:
+        first, *rest = chunk.split(b"\n")
+        self._line += first
+        self._check(len(self._line))
+        if not rest:
+            return []
+        payloads = self._take_line(bytes(self._line))
+        self._line[:] = rest.pop()
+        for line in rest:
+            self._check(len(line))
+            payloads += self._take_line(line)
+        self._check(len(self._line))
+        return payloads
+
+    def _take_line(self, line: bytes) -> list[bytes]:
+        if not line:
+            return self._dispatch()
+        if line.startswith(b"data:"):
+            value = line[6:] if line[5:6] == b" " else line[5:]
+        elif line == b"data":
+            value = b""
+        else:
+            return []
+        if self._has_data:
+            self._data += b"\n"
+        self._has_data = True
+        self._data += value
+        self._check(len(self._data))
+        return []
+
+    def _dispatch(self) -> list[bytes]:
+        if not self._has_data:
+            return []
+        payload = bytes(self._data)
+        self._data.clear()
+        self._has_data = False
+        return [payload]
+
+    def _check(self, length: int) -> None:
+        if length > self._max_line_bytes:
+            raise LineTooLong(
+                f"The upstream sent a line or an event of more than {self._max_line_bytes} bytes, which no chunk of a"
+                " completion has. Look at what LONGHAND_UPSTREAM_URL points to."
+            )

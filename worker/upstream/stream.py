@@ -1,0 +1,181 @@
+"""Reads completions from the upstream: one request, one stream of text, one typed ending."""
+
+import asyncio
+import json
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+
+import httpx
+
+from worker.upstream.answer import Answer
+from worker.upstream.body import Body
+from worker.upstream.clocks import Clocks, Watchdog
+from worker.upstream.connections import NETWORK_ERRORS, error_of_connecting, open_client
+from worker.upstream.ending import Ending
+from worker.upstream.errors import CutMidStream, UpstreamError
+from worker.upstream.failures import error_of_body, error_of_status
+from worker.upstream.retry_after import read_retry_after
+from worker.upstream.sse import BOM, SSEParser
+
+MAX_OTHER_BODY_BYTES = 1 << 16
+"""So much is read of a body that is no stream; only its beginning is ever quoted."""
+
+OTHER_BODY_SECONDS = 5.0
+
+_FIELDS = (b"data", b"event", b"id", b"retry", b":")
+
+
+class Upstream:
+    """One OpenAI-compatible endpoint, for all the streams of one event loop.
+
+    `url` is its base, with `/v1`; a query in it is kept. `max_streams` bounds the connections open at once. The client
+    is opened by the first stream, on the loop that it runs on.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        api_key: str | None,
+        clocks: Clocks,
+        max_streams: int,
+        *,
+        ask_for_usage: bool = True,
+        max_line_bytes: int = 1 << 20,
+        max_text_bytes: int = 16 << 20,
+    ) -> None:
+        base = httpx.URL(url)
+        if base.userinfo:
+            raise ValueError("the upstream's URL holds a user or password; set LONGHAND_UPSTREAM_API_KEY instead")
+        path = base.path.rstrip("/").removesuffix("/chat/completions") + "/chat/completions"
+        self._url = base.copy_with(path=path, fragment=None)
+        # A query may hold a key, so messages show the address without it.
+        self._where = str(self._url.copy_with(query=None))
+        self._api_key = api_key
+        self._clocks = clocks
+        self._ask_for_usage = ask_for_usage
+        self._max_line_bytes = max_line_bytes
+        self._max_text_bytes = max_text_bytes
+        self._client = open_client(max_streams)
+
+    async def stream(
+        self, body: Mapping[str, object], on_text: Callable[[str], None], idempotency_key: str | None = None
+    ) -> Ending:
+        """Ask for the completion that `body` describes and call `on_text` with each piece of its text, in order.
+
+        Returns when the text is whole. Raises `UpstreamError` when it is not; what was told until then is in the
+        error's `ending`. Cancelling the task closes the connection at once.
+        """
+        task = asyncio.current_task()
+        if task is None:
+            raise RuntimeError("a stream must be read in a task")
+        answer = Answer(on_text, self._max_text_bytes)
+        watchdog = Watchdog(self._clocks, task)
+        try:
+            try:
+                await self._read(body, idempotency_key, answer, watchdog)
+            except asyncio.CancelledError:
+                if not watchdog.caused():
+                    raise
+                error = watchdog.error()
+                if error is not None:
+                    raise error from None
+            finally:
+                watchdog.stop()
+            return answer.finish()
+        except UpstreamError as error:
+            error.ending = answer.ending()
+            error.hide(self._api_key)
+            raise
+
+    async def aclose(self) -> None:
+        """Close every connection."""
+        await self._client.aclose()
+
+    async def _read(
+        self, body: Mapping[str, object], idempotency_key: str | None, answer: Answer, watchdog: Watchdog
+    ) -> None:
+        request = self._build_request(body, idempotency_key)
+        try:
+            response = await self._client.send(request, stream=True)
+        except NETWORK_ERRORS as failure:
+            raise error_of_connecting(failure, self._where) from failure
+        try:
+            opened = Body(response)
+            if not response.is_success:
+                raise await self._read_refusal(response, opened)
+            await self._read_events(response.headers.get("content-type", ""), opened, answer, watchdog)
+        finally:
+            # The clocks end here: a cancel of theirs must not hit the closing.
+            watchdog.stop()
+            await response.aclose()
+
+    async def _read_refusal(self, response: httpx.Response, body: Body) -> UpstreamError:
+        return error_of_status(
+            response.status_code,
+            await body.read_up_to(MAX_OTHER_BODY_BYTES, OTHER_BODY_SECONDS),
+            retry_after_seconds=read_retry_after(response.headers, datetime.now(UTC)),
+            location=response.headers.get("location"),
+            asked_for_usage=self._ask_for_usage,
+        )
+
+    async def _read_events(self, content_type: str, body: Body, answer: Answer, watchdog: Watchdog) -> None:
+        piece = await _read_opening(content_type, body)
+        parser = SSEParser(self._max_line_bytes)
+        while piece:
+            for payload in parser.feed(piece):
+                if answer.take(payload):
+                    watchdog.note_delta()
+            if answer.is_done:
+                return
+            if answer.finish_reason is not None:
+                watchdog.note_finish()
+            try:
+                piece = await body.read()
+            except CutMidStream:
+                if answer.is_whole:
+                    return
+                raise
+        for payload in parser.close():
+            answer.take(payload)
+
+    def _build_request(self, body: Mapping[str, object], idempotency_key: str | None) -> httpx.Request:
+        asked: dict[str, object] = {**body, "stream": True}
+        if self._ask_for_usage:
+            options = asked.get("stream_options")
+            asked["stream_options"] = {**(options if isinstance(options, Mapping) else {}), "include_usage": True}
+        headers = {"content-type": "application/json", "accept": "text/event-stream", "accept-encoding": "identity"}
+        if self._api_key:
+            headers["authorization"] = f"Bearer {self._api_key}"
+        if idempotency_key:
+            headers["idempotency-key"] = idempotency_key
+        # With ASCII escapes a lone surrogate in a prompt can be sent; the upstream may say what it thinks of it.
+        content = json.dumps(asked, separators=(",", ":")).encode()
+        return self._client.build_request("POST", self._url, content=content, headers=headers)
+
+
+async def _read_opening(content_type: str, body: Body) -> bytes:
+    """The first bytes of an event stream. Raises what else the body is: the content type alone is not to be trusted."""
+    opening = b""
+    while (verdict := _is_event_stream(content_type, opening)) is None:
+        piece = await body.read()
+        if not piece:
+            break
+        # Blank lines before the first event mean nothing, and some proxies send them for as long as they wait.
+        opening = (opening + piece).removeprefix(BOM).lstrip()
+    if verdict is False:
+        rest = await body.read_up_to(MAX_OTHER_BODY_BYTES, OTHER_BODY_SECONDS)
+        raise error_of_body(content_type, (opening + rest)[:MAX_OTHER_BODY_BYTES])
+    if verdict is None and not content_type.startswith("text/event-stream"):
+        raise error_of_body(content_type, opening)
+    return opening
+
+
+def _is_event_stream(content_type: str, opening: bytes) -> bool | None:
+    """Whether a body that begins so is an event stream; None when more of it must be seen."""
+    if not opening:
+        return None
+    if opening[:1] in (b"{", b"[", b"<"):
+        return False
+    if content_type.startswith("text/event-stream") or opening.startswith(_FIELDS):
+        return True
+    return None if any(field.startswith(opening) for field in _FIELDS) else False
