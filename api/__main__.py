@@ -1,0 +1,27 @@
+"""`python -m api`: one API process with the settings of the environment."""
+
+import argparse
+import sys
+
+from api.main import run_api
+from jobs.logs import start_logging
+from jobs.settings import SettingsError, load_settings
+
+
+def main() -> int:
+    """Serve until told to stop; the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m api", description="Longhand's HTTP service")
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=8440)
+    arguments = parser.parse_args()
+    start_logging("api")
+    try:
+        run_api(load_settings(), arguments.host, arguments.port)
+    except (SettingsError, OSError) as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,74 @@
+"""A batch while it runs, as server-sent events."""
+
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Header, Query
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import Response
+
+from api.batch_cursor import BatchCursor, read_batch_cursor
+from api.batch_watch import BatchWatch, has_ended, opened_at
+from api.errors import ApiError
+from api.event_stream import EventStream
+from api.parameters import STRICT, BatchId
+from api.parts import Given
+from api.schemas import REFUSALS
+from jobs.queries import read_batch
+
+routes = APIRouter(prefix="/v1", tags=["watch"], dependencies=STRICT, responses=REFUSALS)
+
+
+@routes.get(
+    "/batches/{batch_id}/events",
+    response_class=Response,
+    responses={
+        200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}},
+        204: {"description": "This client was told the end already: nothing more will come, unless by a retry."},
+    },
+)
+async def get_batch_events(
+    parts: Given,
+    batch_id: BatchId,
+    deltas: Annotated[bool, Query(description="Also the text of every job.")] = False,
+    texts: Annotated[
+        Literal["all", "running"],
+        Query(description="`running`: not the texts of jobs that had ended before this connection began."),
+    ] = "all",
+    header: Annotated[str | None, Header(alias="Last-Event-ID", description="The id of the last event seen.")] = None,
+    last_event_id: Annotated[str | None, Query(description="The same, for clients that cannot set a header.")] = None,
+) -> Response:
+    """Watch a batch. Events:
+
+    - `batch`: the batch; first of all, and when its status changes.
+    - `jobs`: `{"jobs": [...]}`, jobs without request and text, with `index`, their place in the batch from 0. First
+      every job in input order, in several events; then each job whose status or attempt has changed. A client that
+      comes back is shown only what it may not know.
+    - `progress`: `{"status", "request_counts", "usage"}`, when they have changed, at most twice a second.
+    - `deltas`, with `deltas=true`: `{"deltas": [{"id", "attempt", "offset", "text"}, ...]}`, the next pieces of text.
+      That of a job which had ended already comes before its first `jobs` entry.
+    - `reset`, with `deltas=true`: `{"id", "attempt"}`, the text of this job begins anew: forget what came before.
+    - `done`: the batch as it has ended; the last event.
+
+    The texts of a job's deltas since its last `reset`, joined, are always its text so far, and the stored text when its
+    entry with `bytes` and `sha256` comes. Every event's id is a cursor over all jobs: a client that comes back with it
+    as `Last-Event-ID` goes on there with no byte lost or doubled.
+    """
+    came = read_batch_cursor(header or last_event_id)
+    batch = await run_in_threadpool(read_batch, parts.database, batch_id)
+    if batch is None:
+        raise ApiError.not_found("batch", batch_id)
+    only_running = deltas and texts == "running"
+    if came is None:
+        cursor = BatchCursor(deltas=deltas, only_running=only_running)
+    elif (came.deltas, came.only_running) != (deltas, only_running):
+        # Its id says nothing of what this client has: tell all, and void what there may be.
+        cursor = BatchCursor(deltas=deltas, only_running=only_running, known=0)
+    else:
+        cursor = came
+        if cursor.done and has_ended(batch) and cursor.opened_at == opened_at(batch):
+            return Response(status_code=204)
+    if parts.hub.closed:
+        raise ApiError(503, "shutting_down", "this server is going down: come back", headers={"Retry-After": "1"})
+    cursor.done = False
+    cursor.opened_at = opened_at(batch)
+    return EventStream(BatchWatch(parts.database, parts.hub, parts.tails, batch, cursor))

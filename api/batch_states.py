@@ -1,0 +1,76 @@
+"""What a batch's watcher knows of the status of every job: 8 bytes for each, so that 50,000 cost 400 kB."""
+
+from array import array
+
+from api.batch_cursor import BatchCursor, tag_of
+from jobs.ids import place_in_batch
+from jobs.records import Job
+from jobs.status import FINAL, JobStatus
+
+_STATUSES = list(JobStatus)
+
+
+class BatchStates:
+    """Status and attempt of every job as the client was shown them; what an earlier connection showed, the cursor says.
+
+    The first look lists the batch in input order; until it is over, `listing` is true.
+    """
+
+    def __init__(self, total: int, cursor: BatchCursor) -> None:
+        self._cursor = cursor
+        # By place: -1 for what this connection has not come to.
+        self._states = array("q", [-1]) * total
+        self._listed_before = cursor.listed
+        self.listing = True
+        self.open = total
+        """How many jobs were not shown as ended."""
+
+    def is_news(self, job_id: str, status: JobStatus, attempt: int) -> bool:
+        """Whether the client may not know that this job is there."""
+        place = place_in_batch(job_id)
+        if self._states[place] >= 0:
+            return self._states[place] != _state(status, attempt)
+        if self.is_unknown(place):
+            return True
+        tag = self._cursor.shown.tag(place)
+        if tag is None:
+            seen = status is JobStatus.QUEUED and attempt == 0 and place < self._listed_before
+        else:
+            seen = status in FINAL and tag == tag_of(status, attempt)
+        if seen:
+            self._set(place, status, attempt)
+        return not seen
+
+    def is_unknown(self, place: int) -> bool:
+        """Whether the client came with a cursor that does not say what it has of this job."""
+        known = self._cursor.known
+        return known is not None and place >= known and self._states[place] < 0
+
+    def show(self, job: Job) -> int:
+        """The client is being shown this job; its place."""
+        place = place_in_batch(job.id)
+        self._set(place, job.status, job.attempt)
+        if job.is_final:
+            self._cursor.shown.add(place, tag_of(job.status, job.attempt))
+        elif job.status is JobStatus.IN_PROGRESS:
+            self._cursor.shown.remove(place)
+        if self.listing:
+            self._cursor.listed = max(self._cursor.listed, place + 1)
+            if self._cursor.known is not None:
+                self._cursor.known = max(self._cursor.known, place + 1)
+        return place
+
+    def end_listing(self) -> None:
+        """Every job has been shown once, or was known."""
+        self.listing = False
+        self._cursor.known = None
+        self._cursor.listed = len(self._states)
+
+    def _set(self, place: int, status: JobStatus, attempt: int) -> None:
+        was_open = self._states[place] < 0 or _STATUSES[self._states[place] % 8] not in FINAL
+        self.open += (status not in FINAL) - was_open
+        self._states[place] = _state(status, attempt)
+
+
+def _state(status: JobStatus, attempt: int) -> int:
+    return attempt * 8 + _STATUSES.index(status)

@@ -1,0 +1,273 @@
+"""The watch of a batch: the status of every job, the counts, and with `deltas` the text of every job at once.
+
+The batch's channel says which jobs have changed; the rows say how. Messages may be lost, so the rows are also compared
+with what was shown, every few seconds (`batch_states.py`). `batch_texts.py` follows the texts of the jobs that run, and
+`batch_outbox.py` makes the events.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
+from logging import getLogger
+from typing import Any
+
+from sqlalchemy.exc import SQLAlchemyError
+from starlette.concurrency import run_in_threadpool
+
+from api.batch_cursor import BatchCursor
+from api.batch_outbox import Outbox
+from api.batch_states import BatchStates
+from api.batch_texts import BatchTexts
+from api.ears import Ears
+from api.frames import COMMENT, RETRY
+from api.hub import Hub, Watcher
+from api.tails import Tails
+from jobs.channel import Message
+from jobs.database import Database
+from jobs.queries import read_batch, read_jobs, read_results, read_states
+from jobs.records import Batch, Job
+from jobs.status import BatchStatus
+
+_COALESCE_SECONDS = 0.05
+_PROGRESS_SECONDS = 0.5
+_LOOK_SECONDS = 3.0
+"""Compare the rows with what was shown this often, then less and less often while nothing was missed."""
+_LONGEST_LOOK_SECONDS = 12.0
+_COMMENT_SECONDS = 15.0
+_COST_FACTOR = 20
+"""A read of a large batch is made again only after this many times as long as it took."""
+
+_JOBS_PER_EVENT = 500
+_STATES_PER_READ = 2000
+_TEXT_BYTES_PER_READ = 256 * 1024
+
+_ENDED = frozenset({BatchStatus.COMPLETED, BatchStatus.FAILED, BatchStatus.EXPIRED, BatchStatus.CANCELLED})
+
+log = getLogger(__name__)
+
+
+def opened_at(batch: Batch) -> int:
+    """When a batch was opened last, in milliseconds: by its submission or a retry."""
+    at = batch.times["in_progress_at"]
+    return int(at.timestamp() * 1000) if at is not None else 0
+
+
+def has_ended(batch: Batch) -> bool:
+    """Whether every job of a batch has ended and its counts are frozen."""
+    return batch.status in _ENDED
+
+
+class BatchWatch:
+    """One watcher's way through one batch. `cursor` says what it wants and what it has."""
+
+    def __init__(self, database: Database, hub: Hub, tails: Tails, batch: Batch, cursor: BatchCursor) -> None:
+        self._database = database
+        self._hub = hub
+        self._batch = batch
+        self._changed: set[str] = set()
+        self._ears = Ears(hub)
+        self._out = Outbox(cursor, self._ears)
+        self._states = BatchStates(batch.total, cursor)
+        self._texts = BatchTexts(database, tails, self._ears, self._out, self._states, self._changed)
+        self._counts_changed = False
+        self._watcher: Watcher | None = None
+        self._stopping = False
+        self._ended = False
+        self._now = asyncio.get_running_loop().time
+        self._sent_at = self._told_at = self._now()
+        self._count_at = 0.0
+        self._look_at = 0.0
+        self._look_seconds = _LOOK_SECONDS
+
+    @property
+    def stopped(self) -> bool:
+        """Whether the watcher was told to end before the batch has."""
+        return self._stopping or self._hub.closed
+
+    def stop(self) -> None:
+        """End soon: the client is gone."""
+        self._stopping = True
+        if self._watcher is not None:
+            self._watcher.close()
+
+    async def frames(self) -> AsyncGenerator[bytes, None]:
+        """The events as they go over the wire. Ends after `done`, or when the hub closes."""
+        async with self._hub.watch(self._batch.id) as watcher:
+            self._watcher = self._ears.watcher = watcher
+            try:
+                yield RETRY
+                while not self._ended and not self.stopped:
+                    async for frame in self._turn(watcher):
+                        self._sent_at = self._told_at = self._now()
+                        yield frame
+                        if self.stopped:
+                            return
+                    if self._now() - self._told_at >= _COMMENT_SECONDS:
+                        self._told_at = self._now()
+                        yield COMMENT
+                    if not self._ended:
+                        await self._wait(watcher)
+            finally:
+                self._ears.close()
+
+    async def _wait(self, watcher: Watcher) -> None:
+        """Wait for something to do; and a little longer, so that more of it is done at once."""
+        alarms = [self._look_at, self._told_at + _COMMENT_SECONDS]
+        if self._counts_changed:
+            alarms.append(self._count_at)
+        watcher.alarm_at = min(alarms)
+        heard = await watcher.take()
+        pause = self._sent_at + _COALESCE_SECONDS - self._now()
+        if pause > 0 and not self.stopped:
+            await asyncio.sleep(pause)
+            heard += watcher.take_waiting()
+        for one in heard:
+            self._note(one.message)
+        if watcher.resync:
+            self._look_at = 0.0
+
+    def _note(self, message: Message) -> None:
+        """What the batch's channel says."""
+        if message.event == "job":
+            self._changed.add(message.id)
+        elif message.event == "batch":
+            self._look_at = 0.0
+            self._counts_changed = True
+
+    async def _turn(self, watcher: Watcher) -> AsyncIterator[bytes]:
+        """Send all that there is to send now."""
+        for frame in self._texts.relay():
+            yield frame
+        try:
+            if self._now() >= self._look_at:
+                watcher.resync = False  # before the rows are read: what is published from now on is queued again
+                async for frame in self._look():
+                    yield frame
+            async for frame in self._show_changed():
+                yield frame
+            async for frame in self._texts.read_behind():
+                yield frame
+            if self._counts_changed and self._now() >= self._count_at:
+                async for frame in self._count():
+                    yield frame
+        except SQLAlchemyError as error:
+            # Texts go on over Redis; only statuses and the end have to wait.
+            log.warning("watch of %s: the database does not answer: %s", self._batch.id, getattr(error, "orig", error))
+            self._look_at = self._now() + _LOOK_SECONDS
+
+    async def _look(self) -> AsyncIterator[bytes]:
+        """Compare every row with what was shown, and show what is new. The first time that is the whole batch."""
+        began = self._now()
+        if self._states.listing:
+            yield self._out.event("batch", self._batch.as_json())
+        found = False
+        after = ""
+        while True:
+            states = await run_in_threadpool(
+                read_states, self._database, self._batch.id, after=after, limit=_STATES_PER_READ
+            )
+            news = [job_id for job_id, status, attempt in states if self._states.is_news(job_id, status, attempt)]
+            for start in range(0, len(news), _JOBS_PER_EVENT):
+                found = True
+                async for frame in self._show(news[start : start + _JOBS_PER_EVENT]):
+                    yield frame
+                for frame in self._texts.relay():
+                    yield frame
+            if len(states) < _STATES_PER_READ:
+                break
+            after = states[-1][0]
+        if self._states.listing:
+            self._states.end_listing()
+            self._counts_changed = True
+        self._ears.ask_resync_of_quiet()
+        missed = found or not self._hub.connected
+        self._look_seconds = _LOOK_SECONDS if missed else min(_LONGEST_LOOK_SECONDS, self._look_seconds * 2)
+        now = self._now()
+        self._look_at = now + max(self._look_seconds, _COST_FACTOR * (now - began))
+
+    async def _show_changed(self) -> AsyncIterator[bytes]:
+        while self._changed:
+            some = sorted(self._changed)[:_JOBS_PER_EVENT]
+            self._changed.difference_update(some)  # before the rows are read: what changes from now on is noted again
+            try:
+                async for frame in self._show(some):
+                    yield frame
+            except SQLAlchemyError:
+                self._changed.update(some)
+                raise
+
+    async def _show(self, job_ids: Sequence[str]) -> AsyncIterator[bytes]:
+        """Show these jobs as their rows are now, each after the text that belongs to it."""
+        read = await run_in_threadpool(read_jobs, self._database, job_ids)
+        rows = [job for job in read if job.batch_id == self._batch.id]
+        rows = [job for job in rows if self._states.is_news(job.id, job.status, job.attempt)]
+        for group in self._in_groups(rows):
+            wanted = [job.id for job in group if self._texts.wants(job)]
+            found = await run_in_threadpool(read_results, self._database, wanted) if wanted else []
+            results = {result.job.id: result for result in found}
+            shown: list[Job] = []
+            for row in group:
+                result = results.get(row.id)
+                shown.append(result.job if result is not None else row)
+                if self._out.cursor.deltas:
+                    # Read again, it may have been retried in between: then there is no text to finish with.
+                    ended = result if result is not None and result.text is not None else None
+                    async for frame in self._texts.show(shown[-1], ended):
+                        yield frame
+            for frame in self._out.flush():
+                yield frame
+            yield self._jobs_event(shown)
+
+    def _in_groups(self, rows: Sequence[Job]) -> Iterator[list[Job]]:
+        """Jobs whose texts together are small enough to be read at once."""
+        group: list[Job] = []
+        size = 0
+        for job in rows:
+            group.append(job)
+            size += (job.bytes or 0) if self._texts.wants(job) else 0
+            if size > _TEXT_BYTES_PER_READ:
+                yield group
+                group, size = [], 0
+        if group:
+            yield group
+
+    def _jobs_event(self, rows: Sequence[Job]) -> bytes:
+        shown: list[dict[str, Any]] = []
+        for job in rows:
+            place = self._states.show(job)
+            self._texts.shown(job)
+            shown.append({**job.as_json(), "index": place})
+        self._counts_changed = True
+        return self._out.event("jobs", {"jobs": shown})
+
+    async def _count(self) -> AsyncIterator[bytes]:
+        """Send the counts if they have changed, and the end if it has come."""
+        began = self._now()
+        self._counts_changed = False
+        batch = await run_in_threadpool(read_batch, self._database, self._batch.id)
+        now = self._now()
+        self._count_at = now + max(_PROGRESS_SECONDS, _COST_FACTOR * (now - began))
+        if batch is None:
+            self._ended = True  # the batch was deleted under its watcher
+            return
+        before, self._batch = self._batch, batch
+        self._out.cursor.opened_at = opened_at(batch)
+        if batch.status != before.status:
+            yield self._out.event("batch", batch.as_json())
+        if _progress(batch) != _progress(before):
+            yield self._out.event("progress", _progress(batch))
+        if not has_ended(batch):
+            self._counts_changed = not self._states.open  # its last job has ended: so will the batch, any moment
+            return
+        self._counts_changed = True
+        missed = False
+        async for frame in self._look():  # the last one: whatever was missed must come before `done`
+            missed = True
+            yield frame
+        if not missed and not self._states.open:
+            self._out.cursor.done = self._ended = True
+            yield self._out.event("done", batch.as_json())
+
+
+def _progress(batch: Batch) -> dict[str, Any]:
+    shown = batch.as_json()
+    return {name: shown[name] for name in ("status", "request_counts", "usage")}

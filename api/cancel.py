@@ -1,0 +1,52 @@
+"""Cancel: a queued job ends at once, a running one when its worker has closed the upstream's stream."""
+
+from typing import Any
+
+from fastapi import APIRouter
+from starlette.responses import Response
+
+from api.errors import ApiError, JsonAnswer
+from api.parameters import STRICT, BatchId, JobId
+from api.parts import Given
+from api.schemas import REFUSALS, BatchObject, JobWithRequest
+from jobs.queries import read_batch, read_job
+from jobs.rescue import cancel_batch, cancel_job
+from jobs.settle import settle_batch
+from jobs.status import BatchStatus, JobStatus
+
+routes = APIRouter(prefix="/v1", tags=["cancel"], dependencies=STRICT, responses=REFUSALS)
+
+
+def _answers(model: Any) -> dict[int | str, dict[str, Any]]:
+    return {
+        200: {"model": model, "description": "It has ended as cancelled."},
+        202: {"model": model, "description": "It was asked to end, and will within seconds."},
+    }
+
+
+@routes.post("/jobs/{job_id}/cancel", responses=_answers(JobWithRequest))
+def post_cancel_job(parts: Given, job_id: JobId) -> Response:
+    """Cancel a job; what it has written is kept. Cancelling a cancelled job is fine, any other ended one is 409."""
+    moved = cancel_job(parts.database, job_id)
+    if moved is not None:
+        if moved.batch_id is not None and moved.status is JobStatus.CANCELLED:
+            settle_batch(parts.database, moved.batch_id)
+        parts.announcer.announce([moved])
+    job = read_job(parts.database, job_id)
+    if job is None:
+        raise ApiError.not_found("job", job_id)
+    if job.is_final and job.status is not JobStatus.CANCELLED:
+        raise ApiError(409, "already_ended", f"the job has ended as {job.status} and cannot be cancelled")
+    return JsonAnswer(job.as_json(), 200 if job.is_final else 202)
+
+
+@routes.post("/batches/{batch_id}/cancel", responses=_answers(BatchObject))
+def post_cancel_batch(parts: Given, batch_id: BatchId) -> Response:
+    """Cancel every job of a batch that has not ended. The batch is `cancelling` until the last of them has."""
+    parts.announcer.announce(cancel_batch(parts.database, batch_id))
+    batch = read_batch(parts.database, batch_id)
+    if batch is None:
+        raise ApiError.not_found("batch", batch_id)
+    if batch.status not in (BatchStatus.CANCELLING, BatchStatus.CANCELLED):
+        raise ApiError(409, "already_ended", f"the batch has ended as {batch.status} and cannot be cancelled")
+    return JsonAnswer(batch.as_json(), 200 if batch.status is BatchStatus.CANCELLED else 202)

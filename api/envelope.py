@@ -1,0 +1,54 @@
+"""What every request goes through: an id, one line in the log, and an answer also when the code fails."""
+
+import secrets
+import time
+from logging import getLogger
+
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from api.errors import ApiError, error_answer
+
+log = getLogger("api.access")
+
+
+class Envelope:
+    """ASGI middleware: `x-request-id` on every response, one access line per request, 500 in the one form.
+
+    The line has no query string and no header: both may carry what is nobody's business.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request_id = f"req_{secrets.token_hex(12)}"
+        scope["request_id"] = request_id
+        status = 0
+
+        async def send_named(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [*message.get("headers", ()), (b"x-request-id", request_id.encode())]
+            await send(message)
+
+        started = time.perf_counter()
+        try:
+            await self._app(scope, receive, send_named)
+        except ClientDisconnect:
+            status = 499  # nobody is there to be answered; the number is nginx's
+        except Exception:
+            log.exception("unexpected error in %s", request_id)
+            if status == 0:
+                refused = ApiError(500, "internal_error", f"unexpected error; the log names it as {request_id}")
+                await error_answer(refused)(scope, receive, send_named)
+            # Otherwise the response stays without its end, and the client can tell that it is not whole.
+        finally:
+            # The path as it came, percent-encoded: a decoded one could forge a line of its own.
+            path = scope["raw_path"].decode("ascii", "replace")
+            took_ms = (time.perf_counter() - started) * 1000
+            log.info("%s %s %d %.1f ms %s", scope["method"], path, status, took_ms, request_id)

@@ -1,0 +1,116 @@
+"""Refusals: every one is `{"error": {"message", "type", "param", "code"}}`, whatever went wrong."""
+
+import json
+from collections.abc import Mapping
+from http import HTTPStatus
+from logging import getLogger
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+log = getLogger(__name__)
+
+
+class ApiError(Exception):
+    """A request that is refused. `param` names the field, for instance `requests[3].body.messages`."""
+
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        message: str,
+        *,
+        param: str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+        self.message = message
+        self.param = param
+        self.headers = headers
+
+    @classmethod
+    def not_found(cls, what: str, resource_id: str) -> "ApiError":
+        """There is no such job or batch."""
+        return cls(404, "not_found", f"no {what} has the id {_shown(resource_id)}", param="id")
+
+
+class JsonAnswer(Response):
+    """JSON in ASCII: a prompt may hold lone surrogates, which UTF-8 cannot carry and an escape can."""
+
+    media_type = "application/json"
+
+    def render(self, content: Any) -> bytes:
+        return json.dumps(content, separators=(",", ":")).encode("ascii")
+
+
+def error_answer(error: ApiError) -> Response:
+    """The refusal as a response."""
+    kind = "invalid_request_error" if error.status < 500 else "server_error"
+    body = {"error": {"message": error.message, "type": kind, "param": error.param, "code": error.code}}
+    return JsonAnswer(body, error.status, headers=dict(error.headers or {}))
+
+
+def add_error_answers(app: FastAPI) -> None:
+    """Answer every known kind of failure in the one form. What is not known here, `envelope.py` answers."""
+    app.add_exception_handler(ApiError, _refused)
+    app.add_exception_handler(RequestValidationError, _invalid_parameter)
+    app.add_exception_handler(HTTPException, _http_error)
+    for kind in (OperationalError, InterfaceError, PoolTimeoutError):
+        app.add_exception_handler(kind, _database_away)
+
+
+def _refused(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, ApiError)  # noqa: S101  # tells the type checker what Starlette's signature cannot
+    return error_answer(error)
+
+
+def _invalid_parameter(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)  # noqa: S101  # as above
+    first = error.errors()[0]
+    name = str(first["loc"][-1])
+    given = first.get("input")
+    shown = f" (it is {_shown(given)})" if isinstance(given, str) else ""
+    return error_answer(ApiError(400, "invalid_value", f"{name}: {first['msg']}{shown}", param=name))
+
+
+def _http_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101  # as above
+    path = _shown(request.url.path)
+    if error.status_code == 404:
+        refused = ApiError(404, "unknown_path", f"there is nothing at {path}; /docs lists what there is")
+    elif error.status_code == 405:
+        allowed = (error.headers or {}).get("allow", "another method")
+        refused = ApiError(
+            405, "method_not_allowed", f"{path} does not take {request.method}; it takes {allowed}",
+            headers=error.headers,
+        )  # fmt: skip
+    else:
+        phrase = HTTPStatus(error.status_code).phrase.lower()
+        refused = ApiError(error.status_code, phrase.replace(" ", "_"), str(error.detail), headers=error.headers)
+    return error_answer(refused)
+
+
+def _database_away(request: Request, error: Exception) -> Response:
+    # Only the driver's own words: SQLAlchemy's would add the statement, and with it what the client sent.
+    log.error("database away at %s %s: %s", request.method, request.url.path, getattr(error, "orig", error))
+    return error_answer(
+        ApiError(
+            503,
+            "database_unavailable",
+            "the database does not answer; nothing was changed, try again shortly",
+            headers={"Retry-After": "2"},
+        )
+    )
+
+
+def _shown(value: object) -> str:
+    """A value as an error may repeat it: quoted and short."""
+    text = repr(value)
+    return text if len(text) <= 100 else text[:97] + "..."

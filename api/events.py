@@ -1,0 +1,53 @@
+"""A job's text while it is written, as server-sent events."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Query
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import Response
+
+from api.cursors import read_cursor
+from api.errors import ApiError
+from api.event_stream import EventStream
+from api.parameters import STRICT, JobId
+from api.parts import Given
+from api.schemas import REFUSALS
+from api.watch import Watch
+from jobs.queries import read_job
+
+routes = APIRouter(prefix="/v1", tags=["watch"], dependencies=STRICT, responses=REFUSALS)
+
+
+@routes.get(
+    "/jobs/{job_id}/events",
+    response_class=Response,
+    responses={
+        200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}},
+        204: {"description": "This client was told the end already: nothing more will come."},
+    },
+)
+async def get_events(
+    parts: Given,
+    job_id: JobId,
+    header: Annotated[str | None, Header(alias="Last-Event-ID", description="The id of the last event seen.")] = None,
+    last_event_id: Annotated[str | None, Query(description="The same, for clients that cannot set a header.")] = None,
+) -> Response:
+    """Watch a job. Events:
+
+    - `status`: the job without its text; first of all, and when its status changes.
+    - `delta`: `{"attempt", "offset", "text"}`, the next piece of the text. `offset` counts UTF-8 bytes.
+    - `reset`: `{"attempt"}`, the text begins anew: forget what came before.
+    - `done`: the job as it has ended, with `bytes` and `sha256`; the last event.
+
+    The texts of the deltas since the last `reset`, joined, are always the text so far. Every event's id is a cursor: a
+    client that comes back with it as `Last-Event-ID` goes on there with no byte lost or doubled.
+    """
+    cursor = read_cursor(header or last_event_id)
+    job = await run_in_threadpool(read_job, parts.database, job_id)
+    if job is None:
+        raise ApiError.not_found("job", job_id)
+    if cursor.done and job.is_final and (cursor.attempt, cursor.offset) == (job.attempt, job.bytes or 0):
+        return Response(status_code=204)
+    if parts.hub.closed:
+        raise ApiError(503, "shutting_down", "this server is going down: come back", headers={"Retry-After": "1"})
+    return EventStream(Watch(parts.database, parts.hub, parts.tails, job_id, cursor))

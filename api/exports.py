@@ -1,0 +1,107 @@
+"""A batch's results as one file: JSON Lines, CSV or Markdown.
+
+In all of them a whole text and a partial one have different names: a text that was cut off must never pass for one
+that is complete.
+"""
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from jobs.queries import Result
+from jobs.records import Batch, seconds
+from jobs.status import JobStatus
+
+CSV_COLUMNS = (
+    "index", "id", "custom_id", "status", "finish_reason", "model", "text", "partial_text", "input_tokens",
+    "output_tokens", "total_tokens", "usage_source", "text_tokens", "attempt", "error_code", "error_message",
+    "created_at", "started_at", "finished_at", "bytes", "sha256", "metadata",
+)  # fmt: skip
+
+
+def jsonl_lines(results: Iterable[Result]) -> Iterator[str]:
+    """One JSON object per job: the job as the API shows it, its place in the input, and its text."""
+    for index, result in enumerate(results):
+        shown = {"index": index, **result.job.as_json(), **_texts(result)}
+        yield json.dumps(shown, ensure_ascii=False, separators=(",", ":")) + "\n"
+
+
+def csv_lines(results: Iterable[Result]) -> Iterator[str]:
+    """A header and one row per job, quoted as RFC 4180 says."""
+    written = io.StringIO()
+    writer = csv.writer(written)  # the default dialect is RFC 4180's
+    writer.writerow(CSV_COLUMNS)
+    for index, result in enumerate(results):
+        yield _taken(written)
+        row = _csv_row(index, result)
+        writer.writerow([_harmless(row.get(name)) for name in CSV_COLUMNS])
+    yield _taken(written)
+
+
+def md_lines(batch: Batch, results: Iterable[Result]) -> Iterator[str]:
+    """One document: every article under a heading with its `custom_id` or its number."""
+    yield f"# {batch.id}\n"
+    for index, result in enumerate(results):
+        job = result.job
+        yield f"\n## {' '.join((job.custom_id or f'Article {index + 1}').split())}\n\n"
+        texts = _texts(result)
+        if "text" in texts:
+            if job.finish_reason not in (None, "stop"):
+                yield f"*The upstream ended this text early: {job.finish_reason}.*\n\n"
+            yield f"{texts['text']}\n"
+        elif "partial_text" in texts:
+            why = " ".join(f"{job.error_code}: {job.error_message}".split()) if job.error_code else "no reason given"
+            yield f"*Not completed: {job.status} ({why}).*\n"
+            if texts["partial_text"]:
+                yield f"\n*What it had written:*\n\n{texts['partial_text']}\n"
+        else:
+            yield f"*Not completed yet: {job.status}.*\n"
+
+
+def _texts(result: Result) -> dict[str, str]:
+    if result.text is None:
+        return {}
+    return {"text" if result.job.status is JobStatus.COMPLETED else "partial_text": result.text}
+
+
+def _csv_row(index: int, result: Result) -> dict[str, Any]:
+    job, usage = result.job, result.job.usage
+    return {
+        "index": index,
+        "id": job.id,
+        "custom_id": job.custom_id,
+        "status": str(job.status),
+        "finish_reason": job.finish_reason,
+        "model": job.model,
+        **_texts(result),
+        "input_tokens": usage.input_tokens if usage else None,
+        "output_tokens": usage.output_tokens if usage else None,
+        "total_tokens": usage.total_tokens if usage else None,
+        "usage_source": usage.source if usage else None,
+        "text_tokens": job.text_tokens,
+        "attempt": job.attempt,
+        "error_code": job.error_code,
+        "error_message": job.error_message,
+        "created_at": seconds(job.created_at),
+        "started_at": seconds(job.started_at),
+        "finished_at": seconds(job.finished_at),
+        "bytes": job.bytes,
+        "sha256": job.sha256,
+        "metadata": json.dumps(job.metadata, ensure_ascii=False) if job.metadata else None,
+    }
+
+
+def _harmless(value: Any) -> Any:
+    """A cell that a spreadsheet takes for text: those that begin like a formula get an apostrophe in front."""
+    if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")):
+        return "'" + value
+    return value
+
+
+def _taken(written: io.StringIO) -> str:
+    text = written.getvalue()
+    written.seek(0)
+    written.truncate()
+    return text

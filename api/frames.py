@@ -1,0 +1,84 @@
+"""Server-sent events as bytes: the last step before the wire, and the one that is taken most often."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+from api.hub import Heard
+from jobs.channel import Text, encode_delta
+
+RETRY = b"retry: 1000\n\n"
+COMMENT = b": still here\n\n"
+
+_encoder = msgspec.json.Encoder()
+
+# No line ends to a reader of server-sent events, but many a client splits lines as Python and httpx do.
+_SEPARATORS = ((b"\xe2\x80\xa8", b"\\u2028"), (b"\xe2\x80\xa9", b"\\u2029"), (b"\xc2\x85", b"\\u0085"))
+
+
+def event_frame(name: str, cursor: str, shown: dict[str, Any]) -> bytes:
+    """An event other than a delta."""
+    return f"id: {cursor}\nevent: {name}\ndata: {json.dumps(shown, separators=(',', ':'))}\n\n".encode()
+
+
+def deltas_frame(cursor: str, deltas: list[dict[str, Any]]) -> bytes:
+    """The event of deltas of many jobs."""
+    return b"id: %b\nevent: deltas\ndata: %b\n\n" % (cursor.encode(), _one_line(_encoder.encode({"deltas": deltas})))
+
+
+def whole_frame(heard: Heard, step: Text) -> bytes:
+    """The event of a delta that nothing is trimmed from: the message as published, the same for every watcher."""
+    payload = heard.payload
+    if b"\n" in payload or b"\r" in payload:
+        return delta_frame(step)  # valid JSON, but not one line
+    heard.frame = _frame(step, payload)
+    return heard.frame
+
+
+def delta_frame(step: Text) -> bytes:
+    """The event of a delta."""
+    return _frame(step, encode_delta(step.attempt, step.offset, step.text))
+
+
+def split_text(encoded: bytes, size: int) -> Iterator[str]:
+    """UTF-8 in pieces of at most `size` bytes, none cut inside a character; a character that is cut at the end is left
+    out. Raises UnicodeDecodeError for what does not begin with a character.
+    """
+    start = 0
+    while start < len(encoded):
+        end = _boundary(encoded, start + size)
+        if end <= start:
+            return
+        yield encoded[start:end].decode()
+        start = end
+
+
+def _frame(step: Text, payload: bytes) -> bytes:
+    return b"id: %d:%d\nevent: delta\ndata: %b\n\n" % (step.attempt, step.end, _one_line(payload))
+
+
+def _one_line(payload: bytes) -> bytes:
+    if payload.isascii():
+        return payload
+    for separator, escape in _SEPARATORS:
+        if separator in payload:
+            payload = payload.replace(separator, escape)
+    return payload
+
+
+def _boundary(encoded: bytes, end: int) -> int:
+    """The last place up to `end` that is not inside a character."""
+    if end < len(encoded):
+        while end > 0 and encoded[end] & 0xC0 == 0x80:
+            end -= 1
+        return end
+    end = len(encoded)
+    # Where the last character begins, and whether all of it is there.
+    for back in range(1, min(4, end) + 1):
+        byte = encoded[end - back]
+        if byte & 0xC0 != 0x80:
+            needed = 1 if byte < 0x80 else 2 if byte < 0xE0 else 3 if byte < 0xF0 else 4
+            return end if needed <= back else end - back
+    return end

@@ -1,0 +1,74 @@
+"""Whether the process lives, and whether it can do its work."""
+
+import asyncio
+from typing import Any
+
+from anyio.to_thread import run_sync
+from fastapi import APIRouter
+from sqlalchemy import select
+from sqlalchemy.exc import SQLAlchemyError
+from starlette.responses import Response
+
+from api.errors import JsonAnswer
+from api.parts import Given
+from jobs.database import Database
+from jobs.tables import metadata
+
+routes = APIRouter(tags=["health"])
+
+_DATABASE_SECONDS = 3
+_REDIS_SECONDS = 1
+
+
+@routes.get("/healthz", response_class=Response)
+async def get_healthz() -> Response:
+    """The process lives and answers; nothing else is looked at."""
+    return JsonAnswer({"status": "ok"})
+
+
+@routes.get("/readyz", response_class=Response)
+async def get_readyz(parts: Given) -> Response:
+    """`ok`; or `degraded` when Redis is away (jobs are taken and stored, watching is slower); or `unavailable` with
+    503 when the database is.
+    """
+    database, redis = await asyncio.gather(_ask_database(parts.database), _ask_redis(parts))
+    status = "unavailable" if database != "ok" else "ok" if redis == "ok" else "degraded"
+    details: dict[str, Any] = {
+        "status": status,
+        "database": database,
+        "redis": redis,
+        "subscriber": "connected" if parts.hub.connected else "reconnecting",
+        "watchers": parts.hub.watching,
+    }
+    return JsonAnswer(details, 503 if status == "unavailable" else 200)
+
+
+async def _ask_database(database: Database) -> str:
+    try:
+        async with asyncio.timeout(_DATABASE_SECONDS):
+            return await run_sync(_look_at_tables, database, abandon_on_cancel=True)
+    except TimeoutError:
+        return f"does not answer within {_DATABASE_SECONDS} s"
+
+
+def _look_at_tables(database: Database) -> str:
+    try:
+        with database.read() as connection:
+            for table in metadata.sorted_tables:
+                connection.execute(select(table).limit(0))
+        # Whoever watches over the process asks here often: jobs are due by the database's clock, not by this machine's.
+        database.synchronize()
+    except SQLAlchemyError as error:
+        # The driver's own words may name hosts and users.
+        return f"does not answer or is not migrated ({type(error).__name__})"
+    return "ok"
+
+
+async def _ask_redis(parts: Given) -> str:
+    try:
+        await asyncio.wait_for(parts.tails.ping(), _REDIS_SECONDS)
+    except TimeoutError:
+        return f"does not answer within {_REDIS_SECONDS} s"
+    except OSError:
+        return "does not answer"
+    return "ok"

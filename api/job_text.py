@@ -1,0 +1,122 @@
+"""One job's text as one watcher is sent it: where it is, how it gets what it missed, and the proof at the end.
+
+One rule: the texts since the last reset, joined, are always the first bytes of one attempt's text, and at the end of
+the job exactly the stored text. This says what to send and sends nothing itself.
+"""
+
+from collections.abc import AsyncIterator, Iterator
+from hashlib import sha256
+
+from starlette.concurrency import run_in_threadpool
+
+from api.frames import split_text
+from api.tails import Tails
+from jobs.channel import Follower, Reset, Step, Text
+from jobs.database import Database
+from jobs.queries import Result, read_attempts, read_text_so_far
+
+_EVENT_BYTES = 64 * 1024
+
+
+class JobText:
+    """A follower of one job's channel that can also read."""
+
+    __slots__ = ("_database", "_hash", "_hashed_from", "_tails", "follower", "job_id")
+
+    def __init__(self, database: Database, tails: Tails, job_id: str, attempt: int = 0, offset: int = 0) -> None:
+        self._database = database
+        self._tails = tails
+        self.job_id = job_id
+        self.follower = Follower(attempt, offset)
+        # What this watcher itself was sent, from which byte on: a client that comes with a cursor has the rest.
+        self._hash = sha256()
+        self._hashed_from = offset
+
+    def note(self, text: str) -> None:
+        """Text that the follower took from a message is being sent."""
+        self._hash.update(text.encode())
+
+    def note_reset(self) -> None:
+        """A reset is being sent."""
+        self._hash = sha256()
+        self._hashed_from = 0
+
+    async def fill(self) -> AsyncIterator[Step]:
+        """What the tail has more than this watcher, or else what the checkpoint has."""
+        follower = self.follower
+        while True:
+            part = await self._tails.read(self.job_id, follower.attempt, follower.offset)
+            if part is None:
+                so_far = await run_in_threadpool(read_text_so_far, self._database, self.job_id)
+                # A checkpoint of an earlier attempt is not this attempt's text; this watcher may also be ahead of it.
+                if so_far is not None and so_far[0] == follower.attempt:
+                    for step in self._take(so_far[1].encode()[follower.offset :]):
+                        yield step
+                return
+            for step in self._take(part.text):
+                yield step
+            if not part.text or follower.offset >= part.length:
+                return
+
+    async def go_over(self, attempt: int) -> list[Step]:
+        """Follow another attempt, and void what was shown if that does not go on with it. One that has not said yet
+        whether it does has told nothing either: it is not followed before it has.
+        """
+        if attempt == self.follower.attempt:
+            return []
+        goes_on = await self._goes_on(attempt)
+        if goes_on is None:
+            return []
+        return self._noted(self.follower.restart(attempt, anew=not goes_on))
+
+    async def finish(self, result: Result) -> AsyncIterator[Step]:
+        """What is missing of the stored text; the text anew, if what was shown is not part of it."""
+        stored = (result.text or "").encode()
+        follower = self.follower
+        sent = sha256(stored[self._hashed_from : follower.offset]).digest()
+        whole = stored[follower.offset : follower.offset + 1]  # a forged cursor may point into a character
+        agrees = (
+            follower.offset <= len(stored) and sent == self._hash.digest() and (not whole or whole[0] & 0xC0 != 0x80)
+        )
+        if agrees and self._hashed_from > 0:
+            # The rest of the proof for what the client had before: whose text was stored in the end.
+            so_far = await run_in_threadpool(read_text_so_far, self._database, self.job_id)
+            agrees = so_far is not None and await self._goes_on(so_far[0]) is True
+        for step in self._noted(follower.restart(result.job.attempt, anew=not agrees)):
+            yield step
+        for step in self._take(stored[follower.offset :]):
+            yield step
+
+    async def _goes_on(self, attempt: int) -> bool | None:
+        """Whether the text shown is also the beginning of another attempt's text: every attempt on the way from the
+        one to the other began with at least so many bytes of the one before it. None: not known yet.
+        """
+        shown = self.follower.attempt, self.follower.offset
+        if shown[0] == attempt or shown[1] == 0:
+            return True
+        first, last = sorted((shown[0], attempt))
+        attempts = await run_in_threadpool(read_attempts, self._database, self.job_id)
+        on_the_way = [one for one in attempts if first < one.attempt <= last]
+        if len(on_the_way) != last - first:
+            return False  # a cursor that was never given out
+        if on_the_way[-1].continued_bytes is None and on_the_way[-1].outcome is None:
+            return None
+        # One that ended before it could say has told nothing, and stands in nobody's way.
+        return all(one.continued_bytes is None or one.continued_bytes >= shown[1] for one in on_the_way)
+
+    def _take(self, encoded: bytes) -> Iterator[Step]:
+        """Text that was read and starts where this watcher is, in pieces of bounded size."""
+        try:
+            for text in split_text(encoded, _EVENT_BYTES):
+                yield from self._noted(self.follower.take(self.follower.offset, text))
+        except UnicodeDecodeError:
+            # A cursor inside a character was never an event's id; begin anew rather than send a broken one.
+            yield from self._noted(self.follower.restart(self.follower.attempt, anew=True))
+
+    def _noted(self, steps: list[Step]) -> list[Step]:
+        for step in steps:
+            if isinstance(step, Text):
+                self.note(step.text)
+            elif isinstance(step, Reset):
+                self.note_reset()
+        return steps

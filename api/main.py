@@ -1,0 +1,137 @@
+"""The composition root: makes every part of the API process once, joins them and serves them."""
+
+import socket
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from logging import getLogger
+
+import uvicorn
+from fastapi import FastAPI
+
+from api import batch_events, cancel, events, health, page, query, results, retry, submit
+from api.announce import Announcer
+from api.envelope import Envelope
+from api.errors import add_error_answers
+from api.hub import Hub
+from api.parts import Parts
+from api.tails import Tails
+from jobs.database import open_database
+from jobs.queue import Hinter, make_celery
+from jobs.settings import Settings
+
+STOP_SECONDS = 3
+"""How long requests that are still running get to end."""
+
+GONE_SECONDS = 8
+"""A client that acknowledges nothing for this long is gone, counted from the first byte that is sent to it, or from the
+last that was heard of it when nothing is. At worst a comment is sent just before the last probe: freed after 17 s. One
+that lives but takes nothing for as long is cut too; it comes back with its cursor and loses nothing.
+"""
+_PROBE_SECONDS = 3
+
+log = getLogger(__name__)
+
+
+def make_app(parts: Parts) -> FastAPI:
+    """The application over these parts. It connects its hub when it is started and closes nothing that it was given
+    but the hub and the tails.
+    """
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        parts.hub.start()
+        try:
+            yield
+        finally:
+            parts.hub.close()
+            await parts.tails.close()
+
+    app = FastAPI(
+        title="Longhand",
+        summary="A durable batch and background API for any OpenAI-compatible endpoint, whose every job can be watched "
+        "while it is being written.",
+        version="1",
+        lifespan=lifespan,
+    )
+    app.state.parts = parts
+    for module in (page, submit, query, results, events, batch_events, cancel, retry, health):
+        app.include_router(module.routes)
+    add_error_answers(app)
+    app.add_middleware(Envelope)
+    return app
+
+
+class ApiServer(uvicorn.Server):
+    """uvicorn, which ends its watchers before it waits for its connections, and by itself on SIGTERM and SIGINT."""
+
+    def __init__(self, app: FastAPI, hub: Hub, listener: socket.socket) -> None:
+        config = uvicorn.Config(
+            app,
+            loop="uvloop",
+            http="httptools",
+            ws="none",
+            lifespan="on",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=STOP_SECONDS,
+        )
+        super().__init__(config)
+        self.hub = hub
+        self.port: int = listener.getsockname()[1]
+        self._listener = listener
+
+    def serve_here(self) -> None:
+        """Serve in this thread until told to stop: by a signal, or by `should_exit` from another thread."""
+        self.run(sockets=[self._listener])
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self.hub.close()
+        await super().shutdown(sockets)
+
+    def handle_exit(self, sig: int, frame: object) -> None:
+        # uvicorn's own raises the signal again at the end, and a clean end would look like a killed process.
+        self.should_exit = True
+
+
+@contextmanager
+def open_api(settings: Settings, host: str, port: int) -> Iterator[ApiServer]:
+    """A server that listens and is ready to `serve_here`. Port 0 takes any free one; `port` of the server says which.
+
+    Raises `SettingsError` without a Redis URL and OSError when the address cannot be had.
+    """
+    redis_url = settings.require_redis_url()
+    listener = _listen(host, port)
+    database = open_database(settings.database)
+    hinter = Hinter(make_celery(redis_url))
+    announcer = Announcer(database, redis_url)
+    try:
+        hub = Hub(redis_url)
+        parts = Parts(settings, database, hinter, announcer, hub, Tails(redis_url))
+        yield ApiServer(make_app(parts), hub, listener)
+    finally:
+        listener.close()
+        announcer.close()
+        hinter.close()
+        database.close()
+
+
+def run_api(settings: Settings, host: str, port: int) -> None:
+    """Serve until SIGTERM or SIGINT; returns within 5 s of it, watchers or not. Raises as `open_api`."""
+    with open_api(settings, host, port) as server:
+        log.info("listening on http://%s:%d", f"[{host}]" if ":" in host else host, server.port)
+        server.serve_here()
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.create_server((host, port), family=family, backlog=2048)
+    # What is accepted inherits these. A client whose machine or network is gone says no goodbye: without them its watch
+    # stays for hours when nothing is sent to it, and for a quarter of an hour when something is.
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    if sys.platform == "linux":
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, _PROBE_SECONDS)
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, _PROBE_SECONDS)
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, GONE_SECONDS * 1000)
+    return listener

@@ -1,0 +1,62 @@
+"""The web page at `/`: files of this package, served as they are. Nothing in it needs another host."""
+
+import re
+from hashlib import sha256
+from pathlib import Path
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from api.errors import ApiError
+
+routes = APIRouter(include_in_schema=False)
+
+_FOLDER = Path(__file__).parent / "page"
+_NAME = re.compile(r"[a-z_]+\.(css|js|svg)")
+_MEDIA_TYPES = {
+    "css": "text/css; charset=utf-8",
+    "html": "text/html; charset=utf-8",
+    "js": "text/javascript; charset=utf-8",
+    "svg": "image/svg+xml",
+}
+_HEADERS = {
+    # Always asked for anew, and answered with 304: the files of two versions must not meet in one page.
+    "cache-control": "no-cache",
+    "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self';"
+    " img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none';"
+    # Where it is known, the browser itself refuses to read any text as HTML.
+    " require-trusted-types-for 'script'; trusted-types 'none'",
+    "cross-origin-opener-policy": "same-origin",
+    "referrer-policy": "no-referrer",
+    "x-content-type-options": "nosniff",
+}
+
+
+@routes.api_route("/", methods=["GET", "HEAD"])
+def get_page(request: Request) -> Response:
+    """The page."""
+    return _file(request, "index.html")
+
+
+@routes.api_route("/page/{name}", methods=["GET", "HEAD"])
+def get_page_file(request: Request, name: str) -> Response:
+    """One of the page's own files."""
+    if not _NAME.fullmatch(name):
+        raise _unknown()
+    return _file(request, name)
+
+
+def _file(request: Request, name: str) -> Response:
+    try:
+        content = (_FOLDER / name).read_bytes()
+    except FileNotFoundError:
+        raise _unknown() from None
+    headers = {**_HEADERS, "etag": f'"{sha256(content).hexdigest()[:32]}"'}
+    seen = {tag.strip().removeprefix("W/") for tag in request.headers.get("if-none-match", "").split(",")}
+    if headers["etag"] in seen or "*" in seen:
+        return Response(status_code=304, headers=headers)
+    return Response(content, headers=headers, media_type=_MEDIA_TYPES[name.rpartition(".")[2]])
+
+
+def _unknown() -> ApiError:
+    return ApiError(404, "unknown_path", "the page has no such file")

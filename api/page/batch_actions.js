@@ -1,0 +1,74 @@
+// What one can do with a batch: download it, cancel it, let its failures run again.
+
+import { ask, el, say } from "./dom.js";
+import { plural } from "./format.js";
+import { call } from "./net.js";
+import { isFinal } from "./status.js";
+
+const RETRIED = ["failed", "expired"];
+
+/** The buttons; `show(batch)` brings them up to date, `onFault(error)` is told what went wrong, or null. */
+export function batchActions(state, onFault) {
+  const results = (format) => `/v1/batches/${state.id}/results?format=${format}`;
+  const cancel = el("button", { type: "button", class: "grave-quiet", onclick: cancelBatch }, "Cancel");
+  const retry = el("button", { type: "button", onclick: retryFailures }, "Retry failures");
+  const node = el(
+    "div",
+    { class: "actions" },
+    el(
+      "span",
+      { class: "downloads", role: "group", "aria-label": "Download" },
+      el("span", { class: "label", "aria-hidden": "true" }, "Download"),
+      ...[
+        ["md", "Markdown"],
+        ["jsonl", "JSONL"],
+        ["csv", "CSV"],
+      ].map(([format, word]) =>
+        el("a", { class: "button", href: results(format), download: "", "aria-label": `Download as ${word}` }, word),
+      ),
+    ),
+    retry,
+    cancel,
+  );
+
+  async function cancelBatch() {
+    const { total, completed, failed } = state.batch.request_counts;
+    const left = plural(total - completed - failed, "article");
+    const sure = await ask(
+      `Cancel the ${left} of this batch that are not written yet? What is written so far is kept.`,
+      "Cancel them",
+      "Let them be written",
+    );
+    if (sure) await act(cancel, "cancel", "The batch is being cancelled.");
+  }
+
+  async function retryFailures() {
+    if (await act(retry, "retry", "The failures run again.")) state.watch();
+  }
+
+  async function act(button, verb, words) {
+    button.disabled = true;
+    onFault(null);
+    try {
+      const batch = await call(`/v1/batches/${state.id}/${verb}`, { method: "POST" });
+      if (batch.object === "batch") state.batch = batch;
+      say(words);
+      return true;
+    } catch (error) {
+      onFault(error);
+      return false;
+    } finally {
+      button.disabled = false;
+    }
+  }
+
+  return {
+    node,
+    show(batch) {
+      cancel.hidden = isFinal(batch.status) || batch.status === "cancelling";
+      const known = state.jobs.filter((job) => RETRIED.includes(job.status)).length;
+      retry.hidden = known === 0 || batch.status === "cancelling";
+      retry.textContent = `Retry ${plural(known, "failure")}`;
+    },
+  };
+}

@@ -1,0 +1,75 @@
+// The card of one job: its status, its text while it grows, its tokens and their rate.
+
+import { el, setText } from "./dom.js";
+import { languageOf, number, plain, rate, short } from "./format.js";
+import { badge, isFinal, setBadge } from "./status.js";
+import { MARKS } from "./text.js";
+
+const SHOWN = 900;
+
+/** A job's name: the one it was given, or its place. */
+export const jobName = (job, index) => job.custom_id || (index === undefined ? "Article" : `Article ${index + 1}`);
+
+export class Card {
+  constructor(state, job) {
+    this.state = state;
+    this.id = job.id;
+    this.badge = badge(job.status);
+    this.words = el("p", { class: "card-text", dir: "auto" });
+    this.tokens = el("span", {});
+    this.speed = el("span", { class: "speed" });
+    this.mark = el("span", { class: "mark" });
+    const name = jobName(job, job.index);
+    this.node = el(
+      "li",
+      { class: "card" },
+      el(
+        "div",
+        { class: "card-head" },
+        el("h3", {}, el("a", { href: `#/jobs/${job.id}`, title: name }, name)),
+        this.badge,
+      ),
+      el("div", { class: "card-body" }, this.words),
+      el("div", { class: "card-foot" }, this.tokens, this.speed, this.mark),
+    );
+    this.update();
+  }
+
+  update() {
+    const job = this.state.byId.get(this.id);
+    const text = this.state.texts.get(this.id);
+    setBadge(this.badge, job.status);
+    this.node.dataset.status = job.status;
+    setText(this.words, this.#excerpt(job, text));
+    const language = text?.text ? languageOf(text.text) : null;
+    if (language) this.words.lang = language;
+    setText(this.tokens, tokensLine(job, text));
+    const now = job.status === "in_progress" ? text?.rate() : 0;
+    setText(this.speed, now ? `≈ ${rate(now)}/s` : "");
+    const [mark, why] = MARKS[this.state.marks.get(this.id)] ?? ["", ""];
+    setText(this.mark, mark);
+    this.mark.title = why;
+  }
+
+  /** The end of a text that grows, the beginning of one that is there. */
+  #excerpt(job, text) {
+    this.words.className = "card-text";
+    if (text?.text) {
+      if (!isFinal(job.status)) return plain(text.text.slice(-SHOWN));
+      if (job.status === "completed") return plain(text.text.slice(0, SHOWN));
+    }
+    this.words.className = "card-text note";
+    if (job.error) return `${job.error.message ?? job.error.code}`;
+    if (job.status === "queued") return job.attempt ? `Waits for attempt ${job.attempt + 1}.` : "Waits for its turn.";
+    if (job.status === "in_progress") return "Waits for the first words.";
+    if (job.status === "completed") return job.bytes ? "" : "The text is empty.";
+    return text?.text ? plain(text.text.slice(0, SHOWN)) : "Nothing was written.";
+  }
+}
+
+function tokensLine(job, text) {
+  if (job.usage?.output_tokens !== undefined && job.usage?.output_tokens !== null && isFinal(job.status)) {
+    return `${job.usage.source === "estimate" ? "≈ " : ""}${number(job.usage.output_tokens)} tokens`;
+  }
+  return text?.tokens ? `≈ ${short(Math.round(text.tokens))} tokens` : "";
+}

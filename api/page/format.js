@@ -1,0 +1,82 @@
+// Numbers, times and durations in words.
+
+const WHOLE = new Intl.NumberFormat();
+const SHORT = new Intl.NumberFormat(undefined, { notation: "compact", maximumFractionDigits: 1 });
+const RATE = new Intl.NumberFormat(undefined, { maximumSignificantDigits: 2 });
+const MOMENT = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "medium" });
+const AGO = new Intl.RelativeTimeFormat("en", { numeric: "auto" });
+const UNITS = [
+  [60, "second", 1],
+  [3600, "minute", 60],
+  [86400, "hour", 3600],
+  [604800, "day", 86400],
+  [2629800, "week", 604800],
+  [31557600, "month", 2629800],
+  [Infinity, "year", 31557600],
+];
+
+export const number = (value) => (value === null || value === undefined ? "unknown" : WHOLE.format(value));
+export const short = (value) => (value < 10000 ? WHOLE.format(value) : SHORT.format(value));
+export const rate = (value) => RATE.format(value);
+
+/** `1 article`, `20 articles`. */
+export const plural = (count, one, many = `${one}s`) => `${WHOLE.format(count)} ${count === 1 ? one : many}`;
+
+/** How long ago Unix seconds are: "3 minutes ago". */
+function ago(seconds, now = Date.now() / 1000) {
+  const distance = seconds - now;
+  if (Math.abs(distance) < 5) return "just now";
+  const [, unit, size] = UNITS.find(([end]) => Math.abs(distance) < end);
+  return AGO.format(Math.trunc(distance / size), unit);
+}
+
+/** A duration in seconds: "42 s", "3 min 20 s", "2 h 5 min". */
+export function duration(seconds) {
+  if (seconds < 9.95) return `${RATE.format(Math.max(0, seconds))} s`;
+  const whole = Math.round(seconds);
+  if (whole < 60) return `${whole} s`;
+  if (whole < 3600) return `${Math.floor(whole / 60)} min${whole % 60 ? ` ${whole % 60} s` : ""}`;
+  if (whole < 172800) return `${Math.floor(whole / 3600)} h ${Math.floor((whole % 3600) / 60)} min`;
+  return `${Math.floor(whole / 86400)} d ${Math.floor((whole % 86400) / 3600)} h`;
+}
+
+/** A `<time>` that says how long ago, with the exact moment as its title. `tickTimes` keeps it true. */
+export function time(seconds) {
+  const made = document.createElement("time");
+  made.dateTime = new Date(seconds * 1000).toISOString();
+  made.title = MOMENT.format(new Date(seconds * 1000));
+  made.dataset.at = String(seconds);
+  made.textContent = ago(seconds);
+  return made;
+}
+
+/** Bring every `<time>` on the page up to date. */
+export function tickTimes() {
+  for (const made of document.querySelectorAll("time[data-at]")) {
+    const words = ago(Number(made.dataset.at));
+    if (made.textContent !== words) made.textContent = words;
+  }
+}
+
+/** The language a text seems to be in, so that the right fonts and voices are taken; null when it is not clear. */
+export function languageOf(text) {
+  const start = text.slice(0, 500);
+  if (/[\u3040-\u30ff]/.test(start)) return "ja";
+  if (/[\uac00-\ud7af]/.test(start)) return "ko";
+  return /[\u4e00-\u9fff]/.test(start) ? "zh" : null;
+}
+
+/** Roughly how many tokens a text has, for as long as nobody has counted: four Latin letters, or one other, make one. */
+export function guessTokens(text) {
+  let others = 0;
+  for (let place = 0; place < text.length; place += 1) if (text.charCodeAt(place) > 0x2e7f) others += 1;
+  return others + (text.length - others) / 4;
+}
+
+/** A text without the marks of Markdown, for a glance. */
+export function plain(text) {
+  return text
+    .replace(/^[ \t]*(?:#{1,6}|>|[-*+])[ \t]+/gm, "")
+    .replace(/\*\*|__|`/g, "")
+    .replace(/\n\s*\n/g, "\n");
+}

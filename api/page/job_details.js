@@ -1,0 +1,160 @@
+// What there is to know of a job beside its text: what was asked, what it cost, and how its attempts went.
+
+import { el } from "./dom.js";
+import { duration, number, plural, rate, time } from "./format.js";
+import { isFinal } from "./status.js";
+
+const OUTCOMES = {
+  completed: "completed",
+  failed: "failed",
+  rate_limited: "told to wait",
+  released: "given back at a stop",
+  lost: "lost with its worker",
+  cancelled: "cancelled",
+  expired: "expired",
+};
+const SOURCES = { upstream: "counted upstream", tokenizer: "counted here", estimate: "an estimate" };
+
+/** The sections about a job. */
+export function jobDetails(job) {
+  return [
+    errorSection(job),
+    cutSection(job),
+    requestSection(job),
+    usageSection(job),
+    attemptsSection(job),
+    factsSection(job),
+  ].filter(Boolean);
+}
+
+function section(title, ...content) {
+  return el("section", {}, el("h2", {}, title), ...content);
+}
+
+function errorSection(job) {
+  if (!job.error) return null;
+  const title = isFinal(job.status) ? "Why it is not whole" : "What went wrong last";
+  return section(
+    title,
+    el("p", { class: "fault" }, job.error.message ?? job.error.code),
+    el("p", { class: "small" }, job.error.code),
+  );
+}
+
+function cutSection(job) {
+  if (job.status !== "completed" || !job.finish_reason || job.finish_reason === "stop") return null;
+  const why = {
+    length: "The upstream's limit on length cut this text short.",
+    content_filter: "The upstream's content filter cut this text short.",
+  };
+  return section(
+    "Ended early",
+    el("p", { class: "fault" }, why[job.finish_reason] ?? `The upstream ended it with: ${job.finish_reason}.`),
+  );
+}
+
+function requestSection(job) {
+  if (!job.request) return null;
+  const { messages = [], model, ...rest } = job.request;
+  const settings = Object.entries(rest);
+  return section(
+    "Asked for",
+    ...messages.map((message) =>
+      el(
+        "figure",
+        { class: "message" },
+        el("figcaption", {}, message.role),
+        el("p", { dir: "auto" }, contentText(message.content)),
+      ),
+    ),
+    el("p", { class: "small" }, `Model: ${model}`),
+    settings.length
+      ? el(
+          "details",
+          {},
+          el("summary", {}, plural(settings.length, "setting")),
+          el("pre", { tabindex: "0" }, JSON.stringify(rest, null, 2)),
+        )
+      : null,
+  );
+}
+
+function contentText(content) {
+  if (typeof content === "string") return content;
+  if (Array.isArray(content)) return content.map((part) => part?.text ?? `(${part?.type ?? "something"})`).join("\n");
+  return content === null || content === undefined ? "" : JSON.stringify(content);
+}
+
+function usageSection(job) {
+  const { usage } = job;
+  if (!usage) return null;
+  const seconds = job.finished_at && job.first_delta_at ? job.finished_at - job.first_delta_at : 0;
+  return section(
+    "Tokens",
+    facts([
+      ["Read", number(usage.input_tokens)],
+      usage.cached_tokens ? ["of these cached", number(usage.cached_tokens)] : null,
+      ["Written", number(usage.output_tokens)],
+      usage.reasoning_tokens ? ["of these reasoning", number(usage.reasoning_tokens)] : null,
+      seconds > 0.5 && usage.output_tokens ? ["Rate", `${rate(usage.output_tokens / seconds)} per second`] : null,
+      ["Source", SOURCES[usage.source] ?? usage.source],
+    ]),
+  );
+}
+
+function attemptsSection(job) {
+  if (!job.attempts?.length) return null;
+  return section("Attempts", el("ol", { class: "attempts" }, ...job.attempts.map(attemptItem)));
+}
+
+function attemptItem(attempt) {
+  const took = attempt.finished_at ? duration(attempt.finished_at - attempt.started_at) : "";
+  const words = [attempt.outcome ? (OUTCOMES[attempt.outcome] ?? attempt.outcome) : "running", took]
+    .filter(Boolean)
+    .join(" · ");
+  const wrote = [
+    attempt.bytes !== null && attempt.bytes !== undefined ? `${number(attempt.bytes)} bytes` : "",
+    attempt.usage?.output_tokens ? plural(attempt.usage.output_tokens, "token") : "",
+  ]
+    .filter(Boolean)
+    .join(" · ");
+  return el(
+    "li",
+    { value: null },
+    el("p", {}, `${attempt.attempt}. ${words}`),
+    wrote ? el("p", { class: "small" }, wrote) : null,
+    attempt.continued_bytes
+      ? el("p", { class: "small" }, `Goes on from byte ${number(attempt.continued_bytes)}`)
+      : null,
+    attempt.error ? el("p", { class: "small fault" }, attempt.error.message ?? attempt.error.code) : null,
+  );
+}
+
+function factsSection(job) {
+  const metadata = Object.entries(job.metadata ?? {});
+  return section(
+    "Facts",
+    facts([
+      ["Submitted", time(job.created_at)],
+      job.started_at ? ["Begun", time(job.started_at)] : null,
+      job.first_delta_at && job.started_at
+        ? ["First words after", duration(job.first_delta_at - job.started_at)]
+        : null,
+      job.finished_at ? ["Ended", time(job.finished_at)] : null,
+      job.due_at && job.attempt ? ["Next attempt", time(job.due_at)] : null,
+      job.expires_at && !isFinal(job.status) ? ["Expires", time(job.expires_at)] : null,
+      job.bytes !== null && job.bytes !== undefined ? ["Stored", `${number(job.bytes)} bytes`] : null,
+      job.sha256 ? ["SHA-256", el("code", { title: job.sha256 }, `${job.sha256.slice(0, 12)}…`)] : null,
+      ...metadata.map(([name, value]) => [name, value]),
+      ["Id", el("code", {}, job.id)],
+    ]),
+  );
+}
+
+function facts(rows) {
+  return el(
+    "dl",
+    { class: "rows" },
+    ...rows.filter(Boolean).map(([name, value]) => el("div", {}, el("dt", {}, name), el("dd", {}, value))),
+  );
+}

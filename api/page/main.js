@@ -1,0 +1,75 @@
+// The composition root of the page: the masthead, the state of the network, and one view at a time.
+
+import { put, say } from "./dom.js";
+import { tickTimes } from "./format.js";
+import { net } from "./net.js";
+import { onRoute, readRoute } from "./router.js";
+import { wireTheme } from "./theme.js";
+import { batchView } from "./view_batch.js";
+import { batchesView } from "./view_batches.js";
+import { jobView } from "./view_job.js";
+import { missingView } from "./view_missing.js";
+import { newView } from "./view_new.js";
+import { searchView } from "./view_search.js";
+
+const TICK_MS = 10000;
+const LOST_MS = 1200;
+
+let view = null;
+
+/** The view that is shown: `{title, node, close()}`, and what else it has to show of itself. */
+export const shownView = () => view;
+
+function makeView({ path: [room, id, ...rest], query }) {
+  if (room === undefined) return batchesView();
+  if (rest.length === 0 && id !== undefined) {
+    if (room === "batches") return batchView(id);
+    if (room === "jobs") return jobView(id);
+  }
+  if (id === undefined && room === "new") return newView();
+  if (id === undefined && room === "search") return searchView(query);
+  return missingView();
+}
+
+function show() {
+  const first = view === null;
+  view?.close?.();
+  view = makeView(readRoute());
+  const main = put(document.getElementById("main"), view.node);
+  nameView();
+  for (const link of document.querySelectorAll("nav a")) {
+    if (link.hash === (location.hash.split("?")[0] || "#/")) link.setAttribute("aria-current", "page");
+    else link.removeAttribute("aria-current");
+  }
+  // The first view leaves the focus where the browser has it; each later one begins at its heading.
+  const heading = main.querySelector("h1");
+  heading?.setAttribute("tabindex", "-1");
+  if (!first) heading?.focus({ preventScroll: true });
+}
+
+function nameView() {
+  document.title = `${view.title()} · Longhand`;
+}
+
+function showNetwork() {
+  const banner = document.getElementById("lost");
+  const words = "No connection to Longhand. What is shown stays; it goes on by itself when the connection is back.";
+  let timer = null;
+  net.addEventListener("lost", () => {
+    // A stream that a proxy ends comes back at once; that is not worth a word.
+    timer = setTimeout(() => {
+      banner.textContent = words;
+    }, LOST_MS);
+  });
+  net.addEventListener("found", () => {
+    clearTimeout(timer);
+    if (banner.textContent) say("The connection is back.");
+    banner.textContent = "";
+  });
+}
+
+wireTheme(document.getElementById("theme"));
+showNetwork();
+onRoute(show);
+document.getElementById("main").addEventListener("renamed", nameView);
+setInterval(tickTimes, TICK_MS);

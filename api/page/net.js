@@ -1,0 +1,84 @@
+// Requests to the API, and whether it can be reached. What fails is said in words where it happened; a lost network
+// is said once, at the top, and heals by itself.
+
+const PROBE_MS = 2000;
+
+/** Tells `lost` and `found`. */
+export const net = new EventTarget();
+let isLost = false;
+
+/** A refusal of the API, or a failure to reach it (`status` 0). */
+class ApiError extends Error {
+  constructor(status, message, param = null) {
+    super(message);
+    this.status = status;
+    this.param = param;
+  }
+}
+
+/** Note that the API was not reached, and look for it until it is. */
+export function noteLost() {
+  if (isLost) return;
+  isLost = true;
+  net.dispatchEvent(new Event("lost"));
+  setTimeout(probe, PROBE_MS);
+}
+
+/** Note that the API has answered. */
+export function noteFound() {
+  if (!isLost) return;
+  isLost = false;
+  net.dispatchEvent(new Event("found"));
+}
+
+async function probe() {
+  if (!isLost) return;
+  try {
+    if ((await fetch("/healthz", { cache: "no-store" })).ok) return noteFound();
+  } catch {
+    // still away
+  }
+  return setTimeout(probe, PROBE_MS);
+}
+window.addEventListener("online", probe);
+
+/** GET or POST; resolves to the parsed JSON. Rejects with `ApiError`. */
+export async function call(path, { method = "GET", body, headers = {}, signal } = {}) {
+  return (await answer(path, { method, body, headers, signal })).json();
+}
+
+/** GET a text, every byte of it: `Response.text()` would drop a byte order mark. */
+export async function callText(path, { signal } = {}) {
+  const response = await answer(path, { signal });
+  return new TextDecoder("utf-8", { ignoreBOM: true }).decode(await response.arrayBuffer());
+}
+
+async function answer(path, { method = "GET", body, headers = {}, signal }) {
+  let response;
+  try {
+    response = await fetch(path, {
+      method,
+      signal,
+      cache: "no-store",
+      headers: body === undefined ? headers : { "content-type": "application/json", ...headers },
+      body: body === undefined ? undefined : JSON.stringify(body),
+    });
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    noteLost();
+    throw new ApiError(0, "Longhand cannot be reached. Nothing was lost here; try again when it is back.");
+  }
+  noteFound();
+  if (response.ok) return response;
+  let told;
+  try {
+    told = (await response.json()).error;
+  } catch {
+    told = null; // a proxy's page, not the API's answer
+  }
+  throw new ApiError(
+    response.status,
+    told?.message ?? `The server answered ${response.status} ${response.statusText}.`,
+    told?.param,
+  );
+}

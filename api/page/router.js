@@ -1,0 +1,44 @@
+// Hash routes: #/, #/new, #/batches/ID, #/jobs/ID, #/search?q=. Going back finds the page where it was left.
+
+const scrolls = new Map();
+let current = location.hash;
+
+/** The route of the address: `{path: [...], query: URLSearchParams}`. */
+export function readRoute() {
+  const [path, query = ""] = location.hash.replace(/^#\/?/, "").split(/\?(.*)/s);
+  return { path: path.split("/").filter(Boolean).map(decoded), query: new URLSearchParams(query) };
+}
+
+function decoded(part) {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part; // a stray percent sign, typed by hand
+  }
+}
+
+/** Call this at every change of the route, after noting how far the old view was scrolled. */
+export function onRoute(show) {
+  history.scrollRestoration = "manual";
+  // While a view is replaced the page is short for a moment, so the place is noted as one scrolls, not at the end.
+  addEventListener("scroll", () => scrolls.set(current, scrollY), { passive: true });
+  addEventListener("hashchange", () => {
+    const place = scrolls.get(location.hash) ?? 0;
+    current = location.hash;
+    show();
+    scrolls.set(current, place);
+    restoreScroll();
+  });
+  show();
+}
+
+/** Scroll to where this view was left; a view whose content comes late calls it when it is there. */
+export function restoreScroll() {
+  const place = scrolls.get(current) ?? 0;
+  scrollTo({ top: place, behavior: "instant" });
+}
+
+/** Go to a route. */
+export function go(hash) {
+  location.hash = hash;
+}

@@ -1,0 +1,85 @@
+// Statuses as one sees them: a sign, a word and a colour, never the colour alone.
+
+import { el } from "./dom.js";
+
+const SVG = "http://www.w3.org/2000/svg";
+
+// One stroke each, on a field of 16 by 16.
+const SIGNS = {
+  queued: "M8 2.5a5.5 5.5 0 1 0 .01 0",
+  validating: "M8 2.5a5.5 5.5 0 1 0 .01 0",
+  in_progress: "M3 13l1-3.5L11.5 2 14 4.5 6.5 12z",
+  finalizing: "M3 13l1-3.5L11.5 2 14 4.5 6.5 12z",
+  completed: "M3 8.5l3.5 3.5L13 4.5",
+  failed: "M4 4l8 8M12 4l-8 8",
+  cancelled: "M3.5 8h9",
+  cancelling: "M3.5 8h9",
+  expired: "M8 4v4.5l3 2M8 1.8a6.2 6.2 0 1 0 .01 0",
+};
+
+const WORDS = {
+  queued: "Queued",
+  validating: "Checking",
+  in_progress: "Writing",
+  finalizing: "Finishing",
+  completed: "Completed",
+  failed: "Failed",
+  cancelled: "Cancelled",
+  cancelling: "Cancelling",
+  expired: "Expired",
+};
+
+/** Whether a job or a batch with this status has ended. */
+export const isFinal = (status) => ["completed", "failed", "cancelled", "expired"].includes(status);
+
+/** The word for a status. */
+export const statusWord = (status) => WORDS[status] ?? status;
+
+/** A status with its sign. */
+export function badge(status) {
+  const made = el("span", { class: "badge" });
+  setBadge(made, status);
+  return made;
+}
+
+/** Make a badge show another status. */
+export function setBadge(made, status) {
+  if (made.dataset.status === status) return;
+  made.dataset.status = status;
+  made.replaceChildren(sign(status), WORDS[status] ?? status);
+}
+
+function sign(status) {
+  const drawn = document.createElementNS(SVG, "svg");
+  drawn.setAttribute("viewBox", "0 0 16 16");
+  drawn.setAttribute("aria-hidden", "true");
+  const stroke = document.createElementNS(SVG, "path");
+  stroke.setAttribute("d", SIGNS[status] ?? SIGNS.queued);
+  drawn.append(stroke);
+  return drawn;
+}
+
+/** A bar of counts by status. `counts` has `completed`, `failed`, `in_progress` and `total`. */
+export class ProgressBar {
+  constructor(label) {
+    this.node = el("div", { class: "progress", role: "progressbar", "aria-label": label, "aria-valuemin": "0" });
+    this.parts = ["completed", "failed", "in_progress"].map((name) => {
+      const part = el("span", { class: `part ${name}` });
+      this.node.append(part);
+      return [name, part];
+    });
+  }
+
+  show(counts) {
+    const ended = counts.completed + counts.failed;
+    this.node.setAttribute("aria-valuemax", String(counts.total));
+    this.node.setAttribute("aria-valuenow", String(ended));
+    this.node.setAttribute(
+      "aria-valuetext",
+      `${ended} of ${counts.total} ended, ${counts.failed} without a whole text`,
+    );
+    // Set as properties: the page's policy refuses style attributes.
+    for (const [name, part] of this.parts) part.style.flexGrow = String(counts[name]);
+    this.node.style.setProperty("--rest", String(Math.max(0, counts.total - ended - counts.in_progress)));
+  }
+}

@@ -1,0 +1,103 @@
+// The text of one job as this page has it, byte for byte.
+//
+// The server sends every byte once and says where each delta starts. That is checked here again: what comes twice is
+// trimmed, what is missing is noticed, and at the end the SHA-256 of all of it is compared with that of the stored text.
+
+import { callText } from "./net.js";
+import { guessTokens } from "./format.js";
+
+const ENCODER = new TextEncoder();
+// A byte order mark is text like any other: nothing that is stored is left out.
+const DECODER = new TextDecoder("utf-8", { ignoreBOM: true });
+const RATE_SECONDS = 4;
+
+/** How many bytes a text has in UTF-8. */
+function byteLength(text) {
+  let length = text.length;
+  for (let place = 0; place < text.length; place += 1) {
+    const code = text.charCodeAt(place);
+    if (code < 0x80) continue;
+    // Each half of a surrogate pair adds one: two units, four bytes.
+    length += code < 0x800 || (code >= 0xd800 && code <= 0xdfff) ? 1 : 2;
+  }
+  return length;
+}
+
+export class JobText {
+  attempt = 0;
+  text = "";
+  bytes = 0;
+  tokens = 0;
+  #steps = [];
+
+  /** Take a delta. False when bytes before it are missing. */
+  take({ attempt, offset, text }, now = performance.now()) {
+    if (attempt < this.attempt) return true; // of an attempt that is over
+    if (attempt > this.attempt && offset === 0) this.reset(attempt);
+    if (offset > this.bytes) return false;
+    this.attempt = attempt;
+    const fresh = offset === this.bytes ? text : DECODER.decode(ENCODER.encode(text).subarray(this.bytes - offset));
+    if (!fresh) return true;
+    this.text += fresh;
+    this.bytes += byteLength(fresh);
+    this.tokens += guessTokens(fresh);
+    this.#steps.push([now, this.tokens]);
+    while (this.#steps.length > 2 && now - this.#steps[0][0] > RATE_SECONDS * 1000) this.#steps.shift();
+    return true;
+  }
+
+  /** The text begins anew. */
+  reset(attempt) {
+    this.attempt = attempt;
+    this.text = "";
+    this.bytes = 0;
+    this.tokens = 0;
+    this.#steps = [];
+  }
+
+  /** Take a text that was read whole. */
+  set(attempt, text) {
+    this.reset(attempt);
+    this.text = text;
+    this.bytes = byteLength(text);
+    this.tokens = guessTokens(text);
+  }
+
+  /** About how many tokens a second came lately; 0 when nothing did. */
+  rate(now = performance.now()) {
+    const first = this.#steps[0];
+    if (!first || this.#steps.length < 2 || now - this.#steps.at(-1)[0] > RATE_SECONDS * 1000) return 0;
+    return (this.tokens - first[1]) / Math.max(0.5, (now - first[0]) / 1000);
+  }
+
+  /** Whether this is exactly the stored text of an ended job: `same`, `differs`, or `length` where only the length could
+   * be compared (browsers give SHA-256 to secure places alone).
+   */
+  async compare(job) {
+    if (this.bytes !== (job.bytes ?? 0)) return "differs";
+    if (!job.sha256) return this.bytes === 0 ? "same" : "length";
+    if (!globalThis.crypto?.subtle) return "length";
+    const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", ENCODER.encode(this.text)));
+    return Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("") === job.sha256
+      ? "same"
+      : "differs";
+  }
+
+  /** Make this the stored text of an ended job: as it is, or read anew. Resolves as `compare`. */
+  async settle(job, signal) {
+    if ((await this.compare(job)) === "differs") {
+      this.set(job.attempt, await callText(`/v1/jobs/${job.id}/text?partial=true`, { signal }));
+    }
+    return this.compare(job);
+  }
+}
+
+/** What a mark says of a comparison. */
+export const MARKS = {
+  same: ["= stored", "This is exactly the stored text: length and SHA-256 agree."],
+  length: [
+    "= stored in length",
+    "The length agrees. SHA-256 is not available here: open the page over HTTPS or on localhost.",
+  ],
+  differs: ["not as stored", "This differs from the stored text. Reload to read it again."],
+};

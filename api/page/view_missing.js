@@ -1,0 +1,14 @@
+import { el } from "./dom.js";
+
+/** What is shown for an address that leads nowhere. */
+export function missingView() {
+  return {
+    title: () => "Not found",
+    node: el(
+      "section",
+      { class: "empty" },
+      el("h1", {}, "There is nothing here"),
+      el("p", {}, "This address leads nowhere. ", el("a", { href: "#/" }, "All batches"), " are still there."),
+    ),
+  };
+}

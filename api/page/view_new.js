@@ -1,0 +1,210 @@
+// Submit: a prompt, a list of them, or a file. What is wrong is shown with its line, and then nothing is sent.
+
+import { el, put, say, wrong } from "./dom.js";
+import { filePart } from "./file_part.js";
+import { plural } from "./format.js";
+import { check, inTermsOfLines, readList } from "./input.js";
+import { recall, remember } from "./kept.js";
+import { call } from "./net.js";
+import { go } from "./router.js";
+
+const WAYS = [
+  ["prompt", "One prompt"],
+  ["list", "A list"],
+  ["file", "A file"],
+];
+
+export function newView() {
+  const prompt = el("textarea", {
+    id: "prompt",
+    rows: "7",
+    placeholder: "Write 800 words about the history of the pencil.",
+    oninput: changed,
+  });
+  const list = el("textarea", {
+    id: "list",
+    rows: "10",
+    placeholder: "Write about pencils.\nWrite about ink.\n写一篇关于毛笔的文章。",
+    oninput: changed,
+    "aria-describedby": "list-count",
+  });
+  const listCount = el("p", { id: "list-count", class: "hint" }, "One prompt a line. Empty lines are left out.");
+  const file = filePart(changed);
+  const model = el("input", {
+    type: "text",
+    id: "model",
+    value: recall("model") ?? "",
+    autocomplete: "off",
+    spellcheck: "false",
+    "aria-describedby": "model-hint",
+    oninput: changed,
+  });
+  const title = el("input", { type: "text", id: "title", maxlength: "200", autocomplete: "off", oninput: changed });
+  const until = el(
+    "select",
+    { id: "window", onchange: changed },
+    ...[
+      ["", "Whenever it is done"],
+      ["1h", "Within an hour"],
+      ["24h", "Within a day"],
+      ["7d", "Within a week"],
+    ].map(([value, word]) => el("option", { value }, word)),
+  );
+  const submit = el("button", { class: "main" }, "Submit");
+  const faults = el("div", { id: "faults" });
+  const parts = {
+    prompt: el("div", { class: "field" }, el("label", { for: "prompt" }, "Prompt"), prompt),
+    list: el("div", { class: "field" }, el("label", { for: "list" }, "Prompts"), list, listCount),
+    file: file.node,
+  };
+  // Kept until something is changed, so that sending twice after a lost answer submits once.
+  let key = null;
+  let way = "prompt";
+
+  const ways = el(
+    "fieldset",
+    { class: "ways" },
+    el("legend", {}, "What do you have?"),
+    ...WAYS.map(([name, word]) =>
+      el(
+        "label",
+        {},
+        el("input", { type: "radio", name: "way", value: name, checked: name === way, onchange: () => choose(name) }),
+        el("span", {}, word),
+      ),
+    ),
+  );
+
+  function choose(name) {
+    way = name;
+    for (const [part, node] of Object.entries(parts)) node.hidden = part !== name;
+    for (const radio of ways.querySelectorAll("input")) radio.checked = radio.value === name;
+    changed();
+  }
+
+  function changed() {
+    key = null;
+    faults.replaceChildren();
+    const count = way === "list" ? readList(list.value).items.length : way === "file" ? file.count() : 0;
+    listCount.textContent =
+      way === "list" && count
+        ? `${plural(count, "prompt")}, one a line.`
+        : "One prompt a line. Empty lines are left out.";
+    submit.textContent = way === "prompt" ? "Submit" : count ? `Submit ${plural(count, "article")}` : "Submit";
+    titleField.hidden = modelHint.hidden = way === "prompt";
+  }
+
+  /** What is to be sent: `{path, body, lines}`, or `{faults, more}`. */
+  function read() {
+    const named = model.value.trim();
+    if (way === "prompt") {
+      if (!prompt.value.trim()) return { faults: [{ line: null, message: "The prompt is empty." }], at: prompt };
+      if (!named) return { faults: [{ line: null, message: "Name the model that is to write." }], at: model };
+      const body = { model: named, messages: [{ role: "user", content: prompt.value }] };
+      // A deadline belongs to batches; then it is a batch of one.
+      if (until.value)
+        return { path: "/v1/batches", body: { requests: [{ body }], completion_window: until.value }, lines: [] };
+      return { path: "/v1/jobs", body, lines: [] };
+    }
+    const { requests, lines, faults: found, more } = check(way === "list" ? readList(list.value) : file.read(), named);
+    if (found.length)
+      return { faults: found, more, at: found.every((one) => one.message.startsWith('no "model"')) ? model : null };
+    if (!requests.length)
+      return {
+        faults: [
+          {
+            line: null,
+            message: way === "list" ? "The list is empty." : "Choose a file with at least one prompt in it.",
+          },
+        ],
+        at: way === "list" ? list : file.input,
+      };
+    const body = { requests };
+    if (until.value) body.completion_window = until.value;
+    const name = title.value.trim() || file.title(way);
+    if (name) body.metadata = { title: name.slice(0, 200) };
+    return { path: "/v1/batches", body, lines };
+  }
+
+  async function send(event) {
+    event.preventDefault();
+    const ready = read();
+    if (ready.faults) return showFaults(ready.faults, ready.more, ready.at);
+    faults.replaceChildren();
+    submit.disabled = true;
+    key ??= newKey();
+    try {
+      const made = await call(ready.path, { method: "POST", body: ready.body, headers: { "idempotency-key": key } });
+      remember("model", model.value.trim() || null);
+      say("Submitted.");
+      go(made.object === "job" ? `#/jobs/${made.id}` : `#/batches/${made.id}`);
+    } catch (error) {
+      showFaults([inTermsOfLines(error, ready.lines)], 0, null);
+    } finally {
+      submit.disabled = false;
+    }
+  }
+
+  function showFaults(found, more, at) {
+    const lines = found.map(({ line, message }) =>
+      el("li", {}, line === null ? null : el("b", {}, `Line ${line}: `), message),
+    );
+    const count = more ? el("p", {}, `and ${plural(more, "more line")}.`) : null;
+    const box = wrong(
+      found.length === 1
+        ? "Nothing was sent."
+        : `Nothing was sent: ${plural(found.length + (more ?? 0), "line")} must be mended.`,
+      el("ul", {}, ...lines),
+      count ?? "",
+    );
+    if (way === "file") file.hideFaults();
+    box.tabIndex = -1;
+    put(faults, box);
+    (at ?? box).focus();
+  }
+
+  const titleField = el("div", { class: "field" }, el("label", { for: "title" }, "Title (optional)"), title);
+  const modelHint = el("p", { id: "model-hint", class: "hint" }, "Lines that name a model of their own keep it.");
+  const form = el(
+    "form",
+    { class: "new", novalidate: true, onsubmit: send },
+    ways,
+    ...Object.values(parts),
+    el(
+      "div",
+      { class: "fields" },
+      el("div", { class: "field" }, el("label", { for: "model" }, "Model"), model, modelHint),
+      titleField,
+      el("div", { class: "field" }, el("label", { for: "window" }, "Deadline"), until),
+    ),
+    faults,
+    el("p", { class: "buttons" }, submit),
+  );
+  // Dropped anywhere on the form, a file is a file.
+  form.addEventListener("dragover", (event) => {
+    if (![...event.dataTransfer.types].includes("Files")) return;
+    event.preventDefault();
+    form.classList.add("dropping");
+  });
+  form.addEventListener("dragleave", () => form.classList.remove("dropping"));
+  form.addEventListener("drop", (event) => {
+    form.classList.remove("dropping");
+    if (!event.dataTransfer.files.length) return;
+    event.preventDefault();
+    choose("file");
+    file.take(event.dataTransfer.files[0]);
+  });
+  form.addEventListener("keydown", (event) => {
+    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) form.requestSubmit();
+  });
+  choose("prompt");
+  return {
+    title: () => "New",
+    node: el("section", {}, el("div", { class: "head" }, el("h1", {}, "Have something written")), form),
+  };
+}
+
+function newKey() {
+  // Not randomUUID: browsers give it to secure places alone.
+  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+}

@@ -1,0 +1,155 @@
+// Search in what is stored; without words, all articles, newest first.
+
+import { jobName } from "./card.js";
+import { el, put, say, wrong } from "./dom.js";
+import { number, plain, plural, time } from "./format.js";
+import { call, callText } from "./net.js";
+import { restoreScroll } from "./router.js";
+import { badge, statusWord } from "./status.js";
+
+const PAGE = 20;
+const STATUSES = ["completed", "in_progress", "queued", "failed", "cancelled", "expired"];
+const AROUND = 130;
+
+export function searchView(query) {
+  const sought = query.get("q") ?? "";
+  const words = el("input", { type: "search", id: "q", name: "q", value: sought, autocomplete: "off" });
+  const status = el(
+    "select",
+    { id: "status", name: "status" },
+    el("option", { value: "" }, "Any status"),
+    ...STATUSES.map((one) => el("option", { value: one, selected: one === query.get("status") }, statusWord(one))),
+  );
+  const model = el("input", {
+    type: "text",
+    id: "model",
+    name: "model",
+    value: query.get("model") ?? "",
+    autocomplete: "off",
+  });
+  const found = el("ol", { class: "found", role: "list", "aria-label": "Articles" });
+  const place = el("div", {}, el("p", { class: "loading" }, "Searching …"));
+  const more = el("button", { type: "button", hidden: true, onclick: () => read() }, "More");
+  const closed = new AbortController();
+  let last = null;
+
+  const form = el(
+    "form",
+    {
+      class: "search",
+      role: "search",
+      onsubmit: (event) => {
+        event.preventDefault();
+        const asked = new URLSearchParams([...new FormData(form)].filter(([, value]) => value.trim()));
+        const hash = `#/search${asked.size ? `?${asked}` : ""}`;
+        if (hash === location.hash) dispatchEvent(new Event("hashchange"));
+        else location.hash = hash;
+      },
+    },
+    field("q", "Words in the text", words),
+    field("status", "Status", status),
+    field("model", "Model", model),
+    el("button", { class: "main" }, "Search"),
+  );
+
+  async function read() {
+    const asked = new URLSearchParams({ limit: String(PAGE) });
+    for (const name of ["q", "status", "model", "batch_id", "custom_id"])
+      if (query.get(name)) asked.set(name, query.get(name));
+    if (last) asked.set("after", last);
+    const first = found.children.length;
+    try {
+      const page = await call(`/v1/jobs?${asked}`, { signal: closed.signal });
+      for (const job of page.data) found.append(row(job));
+      last = page.last_id;
+      more.hidden = !page.has_more;
+      place.replaceChildren();
+      const count = found.children.length;
+      if (!count) put(place, nothing());
+      else if (first) found.children[first]?.querySelector("a").focus();
+      say(count ? `${page.has_more ? "At least " : ""}${plural(count, "article")}` : "Nothing was found.");
+      if (!first) restoreScroll();
+    } catch (error) {
+      if (error.name === "AbortError") return;
+      const again = el("button", { type: "button", onclick: () => read() }, "Try again");
+      put(place, wrong(error.message, again));
+    }
+  }
+
+  function nothing() {
+    if (!sought && !query.get("status") && !query.get("model")) {
+      return el(
+        "div",
+        { class: "empty" },
+        el("p", { class: "empty-title" }, "Nothing is stored yet"),
+        el("p", {}, "What you submit can be searched here. ", el("a", { href: "#/new" }, "Write something")),
+      );
+    }
+    return el(
+      "div",
+      { class: "empty" },
+      el("p", { class: "empty-title" }, "Nothing was found"),
+      el("p", {}, "The words are looked for together, in this order, in every stored text. Try fewer of them."),
+    );
+  }
+
+  function row(job) {
+    const snippet = el("p", { class: "snippet", dir: "auto" });
+    const tokens = job.usage?.output_tokens ? ` · ${number(job.usage.output_tokens)} tokens` : "";
+    if (sought || (job.bytes && !job.error)) showSnippet(job, snippet);
+    else if (job.error) snippet.textContent = job.error.message ?? job.error.code;
+    return el(
+      "li",
+      { class: "hit" },
+      el(
+        "div",
+        { class: "row-head" },
+        el("h2", {}, el("a", { href: `#/jobs/${job.id}` }, jobName(job))),
+        badge(job.status),
+      ),
+      snippet,
+      el("p", { class: "when" }, job.model, tokens, " · ", time(job.created_at)),
+    );
+  }
+
+  async function showSnippet(job, snippet) {
+    try {
+      const text = await callText(`/v1/jobs/${job.id}/text?partial=true`, { signal: closed.signal });
+      put(snippet, ...around(text, sought));
+    } catch {
+      // The hit itself is shown; only the words around it are missing.
+    }
+  }
+
+  read();
+  return {
+    title: () => (sought ? `“${sought}”` : "Search"),
+    node: el(
+      "section",
+      {},
+      el("div", { class: "head" }, el("h1", {}, sought ? `Search: “${sought}”` : "Search")),
+      form,
+      place,
+      found,
+      el("p", { class: "more" }, more),
+    ),
+    close: () => closed.abort(),
+  };
+}
+
+function field(id, label, input) {
+  return el("div", { class: "field" }, el("label", { for: id }, label), input);
+}
+
+/** The words around the first place where a text has what was sought, that marked. */
+function around(text, sought) {
+  const at = sought ? text.toLowerCase().indexOf(sought.toLowerCase()) : -1;
+  if (at < 0) return [plain(text.slice(0, AROUND * 2)) + (text.length > AROUND * 2 ? " …" : "")];
+  const from = Math.max(0, at - AROUND);
+  const end = at + sought.length;
+  return [
+    (from ? "… " : "") + plain(text.slice(from, at)),
+    el("mark", {}, text.slice(at, end)),
+    plain(text.slice(end, end + AROUND)) + (end + AROUND < text.length ? " …" : ""),
+  ];
+}

@@ -1,0 +1,97 @@
+"""What is asked for in the path and the query: read strictly, unknown names refused."""
+
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Annotated
+
+from fastapi import Depends, Path, Query, Request
+from fastapi.dependencies.models import Dependant
+from fastapi.routing import APIRoute
+
+from api.errors import ApiError
+from jobs.queries import JobFilter
+from jobs.status import JobStatus
+
+METADATA = "metadata."
+_ID = re.compile(r"[a-z]+_[0-9a-z]+")
+
+JobId = Annotated[str, Path(description="The id of a job, `job_...`.")]
+BatchId = Annotated[str, Path(description="The id of a batch, `batch_...`.")]
+After = Annotated[str | None, Query(description="Begin after the item with this id: the `last_id` of the page before.")]
+Limit = Annotated[int, Query(ge=1, le=100, description="How many items.")]
+
+
+async def strict_parameters(request: Request) -> None:
+    """Refuse a query parameter that the endpoint does not know (a misspelt filter that is ignored lists everything),
+    and an id that cannot be one.
+    """
+    route = request.scope["route"]
+    known: set[str] = set()
+    if isinstance(route, APIRoute):
+        known = set(_query_names(route.dependant))
+    takes_metadata = "metadata" in (route.tags if isinstance(route, APIRoute) else ())
+    for name, value in request.query_params.multi_items():
+        if name not in known and not (takes_metadata and name.startswith(METADATA)):
+            hint = f"; known are {', '.join(sorted(known))}" if known else "; there are none here"
+            raise ApiError(400, "unknown_parameter", f"{name[:64]}: unknown query parameter{hint}", param=name[:64])
+        if "\x00" in name or "\x00" in value:
+            raise ApiError(400, "invalid_value", f"{name[:64]!r}: must not hold NUL", param=name[:64])
+    for name, value in request.path_params.items():
+        if not _ID.fullmatch(value):
+            raise ApiError.not_found("batch" if name == "batch_id" else "job", value)
+
+
+def _query_names(dependant: Dependant) -> Iterator[str]:
+    yield from (field.alias for field in dependant.query_params)
+    for inner in dependant.dependencies:
+        yield from _query_names(inner)
+
+
+STRICT = [Depends(strict_parameters)]
+
+
+def read_filter(
+    request: Request,
+    batch_id: Annotated[str | None, Query(description="Jobs of this batch.")] = None,
+    status: Annotated[JobStatus | None, Query(description="Jobs in this status.")] = None,
+    model: Annotated[str | None, Query(description="Jobs for this model.")] = None,
+    custom_id: Annotated[str | None, Query(description="Jobs with this `custom_id`.")] = None,
+    created_after: Annotated[
+        str | None, Query(description="Jobs created at this time or later: Unix seconds or ISO 8601.")
+    ] = None,
+    created_before: Annotated[str | None, Query(description="Jobs created before this time.")] = None,
+    q: Annotated[
+        str | None, Query(min_length=1, description="Jobs whose stored text has these words, letter case aside.")
+    ] = None,
+) -> JobFilter:
+    """The filter that the query asks for; `metadata.<key>=<value>` as often as wanted."""
+    metadata = {
+        name.removeprefix(METADATA): value
+        for name, value in request.query_params.multi_items()
+        if name.startswith(METADATA)
+    }
+    return JobFilter(
+        batch_id=batch_id,
+        status=status,
+        model=model,
+        custom_id=custom_id,
+        metadata=metadata,
+        created_after=_read_time(created_after, "created_after"),
+        created_before=_read_time(created_before, "created_before"),
+        text=q,
+    )
+
+
+def _read_time(value: str | None, name: str) -> datetime | None:
+    if value is None:
+        return None
+    try:
+        if re.fullmatch(r"-?[0-9]+(\.[0-9]+)?", value):
+            return datetime.fromtimestamp(float(value), UTC)
+        # A plus sign in a query is a space.
+        moment = datetime.fromisoformat(value.replace(" ", "+") if value.count(" ") == 1 and "T" in value else value)
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except (ValueError, OverflowError, OSError):
+        example = "Unix seconds (1767225600) or ISO 8601 (2026-01-01T00:00:00Z; no zone means UTC)"
+        raise ApiError(400, "invalid_value", f"{name}: must be {example}, not {value[:60]!r}", param=name) from None

@@ -1,0 +1,33 @@
+"""What the endpoints are given: made once in `main.py`, found here."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from api.announce import Announcer
+from api.hub import Hub
+from api.tails import Tails
+from jobs.database import Database
+from jobs.queue import Hinter
+from jobs.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The parts of one API process."""
+
+    settings: Settings
+    database: Database
+    hinter: Hinter
+    announcer: Announcer
+    hub: Hub
+    tails: Tails
+
+
+async def _parts_of(request: Request) -> Parts:
+    parts: Parts = request.app.state.parts
+    return parts
+
+
+Given = Annotated[Parts, Depends(_parts_of)]

@@ -1,0 +1,129 @@
+"""Query: jobs, batches and texts, from rows alone; nothing here needs Redis."""
+
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Depends, Query
+from starlette.responses import Response
+
+from api.errors import ApiError, JsonAnswer
+from api.parameters import STRICT, After, BatchId, JobId, Limit, read_filter
+from api.parts import Given
+from api.schemas import REFUSALS, BatchList, BatchObject, JobList, JobWithAttempts
+from jobs.queries import (
+    JobFilter,
+    list_batches,
+    list_jobs,
+    read_attempts,
+    read_batch,
+    read_job,
+    read_result,
+    read_text_so_far,
+)
+from jobs.records import Batch, Job
+from jobs.status import JobStatus
+
+routes = APIRouter(prefix="/v1", dependencies=STRICT, responses=REFUSALS)
+
+
+# The tag is what lets `metadata.<key>` through.
+@routes.get("/jobs", tags=["query", "metadata"], responses={200: {"model": JobList}})
+def get_jobs(
+    parts: Given,
+    wanted: Annotated[JobFilter, Depends(read_filter)],
+    after: After = None,
+    limit: Limit = 20,
+    order: Annotated[Literal["asc", "desc"], Query(description="Oldest or newest first.")] = "desc",
+) -> Response:
+    """List jobs, newest first, without their requests and texts. Also filters by `metadata.<key>=<value>`."""
+    found, more = list_jobs(parts.database, wanted, after=after, limit=limit, newest_first=order == "desc")
+    return _page(found, more)
+
+
+@routes.get("/jobs/{job_id}", tags=["query"], responses={200: {"model": JobWithAttempts}})
+def get_job(parts: Given, job_id: JobId) -> Response:
+    """One job with its request and every attempt at it."""
+    job = read_job(parts.database, job_id)
+    if job is None:
+        raise ApiError.not_found("job", job_id)
+    attempts = read_attempts(parts.database, job_id)
+    return JsonAnswer({**job.as_json(), "attempts": [attempt.as_json() for attempt in attempts]})
+
+
+@routes.get(
+    "/jobs/{job_id}/text",
+    tags=["query"],
+    response_class=Response,
+    responses={
+        200: {
+            "content": {"text/plain": {"schema": {"type": "string"}}},
+            "headers": {
+                name: {"schema": {"type": "string"}, "description": meaning}
+                for name, meaning in {
+                    "x-job-status": "The job's status.",
+                    "x-finish-reason": "Why the upstream stopped; `length` means that the text was cut short.",
+                    "x-text-sha256": "SHA-256 of the whole stored text; only of a completed job.",
+                }.items()
+            },
+        }
+    },
+)
+def get_text(
+    parts: Given,
+    job_id: JobId,
+    partial: Annotated[
+        bool, Query(description="Also the text of a job that is not completed, as far as it is stored.")
+    ] = False,
+) -> Response:
+    """The stored text of a completed job. Any other job is refused with 409, unless `partial=true`."""
+    result = read_result(parts.database, job_id)
+    if result is None:
+        raise ApiError.not_found("job", job_id)
+    job, text = result.job, result.text
+    if job.status is not JobStatus.COMPLETED and not partial:
+        raise ApiError(
+            409, "not_completed", f"the job is {job.status}: ask with ?partial=true for what is stored of its text"
+        )
+    if text is None:
+        so_far = read_text_so_far(parts.database, job_id)
+        text = so_far[1] if so_far else ""
+    headers = {"x-job-status": str(job.status)}
+    if job.finish_reason is not None:
+        headers["x-finish-reason"] = _header_value(job.finish_reason)
+    if job.status is JobStatus.COMPLETED and job.sha256 is not None:
+        headers["x-text-sha256"] = job.sha256
+    return Response(text.encode(), headers=headers, media_type="text/plain; charset=utf-8")
+
+
+@routes.get("/batches", tags=["query"], responses={200: {"model": BatchList}})
+def get_batches(parts: Given, after: After = None, limit: Limit = 20) -> Response:
+    """List batches, newest first."""
+    found, more = list_batches(parts.database, after=after, limit=limit)
+    return _page(found, more)
+
+
+@routes.get("/batches/{batch_id}", tags=["query"], responses={200: {"model": BatchObject}})
+def get_batch(parts: Given, batch_id: BatchId) -> Response:
+    """One batch with its counts and what it has cost so far."""
+    batch = read_batch(parts.database, batch_id)
+    if batch is None:
+        raise ApiError.not_found("batch", batch_id)
+    return JsonAnswer(batch.as_json())
+
+
+def _page(found: Sequence[Job] | Sequence[Batch], more: bool) -> Response:
+    listed: list[dict[str, Any]] = [item.as_json() for item in found]
+    return JsonAnswer(
+        {
+            "object": "list",
+            "data": listed,
+            "first_id": found[0].id if found else None,
+            "last_id": found[-1].id if found else None,
+            "has_more": more,
+        }
+    )
+
+
+def _header_value(text: str) -> str:
+    """A text of the upstream's as a header can carry it."""
+    return "".join(char if " " <= char <= "~" else "?" for char in text[:64])

@@ -1,0 +1,69 @@
+"""The results of a batch as one download, streamed in input order, also while the batch still runs."""
+
+from collections.abc import Iterator
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Query
+from starlette.responses import Response, StreamingResponse
+
+from api.errors import ApiError
+from api.exports import csv_lines, jsonl_lines, md_lines
+from api.parameters import STRICT, BatchId
+from api.parts import Given
+from api.schemas import REFUSALS
+from jobs.queries import read_batch, stream_results
+
+routes = APIRouter(prefix="/v1", tags=["query"], dependencies=STRICT, responses=REFUSALS)
+
+_MEDIA_TYPES = {
+    "jsonl": "application/jsonl; charset=utf-8",
+    "csv": "text/csv; charset=utf-8; header=present",
+    "md": "text/markdown; charset=utf-8",
+}
+_BYTES_PER_CHUNK = 64 * 1024
+
+
+@routes.get(
+    "/batches/{batch_id}/results",
+    response_class=Response,
+    responses={200: {"content": {media_type: {} for media_type in _MEDIA_TYPES.values()}}},
+)
+def get_results(
+    parts: Given,
+    batch_id: BatchId,
+    format: Annotated[  # noqa: A002  # the name of the query parameter
+        Literal["jsonl", "csv", "md"], Query(description="JSON Lines, CSV or one Markdown document.")
+    ] = "jsonl",
+) -> Response:
+    """Every job of a batch in input order, with its status.
+
+    `text` is there for completed jobs alone; what failed, cancelled and expired jobs had written is `partial_text`.
+    """
+    batch = read_batch(parts.database, batch_id)
+    if batch is None:
+        raise ApiError.not_found("batch", batch_id)
+    results = stream_results(parts.database, batch_id)
+    match format:
+        case "jsonl":
+            lines = jsonl_lines(results)
+        case "csv":
+            lines = csv_lines(results)
+        case "md":
+            lines = md_lines(batch, results)
+    name = f'attachment; filename="{batch_id}.{format}"'
+    return StreamingResponse(_chunks(lines), media_type=_MEDIA_TYPES[format], headers={"content-disposition": name})
+
+
+def _chunks(lines: Iterator[str]) -> Iterator[bytes]:
+    """Lines joined: each chunk costs a change of threads."""
+    waiting: list[bytes] = []
+    size = 0
+    for line in lines:
+        encoded = line.encode()
+        waiting.append(encoded)
+        size += len(encoded)
+        if size >= _BYTES_PER_CHUNK:
+            yield b"".join(waiting)
+            waiting, size = [], 0
+    if waiting:
+        yield b"".join(waiting)

@@ -1,0 +1,259 @@
+"""What the OpenAPI page says of bodies and answers. A test holds these alike with what is really answered."""
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class _Object(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class ErrorDetail(_Object):
+    """What is wrong, where, and what to do."""
+
+    message: str
+    type: Literal["invalid_request_error", "server_error"]
+    param: str | None = Field(description="The field at fault, such as `requests[3].body.messages`.")
+    code: str
+
+
+class ErrorObject(_Object):
+    """The answer to every request that is refused or fails."""
+
+    error: ErrorDetail
+
+
+class Fault(_Object):
+    """Why a job or an attempt did not complete."""
+
+    code: str
+    message: str | None
+
+
+class UsageObject(_Object):
+    """Token counts. Unknown is null, never 0."""
+
+    input_tokens: int | None
+    cached_tokens: int | None
+    output_tokens: int | None
+    reasoning_tokens: int | None
+    total_tokens: int | None
+    source: Literal["upstream", "tokenizer", "estimate"]
+
+
+class AttemptObject(_Object):
+    """One run of a job. `outcome` is null while it runs."""
+
+    attempt: int
+    worker: str
+    started_at: float
+    first_delta_at: float | None
+    finished_at: float | None
+    outcome: Literal["completed", "failed", "rate_limited", "released", "lost", "cancelled", "expired"] | None
+    error: Fault | None
+    deltas: int | None
+    bytes: int | None
+    continued_bytes: int = Field(description="Bytes of the attempt before it that this one goes on from.")
+    usage: UsageObject | None
+
+
+class JobObject(_Object):
+    """One generation, without its text. Times are Unix seconds."""
+
+    id: str
+    object: Literal["job"]
+    status: Literal["queued", "in_progress", "completed", "failed", "cancelled", "expired"]
+    batch_id: str | None
+    custom_id: str | None
+    model: str
+    metadata: dict[str, str]
+    priority: int
+    max_attempts: int
+    attempt: int = Field(description="The number of the last attempt; 0: none has begun.")
+    failures: int = Field(description="Attempts that failed; only these count against `max_attempts`.")
+    crashes: int
+    rate_limits: int
+    drains: int
+    created_at: float
+    due_at: float | None
+    started_at: float | None
+    first_delta_at: float | None
+    finished_at: float | None
+    expires_at: float | None
+    cancel_requested_at: float | None
+    finish_reason: str | None = Field(description="`length` and `content_filter` mean that the text was cut short.")
+    bytes: int | None = Field(description="Length of the stored text in UTF-8.")
+    sha256: str | None = Field(description="SHA-256 of the stored text in UTF-8.")
+    usage: UsageObject | None
+    text_tokens: int | None
+    text_tokens_source: str | None
+    upstream_id: str | None
+    upstream_model: str | None
+    error: Fault | None
+
+
+class JobWithRequest(JobObject):
+    """A job as it is shown after its submission: with the request as it goes upstream."""
+
+    request: dict[str, Any]
+
+
+class JobWithAttempts(JobWithRequest):
+    """A job with every attempt at it."""
+
+    attempts: list[AttemptObject]
+
+
+class Counts(_Object):
+    """How many jobs of a batch are where."""
+
+    total: int
+    completed: int
+    failed: int = Field(description="Failed, cancelled or expired.")
+    in_progress: int
+
+
+class BatchObject(_Object):
+    """OpenAI's Batch object. Times are whole Unix seconds."""
+
+    id: str
+    object: Literal["batch"]
+    endpoint: str
+    status: Literal[
+        "validating", "in_progress", "finalizing", "completed", "failed", "expired", "cancelling", "cancelled"
+    ]
+    errors: None
+    input_file_id: str | None
+    output_file_id: str | None
+    error_file_id: str | None
+    completion_window: str | None
+    created_at: int
+    in_progress_at: int | None
+    finalizing_at: int | None
+    completed_at: int | None
+    failed_at: int | None
+    expired_at: int | None
+    cancelling_at: int | None
+    cancelled_at: int | None
+    expires_at: int | None
+    metadata: dict[str, str]
+    request_counts: Counts
+    usage: dict[str, Any] | None
+
+
+class JobList(_Object):
+    """A page of jobs. Go on with `after=<last_id>` while `has_more`."""
+
+    object: Literal["list"]
+    data: list[JobObject]
+    first_id: str | None
+    last_id: str | None
+    has_more: bool
+
+
+class BatchList(_Object):
+    """A page of batches. Go on with `after=<last_id>` while `has_more`."""
+
+    object: Literal["list"]
+    data: list[BatchObject]
+    first_id: str | None
+    last_id: str | None
+    has_more: bool
+
+
+# With this, FastAPI does not promise its own 422.
+REFUSALS: dict[int | str, dict[str, Any]] = {"4XX": {"model": ErrorObject}, "5XX": {"model": ErrorObject}}
+
+_OWN: dict[str, Any] = {
+    "metadata": {
+        "type": "object",
+        "additionalProperties": {"type": "string", "maxLength": 512},
+        "maxProperties": 16,
+        "description": "Up to 16 pairs to find the job by: `GET /v1/jobs?metadata.<key>=<value>`.",
+    },
+    "priority": {"type": "integer", "minimum": -100, "maximum": 100, "default": 0, "description": "Higher is sooner."},
+    "max_attempts": {"type": "integer", "minimum": 1, "maximum": 20, "default": 3},
+    "on_interrupt": {
+        "type": "string",
+        "enum": ["restart", "continue"],
+        "default": "restart",
+        "description": "What an attempt does with the text of an interrupted one: write anew, or go on with it.",
+    },
+}
+
+_CUSTOM_ID = {"type": "string", "maxLength": 512, "description": "Your own name for the job."}
+
+JOB_BODY: dict[str, Any] = {
+    "type": "object",
+    "required": ["model", "messages"],
+    "additionalProperties": True,
+    "properties": {
+        "model": {"type": "string", "maxLength": 256},
+        "messages": {
+            "type": "array",
+            "minItems": 1,
+            "items": {"type": "object", "required": ["role"], "properties": {"role": {"type": "string"}}},
+        },
+        "custom_id": _CUSTOM_ID,
+        **_OWN,
+    },
+    "example": {
+        "model": "gpt-4o-mini",
+        "messages": [{"role": "user", "content": "Write 800 words about the history of the pencil."}],
+        "temperature": 0.7,
+        "custom_id": "pencil",
+        "metadata": {"series": "tools"},
+    },
+}
+
+BATCH_BODY: dict[str, Any] = {
+    "type": "object",
+    "required": ["requests"],
+    "properties": {
+        "requests": {
+            "type": "array",
+            "minItems": 1,
+            "items": {
+                "type": "object",
+                "required": ["body"],
+                "properties": {
+                    "custom_id": {**_CUSTOM_ID, "description": "Your own name for the job, unique in the batch."},
+                    "body": {name: value for name, value in JOB_BODY.items() if name != "example"},
+                },
+            },
+        },
+        "completion_window": {"type": "string", "pattern": "^[1-9][0-9]{0,5}[smhd]$", "example": "24h"},
+        **_OWN,
+    },
+    "example": {
+        "requests": [
+            {"custom_id": "pencil", "body": {"model": "gpt-4o-mini", "messages": [
+                {"role": "user", "content": "Write about pencils."}]}},
+            {"custom_id": "ink", "body": {"model": "gpt-4o-mini", "messages": [
+                {"role": "user", "content": "Write about ink."}]}},
+        ],
+        "metadata": {"series": "tools"},
+        "completion_window": "24h",
+    },
+}  # fmt: skip
+
+
+RETRY_BODY: dict[str, Any] = {
+    "type": "object",
+    "additionalProperties": False,
+    "properties": {
+        "statuses": {
+            "type": "array",
+            "minItems": 1,
+            "items": {"type": "string", "enum": ["failed", "expired", "cancelled"]},
+            "default": ["failed", "expired"],
+            "description": "Which ended jobs to run again.",
+        }
+    },
+}
+
+
+def request_body(schema: dict[str, Any], *, required: bool = True) -> dict[str, Any]:
+    """What FastAPI adds to an operation whose body it does not read itself."""
+    return {"requestBody": {"required": required, "content": {"application/json": {"schema": schema}}}}

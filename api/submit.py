@@ -1,0 +1,95 @@
+"""Submit: a job, or a batch of them. 202 says that the rows are committed; no answer here waits for Redis."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Header
+from starlette.responses import Response
+
+from api.bodies import Body
+from api.checks import check_batch, check_job
+from api.errors import ApiError, JsonAnswer
+from api.parts import Given
+from api.schemas import BATCH_BODY, JOB_BODY, REFUSALS, BatchObject, JobObject, request_body
+from jobs.queries import read_batch, read_job
+from jobs.submission import Accepted, IdempotencyKey, KeyReusedError, submit_batch, submit_job
+
+routes = APIRouter(prefix="/v1", tags=["submit"], responses=REFUSALS)
+
+_KEY_HELP = (
+    "Any text of up to 255 characters, new for each submission. A repeated POST with the same key and body gives what"
+    " the first one made, with the header `idempotent-replayed: true`; with another body it is refused with 409."
+)
+Key = Annotated[str | None, Header(alias="Idempotency-Key", description=_KEY_HELP)]
+
+
+@routes.post("/jobs", status_code=202, responses={202: {"model": JobObject}}, openapi_extra=request_body(JOB_BODY))
+def post_job(parts: Given, body: Body, idempotency_key: Key = None) -> Response:
+    """Submit one job.
+
+    The body is one for chat completions: `model`, `messages`, and any other parameter of the upstream, passed through
+    untouched. `custom_id`, `metadata`, `priority`, `max_attempts` and `on_interrupt` are Longhand's own and go no
+    further. `stream` and `stream_options` are taken and dropped: every job can be watched at `/v1/jobs/{id}/events`.
+    """
+    key = _check_key(idempotency_key, body)
+    job = check_job(body)
+    try:
+        accepted = submit_job(parts.database, job, idempotency_key=key)
+    except KeyReusedError:
+        raise _key_reused() from None
+    if accepted.hinted:
+        parts.hinter.hint(accepted.hinted)
+    stored = read_job(parts.database, accepted.id)
+    if stored is None:  # the key stands for a batch, and only the same body for another path can bring us here
+        raise _key_reused()
+    return _accepted(stored.as_json(), f"/v1/jobs/{stored.id}", accepted)
+
+
+@routes.post(
+    "/batches", status_code=202, responses={202: {"model": BatchObject}}, openapi_extra=request_body(BATCH_BODY)
+)
+def post_batch(parts: Given, body: Body, idempotency_key: Key = None) -> Response:
+    """Submit many jobs at once: all of them are taken, or none.
+
+    Each item of `requests` is `{"custom_id", "body"}`, and `body` is what `POST /v1/jobs` takes. `priority`,
+    `max_attempts` and `on_interrupt` beside `requests` are for all jobs whose body does not say otherwise. With a
+    `completion_window` (`30m`, `24h`, `7d`), what has not ended when it closes ends as `expired`.
+    """
+    key = _check_key(idempotency_key, body)
+    batch = check_batch(body, parts.settings.max_batch_jobs)
+    try:
+        accepted = submit_batch(
+            parts.database,
+            batch.jobs,
+            metadata=batch.metadata,
+            completion_window=batch.completion_window,
+            completion_seconds=batch.completion_seconds,
+            idempotency_key=key,
+        )
+    except KeyReusedError:
+        raise _key_reused() from None
+    if accepted.hinted:
+        parts.hinter.hint(accepted.hinted)
+    stored = read_batch(parts.database, accepted.id)
+    if stored is None:  # as above
+        raise _key_reused()
+    return _accepted(stored.as_json(), f"/v1/batches/{stored.id}", accepted)
+
+
+def _check_key(key: str | None, body: bytes) -> IdempotencyKey | None:
+    if key is None:
+        return None
+    if not 1 <= len(key) <= 255:
+        raise ApiError(400, "invalid_value", "Idempotency-Key: must have 1 to 255 characters", param="Idempotency-Key")
+    return IdempotencyKey.of(key, body)
+
+
+def _key_reused() -> ApiError:
+    message = "Idempotency-Key: this key came before with another body; take a new key for a new submission"
+    return ApiError(409, "idempotency_key_reused", message, param="Idempotency-Key")
+
+
+def _accepted(shown: dict[str, Any], location: str, accepted: Accepted) -> Response:
+    headers = {"location": location}
+    if accepted.repeated:
+        headers["idempotent-replayed"] = "true"
+    return JsonAnswer(shown, 202, headers=headers)

@@ -1,0 +1,67 @@
+"""The tails: the text so far of running attempts, read from Redis."""
+
+from dataclasses import dataclass
+from logging import getLogger
+
+from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+
+from jobs.channel import tail_key
+
+_SLICE_BYTES = 256 * 1024
+_CONNECTIONS = 32
+
+log = getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """A part of a tail, and how long the whole of it is."""
+
+    text: bytes
+    length: int
+
+
+class Tails:
+    """Reads tails a slice at a time, so that a slow watcher of a long text costs no more than one slice."""
+
+    def __init__(self, redis_url: str) -> None:
+        # Many watchers may come at the same moment: those that find no free connection wait for one.
+        pool = BlockingConnectionPool.from_url(
+            redis_url,
+            max_connections=_CONNECTIONS,
+            timeout=5,
+            socket_timeout=2,
+            socket_connect_timeout=2,
+            retry=Retry(NoBackoff(), 1),  # once, at once: a connection from the pool may be one that Redis has closed
+        )
+        self._redis: Redis = Redis.from_pool(pool)
+
+    async def read(self, job_id: str, attempt: int, offset: int) -> Slice | None:
+        """What stands in a tail from byte `offset` on; None when there is no tail or no Redis."""
+        key = tail_key(job_id, attempt)
+        try:
+            async with self._redis.pipeline(transaction=False) as pipeline:
+                pipeline.strlen(key)
+                pipeline.getrange(key, offset, offset + _SLICE_BYTES - 1)
+                length, text = await pipeline.execute()
+        except (RedisError, OSError) as error:
+            log.warning("tail not read, the checkpoint has to do: %s", error)
+            return None
+        return Slice(text, length) if length else None
+
+    async def ping(self) -> None:
+        """Return when Redis has answered; raises OSError or TimeoutError when it does not."""
+        try:
+            await self._redis.ping()
+        except RedisTimeoutError as error:
+            raise TimeoutError from error
+        except RedisError as error:
+            raise OSError(str(error)) from error
+
+    async def close(self) -> None:
+        """Give up every connection."""
+        await self._redis.aclose()
