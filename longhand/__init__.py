@@ -1,0 +1,77 @@
+"""The face of Longhand: the `longhand` command, the HTTP client, and the local stack that `longhand up` runs.
+
+What is where:
+
+- `command.py` is the command: its list of commands and how a mistake becomes one line. `stack_commands.py` has those
+  that start something (`up`, `api`, `worker`, `migrate`, `simulate`, `demo`), `job_commands.py` those that talk to a
+  running Longhand (`submit`, `watch`, `jobs`, `show`, `results`, `cancel`, `retry`).
+- `client.py` and `async_client.py` speak HTTP: thin loops over what does no I/O. `calls.py` has requests as values,
+  `following.py` the state of a watch, `events.py` decodes what a watcher is sent, `connection.py` connects, `items.py`
+  makes bodies of prompts, `objects.py` types what the API shows, `errors.py` has what can go wrong.
+- `submission.py` reads what is to be submitted (`template.py` makes prompts of CSV rows), `results.py` writes what came
+  out. `progress.py` shows work as it goes on, a batch by `batch_state.py` (what is known) and `batch_view.py` (how it
+  is drawn); `tables.py` shows lists, `cells.py` knows what fits into a terminal.
+- `stack.py` is the whole stack on one machine: `home.py` is the folder that it is alone in, `embedded.py` starts
+  Valkey, `supervisor.py` keeps the processes running, `leash.py` lets none of them outlive it, `signals.py` waits for
+  its end.
+- `demo.py` runs the main job once, from nothing; `demo_report.py` compares and tells, `demo_prompts.py` has the
+  articles.
+- `simulator/` is an upstream for trials, benchmarks and fault tests.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from longhand.errors import (
+    BrokenTextError,
+    ConflictError,
+    InputError,
+    InvalidRequestError,
+    LonghandError,
+    NoAnswerError,
+    NotFoundError,
+    RefusedError,
+    UnavailableError,
+)
+from longhand.events import BatchDone, BatchStatus, Delta, Done, Event, Progress, Reset, Status
+from longhand.objects import Attempt, Batch, Counts, Fault, Job, Result, Usage
+
+if TYPE_CHECKING:
+    from longhand.async_client import AsyncClient
+    from longhand.client import Client
+
+__all__ = [
+    "AsyncClient",
+    "Attempt",
+    "Batch",
+    "BatchDone",
+    "BatchStatus",
+    "BrokenTextError",
+    "Client",
+    "ConflictError",
+    "Counts",
+    "Delta",
+    "Done",
+    "Event",
+    "Fault",
+    "InputError",
+    "InvalidRequestError",
+    "Job",
+    "LonghandError",
+    "NoAnswerError",
+    "NotFoundError",
+    "Progress",
+    "RefusedError",
+    "Reset",
+    "Result",
+    "Status",
+    "UnavailableError",
+    "Usage",
+]
+
+
+def __getattr__(name: str) -> Any:
+    # These load httpx, a tenth of a second; the processes of the stack import this package too, and need none.
+    if name in ("Client", "AsyncClient"):
+        return getattr(import_module("longhand.client" if name == "Client" else "longhand.async_client"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

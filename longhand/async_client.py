@@ -1,0 +1,185 @@
+"""The client for asyncio: thin loops, as in `client.py`, over the same `calls.py` and `following.py`."""
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping
+from contextlib import aclosing, asynccontextmanager
+from typing import Any, Self, TypeVar, cast, overload
+
+import httpx
+
+from longhand import calls
+from longhand.calls import Call, JobPages, Json, LineSplitter
+from longhand.connection import address_of, answering, http_options, refusal
+from longhand.errors import LonghandError, NoAnswerError, RefusedError
+from longhand.events import Event
+from longhand.following import TIMEOUT, Following, Mend, Texts
+from longhand.objects import Batch, Job, JobStatus, Result
+
+T = TypeVar("T")
+
+
+class AsyncClient:
+    """As `Client`, for asyncio: the same methods with the same meaning, units and errors.
+
+    Use it on the event loop that it was first used on. A `watch`, `jobs` or `results` that is left before its end holds
+    its connection until it is closed: `async with contextlib.aclosing(client.watch(id)) as events`.
+    """
+
+    def __init__(
+        self,
+        url: str | None = None,
+        *,
+        patience_seconds: float = 60,
+        on_retry: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self.url = address_of(url)
+        self._patience_seconds = patience_seconds
+        self._on_retry = on_retry
+        self._http = httpx.AsyncClient(**http_options(self.url))
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Give up every connection."""
+        await self._http.aclose()
+
+    @overload
+    async def submit(
+        self, work: str | Mapping[str, Any], *, idempotency_key: str | None = None, **fields: Any
+    ) -> Job: ...
+
+    @overload
+    async def submit(
+        self, work: Iterable[str | Mapping[str, Any]], *, idempotency_key: str | None = None, **fields: Any
+    ) -> Batch: ...
+
+    async def submit(
+        self,
+        work: str | Mapping[str, Any] | Iterable[str | Mapping[str, Any]],
+        *,
+        idempotency_key: str | None = None,
+        **fields: Any,
+    ) -> Job | Batch:
+        """Submit one thing to write as a job, or many as a batch; see `Client.submit`."""
+        return cast("Job | Batch", await self._ask(calls.submit(work, idempotency_key, fields)))
+
+    async def job(self, job_id: str) -> Job:
+        """A job with its request and attempts; see `Client.job`."""
+        return await self._ask(calls.read_job(job_id))
+
+    async def batch(self, batch_id: str) -> Batch:
+        """A batch with its counts; see `Client.batch`."""
+        return await self._ask(calls.read_batch(batch_id))
+
+    async def jobs(
+        self,
+        *,
+        limit: int | None = None,
+        batch_id: str | None = None,
+        status: JobStatus | None = None,
+        model: str | None = None,
+        custom_id: str | None = None,
+        metadata: Mapping[str, str] | None = None,
+        created_after: float | str | None = None,
+        created_before: float | str | None = None,
+        q: str | None = None,
+    ) -> AsyncGenerator[Job, None]:
+        """The jobs that the filters let through, newest first; see `Client.jobs`."""
+        pages = JobPages(
+            calls.job_filters(
+                batch_id=batch_id, status=status, model=model, custom_id=custom_id, metadata=metadata,
+                created_after=created_after, created_before=created_before, q=q,
+            ),
+            limit,
+        )  # fmt: skip
+        while pages.more:
+            for job in pages.take(await self._ask(pages.call())):
+                yield job
+
+    async def text(self, job_id: str, *, partial: bool = False) -> str:
+        """The stored text of a job; see `Client.text`."""
+        return await self._ask(calls.read_text(job_id, partial=partial))
+
+    async def results(self, batch_id: str) -> AsyncGenerator[Result, None]:
+        """Every job of a batch in input order with its text; see `Client.results`."""
+        splitter = LineSplitter()
+        call = calls.read_results(batch_id, "jsonl")
+        async with self._stream(call, httpx.USE_CLIENT_DEFAULT) as response, _chunks_of(response) as chunks:
+            async for chunk in chunks:
+                for line in splitter.feed(chunk):
+                    yield json.loads(line)
+        for line in splitter.close():
+            yield json.loads(line)
+
+    async def cancel(self, resource_id: str) -> Json:
+        """Cancel a job or a batch; see `Client.cancel`."""
+        return await self._ask(calls.cancel(resource_id))
+
+    async def retry(self, resource_id: str) -> Json:
+        """Run failures again; see `Client.retry`."""
+        return await self._ask(calls.retry(resource_id))
+
+    async def watch(self, resource_id: str, *, texts: Texts = "all") -> AsyncGenerator[Event, None]:
+        """Follow a job or a batch from its beginning until it has ended; see `Client.watch`."""
+        follow = Following(resource_id, texts=texts, patience_seconds=self._patience_seconds, on_retry=self._on_retry)
+        while not follow.ended:
+            reason: LonghandError | None = None
+            try:
+                async with self._stream(follow.call(), TIMEOUT) as response:
+                    follow.begin(response.status_code)
+                    async with _chunks_of(response) as chunks:
+                        async for chunk in chunks:
+                            for event in follow.feed(chunk):
+                                if isinstance(event, Mend):
+                                    for told in event.events(await self._ask(event.call)):
+                                        yield told
+                                else:
+                                    yield event
+                            if follow.ended:
+                                return
+            except (NoAnswerError, RefusedError) as error:
+                reason = error
+            if not follow.ended:
+                if self._http.is_closed:
+                    raise NoAnswerError("the client was closed")
+                await asyncio.sleep(follow.pause(reason))
+
+    async def _ask(self, call: Call[T]) -> T:
+        for wait in call.waits:
+            try:
+                return await self._ask_once(call)
+            except LonghandError as error:
+                seconds = call.pause(error, wait)
+                if seconds:
+                    self._on_retry(f"{error}; trying again")
+            await asyncio.sleep(seconds)
+        return await self._ask_once(call)
+
+    async def _ask_once(self, call: Call[T]) -> T:
+        with answering(self.url, self._http):
+            response = await self._http.request(
+                call.method, call.path, params=call.params, content=call.content, headers=call.headers
+            )
+        if not response.is_success:
+            raise refusal(response)
+        return call.read(response)
+
+    @asynccontextmanager
+    async def _stream(self, call: Call[None], timeout: Any) -> AsyncIterator[httpx.Response]:
+        request = self._http.stream(call.method, call.path, params=call.params, headers=call.headers, timeout=timeout)
+        with answering(self.url, self._http):
+            async with request as response:
+                if not response.is_success:
+                    await response.aread()
+                    raise refusal(response)
+                yield response
+
+
+def _chunks_of(response: httpx.Response) -> aclosing[AsyncGenerator[bytes, None]]:
+    # A stream that is left before its end must be closed here, not by whatever collects it later.
+    return aclosing(cast("AsyncGenerator[bytes, None]", response.aiter_bytes()))

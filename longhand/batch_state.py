@@ -1,0 +1,124 @@
+"""A batch as its watcher knows it: counts, pace, failures, and the end of each text that is being written."""
+
+import time
+from dataclasses import dataclass, field
+
+from longhand.events import BatchDone, BatchStatus, Delta, Done, Event, Progress, Reset, Status
+from longhand.objects import Batch, Job
+
+_KEPT_CHARACTERS = 400
+"""Of a growing text; more does not fit into a line."""
+_PACE_SECONDS = 60.0
+"""The rate is that of the last minute, or of all the time since the watch began."""
+
+
+@dataclass(slots=True)
+class Writing:
+    """A job that runs."""
+
+    name: str
+    attempt: int
+    characters: int = 0
+    end: str = ""
+    """The last characters of its text."""
+
+
+@dataclass(slots=True)
+class Failure:
+    """A job that ended without a completed text."""
+
+    name: str
+    status: str
+    why: str
+
+
+@dataclass(slots=True)
+class BatchState:
+    """Give it every event of the watch."""
+
+    batch: Batch
+    writing: dict[str, Writing] = field(default_factory=dict)
+    """The jobs that run, by id, in the order of their beginning."""
+    _seen: list[tuple[float, int]] = field(default_factory=list)
+    """When how many jobs had ended, for the pace."""
+
+    def take(self, event: Event) -> Failure | None:
+        """Take one event; a failure, if it tells one."""
+        match event:
+            case BatchStatus(batch=batch) | BatchDone(batch=batch):
+                self.batch = batch
+                self._note_ended()
+            case Progress(counts=counts, usage=usage):
+                self.batch["request_counts"] = counts
+                self.batch["usage"] = usage
+                self._note_ended()
+            case Status(job=job):
+                self._show(job)
+            case Delta(job_id=job_id, text=text) if job_id in self.writing:
+                writing = self.writing[job_id]
+                writing.characters += len(text)
+                writing.end = (writing.end + text)[-_KEPT_CHARACTERS:]
+            case Reset(job_id=job_id, attempt=attempt) if job_id in self.writing:
+                self.writing[job_id] = Writing(self.writing[job_id].name, attempt)
+            case Done(job=job):
+                self.writing.pop(job["id"], None)
+                if job["status"] != "completed":
+                    return Failure(name_of(job), job["status"], why(job))
+        return None
+
+    @property
+    def total(self) -> int:
+        """How many jobs the batch has."""
+        return self.batch["request_counts"]["total"]
+
+    @property
+    def ended(self) -> int:
+        """How many of them have ended, however."""
+        counts = self.batch["request_counts"]
+        return counts["completed"] + counts["failed"]
+
+    @property
+    def output_tokens(self) -> int | None:
+        """What the ended attempts have written, in tokens; None before anything is known."""
+        return (self.batch["usage"] or {}).get("output_tokens") or None
+
+    @property
+    def jobs_per_second(self) -> float | None:
+        """None until a job has ended under our eyes."""
+        if not self._seen or self._seen[-1][1] == self._seen[0][1]:
+            return None
+        # Up to now, not up to the last end: a batch that stands still is slow.
+        return (self._seen[-1][1] - self._seen[0][1]) / max(time.monotonic() - self._seen[0][0], 0.1)
+
+    @property
+    def seconds_left(self) -> float | None:
+        """At this rate."""
+        rate = self.jobs_per_second
+        return (self.total - self.ended) / rate if rate else None
+
+    def _show(self, job: Job) -> None:
+        if job["status"] == "in_progress":
+            writing = self.writing.setdefault(job["id"], Writing(name_of(job), job["attempt"]))
+            writing.attempt = job["attempt"]
+        else:
+            self.writing.pop(job["id"], None)
+
+    def _note_ended(self) -> None:
+        now = time.monotonic()
+        if not self._seen or self._seen[-1][1] != self.ended:
+            self._seen.append((now, self.ended))
+        while len(self._seen) > 2 and self._seen[1][0] < now - _PACE_SECONDS:
+            del self._seen[0]
+
+
+def name_of(job: Job) -> str:
+    """What its owner calls a job; without a name, its number in the batch."""
+    return job["custom_id"] or (f"#{job['index'] + 1}" if "index" in job else job["id"])
+
+
+def why(job: Job) -> str:
+    """What went wrong, in one line."""
+    error = job["error"]
+    if error is None:
+        return ""
+    return " ".join(f"{error['code']}: {error['message']}".split()) if error["message"] else error["code"]

@@ -1,0 +1,108 @@
+"""A batch that runs, drawn for a terminal: a bar, the numbers, and a line for each job that is being written."""
+
+from rich.cells import cell_len
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.text import Text
+
+from longhand.batch_state import BatchState, Writing
+from longhand.cells import duration, first_cells, last_cells, plain
+from longhand.objects import FINAL
+from longhand.tables import status_text
+
+_NAME_CELLS = 18
+_FRAME_LINES = 4
+"""Bar, numbers, the line that says how many jobs are not shown, and the one that the cursor is on."""
+
+
+class BatchView:
+    """Draws the state as it is whenever it is asked to; `with_texts` adds the jobs that run."""
+
+    def __init__(self, state: BatchState, *, with_texts: bool) -> None:
+        self._state = state
+        self._with_texts = with_texts
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Rich's protocol for what can be printed."""
+        width = options.max_width
+        if self._with_texts:
+            yield from self._writing_lines(width, console.size.height - _FRAME_LINES)
+        yield self._bar_line(width)
+        yield self._numbers_line(width)
+
+    def _writing_lines(self, width: int, room: int) -> list[Text]:
+        # A copy: this is drawn by the thread of the live view while the watch goes on.
+        writing = list(self._state.writing.values())
+        lines = [_writing_line(one, width) for one in writing[: max(room, 0)]]
+        if len(writing) > len(lines):
+            lines.append(Text(f"... and {len(writing) - len(lines)} more are being written", style="dim"))
+        return lines
+
+    def _bar_line(self, width: int) -> Text:
+        state = self._state
+        # As wide as it will ever be, or the bar would shrink when it should grow.
+        total = f"{state.total:,}"
+        label = f" {state.ended:>{len(total)},}/{total} ended"
+        counts = state.batch["request_counts"]
+        return Text.assemble(
+            _bar(
+                (counts["completed"], "━", "green"),
+                (counts["failed"], "╳", "red"),
+                (counts["in_progress"], "╌", "cyan"),
+                total=state.total,
+                width=max(8, min(width, 100) - len(label)),
+            ),
+            label,
+            no_wrap=True,
+        )
+
+    def _numbers_line(self, width: int) -> Text:
+        state = self._state
+        counts = state.batch["request_counts"]
+        ended = state.batch["status"] in FINAL
+        rate, left, tokens = state.jobs_per_second, state.seconds_left, state.output_tokens
+        parts = [status_text(state.batch["status"])]
+        if counts["completed"]:
+            parts.append(Text(f"{counts['completed']:,} completed", style="green"))
+        if counts["failed"]:
+            parts.append(Text(f"{counts['failed']:,} not completed", style="red"))
+        if counts["in_progress"] and not ended:
+            parts.append(Text(f"{counts['in_progress']:,} writing", style="cyan"))
+        if left is not None and not ended:
+            parts.append(Text(f"{duration(left)} left"))
+        if tokens is not None:
+            parts.append(Text(f"{tokens:,} tokens"))
+        if rate is not None:
+            parts.append(Text(f"{rate:.1f} jobs/s" if rate >= 0.1 else f"{rate * 60:.1f} jobs/min"))
+        # The last ones say least: they go first when the terminal is narrow.
+        while len(parts) > 1 and sum(map(len, parts)) + 2 * (len(parts) - 1) > width:
+            parts.pop()
+        return Text("  ").join(parts)
+
+
+def _writing_line(writing: Writing, width: int) -> Text:
+    name = first_cells(plain(" ".join(writing.name.split())), _NAME_CELLS)
+    again = f" (attempt {writing.attempt})" if writing.attempt > 1 else ""
+    line = Text.assemble(
+        (name + " " * (_NAME_CELLS - cell_len(name)), "bold"), f" {writing.characters:>7,}", again, " "
+    )
+    line.no_wrap = True
+    line.append(last_cells(plain(" ".join(writing.end.split())), max(0, width - cell_len(line.plain) - 1)), "dim")
+    return line
+
+
+def _bar(*parts: tuple[int, str, str], total: int, width: int) -> Text:
+    """A bar whose parts differ by their form too, not by colour alone."""
+    bar = Text()
+    reached = 0
+    for count, sign, style in parts:
+        before, reached = reached, reached + count
+        bar.append(sign * (_cells(reached, total, width) - _cells(before, total, width)), style)
+    bar.append("·" * (width - len(bar)), "dim")
+    return bar
+
+
+def _cells(count: int, total: int, width: int) -> int:
+    """How many cells so many jobs take. A bar is full only when all is done, and not empty when anything is."""
+    if count in (0, total):
+        return width if count else 0
+    return min(max(1, round(width * count / total)), width - 1)

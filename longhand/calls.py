@@ -1,0 +1,221 @@
+"""Requests as values: what is asked of Longhand, what the answer means, and when to ask again. No I/O is done here.
+
+The clients send a `Call`; all that they must agree on stands here and in `following.py`.
+"""
+
+import json
+import random
+import uuid
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
+from urllib.parse import quote
+
+import httpx
+
+from longhand.errors import InputError, LonghandError, NoAnswerError, RefusedError, UnavailableError
+from longhand.items import WrongItemError, as_body, as_item, ask, check_item
+from longhand.objects import Batch, Job, JobStatus
+
+T = TypeVar("T")
+Json = dict[str, Any]
+
+_SUBMIT_WAITS = (0.2, 0.5, 1.0, 2.0)
+_PAGE = 100
+# What a batch says of all its jobs; anything else belongs into the bodies.
+_OF_A_BATCH = frozenset({"completion_window", "metadata", "priority", "max_attempts", "on_interrupt"})
+
+
+@dataclass(frozen=True, slots=True)
+class Call(Generic[T]):
+    """One request, and how to read what comes back."""
+
+    method: str
+    path: str
+    read: Callable[[httpx.Response], T]
+    params: Mapping[str, str] = field(default_factory=dict)
+    content: bytes | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    waits: tuple[float, ...] = ()
+    """Seconds before each try again; none where carrying it out twice would not be the same as once."""
+    again_after: tuple[type[LonghandError], ...] = (NoAnswerError,)
+    """What is worth a try again."""
+
+    def pause(self, error: LonghandError, wait: float) -> float:
+        """How many seconds to wait after this error; raises it when another try would not help."""
+        if not isinstance(error, self.again_after):
+            raise error
+        wished = error.retry_after_seconds if isinstance(error, RefusedError) else None
+        return max(wait * random.uniform(0.75, 1.25), wished or 0.0)
+
+
+def read_object(resource_id: str) -> Call[Any]:
+    """A job or a batch: the id says which."""
+    return _get(_path(resource_id), _json)
+
+
+def read_job(job_id: str) -> Call[Job]:
+    """One job."""
+    return _get(_path(job_id, "job"), _json)
+
+
+def read_batch(batch_id: str) -> Call[Batch]:
+    """One batch."""
+    return _get(_path(batch_id, "batch"), _json)
+
+
+def read_text(job_id: str, *, partial: bool) -> Call[str]:
+    """The stored text of one job."""
+    return _get(f"{_path(job_id, 'job')}/text", lambda response: response.text, {"partial": "true"} if partial else {})
+
+
+def cancel(resource_id: str) -> Call[Any]:
+    """Cancel a job or a batch. Cancelling what is cancelled is fine, so it may be asked twice."""
+    return Call("POST", f"{_path(resource_id)}/cancel", _json, waits=(0.0,))
+
+
+def retry(resource_id: str) -> Call[Any]:
+    """Run again what has failed. Not asked twice: the second one would be told that there is nothing to retry."""
+    return Call("POST", f"{_path(resource_id)}/retry", _json)
+
+
+def submit_body(path: str, body: Mapping[str, Any], idempotency_key: str | None = None) -> Call[Any]:
+    """Submit a body as it is. One key and one rendering of it serve for all tries: a try whose answer was lost may have
+    been carried out, and the next one then gets what that one made.
+    """
+    headers = {"content-type": "application/json", "idempotency-key": idempotency_key or str(uuid.uuid4())}
+    content = json.dumps(body, separators=(",", ":")).encode()
+    again = (NoAnswerError, UnavailableError)
+    return Call("POST", path, _json, content=content, headers=headers, waits=_SUBMIT_WAITS, again_after=again)
+
+
+def submit(
+    work: str | Mapping[str, Any] | Iterable[str | Mapping[str, Any]], idempotency_key: str | None, fields: Json
+) -> Call[Any]:
+    """Submit one prompt or body as a job, or many as a batch. Raises `InputError`."""
+    if isinstance(work, str | Mapping):
+        try:
+            item = _one(work, fields)
+        except WrongItemError as error:
+            raise InputError(str(error)) from None
+        body = item["body"]
+        if "custom_id" in item:
+            body = {**body, "custom_id": item["custom_id"]}
+        return submit_body("/v1/jobs", body, idempotency_key)
+    around = {name: value for name, value in fields.items() if name in _OF_A_BATCH}
+    inside = {name: value for name, value in fields.items() if name not in _OF_A_BATCH}
+    requests = []
+    for place, one in enumerate(work):
+        if isinstance(one, Mapping) and "role" in one:
+            raise InputError('a list of messages is one request: give it as {"messages": [...]}')
+        try:
+            requests.append(_one(one, inside))
+        except WrongItemError as error:
+            raise InputError(f"item {place}: {error}") from None
+    if not requests:
+        raise InputError("there is nothing in it to submit")
+    return submit_body("/v1/batches", {**around, "requests": requests}, idempotency_key)
+
+
+class JobPages:
+    """Goes through the pages of a list of jobs."""
+
+    def __init__(self, filters: Mapping[str, str], limit: int | None) -> None:
+        self._filters = filters
+        self._left = limit
+        self._after: dict[str, str] = {}
+        self.more = limit is None or limit > 0
+
+    def call(self) -> Call[Json]:
+        """The next page."""
+        size = _PAGE if self._left is None else min(self._left, _PAGE)
+        return _get("/v1/jobs", _json, {**self._filters, **self._after, "limit": str(size)})
+
+    def take(self, page: Json) -> list[Job]:
+        """The jobs of a page that came."""
+        found: list[Job] = page["data"]
+        if self._left is not None:
+            self._left -= len(found)
+        self._after = {"after": page["last_id"]}
+        self.more = bool(found) and page["has_more"] and self._left != 0
+        return found
+
+
+def job_filters(
+    *,
+    batch_id: str | None,
+    status: JobStatus | None,
+    model: str | None,
+    custom_id: str | None,
+    metadata: Mapping[str, str] | None,
+    created_after: float | str | None,
+    created_before: float | str | None,
+    q: str | None,
+) -> dict[str, str]:
+    """The filters that are set, as the query names them."""
+    given = {
+        "status": status, "batch_id": batch_id, "model": model, "custom_id": custom_id, "q": q,
+        "created_after": created_after, "created_before": created_before,
+    }  # fmt: skip
+    filters = {name: str(value) for name, value in given.items() if value is not None}
+    return filters | {f"metadata.{key}": value for key, value in (metadata or {}).items()}
+
+
+def read_results(batch_id: str, form: str) -> Call[None]:
+    """The results of a batch as a download; the body is to be streamed."""
+    return _get(f"{_path(batch_id, 'batch')}/results", lambda _: None, {"format": form})
+
+
+def events_call(resource_id: str, params: Mapping[str, str], cursor: str) -> Call[None]:
+    """The events of a job or a batch from a cursor on; the body is to be streamed."""
+    headers = {"accept": "text/event-stream", **({"last-event-id": cursor} if cursor else {})}
+    return Call("GET", f"{_path(resource_id)}/events", lambda _: None, params, headers=headers)
+
+
+class LineSplitter:
+    """Feed it bytes, get the lines that they complete. Not `splitlines`: U+2028 may stand inside a text."""
+
+    def __init__(self) -> None:
+        self._pending = bytearray()
+
+    def feed(self, chunk: bytes) -> list[bytes]:
+        """The lines that are not empty."""
+        self._pending += chunk
+        if b"\n" not in chunk:
+            return []
+        *lines, rest = bytes(self._pending).split(b"\n")
+        self._pending[:] = rest
+        return [line for line in lines if line]
+
+    def close(self) -> list[bytes]:
+        """The last line, if it had no end."""
+        return [bytes(self._pending)] if self._pending else []
+
+
+def _one(work: str | Mapping[str, Any], fields: Json) -> Json:
+    """One item of a batch, from a prompt, a body, or an item."""
+    if isinstance(work, str):
+        if not work.strip():
+            raise WrongItemError("the prompt is empty")
+        return check_item({"body": {"messages": ask(work)}}, fields)
+    given = dict(work)
+    item = as_item(given) if "custom_id" in given or "body" in given else {"body": given}
+    return check_item({**item, "body": as_body(item["body"])}, fields)
+
+
+def _get(path: str, read: Callable[[httpx.Response], T], params: Mapping[str, str] | None = None) -> Call[T]:
+    # A connection that was kept open may be closed just when it is used. Asking again is harmless.
+    return Call("GET", path, read, params or {}, waits=(0.0,))
+
+
+def _json(response: httpx.Response) -> Any:
+    return response.json()
+
+
+def _path(resource_id: str, wanted: str = "") -> str:
+    kind, _, rest = resource_id.partition("_")
+    if kind not in ("job", "batch") or not rest:
+        raise InputError(f"{resource_id!r} is not an id: ids begin with job_ or batch_")
+    if wanted and kind != wanted:
+        raise InputError(f"{resource_id!r} is not the id of a {wanted}: it begins with {wanted}_")
+    return f"/v1/{'jobs' if kind == 'job' else 'batches'}/{quote(resource_id, safe='')}"

@@ -1,0 +1,88 @@
+"""The command `longhand`: its list of commands, and how a mistake becomes one clear line and an exit code.
+
+Exit codes: 0 it was done; 1 it failed; 2 what was given cannot be used (arguments, files, settings); 130 Ctrl-C.
+"""
+
+import os
+import sys
+from collections.abc import Sequence
+
+import typer
+
+from jobs.settings import SettingsError
+from longhand import job_commands, stack_commands
+from longhand.errors import LonghandError
+
+_HELP = """\
+Durable, watchable batch generation on any OpenAI-compatible endpoint.
+
+Start a whole stack with `longhand up` (or see it work with `longhand demo`), then `submit`, `watch`, `results`.
+Settings are environment variables: LONGHAND_UPSTREAM_URL says which endpoint writes, LONGHAND_URL where the commands
+find a running Longhand.
+"""
+
+
+def main() -> None:
+    """The console script."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command and return its exit code. Errors that are the user's to mend become lines on stderr."""
+    try:
+        code = make_app()(list(arguments), prog_name="longhand", standalone_mode=False)
+        sys.stdout.flush()
+    except SettingsError as error:
+        return _complain(str(error), 2)
+    except LonghandError as error:
+        return _complain(str(error), error.exit_code)
+    except BrokenPipeError:
+        # Whoever read our output has seen enough (`longhand jobs | head`). The interpreter must not try to flush again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except (KeyboardInterrupt, typer.Abort):
+        return 130
+    except Exception as error:
+        # Typer's usage errors: the class has moved between its versions, the method has not.
+        if not hasattr(error, "format_message"):
+            raise
+        if not error.format_message():  # the help has been shown instead
+            return 2
+        context = getattr(error, "ctx", None)
+        message = error.format_message().replace("Value error, ", "")  # pydantic's word, which says nothing
+        return _complain(f"{message} (see {context.command_path if context else 'longhand'} --help)", 2)
+    return code if isinstance(code, int) else 0
+
+
+def make_app() -> typer.Typer:
+    """All commands."""
+    app = typer.Typer(
+        help=_HELP,
+        no_args_is_help=True,
+        rich_markup_mode="markdown",
+        add_completion=False,
+        pretty_exceptions_enable=False,
+    )
+    for command in (
+        stack_commands.up,
+        stack_commands.demo,
+        job_commands.submit,
+        job_commands.watch,
+        job_commands.jobs,
+        job_commands.show,
+        job_commands.results,
+        job_commands.cancel,
+        job_commands.retry,
+        stack_commands.simulate,
+        stack_commands.migrate,
+        stack_commands.api,
+        stack_commands.worker,
+    ):
+        app.command(command.__name__)(command)
+    return app
+
+
+def _complain(message: str, code: int) -> int:
+    for line in message.splitlines():
+        sys.stderr.write(f"longhand: {line}\n")
+    return code

@@ -1,0 +1,69 @@
+"""How both clients are connected, and what is an error on the way."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+
+from longhand.errors import NoAnswerError, RefusedError, refusal_of
+
+DEFAULT_URL = "http://127.0.0.1:8440"
+_LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+
+
+def address_of(url: str | None) -> str:
+    """The URL that a client talks to: the one given, or that of LONGHAND_URL, or this machine's own."""
+    return (url or os.environ.get("LONGHAND_URL") or DEFAULT_URL).rstrip("/").removesuffix("/v1")
+
+
+def http_options(url: str) -> dict[str, Any]:
+    """How both clients set up their connections."""
+    return {
+        "base_url": url,
+        "timeout": httpx.Timeout(120, connect=5),
+        # Every watch holds a connection; a bound here would be a hang.
+        "limits": httpx.Limits(max_connections=None, max_keepalive_connections=20),
+        # A proxy of the environment cannot reach this machine's own loopback.
+        "trust_env": urlsplit(url).hostname not in _LOOPBACK,
+    }
+
+
+@contextmanager
+def answering(url: str, http: httpx.Client | httpx.AsyncClient) -> Iterator[None]:
+    """Turn what goes wrong on the way into `NoAnswerError`."""
+    try:
+        yield
+    except (httpx.ConnectError, httpx.ConnectTimeout):
+        raise NoAnswerError(
+            f"nothing answers at {url}: start it with `longhand up`, or set LONGHAND_URL to where it runs"
+        ) from None
+    except httpx.TransportError as error:
+        why = f"{url} did not answer to the end: {error or type(error).__name__}"
+        raise NoAnswerError(why, was_there=True) from None
+    except RuntimeError:
+        # Somebody closed this client while another thread or task was using it.
+        if http.is_closed:
+            raise NoAnswerError("the client was closed") from None
+        raise
+
+
+def refusal(response: httpx.Response) -> RefusedError:
+    """The error that an answer stands for; its body must have been read."""
+    try:
+        error = response.json()["error"]
+        message, code, param = error["message"], error.get("code"), error.get("param")
+    except (ValueError, KeyError, TypeError):
+        kind = response.headers.get("content-type", "no content type")
+        message = f"{response.url} answered {response.status_code} ({kind}), which is not an answer of Longhand"
+        code = param = None
+    after = response.headers.get("retry-after", "")
+    return refusal_of(response.status_code)(
+        str(message),
+        status=response.status_code,
+        code=code,
+        param=param,
+        retry_after_seconds=float(after) if after.isascii() and after.isdigit() else None,
+    )

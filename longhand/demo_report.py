@@ -1,0 +1,135 @@
+"""What the demo saw of each article, how that compares with what is stored, and the words for it."""
+
+from dataclasses import dataclass, field
+from hashlib import sha256
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from longhand.calls import Json
+from longhand.client import Client
+from longhand.demo_prompts import ARTICLES
+from longhand.errors import LonghandError
+from longhand.events import Delta, Done, Reset, Status
+from longhand.tables import status_text
+
+
+@dataclass(slots=True)
+class Watcher:
+    """One job as it is seen live, from a thread of its own."""
+
+    job_id: str
+    name: str
+    status: str = "queued"
+    attempt: int = 0
+    pieces: list[str] = field(default_factory=list)
+    deltas: int = 0
+    done: Done | None = None
+    error: str = ""
+
+    def follow(self, client: Client) -> None:
+        """Watch to the end. What goes wrong is kept for the table: an exception would die with the thread."""
+        try:
+            for event in client.watch(self.job_id):
+                match event:
+                    case Status(job=job):
+                        self.status, self.attempt = job["status"], job["attempt"]
+                    case Delta(attempt=attempt, text=text):
+                        self.pieces.append(text)
+                        self.attempt = attempt
+                        self.deltas += 1
+                    case Reset():
+                        self.pieces.clear()
+                    case Done(job=job):
+                        self.status, self.done = job["status"], event
+        except LonghandError as error:
+            self.error = str(error)
+
+    @property
+    def text(self) -> str:
+        """The text as it was watched, so far."""
+        return "".join(list(self.pieces))
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one article."""
+
+    watcher: Watcher
+    job: Json
+    stored: str
+
+    @property
+    def is_equal(self) -> bool:
+        """Whether watched text, stored text and the job's own SHA-256 are one."""
+        watched = sha256(self.watcher.text.encode()).hexdigest()
+        return bool(watched == sha256(self.stored.encode()).hexdigest() == self.job["sha256"])
+
+    @property
+    def is_stored(self) -> bool:
+        """Whether the article is there, whole."""
+        return bool(self.job["status"] == "completed" and self.stored)
+
+
+def results_table(outcomes: list[Outcome]) -> Table:
+    """The articles, a line each."""
+    table = Table(title="Results", title_justify="left")
+    table.add_column("article", no_wrap=True)
+    table.add_column("status")
+    for name in ("words", "tokens", "first s", "deltas/s"):
+        table.add_column(name, justify="right")
+    table.add_column("equal")
+    for outcome in outcomes:
+        job = outcome.job
+        usage = job.get("usage") or {}
+        table.add_row(
+            Text(outcome.watcher.name),
+            status_text(job["status"]),
+            str(count_words(outcome.stored)),
+            "" if usage.get("output_tokens") is None else str(usage["output_tokens"]),
+            _shown(_between(job.get("started_at"), job.get("first_delta_at")), "{:.2f}"),
+            _shown(_deltas_per_second(job), "{:.1f}"),
+            Text("yes", style="green") if outcome.is_equal else Text("NO", style="bold red"),
+        )
+    return table
+
+
+def verdict(outcomes: list[Outcome], seconds: float, console: Console) -> bool:
+    """Say in words how it went; true only if every text is stored and equals what was watched."""
+    stored = sum(outcome.is_stored for outcome in outcomes)
+    equal = sum(outcome.is_equal for outcome in outcomes)
+    for outcome in outcomes:
+        why = outcome.watcher.error or (outcome.job["error"] or {}).get("message")
+        if why:
+            console.print(f"{outcome.watcher.name}: {why}", style="red", markup=False)
+    total = len(outcomes)
+    good = stored == equal == total == len(ARTICLES)
+    if good:
+        line = f"All {total} texts are stored, and each watched text equals the stored one by SHA-256"
+    else:
+        line = f"{stored} of {len(ARTICLES)} texts are stored; {equal} watched texts equal the stored one by SHA-256"
+    console.print(f"{line} ({seconds:.1f} s).", style="bold green" if good else "bold red", soft_wrap=True)
+    return good
+
+
+def count_words(text: str) -> int:
+    """Words as a writer counts them: each Chinese character is one, and so is each other run without spaces."""
+    spaced = "".join(f" {character} " if "\u3400" <= character <= "\u9fff" else character for character in text)
+    return sum(any(character.isalnum() for character in word) for word in spaced.split())
+
+
+def _deltas_per_second(job: Json) -> float | None:
+    """Of the last attempt, from its first delta on."""
+    attempt = job["attempts"][-1] if job["attempts"] else {}
+    seconds = _between(attempt.get("first_delta_at"), attempt.get("finished_at"))
+    deltas = attempt.get("deltas")
+    return deltas / seconds if deltas and seconds else None
+
+
+def _between(start: float | None, end: float | None) -> float | None:
+    return None if start is None or end is None else end - start
+
+
+def _shown(value: float | None, form: str) -> str:
+    return "" if value is None else form.format(value)

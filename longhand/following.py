@@ -1,0 +1,172 @@
+"""A watch without its I/O: where it is, when and from where it is to connect again, and the proof at its end.
+
+A client opens what `call` says, feeds the bytes that come, and yields the events that they make. A `Mend` among them
+is for the client itself: what was yielded of a job is not what is stored, so the stored text is to be fetched.
+"""
+
+import random
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Literal
+
+import httpx
+
+from longhand.calls import Call, events_call, read_text
+from longhand.errors import BrokenTextError, InputError, LonghandError, NoAnswerError, RefusedError, UnavailableError
+from longhand.events import BatchDone, Delta, Done, Event, EventDecoder, Reset
+
+Texts = Literal["all", "running", "none"]
+
+SILENCE_SECONDS = 45.0
+"""The server writes a comment every 15 s; a connection that is silent for three of them is dead."""
+TIMEOUT = httpx.Timeout(10, read=SILENCE_SECONDS)
+_RETRY_SECONDS = 1.0
+_LONGEST_PAUSE_SECONDS = 15.0
+_QUERIES: dict[str, Mapping[str, str]] = {
+    "all": {"deltas": "true"},
+    "running": {"deltas": "true", "texts": "running"},
+    "none": {},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Mend:
+    """What was yielded of this job is not what is stored."""
+
+    done: Done
+
+    @property
+    def call(self) -> Call[str]:
+        """Fetches what is stored."""
+        return read_text(self.done.job["id"], partial=True)
+
+    def events(self, stored: str) -> list[Event]:
+        """What to yield instead. Raises `BrokenTextError` if the stored text is not what its job says either."""
+        job = self.done.job
+        encoded = stored.encode()
+        if (len(encoded), sha256(encoded).hexdigest()) != (self.done.bytes, self.done.sha256):
+            raise BrokenTextError(
+                f"{job['id']}: {len(encoded)} bytes are stored, and they are not the {self.done.bytes} bytes with"
+                f" SHA-256 {self.done.sha256} that it says are stored"
+            )
+        return [Reset(job["id"], job["attempt"]), Delta(job["id"], job["attempt"], 0, stored), self.done]
+
+
+class _Text:
+    """What was yielded of one job since its last reset: a running hash, not the text."""
+
+    __slots__ = ("bytes", "hash")
+
+    def __init__(self) -> None:
+        self.bytes = 0
+        self.hash = sha256()
+
+    def add(self, text: str) -> None:
+        # Half a surrogate pair is never sent; if it were, the proof would fail, not the watch.
+        encoded = text.encode("utf-8", "surrogatepass")
+        self.bytes += len(encoded)
+        self.hash.update(encoded)
+
+    def equals(self, done: Done) -> bool:
+        return (self.bytes, self.hash.hexdigest()) == (done.bytes, done.sha256)
+
+
+class Following:
+    """The state of one watch, over all its connections. `ended`: the last event has been given out."""
+
+    def __init__(
+        self, resource_id: str, *, texts: Texts, patience_seconds: float, on_retry: Callable[[str], None]
+    ) -> None:
+        if texts not in _QUERIES:
+            raise InputError(f"texts is one of {', '.join(_QUERIES)}, not {texts!r}")
+        self.ended = False
+        self._id = resource_id
+        is_batch = resource_id.startswith("batch_")
+        self._params = _QUERIES[texts] if is_batch else {}
+        self._has_texts = texts != "none" or not is_batch
+        # The text of a job that had ended before may rightly not have come.
+        self._may_be_silent = texts == "running" and is_batch
+        self._patience_seconds = patience_seconds
+        self._on_retry = on_retry
+        self._decoder = EventDecoder()
+        self._cursor = ""
+        self._retry_seconds = _RETRY_SECONDS
+        self._has_heard = False
+        self._failures = 0
+        self._lost_at = 0.0
+        self._told = ""
+        self._texts: dict[str, _Text] = {}
+        self._proved: dict[str, str] = {}
+
+    def call(self) -> Call[None]:
+        """The next connection: where the one before broke off."""
+        self._decoder = EventDecoder()
+        return events_call(self._id, self._params, self._cursor)
+
+    def begin(self, status: int) -> None:
+        """An answer has come. 204: this watch was told the end already."""
+        self.ended = status == 204
+
+    def feed(self, chunk: bytes) -> Iterator[Event | Mend]:
+        """The events that these bytes complete. The cursor moves on only when all of an event was taken."""
+        self._has_heard = True
+        self._failures = 0
+        self._told = ""
+        sent_events = self._decoder.feed(chunk)
+        if self._decoder.retry_seconds is not None:
+            self._retry_seconds = self._decoder.retry_seconds
+        for sent in sent_events:
+            for event in sent.typed(self._id):
+                yield self._checked(event)
+                if isinstance(event, Done):
+                    # Only now: had the mend broken off, the same event would come again and be found wrong again.
+                    self._texts.pop(event.job["id"], None)
+                    self._proved[event.job["id"]] = event.sha256
+                self.ended = isinstance(event, BatchDone) or (isinstance(event, Done) and event.job["id"] == self._id)
+            self._cursor = sent.id or self._cursor
+            if self.ended:
+                return
+
+    def pause(self, reason: LonghandError | None) -> float:
+        """The connection has ended: how many seconds to wait before the next one. Raises `reason` when it is not
+        passing, nothing has ever answered, or the patience is over.
+        """
+        error = reason or NoAnswerError(f"the events of {self._id} broke off", was_there=True)
+        if not isinstance(error, NoAnswerError | UnavailableError):
+            raise error
+        if isinstance(error, NoAnswerError) and not (error.was_there or self._has_heard):
+            raise error  # most likely the URL is wrong
+        now = time.monotonic()
+        if self._failures == 0:
+            self._lost_at = now
+        if now - self._lost_at > self._patience_seconds:
+            raise error
+        if str(error) != self._told:
+            self._told = str(error)
+            self._on_retry(f"{error}; trying again")
+        # Never sooner than the server wishes; and not all at once, when it has lost a thousand of us.
+        pause = min(self._retry_seconds * 2.0 ** min(self._failures, 10), _LONGEST_PAUSE_SECONDS)
+        self._failures += 1
+        wished = error.retry_after_seconds if isinstance(error, RefusedError) else None
+        return max(pause, self._retry_seconds, wished or 0.0) * random.uniform(1.0, 1.5)
+
+    def _checked(self, event: Event) -> Event | Mend:
+        if not self._has_texts:
+            return event
+        if isinstance(event, Delta):
+            self._texts.setdefault(event.job_id, _Text()).add(event.text)
+        elif isinstance(event, Reset):
+            self._texts[event.job_id] = _Text()
+            self._proved.pop(event.job_id, None)
+        elif isinstance(event, Done) and not self._is_proved(event):
+            return Mend(event)
+        return event
+
+    def _is_proved(self, done: Done) -> bool:
+        text = self._texts.get(done.job["id"])
+        if text is not None:
+            return text.equals(done)
+        # After a lost connection a job may be told as ended once more.
+        return self._proved.get(done.job["id"]) == done.sha256 or done.bytes == 0 or self._may_be_silent

@@ -1,0 +1,58 @@
+"""The home: the folder of one local stack, for its owner alone, and for one stack at a time."""
+
+import fcntl
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from longhand.errors import StackError
+
+
+@contextmanager
+def locked_home(home: Path) -> Iterator[Path]:
+    """Make the home and hold its lock; gives its absolute path. `StackError` when another stack runs in it.
+
+    The lock is the kernel's, so it is gone with the process that holds it, however that ends.
+    """
+    home = home.absolute()
+    try:
+        for folder in (home, home / "logs"):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            folder.chmod(0o700)
+        descriptor = os.open(home / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise StackError(f"cannot use the home {home}: {error.strerror} (LONGHAND_HOME says where it is)") from None
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            pid = os.read(descriptor, 20).decode(errors="replace").strip()
+            raise StackError(
+                f"another `longhand up` (process {pid or 'unknown'}) runs in the home {home};"
+                " end it, or set LONGHAND_HOME to another folder"
+            ) from None
+        os.truncate(descriptor, 0)
+        os.write(descriptor, f"{os.getpid()}\n".encode())
+        yield home
+    finally:
+        os.close(descriptor)
+
+
+def choose_port(host: str, port: int) -> int:
+    """The port to listen on: `port`, or a free one when it is 0. `StackError` when it cannot be had."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        with socket.socket(family, kind, protocol) as probe:
+            # As the server will: a port whose last connections only wait for their end is free.
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+            if port == 0:
+                return int(probe.getsockname()[1])
+            probe.listen()
+    except OSError as error:
+        raise StackError(f"cannot listen on {host} port {port}: {error.strerror} (--host, --port)") from None
+    return port

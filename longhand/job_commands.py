@@ -1,0 +1,154 @@
+"""The commands that talk to a running Longhand."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from jobs.settings import load_settings
+from jobs.status import JobStatus
+from longhand import progress, tables
+from longhand.client import Client
+from longhand.errors import InputError, RefusedError
+from longhand.results import FORMATS, write_results
+from longhand.submission import Options, parse_metadata, read_submission
+
+_WIDE = 120
+"""Columns from which on a table shows all it has."""
+
+Id = Annotated[str, typer.Argument(metavar="ID", help="A job's or a batch's id.")]
+
+
+def submit(
+    source: Annotated[str, typer.Argument(metavar="FILE|PROMPT", help="FILE.jsonl, FILE.csv, - (JSONL) or a prompt.")],
+    model: Annotated[str | None, typer.Option(help="For requests that name no model.")] = None,
+    template: Annotated[
+        str | None, typer.Option(help="Prompt for each CSV row: 'Write about {topic}'. Default: column `prompt`.")
+    ] = None,
+    metadata: Annotated[list[str] | None, typer.Option(metavar="KEY=VALUE", help="Kept with it; repeatable.")] = None,
+    watch_it: Annotated[bool, typer.Option("--watch", help="Go on as `longhand watch`.")] = False,
+) -> None:
+    """Submit one job (a prompt) or a batch (a file), and print its id.
+
+    A line of JSONL is {"prompt": "..."}, {"messages": [...]}, {"body": {...}} or a line of an OpenAI batch file, each
+    with a "custom_id" if you like. CSV columns `custom_id` and `model` are used as such. If any line is wrong, nothing
+    is submitted.
+    """
+    submission = read_submission(source, Options(model, template, parse_metadata(metadata or ())))
+    with _client() as client:
+        try:
+            accepted = (client.submit_batch if submission.is_batch else client.submit_job)(submission.body)
+        except RefusedError as error:
+            if error.status >= 500:
+                raise
+            raise InputError(submission.in_terms_of_input(error)) from None
+        resource_id = accepted["id"]
+        # With --watch the text comes to stdout, which the id would spoil.
+        typer.echo(resource_id, err=watch_it)
+        jobs_word = "1 job" if submission.count == 1 else f"{submission.count} jobs"
+        if watch_it:
+            _watch(client, resource_id)
+        else:
+            typer.echo(f"submitted {jobs_word}; follow with: longhand watch {resource_id}", err=True)
+
+
+def watch(
+    resource_id: Id,
+    text: Annotated[bool, typer.Option("--text", help="Of a batch also the texts that are being written.")] = False,
+) -> None:
+    """Follow a job's text while it is written, or a batch's progress, until it has ended.
+
+    Ctrl-C stops watching and nothing else. The exit code is 1 if the job, or any job of the batch, was not completed.
+    """
+    with _client() as client:
+        _watch(client, resource_id, with_texts=text)
+
+
+def jobs(
+    status: Annotated[JobStatus | None, typer.Option(help="Only jobs in this status.")] = None,
+    batch: Annotated[str | None, typer.Option(metavar="ID", help="Only jobs of this batch.")] = None,
+    model: Annotated[str | None, typer.Option(help="Only jobs of this model.")] = None,
+    text: Annotated[str | None, typer.Option(help="Only jobs whose stored text has this in it.")] = None,
+    limit: Annotated[int, typer.Option(help="At most so many, newest first.", min=1)] = 20,
+) -> None:
+    """List jobs, newest first."""
+    with _client() as client:
+        listed = list(
+            client.jobs(batch_id=batch, status=status.value if status else None, model=model, q=text, limit=limit)
+        )
+    if listed:
+        console = _console()
+        console.print(tables.jobs_table(listed, wide=console.width >= _WIDE))
+    else:
+        typer.echo("no such jobs" if batch or status or model or text else "no jobs yet: longhand submit", err=True)
+
+
+def show(resource_id: Id) -> None:
+    """Show a job with its attempts, or a batch."""
+    with _client() as client:
+        found = client.read(resource_id)
+        draw = tables.batch_view if found.get("object") == "batch" else tables.job_view
+        _console().print(draw(found))
+
+
+def results(
+    batch_id: Annotated[str, typer.Argument(metavar="BATCH", help="The batch's id.")],
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Folder for the files; it is made.")],
+    form: Annotated[str, typer.Option("--format", help="md (a file for each article), jsonl or csv.")] = "md",
+) -> None:
+    """Write a batch's results to files, in input order, also while it still runs.
+
+    md: `0001-<custom_id>.md` for each completed text; a text that is not whole ends in `.partial.md`.
+    """
+    if form not in FORMATS:
+        raise InputError(f"--format is one of {', '.join(FORMATS)}, not {form!r}")
+    if not batch_id.startswith("batch_"):
+        raise InputError(f"{batch_id!r} is not the id of a batch: it begins with batch_")
+    with _client() as client:
+        written = write_results(client, batch_id, output, form)
+    for line in written.remarks:
+        typer.echo(line, err=True)
+    what = str(written.files[0]) if form != "md" else f"{len(written.files)} articles to {output}"
+    typer.echo(f"wrote {what}", err=True)
+
+
+def cancel(resource_id: Id) -> None:
+    """Cancel a job or all jobs of a batch. What was written so far is kept."""
+    with _client() as client:
+        cancelled = client.cancel(resource_id)
+    typer.echo(f"{resource_id}: {'cancelling' if cancelled['status'] == 'in_progress' else cancelled['status']}")
+
+
+def retry(resource_id: Id) -> None:
+    """Run the failures of a batch again, and only those, or one job that failed. They keep their ids."""
+    with _client() as client:
+        client.retry(resource_id)
+    typer.echo(f"{resource_id}: queued again; follow with: longhand watch {resource_id}", err=True)
+
+
+def _watch(client: Client, resource_id: str, *, with_texts: bool = False) -> None:
+    try:
+        if resource_id.startswith("batch_"):
+            completed = progress.watch_batch(
+                client, resource_id, Console(stderr=True), sys.stdout, with_texts=with_texts
+            )
+        else:
+            completed = progress.watch_job(client, resource_id, sys.stdout)
+    except KeyboardInterrupt:
+        typer.echo(f"\nstopped watching; the work goes on: longhand watch {resource_id}", err=True)
+        raise
+    if not completed:
+        raise typer.Exit(1)
+
+
+def _console() -> Console:
+    """For tables on stdout. Nothing is cut to a width that does not exist."""
+    console = Console(highlight=False)
+    return console if console.is_terminal else Console(highlight=False, width=400)
+
+
+def _client() -> Client:
+    # Not `typer.echo`: that writes past a live view, which then no longer knows where its lines are.
+    return Client(load_settings().url, on_retry=lambda line: print(line, file=sys.stderr))

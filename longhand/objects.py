@@ -1,0 +1,138 @@
+"""What the API shows, typed: dictionaries as they come, field by field as `/docs` of a running Longhand describes them.
+
+Times are Unix seconds, lengths UTF-8 bytes. What is unknown is None, never 0.
+"""
+
+from typing import Any, Literal, NotRequired, TypedDict
+
+JobStatus = Literal["queued", "in_progress", "completed", "failed", "cancelled", "expired"]
+BatchStatus = Literal[
+    "validating", "in_progress", "finalizing", "completed", "failed", "expired", "cancelling", "cancelled"
+]
+
+FINAL: frozenset[str] = frozenset({"completed", "failed", "cancelled", "expired"})
+"""The statuses, of jobs and of batches alike, in which nothing more happens unless it is retried."""
+
+
+class Usage(TypedDict):
+    """Token counts, and who counted them. `total_tokens` is what the upstream bills."""
+
+    input_tokens: int | None
+    cached_tokens: int | None
+    output_tokens: int | None
+    reasoning_tokens: int | None
+    total_tokens: int | None
+    source: Literal["upstream", "tokenizer", "estimate"]
+
+
+class Fault(TypedDict):
+    """Why a job or an attempt did not complete."""
+
+    code: str
+    message: str | None
+
+
+class Attempt(TypedDict):
+    """One run of a job. `outcome` is None while it runs."""
+
+    attempt: int
+    worker: str
+    started_at: float
+    first_delta_at: float | None
+    finished_at: float | None
+    outcome: Literal["completed", "failed", "rate_limited", "released", "lost", "cancelled", "expired"] | None
+    error: Fault | None
+    deltas: int | None
+    bytes: int | None
+    continued_bytes: int
+    usage: Usage | None
+
+
+class Job(TypedDict):
+    """One generation, without its text."""
+
+    id: str
+    object: Literal["job"]
+    status: JobStatus
+    batch_id: str | None
+    custom_id: str | None
+    model: str
+    metadata: dict[str, str]
+    priority: int
+    max_attempts: int
+    attempt: int
+    """The number of the last attempt; 0: none has begun."""
+    failures: int
+    """Attempts that failed; only these count against `max_attempts`."""
+    crashes: int
+    rate_limits: int
+    drains: int
+    created_at: float
+    due_at: float | None
+    started_at: float | None
+    first_delta_at: float | None
+    finished_at: float | None
+    expires_at: float | None
+    cancel_requested_at: float | None
+    finish_reason: str | None
+    """`length` and `content_filter` mean that the upstream cut the text short."""
+    bytes: int | None
+    """The length of the stored text."""
+    sha256: str | None
+    """Of the stored text in UTF-8, as 64 hexadecimal digits."""
+    usage: Usage | None
+    text_tokens: int | None
+    text_tokens_source: str | None
+    upstream_id: str | None
+    upstream_model: str | None
+    error: Fault | None
+    index: NotRequired[int]
+    """Its place in its batch, from 0; only in the watch of a batch and in results."""
+    request: NotRequired[dict[str, Any]]
+    """As it goes upstream; only where one job is read or submitted."""
+    attempts: NotRequired[list[Attempt]]
+    """Only where one job is read."""
+
+
+class Result(Job):
+    """One job of a batch with its text. A text that is not whole never has the name of one that is."""
+
+    text: NotRequired[str]
+    """Of a completed job alone."""
+    partial_text: NotRequired[str]
+    """What a failed, cancelled or expired job had written."""
+
+
+class Counts(TypedDict):
+    """How many jobs of a batch are where; `failed` counts also those cancelled and expired."""
+
+    total: int
+    completed: int
+    failed: int
+    in_progress: int
+
+
+class Batch(TypedDict):
+    """Many jobs submitted together: OpenAI's Batch object. Times are whole seconds."""
+
+    id: str
+    object: Literal["batch"]
+    endpoint: str
+    status: BatchStatus
+    errors: None
+    input_file_id: str | None
+    output_file_id: str | None
+    error_file_id: str | None
+    completion_window: str | None
+    created_at: int
+    in_progress_at: int | None
+    finalizing_at: int | None
+    completed_at: int | None
+    failed_at: int | None
+    expired_at: int | None
+    cancelling_at: int | None
+    cancelled_at: int | None
+    expires_at: int | None
+    metadata: dict[str, str]
+    request_counts: Counts
+    usage: dict[str, Any] | None

@@ -1,0 +1,203 @@
+"""Showing work while it goes on: a job's text, a batch's progress. Plain lines when it is not a terminal.
+
+What was asked for goes to `out`: texts. All that is said about them goes to stderr.
+"""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TextIO
+
+from rich.console import Console
+from rich.live import Live
+from rich.text import Text
+
+from longhand.batch_state import BatchState, Failure, name_of, why
+from longhand.batch_view import BatchView
+from longhand.cells import plain
+from longhand.client import Client
+from longhand.events import Delta, Done, Event, Reset, Status
+from longhand.objects import Job
+
+_MOST_FAILURES = 10
+_LONGEST_LINE = 2000
+"""Characters that are held back, in `Lines`, for the end of their line."""
+
+
+def watch_job(client: Client, job_id: str, out: TextIO) -> bool:
+    """Write a job's text to `out` as it comes. Whether it was completed."""
+    terminal = out.isatty()
+    at_line_start = True
+    for event in client.watch(job_id):
+        match event:
+            case Delta(text=text) if text:
+                shown = plain(text) if terminal else text
+                out.write(shown)
+                out.flush()
+                at_line_start = shown.endswith("\n") if shown else at_line_start
+            case Reset(attempt=attempt):
+                # In the output itself: whoever keeps it must not take two texts for one.
+                out.write(f"{'' if at_line_start else chr(10)}{_anew(attempt)}\n")
+                out.flush()
+                at_line_start = True
+            case Status(job=job) if job["status"] == "queued":
+                if not at_line_start and terminal:
+                    out.write("\n")
+                    out.flush()
+                    at_line_start = True
+                sys.stderr.write(_waiting(job) + "\n")
+            case Done(job=job):
+                if not at_line_start and terminal:
+                    out.write("\n")
+                    out.flush()
+                sys.stderr.write(_ending(job) + "\n")
+                return bool(job["status"] == "completed")
+    # A 204: the job had ended and there was nothing new to say.
+    return client.job(job_id)["status"] == "completed"
+
+
+def watch_batch(client: Client, batch_id: str, console: Console, out: TextIO, *, with_texts: bool) -> bool:
+    """Show a batch's progress on `console` until it has ended. Whether every job was completed.
+
+    `with_texts`: also the texts that are being written; in a live panel, or as whole lines to `out` with the name of
+    their job before each.
+    """
+    state = BatchState(client.batch(batch_id))
+    in_panel = console.is_terminal and out.isatty()
+    lines = Lines(out) if with_texts and not in_panel else None
+    events = client.watch(batch_id, texts=("running" if in_panel else "all") if with_texts else "none")
+    failures = 0
+    with _shown(console, state, with_texts=with_texts and in_panel) as show:
+        for event in events:
+            failure = state.take(event)
+            if failure is not None:
+                failures += 1
+                if failures <= _MOST_FAILURES:
+                    _tell_failure(console, failure)
+            if lines is not None:
+                lines.take(event)
+            show()
+        if failures:
+            _tell_hint(console, batch_id, failures)
+    if not console.is_terminal:
+        console.print(_counts(state), soft_wrap=True, highlight=False)
+    return state.batch["status"] == "completed" and state.batch["request_counts"]["completed"] == state.total
+
+
+@contextmanager
+def _shown(console: Console, state: BatchState, *, with_texts: bool) -> Iterator[Callable[[], None]]:
+    if not console.is_terminal:
+        yield _CountLines(console, state)
+        return
+    view = BatchView(state, with_texts=with_texts)
+    # Drawn by a thread of its own: the clock goes on while nothing comes.
+    with Live(get_renderable=lambda: view, console=console, refresh_per_second=8):
+        yield lambda: None
+
+
+class _CountLines:
+    """The counts as a line, whenever they have changed; not the last one, which is the same for all ways."""
+
+    def __init__(self, console: Console, state: BatchState) -> None:
+        self._console = console
+        self._state = state
+        self._last = ""
+
+    def __call__(self) -> None:
+        line = _counts(self._state)
+        if line != self._last and self._state.ended < self._state.total:
+            self._last = line
+            self._console.print(line, soft_wrap=True, highlight=False)
+
+
+class Lines:
+    """Texts of many jobs as whole lines: `name | line`."""
+
+    def __init__(self, out: TextIO) -> None:
+        self._out = out
+        self._names: dict[str, str] = {}
+        self._begun: dict[str, str] = {}
+        self._nameless: dict[str, list[str]] = {}
+        """The lines of jobs that nothing was told about yet: their text comes just before that."""
+
+    def take(self, event: Event) -> None:
+        """Write the lines that an event completes."""
+        match event:
+            case Delta(job_id=job_id, text=text):
+                *whole, rest = (self._begun.get(job_id, "") + text).split("\n")
+                if len(rest) > _LONGEST_LINE:
+                    whole.append(rest)
+                    rest = ""
+                self._begun[job_id] = rest
+                self._write(job_id, whole)
+            case Reset(job_id=job_id, attempt=attempt):
+                self._end_line(job_id)
+                self._write(job_id, [_anew(attempt)])
+            case Status(job=job):
+                self._learn_name(job)
+            case Done(job=job):
+                self._learn_name(job)
+                self._end_line(job["id"])
+                self._names.pop(job["id"])
+
+    def _learn_name(self, job: Job) -> None:
+        self._names[job["id"]] = name_of(job)
+        self._write(job["id"], self._nameless.pop(job["id"], []))
+
+    def _end_line(self, job_id: str) -> None:
+        rest = self._begun.pop(job_id, "")
+        if rest:
+            self._write(job_id, [rest])
+
+    def _write(self, job_id: str, lines: list[str]) -> None:
+        name = self._names.get(job_id)
+        if name is None:
+            self._nameless.setdefault(job_id, []).extend(lines)
+            return
+        shown = (plain(line) if self._out.isatty() else line for line in lines)
+        self._out.write("".join(f"{name} | {line}\n" for line in shown))
+        self._out.flush()
+
+
+def _tell_failure(console: Console, failure: Failure) -> None:
+    said = f"{failure.name}: {failure.status}{', ' + failure.why if failure.why else ''}"
+    console.print(Text(plain(said), style="red"), soft_wrap=True)
+
+
+def _tell_hint(console: Console, batch_id: str, failures: int) -> None:
+    more = f"{failures - _MOST_FAILURES} more; " if failures > _MOST_FAILURES else ""
+    console.print(Text(f"{more}run them again with: longhand retry {batch_id}"), soft_wrap=True)
+
+
+def _anew(attempt: int) -> str:
+    return f"--- the text begins anew (attempt {attempt}) ---"
+
+
+def _waiting(job: Job) -> str:
+    if not job["attempt"]:
+        return "queued"
+    because = f" ({why(job)})" if job["error"] else ""
+    return f"attempt {job['attempt']} broke off{because}; queued again"
+
+
+def _ending(job: Job) -> str:
+    usage = job["usage"]
+    parts: list[str] = [job["status"]]
+    if usage is not None and usage["output_tokens"] is not None:
+        parts.append(f"{usage['output_tokens']} tokens ({usage['source']})")
+    if job["finish_reason"] not in (None, "stop"):
+        parts.append(f"finish_reason {job['finish_reason']}")
+    if job["error"]:
+        parts.append(why(job))
+    return ", ".join(parts)
+
+
+def _counts(state: BatchState) -> str:
+    counts = state.batch["request_counts"]
+    parts = [
+        f"{state.batch['status']}: {state.ended}/{state.total} ended",
+        f"{counts['completed']} completed",
+        f"{counts['failed']} not completed",
+        f"{counts['in_progress']} writing",
+    ]
+    return ", ".join(parts) + (f", {state.output_tokens} tokens" if state.output_tokens is not None else "")

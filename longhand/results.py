@@ -1,0 +1,105 @@
+"""Results as files: written beside their place under another name, then renamed, so that no half file passes for one.
+
+In input order: one `.jsonl` or `.csv` file, or one Markdown file for each article. A text that is not whole never has
+the name of a whole one: it ends in `.partial.md`.
+"""
+
+import os
+import re
+import tempfile
+import unicodedata
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO
+
+from longhand.client import Client
+from longhand.errors import InputError, LonghandError
+from longhand.objects import Result
+
+FORMATS = ("md", "jsonl", "csv")
+_UNSAFE = re.compile(r"[^\w.-]+")
+
+
+@dataclass(slots=True)
+class Written:
+    """What was written."""
+
+    files: list[Path] = field(default_factory=list)
+    """Files with whole texts, or the one file with all of them."""
+    remarks: list[str] = field(default_factory=list)
+    """Texts that are missing, not whole, or were ended early by the upstream: one line each."""
+
+
+def write_results(client: Client, batch_id: str, directory: Path, form: str) -> Written:
+    """Write the results of a batch into a directory, which is made. Raises `LonghandError`."""
+    if form not in FORMATS:
+        raise InputError(f"--format is one of {', '.join(FORMATS)}, not {form!r}")
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        if form == "md":
+            return _write_articles(client, batch_id, directory)
+        path = directory / f"{safe_name(batch_id)}.{form}"
+        with client.stream_results(batch_id, form) as chunks, _whole_file(path) as file:
+            for chunk in chunks:
+                file.write(chunk)
+    except OSError as error:
+        raise LonghandError(f"{error.filename or directory}: {error.strerror}") from None
+    return Written([path])
+
+
+def _write_articles(client: Client, batch_id: str, directory: Path) -> Written:
+    written = Written()
+    with closing(client.results(batch_id)) as found:
+        for number, item in enumerate(found, 1):
+            stem = f"{number:04}-{safe_name(item.get('custom_id') or item['id'])}"
+            whole, partial = directory / f"{stem}.md", directory / f"{stem}.partial.md"
+            if (text := item.get("text")) is not None:
+                _write_text(whole, text)
+                # What an earlier call found while the batch still ran is out of date now.
+                partial.unlink(missing_ok=True)
+                written.files.append(whole)
+                if item.get("finish_reason") not in (None, "stop"):
+                    written.remarks.append(f"{whole}: ended early by the upstream: {item['finish_reason']}")
+            elif part := item.get("partial_text"):
+                _write_text(partial, part)
+                written.remarks.append(f"{partial}: not whole: {item['status']}{_why(item)}")
+            else:
+                written.remarks.append(f"{stem}: no text: {item['status']}{_why(item)}")
+    return written
+
+
+def safe_name(name: str) -> str:
+    """`name` as a part of a file name on any system: letters, digits, `_`, `-` and inner dots, at most 80 bytes."""
+    plain = _UNSAFE.sub("-", unicodedata.normalize("NFC", name)).strip("-.")
+    return plain.encode()[:80].decode(errors="ignore").strip("-.") or "article"
+
+
+def _why(item: Result) -> str:
+    error = item.get("error")
+    return f" ({error['code']}: {error['message']})" if error else ""
+
+
+def _write_text(path: Path, text: str) -> None:
+    with _whole_file(path) as file:
+        file.write(text.encode())
+
+
+@contextmanager
+def _whole_file(path: Path) -> Iterator[IO[bytes]]:
+    """A file that appears under its name only when all of it is on the disk."""
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:40]}.")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        # mkstemp makes files that only their owner can read; a result is an ordinary file.
+        umask = os.umask(0)
+        os.umask(umask)
+        Path(name).chmod(0o666 & ~umask)
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise

@@ -1,0 +1,156 @@
+"""The whole stack on one machine, as `longhand up` runs it: Valkey, the worker processes and the API, and their end."""
+
+import os
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+from sqlalchemy.exc import SQLAlchemyError
+
+from jobs.settings import Settings
+from longhand import embedded
+from longhand.errors import StackError, first_line
+from longhand.home import choose_port
+from longhand.signals import StopSignals
+from longhand.supervisor import Child, Supervisor, describe_end
+from migrations import migrate
+
+_START_SECONDS = 60.0
+_LOOK_SECONDS = 0.05
+_MARGIN_SECONDS = 2.0
+"""How much longer than its grace a process may take to end before it is killed."""
+_VALKEY_END_SECONDS = 10.0
+
+
+class StoppedError(Exception):
+    """A signal to end came before the stack was ready."""
+
+
+@dataclass(slots=True)
+class Stack:
+    """The processes of one stack. `start`, then `run` until a signal, and `end` in any case."""
+
+    settings: Settings
+    home: Path
+    host: str
+    port: int
+    workers: int
+    signals: StopSignals
+    supervisor: Supervisor
+    redis_url: str = ""
+    valkey: Child | None = None
+    services: list[Child] = field(default_factory=list)
+
+    @property
+    def url(self) -> str:
+        """Where the API answers, as seen from this machine."""
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(self.host, self.host)  # noqa: S104  # read, not bound
+        return f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
+
+    def start(self) -> None:
+        """Start everything; returns when the API is ready. Raises `StackError`, or `StoppedError` for a signal."""
+        self.port = choose_port(self.host, self.port)
+        self.redis_url = self.settings.redis_url or self.start_valkey()
+        try:
+            migrate(self.settings.database)
+        except SQLAlchemyError as error:
+            raise StackError(f"the database cannot be used: {first_line(error)}") from None
+        environ = child_environ(
+            {
+                "LONGHAND_HOME": str(self.home),
+                "LONGHAND_REDIS_URL": self.redis_url,
+                "LONGHAND_DATABASE_URL": self.settings.database,
+            }
+        )
+        logs = self.home / "logs"
+        for number in range(1, self.workers + 1):
+            name = f"worker-{number}"
+            self.services.append(self.supervisor.start(name, python("worker"), environ, logs / f"{name}.log"))
+        command = python("longhand", "api", "--host", self.host, "--port", str(self.port))
+        self.services.append(self.supervisor.start("api", command, environ, logs / "api.log"))
+        wait_until_ready(self.url, self.services, self._wait)
+
+    def run(self) -> None:
+        """Keep every process running until a signal to end comes."""
+        while not self.signals.stopped:
+            self.supervisor.revive()
+            self.signals.wait(self.supervisor.seconds_until_due(at_most=60))
+
+    def end(self) -> None:
+        """End the API and the workers, which have their grace to release their jobs, and Valkey after them."""
+        self.supervisor.end(self.services, self.settings.grace_seconds + _MARGIN_SECONDS)
+        self.supervisor.end_all(_VALKEY_END_SECONDS)
+
+    def start_valkey(self) -> str:
+        """Start the embedded Valkey and wait until it answers. Returns its URL."""
+        directory = self.home / "valkey"
+        for _ in range(5):
+            plan = embedded.plan_valkey(directory, choose_port("127.0.0.1", 0))
+            log = self.home / "logs" / "valkey.log"
+            child = self.supervisor.start("valkey", plan.command, dict(os.environ), log)
+            deadline = time.monotonic() + _START_SECONDS
+            while _runs(child) and time.monotonic() < deadline:
+                if embedded.answers(plan.url):
+                    self.valkey = child
+                    return plan.url
+                self._wait()
+            last_line = child.last_log_line()
+            self.supervisor.end([child], 1)
+            if "Failed listening" in last_line:
+                continue  # somebody took the port after it was chosen
+            if not embedded.set_aside(directory):
+                break
+            self.supervisor.report(f"valkey could not read its file and starts with an empty one ({last_line})")
+        raise StackError(f"the embedded Valkey did not start: {last_line}; its log is {log}")
+
+    def _wait(self) -> None:
+        self.signals.wait(_LOOK_SECONDS)
+        if self.signals.stopped:
+            raise StoppedError
+
+
+def wait_until_ready(url: str, children: list[Child], wait: Callable[[], None]) -> None:
+    """Wait until `/readyz` answers with success. `StackError` when a child dies before, or when it takes too long."""
+    deadline = time.monotonic() + _START_SECONDS
+    said = "it does not answer"
+    with httpx.Client(base_url=url, trust_env=False, timeout=5) as client:
+        while time.monotonic() < deadline:
+            for child in children:
+                if not _runs(child):
+                    code = child.running.returncode if child.running else 0
+                    last_line = child.last_log_line()
+                    raise StackError(
+                        f"{child.name} ended ({describe_end(code)}) before it was ready: {last_line};"
+                        f" its log is {child.log}"
+                    )
+            try:
+                response = client.get("/readyz")
+                if response.is_success:
+                    return
+                said = f"{response.status_code} {response.text[:200]}"
+            except httpx.TransportError as error:
+                said = str(error)
+            wait()
+    raise StackError(f"the API at {url} was not ready within {_START_SECONDS:g} s: {said}")
+
+
+def python(module: str, *arguments: str) -> list[str]:
+    """The command that runs one of our modules. `-P`: a `worker.py` in the user's folder must not be taken for ours."""
+    return [sys.executable, "-P", "-m", module, *arguments]
+
+
+def child_environ(changes: Mapping[str, str]) -> dict[str, str]:
+    """This environment with `changes`, for a child that must find the same code."""
+    environ = {**os.environ, **changes, "PYTHONUNBUFFERED": "1"}
+    root = Path(__file__).parent.parent
+    if (root / "pyproject.toml").exists():
+        # Run from the sources and not installed: `-P` keeps the child from finding them by the folder it is in.
+        environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(root), os.environ.get("PYTHONPATH", "")]))
+    return environ
+
+
+def _runs(child: Child) -> bool:
+    return child.running is not None and child.running.poll() is None

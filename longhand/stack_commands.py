@@ -1,0 +1,133 @@
+"""The commands that start something. Each imports what it starts only when it is called."""
+
+import os
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from jobs.settings import Settings, load_settings
+from longhand.errors import LonghandError, first_line
+from longhand.tables import stack_summary
+
+Host = Annotated[str, typer.Option(help="Address to listen on.")]
+Port = Annotated[int, typer.Option(help="Port to listen on; 0: a free one.", min=0, max=65535)]
+
+
+def up(
+    host: Host = "127.0.0.1",
+    port: Port = 8440,
+    workers: Annotated[int, typer.Option(help="Worker processes, each with LONGHAND_STREAMS streams.", min=1)] = 1,
+) -> None:
+    """Run the whole stack from this terminal: Valkey, the workers and the API. Ctrl-C ends all of it.
+
+    Everything is kept in LONGHAND_HOME (default: .longhand). An embedded Valkey is started unless LONGHAND_REDIS_URL is
+    set. LONGHAND_UPSTREAM_URL must be set: the endpoint that writes.
+    """
+    from longhand.home import locked_home  # noqa: PLC0415  # these load Alembic and httpx
+    from longhand.signals import StopSignals  # noqa: PLC0415
+    from longhand.stack import Stack, StoppedError  # noqa: PLC0415
+    from longhand.supervisor import Supervisor  # noqa: PLC0415
+
+    settings = load_settings()
+    settings.require_upstream_url()
+    console = Console(highlight=False)
+
+    def report(line: str) -> None:
+        _say(console, line)
+
+    # What is made in the home, by any of the processes, is for its owner alone.
+    os.umask(0o077)
+    with StopSignals() as signals, locked_home(settings.home) as home:
+        stack = Stack(settings, home, host, port, workers, signals, Supervisor(report))
+        try:
+            report(f"starting in {home} ...")
+            stack.start()
+            _say(console, stack_summary(stack))
+            stack.run()
+        except StoppedError:
+            pass
+        finally:
+            report("ending ...")
+            stack.end()
+        report("ended")
+
+
+def demo(
+    model: Annotated[str, typer.Option(help="The model that writes the articles.")] = "gpt-4o-mini",
+) -> None:
+    """See the main job work: 20 articles, each watched live, stored, and compared.
+
+    Starts a whole stack in a temporary home and removes it afterwards. With LONGHAND_UPSTREAM_URL set, that endpoint
+    writes; else a simulator does. Exit code 0 only if every text was stored and equals what was watched.
+    """
+    from longhand.demo import run_demo  # noqa: PLC0415  # loads the stack and the simulator
+
+    if not run_demo(load_settings(), model):
+        raise typer.Exit(1)
+
+
+def simulate(
+    port: Port = 8441,
+    host: Host = "127.0.0.1",
+    deltas_per_second: Annotated[float, typer.Option(help="For each stream; 0: as fast as it is read.", min=0)] = 50,
+    first_delta_seconds: Annotated[float, typer.Option(help="Wait before the first delta.", min=0)] = 0.2,
+) -> None:
+    """Run a streaming OpenAI-compatible upstream for trials, benchmarks and fault tests. It writes made-up prose."""
+    from longhand.simulator import Pace, run_simulator  # noqa: PLC0415  # loads uvloop
+
+    def on_ready(url: str) -> None:
+        typer.echo(f"simulator ready: LONGHAND_UPSTREAM_URL={url}")
+
+    try:
+        run_simulator(host, port, Pace(deltas_per_second, first_delta_seconds), on_ready)
+    except OSError as error:
+        # uvloop's own sentence about a taken port names the address twice.
+        raise LonghandError(f"cannot listen on {host} port {port}: {os.strerror(error.errno or 0)}") from None
+
+
+def migrate() -> None:
+    """Bring the database (LONGHAND_DATABASE_URL) to the newest revision. Safe to run from several places at once."""
+    from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415  # loads SQLAlchemy
+
+    from migrations import migrate as migrate_database  # noqa: PLC0415
+
+    settings = load_settings()
+    try:
+        migrate_database(settings.database)
+    except SQLAlchemyError as error:
+        raise LonghandError(f"the database could not be migrated: {first_line(error)}") from None
+    typer.echo("the database is at the newest revision")
+
+
+def api(host: Host = "127.0.0.1", port: Port = 8440) -> None:
+    """Run the API alone, in this process. Needs a migrated database and LONGHAND_REDIS_URL."""
+    settings = _for_service()
+
+    from api.main import run_api  # noqa: PLC0415  # loads FastAPI
+
+    run_api(settings, host, port)
+
+
+def worker() -> None:
+    """Run one worker process alone, in this process. Needs a migrated database and LONGHAND_REDIS_URL."""
+    settings = _for_service()
+    settings.require_upstream_url()
+
+    from worker.main import run_worker  # noqa: PLC0415  # loads Celery
+
+    run_worker(settings)
+
+
+def _for_service() -> Settings:
+    settings = load_settings()
+    settings.require_redis_url()
+    return settings
+
+
+def _say(console: Console, what: object) -> None:
+    try:
+        console.print(what, soft_wrap=isinstance(what, str), markup=False)
+    except OSError:
+        # The terminal is gone. What is being said about the end must not keep it from happening.
+        return

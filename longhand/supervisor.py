@@ -1,0 +1,156 @@
+"""Keeps processes running: starts them, starts them again when they die, and ends them in order."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+_LEASH = Path(__file__).with_name("leash.py")
+_FIRST_PAUSE_SECONDS = 0.5
+_LONGEST_PAUSE_SECONDS = 30.0
+_SETTLED_SECONDS = 30.0
+"""A process that has run for so long is started again at once when it dies, as if for the first time."""
+_LARGEST_LOG_BYTES = 10_000_000
+
+
+@dataclass(slots=True)
+class Child:
+    """One process to keep running."""
+
+    name: str
+    command: Sequence[str]
+    environ: Mapping[str, str]
+    log: Path
+    running: subprocess.Popen[bytes] | None = None
+    started_at: float = 0.0
+    due_at: float = 0.0
+    """When to start it again, on the monotonic clock."""
+    deaths: int = 0
+    """How often it has died since it last ran for long."""
+
+    def last_log_line(self) -> str:
+        """What it said last, for a message that says why it died."""
+        try:
+            with self.log.open("rb") as file:
+                file.seek(max(0, self.log.stat().st_size - 4096))
+                lines = file.read().decode(errors="replace").split("\n")
+        except OSError:
+            return ""
+        return next((line.strip() for line in reversed(lines) if line.strip()), "")
+
+
+@dataclass(slots=True)
+class Supervisor:
+    """Holds the children. Use it from the main thread alone: the leash is tied to the thread that starts a child."""
+
+    report: Callable[[str], None]
+    """Is told, in one line, what the reader of the terminal must know."""
+    children: list[Child] = field(default_factory=list)
+
+    def start(self, name: str, command: Sequence[str], environ: Mapping[str, str], log: Path) -> Child:
+        """Start a process and keep it. Its output goes to the end of the file `log`."""
+        child = Child(name, command, environ, log)
+        self.children.append(child)
+        _launch(child)
+        return child
+
+    def revive(self) -> None:
+        """Take note of the children that have died, and start again those whose time has come."""
+        now = time.monotonic()
+        for child in self.children:
+            if child.running is not None and child.running.poll() is not None:
+                how = describe_end(child.running.returncode)
+                child.running = None
+                pause = _pause_after(child, now)
+                child.due_at = now + pause
+                when = f"starting it again in {pause:g} s" if pause else "starting it again"
+                self.report(f"{child.name} died ({how}); {when}; its log is {child.log}")
+            if child.running is None and now >= child.due_at:
+                _launch(child)
+                if child.deaths > 0:
+                    self.report(f"{child.name} runs again (process {_pid(child)})")
+
+    def seconds_until_due(self, at_most: float) -> float:
+        """How long nothing needs doing, unless a child dies."""
+        now = time.monotonic()
+        dues = [child.due_at - now for child in self.children if child.running is None]
+        return max(0.0, min([at_most, *dues]))
+
+    def end(self, children: Sequence[Child], within_seconds: float) -> None:
+        """End these children: SIGTERM to all, then SIGKILL to whoever is still there when the time is over."""
+        deadline = time.monotonic() + within_seconds
+        running = [child for child in children if child.running is not None]
+        self.children = [child for child in self.children if child not in children]
+        for child in running:
+            _signal(child, signal.SIGTERM)
+            # A stopped process cannot hear SIGTERM.
+            _signal(child, signal.SIGCONT)
+        for child in running:
+            if not _ended(child, max(0.0, deadline - time.monotonic())):
+                self.report(f"{child.name} did not end within {within_seconds:g} s and was killed")
+                _signal(child, signal.SIGKILL)
+                _ended(child, 10)
+
+    def end_all(self, within_seconds: float) -> None:
+        """End every child that is left."""
+        self.end(list(self.children), within_seconds)
+
+
+def describe_end(code: int) -> str:
+    """How a process ended, from its return code."""
+    return f"exit code {code}" if code >= 0 else f"signal {signal.Signals(-code).name}"
+
+
+def _launch(child: Child) -> None:
+    _make_room(child.log)
+    descriptor = os.open(child.log, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        child.running = subprocess.Popen(  # noqa: S603  # the stack's own commands
+            [sys.executable, "-I", "-S", str(_LEASH), str(os.getpid()), *child.command],
+            env=dict(child.environ),
+            stdin=subprocess.DEVNULL,
+            stdout=descriptor,
+            stderr=descriptor,
+            # Ctrl-C reaches every process of the terminal's group: it must reach only the one that ends them in order.
+            start_new_session=True,
+        )
+    finally:
+        os.close(descriptor)
+    child.started_at = time.monotonic()
+
+
+def _make_room(log: Path) -> None:
+    if log.exists() and log.stat().st_size > _LARGEST_LOG_BYTES:
+        log.replace(log.with_name(log.name + ".1"))
+
+
+def _pause_after(child: Child, now: float) -> float:
+    settled = now - child.started_at >= _SETTLED_SECONDS
+    child.deaths = 1 if settled else child.deaths + 1
+    if settled:
+        return 0.0
+    return min(_FIRST_PAUSE_SECONDS * 2.0 ** (child.deaths - 1), _LONGEST_PAUSE_SECONDS)
+
+
+def _pid(child: Child) -> int | None:
+    return child.running.pid if child.running else None
+
+
+def _signal(child: Child, number: signal.Signals) -> None:
+    if child.running is not None and child.running.poll() is None:
+        child.running.send_signal(number)
+
+
+def _ended(child: Child, within_seconds: float) -> bool:
+    if child.running is None:
+        return True
+    try:
+        child.running.wait(within_seconds)
+    except subprocess.TimeoutExpired:
+        return False
+    child.running = None
+    return True

@@ -1,0 +1,186 @@
+"""Tables and summaries for a terminal."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit, urlunsplit
+
+from rich.console import Group, RenderableType
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from longhand.objects import Job
+
+if TYPE_CHECKING:
+    # At run time this would load the stack for every `longhand jobs`.
+    from longhand.stack import Stack
+
+Json = dict[str, Any]
+
+_STYLES = {
+    "completed": "green",
+    "in_progress": "cyan",
+    "failed": "red",
+    "lost": "red",
+    "cancelled": "yellow",
+    "expired": "yellow",
+}
+
+
+def stack_summary(stack: "Stack") -> RenderableType:
+    """What runs and where, without any secret."""
+    settings = stack.settings
+    redis = _without_secret(stack.redis_url) + (" (embedded Valkey)" if settings.redis_url is None else "")
+    grid = Table.grid(padding=(0, 2))
+    for name, value in (
+        ("API", stack.url),
+        ("Docs", f"{stack.url}/docs"),
+        ("Upstream", _without_secret(settings.require_upstream_url())),
+        ("Workers", f"{stack.workers} x {settings.streams} streams"),
+        ("Home", str(stack.home)),
+        ("Database", _without_secret(settings.database)),
+        ("Redis", redis),
+        ("Logs", str(stack.home / "logs")),
+    ):
+        grid.add_row(Text(name, style="bold"), Text(value, overflow="fold"))
+    return Panel(grid, title="Longhand is ready", title_align="left", border_style="green", expand=False)
+
+
+def jobs_table(listed: Sequence[Job], *, wide: bool) -> Table:
+    """Jobs, a line each; only a wide terminal has room for all columns."""
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
+    table.add_column("id", no_wrap=True)
+    table.add_column("status", no_wrap=True)
+    table.add_column("custom_id", no_wrap=True, overflow="ellipsis")
+    for name in ("tokens", "seconds"):
+        table.add_column(name, justify="right", no_wrap=True)
+    if wide:
+        table.add_column("attempt", justify="right")
+        table.add_column("created", no_wrap=True)
+        table.add_column("model", overflow="fold")
+    for job in listed:
+        cells: list[RenderableType] = [
+            Text(job["id"]),
+            status_text(job["status"]),
+            Text(job.get("custom_id") or ""),
+            _number(job["usage"]["output_tokens"] if job["usage"] else None),
+            _seconds(job.get("started_at"), job.get("finished_at")),
+        ]
+        if wide:
+            cells += [str(job["attempt"]), _time(job["created_at"]), Text(job["model"])]
+        table.add_row(*cells)
+    return table
+
+
+def job_view(job: Json) -> RenderableType:
+    """One job with its request and its attempts."""
+    usage = job.get("usage")
+    rows = {
+        "status": status_text(job["status"]),
+        "batch": job.get("batch_id"),
+        "custom_id": job.get("custom_id"),
+        "model": job["model"],
+        "metadata": _pairs(job.get("metadata")),
+        "prompt": _prompt(job),
+        "created": _time(job["created_at"]),
+        "started": _time(job.get("started_at")),
+        "finished": _time(job.get("finished_at")),
+        "finish_reason": job.get("finish_reason"),
+        "bytes": _number(job.get("bytes")),
+        "sha256": job.get("sha256"),
+        "usage": _pairs({key: value for key, value in usage.items() if value is not None}) if usage else None,
+        "error": _error(job),
+    }
+    attempts = job.get("attempts") or []
+    view = _rows(job["id"], rows)
+    return Group(view, "", _attempts_table(attempts)) if attempts else view
+
+
+def batch_view(batch: Json) -> RenderableType:
+    """One batch with its counts."""
+    usage = batch.get("usage")
+    rows = {
+        "status": status_text(batch["status"]),
+        "jobs": _pairs(batch["request_counts"]),
+        "metadata": _pairs(batch.get("metadata")),
+        "created": _time(batch["created_at"]),
+        "completed": _time(batch.get("completed_at")),
+        "usage": _pairs({key: value for key, value in usage.items() if isinstance(value, int)}) if usage else None,
+    }
+    return _rows(batch["id"], rows)
+
+
+def status_text(status: str) -> Text:
+    """A status in its colour."""
+    return Text(status, style=_STYLES.get(status, ""))
+
+
+def _attempts_table(attempts: list[Json]) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
+    for name in ("attempt", "outcome", "first delta s", "seconds", "deltas", "bytes"):
+        table.add_column(name, justify="left" if name == "outcome" else "right", no_wrap=True)
+    table.add_column("worker and error", overflow="fold")
+    for attempt in attempts:
+        error = _error(attempt)
+        table.add_row(
+            str(attempt["attempt"]),
+            status_text(attempt.get("outcome") or "running"),
+            _seconds(attempt["started_at"], attempt.get("first_delta_at")),
+            _seconds(attempt["started_at"], attempt.get("finished_at")),
+            _number(attempt.get("deltas")),
+            _number(attempt.get("bytes")),
+            Text(f"{attempt['worker']} {error}" if error else attempt["worker"]),
+        )
+    return table
+
+
+def _rows(title: str, rows: dict[str, str | Text | None]) -> Table:
+    grid = Table(box=None, show_header=False, padding=(0, 1), pad_edge=False)
+    grid.add_column(style="bold", no_wrap=True)
+    grid.add_column(overflow="fold")
+    grid.add_row("id", Text(title))
+    for name, value in rows.items():
+        if value:
+            # As `Text`, so that square brackets in a prompt are not taken for markup.
+            grid.add_row(name, value if isinstance(value, Text) else Text(value))
+    return grid
+
+
+def _prompt(job: Json) -> str | None:
+    messages = (job.get("request") or {}).get("messages") or []
+    content = messages[-1].get("content") if messages else None
+    if not isinstance(content, str):
+        return None
+    return content if len(content) <= 200 else content[:199] + "…"
+
+
+def _error(owner: Json) -> str | None:
+    error = owner.get("error")
+    if not error:
+        return None
+    return f"{error['code']}: {error['message']}" if error["message"] else str(error["code"])
+
+
+def _pairs(pairs: Json | None) -> str | None:
+    return ", ".join(f"{key}={value}" for key, value in pairs.items()) if pairs else None
+
+
+def _number(value: int | None) -> str:
+    return "" if value is None else f"{value:,}"
+
+
+def _seconds(start: float | None, end: float | None) -> str:
+    return "" if start is None or end is None else f"{end - start:.1f}"
+
+
+def _time(moment: float | None) -> str:
+    return "" if moment is None else datetime.fromtimestamp(moment).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
+def _without_secret(url: str) -> str:
+    """A URL without the password and the user in it; a SQLite file as its path."""
+    if url.startswith("sqlite:"):
+        return f"SQLite, {url.removeprefix('sqlite:///')}"
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], query=""))
