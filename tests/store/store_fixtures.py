@@ -1,0 +1,180 @@
+"""What the tests of the store share: a clock that they move, jobs to submit, and the rows as they stand."""
+
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, event, select, text
+
+from jobs.database import Database, open_database
+from jobs.lease import Claimed, claim
+from jobs.queries import read_job
+from jobs.records import Job, Usage
+from jobs.submission import NewJob, submit_batch, submit_job
+from jobs.tables import metadata
+from jobs.transitions import Fault, Written
+
+START = datetime(2026, 1, 1, 12, tzinfo=UTC)
+LEASE = 15.0
+REFUSED = Fault("upstream_error", "the upstream said 500")
+LIMITED = Fault("rate_limited", "the upstream said 429")
+USAGE = Usage(11, 2, 7, 3, 18, source="upstream")
+
+Rows = dict[str, list[tuple[Any, ...]]]
+
+
+class Clock:
+    """A clock that stands still until it is moved."""
+
+    def __init__(self) -> None:
+        self.now = START
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def advance(self, seconds: float) -> None:
+        """Move forward."""
+        self.now += timedelta(seconds=seconds)
+
+    def after(self, seconds: float) -> datetime:
+        """The time in so many seconds."""
+        return self.now + timedelta(seconds=seconds)
+
+
+class Store:
+    """A database whose clock the test moves, and the shortest way to a job in each status."""
+
+    def __init__(self, database: Database) -> None:
+        self.clock = Clock()
+        self.database = Database(database.engine, self.clock)
+
+    def submit(self, **options: Any) -> str:
+        """A queued job."""
+        job_id = submit_job(self.database, new_job(**options)).id
+        self.clock.advance(0.001)  # ids of one millisecond come in no order
+        return job_id
+
+    def submit_batch(self, count: int, *, hint_first: int = 0, **options: Any) -> tuple[str, list[str]]:
+        """A batch of so many jobs: its id, and theirs in input order."""
+        batch_id = submit_batch(
+            self.database, [new_job(**options) for _ in range(count)], metadata={}, hint_first=hint_first
+        ).id
+        self.clock.advance(0.001)
+        return batch_id, self.ids(batch_id)
+
+    def ids(self, batch_id: str) -> list[str]:
+        """The ids of a batch's jobs in input order."""
+        jobs = metadata.tables["jobs"]
+        with self.database.read() as connection:
+            return list(connection.scalars(select(jobs.c.id).where(jobs.c.batch_id == batch_id).order_by(jobs.c.id)))
+
+    def claim(self, job_id: str, worker: str = "w1", lease_seconds: float = LEASE) -> Claimed:
+        """The next attempt of a job that is due."""
+        claimed = claim(self.database, job_id, worker, lease_seconds)
+        assert claimed is not None
+        return claimed
+
+    def running(self, worker: str = "w1", **options: Any) -> str:
+        """A job that this worker runs as its attempt 1."""
+        job_id = self.submit(**options)
+        self.claim(job_id, worker)
+        return job_id
+
+    def job(self, job_id: str) -> Job:
+        """The job as it stands."""
+        job = read_job(self.database, job_id)
+        assert job is not None
+        return job
+
+    def rows(self) -> Rows:
+        """Every row of every table: two of these are equal when nothing has changed."""
+        with self.database.read() as connection:
+            return {
+                table.name: [tuple(row) for row in connection.execute(select(table).order_by(*table.primary_key))]
+                for table in metadata.sorted_tables
+            }
+
+
+@pytest.fixture
+def store(database: Database) -> Store:
+    """A fresh store on SQLite and on PostgreSQL in turn."""
+    return Store(database)
+
+
+@pytest.fixture
+def postgres_store(postgres_url: str) -> Iterator[Store]:
+    """A store on PostgreSQL alone: on SQLite nobody can write between two statements of a transaction."""
+    database = open_database(postgres_url)
+    try:
+        yield Store(database)
+    finally:
+        database.close()
+
+
+def new_job(prompt: str = "Write about rain.", model: str = "m1", **options: Any) -> NewJob:
+    """A job to submit."""
+    return NewJob(request={"model": model, "messages": [{"role": "user", "content": prompt}]}, **options)
+
+
+def written(text: str = "", **told: Any) -> Written:
+    """What an attempt wrote, with its true length and hash."""
+    encoded = text.encode()
+    return Written(text, len(encoded), sha256(encoded).hexdigest(), len(text), START if text else None, **told)
+
+
+def at_once(actions: list[Callable[[], Any]]) -> list[Any]:
+    """Run these at the same time, one thread each, all let go together; their results in order."""
+    barrier = threading.Barrier(len(actions))
+
+    def run(action: Callable[[], Any]) -> Any:
+        barrier.wait(timeout=10)
+        return action()
+
+    with ThreadPoolExecutor(len(actions)) as pool:
+        return list(pool.map(run, actions))
+
+
+class Interruption:
+    """Something that another process does between two statements of a transaction of ours, on PostgreSQL.
+
+    The action runs in a thread and connection of its own once the transaction has carried out the first statement that
+    begins with `after`. The transaction goes on when the action has ended or waits for a lock that we hold.
+    """
+
+    def __init__(self, database: Database, after: str, action: Callable[[], Any]) -> None:
+        self.happened = False
+        self.waited_for_us = False
+        self._database = database
+        self._after = after
+        self._action = action
+        self._ours = threading.get_ident()
+        self._pool = ThreadPoolExecutor(1)
+
+    def __enter__(self) -> "Interruption":
+        event.listen(self._database.engine, "after_cursor_execute", self._interrupt)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        event.remove(self._database.engine, "after_cursor_execute", self._interrupt)
+        self._pool.shutdown()
+        assert self.happened
+
+    def result(self) -> Any:
+        """What the action gave."""
+        return self._future.result(timeout=10)
+
+    def _interrupt(self, _connection: Connection, _cursor: Any, statement: str, *_: Any) -> None:
+        if self.happened or threading.get_ident() != self._ours or not statement.startswith(self._after):
+            return
+        self.happened = True
+        self._future = self._pool.submit(self._action)
+        blocked = text("SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'")
+        while not self._future.done():
+            with self._database.engine.connect() as watching:
+                if watching.execute(blocked).first() is not None:
+                    self.waited_for_us = True
+                    return

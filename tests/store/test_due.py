@@ -1,0 +1,193 @@
+"""What is hinted next: a bounded number, by priority, in turn over the batches, and no job twice at once."""
+
+from collections import Counter
+from functools import partial
+
+import pytest
+from sqlalchemy import update
+
+from jobs.due import take_due
+from jobs.lease import claim
+from jobs.rescue import cancel_job
+from jobs.status import JobStatus
+from jobs.tables import jobs
+from jobs.transitions import pause, release, retry
+from tests.store.store_fixtures import LEASE, REFUSED, Store, at_once, store, written
+
+__all__ = ["store"]  # a fixture
+
+HINT_SECONDS = 30.0
+
+
+def due(store: Store, room: int = 100) -> list[str]:
+    """What one round of dispatch would hint."""
+    return take_due(store.database, room, HINT_SECONDS)
+
+
+def unhinted(store: Store, count: int = 1, **options: object) -> list[str]:
+    """Jobs without a batch whose first hint was lost."""
+    ids = [store.submit(**options) for _ in range(count)]
+    with store.database.write() as connection:
+        connection.execute(update(jobs).where(jobs.c.id.in_(ids)).values(hinted_at=None))
+    return sorted(ids)
+
+
+def test_jobs_are_hinted_in_the_order_of_submission(store: Store) -> None:
+    ids = unhinted(store, 5)
+    assert due(store) == ids
+    assert {store.job(job_id).hinted_at for job_id in ids} == {store.clock.now}
+
+
+def test_nothing_is_hinted_twice_until_its_hint_is_taken_for_lost(store: Store) -> None:
+    ids = unhinted(store, 3)
+    assert due(store) == ids
+    store.clock.advance(HINT_SECONDS - 0.001)
+    assert due(store) == []
+    store.clock.advance(0.001)
+    assert due(store) == ids
+
+
+def test_no_more_are_hinted_than_there_is_room_for(store: Store) -> None:
+    ids = unhinted(store, 10)
+    assert due(store, room=4) == ids[:4]
+    assert due(store, room=0) == []
+    assert due(store, room=-3) == []
+
+
+def test_hints_that_nobody_has_claimed_yet_count_against_the_room(store: Store) -> None:
+    ids = unhinted(store, 10)
+    assert due(store, room=4) == ids[:4]
+    assert due(store, room=4) == []
+    assert due(store, room=6) == ids[4:6]
+    store.claim(ids[0])
+    assert due(store, room=6) == [ids[6]]
+
+
+def test_a_lost_hint_makes_room_again(store: Store) -> None:
+    ids = unhinted(store, 4)
+    assert due(store, room=2) == ids[:2]
+    store.clock.advance(HINT_SECONDS)
+    assert due(store, room=2) == ids[:2]
+
+
+def test_the_higher_priority_goes_first_also_over_batches(store: Store) -> None:
+    low, _ = store.submit_batch(3)
+    high, _ = store.submit_batch(2, priority=5)
+    [middle] = unhinted(store, priority=2)
+    assert due(store, room=5) == [*store.ids(high), middle, *store.ids(low)[:2]]
+
+
+def test_the_batches_take_turns(store: Store) -> None:
+    first, second, third = (store.submit_batch(3)[0] for _ in range(3))
+    chosen = due(store, room=7)
+    batch_of = {job_id: batch for batch in (first, second, third) for job_id in store.ids(batch)}
+    assert sorted(Counter(batch_of[job_id] for job_id in chosen).values()) == [2, 2, 3]
+    assert {batch_of[job_id] for job_id in chosen[:3]} == {first, second, third}
+
+
+def test_a_small_batch_behind_a_big_one_gets_its_turn_in_the_first_round(store: Store) -> None:
+    store.submit_batch(5000)
+    _, small = store.submit_batch(10)
+    chosen = due(store, room=20)
+    assert set(small) <= set(chosen)
+    assert len(chosen) == 20
+
+
+@pytest.mark.parametrize("room", [1, 2, 3])
+def test_with_little_room_every_batch_still_gets_its_turn(store: Store, room: int) -> None:
+    for _ in range(3):
+        store.submit_batch(50)
+    chosen: Counter[str | None] = Counter()
+    for _ in range(30):
+        store.clock.advance(1)
+        for job_id in due(store, room):
+            chosen[store.claim(job_id).job.batch_id] += 1
+    # With room for one they go in a circle; with room for two, who is served together is left to chance.
+    assert len(chosen) == 3
+    assert max(chosen.values()) - min(chosen.values()) <= (0 if room != 2 else 10)
+
+
+def test_jobs_without_a_batch_do_not_starve_batches_nor_batches_them(store: Store) -> None:
+    unhinted(store, 120)
+    store.submit_batch(120)
+    chosen: Counter[bool] = Counter()
+    for _ in range(100):
+        store.clock.advance(0.1)
+        [job_id] = due(store, room=1)
+        chosen[store.claim(job_id).job.batch_id is None] += 1
+    # Even in the long run: each is far outside of what chance leaves (less than once in a million runs).
+    assert min(chosen[True], chosen[False]) >= 25
+
+
+def test_more_batches_than_one_round_looks_at_are_all_served_in_time(store: Store) -> None:
+    ids = sorted(job_id for _ in range(90) for job_id in store.submit_batch(1)[1])
+    first = due(store, room=200)
+    assert len(first) == 64
+    for job_id in first:
+        store.claim(job_id)
+    assert sorted([*first, *due(store, room=200)]) == ids
+
+
+def test_only_what_is_queued_due_wanted_and_in_time_is_hinted(store: Store) -> None:
+    running, waiting, cancelled, expired, good = unhinted(store, 5, expires_at=store.clock.after(60))
+    for job_id in (running, waiting, cancelled):
+        store.claim(job_id)
+    retry(store.database, waiting, 1, written(), REFUSED, store.clock.after(10))
+    cancel_job(store.database, cancelled)
+    release(store.database, cancelled, 1, written())
+    with store.database.write() as connection:
+        connection.execute(update(jobs).where(jobs.c.id == expired).values(expires_at=store.clock.now))
+    assert due(store) == [good]
+    store.clock.advance(10)
+    assert due(store) == [waiting]
+
+
+def test_a_released_job_is_hinted_at_once(store: Store) -> None:
+    job_id = store.running()
+    release(store.database, job_id, 1, written())
+    assert due(store) == [job_id]
+
+
+def test_a_paused_model_is_left_out_until_its_time(store: Store) -> None:
+    [paused], [other] = unhinted(store, model="m1"), unhinted(store, model="m2")
+    pause(store.database, "m1", store.clock.after(10))
+    assert due(store) == [other]
+    store.clock.advance(10)
+    assert due(store) == [paused]
+
+
+def test_hints_for_a_paused_model_leave_the_room_to_others(store: Store) -> None:
+    paused = unhinted(store, 4, model="m1")
+    assert due(store, room=4) == paused
+    pause(store.database, "m1", store.clock.after(20))
+    for job_id in paused:  # the hints arrive, and are refused
+        assert claim(store.database, job_id, "w1", LEASE) is None
+    others = unhinted(store, 4, model="m2")
+    assert due(store, room=4) == others
+
+
+def test_a_hint_that_a_pause_refused_is_sent_again_when_the_pause_is_over(store: Store) -> None:
+    [job_id] = unhinted(store)
+    assert due(store) == [job_id]
+    pause(store.database, "m1", store.clock.after(2))
+    assert claim(store.database, job_id, "w1", LEASE) is None
+    store.clock.advance(2)
+    assert due(store) == [job_id]
+
+
+def test_two_dispatchers_at_once_never_both_take_a_job(store: Store) -> None:
+    for _ in range(6):
+        store.submit_batch(40)
+    unhinted(store, 40)
+    rounds = 0
+    taken: list[str] = []
+    while found := at_once([partial(due, store, room) for room in (40, 25, 60, 33)]):
+        rounds += 1
+        got = [job_id for some in found for job_id in some]
+        taken += got
+        if not got:
+            break
+        with store.database.write() as connection:
+            connection.execute(update(jobs).where(jobs.c.id.in_(got)).values(status=JobStatus.IN_PROGRESS))
+    assert len(taken) == len(set(taken)) == 280
+    assert rounds > 2

@@ -1,0 +1,243 @@
+"""The lease: one worker at a time, one attempt number each time, and nothing for whoever does not hold it."""
+
+from functools import partial
+
+import pytest
+
+from jobs.lease import Checkpoint, claim, note_continued, renew
+from jobs.queries import read_attempts, read_text_so_far
+from jobs.rescue import cancel_job, end_waiting, rescue_lost
+from jobs.status import AttemptOutcome, JobStatus
+from jobs.transitions import MAX_CRASHES, fail, finish, pause, release, retry
+from tests.store.store_fixtures import LEASE, REFUSED, Store, at_once, new_job, store, written
+
+__all__ = ["store"]  # a fixture
+
+
+def test_a_claim_takes_the_next_attempt_and_a_lease(store: Store) -> None:
+    job_id = store.submit()
+    store.clock.advance(2)
+    claimed = store.claim(job_id, "w1")
+    job = store.job(job_id)
+    assert claimed.job == job
+    assert (claimed.attempt, claimed.text, claimed.text_attempt) == (1, "", 0)
+    assert (job.status, job.attempt, job.worker) == (JobStatus.IN_PROGRESS, 1, "w1")
+    assert (job.started_at, job.lease_until, job.hinted_at) == (store.clock.now, store.clock.after(LEASE), None)
+    [attempt] = read_attempts(store.database, job_id)
+    assert (attempt.attempt, attempt.worker, attempt.started_at) == (1, "w1", store.clock.now)
+    assert (attempt.outcome, attempt.finished_at, attempt.continued_bytes) == (None, None, 0)
+
+
+def test_a_claim_gives_the_request(store: Store) -> None:
+    job_id = store.submit(prompt="a\x00 prompt")
+    assert store.claim(job_id).job.request == new_job("a\x00 prompt").request
+
+
+def test_a_job_that_another_worker_holds_is_not_claimed(store: Store) -> None:
+    job_id = store.running("w1")
+    before = store.rows()
+    assert claim(store.database, job_id, "w2", LEASE) is None
+    assert store.rows() == before
+
+
+def test_a_claim_tried_again_by_the_same_worker_gives_the_same_attempt(store: Store) -> None:
+    job_id = store.submit()
+    first = store.claim(job_id)
+    before = store.rows()
+    store.clock.advance(1)
+    assert store.claim(job_id) == first
+    assert store.rows() == before
+
+
+def test_a_claim_tried_again_gives_the_same_text_to_go_on_with(store: Store) -> None:
+    job_id = store.running(on_interrupt="continue")
+    release(store.database, job_id, 1, written("so far"))
+    first = store.claim(job_id)
+    assert (first.text, first.text_attempt) == ("so far", 1)
+    assert store.claim(job_id) == first
+
+
+@pytest.mark.parametrize("status", ["completed", "failed", "cancelled", "expired"])
+def test_an_ended_job_is_not_claimed(store: Store, status: str) -> None:
+    job_id = store.submit(expires_at=store.clock.after(5))
+    match status:
+        case "completed":
+            store.claim(job_id)
+            finish(store.database, job_id, 1, written("x"))
+        case "failed":
+            store.claim(job_id)
+            fail(store.database, job_id, 1, written("x"), REFUSED)
+        case "cancelled":
+            cancel_job(store.database, job_id)
+        case _:
+            store.clock.advance(5)
+            end_waiting(store.database)
+    assert store.job(job_id).status == status
+    before = store.rows()
+    assert claim(store.database, job_id, "w1", LEASE) is None
+    assert store.rows() == before
+
+
+def test_a_job_is_not_claimed_before_it_is_due(store: Store) -> None:
+    job_id = store.running()
+    retry(store.database, job_id, 1, written(), REFUSED, store.clock.after(10))
+    store.clock.advance(9.999)
+    assert claim(store.database, job_id, "w1", LEASE) is None
+    store.clock.advance(0.001)
+    assert store.claim(job_id).attempt == 2
+
+
+def test_a_job_past_its_time_is_not_claimed(store: Store) -> None:
+    job_id = store.submit(expires_at=store.clock.after(10))
+    store.clock.advance(10)
+    assert claim(store.database, job_id, "w1", LEASE) is None
+    assert store.job(job_id).status is JobStatus.QUEUED
+
+
+def test_a_job_that_somebody_cancelled_while_it_ran_is_not_claimed_again(store: Store) -> None:
+    job_id = store.running()
+    cancel_job(store.database, job_id)
+    retry(store.database, job_id, 1, written(), REFUSED, store.clock.now)
+    assert claim(store.database, job_id, "w2", LEASE) is None
+
+
+def test_a_job_of_a_paused_model_is_not_claimed_and_others_are(store: Store) -> None:
+    paused, other = store.submit(model="m1"), store.submit(model="m2")
+    pause(store.database, "m1", store.clock.after(10))
+    assert claim(store.database, paused, "w1", LEASE) is None
+    assert store.claim(other).attempt == 1
+    store.clock.advance(10)
+    assert store.claim(paused).attempt == 1
+
+
+def test_a_job_with_more_crashes_than_a_worker_takes_is_left_to_another(store: Store) -> None:
+    job_id = store.running()
+    store.clock.advance(LEASE + 1)
+    rescue_lost(store.database)
+    assert claim(store.database, job_id, "w1", LEASE, most_crashes=0) is None
+    assert store.job(job_id).hinted_at is None
+    claimed = claim(store.database, job_id, "w2", LEASE, most_crashes=1)
+    assert claimed is not None
+    assert claimed.attempt == 2
+
+
+def test_a_job_left_for_its_crashes_may_be_hinted_again_at_once(store: Store) -> None:
+    job_id = store.running()
+    store.clock.advance(LEASE + 1)
+    rescue_lost(store.database)
+    with store.database.write() as connection:
+        connection.exec_driver_sql("UPDATE jobs SET hinted_at = due_at")
+    assert store.job(job_id).hinted_at is not None
+    assert claim(store.database, job_id, "w1", LEASE, most_crashes=0) is None
+    assert store.job(job_id).hinted_at is None
+
+
+def test_no_crashes_are_too_many_for_a_worker_with_room(store: Store) -> None:
+    job_id = store.submit()
+    for attempt in range(1, MAX_CRASHES):
+        assert store.claim(job_id, f"w{attempt}").attempt == attempt
+        store.clock.advance(LEASE + 1)
+        rescue_lost(store.database)
+    assert store.claim(job_id).attempt == MAX_CRASHES
+
+
+def test_sixteen_workers_that_claim_one_job_at_once_give_it_to_one(store: Store) -> None:
+    job_id = store.submit()
+    workers = [f"w{number}" for number in range(16)]
+    claims = at_once([partial(claim, store.database, job_id, worker, LEASE) for worker in workers])
+    won = [worker for worker, claimed in zip(workers, claims, strict=True) if claimed is not None]
+    assert won == [store.job(job_id).worker]
+    assert len(read_attempts(store.database, job_id)) == 1
+
+
+def test_a_job_that_goes_on_is_given_the_text_that_was_left(store: Store) -> None:
+    job_id = store.running(on_interrupt="continue")
+    renew(store.database, "w1", [Checkpoint(job_id, 1, "as far as")], LEASE)
+    store.clock.advance(LEASE + 1)
+    rescue_lost(store.database)
+    claimed = store.claim(job_id, "w2")
+    assert (claimed.attempt, claimed.text, claimed.text_attempt) == (2, "as far as", 1)
+    assert read_attempts(store.database, job_id)[1].continued_bytes is None
+    note_continued(store.database, job_id, 2, 9)
+    assert [one.continued_bytes for one in read_attempts(store.database, job_id)] == [0, 9]
+
+
+def test_a_job_that_begins_anew_is_given_no_text(store: Store) -> None:
+    job_id = store.running(on_interrupt="restart")
+    release(store.database, job_id, 1, written("so far"))
+    claimed = store.claim(job_id)
+    assert (claimed.attempt, claimed.text, claimed.text_attempt) == (2, "", 0)
+    assert read_attempts(store.database, job_id)[1].continued_bytes == 0
+
+
+def test_an_unknown_job_is_not_claimed(store: Store) -> None:
+    assert claim(store.database, "job_unknown", "w1", LEASE) is None
+
+
+def test_a_renewed_lease_holds_longer_and_a_checkpoint_is_kept(store: Store) -> None:
+    job_id, silent = store.running(), store.running()
+    store.clock.advance(10)
+    running = [Checkpoint(job_id, 1, "so far 😀\u2028"), Checkpoint(silent, 1, None)]
+    assert renew(store.database, "w1", running, LEASE) == {job_id, silent}
+    assert store.job(job_id).lease_until == store.job(silent).lease_until == store.clock.after(LEASE)
+    assert read_text_so_far(store.database, job_id) == (1, "so far 😀\u2028")
+    assert read_text_so_far(store.database, silent) is None
+    renew(store.database, "w1", [Checkpoint(job_id, 1, "so far 😀\u2028 and on"), Checkpoint(silent, 1, None)], LEASE)
+    assert read_text_so_far(store.database, job_id) == (1, "so far 😀\u2028 and on")
+
+
+def test_renew_keeps_only_what_is_held_by_this_worker_as_this_attempt(store: Store) -> None:
+    mine, theirs, older, ended, queued = (store.submit() for _ in range(5))
+    store.claim(mine, "w1")
+    store.claim(theirs, "w2")
+    store.claim(older, "w1")
+    release(store.database, older, 1, written("old"))
+    store.claim(older, "w1")
+    store.claim(ended, "w1")
+    finish(store.database, ended, 1, written("whole"))
+    before = store.rows()
+    lost = [Checkpoint(job_id, 1, "stale") for job_id in (theirs, older, ended, queued, "job_unknown")]
+    store.clock.advance(1)
+    assert renew(store.database, "w1", lost, LEASE) == set()
+    assert store.rows() == before
+    assert renew(store.database, "w1", [*lost, Checkpoint(mine, 1, "new")], LEASE) == {mine}
+    assert read_text_so_far(store.database, mine) == (1, "new")
+    assert read_text_so_far(store.database, older) == (1, "old")
+    assert store.job(older).lease_until != store.job(mine).lease_until
+
+
+def test_a_zombie_beside_its_own_successor_writes_no_text_over_it(store: Store) -> None:
+    job_id = store.running("w1")
+    store.clock.advance(LEASE + 1)
+    rescue_lost(store.database)
+    store.claim(job_id, "w1")
+    both = [Checkpoint(job_id, 2, "second"), Checkpoint(job_id, 1, "first")]
+    assert renew(store.database, "w1", both, LEASE) == {job_id}
+    assert read_text_so_far(store.database, job_id) == (2, "second")
+
+
+def test_a_lease_that_ran_out_is_renewed_if_nobody_has_taken_the_job(store: Store) -> None:
+    job_id = store.running()
+    store.clock.advance(LEASE * 10)
+    assert renew(store.database, "w1", [Checkpoint(job_id, 1, None)], LEASE) == {job_id}
+    assert rescue_lost(store.database) == []
+
+
+def test_more_jobs_are_renewed_than_one_statement_takes(store: Store) -> None:
+    _, ids = store.submit_batch(1100)
+    with store.database.write() as connection:
+        connection.exec_driver_sql("UPDATE jobs SET status = 'in_progress', worker = 'w1', attempt = 1")
+    running = [Checkpoint(job_id, 1, "x") for job_id in reversed(ids)]
+    assert renew(store.database, "w1", running, LEASE) == set(ids)
+    assert len(store.rows()["texts"]) == 1100
+
+
+def test_nothing_to_renew_is_nothing(store: Store) -> None:
+    assert renew(store.database, "w1", [], LEASE) == set()
+
+
+def test_the_outcome_of_a_running_attempt_is_not_known(store: Store) -> None:
+    job_id = store.running()
+    assert [one.outcome for one in read_attempts(store.database, job_id)] == [None]
+    finish(store.database, job_id, 1, written("x"))
+    assert [one.outcome for one in read_attempts(store.database, job_id)] == [AttemptOutcome.COMPLETED]

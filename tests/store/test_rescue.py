@@ -1,0 +1,254 @@
+"""What is done to a job from outside: cancel, expire, rescue, and the end of its batch."""
+
+from functools import partial
+from hashlib import sha256
+
+import pytest
+
+from jobs.lease import Checkpoint, claim, renew
+from jobs.queries import read_attempts, read_result
+from jobs.rescue import cancel_batch, cancel_job, end_waiting, rescue_lost
+from jobs.status import AttemptOutcome, BatchStatus, JobStatus
+from jobs.transitions import CANCELLED, EXPIRED, MAX_CRASHES, WORKER_LOST, cancel_running, finish, release, retry
+from tests.store.store_fixtures import LEASE, REFUSED, Interruption, Store, at_once, postgres_store, store, written
+
+__all__ = ["postgres_store", "store"]  # fixtures
+
+EMPTY = sha256(b"").hexdigest()
+
+
+def lose(store: Store, job_id: str, worker: str = "w1", text: str | None = None) -> None:
+    """Let a worker take the job and die."""
+    claimed = store.claim(job_id, worker)
+    if text is not None:
+        renew(store.database, worker, [Checkpoint(job_id, claimed.attempt, text)], LEASE)
+    store.clock.advance(LEASE + 1)
+
+
+def test_a_lost_job_is_queued_again_and_due_at_once(store: Store) -> None:
+    job_id = store.submit()
+    lose(store, job_id, text="so far")
+    [moved] = rescue_lost(store.database)
+    assert (moved.id, moved.batch_id, moved.attempt, moved.status) == (job_id, None, 1, JobStatus.QUEUED)
+    job = store.job(job_id)
+    assert (job.status, job.due_at, job.hinted_at, job.lease_until) == (JobStatus.QUEUED, store.clock.now, None, None)
+    assert (job.crashes, job.failures, job.rate_limits, job.drains) == (1, 0, 0, 0)
+    [attempt] = read_attempts(store.database, job_id)
+    assert (attempt.outcome, attempt.finished_at) == (AttemptOutcome.LOST, store.clock.now)
+    assert attempt.error_code == WORKER_LOST.code
+    assert store.rows()["texts"] == [(job_id, 1, "so far")]
+
+
+def test_a_lost_job_that_somebody_cancelled_ends_cancelled_with_its_text(store: Store) -> None:
+    job_id = store.submit(expires_at=store.clock.after(1))
+    store.claim(job_id)
+    renew(store.database, "w1", [Checkpoint(job_id, 1, "so far 😀")], LEASE)
+    cancel_job(store.database, job_id)
+    store.clock.advance(LEASE + 1)
+    [moved] = rescue_lost(store.database)
+    assert moved.status is JobStatus.CANCELLED
+    result = read_result(store.database, job_id)
+    assert result is not None
+    assert (result.text, result.job.status, result.job.error_code) == ("so far 😀", "cancelled", CANCELLED.code)
+    assert (result.job.bytes, result.job.sha256) == (11, sha256("so far 😀".encode()).hexdigest())
+    assert result.job.finished_at == store.clock.now
+
+
+def test_a_lost_job_past_its_time_ends_expired(store: Store) -> None:
+    job_id = store.submit(expires_at=store.clock.after(LEASE + 1))
+    lose(store, job_id)
+    [moved] = rescue_lost(store.database)
+    job = store.job(job_id)
+    assert moved.status is job.status is JobStatus.EXPIRED
+    assert (job.error_code, job.bytes, job.sha256, job.crashes) == (EXPIRED.code, 0, EMPTY, 1)
+
+
+def test_a_job_under_which_every_worker_dies_ends_failed(store: Store) -> None:
+    job_id = store.submit(max_attempts=1)
+    for attempt in range(1, MAX_CRASHES + 1):
+        lose(store, job_id, f"w{attempt}", text=f"text {attempt}")
+        [moved] = rescue_lost(store.database)
+        assert moved.status is (JobStatus.FAILED if attempt == MAX_CRASHES else JobStatus.QUEUED)
+        assert store.job(job_id).crashes == attempt
+    job = store.job(job_id)
+    assert (job.error_code, job.failures, job.bytes) == (WORKER_LOST.code, 0, len("text 3"))
+    assert [one.outcome for one in read_attempts(store.database, job_id)] == [AttemptOutcome.LOST] * MAX_CRASHES
+
+
+def test_a_lease_that_still_holds_is_left_alone(store: Store) -> None:
+    store.running()
+    store.clock.advance(LEASE)
+    before = store.rows()
+    assert rescue_lost(store.database) == []
+    assert store.rows() == before
+
+
+def test_a_rescue_takes_no_more_than_it_was_told_and_the_oldest_first(store: Store) -> None:
+    ids = sorted(store.running() for _ in range(5))
+    store.clock.advance(LEASE + 1)
+    assert [moved.id for moved in rescue_lost(store.database, limit=3)] == ids[:3]
+    assert [moved.id for moved in rescue_lost(store.database, limit=3)] == ids[3:]
+
+
+def test_eight_rescues_at_once_count_one_crash_each(store: Store) -> None:
+    ids = sorted(store.running() for _ in range(40))
+    store.clock.advance(LEASE + 1)
+    moved = [one.id for some in at_once([partial(rescue_lost, store.database)] * 8) for one in some]
+    assert sorted(moved) == ids
+    assert {store.job(job_id).crashes for job_id in ids} == {1}
+
+
+def test_a_queued_job_that_is_cancelled_ends_here(store: Store) -> None:
+    job_id = store.submit()
+    store.clock.advance(1)
+    moved = cancel_job(store.database, job_id)
+    assert moved is not None
+    assert (moved.id, moved.attempt, moved.status) == (job_id, 0, JobStatus.CANCELLED)
+    job = store.job(job_id)
+    assert (job.status, job.bytes, job.sha256, job.error_code) == ("cancelled", 0, EMPTY, CANCELLED.code)
+    assert job.finished_at == job.cancel_requested_at == store.clock.now
+
+
+def test_a_queued_job_that_is_cancelled_keeps_what_an_earlier_attempt_wrote(store: Store) -> None:
+    job_id = store.running()
+    retry(store.database, job_id, 1, written("first"), REFUSED, store.clock.after(60))
+    cancel_job(store.database, job_id)
+    result = read_result(store.database, job_id)
+    assert result is not None
+    assert (result.text, result.job.bytes, result.job.sha256) == ("first", 5, sha256(b"first").hexdigest())
+
+
+def test_a_running_job_is_asked_and_its_worker_ends_it(store: Store) -> None:
+    job_id = store.running()
+    store.clock.advance(1)
+    moved = cancel_job(store.database, job_id)
+    assert moved is not None
+    assert (moved.status, moved.attempt) == (JobStatus.IN_PROGRESS, 1)
+    job = store.job(job_id)
+    assert (job.status, job.cancel_requested_at, job.finished_at) == ("in_progress", store.clock.now, None)
+    assert cancel_running(store.database, job_id, 1, written("part")) is True
+    assert store.job(job_id).status is JobStatus.CANCELLED
+
+
+def test_a_cancel_asked_twice_changes_nothing_the_second_time(store: Store) -> None:
+    running, queued = store.running(), store.submit()
+    for job_id in (running, queued):
+        cancel_job(store.database, job_id)
+    before = store.rows()
+    store.clock.advance(1)
+    again = cancel_job(store.database, running)
+    assert again is not None
+    assert again.status is JobStatus.IN_PROGRESS
+    assert cancel_job(store.database, queued) is None
+    assert store.rows() == before
+
+
+def test_an_ended_or_unknown_job_is_not_cancelled(store: Store) -> None:
+    job_id = store.running()
+    finish(store.database, job_id, 1, written("x"))
+    before = store.rows()
+    assert cancel_job(store.database, job_id) is None
+    assert cancel_job(store.database, "job_unknown") is None
+    assert store.rows() == before
+
+
+def test_a_batch_is_cancelled_with_all_that_has_not_ended(store: Store) -> None:
+    batch_id, (done, running, queued) = store.submit_batch(3)
+    neighbour = store.submit()
+    store.claim(done)
+    finish(store.database, done, 1, written("x"))
+    store.claim(running)
+    moved = {one.id: one.status for one in cancel_batch(store.database, batch_id)}
+    assert moved == {running: JobStatus.IN_PROGRESS, queued: JobStatus.CANCELLED}
+    assert [store.job(job_id).status for job_id in (done, running, queued, neighbour)] == [
+        JobStatus.COMPLETED,
+        JobStatus.IN_PROGRESS,
+        JobStatus.CANCELLED,
+        JobStatus.QUEUED,
+    ]
+    assert store.job(running).cancel_requested_at is not None
+    before = store.rows()
+    store.clock.advance(1)
+    assert [one.id for one in cancel_batch(store.database, batch_id)] == [running]
+    assert store.rows() == before
+
+
+def test_a_cancel_outlives_the_retry_of_the_attempt_that_ran(store: Store) -> None:
+    job_id = store.running()
+    cancel_job(store.database, job_id)
+    release(store.database, job_id, 1, written("part"))
+    assert store.job(job_id).status is JobStatus.QUEUED
+    asked_at = store.clock.now
+    store.clock.advance(1)
+    [moved] = end_waiting(store.database)
+    assert (moved.id, moved.attempt, moved.status) == (job_id, 1, JobStatus.CANCELLED)
+    job = store.job(job_id)
+    assert (job.bytes, job.cancel_requested_at, job.finished_at) == (4, asked_at, store.clock.now)
+
+
+@pytest.mark.parametrize("what", ["job", "batch"])
+def test_a_cancel_reaches_a_job_that_is_claimed_while_it_is_asked_for(postgres_store: Store, what: str) -> None:
+    store = postgres_store
+    batch_id, [job_id] = store.submit_batch(1)
+    take = partial(claim, store.database, job_id, "w1", LEASE)
+    with Interruption(store.database, "UPDATE jobs", take) as interruption:
+        (cancel_job(store.database, job_id)) if what == "job" else cancel_batch(store.database, batch_id)
+    job = store.job(job_id)
+    assert job.cancel_requested_at is not None
+    assert interruption.waited_for_us
+    assert interruption.result() is None
+    assert job.status is JobStatus.CANCELLED
+
+
+def test_a_cancel_reaches_a_job_that_is_retried_while_it_is_asked_for(postgres_store: Store) -> None:
+    store = postgres_store
+    job_id = store.running()
+    again = partial(retry, store.database, job_id, 1, written("x"), REFUSED, store.clock.now)
+    with Interruption(store.database, "UPDATE jobs", again) as interruption:
+        cancel_job(store.database, job_id)
+    assert interruption.result() is True
+    assert store.job(job_id).cancel_requested_at is not None
+    end_waiting(store.database)
+    assert store.job(job_id).status is JobStatus.CANCELLED
+
+
+def test_a_queued_job_past_its_time_ends_expired(store: Store) -> None:
+    job_id, other = store.submit(expires_at=store.clock.after(10)), store.submit(expires_at=store.clock.after(11))
+    never = store.submit()
+    store.clock.advance(10)
+    [moved] = end_waiting(store.database)
+    assert (moved.id, moved.status) == (job_id, JobStatus.EXPIRED)
+    job = store.job(job_id)
+    assert (job.status, job.error_code, job.finished_at) == ("expired", EXPIRED.code, store.clock.now)
+    assert job.cancel_requested_at is None
+    assert {store.job(one).status for one in (other, never)} == {JobStatus.QUEUED}
+
+
+def test_a_running_job_past_its_time_is_left_to_its_worker(store: Store) -> None:
+    job_id = store.running(expires_at=store.clock.after(1))
+    store.clock.advance(2)
+    assert end_waiting(store.database) == []
+    assert store.job(job_id).status is JobStatus.IN_PROGRESS
+
+
+def test_a_job_that_is_both_cancelled_and_past_its_time_is_cancelled(store: Store) -> None:
+    job_id = store.running(expires_at=store.clock.after(1))
+    cancel_job(store.database, job_id)
+    release(store.database, job_id, 1, written())
+    store.clock.advance(2)
+    assert [moved.status for moved in end_waiting(store.database)] == [JobStatus.CANCELLED]
+
+
+def test_where_nothing_waits_nothing_is_written(store: Store) -> None:
+    store.submit()
+    before = store.rows()
+    assert end_waiting(store.database) == []
+    assert store.rows() == before
+
+
+def test_cancelling_every_job_of_a_batch_at_once_ends_each_once(store: Store) -> None:
+    batch_id, ids = store.submit_batch(30)
+    moved = at_once([partial(cancel_batch, store.database, batch_id)] * 4)
+    assert sorted(one.id for some in moved for one in some) == ids
+    assert {store.job(job_id).status for job_id in ids} == {JobStatus.CANCELLED}
+    assert store.rows()["batches"][0][1] == BatchStatus.CANCELLED

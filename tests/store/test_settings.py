@@ -1,0 +1,181 @@
+"""Settings: each wrong one is told in one line, and no key is told at all."""
+
+import os
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from jobs.settings import Settings, SettingsError, load_settings
+
+KEY = "sk-canary-4711"
+PASSWORD = "pass-canary-4711"  # noqa: S105  # it is looked for in what must not have it
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in list(os.environ):
+        if name.upper().startswith(("LONGHAND_", "OPENAI_")):
+            monkeypatch.delenv(name)
+
+
+def load(environ: dict[str, str]) -> Settings:
+    """The settings where this is set and nothing else."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in environ.items():
+            patch.setenv(name, value)
+        return load_settings()
+
+
+def problems(environ: dict[str, str]) -> list[str]:
+    """The lines that somebody who set this is shown."""
+    with pytest.raises(SettingsError) as caught:
+        load(environ)
+    return str(caught.value).split("\n")
+
+
+def test_nothing_need_be_set() -> None:
+    settings = load({})
+    assert settings == Settings()
+    assert settings.database == f"sqlite:///{Path.cwd() / '.longhand' / 'longhand.db'}"
+    assert settings.upstream_url is None
+    assert settings.upstream_api_key is None
+
+
+def test_settings_come_from_the_environment() -> None:
+    settings = load({"LONGHAND_STREAMS": "7", "LONGHAND_LEASE_SECONDS": "2.5", "LONGHAND_UPSTREAM_USAGE": "false"})
+    assert (settings.streams, settings.lease_seconds, settings.upstream_usage) == (7, 2.5, False)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("STREAMS", "0"),
+        ("STREAMS", "2001"),
+        ("STREAMS", "many"),
+        ("LEASE_SECONDS", "0"),
+        ("LEASE_SECONDS", "-1"),
+        ("HEARTBEAT_SECONDS", "soon"),
+        ("GRACE_SECONDS", "0"),
+        ("HINT_SECONDS", "0"),
+        ("TAIL_SECONDS", "59"),
+        ("FIRST_DELTA_SECONDS", "0"),
+        ("BETWEEN_DELTAS_SECONDS", "0"),
+        ("TOTAL_SECONDS", "0"),
+        ("RETRY_BASE_SECONDS", "0"),
+        ("RETRY_CAP_SECONDS", "0"),
+        ("MAX_BODY_BYTES", "0"),
+        ("MAX_BATCH_JOBS", "1.5"),
+        ("MAX_TEXT_BYTES", "0"),
+        ("UPSTREAM_USAGE", "maybe"),
+        ("UPSTREAM_PREFIX", "suffix"),
+        ("UPSTREAM_URL", "api.example.com/v1"),
+        ("URL", "ftp://example.com"),
+        ("REDIS_URL", "http://localhost:6379"),
+        ("DATABASE_URL", "mysql://localhost/longhand"),
+    ],
+)
+def test_a_wrong_value_is_told_in_one_line_with_its_name_and_what_it_is(name: str, value: str) -> None:
+    [line] = problems({f"LONGHAND_{name}": value})
+    assert line.startswith(f"LONGHAND_{name}: ")
+    assert line.endswith(f"(it is {value!r})")
+
+
+def test_every_wrong_setting_is_told_at_once() -> None:
+    lines = problems({"LONGHAND_STREAMS": "x", "LONGHAND_URL": "y", "LONGHAND_NO_SUCH_THING": "z"})
+    assert sorted(line.split(":")[0].split()[0] for line in lines) == [
+        "LONGHAND_NO_SUCH_THING",
+        "LONGHAND_STREAMS",
+        "LONGHAND_URL",
+    ]
+
+
+def test_a_misspelt_name_is_told_with_the_one_that_was_meant() -> None:
+    [line] = problems({"LONGHAND_UPSTREAM_API_KYE": KEY})
+    assert line == "LONGHAND_UPSTREAM_API_KYE is not a setting; did you mean LONGHAND_UPSTREAM_API_KEY?"
+    [line] = problems({"LONGHAND_ZZZZZZZZ": "1"})
+    assert line == "LONGHAND_ZZZZZZZZ is not a setting"
+
+
+def test_an_empty_value_is_as_good_as_none() -> None:
+    assert load({"LONGHAND_DATABASE_URL": "", "LONGHAND_STREAMS": ""}) == Settings()
+
+
+@pytest.mark.parametrize("name", ["LONGHAND_UPSTREAM_API_KEY", "OPENAI_API_KEY"])
+def test_the_key_is_in_no_repr(name: str) -> None:
+    settings = load({name: KEY})
+    assert settings.upstream_api_key is not None
+    assert settings.upstream_api_key.get_secret_value() == KEY
+    for shown in (repr(settings), str(settings), settings.model_dump_json(), repr(settings.model_dump())):
+        assert KEY not in shown
+
+
+def test_the_key_is_in_no_error() -> None:
+    lines = problems({"OPENAI_API_KEY": KEY, "LONGHAND_STREAMS": "0", "LONGHAND_UPSTREAM_KEY": KEY})
+    assert len(lines) == 2
+    assert not any(KEY in line for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("LONGHAND_DATABASE_URL", f"mysql://user:{PASSWORD}@host/db"),
+        ("LONGHAND_REDIS_URL", f"http://user:{PASSWORD}@host"),
+        ("LONGHAND_UPSTREAM_URL", f"https://user:{PASSWORD}@host/v1"),
+    ],
+)
+def test_a_password_in_a_url_is_in_no_error(name: str, value: str) -> None:
+    [line] = problems({name: value})
+    assert line.startswith(name)
+    assert PASSWORD not in line
+
+
+def test_a_password_in_a_url_is_in_no_repr() -> None:
+    settings = load(
+        {
+            "LONGHAND_DATABASE_URL": f"postgresql://user:{PASSWORD}@host/db",
+            "LONGHAND_REDIS_URL": f"redis://:{PASSWORD}@host",
+        }
+    )
+    assert PASSWORD in settings.database
+    assert PASSWORD not in repr(settings) + str(settings)
+
+
+def test_the_urls_that_others_give_for_postgresql_are_taken() -> None:
+    for scheme in ("postgres", "postgresql", "postgresql+psycopg"):
+        settings = load({"LONGHAND_DATABASE_URL": f"{scheme}://u:p@host:5432/db?sslmode=require"})
+        assert settings.database == "postgresql+psycopg://u:p@host:5432/db?sslmode=require"
+
+
+def test_a_sqlite_url_is_taken_as_it_is() -> None:
+    assert load({"LONGHAND_DATABASE_URL": "sqlite:////tmp/x.db"}).database == "sqlite:////tmp/x.db"
+
+
+def test_what_is_set_for_openai_is_used_when_nothing_else_is() -> None:
+    openai = {"OPENAI_BASE_URL": "https://one.example/v1/", "OPENAI_API_KEY": "one"}
+    settings = load(openai)
+    assert settings.require_upstream_url() == "https://one.example/v1"
+    own = {"LONGHAND_UPSTREAM_URL": "https://two.example/v1", "LONGHAND_UPSTREAM_API_KEY": "two"}
+    settings = load(openai | own)
+    assert settings.upstream_url == "https://two.example/v1"
+    assert settings.upstream_api_key is not None
+    assert settings.upstream_api_key.get_secret_value() == "two"
+
+
+def test_a_wrong_url_for_openai_is_told_under_the_name_that_was_set() -> None:
+    [line] = problems({"OPENAI_BASE_URL": "nowhere"})
+    assert line == "OPENAI_BASE_URL: must start with http:// or https:// (it is 'nowhere')"
+
+
+def test_what_a_process_cannot_go_without_is_asked_for_by_name() -> None:
+    with pytest.raises(SettingsError, match=r"^LONGHAND_REDIS_URL is not set: .*longhand up"):
+        load({}).require_redis_url()
+    with pytest.raises(SettingsError, match=r"^LONGHAND_UPSTREAM_URL is not set: .*longhand simulate"):
+        load({}).require_upstream_url()
+    assert load({"LONGHAND_REDIS_URL": "redis://h"}).require_redis_url() == "redis://h"
+
+
+def test_settings_do_not_change() -> None:
+    settings = load({})
+    with pytest.raises(ValidationError, match="frozen"):
+        settings.streams = 5

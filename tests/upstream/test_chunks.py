@@ -1,0 +1,243 @@
+"""The shapes in which upstreams send chunks."""
+
+import json
+
+import pytest
+
+from worker.upstream.answer import Answer
+from worker.upstream.chunks import Usage, read_chunk, read_usage
+from worker.upstream.ending import Ending
+from worker.upstream.errors import (
+    EmptyCompletion,
+    EndedWithoutEnd,
+    ErrorInStream,
+    MalformedChunk,
+    NotText,
+    QuotaSpent,
+    RateLimited,
+    Refusal,
+    RejectedInStream,
+    TextTooLong,
+    ToolCalls,
+    Unauthorized,
+    UpstreamError,
+)
+
+FINISH = {"choices": [{"delta": {}, "finish_reason": "stop"}]}
+
+
+def of_delta(delta: object) -> dict[str, object]:
+    return {"choices": [{"index": 0, "delta": delta}]}
+
+
+def take(*payloads: object, max_text_bytes: int = 1000) -> tuple[str, list[bool], Ending]:
+    """The text, whether each payload was progress, and the ending."""
+    pieces: list[str] = []
+    answer = Answer(pieces.append, max_text_bytes)
+    progress = [answer.take(each if isinstance(each, bytes) else json.dumps(each).encode()) for each in payloads]
+    return "".join(pieces), progress, answer.finish()
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [
+        {"choices": []},
+        {"choices": None},
+        {"choices": [], "usage": None},
+        {"choices": [], "prompt_filter_results": [{"prompt_index": 0}]},
+        {},
+        of_delta(None),
+        of_delta({}),
+        of_delta({"content": None}),
+        of_delta({"content": ""}),
+        of_delta({"content": []}),
+        of_delta({"role": "assistant", "content": "", "refusal": None, "tool_calls": None}),
+        of_delta({"tool_calls": [], "reasoning_content": None, "reasoning": ""}),
+        {"choices": [{}]},
+        {"choices": [{"index": None, "finish_reason": None}]},
+        {"choices": [{"finish_reason": ""}]},
+        {"choices": [{"finish_reason": "null"}]},
+        {"choices": [{"index": 1, "delta": {"content": "another answer"}, "finish_reason": "stop"}]},
+        {"object": "ping", "unknown": {"deep": [1, 2]}},
+        b"",
+    ],
+)
+def test_a_chunk_that_says_nothing_is_neither_progress_nor_the_end(shape: object) -> None:
+    text, progress, _ = take(shape, of_delta({"content": "x"}), shape, FINISH)
+    assert (text, progress) == ("x", [False, True, False, False])
+    with pytest.raises(EndedWithoutEnd):
+        take(of_delta({"content": "x"}), shape)
+
+
+@pytest.mark.parametrize(
+    "delta",
+    [
+        {"reasoning_content": "hm"},
+        {"reasoning": "hm"},
+        {"reasoning": {"text": "hm"}},
+        {"content": [{"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]}]},
+    ],
+)
+def test_reasoning_is_progress_but_no_text(delta: object) -> None:
+    text, progress, ending = take(of_delta(delta), of_delta({"content": "x"}), FINISH)
+    assert (text, progress, ending.deltas) == ("x", [True, True, False], 1)
+
+
+def test_content_may_be_a_list_of_text_parts() -> None:
+    parts = [{"type": "text", "text": "a"}, {"text": "b"}, {"type": "output_text", "text": "c"}, {"type": "text"}]
+    assert take(of_delta({"content": parts}), FINISH)[0] == "abc"
+
+
+@pytest.mark.parametrize(
+    ("delta", "expected"),
+    [
+        ({"refusal": "I can't."}, Refusal),
+        ({"tool_calls": [{"index": 0, "function": {"name": "f", "arguments": ""}}]}, ToolCalls),
+        ({"function_call": {"name": "f", "arguments": ""}}, ToolCalls),
+        ({"content": [{"type": "image_url", "image_url": {"url": "data:"}}]}, NotText),
+    ],
+)
+@pytest.mark.parametrize("text_before", ["", "some text"])
+def test_content_that_is_not_text_is_progress_and_never_a_success(
+    delta: object, expected: type[UpstreamError], text_before: str
+) -> None:
+    answer = Answer(lambda _: None, 1000)
+    answer.take(json.dumps(of_delta({"content": text_before})).encode())
+    assert answer.take(json.dumps(of_delta(delta)).encode())
+    answer.take(
+        json.dumps({"choices": [{"delta": {}, "finish_reason": "stop"}], "usage": {"total_tokens": 3}}).encode()
+    )
+    with pytest.raises(expected) as caught:
+        answer.finish()
+    assert not caught.value.retryable
+    assert answer.ending().usage == Usage(None, None, None, None, 3)
+
+
+def test_a_refusal_is_quoted() -> None:
+    with pytest.raises(Refusal, match=r"I can't do that\."):
+        take(of_delta({"refusal": "I can't "}), of_delta({"refusal": "do that."}), FINISH)
+
+
+@pytest.mark.parametrize("end", [FINISH, b"[DONE]", b" [DONE] "])
+def test_an_end_without_text_is_an_empty_completion(end: object) -> None:
+    with pytest.raises(EmptyCompletion) as caught:
+        take(end)
+    assert caught.value.retryable
+
+
+@pytest.mark.parametrize("reason", ["length", "content_filter"])
+def test_a_text_cut_by_the_upstream_may_be_empty(reason: str) -> None:
+    text, _, ending = take({"choices": [{"delta": {}, "finish_reason": reason}]})
+    assert (text, ending.finish_reason) == ("", reason)
+
+
+def test_a_finish_reason_error_is_an_error() -> None:
+    with pytest.raises(ErrorInStream):
+        take(of_delta({"content": "x"}), {"choices": [{"finish_reason": "error"}]})
+
+
+def test_the_last_usage_wins_and_unknown_counts_stay_unknown() -> None:
+    running = {"prompt_tokens": 5, "completion_tokens": 1, "total_tokens": 6}
+    final = {"prompt_tokens": 5, "completion_tokens": 9, "completion_tokens_details": {"reasoning_tokens": 2}}
+    _, _, ending = take({**of_delta({"content": "x"}), "usage": running}, FINISH, {"choices": [], "usage": final})
+    assert ending.usage == Usage(5, None, 9, 2, None)
+
+
+@pytest.mark.parametrize(
+    "usage", [None, [], "12", {}, {"prompt_tokens": "9"}, {"prompt_tokens": -1}, {"prompt_tokens": True}]
+)
+def test_a_usage_that_tells_nothing_is_none(usage: object) -> None:
+    assert read_usage(usage) is None
+
+
+def test_a_strange_usage_does_not_spoil_the_rest() -> None:
+    usage = {"prompt_tokens": 2**40, "completion_tokens": 4, "prompt_tokens_details": 7, "total_tokens": 4.5}
+    assert read_usage(usage) == Usage(None, None, 4, None, None)
+
+
+@pytest.mark.parametrize(
+    ("escaped", "content"),
+    [
+        (rb"\ud83d\ude00", "😀"),
+        (rb"a\ud83d", "a\ud83d"),
+        (rb"\ude00b", "\ude00b"),
+        (rb"\ud83dand more", "\ud83dand more"),
+        (b"a\xff", "a\ufffd"),
+        ("a\u2028b".encode(), "a\u2028b"),
+        (rb"\u0000", "\x00"),
+    ],
+)
+def test_content_that_strict_decoders_refuse_is_read(escaped: bytes, content: str) -> None:
+    choice = read_chunk(b'{"choices":[{"delta":{"content":"' + escaped + b'"}}]}').first_choice
+    assert choice is not None
+    assert choice.delta is not None
+    assert choice.delta.content == content
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        b"hello",
+        b'{"choices":[{"delta":{"content":"torn',
+        b"[1, 2]",
+        b'"text"',
+        b'{"choices": {}}',
+        b'{"choices": ["x"]}',
+        b'{"choices": [{"delta": {"content": 5}}]}',
+        b'{"choices": [{"delta": {"content": "\\ud83d", "refusal": 5}}]}',
+        b'{"choices": [{"index": "0"}]}',
+        b'{"x":' + b"[" * 100_000,
+        b'{"choices": [{"index": ' + b"9" * 5000 + b"}]}",
+    ],
+)
+def test_a_payload_of_another_shape_is_malformed(payload: bytes) -> None:
+    with pytest.raises(MalformedChunk) as caught:
+        read_chunk(payload)
+    assert len(caught.value.message) < 500
+
+
+@pytest.mark.parametrize(
+    ("found", "expected", "retryable"),
+    [
+        ({"error": {"message": "overloaded", "type": "server_error"}}, ErrorInStream, True),
+        ({"error": {"message": "overloaded", "code": 503}, "choices": []}, ErrorInStream, True),
+        ({"error": "it broke"}, ErrorInStream, True),
+        ({"error": ["it", "broke"]}, ErrorInStream, True),
+        ({"error": True}, ErrorInStream, True),
+        ({"object": "error", "message": "it broke", "code": 50001}, ErrorInStream, True),
+        ({"detail": "it broke"}, ErrorInStream, True),
+        ({"error": {"message": "bad", "type": "invalid_request_error"}}, RejectedInStream, False),
+        ({"error": {"message": "long", "code": "context_length_exceeded"}}, RejectedInStream, False),
+        ({"object": "error", "message": "bad", "type": "BadRequestError", "code": 400}, RejectedInStream, False),
+        ({"error": {"message": "key", "code": "invalid_api_key"}}, Unauthorized, False),
+        ({"error": {"message": "slow down", "code": 429}}, RateLimited, True),
+        ({"error": {"message": "slow down", "code": "rate_limit_exceeded"}}, RateLimited, True),
+        ({"error": {"message": "pay", "code": "insufficient_quota"}}, QuotaSpent, False),
+    ],
+)
+def test_an_error_object_is_its_typed_error(found: object, expected: type[UpstreamError], retryable: bool) -> None:
+    with pytest.raises(UpstreamError) as caught:
+        take(of_delta({"content": "x"}), found)
+    assert type(caught.value) is expected
+    assert caught.value.retryable is retryable
+
+
+@pytest.mark.parametrize("error", [None, {}, "", False])
+def test_an_empty_error_is_none(error: object) -> None:
+    assert take({**of_delta({"content": "x"}), "error": error}, FINISH)[0] == "x"
+
+
+def test_after_the_finish_reason_an_error_spoils_nothing() -> None:
+    assert take(of_delta({"content": "x"}), FINISH, {"error": "no usage today"}, b"{torn", b"[DONE]")[0] == "x"
+
+
+def test_a_text_over_its_cap_is_refused_at_its_first_byte_too_many() -> None:
+    assert take(of_delta({"content": "é" * 5}), FINISH, max_text_bytes=10)[0] == "é" * 5
+    with pytest.raises(TextTooLong) as caught:
+        take(of_delta({"content": "é" * 5}), of_delta({"content": "x"}), FINISH, max_text_bytes=10)
+    assert not caught.value.retryable
+
+
+def test_a_name_that_no_database_takes_is_made_storable() -> None:
+    _, _, ending = take({**of_delta({"content": "x"}), "id": "a\x00", "model": 5}, FINISH)
+    assert (ending.upstream_id, ending.upstream_model) == ("a\ufffd", None)

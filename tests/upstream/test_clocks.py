@@ -1,0 +1,110 @@
+"""The three clocks: none of them is moved by comments, and none costs a stream that goes on."""
+
+import asyncio
+import time
+
+import pytest
+
+from tests.upstream.reading import BODY, read, run_with
+from tests.upstream.scripted_upstream import (
+    FINISH,
+    PATIENCE_SECONDS,
+    ROLE,
+    USAGE,
+    Script,
+    ScriptedUpstream,
+    Stall,
+    chunk,
+    event,
+    head,
+    http_chunk,
+    text,
+)
+from worker.upstream import Clocks, Upstream
+from worker.upstream import clocks as clocks_module
+from worker.upstream.errors import ClockRanOut, NoFirstDelta, Stalled, TookTooLong
+
+COMMENT = http_chunk(b": keep-alive\n\n")
+EMPTY = http_chunk(chunk({"content": ""}) + event({"choices": []}))
+
+
+def run_out(clocks: Clocks, *script: bytes | Stall) -> tuple[ClockRanOut, list[str]]:
+    """The clock error of an upstream that stalls, once it has hung up, and the text until then."""
+    pieces: list[str] = []
+    with ScriptedUpstream([head(transfer_encoding="chunked"), *script]) as upstream:
+        with pytest.raises(ClockRanOut) as caught:
+            read(upstream.url, pieces, clocks=clocks)
+        assert upstream.last.gone.wait(PATIENCE_SECONDS)
+    assert upstream.last.fired == ["Stall"]
+    return caught.value, pieces
+
+
+@pytest.mark.parametrize("idle", [b"", COMMENT, EMPTY])
+def test_no_first_delta(idle: bytes) -> None:
+    error, pieces = run_out(Clocks(first_delta_seconds=0.2), http_chunk(ROLE), Stall(idle))
+    assert type(error) is NoFirstDelta
+    assert error.retryable
+    assert "LONGHAND_FIRST_DELTA_SECONDS" in error.message
+    assert pieces == []
+
+
+def test_no_answer_at_all() -> None:
+    with ScriptedUpstream([Stall()]) as upstream, pytest.raises(NoFirstDelta):
+        read(upstream.url, [], clocks=Clocks(first_delta_seconds=0.2))
+    assert upstream.last.fired == ["Stall"]
+
+
+@pytest.mark.parametrize("idle", [b"", COMMENT, EMPTY])
+def test_a_stall_between_deltas(idle: bytes) -> None:
+    error, pieces = run_out(Clocks(between_deltas_seconds=0.2), http_chunk(text("One")), Stall(idle))
+    assert type(error) is Stalled
+    assert error.retryable
+    assert "LONGHAND_BETWEEN_DELTAS_SECONDS" in error.message
+    assert pieces == ["One"]
+    assert error.ending is not None
+    assert error.ending.upstream_id == "chatcmpl-1"
+
+
+@pytest.mark.parametrize("delta", [{"content": "x"}, {"reasoning_content": "hm"}, {"tool_calls": [{"index": 0}]}])
+def test_the_total_ends_a_stream_that_goes_on_and_on(delta: object) -> None:
+    clocks = Clocks(first_delta_seconds=10, between_deltas_seconds=10, total_seconds=0.5)
+    error, _ = run_out(clocks, Stall(http_chunk(chunk(delta))))
+    assert type(error) is TookTooLong
+    assert "LONGHAND_TOTAL_SECONDS" in error.message
+
+
+@pytest.mark.parametrize("delta", [{"reasoning_content": "hm"}, {"tool_calls": [{"index": 0}]}, {"content": "x"}])
+def test_any_content_moves_the_clocks_between_deltas(delta: object) -> None:
+    # Deltas 20 ms apart for far longer than the clock that would stop them, if they did not count.
+    clocks = Clocks(first_delta_seconds=10, between_deltas_seconds=0.5, total_seconds=1.5)
+    error, _ = run_out(clocks, Stall(http_chunk(chunk(delta))))
+    assert type(error) is TookTooLong
+
+
+def test_after_the_finish_reason_a_stall_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clocks_module, "AFTER_FINISH_SECONDS", 0.2)
+    pieces: list[str] = []
+    finished = [http_chunk(text("One") + FINISH), http_chunk(USAGE)]
+    script: Script = [head(transfer_encoding="chunked"), *finished, Stall(COMMENT)]
+    with ScriptedUpstream(script) as upstream:
+        ending = read(upstream.url, pieces)
+        assert upstream.last.gone.wait(PATIENCE_SECONDS)
+    assert upstream.last.fired == ["Stall"]
+    assert (pieces, ending.finish_reason) == (["One"], "stop")
+    assert ending.usage is not None
+
+
+@pytest.mark.parametrize("cancel_after_seconds", [0.1, 0.3])
+def test_a_cancel_wins_over_a_clock_that_runs_out_in_the_same_turn_of_the_loop(cancel_after_seconds: float) -> None:
+    async def story(upstream: Upstream) -> None:
+        reading = asyncio.Event()
+        task = asyncio.create_task(upstream.stream(BODY, lambda _: reading.set()))
+        await asyncio.wait_for(reading.wait(), PATIENCE_SECONDS)
+        asyncio.get_running_loop().call_later(cancel_after_seconds, task.cancel)
+        time.sleep(0.5)  # noqa: ASYNC251 - the loop must stand still until both timers are due
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    with ScriptedUpstream([head(transfer_encoding="chunked"), http_chunk(text("x")), Stall()]) as server:
+        run_with(server.url, Clocks(between_deltas_seconds=0.2), story)
+    assert server.last.fired == ["Stall"]

@@ -1,0 +1,111 @@
+"""Answers other than 200: what each status means, and what is shown of what the upstream said."""
+
+import json
+
+import pytest
+
+from tests.upstream.reading import read
+from tests.upstream.scripted_upstream import PATIENCE_SECONDS, Flood, ScriptedUpstream, event, head
+from worker.upstream.errors import QuotaSpent, RateLimited, Rejected, ServerError, Unauthorized, UpstreamError
+
+KEY = "sk-canary-0123456789abcdef"
+
+
+def refuse(status: int, content: bytes = b"", **headers: str) -> UpstreamError:
+    script = [head(status, "application/json", **headers), content]
+    with ScriptedUpstream(script) as upstream, pytest.raises(UpstreamError) as caught:
+        read(upstream.url, [], api_key=KEY)
+    assert len(upstream.exchanges) == 1
+    assert upstream.last.sent_bytes > 0
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    ("status", "expected", "retryable"),
+    [
+        (400, Rejected, False),
+        (401, Unauthorized, False),
+        (402, QuotaSpent, False),
+        (403, Unauthorized, False),
+        (404, Rejected, False),
+        (408, ServerError, True),
+        (409, ServerError, True),
+        (413, Rejected, False),
+        (422, Rejected, False),
+        (429, RateLimited, True),
+        (500, ServerError, True),
+        (503, ServerError, True),
+        (529, ServerError, True),
+        (307, Rejected, False),
+    ],
+)
+def test_each_status_has_its_error(status: int, expected: type[UpstreamError], retryable: bool) -> None:
+    error = refuse(status, b'{"error": {"message": "The reason."}}')
+    assert type(error) is expected
+    assert (error.status, error.retryable) == (status, retryable)
+    assert str(status) in error.message
+
+
+def test_the_upstreams_reason_is_quoted_but_not_at_length() -> None:
+    error = refuse(400, json.dumps({"error": {"message": "The reason. " + "y" * 5000}}).encode())
+    assert "The reason." in error.message
+    assert error.message.count("y") <= 300
+
+
+def test_only_a_rate_limit_charges_no_attempt() -> None:
+    assert not refuse(429).charges_attempt
+    assert refuse(500).charges_attempt
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_the_wait_that_the_upstream_asks_for_is_passed_on(status: int) -> None:
+    assert refuse(status, retry_after="7").retry_after_seconds == 7
+    assert refuse(status, retry_after_ms="250").retry_after_seconds == 0.25
+    spent = refuse(status, x_ratelimit_remaining_tokens="0", x_ratelimit_reset_tokens="6m0s")
+    assert spent.retry_after_seconds == 360
+    assert refuse(status).retry_after_seconds is None
+
+
+def test_a_spent_quota_is_no_rate_limit_though_its_status_says_so() -> None:
+    error = refuse(429, b'{"error": {"message": "Top up.", "type": "insufficient_quota"}}', retry_after="1")
+    assert type(error) is QuotaSpent
+    assert not error.retryable
+
+
+def test_a_refused_stream_option_names_the_setting_that_turns_it_off() -> None:
+    error = refuse(400, b'{"error": {"message": "Unrecognized request argument supplied: stream_options"}}')
+    assert type(error) is Rejected
+    assert "LONGHAND_UPSTREAM_USAGE=false" in error.message
+
+
+def test_redirects_are_not_followed_and_the_place_is_named() -> None:
+    script = [head(307, location="https://elsewhere.invalid/v1")]
+    with ScriptedUpstream(script) as upstream, pytest.raises(Rejected, match=r"elsewhere\.invalid"):
+        read(upstream.url, [])
+    assert len(upstream.exchanges) == 1
+
+
+@pytest.mark.parametrize("padding", [0, 250, 262, 275, 290])
+def test_a_key_that_the_upstream_quotes_is_not_in_the_message(padding: int) -> None:
+    words = "p" * padding + " Incorrect API key provided: " + KEY
+    for content in (words.encode(), json.dumps({"error": {"message": words}}).encode()):
+        assert KEY[:8] not in refuse(401, content).message
+    script = [head(), event({"error": {"message": words}})]
+    with ScriptedUpstream(script) as upstream, pytest.raises(UpstreamError) as caught:
+        read(upstream.url, [], api_key=KEY)
+    assert KEY[:8] not in caught.value.message
+
+
+def test_text_that_no_database_takes_is_made_storable_in_messages() -> None:
+    message = refuse(400, b'{"error": "a\x00b \xff"}').message
+    assert "\x00" not in message
+    assert message.encode()
+
+
+def test_an_endless_error_body_is_read_to_its_cap_only() -> None:
+    with ScriptedUpstream([head(500), Flood(b"x" * 65536, 1 << 28)]) as upstream:
+        with pytest.raises(ServerError):
+            read(upstream.url, [])
+        assert upstream.last.gone.wait(PATIENCE_SECONDS)
+    assert upstream.last.fired == ["Flood"]
+    assert upstream.last.sent_bytes < 1 << 27

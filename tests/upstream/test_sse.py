@@ -1,0 +1,140 @@
+"""The event parser, against a slow and plain reading of the WHATWG standard."""
+
+from itertools import pairwise
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from worker.upstream.errors import LineTooLong
+from worker.upstream.sse import SSEParser
+
+LINE_ENDS = [b"\n", b"\r", b"\r\n", b"\n\n"]
+STARTS = [
+    b"data: ",
+    b"data:",
+    b"data",
+    b": comment",
+    b"event: x",
+    b"id",
+    b"retry: 5",
+    b"datax: 1",
+    b"\xef\xbb\xbf",
+    b" ",
+    b":",
+]
+CONTENTS = [b"[DONE]", b'{"a": 1}', "\u2028".encode(), "é写😀".encode(), b"\x00"]
+PIECES = st.sampled_from([*LINE_ENDS, *STARTS, *CONTENTS])
+STREAMS = st.lists(PIECES, max_size=40).map(b"".join)
+
+
+def read_plainly(stream: bytes) -> list[bytes]:
+    """Sections 9.2.5 and 9.2.6 of the HTML standard, `data` only, with the two leniencies at the end of the body."""
+    stream = stream.removeprefix(b"\xef\xbb\xbf").replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    *lines, unended = stream.split(b"\n")
+    events: list[bytes] = []
+    data = b""
+    for line in lines:
+        if line == b"":
+            if data:
+                events.append(data[:-1])
+            data = b""
+        elif not line.startswith(b":"):
+            name, _, value = line.partition(b":")
+            if name == b"data":
+                data += value.removeprefix(b" ") + b"\n"
+    if not unended and data:
+        events.append(data[:-1])
+    if not data and unended.startswith(b"data:") and unended.removeprefix(b"data:").strip() == b"[DONE]":
+        events.append(b"[DONE]")
+    return events
+
+
+def parse(pieces: list[bytes]) -> list[bytes]:
+    parser = SSEParser()
+    return [payload for piece in pieces for payload in parser.feed(piece)] + parser.close()
+
+
+def cut(stream: bytes, places: list[int]) -> list[bytes]:
+    edges = [0, *sorted(place % (len(stream) + 1) for place in places), len(stream)]
+    return [stream[start:end] for start, end in pairwise(edges)]
+
+
+@given(stream=STREAMS, places=st.lists(st.integers(0, 1000), max_size=20))
+@example(stream=b"\xef\xbb\xbfdata: a\r\n\r\ndata: b\r\r", places=[1, 2, 11, 12])
+@example(stream=b"\ndata: a\n\ndata: b\n\n", places=[1])
+def test_any_cutting_of_the_bytes_gives_the_events_of_the_standard(stream: bytes, places: list[int]) -> None:
+    assert parse(cut(stream, places)) == read_plainly(stream)
+
+
+@given(stream=STREAMS)
+def test_single_bytes_give_the_same_events(stream: bytes) -> None:
+    assert parse([stream[i : i + 1] for i in range(len(stream))]) == read_plainly(stream)
+
+
+@pytest.mark.parametrize(
+    ("stream", "events"),
+    [
+        (b"data: a\n\ndata: b\n\n", [b"a", b"b"]),
+        (b"data: a\r\ndata: b\r\n\r\n", [b"a\nb"]),
+        (b"data: a\rdata: b\r\r", [b"a\nb"]),
+        (b"\xef\xbb\xbfdata: a\n\n", [b"a"]),
+        (b"\xef\xbb\xbf\xef\xbb\xbfdata: a\n\n", []),
+        (b"data:a\n\ndata:  b\n\n", [b"a", b" b"]),
+        (b": hello\n\ndata: a\n: in between\nevent: x\n\n", [b"a"]),
+        (b"data\n\ndata:\ndata\n\n", [b"", b"\n"]),
+        ("data: a\u2028b\u0085c\n\n".encode(), ["a\u2028b\u0085c".encode()]),
+        (b"id: 1\nretry: 5\n\n", []),
+        (b" data: a\n\n", []),
+    ],
+)
+def test_the_shapes_of_the_standard(stream: bytes, events: list[bytes]) -> None:
+    assert parse([b"\n", stream] if not stream.startswith(b"\xef") else [stream]) == events
+    assert read_plainly(stream) == events
+
+
+def test_the_usual_chunk_is_given_at_once() -> None:
+    parser = SSEParser()
+    parser.feed(b"\n")
+    assert parser.feed(b"data: a\n\n") == [b"a"]
+    assert parser.feed(b"data: b\n\ndata: c\n\n") == [b"b", b"c"]
+    assert parser.feed(b"data: d\ndata: e\n\n") == [b"d\ne"]
+    assert parser.feed(b"data: f\r\n\r\n") == [b"f"]
+    assert parser.feed(b"data: g\r\r") == [b"g"]
+
+
+def test_at_the_end_an_event_of_ended_lines_counts_and_a_torn_one_does_not() -> None:
+    assert parse([b"data: a\n"]) == [b"a"]
+    assert parse([b"data: a"]) == []
+    assert parse([b"data: a\ndata: b"]) == []
+    assert parse([b"data: a\n\ndata: [DONE]"]) == [b"a", b"[DONE]"]
+    assert parse([b"data:[DONE]"]) == [b"[DONE]"]
+    assert parse([b"data: a\ndata: [DONE]"]) == []
+
+
+@pytest.mark.parametrize("size", [1, 7, 4096])
+def test_a_line_over_the_cap_is_refused_before_it_ends(size: int) -> None:
+    parser = SSEParser(max_line_bytes=1000)
+    assert parser.feed(b"data: a\n\n") == [b"a"]
+    for _ in range(1000 // size):
+        assert parser.feed(b"x" * size) == []
+    with pytest.raises(LineTooLong):
+        parser.feed(b"x" * size)
+
+
+def test_a_complete_line_over_the_cap_is_refused_too() -> None:
+    parser = SSEParser(max_line_bytes=10)
+    with pytest.raises(LineTooLong):
+        parser.feed(b"data: 12345678901\n\n")
+    parser = SSEParser(max_line_bytes=10)
+    parser.feed(b"\n")
+    with pytest.raises(LineTooLong):
+        parser.feed(b"data: 12345678901\n\n")
+
+
+def test_an_event_of_many_short_lines_is_capped_like_one_long_line() -> None:
+    parser = SSEParser(max_line_bytes=1000)
+    for _ in range(1000 // len("abc\n")):
+        assert parser.feed(b"data: abc\n") == []
+    with pytest.raises(LineTooLong):
+        parser.feed(b"data: abc\n")

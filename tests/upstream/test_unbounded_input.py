@@ -1,0 +1,94 @@
+"""An upstream that never ends its line: the job fails, and the memory of the process does not grow."""
+
+import subprocess
+import sys
+import zlib
+
+import pytest
+
+from tests.upstream.scripted_upstream import (
+    PATIENCE_SECONDS,
+    Flood,
+    Script,
+    ScriptedUpstream,
+    chunked,
+    head,
+    http_chunk,
+    text,
+)
+
+OFFERED_BYTES = 256 << 20
+ALLOWED_BYTES = 16 << 20
+
+READER = """
+import asyncio, re, sys
+from pathlib import Path
+from worker.upstream.errors import LineTooLong
+from worker.upstream import Clocks, Upstream
+
+def peak_bytes():
+    # The peak of this process alone: ru_maxrss would start with the parent's.
+    return 1024 * int(re.search(r"VmHWM:\\s+(\\d+) kB", Path("/proc/self/status").read_text()).group(1))
+
+async def main():
+    upstream = Upstream(sys.argv[1], None, Clocks(), 4)
+    await upstream.stream({}, lambda text: None)
+    before = peak_bytes()
+    error = None
+    try:
+        await upstream.stream({}, lambda text: None)
+    except LineTooLong as caught:
+        error = caught
+    grown = peak_bytes() - before
+    await upstream.aclose()
+    print(type(error).__name__, grown)
+
+asyncio.run(main())
+"""
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the peak of a process is read from /proc")
+
+
+def gzip_of(repeated: bytes, total_bytes: int) -> bytes:
+    packer = zlib.compressobj(wbits=31)
+    return b"".join(packer.compress(repeated) for _ in range(total_bytes // len(repeated))) + packer.flush()
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        pytest.param([head(), b"data: ", Flood(b"x" * 65536, OFFERED_BYTES)], id="one line"),
+        pytest.param(
+            [head(transfer_encoding="chunked"), http_chunk(b"data: "), Flood(http_chunk(b"x" * 100), OFFERED_BYTES)],
+            id="one line in small chunks",
+        ),
+        pytest.param([head(), b"\n", Flood(b"data: ab\n" * 8000, OFFERED_BYTES)], id="one event of many lines"),
+        pytest.param([head(), b": ", Flood(b"x" * 65536, OFFERED_BYTES)], id="one comment"),
+    ],
+)
+def test_an_endless_line_fails_the_job_and_takes_no_memory(script: Script) -> None:
+    error, grown, upstream = read_elsewhere(script)
+    assert error == "LineTooLong"
+    assert grown < ALLOWED_BYTES
+    assert upstream.last.fired == ["Flood"]
+    assert upstream.last.sent_bytes < OFFERED_BYTES // 8
+
+
+def test_a_line_that_unpacks_to_no_end_takes_no_memory_either() -> None:
+    packed = gzip_of(b"x" * (1 << 20), OFFERED_BYTES)
+    assert len(packed) < OFFERED_BYTES // 500
+    error, grown, _ = read_elsewhere([head(content_encoding="gzip"), packed])
+    assert error == "LineTooLong"
+    assert grown < ALLOWED_BYTES
+
+
+def read_elsewhere(script: Script) -> tuple[str, int, ScriptedUpstream]:
+    """Read a good answer and then `script` in a process of its own: the error's name and how far its memory grew."""
+    with ScriptedUpstream(chunked(text("x"), b"data: [DONE]\n\n"), script) as upstream:
+        done = subprocess.run(
+            [sys.executable, "-c", READER, upstream.url], capture_output=True, text=True, timeout=60, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        assert upstream.last.gone.wait(PATIENCE_SECONDS)
+    error, grown = done.stdout.split()
+    return error, int(grown), upstream

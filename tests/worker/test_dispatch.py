@@ -1,0 +1,225 @@
+"""Dispatch and rescue: what is due is hinted, what a dead worker held runs again, and a rate limit holds for all."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import event, update
+from sqlalchemy.exc import OperationalError
+
+from jobs.database import Database, open_database, utc_now
+from jobs.lease import claim
+from jobs.rescue import rescue_lost
+from jobs.status import FINAL, AttemptOutcome, JobStatus
+from jobs.tables import jobs
+from jobs.transitions import Written, finish
+from longhand.simulator import ServedSimulator
+from tests.worker.test_heartbeat import expire_lease
+from tests.worker.worker_fixtures import (
+    PATIENCE_SECONDS,
+    WorkerParts,
+    all_final,
+    fast_simulator,
+    history,
+    job_and_text,
+    listening,
+    open_worker,
+    small_settings,
+    submit,
+    wait_until,
+)
+from worker import dispatch as dispatch_module
+from worker.running import RunningAttempts
+
+DELTAS = ["One ", "two – ", "three 🙂"]
+TEXT = "".join(DELTAS)
+WELL: dict[str, Any] = {"deltas": DELTAS}
+
+
+@pytest.fixture
+def simulator() -> Iterator[ServedSimulator]:
+    with fast_simulator() as served:
+        yield served
+
+
+@pytest.fixture
+def worker(sqlite_database: Database, redis_url: str, simulator: ServedSimulator) -> Iterator[WorkerParts]:
+    quick = small_settings(redis_url, simulator.url, heartbeat_seconds=0.05, streams=5)
+    with open_worker(sqlite_database, quick) as parts:
+        yield parts
+
+
+def unhinted(database: Database) -> str:
+    """A job whose first hint was lost."""
+    job_id = submit(database, WELL)
+    with database.write() as connection:
+        connection.execute(update(jobs).where(jobs.c.id == job_id).values(hinted_at=None))
+    return job_id
+
+
+def test_after_a_rate_limit_no_worker_calls_before_its_time_and_nobody_is_charged(
+    database: Database, redis_url: str, simulator: ServedSimulator
+) -> None:
+    limited = WELL | {"status": 429, "headers": {"retry-after-ms": "600"}, "times": 1, "key": "shared"}
+    ids = [submit(database, limited) for _ in range(12)]
+    chosen = small_settings(redis_url, simulator.url)
+    with open_worker(database, chosen, "w1") as one, open_worker(database, chosen, "w2") as other:
+        one.start(ids[0]).result(PATIENCE_SECONDS)
+        for each in (one, other):
+            each.hint(ids)
+            each.dispatch.start()
+        wait_until(lambda: all_final(database, ids), "all ended")
+    told = simulator.stats()
+    refused = [entry["monotonic"] for entry in told["recent"] if entry.get("fault") == "status"]
+    calls = [entry["monotonic"] for entry in told["recent"] if entry["event"] == "request"]
+    assert (len(refused), len(calls)) == (1, 13)
+    assert calls[1] >= refused[0] + 0.6
+    rows = [job_and_text(database, job_id)[0] for job_id in ids]
+    assert {row.status for row in rows} == {JobStatus.COMPLETED}
+    assert [row.failures for row in rows] == [0] * 12
+    assert [row.rate_limits for row in rows] == [1] + [0] * 11
+    assert history(database, ids[0])[0].outcome is AttemptOutcome.RATE_LIMITED
+
+
+def test_a_storm_of_rate_limits_passes_and_charges_nobody(
+    database: Database, redis_url: str, simulator: ServedSimulator
+) -> None:
+    limited = WELL | {"status": 429, "headers": {"retry-after-ms": "100"}, "times": 2}
+    ids = [submit(database, limited | {"key": str(number)}, max_attempts=1) for number in range(10)]
+    chosen = small_settings(redis_url, simulator.url)
+    with open_worker(database, chosen, "w1") as one, open_worker(database, chosen, "w2") as other:
+        one.hint(ids)
+        for each in (one, other):
+            each.dispatch.start()
+        wait_until(lambda: all_final(database, ids), "all ended")
+    for job_id in ids:
+        job, text = job_and_text(database, job_id)
+        assert (job.status, text, job.failures, job.rate_limits) == (JobStatus.COMPLETED, TEXT, 0, 2)
+    assert simulator.stats()["faults"]["status"] == 20
+    assert simulator.stats()["requests"] == 30
+
+
+def test_hints_never_exceed_the_room(worker: WorkerParts) -> None:
+    ids = [unhinted(worker.database) for _ in range(30)]
+    hinted: list[str] = []
+    worker.dispatch._send_hints = hinted.extend
+    for _ in range(3):
+        worker.dispatch._round()
+    assert hinted == ids[:5]  # free streams: five
+    for job_id in hinted[:2]:
+        worker.runner.run(job_id)
+    worker.dispatch._round()
+    assert hinted == ids[:7]
+    claimed = claim(worker.database, ids[2], "w1", 60)
+    assert claimed is not None
+    with worker.running.run(claimed):
+        worker.dispatch._round()
+    assert len(hinted) == 7  # one runs, four are hinted: no room
+
+
+def test_the_jobs_of_a_dead_worker_run_again(worker: WorkerParts, redis_url: str) -> None:
+    job_id = submit(worker.database, WELL)
+    assert claim(worker.database, job_id, "dead", 60) is not None
+    expire_lease(worker.database, job_id)
+    with listening(redis_url, job_id) as ear:
+        worker.dispatch.start()
+        told = [(message.event, message.attempt) for message in ear.wait_for_event("done") if message.event]
+    assert told == [("queued", 1), ("started", 2), ("done", 2)]
+    job, text = job_and_text(worker.database, job_id)
+    assert (job.status, text, job.crashes, job.failures) == (JobStatus.COMPLETED, TEXT, 1, 0)
+    assert [attempt.outcome for attempt in history(worker.database, job_id)] == ["lost", "completed"]
+
+
+def test_a_worker_whose_clock_is_ahead_takes_nobody_for_dead(
+    postgres_url: str, redis_url: str, simulator: ServedSimulator
+) -> None:
+    ahead = open_database(postgres_url, clock=lambda: utc_now() + timedelta(seconds=60))
+    right = open_database(postgres_url)
+    try:
+        job_id = submit(right, WELL)
+        assert claim(right, job_id, "w0", 15) is not None
+        with open_worker(ahead, small_settings(redis_url, simulator.url)) as worker:
+            assert ahead.now() > right.now() + timedelta(seconds=50)
+            for _ in range(3):  # it rescues only what had run out at its last look already
+                worker.dispatch._rescue()
+        assert job_and_text(right, job_id)[0].status is JobStatus.IN_PROGRESS
+    finally:
+        ahead.close()
+        right.close()
+
+
+def test_a_queued_job_past_its_time_expires_and_its_watchers_are_told(worker: WorkerParts, redis_url: str) -> None:
+    past = worker.database.now() - timedelta(seconds=1)
+    job_id = submit(worker.database, WELL, expires_at=past)
+    with listening(redis_url, job_id) as ear:
+        worker.dispatch.start()
+        assert ear.wait_for_event("done")[-1].status == "expired"
+    assert job_and_text(worker.database, job_id)[0].status is JobStatus.EXPIRED
+
+
+def test_after_an_outage_the_owners_have_a_lease_time_to_renew_before_anybody_rescues(
+    sqlite_database: Database, redis_url: str, simulator: ServedSimulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [100.0]
+    monkeypatch.setattr(dispatch_module, "monotonic", lambda: now[0])
+    monkeypatch.setattr(dispatch_module, "HINT_CHECK_SECONDS", 0.01)
+    held = submit(sqlite_database, WELL)
+    assert claim(sqlite_database, held, "w0", 60) is not None
+    expire_lease(sqlite_database, held)
+    outages: list[float] = []
+
+    def fail(*_: Any) -> None:
+        if not outages:
+            outages.append(now[0])
+            raise OperationalError("", None, Exception("the database is away"))
+
+    def status_of(job_id: str) -> JobStatus:
+        return job_and_text(sqlite_database, job_id)[0].status
+
+    with open_worker(sqlite_database, small_settings(redis_url, simulator.url, lease_seconds=15)) as worker:
+        now[0] = 200.0
+        event.listen(sqlite_database.engine, "before_cursor_execute", fail)
+        worker.dispatch.start()
+        wait_until(lambda: outages, "the outage")
+        other = unhinted(sqlite_database)
+        wait_until(lambda: status_of(other) is JobStatus.COMPLETED, "rounds after the outage")
+        assert status_of(held) is JobStatus.IN_PROGRESS
+        now[0] = 214.9
+        other = unhinted(sqlite_database)
+        wait_until(lambda: status_of(other) is JobStatus.COMPLETED, "rounds after the outage")
+        assert status_of(held) is JobStatus.IN_PROGRESS
+        now[0] = 215.0
+        wait_until(lambda: status_of(held) is JobStatus.COMPLETED, "the rescue")
+
+
+def test_a_poison_job_ends_as_worker_lost_and_its_neighbours_finish(sqlite_database: Database) -> None:
+    ids = [submit(sqlite_database, WELL) for _ in range(12)]
+    poison = ids[5]
+    crashes = 0
+    while not all_final(sqlite_database, ids):
+        # One life of a worker: it takes what it may, dies if the poison is among it, and else finishes all.
+        running = RunningAttempts()
+        worker = f"w{crashes}"
+        taken = []
+        with ExitStack() as life:
+            for job_id in ids:
+                claimed = claim(sqlite_database, job_id, worker, 60, most_crashes=running.most_crashes())
+                if claimed is not None:
+                    life.enter_context(running.run(claimed))
+                    taken.append(claimed)
+        assert taken
+        if any(claimed.job.id == poison for claimed in taken):
+            crashes += 1
+            for claimed in taken:
+                expire_lease(sqlite_database, claimed.job.id)
+            assert len(rescue_lost(sqlite_database)) == len(taken)
+            continue
+        for claimed in taken:
+            assert finish(sqlite_database, claimed.job.id, claimed.attempt, Written("text", 4, "", 1, None))
+    assert crashes == 3
+    ended = {job_id: job_and_text(sqlite_database, job_id)[0] for job_id in ids}
+    assert (ended[poison].status, ended[poison].error_code) == (JobStatus.FAILED, "worker_lost")
+    assert {job.status for job_id, job in ended.items() if job_id != poison} == {JobStatus.COMPLETED}
+    assert all(job.status in FINAL and job.failures == 0 for job in ended.values())

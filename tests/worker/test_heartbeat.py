@@ -1,0 +1,176 @@
+"""The heartbeat: leases kept, texts so far stored, lost leases and cancels noticed."""
+
+import threading
+import time
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import event, update
+from sqlalchemy.exc import OperationalError
+
+from jobs.database import Database
+from jobs.lease import claim
+from jobs.queries import read_text_so_far
+from jobs.records import Job
+from jobs.rescue import cancel_job, rescue_lost
+from jobs.status import AttemptOutcome, JobStatus
+from jobs.tables import jobs
+from longhand.simulator import ServedSimulator
+from tests.worker.worker_fixtures import (
+    PATIENCE_SECONDS,
+    WorkerParts,
+    fast_simulator,
+    history,
+    job_and_text,
+    listening,
+    open_worker,
+    small_settings,
+    submit,
+    wait_until,
+)
+from worker import heartbeat as heartbeat_module
+
+DELTAS = ["One ", "two – ", "three 🙂"]
+TEXT = "".join(DELTAS)
+WAITS: dict[str, Any] = {"deltas": DELTAS, "silent_after": 3, "times": 1}
+
+
+@pytest.fixture
+def simulator() -> Iterator[ServedSimulator]:
+    with fast_simulator() as served:
+        yield served
+
+
+@pytest.fixture
+def worker(database: Database, redis_url: str, simulator: ServedSimulator) -> Iterator[WorkerParts]:
+    quick = small_settings(redis_url, simulator.url, heartbeat_seconds=0.01, between_deltas_seconds=60)
+    with open_worker(database, quick) as parts:
+        yield parts
+
+
+@pytest.fixture
+def often(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(heartbeat_module, "STOP_CHECK_SECONDS", 0.02)
+
+
+def begin(worker: WorkerParts, redis_url: str, count: int = 1) -> list[str]:
+    """Start jobs that have written all they will and now wait."""
+    ids = [submit(worker.database, WAITS | {"key": str(number)}) for number in range(count)]
+    for job_id in ids:
+        with listening(redis_url, job_id) as ear:
+            worker.start(job_id)
+            ear.wait_for_bytes(len(TEXT.encode()))
+    return ids
+
+
+def row(worker: WorkerParts, job_id: str) -> Job:
+    return job_and_text(worker.database, job_id)[0]
+
+
+def expire_lease(database: Database, job_id: str) -> None:
+    with database.write() as connection:
+        past = database.now() - timedelta(seconds=1)
+        connection.execute(update(jobs).where(jobs.c.id == job_id).values(lease_until=past))
+
+
+@pytest.mark.usefixtures("often")
+def test_a_beat_renews_every_lease_and_stores_every_text_so_far_in_one_transaction(
+    worker: WorkerParts, redis_url: str
+) -> None:
+    ids = begin(worker, redis_url, 3)
+    before = {job_id: row(worker, job_id).lease_until for job_id in ids}
+    commits: list[Any] = []
+    event.listen(worker.database.engine, "commit", commits.append)
+    held = worker.running.all()
+    worker.heartbeat._beat(held)
+    writes = len(commits)
+    for job_id in ids:
+        renewed, old = row(worker, job_id).lease_until, before[job_id]
+        assert renewed is not None
+        assert old is not None
+        assert renewed > old
+        assert read_text_so_far(worker.database, job_id) == (1, TEXT)
+    assert writes == 1
+
+
+@pytest.mark.usefixtures("often")
+def test_a_lost_lease_cuts_the_stream_and_leaves_no_trace(
+    worker: WorkerParts, redis_url: str, simulator: ServedSimulator
+) -> None:
+    (job_id,) = begin(worker, redis_url)
+    with listening(redis_url, job_id) as ear:
+        expire_lease(worker.database, job_id)
+        assert [moved.id for moved in rescue_lost(worker.database)] == [job_id]
+        claimed = claim(worker.database, job_id, "w2", 60)
+        assert claimed is not None
+        before = row(worker, job_id), history(worker.database, job_id)
+        worker.heartbeat.start()
+        worker.attempts[-1].result(PATIENCE_SECONDS)
+        simulator.wait_until(lambda stats: stats["clients_gone"] == 1)
+        assert (row(worker, job_id), history(worker.database, job_id)) == before
+        assert before[0].attempt == 2
+        assert before[1][0].outcome is AttemptOutcome.LOST
+        # Whatever the attempt might have told would have been heard before this.
+        worker.dispatch._say(job_id, b'{"event":"queued","attempt":99}')
+        heard = ear.wait_for_event("queued", 99)
+    assert len(heard) == 1
+
+
+def test_a_cancel_reaches_the_upstream_within_two_seconds(
+    worker: WorkerParts, redis_url: str, simulator: ServedSimulator
+) -> None:
+    worker.heartbeat.start()
+    (job_id,) = begin(worker, redis_url)
+    with listening(redis_url, job_id) as ear:
+        asked_at = time.monotonic()
+        assert cancel_job(worker.database, job_id) is not None
+        ear.wait_for_event("done")
+    gone = simulator.wait_until(lambda stats: stats["clients_gone"] == 1)["last"]["client_gone"]
+    assert gone["monotonic"] - asked_at < 2
+    job, text = job_and_text(worker.database, job_id)
+    assert (job.status, text) == (JobStatus.CANCELLED, TEXT)
+
+
+@pytest.mark.usefixtures("often")
+def test_a_running_job_past_its_time_expires(worker: WorkerParts, redis_url: str) -> None:
+    (job_id,) = begin(worker, redis_url)
+    with listening(redis_url, job_id) as ear:
+        with worker.database.write() as connection:
+            past = worker.database.now() - timedelta(seconds=1)
+            connection.execute(update(jobs).where(jobs.c.id == job_id).values(expires_at=past))
+        worker.heartbeat.start()
+        ear.wait_for_event("done")
+    job, text = job_and_text(worker.database, job_id)
+    assert (job.status, text) == (JobStatus.EXPIRED, TEXT)
+
+
+def break_next_write(database: Database, error: Exception) -> threading.Event:
+    """Let the next statement that stores texts fail; tells when it has."""
+    failed = threading.Event()
+
+    def fail(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        if statement.startswith("INSERT INTO texts") and not failed.is_set():
+            failed.set()
+            raise error
+
+    event.listen(database.engine, "before_cursor_execute", fail)
+    return failed
+
+
+@pytest.mark.usefixtures("often")
+@pytest.mark.parametrize(
+    "error",
+    [OperationalError("", None, Exception("the database is away")), RuntimeError("whatever it may be")],
+    ids=str,
+)
+def test_a_beat_that_failed_is_made_up_for(worker: WorkerParts, redis_url: str, error: Exception) -> None:
+    (job_id,) = begin(worker, redis_url)
+    failed = break_next_write(worker.database, error)
+    worker.heartbeat.start()
+    # The text has not grown since the beat that failed, and is stored all the same.
+    wait_until(lambda: read_text_so_far(worker.database, job_id) == (1, TEXT), "the checkpoint")
+    assert failed.is_set()
+    before = row(worker, job_id).lease_until
+    wait_until(lambda: row(worker, job_id).lease_until != before, "the next renewal")

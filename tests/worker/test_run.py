@@ -1,0 +1,248 @@
+"""A job through a whole Runner: real upstream, real Redis, real database; what is stored, and what is told when."""
+
+from collections.abc import Iterator
+from hashlib import sha256
+from typing import Any
+
+import pytest
+
+from jobs.channel import Message
+from jobs.database import Database
+from jobs.queries import read_batch
+from jobs.status import AttemptOutcome, BatchStatus, JobStatus
+from jobs.submission import NewJob, submit_batch
+from longhand.simulator import ServedSimulator
+from tests.worker.worker_fixtures import (
+    MODEL,
+    WorkerParts,
+    ask,
+    fast_simulator,
+    history,
+    job_and_text,
+    listening,
+    open_worker,
+    small_settings,
+    submit,
+)
+
+DELTAS = ["One ", "two – ", "three 🙂", " four"]
+TEXT = "".join(DELTAS)
+
+
+@pytest.fixture
+def simulator() -> Iterator[ServedSimulator]:
+    with fast_simulator() as served:
+        yield served
+
+
+@pytest.fixture
+def worker(database: Database, redis_url: str, simulator: ServedSimulator) -> Iterator[WorkerParts]:
+    with open_worker(database, small_settings(redis_url, simulator.url)) as parts:
+        yield parts
+
+
+def run_to_the_end(worker: WorkerParts, job_id: str) -> list[Message]:
+    """Hint a job as submit does, and let dispatch hint it again when it is due; returns what was told."""
+    with listening(worker.settings.require_redis_url(), job_id) as ear:
+        worker.hint([job_id])
+        worker.dispatch.start()
+        return ear.wait_for_event("done")
+
+
+def test_a_completed_job_is_stored_whole(worker: WorkerParts, simulator: ServedSimulator) -> None:
+    job_id = submit(worker.database, {"deltas": DELTAS})
+    worker.runner.run(job_id)
+    job, text = job_and_text(worker.database, job_id)
+    encoded = TEXT.encode()
+    assert (job.status, text, job.finish_reason) == (JobStatus.COMPLETED, TEXT, "stop")
+    assert (job.bytes, job.sha256) == (len(encoded), sha256(encoded).hexdigest())
+    assert (job.attempt, job.failures, job.error_code, job.lease_until) == (1, 0, None, None)
+    assert job.upstream_model == MODEL
+    assert str(job.upstream_id).startswith("chatcmpl-")
+    times = [job.created_at, job.started_at, job.first_delta_at, job.finished_at]
+    assert times == sorted(time for time in times if time is not None)
+    (attempt,) = history(worker.database, job_id)
+    assert (attempt.worker, attempt.outcome) == ("w1", AttemptOutcome.COMPLETED)
+    assert (attempt.deltas, attempt.bytes, attempt.continued_bytes) == (4, len(encoded), 0)
+    assert attempt.started_at == job.started_at
+    assert attempt.first_delta_at == job.first_delta_at
+    assert attempt.usage == job.usage
+    assert simulator.stats()["requests"] == 1
+
+
+@pytest.mark.parametrize(
+    ("model", "told", "source", "text_source"),
+    [
+        (MODEL, {"prompt_tokens": 7, "completion_tokens": 9, "total_tokens": 16}, "upstream", "tokenizer"),
+        (MODEL, False, "tokenizer", "tokenizer"),
+        ("nobody-knows-it", False, "estimate", "estimate"),
+    ],
+)
+def test_tokens_are_counted_and_their_source_is_named(
+    worker: WorkerParts, simulator: ServedSimulator, model: str, told: Any, source: str, text_source: str
+) -> None:
+    job_id = submit(worker.database, {"deltas": DELTAS, "usage": told}, fields={"model": model})
+    worker.runner.run(job_id)
+    job, _ = job_and_text(worker.database, job_id)
+    assert job.usage is not None
+    assert (job.usage.source, job.text_tokens_source) == (source, text_source)
+    assert job.text_tokens
+    if told:
+        assert (job.usage.input_tokens, job.usage.output_tokens, job.usage.total_tokens) == (7, 9, 16)
+    else:
+        assert job.usage.output_tokens == job.text_tokens
+        assert job.usage.total_tokens == (job.usage.input_tokens or 0) + job.text_tokens
+        assert job.usage.cached_tokens is None
+    assert simulator.stats()["faults"] == {"usage": 1}
+
+
+def test_what_is_told_equals_what_is_stored_and_done_comes_after_the_commit(
+    worker: WorkerParts, redis_url: str
+) -> None:
+    half, other_half = "\ud83d", "\ude42"
+    deltas = ["NUL \x00, ", "smile ", half, other_half, ", alone ", half, " end", half]
+    job_id = submit(worker.database, {"deltas": deltas})
+    found: list[tuple[JobStatus, str]] = []
+
+    def look(message: Message) -> None:
+        if message.event == "done":
+            job, text = job_and_text(worker.database, job_id)
+            found.append((job.status, text))
+
+    with listening(redis_url, job_id, look) as ear:
+        worker.runner.run(job_id)
+        done = ear.wait_for_event("done")[-1]
+        stored = "NUL \ufffd, smile 🙂, alone \ufffd end\ufffd"
+        assert found == [(JobStatus.COMPLETED, stored)]
+        assert ear.text(1) == stored
+        assert ear.short_tails == []
+        assert [message.event for message in ear.messages if message.event] == ["started", "done"]
+    job, _ = job_and_text(worker.database, job_id)
+    assert (done.bytes, done.sha256, done.status) == (job.bytes, job.sha256, "completed")
+
+
+@pytest.mark.parametrize("reason", ["length", "content_filter"])
+def test_a_text_that_was_limited_is_stored_and_flagged(worker: WorkerParts, reason: str) -> None:
+    job_id = submit(worker.database, {"deltas": DELTAS, "finish_reason": reason})
+    worker.runner.run(job_id)
+    job, text = job_and_text(worker.database, job_id)
+    assert (job.status, job.finish_reason, text) == (JobStatus.COMPLETED, reason, TEXT)
+
+
+RETRIED: list[tuple[dict[str, Any], str]] = [
+    *(({"cut_after": k}, "upstream_cut") for k in range(5)),
+    ({"no_end": True}, "upstream_ended_without_end"),
+    ({"error_after": 2}, "upstream_error_in_stream"),
+    ({"body": "json_error"}, "upstream_error_in_stream"),
+    ({"body": "html"}, "upstream_not_a_stream"),
+    ({"body": "bare_done"}, "upstream_empty_completion"),
+    ({"body": "empty"}, "upstream_ended_without_end"),
+    ({"stall_after": 2}, "upstream_stalled"),
+    ({"silent_after": 2}, "upstream_stalled"),
+    ({"stall_after": 0}, "upstream_no_first_delta"),
+    ({"status": 500}, "upstream_server_error"),
+    ({"status": 503, "retry_after": 0.01}, "upstream_server_error"),
+]
+
+
+@pytest.mark.parametrize(("fault", "code"), RETRIED, ids=str)
+def test_a_passing_fault_is_retried_and_costs_one_attempt(
+    sqlite_database: Database, redis_url: str, simulator: ServedSimulator, fault: dict[str, Any], code: str
+) -> None:
+    hurried = small_settings(redis_url, simulator.url, first_delta_seconds=0.3, between_deltas_seconds=0.3)
+    job_id = submit(sqlite_database, {"deltas": DELTAS, **fault, "times": 1, "key": "k"})
+    with open_worker(sqlite_database, hurried) as worker:
+        run_to_the_end(worker, job_id)
+    job, text = job_and_text(sqlite_database, job_id)
+    assert (job.status, text, job.failures, job.attempt, job.error_code) == (JobStatus.COMPLETED, TEXT, 1, 2, None)
+    first, second = history(sqlite_database, job_id)
+    assert (first.outcome, first.error_code) == (AttemptOutcome.FAILED, code)
+    assert second.outcome is AttemptOutcome.COMPLETED
+    after = next((value for name, value in fault.items() if name.endswith("_after") and name != "retry_after"), 0)
+    assert (first.deltas, first.bytes) == (
+        4 if "no_end" in fault else after,
+        len(("" if not after else "".join(DELTAS[:after])).encode() if "no_end" not in fault else TEXT.encode()),
+    )
+    # Nothing written: what it cost is unknown. Something written: it is counted here.
+    assert (first.usage is None) == (first.bytes == 0)
+    assert simulator.stats()["by_key"]["k"] == 2
+    assert sum(simulator.stats()["faults"].values()) == 1
+
+
+@pytest.mark.parametrize(
+    ("fault", "code", "calls"),
+    [
+        ({"cut_after": 2}, "upstream_cut", 3),
+        ({"status": 400}, "upstream_rejected", 1),
+        ({"status": 401}, "upstream_unauthorized", 1),
+        ({"shapes": ["refusal"]}, "upstream_refusal", 1),
+        ({"shapes": ["tool_calls"]}, "upstream_tool_calls", 1),
+        ({"long_line": 3_000_000}, "upstream_line_too_long", 1),
+    ],
+)
+def test_a_lasting_fault_fails_the_job_and_keeps_what_was_written(
+    worker: WorkerParts, simulator: ServedSimulator, fault: dict[str, Any], code: str, calls: int
+) -> None:
+    job_id = submit(worker.database, {"deltas": DELTAS, "key": "k", **fault})
+    heard = run_to_the_end(worker, job_id)
+    done = heard[-1]
+    queued = [message.attempt for message in heard if message.event == "queued"]
+    job, text = job_and_text(worker.database, job_id)
+    assert (job.status, job.error_code, job.failures) == (JobStatus.FAILED, code, calls)
+    assert job.error_message
+    assert simulator.stats()["by_key"]["k"] == calls
+    assert queued == list(range(1, calls))
+    assert (done.status, done.bytes, done.sha256) == ("failed", len(text.encode()), sha256(text.encode()).hexdigest())
+    if "cut_after" in fault:
+        assert text == "".join(DELTAS[:2])
+
+
+@pytest.mark.parametrize("shape", ["empty_choices", "null_content", "reasoning"])
+def test_odd_chunks_are_no_fault(worker: WorkerParts, simulator: ServedSimulator, shape: str) -> None:
+    job_id = submit(
+        worker.database, {"deltas": DELTAS, "shapes": [shape], "crlf": True, "bom": True, "bytes_per_write": 3}
+    )
+    worker.runner.run(job_id)
+    assert job_and_text(worker.database, job_id)[1] == TEXT
+    assert simulator.stats()["faults"]["shapes"] == 1
+
+
+def test_a_retry_waits_as_long_as_the_upstream_asked_and_backs_off(
+    sqlite_database: Database, redis_url: str, simulator: ServedSimulator
+) -> None:
+    job_id = submit(sqlite_database, {"deltas": DELTAS, "status": 503, "retry_after": 40})
+    with open_worker(sqlite_database, small_settings(redis_url, simulator.url)) as worker:
+        worker.runner.run(job_id)
+        job, _ = job_and_text(sqlite_database, job_id)
+        waits = (job.due_at - history(sqlite_database, job_id)[0].started_at).total_seconds()
+        assert 40 <= waits < 41
+        worker.runner.run(job_id)  # not due: nothing runs
+    assert (job.status, job.failures) == (JobStatus.QUEUED, 1)
+    assert simulator.stats()["requests"] == 1
+
+
+def test_the_last_job_to_end_ends_its_batch(worker: WorkerParts) -> None:
+    new_jobs = [NewJob(ask({"deltas": [word]})) for word in DELTAS]
+    new_jobs.append(NewJob(ask({"deltas": DELTAS, "status": 400})))
+    batch_id = submit_batch(worker.database, new_jobs, metadata={}, hint_first=len(new_jobs))
+    for job_id in batch_id.hinted[:-1]:
+        worker.runner.run(job_id)
+    batch = read_batch(worker.database, batch_id.id)
+    assert batch is not None
+    assert batch.status is BatchStatus.IN_PROGRESS
+    worker.runner.run(batch_id.hinted[-1])
+    batch = read_batch(worker.database, batch_id.id)
+    assert batch is not None
+    assert (batch.status, batch.completed, batch.failed) == (BatchStatus.COMPLETED, 4, 1)
+
+
+def test_hints_doubled_unknown_or_late_run_nothing(worker: WorkerParts, simulator: ServedSimulator) -> None:
+    job_id = submit(worker.database, {"deltas": DELTAS, "deltas_per_second": 20})
+    doubled = [worker.start(job_id) for _ in range(10)]
+    for attempt in doubled:
+        attempt.result(20)
+    assert not worker.runner.run(job_id)  # late: the job has ended
+    assert not worker.runner.run("job_nobody_knows")
+    assert simulator.stats()["requests"] == 1
+    assert len(history(worker.database, job_id)) == 1
+    assert job_and_text(worker.database, job_id)[1] == TEXT

@@ -1,0 +1,216 @@
+"""`python -m worker` as a real process: it drains, it may be killed, and it waits for what is not there yet."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from jobs.database import Database, open_database
+from jobs.queue import make_celery, send_hints
+from jobs.status import AttemptOutcome, JobStatus
+from longhand.simulator import ServedSimulator
+from migrations import migrate
+from tests.conftest import free_port, start_valkey
+from tests.worker.worker_fixtures import (
+    PATIENCE_SECONDS,
+    all_final,
+    fast_simulator,
+    history,
+    job_and_text,
+    submit,
+    wait_until,
+)
+
+DELTAS = ["One ", "two – ", "three 🙂"]
+TEXT = "".join(DELTAS)
+WAITS: dict[str, Any] = {"deltas": DELTAS, "silent_after": 3, "times": 1}
+
+
+class WorkerProcess:
+    """The process and what it has logged."""
+
+    def __init__(self, process: "subprocess.Popen[str]") -> None:
+        self.process = process
+        self.lines: list[str] = []
+        self._logged = threading.Condition()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self.process.stderr is not None
+        for line in self.process.stderr:
+            with self._logged:
+                self.lines.append(line)
+                self._logged.notify_all()
+
+    def wait_for_lines(self, about: str, times: int = 1) -> None:
+        with self._logged:
+            if not self._logged.wait_for(lambda: sum(about in line for line in self.lines) >= times, PATIENCE_SECONDS):
+                raise TimeoutError("".join(self.lines))
+
+    def end(self, how: signal.Signals) -> int:
+        """Send a signal and wait for the end; returns the exit code."""
+        self.process.send_signal(how)
+        code = self.process.wait(PATIENCE_SECONDS)
+        self._reader.join(PATIENCE_SECONDS)
+        return code
+
+
+@contextmanager
+def worker_process(redis_url: str, database_url: str, upstream_url: str, **settings: object) -> Iterator[WorkerProcess]:
+    chosen = {"redis_url": redis_url, "database_url": database_url, "upstream_url": upstream_url, **settings}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "worker"],
+        env=environment({f"LONGHAND_{name.upper()}": str(value) for name, value in chosen.items()}),
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+    )
+    one = WorkerProcess(process)
+    try:
+        yield one
+    finally:
+        if process.poll() is None:
+            one.end(signal.SIGKILL)
+        assert process.stderr is not None
+        process.stderr.close()
+
+
+def environment(settings: dict[str, str]) -> dict[str, str]:
+    """This process's environment with these settings and no others."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("LONGHAND_", "OPENAI_"))}
+    return kept | settings
+
+
+@pytest.fixture
+def simulator() -> Iterator[ServedSimulator]:
+    with fast_simulator() as served:
+        yield served
+
+
+def hint(redis_url: str, *job_ids: str) -> None:
+    with make_celery(redis_url) as app:
+        send_hints(app, job_ids)
+
+
+def test_a_drain_releases_every_stream_uncharged_and_another_worker_takes_them_up(
+    sqlite_url: str, sqlite_database: Database, redis_url: str, simulator: ServedSimulator
+) -> None:
+    ids = [submit(sqlite_database, WAITS | {"key": str(number)}) for number in range(50)]
+    hint(redis_url, *ids)
+    with worker_process(redis_url, sqlite_url, simulator.url) as first:
+        simulator.wait_until(lambda stats: stats["faults"].get("silent_after") == 50, PATIENCE_SECONDS)
+        assert first.end(signal.SIGTERM) == 0
+    assert not any("Traceback" in line for line in first.lines)
+    assert simulator.wait_until(lambda stats: stats["clients_gone"] == 50)["running"] == 0
+    for job_id in ids:
+        job, _ = job_and_text(sqlite_database, job_id)
+        assert (job.status, job.failures, job.crashes, job.drains) == (JobStatus.QUEUED, 0, 0, 1)
+    with worker_process(redis_url, sqlite_url, simulator.url) as second:
+        wait_until(lambda: all_final(sqlite_database, ids), "all ended")
+        assert second.end(signal.SIGTERM) == 0
+    for job_id in ids:
+        assert job_and_text(sqlite_database, job_id)[1] == TEXT
+        assert [attempt.outcome for attempt in history(sqlite_database, job_id)] == ["released", "completed"]
+    assert simulator.stats()["requests"] == 100
+
+
+def test_the_jobs_of_a_killed_worker_are_completed_by_another_each_stored_once(
+    sqlite_url: str, sqlite_database: Database, redis_url: str, simulator: ServedSimulator
+) -> None:
+    ids = [submit(sqlite_database, WAITS | {"key": str(number)}) for number in range(20)]
+    hint(redis_url, *ids)
+    leases = {"lease_seconds": 2, "heartbeat_seconds": 0.5}
+    with worker_process(redis_url, sqlite_url, simulator.url, **leases) as first:
+        simulator.wait_until(lambda stats: stats["faults"].get("silent_after") == 20, PATIENCE_SECONDS)
+        with worker_process(redis_url, sqlite_url, simulator.url, **leases) as second:
+            second.wait_for_lines("takes up to")
+            first.end(signal.SIGKILL)
+            wait_until(lambda: all_final(sqlite_database, ids), "all ended")
+            assert second.end(signal.SIGTERM) == 0
+    for job_id in ids:
+        job, text = job_and_text(sqlite_database, job_id)
+        assert (job.status, text, job.crashes, job.failures) == (JobStatus.COMPLETED, TEXT, 1, 0)
+        assert [attempt.outcome for attempt in history(sqlite_database, job_id)] == [
+            AttemptOutcome.LOST,
+            AttemptOutcome.COMPLETED,
+        ]
+    assert simulator.stats()["requests"] <= 20 + 20
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({}, "LONGHAND_REDIS_URL is not set"),
+        ({"LONGHAND_REDIS_URL": "redis://127.0.0.1:1"}, "LONGHAND_UPSTREAM_URL is not set"),
+        ({"LONGHAND_STREAMS": "many"}, "LONGHAND_STREAMS: "),
+        ({"LONGHAND_STREAM": "3"}, "LONGHAND_STREAM is not a setting; did you mean LONGHAND_STREAMS?"),
+    ],
+)
+def test_a_missing_or_wrong_setting_is_one_line(tmp_path: Path, settings: dict[str, str], said: str) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-m", "worker"],
+        env=environment({"LONGHAND_HOME": str(tmp_path), **settings}),
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_SECONDS,
+        check=False,
+    )
+    assert ended.returncode == 1
+    assert ended.stderr.startswith(said)
+    assert ended.stderr.count("\n") == 1
+
+
+def test_a_worker_waits_for_its_redis_and_then_works(
+    sqlite_url: str, sqlite_database: Database, simulator: ServedSimulator, tmp_path: Path
+) -> None:
+    port = free_port()
+    redis_url = f"redis://127.0.0.1:{port}"
+    job_id = submit(sqlite_database, {"deltas": DELTAS})
+    with worker_process(redis_url, sqlite_url, simulator.url, hint_seconds=1) as waiting:
+        waiting.wait_for_lines("Cannot connect to redis")
+        server = start_valkey(tmp_path / "valkey", port)
+        try:
+            wait_until(lambda: all_final(sqlite_database, [job_id]), "the job's end")
+            assert waiting.end(signal.SIGTERM) == 0
+        finally:
+            server.terminate()
+    assert job_and_text(sqlite_database, job_id)[1] == TEXT
+    assert not any("Traceback" in line for line in waiting.lines)
+
+
+def test_a_worker_waits_for_its_database_with_one_line_a_try(
+    redis_url: str, simulator: ServedSimulator, tmp_path: Path
+) -> None:
+    url = f"sqlite:///{tmp_path / 'new.db'}"
+    with worker_process(redis_url, url, simulator.url) as waiting:
+        waiting.wait_for_lines("no such table", 2)
+        before = [line for line in waiting.lines if "no such table" in line or "sqlalche.me" in line]
+        assert all("trying again: no such table" in line for line in before)
+        migrate(url)
+        database = open_database(url)
+        try:
+            job_id = submit(database, {"deltas": DELTAS})
+            hint(redis_url, job_id)
+            wait_until(lambda: all_final(database, [job_id]), "the job's end")
+        finally:
+            database.close()
+        assert waiting.end(signal.SIGTERM) == 0
+    assert not any("Traceback" in line for line in waiting.lines)
+
+
+def test_a_worker_whose_database_and_redis_are_away_ends_when_asked(simulator: ServedSimulator) -> None:
+    away = f"127.0.0.1:{free_port()}"
+    database_url = f"postgresql://somebody:canary@{away}/longhand"
+    with worker_process(f"redis://:canary@{away}", database_url, simulator.url) as waiting:
+        waiting.wait_for_lines("dispatch failed, trying again: connection failed", 2)
+        waiting.wait_for_lines("Cannot connect to redis")
+        assert waiting.end(signal.SIGTERM) == 0
+    assert not any("Traceback" in line or "canary" in line for line in waiting.lines)

@@ -1,0 +1,258 @@
+"""The parts of a worker process, put together as `worker/main.py` does but without Celery; a hearer of raw messages."""
+
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from typing import Any
+
+import redis as redis_py
+
+from jobs.channel import Message, channel_name, decode, tail_key
+from jobs.database import Database
+from jobs.queries import read_attempts, read_result
+from jobs.records import Attempt, Job
+from jobs.settings import Settings
+from jobs.status import FINAL
+from jobs.submission import NewJob, submit_job
+from jobs.tokens import Tokenizers
+from longhand.simulator import Pace, ServedSimulator, serve_in_thread
+from worker.dispatch import Dispatch
+from worker.event_loop import EventLoop
+from worker.heartbeat import Heartbeat
+from worker.recorder import Recorder
+from worker.run import Runner
+from worker.running import RunningAttempts
+from worker.upstream import Clocks, Upstream
+
+PATIENCE_SECONDS = 20.0
+"""How long tests wait for what must happen; nothing is measured with it."""
+
+MODEL = "gpt-4o"
+
+
+def small_settings(redis_url: str, upstream_url: str, **changed: Any) -> Settings:
+    """Settings with which nothing takes long."""
+    chosen: dict[str, Any] = {
+        "redis_url": redis_url,
+        "LONGHAND_UPSTREAM_URL": upstream_url,
+        "retry_base_seconds": 0.02,
+        "retry_cap_seconds": 0.1,
+        "first_delta_seconds": 10,
+        "between_deltas_seconds": 10,
+        "total_seconds": 60,
+    }
+    return Settings(**(chosen | changed))
+
+
+class WorkerParts:
+    """One worker process's parts. Heartbeat and dispatch run only when a test starts them."""
+
+    def __init__(self, database: Database, settings: Settings, name: str) -> None:
+        self.database = database
+        self.settings = settings
+        self.name = name
+        self.running = RunningAttempts()
+        self.loop = EventLoop()
+        self.recorder = self.loop.run(self._open_recorder())
+        self.upstream = self.loop.run(self._open_upstream())
+        self.runner = Runner(
+            database=database,
+            loop=self.loop,
+            upstream=self.upstream,
+            recorder=self.recorder,
+            tokenizers=Tokenizers(settings.tokenizers),
+            running=self.running,
+            worker=name,
+            settings=settings,
+        )
+        self.heartbeat = Heartbeat(database, self.running, name, settings)
+        self.dispatch = Dispatch(database, self.running, settings, self.hint, self._say)
+        self.hints: list[list[str]] = []
+        self.attempts: list[Future[None]] = []
+        self._threads = ThreadPoolExecutor(settings.streams + 50, thread_name_prefix=name)
+
+    def hint(self, job_ids: Iterable[str]) -> None:
+        """What Celery does with hints: each is run in a thread of its own."""
+        self.hints.append(list(job_ids))
+        for job_id in self.hints[-1]:
+            self.start(job_id)
+
+    def start(self, job_id: str) -> Future[None]:
+        """Run a job in another thread."""
+        future = self._threads.submit(self._run, job_id)
+        self.attempts.append(future)
+        return future
+
+    def _run(self, job_id: str) -> None:
+        if self.runner.run(job_id):
+            self.dispatch.wake()
+
+    def _say(self, job_id: str, message: bytes) -> None:
+        self.loop.call(self.recorder.say, job_id, message)
+
+    async def _open_recorder(self) -> Recorder:
+        return Recorder(self.settings.require_redis_url(), self.settings.tail_seconds)
+
+    async def _open_upstream(self) -> Upstream:
+        chosen = self.settings
+        clocks = Clocks(chosen.first_delta_seconds, chosen.between_deltas_seconds, chosen.total_seconds)
+        return Upstream(
+            chosen.require_upstream_url(),
+            None,
+            clocks,
+            chosen.streams,
+            ask_for_usage=chosen.upstream_usage,
+            max_text_bytes=chosen.max_text_bytes,
+        )
+
+    def close(self) -> None:
+        """As a drain: every stream is cut and stored. An attempt that raised makes the test fail."""
+        self.running.drain()
+        wait(self.attempts, PATIENCE_SECONDS)
+        for part in (self.dispatch, self.heartbeat):
+            if part._thread.ident is not None:  # only what was started can be joined
+                part.stop()
+        self.loop.run(self.recorder.aclose())
+        self.loop.run(self.upstream.aclose())
+        self.loop.close()
+        self._threads.shutdown()
+        for attempt in self.attempts:
+            attempt.result(0)
+
+
+@contextmanager
+def open_worker(database: Database, settings: Settings, name: str = "w1") -> Iterator[WorkerParts]:
+    """A worker for as long as the block lasts."""
+    worker = WorkerParts(database, settings, name)
+    try:
+        yield worker
+    finally:
+        worker.close()
+
+
+class Ear:
+    """Hears all messages of a job's channel, and reads the tail at the moment that it hears each."""
+
+    def __init__(self, redis_url: str, job_id: str) -> None:
+        self._job_id = job_id
+        self._client = redis_py.Redis.from_url(redis_url)
+        self._pubsub = self._client.pubsub()  # type: ignore[no-untyped-call]  # so in redis-py
+        self._pubsub.subscribe(channel_name(job_id))
+        self._pubsub.get_message(timeout=PATIENCE_SECONDS)
+        self._heard = threading.Condition()
+        self._ended = False
+        self._on_message: Callable[[Message], None] = lambda _: None
+        self.messages: list[Message] = []
+        self.short_tails: list[tuple[Message, int]] = []
+        """Messages whose text was not in the tail yet when they were heard."""
+        self._thread = threading.Thread(target=self._listen, name="ear", daemon=True)
+
+    def start(self, on_message: Callable[[Message], None] | None = None) -> None:
+        """Begin to hear; `on_message` is called in the ear's own thread."""
+        if on_message is not None:
+            self._on_message = on_message
+        self._thread.start()
+
+    def _listen(self) -> None:
+        while not self._ended:
+            heard = self._pubsub.get_message(timeout=0.05)
+            if heard is None or heard["type"] != "message":
+                continue
+            message = decode(heard["data"])
+            if not message.event:
+                end = message.offset + len(message.text.encode())
+                there = int(self._client.strlen(tail_key(self._job_id, message.attempt)))
+                if there < end:
+                    self.short_tails.append((message, there))
+            self._on_message(message)
+            with self._heard:
+                self.messages.append(message)
+                self._heard.notify_all()
+
+    def wait_for(self, holds: Callable[[list[Message]], bool]) -> list[Message]:
+        """Wait until `holds` of what was heard, and return that."""
+        with self._heard:
+            if not self._heard.wait_for(lambda: holds(self.messages), PATIENCE_SECONDS):
+                raise TimeoutError(f"not heard; the last were {self.messages[-5:]}")
+            return list(self.messages)
+
+    def wait_for_event(self, event: str, attempt: int | None = None) -> list[Message]:
+        return self.wait_for(lambda all_: any(m.event == event and attempt in (None, m.attempt) for m in all_))
+
+    def wait_for_bytes(self, length: int) -> list[Message]:
+        """Wait until text up to this byte was told."""
+        return self.wait_for(lambda all_: any(m.offset + len(m.text.encode()) >= length for m in all_ if not m.event))
+
+    def deltas(self, attempt: int) -> list[Message]:
+        return [message for message in self.messages if message.attempt == attempt and not message.event]
+
+    def text(self, attempt: int) -> str:
+        """The texts of an attempt put together. Each must start where the one before it ended: none lost or doubled."""
+        text = b""
+        for message in self.deltas(attempt):
+            assert message.offset == len(text), f"at {message.offset} instead of {len(text)}"
+            text += message.text.encode()
+        return text.decode()
+
+    def close(self) -> None:
+        self._ended = True
+        if self._thread.ident is not None:
+            self._thread.join(PATIENCE_SECONDS)
+        self._pubsub.close()
+        self._client.close()
+
+
+@contextmanager
+def listening(redis_url: str, job_id: str, on_message: Callable[[Message], None] | None = None) -> Iterator[Ear]:
+    """An ear that has subscribed before the block begins."""
+    ear = Ear(redis_url, job_id)
+    try:
+        ear.start(on_message)
+        yield ear
+    finally:
+        ear.close()
+
+
+def wait_until(holds: Callable[[], object], what: str) -> None:
+    """Wait for what no signal tells, such as a row or another process's key. Raises `TimeoutError`."""
+    ticks = threading.Event()
+    for _ in range(int(PATIENCE_SECONDS / 0.02)):
+        if holds():
+            return
+        ticks.wait(0.02)
+    raise TimeoutError(f"in vain: {what}")
+
+
+def ask(simulate: dict[str, Any] | None = None, prompt: str = "Write 60 words about bees.", **fields: Any) -> Any:
+    """A chat-completions body."""
+    body = {"model": MODEL, "messages": [{"role": "user", "content": prompt}], **fields}
+    return body if simulate is None else {**body, "simulate": simulate}
+
+
+def submit(database: Database, simulate: dict[str, Any] | None = None, **options: Any) -> str:
+    """Submit one job whose request has this `simulate`; returns its id."""
+    fields = options.pop("fields", {})
+    return submit_job(database, NewJob(ask(simulate, **fields), **options)).id
+
+
+def job_and_text(database: Database, job_id: str) -> tuple[Job, str]:
+    """The row and the stored text."""
+    result = read_result(database, job_id)
+    assert result is not None
+    return result.job, result.text or ""
+
+
+def history(database: Database, job_id: str) -> list[Attempt]:
+    return read_attempts(database, job_id)
+
+
+def all_final(database: Database, job_ids: Iterable[str]) -> bool:
+    return all(job_and_text(database, job_id)[0].status in FINAL for job_id in job_ids)
+
+
+@contextmanager
+def fast_simulator() -> Iterator[ServedSimulator]:
+    """An upstream that writes as fast as it is read, unless a request says otherwise."""
+    with serve_in_thread(Pace(deltas_per_second=0, first_delta_seconds=0)) as served:
+        yield served
