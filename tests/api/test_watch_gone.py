@@ -1,0 +1,92 @@
+"""Watchers whose machine is gone: no goodbye comes from them, and they must not be kept."""
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+import redis
+
+from api.main import open_api
+from jobs.database import Database
+from jobs.settings import Settings
+from tests.api.watching import WatcherThread, Writer, submit, wait_until
+
+_HERE, _THERE = "10.213.77.1", "10.213.77.2"
+
+_CLIENTS = """
+import socket, sys
+here, port, *paths = sys.argv[1:]
+opened = []
+for path in paths:
+    client = socket.create_connection((here, int(port)))
+    client.sendall(f"GET {path} HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n".encode())
+    assert client.recv(12) == b"HTTP/1.1 200"
+    opened.append(client)
+print("watching", flush=True)
+sys.stdin.read()
+"""
+
+
+def run(*command: str) -> None:
+    subprocess.run(command, check=True, capture_output=True, text=True)
+
+
+@contextmanager
+def another_machine() -> Iterator[str]:
+    """A network namespace joined to ours by a cable; its name."""
+    name = f"longhand{os.getpid()}"
+    cable = f"lh{os.getpid()}"
+    try:
+        run("ip", "netns", "add", name)
+    except (OSError, subprocess.CalledProcessError) as error:
+        pytest.skip(f"no network namespace can be made here, so no dead network can be played: {error}")
+    try:
+        run("ip", "link", "add", f"{cable}a", "type", "veth", "peer", "name", f"{cable}b", "netns", name)
+        run("ip", "addr", "add", f"{_HERE}/30", "dev", f"{cable}a")
+        run("ip", "link", "set", f"{cable}a", "up")
+        run("ip", "-n", name, "addr", "add", f"{_THERE}/30", "dev", f"{cable}b")
+        run("ip", "-n", name, "link", "set", f"{cable}b", "up")
+        yield name
+    finally:
+        run("ip", "netns", "del", name)  # and the cable with it
+
+
+def test_two_hundred_dead_clients_are_freed_within_twenty_seconds_and_the_living_stay(
+    sqlite_url: str, redis_url: str, sqlite_database: Database, valkey_client: redis.Redis
+) -> None:
+    given = Settings(database_url=sqlite_url, redis_url=redis_url)
+    with another_machine() as name, open_api(given, "0.0.0.0", 0) as server:  # noqa: S104  # both ends of the cable are ours
+        thread = threading.Thread(target=server.serve_here, name="api")
+        thread.start()
+        try:
+            written, idle = submit(sqlite_database), submit(sqlite_database)
+            writer = Writer(sqlite_database, valkey_client, written)
+            writer.write("before, ")
+            living = WatcherThread(server.port, written)
+            paths = [f"/v1/jobs/{job_id}/events" for job_id in (written, idle)] * 100
+            command = ["ip", "netns", "exec", name, sys.executable, "-c", _CLIENTS, _HERE, str(server.port), *paths]
+            with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as clients:
+                try:
+                    assert clients.stdout is not None
+                    assert clients.stdout.readline() == b"watching\n"
+                    wait_until(lambda: server.hub.watching == 201)
+                    # From now on nothing comes back from there, not even an acknowledgement.
+                    run("ip", "-n", name, "route", "add", "blackhole", f"{_HERE}/32")
+                    began = time.monotonic()
+                    writer.write("after")
+                    wait_until(lambda: server.hub.watching == 1, seconds=20)
+                    assert time.monotonic() - began > 5  # they were gone, not closed
+                    assert clients.poll() is None
+                finally:
+                    clients.kill()
+            assert living.shown.text == "before, after"
+            writer.finish()
+            assert living.join().done is not None
+        finally:
+            server.should_exit = True
+            thread.join()

@@ -1,0 +1,245 @@
+"""For the tests of watching: a worker that is played by the test, and a watcher that believes nothing."""
+
+import json
+import random
+import threading
+from collections.abc import Callable, Iterator
+from hashlib import sha256
+from typing import Any
+
+import httpx
+import redis
+
+from jobs.channel import (
+    RECORD_SCRIPT,
+    channel_name,
+    encode_batch,
+    encode_delta,
+    encode_done,
+    encode_job,
+    encode_queued,
+    encode_started,
+    tail_key,
+)
+from jobs.database import Database
+from jobs.lease import claim, note_continued
+from jobs.settle import settle_batch
+from jobs.status import JobStatus
+from jobs.submission import NewJob, submit_job
+from jobs.transitions import Fault, Written, fail, finish, retry
+
+REQUEST = {"model": "played", "messages": [{"role": "user", "content": "Write."}]}
+
+
+class Writer:
+    """Plays a worker: one attempt at one job, recorded as the real recorder does it."""
+
+    def __init__(self, database: Database, client: redis.Redis, job_id: str, *, continued: str = "") -> None:
+        claimed = claim(database, job_id, "played", lease_seconds=600)
+        assert claimed is not None
+        self.database = database
+        self.redis = client
+        self.job_id = job_id
+        self.batch_id = claimed.job.batch_id
+        self.attempt = claimed.attempt
+        self.text = continued
+        self.broken = 0
+        self._script = client.register_script(RECORD_SCRIPT)
+        self.tell_batch(JobStatus.IN_PROGRESS)
+        if claimed.job.on_interrupt == "continue":
+            note_continued(database, job_id, self.attempt, len(continued.encode()))
+        if continued:
+            self._rewrite()
+        self.say(encode_started(self.attempt, len(continued.encode())))
+
+    def write(self, *pieces: str) -> None:
+        """Record each piece: append it to the tail, publish it; a tail that is gone is written anew, with a nudge."""
+        for piece in pieces:
+            offset = len(self.text.encode())
+            self.text += piece
+            if self._record(offset, piece, encode_delta(self.attempt, offset, piece)):
+                self.broken += 1
+                self._rewrite()
+
+    def say(self, message: bytes) -> None:
+        """Publish an event."""
+        self.redis.publish(channel_name(self.job_id), message)
+
+    def finish(self) -> str:
+        """End the job as completed, then tell it; the text."""
+        assert finish(self.database, self.job_id, self.attempt, self.written())
+        self.say(self.done(JobStatus.COMPLETED))
+        self.tell_batch(JobStatus.COMPLETED)
+        return self.text
+
+    def fail(self) -> str:
+        """End the job as failed, then tell it; the text that is kept."""
+        assert fail(self.database, self.job_id, self.attempt, self.written(), Fault("upstream_error", "played"))
+        self.say(self.done(JobStatus.FAILED))
+        self.tell_batch(JobStatus.FAILED)
+        return self.text
+
+    def retry(self) -> None:
+        """Give the job back for another attempt, and tell it."""
+        again = Fault("upstream_cut", "played")
+        assert retry(self.database, self.job_id, self.attempt, self.written(), again, self.database.now())
+        self.say(encode_queued(self.attempt))
+        self.tell_batch(JobStatus.QUEUED)
+
+    def tell_batch(self, status: JobStatus) -> None:
+        """Publish to the batch, if there is one, where the job is now; end the batch when this was its last job."""
+        if self.batch_id is None:
+            return
+        self.redis.publish(channel_name(self.batch_id), encode_job(self.job_id, self.attempt, status))
+        if status not in (JobStatus.IN_PROGRESS, JobStatus.QUEUED) and settle_batch(self.database, self.batch_id):
+            self.redis.publish(channel_name(self.batch_id), encode_batch())
+
+    def written(self) -> Written:
+        """What a worker stores at the end."""
+        encoded = self.text.encode()
+        return Written(
+            self.text, len(encoded), sha256(encoded).hexdigest(), deltas=1, first_delta_at=None, finish_reason="stop"
+        )
+
+    def done(self, status: JobStatus) -> bytes:
+        """The message that the job has ended."""
+        written = self.written()
+        return encode_done(self.attempt, status, written.bytes, written.sha256)
+
+    def _rewrite(self) -> None:
+        nudge = encode_delta(self.attempt, len(self.text.encode()), "")
+        assert not self._record(-1, self.text, nudge)
+
+    def _record(self, offset: int, text: str, message: bytes) -> list[int]:
+        values: list[Any] = [3600, offset, text, channel_name(self.job_id), 1, message]
+        broken: list[int] = self._script(keys=[tail_key(self.job_id, self.attempt)], args=values)
+        return broken
+
+
+_WORDS = ["pencil ", "graphite ", "铅笔", "é", "👩‍👩‍👧 ", "\n", '"quoted" ', "\u2028 \u0085", "a" * 50]
+
+
+def pieces(count: int, seed: int) -> list[str]:
+    """Deltas such as come, and such as should not."""
+    chance = random.Random(seed)
+    return [chance.choice(_WORDS) for _ in range(count)]
+
+
+def submit(database: Database, **fields: Any) -> str:
+    """A new job to write for; its id."""
+    return submit_job(database, NewJob(request=REQUEST, **fields)).id
+
+
+class Shown:
+    """What a watcher has been shown, byte by byte. Any byte that is doubled or left out fails the test at once."""
+
+    def __init__(self) -> None:
+        self.text = ""
+        self.attempt = 0
+        self.cursor: str | None = None
+        self.done: dict[str, Any] | None = None
+        self.events: list[tuple[str, dict[str, Any]]] = []
+        self.resets = 0
+        self.comments = 0
+
+    def take(self, name: str, shown: dict[str, Any], cursor: str) -> None:
+        """Take one event."""
+        self.events.append((name, shown))
+        self.cursor = cursor
+        if name == "reset":
+            self.resets += 1
+            self.text = ""
+        elif name == "delta":
+            assert shown["offset"] == len(self.text.encode()), f"a byte lost or doubled at {cursor}"
+            self.text += shown["text"]
+        elif name == "done":
+            encoded = self.text.encode()
+            assert (len(encoded), sha256(encoded).hexdigest()) == (shown["bytes"], shown["sha256"])
+            assert cursor.endswith(f":{len(encoded)}:done")
+            self.done = shown
+        attempt, offset = cursor.split(":")[:2]
+        assert int(offset) == len(self.text.encode())
+        self.attempt = int(attempt)
+
+    def names(self) -> list[str]:
+        """The events' names, one for each run of equal ones."""
+        names = [name for name, _ in self.events]
+        return [name for place, name in enumerate(names) if place == 0 or names[place - 1] != name]
+
+
+def events_of(lines: Iterator[str], shown: Any) -> Iterator[str]:
+    """Read server-sent events into `shown`; the name of each."""
+    name, data, cursor = "", "", ""
+    for line in lines:
+        if line.startswith(":"):
+            shown.comments += 1
+        elif line:
+            field, _, value = line.partition(": ")
+            if field == "event":
+                name = value
+            elif field == "data":
+                data = value
+            elif field == "id":
+                cursor = value
+        elif data:
+            shown.take(name, json.loads(data), cursor)
+            yield name
+            name, data, cursor = "", "", ""
+
+
+class WatcherThread:
+    """A real client of the event stream in a thread of its own."""
+
+    def __init__(
+        self, port: int, job_id: str, *, cursor: str | None = None, shown: Any = None, path: str | None = None
+    ) -> None:
+        self.shown = shown or Shown()
+        self._error: BaseException | None = None
+        self.status = 0
+        self._heard = threading.Condition()
+        self._url = f"http://127.0.0.1:{port}{path or f'/v1/jobs/{job_id}/events'}"
+        self._headers = {"Last-Event-ID": cursor} if cursor else {}
+        self.ended_whole = False
+        self._thread = threading.Thread(target=self._run, name="watcher")
+        self._thread.start()
+
+    def wait_for(self, met: Callable[[Any], bool], seconds: float = 20) -> None:
+        """Wait until what was shown meets a condition."""
+        with self._heard:
+            fulfilled = self._heard.wait_for(lambda: met(self.shown) or not self._thread.is_alive(), seconds)
+        if self._error is not None:
+            raise self._error
+        assert fulfilled, f"not shown in {seconds} s: {self.shown.names()}"
+        assert met(self.shown), f"ended with {self.shown.names()}"
+
+    def join(self, seconds: float = 30) -> Any:
+        """Wait for the end of the stream; what was shown."""
+        self._thread.join(seconds)
+        assert not self._thread.is_alive(), f"still watching: {self.shown.names()}"
+        if self._error is not None:
+            raise self._error
+        return self.shown
+
+    def _run(self) -> None:
+        try:
+            with httpx.stream("GET", self._url, headers=self._headers, timeout=60) as response:
+                self.status = response.status_code
+                for _ in events_of(response.iter_lines(), self.shown):
+                    with self._heard:
+                        self._heard.notify_all()
+                self.ended_whole = True
+        except BaseException as error:
+            self._error = error
+        finally:
+            with self._heard:
+                self._heard.notify_all()
+
+
+def wait_until(met: Callable[[], bool], seconds: float = 10) -> None:
+    """Wait for a condition that nobody signals."""
+    waiting = threading.Event()
+    for _ in range(int(seconds / 0.01)):
+        if met():
+            return
+        waiting.wait(0.01)
+    raise AssertionError(f"not so after {seconds} s")

@@ -1,0 +1,10 @@
+"""The chaos suite: real processes, real faults between them, and what must hold at the end.
+
+- `fault_proxy.py` stands between the processes and Redis, the database and the upstream, and breaks what passes;
+  `trap.py` breaks it at a certain place.
+- `crash_worker.py` is a worker that kills or stops itself at a named point.
+- `stack.py` starts and ends the processes (`processes.py`); `watching.py` follows jobs as a browser would,
+  `listening.py` hears the bare channels.
+- `invariants.py` is the check at the end of every test.
+- `soak.py` injects faults at random for as long as you like; `mutants.py` checks the tests themselves.
+"""

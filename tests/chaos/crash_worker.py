@@ -1,0 +1,135 @@
+"""A worker that ends or stops itself at a named point: `python -m tests.chaos.crash_worker`.
+
+It is the product's own worker; the points are patched in here, so that no product code knows of tests. Before it sends
+itself the signal, it writes a file that proves that the point was reached. The environment says what to do:
+
+    CHAOS_POINT    one of `POINTS`; none: no crash
+    CHAOS_SIGNAL   SIGKILL or SIGSTOP
+    CHAOS_PROOF    the file to write
+    CHAOS_JOB      crash only for the job with this id
+    CHAOS_DELTA    at which delta, for the point `delta`
+    CHAOS_VISIBILITY_SECONDS   the broker's visibility timeout
+    CHAOS_MARK     put this before every delta, so that a test can tell what this worker wrote
+"""
+
+import os
+import signal
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import jobs.transitions
+import worker.heartbeat
+import worker.main
+import worker.run
+from jobs.settings import load_settings
+from worker.recorder import Recording
+from worker.running import RunningAttempts
+
+POINTS = ("claim", "delta", "checkpoint", "finish", "commit", "done", "drain")
+"""Just after the claim's commit; at a delta; after a checkpoint's commit; before the finish; inside the finish's
+transaction, before its commit; after its commit, before `done` is published; while a drain gives the jobs back."""
+
+_JOB = os.environ.get("CHAOS_JOB", "")
+_once = threading.Lock()
+
+
+def _crash(job_id: str) -> None:
+    """Prove that the point was reached, then send this process the signal. After a SIGCONT it goes on from here."""
+    if _JOB and job_id != _JOB:
+        return
+    if not _once.acquire(blocking=False):
+        return
+    proof = Path(os.environ["CHAOS_PROOF"])
+    partial = proof.with_suffix(".partial")
+    partial.write_text(job_id)
+    partial.rename(proof)
+    os.kill(os.getpid(), getattr(signal, os.environ["CHAOS_SIGNAL"]))
+
+
+def _replace(owner: Any, name: str, replacement: Callable[..., Any]) -> None:
+    """Put `replacement` in the place of a function or method; it is given the original first."""
+    original = getattr(owner, name)
+
+    def replaced(*arguments: Any, **named: Any) -> Any:
+        return replacement(original, *arguments, **named)
+
+    setattr(owner, name, replaced)
+
+
+def _claim(original: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
+    claimed = original(*arguments, **named)
+    if claimed is not None:
+        _crash(claimed.job.id)
+    return claimed
+
+
+def _add(original: Callable[..., Any], recording: Any, piece: str) -> None:
+    original(recording, piece)
+    if recording.deltas == int(os.environ["CHAOS_DELTA"]):
+        _crash(recording.job_id)
+
+
+def _renew(original: Callable[..., Any], database: Any, name: str, running: Any, lease_seconds: float) -> Any:
+    kept = original(database, name, running, lease_seconds)
+    if grown := [item.job_id for item in running if item.text]:
+        _crash(grown[0])
+    return kept
+
+
+def _finish(original: Callable[..., Any], database: Any, job_id: str, *more: Any) -> Any:
+    _crash(job_id)
+    return original(database, job_id, *more)
+
+
+def _store_texts(original: Callable[..., Any], connection: Any, rows: Any) -> None:
+    original(connection, rows)
+    _crash(rows[0]["job_id"])
+
+
+def _finished(original: Callable[..., Any], database: Any, job_id: str, *more: Any) -> Any:
+    kept = original(database, job_id, *more)
+    _crash(job_id)
+    return kept
+
+
+def _drain(original: Callable[..., Any], running: Any) -> None:
+    original(running)
+    _crash("")
+
+
+def _make_celery(original: Callable[..., Any], redis_url: str) -> Any:
+    app = original(redis_url)
+    app.conf.broker_transport_options["visibility_timeout"] = float(os.environ["CHAOS_VISIBILITY_SECONDS"])
+    return app
+
+
+def _add_marked(original: Callable[..., Any], recording: Any, piece: str) -> None:
+    original(recording, os.environ["CHAOS_MARK"] + piece)
+
+
+_PATCHES: dict[str, tuple[Any, str, Callable[..., Any]]] = {
+    "claim": (worker.run, "claim", _claim),
+    "delta": (Recording, "add", _add),
+    "checkpoint": (worker.heartbeat, "renew", _renew),
+    "finish": (jobs.transitions, "finish", _finish),
+    "commit": (jobs.transitions, "store_texts", _store_texts),
+    "done": (jobs.transitions, "finish", _finished),
+    "drain": (RunningAttempts, "drain", _drain),
+}
+
+
+def main() -> None:
+    """Patch the point in, then run the product's worker."""
+    if os.environ.get("CHAOS_VISIBILITY_SECONDS"):
+        _replace(worker.main, "make_celery", _make_celery)
+    if os.environ.get("CHAOS_MARK"):
+        _replace(Recording, "add", _add_marked)
+    if point := os.environ.get("CHAOS_POINT"):
+        _replace(*_PATCHES[point])
+    worker.main.run_worker(load_settings())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,164 @@
+"""What must hold at the end of every test, whatever has died on the way."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from itertools import islice
+from typing import Any
+
+import msgspec
+from sqlalchemy import select
+
+from jobs.queries import read_batch
+from jobs.records import Attempt, Job
+from jobs.status import FINAL, JobStatus
+from jobs.tables import attempts, jobs, texts
+from longhand.simulator import ServedSimulator
+from longhand.simulator.orders import ChatRequest, messages_hash
+from longhand.simulator.script import deltas_of
+from tests.chaos.stack import Stack
+from tests.chaos.watching import Watcher
+
+_ENGLISH = "Write an article of 5000 words about rivers, number {}, and the towns on their banks."
+_CHINESE = "请写一篇5000字的文章，题目是河流与城市，第{}号。"
+
+
+def article(number: int, *, deltas: int, per_second: float, **more: Any) -> dict[str, Any]:
+    """A request for a text of so many deltas at this pace; no two numbers give the same text."""
+    prompt = (_CHINESE if number % 3 == 0 else _ENGLISH).format(number)
+    return {
+        "model": "simulator",
+        "messages": [{"role": "user", "content": prompt}],
+        "max_tokens": deltas,
+        "simulate": {"deltas_per_second": per_second, "first_delta_seconds": 0.05},
+        **more,
+    }
+
+
+def articles(count: int, *, deltas: int, per_second: float, first: int = 0, **more: Any) -> list[dict[str, Any]]:
+    """So many of them."""
+    return [article(first + place, deltas=deltas, per_second=per_second, **more) for place in range(count)]
+
+
+def text_of(request: Mapping[str, Any]) -> str:
+    """What the simulator writes for a request, the same every time; what cannot be stored is replaced."""
+    wanted = msgspec.convert(dict(request), ChatRequest)
+    assert wanted.simulate is not None
+    deltas = deltas_of(wanted, wanted.simulate, messages_hash(request["messages"]))
+    joined = "".join(islice(deltas, wanted.max_deltas))
+    return joined.encode("utf-16", "surrogatepass").decode("utf-16", "replace").replace("\x00", "\ufffd")
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """What a run came to."""
+
+    statuses: Counter[JobStatus]
+    attempts: int
+    calls: int
+    lost: int
+    released: int
+    failed: int
+    resets: int
+    reconnects: int
+
+
+def check(
+    stack: Stack,
+    upstream: ServedSimulator,
+    *,
+    watchers: Sequence[Watcher] = (),
+    most_calls: int | None = None,
+    watch_seconds: float = 20,
+) -> Tally:
+    """Check every job in the database, and that each watcher has exactly what is stored.
+
+    `most_calls` is how often the upstream may have been called: jobs plus injected faults. By default each job once.
+    """
+    for watcher in watchers:
+        watcher.wait_done(watch_seconds)
+    found, stored, runs = _read(stack)
+    calls = upstream.stats()["requests"]
+    wrongs = [
+        *(wrong for job in found for wrong in _wrongs_of(job, stored.get(job.id), runs[job.id])),
+        *_wrong_batches(stack, found),
+        *(wrong for watcher in watchers for wrong in _wrongs_watched(watcher, stored)),
+    ]
+    most_calls = len(found) if most_calls is None else most_calls
+    if calls > most_calls:
+        wrongs.append(f"the upstream was called {calls} times, at most {most_calls} are explained")
+    assert not wrongs, f"{len(wrongs)} wrongs:\n" + "\n".join(wrongs[:20])
+    return Tally(
+        statuses=Counter(job.status for job in found),
+        attempts=sum(job.attempt for job in found),
+        calls=calls,
+        lost=sum(job.crashes for job in found),
+        released=sum(job.drains for job in found),
+        failed=sum(job.failures for job in found),
+        resets=sum(watcher.resets for watcher in watchers),
+        reconnects=sum(watcher.reconnects for watcher in watchers),
+    )
+
+
+def _read(stack: Stack) -> tuple[list[Job], dict[str, str], dict[str, list[Attempt]]]:
+    runs: dict[str, list[Attempt]] = {}
+    with stack.database.read() as connection:
+        found = [Job.from_row(row) for row in connection.execute(select(jobs).order_by(jobs.c.id)).mappings()]
+        rows = connection.execute(select(texts.c.job_id, texts.c.text)).all()
+        for row in connection.execute(select(attempts).order_by(attempts.c.attempt)).mappings():
+            runs.setdefault(row["job_id"], []).append(Attempt.from_row(row))
+    stored = {row.job_id: row.text for row in rows}
+    assert len(stored) == len(rows), "a job has two texts"
+    return found, stored, {job.id: runs.get(job.id, []) for job in found}
+
+
+def _wrongs_of(job: Job, text: str | None, runs: list[Attempt]) -> Iterable[str]:
+    if job.status not in FINAL:
+        yield f"{job.id} has not ended: {job.status}, attempt {job.attempt}"
+        return
+    encoded = (text or "").encode()
+    if job.bytes != len(encoded) or job.sha256 != sha256(encoded).hexdigest():
+        yield f"{job.id}: its row does not describe the {len(encoded)} bytes that are stored"
+    if job.status is JobStatus.COMPLETED and encoded != _expected(job, runs):
+        yield f"{job.id}: the stored text is not what the upstream wrote"
+    if [run.attempt for run in runs] != list(range(1, job.attempt + 1)):
+        yield f"{job.id}: attempt {job.attempt}, but the attempts are {[run.attempt for run in runs]}"
+    if any(run.outcome is None for run in runs):
+        yield f"{job.id}: an attempt has no outcome"
+    if sum(run.outcome == "completed" for run in runs) != (job.status is JobStatus.COMPLETED):
+        yield f"{job.id} is {job.status}, its attempts are {[str(run.outcome) for run in runs]}"
+    outcomes = Counter(str(run.outcome) for run in runs)
+    charged = {"lost": job.crashes, "failed": job.failures, "released": job.drains, "rate_limited": job.rate_limits}
+    for outcome, counted in charged.items():
+        if outcomes[outcome] != counted:
+            yield f"{job.id}: {counted} counted as {outcome}, {outcomes[outcome]} attempts were"
+
+
+def _expected(job: Job, runs: list[Attempt]) -> bytes:
+    """What the attempts wrote: each its whole text, or that after as much of the one before as it went on from."""
+    written = text_of(job.request or {}).encode()
+    whole = b""
+    for run in runs:
+        whole = whole[: run.continued_bytes or 0] + written
+    return whole
+
+
+def _wrong_batches(stack: Stack, found: list[Job]) -> Iterable[str]:
+    for batch_id in {job.batch_id for job in found if job.batch_id is not None}:
+        batch = read_batch(stack.database, batch_id)
+        own = Counter(job.status for job in found if job.batch_id == batch_id)
+        if batch is None:
+            yield f"{batch_id} is gone"
+            continue
+        completed = own[JobStatus.COMPLETED]
+        counts = (sum(own.values()), completed, sum(own.values()) - completed)
+        if (batch.total, batch.completed, batch.failed) != counts:
+            yield f"{batch_id} says {batch.total}, {batch.completed}, {batch.failed}; its jobs say {counts}"
+
+
+def _wrongs_watched(watcher: Watcher, stored: Mapping[str, str]) -> Iterable[str]:
+    for wrong in watcher.wrongs:
+        yield f"the watcher of {watcher.job_id}: {wrong}"
+    if watcher.text != stored.get(watcher.job_id, "").encode():
+        yield f"the watcher of {watcher.job_id} has not the stored text"

@@ -1,0 +1,102 @@
+"""The orders that all else stands on: subscribe before reading, commit before `done`, commit before the hint, and a
+claim that only one can win.
+"""
+
+import threading
+import time
+from typing import Any
+
+import httpx
+
+from jobs.channel import tail_key
+from jobs.queue import make_celery, send_hints
+from jobs.rescue import cancel_job
+from jobs.status import JobStatus
+from longhand.simulator import ServedSimulator
+from tests.chaos.invariants import article, articles, check
+from tests.chaos.processes import wait_until
+from tests.chaos.stack import Stack
+
+
+def test_a_watcher_subscribes_before_it_reads(stack: Stack) -> None:
+    """What happens while the subscription is on its way is read after it. Who reads first would miss it, and would
+    look again only when it has heard nothing for 3 s.
+    """
+    stack.start_api()
+    ids = stack.submit([article(1, deltas=5, per_second=50)])  # there is no worker: it stays queued
+    trap = stack.api_redis.trap(b"SUBSCRIBE", action="hold")
+    watcher = stack.begin_to_watch(ids[0])
+    trap.wait()
+    cancel_job(stack.database, ids[0])  # nobody announces this one
+    released_at = time.monotonic()
+    trap.release()
+    watcher.wait_done()
+    assert watcher.done_at - released_at < 1.5
+
+
+def test_done_is_told_only_after_the_commit(stack: Stack, upstream: ServedSimulator) -> None:
+    """A `done` is never untrue. Both jobs are told by one recorder, in turn: when the second one's later deltas are
+    heard, a `done` of the first would have been.
+    """
+    stack.start_api()
+    stack.start_worker()
+    assert stack.worker_database is not None
+    trap = stack.worker_database.trap(b"COMMIT", after=b"\x00\x00\x00\x09completed", action="hold")
+    first, second = stack.submit([article(1, deltas=30, per_second=30), article(2, deltas=200, per_second=30)])
+    heard = stack.listen(first, second)
+    trap.wait()
+    told = int(stack.redis.strlen(tail_key(second, 1)))
+    heard.wait_for(lambda job_id, message: job_id == second and message.offset > told)
+    assert [message for _, message in heard.heard if message.event == "done"] == []
+    assert stack.job(first).status is JobStatus.IN_PROGRESS
+    trap.break_off()
+    heard.wait_done([first])
+    assert stack.job(first).status is JobStatus.COMPLETED
+    stack.wait_final(30)
+    assert check(stack, upstream).statuses == {JobStatus.COMPLETED: 2}
+
+
+def test_no_hint_is_sent_before_its_job_is_committed(stack: Stack, upstream: ServedSimulator) -> None:
+    """A hint that comes before the row is dropped, and the job would wait until it is hinted again. The hints of a
+    process are sent in turn: when that of the second job is there, one of the first would have been.
+    """
+    stack.start_api()
+    assert stack.api_database is not None
+    trap = stack.api_database.trap(b"COMMIT", after=b"INSERT INTO jobs", action="hold")
+    first = threading.Thread(target=_post_job, args=(stack, article(1, deltas=5, per_second=50)))
+    first.start()
+    trap.wait()
+    _post_job(stack, article(2, deltas=5, per_second=50))
+    wait_until(stack.waiting_hints, 10, "the second job's hint is in the queue")
+    assert stack.waiting_hints() == 1
+    trap.release()
+    first.join()
+    wait_until(lambda: stack.waiting_hints() == 2, 10, "the first job's hint is in the queue")
+    stack.start_worker()
+    stack.wait_final(20)
+    assert check(stack, upstream).statuses == {JobStatus.COMPLETED: 2}
+
+
+def test_a_job_hinted_a_hundred_times_is_started_once(stack: Stack, upstream: ServedSimulator) -> None:
+    """Duplicate hints are normal, and lose the claim: here on two workers, while the job runs and after it."""
+    stack.start_api()
+    for _ in range(2):
+        stack.start_worker()
+    ids = stack.submit(articles(5, deltas=60, per_second=20))
+    upstream.wait_until(lambda seen: seen["running"] == 5)
+    with make_celery(f"redis://127.0.0.1:{stack.worker_redis.port}/0") as app:
+        send_hints(app, ids * 100)
+        wait_until(lambda: stack.waiting_hints() == 0, 20, "every hint is taken")
+        assert stack.count(JobStatus.IN_PROGRESS) == 5, "the jobs ended before their hints were taken"
+        stack.wait_final(30)
+        send_hints(app, ids * 10)
+    wait_until(lambda: stack.waiting_hints() == 0, 20, "every hint is taken")
+    stack.submit(articles(5, deltas=20, per_second=20, first=5))  # by its end the hints before it are dealt with
+    stack.wait_final(30)
+    tally = check(stack, upstream)
+    assert (tally.statuses, tally.attempts) == ({JobStatus.COMPLETED: 10}, 10)
+
+
+def _post_job(stack: Stack, request: dict[str, Any]) -> None:
+    response = httpx.post(f"{stack.api_url}/v1/jobs", json=request, timeout=30)
+    assert response.status_code == 202, response.text

@@ -1,0 +1,94 @@
+"""The page's reading of Markdown, as elements, and the same for a text that grows."""
+
+import json
+
+import pytest
+from playwright.sync_api import Page
+
+from tests.page.visit import Visit
+
+_SHOW = """async (text) => {
+  const { Markdown } = await import("/page/markdown.js");
+  const shown = new Markdown();
+  shown.show(text);
+  return shown.node.innerHTML;
+}"""
+# The text cut at every place, shown to one and the same element, against each of the beginnings shown to a new one.
+_GROW = """async (text) => {
+  const { Markdown } = await import("/page/markdown.js");
+  const growing = new Markdown();
+  for (let end = 0; end <= text.length; end += 1) {
+    growing.show(text.slice(0, end));
+    const whole = new Markdown();
+    whole.show(text.slice(0, end));
+    const [one, other] = [growing.node.innerHTML, whole.node.innerHTML];
+    if (one !== other) return [text.slice(0, end), one, other];
+  }
+  return null;
+}"""
+
+CASES = {
+    "# One\n## Two ##\nThree\n===": "<h2>One</h2><h3>Two</h3><h2>Three</h2>",
+    "one\ntwo\n\nthree": "<p>one\ntwo</p><p>three</p>",
+    "one  \ntwo\\\nthree": "<p>one<br>two<br>three</p>",
+    "*a* **b** ***c*** _d_ __e__ ~~f~~": "<p><em>a</em> <strong>b</strong> <em><strong>c</strong></em> <em>d</em> "
+    "<strong>e</strong> <del>f</del></p>",
+    "snake_case_word 2*3*4 a * b *": "<p>snake_case_word 2<em>3</em>4 a * b *</p>",
+    "**“词”**是": "<p><strong>“词”</strong>是</p>",
+    "`a *b*` ``c ` d`` `open": "<p><code>a *b*</code> <code>c ` d</code> `open</p>",
+    r"\*a\* \# \q": r"<p>*a* # \q</p>",
+    "- a\n- b\n  - c\n- d": "<ul><li><span>a</span></li><li><span>b</span><ul><li><span>c</span></li></ul></li>"
+    "<li><span>d</span></li></ul>",
+    "3. a\n4. b": '<ol start="3"><li><span>a</span></li><li><span>b</span></li></ol>',
+    "- a\n\n- b": "<ul><li><p>a</p></li><li><p>b</p></li></ul>",
+    "Born in\n1984. A year": "<p>Born in\n1984. A year</p>",
+    "> a\nb\n\nc": "<blockquote><p>a\nb</p></blockquote><p>c</p>",
+    "---\n***": "<hr><hr>",
+    "~~~\na *b*\n<i>\n~~~\nc": '<pre tabindex="0" aria-label="Code"><code>a *b*\n&lt;i&gt;</code></pre><p>c</p>',
+    "| a | b |\n|---|--:|\n| 1 | 2 \\| 3 |": '<div class="wide" tabindex="0" role="region" aria-label="Table"><table>'
+    '<thead><tr><th scope="col">a</th><th class="to-right" scope="col">b</th></tr></thead>'
+    '<tbody><tr><td>1</td><td class="to-right">2 | 3</td></tr></tbody></table></div>',
+    "<b>x</b> &amp;": "<p>&lt;b&gt;x&lt;/b&gt; &amp;amp;</p>",
+}
+
+
+@pytest.fixture
+def page(visit: Visit) -> Page:
+    visit.go("")
+    visit.heading("Batches")
+    return visit.page
+
+
+@pytest.mark.parametrize("text", CASES)
+def test_markdown_is_read_as_elements(page: Page, text: str) -> None:
+    assert page.evaluate(_SHOW, text) == CASES[text]
+
+
+def test_a_text_that_grows_is_at_every_place_what_it_would_be_at_once(page: Page) -> None:
+    text = "\n\n".join(CASES) + "\n" + "\n".join(CASES)
+    assert page.evaluate(_GROW, text) is None
+
+
+def test_only_safe_links_become_links(page: Page) -> None:
+    text = "[a](https://a.example/x) <https://b.example> https://c.example/d. [m](mailto:a@b.example)"
+    text += " [n](javascript:x) [o](#/x)"
+    shown = page.evaluate(
+        _SHOW.replace("shown.node.innerHTML", "[...shown.node.querySelectorAll('a')].map((a) => a.href)"), text
+    )
+    assert shown == ["https://a.example/x", "https://b.example/", "https://c.example/d", "mailto:a@b.example"]
+
+
+@pytest.mark.parametrize(
+    "piece", ["*a ", "[", "`" * 3 + "a`", "> ", "- ", "![", "_a*b", "|a", "](", "<http://", "1. ", "# "]
+)
+def test_no_text_takes_long_to_read(page: Page, piece: str) -> None:
+    took = """async (text) => {
+      const { Markdown } = await import("/page/markdown.js");
+      const began = performance.now();
+      new Markdown().show(text);
+      return performance.now() - began;
+    }"""
+    text = json.dumps(piece)[1:-1] * (60_000 // len(piece))
+    # A hundred times of what it takes; what grows without bounds takes minutes.
+    assert page.evaluate(took, text) < 5000
+    assert page.evaluate(took, "\n".join([piece * 20] * 2000)) < 5000

@@ -1,0 +1,80 @@
+"""How the page's files are served; no browser is needed for these."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from api import page
+from tests.conftest import serve_api
+
+FOLDER = Path(page.__file__).parent / "page"
+FILES = sorted(file.name for file in FOLDER.iterdir() if file.name != "index.html")
+
+
+@pytest.fixture(scope="module")
+def http(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
+    # Neither a migrated database nor a Redis is there: the page needs none of them to be served.
+    place = tmp_path_factory.mktemp("page") / "empty.db"
+    with (
+        serve_api(f"sqlite:///{place}", "redis://127.0.0.1:1/0") as server,
+        httpx.Client(base_url=f"http://127.0.0.1:{server.port}") as client,
+    ):
+        yield client
+
+
+def test_the_policy_lets_in_nothing_but_the_pages_own_files(http: httpx.Client) -> None:
+    answer = http.get("/")
+    assert answer.status_code == 200
+    assert answer.headers["content-type"] == "text/html; charset=utf-8"
+    policy = dict(part.strip().partition(" ")[::2] for part in answer.headers["content-security-policy"].split(";"))
+    assert policy["default-src"] == policy["base-uri"] == policy["form-action"] == policy["frame-ancestors"] == "'none'"
+    assert policy["script-src"] == policy["style-src"] == policy["connect-src"] == "'self'"
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answer.headers["referrer-policy"] == "no-referrer"
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_every_file_has_its_type(http: httpx.Client, name: str) -> None:
+    kinds = {"css": "text/css; charset=utf-8", "js": "text/javascript; charset=utf-8", "svg": "image/svg+xml"}
+    answer = http.get(f"/page/{name}")
+    assert answer.status_code == 200
+    assert answer.headers["content-type"] == kinds[name.rpartition(".")[2]]
+    assert answer.content == (FOLDER / name).read_bytes()
+
+
+def test_a_file_that_did_not_change_is_not_sent_again(http: httpx.Client) -> None:
+    first = http.get("/page/main.js")
+    again = http.get("/page/main.js", headers={"If-None-Match": first.headers["etag"]})
+    assert (again.status_code, again.content) == (304, b"")
+    assert http.get("/page/main.js", headers={"If-None-Match": '"another"'}).status_code == 200
+
+
+def test_a_head_request_gets_the_headers_alone(http: httpx.Client) -> None:
+    answer = http.head("/")
+    assert (answer.status_code, answer.content) == (200, b"")
+    assert "content-security-policy" in answer.headers
+
+
+@pytest.mark.parametrize("name", ["none.js", "..%2fpage.py", "%2e%2e/page.py", "index.html", "a.py"])
+def test_nothing_but_the_pages_files_is_served(http: httpx.Client, name: str) -> None:
+    answer = http.get(f"/page/{name}")
+    assert answer.status_code == 404
+    assert answer.json()["error"]["code"] == "unknown_path"
+
+
+@pytest.mark.parametrize("name", [*FILES, "index.html"])
+def test_no_file_reads_text_as_html_or_names_another_host(name: str) -> None:
+    content = (FOLDER / name).read_text()
+    assert not re.search(
+        r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(|new Function|DOMParser", content
+    )
+    assert not re.search(r"""(src|href|import|from|url\()\s*=?\s*["'(]*https?://""", content)
+
+
+def test_every_module_that_is_imported_is_there() -> None:
+    for file in FOLDER.glob("*.js"):
+        for name in re.findall(r'from "\./([^"]+)"', file.read_text()):
+            assert (FOLDER / name).exists(), f"{file.name} imports {name}"

@@ -1,0 +1,203 @@
+"""What can be submitted from the page, and what it refuses before anything is sent."""
+
+import json
+
+import pytest
+from playwright.sync_api import expect
+
+from longhand.client import Client
+from tests.page.visit import PATIENCE_MS, Visit
+
+MODEL = "gpt-4o-mini"
+
+
+@pytest.fixture(autouse=True)
+def at_the_form(visit: Visit) -> None:
+    visit.go("#/new")
+    visit.heading("Have something written")
+
+
+def posts(visit: Visit) -> list[str]:
+    return [url for url in visit.requested if "/v1/" in url]
+
+
+def give_file(visit: Visit, name: str, content: str | bytes) -> None:
+    visit.page.get_by_label("A file").check()
+    encoded = content.encode() if isinstance(content, str) else content
+    visit.page.get_by_label("File", exact=True).set_input_files(
+        {"name": name, "mimeType": "text/plain", "buffer": encoded}
+    )
+
+
+def drop_file(visit: Visit, name: str, content: str) -> None:
+    visit.page.evaluate(
+        """([name, content]) => {
+          const carried = new DataTransfer();
+          carried.items.add(new File([content], name));
+          const form = document.querySelector("form");
+          for (const kind of ["dragover", "drop"]) {
+            form.dispatchEvent(new DragEvent(kind, { bubbles: true, cancelable: true, dataTransfer: carried }));
+          }
+        }""",
+        [name, content],
+    )
+
+
+def jobs_of_shown_batch(visit: Visit, client: Client) -> list[tuple[str | None, str, str]]:
+    """Custom id, model and prompt of each job of the batch that the page went to, in input order."""
+    visit.page.wait_for_url("**/#/batches/*")
+    batch_id = visit.page.url.rpartition("/")[2]
+    jobs = [client.read(job["id"]) for job in client.jobs(batch_id=batch_id, limit=100)][::-1]
+    return [(job["custom_id"], job["model"], job["request"]["messages"][0]["content"]) for job in jobs]
+
+
+def test_a_prompt_becomes_a_job_that_is_shown_while_it_is_written(visit: Visit, client: Client) -> None:
+    visit.page.get_by_label("Prompt", exact=True).fill("Write a 60-word note about rain.")
+    visit.page.get_by_label("Model").fill(MODEL)
+    visit.page.get_by_role("button", name="Submit").click()
+    visit.page.wait_for_url("**/#/jobs/*")
+    expect(visit.page.locator(".state .mark")).to_have_text("= stored", timeout=PATIENCE_MS)
+    job = client.read(visit.page.url.rpartition("/")[2])
+    assert job["request"]["messages"] == [{"role": "user", "content": "Write a 60-word note about rain."}]
+
+
+def test_a_list_becomes_a_batch_of_its_lines(visit: Visit, client: Client) -> None:
+    visit.page.get_by_label("A list").check()
+    visit.page.get_by_label("Prompts").fill("Write 20 words about ink.\n\n  写二十个字。  \n")
+    visit.page.get_by_label("Model").fill(MODEL)
+    visit.page.get_by_label("Title").fill("Two lines")
+    visit.page.get_by_role("button", name="Submit 2 articles").click()
+    visit.heading("Two lines")
+    assert jobs_of_shown_batch(visit, client) == [
+        (None, MODEL, "Write 20 words about ink."),
+        (None, MODEL, "写二十个字。"),
+    ]
+
+
+def test_a_dropped_jsonl_file_becomes_a_batch(visit: Visit, client: Client) -> None:
+    lines = [
+        {"custom_id": "one", "prompt": "Write 20 words."},
+        {"custom_id": "two", "body": {"model": "other", "messages": [{"role": "user", "content": "Write 10 words."}]}},
+        {"messages": [{"role": "user", "content": "Write 15 words."}]},
+    ]
+    drop_file(visit, "works.jsonl", "\ufeff" + "\r\n".join(json.dumps(line) for line in lines) + "\n")
+    visit.page.get_by_label("Model").fill(MODEL)
+    visit.page.get_by_role("button", name="Submit 3 articles").click()
+    visit.heading("works")
+    assert jobs_of_shown_batch(visit, client) == [
+        ("one", MODEL, "Write 20 words."),
+        ("two", "other", "Write 10 words."),
+        (None, MODEL, "Write 15 words."),
+    ]
+
+
+def test_a_csv_file_is_put_into_a_template(visit: Visit, client: Client) -> None:
+    give_file(visit, "topics.csv", 'custom_id,topic,words\r\na,"ink, blue",20\r\nb,"a ""pen""\nof wood",30\r\n')
+    template = visit.page.get_by_label("Prompt for each row")
+    template.fill("Write {words} words about {topic}, {{really}}.")
+    expect(visit.page.locator(".example")).to_have_text("The first: Write 20 words about ink, blue, {really}.")
+    visit.page.get_by_label("Model").fill(MODEL)
+    visit.page.get_by_role("button", name="Submit 2 articles").click()
+    assert jobs_of_shown_batch(visit, client) == [
+        ("a", MODEL, "Write 20 words about ink, blue, {really}."),
+        ("b", MODEL, 'Write 30 words about a "pen"\nof wood, {really}.'),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "told"),
+    [
+        ("a.jsonl", '{"prompt": "x"}\n{"prompt": 3}\nno\n{"a": 1}', ["Line 2:", "Line 3: not JSON", "Line 4: a line"]),
+        ("a.jsonl", '{"custom_id": "x", "prompt": "y"}\n\n' * 2, ["Line 3:", "stands in line 1"]),
+        ("a.jsonl", '{"body": {"messages": []}}\n{"body": 3}', ["Line 1:", "must be a list", "Line 2:"]),
+        ("a.jsonl", '{"prompt": "x", "url": "/v1/embeddings"}', ["Line 1:", "/v1/chat/completions"]),
+        ("a.csv", "prompt,b\nx\ny,z,1\nw,v", ["Line 2: 1 cells, but 2 columns", "Line 3: 3 cells"]),
+        ("a.csv", 'prompt\n"never closed\n', ["Line 2: a quote is opened here"]),
+        ("a.csv", "prompt,prompt\nx,y", ["Line 1: two columns"]),
+        ("a.jsonl", b"\xff\xfe", ["not a text in UTF-8"]),
+        ("a.txt", "x", ["must end in .jsonl or .csv"]),
+    ],
+)  # fmt: skip
+def test_wrong_input_is_told_line_by_line_and_nothing_is_sent(
+    visit: Visit, name: str, content: str | bytes, told: list[str]
+) -> None:
+    give_file(visit, name, content)
+    visit.page.get_by_label("Model").fill(MODEL)
+    visit.page.get_by_role("button", name="Submit").click()
+    for words in told:
+        expect(visit.page.locator("#faults")).to_contain_text(words)
+    expect(visit.page.locator("#faults")).to_contain_text("Nothing was sent")
+    assert posts(visit) == []
+
+
+def test_without_a_model_the_field_is_pointed_at(visit: Visit) -> None:
+    visit.page.get_by_label("Prompt", exact=True).fill("Write.")
+    visit.page.get_by_role("button", name="Submit").click()
+    expect(visit.page.locator("#faults")).to_contain_text("Name the model")
+    expect(visit.page.get_by_label("Model")).to_be_focused()
+    assert posts(visit) == []
+
+
+def test_what_the_api_refuses_is_told_with_the_line(visit: Visit) -> None:
+    visit.refused = {400}
+    give_file(visit, "a.jsonl", '{"prompt": "x"}\n\n{"prompt": "y", "n": 3}')
+    visit.page.get_by_label("Model").fill(MODEL)
+    visit.page.get_by_role("button", name="Submit 2 articles").click()
+    expect(visit.page.locator("#faults")).to_contain_text("Line 3: body.n: must be 1")
+
+
+def test_sending_again_after_a_lost_answer_submits_once(visit: Visit, client: Client) -> None:
+    visit.network_lost = True
+    before = len(client_batches(client))
+    visit.page.route("**/v1/batches", lambda route: (route.fetch(), route.abort("connectionreset")))
+    visit.page.get_by_label("A list").check()
+    visit.page.get_by_label("Prompts").fill("Write 10 words.\nWrite 11 words.")
+    visit.page.get_by_label("Model").fill(MODEL)
+    visit.page.get_by_role("button", name="Submit 2 articles").click()
+    expect(visit.page.locator("#faults")).to_contain_text("cannot be reached")
+    visit.page.unroute("**/v1/batches")
+    visit.page.get_by_role("button", name="Submit 2 articles").click()
+    visit.heading("Batch of 2 articles")
+    assert len(client_batches(client)) == before + 1
+
+
+def client_batches(client: Client) -> list[str]:
+    """The batches of all jobs there are."""
+    return sorted({job["batch_id"] for job in client.jobs(limit=10_000) if job["batch_id"]})
+
+
+def test_everything_can_be_submitted_by_keyboard_alone(visit: Visit) -> None:
+    keys = visit.page.keyboard
+    seen: list[str] = []
+
+    def tab_to(element_id: str) -> None:
+        for _ in range(25):
+            keys.press("Tab")
+            seen.append(visit.page.evaluate("document.activeElement.id"))
+            if seen[-1] == element_id:
+                return
+        raise AssertionError(f"{element_id} is not reached: {seen}")
+
+    visit.page.evaluate("document.activeElement.blur()")
+    tab_to("prompt")  # the radio buttons are one stop on the way, `One prompt` being chosen
+    keys.press("Shift+Tab")
+    keys.press("ArrowRight")
+    expect(visit.page.get_by_label("Prompts")).to_be_visible()
+    tab_to("list")
+    keys.type("Write 12 words.")
+    keys.press("Enter")
+    keys.type("Write 13 words.")
+    tab_to("model")
+    keys.type(MODEL)
+    keys.press("Control+Enter")
+    visit.heading("Batch of 2 articles")
+    expect(visit.page.locator("h1")).to_be_focused()
+    visit.page.locator(".card h3 a").first.wait_for()
+    for _ in range(25):
+        keys.press("Tab")
+        if visit.page.evaluate("document.activeElement.closest('.card') !== null"):
+            break
+    keys.press("ArrowRight")
+    assert visit.page.evaluate("document.activeElement.closest('.card').getAttribute('aria-posinset')") == "2"
+    keys.press("Enter")
+    visit.heading("Article")

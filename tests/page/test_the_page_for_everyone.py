@@ -1,0 +1,181 @@
+"""The page by keyboard, by screen reader, on a phone, in the dark."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from longhand.client import Client
+from tests.page.visit import PATIENCE_MS, Visit
+from tests.stack.running_up import Up
+
+# What assistive technology must find: a name for everything one can use, headings in order, landmarks, one h1.
+FAULTS = """() => {
+  const faults = [];
+  const visible = (e) => e.checkVisibility();
+  const named = (e) => (e.getAttribute("aria-label") || e.textContent || "").trim() || e.labels?.length || e.title;
+  for (const e of document.querySelectorAll("a, button, input, select, textarea, [role=progressbar], [role=region]")) {
+    if (visible(e) && !named(e)) faults.push(`no name: ${e.outerHTML.slice(0, 100)}`);
+  }
+  for (const e of document.querySelectorAll("input, select, textarea")) {
+    if (visible(e) && !e.labels.length && !e.getAttribute("aria-label")) faults.push(`no label: ${e.outerHTML}`);
+  }
+  let level = 0;
+  for (const e of document.querySelectorAll("h1, h2, h3, h4, h5, h6")) {
+    if (!visible(e) && !e.classList.contains("unseen")) continue;
+    const next = Number(e.tagName[1]);
+    if (next > level + 1) faults.push(`heading ${e.tagName} "${e.textContent}" after level ${level}`);
+    level = next;
+  }
+  if (document.querySelectorAll("h1").length !== 1) faults.push("not one h1");
+  for (const tag of ["main", "nav", "header", "footer"]) if (!document.querySelector(tag)) faults.push(`no ${tag}`);
+  const ids = [...document.querySelectorAll("[id]")].map((e) => e.id);
+  if (new Set(ids).size !== ids.length) faults.push(`an id twice: ${ids}`);
+  if (document.querySelector(".card-text[aria-live], .article[aria-live]")) faults.push("streaming text is announced");
+  if (!document.documentElement.lang) faults.push("no language");
+  return faults;
+}"""
+
+# The contrast of every visible text with the ground that it stands on.
+FAINT = """() => {
+  const canvas = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
+  const rgb = (color) => {
+    canvas.clearRect(0, 0, 1, 1);
+    canvas.fillStyle = color;
+    canvas.fillRect(0, 0, 1, 1);
+    return [...canvas.getImageData(0, 0, 1, 1).data];
+  };
+  const light = ([r, g, b]) => {
+    const [R, G, B] = [r, g, b].map((v) => (v / 255 <= 0.03928 ? v / 255 / 12.92 : ((v / 255 + 0.055) / 1.055) ** 2.4));
+    return 0.2126 * R + 0.7152 * G + 0.0722 * B;
+  };
+  const ground = (e) => {
+    for (let at = e; at; at = at.parentElement) {
+      const color = rgb(getComputedStyle(at).backgroundColor);
+      if (color[3] === 255) return color;
+    }
+    return [255, 255, 255];
+  };
+  const faint = [];
+  for (const e of document.querySelectorAll("body *")) {
+    const own = [...e.childNodes].some((n) => n.nodeType === 3 && n.textContent.trim());
+    if (!own || !e.checkVisibility() || e.closest(".unseen, .skip, [disabled]")) continue;
+    const [one, two] = [light(rgb(getComputedStyle(e).color)), light(ground(e))].sort((a, b) => b - a);
+    const ratio = (one + 0.05) / (two + 0.05);
+    if (ratio < 4.5) faint.push(`${ratio.toFixed(2)} ${e.tagName}.${e.className} "${e.textContent.slice(0, 30)}"`);
+  }
+  return faint;
+}"""
+
+
+@pytest.fixture(scope="package")
+def routes(up: Up) -> Iterator[dict[str, str]]:
+    """Every view, with something in each state to show. The long one goes on being written."""
+    with Client(up.url) as client:
+        ask = [{"role": "user", "content": "Write a 40-word note."}]
+        states: list[dict[str, Any]] = [
+            {},
+            {"status": 400},
+            {"text": "wort " * 2000, "deltas_per_second": 4},
+            {"cut_after": 3},
+        ]
+        batch = client.submit_batch(
+            {
+                "requests": [
+                    {"custom_id": f"state-{i}", "body": {"model": "m", "messages": ask, "simulate": orders}}
+                    for i, orders in enumerate(states)
+                ],
+                "max_attempts": 1,
+            }
+        )
+        jobs = [job["id"] for job in client.jobs(batch_id=batch["id"], limit=10)][::-1]
+        yield {
+            "batches": "#/",
+            "new": "#/new",
+            "search": "#/search",
+            "nothing": "#/search?q=nowhere-to-be-found",
+            "batch": f"#/batches/{batch['id']}",
+            "completed": f"#/jobs/{jobs[0]}",
+            "failed": f"#/jobs/{jobs[1]}",
+            "writing": f"#/jobs/{jobs[2]}",
+            "lost": "#/no/such/view",
+        }
+        client.cancel(batch["id"])
+
+
+def settle(visit: Visit) -> None:
+    expect(visit.page.locator("h1")).not_to_be_empty(timeout=PATIENCE_MS)
+    expect(visit.page.locator(".loading:visible")).to_have_count(0, timeout=PATIENCE_MS)
+
+
+VIEWS = ["batches", "new", "search", "nothing", "batch", "completed", "failed", "writing", "lost"]
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_everything_has_a_name_and_headings_are_in_order(visit: Visit, routes: dict[str, str], view: str) -> None:
+    visit.go(routes[view])
+    settle(visit)
+    assert visit.page.evaluate(FAULTS) == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_text_stands_out_from_its_ground(browser: Browser, up: Up, routes: dict[str, str], scheme: Any) -> None:
+    with Visit.open(browser, up.url, scheme=scheme) as visit:
+        for view in VIEWS:
+            visit.go(routes[view])
+            settle(visit)
+            assert visit.page.evaluate(FAINT) == [], view
+
+
+def test_nothing_is_wider_than_a_phone(browser: Browser, up: Up, routes: dict[str, str]) -> None:
+    with Visit.open(browser, up.url, width=360) as visit:
+        for view in VIEWS:
+            visit.go(routes[view])
+            settle(visit)
+            assert visit.page.evaluate("document.documentElement.scrollWidth") <= 360, view
+
+
+def test_the_focus_goes_along_with_the_view(visit: Visit, routes: dict[str, str]) -> None:
+    visit.go("#/new")
+    visit.heading("Have something written")
+    visit.page.get_by_role("link", name="Search").click()
+    expect(visit.page.locator("h1")).to_be_focused()
+    assert visit.page.title() == "Search · Longhand"
+    expect(visit.page.get_by_role("link", name="Search")).to_have_attribute("aria-current", "page")
+
+
+def test_a_chosen_theme_is_kept(visit: Visit) -> None:
+    visit.go("")
+    visit.heading("Batches")
+    paper = "getComputedStyle(document.documentElement).backgroundColor"
+    light = visit.page.evaluate(paper)
+    button = visit.page.locator("#theme")
+    button.click()
+    expect(button).to_have_attribute("title", "Theme: light")
+    button.click()
+    expect(button).to_have_attribute("title", "Theme: dark")
+    dark = visit.page.evaluate(paper)
+    assert dark != light
+    visit.page.reload()
+    visit.heading("Batches")
+    assert visit.page.evaluate(paper) == dark
+    button.click()
+    assert visit.page.evaluate(paper) == light
+
+
+def test_an_unknown_batch_is_told_in_words(visit: Visit) -> None:
+    visit.refused = {404}
+    visit.go("#/batches/batch_0")
+    expect(visit.page.get_by_role("alert")).to_contain_text("no batch has the id")
+    visit.go("#/jobs/job_0")
+    expect(visit.page.get_by_role("alert")).to_contain_text("no job has the id")
+
+
+def test_what_is_stored_can_be_downloaded_in_three_forms(visit: Visit, client: Client, routes: dict[str, str]) -> None:
+    visit.go(routes["batch"])
+    for word, ending in (("Markdown", "md"), ("JSONL", "jsonl"), ("CSV", "csv")):
+        with visit.page.expect_download() as waiting:
+            visit.page.get_by_role("link", name=f"Download as {word}").click()
+        assert waiting.value.suggested_filename.endswith(f".{ending}")
+        assert "state-0" in waiting.value.path().read_text()

@@ -1,0 +1,209 @@
+"""What the page shows of jobs while they are written is, at the end, exactly what is stored."""
+
+import os
+import random
+import signal
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from longhand.client import Client
+from tests.page.line import Line
+from tests.page.visit import PATIENCE_MS, Visit
+from tests.stack.running_up import Up
+
+SHOWN = (
+    """() => [...document.querySelectorAll(".card .mark")].filter((mark) => mark.textContent === "= stored").length"""
+)
+LENGTHS = """async () => {
+  const { shownView } = await import("/page/main.js");
+  return [...shownView().state.texts.values()].map((text) => text.bytes);
+}"""
+
+
+def request(name: str, prompt: str, **simulate: Any) -> dict[str, Any]:
+    body: dict[str, Any] = {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": prompt}]}
+    return {"custom_id": name, "body": {**body, **({"simulate": simulate} if simulate else {})}}
+
+
+def submit(client: Client, requests: list[dict[str, Any]], **fields: Any) -> str:
+    batch = client.submit_batch({"requests": requests, "metadata": {"title": "On the page"}, **fields})
+    return str(batch["id"])
+
+
+def twenty(client: Client, words: int) -> str:
+    prompts = [f"Write a {words}-word article about tea number {i}." for i in range(10)]
+    prompts += [f"写一篇约{words}字的文章，介绍第{i}种茶。" for i in range(10)]
+    return submit(client, [request(f"tea-{i}", prompt, deltas_per_second=30) for i, prompt in enumerate(prompts)])
+
+
+def wait_until_all_are_under_way(visit: Visit) -> None:
+    visit.wait_for(f"() => ({LENGTHS})().then((all) => all.length === 20 && all.every((n) => n > 40))")
+
+
+def assert_every_card_is_as_stored(visit: Visit, client: Client, batch_id: str, count: int) -> None:
+    expect(visit.page.locator(".head .badge")).to_have_text("Completed", timeout=PATIENCE_MS)
+    visit.page.set_viewport_size({"width": 1280, "height": 2400})  # room for all cards at once
+    visit.wait_for(f"() => ({SHOWN})() === {count}")
+    stored = {job["id"]: client.text(job["id"]) for job in client.jobs(batch_id=batch_id, limit=100)}
+    assert len(stored) == count
+    assert visit.texts() == stored
+
+
+NOTE_WHAT_IS_SAID = """() => {
+  window.said = [];
+  const lost = document.getElementById("lost");
+  new MutationObserver(() => window.said.push(lost.textContent)).observe(lost, { childList: true, subtree: true });
+}"""
+
+
+def test_twenty_cards_grow_and_each_ends_with_exactly_the_stored_text(visit: Visit, client: Client) -> None:
+    batch_id = twenty(client, 150)
+    visit.go(f"#/batches/{batch_id}")
+    wait_until_all_are_under_way(visit)
+    before = visit.page.evaluate(LENGTHS)
+    card = visit.page.locator(".card-text").first
+    shown = card.text_content()
+    visit.wait_for("(was) => document.querySelector('.card-text').textContent !== was", shown)
+    visit.wait_for(f"(sum) => ({LENGTHS})().then((all) => all.reduce((a, b) => a + b) > sum)", sum(before))
+    assert_every_card_is_as_stored(visit, client, batch_id, 20)
+
+
+def test_the_api_dies_midway_and_every_character_is_shown_once(visit: Visit, client: Client, up: Up) -> None:
+    visit.network_lost = True
+    batch_id = twenty(client, 300)
+    visit.go(f"#/batches/{batch_id}")
+    wait_until_all_are_under_way(visit)
+    visit.page.evaluate(NOTE_WHAT_IS_SAID)  # it may pass in a moment, so fast is the API back
+    killed = up.children()["api"]
+    os.kill(killed, signal.SIGKILL)
+    visit.wait_for("() => window.said.some((words) => words.includes('No connection'))")
+    assert_every_card_is_as_stored(visit, client, batch_id, 20)
+    assert up.children()["api"] != killed
+    expect(visit.page.locator("#lost")).to_have_text("", timeout=PATIENCE_MS)
+
+
+def test_a_reload_midway_shows_every_character_once(visit: Visit, client: Client) -> None:
+    visit.network_lost = True  # a reload cuts the stream
+    batch_id = twenty(client, 250)
+    visit.go(f"#/batches/{batch_id}")
+    wait_until_all_are_under_way(visit)
+    visit.page.reload()
+    visit.heading("On the page")
+    assert_every_card_is_as_stored(visit, client, batch_id, 20)
+
+
+def test_leaving_midway_and_coming_back_shows_every_character_once(visit: Visit, client: Client) -> None:
+    visit.network_lost = True
+    batch_id = twenty(client, 250)
+    visit.go(f"#/batches/{batch_id}")
+    wait_until_all_are_under_way(visit)
+    visit.page.goto(f"{visit.url}/#/new")
+    visit.heading("Have something written")
+    visit.page.go_back()
+    visit.heading("On the page")
+    assert_every_card_is_as_stored(visit, client, batch_id, 20)
+
+
+def test_a_network_lost_again_and_again_shows_every_character_once(browser: Browser, up: Up, client: Client) -> None:
+    chance = random.Random(7)
+    with Line.to(urlsplit(up.url).port or 0) as line, Visit.open(browser, f"http://127.0.0.1:{line.port}") as visit:
+        visit.network_lost = True
+        batch_id = twenty(client, 250)
+        visit.go(f"#/batches/{batch_id}")
+        wait_until_all_are_under_way(visit)
+        for _ in range(5):
+            before = sum(visit.page.evaluate(LENGTHS))
+            line.cut()
+            visit.page.wait_for_timeout(chance.uniform(0, 300))  # so long it is in the tunnel
+            line.mend()
+            visit.wait_for(f"(sum) => ({LENGTHS})().then((all) => all.reduce((a, b) => a + b) > sum)", before)
+        assert line.cut_connections >= 5
+        line.cut()
+        expect(visit.page.locator("#lost")).to_contain_text("No connection", timeout=PATIENCE_MS)
+        line.mend()
+        expect(visit.page.locator("#lost")).to_have_text("", timeout=PATIENCE_MS)
+        assert_every_card_is_as_stored(visit, client, batch_id, 20)
+        visit.assert_clean()
+
+
+def test_of_five_hundred_cards_only_those_in_sight_are_drawn(visit: Visit, client: Client) -> None:
+    batch_id = submit(client, [request(f"note-{i:03}", f"Write a 20-word note about {i}.") for i in range(500)])
+    visit.go(f"#/batches/{batch_id}")
+    expect(visit.page.locator(".filters button").first).to_have_text("All 500")
+    drawn = visit.page.locator(".card")
+    assert 0 < drawn.count() < 60
+    expect(drawn.first).to_contain_text("note-000")
+    most = drawn.count()
+    for _ in range(12):
+        visit.page.mouse.wheel(0, 2500)
+        visit.page.wait_for_timeout(50)
+        most = max(most, drawn.count())
+    visit.page.evaluate("scrollTo(0, document.body.scrollHeight)")
+    expect(drawn.last).to_contain_text("note-499")
+    assert most < 60
+    assert drawn.last.get_attribute("aria-posinset") == drawn.last.get_attribute("aria-setsize") == "500"
+    expect(visit.page.locator(".head .badge")).to_have_text("Completed", timeout=PATIENCE_MS)
+    # What is looked at is read and compared, and no more than that.
+    expect(drawn.last.locator(".mark")).to_have_text("= stored")
+    assert len(visit.texts()) <= 500
+
+
+def test_a_job_grows_on_its_own_page_to_exactly_its_stored_text(visit: Visit, client: Client) -> None:
+    job = client.submit_job({**request("", "Write a 250-word article about ink.")["body"], "custom_id": "ink"})
+    visit.go(f"#/jobs/{job['id']}")
+    visit.heading("ink")
+    expect(visit.page.locator(".state .badge")).to_have_text("Writing")
+    expect(visit.page.locator(".state .mark")).to_have_text("= stored", timeout=PATIENCE_MS)
+    visit.page.get_by_role("button", name="Plain text").click()
+    assert visit.page.locator(".raw").text_content() == client.text(job["id"])
+    expect(visit.page.locator(".details")).to_contain_text("Attempts")
+    expect(visit.page.locator(".attempts li")).to_have_count(1)
+
+
+def test_the_failures_of_a_batch_run_again_at_a_click(visit: Visit, client: Client) -> None:
+    requests = [request("well", "Write a 20-word note."), request("ill", "Write a 30-word note.", times=1, cut_after=5)]
+    batch_id = submit(client, requests, max_attempts=1)
+    visit.go(f"#/batches/{batch_id}")
+    visit.page.get_by_role("button", name="Retry 1 failure").click(timeout=PATIENCE_MS)
+    expect(visit.page.get_by_role("button", name="All 2")).to_be_visible()
+    expect(visit.page.get_by_role("button", name="Completed 2")).to_be_visible(timeout=PATIENCE_MS)
+    assert_every_card_is_as_stored(visit, client, batch_id, 2)
+
+
+def test_a_failed_job_runs_again_at_a_click(visit: Visit, client: Client) -> None:
+    ill = request("again", "Write a 40-word note about again.", times=1, cut_after=5)
+    job = client.submit_job({**ill["body"], "max_attempts": 1})
+    visit.go(f"#/jobs/{job['id']}")
+    visit.page.get_by_role("button", name="Retry").click(timeout=PATIENCE_MS)
+    expect(visit.page.locator(".state .badge")).to_have_text("Completed", timeout=PATIENCE_MS)
+    expect(visit.page.locator(".state .mark")).to_have_text("= stored")
+    expect(visit.page.locator(".attempts li")).to_have_count(2)
+    visit.page.get_by_role("button", name="Plain text").click()
+    assert visit.page.locator(".raw").text_content() == client.text(job["id"])
+
+
+def test_a_batch_is_cancelled_only_after_a_question(visit: Visit, client: Client) -> None:
+    batch_id = submit(
+        client, [request(f"slow-{i}", "Write.", deltas_per_second=2, text="word " * 200) for i in range(3)]
+    )
+    visit.go(f"#/batches/{batch_id}")
+    visit.page.get_by_role("button", name="Cancel", exact=True).click()
+    visit.page.get_by_role("button", name="Let them be written").click()
+    assert client.read(batch_id)["status"] == "in_progress"
+    visit.page.get_by_role("button", name="Cancel", exact=True).click()
+    visit.page.get_by_role("button", name="Cancel them").click()
+    expect(visit.page.locator(".head .badge")).to_have_text("Cancelled", timeout=PATIENCE_MS)
+    assert client.read(batch_id)["status"] == "cancelled"
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_batch_fits_on_a_phone(browser: Browser, up: Up, client: Client, scheme: Any) -> None:
+    batch_id = submit(client, [request("a-name-that-is-rather-too-long-for-a-phone" * 3, "Write a 20-word note.")])
+    with Visit.open(browser, up.url, width=360, scheme=scheme) as visit:
+        visit.go(f"#/batches/{batch_id}")
+        expect(visit.page.locator(".card")).to_be_visible()
+        assert visit.page.evaluate("document.documentElement.scrollWidth") <= 360
+        visit.assert_clean()

@@ -1,0 +1,100 @@
+"""Someone in front of the page, who notes everything that a good page does not do."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Literal, Self
+from urllib.parse import urlsplit
+
+from playwright.sync_api import Browser, BrowserContext, Dialog, Page, expect
+
+PATIENCE_MS = 45_000
+"""How long tests wait for what must happen; nothing is measured with it."""
+
+_LOOK_MS = 50
+
+_TEXTS = """async () => {
+  const { shownView } = await import("/page/main.js");
+  return Object.fromEntries([...shownView().state.texts].map(([id, text]) => [id, text.text]));
+}"""
+
+# What Chromium says by itself when a server is away; it is the fault that a test makes, not the page's.
+_NETWORK = re.compile(r"net::ERR_(CONNECTION|EMPTY_RESPONSE|INCOMPLETE_CHUNKED|SOCKET|NETWORK)")
+
+
+class Visit:
+    """One browser window with an empty profile."""
+
+    def __init__(self, context: BrowserContext, url: str) -> None:
+        self.context = context
+        self.url = url
+        self.page: Page = context.new_page()
+        self.page.set_default_timeout(PATIENCE_MS)
+        self.complaints: list[str] = []
+        self.requested: list[str] = []
+        self.network_lost = False
+        """Set by a test that takes the server away."""
+        self.refused: set[int] = set()
+        """HTTP statuses that a test provokes."""
+        self.page.on("console", lambda said: self._hear(said.type, said.text))
+        self.page.on("pageerror", lambda error: self.complaints.append(f"error: {error}"))
+        self.page.on("dialog", self._dismiss)
+        self.page.on("popup", lambda popup: self.complaints.append(f"popup: {popup.url}"))
+        context.on("request", lambda request: self.requested.append(request.url))
+
+    @classmethod
+    @contextmanager
+    def open(
+        cls, browser: Browser, url: str, *, width: int = 1280, scheme: Literal["light", "dark"] = "light"
+    ) -> Iterator[Self]:
+        """A window of this width, with an empty profile."""
+        size: Any = {"width": width, "height": 800}
+        context = browser.new_context(
+            viewport=size, color_scheme=scheme, reduced_motion="reduce", accept_downloads=True
+        )
+        try:
+            yield cls(context, url)
+        finally:
+            context.close()
+
+    def go(self, route: str) -> None:
+        """Open the page at a route such as `#/new`."""
+        self.page.goto(f"{self.url}/{route}")
+
+    def heading(self, name: str) -> None:
+        """Wait for the view with this heading."""
+        expect(self.page.locator("h1")).to_have_text(name, timeout=PATIENCE_MS)
+
+    def wait_for(self, script: str, argument: Any = None) -> Any:
+        """Wait until a function of the page gives something true; that. (Playwright's own way needs `eval`, which the
+        page's policy forbids.)
+        """
+        for _ in range(PATIENCE_MS // _LOOK_MS):
+            if found := self.page.evaluate(script, argument):
+                return found
+            self.page.wait_for_timeout(_LOOK_MS)
+        raise AssertionError(f"not so after {PATIENCE_MS} ms: {script} {argument}")
+
+    def texts(self) -> dict[str, str]:
+        """The text of each job of the batch that is shown, as the page has it."""
+        texts: dict[str, str] = self.page.evaluate(_TEXTS)
+        return texts
+
+    def assert_clean(self) -> None:
+        """Nothing was complained of, and nobody else was asked for anything."""
+        assert self.complaints == []
+        own = urlsplit(self.url).netloc
+        assert {url for url in self.requested if urlsplit(url).netloc != own and not url.startswith("blob:")} == set()
+
+    def _dismiss(self, dialog: Dialog) -> None:
+        self.complaints.append(f"dialog: {dialog.message}")
+        dialog.dismiss()
+
+    def _hear(self, kind: str, text: str) -> None:
+        if kind not in ("error", "warning"):
+            return
+        if self.network_lost and _NETWORK.search(text):
+            return
+        if any(f"status of {status} " in text for status in self.refused):
+            return
+        self.complaints.append(f"{kind}: {text}")

@@ -1,0 +1,175 @@
+"""`longhand up` as a process of its own, read line by line, and gone at the end whatever happens."""
+
+import contextlib
+import os
+import re
+import select
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from longhand.client import Client
+from longhand.events import Delta, Done, Reset
+
+PATIENCE_SECONDS = 60.0
+ROOT = Path(__file__).parents[2]
+
+
+def environ_of(home: Path, changes: Mapping[str, str]) -> dict[str, str]:
+    """This environment without what the user has set for Longhand."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("LONGHAND_", "OPENAI_"))}
+    return {**kept, "PYTHONPATH": str(ROOT), "LONGHAND_HOME": str(home), **changes}
+
+
+def longhand(*arguments: str, environ: Mapping[str, str], stdin: str = "") -> subprocess.CompletedProcess[str]:
+    """Run one command to its end."""
+    return subprocess.run(
+        [sys.executable, "-P", "-m", "longhand", *arguments],
+        env=dict(environ),
+        input=stdin,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_SECONDS,
+        check=False,
+    )
+
+
+class Up:
+    """A running `longhand up`."""
+
+    def __init__(self, environ: Mapping[str, str], *arguments: str) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "longhand", "up", *arguments],
+            env={**environ, "COLUMNS": "200"},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        self.output = ""
+        self._grown = threading.Condition()
+        self._reader = threading.Thread(target=self._read)
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            with self._grown:
+                self.output += line
+                self._grown.notify_all()
+        with self._grown:
+            self._grown.notify_all()
+
+    def wait_for(self, pattern: str) -> re.Match[str]:
+        """Wait until the output has `pattern`."""
+
+        def found() -> re.Match[str] | bool | None:
+            return re.search(pattern, self.output) or not self._reader.is_alive()
+
+        with self._grown:
+            self._grown.wait_for(found, PATIENCE_SECONDS)
+        match = re.search(pattern, self.output)
+        assert match, f"no {pattern!r} in: {self.output}"
+        return match
+
+    @property
+    def url(self) -> str:
+        """Where the API answers; waits until it is ready."""
+        return self.wait_for(r"API +(http://\S+)")[1]
+
+    def children(self) -> dict[str, int]:
+        """The pids of its processes: `worker`, `api`, `valkey`."""
+        pids = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+        named = {}
+        for pid in pids:
+            line = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+            name = next((name for name in ("worker", "valkey", "api") if name in line), None)
+            assert name, f"process {pid} is none of ours: {line!r}; {self.output}"
+            named[name] = int(pid)
+        return named
+
+    def end(self, number: signal.Signals = signal.SIGINT) -> int:
+        """Send a signal and wait for the end."""
+        self.process.send_signal(number)
+        return self.process.wait(PATIENCE_SECONDS)
+
+
+@contextmanager
+def running_up(environ: Mapping[str, str], *arguments: str) -> Iterator[Up]:
+    """`longhand up`, killed at the end if it is still there; its leash takes the children along."""
+    up = Up(environ, *arguments)
+    try:
+        yield up
+    finally:
+        if up.process.poll() is None:
+            up.process.kill()
+        up.process.wait(PATIENCE_SECONDS)
+        up._reader.join(PATIENCE_SECONDS)
+        assert up.process.stdout is not None
+        up.process.stdout.close()
+
+
+@contextmanager
+def watched_pids(pids: Mapping[str, int]) -> Iterator[dict[str, int]]:
+    """File descriptors that tell when processes that are not our children have ended."""
+    descriptors = {name: os.pidfd_open(pid) for name, pid in pids.items()}
+    try:
+        yield descriptors
+    finally:
+        for descriptor in descriptors.values():
+            os.close(descriptor)
+
+
+def has_ended(descriptor: int, within_seconds: float = PATIENCE_SECONDS) -> bool:
+    """Whether the process of a descriptor has ended, or does so in time."""
+    return bool(select.select([descriptor], [], [], within_seconds)[0])
+
+
+def processes_in(folder: Path) -> list[str]:
+    """The processes whose working directory is in a folder, as a Valkey's is in its home."""
+    found = []
+    for place in Path("/proc").glob("[0-9]*/cwd"):
+        with contextlib.suppress(OSError):  # it has ended meanwhile
+            if place.readlink().is_relative_to(folder):
+                found.append(place.parent.name)
+    return found
+
+
+class Watch:
+    """Someone who watches a job from a thread."""
+
+    def __init__(self, url: str, job_id: str) -> None:
+        self.text = ""
+        self.resets = 0
+        self.lost_connections = 0
+        self.done: Done | None = None
+        self.has_begun = threading.Event()
+        self._client = Client(url, on_retry=self._note)
+        self._thread = threading.Thread(target=self._follow, args=(job_id,), daemon=True)
+        self._thread.start()
+
+    def _note(self, _line: str) -> None:
+        self.lost_connections += 1
+
+    def _follow(self, job_id: str) -> None:
+        with self._client:
+            for event in self._client.watch(job_id):
+                match event:
+                    case Delta(text=text):
+                        self.text += text
+                        self.has_begun.set()
+                    case Reset():
+                        self.text = ""
+                        self.resets += 1
+                    case Done():
+                        self.done = event
+
+    def end(self) -> Done:
+        self._thread.join(PATIENCE_SECONDS)
+        assert self.done is not None
+        return self.done

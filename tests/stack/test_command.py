@@ -1,0 +1,122 @@
+"""The command itself: a mistake is one clear line on stderr, with the right exit code and no traceback."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from longhand import command
+from tests.conftest import free_port
+from tests.stack.running_up import environ_of, longhand
+
+COMMANDS = (
+    "up",
+    "demo",
+    "submit",
+    "watch",
+    "jobs",
+    "show",
+    "results",
+    "cancel",
+    "retry",
+    "simulate",
+    "migrate",
+    "api",
+    "worker",
+)
+
+
+def test_every_command_has_its_own_help(tmp_path: Path) -> None:
+    listed = longhand("--help", environ=environ_of(tmp_path, {})).stdout
+    for name in COMMANDS:
+        assert f" {name} " in listed
+        assert command.run([name, "--help"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["submti"], "No such command 'submti'. Did you mean 'submit'? (see longhand --help)"),
+        (["submit"], "Missing argument 'FILE|PROMPT'. (see longhand submit --help)"),
+        (["up", "--port", "70000"], "Invalid value for '--port': "),
+        (["submit", "Write about bees."], "a prompt needs a model: give it with --model"),
+        (["submit", "there-is-none.jsonl"], "there-is-none.jsonl: No such file or directory"),
+        (["watch", "42"], "'42' is not an id: ids begin with job_ or batch_"),
+        (["results", "job_1", "-o", "x"], "'job_1' is not the id of a batch: it begins with batch_"),
+        (["results", "batch_1", "-o", "x", "--format", "pdf"], "--format is one of md, jsonl, csv, not 'pdf'"),
+        (["jobs", "--status", "done"], "Invalid value for '--status': 'done' is not one of"),
+        (["worker"], "LONGHAND_REDIS_URL is not set: give the URL of a Redis or Valkey server"),
+        (["api"], "LONGHAND_REDIS_URL is not set: give the URL of a Redis or Valkey server"),
+    ],
+)
+def test_what_cannot_be_used_is_one_line_and_exit_code_2(arguments: list[str], line: str, tmp_path: Path) -> None:
+    ran = longhand(*arguments, environ=environ_of(tmp_path, {}))
+    assert (ran.returncode, ran.stdout) == (2, "")
+    assert ran.stderr.startswith(f"longhand: {line}")
+    assert len(ran.stderr.splitlines()) == 1
+
+
+def test_a_misspelt_setting_is_named(tmp_path: Path) -> None:
+    ran = longhand("jobs", environ=environ_of(tmp_path, {"LONGHAND_STREAM": "3"}))
+    assert ran.returncode == 2
+    assert ran.stderr == "longhand: LONGHAND_STREAM is not a setting; did you mean LONGHAND_STREAMS?\n"
+
+
+def test_nothing_that_answers_is_one_line_and_exit_code_1(tmp_path: Path) -> None:
+    url = f"http://127.0.0.1:{free_port()}"
+    ran = longhand("jobs", environ=environ_of(tmp_path, {"LONGHAND_URL": url}))
+    assert ran.returncode == 1
+    assert ran.stderr == (
+        f"longhand: nothing answers at {url}: start it with `longhand up`, or set LONGHAND_URL to where it runs\n"
+    )
+
+
+def test_migrate_makes_the_database_and_may_be_repeated(tmp_path: Path) -> None:
+    environ = environ_of(tmp_path / "home", {})
+    for _ in range(2):
+        ran = longhand("migrate", environ=environ)
+        assert (ran.returncode, ran.stdout) == (0, "the database is at the newest revision\n")
+    assert (tmp_path / "home" / "longhand.db").exists()
+
+
+def test_a_database_that_cannot_be_migrated_is_one_line(tmp_path: Path) -> None:
+    environ = environ_of(tmp_path, {"LONGHAND_DATABASE_URL": f"postgresql://127.0.0.1:{free_port()}/none"})
+    ran = longhand("migrate", environ=environ)
+    assert ran.returncode == 1
+    assert ran.stderr.startswith("longhand: the database could not be migrated: ")
+    assert len(ran.stderr.splitlines()) == 1
+
+
+def test_the_simulator_says_where_it_is_and_ends_on_ctrl_c(tmp_path: Path) -> None:
+    command_line = [sys.executable, "-P", "-m", "longhand", "simulate", "--port", "0"]
+    process = subprocess.Popen(command_line, env=environ_of(tmp_path, {}), stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout is not None
+        url = process.stdout.readline().strip().removeprefix("simulator ready: LONGHAND_UPSTREAM_URL=")
+        port = url.removeprefix("http://127.0.0.1:").removesuffix("/v1")
+        taken = longhand("simulate", "--port", port, environ=environ_of(tmp_path, {}))
+        assert taken.returncode == 1
+        assert taken.stderr == f"longhand: cannot listen on 127.0.0.1 port {port}: Address already in use\n"
+        process.send_signal(signal.SIGINT)
+        rest, _ = process.communicate(timeout=30)
+        assert (process.returncode, rest) == (0, "")
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def test_output_that_nobody_reads_is_no_traceback(tmp_path: Path) -> None:
+    read, write = os.pipe()
+    os.close(read)
+    with os.fdopen(write, "wb") as closed:
+        ran = subprocess.run(
+            [sys.executable, "-P", "-m", "longhand", "migrate"],
+            env=environ_of(tmp_path / "home", {}),
+            stdout=closed,
+            stderr=subprocess.PIPE,
+            check=False,
+        )
+    assert (ran.returncode, ran.stderr) == (1, b"")

@@ -1,0 +1,100 @@
+"""`longhand results`: which files it writes, in which order, and that no half file passes for a whole one."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from longhand.client import Client
+from longhand.errors import InputError, LonghandError, NoAnswerError
+from longhand.results import safe_name, write_results
+from tests.upstream.scripted_upstream import Cut, Script, ScriptedUpstream, head, http_chunk
+
+ITEMS: list[dict[str, object]] = [
+    {"id": "job_1", "custom_id": "bees", "status": "completed", "finish_reason": "stop", "text": "Bees.\u2028\n蜂"},
+    {"id": "job_2", "custom_id": "../etc/passwd", "status": "completed", "finish_reason": "length", "text": ""},
+    {
+        "id": "job_3",
+        "custom_id": None,
+        "status": "failed",
+        "error": {"code": "stall", "message": "no"},
+        "partial_text": "x",
+    },
+    {"id": "job_4", "custom_id": "late", "status": "queued"},
+]
+LINES = b"".join(json.dumps(item, ensure_ascii=False).encode() + b"\n" for item in ITEMS)
+
+
+def chunks(content: bytes, size: int) -> list[bytes]:
+    return [http_chunk(content[start : start + size]) for start in range(0, len(content), size)]
+
+
+def test_articles_become_files_in_input_order_and_partial_texts_are_named_so(tmp_path: Path) -> None:
+    script = [head(transfer_encoding="chunked"), *chunks(LINES, 7), http_chunk(b"")]
+    with ScriptedUpstream(script) as server, Client(server.url) as client:
+        written = write_results(client, "batch_1", tmp_path / "out", "md")
+    names = sorted(path.name for path in (tmp_path / "out").iterdir())
+    assert names == ["0001-bees.md", "0002-etc-passwd.md", "0003-job_3.partial.md"]
+    assert (tmp_path / "out" / "0001-bees.md").read_bytes() == "Bees.\u2028\n蜂".encode()
+    assert [path.name for path in written.files] == ["0001-bees.md", "0002-etc-passwd.md"]
+    assert [remark.rpartition("/")[2] for remark in written.remarks] == [
+        "0002-etc-passwd.md: ended early by the upstream: length",
+        "0003-job_3.partial.md: not whole: failed (stall: no)",
+        "0004-late: no text: queued",
+    ]
+
+
+def test_a_text_that_became_whole_replaces_its_partial_file(tmp_path: Path) -> None:
+    (tmp_path / "0001-bees.partial.md").write_text("Be")
+    script = [head(), json.dumps(ITEMS[0]).encode()]
+    with ScriptedUpstream(script) as server, Client(server.url) as client:
+        write_results(client, "batch_1", tmp_path, "md")
+    assert [path.name for path in tmp_path.iterdir()] == ["0001-bees.md"]
+
+
+@pytest.mark.parametrize("form", ["jsonl", "csv"])
+def test_one_file_holds_exactly_what_longhand_sent(tmp_path: Path, form: str) -> None:
+    script = [head(transfer_encoding="chunked"), *chunks(LINES, 50), http_chunk(b"")]
+    with ScriptedUpstream(script) as server, Client(server.url) as client:
+        written = write_results(client, "batch_1", tmp_path, form)
+    assert written.files == [tmp_path / f"batch_1.{form}"]
+    assert written.files[0].read_bytes() == LINES
+    assert server.last.path == f"/v1/batches/batch_1/results?format={form}"
+
+
+def test_a_download_that_is_cut_leaves_the_earlier_file_and_nothing_else(tmp_path: Path) -> None:
+    (tmp_path / "batch_1.jsonl").write_text("earlier")
+    script: Script = [head(transfer_encoding="chunked"), *chunks(LINES, 50)[:2], Cut()]
+    with ScriptedUpstream(script) as server, Client(server.url) as client:
+        with pytest.raises(NoAnswerError, match="did not answer to the end"):
+            write_results(client, "batch_1", tmp_path, "jsonl")
+        assert server.last.fired == ["Cut"]
+    assert [path.name for path in tmp_path.iterdir()] == ["batch_1.jsonl"]
+    assert (tmp_path / "batch_1.jsonl").read_text() == "earlier"
+
+
+def test_a_folder_that_cannot_be_made_is_one_clear_line(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with Client() as client, pytest.raises(LonghandError, match="file/out: Not a directory"):
+        write_results(client, "batch_1", tmp_path / "file" / "out", "jsonl")
+
+
+def test_an_unknown_format_is_refused(tmp_path: Path) -> None:
+    with Client() as client, pytest.raises(InputError, match="--format is one of md, jsonl, csv, not 'pdf'"):
+        write_results(client, "batch_1", tmp_path, "pdf")
+
+
+@pytest.mark.parametrize(
+    ("name", "safe"),
+    [
+        ("bees", "bees"),
+        ("../../x", "x"),
+        ("a/b\\c:d*e", "a-b-c-d-e"),
+        (".hidden", "hidden"),
+        ("养蜂 指南", "养蜂-指南"),
+        ("\x00\n", "article"),
+        ("蜂" * 100, "蜂" * 26),
+    ],
+)
+def test_a_custom_id_makes_a_safe_file_name(name: str, safe: str) -> None:
+    assert safe_name(name) == safe

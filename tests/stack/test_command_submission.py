@@ -1,0 +1,190 @@
+"""What `longhand submit` makes of its input, and how it names a mistake."""
+
+import io
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from longhand.errors import InputError, RefusedError
+from longhand.submission import Options, parse_metadata, read_submission
+from longhand.template import fill, parse_template
+
+MODEL = Options(model="m-1")
+
+
+def written(tmp_path: Path, name: str, content: str | bytes) -> str:
+    path = tmp_path / name
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    return str(path)
+
+
+def refusal(source: str, options: Options = MODEL) -> str:
+    with pytest.raises(InputError) as refused:
+        read_submission(source, options)
+    return str(refused.value).replace(str(Path(source).parent) + "/", "")
+
+
+def test_a_prompt_becomes_one_job() -> None:
+    submission = read_submission("Write about bees.", Options(model="m-1", metadata={"team": "a"}))
+    assert not submission.is_batch
+    assert submission.body == {
+        "model": "m-1",
+        "messages": [{"role": "user", "content": "Write about bees."}],
+        "metadata": {"team": "a"},
+    }
+
+
+def test_a_prompt_without_a_model_is_refused() -> None:
+    assert refusal("Write about bees.", Options()) == "a prompt needs a model: give it with --model"
+
+
+def test_each_form_of_a_jsonl_line_becomes_the_same_request(tmp_path: Path) -> None:
+    messages = [{"role": "user", "content": "Bees"}]
+    lines: list[dict[str, object]] = [
+        {"prompt": "Bees", "temperature": 0.5},
+        {"messages": messages, "temperature": 0.5},
+        {"body": {"messages": messages, "temperature": 0.5}},
+        {"method": "POST", "url": "/v1/chat/completions", "body": {"messages": messages, "temperature": 0.5}},
+    ]
+    content = "\n\n".join(json.dumps(line) for line in lines)
+    submission = read_submission(written(tmp_path, "in.jsonl", content), MODEL)
+    body = {"messages": messages, "temperature": 0.5, "model": "m-1"}
+    assert submission.body == {"requests": [{"body": body}] * 4}
+
+
+def test_a_line_keeps_its_own_model_and_custom_id(tmp_path: Path) -> None:
+    line = '{"custom_id": "bees", "model": "m-2", "prompt": "Bees"}'
+    submission = read_submission(written(tmp_path, "in.jsonl", line), MODEL)
+    [request] = submission.body["requests"]
+    assert request["custom_id"] == "bees"
+    assert request["body"]["model"] == "m-2"
+
+
+def test_a_line_separator_inside_a_string_does_not_end_the_line(tmp_path: Path) -> None:
+    content = json.dumps({"prompt": "one\u2028two"}, ensure_ascii=False) + "\r\n"
+    submission = read_submission(written(tmp_path, "in.jsonl", "\ufeff" + content), MODEL)
+    assert submission.body["requests"][0]["body"]["messages"][0]["content"] == "one\u2028two"
+
+
+def test_jsonl_is_read_from_stdin(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO('{"prompt": "蜂"}\n'.encode())))
+    assert read_submission("-", MODEL).body["requests"][0]["body"]["messages"][0]["content"] == "蜂"
+
+
+@pytest.mark.parametrize(
+    ("line", "mistake"),
+    [
+        ("{", "not JSON"),
+        ("[1]", "not a JSON object"),
+        ('{"custom_id": "a"}', 'a line needs one of "body", "messages" and "prompt", and this one has none of them'),
+        ('{"prompt": "a", "messages": []}', 'this one has "messages" and "prompt"'),
+        ('{"prompt": " "}', '"prompt" must be a text that is not empty'),
+        ('{"prompt": 3}', '"prompt" must be a text that is not empty'),
+        ('{"messages": []}', '"messages" must be a list that is not empty'),
+        ('{"messages": ["hello"]}', 'each of "messages" must be an object with a "role"'),
+        ('{"body": 3}', '"body" must be an object'),
+        ('{"body": {"messages": []}, "model": "m"}', '"model" must stand inside "body"'),
+        ('{"url": "/v1/embeddings", "body": {}}', '"url" must be "/v1/chat/completions"'),
+        ('{"method": "GET", "body": {}}', '"method" must be "POST"'),
+        ('{"custom_id": 7, "prompt": "a"}', '"custom_id" must be a text that is not empty'),
+        ('{"custom_id": "first", "prompt": "a"}', "\"custom_id\" 'first' stands in line 1 already"),
+        ('{"prompt": "a", "temperature": NaN}', "NaN is no JSON value"),
+    ],
+)
+def test_a_wrong_line_is_named_with_file_and_number(tmp_path: Path, line: str, mistake: str) -> None:
+    good = '{"custom_id": "first", "prompt": "a"}\n\n'
+    said = refusal(written(tmp_path, "in.jsonl", good + line))
+    assert said.startswith("in.jsonl:3: ")
+    assert mistake in said
+
+
+def test_a_line_without_a_model_is_named_when_the_command_gives_none(tmp_path: Path) -> None:
+    said = refusal(written(tmp_path, "in.jsonl", '{"prompt": "a"}'), Options())
+    assert said == 'in.jsonl:1: no "model": name one in the line or with --model'
+
+
+def test_several_wrong_lines_are_named_at_once_but_not_without_end(tmp_path: Path) -> None:
+    said = refusal(written(tmp_path, "in.jsonl", "{\n" * 50)).splitlines()
+    assert [line.split(": ")[0] for line in said[:10]] == [f"in.jsonl:{number}" for number in range(1, 11)]
+    assert said[10:] == ["(and perhaps more)"]
+
+
+def test_bytes_that_are_not_utf8_are_named_by_line(tmp_path: Path) -> None:
+    assert refusal(written(tmp_path, "in.jsonl", b'{"prompt": "a"}\n{"prompt": "\xff"}')) == "in.jsonl:2: not UTF-8"
+
+
+@pytest.mark.parametrize("name", ["in.jsonl", "in.csv"])
+def test_a_file_that_is_not_there_is_no_prompt(tmp_path: Path, name: str) -> None:
+    assert refusal(str(tmp_path / name)) == f"{name}: No such file or directory"
+
+
+def test_a_file_of_another_kind_is_no_prompt(tmp_path: Path) -> None:
+    assert "must end in .jsonl or .csv" in refusal(written(tmp_path, "in.txt", "hello"))
+
+
+@pytest.mark.parametrize("name", ["in.jsonl", "in.csv"])
+def test_an_empty_file_is_refused(tmp_path: Path, name: str) -> None:
+    said = refusal(written(tmp_path, name, "" if name == "in.jsonl" else "prompt\n"))
+    assert said == f"{name}: there is nothing in it to submit"
+
+
+def test_each_csv_row_goes_into_the_template(tmp_path: Path) -> None:
+    content = 'custom_id,topic,model\r\nbees,"bees, and\nwasps",\r\nsea,tides,m-2\r\n'
+    options = Options(model="m-1", template="Write {{about}} { topic }")
+    requests = read_submission(written(tmp_path, "in.csv", content), options).body["requests"]
+    assert requests == [
+        {
+            "custom_id": "bees",
+            "body": {"messages": [{"role": "user", "content": "Write {about} bees, and\nwasps"}], "model": "m-1"},
+        },
+        {
+            "custom_id": "sea",
+            "body": {"messages": [{"role": "user", "content": "Write {about} tides"}], "model": "m-2"},
+        },
+    ]
+
+
+def test_a_csv_row_is_named_by_the_line_it_begins_in(tmp_path: Path) -> None:
+    said = refusal(written(tmp_path, "in.csv", 'prompt,custom_id\n"two\nlines",a\nonly one cell\n'))
+    assert said == "in.csv:4: 1 cells, but 2 columns"
+
+
+def test_a_csv_without_a_prompt_column_needs_a_template(tmp_path: Path) -> None:
+    said = refusal(written(tmp_path, "in.csv", "topic,tone\nbees,warm\n"))
+    assert "--template 'Write about {topic}'" in said
+    assert "the columns are topic, tone" in said
+
+
+@pytest.mark.parametrize(
+    ("template", "mistake"),
+    [
+        ("Write about {subject}", "{subject} is no column of in.csv; the columns are topic, tone"),
+        ("Write about {topic", "a single { at character 13"),
+        ("Write about topic}", "a single } at character 18"),
+        ("Write about {{topic}}", "names no column"),
+        ("{topic.__class__}", "is no column"),
+    ],
+)
+def test_a_wrong_template_says_where(template: str, mistake: str) -> None:
+    with pytest.raises(InputError, match="--template") as refused:
+        parse_template("in.csv", ["topic", "tone"], template)
+    assert mistake in str(refused.value)
+
+
+def test_braces_in_a_cell_stay_as_they_are() -> None:
+    assert fill("About {topic}", {"topic": "{tone} {{x}}"}) == "About {tone} {{x}}"
+
+
+def test_what_longhand_refuses_is_told_with_file_and_line(tmp_path: Path) -> None:
+    content = '{"prompt": "a"}\n\n{"prompt": "b", "n": 2}\n'
+    submission = read_submission(written(tmp_path, "in.jsonl", content), MODEL)
+    error = RefusedError("requests[1].body.n: must be 1", status=400, param="requests[1].body.n")
+    assert submission.in_terms_of_input(error) == f"{tmp_path}/in.jsonl:3: body.n: must be 1"
+
+
+def test_metadata_are_pairs() -> None:
+    assert parse_metadata(["a=1", "b=x=y", "c="]) == {"a": "1", "b": "x=y", "c": ""}
+    with pytest.raises(InputError, match="--metadata takes key=value, not 'a'"):
+        parse_metadata(["a"])
