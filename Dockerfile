@@ -1,0 +1,32 @@
+# One image for `longhand migrate`, `longhand api` and `longhand worker`; docker-compose.yml names the command and the
+# health check of each.
+
+FROM python:3.11-slim-trixie AS build
+WORKDIR /build
+RUN python -m venv /opt/longhand
+# The pinned dependencies come first, in a layer of their own: a change of the code does not install them again.
+# Wheels only: there is no compiler here, and a source package would fail late and unclearly.
+COPY requirements.lock ./
+RUN /opt/longhand/bin/pip install --no-cache-dir --only-binary :all: --no-deps --requirement requirements.lock
+COPY pyproject.toml README.md ./
+COPY api api
+COPY jobs jobs
+COPY longhand longhand
+COPY migrations migrations
+COPY worker worker
+# `pip check` fails the build when the lock lacks a dependency or holds one that does not fit.
+RUN /opt/longhand/bin/pip install --no-cache-dir --no-deps . && /opt/longhand/bin/pip check
+
+FROM python:3.11-slim-trixie
+RUN groupadd --system --gid 10001 longhand \
+    && useradd --system --uid 10001 --gid longhand --home-dir /var/lib/longhand --create-home longhand
+COPY --from=build /opt/longhand /opt/longhand
+ENV PATH=/opt/longhand/bin:$PATH \
+    PYTHONDONTWRITEBYTECODE=1 \
+    PYTHONUNBUFFERED=1
+WORKDIR /var/lib/longhand
+# By number, so that an orchestrator can see that it is not root.
+USER 10001:10001
+EXPOSE 8440
+# No shell in between: the process is number 1 and gets SIGTERM itself, on which the worker drains and the API closes.
+CMD ["longhand", "--help"]

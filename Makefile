@@ -1,0 +1,47 @@
+# Everything runs in .venv, which the first target that needs it makes. Nothing else has to be installed or running.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: demo test check chaos soak mutants bench lock clean
+
+demo: .venv/ready  ## run the main job once: a whole stack, 20 articles, watched live
+	$(BIN)/longhand demo
+
+test: .venv/ready  ## pass the tests
+	$(BIN)/pytest -q
+
+check: .venv/ready  ## what CI checks before the tests
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+chaos: .venv/ready  ## kill, stop, cut and freeze everything; see docs/reliability.md
+	$(BIN)/pytest -q -s tests/chaos
+
+soak: .venv/ready  ## faults at random for MINUTES=60; SEED=... makes the same choices again
+	MINUTES=$(or $(MINUTES),60) SEED=$(SEED) $(BIN)/pytest -q -s --timeout 0 tests/chaos/soak.py
+
+mutants: .venv/ready  ## take out what the product stands on, and see the tests go red
+	$(BIN)/python -m tests.chaos.mutants
+
+bench: .venv/ready  ## measure everything, about half an hour; BENCH_PYTHON=... has the peers, see docs/performance.md
+	$(BIN)/python -m benchmarks
+
+lock:  ## pin the newest versions that pyproject.toml allows
+	rm -rf .venv-lock && $(PYTHON) -m venv .venv-lock
+	.venv-lock/bin/pip install --quiet .
+	.venv-lock/bin/pip freeze --exclude longhand > requirements.lock
+	.venv-lock/bin/pip install --quiet '.[dev]' hatchling editables
+	echo "-r requirements.lock" > requirements-dev.lock
+	.venv-lock/bin/pip freeze --exclude longhand | grep -vxFf requirements.lock >> requirements-dev.lock
+	rm -rf .venv-lock
+
+clean:
+	rm -rf .venv .venv-lock .longhand .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+.venv/ready: pyproject.toml requirements.lock requirements-dev.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Longhand needs Python 3.11 or later; say PYTHON=...")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-dev.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	touch $@
