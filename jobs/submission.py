@@ -14,7 +14,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from jobs.database import Database
 from jobs.ids import new_ids
 from jobs.status import BatchStatus, JobStatus
-from jobs.tables import batches, idempotency_keys, jobs
+from jobs.tables import DEFAULT_PROJECT, batches, idempotency_keys, jobs
 
 _ROWS_PER_INSERT = 500
 
@@ -58,15 +58,21 @@ class KeyReusedError(Exception):
     """An `Idempotency-Key` came again with another body."""
 
 
-def submit_job(database: Database, job: NewJob, *, idempotency_key: IdempotencyKey | None = None) -> Accepted:
+def submit_job(
+    database: Database,
+    job: NewJob,
+    *,
+    project: str = DEFAULT_PROJECT,
+    idempotency_key: IdempotencyKey | None = None,
+) -> Accepted:
     """Store one job. A repeated key gives the job that it made the first time, or `KeyReusedError`."""
     with database.write() as connection:
         now = database.now()
         job_id = new_ids("job", 1, now)[0]
-        known = _hold_key(connection, database, idempotency_key, job_id)
+        known = _hold_key(connection, database, project, idempotency_key, job_id)
         if known is not None:
             return Accepted(known, (), repeated=True)
-        connection.execute(insert(jobs), [_row(job_id, None, job, now, hinted_at=now)])
+        connection.execute(insert(jobs), [_row(job_id, project, None, job, now, hinted_at=now)])
     return Accepted(job_id, (job_id,))
 
 
@@ -74,6 +80,7 @@ def submit_batch(
     database: Database,
     new_jobs: Sequence[NewJob],
     *,
+    project: str = DEFAULT_PROJECT,
     metadata: Mapping[str, str],
     completion_window: str | None = None,
     completion_seconds: float | None = None,
@@ -88,13 +95,14 @@ def submit_batch(
         now = database.now()
         batch_id = new_ids("batch", 1, now)[0]
         ids = new_ids("job", len(new_jobs), now)
-        known = _hold_key(connection, database, idempotency_key, batch_id)
+        known = _hold_key(connection, database, project, idempotency_key, batch_id)
         if known is not None:
             return Accepted(known, (), repeated=True)
         expires_at = now + timedelta(seconds=completion_seconds) if completion_seconds is not None else None
         connection.execute(
             insert(batches).values(
                 id=batch_id,
+                project=project,
                 status=BatchStatus.IN_PROGRESS,
                 endpoint="/v1/chat/completions",
                 metadata=dict(metadata),
@@ -107,7 +115,15 @@ def submit_batch(
             )
         )
         rows = (
-            _row(job_id, batch_id, job, now, hinted_at=now if place < hint_first else None, expires_at=expires_at)
+            _row(
+                job_id,
+                project,
+                batch_id,
+                job,
+                now,
+                hinted_at=now if place < hint_first else None,
+                expires_at=expires_at,
+            )
             for place, (job_id, job) in enumerate(zip(ids, new_jobs, strict=True))
         )
         for chunk in _chunks(rows):
@@ -116,7 +132,11 @@ def submit_batch(
 
 
 def _hold_key(
-    connection: Connection, database: Database, idempotency_key: IdempotencyKey | None, resource_id: str
+    connection: Connection,
+    database: Database,
+    project: str,
+    idempotency_key: IdempotencyKey | None,
+    resource_id: str,
 ) -> str | None:
     """Take the key for this submission; the resource that it stands for already, if there is one."""
     if idempotency_key is None:
@@ -125,13 +145,14 @@ def _hold_key(
     taken = connection.execute(
         dialect.insert(idempotency_keys)
         .values(
+            project=project,
             key=idempotency_key.key,
             fingerprint=idempotency_key.fingerprint,
             resource_id=resource_id,
             created_at=database.now(),
         )
         # PostgreSQL waits here for a submission with the same key that has not committed yet.
-        .on_conflict_do_nothing(index_elements=[idempotency_keys.c.key])
+        .on_conflict_do_nothing(index_elements=[idempotency_keys.c.project, idempotency_keys.c.key])
         # Not the row count: of an INSERT on PostgreSQL, SQLAlchemy says -1.
         .returning(idempotency_keys.c.key)
     )
@@ -139,7 +160,7 @@ def _hold_key(
         return None
     row = connection.execute(
         select(idempotency_keys.c.fingerprint, idempotency_keys.c.resource_id).where(
-            idempotency_keys.c.key == idempotency_key.key
+            idempotency_keys.c.project == project, idempotency_keys.c.key == idempotency_key.key
         )
     ).one()
     if row.fingerprint != idempotency_key.fingerprint:
@@ -149,6 +170,7 @@ def _hold_key(
 
 def _row(
     job_id: str,
+    project: str,
     batch_id: str | None,
     job: NewJob,
     now: datetime,
@@ -157,6 +179,7 @@ def _row(
 ) -> dict[str, Any]:
     return {
         "id": job_id,
+        "project": project,
         "batch_id": batch_id,
         "custom_id": job.custom_id,
         "model": job.request["model"],

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 from sqlalchemy import (
     JSON,
+    BigInteger,
     Column,
     DateTime,
     Dialect,
@@ -40,14 +41,22 @@ class UtcDateTime(TypeDecorator[datetime]):
 
 Json = JSON().with_variant(JSONB(), "postgresql")
 
+DEFAULT_PROJECT = "default"
+"""Whose everything is that came without a key."""
+
 metadata = MetaData()
 
 batches = Table(
     "batches",
     metadata,
     Column("id", Text, primary_key=True),
+    Column("project", Text, nullable=False, server_default=DEFAULT_PROJECT),
     Column("status", Text, nullable=False),
     Column("endpoint", Text, nullable=False),
+    # Of a batch that was made from a file: the file, what was wrong with it, and for how long its outputs are kept.
+    Column("input_file_id", Text),
+    Column("errors", Json),
+    Column("output_seconds", Integer),
     Column("metadata", Json, nullable=False),
     Column("completion_window", Text),
     Column("created_at", UtcDateTime, nullable=False),
@@ -82,6 +91,7 @@ jobs = Table(
     "jobs",
     metadata,
     Column("id", Text, primary_key=True),
+    Column("project", Text, nullable=False, server_default=DEFAULT_PROJECT),
     Column("batch_id", Text),
     Column("custom_id", Text),
     Column("model", Text, nullable=False),
@@ -179,8 +189,52 @@ pauses = Table(
 idempotency_keys = Table(
     "idempotency_keys",
     metadata,
+    Column("project", Text, primary_key=True, server_default=DEFAULT_PROJECT),
     Column("key", Text, primary_key=True),
     Column("fingerprint", Text, nullable=False),
     Column("resource_id", Text, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
+)
+
+# Who may ask: the secret itself is shown once, when it is made, and is kept nowhere.
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("project", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    # The first characters, so that a person knows it again, and the SHA-256 of the whole.
+    Column("prefix", Text, nullable=False),
+    Column("sha256", Text, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("revoked_at", UtcDateTime),
+    Index("api_keys_by_sha256", "sha256", unique=True),
+)
+
+# An uploaded file's bytes rest on disk under its id. The output of a batch is no file: it is written anew from the rows
+# each time that somebody reads it.
+files = Table(
+    "files",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("project", Text, nullable=False),
+    Column("purpose", Text, nullable=False),
+    Column("filename", Text, nullable=False),
+    Column("bytes", BigInteger, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("expires_at", UtcDateTime),
+    # Of an output: whose, and of its lines those that were answered or those that were not.
+    Column("batch_id", Text),
+    Index("files_by_project", "project", "id"),
+)
+
+# A job that was asked for as a Response: what the client sent, which the job's own request no longer shows.
+responses = Table(
+    "responses",
+    metadata,
+    Column("job_id", Text, primary_key=True),
+    Column("project", Text, nullable=False),
+    Column("request", Text, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("deleted_at", UtcDateTime),
 )

@@ -16,6 +16,18 @@ JSON = sa.JSON().with_variant(postgresql.JSONB(), "postgresql")
 
 def upgrade() -> None:
     op.create_table(
+        "api_keys",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("project", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("prefix", sa.Text(), nullable=False),
+        sa.Column("sha256", sa.Text(), nullable=False),
+        sa.Column("created_at", TIME, nullable=False),
+        sa.Column("revoked_at", TIME),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index("api_keys_by_sha256", "api_keys", ["sha256"], unique=True)
+    op.create_table(
         "attempts",
         sa.Column("job_id", sa.Text(), nullable=False),
         sa.Column("attempt", sa.Integer(), nullable=False),
@@ -41,8 +53,12 @@ def upgrade() -> None:
     op.create_table(
         "batches",
         sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("project", sa.Text(), nullable=False, server_default="default"),
         sa.Column("status", sa.Text(), nullable=False),
         sa.Column("endpoint", sa.Text(), nullable=False),
+        sa.Column("input_file_id", sa.Text()),
+        sa.Column("errors", JSON),
+        sa.Column("output_seconds", sa.Integer()),
         sa.Column("metadata", JSON, nullable=False),
         sa.Column("completion_window", sa.Text()),
         sa.Column("created_at", TIME, nullable=False),
@@ -62,18 +78,32 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index("batches_by_status", "batches", ["status", "dispatched_at"])
-
+    op.create_table(
+        "files",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("project", sa.Text(), nullable=False),
+        sa.Column("purpose", sa.Text(), nullable=False),
+        sa.Column("filename", sa.Text(), nullable=False),
+        sa.Column("bytes", sa.BigInteger(), nullable=False),
+        sa.Column("created_at", TIME, nullable=False),
+        sa.Column("expires_at", TIME),
+        sa.Column("batch_id", sa.Text()),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index("files_by_project", "files", ["project", "id"])
     op.create_table(
         "idempotency_keys",
+        sa.Column("project", sa.Text(), nullable=False, server_default="default"),
         sa.Column("key", sa.Text(), nullable=False),
         sa.Column("fingerprint", sa.Text(), nullable=False),
         sa.Column("resource_id", sa.Text(), nullable=False),
         sa.Column("created_at", TIME, nullable=False),
-        sa.PrimaryKeyConstraint("key"),
+        sa.PrimaryKeyConstraint("project", "key"),
     )
     op.create_table(
         "jobs",
         sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("project", sa.Text(), nullable=False, server_default="default"),
         sa.Column("batch_id", sa.Text()),
         sa.Column("custom_id", sa.Text()),
         sa.Column("model", sa.Text(), nullable=False),
@@ -123,6 +153,15 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("model"),
     )
     op.create_table(
+        "responses",
+        sa.Column("job_id", sa.Text(), nullable=False),
+        sa.Column("project", sa.Text(), nullable=False),
+        sa.Column("request", sa.Text(), nullable=False),
+        sa.Column("created_at", TIME, nullable=False),
+        sa.Column("deleted_at", TIME),
+        sa.PrimaryKeyConstraint("job_id"),
+    )
+    op.create_table(
         "texts",
         sa.Column("job_id", sa.Text(), nullable=False),
         sa.Column("attempt", sa.Integer(), nullable=False),
@@ -142,5 +181,15 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    for name in ("texts", "pauses", "jobs", "idempotency_keys", "batches", "attempts"):
+    for name in (
+        "texts",
+        "responses",
+        "pauses",
+        "jobs",
+        "idempotency_keys",
+        "files",
+        "batches",
+        "attempts",
+        "api_keys",
+    ):
         op.drop_table(name)

@@ -6,7 +6,7 @@ from hashlib import sha256
 import pytest
 
 from jobs.lease import Checkpoint, claim, renew
-from jobs.queries import read_attempts, read_result
+from jobs.queries import read_attempts, read_batch, read_result
 from jobs.rescue import cancel_batch, cancel_job, end_waiting, rescue_lost
 from jobs.status import AttemptOutcome, BatchStatus, JobStatus
 from jobs.transitions import CANCELLED, EXPIRED, MAX_CRASHES, WORKER_LOST, cancel_running, finish, release, retry
@@ -251,4 +251,6 @@ def test_cancelling_every_job_of_a_batch_at_once_ends_each_once(store: Store) ->
     moved = at_once([partial(cancel_batch, store.database, batch_id)] * 4)
     assert sorted(one.id for some in moved for one in some) == ids
     assert {store.job(job_id).status for job_id in ids} == {JobStatus.CANCELLED}
-    assert store.rows()["batches"][0][1] == BatchStatus.CANCELLED
+    batch = read_batch(store.database, batch_id)
+    assert batch is not None
+    assert batch.status is BatchStatus.CANCELLED
