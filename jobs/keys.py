@@ -1,0 +1,149 @@
+"""API keys: who may ask, and whose project it is. The secret is shown once; its prefix and its SHA-256 are what rests.
+
+A row is never deleted. Once there was a key, keys are required, also when all of them have been revoked: a service that
+was closed must not open by itself.
+"""
+
+import re
+import secrets
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import sha256
+
+from sqlalchemy import RowMapping, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from jobs.database import Database
+from jobs.ids import new_id
+from jobs.tables import DEFAULT_PROJECT, api_keys, server_secrets
+
+PREFIX_CHARS = 10
+"""How much of a secret is kept readable: `lh_` and 7 of its 43 random characters, so that a person knows it again."""
+
+_SECRET = re.compile(r"lh_[A-Za-z0-9_-]{43}")
+_PROJECT = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+_LONGEST_NAME = 200
+_WATCH_TOKENS = "watch_tokens"
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKey:
+    """A key as it rests: all but the secret."""
+
+    id: str
+    project: str
+    name: str
+    prefix: str
+    created_at: datetime
+    revoked_at: datetime | None
+
+
+class KeyRefusedError(Exception):
+    """A key that cannot be made or revoked; the message is one line for the person who asked."""
+
+
+def looks_like_key(secret: str) -> bool:
+    """Whether this has the form of a secret; what has not needs no look at the database."""
+    return _SECRET.fullmatch(secret) is not None
+
+
+def digest_of(secret: str) -> str:
+    """The SHA-256 of a secret, as the table keeps it. Of 256 random bits: no salt and no slow hash would add to it."""
+    return sha256(secret.encode()).hexdigest()
+
+
+def create_key(database: Database, *, project: str = DEFAULT_PROJECT, name: str = "") -> tuple[ApiKey, str]:
+    """Make a key; the key and its secret, which nobody can read again. Raises `KeyRefusedError` for a bad name."""
+    if not _PROJECT.fullmatch(project):
+        raise KeyRefusedError(
+            f"{project[:80]!r} is no name for a project: take 1 to 64 of a-z, 0-9, '.', '_' and '-', beginning with"
+            " a letter or a digit"
+        )
+    if len(name) > _LONGEST_NAME or not name.isprintable():
+        raise KeyRefusedError(f"the name of a key is one line of at most {_LONGEST_NAME} characters")
+    secret = "lh_" + secrets.token_urlsafe(32)
+    key = ApiKey(new_id("key"), project, name, secret[:PREFIX_CHARS], database.now(), None)
+    with database.write() as connection:
+        connection.execute(
+            insert(api_keys).values(
+                id=key.id,
+                project=key.project,
+                name=key.name,
+                prefix=key.prefix,
+                sha256=digest_of(secret),
+                created_at=key.created_at,
+            )
+        )
+    return key, secret
+
+
+def list_keys(database: Database) -> list[ApiKey]:
+    """Every key, the oldest first, revoked ones too."""
+    with database.read() as connection:
+        return [_key(row) for row in connection.execute(select(api_keys).order_by(api_keys.c.id)).mappings()]
+
+
+def revoke_key(database: Database, id_or_prefix: str) -> ApiKey:
+    """Let a key, named by its id or its prefix, open nothing any more. Revoking it again changes nothing.
+
+    Raises `KeyRefusedError` when there is no such key, or more than one.
+    """
+    if looks_like_key(id_or_prefix):
+        raise KeyRefusedError("this is the secret itself: name the key by its id or its first 10 characters")
+    named = (api_keys.c.id == id_or_prefix) | (api_keys.c.prefix == id_or_prefix)
+    with database.write() as connection:
+        found = connection.execute(select(api_keys).where(named).order_by(api_keys.c.id)).mappings().all()
+        if not found:
+            raise KeyRefusedError(
+                f"no key has the id or the prefix {id_or_prefix[:80]!r}; `longhand keys list` shows them"
+            )
+        if len(found) > 1:
+            ids = ", ".join(row["id"] for row in found)
+            raise KeyRefusedError(f"{len(found)} keys begin with {id_or_prefix!r}: name one by its id ({ids})")
+        changed = update(api_keys).where(api_keys.c.id == found[0]["id"], api_keys.c.revoked_at.is_(None))
+        connection.execute(changed.values(revoked_at=database.now()))
+        row = connection.execute(select(api_keys).where(api_keys.c.id == found[0]["id"])).mappings().one()
+    return _key(row)
+
+
+def find_key(database: Database, digest: str) -> ApiKey | None:
+    """The unrevoked key whose secret has this SHA-256."""
+    return _find(database, "sha256", digest)
+
+
+def find_key_by_id(database: Database, key_id: str) -> ApiKey | None:
+    """The unrevoked key with this id."""
+    return _find(database, "id", key_id)
+
+
+def any_keys(database: Database) -> bool:
+    """Whether there ever was a key, revoked or not: then keys are required."""
+    with database.read() as connection:
+        return connection.scalar(select(api_keys.c.id).limit(1)) is not None
+
+
+def read_token_secret(database: Database) -> bytes:
+    """What watch tokens are signed with: made by whoever asks first, and the same for every API process."""
+    with database.read() as connection:
+        known = connection.scalar(select(server_secrets.c.value).where(server_secrets.c.name == _WATCH_TOKENS))
+    if known is not None:
+        return bytes.fromhex(known)
+    dialect = sqlite if database.is_sqlite else postgresql
+    made = {"name": _WATCH_TOKENS, "value": secrets.token_hex(32), "created_at": database.now()}
+    with database.write() as connection:
+        connection.execute(dialect.insert(server_secrets).values(made).on_conflict_do_nothing(index_elements=["name"]))
+        stored = connection.execute(
+            select(server_secrets.c.value).where(server_secrets.c.name == _WATCH_TOKENS)
+        ).scalar_one()
+    return bytes.fromhex(stored)
+
+
+def _find(database: Database, column: str, value: str) -> ApiKey | None:
+    wanted = select(api_keys).where(api_keys.c[column] == value, api_keys.c.revoked_at.is_(None))
+    with database.read() as connection:
+        row = connection.execute(wanted).mappings().one_or_none()
+    return _key(row) if row else None
+
+
+def _key(row: RowMapping) -> ApiKey:
+    return ApiKey(row["id"], row["project"], row["name"], row["prefix"], row["created_at"], row["revoked_at"])
