@@ -1,20 +1,20 @@
 """Submit: the one transaction that accepts jobs. The row is the outbox; hints follow after the commit."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from hashlib import sha256
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import Connection, insert, select
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Connection, insert
 
 from jobs.database import Database
+from jobs.idempotency import IdempotencyKey, hold_key
 from jobs.ids import new_ids
+from jobs.metadata_pairs import add_pairs
 from jobs.status import BatchStatus, JobStatus
-from jobs.tables import DEFAULT_PROJECT, batches, idempotency_keys, jobs
+from jobs.tables import DEFAULT_PROJECT, batches, jobs, responses
 
 _ROWS_PER_INSERT = 500
 
@@ -33,19 +33,6 @@ class NewJob:
 
 
 @dataclass(frozen=True, slots=True)
-class IdempotencyKey:
-    """The client's key for one submission, and the fingerprint of what it submitted with it."""
-
-    key: str
-    fingerprint: str
-
-    @classmethod
-    def of(cls, key: str, body: bytes) -> "IdempotencyKey":
-        """The key, with the SHA-256 of the body as it came."""
-        return cls(key, sha256(body).hexdigest())
-
-
-@dataclass(frozen=True, slots=True)
 class Accepted:
     """What a submission made: the ids, and those of them that are hinted now. Nothing is hinted for a repeated key."""
 
@@ -54,25 +41,29 @@ class Accepted:
     repeated: bool = False
 
 
-class KeyReusedError(Exception):
-    """An `Idempotency-Key` came again with another body."""
-
-
 def submit_job(
     database: Database,
     job: NewJob,
     *,
     project: str = DEFAULT_PROJECT,
     idempotency_key: IdempotencyKey | None = None,
+    response: Mapping[str, Any] | None = None,
 ) -> Accepted:
-    """Store one job. A repeated key gives the job that it made the first time, or `KeyReusedError`."""
+    """Store one job. A repeated key gives the job that it made the first time, or `KeyReusedError`.
+
+    `response` is what a client asked for who wants the job as a Response (`jobs/responses.py`).
+    """
     with database.write() as connection:
         now = database.now()
         job_id = new_ids("job", 1, now)[0]
-        known = _hold_key(connection, database, project, idempotency_key, job_id)
+        known = hold_key(connection, database, project, idempotency_key, job_id)
         if known is not None:
             return Accepted(known, (), repeated=True)
-        connection.execute(insert(jobs), [_row(job_id, project, None, job, now, hinted_at=now)])
+        insert_jobs(connection, [job_row(job_id, project, None, job, now, hinted_at=now)])
+        if response is not None:
+            asked = json.dumps(response, separators=(",", ":"))
+            row = {"job_id": job_id, "project": project, "request": asked, "created_at": now}
+            connection.execute(insert(responses).values(row))
     return Accepted(job_id, (job_id,))
 
 
@@ -84,6 +75,7 @@ def submit_batch(
     metadata: Mapping[str, str],
     completion_window: str | None = None,
     completion_seconds: float | None = None,
+    output_seconds: int | None = None,
     idempotency_key: IdempotencyKey | None = None,
     hint_first: int = 32,
 ) -> Accepted:
@@ -95,7 +87,7 @@ def submit_batch(
         now = database.now()
         batch_id = new_ids("batch", 1, now)[0]
         ids = new_ids("job", len(new_jobs), now)
-        known = _hold_key(connection, database, project, idempotency_key, batch_id)
+        known = hold_key(connection, database, project, idempotency_key, batch_id)
         if known is not None:
             return Accepted(known, (), repeated=True)
         expires_at = now + timedelta(seconds=completion_seconds) if completion_seconds is not None else None
@@ -107,6 +99,8 @@ def submit_batch(
                 endpoint="/v1/chat/completions",
                 metadata=dict(metadata),
                 completion_window=completion_window,
+                output_seconds=output_seconds,
+                model=one_model({job.request["model"] for job in new_jobs}),
                 created_at=now,
                 in_progress_at=now,
                 expires_at=expires_at,
@@ -115,7 +109,7 @@ def submit_batch(
             )
         )
         rows = (
-            _row(
+            job_row(
                 job_id,
                 project,
                 batch_id,
@@ -127,48 +121,22 @@ def submit_batch(
             for place, (job_id, job) in enumerate(zip(ids, new_jobs, strict=True))
         )
         for chunk in _chunks(rows):
-            connection.execute(insert(jobs), chunk)
+            insert_jobs(connection, chunk)
     return Accepted(batch_id, ids[:hint_first])
 
 
-def _hold_key(
-    connection: Connection,
-    database: Database,
-    project: str,
-    idempotency_key: IdempotencyKey | None,
-    resource_id: str,
-) -> str | None:
-    """Take the key for this submission; the resource that it stands for already, if there is one."""
-    if idempotency_key is None:
-        return None
-    dialect = sqlite if database.is_sqlite else postgresql
-    taken = connection.execute(
-        dialect.insert(idempotency_keys)
-        .values(
-            project=project,
-            key=idempotency_key.key,
-            fingerprint=idempotency_key.fingerprint,
-            resource_id=resource_id,
-            created_at=database.now(),
-        )
-        # PostgreSQL waits here for a submission with the same key that has not committed yet.
-        .on_conflict_do_nothing(index_elements=[idempotency_keys.c.project, idempotency_keys.c.key])
-        # Not the row count: of an INSERT on PostgreSQL, SQLAlchemy says -1.
-        .returning(idempotency_keys.c.key)
-    )
-    if taken.one_or_none() is not None:
-        return None
-    row = connection.execute(
-        select(idempotency_keys.c.fingerprint, idempotency_keys.c.resource_id).where(
-            idempotency_keys.c.project == project, idempotency_keys.c.key == idempotency_key.key
-        )
-    ).one()
-    if row.fingerprint != idempotency_key.fingerprint:
-        raise KeyReusedError
-    return str(row.resource_id)
+def one_model(models: Collection[str]) -> str | None:
+    """The model of a whole batch; None when its jobs have several."""
+    return next(iter(models)) if len(models) == 1 else None
 
 
-def _row(
+def insert_jobs(connection: Connection, rows: list[dict[str, Any]]) -> None:
+    """Insert the rows of new jobs, as `job_row` makes them, and what lists find them by."""
+    connection.execute(insert(jobs), rows)
+    add_pairs(connection, rows)
+
+
+def job_row(
     job_id: str,
     project: str,
     batch_id: str | None,
@@ -177,6 +145,7 @@ def _row(
     hinted_at: datetime | None,
     expires_at: datetime | None = None,
 ) -> dict[str, Any]:
+    """A new job as a row of `jobs`."""
     return {
         "id": job_id,
         "project": project,
