@@ -11,6 +11,7 @@ from hashlib import sha256
 from sqlalchemy import ColumnElement, Connection, and_, func, select, update
 
 from jobs.database import Database
+from jobs.lost import keep_lost_texts
 from jobs.settle import settle_batch
 from jobs.status import FINAL, AttemptOutcome, BatchStatus, JobStatus
 from jobs.tables import attempts, batches, jobs, texts
@@ -79,7 +80,8 @@ def rescue_lost(database: Database, limit: int = 500, *, run_out_before: datetim
     that cannot help.
 
     A job that somebody wants cancelled ends as cancelled, one past its time as expired, and one under which
-    `MAX_CRASHES` workers have died as failed (`worker_lost`). The checkpoint is kept.
+    `MAX_CRASHES` workers have died as failed (`worker_lost`). The checkpoint is kept, and kept apart for
+    `jobs/lost.py`: counting its tokens takes longer than a rescue may.
     """
     now = database.now()
     run_out_before = run_out_before or now
@@ -105,6 +107,7 @@ def rescue_lost(database: Database, limit: int = 500, *, run_out_before: datetim
             one = _rescue_one(connection, database, job_id, attempt, status, error)
             if one is not None:
                 moved.append(one)
+        keep_lost_texts(connection, [(one.id, one.attempt) for one in moved])
     return moved
 
 
@@ -144,6 +147,7 @@ def _end_unstarted(
             sha256=_EMPTY_SHA256,
             error_code=error.code,
             error_message=error.message,
+            error_status=None,
         )
         .returning(jobs.c.id, jobs.c.batch_id, jobs.c.attempt)
     ).all()
@@ -171,6 +175,7 @@ def _rescue_one(
             crashes=jobs.c.crashes + 1,
             error_code=error.code if error else None,
             error_message=error.message if error else None,
+            error_status=None,
             **ended,
         )
         .returning(jobs.c.batch_id)
@@ -188,9 +193,10 @@ def _rescue_one(
 
 
 def _measure_left_texts(connection: Connection, job_ids: Sequence[str]) -> None:
-    """Give ended jobs the length and the hash of the checkpoint that they keep."""
+    """Give ended jobs the length and the hash of the checkpoint that they keep, and let it be found as theirs."""
     for job_id in job_ids:
-        text = connection.scalar(select(texts.c.text).where(texts.c.job_id == job_id))
+        left = update(texts).where(texts.c.job_id == job_id).values(ended=True)
+        text = connection.scalar(left.returning(texts.c.text))
         if text:
             encoded = text.encode()
             connection.execute(

@@ -1,0 +1,74 @@
+"""Counts what lost attempts had written, in a thread of its own: a rescue and the streams must not wait for it."""
+
+import random
+import threading
+from logging import getLogger
+
+from jobs.database import AWAY, Database, cause_of
+from jobs.lost import LostText, list_lost_texts, read_lost_text, store_lost_count
+from jobs.records import Usage
+from jobs.tokens import TokenCount, Tokenizers
+from worker.measure import count_usage
+
+log = getLogger(__name__)
+
+
+class LostCounter:
+    """Start it after the parts are made; it ends with `stop`. Each worker process has one, and any one is enough."""
+
+    def __init__(self, database: Database, tokenizers: Tokenizers, every_seconds: float) -> None:
+        self._database = database
+        self._tokenizers = tokenizers
+        self._every_seconds = every_seconds
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._loop, name="lost", daemon=True)
+
+    def start(self) -> None:
+        """Begin to count."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End after the text that may be under way; what is left, another process counts."""
+        self._ended.set()
+        self._thread.join(timeout=5)
+
+    def _loop(self) -> None:
+        while not self._ended.wait(self._every_seconds):
+            try:
+                self.count_all()
+            except AWAY as error:
+                log.warning("counting lost attempts failed, trying again: %s", cause_of(error))
+            except Exception:
+                log.exception("counting lost attempts failed, trying again")
+
+    def count_all(self) -> None:
+        """Count what is there now. What cannot be counted stays, is said each time, and keeps no other from it."""
+        waiting = list_lost_texts(self._database)
+        random.shuffle(waiting)  # other processes count too, and each need not count all
+        for job_id, attempt in waiting:
+            if self._ended.is_set():
+                return
+            lost = read_lost_text(self._database, job_id, attempt)
+            if lost is None:
+                continue
+            try:
+                self._count(lost)
+            except AWAY:
+                raise
+            except Exception:
+                log.exception("a lost attempt cannot be counted", extra={"job_id": job_id, "attempt": attempt})
+
+    def _count(self, lost: LostText) -> None:
+        counted = self._tokenizers.count_text(lost.model, lost.text)
+        usage = self._usage(lost, counted)
+        if store_lost_count(self._database, lost, usage, counted.tokens, counted.source):
+            log.info("count: %d tokens", counted.tokens, extra={"job_id": lost.job_id, "attempt": lost.attempt})
+
+    def _usage(self, lost: LostText, counted: TokenCount) -> Usage | None:
+        """None when nothing of the text is the attempt's own: what it cost is unknown."""
+        whole = lost.text.encode()
+        if len(whole) <= lost.continued_bytes:
+            return None
+        before = whole[: lost.continued_bytes].decode()
+        before_tokens = self._tokenizers.count_text(lost.model, before).tokens if before else 0
+        return count_usage(lost.model, lost.request, counted, before_tokens, self._tokenizers)
