@@ -1,116 +1,130 @@
 """`python -m benchmarks.million`: listing, counting and searching over 1,000,000 stored jobs, SQLite and PostgreSQL.
 
-The jobs are put into the tables directly, 10,000 batches of 100, each with a text of 700 bytes; the reading is the
-API's own functions in this process, without HTTP. Every query is asked with other values each time.
+The jobs are put into the tables directly, 10,000 batches of 100, each with a text of 700 bytes: nine tenths of them one
+project's, a thousandth a small project's. The reading is the API's own functions in this process, without HTTP. Every
+query is asked with other values each time, half of them from the newest on and half from somewhere in the middle.
 """
 
 import argparse
+import json
 import random
 import tempfile
 import time
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import func, insert, select, text
 
-from benchmarks.machine import load_now, quantile
+from benchmarks.machine import cpu_seconds, load_now, quantile
 from benchmarks.postgres import open_postgres
 from benchmarks.results import keep, show
 from jobs.database import Database, open_database
 from jobs.ids import new_ids
-from jobs.queries import JobFilter, list_batches, list_jobs, read_batch, read_job, read_result
+from jobs.metadata_pairs import add_pairs
+from jobs.queries import list_batches, read_batch, read_job, read_result
+from jobs.search import JobFilter, list_jobs
 from jobs.status import JobStatus
 from jobs.tables import batches, jobs, texts
+from jobs.text_index import has_text_index
 from migrations import migrate
 
-_WORDS = [
-    "the",
-    "tide",
-    "harbour",
-    "lantern",
-    "copper",
-    "orchard",
-    "winter",
-    "ledger",
-    "violin",
-    "granite",
-    "meadow",
-    "signal",
-    "thread",
-]
+OFTEN = ("the", "tide", "harbour", "lantern", "copper", "orchard", "winter", "ledger", "violin", "granite", "meadow")
+PROJECT, SMALL = "default", "small"
 _PER_BATCH = 100
 _MODELS = ("large", "small", "tiny")
 
 
-def fill(database: Database, number: int, rng: random.Random) -> list[str]:
-    """Insert so many ended jobs; the ids of their batches."""
+class _Prose:
+    """Words of which a few are frequent and most are rare, as in a language."""
+
+    def __init__(self, rng: random.Random) -> None:
+        syllables = [start + end for start in "bcdfghklmnprstvw" for end in ("a", "e", "i", "o", "ai", "er", "on")]
+        self._rng = rng
+        self._words = ["".join(rng.choices(syllables, k=rng.choice([1, 2, 2, 3, 3, 4]))) for _ in range(8000)]
+        self._weights = list(accumulate(1 / (place + 5) for place in range(8000)))
+
+    def write(self, number: int) -> str:
+        words = self._rng.choices(self._words, cum_weights=self._weights, k=95)
+        words[::8] = self._rng.choices(OFTEN, k=len(words[::8]))
+        return f"{' '.join(words).capitalize()} {number}."
+
+
+def fill(database: Database, number: int, rng: random.Random) -> None:
+    """Insert so many ended jobs."""
     began = datetime.now(UTC) - timedelta(days=100)
-    made = []
+    prose = _Prose(rng)
     for start in range(0, number, _PER_BATCH * 50):
         rows: tuple[list[dict[str, Any]], ...] = ([], [], [])
         for place in range(start, min(number, start + _PER_BATCH * 50), _PER_BATCH):
-            at = began + timedelta(days=100) * (place / number)
-            made.append(_add_batch(rows, at, place, rng))
+            _add_batch(rows, began + timedelta(days=100) * (place / number), place, prose, rng)
         with database.write() as connection:
             for table, of_table in zip((batches, jobs, texts), rows, strict=True):
                 connection.execute(insert(table), of_table)
-    with database.write() as connection:
-        connection.execute(text("ANALYZE"))
-    return made
+            add_pairs(connection, rows[1])
+    if not database.is_sqlite:  # PostgreSQL does it by itself, some time later; SQLite never does
+        with database.write() as connection:
+            connection.execute(text("ANALYZE"))
 
 
-def _add_batch(rows: tuple[list[dict[str, Any]], ...], at: datetime, place: int, rng: random.Random) -> str:
+def _add_batch(
+    rows: tuple[list[dict[str, Any]], ...], at: datetime, place: int, prose: _Prose, rng: random.Random
+) -> None:
+    batch_number = place // _PER_BATCH
+    project = SMALL if batch_number % 1000 == 7 else "second" if batch_number % 10 == 3 else PROJECT
     batch_id = new_ids("batch", 1, at)[0]
     times = {"created_at": at, "in_progress_at": at, "completed_at": at, "dispatched_at": at}
     usage = {"input_tokens": 1, "cached_tokens": 0, "output_tokens": 1, "reasoning_tokens": 0, "total_tokens": 2}
     ended = {"total": _PER_BATCH, "completed": _PER_BATCH, "failed": 0, "usage": usage}
-    shown = {"status": "completed", "endpoint": "/v1/chat/completions", "metadata": {}}
+    shown = {"project": project, "status": "completed", "endpoint": "/v1/chat/completions", "metadata": {}}
     rows[0].append({"id": batch_id, **shown, **times, **ended})
-    for number, job_id in enumerate(new_ids("job", _PER_BATCH, at)):
-        written = " ".join(rng.choices(_WORDS, k=110)) + f" {place + number}"
-        status = "failed" if rng.random() < 0.02 else "completed"
+    counts = dict.fromkeys(("failures", "crashes", "rate_limits", "drains", "priority"), 0)
+    for number, job_id in enumerate(new_ids("job", _PER_BATCH, at), start=place):
+        written = prose.write(number)
+        model = "rare" if number % 10_000 == 5000 else _MODELS[number % 3]
+        # No tiny one ever fails: whoever asks for those must not be shown all tiny ones, or all failures, one by one.
+        failed = model != "tiny" and rng.random() < 0.02
         rows[1].append(
             {
                 "id": job_id,
+                "project": project,
                 "batch_id": batch_id,
-                "custom_id": f"article-{place + number}",
-                "model": _MODELS[(place + number) % 3],
-                "status": status,
-                "request": '{"model":"large","messages":[{"role":"user","content":"Write."}]}',
-                "metadata": {"topic": rng.choice(_WORDS)},
+                "custom_id": f"article-{number}",
+                "model": model,
+                "status": "failed" if failed else "completed",
+                "request": json.dumps({"model": model, "messages": [{"role": "user", "content": "Write." * 10}]}),
+                "metadata": {"topic": rng.choice(OFTEN), "order": str(number // 10)},
                 "bytes": len(written),
                 "sha256": sha256(written.encode()).hexdigest(),
-                "priority": 0,
                 "max_attempts": 3,
                 "on_interrupt": "restart",
                 "attempt": 1,
-                "failures": 0,
-                "crashes": 0,
-                "rate_limits": 0,
-                "drains": 0,
                 "created_at": at,
                 "due_at": at,
                 "started_at": at,
                 "finished_at": at,
+                **counts,
             }
         )
-        rows[2].append({"job_id": job_id, "attempt": 1, "text": written})
-    return batch_id
+        rows[2].append({"job_id": job_id, "attempt": 1, "text": written, "ended": True})
 
 
-def questions(database: Database, made: list[str], number: int, rng: random.Random) -> dict[str, Callable[[], object]]:
+def questions(database: Database, number: int, rng: random.Random) -> dict[str, Callable[[], object]]:
     """What is asked, by name."""
     with database.read() as connection:
-        some = list(connection.scalars(select(jobs.c.id).where(jobs.c.batch_id.in_(rng.sample(made, 20)))))
+        of_project = select(batches.c.id).where(batches.c.project == PROJECT)
+        made = rng.sample(list(connection.scalars(of_project)), min(200, number // _PER_BATCH // 2))
+        some = list(connection.scalars(select(jobs.c.id).where(jobs.c.batch_id.in_(made[:20]))))
 
-    def page(**wanted: Any) -> Callable[[], object]:
+    def page(project: str = PROJECT, **wanted: Any) -> Callable[[], object]:
         def ask() -> object:
             given = {name: value() if callable(value) else value for name, value in wanted.items()}
-            return list_jobs(database, JobFilter(**given), after=rng.choice([None, rng.choice(some)]), limit=50)
+            after = rng.choice([None, rng.choice(some)])
+            return list_jobs(database, JobFilter(**given), project=project, after=after, limit=50)
 
         return ask
 
@@ -122,44 +136,89 @@ def questions(database: Database, made: list[str], number: int, rng: random.Rand
     def one_day() -> datetime:
         return datetime.now(UTC) - timedelta(days=rng.uniform(1, 99))
 
+    def a_model() -> str:
+        return rng.choice(_MODELS)
+
+    def one() -> int:
+        return rng.randrange(number)
+
+    failed = JobStatus.FAILED
+    batch = {"project": PROJECT}
     return {
-        "one job": lambda: read_job(database, rng.choice(some)),
-        "one job with its text": lambda: read_result(database, rng.choice(some)),
+        "one job": lambda: read_job(database, rng.choice(some), project=PROJECT),
+        "one job with its text": lambda: read_result(database, rng.choice(some), project=PROJECT),
         "list all jobs": page(),
-        "list one status (2 % of all)": page(status=JobStatus.FAILED),
-        "list one model": page(model=lambda: rng.choice(_MODELS)),
-        "list one model and status": page(model=lambda: rng.choice(_MODELS), status=JobStatus.FAILED),
+        "list all jobs of a small project": page(SMALL),
+        "list one status (2 % of all)": page(status=failed),
+        "list one model": page(model=a_model),
+        "list a rare model (0.01 %)": page(model="rare"),
+        "list one model and status": page(model=a_model, status=failed),
+        "list a model and a status that never meet": page(model="tiny", status=failed),
         "list one batch": page(batch_id=lambda: rng.choice(made)),
-        "find a custom_id": page(custom_id=lambda: f"article-{rng.randrange(number)}"),
+        "find a custom_id": page(custom_id=lambda: f"article-{one()}"),
         "list before a day": page(created_before=one_day),
-        "list by metadata (8 % of all)": page(metadata=lambda: {"topic": rng.choice(_WORDS)}),
-        "list batches with their counts": lambda: list_batches(database, after=rng.choice(made), limit=50),
-        "one batch": lambda: read_batch(database, rng.choice(made)),
+        "list by metadata (9 % of all)": page(metadata=lambda: {"topic": rng.choice(OFTEN)}),
+        "list by metadata (10 jobs)": page(metadata=lambda: {"order": str(one() // 10)}),
+        "list by metadata, two pairs": page(metadata=lambda: {"topic": "tide", "order": str(one() // 10)}),
+        "list by metadata and status": page(metadata=lambda: {"topic": rng.choice(OFTEN)}, status=failed),
+        "list batches with their counts": lambda: list_batches(database, after=rng.choice(made), limit=50, **batch),
+        "one batch": lambda: read_batch(database, rng.choice(made), project=PROJECT),
         "count the jobs of a batch": count_by_status,
-        "search a text, found often": page(text=lambda: rng.choice(_WORDS)),
-        "search a text in one batch": page(
-            batch_id=lambda: rng.choice(made), text=lambda: f"{rng.choice(_WORDS)} {rng.choice(_WORDS)}"
-        ),
-        "search a text, found once": page(text=lambda: f" {rng.randrange(number)}"),
+        "search a text, found often": page(text=lambda: rng.choice(OFTEN)),
+        "search a text in one batch": page(batch_id=lambda: rng.choice(made), text=lambda: f"{rng.choice(OFTEN)} b"),
+        "search a text, found once": page(text=lambda: f" {one()}."),
+        "search a text, found never": page(text=lambda: f"lighthouse {one()}"),
+        "search a text in a small project": page(SMALL, text=lambda: f" {one()}."),
+        "search two letters, found never": page(text=lambda: rng.choice(["名字", "ß?", "zx"])),
     }
 
 
-def ask_all(asked: dict[str, Callable[[], object]], times: int, longest_seconds: float) -> list[dict[str, Any]]:
-    """Ask each so many times, or for as long as that; p50 and p99 in milliseconds."""
+def ask_all(
+    asked: dict[str, Callable[[], object]], times: int, longest_seconds: float, server: int | None
+) -> list[dict[str, Any]]:
+    """Ask each so many times, or for as long as that; p50, p99 and CPU in milliseconds.
+
+    The CPU is of this thread and of PostgreSQL's process `server`; it stays about the same beside other work.
+    """
+
+    def cpu() -> float:
+        return time.thread_time() + (cpu_seconds(server) if server is not None else 0.0)
+
     rows = []
     for name, ask in asked.items():
-        millis: list[float] = []
-        give_up_at = time.monotonic() + longest_seconds
         ask()
+        millis: list[float] = []
+        cpu_before = cpu()
+        give_up_at = time.monotonic() + longest_seconds
         while len(millis) < times and (time.monotonic() < give_up_at or len(millis) < 2):
             began = time.perf_counter()
             ask()
             millis.append(1000 * (time.perf_counter() - began))
+        cpu_millis = 1000 * (cpu() - cpu_before)
         millis.sort()
         row = {"query": name, "times": len(millis), "p50 ms": quantile(millis, 0.5), "p99 ms": quantile(millis, 0.99)}
+        row["cpu ms"] = cpu_millis / len(millis)
         rows.append(row)
         print(row, flush=True)
     return rows
+
+
+@contextmanager
+def _filled(kind: str, number: int) -> Iterator[str]:
+    """The URL of a database with so many jobs."""
+    with ExitStack() as exits:
+        if kind == "postgresql":
+            url = exits.enter_context(open_postgres())[0]()
+        else:
+            directory = exits.enter_context(tempfile.TemporaryDirectory(prefix="longhand-bench-"))
+            url = f"sqlite:///{Path(directory)}/longhand.db"
+        migrate(url)
+        database = open_database(url)
+        began = time.monotonic()
+        fill(database, number, random.Random(7))
+        database.close()
+        print(f"filled in {time.monotonic() - began:.0f} s", flush=True)
+        yield url
 
 
 def main() -> None:
@@ -168,24 +227,28 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=1_000_000)
     parser.add_argument("--times", type=int, default=300)
     parser.add_argument("--databases", nargs="*", default=["sqlite", "postgresql"])
+    parser.add_argument("--only", default="", help="only the queries with this in their name")
+    parser.add_argument("--url", help="an empty database to fill and keep, or one that was filled by this before")
     given = parser.parse_args()
-    for kind in given.databases:
+    for kind in given.databases if given.url is None else [given.url.partition(":")[0].partition("+")[0]]:
         print(f"{kind}; load average before: {load_now()}", flush=True)
         with ExitStack() as exits:
-            if kind == "postgresql":
-                url = exits.enter_context(open_postgres())[0]()
-            else:
-                directory = exits.enter_context(tempfile.TemporaryDirectory(prefix="longhand-bench-"))
-                url = f"sqlite:///{Path(directory)}/longhand.db"
-            migrate(url)
-            database = open_database(url)
+            url = given.url or exits.enter_context(_filled(kind, given.jobs))
+            if given.url is not None:
+                migrate(url)
+            database = open_database(url, connections=1)
             exits.callback(database.close)
+            with database.read() as connection:
+                print("with" if has_text_index(connection) else "without", "an index of texts", flush=True)
+                empty = connection.scalar(select(jobs.c.id).limit(1)) is None
+                server = None if database.is_sqlite else connection.scalar(text("SELECT pg_backend_pid()"))
             rng = random.Random(7)
-            began = time.monotonic()
-            made = fill(database, given.jobs, rng)
-            print(f"filled in {time.monotonic() - began:.0f} s", flush=True)
-            rows = ask_all(questions(database, made, given.jobs, rng), given.times, 5.0)
-        keep(f"million-{kind}", rows)
+            if empty:
+                fill(database, given.jobs, rng)
+            asked = questions(database, given.jobs, rng)
+            rows = ask_all({name: ask for name, ask in asked.items() if given.only in name}, given.times, 5.0, server)
+        if not given.only:
+            keep(f"million-{kind}", rows)
         show(f"{given.jobs:,} jobs on {kind}", rows)
 
 

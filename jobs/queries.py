@@ -1,14 +1,15 @@
-"""Reads: rows only, never Redis."""
+"""Reads: rows only, never Redis. Lists of jobs are in `jobs/search.py`.
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+What a caller names, a job or a batch, is read with the caller's project; what hangs on it is read after that.
+"""
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, Select, String, cast, func, select
+from sqlalchemy import ColumnElement, Connection, RowMapping, Select, select
 
 from jobs.database import Database
-from jobs.ids import first_id
 from jobs.records import BATCH_TIMES, Attempt, Batch, Job
 from jobs.settle import count_failed, count_jobs, sum_usage
 from jobs.status import BatchStatus, JobStatus
@@ -16,21 +17,6 @@ from jobs.tables import attempts, batches, jobs, texts
 
 _WITHOUT_REQUEST = [column for column in jobs.c if column.name != "request"]
 _ROWS_PER_READ = 200
-_LONGEST_SUBMIT = timedelta(minutes=10)
-
-
-@dataclass(frozen=True, slots=True)
-class JobFilter:
-    """Which jobs to list; None means any. `text` is looked for in the stored text, letter case aside."""
-
-    batch_id: str | None = None
-    status: JobStatus | None = None
-    model: str | None = None
-    custom_id: str | None = None
-    metadata: Mapping[str, str] = field(default_factory=dict)
-    created_after: datetime | None = None
-    created_before: datetime | None = None
-    text: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +27,11 @@ class Result:
     text: str | None
 
 
-def read_job(database: Database, job_id: str) -> Job | None:
-    """One job with its request."""
+def read_job(database: Database, job_id: str, *, project: str | None) -> Job | None:
+    """One job with its request; of another project there is none."""
+    wanted = select(jobs).where(jobs.c.id == job_id, *_of(project, jobs.c.project))
     with database.read() as connection:
-        row = connection.execute(select(jobs).where(jobs.c.id == job_id)).mappings().one_or_none()
+        row = connection.execute(wanted).mappings().one_or_none()
     return Job.from_row(row) if row else None
 
 
@@ -55,9 +42,9 @@ def read_status(database: Database, job_id: str) -> tuple[JobStatus, int] | None
     return (JobStatus(row.status), row.attempt) if row else None
 
 
-def read_result(database: Database, job_id: str) -> Result | None:
+def read_result(database: Database, job_id: str, *, project: str | None) -> Result | None:
     """One job with its stored text, read in one statement, so that both are of one moment."""
-    wanted = _with_text().where(jobs.c.id == job_id)
+    wanted = _with_text().where(jobs.c.id == job_id, *_of(project, jobs.c.project))
     with database.read() as connection:
         row = connection.execute(wanted).mappings().one_or_none()
     return _result(row) if row else None
@@ -99,39 +86,33 @@ def read_results(database: Database, job_ids: Sequence[str]) -> list[Result]:
         return [_result(row) for row in connection.execute(wanted).mappings()]
 
 
-def list_jobs(
-    database: Database, wanted: JobFilter, *, after: str | None, limit: int, newest_first: bool = True
-) -> tuple[list[Job], bool]:
-    """A page of jobs after the one with id `after`, and whether there are more."""
-    query = select(*_WITHOUT_REQUEST).where(*_conditions(wanted, is_sqlite=database.is_sqlite))
-    if wanted.text is not None:
-        # A question to each row, newest first, until the page is full: PostgreSQL cannot guess how often a text is
-        # found, and with a join it read all of a million for a page of fifty.
-        found = select(texts.c.text.icontains(wanted.text, autoescape=True)).where(texts.c.job_id == jobs.c.id)
-        query = query.where(found.scalar_subquery())
-    rows, more = _page(database, query, jobs.c.id, after, limit, newest_first)
-    return [Job.from_row(row) for row in rows], more
-
-
-def read_batch(database: Database, batch_id: str) -> Batch | None:
-    """One batch with its counts."""
+def read_batch(database: Database, batch_id: str, *, project: str | None) -> Batch | None:
+    """One batch with its counts; of another project there is none."""
+    wanted = select(batches).where(batches.c.id == batch_id, *_of(project, batches.c.project))
     with database.read() as connection:
-        row = connection.execute(select(batches).where(batches.c.id == batch_id)).mappings().one_or_none()
+        row = connection.execute(wanted).mappings().one_or_none()
         return _batches(connection, [row])[0] if row else None
 
 
-def list_batches(database: Database, *, after: str | None, limit: int) -> tuple[list[Batch], bool]:
-    """A page of batches after the one with id `after`, newest first, and whether there are more."""
-    rows, more = _page(database, select(batches), batches.c.id, after, limit, newest_first=True)
+def list_batches(database: Database, *, project: str | None, after: str | None, limit: int) -> tuple[list[Batch], bool]:
+    """A page of a project's batches after the one with id `after`, newest first, and whether there are more."""
+    wanted = select(batches).where(*_of(project, batches.c.project))
+    rows, more = _page(database, wanted, batches.c.id, after, limit, newest_first=True)
     with database.read() as connection:
         return _batches(connection, rows), more
 
 
-def stream_results(database: Database, batch_id: str) -> Iterator[Result]:
-    """The jobs of a batch in input order, with their texts, a few hundred in memory at a time."""
+def stream_results(
+    database: Database, batch_id: str, statuses: Collection[JobStatus] = frozenset(JobStatus)
+) -> Iterator[Result]:
+    """The jobs of a batch in input order, with their texts, a few hundred in memory at a time; all of them, or those in
+    these statuses.
+    """
     last = ""
     while True:
         wanted = _with_text().where(jobs.c.batch_id == batch_id, jobs.c.id > last).order_by(jobs.c.id)
+        if len(statuses) < len(JobStatus):
+            wanted = wanted.where(jobs.c.status.in_(statuses))
         with database.read() as connection:
             rows = connection.execute(wanted.limit(_ROWS_PER_READ)).mappings().all()
         for row in rows:
@@ -141,6 +122,12 @@ def stream_results(database: Database, batch_id: str) -> Iterator[Result]:
         last = rows[-1]["id"]
 
 
+def _of(project: str | None, column: ColumnElement[str]) -> Iterator[ColumnElement[bool]]:
+    """Only what is of this project. None, every project's, is for Longhand's own parts and never for an endpoint."""
+    if project is not None:
+        yield column == project
+
+
 def _with_text() -> Select[Any]:
     return select(*_WITHOUT_REQUEST, texts.c.text).join_from(jobs, texts, texts.c.job_id == jobs.c.id, isouter=True)
 
@@ -148,30 +135,6 @@ def _with_text() -> Select[Any]:
 def _result(row: RowMapping) -> Result:
     job = Job.from_row(row)
     return Result(job, (row["text"] or "") if job.is_final else None)
-
-
-def _conditions(wanted: JobFilter, *, is_sqlite: bool) -> Iterator[ColumnElement[bool]]:
-    for name in ("batch_id", "status", "model", "custom_id"):
-        value = getattr(wanted, name)
-        if value is not None:
-            yield jobs.c[name] == value
-    for key, value in wanted.metadata.items():
-        yield _has_pair(key, value, is_sqlite=is_sqlite)
-    # Ids begin with the time at which they were made, shortly before `created_at`: so the primary key finds the range.
-    if wanted.created_after is not None:
-        yield jobs.c.created_at >= wanted.created_after
-        yield jobs.c.id >= first_id("job", wanted.created_after - _LONGEST_SUBMIT)
-    if wanted.created_before is not None:
-        yield jobs.c.created_at < wanted.created_before
-        yield jobs.c.id < first_id("job", wanted.created_before + timedelta(milliseconds=1))
-
-
-def _has_pair(key: str, value: str, *, is_sqlite: bool) -> ColumnElement[bool]:
-    if not is_sqlite:
-        return cast(jobs.c.metadata[key].as_string(), String) == value
-    # A path of SQLite's finds no key with a quote, a backslash or a letter beyond ASCII.
-    pair = func.json_each(jobs.c.metadata).table_valued("key", "value")
-    return select(pair.c.key).where(pair.c.key == key, pair.c.value == value).exists()
 
 
 def _page(
@@ -205,6 +168,12 @@ def _batches(connection: Connection, rows: list[RowMapping]) -> list[Batch]:
                 failed=row["failed"] if ended else count_failed(of_row),
                 in_progress=0 if ended else of_row.get(JobStatus.IN_PROGRESS, 0),
                 usage=row["usage"] if ended else sum_usage(connection, row["id"]),
+                model=row["model"],
+                input_file_id=row["input_file_id"],
+                # Of a batch that runs again after a retry they are set already.
+                output_file_id=row["output_file_id"] if ended else None,
+                error_file_id=row["error_file_id"] if ended else None,
+                errors=row["errors"],
             )
         )
     return shown

@@ -1,11 +1,12 @@
 """Alembic's entry: run by `migrate()` with a URL, or by the `alembic` command with the one of the settings."""
 
 from alembic import context
-from sqlalchemy import text
+from sqlalchemy import inspect, text
 
 from jobs.database import open_database
 from jobs.settings import load_settings
 from jobs.tables import metadata
+from jobs.text_index import make_text_index
 
 # Any number that nothing else in this database locks.
 ADVISORY_LOCK = 0x6C6F6E67
@@ -23,6 +24,9 @@ def run(url: str) -> None:
             # The transaction is ours: a migration is carried out whole or not at all, and two processes take turns.
             context.configure(connection=connection, target_metadata=metadata, render_as_batch=database.is_sqlite)
             context.run_migrations()
+            if inspect(connection).has_table("texts"):
+                # Not a migration: whether the database can have it may change with the database's packages.
+                make_text_index(connection)
     finally:
         database.close()
 

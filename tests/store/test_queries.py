@@ -7,9 +7,7 @@ from typing import Any
 import pytest
 
 from jobs.queries import (
-    JobFilter,
     list_batches,
-    list_jobs,
     read_attempts,
     read_result,
     read_status,
@@ -17,6 +15,7 @@ from jobs.queries import (
     stream_results,
 )
 from jobs.rescue import cancel_batch
+from jobs.search import JobFilter, list_jobs
 from jobs.status import JobStatus
 from jobs.submission import submit_batch
 from jobs.transitions import fail, finish, release
@@ -47,7 +46,9 @@ ODD_KEYS = [
 
 def found(store: Store, **wanted: Any) -> list[str]:
     """The ids of the jobs that a filter finds, in the order of submission."""
-    jobs, more = list_jobs(store.database, JobFilter(**wanted), after=None, limit=1000, newest_first=False)
+    jobs, more = list_jobs(
+        store.database, JobFilter(**wanted), after=None, limit=1000, newest_first=False, project=None
+    )
     assert not more
     return [job.id for job in jobs]
 
@@ -67,7 +68,9 @@ def test_pages_have_every_job_once(store: Store, newest_first: bool, limit: int)
     more = True
     while more:
         after = seen[-1] if seen else None
-        page, more = list_jobs(store.database, JobFilter(), after=after, limit=limit, newest_first=newest_first)
+        page, more = list_jobs(
+            store.database, JobFilter(), after=after, limit=limit, newest_first=newest_first, project=None
+        )
         assert len(page) == limit or not more
         seen += [job.id for job in page]
     assert seen == (ids[::-1] if newest_first else ids)
@@ -81,7 +84,9 @@ def test_pages_lose_and_double_nothing_while_jobs_are_submitted_and_end(store: S
     more = True
     while more:
         after = seen[-1] if seen else None
-        page, more = list_jobs(store.database, JobFilter(), after=after, limit=2, newest_first=newest_first)
+        page, more = list_jobs(
+            store.database, JobFilter(), after=after, limit=2, newest_first=newest_first, project=None
+        )
         seen += [job.id for job in page]
         if len(added) < 4:
             added += store.submit_batch(1)[1]
@@ -94,13 +99,13 @@ def test_pages_lose_and_double_nothing_while_jobs_are_submitted_and_end(store: S
 
 def test_a_page_after_an_id_that_is_not_there_goes_on_from_its_place(store: Store) -> None:
     ids = sorted(store.submit() for _ in range(3))
-    page, more = list_jobs(store.database, JobFilter(), after=ids[1] + "0", limit=5)
+    page, more = list_jobs(store.database, JobFilter(), after=ids[1] + "0", limit=5, project=None)
     assert ([job.id for job in page], more) == ([ids[1], ids[0]], False)
 
 
 def test_a_list_of_jobs_is_read_without_their_prompts(store: Store) -> None:
     store.submit()
-    [job], _ = list_jobs(store.database, JobFilter(), after=None, limit=1)
+    [job], _ = list_jobs(store.database, JobFilter(), after=None, limit=1, project=None)
     assert job.request is None
 
 
@@ -190,7 +195,7 @@ def test_signs_that_databases_give_a_meaning_are_looked_for_as_they_are(store: S
 )
 def test_a_text_comes_back_as_it_was_written(store: Store, text: str) -> None:
     job_id = completed(store, text)
-    result = read_result(store.database, job_id)
+    result = read_result(store.database, job_id, project=None)
     assert result is not None
     assert result.text == text
     assert read_text_so_far(store.database, job_id) == (1, text)
@@ -199,15 +204,16 @@ def test_a_text_comes_back_as_it_was_written(store: Store, text: str) -> None:
 def test_a_result_has_no_text_until_its_job_has_ended(store: Store) -> None:
     job_id = store.running()
     release(store.database, job_id, 1, written("so far"))
-    result = read_result(store.database, job_id)
+    result = read_result(store.database, job_id, project=None)
     assert result is not None
     assert result.text is None
     assert read_text_so_far(store.database, job_id) == (1, "so far")
 
 
 def test_an_unknown_job_has_nothing(store: Store) -> None:
-    for read in (read_status, read_result, read_text_so_far):
+    for read in (read_status, read_text_so_far):
         assert read(store.database, "job_unknown") is None
+    assert read_result(store.database, "job_unknown", project=None) is None
     assert read_attempts(store.database, "job_unknown") == []
 
 
@@ -245,7 +251,7 @@ def test_results_lose_and_double_nothing_while_jobs_end(store: Store) -> None:
 
 def test_batches_come_newest_first_and_each_once(store: Store) -> None:
     ids = sorted(store.submit_batch(1)[0] for _ in range(5))
-    page = partial(list_batches, store.database, limit=2)
+    page = partial(list_batches, store.database, limit=2, project=None)
     seen: list[str] = []
     more = True
     while more:

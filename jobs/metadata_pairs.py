@@ -1,0 +1,45 @@
+"""The pairs of jobs' metadata, each as a row of its own, so that jobs are listed by them in order.
+
+An index over the metadata themselves would be written again with each change of a job's status (PostgreSQL), or cannot
+be had (SQLite). These rows are written with the job and never change. A pair is kept as a number, which two pairs may
+share: whoever finds a job by it looks at the job's own metadata too.
+"""
+
+from collections.abc import Mapping, Sequence
+from hashlib import blake2b
+from typing import Any
+
+from sqlalchemy import Connection, delete, insert, select, tuple_
+
+from jobs.tables import jobs, metadata_pairs
+
+
+def pair_number(key: str, value: str) -> int:
+    """The number of a pair, in 64 bits."""
+    # A surrogate that stands alone cannot be encoded, and is text all the same.
+    encoded = f"{len(key)}:{key}{value}".encode(errors="surrogatepass")
+    return int.from_bytes(blake2b(encoded, digest_size=8).digest(), "big", signed=True)
+
+
+def add_pairs(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Add the pairs of new jobs, in the transaction that inserts these."""
+    pairs = [
+        {"project": row["project"], "pair": pair_number(key, value), "job_id": row["id"]}
+        for row in rows
+        for key, value in row["metadata"].items()
+    ]
+    if pairs:
+        connection.execute(insert(metadata_pairs), pairs)
+
+
+def remove_pairs(connection: Connection, job_ids: Sequence[str]) -> None:
+    """Remove the pairs of jobs that are about to be deleted."""
+    wanted = select(jobs.c.project, jobs.c.id, jobs.c.metadata).where(jobs.c.id.in_(job_ids))
+    gone = [
+        (row.project, pair_number(key, value), row.id)
+        for row in connection.execute(wanted)
+        for key, value in row.metadata.items()
+    ]
+    identity = tuple_(metadata_pairs.c.project, metadata_pairs.c.pair, metadata_pairs.c.job_id)
+    for start in range(0, len(gone), 500):  # SQLite bounds the number of parameters
+        connection.execute(delete(metadata_pairs).where(identity.in_(gone[start : start + 500])))
