@@ -1,0 +1,54 @@
+"""Whether the database is at the revision that this code is written for.
+
+A worker or an API over other tables would fail at each statement, and say so a hundred times a minute. It looks once,
+before it begins, and ends with one line.
+"""
+
+from logging import getLogger
+
+from sqlalchemy import Connection, column, inspect, select, table
+
+from jobs.database import AWAY, cause_of, open_database
+
+log = getLogger(__name__)
+
+REVISION = "0001"
+"""The newest one in `migrations/versions`; a test holds the two together. Revisions are numbers and only grow."""
+
+
+class SchemaError(Exception):
+    """The tables are not those of this version; the message is one line that says what to do."""
+
+
+def check_schema(url: str) -> None:
+    """Raises `SchemaError` when the database at this URL is not at `REVISION`.
+
+    A database that is away is let pass: whoever starts waits for it, and is told of its tables by each statement.
+    """
+    database = open_database(url, connections=1)
+    try:
+        with database.read() as connection:
+            found = _read_revision(connection)
+    except AWAY as error:
+        log.warning("the database is away, its revision is not known: %s", cause_of(error))
+        return
+    finally:
+        database.close()
+    name = f"the database {database.engine.url.database}"
+    if found is None:
+        raise SchemaError(f"{name} has no tables of Longhand yet: run `longhand migrate` first")
+    if found < REVISION:
+        raise SchemaError(
+            f"{name} is at revision {found}, and this version needs {REVISION}: run `longhand migrate` first"
+        )
+    if found > REVISION:
+        raise SchemaError(
+            f"{name} is at revision {found}, and this version knows no later one than {REVISION}:"
+            " start the version that migrated it, or a newer one"
+        )
+
+
+def _read_revision(connection: Connection) -> str | None:
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    return connection.scalar(select(table("alembic_version", column("version_num")).c.version_num))
