@@ -1,0 +1,194 @@
+"""Drafts: a batch on its way in from a file, stored in pieces and taken whole or not at all.
+
+Fifty thousand jobs in one transaction would hold SQLite's only write lock for longer than a lease lasts. So they are
+stored in many small ones, under a draft. What makes them a batch is one short transaction at the end, in which the
+draft goes and the batch comes. Until then no listing shows them, and nobody runs them: dispatch hints only the jobs of
+batches that are in progress.
+
+The draft is its maker's for as long as it touches it. One that is not touched any more is cleared away, by any worker,
+and its maker, should it wake up, can add nothing to it and take nothing from it.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, delete, insert, select, update
+
+from jobs.database import Database
+from jobs.idempotency import IdempotencyKey, hold_key
+from jobs.ids import new_ids, numbered_id
+from jobs.metadata_pairs import remove_pairs
+from jobs.status import BatchStatus
+from jobs.submission import Accepted, NewJob, insert_jobs, job_row, one_model
+from jobs.tables import batches, drafts, jobs
+
+ABANDONED_SECONDS = 120.0
+"""A draft that was not touched for this long has no maker any more."""
+
+_ROWS_PER_DELETE = 1000
+_TRANSACTIONS_PER_CALL = 5
+_HINT_FIRST = 32
+
+
+class DraftLostError(Exception):
+    """The draft was taken for abandoned: its maker was stopped for too long. Nothing of it is left."""
+
+
+@dataclass(frozen=True, slots=True)
+class BatchTerms:
+    """What is asked of a batch apart from its jobs."""
+
+    project: str
+    input_file_id: str
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    completion_window: str | None = None
+    completion_seconds: float | None = None
+    output_seconds: int | None = None
+    idempotency_key: IdempotencyKey | None = None
+
+
+class Draft:
+    """One batch on its way in. `add` its jobs, and end it with `accept`, `refuse` or `drop`."""
+
+    def __init__(self, database: Database, terms: BatchTerms) -> None:
+        self._database = database
+        self._terms = terms
+        self._began = database.now()
+        self._batch_id = new_ids("batch", 1, self._began)[0]
+        self._models: set[str] = set()
+        self._first: list[str] = []
+        self.total = 0
+        with database.write() as connection:
+            connection.execute(insert(drafts).values(batch_id=self._batch_id, touched_at=self._began))
+
+    def add(self, new_jobs: Sequence[NewJob]) -> None:
+        """Store the next jobs. Raises `DraftLostError`, and ValueError when they are more than a batch can count."""
+        ids = [numbered_id("job", self.total + place, self._began) for place in range(len(new_jobs))]
+        expires_at = self._expires_at()
+        rows = [
+            job_row(
+                job_id, self._terms.project, self._batch_id, job, self._began, hinted_at=None, expires_at=expires_at
+            )
+            for job_id, job in zip(ids, new_jobs, strict=True)
+        ]
+        with self._database.write() as connection:
+            mine = update(drafts).where(drafts.c.batch_id == self._batch_id, drafts.c.dropped_at.is_(None))
+            if connection.execute(mine.values(touched_at=self._database.now())).rowcount == 0:
+                raise DraftLostError
+            if rows:
+                insert_jobs(connection, rows)
+        self.total += len(ids)
+        self._first += ids[: _HINT_FIRST - len(self._first)]
+        self._models.update(job.request["model"] for job in new_jobs)
+
+    def accept(self) -> Accepted:
+        """Make it a batch that runs. A repeated key gives the batch that was made the first time.
+
+        Raises `KeyReusedError` and `DraftLostError`. The first jobs are marked as hinted, for the caller to hint now.
+        """
+        with self._database.write() as connection:
+            now = self._database.now()
+            known = hold_key(
+                connection, self._database, self._terms.project, self._terms.idempotency_key, self._batch_id
+            )
+            if known is None:
+                mine = delete(drafts).where(drafts.c.batch_id == self._batch_id, drafts.c.dropped_at.is_(None))
+                if connection.execute(mine).rowcount == 0:
+                    raise DraftLostError
+                connection.execute(insert(batches).values(self._row(self._batch_id, now)))
+                connection.execute(update(jobs).where(jobs.c.id.in_(self._first)).values(hinted_at=now))
+        if known is not None:
+            self.drop()
+            return Accepted(known, (), repeated=True)
+        return Accepted(self._batch_id, self._first)
+
+    def refuse(self, errors: Sequence[Mapping[str, Any]]) -> Accepted:
+        """Make a batch without jobs that has failed with these errors, and clear the draft away.
+
+        The batch has an id of its own: the draft's jobs must never be found under one that somebody knows.
+        """
+        with self._database.write() as connection:
+            now = self._database.now()
+            failed_id = new_ids("batch", 1, self._began)[0]
+            known = hold_key(connection, self._database, self._terms.project, self._terms.idempotency_key, failed_id)
+            if known is None:
+                row = self._row(failed_id, now)
+                ended = {"status": BatchStatus.FAILED, "in_progress_at": None, "failed_at": now}
+                nothing = {"total": 0, "completed": 0, "failed": 0, "usage": None, "model": None}
+                connection.execute(insert(batches).values({**row, **ended, **nothing, "errors": list(errors)}))
+            _mark_dropped(connection, self._batch_id, now)
+        _clear(self._database, self._batch_id)
+        return Accepted(known or failed_id, (), repeated=known is not None)
+
+    def drop(self) -> None:
+        """Clear it away; nothing is changed when it has been accepted."""
+        with self._database.write() as connection:
+            _mark_dropped(connection, self._batch_id, self._database.now())
+        _clear(self._database, self._batch_id)
+
+    def _expires_at(self) -> datetime | None:
+        seconds = self._terms.completion_seconds
+        return None if seconds is None else self._began + timedelta(seconds=seconds)
+
+    def _row(self, batch_id: str, now: datetime) -> dict[str, Any]:
+        return {
+            "id": batch_id,
+            "project": self._terms.project,
+            "status": BatchStatus.IN_PROGRESS,
+            "endpoint": "/v1/chat/completions",
+            "input_file_id": self._terms.input_file_id,
+            "output_seconds": self._terms.output_seconds,
+            "model": one_model(self._models),
+            "metadata": dict(self._terms.metadata),
+            "completion_window": self._terms.completion_window,
+            "created_at": self._began,
+            "in_progress_at": now,
+            "expires_at": self._expires_at(),
+            "dispatched_at": now,
+            "total": self.total,
+        }
+
+
+def clear_abandoned(database: Database) -> list[str]:
+    """Clear away drafts whose maker is gone, and those whose clearing was cut short; their ids.
+
+    Some thousand jobs a call, so that nothing has to wait for it: call it again for the rest.
+    """
+    before = database.now() - timedelta(seconds=ABANDONED_SECONDS)
+    abandoned = select(drafts.c.batch_id).where(drafts.c.touched_at < before)
+    with database.read() as connection:  # nearly always there is none, and no write lock is taken
+        found = list(connection.scalars(abandoned))
+    for batch_id in found:
+        with database.write() as connection:
+            _mark_dropped(connection, batch_id, database.now(), untouched_since=before)
+        _clear(database, batch_id, transactions=_TRANSACTIONS_PER_CALL)
+    return found
+
+
+def _clear(database: Database, batch_id: str, transactions: float = math.inf) -> None:
+    """Delete the jobs of a dropped draft, some at a time, and then the draft; one that is not dropped is left alone."""
+    dropped = select(drafts.c.batch_id).where(drafts.c.batch_id == batch_id, drafts.c.dropped_at.is_not(None))
+    while transactions > 0:
+        transactions -= 1
+        with database.write() as connection:
+            if connection.scalar(dropped) is None:
+                return
+            some = select(jobs.c.id).where(jobs.c.batch_id == batch_id).order_by(jobs.c.id).limit(_ROWS_PER_DELETE)
+            ids = list(connection.scalars(some))
+            remove_pairs(connection, ids)
+            connection.execute(delete(jobs).where(jobs.c.id.in_(ids)))
+            if len(ids) < _ROWS_PER_DELETE:
+                connection.execute(delete(drafts).where(drafts.c.batch_id == batch_id))
+                return
+
+
+def _mark_dropped(
+    connection: Connection, batch_id: str, now: datetime, untouched_since: datetime | None = None
+) -> None:
+    mark = update(drafts).where(drafts.c.batch_id == batch_id, drafts.c.dropped_at.is_(None))
+    if untouched_since is not None:  # its maker may have come back in between
+        mark = mark.where(drafts.c.touched_at < untouched_since)
+    connection.execute(mark.values(dropped_at=now))

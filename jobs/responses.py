@@ -1,0 +1,128 @@
+"""Responses: jobs that were asked for in that form. A Response's id is its job's, with another beginning.
+
+A deleted one is given to nobody at once, in the transaction that marks it: every read names a project, so from then on
+there is neither the Response nor its job. What it holds is erased as soon as its job has ended, by whoever comes first,
+the API that deleted it or any worker's dispatch loop.
+"""
+
+import json
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, delete, select, update
+
+from jobs.database import Database
+from jobs.metadata_pairs import remove_pairs
+from jobs.queries import Result
+from jobs.records import Job
+from jobs.rescue import Moved, cancel_job
+from jobs.status import FINAL
+from jobs.tables import attempts, jobs, lost_texts, responses, texts
+
+NOBODY = ""
+"""The project of what was deleted and is not erased yet. No key can have it."""
+
+_PREFIX = "resp_"
+_ID = re.compile(r"resp_([0-9a-f]{1,60})")
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A Response as it stands: what the client asked for, but for its input, and its job, with its text if it ended."""
+
+    request: dict[str, Any]
+    job: Job
+    text: str | None
+
+    @property
+    def id(self) -> str:
+        """The Response's own id."""
+        return response_id(self.job.id)
+
+
+def response_id(job_id: str) -> str:
+    """The id of a job as a Response."""
+    return _PREFIX + job_id.partition("_")[2]
+
+
+def job_id_of(named: str) -> str | None:
+    """The id of the job of a Response; None for what cannot be a Response's id."""
+    match = _ID.fullmatch(named)
+    return f"job_{match[1]}" if match else None
+
+
+def read_response(database: Database, named: str, *, project: str) -> Asked | None:
+    """A Response of this project by its id, read in one statement, so that all of it is of one moment."""
+    wanted = (
+        select(responses.c.request.label("asked"), *jobs.c, texts.c.text)
+        .join_from(responses, jobs, jobs.c.id == responses.c.job_id)
+        .join(texts, texts.c.job_id == jobs.c.id, isouter=True)
+        .where(
+            responses.c.job_id == (job_id_of(named) or ""),
+            responses.c.project == project,
+            jobs.c.project == project,
+        )
+    )
+    with database.read() as connection:
+        row = connection.execute(wanted).mappings().one_or_none()
+    if row is None:
+        return None
+    job = Job.from_row(row)
+    return Asked(json.loads(row["asked"]), job, (row["text"] or "") if job.is_final else None)
+
+
+def with_result(asked: Asked, result: Result) -> Asked:
+    """The same Response when its job has come further."""
+    return Asked(asked.request, result.job, result.text)
+
+
+def delete_response(database: Database, named: str, *, project: str) -> list[Moved] | None:
+    """Delete a Response; a job that still runs is cancelled first. None: there is none of this project.
+
+    Returns the jobs that were moved, for their watchers to be told. Calling it again changes nothing.
+    """
+    job_id = job_id_of(named)
+    if job_id is None:
+        return None
+    with database.write() as connection:
+        mine = (responses.c.job_id == job_id, responses.c.project == project)
+        marked = connection.execute(update(responses).where(*mine).values(deleted_at=database.now(), project=NOBODY))
+        if marked.rowcount == 0:
+            return None
+        remove_pairs(connection, [job_id])  # they name the project, so it must be now
+        connection.execute(update(jobs).where(jobs.c.id == job_id).values(project=NOBODY))
+    return _end_and_erase(database, [job_id])
+
+
+def erase_deleted(database: Database, limit: int = 100) -> list[Moved]:
+    """Go on with deletions: cancel what runs, erase what has ended. Returns the jobs that were moved by a cancel."""
+    marked = select(responses.c.job_id).where(responses.c.deleted_at.is_not(None)).limit(limit)
+    with database.read() as connection:  # nearly always there is none
+        job_ids = list(connection.scalars(marked))
+    return _end_and_erase(database, job_ids)
+
+
+def _end_and_erase(database: Database, job_ids: list[str]) -> list[Moved]:
+    moved = []
+    for job_id in job_ids:
+        with database.read() as connection:
+            asked_at: datetime | None = connection.scalar(select(jobs.c.cancel_requested_at).where(jobs.c.id == job_id))
+        one = cancel_job(database, job_id) if asked_at is None else None
+        if one is not None:
+            moved.append(one)
+        with database.write() as connection:
+            _erase(connection, job_id)
+    return moved
+
+
+def _erase(connection: Connection, job_id: str) -> None:
+    """Erase a job that has ended and all that hangs on it. One that runs stays: its worker still writes to its rows."""
+    ended = jobs.c.status.in_(FINAL)
+    gone = connection.execute(delete(jobs).where(jobs.c.id == job_id, ended))
+    left = connection.scalar(select(jobs.c.id).where(jobs.c.id == job_id))
+    if gone.rowcount == 0 and left is not None:
+        return
+    for table in (texts, lost_texts, attempts, responses):
+        connection.execute(delete(table).where(table.c.job_id == job_id))

@@ -1,0 +1,119 @@
+"""Drafts: a batch that comes in pieces is there whole or not at all, and nobody sees it or runs it before."""
+
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import func, select
+
+from jobs.drafts import ABANDONED_SECONDS, BatchTerms, Draft, DraftLostError, clear_abandoned
+from jobs.due import take_due
+from jobs.idempotency import IdempotencyKey, KeyReusedError
+from jobs.queries import list_batches, read_batch
+from jobs.retry import retry_batch
+from jobs.search import JobFilter, list_jobs
+from jobs.tables import drafts, jobs
+from tests.store.store_fixtures import Store, new_job, store
+
+__all__ = ["store"]
+TERMS = BatchTerms("default", "file_1", {"a": "1"}, "24h", 86400.0, 3600)
+
+
+def begin(store: Store, *sizes: int, terms: BatchTerms = TERMS) -> Draft:
+    draft = Draft(store.database, terms)
+    for size in sizes:
+        draft.add([new_job(custom_id=f"{draft.total + place}") for place in range(size)])
+        store.clock.advance(1)
+    return draft
+
+
+def stored(store: Store) -> tuple[int, int]:
+    with store.database.read() as connection:
+        counted = [connection.scalar(select(func.count()).select_from(table)) or 0 for table in (jobs, drafts)]
+    return counted[0], counted[1]
+
+
+def test_nobody_sees_or_hints_what_is_not_accepted(store: Store) -> None:
+    alone = store.submit()
+    draft = begin(store, 3, 2)
+    assert stored(store)[0] == 6
+    shown, _ = list_jobs(store.database, JobFilter(), project="default", after=None, limit=100)
+    assert [job.id for job in shown] == [alone]
+    assert list_batches(store.database, project="default", after=None, limit=100) == ([], False)
+    store.clock.advance(60)
+    assert take_due(store.database, 100, 30.0) == [alone]
+    draft.drop()
+    assert stored(store) == (1, 0)
+
+
+def test_an_accepted_batch_is_like_any_other(store: Store) -> None:
+    began = store.clock.now
+    draft = begin(store, 40, 2)
+    accepted = draft.accept()
+    batch = read_batch(store.database, accepted.id, project="default")
+    assert batch is not None
+    assert (batch.status, batch.total, batch.model, batch.input_file_id) == ("in_progress", 42, "m1", "file_1")
+    assert batch.times["created_at"] == began
+    assert batch.times["in_progress_at"] == store.clock.now
+    assert batch.times["expires_at"] == began + timedelta(days=1)
+    ids = store.ids(accepted.id)
+    assert list(accepted.hinted) == ids[:32]
+    assert [store.job(job_id).custom_id for job_id in ids] == [str(number) for number in range(42)]
+    assert take_due(store.database, 42, 30.0) == ids[32:]
+    draft.drop()  # what is accepted stays
+    assert stored(store) == (42, 0)
+
+
+def test_a_refused_batch_has_failed_and_holds_no_job(store: Store) -> None:
+    draft = begin(store, 3)
+    refused = draft.refuse([{"code": "invalid_json_line", "line": 4, "message": "no", "param": None}])
+    batch = read_batch(store.database, refused.id, project="default")
+    assert batch is not None
+    assert (batch.status, batch.total, batch.times["in_progress_at"]) == ("failed", 0, None)
+    assert batch.times["failed_at"] == store.clock.now
+    assert batch.errors == [{"code": "invalid_json_line", "line": 4, "message": "no", "param": None}]
+    assert stored(store) == (0, 0)
+    assert retry_batch(store.database, refused.id) == []
+
+
+def test_a_repeated_key_gives_the_first_batch_and_leaves_nothing_of_the_second(store: Store) -> None:
+    terms = BatchTerms("default", "file_1", idempotency_key=IdempotencyKey("k", "1"))
+    first = begin(store, 2, terms=terms).accept()
+    again = begin(store, 2, terms=terms).accept()
+    refused = begin(store, 2, terms=terms).refuse([{"code": "x", "line": 1, "message": "y", "param": None}])
+    assert (again.id, again.repeated, again.hinted) == (first.id, True, ())
+    assert (refused.id, refused.repeated) == (first.id, True)
+    assert stored(store) == (2, 0)
+    other = begin(store, 2, terms=BatchTerms("default", "file_1", idempotency_key=IdempotencyKey("k", "2")))
+    with pytest.raises(KeyReusedError):
+        other.accept()
+    other.drop()
+    assert stored(store) == (2, 0)
+
+
+def test_a_draft_whose_maker_is_gone_is_cleared_away_in_steps(store: Store) -> None:
+    begin(store, *[1500] * 4)
+    store.clock.advance(ABANDONED_SECONDS - 2)
+    assert clear_abandoned(store.database) == []
+    assert stored(store) == (6000, 1)
+    store.clock.advance(2)
+    assert len(clear_abandoned(store.database)) == 1
+    assert stored(store) == (1000, 1)  # not more at once than others can wait for
+    clear_abandoned(store.database)
+    assert stored(store) == (0, 0)
+    assert clear_abandoned(store.database) == []
+
+
+def test_a_maker_that_comes_back_too_late_can_do_nothing(store: Store) -> None:
+    draft = begin(store, 10, *[1500] * 4)
+    store.clock.advance(ABANDONED_SECONDS)
+    clear_abandoned(store.database)
+    for come_back in (lambda: draft.add([new_job()]), draft.accept):
+        with pytest.raises(DraftLostError):
+            come_back()
+    clear_abandoned(store.database)
+    clear_abandoned(store.database)
+    assert stored(store) == (0, 0)
+    with pytest.raises(DraftLostError):
+        draft.accept()
+    draft.drop()
+    assert list_batches(store.database, project="default", after=None, limit=100) == ([], False)
