@@ -5,7 +5,8 @@ A lease is held by one attempt of one worker. Every claim takes the next attempt
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, RowMapping, exists, insert, or_, select, update
 
@@ -39,17 +40,52 @@ def claim(
     reported an error, and is given again.
     """
     now = database.now()
-    paused = exists().where(pauses.c.model == jobs.c.model, pauses.c.until_at > now)
-    take = (
+    paused = _is_paused(now)
+    take = _take(now, worker, lease_seconds).where(jobs.c.id == job_id, jobs.c.crashes <= most_crashes)
+    with database.write() as connection:
+        row = connection.execute(take).mappings().one_or_none()
+        if row is not None:
+            goes_on = row["on_interrupt"] == "continue" and row["attempt"] > 1
+            connection.execute(insert(attempts).values(_begun(row, now, None if goes_on else 0)))
+        else:
+            row = _find_held(connection, job_id, worker)
+            if row is None:
+                _let_hint(connection, job_id, or_(paused, jobs.c.crashes > most_crashes))
+                return None
+        text, text_attempt = _read_left(connection, row)
+    return Claimed(Job.from_row(row), row["attempt"], text, text_attempt)
+
+
+def claim_together(
+    database: Database, job_ids: Sequence[str], worker: str, lease_seconds: float
+) -> list[Claimed | None]:
+    """Claim several due jobs in one transaction, each for its attempt 1.
+
+    None: not claimed. Then `claim` says why not, and claims what has been tried before: that has more to it. So it does
+    with what another process has locked, for which nobody else is to wait.
+    """
+    now = database.now()
+    with database.write() as connection:
+        # Locked by id, as everybody does who takes many rows.
+        fresh = select(jobs.c.id).where(jobs.c.id.in_(job_ids), jobs.c.attempt == 0).order_by(jobs.c.id)
+        free = connection.scalars(fresh.with_for_update(skip_locked=True)).all()
+        taken = connection.execute(_take(now, worker, lease_seconds).where(jobs.c.id.in_(free))).mappings().all()
+        if taken:
+            connection.execute(insert(attempts), [_begun(row, now, 0) for row in taken])
+    claimed = {row["id"]: Claimed(Job.from_row(row), row["attempt"], "", 0) for row in taken}
+    return [claimed.get(job_id) for job_id in job_ids]
+
+
+def _take(now: datetime, worker: str, lease_seconds: float) -> Any:
+    """The one conditional UPDATE that takes due jobs; which, and of how many crashes, is for the caller to add."""
+    return (
         update(jobs)
         .where(
-            jobs.c.id == job_id,
             jobs.c.status == JobStatus.QUEUED,
             jobs.c.due_at <= now,
             jobs.c.cancel_requested_at.is_(None),
-            jobs.c.crashes <= most_crashes,
             or_(jobs.c.expires_at.is_(None), jobs.c.expires_at > now),
-            ~paused,
+            ~_is_paused(now),
         )
         .values(
             status=JobStatus.IN_PROGRESS,
@@ -62,20 +98,16 @@ def claim(
         )
         .returning(*jobs.c)
     )
-    with database.write() as connection:
-        row = connection.execute(take).mappings().one_or_none()
-        if row is not None:
-            goes_on = row["on_interrupt"] == "continue" and row["attempt"] > 1
-            attempt = {"job_id": job_id, "attempt": row["attempt"], "batch_id": row["batch_id"], "worker": worker}
-            begun = {"started_at": now, "continued_bytes": None if goes_on else 0}
-            connection.execute(insert(attempts).values(attempt | begun))
-        else:
-            row = _find_held(connection, job_id, worker)
-            if row is None:
-                _let_hint(connection, job_id, or_(paused, jobs.c.crashes > most_crashes))
-                return None
-        text, text_attempt = _read_left(connection, row)
-    return Claimed(Job.from_row(row), row["attempt"], text, text_attempt)
+
+
+def _is_paused(now: datetime) -> ColumnElement[bool]:
+    return exists().where(pauses.c.model == jobs.c.model, pauses.c.until_at > now)
+
+
+def _begun(row: RowMapping, now: datetime, continued_bytes: int | None) -> dict[str, Any]:
+    """The attempt of a job that was just taken, as a row."""
+    own = {"job_id": row["id"], "attempt": row["attempt"], "batch_id": row["batch_id"], "worker": row["worker"]}
+    return own | {"started_at": now, "continued_bytes": continued_bytes}
 
 
 def note_continued(database: Database, job_id: str, attempt: int, continued_bytes: int) -> None:
@@ -108,11 +140,14 @@ def _read_left(connection: Connection, row: RowMapping) -> tuple[str, int]:
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """A running job as the heartbeat sees it; `text` is the text so far if that has grown since the last one."""
+    """A running job as the heartbeat sees it; `text` is the text so far if that has grown since the last one, and
+    `deltas` how many of them at least the attempt has had.
+    """
 
     job_id: str
     attempt: int
     text: str | None
+    deltas: int = 0
 
 
 def renew(database: Database, worker: str, running: Sequence[Checkpoint], lease_seconds: float) -> set[str]:
@@ -141,7 +176,7 @@ def renew(database: Database, worker: str, running: Sequence[Checkpoint], lease_
             connection.execute(update(jobs).where(jobs.c.id.in_(found)).values(lease_until=until))
             kept.update(found)
         grown = [
-            {"job_id": item.job_id, "attempt": item.attempt, "text": item.text}
+            {"job_id": item.job_id, "attempt": item.attempt, "text": item.text, "deltas": item.deltas}
             for item in running
             if item.text is not None and kept.get(item.job_id) == item.attempt
         ]

@@ -4,16 +4,17 @@ A transition out of `in_progress` names the attempt it belongs to. The attempt i
 number and no number is used twice, so a worker that was thought dead changes no row when it wakes up.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, delete, select, update
+from sqlalchemy import BindParameter, ColumnElement, Connection, and_, bindparam, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from jobs.database import Database
 from jobs.records import Usage
-from jobs.status import AttemptOutcome, JobStatus
+from jobs.status import FINAL, AttemptOutcome, JobStatus
 from jobs.tables import attempts, jobs, pauses, texts
 
 MAX_CRASHES = 3
@@ -26,6 +27,8 @@ class Fault:
 
     code: str
     message: str
+    status: int | None = None
+    """The HTTP status with which the upstream refused, when that is the reason."""
 
 
 CANCELLED = Fault("cancelled", "the job was cancelled")
@@ -53,6 +56,42 @@ class Written:
 def finish(database: Database, job_id: str, attempt: int, written: Written) -> bool:
     """Store the text of a job that has completed. False: the lease was lost, and the text must be thrown away."""
     return _end(database, job_id, attempt, AttemptOutcome.COMPLETED, JobStatus.COMPLETED, written, None)
+
+
+def finish_together(database: Database, finished: Sequence[tuple[str, int, Written]]) -> list[bool | None]:
+    """`finish` for several jobs and attempts in one transaction.
+
+    None: not stored, and to be finished alone; so is one that has lost its lease, or is locked by somebody else, for
+    whom the others are not to wait.
+    """
+    now = database.now()
+    of_job: BindParameter[str] = bindparam("of_job")
+    of_attempt: BindParameter[int] = bindparam("of_attempt")
+    with database.write() as connection:
+        held = _lock_held(connection, [job_id for job_id, _, _ in finished])
+        # Without usage, other columns are set.
+        stored = [item for item in finished if (item[0], item[1]) in held and item[2].usage is not None]
+        if stored:
+            ends, own, final_texts = [], [], []
+            for job_id, attempt, written in stored:
+                of = {"of_job": job_id, "of_attempt": attempt}
+                ends.append(_job_changes(_final_changes(now, JobStatus.COMPLETED, written), None) | of)
+                own.append(_attempt_changes(now, AttemptOutcome.COMPLETED, written, None) | of)
+                final_texts.append(_text_row(job_id, attempt, written))
+            connection.execute(update(jobs).where(_held(of_job, of_attempt)), ends)
+            connection.execute(
+                update(attempts).where(attempts.c.job_id == of_job, attempts.c.attempt == of_attempt), own
+            )
+            store_texts(connection, final_texts, ended=True)
+    done = {job_id for job_id, _, _ in stored}
+    return [True if job_id in done else None for job_id, _, _ in finished]
+
+
+def _lock_held(connection: Connection, job_ids: Sequence[str]) -> set[tuple[str, int]]:
+    """Lock those of these jobs that run and nobody else has locked, by id, as everybody does; with their attempts."""
+    running = select(jobs.c.id, jobs.c.attempt).where(jobs.c.id.in_(job_ids), jobs.c.status == JobStatus.IN_PROGRESS)
+    rows = connection.execute(running.order_by(jobs.c.id).with_for_update(skip_locked=True))
+    return {(row.id, row.attempt) for row in rows}
 
 
 def fail(database: Database, job_id: str, attempt: int, written: Written, error: Fault) -> bool:
@@ -114,21 +153,7 @@ def _end(
     error: Fault | None,
     counted: dict[str, Any] | None = None,
 ) -> bool:
-    usage = written.usage.as_columns() if written.usage else {}
-    changes = {
-        "status": status,
-        "finished_at": database.now(),
-        "first_delta_at": written.first_delta_at,
-        "finish_reason": written.finish_reason,
-        "bytes": written.bytes,
-        "sha256": written.sha256,
-        "text_tokens": written.text_tokens,
-        "text_tokens_source": written.text_tokens_source,
-        "upstream_id": written.upstream_id,
-        "upstream_model": written.upstream_model,
-        **usage,
-        **(counted or {}),
-    }
+    changes = _final_changes(database.now(), status, written) | (counted or {})
     return _leave(database, job_id, attempt, outcome, written, error, changes)
 
 
@@ -156,14 +181,8 @@ def _leave(
     changes: dict[str, Any],
 ) -> bool:
     """Take a job out of `in_progress`: the job, its attempt and its text, in one transaction behind the fence."""
-    why = {"error_code": error.code if error else None, "error_message": error.message if error else None}
-    usage = written.usage.as_columns() if written.usage else {}
     with database.write() as connection:
-        left = connection.execute(
-            update(jobs)
-            .where(jobs.c.id == job_id, jobs.c.attempt == attempt, jobs.c.status == JobStatus.IN_PROGRESS)
-            .values(lease_until=None, **changes, **why)
-        )
+        left = connection.execute(update(jobs).where(_held(job_id, attempt)).values(_job_changes(changes, error)))
         if left.rowcount == 0:
             # A commit that was carried out but reported an error is tried again by its caller: its own outcome is
             # there then. A rescued attempt has the outcome `lost`, which no worker writes for itself.
@@ -172,27 +191,63 @@ def _leave(
         connection.execute(
             update(attempts)
             .where(attempts.c.job_id == job_id, attempts.c.attempt == attempt)
-            .values(
-                finished_at=database.now(),
-                outcome=outcome,
-                first_delta_at=written.first_delta_at,
-                deltas=written.deltas,
-                bytes=written.bytes,
-                **usage,
-                **why,
-            )
+            .values(_attempt_changes(database.now(), outcome, written, error))
         )
-        store_texts(connection, [{"job_id": job_id, "attempt": attempt, "text": written.text}])
+        store_texts(connection, [_text_row(job_id, attempt, written)], ended=changes["status"] in FINAL)
     return True
 
 
-def store_texts(connection: Connection, rows: list[dict[str, Any]]) -> None:
-    """Store texts so far, or final ones: one a job, whichever attempt wrote it."""
+def _held(job_id: Any, attempt: Any) -> ColumnElement[bool]:
+    """The fence."""
+    return and_(jobs.c.id == job_id, jobs.c.attempt == attempt, jobs.c.status == JobStatus.IN_PROGRESS)
+
+
+def _final_changes(now: datetime, status: JobStatus, written: Written) -> dict[str, Any]:
+    return {
+        "status": status,
+        "finished_at": now,
+        "first_delta_at": written.first_delta_at,
+        "finish_reason": written.finish_reason,
+        "bytes": written.bytes,
+        "sha256": written.sha256,
+        "text_tokens": written.text_tokens,
+        "text_tokens_source": written.text_tokens_source,
+        "upstream_id": written.upstream_id,
+        "upstream_model": written.upstream_model,
+        **(written.usage.as_columns() if written.usage else {}),
+    }
+
+
+def _job_changes(changes: dict[str, Any], error: Fault | None) -> dict[str, Any]:
+    return {"lease_until": None, **changes, **_why(error), "error_status": error.status if error else None}
+
+
+def _attempt_changes(now: datetime, outcome: AttemptOutcome, written: Written, error: Fault | None) -> dict[str, Any]:
+    return {
+        "finished_at": now,
+        "outcome": outcome,
+        "first_delta_at": written.first_delta_at,
+        "deltas": written.deltas,
+        "bytes": written.bytes,
+        **(written.usage.as_columns() if written.usage else {}),
+        **_why(error),
+    }
+
+
+def _why(error: Fault | None) -> dict[str, Any]:
+    return {"error_code": error.code if error else None, "error_message": error.message if error else None}
+
+
+def _text_row(job_id: str, attempt: int, written: Written) -> dict[str, Any]:
+    return {"job_id": job_id, "attempt": attempt, "text": written.text, "deltas": written.deltas}
+
+
+def store_texts(connection: Connection, rows: list[dict[str, Any]], *, ended: bool = False) -> None:
+    """Store texts so far, or final ones (`ended`): one a job, whichever attempt wrote it."""
     if not rows:
         return
     dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
     row = dialect.insert(texts)
-    stored = row.on_conflict_do_update(
-        index_elements=[texts.c.job_id], set_={"attempt": row.excluded.attempt, "text": row.excluded.text}
-    )
-    connection.execute(stored, rows)
+    changes = {name: row.excluded[name] for name in ("attempt", "text", "deltas", "ended")}
+    stored = row.on_conflict_do_update(index_elements=[texts.c.job_id], set_=changes)
+    connection.execute(stored, [row | {"ended": ended} for row in rows])

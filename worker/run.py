@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from logging import getLogger
 from time import monotonic, sleep
@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError
 from jobs import transitions
 from jobs.channel import encode_batch, encode_done, encode_job, encode_queued
 from jobs.database import AWAY, Database, cause_of, is_passing
-from jobs.lease import Claimed, claim, note_continued
+from jobs.lease import Claimed, claim, claim_together, note_continued
 from jobs.records import Job
 from jobs.settings import Settings
 from jobs.settle import settle_batch
@@ -25,6 +25,7 @@ from worker.event_loop import EventLoop
 from worker.measure import NOTHING_WRITTEN, Outcome, measure
 from worker.recorder import Recorder
 from worker.running import Running, RunningAttempts, StopReason
+from worker.together import Together
 from worker.upstream import Upstream
 from worker.upstream.ending import Ending
 from worker.upstream.errors import EmptyCompletion, RateLimited, UpstreamError
@@ -64,6 +65,8 @@ class Runner:
         self._attempts = running
         self._worker = worker
         self._settings = settings
+        self._claims = Together(self._claim_alone, self._claim_together)
+        self._finishes = Together(self._finish_alone, self._finish_together)
 
     def run(self, job_id: str) -> bool:
         """Run a job if it is due and nobody else has it; returns when the attempt is over. False: not run."""
@@ -83,11 +86,27 @@ class Runner:
                 except DBAPIError as error:  # the database will not take this text, however often it is tried
                     refused = InternalError(f"the text could not be stored: {cause_of(error)}")
                     self._leave(running, refused, NOTHING_WRITTEN)
-                return True
+            self._settle(claimed.job.batch_id)
+            return True
 
-    def _claim(self, database: Database, job_id: str) -> Claimed | None:
+    def _claim(self, _database: Database, job_id: str) -> Claimed | None:
+        return self._claims.ask(job_id)
+
+    def _claim_alone(self, job_id: str) -> Claimed | None:
         allowed = self._attempts.most_crashes()
-        return claim(database, job_id, self._worker, self._settings.lease_seconds, most_crashes=allowed)
+        return claim(self._database, job_id, self._worker, self._settings.lease_seconds, most_crashes=allowed)
+
+    def _claim_together(self, job_ids: Sequence[str]) -> list[Claimed | None]:
+        return claim_together(self._database, job_ids, self._worker, self._settings.lease_seconds)
+
+    def _finish(self, _database: Database, job_id: str, attempt: int, written: Written) -> bool:
+        return self._finishes.ask((job_id, attempt, written))
+
+    def _finish_alone(self, finished: tuple[str, int, Written]) -> bool:
+        return transitions.finish(self._database, *finished)
+
+    def _finish_together(self, finished: Sequence[tuple[str, int, Written]]) -> list[bool | None]:
+        return transitions.finish_together(self._database, finished)
 
     def _find_text(self, claimed: Claimed) -> str:
         """The text that this attempt goes on with: the last tail, which has all that watchers saw, or the checkpoint.
@@ -140,11 +159,11 @@ class Runner:
         status = JobStatus.QUEUED
         if isinstance(outcome, Ending):
             status = JobStatus.COMPLETED
-            verb, kept = "finish", self._store(transitions.finish, job.id, attempt, written)
+            verb, kept = "finish", self._store(self._finish, job.id, attempt, written)
         elif isinstance(outcome, RateLimited):
             verb, kept = "wait", self._wait_for_limit(running, outcome, written)
         elif isinstance(outcome, UpstreamError):
-            fault = Fault(outcome.code, outcome.message)
+            fault = Fault(outcome.code, outcome.message, outcome.status)
             if outcome.retryable and job.failures + 1 < job.max_attempts:
                 due_at = self._database.now() + timedelta(seconds=self._backoff(job.failures, outcome))
                 verb, kept = "retry", self._store(transitions.retry, job.id, attempt, written, fault, due_at)
@@ -173,8 +192,12 @@ class Runner:
         message = encode_done(attempt, status, written.bytes, written.sha256) if final else encode_queued(attempt)
         self._loop.call(self._say, running, message)
         self._tell_batch(running.job, attempt, status)
-        batch_id = running.job.batch_id
-        if final and batch_id is not None and self._store(settle_batch, batch_id):
+
+    def _settle(self, batch_id: str | None) -> None:
+        """End the batch if that was its last job. While another one of it runs here it cannot be: that one will ask."""
+        if batch_id is None or self._attempts.has_batch(batch_id):
+            return
+        if self._store(settle_batch, batch_id):
             self._loop.call(self._recorder.say, batch_id, encode_batch())
 
     def _tell_batch(self, job: Job, attempt: int, status: JobStatus) -> None:
@@ -194,7 +217,7 @@ class Runner:
         until_at = self._database.now() + timedelta(seconds=seconds)
         self._store(transitions.pause, job.model, until_at)
         due_at = until_at + timedelta(seconds=random.uniform(0, max(1.0, seconds / 4)))
-        fault = Fault(error.code, error.message)
+        fault = Fault(error.code, error.message, error.status)
         return bool(self._store(transitions.wait_for_limit, job.id, running.attempt, written, fault, due_at))
 
     def _backoff(self, failures: int, error: UpstreamError) -> float:

@@ -57,10 +57,11 @@ class Running:
 
     def checkpoint(self) -> Checkpoint:
         """The text so far, when it has grown since the last one that was stored."""
+        deltas = self.recording.deltas if self.recording is not None else 0  # read first: it goes on being written
         text = bytes(self.recording.text) if self.recording is not None else b""
         if len(text) == self._checkpointed:
             return Checkpoint(self.job.id, self.attempt, None)
-        return Checkpoint(self.job.id, self.attempt, text.decode())
+        return Checkpoint(self.job.id, self.attempt, text.decode(), deltas)
 
     def note_stored(self, text: str) -> None:
         """A checkpoint was committed with this text."""
@@ -119,6 +120,10 @@ class RunningAttempts:
 
     def _count(self, crashes: int) -> int:
         return sum(running.job.crashes == crashes for running in self._running.values())
+
+    def has_batch(self, batch_id: str) -> bool:
+        """Whether a job of this batch runs here."""
+        return any(running.job.batch_id == batch_id for running in self.all())
 
     def __len__(self) -> int:
         return len(self._running)

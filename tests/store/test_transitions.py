@@ -87,7 +87,7 @@ def test_an_attempt_keeps_what_it_wrote_and_what_it_cost(store: Store, verb: str
     [attempt] = read_attempts(store.database, job_id)
     assert (attempt.deltas, attempt.bytes, attempt.usage) == (whole.deltas, whole.bytes, USAGE)
     assert attempt.first_delta_at == whole.first_delta_at
-    assert store.rows()["texts"] == [(job_id, 1, whole.text)]
+    assert store.rows()["texts"] == [(job_id, 1, whole.text, whole.deltas, MEANINGS[verb][0] in FINAL)]
 
 
 @each
@@ -95,7 +95,7 @@ def test_only_an_ended_job_has_a_result(store: Store, verb: str) -> None:
     job_id = store.running()
     store.clock.advance(3)
     TRANSITIONS[verb](store.database, job_id, 1, whole)
-    result = read_result(store.database, job_id)
+    result = read_result(store.database, job_id, project=None)
     assert result is not None
     if MEANINGS[verb][0] not in FINAL:
         assert (result.text, result.job.finished_at, result.job.usage) == (None, None, None)
@@ -184,7 +184,7 @@ def test_the_text_of_the_attempt_that_ends_is_the_one_kept(store: Store, verb: s
     retry(store.database, job_id, 1, written("a longer first text"), REFUSED, store.clock.now)
     store.claim(job_id)
     TRANSITIONS[verb](store.database, job_id, 2, written("short"))
-    assert store.rows()["texts"] == [(job_id, 2, "short")]
+    assert store.rows()["texts"] == [(job_id, 2, "short", 5, MEANINGS[verb][0] in FINAL)]
     if MEANINGS[verb][0] in FINAL:
         assert store.job(job_id).bytes == 5
 
@@ -215,7 +215,7 @@ def test_of_many_ends_at_the_same_time_one_stands(store: Store) -> None:
     told = at_once([partial(TRANSITIONS[verb], store.database, job_id, 1, written(verb)) for verb in ends])
     [winner] = [verb for verb, kept in zip(ends, told, strict=True) if kept]
     assert store.job(job_id).status is MEANINGS[winner][0]
-    assert store.rows()["texts"] == [(job_id, 1, winner)]
+    assert store.rows()["texts"] == [(job_id, 1, winner, len(winner), MEANINGS[winner][0] in FINAL)]
 
 
 def test_a_finish_wins_over_a_cancel_that_came_too_late_to_stop_it(store: Store) -> None:

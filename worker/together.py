@@ -1,0 +1,98 @@
+"""One transaction for what many threads ask of the database at the same time.
+
+A claim and a finish each cost a commit, and a commit is a sync of the disk, which on SQLite everybody else waits for.
+So while one thread is at it, the others gather, and the next one does it for all of them.
+"""
+
+import threading
+from collections.abc import Callable, Sequence
+from logging import getLogger
+from typing import Generic, TypeVar
+
+from jobs.database import AWAY, cause_of, is_passing
+
+log = getLogger(__name__)
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+MOST_TOGETHER = 50
+"""How many share one transaction: the rows that it locks are locked until the last one is done."""
+
+
+class _Asked(Generic[T, R]):
+    """What one thread waits for. `turn` is released once: when the outcome is there, or when it is to lead itself."""
+
+    def __init__(self, item: T) -> None:
+        self.item = item
+        self.turn = threading.Lock()
+        self.turn.acquire()
+        self.answered = False
+        self.result: R | None = None
+        self.error: Exception | None = None
+
+
+class Together(Generic[T, R]):
+    """Shares transactions between threads: `ask` it instead of calling `alone`.
+
+    `together` does the same as `alone` for several at once, or gives None for those that are not as simple; these are
+    done alone, each by its own thread. So is every one of a group that the database refused: one text that it will not
+    take must not cost the others theirs. When the database is away all of them are told so.
+    """
+
+    def __init__(self, alone: Callable[[T], R], together: Callable[[Sequence[T]], Sequence[R | None]]) -> None:
+        self._alone = alone
+        self._together = together
+        self._lock = threading.Lock()
+        self._led = False
+        self._waiting: list[_Asked[T, R]] = []
+
+    def ask(self, item: T) -> R:
+        """What `alone` gives for this item, or raises."""
+        asked: _Asked[T, R] = _Asked(item)
+        with self._lock:
+            self._waiting.append(asked)
+            leads, self._led = not self._led, True
+        if not leads:
+            asked.turn.acquire()
+        if not asked.answered:  # the first to come, or handed over to by whoever led before
+            group = self._take()
+            try:
+                if len(group) == 1:
+                    return self._alone(item)
+                self._answer(group)
+            finally:
+                self._hand_over(group, asked)
+        if asked.error is not None:
+            raise asked.error
+        return self._alone(item) if asked.result is None else asked.result
+
+    def _take(self) -> list[_Asked[T, R]]:
+        """Those who wait; who leads is the first of them."""
+        with self._lock:
+            group, self._waiting = self._waiting[:MOST_TOGETHER], self._waiting[MOST_TOGETHER:]
+        return group
+
+    def _answer(self, group: Sequence[_Asked[T, R]]) -> None:
+        try:
+            results = self._together([asked.item for asked in group])
+        except Exception as error:
+            if isinstance(error, AWAY) and is_passing(error):
+                for asked in group:
+                    asked.error = error
+            else:
+                log.warning("%d together were refused, trying one by one: %s", len(group), cause_of(error))
+            return
+        for asked, result in zip(group, results, strict=True):
+            asked.result = result
+
+    def _hand_over(self, group: Sequence[_Asked[T, R]], leader: _Asked[T, R]) -> None:
+        with self._lock:
+            following = self._waiting[0] if self._waiting else None
+            self._led = following is not None
+        if following is not None:
+            following.turn.release()
+        for asked in group:
+            asked.answered = True
+            if asked is not leader:
+                asked.turn.release()
