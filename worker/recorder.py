@@ -23,8 +23,9 @@ log = getLogger(__name__)
 MAX_PAUSE_SECONDS = 0.010
 """The longest wait between two calls. It is added to the delay of a delta, and only when there are many."""
 
-FULL_PAUSE_RATE = 5000.0
-"""Deltas a second from which the pause is the longest; below, it is in proportion, and none on an idle process."""
+FULL_PAUSE_RATE = 500.0
+"""Deltas a second from which the pause is the longest; below, it is in proportion, and none on an idle process. That is
+ten streams: what a call costs is shared by five deltas there, and by the more the more streams there are."""
 
 MAX_CALL_BYTES = 8 * 1024 * 1024
 """What is over waits for the next call: one call must fit in `REDIS_SECONDS`, also after Redis was away for long."""
@@ -168,10 +169,10 @@ class Recorder:
 
     async def _tell_forever(self) -> None:
         failures = 0
+        last_told_at = self._loop.time()
         while True:
             await self._wake.wait()
             self._wake.clear()
-            began = self._loop.time()
             told = await self._tell()
             if self._closing and (told is None or not self._due):
                 return
@@ -181,11 +182,12 @@ class Recorder:
                 failures += 1
                 continue
             failures = 0
+            now = self._loop.time()
+            elapsed, last_told_at = max(now - last_told_at, 0.0001), now
+            self._rate += (told / elapsed - self._rate) * min(1.0, elapsed / 0.1)
             pause = MAX_PAUSE_SECONDS * min(1.0, self._rate / FULL_PAUSE_RATE)
             if pause > 0.0005:
                 await asyncio.sleep(pause)
-            elapsed = max(self._loop.time() - began, 0.0001)
-            self._rate += (told / elapsed - self._rate) * min(1.0, elapsed / 0.1)
 
     async def _tell(self) -> int | None:
         """Send all that is due in one call; how many messages that were, or None when Redis is away."""
