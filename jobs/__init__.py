@@ -10,12 +10,17 @@ The way of a job, and the file that each step is in:
    `worker/heartbeat.py` renews the leases and checkpoints the texts so far.
 6. Finish: tokens are counted (`jobs/tokens.py`), the text is stored behind the fence (`jobs/transitions.py`), and only
    after the commit `done` is published.
-7. Watch: `api/watch.py` follows the channel and closes every gap from the tail or the row.
-8. Query: `jobs/queries.py` reads rows, never Redis.
+7. Watch: `api/watching/watch.py` follows the channel and closes every gap from the tail or the row.
+8. Query: `jobs/queries.py` and `jobs/search.py` read rows, never Redis. What lists and searches go through beside the
+   rows: `jobs/metadata_pairs.py`, `jobs/text_index.py`.
 
 What goes wrong on the way is mended by `worker/dispatch.py`, one loop in every worker process: it hints what is due
 (`jobs/due.py`), rescues and expires (`jobs/rescue.py`), and ends batches (`jobs/settle.py`). Who wants failures to run
-again asks `jobs/retry.py`.
+again asks `jobs/retry.py`. What a worker's death has cost is counted after it (`jobs/lost.py`, `worker/lost.py`).
+
+Everything belongs to a project: `jobs/keys.py`. A submission that comes again makes nothing again:
+`jobs/idempotency.py`. A batch that is made of a file (`jobs/files.py`) is a draft (`jobs/drafts.py`) until it is whole.
+A job that was asked for as a Response has one more row: `jobs/responses.py`.
 
 SQL is the truth. Redis may be erased at any moment and costs no job and no text.
 """

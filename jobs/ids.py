@@ -15,8 +15,15 @@ def new_ids(prefix: str, count: int, made_at: datetime | None = None) -> list[st
     """
     if count > _SEQUENCE_LIMIT:
         raise ValueError(f"at most {_SEQUENCE_LIMIT} ids in one call, not {count}")
-    milliseconds = _milliseconds(made_at or datetime.now(UTC))
-    return [f"{prefix}_{milliseconds:012x}{place:05x}{secrets.token_hex(6)}" for place in range(count)]
+    made_at = made_at or datetime.now(UTC)
+    return [numbered_id(prefix, place, made_at) for place in range(count)]
+
+
+def numbered_id(prefix: str, place: int, made_at: datetime) -> str:
+    """The id at one place of a list whose length is not known yet; all of them need the same `made_at`."""
+    if not 0 <= place < _SEQUENCE_LIMIT:
+        raise ValueError(f"at most {_SEQUENCE_LIMIT} ids in one list, and this is number {place}")
+    return f"{prefix}_{_milliseconds(made_at):012x}{place:05x}{secrets.token_hex(6)}"
 
 
 def new_id(prefix: str) -> str:

@@ -81,6 +81,8 @@ class Job:
     upstream_model: str | None
     error_code: str | None
     error_message: str | None
+    error_status: int | None
+    """The HTTP status with which the upstream refused it, when that is the reason."""
     metadata: dict[str, str]
     request: dict[str, Any] | None
     """The chat-completions body; None when it was not read along."""
@@ -206,6 +208,15 @@ class Batch:
     """Jobs that ended without a completed text: failed, cancelled or expired."""
     in_progress: int
     usage: dict[str, Any] | None
+    model: str | None = None
+    """The one model of all its jobs; None when they have several."""
+    input_file_id: str | None = None
+    output_file_id: str | None = None
+    """The jobs that completed, once the batch has ended; None when there are none."""
+    error_file_id: str | None = None
+    """The same of those that did not complete."""
+    errors: list[dict[str, Any]] | None = None
+    """What is wrong with its input file, each `{code, line, message, param}`."""
 
     def as_json(self) -> dict[str, Any]:
         """The batch as OpenAI's Batch object; times are whole Unix seconds, as there."""
@@ -215,10 +226,11 @@ class Batch:
             "object": "batch",
             "endpoint": self.endpoint,
             "status": str(self.status),
-            "errors": None,
-            "input_file_id": None,
-            "output_file_id": None,
-            "error_file_id": None,
+            "model": self.model,
+            "errors": {"object": "list", "data": self.errors} if self.errors else None,
+            "input_file_id": self.input_file_id,
+            "output_file_id": self.output_file_id,
+            "error_file_id": self.error_file_id,
             "completion_window": self.completion_window,
             **times,
             "metadata": self.metadata,

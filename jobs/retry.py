@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, select, update
 
 from jobs.database import Database
+from jobs.files import forget_bytes
 from jobs.rescue import Moved
 from jobs.status import BatchStatus, JobStatus
 from jobs.tables import USAGE, batches, jobs
@@ -22,7 +23,7 @@ FAILURES = frozenset({JobStatus.FAILED, JobStatus.EXPIRED})
 
 _RESULT = (
     "finished_at", "first_delta_at", "finish_reason", "bytes", "sha256", *USAGE, "usage_source", "text_tokens",
-    "text_tokens_source", "upstream_id", "upstream_model", "error_code", "error_message",
+    "text_tokens_source", "upstream_id", "upstream_model", "error_code", "error_message", "error_status",
 )  # fmt: skip
 
 
@@ -54,6 +55,7 @@ def _retry(
     now = database.now()
     with database.write() as connection:
         expires_at = None
+        outputs: list[str | None] = []
         if batch_id is not None:
             # The batch is locked first, so that nobody ends it between its jobs and itself.
             batch = connection.execute(select(batches).where(batches.c.id == batch_id).with_for_update()).one_or_none()
@@ -61,7 +63,8 @@ def _retry(
                 return []
             if batch.status == BatchStatus.CANCELLING:
                 raise BatchCancellingError
-            if batch.expires_at is not None:
+            outputs = [batch.output_file_id, batch.error_file_id]
+            if batch.expires_at is not None and batch.in_progress_at is not None:
                 expires_at = now + (batch.expires_at - batch.in_progress_at)
         values: dict[str, Any] = dict.fromkeys(_RESULT)
         values |= dict.fromkeys(("failures", "crashes", "rate_limits", "drains"), 0)
@@ -77,6 +80,7 @@ def _retry(
         ).all()
         if queued and batch_id is not None:
             _open(connection, batch_id, {"in_progress_at": now, "expires_at": expires_at})
+            forget_bytes(connection, outputs)
     return [Moved(row.id, row.batch_id, row.attempt, JobStatus.QUEUED) for row in queued]
 
 

@@ -34,6 +34,9 @@ class Settings(BaseSettings):
     url: str = "http://127.0.0.1:8440"
     """Where the commands that talk to a running Longhand (`submit`, `watch`, ...) find it."""
 
+    api_key: SecretStr | None = None
+    """The key that these commands send, `lh_...`; none: a Longhand that has no key serves its own machine."""
+
     upstream_url: str | None = Field(
         default=None, validation_alias=AliasChoices("LONGHAND_UPSTREAM_URL", "OPENAI_BASE_URL"), repr=True
     )
@@ -66,11 +69,23 @@ class Settings(BaseSettings):
     """Backoff before the second try: up to this, then doubled each time (full jitter)."""
     retry_cap_seconds: float = Field(default=60, gt=0)
 
+    idempotency_seconds: float = Field(default=7 * 24 * 3600, gt=0)
+    """How long an `Idempotency-Key` is remembered at least."""
+
     tokenizers: Path | None = None
     """Folder with `<model>.json` or `<model>/tokenizer.json` for models that are not OpenAI's."""
 
+    files: Path | None = None
+    """Where uploaded files rest; none: `files` in the home. All API processes must see the same folder."""
+    max_file_bytes: int = Field(default=512_000_000, ge=1)
+    """The largest file that may be uploaded."""
+    max_line_bytes: int = Field(default=10_000_000, ge=1)
+    """The longest line that a batch file may have."""
+
     max_body_bytes: int = Field(default=200_000_000, ge=1)
     max_batch_jobs: int = Field(default=50_000, ge=1)
+    max_watchers_per_key: int = Field(default=2000, ge=1)
+    """How many may watch at once with one key (without keys: in all), in each API process."""
     max_text_bytes: int = Field(default=16 * 1024 * 1024, ge=1)
     """The longest text a job may write; a longer one fails the job."""
 
@@ -119,6 +134,11 @@ class Settings(BaseSettings):
     def database(self) -> str:
         """The database URL, the embedded default filled in."""
         return self.database_url or f"sqlite:///{self.home.absolute() / 'longhand.db'}"
+
+    @property
+    def files_folder(self) -> Path:
+        """The folder of the uploaded files, the default filled in."""
+        return (self.files or self.home / "files").absolute()
 
     def require_redis_url(self) -> str:
         """The Redis URL of a process that cannot go without; `SettingsError` when there is none."""

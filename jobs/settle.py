@@ -6,8 +6,13 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, exists, func, literal, select, update
 
 from jobs.database import Database
+from jobs.files import add_outputs, name_outputs
 from jobs.status import FINAL, BatchStatus, JobStatus
 from jobs.tables import USAGE, attempts, batches, jobs
+
+_OF_OUTPUTS = (
+    batches.c.id, batches.c.project, batches.c.output_file_id, batches.c.error_file_id, batches.c.output_seconds
+)  # fmt: skip
 
 
 def settle_batch(database: Database, batch_id: str) -> bool:
@@ -35,7 +40,12 @@ def _settle(database: Database, which: ColumnElement[bool]) -> list[str]:
     settled = []
     for batch_id, status, in_progress_at in ready:
         with database.write() as connection:
+            # Locked before its cost is summed up, so that `jobs/lost.py` either adds to the sum or does so before it.
+            locked = select(*_OF_OUTPUTS).where(batches.c.id == batch_id).with_for_update()
+            batch = connection.execute(locked).mappings().one()
             final = _final_values(connection, database, batch_id, BatchStatus(status))
+            ended_at = final["finalizing_at"]
+            outputs = name_outputs(batch, ended_at, completed=final["completed"], failed=final["failed"])
             unmoved = update(batches).where(
                 batches.c.id == batch_id,
                 batches.c.status == status,
@@ -43,7 +53,8 @@ def _settle(database: Database, which: ColumnElement[bool]) -> list[str]:
                 batches.c.in_progress_at == in_progress_at,
                 ~unfinished,
             )
-            if connection.execute(unmoved.values(final)).rowcount:
+            if connection.execute(unmoved.values({**final, **outputs})).rowcount:
+                add_outputs(connection, batch, outputs, ended_at)
                 settled.append(batch_id)
     return settled
 

@@ -1,45 +1,19 @@
 """The tables. Migrations in `migrations/versions/` make them; a test holds both alike."""
 
-from datetime import UTC, datetime
-
 from sqlalchemy import (
-    JSON,
     BigInteger,
+    Boolean,
     Column,
-    DateTime,
-    Dialect,
     Index,
     Integer,
     MetaData,
     Table,
     Text,
+    false,
     text,
 )
-from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.types import TypeDecorator
 
-
-class UtcDateTime(TypeDecorator[datetime]):
-    """An aware UTC time. SQLite has no time zones: it keeps the UTC time, and the zone is put back on the way out."""
-
-    impl = DateTime(timezone=True)
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        if value is None:
-            return None
-        if value.tzinfo is None:
-            raise ValueError(f"a time without a zone: {value!r}")
-        utc = value.astimezone(UTC)
-        return utc.replace(tzinfo=None) if dialect.name == "sqlite" else utc
-
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        if value is None:
-            return None
-        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
-
-
-Json = JSON().with_variant(JSONB(), "postgresql")
+from jobs.column_types import Json, UtcDateTime
 
 DEFAULT_PROJECT = "default"
 """Whose everything is that came without a key."""
@@ -57,6 +31,11 @@ batches = Table(
     Column("input_file_id", Text),
     Column("errors", Json),
     Column("output_seconds", Integer),
+    # Set when the batch ends: the jobs that completed, and those that did not. Null when there are none of a kind.
+    Column("output_file_id", Text),
+    Column("error_file_id", Text),
+    # The one model of all its jobs; null when they have several.
+    Column("model", Text),
     Column("metadata", Json, nullable=False),
     Column("completion_window", Text),
     Column("created_at", UtcDateTime, nullable=False),
@@ -75,6 +54,7 @@ batches = Table(
     Column("completed", Integer),
     Column("failed", Integer),
     Column("usage", Json),
+    Index("batches_of_project", "project", "id"),
     Index("batches_by_status", "status", "dispatched_at"),
 )
 
@@ -86,6 +66,10 @@ def _usage_columns() -> list[Column[int] | Column[str]]:
 
 
 ALONE = text("status = 'queued' AND batch_id IS NULL")
+NAMED = text("custom_id IS NOT NULL")
+EXPIRING = text("expires_at IS NOT NULL")
+ASKED = text("cancel_requested_at IS NOT NULL")
+UNENDED = text("NOT ended")
 
 jobs = Table(
     "jobs",
@@ -127,20 +111,27 @@ jobs = Table(
     Column("upstream_model", Text),
     Column("error_code", Text),
     Column("error_message", Text),
+    # The HTTP status with which the upstream refused it, when that is the reason.
+    Column("error_status", Integer),
     Column("metadata", Json, nullable=False),
     # JSON as text: PostgreSQL's jsonb refuses the NUL that a prompt may hold, and sorts its keys. Last, because SQLite
     # then reads a list of jobs without reading their prompts.
     Column("request", Text, nullable=False),
     # Measured with 1,000,000 jobs. They begin with equalities on plain columns, because SQLite uses no partial index
     # for a status that is a parameter. None has the lease in it: PostgreSQL renews leases without touching an index.
+    # For lists, which are always of one project:
+    Index("jobs_of_project", "project", "id"),
+    Index("jobs_by_status", "project", "status", "id"),
+    Index("jobs_by_model", "project", "model", "id"),
+    Index("jobs_by_model_and_status", "project", "model", "status", "id"),
+    Index("jobs_by_custom_id", "project", "custom_id", "id", sqlite_where=NAMED, postgresql_where=NAMED),
     Index("jobs_in_batch", "batch_id", "id"),
+    # For dispatch and rescue, which know no project:
     Index("jobs_by_batch", "batch_id", "status", text("priority DESC"), "id"),
-    Index("jobs_by_status", "status", "id"),
-    Index("jobs_by_model", "model", "id"),
-    Index("jobs_by_custom_id", "custom_id", "id"),
     Index("jobs_hinted", "status", "hinted_at"),
-    Index("jobs_expiring", "status", "expires_at"),
-    Index("jobs_asked", "status", "cancel_requested_at"),
+    # Both databases use these for a comparison, and most jobs are in neither.
+    Index("jobs_expiring", "status", "expires_at", sqlite_where=EXPIRING, postgresql_where=EXPIRING),
+    Index("jobs_asked", "status", "cancel_requested_at", sqlite_where=ASKED, postgresql_where=ASKED),
     # PostgreSQL takes no order from an index in which the batch is null.
     Index("jobs_alone", text("priority DESC"), "id", sqlite_where=ALONE, postgresql_where=ALONE),
 )  # fmt: skip
@@ -153,6 +144,32 @@ texts = Table(
     Column("job_id", Text, primary_key=True),
     Column("attempt", Integer, nullable=False),
     Column("text", Text, nullable=False),
+    # In how many deltas it came: all that is known of an attempt whose worker dies.
+    Column("deltas", Integer),
+    # The job ended with it, and the index of texts (`jobs/text_index.py`) holds it.
+    Column("ended", Boolean, nullable=False, server_default=false()),
+    Index("texts_unended", "job_id", sqlite_where=UNENDED, postgresql_where=UNENDED),
+)
+
+# What lists by metadata go through (`jobs/metadata_pairs.py`).
+metadata_pairs = Table(
+    "metadata_pairs",
+    metadata,
+    Column("project", Text, primary_key=True),
+    Column("pair", BigInteger, primary_key=True, autoincrement=False),
+    Column("job_id", Text, primary_key=True),
+    sqlite_with_rowid=False,
+)
+
+# What a lost attempt had written by its last checkpoint, from its rescue until its tokens have been counted. Nearly
+# always empty.
+lost_texts = Table(
+    "lost_texts",
+    metadata,
+    Column("job_id", Text, primary_key=True),
+    Column("attempt", Integer, primary_key=True),
+    Column("text", Text, nullable=False),
+    Column("deltas", Integer),
 )
 
 attempts = Table(
@@ -194,6 +211,7 @@ idempotency_keys = Table(
     Column("fingerprint", Text, nullable=False),
     Column("resource_id", Text, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
+    Index("idempotency_keys_by_age", "created_at"),
 )
 
 # Who may ask: the secret itself is shown once, when it is made, and is kept nowhere.
@@ -211,6 +229,15 @@ api_keys = Table(
     Index("api_keys_by_sha256", "sha256", unique=True),
 )
 
+# What the API processes share and nobody else may know.
+server_secrets = Table(
+    "server_secrets",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("value", Text, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+)
+
 # An uploaded file's bytes rest on disk under its id. The output of a batch is no file: it is written anew from the rows
 # each time that somebody reads it.
 files = Table(
@@ -220,13 +247,29 @@ files = Table(
     Column("project", Text, nullable=False),
     Column("purpose", Text, nullable=False),
     Column("filename", Text, nullable=False),
-    Column("bytes", BigInteger, nullable=False),
+    # Of an output: null until somebody asks, and counted then.
+    Column("bytes", BigInteger),
     Column("created_at", UtcDateTime, nullable=False),
     Column("expires_at", UtcDateTime),
     # Of an output: whose, and of its lines those that were answered or those that were not.
     Column("batch_id", Text),
     Index("files_by_project", "project", "id"),
+    Index("files_expiring", "expires_at"),
 )
+
+# A batch on its way in from a file. Its jobs are stored piece by piece; until its row here is gone and that of the
+# batch is there, which is one transaction, nobody lists them and nobody runs them.
+drafts = Table(
+    "drafts",
+    metadata,
+    Column("batch_id", Text, primary_key=True),
+    # Its maker touches it with each piece: a draft that nobody touches any more is cleared away.
+    Column("touched_at", UtcDateTime, nullable=False),
+    # From then on it is being cleared away, and its maker can add no more.
+    Column("dropped_at", UtcDateTime),
+)
+
+DELETED = text("deleted_at IS NOT NULL")
 
 # A job that was asked for as a Response: what the client sent, which the job's own request no longer shows.
 responses = Table(
@@ -237,4 +280,5 @@ responses = Table(
     Column("request", Text, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
     Column("deleted_at", UtcDateTime),
+    Index("responses_deleted", "deleted_at", sqlite_where=DELETED, postgresql_where=DELETED),
 )

@@ -4,6 +4,8 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
+from jobs.text_index import drop_text_index
+
 revision = "0001"
 down_revision = None
 branch_labels = None
@@ -11,6 +13,11 @@ depends_on = None
 
 TIME = sa.DateTime(timezone=True)
 ALONE = sa.text("status = 'queued' AND batch_id IS NULL")
+DELETED = sa.text("deleted_at IS NOT NULL")
+NAMED = sa.text("custom_id IS NOT NULL")
+EXPIRING = sa.text("expires_at IS NOT NULL")
+ASKED = sa.text("cancel_requested_at IS NOT NULL")
+UNENDED = sa.text("NOT ended")
 JSON = sa.JSON().with_variant(postgresql.JSONB(), "postgresql")
 
 
@@ -59,6 +66,9 @@ def upgrade() -> None:
         sa.Column("input_file_id", sa.Text()),
         sa.Column("errors", JSON),
         sa.Column("output_seconds", sa.Integer()),
+        sa.Column("output_file_id", sa.Text()),
+        sa.Column("error_file_id", sa.Text()),
+        sa.Column("model", sa.Text()),
         sa.Column("metadata", JSON, nullable=False),
         sa.Column("completion_window", sa.Text()),
         sa.Column("created_at", TIME, nullable=False),
@@ -77,20 +87,29 @@ def upgrade() -> None:
         sa.Column("usage", JSON),
         sa.PrimaryKeyConstraint("id"),
     )
+    op.create_index("batches_of_project", "batches", ["project", "id"])
     op.create_index("batches_by_status", "batches", ["status", "dispatched_at"])
+    op.create_table(
+        "drafts",
+        sa.Column("batch_id", sa.Text(), nullable=False),
+        sa.Column("touched_at", TIME, nullable=False),
+        sa.Column("dropped_at", TIME),
+        sa.PrimaryKeyConstraint("batch_id"),
+    )
     op.create_table(
         "files",
         sa.Column("id", sa.Text(), nullable=False),
         sa.Column("project", sa.Text(), nullable=False),
         sa.Column("purpose", sa.Text(), nullable=False),
         sa.Column("filename", sa.Text(), nullable=False),
-        sa.Column("bytes", sa.BigInteger(), nullable=False),
+        sa.Column("bytes", sa.BigInteger()),
         sa.Column("created_at", TIME, nullable=False),
         sa.Column("expires_at", TIME),
         sa.Column("batch_id", sa.Text()),
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index("files_by_project", "files", ["project", "id"])
+    op.create_index("files_expiring", "files", ["expires_at"])
     op.create_table(
         "idempotency_keys",
         sa.Column("project", sa.Text(), nullable=False, server_default="default"),
@@ -100,6 +119,7 @@ def upgrade() -> None:
         sa.Column("created_at", TIME, nullable=False),
         sa.PrimaryKeyConstraint("project", "key"),
     )
+    op.create_index("idempotency_keys_by_age", "idempotency_keys", ["created_at"])
     op.create_table(
         "jobs",
         sa.Column("id", sa.Text(), nullable=False),
@@ -141,11 +161,28 @@ def upgrade() -> None:
         sa.Column("upstream_model", sa.Text()),
         sa.Column("error_code", sa.Text()),
         sa.Column("error_message", sa.Text()),
+        sa.Column("error_status", sa.Integer()),
         sa.Column("metadata", JSON, nullable=False),
         sa.Column("request", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
     )
 
+    op.create_table(
+        "lost_texts",
+        sa.Column("job_id", sa.Text(), nullable=False),
+        sa.Column("attempt", sa.Integer(), nullable=False),
+        sa.Column("text", sa.Text(), nullable=False),
+        sa.Column("deltas", sa.Integer()),
+        sa.PrimaryKeyConstraint("job_id", "attempt"),
+    )
+    op.create_table(
+        "metadata_pairs",
+        sa.Column("project", sa.Text(), nullable=False),
+        sa.Column("pair", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("job_id", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("project", "pair", "job_id"),
+        sqlite_with_rowid=False,
+    )
     op.create_table(
         "pauses",
         sa.Column("model", sa.Text(), nullable=False),
@@ -161,33 +198,53 @@ def upgrade() -> None:
         sa.Column("deleted_at", TIME),
         sa.PrimaryKeyConstraint("job_id"),
     )
+    op.create_index("responses_deleted", "responses", ["deleted_at"], sqlite_where=DELETED, postgresql_where=DELETED)
+    op.create_table(
+        "server_secrets",
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("value", sa.Text(), nullable=False),
+        sa.Column("created_at", TIME, nullable=False),
+        sa.PrimaryKeyConstraint("name"),
+    )
     op.create_table(
         "texts",
         sa.Column("job_id", sa.Text(), nullable=False),
         sa.Column("attempt", sa.Integer(), nullable=False),
         sa.Column("text", sa.Text(), nullable=False),
+        sa.Column("deltas", sa.Integer()),
+        sa.Column("ended", sa.Boolean(), nullable=False, server_default=sa.false()),
         sa.PrimaryKeyConstraint("job_id"),
     )
+    op.create_index("texts_unended", "texts", ["job_id"], sqlite_where=UNENDED, postgresql_where=UNENDED)
     op.create_index("attempts_by_batch", "attempts", ["batch_id"])
     op.create_index("jobs_in_batch", "jobs", ["batch_id", "id"])
     op.create_index("jobs_by_batch", "jobs", ["batch_id", "status", sa.text("priority DESC"), "id"])
-    op.create_index("jobs_by_status", "jobs", ["status", "id"])
-    op.create_index("jobs_by_model", "jobs", ["model", "id"])
-    op.create_index("jobs_by_custom_id", "jobs", ["custom_id", "id"])
+    op.create_index("jobs_of_project", "jobs", ["project", "id"])
+    op.create_index("jobs_by_status", "jobs", ["project", "status", "id"])
+    op.create_index("jobs_by_model", "jobs", ["project", "model", "id"])
+    op.create_index("jobs_by_model_and_status", "jobs", ["project", "model", "status", "id"])
+    by_name = ["project", "custom_id", "id"]
+    op.create_index("jobs_by_custom_id", "jobs", by_name, sqlite_where=NAMED, postgresql_where=NAMED)
     op.create_index("jobs_hinted", "jobs", ["status", "hinted_at"])
-    op.create_index("jobs_expiring", "jobs", ["status", "expires_at"])
-    op.create_index("jobs_asked", "jobs", ["status", "cancel_requested_at"])
+    expiring, asked = ["status", "expires_at"], ["status", "cancel_requested_at"]
+    op.create_index("jobs_expiring", "jobs", expiring, sqlite_where=EXPIRING, postgresql_where=EXPIRING)
+    op.create_index("jobs_asked", "jobs", asked, sqlite_where=ASKED, postgresql_where=ASKED)
     op.create_index("jobs_alone", "jobs", [sa.text("priority DESC"), "id"], sqlite_where=ALONE, postgresql_where=ALONE)
 
 
 def downgrade() -> None:
+    drop_text_index(op.get_bind())
     for name in (
         "texts",
+        "server_secrets",
         "responses",
         "pauses",
+        "metadata_pairs",
+        "lost_texts",
         "jobs",
         "idempotency_keys",
         "files",
+        "drafts",
         "batches",
         "attempts",
         "api_keys",

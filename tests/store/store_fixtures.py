@@ -86,7 +86,7 @@ class Store:
 
     def job(self, job_id: str) -> Job:
         """The job as it stands."""
-        job = read_job(self.database, job_id)
+        job = read_job(self.database, job_id, project=None)
         assert job is not None
         return job
 
@@ -131,7 +131,7 @@ def at_once(actions: list[Callable[[], Any]]) -> list[Any]:
     barrier = threading.Barrier(len(actions))
 
     def run(action: Callable[[], Any]) -> Any:
-        barrier.wait(timeout=10)
+        barrier.wait(timeout=60)
         return action()
 
     with ThreadPoolExecutor(len(actions)) as pool:
@@ -165,7 +165,7 @@ class Interruption:
 
     def result(self) -> Any:
         """What the action gave."""
-        return self._future.result(timeout=10)
+        return self._future.result(timeout=60)
 
     def _interrupt(self, _connection: Connection, _cursor: Any, statement: str, *_: Any) -> None:
         if self.happened or threading.get_ident() != self._ours or not statement.startswith(self._after):

@@ -235,7 +235,7 @@ class JobLife(RuleBasedStateMachine):
     @invariant()
     def batches_end_with_their_last_job(self) -> None:
         for batch_id, settled in self.batches.items():
-            batch = read_batch(self.database, batch_id)
+            batch = read_batch(self.database, batch_id, project=None)
             assert batch is not None
             jobs = [job.status for job in self.jobs_of(batch_id).values()]
             ended = [status for status in jobs if status not in ("queued", "in_progress")]

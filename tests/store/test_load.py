@@ -105,10 +105,10 @@ def test_four_processes_of_eight_threads_lose_no_update_and_meet_no_locked_datab
         job = store.job(job_id)
         assert (job.status, job.attempt) == (JobStatus.COMPLETED, 1)
         assert len(read_attempts(database, job_id)) == 1
-    texts = {job_id: text for job_id, _, text in store.rows()["texts"]}
+    texts = {job_id: text for job_id, _, text, *_ in store.rows()["texts"]}
     assert texts == {job_id: f"{store.job(job_id).worker} wrote {job_id}" for job_id in ids}
     assert settle_batch(database, batch_id)
-    batch = read_batch(database, batch_id)
+    batch = read_batch(database, batch_id, project=None)
     assert batch is not None
     assert (batch.status, batch.completed) == (BatchStatus.COMPLETED, JOBS)
     database.close()

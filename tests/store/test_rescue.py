@@ -36,7 +36,7 @@ def test_a_lost_job_is_queued_again_and_due_at_once(store: Store) -> None:
     [attempt] = read_attempts(store.database, job_id)
     assert (attempt.outcome, attempt.finished_at) == (AttemptOutcome.LOST, store.clock.now)
     assert attempt.error_code == WORKER_LOST.code
-    assert store.rows()["texts"] == [(job_id, 1, "so far")]
+    assert store.rows()["texts"] == [(job_id, 1, "so far", 0, False)]
 
 
 def test_a_lost_job_that_somebody_cancelled_ends_cancelled_with_its_text(store: Store) -> None:
@@ -47,7 +47,7 @@ def test_a_lost_job_that_somebody_cancelled_ends_cancelled_with_its_text(store: 
     store.clock.advance(LEASE + 1)
     [moved] = rescue_lost(store.database)
     assert moved.status is JobStatus.CANCELLED
-    result = read_result(store.database, job_id)
+    result = read_result(store.database, job_id, project=None)
     assert result is not None
     assert (result.text, result.job.status, result.job.error_code) == ("so far 😀", "cancelled", CANCELLED.code)
     assert (result.job.bytes, result.job.sha256) == (11, sha256("so far 😀".encode()).hexdigest())
@@ -113,7 +113,7 @@ def test_a_queued_job_that_is_cancelled_keeps_what_an_earlier_attempt_wrote(stor
     job_id = store.running()
     retry(store.database, job_id, 1, written("first"), REFUSED, store.clock.after(60))
     cancel_job(store.database, job_id)
-    result = read_result(store.database, job_id)
+    result = read_result(store.database, job_id, project=None)
     assert result is not None
     assert (result.text, result.job.bytes, result.job.sha256) == ("first", 5, sha256(b"first").hexdigest())
 
@@ -251,6 +251,6 @@ def test_cancelling_every_job_of_a_batch_at_once_ends_each_once(store: Store) ->
     moved = at_once([partial(cancel_batch, store.database, batch_id)] * 4)
     assert sorted(one.id for some in moved for one in some) == ids
     assert {store.job(job_id).status for job_id in ids} == {JobStatus.CANCELLED}
-    batch = read_batch(store.database, batch_id)
+    batch = read_batch(store.database, batch_id, project=None)
     assert batch is not None
     assert batch.status is BatchStatus.CANCELLED

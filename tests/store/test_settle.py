@@ -25,7 +25,7 @@ COSTLY = replace(written("four"), usage=USAGE)
 
 def read(store: Store, batch_id: str) -> Batch:
     """The batch as it stands."""
-    batch = read_batch(store.database, batch_id)
+    batch = read_batch(store.database, batch_id, project=None)
     assert batch is not None
     return batch
 
@@ -197,6 +197,6 @@ def test_a_batch_whose_worker_died_before_it_settled_is_settled_by_another(store
     store.claim(done[1][0])
     finish(store.database, done[1][0], 1, COSTLY)
     assert at_once([partial(settle_batches, store.database)] * 4).count([done[0]]) == 1
-    shown, more = list_batches(store.database, after=None, limit=10)
+    shown, more = list_batches(store.database, after=None, limit=10, project=None)
     assert not more
     assert {batch.id: batch.status for batch in shown} == {done[0]: "completed", open_[0]: "in_progress"}

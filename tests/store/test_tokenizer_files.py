@@ -111,7 +111,8 @@ def test_other_threads_run_while_a_file_counts_a_long_text(tmp_path: Path) -> No
     thread.join()
     elapsed_ms = (time.perf_counter() - started) * 1000
     assert elapsed_ms > 50, "too short to tell"
-    assert turns > elapsed_ms / 20
+    # Had it kept the others out, there would be one turn before it and perhaps one after it.
+    assert turns > 5
 
 
 @pytest.mark.parametrize("text", ["a", " ", "中", "words and more words "])
