@@ -2,11 +2,12 @@
 
 import sys
 
+from jobs.schema import SchemaError
 from jobs.settings import SettingsError, load_settings
 from worker.main import run_worker
 
 if __name__ == "__main__":
     try:
         run_worker(load_settings())
-    except SettingsError as error:
+    except (SettingsError, SchemaError) as error:
         sys.exit(str(error))

@@ -13,9 +13,12 @@ from time import monotonic
 from jobs import rescue
 from jobs.channel import encode_batch, encode_done, encode_job, encode_queued
 from jobs.database import AWAY, Database, cause_of
+from jobs.drafts import clear_abandoned
 from jobs.due import take_due
+from jobs.idempotency import forget_keys
 from jobs.queries import read_job
 from jobs.rescue import Moved
+from jobs.responses import erase_deleted
 from jobs.settings import Settings
 from jobs.settle import settle_batches
 from jobs.status import FINAL
@@ -116,12 +119,17 @@ class Dispatch:
         for batch_id in settle_batches(self._database):
             log.info("settle", extra={"batch_id": batch_id})
             self._say(batch_id, encode_batch())
+        for moved in erase_deleted(self._database):
+            self._tell(moved)
+        forget_keys(self._database, self._settings.idempotency_seconds)
+        for batch_id in clear_abandoned(self._database):
+            log.warning("clear away what a process that is gone had begun to submit", extra={"batch_id": batch_id})
 
     def _tell(self, moved: Moved) -> None:
         if moved.status not in FINAL:
             self._say(moved.id, encode_queued(moved.attempt))
         else:
-            job = read_job(self._database, moved.id)
+            job = read_job(self._database, moved.id, project=None)
             if job is not None:
                 self._say(moved.id, encode_done(job.attempt, job.status, job.bytes or 0, job.sha256 or ""))
         if moved.batch_id is not None:

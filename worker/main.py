@@ -13,11 +13,13 @@ from jobs.database import open_database
 from jobs.ids import new_id
 from jobs.logs import start_logging
 from jobs.queue import QUEUE, RUN_TASK, Hinter, make_celery
+from jobs.schema import check_schema
 from jobs.settings import Settings
 from jobs.tokens import Tokenizers
 from worker.dispatch import Dispatch
 from worker.event_loop import EventLoop
 from worker.heartbeat import Heartbeat
+from worker.lost import LostCounter
 from worker.recorder import Recorder
 from worker.run import Runner
 from worker.running import RunningAttempts
@@ -29,11 +31,13 @@ log = logging.getLogger(__name__)
 def run_worker(settings: Settings) -> None:
     """Run one worker process until SIGTERM or SIGINT; then drain and return.
 
-    Raises `SettingsError` when the Redis or the upstream is not set.
+    Raises `SettingsError` when the Redis or the upstream is not set, and `SchemaError` when the tables are not those of
+    this version.
     """
     start_logging("worker")
     redis_url = settings.require_redis_url()
     settings.require_upstream_url()
+    check_schema(settings.database)
     worker = f"{socket.gethostname()}:{os.getpid()}:{new_id('w')[-8:]}"
     database = open_database(settings.database)
     running = RunningAttempts()
@@ -52,12 +56,14 @@ def run_worker(settings: Settings) -> None:
     keeper = database if database.is_sqlite else open_database(settings.database, connections=2)
     dispatch = Dispatch(keeper, running, settings, hinter.hint, say)
     heartbeat = Heartbeat(keeper, running, worker, settings)
+    tokenizers = Tokenizers(settings.tokenizers)
+    lost = LostCounter(database, tokenizers, settings.heartbeat_seconds)
     runner = Runner(
         database=database,
         loop=loop,
         upstream=upstream,
         recorder=recorder,
-        tokenizers=Tokenizers(settings.tokenizers),
+        tokenizers=tokenizers,
         running=running,
         worker=worker,
         settings=settings,
@@ -81,10 +87,12 @@ def run_worker(settings: Settings) -> None:
 
     heartbeat.start()
     dispatch.start()
+    lost.start()
     log.info("worker %s takes up to %d streams", worker, settings.streams)
     try:
         _consume(app, worker, settings.streams)
     finally:
+        lost.stop()
         dispatch.stop()
         heartbeat.stop()
         hinter.close()

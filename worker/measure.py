@@ -1,5 +1,6 @@
 """What an attempt has written: its length, its hash, and its tokens, counted after the stream."""
 
+from collections.abc import Mapping
 from hashlib import sha256
 from typing import Any
 
@@ -53,9 +54,15 @@ def _usage(running: Running, ending: Ending | None, counted: TokenCount, tokeniz
         )
     if running.recording is None or not running.recording.deltas:
         return None
-    messages: Any = (running.job.request or {}).get("messages", [])
-    prompt = tokenizers.count_messages(running.job.model, messages)
+    return count_usage(running.job.model, running.job.request or {}, counted, running.text_tokens, tokenizers)
+
+
+def count_usage(
+    model: str, request: Mapping[str, Any], counted: TokenCount, text_tokens: int, tokenizers: Tokenizers
+) -> Usage:
+    """Our own count of what a cut attempt cost: `counted` for its text, of which it went on from `text_tokens`."""
+    prompt = tokenizers.count_messages(model, request.get("messages", []))
     sure = counted.source == prompt.source == "tokenizer"
     # A text that goes on was paid for when it was first written; now it is part of the prompt.
-    asked, written = prompt.tokens + running.text_tokens, max(0, counted.tokens - running.text_tokens)
+    asked, written = prompt.tokens + text_tokens, max(0, counted.tokens - text_tokens)
     return Usage(asked, None, written, None, asked + written, source="tokenizer" if sure else "estimate")

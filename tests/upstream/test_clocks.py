@@ -75,14 +75,14 @@ def test_the_total_ends_a_stream_that_goes_on_and_on(delta: object) -> None:
 
 @pytest.mark.parametrize("delta", [{"reasoning_content": "hm"}, {"tool_calls": [{"index": 0}]}, {"content": "x"}])
 def test_any_content_moves_the_clocks_between_deltas(delta: object) -> None:
-    # Deltas 20 ms apart for far longer than the clock that would stop them, if they did not count.
-    clocks = Clocks(first_delta_seconds=10, between_deltas_seconds=0.5, total_seconds=1.5)
+    # Deltas 20 ms apart for longer than the clock that would stop them, if they did not count.
+    clocks = Clocks(first_delta_seconds=10, between_deltas_seconds=2, total_seconds=3)
     error, _ = run_out(clocks, Stall(http_chunk(chunk(delta))))
     assert type(error) is TookTooLong
 
 
 def test_after_the_finish_reason_a_stall_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(clocks_module, "AFTER_FINISH_SECONDS", 0.2)
+    monkeypatch.setattr(clocks_module, "AFTER_FINISH_SECONDS", 1)
     pieces: list[str] = []
     finished = [http_chunk(text("One") + FINISH), http_chunk(USAGE)]
     script: Script = [head(transfer_encoding="chunked"), *finished, Stall(COMMENT)]

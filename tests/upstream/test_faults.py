@@ -81,7 +81,7 @@ def test_garbage_between_http_chunks_fails_within_the_clocks() -> None:
         assert caught.value.retryable
 
     with ScriptedUpstream(script) as server:
-        run_with(server.url, Clocks(between_deltas_seconds=0.3), story)
+        run_with(server.url, Clocks(between_deltas_seconds=2), story)
     assert server.last.fired[0] == "Wait"
     assert server.last.sent_bytes > sum(len(step) for step in script if isinstance(step, bytes)) - len(b"garbage\r\n")
 

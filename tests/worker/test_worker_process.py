@@ -12,11 +12,10 @@ from typing import Any
 
 import pytest
 
-from jobs.database import Database, open_database
+from jobs.database import Database
 from jobs.queue import make_celery, send_hints
 from jobs.status import AttemptOutcome, JobStatus
 from longhand.simulator import ServedSimulator
-from migrations import migrate
 from tests.conftest import free_port, start_valkey
 from tests.worker.worker_fixtures import (
     PATIENCE_SECONDS,
@@ -183,26 +182,6 @@ def test_a_worker_waits_for_its_redis_and_then_works(
         finally:
             server.terminate()
     assert job_and_text(sqlite_database, job_id)[1] == TEXT
-    assert not any("Traceback" in line for line in waiting.lines)
-
-
-def test_a_worker_waits_for_its_database_with_one_line_a_try(
-    redis_url: str, simulator: ServedSimulator, tmp_path: Path
-) -> None:
-    url = f"sqlite:///{tmp_path / 'new.db'}"
-    with worker_process(redis_url, url, simulator.url) as waiting:
-        waiting.wait_for_lines("no such table", 2)
-        before = [line for line in waiting.lines if "no such table" in line or "sqlalche.me" in line]
-        assert all("trying again: no such table" in line for line in before)
-        migrate(url)
-        database = open_database(url)
-        try:
-            job_id = submit(database, {"deltas": DELTAS})
-            hint(redis_url, job_id)
-            wait_until(lambda: all_final(database, [job_id]), "the job's end")
-        finally:
-            database.close()
-        assert waiting.end(signal.SIGTERM) == 0
     assert not any("Traceback" in line for line in waiting.lines)
 
 
