@@ -1,0 +1,10 @@
+"""Jobs and batches in the forms that the official SDKs speak.
+
+- `files.py`: files, whose bytes `uploads.py` keeps on disk. `file_batches.py` makes a batch of one: `input_lines.py`
+  reads and checks it as a stream; `output_lines.py` writes a batch's output from its rows.
+- `completions.py`: chat completions as jobs, in the form of `chat_answers.py`.
+- `responses.py`: Responses. `response_request.py` reads what is asked for, `response_object.py` shows it,
+  `response_stream.py` sends the events that `response_events.py` makes, numbered by `response_numbers.py`.
+- For both, `told.py` is the watch of a job as values, and `at_end.py` waits for a job's end.
+- `models.py`: the upstream's models (`upstream_models.py`).
+"""

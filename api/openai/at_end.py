@@ -1,0 +1,136 @@
+"""Waiting for a job's end: the answers that are given only then, and without following the text."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractContextManager
+from logging import getLogger
+
+from sqlalchemy.exc import SQLAlchemyError
+from starlette.background import BackgroundTask
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from api.errors import ApiError, error_answer
+from api.parts import Parts
+from api.watching.watcher import Watcher
+from jobs.queries import Result, read_result, read_status
+from jobs.status import FINAL
+
+_QUIET_SECONDS = 3.0
+_LONGEST_QUIET_SECONDS = 12.0
+
+log = getLogger(__name__)
+
+
+class Wait:
+    """One who waits for the end of one job. The channel wakes it; the row decides."""
+
+    def __init__(self, parts: Parts, job_id: str) -> None:
+        self._parts = parts
+        self._job_id = job_id
+        self._watcher: Watcher | None = None
+        self._stopping = False
+
+    @property
+    def stopped(self) -> bool:
+        """Whether it was told to end before the job has."""
+        return self._stopping or self._parts.hub.closed
+
+    def stop(self) -> None:
+        """End soon: the client is gone."""
+        self._stopping = True
+        if self._watcher is not None:
+            self._watcher.close()
+
+    async def until_end(self, *, seconds: float = float("inf"), or_text: bool = False) -> Result | None:
+        """The job as it has ended. None when it was stopped, when the time is over, or, if asked, at the next text.
+
+        Raises `ApiError` when the job was erased.
+        """
+        now = asyncio.get_running_loop().time
+        deadline, quiet, look_at = now() + seconds, _QUIET_SECONDS, 0.0
+        async with self._parts.hub.watch(self._job_id) as watcher:
+            self._watcher = watcher
+            while not self.stopped:
+                if now() >= look_at:
+                    watcher.resync = False
+                    result = await self._read()
+                    if result is not None:
+                        return result
+                    look_at = now() + quiet
+                    quiet = min(quiet * 2, _LONGEST_QUIET_SECONDS)
+                if now() >= deadline:
+                    return None
+                watcher.alarm_at = min(look_at, deadline)
+                heard = await watcher.take()
+                if or_text and any(one.message.text for one in heard):
+                    return None
+                if watcher.resync or any(one.message.event == "done" for one in heard):
+                    look_at = 0.0
+        return None
+
+    async def _read(self) -> Result | None:
+        try:
+            state = await run_in_threadpool(read_status, self._parts.database, self._job_id)
+            result = None
+            if state is not None and state[0] in FINAL:
+                result = await run_in_threadpool(read_result, self._parts.database, self._job_id, project=None)
+        except SQLAlchemyError as error:
+            log.warning("wait for %s: the database does not answer: %s", self._job_id, getattr(error, "orig", error))
+            return None
+        if state is None:
+            raise ApiError(410, "deleted", "the job was deleted while this waited for it")
+        return result if result is not None and result.job.is_final else None
+
+
+class AnswerAtEnd(Response):
+    """Answers when the job has ended. A client that hangs up frees its place at once; the job goes on.
+
+    `answer` makes the response of the ended job, or raises `ApiError`. `interrupted` is the refusal when this server
+    goes down before. It holds a seat (`seats.py`) while it waits.
+    """
+
+    def __init__(
+        self,
+        wait: Wait,
+        answer: Callable[[Result], Awaitable[Response]],
+        interrupted: ApiError,
+        headers: Mapping[str, str],
+        *,
+        seat: AbstractContextManager[None],
+    ) -> None:
+        self.wait = wait
+        self._seat = seat
+        self.status_code = 200
+        self.background: BackgroundTask | None = None
+        self._answer = answer
+        self._interrupted = interrupted
+        self._more_headers = headers
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        listening = asyncio.create_task(self._stop_at_hang_up(receive))
+        try:
+            with self._seat:
+                response = await self._respond()
+        except ApiError as error:  # no seat is free
+            response = error_answer(error)
+        finally:
+            listening.cancel()
+        for name, value in self._more_headers.items():
+            response.headers.setdefault(name, value)
+        await response(scope, receive, send)
+
+    async def _respond(self) -> Response:
+        try:
+            result = await self.wait.until_end()
+            if result is None:
+                raise self._interrupted
+            return await self._answer(result)
+        except ApiError as error:
+            return error_answer(error)
+
+    async def _stop_at_hang_up(self, receive: Receive) -> None:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        self.wait.stop()

@@ -1,0 +1,113 @@
+"""A job in the form of chat completions: whole, in chunks, and what it is as a refusal."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from api.errors import ApiError, error_body
+from jobs.queries import Result
+from jobs.records import Job, Usage
+from jobs.status import JobStatus
+
+DONE = b"data: [DONE]\n\n"
+
+# What an upstream's failure is to the client of a gateway, when the upstream said no HTTP status.
+_STATUS_OF_CODE = {
+    "upstream_timeout": 504,
+    "upstream_no_first_delta": 504,
+    "upstream_stalled": 504,
+    "upstream_took_too_long": 504,
+    "upstream_connect_timeout": 504,
+    "upstream_rejected_in_stream": 400,
+    "upstream_refusal": 400,
+    "upstream_quota_spent": 429,
+}
+
+
+def whole_completion(result: Result) -> dict[str, Any]:
+    """A completed job as a `chat.completion`."""
+    job = result.job
+    message: dict[str, Any] = {"role": "assistant", "content": result.text or "", "refusal": None, "annotations": []}
+    choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": job.finish_reason or "stop"}
+    return {
+        "id": completion_id(job),
+        "object": "chat.completion",
+        "created": int(job.created_at.timestamp()),
+        "model": job.upstream_model or job.model,
+        "choices": [choice],
+        "usage": chat_usage(job.usage),
+    }
+
+
+def chunk_frame(job: Job, delta: Mapping[str, Any], finish_reason: str | None, *, with_usage: bool) -> bytes:
+    """A `chat.completion.chunk` as a server-sent event. The id is that of the job, and so the same in all of them."""
+    choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish_reason}
+    return data_frame(_chunk(job, [choice], {"usage": None} if with_usage else {}))
+
+
+def usage_frame(job: Job) -> bytes:
+    """The chunk before the end that has the usage and no choice."""
+    return data_frame(_chunk(job, [], {"usage": chat_usage(job.usage)}))
+
+
+def error_frame(error: ApiError) -> bytes:
+    """A refusal inside a stream that has begun: the SDK raises it as an `APIError`."""
+    return data_frame(error_body(error))
+
+
+def data_frame(content: Mapping[str, Any]) -> bytes:
+    """A server-sent event without a name; ASCII, so no reader finds a line's end inside."""
+    return b"data: %b\n\n" % json.dumps(content, separators=(",", ":")).encode("ascii")
+
+
+def chat_usage(usage: Usage | None) -> dict[str, Any] | None:
+    """The usage as chat completions have it; None as long as anything of it is unknown, and never 0 instead."""
+    if usage is None or usage.input_tokens is None or usage.output_tokens is None:
+        return None
+    shown: dict[str, Any] = {
+        "prompt_tokens": usage.input_tokens,
+        "completion_tokens": usage.output_tokens,
+        "total_tokens": usage.total_tokens or usage.input_tokens + usage.output_tokens,
+    }
+    if usage.cached_tokens is not None:
+        shown["prompt_tokens_details"] = {"cached_tokens": usage.cached_tokens}
+    if usage.reasoning_tokens is not None:
+        shown["completion_tokens_details"] = {"reasoning_tokens": usage.reasoning_tokens}
+    return shown
+
+
+def completion_id(job: Job) -> str:
+    """The id of a job as a chat completion."""
+    return f"chatcmpl-{job.id.partition('_')[2]}"
+
+
+def job_failure(job: Job) -> ApiError:
+    """The refusal for a job that has ended without a completed text.
+
+    The status is the upstream's. But that the upstream refuses Longhand's key (401, 403) says nothing of the client's
+    own, and is a 502. The SDK is told not to try again: the job was tried as often as was worth it, and each new
+    POST would be a new job.
+    """
+    headers = {"x-job-id": job.id, "x-should-retry": "false"}
+    if job.status is JobStatus.CANCELLED:
+        message = f"the job {job.id} was cancelled; what it wrote is kept at /v1/jobs/{job.id}/text?partial=true"
+        return ApiError(409, "cancelled", message, headers=headers)
+    code = job.error_code or "failed"
+    message = f"{job.error_message or 'the job failed'} (job {job.id})"
+    if job.status is JobStatus.EXPIRED:
+        return ApiError(504, code, message, headers=headers)
+    status = job.error_status
+    if status is None or not 400 <= status < 600 or status in (401, 403):
+        status = _STATUS_OF_CODE.get(code, 502)
+    return ApiError(status, code, message, headers=headers)
+
+
+def _chunk(job: Job, choices: list[dict[str, Any]], more: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "id": completion_id(job),
+        "object": "chat.completion.chunk",
+        "created": int(job.created_at.timestamp()),
+        "model": job.model,
+        "choices": choices,
+        **more,
+    }

@@ -1,0 +1,201 @@
+"""Durable chat completions: each one runs as a job, and goes on when its client goes away."""
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Any
+
+from fastapi import APIRouter
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import Response
+
+from api.bodies import Body, read_fields, read_value
+from api.caller import Calling
+from api.checks import check_job
+from api.errors import ApiError, JsonAnswer
+from api.openai.at_end import AnswerAtEnd, Wait
+from api.openai.chat_answers import (
+    DONE,
+    chunk_frame,
+    error_frame,
+    job_failure,
+    usage_frame,
+    whole_completion,
+)
+from api.openai.told import ToldWatch
+from api.parameters import STRICT
+from api.parts import Given, Parts
+from api.schemas import JOB_BODY, REFUSALS, request_body
+from api.submit import Key, check_key, key_reused
+from api.watching.event_stream import EventStream
+from api.watching.frames import COMMENT
+from jobs.channel import Reset, Text
+from jobs.idempotency import IdempotencyKey, KeyReusedError
+from jobs.queries import Result, read_job
+from jobs.records import Job
+from jobs.status import JobStatus
+from jobs.submission import Accepted, NewJob, submit_job
+
+routes = APIRouter(prefix="/v1", tags=["openai"], dependencies=STRICT, responses=REFUSALS)
+
+PATH = "/v1/chat/completions"
+
+FIRST_SECONDS = 3.0
+"""How long the head of a streamed answer waits for the first text. What fails until then, which is most of what fails
+at all, is answered with its own HTTP status, and the SDK raises its typed error."""
+
+_UNSAID = NewJob(request={}, on_interrupt="continue")
+"""A chunk cannot be taken back, so an interrupted text is gone on with wherever the upstream can do that."""
+
+
+@routes.post(
+    "/chat/completions",
+    response_class=Response,
+    responses={
+        200: {
+            "content": {"application/json": {}, "text/event-stream": {"schema": {"type": "string"}}},
+            "headers": {"x-job-id": {"schema": {"type": "string"}, "description": "The job that writes it."}},
+        }
+    },
+    openapi_extra=request_body(JOB_BODY),
+)
+async def post_chat_completion(parts: Given, caller: Calling, body: Body, idempotency_key: Key = None) -> Response:
+    """OpenAI's chat completion, as a job: `x-job-id` in the headers names it.
+
+    When the client goes away the job goes on, and its text is kept at `/v1/jobs/{id}`. With an `Idempotency-Key`, the
+    same POST gives the same completion from its start, while it is written and afterwards.
+    """
+    key = check_key(idempotency_key, PATH, body)
+    stream, with_usage = _read_stream(body)
+    job = check_job(body, _UNSAID)
+    parts.seats.require_free(caller.project, caller.key_id)
+    accepted, stored = await run_in_threadpool(_submit, parts, caller.project, job, key)
+    headers = accepted_headers(accepted)
+    wait = Wait(parts, stored.id)
+    interrupted = going_down(stored.id, has_key=key is not None, headers=headers)
+    if not stream:
+        seat = parts.seats.take(caller.project, caller.key_id, wait)
+        return AnswerAtEnd(wait, _answer, interrupted, headers, seat=seat)
+    result = await wait.until_end(seconds=FIRST_SECONDS, or_text=True)
+    if result is not None and result.job.status is not JobStatus.COMPLETED:
+        raise _with_headers(job_failure(result.job), headers)
+    if parts.hub.closed:
+        raise interrupted
+    chunks = ChatStream(parts, stored, interrupted, with_usage=with_usage)
+    return EventStream(chunks, headers, seat=parts.seats.take(caller.project, caller.key_id, chunks))
+
+
+class ChatStream:
+    """A job's text as chunks of a chat completion."""
+
+    def __init__(self, parts: Parts, job: Job, interrupted: ApiError, *, with_usage: bool) -> None:
+        self._job = job
+        self._interrupted = interrupted
+        self._with_usage = with_usage
+        self._watch = ToldWatch(parts, job.id)
+
+    @property
+    def stopped(self) -> bool:
+        """Whether it was told to end before the job has."""
+        return self._watch.stopped
+
+    def stop(self) -> None:
+        """End soon: the client is gone. The job goes on."""
+        self._watch.stop()
+
+    async def frames(self) -> AsyncGenerator[bytes, None]:
+        """The chunks as they go over the wire. The last is `[DONE]`, or an error that says why there is none."""
+        yield self._chunk({"role": "assistant", "content": "", "refusal": None})
+        async with aclosing(self._watch.values()) as values:
+            async for told in values:
+                if not told:
+                    yield COMMENT
+                for one in told:
+                    if isinstance(one, Text):
+                        yield self._chunk({"content": one.text})
+                    elif isinstance(one, Reset):
+                        yield error_frame(_restarted(self._job))
+                        return
+                    elif isinstance(one, Result):
+                        yield self._end(one.job)
+                        return
+        yield error_frame(self._interrupted)
+
+    def _end(self, job: Job) -> bytes:
+        if job.status is not JobStatus.COMPLETED:
+            return error_frame(job_failure(job))
+        usage = usage_frame(job) if self._with_usage else b""
+        return self._chunk({}, job.finish_reason or "stop") + usage + DONE
+
+    def _chunk(self, delta: dict[str, Any], finish_reason: str | None = None) -> bytes:
+        return chunk_frame(self._job, delta, finish_reason, with_usage=self._with_usage)
+
+
+def accepted_headers(accepted: Accepted) -> dict[str, str]:
+    """The headers of every answer to an accepted submission, errors too."""
+    repeated = {"idempotent-replayed": "true"} if accepted.repeated else {}
+    return {"x-job-id": accepted.id, **repeated}
+
+
+def going_down(job_id: str, *, has_key: bool, headers: dict[str, str]) -> ApiError:
+    """The refusal for who waits while this server goes down. The SDK tries a 503 again by itself, and without an
+    `Idempotency-Key` that would be a second job: so it is told not to.
+    """
+    come_back = "send the same request with the same Idempotency-Key again" if has_key else "do not send it again"
+    message = f"this server is going down; the job {job_id} goes on, its text is at /v1/jobs/{job_id}/text: {come_back}"
+    retry = {"Retry-After": "1"} if has_key else {"x-should-retry": "false"}
+    return ApiError(503, "shutting_down", message, headers={**headers, **retry})
+
+
+def _submit(parts: Parts, project: str, job: NewJob, key: IdempotencyKey | None) -> tuple[Accepted, Job]:
+    try:
+        accepted = submit_job(parts.database, job, project=project, idempotency_key=key)
+    except KeyReusedError:
+        raise key_reused() from None
+    if accepted.hinted:
+        parts.hinter.hint(accepted.hinted)
+    stored = read_job(parts.database, accepted.id, project=project)
+    if stored is None:
+        raise ApiError(410, "deleted", f"the job {accepted.id}, which this Idempotency-Key made, was deleted")
+    return accepted, stored
+
+
+async def _answer(result: Result) -> Response:
+    if result.job.status is not JobStatus.COMPLETED:
+        raise job_failure(result.job)
+    return JsonAnswer(whole_completion(result))
+
+
+def _restarted(job: Job) -> ApiError:
+    message = (
+        f"the upstream's answer broke off and is written anew, which chunks that were sent cannot say: the job {job.id}"
+        f" goes on; its text is at /v1/jobs/{job.id}/text when it has ended, and at /v1/jobs/{job.id}/events meanwhile"
+    )
+    return ApiError(502, "attempt_restarted", message)
+
+
+def _with_headers(error: ApiError, headers: dict[str, str]) -> ApiError:
+    error.headers = {**(error.headers or {}), **headers}
+    return error
+
+
+def _read_stream(body: bytes) -> tuple[bool, bool]:
+    """Whether the answer is to be streamed, and whether with a chunk for the usage."""
+    fields = read_fields(body)
+    stream = read_value(fields["stream"], "stream") if "stream" in fields else None
+    options = read_value(fields["stream_options"], "stream_options") if "stream_options" in fields else None
+    if stream not in (None, True, False):
+        raise ApiError(400, "invalid_value", "stream: must be true or false", param="stream")
+    if options is None:
+        return bool(stream), False
+    if not stream:
+        raise ApiError(400, "invalid_value", "stream_options: is only for `stream: true`", param="stream_options")
+    if not isinstance(options, dict):
+        raise ApiError(400, "invalid_type", "stream_options: must be an object", param="stream_options")
+    for name, value in options.items():
+        if name not in ("include_usage", "include_obfuscation") or not isinstance(value, bool | None):
+            where = f"stream_options.{name[:64]}"
+            raise ApiError(400, "unsupported_parameter", f"{where}: is not supported; include_usage is", param=where)
+        if name == "include_obfuscation" and value:
+            where = "stream_options.include_obfuscation"
+            raise ApiError(400, "unsupported_parameter", f"{where}: nothing is obfuscated here", param=where)
+    return True, bool(options.get("include_usage"))

@@ -1,0 +1,199 @@
+"""Files, as the OpenAI API has them: the inputs of batches, and what batches give."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from logging import getLogger
+from typing import Annotated, Literal
+from urllib.parse import quote
+
+from fastapi import APIRouter, Query, Request
+from fastapi.concurrency import run_in_threadpool
+from starlette.responses import FileResponse, Response, StreamingResponse
+
+from api.caller import Calling
+from api.errors import ApiError, JsonAnswer
+from api.openai.output_lines import output_lines
+from api.openai.schemas import FILE_FORM, DeletedFile, FileList, FileObject
+from api.openai.uploads import Upload, delete_bytes, find_old
+from api.parameters import STRICT, After, FileId
+from api.parts import Given, Parts
+from api.schemas import REFUSALS
+from jobs.database import AWAY, cause_of
+from jobs.files import (
+    BATCH,
+    BATCH_OUTPUT,
+    File,
+    add_upload,
+    delete_expired,
+    delete_file,
+    keep_bytes,
+    list_files,
+    read_file,
+    which_exist,
+)
+from jobs.ids import new_id
+from jobs.queries import read_batch
+
+routes = APIRouter(prefix="/v1", tags=["files"], dependencies=STRICT, responses=REFUSALS)
+
+_EXPIRY = ("expires_after[anchor]", "expires_after[seconds]")
+_LONGEST_NAME = 512
+
+log = getLogger(__name__)
+
+
+@routes.post("/files", responses={200: {"model": FileObject}}, openapi_extra=FILE_FORM)
+async def post_file(parts: Given, caller: Calling, request: Request) -> Response:
+    """Upload a JSON Lines file as multipart/form-data, with `purpose=batch`.
+
+    It is streamed to disk. `expires_after[anchor]=created_at` and `expires_after[seconds]` (3600 to 2592000) say for
+    how long it is kept; without them it is kept until it is deleted.
+    """
+    with Upload(parts.settings.files_folder, parts.settings.max_file_bytes) as upload:
+        await upload.read(request)
+        seconds = _check_form(upload)
+        file = await run_in_threadpool(_keep, parts, caller.project, upload, seconds)
+    await run_in_threadpool(sweep_expired, parts)
+    return JsonAnswer(file.as_json())
+
+
+@routes.get("/files", responses={200: {"model": FileList}})
+def get_files(
+    parts: Given,
+    caller: Calling,
+    purpose: Annotated[str | None, Query(description="Files with this purpose: `batch` or `batch_output`.")] = None,
+    after: After = None,
+    limit: Annotated[int, Query(ge=1, le=10_000, description="How many items.")] = 10_000,
+    order: Annotated[Literal["asc", "desc"], Query(description="Oldest or newest first.")] = "desc",
+) -> Response:
+    """List files, newest first."""
+    found, more = list_files(
+        parts.database, project=caller.project, purpose=purpose, after=after, limit=limit, newest_first=order == "desc"
+    )
+    return JsonAnswer(
+        {
+            "object": "list",
+            "data": [_counted(parts, caller.project, file).as_json() for file in found],
+            "first_id": found[0].id if found else None,
+            "last_id": found[-1].id if found else None,
+            "has_more": more,
+        }
+    )
+
+
+@routes.get("/files/{file_id}", responses={200: {"model": FileObject}})
+def get_file(parts: Given, caller: Calling, file_id: FileId) -> Response:
+    """One file. How long the output of a batch is, is counted when it is first asked."""
+    return JsonAnswer(_counted(parts, caller.project, _read(parts, caller.project, file_id)).as_json())
+
+
+@routes.get(
+    "/files/{file_id}/content",
+    response_class=Response,
+    responses={200: {"content": {"application/jsonl": {}}, "description": "The bytes of the file."}},
+)
+def get_content(parts: Given, caller: Calling, file_id: FileId) -> Response:
+    """The bytes of a file. Those of an upload can be asked for by `Range`.
+
+    The outputs of a batch are written from its jobs while they are read: what was retried since is in them.
+    """
+    file = _read(parts, caller.project, file_id)
+    if file.purpose == BATCH_OUTPUT:
+        name = f"attachment; filename*=utf-8''{quote(file.filename, safe='')}"
+        lines: Iterator[bytes] = output_lines(parts.database, file, project=caller.project)
+        return StreamingResponse(lines, media_type="application/jsonl", headers={"content-disposition": name})
+    path = parts.settings.files_folder / file.id
+    if not path.is_file():
+        raise ApiError(503, "file_not_readable", f"{file.id} is not in the folder of the files (LONGHAND_FILES); all"
+                       " API processes must share one")  # fmt: skip
+    return FileResponse(path, media_type="application/jsonl", filename=file.filename)
+
+
+@routes.delete("/files/{file_id}", responses={200: {"model": DeletedFile}})
+def remove_file(parts: Given, caller: Calling, file_id: FileId) -> Response:
+    """Delete a file. The batch that was made from it, and its jobs, stay and go on."""
+    if not delete_file(parts.database, file_id, project=caller.project):
+        raise ApiError.not_found("file", file_id)
+    delete_bytes(parts.settings.files_folder, [file_id])
+    return JsonAnswer({"id": file_id, "object": "file", "deleted": True})
+
+
+def sweep_files(parts: Parts) -> None:
+    """Delete what nobody can ask for any more: expired files, and bytes that have had no row for a day. At start."""
+    sweep_expired(parts)
+    folder = parts.settings.files_folder
+    try:
+        old = find_old(folder)
+        for start in range(0, len(old), 500):
+            some = old[start : start + 500]
+            delete_bytes(folder, set(some) - which_exist(parts.database, some))
+    except (OSError, *AWAY) as error:
+        log.warning(
+            "the folder of the files was not swept: %s", error if isinstance(error, OSError) else cause_of(error)
+        )
+
+
+def sweep_expired(parts: Parts) -> None:
+    """Delete expired files. Called with each upload too; it never raises."""
+    try:
+        delete_bytes(parts.settings.files_folder, delete_expired(parts.database))
+    except (OSError, *AWAY) as error:
+        log.warning("expired files were not deleted: %s", _cause(error))
+
+
+def _cause(error: Exception) -> str:
+    return str(error) if isinstance(error, OSError) else cause_of(error)
+
+
+def _check_form(upload: Upload) -> int | None:
+    """Check the fields beside the file; how long to keep it."""
+    for name in upload.fields:
+        if name not in ("purpose", *_EXPIRY):
+            raise ApiError(400, "unknown_parameter", f"{name[:64]!r}: unknown; known are file, purpose,"
+                           f" {', '.join(_EXPIRY)}", param=name[:64])  # fmt: skip
+    purpose = upload.fields.get("purpose")
+    if purpose is None:
+        raise ApiError(400, "missing_required_parameter", f"purpose: is missing; it is {BATCH!r}", param="purpose")
+    if purpose != BATCH:
+        raise ApiError(400, "invalid_value", f"purpose: must be {BATCH!r}, not {purpose[:60]!r}: files for other"
+                       " purposes are not taken", param="purpose")  # fmt: skip
+    name = upload.filename or ""
+    if not 1 <= len(name) <= _LONGEST_NAME or "\x00" in name:
+        raise ApiError(400, "invalid_value", f"file: its name must have 1 to {_LONGEST_NAME} characters and no NUL",
+                       param="file")  # fmt: skip
+    anchor, seconds = (upload.fields.get(field) for field in _EXPIRY)
+    if anchor is None and seconds is None:
+        return None
+    if anchor != "created_at":
+        raise ApiError(400, "invalid_value", f'{_EXPIRY[0]}: must be "created_at"', param=_EXPIRY[0])
+    if seconds is None or not (seconds.isascii() and seconds.isdigit() and 3600 <= int(seconds[:9]) <= 2_592_000):
+        raise ApiError(400, "invalid_value", f"{_EXPIRY[1]}: must be a whole number from 3600 to 2592000",
+                       param=_EXPIRY[1])  # fmt: skip
+    return int(seconds)
+
+
+def _keep(parts: Parts, project: str, upload: Upload, seconds: int | None) -> File:
+    file_id = new_id("file")
+    upload.keep(file_id)
+    return add_upload(
+        parts.database, file_id, project=project, filename=upload.filename or "", size=upload.size, seconds=seconds
+    )
+
+
+def _read(parts: Parts, project: str, file_id: str) -> File:
+    file = read_file(parts.database, file_id, project=project)
+    if file is None:
+        raise ApiError.not_found("file", file_id)
+    return file
+
+
+def _counted(parts: Parts, project: str, file: File) -> File:
+    """The file with its length, which of an output is counted now if nobody has asked for it yet."""
+    if file.bytes is not None:
+        return file
+    batch = read_batch(parts.database, file.batch_id or "", project=project)
+    size = sum(len(piece) for piece in output_lines(parts.database, file, project=project))
+    ended_at = batch.times["finalizing_at"] if batch is not None else None
+    if ended_at is not None:  # otherwise it runs again, and will be longer
+        keep_bytes(parts.database, file, size, ended_at)
+    return replace(file, bytes=size)

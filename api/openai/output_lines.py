@@ -1,0 +1,82 @@
+"""The lines of a batch's output and error files, in the form of OpenAI's Batch API, written anew from the rows."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from jobs.database import Database
+from jobs.files import File
+from jobs.queries import Result, read_batch, stream_results
+from jobs.records import Job, Usage
+from jobs.status import FINAL, JobStatus
+
+_COMPLETED = frozenset({JobStatus.COMPLETED})
+_CODES = {JobStatus.EXPIRED: "batch_expired", JobStatus.CANCELLED: "batch_cancelled"}
+_CHARACTERS_PER_CHUNK = 64 * 1024
+
+
+def output_lines(database: Database, file: File, *, project: str) -> Iterator[bytes]:
+    """The file in pieces of many lines: of the jobs that completed, or of those that ended without, in input order."""
+    batch = read_batch(database, file.batch_id or "", project=project)
+    if batch is None:
+        return
+    is_output = file.id == batch.output_file_id or file.filename.endswith("_output.jsonl")
+    waiting: list[str] = []
+    size = 0
+    for result in stream_results(database, batch.id, _COMPLETED if is_output else FINAL - _COMPLETED):
+        line = json.dumps(_line(result), ensure_ascii=False, separators=(",", ":")) + "\n"
+        waiting.append(line)
+        size += len(line)
+        if size >= _CHARACTERS_PER_CHUNK:
+            yield "".join(waiting).encode()
+            waiting, size = [], 0
+    if waiting:
+        yield "".join(waiting).encode()
+
+
+def chat_completion(job: Job, text: str) -> dict[str, Any]:
+    """A completed job as OpenAI's chat.completion object."""
+    started_at = job.started_at or job.created_at
+    message = {"role": "assistant", "content": text, "refusal": None}
+    choice = {"index": 0, "message": message, "finish_reason": job.finish_reason or "stop", "logprobs": None}
+    return {
+        "id": job.upstream_id or f"chatcmpl-{_suffix(job)}",
+        "object": "chat.completion",
+        "created": int(started_at.timestamp()),
+        "model": job.upstream_model or job.model,
+        "choices": [choice],
+        "usage": _usage(job.usage) if job.usage else None,
+    }
+
+
+def _line(result: Result) -> dict[str, Any]:
+    job = result.job
+    response: dict[str, Any] | None = None
+    error: dict[str, Any] | None = None
+    if job.status is JobStatus.COMPLETED:
+        response = _response(job, 200, chat_completion(job, result.text or ""))
+    elif job.status is JobStatus.FAILED and job.error_status is not None and job.error_status >= 400:
+        kind = "invalid_request_error" if job.error_status < 500 else "server_error"
+        told = {"message": job.error_message, "type": kind, "param": None, "code": job.error_code}
+        response = _response(job, job.error_status, {"error": told})
+    else:
+        error = {"code": _CODES.get(job.status, job.error_code), "message": job.error_message}
+    return {"id": f"batch_req_{_suffix(job)}", "custom_id": job.custom_id, "response": response, "error": error}
+
+
+def _response(job: Job, status: int, body: dict[str, Any]) -> dict[str, Any]:
+    return {"status_code": status, "request_id": job.id, "body": body}
+
+
+def _usage(usage: Usage) -> dict[str, Any]:
+    return {
+        "prompt_tokens": usage.input_tokens,
+        "completion_tokens": usage.output_tokens,
+        "total_tokens": usage.total_tokens,
+        "prompt_tokens_details": {"cached_tokens": usage.cached_tokens},
+        "completion_tokens_details": {"reasoning_tokens": usage.reasoning_tokens},
+    }
+
+
+def _suffix(job: Job) -> str:
+    return job.id.removeprefix("job_")

@@ -1,0 +1,174 @@
+"""The events of a Response: which there are, with which numbers, and which of them somebody has had already.
+
+This says what to send and reads nothing; `response_stream.py` feeds it with what the watch of the job tells.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from api.openai.response_numbers import (
+    CREATED,
+    IN_PROGRESS,
+    ITEM_ADDED,
+    PART_ADDED,
+    QUEUED,
+    TEXT,
+    Chain,
+    attempt_of,
+    chains_up_to,
+    first_number,
+    offset_of,
+    torn_by,
+)
+from api.openai.response_object import (
+    message_id,
+    message_item,
+    response_in,
+    response_object,
+    response_status,
+    text_part,
+)
+from jobs.channel import Text
+from jobs.records import Attempt
+from jobs.responses import Asked
+from jobs.status import JobStatus
+
+Event = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class _Item:
+    """The output item that is being written."""
+
+    index: int
+    first: int
+    id: str
+
+
+class ResponseEvents:
+    """The events after the one numbered `after`, from the beginning when it is -1."""
+
+    def __init__(self, asked: Asked, after: int = -1) -> None:
+        self._asked = asked
+        self._after = after
+        self._skip = 0
+        self._torn: frozenset[int] = frozenset()
+        self._begun = False
+        self._voided = 0
+        self._item: _Item | None = None
+        self._index = 0
+        self._chain = Chain(1, [(1, 0)])
+        self.attempt = 0
+        """The attempt whose text is told."""
+        self.last_number = after
+        """The number up to which all has been told."""
+
+    def created(self) -> Iterator[Event]:
+        """The first events, which hold at any time."""
+        in_background = bool(self._asked.request.get("background"))
+        status = "queued" if in_background else "in_progress"
+        yield from self._event("response.created", CREATED, response=response_in(self._asked, status))
+        if in_background:
+            yield from self._event("response.queued", QUEUED, response=response_in(self._asked, status))
+
+    def begun(self) -> Iterator[Event]:
+        """A worker has taken the job."""
+        if not self._begun:
+            self._begun = True
+            shown = response_in(self._asked, "in_progress")
+            yield from self._event("response.in_progress", IN_PROGRESS, response=shown)
+
+    def go_over(self, attempt: int, attempts: Sequence[Attempt], *, anew: bool = False) -> Iterator[Event]:
+        """Another attempt's text is told from now on. `anew`: what was told so far is void.
+
+        Each text that may have been told to somebody and is void now is an item that ends as `incomplete`, told to
+        everybody, so that all number their items alike.
+        """
+        self.attempt = attempt
+        if anew:
+            self._torn |= {attempt}
+        chains = chains_up_to(attempts, attempt, self._torn)
+        torn = torn_by(chains[-1], self._after)
+        if torn is not None:
+            self._torn |= {torn}
+            chains = chains_up_to(attempts, attempt, self._torn)
+        self._chain = chains[-1]
+        # What was sent before is a beginning of this text only if an attempt of this chain has sent it.
+        mine = any(one == attempt_of(self._after) for one, _ in self._chain.starts) and self._after >= 0
+        self._skip = offset_of(self._after) if mine else 0
+        before = [chain for chain in chains[:-1] if chain.told]
+        for index, chain in enumerate(before[self._voided :], start=self._voided):
+            yield from self._void(index, chain)
+        self._voided = len(before)
+        if self._item is not None and self._item.first != self._chain.first:
+            self._item = None
+        if self._item is None:
+            self._index = len(before)
+
+    def text(self, step: Text) -> Iterator[Event]:
+        """The next piece of the text."""
+        if self._item is None:
+            yield from self._begin_item()
+        if step.end <= self._skip:
+            return
+        delta = step.text
+        if step.offset < self._skip:
+            encoded = delta.encode()
+            start = self._skip - step.offset
+            while start > 0 and encoded[start] & 0xC0 == 0x80:  # a number inside a character was never given out
+                start -= 1
+            delta = encoded[start:].decode()
+        number = self._chain.delta_number(step.end)
+        yield from self._event("response.output_text.delta", number, **self._place(), delta=delta, logprobs=[])
+
+    def end(self, asked: Asked) -> Iterator[Event]:
+        """The job has ended, and all of its text was told."""
+        text = asked.text or ""
+        number = first_number(max(asked.job.attempt, 1)) + TEXT + len(text.encode())
+        status = response_status(asked.job)
+        item_id = None
+        if self._item is not None:
+            item_id = self._item.id
+            item = message_item(item_id, text, whole=status == "completed")
+            yield from self._event("response.output_text.done", number + 1, **self._place(), text=text, logprobs=[])
+            yield from self._event("response.content_part.done", number + 2, **self._place(), part=text_part(text))
+            index = self._item.index
+            yield from self._event("response.output_item.done", number + 3, output_index=index, item=item)
+        if asked.job.status is JobStatus.CANCELLED:
+            # There is no event for this among OpenAI's, and neither `incomplete` nor `failed` would be true.
+            message = f"the response {asked.id} was cancelled; what was written is kept"
+            yield from self._event("error", number + 4, code="cancelled", message=message, param=None)
+            return
+        shown = response_object(asked, item_id=item_id)
+        yield from self._event(f"response.{status}", number + 4, response=shown)
+
+    def _begin_item(self) -> Iterator[Event]:
+        first = self._chain.first
+        self._item = _Item(self._index, first, message_id(self._asked.job.id, first))
+        yield from self._added(self._item)
+        part = text_part("")
+        yield from self._event(
+            "response.content_part.added", first_number(first) + PART_ADDED, **self._place(), part=part
+        )
+
+    def _added(self, item: _Item) -> Iterator[Event]:
+        shown = {"id": item.id, "type": "message", "role": "assistant", "status": "in_progress", "content": []}
+        number = first_number(item.first) + ITEM_ADDED
+        yield from self._event("response.output_item.added", number, output_index=item.index, item=shown)
+
+    def _void(self, index: int, chain: Chain) -> Iterator[Event]:
+        item = _Item(index, chain.first, message_id(self._asked.job.id, chain.first))
+        if self._item is None or self._item.first != chain.first:
+            yield from self._added(item)
+        shown = {"id": item.id, "type": "message", "role": "assistant", "status": "incomplete", "content": []}
+        yield from self._event("response.output_item.done", chain.void_number, output_index=index, item=shown)
+
+    def _place(self) -> dict[str, Any]:
+        assert self._item is not None  # noqa: S101  # tells the type checker what every caller has seen to
+        return {"item_id": self._item.id, "output_index": self._item.index, "content_index": 0}
+
+    def _event(self, name: str, number: int, **fields: Any) -> Iterator[Event]:
+        if number > self._after:
+            self.last_number = number
+            yield {"type": name, "sequence_number": number, **fields}

@@ -1,0 +1,113 @@
+"""A Response as OpenAI's object."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from jobs.records import Job, Usage
+from jobs.responses import Asked
+from jobs.status import JobStatus
+
+_REASONS = {"length": "max_output_tokens", "content_filter": "content_filter"}
+_ERROR_CODES = {"upstream_rejected": "invalid_prompt", "upstream_rejected_in_stream": "invalid_prompt",
+                "upstream_quota_spent": "rate_limit_exceeded"}  # fmt: skip
+
+
+def response_object(asked: Asked, *, item_id: str | None = None) -> dict[str, Any]:
+    """The Response as it stands, with its output once it has ended. `item_id` is the output item's own."""
+    job, request = asked.job, asked.request
+    status = response_status(job)
+    ended = job.is_final
+    reason = _REASONS.get(job.finish_reason or "") if status == "incomplete" else None
+    whole = status == "completed"
+    output = [message_item(item_id or message_id(job.id), asked.text, whole=whole)] if asked.text else []
+    return {
+        **_base(asked),
+        "status": status,
+        "completed_at": int(job.finished_at.timestamp()) if whole and job.finished_at else None,
+        "error": _error(job) if status == "failed" else None,
+        "incomplete_details": {"reason": reason} if reason else None,
+        "model": request["model"],
+        "output": output,
+        "usage": response_usage(job.usage) if ended else None,
+    }
+
+
+def response_in(asked: Asked, status: str) -> dict[str, Any]:
+    """The Response as it was when it was only created, or had just begun."""
+    shown = {**_base(asked), "status": status, "completed_at": None, "error": None, "incomplete_details": None}
+    return {**shown, "model": asked.request["model"], "output": [], "usage": None}
+
+
+def response_status(job: Job) -> str:
+    """A job's status as a Response's. One that waits for its next attempt is `in_progress`: it never goes back."""
+    match job.status:
+        case JobStatus.COMPLETED:
+            return "incomplete" if job.finish_reason in _REASONS else "completed"
+        case JobStatus.EXPIRED:
+            return "failed"
+        case JobStatus.QUEUED:
+            return "in_progress" if job.attempt else "queued"
+        case _:
+            return str(job.status)
+
+
+def message_item(item_id: str, text: str, *, whole: bool) -> dict[str, Any]:
+    """The output item that has a text."""
+    status = "completed" if whole else "incomplete"
+    return {"id": item_id, "type": "message", "role": "assistant", "status": status, "content": [text_part(text)]}
+
+
+def text_part(text: str) -> dict[str, Any]:
+    """The one part of an item's content."""
+    return {"type": "output_text", "text": text, "annotations": [], "logprobs": []}
+
+
+def message_id(job_id: str, attempt: int = 1) -> str:
+    """The id of the output item that an attempt began."""
+    named = f"msg_{job_id.partition('_')[2]}"
+    return named if attempt == 1 else f"{named}_{attempt}"
+
+
+def response_usage(usage: Usage | None) -> dict[str, Any] | None:
+    """The usage, for which the SDK's types want numbers in all its places: None when the totals are not known."""
+    if usage is None or usage.input_tokens is None or usage.output_tokens is None:
+        return None
+    return {
+        "input_tokens": usage.input_tokens,
+        "input_tokens_details": {"cached_tokens": usage.cached_tokens or 0},
+        "output_tokens": usage.output_tokens,
+        "output_tokens_details": {"reasoning_tokens": usage.reasoning_tokens or 0},
+        "total_tokens": usage.total_tokens or usage.input_tokens + usage.output_tokens,
+    }
+
+
+def _base(asked: Asked) -> dict[str, Any]:
+    request: Mapping[str, Any] = asked.request
+    reasoning = request.get("reasoning") or {}
+    return {
+        "id": asked.id,
+        "object": "response",
+        "created_at": int(asked.job.created_at.timestamp()),
+        "background": bool(request.get("background")),
+        "instructions": request.get("instructions"),
+        "max_output_tokens": request.get("max_output_tokens"),
+        "metadata": asked.job.metadata,
+        "parallel_tool_calls": request.get("parallel_tool_calls", True),
+        "previous_response_id": request.get("previous_response_id"),
+        "reasoning": {"effort": reasoning.get("effort"), "summary": None},
+        "service_tier": request.get("service_tier"),
+        "store": True,
+        "temperature": request.get("temperature"),
+        "text": {"format": {"type": "text"}},
+        "tool_choice": request.get("tool_choice", "auto"),
+        "tools": [],
+        "top_p": request.get("top_p"),
+        "truncation": "disabled",
+        "user": request.get("user"),
+    }
+
+
+def _error(job: Job) -> dict[str, Any]:
+    """OpenAI has a short list of codes; Longhand's own is in `type`."""
+    code = job.error_code or "failed"
+    return {"code": _ERROR_CODES.get(code, "server_error"), "message": job.error_message or "failed", "type": code}

@@ -1,0 +1,88 @@
+"""A Response as a stream of server-sent events, from any number on, while it is written and afterwards."""
+
+import json
+from collections.abc import AsyncGenerator, Iterable
+from contextlib import aclosing
+
+from starlette.concurrency import run_in_threadpool
+
+from api.errors import ApiError, error_body
+from api.openai.response_events import Event, ResponseEvents
+from api.openai.told import Told, ToldWatch
+from api.parts import Parts
+from api.watching.frames import COMMENT
+from jobs.channel import Reset, Text
+from jobs.queries import Result, read_attempts
+from jobs.responses import Asked, with_result
+
+
+class ResponseStream:
+    """The events of one Response for one client. `after` is the number of the last event that the client has."""
+
+    def __init__(self, parts: Parts, asked: Asked, after: int = -1) -> None:
+        self._parts = parts
+        self._asked = asked
+        self._events = ResponseEvents(asked, after)
+        # From the first byte, whatever the client has: one way for all, and a text is small.
+        self._watch = ToldWatch(parts, asked.job.id)
+
+    @property
+    def stopped(self) -> bool:
+        """Whether it was told to end before the job has."""
+        return self._watch.stopped
+
+    def stop(self) -> None:
+        """End soon: the client is gone. The job goes on."""
+        self._watch.stop()
+
+    async def frames(self) -> AsyncGenerator[bytes, None]:
+        """The events as they go over the wire. After the last one, or an error that is none of the Response's own when
+        this server goes down, it ends.
+        """
+        yield _frames(self._events.created()) or COMMENT
+        async with aclosing(self._watch.values()) as values:
+            async for told in values:
+                frames = b"".join([await self._tell(one) for one in told])
+                yield frames or COMMENT
+                if told and isinstance(told[-1], Result):
+                    return
+        yield self._interrupted()
+
+    async def _tell(self, one: Told) -> bytes:
+        if isinstance(one, Text):
+            frames = await self._go_over(one.attempt)
+            return frames + _frames(self._events.text(one))
+        if isinstance(one, Reset):
+            return await self._go_over(one.attempt, anew=True)
+        if isinstance(one, Result):
+            frames = await self._go_over(one.job.attempt)
+            return frames + _frames(self._events.end(with_result(self._asked, one)))
+        return _frames(self._events.begun()) if one.attempt > 0 else b""
+
+    async def _go_over(self, attempt: int, *, anew: bool = False) -> bytes:
+        if attempt == 0 or (attempt == self._events.attempt and not anew):
+            return b""
+        attempts = []
+        if attempt > 1:
+            attempts = await run_in_threadpool(read_attempts, self._parts.database, self._asked.job.id)
+        begun = _frames(self._events.begun())
+        return begun + _frames(self._events.go_over(attempt, attempts, anew=anew))
+
+    def _interrupted(self) -> bytes:
+        """Not an event of the Response: without a number, and the SDK raises it."""
+        response_id, number = self._asked.id, self._events.last_number
+        if self._parts.hub.closed:
+            come_back = f"retrieve it with stream=true and starting_after={number}"
+            error = ApiError(503, "shutting_down", f"this server is going down; {response_id} goes on: {come_back}")
+        elif self._watch.stopped:
+            error = ApiError(401, "invalid_api_key", "this API key was revoked")
+        else:
+            error = ApiError(410, "deleted", f"{response_id} was deleted while it was watched")
+        return b"event: error\ndata: %b\n\n" % json.dumps(error_body(error)).encode("ascii")
+
+
+def _frames(events: Iterable[Event]) -> bytes:
+    return b"".join(
+        b"event: %b\ndata: %b\n\n" % (event["type"].encode(), json.dumps(event, separators=(",", ":")).encode("ascii"))
+        for event in events
+    )

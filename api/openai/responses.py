@@ -1,0 +1,194 @@
+"""OpenAI's Responses, each one a job: in the background, followed from any place, cancelled, deleted."""
+
+import json
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Query
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import Response
+
+from api.bodies import Body
+from api.caller import Calling
+from api.errors import ApiError, JsonAnswer
+from api.openai.at_end import AnswerAtEnd, Wait
+from api.openai.chat_answers import job_failure
+from api.openai.completions import FIRST_SECONDS, accepted_headers, going_down
+from api.openai.response_numbers import chains_up_to
+from api.openai.response_object import message_id, response_object, response_status
+from api.openai.response_request import MAX_CONVERSATION_BYTES, Message, ResponseRequest, read_response_request
+from api.openai.response_stream import ResponseStream
+from api.openai.schemas import RESPONSE_BODY
+from api.parameters import STRICT
+from api.parts import Given, Parts
+from api.schemas import REFUSALS, request_body
+from api.submit import Key, check_key, key_reused
+from api.watching.event_stream import EventStream
+from jobs.idempotency import IdempotencyKey, KeyReusedError
+from jobs.queries import Result, read_attempts
+from jobs.rescue import cancel_job
+from jobs.responses import Asked, delete_response, job_id_of, read_response, response_id, with_result
+from jobs.status import JobStatus
+from jobs.submission import Accepted, submit_job
+
+routes = APIRouter(prefix="/v1", tags=["openai"], dependencies=STRICT, responses=REFUSALS)
+
+PATH = "/v1/responses"
+
+_CANCEL_SECONDS = 5.0
+"""How long a cancel waits for the worker to have closed the upstream's stream, which takes 2 s."""
+
+ResponseId = Annotated[str, Path(description="The id of a Response, `resp_...`.")]
+
+
+@routes.post("/responses", response_class=Response, openapi_extra=request_body(RESPONSE_BODY))
+async def post_response(parts: Given, caller: Calling, body: Body, idempotency_key: Key = None) -> Response:
+    """Ask for a Response. With `background` the answer comes at once, else when it has ended; with `stream` it is the
+    events. However it is asked for, it is a job: it goes on when the client goes away, and everything about it can be
+    asked for again, for as long as it is stored.
+
+    Text only. A parameter that is not supported is refused by name.
+    """
+    key = check_key(idempotency_key, PATH, body)
+    request = read_response_request(body)
+    if request.stream or not request.background:
+        parts.seats.require_free(caller.project, caller.key_id)
+    accepted, asked = await run_in_threadpool(_submit, parts, caller.project, request, key)
+    headers = accepted_headers(accepted)
+    wait = Wait(parts, asked.job.id)
+    interrupted = going_down(asked.job.id, has_key=key is not None, headers=headers)
+    if request.background and not request.stream:
+        return JsonAnswer(await _shown(parts, asked), headers=headers)
+    if not request.stream:
+
+        async def answer(result: Result) -> Response:
+            _refuse_failed(result)
+            return JsonAnswer(await _shown(parts, with_result(asked, result)))
+
+        seat = parts.seats.take(caller.project, caller.key_id, wait)
+        return AnswerAtEnd(wait, answer, interrupted, headers, seat=seat)
+    if not request.background:
+        result = await wait.until_end(seconds=FIRST_SECONDS, or_text=True)
+        if result is not None:
+            _refuse_failed(result)
+    if parts.hub.closed:
+        raise interrupted
+    events = ResponseStream(parts, asked)
+    return EventStream(events, headers, seat=parts.seats.take(caller.project, caller.key_id, events))
+
+
+@routes.get("/responses/{response_id}", response_class=Response)
+async def get_response(
+    parts: Given,
+    caller: Calling,
+    response_id: ResponseId,
+    stream: Annotated[bool, Query(description="The events, while it is written and afterwards.")] = False,
+    starting_after: Annotated[
+        int | None, Query(ge=0, lt=1 << 53, description="Only the events after the one with this `sequence_number`.")
+    ] = None,
+    include_obfuscation: Annotated[bool, Query(description="Must be false: nothing is obfuscated here.")] = False,
+) -> Response:
+    """One Response as it stands; with `stream=true` its events from any of them on, at any time."""
+    if include_obfuscation:
+        raise _unsupported("include_obfuscation", "nothing is obfuscated here")
+    if starting_after is not None and not stream:
+        raise _unsupported("starting_after", "is only for stream=true")
+    asked = await run_in_threadpool(_find, parts, caller.project, response_id)
+    if not stream:
+        return JsonAnswer(await _shown(parts, asked))
+    if parts.hub.closed:
+        raise ApiError(503, "shutting_down", "this server is going down: come back", headers={"Retry-After": "1"})
+    events = ResponseStream(parts, asked, -1 if starting_after is None else starting_after)
+    return EventStream(events, seat=parts.seats.take(caller.project, caller.key_id, events))
+
+
+@routes.post("/responses/{response_id}/cancel")
+async def post_cancel_response(parts: Given, caller: Calling, response_id: ResponseId) -> Response:
+    """Cancel a Response and wait for its end, which takes moments; what it has written is kept. One that has ended
+    stays as it is.
+    """
+    asked = await run_in_threadpool(_find, parts, caller.project, response_id)
+    moved = await run_in_threadpool(cancel_job, parts.database, asked.job.id)
+    if moved is not None:
+        parts.announcer.announce([moved])
+        await Wait(parts, asked.job.id).until_end(seconds=_CANCEL_SECONDS)
+    return JsonAnswer(await _shown(parts, await run_in_threadpool(_find, parts, caller.project, response_id)))
+
+
+@routes.delete("/responses/{response_id}")
+def delete_one_response(parts: Given, caller: Calling, response_id: ResponseId) -> Response:
+    """Delete a Response, its job, its text and its attempts, for good. One that still runs is cancelled first."""
+    moved = delete_response(parts.database, response_id, project=caller.project)
+    if moved is None:
+        raise ApiError.not_found("response", response_id)
+    parts.announcer.announce(moved)
+    return JsonAnswer({"id": response_id, "object": "response", "deleted": True})
+
+
+def _submit(parts: Parts, project: str, request: ResponseRequest, key: IdempotencyKey | None) -> tuple[Accepted, Asked]:
+    job = request.job(_conversation(parts, project, request.previous))
+    kept = {**request.kept(), "model": job.request["model"]}
+    try:
+        accepted = submit_job(parts.database, job, project=project, idempotency_key=key, response=kept)
+    except KeyReusedError:
+        raise key_reused() from None
+    if accepted.hinted:
+        parts.hinter.hint(accepted.hinted)
+    named = response_id(accepted.id)
+    asked = read_response(parts.database, named, project=project)
+    if asked is None:
+        raise ApiError(410, "deleted", f"{named}, which this Idempotency-Key made, was deleted")
+    return accepted, asked
+
+
+def _conversation(parts: Parts, project: str, previous: str | None) -> list[Message]:
+    """The messages that a Response goes on from, but for the instructions, and what was answered to them."""
+    if previous is None:
+        return []
+    asked = read_response(parts.database, previous, project=project)
+    if asked is None:
+        raise ApiError(
+            404, "previous_response_not_found", f"previous_response_id: no response has the id {previous[:80]!r}",
+            param="previous_response_id",
+        )  # fmt: skip
+    if asked.job.status is not JobStatus.COMPLETED or asked.job.request is None:
+        status = response_status(asked.job)
+        message = f"previous_response_id: {asked.id} is {status}; only one that is completed can be gone on from"
+        raise ApiError(400, "previous_response_not_completed", message, param="previous_response_id")
+    messages: list[Message] = asked.job.request["messages"]
+    if asked.request.get("instructions"):
+        messages = messages[1:]
+    messages = [*messages, {"role": "assistant", "content": asked.text or ""}]
+    length = len(json.dumps(messages))
+    if length > MAX_CONVERSATION_BYTES:
+        message = (
+            f"previous_response_id: the conversation is {length} bytes long, and {MAX_CONVERSATION_BYTES} are allowed:"
+            " begin a new one"
+        )
+        raise ApiError(413, "conversation_too_long", message, param="previous_response_id")
+    return messages
+
+
+def _find(parts: Parts, project: str, named: str) -> Asked:
+    asked = read_response(parts.database, named, project=project) if job_id_of(named) else None
+    if asked is None:
+        raise ApiError.not_found("response", named)
+    return asked
+
+
+async def _shown(parts: Parts, asked: Asked) -> Mapping[str, Any]:
+    """The Response, its output item named as its events name it."""
+    if asked.job.attempt < 2 or not asked.text:
+        return response_object(asked)
+    attempts = await run_in_threadpool(read_attempts, parts.database, asked.job.id)
+    first = chains_up_to(attempts, asked.job.attempt)[-1].first
+    return response_object(asked, item_id=message_id(asked.job.id, first))
+
+
+def _refuse_failed(result: Result) -> None:
+    if result.job.status in (JobStatus.FAILED, JobStatus.EXPIRED):
+        raise job_failure(result.job)
+
+
+def _unsupported(param: str, message: str) -> ApiError:
+    return ApiError(400, "unsupported_parameter", f"{param}: {message}", param=param)

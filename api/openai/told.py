@@ -1,0 +1,51 @@
+"""The watch of one job as values: for the endpoints that tell its text in a form of their own."""
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+
+from api.parts import Parts
+from api.watching.cursors import Cursor
+from api.watching.watch import Watch
+from api.watching.watcher import Heard
+from jobs.channel import Reset, Text
+from jobs.queries import Result
+from jobs.records import Job
+
+Told = Text | Reset | Job | Result
+"""New text; that it begins anew; the job when its status has changed; and last of all the job as it has ended."""
+
+_TOLD = b"\n"
+
+
+class ToldWatch(Watch):
+    """Watches a job from its first byte."""
+
+    def __init__(self, parts: Parts, job_id: str) -> None:
+        super().__init__(parts.database, parts.hub, parts.tails, job_id, Cursor())
+        self._told: list[Told] = []
+
+    async def values(self) -> AsyncGenerator[list[Told], None]:
+        """What there is to tell, in order. An empty list: nothing new, so say that somebody is still there.
+
+        Ends after a `Result`; without one when the watch was stopped, or when the job was erased.
+        """
+        async with aclosing(self.frames()) as frames:
+            async for _ in frames:
+                told, self._told = self._told, []
+                yield told
+
+    def _tell(self, one: Told) -> bytes:
+        self._told.append(one)
+        return _TOLD
+
+    def _delta_frame(self, step: Text, heard: Heard | None = None) -> bytes:
+        return self._tell(step)
+
+    def _reset_frame(self) -> bytes:
+        return self._tell(Reset(self._follower.attempt))
+
+    def _status_frame(self, job: Job) -> bytes:
+        return self._tell(job)
+
+    def _done_frame(self, result: Result) -> bytes:
+        return self._tell(result)

@@ -1,0 +1,243 @@
+"""Files over HTTP: what is taken, streamed and given back, what is refused, and what nobody finds afterwards."""
+
+import os
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from sqlalchemy import select, update
+
+from api.main import ApiServer
+from api.openai.schemas import FileList, FileObject
+from jobs.database import Database
+from jobs.keys import create_key
+from jobs.tables import files
+from tests.conftest import serve_api
+
+CONTENT = b'{"custom_id": "a"}\n'
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "files"
+
+
+@pytest.fixture
+def served(sqlite_url: str, redis_url: str, folder: Path) -> Any:
+    with serve_api(sqlite_url, redis_url, files=folder, max_file_bytes=3_000_000) as server:
+        yield server
+
+
+@pytest.fixture
+def files_client(served: ApiServer) -> Any:
+    with httpx.Client(base_url=f"http://127.0.0.1:{served.port}", timeout=30) as opened:
+        yield opened
+
+
+def upload(client: httpx.Client, content: bytes = CONTENT, name: str = "in.jsonl", **fields: Any) -> httpx.Response:
+    given = {"purpose": "batch", **fields}
+    return client.post("/v1/files", data=given, files={"file": (name, content)})
+
+
+def test_a_file_comes_back_as_it_was_sent(files_client: httpx.Client, folder: Path) -> None:
+    content = os.urandom(2_500_000)  # several pieces, and boundaries in any place
+    sent = upload(files_client, content, "a \N{CHERRY BLOSSOM}.jsonl").json()
+    FileObject.model_validate(sent)
+    assert (sent["bytes"], sent["filename"], sent["purpose"]) == (len(content), "a \N{CHERRY BLOSSOM}.jsonl", "batch")
+    assert (sent["status"], sent["expires_at"]) == ("processed", None)
+    assert files_client.get(f"/v1/files/{sent['id']}").json() == sent
+    got = files_client.get(f"/v1/files/{sent['id']}/content", headers={"accept": "application/binary"})
+    assert got.content == content
+    part = files_client.get(f"/v1/files/{sent['id']}/content", headers={"range": "bytes=10-19"})
+    assert (part.status_code, part.content) == (206, content[10:20])
+    assert [path.name for path in folder.iterdir()] == [sent["id"]]
+
+
+def test_files_are_listed_in_pages_by_purpose_and_in_both_orders(files_client: httpx.Client) -> None:
+    ids = []
+    for number in range(5):
+        ids.append(upload(files_client, name=f"{number}.jsonl").json()["id"])
+        time.sleep(0.002)  # ids of one millisecond come in no order
+    listed = files_client.get("/v1/files").json()
+    FileList.model_validate(listed)
+    assert [file["id"] for file in listed["data"]] == ids[::-1]
+    first = files_client.get("/v1/files", params={"limit": 2, "order": "asc"}).json()
+    assert ([file["id"] for file in first["data"]], first["has_more"]) == (ids[:2], True)
+    after = {"limit": 10_000, "order": "asc", "after": first["last_id"]}
+    rest = files_client.get("/v1/files", params=after).json()
+    assert ([file["id"] for file in rest["data"]], rest["has_more"]) == (ids[2:], False)
+    assert files_client.get("/v1/files", params={"purpose": "batch_output"}).json()["data"] == []
+
+
+def test_a_deleted_file_is_gone_with_its_bytes(files_client: httpx.Client, folder: Path) -> None:
+    file_id = upload(files_client).json()["id"]
+    assert files_client.delete(f"/v1/files/{file_id}").json() == {"id": file_id, "object": "file", "deleted": True}
+    assert list(folder.iterdir()) == []
+    for method, path in (("GET", ""), ("GET", "/content"), ("DELETE", "")):
+        answer = files_client.request(method, f"/v1/files/{file_id}{path}")
+        assert (answer.status_code, answer.json()["error"]["code"]) == (404, "not_found")
+
+
+def test_an_expired_file_is_gone_and_the_next_upload_sweeps_its_bytes(
+    files_client: httpx.Client, folder: Path, sqlite_database: Database
+) -> None:
+    expiring: dict[str, Any] = {"expires_after[anchor]": "created_at", "expires_after[seconds]": "3600"}
+    sent = upload(files_client, **expiring).json()
+    assert sent["expires_at"] - sent["created_at"] == 3600
+    with sqlite_database.write() as connection:
+        row = update(files).where(files.c.id == sent["id"])
+        connection.execute(row.values(expires_at=sqlite_database.now()))
+    assert files_client.get(f"/v1/files/{sent['id']}").status_code == 404
+    assert files_client.get("/v1/files").json()["data"] == []
+    assert (folder / sent["id"]).exists()
+    other = upload(files_client).json()
+    assert [path.name for path in folder.iterdir()] == [other["id"]]
+
+
+@pytest.mark.parametrize(
+    ("fields", "param"),
+    [
+        ({"purpose": "fine-tune"}, "purpose"),
+        ({"purpose": "batch_output"}, "purpose"),
+        ({"metadata": "x"}, "metadata"),
+        ({"expires_after[anchor]": "created_at"}, "expires_after[seconds]"),
+        ({"expires_after[seconds]": "3600"}, "expires_after[anchor]"),
+        ({"expires_after[anchor]": "created_at", "expires_after[seconds]": "3599"}, "expires_after[seconds]"),
+        ({"expires_after[anchor]": "created_at", "expires_after[seconds]": "9" * 5000}, "expires_after[seconds]"),
+    ],
+)
+def test_a_wrong_field_is_refused_by_name(
+    files_client: httpx.Client, folder: Path, fields: dict[str, Any], param: str
+) -> None:
+    answer = upload(files_client, **fields)
+    assert (answer.status_code, answer.json()["error"]["param"]) == (400, param)
+    assert list(folder.iterdir()) == []
+
+
+def form(*parts: bytes, end: bytes = b"--x--\r\n") -> bytes:
+    return b"".join(b"--x\r\n" + part + b"\r\n" for part in parts) + end
+
+
+PURPOSE = b'Content-Disposition: form-data; name="purpose"\r\n\r\nbatch'
+FILE = b'Content-Disposition: form-data; name="file"; filename="a"\r\n\r\nline'
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "code"),
+    [
+        (form(PURPOSE), 400, "missing_required_parameter"),
+        (form(FILE), 400, "missing_required_parameter"),
+        (form(PURPOSE, FILE, FILE), 400, "invalid_value"),
+        (form(PURPOSE, PURPOSE, FILE), 400, "invalid_value"),
+        (form(PURPOSE, FILE.replace(b'"file"', b'"other"')), 400, "unknown_parameter"),
+        (form(PURPOSE, FILE.replace(b'"a"', b'""')), 400, "invalid_value"),
+        (form(PURPOSE, FILE, end=b""), 400, "invalid_multipart"),
+        (form(*[PURPOSE.replace(b"purpose", b"p%d" % n) for n in range(50)]), 400, "invalid_multipart"),
+        (form(b"X: " + b"x" * 100_000 + b"\r\n\r\nbatch"), 400, "invalid_multipart"),
+        (form(PURPOSE + b"x" * 100_000, FILE), 413, "field_too_large"),
+        (b"nothing of the kind", 400, "invalid_multipart"),
+        (b"", 400, "invalid_multipart"),
+    ],
+)
+def test_a_broken_form_is_refused_and_leaves_nothing(
+    files_client: httpx.Client, folder: Path, body: bytes, status: int, code: str
+) -> None:
+    headers = {"content-type": "multipart/form-data; boundary=x"}
+    answer = files_client.post("/v1/files", content=body, headers=headers)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (status, code)
+    assert list(folder.iterdir()) == []
+
+
+def test_a_body_that_is_no_form_is_refused(files_client: httpx.Client) -> None:
+    assert files_client.post("/v1/files", json={}).status_code == 415
+    assert (
+        files_client.post("/v1/files", content=b"", headers={"content-type": "multipart/form-data"}).status_code == 415
+    )
+
+
+def test_a_file_that_is_too_large_is_refused_while_it_comes(files_client: httpx.Client, folder: Path) -> None:
+    deleted_at: list[int] = []
+
+    def pieces() -> Any:
+        yield b'--x\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n' + b"x" * 1_000_000
+        while not list(folder.glob("*")):
+            time.sleep(0.01)
+        for number in range(200):
+            yield b"x" * 1_000_000
+            if not list(folder.iterdir()):
+                deleted_at.append(number)
+
+    headers = {"content-type": "multipart/form-data; boundary=x"}
+    answer = files_client.post("/v1/files", content=pieces(), headers=headers)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (413, "file_too_large")
+    assert deleted_at
+    assert list(folder.iterdir()) == []
+
+
+def test_a_file_that_says_it_is_too_large_is_refused_before_it_comes(files_client: httpx.Client, folder: Path) -> None:
+    answer = upload(files_client, b"x" * 4_000_000)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (413, "file_too_large")
+    assert list(folder.iterdir()) == []
+
+
+def test_a_client_that_goes_away_leaves_nothing(files_client: httpx.Client, folder: Path) -> None:
+    seen = threading.Event()
+
+    def pieces() -> Any:
+        yield b'--x\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n' + b"x" * 2_000_000
+        while not list(folder.glob("*")):
+            time.sleep(0.01)
+        seen.set()
+        raise ConnectionResetError
+
+    with pytest.raises(ConnectionResetError):
+        files_client.post("/v1/files", content=pieces(), headers={"content-type": "multipart/form-data; boundary=x"})
+    assert seen.is_set()
+    files_client.close()
+    for _ in range(1000):
+        if not list(folder.iterdir()):
+            break
+        time.sleep(0.01)
+    assert list(folder.iterdir()) == []
+
+
+def test_what_has_no_row_is_swept_at_start_once_it_is_a_day_old(sqlite_url: str, redis_url: str, folder: Path) -> None:
+    with serve_api(sqlite_url, redis_url, files=folder) as server:
+        kept = httpx.post(
+            f"http://127.0.0.1:{server.port}/v1/files", data={"purpose": "batch"}, files={"file": ("a", b"x")}
+        ).json()["id"]
+    old = time.time() - 2 * 86400
+    for name in (kept, "file_1", "file_0.part-ab", "README"):
+        (folder / name).touch()
+        os.utime(folder / name, (old, old))
+    (folder / "file_2").touch()
+    with serve_api(sqlite_url, redis_url, files=folder):
+        pass
+    assert sorted(path.name for path in folder.iterdir()) == sorted([kept, "file_2", "README"])
+
+
+def test_the_file_of_another_project_is_not_there(
+    files_client: httpx.Client, sqlite_database: Database, folder: Path
+) -> None:
+    keys = [create_key(sqlite_database, project=project)[1] for project in ("one", "two")]
+    mine, other = ({"Authorization": f"Bearer {key}"} for key in keys)
+    with sqlite_database.read() as connection:
+        assert connection.execute(select(files)).all() == []
+    for _ in range(1500):  # the process asks only every few seconds whether there is a key
+        if files_client.get("/v1/files").status_code == 401:
+            break
+        time.sleep(0.01)
+    sent = files_client.post("/v1/files", data={"purpose": "batch"}, files={"file": ("a", b"x")}, headers=mine).json()
+    unknown = {"input_file_id": sent["id"], "endpoint": "/v1/chat/completions", "completion_window": "24h"}
+    answers = [
+        files_client.get(f"/v1/files/{sent['id']}", headers=other),
+        files_client.get(f"/v1/files/{sent['id']}/content", headers=other),
+        files_client.delete(f"/v1/files/{sent['id']}", headers=other),
+        files_client.post("/v1/batches", json=unknown, headers=other),
+    ]
+    assert [answer.status_code for answer in answers] == [404] * 4
+    assert files_client.get("/v1/files", headers=other).json()["data"] == []
+    assert files_client.get(f"/v1/files/{sent['id']}/content", headers=mine).content == b"x"

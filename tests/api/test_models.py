@@ -1,0 +1,110 @@
+"""The upstream's models, passed through; and what is said when that cannot be."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.conftest import free_port, serve_api
+
+KEY = "sk-canary-key-of-the-upstream"
+LIST = b'{"object": "list", "data": [{"id": "meta/llama", "object": "model", "created": 1, "owned_by": "us"}]}'
+
+
+class Upstream:
+    """An upstream that gives one answer to everything, and notes what it was asked."""
+
+    def __init__(self, status: int, body: bytes, headers: dict[str, str]) -> None:
+        self.asked: list[tuple[str, str | None]] = []
+        upstream = self
+
+        class Answers(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:  # the name that http.server looks for
+                upstream.asked.append((self.path, self.headers.get("authorization")))
+                self.send_response(status)
+                for name, value in headers.items():
+                    self.send_header(name, value)
+                self.send_header("content-length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_: Any) -> None:
+                """Say nothing."""
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Answers)
+        self.url = f"http://127.0.0.1:{self.server.server_port}/v1"
+
+
+@contextmanager
+def answering(status: int, body: bytes, **headers: str) -> Iterator[Upstream]:
+    """Such an upstream, for as long as the block lasts."""
+    upstream = Upstream(status, body, headers)
+    thread = threading.Thread(target=upstream.server.serve_forever)
+    thread.start()
+    try:
+        yield upstream
+    finally:
+        upstream.server.shutdown()
+        thread.join()
+        upstream.server.server_close()
+
+
+@contextmanager
+def client_of(sqlite_url: str, redis_url: str, upstream_url: str | None) -> Iterator[httpx.Client]:
+    """A client of an API with this upstream."""
+    more = {"LONGHAND_UPSTREAM_URL": upstream_url, "LONGHAND_UPSTREAM_API_KEY": KEY}
+    with (
+        serve_api(sqlite_url, redis_url, **more) as server,
+        httpx.Client(base_url=f"http://127.0.0.1:{server.port}/v1", timeout=30) as client,
+    ):
+        yield client
+
+
+def test_models_are_what_the_upstream_says_asked_with_its_key_and_kept_for_a_moment(
+    sqlite_url: str, redis_url: str
+) -> None:
+    with answering(200, LIST) as upstream, client_of(sqlite_url, redis_url, upstream.url) as client:
+        assert client.get("/models").content == client.get("/models").content
+        assert client.get("/models").json()["data"][0]["id"] == "meta/llama"
+        assert upstream.asked == [("/v1/models", f"Bearer {KEY}")]
+        assert client.get("/models/meta/llama 3:b").status_code == 200
+        assert upstream.asked[1][0] == "/v1/models/meta/llama%203:b"
+        for outside in ("%2e%2e/files", "a/%2e%2e/b", "a//b"):
+            assert client.get(f"/models/{outside}").status_code == 404
+        assert len(upstream.asked) == 2
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "expected", "code"),
+    [
+        (401, b'{"error": {"message": "wrong key: ' + KEY.encode() + b'"}}', 502, "upstream_unauthorized"),
+        (404, b'{"error": {"message": "no"}}', 404, "model_not_found"),
+        (429, b"{}", 429, "rate_limit_exceeded"),
+        (500, b"{}", 502, "upstream_error"),
+        (302, b"{}", 502, "upstream_error"),
+        (200, b"<html>", 502, "upstream_error"),
+        (200, b"[]", 502, "upstream_error"),
+        (200, b"\xff", 502, "upstream_error"),
+    ],
+)
+def test_what_is_no_list_is_an_error_that_names_no_secret(
+    sqlite_url: str, redis_url: str, status: int, body: bytes, expected: int, code: str
+) -> None:
+    with answering(status, body, location="/x") as upstream, client_of(sqlite_url, redis_url, upstream.url) as client:
+        answer = client.get("/models")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (expected, code)
+    assert KEY not in answer.text
+
+
+def test_an_upstream_that_is_not_there_or_not_set_is_said(sqlite_url: str, redis_url: str) -> None:
+    with client_of(sqlite_url, redis_url, f"http://127.0.0.1:{free_port()}/v1") as client:
+        answer = client.get("/models")
+        assert (answer.status_code, answer.json()["error"]["code"]) == (502, "upstream_unreachable")
+    with client_of(sqlite_url, redis_url, None) as client:
+        answer = client.get("/models")
+        assert (answer.status_code, answer.json()["error"]["code"]) == (501, "upstream_not_set")
+        assert "LONGHAND_UPSTREAM_URL" in answer.json()["error"]["message"]

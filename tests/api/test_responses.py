@@ -1,0 +1,354 @@
+"""Responses over HTTP, with a worker that the test plays: what is told, resumed, cancelled, deleted and refused."""
+
+import json
+from typing import Any
+
+import httpx
+import pytest
+import redis
+from sqlalchemy import select
+
+from api.main import ApiServer
+from jobs.database import Database
+from jobs.queries import read_job
+from jobs.responses import erase_deleted, job_id_of
+from jobs.tables import metadata
+from jobs.transitions import Fault, cancel_running, fail
+from tests.api.watching import Writer, pieces
+
+ASK = {"model": "played", "input": "Write.", "background": True}
+
+
+def create(client: httpx.Client, **changed: Any) -> dict[str, Any]:
+    """A background Response."""
+    answer = client.post("/v1/responses", json={**ASK, **changed})
+    assert answer.status_code == 200, answer.text
+    created: dict[str, Any] = answer.json()
+    return created
+
+
+def job_of(response: dict[str, Any]) -> str:
+    """The id of its job."""
+    job_id = job_id_of(response["id"])
+    assert job_id is not None
+    return job_id
+
+
+def events_of(text: str) -> list[dict[str, Any]]:
+    """The events of a stream that was read whole."""
+    blocks = [block.split("\n") for block in text.split("\n\n") if block and not block.startswith(":")]
+    for block in blocks:
+        assert len(block) == 2, block
+        assert block[0] == f"event: {json.loads(block[1].removeprefix('data: ')).get('type', 'error')}"
+    return [json.loads(data.removeprefix("data: ")) for _, data in blocks]
+
+
+def follow(client: httpx.Client, response_id: str, after: int | None = None) -> list[dict[str, Any]]:
+    """The stream of a Response to its end."""
+    more = {} if after is None else {"starting_after": after}
+    answer = client.get(f"/v1/responses/{response_id}", params={"stream": True, **more})
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["content-type"].startswith("text/event-stream")
+    return events_of(answer.text)
+
+
+def told(events: list[dict[str, Any]]) -> list[Any]:
+    """Events without numbers, the deltas joined."""
+    joined: list[Any] = []
+    for event in events:
+        if event["type"] != "response.output_text.delta":
+            joined.append({name: value for name, value in event.items() if name != "sequence_number"})
+        elif joined and isinstance(joined[-1], str):
+            joined[-1] += event["delta"]
+        else:
+            joined.append(event["delta"])
+    return joined
+
+
+class Reader:
+    """A client that reads a stream as it comes, in the test's own thread."""
+
+    def __init__(self, response: httpx.Response) -> None:
+        self.lines = response.iter_lines()
+        self.events: list[dict[str, Any]] = []
+
+    def until(self, kind: str) -> dict[str, Any]:
+        """Read up to the next event of a kind."""
+        for line in self.lines:
+            if line.startswith("data: "):
+                self.events.append(json.loads(line.removeprefix("data: ")))
+                if self.events[-1].get("type") == kind:
+                    return self.events[-1]
+        raise AssertionError(f"ended without {kind}: {self.events}")
+
+    def rest(self) -> list[dict[str, Any]]:
+        """Read to the end; all that was read."""
+        for line in self.lines:
+            if line.startswith("data: "):
+                self.events.append(json.loads(line.removeprefix("data: ")))
+        return self.events
+
+
+def test_a_stream_resumed_anywhere_equals_the_whole_live_and_afterwards_and_without_redis(
+    client: httpx.Client, database: Database, valkey_client: redis.Redis
+) -> None:
+    created = create(client)
+    writer = Writer(database, valkey_client, job_of(created))
+    with client.stream("GET", f"/v1/responses/{created['id']}?stream=true") as response:
+        live = Reader(response)
+        live.until("response.in_progress")
+        for piece in pieces(20, seed=3):
+            writer.write(piece)
+            live.until("response.output_text.delta")
+        # Another one comes in the middle, with a number of the first one's.
+        middle = live.events[12]["sequence_number"]
+        with client.stream("GET", f"/v1/responses/{created['id']}?stream=true&starting_after={middle}") as second:
+            resumed = Reader(second)
+            resumed.until("response.output_text.delta")
+            writer.write("the end")
+            text = writer.finish()
+            rest = resumed.rest()
+        whole = live.rest()
+    assert told(rest) == told([event for event in whole if event["sequence_number"] > middle])
+    assert whole[-1]["response"]["output"][0]["content"][0]["text"] == text
+    valkey_client.flushall()
+    assert told(follow(client, created["id"])) == told(whole)
+    for event in whole:
+        after = event["sequence_number"]
+        expected = [one for one in whole if one["sequence_number"] > after]
+        assert told(follow(client, created["id"], after)) == told(expected)
+
+
+def test_an_attempt_that_writes_anew_is_told_as_a_new_item(
+    client: httpx.Client, database: Database, valkey_client: redis.Redis
+) -> None:
+    created = create(client)
+    first = Writer(database, valkey_client, job_of(created))
+    with client.stream("GET", f"/v1/responses/{created['id']}?stream=true") as response:
+        live = Reader(response)
+        first.write("what is void ")
+        old = live.until("response.output_text.delta")["sequence_number"]
+        first.retry()
+        second = Writer(database, valkey_client, job_of(created))
+        second.write("what is ")
+        live.until("response.output_text.delta")
+        second.write("kept")
+        second.finish()
+        whole = live.rest()
+    items = [event for event in whole if event["type"] == "response.output_item.done"]
+    assert [(event["output_index"], event["item"]["status"]) for event in items] == [
+        (0, "incomplete"),
+        (1, "completed"),
+    ]
+    numbers = [event["sequence_number"] for event in whole]
+    assert numbers == sorted(set(numbers))
+    final = whole[-1]["response"]
+    assert [item["content"][0]["text"] for item in final["output"]] == ["what is kept"]
+    assert final == client.get(f"/v1/responses/{created['id']}").json()
+    # A number of the void text leads to the new item; and a late comer is told of both, with the same numbers.
+    assert told(follow(client, created["id"], old)) == told([one for one in whole if one["sequence_number"] > old])
+    late = follow(client, created["id"])
+    assert {event["sequence_number"] for event in late if "delta" not in event} == {
+        event["sequence_number"] for event in whole if "delta" not in event and event["sequence_number"] != 4
+    }
+
+
+def test_an_attempt_that_goes_on_is_seen_by_nobody(
+    client: httpx.Client, database: Database, valkey_client: redis.Redis
+) -> None:
+    created = create(client)
+    first = Writer(database, valkey_client, job_of(created))
+    with client.stream("GET", f"/v1/responses/{created['id']}?stream=true") as response:
+        live = Reader(response)
+        first.write("begun ")
+        live.until("response.output_text.delta")
+        first.retry()
+        Writer(database, valkey_client, job_of(created), continued="begun ").write("and ended")
+        live.until("response.output_text.delta")
+        claimed = read_job(database, job_of(created), project=None)
+        assert claimed is not None
+        assert claimed.on_interrupt == "continue"
+        response.close()
+    second_writer_text = "begun and ended"
+    events = live.events
+    assert "".join(event.get("delta", "") for event in events) == second_writer_text
+    assert [event["output_index"] for event in events if event["type"] == "response.output_item.added"] == [0]
+
+
+def test_a_deleted_response_is_gone_at_once_and_erased_when_its_worker_has_ended_it(
+    client: httpx.Client, database: Database, valkey_client: redis.Redis
+) -> None:
+    created = create(client, metadata={"a": "b"}, instructions="canary")
+    job_id = job_of(created)
+    writer = Writer(database, valkey_client, job_id)
+    writer.write("some text")
+    with client.stream("GET", f"/v1/responses/{created['id']}?stream=true") as response:
+        live = Reader(response)
+        live.until("response.output_text.delta")
+        answer = client.delete(f"/v1/responses/{created['id']}")
+        assert answer.json() == {"id": created["id"], "object": "response", "deleted": True}
+        for path in (f"responses/{created['id']}", f"jobs/{job_id}", f"jobs/{job_id}/text", f"jobs/{job_id}/events"):
+            assert client.get(f"/v1/{path}").status_code == 404, path
+        assert client.delete(f"/v1/responses/{created['id']}").status_code == 404
+        assert client.get("/v1/jobs").json()["data"] == []
+        job = read_job(database, job_id, project=None)
+        assert job is not None
+        assert job.cancel_requested_at is not None
+        assert erase_deleted(database) == []  # it runs: its worker is to end it first
+        assert rows_of(database, job_id) > 0
+        assert cancel_running(database, job_id, 1, writer.written())
+        erase_deleted(database)
+        writer.say(writer.done(job.status))
+        assert live.rest()[-1]["error"]["code"] == "deleted"
+    assert rows_of(database, job_id) == 0
+
+
+def test_a_deleted_response_that_has_ended_is_erased_at_once(
+    client: httpx.Client, database: Database, valkey_client: redis.Redis
+) -> None:
+    for ended in (True, False):
+        created = create(client, metadata={"a": "b"})
+        if ended:
+            writer = Writer(database, valkey_client, job_of(created))
+            writer.write("some text")
+            writer.finish()
+        client.delete(f"/v1/responses/{created['id']}").raise_for_status()
+        assert rows_of(database, job_of(created)) == 0
+
+
+def test_a_deletion_that_was_cut_short_is_gone_on_with(client: httpx.Client, database: Database) -> None:
+    created = create(client)
+    job_id = job_of(created)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("jobs.responses._end_and_erase", lambda *_: [])  # the API dies after its first commit
+        client.delete(f"/v1/responses/{created['id']}").raise_for_status()
+    assert client.get(f"/v1/jobs/{job_id}").status_code == 404
+    assert rows_of(database, job_id) > 0
+    assert [moved.id for moved in erase_deleted(database)] == [job_id]
+    assert rows_of(database, job_id) == 0
+
+
+def rows_of(database: Database, job_id: str) -> int:
+    """How many rows of any table name this job; its canary is looked for in all of them."""
+    found = 0
+    with database.read() as connection:
+        for table in metadata.sorted_tables:
+            found += sum(job_id in str(tuple(row)) for row in connection.execute(select(table)))
+    return found
+
+
+def test_a_conversation_is_sent_whole_without_the_instructions_before(
+    client: httpx.Client, database: Database, valkey_client: redis.Redis
+) -> None:
+    first = create(
+        client,
+        instructions="Be brief.",
+        input=[{"role": "developer", "content": "Hm."}, {"role": "user", "content": "One?"}],
+    )
+    unfinished = client.post("/v1/responses", json={**ASK, "previous_response_id": first["id"]})
+    assert (unfinished.status_code, unfinished.json()["error"]["code"]) == (400, "previous_response_not_completed")
+    writer = Writer(database, valkey_client, job_of(first))
+    writer.write("One.")
+    writer.finish()
+    item = client.get(f"/v1/responses/{first['id']}").json()["output"][0]
+    second = create(client, previous_response_id=first["id"], input="Two?", max_output_tokens=7)
+    request = client.get(f"/v1/jobs/{job_of(second)}").json()["request"]
+    assert request["messages"] == [
+        {"role": "system", "content": "Hm."},
+        {"role": "user", "content": "One?"},
+        {"role": "assistant", "content": "One."},
+        {"role": "user", "content": "Two?"},
+    ]
+    assert request["max_tokens"] == 7
+    # The same by hand: an output item is taken back as it came.
+    by_hand = create(client, input=[{"role": "user", "content": "One?"}, item], model="gpt-5-mini", max_output_tokens=9)
+    request = client.get(f"/v1/jobs/{job_of(by_hand)}").json()["request"]
+    assert request["messages"][1] == {"role": "assistant", "content": "One."}
+    assert request["max_completion_tokens"] == 9
+
+
+def test_a_cancel_ends_what_is_queued_and_leaves_what_has_ended(
+    client: httpx.Client, database: Database, valkey_client: redis.Redis
+) -> None:
+    queued = create(client)
+    for _ in range(2):
+        assert client.post(f"/v1/responses/{queued['id']}/cancel").json()["status"] == "cancelled"
+    assert [event["type"] for event in follow(client, queued["id"])] == ["response.created", "response.queued", "error"]
+    done = create(client)
+    writer = Writer(database, valkey_client, job_of(done))
+    writer.write("whole")
+    writer.finish()
+    assert client.post(f"/v1/responses/{done['id']}/cancel").json()["status"] == "completed"
+
+
+def test_a_failure_is_a_failed_response_and_an_error_where_somebody_waits(
+    client: httpx.Client, database: Database, valkey_client: redis.Redis
+) -> None:
+    created = create(client)
+    writer = Writer(database, valkey_client, job_of(created))
+    assert fail(database, job_of(created), 1, writer.written(), Fault("upstream_rejected", "no such model", 404))
+    shown = client.get(f"/v1/responses/{created['id']}").json()
+    assert (shown["status"], shown["error"]["code"], shown["error"]["type"]) == (
+        "failed", "invalid_prompt", "upstream_rejected",
+    )  # fmt: skip
+    assert follow(client, created["id"])[-1]["type"] == "response.failed"
+    key = {"Idempotency-Key": "k"}
+    again = client.post("/v1/responses", json=ASK, headers=key).json()
+    assert again == client.post("/v1/responses", json=ASK, headers=key).json()
+    other = client.post("/v1/responses", json={**ASK, "input": "Other."}, headers=key)
+    assert (other.status_code, other.json()["error"]["code"]) == (409, "idempotency_key_reused")
+
+
+def test_who_waits_when_the_server_goes_down_is_told_how_to_come_back(
+    sqlite_api: ApiServer, sqlite_database: Database, valkey_client: redis.Redis
+) -> None:
+    with httpx.Client(base_url=f"http://127.0.0.1:{sqlite_api.port}", timeout=30) as client:
+        created = create(client)
+        writer = Writer(sqlite_database, valkey_client, job_of(created))
+        with client.stream("GET", f"/v1/responses/{created['id']}?stream=true") as response:
+            live = Reader(response)
+            writer.write("begun")
+            last = live.until("response.output_text.delta")["sequence_number"]
+            sqlite_api.should_exit = True
+            end = live.rest()[-1]["error"]
+    assert end["code"] == "shutting_down"
+    assert f"starting_after={last}" in end["message"]
+
+
+@pytest.mark.parametrize(
+    ("change", "param"),
+    [
+        ({"input": None}, "input"),
+        ({"input": []}, "input"),
+        ({"input": [{"role": "tool", "content": "x"}]}, "input[0].role"),
+        ({"input": [{"role": "user", "content": [{"type": "input_image"}]}]}, "input[0].content[0].type"),
+        ({"input": [{"type": "function_call_output"}]}, "input[0].type"),
+        ({"input": [{"role": "user", "content": "x", "name": "y"}]}, "input[0].name"),
+        ({"model": None}, "model"),
+        ({"background": 1}, "background"),
+        ({"instructions": ["x"]}, "instructions"),
+        ({"max_output_tokens": 0}, "max_output_tokens"),
+        ({"temperature": 3}, "temperature"),
+        ({"reasoning": {"summary": "auto"}}, "reasoning.summary"),
+        ({"text": {"verbosity": "low"}}, "text.verbosity"),
+        ({"stream_options": {"include_obfuscation": True}}, "stream_options.include_obfuscation"),
+        ({"tool_choice": "required"}, "tool_choice"),
+        ({"metadata": {"a": 1}}, "metadata.a"),
+        ({"surprise": 1}, "surprise"),
+    ],
+)
+def test_what_cannot_be_done_is_refused_by_name(sqlite_api: ApiServer, change: dict[str, Any], param: str) -> None:
+    answer = httpx.post(f"http://127.0.0.1:{sqlite_api.port}/v1/responses", json={**ASK, **change})
+    assert (answer.status_code, answer.json()["error"]["param"]) == (400, param), answer.text
+
+
+def test_an_unknown_query_is_refused_and_unknown_ids_are_not_found(client: httpx.Client) -> None:
+    created = create(client)
+    for query in ("include=x", "starting_after=3", "stream=true&starting_after=-1", "include_obfuscation=true"):
+        assert client.get(f"/v1/responses/{created['id']}?{query}").status_code == 400, query
+    for unknown in ("resp_00", created["id"].replace("resp", "job"), "x", "resp_" + "0" * 200):
+        assert client.get(f"/v1/responses/{unknown}").status_code == 404
+        assert client.post(f"/v1/responses/{unknown}/cancel").status_code == 404
+        assert client.delete(f"/v1/responses/{unknown}").status_code == 404
+    plain = client.post("/v1/jobs", json={"model": "m", "messages": [{"role": "user", "content": "x"}]}).json()
+    assert client.get(f"/v1/responses/{plain['id'].replace('job', 'resp')}").status_code == 404
