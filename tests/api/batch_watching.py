@@ -4,7 +4,7 @@ from hashlib import sha256
 from typing import Any
 
 from jobs.database import Database
-from jobs.queries import JobFilter, list_jobs
+from jobs.search import JobFilter, list_jobs
 from jobs.submission import NewJob, submit_batch
 from tests.api.watching import REQUEST, WatcherThread
 
@@ -111,5 +111,7 @@ def submit_jobs(database: Database, count: int, **fields: Any) -> tuple[str, lis
 
 def ids_of(database: Database, batch_id: str) -> list[str]:
     """The jobs of a batch in input order."""
-    found, _ = list_jobs(database, JobFilter(batch_id=batch_id), after=None, limit=100_000, newest_first=False)
+    found, _ = list_jobs(
+        database, JobFilter(batch_id=batch_id), after=None, limit=100_000, newest_first=False, project=None
+    )
     return [job.id for job in found]

@@ -21,10 +21,10 @@ def test_a_worker_tells_the_batch_of_every_change_once_it_is_true(database: Data
 
         def compare(message: Message) -> None:
             if message.event == "batch":
-                batch = read_batch(database, batch_id)
+                batch = read_batch(database, batch_id, project=None)
                 ended.append(str(batch.status) if batch else "")
                 return
-            job = read_job(database, message.id)
+            job = read_job(database, message.id, project=None)
             true = job is not None and (job.attempt, _LATER[job.status]) >= (message.attempt, _LATER[message.status])
             # Queued after an attempt is later than that attempt's run.
             if not true and not (job and job.status == "queued" and job.attempt == message.attempt):
@@ -57,6 +57,6 @@ def test_dispatch_tells_the_batch_of_what_it_ends(database: Database, redis_url:
             with listening(redis_url, batch_id) as ear:
                 worker.dispatch.start()
                 ear.wait_for(lambda messages: any(message.event == "batch" for message in messages))
-    batch = read_batch(database, batch_id)
+    batch = read_batch(database, batch_id, project=None)
     assert batch is not None
     assert batch.status == "completed"

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.batch_cursor import COMPLETED, BatchCursor, Shown, read_batch_cursor, tag_of
 from api.errors import ApiError
+from api.watching.batch_cursor import COMPLETED, BatchCursor, Shown, read_batch_cursor, tag_of
 from jobs.status import JobStatus
 
 _PLACES = st.integers(0, 300)

@@ -37,7 +37,7 @@ def has_bytes(wanted: int, shown: BatchShown) -> bool:
 
 
 def stored(database: Database, job_id: str) -> str:
-    result = read_result(database, job_id)
+    result = read_result(database, job_id, project=None)
     assert result is not None
     assert result.text is not None
     return result.text
@@ -189,7 +189,7 @@ def test_changes_that_nobody_published_are_found_in_the_rows(sqlite_api: ApiServ
     for job_id in ids:
         assert cancel_job(sqlite_database, job_id) is not None  # and nobody publishes it, nor ends the batch
     watcher.wait_for(lambda shown: all(job["status"] == "cancelled" for job in shown.jobs.values()))
-    batch = read_batch(sqlite_database, batch_id)
+    batch = read_batch(sqlite_database, batch_id, project=None)
     assert batch is not None
     assert batch.status == "in_progress"
     assert watcher.shown.done is None

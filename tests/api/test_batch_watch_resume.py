@@ -96,7 +96,7 @@ def test_twenty_jobs_are_exact_for_a_client_that_is_cut_thirty_times(
     assert room.retried > 0
     assert len(shown.jobs) == 20
     for job_id in ids:
-        result = read_result(sqlite_database, job_id)
+        result = read_result(sqlite_database, job_id, project=None)
         assert result is not None
         assert shown.texts.get(job_id, "") == result.text
         assert shown.jobs[job_id]["sha256"] == result.job.sha256

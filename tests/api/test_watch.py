@@ -8,8 +8,8 @@ import redis
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.frames import split_text
 from api.main import ApiServer
+from api.watching.frames import split_text
 from jobs.database import Database
 from jobs.rescue import cancel_job
 from tests.api.watching import Shown, WatcherThread, Writer, pieces, submit, wait_until
@@ -63,8 +63,8 @@ def test_late_watchers_at_random_instants_get_every_byte_once(
 def test_a_text_that_is_read_in_slices_is_never_cut_inside_a_character(
     sqlite_api: ApiServer, sqlite_database: Database, valkey_client: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("api.tails._SLICE_BYTES", 7)
-    monkeypatch.setattr("api.job_text._EVENT_BYTES", 5)
+    monkeypatch.setattr("api.watching.tails._SLICE_BYTES", 7)
+    monkeypatch.setattr("api.watching.job_text._EVENT_BYTES", 5)
     job_id = submit(sqlite_database)
     writer = Writer(sqlite_database, valkey_client, job_id)
     writer.write("".join(pieces(40, seed=3)))
@@ -94,16 +94,16 @@ def test_a_failed_job_ends_with_exactly_the_text_that_it_keeps(
 
 
 def test_a_queued_job_that_is_cancelled_ends_its_watchers_at_once(
-    sqlite_api: ApiServer, sqlite_database: Database, valkey_client: redis.Redis
+    sqlite_api: ApiServer, sqlite_database: Database, valkey_client: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("api.watching.watch._QUIET_SECONDS", 3600)  # `done` ends it, not a look at the row
     job_id = submit(sqlite_database)
     watcher = WatcherThread(sqlite_api.port, job_id)
     watcher.wait_for(lambda shown: shown.names() == ["status"])
     assert valkey_client.pubsub_numsub(f"longhand:{{{job_id}}}:channel")[0][1] == 1
     answer = httpx.post(f"http://127.0.0.1:{sqlite_api.port}/v1/jobs/{job_id}/cancel")
     assert answer.status_code == 200
-    # The row is looked at after 3 s: sooner, it was the published `done`.
-    assert watcher.join(2.5).done is not None
+    assert watcher.join().done is not None
 
 
 def test_a_lost_done_is_found_in_the_row(sqlite_api: ApiServer, sqlite_database: Database) -> None:
@@ -111,7 +111,7 @@ def test_a_lost_done_is_found_in_the_row(sqlite_api: ApiServer, sqlite_database:
     watcher = WatcherThread(sqlite_api.port, job_id)
     watcher.wait_for(lambda shown: shown.names() == ["status"])
     assert cancel_job(sqlite_database, job_id) is not None  # and nobody publishes it
-    shown = watcher.join(8)
+    shown = watcher.join()
     assert shown.done is not None
     assert shown.done["status"] == "cancelled"
 
@@ -152,7 +152,7 @@ def test_watchers_that_hang_up_are_freed_and_cancel_nothing(
 def test_an_idle_stream_says_that_it_is_alive(
     sqlite_api: ApiServer, sqlite_database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("api.watch._COMMENT_SECONDS", 0.5)
+    monkeypatch.setattr("api.watching.watch._COMMENT_SECONDS", 0.5)
     watcher = WatcherThread(sqlite_api.port, submit(sqlite_database))
     wait_until(lambda: watcher.shown.comments >= 2)
     sqlite_api.should_exit = True

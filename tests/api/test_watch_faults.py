@@ -19,7 +19,7 @@ from api.main import ApiServer
 from jobs.channel import tail_key
 from jobs.database import Database
 from jobs.lease import Checkpoint, renew
-from tests.api.watching import Shown, WatcherThread, Writer, events_of, pieces, submit, wait_until
+from tests.api.watching import PATIENCE_SECONDS, Shown, WatcherThread, Writer, events_of, pieces, submit, wait_until
 from tests.conftest import free_port, serve_api
 
 
@@ -107,7 +107,7 @@ def test_a_watcher_that_takes_nothing_for_long_is_cut_and_comes_back_exact(
         wait_until(lambda: b"begun, " in slow.recv(4096, socket.MSG_PEEK))
         for _ in range(500):
             writer.write("0123456789abcdef" * 1024)
-        wait_until(lambda: sqlite_api.hub.watching == 0, seconds=20)
+        wait_until(lambda: sqlite_api.hub.watching == 0)
         with pytest.raises((ConnectionResetError, ValueError)):  # the end of the chunked encoding never came
             list(events_of((line.decode().rstrip("\n") for line in unchunked(slow)), shown))
     assert 0 < len(shown.text) < len(writer.text)
@@ -150,7 +150,7 @@ def test_a_redis_that_freezes_holds_up_no_submit_and_no_watcher_for_ever(
             late = WatcherThread(server.port, job_id)
             late.wait_for(lambda shown: shown.text == "before, frozen, ")
             early.wait_for(lambda shown: shown.text == "before, frozen, ")
-            wait_until(lambda: not server.hub.connected, seconds=15)
+            wait_until(lambda: not server.hub.connected)
         finally:
             own_valkey._process.send_signal(signal.SIGCONT)
         wait_until(lambda: server.hub.connected)
@@ -175,7 +175,7 @@ def test_a_job_that_ends_while_redis_is_gone_ends_its_watchers(
             writer.text += " and more"
             with pytest.raises(redis.ConnectionError):
                 writer.finish()  # stored, and not told
-        assert watcher.join(10).text == "whole and more"
+        assert watcher.join().text == "whole and more"
 
 
 def test_a_database_that_is_away_stops_no_text_and_the_end_comes_when_it_is_back(
@@ -194,13 +194,13 @@ def test_a_database_that_is_away_stops_no_text_and_the_end_comes_when_it_is_back
         raise OperationalError("SELECT", {}, Exception("canary"))
 
     with monkeypatch.context() as patched:
-        patched.setattr("api.watch.read_status", away)
+        patched.setattr("api.watching.watch.read_status", away)
         writer.write(*pieces(20, seed=1))
         watcher.wait_for(lambda shown: shown.text == writer.text)
         text = writer.finish()
         wait_until(lambda: "does not answer: canary" in caplog.text)
         assert watcher.shown.done is None
-    assert watcher.join(10).text == text
+    assert watcher.join().text == text
 
 
 @contextmanager
@@ -223,10 +223,19 @@ def answers(port: int) -> bool:
         return False
 
 
+def seconds_to_end(process: subprocess.Popen[bytes], stop: signal.Signals) -> float:
+    began = time.monotonic()
+    process.send_signal(stop)
+    assert process.wait(PATIENCE_SECONDS) == 0
+    return time.monotonic() - began
+
+
 @pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
 def test_the_server_ends_within_five_seconds_and_its_watchers_resume_elsewhere(
     sqlite_api: ApiServer, sqlite_url: str, redis_url: str, sqlite_database: Database, stop: signal.Signals
 ) -> None:
+    with api_process(sqlite_url, redis_url) as (idle, _):
+        idle_seconds = seconds_to_end(idle, stop)
     with redis.Redis.from_url(redis_url) as client, api_process(sqlite_url, redis_url) as (process, port):
         job_id = submit(sqlite_database)
         writer = Writer(sqlite_database, client, job_id)
@@ -237,10 +246,8 @@ def test_the_server_ends_within_five_seconds_and_its_watchers_resume_elsewhere(
         with slow_client(port, job_id):  # one that does not even read
             for _ in range(100):
                 writer.write("0123456789abcdef" * 1024)
-            began = time.monotonic()
-            process.send_signal(stop)
-            assert process.wait(5) == 0
-            assert time.monotonic() - began < 5
+            # 5 s, and what this machine takes to end one that has nothing to do.
+            assert seconds_to_end(process, stop) < 5 + idle_seconds
         for watcher in watchers:
             shown = watcher.join()
             assert watcher.ended_whole  # chunked encoding was ended: not an error for the client
@@ -257,9 +264,9 @@ def slow_client(port: int, job_id: str) -> Iterator[socket.socket]:
     """A client with a small window that asks for the events and does not read them."""
     with socket.socket() as slow:
         slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        slow.settimeout(20)
+        slow.settimeout(PATIENCE_SECONDS)
         slow.connect(("127.0.0.1", port))
-        slow.sendall(f"GET /v1/jobs/{job_id}/events HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        slow.sendall(f"GET /v1/jobs/{job_id}/events HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
         yield slow
 
 

@@ -13,6 +13,7 @@ import redis
 
 from api.main import open_api
 from jobs.database import Database
+from jobs.keys import create_key
 from jobs.settings import Settings
 from tests.api.watching import WatcherThread, Writer, submit, wait_until
 
@@ -20,11 +21,11 @@ _HERE, _THERE = "10.213.77.1", "10.213.77.2"
 
 _CLIENTS = """
 import socket, sys
-here, port, *paths = sys.argv[1:]
+here, port, key, *paths = sys.argv[1:]
 opened = []
 for path in paths:
     client = socket.create_connection((here, int(port)))
-    client.sendall(f"GET {path} HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n".encode())
+    client.sendall(f"GET {path} HTTP/1.1\\r\\nHost: x\\r\\nAuthorization: Bearer {key}\\r\\n\\r\\n".encode())
     assert client.recv(12) == b"HTTP/1.1 200"
     opened.append(client)
 print("watching", flush=True)
@@ -59,6 +60,7 @@ def another_machine() -> Iterator[str]:
 def test_two_hundred_dead_clients_are_freed_within_twenty_seconds_and_the_living_stay(
     sqlite_url: str, redis_url: str, sqlite_database: Database, valkey_client: redis.Redis
 ) -> None:
+    _, key = create_key(sqlite_database)  # clients on another machine are served with a key only
     given = Settings(database_url=sqlite_url, redis_url=redis_url)
     with another_machine() as name, open_api(given, "0.0.0.0", 0) as server:  # noqa: S104  # both ends of the cable are ours
         thread = threading.Thread(target=server.serve_here, name="api")
@@ -67,9 +69,10 @@ def test_two_hundred_dead_clients_are_freed_within_twenty_seconds_and_the_living
             written, idle = submit(sqlite_database), submit(sqlite_database)
             writer = Writer(sqlite_database, valkey_client, written)
             writer.write("before, ")
-            living = WatcherThread(server.port, written)
+            living = WatcherThread(server.port, written, key=key)
             paths = [f"/v1/jobs/{job_id}/events" for job_id in (written, idle)] * 100
-            command = ["ip", "netns", "exec", name, sys.executable, "-c", _CLIENTS, _HERE, str(server.port), *paths]
+            python = [sys.executable, "-c", _CLIENTS, _HERE, str(server.port), key, *paths]
+            command = ["ip", "netns", "exec", name, *python]
             with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as clients:
                 try:
                     assert clients.stdout is not None

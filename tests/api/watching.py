@@ -28,6 +28,9 @@ from jobs.status import JobStatus
 from jobs.submission import NewJob, submit_job
 from jobs.transitions import Fault, Written, fail, finish, retry
 
+PATIENCE_SECONDS = 60.0
+"""How long tests wait for what must happen; nothing is measured with it."""
+
 REQUEST = {"model": "played", "messages": [{"role": "user", "content": "Write."}]}
 
 
@@ -191,7 +194,14 @@ class WatcherThread:
     """A real client of the event stream in a thread of its own."""
 
     def __init__(
-        self, port: int, job_id: str, *, cursor: str | None = None, shown: Any = None, path: str | None = None
+        self,
+        port: int,
+        job_id: str,
+        *,
+        cursor: str | None = None,
+        shown: Any = None,
+        path: str | None = None,
+        key: str | None = None,
     ) -> None:
         self.shown = shown or Shown()
         self._error: BaseException | None = None
@@ -199,11 +209,13 @@ class WatcherThread:
         self._heard = threading.Condition()
         self._url = f"http://127.0.0.1:{port}{path or f'/v1/jobs/{job_id}/events'}"
         self._headers = {"Last-Event-ID": cursor} if cursor else {}
+        if key is not None:
+            self._headers["Authorization"] = f"Bearer {key}"
         self.ended_whole = False
         self._thread = threading.Thread(target=self._run, name="watcher")
         self._thread.start()
 
-    def wait_for(self, met: Callable[[Any], bool], seconds: float = 20) -> None:
+    def wait_for(self, met: Callable[[Any], bool], seconds: float = PATIENCE_SECONDS) -> None:
         """Wait until what was shown meets a condition."""
         with self._heard:
             fulfilled = self._heard.wait_for(lambda: met(self.shown) or not self._thread.is_alive(), seconds)
@@ -212,7 +224,7 @@ class WatcherThread:
         assert fulfilled, f"not shown in {seconds} s: {self.shown.names()}"
         assert met(self.shown), f"ended with {self.shown.names()}"
 
-    def join(self, seconds: float = 30) -> Any:
+    def join(self, seconds: float = PATIENCE_SECONDS) -> Any:
         """Wait for the end of the stream; what was shown."""
         self._thread.join(seconds)
         assert not self._thread.is_alive(), f"still watching: {self.shown.names()}"
@@ -235,7 +247,7 @@ class WatcherThread:
                 self._heard.notify_all()
 
 
-def wait_until(met: Callable[[], bool], seconds: float = 10) -> None:
+def wait_until(met: Callable[[], bool], seconds: float = PATIENCE_SECONDS) -> None:
     """Wait for a condition that nobody signals."""
     waiting = threading.Event()
     for _ in range(int(seconds / 0.01)):

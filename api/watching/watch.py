@@ -5,21 +5,23 @@ ended (`job_text.py`).
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from logging import getLogger
 from typing import Any
 
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
 
-from api.cursors import Cursor
-from api.frames import COMMENT, RETRY, delta_frame, event_frame, whole_frame
-from api.hub import Heard, Hub, Watcher
-from api.job_text import JobText
-from api.tails import Tails
+from api.watching.cursors import Cursor
+from api.watching.frames import COMMENT, RETRY, delta_frame, event_frame, whole_frame
+from api.watching.hub import Hub
+from api.watching.job_text import JobText
+from api.watching.tails import Tails
+from api.watching.watcher import Heard, Watcher
 from jobs.channel import Gap, Reset, Step, Text
 from jobs.database import Database
 from jobs.queries import Result, read_result, read_status
+from jobs.records import Job
 from jobs.status import JobStatus
 
 _QUIET_SECONDS = 3.0
@@ -49,6 +51,9 @@ class Watch:
         self._sent_at = self._now()
         self._quiet = _QUIET_SECONDS
         self._behind = False
+        self._missed = False
+        self._send: Callable[[bytes], bool] | None = None
+        self._held_up = False
         self._look_at = 0.0
         self._not_before = 0.0
 
@@ -63,6 +68,13 @@ class Watch:
         if self._watcher is not None:
             self._watcher.close()
 
+    def send_through(self, send: Callable[[bytes], bool]) -> None:
+        """Let what is heard while nothing else is to be done go out by `send`, and not by way of `frames`. That takes
+        an event at once; False: it is held up by the client, and the next is to come by way of `frames`, which may give
+        an empty one then.
+        """
+        self._send = send
+
     async def frames(self) -> AsyncGenerator[bytes, None]:
         """The events as they go over the wire, several at a time. Ends after `done`, or when the hub closes."""
         async with self._hub.watch(self._job_id) as watcher:
@@ -73,18 +85,16 @@ class Watch:
                 yield frame
             while not self._ended and not self.stopped:
                 watcher.alarm_at = min(self._look_at, self._sent_at + _COMMENT_SECONDS)
-                heard = await watcher.take()
+                heard = await watcher.take(self._relay_at_once if self._send is not None else None)
                 if self.stopped:
                     return
                 now = self._now()
-                if heard and not self._behind:
-                    self._quiet = _QUIET_SECONDS
-                    self._look_at = now + _QUIET_SECONDS
-                frame, missed = self._relay(heard)
-                if frame:
-                    self._sent_at = now
+                frame = self._relay(heard, now)
+                if frame or self._held_up:
+                    self._held_up = False
                     yield frame
-                if missed or watcher.resync:
+                if self._missed or watcher.resync:
+                    self._missed = False
                     self._behind = True
                     self._look_at = self._not_before
                 if now >= self._look_at:
@@ -95,36 +105,66 @@ class Watch:
                     self._sent_at = now
                     yield COMMENT
 
-    def _relay(self, heard: list[Heard]) -> tuple[bytes, bool]:
-        """What to send for these messages, and whether something else than the next text came, so that the row or the
+    def _relay_at_once(self, heard: list[Heard]) -> None:
+        """Relay without waking our task, which waits in `take`; it is woken when there is something else to do."""
+        watcher = self._watcher
+        if watcher is None or self._send is None or self.stopped:
+            return
+        one = heard[0]
+        message, follower = one.message, self._follower
+        if (
+            len(heard) == 1
+            and one.frame is not None
+            and message.offset == follower.offset
+            and message.attempt == follower.attempt
+            and not self._behind
+        ):
+            # What `_relay` comes to nearly always, once another watcher has been through it.
+            self._text.note_whole(one.text, one.end)
+            frame = one.frame
+            self._sent_at = now = self._now()
+            self._quiet = _QUIET_SECONDS
+            self._look_at = now + _QUIET_SECONDS
+        else:
+            frame = self._relay(heard, self._now())
+        if frame and not self._send(frame):
+            self._held_up = True
+        if self._missed or self._held_up:
+            watcher.poke()
+        else:
+            watcher.alarm_at = min(self._look_at, self._sent_at + _COMMENT_SECONDS)
+
+    def _relay(self, heard: list[Heard], now: float) -> bytes:
+        """What to send for these messages. Notes when something else than the next text came, so that the row or the
         tail must be looked at.
 
         What follows such a message is dropped: it stands in the tail or the row, which are read then.
         """
+        if heard and not self._behind:
+            self._quiet = _QUIET_SECONDS
+            self._look_at = now + _QUIET_SECONDS
         frames: list[bytes] = []
         texts: list[str] = []
-        missed = False
         for one in heard:
             for step in self._follower.follow(one.message):
                 if isinstance(step, Text):
                     texts.append(step.text)
-                    if step.text is one.message.text:
-                        frames.append(one.frame or whole_frame(one, step))
-                    else:
-                        frames.append(delta_frame(step))
+                    frames.append(self._delta_frame(step, one))
                 elif isinstance(step, Reset):
                     texts.clear()
                     self._text.note_reset()
                     frames.append(self._reset_frame())
                 else:
-                    missed = True
+                    self._missed = True
                     if not isinstance(step, Gap):
                         self._not_before = 0.0
-            if missed:
+            if self._missed:
                 break
         if texts:
             self._text.note("".join(texts))
-        return b"".join(frames), missed
+        if frames:
+            self._sent_at = now
+        return b"".join(frames)
 
     async def _look(self, watcher: Watcher) -> AsyncIterator[bytes]:
         """Look at the row, and send what is new there or in the tail."""
@@ -150,7 +190,7 @@ class Watch:
             self._ended = True  # the job was deleted under its watcher
             return
         if state != self._shown:
-            result = await run_in_threadpool(read_result, self._database, self._job_id)
+            result = await run_in_threadpool(read_result, self._database, self._job_id, project=None)
             if result is None:
                 return
             async for frame in self._tell_status(result):
@@ -171,7 +211,7 @@ class Watch:
             async for frame in self._go_over(job.attempt):
                 yield frame
         self._shown = (job.status, job.attempt)
-        yield self._event("status", job.as_json())
+        yield self._status_frame(job)
         if job.is_final:
             async for frame in self._finish(result):
                 yield frame
@@ -185,13 +225,26 @@ class Watch:
         async for step in self._text.finish(result):
             yield self._step_frame(step)
         self._ended = True
-        yield self._event("done", result.job.as_json(), ":done")
+        yield self._done_frame(result)
 
     def _step_frame(self, step: Step) -> bytes:
-        return delta_frame(step) if isinstance(step, Text) else self._reset_frame()
+        return self._delta_frame(step) if isinstance(step, Text) else self._reset_frame()
+
+    # What is told, in the form of the job's own events; `told.py` has another.
+
+    def _delta_frame(self, step: Text, heard: Heard | None = None) -> bytes:
+        if heard is not None and step.text is heard.message.text:
+            return heard.frame or whole_frame(heard, step)
+        return delta_frame(step)
 
     def _reset_frame(self) -> bytes:
         return self._event("reset", {"attempt": self._follower.attempt})
+
+    def _status_frame(self, job: Job) -> bytes:
+        return self._event("status", job.as_json())
+
+    def _done_frame(self, result: Result) -> bytes:
+        return self._event("done", result.job.as_json(), ":done")
 
     def _event(self, name: str, shown: dict[str, Any], suffix: str = "") -> bytes:
         return event_frame(name, f"{self._follower.attempt}:{self._follower.offset}{suffix}", shown)

@@ -6,13 +6,14 @@ from fastapi import APIRouter, Header, Query
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from api.batch_cursor import BatchCursor, read_batch_cursor
-from api.batch_watch import BatchWatch, has_ended, opened_at
 from api.errors import ApiError
-from api.event_stream import EventStream
 from api.parameters import STRICT, BatchId
 from api.parts import Given
 from api.schemas import REFUSALS
+from api.watch_tokens import Watching
+from api.watching.batch_cursor import BatchCursor, read_batch_cursor
+from api.watching.batch_watch import BatchWatch, has_ended, opened_at
+from api.watching.event_stream import EventStream
 from jobs.queries import read_batch
 
 routes = APIRouter(prefix="/v1", tags=["watch"], dependencies=STRICT, responses=REFUSALS)
@@ -28,6 +29,7 @@ routes = APIRouter(prefix="/v1", tags=["watch"], dependencies=STRICT, responses=
 )
 async def get_batch_events(
     parts: Given,
+    caller: Watching,
     batch_id: BatchId,
     deltas: Annotated[bool, Query(description="Also the text of every job.")] = False,
     texts: Annotated[
@@ -54,7 +56,7 @@ async def get_batch_events(
     as `Last-Event-ID` goes on there with no byte lost or doubled.
     """
     came = read_batch_cursor(header or last_event_id)
-    batch = await run_in_threadpool(read_batch, parts.database, batch_id)
+    batch = await run_in_threadpool(read_batch, parts.database, batch_id, project=caller.project)
     if batch is None:
         raise ApiError.not_found("batch", batch_id)
     only_running = deltas and texts == "running"
@@ -71,4 +73,5 @@ async def get_batch_events(
         raise ApiError(503, "shutting_down", "this server is going down: come back", headers={"Retry-After": "1"})
     cursor.done = False
     cursor.opened_at = opened_at(batch)
-    return EventStream(BatchWatch(parts.database, parts.hub, parts.tails, batch, cursor))
+    watch = BatchWatch(parts.database, parts.hub, parts.tails, batch, cursor)
+    return EventStream(watch, seat=parts.seats.take(caller.project, caller.key_id, watch))

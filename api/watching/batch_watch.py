@@ -1,30 +1,32 @@
 """The watch of a batch: the status of every job, the counts, and with `deltas` the text of every job at once.
 
 The batch's channel says which jobs have changed; the rows say how. Messages may be lost, so the rows are also compared
-with what was shown, every few seconds (`batch_states.py`). `batch_texts.py` follows the texts of the jobs that run, and
-`batch_outbox.py` makes the events.
+with what was shown, every few seconds (`batch_states.py`). `batch_jobs.py` shows the rows that have changed,
+`batch_texts.py` follows the texts of the jobs that run, and `batch_outbox.py` makes the events.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from logging import getLogger
 from typing import Any
 
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
 
-from api.batch_cursor import BatchCursor
-from api.batch_outbox import Outbox
-from api.batch_states import BatchStates
-from api.batch_texts import BatchTexts
-from api.ears import Ears
-from api.frames import COMMENT, RETRY
-from api.hub import Hub, Watcher
-from api.tails import Tails
+from api.watching.batch_cursor import BatchCursor
+from api.watching.batch_jobs import BatchJobs
+from api.watching.batch_outbox import Outbox
+from api.watching.batch_states import BatchStates
+from api.watching.batch_texts import BatchTexts
+from api.watching.ears import Ears
+from api.watching.frames import COMMENT, RETRY
+from api.watching.hub import Hub
+from api.watching.tails import Tails
+from api.watching.watcher import Watcher
 from jobs.channel import Message
 from jobs.database import Database
-from jobs.queries import read_batch, read_jobs, read_results, read_states
-from jobs.records import Batch, Job
+from jobs.queries import read_batch, read_states
+from jobs.records import Batch
 from jobs.status import BatchStatus
 
 _COALESCE_SECONDS = 0.05
@@ -38,7 +40,6 @@ _COST_FACTOR = 20
 
 _JOBS_PER_EVENT = 500
 _STATES_PER_READ = 2000
-_TEXT_BYTES_PER_READ = 256 * 1024
 
 _ENDED = frozenset({BatchStatus.COMPLETED, BatchStatus.FAILED, BatchStatus.EXPIRED, BatchStatus.CANCELLED})
 
@@ -68,6 +69,7 @@ class BatchWatch:
         self._out = Outbox(cursor, self._ears)
         self._states = BatchStates(batch.total, cursor)
         self._texts = BatchTexts(database, tails, self._ears, self._out, self._states, self._changed)
+        self._jobs = BatchJobs(database, batch.id, self._out, self._states, self._texts)
         self._counts_changed = False
         self._watcher: Watcher | None = None
         self._stopping = False
@@ -196,54 +198,15 @@ class BatchWatch:
                 raise
 
     async def _show(self, job_ids: Sequence[str]) -> AsyncIterator[bytes]:
-        """Show these jobs as their rows are now, each after the text that belongs to it."""
-        read = await run_in_threadpool(read_jobs, self._database, job_ids)
-        rows = [job for job in read if job.batch_id == self._batch.id]
-        rows = [job for job in rows if self._states.is_news(job.id, job.status, job.attempt)]
-        for group in self._in_groups(rows):
-            wanted = [job.id for job in group if self._texts.wants(job)]
-            found = await run_in_threadpool(read_results, self._database, wanted) if wanted else []
-            results = {result.job.id: result for result in found}
-            shown: list[Job] = []
-            for row in group:
-                result = results.get(row.id)
-                shown.append(result.job if result is not None else row)
-                if self._out.cursor.deltas:
-                    # Read again, it may have been retried in between: then there is no text to finish with.
-                    ended = result if result is not None and result.text is not None else None
-                    async for frame in self._texts.show(shown[-1], ended):
-                        yield frame
-            for frame in self._out.flush():
-                yield frame
-            yield self._jobs_event(shown)
-
-    def _in_groups(self, rows: Sequence[Job]) -> Iterator[list[Job]]:
-        """Jobs whose texts together are small enough to be read at once."""
-        group: list[Job] = []
-        size = 0
-        for job in rows:
-            group.append(job)
-            size += (job.bytes or 0) if self._texts.wants(job) else 0
-            if size > _TEXT_BYTES_PER_READ:
-                yield group
-                group, size = [], 0
-        if group:
-            yield group
-
-    def _jobs_event(self, rows: Sequence[Job]) -> bytes:
-        shown: list[dict[str, Any]] = []
-        for job in rows:
-            place = self._states.show(job)
-            self._texts.shown(job)
-            shown.append({**job.as_json(), "index": place})
-        self._counts_changed = True
-        return self._out.event("jobs", {"jobs": shown})
+        async for frame in self._jobs.show(job_ids):
+            self._counts_changed = True
+            yield frame
 
     async def _count(self) -> AsyncIterator[bytes]:
         """Send the counts if they have changed, and the end if it has come."""
         began = self._now()
         self._counts_changed = False
-        batch = await run_in_threadpool(read_batch, self._database, self._batch.id)
+        batch = await run_in_threadpool(read_batch, self._database, self._batch.id, project=None)
         now = self._now()
         self._count_at = now + max(_PROGRESS_SECONDS, _COST_FACTOR * (now - began))
         if batch is None:

@@ -9,12 +9,12 @@ from logging import getLogger
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from api.batch_outbox import Outbox
-from api.batch_states import BatchStates
-from api.ears import Ear, Ears
-from api.hub import Heard
-from api.job_text import JobText
-from api.tails import Tails
+from api.watching.batch_outbox import Outbox
+from api.watching.batch_states import BatchStates
+from api.watching.ears import Ear, Ears
+from api.watching.job_text import JobText
+from api.watching.tails import Tails
+from api.watching.watcher import Heard
 from jobs.channel import Gap, Reset, Started, Step, Text
 from jobs.database import Database
 from jobs.ids import place_in_batch

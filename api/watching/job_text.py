@@ -9,8 +9,8 @@ from hashlib import sha256
 
 from starlette.concurrency import run_in_threadpool
 
-from api.frames import split_text
-from api.tails import Tails
+from api.watching.frames import split_text
+from api.watching.tails import Tails
 from jobs.channel import Follower, Reset, Step, Text
 from jobs.database import Database
 from jobs.queries import Result, read_attempts, read_text_so_far
@@ -35,6 +35,11 @@ class JobText:
     def note(self, text: str) -> None:
         """Text that the follower took from a message is being sent."""
         self._hash.update(text.encode())
+
+    def note_whole(self, text: bytes, end: int) -> None:
+        """A message that starts where we are is being sent whole: it ends at the offset `end`."""
+        self.follower.offset = end
+        self._hash.update(text)
 
     def note_reset(self) -> None:
         """A reset is being sent."""

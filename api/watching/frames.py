@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from api.hub import Heard
+from api.watching.watcher import Heard
 from jobs.channel import Text, encode_delta
 
 RETRY = b"retry: 1000\n\n"
@@ -33,7 +33,7 @@ def whole_frame(heard: Heard, step: Text) -> bytes:
     payload = heard.payload
     if b"\n" in payload or b"\r" in payload:
         return delta_frame(step)  # valid JSON, but not one line
-    heard.frame = _frame(step, payload)
+    heard.frame, heard.text, heard.end = _frame(step, payload), step.text.encode(), step.end
     return heard.frame
 
 

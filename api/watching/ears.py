@@ -1,7 +1,8 @@
 """With how many ears one watcher hears: a channel for each running job of a batch, and one bound for all of them."""
 
-from api.hub import Heard, Hub, Watcher
-from api.job_text import JobText
+from api.watching.hub import Hub
+from api.watching.job_text import JobText
+from api.watching.watcher import Heard, Watcher
 
 _MAX_WAITING = 4096
 _MAX_WAITING_BYTES = 1024 * 1024

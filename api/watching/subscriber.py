@@ -18,13 +18,21 @@ log = getLogger(__name__)
 
 
 class Subscriber(asyncio.Protocol):
-    """Subscribes, and calls back for each message and for each channel that the server has confirmed."""
+    """Subscribes, and calls back for each message, for each channel that the server has confirmed, and when all that
+    came in one piece was told.
+    """
 
-    def __init__(self, on_message: Callable[[bytes, bytes], None], on_confirmed: Callable[[bytes], None]) -> None:
+    def __init__(
+        self,
+        on_message: Callable[[bytes, bytes], None],
+        on_confirmed: Callable[[bytes], None],
+        on_all: Callable[[], None],
+    ) -> None:
         loop = asyncio.get_running_loop()
         self._now = loop.time
         self._on_message = on_message
         self._on_confirmed = on_confirmed
+        self._on_all = on_all
         self._reader = hiredis.Reader()
         self._transport: asyncio.Transport | None = None
         # Replies that are still to come, by channel: a channel that was left and subscribed again at once is confirmed
@@ -54,6 +62,7 @@ class Subscriber(asyncio.Protocol):
         except hiredis.ProtocolError as error:
             log.warning("the subscriber connection speaks nonsense: %s", error)
             self.abort()
+        self._on_all()
 
     def subscribe(self, channels: Iterable[bytes]) -> None:
         """Ask for these channels; each is confirmed by a call of `on_confirmed`."""
@@ -101,13 +110,16 @@ class Subscriber(asyncio.Protocol):
 
 
 async def connect_subscriber(
-    redis_url: str, on_message: Callable[[bytes, bytes], None], on_confirmed: Callable[[bytes], None]
+    redis_url: str,
+    on_message: Callable[[bytes, bytes], None],
+    on_confirmed: Callable[[bytes], None],
+    on_all: Callable[[], None],
 ) -> Subscriber:
     """A connection that the server has answered on. Raises OSError when there is none to be had."""
     target = parse_url(redis_url)  # type: ignore[no-untyped-call]  # redis-py types its clients, not this
     secure = ssl.create_default_context() if redis_url.startswith("rediss://") else None
     _, subscriber = await asyncio.get_running_loop().create_connection(
-        lambda: Subscriber(on_message, on_confirmed),
+        lambda: Subscriber(on_message, on_confirmed, on_all),
         target.get("host", "localhost"),
         target.get("port", 6379),
         ssl=secure,

@@ -2,7 +2,7 @@
 
 from array import array
 
-from api.batch_cursor import BatchCursor, tag_of
+from api.watching.batch_cursor import BatchCursor, tag_of
 from jobs.ids import place_in_batch
 from jobs.records import Job
 from jobs.status import FINAL, JobStatus

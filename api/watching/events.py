@@ -6,13 +6,14 @@ from fastapi import APIRouter, Header, Query
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from api.cursors import read_cursor
 from api.errors import ApiError
-from api.event_stream import EventStream
 from api.parameters import STRICT, JobId
 from api.parts import Given
 from api.schemas import REFUSALS
-from api.watch import Watch
+from api.watch_tokens import Watching
+from api.watching.cursors import read_cursor
+from api.watching.event_stream import EventStream
+from api.watching.watch import Watch
 from jobs.queries import read_job
 
 routes = APIRouter(prefix="/v1", tags=["watch"], dependencies=STRICT, responses=REFUSALS)
@@ -28,6 +29,7 @@ routes = APIRouter(prefix="/v1", tags=["watch"], dependencies=STRICT, responses=
 )
 async def get_events(
     parts: Given,
+    caller: Watching,
     job_id: JobId,
     header: Annotated[str | None, Header(alias="Last-Event-ID", description="The id of the last event seen.")] = None,
     last_event_id: Annotated[str | None, Query(description="The same, for clients that cannot set a header.")] = None,
@@ -43,11 +45,12 @@ async def get_events(
     client that comes back with it as `Last-Event-ID` goes on there with no byte lost or doubled.
     """
     cursor = read_cursor(header or last_event_id)
-    job = await run_in_threadpool(read_job, parts.database, job_id)
+    job = await run_in_threadpool(read_job, parts.database, job_id, project=caller.project)
     if job is None:
         raise ApiError.not_found("job", job_id)
     if cursor.done and job.is_final and (cursor.attempt, cursor.offset) == (job.attempt, job.bytes or 0):
         return Response(status_code=204)
     if parts.hub.closed:
         raise ApiError(503, "shutting_down", "this server is going down: come back", headers={"Retry-After": "1"})
-    return EventStream(Watch(parts.database, parts.hub, parts.tails, job_id, cursor))
+    watch = Watch(parts.database, parts.hub, parts.tails, job_id, cursor)
+    return EventStream(watch, seat=parts.seats.take(caller.project, caller.key_id, watch))

@@ -10,12 +10,12 @@ import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from logging import getLogger
-from typing import Protocol
 
 import msgspec
 
-from api.subscriber import Subscriber, connect_subscriber
-from jobs.channel import Message, channel_name, decode
+from api.watching.subscriber import Subscriber, connect_subscriber
+from api.watching.watcher import Heard, Listener, Watcher
+from jobs.channel import channel_name, decode
 
 _CONNECT_SECONDS = 3
 _CONFIRM_SECONDS = 2
@@ -24,97 +24,7 @@ _SILENT_SECONDS = 9
 """Redis is taken for frozen when it has not answered for this long."""
 _TICK_SECONDS = 0.25
 
-_MAX_WAITING = 512
-_MAX_WAITING_BYTES = 256 * 1024
-
 log = getLogger(__name__)
-
-
-class Heard:
-    """One message, decoded once for all who watch the channel."""
-
-    __slots__ = ("frame", "message", "payload")
-
-    def __init__(self, message: Message, payload: bytes) -> None:
-        self.message = message
-        self.payload = payload
-        self.frame: bytes | None = None
-        """What a watcher that needs all of it sends; made by the first one, used by all."""
-
-
-class Listener(Protocol):
-    """Who is told what comes on a channel: a watcher itself, or one of the ears with which it hears many."""
-
-    def put(self, heard: Heard) -> None:
-        """Take a message; returns at once and keeps no more than is bounded."""
-
-    def ask_resync(self) -> None:
-        """Something on this channel may have been missed."""
-
-
-class Watcher:
-    """What one watcher has yet to be told: messages, a resync, an alarm, or that the hub has closed."""
-
-    __slots__ = ("_bytes", "_poked", "_waiting", "_wake", "alarm_at", "closed", "resync")
-
-    def __init__(self) -> None:
-        self._waiting: list[Heard] = []
-        self._bytes = 0
-        self._wake: asyncio.Future[None] | None = None
-        self._poked = False
-        self.resync = False
-        """Something was missed: read the tail or the row. Whoever does that clears it first."""
-        self.closed = False
-        self.alarm_at = float("inf")
-        """When `take` returns although nothing was heard, in the loop's time."""
-
-    async def take(self) -> list[Heard]:
-        """What was heard since the last call; waits until there is something to do."""
-        if not (self._waiting or self.resync or self.closed or self._poked):
-            self._wake = asyncio.get_running_loop().create_future()
-            try:
-                await self._wake
-            finally:
-                self._wake = None
-        return self.take_waiting()
-
-    def take_waiting(self) -> list[Heard]:
-        """What was heard since the last call, without waiting for it."""
-        self._poked = False
-        taken, self._waiting, self._bytes = self._waiting, [], 0
-        return taken
-
-    def put(self, heard: Heard) -> None:
-        """Queue a message. One who cannot keep up is not buffered for: the tail has it all."""
-        if self.resync:
-            return
-        if len(self._waiting) >= _MAX_WAITING or self._bytes >= _MAX_WAITING_BYTES:
-            self.ask_resync()
-            return
-        self._waiting.append(heard)
-        self._bytes += len(heard.payload)
-        self.wake()
-
-    def ask_resync(self) -> None:
-        """Tell the watcher that it may have missed something."""
-        self._waiting, self._bytes = [], 0
-        self.resync = True
-        self.wake()
-
-    def close(self) -> None:
-        """Tell the watcher to end."""
-        self.closed = True
-        self.wake()
-
-    def poke(self) -> None:
-        """Let `take` return, now or at its next call: there is something to do that is not queued here."""
-        self._poked = True
-        self.wake()
-
-    def wake(self) -> None:
-        """Let `take` return if it waits."""
-        if self._wake is not None and not self._wake.done():
-            self._wake.set_result(None)
 
 
 class _Topic:
@@ -134,6 +44,8 @@ class Hub:
         self._redis_url = redis_url
         self._topics: dict[bytes, _Topic] = {}
         self._watchers: set[Watcher] = set()
+        self._touched: list[Watcher] = []
+        """Who has been put something since the last `_flush`."""
         self._subscriber: Subscriber | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self.closed = False
@@ -165,7 +77,7 @@ class Hub:
         """A watcher of a channel. Begins when the server has confirmed the subscription, or when it is known that it
         cannot now: the watcher is then told to resync as soon as it could.
         """
-        watcher = Watcher()
+        watcher = Watcher(self._touched)
         self._watchers.add(watcher)
         topic = self._join(resource_id, watcher)
         try:
@@ -216,7 +128,7 @@ class Hub:
         while not self.closed:
             try:
                 async with asyncio.timeout(_CONNECT_SECONDS):
-                    subscriber = await connect_subscriber(self._redis_url, self._pass_on, self._confirm)
+                    subscriber = await connect_subscriber(self._redis_url, self._pass_on, self._confirm, self._flush)
                 log.info("subscriber connected, %d channels", len(self._topics))
                 delay = 0.05
                 self._subscriber = subscriber
@@ -265,6 +177,16 @@ class Hub:
             return
         for watcher in topic.watchers:
             watcher.put(heard)
+
+    def _flush(self) -> None:
+        """All that came at once is queued: let each watcher send its part in one piece."""
+        for watcher in self._touched:
+            try:
+                watcher.flush()
+            except Exception:  # one watcher's fault must not cost the others what they have yet to be told
+                log.exception("a watcher failed, and is ended")
+                watcher.close()
+        self._touched.clear()
 
     def _confirm(self, channel: bytes) -> None:
         topic = self._topics.get(channel)

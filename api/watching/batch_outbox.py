@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from api.batch_cursor import BatchCursor
-from api.ears import Ear, Ears
-from api.frames import deltas_frame, event_frame
+from api.watching.batch_cursor import BatchCursor
+from api.watching.ears import Ear, Ears
+from api.watching.frames import deltas_frame, event_frame
 from jobs.channel import Step, Text
 
 _EVENT_BYTES = 64 * 1024

@@ -1,0 +1,69 @@
+"""The jobs of a batch as one watcher is shown them: rows that are news to it, each after its text."""
+
+from collections.abc import AsyncIterator, Iterator, Sequence
+from typing import Any
+
+from starlette.concurrency import run_in_threadpool
+
+from api.watching.batch_outbox import Outbox
+from api.watching.batch_states import BatchStates
+from api.watching.batch_texts import BatchTexts
+from jobs.database import Database
+from jobs.queries import read_jobs, read_results
+from jobs.records import Job
+
+_TEXT_BYTES_PER_READ = 256 * 1024
+
+
+class BatchJobs:
+    """Reads rows and makes the `jobs` events."""
+
+    def __init__(self, database: Database, batch_id: str, out: Outbox, states: BatchStates, texts: BatchTexts) -> None:
+        self._database = database
+        self._batch_id = batch_id
+        self._out = out
+        self._states = states
+        self._texts = texts
+
+    async def show(self, job_ids: Sequence[str]) -> AsyncIterator[bytes]:
+        """The events that show these jobs as their rows are now, each after the text that belongs to it."""
+        read = await run_in_threadpool(read_jobs, self._database, job_ids)
+        rows = [job for job in read if job.batch_id == self._batch_id]
+        rows = [job for job in rows if self._states.is_news(job.id, job.status, job.attempt)]
+        for group in self._in_groups(rows):
+            wanted = [job.id for job in group if self._texts.wants(job)]
+            found = await run_in_threadpool(read_results, self._database, wanted) if wanted else []
+            results = {result.job.id: result for result in found}
+            shown: list[Job] = []
+            for row in group:
+                result = results.get(row.id)
+                shown.append(result.job if result is not None else row)
+                if self._out.cursor.deltas:
+                    # Read again, it may have been retried in between: then there is no text to finish with.
+                    ended = result if result is not None and result.text is not None else None
+                    async for frame in self._texts.show(shown[-1], ended):
+                        yield frame
+            for frame in self._out.flush():
+                yield frame
+            yield self._event(shown)
+
+    def _in_groups(self, rows: Sequence[Job]) -> Iterator[list[Job]]:
+        """Jobs whose texts together are small enough to be read at once."""
+        group: list[Job] = []
+        size = 0
+        for job in rows:
+            group.append(job)
+            size += (job.bytes or 0) if self._texts.wants(job) else 0
+            if size > _TEXT_BYTES_PER_READ:
+                yield group
+                group, size = [], 0
+        if group:
+            yield group
+
+    def _event(self, rows: Sequence[Job]) -> bytes:
+        shown: list[dict[str, Any]] = []
+        for job in rows:
+            place = self._states.show(job)
+            self._texts.shown(job)
+            shown.append({**job.as_json(), "index": place})
+        return self._out.event("jobs", {"jobs": shown})

@@ -1,0 +1,122 @@
+"""A watch as an HTTP response that ends in order, whoever ends it."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Generator, Mapping
+from contextlib import AbstractContextManager, aclosing
+from typing import Any, Protocol, runtime_checkable
+
+from starlette.background import BackgroundTask
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+_HEADERS = {
+    "cache-control": "no-store",
+    "x-accel-buffering": "no",  # nginx would collect events until its buffer is full
+}
+
+
+class Streamed(Protocol):
+    """What can be sent: the watch of a job or of a batch, or a job's text in another form."""
+
+    @property
+    def stopped(self) -> bool:
+        """Whether it was told to end before what it watches has."""
+
+    def stop(self) -> None:
+        """End soon: the client is gone."""
+
+    def frames(self) -> AsyncGenerator[bytes, None]:
+        """What to send, as it goes over the wire."""
+
+
+@runtime_checkable
+class Immediate(Streamed, Protocol):
+    """What can send an event at once, without a task being woken for it."""
+
+    def send_through(self, send: Callable[[bytes], bool]) -> None:
+        """Give it the way: `send` takes an event, and says whether it is gone; if not, the next one has to wait."""
+
+
+class EventStream(Response):
+    """Sends the events of a watch until it ends or the client is gone.
+
+    Starlette's own streaming response runs a task group beside the stream, and leaves the stream unclosed when it ends
+    early. Here it ends in order as soon as the client hangs up. It holds a seat (`seats.py`) while it streams.
+    """
+
+    media_type = "text/event-stream"
+
+    def __init__(
+        self,
+        watch: Streamed,
+        headers: Mapping[str, str] | None = None,
+        *,
+        seat: AbstractContextManager[None],
+    ) -> None:
+        self.watch = watch
+        self._seat = seat
+        self._held_up: _HeldUp | None = None
+        self.status_code = 200
+        self.background: BackgroundTask | None = None
+        self.init_headers({**_HEADERS, **(headers or {})})
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        with self._seat:  # taken here and not before, so that it is given back whatever happens
+            await self._stream(receive, send)
+
+    async def _stream(self, receive: Receive, send: Send) -> None:
+        listening = asyncio.create_task(self._stop_at_hang_up(receive))
+        try:
+            # In a task of its own: every event would else wake through the 20 coroutines of the layers around us.
+            await asyncio.create_task(self._send_all(send))
+        except asyncio.CancelledError:
+            if not self.watch.stopped:
+                raise
+            # The server goes down and this client does not read: it gets no end, and will come back.
+        finally:
+            listening.cancel()
+
+    async def _send_all(self, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+        if isinstance(self.watch, Immediate):
+            self.watch.send_through(lambda frame: self._send_at_once(send, frame))
+        async with aclosing(self.watch.frames()) as frames:
+            async for frame in frames:
+                await self._catch_up()
+                if frame:
+                    await send({"type": "http.response.body", "body": frame, "more_body": True})
+        await self._catch_up()
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    def _send_at_once(self, send: Send, frame: bytes) -> bool:
+        """Send from outside our task. The server takes what is sent at once, unless the client is slow to read."""
+        sending = send({"type": "http.response.body", "body": frame, "more_body": True}).__await__()
+        try:
+            waits_for = next(sending)
+        except StopIteration:
+            return True
+        self._held_up = _HeldUp(sending, waits_for)
+        return False
+
+    async def _catch_up(self) -> None:
+        """Wait until what was sent at once is gone."""
+        held_up, self._held_up = self._held_up, None
+        if held_up is not None:
+            await held_up
+
+    async def _stop_at_hang_up(self, receive: Receive) -> None:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        self.watch.stop()
+
+
+class _HeldUp:
+    """A send that was begun outside any task and has to wait: to be awaited, once."""
+
+    def __init__(self, sending: Generator[Any, Any, None], waits_for: Any) -> None:
+        self._sending = sending
+        self._waits_for = waits_for
+
+    def __await__(self) -> Generator[Any, Any, None]:
+        yield self._waits_for
+        yield from self._sending
