@@ -4,7 +4,7 @@ import argparse
 import sys
 
 from api.main import run_api
-from jobs.logs import start_logging
+from jobs.schema import SchemaError
 from jobs.settings import SettingsError, load_settings
 
 
@@ -14,10 +14,9 @@ def main() -> int:
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8440)
     arguments = parser.parse_args()
-    start_logging("api")
     try:
         run_api(load_settings(), arguments.host, arguments.port)
-    except (SettingsError, OSError) as error:
+    except (SettingsError, SchemaError, OSError) as error:
         sys.stderr.write(f"{error}\n")
         return 1
     return 0

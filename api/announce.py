@@ -79,7 +79,7 @@ class Announcer:
     def _done(self, one: Moved) -> bytes:
         length, digest = 0, _EMPTY_SHA256
         if one.attempt > 0:  # an earlier attempt may have left a text
-            job = read_job(self._database, one.id)
+            job = read_job(self._database, one.id, project=None)
             if job is not None:
                 length, digest = job.bytes or 0, job.sha256 or _EMPTY_SHA256
         return encode_done(one.attempt, one.status, length, digest)

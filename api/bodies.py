@@ -2,6 +2,8 @@
 
 import json
 import math
+from collections.abc import Callable
+from functools import cache
 from typing import Annotated, Any, NoReturn
 
 import msgspec
@@ -56,7 +58,7 @@ def read_items(text: msgspec.Raw, where: str) -> list[msgspec.Raw]:
 
 def read_value(text: msgspec.Raw, where: str) -> Any:
     """One JSON value. Lone surrogates are let through, which msgspec would refuse; NaN and infinity are not JSON."""
-    value = _load(text, where)
+    value = _load(text, where, _read_one)
     _check_depth(value, where)
     return value
 
@@ -84,9 +86,9 @@ def _split(value: Any, where: str, what: str) -> Any:
     raise ApiError(400, "invalid_type", f"{_at(where)}must be {what}", param=where or None)
 
 
-def _load(text: bytes | msgspec.Raw, where: str) -> Any:
+def _load(text: bytes | msgspec.Raw, where: str, read: Callable[[bytes], Any] | None = None) -> Any:
     try:
-        return json.loads(bytes(text), parse_constant=_refuse_constant, parse_float=_finite)
+        return (read or _read_whole)(bytes(text))
     except RecursionError:
         raise _too_deep(where) from None
     except ValueError as error:
@@ -113,6 +115,20 @@ def _finite(text: str) -> float:
     if math.isinf(number):
         raise ValueError(f"the number {text[:40]} is too large")
     return number
+
+
+def _read_whole(text: bytes) -> Any:
+    return json.loads(text, parse_constant=_refuse_constant, parse_float=_finite)
+
+
+def _read_one(text: bytes) -> Any:
+    """A value out of a body that was read already: its encoding is known, and 50,000 lines have 350,000 of them."""
+    return _values().decode(text.decode("utf-8", "surrogatepass"))
+
+
+@cache
+def _values() -> json.JSONDecoder:
+    return json.JSONDecoder(parse_constant=_refuse_constant, parse_float=_finite)
 
 
 def _refuse_constant(name: str) -> NoReturn:

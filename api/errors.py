@@ -52,9 +52,13 @@ class JsonAnswer(Response):
 
 def error_answer(error: ApiError) -> Response:
     """The refusal as a response."""
+    return JsonAnswer(error_body(error), error.status, headers=dict(error.headers or {}))
+
+
+def error_body(error: ApiError) -> dict[str, Any]:
+    """The refusal as JSON."""
     kind = "invalid_request_error" if error.status < 500 else "server_error"
-    body = {"error": {"message": error.message, "type": kind, "param": error.param, "code": error.code}}
-    return JsonAnswer(body, error.status, headers=dict(error.headers or {}))
+    return {"error": {"message": error.message, "type": kind, "param": error.param, "code": error.code}}
 
 
 def add_error_answers(app: FastAPI) -> None:

@@ -1,5 +1,6 @@
 """The composition root: makes every part of the API process once, joins them and serves them."""
 
+import asyncio
 import socket
 import sys
 from collections.abc import AsyncIterator, Iterator
@@ -7,17 +8,29 @@ from contextlib import asynccontextmanager, contextmanager
 from logging import getLogger
 
 import uvicorn
-from fastapi import FastAPI
+from anyio import CapacityLimiter
+from fastapi import Depends, FastAPI
+from fastapi.concurrency import run_in_threadpool
+from sqlalchemy.exc import SQLAlchemyError
 
-from api import batch_events, cancel, events, health, page, query, results, retry, submit
+from api import cancel, health, page, query, reference, results, retry, submit, watch_tokens
 from api.announce import Announcer
+from api.caller import MAKE_KEY, read_caller
 from api.envelope import Envelope
 from api.errors import add_error_answers
-from api.hub import Hub
+from api.keyring import Keyring
+from api.openai import completions, files, models, responses
+from api.openai.upstream_models import Models
 from api.parts import Parts
-from api.tails import Tails
+from api.seats import Seats
+from api.watch_tokens import read_watcher
+from api.watching import batch_events, events
+from api.watching.hub import Hub
+from api.watching.tails import Tails
 from jobs.database import open_database
+from jobs.logs import start_logging
 from jobs.queue import Hinter, make_celery
+from jobs.schema import check_schema
 from jobs.settings import Settings
 
 STOP_SECONDS = 3
@@ -35,17 +48,22 @@ log = getLogger(__name__)
 
 def make_app(parts: Parts) -> FastAPI:
     """The application over these parts. It connects its hub when it is started and closes nothing that it was given
-    but the hub and the tails.
+    but the hub, the tails and the models.
     """
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         parts.hub.start()
+        await run_in_threadpool(files.sweep_files, parts)
+        await _tell_who_is_served(parts)
+        clearing = asyncio.create_task(parts.seats.clear_for_ever(parts.keyring))
         try:
             yield
         finally:
+            clearing.cancel()
             parts.hub.close()
             await parts.tails.close()
+            await parts.models.close()
 
     app = FastAPI(
         title="Longhand",
@@ -53,10 +71,17 @@ def make_app(parts: Parts) -> FastAPI:
         "while it is being written.",
         version="1",
         lifespan=lifespan,
+        docs_url=None,  # both would have their scripts loaded from another host; see `reference.py`
+        redoc_url=None,
     )
     app.state.parts = parts
-    for module in (page, submit, query, results, events, batch_events, cancel, retry, health):
+    for module in (page, reference, health):
         app.include_router(module.routes)
+    # A key first of all, before the path, the query or the body is looked at.
+    for module in (submit, query, results, cancel, retry, files, watch_tokens, completions, responses, models):
+        app.include_router(module.routes, dependencies=[Depends(read_caller)])
+    for module in (events, batch_events):
+        app.include_router(module.routes, dependencies=[Depends(read_watcher)])
     add_error_answers(app)
     app.add_middleware(Envelope)
     return app
@@ -75,6 +100,7 @@ class ApiServer(uvicorn.Server):
             log_config=None,
             access_log=False,
             server_header=False,
+            proxy_headers=False,  # who asks is who is connected: a header would say what anybody likes
             timeout_graceful_shutdown=STOP_SECONDS,
         )
         super().__init__(config)
@@ -108,7 +134,19 @@ def open_api(settings: Settings, host: str, port: int) -> Iterator[ApiServer]:
     announcer = Announcer(database, redis_url)
     try:
         hub = Hub(redis_url)
-        parts = Parts(settings, database, hinter, announcer, hub, Tails(redis_url))
+        seats = Seats(settings.max_watchers_per_key)
+        parts = Parts(
+            settings,
+            database,
+            hinter,
+            announcer,
+            hub,
+            Tails(redis_url),
+            Keyring(database),
+            seats=seats,
+            file_batches=CapacityLimiter(2),
+            models=Models(settings),
+        )
         yield ApiServer(make_app(parts), hub, listener)
     finally:
         listener.close()
@@ -118,10 +156,23 @@ def open_api(settings: Settings, host: str, port: int) -> Iterator[ApiServer]:
 
 
 def run_api(settings: Settings, host: str, port: int) -> None:
-    """Serve until SIGTERM or SIGINT; returns within 5 s of it, watchers or not. Raises as `open_api`."""
+    """Serve until SIGTERM or SIGINT; returns within 5 s of it, watchers or not.
+
+    Raises as `open_api`, and `SchemaError` when the tables are not this version's.
+    """
+    start_logging("api")
+    check_schema(settings.database)
     with open_api(settings, host, port) as server:
         log.info("listening on http://%s:%d", f"[{host}]" if ":" in host else host, server.port)
         server.serve_here()
+
+
+async def _tell_who_is_served(parts: Parts) -> None:
+    try:
+        if not await parts.keyring.requires_keys():
+            log.warning("no API key is set up: only this machine is served; to serve others, %s", MAKE_KEY)
+    except SQLAlchemyError as error:
+        log.warning("the database does not answer: %s", getattr(error, "orig", error))
 
 
 def _listen(host: str, port: int) -> socket.socket:

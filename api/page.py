@@ -1,6 +1,7 @@
 """The web page at `/`: files of this package, served as they are. Nothing in it needs another host."""
 
 import re
+from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
 
@@ -19,7 +20,7 @@ _MEDIA_TYPES = {
     "js": "text/javascript; charset=utf-8",
     "svg": "image/svg+xml",
 }
-_HEADERS = {
+HEADERS = {
     # Always asked for anew, and answered with 304: the files of two versions must not meet in one page.
     "cache-control": "no-cache",
     "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self';"
@@ -51,11 +52,16 @@ def _file(request: Request, name: str) -> Response:
         content = (_FOLDER / name).read_bytes()
     except FileNotFoundError:
         raise _unknown() from None
-    headers = {**_HEADERS, "etag": f'"{sha256(content).hexdigest()[:32]}"'}
+    return send(request, content, name.rpartition(".")[2], HEADERS)
+
+
+def send(request: Request, content: bytes, kind: str, headers: Mapping[str, str]) -> Response:
+    """A file of this kind, which is how its name ends; not sent again to whoever has it."""
+    headers = {**headers, "etag": f'"{sha256(content).hexdigest()[:32]}"'}
     seen = {tag.strip().removeprefix("W/") for tag in request.headers.get("if-none-match", "").split(",")}
     if headers["etag"] in seen or "*" in seen:
         return Response(status_code=304, headers=headers)
-    return Response(content, headers=headers, media_type=_MEDIA_TYPES[name.rpartition(".")[2]])
+    return Response(content, headers=headers, media_type=_MEDIA_TYPES[kind])
 
 
 def _unknown() -> ApiError:

@@ -10,7 +10,7 @@ from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 
 from api.errors import ApiError
-from jobs.queries import JobFilter
+from jobs.search import JobFilter
 from jobs.status import JobStatus
 
 METADATA = "metadata."
@@ -18,6 +18,7 @@ _ID = re.compile(r"[a-z]+_[0-9a-z]+")
 
 JobId = Annotated[str, Path(description="The id of a job, `job_...`.")]
 BatchId = Annotated[str, Path(description="The id of a batch, `batch_...`.")]
+FileId = Annotated[str, Path(description="The id of a file, `file_...`.")]
 After = Annotated[str | None, Query(description="Begin after the item with this id: the `last_id` of the page before.")]
 Limit = Annotated[int, Query(ge=1, le=100, description="How many items.")]
 
@@ -38,8 +39,13 @@ async def strict_parameters(request: Request) -> None:
         if "\x00" in name or "\x00" in value:
             raise ApiError(400, "invalid_value", f"{name[:64]!r}: must not hold NUL", param=name[:64])
     for name, value in request.path_params.items():
-        if not _ID.fullmatch(value):
-            raise ApiError.not_found("batch" if name == "batch_id" else "job", value)
+        if name.endswith("_id") and not is_id(value):
+            raise ApiError.not_found(name.removesuffix("_id"), value)
+
+
+def is_id(text: str) -> bool:
+    """Whether this can be the id of anything."""
+    return _ID.fullmatch(text) is not None
 
 
 def _query_names(dependant: Dependant) -> Iterator[str]:

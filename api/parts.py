@@ -3,11 +3,15 @@
 from dataclasses import dataclass
 from typing import Annotated
 
+from anyio import CapacityLimiter
 from fastapi import Depends, Request
 
 from api.announce import Announcer
-from api.hub import Hub
-from api.tails import Tails
+from api.keyring import Keyring
+from api.openai.upstream_models import Models
+from api.seats import Seats
+from api.watching.hub import Hub
+from api.watching.tails import Tails
 from jobs.database import Database
 from jobs.queue import Hinter
 from jobs.settings import Settings
@@ -23,6 +27,11 @@ class Parts:
     announcer: Announcer
     hub: Hub
     tails: Tails
+    keyring: Keyring
+    seats: Seats
+    file_batches: CapacityLimiter
+    """How many batches are made from files at once: each keeps one core busy."""
+    models: Models
 
 
 async def _parts_of(request: Request) -> Parts:

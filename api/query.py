@@ -6,14 +6,13 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Depends, Query
 from starlette.responses import Response
 
+from api.caller import Calling
 from api.errors import ApiError, JsonAnswer
 from api.parameters import STRICT, After, BatchId, JobId, Limit, read_filter
 from api.parts import Given
 from api.schemas import REFUSALS, BatchList, BatchObject, JobList, JobWithAttempts
 from jobs.queries import (
-    JobFilter,
     list_batches,
-    list_jobs,
     read_attempts,
     read_batch,
     read_job,
@@ -21,6 +20,7 @@ from jobs.queries import (
     read_text_so_far,
 )
 from jobs.records import Batch, Job
+from jobs.search import JobFilter, list_jobs
 from jobs.status import JobStatus
 
 routes = APIRouter(prefix="/v1", dependencies=STRICT, responses=REFUSALS)
@@ -30,20 +30,23 @@ routes = APIRouter(prefix="/v1", dependencies=STRICT, responses=REFUSALS)
 @routes.get("/jobs", tags=["query", "metadata"], responses={200: {"model": JobList}})
 def get_jobs(
     parts: Given,
+    caller: Calling,
     wanted: Annotated[JobFilter, Depends(read_filter)],
     after: After = None,
     limit: Limit = 20,
     order: Annotated[Literal["asc", "desc"], Query(description="Oldest or newest first.")] = "desc",
 ) -> Response:
     """List jobs, newest first, without their requests and texts. Also filters by `metadata.<key>=<value>`."""
-    found, more = list_jobs(parts.database, wanted, after=after, limit=limit, newest_first=order == "desc")
+    found, more = list_jobs(
+        parts.database, wanted, project=caller.project, after=after, limit=limit, newest_first=order == "desc"
+    )
     return _page(found, more)
 
 
 @routes.get("/jobs/{job_id}", tags=["query"], responses={200: {"model": JobWithAttempts}})
-def get_job(parts: Given, job_id: JobId) -> Response:
+def get_job(parts: Given, caller: Calling, job_id: JobId) -> Response:
     """One job with its request and every attempt at it."""
-    job = read_job(parts.database, job_id)
+    job = read_job(parts.database, job_id, project=caller.project)
     if job is None:
         raise ApiError.not_found("job", job_id)
     attempts = read_attempts(parts.database, job_id)
@@ -70,13 +73,14 @@ def get_job(parts: Given, job_id: JobId) -> Response:
 )
 def get_text(
     parts: Given,
+    caller: Calling,
     job_id: JobId,
     partial: Annotated[
         bool, Query(description="Also the text of a job that is not completed, as far as it is stored.")
     ] = False,
 ) -> Response:
     """The stored text of a completed job. Any other job is refused with 409, unless `partial=true`."""
-    result = read_result(parts.database, job_id)
+    result = read_result(parts.database, job_id, project=caller.project)
     if result is None:
         raise ApiError.not_found("job", job_id)
     job, text = result.job, result.text
@@ -96,16 +100,16 @@ def get_text(
 
 
 @routes.get("/batches", tags=["query"], responses={200: {"model": BatchList}})
-def get_batches(parts: Given, after: After = None, limit: Limit = 20) -> Response:
+def get_batches(parts: Given, caller: Calling, after: After = None, limit: Limit = 20) -> Response:
     """List batches, newest first."""
-    found, more = list_batches(parts.database, after=after, limit=limit)
+    found, more = list_batches(parts.database, project=caller.project, after=after, limit=limit)
     return _page(found, more)
 
 
 @routes.get("/batches/{batch_id}", tags=["query"], responses={200: {"model": BatchObject}})
-def get_batch(parts: Given, batch_id: BatchId) -> Response:
+def get_batch(parts: Given, caller: Calling, batch_id: BatchId) -> Response:
     """One batch with its counts and what it has cost so far."""
-    batch = read_batch(parts.database, batch_id)
+    batch = read_batch(parts.database, batch_id, project=caller.project)
     if batch is None:
         raise ApiError.not_found("batch", batch_id)
     return JsonAnswer(batch.as_json())

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Query
 from starlette.responses import Response, StreamingResponse
 
+from api.caller import Calling
 from api.errors import ApiError
 from api.exports import csv_lines, jsonl_lines, md_lines
 from api.parameters import STRICT, BatchId
@@ -30,6 +31,7 @@ _BYTES_PER_CHUNK = 64 * 1024
 )
 def get_results(
     parts: Given,
+    caller: Calling,
     batch_id: BatchId,
     format: Annotated[  # noqa: A002  # the name of the query parameter
         Literal["jsonl", "csv", "md"], Query(description="JSON Lines, CSV or one Markdown document.")
@@ -39,7 +41,7 @@ def get_results(
 
     `text` is there for completed jobs alone; what failed, cancelled and expired jobs had written is `partial_text`.
     """
-    batch = read_batch(parts.database, batch_id)
+    batch = read_batch(parts.database, batch_id, project=caller.project)
     if batch is None:
         raise ApiError.not_found("batch", batch_id)
     results = stream_results(parts.database, batch_id)

@@ -6,6 +6,7 @@ from fastapi import APIRouter
 from starlette.responses import Response
 
 from api.bodies import Body, read_fields, read_value
+from api.caller import Calling
 from api.errors import ApiError, JsonAnswer
 from api.parameters import STRICT, BatchId, JobId
 from api.parts import Given
@@ -28,7 +29,7 @@ def _answer(model: Any) -> dict[int | str, dict[str, Any]]:
     responses=_answer(BatchObject),
     openapi_extra=request_body(RETRY_BODY, required=False),
 )
-def post_retry_batch(parts: Given, batch_id: BatchId, body: Body) -> Response:
+def post_retry_batch(parts: Given, caller: Calling, batch_id: BatchId, body: Body) -> Response:
     """Run the failures of a batch again: its jobs that failed or expired, or those in the `statuses` named.
 
     Each keeps its id and the history of its attempts; its counts of failures begin anew, and so does the batch's
@@ -36,7 +37,7 @@ def post_retry_batch(parts: Given, batch_id: BatchId, body: Body) -> Response:
     being cancelled.
     """
     statuses = _read_statuses(body)
-    if read_batch(parts.database, batch_id) is None:
+    if read_batch(parts.database, batch_id, project=caller.project) is None:
         raise ApiError.not_found("batch", batch_id)
     try:
         moved = retry_batch(parts.database, batch_id, statuses)
@@ -46,16 +47,16 @@ def post_retry_batch(parts: Given, batch_id: BatchId, body: Body) -> Response:
         named = ", ".join(sorted(statuses))
         raise ApiError(409, "nothing_to_retry", f"no job of the batch is {named}: there is nothing to run again")
     _tell(parts, moved)
-    batch = read_batch(parts.database, batch_id)
+    batch = read_batch(parts.database, batch_id, project=caller.project)
     if batch is None:
         raise ApiError.not_found("batch", batch_id)
     return JsonAnswer(batch.as_json(), 202)
 
 
 @routes.post("/jobs/{job_id}/retry", status_code=202, responses=_answer(JobWithRequest))
-def post_retry_job(parts: Given, job_id: JobId) -> Response:
+def post_retry_job(parts: Given, caller: Calling, job_id: JobId) -> Response:
     """Run one job again that has failed, expired or been cancelled. Its batch, if it has one, is opened again."""
-    job = read_job(parts.database, job_id)
+    job = read_job(parts.database, job_id, project=caller.project)
     if job is None:
         raise ApiError.not_found("job", job_id)
     try:
@@ -66,7 +67,7 @@ def post_retry_job(parts: Given, job_id: JobId) -> Response:
         raise ApiError(409, "nothing_to_retry", f"the job is {job.status}: only a job that ended without a completed"
                        " text can run again")  # fmt: skip
     _tell(parts, [moved])
-    job = read_job(parts.database, job_id)
+    job = read_job(parts.database, job_id, project=caller.project)
     if job is None:
         raise ApiError.not_found("job", job_id)
     return JsonAnswer(job.as_json(), 202)

@@ -5,11 +5,11 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 
-class _Object(BaseModel):
+class Described(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
-class ErrorDetail(_Object):
+class ErrorDetail(Described):
     """What is wrong, where, and what to do."""
 
     message: str
@@ -18,20 +18,20 @@ class ErrorDetail(_Object):
     code: str
 
 
-class ErrorObject(_Object):
+class ErrorObject(Described):
     """The answer to every request that is refused or fails."""
 
     error: ErrorDetail
 
 
-class Fault(_Object):
+class Fault(Described):
     """Why a job or an attempt did not complete."""
 
     code: str
     message: str | None
 
 
-class UsageObject(_Object):
+class UsageObject(Described):
     """Token counts. Unknown is null, never 0."""
 
     input_tokens: int | None
@@ -42,8 +42,12 @@ class UsageObject(_Object):
     source: Literal["upstream", "tokenizer", "estimate"]
 
 
-class AttemptObject(_Object):
-    """One run of a job. `outcome` is null while it runs."""
+class AttemptObject(Described):
+    """One run of a job. `outcome` is null while it runs.
+
+    Of a `lost` attempt (its worker died), `deltas`, `bytes` and `usage` are what is known from its last checkpoint, so
+    they are a lower bound. They come some seconds after the loss; null: it died before its first checkpoint.
+    """
 
     attempt: int
     worker: str
@@ -58,7 +62,7 @@ class AttemptObject(_Object):
     usage: UsageObject | None
 
 
-class JobObject(_Object):
+class JobObject(Described):
     """One generation, without its text. Times are Unix seconds."""
 
     id: str
@@ -105,7 +109,7 @@ class JobWithAttempts(JobWithRequest):
     attempts: list[AttemptObject]
 
 
-class Counts(_Object):
+class Counts(Described):
     """How many jobs of a batch are where."""
 
     total: int
@@ -114,7 +118,23 @@ class Counts(_Object):
     in_progress: int
 
 
-class BatchObject(_Object):
+class LineError(Described):
+    """What is wrong with a line of a batch's input file. Lines are counted from 1."""
+
+    code: str
+    line: int | None
+    message: str
+    param: str | None
+
+
+class BatchErrors(Described):
+    """Why a batch was refused: the first hundred errors of its file."""
+
+    object: Literal["list"]
+    data: list[LineError]
+
+
+class BatchObject(Described):
     """OpenAI's Batch object. Times are whole Unix seconds."""
 
     id: str
@@ -123,7 +143,8 @@ class BatchObject(_Object):
     status: Literal[
         "validating", "in_progress", "finalizing", "completed", "failed", "expired", "cancelling", "cancelled"
     ]
-    errors: None
+    model: str | None = Field(description="The one model of all its jobs; null when they have several.")
+    errors: BatchErrors | None
     input_file_id: str | None
     output_file_id: str | None
     error_file_id: str | None
@@ -142,7 +163,7 @@ class BatchObject(_Object):
     usage: dict[str, Any] | None
 
 
-class JobList(_Object):
+class JobList(Described):
     """A page of jobs. Go on with `after=<last_id>` while `has_more`."""
 
     object: Literal["list"]
@@ -152,7 +173,7 @@ class JobList(_Object):
     has_more: bool
 
 
-class BatchList(_Object):
+class BatchList(Described):
     """A page of batches. Go on with `after=<last_id>` while `has_more`."""
 
     object: Literal["list"]
@@ -223,7 +244,18 @@ BATCH_BODY: dict[str, Any] = {
                 },
             },
         },
+        "input_file_id": {"type": "string", "description": "Instead of `requests`: an uploaded file of them."},
+        "endpoint": {"type": "string", "enum": ["/v1/chat/completions"]},
         "completion_window": {"type": "string", "pattern": "^[1-9][0-9]{0,5}[smhd]$", "example": "24h"},
+        "output_expires_after": {
+            "type": "object",
+            "required": ["anchor", "seconds"],
+            "properties": {
+                "anchor": {"type": "string", "enum": ["created_at"]},
+                "seconds": {"type": "integer", "minimum": 3600, "maximum": 2_592_000},
+            },
+            "description": "For how long the output files are kept. The jobs and their texts stay.",
+        },
         **_OWN,
     },
     "example": {

@@ -3,88 +3,107 @@
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header
+from fastapi.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from api.bodies import Body
-from api.checks import check_batch, check_job
+from api.caller import Caller, Calling
+from api.checks import check_batch, check_job, names_file
 from api.errors import ApiError, JsonAnswer
-from api.parts import Given
+from api.openai.file_batches import post_file_batch
+from api.parts import Given, Parts
 from api.schemas import BATCH_BODY, JOB_BODY, REFUSALS, BatchObject, JobObject, request_body
+from jobs.idempotency import IdempotencyKey, KeyReusedError
 from jobs.queries import read_batch, read_job
-from jobs.submission import Accepted, IdempotencyKey, KeyReusedError, submit_batch, submit_job
+from jobs.submission import Accepted, submit_batch, submit_job
 
 routes = APIRouter(prefix="/v1", tags=["submit"], responses=REFUSALS)
 
 _KEY_HELP = (
     "Any text of up to 255 characters, new for each submission. A repeated POST with the same key and body gives what"
-    " the first one made, with the header `idempotent-replayed: true`; with another body it is refused with 409."
+    " the first one made, with the header `idempotent-replayed: true`; with another body, or to another path, it is"
+    " refused with 409. A key is remembered for a week (`LONGHAND_IDEMPOTENCY_SECONDS`)."
 )
 Key = Annotated[str | None, Header(alias="Idempotency-Key", description=_KEY_HELP)]
 
 
 @routes.post("/jobs", status_code=202, responses={202: {"model": JobObject}}, openapi_extra=request_body(JOB_BODY))
-def post_job(parts: Given, body: Body, idempotency_key: Key = None) -> Response:
+def post_job(parts: Given, caller: Calling, body: Body, idempotency_key: Key = None) -> Response:
     """Submit one job.
 
     The body is one for chat completions: `model`, `messages`, and any other parameter of the upstream, passed through
     untouched. `custom_id`, `metadata`, `priority`, `max_attempts` and `on_interrupt` are Longhand's own and go no
     further. `stream` and `stream_options` are taken and dropped: every job can be watched at `/v1/jobs/{id}/events`.
     """
-    key = _check_key(idempotency_key, body)
+    key = check_key(idempotency_key, "/v1/jobs", body)
     job = check_job(body)
     try:
-        accepted = submit_job(parts.database, job, idempotency_key=key)
+        accepted = submit_job(parts.database, job, project=caller.project, idempotency_key=key)
     except KeyReusedError:
-        raise _key_reused() from None
+        raise key_reused() from None
     if accepted.hinted:
         parts.hinter.hint(accepted.hinted)
-    stored = read_job(parts.database, accepted.id)
-    if stored is None:  # the key stands for a batch, and only the same body for another path can bring us here
-        raise _key_reused()
+    stored = read_job(parts.database, accepted.id, project=caller.project)
+    if stored is None:  # what the key stands for has been deleted since
+        raise key_reused()
     return _accepted(stored.as_json(), f"/v1/jobs/{stored.id}", accepted)
 
 
 @routes.post(
     "/batches", status_code=202, responses={202: {"model": BatchObject}}, openapi_extra=request_body(BATCH_BODY)
 )
-def post_batch(parts: Given, body: Body, idempotency_key: Key = None) -> Response:
+async def post_batch(parts: Given, caller: Calling, body: Body, idempotency_key: Key = None) -> Response:
     """Submit many jobs at once: all of them are taken, or none.
 
     Each item of `requests` is `{"custom_id", "body"}`, and `body` is what `POST /v1/jobs` takes. `priority`,
     `max_attempts` and `on_interrupt` beside `requests` are for all jobs whose body does not say otherwise. With a
     `completion_window` (`30m`, `24h`, `7d`), what has not ended when it closes ends as `expired`.
+
+    With `input_file_id` in place of `requests` this is OpenAI's call: each line of the file is
+    `{"custom_id", "method", "url", "body"}`. The answer is 200 then. The batch is `in_progress`, or, when a line is not
+    good, `failed` with `errors`, and no job of it is stored.
     """
-    key = _check_key(idempotency_key, body)
-    batch = check_batch(body, parts.settings.max_batch_jobs)
+    key = check_key(idempotency_key, "/v1/batches", body)
     try:
-        accepted = submit_batch(
-            parts.database,
-            batch.jobs,
-            metadata=batch.metadata,
-            completion_window=batch.completion_window,
-            completion_seconds=batch.completion_seconds,
-            idempotency_key=key,
-        )
+        if names_file(body):
+            return await post_file_batch(parts, caller, body, key)
+        return await run_in_threadpool(_post_requests, parts, caller, body, key)
     except KeyReusedError:
-        raise _key_reused() from None
+        raise key_reused() from None
+
+
+def _post_requests(parts: Parts, caller: Caller, body: bytes, key: IdempotencyKey | None) -> Response:
+    batch = check_batch(body, parts.settings.max_batch_jobs)
+    accepted = submit_batch(
+        parts.database,
+        batch.jobs,
+        project=caller.project,
+        metadata=batch.metadata,
+        completion_window=batch.completion_window,
+        completion_seconds=batch.completion_seconds,
+        output_seconds=batch.output_seconds,
+        idempotency_key=key,
+    )
     if accepted.hinted:
         parts.hinter.hint(accepted.hinted)
-    stored = read_batch(parts.database, accepted.id)
+    stored = read_batch(parts.database, accepted.id, project=caller.project)
     if stored is None:  # as above
-        raise _key_reused()
+        raise key_reused()
     return _accepted(stored.as_json(), f"/v1/batches/{stored.id}", accepted)
 
 
-def _check_key(key: str | None, body: bytes) -> IdempotencyKey | None:
+def check_key(key: str | None, path: str, body: bytes) -> IdempotencyKey | None:
+    """The key that was sent with a POST to this path, if one was. Refuses what is none."""
     if key is None:
         return None
     if not 1 <= len(key) <= 255:
         raise ApiError(400, "invalid_value", "Idempotency-Key: must have 1 to 255 characters", param="Idempotency-Key")
-    return IdempotencyKey.of(key, body)
+    return IdempotencyKey.of(key, path, body)
 
 
-def _key_reused() -> ApiError:
-    message = "Idempotency-Key: this key came before with another body; take a new key for a new submission"
+def key_reused() -> ApiError:
+    """The refusal of a key that came before with something else."""
+    message = "Idempotency-Key: this key came before with another body or path; take a new key for a new submission"
     return ApiError(409, "idempotency_key_reused", message, param="Idempotency-Key")
 
 

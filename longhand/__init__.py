@@ -4,7 +4,7 @@ What is where:
 
 - `command.py` is the command: its list of commands and how a mistake becomes one line. `stack_commands.py` has those
   that start something (`up`, `api`, `worker`, `migrate`, `simulate`, `demo`), `job_commands.py` those that talk to a
-  running Longhand (`submit`, `watch`, `jobs`, `show`, `results`, `cancel`, `retry`).
+  running Longhand (`submit`, `watch`, `jobs`, `show`, `results`, `cancel`, `retry`); `key_commands.py` has `keys`.
 - `client.py` and `async_client.py` speak HTTP: thin loops over what does no I/O. `calls.py` has requests as values,
   `following.py` the state of a watch, `events.py` decodes what a watcher is sent, `connection.py` connects, `items.py`
   makes bodies of prompts, `objects.py` types what the API shows, `errors.py` has what can go wrong.
@@ -23,6 +23,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from longhand.errors import (
+    AccessError,
     BrokenTextError,
     ConflictError,
     InputError,
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from longhand.client import Client
 
 __all__ = [
+    "AccessError",
     "AsyncClient",
     "Attempt",
     "Batch",

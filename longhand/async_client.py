@@ -30,13 +30,14 @@ class AsyncClient:
         self,
         url: str | None = None,
         *,
+        api_key: str | None = None,
         patience_seconds: float = 60,
         on_retry: Callable[[str], None] = lambda _: None,
     ) -> None:
         self.url = address_of(url)
         self._patience_seconds = patience_seconds
         self._on_retry = on_retry
-        self._http = httpx.AsyncClient(**http_options(self.url))
+        self._http = httpx.AsyncClient(**http_options(self.url, api_key))
 
     async def __aenter__(self) -> Self:
         return self

@@ -22,6 +22,8 @@ T = TypeVar("T")
 class Client:
     """Talks to a running Longhand at `url`; without one, at LONGHAND_URL, or on this machine.
 
+    `api_key` is sent as `Authorization: Bearer`; without one, that of LONGHAND_API_KEY, if it is set.
+
     May be used from many threads at once; close it at the end, best by `with`. `patience_seconds` is how long a watch
     that lost its connection goes on trying to get one. `on_retry` is told, in one line, whenever something is tried
     again.
@@ -35,13 +37,14 @@ class Client:
         self,
         url: str | None = None,
         *,
+        api_key: str | None = None,
         patience_seconds: float = 60,
         on_retry: Callable[[str], None] = lambda _: None,
     ) -> None:
         self.url = address_of(url)
         self._patience_seconds = patience_seconds
         self._on_retry = on_retry
-        self._http = httpx.Client(**http_options(self.url))
+        self._http = httpx.Client(**http_options(self.url, api_key))
 
     def __enter__(self) -> Self:
         return self

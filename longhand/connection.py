@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from longhand.errors import NoAnswerError, RefusedError, refusal_of
+from longhand.errors import InputError, NoAnswerError, RefusedError, refusal_of
 
 DEFAULT_URL = "http://127.0.0.1:8440"
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
@@ -19,10 +19,24 @@ def address_of(url: str | None) -> str:
     return (url or os.environ.get("LONGHAND_URL") or DEFAULT_URL).rstrip("/").removesuffix("/v1")
 
 
-def http_options(url: str) -> dict[str, Any]:
+def key_headers(api_key: str | None) -> dict[str, str]:
+    """The header that carries the key: the one given, or that of LONGHAND_API_KEY; none when there is none.
+
+    Raises `InputError` for what no header can carry; it does not say what was given.
+    """
+    key = (api_key or os.environ.get("LONGHAND_API_KEY") or "").strip()
+    if not key:
+        return {}
+    if not key.isascii() or not key.isprintable() or " " in key:
+        raise InputError("the API key (LONGHAND_API_KEY) has a character that no key has: it is one word, lh_...")
+    return {"Authorization": f"Bearer {key}"}
+
+
+def http_options(url: str, api_key: str | None) -> dict[str, Any]:
     """How both clients set up their connections."""
     return {
         "base_url": url,
+        "headers": key_headers(api_key),
         "timeout": httpx.Timeout(120, connect=5),
         # Every watch holds a connection; a bound here would be a hang.
         "limits": httpx.Limits(max_connections=None, max_keepalive_connections=20),
@@ -59,6 +73,8 @@ def refusal(response: httpx.Response) -> RefusedError:
         kind = response.headers.get("content-type", "no content type")
         message = f"{response.url} answered {response.status_code} ({kind}), which is not an answer of Longhand"
         code = param = None
+    if response.status_code == 401:
+        message = f"{message} (here: set LONGHAND_API_KEY, or Client(api_key=...))"
     after = response.headers.get("retry-after", "")
     return refusal_of(response.status_code)(
         str(message),

@@ -5,6 +5,7 @@ LonghandError               it failed
 ├── NoAnswerError           nothing answers at the URL, or it stopped answering
 ├── RefusedError            Longhand answered, with an error
 │   ├── InvalidRequestError     400, 413, 422: what was asked for or submitted is wrong
+│   ├── AccessError             401, 403: the API key is missing, unknown or revoked
 │   ├── NotFoundError           404: there is no such job or batch, or not any more
 │   ├── ConflictError           409: it cannot be done in the state that things are in
 │   └── UnavailableError        429, 502, 503, 504: not now; the same may go well later
@@ -58,6 +59,10 @@ class InvalidRequestError(RefusedError):
     """What was asked for or submitted is wrong; `param` names the place, such as `requests[3].body.messages`."""
 
 
+class AccessError(RefusedError):
+    """The API key is missing, unknown or revoked; or none is set up, and this is another machine."""
+
+
 class NotFoundError(RefusedError):
     """There is no such job or batch, or not any more."""
 
@@ -80,6 +85,8 @@ class StackError(LonghandError):
 
 _BY_STATUS: dict[int, type[RefusedError]] = {
     400: InvalidRequestError,
+    401: AccessError,
+    403: AccessError,
     404: NotFoundError,
     409: ConflictError,
     413: InvalidRequestError,

@@ -151,4 +151,6 @@ def _console() -> Console:
 
 def _client() -> Client:
     # Not `typer.echo`: that writes past a live view, which then no longer knows where its lines are.
-    return Client(load_settings().url, on_retry=lambda line: print(line, file=sys.stderr))
+    settings = load_settings()
+    api_key = settings.api_key.get_secret_value() if settings.api_key else None
+    return Client(settings.url, api_key=api_key, on_retry=lambda line: print(line, file=sys.stderr))

@@ -119,7 +119,10 @@ class Batch(TypedDict):
     object: Literal["batch"]
     endpoint: str
     status: BatchStatus
-    errors: None
+    model: str | None
+    """The one model of all its jobs; None when they have several."""
+    errors: dict[str, Any] | None
+    """`{"object": "list", "data": [{"code", "line", "message", "param"}]}`: why a batch file was refused."""
     input_file_id: str | None
     output_file_id: str | None
     error_file_id: str | None

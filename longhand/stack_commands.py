@@ -1,6 +1,8 @@
 """The commands that start something. Each imports what it starts only when it is called."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated
 
 import typer
@@ -106,7 +108,8 @@ def api(host: Host = "127.0.0.1", port: Port = 8440) -> None:
 
     from api.main import run_api  # noqa: PLC0415  # loads FastAPI
 
-    run_api(settings, host, port)
+    with _right_schema():
+        run_api(settings, host, port)
 
 
 def worker() -> None:
@@ -116,13 +119,24 @@ def worker() -> None:
 
     from worker.main import run_worker  # noqa: PLC0415  # loads Celery
 
-    run_worker(settings)
+    with _right_schema():
+        run_worker(settings)
 
 
 def _for_service() -> Settings:
     settings = load_settings()
     settings.require_redis_url()
     return settings
+
+
+@contextmanager
+def _right_schema() -> Iterator[None]:
+    from jobs.schema import SchemaError  # noqa: PLC0415  # loads SQLAlchemy
+
+    try:
+        yield
+    except SchemaError as error:
+        raise LonghandError(str(error)) from None
 
 
 def _say(console: Console, what: object) -> None:

@@ -14,6 +14,7 @@ from longhand.objects import Job
 
 if TYPE_CHECKING:
     # At run time this would load the stack for every `longhand jobs`.
+    from jobs.keys import ApiKey
     from longhand.stack import Stack
 
 Json = dict[str, Any]
@@ -95,6 +96,19 @@ def job_view(job: Json) -> RenderableType:
     attempts = job.get("attempts") or []
     view = _rows(job["id"], rows)
     return Group(view, "", _attempts_table(attempts)) if attempts else view
+
+
+def keys_table(listed: "Sequence[ApiKey]") -> Table:
+    """API keys, a line each."""
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
+    for name in ("id", "prefix", "project", "created", "revoked"):
+        table.add_column(name, no_wrap=True)
+    table.add_column("name", overflow="fold")
+    for key in listed:
+        revoked = _time(key.revoked_at.timestamp()) if key.revoked_at else ""
+        created = _time(key.created_at.timestamp())
+        table.add_row(key.id, f"{key.prefix}...", key.project, created, Text(revoked, style="red"), Text(key.name))
+    return table
 
 
 def batch_view(batch: Json) -> RenderableType:

@@ -1,6 +1,7 @@
 // What one can do with a batch: download it, cancel it, let its failures run again.
 
 import { ask, el, say } from "./dom.js";
+import { downloadLink } from "./download.js";
 import { plural } from "./format.js";
 import { call } from "./net.js";
 import { isFinal } from "./status.js";
@@ -24,7 +25,7 @@ export function batchActions(state, onFault) {
         ["jsonl", "JSONL"],
         ["csv", "CSV"],
       ].map(([format, word]) =>
-        el("a", { class: "button", href: results(format), download: "", "aria-label": `Download as ${word}` }, word),
+        downloadLink(results(format), `${state.id}.${format}`, `Download as ${word}`, word, onFault),
       ),
     ),
     retry,

@@ -1,6 +1,8 @@
 // Requests to the API, and whether it can be reached. What fails is said in words where it happened; a lost network
 // is said once, at the top, and heals by itself.
 
+import { askForKey, heldKey, keyHeaders } from "./key.js";
+
 const PROBE_MS = 2000;
 
 /** Tells `lost` and `found`. */
@@ -53,14 +55,25 @@ export async function callText(path, { signal } = {}) {
   return new TextDecoder("utf-8", { ignoreBOM: true }).decode(await response.arrayBuffer());
 }
 
+/** GET a file as a blob. */
+export async function callFile(path) {
+  return (await answer(path, {})).blob();
+}
+
+/** A token that opens the events of one channel (`jobs/ID`, `batches/ID`) for a minute. */
+export async function watchToken(channel, signal) {
+  return (await call("/v1/watch_tokens", { method: "POST", body: { channel }, signal })).token;
+}
+
 async function answer(path, { method = "GET", body, headers = {}, signal }) {
+  const key = heldKey();
   let response;
   try {
     response = await fetch(path, {
       method,
       signal,
       cache: "no-store",
-      headers: body === undefined ? headers : { "content-type": "application/json", ...headers },
+      headers: { ...(body === undefined ? {} : { "content-type": "application/json" }), ...keyHeaders(), ...headers },
       body: body === undefined ? undefined : JSON.stringify(body),
     });
   } catch (error) {
@@ -70,6 +83,8 @@ async function answer(path, { method = "GET", body, headers = {}, signal }) {
   }
   noteFound();
   if (response.ok) return response;
+  // Nothing was done without a key, so it may be asked again with one.
+  if (response.status === 401 && (await askForKey(key))) return answer(path, { method, body, headers, signal });
   let told;
   try {
     told = (await response.json()).error;

@@ -1,12 +1,17 @@
 // Server-sent events that come back. EventSource resends its cursor after a lost connection, but gives up for good when
 // a server that is going down, or a proxy before it, answers with an error; then it is opened anew with the cursor.
+//
+// It can send no key. With one, each opening has a token of its own in its address, which is good for a minute: so it
+// is never left to EventSource to come back with an old one.
 
-import { noteFound, noteLost } from "./net.js";
+import { heldKey } from "./key.js";
+import { noteFound, noteLost, watchToken } from "./net.js";
 
 const LONGEST_PAUSE_MS = 10000;
 
 export class Stream {
   #source = null;
+  #opening = null;
   #cursor = null;
   #timer = null;
   #pause = 1000;
@@ -21,14 +26,26 @@ export class Stream {
   }
 
   close() {
+    this.#opening?.abort();
+    this.#opening = null;
     this.#source?.close();
     this.#source = null;
     clearTimeout(this.#timer);
   }
 
-  #open() {
+  async #open() {
+    const opening = (this.#opening = new AbortController());
     const query = new URLSearchParams(this.query);
     if (this.#cursor) query.set("last_event_id", this.#cursor);
+    const key = heldKey();
+    if (key !== null) {
+      try {
+        query.set("token", await watchToken(this.path.replace(/^\/v1\/|\/events$/g, ""), opening.signal));
+      } catch {
+        return this.#openLater(opening);
+      }
+      if (opening !== this.#opening) return;
+    }
     const asked = query.toString();
     const source = (this.#source = new EventSource(asked ? `${this.path}?${asked}` : this.path));
     source.onopen = () => {
@@ -37,10 +54,12 @@ export class Stream {
     };
     source.onerror = () => {
       if (source !== this.#source) return;
-      if (source.readyState !== EventSource.CLOSED) return noteLost();
-      this.onClosed();
-      this.#timer = setTimeout(() => this.#source && this.#open(), this.#pause);
-      this.#pause = Math.min(this.#pause * 2, LONGEST_PAUSE_MS);
+      if (source.readyState !== EventSource.CLOSED) {
+        noteLost();
+        if (key === null) return;
+      }
+      source.close();
+      this.#openLater(opening);
     };
     for (const [name, handler] of Object.entries(this.handlers)) {
       source.addEventListener(name, (event) => {
@@ -49,5 +68,12 @@ export class Stream {
         handler(JSON.parse(event.data));
       });
     }
+  }
+
+  #openLater(opening) {
+    if (opening !== this.#opening) return;
+    this.onClosed();
+    this.#timer = setTimeout(() => opening === this.#opening && this.#open(), this.#pause);
+    this.#pause = Math.min(this.#pause * 2, LONGEST_PAUSE_MS);
   }
 }

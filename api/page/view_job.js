@@ -2,6 +2,7 @@
 
 import { jobName } from "./card.js";
 import { ask, el, put, say, wrong } from "./dom.js";
+import { downloadLink } from "./download.js";
 import { languageOf } from "./format.js";
 import { jobDetails } from "./job_details.js";
 import { cutShort, noteOf } from "./job_words.js";
@@ -213,10 +214,8 @@ export function jobView(id) {
 
   addEventListener("scroll", textChanged, { passive: true });
   start();
-  const save = el(
-    "a",
-    { class: "button", href: `${path}/text?partial=true`, download: `${id}.md`, "aria-label": "Download as Markdown" },
-    "Download",
+  const save = downloadLink(`${path}/text?partial=true`, `${id}.md`, "Download as Markdown", "Download", (error) =>
+    put(fault, wrong(error.message)),
   );
   return {
     text,

@@ -304,7 +304,7 @@ def test_a_database_that_is_away_is_503_with_a_time_to_come_back(
 ) -> None:
     client, monkeypatch = broken
 
-    def away(*_arguments: object) -> None:
+    def away(*_arguments: object, **_options: object) -> None:
         raise OperationalError("SELECT secret", {"p": "secret"}, Exception("server closed the connection"))
 
     monkeypatch.setattr("api.query.read_batch", away)
@@ -319,7 +319,7 @@ def test_an_unexpected_error_is_500_with_an_id_that_the_log_has_and_nothing_else
 ) -> None:
     client, monkeypatch = broken
 
-    def fail(*_arguments: object) -> None:
+    def fail(*_arguments: object, **_options: object) -> None:
         raise RuntimeError("canary")
 
     monkeypatch.setattr("api.query.read_batch", fail)
@@ -350,6 +350,9 @@ def test_the_openapi_page_describes_every_path(client: httpx.Client) -> None:
         "/v1/jobs/{job_id}/cancel", "/v1/batches", "/v1/batches/{batch_id}", "/v1/batches/{batch_id}/results",
         "/v1/batches/{batch_id}/cancel", "/healthz", "/readyz",
         "/v1/batches/{batch_id}/events", "/v1/batches/{batch_id}/retry", "/v1/jobs/{job_id}/retry",
+        "/v1/files", "/v1/files/{file_id}", "/v1/files/{file_id}/content", "/v1/watch_tokens",
+        "/v1/responses", "/v1/responses/{response_id}", "/v1/responses/{response_id}/cancel",
+        "/v1/chat/completions", "/v1/models", "/v1/models/{model}",
     }  # fmt: skip
     for path, operations in described["paths"].items():
         for operation in operations.values():

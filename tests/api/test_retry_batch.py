@@ -35,7 +35,7 @@ def failed(api: ApiServer, database: Database, valkey_client: redis.Redis) -> tu
         writer = Writer(database, valkey_client, job_id)
         writer.write(f"text {place}")
         writer.fail() if place else writer.finish()
-    batch = read_batch(database, batch_id)
+    batch = read_batch(database, batch_id, project=None)
     assert batch is not None
     assert batch.status == "completed"
     return batch_id, ids
@@ -52,15 +52,15 @@ def test_the_failures_of_a_batch_run_again_in_place(
     client: httpx.Client, database: Database, valkey_client: redis.Redis, failed: tuple[str, list[str]]
 ) -> None:
     batch_id, ids = failed
-    completed = read_job(database, ids[0])
+    completed = read_job(database, ids[0], project=None)
     answer = client.post(f"/v1/batches/{batch_id}/retry")
     assert answer.status_code == 202
     shown = answer.json()
     assert (shown["status"], shown["completed_at"], shown["finalizing_at"]) == ("in_progress", None, None)
     assert shown["request_counts"] == {"total": 3, "completed": 1, "failed": 0, "in_progress": 0}
-    assert read_job(database, ids[0]) == completed
+    assert read_job(database, ids[0], project=None) == completed
     for job_id in ids[1:]:
-        job = read_job(database, job_id)
+        job = read_job(database, job_id, project=None)
         assert job is not None
         assert (job.status, job.attempt, job.failures, job.crashes) == ("queued", 1, 0, 0)
         assert {name: getattr(job, name) for name in FIELDS} == dict.fromkeys(FIELDS)
@@ -94,7 +94,7 @@ def test_what_was_cancelled_runs_again_only_when_it_is_asked_for(client: httpx.C
     assert answer.status_code == 202
     assert answer.json()["cancelled_at"] is None
     for job_id in ids:
-        job = read_job(database, job_id)
+        job = read_job(database, job_id, project=None)
         assert job is not None
         assert (job.status, job.cancel_requested_at) == ("queued", None)
 
@@ -124,7 +124,7 @@ def test_a_closed_window_opens_again_for_as_long(
     assert settle_batch(database, batch_id)
     assert client.get(f"/v1/batches/{batch_id}").json()["status"] == "expired"
     assert len(retry_batch(database, batch_id)) == 2
-    batch = read_batch(database, batch_id)
+    batch = read_batch(database, batch_id, project=None)
     assert batch is not None
     assert (batch.status, batch.times["expired_at"]) == ("in_progress", None)
     assert batch.times["expires_at"] == later + timedelta(minutes=30)
@@ -173,7 +173,7 @@ def test_a_batch_is_not_ended_under_a_retry_that_came_first(database: Database, 
     writer.fail()
     assert len(retry_batch(database, batch_id)) == 1
     assert not settle_batch(database, batch_id)
-    batch = read_batch(database, batch_id)
+    batch = read_batch(database, batch_id, project=None)
     assert batch is not None
     assert batch.status == "in_progress"
 
@@ -188,7 +188,7 @@ def test_a_batch_that_is_being_ended_while_it_is_retried_stays_open(postgres_sto
         assert len(retry_batch(store.database, batch_id)) == 1
     assert ending.waited_for_us
     assert ending.result() is False
-    batch = read_batch(store.database, batch_id)
+    batch = read_batch(store.database, batch_id, project=None)
     assert batch is not None
     assert batch.status == "in_progress"
 
@@ -320,5 +320,5 @@ def test_a_real_worker_runs_the_retried_jobs_and_tells_the_batch(
     assert again.jobs[second["id"]]["attempt"] == 2
     assert again.jobs[second["id"]]["status"] == "failed"
     assert [attempt.attempt for attempt in read_attempts(sqlite_database, second["id"])] == [1, 2]
-    assert read_job(sqlite_database, first["id"]).attempt == 1  # type: ignore[union-attr]  # it is there
+    assert read_job(sqlite_database, first["id"], project=None).attempt == 1  # type: ignore[union-attr]  # it is there
     assert JobStatus.COMPLETED in again.statuses[first["id"]]

@@ -11,7 +11,8 @@ import pytest
 from api.main import ApiServer
 from api.schemas import BatchObject, JobWithRequest
 from jobs.database import Database
-from jobs.queries import JobFilter, list_batches, list_jobs, read_job
+from jobs.queries import list_batches, read_job
+from jobs.search import JobFilter, list_jobs
 from tests.conftest import serve_api
 
 MESSAGES = [{"role": "user", "content": "Write about pencils."}]
@@ -19,8 +20,8 @@ JOB: dict[str, Any] = {"model": "m-1", "messages": MESSAGES}
 
 
 def stored(database: Database) -> int:
-    jobs, _ = list_jobs(database, JobFilter(), after=None, limit=100)
-    batches, _ = list_batches(database, after=None, limit=100)
+    jobs, _ = list_jobs(database, JobFilter(), after=None, limit=100, project=None)
+    batches, _ = list_batches(database, after=None, limit=100, project=None)
     return len(jobs) + len(batches)
 
 
@@ -37,7 +38,7 @@ def test_a_job_is_taken_and_its_body_goes_upstream_untouched(client: httpx.Clien
     assert answer.headers["location"] == f"/v1/jobs/{shown['id']}"
     upstream = {**JOB, "temperature": 0.7, "n": 1, "tools": [], "unknown_to_us": {"deep": [1, None]}}
     assert shown["request"] == upstream
-    job = read_job(database, shown["id"])
+    job = read_job(database, shown["id"], project=None)
     assert job is not None
     assert (job.request, job.custom_id, job.metadata) == (upstream, "pencil", {"series": "tools"})
     assert (job.priority, job.max_attempts, job.on_interrupt, job.status) == (-5, 7, "continue", "queued")
@@ -48,7 +49,7 @@ def test_a_prompt_may_hold_what_a_database_cannot(client: httpx.Client, database
     raw = b'{"model": "m", "messages": [{"role": "user", "content": ' + content + b"}]}"
     answer = client.post("/v1/jobs", content=raw, headers={"content-type": "application/json; charset=utf-8"})
     assert answer.status_code == 202
-    job = read_job(database, answer.json()["id"])
+    job = read_job(database, answer.json()["id"], project=None)
     assert job is not None
     assert job.request is not None
     assert job.request["messages"][0]["content"] == "NUL \x00, half a pair \ud83d, 😀"
@@ -72,7 +73,9 @@ def test_a_batch_is_taken_whole_and_its_words_hold_for_all_its_jobs(client: http
     assert batch["expires_at"] - batch["created_at"] == 1800
     assert (batch["metadata"], batch["completion_window"]) == ({"of": "batch"}, "30m")
     assert batch["request_counts"]["total"] == 2
-    jobs, _ = list_jobs(database, JobFilter(batch_id=batch["id"]), after=None, limit=9, newest_first=False)
+    jobs, _ = list_jobs(
+        database, JobFilter(batch_id=batch["id"]), after=None, limit=9, newest_first=False, project=None
+    )
     assert [(job.custom_id, job.priority, job.max_attempts, job.metadata) for job in jobs] == [
         ("a", 3, 2, {}),
         (None, 9, 2, {"own": "1"}),

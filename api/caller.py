@@ -1,0 +1,106 @@
+"""Who asks: the project that a key belongs to; or, before there is any key, whoever is on this machine."""
+
+import ipaddress
+from dataclasses import dataclass
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from fastapi import Depends, Request
+from fastapi.security import HTTPBearer
+
+from api.errors import ApiError
+from api.parts import Given
+from jobs.tables import DEFAULT_PROJECT
+
+MAKE_KEY = (
+    "make a key with `longhand keys create` where the service runs, and send it as `Authorization: Bearer lh_...`"
+)
+
+_PROXY_HEADERS = frozenset({"forwarded", "via", "x-real-ip"})
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks. `key_id` is None while there is no key, and whoever is on this machine is served."""
+
+    project: str
+    key_id: str | None
+
+
+InReference = Annotated[object, Depends(HTTPBearer(auto_error=False, description="An API key, `lh_...`."))]
+"""Lets `/docs` show that a key is wanted, and send one; it is read below."""
+
+
+async def read_caller(request: Request, parts: Given, _shown: InReference = None) -> Caller:
+    """The caller of a request. Raises `ApiError`: 401 without a good key, 403 when no key is set up and this is not
+    somebody on this machine.
+    """
+    if not await parts.keyring.requires_keys():
+        refuse_strangers(request)
+        return Caller(DEFAULT_PROJECT, None)
+    header = request.headers.get("authorization")
+    if header is None:
+        raise _unauthorized(f"no API key was sent: {MAKE_KEY}")
+    scheme, _, secret = header.partition(" ")
+    if scheme.lower() != "bearer":
+        raise _unauthorized("the Authorization header must be `Bearer lh_...`")
+    key = await parts.keyring.find(secret.strip())
+    if key is None:
+        # Nothing of what was sent is said again: it may be a good key of somebody else's service.
+        raise _unauthorized(f"this API key is unknown or was revoked: {MAKE_KEY}")
+    return Caller(key.project, key.id)
+
+
+Calling = Annotated[Caller, Depends(read_caller)]
+"""What every endpoint takes that reads or changes something: all that it touches is of `caller.project`."""
+
+
+def refuse_strangers(request: Request) -> None:
+    """Let through, while there is no key, only programs on this machine, and none of them on behalf of somebody else.
+
+    A browser on this machine is such a program, and any web page can make it ask: so neither a name that somebody else
+    may point here (DNS rebinding) nor the page of another origin is served.
+    """
+    peer = request.client.host if request.client else "a socket"
+    if not _is_loopback(peer):
+        raise _forbidden(f"no API key is set up, so only the machine itself is served, and this is {peer}: {MAKE_KEY}")
+    for name in request.headers:
+        if name in _PROXY_HEADERS or name.startswith("x-forwarded-"):
+            raise _forbidden(f"no API key is set up, and {name} says that a proxy asks for somebody else: {MAKE_KEY}")
+    host = request.headers.get("host", "")
+    if not _is_loopback_name(_hostname(host)):
+        raise _forbidden(f"no API key is set up, and the host name {host[:100]!r} is not this machine's own: ask"
+                         f" 127.0.0.1 or localhost, or {MAKE_KEY}")  # fmt: skip
+    origin = request.headers.get("origin")
+    site = request.headers.get("sec-fetch-site", "none")
+    if (origin is not None and urlsplit(origin).netloc.lower() != host.lower()) or site not in ("none", "same-origin"):
+        raise _forbidden(f"no API key is set up, and this comes from the page of another origin: {MAKE_KEY}")
+
+
+def _is_loopback(address: str) -> bool:
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    mapped = parsed.ipv4_mapped if isinstance(parsed, ipaddress.IPv6Address) else None
+    return (mapped or parsed).is_loopback
+
+
+def _is_loopback_name(name: str) -> bool:
+    return name == "localhost" or name.endswith(".localhost") or _is_loopback(name)
+
+
+def _hostname(host: str) -> str:
+    """The name in a Host header; empty when it is not one."""
+    try:
+        return (urlsplit(f"//{host}").hostname or "").rstrip(".")
+    except ValueError:
+        return ""
+
+
+def _unauthorized(message: str) -> ApiError:
+    return ApiError(401, "invalid_api_key", message, headers={"WWW-Authenticate": "Bearer"})
+
+
+def _forbidden(message: str) -> ApiError:
+    return ApiError(403, "no_key_is_set_up", message)

@@ -1,0 +1,85 @@
+"""What single values of a submission must be; each is refused by name."""
+
+import re
+from typing import Any
+
+from api.errors import ApiError
+
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+_WINDOW = re.compile(r"([1-9][0-9]{0,5})([smhd])")
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_LONGEST_WINDOW_SECONDS = 366 * 86400
+
+
+def check_expiry(value: Any, name: str = "output_expires_after") -> int | None:
+    """The seconds of OpenAI's `{"anchor": "created_at", "seconds": ...}`; None for none."""
+    if value is None:
+        return None
+    if not isinstance(value, dict) or value.keys() != {"anchor", "seconds"}:
+        raise invalid(name, 'must be {"anchor": "created_at", "seconds": 3600 to 2592000}')
+    if value["anchor"] != "created_at":
+        raise invalid(f"{name}.anchor", 'must be "created_at"')
+    return check_integer(value["seconds"], f"{name}.seconds", 3600, 2_592_000)
+
+
+def check_metadata(value: Any, at: str) -> dict[str, str]:
+    """Up to 16 pairs of texts."""
+    if not isinstance(value, dict):
+        raise invalid(at, "must be an object of texts")
+    if len(value) > 16:
+        raise invalid(at, f"has {len(value)} pairs, and 16 are allowed")
+    for key, text in value.items():
+        check_text(key, at, 64, what="a key")
+        check_text(text, f"{at}.{key[:64]}", 512, empty=True)
+    return value
+
+
+def check_custom_id(value: Any, at: str) -> str | None:
+    """A text of up to 512 characters, or nothing."""
+    return None if value is None else check_text(value, at, 512)
+
+
+def check_text(value: Any, at: str, longest: int, *, empty: bool = False, what: str = "") -> str:
+    """A text that can be stored, of at most so many characters."""
+    what = f"{what} " if what else ""
+    if not isinstance(value, str):
+        raise invalid(at, f"{what}must be a text")
+    if not value and not empty:
+        raise invalid(at, f"{what}must not be empty")
+    if len(value) > longest:
+        raise invalid(at, f"{what}is {len(value)} characters long, and {longest} are allowed")
+    if _UNSTORABLE.search(value):
+        # PostgreSQL refuses both; in messages they are fine, because those are stored as JSON.
+        raise invalid(at, f"{what}must not hold NUL or half a surrogate pair")
+    return value
+
+
+def check_integer(value: Any, at: str, least: int, most: int) -> int:
+    """A whole number within these bounds."""
+    if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
+        raise invalid(at, f"must be a whole number from {least} to {most}")
+    return value
+
+
+def check_window(value: Any) -> float:
+    """The seconds of a completion window such as `24h`."""
+    match = _WINDOW.fullmatch(value) if isinstance(value, str) else None
+    seconds = int(match[1]) * _SECONDS[match[2]] if match else 0
+    if not 0 < seconds <= _LONGEST_WINDOW_SECONDS:
+        raise invalid("completion_window", 'must be a time such as "30m", "24h" or "7d", at most a year')
+    return seconds
+
+
+def invalid(param: str, message: str, code: str = "invalid_value") -> ApiError:
+    """The refusal of a value."""
+    return ApiError(400, code, f"{param}: {message}", param=param)
+
+
+def missing(param: str, what: str) -> ApiError:
+    """The refusal of a body in which a field is missing."""
+    return ApiError(400, "missing_required_parameter", f"{param}: is missing; it is {what}", param=param)
+
+
+def join(where: str, name: str) -> str:
+    """The name of a field inside of another one."""
+    return f"{where}.{name}" if where else name

@@ -1,0 +1,60 @@
+"""The keys as one API process knows them: asked of the database, and remembered for a few seconds."""
+
+import time
+from collections.abc import Callable
+
+from starlette.concurrency import run_in_threadpool
+
+from jobs.database import Database
+from jobs.keys import ApiKey, any_keys, digest_of, find_key, find_key_by_id, looks_like_key, read_token_secret
+
+REMEMBERED_SECONDS = 5.0
+"""For this long a found key is not asked for again. So a revoked one opens nothing after 5 s, at the latest."""
+
+
+class Keyring:
+    """Finds keys. Only keys that exist are remembered, so what strangers send takes no room here."""
+
+    def __init__(self, database: Database, clock: Callable[[], float] = time.monotonic) -> None:
+        self._database = database
+        self._clock = clock
+        self._known: dict[str, tuple[ApiKey, float]] = {}
+        self._closed = False
+        self._open_until = 0.0
+        self._token_secret: bytes | None = None
+
+    async def find(self, secret: str) -> ApiKey | None:
+        """The key with this secret; None when there is none, or when it was revoked."""
+        if not looks_like_key(secret):
+            return None
+        return await self._remembered(digest_of(secret), find_key)
+
+    async def find_by_id(self, key_id: str) -> ApiKey | None:
+        """The key with this id; None when there is none, or when it was revoked."""
+        return await self._remembered(key_id, find_key_by_id)
+
+    async def requires_keys(self) -> bool:
+        """Whether there ever was a key. Once that is so it stays so, and nobody is asked again."""
+        if not self._closed and self._clock() >= self._open_until:
+            asked_at = self._clock()
+            self._closed = await run_in_threadpool(any_keys, self._database)
+            self._open_until = asked_at + REMEMBERED_SECONDS
+        return self._closed
+
+    async def token_secret(self) -> bytes:
+        """What watch tokens are signed with."""
+        if self._token_secret is None:
+            self._token_secret = await run_in_threadpool(read_token_secret, self._database)
+        return self._token_secret
+
+    async def _remembered(self, name: str, find: Callable[[Database, str], ApiKey | None]) -> ApiKey | None:
+        known = self._known.get(name)
+        if known is not None and self._clock() < known[1]:
+            return known[0]
+        asked_at = self._clock()
+        found = await run_in_threadpool(find, self._database, name)
+        if found is None:
+            self._known.pop(name, None)
+        else:
+            self._known[name] = (found, asked_at + REMEMBERED_SECONDS)
+        return found

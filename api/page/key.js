@@ -1,0 +1,110 @@
+// The API key, where this Longhand asks for one. It lives as long as the tab, is sent as a header, and is in no address.
+
+import { el, put } from "./dom.js";
+
+const NAME = "longhand.key";
+let kept = recallKey();
+let asking = null;
+let declined = false;
+
+function recallKey() {
+  try {
+    return sessionStorage.getItem(NAME);
+  } catch {
+    return null; // forbidden: then it lives as long as the page
+  }
+}
+
+function keep(key) {
+  kept = key;
+  try {
+    if (key === null) sessionStorage.removeItem(NAME);
+    else sessionStorage.setItem(NAME, key);
+  } catch {
+    // as above
+  }
+}
+
+/** The key that is sent, or null. */
+export const heldKey = () => kept;
+
+/** The header that carries it, if there is one. */
+export const keyHeaders = () => (kept === null ? {} : { authorization: `Bearer ${kept}` });
+
+/** Ask for a key after this one (null: none) was refused. Resolves to whether there is another to try with. */
+export function askForKey(refused) {
+  if (kept !== refused) return Promise.resolve(kept !== null);
+  if (declined) return Promise.resolve(false);
+  asking ??= ask(refused).then((key) => {
+    asking = null;
+    keep(key);
+    declined = key === null;
+    showDeclined();
+    return key !== null;
+  });
+  return asking;
+}
+
+function ask(refused) {
+  return new Promise((resolve) => {
+    let given = null;
+    const field = el("input", {
+      type: "password",
+      id: "api-key",
+      autocomplete: "off",
+      spellcheck: "false",
+      required: true,
+      pattern: "[!-~]+",
+      title: "One word, lh_...",
+      "aria-describedby": "api-key-why",
+      autofocus: true,
+    });
+    const dialog = el(
+      "dialog",
+      { "aria-labelledby": "api-key-label" },
+      el(
+        "form",
+        {
+          class: "key",
+          onsubmit: (event) => {
+            event.preventDefault();
+            given = field.value.trim() || null;
+            dialog.close();
+          },
+        },
+        el("label", { id: "api-key-label", for: "api-key" }, "API key"),
+        el(
+          "p",
+          { id: "api-key-why", role: refused === null ? null : "alert" },
+          refused === null
+            ? "This Longhand asks for a key. It is kept until this tab is closed."
+            : "This key is unknown or was revoked. Enter another one.",
+        ),
+        field,
+        el(
+          "p",
+          { class: "buttons" },
+          el("button", { type: "button", onclick: () => dialog.close() }, "Not now"),
+          el("button", { type: "submit", class: "main" }, "Use this key"),
+        ),
+      ),
+    );
+    dialog.addEventListener("close", () => {
+      dialog.remove();
+      resolve(given);
+    });
+    document.body.append(dialog);
+    dialog.showModal();
+  });
+}
+
+/** Say at the top that nothing can be read, and let it be mended. */
+function showDeclined() {
+  const enter = el("button", { type: "button", onclick: again }, "Enter a key");
+  put(document.getElementById("keyless"), ...(declined ? ["Longhand shows nothing without an API key. ", enter] : []));
+}
+
+async function again() {
+  declined = false;
+  if (await askForKey(kept)) location.reload(); // what is shown was refused, all of it
+}

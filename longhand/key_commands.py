@@ -1,0 +1,98 @@
+"""The commands `longhand keys ...`: who may use this Longhand. They talk to the database, not to the API."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+
+from jobs.settings import load_settings
+from longhand import tables
+from longhand.errors import InputError, LonghandError, first_line
+
+if TYPE_CHECKING:
+    from jobs.database import Database
+
+
+def make_keys_app() -> typer.Typer:
+    """The commands under `longhand keys`."""
+    keys = typer.Typer(help="API keys: make, list and revoke them. Needs the database.", no_args_is_help=True)
+    keys.command("create")(create)
+    keys.command("list")(list_all)
+    keys.command("revoke")(revoke)
+    return keys
+
+
+def create(
+    project: Annotated[str, typer.Option(help="Whose jobs it can see; made by naming it.")] = "default",
+    name: Annotated[str, typer.Option(help="A note for yourself: who has it.")] = "",
+) -> None:
+    """Make a key. It is printed once, alone on stdout, and can never be shown again: KEY=$(longhand keys create).
+
+    From the first key on nobody is served without one, also not on this machine. All keys of a project see the same
+    jobs, batches and files, and nothing of another project's.
+    """
+    with _database() as database:
+        from jobs.keys import any_keys, create_key  # noqa: PLC0415  # loads SQLAlchemy
+
+        first = not any_keys(database)
+        key, secret = create_key(database, project=project, name=name)
+    typer.echo(secret)
+    typer.echo(f"{key.id}, project {key.project}: this is the only time that it is shown", err=True)
+    if first:
+        typer.echo(
+            "it is the first key: within 5 s nobody is served without one; the commands and the client take it from"
+            " LONGHAND_API_KEY",
+            err=True,
+        )
+
+
+def list_all() -> None:
+    """List the keys, revoked ones too: with the first characters of each, which is all that is kept readable."""
+    with _database() as database:
+        from jobs.keys import list_keys  # noqa: PLC0415  # loads SQLAlchemy
+
+        listed = list_keys(database)
+    if listed:
+        console = Console(highlight=False)
+        (console if console.is_terminal else Console(highlight=False, width=400)).print(tables.keys_table(listed))
+    else:
+        typer.echo("no keys yet, and only this machine is served: longhand keys create", err=True)
+
+
+def revoke(
+    key: Annotated[str, typer.Argument(metavar="ID_OR_PREFIX", help="As `longhand keys list` shows it.")],
+) -> None:
+    """Revoke a key: it opens nothing any more after 5 s, and what is watched with it ends within 8 s."""
+    with _database() as database:
+        from jobs.keys import revoke_key  # noqa: PLC0415  # loads SQLAlchemy
+
+        revoked = revoke_key(database, key)
+    typer.echo(f"{revoked.id} ({revoked.prefix}..., project {revoked.project}): revoked", err=True)
+
+
+@contextmanager
+def _database() -> "Iterator[Database]":
+    """The database of the settings; what goes wrong with it is one line."""
+    settings = load_settings()
+
+    from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415  # these load SQLAlchemy
+
+    from jobs.database import open_database  # noqa: PLC0415
+    from jobs.keys import KeyRefusedError  # noqa: PLC0415
+    from jobs.schema import SchemaError, check_schema  # noqa: PLC0415
+
+    try:
+        check_schema(settings.database)
+        database = open_database(settings.database, connections=1)
+        try:
+            yield database
+        finally:
+            database.close()
+    except KeyRefusedError as error:
+        raise InputError(str(error)) from None
+    except SchemaError as error:
+        raise LonghandError(str(error)) from None
+    except SQLAlchemyError as error:
+        raise LonghandError(f"the database does not answer: {first_line(error)}") from None

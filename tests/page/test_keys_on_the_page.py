@@ -1,0 +1,151 @@
+"""The page where a key is asked for: it asks for it, sends it as a header, and watches and downloads with it."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from longhand.client import Client
+from tests.chaos.fault_proxy import FaultProxy
+from tests.page.line import Line
+from tests.page.visit import Visit
+from tests.stack.running_up import Up, environ_of, longhand, running_up
+
+
+@pytest.fixture(scope="module")
+def closed(
+    upstream: FaultProxy, tmp_path_factory: pytest.TempPathFactory, browser: Browser
+) -> Iterator[tuple[Up, str]]:
+    """A whole stack that asks for a key from its start, and a key."""
+    home: Path = tmp_path_factory.mktemp("keys") / "home"
+    environ = environ_of(home, {"LONGHAND_UPSTREAM_URL": f"http://127.0.0.1:{upstream.port}/v1"})
+    assert longhand("migrate", environ=environ).returncode == 0
+    secret = longhand("keys", "create", "--project", "blue", environ=environ).stdout.strip()
+    with running_up(environ, "--port", "0") as running:
+        assert running.url
+        yield running, secret
+        running.end()
+
+
+@pytest.fixture
+def secret(closed: tuple[Up, str]) -> str:
+    return closed[1]
+
+
+@pytest.fixture
+def client(closed: tuple[Up, str], secret: str) -> Iterator[Client]:
+    with Client(closed[0].url, api_key=secret) as opened:
+        yield opened
+
+
+@pytest.fixture
+def visit(browser: Browser, closed: tuple[Up, str], secret: str) -> Iterator[Visit]:
+    """Someone who visits the page. At the end: the key was in no address, and no stream was opened without a token."""
+    with Visit.open(browser, closed[0].url) as opened:
+        opened.refused = {401}
+        yield opened
+        opened.assert_clean()
+        assert opened.requested
+        for url in opened.requested:
+            assert secret not in url
+            asked = urlsplit(url)
+            assert ("token" in parse_qs(asked.query)) == asked.path.endswith("/events") or not asked.query
+
+
+def enter(visit: Visit, secret: str) -> None:
+    visit.page.locator("#api-key").fill(secret)
+    visit.page.get_by_role("button", name="Use this key").click()
+
+
+def submitted(client: Client, words: int) -> str:
+    return client.submit(f"Write a {words}-word article about tea.", model="gpt-4o-mini")["id"]
+
+
+def test_the_page_asks_for_a_key_and_watches_a_job_with_it_to_the_stored_text(
+    visit: Visit, client: Client, secret: str
+) -> None:
+    job_id = submitted(client, 120)
+    visit.go(f"#/jobs/{job_id}")
+    dialog = visit.page.get_by_role("dialog", name="API key")
+    expect(dialog).to_be_visible()
+    expect(visit.page.locator("#api-key")).to_be_focused()
+    enter(visit, "lh_" + "w" * 43)
+    expect(dialog.get_by_role("alert")).to_have_text("This key is unknown or was revoked. Enter another one.")
+    enter(visit, secret)
+    expect(dialog).to_have_count(0)
+    expect(visit.page.locator(".mark")).to_have_text("= stored")
+    streams = [url for url in visit.requested if urlsplit(url).path == f"/v1/jobs/{job_id}/events"]
+    assert len(streams) == 1
+    with visit.page.expect_download() as download:
+        visit.page.get_by_role("link", name="Download as Markdown").click()
+    assert download.value.suggested_filename == f"{job_id}.md"
+    assert Path(download.value.path()).read_text() == client.text(job_id)
+    # As long as the tab: another route, a reload; and no other tab knows it.
+    visit.page.reload()
+    expect(visit.page.locator(".mark")).to_have_text("= stored")
+    assert visit.page.evaluate("() => localStorage.length") == 0
+    assert re.search(r"[?&#]", visit.page.url.removesuffix(f"#/jobs/{job_id}")) is None
+
+
+def test_a_batch_is_submitted_watched_and_downloaded_with_a_key(visit: Visit, client: Client, secret: str) -> None:
+    visit.go("#/new")
+    visit.page.get_by_label("Prompt", exact=True).fill("Write a 60-word article about rain.")
+    visit.page.get_by_label("Model").fill("gpt-4o-mini")
+    visit.page.get_by_role("button", name="Submit").click()
+    enter(visit, secret)
+    expect(visit.page.locator(".badge").first).to_have_text("Completed")
+    batch = client.submit(["Write a 40-word article about snow."] * 2, model="gpt-4o-mini")
+    visit.go(f"#/batches/{batch['id']}")
+    expect(visit.page.locator(".head .badge")).to_have_text("Completed")
+    with visit.page.expect_download() as download:
+        visit.page.get_by_role("link", name="Download as CSV").click()
+    assert download.value.suggested_filename == f"{batch['id']}.csv"
+    assert Path(download.value.path()).read_bytes().count(b"job_") == 2
+
+
+def test_who_has_no_key_at_hand_is_asked_once_and_can_give_it_later(visit: Visit, client: Client, secret: str) -> None:
+    submitted(client, 20)
+    visit.go("#/search?q=tea")
+    expect(visit.page.locator("#api-key")).to_be_focused()
+    visit.page.keyboard.press("Escape")
+    expect(visit.page.locator("#keyless")).to_contain_text("Longhand shows nothing without an API key.")
+    expect(visit.page.locator("main [role=alert]").first).to_contain_text("no API key was sent")
+    visit.go("#/")
+    expect(visit.page.locator("dialog")).to_have_count(0)
+    visit.page.get_by_role("button", name="Enter a key").click()
+    enter(visit, secret)
+    visit.heading("Batches")
+    expect(visit.page.locator("#keyless")).to_be_empty()
+    expect(visit.page.locator("main [role=alert]")).to_have_count(0)
+
+
+def test_a_watch_that_was_cut_comes_back_with_a_token_of_its_own_and_its_cursor(
+    browser: Browser, closed: tuple[Up, str], client: Client, secret: str, upstream: FaultProxy
+) -> None:
+    with (
+        Line.to(urlsplit(closed[0].url).port or 0) as line,
+        Visit.open(browser, f"http://127.0.0.1:{line.port}") as visit,
+    ):
+        visit.refused, visit.network_lost = {401}, True
+        job_id = submitted(client, 400)
+        visit.go(f"#/jobs/{job_id}")
+        enter(visit, secret)
+        length = """async () => {
+          const { shownView } = await import("/page/main.js");
+          return shownView().text.bytes > 40;
+        }"""
+        visit.wait_for(length)
+        upstream.freeze("to_client")  # so that it cannot end while the line is down
+        line.cut()
+        expect(visit.page.locator("#lost")).to_contain_text("No connection")
+        line.mend()
+        upstream.heal()
+        expect(visit.page.locator(".mark")).to_have_text("= stored")
+        asked = [parse_qs(urlsplit(url).query) for url in visit.requested if "/events" in url]
+        tokens = [query["token"][0] for query in asked]
+        assert len(set(tokens)) == len(tokens) >= 2
+        assert "last_event_id" not in asked[0]
+        assert all("last_event_id" in query for query in asked[1:])
