@@ -10,6 +10,7 @@ COMMANDS = (
     ("benchmarks.jobs_rate",),
     ("benchmarks.fanout",),
     ("benchmarks.million",),
+    ("benchmarks.ingest",),
     ("benchmarks.scaling",),
     ("benchmarks.plot",),
 )
