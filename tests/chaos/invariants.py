@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import select
 
+from jobs.lost import list_lost_texts
 from jobs.queries import read_batch
 from jobs.records import Attempt, Job
 from jobs.status import FINAL, JobStatus
@@ -17,6 +18,7 @@ from jobs.tables import attempts, jobs, texts
 from longhand.simulator import ServedSimulator
 from longhand.simulator.orders import ChatRequest, messages_hash
 from longhand.simulator.script import deltas_of
+from tests.chaos.processes import PATIENCE_SECONDS, wait_until
 from tests.chaos.stack import Stack
 from tests.chaos.watching import Watcher
 
@@ -70,7 +72,7 @@ def check(
     *,
     watchers: Sequence[Watcher] = (),
     most_calls: int | None = None,
-    watch_seconds: float = 20,
+    watch_seconds: float = PATIENCE_SECONDS,
 ) -> Tally:
     """Check every job in the database, and that each watcher has exactly what is stored.
 
@@ -78,6 +80,8 @@ def check(
     """
     for watcher in watchers:
         watcher.wait_done(watch_seconds)
+    if any(process.alive and process.name.startswith("worker") for process in stack.processes):
+        wait_until(lambda: not list_lost_texts(stack.database), watch_seconds, "every lost attempt is counted")
     found, stored, runs = _read(stack)
     calls = upstream.stats()["requests"]
     wrongs = [
@@ -124,6 +128,8 @@ def _wrongs_of(job: Job, text: str | None, runs: list[Attempt]) -> Iterable[str]
         yield f"{job.id}: the stored text is not what the upstream wrote"
     if [run.attempt for run in runs] != list(range(1, job.attempt + 1)):
         yield f"{job.id}: attempt {job.attempt}, but the attempts are {[run.attempt for run in runs]}"
+    if uncounted := [run.attempt for run in runs if _is_uncounted(run)]:
+        yield f"{job.id}: nobody knows what its lost attempts {uncounted} cost"
     if any(run.outcome is None for run in runs):
         yield f"{job.id}: an attempt has no outcome"
     if sum(run.outcome == "completed" for run in runs) != (job.status is JobStatus.COMPLETED):
@@ -133,6 +139,10 @@ def _wrongs_of(job: Job, text: str | None, runs: list[Attempt]) -> Iterable[str]
     for outcome, counted in charged.items():
         if outcomes[outcome] != counted:
             yield f"{job.id}: {counted} counted as {outcome}, {outcomes[outcome]} attempts were"
+
+
+def _is_uncounted(run: Attempt) -> bool:
+    return run.outcome == "lost" and (run.bytes or 0) > (run.continued_bytes or 0) and run.usage is None
 
 
 def _expected(job: Job, runs: list[Attempt]) -> bytes:
@@ -146,7 +156,7 @@ def _expected(job: Job, runs: list[Attempt]) -> bytes:
 
 def _wrong_batches(stack: Stack, found: list[Job]) -> Iterable[str]:
     for batch_id in {job.batch_id for job in found if job.batch_id is not None}:
-        batch = read_batch(stack.database, batch_id)
+        batch = read_batch(stack.database, batch_id, project=None)
         own = Counter(job.status for job in found if job.batch_id == batch_id)
         if batch is None:
             yield f"{batch_id} is gone"

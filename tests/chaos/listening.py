@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 import redis as redis_py
 
 from jobs.channel import Message, channel_name, decode
+from tests.chaos.processes import PATIENCE_SECONDS
 
 
 class Listener:
@@ -17,10 +18,10 @@ class Listener:
         self._pubsub = redis.pubsub()  # type: ignore[no-untyped-call]  # so in redis-py
         self._pubsub.subscribe(*names)
         for _ in names:
-            self._pubsub.get_message(timeout=5)
+            self._pubsub.get_message(timeout=PATIENCE_SECONDS)
         self.heard: list[tuple[str, Message]] = []
 
-    def wait_for(self, holds: Callable[[str, Message], bool], timeout_seconds: float = 20) -> None:
+    def wait_for(self, holds: Callable[[str, Message], bool], timeout_seconds: float = PATIENCE_SECONDS) -> None:
         """Wait for a message, from now on, of whose job and itself this holds. All that came are kept in `heard`."""
         deadline = time.monotonic() + timeout_seconds
         while (left := deadline - time.monotonic()) > 0:
@@ -33,7 +34,7 @@ class Listener:
                 return
         raise TimeoutError(f"not heard within {timeout_seconds} s; the last were {self.heard[-3:]}")
 
-    def wait_done(self, job_ids: Iterable[str], timeout_seconds: float = 20) -> None:
+    def wait_done(self, job_ids: Iterable[str], timeout_seconds: float = PATIENCE_SECONDS) -> None:
         """Wait until `done` was heard of each of these jobs."""
         wanted = set(job_ids)
 

@@ -35,20 +35,20 @@ MUTANTS = (
         "no attempt fence",
         [(
             "jobs/transitions.py",
-            ".where(jobs.c.id == job_id, jobs.c.attempt == attempt, jobs.c.status == JobStatus.IN_PROGRESS)",
-            ".where(jobs.c.id == job_id, jobs.c.status == JobStatus.IN_PROGRESS)",
+            "and_(jobs.c.id == job_id, jobs.c.attempt == attempt, jobs.c.status == JobStatus.IN_PROGRESS)",
+            "and_(jobs.c.id == job_id, jobs.c.status == JobStatus.IN_PROGRESS)",
         )],
         ["test_zombies.py::test_a_zombie_that_wakes_up_before_its_finish_stores_nothing"],
     ),
     Mutant(
         "snapshot before subscribe",
         [(
-            "api/watch.py",
+            "api/watching/watch.py",
             "        async with self._hub.watch(self._job_id) as watcher:\n",
-            ("        async for frame in self._look(Watcher()):\n            yield frame\n"
+            ("        async for frame in self._look(Watcher([])):\n            yield frame\n"
             "        async with self._hub.watch(self._job_id) as watcher:\n"),
         ), (
-            "api/watch.py",
+            "api/watching/watch.py",
             ("            async for frame in self._look(watcher):\n"
             "                self._sent_at = self._now()\n                yield frame\n"),
             "",
@@ -59,9 +59,9 @@ MUTANTS = (
         "done before the commit",
         [(
             "worker/run.py",
-            'verb, kept = "finish", self._store(transitions.finish, job.id, attempt, written)',
+            'verb, kept = "finish", self._store(self._finish, job.id, attempt, written)',
             ("self._tell(running, status, written)\n"
-            '            verb, kept = "finish", self._store(transitions.finish, job.id, attempt, written)'),
+            '            verb, kept = "finish", self._store(self._finish, job.id, attempt, written)'),
         )],
         ["test_order.py::test_done_is_told_only_after_the_commit"],
     ),
@@ -69,16 +69,16 @@ MUTANTS = (
         "hint inside the transaction",
         [(
             "jobs/submission.py",
-            "def submit_job(database: Database, job: NewJob, *,",
-            "def submit_job(database: Database, job: NewJob, *, hint: Any,",
+            "def submit_job(\n    database: Database,\n    job: NewJob,\n    *,\n",
+            "def submit_job(\n    database: Database,\n    job: NewJob,\n    *,\n    hint: Any,\n",
         ), (
             "jobs/submission.py",
-            "[_row(job_id, None, job, now, hinted_at=now)])\n",
-            "[_row(job_id, None, job, now, hinted_at=now)])\n        hint((job_id,))\n",
+            "[job_row(job_id, project, None, job, now, hinted_at=now)])\n",
+            "[job_row(job_id, project, None, job, now, hinted_at=now)])\n        hint((job_id,))\n",
         ), (
             "api/submit.py",
-            "submit_job(parts.database, job, idempotency_key=key)",
-            "submit_job(parts.database, job, idempotency_key=key, hint=parts.hinter.hint)",
+            "submit_job(parts.database, job, project=caller.project, idempotency_key=key)",
+            "submit_job(parts.database, job, project=caller.project, idempotency_key=key, hint=parts.hinter.hint)",
         ), (
             "api/submit.py",
             "    if accepted.hinted:\n        parts.hinter.hint(accepted.hinted)\n    stored = read_job(",
@@ -142,13 +142,18 @@ MUTANTS = (
     ),
     Mutant(
         "a key that is not looked up",
-        [("jobs/submission.py", "    if idempotency_key is None:\n        return None\n", "    return None\n")],
+        [("jobs/idempotency.py", "    if idempotency_key is None:\n        return None\n", "    return None\n")],
         ["test_submitting.py::test_an_api_killed_at_any_step_and_a_client_that_retries_make_one_batch[in_its_commit]"],
     ),
     Mutant(
         "suspects run together",
         [("worker/running.py", "CRASH_ROOM = {2: 1}", "CRASH_ROOM = {2: 1000}")],
         ["test_killed_workers.py::test_a_poison_job_ends_after_three_crashes_and_its_neighbours_finish"],
+    ),
+    Mutant(
+        "a lost attempt that nobody counts",
+        [("jobs/rescue.py", "        keep_lost_texts(connection, [(one.id, one.attempt) for one in moved])\n", "")],
+        ["test_killed_workers.py::test_a_worker_killed_at_any_point_costs_no_job_and_no_byte[checkpoint]"],
     ),
     Mutant(
         "a cancel that no heartbeat looks for",

@@ -12,6 +12,8 @@ from typing import Any
 from longhand import leash
 
 POLL_SECONDS = 0.03
+PATIENCE_SECONDS = 60.0
+"""How long tests wait for what must happen, also on a busy machine; nothing is measured with it."""
 
 
 def wait_until(holds: Callable[[], Any], timeout_seconds: float, what: str) -> Any:
@@ -67,11 +69,11 @@ class Process:
         """SIGTERM; see `wait`."""
         self._process.terminate()
 
-    def wait(self, timeout_seconds: float = 20) -> int:
+    def wait(self, timeout_seconds: float = PATIENCE_SECONDS) -> int:
         """Wait until it has ended; its exit status."""
         return self._process.wait(timeout=timeout_seconds)
 
-    def wait_for_log(self, text: str, timeout_seconds: float = 20) -> None:
+    def wait_for_log(self, text: str, timeout_seconds: float = PATIENCE_SECONDS) -> None:
         """Wait until a line of its log holds this text. Raises `TimeoutError`, also when the process has ended."""
 
         def holds() -> bool:

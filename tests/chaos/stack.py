@@ -2,6 +2,8 @@
 
 import json
 import re
+import signal
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from itertools import count
@@ -10,7 +12,7 @@ from typing import Any
 
 import httpx
 import redis as redis_py
-from sqlalchemy import exists, func, make_url, select
+from sqlalchemy import exists, func, make_url, select, text
 
 from jobs.database import open_database
 from jobs.queries import read_job, read_text_so_far
@@ -20,7 +22,7 @@ from jobs.status import FINAL, JobStatus
 from jobs.tables import attempts, batches, jobs
 from tests.chaos.fault_proxy import FaultProxy, faults_before
 from tests.chaos.listening import Listener
-from tests.chaos.processes import Process, wait_until
+from tests.chaos.processes import PATIENCE_SECONDS, POLL_SECONDS, Process, wait_until
 from tests.chaos.watching import Watcher
 
 QUICK = {"LONGHAND_LEASE_SECONDS": "3", "LONGHAND_HEARTBEAT_SECONDS": "1", "LONGHAND_HINT_SECONDS": "4"}
@@ -87,6 +89,26 @@ class Stack:
         self.api_url = found[1]
         return process
 
+    def freeze(self, worker: Process) -> None:
+        """SIGSTOP to a worker outside its transactions (PostgreSQL only): what it had locked would stay so until the
+        database gives up its connection, after 30 s.
+        """
+        busy = text(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state <> 'idle'"
+            " AND pid <> pg_backend_pid()"
+        )
+
+        def is_idle() -> bool:
+            time.sleep(POLL_SECONDS)  # what it has sent may still be on its way to the database
+            with self.database.read() as connection:
+                return not connection.scalar(busy)
+
+        worker.send(signal.SIGSTOP)
+        while not all(is_idle() for _ in range(5)):
+            worker.send(signal.SIGCONT)
+            time.sleep(POLL_SECONDS)
+            worker.send(signal.SIGSTOP)
+
     def restart_api(self) -> Process:
         """An API process in the place of one that died: watchers find it."""
         process = self.start_api()
@@ -140,7 +162,7 @@ class Stack:
             counted = connection.scalar(select(func.count()).where(jobs.c.status.in_(statuses)))
         return counted or 0
 
-    def wait_count(self, status: JobStatus, number: int, timeout_seconds: float = 60) -> None:
+    def wait_count(self, status: JobStatus, number: int, timeout_seconds: float = PATIENCE_SECONDS) -> None:
         """Wait until at least so many jobs are in this status."""
         wait_until(lambda: self.count(status) >= number, timeout_seconds, f"{number} jobs are {status}")
 
@@ -154,7 +176,7 @@ class Stack:
 
         wait_until(holds, timeout_seconds, "every job and every batch has ended")
 
-    def wait_running(self, number: int, timeout_seconds: float = 20, *, attempt: int = 1) -> None:
+    def wait_running(self, number: int, timeout_seconds: float = PATIENCE_SECONDS, *, attempt: int = 1) -> None:
         """Wait until so many jobs run, each as this attempt or a later one."""
         running = select(func.count()).where(jobs.c.status == JobStatus.IN_PROGRESS, jobs.c.attempt >= attempt)
 
@@ -166,7 +188,7 @@ class Stack:
 
     def job(self, job_id: str) -> Job:
         """One job as it stands."""
-        job = read_job(self.database, job_id)
+        job = read_job(self.database, job_id, project=None)
         assert job is not None
         return job
 
@@ -187,7 +209,7 @@ class Stack:
         with self.database.read() as connection:
             return connection.scalar(select(func.count()).select_from(attempts)) or 0
 
-    def wait_claims(self, number: int, timeout_seconds: float = 60) -> None:
+    def wait_claims(self, number: int, timeout_seconds: float = PATIENCE_SECONDS) -> None:
         """Wait until at least so many attempts have begun."""
         wait_until(lambda: self.count_claims() >= number, timeout_seconds, f"{number} claims")
 

@@ -6,13 +6,15 @@ import time
 from pathlib import Path
 
 import pytest
+from sqlalchemy import func, select
 
 from jobs.queries import read_attempts
 from jobs.status import JobStatus
+from jobs.tables import jobs
 from longhand.simulator import ServedSimulator
 from tests.chaos.crash_worker import POINTS
 from tests.chaos.invariants import articles, check
-from tests.chaos.processes import Process
+from tests.chaos.processes import POLL_SECONDS, Process
 from tests.chaos.stack import QUICK, Stack
 
 
@@ -31,33 +33,35 @@ def test_a_worker_killed_with_50_streams_is_replaced_within_45_seconds(stack: St
     upstream.wait_until(lambda seen: seen["clients_gone"] == 50)
     upstream.wait_until(lambda seen: seen["requests"] == 100 and seen["running"] == 50, timeout_seconds=45)
     print(f"all 50 running again after {time.monotonic() - killed_at:.1f} s")
-    stack.wait_final(60)
+    stack.wait_final(120)
     tally = check(stack, upstream, watchers=watchers, most_calls=100)
     assert (tally.statuses[JobStatus.COMPLETED], tally.lost, tally.resets) == (50, 50, 50)
 
 
 def test_25_kills_lose_no_hint_for_good(sqlite_stack: Stack, upstream: ServedSimulator) -> None:
-    """Fault 3: 2,000 short jobs over two workers, one of which is killed again and again."""
+    """Fault 3: 2,000 short jobs and more over two workers, one of which is killed again and again."""
     stack = sqlite_stack
     chance = random.Random(25)
     settings = {**QUICK, "LONGHAND_STREAMS": "16"}
     stack.start_api()
     workers = [stack.start_worker(**settings) for _ in range(2)]
-    stack.submit(articles(2000, deltas=5, per_second=50))
-    killed_running = 0
-    for kill in range(25):
+    submitted = killed_running = 0
+    for _ in range(25):
+        # However long the workers take to start, the kills come while there is work.
+        while submitted < 2000 or stack.count(JobStatus.QUEUED) < 500:
+            stack.submit(articles(500, deltas=5, per_second=50, first=submitted))
+            submitted += 500
         done = stack.count(JobStatus.COMPLETED)
         stack.wait_count(JobStatus.COMPLETED, done + 30)
         killed_running += upstream.stats()["running"]
         victim = workers.pop(0)
-        victim.kill()
+        _kill_for_no_third_time(stack, victim)
         workers.append(stack.start_worker(**settings))
-        assert kill < 24 or stack.count(JobStatus.QUEUED) > 0, "the kills came after the work"
         chance.shuffle(workers)
     assert killed_running > 25
-    stack.wait_final(120)
-    tally = check(stack, upstream, most_calls=2000 + 25 * 16)
-    assert tally.statuses == {JobStatus.COMPLETED: 2000}
+    stack.wait_final(300)
+    tally = check(stack, upstream, most_calls=submitted + 25 * 16)
+    assert tally.statuses == {JobStatus.COMPLETED: submitted}
     print(f"25 kills, {tally.lost} attempts lost with them, {tally.calls} calls")
 
 
@@ -71,10 +75,10 @@ def test_a_poison_job_ends_after_three_crashes_and_its_neighbours_finish(
     for crash in range(3):
         proof = stack.directory / f"proof-{crash}"
         worker = stack.start_worker(**_crash("delta", proof, job=poison, delta="3"), **QUICK)
-        assert worker.wait(40) == -signal.SIGKILL, worker.log
+        assert worker.wait(60) == -signal.SIGKILL, worker.log
         assert proof.read_text() == poison
     stack.start_worker(**QUICK)
-    stack.wait_final(60)
+    stack.wait_final(120)
     tally = check(stack, upstream, most_calls=30 + 3 * 30)
     assert tally.statuses == {JobStatus.COMPLETED: 29, JobStatus.FAILED: 1}
     job = stack.job(poison)
@@ -91,12 +95,17 @@ def test_a_worker_killed_at_any_point_costs_no_job_and_no_byte(
     doomed = stack.start_worker(**_crash(point, proof, delta="15"), **QUICK)
     ids = stack.submit(articles(6, deltas=60, per_second=40))
     watchers = stack.watch(ids)
-    assert doomed.wait(20) == -signal.SIGKILL, doomed.log
+    assert doomed.wait(60) == -signal.SIGKILL, doomed.log
     assert proof.read_text() in ids
     stack.start_worker(**QUICK)
-    stack.wait_final(40)
+    stack.wait_final(120)
     tally = check(stack, upstream, watchers=watchers, most_calls=12)
     assert tally.statuses == {JobStatus.COMPLETED: 6}
+    if point == "checkpoint":
+        lost = read_attempts(stack.database, proof.read_text())[0]
+        assert lost.usage is not None, "the checkpoint was made, and nobody counted it"
+        assert (lost.usage.output_tokens or 0) > 0 < (lost.usage.input_tokens or 0)
+        assert (lost.bytes or 0) > (lost.deltas or 0) > 0
     if point == "done":
         assert stack.job(proof.read_text()).attempt == 1, "what was committed was written again"
 
@@ -114,10 +123,10 @@ def test_a_text_that_goes_on_after_a_kill_shows_no_break(stack: Stack, upstream:
               for one in articles(4, deltas=0, per_second=0)]  # fmt: skip
     ids = stack.submit(wanted, on_interrupt="continue")
     watchers = stack.watch(ids)
-    assert doomed.wait(20) == -signal.SIGKILL, doomed.log
+    assert doomed.wait(60) == -signal.SIGKILL, doomed.log
     shown = {watcher.job_id: len(watcher.text) for watcher in watchers}
     stack.start_worker(**settings)
-    stack.wait_final(40)
+    stack.wait_final(120)
     tally = check(stack, upstream, watchers=watchers, most_calls=8)
     assert (tally.statuses, tally.lost, tally.resets) == ({JobStatus.COMPLETED: 4}, 4, 0)
     for job_id in ids:
@@ -140,7 +149,7 @@ def test_rescue_goes_on_when_any_one_process_is_killed(stack: Stack, upstream: S
         stack.wait_rescued(victim, 15)
         print(f"rescued {time.monotonic() - killed_at:.1f} s after the kill")
         stack.start_worker(LONGHAND_STREAMS="8", **QUICK)
-        stack.wait_final(60)
+        stack.wait_final(120)
     tally = check(stack, upstream, most_calls=calls + 3 * 8)
     assert tally.statuses == {JobStatus.COMPLETED: 72}
     assert 3 <= tally.lost <= 24
@@ -153,10 +162,27 @@ def test_a_long_job_is_asked_for_once(stack: Stack, upstream: ServedSimulator) -
     stack.start_api()
     stack.start_worker(CHAOS_VISIBILITY_SECONDS="1", **QUICK)
     stack.submit(articles(50, deltas=240, per_second=20))
-    stack.wait_final(60)
+    stack.wait_final(120)
     tally = check(stack, upstream)
     assert (tally.calls, tally.attempts) == (50, 50)
     assert upstream.stats()["peak_running"] == 50
+
+
+def _kill_for_no_third_time(stack: Stack, victim: Process) -> None:
+    """SIGKILL, at a moment when this worker runs no job under which two others have died: a job that has met three
+    kills by chance rightly ends as a poison job does, and that is another test's subject.
+    """
+    doomed = select(func.count()).where(
+        jobs.c.status == JobStatus.IN_PROGRESS, jobs.c.crashes >= 2, jobs.c.worker.contains(f":{victim.pid}:")
+    )
+    while True:
+        victim.send(signal.SIGSTOP)  # or it would claim one between the look and the kill
+        with stack.database.read() as connection:
+            if not connection.scalar(doomed):
+                victim.kill()
+                return
+        victim.send(signal.SIGCONT)
+        time.sleep(POLL_SECONDS)
 
 
 def _crash(point: str, proof: Path, *, number: str = "SIGKILL", job: str = "", delta: str = "3") -> dict[str, str]:

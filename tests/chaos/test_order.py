@@ -13,8 +13,9 @@ from jobs.queue import make_celery, send_hints
 from jobs.rescue import cancel_job
 from jobs.status import JobStatus
 from longhand.simulator import ServedSimulator
+from tests.chaos.fault_proxy import FaultProxy
 from tests.chaos.invariants import article, articles, check
-from tests.chaos.processes import wait_until
+from tests.chaos.processes import PATIENCE_SECONDS, wait_until
 from tests.chaos.stack import Stack
 
 
@@ -27,11 +28,11 @@ def test_a_watcher_subscribes_before_it_reads(stack: Stack) -> None:
     trap = stack.api_redis.trap(b"SUBSCRIBE", action="hold")
     watcher = stack.begin_to_watch(ids[0])
     trap.wait()
+    caught_at = time.monotonic()
     cancel_job(stack.database, ids[0])  # nobody announces this one
-    released_at = time.monotonic()
     trap.release()
     watcher.wait_done()
-    assert watcher.done_at - released_at < 1.5
+    assert watcher.done_at - caught_at < 2.8
 
 
 def test_done_is_told_only_after_the_commit(stack: Stack, upstream: ServedSimulator) -> None:
@@ -67,30 +68,35 @@ def test_no_hint_is_sent_before_its_job_is_committed(stack: Stack, upstream: Ser
     first.start()
     trap.wait()
     _post_job(stack, article(2, deltas=5, per_second=50))
-    wait_until(stack.waiting_hints, 10, "the second job's hint is in the queue")
+    wait_until(stack.waiting_hints, PATIENCE_SECONDS, "the second job's hint is in the queue")
     assert stack.waiting_hints() == 1
     trap.release()
     first.join()
-    wait_until(lambda: stack.waiting_hints() == 2, 10, "the first job's hint is in the queue")
+    wait_until(lambda: stack.waiting_hints() == 2, PATIENCE_SECONDS, "the first job's hint is in the queue")
     stack.start_worker()
     stack.wait_final(20)
     assert check(stack, upstream).statuses == {JobStatus.COMPLETED: 2}
 
 
-def test_a_job_hinted_a_hundred_times_is_started_once(stack: Stack, upstream: ServedSimulator) -> None:
+def test_a_job_hinted_a_hundred_times_is_started_once(
+    stack: Stack, upstream: ServedSimulator, line: FaultProxy
+) -> None:
     """Duplicate hints are normal, and lose the claim: here on two workers, while the job runs and after it."""
+    stack.upstream_url = f"http://127.0.0.1:{line.port}/v1"
     stack.start_api()
     for _ in range(2):
         stack.start_worker()
     ids = stack.submit(articles(5, deltas=60, per_second=20))
     upstream.wait_until(lambda seen: seen["running"] == 5)
+    line.freeze("to_client")  # the jobs run on until every hint is taken
     with make_celery(f"redis://127.0.0.1:{stack.worker_redis.port}/0") as app:
         send_hints(app, ids * 100)
-        wait_until(lambda: stack.waiting_hints() == 0, 20, "every hint is taken")
-        assert stack.count(JobStatus.IN_PROGRESS) == 5, "the jobs ended before their hints were taken"
-        stack.wait_final(30)
+        wait_until(lambda: stack.waiting_hints() == 0, PATIENCE_SECONDS, "every hint is taken")
+        assert stack.count(JobStatus.IN_PROGRESS) == 5
+        line.heal()
+        stack.wait_final(60)
         send_hints(app, ids * 10)
-    wait_until(lambda: stack.waiting_hints() == 0, 20, "every hint is taken")
+    wait_until(lambda: stack.waiting_hints() == 0, PATIENCE_SECONDS, "every hint is taken")
     stack.submit(articles(5, deltas=20, per_second=20, first=5))  # by its end the hints before it are dealt with
     stack.wait_final(30)
     tally = check(stack, upstream)

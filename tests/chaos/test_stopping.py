@@ -11,7 +11,7 @@ from jobs.queries import read_attempts
 from jobs.status import JobStatus
 from longhand.simulator import ServedSimulator
 from tests.chaos.invariants import articles, check
-from tests.chaos.processes import wait_until
+from tests.chaos.processes import PATIENCE_SECONDS, wait_until
 from tests.chaos.stack import QUICK, Stack
 
 
@@ -38,7 +38,7 @@ def test_a_drain_gives_back_every_stream_and_charges_none(stack: Stack, upstream
         assert first.bytes is not None
         assert first.bytes >= shown[job_id], "the checkpoint has less than the watcher was shown"
         assert first.usage is not None
-    stack.wait_final(40)
+    stack.wait_final(120)
     tally = check(stack, upstream, watchers=watchers, most_calls=100)
     assert tally.statuses == {JobStatus.COMPLETED: 50}
     assert (tally.released, tally.failed, tally.lost) == (50, 0, 0)
@@ -60,7 +60,7 @@ def test_a_drain_ends_within_its_grace_when_the_database_is_away(stack: Stack, u
     assert stack.worker_database.counts["held"] > 0
     stack.worker_database.heal()
     stack.start_worker(**QUICK)
-    stack.wait_final(40)
+    stack.wait_final(120)
     tally = check(stack, upstream, watchers=watchers, most_calls=10)
     assert tally.statuses == {JobStatus.COMPLETED: 5}
 
@@ -78,7 +78,7 @@ def test_a_worker_killed_in_its_drain_loses_nothing(stack: Stack, upstream: Serv
     assert leaving.wait(10) == -signal.SIGKILL, leaving.log
     assert proof.exists()
     stack.start_worker(**QUICK)
-    stack.wait_final(40)
+    stack.wait_final(120)
     tally = check(stack, upstream, watchers=watchers, most_calls=20)
     assert tally.statuses == {JobStatus.COMPLETED: 10}
     assert tally.failed == 0
@@ -107,12 +107,12 @@ def test_a_cancel_closes_the_upstream_within_2_seconds(
         seen = upstream.wait_until(partial(_has_closed, gone + 1), 5)
         slowest = max(slowest, seen["last"]["client_gone"]["monotonic"] - began)
     assert slowest < 2
-    wait_until(lambda: stack.count(JobStatus.CANCELLED) == 6, 5, "they are cancelled")
+    wait_until(lambda: stack.count(JobStatus.CANCELLED) == 6, PATIENCE_SECONDS, "they are cancelled")
     if redis_frozen:
         assert stack.worker_redis.counts["held"] > 0
         stack.worker_redis.heal()
         stack.api_redis.heal()
-    stack.wait_final(60)
+    stack.wait_final(120)
     tally = check(stack, upstream, watchers=watchers)
     assert tally.statuses == {JobStatus.CANCELLED: 6, JobStatus.COMPLETED: 4}
     for job_id in ids[:6]:
@@ -137,8 +137,8 @@ def test_a_cancelled_job_never_runs_again(stack: Stack, upstream: ServedSimulato
     waiting = stack.submit(articles(3, deltas=20, per_second=20, first=3))
     watchers = stack.watch([*running, *waiting])
     upstream.wait_until(lambda seen: seen["running"] == 3)
-    wait_until(stack.waiting_hints, 10, "hints wait in Redis")
-    worker.send(signal.SIGSTOP)
+    wait_until(stack.waiting_hints, PATIENCE_SECONDS, "hints wait in Redis")
+    stack.freeze(worker)
     assert [stack.cancel(job_id).status_code for job_id in running] == [202] * 3
     assert [stack.cancel(job_id).status_code for job_id in waiting] == [200] * 3
     for process in stack.processes:
@@ -146,7 +146,7 @@ def test_a_cancelled_job_never_runs_again(stack: Stack, upstream: ServedSimulato
     stack.restart_api()
     stack.start_worker(**QUICK)
     after = stack.submit(articles(2, deltas=20, per_second=20, first=6))
-    stack.wait_final(30)
+    stack.wait_final(120)
     assert stack.waiting_hints() == 0
     tally = check(stack, upstream, watchers=watchers, most_calls=5)
     assert tally.statuses == {JobStatus.CANCELLED: 6, JobStatus.COMPLETED: 2}

@@ -80,7 +80,7 @@ def test_an_api_killed_at_any_step_and_a_client_that_retries_make_one_batch(
     other = Submission(stack, {"requests": [{"body": article(1, deltas=1, per_second=50)}]}, "the-key").send()
     assert (other.status_code, other.json()["error"]["code"]) == (409, "idempotency_key_reused")
     assert (_count(stack, batches), _count(stack, jobs)) == (1, 40)
-    stack.wait_final(30)
+    stack.wait_final(60)
     assert check(stack, upstream).statuses == {JobStatus.COMPLETED: 40}
 
 

@@ -6,8 +6,9 @@ from pathlib import Path
 from jobs.channel import tail_key
 from jobs.status import JobStatus
 from longhand.simulator import ServedSimulator
+from tests.chaos.fault_proxy import FaultProxy
 from tests.chaos.invariants import articles, check, text_of
-from tests.chaos.processes import Process, wait_until
+from tests.chaos.processes import PATIENCE_SECONDS, Process, wait_until
 from tests.chaos.stack import QUICK, Stack
 
 MARK = "☠"
@@ -23,7 +24,7 @@ def test_a_zombie_that_wakes_up_in_its_stream_changes_nothing(stack: Stack, upst
     _wait_stopped(stack)
     stack.start_worker(**QUICK)
     for watcher in watchers:
-        watcher.wait_done(30)
+        watcher.wait_done(60)
     _wake(zombie, "the lease was lost", times=5)
     tally = check(stack, upstream, watchers=watchers, most_calls=10)
     assert (tally.statuses[JobStatus.COMPLETED], tally.lost) == (5, 5)
@@ -48,14 +49,17 @@ def test_no_watcher_shows_what_a_zombie_writes_while_attempt_2_runs(stack: Stack
     zombie.send(signal.SIGCONT)
     heard.wait_for(lambda _, message: message.attempt == 1 and MARK in message.text)
     heard.wait_for(lambda _, message: message.attempt == 2 and message.event == "")
-    stack.wait_final(40)
+    stack.wait_final(60)
     zombie.wait_for_log("the lease was lost", 40)
     tally = check(stack, upstream, watchers=[*first, *second], most_calls=2)
     assert tally.statuses == {JobStatus.COMPLETED: 1}
 
 
-def test_a_zombie_that_wakes_up_before_its_finish_stores_nothing(stack: Stack, upstream: ServedSimulator) -> None:
+def test_a_zombie_that_wakes_up_before_its_finish_stores_nothing(
+    stack: Stack, upstream: ServedSimulator, line: FaultProxy
+) -> None:
     """Stopped just before its text is stored, woken up while attempt 2 streams: only the fence stands between them."""
+    stack.upstream_url = f"http://127.0.0.1:{line.port}/v1"
     stack.start_api()
     zombie = _zombie(stack, "finish", stack.directory / "proof")
     ids = stack.submit(articles(1, deltas=300, per_second=100))
@@ -63,9 +67,11 @@ def test_a_zombie_that_wakes_up_before_its_finish_stores_nothing(stack: Stack, u
     _wait_stopped(stack)
     stack.start_worker(**QUICK)
     stack.wait_running(1, attempt=2)
+    line.freeze("to_client")  # attempt 2 goes on until the zombie has spoken
     _wake(zombie, "the lease was lost", times=1)
-    assert stack.job(ids[0]).status is JobStatus.IN_PROGRESS, "attempt 2 was over before the zombie woke up"
-    stack.wait_final(40)
+    assert stack.job(ids[0]).status is JobStatus.IN_PROGRESS
+    line.heal()
+    stack.wait_final(60)
     tally = check(stack, upstream, watchers=watchers, most_calls=2)
     assert tally.statuses == {JobStatus.COMPLETED: 1}
 
@@ -87,7 +93,7 @@ def test_a_worker_stopped_inside_its_commit_keeps_nobody_from_being_rescued(
     assert stack.job(first[0]).attempt == 1
     zombie.send(signal.SIGCONT)
     for watcher in watchers:
-        watcher.wait_done(40)
+        watcher.wait_done(60)
     assert [watcher.wrongs for watcher in watchers] == [[]] * 5
     assert (stack.job(first[0]).attempt, stack.text(first[0])[:1]) == (1, MARK)
     assert [stack.text(job_id) for job_id in others] == [text_of(stack.job(job_id).request or {}) for job_id in others]
@@ -100,9 +106,9 @@ def _zombie(stack: Stack, point: str, proof: Path, **settings: str) -> Process:
 
 
 def _wait_stopped(stack: Stack) -> None:
-    wait_until((stack.directory / "proof").exists, 20, "the worker has stopped itself")
+    wait_until((stack.directory / "proof").exists, PATIENCE_SECONDS, "the worker has stopped itself")
 
 
 def _wake(zombie: Process, text: str, *, times: int) -> None:
     zombie.send(signal.SIGCONT)
-    wait_until(lambda: zombie.log.count(text) >= times, 30, f"{times} lines of the zombie say {text!r}")
+    wait_until(lambda: zombie.log.count(text) >= times, PATIENCE_SECONDS, f"{times} lines of the zombie say {text!r}")

@@ -5,6 +5,8 @@ import threading
 from collections.abc import Callable
 from typing import Any, Literal
 
+from tests.chaos.processes import PATIENCE_SECONDS
+
 Direction = Literal["to_server", "to_client"]
 Action = Literal["cut", "hold", "swallow"]
 
@@ -33,7 +35,7 @@ class Trap:
         """Whether it has caught something."""
         return self._sprung.is_set()
 
-    def wait(self, timeout_seconds: float = 20) -> None:
+    def wait(self, timeout_seconds: float = PATIENCE_SECONDS) -> None:
         """Wait until it has sprung. Raises `TimeoutError`."""
         if not self._sprung.wait(timeout_seconds):
             raise TimeoutError(f"{self.at!r} after {self.after!r} did not pass within {timeout_seconds} s")

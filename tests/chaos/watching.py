@@ -10,6 +10,7 @@ from hashlib import sha256
 from urllib.parse import urlsplit
 
 from longhand.events import Delta, Done, EventDecoder, Reset
+from tests.chaos.processes import PATIENCE_SECONDS
 
 _SILENT_SECONDS = 25
 """The API sends a comment every 15 s; who hears nothing for this long comes back."""
@@ -49,18 +50,18 @@ class Watcher(threading.Thread):
         """Give up."""
         self._stopping.set()
 
-    def wait_begun(self, timeout_seconds: float = 20) -> None:
+    def wait_begun(self, timeout_seconds: float = PATIENCE_SECONDS) -> None:
         """Wait until the first event has come: the API is subscribed by then."""
         if not self._begun.wait(timeout_seconds):
             raise TimeoutError(f"no event of {self.job_id} within {timeout_seconds} s")
 
-    def wait_for_bytes(self, count: int, timeout_seconds: float = 20) -> None:
+    def wait_for_bytes(self, count: int, timeout_seconds: float = PATIENCE_SECONDS) -> None:
         """Wait until so many bytes of the present attempt's text are here."""
         with self._grown:
             if not self._grown.wait_for(lambda: len(self.text) >= count, timeout_seconds):
                 raise TimeoutError(f"{len(self.text)} of {count} bytes of {self.job_id} within {timeout_seconds} s")
 
-    def wait_done(self, timeout_seconds: float = 20) -> Done:
+    def wait_done(self, timeout_seconds: float = PATIENCE_SECONDS) -> Done:
         """Wait for `done`."""
         self.join(timeout_seconds)
         if self.done is None:

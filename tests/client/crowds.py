@@ -57,7 +57,7 @@ class Crowd:
 
     def wait_ended(self) -> None:
         """Wait until all are at their end, or one has failed."""
-        wait_until(lambda: bool(self.errors) or all(seen.has_ended for seen in self.seen), 30)
+        wait_until(lambda: bool(self.errors) or all(seen.has_ended for seen in self.seen))
         assert self.errors == []
 
     def watching(self, may_begin: list[threading.Event]) -> AbstractContextManager[None]:

@@ -218,12 +218,12 @@ def test_ctrl_c_stops_watching_and_not_the_job(
         assert watching.stdout is not None
         assert watching.stdout.readline() == "The pencil\n"
         watching.send_signal(signal.SIGINT)
-        _, said = watching.communicate(timeout=30)
+        _, said = watching.communicate(timeout=60)
     finally:
         watching.kill()
         watching.communicate()
     assert (watching.returncode, said.strip()) == (130, f"stopped watching; the work goes on: longhand watch {job_id}")
-    found = read_job(sqlite_database, job_id)
+    found = read_job(sqlite_database, job_id, project=None)
     assert found is not None
     assert (found.status, found.cancel_requested_at) == ("in_progress", None)
 

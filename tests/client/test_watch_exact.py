@@ -110,7 +110,7 @@ def api_process(port: int, database_url: str, redis_url: str) -> Iterator[subpro
     command = [sys.executable, "-m", "api", "--port", str(port)]
     with subprocess.Popen(command, env=environ, stderr=subprocess.DEVNULL) as process:
         try:
-            wait_until(lambda: process.poll() is not None or answers(port), 30)
+            wait_until(lambda: process.poll() is not None or answers(port))
             yield process
         finally:
             process.kill()
@@ -145,7 +145,7 @@ def test_an_api_that_dies_and_comes_back_mid_watch_costs_no_byte(
             first.send_signal(number)
             for _ in range(20):
                 story.go_on()
-            first.wait(20)
+            first.wait(60)
             with api_process(port, sqlite_url, redis_url):
                 wait_until(lambda: crowd.lost >= len(watched))
                 story.go_on()

@@ -233,8 +233,9 @@ def test_all_that_runs_on_is_started_again_and_what_runs_once_is_not() -> None:
 def test_the_stores_keep_their_files_in_named_volumes() -> None:
     mounted = {volume for service in SERVICES.values() for volume in service.get("volumes", [])}
     # The image keeps version 18 and later under this folder; mounted one lower, the files would be lost.
-    assert mounted == {"postgres:/var/lib/postgresql", "valkey:/data"}
-    assert set(COMPOSE["volumes"]) == {"postgres", "valkey"}
+    assert mounted == {"postgres:/var/lib/postgresql", "valkey:/data", "files:/var/lib/longhand/files"}
+    assert set(COMPOSE["volumes"]) == {"postgres", "valkey", "files"}
+    assert SERVICES["api"]["environment"]["LONGHAND_FILES"] == "/var/lib/longhand/files"
     assert SERVICES["valkey"]["command"][1:3] == ["--appendonly", "yes"]
 
 

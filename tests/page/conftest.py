@@ -4,13 +4,15 @@ import os
 import shutil
 from collections.abc import Generator, Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 
 from longhand.client import Client
 from longhand.simulator import Pace, ServedSimulator, serve_in_thread
-from tests.page.visit import Visit
+from tests.chaos.fault_proxy import FaultProxy, faults_before
+from tests.page.visit import PATIENCE_MS, Visit
 from tests.stack.running_up import Up, environ_of, running_up
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
@@ -44,6 +46,7 @@ def browser() -> Iterator[Browser]:
         if os.environ.get("CI"):
             pytest.fail(missing, pytrace=False)
         pytest.skip(missing)
+    expect.set_options(timeout=PATIENCE_MS)  # its own 5 s are a fast machine's
     with sync_playwright() as playwright:
         launched = playwright.chromium.launch(executable_path=path, args=list(_FLAGS))
         try:
@@ -59,10 +62,18 @@ def simulator() -> Iterator[ServedSimulator]:
 
 
 @pytest.fixture(scope="package")
-def up(simulator: ServedSimulator, tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> Iterator[Up]:
+def upstream(simulator: ServedSimulator) -> Iterator[FaultProxy]:
+    """The way to the simulator, on which requests can be held up; see `held`."""
+    with faults_before(("127.0.0.1", urlsplit(simulator.url).port or 0)) as proxy:
+        yield proxy
+
+
+@pytest.fixture(scope="package")
+def up(upstream: FaultProxy, tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> Iterator[Up]:
     """A whole stack. It asks for the browser only so that nothing is started when there is none."""
     home: Path = tmp_path_factory.mktemp("page") / "home"
-    changes = {"LONGHAND_UPSTREAM_URL": simulator.url, "LONGHAND_RETRY_BASE_SECONDS": "0.1"}
+    url = f"http://127.0.0.1:{upstream.port}/v1"
+    changes = {"LONGHAND_UPSTREAM_URL": url, "LONGHAND_RETRY_BASE_SECONDS": "0.1"}
     with running_up(environ_of(home, changes), "--port", "0") as running:
         assert running.url
         yield running

@@ -74,6 +74,24 @@ def test_no_file_reads_text_as_html_or_names_another_host(name: str) -> None:
     assert not re.search(r"""(src|href|import|from|url\()\s*=?\s*["'(]*https?://""", content)
 
 
+@pytest.mark.parametrize("name", ["", "/begin.js", "/swagger-ui-bundle.js", "/swagger-ui.css"])
+def test_the_reference_is_served_from_here_under_a_policy_that_lets_in_no_other_host(
+    http: httpx.Client, name: str
+) -> None:
+    answer = http.get(f"/docs{name}")
+    assert answer.status_code == 200
+    policy = dict(part.strip().partition(" ")[::2] for part in answer.headers["content-security-policy"].split(";"))
+    assert policy["default-src"] == policy["base-uri"] == policy["form-action"] == policy["frame-ancestors"] == "'none'"
+    assert policy["script-src"] == policy["connect-src"] == "'self'"
+    assert "://" not in answer.headers["content-security-policy"]
+    assert http.get(f"/docs{name}", headers={"If-None-Match": answer.headers["etag"]}).status_code == 304
+
+
+def test_there_is_no_second_reference_that_needs_another_host(http: httpx.Client) -> None:
+    assert http.get("/redoc").status_code == 404
+    assert "://" not in http.get("/docs").text
+
+
 def test_every_module_that_is_imported_is_there() -> None:
     for file in FOLDER.glob("*.js"):
         for name in re.findall(r'from "\./([^"]+)"', file.read_text()):

@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from longhand.client import Client
-from tests.page.visit import PATIENCE_MS, Visit
+from tests.page.visit import Visit
 
 MODEL = "gpt-4o-mini"
 
@@ -56,7 +56,7 @@ def test_a_prompt_becomes_a_job_that_is_shown_while_it_is_written(visit: Visit, 
     visit.page.get_by_label("Model").fill(MODEL)
     visit.page.get_by_role("button", name="Submit").click()
     visit.page.wait_for_url("**/#/jobs/*")
-    expect(visit.page.locator(".state .mark")).to_have_text("= stored", timeout=PATIENCE_MS)
+    expect(visit.page.locator(".state .mark")).to_have_text("= stored")
     job = client.read(visit.page.url.rpartition("/")[2])
     assert job["request"]["messages"] == [{"role": "user", "content": "Write a 60-word note about rain."}]
 

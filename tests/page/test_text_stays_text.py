@@ -5,7 +5,7 @@ from typing import Any
 from playwright.sync_api import expect
 
 from longhand.client import Client
-from tests.page.visit import PATIENCE_MS, Visit
+from tests.page.visit import Visit
 
 HOSTILE = """# <script>alert("heading")</script>
 
@@ -42,7 +42,7 @@ def test_script_in_an_answer_is_shown_and_never_run(visit: Visit, client: Client
         "document.addEventListener('securitypolicyviolation', (e) => console.error('policy', e.violatedDirective))"
     )
     visit.go(f"#/jobs/{job['id']}")
-    expect(visit.page.locator(".state .mark")).to_have_text("= stored", timeout=PATIENCE_MS)
+    expect(visit.page.locator(".state .mark")).to_have_text("= stored")
     article = visit.page.locator(".article")
     for shown in (
         '<script>alert("block")</script>',
@@ -68,7 +68,7 @@ def test_script_in_an_answer_is_shown_on_cards_and_in_search_as_text(visit: Visi
     )
     visit.go(f"#/batches/{batch['id']}")
     visit.heading("<i>t</i>")
-    expect(visit.page.locator(".card .mark")).to_have_text("= stored", timeout=PATIENCE_MS)
+    expect(visit.page.locator(".card .mark")).to_have_text("= stored")
     expect(visit.page.locator(".card-text")).to_contain_text('<script>alert("block")</script>')
     visit.go("#/search?q=searchme")
     expect(visit.page.locator(".snippet mark")).to_have_text("searchme")
@@ -82,5 +82,6 @@ def test_the_browser_itself_would_refuse_to_read_text_as_html(visit: Visit) -> N
     visit.go("")
     visit.heading("Batches")
     refused = """() => { try { document.body.innerHTML = "<b>x</b>"; return false; } catch { return true; } }"""
-    assert visit.page.evaluate(refused)
-    visit.complaints.clear()  # the refusal is told in the console
+    with visit.page.expect_console_message():  # where the refusal is told
+        assert visit.page.evaluate(refused)
+    visit.complaints.clear()

@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from longhand.client import Client
-from tests.page.visit import PATIENCE_MS, Visit
+from tests.page.visit import Visit
 from tests.stack.running_up import Up
 
 # What assistive technology must find: a name for everything one can use, headings in order, landmarks, one h1.
@@ -90,6 +90,8 @@ def routes(up: Up) -> Iterator[dict[str, str]]:
             }
         )
         jobs = [job["id"] for job in client.jobs(batch_id=batch["id"], limit=10)][::-1]
+        for job_id in (jobs[0], jobs[1], jobs[3]):
+            list(client.watch(job_id))
         yield {
             "batches": "#/",
             "new": "#/new",
@@ -105,8 +107,8 @@ def routes(up: Up) -> Iterator[dict[str, str]]:
 
 
 def settle(visit: Visit) -> None:
-    expect(visit.page.locator("h1")).not_to_be_empty(timeout=PATIENCE_MS)
-    expect(visit.page.locator(".loading:visible")).to_have_count(0, timeout=PATIENCE_MS)
+    expect(visit.page.locator("h1")).not_to_be_empty()
+    expect(visit.page.locator(".loading:visible")).to_have_count(0)
 
 
 VIEWS = ["batches", "new", "search", "nothing", "batch", "completed", "failed", "writing", "lost"]

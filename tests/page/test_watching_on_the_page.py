@@ -3,6 +3,8 @@
 import os
 import random
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -10,8 +12,9 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from longhand.client import Client
+from tests.chaos.fault_proxy import FaultProxy
 from tests.page.line import Line
-from tests.page.visit import PATIENCE_MS, Visit
+from tests.page.visit import Visit
 from tests.stack.running_up import Up
 
 SHOWN = (
@@ -39,12 +42,28 @@ def twenty(client: Client, words: int) -> str:
     return submit(client, [request(f"tea-{i}", prompt, deltas_per_second=30) for i, prompt in enumerate(prompts)])
 
 
-def wait_until_all_are_under_way(visit: Visit) -> None:
+@contextmanager
+def held(upstream: FaultProxy) -> Iterator[None]:
+    """No new request reaches the upstream: what is submitted is running, and not a word of it is written."""
+    upstream.freeze("to_server")
+    try:
+        yield
+    finally:
+        upstream.heal()
+
+
+def watch_twenty(visit: Visit, client: Client, upstream: FaultProxy, words: int) -> str:
+    """Twenty articles, begun only when the page shows their batch, and all of them under way; the batch."""
+    with held(upstream):
+        batch_id = twenty(client, words)
+        visit.go(f"#/batches/{batch_id}")
+        visit.heading("On the page")
     visit.wait_for(f"() => ({LENGTHS})().then((all) => all.length === 20 && all.every((n) => n > 40))")
+    return batch_id
 
 
 def assert_every_card_is_as_stored(visit: Visit, client: Client, batch_id: str, count: int) -> None:
-    expect(visit.page.locator(".head .badge")).to_have_text("Completed", timeout=PATIENCE_MS)
+    expect(visit.page.locator(".head .badge")).to_have_text("Completed")
     visit.page.set_viewport_size({"width": 1280, "height": 2400})  # room for all cards at once
     visit.wait_for(f"() => ({SHOWN})() === {count}")
     stored = {job["id"]: client.text(job["id"]) for job in client.jobs(batch_id=batch_id, limit=100)}
@@ -52,17 +71,10 @@ def assert_every_card_is_as_stored(visit: Visit, client: Client, batch_id: str, 
     assert visit.texts() == stored
 
 
-NOTE_WHAT_IS_SAID = """() => {
-  window.said = [];
-  const lost = document.getElementById("lost");
-  new MutationObserver(() => window.said.push(lost.textContent)).observe(lost, { childList: true, subtree: true });
-}"""
-
-
-def test_twenty_cards_grow_and_each_ends_with_exactly_the_stored_text(visit: Visit, client: Client) -> None:
-    batch_id = twenty(client, 150)
-    visit.go(f"#/batches/{batch_id}")
-    wait_until_all_are_under_way(visit)
+def test_twenty_cards_grow_and_each_ends_with_exactly_the_stored_text(
+    visit: Visit, client: Client, upstream: FaultProxy
+) -> None:
+    batch_id = watch_twenty(visit, client, upstream, 150)
     before = visit.page.evaluate(LENGTHS)
     card = visit.page.locator(".card-text").first
     shown = card.text_content()
@@ -71,35 +83,34 @@ def test_twenty_cards_grow_and_each_ends_with_exactly_the_stored_text(visit: Vis
     assert_every_card_is_as_stored(visit, client, batch_id, 20)
 
 
-def test_the_api_dies_midway_and_every_character_is_shown_once(visit: Visit, client: Client, up: Up) -> None:
+def test_the_api_dies_midway_and_every_character_is_shown_once(
+    visit: Visit, client: Client, up: Up, upstream: FaultProxy
+) -> None:
     visit.network_lost = True
-    batch_id = twenty(client, 300)
-    visit.go(f"#/batches/{batch_id}")
-    wait_until_all_are_under_way(visit)
-    visit.page.evaluate(NOTE_WHAT_IS_SAID)  # it may pass in a moment, so fast is the API back
+    batch_id = watch_twenty(visit, client, upstream, 300)
     killed = up.children()["api"]
-    os.kill(killed, signal.SIGKILL)
-    visit.wait_for("() => window.said.some((words) => words.includes('No connection'))")
+    with up.frozen():  # else the API is back in a moment, which is not worth a word to the page
+        os.kill(killed, signal.SIGKILL)
+        expect(visit.page.locator("#lost")).to_contain_text("No connection")
+    up.wait_for(r"api died \(signal SIGKILL\)")
     assert_every_card_is_as_stored(visit, client, batch_id, 20)
     assert up.children()["api"] != killed
-    expect(visit.page.locator("#lost")).to_have_text("", timeout=PATIENCE_MS)
+    expect(visit.page.locator("#lost")).to_have_text("")
 
 
-def test_a_reload_midway_shows_every_character_once(visit: Visit, client: Client) -> None:
+def test_a_reload_midway_shows_every_character_once(visit: Visit, client: Client, upstream: FaultProxy) -> None:
     visit.network_lost = True  # a reload cuts the stream
-    batch_id = twenty(client, 250)
-    visit.go(f"#/batches/{batch_id}")
-    wait_until_all_are_under_way(visit)
+    batch_id = watch_twenty(visit, client, upstream, 250)
     visit.page.reload()
     visit.heading("On the page")
     assert_every_card_is_as_stored(visit, client, batch_id, 20)
 
 
-def test_leaving_midway_and_coming_back_shows_every_character_once(visit: Visit, client: Client) -> None:
+def test_leaving_midway_and_coming_back_shows_every_character_once(
+    visit: Visit, client: Client, upstream: FaultProxy
+) -> None:
     visit.network_lost = True
-    batch_id = twenty(client, 250)
-    visit.go(f"#/batches/{batch_id}")
-    wait_until_all_are_under_way(visit)
+    batch_id = watch_twenty(visit, client, upstream, 250)
     visit.page.goto(f"{visit.url}/#/new")
     visit.heading("Have something written")
     visit.page.go_back()
@@ -107,13 +118,14 @@ def test_leaving_midway_and_coming_back_shows_every_character_once(visit: Visit,
     assert_every_card_is_as_stored(visit, client, batch_id, 20)
 
 
-def test_a_network_lost_again_and_again_shows_every_character_once(browser: Browser, up: Up, client: Client) -> None:
+def test_a_network_lost_again_and_again_shows_every_character_once(
+    browser: Browser, up: Up, client: Client, upstream: FaultProxy
+) -> None:
     chance = random.Random(7)
     with Line.to(urlsplit(up.url).port or 0) as line, Visit.open(browser, f"http://127.0.0.1:{line.port}") as visit:
         visit.network_lost = True
-        batch_id = twenty(client, 250)
-        visit.go(f"#/batches/{batch_id}")
-        wait_until_all_are_under_way(visit)
+        # The page comes back a second after each cut: the texts must go on for much longer than five of these.
+        batch_id = watch_twenty(visit, client, upstream, 700)
         for _ in range(5):
             before = sum(visit.page.evaluate(LENGTHS))
             line.cut()
@@ -122,9 +134,9 @@ def test_a_network_lost_again_and_again_shows_every_character_once(browser: Brow
             visit.wait_for(f"(sum) => ({LENGTHS})().then((all) => all.reduce((a, b) => a + b) > sum)", before)
         assert line.cut_connections >= 5
         line.cut()
-        expect(visit.page.locator("#lost")).to_contain_text("No connection", timeout=PATIENCE_MS)
+        expect(visit.page.locator("#lost")).to_contain_text("No connection")
         line.mend()
-        expect(visit.page.locator("#lost")).to_have_text("", timeout=PATIENCE_MS)
+        expect(visit.page.locator("#lost")).to_have_text("")
         assert_every_card_is_as_stored(visit, client, batch_id, 20)
         visit.assert_clean()
 
@@ -145,18 +157,21 @@ def test_of_five_hundred_cards_only_those_in_sight_are_drawn(visit: Visit, clien
     expect(drawn.last).to_contain_text("note-499")
     assert most < 60
     assert drawn.last.get_attribute("aria-posinset") == drawn.last.get_attribute("aria-setsize") == "500"
-    expect(visit.page.locator(".head .badge")).to_have_text("Completed", timeout=PATIENCE_MS)
+    expect(visit.page.locator(".head .badge")).to_have_text("Completed")
     # What is looked at is read and compared, and no more than that.
     expect(drawn.last.locator(".mark")).to_have_text("= stored")
     assert len(visit.texts()) <= 500
 
 
-def test_a_job_grows_on_its_own_page_to_exactly_its_stored_text(visit: Visit, client: Client) -> None:
-    job = client.submit_job({**request("", "Write a 250-word article about ink.")["body"], "custom_id": "ink"})
-    visit.go(f"#/jobs/{job['id']}")
-    visit.heading("ink")
-    expect(visit.page.locator(".state .badge")).to_have_text("Writing")
-    expect(visit.page.locator(".state .mark")).to_have_text("= stored", timeout=PATIENCE_MS)
+def test_a_job_grows_on_its_own_page_to_exactly_its_stored_text(
+    visit: Visit, client: Client, upstream: FaultProxy
+) -> None:
+    with held(upstream):
+        job = client.submit_job({**request("", "Write a 250-word article about ink.")["body"], "custom_id": "ink"})
+        visit.go(f"#/jobs/{job['id']}")
+        visit.heading("ink")
+        expect(visit.page.locator(".state .badge")).to_have_text("Writing")
+    expect(visit.page.locator(".state .mark")).to_have_text("= stored")
     visit.page.get_by_role("button", name="Plain text").click()
     assert visit.page.locator(".raw").text_content() == client.text(job["id"])
     expect(visit.page.locator(".details")).to_contain_text("Attempts")
@@ -167,9 +182,9 @@ def test_the_failures_of_a_batch_run_again_at_a_click(visit: Visit, client: Clie
     requests = [request("well", "Write a 20-word note."), request("ill", "Write a 30-word note.", times=1, cut_after=5)]
     batch_id = submit(client, requests, max_attempts=1)
     visit.go(f"#/batches/{batch_id}")
-    visit.page.get_by_role("button", name="Retry 1 failure").click(timeout=PATIENCE_MS)
+    visit.page.get_by_role("button", name="Retry 1 failure").click()
     expect(visit.page.get_by_role("button", name="All 2")).to_be_visible()
-    expect(visit.page.get_by_role("button", name="Completed 2")).to_be_visible(timeout=PATIENCE_MS)
+    expect(visit.page.get_by_role("button", name="Completed 2")).to_be_visible()
     assert_every_card_is_as_stored(visit, client, batch_id, 2)
 
 
@@ -177,8 +192,8 @@ def test_a_failed_job_runs_again_at_a_click(visit: Visit, client: Client) -> Non
     ill = request("again", "Write a 40-word note about again.", times=1, cut_after=5)
     job = client.submit_job({**ill["body"], "max_attempts": 1})
     visit.go(f"#/jobs/{job['id']}")
-    visit.page.get_by_role("button", name="Retry").click(timeout=PATIENCE_MS)
-    expect(visit.page.locator(".state .badge")).to_have_text("Completed", timeout=PATIENCE_MS)
+    visit.page.get_by_role("button", name="Retry").click()
+    expect(visit.page.locator(".state .badge")).to_have_text("Completed")
     expect(visit.page.locator(".state .mark")).to_have_text("= stored")
     expect(visit.page.locator(".attempts li")).to_have_count(2)
     visit.page.get_by_role("button", name="Plain text").click()
@@ -195,7 +210,7 @@ def test_a_batch_is_cancelled_only_after_a_question(visit: Visit, client: Client
     assert client.read(batch_id)["status"] == "in_progress"
     visit.page.get_by_role("button", name="Cancel", exact=True).click()
     visit.page.get_by_role("button", name="Cancel them").click()
-    expect(visit.page.locator(".head .badge")).to_have_text("Cancelled", timeout=PATIENCE_MS)
+    expect(visit.page.locator(".head .badge")).to_have_text("Cancelled")
     assert client.read(batch_id)["status"] == "cancelled"
 
 

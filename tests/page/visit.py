@@ -63,7 +63,7 @@ class Visit:
 
     def heading(self, name: str) -> None:
         """Wait for the view with this heading."""
-        expect(self.page.locator("h1")).to_have_text(name, timeout=PATIENCE_MS)
+        expect(self.page.locator("h1")).to_have_text(name)
 
     def wait_for(self, script: str, argument: Any = None) -> Any:
         """Wait until a function of the page gives something true; that. (Playwright's own way needs `eval`, which the

@@ -44,7 +44,7 @@ def post(request: dict[str, Any], *headers: str) -> bytes:
 
 
 def receive_until(connection: socket.socket, end: bytes) -> bytes:
-    connection.settimeout(10)
+    connection.settimeout(60)
     received = b""
     while end not in received:
         piece = connection.recv(65536)
@@ -57,7 +57,7 @@ def exchange(url: str, request: dict[str, Any], *headers: str) -> bytes:
     """Everything that the server sends until it closes the connection."""
     received = b""
     with socket.create_connection(address(url)) as connection:
-        connection.settimeout(10)
+        connection.settimeout(60)
         connection.sendall(post(request, "connection: close", *headers))
         while piece := connection.recv(65536):
             received += piece

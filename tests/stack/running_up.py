@@ -93,6 +93,15 @@ class Up:
             named[name] = int(pid)
         return named
 
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Let the supervisor stand still: whatever dies meanwhile stays dead. Its other processes go on."""
+        self.process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self.process.send_signal(signal.SIGCONT)
+
     def end(self, number: signal.Signals = signal.SIGINT) -> int:
         """Send a signal and wait for the end."""
         self.process.send_signal(number)

@@ -25,6 +25,7 @@ COMMANDS = (
     "simulate",
     "migrate",
     "api",
+    "keys",
     "worker",
 )
 
