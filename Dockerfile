@@ -19,7 +19,9 @@ RUN /opt/longhand/bin/pip install --no-cache-dir --no-deps . && /opt/longhand/bi
 
 FROM python:3.11-slim-trixie
 RUN groupadd --system --gid 10001 longhand \
-    && useradd --system --uid 10001 --gid longhand --home-dir /var/lib/longhand --create-home longhand
+    && useradd --system --uid 10001 --gid longhand --home-dir /var/lib/longhand --create-home longhand \
+    # A volume that is mounted here for the first time takes over the owner.
+    && install -d -o longhand -g longhand -m 0700 /var/lib/longhand/files
 COPY --from=build /opt/longhand /opt/longhand
 ENV PATH=/opt/longhand/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
