@@ -4,10 +4,11 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+from api.openai.chat_answers import whole_completion
 from jobs.database import Database
 from jobs.files import File
 from jobs.queries import Result, read_batch, stream_results
-from jobs.records import Job, Usage
+from jobs.records import Job
 from jobs.status import FINAL, JobStatus
 
 _COMPLETED = frozenset({JobStatus.COMPLETED})
@@ -34,27 +35,12 @@ def output_lines(database: Database, file: File, *, project: str) -> Iterator[by
         yield "".join(waiting).encode()
 
 
-def chat_completion(job: Job, text: str) -> dict[str, Any]:
-    """A completed job as OpenAI's chat.completion object."""
-    started_at = job.started_at or job.created_at
-    message = {"role": "assistant", "content": text, "refusal": None}
-    choice = {"index": 0, "message": message, "finish_reason": job.finish_reason or "stop", "logprobs": None}
-    return {
-        "id": job.upstream_id or f"chatcmpl-{_suffix(job)}",
-        "object": "chat.completion",
-        "created": int(started_at.timestamp()),
-        "model": job.upstream_model or job.model,
-        "choices": [choice],
-        "usage": _usage(job.usage) if job.usage else None,
-    }
-
-
 def _line(result: Result) -> dict[str, Any]:
     job = result.job
     response: dict[str, Any] | None = None
     error: dict[str, Any] | None = None
     if job.status is JobStatus.COMPLETED:
-        response = _response(job, 200, chat_completion(job, result.text or ""))
+        response = _response(job, 200, whole_completion(result))
     elif job.status is JobStatus.FAILED and job.error_status is not None and job.error_status >= 400:
         kind = "invalid_request_error" if job.error_status < 500 else "server_error"
         told = {"message": job.error_message, "type": kind, "param": None, "code": job.error_code}
@@ -66,16 +52,6 @@ def _line(result: Result) -> dict[str, Any]:
 
 def _response(job: Job, status: int, body: dict[str, Any]) -> dict[str, Any]:
     return {"status_code": status, "request_id": job.id, "body": body}
-
-
-def _usage(usage: Usage) -> dict[str, Any]:
-    return {
-        "prompt_tokens": usage.input_tokens,
-        "completion_tokens": usage.output_tokens,
-        "total_tokens": usage.total_tokens,
-        "prompt_tokens_details": {"cached_tokens": usage.cached_tokens},
-        "completion_tokens_details": {"reasoning_tokens": usage.reasoning_tokens},
-    }
 
 
 def _suffix(job: Job) -> str:

@@ -216,7 +216,8 @@ def test_the_outputs_are_written_from_the_rows(
     assert (output[0]["custom_id"], output[0]["error"]) == ("a", None)
     assert output[0]["response"]["request_id"] == ids[0]
     completion = output[0]["response"]["body"]
-    assert completion["choices"][0]["message"] == {"role": "assistant", "content": text, "refusal": None}
+    message: dict[str, Any] = {"role": "assistant", "content": text, "refusal": None, "annotations": []}
+    assert completion["choices"][0]["message"] == message
     assert completion["usage"] is None  # nobody counted: unknown is null and never 0
     errors = lines_of(served_client, ended["error_file_id"])
     assert [error["custom_id"] for error in errors] == ["b", "c", "d"]
