@@ -202,7 +202,7 @@ def test_a_database_that_is_away_stops_no_text_of_a_batch(
 
     with monkeypatch.context() as patched:
         for name in ("batch_watch.read_states", "batch_jobs.read_jobs", "batch_watch.read_batch"):
-            patched.setattr(f"api.{name}", away)
+            patched.setattr(f"api.watching.{name}", away)
         for writer in writers:
             writer.write("meanwhile")
         watcher.wait_for(lambda shown: shown.bytes() == 34)
