@@ -1,11 +1,13 @@
 """Batches from files over HTTP: every line is checked, the batch is taken whole or not at all, and told so by line."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -290,19 +292,28 @@ def kill_in_the_middle(
         with pytest.raises(httpx.TransportError):
             client.post("/v1/files", content=pieces(), headers={"content-type": "multipart/form-data; boundary=x"})
         return
-    order = {**ORDER, "input_file_id": upload(client, b"\n".join(line(str(number)) for number in range(50_000)))}
-    with subprocess.Popen(
-        [sys.executable, "-c", "import httpx, sys; httpx.post(sys.argv[1], json=eval(sys.argv[2]), timeout=60)",
-         f"{client.base_url}/v1/batches", repr(order)], stderr=subprocess.DEVNULL,
-    ) as asker:  # fmt: skip
+    file_id = upload(client, line())
+    # A file without an end: the API is still reading it, however fast it is, when the signal comes.
+    (folder / file_id).unlink()
+    os.mkfifo(folder / file_id)
+    order = {**ORDER, "input_file_id": file_id}
+    ask = f"import httpx; httpx.post('{client.base_url}/v1/batches', json={order}, timeout=60).raise_for_status()"
+    with (
+        subprocess.Popen([sys.executable, "-c", ask], stderr=subprocess.DEVNULL) as asker,
+        (folder / file_id).open("wb", buffering=0) as pipe,
+    ):
+        for number in range(1500):
+            pipe.write(line(str(number)) + b"\n")
         wait_until(lambda: rows_in(database)["jobs"] >= 1000, seconds=60)
         process.send_signal(signal.SIGKILL if when == "batch" else signal.SIGTERM)
+        assert asker.wait(60) != 0  # it was in the middle, and its time to end is over
+        with suppress(BrokenPipeError):
+            pipe.write(line("last") + b"\n")
         ended = process.wait(60)
-        asker.wait()
     left = rows_in(database)
     assert left["batches"] == 0
     if when == "batch":
-        assert left["drafts"] == 1  # it was in the middle
+        assert left["drafts"] == 1
         assert left["jobs"] >= 1000
     else:
         assert ended == 0  # it gave up what it had stored, as far as it got in its time
