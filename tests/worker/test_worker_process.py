@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import redis
 
 from jobs.database import Database
 from jobs.queue import make_celery, send_hints
@@ -183,6 +184,22 @@ def test_a_worker_waits_for_its_redis_and_then_works(
             server.terminate()
     assert job_and_text(sqlite_database, job_id)[1] == TEXT
     assert not any("Traceback" in line for line in waiting.lines)
+
+
+def test_a_hint_that_is_taken_leaves_nothing_in_redis_and_costs_no_acknowledgement(
+    sqlite_url: str, sqlite_database: Database, valkey_client: redis.Redis, redis_url: str, simulator: ServedSimulator
+) -> None:
+    valkey_client.config_resetstat()
+    with worker_process(redis_url, sqlite_url, simulator.url) as worker:
+        ids = [submit(sqlite_database, {"deltas": DELTAS}) for _ in range(20)]
+        hint(redis_url, *ids)
+        wait_until(lambda: all_final(sqlite_database, ids), "the jobs' end")
+        assert worker.end(signal.SIGTERM) == 0
+    assert not [name for name in valkey_client.scan_iter() if b"unacked" in name or name == b"longhand:longhand"]
+    commands = valkey_client.info("commandstats")
+    assert "cmdstat_brpop" in commands  # the hints came this way
+    assert "cmdstat_hset" not in commands  # how kombu keeps a message
+    assert "cmdstat_hdel" not in commands  # and acknowledges it
 
 
 def test_a_worker_whose_database_and_redis_are_away_ends_when_asked(simulator: ServedSimulator) -> None:
