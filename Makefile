@@ -7,8 +7,8 @@ BIN := .venv/bin
 demo: .venv/ready  ## run the main job once: a whole stack, 20 articles, watched live
 	$(BIN)/longhand demo
 
-test: .venv/ready  ## pass the tests
-	$(BIN)/pytest -q
+test: .venv/ready  ## run the tests, two at a time: they mostly wait
+	$(BIN)/pytest -q -n 2
 
 check: .venv/ready  ## what CI checks before the tests
 	$(BIN)/ruff check .

@@ -1,7 +1,7 @@
 """Search: as exact through every index as by looking at each job, and through the right one.
 
 SQLite has the index of texts always, PostgreSQL where it has `pg_trgm`. The one that the tests carry has not: that is
-the search without an index. LONGHAND_TRIGRAM_POSTGRES names a server that has it (a URL of its administrator).
+the search without an index. For the search with it a PostgreSQL of the machine's own packages is started.
 """
 
 import os
@@ -11,7 +11,8 @@ from random import Random
 from typing import Any
 
 import pytest
-from sqlalchemy import create_engine, delete, event, make_url, select, text
+from sqlalchemy import create_engine, delete, event, select, text
+from sqlalchemy.engine import URL
 from sqlalchemy.pool import NullPool
 
 import jobs.metadata_pairs
@@ -28,21 +29,32 @@ from jobs.text_index import drop_text_index, find_with_text, has_text_index, mak
 from jobs.transitions import fail, finish
 from migrations import migrate
 from tests.store.store_fixtures import LEASE, REFUSED, Store, new_job, written
+from tests.store.trigram_postgres import find_trigram_postgres, running_postgres
 
 LETTERS = ["a", "b", "A", " ", "é", "É", "名", "字", "%", "_", '"', "'", "\\", "😀", "\n"]
 
 
+@pytest.fixture(scope="session")
+def trigram_server() -> Iterator[URL]:
+    """A PostgreSQL server that has `pg_trgm`, as its administrator."""
+    programs = find_trigram_postgres()
+    if programs is None:
+        reason = "no PostgreSQL with pg_trgm is installed (Debian's package: postgresql)"
+        if os.environ.get("CI"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+    with running_postgres(programs) as url:
+        yield url
+
+
 @pytest.fixture
-def trigram_database() -> Iterator[Database]:
+def trigram_database(trigram_server: URL) -> Iterator[Database]:
     """A fresh PostgreSQL database with `pg_trgm`."""
-    server = os.environ.get("LONGHAND_TRIGRAM_POSTGRES")
-    if server is None:
-        pytest.skip("LONGHAND_TRIGRAM_POSTGRES names no PostgreSQL server that has pg_trgm")
-    admin = create_engine(server, isolation_level="AUTOCOMMIT", poolclass=NullPool)
-    name = f"longhand_search_{os.getpid()}"
+    admin = create_engine(trigram_server, isolation_level="AUTOCOMMIT", poolclass=NullPool)
+    name = "longhand_search"
     with admin.connect() as connection:
         connection.execute(text(f"CREATE DATABASE {name}"))
-    url = make_url(server).set(database=name).render_as_string(hide_password=False)
+    url = trigram_server.set(database=name).render_as_string(hide_password=False)
     migrate(url)
     opened = open_database(url)
     try:
