@@ -6,8 +6,11 @@ WORKDIR /build
 RUN python -m venv /opt/longhand
 # The pinned dependencies come first, in a layer of their own: a change of the code does not install them again.
 # Wheels only: there is no compiler here, and a source package would fail late and unclearly.
-COPY requirements.lock ./
+COPY requirements.lock requirements-dev.lock ./
 RUN /opt/longhand/bin/pip install --no-cache-dir --only-binary :all: --no-deps --requirement requirements.lock
+# The build tool is pinned as well; it stays behind in this stage.
+RUN grep -h == requirements.lock requirements-dev.lock > pins.txt \
+    && python -m venv /opt/build && /opt/build/bin/pip install --no-cache-dir --constraint pins.txt hatchling
 COPY pyproject.toml README.md ./
 COPY api api
 COPY jobs jobs
@@ -15,7 +18,8 @@ COPY longhand longhand
 COPY migrations migrations
 COPY worker worker
 # `pip check` fails the build when the lock lacks a dependency or holds one that does not fit.
-RUN /opt/longhand/bin/pip install --no-cache-dir --no-deps . && /opt/longhand/bin/pip check
+RUN /opt/build/bin/pip wheel --no-build-isolation --no-deps --wheel-dir dist . \
+    && /opt/longhand/bin/pip install --no-cache-dir --no-deps dist/*.whl && /opt/longhand/bin/pip check
 
 FROM python:3.11-slim-trixie
 RUN groupadd --system --gid 10001 longhand \
