@@ -4,11 +4,11 @@ import subprocess
 import sys
 
 COMMANDS = (
-    ("benchmarks.deltas",),
-    ("benchmarks.deltas", "--unwatched", "50", "200", "400", "600", "800"),
+    ("benchmarks.deltas", "10", "50", "100", "200", "300", "400"),
+    ("benchmarks.deltas", "--unwatched", "50", "200", "400", "600"),
     ("benchmarks.peers",),
     ("benchmarks.jobs_rate",),
-    ("benchmarks.fanout",),
+    ("benchmarks.fanout", "25", "50"),
     ("benchmarks.million",),
     ("benchmarks.ingest",),
     ("benchmarks.scaling",),

@@ -93,7 +93,7 @@ def _window(stack: Stack, readers: Readers | None, streams: int, rate: float, se
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("streams", nargs="*", type=int, default=[10, 50, 100, 200])
+    parser.add_argument("streams", nargs="*", type=int, default=[10, 50, 100, 200, 300, 400])
     parser.add_argument("--unwatched", action="store_true", help="no watcher: the worker and Valkey alone")
     parser.add_argument("--windows", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=3.0)

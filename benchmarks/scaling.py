@@ -16,6 +16,7 @@ from typing import Any
 
 from benchmarks.machine import quantile
 from benchmarks.results import show
+from worker.recorder import FULL_PAUSE_RATE, MAX_PAUSE_SECONDS
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,7 @@ def simulate(busy: float, costs: Costs, *, seconds: float = 3.0, seed: int = 1) 
         heapq.heappush(due, (at + interval * rng.uniform(0.5, 1.5), number))
 
     read = _queue(arrivals, costs.worker_us / 1e6)
-    pause = 0.010 * min(1.0, rate / 5000.0)
+    pause = MAX_PAUSE_SECONDS * min(1.0, rate / FULL_PAUSE_RATE)
     # What these two are busy with beside the deltas of this worker.
     valkey, api = (_share(one / 1e6, max(0.0, busy - rate * one / 1e6), rng) for one in (costs.valkey_us, costs.api_us))
     flushed, next_flush = [], 0.0
