@@ -11,11 +11,8 @@ What is where:
 - `submission.py` reads what is to be submitted (`template.py` makes prompts of CSV rows), `results.py` writes what came
   out. `progress.py` shows work as it goes on, a batch by `batch_state.py` (what is known) and `batch_view.py` (how it
   is drawn); `tables.py` shows lists, `cells.py` knows what fits into a terminal.
-- `stack.py` is the whole stack on one machine: `home.py` is the folder that it is alone in, `embedded.py` starts
-  Valkey, `supervisor.py` keeps the processes running, `leash.py` lets none of them outlive it, `signals.py` waits for
-  its end.
-- `demo.py` runs the main job once, from nothing; `demo_report.py` compares and tells, `demo_prompts.py` has the
-  articles.
+- `stack/` is the whole stack on one machine: its processes, the folder that it has to itself, and their end.
+- `demo/` shows Longhand at work, once and from nothing.
 - `simulator/` is an upstream for trials, benchmarks and fault tests.
 """
 

@@ -26,10 +26,10 @@ def up(
     Everything is kept in LONGHAND_HOME (default: .longhand). An embedded Valkey is started unless LONGHAND_REDIS_URL is
     set. LONGHAND_UPSTREAM_URL must be set: the endpoint that writes.
     """
-    from longhand.home import locked_home  # noqa: PLC0415  # these load Alembic and httpx
-    from longhand.signals import StopSignals  # noqa: PLC0415
-    from longhand.stack import Stack, StoppedError  # noqa: PLC0415
-    from longhand.supervisor import Supervisor  # noqa: PLC0415
+    from longhand.stack.home import locked_home  # noqa: PLC0415  # these load Alembic and httpx
+    from longhand.stack.signals import StopSignals  # noqa: PLC0415
+    from longhand.stack.stack import Stack, StoppedError  # noqa: PLC0415
+    from longhand.stack.supervisor import Supervisor  # noqa: PLC0415
 
     settings = load_settings()
     settings.require_upstream_url()
@@ -63,7 +63,7 @@ def demo(
     Starts a whole stack in a temporary home and removes it afterwards. With LONGHAND_UPSTREAM_URL set, that endpoint
     writes; else a simulator does. Exit code 0 only if every text was stored and equals what was watched.
     """
-    from longhand.demo import run_demo  # noqa: PLC0415  # loads the stack and the simulator
+    from longhand.demo.run import run_demo  # noqa: PLC0415  # loads the stack and the simulator
 
     if not run_demo(load_settings(), model):
         raise typer.Exit(1)

@@ -15,7 +15,7 @@ from longhand.objects import Job
 if TYPE_CHECKING:
     # At run time this would load the stack for every `longhand jobs`.
     from jobs.keys import ApiKey
-    from longhand.stack import Stack
+    from longhand.stack.stack import Stack
 
 Json = dict[str, Any]
 

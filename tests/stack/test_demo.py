@@ -13,8 +13,8 @@ import pytest
 from rich.console import Console
 
 from longhand.calls import Json
-from longhand.demo_prompts import ARTICLES
-from longhand.demo_report import Outcome, Watcher, count_words, verdict
+from longhand.demo.prompts import ARTICLES
+from longhand.demo.report import Outcome, Watcher, count_words, verdict
 from tests.stack.running_up import environ_of, longhand, processes_in
 from tests.upstream.scripted_upstream import ScriptedUpstream, head
 

@@ -1,4 +1,4 @@
-"""The main job, once, from nothing: `longhand demo`.
+"""One run of the demo.
 
 It starts a whole stack in a temporary home, submits a batch of 20 articles, watches every job live over its own
 connection, and then compares what was watched with what is stored.
@@ -23,13 +23,12 @@ from rich.text import Text
 from jobs.settings import Settings
 from longhand.cells import last_cells
 from longhand.client import Client
-from longhand.demo_prompts import ARTICLES
-from longhand.demo_report import Outcome, Watcher, count_words, results_table, verdict
-from longhand.home import choose_port
+from longhand.demo.prompts import ARTICLES
+from longhand.demo.report import Outcome, Watcher, count_words, results_table, verdict
 from longhand.objects import Job
 from longhand.simulator import Pace, serve_in_thread
-from longhand.stack import child_environ, python, wait_until_ready
-from longhand.supervisor import Supervisor
+from longhand.stack.stack import child_environ, choose_port, python, wait_until_ready
+from longhand.stack.supervisor import Supervisor
 from longhand.tables import status_text
 
 _MARGIN_SECONDS = 20.0

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from longhand.calls import Json
 from longhand.client import Client
-from longhand.demo_prompts import ARTICLES
+from longhand.demo.prompts import ARTICLES
 from longhand.errors import LonghandError
 from longhand.events import Delta, Done, Reset, Status
 from longhand.tables import status_text
