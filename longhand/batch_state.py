@@ -4,7 +4,7 @@ import time
 from dataclasses import dataclass, field
 
 from longhand.events import BatchDone, BatchStatus, Delta, Done, Event, Progress, Reset, Status
-from longhand.objects import Batch, Job
+from longhand.objects import Batch, Job, why
 
 _KEPT_CHARACTERS = 400
 """Of a growing text; more does not fit into a line."""
@@ -114,11 +114,3 @@ class BatchState:
 def name_of(job: Job) -> str:
     """What its owner calls a job; without a name, its number in the batch."""
     return job["custom_id"] or (f"#{job['index'] + 1}" if "index" in job else job["id"])
-
-
-def why(job: Job) -> str:
-    """What went wrong, in one line."""
-    error = job["error"]
-    if error is None:
-        return ""
-    return " ".join(f"{error['code']}: {error['message']}".split()) if error["message"] else error["code"]

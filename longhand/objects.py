@@ -5,6 +5,9 @@ Times are Unix seconds, lengths UTF-8 bytes. What is unknown is None, never 0.
 
 from typing import Any, Literal, NotRequired, TypedDict
 
+Json = dict[str, Any]
+"""An object of JSON whose fields are not typed here."""
+
 JobStatus = Literal["queued", "in_progress", "completed", "failed", "cancelled", "expired"]
 BatchStatus = Literal[
     "validating", "in_progress", "finalizing", "completed", "failed", "expired", "cancelling", "cancelled"
@@ -139,3 +142,11 @@ class Batch(TypedDict):
     metadata: dict[str, str]
     request_counts: Counts
     usage: dict[str, Any] | None
+
+
+def why(owner: Job | Attempt | Json) -> str:
+    """What went wrong with a job or an attempt, in one line; empty when nothing did."""
+    error = owner.get("error")
+    if not error:
+        return ""
+    return " ".join(f"{error['code']}: {error['message']}".split()) if error["message"] else str(error["code"])

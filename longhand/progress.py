@@ -12,12 +12,12 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from longhand.batch_state import BatchState, Failure, name_of, why
+from longhand.batch_state import BatchState, Failure, name_of
 from longhand.batch_view import BatchView
 from longhand.cells import plain
 from longhand.client import Client
 from longhand.events import Delta, Done, Event, Reset, Status
-from longhand.objects import Job
+from longhand.objects import Job, why
 
 _MOST_FAILURES = 10
 _LONGEST_LINE = 2000

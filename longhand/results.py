@@ -16,7 +16,7 @@ from typing import IO
 
 from longhand.client import Client
 from longhand.errors import InputError, LonghandError
-from longhand.objects import Result
+from longhand.objects import Result, why
 
 FORMATS = ("md", "jsonl", "csv")
 _UNSAFE = re.compile(r"[^\w.-]+")
@@ -64,9 +64,9 @@ def _write_articles(client: Client, batch_id: str, directory: Path) -> Written:
                     written.remarks.append(f"{whole}: ended early by the upstream: {item['finish_reason']}")
             elif part := item.get("partial_text"):
                 _write_text(partial, part)
-                written.remarks.append(f"{partial}: not whole: {item['status']}{_why(item)}")
+                written.remarks.append(f"{partial}: not whole: {_how_it_stands(item)}")
             else:
-                written.remarks.append(f"{stem}: no text: {item['status']}{_why(item)}")
+                written.remarks.append(f"{stem}: no text: {_how_it_stands(item)}")
     return written
 
 
@@ -76,9 +76,9 @@ def safe_name(name: str) -> str:
     return plain.encode()[:80].decode(errors="ignore").strip("-.") or "article"
 
 
-def _why(item: Result) -> str:
-    error = item.get("error")
-    return f" ({error['code']}: {error['message']})" if error else ""
+def _how_it_stands(item: Result) -> str:
+    because = why(item)
+    return f"{item['status']} ({because})" if because else item["status"]
 
 
 def _write_text(path: Path, text: str) -> None:

@@ -10,7 +10,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from longhand.objects import Job
+from longhand.objects import Job, why
 
 if TYPE_CHECKING:
     # At run time this would load the stack for every `longhand jobs`.
@@ -91,7 +91,7 @@ def job_view(job: Json) -> RenderableType:
         "bytes": _number(job.get("bytes")),
         "sha256": job.get("sha256"),
         "usage": _pairs({key: value for key, value in usage.items() if value is not None}) if usage else None,
-        "error": _error(job),
+        "error": why(job),
     }
     attempts = job.get("attempts") or []
     view = _rows(job["id"], rows)
@@ -136,7 +136,7 @@ def _attempts_table(attempts: list[Json]) -> Table:
         table.add_column(name, justify="left" if name == "outcome" else "right", no_wrap=True)
     table.add_column("worker and error", overflow="fold")
     for attempt in attempts:
-        error = _error(attempt)
+        error = why(attempt)
         table.add_row(
             str(attempt["attempt"]),
             status_text(attempt.get("outcome") or "running"),
@@ -167,13 +167,6 @@ def _prompt(job: Json) -> str | None:
     if not isinstance(content, str):
         return None
     return content if len(content) <= 200 else content[:199] + "…"
-
-
-def _error(owner: Json) -> str | None:
-    error = owner.get("error")
-    if not error:
-        return None
-    return f"{error['code']}: {error['message']}" if error["message"] else str(error["code"])
 
 
 def _pairs(pairs: Json | None) -> str | None:

@@ -12,6 +12,7 @@ from longhand.client import Client
 from longhand.demo.prompts import ARTICLES
 from longhand.errors import LonghandError
 from longhand.events import Delta, Done, Reset, Status
+from longhand.objects import why
 from longhand.tables import status_text
 
 
@@ -100,9 +101,9 @@ def verdict(outcomes: list[Outcome], seconds: float, console: Console) -> bool:
     stored = sum(outcome.is_stored for outcome in outcomes)
     equal = sum(outcome.is_equal for outcome in outcomes)
     for outcome in outcomes:
-        why = outcome.watcher.error or (outcome.job["error"] or {}).get("message")
-        if why:
-            console.print(f"{outcome.watcher.name}: {why}", style="red", markup=False)
+        reason = outcome.watcher.error or why(outcome.job)
+        if reason:
+            console.print(f"{outcome.watcher.name}: {reason}", style="red", markup=False)
     total = len(outcomes)
     good = stored == equal == total == len(ARTICLES)
     if good:
