@@ -15,10 +15,9 @@ import httpx
 
 from longhand.errors import InputError, LonghandError, NoAnswerError, RefusedError, UnavailableError
 from longhand.items import WrongItemError, as_body, as_item, ask, check_item
-from longhand.objects import Batch, Job, JobStatus
+from longhand.objects import Batch, Job, JobStatus, Json
 
 T = TypeVar("T")
-Json = dict[str, Any]
 
 _SUBMIT_WAITS = (0.2, 0.5, 1.0, 2.0)
 _PAGE = 100

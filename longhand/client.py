@@ -9,12 +9,12 @@ from typing import Any, Self, TypeVar, cast, overload
 import httpx
 
 from longhand import calls
-from longhand.calls import Call, JobPages, Json, LineSplitter
+from longhand.calls import Call, JobPages, LineSplitter
 from longhand.connection import address_of, answering, http_options, refusal
 from longhand.errors import LonghandError, NoAnswerError, RefusedError
 from longhand.events import Event
 from longhand.following import TIMEOUT, Following, Mend, Texts
-from longhand.objects import Batch, Job, JobStatus, Result
+from longhand.objects import Batch, Job, JobStatus, Json, Result
 
 T = TypeVar("T")
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-Json = dict[str, Any]
+from longhand.objects import Json
 
 ENDPOINT = "/v1/chat/completions"
 

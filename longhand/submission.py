@@ -11,13 +11,12 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from longhand.errors import InputError, RefusedError
 from longhand.items import WrongItemError, as_item, ask, check_item
+from longhand.objects import Json
 from longhand.template import fill, parse_template
-
-Json = dict[str, Any]
 
 _REQUEST = re.compile(r"requests\[(\d+)\]")
 _MOST_MISTAKES = 10

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit, urlunsplit
 
 from rich.console import Group, RenderableType
@@ -10,14 +10,12 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from longhand.objects import Job, why
+from longhand.objects import Job, Json, why
 
 if TYPE_CHECKING:
     # At run time this would load the stack for every `longhand jobs`.
     from jobs.keys import ApiKey
     from longhand.stack.stack import Stack
-
-Json = dict[str, Any]
 
 _STYLES = {
     "completed": "green",

@@ -7,12 +7,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from longhand.calls import Json
 from longhand.client import Client
 from longhand.demo.prompts import ARTICLES
 from longhand.errors import LonghandError
 from longhand.events import Delta, Done, Reset, Status
-from longhand.objects import why
+from longhand.objects import Json, why
 from longhand.tables import status_text
 
 
