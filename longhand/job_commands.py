@@ -79,7 +79,7 @@ def jobs(
             client.jobs(batch_id=batch, status=status.value if status else None, model=model, q=text, limit=limit)
         )
     if listed:
-        console = _console()
+        console = tables.table_console()
         console.print(tables.jobs_table(listed, wide=console.width >= _WIDE))
     else:
         typer.echo("no such jobs" if batch or status or model or text else "no jobs yet: longhand submit", err=True)
@@ -90,7 +90,7 @@ def show(resource_id: Id) -> None:
     with _client() as client:
         found = client.read(resource_id)
         draw = tables.batch_view if found.get("object") == "batch" else tables.job_view
-        _console().print(draw(found))
+        tables.table_console().print(draw(found))
 
 
 def results(
@@ -141,12 +141,6 @@ def _watch(client: Client, resource_id: str, *, with_texts: bool = False) -> Non
         raise
     if not completed:
         raise typer.Exit(1)
-
-
-def _console() -> Console:
-    """For tables on stdout. Nothing is cut to a width that does not exist."""
-    console = Console(highlight=False)
-    return console if console.is_terminal else Console(highlight=False, width=400)
 
 
 def _client() -> Client:

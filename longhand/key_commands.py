@@ -5,7 +5,6 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
 from jobs.settings import load_settings
 from longhand import tables
@@ -55,8 +54,7 @@ def list_all() -> None:
 
         listed = list_keys(database)
     if listed:
-        console = Console(highlight=False)
-        (console if console.is_terminal else Console(highlight=False, width=400)).print(tables.keys_table(listed))
+        tables.table_console().print(tables.keys_table(listed))
     else:
         typer.echo("no keys yet, and only this machine is served: longhand keys create", err=True)
 

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit, urlunsplit
 
-from rich.console import Group, RenderableType
+from rich.console import Console, Group, RenderableType
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
@@ -25,6 +25,12 @@ _STYLES = {
     "cancelled": "yellow",
     "expired": "yellow",
 }
+
+
+def table_console() -> Console:
+    """A console for tables on stdout. In a pipe or a file nothing is cut to the width of a terminal."""
+    console = Console(highlight=False)
+    return console if console.is_terminal else Console(highlight=False, width=400)
 
 
 def stack_summary(stack: "Stack") -> RenderableType:
