@@ -12,7 +12,7 @@ from jobs.status import JobStatus
 from longhand import progress, tables
 from longhand.client import Client
 from longhand.errors import InputError, RefusedError
-from longhand.results import FORMATS, write_results
+from longhand.results import write_results
 from longhand.submission import Options, parse_metadata, read_submission
 
 _WIDE = 120
@@ -102,8 +102,6 @@ def results(
 
     md: `0001-<custom_id>.md` for each completed text; a text that is not whole ends in `.partial.md`.
     """
-    if form not in FORMATS:
-        raise InputError(f"--format is one of {', '.join(FORMATS)}, not {form!r}")
     if not batch_id.startswith("batch_"):
         raise InputError(f"{batch_id!r} is not the id of a batch: it begins with batch_")
     with _client() as client:

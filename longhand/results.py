@@ -18,7 +18,7 @@ from longhand.client import Client
 from longhand.errors import InputError, LonghandError
 from longhand.objects import Result, why
 
-FORMATS = ("md", "jsonl", "csv")
+_FORMATS = ("md", "jsonl", "csv")
 _UNSAFE = re.compile(r"[^\w.-]+")
 
 
@@ -34,8 +34,8 @@ class Written:
 
 def write_results(client: Client, batch_id: str, directory: Path, form: str) -> Written:
     """Write the results of a batch into a directory, which is made. Raises `LonghandError`."""
-    if form not in FORMATS:
-        raise InputError(f"--format is one of {', '.join(FORMATS)}, not {form!r}")
+    if form not in _FORMATS:
+        raise InputError(f"--format is one of {', '.join(_FORMATS)}, not {form!r}")
     try:
         directory.mkdir(parents=True, exist_ok=True)
         if form == "md":
