@@ -88,9 +88,6 @@ class ServedSimulator:
         """What `GET /stats` gives."""
         return self._simulator.stats.snapshot()
 
-    def reset_stats(self) -> None:
-        self._simulator.stats.reset()
-
     def wait_until(self, holds: Callable[[dict[str, Any]], bool], timeout_seconds: float = 60) -> dict[str, Any]:
         """Wait until `holds` of the stats and return them. Raises `TimeoutError`. See `Stats.wait_until`."""
         return self._simulator.stats.wait_until(holds, timeout_seconds)
