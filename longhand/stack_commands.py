@@ -58,13 +58,16 @@ def up(
 def demo(
     model: Annotated[str, typer.Option(help="The model that writes the articles.")] = "gpt-4o-mini",
 ) -> None:
-    """See the main job work: 20 articles, each watched live, stored, and compared.
+    """See Longhand at work: 20 articles, each watched live, stored, and compared.
 
-    Starts a whole stack in a temporary home and removes it afterwards. With LONGHAND_UPSTREAM_URL set, that endpoint
-    writes; else a simulator does. Exit code 0 only if every text was stored and equals what was watched.
+    Starts a whole stack in a temporary home and removes it afterwards. If LONGHAND_UPSTREAM_URL is set, that endpoint
+    writes the articles, otherwise a simulator does; OPENAI_BASE_URL does not count here. The exit code is 0 only if
+    every text was stored and equals what was watched.
     """
     from longhand.demo.run import run_demo  # noqa: PLC0415  # loads the stack and the simulator
 
+    # It is set in many shells for other programs, and a demo must not spend money that nobody meant for it.
+    os.environ.pop("OPENAI_BASE_URL", None)
     if not run_demo(load_settings(), model):
         raise typer.Exit(1)
 

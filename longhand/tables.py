@@ -36,15 +36,15 @@ def table_console() -> Console:
 def stack_summary(stack: "Stack") -> RenderableType:
     """What runs and where, without any secret."""
     settings = stack.settings
-    redis = _without_secret(stack.redis_url) + (" (embedded Valkey)" if settings.redis_url is None else "")
+    redis = without_secret(stack.redis_url) + (" (embedded Valkey)" if settings.redis_url is None else "")
     grid = Table.grid(padding=(0, 2))
     for name, value in (
         ("API", stack.url),
         ("Docs", f"{stack.url}/docs"),
-        ("Upstream", _without_secret(settings.require_upstream_url())),
+        ("Upstream", without_secret(settings.require_upstream_url())),
         ("Workers", f"{stack.workers} x {settings.streams} streams"),
         ("Home", str(stack.home)),
-        ("Database", _without_secret(settings.database)),
+        ("Database", without_secret(settings.database)),
         ("Redis", redis),
         ("Logs", str(stack.home / "logs")),
     ):
@@ -134,6 +134,14 @@ def status_text(status: str) -> Text:
     return Text(status, style=_STYLES.get(status, ""))
 
 
+def without_secret(url: str) -> str:
+    """A URL without the password and the user in it; a SQLite file as its path."""
+    if url.startswith("sqlite:"):
+        return f"SQLite, {url.removeprefix('sqlite:///')}"
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], query=""))
+
+
 def _attempts_table(attempts: list[Json]) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
     for name in ("attempt", "outcome", "first delta s", "seconds", "deltas", "bytes"):
@@ -187,11 +195,3 @@ def _seconds(start: float | None, end: float | None) -> str:
 
 def _time(moment: float | None) -> str:
     return "" if moment is None else datetime.fromtimestamp(moment).astimezone().strftime("%Y-%m-%d %H:%M:%S")
-
-
-def _without_secret(url: str) -> str:
-    """A URL without the password and the user in it; a SQLite file as its path."""
-    if url.startswith("sqlite:"):
-        return f"SQLite, {url.removeprefix('sqlite:///')}"
-    parts = urlsplit(url)
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], query=""))
