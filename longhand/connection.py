@@ -1,4 +1,8 @@
-"""How both clients are connected, and what is an error on the way."""
+"""How both clients connect, and which errors can happen on the way.
+
+LONGHAND_URL and LONGHAND_API_KEY are read from the environment here, past `jobs.settings`: a program that only uses the
+client should not load pydantic, nor fail because some setting of the server is wrong.
+"""
 
 import os
 from collections.abc import Iterator
@@ -10,7 +14,9 @@ import httpx
 
 from longhand.errors import InputError, NoAnswerError, RefusedError, refusal_of
 
-DEFAULT_URL = "http://127.0.0.1:8440"
+DEFAULT_PORT = 8440
+DEFAULT_URL = f"http://127.0.0.1:{DEFAULT_PORT}"
+"""Where `longhand up` serves unless told otherwise. `Settings.url` has the same default; a test holds the two alike."""
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 

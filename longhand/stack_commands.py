@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 
 from jobs.settings import Settings, load_settings
+from longhand.connection import DEFAULT_PORT
 from longhand.errors import LonghandError, first_line
 from longhand.tables import stack_summary
 
@@ -18,7 +19,7 @@ Port = Annotated[int, typer.Option(help="Port to listen on; 0: a free one.", min
 
 def up(
     host: Host = "127.0.0.1",
-    port: Port = 8440,
+    port: Port = DEFAULT_PORT,
     workers: Annotated[int, typer.Option(help="Worker processes, each with LONGHAND_STREAMS streams.", min=1)] = 1,
 ) -> None:
     """Run the whole stack from this terminal: Valkey, the workers and the API. Ctrl-C ends all of it.
@@ -105,7 +106,7 @@ def migrate() -> None:
     typer.echo("the database is at the newest revision")
 
 
-def api(host: Host = "127.0.0.1", port: Port = 8440) -> None:
+def api(host: Host = "127.0.0.1", port: Port = DEFAULT_PORT) -> None:
     """Run the API alone, in this process. Needs a migrated database and LONGHAND_REDIS_URL."""
     settings = _for_service()
 
