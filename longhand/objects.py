@@ -47,7 +47,8 @@ class Attempt(TypedDict):
     error: Fault | None
     deltas: int | None
     bytes: int | None
-    continued_bytes: int
+    continued_bytes: int | None
+    """How much of the text of the attempt before it this one continues; 0: it began again; None: not known yet."""
     usage: Usage | None
 
 
