@@ -121,7 +121,7 @@ class Client:
     ) -> Generator[Job, None, None]:
         """The jobs that the filters let through, newest first, read page by page while they are iterated.
 
-        Times are Unix seconds or ISO 8601. `q`: jobs whose stored text has these words.
+        Times are Unix seconds or ISO 8601. `q`: jobs whose text so far contains exactly this, ignoring case.
         """
         pages = JobPages(
             calls.job_filters(
