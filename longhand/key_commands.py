@@ -75,11 +75,11 @@ def _database() -> "Iterator[Database]":
     """The database of the settings; what goes wrong with it is one line."""
     settings = load_settings()
 
-    from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415  # these load SQLAlchemy
+    from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415  # loads SQLAlchemy
 
-    from jobs.database import open_database  # noqa: PLC0415
-    from jobs.keys import KeyRefusedError  # noqa: PLC0415
-    from jobs.schema import SchemaError, check_schema  # noqa: PLC0415
+    from jobs.database import open_database  # noqa: PLC0415  # loads SQLAlchemy
+    from jobs.keys import KeyRefusedError  # noqa: PLC0415  # loads SQLAlchemy
+    from jobs.schema import SchemaError, check_schema  # noqa: PLC0415  # loads SQLAlchemy
 
     try:
         check_schema(settings.database)
