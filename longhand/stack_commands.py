@@ -24,13 +24,13 @@ def up(
 ) -> None:
     """Run the whole stack from this terminal: Valkey, the workers and the API. Ctrl-C ends all of it.
 
-    Everything is kept in LONGHAND_HOME (default: .longhand). An embedded Valkey is started unless LONGHAND_REDIS_URL is
-    set. LONGHAND_UPSTREAM_URL must be set: the endpoint that writes.
+    LONGHAND_UPSTREAM_URL, or else OPENAI_BASE_URL, must name the endpoint that writes. Everything is kept in
+    LONGHAND_HOME (default: .longhand). An embedded Valkey is started unless LONGHAND_REDIS_URL is set.
     """
-    from longhand.stack.home import locked_home  # noqa: PLC0415  # these load Alembic and httpx
-    from longhand.stack.signals import StopSignals  # noqa: PLC0415
-    from longhand.stack.stack import Stack, StoppedError  # noqa: PLC0415
-    from longhand.stack.supervisor import Supervisor  # noqa: PLC0415
+    from longhand.stack.home import locked_home  # noqa: PLC0415  # no other command needs it
+    from longhand.stack.signals import StopSignals  # noqa: PLC0415  # no other command needs it
+    from longhand.stack.stack import Stack, StoppedError  # noqa: PLC0415  # loads Alembic and httpx
+    from longhand.stack.supervisor import Supervisor  # noqa: PLC0415  # no other command needs it
 
     settings = load_settings()
     settings.require_upstream_url()
@@ -96,7 +96,7 @@ def migrate() -> None:
     """Bring the database (LONGHAND_DATABASE_URL) to the newest revision. Safe to run from several places at once."""
     from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415  # loads SQLAlchemy
 
-    from migrations import migrate as migrate_database  # noqa: PLC0415
+    from migrations import migrate as migrate_database  # noqa: PLC0415  # loads Alembic
 
     settings = load_settings()
     try:
@@ -117,7 +117,10 @@ def api(host: Host = "127.0.0.1", port: Port = DEFAULT_PORT) -> None:
 
 
 def worker() -> None:
-    """Run one worker process alone, in this process. Needs a migrated database and LONGHAND_REDIS_URL."""
+    """Run one worker alone, in this process.
+
+    Needs a migrated database, LONGHAND_REDIS_URL and LONGHAND_UPSTREAM_URL (or OPENAI_BASE_URL).
+    """
     settings = _for_service()
     settings.require_upstream_url()
 
