@@ -216,5 +216,5 @@ def _path(resource_id: str, wanted: str = "") -> str:
     if kind not in ("job", "batch") or not rest:
         raise InputError(f"{resource_id!r} is not an id: ids begin with job_ or batch_")
     if wanted and kind != wanted:
-        raise InputError(f"{resource_id!r} is not the id of a {wanted}: it begins with {wanted}_")
+        raise InputError(f"{resource_id!r} is not the id of a {wanted}, which begins with {wanted}_")
     return f"/v1/{'jobs' if kind == 'job' else 'batches'}/{quote(resource_id, safe='')}"

@@ -1,4 +1,4 @@
-"""The commands that start something. Each imports what it starts only when it is called."""
+"""The commands that start something. Each imports what it starts only when it runs, so that no other command waits."""
 
 import os
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ from longhand.errors import LonghandError, first_line
 from longhand.tables import stack_summary
 
 Host = Annotated[str, typer.Option(help="Address to listen on.")]
-Port = Annotated[int, typer.Option(help="Port to listen on; 0: a free one.", min=0, max=65535)]
+Port = Annotated[int, typer.Option(help="Port to listen on; 0 picks a free one.", min=0, max=65535)]
 
 
 def up(
@@ -39,7 +39,7 @@ def up(
     def report(line: str) -> None:
         _say(console, line)
 
-    # What is made in the home, by any of the processes, is for its owner alone.
+    # Everything that these processes make in the home is for its owner alone.
     os.umask(0o077)
     with StopSignals() as signals, locked_home(settings.home) as home:
         stack = Stack(settings, home, host, port, workers, signals, Supervisor(report))
@@ -76,8 +76,8 @@ def demo(
 def simulate(
     port: Port = 8441,
     host: Host = "127.0.0.1",
-    deltas_per_second: Annotated[float, typer.Option(help="For each stream; 0: as fast as it is read.", min=0)] = 50,
-    first_delta_seconds: Annotated[float, typer.Option(help="Wait before the first delta.", min=0)] = 0.2,
+    deltas_per_second: Annotated[float, typer.Option(help="Of each stream; 0: as fast as they are read.", min=0)] = 50,
+    first_delta_seconds: Annotated[float, typer.Option(help="Seconds to wait before the first delta.", min=0)] = 0.2,
 ) -> None:
     """Run a streaming OpenAI-compatible upstream for trials, benchmarks and fault tests. It writes made-up prose."""
     from longhand.simulator import Pace, run_simulator  # noqa: PLC0415  # loads uvloop
@@ -150,5 +150,5 @@ def _say(console: Console, what: object) -> None:
     try:
         console.print(what, soft_wrap=isinstance(what, str), markup=False)
     except OSError:
-        # The terminal is gone. What is being said about the end must not keep it from happening.
+        # The terminal is gone. That the end cannot be reported must not keep it from happening.
         return

@@ -200,5 +200,8 @@ def test_results_come_typed_and_in_order_from_both_clients() -> None:
 
 
 def test_a_job_where_a_batch_belongs_is_not_asked_for() -> None:
-    with Client() as client, pytest.raises(InputError, match="'job_1' is not the id of a batch: it begins with batch_"):
+    with (
+        Client() as client,
+        pytest.raises(InputError, match="'job_1' is not the id of a batch, which begins with batch_"),
+    ):
         client.batch("job_1")
