@@ -70,7 +70,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    # These load httpx, a tenth of a second; the processes of the stack import this package too, and need none.
+    # Loading httpx takes a tenth of a second, and the stack's processes, which import this package too, need no client.
     if name in ("Client", "AsyncClient"):
         return getattr(import_module("longhand.client" if name == "Client" else "longhand.async_client"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -21,14 +21,14 @@ _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
 def address_of(url: str | None) -> str:
-    """The URL that a client talks to: the one given, or that of LONGHAND_URL, or this machine's own."""
+    """The URL that a client talks to: the one given, else that of LONGHAND_URL, else this machine's own."""
     return (url or os.environ.get("LONGHAND_URL") or DEFAULT_URL).rstrip("/").removesuffix("/v1")
 
 
 def key_headers(api_key: str | None) -> dict[str, str]:
-    """The header that carries the key: the one given, or that of LONGHAND_API_KEY; none when there is none.
+    """The header that carries the key: the one given, else that of LONGHAND_API_KEY; no header without a key.
 
-    Raises `InputError` for what no header can carry; it does not say what was given.
+    Raises `InputError` for a key that no header can carry. The message does not show the key.
     """
     key = (api_key or os.environ.get("LONGHAND_API_KEY") or "").strip()
     if not key:
@@ -39,7 +39,7 @@ def key_headers(api_key: str | None) -> dict[str, str]:
 
 
 def http_options(url: str, api_key: str | None) -> dict[str, Any]:
-    """How both clients set up their connections."""
+    """The options with which both clients make their connections."""
     return {
         "base_url": url,
         "headers": key_headers(api_key),
@@ -53,7 +53,7 @@ def http_options(url: str, api_key: str | None) -> dict[str, Any]:
 
 @contextmanager
 def answering(url: str, http: httpx.Client | httpx.AsyncClient) -> Iterator[None]:
-    """Turn what goes wrong on the way into `NoAnswerError`."""
+    """Turn every error of the transport into `NoAnswerError`."""
     try:
         yield
     except (httpx.ConnectError, httpx.ConnectTimeout):
@@ -71,7 +71,7 @@ def answering(url: str, http: httpx.Client | httpx.AsyncClient) -> Iterator[None
 
 
 def refusal(response: httpx.Response) -> RefusedError:
-    """The error that an answer stands for; its body must have been read."""
+    """The error that an answer reports; its body must have been read."""
     try:
         error = response.json()["error"]
         message, code, param = error["message"], error.get("code"), error.get("param")

@@ -14,7 +14,7 @@ BatchStatus = Literal[
 ]
 
 FINAL: frozenset[str] = frozenset({"completed", "failed", "cancelled", "expired"})
-"""The statuses, of jobs and of batches alike, in which nothing more happens unless it is retried."""
+"""The statuses of jobs and batches in which nothing more happens, unless they are retried."""
 
 
 class Usage(TypedDict):
@@ -99,16 +99,16 @@ class Job(TypedDict):
 
 
 class Result(Job):
-    """One job of a batch with its text. A text that is not whole never has the name of one that is."""
+    """One job of a batch with its text. An incomplete text never has the name of a complete one."""
 
     text: NotRequired[str]
-    """Of a completed job alone."""
+    """Only of a completed job."""
     partial_text: NotRequired[str]
     """What a failed, cancelled or expired job had written."""
 
 
 class Counts(TypedDict):
-    """How many jobs of a batch are where; `failed` counts also those cancelled and expired."""
+    """How many jobs of a batch are in which state; `failed` includes the cancelled and the expired ones."""
 
     total: int
     completed: int
