@@ -53,7 +53,7 @@ def stack_summary(stack: "Stack") -> RenderableType:
 
 
 def jobs_table(listed: Sequence[Job], *, wide: bool) -> Table:
-    """Jobs, a line each; only a wide terminal has room for all columns."""
+    """Jobs, one on each line; only a wide terminal has room for all columns."""
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
     table.add_column("id", no_wrap=True)
     table.add_column("status", no_wrap=True)
@@ -103,7 +103,7 @@ def job_view(job: Json) -> RenderableType:
 
 
 def keys_table(listed: "Sequence[ApiKey]") -> Table:
-    """API keys, a line each."""
+    """API keys, one on each line."""
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
     for name in ("id", "prefix", "project", "created", "revoked"):
         table.add_column(name, no_wrap=True)
@@ -135,7 +135,7 @@ def status_text(status: str) -> Text:
 
 
 def without_secret(url: str) -> str:
-    """A URL without the password and the user in it; a SQLite file as its path."""
+    """A URL without its user and password; a SQLite file as its path."""
     if url.startswith("sqlite:"):
         return f"SQLite, {url.removeprefix('sqlite:///')}"
     parts = urlsplit(url)

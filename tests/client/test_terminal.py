@@ -131,7 +131,7 @@ def test_texts_of_many_jobs_come_as_whole_lines_under_their_names() -> None:
         "bees | Bees fly.",
         "bees | ",
         "#2 | Tw",
-        "#2 | --- the text begins anew (attempt 2) ---",
+        "#2 | --- the text starts over (attempt 2) ---",
         f"#2 | {'x' * 2001}",
         "#2 | end",
     ]
