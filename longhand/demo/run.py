@@ -142,7 +142,7 @@ def _outcome(client: Client, watcher: Watcher) -> Outcome:
 
 @contextmanager
 def _ending_as_interrupt() -> Iterator[None]:
-    """Let SIGTERM and SIGHUP end the demo as Ctrl-C does: with its stack ended and its home removed."""
+    """Let SIGTERM and SIGHUP end the demo as Ctrl-C does: its stack is ended and its home removed."""
 
     def interrupt(_number: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt

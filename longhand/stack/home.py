@@ -1,4 +1,4 @@
-"""The home: the folder of one local stack, for its owner alone, and for one stack at a time."""
+"""The home: the folder of a local stack, open to its owner alone and to one stack at a time."""
 
 import fcntl
 import os
@@ -11,9 +11,9 @@ from longhand.errors import StackError
 
 @contextmanager
 def locked_home(home: Path) -> Iterator[Path]:
-    """Make the home and hold its lock; gives its absolute path. `StackError` when another stack runs in it.
+    """Make the home and hold its lock; yields its absolute path. Raises `StackError` if another stack runs in it.
 
-    The lock is the kernel's, so it is gone with the process that holds it, however that ends.
+    The kernel keeps the lock, so it disappears with the process that holds it, however that ends.
     """
     home = home.absolute()
     try:
