@@ -91,7 +91,7 @@ def show(resource_id: Id) -> None:
     """Show a job with its attempts, or a batch."""
     with _client() as client:
         found = client.read(resource_id)
-        draw = tables.batch_view if found.get("object") == "batch" else tables.job_view
+        draw = tables.batch_summary if found.get("object") == "batch" else tables.job_summary
         tables.table_console().print(draw(found))
 
 

@@ -78,7 +78,7 @@ def jobs_table(listed: Sequence[Job], *, wide: bool) -> Table:
     return table
 
 
-def job_view(job: Json) -> RenderableType:
+def job_summary(job: Json) -> RenderableType:
     """One job with its request and its attempts."""
     usage = job.get("usage")
     rows = {
@@ -115,7 +115,7 @@ def keys_table(listed: "Sequence[ApiKey]") -> Table:
     return table
 
 
-def batch_view(batch: Json) -> RenderableType:
+def batch_summary(batch: Json) -> RenderableType:
     """One batch with its counts."""
     usage = batch.get("usage")
     rows = {
