@@ -9,7 +9,7 @@ What is where:
   `following.py` the state of a watch, `events.py` decodes what a watcher is sent, `connection.py` connects, `items.py`
   makes bodies of prompts, `objects.py` types what the API shows, `errors.py` has what can go wrong.
 - `submission.py` reads what is to be submitted (`template.py` makes prompts of CSV rows), `results.py` writes what came
-  out. `progress.py` shows work as it goes on, a batch by `batch_state.py` (what is known) and `batch_view.py` (how it
+  out. `progress.py` shows work in progress, a batch by `batch_state.py` (what is known) and `batch_view.py` (how it
   is drawn); `tables.py` shows lists, `cells.py` knows what fits into a terminal.
 - `stack/` is the whole stack on one machine: its processes, the folder that it has to itself, and their end.
 - `demo/` shows Longhand at work, once and from nothing.

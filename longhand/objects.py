@@ -83,7 +83,7 @@ class Job(TypedDict):
     bytes: int | None
     """The length of the stored text."""
     sha256: str | None
-    """Of the stored text in UTF-8, as 64 hexadecimal digits."""
+    """The SHA-256 of the stored text in UTF-8, as 64 hexadecimal digits."""
     usage: Usage | None
     text_tokens: int | None
     text_tokens_source: str | None

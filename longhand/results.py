@@ -64,9 +64,9 @@ def _write_articles(client: Client, batch_id: str, directory: Path) -> Written:
                     written.remarks.append(f"{whole}: ended early by the upstream: {item['finish_reason']}")
             elif part := item.get("partial_text"):
                 _write_text(partial, part)
-                written.remarks.append(f"{partial}: incomplete: {_how_it_stands(item)}")
+                written.remarks.append(f"{partial}: incomplete: {_status_and_reason(item)}")
             else:
-                written.remarks.append(f"{stem}: no text: {_how_it_stands(item)}")
+                written.remarks.append(f"{stem}: no text: {_status_and_reason(item)}")
     return written
 
 
@@ -76,7 +76,7 @@ def safe_name(name: str) -> str:
     return plain.encode()[:80].decode(errors="ignore").strip("-.") or "article"
 
 
-def _how_it_stands(item: Result) -> str:
+def _status_and_reason(item: Result) -> str:
     because = why(item)
     return f"{item['status']} ({because})" if because else item["status"]
 

@@ -48,7 +48,7 @@ class Supervisor:
     """Holds the children. Use it from the main thread alone: the leash is tied to the thread that starts a child."""
 
     report: Callable[[str], None]
-    """Called with one line whenever whoever reads the terminal should know something."""
+    """Called with one line for the person at the terminal."""
     children: list[Child] = field(default_factory=list)
 
     def start(self, name: str, command: Sequence[str], environ: Mapping[str, str], log: Path) -> Child:
