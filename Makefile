@@ -4,7 +4,7 @@ BIN := .venv/bin
 
 .PHONY: demo test check chaos soak mutants bench lock clean
 
-demo: .venv/ready  ## run the main job once: a whole stack, 20 articles, watched live
+demo: .venv/ready  ## see Longhand at work: a whole stack, 20 articles, watched live
 	$(BIN)/longhand demo
 
 test: .venv/ready  ## run the tests, two at a time: they mostly wait

@@ -19,8 +19,8 @@ from sqlalchemy import select
 from benchmarks.machine import Meter, resident_bytes
 from jobs.database import open_database
 from jobs.tables import jobs
-from longhand import embedded, leash
-from longhand.home import choose_port
+from longhand.stack import embedded, leash
+from longhand.stack.stack import choose_port
 from migrations import migrate
 
 PATIENCE_SECONDS = 60.0

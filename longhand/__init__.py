@@ -9,13 +9,10 @@ What is where:
   `following.py` the state of a watch, `events.py` decodes what a watcher is sent, `connection.py` connects, `items.py`
   makes bodies of prompts, `objects.py` types what the API shows, `errors.py` has what can go wrong.
 - `submission.py` reads what is to be submitted (`template.py` makes prompts of CSV rows), `results.py` writes what came
-  out. `progress.py` shows work as it goes on, a batch by `batch_state.py` (what is known) and `batch_view.py` (how it
+  out. `progress.py` shows work in progress, a batch by `batch_state.py` (what is known) and `batch_view.py` (how it
   is drawn); `tables.py` shows lists, `cells.py` knows what fits into a terminal.
-- `stack.py` is the whole stack on one machine: `home.py` is the folder that it is alone in, `embedded.py` starts
-  Valkey, `supervisor.py` keeps the processes running, `leash.py` lets none of them outlive it, `signals.py` waits for
-  its end.
-- `demo.py` runs the main job once, from nothing; `demo_report.py` compares and tells, `demo_prompts.py` has the
-  articles.
+- `stack/` is the whole stack on one machine: its processes, the folder that it has to itself, and their end.
+- `demo/` shows Longhand at work, once and from nothing.
 - `simulator/` is an upstream for trials, benchmarks and fault tests.
 """
 
@@ -73,7 +70,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    # These load httpx, a tenth of a second; the processes of the stack import this package too, and need none.
+    # Loading httpx takes a tenth of a second, and the stack's processes, which import this package too, need no client.
     if name in ("Client", "AsyncClient"):
         return getattr(import_module("longhand.client" if name == "Client" else "longhand.async_client"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,4 +1,4 @@
-"""The client for asyncio: thin loops, as in `client.py`, over the same `calls.py` and `following.py`."""
+"""The client for asyncio: the same thin loops as in `client.py`, over the same `calls.py` and `following.py`."""
 
 import asyncio
 import json
@@ -9,18 +9,18 @@ from typing import Any, Self, TypeVar, cast, overload
 import httpx
 
 from longhand import calls
-from longhand.calls import Call, JobPages, Json, LineSplitter
+from longhand.calls import Call, JobPages, LineSplitter
 from longhand.connection import address_of, answering, http_options, refusal
 from longhand.errors import LonghandError, NoAnswerError, RefusedError
 from longhand.events import Event
 from longhand.following import TIMEOUT, Following, Mend, Texts
-from longhand.objects import Batch, Job, JobStatus, Result
+from longhand.objects import Batch, Job, JobStatus, Json, Result
 
 T = TypeVar("T")
 
 
 class AsyncClient:
-    """As `Client`, for asyncio: the same methods with the same meaning, units and errors.
+    """`Client` for asyncio: the same methods with the same meaning, units and errors.
 
     Use it on the event loop that it was first used on. A `watch`, `jobs` or `results` that is left before its end holds
     its connection until it is closed: `async with contextlib.aclosing(client.watch(id)) as events`.
@@ -46,7 +46,7 @@ class AsyncClient:
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Give up every connection."""
+        """Close every connection."""
         await self._http.aclose()
 
     @overload
@@ -66,7 +66,7 @@ class AsyncClient:
         idempotency_key: str | None = None,
         **fields: Any,
     ) -> Job | Batch:
-        """Submit one thing to write as a job, or many as a batch; see `Client.submit`."""
+        """Submit one request as a job, or many as a batch; see `Client.submit`."""
         return cast("Job | Batch", await self._ask(calls.submit(work, idempotency_key, fields)))
 
     async def job(self, job_id: str) -> Job:
@@ -90,7 +90,7 @@ class AsyncClient:
         created_before: float | str | None = None,
         q: str | None = None,
     ) -> AsyncGenerator[Job, None]:
-        """The jobs that the filters let through, newest first; see `Client.jobs`."""
+        """The jobs that match the filters, newest first; see `Client.jobs`."""
         pages = JobPages(
             calls.job_filters(
                 batch_id=batch_id, status=status, model=model, custom_id=custom_id, metadata=metadata,
@@ -122,7 +122,7 @@ class AsyncClient:
         return await self._ask(calls.cancel(resource_id))
 
     async def retry(self, resource_id: str) -> Json:
-        """Run failures again; see `Client.retry`."""
+        """Run what failed again; see `Client.retry`."""
         return await self._ask(calls.retry(resource_id))
 
     async def watch(self, resource_id: str, *, texts: Texts = "all") -> AsyncGenerator[Event, None]:
@@ -137,8 +137,8 @@ class AsyncClient:
                         async for chunk in chunks:
                             for event in follow.feed(chunk):
                                 if isinstance(event, Mend):
-                                    for told in event.events(await self._ask(event.call)):
-                                        yield told
+                                    for mended in event.events(await self._ask(event.call)):
+                                        yield mended
                                 else:
                                     yield event
                             if follow.ended:
@@ -182,5 +182,5 @@ class AsyncClient:
 
 
 def _chunks_of(response: httpx.Response) -> aclosing[AsyncGenerator[bytes, None]]:
-    # A stream that is left before its end must be closed here, not by whatever collects it later.
+    # A stream that is left before its end must be closed here and now, not whenever it is garbage-collected.
     return aclosing(cast("AsyncGenerator[bytes, None]", response.aiter_bytes()))

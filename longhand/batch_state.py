@@ -4,12 +4,12 @@ import time
 from dataclasses import dataclass, field
 
 from longhand.events import BatchDone, BatchStatus, Delta, Done, Event, Progress, Reset, Status
-from longhand.objects import Batch, Job
+from longhand.objects import Batch, Job, why
 
 _KEPT_CHARACTERS = 400
-"""Of a growing text; more does not fit into a line."""
+"""How much of the end of a growing text is kept: more does not fit into a line."""
 _PACE_SECONDS = 60.0
-"""The rate is that of the last minute, or of all the time since the watch began."""
+"""The rate is that of the last minute, or since the watch began if that is shorter."""
 
 
 @dataclass(slots=True)
@@ -38,12 +38,12 @@ class BatchState:
 
     batch: Batch
     writing: dict[str, Writing] = field(default_factory=dict)
-    """The jobs that run, by id, in the order of their beginning."""
+    """The running jobs by id, in the order in which they began."""
     _seen: list[tuple[float, int]] = field(default_factory=list)
-    """When how many jobs had ended, for the pace."""
+    """Times, and how many jobs had ended by then, for the rate."""
 
     def take(self, event: Event) -> Failure | None:
-        """Take one event; a failure, if it tells one."""
+        """Take one event, and return the failure that it reports, if any."""
         match event:
             case BatchStatus(batch=batch) | BatchDone(batch=batch):
                 self.batch = batch
@@ -73,7 +73,7 @@ class BatchState:
 
     @property
     def ended(self) -> int:
-        """How many of them have ended, however."""
+        """How many of them have ended, in whatever way."""
         counts = self.batch["request_counts"]
         return counts["completed"] + counts["failed"]
 
@@ -84,7 +84,7 @@ class BatchState:
 
     @property
     def jobs_per_second(self) -> float | None:
-        """None until a job has ended under our eyes."""
+        """How many jobs end each second; None until one has ended during the watch."""
         if not self._seen or self._seen[-1][1] == self._seen[0][1]:
             return None
         # Up to now, not up to the last end: a batch that stands still is slow.
@@ -92,7 +92,7 @@ class BatchState:
 
     @property
     def seconds_left(self) -> float | None:
-        """At this rate."""
+        """How long the rest takes at this rate; None while no rate is known."""
         rate = self.jobs_per_second
         return (self.total - self.ended) / rate if rate else None
 
@@ -114,11 +114,3 @@ class BatchState:
 def name_of(job: Job) -> str:
     """What its owner calls a job; without a name, its number in the batch."""
     return job["custom_id"] or (f"#{job['index'] + 1}" if "index" in job else job["id"])
-
-
-def why(job: Job) -> str:
-    """What went wrong, in one line."""
-    error = job["error"]
-    if error is None:
-        return ""
-    return " ".join(f"{error['code']}: {error['message']}".split()) if error["message"] else error["code"]

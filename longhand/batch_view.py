@@ -1,4 +1,4 @@
-"""A batch that runs, drawn for a terminal: a bar, the numbers, and a line for each job that is being written."""
+"""A running batch, drawn for a terminal: a bar, the numbers, and a line for each job that is being written."""
 
 from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, RenderResult
@@ -15,7 +15,7 @@ _FRAME_LINES = 4
 
 
 class BatchView:
-    """Draws the state as it is whenever it is asked to; `with_texts` adds the jobs that run."""
+    """Draws the state as it is at that moment; `with_texts` adds the running jobs."""
 
     def __init__(self, state: BatchState, *, with_texts: bool) -> None:
         self._state = state
@@ -39,7 +39,7 @@ class BatchView:
 
     def _bar_line(self, width: int) -> Text:
         state = self._state
-        # As wide as it will ever be, or the bar would shrink when it should grow.
+        # As wide as the label will ever be: otherwise the bar would shrink when it should grow.
         total = f"{state.total:,}"
         label = f" {state.ended:>{len(total)},}/{total} ended"
         counts = state.batch["request_counts"]
@@ -73,7 +73,7 @@ class BatchView:
             parts.append(Text(f"{tokens:,} tokens"))
         if rate is not None:
             parts.append(Text(f"{rate:.1f} jobs/s" if rate >= 0.1 else f"{rate * 60:.1f} jobs/min"))
-        # The last ones say least: they go first when the terminal is narrow.
+        # The last parts matter least, and are the first to go when the terminal is narrow.
         while len(parts) > 1 and sum(map(len, parts)) + 2 * (len(parts) - 1) > width:
             parts.pop()
         return Text("  ").join(parts)
@@ -91,7 +91,7 @@ def _writing_line(writing: Writing, width: int) -> Text:
 
 
 def _bar(*parts: tuple[int, str, str], total: int, width: int) -> Text:
-    """A bar whose parts differ by their form too, not by colour alone."""
+    """A bar whose parts differ in form too, not in colour alone."""
     bar = Text()
     reached = 0
     for count, sign, style in parts:
@@ -102,7 +102,7 @@ def _bar(*parts: tuple[int, str, str], total: int, width: int) -> Text:
 
 
 def _cells(count: int, total: int, width: int) -> int:
-    """How many cells so many jobs take. A bar is full only when all is done, and not empty when anything is."""
+    """How many cells this many jobs take. A bar is full only for all jobs, and empty only for none."""
     if count in (0, total):
         return width if count else 0
     return min(max(1, round(width * count / total)), width - 1)

@@ -1,6 +1,6 @@
-"""Requests as values: what is asked of Longhand, what the answer means, and when to ask again. No I/O is done here.
+"""Requests as values: what to ask of Longhand, how to read the answer, and when to ask again. No I/O is done here.
 
-The clients send a `Call`; all that they must agree on stands here and in `following.py`.
+Both clients send a `Call`; what they must agree on is here and in `following.py`.
 """
 
 import json
@@ -15,20 +15,19 @@ import httpx
 
 from longhand.errors import InputError, LonghandError, NoAnswerError, RefusedError, UnavailableError
 from longhand.items import WrongItemError, as_body, as_item, ask, check_item
-from longhand.objects import Batch, Job, JobStatus
+from longhand.objects import Batch, Job, JobStatus, Json
 
 T = TypeVar("T")
-Json = dict[str, Any]
 
 _SUBMIT_WAITS = (0.2, 0.5, 1.0, 2.0)
 _PAGE = 100
-# What a batch says of all its jobs; anything else belongs into the bodies.
+# The fields that a batch has for all its jobs; all others belong in the bodies of its requests.
 _OF_A_BATCH = frozenset({"completion_window", "metadata", "priority", "max_attempts", "on_interrupt"})
 
 
 @dataclass(frozen=True, slots=True)
 class Call(Generic[T]):
-    """One request, and how to read what comes back."""
+    """One request, and how to read its answer."""
 
     method: str
     path: str
@@ -37,9 +36,9 @@ class Call(Generic[T]):
     content: bytes | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     waits: tuple[float, ...] = ()
-    """Seconds before each try again; none where carrying it out twice would not be the same as once."""
+    """Seconds to wait before each further try; empty for a request that must not be carried out twice."""
     again_after: tuple[type[LonghandError], ...] = (NoAnswerError,)
-    """What is worth a try again."""
+    """The errors after which another try makes sense."""
 
     def pause(self, error: LonghandError, wait: float) -> float:
         """How many seconds to wait after this error; raises it when another try would not help."""
@@ -70,18 +69,18 @@ def read_text(job_id: str, *, partial: bool) -> Call[str]:
 
 
 def cancel(resource_id: str) -> Call[Any]:
-    """Cancel a job or a batch. Cancelling what is cancelled is fine, so it may be asked twice."""
+    """Cancel a job or a batch. Cancelling twice changes nothing more, so a lost answer may be asked for again."""
     return Call("POST", f"{_path(resource_id)}/cancel", _json, waits=(0.0,))
 
 
 def retry(resource_id: str) -> Call[Any]:
-    """Run again what has failed. Not asked twice: the second one would be told that there is nothing to retry."""
+    """Run again what has failed. Not sent twice: the second request would be told that there is nothing to retry."""
     return Call("POST", f"{_path(resource_id)}/retry", _json)
 
 
 def submit_body(path: str, body: Mapping[str, Any], idempotency_key: str | None = None) -> Call[Any]:
-    """Submit a body as it is. One key and one rendering of it serve for all tries: a try whose answer was lost may have
-    been carried out, and the next one then gets what that one made.
+    """Submit a body as it is. All tries send the same key and the same bytes: a try whose answer was lost may have been
+    carried out, and the next one is then answered with what that one made.
     """
     headers = {"content-type": "application/json", "idempotency-key": idempotency_key or str(uuid.uuid4())}
     content = json.dumps(body, separators=(",", ":")).encode()
@@ -132,7 +131,7 @@ class JobPages:
         return _get("/v1/jobs", _json, {**self._filters, **self._after, "limit": str(size)})
 
     def take(self, page: Json) -> list[Job]:
-        """The jobs of a page that came."""
+        """The jobs of a page that was received."""
         found: list[Job] = page["data"]
         if self._left is not None:
             self._left -= len(found)
@@ -152,7 +151,7 @@ def job_filters(
     created_before: float | str | None,
     q: str | None,
 ) -> dict[str, str]:
-    """The filters that are set, as the query names them."""
+    """The filters that are set, under their names in the query string."""
     given = {
         "status": status, "batch_id": batch_id, "model": model, "custom_id": custom_id, "q": q,
         "created_after": created_after, "created_before": created_before,
@@ -188,7 +187,7 @@ class LineSplitter:
         return [line for line in lines if line]
 
     def close(self) -> list[bytes]:
-        """The last line, if it had no end."""
+        """The last line, if no newline ended it."""
         return [bytes(self._pending)] if self._pending else []
 
 
@@ -204,7 +203,7 @@ def _one(work: str | Mapping[str, Any], fields: Json) -> Json:
 
 
 def _get(path: str, read: Callable[[httpx.Response], T], params: Mapping[str, str] | None = None) -> Call[T]:
-    # A connection that was kept open may be closed just when it is used. Asking again is harmless.
+    # The server may close a kept connection at the very moment it is used again. Asking twice is harmless.
     return Call("GET", path, read, params or {}, waits=(0.0,))
 
 
@@ -217,5 +216,5 @@ def _path(resource_id: str, wanted: str = "") -> str:
     if kind not in ("job", "batch") or not rest:
         raise InputError(f"{resource_id!r} is not an id: ids begin with job_ or batch_")
     if wanted and kind != wanted:
-        raise InputError(f"{resource_id!r} is not the id of a {wanted}: it begins with {wanted}_")
+        raise InputError(f"{resource_id!r} is not the id of a {wanted}, which begins with {wanted}_")
     return f"/v1/{'jobs' if kind == 'job' else 'batches'}/{quote(resource_id, safe='')}"

@@ -9,12 +9,12 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 def plain(text: str) -> str:
-    """The text without what a terminal would obey."""
+    """The text without the control characters that a terminal would obey."""
     return _CONTROL.sub("", text)
 
 
 def last_cells(text: str, room: int) -> str:
-    """The end of a text that fits into so many cells of a terminal; a Chinese character takes two."""
+    """As much of the end of a text as fits into `room` cells of a terminal; a Chinese character takes two."""
     start, left = len(text), room
     while start > 0 and (left := left - cell_len(text[start - 1])) >= 0:
         start -= 1
@@ -22,7 +22,7 @@ def last_cells(text: str, room: int) -> str:
 
 
 def first_cells(text: str, room: int) -> str:
-    """The beginning of a text that fits, with an ellipsis where it was cut."""
+    """As much of the beginning of a text as fits, with an ellipsis if it was cut."""
     if cell_len(text) <= room:
         return text
     end, left = 0, room - 1

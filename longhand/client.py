@@ -1,4 +1,4 @@
-"""The client, for who waits. What it shares with the one for asyncio stands in `calls.py` and `following.py`."""
+"""The synchronous client. What it shares with the one for asyncio is in `calls.py` and `following.py`."""
 
 import json
 import time
@@ -9,28 +9,28 @@ from typing import Any, Self, TypeVar, cast, overload
 import httpx
 
 from longhand import calls
-from longhand.calls import Call, JobPages, Json, LineSplitter
+from longhand.calls import Call, JobPages, LineSplitter
 from longhand.connection import address_of, answering, http_options, refusal
 from longhand.errors import LonghandError, NoAnswerError, RefusedError
 from longhand.events import Event
 from longhand.following import TIMEOUT, Following, Mend, Texts
-from longhand.objects import Batch, Job, JobStatus, Result
+from longhand.objects import Batch, Job, JobStatus, Json, Result
 
 T = TypeVar("T")
 
 
 class Client:
-    """Talks to a running Longhand at `url`; without one, at LONGHAND_URL, or on this machine.
+    """Talks to a running Longhand at `url`: by default that of LONGHAND_URL, or else this machine's own.
 
-    `api_key` is sent as `Authorization: Bearer`; without one, that of LONGHAND_API_KEY, if it is set.
+    `api_key`, by default that of LONGHAND_API_KEY, is sent as `Authorization: Bearer`.
 
-    May be used from many threads at once; close it at the end, best by `with`. `patience_seconds` is how long a watch
-    that lost its connection goes on trying to get one. `on_retry` is told, in one line, whenever something is tried
-    again.
+    A client may be used from many threads at once. Close it at the end, or use it in a `with` block. `patience_seconds`
+    is how long a watch that lost its connection keeps trying to get a new one. `on_retry` is called with one line
+    whenever something is tried again.
 
-    Every method may raise `NoAnswerError` (nothing answers, or not to the end), `RefusedError` in one of its branches
-    (Longhand's own answer; see `errors.py`), and `InputError` for what cannot even be asked. Objects are as the API
-    shows them, see `objects.py` and the page `/docs` of a running Longhand.
+    Every method may raise `NoAnswerError` (nothing answers, or an answer breaks off), a branch of `RefusedError`
+    (Longhand answered with an error; see `errors.py`), and `InputError` for input that cannot be sent at all. Objects
+    are as the API shows them; see `objects.py` and the page `/docs` of a running Longhand.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class Client:
         self.close()
 
     def close(self) -> None:
-        """Give up every connection."""
+        """Close every connection."""
         self._http.close()
 
     @overload
@@ -71,18 +71,18 @@ class Client:
         idempotency_key: str | None = None,
         **fields: Any,
     ) -> Job | Batch:
-        """Submit one thing to write as a job, or many as a batch, which is taken whole or not at all.
+        """Submit one request as a job, or many as a batch, which is accepted whole or not at all.
 
-        One thing is a prompt, or a chat-completions body: `{"messages": [...]}` or `{"prompt": "..."}` with any other
+        A request is a prompt or a chat-completions body: `{"messages": [...]}` or `{"prompt": "..."}` with any other
         parameter of the upstream; in a batch also `{"custom_id": ..., "body": {...}}`. `fields` (`model`,
-        `temperature`, ...) are for every body that does not say otherwise. Longhand's own are `custom_id`, `metadata`,
-        `priority` (-100 to 100, higher is sooner), `max_attempts`, `on_interrupt` and, of a batch, `completion_window`
-        ("24h").
+        `temperature`, ...) go into every body that does not set them itself. Longhand's own fields are `custom_id`,
+        `metadata`, `priority` (-100 to 100, higher is sooner), `max_attempts`, `on_interrupt` and, for a batch,
+        `completion_window` ("24h").
 
-        When it returns, the work is stored. A try whose answer was lost is repeated with the same `idempotency_key`
-        (a new one for each call, unless given), which never makes a thing twice; after four of them the error is
-        raised. `InvalidRequestError.param` says which request is wrong; `ConflictError`: the key came with another
-        body before.
+        When `submit` returns, the work is stored. If the answer is lost, the request is sent again with the same
+        `idempotency_key` (a new one for each call, unless given), so that nothing is made twice; after four more tries
+        the error is raised. `InvalidRequestError.param` says which request is wrong. `ConflictError` means that the key
+        was used before with another body.
         """
         return cast("Job | Batch", self._ask(calls.submit(work, idempotency_key, fields)))
 
@@ -119,9 +119,9 @@ class Client:
         created_before: float | str | None = None,
         q: str | None = None,
     ) -> Generator[Job, None, None]:
-        """The jobs that the filters let through, newest first, read page by page while they are iterated.
+        """The jobs that match the filters, newest first, read page by page during the iteration.
 
-        Times are Unix seconds or ISO 8601. `q`: jobs whose stored text has these words.
+        Times are Unix seconds or ISO 8601. `q`: jobs whose text so far contains exactly this, ignoring case.
         """
         pages = JobPages(
             calls.job_filters(
@@ -134,15 +134,15 @@ class Client:
             yield from pages.take(self._ask(pages.call()))
 
     def text(self, job_id: str, *, partial: bool = False) -> str:
-        """The stored text of a completed job; of any other one `ConflictError`, unless `partial` asks for what is
-        stored of it so far.
+        """The stored text of a completed job. Any other job raises `ConflictError`, unless `partial` asks for what is
+        stored of its text so far.
         """
         return self._ask(calls.read_text(job_id, partial=partial))
 
     def results(self, batch_id: str) -> Generator[Result, None, None]:
         """Every job of a batch in input order, with its `text` if it is completed; also while the batch runs.
 
-        They come over one connection as they are iterated; `NoAnswerError` when it breaks.
+        They come over one connection during the iteration, which raises `NoAnswerError` if the connection breaks.
         """
         splitter = LineSplitter()
         with self.stream_results(batch_id, "jsonl") as chunks:
@@ -152,37 +152,37 @@ class Client:
 
     @contextmanager
     def stream_results(self, batch_id: str, form: str) -> Iterator[Iterator[bytes]]:
-        """The results of a batch in input order as `jsonl`, `csv` or `md`, in chunks as they come."""
+        """The results of a batch in input order as `jsonl`, `csv` or `md`, in chunks as they arrive."""
         with self._stream(calls.read_results(batch_id, form), httpx.USE_CLIENT_DEFAULT) as response:
             yield response.iter_bytes()
 
     def cancel(self, resource_id: str) -> Json:
-        """Cancel a job or a batch. Returns it as it is then: what runs ends within seconds, and what it has written is
-        kept. `ConflictError`: it had ended already.
+        """Cancel a job or a batch, and return it as it then is. A running job ends within seconds, and its text so far
+        is kept. Raises `ConflictError` if the job or batch had already ended.
         """
         return self._ask(calls.cancel(resource_id))
 
     def retry(self, resource_id: str) -> Json:
-        """Run the failures of a batch again, and only those, or one job that failed. Returns the batch or the job.
+        """Run one failed job again, or all failed jobs of a batch and only those. Returns the job or the batch.
 
-        They keep their ids. `ConflictError`: there is nothing to run again, or the batch is being cancelled.
+        Jobs keep their ids. Raises `ConflictError` if there is nothing to run again, or the batch is being cancelled.
         """
         return self._ask(calls.retry(resource_id))
 
     def watch(self, resource_id: str, *, texts: Texts = "all") -> Generator[Event, None, None]:
         """Follow a job or a batch from its beginning until it has ended; see `events.py` for what is yielded.
 
-        Of a job the last event is `Done`, of a batch `BatchDone`, after a `Done` for each of its jobs. The texts of a
-        job's deltas since its last `Reset`, joined, are always its text so far. By its `Done` they are exactly what is
-        stored: this is verified with a hash of what was yielded, and if it were not so, a `Reset` and the stored text
-        would be yielded first. No text is kept in memory.
+        The last event of a job is `Done`; that of a batch is `BatchDone`, after a `Done` for each of its jobs. The
+        texts of a job's deltas since its last `Reset`, joined, are always its text so far. At its `Done` they are
+        exactly what is stored: this is verified with a hash of what was yielded, and if they differ, a `Reset` and the
+        stored text are yielded first. No text is kept in memory.
 
-        A lost connection is opened again where the events had come to, never sooner than the server wishes (`retry:`,
-        `Retry-After`) and later each time. Of a batch, `texts` says which texts are wanted: "all", those of jobs still
-        "running" when the watch begins, or "none".
+        A lost connection is opened again at the place where the events broke off, never sooner than the server asks
+        (`retry:`, `Retry-After`), and after a longer pause each time. For a batch, `texts` says which texts are wanted:
+        "all", those of jobs still "running" when the watch begins, or "none".
 
-        Raises `NotFoundError` (also for a job that is deleted meanwhile), `NoAnswerError` when nothing answers at
-        first, or not again within the patience of this client, and `BrokenTextError`.
+        Raises `NotFoundError` (also for a job that is deleted meanwhile), `NoAnswerError` if nothing answers at first,
+        or nothing again within this client's patience, and `BrokenTextError`.
         """
         follow = Following(resource_id, texts=texts, patience_seconds=self._patience_seconds, on_retry=self._on_retry)
         while not follow.ended:

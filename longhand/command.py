@@ -1,6 +1,6 @@
 """The command `longhand`: its list of commands, and how a mistake becomes one clear line and an exit code.
 
-Exit codes: 0 it was done; 1 it failed; 2 what was given cannot be used (arguments, files, settings); 130 Ctrl-C.
+Exit codes: 0 for success, 1 for failure, 2 for input that cannot be used (arguments, files, settings), 130 for Ctrl-C.
 """
 
 import os
@@ -28,7 +28,7 @@ def main() -> None:
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Run one command and return its exit code. Errors that are the user's to mend become lines on stderr."""
+    """Run one command and return its exit code. Errors that the user can correct become lines on stderr."""
     try:
         code = make_app()(list(arguments), prog_name="longhand", standalone_mode=False)
         sys.stdout.flush()
@@ -37,7 +37,7 @@ def run(arguments: Sequence[str]) -> int:
     except LonghandError as error:
         return _complain(str(error), error.exit_code)
     except BrokenPipeError:
-        # Whoever read our output has seen enough (`longhand jobs | head`). The interpreter must not try to flush again.
+        # The reader of our output has seen enough (`longhand jobs | head`). The interpreter must not flush it again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except (KeyboardInterrupt, typer.Abort):
@@ -49,7 +49,7 @@ def run(arguments: Sequence[str]) -> int:
         if not error.format_message():  # the help has been shown instead
             return 2
         context = getattr(error, "ctx", None)
-        message = error.format_message().replace("Value error, ", "")  # pydantic's word, which says nothing
+        message = error.format_message().replace("Value error, ", "")  # pydantic's prefix, which adds nothing
         return _complain(f"{message} (see {context.command_path if context else 'longhand'} --help)", 2)
     return code if isinstance(code, int) else 0
 

@@ -1,4 +1,8 @@
-"""How both clients are connected, and what is an error on the way."""
+"""How both clients connect, and which errors can happen on the way.
+
+LONGHAND_URL and LONGHAND_API_KEY are read from the environment here, past `jobs.settings`: a program that only uses the
+client should not load pydantic, nor fail because some setting of the server is wrong.
+"""
 
 import os
 from collections.abc import Iterator
@@ -10,19 +14,21 @@ import httpx
 
 from longhand.errors import InputError, NoAnswerError, RefusedError, refusal_of
 
-DEFAULT_URL = "http://127.0.0.1:8440"
+DEFAULT_PORT = 8440
+DEFAULT_URL = f"http://127.0.0.1:{DEFAULT_PORT}"
+"""Where `longhand up` serves unless told otherwise. `Settings.url` has the same default; a test holds the two alike."""
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
 def address_of(url: str | None) -> str:
-    """The URL that a client talks to: the one given, or that of LONGHAND_URL, or this machine's own."""
+    """The URL that a client talks to: the one given, else that of LONGHAND_URL, else this machine's own."""
     return (url or os.environ.get("LONGHAND_URL") or DEFAULT_URL).rstrip("/").removesuffix("/v1")
 
 
 def key_headers(api_key: str | None) -> dict[str, str]:
-    """The header that carries the key: the one given, or that of LONGHAND_API_KEY; none when there is none.
+    """The header that carries the key: the one given, else that of LONGHAND_API_KEY; no header without a key.
 
-    Raises `InputError` for what no header can carry; it does not say what was given.
+    Raises `InputError` for a key that no header can carry. The message does not show the key.
     """
     key = (api_key or os.environ.get("LONGHAND_API_KEY") or "").strip()
     if not key:
@@ -33,7 +39,7 @@ def key_headers(api_key: str | None) -> dict[str, str]:
 
 
 def http_options(url: str, api_key: str | None) -> dict[str, Any]:
-    """How both clients set up their connections."""
+    """The options with which both clients make their connections."""
     return {
         "base_url": url,
         "headers": key_headers(api_key),
@@ -47,7 +53,7 @@ def http_options(url: str, api_key: str | None) -> dict[str, Any]:
 
 @contextmanager
 def answering(url: str, http: httpx.Client | httpx.AsyncClient) -> Iterator[None]:
-    """Turn what goes wrong on the way into `NoAnswerError`."""
+    """Turn every error of the transport into `NoAnswerError`."""
     try:
         yield
     except (httpx.ConnectError, httpx.ConnectTimeout):
@@ -65,7 +71,7 @@ def answering(url: str, http: httpx.Client | httpx.AsyncClient) -> Iterator[None
 
 
 def refusal(response: httpx.Response) -> RefusedError:
-    """The error that an answer stands for; its body must have been read."""
+    """The error that an answer reports; its body must have been read."""
     try:
         error = response.json()["error"]
         message, code, param = error["message"], error.get("code"), error.get("param")

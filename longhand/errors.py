@@ -1,4 +1,4 @@
-"""What can go wrong for who uses the command or the client. Each message is ready to be printed.
+"""What can go wrong for users of the command or the client. Each message is ready to be printed.
 
 LonghandError               it failed
 ├── InputError              what was given cannot be used: a file, an option, a setting, an id
@@ -7,15 +7,15 @@ LonghandError               it failed
 │   ├── InvalidRequestError     400, 413, 422: what was asked for or submitted is wrong
 │   ├── AccessError             401, 403: the API key is missing, unknown or revoked
 │   ├── NotFoundError           404: there is no such job or batch, or not any more
-│   ├── ConflictError           409: it cannot be done in the state that things are in
-│   └── UnavailableError        429, 502, 503, 504: not now; the same may go well later
-├── BrokenTextError         a stored text is not the one that its job says is stored
+│   ├── ConflictError           409: the present state of the job or batch does not allow it
+│   └── UnavailableError        429, 502, 503, 504: not now; the same request may succeed later
+├── BrokenTextError         a stored text does not match the length and SHA-256 that its job states
 └── StackError              the local stack could not start
 """
 
 
 class LonghandError(Exception):
-    """It failed. `exit_code` is what the command ends with."""
+    """Something failed. The command ends with `exit_code`."""
 
     exit_code = 1
 
@@ -32,7 +32,7 @@ class NoAnswerError(LonghandError):
     def __init__(self, message: str, *, was_there: bool = False) -> None:
         super().__init__(message)
         self.was_there = was_there
-        """Whether a connection had been made: the URL is right then."""
+        """Whether a connection had been made, so that the URL must be right."""
 
 
 class RefusedError(LonghandError):
@@ -60,7 +60,7 @@ class InvalidRequestError(RefusedError):
 
 
 class AccessError(RefusedError):
-    """The API key is missing, unknown or revoked; or none is set up, and this is another machine."""
+    """The API key is missing, unknown or revoked; or no key is set up, and the client is on another machine."""
 
 
 class NotFoundError(RefusedError):
@@ -68,15 +68,15 @@ class NotFoundError(RefusedError):
 
 
 class ConflictError(RefusedError):
-    """It cannot be done in the state that things are in: a text that is not completed, a job that has ended."""
+    """The present state does not allow it: the text is not completed, or the job has already ended."""
 
 
 class UnavailableError(RefusedError):
-    """Not now; the same may go well later."""
+    """Not now; the same request may succeed later."""
 
 
 class BrokenTextError(LonghandError):
-    """The stored text of a job has not the length and SHA-256 that the job says it has."""
+    """The stored text of a job does not have the length and SHA-256 that the job states."""
 
 
 class StackError(LonghandError):
@@ -104,5 +104,5 @@ def refusal_of(status: int) -> type[RefusedError]:
 
 
 def first_line(error: Exception) -> str:
-    """What an exception of a library says, without the pages that some add."""
+    """The first line of what a library's exception says; some add pages to it."""
     return str(error).strip().split("\n", 1)[0]

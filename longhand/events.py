@@ -13,7 +13,7 @@ from longhand.objects import FINAL, Batch, Counts, Job
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """A job as it is now, without its text: first of all, and again whenever its status or attempt changes."""
+    """A job as it is now, without its text: the first event, which comes again when status or attempt changes."""
 
     job: Job
 
@@ -30,7 +30,7 @@ class Delta:
 
 @dataclass(frozen=True, slots=True)
 class Reset:
-    """The text of a job begins anew with this attempt; what came of it before is void."""
+    """The text of a job starts over with this attempt; discard what came of it before."""
 
     job_id: str
     attempt: int
@@ -55,14 +55,14 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class BatchStatus:
-    """The batch as it is now: first of all, and again whenever its status changes."""
+    """The batch as it is now: the first event, which comes again whenever its status changes."""
 
     batch: Batch
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a batch is; at most twice a second. `usage` has the sums of the tokens that it has cost so far."""
+    """How far a batch has come; sent at most twice a second. `usage` sums up the tokens that it has cost so far."""
 
     status: str
     counts: Counts
@@ -71,7 +71,7 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class BatchDone:
-    """The batch has ended: every job of it was told as `Done`."""
+    """The batch has ended; a `Done` came for each of its jobs before."""
 
     batch: Batch
 
@@ -91,8 +91,8 @@ class SentEvent:
     id: str
 
     def typed(self, job_id: str = "") -> list[Event]:
-        """What it means; nothing for one that this version does not know. `job_id` is whose events these are, where
-        they do not say it themselves.
+        """The events that it holds; none if this version does not know its name. `job_id` is the job that is watched:
+        the events of a single job do not name it.
         """
         fields = json.loads(self.payload)
         match self.name:
@@ -116,7 +116,7 @@ class SentEvent:
 
 
 class EventDecoder:
-    """Feed it bytes, get the events that they complete. One for each connection."""
+    """Feed it bytes, get the events that they complete. Each connection needs a decoder of its own."""
 
     def __init__(self) -> None:
         self.retry_seconds: float | None = None
@@ -131,7 +131,7 @@ class EventDecoder:
     def feed(self, chunk: bytes) -> list[SentEvent]:
         """The events that `chunk` completes, in order."""
         if self._skip_lf and chunk:
-            # A CR ended its line at once; an LF that comes with the next chunk belongs to it.
+            # The last chunk ended with a CR, which ended its line; an LF at the start of this one belongs to that CR.
             self._skip_lf = False
             chunk = chunk[1:] if chunk[:1] == b"\n" else chunk
         if b"\r" in chunk:

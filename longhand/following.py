@@ -1,7 +1,7 @@
-"""A watch without its I/O: where it is, when and from where it is to connect again, and the proof at its end.
+"""A watch without its I/O: where it is, when and from where to connect again, and the proof at its end.
 
-A client opens what `call` says, feeds the bytes that come, and yields the events that they make. A `Mend` among them
-is for the client itself: what was yielded of a job is not what is stored, so the stored text is to be fetched.
+A client sends what `call` gives, feeds in the bytes that arrive, and yields the events that they make. A `Mend` among
+them is for the client itself: what was yielded of a job is not what is stored, so the client must fetch that.
 """
 
 import random
@@ -49,7 +49,7 @@ class Mend:
         if (len(encoded), sha256(encoded).hexdigest()) != (self.done.bytes, self.done.sha256):
             raise BrokenTextError(
                 f"{job['id']}: {len(encoded)} bytes are stored, and they are not the {self.done.bytes} bytes with"
-                f" SHA-256 {self.done.sha256} that it says are stored"
+                f" SHA-256 {self.done.sha256} that the job states"
             )
         return [Reset(job["id"], job["attempt"]), Delta(job["id"], job["attempt"], 0, stored), self.done]
 
@@ -64,7 +64,7 @@ class _Text:
         self.hash = sha256()
 
     def add(self, text: str) -> None:
-        # Half a surrogate pair is never sent; if it were, the proof would fail, not the watch.
+        # A lone surrogate is never sent. If one were, the proof should fail and not the watch.
         encoded = text.encode("utf-8", "surrogatepass")
         self.bytes += len(encoded)
         self.hash.update(encoded)
@@ -74,7 +74,7 @@ class _Text:
 
 
 class Following:
-    """The state of one watch, over all its connections. `ended`: the last event has been given out."""
+    """The state of one watch, over all its connections. `ended` says that the last event has been yielded."""
 
     def __init__(
         self, resource_id: str, *, texts: Texts, patience_seconds: float, on_retry: Callable[[str], None]
@@ -86,34 +86,34 @@ class Following:
         is_batch = resource_id.startswith("batch_")
         self._params = _QUERIES[texts] if is_batch else {}
         self._has_texts = texts != "none" or not is_batch
-        # The text of a job that had ended before may rightly not have come.
+        # Then the text of a job that had already ended is not sent, and cannot be proved.
         self._may_be_silent = texts == "running" and is_batch
         self._patience_seconds = patience_seconds
         self._on_retry = on_retry
         self._decoder = EventDecoder()
         self._cursor = ""
         self._retry_seconds = _RETRY_SECONDS
-        self._has_heard = False
+        self._has_received = False
         self._failures = 0
         self._lost_at = 0.0
-        self._told = ""
+        self._last_said = ""
         self._texts: dict[str, _Text] = {}
         self._proved: dict[str, str] = {}
 
     def call(self) -> Call[None]:
-        """The next connection: where the one before broke off."""
+        """The request for the next connection, from where the last one broke off."""
         self._decoder = EventDecoder()
         return events_call(self._id, self._params, self._cursor)
 
     def begin(self, status: int) -> None:
-        """An answer has come. 204: this watch was told the end already."""
+        """An answer has begun. 204 means that this watch has already had its last event."""
         self.ended = status == 204
 
     def feed(self, chunk: bytes) -> Iterator[Event | Mend]:
-        """The events that these bytes complete. The cursor moves on only when all of an event was taken."""
-        self._has_heard = True
+        """The events that these bytes complete. The cursor moves past what was sent only when all of it was yielded."""
+        self._has_received = True
         self._failures = 0
-        self._told = ""
+        self._last_said = ""
         sent_events = self._decoder.feed(chunk)
         if self._decoder.retry_seconds is not None:
             self._retry_seconds = self._decoder.retry_seconds
@@ -121,7 +121,7 @@ class Following:
             for event in sent.typed(self._id):
                 yield self._checked(event)
                 if isinstance(event, Done):
-                    # Only now: had the mend broken off, the same event would come again and be found wrong again.
+                    # Not earlier: if a mend breaks off, the same event comes again and must be found wrong again.
                     self._texts.pop(event.job["id"], None)
                     self._proved[event.job["id"]] = event.sha256
                 self.ended = isinstance(event, BatchDone) or (isinstance(event, Done) and event.job["id"] == self._id)
@@ -130,23 +130,23 @@ class Following:
                 return
 
     def pause(self, reason: LonghandError | None) -> float:
-        """The connection has ended: how many seconds to wait before the next one. Raises `reason` when it is not
-        passing, nothing has ever answered, or the patience is over.
+        """How many seconds to wait, now that a connection has ended, before the next one. Raises `reason` if it will
+        not pass, if nothing has ever answered, or if the patience is over.
         """
         error = reason or NoAnswerError(f"the events of {self._id} broke off", was_there=True)
         if not isinstance(error, NoAnswerError | UnavailableError):
             raise error
-        if isinstance(error, NoAnswerError) and not (error.was_there or self._has_heard):
+        if isinstance(error, NoAnswerError) and not (error.was_there or self._has_received):
             raise error  # most likely the URL is wrong
         now = time.monotonic()
         if self._failures == 0:
             self._lost_at = now
         if now - self._lost_at > self._patience_seconds:
             raise error
-        if str(error) != self._told:
-            self._told = str(error)
+        if str(error) != self._last_said:
+            self._last_said = str(error)
             self._on_retry(f"{error}; trying again")
-        # Never sooner than the server wishes; and not all at once, when it has lost a thousand of us.
+        # Never sooner than the server asks, and at random, because it may have lost a thousand watchers at once.
         pause = min(self._retry_seconds * 2.0 ** min(self._failures, 10), _LONGEST_PAUSE_SECONDS)
         self._failures += 1
         wished = error.retry_after_seconds if isinstance(error, RefusedError) else None
@@ -168,5 +168,5 @@ class Following:
         text = self._texts.get(done.job["id"])
         if text is not None:
             return text.equals(done)
-        # After a lost connection a job may be told as ended once more.
+        # After a lost connection the server may send the end of a job once more.
         return self._proved.get(done.job["id"]) == done.sha256 or done.bytes == 0 or self._may_be_silent

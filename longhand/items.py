@@ -1,15 +1,15 @@
-"""What may be submitted, in the short forms that people write, made into bodies as the API takes them."""
+"""Turns the short forms in which people write requests into the bodies that the API takes."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-Json = dict[str, Any]
+from longhand.objects import Json
 
 ENDPOINT = "/v1/chat/completions"
 
 
 class WrongItemError(Exception):
-    """What is wrong with one item, without saying which it is."""
+    """Says what is wrong with one item, but not which item it is."""
 
 
 def ask(prompt: str) -> list[Json]:
@@ -18,7 +18,7 @@ def ask(prompt: str) -> list[Json]:
 
 
 def as_body(request: Json) -> Json:
-    """A chat-completions body from one, or from an object with a `prompt` in the place of its `messages`."""
+    """A chat-completions body, from one or from an object that has a `prompt` instead of `messages`."""
     ways = [key for key in ("messages", "prompt") if key in request]
     if len(ways) != 1:
         raise WrongItemError(f'a request needs one of "messages" and "prompt", and this one {_found(ways)}')
@@ -32,7 +32,7 @@ def as_body(request: Json) -> Json:
 
 
 def as_item(line: Json) -> Json:
-    """`{"custom_id"?, "body"}` from OpenAI's batch form, from `body`, or from a request written straight into it."""
+    """`{"custom_id"?, "body"}` from a line in OpenAI's form, from one with a `body`, or from a bare request."""
     if line.get("method", "POST") != "POST":
         raise WrongItemError('"method" must be "POST"')
     if line.get("url", ENDPOINT) != ENDPOINT:
@@ -53,10 +53,10 @@ def as_item(line: Json) -> Json:
 
 
 def check_item(item: Json, defaults: Mapping[str, Any]) -> Json:
-    """The item with what its body does not say itself filled in, if the result can be submitted."""
+    """The item with `defaults` for what its body leaves out. Raises `WrongItemError` if it cannot be submitted."""
     body = {**defaults, **item["body"]}
     if body.get("model") is None:
-        body["model"] = defaults.get("model")  # a null is as good as nothing
+        body["model"] = defaults.get("model")  # null counts as left out
     if body["model"] is None:
         raise WrongItemError('no "model"')
     if not isinstance(body["model"], str) or not body["model"]:

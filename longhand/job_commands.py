@@ -12,13 +12,13 @@ from jobs.status import JobStatus
 from longhand import progress, tables
 from longhand.client import Client
 from longhand.errors import InputError, RefusedError
-from longhand.results import FORMATS, write_results
+from longhand.results import write_results
 from longhand.submission import Options, parse_metadata, read_submission
 
 _WIDE = 120
-"""Columns from which on a table shows all it has."""
+"""A terminal with this many columns has room for every column of a table."""
 
-Id = Annotated[str, typer.Argument(metavar="ID", help="A job's or a batch's id.")]
+Id = Annotated[str, typer.Argument(metavar="ID", help="The id of a job or a batch.")]
 
 
 def submit(
@@ -27,8 +27,10 @@ def submit(
     template: Annotated[
         str | None, typer.Option(help="Prompt for each CSV row: 'Write about {topic}'. Default: column `prompt`.")
     ] = None,
-    metadata: Annotated[list[str] | None, typer.Option(metavar="KEY=VALUE", help="Kept with it; repeatable.")] = None,
-    watch_it: Annotated[bool, typer.Option("--watch", help="Go on as `longhand watch`.")] = False,
+    metadata: Annotated[
+        list[str] | None, typer.Option(metavar="KEY=VALUE", help="Stored with the job or batch; repeatable.")
+    ] = None,
+    watch_it: Annotated[bool, typer.Option("--watch", help="Then watch it, as `longhand watch` does.")] = False,
 ) -> None:
     """Submit one job (a prompt) or a batch (a file), and print its id.
 
@@ -56,7 +58,7 @@ def submit(
 
 def watch(
     resource_id: Id,
-    text: Annotated[bool, typer.Option("--text", help="Of a batch also the texts that are being written.")] = False,
+    text: Annotated[bool, typer.Option("--text", help="For a batch, also show the texts as they are written.")] = False,
 ) -> None:
     """Follow a job's text while it is written, or a batch's progress, until it has ended.
 
@@ -70,8 +72,8 @@ def jobs(
     status: Annotated[JobStatus | None, typer.Option(help="Only jobs in this status.")] = None,
     batch: Annotated[str | None, typer.Option(metavar="ID", help="Only jobs of this batch.")] = None,
     model: Annotated[str | None, typer.Option(help="Only jobs of this model.")] = None,
-    text: Annotated[str | None, typer.Option(help="Only jobs whose stored text has this in it.")] = None,
-    limit: Annotated[int, typer.Option(help="At most so many, newest first.", min=1)] = 20,
+    text: Annotated[str | None, typer.Option(help="Only jobs whose text so far contains this, ignoring case.")] = None,
+    limit: Annotated[int, typer.Option(help="At most this many, newest first.", min=1)] = 20,
 ) -> None:
     """List jobs, newest first."""
     with _client() as client:
@@ -79,7 +81,7 @@ def jobs(
             client.jobs(batch_id=batch, status=status.value if status else None, model=model, q=text, limit=limit)
         )
     if listed:
-        console = _console()
+        console = tables.table_console()
         console.print(tables.jobs_table(listed, wide=console.width >= _WIDE))
     else:
         typer.echo("no such jobs" if batch or status or model or text else "no jobs yet: longhand submit", err=True)
@@ -89,23 +91,23 @@ def show(resource_id: Id) -> None:
     """Show a job with its attempts, or a batch."""
     with _client() as client:
         found = client.read(resource_id)
-        draw = tables.batch_view if found.get("object") == "batch" else tables.job_view
-        _console().print(draw(found))
+        draw = tables.batch_summary if found.get("object") == "batch" else tables.job_summary
+        tables.table_console().print(draw(found))
 
 
 def results(
     batch_id: Annotated[str, typer.Argument(metavar="BATCH", help="The batch's id.")],
-    output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Folder for the files; it is made.")],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="DIR", help="Folder for the files; made if it is missing.")
+    ],
     form: Annotated[str, typer.Option("--format", help="md (a file for each article), jsonl or csv.")] = "md",
 ) -> None:
     """Write a batch's results to files, in input order, also while it still runs.
 
-    md: `0001-<custom_id>.md` for each completed text; a text that is not whole ends in `.partial.md`.
+    md: `0001-<custom_id>.md` for each completed text; the name of an incomplete one ends in `.partial.md`.
     """
-    if form not in FORMATS:
-        raise InputError(f"--format is one of {', '.join(FORMATS)}, not {form!r}")
     if not batch_id.startswith("batch_"):
-        raise InputError(f"{batch_id!r} is not the id of a batch: it begins with batch_")
+        raise InputError(f"{batch_id!r} is not the id of a batch, which begins with batch_")
     with _client() as client:
         written = write_results(client, batch_id, output, form)
     for line in written.remarks:
@@ -122,7 +124,7 @@ def cancel(resource_id: Id) -> None:
 
 
 def retry(resource_id: Id) -> None:
-    """Run the failures of a batch again, and only those, or one job that failed. They keep their ids."""
+    """Run one failed job again, or all failed jobs of a batch and only those. They keep their ids."""
     with _client() as client:
         client.retry(resource_id)
     typer.echo(f"{resource_id}: queued again; follow with: longhand watch {resource_id}", err=True)
@@ -137,20 +139,14 @@ def _watch(client: Client, resource_id: str, *, with_texts: bool = False) -> Non
         else:
             completed = progress.watch_job(client, resource_id, sys.stdout)
     except KeyboardInterrupt:
-        typer.echo(f"\nstopped watching; the work goes on: longhand watch {resource_id}", err=True)
+        typer.echo(f"\nstopped watching; the work continues: longhand watch {resource_id}", err=True)
         raise
     if not completed:
         raise typer.Exit(1)
 
 
-def _console() -> Console:
-    """For tables on stdout. Nothing is cut to a width that does not exist."""
-    console = Console(highlight=False)
-    return console if console.is_terminal else Console(highlight=False, width=400)
-
-
 def _client() -> Client:
-    # Not `typer.echo`: that writes past a live view, which then no longer knows where its lines are.
     settings = load_settings()
     api_key = settings.api_key.get_secret_value() if settings.api_key else None
+    # Not `typer.echo`: it writes past a live view, which then no longer knows where its lines are.
     return Client(settings.url, api_key=api_key, on_retry=lambda line: print(line, file=sys.stderr))

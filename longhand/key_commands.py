@@ -5,7 +5,6 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
 from jobs.settings import load_settings
 from longhand import tables
@@ -25,13 +24,15 @@ def make_keys_app() -> typer.Typer:
 
 
 def create(
-    project: Annotated[str, typer.Option(help="Whose jobs it can see; made by naming it.")] = "default",
-    name: Annotated[str, typer.Option(help="A note for yourself: who has it.")] = "",
+    project: Annotated[
+        str, typer.Option(help="The project whose jobs it can see; any new name makes one.")
+    ] = "default",
+    name: Annotated[str, typer.Option(help="A note for yourself, such as who has the key.")] = "",
 ) -> None:
     """Make a key. It is printed once, alone on stdout, and can never be shown again: KEY=$(longhand keys create).
 
-    From the first key on nobody is served without one, also not on this machine. All keys of a project see the same
-    jobs, batches and files, and nothing of another project's.
+    From the first key on nobody is served without one, not even on this machine. All keys of a project see the same
+    jobs, batches and files, and none of another project.
     """
     with _database() as database:
         from jobs.keys import any_keys, create_key  # noqa: PLC0415  # loads SQLAlchemy
@@ -42,21 +43,20 @@ def create(
     typer.echo(f"{key.id}, project {key.project}: this is the only time that it is shown", err=True)
     if first:
         typer.echo(
-            "it is the first key: within 5 s nobody is served without one; the commands and the client take it from"
+            "it is the first key: from 5 s on nobody is served without one; the commands and the client take it from"
             " LONGHAND_API_KEY",
             err=True,
         )
 
 
 def list_all() -> None:
-    """List the keys, revoked ones too: with the first characters of each, which is all that is kept readable."""
+    """List the keys, also those revoked, each by its first characters: nothing more is stored that can be read."""
     with _database() as database:
         from jobs.keys import list_keys  # noqa: PLC0415  # loads SQLAlchemy
 
         listed = list_keys(database)
     if listed:
-        console = Console(highlight=False)
-        (console if console.is_terminal else Console(highlight=False, width=400)).print(tables.keys_table(listed))
+        tables.table_console().print(tables.keys_table(listed))
     else:
         typer.echo("no keys yet, and only this machine is served: longhand keys create", err=True)
 
@@ -64,7 +64,7 @@ def list_all() -> None:
 def revoke(
     key: Annotated[str, typer.Argument(metavar="ID_OR_PREFIX", help="As `longhand keys list` shows it.")],
 ) -> None:
-    """Revoke a key: it opens nothing any more after 5 s, and what is watched with it ends within 8 s."""
+    """Revoke a key. It is refused after at most 5 s, and what is watched with it ends within 8 s."""
     with _database() as database:
         from jobs.keys import revoke_key  # noqa: PLC0415  # loads SQLAlchemy
 
@@ -74,14 +74,14 @@ def revoke(
 
 @contextmanager
 def _database() -> "Iterator[Database]":
-    """The database of the settings; what goes wrong with it is one line."""
+    """The database that the settings name; its errors become one line."""
     settings = load_settings()
 
-    from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415  # these load SQLAlchemy
+    from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415  # loads SQLAlchemy
 
-    from jobs.database import open_database  # noqa: PLC0415
-    from jobs.keys import KeyRefusedError  # noqa: PLC0415
-    from jobs.schema import SchemaError, check_schema  # noqa: PLC0415
+    from jobs.database import open_database  # noqa: PLC0415  # loads SQLAlchemy
+    from jobs.keys import KeyRefusedError  # noqa: PLC0415  # loads SQLAlchemy
+    from jobs.schema import SchemaError, check_schema  # noqa: PLC0415  # loads SQLAlchemy
 
     try:
         check_schema(settings.database)

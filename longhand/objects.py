@@ -5,13 +5,16 @@ Times are Unix seconds, lengths UTF-8 bytes. What is unknown is None, never 0.
 
 from typing import Any, Literal, NotRequired, TypedDict
 
+Json = dict[str, Any]
+"""An object of JSON whose fields are not typed here."""
+
 JobStatus = Literal["queued", "in_progress", "completed", "failed", "cancelled", "expired"]
 BatchStatus = Literal[
     "validating", "in_progress", "finalizing", "completed", "failed", "expired", "cancelling", "cancelled"
 ]
 
 FINAL: frozenset[str] = frozenset({"completed", "failed", "cancelled", "expired"})
-"""The statuses, of jobs and of batches alike, in which nothing more happens unless it is retried."""
+"""The statuses of jobs and batches in which nothing more happens, unless they are retried."""
 
 
 class Usage(TypedDict):
@@ -44,7 +47,8 @@ class Attempt(TypedDict):
     error: Fault | None
     deltas: int | None
     bytes: int | None
-    continued_bytes: int
+    continued_bytes: int | None
+    """How much of the text of the attempt before it this one continues; 0: it began again; None: not known yet."""
     usage: Usage | None
 
 
@@ -79,7 +83,7 @@ class Job(TypedDict):
     bytes: int | None
     """The length of the stored text."""
     sha256: str | None
-    """Of the stored text in UTF-8, as 64 hexadecimal digits."""
+    """The SHA-256 of the stored text in UTF-8, as 64 hexadecimal digits."""
     usage: Usage | None
     text_tokens: int | None
     text_tokens_source: str | None
@@ -95,16 +99,16 @@ class Job(TypedDict):
 
 
 class Result(Job):
-    """One job of a batch with its text. A text that is not whole never has the name of one that is."""
+    """One job of a batch with its text. An incomplete text never has the name of a complete one."""
 
     text: NotRequired[str]
-    """Of a completed job alone."""
+    """Only of a completed job."""
     partial_text: NotRequired[str]
     """What a failed, cancelled or expired job had written."""
 
 
 class Counts(TypedDict):
-    """How many jobs of a batch are where; `failed` counts also those cancelled and expired."""
+    """How many jobs of a batch are in which state; `failed` includes the cancelled and the expired ones."""
 
     total: int
     completed: int
@@ -139,3 +143,11 @@ class Batch(TypedDict):
     metadata: dict[str, str]
     request_counts: Counts
     usage: dict[str, Any] | None
+
+
+def why(owner: Job | Attempt | Json) -> str:
+    """What went wrong with a job or an attempt, in one line; empty when nothing did."""
+    error = owner.get("error")
+    if not error:
+        return ""
+    return " ".join(f"{error['code']}: {error['message']}".split()) if error["message"] else str(error["code"])

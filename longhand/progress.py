@@ -1,6 +1,6 @@
-"""Showing work while it goes on: a job's text, a batch's progress. Plain lines when it is not a terminal.
+"""Shows work in progress: the text of a job, the progress of a batch. Where there is no terminal, as plain lines.
 
-What was asked for goes to `out`: texts. All that is said about them goes to stderr.
+Texts are what was asked for, and go to `out`; everything that is said about them goes to stderr.
 """
 
 import sys
@@ -12,20 +12,20 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from longhand.batch_state import BatchState, Failure, name_of, why
+from longhand.batch_state import BatchState, Failure, name_of
 from longhand.batch_view import BatchView
 from longhand.cells import plain
 from longhand.client import Client
 from longhand.events import Delta, Done, Event, Reset, Status
-from longhand.objects import Job
+from longhand.objects import Job, why
 
 _MOST_FAILURES = 10
 _LONGEST_LINE = 2000
-"""Characters that are held back, in `Lines`, for the end of their line."""
+"""How many characters `Lines` holds back at most while the end of their line has not come."""
 
 
 def watch_job(client: Client, job_id: str, out: TextIO) -> bool:
-    """Write a job's text to `out` as it comes. Whether it was completed."""
+    """Write a job's text to `out` as it arrives. Returns whether the job was completed."""
     terminal = out.isatty()
     at_line_start = True
     for event in client.watch(job_id):
@@ -36,8 +36,8 @@ def watch_job(client: Client, job_id: str, out: TextIO) -> bool:
                 out.flush()
                 at_line_start = shown.endswith("\n") if shown else at_line_start
             case Reset(attempt=attempt):
-                # In the output itself: whoever keeps it must not take two texts for one.
-                out.write(f"{'' if at_line_start else chr(10)}{_anew(attempt)}\n")
+                # In the output itself, so that nobody who keeps it takes two texts for one.
+                out.write(f"{'' if at_line_start else chr(10)}{_starts_over(attempt)}\n")
                 out.flush()
                 at_line_start = True
             case Status(job=job) if job["status"] == "queued":
@@ -52,15 +52,15 @@ def watch_job(client: Client, job_id: str, out: TextIO) -> bool:
                     out.flush()
                 sys.stderr.write(_ending(job) + "\n")
                 return bool(job["status"] == "completed")
-    # A 204: the job had ended and there was nothing new to say.
+    # A 204: the job had already ended, and there was nothing new to send.
     return client.job(job_id)["status"] == "completed"
 
 
 def watch_batch(client: Client, batch_id: str, console: Console, out: TextIO, *, with_texts: bool) -> bool:
-    """Show a batch's progress on `console` until it has ended. Whether every job was completed.
+    """Show a batch's progress on `console` until it has ended. Returns whether every job was completed.
 
-    `with_texts`: also the texts that are being written; in a live panel, or as whole lines to `out` with the name of
-    their job before each.
+    `with_texts` adds the texts that are being written: in a live panel, or as whole lines to `out`, each after the name
+    of its job.
     """
     state = BatchState(client.batch(batch_id))
     in_panel = console.is_terminal and out.isatty()
@@ -73,12 +73,12 @@ def watch_batch(client: Client, batch_id: str, console: Console, out: TextIO, *,
             if failure is not None:
                 failures += 1
                 if failures <= _MOST_FAILURES:
-                    _tell_failure(console, failure)
+                    _print_failure(console, failure)
             if lines is not None:
                 lines.take(event)
             show()
         if failures:
-            _tell_hint(console, batch_id, failures)
+            _print_retry(console, batch_id, failures)
     if not console.is_terminal:
         console.print(_counts(state), soft_wrap=True, highlight=False)
     return state.batch["status"] == "completed" and state.batch["request_counts"]["completed"] == state.total
@@ -90,13 +90,13 @@ def _shown(console: Console, state: BatchState, *, with_texts: bool) -> Iterator
         yield _CountLines(console, state)
         return
     view = BatchView(state, with_texts=with_texts)
-    # Drawn by a thread of its own: the clock goes on while nothing comes.
+    # Drawn by a thread of its own, so that the clock keeps running while no events arrive.
     with Live(get_renderable=lambda: view, console=console, refresh_per_second=8):
         yield lambda: None
 
 
 class _CountLines:
-    """The counts as a line, whenever they have changed; not the last one, which is the same for all ways."""
+    """Prints the counts when they have changed. The last ones are left to `watch_batch`, which always prints them."""
 
     def __init__(self, console: Console, state: BatchState) -> None:
         self._console = console
@@ -118,7 +118,7 @@ class Lines:
         self._names: dict[str, str] = {}
         self._begun: dict[str, str] = {}
         self._nameless: dict[str, list[str]] = {}
-        """The lines of jobs that nothing was told about yet: their text comes just before that."""
+        """Lines of jobs whose name is not known yet: the text of a job may come just before its first status."""
 
     def take(self, event: Event) -> None:
         """Write the lines that an event completes."""
@@ -132,7 +132,7 @@ class Lines:
                 self._write(job_id, whole)
             case Reset(job_id=job_id, attempt=attempt):
                 self._end_line(job_id)
-                self._write(job_id, [_anew(attempt)])
+                self._write(job_id, [_starts_over(attempt)])
             case Status(job=job):
                 self._learn_name(job)
             case Done(job=job):
@@ -159,18 +159,18 @@ class Lines:
         self._out.flush()
 
 
-def _tell_failure(console: Console, failure: Failure) -> None:
+def _print_failure(console: Console, failure: Failure) -> None:
     said = f"{failure.name}: {failure.status}{', ' + failure.why if failure.why else ''}"
     console.print(Text(plain(said), style="red"), soft_wrap=True)
 
 
-def _tell_hint(console: Console, batch_id: str, failures: int) -> None:
+def _print_retry(console: Console, batch_id: str, failures: int) -> None:
     more = f"{failures - _MOST_FAILURES} more; " if failures > _MOST_FAILURES else ""
     console.print(Text(f"{more}run them again with: longhand retry {batch_id}"), soft_wrap=True)
 
 
-def _anew(attempt: int) -> str:
-    return f"--- the text begins anew (attempt {attempt}) ---"
+def _starts_over(attempt: int) -> str:
+    return f"--- the text starts over (attempt {attempt}) ---"
 
 
 def _waiting(job: Job) -> str:

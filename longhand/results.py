@@ -1,7 +1,7 @@
-"""Results as files: written beside their place under another name, then renamed, so that no half file passes for one.
+"""Writes results to files, each under a temporary name first, so that half a file never passes for a whole one.
 
-In input order: one `.jsonl` or `.csv` file, or one Markdown file for each article. A text that is not whole never has
-the name of a whole one: it ends in `.partial.md`.
+All in input order: one `.jsonl` or `.csv` file, or one Markdown file for each article. An incomplete text never has the
+name of a complete one: its file ends in `.partial.md`.
 """
 
 import os
@@ -16,9 +16,9 @@ from typing import IO
 
 from longhand.client import Client
 from longhand.errors import InputError, LonghandError
-from longhand.objects import Result
+from longhand.objects import Result, why
 
-FORMATS = ("md", "jsonl", "csv")
+_FORMATS = ("md", "jsonl", "csv")
 _UNSAFE = re.compile(r"[^\w.-]+")
 
 
@@ -27,15 +27,15 @@ class Written:
     """What was written."""
 
     files: list[Path] = field(default_factory=list)
-    """Files with whole texts, or the one file with all of them."""
+    """The files with complete texts, or the one file with all results."""
     remarks: list[str] = field(default_factory=list)
-    """Texts that are missing, not whole, or were ended early by the upstream: one line each."""
+    """One line for each text that is missing, incomplete, or was ended early by the upstream."""
 
 
 def write_results(client: Client, batch_id: str, directory: Path, form: str) -> Written:
-    """Write the results of a batch into a directory, which is made. Raises `LonghandError`."""
-    if form not in FORMATS:
-        raise InputError(f"--format is one of {', '.join(FORMATS)}, not {form!r}")
+    """Write the results of a batch into a directory, made if it is missing. Raises `LonghandError`."""
+    if form not in _FORMATS:
+        raise InputError(f"--format is one of {', '.join(_FORMATS)}, not {form!r}")
     try:
         directory.mkdir(parents=True, exist_ok=True)
         if form == "md":
@@ -64,9 +64,9 @@ def _write_articles(client: Client, batch_id: str, directory: Path) -> Written:
                     written.remarks.append(f"{whole}: ended early by the upstream: {item['finish_reason']}")
             elif part := item.get("partial_text"):
                 _write_text(partial, part)
-                written.remarks.append(f"{partial}: not whole: {item['status']}{_why(item)}")
+                written.remarks.append(f"{partial}: incomplete: {_status_and_reason(item)}")
             else:
-                written.remarks.append(f"{stem}: no text: {item['status']}{_why(item)}")
+                written.remarks.append(f"{stem}: no text: {_status_and_reason(item)}")
     return written
 
 
@@ -76,9 +76,9 @@ def safe_name(name: str) -> str:
     return plain.encode()[:80].decode(errors="ignore").strip("-.") or "article"
 
 
-def _why(item: Result) -> str:
-    error = item.get("error")
-    return f" ({error['code']}: {error['message']})" if error else ""
+def _status_and_reason(item: Result) -> str:
+    because = why(item)
+    return f"{item['status']} ({because})" if because else item["status"]
 
 
 def _write_text(path: Path, text: str) -> None:
@@ -88,7 +88,7 @@ def _write_text(path: Path, text: str) -> None:
 
 @contextmanager
 def _whole_file(path: Path) -> Iterator[IO[bytes]]:
-    """A file that appears under its name only when all of it is on the disk."""
+    """A file that gets its name only when all of it is on the disk."""
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:40]}.")
     try:
         with os.fdopen(descriptor, "wb") as file:

@@ -1,4 +1,4 @@
-"""The commands that start something. Each imports what it starts only when it is called."""
+"""The commands that start something. Each imports what it starts only when it runs, so that no other command waits."""
 
 import os
 from collections.abc import Iterator
@@ -9,27 +9,28 @@ import typer
 from rich.console import Console
 
 from jobs.settings import Settings, load_settings
+from longhand.connection import DEFAULT_PORT
 from longhand.errors import LonghandError, first_line
 from longhand.tables import stack_summary
 
 Host = Annotated[str, typer.Option(help="Address to listen on.")]
-Port = Annotated[int, typer.Option(help="Port to listen on; 0: a free one.", min=0, max=65535)]
+Port = Annotated[int, typer.Option(help="Port to listen on; 0 picks a free one.", min=0, max=65535)]
 
 
 def up(
     host: Host = "127.0.0.1",
-    port: Port = 8440,
+    port: Port = DEFAULT_PORT,
     workers: Annotated[int, typer.Option(help="Worker processes, each with LONGHAND_STREAMS streams.", min=1)] = 1,
 ) -> None:
     """Run the whole stack from this terminal: Valkey, the workers and the API. Ctrl-C ends all of it.
 
-    Everything is kept in LONGHAND_HOME (default: .longhand). An embedded Valkey is started unless LONGHAND_REDIS_URL is
-    set. LONGHAND_UPSTREAM_URL must be set: the endpoint that writes.
+    LONGHAND_UPSTREAM_URL, or else OPENAI_BASE_URL, must name the endpoint that writes. Everything is kept in
+    LONGHAND_HOME (default: .longhand). An embedded Valkey is started unless LONGHAND_REDIS_URL is set.
     """
-    from longhand.home import locked_home  # noqa: PLC0415  # these load Alembic and httpx
-    from longhand.signals import StopSignals  # noqa: PLC0415
-    from longhand.stack import Stack, StoppedError  # noqa: PLC0415
-    from longhand.supervisor import Supervisor  # noqa: PLC0415
+    from longhand.stack.home import locked_home  # noqa: PLC0415  # no other command needs it
+    from longhand.stack.signals import StopSignals  # noqa: PLC0415  # no other command needs it
+    from longhand.stack.stack import Stack, StoppedError  # noqa: PLC0415  # loads Alembic and httpx
+    from longhand.stack.supervisor import Supervisor  # noqa: PLC0415  # no other command needs it
 
     settings = load_settings()
     settings.require_upstream_url()
@@ -38,7 +39,7 @@ def up(
     def report(line: str) -> None:
         _say(console, line)
 
-    # What is made in the home, by any of the processes, is for its owner alone.
+    # Everything that these processes make in the home is for its owner alone.
     os.umask(0o077)
     with StopSignals() as signals, locked_home(settings.home) as home:
         stack = Stack(settings, home, host, port, workers, signals, Supervisor(report))
@@ -58,13 +59,16 @@ def up(
 def demo(
     model: Annotated[str, typer.Option(help="The model that writes the articles.")] = "gpt-4o-mini",
 ) -> None:
-    """See the main job work: 20 articles, each watched live, stored, and compared.
+    """See Longhand at work: 20 articles, each watched live, stored, and compared.
 
-    Starts a whole stack in a temporary home and removes it afterwards. With LONGHAND_UPSTREAM_URL set, that endpoint
-    writes; else a simulator does. Exit code 0 only if every text was stored and equals what was watched.
+    Starts a whole stack in a temporary home and removes it afterwards. If LONGHAND_UPSTREAM_URL is set, that endpoint
+    writes the articles, otherwise a simulator does; OPENAI_BASE_URL does not count here. The exit code is 0 only if
+    every text was stored and equals what was watched.
     """
-    from longhand.demo import run_demo  # noqa: PLC0415  # loads the stack and the simulator
+    from longhand.demo.run import run_demo  # noqa: PLC0415  # loads the stack and the simulator
 
+    # It is set in many shells for other programs, and a demo must not spend money that nobody meant for it.
+    os.environ.pop("OPENAI_BASE_URL", None)
     if not run_demo(load_settings(), model):
         raise typer.Exit(1)
 
@@ -72,8 +76,8 @@ def demo(
 def simulate(
     port: Port = 8441,
     host: Host = "127.0.0.1",
-    deltas_per_second: Annotated[float, typer.Option(help="For each stream; 0: as fast as it is read.", min=0)] = 50,
-    first_delta_seconds: Annotated[float, typer.Option(help="Wait before the first delta.", min=0)] = 0.2,
+    deltas_per_second: Annotated[float, typer.Option(help="Of each stream; 0: as fast as they are read.", min=0)] = 50,
+    first_delta_seconds: Annotated[float, typer.Option(help="Seconds to wait before the first delta.", min=0)] = 0.2,
 ) -> None:
     """Run a streaming OpenAI-compatible upstream for trials, benchmarks and fault tests. It writes made-up prose."""
     from longhand.simulator import Pace, run_simulator  # noqa: PLC0415  # loads uvloop
@@ -92,7 +96,7 @@ def migrate() -> None:
     """Bring the database (LONGHAND_DATABASE_URL) to the newest revision. Safe to run from several places at once."""
     from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415  # loads SQLAlchemy
 
-    from migrations import migrate as migrate_database  # noqa: PLC0415
+    from migrations import migrate as migrate_database  # noqa: PLC0415  # loads Alembic
 
     settings = load_settings()
     try:
@@ -102,7 +106,7 @@ def migrate() -> None:
     typer.echo("the database is at the newest revision")
 
 
-def api(host: Host = "127.0.0.1", port: Port = 8440) -> None:
+def api(host: Host = "127.0.0.1", port: Port = DEFAULT_PORT) -> None:
     """Run the API alone, in this process. Needs a migrated database and LONGHAND_REDIS_URL."""
     settings = _for_service()
 
@@ -113,7 +117,10 @@ def api(host: Host = "127.0.0.1", port: Port = 8440) -> None:
 
 
 def worker() -> None:
-    """Run one worker process alone, in this process. Needs a migrated database and LONGHAND_REDIS_URL."""
+    """Run one worker alone, in this process.
+
+    Needs a migrated database, LONGHAND_REDIS_URL and LONGHAND_UPSTREAM_URL (or OPENAI_BASE_URL).
+    """
     settings = _for_service()
     settings.require_upstream_url()
 
@@ -143,5 +150,5 @@ def _say(console: Console, what: object) -> None:
     try:
         console.print(what, soft_wrap=isinstance(what, str), markup=False)
     except OSError:
-        # The terminal is gone. What is being said about the end must not keep it from happening.
+        # The terminal is gone. That the end cannot be reported must not keep it from happening.
         return

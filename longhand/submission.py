@@ -1,6 +1,6 @@
-"""What is to be submitted, read from a prompt, a JSONL file or a CSV file, and checked line by line.
+"""Reads what is to be submitted, from a prompt, a JSONL file or a CSV file, and checks it line by line.
 
-A wrong line is named with its file and number, and then nothing is submitted.
+A wrong line is reported with its file and number, and then nothing is submitted.
 """
 
 import csv
@@ -11,13 +11,12 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from longhand.errors import InputError, RefusedError
 from longhand.items import WrongItemError, as_item, ask, check_item
+from longhand.objects import Json
 from longhand.template import fill, parse_template
-
-Json = dict[str, Any]
 
 _REQUEST = re.compile(r"requests\[(\d+)\]")
 _MOST_MISTAKES = 10
@@ -41,7 +40,7 @@ class Submission:
     body: Json
     is_batch: bool
     places: tuple[str, ...] = ()
-    """For each request of a batch its file and line."""
+    """The file and line of each request of a batch."""
 
     @property
     def count(self) -> int:
@@ -49,7 +48,7 @@ class Submission:
         return len(self.body["requests"]) if self.is_batch else 1
 
     def in_terms_of_input(self, error: RefusedError) -> str:
-        """What Longhand refused, with the file and line instead of the place in the batch."""
+        """The message of a refusal, with the file and line instead of the place in the batch."""
         found = _REQUEST.match(error.param or "")
         if found is None or int(found[1]) >= len(self.places):
             return str(error)
@@ -145,7 +144,7 @@ def _parse(line: str) -> Json:
 
 
 def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no JSON value")
+    raise ValueError(f"{name} is not a JSON value")
 
 
 def _csv_items(name: str, text: str, options: Options) -> Iterator[tuple[int, Json | WrongItemError]]:

@@ -2,22 +2,20 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit, urlunsplit
 
-from rich.console import Group, RenderableType
+from rich.console import Console, Group, RenderableType
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from longhand.objects import Job
+from longhand.objects import Job, Json, why
 
 if TYPE_CHECKING:
     # At run time this would load the stack for every `longhand jobs`.
     from jobs.keys import ApiKey
-    from longhand.stack import Stack
-
-Json = dict[str, Any]
+    from longhand.stack.stack import Stack
 
 _STYLES = {
     "completed": "green",
@@ -29,18 +27,24 @@ _STYLES = {
 }
 
 
+def table_console() -> Console:
+    """A console for tables on stdout. In a pipe or a file nothing is cut to the width of a terminal."""
+    console = Console(highlight=False)
+    return console if console.is_terminal else Console(highlight=False, width=400)
+
+
 def stack_summary(stack: "Stack") -> RenderableType:
     """What runs and where, without any secret."""
     settings = stack.settings
-    redis = _without_secret(stack.redis_url) + (" (embedded Valkey)" if settings.redis_url is None else "")
+    redis = without_secret(stack.redis_url) + (" (embedded Valkey)" if settings.redis_url is None else "")
     grid = Table.grid(padding=(0, 2))
     for name, value in (
         ("API", stack.url),
         ("Docs", f"{stack.url}/docs"),
-        ("Upstream", _without_secret(settings.require_upstream_url())),
+        ("Upstream", without_secret(settings.require_upstream_url())),
         ("Workers", f"{stack.workers} x {settings.streams} streams"),
         ("Home", str(stack.home)),
-        ("Database", _without_secret(settings.database)),
+        ("Database", without_secret(settings.database)),
         ("Redis", redis),
         ("Logs", str(stack.home / "logs")),
     ):
@@ -49,7 +53,7 @@ def stack_summary(stack: "Stack") -> RenderableType:
 
 
 def jobs_table(listed: Sequence[Job], *, wide: bool) -> Table:
-    """Jobs, a line each; only a wide terminal has room for all columns."""
+    """Jobs, one on each line; only a wide terminal has room for all columns."""
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
     table.add_column("id", no_wrap=True)
     table.add_column("status", no_wrap=True)
@@ -74,7 +78,7 @@ def jobs_table(listed: Sequence[Job], *, wide: bool) -> Table:
     return table
 
 
-def job_view(job: Json) -> RenderableType:
+def job_summary(job: Json) -> RenderableType:
     """One job with its request and its attempts."""
     usage = job.get("usage")
     rows = {
@@ -91,7 +95,7 @@ def job_view(job: Json) -> RenderableType:
         "bytes": _number(job.get("bytes")),
         "sha256": job.get("sha256"),
         "usage": _pairs({key: value for key, value in usage.items() if value is not None}) if usage else None,
-        "error": _error(job),
+        "error": why(job),
     }
     attempts = job.get("attempts") or []
     view = _rows(job["id"], rows)
@@ -99,7 +103,7 @@ def job_view(job: Json) -> RenderableType:
 
 
 def keys_table(listed: "Sequence[ApiKey]") -> Table:
-    """API keys, a line each."""
+    """API keys, one on each line."""
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
     for name in ("id", "prefix", "project", "created", "revoked"):
         table.add_column(name, no_wrap=True)
@@ -111,7 +115,7 @@ def keys_table(listed: "Sequence[ApiKey]") -> Table:
     return table
 
 
-def batch_view(batch: Json) -> RenderableType:
+def batch_summary(batch: Json) -> RenderableType:
     """One batch with its counts."""
     usage = batch.get("usage")
     rows = {
@@ -130,13 +134,21 @@ def status_text(status: str) -> Text:
     return Text(status, style=_STYLES.get(status, ""))
 
 
+def without_secret(url: str) -> str:
+    """A URL without its user and password; a SQLite file as its path."""
+    if url.startswith("sqlite:"):
+        return f"SQLite, {url.removeprefix('sqlite:///')}"
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], query=""))
+
+
 def _attempts_table(attempts: list[Json]) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
     for name in ("attempt", "outcome", "first delta s", "seconds", "deltas", "bytes"):
         table.add_column(name, justify="left" if name == "outcome" else "right", no_wrap=True)
     table.add_column("worker and error", overflow="fold")
     for attempt in attempts:
-        error = _error(attempt)
+        error = why(attempt)
         table.add_row(
             str(attempt["attempt"]),
             status_text(attempt.get("outcome") or "running"),
@@ -169,13 +181,6 @@ def _prompt(job: Json) -> str | None:
     return content if len(content) <= 200 else content[:199] + "…"
 
 
-def _error(owner: Json) -> str | None:
-    error = owner.get("error")
-    if not error:
-        return None
-    return f"{error['code']}: {error['message']}" if error["message"] else str(error["code"])
-
-
 def _pairs(pairs: Json | None) -> str | None:
     return ", ".join(f"{key}={value}" for key, value in pairs.items()) if pairs else None
 
@@ -190,11 +195,3 @@ def _seconds(start: float | None, end: float | None) -> str:
 
 def _time(moment: float | None) -> str:
     return "" if moment is None else datetime.fromtimestamp(moment).astimezone().strftime("%Y-%m-%d %H:%M:%S")
-
-
-def _without_secret(url: str) -> str:
-    """A URL without the password and the user in it; a SQLite file as its path."""
-    if url.startswith("sqlite:"):
-        return f"SQLite, {url.removeprefix('sqlite:///')}"
-    parts = urlsplit(url)
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], query=""))

@@ -14,10 +14,10 @@ _PART = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
 def parse_template(name: str, columns: Sequence[str], template: str | None) -> str:
     """The template to use for the file `name` with these columns; without one, a column `prompt` is the prompt.
 
-    Raises `InputError` for what names no column, names one that is not there, or has a brace too many.
+    Raises `InputError` for a template that names no column or an unknown one, or has a brace too many.
     """
     if not columns:
-        raise InputError(f"{name}:1: there is no row with the names of the columns")
+        raise InputError(f"{name}:1: the first row must have the names of the columns")
     if len(set(columns)) != len(columns):
         raise InputError(f"{name}:1: two columns have the same name")
     there = "the columns are " + ", ".join(columns)
@@ -30,7 +30,7 @@ def parse_template(name: str, columns: Sequence[str], template: str | None) -> s
         if part[0] in ("{", "}"):
             raise InputError(f"--template: a single {part[0]} at character {part.start() + 1}; double it to write it")
         if part[1] is not None and part[1].strip() not in columns:
-            raise InputError(f"--template: {part[0]} is no column of {name}; {there}")
+            raise InputError(f"--template: {part[0]} is not a column of {name}; {there}")
     if all(part[1] is None for part in parts):
         raise InputError(f"--template names no column, so every row would ask for the same; {there}")
     return template

@@ -72,8 +72,8 @@ class Connection(asyncio.Protocol):
             self._stream.resume()
 
     def data_received(self, data: bytes) -> None:
-        # Reading goes on while a stream runs, or a client that left would not be noticed; a second request then is
-        # pipelining, which is not spoken here.
+        # Reading continues while a stream runs, or a client that left would not be noticed. A second request at that
+        # time is pipelining, which is not supported.
         if self._stream is not None and not self._stream.over:
             self._transport.close()
             return
@@ -102,7 +102,7 @@ class Connection(asyncio.Protocol):
             self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def on_body(self, body: bytes) -> None:
-        # A body that is too large is read and forgotten, so that the answer is not lost in a reset.
+        # A body that is too large is read and discarded, so that the answer is not lost in a reset.
         if len(self._body) <= LARGEST_REQUEST_BYTES:
             self._body += body
 

@@ -33,8 +33,8 @@ class RequestError(Exception):
 class Orders(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The `simulate` field, or the `x-simulate` header. `None` and `False` order nothing.
 
-    The first group is no fault and always holds. The rest are faults: with `times` they apply only to the first so many
-    requests of a `key` (default: a hash of the messages), and later ones are healthy. Positions count deltas.
+    The first group orders no faults and always applies. The rest are faults: with `times` they apply only to that many
+    requests of a `key` (default: a hash of the messages), and later requests are healthy. Positions count deltas.
     """
 
     text: str | None = None
@@ -93,7 +93,7 @@ class StreamOptions(msgspec.Struct, frozen=True):
 
 
 class ChatRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """The fields of a chat completion request that the simulator obeys; it takes all others and ignores them."""
+    """The fields of a chat completion request that the simulator obeys; it accepts all others and ignores them."""
 
     model: str
     messages: Annotated[list[Message], msgspec.Meta(min_length=1)]
@@ -106,7 +106,7 @@ class ChatRequest(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def prompt(self) -> str:
-        """The text of the last message of a user, or of the last message when no user speaks."""
+        """The text of the last message of the user, or of the last message if none is the user's."""
         said = [message for message in self.messages if message.role == "user"] or self.messages
         return said[-1].text
 
@@ -131,8 +131,8 @@ class ChatRequest(msgspec.Struct, frozen=True, kw_only=True):
 def read_request(body: bytes, header: bytes | None) -> tuple[ChatRequest, Orders, str]:
     """Read a request body and an `x-simulate` header into the request, its orders and a hash of its messages.
 
-    Raises `RequestError` (400) that names what is wrong, also for an unknown field in the orders: a fault test with a
-    typing error must not pass silently.
+    Raises a `RequestError` (400) that names what is wrong, also for an unknown field in the orders: a fault test with a
+    misspelt order must not pass silently.
     """
     # json, not msgspec: orders may hold lone surrogates as escapes, which msgspec refuses.
     content = _json(body, "The request body")

@@ -15,7 +15,7 @@ from longhand.simulator.prose_stock import CHINESE, ENGLISH, Stock
 _SHORTEST_WITH_TITLE = 80
 _SECTION_LENGTH = 260
 
-# Pieces of one to six characters, about as large as a model's tokens. The last two branches take whatever is left, so
+# Pieces of one to six characters, about the size of a model's tokens. The last two branches take whatever is left, so
 # that joining the pieces always gives the text.
 _DELTA = re.compile(
     r" ?[A-Za-z'’]{1,6}"

@@ -1,9 +1,9 @@
-"""How long a text a prompt asks for, and in which language: read from the prompt alone."""
+"""How long a text a prompt asks for and in which language, read from the prompt alone."""
 
 import re
 
 DEFAULT_LENGTH = 300
-# A prompt cannot order more than this: a typing error must not keep the simulator writing for a day.
+# A prompt cannot order more than this: a mistyped number must not keep the simulator writing for a day.
 LONGEST = 100_000
 WORDS_PER_PAGE = 200
 
@@ -43,8 +43,8 @@ def count_words(text: str) -> int:
 def asked_length(prompt: str) -> int | None:
     """The length that the prompt asks for, in the unit of `count_words`; None when it names none.
 
-    Of a range the upper end counts, and of several lengths the greatest: a prompt that names a smaller one as well
-    speaks of a part ("an abstract of 100 words").
+    The upper end of a range counts, and the greatest of several lengths: a smaller one is the length of a part ("an
+    abstract of 100 words").
     """
     asked = [*_english_lengths(prompt), *_chinese_lengths(prompt)]
     if not asked:

@@ -20,7 +20,7 @@ _encoder = msgspec.json.Encoder()
 class Finale(NamedTuple):
     """What follows the last delta: the last bytes, and what becomes of the connection.
 
-    `end` leaves it for the next request, `close` cuts it, `stall` goes on with comments only, `silent` with nothing.
+    `end` leaves it for the next request, `close` cuts it, `stall` continues with comments only, `silent` with nothing.
     """
 
     wire: bytes
@@ -50,7 +50,7 @@ def deltas_of(request: ChatRequest, orders: Orders, seed: str) -> Iterable[str]:
 
 
 class Completion:
-    """One completion as bytes, whole or streamed. `fired` is told the name of each fault that is carried out."""
+    """One completion as bytes, whole or streamed. `fired` is called with the name of each fault that is carried out."""
 
     def __init__(self, request: ChatRequest, orders: Orders, seed: str, fired: Callable[[str], None]) -> None:
         self.request = request
@@ -73,7 +73,7 @@ class Completion:
         self.line_end = b"\r\n" if orders.crlf else b"\n"
 
     def whole(self) -> tuple[bytes, int]:
-        """The response in one piece, and of how many deltas its text would be."""
+        """The response in one piece, and in how many deltas its text would have come."""
         limit = self.request.max_deltas
         deltas = list(self.deltas if limit is None else itertools.islice(self.deltas, limit + 1))
         finish_reason = "stop"
@@ -134,7 +134,7 @@ class Completion:
         return self._stopped(lead, stop) if self.sent == stop_at else self._finale(lead, "stop")
 
     def comment(self) -> bytes:
-        """What a stalled stream goes on sending."""
+        """What a stalled stream keeps sending."""
         return http_chunk(b": keep-alive" + self.line_end * 2)
 
     def _event(self, rest: bytes) -> bytes:

@@ -1,7 +1,7 @@
 """A streaming OpenAI-compatible upstream for trials, benchmarks and fault tests.
 
 It writes prose of the length that the prompt asks for, at a steady pace, and breaks in the ways that a request orders
-in its `simulate` field (see `orders`). It is a tool: the product talks to it only when it is told to.
+in its `simulate` field (see `orders.py`). It is a tool: the product talks to it only when it is told to.
 """
 
 import asyncio
@@ -34,7 +34,7 @@ class Simulator:
         self._wheel: Wheel | None = None
 
     async def start(self, host: str = "127.0.0.1", port: int = 0) -> None:
-        """Listen, on a free port when `port` is 0. Raises `OSError` when the address is taken."""
+        """Listen, on a free port if `port` is 0. Raises `OSError` if the address is taken."""
         loop = asyncio.get_running_loop()
         wheel = self._wheel = Wheel(loop)
         self._server = await loop.create_server(
@@ -87,9 +87,6 @@ class ServedSimulator:
     def stats(self) -> dict[str, Any]:
         """What `GET /stats` gives."""
         return self._simulator.stats.snapshot()
-
-    def reset_stats(self) -> None:
-        self._simulator.stats.reset()
 
     def wait_until(self, holds: Callable[[dict[str, Any]], bool], timeout_seconds: float = 60) -> dict[str, Any]:
         """Wait until `holds` of the stats and return them. Raises `TimeoutError`. See `Stats.wait_until`."""

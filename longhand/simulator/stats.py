@@ -6,15 +6,15 @@ from collections import Counter, deque
 from collections.abc import Callable
 from typing import Any
 
-# A delta that is sent later than this after its time says that the simulator, not its reader, is the bottleneck.
+# A delta that is sent later than this after its time means that the simulator, not its reader, is the bottleneck.
 LATE_SECONDS = 0.1
 
 
 class Stats:
     """Counters since the last reset, and the last events with their times.
 
-    Only valid completion requests are counted, and of a `long_line` no pieces. `cpu_seconds` is that of the
-    whole process.
+    Only valid completion requests are counted, without the pieces of a `long_line`. `cpu_seconds` is the CPU time of
+    the whole process.
 
     Only the simulator's own thread writes. `changed` is notified on every event (not on every delta), so that a test in
     another thread can wait for one instead of sleeping.
@@ -67,7 +67,7 @@ class Stats:
             self._record("fault", key, fault=name)
 
     def sent(self, deltas: int, late_deltas: int, late_seconds: float) -> None:
-        """Count deltas that were sent, how many of them too late, and how late the latest was."""
+        """Count deltas that were sent, how many of them were late, and how late the latest was."""
         self.deltas_sent += deltas
         self.late_deltas += late_deltas
         self.max_late_seconds = max(self.max_late_seconds, late_seconds)
@@ -99,7 +99,7 @@ class Stats:
             }
 
     def wait_until(self, holds: Callable[[dict[str, Any]], bool], timeout_seconds: float) -> dict[str, Any]:
-        """Wait in another thread than the simulator's until `holds` of a snapshot, and return that one.
+        """Wait, in another thread than the simulator's, until `holds` is true of a snapshot, and return that snapshot.
 
         Raises `TimeoutError`, with the last snapshot in its message.
         """
@@ -108,5 +108,5 @@ class Stats:
         with self.changed:
             while not holds(snapshot := self.snapshot()):
                 if not self.changed.wait(deadline - time.monotonic()):
-                    raise TimeoutError(f"the simulator did not come to it in {timeout_seconds} s: {snapshot}")
+                    raise TimeoutError(f"not within {timeout_seconds} s in the stats of the simulator: {snapshot}")
             return snapshot

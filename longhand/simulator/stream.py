@@ -11,7 +11,7 @@ from longhand.simulator.stats import LATE_SECONDS, Stats
 
 TICK_SECONDS = 0.002
 KEEP_ALIVE_SECONDS = 0.05
-# A stream that is behind, or not paced, sends at most so many steps per tick, so that it does not keep others waiting.
+# A stream that is behind, or not paced, sends at most this many steps per tick, to keep no other waiting.
 BURST = 64
 
 
@@ -96,7 +96,7 @@ class Stream:
         self._finale: Finale | None = None
         self._queued = False
         self._paused = False
-        # Behind its schedule because the reader was slow: that is not the simulator's lateness.
+        # It is behind its schedule because the reader was slow, which does not count as the simulator's lateness.
         self._held = False
         self.over = False
 
@@ -133,7 +133,7 @@ class Stream:
 
     def resume(self) -> None:
         self._paused = False
-        # A pause that was shorter than the wait for the next step has changed nothing.
+        # A pause that is shorter than the wait for the next step changes nothing.
         if not self._queued and self._finale is None and not self.over:
             self._held = True
             self._queue(time.monotonic())
@@ -171,7 +171,7 @@ class Stream:
             return
         if finale.ending == "close":
             self._over("closed")
-            # Not abort: that may discard deltas which count as sent.
+            # Not abort, which may discard deltas that count as sent.
             self._transport.close()
         elif finale.ending == "end":
             self._over("completed")

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from longhand import leash
+from longhand.stack import leash
 
 POLL_SECONDS = 0.03
 PATIENCE_SECONDS = 60.0

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from jobs.settings import Settings
 from longhand import (
     AsyncClient,
     Client,
@@ -16,6 +17,7 @@ from longhand import (
     RefusedError,
     UnavailableError,
 )
+from longhand.connection import DEFAULT_URL
 from tests.client.sent import JOB, answer
 from tests.conftest import free_port
 from tests.upstream.scripted_upstream import Cut, ScriptedUpstream, head
@@ -28,6 +30,10 @@ def test_nothing_there_is_said_in_one_line() -> None:
     assert str(refused.value) == (
         f"nothing answers at {url}: start it with `longhand up`, or set LONGHAND_URL to where it runs"
     )
+
+
+def test_the_client_and_the_settings_look_for_longhand_at_the_same_place() -> None:
+    assert Settings.model_fields["url"].default == DEFAULT_URL
 
 
 def test_a_submit_whose_answer_was_lost_is_repeated_with_the_same_key_and_body() -> None:
@@ -194,5 +200,8 @@ def test_results_come_typed_and_in_order_from_both_clients() -> None:
 
 
 def test_a_job_where_a_batch_belongs_is_not_asked_for() -> None:
-    with Client() as client, pytest.raises(InputError, match="'job_1' is not the id of a batch: it begins with batch_"):
+    with (
+        Client() as client,
+        pytest.raises(InputError, match="'job_1' is not the id of a batch, which begins with batch_"),
+    ):
         client.batch("job_1")

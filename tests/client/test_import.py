@@ -30,4 +30,5 @@ def test_the_package_itself_loads_no_http_client() -> None:
 
 
 def test_everything_that_is_promised_is_there() -> None:
-    loaded_by("from longhand import *; [globals()[name] for name in longhand.__all__]")
+    loaded = loaded_by("from longhand import *; [globals()[name] for name in longhand.__all__]")
+    assert {"longhand.client", "longhand.async_client", "longhand.events", "longhand.objects"} <= loaded

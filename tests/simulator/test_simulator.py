@@ -159,22 +159,49 @@ def test_a_client_that_leaves_is_seen_at_once() -> None:
     assert left - 1 < stats["last"]["client_gone"]["monotonic"] < left + 2
 
 
-def test_a_simulator_that_falls_behind_says_so() -> None:
+class Clock:
+    """Stands in for `time` where the simulator keeps its schedule: time passes only when the test says so."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def reach(self, delta: int) -> None:
+        """Let it be 5 ms after the time of a delta, at 100 deltas per second."""
+        self.now = 1000.005 + delta / 100
+
+
+def test_a_simulator_that_falls_behind_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock()
+    monkeypatch.setattr("longhand.simulator.stream.time", clock)
+    monkeypatch.setattr("longhand.simulator.connection.time", clock)
+
     async def fall_behind() -> Simulator:
         simulator = Simulator(Pace(deltas_per_second=100, first_delta_seconds=0))
         await simulator.start()
         reader, writer = await asyncio.open_connection(*address(simulator.url))
         writer.write(post(asking(simulate={"deltas": ["x"] * 50})))
+        await reader.readuntil(b"\r\n\r\n")
+        clock.reach(0)
         await reader.readuntil(b'"content":"x"')
-        time.sleep(0.3)  # noqa: ASYNC251  # blocking the loop is the fault that is tested
+        # From here on no turn of the loop for 0.3 s.
+        clock.reach(30)
+        for _ in range(30):
+            await reader.readuntil(b'"content":"x"')
+        for delta in range(31, 50):
+            clock.reach(delta)
+            await reader.readuntil(b'"content":"x"')
+        clock.reach(50)
         await reader.readuntil(b"[DONE]")
         writer.close()
         await simulator.stop()
         return simulator
 
     stats = asyncio.run(fall_behind()).stats.snapshot()
-    assert 10 <= stats["late_deltas"] < 50
-    assert 250 <= stats["max_late_ms"] < 2000
+    # Deltas 1 to 30 were due between 295 and 5 ms before; the first 20 of them more than 100 ms.
+    assert (stats["deltas_sent"], stats["late_deltas"], stats["max_late_ms"]) == (50, 20, 295)
 
 
 def test_stats_can_be_read_and_reset_over_http(simulator: ServedSimulator) -> None:

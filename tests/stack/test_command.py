@@ -46,7 +46,7 @@ def test_every_command_has_its_own_help(tmp_path: Path) -> None:
         (["submit", "Write about bees."], "a prompt needs a model: give it with --model"),
         (["submit", "there-is-none.jsonl"], "there-is-none.jsonl: No such file or directory"),
         (["watch", "42"], "'42' is not an id: ids begin with job_ or batch_"),
-        (["results", "job_1", "-o", "x"], "'job_1' is not the id of a batch: it begins with batch_"),
+        (["results", "job_1", "-o", "x"], "'job_1' is not the id of a batch, which begins with batch_"),
         (["results", "batch_1", "-o", "x", "--format", "pdf"], "--format is one of md, jsonl, csv, not 'pdf'"),
         (["jobs", "--status", "done"], "Invalid value for '--status': 'done' is not one of"),
         (["worker"], "LONGHAND_REDIS_URL is not set: give the URL of a Redis or Valkey server"),

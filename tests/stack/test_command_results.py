@@ -21,6 +21,7 @@ ITEMS: list[dict[str, object]] = [
         "partial_text": "x",
     },
     {"id": "job_4", "custom_id": "late", "status": "queued"},
+    {"id": "job_5", "custom_id": "lost", "status": "failed", "error": {"code": "worker_lost", "message": None}},
 ]
 LINES = b"".join(json.dumps(item, ensure_ascii=False).encode() + b"\n" for item in ITEMS)
 
@@ -39,8 +40,9 @@ def test_articles_become_files_in_input_order_and_partial_texts_are_named_so(tmp
     assert [path.name for path in written.files] == ["0001-bees.md", "0002-etc-passwd.md"]
     assert [remark.rpartition("/")[2] for remark in written.remarks] == [
         "0002-etc-passwd.md: ended early by the upstream: length",
-        "0003-job_3.partial.md: not whole: failed (stall: no)",
+        "0003-job_3.partial.md: incomplete: failed (stall: no)",
         "0004-late: no text: queued",
+        "0005-lost: no text: failed (worker_lost)",
     ]
 
 

@@ -90,7 +90,7 @@ def test_jsonl_is_read_from_stdin(monkeypatch: pytest.MonkeyPatch) -> None:
         ('{"method": "GET", "body": {}}', '"method" must be "POST"'),
         ('{"custom_id": 7, "prompt": "a"}', '"custom_id" must be a text that is not empty'),
         ('{"custom_id": "first", "prompt": "a"}', "\"custom_id\" 'first' stands in line 1 already"),
-        ('{"prompt": "a", "temperature": NaN}', "NaN is no JSON value"),
+        ('{"prompt": "a", "temperature": NaN}', "NaN is not a JSON value"),
     ],
 )
 def test_a_wrong_line_is_named_with_file_and_number(tmp_path: Path, line: str, mistake: str) -> None:
@@ -160,11 +160,11 @@ def test_a_csv_without_a_prompt_column_needs_a_template(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("template", "mistake"),
     [
-        ("Write about {subject}", "{subject} is no column of in.csv; the columns are topic, tone"),
+        ("Write about {subject}", "{subject} is not a column of in.csv; the columns are topic, tone"),
         ("Write about {topic", "a single { at character 13"),
         ("Write about topic}", "a single } at character 18"),
         ("Write about {{topic}}", "names no column"),
-        ("{topic.__class__}", "is no column"),
+        ("{topic.__class__}", "is not a column"),
     ],
 )
 def test_a_wrong_template_says_where(template: str, mistake: str) -> None:

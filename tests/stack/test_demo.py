@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from longhand.calls import Json
-from longhand.demo_prompts import ARTICLES
-from longhand.demo_report import Outcome, Watcher, count_words, verdict
+from longhand.demo.prompts import ARTICLES
+from longhand.demo.report import Outcome, Watcher, count_words, verdict
+from longhand.objects import Json
 from tests.stack.running_up import environ_of, longhand, processes_in
 from tests.upstream.scripted_upstream import ScriptedUpstream, head
 
@@ -29,7 +29,7 @@ def test_the_demo_stores_and_watches_every_article(tmp_path: Path) -> None:
         "demo", environ=environ_of(tmp_path / "of-the-user", {"LONGHAND_DATABASE_URL": "sqlite:///wrong.db"})
     )
     assert ran.returncode == 0, ran.stdout + ran.stderr
-    assert "LONGHAND_UPSTREAM_URL is not set, so a simulator writes the articles" in ran.stdout
+    assert "LONGHAND_UPSTREAM_URL is not set, so a simulator at http://127.0.0.1:" in ran.stdout
     for name in ARTICLES:
         assert re.search(rf"│ {name} +│ completed │ +\d+ │ +\d+ │ +\d+\.\d\d │ +\d+\.\d │ yes ", ran.stdout), ran.stdout
     assert "All 20 texts are stored, and each watched text equals the stored one by SHA-256" in ran.stdout
@@ -37,6 +37,16 @@ def test_the_demo_stores_and_watches_every_article(tmp_path: Path) -> None:
     assert not home.exists()
     assert processes_in(home) == []
     assert not (tmp_path / "of-the-user").exists()
+
+
+def test_the_demo_does_not_ask_an_endpoint_that_is_set_for_other_programs(tmp_path: Path) -> None:
+    with ScriptedUpstream([head(), b"data: [DONE]\n\n"]) as paid:
+        environ = environ_of(tmp_path, {"OPENAI_BASE_URL": paid.url, "OPENAI_API_KEY": "canary-1"})
+        ran = longhand("demo", environ=environ)
+        assert paid.exchanges == []
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert "LONGHAND_UPSTREAM_URL is not set, so a simulator at http://127.0.0.1:" in ran.stdout
+    assert paid.url not in ran.stdout
 
 
 def test_the_demo_fails_when_the_upstream_does(tmp_path: Path) -> None:
@@ -47,7 +57,7 @@ def test_the_demo_fails_when_the_upstream_does(tmp_path: Path) -> None:
         assert len(upstream.exchanges) == len(ARTICLES)
         assert upstream.last.body["model"] == "m-1"
     assert ran.returncode == 1
-    assert "m-1 writes the articles" in ran.stdout
+    assert f"m-1 at {upstream.url} writes the articles" in ran.stdout
     assert "0 of 20 texts are stored" in ran.stdout
     assert "no such model" in ran.stdout
     assert not home_in(ran.stdout).exists()

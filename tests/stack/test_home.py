@@ -10,12 +10,12 @@ import pytest
 import redis
 
 from jobs.settings import Settings
-from longhand import embedded
 from longhand.errors import StackError
-from longhand.home import choose_port, locked_home
-from longhand.signals import StopSignals
-from longhand.stack import Stack
-from longhand.supervisor import Supervisor
+from longhand.stack import embedded
+from longhand.stack.home import locked_home
+from longhand.stack.signals import StopSignals
+from longhand.stack.stack import Stack, choose_port
+from longhand.stack.supervisor import Supervisor
 
 
 @pytest.fixture

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from longhand.errors import StackError
-from longhand.signals import StopSignals
-from longhand.stack import wait_until_ready
-from longhand.supervisor import Child, Supervisor
+from longhand.stack.signals import StopSignals
+from longhand.stack.stack import wait_until_ready
+from longhand.stack.supervisor import Child, Supervisor
 from tests.conftest import free_port
 from tests.stack.running_up import PATIENCE_SECONDS, ROOT, has_ended, watched_pids
 
@@ -136,7 +136,7 @@ def test_no_child_outlives_a_parent_that_is_killed(tmp_path: Path) -> None:
     program = f"""
 import os, signal
 from pathlib import Path
-from longhand.supervisor import Supervisor
+from longhand.stack.supervisor import Supervisor
 child = Supervisor(print).start("idle", {IDLE!r}, os.environ, Path({str(tmp_path / "log")!r}))
 print(child.running.pid, flush=True)
 signal.pause()
@@ -156,7 +156,7 @@ signal.pause()
 
 
 def test_a_child_whose_parent_is_gone_already_does_not_start(tmp_path: Path) -> None:
-    leash = ROOT / "longhand" / "leash.py"
+    leash = ROOT / "longhand" / "stack" / "leash.py"
     # The pid of a process that is not its parent stands for a parent that died before the leash was on.
     ran = subprocess.run([sys.executable, str(leash), "1", "touch", str(tmp_path / "started")], check=False)
     assert ran.returncode == 1

@@ -1,6 +1,7 @@
-"""The whole stack on one machine, as `longhand up` runs it: Valkey, the worker processes and the API, and their end."""
+"""The whole stack on one machine, as `longhand up` runs it: starts Valkey, the workers and the API, and ends them."""
 
 import os
+import socket
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -11,11 +12,10 @@ import httpx
 from sqlalchemy.exc import SQLAlchemyError
 
 from jobs.settings import Settings
-from longhand import embedded
 from longhand.errors import StackError, first_line
-from longhand.home import choose_port
-from longhand.signals import StopSignals
-from longhand.supervisor import Child, Supervisor, describe_end
+from longhand.stack import embedded
+from longhand.stack.signals import StopSignals
+from longhand.stack.supervisor import Child, Supervisor, describe_end
 from migrations import migrate
 
 _START_SECONDS = 60.0
@@ -80,7 +80,7 @@ class Stack:
             self.signals.wait(self.supervisor.seconds_until_due(at_most=60))
 
     def end(self) -> None:
-        """End the API and the workers, which have their grace to release their jobs, and Valkey after them."""
+        """End the API and the workers, which have their grace to release their jobs; then end Valkey."""
         self.supervisor.end(self.services, self.settings.grace_seconds + _MARGIN_SECONDS)
         self.supervisor.end_all(_VALKEY_END_SECONDS)
 
@@ -112,8 +112,26 @@ class Stack:
             raise StoppedError
 
 
+def choose_port(host: str, port: int) -> int:
+    """The port to listen on: `port`, or a free one if that is 0. Raises `StackError` if nothing can listen there."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        with socket.socket(family, kind, protocol) as probe:
+            # As the server does: a port is free although its last connections are still in TIME_WAIT.
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+            if port == 0:
+                return int(probe.getsockname()[1])
+            probe.listen()
+    except OSError as error:
+        raise StackError(f"cannot listen on {host} port {port}: {error.strerror} (--host, --port)") from None
+    return port
+
+
 def wait_until_ready(url: str, children: list[Child], wait: Callable[[], None]) -> None:
-    """Wait until `/readyz` answers with success. `StackError` when a child dies before, or when it takes too long."""
+    """Wait until `/readyz` succeeds. Raises `StackError` if a child dies before that, or if it takes too long."""
     deadline = time.monotonic() + _START_SECONDS
     said = "it does not answer"
     with httpx.Client(base_url=url, trust_env=False, timeout=5) as client:
@@ -145,9 +163,9 @@ def python(module: str, *arguments: str) -> list[str]:
 def child_environ(changes: Mapping[str, str]) -> dict[str, str]:
     """This environment with `changes`, for a child that must find the same code."""
     environ = {**os.environ, **changes, "PYTHONUNBUFFERED": "1"}
-    root = Path(__file__).parent.parent
+    root = Path(__file__).parents[2]
     if (root / "pyproject.toml").exists():
-        # Run from the sources and not installed: `-P` keeps the child from finding them by the folder it is in.
+        # Run from the sources, perhaps without being installed: `-P` hides them from a child that is started there.
         environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(root), os.environ.get("PYTHONPATH", "")]))
     return environ
 

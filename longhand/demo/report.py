@@ -1,4 +1,4 @@
-"""What the demo saw of each article, how that compares with what is stored, and the words for it."""
+"""What the demo saw of each article, how that compares with what is stored, and the report on it."""
 
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -7,17 +7,17 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from longhand.calls import Json
 from longhand.client import Client
-from longhand.demo_prompts import ARTICLES
+from longhand.demo.prompts import ARTICLES
 from longhand.errors import LonghandError
 from longhand.events import Delta, Done, Reset, Status
+from longhand.objects import Json, why
 from longhand.tables import status_text
 
 
 @dataclass(slots=True)
 class Watcher:
-    """One job as it is seen live, from a thread of its own."""
+    """One job, watched live in a thread of its own."""
 
     job_id: str
     name: str
@@ -29,7 +29,7 @@ class Watcher:
     error: str = ""
 
     def follow(self, client: Client) -> None:
-        """Watch to the end. What goes wrong is kept for the table: an exception would die with the thread."""
+        """Watch to the end. An error is kept for the report: as an exception it would die with the thread."""
         try:
             for event in client.watch(self.job_id):
                 match event:
@@ -62,18 +62,18 @@ class Outcome:
 
     @property
     def is_equal(self) -> bool:
-        """Whether watched text, stored text and the job's own SHA-256 are one."""
+        """Whether the watched text, the stored text and the job's own SHA-256 agree."""
         watched = sha256(self.watcher.text.encode()).hexdigest()
         return bool(watched == sha256(self.stored.encode()).hexdigest() == self.job["sha256"])
 
     @property
     def is_stored(self) -> bool:
-        """Whether the article is there, whole."""
+        """Whether the whole article is stored."""
         return bool(self.job["status"] == "completed" and self.stored)
 
 
 def results_table(outcomes: list[Outcome]) -> Table:
-    """The articles, a line each."""
+    """The articles, one on each line."""
     table = Table(title="Results", title_justify="left")
     table.add_column("article", no_wrap=True)
     table.add_column("status")
@@ -96,13 +96,13 @@ def results_table(outcomes: list[Outcome]) -> Table:
 
 
 def verdict(outcomes: list[Outcome], seconds: float, console: Console) -> bool:
-    """Say in words how it went; true only if every text is stored and equals what was watched."""
+    """Print in words how it went; true only if every text is stored and equals what was watched."""
     stored = sum(outcome.is_stored for outcome in outcomes)
     equal = sum(outcome.is_equal for outcome in outcomes)
     for outcome in outcomes:
-        why = outcome.watcher.error or (outcome.job["error"] or {}).get("message")
-        if why:
-            console.print(f"{outcome.watcher.name}: {why}", style="red", markup=False)
+        reason = outcome.watcher.error or why(outcome.job)
+        if reason:
+            console.print(f"{outcome.watcher.name}: {reason}", style="red", markup=False)
     total = len(outcomes)
     good = stored == equal == total == len(ARTICLES)
     if good:
@@ -114,13 +114,13 @@ def verdict(outcomes: list[Outcome], seconds: float, console: Console) -> bool:
 
 
 def count_words(text: str) -> int:
-    """Words as a writer counts them: each Chinese character is one, and so is each other run without spaces."""
+    """Words as a writer counts them: each Chinese character is one, and so is any other run without spaces."""
     spaced = "".join(f" {character} " if "\u3400" <= character <= "\u9fff" else character for character in text)
     return sum(any(character.isalnum() for character in word) for word in spaced.split())
 
 
 def _deltas_per_second(job: Json) -> float | None:
-    """Of the last attempt, from its first delta on."""
+    """The rate of the last attempt, from its first delta on."""
     attempt = job["attempts"][-1] if job["attempts"] else {}
     seconds = _between(attempt.get("first_delta_at"), attempt.get("finished_at"))
     deltas = attempt.get("deltas")

@@ -1,4 +1,4 @@
-"""Keeps processes running: starts them, starts them again when they die, and ends them in order."""
+"""Keeps processes running: starts them, restarts them when they die, and ends them in order."""
 
 import os
 import signal
@@ -13,7 +13,7 @@ _LEASH = Path(__file__).with_name("leash.py")
 _FIRST_PAUSE_SECONDS = 0.5
 _LONGEST_PAUSE_SECONDS = 30.0
 _SETTLED_SECONDS = 30.0
-"""A process that has run for so long is started again at once when it dies, as if for the first time."""
+"""A process that dies after running this long is restarted at once, and its earlier deaths no longer count."""
 _LARGEST_LOG_BYTES = 10_000_000
 
 
@@ -30,10 +30,10 @@ class Child:
     due_at: float = 0.0
     """When to start it again, on the monotonic clock."""
     deaths: int = 0
-    """How often it has died since it last ran for long."""
+    """How often it has died since it last ran for that long."""
 
     def last_log_line(self) -> str:
-        """What it said last, for a message that says why it died."""
+        """The last line of its log, for a message that says why it died."""
         try:
             with self.log.open("rb") as file:
                 file.seek(max(0, self.log.stat().st_size - 4096))
@@ -48,7 +48,7 @@ class Supervisor:
     """Holds the children. Use it from the main thread alone: the leash is tied to the thread that starts a child."""
 
     report: Callable[[str], None]
-    """Is told, in one line, what the reader of the terminal must know."""
+    """Called with one line for the person at the terminal."""
     children: list[Child] = field(default_factory=list)
 
     def start(self, name: str, command: Sequence[str], environ: Mapping[str, str], log: Path) -> Child:
@@ -59,7 +59,7 @@ class Supervisor:
         return child
 
     def revive(self) -> None:
-        """Take note of the children that have died, and start again those whose time has come."""
+        """Notice the children that have died, and restart those that are due."""
         now = time.monotonic()
         for child in self.children:
             if child.running is not None and child.running.poll() is not None:
@@ -75,19 +75,19 @@ class Supervisor:
                     self.report(f"{child.name} runs again (process {_pid(child)})")
 
     def seconds_until_due(self, at_most: float) -> float:
-        """How long nothing needs doing, unless a child dies."""
+        """How long there is nothing to do, unless a child dies."""
         now = time.monotonic()
         dues = [child.due_at - now for child in self.children if child.running is None]
         return max(0.0, min([at_most, *dues]))
 
     def end(self, children: Sequence[Child], within_seconds: float) -> None:
-        """End these children: SIGTERM to all, then SIGKILL to whoever is still there when the time is over."""
+        """End these children: SIGTERM to all, then SIGKILL to those that are still there when the time is up."""
         deadline = time.monotonic() + within_seconds
         running = [child for child in children if child.running is not None]
         self.children = [child for child in self.children if child not in children]
         for child in running:
             _signal(child, signal.SIGTERM)
-            # A stopped process cannot hear SIGTERM.
+            # A stopped process acts on SIGTERM only when it is continued.
             _signal(child, signal.SIGCONT)
         for child in running:
             if not _ended(child, max(0.0, deadline - time.monotonic())):
@@ -115,7 +115,7 @@ def _launch(child: Child) -> None:
             stdin=subprocess.DEVNULL,
             stdout=descriptor,
             stderr=descriptor,
-            # Ctrl-C reaches every process of the terminal's group: it must reach only the one that ends them in order.
+            # Ctrl-C goes to the terminal's whole process group, and must reach only the process that ends all in order.
             start_new_session=True,
         )
     finally:

@@ -1,8 +1,7 @@
-"""The home: the folder of one local stack, for its owner alone, and for one stack at a time."""
+"""The home: the folder of a local stack, open to its owner alone and to one stack at a time."""
 
 import fcntl
 import os
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,9 +11,9 @@ from longhand.errors import StackError
 
 @contextmanager
 def locked_home(home: Path) -> Iterator[Path]:
-    """Make the home and hold its lock; gives its absolute path. `StackError` when another stack runs in it.
+    """Make the home and hold its lock; yields its absolute path. Raises `StackError` if another stack runs in it.
 
-    The lock is the kernel's, so it is gone with the process that holds it, however that ends.
+    The kernel keeps the lock, so it disappears with the process that holds it, however that ends.
     """
     home = home.absolute()
     try:
@@ -38,21 +37,3 @@ def locked_home(home: Path) -> Iterator[Path]:
         yield home
     finally:
         os.close(descriptor)
-
-
-def choose_port(host: str, port: int) -> int:
-    """The port to listen on: `port`, or a free one when it is 0. `StackError` when it cannot be had."""
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
-        with socket.socket(family, kind, protocol) as probe:
-            # As the server will: a port whose last connections only wait for their end is free.
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(address)
-            if port == 0:
-                return int(probe.getsockname()[1])
-            probe.listen()
-    except OSError as error:
-        raise StackError(f"cannot listen on {host} port {port}: {error.strerror} (--host, --port)") from None
-    return port

