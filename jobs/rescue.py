@@ -38,20 +38,22 @@ def cancel_job(database: Database, job_id: str) -> Moved | None:
 
     None: there is no such job, or it has ended; nothing is changed then.
     """
-    moved = _cancel(database, jobs.c.id == job_id)
+    with database.write() as connection:
+        moved = _cancel(connection, database, jobs.c.id == job_id)
     return moved[0] if moved else None
 
 
 def cancel_batch(database: Database, batch_id: str) -> list[Moved]:
     """Cancel every job of a batch that has not ended. The batch is `cancelling` until the last of them has."""
-    now = database.now()
     with database.write() as connection:
+        # One transaction: nobody hints or expires the jobs of a batch that is `cancelling`, so it must never be left
+        # with jobs that nobody has asked to end. The batch is locked before its jobs, as a retry does it.
         connection.execute(
             update(batches)
             .where(batches.c.id == batch_id, batches.c.status == BatchStatus.IN_PROGRESS)
-            .values(status=BatchStatus.CANCELLING, cancelling_at=now)
+            .values(status=BatchStatus.CANCELLING, cancelling_at=database.now())
         )
-    moved = _cancel(database, jobs.c.batch_id == batch_id)
+        moved = _cancel(connection, database, jobs.c.batch_id == batch_id)
     settle_batch(database, batch_id)
     return moved
 
@@ -111,23 +113,21 @@ def rescue_lost(database: Database, limit: int = 500, *, run_out_before: datetim
     return moved
 
 
-def _cancel(database: Database, which: ColumnElement[bool]) -> list[Moved]:
-    now = database.now()
+def _cancel(connection: Connection, database: Database, which: ColumnElement[bool]) -> list[Moved]:
     unfinished = jobs.c.status.in_([JobStatus.QUEUED, JobStatus.IN_PROGRESS])
-    with database.write() as connection:
-        # Locked first: on PostgreSQL, a job claimed between the two UPDATEs below would be met by neither of them.
-        connection.execute(select(jobs.c.id).where(which, unfinished).order_by(jobs.c.id).with_for_update())
-        connection.execute(
-            update(jobs)
-            .where(which, jobs.c.status == JobStatus.IN_PROGRESS, jobs.c.cancel_requested_at.is_(None))
-            .values(cancel_requested_at=now)
+    # Locked first: on PostgreSQL, a job claimed between the two UPDATEs below would be met by neither of them.
+    connection.execute(select(jobs.c.id).where(which, unfinished).order_by(jobs.c.id).with_for_update())
+    connection.execute(
+        update(jobs)
+        .where(which, jobs.c.status == JobStatus.IN_PROGRESS, jobs.c.cancel_requested_at.is_(None))
+        .values(cancel_requested_at=database.now())
+    )
+    asked = connection.execute(
+        select(jobs.c.id, jobs.c.batch_id, jobs.c.attempt, jobs.c.status).where(
+            which, jobs.c.status == JobStatus.IN_PROGRESS
         )
-        asked = connection.execute(
-            select(jobs.c.id, jobs.c.batch_id, jobs.c.attempt, jobs.c.status).where(
-                which, jobs.c.status == JobStatus.IN_PROGRESS
-            )
-        ).all()
-        ended = _end_unstarted(connection, database, which, JobStatus.CANCELLED, CANCELLED)
+    ).all()
+    ended = _end_unstarted(connection, database, which, JobStatus.CANCELLED, CANCELLED)
     return [*ended, *(Moved(row.id, row.batch_id, row.attempt, JobStatus(row.status)) for row in asked)]
 
 

@@ -1,13 +1,19 @@
 """What is done to a job from outside: cancel, expire, rescue, and the end of its batch."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from functools import partial
 from hashlib import sha256
+from itertools import count
+from typing import Any
 
 import pytest
+from sqlalchemy import event
 
 from jobs.lease import Checkpoint, claim, renew
 from jobs.queries import read_attempts, read_batch, read_result
 from jobs.rescue import cancel_batch, cancel_job, end_waiting, rescue_lost
+from jobs.settle import settle_batches
 from jobs.status import AttemptOutcome, BatchStatus, JobStatus
 from jobs.transitions import CANCELLED, EXPIRED, MAX_CRASHES, WORKER_LOST, cancel_running, finish, release, retry
 from tests.store.store_fixtures import LEASE, REFUSED, Interruption, Store, at_once, postgres_store, store, written
@@ -15,6 +21,26 @@ from tests.store.store_fixtures import LEASE, REFUSED, Interruption, Store, at_o
 __all__ = ["postgres_store", "store"]  # fixtures
 
 EMPTY = sha256(b"").hexdigest()
+
+
+class KilledError(Exception):
+    """The process ends here."""
+
+
+@contextmanager
+def killed_before(store: Store, statement: int) -> Iterator[None]:
+    """Let the process die before it sends the statement of this number, counted from 0."""
+    sent = count()
+
+    def die(*_: Any) -> None:
+        if next(sent) == statement:
+            raise KilledError
+
+    event.listen(store.database.engine, "before_cursor_execute", die)
+    try:
+        yield
+    finally:
+        event.remove(store.database.engine, "before_cursor_execute", die)
 
 
 def lose(store: Store, job_id: str, worker: str = "w1", text: str | None = None) -> None:
@@ -171,6 +197,23 @@ def test_a_batch_is_cancelled_with_all_that_has_not_ended(store: Store) -> None:
     store.clock.advance(1)
     assert [one.id for one in cancel_batch(store.database, batch_id)] == [running]
     assert store.rows() == before
+
+
+@pytest.mark.parametrize("statement", range(8))
+def test_an_api_killed_inside_the_cancel_of_a_batch_leaves_it_whole_or_cancelled(store: Store, statement: int) -> None:
+    batch_id, (running, *_) = store.submit_batch(3)
+    store.claim(running)
+    before = store.rows()
+    with killed_before(store, statement), suppress(KilledError):
+        cancel_batch(store.database, batch_id)
+    if store.rows() == before:
+        return
+    end_waiting(store.database)
+    cancel_running(store.database, running, 1, written())
+    settle_batches(store.database)
+    batch = read_batch(store.database, batch_id, project=None)
+    assert batch is not None
+    assert (batch.status, batch.failed) == (BatchStatus.CANCELLED, 3)
 
 
 def test_a_cancel_outlives_the_retry_of_the_attempt_that_ran(store: Store) -> None:
