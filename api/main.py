@@ -131,7 +131,7 @@ def open_api(settings: Settings, host: str, port: int) -> Iterator[ApiServer]:
     listener = _listen(host, port)
     database = open_database(settings.database)
     hinter = Hinter(make_celery(redis_url))
-    announcer = Announcer(database, redis_url)
+    announcer = Announcer(redis_url)
     try:
         hub = Hub(redis_url)
         seats = Seats(settings.max_watchers_per_key)

@@ -3,8 +3,7 @@
 Conditional updates only, so any number of processes may run them at once.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from hashlib import sha256
 
@@ -12,6 +11,7 @@ from sqlalchemy import ColumnElement, Connection, and_, func, select, update
 
 from jobs.database import Database
 from jobs.lost import keep_lost_texts
+from jobs.moved import EMPTY_SHA256, Moved
 from jobs.settle import settle_batch
 from jobs.status import FINAL, AttemptOutcome, BatchStatus, JobStatus
 from jobs.tables import attempts, batches, jobs, texts
@@ -20,17 +20,11 @@ from jobs.transitions import CANCELLED, EXPIRED, MAX_CRASHES, WORKER_LOST, Fault
 _LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 """Compared with it, "is set" is a range, which SQLite looks up in an index; for IS NOT NULL it would not."""
 
-_EMPTY_SHA256 = sha256(b"").hexdigest()
+_NO_TEXT = (0, EMPTY_SHA256)
 
-
-@dataclass(frozen=True, slots=True)
-class Moved:
-    """A job whose status was changed from outside its worker."""
-
-    id: str
-    batch_id: str | None
-    attempt: int
-    status: JobStatus
+MOST_ENDED = 500
+"""How many jobs `end_waiting` ends in one transaction. The window of a batch of 50,000 closes for all of them at once,
+and nobody else could write to SQLite for as long as that took."""
 
 
 def cancel_job(database: Database, job_id: str) -> Moved | None:
@@ -58,9 +52,10 @@ def cancel_batch(database: Database, batch_id: str) -> list[Moved]:
     return moved
 
 
-def end_waiting(database: Database) -> list[Moved]:
-    """End the queued jobs that must not run any more: past their `expires_at`, or asked to cancel while their attempt
-    was ending for another reason. Running jobs are ended by their workers.
+def end_waiting(database: Database, limit: int = MOST_ENDED) -> list[Moved]:
+    """End up to `limit` of the queued jobs that must not run any more, those with the lowest ids first: past their
+    `expires_at`, or asked to cancel while their attempt was ending for another reason. When it ends as many as that,
+    call it again for the rest. Running jobs are ended by their workers.
     """
     expired = and_(jobs.c.status == JobStatus.QUEUED, jobs.c.expires_at <= database.now())
     asked = and_(jobs.c.status == JobStatus.QUEUED, jobs.c.cancel_requested_at > _LONG_AGO)
@@ -71,10 +66,9 @@ def end_waiting(database: Database) -> list[Moved]:
         else:
             return []
     with database.write() as connection:
-        return [
-            *_end_unstarted(connection, database, asked, JobStatus.CANCELLED, CANCELLED),
-            *_end_unstarted(connection, database, expired, JobStatus.EXPIRED, EXPIRED),
-        ]
+        moved = _end_some(connection, database, asked, JobStatus.CANCELLED, CANCELLED, limit)
+        moved += _end_some(connection, database, expired, JobStatus.EXPIRED, EXPIRED, limit - len(moved))
+    return moved
 
 
 def rescue_lost(database: Database, limit: int = 500, *, run_out_before: datetime | None = None) -> list[Moved]:
@@ -131,6 +125,16 @@ def _cancel(connection: Connection, database: Database, which: ColumnElement[boo
     return [*ended, *(Moved(row.id, row.batch_id, row.attempt, JobStatus(row.status)) for row in asked)]
 
 
+def _end_some(
+    connection: Connection, database: Database, which: ColumnElement[bool], status: JobStatus, error: Fault, limit: int
+) -> list[Moved]:
+    # What is locked is being claimed, cancelled or ended just now. Whoever waited for it while holding other rows could
+    # be waited for by a cancel of the whole batch.
+    some = select(jobs.c.id).where(which).order_by(jobs.c.id).limit(limit).with_for_update(skip_locked=True)
+    ids = connection.scalars(some).all()
+    return _end_unstarted(connection, database, jobs.c.id.in_(ids), status, error) if ids else []
+
+
 def _end_unstarted(
     connection: Connection, database: Database, which: ColumnElement[bool], status: JobStatus, error: Fault
 ) -> list[Moved]:
@@ -144,22 +148,22 @@ def _end_unstarted(
             finished_at=database.now(),
             cancel_requested_at=func.coalesce(jobs.c.cancel_requested_at, asked_at),
             bytes=0,
-            sha256=_EMPTY_SHA256,
+            sha256=EMPTY_SHA256,
             error_code=error.code,
             error_message=error.message,
             error_status=None,
         )
         .returning(jobs.c.id, jobs.c.batch_id, jobs.c.attempt)
     ).all()
-    _measure_left_texts(connection, [row.id for row in rows if row.attempt > 0])
-    return [Moved(row.id, row.batch_id, row.attempt, status) for row in rows]
+    left = _measure_left_texts(connection, [row.id for row in rows if row.attempt > 0])
+    return [Moved(row.id, row.batch_id, row.attempt, status, *left.get(row.id, _NO_TEXT)) for row in rows]
 
 
 def _rescue_one(
     connection: Connection, database: Database, job_id: str, attempt: int, status: JobStatus, error: Fault | None
 ) -> Moved | None:
     now = database.now()
-    ended = {"finished_at": now, "bytes": 0, "sha256": _EMPTY_SHA256} if status in FINAL else {"hinted_at": None}
+    ended = {"finished_at": now, "bytes": 0, "sha256": EMPTY_SHA256} if status in FINAL else {"hinted_at": None}
     row = connection.execute(
         update(jobs)
         .where(
@@ -187,18 +191,20 @@ def _rescue_one(
         .where(attempts.c.job_id == job_id, attempts.c.attempt == attempt)
         .values(finished_at=now, outcome=AttemptOutcome.LOST, error_code=WORKER_LOST.code)
     )
-    if status in FINAL:
-        _measure_left_texts(connection, [job_id])
-    return Moved(job_id, row.batch_id, attempt, status)
+    left = _measure_left_texts(connection, [job_id]) if status in FINAL else {}
+    return Moved(job_id, row.batch_id, attempt, status, *left.get(job_id, _NO_TEXT))
 
 
-def _measure_left_texts(connection: Connection, job_ids: Sequence[str]) -> None:
-    """Give ended jobs the length and the hash of the checkpoint that they keep, and let it be found as theirs."""
+def _measure_left_texts(connection: Connection, job_ids: Sequence[str]) -> Mapping[str, tuple[int, str]]:
+    """Give ended jobs the length and the hash of the text that they keep, and mark it as ended, so that search finds
+    it. Returns both for each job that has a text.
+    """
+    measured = {}
     for job_id in job_ids:
         left = update(texts).where(texts.c.job_id == job_id).values(ended=True)
         text = connection.scalar(left.returning(texts.c.text))
         if text:
             encoded = text.encode()
-            connection.execute(
-                update(jobs).where(jobs.c.id == job_id).values(bytes=len(encoded), sha256=sha256(encoded).hexdigest())
-            )
+            length, digest = measured[job_id] = len(encoded), sha256(encoded).hexdigest()
+            connection.execute(update(jobs).where(jobs.c.id == job_id).values(bytes=length, sha256=digest))
+    return measured

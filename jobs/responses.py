@@ -15,9 +15,10 @@ from sqlalchemy import Connection, delete, select, update
 
 from jobs.database import Database
 from jobs.metadata_pairs import remove_pairs
+from jobs.moved import Moved
 from jobs.queries import Result
 from jobs.records import Job
-from jobs.rescue import Moved, cancel_job
+from jobs.rescue import cancel_job
 from jobs.status import FINAL
 from jobs.tables import attempts, jobs, lost_texts, responses, texts
 

@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Connection, select, update
 
 from jobs.database import Database
 from jobs.files import forget_bytes
-from jobs.rescue import Moved
+from jobs.moved import Moved
 from jobs.status import BatchStatus, JobStatus
 from jobs.tables import USAGE, batches, jobs
 

@@ -5,23 +5,22 @@ batches. Every update is conditional, so any number of these loops may run, and 
 """
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from logging import getLogger
 from time import monotonic
 
 from jobs import rescue
-from jobs.channel import encode_batch, encode_done, encode_job, encode_queued
+from jobs.channel import encode_batch
 from jobs.database import AWAY, Database, cause_of
 from jobs.drafts import clear_abandoned
 from jobs.due import take_due
 from jobs.idempotency import forget_keys
-from jobs.queries import read_job
-from jobs.rescue import Moved
+from jobs.moved import Moved, messages_of
 from jobs.responses import erase_deleted
 from jobs.settings import Settings
 from jobs.settle import settle_batches
-from jobs.status import FINAL
+from jobs.status import JobStatus
 from worker.running import RunningAttempts
 
 log = getLogger(__name__)
@@ -55,6 +54,7 @@ class Dispatch:
         # Leases that ran out while the database was away, or before this process began, may be renewed in a moment.
         self._rescue_at = monotonic() + settings.heartbeat_seconds
         self._looked_at: datetime | None = None
+        self._more_to_end = False
         self._thread = threading.Thread(target=self._loop, name="dispatch", daemon=True)
 
     def start(self) -> None:
@@ -94,6 +94,8 @@ class Dispatch:
         if monotonic() >= self._rescue_at:
             self._rescue_at = monotonic() + self._settings.heartbeat_seconds
             self._rescue()
+        elif self._more_to_end:
+            self._end_waiting()
         room = self._settings.streams - len(self._running)
         if room <= 0:
             return
@@ -112,25 +114,27 @@ class Dispatch:
         lost = rescue.rescue_lost(self._database, run_out_before=last) if last is not None else []
         for moved in lost:
             log.warning("rescue, now %s", moved.status, extra={"job_id": moved.id, "attempt": moved.attempt})
-            self._tell(moved)
-        for moved in rescue.end_waiting(self._database):
-            log.info("end, now %s", moved.status, extra={"job_id": moved.id, "attempt": moved.attempt})
-            self._tell(moved)
+        self._tell(lost)
+        self._end_waiting()
         for batch_id in settle_batches(self._database):
             log.info("settle", extra={"batch_id": batch_id})
             self._say(batch_id, encode_batch())
-        for moved in erase_deleted(self._database):
-            self._tell(moved)
+        self._tell(erase_deleted(self._database))
         forget_keys(self._database, self._settings.idempotency_seconds)
         for batch_id in clear_abandoned(self._database):
             log.warning("clear away what a process that is gone had begun to submit", extra={"batch_id": batch_id})
 
-    def _tell(self, moved: Moved) -> None:
-        if moved.status not in FINAL:
-            self._say(moved.id, encode_queued(moved.attempt))
-        else:
-            job = read_job(self._database, moved.id, project=None)
-            if job is not None:
-                self._say(moved.id, encode_done(job.attempt, job.status, job.bytes or 0, job.sha256 or ""))
-        if moved.batch_id is not None:
-            self._say(moved.batch_id, encode_job(moved.id, moved.attempt, moved.status))
+    def _end_waiting(self) -> None:
+        ended = rescue.end_waiting(self._database)
+        for moved in ended:
+            verb = "cancel" if moved.status is JobStatus.CANCELLED else "expire"
+            log.info(verb, extra={"job_id": moved.id, "attempt": moved.attempt})
+        self._tell(ended)
+        # The rest comes with the next rounds, which begin at once: hints and rescues must not wait for all of it.
+        self._more_to_end = len(ended) == rescue.MOST_ENDED
+        if self._more_to_end:
+            self._woken.set()
+
+    def _tell(self, moved: Sequence[Moved]) -> None:
+        for resource_id, message in messages_of(moved):
+            self._say(resource_id, message)
