@@ -79,9 +79,8 @@ def store_lost_count(
     counted = usage.as_columns() if usage else {}
     with database.write() as connection:
         # The batch before its jobs, as a retry locks them, and a job before what hangs on it, as everybody does.
-        ended = lost.batch_id is not None and connection.scalar(
-            select(batches.c.usage).where(batches.c.id == lost.batch_id).with_for_update()
-        )
+        frozen = select(batches.c.completed).where(batches.c.id == lost.batch_id).with_for_update()
+        has_ended = lost.batch_id is not None and connection.scalar(frozen) is not None
         connection.execute(select(jobs.c.id).where(jobs.c.id == lost.job_id).with_for_update())
         own = delete(lost_texts).where(lost_texts.c.job_id == lost.job_id, lost_texts.c.attempt == lost.attempt)
         if connection.execute(own).rowcount == 0:
@@ -96,7 +95,7 @@ def store_lost_count(
             .where(jobs.c.id == lost.job_id, jobs.c.attempt == lost.attempt, jobs.c.status.in_(FINAL))
             .values(text_tokens=text_tokens, text_tokens_source=text_tokens_source, **counted)
         )
-        if lost.batch_id is not None and ended:
+        if lost.batch_id is not None and has_ended:
             cost = sum_usage(connection, lost.batch_id)
             connection.execute(update(batches).where(batches.c.id == lost.batch_id).values(usage=cost))
     return True

@@ -96,11 +96,17 @@ def count_jobs(connection: Connection, batch_ids: Sequence[str]) -> dict[str, di
     return counts
 
 
-def sum_usage(connection: Connection, batch_id: str) -> dict[str, Any]:
-    """What a batch has cost: the usage of every attempt of its jobs, in the form of OpenAI's Batch object."""
-    sums = [func.coalesce(func.sum(attempts.c[name]), 0) for name in USAGE]
+def sum_usage(connection: Connection, batch_id: str) -> dict[str, Any] | None:
+    """What a batch has cost: the usage of every attempt of its jobs, in the form of OpenAI's Batch object.
+
+    Unknown is None and never 0: a count that no attempt knows, and the whole when nothing is known.
+    """
+    sums = [func.sum(attempts.c[name]) for name in USAGE]
     row = connection.execute(select(*sums).where(attempts.c.batch_id == batch_id)).one()
-    input_tokens, cached_tokens, output_tokens, reasoning_tokens, total_tokens = (int(value) for value in row)
+    known = [None if value is None else int(value) for value in row]
+    if known == [None] * len(USAGE):
+        return None
+    input_tokens, cached_tokens, output_tokens, reasoning_tokens, total_tokens = known
     return {
         "input_tokens": input_tokens,
         "input_tokens_details": {"cached_tokens": cached_tokens},

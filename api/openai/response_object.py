@@ -69,14 +69,16 @@ def message_id(job_id: str, attempt: int = 1) -> str:
 
 
 def response_usage(usage: Usage | None) -> dict[str, Any] | None:
-    """The usage, for which the SDK's types want numbers in all its places: None when the totals are not known."""
+    """The usage; None when the totals are not known, which the SDK's types want to be numbers. Of the details they want
+    it too, but no version of the SDK checks what it gets, so those that are unknown are null and never 0.
+    """
     if usage is None or usage.input_tokens is None or usage.output_tokens is None:
         return None
     return {
         "input_tokens": usage.input_tokens,
-        "input_tokens_details": {"cached_tokens": usage.cached_tokens or 0},
+        "input_tokens_details": {"cached_tokens": usage.cached_tokens},
         "output_tokens": usage.output_tokens,
-        "output_tokens_details": {"reasoning_tokens": usage.reasoning_tokens or 0},
+        "output_tokens_details": {"reasoning_tokens": usage.reasoning_tokens},
         "total_tokens": usage.total_tokens or usage.input_tokens + usage.output_tokens,
     }
 

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from api.openai.response_events import Event, ResponseEvents
 from api.openai.response_numbers import ROOM, TEXT, chains_up_to, torn_by
+from api.openai.response_object import response_usage
 from jobs.channel import Text
-from jobs.records import Attempt, Job
+from jobs.records import Attempt, Job, Usage
 from jobs.responses import Asked
 from jobs.status import AttemptOutcome, JobStatus
 
@@ -186,3 +187,12 @@ def test_there_is_always_a_last_event(status: JobStatus, reason: str | None, kin
     events = ResponseEvents(ended)
     told = list(events.end(Asked(ended.request, Job(**fields), "")))
     assert [event["type"] for event in told] == [kind]
+
+
+def test_a_detail_of_the_usage_that_nobody_counted_is_null_and_never_0() -> None:
+    shown = response_usage(Usage(9, None, 4, None, 13, source="tokenizer"))
+    assert shown is not None
+    assert (shown["input_tokens_details"], shown["output_tokens_details"]) == (
+        {"cached_tokens": None},
+        {"reasoning_tokens": None},
+    )

@@ -113,6 +113,19 @@ def test_a_batch_that_ended_before_the_count_costs_what_it_cost(store: Store) ->
     assert cost(store, batch_id) == (USAGE.total_tokens or 0) + 13
 
 
+def test_a_batch_that_ended_with_an_unknown_cost_gets_it_from_the_count(store: Store) -> None:
+    batch_id, [job_id] = store.submit_batch(1)
+    lose(store, job_id)
+    store.claim(job_id)
+    finish(store.database, job_id, 2, written("whole"))
+    assert settle_batch(store.database, batch_id)
+    batch = read_batch(store.database, batch_id, project=None)
+    assert batch is not None
+    assert batch.usage is None
+    assert count(store, job_id, 1)
+    assert cost(store, batch_id) == 13
+
+
 def test_a_batch_that_ends_while_its_lost_attempt_is_counted_misses_nothing(postgres_store: Store) -> None:
     store = postgres_store
     batch_id, [job_id] = store.submit_batch(1)
@@ -133,7 +146,7 @@ def test_a_count_that_comes_while_its_batch_ends_is_not_missed(postgres_store: S
     lose(store, job_id)
     store.claim(job_id)
     finish(store.database, job_id, 2, written("whole", usage=USAGE))
-    with Interruption(store.database, "SELECT coalesce(sum", partial(count, store, job_id, 1)) as interruption:
+    with Interruption(store.database, "SELECT sum", partial(count, store, job_id, 1)) as interruption:
         assert settle_batch(store.database, batch_id)
     assert interruption.waited_for_us
     assert interruption.result() is True

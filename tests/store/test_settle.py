@@ -8,7 +8,7 @@ import pytest
 
 from jobs.database import Database
 from jobs.queries import list_batches, read_batch
-from jobs.records import Batch
+from jobs.records import Batch, Usage
 from jobs.rescue import cancel_batch, cancel_job, end_waiting
 from jobs.settle import settle_batch, settle_batches
 from jobs.status import BatchStatus
@@ -164,6 +164,31 @@ def test_the_usage_of_a_batch_is_that_of_every_attempt(store: Store) -> None:
         "total_tokens": 36,
     }
     assert (read(store, other).usage or {})["total_tokens"] == 18
+
+
+def test_the_usage_of_a_batch_of_which_nothing_is_known_is_null_and_never_0(store: Store) -> None:
+    batch_id, [job_id] = store.submit_batch(1)
+    assert read(store, batch_id).usage is None
+    store.claim(job_id)
+    fail(store.database, job_id, 1, written(), REFUSED)
+    assert read(store, batch_id).usage is None
+    assert settle_batch(store.database, batch_id)
+    assert read(store, batch_id).usage is None
+
+
+def test_a_count_that_no_attempt_of_a_batch_knows_is_null_and_never_0(store: Store) -> None:
+    batch_id, [job_id] = store.submit_batch(1)
+    store.claim(job_id)
+    counted_here = Usage(9, None, 4, None, 13, source="tokenizer")
+    finish(store.database, job_id, 1, replace(COSTLY, usage=counted_here))
+    assert settle_batch(store.database, batch_id)
+    assert read(store, batch_id).usage == {
+        "input_tokens": 9,
+        "input_tokens_details": {"cached_tokens": None},
+        "output_tokens": 4,
+        "output_tokens_details": {"reasoning_tokens": None},
+        "total_tokens": 13,
+    }
 
 
 def test_the_counts_of_an_ended_batch_stand(store: Store) -> None:
