@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, delete, insert, select, tuple_, update
+from sqlalchemy import Connection, delete, exists, insert, select, tuple_, update
 
 from jobs.database import Database
 from jobs.records import Usage
@@ -72,11 +72,12 @@ def read_lost_text(database: Database, job_id: str, attempt: int) -> LostText | 
 def store_lost_count(
     database: Database, lost: LostText, usage: Usage | None, text_tokens: int, text_tokens_source: str
 ) -> bool:
-    """Give an attempt its usage, deltas and bytes, and its job too where that has ended with this attempt.
+    """Give an attempt its counts, deltas and bytes, and its job the counts too where that has ended with this text.
 
     False: another process has done it.
     """
-    counted = usage.as_columns() if usage else {}
+    counted: dict[str, Any] = {"text_tokens": text_tokens, "text_tokens_source": text_tokens_source}
+    counted |= usage.as_columns() if usage else {}
     with database.write() as connection:
         # The batch before its jobs, as a retry locks them, and a job before what hangs on it, as everybody does.
         frozen = select(batches.c.completed).where(batches.c.id == lost.batch_id).with_for_update()
@@ -90,10 +91,10 @@ def store_lost_count(
             .where(attempts.c.job_id == lost.job_id, attempts.c.attempt == lost.attempt)
             .values(deltas=lost.deltas, bytes=len(lost.text.encode()), **counted)
         )
+        # A later attempt may have been lost before its first checkpoint, so that the job has kept this one's text.
+        keeps_it = exists().where(texts.c.job_id == lost.job_id, texts.c.attempt == lost.attempt)
         connection.execute(
-            update(jobs)
-            .where(jobs.c.id == lost.job_id, jobs.c.attempt == lost.attempt, jobs.c.status.in_(FINAL))
-            .values(text_tokens=text_tokens, text_tokens_source=text_tokens_source, **counted)
+            update(jobs).where(jobs.c.id == lost.job_id, jobs.c.status.in_(FINAL), keeps_it).values(**counted)
         )
         if lost.batch_id is not None and has_ended:
             cost = sum_usage(connection, lost.batch_id)

@@ -14,11 +14,13 @@ from jobs.lost import keep_lost_texts
 from jobs.moved import EMPTY_SHA256, Moved
 from jobs.settle import settle_batch
 from jobs.status import FINAL, AttemptOutcome, BatchStatus, JobStatus
-from jobs.tables import attempts, batches, jobs, texts
+from jobs.tables import USAGE, attempts, batches, jobs, texts
 from jobs.transitions import CANCELLED, EXPIRED, MAX_CRASHES, WORKER_LOST, Fault
 
 _LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 """Compared with it, "is set" is a range, which SQLite looks up in an index; for IS NOT NULL it would not."""
+
+_COUNTS = (*USAGE, "usage_source", "text_tokens", "text_tokens_source")
 
 _NO_TEXT = (0, EMPTY_SHA256)
 
@@ -196,15 +198,20 @@ def _rescue_one(
 
 
 def _measure_left_texts(connection: Connection, job_ids: Sequence[str]) -> Mapping[str, tuple[int, str]]:
-    """Give ended jobs the length and the hash of the text that they keep, and mark it as ended, so that search finds
-    it. Returns both for each job that has a text.
+    """Give ended jobs the length and the hash of the text that they keep, and what the attempt that wrote it has
+    counted; mark the text as ended, so that search finds it. Returns length and hash for each job that has a text.
     """
     measured = {}
     for job_id in job_ids:
         left = update(texts).where(texts.c.job_id == job_id).values(ended=True)
-        text = connection.scalar(left.returning(texts.c.text))
-        if text:
-            encoded = text.encode()
-            length, digest = measured[job_id] = len(encoded), sha256(encoded).hexdigest()
-            connection.execute(update(jobs).where(jobs.c.id == job_id).values(bytes=length, sha256=digest))
+        row = connection.execute(left.returning(texts.c.text, texts.c.attempt)).one_or_none()
+        if row is None:
+            continue
+        encoded = row.text.encode()
+        length, digest = measured[job_id] = len(encoded), sha256(encoded).hexdigest()
+        counts = select(*(attempts.c[name] for name in _COUNTS)).where(
+            attempts.c.job_id == job_id, attempts.c.attempt == row.attempt
+        )
+        counted = connection.execute(counts).mappings().one()
+        connection.execute(update(jobs).where(jobs.c.id == job_id).values(bytes=length, sha256=digest, **counted))
     return measured

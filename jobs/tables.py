@@ -192,6 +192,9 @@ attempts = Table(
     # How many bytes of the attempt before it this one goes on from. 0: it writes the text anew; null: not known yet.
     Column("continued_bytes", Integer),
     *_usage_columns(),
+    # Of its text, for a job that ends with it later: cancelled or expired while it waited for its next attempt.
+    Column("text_tokens", Integer),
+    Column("text_tokens_source", Text),
     Index("attempts_by_batch", "batch_id"),
 )
 

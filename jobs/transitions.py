@@ -229,6 +229,8 @@ def _attempt_changes(now: datetime, outcome: AttemptOutcome, written: Written, e
         "first_delta_at": written.first_delta_at,
         "deltas": written.deltas,
         "bytes": written.bytes,
+        "text_tokens": written.text_tokens,
+        "text_tokens_source": written.text_tokens_source,
         **(written.usage.as_columns() if written.usage else {}),
         **_why(error),
     }

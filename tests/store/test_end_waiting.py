@@ -4,13 +4,14 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
+import pytest
 from sqlalchemy import select, update
 
 from jobs.rescue import cancel_batch, cancel_job, end_waiting
 from jobs.status import JobStatus
 from jobs.tables import jobs
-from jobs.transitions import EXPIRED, release
-from tests.store.store_fixtures import BLOCKED, Store, at_once, postgres_store, store, written
+from jobs.transitions import EXPIRED, release, retry
+from tests.store.store_fixtures import BLOCKED, REFUSED, USAGE, Store, at_once, postgres_store, store, written
 
 __all__ = ["postgres_store", "store"]  # fixtures
 
@@ -102,3 +103,20 @@ def test_where_nothing_waits_nothing_is_written(store: Store) -> None:
     before = store.rows()
     assert end_waiting(store.database) == []
     assert store.rows() == before
+
+
+@pytest.mark.parametrize("end", ["cancel", "expire"])
+def test_a_job_that_ends_while_it_waits_for_its_retry_keeps_the_counts_of_the_text_that_it_keeps(
+    store: Store, end: str
+) -> None:
+    job_id = store.running(expires_at=store.clock.after(10))
+    wrote = written("so far", usage=USAGE, text_tokens=2, text_tokens_source="tokenizer")
+    retry(store.database, job_id, 1, wrote, REFUSED, store.clock.after(60))
+    assert store.job(job_id).text_tokens is None  # until it has ended
+    if end == "cancel":
+        cancel_job(store.database, job_id)
+    else:
+        store.clock.advance(10)
+        end_waiting(store.database)
+    job = store.job(job_id)
+    assert (job.bytes, job.text_tokens, job.text_tokens_source, job.usage) == (6, 2, "tokenizer", USAGE)

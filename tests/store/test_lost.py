@@ -6,7 +6,7 @@ from jobs.lease import Checkpoint, renew
 from jobs.lost import list_lost_texts, read_lost_text, store_lost_count
 from jobs.queries import read_attempts, read_batch
 from jobs.records import Usage
-from jobs.rescue import rescue_lost
+from jobs.rescue import cancel_job, rescue_lost
 from jobs.retry import retry_job
 from jobs.settle import settle_batch
 from jobs.status import JobStatus
@@ -72,6 +72,25 @@ def test_a_job_that_ends_with_its_lost_attempt_gets_the_count_too(store: Store) 
     assert (job.status, job.usage) == (JobStatus.FAILED, COUNTED)
     assert (job.text_tokens, job.text_tokens_source) == (4, "tokenizer")
     assert [one.usage for one in read_attempts(store.database, job_id)] == [COUNTED] * MAX_CRASHES
+
+
+def test_a_job_that_keeps_the_text_of_an_earlier_attempt_gets_the_count_of_that_one(store: Store) -> None:
+    job_id = store.submit()
+    for _ in range(MAX_CRASHES - 1):
+        lose(store, job_id)
+    lose(store, job_id, text=None)
+    assert count(store, job_id, MAX_CRASHES - 1)
+    job = store.job(job_id)
+    assert (job.status, job.usage, job.text_tokens) == (JobStatus.FAILED, COUNTED, 4)
+
+
+def test_a_job_that_is_cancelled_after_its_lost_attempt_was_counted_has_the_count(store: Store) -> None:
+    job_id = store.submit()
+    lose(store, job_id)
+    assert count(store, job_id, 1)
+    cancel_job(store.database, job_id)
+    job = store.job(job_id)
+    assert (job.status, job.usage, job.text_tokens) == (JobStatus.CANCELLED, COUNTED, 4)
 
 
 def test_a_job_that_was_retried_by_hand_meanwhile_is_left_as_it_is(store: Store) -> None:
