@@ -10,9 +10,8 @@ from datetime import datetime, timedelta
 from typing import Any, Self
 
 from sqlalchemy import ColumnElement, Connection, RowMapping, delete, exists, insert, or_, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
-from jobs.database import Database
+from jobs.database import Database, insert_into
 from jobs.ids import new_ids
 from jobs.tables import batches, files
 
@@ -146,7 +145,6 @@ def name_outputs(batch: RowMapping, now: datetime, *, completed: int, failed: in
 def add_outputs(connection: Connection, batch: RowMapping, named: Mapping[str, str | None], now: datetime) -> None:
     """Make the rows of a batch's output files, in the transaction that ends it. One deleted since comes back."""
     expires_at = now + timedelta(seconds=batch["output_seconds"]) if batch["output_seconds"] is not None else None
-    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
     for kind, file_id in named.items():
         gone = batch[kind] if file_id is None else None
         if gone is not None:  # a retry left no failure
@@ -163,12 +161,9 @@ def add_outputs(connection: Connection, batch: RowMapping, named: Mapping[str, s
             "expires_at": expires_at,
             "batch_id": batch["id"],
         }
-        again = dialect.insert(files).values(row)
-        connection.execute(
-            again.on_conflict_do_update(
-                index_elements=[files.c.id], set_={"bytes": None, "created_at": now, "expires_at": expires_at}
-            )
-        )
+        again = {"bytes": None, "created_at": now, "expires_at": expires_at}
+        added = insert_into(connection, files).values(row)
+        connection.execute(added.on_conflict_do_update(index_elements=[files.c.id], set_=again))
 
 
 def forget_bytes(connection: Connection, file_ids: Collection[str | None]) -> None:

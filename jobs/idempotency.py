@@ -5,9 +5,8 @@ from datetime import timedelta
 from hashlib import sha256
 
 from sqlalchemy import Connection, delete, select, tuple_
-from sqlalchemy.dialects import postgresql, sqlite
 
-from jobs.database import Database
+from jobs.database import Database, insert_into
 from jobs.tables import idempotency_keys
 
 
@@ -38,12 +37,14 @@ def hold_key(
     idempotency_key: IdempotencyKey | None,
     resource_id: str,
 ) -> str | None:
-    """Take the key for this submission; the resource that it stands for already, if there is one."""
+    """Take the key for this submission; the resource that it stands for already, if there is one.
+
+    Raises `KeyReusedError`.
+    """
     if idempotency_key is None:
         return None
-    dialect = sqlite if database.is_sqlite else postgresql
     taken = connection.execute(
-        dialect.insert(idempotency_keys)
+        insert_into(connection, idempotency_keys)
         .values(
             project=project,
             key=idempotency_key.key,
@@ -53,30 +54,28 @@ def hold_key(
         )
         # PostgreSQL waits here for a submission with the same key that has not committed yet.
         .on_conflict_do_nothing(index_elements=[idempotency_keys.c.project, idempotency_keys.c.key])
-        # Not the row count: of an INSERT on PostgreSQL, SQLAlchemy says -1.
+        # Not the row count: SQLAlchemy gives -1 for an INSERT on PostgreSQL.
         .returning(idempotency_keys.c.key)
     )
     if taken.one_or_none() is not None:
         return None
-    row = connection.execute(
-        select(idempotency_keys.c.fingerprint, idempotency_keys.c.resource_id).where(
-            idempotency_keys.c.project == project, idempotency_keys.c.key == idempotency_key.key
-        )
-    ).one_or_none()
-    if row is None:  # it was forgotten just now, by `forget_keys`
+    held = _resource_of(connection, project, idempotency_key)
+    if held is None:  # `forget_keys` has just deleted it
         return hold_key(connection, database, project, idempotency_key, resource_id)
-    if row.fingerprint != idempotency_key.fingerprint:
-        raise KeyReusedError
-    return str(row.resource_id)
+    return held
 
 
 def find_key(database: Database, project: str, idempotency_key: IdempotencyKey) -> str | None:
     """What was made with this key already, if anything was. Raises `KeyReusedError`."""
+    with database.read() as connection:
+        return _resource_of(connection, project, idempotency_key)
+
+
+def _resource_of(connection: Connection, project: str, idempotency_key: IdempotencyKey) -> str | None:
     wanted = select(idempotency_keys.c.fingerprint, idempotency_keys.c.resource_id).where(
         idempotency_keys.c.project == project, idempotency_keys.c.key == idempotency_key.key
     )
-    with database.read() as connection:
-        row = connection.execute(wanted).one_or_none()
+    row = connection.execute(wanted).one_or_none()
     if row is None:
         return None
     if row.fingerprint != idempotency_key.fingerprint:

@@ -11,9 +11,8 @@ from datetime import datetime
 from hashlib import sha256
 
 from sqlalchemy import RowMapping, insert, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
-from jobs.database import Database
+from jobs.database import Database, insert_into
 from jobs.ids import new_id
 from jobs.tables import DEFAULT_PROJECT, api_keys, server_secrets
 
@@ -124,17 +123,16 @@ def any_keys(database: Database) -> bool:
 
 def read_token_secret(database: Database) -> bytes:
     """What watch tokens are signed with: made by whoever asks first, and the same for every API process."""
+    secret = select(server_secrets.c.value).where(server_secrets.c.name == _WATCH_TOKENS)
     with database.read() as connection:
-        known = connection.scalar(select(server_secrets.c.value).where(server_secrets.c.name == _WATCH_TOKENS))
+        known = connection.scalar(secret)
     if known is not None:
         return bytes.fromhex(known)
-    dialect = sqlite if database.is_sqlite else postgresql
     made = {"name": _WATCH_TOKENS, "value": secrets.token_hex(32), "created_at": database.now()}
     with database.write() as connection:
-        connection.execute(dialect.insert(server_secrets).values(made).on_conflict_do_nothing(index_elements=["name"]))
-        stored = connection.execute(
-            select(server_secrets.c.value).where(server_secrets.c.name == _WATCH_TOKENS)
-        ).scalar_one()
+        row = insert_into(connection, server_secrets).values(made)
+        connection.execute(row.on_conflict_do_nothing(index_elements=[server_secrets.c.name]))
+        stored = connection.execute(secret).scalar_one()
     return bytes.fromhex(stored)
 
 
