@@ -13,9 +13,8 @@ from jobs.database import Database
 from jobs.records import BATCH_TIMES, Attempt, Batch, Job
 from jobs.settle import count_failed, count_jobs, sum_usage
 from jobs.status import BatchStatus, JobStatus
-from jobs.tables import attempts, batches, jobs, texts
+from jobs.tables import WITHOUT_REQUEST, attempts, batches, jobs, texts
 
-_WITHOUT_REQUEST = [column for column in jobs.c if column.name != "request"]
 _ROWS_PER_READ = 200
 
 
@@ -74,7 +73,7 @@ def read_states(database: Database, batch_id: str, *, after: str, limit: int) ->
 
 def read_jobs(database: Database, job_ids: Sequence[str]) -> list[Job]:
     """Some jobs without their requests, in input order."""
-    wanted = select(*_WITHOUT_REQUEST).where(jobs.c.id.in_(job_ids)).order_by(jobs.c.id)
+    wanted = select(*WITHOUT_REQUEST).where(jobs.c.id.in_(job_ids)).order_by(jobs.c.id)
     with database.read() as connection:
         return [Job.from_row(row) for row in connection.execute(wanted).mappings()]
 
@@ -97,9 +96,11 @@ def read_batch(database: Database, batch_id: str, *, project: str | None) -> Bat
 def list_batches(database: Database, *, project: str | None, after: str | None, limit: int) -> tuple[list[Batch], bool]:
     """A page of a project's batches after the one with id `after`, newest first, and whether there are more."""
     wanted = select(batches).where(*_of(project, batches.c.project))
-    rows, more = _page(database, wanted, batches.c.id, after, limit, newest_first=True)
+    if after is not None:
+        wanted = wanted.where(batches.c.id < after)
     with database.read() as connection:
-        return _batches(connection, rows), more
+        rows = connection.execute(wanted.order_by(batches.c.id.desc()).limit(limit + 1)).mappings().all()
+        return _batches(connection, rows[:limit]), len(rows) > limit
 
 
 def stream_results(
@@ -129,7 +130,7 @@ def _of(project: str | None, column: ColumnElement[str]) -> Iterator[ColumnEleme
 
 
 def _with_text() -> Select[Any]:
-    return select(*_WITHOUT_REQUEST, texts.c.text).join_from(jobs, texts, texts.c.job_id == jobs.c.id, isouter=True)
+    return select(*WITHOUT_REQUEST, texts.c.text).join_from(jobs, texts, texts.c.job_id == jobs.c.id, isouter=True)
 
 
 def _result(row: RowMapping) -> Result:
@@ -137,18 +138,7 @@ def _result(row: RowMapping) -> Result:
     return Result(job, (row["text"] or "") if job.is_final else None)
 
 
-def _page(
-    database: Database, query: Select[Any], key: ColumnElement[str], after: str | None, limit: int, newest_first: bool
-) -> tuple[list[RowMapping], bool]:
-    if after is not None:
-        query = query.where(key < after if newest_first else key > after)
-    query = query.order_by(key.desc() if newest_first else key.asc()).limit(limit + 1)
-    with database.read() as connection:
-        rows = list(connection.execute(query).mappings())
-    return rows[:limit], len(rows) > limit
-
-
-def _batches(connection: Connection, rows: list[RowMapping]) -> list[Batch]:
+def _batches(connection: Connection, rows: Sequence[RowMapping]) -> list[Batch]:
     running = [row["id"] for row in rows if row["completed"] is None]
     counts = count_jobs(connection, running) if running else {}
     shown = []

@@ -33,10 +33,9 @@ from jobs.ids import first_id
 from jobs.metadata_pairs import pair_number
 from jobs.records import Job
 from jobs.status import JobStatus
-from jobs.tables import drafts, jobs, metadata_pairs, texts
+from jobs.tables import WITHOUT_REQUEST, drafts, jobs, metadata_pairs, texts
 from jobs.text_index import find_with_text
 
-_WITHOUT_REQUEST = [column for column in jobs.c if column.name != "request"]
 _LONGEST_SUBMIT = timedelta(minutes=10)
 _WALK = 2000
 """Among so many jobs a text is looked for in order before its index is asked: what fills no page of 50 among them is
@@ -136,7 +135,7 @@ def _query(
     columns |= {"status": wanted.status, "model": wanted.model}
     given = {name: value for name, value in columns.items() if value is not None}
     key: ColumnElement[str] = jobs.c.id
-    query = select(*_WITHOUT_REQUEST)
+    query = select(*WITHOUT_REQUEST)
     looked_up = set(given)
     if "custom_id" in given:
         looked_up -= {"batch_id", "status", "model"}

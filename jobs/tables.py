@@ -136,6 +136,9 @@ jobs = Table(
     Index("jobs_alone", text("priority DESC"), "id", sqlite_where=ALONE, postgresql_where=ALONE),
 )  # fmt: skip
 
+WITHOUT_REQUEST = [column for column in jobs.c if column.name != "request"]
+"""What lists and results read of a job: a prompt may be long, and few of them need it."""
+
 # The text of a job rests apart from its row: it is written again at each checkpoint, and a status change must not
 # carry 100 kB along. While the job runs this is the checkpoint, at the end it is the stored text.
 texts = Table(
