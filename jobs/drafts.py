@@ -11,18 +11,17 @@ and its maker, should it wake up, can add nothing to it and take nothing from it
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, delete, insert, select, update
 
 from jobs.database import Database
-from jobs.idempotency import IdempotencyKey, hold_key
-from jobs.ids import new_ids, numbered_id
+from jobs.idempotency import hold_key
+from jobs.ids import new_id, numbered_id
 from jobs.metadata_pairs import remove_pairs
 from jobs.status import BatchStatus
-from jobs.submission import Accepted, NewJob, insert_jobs, job_row, one_model
+from jobs.submission import Accepted, BatchTerms, NewJob, batch_row, insert_jobs, job_row, one_model
 from jobs.tables import batches, drafts, jobs
 
 ABANDONED_SECONDS = 120.0
@@ -37,19 +36,6 @@ class DraftLostError(Exception):
     """The draft was taken for abandoned: its maker was stopped for too long. Nothing of it is left."""
 
 
-@dataclass(frozen=True, slots=True)
-class BatchTerms:
-    """What is asked of a batch apart from its jobs."""
-
-    project: str
-    input_file_id: str
-    metadata: Mapping[str, str] = field(default_factory=dict)
-    completion_window: str | None = None
-    completion_seconds: float | None = None
-    output_seconds: int | None = None
-    idempotency_key: IdempotencyKey | None = None
-
-
 class Draft:
     """One batch on its way in. `add` its jobs, and end it with `accept`, `refuse` or `drop`."""
 
@@ -57,7 +43,7 @@ class Draft:
         self._database = database
         self._terms = terms
         self._began = database.now()
-        self._batch_id = new_ids("batch", 1, self._began)[0]
+        self._batch_id = new_id("batch", self._began)
         self._models: set[str] = set()
         self._first: list[str] = []
         self.total = 0
@@ -67,7 +53,7 @@ class Draft:
     def add(self, new_jobs: Sequence[NewJob]) -> None:
         """Store the next jobs. Raises `DraftLostError`, and ValueError when they are more than a batch can count."""
         ids = [numbered_id("job", self.total + place, self._began) for place in range(len(new_jobs))]
-        expires_at = self._expires_at()
+        expires_at = self._terms.expires_at(self._began)
         rows = [
             job_row(
                 job_id, self._terms.project, self._batch_id, job, self._began, hinted_at=None, expires_at=expires_at
@@ -91,9 +77,7 @@ class Draft:
         """
         with self._database.write() as connection:
             now = self._database.now()
-            known = hold_key(
-                connection, self._database, self._terms.project, self._terms.idempotency_key, self._batch_id
-            )
+            known = self._hold_key(connection, self._batch_id)
             if known is None:
                 mine = delete(drafts).where(drafts.c.batch_id == self._batch_id, drafts.c.dropped_at.is_(None))
                 if connection.execute(mine).rowcount == 0:
@@ -112,8 +96,8 @@ class Draft:
         """
         with self._database.write() as connection:
             now = self._database.now()
-            failed_id = new_ids("batch", 1, self._began)[0]
-            known = hold_key(connection, self._database, self._terms.project, self._terms.idempotency_key, failed_id)
+            failed_id = new_id("batch", self._began)
+            known = self._hold_key(connection, failed_id)
             if known is None:
                 row = self._row(failed_id, now)
                 ended = {"status": BatchStatus.FAILED, "in_progress_at": None, "failed_at": now}
@@ -129,27 +113,11 @@ class Draft:
             _mark_dropped(connection, self._batch_id, self._database.now())
         _clear(self._database, self._batch_id)
 
-    def _expires_at(self) -> datetime | None:
-        seconds = self._terms.completion_seconds
-        return None if seconds is None else self._began + timedelta(seconds=seconds)
+    def _hold_key(self, connection: Connection, batch_id: str) -> str | None:
+        return hold_key(connection, self._database, self._terms.project, self._terms.idempotency_key, batch_id)
 
     def _row(self, batch_id: str, now: datetime) -> dict[str, Any]:
-        return {
-            "id": batch_id,
-            "project": self._terms.project,
-            "status": BatchStatus.IN_PROGRESS,
-            "endpoint": "/v1/chat/completions",
-            "input_file_id": self._terms.input_file_id,
-            "output_seconds": self._terms.output_seconds,
-            "model": one_model(self._models),
-            "metadata": dict(self._terms.metadata),
-            "completion_window": self._terms.completion_window,
-            "created_at": self._began,
-            "in_progress_at": now,
-            "expires_at": self._expires_at(),
-            "dispatched_at": now,
-            "total": self.total,
-        }
+        return batch_row(batch_id, self._terms, one_model(self._models), self.total, self._began, now)
 
 
 def clear_abandoned(database: Database) -> list[str]:

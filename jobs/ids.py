@@ -26,9 +26,9 @@ def numbered_id(prefix: str, place: int, made_at: datetime) -> str:
     return f"{prefix}_{_milliseconds(made_at):012x}{place:05x}{secrets.token_hex(6)}"
 
 
-def new_id(prefix: str) -> str:
+def new_id(prefix: str, made_at: datetime | None = None) -> str:
     """One id."""
-    return new_ids(prefix, 1)[0]
+    return new_ids(prefix, 1, made_at)[0]
 
 
 def first_id(prefix: str, made_at: datetime) -> str:

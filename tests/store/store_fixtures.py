@@ -63,9 +63,7 @@ class Store:
 
     def submit_batch(self, count: int, *, hint_first: int = 0, **options: Any) -> tuple[str, list[str]]:
         """A batch of so many jobs: its id, and theirs in input order."""
-        batch_id = submit_batch(
-            self.database, [new_job(**options) for _ in range(count)], metadata={}, hint_first=hint_first
-        ).id
+        batch_id = submit_batch(self.database, [new_job(**options) for _ in range(count)], hint_first=hint_first).id
         self.clock.advance(0.001)
         return batch_id, self.ids(batch_id)
 

@@ -12,7 +12,7 @@ from jobs.records import Batch, Usage
 from jobs.rescue import cancel_batch, cancel_job, end_waiting
 from jobs.settle import settle_batch, settle_batches
 from jobs.status import BatchStatus
-from jobs.submission import submit_batch
+from jobs.submission import BatchTerms, submit_batch
 from jobs.transitions import Written, cancel_running, expire_running, fail, finish, retry
 from tests.store.store_fixtures import REFUSED, USAGE, Store, at_once, new_job, store, written
 
@@ -92,9 +92,7 @@ def test_a_batch_says_how_its_jobs_ended(store: Store, end: Transition, status: 
 
 
 def test_a_batch_whose_window_closed_before_a_job_began_is_expired(store: Store) -> None:
-    accepted = submit_batch(
-        store.database, [new_job()] * 2, metadata={}, completion_window="10s", completion_seconds=10
-    )
+    accepted = submit_batch(store.database, [new_job()] * 2, BatchTerms(completion_window="10s", completion_seconds=10))
     store.clock.advance(10)
     assert {moved.batch_id for moved in end_waiting(store.database)} == {accepted.id}
     assert settle_batches(store.database) == [accepted.id]

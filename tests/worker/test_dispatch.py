@@ -171,7 +171,7 @@ def test_a_batch_whose_window_closes_ends_piece_by_piece_and_hints_go_on_in_betw
     dispatch._send_hints = hinted.extend
     many = 2 * MOST_ENDED + 100
     past = database.now() - timedelta(seconds=1)
-    batch_id = submit_batch(database, [NewJob(ask(WELL), expires_at=past)] * many, metadata={}, hint_first=0).id
+    batch_id = submit_batch(database, [NewJob(ask(WELL), expires_at=past)] * many, hint_first=0).id
     other = unhinted(database)
     dispatch._rescue()
     dispatch._rescue_at = math.inf
