@@ -30,7 +30,7 @@ _ID = re.compile(r"resp_([0-9a-f]{1,60})")
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class StoredResponse:
     """A Response as it stands: what the client asked for, but for its input, and its job, with its text if it ended."""
 
     request: dict[str, Any]
@@ -54,7 +54,7 @@ def job_id_of(named: str) -> str | None:
     return f"job_{match[1]}" if match else None
 
 
-def read_response(database: Database, named: str, *, project: str) -> Asked | None:
+def read_response(database: Database, named: str, *, project: str) -> StoredResponse | None:
     """A Response of this project by its id, read in one statement, so that all of it is of one moment."""
     wanted = (
         select(responses.c.request.label("asked"), *jobs.c, texts.c.text)
@@ -71,12 +71,12 @@ def read_response(database: Database, named: str, *, project: str) -> Asked | No
     if row is None:
         return None
     job = Job.from_row(row)
-    return Asked(json.loads(row["asked"]), job, (row["text"] or "") if job.is_final else None)
+    return StoredResponse(json.loads(row["asked"]), job, (row["text"] or "") if job.is_final else None)
 
 
-def with_result(asked: Asked, result: Result) -> Asked:
+def with_result(asked: StoredResponse, result: Result) -> StoredResponse:
     """The same Response when its job has come further."""
-    return Asked(asked.request, result.job, result.text)
+    return StoredResponse(asked.request, result.job, result.text)
 
 
 def delete_response(database: Database, named: str, *, project: str) -> list[Moved] | None:

@@ -14,7 +14,7 @@ from api.openai.response_numbers import ROOM, TEXT, chains_up_to, torn_by
 from api.openai.response_object import response_usage
 from jobs.channel import Text
 from jobs.records import Attempt, Job, Usage
-from jobs.responses import Asked
+from jobs.responses import StoredResponse
 from jobs.status import AttemptOutcome, JobStatus
 
 JOB_ID = "job_01"
@@ -28,11 +28,11 @@ def attempt(number: int, **changed: Any) -> Attempt:
     return Attempt(**{**fields, "continued_bytes": 0, **changed})
 
 
-def asked(text: str | None, *, status: JobStatus = JobStatus.COMPLETED, at: int = 1) -> Asked:
+def asked(text: str | None, *, status: JobStatus = JobStatus.COMPLETED, at: int = 1) -> StoredResponse:
     """A Response whose job has this text and came to this attempt."""
     fields: dict[str, Any] = dict.fromkeys(Job.__slots__)
     fields |= {"id": JOB_ID, "status": status, "attempt": at, "created_at": NOW, "metadata": {}, "model": "m"}
-    return Asked({"model": "m", "background": True}, Job(**fields), text)
+    return StoredResponse({"model": "m", "background": True}, Job(**fields), text)
 
 
 def play(
@@ -185,7 +185,7 @@ def test_there_is_always_a_last_event(status: JobStatus, reason: str | None, kin
     job = ended.job
     fields = {name: getattr(job, name) for name in Job.__slots__} | {"finish_reason": reason}
     events = ResponseEvents(ended)
-    told = list(events.end(Asked(ended.request, Job(**fields), "")))
+    told = list(events.end(StoredResponse(ended.request, Job(**fields), "")))
     assert [event["type"] for event in told] == [kind]
 
 

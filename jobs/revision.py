@@ -16,12 +16,12 @@ REVISION = "0001"
 """The newest one in `migrations/versions`; a test holds the two together. Revisions are numbers and only grow."""
 
 
-class SchemaError(Exception):
+class RevisionError(Exception):
     """The tables are not those of this version; the message is one line that says what to do."""
 
 
-def check_schema(url: str) -> None:
-    """Raises `SchemaError` when the database at this URL is not at `REVISION`.
+def check_revision(url: str) -> None:
+    """Raises `RevisionError` when the database at this URL is not at `REVISION`.
 
     A database that is away is let pass: whoever starts waits for it, and is told of its tables by each statement.
     """
@@ -36,13 +36,13 @@ def check_schema(url: str) -> None:
         database.close()
     name = f"the database {database.engine.url.database}"
     if found is None:
-        raise SchemaError(f"{name} has no tables of Longhand yet: run `longhand migrate` first")
+        raise RevisionError(f"{name} has no tables of Longhand yet: run `longhand migrate` first")
     if found < REVISION:
-        raise SchemaError(
+        raise RevisionError(
             f"{name} is at revision {found}, and this version needs {REVISION}: run `longhand migrate` first"
         )
     if found > REVISION:
-        raise SchemaError(
+        raise RevisionError(
             f"{name} is at revision {found}, and this version knows no later one than {REVISION}:"
             " start the version that migrated it, or a newer one"
         )
