@@ -1,12 +1,11 @@
-"""Drafts: a batch on its way in from a file, stored in pieces and taken whole or not at all.
+"""Drafts: a batch that is being read from a file, stored in pieces and taken whole or not at all.
 
 Fifty thousand jobs in one transaction would hold SQLite's only write lock for longer than a lease lasts. So they are
-stored in many small ones, under a draft. What makes them a batch is one short transaction at the end, in which the
-draft goes and the batch comes. Until then no listing shows them, and nobody runs them: dispatch hints only the jobs of
-batches that are in progress.
+stored in many small ones, under a draft. One short transaction at the end replaces the draft with the batch. Until then
+no list shows the jobs, and nobody runs them: dispatch hints only the jobs of batches that are in progress.
 
-The draft is its maker's for as long as it touches it. One that is not touched any more is cleared away, by any worker,
-and its maker, should it wake up, can add nothing to it and take nothing from it.
+A draft belongs to the process that made it while that process keeps touching it. Any worker clears away a draft that is
+no longer touched, and its maker, should it wake up, can neither add to it nor make a batch of it.
 """
 
 import math
@@ -25,7 +24,7 @@ from jobs.submission import Accepted, BatchTerms, NewJob, batch_row, insert_jobs
 from jobs.tables import batches, drafts, jobs
 
 ABANDONED_SECONDS = 120.0
-"""A draft that was not touched for this long has no maker any more."""
+"""The maker of a draft that was not touched for this long is gone."""
 
 _ROWS_PER_DELETE = 1000
 _TRANSACTIONS_PER_CALL = 5
@@ -33,11 +32,11 @@ _HINT_FIRST = 32
 
 
 class DraftLostError(Exception):
-    """The draft was taken for abandoned: its maker was stopped for too long. Nothing of it is left."""
+    """The draft was taken for abandoned, because its maker was stopped for too long. Nothing of it is left."""
 
 
 class Draft:
-    """One batch on its way in. `add` its jobs, and end it with `accept`, `refuse` or `drop`."""
+    """A batch to be. `add` its jobs, and end it with `accept`, `refuse` or `drop`."""
 
     def __init__(self, database: Database, terms: BatchTerms) -> None:
         self._database = database
@@ -51,7 +50,7 @@ class Draft:
             connection.execute(insert(drafts).values(batch_id=self._batch_id, touched_at=self._began))
 
     def add(self, new_jobs: Sequence[NewJob]) -> None:
-        """Store the next jobs. Raises `DraftLostError`, and ValueError when they are more than a batch can count."""
+        """Store the next jobs. Raises `DraftLostError`, and ValueError when the batch would have too many."""
         ids = [numbered_id("job", self.total + place, self._began) for place in range(len(new_jobs))]
         expires_at = self._terms.expires_at(self._began)
         rows = [
@@ -71,7 +70,7 @@ class Draft:
         self._models.update(job.request["model"] for job in new_jobs)
 
     def accept(self) -> Accepted:
-        """Make it a batch that runs. A repeated key gives the batch that was made the first time.
+        """Make the draft a batch that runs. A repeated key gives the batch that was made the first time.
 
         Raises `KeyReusedError` and `DraftLostError`. The first jobs are marked as hinted, for the caller to hint now.
         """
@@ -92,7 +91,7 @@ class Draft:
     def refuse(self, errors: Sequence[Mapping[str, Any]]) -> Accepted:
         """Make a batch without jobs that has failed with these errors, and clear the draft away.
 
-        The batch has an id of its own: the draft's jobs must never be found under one that somebody knows.
+        The batch gets another id: the draft's jobs must never be found under one that somebody knows.
         """
         with self._database.write() as connection:
             now = self._database.now()
@@ -108,7 +107,7 @@ class Draft:
         return Accepted(known or failed_id, (), repeated=known is not None)
 
     def drop(self) -> None:
-        """Clear it away; nothing is changed when it has been accepted."""
+        """Clear the draft away; a draft that has been accepted is left alone."""
         with self._database.write() as connection:
             _mark_dropped(connection, self._batch_id, self._database.now())
         _clear(self._database, self._batch_id)
@@ -121,9 +120,9 @@ class Draft:
 
 
 def clear_abandoned(database: Database) -> list[str]:
-    """Clear away drafts whose maker is gone, and those whose clearing was cut short; their ids.
+    """Clear away drafts whose maker is gone, and those whose clearing was cut short. Returns their ids.
 
-    Some thousand jobs a call, so that nothing has to wait for it: call it again for the rest.
+    It deletes a few thousand jobs a call, so that nothing has to wait for it; call it again for the rest.
     """
     before = database.now() - timedelta(seconds=ABANDONED_SECONDS)
     abandoned = select(drafts.c.batch_id).where(drafts.c.touched_at < before)
@@ -137,7 +136,7 @@ def clear_abandoned(database: Database) -> list[str]:
 
 
 def _clear(database: Database, batch_id: str, transactions: float = math.inf) -> None:
-    """Delete the jobs of a dropped draft, some at a time, and then the draft; one that is not dropped is left alone."""
+    """Delete the jobs of a dropped draft, some at a time, and then the draft. A draft that is in use is left alone."""
     dropped = select(drafts.c.batch_id).where(drafts.c.batch_id == batch_id, drafts.c.dropped_at.is_not(None))
     while transactions > 0:
         transactions -= 1
