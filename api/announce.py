@@ -19,7 +19,7 @@ log = getLogger(__name__)
 class Announcer:
     """Publishes from a thread of its own, so that a cancel or a retry never waits for a Redis that is away or frozen.
 
-    A message that cannot be published is dropped: watchers look at the row every few seconds.
+    A message that cannot be published is dropped: watchers look at the rows every few seconds.
     """
 
     def __init__(self, redis_url: str) -> None:
@@ -39,7 +39,7 @@ class Announcer:
             log.warning("announcements dropped, Redis is behind; watchers will see the rows")
 
     def close(self) -> None:
-        """Stop after what is being published; waits for at most 1 s."""
+        """Stop when everything announced is published, but wait for at most 1 s."""
         try:
             self._waiting.put_nowait(None)
         except queue.Full:

@@ -1,4 +1,4 @@
-"""Idempotency keys: a submission that comes again makes nothing again, and gives what the first one made."""
+"""Idempotency keys: a repeated submission makes nothing, and gives what the first one made."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -19,15 +19,15 @@ class IdempotencyKey:
 
     @classmethod
     def of(cls, key: str, path: str, body: bytes) -> "IdempotencyKey":
-        """The key, with the SHA-256 of the body as it came and of the path that it was posted to.
+        """The key, with the SHA-256 of the path and the body of its POST.
 
-        One table serves every path: the same body means one thing to `/v1/jobs` and another to `/v1/chat/completions`.
+        All paths share one table, and the same body means different things to `/v1/jobs` and `/v1/chat/completions`.
         """
         return cls(key, sha256(f"POST {path}\n".encode() + body).hexdigest())
 
 
 class KeyReusedError(Exception):
-    """An `Idempotency-Key` came again with another body, or for another path."""
+    """An `Idempotency-Key` was used before, with another body or for another path."""
 
 
 def hold_key(
@@ -37,10 +37,7 @@ def hold_key(
     idempotency_key: IdempotencyKey | None,
     resource_id: str,
 ) -> str | None:
-    """Take the key for this submission; the resource that it stands for already, if there is one.
-
-    Raises `KeyReusedError`.
-    """
+    """Take the key for this submission, or return what an earlier submission made with it. Raises `KeyReusedError`."""
     if idempotency_key is None:
         return None
     taken = connection.execute(
@@ -66,7 +63,7 @@ def hold_key(
 
 
 def find_key(database: Database, project: str, idempotency_key: IdempotencyKey) -> str | None:
-    """What was made with this key already, if anything was. Raises `KeyReusedError`."""
+    """What an earlier submission made with this key; None when there was none. Raises `KeyReusedError`."""
     with database.read() as connection:
         return _resource_of(connection, project, idempotency_key)
 
@@ -84,14 +81,14 @@ def _resource_of(connection: Connection, project: str, idempotency_key: Idempote
 
 
 def forget_keys(database: Database, older_than_seconds: float, limit: int = 1000) -> int:
-    """Forget up to `limit` idempotency keys that are older than this, the oldest first; how many were forgotten."""
+    """Forget up to `limit` idempotency keys that are older than this, the oldest first. Returns how many."""
     old = idempotency_keys.c.created_at < database.now() - timedelta(seconds=older_than_seconds)
     with database.read() as connection:  # mostly there is none, and no write lock is taken
         if connection.scalar(select(idempotency_keys.c.key).where(old).limit(1)) is None:
             return 0
     identity = tuple_(idempotency_keys.c.project, idempotency_keys.c.key)
     oldest = select(idempotency_keys.c.project, idempotency_keys.c.key).where(old)
-    # What is locked is being forgotten by another process.
+    # Another process is deleting the rows that are locked.
     some = oldest.order_by(idempotency_keys.c.created_at).limit(limit).with_for_update(skip_locked=True)
     with database.write() as connection:
         return connection.execute(delete(idempotency_keys).where(identity.in_(some))).rowcount

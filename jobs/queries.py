@@ -1,6 +1,6 @@
 """Reads: rows only, never Redis. Lists of jobs are in `jobs/search.py`.
 
-What a caller names, a job or a batch, is read with the caller's project; what hangs on it is read after that.
+The job or batch that a caller names is read with the caller's project; what belongs to it is read after that.
 """
 
 from collections.abc import Collection, Iterator, Sequence
@@ -27,7 +27,7 @@ class Result:
 
 
 def read_job(database: Database, job_id: str, *, project: str | None) -> Job | None:
-    """One job with its request; of another project there is none."""
+    """One job with its request; None when it belongs to another project."""
     wanted = select(jobs).where(jobs.c.id == job_id, *_of(project, jobs.c.project))
     with database.read() as connection:
         row = connection.execute(wanted).mappings().one_or_none()
@@ -42,7 +42,7 @@ def read_status(database: Database, job_id: str) -> tuple[JobStatus, int] | None
 
 
 def read_result(database: Database, job_id: str, *, project: str | None) -> Result | None:
-    """One job with its stored text, read in one statement, so that both are of one moment."""
+    """One job with its stored text, read in one statement, so that the two belong together."""
     wanted = _with_text().where(jobs.c.id == job_id, *_of(project, jobs.c.project))
     with database.read() as connection:
         row = connection.execute(wanted).mappings().one_or_none()
@@ -50,7 +50,7 @@ def read_result(database: Database, job_id: str, *, project: str | None) -> Resu
 
 
 def read_text_so_far(database: Database, job_id: str) -> tuple[int, str] | None:
-    """The attempt and the text of the last checkpoint; of an ended job, its stored text."""
+    """The last checkpoint, its attempt and its text; for an ended job, the stored text."""
     with database.read() as connection:
         row = connection.execute(select(texts.c.attempt, texts.c.text).where(texts.c.job_id == job_id)).one_or_none()
     return (row.attempt, row.text) if row else None
@@ -86,7 +86,7 @@ def read_results(database: Database, job_ids: Sequence[str]) -> list[Result]:
 
 
 def read_batch(database: Database, batch_id: str, *, project: str | None) -> Batch | None:
-    """One batch with its counts; of another project there is none."""
+    """One batch with its counts; None when it belongs to another project."""
     wanted = select(batches).where(batches.c.id == batch_id, *_of(project, batches.c.project))
     with database.read() as connection:
         row = connection.execute(wanted).mappings().one_or_none()
@@ -106,8 +106,8 @@ def list_batches(database: Database, *, project: str | None, after: str | None, 
 def stream_results(
     database: Database, batch_id: str, statuses: Collection[JobStatus] = frozenset(JobStatus)
 ) -> Iterator[Result]:
-    """The jobs of a batch in input order, with their texts, a few hundred in memory at a time; all of them, or those in
-    these statuses.
+    """The jobs of a batch that have one of these statuses, in input order and with their texts; a few hundred are in
+    memory at a time.
     """
     last = ""
     while True:
@@ -124,7 +124,7 @@ def stream_results(
 
 
 def _of(project: str | None, column: ColumnElement[str]) -> Iterator[ColumnElement[bool]]:
-    """Only what is of this project. None, every project's, is for Longhand's own parts and never for an endpoint."""
+    """Only rows of this project. None means every project; only internal callers may pass it, never an endpoint."""
     if project is not None:
         yield column == project
 
@@ -160,7 +160,7 @@ def _batches(connection: Connection, rows: Sequence[RowMapping]) -> list[Batch]:
                 usage=row["usage"] if ended else sum_usage(connection, row["id"]),
                 model=row["model"],
                 input_file_id=row["input_file_id"],
-                # Of a batch that runs again after a retry they are set already.
+                # A batch that runs again after a retry has kept their ids.
                 output_file_id=row["output_file_id"] if ended else None,
                 error_file_id=row["error_file_id"] if ended else None,
                 errors=row["errors"],

@@ -32,7 +32,7 @@ and nobody else could write to SQLite for as long as that took."""
 def cancel_job(database: Database, job_id: str) -> Moved | None:
     """Cancel a job: a queued one ends here, a running one is asked to, and its worker ends it within 2 s.
 
-    None: there is no such job, or it has ended; nothing is changed then.
+    None when there is no such job or it has ended; nothing is changed then.
     """
     with database.write() as connection:
         moved = _cancel(connection, database, jobs.c.id == job_id)
@@ -42,8 +42,8 @@ def cancel_job(database: Database, job_id: str) -> Moved | None:
 def cancel_batch(database: Database, batch_id: str) -> list[Moved]:
     """Cancel every job of a batch that has not ended. The batch is `cancelling` until the last of them has."""
     with database.write() as connection:
-        # One transaction: nobody hints or expires the jobs of a batch that is `cancelling`, so it must never be left
-        # with jobs that nobody has asked to end. The batch is locked before its jobs, as a retry does it.
+        # One transaction: nobody hints or settles a batch that is `cancelling` and has queued jobs, so it must never be
+        # left with jobs that nobody has asked to end. The batch is locked before its jobs, as a retry locks them.
         connection.execute(
             update(batches)
             .where(batches.c.id == batch_id, batches.c.status == BatchStatus.IN_PROGRESS)
@@ -55,9 +55,10 @@ def cancel_batch(database: Database, batch_id: str) -> list[Moved]:
 
 
 def end_waiting(database: Database, limit: int = MOST_ENDED) -> list[Moved]:
-    """End up to `limit` of the queued jobs that must not run any more, those with the lowest ids first: past their
-    `expires_at`, or asked to cancel while their attempt was ending for another reason. When it ends as many as that,
-    call it again for the rest. Running jobs are ended by their workers.
+    """End up to `limit` queued jobs that must not run any more, the oldest first; call it again for the rest.
+
+    They are past their `expires_at`, or somebody asked to cancel them while their attempt was ending for another
+    reason. Running jobs are ended by their workers.
     """
     expired = and_(jobs.c.status == JobStatus.QUEUED, jobs.c.expires_at <= database.now())
     asked = and_(jobs.c.status == JobStatus.QUEUED, jobs.c.cancel_requested_at > _LONG_AGO)
@@ -74,12 +75,11 @@ def end_waiting(database: Database, limit: int = MOST_ENDED) -> list[Moved]:
 
 
 def rescue_lost(database: Database, limit: int = 500, *, run_out_before: datetime | None = None) -> list[Moved]:
-    """Take the jobs whose lease has run out (before a time, if given) from their workers: queued again, or ended when
-    that cannot help.
+    """Take jobs whose lease has run out (before a time, if one is given) from their workers, and queue them again.
 
-    A job that somebody wants cancelled ends as cancelled, one past its time as expired, and one under which
-    `MAX_CRASHES` workers have died as failed (`worker_lost`). The checkpoint is kept, and kept apart for
-    `jobs/lost.py`: counting its tokens takes longer than a rescue may.
+    A job that somebody wants cancelled ends as cancelled instead, one past its time as expired, and one under which
+    `MAX_CRASHES` workers have died as failed (`worker_lost`). The checkpoint is kept, and copied for `jobs/lost.py`:
+    counting its tokens takes longer than a rescue may.
     """
     now = database.now()
     run_out_before = run_out_before or now
@@ -89,7 +89,7 @@ def rescue_lost(database: Database, limit: int = 500, *, run_out_before: datetim
             .where(jobs.c.status == JobStatus.IN_PROGRESS, jobs.c.lease_until < run_out_before)
             .order_by(jobs.c.id)
             .limit(limit)
-            # What is locked is being renewed, ended or rescued just now.
+            # A locked row is being renewed, ended or rescued at this moment.
             .with_for_update(skip_locked=True)
         ).all()
         moved = []
@@ -111,7 +111,7 @@ def rescue_lost(database: Database, limit: int = 500, *, run_out_before: datetim
 
 def _cancel(connection: Connection, database: Database, which: ColumnElement[bool]) -> list[Moved]:
     unfinished = jobs.c.status.in_([JobStatus.QUEUED, JobStatus.IN_PROGRESS])
-    # Locked first: on PostgreSQL, a job claimed between the two UPDATEs below would be met by neither of them.
+    # Locked first: on PostgreSQL, both UPDATEs below would miss a job that is claimed between them.
     connection.execute(select(jobs.c.id).where(which, unfinished).order_by(jobs.c.id).with_for_update())
     connection.execute(
         update(jobs)
@@ -130,8 +130,8 @@ def _cancel(connection: Connection, database: Database, which: ColumnElement[boo
 def _end_some(
     connection: Connection, database: Database, which: ColumnElement[bool], status: JobStatus, error: Fault, limit: int
 ) -> list[Moved]:
-    # What is locked is being claimed, cancelled or ended just now. Whoever waited for it while holding other rows could
-    # be waited for by a cancel of the whole batch.
+    # A locked row is being claimed, cancelled or ended at this moment. Waiting for it while holding others could
+    # deadlock with a cancel of the whole batch.
     some = select(jobs.c.id).where(which).order_by(jobs.c.id).limit(limit).with_for_update(skip_locked=True)
     ids = connection.scalars(some).all()
     return _end_unstarted(connection, database, jobs.c.id.in_(ids), status, error) if ids else []
@@ -140,7 +140,7 @@ def _end_some(
 def _end_unstarted(
     connection: Connection, database: Database, which: ColumnElement[bool], status: JobStatus, error: Fault
 ) -> list[Moved]:
-    """End queued jobs; the text that an earlier attempt left stays, with its length and hash."""
+    """End queued jobs. They keep the text that an earlier attempt left, with its length and hash."""
     asked_at = database.now() if status is JobStatus.CANCELLED else None
     rows = connection.execute(
         update(jobs)
@@ -198,8 +198,8 @@ def _rescue_one(
 
 
 def _measure_left_texts(connection: Connection, job_ids: Sequence[str]) -> Mapping[str, tuple[int, str]]:
-    """Give ended jobs the length and the hash of the text that they keep, and what the attempt that wrote it has
-    counted; mark the text as ended, so that search finds it. Returns length and hash for each job that has a text.
+    """Give ended jobs the length and hash of the text that they keep, and the counts of the attempt that wrote it; mark
+    the text as ended, so that search finds it. Returns length and hash for each job that has a text.
     """
     measured = {}
     for job_id in job_ids:

@@ -34,7 +34,7 @@ class NewJob:
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """What a submission made: the ids, and those of them that are hinted now. Nothing is hinted for a repeated key."""
+    """What a submission made: its id, and the jobs to hint now, of which a repeated key has none."""
 
     id: str
     hinted: Sequence[str]
@@ -54,7 +54,7 @@ class BatchTerms:
     idempotency_key: IdempotencyKey | None = None
 
     def expires_at(self, begun_at: datetime) -> datetime | None:
-        """When the completion window of a batch closes that was begun then."""
+        """When the completion window closes, for a batch that was begun at this time."""
         return None if self.completion_seconds is None else begun_at + timedelta(seconds=self.completion_seconds)
 
 
@@ -66,9 +66,9 @@ def submit_job(
     idempotency_key: IdempotencyKey | None = None,
     response: Mapping[str, Any] | None = None,
 ) -> Accepted:
-    """Store one job. A repeated key gives the job that it made the first time, or `KeyReusedError`.
+    """Store one job. A repeated key gives the job that it made the first time. Raises `KeyReusedError`.
 
-    `response` is what a client asked for who wants the job as a Response (`jobs/responses.py`).
+    `response` is what the client sent, if it wants the job as a Response (`jobs/responses.py`).
     """
     with database.write() as connection:
         now = database.now()
@@ -146,7 +146,7 @@ def one_model(models: Collection[str]) -> str | None:
 
 
 def insert_jobs(connection: Connection, rows: list[dict[str, Any]]) -> None:
-    """Insert the rows of new jobs, as `job_row` makes them, and what lists find them by."""
+    """Insert new jobs, whose rows `job_row` has made, and the pairs of their metadata, by which lists find them."""
     connection.execute(insert(jobs), rows)
     add_pairs(connection, rows)
 
