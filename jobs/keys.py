@@ -105,7 +105,7 @@ def revoke_key(database: Database, id_or_prefix: str) -> ApiKey:
     return _key(row)
 
 
-def find_key(database: Database, digest: str) -> ApiKey | None:
+def find_key_by_digest(database: Database, digest: str) -> ApiKey | None:
     """The unrevoked key whose secret has this SHA-256."""
     return _find(database, "sha256", digest)
 
