@@ -4,7 +4,7 @@ import argparse
 import sys
 
 from api.main import run_api
-from jobs.schema import SchemaError
+from jobs.revision import RevisionError
 from jobs.settings import SettingsError, load_settings
 
 
@@ -16,7 +16,7 @@ def main() -> int:
     arguments = parser.parse_args()
     try:
         run_api(load_settings(), arguments.host, arguments.port)
-    except (SettingsError, SchemaError, OSError) as error:
+    except (SettingsError, RevisionError, OSError) as error:
         sys.stderr.write(f"{error}\n")
         return 1
     return 0

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from starlette.concurrency import run_in_threadpool
 
 from jobs.database import Database
-from jobs.keys import ApiKey, any_keys, digest_of, find_key, find_key_by_id, looks_like_key, read_token_secret
+from jobs.keys import ApiKey, any_keys, digest_of, find_key_by_digest, find_key_by_id, looks_like_key, read_token_secret
 
 REMEMBERED_SECONDS = 5.0
 """For this long a found key is not asked for again. So a revoked one opens nothing after 5 s, at the latest."""
@@ -27,7 +27,7 @@ class Keyring:
         """The key with this secret; None when there is none, or when it was revoked."""
         if not looks_like_key(secret):
             return None
-        return await self._remembered(digest_of(secret), find_key)
+        return await self._remembered(digest_of(secret), find_key_by_digest)
 
     async def find_by_id(self, key_id: str) -> ApiKey | None:
         """The key with this id; None when there is none, or when it was revoked."""

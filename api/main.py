@@ -30,7 +30,7 @@ from api.watching.tails import Tails
 from jobs.database import open_database
 from jobs.logs import start_logging
 from jobs.queue import Hinter, make_celery
-from jobs.schema import check_schema
+from jobs.revision import check_revision
 from jobs.settings import Settings
 
 STOP_SECONDS = 3
@@ -131,7 +131,7 @@ def open_api(settings: Settings, host: str, port: int) -> Iterator[ApiServer]:
     listener = _listen(host, port)
     database = open_database(settings.database)
     hinter = Hinter(make_celery(redis_url))
-    announcer = Announcer(database, redis_url)
+    announcer = Announcer(redis_url)
     try:
         hub = Hub(redis_url)
         seats = Seats(settings.max_watchers_per_key)
@@ -158,10 +158,10 @@ def open_api(settings: Settings, host: str, port: int) -> Iterator[ApiServer]:
 def run_api(settings: Settings, host: str, port: int) -> None:
     """Serve until SIGTERM or SIGINT; returns within 5 s of it, watchers or not.
 
-    Raises as `open_api`, and `SchemaError` when the tables are not this version's.
+    Raises as `open_api`, and `RevisionError` when the tables are not this version's.
     """
     start_logging("api")
-    check_schema(settings.database)
+    check_revision(settings.database)
     with open_api(settings, host, port) as server:
         log.info("listening on http://%s:%d", f"[{host}]" if ":" in host else host, server.port)
         server.serve_here()

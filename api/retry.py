@@ -11,8 +11,8 @@ from api.errors import ApiError, JsonAnswer
 from api.parameters import STRICT, BatchId, JobId
 from api.parts import Given
 from api.schemas import REFUSALS, RETRY_BODY, BatchObject, JobWithRequest, request_body
+from jobs.moved import Moved
 from jobs.queries import read_batch, read_job
-from jobs.rescue import Moved
 from jobs.retry import FAILURES, RETRYABLE, BatchCancellingError, retry_batch, retry_job
 from jobs.status import JobStatus
 

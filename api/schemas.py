@@ -109,6 +109,28 @@ class JobWithAttempts(JobWithRequest):
     attempts: list[AttemptObject]
 
 
+class BatchInputDetails(Described):
+    """Of the tokens read, those that the upstream had cached."""
+
+    cached_tokens: int | None
+
+
+class BatchOutputDetails(Described):
+    """Of the tokens written, those of its reasoning."""
+
+    reasoning_tokens: int | None
+
+
+class BatchUsageObject(Described):
+    """The token counts of every attempt of a batch, added up. What no attempt knows is null, never 0."""
+
+    input_tokens: int | None
+    input_tokens_details: BatchInputDetails
+    output_tokens: int | None
+    output_tokens_details: BatchOutputDetails
+    total_tokens: int | None
+
+
 class Counts(Described):
     """How many jobs of a batch are where."""
 
@@ -160,7 +182,7 @@ class BatchObject(Described):
     expires_at: int | None
     metadata: dict[str, str]
     request_counts: Counts
-    usage: dict[str, Any] | None
+    usage: BatchUsageObject | None = Field(description="What it has cost so far; null while nothing is known of it.")
 
 
 class JobList(Described):

@@ -15,7 +15,7 @@ from api.parts import Given, Parts
 from api.schemas import BATCH_BODY, JOB_BODY, REFUSALS, BatchObject, JobObject, request_body
 from jobs.idempotency import IdempotencyKey, KeyReusedError
 from jobs.queries import read_batch, read_job
-from jobs.submission import Accepted, submit_batch, submit_job
+from jobs.submission import Accepted, BatchTerms, submit_batch, submit_job
 
 routes = APIRouter(prefix="/v1", tags=["submit"], responses=REFUSALS)
 
@@ -74,9 +74,7 @@ async def post_batch(parts: Given, caller: Calling, body: Body, idempotency_key:
 
 def _post_requests(parts: Parts, caller: Caller, body: bytes, key: IdempotencyKey | None) -> Response:
     batch = check_batch(body, parts.settings.max_batch_jobs)
-    accepted = submit_batch(
-        parts.database,
-        batch.jobs,
+    terms = BatchTerms(
         project=caller.project,
         metadata=batch.metadata,
         completion_window=batch.completion_window,
@@ -84,6 +82,7 @@ def _post_requests(parts: Parts, caller: Caller, body: bytes, key: IdempotencyKe
         output_seconds=batch.output_seconds,
         idempotency_key=key,
     )
+    accepted = submit_batch(parts.database, batch.jobs, terms)
     if accepted.hinted:
         parts.hinter.hint(accepted.hinted)
     stored = read_batch(parts.database, accepted.id, project=caller.project)

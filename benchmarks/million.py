@@ -24,7 +24,7 @@ from benchmarks.machine import cpu_seconds, load_now, quantile
 from benchmarks.postgres import open_postgres
 from benchmarks.results import keep, show
 from jobs.database import Database, open_database
-from jobs.ids import new_ids
+from jobs.ids import new_id, new_ids
 from jobs.metadata_pairs import add_pairs
 from jobs.queries import list_batches, read_batch, read_job, read_result
 from jobs.search import JobFilter, list_jobs
@@ -76,7 +76,7 @@ def _add_batch(
 ) -> None:
     batch_number = place // _PER_BATCH
     project = SMALL if batch_number % 1000 == 7 else "second" if batch_number % 10 == 3 else PROJECT
-    batch_id = new_ids("batch", 1, at)[0]
+    batch_id = new_id("batch", at)
     times = {"created_at": at, "in_progress_at": at, "completed_at": at, "dispatched_at": at}
     usage = {"input_tokens": 1, "cached_tokens": 0, "output_tokens": 1, "reasoning_tokens": 0, "total_tokens": 2}
     ended = {"total": _PER_BATCH, "completed": _PER_BATCH, "failed": 0, "usage": usage}

@@ -1,4 +1,4 @@
-"""Jobs: what a job is, where it rests, how it travels. Both `api` and `worker` stand on this and never on each other.
+"""Jobs: what a job is, where it is stored, how it travels. Both `api` and `worker` import this, and never each other.
 
 The way of a job, and the file that each step is in:
 
@@ -11,16 +11,21 @@ The way of a job, and the file that each step is in:
 6. Finish: tokens are counted (`jobs/tokens.py`), the text is stored behind the fence (`jobs/transitions.py`), and only
    after the commit `done` is published.
 7. Watch: `api/watching/watch.py` follows the channel and closes every gap from the tail or the row.
-8. Query: `jobs/queries.py` and `jobs/search.py` read rows, never Redis. What lists and searches go through beside the
-   rows: `jobs/metadata_pairs.py`, `jobs/text_index.py`.
+8. Query: `jobs/queries.py` and `jobs/search.py` read rows, never Redis. Lists and searches have two indexes of their
+   own: `jobs/metadata_pairs.py` and `jobs/text_index.py`.
 
 What goes wrong on the way is mended by `worker/dispatch.py`, one loop in every worker process: it hints what is due
-(`jobs/due.py`), rescues and expires (`jobs/rescue.py`), and ends batches (`jobs/settle.py`). Who wants failures to run
-again asks `jobs/retry.py`. What a worker's death has cost is counted after it (`jobs/lost.py`, `worker/lost.py`).
+(`jobs/due.py`), rescues and expires (`jobs/rescue.py`), and ends batches (`jobs/settle.py`). `jobs/moved.py` makes the
+messages about jobs that were moved so. `jobs/retry.py` runs failures again when a user asks for it. What the attempts
+of a dead worker have cost is counted afterwards (`jobs/lost.py`, `worker/lost.py`).
 
-Everything belongs to a project: `jobs/keys.py`. A submission that comes again makes nothing again:
-`jobs/idempotency.py`. A batch that is made of a file (`jobs/files.py`) is a draft (`jobs/drafts.py`) until it is whole.
-A job that was asked for as a Response has one more row: `jobs/responses.py`.
+Everything belongs to a project: `jobs/keys.py`. A repeated submission makes nothing twice: `jobs/idempotency.py`. A
+batch from a file (`jobs/files.py`) is a draft (`jobs/drafts.py`) until it is whole. A job that was asked for as a
+Response has one more row: `jobs/responses.py`.
+
+What all of these stand on: the statuses and who moves them (`jobs/status.py`), rows as values (`jobs/records.py`), the
+tables (`jobs/tables.py`) and their revision (`jobs/revision.py`), the database (`jobs/database.py`), ids
+(`jobs/ids.py`), settings (`jobs/settings.py`), logs (`jobs/logs.py`).
 
 SQL is the truth. Redis may be erased at any moment and costs no job and no text.
 """

@@ -1,32 +1,30 @@
-"""Drafts: a batch on its way in from a file, stored in pieces and taken whole or not at all.
+"""Drafts: a batch that is being read from a file, stored in pieces and taken whole or not at all.
 
 Fifty thousand jobs in one transaction would hold SQLite's only write lock for longer than a lease lasts. So they are
-stored in many small ones, under a draft. What makes them a batch is one short transaction at the end, in which the
-draft goes and the batch comes. Until then no listing shows them, and nobody runs them: dispatch hints only the jobs of
-batches that are in progress.
+stored in many small ones, under a draft. One short transaction at the end replaces the draft with the batch. Until then
+no list shows the jobs, and nobody runs them: dispatch hints only the jobs of batches that are in progress.
 
-The draft is its maker's for as long as it touches it. One that is not touched any more is cleared away, by any worker,
-and its maker, should it wake up, can add nothing to it and take nothing from it.
+A draft belongs to the process that made it while that process keeps touching it. Any worker clears away a draft that is
+no longer touched, and its maker, should it wake up, can neither add to it nor make a batch of it.
 """
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, delete, insert, select, update
 
 from jobs.database import Database
-from jobs.idempotency import IdempotencyKey, hold_key
-from jobs.ids import new_ids, numbered_id
+from jobs.idempotency import hold_key
+from jobs.ids import new_id, numbered_id
 from jobs.metadata_pairs import remove_pairs
 from jobs.status import BatchStatus
-from jobs.submission import Accepted, NewJob, insert_jobs, job_row, one_model
+from jobs.submission import Accepted, BatchTerms, NewJob, batch_row, insert_jobs, job_row, one_model
 from jobs.tables import batches, drafts, jobs
 
 ABANDONED_SECONDS = 120.0
-"""A draft that was not touched for this long has no maker any more."""
+"""The maker of a draft that was not touched for this long is gone."""
 
 _ROWS_PER_DELETE = 1000
 _TRANSACTIONS_PER_CALL = 5
@@ -34,30 +32,17 @@ _HINT_FIRST = 32
 
 
 class DraftLostError(Exception):
-    """The draft was taken for abandoned: its maker was stopped for too long. Nothing of it is left."""
-
-
-@dataclass(frozen=True, slots=True)
-class BatchTerms:
-    """What is asked of a batch apart from its jobs."""
-
-    project: str
-    input_file_id: str
-    metadata: Mapping[str, str] = field(default_factory=dict)
-    completion_window: str | None = None
-    completion_seconds: float | None = None
-    output_seconds: int | None = None
-    idempotency_key: IdempotencyKey | None = None
+    """The draft was taken for abandoned, because its maker was stopped for too long. Nothing of it is left."""
 
 
 class Draft:
-    """One batch on its way in. `add` its jobs, and end it with `accept`, `refuse` or `drop`."""
+    """A batch to be. `add` its jobs, and end it with `accept`, `refuse` or `drop`."""
 
     def __init__(self, database: Database, terms: BatchTerms) -> None:
         self._database = database
         self._terms = terms
         self._began = database.now()
-        self._batch_id = new_ids("batch", 1, self._began)[0]
+        self._batch_id = new_id("batch", self._began)
         self._models: set[str] = set()
         self._first: list[str] = []
         self.total = 0
@@ -65,9 +50,9 @@ class Draft:
             connection.execute(insert(drafts).values(batch_id=self._batch_id, touched_at=self._began))
 
     def add(self, new_jobs: Sequence[NewJob]) -> None:
-        """Store the next jobs. Raises `DraftLostError`, and ValueError when they are more than a batch can count."""
+        """Store the next jobs. Raises `DraftLostError`, and ValueError when the batch would have too many."""
         ids = [numbered_id("job", self.total + place, self._began) for place in range(len(new_jobs))]
-        expires_at = self._expires_at()
+        expires_at = self._terms.expires_at(self._began)
         rows = [
             job_row(
                 job_id, self._terms.project, self._batch_id, job, self._began, hinted_at=None, expires_at=expires_at
@@ -85,15 +70,13 @@ class Draft:
         self._models.update(job.request["model"] for job in new_jobs)
 
     def accept(self) -> Accepted:
-        """Make it a batch that runs. A repeated key gives the batch that was made the first time.
+        """Make the draft a batch that runs. A repeated key gives the batch that was made the first time.
 
         Raises `KeyReusedError` and `DraftLostError`. The first jobs are marked as hinted, for the caller to hint now.
         """
         with self._database.write() as connection:
             now = self._database.now()
-            known = hold_key(
-                connection, self._database, self._terms.project, self._terms.idempotency_key, self._batch_id
-            )
+            known = self._hold_key(connection, self._batch_id)
             if known is None:
                 mine = delete(drafts).where(drafts.c.batch_id == self._batch_id, drafts.c.dropped_at.is_(None))
                 if connection.execute(mine).rowcount == 0:
@@ -108,12 +91,12 @@ class Draft:
     def refuse(self, errors: Sequence[Mapping[str, Any]]) -> Accepted:
         """Make a batch without jobs that has failed with these errors, and clear the draft away.
 
-        The batch has an id of its own: the draft's jobs must never be found under one that somebody knows.
+        The batch gets another id: the draft's jobs must never be found under one that somebody knows.
         """
         with self._database.write() as connection:
             now = self._database.now()
-            failed_id = new_ids("batch", 1, self._began)[0]
-            known = hold_key(connection, self._database, self._terms.project, self._terms.idempotency_key, failed_id)
+            failed_id = new_id("batch", self._began)
+            known = self._hold_key(connection, failed_id)
             if known is None:
                 row = self._row(failed_id, now)
                 ended = {"status": BatchStatus.FAILED, "in_progress_at": None, "failed_at": now}
@@ -124,38 +107,22 @@ class Draft:
         return Accepted(known or failed_id, (), repeated=known is not None)
 
     def drop(self) -> None:
-        """Clear it away; nothing is changed when it has been accepted."""
+        """Clear the draft away; a draft that has been accepted is left alone."""
         with self._database.write() as connection:
             _mark_dropped(connection, self._batch_id, self._database.now())
         _clear(self._database, self._batch_id)
 
-    def _expires_at(self) -> datetime | None:
-        seconds = self._terms.completion_seconds
-        return None if seconds is None else self._began + timedelta(seconds=seconds)
+    def _hold_key(self, connection: Connection, batch_id: str) -> str | None:
+        return hold_key(connection, self._database, self._terms.project, self._terms.idempotency_key, batch_id)
 
     def _row(self, batch_id: str, now: datetime) -> dict[str, Any]:
-        return {
-            "id": batch_id,
-            "project": self._terms.project,
-            "status": BatchStatus.IN_PROGRESS,
-            "endpoint": "/v1/chat/completions",
-            "input_file_id": self._terms.input_file_id,
-            "output_seconds": self._terms.output_seconds,
-            "model": one_model(self._models),
-            "metadata": dict(self._terms.metadata),
-            "completion_window": self._terms.completion_window,
-            "created_at": self._began,
-            "in_progress_at": now,
-            "expires_at": self._expires_at(),
-            "dispatched_at": now,
-            "total": self.total,
-        }
+        return batch_row(batch_id, self._terms, one_model(self._models), self.total, self._began, now)
 
 
 def clear_abandoned(database: Database) -> list[str]:
-    """Clear away drafts whose maker is gone, and those whose clearing was cut short; their ids.
+    """Clear away drafts whose maker is gone, and those whose clearing was cut short. Returns their ids.
 
-    Some thousand jobs a call, so that nothing has to wait for it: call it again for the rest.
+    It deletes a few thousand jobs a call, so that nothing has to wait for it; call it again for the rest.
     """
     before = database.now() - timedelta(seconds=ABANDONED_SECONDS)
     abandoned = select(drafts.c.batch_id).where(drafts.c.touched_at < before)
@@ -169,7 +136,7 @@ def clear_abandoned(database: Database) -> list[str]:
 
 
 def _clear(database: Database, batch_id: str, transactions: float = math.inf) -> None:
-    """Delete the jobs of a dropped draft, some at a time, and then the draft; one that is not dropped is left alone."""
+    """Delete the jobs of a dropped draft, some at a time, and then the draft. A draft that is in use is left alone."""
     dropped = select(drafts.c.batch_id).where(drafts.c.batch_id == batch_id, drafts.c.dropped_at.is_not(None))
     while transactions > 0:
         transactions -= 1

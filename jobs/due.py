@@ -17,9 +17,9 @@ _BATCHES_PER_ROUND = 64
 def take_due(database: Database, room: int, hint_seconds: float, *, most_crashes: int = MAX_CRASHES) -> list[str]:
     """Mark up to `room` due jobs as hinted and return their ids; the caller sends the hints after this has committed.
 
-    `room` is how many jobs the caller could start at once. Hints that others sent within `hint_seconds` and nobody has
-    claimed yet count against it, so the queue never holds many more hints than there are free streams, and a batch of
-    50,000 cannot sit in front of one of ten. Jobs with more than `most_crashes` behind them would be refused here.
+    `room` is how many jobs the caller could start at once. Hints of the last `hint_seconds` that nobody has claimed yet
+    count against it, so the queue never holds many more hints than there are free streams, and a batch of 50,000 cannot
+    sit in front of one of ten. Jobs with more than `most_crashes` crashes are left out: this worker would refuse them.
     """
     now = database.now()
     stale = now - timedelta(seconds=hint_seconds)
@@ -36,7 +36,7 @@ def take_due(database: Database, room: int, hint_seconds: float, *, most_crashes
     if not chosen:
         return []
     with database.write() as connection:
-        # Locked by id, as everybody does who takes many rows; what another process has locked, it is hinting just now.
+        # Locked by id, as everybody does who takes many rows. Rows that another process has locked, it is hinting.
         free = select(jobs.c.id).where(jobs.c.id.in_([job_id for job_id, _ in chosen]), due)
         taken = set(connection.scalars(free.order_by(jobs.c.id).with_for_update(skip_locked=True)))
         connection.execute(update(jobs).where(jobs.c.id.in_(taken)).values(hinted_at=now))
@@ -63,7 +63,7 @@ _Group = list[tuple[int, str, str | None]]
 
 
 def _due_by_batch(connection: Connection, due: ColumnElement[bool], room: int) -> list[_Group]:
-    """Up to `room` due jobs of each of the batches that waited longest, and of the jobs without a batch."""
+    """Up to `room` due jobs of each batch that has waited longest, and of the jobs without a batch."""
     longest_waiting = (
         select(batches.c.id, batches.c.dispatched_at)
         .where(batches.c.status == BatchStatus.IN_PROGRESS)
@@ -72,8 +72,8 @@ def _due_by_batch(connection: Connection, due: ColumnElement[bool], room: int) -
         .limit(_BATCHES_PER_ROUND)
     )
     waiting = connection.execute(longest_waiting).all()
-    # Batches that were served together come in any order, and the jobs without a batch in any place among them: with
-    # room for one or two jobs at a time, whoever always came first would have all of it.
+    # In random order where batches were served together, and with the jobs without a batch in a random place: with room
+    # for one or two jobs at a time, a group that always came first would get all of it.
     turns: list[str | None] = [row.id for row in sorted(waiting, key=lambda row: (row.dispatched_at, random()))]
     turns.insert(randrange(len(turns) + 1), None)
     groups = []

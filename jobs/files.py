@@ -1,7 +1,7 @@
-"""Files: what was uploaded, and the outputs of batches. The row is the truth; the bytes of an upload rest on disk.
+"""Files: uploads, and the outputs of batches. The row is the truth; the bytes of an upload are on disk.
 
-The output of a batch is no file on disk: it is written from the rows of its jobs each time that somebody reads it, so a
-failure that was retried later is in it. Its row comes with the transaction that ends the batch.
+The output of a batch is not on disk: it is written from the rows of its jobs each time somebody reads it, so what was
+retried later is in it. Its row is made by the transaction that ends the batch.
 """
 
 from collections.abc import Collection, Mapping
@@ -10,16 +10,15 @@ from datetime import datetime, timedelta
 from typing import Any, Self
 
 from sqlalchemy import ColumnElement, Connection, RowMapping, delete, exists, insert, or_, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
-from jobs.database import Database
+from jobs.database import Database, insert_into
 from jobs.ids import new_ids
 from jobs.tables import batches, files
 
 BATCH = "batch"
 """The purpose of a batch's input."""
 BATCH_OUTPUT = "batch_output"
-"""The purpose of what a batch gives: its answers, and its errors."""
+"""The purpose of a batch's outputs: its answers, and its errors."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +29,11 @@ class File:
     purpose: str
     filename: str
     bytes: int | None
-    """How long the download is. None of an output that nobody has asked about since its batch ended."""
+    """The length of the download; None for an output that nobody has asked about since its batch ended."""
     created_at: datetime
     expires_at: datetime | None
     batch_id: str | None
-    """Of an output: the batch."""
+    """For an output: its batch."""
 
     @classmethod
     def from_row(cls, row: RowMapping) -> Self:
@@ -59,7 +58,7 @@ class File:
 def add_upload(
     database: Database, file_id: str, *, project: str, filename: str, size: int, seconds: int | None
 ) -> File:
-    """Make the row of an upload whose bytes are on disk; from here on the file is there. It expires after `seconds`."""
+    """Insert the row of an upload whose bytes are on disk; from then on the file exists. It expires after `seconds`."""
     now = database.now()
     row = {
         "id": file_id,
@@ -76,7 +75,7 @@ def add_upload(
 
 
 def read_file(database: Database, file_id: str, *, project: str) -> File | None:
-    """One file of a project; one that has expired is gone."""
+    """One file of a project; None when it has expired."""
     wanted = select(files).where(files.c.id == file_id, files.c.project == project, _alive(database))
     with database.read() as connection:
         row = connection.execute(wanted).mappings().one_or_none()
@@ -99,9 +98,9 @@ def list_files(
 
 
 def delete_file(database: Database, file_id: str, *, project: str) -> bool:
-    """Delete the row of a file; its bytes, if it has any on disk, are the caller's to delete then. False: no such file.
+    """Delete the row of a file; the caller then deletes its bytes, if there are any on disk. False: no such file.
 
-    The jobs of a batch have all that they need: neither its input nor its outputs are needed by them.
+    A batch that was made from the file still runs: its jobs need neither its input nor its outputs.
     """
     gone = delete(files).where(files.c.id == file_id, files.c.project == project, _alive(database))
     with database.write() as connection:
@@ -109,7 +108,7 @@ def delete_file(database: Database, file_id: str, *, project: str) -> bool:
 
 
 def delete_expired(database: Database, limit: int = 1000) -> list[str]:
-    """Delete the rows of files that have expired; their ids, for the caller to delete the bytes."""
+    """Delete the rows of files that have expired. Returns their ids, for the caller to delete the bytes."""
     expired = files.c.expires_at <= database.now()
     with database.read() as connection:  # nearly always there is none, and no write lock is taken
         found = list(connection.scalars(select(files.c.id).where(expired).limit(limit)))
@@ -126,15 +125,15 @@ def which_exist(database: Database, file_ids: Collection[str]) -> set[str]:
 
 
 def keep_bytes(database: Database, file: File, size: int, ended_at: datetime) -> None:
-    """Remember how long an output is, if its batch has not run again since it ended at this time."""
+    """Store the length of an output, unless its batch has run again since it ended at this time."""
     same = exists().where(batches.c.id == file.batch_id, batches.c.finalizing_at == ended_at)
     with database.write() as connection:
         connection.execute(update(files).where(files.c.id == file.id, same).values(bytes=size))
 
 
 def name_outputs(batch: RowMapping, now: datetime, *, completed: int, failed: int) -> dict[str, str | None]:
-    """The ids of a batch's output files when it ends: null where it has no such jobs, and one that it had already when
-    it ended before.
+    """The ids of a batch's two output files at its end: None where no job belongs in one, and the old id when the
+    batch had ended before.
     """
     fresh = new_ids("file", 2, now)
     return {
@@ -144,12 +143,11 @@ def name_outputs(batch: RowMapping, now: datetime, *, completed: int, failed: in
 
 
 def add_outputs(connection: Connection, batch: RowMapping, named: Mapping[str, str | None], now: datetime) -> None:
-    """Make the rows of a batch's output files, in the transaction that ends it. One deleted since comes back."""
+    """Make the rows of a batch's output files, in the transaction that ends it. A deleted one is made again."""
     expires_at = now + timedelta(seconds=batch["output_seconds"]) if batch["output_seconds"] is not None else None
-    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
     for kind, file_id in named.items():
         gone = batch[kind] if file_id is None else None
-        if gone is not None:  # a retry left no failure
+        if gone is not None:  # it had ended before, and since then a retry has left no failure
             connection.execute(delete(files).where(files.c.id == gone))
         if file_id is None:
             continue
@@ -163,16 +161,13 @@ def add_outputs(connection: Connection, batch: RowMapping, named: Mapping[str, s
             "expires_at": expires_at,
             "batch_id": batch["id"],
         }
-        again = dialect.insert(files).values(row)
-        connection.execute(
-            again.on_conflict_do_update(
-                index_elements=[files.c.id], set_={"bytes": None, "created_at": now, "expires_at": expires_at}
-            )
-        )
+        again = {"bytes": None, "created_at": now, "expires_at": expires_at}
+        added = insert_into(connection, files).values(row)
+        connection.execute(added.on_conflict_do_update(index_elements=[files.c.id], set_=again))
 
 
 def forget_bytes(connection: Connection, file_ids: Collection[str | None]) -> None:
-    """A batch runs again: how long its outputs will be is not known any more."""
+    """Forget the length of a batch's outputs, because the batch runs again."""
     known = [file_id for file_id in file_ids if file_id is not None]
     if known:
         connection.execute(update(files).where(files.c.id.in_(known)).values(bytes=None))

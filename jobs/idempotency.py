@@ -1,13 +1,12 @@
-"""Idempotency keys: a submission that comes again makes nothing again, and gives what the first one made."""
+"""Idempotency keys: a repeated submission makes nothing, and gives what the first one made."""
 
 from dataclasses import dataclass
 from datetime import timedelta
 from hashlib import sha256
 
 from sqlalchemy import Connection, delete, select, tuple_
-from sqlalchemy.dialects import postgresql, sqlite
 
-from jobs.database import Database
+from jobs.database import Database, insert_into
 from jobs.tables import idempotency_keys
 
 
@@ -20,15 +19,15 @@ class IdempotencyKey:
 
     @classmethod
     def of(cls, key: str, path: str, body: bytes) -> "IdempotencyKey":
-        """The key, with the SHA-256 of the body as it came and of the path that it was posted to.
+        """The key, with the SHA-256 of the path and the body of its POST.
 
-        One table serves every path: the same body means one thing to `/v1/jobs` and another to `/v1/chat/completions`.
+        All paths share one table, and the same body means different things to `/v1/jobs` and `/v1/chat/completions`.
         """
         return cls(key, sha256(f"POST {path}\n".encode() + body).hexdigest())
 
 
 class KeyReusedError(Exception):
-    """An `Idempotency-Key` came again with another body, or for another path."""
+    """An `Idempotency-Key` was used before, with another body or for another path."""
 
 
 def hold_key(
@@ -38,12 +37,11 @@ def hold_key(
     idempotency_key: IdempotencyKey | None,
     resource_id: str,
 ) -> str | None:
-    """Take the key for this submission; the resource that it stands for already, if there is one."""
+    """Take the key for this submission, or return what an earlier submission made with it. Raises `KeyReusedError`."""
     if idempotency_key is None:
         return None
-    dialect = sqlite if database.is_sqlite else postgresql
     taken = connection.execute(
-        dialect.insert(idempotency_keys)
+        insert_into(connection, idempotency_keys)
         .values(
             project=project,
             key=idempotency_key.key,
@@ -53,30 +51,28 @@ def hold_key(
         )
         # PostgreSQL waits here for a submission with the same key that has not committed yet.
         .on_conflict_do_nothing(index_elements=[idempotency_keys.c.project, idempotency_keys.c.key])
-        # Not the row count: of an INSERT on PostgreSQL, SQLAlchemy says -1.
+        # Not the row count: SQLAlchemy gives -1 for an INSERT on PostgreSQL.
         .returning(idempotency_keys.c.key)
     )
     if taken.one_or_none() is not None:
         return None
-    row = connection.execute(
-        select(idempotency_keys.c.fingerprint, idempotency_keys.c.resource_id).where(
-            idempotency_keys.c.project == project, idempotency_keys.c.key == idempotency_key.key
-        )
-    ).one_or_none()
-    if row is None:  # it was forgotten just now, by `forget_keys`
+    held = _resource_of(connection, project, idempotency_key)
+    if held is None:  # `forget_keys` has just deleted it
         return hold_key(connection, database, project, idempotency_key, resource_id)
-    if row.fingerprint != idempotency_key.fingerprint:
-        raise KeyReusedError
-    return str(row.resource_id)
+    return held
 
 
 def find_key(database: Database, project: str, idempotency_key: IdempotencyKey) -> str | None:
-    """What was made with this key already, if anything was. Raises `KeyReusedError`."""
+    """What an earlier submission made with this key; None when there was none. Raises `KeyReusedError`."""
+    with database.read() as connection:
+        return _resource_of(connection, project, idempotency_key)
+
+
+def _resource_of(connection: Connection, project: str, idempotency_key: IdempotencyKey) -> str | None:
     wanted = select(idempotency_keys.c.fingerprint, idempotency_keys.c.resource_id).where(
         idempotency_keys.c.project == project, idempotency_keys.c.key == idempotency_key.key
     )
-    with database.read() as connection:
-        row = connection.execute(wanted).one_or_none()
+    row = connection.execute(wanted).one_or_none()
     if row is None:
         return None
     if row.fingerprint != idempotency_key.fingerprint:
@@ -85,14 +81,14 @@ def find_key(database: Database, project: str, idempotency_key: IdempotencyKey) 
 
 
 def forget_keys(database: Database, older_than_seconds: float, limit: int = 1000) -> int:
-    """Forget up to `limit` idempotency keys that are older than this, the oldest first; how many were forgotten."""
+    """Forget up to `limit` idempotency keys that are older than this, the oldest first. Returns how many."""
     old = idempotency_keys.c.created_at < database.now() - timedelta(seconds=older_than_seconds)
     with database.read() as connection:  # mostly there is none, and no write lock is taken
         if connection.scalar(select(idempotency_keys.c.key).where(old).limit(1)) is None:
             return 0
     identity = tuple_(idempotency_keys.c.project, idempotency_keys.c.key)
     oldest = select(idempotency_keys.c.project, idempotency_keys.c.key).where(old)
-    # What is locked is being forgotten by another process.
+    # Another process is deleting the rows that are locked.
     some = oldest.order_by(idempotency_keys.c.created_at).limit(limit).with_for_update(skip_locked=True)
     with database.write() as connection:
         return connection.execute(delete(idempotency_keys).where(identity.in_(some))).rowcount

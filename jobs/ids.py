@@ -1,4 +1,4 @@
-"""Ids that sort in the order of their making."""
+"""Ids that sort in the order in which they were made."""
 
 import math
 import secrets
@@ -10,8 +10,8 @@ _SEQUENCE_LIMIT = 16**5
 def new_ids(prefix: str, count: int, made_at: datetime | None = None) -> list[str]:
     """`count` ids such as `job_019aab12cd34000050f3c9a1b2d4`: milliseconds, place in the list, random part.
 
-    Ids made in one call sort in the order of the list, and of two calls by their millisecond. So `ORDER BY id` inside a
-    batch is the order of its input, and over all the order of submission; no column of its own is needed for either.
+    Ids of one call sort in the order of the list, and ids of two calls by their millisecond. So `ORDER BY id` is the
+    order of the input within a batch, and the order of submission over all jobs; neither needs a column of its own.
     """
     if count > _SEQUENCE_LIMIT:
         raise ValueError(f"at most {_SEQUENCE_LIMIT} ids in one call, not {count}")
@@ -20,19 +20,19 @@ def new_ids(prefix: str, count: int, made_at: datetime | None = None) -> list[st
 
 
 def numbered_id(prefix: str, place: int, made_at: datetime) -> str:
-    """The id at one place of a list whose length is not known yet; all of them need the same `made_at`."""
+    """The id at one place of a list whose length is not known yet; every call for the list needs the same `made_at`."""
     if not 0 <= place < _SEQUENCE_LIMIT:
         raise ValueError(f"at most {_SEQUENCE_LIMIT} ids in one list, and this is number {place}")
     return f"{prefix}_{_milliseconds(made_at):012x}{place:05x}{secrets.token_hex(6)}"
 
 
-def new_id(prefix: str) -> str:
+def new_id(prefix: str, made_at: datetime | None = None) -> str:
     """One id."""
-    return new_ids(prefix, 1)[0]
+    return new_ids(prefix, 1, made_at)[0]
 
 
 def first_id(prefix: str, made_at: datetime) -> str:
-    """An id that sorts before every id made at this time or later, and after all made before."""
+    """An id that sorts before every id made at this time or later, and after every earlier one."""
     return f"{prefix}_{max(0, _milliseconds(made_at)):012x}"
 
 
@@ -41,5 +41,5 @@ def _milliseconds(moment: datetime) -> int:
 
 
 def place_in_batch(job_id: str) -> int:
-    """The place of a job in the batch that it was submitted with, from 0. Raises ValueError for what is no such id."""
+    """The place of a job in the batch that it was submitted with, from 0. Raises ValueError for any other string."""
     return int(job_id.partition("_")[2][12:17], 16)

@@ -1,7 +1,7 @@
-"""API keys: who may ask, and whose project it is. The secret is shown once; its prefix and its SHA-256 are what rests.
+"""API keys: who may ask, and for which project. The secret is shown once; only its prefix and SHA-256 are stored.
 
-A row is never deleted. Once there was a key, keys are required, also when all of them have been revoked: a service that
-was closed must not open by itself.
+A row is never deleted. Once there has been a key, keys are required, even when all of them have been revoked: a service
+that was closed must not open by itself.
 """
 
 import re
@@ -11,14 +11,13 @@ from datetime import datetime
 from hashlib import sha256
 
 from sqlalchemy import RowMapping, insert, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
-from jobs.database import Database
+from jobs.database import Database, insert_into
 from jobs.ids import new_id
 from jobs.tables import DEFAULT_PROJECT, api_keys, server_secrets
 
 PREFIX_CHARS = 10
-"""How much of a secret is kept readable: `lh_` and 7 of its 43 random characters, so that a person knows it again."""
+"""How much of a secret is stored readably: `lh_` and 7 of its 43 random characters, so that a person recognises it."""
 
 _SECRET = re.compile(r"lh_[A-Za-z0-9_-]{43}")
 _PROJECT = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
@@ -28,7 +27,7 @@ _WATCH_TOKENS = "watch_tokens"
 
 @dataclass(frozen=True, slots=True)
 class ApiKey:
-    """A key as it rests: all but the secret."""
+    """A stored key: everything but the secret."""
 
     id: str
     project: str
@@ -43,17 +42,17 @@ class KeyRefusedError(Exception):
 
 
 def looks_like_key(secret: str) -> bool:
-    """Whether this has the form of a secret; what has not needs no look at the database."""
+    """Whether this has the form of a secret; anything else is refused without asking the database."""
     return _SECRET.fullmatch(secret) is not None
 
 
 def digest_of(secret: str) -> str:
-    """The SHA-256 of a secret, as the table keeps it. Of 256 random bits: no salt and no slow hash would add to it."""
+    """The SHA-256 of a secret, as stored. The secret is 256 random bits, so salt or a slow hash would add nothing."""
     return sha256(secret.encode()).hexdigest()
 
 
 def create_key(database: Database, *, project: str = DEFAULT_PROJECT, name: str = "") -> tuple[ApiKey, str]:
-    """Make a key; the key and its secret, which nobody can read again. Raises `KeyRefusedError` for a bad name."""
+    """Make a key. Returns it with its secret, which cannot be read again. Raises `KeyRefusedError` for a bad name."""
     if not _PROJECT.fullmatch(project):
         raise KeyRefusedError(
             f"{project[:80]!r} is no name for a project: take 1 to 64 of a-z, 0-9, '.', '_' and '-', beginning with"
@@ -84,7 +83,7 @@ def list_keys(database: Database) -> list[ApiKey]:
 
 
 def revoke_key(database: Database, id_or_prefix: str) -> ApiKey:
-    """Let a key, named by its id or its prefix, open nothing any more. Revoking it again changes nothing.
+    """Revoke a key, named by its id or its prefix. Revoking it again changes nothing.
 
     Raises `KeyRefusedError` when there is no such key, or more than one.
     """
@@ -106,7 +105,7 @@ def revoke_key(database: Database, id_or_prefix: str) -> ApiKey:
     return _key(row)
 
 
-def find_key(database: Database, digest: str) -> ApiKey | None:
+def find_key_by_digest(database: Database, digest: str) -> ApiKey | None:
     """The unrevoked key whose secret has this SHA-256."""
     return _find(database, "sha256", digest)
 
@@ -117,24 +116,23 @@ def find_key_by_id(database: Database, key_id: str) -> ApiKey | None:
 
 
 def any_keys(database: Database) -> bool:
-    """Whether there ever was a key, revoked or not: then keys are required."""
+    """Whether there has ever been a key, revoked or not; then keys are required."""
     with database.read() as connection:
         return connection.scalar(select(api_keys.c.id).limit(1)) is not None
 
 
 def read_token_secret(database: Database) -> bytes:
-    """What watch tokens are signed with: made by whoever asks first, and the same for every API process."""
+    """The secret that signs watch tokens. The first API process that asks makes it, and all of them share it."""
+    secret = select(server_secrets.c.value).where(server_secrets.c.name == _WATCH_TOKENS)
     with database.read() as connection:
-        known = connection.scalar(select(server_secrets.c.value).where(server_secrets.c.name == _WATCH_TOKENS))
+        known = connection.scalar(secret)
     if known is not None:
         return bytes.fromhex(known)
-    dialect = sqlite if database.is_sqlite else postgresql
     made = {"name": _WATCH_TOKENS, "value": secrets.token_hex(32), "created_at": database.now()}
     with database.write() as connection:
-        connection.execute(dialect.insert(server_secrets).values(made).on_conflict_do_nothing(index_elements=["name"]))
-        stored = connection.execute(
-            select(server_secrets.c.value).where(server_secrets.c.name == _WATCH_TOKENS)
-        ).scalar_one()
+        row = insert_into(connection, server_secrets).values(made)
+        connection.execute(row.on_conflict_do_nothing(index_elements=[server_secrets.c.name]))
+        stored = connection.execute(secret).scalar_one()
     return bytes.fromhex(stored)
 
 

@@ -1,9 +1,9 @@
-"""What lost attempts had written: kept apart by their rescue, and given its count afterwards.
+"""What lost attempts had written: copied by their rescue, and counted afterwards.
 
-A rescue must not wait for a tokenizer, and the next attempt soon writes over the checkpoint. So the rescue's own
-transaction copies the checkpoint, and whoever counts it deletes the copy with the transaction that stores the count:
-a process that dies in between leaves it to another. The count is a lower bound: what came after the last checkpoint
-was paid for too, and nobody has it.
+A rescue must not wait for a tokenizer, and the next attempt soon overwrites the checkpoint. So the rescue copies the
+checkpoint in its own transaction, and the transaction that stores the count deletes the copy: if a process dies in
+between, another one counts it. The count is a lower bound, because nobody has the text that came after the last
+checkpoint, which was paid for too.
 """
 
 import json
@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, delete, insert, select, tuple_, update
+from sqlalchemy import Connection, delete, exists, insert, select, tuple_, update
 
 from jobs.database import Database
 from jobs.records import Usage
@@ -22,7 +22,7 @@ from jobs.tables import attempts, batches, jobs, lost_texts, texts
 
 @dataclass(frozen=True, slots=True)
 class LostText:
-    """What a lost attempt had written by its last checkpoint, and what it was asked."""
+    """What a lost attempt had written by its last checkpoint, and its request."""
 
     job_id: str
     attempt: int
@@ -32,11 +32,11 @@ class LostText:
     text: str
     deltas: int | None
     continued_bytes: int
-    """How many bytes of the text the attempt before it wrote."""
+    """How many bytes at the beginning of the text were written by the previous attempt."""
 
 
 def keep_lost_texts(connection: Connection, lost: Sequence[tuple[str, int]]) -> None:
-    """Copy the checkpoints of these jobs and attempts, where there is one, within the rescue's transaction."""
+    """Copy the checkpoints of these jobs and attempts, where there are any, within the rescue's transaction."""
     columns = ("job_id", "attempt", "text", "deltas")
     written = select(*(texts.c[name] for name in columns)).where(
         tuple_(texts.c.job_id, texts.c.attempt).in_(lost), texts.c.text != ""
@@ -46,14 +46,14 @@ def keep_lost_texts(connection: Connection, lost: Sequence[tuple[str, int]]) -> 
 
 
 def list_lost_texts(database: Database, limit: int = 100) -> list[tuple[str, int]]:
-    """The job and the attempt of some texts that are still to be counted."""
+    """The jobs and attempts of some texts that have not been counted yet."""
     with database.read() as connection:
         rows = connection.execute(select(lost_texts.c.job_id, lost_texts.c.attempt).limit(limit))
         return [(row.job_id, row.attempt) for row in rows]
 
 
 def read_lost_text(database: Database, job_id: str, attempt: int) -> LostText | None:
-    """One of them; None when it has been counted."""
+    """One of these texts; None when it has been counted."""
     wanted = (
         select(lost_texts, attempts.c.batch_id, attempts.c.continued_bytes, jobs.c.model, jobs.c.request)
         .join(jobs, jobs.c.id == lost_texts.c.job_id)
@@ -72,16 +72,16 @@ def read_lost_text(database: Database, job_id: str, attempt: int) -> LostText | 
 def store_lost_count(
     database: Database, lost: LostText, usage: Usage | None, text_tokens: int, text_tokens_source: str
 ) -> bool:
-    """Give an attempt its usage, deltas and bytes, and its job too where that has ended with this attempt.
+    """Give an attempt its counts, deltas and bytes, and its job the same counts if it has ended with this text.
 
-    False: another process has done it.
+    False when another process has done it.
     """
-    counted = usage.as_columns() if usage else {}
+    counted: dict[str, Any] = {"text_tokens": text_tokens, "text_tokens_source": text_tokens_source}
+    counted |= usage.as_columns() if usage else {}
     with database.write() as connection:
-        # The batch before its jobs, as a retry locks them, and a job before what hangs on it, as everybody does.
-        ended = lost.batch_id is not None and connection.scalar(
-            select(batches.c.usage).where(batches.c.id == lost.batch_id).with_for_update()
-        )
+        # The batch before its jobs, as a retry locks them, and a job before its other rows, as everybody does.
+        frozen = select(batches.c.completed).where(batches.c.id == lost.batch_id).with_for_update()
+        has_ended = lost.batch_id is not None and connection.scalar(frozen) is not None
         connection.execute(select(jobs.c.id).where(jobs.c.id == lost.job_id).with_for_update())
         own = delete(lost_texts).where(lost_texts.c.job_id == lost.job_id, lost_texts.c.attempt == lost.attempt)
         if connection.execute(own).rowcount == 0:
@@ -91,12 +91,12 @@ def store_lost_count(
             .where(attempts.c.job_id == lost.job_id, attempts.c.attempt == lost.attempt)
             .values(deltas=lost.deltas, bytes=len(lost.text.encode()), **counted)
         )
+        # Not by the job's attempt: a later one may have been lost before its first checkpoint, and this text was kept.
+        keeps_it = exists().where(texts.c.job_id == lost.job_id, texts.c.attempt == lost.attempt)
         connection.execute(
-            update(jobs)
-            .where(jobs.c.id == lost.job_id, jobs.c.attempt == lost.attempt, jobs.c.status.in_(FINAL))
-            .values(text_tokens=text_tokens, text_tokens_source=text_tokens_source, **counted)
+            update(jobs).where(jobs.c.id == lost.job_id, jobs.c.status.in_(FINAL), keeps_it).values(**counted)
         )
-        if lost.batch_id is not None and ended:
+        if lost.batch_id is not None and has_ended:
             cost = sum_usage(connection, lost.batch_id)
             connection.execute(update(batches).where(batches.c.id == lost.batch_id).values(usage=cost))
     return True

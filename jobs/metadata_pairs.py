@@ -1,8 +1,8 @@
-"""The pairs of jobs' metadata, each as a row of its own, so that jobs are listed by them in order.
+"""Each pair of a job's metadata as a row of its own, so that lists by metadata can be read in order.
 
-An index over the metadata themselves would be written again with each change of a job's status (PostgreSQL), or cannot
-be had (SQLite). These rows are written with the job and never change. A pair is kept as a number, which two pairs may
-share: whoever finds a job by it looks at the job's own metadata too.
+An index over the metadata themselves would be written again with each change of a job's status (PostgreSQL), or is not
+possible (SQLite). These rows are written with the job and never change. A pair is stored as a number that two pairs may
+share, so a query that finds a job by it checks the job's own metadata too.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,13 +16,13 @@ from jobs.tables import jobs, metadata_pairs
 
 def pair_number(key: str, value: str) -> int:
     """The number of a pair, in 64 bits."""
-    # A surrogate that stands alone cannot be encoded, and is text all the same.
+    # A lone surrogate cannot be encoded, but may come in a query.
     encoded = f"{len(key)}:{key}{value}".encode(errors="surrogatepass")
     return int.from_bytes(blake2b(encoded, digest_size=8).digest(), "big", signed=True)
 
 
 def add_pairs(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Add the pairs of new jobs, in the transaction that inserts these."""
+    """Add the pairs of new jobs, in the transaction that inserts the jobs."""
     pairs = [
         {"project": row["project"], "pair": pair_number(key, value), "job_id": row["id"]}
         for row in rows

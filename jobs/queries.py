@@ -1,6 +1,6 @@
 """Reads: rows only, never Redis. Lists of jobs are in `jobs/search.py`.
 
-What a caller names, a job or a batch, is read with the caller's project; what hangs on it is read after that.
+The job or batch that a caller names is read with the caller's project; what belongs to it is read after that.
 """
 
 from collections.abc import Collection, Iterator, Sequence
@@ -13,9 +13,8 @@ from jobs.database import Database
 from jobs.records import BATCH_TIMES, Attempt, Batch, Job
 from jobs.settle import count_failed, count_jobs, sum_usage
 from jobs.status import BatchStatus, JobStatus
-from jobs.tables import attempts, batches, jobs, texts
+from jobs.tables import WITHOUT_REQUEST, attempts, batches, jobs, texts
 
-_WITHOUT_REQUEST = [column for column in jobs.c if column.name != "request"]
 _ROWS_PER_READ = 200
 
 
@@ -28,7 +27,7 @@ class Result:
 
 
 def read_job(database: Database, job_id: str, *, project: str | None) -> Job | None:
-    """One job with its request; of another project there is none."""
+    """One job with its request; None when it belongs to another project."""
     wanted = select(jobs).where(jobs.c.id == job_id, *_of(project, jobs.c.project))
     with database.read() as connection:
         row = connection.execute(wanted).mappings().one_or_none()
@@ -43,7 +42,7 @@ def read_status(database: Database, job_id: str) -> tuple[JobStatus, int] | None
 
 
 def read_result(database: Database, job_id: str, *, project: str | None) -> Result | None:
-    """One job with its stored text, read in one statement, so that both are of one moment."""
+    """One job with its stored text, read in one statement, so that the two belong together."""
     wanted = _with_text().where(jobs.c.id == job_id, *_of(project, jobs.c.project))
     with database.read() as connection:
         row = connection.execute(wanted).mappings().one_or_none()
@@ -51,7 +50,7 @@ def read_result(database: Database, job_id: str, *, project: str | None) -> Resu
 
 
 def read_text_so_far(database: Database, job_id: str) -> tuple[int, str] | None:
-    """The attempt and the text of the last checkpoint; of an ended job, its stored text."""
+    """The last checkpoint, its attempt and its text; for an ended job, the stored text."""
     with database.read() as connection:
         row = connection.execute(select(texts.c.attempt, texts.c.text).where(texts.c.job_id == job_id)).one_or_none()
     return (row.attempt, row.text) if row else None
@@ -74,7 +73,7 @@ def read_states(database: Database, batch_id: str, *, after: str, limit: int) ->
 
 def read_jobs(database: Database, job_ids: Sequence[str]) -> list[Job]:
     """Some jobs without their requests, in input order."""
-    wanted = select(*_WITHOUT_REQUEST).where(jobs.c.id.in_(job_ids)).order_by(jobs.c.id)
+    wanted = select(*WITHOUT_REQUEST).where(jobs.c.id.in_(job_ids)).order_by(jobs.c.id)
     with database.read() as connection:
         return [Job.from_row(row) for row in connection.execute(wanted).mappings()]
 
@@ -87,7 +86,7 @@ def read_results(database: Database, job_ids: Sequence[str]) -> list[Result]:
 
 
 def read_batch(database: Database, batch_id: str, *, project: str | None) -> Batch | None:
-    """One batch with its counts; of another project there is none."""
+    """One batch with its counts; None when it belongs to another project."""
     wanted = select(batches).where(batches.c.id == batch_id, *_of(project, batches.c.project))
     with database.read() as connection:
         row = connection.execute(wanted).mappings().one_or_none()
@@ -97,16 +96,18 @@ def read_batch(database: Database, batch_id: str, *, project: str | None) -> Bat
 def list_batches(database: Database, *, project: str | None, after: str | None, limit: int) -> tuple[list[Batch], bool]:
     """A page of a project's batches after the one with id `after`, newest first, and whether there are more."""
     wanted = select(batches).where(*_of(project, batches.c.project))
-    rows, more = _page(database, wanted, batches.c.id, after, limit, newest_first=True)
+    if after is not None:
+        wanted = wanted.where(batches.c.id < after)
     with database.read() as connection:
-        return _batches(connection, rows), more
+        rows = connection.execute(wanted.order_by(batches.c.id.desc()).limit(limit + 1)).mappings().all()
+        return _batches(connection, rows[:limit]), len(rows) > limit
 
 
 def stream_results(
     database: Database, batch_id: str, statuses: Collection[JobStatus] = frozenset(JobStatus)
 ) -> Iterator[Result]:
-    """The jobs of a batch in input order, with their texts, a few hundred in memory at a time; all of them, or those in
-    these statuses.
+    """The jobs of a batch that have one of these statuses, in input order and with their texts; a few hundred are in
+    memory at a time.
     """
     last = ""
     while True:
@@ -123,13 +124,13 @@ def stream_results(
 
 
 def _of(project: str | None, column: ColumnElement[str]) -> Iterator[ColumnElement[bool]]:
-    """Only what is of this project. None, every project's, is for Longhand's own parts and never for an endpoint."""
+    """Only rows of this project. None means every project; only internal callers may pass it, never an endpoint."""
     if project is not None:
         yield column == project
 
 
 def _with_text() -> Select[Any]:
-    return select(*_WITHOUT_REQUEST, texts.c.text).join_from(jobs, texts, texts.c.job_id == jobs.c.id, isouter=True)
+    return select(*WITHOUT_REQUEST, texts.c.text).join_from(jobs, texts, texts.c.job_id == jobs.c.id, isouter=True)
 
 
 def _result(row: RowMapping) -> Result:
@@ -137,18 +138,7 @@ def _result(row: RowMapping) -> Result:
     return Result(job, (row["text"] or "") if job.is_final else None)
 
 
-def _page(
-    database: Database, query: Select[Any], key: ColumnElement[str], after: str | None, limit: int, newest_first: bool
-) -> tuple[list[RowMapping], bool]:
-    if after is not None:
-        query = query.where(key < after if newest_first else key > after)
-    query = query.order_by(key.desc() if newest_first else key.asc()).limit(limit + 1)
-    with database.read() as connection:
-        rows = list(connection.execute(query).mappings())
-    return rows[:limit], len(rows) > limit
-
-
-def _batches(connection: Connection, rows: list[RowMapping]) -> list[Batch]:
+def _batches(connection: Connection, rows: Sequence[RowMapping]) -> list[Batch]:
     running = [row["id"] for row in rows if row["completed"] is None]
     counts = count_jobs(connection, running) if running else {}
     shown = []
@@ -170,7 +160,7 @@ def _batches(connection: Connection, rows: list[RowMapping]) -> list[Batch]:
                 usage=row["usage"] if ended else sum_usage(connection, row["id"]),
                 model=row["model"],
                 input_file_id=row["input_file_id"],
-                # Of a batch that runs again after a retry they are set already.
+                # A batch that runs again after a retry has kept their ids.
                 output_file_id=row["output_file_id"] if ended else None,
                 error_file_id=row["error_file_id"] if ended else None,
                 errors=row["errors"],

@@ -46,7 +46,7 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One generation, without its text. Field by field the row of `jobs`."""
+    """One generation, without its text. Its fields are the columns of `jobs`."""
 
     id: str
     batch_id: str | None
@@ -82,10 +82,10 @@ class Job:
     error_code: str | None
     error_message: str | None
     error_status: int | None
-    """The HTTP status with which the upstream refused it, when that is the reason."""
+    """The HTTP status with which the upstream refused it, if that is why it ended."""
     metadata: dict[str, str]
     request: dict[str, Any] | None
-    """The chat-completions body; None when it was not read along."""
+    """The chat-completions body; None when it was not read."""
 
     @classmethod
     def from_row(cls, row: RowMapping) -> Self:
@@ -194,7 +194,7 @@ BATCH_TIMES = (
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Many jobs submitted together, with the counts of them."""
+    """Many jobs submitted together, with their counts."""
 
     id: str
     status: BatchStatus
@@ -208,13 +208,14 @@ class Batch:
     """Jobs that ended without a completed text: failed, cancelled or expired."""
     in_progress: int
     usage: dict[str, Any] | None
+    """The sums of all attempts; None when nothing is known of them."""
     model: str | None = None
     """The one model of all its jobs; None when they have several."""
     input_file_id: str | None = None
     output_file_id: str | None = None
-    """The jobs that completed, once the batch has ended; None when there are none."""
+    """The output for the jobs that completed, once the batch has ended; None when there are none."""
     error_file_id: str | None = None
-    """The same of those that did not complete."""
+    """The same for the jobs that did not complete."""
     errors: list[dict[str, Any]] | None = None
     """What is wrong with its input file, each `{code, line, message, param}`."""
 

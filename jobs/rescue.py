@@ -3,8 +3,7 @@
 Conditional updates only, so any number of processes may run them at once.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from hashlib import sha256
 
@@ -12,53 +11,54 @@ from sqlalchemy import ColumnElement, Connection, and_, func, select, update
 
 from jobs.database import Database
 from jobs.lost import keep_lost_texts
+from jobs.moved import EMPTY_SHA256, Moved
 from jobs.settle import settle_batch
 from jobs.status import FINAL, AttemptOutcome, BatchStatus, JobStatus
-from jobs.tables import attempts, batches, jobs, texts
+from jobs.tables import USAGE, attempts, batches, jobs, texts
 from jobs.transitions import CANCELLED, EXPIRED, MAX_CRASHES, WORKER_LOST, Fault
 
 _LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 """Compared with it, "is set" is a range, which SQLite looks up in an index; for IS NOT NULL it would not."""
 
-_EMPTY_SHA256 = sha256(b"").hexdigest()
+_COUNTS = (*USAGE, "usage_source", "text_tokens", "text_tokens_source")
 
+_NO_TEXT = (0, EMPTY_SHA256)
 
-@dataclass(frozen=True, slots=True)
-class Moved:
-    """A job whose status was changed from outside its worker."""
-
-    id: str
-    batch_id: str | None
-    attempt: int
-    status: JobStatus
+MOST_ENDED = 500
+"""How many jobs `end_waiting` ends in one transaction. The window of a batch of 50,000 closes for all of them at once,
+and nobody else could write to SQLite for as long as that took."""
 
 
 def cancel_job(database: Database, job_id: str) -> Moved | None:
     """Cancel a job: a queued one ends here, a running one is asked to, and its worker ends it within 2 s.
 
-    None: there is no such job, or it has ended; nothing is changed then.
+    None when there is no such job or it has ended; nothing is changed then.
     """
-    moved = _cancel(database, jobs.c.id == job_id)
+    with database.write() as connection:
+        moved = _cancel(connection, database, jobs.c.id == job_id)
     return moved[0] if moved else None
 
 
 def cancel_batch(database: Database, batch_id: str) -> list[Moved]:
     """Cancel every job of a batch that has not ended. The batch is `cancelling` until the last of them has."""
-    now = database.now()
     with database.write() as connection:
+        # One transaction: nobody hints or settles a batch that is `cancelling` and has queued jobs, so it must never be
+        # left with jobs that nobody has asked to end. The batch is locked before its jobs, as a retry locks them.
         connection.execute(
             update(batches)
             .where(batches.c.id == batch_id, batches.c.status == BatchStatus.IN_PROGRESS)
-            .values(status=BatchStatus.CANCELLING, cancelling_at=now)
+            .values(status=BatchStatus.CANCELLING, cancelling_at=database.now())
         )
-    moved = _cancel(database, jobs.c.batch_id == batch_id)
+        moved = _cancel(connection, database, jobs.c.batch_id == batch_id)
     settle_batch(database, batch_id)
     return moved
 
 
-def end_waiting(database: Database) -> list[Moved]:
-    """End the queued jobs that must not run any more: past their `expires_at`, or asked to cancel while their attempt
-    was ending for another reason. Running jobs are ended by their workers.
+def end_waiting(database: Database, limit: int = MOST_ENDED) -> list[Moved]:
+    """End up to `limit` queued jobs that must not run any more, the oldest first; call it again for the rest.
+
+    They are past their `expires_at`, or somebody asked to cancel them while their attempt was ending for another
+    reason. Running jobs are ended by their workers.
     """
     expired = and_(jobs.c.status == JobStatus.QUEUED, jobs.c.expires_at <= database.now())
     asked = and_(jobs.c.status == JobStatus.QUEUED, jobs.c.cancel_requested_at > _LONG_AGO)
@@ -69,19 +69,17 @@ def end_waiting(database: Database) -> list[Moved]:
         else:
             return []
     with database.write() as connection:
-        return [
-            *_end_unstarted(connection, database, asked, JobStatus.CANCELLED, CANCELLED),
-            *_end_unstarted(connection, database, expired, JobStatus.EXPIRED, EXPIRED),
-        ]
+        moved = _end_some(connection, database, asked, JobStatus.CANCELLED, CANCELLED, limit)
+        moved += _end_some(connection, database, expired, JobStatus.EXPIRED, EXPIRED, limit - len(moved))
+    return moved
 
 
 def rescue_lost(database: Database, limit: int = 500, *, run_out_before: datetime | None = None) -> list[Moved]:
-    """Take the jobs whose lease has run out (before a time, if given) from their workers: queued again, or ended when
-    that cannot help.
+    """Take jobs whose lease has run out (before a time, if one is given) from their workers, and queue them again.
 
-    A job that somebody wants cancelled ends as cancelled, one past its time as expired, and one under which
-    `MAX_CRASHES` workers have died as failed (`worker_lost`). The checkpoint is kept, and kept apart for
-    `jobs/lost.py`: counting its tokens takes longer than a rescue may.
+    A job that somebody wants cancelled ends as cancelled instead, one past its time as expired, and one under which
+    `MAX_CRASHES` workers have died as failed (`worker_lost`). The checkpoint is kept, and copied for `jobs/lost.py`:
+    counting its tokens takes longer than a rescue may.
     """
     now = database.now()
     run_out_before = run_out_before or now
@@ -91,7 +89,7 @@ def rescue_lost(database: Database, limit: int = 500, *, run_out_before: datetim
             .where(jobs.c.status == JobStatus.IN_PROGRESS, jobs.c.lease_until < run_out_before)
             .order_by(jobs.c.id)
             .limit(limit)
-            # What is locked is being renewed, ended or rescued just now.
+            # A locked row is being renewed, ended or rescued at this moment.
             .with_for_update(skip_locked=True)
         ).all()
         moved = []
@@ -111,30 +109,38 @@ def rescue_lost(database: Database, limit: int = 500, *, run_out_before: datetim
     return moved
 
 
-def _cancel(database: Database, which: ColumnElement[bool]) -> list[Moved]:
-    now = database.now()
+def _cancel(connection: Connection, database: Database, which: ColumnElement[bool]) -> list[Moved]:
     unfinished = jobs.c.status.in_([JobStatus.QUEUED, JobStatus.IN_PROGRESS])
-    with database.write() as connection:
-        # Locked first: on PostgreSQL, a job claimed between the two UPDATEs below would be met by neither of them.
-        connection.execute(select(jobs.c.id).where(which, unfinished).order_by(jobs.c.id).with_for_update())
-        connection.execute(
-            update(jobs)
-            .where(which, jobs.c.status == JobStatus.IN_PROGRESS, jobs.c.cancel_requested_at.is_(None))
-            .values(cancel_requested_at=now)
+    # Locked first: on PostgreSQL, both UPDATEs below would miss a job that is claimed between them.
+    connection.execute(select(jobs.c.id).where(which, unfinished).order_by(jobs.c.id).with_for_update())
+    connection.execute(
+        update(jobs)
+        .where(which, jobs.c.status == JobStatus.IN_PROGRESS, jobs.c.cancel_requested_at.is_(None))
+        .values(cancel_requested_at=database.now())
+    )
+    asked = connection.execute(
+        select(jobs.c.id, jobs.c.batch_id, jobs.c.attempt, jobs.c.status).where(
+            which, jobs.c.status == JobStatus.IN_PROGRESS
         )
-        asked = connection.execute(
-            select(jobs.c.id, jobs.c.batch_id, jobs.c.attempt, jobs.c.status).where(
-                which, jobs.c.status == JobStatus.IN_PROGRESS
-            )
-        ).all()
-        ended = _end_unstarted(connection, database, which, JobStatus.CANCELLED, CANCELLED)
+    ).all()
+    ended = _end_unstarted(connection, database, which, JobStatus.CANCELLED, CANCELLED)
     return [*ended, *(Moved(row.id, row.batch_id, row.attempt, JobStatus(row.status)) for row in asked)]
+
+
+def _end_some(
+    connection: Connection, database: Database, which: ColumnElement[bool], status: JobStatus, error: Fault, limit: int
+) -> list[Moved]:
+    # A locked row is being claimed, cancelled or ended at this moment. Waiting for it while holding others could
+    # deadlock with a cancel of the whole batch.
+    some = select(jobs.c.id).where(which).order_by(jobs.c.id).limit(limit).with_for_update(skip_locked=True)
+    ids = connection.scalars(some).all()
+    return _end_unstarted(connection, database, jobs.c.id.in_(ids), status, error) if ids else []
 
 
 def _end_unstarted(
     connection: Connection, database: Database, which: ColumnElement[bool], status: JobStatus, error: Fault
 ) -> list[Moved]:
-    """End queued jobs; the text that an earlier attempt left stays, with its length and hash."""
+    """End queued jobs. They keep the text that an earlier attempt left, with its length and hash."""
     asked_at = database.now() if status is JobStatus.CANCELLED else None
     rows = connection.execute(
         update(jobs)
@@ -144,22 +150,22 @@ def _end_unstarted(
             finished_at=database.now(),
             cancel_requested_at=func.coalesce(jobs.c.cancel_requested_at, asked_at),
             bytes=0,
-            sha256=_EMPTY_SHA256,
+            sha256=EMPTY_SHA256,
             error_code=error.code,
             error_message=error.message,
             error_status=None,
         )
         .returning(jobs.c.id, jobs.c.batch_id, jobs.c.attempt)
     ).all()
-    _measure_left_texts(connection, [row.id for row in rows if row.attempt > 0])
-    return [Moved(row.id, row.batch_id, row.attempt, status) for row in rows]
+    left = _measure_left_texts(connection, [row.id for row in rows if row.attempt > 0])
+    return [Moved(row.id, row.batch_id, row.attempt, status, *left.get(row.id, _NO_TEXT)) for row in rows]
 
 
 def _rescue_one(
     connection: Connection, database: Database, job_id: str, attempt: int, status: JobStatus, error: Fault | None
 ) -> Moved | None:
     now = database.now()
-    ended = {"finished_at": now, "bytes": 0, "sha256": _EMPTY_SHA256} if status in FINAL else {"hinted_at": None}
+    ended = {"finished_at": now, "bytes": 0, "sha256": EMPTY_SHA256} if status in FINAL else {"hinted_at": None}
     row = connection.execute(
         update(jobs)
         .where(
@@ -187,18 +193,25 @@ def _rescue_one(
         .where(attempts.c.job_id == job_id, attempts.c.attempt == attempt)
         .values(finished_at=now, outcome=AttemptOutcome.LOST, error_code=WORKER_LOST.code)
     )
-    if status in FINAL:
-        _measure_left_texts(connection, [job_id])
-    return Moved(job_id, row.batch_id, attempt, status)
+    left = _measure_left_texts(connection, [job_id]) if status in FINAL else {}
+    return Moved(job_id, row.batch_id, attempt, status, *left.get(job_id, _NO_TEXT))
 
 
-def _measure_left_texts(connection: Connection, job_ids: Sequence[str]) -> None:
-    """Give ended jobs the length and the hash of the checkpoint that they keep, and let it be found as theirs."""
+def _measure_left_texts(connection: Connection, job_ids: Sequence[str]) -> Mapping[str, tuple[int, str]]:
+    """Give ended jobs the length and hash of the text that they keep, and the counts of the attempt that wrote it; mark
+    the text as ended, so that search finds it. Returns length and hash for each job that has a text.
+    """
+    measured = {}
     for job_id in job_ids:
         left = update(texts).where(texts.c.job_id == job_id).values(ended=True)
-        text = connection.scalar(left.returning(texts.c.text))
-        if text:
-            encoded = text.encode()
-            connection.execute(
-                update(jobs).where(jobs.c.id == job_id).values(bytes=len(encoded), sha256=sha256(encoded).hexdigest())
-            )
+        row = connection.execute(left.returning(texts.c.text, texts.c.attempt)).one_or_none()
+        if row is None:
+            continue
+        encoded = row.text.encode()
+        length, digest = measured[job_id] = len(encoded), sha256(encoded).hexdigest()
+        counts = select(*(attempts.c[name] for name in _COUNTS)).where(
+            attempts.c.job_id == job_id, attempts.c.attempt == row.attempt
+        )
+        counted = connection.execute(counts).mappings().one()
+        connection.execute(update(jobs).where(jobs.c.id == job_id).values(bytes=length, sha256=digest, **counted))
+    return measured

@@ -1,8 +1,7 @@
-"""Responses: jobs that were asked for in that form. A Response's id is its job's, with another beginning.
+"""Responses: jobs that were submitted as OpenAI's Responses. A Response's id is its job's, with another prefix.
 
-A deleted one is given to nobody at once, in the transaction that marks it: every read names a project, so from then on
-there is neither the Response nor its job. What it holds is erased as soon as its job has ended, by whoever comes first,
-the API that deleted it or any worker's dispatch loop.
+Deleting a Response moves it, in one transaction, to the project `NOBODY`, so that every read misses it and its job at
+once. Its rows are erased as soon as the job has ended, by the API that deleted it or by any worker's dispatch loop.
 """
 
 import json
@@ -15,22 +14,23 @@ from sqlalchemy import Connection, delete, select, update
 
 from jobs.database import Database
 from jobs.metadata_pairs import remove_pairs
+from jobs.moved import Moved
 from jobs.queries import Result
 from jobs.records import Job
-from jobs.rescue import Moved, cancel_job
+from jobs.rescue import cancel_job
 from jobs.status import FINAL
 from jobs.tables import attempts, jobs, lost_texts, responses, texts
 
 NOBODY = ""
-"""The project of what was deleted and is not erased yet. No key can have it."""
+"""The project of Responses that were deleted and are not erased yet. No key can belong to it."""
 
 _PREFIX = "resp_"
 _ID = re.compile(r"resp_([0-9a-f]{1,60})")
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """A Response as it stands: what the client asked for, but for its input, and its job, with its text if it ended."""
+class StoredResponse:
+    """A Response as it is stored: what the client sent, except for its input, and the job, with its text at the end."""
 
     request: dict[str, Any]
     job: Job
@@ -48,13 +48,13 @@ def response_id(job_id: str) -> str:
 
 
 def job_id_of(named: str) -> str | None:
-    """The id of the job of a Response; None for what cannot be a Response's id."""
+    """The id of a Response's job; None when this cannot be a Response's id."""
     match = _ID.fullmatch(named)
     return f"job_{match[1]}" if match else None
 
 
-def read_response(database: Database, named: str, *, project: str) -> Asked | None:
-    """A Response of this project by its id, read in one statement, so that all of it is of one moment."""
+def read_response(database: Database, named: str, *, project: str) -> StoredResponse | None:
+    """A Response of this project by its id, read in one statement, so that all of it belongs together."""
     wanted = (
         select(responses.c.request.label("asked"), *jobs.c, texts.c.text)
         .join_from(responses, jobs, jobs.c.id == responses.c.job_id)
@@ -70,18 +70,18 @@ def read_response(database: Database, named: str, *, project: str) -> Asked | No
     if row is None:
         return None
     job = Job.from_row(row)
-    return Asked(json.loads(row["asked"]), job, (row["text"] or "") if job.is_final else None)
+    return StoredResponse(json.loads(row["asked"]), job, (row["text"] or "") if job.is_final else None)
 
 
-def with_result(asked: Asked, result: Result) -> Asked:
-    """The same Response when its job has come further."""
-    return Asked(asked.request, result.job, result.text)
+def with_result(asked: StoredResponse, result: Result) -> StoredResponse:
+    """The same Response with its job at a later time."""
+    return StoredResponse(asked.request, result.job, result.text)
 
 
 def delete_response(database: Database, named: str, *, project: str) -> list[Moved] | None:
-    """Delete a Response; a job that still runs is cancelled first. None: there is none of this project.
+    """Delete a Response; a job that still runs is cancelled first. None when this project has no such Response.
 
-    Returns the jobs that were moved, for their watchers to be told. Calling it again changes nothing.
+    Returns the jobs that were moved, so that the caller can tell their watchers. Calling it again changes nothing.
     """
     job_id = job_id_of(named)
     if job_id is None:
@@ -91,13 +91,13 @@ def delete_response(database: Database, named: str, *, project: str) -> list[Mov
         marked = connection.execute(update(responses).where(*mine).values(deleted_at=database.now(), project=NOBODY))
         if marked.rowcount == 0:
             return None
-        remove_pairs(connection, [job_id])  # they name the project, so it must be now
+        remove_pairs(connection, [job_id])  # now, because they name the project
         connection.execute(update(jobs).where(jobs.c.id == job_id).values(project=NOBODY))
     return _end_and_erase(database, [job_id])
 
 
 def erase_deleted(database: Database, limit: int = 100) -> list[Moved]:
-    """Go on with deletions: cancel what runs, erase what has ended. Returns the jobs that were moved by a cancel."""
+    """Continue deletions: cancel what runs, erase what has ended. Returns the jobs that were moved by a cancel."""
     marked = select(responses.c.job_id).where(responses.c.deleted_at.is_not(None)).limit(limit)
     with database.read() as connection:  # nearly always there is none
         job_ids = list(connection.scalars(marked))
@@ -118,7 +118,7 @@ def _end_and_erase(database: Database, job_ids: list[str]) -> list[Moved]:
 
 
 def _erase(connection: Connection, job_id: str) -> None:
-    """Erase a job that has ended and all that hangs on it. One that runs stays: its worker still writes to its rows."""
+    """Erase a job that has ended, with all of its rows. One that runs is kept: its worker still writes to them."""
     ended = jobs.c.status.in_(FINAL)
     gone = connection.execute(delete(jobs).where(jobs.c.id == job_id, ended))
     left = connection.scalar(select(jobs.c.id).where(jobs.c.id == job_id))

@@ -1,7 +1,7 @@
-"""Retry by hand: what has ended without a completed text runs again, in place.
+"""Retry by hand: jobs that ended without a completed text run again, in place.
 
-The job keeps its id and its history, and attempts go on being numbered where they were: no number is used twice, so
-watchers and zombies of the earlier attempts know where they are.
+A job keeps its id and its history, and its next attempt takes the next number. No number is used twice, so neither a
+watcher nor a zombie of an earlier attempt can confuse the two.
 """
 
 from collections.abc import Collection
@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Connection, select, update
 
 from jobs.database import Database
 from jobs.files import forget_bytes
-from jobs.rescue import Moved
+from jobs.moved import Moved
 from jobs.status import BatchStatus, JobStatus
 from jobs.tables import USAGE, batches, jobs
 
@@ -19,7 +19,7 @@ RETRYABLE = frozenset({JobStatus.FAILED, JobStatus.EXPIRED, JobStatus.CANCELLED}
 """A completed job is never run again: its text has been paid for and may have been read."""
 
 FAILURES = frozenset({JobStatus.FAILED, JobStatus.EXPIRED})
-"""What is retried when nothing else is asked for: who cancelled a job did not want it."""
+"""What is retried unless the user says otherwise. A cancelled job was not wanted."""
 
 _RESULT = (
     "finished_at", "first_delta_at", "finish_reason", "bytes", "sha256", *USAGE, "usage_source", "text_tokens",
@@ -34,16 +34,16 @@ class BatchCancellingError(Exception):
 def retry_batch(database: Database, batch_id: str, statuses: Collection[JobStatus] = FAILURES) -> list[Moved]:
     """Queue the jobs of a batch that ended in one of these statuses again, and open the batch.
 
-    Counts of failures and crashes begin anew, and so does the completion window. Empty: there is nothing to retry, so a
-    second call changes nothing. Raises `BatchCancellingError`.
+    The counts of failures and crashes start again from zero, and the completion window opens again. Empty when there is
+    nothing to retry, so a second call changes nothing. Raises `BatchCancellingError`.
     """
     return _retry(database, batch_id, jobs.c.batch_id == batch_id, statuses)
 
 
 def retry_job(database: Database, job_id: str, batch_id: str | None) -> Moved | None:
-    """Queue one job again that has failed, expired or been cancelled; None when it has not.
+    """Queue a job again that has failed, expired or been cancelled; None for any other job.
 
-    Its batch, if it has one, is opened. Raises `BatchCancellingError`.
+    Its batch, if it has one, is opened again. Raises `BatchCancellingError`.
     """
     moved = _retry(database, batch_id, jobs.c.id == job_id, RETRYABLE)
     return moved[0] if moved else None
@@ -57,7 +57,7 @@ def _retry(
         expires_at = None
         outputs: list[str | None] = []
         if batch_id is not None:
-            # The batch is locked first, so that nobody ends it between its jobs and itself.
+            # The batch is locked first, so that nobody ends it after its jobs are queued and before it is opened.
             batch = connection.execute(select(batches).where(batches.c.id == batch_id).with_for_update()).one_or_none()
             if batch is None:
                 return []
@@ -85,7 +85,7 @@ def _retry(
 
 
 def _open(connection: Connection, batch_id: str, times: dict[str, Any]) -> None:
-    """Take a batch back to `in_progress`; its counts are counted again until it ends."""
+    """Take a batch back to `in_progress`. Until it ends again, its counts are counted from its jobs."""
     ends = ("finalizing_at", "completed_at", "failed_at", "expired_at", "cancelling_at", "cancelled_at")
     frozen = ("completed", "failed", "usage")
     connection.execute(

@@ -1,8 +1,8 @@
 """Search: which jobs a filter finds, newest or oldest first, a page at a time.
 
-Among a million jobs a page must be found through an index, and each way of asking has its own: see the indexes in
-`jobs/tables.py`. What is common is found by walking one of them in order until the page is full. A text that is rare
-would be looked for in all of them: after a walk of some length the index of texts is asked (`jobs/text_index.py`).
+Among a million jobs a page must be found through an index, and each kind of filter has its own: see the indexes in
+`jobs/tables.py`. Common texts are found by walking one of them in order until the page is full. For a rare text that
+walk would read every job, so after some length of it the index of texts is asked (`jobs/text_index.py`).
 """
 
 from collections.abc import Iterator, Mapping
@@ -33,22 +33,22 @@ from jobs.ids import first_id
 from jobs.metadata_pairs import pair_number
 from jobs.records import Job
 from jobs.status import JobStatus
-from jobs.tables import drafts, jobs, metadata_pairs, texts
+from jobs.tables import WITHOUT_REQUEST, drafts, jobs, metadata_pairs, texts
 from jobs.text_index import find_with_text
 
-_WITHOUT_REQUEST = [column for column in jobs.c if column.name != "request"]
 _LONGEST_SUBMIT = timedelta(minutes=10)
 _WALK = 2000
-"""Among so many jobs a text is looked for in order before its index is asked: what fills no page of 50 among them is
-found in a fortieth of all jobs at most, and the index is not asked for what half of all texts have."""
+"""Scan this many jobs in order before asking the trigram index. A text that fills no page of 50 within them is in at
+most one job of forty, so the index is never asked for a text that half of all jobs have."""
 _IDS_PER_READ = 200
 _FEW = 2000
-"""So many jobs of a pair of metadata are read one by one rather than looked for among those of another column."""
+"""A metadata pair with fewer jobs than this drives the query; a more common one is only checked on the jobs that
+another column finds."""
 
 
 @dataclass(frozen=True, slots=True)
 class JobFilter:
-    """Which jobs to list; None means any. `text` is looked for in the stored text, letter case aside."""
+    """Which jobs to list; None means any. `text` is one substring of the text so far, found whatever its case."""
 
     batch_id: str | None = None
     status: JobStatus | None = None
@@ -71,7 +71,7 @@ def list_jobs(
 ) -> tuple[list[Job], bool]:
     """A page of a project's jobs after the one with id `after`, and whether there are more.
 
-    None, every project's, is for Longhand's own parts and never for an endpoint.
+    `project=None` means every project; only internal callers may pass it, never an endpoint.
     """
     with database.read() as connection:
         query = _query(connection, wanted, project, after, newest_first=newest_first)
@@ -84,7 +84,7 @@ def list_jobs(
 
 @dataclass(frozen=True, slots=True)
 class _Query:
-    """All that is asked of a job but its text; `key` is its id, in the table whose index gives the order."""
+    """Everything that is asked of a job except its text. `key` is its id, in the table whose index gives the order."""
 
     rows: Select[Any]
     key: ColumnElement[str]
@@ -95,7 +95,7 @@ class _Query:
         return list(connection.execute(rows).mappings())
 
     def find_end_of_walk(self, connection: Connection) -> str | None:
-        """The last id to walk to; None: they are fewer."""
+        """The id at which the walk ends; None when there are fewer jobs."""
         ids = self.rows.with_only_columns(self.key).order_by(self._order)
         return connection.scalar(ids.offset(_WALK - 1).limit(1))
 
@@ -105,7 +105,7 @@ class _Query:
 
 
 def _read_with_text(connection: Connection, query: _Query, text: str, limit: int) -> list[RowMapping]:
-    # A question to each row, in order, until the page is full: PostgreSQL cannot guess how often a text is found, and
+    # A subquery for each row, in order, until the page is full: PostgreSQL cannot guess how often a text is found, and
     # with a join it read all of a million for a page of fifty.
     found = select(texts.c.text.icontains(text, autoescape=True)).where(texts.c.job_id == jobs.c.id)
     has_text = found.scalar_subquery()
@@ -117,7 +117,7 @@ def _read_with_text(connection: Connection, query: _Query, text: str, limit: int
     if len(rows) == limit:
         return rows
     candidates = find_with_text(connection, text, beyond=end, newest_first=query.newest_first)
-    if candidates is None:  # no index can tell
+    if candidates is None:  # the index cannot tell
         return rows + query.read(connection, limit - len(rows), has_text, ~walked)
     for start in range(0, len(candidates), _IDS_PER_READ):
         some = jobs.c.id.in_(candidates[start : start + _IDS_PER_READ])
@@ -130,13 +130,13 @@ def _read_with_text(connection: Connection, query: _Query, text: str, limit: int
 def _query(
     connection: Connection, wanted: JobFilter, project: str | None, after: str | None, *, newest_first: bool
 ) -> _Query:
-    """The question, put so that the right index answers it."""
+    """The query for a filter, in the form that makes each database use the right index."""
     is_sqlite = connection.dialect.name == "sqlite"
     columns: dict[str, Any] = {"project": project, "batch_id": wanted.batch_id, "custom_id": wanted.custom_id}
     columns |= {"status": wanted.status, "model": wanted.model}
     given = {name: value for name, value in columns.items() if value is not None}
     key: ColumnElement[str] = jobs.c.id
-    query = select(*_WITHOUT_REQUEST)
+    query = select(*WITHOUT_REQUEST)
     looked_up = set(given)
     if "custom_id" in given:
         looked_up -= {"batch_id", "status", "model"}
@@ -144,7 +144,7 @@ def _query(
         looked_up -= {"project", "model"}
     pairs = _count_pairs(connection, project, wanted.metadata) if project is not None else []
     if pairs and (pairs[0][0] < _FEW or set(given) == {"project"}):
-        # In the order of the rarest pair. A common one is asked of each job that the other columns find.
+        # The rarest pair drives the query. A common one is checked on each job that the other columns find.
         key = metadata_pairs.c.job_id
         query = query.join_from(metadata_pairs, jobs, jobs.c.id == key)
         query = query.where(*_of_pair(metadata_pairs, str(project), pairs.pop(0)[1]))
@@ -159,22 +159,23 @@ def _query(
         query = query.where((column if name in looked_up or not is_sqlite else _unindexed(column)) == value)
     query = query.where(*(_has_pair(*pair, is_sqlite=is_sqlite) for pair in wanted.metadata.items()))
     query = query.where(*_created(wanted))
-    # Of two tables merged by their ids PostgreSQL would read the one without bounds from its very end.
+    # Both ids are bounded: PostgreSQL merges the two tables, and would read one without bounds from its very end.
     for ordered in (key,) if is_sqlite else {key, jobs.c.id}:
         query = query.where(*_between(wanted, ordered, after, newest_first=newest_first, is_sqlite=is_sqlite))
-    # What a draft holds is no batch yet.
+    # Leave out the jobs of drafts.
     drafted = jobs.c.batch_id.in_(select(drafts.c.batch_id))
     return _Query(query.where(or_(jobs.c.batch_id.is_(None), ~drafted)), key, newest_first)
 
 
 def _unindexed(column: ColumnElement[Any]) -> ColumnElement[Any]:
-    """A column by which SQLite must not look up. It keeps no figures on its indexes: of one that finds a batch's
-    hundred jobs and one that finds a project's million it may well take the second."""
+    """A column whose index SQLite must not use. It has no statistics: between the index that finds the hundred jobs of
+    a batch and the one that finds the million of a project, it may well choose the second.
+    """
     return UnaryExpression(column, operator=custom_op("+"), type_=column.type)
 
 
 def _count_pairs(connection: Connection, project: str, wanted: Mapping[str, str]) -> list[tuple[int, int]]:
-    """How many jobs have each pair, counted as far as `_FEW`, and its number; the rarest first."""
+    """How many jobs have each pair, counted up to `_FEW`, and the number of the pair; the rarest first."""
     counted = []
     for key, value in wanted.items():
         number = pair_number(key, value)
@@ -189,10 +190,10 @@ def _of_pair(pairs: FromClause, project: str, number: int) -> tuple[ColumnElemen
 
 def _has_pair(key: str, value: str, *, is_sqlite: bool) -> ColumnElement[bool]:
     if not is_sqlite:
-        # PostgreSQL takes an equality of this kind for very rare, and then plans for a page that is never full. Of a
-        # CASE it supposes nothing.
+        # PostgreSQL believes that such an equality is very rare, and plans for a page that is never full. It assumes
+        # nothing about a CASE.
         return case((cast(jobs.c.metadata[key].as_string(), String) == value, true()), else_=false())
-    # A path of SQLite's finds no key with a quote, a backslash or a letter beyond ASCII.
+    # A JSON path of SQLite finds no key that has a quote, a backslash or a letter beyond ASCII.
     pair = func.json_each(jobs.c.metadata).table_valued("key", "value")
     return select(pair.c.key).where(pair.c.key == key, pair.c.value == value).exists()
 
@@ -210,7 +211,7 @@ def _between(
     """The range of ids to look in. Ids begin with the time at which they were made, shortly before `created_at`."""
     least = first_id("job", wanted.created_after - _LONGEST_SUBMIT) if wanted.created_after else None
     below = first_id("job", wanted.created_before + timedelta(milliseconds=1)) if wanted.created_before else None
-    # Of two bounds on one side SQLite looks up by either, and reads all that lies between them.
+    # SQLite uses only one of two bounds on the same side, maybe the wider one, and reads everything between them.
     if after is not None and newest_first:
         if below is None or after < below or not is_sqlite:
             yield key < after

@@ -1,4 +1,4 @@
-"""The end of a batch: when its last job has ended, its status is set and its counts and its cost are frozen."""
+"""The end of a batch: once its last job has ended, its status is set, and its counts and usage are frozen."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -18,14 +18,14 @@ _OF_OUTPUTS = (
 def settle_batch(database: Database, batch_id: str) -> bool:
     """End a batch when every job of it has ended, and freeze its counts. True when this call ended it.
 
-    Called after each job's end, in a transaction of its own: in the same one, the last two jobs to end at the same time
-    would each still see the other running, and the batch would never end.
+    Called after each job's end, in a transaction of its own: if the last two jobs ended at the same time and each did
+    this in its own transaction, each would still see the other running, and the batch would never end.
     """
     return bool(_settle(database, batches.c.id == batch_id))
 
 
 def settle_batches(database: Database) -> list[str]:
-    """As `settle_batch`, for every batch: some worker may have died before it could."""
+    """`settle_batch` for every batch: a worker may have died before it could. Returns the ids of those it ended."""
     return _settle(database, literal(value=True))
 
 
@@ -40,7 +40,8 @@ def _settle(database: Database, which: ColumnElement[bool]) -> list[str]:
     settled = []
     for batch_id, status, in_progress_at in ready:
         with database.write() as connection:
-            # Locked before its cost is summed up, so that `jobs/lost.py` either adds to the sum or does so before it.
+            # Locked before its usage is added up, so that a count by `jobs/lost.py` comes either before the sum and is
+            # in it, or after the batch has ended, and then corrects it.
             locked = select(*_OF_OUTPUTS).where(batches.c.id == batch_id).with_for_update()
             batch = connection.execute(locked).mappings().one()
             final = _final_values(connection, database, batch_id, BatchStatus(status))
@@ -49,7 +50,7 @@ def _settle(database: Database, which: ColumnElement[bool]) -> list[str]:
             unmoved = update(batches).where(
                 batches.c.id == batch_id,
                 batches.c.status == status,
-                # A retry changes it. PostgreSQL waits for that one's commit, but judges `unfinished` as before it.
+                # A retry changes it. PostgreSQL waits for the retry to commit, but judges `unfinished` as before it.
                 batches.c.in_progress_at == in_progress_at,
                 ~unfinished,
             )
@@ -96,11 +97,17 @@ def count_jobs(connection: Connection, batch_ids: Sequence[str]) -> dict[str, di
     return counts
 
 
-def sum_usage(connection: Connection, batch_id: str) -> dict[str, Any]:
-    """What a batch has cost: the usage of every attempt of its jobs, in the form of OpenAI's Batch object."""
-    sums = [func.coalesce(func.sum(attempts.c[name]), 0) for name in USAGE]
+def sum_usage(connection: Connection, batch_id: str) -> dict[str, Any] | None:
+    """What a batch has cost: the usage of every attempt of its jobs, added up as OpenAI's Batch object has it.
+
+    A count that no attempt knows is None, never 0, and the whole is None when nothing is known.
+    """
+    sums = [func.sum(attempts.c[name]) for name in USAGE]
     row = connection.execute(select(*sums).where(attempts.c.batch_id == batch_id)).one()
-    input_tokens, cached_tokens, output_tokens, reasoning_tokens, total_tokens = (int(value) for value in row)
+    known = [None if value is None else int(value) for value in row]
+    if known == [None] * len(USAGE):
+        return None
+    input_tokens, cached_tokens, output_tokens, reasoning_tokens, total_tokens = known
     return {
         "input_tokens": input_tokens,
         "input_tokens_details": {"cached_tokens": cached_tokens},

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, insert
 
 from jobs.database import Database
 from jobs.idempotency import IdempotencyKey, hold_key
-from jobs.ids import new_ids
+from jobs.ids import new_id, new_ids
 from jobs.metadata_pairs import add_pairs
 from jobs.status import BatchStatus, JobStatus
 from jobs.tables import DEFAULT_PROJECT, batches, jobs, responses
@@ -34,11 +34,28 @@ class NewJob:
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """What a submission made: the ids, and those of them that are hinted now. Nothing is hinted for a repeated key."""
+    """What a submission made: its id, and the jobs to hint now, of which a repeated key has none."""
 
     id: str
     hinted: Sequence[str]
     repeated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class BatchTerms:
+    """What is asked of a batch apart from its jobs."""
+
+    project: str = DEFAULT_PROJECT
+    input_file_id: str | None = None
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    completion_window: str | None = None
+    completion_seconds: float | None = None
+    output_seconds: int | None = None
+    idempotency_key: IdempotencyKey | None = None
+
+    def expires_at(self, begun_at: datetime) -> datetime | None:
+        """When the completion window closes, for a batch that was begun at this time."""
+        return None if self.completion_seconds is None else begun_at + timedelta(seconds=self.completion_seconds)
 
 
 def submit_job(
@@ -49,13 +66,13 @@ def submit_job(
     idempotency_key: IdempotencyKey | None = None,
     response: Mapping[str, Any] | None = None,
 ) -> Accepted:
-    """Store one job. A repeated key gives the job that it made the first time, or `KeyReusedError`.
+    """Store one job. A repeated key gives the job that it made the first time. Raises `KeyReusedError`.
 
-    `response` is what a client asked for who wants the job as a Response (`jobs/responses.py`).
+    `response` is what the client sent, if it wants the job as a Response (`jobs/responses.py`).
     """
     with database.write() as connection:
         now = database.now()
-        job_id = new_ids("job", 1, now)[0]
+        job_id = new_id("job", now)
         known = hold_key(connection, database, project, idempotency_key, job_id)
         if known is not None:
             return Accepted(known, (), repeated=True)
@@ -68,16 +85,7 @@ def submit_job(
 
 
 def submit_batch(
-    database: Database,
-    new_jobs: Sequence[NewJob],
-    *,
-    project: str = DEFAULT_PROJECT,
-    metadata: Mapping[str, str],
-    completion_window: str | None = None,
-    completion_seconds: float | None = None,
-    output_seconds: int | None = None,
-    idempotency_key: IdempotencyKey | None = None,
-    hint_first: int = 32,
+    database: Database, new_jobs: Sequence[NewJob], terms: BatchTerms = BatchTerms(), *, hint_first: int = 32
 ) -> Accepted:
     """Store a batch whole or not at all. Raises `KeyReusedError`.
 
@@ -85,33 +93,18 @@ def submit_batch(
     """
     with database.write() as connection:
         now = database.now()
-        batch_id = new_ids("batch", 1, now)[0]
+        batch_id = new_id("batch", now)
         ids = new_ids("job", len(new_jobs), now)
-        known = hold_key(connection, database, project, idempotency_key, batch_id)
+        known = hold_key(connection, database, terms.project, terms.idempotency_key, batch_id)
         if known is not None:
             return Accepted(known, (), repeated=True)
-        expires_at = now + timedelta(seconds=completion_seconds) if completion_seconds is not None else None
-        connection.execute(
-            insert(batches).values(
-                id=batch_id,
-                project=project,
-                status=BatchStatus.IN_PROGRESS,
-                endpoint="/v1/chat/completions",
-                metadata=dict(metadata),
-                completion_window=completion_window,
-                output_seconds=output_seconds,
-                model=one_model({job.request["model"] for job in new_jobs}),
-                created_at=now,
-                in_progress_at=now,
-                expires_at=expires_at,
-                dispatched_at=now,
-                total=len(new_jobs),
-            )
-        )
+        model = one_model({job.request["model"] for job in new_jobs})
+        connection.execute(insert(batches).values(batch_row(batch_id, terms, model, len(new_jobs), now, now)))
+        expires_at = terms.expires_at(now)
         rows = (
             job_row(
                 job_id,
-                project,
+                terms.project,
                 batch_id,
                 job,
                 now,
@@ -125,13 +118,35 @@ def submit_batch(
     return Accepted(batch_id, ids[:hint_first])
 
 
+def batch_row(
+    batch_id: str, terms: BatchTerms, model: str | None, total: int, begun_at: datetime, now: datetime
+) -> dict[str, Any]:
+    """A new batch as a row of `batches`. Its submission began at `begun_at`, which its window counts from."""
+    return {
+        "id": batch_id,
+        "project": terms.project,
+        "status": BatchStatus.IN_PROGRESS,
+        "endpoint": "/v1/chat/completions",
+        "input_file_id": terms.input_file_id,
+        "output_seconds": terms.output_seconds,
+        "model": model,
+        "metadata": dict(terms.metadata),
+        "completion_window": terms.completion_window,
+        "created_at": begun_at,
+        "in_progress_at": now,
+        "expires_at": terms.expires_at(begun_at),
+        "dispatched_at": now,
+        "total": total,
+    }
+
+
 def one_model(models: Collection[str]) -> str | None:
     """The model of a whole batch; None when its jobs have several."""
     return next(iter(models)) if len(models) == 1 else None
 
 
 def insert_jobs(connection: Connection, rows: list[dict[str, Any]]) -> None:
-    """Insert the rows of new jobs, as `job_row` makes them, and what lists find them by."""
+    """Insert new jobs, whose rows `job_row` has made, and the pairs of their metadata, by which lists find them."""
     connection.execute(insert(jobs), rows)
     add_pairs(connection, rows)
 

@@ -1,4 +1,4 @@
-"""The tables. Migrations in `migrations/versions/` make them; a test holds both alike."""
+"""The tables. The migrations in `migrations/versions/` make them; a test compares the two."""
 
 from sqlalchemy import (
     BigInteger,
@@ -16,7 +16,7 @@ from sqlalchemy import (
 from jobs.column_types import Json, UtcDateTime
 
 DEFAULT_PROJECT = "default"
-"""Whose everything is that came without a key."""
+"""The project of everything submitted without a key."""
 
 metadata = MetaData()
 
@@ -27,11 +27,11 @@ batches = Table(
     Column("project", Text, nullable=False, server_default=DEFAULT_PROJECT),
     Column("status", Text, nullable=False),
     Column("endpoint", Text, nullable=False),
-    # Of a batch that was made from a file: the file, what was wrong with it, and for how long its outputs are kept.
+    # For a batch from a file: the file, what was wrong with it, and how long its outputs are kept.
     Column("input_file_id", Text),
     Column("errors", Json),
     Column("output_seconds", Integer),
-    # Set when the batch ends: the jobs that completed, and those that did not. Null when there are none of a kind.
+    # Set when the batch ends: one file for the jobs that completed, one for those that did not; null without such jobs.
     Column("output_file_id", Text),
     Column("error_file_id", Text),
     # The one model of all its jobs; null when they have several.
@@ -47,7 +47,7 @@ batches = Table(
     Column("cancelling_at", UtcDateTime),
     Column("cancelled_at", UtcDateTime),
     Column("expires_at", UtcDateTime),
-    # When dispatch last hinted one of its jobs: the round robin over batches goes by this.
+    # When dispatch last hinted one of its jobs: the round robin over batches goes by this time.
     Column("dispatched_at", UtcDateTime, nullable=False),
     Column("total", Integer, nullable=False),
     # Frozen when the batch ends; counted from its jobs until then.
@@ -117,8 +117,8 @@ jobs = Table(
     # JSON as text: PostgreSQL's jsonb refuses the NUL that a prompt may hold, and sorts its keys. Last, because SQLite
     # then reads a list of jobs without reading their prompts.
     Column("request", Text, nullable=False),
-    # Measured with 1,000,000 jobs. They begin with equalities on plain columns, because SQLite uses no partial index
-    # for a status that is a parameter. None has the lease in it: PostgreSQL renews leases without touching an index.
+    # Measured with 1,000,000 jobs. The indexes begin with equalities on plain columns, because SQLite uses no partial
+    # index for a status that is a parameter. None contains the lease, so PostgreSQL renews leases without touching one.
     # For lists, which are always of one project:
     Index("jobs_of_project", "project", "id"),
     Index("jobs_by_status", "project", "status", "id"),
@@ -129,29 +129,32 @@ jobs = Table(
     # For dispatch and rescue, which know no project:
     Index("jobs_by_batch", "batch_id", "status", text("priority DESC"), "id"),
     Index("jobs_hinted", "status", "hinted_at"),
-    # Both databases use these for a comparison, and most jobs are in neither.
+    # Partial indexes that hold few jobs; both databases use them when the column is compared with a value.
     Index("jobs_expiring", "status", "expires_at", sqlite_where=EXPIRING, postgresql_where=EXPIRING),
     Index("jobs_asked", "status", "cancel_requested_at", sqlite_where=ASKED, postgresql_where=ASKED),
-    # PostgreSQL takes no order from an index in which the batch is null.
+    # PostgreSQL cannot read jobs in order from `jobs_by_batch` where the batch is null.
     Index("jobs_alone", text("priority DESC"), "id", sqlite_where=ALONE, postgresql_where=ALONE),
 )  # fmt: skip
 
-# The text of a job rests apart from its row: it is written again at each checkpoint, and a status change must not
-# carry 100 kB along. While the job runs this is the checkpoint, at the end it is the stored text.
+WITHOUT_REQUEST = [column for column in jobs.c if column.name != "request"]
+"""What lists and results read of a job: a prompt may be long, and few of them need it."""
+
+# A job's text is stored apart from its row: it is written again at each checkpoint, and a status change must not
+# rewrite 100 kB. While the job runs this is the checkpoint; at the end it is the stored text.
 texts = Table(
     "texts",
     metadata,
     Column("job_id", Text, primary_key=True),
     Column("attempt", Integer, nullable=False),
     Column("text", Text, nullable=False),
-    # In how many deltas it came: all that is known of an attempt whose worker dies.
+    # The number of deltas that it came in: all that is known of an attempt whose worker died.
     Column("deltas", Integer),
-    # The job ended with it, and the index of texts (`jobs/text_index.py`) holds it.
+    # Whether the job has ended with this text; then the index of texts (`jobs/text_index.py`) holds it.
     Column("ended", Boolean, nullable=False, server_default=false()),
     Index("texts_unended", "job_id", sqlite_where=UNENDED, postgresql_where=UNENDED),
 )
 
-# What lists by metadata go through (`jobs/metadata_pairs.py`).
+# The index for lists by metadata (`jobs/metadata_pairs.py`).
 metadata_pairs = Table(
     "metadata_pairs",
     metadata,
@@ -161,7 +164,7 @@ metadata_pairs = Table(
     sqlite_with_rowid=False,
 )
 
-# What a lost attempt had written by its last checkpoint, from its rescue until its tokens have been counted. Nearly
+# What lost attempts had written by their last checkpoint, from the rescue until the tokens have been counted. Nearly
 # always empty.
 lost_texts = Table(
     "lost_texts",
@@ -189,13 +192,16 @@ attempts = Table(
     Column("error_message", Text),
     Column("deltas", Integer),
     Column("bytes", Integer),
-    # How many bytes of the attempt before it this one goes on from. 0: it writes the text anew; null: not known yet.
+    # How many bytes of the previous attempt's text this one continues from. 0: it begins again; null: not known yet.
     Column("continued_bytes", Integer),
     *_usage_columns(),
+    # Of its text, for a job that ends with it later: cancelled or expired while it waited for its next attempt.
+    Column("text_tokens", Integer),
+    Column("text_tokens_source", Text),
     Index("attempts_by_batch", "batch_id"),
 )
 
-# One row for each model that the upstream rate-limits now: nobody claims its jobs before `until_at`.
+# One row for each model that the upstream is rate-limiting: nobody claims its jobs before `until_at`.
 pauses = Table(
     "pauses",
     metadata,
@@ -214,14 +220,14 @@ idempotency_keys = Table(
     Index("idempotency_keys_by_age", "created_at"),
 )
 
-# Who may ask: the secret itself is shown once, when it is made, and is kept nowhere.
+# Who may use the API. The secret itself is shown once, when it is made, and stored nowhere.
 api_keys = Table(
     "api_keys",
     metadata,
     Column("id", Text, primary_key=True),
     Column("project", Text, nullable=False),
     Column("name", Text, nullable=False),
-    # The first characters, so that a person knows it again, and the SHA-256 of the whole.
+    # The first characters, so that a person recognises it, and the SHA-256 of the whole.
     Column("prefix", Text, nullable=False),
     Column("sha256", Text, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
@@ -238,8 +244,8 @@ server_secrets = Table(
     Column("created_at", UtcDateTime, nullable=False),
 )
 
-# An uploaded file's bytes rest on disk under its id. The output of a batch is no file: it is written anew from the rows
-# each time that somebody reads it.
+# The bytes of an uploaded file are on disk, under its id. The output of a batch is not: it is written from the rows
+# each time somebody reads it.
 files = Table(
     "files",
     metadata,
@@ -247,25 +253,25 @@ files = Table(
     Column("project", Text, nullable=False),
     Column("purpose", Text, nullable=False),
     Column("filename", Text, nullable=False),
-    # Of an output: null until somebody asks, and counted then.
+    # For an output: counted when somebody first asks, and null until then.
     Column("bytes", BigInteger),
     Column("created_at", UtcDateTime, nullable=False),
     Column("expires_at", UtcDateTime),
-    # Of an output: whose, and of its lines those that were answered or those that were not.
+    # For an output: its batch.
     Column("batch_id", Text),
     Index("files_by_project", "project", "id"),
     Index("files_expiring", "expires_at"),
 )
 
-# A batch on its way in from a file. Its jobs are stored piece by piece; until its row here is gone and that of the
-# batch is there, which is one transaction, nobody lists them and nobody runs them.
+# Batches that are being read from a file. Their jobs are stored piece by piece. One transaction at the end deletes the
+# row here and inserts the row of the batch; until then nobody lists the jobs and nobody runs them.
 drafts = Table(
     "drafts",
     metadata,
     Column("batch_id", Text, primary_key=True),
-    # Its maker touches it with each piece: a draft that nobody touches any more is cleared away.
+    # Updated with each piece, by the process that reads the file. A draft that is no longer touched is cleared away.
     Column("touched_at", UtcDateTime, nullable=False),
-    # From then on it is being cleared away, and its maker can add no more.
+    # Since when it is being cleared away; nothing can be added to it from then on.
     Column("dropped_at", UtcDateTime),
 )
 

@@ -1,10 +1,10 @@
-"""The index of texts by their trigrams: which jobs may have a text somewhere in theirs.
+"""The index of texts by their trigrams: which jobs may contain a text.
 
-It holds the text of every job that has ended, and follows it in the same transaction: on PostgreSQL it is an index, on
-SQLite a table that triggers keep. The text of a running job is not in it: a checkpoint comes every few seconds, and
-would be indexed each time; those are few and are asked one by one.
+It holds the texts of all jobs that have ended, and changes with them in the same transaction: on PostgreSQL it is an
+index, on SQLite a table that triggers maintain. The texts of running jobs are not in it, because a checkpoint comes
+every few seconds and would be indexed each time; they are few, and are searched one by one.
 
-Where the database cannot have it (no `pg_trgm`, no FTS5), search is as exact and finds rare texts slowly.
+Where the database cannot have it (no `pg_trgm`, no FTS5), search is just as exact, but finds rare texts slowly.
 """
 
 import logging
@@ -19,14 +19,14 @@ from jobs.tables import texts
 log = logging.getLogger(__name__)
 
 _MOST_GRAMS = 24
-"""A longer text is looked up by so many of its trigrams: more only cost."""
+"""A longer text is looked up by about this many of its trigrams; more of them only cost."""
 _MOST_ENDINGS = 500
-"""One or two letters are looked up by the trigrams that begin with them, when there are not more of these."""
+"""One or two letters are looked up by the trigrams that begin with them, if there are no more than this."""
 _MOST_CANDIDATES = 100_000
-"""What more texts than these have is not rare: their ids alone would be 10 MB."""
+"""If more texts than this match, the index does not help: their ids alone are 10 MB."""
 
-# Texts in lower case with two spaces after them, so that each of their letters begins a trigram. `detail=none` keeps
-# which texts have a trigram and not where: a third of the size, and a candidate is read anyway.
+# Texts are indexed in lower case and with two spaces after them, so that each letter begins a trigram. `detail=none`
+# stores which texts have a trigram and not where: a third of the size, and each candidate is read anyway.
 _ON_SQLITE = (
     "CREATE TABLE text_numbers (number INTEGER PRIMARY KEY AUTOINCREMENT, job_id TEXT NOT NULL UNIQUE)",
     """
@@ -63,19 +63,19 @@ _REMOVE = (
 _grams = table("text_grams", column("rowid"), column("text_grams"))
 _numbers = table("text_numbers", column("number"), column("job_id"))
 
-# It folds case by itself, as ILIKE does.
+# It ignores case by itself, as ILIKE does.
 _ON_POSTGRESQL = "CREATE INDEX texts_by_trigram ON texts USING gin (text gin_trgm_ops) WHERE ended"
 
 
 def make_text_index(connection: Connection) -> None:
-    """Make the index where it is missing and the database can have it; else say in the log what is to be done."""
+    """Make the index if it is missing. If the database cannot have it, the log says what it needs."""
     if has_text_index(connection):
         return
     is_sqlite = connection.dialect.name == "sqlite"
     try:
         with connection.begin_nested():
             for statement in _ON_SQLITE if is_sqlite else ("CREATE EXTENSION IF NOT EXISTS pg_trgm", _ON_POSTGRESQL):
-                # Not as a driver's parameters: a trigger's text has none.
+                # Not as parameters of the driver: the text of a trigger can have none.
                 connection.exec_driver_sql(statement.replace("{add}", _ADD).replace("{remove}", _REMOVE))
     except DBAPIError as error:
         cure = "a SQLite of 3.34 or later with FTS5" if is_sqlite else "CREATE EXTENSION pg_trgm (its package: contrib)"
@@ -83,7 +83,7 @@ def make_text_index(connection: Connection) -> None:
 
 
 def has_text_index(connection: Connection) -> bool:
-    """Whether this database has it."""
+    """Whether this database has the index."""
     if connection.dialect.name == "sqlite":
         there = "SELECT count(*) FROM sqlite_master WHERE name = 'text_grams'"
     else:
@@ -92,16 +92,16 @@ def has_text_index(connection: Connection) -> bool:
 
 
 def drop_text_index(connection: Connection) -> None:
-    """Take it away; the triggers go with the table of texts."""
+    """Drop the index; the triggers go with the table of texts."""
     if connection.dialect.name == "sqlite":
         for name in ("text_gram_list", "text_grams", "text_numbers"):
             connection.exec_driver_sql(f"DROP TABLE IF EXISTS {name}")
 
 
 def find_with_text(connection: Connection, wanted: str, *, beyond: str, newest_first: bool) -> Sequence[str] | None:
-    """The ids of all jobs that may have this text in theirs and come after the one with id `beyond`, in order.
+    """The ids of all jobs that may contain this text and come after the one with id `beyond`, in order.
 
-    None: the index cannot tell. It knows no project: the caller asks each job for everything, its text too.
+    None when the index cannot tell. It knows no project: the caller checks everything on each job, its text too.
     """
     if not has_text_index(connection):
         return None
@@ -116,7 +116,7 @@ def find_with_text(connection: Connection, wanted: str, *, beyond: str, newest_f
         if len(wanted) < 3:
             return None
         ended = select(texts.c.job_id).where(texts.c.ended, texts.c.text.icontains(wanted, autoescape=True))
-    # Written out, as the partial index has it: SQLite uses it for no other words.
+    # Spelled exactly as in the partial index; SQLite uses the index for no other spelling.
     unended = select(texts.c.job_id).where(text("NOT texts.ended"))
     either = union_all(ended, unended).subquery()
     found = select(either.c.job_id).where(either.c.job_id < beyond if newest_first else either.c.job_id > beyond)
@@ -126,7 +126,7 @@ def find_with_text(connection: Connection, wanted: str, *, beyond: str, newest_f
 
 
 def _match(connection: Connection, wanted: str) -> str | None:
-    """What to ask FTS5: each of some trigrams of the text, or any of those that one or two letters begin."""
+    """The FTS5 query: all of some trigrams of the text, or, for one or two letters, any trigram that they begin."""
     if len(wanted) < 3:
         endings = text("SELECT term FROM text_gram_list WHERE term >= :first AND term < :last LIMIT :most")
         bounds = {"first": wanted, "last": wanted + "\U0010ffff", "most": _MOST_ENDINGS + 1}

@@ -10,9 +10,8 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import BindParameter, ColumnElement, Connection, and_, bindparam, delete, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
-from jobs.database import Database
+from jobs.database import Database, insert_into
 from jobs.records import Usage
 from jobs.status import FINAL, AttemptOutcome, JobStatus
 from jobs.tables import attempts, jobs, pauses, texts
@@ -133,13 +132,12 @@ def release(database: Database, job_id: str, attempt: int, written: Written) -> 
 
 def pause(database: Database, model: str, until_at: datetime) -> None:
     """Let no worker claim a job of this model before `until_at`; a later time that is set already stands."""
-    dialect = sqlite if database.is_sqlite else postgresql
-    row = dialect.insert(pauses).values(model=model, until_at=until_at)
-    later = row.on_conflict_do_update(
-        index_elements=[pauses.c.model], set_={"until_at": until_at}, where=pauses.c.until_at < until_at
-    )
     with database.write() as connection:
         connection.execute(delete(pauses).where(pauses.c.until_at < database.now()))
+        row = insert_into(connection, pauses).values(model=model, until_at=until_at)
+        later = row.on_conflict_do_update(
+            index_elements=[pauses.c.model], set_={"until_at": until_at}, where=pauses.c.until_at < until_at
+        )
         connection.execute(later)
 
 
@@ -229,6 +227,8 @@ def _attempt_changes(now: datetime, outcome: AttemptOutcome, written: Written, e
         "first_delta_at": written.first_delta_at,
         "deltas": written.deltas,
         "bytes": written.bytes,
+        "text_tokens": written.text_tokens,
+        "text_tokens_source": written.text_tokens_source,
         **(written.usage.as_columns() if written.usage else {}),
         **_why(error),
     }
@@ -246,8 +246,7 @@ def store_texts(connection: Connection, rows: list[dict[str, Any]], *, ended: bo
     """Store texts so far, or final ones (`ended`): one a job, whichever attempt wrote it."""
     if not rows:
         return
-    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
-    row = dialect.insert(texts)
+    row = insert_into(connection, texts)
     changes = {name: row.excluded[name] for name in ("attempt", "text", "deltas", "ended")}
     stored = row.on_conflict_do_update(index_elements=[texts.c.job_id], set_=changes)
     connection.execute(stored, [row | {"ended": ended} for row in rows])

@@ -32,7 +32,7 @@ from longhand.errors import (
     UnavailableError,
 )
 from longhand.events import BatchDone, BatchStatus, Delta, Done, Event, Progress, Reset, Status
-from longhand.objects import Attempt, Batch, Counts, Fault, Job, Result, Usage
+from longhand.objects import Attempt, Batch, BatchUsage, Counts, Fault, Job, Result, Usage
 
 if TYPE_CHECKING:
     from longhand.async_client import AsyncClient
@@ -45,6 +45,7 @@ __all__ = [
     "Batch",
     "BatchDone",
     "BatchStatus",
+    "BatchUsage",
     "BrokenTextError",
     "Client",
     "ConflictError",

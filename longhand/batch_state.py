@@ -80,7 +80,8 @@ class BatchState:
     @property
     def output_tokens(self) -> int | None:
         """What the ended attempts have written, in tokens; None before anything is known."""
-        return (self.batch["usage"] or {}).get("output_tokens") or None
+        usage = self.batch["usage"]
+        return usage["output_tokens"] if usage else None
 
     @property
     def jobs_per_second(self) -> float | None:

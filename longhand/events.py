@@ -6,9 +6,8 @@ Follows "Interpreting an event stream" of the WHATWG HTML standard. The decoder 
 import json
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Any
 
-from longhand.objects import FINAL, Batch, Counts, Job
+from longhand.objects import FINAL, Batch, BatchUsage, Counts, Job
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +65,7 @@ class Progress:
 
     status: str
     counts: Counts
-    usage: dict[str, Any] | None
+    usage: BatchUsage | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,10 +81,10 @@ def _database() -> "Iterator[Database]":
 
     from jobs.database import open_database  # noqa: PLC0415  # loads SQLAlchemy
     from jobs.keys import KeyRefusedError  # noqa: PLC0415  # loads SQLAlchemy
-    from jobs.schema import SchemaError, check_schema  # noqa: PLC0415  # loads SQLAlchemy
+    from jobs.revision import RevisionError, check_revision  # noqa: PLC0415  # loads SQLAlchemy
 
     try:
-        check_schema(settings.database)
+        check_revision(settings.database)
         database = open_database(settings.database, connections=1)
         try:
             yield database
@@ -92,7 +92,7 @@ def _database() -> "Iterator[Database]":
             database.close()
     except KeyRefusedError as error:
         raise InputError(str(error)) from None
-    except SchemaError as error:
+    except RevisionError as error:
         raise LonghandError(str(error)) from None
     except SQLAlchemyError as error:
         raise LonghandError(f"the database does not answer: {first_line(error)}") from None

@@ -107,6 +107,28 @@ class Result(Job):
     """What a failed, cancelled or expired job had written."""
 
 
+class InputDetails(TypedDict):
+    """Of the tokens read, those that the upstream had cached."""
+
+    cached_tokens: int | None
+
+
+class OutputDetails(TypedDict):
+    """Of the tokens written, those of its reasoning."""
+
+    reasoning_tokens: int | None
+
+
+class BatchUsage(TypedDict):
+    """The token counts of every attempt of a batch, added up. What no attempt knows is None, never 0."""
+
+    input_tokens: int | None
+    input_tokens_details: InputDetails
+    output_tokens: int | None
+    output_tokens_details: OutputDetails
+    total_tokens: int | None
+
+
 class Counts(TypedDict):
     """How many jobs of a batch are in which state; `failed` includes the cancelled and the expired ones."""
 
@@ -142,7 +164,8 @@ class Batch(TypedDict):
     expires_at: int | None
     metadata: dict[str, str]
     request_counts: Counts
-    usage: dict[str, Any] | None
+    usage: BatchUsage | None
+    """What it has cost so far; None while nothing is known of it."""
 
 
 def why(owner: Job | Attempt | Json) -> str:

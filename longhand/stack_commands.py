@@ -138,11 +138,11 @@ def _for_service() -> Settings:
 
 @contextmanager
 def _right_schema() -> Iterator[None]:
-    from jobs.schema import SchemaError  # noqa: PLC0415  # loads SQLAlchemy
+    from jobs.revision import RevisionError  # noqa: PLC0415  # loads SQLAlchemy
 
     try:
         yield
-    except SchemaError as error:
+    except RevisionError as error:
         raise LonghandError(str(error)) from None
 
 

@@ -2,12 +2,12 @@
 
 import sys
 
-from jobs.schema import SchemaError
+from jobs.revision import RevisionError
 from jobs.settings import SettingsError, load_settings
 from worker.main import run_worker
 
 if __name__ == "__main__":
     try:
         run_worker(load_settings())
-    except (SettingsError, SchemaError) as error:
+    except (SettingsError, RevisionError) as error:
         sys.exit(str(error))

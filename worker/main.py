@@ -13,7 +13,7 @@ from jobs.database import open_database
 from jobs.ids import new_id
 from jobs.logs import start_logging
 from jobs.queue import QUEUE, RUN_TASK, Hinter, make_celery
-from jobs.schema import check_schema
+from jobs.revision import check_revision
 from jobs.settings import Settings
 from jobs.tokens import Tokenizers
 from worker.dispatch import Dispatch
@@ -31,13 +31,13 @@ log = logging.getLogger(__name__)
 def run_worker(settings: Settings) -> None:
     """Run one worker process until SIGTERM or SIGINT; then drain and return.
 
-    Raises `SettingsError` when the Redis or the upstream is not set, and `SchemaError` when the tables are not those of
-    this version.
+    Raises `SettingsError` when the Redis or the upstream is not set, and `RevisionError` when the tables are not those
+    of this version.
     """
     start_logging("worker")
     redis_url = settings.require_redis_url()
     settings.require_upstream_url()
-    check_schema(settings.database)
+    check_revision(settings.database)
     worker = f"{socket.gethostname()}:{os.getpid()}:{new_id('w')[-8:]}"
     database = open_database(settings.database)
     running = RunningAttempts()

@@ -16,12 +16,12 @@ from api.checks import NewFileBatch, check_file_batch
 from api.errors import ApiError, JsonAnswer
 from api.openai.input_lines import MOST_ERRORS, LineChecker, LineError, read_lines
 from api.parts import Parts
-from jobs.drafts import BatchTerms, Draft, DraftLostError
+from jobs.drafts import Draft, DraftLostError
 from jobs.files import BATCH, File, read_file
 from jobs.idempotency import IdempotencyKey, KeyReusedError, find_key
 from jobs.queries import read_batch
 from jobs.settings import Settings
-from jobs.submission import Accepted, NewJob
+from jobs.submission import Accepted, BatchTerms, NewJob
 
 _JOBS_PER_WRITE = 500
 _BYTES_PER_WRITE = 2 * 1024 * 1024

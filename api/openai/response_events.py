@@ -31,7 +31,7 @@ from api.openai.response_object import (
 )
 from jobs.channel import Text
 from jobs.records import Attempt
-from jobs.responses import Asked
+from jobs.responses import StoredResponse
 from jobs.status import JobStatus
 
 Event = dict[str, Any]
@@ -49,7 +49,7 @@ class _Item:
 class ResponseEvents:
     """The events after the one numbered `after`, from the beginning when it is -1."""
 
-    def __init__(self, asked: Asked, after: int = -1) -> None:
+    def __init__(self, asked: StoredResponse, after: int = -1) -> None:
         self._asked = asked
         self._after = after
         self._skip = 0
@@ -122,7 +122,7 @@ class ResponseEvents:
         number = self._chain.delta_number(step.end)
         yield from self._event("response.output_text.delta", number, **self._place(), delta=delta, logprobs=[])
 
-    def end(self, asked: Asked) -> Iterator[Event]:
+    def end(self, asked: StoredResponse) -> Iterator[Event]:
         """The job has ended, and all of its text was told."""
         text = asked.text or ""
         number = first_number(max(asked.job.attempt, 1)) + TEXT + len(text.encode())

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from jobs.records import Job, Usage
-from jobs.responses import Asked
+from jobs.responses import StoredResponse
 from jobs.status import JobStatus
 
 _REASONS = {"length": "max_output_tokens", "content_filter": "content_filter"}
@@ -12,7 +12,7 @@ _ERROR_CODES = {"upstream_rejected": "invalid_prompt", "upstream_rejected_in_str
                 "upstream_quota_spent": "rate_limit_exceeded"}  # fmt: skip
 
 
-def response_object(asked: Asked, *, item_id: str | None = None) -> dict[str, Any]:
+def response_object(asked: StoredResponse, *, item_id: str | None = None) -> dict[str, Any]:
     """The Response as it stands, with its output once it has ended. `item_id` is the output item's own."""
     job, request = asked.job, asked.request
     status = response_status(job)
@@ -32,7 +32,7 @@ def response_object(asked: Asked, *, item_id: str | None = None) -> dict[str, An
     }
 
 
-def response_in(asked: Asked, status: str) -> dict[str, Any]:
+def response_in(asked: StoredResponse, status: str) -> dict[str, Any]:
     """The Response as it was when it was only created, or had just begun."""
     shown = {**_base(asked), "status": status, "completed_at": None, "error": None, "incomplete_details": None}
     return {**shown, "model": asked.request["model"], "output": [], "usage": None}
@@ -69,19 +69,21 @@ def message_id(job_id: str, attempt: int = 1) -> str:
 
 
 def response_usage(usage: Usage | None) -> dict[str, Any] | None:
-    """The usage, for which the SDK's types want numbers in all its places: None when the totals are not known."""
+    """The usage; None when the totals are not known, which the SDK's types want to be numbers. Of the details they want
+    it too, but no version of the SDK checks what it gets, so those that are unknown are null and never 0.
+    """
     if usage is None or usage.input_tokens is None or usage.output_tokens is None:
         return None
     return {
         "input_tokens": usage.input_tokens,
-        "input_tokens_details": {"cached_tokens": usage.cached_tokens or 0},
+        "input_tokens_details": {"cached_tokens": usage.cached_tokens},
         "output_tokens": usage.output_tokens,
-        "output_tokens_details": {"reasoning_tokens": usage.reasoning_tokens or 0},
+        "output_tokens_details": {"reasoning_tokens": usage.reasoning_tokens},
         "total_tokens": usage.total_tokens or usage.input_tokens + usage.output_tokens,
     }
 
 
-def _base(asked: Asked) -> dict[str, Any]:
+def _base(asked: StoredResponse) -> dict[str, Any]:
     request: Mapping[str, Any] = asked.request
     reasoning = request.get("reasoning") or {}
     return {

@@ -13,13 +13,13 @@ from api.parts import Parts
 from api.watching.frames import COMMENT
 from jobs.channel import Reset, Text
 from jobs.queries import Result, read_attempts
-from jobs.responses import Asked, with_result
+from jobs.responses import StoredResponse, with_result
 
 
 class ResponseStream:
     """The events of one Response for one client. `after` is the number of the last event that the client has."""
 
-    def __init__(self, parts: Parts, asked: Asked, after: int = -1) -> None:
+    def __init__(self, parts: Parts, asked: StoredResponse, after: int = -1) -> None:
         self._parts = parts
         self._asked = asked
         self._events = ResponseEvents(asked, after)

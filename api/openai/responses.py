@@ -27,7 +27,7 @@ from api.watching.event_stream import EventStream
 from jobs.idempotency import IdempotencyKey, KeyReusedError
 from jobs.queries import Result, read_attempts
 from jobs.rescue import cancel_job
-from jobs.responses import Asked, delete_response, job_id_of, read_response, response_id, with_result
+from jobs.responses import StoredResponse, delete_response, job_id_of, read_response, response_id, with_result
 from jobs.status import JobStatus
 from jobs.submission import Accepted, submit_job
 
@@ -125,7 +125,9 @@ def delete_one_response(parts: Given, caller: Calling, response_id: ResponseId) 
     return JsonAnswer({"id": response_id, "object": "response", "deleted": True})
 
 
-def _submit(parts: Parts, project: str, request: ResponseRequest, key: IdempotencyKey | None) -> tuple[Accepted, Asked]:
+def _submit(
+    parts: Parts, project: str, request: ResponseRequest, key: IdempotencyKey | None
+) -> tuple[Accepted, StoredResponse]:
     job = request.job(_conversation(parts, project, request.previous))
     kept = {**request.kept(), "model": job.request["model"]}
     try:
@@ -169,14 +171,14 @@ def _conversation(parts: Parts, project: str, previous: str | None) -> list[Mess
     return messages
 
 
-def _find(parts: Parts, project: str, named: str) -> Asked:
+def _find(parts: Parts, project: str, named: str) -> StoredResponse:
     asked = read_response(parts.database, named, project=project) if job_id_of(named) else None
     if asked is None:
         raise ApiError.not_found("response", named)
     return asked
 
 
-async def _shown(parts: Parts, asked: Asked) -> Mapping[str, Any]:
+async def _shown(parts: Parts, asked: StoredResponse) -> Mapping[str, Any]:
     """The Response, its output item named as its events name it."""
     if asked.job.attempt < 2 or not asked.text:
         return response_object(asked)

@@ -55,6 +55,8 @@ def upgrade() -> None:
         sa.Column("reasoning_tokens", sa.Integer()),
         sa.Column("total_tokens", sa.Integer()),
         sa.Column("usage_source", sa.Text()),
+        sa.Column("text_tokens", sa.Integer()),
+        sa.Column("text_tokens_source", sa.Text()),
         sa.PrimaryKeyConstraint("job_id", "attempt"),
     )
     op.create_table(

@@ -105,7 +105,7 @@ class BatchWatcher(WatcherThread):
 
 def submit_jobs(database: Database, count: int, **fields: Any) -> tuple[str, list[str]]:
     """A batch of so many jobs: its id, and theirs in input order."""
-    batch_id = submit_batch(database, [NewJob(request=REQUEST, **fields) for _ in range(count)], metadata={}).id
+    batch_id = submit_batch(database, [NewJob(request=REQUEST, **fields) for _ in range(count)]).id
     return batch_id, ids_of(database, batch_id)
 
 

@@ -14,7 +14,7 @@ _LATER = {"queued": 0, "in_progress": 1, "completed": 2, "failed": 2, "cancelled
 def test_a_worker_tells_the_batch_of_every_change_once_it_is_true(database: Database, redis_url: str) -> None:
     with fast_simulator() as upstream, open_worker(database, small_settings(redis_url, upstream.url)) as worker:
         wanted = [NewJob(ask()), NewJob(ask({"status": 500}), max_attempts=2), NewJob(ask({"status": 400}))]
-        batch_id = submit_batch(database, wanted, metadata={}).id
+        batch_id = submit_batch(database, wanted).id
         ids = ids_of(database, batch_id)
         untrue: list[Message] = []
         ended: list[str] = []
@@ -51,7 +51,7 @@ def test_dispatch_tells_the_batch_of_what_it_ends(database: Database, redis_url:
     with fast_simulator() as upstream:
         settings = small_settings(redis_url, upstream.url, heartbeat_seconds=0.1)
         with open_worker(database, settings) as worker:
-            batch_id = submit_batch(database, [NewJob(ask())], metadata={}).id
+            batch_id = submit_batch(database, [NewJob(ask())]).id
             [job_id] = ids_of(database, batch_id)
             cancel_job(database, job_id)  # told to nobody, and its batch is not ended
             with listening(redis_url, batch_id) as ear:

@@ -26,7 +26,7 @@ from tests.conftest import serve_api
 def batch_of(database: Database, *custom_ids: str | None, **fields: Any) -> tuple[str, list[str]]:
     """A batch, and the ids of its jobs."""
     new_jobs = [NewJob(request=REQUEST, custom_id=custom_id, **fields) for custom_id in custom_ids]
-    accepted = submit_batch(database, new_jobs, metadata={})
+    accepted = submit_batch(database, new_jobs)
     return accepted.id, list(accepted.hinted)
 
 

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from api.openai.response_events import Event, ResponseEvents
 from api.openai.response_numbers import ROOM, TEXT, chains_up_to, torn_by
+from api.openai.response_object import response_usage
 from jobs.channel import Text
-from jobs.records import Attempt, Job
-from jobs.responses import Asked
+from jobs.records import Attempt, Job, Usage
+from jobs.responses import StoredResponse
 from jobs.status import AttemptOutcome, JobStatus
 
 JOB_ID = "job_01"
@@ -27,11 +28,11 @@ def attempt(number: int, **changed: Any) -> Attempt:
     return Attempt(**{**fields, "continued_bytes": 0, **changed})
 
 
-def asked(text: str | None, *, status: JobStatus = JobStatus.COMPLETED, at: int = 1) -> Asked:
+def asked(text: str | None, *, status: JobStatus = JobStatus.COMPLETED, at: int = 1) -> StoredResponse:
     """A Response whose job has this text and came to this attempt."""
     fields: dict[str, Any] = dict.fromkeys(Job.__slots__)
     fields |= {"id": JOB_ID, "status": status, "attempt": at, "created_at": NOW, "metadata": {}, "model": "m"}
-    return Asked({"model": "m", "background": True}, Job(**fields), text)
+    return StoredResponse({"model": "m", "background": True}, Job(**fields), text)
 
 
 def play(
@@ -184,5 +185,14 @@ def test_there_is_always_a_last_event(status: JobStatus, reason: str | None, kin
     job = ended.job
     fields = {name: getattr(job, name) for name in Job.__slots__} | {"finish_reason": reason}
     events = ResponseEvents(ended)
-    told = list(events.end(Asked(ended.request, Job(**fields), "")))
+    told = list(events.end(StoredResponse(ended.request, Job(**fields), "")))
     assert [event["type"] for event in told] == [kind]
+
+
+def test_a_detail_of_the_usage_that_nobody_counted_is_null_and_never_0() -> None:
+    shown = response_usage(Usage(9, None, 4, None, 13, source="tokenizer"))
+    assert shown is not None
+    assert (shown["input_tokens_details"], shown["output_tokens_details"]) == (
+        {"cached_tokens": None},
+        {"reasoning_tokens": None},
+    )

@@ -24,6 +24,9 @@ REFUSED = Fault("upstream_error", "the upstream said 500")
 LIMITED = Fault("rate_limited", "the upstream said 429")
 USAGE = Usage(11, 2, 7, 3, 18, source="upstream")
 
+BLOCKED = text("SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'")
+"""The connections to this PostgreSQL database that wait for a lock."""
+
 Rows = dict[str, list[tuple[Any, ...]]]
 
 
@@ -60,9 +63,7 @@ class Store:
 
     def submit_batch(self, count: int, *, hint_first: int = 0, **options: Any) -> tuple[str, list[str]]:
         """A batch of so many jobs: its id, and theirs in input order."""
-        batch_id = submit_batch(
-            self.database, [new_job(**options) for _ in range(count)], metadata={}, hint_first=hint_first
-        ).id
+        batch_id = submit_batch(self.database, [new_job(**options) for _ in range(count)], hint_first=hint_first).id
         self.clock.advance(0.001)
         return batch_id, self.ids(batch_id)
 
@@ -172,9 +173,8 @@ class Interruption:
             return
         self.happened = True
         self._future = self._pool.submit(self._action)
-        blocked = text("SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'")
         while not self._future.done():
             with self._database.engine.connect() as watching:
-                if watching.execute(blocked).first() is not None:
+                if watching.execute(BLOCKED).first() is not None:
                     self.waited_for_us = True
                     return

@@ -5,12 +5,13 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import func, select
 
-from jobs.drafts import ABANDONED_SECONDS, BatchTerms, Draft, DraftLostError, clear_abandoned
+from jobs.drafts import ABANDONED_SECONDS, Draft, DraftLostError, clear_abandoned
 from jobs.due import take_due
 from jobs.idempotency import IdempotencyKey, KeyReusedError
 from jobs.queries import list_batches, read_batch
 from jobs.retry import retry_batch
 from jobs.search import JobFilter, list_jobs
+from jobs.submission import BatchTerms
 from jobs.tables import drafts, jobs
 from tests.store.store_fixtures import Store, new_job, store
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 
-from jobs.drafts import BatchTerms, Draft
+from jobs.drafts import Draft
 from jobs.files import (
     File,
     add_upload,
@@ -22,6 +22,7 @@ from jobs.rescue import cancel_batch
 from jobs.retry import retry_batch, retry_job
 from jobs.settle import settle_batch
 from jobs.status import JobStatus
+from jobs.submission import BatchTerms
 from jobs.tables import files
 from jobs.transitions import Fault, fail, finish
 from tests.store.store_fixtures import REFUSED, Store, new_job, store, written

@@ -69,7 +69,7 @@ class JobLife(RuleBasedStateMachine):
     @rule(several=st.lists(JOBS, min_size=1, max_size=3), hint_first=st.integers(0, 2))
     def submit_batch(self, several: list[dict[str, Any]], hint_first: int) -> None:
         new_jobs = [self.new_job(**told) for told in several]
-        batch_id = submit_batch(self.database, new_jobs, metadata={}, hint_first=hint_first).id
+        batch_id = submit_batch(self.database, new_jobs, hint_first=hint_first).id
         self.batches[batch_id] = False
         for place, (job_id, job) in enumerate(zip(self.store.ids(batch_id), new_jobs, strict=True)):
             self.jobs[job_id] = self.expect(job, batch_id, hinted=place < hint_first)

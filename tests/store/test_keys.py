@@ -11,7 +11,7 @@ from jobs.keys import (
     any_keys,
     create_key,
     digest_of,
-    find_key,
+    find_key_by_digest,
     find_key_by_id,
     list_keys,
     read_token_secret,
@@ -43,12 +43,12 @@ def test_a_secret_is_long_random_and_kept_as_prefix_and_hash_alone(store: Store)
 def test_a_key_is_found_by_its_secret_and_its_id_until_it_is_revoked(store: Store) -> None:
     key, secret = create_key(store.database, project="blue")
     other, _ = create_key(store.database)
-    assert find_key(store.database, digest_of(secret)) == find_key_by_id(store.database, key.id) == key
-    assert find_key(store.database, digest_of(secret + "x")) is None
+    assert find_key_by_digest(store.database, digest_of(secret)) == find_key_by_id(store.database, key.id) == key
+    assert find_key_by_digest(store.database, digest_of(secret + "x")) is None
     store.clock.advance(60)
     revoked = revoke_key(store.database, key.id)
     assert revoked.revoked_at == store.clock.now
-    assert find_key(store.database, digest_of(secret)) is None
+    assert find_key_by_digest(store.database, digest_of(secret)) is None
     assert find_key_by_id(store.database, key.id) is None
     assert find_key_by_id(store.database, other.id) == other
 

@@ -6,7 +6,7 @@ from jobs.lease import Checkpoint, renew
 from jobs.lost import list_lost_texts, read_lost_text, store_lost_count
 from jobs.queries import read_attempts, read_batch
 from jobs.records import Usage
-from jobs.rescue import rescue_lost
+from jobs.rescue import cancel_job, rescue_lost
 from jobs.retry import retry_job
 from jobs.settle import settle_batch
 from jobs.status import JobStatus
@@ -74,6 +74,25 @@ def test_a_job_that_ends_with_its_lost_attempt_gets_the_count_too(store: Store) 
     assert [one.usage for one in read_attempts(store.database, job_id)] == [COUNTED] * MAX_CRASHES
 
 
+def test_a_job_that_keeps_the_text_of_an_earlier_attempt_gets_the_count_of_that_one(store: Store) -> None:
+    job_id = store.submit()
+    for _ in range(MAX_CRASHES - 1):
+        lose(store, job_id)
+    lose(store, job_id, text=None)
+    assert count(store, job_id, MAX_CRASHES - 1)
+    job = store.job(job_id)
+    assert (job.status, job.usage, job.text_tokens) == (JobStatus.FAILED, COUNTED, 4)
+
+
+def test_a_job_that_is_cancelled_after_its_lost_attempt_was_counted_has_the_count(store: Store) -> None:
+    job_id = store.submit()
+    lose(store, job_id)
+    assert count(store, job_id, 1)
+    cancel_job(store.database, job_id)
+    job = store.job(job_id)
+    assert (job.status, job.usage, job.text_tokens) == (JobStatus.CANCELLED, COUNTED, 4)
+
+
 def test_a_job_that_was_retried_by_hand_meanwhile_is_left_as_it_is(store: Store) -> None:
     job_id = store.submit()
     for _ in range(MAX_CRASHES):
@@ -113,6 +132,19 @@ def test_a_batch_that_ended_before_the_count_costs_what_it_cost(store: Store) ->
     assert cost(store, batch_id) == (USAGE.total_tokens or 0) + 13
 
 
+def test_a_batch_that_ended_with_an_unknown_cost_gets_it_from_the_count(store: Store) -> None:
+    batch_id, [job_id] = store.submit_batch(1)
+    lose(store, job_id)
+    store.claim(job_id)
+    finish(store.database, job_id, 2, written("whole"))
+    assert settle_batch(store.database, batch_id)
+    batch = read_batch(store.database, batch_id, project=None)
+    assert batch is not None
+    assert batch.usage is None
+    assert count(store, job_id, 1)
+    assert cost(store, batch_id) == 13
+
+
 def test_a_batch_that_ends_while_its_lost_attempt_is_counted_misses_nothing(postgres_store: Store) -> None:
     store = postgres_store
     batch_id, [job_id] = store.submit_batch(1)
@@ -133,7 +165,7 @@ def test_a_count_that_comes_while_its_batch_ends_is_not_missed(postgres_store: S
     lose(store, job_id)
     store.claim(job_id)
     finish(store.database, job_id, 2, written("whole", usage=USAGE))
-    with Interruption(store.database, "SELECT coalesce(sum", partial(count, store, job_id, 1)) as interruption:
+    with Interruption(store.database, "SELECT sum", partial(count, store, job_id, 1)) as interruption:
         assert settle_batch(store.database, batch_id)
     assert interruption.waited_for_us
     assert interruption.result() is True

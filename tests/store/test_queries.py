@@ -225,7 +225,7 @@ def test_a_status_comes_with_its_attempt(store: Store) -> None:
 @pytest.mark.parametrize("count", [0, 1, 199, 200, 201, 450])
 def test_results_come_in_input_order_also_over_page_boundaries(store: Store, count: int) -> None:
     submitted = [new_job(custom_id=f"c{place}") for place in range(count)]
-    batch_id = submit_batch(store.database, submitted, metadata={}).id
+    batch_id = submit_batch(store.database, submitted).id
     store.submit_batch(3)
     results = list(stream_results(store.database, batch_id))
     assert [result.job.custom_id for result in results] == [f"c{place}" for place in range(count)]

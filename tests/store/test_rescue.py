@@ -1,20 +1,46 @@
 """What is done to a job from outside: cancel, expire, rescue, and the end of its batch."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from functools import partial
 from hashlib import sha256
+from itertools import count
+from typing import Any
 
 import pytest
+from sqlalchemy import event
 
 from jobs.lease import Checkpoint, claim, renew
 from jobs.queries import read_attempts, read_batch, read_result
 from jobs.rescue import cancel_batch, cancel_job, end_waiting, rescue_lost
+from jobs.settle import settle_batches
 from jobs.status import AttemptOutcome, BatchStatus, JobStatus
-from jobs.transitions import CANCELLED, EXPIRED, MAX_CRASHES, WORKER_LOST, cancel_running, finish, release, retry
+from jobs.transitions import CANCELLED, EXPIRED, MAX_CRASHES, WORKER_LOST, cancel_running, finish, retry
 from tests.store.store_fixtures import LEASE, REFUSED, Interruption, Store, at_once, postgres_store, store, written
 
 __all__ = ["postgres_store", "store"]  # fixtures
 
 EMPTY = sha256(b"").hexdigest()
+
+
+class KilledError(Exception):
+    """The process ends here."""
+
+
+@contextmanager
+def killed_before(store: Store, statement: int) -> Iterator[None]:
+    """Let the process die before it sends the statement of this number, counted from 0."""
+    sent = count()
+
+    def die(*_: Any) -> None:
+        if next(sent) == statement:
+            raise KilledError
+
+    event.listen(store.database.engine, "before_cursor_execute", die)
+    try:
+        yield
+    finally:
+        event.remove(store.database.engine, "before_cursor_execute", die)
 
 
 def lose(store: Store, job_id: str, worker: str = "w1", text: str | None = None) -> None:
@@ -173,17 +199,21 @@ def test_a_batch_is_cancelled_with_all_that_has_not_ended(store: Store) -> None:
     assert store.rows() == before
 
 
-def test_a_cancel_outlives_the_retry_of_the_attempt_that_ran(store: Store) -> None:
-    job_id = store.running()
-    cancel_job(store.database, job_id)
-    release(store.database, job_id, 1, written("part"))
-    assert store.job(job_id).status is JobStatus.QUEUED
-    asked_at = store.clock.now
-    store.clock.advance(1)
-    [moved] = end_waiting(store.database)
-    assert (moved.id, moved.attempt, moved.status) == (job_id, 1, JobStatus.CANCELLED)
-    job = store.job(job_id)
-    assert (job.bytes, job.cancel_requested_at, job.finished_at) == (4, asked_at, store.clock.now)
+@pytest.mark.parametrize("statement", range(8))
+def test_an_api_killed_inside_the_cancel_of_a_batch_leaves_it_whole_or_cancelled(store: Store, statement: int) -> None:
+    batch_id, (running, *_) = store.submit_batch(3)
+    store.claim(running)
+    before = store.rows()
+    with killed_before(store, statement), suppress(KilledError):
+        cancel_batch(store.database, batch_id)
+    if store.rows() == before:
+        return
+    end_waiting(store.database)
+    cancel_running(store.database, running, 1, written())
+    settle_batches(store.database)
+    batch = read_batch(store.database, batch_id, project=None)
+    assert batch is not None
+    assert (batch.status, batch.failed) == (BatchStatus.CANCELLED, 3)
 
 
 @pytest.mark.parametrize("what", ["job", "batch"])
@@ -210,40 +240,6 @@ def test_a_cancel_reaches_a_job_that_is_retried_while_it_is_asked_for(postgres_s
     assert store.job(job_id).cancel_requested_at is not None
     end_waiting(store.database)
     assert store.job(job_id).status is JobStatus.CANCELLED
-
-
-def test_a_queued_job_past_its_time_ends_expired(store: Store) -> None:
-    job_id, other = store.submit(expires_at=store.clock.after(10)), store.submit(expires_at=store.clock.after(11))
-    never = store.submit()
-    store.clock.advance(10)
-    [moved] = end_waiting(store.database)
-    assert (moved.id, moved.status) == (job_id, JobStatus.EXPIRED)
-    job = store.job(job_id)
-    assert (job.status, job.error_code, job.finished_at) == ("expired", EXPIRED.code, store.clock.now)
-    assert job.cancel_requested_at is None
-    assert {store.job(one).status for one in (other, never)} == {JobStatus.QUEUED}
-
-
-def test_a_running_job_past_its_time_is_left_to_its_worker(store: Store) -> None:
-    job_id = store.running(expires_at=store.clock.after(1))
-    store.clock.advance(2)
-    assert end_waiting(store.database) == []
-    assert store.job(job_id).status is JobStatus.IN_PROGRESS
-
-
-def test_a_job_that_is_both_cancelled_and_past_its_time_is_cancelled(store: Store) -> None:
-    job_id = store.running(expires_at=store.clock.after(1))
-    cancel_job(store.database, job_id)
-    release(store.database, job_id, 1, written())
-    store.clock.advance(2)
-    assert [moved.status for moved in end_waiting(store.database)] == [JobStatus.CANCELLED]
-
-
-def test_where_nothing_waits_nothing_is_written(store: Store) -> None:
-    store.submit()
-    before = store.rows()
-    assert end_waiting(store.database) == []
-    assert store.rows() == before
 
 
 def test_cancelling_every_job_of_a_batch_at_once_ends_each_once(store: Store) -> None:

@@ -8,11 +8,11 @@ import pytest
 
 from jobs.database import Database
 from jobs.queries import list_batches, read_batch
-from jobs.records import Batch
+from jobs.records import Batch, Usage
 from jobs.rescue import cancel_batch, cancel_job, end_waiting
 from jobs.settle import settle_batch, settle_batches
 from jobs.status import BatchStatus
-from jobs.submission import submit_batch
+from jobs.submission import BatchTerms, submit_batch
 from jobs.transitions import Written, cancel_running, expire_running, fail, finish, retry
 from tests.store.store_fixtures import REFUSED, USAGE, Store, at_once, new_job, store, written
 
@@ -92,9 +92,7 @@ def test_a_batch_says_how_its_jobs_ended(store: Store, end: Transition, status: 
 
 
 def test_a_batch_whose_window_closed_before_a_job_began_is_expired(store: Store) -> None:
-    accepted = submit_batch(
-        store.database, [new_job()] * 2, metadata={}, completion_window="10s", completion_seconds=10
-    )
+    accepted = submit_batch(store.database, [new_job()] * 2, BatchTerms(completion_window="10s", completion_seconds=10))
     store.clock.advance(10)
     assert {moved.batch_id for moved in end_waiting(store.database)} == {accepted.id}
     assert settle_batches(store.database) == [accepted.id]
@@ -164,6 +162,31 @@ def test_the_usage_of_a_batch_is_that_of_every_attempt(store: Store) -> None:
         "total_tokens": 36,
     }
     assert (read(store, other).usage or {})["total_tokens"] == 18
+
+
+def test_the_usage_of_a_batch_of_which_nothing_is_known_is_null_and_never_0(store: Store) -> None:
+    batch_id, [job_id] = store.submit_batch(1)
+    assert read(store, batch_id).usage is None
+    store.claim(job_id)
+    fail(store.database, job_id, 1, written(), REFUSED)
+    assert read(store, batch_id).usage is None
+    assert settle_batch(store.database, batch_id)
+    assert read(store, batch_id).usage is None
+
+
+def test_a_count_that_no_attempt_of_a_batch_knows_is_null_and_never_0(store: Store) -> None:
+    batch_id, [job_id] = store.submit_batch(1)
+    store.claim(job_id)
+    counted_here = Usage(9, None, 4, None, 13, source="tokenizer")
+    finish(store.database, job_id, 1, replace(COSTLY, usage=counted_here))
+    assert settle_batch(store.database, batch_id)
+    assert read(store, batch_id).usage == {
+        "input_tokens": 9,
+        "input_tokens_details": {"cached_tokens": None},
+        "output_tokens": 4,
+        "output_tokens_details": {"reasoning_tokens": None},
+        "total_tokens": 13,
+    }
 
 
 def test_the_counts_of_an_ended_batch_stand(store: Store) -> None:

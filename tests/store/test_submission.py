@@ -12,7 +12,7 @@ from jobs.idempotency import IdempotencyKey, KeyReusedError, forget_keys
 from jobs.ids import new_id
 from jobs.queries import read_batch, read_job
 from jobs.status import BatchStatus, JobStatus
-from jobs.submission import NewJob, submit_batch, submit_job
+from jobs.submission import BatchTerms, NewJob, submit_batch, submit_job
 from jobs.tables import batches, idempotency_keys, jobs
 from tests.store.store_fixtures import Interruption, Store, at_once, new_job, postgres_store, store
 
@@ -37,7 +37,7 @@ def test_a_new_job_is_queued_due_and_hinted(store: Store) -> None:
 
 def test_a_batch_is_stored_in_input_order_and_only_its_first_jobs_are_hinted(store: Store) -> None:
     submitted = [new_job(custom_id=f"c{place}") for place in range(1203)]
-    accepted = submit_batch(store.database, submitted, metadata={"for": "tests"}, hint_first=7)
+    accepted = submit_batch(store.database, submitted, BatchTerms(metadata={"for": "tests"}), hint_first=7)
     stored = [store.job(job_id) for job_id in store.ids(accepted.id)[:9]]
     assert [job.custom_id for job in stored] == [f"c{place}" for place in range(9)]
     assert [job.id for job in stored[:7]] == list(accepted.hinted)
@@ -52,7 +52,7 @@ def test_a_batch_is_stored_in_input_order_and_only_its_first_jobs_are_hinted(sto
 def test_the_jobs_of_a_batch_expire_with_its_window_unless_they_say_otherwise(store: Store) -> None:
     own = store.clock.after(5)
     submitted = [new_job(), new_job(expires_at=own)]
-    accepted = submit_batch(store.database, submitted, metadata={}, completion_window="1h", completion_seconds=3600)
+    accepted = submit_batch(store.database, submitted, BatchTerms(completion_window="1h", completion_seconds=3600))
     first, second = (store.job(job_id) for job_id in store.ids(accepted.id))
     batch = read_batch(store.database, accepted.id, project=None)
     assert batch is not None
@@ -66,7 +66,7 @@ def test_a_batch_with_one_bad_job_stores_nothing(store: Store) -> None:
     # The bad one is in the second of the inserts that the batch is cut into.
     submitted = [*[new_job()] * 700, NewJob(request={"model": None})]
     with pytest.raises(Exception, match=r"(?i)null"):
-        submit_batch(store.database, submitted, metadata={}, idempotency_key=IdempotencyKey("k", "f"))
+        submit_batch(store.database, submitted, BatchTerms(idempotency_key=IdempotencyKey("k", "f")))
     assert store.rows() == before
 
 
@@ -85,7 +85,7 @@ def test_the_same_key_with_another_body_is_refused_and_stores_nothing(store: Sto
         submit_job(store.database, new_job(), idempotency_key=IdempotencyKey.of("k", "/v1/jobs", b"another"))
     with pytest.raises(KeyReusedError):
         submit_batch(
-            store.database, [new_job()], metadata={}, idempotency_key=IdempotencyKey.of("k", "/v1/jobs", b"another")
+            store.database, [new_job()], BatchTerms(idempotency_key=IdempotencyKey.of("k", "/v1/jobs", b"another"))
         )
     assert store.rows() == before
 
@@ -102,7 +102,7 @@ def test_eight_submissions_of_one_batch_at_the_same_time_make_one(store: Store) 
     key = IdempotencyKey.of("k", "/v1/jobs", b"body")
 
     def submit() -> Any:
-        return submit_batch(store.database, [new_job()] * 3, metadata={}, idempotency_key=key)
+        return submit_batch(store.database, [new_job()] * 3, BatchTerms(idempotency_key=key))
 
     accepted = at_once([submit] * 8)
     assert len({one.id for one in accepted}) == 1

@@ -1,5 +1,6 @@
 """Dispatch and rescue: what is due is hinted, what a dead worker held runs again, and a rate limit holds for all."""
 
+import math
 from collections.abc import Iterator
 from contextlib import ExitStack
 from datetime import timedelta
@@ -11,8 +12,10 @@ from sqlalchemy.exc import OperationalError
 
 from jobs.database import Database, open_database, utc_now
 from jobs.lease import claim
-from jobs.rescue import rescue_lost
+from jobs.rescue import MOST_ENDED, rescue_lost
+from jobs.settle import settle_batches
 from jobs.status import FINAL, AttemptOutcome, JobStatus
+from jobs.submission import NewJob, submit_batch
 from jobs.tables import jobs
 from jobs.transitions import Written, finish
 from longhand.simulator import ServedSimulator
@@ -21,6 +24,7 @@ from tests.worker.worker_fixtures import (
     PATIENCE_SECONDS,
     WorkerParts,
     all_final,
+    ask,
     fast_simulator,
     history,
     job_and_text,
@@ -157,6 +161,28 @@ def test_a_queued_job_past_its_time_expires_and_its_watchers_are_told(worker: Wo
         worker.dispatch.start()
         assert ear.wait_for_event("done")[-1].status == "expired"
     assert job_and_text(worker.database, job_id)[0].status is JobStatus.EXPIRED
+
+
+def test_a_batch_whose_window_closes_ends_piece_by_piece_and_hints_go_on_in_between(worker: WorkerParts) -> None:
+    dispatch, database = worker.dispatch, worker.database
+    told: list[str] = []
+    dispatch._say = lambda resource_id, _: told.append(resource_id)
+    hinted: list[str] = []
+    dispatch._send_hints = hinted.extend
+    many = 2 * MOST_ENDED + 100
+    past = database.now() - timedelta(seconds=1)
+    batch_id = submit_batch(database, [NewJob(ask(WELL), expires_at=past)] * many, hint_first=0).id
+    other = unhinted(database)
+    dispatch._rescue()
+    dispatch._rescue_at = math.inf
+    rounds = 1
+    while dispatch._woken.is_set():
+        assert len(told) == 2 * rounds * MOST_ENDED  # a `done` for each job, and its name for the batch
+        dispatch._woken.clear()
+        dispatch._round()
+        rounds += 1
+    assert (rounds, len(told), hinted) == (3, 2 * many, [other])
+    assert settle_batches(database) == [batch_id]
 
 
 def test_after_an_outage_the_owners_have_a_lease_time_to_renew_before_anybody_rescues(

@@ -228,7 +228,7 @@ def test_a_retry_waits_as_long_as_the_upstream_asked_and_backs_off(
 def test_the_last_job_to_end_ends_its_batch(worker: WorkerParts) -> None:
     new_jobs = [NewJob(ask({"deltas": [word]})) for word in DELTAS]
     new_jobs.append(NewJob(ask({"deltas": DELTAS, "status": 400})))
-    batch_id = submit_batch(worker.database, new_jobs, metadata={}, hint_first=len(new_jobs))
+    batch_id = submit_batch(worker.database, new_jobs, hint_first=len(new_jobs))
     for job_id in batch_id.hinted[:-1]:
         worker.runner.run(job_id)
     batch = read_batch(worker.database, batch_id.id, project=None)

@@ -1,7 +1,7 @@
 """Whether the database is at the revision that this code is written for.
 
-A worker or an API over other tables would fail at each statement, and say so a hundred times a minute. It looks once,
-before it begins, and ends with one line.
+A worker or an API with other tables would fail at each statement, and log it a hundred times a minute. So it checks
+once, before it begins, and ends with one line.
 """
 
 from logging import getLogger
@@ -13,17 +13,17 @@ from jobs.database import AWAY, cause_of, open_database
 log = getLogger(__name__)
 
 REVISION = "0001"
-"""The newest one in `migrations/versions`; a test holds the two together. Revisions are numbers and only grow."""
+"""The newest one in `migrations/versions`; a test compares the two. Revisions are numbers and only grow."""
 
 
-class SchemaError(Exception):
+class RevisionError(Exception):
     """The tables are not those of this version; the message is one line that says what to do."""
 
 
-def check_schema(url: str) -> None:
-    """Raises `SchemaError` when the database at this URL is not at `REVISION`.
+def check_revision(url: str) -> None:
+    """Raises `RevisionError` when the database at this URL is not at `REVISION`.
 
-    A database that is away is let pass: whoever starts waits for it, and is told of its tables by each statement.
+    A database that is away passes: the process waits for it, and if the tables are wrong, each statement says so.
     """
     database = open_database(url, connections=1)
     try:
@@ -36,13 +36,13 @@ def check_schema(url: str) -> None:
         database.close()
     name = f"the database {database.engine.url.database}"
     if found is None:
-        raise SchemaError(f"{name} has no tables of Longhand yet: run `longhand migrate` first")
+        raise RevisionError(f"{name} has no tables of Longhand yet: run `longhand migrate` first")
     if found < REVISION:
-        raise SchemaError(
+        raise RevisionError(
             f"{name} is at revision {found}, and this version needs {REVISION}: run `longhand migrate` first"
         )
     if found > REVISION:
-        raise SchemaError(
+        raise RevisionError(
             f"{name} is at revision {found}, and this version knows no later one than {REVISION}:"
             " start the version that migrated it, or a newer one"
         )

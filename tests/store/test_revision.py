@@ -12,7 +12,7 @@ from sqlalchemy import text
 
 import migrations
 from jobs.database import Database, open_database
-from jobs.schema import REVISION, SchemaError, check_schema
+from jobs.revision import REVISION, RevisionError, check_revision
 from migrations import migrate
 from tests.conftest import free_port
 
@@ -44,12 +44,6 @@ def test_the_revision_that_is_asked_for_is_the_newest_migration() -> None:
     assert ScriptDirectory.from_config(config).get_heads() == [REVISION]
 
 
-def test_the_right_revision_passes(database: Database, database_url: str) -> None:
-    check_schema(database_url)
-    set_revision(database, REVISION)
-    check_schema(database_url)
-
-
 @pytest.mark.parametrize(
     ("revision", "said"),
     [
@@ -57,22 +51,26 @@ def test_the_right_revision_passes(database: Database, database_url: str) -> Non
         ("9999", f"is at revision 9999, and this version knows no later one than {REVISION}: start the version"),
     ],
 )
-def test_another_revision_is_refused(database: Database, database_url: str, revision: str, said: str) -> None:
+def test_another_revision_is_refused_and_the_right_one_passes(
+    database: Database, database_url: str, revision: str, said: str
+) -> None:
     set_revision(database, revision)
-    with pytest.raises(SchemaError, match=said):
-        check_schema(database_url)
+    with pytest.raises(RevisionError, match=said):
+        check_revision(database_url)
+    set_revision(database, REVISION)
+    check_revision(database_url)
 
 
 def test_a_database_without_tables_is_refused_until_it_is_migrated(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'new.db'}"
-    with pytest.raises(SchemaError, match=r"new\.db has no tables of Longhand yet: run `longhand migrate` first"):
-        check_schema(url)
+    with pytest.raises(RevisionError, match=r"new\.db has no tables of Longhand yet: run `longhand migrate` first"):
+        check_revision(url)
     migrate(url)
-    check_schema(url)
+    check_revision(url)
 
 
 def test_a_database_that_is_away_is_waited_for(caplog: pytest.LogCaptureFixture) -> None:
-    check_schema(f"postgresql+psycopg://somebody:canary@127.0.0.1:{free_port()}/longhand")
+    check_revision(f"postgresql+psycopg://somebody:canary@127.0.0.1:{free_port()}/longhand")
     assert "the database is away, its revision is not known" in caplog.text
     assert "canary" not in caplog.text
 
@@ -98,7 +96,7 @@ def test_a_service_over_a_database_without_tables_ends_with_one_line(
 
 
 def test_a_worker_over_a_newer_postgresql_database_ends_with_one_line(postgres_url: str, tmp_path: Path) -> None:
-    check_schema(postgres_url)
+    check_revision(postgres_url)
     database = open_database(postgres_url)
     try:
         set_revision(database, "9999")
