@@ -180,8 +180,8 @@ def load_settings() -> Settings:
             name = name if name.isupper() else PREFIX + name.upper()
             if name == "LONGHAND_UPSTREAM_URL" and not os.environ.get(name):
                 name = "OPENAI_BASE_URL"  # the one that was set
-            # A key is never shown, nor a URL that may hold a password.
-            secret = "KEY" in name or "@" in str(item["input"])
+            # A key is never shown, nor a URL that may hold a password or, in its query, a key.
+            secret = "KEY" in name or (name.endswith("_URL") and any(sign in str(item["input"]) for sign in "@?"))
             shown = "" if secret else f" (it is {item['input']!r})"
             problems.append(f"{name}: {item['msg'].removeprefix('Value error, ')}{shown}")
     if problems:

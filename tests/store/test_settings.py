@@ -122,9 +122,11 @@ def test_the_key_is_in_no_error() -> None:
         ("LONGHAND_DATABASE_URL", f"mysql://user:{PASSWORD}@host/db"),
         ("LONGHAND_REDIS_URL", f"http://user:{PASSWORD}@host"),
         ("LONGHAND_UPSTREAM_URL", f"https://user:{PASSWORD}@host/v1"),
+        ("LONGHAND_UPSTREAM_URL", f"host/v1?key={PASSWORD}"),
+        ("OPENAI_BASE_URL", f"host/v1?key={PASSWORD}"),
     ],
 )
-def test_a_password_in_a_url_is_in_no_error(name: str, value: str) -> None:
+def test_a_password_or_key_in_a_url_is_in_no_error(name: str, value: str) -> None:
     [line] = problems({name: value})
     assert line.startswith(name)
     assert PASSWORD not in line

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Iterator
 
 import httpx
 
-from worker.upstream.connections import NETWORK_ERRORS
+from worker.upstream.connections import NETWORK_ERRORS, describe
 from worker.upstream.errors import CutMidStream, NotAStream, UpstreamError
 
 MAX_UNPACKED_BYTES = 1 << 16
@@ -36,7 +36,7 @@ class Body:
                 piece = await self._receive()
             except NETWORK_ERRORS as failure:
                 raise CutMidStream(
-                    f"The upstream's connection broke before its answer was whole: {failure}"
+                    f"The upstream's connection broke before its answer was whole: {describe(failure)}"
                 ) from failure
             if not piece or self._encoding == "identity":
                 return piece

@@ -1,14 +1,26 @@
 """The HTTP client that all streams of a process share, and what its failures mean."""
 
 from http.cookiejar import CookieJar, DefaultCookiePolicy
+from urllib.parse import quote as percent
+from urllib.parse import quote_plus, unquote, unquote_plus
 
 import aiohttp
 import httpx
 from httpx_aiohttp.transport import AiohttpResponseStream, AiohttpTransport
 
-from worker.upstream.errors import ConnectFailed, ConnectTimedOut, CutMidStream, NameNotFound, TLSFailed, UpstreamError
+from worker.upstream.errors import (
+    ConnectFailed,
+    ConnectTimedOut,
+    CutMidStream,
+    NameNotFound,
+    TLSFailed,
+    UpstreamError,
+    quote,
+)
 
 CONNECT_SECONDS = 10.0
+
+SHORTEST_SECRET = 4
 
 NETWORK_ERRORS = (httpx.HTTPError, aiohttp.ClientError, OSError, EOFError)
 """What the client raises when the network or the upstream's HTTP fails. aiohttp's own errors come through the transport
@@ -67,4 +79,24 @@ def error_of_connecting(failure: Exception, where: str) -> UpstreamError:
         return ConnectTimedOut(f"{where} took no connection within {CONNECT_SECONDS:g} seconds. Check the network.")
     if isinstance(cause, aiohttp.ClientConnectorError):
         return ConnectFailed(f"No connection to {where}: {cause.strerror or cause}. Check that it is running.")
-    return CutMidStream(f"{where} broke off before it had answered: {cause or type(cause).__name__}")
+    return CutMidStream(f"{where} broke off before it had answered: {describe(cause)}")
+
+
+def describe(failure: Exception) -> str:
+    """What the network or the HTTP client says of its failure, in one line and without the URL of the request."""
+    words = failure.message if isinstance(failure, aiohttp.ClientResponseError) else str(failure)
+    return quote(words) or type(failure).__name__
+
+
+def secrets_of(url: httpx.URL, api_key: str | None) -> list[str]:
+    """What no message may repeat: the key, and each value in the URL's query, in every way to write it.
+
+    What is shorter than `SHORTEST_SECRET` is no secret, and a message without its every "2" would say nothing.
+    """
+    found = {api_key or ""}
+    for part in url.query.decode("ascii").split("&"):
+        name, equals, value = part.partition("=")
+        written = value if equals else name
+        for meant in (unquote(written), unquote_plus(written)):
+            found |= {written, meant, percent(meant), percent(meant, safe=""), quote_plus(meant)}
+    return sorted((secret for secret in found if len(secret) >= SHORTEST_SECRET), key=len, reverse=True)

@@ -34,6 +34,7 @@ Callers catch `UpstreamError` and read its attributes; the branches are for the 
 
 # ruff: noqa: N818 - the names say what happened; that they are errors is what the tree says.
 
+from collections.abc import Iterable
 from typing import ClassVar
 
 from worker.upstream.ending import Ending
@@ -66,16 +67,15 @@ class UpstreamError(Exception):
         """The sentence for the person who reads it."""
         return str(self.args[0])
 
-    def hide(self, secret: str | None) -> None:
-        """Take `secret` out of the message: an upstream that refuses a key likes to quote it.
+    def hide(self, secrets: Iterable[str]) -> None:
+        """Take each of `secrets` out of the message: an upstream that refuses a key likes to quote it.
 
-        A quote may have been cut inside the key, so its beginnings of eight and more characters go too.
+        A quote may have been cut inside a secret, so its beginnings of eight and more characters go too.
         """
-        if not secret:
-            return
         message = self.message
-        for length in range(len(secret), min(len(secret), 8) - 1, -1):
-            message = message.replace(secret[:length], "[key]")
+        for secret in secrets:
+            for length in range(len(secret), min(len(secret), 8) - 1, -1):
+                message = message.replace(secret[:length], "[hidden]")
         self.args = (message,)
 
 

@@ -10,7 +10,7 @@ import httpx
 from worker.upstream.answer import Answer
 from worker.upstream.body import Body
 from worker.upstream.clocks import Clocks, Watchdog
-from worker.upstream.connections import NETWORK_ERRORS, error_of_connecting, open_client
+from worker.upstream.connections import NETWORK_ERRORS, error_of_connecting, open_client, secrets_of
 from worker.upstream.ending import Ending
 from worker.upstream.errors import CutMidStream, UpstreamError
 from worker.upstream.failures import error_of_body, error_of_status
@@ -51,6 +51,7 @@ class Upstream:
         # A query may hold a key, so messages show the address without it.
         self._where = str(self._url.copy_with(query=None))
         self._api_key = api_key
+        self._secrets = secrets_of(self._url, api_key)
         self._clocks = clocks
         self._ask_for_usage = ask_for_usage
         self._max_line_bytes = max_line_bytes
@@ -84,7 +85,7 @@ class Upstream:
             return answer.finish()
         except UpstreamError as error:
             error.ending = answer.ending()
-            error.hide(self._api_key)
+            error.hide(self._secrets)
             raise
 
     async def aclose(self) -> None:
