@@ -143,7 +143,6 @@ def test_a_text_that_the_upstream_cut_short_is_complete_and_says_so(reason: str)
         ("application/json", b'{"error": {"message": "boom", "type": "server_error"}}', ErrorInStream),
         ("application/json", b'\n {"error": {"message": "no", "code": "invalid_api_key"}}', Unauthorized),
         ("text/event-stream", b'{"error": {"message": "boom", "type": "server_error"}}', ErrorInStream),
-        ("application/json", b'{"choices": [{"message": {"content": "all at once"}}]}', NotAStream),
         ("application/json", b"[]", NotAStream),
         ("text/html", b"<!doctype html><title>Welcome</title>", NotAStream),
         ("text/event-stream", b"\xef\xbb\xbf  <html>", NotAStream),

@@ -1,9 +1,9 @@
 """One answer while it is being read: takes payloads, gives text, and judges at the end what it was."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from worker.upstream.chunks import Choice, Chunk, read_chunk, read_usage
+from worker.upstream.chunks import Choice, Chunk, chunk_of_completion, read_chunk, read_usage
 from worker.upstream.ending import Ending
 from worker.upstream.errors import (
     EmptyCompletion,
@@ -18,6 +18,9 @@ from worker.upstream.errors import (
 )
 from worker.upstream.sse import DONE
 from worker.upstream.text import TextCleaner, make_storable
+
+MAX_PIECE = 1 << 16
+"""A text that comes whole is cut into deltas of this many characters."""
 
 MAX_NOTED = 200
 """Ids and names longer than this are cut: they are noted, not relied upon."""
@@ -66,6 +69,16 @@ class Answer:
         choice = chunk.first_choice
         return choice is not None and self._take_choice(choice)
 
+    def take_whole(self, completion: Mapping[str, Any]) -> None:
+        """Take an answer that came whole. Its JSON has ended, which is as good as `[DONE]`: nothing can be missing."""
+        chunk = chunk_of_completion(completion)
+        self._note(chunk)
+        choice = chunk.first_choice
+        if choice is not None:
+            self._give_in_pieces(choice)
+            self._take_choice(choice)
+        self.is_done = True
+
     def ending(self) -> Ending:
         """What is known so far."""
         return Ending(self.finish_reason, read_usage(self._usage), self._id, self._model, self._deltas)
@@ -86,8 +99,8 @@ class Answer:
         if self.finish_reason == "error":
             raise ErrorInStream('The upstream ended its answer with finish_reason "error" and gave no reason.')
         if not self._deltas and self.finish_reason not in ("length", "content_filter"):
-            reason = f"finish_reason {quote(self.finish_reason)}" if self.finish_reason else "[DONE]"
-            raise EmptyCompletion(f"The upstream completed its answer ({reason}) without any text.")
+            reason = f" (finish_reason {quote(self.finish_reason)})" if self.finish_reason else ""
+            raise EmptyCompletion(f"The upstream completed its answer{reason} without any text.")
         return self.ending()
 
     @property
@@ -122,6 +135,13 @@ class Answer:
         if choice.finish_reason not in _NO_REASON:
             self.finish_reason = make_storable(str(choice.finish_reason)[:MAX_NOTED])
         return is_progress
+
+    def _give_in_pieces(self, choice: Choice) -> None:
+        """Give the text of a whole answer as deltas that the channel can carry; what else it holds stays."""
+        if choice.delta is not None and isinstance(choice.delta.content, str):
+            content, choice.delta.content = choice.delta.content, None
+            for start in range(0, len(content), MAX_PIECE):
+                self._give(self._cleaner.feed(content[start : start + MAX_PIECE]))
 
     def _text_of(self, parts: list[Any]) -> str:
         """The text of content that comes as a list of parts; what is neither text nor thinking is remembered."""

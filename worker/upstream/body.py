@@ -42,14 +42,14 @@ class Body:
                 return piece
             self._unpacked = self._unpack(piece)
 
-    async def read_up_to(self, max_bytes: int, seconds: float) -> bytes:
-        """The beginning of a body that is only quoted; whatever goes wrong, what has come by then is the answer."""
+    async def read_up_to(self, enough_bytes: int, seconds: float) -> bytes:
+        """The beginning of the rest: whole pieces until they are enough, or for as long as nothing goes wrong."""
         found = bytearray()
         with contextlib.suppress(UpstreamError, TimeoutError):
             async with asyncio.timeout(seconds):
-                while len(found) < max_bytes and (piece := await self.read()):
+                while len(found) < enough_bytes and (piece := await self.read()):
                     found += piece
-        return bytes(found[:max_bytes])
+        return bytes(found)
 
     def _unpack(self, packed: bytes) -> Iterator[bytes]:
         if self._encoding not in ("gzip", "x-gzip", "deflate"):

@@ -57,6 +57,19 @@ class Chunk(msgspec.Struct):
         return None
 
 
+class _WholeChoice(msgspec.Struct):
+    index: int | None = 0
+    message: Delta | None = None
+    finish_reason: str | None = None
+
+
+class _Completion(msgspec.Struct):
+    choices: list[_WholeChoice] | None = None
+    id: Any = None
+    model: Any = None
+    usage: Any = None
+
+
 _decoder = msgspec.json.Decoder(Chunk)
 
 
@@ -77,6 +90,18 @@ def read_chunk(payload: bytes) -> Chunk:
         if found is not None:
             raise error_of_object(found)
     return chunk
+
+
+def chunk_of_completion(completion: Mapping[str, Any]) -> Chunk:
+    """A whole `chat.completion`, which an upstream sends that cannot stream, as the one chunk that says the same."""
+    try:
+        whole = msgspec.convert(completion, _Completion)
+    except (ValueError, RecursionError) as error:
+        raise MalformedChunk(
+            f"The upstream ignored `stream: true`, and what it sent in one piece is no completion ({error})."
+        ) from error
+    choices = [Choice(choice.index, choice.message, choice.finish_reason) for choice in whole.choices or ()]
+    return Chunk(choices, whole.id, whole.model, whole.usage)
 
 
 def read_usage(usage: object) -> Usage | None:

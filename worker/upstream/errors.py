@@ -19,12 +19,13 @@
         - QuotaSpent              402, or a 429 that no waiting cures
       + ErrorInStream             an error object inside a 200
         - RejectedInStream        not retryable
-      + NotAStream                a 200 whose body is not an event stream: HTML, JSON, anything
+      + NotAStream                a 200 whose body is neither an event stream nor a completion: HTML, anything
       + MalformedChunk            an event that is no chat.completion.chunk
       + EmptyCompletion           the end, and no text
       + Oversized                 not retryable
         - LineTooLong
         - TextTooLong
+        - BodyTooLong
       + NotText                   content that is not text: not retryable
         - Refusal
         - ToolCalls
@@ -192,7 +193,7 @@ class RejectedInStream(ErrorInStream):
 
 
 class NotAStream(UpstreamError):
-    """The upstream answered 200 with something that is not an event stream."""
+    """The upstream answered 200 with something that is neither an event stream nor a completion."""
 
     code = "upstream_not_a_stream"
 
@@ -226,6 +227,12 @@ class TextTooLong(Oversized):
     """The text is over its cap."""
 
     code = "upstream_text_too_long"
+
+
+class BodyTooLong(Oversized):
+    """The upstream cannot stream, and its whole answer is over the cap."""
+
+    code = "upstream_body_too_long"
 
 
 class NotText(UpstreamError):
