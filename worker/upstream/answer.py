@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from worker.upstream.chunks import Choice, Chunk, chunk_of_completion, read_chunk, read_usage
+from worker.upstream.chunks import Choice, Chunk, chunk_of_completion, is_placeholder, read_chunk, read_usage
 from worker.upstream.ending import Ending
 from worker.upstream.errors import (
     EmptyCompletion,
@@ -109,8 +109,8 @@ class Answer:
         return self.is_done or self.finish_reason is not None
 
     def _note(self, chunk: Chunk) -> None:
-        # Some upstreams repeat a running total in every chunk: the last one counts.
-        if chunk.usage is not None:
+        # Some upstreams repeat a running total in every chunk: the last one counts. It is read only once, at the end.
+        if chunk.usage is not None and not is_placeholder(chunk.usage):
             self._usage = chunk.usage
         if self._id is None and isinstance(chunk.id, str):
             self._id = make_storable(chunk.id[:MAX_NOTED])

@@ -105,7 +105,10 @@ def chunk_of_completion(completion: Mapping[str, Any]) -> Chunk:
 
 
 def read_usage(usage: object) -> Usage | None:
-    """The upstream's `usage` object by the names that Longhand stores; None when it tells nothing."""
+    """The upstream's `usage` object by the names that Longhand stores; None when it tells nothing.
+
+    No completion costs 0 tokens, so all zeros tell nothing either: see `is_placeholder`.
+    """
     if not isinstance(usage, Mapping):
         return None
     counts = Usage(
@@ -115,7 +118,15 @@ def read_usage(usage: object) -> Usage | None:
         reasoning_tokens=_count(usage.get("completion_tokens_details"), "reasoning_tokens"),
         total_tokens=_count(usage, "total_tokens"),
     )
-    return None if counts == Usage(None, None, None, None, None) else counts
+    return counts if any(msgspec.structs.astuple(counts)) else None
+
+
+def is_placeholder(usage: object) -> bool:
+    """Whether a `usage` counts nothing: some upstreams put zeros into every chunk but the one with the true counts."""
+    return not (
+        isinstance(usage, Mapping)
+        and (usage.get("total_tokens") or usage.get("completion_tokens") or usage.get("prompt_tokens"))
+    )
 
 
 def _read_slowly(payload: bytes) -> Chunk:
