@@ -7,12 +7,14 @@ the person who set it, before anything has started.
 import difflib
 import os
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from jobs.upstream_address import is_openai, is_same_service
 
 PREFIX = "LONGHAND_"
 UPSTREAM_URL = "LONGHAND_UPSTREAM_URL"
@@ -45,13 +47,11 @@ class Settings(BaseSettings):
     """The key that these commands send, `lh_...`; none: a Longhand that has no key serves its own machine."""
 
     upstream_url: str | None = Field(
-        default=None, validation_alias=AliasChoices(UPSTREAM_URL, "OPENAI_BASE_URL"), repr=False
+        default=None, validation_alias=UPSTREAM_URL, repr=False
     )  # its query may hold a key
     """Base URL of the OpenAI-compatible endpoint, with its `/v1`; none: `OPENAI_BASE_URL`."""
-    upstream_api_key: SecretStr | None = Field(
-        default=None, validation_alias=AliasChoices(UPSTREAM_API_KEY, "OPENAI_API_KEY")
-    )
-    """The endpoint's key; none: `OPENAI_API_KEY`."""
+    upstream_api_key: SecretStr | None = Field(default=None, validation_alias=UPSTREAM_API_KEY)
+    """The endpoint's key; none: `OPENAI_API_KEY`, if the endpoint is that of `OPENAI_BASE_URL` or OpenAI's own."""
     upstream_usage: bool = True
     """Ask for `stream_options.include_usage`; false for an upstream that refuses it."""
     upstream_prefix: Literal["none", "assistant", "prefix", "continue_final_message"] = "none"
@@ -102,6 +102,17 @@ class Settings(BaseSettings):
     """How many may watch at once with one key (without keys: in all), in each API process."""
     max_text_bytes: int = Field(default=16 * 1024 * 1024, ge=1)
     """The longest text a job may write, in bytes; a longer one fails the job."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _take_openai(cls, given: dict[str, Any]) -> dict[str, Any]:
+        """Use what is set for OpenAI's SDK where nothing else is, but send its key to no other endpoint."""
+        url, key = os.environ.get("OPENAI_BASE_URL", ""), os.environ.get("OPENAI_API_KEY", "")
+        chosen = str(given.get(UPSTREAM_URL) or url)
+        own_key = given.get(UPSTREAM_API_KEY)
+        if not own_key and (chosen.rstrip("/") == url.rstrip("/") or is_openai(chosen)):
+            own_key = key
+        return {**given, UPSTREAM_URL: chosen or None, UPSTREAM_API_KEY: own_key or None}
 
     @model_validator(mode="after")
     def _outlasts_two_heartbeats(self) -> Self:
@@ -177,14 +188,34 @@ class Settings(BaseSettings):
             )
         return self.redis_url
 
-    def require_upstream_url(self) -> str:
-        """The upstream's base URL; `SettingsError` when there is none."""
+    def require_upstream_url(self, port: int = 0) -> str:
+        """The upstream's base URL; `SettingsError` when there is none, or as `check_upstream`."""
+        self.check_upstream(port)
         if self.upstream_url is None:
             raise SettingsError(
                 "LONGHAND_UPSTREAM_URL is not set: give the base URL of an OpenAI-compatible endpoint,"
                 " such as https://api.openai.com/v1 (or try one out with `longhand simulate`)"
             )
         return self.upstream_url
+
+    def check_upstream(self, port: int = 0) -> None:
+        """Refuse Longhand as its own upstream, where each job would ask for another one, and a key of its own.
+
+        Both happen to those who set OPENAI_BASE_URL and OPENAI_API_KEY for their programs and start Longhand in the
+        same shell. `port` is where this Longhand answers; 0: not known.
+        """
+        answers_at = [self.url, *([f"http://localhost:{port}"] if port else [])]
+        if self.upstream_url and any(is_same_service(self.upstream_url, own) for own in answers_at):
+            raise SettingsError(
+                "the upstream (LONGHAND_UPSTREAM_URL, or else OPENAI_BASE_URL) is the address of Longhand itself: set"
+                " LONGHAND_UPSTREAM_URL to the endpoint that is to write, and LONGHAND_URL to where Longhand answers"
+            )
+        key = self.upstream_api_key
+        if self.upstream_url and key and key.get_secret_value().startswith("lh_"):
+            raise SettingsError(
+                "the upstream's key (LONGHAND_UPSTREAM_API_KEY, or else OPENAI_API_KEY) begins with lh_, as Longhand's"
+                " own keys do: set LONGHAND_UPSTREAM_API_KEY to the key that the upstream gave you"
+            )
 
 
 def load_settings() -> Settings:

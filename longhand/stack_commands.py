@@ -32,7 +32,7 @@ def up(
     from longhand.supervisor import Supervisor  # noqa: PLC0415
 
     settings = load_settings()
-    settings.require_upstream_url()
+    settings.require_upstream_url(port)
     console = Console(highlight=False)
 
     def report(line: str) -> None:
