@@ -46,9 +46,7 @@ class Settings(BaseSettings):
     api_key: SecretStr | None = None
     """The key that these commands send, `lh_...`; none: a Longhand that has no key serves its own machine."""
 
-    upstream_url: str | None = Field(
-        default=None, validation_alias=UPSTREAM_URL, repr=False
-    )  # its query may hold a key
+    upstream_url: str | None = Field(default=None, validation_alias=UPSTREAM_URL, repr=False)  # it may hold a key
     """Base URL of the OpenAI-compatible endpoint, with its `/v1`; none: `OPENAI_BASE_URL`."""
     upstream_api_key: SecretStr | None = Field(default=None, validation_alias=UPSTREAM_API_KEY)
     """The endpoint's key; none: `OPENAI_API_KEY`, if the endpoint is that of `OPENAI_BASE_URL` or OpenAI's own."""

@@ -18,7 +18,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Literal, NamedTuple
 
-logger = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 Counter = Callable[[str], int]
 
@@ -137,7 +137,7 @@ class Tokenizers:
             if tokenizer in self._warned:
                 return
             self._warned.add(tokenizer)
-        logger.warning("tokenizer %s is broken, tokens are estimated: %s", tokenizer, error)
+        log.warning("tokenizer %s is broken, tokens are estimated: %s", tokenizer, error)
 
 
 def _bare(model: str) -> str:
@@ -147,7 +147,7 @@ def _bare(model: str) -> str:
 
 def _files_by_model(directory: Path) -> dict[str, Path]:
     if not directory.is_dir():
-        logger.warning("the tokenizer folder %s does not exist", directory)
+        log.warning("the tokenizer folder %s does not exist", directory)
     files: dict[str, Path] = {}
     # Fixed depths and not rglob: that does not follow a link to a folder, and model caches are made of links.
     for pattern in ("*.json", "*/*.json", "*/*/tokenizer.json"):
@@ -158,8 +158,7 @@ def _files_by_model(directory: Path) -> dict[str, Path]:
 
 
 def _read_file(path: Path) -> Counter:
-    # Imported here: most installations have no such file, and the library is heavy.
-    from tokenizers import Tokenizer  # noqa: PLC0415
+    from tokenizers import Tokenizer  # noqa: PLC0415  # it is heavy, and most installations have no such file
 
     tokenizer = Tokenizer.from_file(str(path))
     # Files written for training may cut or fill every text to one length.

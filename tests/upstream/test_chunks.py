@@ -79,8 +79,8 @@ def test_a_chunk_that_says_nothing_is_neither_progress_nor_the_end(shape: object
     ],
 )
 def test_reasoning_is_progress_but_no_text(delta: object) -> None:
-    text, progress, ending = take(of_delta(delta), of_delta({"content": "x"}), FINISH)
-    assert (text, progress, ending.deltas) == ("x", [True, True, False], 1)
+    text, progress, _ = take(of_delta(delta), of_delta({"content": "x"}), FINISH)
+    assert (text, progress) == ("x", [True, True, False])
 
 
 def test_content_may_be_a_list_of_text_parts() -> None:

@@ -62,11 +62,6 @@ def test_the_upstreams_reason_is_quoted_but_not_at_length() -> None:
     assert error.message.count("y") <= 300
 
 
-def test_only_a_rate_limit_charges_no_attempt() -> None:
-    assert not refuse(429).charges_attempt
-    assert refuse(500).charges_attempt
-
-
 @pytest.mark.parametrize("status", [429, 503])
 def test_the_wait_that_the_upstream_asks_for_is_passed_on(status: int) -> None:
     assert refuse(status, retry_after="7").retry_after_seconds == 7

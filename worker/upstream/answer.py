@@ -37,7 +37,6 @@ class Answer:
         self._max_text_bytes = max_text_bytes
         self._cleaner = TextCleaner()
         self._text_bytes = 0
-        self._deltas = 0
         self._usage: Any = None
         self._id: str | None = None
         self._model: str | None = None
@@ -81,7 +80,7 @@ class Answer:
 
     def ending(self) -> Ending:
         """What is known so far."""
-        return Ending(self.finish_reason, read_usage(self._usage), self._id, self._model, self._deltas)
+        return Ending(self.finish_reason, read_usage(self._usage), self._id, self._model)
 
     def finish(self) -> Ending:
         """Judge the answer at its end. Raises unless it is complete and a text."""
@@ -98,7 +97,7 @@ class Answer:
             raise NotText(f"The model answered with content of type {quote(self._other_content)}, which is not text.")
         if self.finish_reason == "error":
             raise ErrorInStream('The upstream ended its answer with finish_reason "error" and gave no reason.')
-        if not self._deltas and self.finish_reason not in ("length", "content_filter"):
+        if not self._text_bytes and self.finish_reason not in ("length", "content_filter"):
             reason = f" (finish_reason {quote(self.finish_reason)})" if self.finish_reason else ""
             raise EmptyCompletion(f"The upstream completed its answer{reason} without any text.")
         return self.ending()
@@ -163,5 +162,4 @@ class Answer:
             raise TextTooLong(
                 f"The text is longer than {self._max_text_bytes} bytes; LONGHAND_MAX_TEXT_BYTES sets this limit."
             )
-        self._deltas += 1
         self._on_text(text)

@@ -12,7 +12,7 @@
         - NoFirstDelta
         - Stalled
         - TookTooLong             not retryable
-      + RateLimited               charges no attempt
+      + RateLimited               the job waits, and no attempt is charged
       + ServerError               5xx, 408, 409, 425
       + Rejected                  any other status: not retryable
         - Unauthorized            401, 403
@@ -54,7 +54,6 @@ class UpstreamError(Exception):
     """
 
     code: ClassVar[str] = "upstream_error"
-    charges_attempt: ClassVar[bool] = True
     retryable: bool = True
 
     def __init__(self, message: str, *, status: int | None = None, retry_after_seconds: float | None = None) -> None:
@@ -151,7 +150,6 @@ class RateLimited(UpstreamError):
     """The upstream asks to wait. The job did nothing wrong, so no attempt is charged."""
 
     code = "upstream_rate_limited"
-    charges_attempt = False
 
 
 class ServerError(UpstreamError):
