@@ -90,6 +90,21 @@ def test_redirects_are_not_followed_and_the_place_is_named() -> None:
     assert len(upstream.exchanges) == 1
 
 
+@pytest.mark.parametrize("location", ["http://xn--zz.com/", "http:x", "http://[::1", "//", "http://ä/".encode(), ""])
+def test_a_redirect_to_nowhere_is_a_redirect_all_the_same(location: str | bytes) -> None:
+    line = location if isinstance(location, bytes) else location.encode()
+    script = [head(301)[:-2] + b"location: " + line + b"\r\n\r\n"]
+    with ScriptedUpstream(script) as upstream, pytest.raises(Rejected, match="redirects"):
+        read(upstream.url, [])
+
+
+def test_words_beside_the_status_in_any_encoding_are_let_be() -> None:
+    reason = "Momentanément indisponible".encode("latin-1")
+    script = [head(503).replace(b"Scripted", reason), b"The reason."]
+    with ScriptedUpstream(script) as upstream, pytest.raises(ServerError, match=r"HTTP 503.*The reason\."):
+        read(upstream.url, [])
+
+
 @pytest.mark.parametrize("padding", [0, 250, 262, 275, 290])
 def test_a_key_that_the_upstream_quotes_is_not_in_the_message(padding: int) -> None:
     words = "p" * padding + " Incorrect API key provided: " + KEY

@@ -1,11 +1,13 @@
 """The HTTP client that all streams of a process share, and what its failures mean."""
 
 from http.cookiejar import CookieJar, DefaultCookiePolicy
+from typing import Self
 from urllib.parse import quote as percent
 from urllib.parse import quote_plus, unquote, unquote_plus
 
 import aiohttp
 import httpx
+from aiohttp.connector import Connection
 from httpx_aiohttp.transport import AiohttpResponseStream, AiohttpTransport
 
 from worker.upstream.errors import (
@@ -40,7 +42,9 @@ def open_client(max_streams: int) -> httpx.AsyncClient:
         # Every stream has its own connection. On a connection kept alive, a POST can cross with the server's close, and
         # then nobody knows whether it was run and is to be paid.
         connector = aiohttp.TCPConnector(limit=max_streams, force_close=True, ssl=context)
-        return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
+        return aiohttp.ClientSession(
+            connector=connector, cookie_jar=aiohttp.DummyCookieJar(), response_class=_ResponseWithoutReason
+        )
 
     return httpx.AsyncClient(
         transport=_Transport(verify=context, client=open_session),
@@ -50,16 +54,28 @@ def open_client(max_streams: int) -> httpx.AsyncClient:
     )
 
 
-class _Transport(AiohttpTransport):
-    """Leaves at each response, as its extension `receive`, aiohttp's own way to read the next piece of the body.
+class _ResponseWithoutReason(aiohttp.ClientResponse):
+    """Nobody reads the words beside the status, and those that are not UTF-8 make the transport fail."""
 
-    Between that and httpx's are three iterators, through which every delta would go: a sixth of what it costs.
+    async def start(self, connection: Connection) -> Self:
+        await super().start(connection)
+        self.reason = None
+        return self
+
+
+class _Transport(AiohttpTransport):
+    """Leaves at each response what httpx would spoil, as extensions.
+
+    `receive` is aiohttp's own way to read the next piece of the body. Between that and httpx's are three iterators,
+    through which every delta would go: a sixth of what it costs. `location` is that header, taken away: httpx makes a
+    request of it even when redirects are not followed, and fails when it is no URL.
     """
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         response = await super().handle_async_request(request)
         if isinstance(response.stream, AiohttpResponseStream):
             response.extensions["receive"] = response.stream._aiohttp_response.content.readany
+        response.extensions["location"] = response.headers.pop("location", None)
         return response
 
 

@@ -118,7 +118,7 @@ class Upstream:
             response.status_code,
             await body.read_up_to(MAX_QUOTED_BYTES, QUOTED_SECONDS),
             retry_after_seconds=read_retry_after(response.headers, datetime.now(UTC)),
-            location=response.headers.get("location"),
+            location=response.extensions["location"],
             asked_for_usage=self._ask_for_usage,
         )
 
