@@ -23,10 +23,10 @@ MAX_PIECE = 1 << 16
 """A text that comes whole is cut into deltas of this many characters."""
 
 MAX_NOTED = 200
-"""Ids and names longer than this are cut: they are noted, not relied upon."""
+"""Ids and names are cut to this many characters: they are stored for people, and nothing depends on them."""
 
 _NO_REASON = frozenset((None, "", "null"))
-"""Some upstreams write a missing finish_reason as an empty or a quoted null in every chunk."""
+"""Instead of null, some upstreams send an empty or a quoted one in every chunk but the last."""
 
 
 class Answer:
@@ -50,8 +50,7 @@ class Answer:
     def take(self, payload: bytes) -> bool:
         """Read one payload. True when it was progress: text, reasoning, or any other content.
 
-        Raises the typed error that the payload holds. An error that comes after the finish_reason is none any more: the
-        text is whole.
+        Raises the typed error that the payload holds, but not after the finish_reason: the text is whole by then.
         """
         if self.is_done:
             return False
@@ -143,7 +142,7 @@ class Answer:
                 self._give(self._cleaner.feed(content[start : start + MAX_PIECE]))
 
     def _text_of(self, parts: list[Any]) -> str:
-        """The text of content that comes as a list of parts; what is neither text nor thinking is remembered."""
+        """The text of content that comes as a list of parts. A part that is neither text nor thinking is remembered."""
         texts = []
         for part in parts:
             kind = part.get("type", "text") if isinstance(part, dict) else "text"

@@ -1,4 +1,4 @@
-"""The body of an answer, piece by piece, unpacked if need be."""
+"""The body of an answer, piece by piece, unpacked if it is compressed."""
 
 import asyncio
 import contextlib
@@ -11,16 +11,16 @@ from worker.upstream.connections import NETWORK_ERRORS, describe
 from worker.upstream.errors import CutMidStream, NotAStream, UpstreamError
 
 MAX_UNPACKED_BYTES = 1 << 16
-"""Packed bytes may unfold a thousandfold, so they unfold in pieces of at most this size."""
+"""Compressed bytes may grow a thousandfold, so they are unpacked in pieces of at most this size."""
 
 _GZIP, _ZLIB, _RAW_DEFLATE = 31, 15, -15
 
 
 class Body:
-    """Reads one response. Unpacks gzip and deflate (RFC 9110, section 8.4.1): some send them though asked not to."""
+    """Reads one response. Unpacks gzip and deflate (RFC 9110, 8.4.1): some send them although asked not to."""
 
     def __init__(self, response: httpx.Response) -> None:
-        # Of the transport, see there; the response's own iterators cost more than all the rest of reading.
+        # From our transport: the response's own iterators cost more than all the rest of reading.
         self._receive: Callable[[], Awaitable[bytes]] = response.extensions["receive"]
         self._encoding = response.headers.get("content-encoding", "").strip().lower() or "identity"
         self._decoder = zlib.decompressobj(_ZLIB if self._encoding == "deflate" else _GZIP)
@@ -54,16 +54,16 @@ class Body:
     def _unpack(self, packed: bytes) -> Iterator[bytes]:
         if self._encoding not in ("gzip", "x-gzip", "deflate"):
             raise NotAStream(
-                f"The upstream packed its answer as {self._encoding!r} although it was asked not to."
-                " Turn compression off there, or in the proxy before it."
+                f"The upstream compressed its answer as {self._encoding!r} although it was asked not to."
+                " Turn compression off there, or in the proxy in front of it."
             )
         while packed:
             try:
                 piece = self._decoder.decompress(packed, MAX_UNPACKED_BYTES)
             except zlib.error as error:
                 if not self._may_be_raw:
-                    raise CutMidStream(f"The upstream's packed answer is broken: {error}") from error
-                # Half of the world writes "deflate" as raw deflate, against the RFC.
+                    raise CutMidStream(f"The upstream's compressed answer is broken: {error}") from error
+                # Many servers send raw deflate as "deflate", against the RFC.
                 self._may_be_raw = False
                 self._decoder = zlib.decompressobj(_RAW_DEFLATE)
                 continue

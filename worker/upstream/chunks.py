@@ -17,7 +17,7 @@ from worker.upstream.failures import error_of_object, find_error
 __all__ = ["Choice", "Chunk", "Delta", "Usage", "read_chunk", "read_usage"]
 
 LARGEST_COUNT = 2**31 - 1
-"""A larger token count is no count, and would not fit its column."""
+"""A larger token count cannot be true, and would not fit its column."""
 
 
 class Delta(msgspec.Struct):
@@ -76,14 +76,14 @@ _decoder = msgspec.json.Decoder(Chunk)
 def read_chunk(payload: bytes) -> Chunk:
     """The chunk in the payload of one event.
 
-    Raises `MalformedChunk` when it is none, and the typed error when it is an error object.
+    Raises `MalformedChunk` when it is not one, and the typed error when it is an error object.
     """
     try:
         chunk = _decoder.decode(payload)
     except msgspec.ValidationError as error:
         raise _malformed(payload, error) from error
     except (ValueError, RecursionError):
-        # Bytes that are no UTF-8, lone surrogates and NaN are refused by msgspec and taken here.
+        # msgspec refuses NaN, lone surrogates and bytes that are not UTF-8. Upstreams send them all the same.
         chunk = _read_slowly(payload)
     if chunk.error or chunk.choices is None:
         found = find_error(_read_any(payload))

@@ -25,8 +25,8 @@ CONNECT_SECONDS = 10.0
 SHORTEST_SECRET = 4
 
 NETWORK_ERRORS = (httpx.HTTPError, aiohttp.ClientError, OSError, EOFError)
-"""What the client raises when the network or the upstream's HTTP fails. aiohttp's own errors come through the transport
-where it has no name for them."""
+"""What the client raises when the network or the upstream's HTTP fails. The transport lets aiohttp's own errors through
+where httpx has none for them."""
 
 
 def open_client(max_streams: int) -> httpx.AsyncClient:
@@ -39,8 +39,8 @@ def open_client(max_streams: int) -> httpx.AsyncClient:
     context = httpx.create_ssl_context()
 
     def open_session() -> aiohttp.ClientSession:
-        # Every stream has its own connection. On a connection kept alive, a POST can cross with the server's close, and
-        # then nobody knows whether it was run and is to be paid.
+        # Every stream has its own connection. On one that is kept alive, a POST can cross with the server's close, and
+        # then nobody knows whether it was run and must be paid.
         connector = aiohttp.TCPConnector(limit=max_streams, force_close=True, ssl=context)
         return aiohttp.ClientSession(
             connector=connector, cookie_jar=aiohttp.DummyCookieJar(), response_class=_ResponseWithoutReason
@@ -80,8 +80,8 @@ class _Transport(AiohttpTransport):
 
 
 def error_of_connecting(failure: Exception, where: str) -> UpstreamError:
-    """The typed error of a request that got no answer. `where` is the upstream's address, as a person may see it."""
-    # The transport gives most of these the name ConnectTimeout; aiohttp's own error beneath tells them apart.
+    """The typed error of a request that got no answer. `where` is the upstream's address as people may see it."""
+    # The transport calls most of these ConnectTimeout; aiohttp's own error, which is their cause, tells them apart.
     cause = failure.__cause__ if isinstance(failure.__cause__, aiohttp.ClientError) else failure
     if isinstance(cause, aiohttp.ClientConnectorDNSError):
         return NameNotFound(
@@ -92,10 +92,10 @@ def error_of_connecting(failure: Exception, where: str) -> UpstreamError:
             f"No trusted connection to {where}: {cause.os_error}. Check its certificate; SSL_CERT_FILE adds one."
         )
     if isinstance(cause, aiohttp.ServerTimeoutError | TimeoutError):
-        return ConnectTimedOut(f"{where} took no connection within {CONNECT_SECONDS:g} seconds. Check the network.")
+        return ConnectTimedOut(f"{where} accepted no connection within {CONNECT_SECONDS:g} seconds. Check the network.")
     if isinstance(cause, aiohttp.ClientConnectorError):
         return ConnectFailed(f"No connection to {where}: {cause.strerror or cause}. Check that it is running.")
-    return CutMidStream(f"{where} broke off before it had answered: {describe(cause)}")
+    return CutMidStream(f"No valid answer from {where}: {describe(cause)}")
 
 
 def describe(failure: Exception) -> str:

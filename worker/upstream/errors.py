@@ -30,7 +30,7 @@
         - Refusal
         - ToolCalls
 
-Callers catch `UpstreamError` and read its attributes; the branches are for the eye and for tests.
+Callers catch `UpstreamError` and read its attributes; the branches are for readers and tests.
 """
 
 # ruff: noqa: N818 - the names say what happened; that they are errors is what the tree says.
@@ -42,15 +42,15 @@ from worker.upstream.ending import Ending
 from worker.upstream.text import make_storable
 
 MAX_QUOTE = 300
-"""So many characters of an upstream's own words go into a message."""
+"""At most this many characters of an upstream's own words go into a message."""
 
 
 class UpstreamError(Exception):
     """The upstream gave no whole text. The message says what was wrong, where, and what to do.
 
     `code` is stored with the job. `retryable` says whether the same request may well succeed later.
-    `retry_after_seconds` is what the upstream asked for, None when it did not say. `status` is the HTTP status when
-    that is the reason. `ending` holds what the answer had told before it failed, for its usage is owed all the same.
+    `retry_after_seconds` is what the upstream asked for, None when it did not say. `status` is the HTTP status if that
+    is the reason. `ending` is what was known of the answer when it failed: its usage must be paid all the same.
     """
 
     code: ClassVar[str] = "upstream_error"
@@ -98,13 +98,13 @@ class ConnectFailed(Unreachable):
 
 
 class ConnectTimedOut(Unreachable):
-    """The upstream did not take the connection in time."""
+    """The upstream did not accept the connection in time."""
 
     code = "upstream_connect_timeout"
 
 
 class TLSFailed(Unreachable):
-    """The upstream's certificate or its TLS is not to be trusted."""
+    """The upstream's certificate or its TLS cannot be trusted."""
 
     code = "upstream_tls_failed"
 
@@ -134,13 +134,13 @@ class NoFirstDelta(ClockRanOut):
 
 
 class Stalled(ClockRanOut):
-    """Nothing more was written within the between-deltas clock, whatever comments came."""
+    """Nothing more was written within the between-deltas clock, whether or not comments came."""
 
     code = "upstream_stalled"
 
 
 class TookTooLong(ClockRanOut):
-    """The answer was still being written at the end of the total clock: it would be so again."""
+    """The answer was still being written when the total clock ran out. Another attempt would take as long."""
 
     code = "upstream_took_too_long"
     retryable = False
@@ -234,7 +234,7 @@ class BodyTooLong(Oversized):
 
 
 class NotText(UpstreamError):
-    """The answer holds something that is not text, which a job cannot store: never an empty success."""
+    """The answer holds something that is not text, which a job cannot store."""
 
     code = "upstream_not_text"
     retryable = False

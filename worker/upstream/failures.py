@@ -1,7 +1,7 @@
-"""What an answer that holds no text means: HTTP status, error object or strange body -> the typed error.
+"""What an answer without text means: from an HTTP status, an error object or a strange body to the typed error.
 
-Upstreams disagree on where they put an error and on what they call it, so everything that is compared with a word is
-compared in lower case, and an unknown word never makes an error final.
+Upstreams disagree on where they put an error and on what they call it. So words are compared in lower case, and a word
+that is not known never makes an error final.
 """
 
 import json
@@ -120,7 +120,7 @@ def error_of_body(content_type: str, body: bytes, parsed: object) -> UpstreamErr
     what = "an HTML page" if body.lstrip()[:1] == b"<" else f"a body of type {quote(content_type) or 'unknown'}"
     return NotAStream(
         f"The upstream answered 200 with {what} instead of an event stream."
-        " Look at what LONGHAND_UPSTREAM_URL points to."
+        " Check where LONGHAND_UPSTREAM_URL points."
         + (f" It began: {quote(body)}" if body.strip() else " It was empty.")
     )
 

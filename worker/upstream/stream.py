@@ -45,7 +45,7 @@ class Upstream:
             raise ValueError("the upstream's URL holds a user or password; set LONGHAND_UPSTREAM_API_KEY instead")
         path = base.path.rstrip("/").removesuffix("/chat/completions") + "/chat/completions"
         self._url = base.copy_with(path=path, fragment=None)
-        # A query may hold a key, so messages show the address without it.
+        # The query may hold a key, so messages show the address without it.
         self._where = str(self._url.copy_with(query=None))
         self._api_key = api_key
         self._secrets = secrets_of(self._url, api_key)
@@ -60,8 +60,8 @@ class Upstream:
     ) -> Ending:
         """Ask for the completion that `body` describes and call `on_text` with each piece of its text, in order.
 
-        Returns when the text is whole. Raises `UpstreamError` when it is not; what was told until then is in the
-        error's `ending`. Cancelling the task closes the connection at once.
+        Returns when the text is whole, and raises `UpstreamError` when it is not: its `ending` has what was known by
+        then. Cancelling the task closes the connection at once.
         """
         task = asyncio.current_task()
         if task is None:
@@ -109,7 +109,7 @@ class Upstream:
                 longest = self._max_text_bytes + AROUND_TEXT_BYTES
                 _take_whole(content_type, await read_whole(opening, opened, watchdog, longest), answer)
         finally:
-            # The clocks end here: a cancel of theirs must not hit the closing.
+            # No clock may cancel the closing.
             watchdog.stop()
             await response.aclose()
 
@@ -151,7 +151,7 @@ class Upstream:
             headers["authorization"] = f"Bearer {self._api_key}"
         if idempotency_key:
             headers["idempotency-key"] = idempotency_key
-        # With ASCII escapes a lone surrogate in a prompt can be sent; the upstream may say what it thinks of it.
+        # In ASCII escapes even a lone surrogate can be sent. Whether to accept it is for the upstream to say.
         content = json.dumps(asked, separators=(",", ":")).encode()
         return self._client.build_request("POST", self._url, content=content, headers=headers)
 
