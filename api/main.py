@@ -158,9 +158,11 @@ def open_api(settings: Settings, host: str, port: int) -> Iterator[ApiServer]:
 def run_api(settings: Settings, host: str, port: int) -> None:
     """Serve until SIGTERM or SIGINT; returns within 5 s of it, watchers or not.
 
-    Raises as `open_api`, and `RevisionError` when the tables are not this version's.
+    Raises as `open_api`, `SettingsError` when the upstream is this Longhand, and `RevisionError` when the tables are
+    not this version's.
     """
     start_logging("api")
+    settings.check_upstream(port)
     check_revision(settings.database)
     with open_api(settings, host, port) as server:
         log.info("listening on http://%s:%d", f"[{host}]" if ":" in host else host, server.port)

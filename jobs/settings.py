@@ -7,13 +7,23 @@ the person who set it, before anything has started.
 import difflib
 import os
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from jobs.upstream_address import is_openai, is_same_service
+
 PREFIX = "LONGHAND_"
+UPSTREAM_URL = "LONGHAND_UPSTREAM_URL"
+UPSTREAM_API_KEY = "LONGHAND_UPSTREAM_API_KEY"
+
+TEN_YEARS = 10 * 365 * 24 * 3600
+"""The longest duration, in seconds: what is much longer no clock and no calendar can count."""
+
+Seconds = Annotated[float, Field(gt=0, le=TEN_YEARS, allow_inf_nan=False)]
 
 
 class SettingsError(Exception):
@@ -29,73 +39,100 @@ class Settings(BaseSettings):
     """Where the embedded database, the embedded Valkey and the logs live."""
     database_url: str | None = Field(default=None, repr=False)  # it may hold a password
     """SQLAlchemy URL; none: `longhand.db`, a SQLite file in the home."""
-    redis_url: str | None = Field(default=None, repr=False)
+    redis_url: str | None = Field(default=None, repr=False)  # it may hold a password
     """Redis or Valkey URL; none: the embedded Valkey that `longhand up` starts."""
     url: str = "http://127.0.0.1:8440"
     """Where the commands that talk to a running Longhand (`submit`, `watch`, ...) find it."""
-
     api_key: SecretStr | None = None
     """The key that these commands send, `lh_...`; none: a Longhand that has no key serves its own machine."""
 
-    upstream_url: str | None = Field(
-        default=None, validation_alias=AliasChoices("LONGHAND_UPSTREAM_URL", "OPENAI_BASE_URL"), repr=True
-    )
-    """Base URL of the OpenAI-compatible endpoint, with its `/v1`."""
-    upstream_api_key: SecretStr | None = Field(
-        default=None, validation_alias=AliasChoices("LONGHAND_UPSTREAM_API_KEY", "OPENAI_API_KEY")
-    )
+    upstream_url: str | None = Field(default=None, validation_alias=UPSTREAM_URL, repr=False)  # it may hold a key
+    """Base URL of the OpenAI-compatible endpoint, with its `/v1`; none: `OPENAI_BASE_URL`."""
+    upstream_api_key: SecretStr | None = Field(default=None, validation_alias=UPSTREAM_API_KEY)
+    """The endpoint's key; none: `OPENAI_API_KEY`, if the endpoint is that of `OPENAI_BASE_URL` or OpenAI's own."""
     upstream_usage: bool = True
     """Ask for `stream_options.include_usage`; false for an upstream that refuses it."""
     upstream_prefix: Literal["none", "assistant", "prefix", "continue_final_message"] = "none"
-    """The form in which the upstream takes a text to go on with, for jobs with `on_interrupt: continue`."""
+    """How the upstream takes a text that it is to continue, for jobs with `on_interrupt: continue`; none: it cannot."""
 
     streams: int = Field(default=100, ge=1, le=2000)
     """How many jobs one worker process runs at once."""
-    first_delta_seconds: float = Field(default=120, gt=0)
-    between_deltas_seconds: float = Field(default=60, gt=0)
-    total_seconds: float = Field(default=3600, gt=0)
+    first_delta_seconds: Seconds = 120
+    """How long the upstream may take to write its first delta; then the attempt has failed, and is retried."""
+    between_deltas_seconds: Seconds = 60
+    """How long the upstream may pause between two deltas; comments that keep the connection alive do not count."""
+    total_seconds: Seconds = 3600
+    """How long one attempt may take in all; a longer one fails the job."""
 
-    lease_seconds: float = Field(default=15, gt=0)
+    lease_seconds: Seconds = 15
     """How long a worker may run a job without renewing; a job whose lease has run out is rescued."""
-    heartbeat_seconds: float = Field(default=5, gt=0)
-    """How often a worker process renews its leases and checkpoints the text so far."""
-    grace_seconds: float = Field(default=10, gt=0)
+    heartbeat_seconds: Seconds = 5
+    """How often a worker process renews its leases and checkpoints the text so far; the lease must outlast two."""
+    grace_seconds: Seconds = 10
     """How long a worker process may take to end after SIGTERM."""
-    hint_seconds: float = Field(default=30, gt=0)
-    """A hint not claimed for this long is taken for lost, and the job is hinted again."""
-    tail_seconds: int = Field(default=3600, ge=60)
-    """How long a tail stays in Redis after the last write."""
-    retry_base_seconds: float = Field(default=1, gt=0)
+    hint_seconds: Seconds = 30
+    """A hint that nobody has claimed for this long is lost, and the job is hinted again."""
+    tail_seconds: int = Field(default=3600, ge=60, le=TEN_YEARS)
+    """How many seconds a tail stays in Redis after the last write."""
+    retry_base_seconds: Seconds = 1
     """Backoff before the second try: up to this, then doubled each time (full jitter)."""
-    retry_cap_seconds: float = Field(default=60, gt=0)
+    retry_cap_seconds: Seconds = 60
+    """The longest backoff, unless the upstream asks for more."""
 
-    idempotency_seconds: float = Field(default=7 * 24 * 3600, gt=0)
+    idempotency_seconds: Seconds = 7 * 24 * 3600
     """How long an `Idempotency-Key` is remembered at least."""
 
     tokenizers: Path | None = None
     """Folder with `<model>.json` or `<model>/tokenizer.json` for models that are not OpenAI's."""
 
     files: Path | None = None
-    """Where uploaded files rest; none: `files` in the home. All API processes must see the same folder."""
+    """Where uploaded files are stored; none: `files` in the home. All API processes must see the same folder."""
     max_file_bytes: int = Field(default=512_000_000, ge=1)
     """The largest file that may be uploaded."""
     max_line_bytes: int = Field(default=10_000_000, ge=1)
-    """The longest line that a batch file may have."""
+    """The longest line that a batch file may have, in bytes."""
 
     max_body_bytes: int = Field(default=200_000_000, ge=1)
+    """The largest body that a request may have, uploads apart."""
     max_batch_jobs: int = Field(default=50_000, ge=1)
+    """How many jobs a batch may have."""
     max_watchers_per_key: int = Field(default=2000, ge=1)
     """How many may watch at once with one key (without keys: in all), in each API process."""
     max_text_bytes: int = Field(default=16 * 1024 * 1024, ge=1)
-    """The longest text a job may write; a longer one fails the job."""
+    """The longest text a job may write, in bytes; a longer one fails the job."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _take_openai(cls, given: dict[str, Any]) -> dict[str, Any]:
+        """Use what is set for OpenAI's SDK where nothing else is, but send its key to no other endpoint."""
+        url, key = os.environ.get("OPENAI_BASE_URL", ""), os.environ.get("OPENAI_API_KEY", "")
+        chosen = str(given.get(UPSTREAM_URL) or url)
+        own_key = given.get(UPSTREAM_API_KEY)
+        if not own_key and (chosen.rstrip("/") == url.rstrip("/") or is_openai(chosen)):
+            own_key = key
+        return {**given, UPSTREAM_URL: chosen or None, UPSTREAM_API_KEY: own_key or None}
+
+    @model_validator(mode="after")
+    def _outlasts_two_heartbeats(self) -> Self:
+        least = 2 * self.heartbeat_seconds + 1
+        if self.lease_seconds < least:
+            raise ValueError(
+                f"LONGHAND_LEASE_SECONDS: must be at least {least:g}, which is twice LONGHAND_HEARTBEAT_SECONDS and one"
+                f" second more (it is {self.lease_seconds:g}); a shorter lease runs out while its worker is well"
+            )
+        return self
 
     @field_validator("upstream_url", "url")
     @classmethod
     def _is_http(cls, value: str | None) -> str | None:
         if value is not None and not value.startswith(("http://", "https://")):
             raise ValueError("must start with http:// or https://")
-        if value is not None and urlsplit(value).username is not None:
-            raise ValueError("must hold no user or password; the key belongs in LONGHAND_UPSTREAM_API_KEY")
+        if value is not None:
+            parts = urlsplit(value)
+            if not parts.hostname or parts.port == 0:
+                raise ValueError("must name a host, and no port 0")
+            if parts.username is not None:
+                raise ValueError("must hold no user or password; the key belongs in LONGHAND_UPSTREAM_API_KEY")
         return value.rstrip("/") if value else value
 
     @field_validator("redis_url")
@@ -149,14 +186,34 @@ class Settings(BaseSettings):
             )
         return self.redis_url
 
-    def require_upstream_url(self) -> str:
-        """The upstream's base URL; `SettingsError` when there is none."""
+    def require_upstream_url(self, port: int = 0) -> str:
+        """The upstream's base URL; `SettingsError` when there is none, or as `check_upstream`."""
+        self.check_upstream(port)
         if self.upstream_url is None:
             raise SettingsError(
                 "LONGHAND_UPSTREAM_URL is not set: give the base URL of an OpenAI-compatible endpoint,"
                 " such as https://api.openai.com/v1 (or try one out with `longhand simulate`)"
             )
         return self.upstream_url
+
+    def check_upstream(self, port: int = 0) -> None:
+        """Refuse Longhand as its own upstream, where each job would ask for another one, and a key of its own.
+
+        Both happen to those who set OPENAI_BASE_URL and OPENAI_API_KEY for their programs and start Longhand in the
+        same shell. `port` is where this Longhand answers; 0: not known.
+        """
+        answers_at = [self.url, *([f"http://localhost:{port}"] if port else [])]
+        if self.upstream_url and any(is_same_service(self.upstream_url, own) for own in answers_at):
+            raise SettingsError(
+                "the upstream (LONGHAND_UPSTREAM_URL, or else OPENAI_BASE_URL) is the address of Longhand itself: set"
+                " LONGHAND_UPSTREAM_URL to the endpoint that is to write, and LONGHAND_URL to where Longhand answers"
+            )
+        key = self.upstream_api_key
+        if self.upstream_url and key and key.get_secret_value().startswith("lh_"):
+            raise SettingsError(
+                "the upstream's key (LONGHAND_UPSTREAM_API_KEY, or else OPENAI_API_KEY) begins with lh_, as Longhand's"
+                " own keys do: set LONGHAND_UPSTREAM_API_KEY to the key that the upstream gave you"
+            )
 
 
 def load_settings() -> Settings:
@@ -175,15 +232,21 @@ def load_settings() -> Settings:
     try:
         settings = Settings()
     except ValidationError as error:
-        for item in error.errors():
-            name = str(item["loc"][0])
-            name = name if name.isupper() else PREFIX + name.upper()
-            if name == "LONGHAND_UPSTREAM_URL" and not os.environ.get(name):
-                name = "OPENAI_BASE_URL"  # the one that was set
-            # A key is never shown, nor a URL that may hold a password.
-            secret = "KEY" in name or "@" in str(item["input"])
-            shown = "" if secret else f" (it is {item['input']!r})"
-            problems.append(f"{name}: {item['msg'].removeprefix('Value error, ')}{shown}")
+        problems += map(_tell, error.errors())
     if problems:
         raise SettingsError("\n".join(problems))
     return settings
+
+
+def _tell(wrong: ErrorDetails) -> str:
+    said = wrong["msg"].removeprefix("Value error, ")
+    if not wrong["loc"]:  # of several settings, which the sentence names
+        return said
+    name = str(wrong["loc"][0])
+    name = name if name.isupper() else PREFIX + name.upper()
+    if name == UPSTREAM_URL and not os.environ.get(name):
+        name = "OPENAI_BASE_URL"  # the one that was set
+    # A key is never shown, nor a URL that may hold a password or, in its query, a key.
+    shown = str(wrong["input"])
+    is_secret = "KEY" in name or (name.endswith("_URL") and ("@" in shown or "?" in shown))
+    return f"{name}: {said}" + ("" if is_secret else f" (it is {shown!r})")

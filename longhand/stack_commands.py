@@ -33,7 +33,7 @@ def up(
     from longhand.stack.supervisor import Supervisor  # noqa: PLC0415  # no other command needs it
 
     settings = load_settings()
-    settings.require_upstream_url()
+    settings.require_upstream_url(port)
     console = Console(highlight=False)
 
     def report(line: str) -> None:

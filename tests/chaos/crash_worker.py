@@ -9,6 +9,7 @@ itself the signal, it writes a file that proves that the point was reached. The 
     CHAOS_JOB      crash only for the job with this id
     CHAOS_DELTA    at which delta, for the point `delta`
     CHAOS_VISIBILITY_SECONDS   the broker's visibility timeout
+    CHAOS_HEARTBEAT_SECONDS    a heartbeat that may be longer than the lease
     CHAOS_MARK     put this before every delta, so that a test can tell what this worker wrote
 """
 
@@ -177,7 +178,11 @@ def main() -> None:
     if point := os.environ.get("CHAOS_POINT"):
         for patch in _PATCHES[point]:
             _replace(*patch)
-    worker.main.run_worker(load_settings())
+    settings = load_settings()
+    if seconds := os.environ.get("CHAOS_HEARTBEAT_SECONDS"):
+        # Longer than the lease, which the settings refuse.
+        settings = settings.model_copy(update={"heartbeat_seconds": float(seconds)})
+    worker.main.run_worker(settings)
 
 
 if __name__ == "__main__":

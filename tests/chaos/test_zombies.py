@@ -34,7 +34,7 @@ def test_a_zombie_that_wakes_up_in_its_stream_changes_nothing(stack: Stack, upst
 def test_no_watcher_shows_what_a_zombie_writes_while_attempt_2_runs(stack: Stack, upstream: ServedSimulator) -> None:
     """Woken up in the middle of attempt 2: what it tells goes to the same channel, and every watcher drops it."""
     stack.start_api()
-    zombie = _zombie(stack, "delta", stack.directory / "proof", LONGHAND_HEARTBEAT_SECONDS="60")
+    zombie = _zombie(stack, "delta", stack.directory / "proof", CHAOS_HEARTBEAT_SECONDS="60")
     ids = stack.submit(articles(1, deltas=400, per_second=50))
     first = stack.watch(ids)
     _wait_stopped(stack)

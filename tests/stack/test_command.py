@@ -66,6 +66,16 @@ def test_a_misspelt_setting_is_named(tmp_path: Path) -> None:
     assert ran.stderr == "longhand: LONGHAND_STREAM is not a setting; did you mean LONGHAND_STREAMS?\n"
 
 
+@pytest.mark.parametrize("service", ["up", "api", "worker"])
+def test_a_service_does_not_start_as_its_own_upstream(service: str, tmp_path: Path) -> None:
+    for_a_program = {"OPENAI_BASE_URL": "http://localhost:8440/v1", "OPENAI_API_KEY": "lh_canary"}
+    environ = {**environ_of(tmp_path, {"LONGHAND_REDIS_URL": "redis://127.0.0.1:1"}), **for_a_program}
+    refused = longhand(service, environ=environ)
+    assert refused.returncode == 2
+    assert refused.stderr.startswith("longhand: the upstream (LONGHAND_UPSTREAM_URL, or else OPENAI_BASE_URL) is the")
+    assert len(refused.stderr.splitlines()) == 1
+
+
 def test_nothing_that_answers_is_one_line_and_exit_code_1(tmp_path: Path) -> None:
     url = f"http://127.0.0.1:{free_port()}"
     ran = longhand("jobs", environ=environ_of(tmp_path, {"LONGHAND_URL": url}))

@@ -79,8 +79,8 @@ def test_a_chunk_that_says_nothing_is_neither_progress_nor_the_end(shape: object
     ],
 )
 def test_reasoning_is_progress_but_no_text(delta: object) -> None:
-    text, progress, ending = take(of_delta(delta), of_delta({"content": "x"}), FINISH)
-    assert (text, progress, ending.deltas) == ("x", [True, True, False], 1)
+    text, progress, _ = take(of_delta(delta), of_delta({"content": "x"}), FINISH)
+    assert (text, progress) == ("x", [True, True, False])
 
 
 def test_content_may_be_a_list_of_text_parts() -> None:
@@ -143,11 +143,44 @@ def test_the_last_usage_wins_and_unknown_counts_stay_unknown() -> None:
     assert ending.usage == Usage(5, None, 9, 2, None)
 
 
+ZEROS = {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}
+
+
 @pytest.mark.parametrize(
-    "usage", [None, [], "12", {}, {"prompt_tokens": "9"}, {"prompt_tokens": -1}, {"prompt_tokens": True}]
+    "usage",
+    [
+        None,
+        [],
+        "12",
+        {},
+        {"prompt_tokens": "9"},
+        {"prompt_tokens": -1},
+        {"prompt_tokens": True},
+        ZEROS,
+        {"prompt_tokens": 0},
+        {**ZEROS, "prompt_tokens": None, "prompt_tokens_details": {"cached_tokens": 0}},
+        {**ZEROS, "total_tokens": "0", "completion_tokens_details": None},
+    ],
 )
 def test_a_usage_that_tells_nothing_is_none(usage: object) -> None:
     assert read_usage(usage) is None
+
+
+def test_a_usage_of_zeros_is_a_placeholder_and_replaces_no_true_one() -> None:
+    true = {"prompt_tokens": 5, "completion_tokens": 9, "total_tokens": 14}
+    chunk = {**of_delta({"content": "x"}), "usage": ZEROS}
+    assert take(chunk, FINISH)[2].usage is None
+    assert take(chunk, {**FINISH, "usage": true}, {"choices": [], "usage": ZEROS})[2].usage == Usage(
+        5, None, 9, None, 14
+    )
+    cut = Answer(lambda _: None, 1000)
+    cut.take(json.dumps(chunk).encode())
+    assert cut.ending().usage is None
+
+
+def test_a_zero_beside_true_counts_is_a_count() -> None:
+    usage = {"prompt_tokens": 5, "completion_tokens": 0, "prompt_tokens_details": {"cached_tokens": 0}}
+    assert read_usage(usage) == Usage(5, 0, 0, None, None)
 
 
 def test_a_strange_usage_does_not_spoil_the_rest() -> None:

@@ -40,7 +40,7 @@ def run_out(clocks: Clocks, *script: bytes | Stall) -> tuple[ClockRanOut, list[s
 
 
 @pytest.mark.parametrize("idle", [b"", COMMENT, EMPTY])
-def test_no_first_delta(idle: bytes) -> None:
+def test_an_upstream_that_writes_no_first_delta_in_time_fails(idle: bytes) -> None:
     error, pieces = run_out(Clocks(first_delta_seconds=0.2), http_chunk(ROLE), Stall(idle))
     assert type(error) is NoFirstDelta
     assert error.retryable
@@ -48,14 +48,14 @@ def test_no_first_delta(idle: bytes) -> None:
     assert pieces == []
 
 
-def test_no_answer_at_all() -> None:
+def test_an_upstream_that_does_not_answer_at_all_fails_as_well() -> None:
     with ScriptedUpstream([Stall()]) as upstream, pytest.raises(NoFirstDelta):
         read(upstream.url, [], clocks=Clocks(first_delta_seconds=0.2))
     assert upstream.last.fired == ["Stall"]
 
 
 @pytest.mark.parametrize("idle", [b"", COMMENT, EMPTY])
-def test_a_stall_between_deltas(idle: bytes) -> None:
+def test_an_upstream_that_stalls_between_deltas_fails(idle: bytes) -> None:
     error, pieces = run_out(Clocks(between_deltas_seconds=0.2), http_chunk(text("One")), Stall(idle))
     assert type(error) is Stalled
     assert error.retryable

@@ -56,8 +56,6 @@ def test_a_stream_cut_after_any_delta_is_a_cut_and_gave_the_text_before_it(delta
     assert upstream.last.fired == ["Cut"]
     assert pieces == WORDS[:deltas]
     assert caught.value.retryable
-    assert caught.value.ending is not None
-    assert caught.value.ending.deltas == deltas
 
 
 @pytest.mark.parametrize("torn", [http_chunk(b'data: {"choices":[{"del'), b"40\r\ndata: {", b"4"])
@@ -143,7 +141,6 @@ def test_a_text_that_the_upstream_cut_short_is_complete_and_says_so(reason: str)
         ("application/json", b'{"error": {"message": "boom", "type": "server_error"}}', ErrorInStream),
         ("application/json", b'\n {"error": {"message": "no", "code": "invalid_api_key"}}', Unauthorized),
         ("text/event-stream", b'{"error": {"message": "boom", "type": "server_error"}}', ErrorInStream),
-        ("application/json", b'{"choices": [{"message": {"content": "all at once"}}]}', NotAStream),
         ("application/json", b"[]", NotAStream),
         ("text/html", b"<!doctype html><title>Welcome</title>", NotAStream),
         ("text/event-stream", b"\xef\xbb\xbf  <html>", NotAStream),

@@ -5,7 +5,17 @@ import json
 import pytest
 
 from tests.upstream.reading import read
-from tests.upstream.scripted_upstream import PATIENCE_SECONDS, Flood, ScriptedUpstream, event, head
+from tests.upstream.scripted_upstream import (
+    PATIENCE_SECONDS,
+    Cut,
+    Flood,
+    Script,
+    ScriptedUpstream,
+    chunked,
+    event,
+    head,
+    text,
+)
 from worker.upstream.errors import QuotaSpent, RateLimited, Rejected, ServerError, Unauthorized, UpstreamError
 
 KEY = "sk-canary-0123456789abcdef"
@@ -52,11 +62,6 @@ def test_the_upstreams_reason_is_quoted_but_not_at_length() -> None:
     assert error.message.count("y") <= 300
 
 
-def test_only_a_rate_limit_charges_no_attempt() -> None:
-    assert not refuse(429).charges_attempt
-    assert refuse(500).charges_attempt
-
-
 @pytest.mark.parametrize("status", [429, 503])
 def test_the_wait_that_the_upstream_asks_for_is_passed_on(status: int) -> None:
     assert refuse(status, retry_after="7").retry_after_seconds == 7
@@ -85,6 +90,21 @@ def test_redirects_are_not_followed_and_the_place_is_named() -> None:
     assert len(upstream.exchanges) == 1
 
 
+@pytest.mark.parametrize("location", ["http://xn--zz.com/", "http:x", "http://[::1", "//", "http://ä/".encode(), ""])
+def test_a_redirect_to_nowhere_is_a_redirect_all_the_same(location: str | bytes) -> None:
+    line = location if isinstance(location, bytes) else location.encode()
+    script = [head(301)[:-2] + b"location: " + line + b"\r\n\r\n"]
+    with ScriptedUpstream(script) as upstream, pytest.raises(Rejected, match="redirects"):
+        read(upstream.url, [])
+
+
+def test_words_beside_the_status_in_any_encoding_are_let_be() -> None:
+    reason = "Momentanément indisponible".encode("latin-1")
+    script = [head(503).replace(b"Scripted", reason), b"The reason."]
+    with ScriptedUpstream(script) as upstream, pytest.raises(ServerError, match=r"HTTP 503.*The reason\."):
+        read(upstream.url, [])
+
+
 @pytest.mark.parametrize("padding", [0, 250, 262, 275, 290])
 def test_a_key_that_the_upstream_quotes_is_not_in_the_message(padding: int) -> None:
     words = "p" * padding + " Incorrect API key provided: " + KEY
@@ -94,6 +114,40 @@ def test_a_key_that_the_upstream_quotes_is_not_in_the_message(padding: int) -> N
     with ScriptedUpstream(script) as upstream, pytest.raises(UpstreamError) as caught:
         read(upstream.url, [], api_key=KEY)
     assert KEY[:8] not in caught.value.message
+
+
+CANARY = "s3cret-canary/0123456789"
+QUERIES = [f"key={CANARY}", "a=1&key=s3cret-canary%2F0123456789&v=2", CANARY, "key=s3cret-canary%2f0123456789"]
+
+
+@pytest.mark.parametrize("query", QUERIES)
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param([b"SSH-2.0-OpenSSH_9\r\n\r\n"], id="no HTTP"),
+        pytest.param([b"HTTP/1.1 200 OK\r\nno header\r\n\r\n"], id="no header"),
+        pytest.param([b"HTTP/1.1 200 OK\r\nx: " + b"a" * 20_000 + b"\r\n\r\n"], id="a header without end"),
+        pytest.param([head(content_length="abc")], id="no length"),
+        pytest.param([head(transfer_encoding="chunked") + b"ZZ\r\n"], id="no chunk"),
+        pytest.param([*chunked(text("One"))[:-1], Cut()], id="a cut"),
+        pytest.param([head(301, location=f"https://elsewhere.invalid/v1?key={CANARY}")], id="a redirect"),
+        pytest.param([head(400), f"No such path: /v1/chat/completions?key={CANARY}".encode()], id="a quote"),
+        pytest.param([head(400), b"p" * 270 + f" key={CANARY}".encode()], id="a quote that is cut"),
+        pytest.param([head(), event({"error": {"message": f"{CANARY} is unknown"}})], id="an error in the stream"),
+    ],
+)
+def test_no_value_of_the_urls_query_is_in_a_message(query: str, answer: Script) -> None:
+    with ScriptedUpstream(answer) as upstream, pytest.raises(UpstreamError) as caught:
+        read(f"{upstream.url}?{query}", [], api_key=KEY)
+    assert "s3cret-canary" in upstream.last.path
+    for secret in (CANARY, CANARY[:8], CANARY.replace("/", "%2F"), CANARY.replace("/", "%2f"), query):
+        assert secret not in caught.value.message
+    assert "\n" not in caught.value.message
+
+
+def test_what_is_too_short_for_a_secret_is_left_in_the_message() -> None:
+    with ScriptedUpstream([head(429)]) as upstream, pytest.raises(RateLimited, match="HTTP 429"):
+        read(f"{upstream.url}?v=4&w=29&x=", [], api_key="x")
 
 
 def test_text_that_no_database_takes_is_made_storable_in_messages() -> None:

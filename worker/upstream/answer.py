@@ -1,9 +1,9 @@
 """One answer while it is being read: takes payloads, gives text, and judges at the end what it was."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from worker.upstream.chunks import Choice, Chunk, read_chunk, read_usage
+from worker.upstream.chunks import Choice, Chunk, chunk_of_completion, is_placeholder, read_chunk, read_usage
 from worker.upstream.ending import Ending
 from worker.upstream.errors import (
     EmptyCompletion,
@@ -19,11 +19,14 @@ from worker.upstream.errors import (
 from worker.upstream.sse import DONE
 from worker.upstream.text import TextCleaner, make_storable
 
+MAX_PIECE = 1 << 16
+"""A text that comes whole is cut into deltas of this many characters."""
+
 MAX_NOTED = 200
-"""Ids and names longer than this are cut: they are noted, not relied upon."""
+"""Ids and names are cut to this many characters: they are stored for people, and nothing depends on them."""
 
 _NO_REASON = frozenset((None, "", "null"))
-"""Some upstreams write a missing finish_reason as an empty or a quoted null in every chunk."""
+"""Instead of null, some upstreams send an empty or a quoted one in every chunk but the last."""
 
 
 class Answer:
@@ -34,7 +37,6 @@ class Answer:
         self._max_text_bytes = max_text_bytes
         self._cleaner = TextCleaner()
         self._text_bytes = 0
-        self._deltas = 0
         self._usage: Any = None
         self._id: str | None = None
         self._model: str | None = None
@@ -48,8 +50,7 @@ class Answer:
     def take(self, payload: bytes) -> bool:
         """Read one payload. True when it was progress: text, reasoning, or any other content.
 
-        Raises the typed error that the payload holds. An error that comes after the finish_reason is none any more: the
-        text is whole.
+        Raises the typed error that the payload holds, but not after the finish_reason: the text is whole by then.
         """
         if self.is_done:
             return False
@@ -66,9 +67,19 @@ class Answer:
         choice = chunk.first_choice
         return choice is not None and self._take_choice(choice)
 
+    def take_whole(self, completion: Mapping[str, Any]) -> None:
+        """Take an answer that came whole. Its JSON has ended, which is as good as `[DONE]`: nothing can be missing."""
+        chunk = chunk_of_completion(completion)
+        self._note(chunk)
+        choice = chunk.first_choice
+        if choice is not None:
+            self._give_in_pieces(choice)
+            self._take_choice(choice)
+        self.is_done = True
+
     def ending(self) -> Ending:
         """What is known so far."""
-        return Ending(self.finish_reason, read_usage(self._usage), self._id, self._model, self._deltas)
+        return Ending(self.finish_reason, read_usage(self._usage), self._id, self._model)
 
     def finish(self) -> Ending:
         """Judge the answer at its end. Raises unless it is complete and a text."""
@@ -85,9 +96,9 @@ class Answer:
             raise NotText(f"The model answered with content of type {quote(self._other_content)}, which is not text.")
         if self.finish_reason == "error":
             raise ErrorInStream('The upstream ended its answer with finish_reason "error" and gave no reason.')
-        if not self._deltas and self.finish_reason not in ("length", "content_filter"):
-            reason = f"finish_reason {quote(self.finish_reason)}" if self.finish_reason else "[DONE]"
-            raise EmptyCompletion(f"The upstream completed its answer ({reason}) without any text.")
+        if not self._text_bytes and self.finish_reason not in ("length", "content_filter"):
+            reason = f" (finish_reason {quote(self.finish_reason)})" if self.finish_reason else ""
+            raise EmptyCompletion(f"The upstream completed its answer{reason} without any text.")
         return self.ending()
 
     @property
@@ -96,8 +107,8 @@ class Answer:
         return self.is_done or self.finish_reason is not None
 
     def _note(self, chunk: Chunk) -> None:
-        # Some upstreams repeat a running total in every chunk: the last one counts.
-        if chunk.usage is not None:
+        # Some upstreams repeat a running total in every chunk: the last one counts. It is read only once, at the end.
+        if chunk.usage is not None and not is_placeholder(chunk.usage):
             self._usage = chunk.usage
         if self._id is None and isinstance(chunk.id, str):
             self._id = make_storable(chunk.id[:MAX_NOTED])
@@ -123,8 +134,15 @@ class Answer:
             self.finish_reason = make_storable(str(choice.finish_reason)[:MAX_NOTED])
         return is_progress
 
+    def _give_in_pieces(self, choice: Choice) -> None:
+        """Give the text of a whole answer as deltas that the channel can carry; what else it holds stays."""
+        if choice.delta is not None and isinstance(choice.delta.content, str):
+            content, choice.delta.content = choice.delta.content, None
+            for start in range(0, len(content), MAX_PIECE):
+                self._give(self._cleaner.feed(content[start : start + MAX_PIECE]))
+
     def _text_of(self, parts: list[Any]) -> str:
-        """The text of content that comes as a list of parts; what is neither text nor thinking is remembered."""
+        """The text of content that comes as a list of parts. A part that is neither text nor thinking is remembered."""
         texts = []
         for part in parts:
             kind = part.get("type", "text") if isinstance(part, dict) else "text"
@@ -143,5 +161,4 @@ class Answer:
             raise TextTooLong(
                 f"The text is longer than {self._max_text_bytes} bytes; LONGHAND_MAX_TEXT_BYTES sets this limit."
             )
-        self._deltas += 1
         self._on_text(text)

@@ -1,4 +1,4 @@
-"""The body of an answer, piece by piece, unpacked if need be."""
+"""The body of an answer, piece by piece, unpacked if it is compressed."""
 
 import asyncio
 import contextlib
@@ -7,20 +7,20 @@ from collections.abc import Awaitable, Callable, Iterator
 
 import httpx
 
-from worker.upstream.connections import NETWORK_ERRORS
+from worker.upstream.connections import NETWORK_ERRORS, describe
 from worker.upstream.errors import CutMidStream, NotAStream, UpstreamError
 
 MAX_UNPACKED_BYTES = 1 << 16
-"""Packed bytes may unfold a thousandfold, so they unfold in pieces of at most this size."""
+"""Compressed bytes may grow a thousandfold, so they are unpacked in pieces of at most this size."""
 
 _GZIP, _ZLIB, _RAW_DEFLATE = 31, 15, -15
 
 
 class Body:
-    """Reads one response. Unpacks gzip and deflate (RFC 9110, section 8.4.1): some send them though asked not to."""
+    """Reads one response. Unpacks gzip and deflate (RFC 9110, 8.4.1): some send them although asked not to."""
 
     def __init__(self, response: httpx.Response) -> None:
-        # Of the transport, see there; the response's own iterators cost more than all the rest of reading.
+        # From our transport: the response's own iterators cost more than all the rest of reading.
         self._receive: Callable[[], Awaitable[bytes]] = response.extensions["receive"]
         self._encoding = response.headers.get("content-encoding", "").strip().lower() or "identity"
         self._decoder = zlib.decompressobj(_ZLIB if self._encoding == "deflate" else _GZIP)
@@ -36,34 +36,34 @@ class Body:
                 piece = await self._receive()
             except NETWORK_ERRORS as failure:
                 raise CutMidStream(
-                    f"The upstream's connection broke before its answer was whole: {failure}"
+                    f"The upstream's connection broke before its answer was whole: {describe(failure)}"
                 ) from failure
             if not piece or self._encoding == "identity":
                 return piece
             self._unpacked = self._unpack(piece)
 
-    async def read_up_to(self, max_bytes: int, seconds: float) -> bytes:
-        """The beginning of a body that is only quoted; whatever goes wrong, what has come by then is the answer."""
+    async def read_up_to(self, enough_bytes: int, seconds: float) -> bytes:
+        """The beginning of the rest: whole pieces until they are enough, or for as long as nothing goes wrong."""
         found = bytearray()
         with contextlib.suppress(UpstreamError, TimeoutError):
             async with asyncio.timeout(seconds):
-                while len(found) < max_bytes and (piece := await self.read()):
+                while len(found) < enough_bytes and (piece := await self.read()):
                     found += piece
-        return bytes(found[:max_bytes])
+        return bytes(found)
 
     def _unpack(self, packed: bytes) -> Iterator[bytes]:
         if self._encoding not in ("gzip", "x-gzip", "deflate"):
             raise NotAStream(
-                f"The upstream packed its answer as {self._encoding!r} although it was asked not to."
-                " Turn compression off there, or in the proxy before it."
+                f"The upstream compressed its answer as {self._encoding!r} although it was asked not to."
+                " Turn compression off there, or in the proxy in front of it."
             )
         while packed:
             try:
                 piece = self._decoder.decompress(packed, MAX_UNPACKED_BYTES)
             except zlib.error as error:
                 if not self._may_be_raw:
-                    raise CutMidStream(f"The upstream's packed answer is broken: {error}") from error
-                # Half of the world writes "deflate" as raw deflate, against the RFC.
+                    raise CutMidStream(f"The upstream's compressed answer is broken: {error}") from error
+                # Many servers send raw deflate as "deflate", against the RFC.
                 self._may_be_raw = False
                 self._decoder = zlib.decompressobj(_RAW_DEFLATE)
                 continue

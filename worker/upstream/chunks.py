@@ -17,7 +17,7 @@ from worker.upstream.failures import error_of_object, find_error
 __all__ = ["Choice", "Chunk", "Delta", "Usage", "read_chunk", "read_usage"]
 
 LARGEST_COUNT = 2**31 - 1
-"""A larger token count is no count, and would not fit its column."""
+"""A larger token count cannot be true, and would not fit its column."""
 
 
 class Delta(msgspec.Struct):
@@ -57,20 +57,33 @@ class Chunk(msgspec.Struct):
         return None
 
 
+class _WholeChoice(msgspec.Struct):
+    index: int | None = 0
+    message: Delta | None = None
+    finish_reason: str | None = None
+
+
+class _Completion(msgspec.Struct):
+    choices: list[_WholeChoice] | None = None
+    id: Any = None
+    model: Any = None
+    usage: Any = None
+
+
 _decoder = msgspec.json.Decoder(Chunk)
 
 
 def read_chunk(payload: bytes) -> Chunk:
     """The chunk in the payload of one event.
 
-    Raises `MalformedChunk` when it is none, and the typed error when it is an error object.
+    Raises `MalformedChunk` when it is not one, and the typed error when it is an error object.
     """
     try:
         chunk = _decoder.decode(payload)
     except msgspec.ValidationError as error:
         raise _malformed(payload, error) from error
     except (ValueError, RecursionError):
-        # Bytes that are no UTF-8, lone surrogates and NaN are refused by msgspec and taken here.
+        # msgspec refuses NaN, lone surrogates and bytes that are not UTF-8. Upstreams send them all the same.
         chunk = _read_slowly(payload)
     if chunk.error or chunk.choices is None:
         found = find_error(_read_any(payload))
@@ -79,8 +92,23 @@ def read_chunk(payload: bytes) -> Chunk:
     return chunk
 
 
+def chunk_of_completion(completion: Mapping[str, Any]) -> Chunk:
+    """A whole `chat.completion`, which an upstream sends that cannot stream, as the one chunk that says the same."""
+    try:
+        whole = msgspec.convert(completion, _Completion)
+    except (ValueError, RecursionError) as error:
+        raise MalformedChunk(
+            f"The upstream ignored `stream: true`, and what it sent in one piece is no completion ({error})."
+        ) from error
+    choices = [Choice(choice.index, choice.message, choice.finish_reason) for choice in whole.choices or ()]
+    return Chunk(choices, whole.id, whole.model, whole.usage)
+
+
 def read_usage(usage: object) -> Usage | None:
-    """The upstream's `usage` object by the names that Longhand stores; None when it tells nothing."""
+    """The upstream's `usage` object by the names that Longhand stores; None when it tells nothing.
+
+    No completion costs 0 tokens, so all zeros tell nothing either: see `is_placeholder`.
+    """
     if not isinstance(usage, Mapping):
         return None
     counts = Usage(
@@ -90,7 +118,15 @@ def read_usage(usage: object) -> Usage | None:
         reasoning_tokens=_count(usage.get("completion_tokens_details"), "reasoning_tokens"),
         total_tokens=_count(usage, "total_tokens"),
     )
-    return None if counts == Usage(None, None, None, None, None) else counts
+    return counts if any(msgspec.structs.astuple(counts)) else None
+
+
+def is_placeholder(usage: object) -> bool:
+    """Whether a `usage` counts nothing: some upstreams put zeros into every chunk but the one with the true counts."""
+    return not (
+        isinstance(usage, Mapping)
+        and (usage.get("total_tokens") or usage.get("completion_tokens") or usage.get("prompt_tokens"))
+    )
 
 
 def _read_slowly(payload: bytes) -> Chunk:

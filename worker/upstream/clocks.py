@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from worker.upstream.errors import ClockRanOut, NoFirstDelta, Stalled, TookTooLong
 
 AFTER_FINISH_SECONDS = 5.0
-"""After its finish_reason an upstream may send usage and [DONE], but nobody waits long for them."""
+"""How long to wait for the usage and the [DONE] that may follow the finish_reason."""
 
 
 @dataclass(frozen=True)
@@ -21,8 +21,8 @@ class Clocks:
 class Watchdog:
     """Cancels the task that reads a stream when one of the clocks has run out.
 
-    A timer per delta would cost more than the delta. So a delta only notes the time, and the one timer, when it comes,
-    sets itself anew for as long as there was progress. Comments and empty deltas note nothing: they do not count.
+    A timer per delta would cost more than the delta. So a delta only notes the time, and the one timer, when it fires,
+    sets itself again if there was progress. Comments and empty deltas are not noted: they do not count.
     """
 
     def __init__(self, clocks: Clocks, task: asyncio.Task[object]) -> None:
@@ -45,22 +45,22 @@ class Watchdog:
             self._set_timer()
 
     def note_finish(self) -> None:
-        """The text is whole: from now on the end of a clock is no error."""
+        """The text is whole: from now on a clock that runs out is not an error."""
         if not self._finished:
             self._finished = True
             self.note_delta()
             self._set_timer()
 
     def stop(self) -> None:
-        """No clock runs any more."""
+        """Stop all clocks."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
     def caused(self) -> bool:
-        """Whether the `CancelledError` just caught is the watchdog's own; if so, it is taken back from the task.
+        """Whether the `CancelledError` just caught is the watchdog's own; if so, the task is no longer cancelled.
 
-        False when somebody cancelled the task, even if a clock ran out at the same moment: a cancel must win.
+        False when somebody else cancelled the task, even if a clock ran out at the same moment: a cancel must win.
         """
         return self._ran_out is not None and self._task.uncancel() <= self._cancelling
 

@@ -17,10 +17,9 @@ class Usage(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """The end of an answer. `deltas` counts the pieces of text given to the caller."""
+    """The end of an answer. None is unknown."""
 
     finish_reason: str | None
     usage: Usage | None
     upstream_id: str | None
     upstream_model: str | None
-    deltas: int

@@ -12,47 +12,48 @@
         - NoFirstDelta
         - Stalled
         - TookTooLong             not retryable
-      + RateLimited               charges no attempt
+      + RateLimited               the job waits, and no attempt is charged
       + ServerError               5xx, 408, 409, 425
       + Rejected                  any other status: not retryable
         - Unauthorized            401, 403
         - QuotaSpent              402, or a 429 that no waiting cures
       + ErrorInStream             an error object inside a 200
         - RejectedInStream        not retryable
-      + NotAStream                a 200 whose body is not an event stream: HTML, JSON, anything
+      + NotAStream                a 200 whose body is neither an event stream nor a completion: HTML, anything
       + MalformedChunk            an event that is no chat.completion.chunk
       + EmptyCompletion           the end, and no text
       + Oversized                 not retryable
         - LineTooLong
         - TextTooLong
+        - BodyTooLong
       + NotText                   content that is not text: not retryable
         - Refusal
         - ToolCalls
 
-Callers catch `UpstreamError` and read its attributes; the branches are for the eye and for tests.
+Callers catch `UpstreamError` and read its attributes; the branches are for readers and tests.
 """
 
 # ruff: noqa: N818 - the names say what happened; that they are errors is what the tree says.
 
+from collections.abc import Iterable
 from typing import ClassVar
 
 from worker.upstream.ending import Ending
 from worker.upstream.text import make_storable
 
 MAX_QUOTE = 300
-"""So many characters of an upstream's own words go into a message."""
+"""At most this many characters of an upstream's own words go into a message."""
 
 
 class UpstreamError(Exception):
     """The upstream gave no whole text. The message says what was wrong, where, and what to do.
 
     `code` is stored with the job. `retryable` says whether the same request may well succeed later.
-    `retry_after_seconds` is what the upstream asked for, None when it did not say. `status` is the HTTP status when
-    that is the reason. `ending` holds what the answer had told before it failed, for its usage is owed all the same.
+    `retry_after_seconds` is what the upstream asked for, None when it did not say. `status` is the HTTP status if that
+    is the reason. `ending` is what was known of the answer when it failed: its usage must be paid all the same.
     """
 
     code: ClassVar[str] = "upstream_error"
-    charges_attempt: ClassVar[bool] = True
     retryable: bool = True
 
     def __init__(self, message: str, *, status: int | None = None, retry_after_seconds: float | None = None) -> None:
@@ -66,16 +67,15 @@ class UpstreamError(Exception):
         """The sentence for the person who reads it."""
         return str(self.args[0])
 
-    def hide(self, secret: str | None) -> None:
-        """Take `secret` out of the message: an upstream that refuses a key likes to quote it.
+    def hide(self, secrets: Iterable[str]) -> None:
+        """Take each of `secrets` out of the message: an upstream that refuses a key likes to quote it.
 
-        A quote may have been cut inside the key, so its beginnings of eight and more characters go too.
+        A quote may have been cut inside a secret, so its beginnings of eight and more characters go too.
         """
-        if not secret:
-            return
         message = self.message
-        for length in range(len(secret), min(len(secret), 8) - 1, -1):
-            message = message.replace(secret[:length], "[key]")
+        for secret in secrets:
+            for length in range(len(secret), min(len(secret), 8) - 1, -1):
+                message = message.replace(secret[:length], "[hidden]")
         self.args = (message,)
 
 
@@ -98,13 +98,13 @@ class ConnectFailed(Unreachable):
 
 
 class ConnectTimedOut(Unreachable):
-    """The upstream did not take the connection in time."""
+    """The upstream did not accept the connection in time."""
 
     code = "upstream_connect_timeout"
 
 
 class TLSFailed(Unreachable):
-    """The upstream's certificate or its TLS is not to be trusted."""
+    """The upstream's certificate or its TLS cannot be trusted."""
 
     code = "upstream_tls_failed"
 
@@ -134,13 +134,13 @@ class NoFirstDelta(ClockRanOut):
 
 
 class Stalled(ClockRanOut):
-    """Nothing more was written within the between-deltas clock, whatever comments came."""
+    """Nothing more was written within the between-deltas clock, whether or not comments came."""
 
     code = "upstream_stalled"
 
 
 class TookTooLong(ClockRanOut):
-    """The answer was still being written at the end of the total clock: it would be so again."""
+    """The answer was still being written when the total clock ran out. Another attempt would take as long."""
 
     code = "upstream_took_too_long"
     retryable = False
@@ -150,7 +150,6 @@ class RateLimited(UpstreamError):
     """The upstream asks to wait. The job did nothing wrong, so no attempt is charged."""
 
     code = "upstream_rate_limited"
-    charges_attempt = False
 
 
 class ServerError(UpstreamError):
@@ -192,7 +191,7 @@ class RejectedInStream(ErrorInStream):
 
 
 class NotAStream(UpstreamError):
-    """The upstream answered 200 with something that is not an event stream."""
+    """The upstream answered 200 with something that is neither an event stream nor a completion."""
 
     code = "upstream_not_a_stream"
 
@@ -228,8 +227,14 @@ class TextTooLong(Oversized):
     code = "upstream_text_too_long"
 
 
+class BodyTooLong(Oversized):
+    """The upstream cannot stream, and its whole answer is over the cap."""
+
+    code = "upstream_body_too_long"
+
+
 class NotText(UpstreamError):
-    """The answer holds something that is not text, which a job cannot store: never an empty success."""
+    """The answer holds something that is not text, which a job cannot store."""
 
     code = "upstream_not_text"
     retryable = False

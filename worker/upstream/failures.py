@@ -1,7 +1,7 @@
-"""What an answer that holds no text means: HTTP status, error object or strange body -> the typed error.
+"""What an answer without text means: from an HTTP status, an error object or a strange body to the typed error.
 
-Upstreams disagree on where they put an error and on what they call it, so everything that is compared with a word is
-compared in lower case, and an unknown word never makes an error final.
+Upstreams disagree on where they put an error and on what they call it. So words are compared in lower case, and a word
+that is not known never makes an error final.
 """
 
 import json
@@ -58,7 +58,7 @@ def error_of_status(
     status: int, body: bytes, *, retry_after_seconds: float | None, location: str | None, asked_for_usage: bool
 ) -> UpstreamError:
     """The error of an answer other than 2xx. `location` is where a redirect points to."""
-    words = _words_of(_parse(body))
+    words = _words_of(parse(body))
     said = f": {quote(body)}" if body.strip() else ", and nothing more"
     if status == 402 or (status == 429 and words & _OUT_OF_CREDIT):
         return QuotaSpent(f"The upstream's account is out of credit (HTTP {status}){said}", status=status)
@@ -112,19 +112,15 @@ def error_of_object(error: object) -> UpstreamError:
     return ErrorInStream(f"The upstream reported an error inside the stream: {said}", status=status)
 
 
-def error_of_body(content_type: str, body: bytes) -> UpstreamError:
-    """The error of a 200 whose body is not an event stream."""
-    parsed = _parse(body)
-    if isinstance(parsed, Mapping):
-        error = find_error(parsed)
-        if error is not None:
-            return error_of_object(error)
-        if "choices" in parsed:
-            return NotAStream("The upstream ignored `stream: true` and answered in one piece. Longhand needs a stream.")
+def error_of_body(content_type: str, body: bytes, parsed: object) -> UpstreamError:
+    """The error of a 200 whose body is neither an event stream nor a completion; `parsed` is its JSON."""
+    error = find_error(parsed) if isinstance(parsed, Mapping) else None
+    if error is not None:
+        return error_of_object(error)
     what = "an HTML page" if body.lstrip()[:1] == b"<" else f"a body of type {quote(content_type) or 'unknown'}"
     return NotAStream(
         f"The upstream answered 200 with {what} instead of an event stream."
-        " Look at what LONGHAND_UPSTREAM_URL points to."
+        " Check where LONGHAND_UPSTREAM_URL points."
         + (f" It began: {quote(body)}" if body.strip() else " It was empty.")
     )
 
@@ -138,9 +134,10 @@ def find_error(found: Mapping[str, Any]) -> object | None:
     return None
 
 
-def _parse(body: bytes) -> object:
+def parse(body: bytes | bytearray) -> object:
+    """The JSON in a body; None when there is none."""
     try:
-        return json.loads(body)
+        return json.loads(body.decode("utf-8", "replace"))
     except (ValueError, RecursionError):
         return None
 

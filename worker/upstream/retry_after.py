@@ -1,4 +1,4 @@
-"""How long an upstream asks to wait, out of the headers of its answer."""
+"""How long an upstream asks to wait, read from the headers of its answer."""
 
 import math
 import re
@@ -18,9 +18,9 @@ _NUMBER = re.compile(r"\d+(?:\.\d+)?", re.ASCII)
 def read_retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
     """The seconds to wait before the next call, at most `LONGEST_WAIT_SECONDS`; None when the upstream does not say.
 
-    `headers` finds its names in lower case. The first of these that can be read counts: `retry-after-ms`; `retry-after`
-    as seconds or as an HTTP date (RFC 9110, section 10.2.3); of `x-ratelimit-reset-requests` and `-tokens` the longer
-    one whose `remaining` is 0.
+    `headers` must find its names in lower case. The first of these that can be read counts: `retry-after-ms`;
+    `retry-after` as seconds or as an HTTP date (RFC 9110, section 10.2.3); of `x-ratelimit-reset-requests` and
+    `-tokens` the longer one whose `remaining` is 0.
     """
     wait = _read_number(headers.get("retry-after-ms"), 0.001)
     if wait is None:
@@ -57,7 +57,7 @@ def _is_zero(value: str | None) -> bool:
 
 
 def _read_duration(value: str | None) -> float | None:
-    """`1s`, `6m0s`, `120ms`; some upstreams leave the unit out and mean seconds."""
+    """Read `1s`, `6m0s` or `120ms`; some upstreams leave the unit out and mean seconds."""
     if value is None:
         return None
     if _DURATION.fullmatch(value.strip()):

@@ -1,4 +1,4 @@
-"""Server-sent events out of bytes that may be cut anywhere.
+"""Server-sent events from bytes that may be cut anywhere.
 
 Follows "Parsing an event stream" and "Interpreting an event stream" of the WHATWG HTML standard, for the one field that
 completions use, `data`. It works on bytes: CR and LF are never part of a longer UTF-8 character, and U+2028 is no line
@@ -14,8 +14,8 @@ DONE = b"[DONE]"
 class SSEParser:
     """Feed it bytes, get the `data` payloads of the events that are complete.
 
-    No line and no event may be longer than `max_line_bytes`: the first byte too many raises `LineTooLong`, so the
-    memory used is bounded by the cap and the size of one chunk.
+    No line and no event may be longer than `max_line_bytes`: one byte more raises `LineTooLong`, so the memory used is
+    bounded by the cap and the size of one chunk.
     """
 
     __slots__ = ("_at_start", "_data", "_has_data", "_line", "_max_line_bytes", "_skip_lf")
@@ -118,5 +118,5 @@ class SSEParser:
         if length > self._max_line_bytes:
             raise LineTooLong(
                 f"The upstream sent a line or an event of more than {self._max_line_bytes} bytes, which no chunk of a"
-                " completion has. Look at what LONGHAND_UPSTREAM_URL points to."
+                " completion has. Check where LONGHAND_UPSTREAM_URL points."
             )

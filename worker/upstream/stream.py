@@ -10,19 +10,16 @@ import httpx
 from worker.upstream.answer import Answer
 from worker.upstream.body import Body
 from worker.upstream.clocks import Clocks, Watchdog
-from worker.upstream.connections import NETWORK_ERRORS, error_of_connecting, open_client
+from worker.upstream.connections import NETWORK_ERRORS, error_of_connecting, open_client, secrets_of
 from worker.upstream.ending import Ending
 from worker.upstream.errors import CutMidStream, UpstreamError
-from worker.upstream.failures import error_of_body, error_of_status
+from worker.upstream.failures import error_of_body, error_of_status, find_error, parse
+from worker.upstream.opening import MAX_QUOTED_BYTES, QUOTED_SECONDS, read_opening, read_whole
 from worker.upstream.retry_after import read_retry_after
-from worker.upstream.sse import BOM, SSEParser
+from worker.upstream.sse import SSEParser
 
-MAX_OTHER_BODY_BYTES = 1 << 16
-"""So much is read of a body that is no stream; only its beginning is ever quoted."""
-
-OTHER_BODY_SECONDS = 5.0
-
-_FIELDS = (b"data", b"event", b"id", b"retry", b":")
+AROUND_TEXT_BYTES = 1 << 20
+"""How much longer than its text a body may be that holds the whole completion."""
 
 
 class Upstream:
@@ -48,9 +45,10 @@ class Upstream:
             raise ValueError("the upstream's URL holds a user or password; set LONGHAND_UPSTREAM_API_KEY instead")
         path = base.path.rstrip("/").removesuffix("/chat/completions") + "/chat/completions"
         self._url = base.copy_with(path=path, fragment=None)
-        # A query may hold a key, so messages show the address without it.
+        # The query may hold a key, so messages show the address without it.
         self._where = str(self._url.copy_with(query=None))
         self._api_key = api_key
+        self._secrets = secrets_of(self._url, api_key)
         self._clocks = clocks
         self._ask_for_usage = ask_for_usage
         self._max_line_bytes = max_line_bytes
@@ -62,8 +60,8 @@ class Upstream:
     ) -> Ending:
         """Ask for the completion that `body` describes and call `on_text` with each piece of its text, in order.
 
-        Returns when the text is whole. Raises `UpstreamError` when it is not; what was told until then is in the
-        error's `ending`. Cancelling the task closes the connection at once.
+        Returns when the text is whole, and raises `UpstreamError` when it is not: its `ending` has what was known by
+        then. Cancelling the task closes the connection at once.
         """
         task = asyncio.current_task()
         if task is None:
@@ -84,7 +82,7 @@ class Upstream:
             return answer.finish()
         except UpstreamError as error:
             error.ending = answer.ending()
-            error.hide(self._api_key)
+            error.hide(self._secrets)
             raise
 
     async def aclose(self) -> None:
@@ -103,23 +101,28 @@ class Upstream:
             opened = Body(response)
             if not response.is_success:
                 raise await self._read_refusal(response, opened)
-            await self._read_events(response.headers.get("content-type", ""), opened, answer, watchdog)
+            content_type = response.headers.get("content-type", "")
+            opening, is_event_stream = await read_opening(content_type, opened)
+            if is_event_stream:
+                await self._read_events(opening, opened, answer, watchdog)
+            else:
+                longest = self._max_text_bytes + AROUND_TEXT_BYTES
+                _take_whole(content_type, await read_whole(opening, opened, watchdog, longest), answer)
         finally:
-            # The clocks end here: a cancel of theirs must not hit the closing.
+            # No clock may cancel the closing.
             watchdog.stop()
             await response.aclose()
 
     async def _read_refusal(self, response: httpx.Response, body: Body) -> UpstreamError:
         return error_of_status(
             response.status_code,
-            await body.read_up_to(MAX_OTHER_BODY_BYTES, OTHER_BODY_SECONDS),
+            await body.read_up_to(MAX_QUOTED_BYTES, QUOTED_SECONDS),
             retry_after_seconds=read_retry_after(response.headers, datetime.now(UTC)),
-            location=response.headers.get("location"),
+            location=response.extensions["location"],
             asked_for_usage=self._ask_for_usage,
         )
 
-    async def _read_events(self, content_type: str, body: Body, answer: Answer, watchdog: Watchdog) -> None:
-        piece = await _read_opening(content_type, body)
+    async def _read_events(self, piece: bytes, body: Body, answer: Answer, watchdog: Watchdog) -> None:
         parser = SSEParser(self._max_line_bytes)
         while piece:
             for payload in parser.feed(piece):
@@ -148,34 +151,15 @@ class Upstream:
             headers["authorization"] = f"Bearer {self._api_key}"
         if idempotency_key:
             headers["idempotency-key"] = idempotency_key
-        # With ASCII escapes a lone surrogate in a prompt can be sent; the upstream may say what it thinks of it.
+        # In ASCII escapes even a lone surrogate can be sent. Whether to accept it is for the upstream to say.
         content = json.dumps(asked, separators=(",", ":")).encode()
         return self._client.build_request("POST", self._url, content=content, headers=headers)
 
 
-async def _read_opening(content_type: str, body: Body) -> bytes:
-    """The first bytes of an event stream. Raises what else the body is: the content type alone is not to be trusted."""
-    opening = b""
-    while (verdict := _is_event_stream(content_type, opening)) is None:
-        piece = await body.read()
-        if not piece:
-            break
-        # Blank lines before the first event mean nothing, and some proxies send them for as long as they wait.
-        opening = (opening + piece).removeprefix(BOM).lstrip()
-    if verdict is False:
-        rest = await body.read_up_to(MAX_OTHER_BODY_BYTES, OTHER_BODY_SECONDS)
-        raise error_of_body(content_type, (opening + rest)[:MAX_OTHER_BODY_BYTES])
-    if verdict is None and not content_type.startswith("text/event-stream"):
-        raise error_of_body(content_type, opening)
-    return opening
-
-
-def _is_event_stream(content_type: str, opening: bytes) -> bool | None:
-    """Whether a body that begins so is an event stream; None when more of it must be seen."""
-    if not opening:
-        return None
-    if opening[:1] in (b"{", b"[", b"<"):
-        return False
-    if content_type.startswith("text/event-stream") or opening.startswith(_FIELDS):
-        return True
-    return None if any(field.startswith(opening) for field in _FIELDS) else False
+def _take_whole(content_type: str, body: bytes, answer: Answer) -> None:
+    """Take a body that is no event stream: the whole completion of an upstream that cannot stream, or an error."""
+    found = parse(body)
+    if isinstance(found, Mapping) and "choices" in found and find_error(found) is None:
+        answer.take_whole(found)
+    else:
+        raise error_of_body(content_type, body, found)

@@ -1,4 +1,4 @@
-"""Text that every database and every UTF-8 encoder takes.
+"""Text that every database and every UTF-8 encoder accepts.
 
 JSON can carry what PostgreSQL and UTF-8 refuse: NUL, and halves of a surrogate pair (`\\ud83d`). An upstream that cuts
 its text between UTF-16 units splits an emoji over two deltas, so the halves meet only here.

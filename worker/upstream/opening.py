@@ -1,0 +1,58 @@
+"""What a body is: told by its first bytes, because the content type alone is not to be trusted."""
+
+from worker.upstream.body import Body
+from worker.upstream.clocks import Watchdog
+from worker.upstream.errors import BodyTooLong
+from worker.upstream.failures import parse
+from worker.upstream.sse import BOM
+
+MAX_QUOTED_BYTES = 1 << 16
+"""When this much of a body has come that is neither a stream nor a completion, no more is read: it is only quoted."""
+
+QUOTED_SECONDS = 5.0
+
+_FIELDS = (b"data", b"event", b"id", b"retry", b":")
+
+
+async def read_opening(content_type: str, body: Body) -> tuple[bytes, bool]:
+    """The first bytes of a body, and whether it is an event stream."""
+    opening = b""
+    while (verdict := _is_event_stream(content_type, opening)) is None:
+        piece = await body.read()
+        if not piece:
+            return opening, content_type.startswith("text/event-stream")
+        # Blank lines before the first event mean nothing, and some proxies send them for as long as they wait.
+        opening = (opening + piece).removeprefix(BOM).lstrip()
+    return opening, verdict
+
+
+async def read_whole(opening: bytes, body: Body, watchdog: Watchdog, max_bytes: int) -> bytes:
+    """A body that is no event stream: all of it when it may be a completion, else as much as may be quoted.
+
+    Raises `BodyTooLong` for a completion of more than `max_bytes`.
+    """
+    watchdog.note_delta()
+    whole = bytearray(opening)
+    whole += await body.read_up_to(MAX_QUOTED_BYTES, QUOTED_SECONDS)
+    if opening[:1] != b"{" or parse(whole) is not None:
+        return bytes(whole)
+    while piece := await body.read():
+        watchdog.note_delta()
+        whole += piece
+        if len(whole) > max_bytes:
+            raise BodyTooLong(
+                f"The upstream ignored `stream: true` and answered in one piece of more than {max_bytes} bytes."
+                " Make it stream its answers, or raise LONGHAND_MAX_TEXT_BYTES."
+            )
+    return bytes(whole)
+
+
+def _is_event_stream(content_type: str, opening: bytes) -> bool | None:
+    """Whether a body that begins so is an event stream; None when more of it must be seen."""
+    if not opening:
+        return None
+    if opening[:1] in (b"{", b"[", b"<"):
+        return False
+    if content_type.startswith("text/event-stream") or opening.startswith(_FIELDS):
+        return True
+    return None if any(field.startswith(opening) for field in _FIELDS) else False
