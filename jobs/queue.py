@@ -56,6 +56,9 @@ def make_celery(redis_url: str) -> Celery:
         worker_cancel_long_running_tasks_on_connection_loss=False,
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,  # the default gives up after 100
+        # An error reply is no lost connection, and would end the consumer for good: when Redis fails over, the old
+        # primary sends one to every worker at once.
+        broker_channel_error_retry=True,
         broker_transport_options={
             "socket_timeout": 10,  # without it a submit hung on a frozen Redis for more than 60 s
             "socket_connect_timeout": 5,

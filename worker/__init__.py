@@ -1,6 +1,6 @@
 """The Celery worker: claim, stream, record, finish; dispatch and rescue. It stands on `jobs`, knows nothing of `api`.
 
-- `main.py`: the composition root. It makes every part once and starts Celery's consumer with its pool of threads.
+- `main.py`: the composition root. It makes every part once. `consumer.py`: Celery takes the hints, each in a thread.
 - `run.py`: one attempt of a job, from the claim to what becomes of it. `upstream/` reads the completion,
   `continuation.py` asks for the rest of an interrupted text, `measure.py` counts and hashes what was written.
 - `event_loop.py`: the one loop that all streams share. `recorder.py`: keeps every delta and tells it to watchers.

@@ -4,18 +4,15 @@ import logging
 import os
 import socket
 import threading
-import warnings
-
-from celery import Celery, signals
-from celery.platforms import SecurityWarning
 
 from jobs.database import open_database
 from jobs.ids import new_id
 from jobs.logs import start_logging
-from jobs.queue import QUEUE, RUN_TASK, Hinter, make_celery
+from jobs.queue import Hinter, make_celery
 from jobs.schema import check_schema
 from jobs.settings import Settings
 from jobs.tokens import Tokenizers
+from worker.consumer import consume
 from worker.dispatch import Dispatch
 from worker.event_loop import EventLoop
 from worker.heartbeat import Heartbeat
@@ -31,8 +28,8 @@ log = logging.getLogger(__name__)
 def run_worker(settings: Settings) -> None:
     """Run one worker process until SIGTERM or SIGINT; then drain and return.
 
-    Raises `SettingsError` when the Redis or the upstream is not set, and `SchemaError` when the tables are not those of
-    this version.
+    Raises `SystemExit` when it ends by an error, so that whatever watches the process starts it again; `SettingsError`
+    when the Redis or the upstream is not set, and `SchemaError` when the tables are not those of this version.
     """
     start_logging("worker")
     redis_url = settings.require_redis_url()
@@ -69,28 +66,23 @@ def run_worker(settings: Settings) -> None:
         settings=settings,
     )
 
-    @app.task(name=RUN_TASK)  # type: ignore[untyped-decorator]  # Celery has no types
     def run(job_id: str) -> None:
         # A refused hint frees no stream. Woken by it, dispatch would hint the same job again at once, and so on.
         if runner.run(job_id):
             dispatch.wake()
 
-    @signals.setup_logging.connect(weak=False)  # type: ignore[untyped-decorator]  # as above
-    def leave_logging_alone(**_: object) -> None:
-        """Celery configures the root logger unless somebody listens here."""
-
-    @signals.worker_shutting_down.connect(weak=False)  # type: ignore[untyped-decorator]  # as above
-    def drain(**_: object) -> None:
-        log.info("drain: %d streams", len(running))
-        running.drain()
-        _end_after_grace(settings.grace_seconds)
+    def drain() -> None:
+        if not running.draining:
+            log.info("drain: %d streams", len(running))
+            running.drain()
+            _end_after_grace(settings.grace_seconds)
 
     heartbeat.start()
     dispatch.start()
     lost.start()
     log.info("worker %s takes up to %d streams", worker, settings.streams)
     try:
-        _consume(app, worker, settings.streams)
+        status = consume(app, worker, settings.streams, run, drain)
     finally:
         lost.stop()
         dispatch.stop()
@@ -102,27 +94,8 @@ def run_worker(settings: Settings) -> None:
         keeper.close()
         database.close()
         log.info("worker %s has ended", worker)
-
-
-def _consume(app: Celery, worker: str, streams: int) -> None:
-    """Take hints until a signal ends the process."""
-    # Celery warns of root at length; in a container of its own that is for the operator to decide.
-    warnings.simplefilter("ignore", SecurityWarning)
-    consumer = app.Worker(
-        pool="threads",
-        concurrency=streams,
-        hostname=f"longhand@{worker}",
-        queues=QUEUE,
-        quiet=True,
-        # Each of these keeps a chatter between workers going that nothing here needs.
-        without_gossip=True,
-        without_mingle=True,
-        without_heartbeat=True,
-    )
-    try:
-        consumer.start()
-    except SystemExit:
-        log.debug("celery has ended")
+    if status:
+        raise SystemExit(status)
 
 
 async def _open_recorder(redis_url: str, settings: Settings) -> Recorder:
