@@ -4,8 +4,13 @@ import logging
 import os
 import socket
 import threading
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import datetime
 
-from jobs.database import open_database
+from sqlalchemy import make_url
+
+from jobs.database import AWAY, Database, open_database, utc_now
 from jobs.ids import new_id
 from jobs.logs import start_logging
 from jobs.queue import Hinter, make_celery
@@ -36,10 +41,10 @@ def run_worker(settings: Settings) -> None:
     settings.require_upstream_url()
     check_schema(settings.database)
     worker = f"{socket.gethostname()}:{os.getpid()}:{new_id('w')[-8:]}"
-    database = open_database(settings.database)
+    database, keeper = open_databases(settings.database)
     running = RunningAttempts()
     loop = EventLoop()
-    recorder = loop.run(_open_recorder(redis_url, settings))
+    recorder = loop.run(_open_recorder(redis_url, settings, keeper.now))
     upstream = loop.run(_open_upstream(settings))
     app = make_celery(redis_url)
 
@@ -48,9 +53,6 @@ def run_worker(settings: Settings) -> None:
     def say(job_id: str, message: bytes) -> None:
         loop.call(recorder.say, job_id, message)
 
-    # Apart from the pool that hundreds of ending jobs may wait for. With SQLite there is one writer at a time anyway,
-    # and the turns are kept inside one `Database`.
-    keeper = database if database.is_sqlite else open_database(settings.database, connections=2)
     dispatch = Dispatch(keeper, running, settings, hinter.hint, say)
     heartbeat = Heartbeat(keeper, running, worker, settings)
     tokenizers = Tokenizers(settings.tokenizers)
@@ -98,8 +100,23 @@ def run_worker(settings: Settings) -> None:
         raise SystemExit(status)
 
 
-async def _open_recorder(redis_url: str, settings: Settings) -> Recorder:
-    return Recorder(redis_url, settings.tail_seconds, settings.streams)
+def open_databases(url: str, clock: Callable[[], datetime] = utc_now) -> tuple[Database, Database]:
+    """The database as the jobs' threads use it, and as the heartbeat and dispatch do; both go by one clock.
+
+    The second has a pool of its own: the first may be taken by hundreds of ending jobs. With SQLite they are the same:
+    there is one writer at a time anyway, and the turns are kept inside one `Database`.
+    """
+    if make_url(url).get_backend_name() == "sqlite":
+        database = open_database(url, clock=clock)
+        return database, database
+    keeper = open_database(url, connections=2, clock=clock)
+    with suppress(*AWAY):  # then the first round of dispatch does it
+        keeper.synchronize()
+    return open_database(url, clock=keeper.now), keeper
+
+
+async def _open_recorder(redis_url: str, settings: Settings, now: Callable[[], datetime]) -> Recorder:
+    return Recorder(redis_url, settings.tail_seconds, settings.streams, now)
 
 
 async def _open_upstream(settings: Settings) -> Upstream:

@@ -7,6 +7,7 @@ Redis is back.
 """
 
 import asyncio
+from collections.abc import Callable
 from datetime import datetime
 from logging import getLogger
 from typing import Any
@@ -60,7 +61,7 @@ class Recording:
     def add(self, piece: str) -> None:
         """Take the next piece of text, and tell it soon."""
         if self.deltas == 0:
-            self.first_delta_at = utc_now()
+            self.first_delta_at = self._recorder.now()
         self.deltas += 1
         self._messages.append(encode_delta(self.attempt, len(self.text), piece))
         self.text += piece.encode()
@@ -113,9 +114,19 @@ class Recording:
 
 
 class Recorder:
-    """Sends what all recordings of the process have to tell. Build it on the event loop that it is to run on."""
+    """Sends what all recordings of the process have to tell. Build it on the event loop that it is to run on.
 
-    def __init__(self, redis_url: str, tail_seconds: int, max_streams: int = 100) -> None:
+    `now` is the clock that the rows go by.
+    """
+
+    def __init__(
+        self,
+        redis_url: str,
+        tail_seconds: int,
+        max_streams: int = 100,
+        now: Callable[[], datetime] = utc_now,
+    ) -> None:
+        self.now = now
         self._pool = ConnectionPool.from_url(
             redis_url,
             socket_timeout=REDIS_SECONDS,
