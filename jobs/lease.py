@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, exists, insert, or_, select, update
+from sqlalchemy import Connection, RowMapping, insert, select, update
 
 from jobs.database import Database
 from jobs.records import Job
 from jobs.status import JobStatus
-from jobs.tables import attempts, jobs, pauses, texts
-from jobs.transitions import MAX_CRASHES, store_texts
+from jobs.tables import attempts, jobs, texts
+from jobs.transitions import MAX_CRASHES, is_due, store_texts
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +25,6 @@ class Claimed:
     attempt: int
     text: str
     """The checkpoint that an interrupted attempt left, for a job that may go on with it; else empty."""
-    text_attempt: int
-    """The attempt that wrote it."""
 
 
 def claim(
@@ -34,13 +32,10 @@ def claim(
 ) -> Claimed | None:
     """Take a due job for one attempt; None when somebody else has it or it is not due. Duplicate hints end here.
 
-    A job under which more than `most_crashes` workers have died is left, and may be hinted again at once; one whose
-    model is paused, when the pause is over. A worker
-    claims a job in one thread at a time; so one that it holds already is a claim of its own that was committed but
-    reported an error, and is given again.
+    A job with more than `most_crashes` crashes is not claimed. If this worker already holds the job, an earlier claim
+    committed although its reply was lost, and it is returned again: a worker claims a job in one thread at a time.
     """
     now = database.now()
-    paused = _is_paused(now)
     take = _take(now, worker, lease_seconds).where(jobs.c.id == job_id, jobs.c.crashes <= most_crashes)
     with database.write() as connection:
         row = connection.execute(take).mappings().one_or_none()
@@ -50,10 +45,10 @@ def claim(
         else:
             row = _find_held(connection, job_id, worker)
             if row is None:
-                _let_hint(connection, job_id, or_(paused, jobs.c.crashes > most_crashes))
+                _let_hint(connection, job_id)
                 return None
-        text, text_attempt = _read_left(connection, row)
-    return Claimed(Job.from_row(row), row["attempt"], text, text_attempt)
+        text = _read_left(connection, row)
+    return Claimed(Job.from_row(row), row["attempt"], text)
 
 
 def claim_together(
@@ -72,7 +67,7 @@ def claim_together(
         taken = connection.execute(_take(now, worker, lease_seconds).where(jobs.c.id.in_(free))).mappings().all()
         if taken:
             connection.execute(insert(attempts), [_begun(row, now, 0) for row in taken])
-    claimed = {row["id"]: Claimed(Job.from_row(row), row["attempt"], "", 0) for row in taken}
+    claimed = {row["id"]: Claimed(Job.from_row(row), row["attempt"], "") for row in taken}
     return [claimed.get(job_id) for job_id in job_ids]
 
 
@@ -80,13 +75,7 @@ def _take(now: datetime, worker: str, lease_seconds: float) -> Any:
     """The one conditional UPDATE that takes due jobs; which, and of how many crashes, is for the caller to add."""
     return (
         update(jobs)
-        .where(
-            jobs.c.status == JobStatus.QUEUED,
-            jobs.c.due_at <= now,
-            jobs.c.cancel_requested_at.is_(None),
-            or_(jobs.c.expires_at.is_(None), jobs.c.expires_at > now),
-            ~_is_paused(now),
-        )
+        .where(is_due(now))
         .values(
             status=JobStatus.IN_PROGRESS,
             attempt=jobs.c.attempt + 1,
@@ -98,10 +87,6 @@ def _take(now: datetime, worker: str, lease_seconds: float) -> Any:
         )
         .returning(*jobs.c)
     )
-
-
-def _is_paused(now: datetime) -> ColumnElement[bool]:
-    return exists().where(pauses.c.model == jobs.c.model, pauses.c.until_at > now)
 
 
 def _begun(row: RowMapping, now: datetime, continued_bytes: int | None) -> dict[str, Any]:
@@ -125,17 +110,19 @@ def _find_held(connection: Connection, job_id: str, worker: str) -> RowMapping |
     return connection.execute(held).mappings().one_or_none()
 
 
-def _let_hint(connection: Connection, job_id: str, refused: ColumnElement[bool]) -> None:
-    """Let dispatch hint a queued job again before its hint is taken for lost: the hint has come, and was refused."""
-    left = update(jobs).where(jobs.c.id == job_id, jobs.c.status == JobStatus.QUEUED, refused)
-    connection.execute(left.values(hinted_at=None))
+def _let_hint(connection: Connection, job_id: str) -> None:
+    """Let dispatch hint a queued job again as soon as it is due, for its hint has come and was refused.
+
+    It may have come a moment before `due_at`, by the clock here: the job must not wait until its hint counts as lost.
+    """
+    refused = update(jobs).where(jobs.c.id == job_id, jobs.c.status == JobStatus.QUEUED)
+    connection.execute(refused.values(hinted_at=None))
 
 
-def _read_left(connection: Connection, row: RowMapping) -> tuple[str, int]:
+def _read_left(connection: Connection, row: RowMapping) -> str:
     if row["on_interrupt"] != "continue" or row["attempt"] == 1:
-        return "", 0
-    left = connection.execute(select(texts.c.text, texts.c.attempt).where(texts.c.job_id == row["id"])).one_or_none()
-    return (left.text, left.attempt) if left is not None else ("", 0)
+        return ""
+    return connection.scalar(select(texts.c.text).where(texts.c.job_id == row["id"])) or ""
 
 
 @dataclass(frozen=True, slots=True)
