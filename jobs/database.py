@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, func, select
+from sqlalchemy import Connection, Engine, ExceptionContext, create_engine, event, func, select
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
@@ -18,10 +18,16 @@ AWAY = (DBAPIError, PoolTimeoutError)
 """What a statement raises when the database is away or refuses it; `is_passing` tells the one from the other."""
 
 
+_READ_ONLY = "25006"
+"""The SQLSTATE of a write in a read-only transaction: during a failover, or on a replica."""
+
+
 def is_passing(error: Exception) -> bool:
     """Whether an error says that the database is away or busy, and not that the statement is wrong."""
     if isinstance(error, DBAPIError):
-        return error.connection_invalidated or isinstance(error, OperationalError | InterfaceError)
+        if error.connection_invalidated or isinstance(error, OperationalError | InterfaceError):
+            return True
+        return str(getattr(error.orig, "sqlstate", "")).startswith("25")  # of a transaction's state: read-only, ...
     return isinstance(error, PoolTimeoutError)
 
 
@@ -156,7 +162,14 @@ def open_database(url: str, *, connections: int = 16, clock: Callable[[], dateti
                 "tcp_user_timeout": 15000,
             },
         )
+        event.listen(engine, "handle_error", _leave_replica)
     return Database(engine, clock)
+
+
+def _leave_replica(context: ExceptionContext) -> None:
+    """Give up the connections to a server that takes no writes any more: after a failover they lead to the old one."""
+    if getattr(context.original_exception, "sqlstate", None) == _READ_ONLY:
+        context.is_disconnect = True
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:

@@ -58,10 +58,10 @@ MUTANTS = (
     Mutant(
         "done before the commit",
         [(
-            "worker/run.py",
-            'verb, kept = "finish", self._store(self._finish, job.id, attempt, written)',
-            ("self._tell(running, status, written)\n"
-            '            verb, kept = "finish", self._store(self._finish, job.id, attempt, written)'),
+            "worker/leave.py",
+            'verb, kept = "finish", keep(',
+            ('self._tell(running, status, written)\n'
+            '            verb, kept = "finish", keep('),
         )],
         ["test_order.py::test_done_is_told_only_after_the_commit"],
     ),
@@ -124,8 +124,8 @@ MUTANTS = (
     Mutant(
         "a drain that gives nothing back",
         [(
-            "worker/run.py",
-            'verb, kept = "release", self._store(transitions.release, job.id, attempt, written)',
+            "worker/leave.py",
+            'verb, kept = "release", keep(running, transitions.release, *end)',
             'verb, kept = "release", False',
         )],
         ["test_stopping.py::test_a_drain_gives_back_every_stream_and_charges_none"],

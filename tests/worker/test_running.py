@@ -104,9 +104,9 @@ def test_a_job_stopped_between_its_claim_and_its_stream_asks_nothing_of_the_upst
     job_id = submit(worker.database, WAITS)
     find_text = worker.runner._find_text
 
-    def stop_first(claimed: Any) -> str:
+    def stop_first(*claimed: Any) -> str:
         worker.running.stop(job_id, StopReason.CANCEL)
-        return find_text(claimed)
+        return find_text(*claimed)
 
     monkeypatch.setattr(worker.runner, "_find_text", stop_first)
     worker.runner.run(job_id)
