@@ -94,7 +94,9 @@ class Leaver:
             verb, kept = "release", keep(running, transitions.release, *end)
         else:
             verb, kept = "lose", False
-        why = f": {outcome.code}: {outcome.message}" if isinstance(outcome, UpstreamError) else ""
+        # The message is in the row. It may quote what the upstream said, so the model's text or the prompt.
+        why = f": {outcome.code}" if isinstance(outcome, UpstreamError) else ""
+        why += f" (HTTP {outcome.status})" if isinstance(outcome, UpstreamError) and outcome.status else ""
         lost = "" if kept else " (the lease was lost)"
         log.info("%s%s%s", verb, why, lost, extra={"job_id": job.id, "attempt": attempt})
         if kept:

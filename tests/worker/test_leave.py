@@ -1,5 +1,6 @@
 """The end of an attempt: a text that was paid for is kept, however long the database is away and whatever it says."""
 
+import logging
 import sqlite3
 from collections.abc import Iterator
 from itertools import count
@@ -139,3 +140,18 @@ def test_a_cancel_stays_a_cancel_when_the_database_refuses_its_text(worker: Work
     [attempt] = history(worker.database, job_id)
     assert (attempt.outcome, attempt.deltas) == (AttemptOutcome.CANCELLED, 2900)
     assert attempt.usage is not None
+
+
+def test_the_log_names_an_error_by_its_code_and_holds_no_words_of_the_upstream(
+    worker: WorkerParts, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    refused = submit(worker.database, {"deltas": DELTAS, "shapes": ["refusal"]})
+    rejected = submit(worker.database, {"deltas": DELTAS, "status": 400})
+    for job_id in (refused, rejected):
+        worker.runner.run(job_id)
+        message = job_and_text(worker.database, job_id)[0].error_message
+        assert message
+        assert message not in caplog.text
+    assert "fail: upstream_refusal\n" in caplog.text
+    assert "fail: upstream_rejected (HTTP 400)\n" in caplog.text
