@@ -134,11 +134,14 @@ class Leaver:
             running.recording.finish(message)
 
     def _wait_for_limit(self, running: Running, error: RateLimited, written: Written) -> bool:
-        """Let all workers wait as long as the upstream asked, and this job a little longer: not all at once."""
+        """Let all workers wait as long as the upstream asked, and this job a little longer: not all at once.
+
+        An upstream that names less than our own shortest wait, such as 0 or a time in the past, has not told how long.
+        """
         job = running.job
         base = self._settings.retry_base_seconds
         seconds = error.retry_after_seconds
-        if seconds is None:
+        if seconds is None or seconds < base:
             seconds = base * 2 ** min(job.rate_limits, 6)
         until_at = self._database.now() + timedelta(seconds=seconds)
         keep(running, transitions.pause, self._database, job.model, until_at)

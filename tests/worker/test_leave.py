@@ -142,6 +142,20 @@ def test_a_cancel_stays_a_cancel_when_the_database_refuses_its_text(worker: Work
     assert attempt.usage is not None
 
 
+@pytest.mark.parametrize("retry_after", [0, 0.5])
+def test_a_limit_that_the_upstream_calls_over_is_waited_for_all_the_same(
+    sqlite_database: Database, redis_url: str, simulator: ServedSimulator, retry_after: float
+) -> None:
+    settings = small_settings(redis_url, simulator.url, retry_base_seconds=8)
+    job_id = submit(sqlite_database, {"deltas": DELTAS, "status": 429, "retry_after": retry_after})
+    with open_worker(sqlite_database, settings) as worker:
+        worker.runner.run(job_id)
+    job, _ = job_and_text(sqlite_database, job_id)
+    [attempt] = history(sqlite_database, job_id)
+    assert (job.status, attempt.outcome, job.rate_limits) == (JobStatus.QUEUED, AttemptOutcome.RATE_LIMITED, 1)
+    assert (job.due_at - attempt.started_at).total_seconds() >= 8
+
+
 def test_the_log_names_an_error_by_its_code_and_holds_no_words_of_the_upstream(
     worker: WorkerParts, caplog: pytest.LogCaptureFixture
 ) -> None:
