@@ -4,7 +4,7 @@ import fcntl
 import os
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,9 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 AWAY = (DBAPIError, PoolTimeoutError)
 """What a statement raises when the database is away or refuses it; `is_passing` tells the one from the other."""
 
+
+_PATIENCE_SECONDS = 60
+"""How long a thread waits for a connection of the pool, and on SQLite for its turn to write."""
 
 _READ_ONLY = "25006"
 """The SQLSTATE of a write in a read-only transaction: during a failover, or on a replica."""
@@ -82,7 +85,17 @@ class Database:
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """A transaction: committed at the end, rolled back when an exception leaves it."""
-        with self._turn or nullcontext(), self._writer.begin() as connection:
+        if self._turn is None:
+            with self._writer.begin() as connection:
+                yield connection
+            return
+        # The connection first: whoever waits for one must not keep every other process from writing meanwhile.
+        with (
+            self._turn.of_threads(),
+            self._writer.connect() as connection,
+            self._turn.of_processes(),
+            connection.begin(),
+        ):
             yield connection
 
     def close(self) -> None:
@@ -104,21 +117,29 @@ class _Turn:
         self._path = f"{path}-turn" if path else None
         self._file: int | None = None
 
-    def __enter__(self) -> None:
-        self._threads.acquire()
+    @contextmanager
+    def of_threads(self) -> Iterator[None]:
+        """The turn among the threads that write through this object. Raises when it does not come within 60 s."""
+        if not self._threads.acquire(timeout=_PATIENCE_SECONDS):
+            raise PoolTimeoutError(f"no turn to write within {_PATIENCE_SECONDS} s")
         try:
-            if self._path is not None:
-                if self._file is None:
-                    self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-                fcntl.flock(self._file, fcntl.LOCK_EX)
-        except BaseException:
+            yield
+        finally:
             self._threads.release()
-            raise
 
-    def __exit__(self, *_: object) -> None:
-        if self._file is not None:
+    @contextmanager
+    def of_processes(self) -> Iterator[None]:
+        """The turn among all processes; held by the thread whose turn it is here."""
+        if self._path is None:
+            yield
+            return
+        if self._file is None:
+            self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        fcntl.flock(self._file, fcntl.LOCK_EX)
+        try:
+            yield
+        finally:
             fcntl.flock(self._file, fcntl.LOCK_UN)
-        self._threads.release()
 
     def close(self) -> None:
         with self._threads:
@@ -137,7 +158,9 @@ def open_database(url: str, *, connections: int = 16, clock: Callable[[], dateti
     if parsed.get_backend_name() == "sqlite":
         if parsed.database:
             Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
-        engine = create_engine(parsed, pool_size=connections, max_overflow=0, pool_timeout=60, hide_parameters=True)
+        engine = create_engine(
+            parsed, pool_size=connections, max_overflow=0, pool_timeout=_PATIENCE_SECONDS, hide_parameters=True
+        )
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
     else:
@@ -145,7 +168,7 @@ def open_database(url: str, *, connections: int = 16, clock: Callable[[], dateti
             parsed,
             pool_size=connections,
             max_overflow=0,
-            pool_timeout=60,
+            pool_timeout=_PATIENCE_SECONDS,
             pool_pre_ping=True,
             hide_parameters=True,  # they are prompts and texts, and an error's message goes to the log
             # A database that is frozen rather than gone must not hold a thread for ever.
