@@ -21,6 +21,9 @@ AWAY = (DBAPIError, PoolTimeoutError)
 _PATIENCE_SECONDS = 60
 """How long a thread waits for a connection of the pool, and on SQLite for its turn to write."""
 
+_SLOW_ANSWER = timedelta(seconds=1)
+"""What took this long tells the database's time only to within half of it."""
+
 _READ_ONLY = "25006"
 """The SQLSTATE of a write in a read-only transaction: during a failover, or on a replica."""
 
@@ -67,14 +70,15 @@ class Database:
         return self._clock() + self._skew
 
     def synchronize(self) -> None:
-        """Ask the database for its time. A worker whose own clock is ahead would take every other's jobs for lost."""
+        """Ask the database for its time. A worker whose own clock is ahead would see the others' leases as expired."""
         if self.is_sqlite:
             return  # one machine, one clock
         with self.read() as connection:
             before = self._clock()
             told: datetime = connection.scalars(select(func.clock_timestamp())).one()
             after = self._clock()
-        self._skew = told - (before + (after - before) / 2)
+        if after - before < _SLOW_ANSWER:
+            self._skew = told - (before + (after - before) / 2)
 
     @contextmanager
     def read(self) -> Iterator[Connection]:

@@ -35,9 +35,9 @@ def claim(
     A job with more than `most_crashes` crashes is not claimed. If this worker already holds the job, an earlier claim
     committed although its reply was lost, and it is returned again: a worker claims a job in one thread at a time.
     """
-    now = database.now()
-    take = _take(now, worker, lease_seconds).where(jobs.c.id == job_id, jobs.c.crashes <= most_crashes)
     with database.write() as connection:
+        now = database.now()
+        take = _take(now, worker, lease_seconds).where(jobs.c.id == job_id, jobs.c.crashes <= most_crashes)
         row = connection.execute(take).mappings().one_or_none()
         if row is not None:
             goes_on = row["on_interrupt"] == "continue" and row["attempt"] > 1
@@ -59,8 +59,8 @@ def claim_together(
     None: not claimed. Then `claim` says why not, and claims what has been tried before: that has more to it. So it does
     with what another process has locked, for which nobody else is to wait.
     """
-    now = database.now()
     with database.write() as connection:
+        now = database.now()
         # Locked by id, as everybody does who takes many rows.
         fresh = select(jobs.c.id).where(jobs.c.id.in_(job_ids), jobs.c.attempt == 0).order_by(jobs.c.id)
         free = connection.scalars(fresh.with_for_update(skip_locked=True)).all()
@@ -142,11 +142,11 @@ def renew(database: Database, worker: str, running: Sequence[Checkpoint], lease_
 
     Returns the ids that this worker still holds; the others were rescued, and their streams must be cut.
     """
-    until = database.now() + timedelta(seconds=lease_seconds)
     held = {(item.job_id, item.attempt) for item in running}
     ids = sorted({item.job_id for item in running})
     kept: dict[str, int] = {}
     with database.write() as connection:
+        until = database.now() + timedelta(seconds=lease_seconds)
         for start in range(0, len(ids), 500):  # SQLite bounds the number of parameters
             mine = (
                 select(jobs.c.id, jobs.c.attempt)

@@ -75,10 +75,10 @@ def finish_together(database: Database, finished: Sequence[tuple[str, int, Writt
     None: not stored, and to be finished alone; so is one that has lost its lease, or is locked by somebody else, for
     whom the others are not to wait.
     """
-    now = database.now()
     of_job: BindParameter[str] = bindparam("of_job")
     of_attempt: BindParameter[int] = bindparam("of_attempt")
     with database.write() as connection:
+        now = database.now()
         held = _lock_held(connection, [job_id for job_id, _, _ in finished])
         # Without usage, other columns are set.
         stored = [item for item in finished if (item[0], item[1]) in held and item[2].usage is not None]

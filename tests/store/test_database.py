@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from datetime import datetime, timedelta
 
 import pytest
 from sqlalchemy import text
@@ -10,6 +11,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from jobs import database as database_module
 from jobs.database import Database, is_passing, open_database
+from tests.store.store_fixtures import START
 from tests.worker.worker_fixtures import wait_until
 
 
@@ -51,3 +53,18 @@ def test_a_thread_does_not_wait_for_its_turn_without_end(sqlite_url: str, monkey
         assert isinstance(error, PoolTimeoutError)
         assert is_passing(error)
         write(database)
+
+
+@pytest.mark.parametrize(("seconds", "shifted"), [(0.5, True), (20.0, False)])
+def test_an_answer_that_was_long_on_its_way_says_nothing_about_the_time(
+    postgres_url: str, seconds: float, shifted: bool
+) -> None:
+    looks = iter([START, START + timedelta(seconds=seconds)])
+
+    def clock() -> datetime:
+        return next(looks, START)
+
+    with opened(postgres_url) as real:
+        database = Database(real.engine, clock)
+        database.synchronize()
+        assert (database.now() != START) is shifted

@@ -1,8 +1,11 @@
 """The lease: one worker at a time, one attempt number each time, and nothing for whoever does not hold it."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 
 import pytest
+from sqlalchemy import Connection
 
 from jobs.due import take_due
 from jobs.lease import Checkpoint, claim, claim_together, note_continued, renew
@@ -255,3 +258,24 @@ def test_the_outcome_of_a_running_attempt_is_not_known(store: Store) -> None:
     assert [one.outcome for one in read_attempts(store.database, job_id)] == [None]
     finish(store.database, job_id, 1, written("x"))
     assert [one.outcome for one in read_attempts(store.database, job_id)] == [AttemptOutcome.COMPLETED]
+
+
+def test_a_lease_is_as_long_as_any_however_long_its_transaction_was_waited_for(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alone, together = store.submit(), store.submit()
+    write = store.database.write
+
+    @contextmanager
+    def late() -> Iterator[Connection]:
+        with write() as connection:
+            store.clock.advance(LEASE - 1)  # for a connection, or on SQLite for the turn
+            yield connection
+
+    monkeypatch.setattr(store.database, "write", late)
+    store.claim(alone)
+    assert store.job(alone).lease_until == store.clock.after(LEASE)
+    claim_together(store.database, [together], "w1", LEASE)
+    assert store.job(together).lease_until == store.clock.after(LEASE)
+    assert renew(store.database, "w1", [Checkpoint(alone, 1, None)], LEASE) == {alone}
+    assert store.job(alone).lease_until == store.clock.after(LEASE)
