@@ -28,22 +28,32 @@ class Claimed:
 
 
 def claim(
-    database: Database, job_id: str, worker: str, lease_seconds: float, *, most_crashes: int = MAX_CRASHES
+    database: Database,
+    job_id: str,
+    worker: str,
+    lease_seconds: float,
+    *,
+    most_crashes: int = MAX_CRASHES,
+    tried_at: list[datetime] | None = None,
 ) -> Claimed | None:
     """Take a due job for one attempt; None when somebody else has it or it is not due. Duplicate hints end here.
 
-    A job with more than `most_crashes` crashes is not claimed. If this worker already holds the job, an earlier claim
-    committed although its reply was lost, and it is returned again: a worker claims a job in one thread at a time.
+    A job with more than `most_crashes` crashes is not claimed. A caller that tries again after an error passes the list
+    `tried_at`, which keeps the times of its tries: one that committed although its reply was lost is returned. Any
+    other attempt that this worker holds has run here, or runs, and must not run again under the same number.
     """
     with database.write() as connection:
         now = database.now()
+        earlier = tuple(tried_at or ())
+        if tried_at is not None:
+            tried_at.append(now)
         take = _take(now, worker, lease_seconds).where(jobs.c.id == job_id, jobs.c.crashes <= most_crashes)
         row = connection.execute(take).mappings().one_or_none()
         if row is not None:
             goes_on = row["on_interrupt"] == "continue" and row["attempt"] > 1
             connection.execute(insert(attempts).values(_begun(row, now, None if goes_on else 0)))
         else:
-            row = _find_held(connection, job_id, worker)
+            row = _find_own(connection, job_id, worker, earlier)
             if row is None:
                 _let_hint(connection, job_id)
                 return None
@@ -52,15 +62,21 @@ def claim(
 
 
 def claim_together(
-    database: Database, job_ids: Sequence[str], worker: str, lease_seconds: float
+    database: Database,
+    job_ids: Sequence[str],
+    worker: str,
+    lease_seconds: float,
+    tried_at: Sequence[list[datetime]] = (),
 ) -> list[Claimed | None]:
-    """Claim several due jobs in one transaction, each for its attempt 1.
+    """Claim several due jobs in one transaction, each for its attempt 1; `tried_at` has a list for each, as in `claim`.
 
-    None: not claimed. Then `claim` says why not, and claims what has been tried before: that has more to it. So it does
-    with what another process has locked, for which nobody else is to wait.
+    None where a job was not claimed here: it was tried before, is not due, or another process holds its row (nobody
+    waits for that). The caller then asks `claim`, which handles all cases.
     """
     with database.write() as connection:
         now = database.now()
+        for times in tried_at:
+            times.append(now)
         # Locked by id, as everybody does who takes many rows.
         fresh = select(jobs.c.id).where(jobs.c.id.in_(job_ids), jobs.c.attempt == 0).order_by(jobs.c.id)
         free = connection.scalars(fresh.with_for_update(skip_locked=True)).all()
@@ -105,9 +121,17 @@ def note_continued(database: Database, job_id: str, attempt: int, continued_byte
         )
 
 
-def _find_held(connection: Connection, job_id: str, worker: str) -> RowMapping | None:
-    held = select(jobs).where(jobs.c.id == job_id, jobs.c.status == JobStatus.IN_PROGRESS, jobs.c.worker == worker)
-    return connection.execute(held).mappings().one_or_none()
+def _find_own(connection: Connection, job_id: str, worker: str, tried_at: Sequence[datetime]) -> RowMapping | None:
+    """The attempt that one of these tries has taken, if one of them committed."""
+    if not tried_at:
+        return None
+    own = select(jobs).where(
+        jobs.c.id == job_id,
+        jobs.c.status == JobStatus.IN_PROGRESS,
+        jobs.c.worker == worker,
+        jobs.c.started_at.in_(tried_at),
+    )
+    return connection.execute(own).mappings().one_or_none()
 
 
 def _let_hint(connection: Connection, job_id: str) -> None:

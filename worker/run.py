@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from logging import getLogger
 from typing import Any
 
@@ -22,6 +23,9 @@ from worker.upstream import Upstream
 from worker.upstream.errors import EmptyCompletion, UpstreamError
 
 log = getLogger(__name__)
+
+_Wanted = tuple[str, list[datetime]]
+"""A job to claim, and when that was tried already: a claim may be made although the database reports an error."""
 
 
 class Runner:
@@ -53,7 +57,7 @@ class Runner:
     def run(self, job_id: str) -> bool:
         """Run a job if it is due and nobody else has it; returns when the attempt is over. False: not run."""
         with self._attempts.reserve(job_id) as free:
-            claimed = ask(self._attempts, self._claims.ask, job_id) if free else None
+            claimed = ask(self._attempts, self._claims.ask, (job_id, [])) if free else None
             if claimed is None:
                 return False
             log.info("claim", extra={"job_id": job_id, "attempt": claimed.attempt})
@@ -67,12 +71,20 @@ class Runner:
             self._leaver.settle(claimed.job.batch_id)
             return True
 
-    def _claim_alone(self, job_id: str) -> Claimed | None:
-        allowed = self._attempts.most_crashes()
-        return claim(self._database, job_id, self._worker, self._settings.lease_seconds, most_crashes=allowed)
+    def _claim_alone(self, wanted: _Wanted) -> Claimed | None:
+        job_id, tried_at = wanted
+        return claim(
+            self._database,
+            job_id,
+            self._worker,
+            self._settings.lease_seconds,
+            most_crashes=self._attempts.most_crashes(),
+            tried_at=tried_at,
+        )
 
-    def _claim_together(self, job_ids: Sequence[str]) -> list[Claimed | None]:
-        return claim_together(self._database, job_ids, self._worker, self._settings.lease_seconds)
+    def _claim_together(self, wanted: Sequence[_Wanted]) -> list[Claimed | None]:
+        job_ids, tried_at = zip(*wanted, strict=True)
+        return claim_together(self._database, job_ids, self._worker, self._settings.lease_seconds, tried_at)
 
     def _find_text(self, running: Running, checkpoint: str) -> str:
         """The text to continue: the last tail, which has all that watchers saw, or the checkpoint.

@@ -137,7 +137,7 @@ MUTANTS = (
     ),
     Mutant(
         "an unknown claim counts as lost",
-        [("jobs/lease.py", "            row = _find_held(connection, job_id, worker)\n", "            row = None\n")],
+        [("jobs/lease.py", "row = _find_own(connection, job_id, worker, earlier)", "row = None")],
         ["test_database_faults.py::test_a_commit_that_reports_an_error_costs_and_doubles_nothing[claim-carried_out]"],
     ),
     Mutant(

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from functools import partial
 
 import pytest
@@ -44,21 +45,47 @@ def test_a_job_that_another_worker_holds_is_not_claimed(store: Store) -> None:
     assert store.rows() == before
 
 
-def test_a_claim_tried_again_by_the_same_worker_gives_the_same_attempt(store: Store) -> None:
+def test_a_claim_tried_again_after_an_error_gives_the_attempt_that_it_has_taken(store: Store) -> None:
     job_id = store.submit()
-    first = store.claim(job_id)
+    tried_at: list[datetime] = []
+    first = claim(store.database, job_id, "w1", LEASE, tried_at=tried_at)
+    assert first is not None
     before = store.rows()
     store.clock.advance(1)
-    assert store.claim(job_id) == first
+    assert claim(store.database, job_id, "w1", LEASE, tried_at=tried_at) == first
+    assert store.rows() == before
+
+
+def test_a_claim_tried_together_and_then_alone_gives_the_attempt_that_it_has_taken(store: Store) -> None:
+    ids = [store.submit(), store.submit()]
+    tried_at: list[list[datetime]] = [[], []]
+    claims = claim_together(store.database, ids, "w1", LEASE, tried_at)
+    store.clock.advance(1)
+    assert claim_together(store.database, ids, "w1", LEASE, tried_at) == [None, None]
+    again = [claim(store.database, one, "w1", LEASE, tried_at=at) for one, at in zip(ids, tried_at, strict=True)]
+    assert again == claims
+    assert None not in again
+
+
+def test_an_attempt_that_has_run_is_not_given_to_a_later_hint_of_the_same_worker(store: Store) -> None:
+    """Whatever became of its thread: the same number a second time would be mixed with the first by its watchers."""
+    job_id = store.running()
+    before = store.rows()
+    assert claim(store.database, job_id, "w1", LEASE) is None
+    store.clock.advance(1)
+    tried_at = [store.clock.now]  # of a first try that failed before it could take anything
+    assert claim(store.database, job_id, "w1", LEASE, tried_at=tried_at) is None
     assert store.rows() == before
 
 
 def test_a_claim_tried_again_gives_the_same_text_to_go_on_with(store: Store) -> None:
     job_id = store.running(on_interrupt="continue")
     release(store.database, job_id, 1, written("so far"))
-    first = store.claim(job_id)
+    tried_at: list[datetime] = []
+    first = claim(store.database, job_id, "w1", LEASE, tried_at=tried_at)
+    assert first is not None
     assert first.text == "so far"
-    assert store.claim(job_id) == first
+    assert claim(store.database, job_id, "w1", LEASE, tried_at=tried_at) == first
 
 
 @pytest.mark.parametrize("status", ["completed", "failed", "cancelled", "expired"])
