@@ -141,6 +141,7 @@ class Recorder:
         self._wake = asyncio.Event()
         self._rate = 0.0
         self._closing = False
+        self._away = False
         self._loop = asyncio.get_running_loop()
         self._task = self._loop.create_task(self._tell_forever(), name="recorder")
 
@@ -220,7 +221,9 @@ class Recorder:
         try:
             broken = await self._call(keys, values)
         except Exception as error:  # whatever it is: without this task nobody is told anything any more
-            log.warning("redis is away, watching is interrupted: %s", error)
+            if not self._away:  # once: there are two tries a second for as long as it lasts
+                log.warning("redis is away, watching is interrupted: %s", error)
+            self._away = True
             await self._disconnect()
             # Whether the call was carried out is unknown, so every tail is written anew.
             for recording, start, end in spans:
@@ -228,6 +231,9 @@ class Recorder:
                 recording.write_anew()
                 self.wake(recording)
             return None
+        if self._away:
+            log.warning("redis is back, watching continues")
+            self._away = False
         for place in broken:
             recording, start, end = spans[place - 1]
             log.warning("tail lost, writing it anew", extra={"job_id": recording.job_id})
