@@ -113,7 +113,7 @@ class _Turn:
     """Whose turn it is to write to a SQLite file.
 
     SQLite polls for its write lock: of 4 busy processes one got 335 of 400 jobs, and the slowest claim took 1.7 s. The
-    kernel's lock on a file beside the database wakes the one who waits.
+    kernel's lock on a file beside the database wakes the one that waits.
     """
 
     def __init__(self, path: str | None) -> None:
@@ -155,8 +155,8 @@ class _Turn:
 def open_database(url: str, *, connections: int = 16, clock: Callable[[], datetime] = utc_now) -> Database:
     """Open the database at a SQLAlchemy URL (`sqlite:///...` or `postgresql+psycopg://...`). Nothing is created in it.
 
-    `connections` bounds the pool; who asks for one more waits for up to 60 s. A stream holds no connection, so this is
-    the number of statements at once, not of jobs.
+    `connections` bounds the pool; a thread that asks for one more waits for up to 60 s. A stream holds no connection,
+    so this is the number of statements at once, not of jobs.
     """
     parsed = make_url(url)
     if parsed.get_backend_name() == "sqlite":

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, insert, select, update
+from sqlalchemy import Connection, RowMapping, insert, or_, select, update
 
 from jobs.database import Database
 from jobs.records import Job
@@ -24,7 +24,7 @@ class Claimed:
     job: Job
     attempt: int
     text: str
-    """The checkpoint that an interrupted attempt left, for a job that may go on with it; else empty."""
+    """The checkpoint that an interrupted attempt left, for a job that may continue it; else empty."""
 
 
 def claim(
@@ -50,8 +50,8 @@ def claim(
         take = _take(now, worker, lease_seconds).where(jobs.c.id == job_id, jobs.c.crashes <= most_crashes)
         row = connection.execute(take).mappings().one_or_none()
         if row is not None:
-            goes_on = row["on_interrupt"] == "continue" and row["attempt"] > 1
-            connection.execute(insert(attempts).values(_begun(row, now, None if goes_on else 0)))
+            continues = row["on_interrupt"] == "continue" and row["attempt"] > 1
+            connection.execute(insert(attempts).values(_begun(row, now, None if continues else 0)))
         else:
             row = _find_own(connection, job_id, worker, earlier)
             if row is None:
@@ -112,7 +112,7 @@ def _begun(row: RowMapping, now: datetime, continued_bytes: int | None) -> dict[
 
 
 def note_continued(database: Database, job_id: str, attempt: int, continued_bytes: int) -> None:
-    """Say how many bytes of the text before it a running attempt goes on from (0: none), before it tells any."""
+    """Record how many bytes of the text before it an attempt continues from (0: none), before it publishes anything."""
     with database.write() as connection:
         connection.execute(
             update(attempts)
@@ -151,8 +151,8 @@ def _read_left(connection: Connection, row: RowMapping) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """A running job as the heartbeat sees it; `text` is the text so far if that has grown since the last one, and
-    `deltas` how many of them at least the attempt has had.
+    """A running job as the heartbeat sees it: `text` is the text so far if that has grown since the last one, and
+    `deltas` is a lower bound of the deltas received.
     """
 
     job_id: str
@@ -193,3 +193,15 @@ def renew(database: Database, worker: str, running: Sequence[Checkpoint], lease_
         ]
         store_texts(connection, grown)
     return set(kept)
+
+
+def find_unwanted(database: Database, worker: str) -> list[tuple[str, bool]]:
+    """The jobs of a worker that somebody cancelled (True) or whose time is over (False), and that still run."""
+    unwanted = select(jobs.c.id, jobs.c.cancel_requested_at).where(
+        jobs.c.worker == worker,
+        jobs.c.status == JobStatus.IN_PROGRESS,
+        or_(jobs.c.cancel_requested_at.is_not(None), jobs.c.expires_at <= database.now()),
+    )
+    with database.read() as connection:
+        rows = connection.execute(unwanted).all()
+    return [(row.id, row.cancel_requested_at is not None) for row in rows]

@@ -25,7 +25,7 @@ class _NoAcks(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery has no t
     """Lets a worker's consumer acknowledge nothing.
 
     With `no_ack` kombu keeps no message in Redis, but for each one it still asks Redis to forget it, and waits for the
-    reply: a quarter of what a short job costs the worker.
+    reply. docs/decisions.md says what that costs.
     """
 
     requires = ("celery.worker.consumer.tasks:Tasks",)

@@ -118,7 +118,7 @@ class Runner:
         try:
             return await self._upstream.stream(request, recording.add, idempotency_key=f"{job.id}-{running.attempt}")
         except EmptyCompletion as error:
-            # A text that goes on may have been whole already.
+            # A text that is continued may have been whole already.
             whole = running.text and error.ending is not None and error.ending.finish_reason is not None
             return error.ending if whole and error.ending else error
         except UpstreamError as error:
