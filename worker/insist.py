@@ -23,7 +23,7 @@ LONGEST_WAIT_SECONDS = 2.0
 
 def ask(attempts: RunningAttempts, call: Callable[..., T], *arguments: Any) -> T | None:
     """Ask for what costs nothing if it is not done; None when the database is away and this process drains."""
-    return _insist(partial(call, *arguments), is_passing, lambda: attempts.draining)
+    return _insist(partial(call, *arguments), is_passing, lambda _: attempts.draining)
 
 
 def keep(running: Running, call: Callable[..., Any], *arguments: Any) -> bool:
@@ -36,12 +36,15 @@ def keep(running: Running, call: Callable[..., Any], *arguments: Any) -> bool:
         _insist(
             partial(call, *arguments),
             lambda error: not isinstance(error, DataError),
-            lambda: running.stop_reason is StopReason.LOST,
+            # A lease can look lost because this end was made, and only its reply was lost: the next try tells.
+            lambda error: running.stop_reason is StopReason.LOST and not is_passing(error),
         )
     )
 
 
-def _insist(call: Callable[[], T], is_worth_it: Callable[[Exception], bool], is_over: Callable[[], bool]) -> T | None:
+def _insist(
+    call: Callable[[], T], is_worth_it: Callable[[Exception], bool], is_over: Callable[[Exception], bool]
+) -> T | None:
     """Call until the database has answered; None once that is of no use. Raises what no other try would mend."""
     wait = FIRST_WAIT_SECONDS
     while True:
@@ -50,7 +53,7 @@ def _insist(call: Callable[[], T], is_worth_it: Callable[[Exception], bool], is_
         except AWAY as error:
             if not is_worth_it(error):
                 raise
-            if is_over():
+            if is_over(error):
                 return None
             if wait == FIRST_WAIT_SECONDS:  # once: with hundreds of streams each try would be a flood
                 log.warning("the database is away, trying again: %s", cause_of(error))

@@ -4,11 +4,12 @@ import logging
 import sqlite3
 from collections.abc import Iterator
 from itertools import count
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from sqlalchemy import Connection, event
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from jobs.database import Database, open_database
 from jobs.rescue import cancel_job
@@ -26,6 +27,7 @@ from tests.worker.worker_fixtures import (
     submit,
 )
 from worker import insist
+from worker.running import Running, StopReason
 
 DELTAS = ["One ", "two – ", "three 🙂"]
 TEXT = "".join(DELTAS)
@@ -92,6 +94,33 @@ def test_a_text_that_meets_a_read_only_database_is_stored_when_it_takes_writes_a
     database.close()
     assert (job.status, text, job.attempt, job.usage and job.usage.total_tokens) == (JobStatus.COMPLETED, TEXT, 1, 16)
     assert simulator.stats()["requests"] == 1
+
+
+def lost_attempt() -> Running:
+    running: Any = SimpleNamespace(stop_reason=StopReason.LOST)
+    return cast("Running", running)
+
+
+def test_an_end_whose_reply_was_lost_is_found_although_the_lease_looks_lost_by_then(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(insist, "sleep", lambda _: None)
+    answers: list[Any] = [OperationalError("COMMIT", {}, Exception("the server closed the connection")), True]
+
+    def finish() -> bool:
+        answer = answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return bool(answer)
+
+    assert insist.keep(lost_attempt(), finish) is True
+
+
+def test_an_end_that_the_database_cannot_carry_out_is_given_up_with_its_lease() -> None:
+    def finish() -> bool:
+        raise ProgrammingError("UPDATE", {}, Exception("no such column"))
+
+    assert insist.keep(lost_attempt(), finish) is False
 
 
 def refuse_long_texts(database: Database) -> None:
