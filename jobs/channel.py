@@ -5,8 +5,9 @@ watcher that knows the byte it has reached can tell what is new, what it has alr
 is at most once and loses messages without an error; offsets make that harmless, because the tail holds what was
 missed.
 
-Names of keys are made here and nowhere else. They carry the id as a hash tag, so that what belongs to one job stays
-together on a sharded Redis, and the tail's name carries the attempt, so a zombie can write only its own tail.
+Names of keys are made here and nowhere else. They carry the id as a hash tag, which would keep a job's tail and channel
+on one shard; the recorder's call names the keys of many jobs, so a Redis Cluster would refuse it as it is. The tail's
+name carries the attempt, so a zombie can write only its own tail.
 """
 
 from dataclasses import dataclass
@@ -28,9 +29,9 @@ def channel_name(resource_id: str) -> str:
 class Message(msgspec.Struct, omit_defaults=True):
     """What a channel carries: one delta, or an event.
 
-    `event` is empty for a delta; `started` says that an attempt begins and at which byte (0: anew; more: it goes on
-    with the text of the attempt before it); `queued` that the job waits for its next attempt; `done` that it has
-    ended, is stored, and with how many bytes and which SHA-256.
+    `event` is empty for a delta; `started` says that an attempt begins and at which byte (0: from the beginning; more:
+    it continues the text of the attempt before it); `queued` that the job waits for its next attempt; `done` that it
+    has ended, is stored, and with how many bytes and which SHA-256.
 
     A batch's channel has two events: `job` says that the job `id` has this status and attempt now, and `batch` that the
     batch's own row has changed, or more of its jobs than are worth naming.
@@ -89,9 +90,9 @@ def decode(payload: bytes) -> Message:
 
 
 # One call for all that a worker process has to say. For each key: seconds to live (0: as it was), the byte at which the
-# text starts (-1: the whole text, written anew), the text, the channel, how many messages follow, the messages. A tail
-# that was not as long as the worker believes (Redis was erased) is removed, nothing is published for it, and its number
-# is returned, for the worker to write it anew. +2 us in the server over plain commands, -22 us in the worker.
+# text starts (-1: it is the whole text), the text, the channel, how many messages follow, the messages. A tail that was
+# not as long as the worker believes (Redis was erased) is removed, nothing is published for it, and its number is
+# returned, for the worker to write the whole of it. +2 us in the server over plain commands, -22 us in the worker.
 RECORD_SCRIPT = """
 local broken = {}
 local a = 1
@@ -132,14 +133,14 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Reset:
-    """The text begins anew with this attempt; what was shown before is void."""
+    """The text begins again with this attempt; what was shown before is void."""
 
     attempt: int
 
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """Something was missed: read the tail (or the row) before going on."""
+    """Something was missed: read the tail (or the row) before you continue."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +193,7 @@ class Follower:
         return self._take(offset, text)
 
     def restart(self, attempt: int, *, anew: bool) -> list[Step]:
-        """Go over to a later attempt, which writes the text anew or goes on where this one is."""
+        """Change to a later attempt, which begins the text again (`anew`) or continues where this one is."""
         shown = self.offset > 0
         self.attempt = attempt
         if not anew:
@@ -206,7 +207,7 @@ class Follower:
         follows = message.attempt == self.attempt + 1
         goes_on = follows and message.offset > 0 and self.offset <= message.offset
         if not goes_on and message.offset > 0 and not follows:
-            # An attempt in between was missed; whether this text goes on from ours only the rows can tell.
+            # An attempt in between was missed; only the rows can tell whether this text continues ours.
             return [Gap()]
         return [*self.restart(message.attempt, anew=not goes_on), Started(message.attempt)]
 

@@ -4,12 +4,12 @@ import fcntl
 import os
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Table, create_engine, event, func, select
+from sqlalchemy import Connection, Engine, ExceptionContext, Table, create_engine, event, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
@@ -19,10 +19,22 @@ AWAY = (DBAPIError, PoolTimeoutError)
 """What a statement raises when the database is away or refuses it; `is_passing` tells the one from the other."""
 
 
+_PATIENCE_SECONDS = 60
+"""How long a thread waits for a connection of the pool, and on SQLite for its turn to write."""
+
+_SLOW_ANSWER = timedelta(seconds=1)
+"""What took this long tells the database's time only to within half of it."""
+
+_READ_ONLY = "25006"
+"""The SQLSTATE of a write in a read-only transaction: during a failover, or on a replica."""
+
+
 def is_passing(error: Exception) -> bool:
     """Whether an error says that the database is away or busy, and not that the statement is wrong."""
     if isinstance(error, DBAPIError):
-        return error.connection_invalidated or isinstance(error, OperationalError | InterfaceError)
+        if error.connection_invalidated or isinstance(error, OperationalError | InterfaceError):
+            return True
+        return str(getattr(error.orig, "sqlstate", "")).startswith("25")  # of a transaction's state: read-only, ...
     return isinstance(error, PoolTimeoutError)
 
 
@@ -38,6 +50,8 @@ def utc_now() -> datetime:
 
 class Database:
     """An engine, the clock that its rows go by, and two ways in: `read` and `write`.
+
+    A process with two of them gives the one's `now` to the other as its clock, and synchronizes the one.
 
     With SQLite's defaults, 3,242 of 3,480 concurrent updates were lost: a transaction that reads first and then writes
     fails at once when another wrote in between. So every write transaction takes the write lock at its beginning
@@ -57,14 +71,15 @@ class Database:
         return self._clock() + self._skew
 
     def synchronize(self) -> None:
-        """Ask the database for its time. A worker whose own clock is ahead would take every other's jobs for lost."""
+        """Ask the database for its time. A worker whose own clock is ahead would see the others' leases as expired."""
         if self.is_sqlite:
             return  # one machine, one clock
         with self.read() as connection:
             before = self._clock()
             told: datetime = connection.scalars(select(func.clock_timestamp())).one()
             after = self._clock()
-        self._skew = told - (before + (after - before) / 2)
+        if after - before < _SLOW_ANSWER:
+            self._skew = told - (before + (after - before) / 2)
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -75,7 +90,17 @@ class Database:
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """A transaction: committed at the end, rolled back when an exception leaves it."""
-        with self._turn or nullcontext(), self._writer.begin() as connection:
+        if self._turn is None:
+            with self._writer.begin() as connection:
+                yield connection
+            return
+        # The connection first: whoever waits for one must not keep every other process from writing meanwhile.
+        with (
+            self._turn.of_threads(),
+            self._writer.connect() as connection,
+            self._turn.of_processes(),
+            connection.begin(),
+        ):
             yield connection
 
     def close(self) -> None:
@@ -89,7 +114,7 @@ class _Turn:
     """Whose turn it is to write to a SQLite file.
 
     SQLite polls for its write lock: of 4 busy processes one got 335 of 400 jobs, and the slowest claim took 1.7 s. The
-    kernel's lock on a file beside the database wakes the one who waits.
+    kernel's lock on a file beside the database wakes the one that waits.
     """
 
     def __init__(self, path: str | None) -> None:
@@ -97,21 +122,29 @@ class _Turn:
         self._path = f"{path}-turn" if path else None
         self._file: int | None = None
 
-    def __enter__(self) -> None:
-        self._threads.acquire()
+    @contextmanager
+    def of_threads(self) -> Iterator[None]:
+        """The turn among the threads that write through this object. Raises when it does not come within 60 s."""
+        if not self._threads.acquire(timeout=_PATIENCE_SECONDS):
+            raise PoolTimeoutError(f"no turn to write within {_PATIENCE_SECONDS} s")
         try:
-            if self._path is not None:
-                if self._file is None:
-                    self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-                fcntl.flock(self._file, fcntl.LOCK_EX)
-        except BaseException:
+            yield
+        finally:
             self._threads.release()
-            raise
 
-    def __exit__(self, *_: object) -> None:
-        if self._file is not None:
+    @contextmanager
+    def of_processes(self) -> Iterator[None]:
+        """The turn among all processes; held by the thread whose turn it is here."""
+        if self._path is None:
+            yield
+            return
+        if self._file is None:
+            self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        fcntl.flock(self._file, fcntl.LOCK_EX)
+        try:
+            yield
+        finally:
             fcntl.flock(self._file, fcntl.LOCK_UN)
-        self._threads.release()
 
     def close(self) -> None:
         with self._threads:
@@ -128,14 +161,16 @@ def insert_into(connection: Connection, table: Table) -> sqlite.Insert | postgre
 def open_database(url: str, *, connections: int = 16, clock: Callable[[], datetime] = utc_now) -> Database:
     """Open the database at a SQLAlchemy URL (`sqlite:///...` or `postgresql+psycopg://...`). Nothing is created in it.
 
-    `connections` bounds the pool; who asks for one more waits for up to 60 s. A stream holds no connection, so this is
-    the number of statements at once, not of jobs.
+    `connections` bounds the pool; a thread that asks for one more waits for up to 60 s. A stream holds no connection,
+    so this is the number of statements at once, not of jobs.
     """
     parsed = make_url(url)
     if parsed.get_backend_name() == "sqlite":
         if parsed.database:
             Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
-        engine = create_engine(parsed, pool_size=connections, max_overflow=0, pool_timeout=60, hide_parameters=True)
+        engine = create_engine(
+            parsed, pool_size=connections, max_overflow=0, pool_timeout=_PATIENCE_SECONDS, hide_parameters=True
+        )
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
     else:
@@ -143,7 +178,7 @@ def open_database(url: str, *, connections: int = 16, clock: Callable[[], dateti
             parsed,
             pool_size=connections,
             max_overflow=0,
-            pool_timeout=60,
+            pool_timeout=_PATIENCE_SECONDS,
             pool_pre_ping=True,
             hide_parameters=True,  # they are prompts and texts, and an error's message goes to the log
             # A database that is frozen rather than gone must not hold a thread for ever.
@@ -160,7 +195,14 @@ def open_database(url: str, *, connections: int = 16, clock: Callable[[], dateti
                 "tcp_user_timeout": 15000,
             },
         )
+        event.listen(engine, "handle_error", _leave_replica)
     return Database(engine, clock)
+
+
+def _leave_replica(context: ExceptionContext) -> None:
+    """Give up the connections to a server that takes no writes any more: after a failover they lead to the old one."""
+    if getattr(context.original_exception, "sqlstate", None) == _READ_ONLY:
+        context.is_disconnect = True
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:

@@ -1,15 +1,15 @@
 """Which jobs to hint next: a bounded number, by priority, round robin over the batches."""
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import timedelta
 from random import random, randrange
 
 from sqlalchemy import ColumnElement, Connection, and_, func, or_, select, update
 
 from jobs.database import Database
 from jobs.status import BatchStatus, JobStatus
-from jobs.tables import batches, jobs, pauses
-from jobs.transitions import MAX_CRASHES
+from jobs.tables import batches, jobs
+from jobs.transitions import MAX_CRASHES, is_due
 
 _BATCHES_PER_ROUND = 64
 
@@ -23,7 +23,8 @@ def take_due(database: Database, room: int, hint_seconds: float, *, most_crashes
     """
     now = database.now()
     stale = now - timedelta(seconds=hint_seconds)
-    due = and_(_due(now, stale), jobs.c.crashes <= most_crashes)
+    unhinted = or_(jobs.c.hinted_at.is_(None), jobs.c.hinted_at <= stale)
+    due = and_(is_due(now), unhinted, jobs.c.crashes <= most_crashes)
     with database.read() as connection:
         waiting = connection.scalar(
             select(func.count()).where(jobs.c.status == JobStatus.QUEUED, jobs.c.hinted_at > stale)
@@ -45,18 +46,6 @@ def take_due(database: Database, room: int, hint_seconds: float, *, most_crashes
         served_ids = connection.scalars(served.with_for_update(skip_locked=True)).all()
         connection.execute(update(batches).where(batches.c.id.in_(served_ids)).values(dispatched_at=now))
     return [job_id for job_id, _ in chosen if job_id in taken]
-
-
-def _due(now: datetime, stale: datetime) -> ColumnElement[bool]:
-    paused = select(pauses.c.model).where(pauses.c.until_at > now)
-    return and_(
-        jobs.c.status == JobStatus.QUEUED,
-        jobs.c.due_at <= now,
-        jobs.c.cancel_requested_at.is_(None),
-        or_(jobs.c.expires_at.is_(None), jobs.c.expires_at > now),
-        or_(jobs.c.hinted_at.is_(None), jobs.c.hinted_at <= stale),
-        jobs.c.model.not_in(paused),
-    )
 
 
 _Group = list[tuple[int, str, str | None]]

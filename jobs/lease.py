@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, exists, insert, or_, select, update
+from sqlalchemy import Connection, RowMapping, insert, or_, select, update
 
 from jobs.database import Database
 from jobs.records import Job
 from jobs.status import JobStatus
-from jobs.tables import attempts, jobs, pauses, texts
-from jobs.transitions import MAX_CRASHES, store_texts
+from jobs.tables import attempts, jobs, texts
+from jobs.transitions import MAX_CRASHES, is_due, store_texts
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,55 +24,66 @@ class Claimed:
     job: Job
     attempt: int
     text: str
-    """The checkpoint that an interrupted attempt left, for a job that may go on with it; else empty."""
-    text_attempt: int
-    """The attempt that wrote it."""
+    """The checkpoint that an interrupted attempt left, for a job that may continue it; else empty."""
 
 
 def claim(
-    database: Database, job_id: str, worker: str, lease_seconds: float, *, most_crashes: int = MAX_CRASHES
+    database: Database,
+    job_id: str,
+    worker: str,
+    lease_seconds: float,
+    *,
+    most_crashes: int = MAX_CRASHES,
+    tried_at: list[datetime] | None = None,
 ) -> Claimed | None:
     """Take a due job for one attempt; None when somebody else has it or it is not due. Duplicate hints end here.
 
-    A job under which more than `most_crashes` workers have died is left, and may be hinted again at once; one whose
-    model is paused, when the pause is over. A worker
-    claims a job in one thread at a time; so one that it holds already is a claim of its own that was committed but
-    reported an error, and is given again.
+    A job with more than `most_crashes` crashes is not claimed. A caller that tries again after an error passes the list
+    `tried_at`, which keeps the times of its tries: one that committed although its reply was lost is returned. Any
+    other attempt that this worker holds has run here, or runs, and must not run again under the same number.
     """
-    now = database.now()
-    paused = _is_paused(now)
-    take = _take(now, worker, lease_seconds).where(jobs.c.id == job_id, jobs.c.crashes <= most_crashes)
     with database.write() as connection:
+        now = database.now()
+        earlier = tuple(tried_at or ())
+        if tried_at is not None:
+            tried_at.append(now)
+        take = _take(now, worker, lease_seconds).where(jobs.c.id == job_id, jobs.c.crashes <= most_crashes)
         row = connection.execute(take).mappings().one_or_none()
         if row is not None:
-            goes_on = row["on_interrupt"] == "continue" and row["attempt"] > 1
-            connection.execute(insert(attempts).values(_begun(row, now, None if goes_on else 0)))
+            continues = row["on_interrupt"] == "continue" and row["attempt"] > 1
+            connection.execute(insert(attempts).values(_begun(row, now, None if continues else 0)))
         else:
-            row = _find_held(connection, job_id, worker)
+            row = _find_own(connection, job_id, worker, earlier)
             if row is None:
-                _let_hint(connection, job_id, or_(paused, jobs.c.crashes > most_crashes))
+                _let_hint(connection, job_id)
                 return None
-        text, text_attempt = _read_left(connection, row)
-    return Claimed(Job.from_row(row), row["attempt"], text, text_attempt)
+        text = _read_left(connection, row)
+    return Claimed(Job.from_row(row), row["attempt"], text)
 
 
 def claim_together(
-    database: Database, job_ids: Sequence[str], worker: str, lease_seconds: float
+    database: Database,
+    job_ids: Sequence[str],
+    worker: str,
+    lease_seconds: float,
+    tried_at: Sequence[list[datetime]] = (),
 ) -> list[Claimed | None]:
-    """Claim several due jobs in one transaction, each for its attempt 1.
+    """Claim several due jobs in one transaction, each for its attempt 1; `tried_at` has a list for each, as in `claim`.
 
-    None: not claimed. Then `claim` says why not, and claims what has been tried before: that has more to it. So it does
-    with what another process has locked, for which nobody else is to wait.
+    None where a job was not claimed here: it was tried before, is not due, or another process holds its row (nobody
+    waits for that). The caller then asks `claim`, which handles all cases.
     """
-    now = database.now()
     with database.write() as connection:
+        now = database.now()
+        for times in tried_at:
+            times.append(now)
         # Locked by id, as everybody does who takes many rows.
         fresh = select(jobs.c.id).where(jobs.c.id.in_(job_ids), jobs.c.attempt == 0).order_by(jobs.c.id)
         free = connection.scalars(fresh.with_for_update(skip_locked=True)).all()
         taken = connection.execute(_take(now, worker, lease_seconds).where(jobs.c.id.in_(free))).mappings().all()
         if taken:
             connection.execute(insert(attempts), [_begun(row, now, 0) for row in taken])
-    claimed = {row["id"]: Claimed(Job.from_row(row), row["attempt"], "", 0) for row in taken}
+    claimed = {row["id"]: Claimed(Job.from_row(row), row["attempt"], "") for row in taken}
     return [claimed.get(job_id) for job_id in job_ids]
 
 
@@ -80,13 +91,7 @@ def _take(now: datetime, worker: str, lease_seconds: float) -> Any:
     """The one conditional UPDATE that takes due jobs; which, and of how many crashes, is for the caller to add."""
     return (
         update(jobs)
-        .where(
-            jobs.c.status == JobStatus.QUEUED,
-            jobs.c.due_at <= now,
-            jobs.c.cancel_requested_at.is_(None),
-            or_(jobs.c.expires_at.is_(None), jobs.c.expires_at > now),
-            ~_is_paused(now),
-        )
+        .where(is_due(now))
         .values(
             status=JobStatus.IN_PROGRESS,
             attempt=jobs.c.attempt + 1,
@@ -100,10 +105,6 @@ def _take(now: datetime, worker: str, lease_seconds: float) -> Any:
     )
 
 
-def _is_paused(now: datetime) -> ColumnElement[bool]:
-    return exists().where(pauses.c.model == jobs.c.model, pauses.c.until_at > now)
-
-
 def _begun(row: RowMapping, now: datetime, continued_bytes: int | None) -> dict[str, Any]:
     """The attempt of a job that was just taken, as a row."""
     own = {"job_id": row["id"], "attempt": row["attempt"], "batch_id": row["batch_id"], "worker": row["worker"]}
@@ -111,7 +112,7 @@ def _begun(row: RowMapping, now: datetime, continued_bytes: int | None) -> dict[
 
 
 def note_continued(database: Database, job_id: str, attempt: int, continued_bytes: int) -> None:
-    """Say how many bytes of the text before it a running attempt goes on from (0: none), before it tells any."""
+    """Record how many bytes of the text before it an attempt continues from (0: none), before it publishes anything."""
     with database.write() as connection:
         connection.execute(
             update(attempts)
@@ -120,28 +121,38 @@ def note_continued(database: Database, job_id: str, attempt: int, continued_byte
         )
 
 
-def _find_held(connection: Connection, job_id: str, worker: str) -> RowMapping | None:
-    held = select(jobs).where(jobs.c.id == job_id, jobs.c.status == JobStatus.IN_PROGRESS, jobs.c.worker == worker)
-    return connection.execute(held).mappings().one_or_none()
+def _find_own(connection: Connection, job_id: str, worker: str, tried_at: Sequence[datetime]) -> RowMapping | None:
+    """The attempt that one of these tries has taken, if one of them committed."""
+    if not tried_at:
+        return None
+    own = select(jobs).where(
+        jobs.c.id == job_id,
+        jobs.c.status == JobStatus.IN_PROGRESS,
+        jobs.c.worker == worker,
+        jobs.c.started_at.in_(tried_at),
+    )
+    return connection.execute(own).mappings().one_or_none()
 
 
-def _let_hint(connection: Connection, job_id: str, refused: ColumnElement[bool]) -> None:
-    """Let dispatch hint a queued job again before its hint is taken for lost: the hint has come, and was refused."""
-    left = update(jobs).where(jobs.c.id == job_id, jobs.c.status == JobStatus.QUEUED, refused)
-    connection.execute(left.values(hinted_at=None))
+def _let_hint(connection: Connection, job_id: str) -> None:
+    """Let dispatch hint a queued job again as soon as it is due, for its hint has come and was refused.
+
+    It may have come a moment before `due_at`, by the clock here: the job must not wait until its hint counts as lost.
+    """
+    refused = update(jobs).where(jobs.c.id == job_id, jobs.c.status == JobStatus.QUEUED)
+    connection.execute(refused.values(hinted_at=None))
 
 
-def _read_left(connection: Connection, row: RowMapping) -> tuple[str, int]:
+def _read_left(connection: Connection, row: RowMapping) -> str:
     if row["on_interrupt"] != "continue" or row["attempt"] == 1:
-        return "", 0
-    left = connection.execute(select(texts.c.text, texts.c.attempt).where(texts.c.job_id == row["id"])).one_or_none()
-    return (left.text, left.attempt) if left is not None else ("", 0)
+        return ""
+    return connection.scalar(select(texts.c.text).where(texts.c.job_id == row["id"])) or ""
 
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """A running job as the heartbeat sees it; `text` is the text so far if that has grown since the last one, and
-    `deltas` how many of them at least the attempt has had.
+    """A running job as the heartbeat sees it: `text` is the text so far if that has grown since the last one, and
+    `deltas` is a lower bound of the deltas received.
     """
 
     job_id: str
@@ -155,11 +166,11 @@ def renew(database: Database, worker: str, running: Sequence[Checkpoint], lease_
 
     Returns the ids that this worker still holds; the others were rescued, and their streams must be cut.
     """
-    until = database.now() + timedelta(seconds=lease_seconds)
     held = {(item.job_id, item.attempt) for item in running}
     ids = sorted({item.job_id for item in running})
     kept: dict[str, int] = {}
     with database.write() as connection:
+        until = database.now() + timedelta(seconds=lease_seconds)
         for start in range(0, len(ids), 500):  # SQLite bounds the number of parameters
             mine = (
                 select(jobs.c.id, jobs.c.attempt)
@@ -182,3 +193,15 @@ def renew(database: Database, worker: str, running: Sequence[Checkpoint], lease_
         ]
         store_texts(connection, grown)
     return set(kept)
+
+
+def find_unwanted(database: Database, worker: str) -> list[tuple[str, bool]]:
+    """The jobs of a worker that somebody cancelled (True) or whose time is over (False), and that still run."""
+    unwanted = select(jobs.c.id, jobs.c.cancel_requested_at).where(
+        jobs.c.worker == worker,
+        jobs.c.status == JobStatus.IN_PROGRESS,
+        or_(jobs.c.cancel_requested_at.is_not(None), jobs.c.expires_at <= database.now()),
+    )
+    with database.read() as connection:
+        rows = connection.execute(unwanted).all()
+    return [(row.id, row.cancel_requested_at is not None) for row in rows]

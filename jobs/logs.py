@@ -21,6 +21,6 @@ def start_logging(process: str, level: int = logging.INFO) -> None:
     root = logging.getLogger()
     root.handlers[:] = [output]
     root.setLevel(level)
-    # These tell each request, in httpx's case with its URL, which may hold a key.
+    # These log each request, httpx with its URL, which may hold a key.
     for name in ("httpx", "httpcore", "celery", "kombu", "amqp"):
         logging.getLogger(name).setLevel(logging.WARNING)

@@ -5,6 +5,7 @@ message; they keep a worker from hoarding, hanging or giving up. Each was measur
 """
 
 import queue
+import ssl
 import threading
 from collections.abc import Iterable
 from logging import getLogger
@@ -24,7 +25,7 @@ class _NoAcks(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery has no t
     """Lets a worker's consumer acknowledge nothing.
 
     With `no_ack` kombu keeps no message in Redis, but for each one it still asks Redis to forget it, and waits for the
-    reply: a quarter of what a short job costs the worker.
+    reply. docs/decisions.md says what that costs.
     """
 
     requires = ("celery.worker.consumer.tasks:Tasks",)
@@ -56,6 +57,10 @@ def make_celery(redis_url: str) -> Celery:
         worker_cancel_long_running_tasks_on_connection_loss=False,
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,  # the default gives up after 100
+        **_tls(redis_url),
+        # An error reply is no lost connection, and would end the consumer for good: when Redis fails over, the old
+        # primary sends one to every worker at once.
+        broker_channel_error_retry=True,
         broker_transport_options={
             "socket_timeout": 10,  # without it a submit hung on a frozen Redis for more than 60 s
             "socket_connect_timeout": 5,
@@ -73,6 +78,11 @@ def make_celery(redis_url: str) -> Celery:
         worker_redirect_stdouts=False,
     )
     return app
+
+
+def _tls(redis_url: str) -> dict[str, Any]:
+    """kombu verifies no certificate unless it is told to; what the URL itself says comes first."""
+    return {"broker_use_ssl": {"ssl_cert_reqs": ssl.CERT_REQUIRED}} if redis_url.startswith("rediss://") else {}
 
 
 def send_hints(app: Celery, job_ids: Iterable[str]) -> None:

@@ -1,16 +1,18 @@
 """The statuses of a job and of a batch, and who moves them.
 
     queued ──claim──> in_progress ──finish──> completed
-      ^  │                │ ├──────fail─────> failed
+      ^  │                │ ├─fail, rescue──> failed
       │  │                │ ├──────cancel───> cancelled
       │  │                │ └──────expire───> expired
       │  │                │
       │  └─cancel, expire │ (also straight from queued)
-      └──retry, release, rescue
+      └──retry, wait_for_limit, release, rescue
 
 Each arrow is one guarded UPDATE: claim in `jobs/lease.py`, what a running worker does in `jobs/transitions.py`, what is
-done from outside in `jobs/rescue.py`. An arrow that leaves `in_progress` is fenced by the attempt. One more is made by
-hand: `jobs/retry.py` takes failed, expired or cancelled jobs back to queued. Only completed is for ever.
+done from outside in `jobs/rescue.py`. An arrow that leaves `in_progress` is fenced by the attempt. A rescue takes a job
+back to queued; after its third crash it fails (`worker_lost`), and it ends as cancelled or expired if that was due. One
+more arrow is made by hand: `jobs/retry.py` takes failed, expired or cancelled jobs back to queued. Only completed is
+for ever.
 """
 
 from enum import StrEnum
@@ -20,13 +22,13 @@ class JobStatus(StrEnum):
     """Where a job is in its life."""
 
     QUEUED = "queued"
-    """Waiting: new, or for a retry whose `due_at` has not come. Set by submit, retry, release and rescue."""
+    """Waiting: new, or until `due_at` for its next attempt. Set by submit and each way back."""
     IN_PROGRESS = "in_progress"
     """A worker holds its lease and streams. Set by claim alone."""
     COMPLETED = "completed"
     """The upstream said that it had ended, and the text is stored. Final."""
     FAILED = "failed"
-    """Not retryable, or out of attempts. The text that came is kept. Final."""
+    """Not retryable, out of attempts, or rescued from its third crash. The text that came is kept. Final."""
     CANCELLED = "cancelled"
     """Somebody asked for it. The text that came is kept. Final."""
     EXPIRED = "expired"

@@ -1,4 +1,4 @@
-"""Every change of a job's status: one guarded UPDATE each, and the one place that makes them.
+"""The transitions that a running worker makes, each one guarded UPDATE. `jobs/status.py` says where the others are.
 
 A transition out of `in_progress` names the attempt it belongs to. The attempt is the fence: a claim takes the next
 number and no number is used twice, so a worker that was thought dead changes no row when it wakes up.
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BindParameter, ColumnElement, Connection, and_, bindparam, delete, select, update
+from sqlalchemy import BindParameter, ColumnElement, Connection, and_, bindparam, delete, or_, select, update
 
 from jobs.database import Database, insert_into
 from jobs.records import Usage
@@ -52,6 +52,17 @@ class Written:
     upstream_model: str | None = None
 
 
+def is_due(now: datetime) -> ColumnElement[bool]:
+    """Whether a job may be claimed now: what dispatch hints and what a claim takes."""
+    return and_(
+        jobs.c.status == JobStatus.QUEUED,
+        jobs.c.due_at <= now,
+        jobs.c.cancel_requested_at.is_(None),
+        or_(jobs.c.expires_at.is_(None), jobs.c.expires_at > now),
+        jobs.c.model.not_in(select(pauses.c.model).where(pauses.c.until_at > now)),
+    )
+
+
 def finish(database: Database, job_id: str, attempt: int, written: Written) -> bool:
     """Store the text of a job that has completed. False: the lease was lost, and the text must be thrown away."""
     return _end(database, job_id, attempt, AttemptOutcome.COMPLETED, JobStatus.COMPLETED, written, None)
@@ -60,15 +71,15 @@ def finish(database: Database, job_id: str, attempt: int, written: Written) -> b
 def finish_together(database: Database, finished: Sequence[tuple[str, int, Written]]) -> list[bool | None]:
     """`finish` for several jobs and attempts in one transaction.
 
-    None: not stored, and to be finished alone; so is one that has lost its lease, or is locked by somebody else, for
-    whom the others are not to wait.
+    None: not stored; finish it alone. That is so for a lost lease, for a row that another process has locked (the
+    others must not wait), and for a text without usage.
     """
-    now = database.now()
     of_job: BindParameter[str] = bindparam("of_job")
     of_attempt: BindParameter[int] = bindparam("of_attempt")
     with database.write() as connection:
+        now = database.now()
         held = _lock_held(connection, [job_id for job_id, _, _ in finished])
-        # Without usage, other columns are set.
+        # Rows without usage set fewer columns, so they cannot share this executemany.
         stored = [item for item in finished if (item[0], item[1]) in held and item[2].usage is not None]
         if stored:
             ends, own, final_texts = [], [], []
@@ -131,7 +142,7 @@ def release(database: Database, job_id: str, attempt: int, written: Written) -> 
 
 
 def pause(database: Database, model: str, until_at: datetime) -> None:
-    """Let no worker claim a job of this model before `until_at`; a later time that is set already stands."""
+    """Let no worker claim a job of this model before `until_at`, or before a later time that is set already."""
     with database.write() as connection:
         connection.execute(delete(pauses).where(pauses.c.until_at < database.now()))
         row = insert_into(connection, pauses).values(model=model, until_at=until_at)
@@ -182,8 +193,8 @@ def _leave(
     with database.write() as connection:
         left = connection.execute(update(jobs).where(_held(job_id, attempt)).values(_job_changes(changes, error)))
         if left.rowcount == 0:
-            # A commit that was carried out but reported an error is tried again by its caller: its own outcome is
-            # there then. A rescued attempt has the outcome `lost`, which no worker writes for itself.
+            # A caller tries again after a commit that was carried out but reported an error: then its own outcome is
+            # there. A rescued attempt has the outcome `lost`, which no worker writes for itself.
             own = select(attempts.c.outcome).where(attempts.c.job_id == job_id, attempts.c.attempt == attempt)
             return connection.scalar(own) == outcome
         connection.execute(

@@ -1,9 +1,11 @@
 """The Celery worker: claim, stream, record, finish; dispatch and rescue. It stands on `jobs`, knows nothing of `api`.
 
-- `main.py`: the composition root. It makes every part once and starts Celery's consumer with its pool of threads.
-- `run.py`: one attempt of a job, from the claim to what becomes of it. `upstream/` reads the completion,
-  `continuation.py` asks for the rest of an interrupted text, `measure.py` counts and hashes what was written.
-- `event_loop.py`: the one loop that all streams share. `recorder.py`: keeps every delta and tells it to watchers.
+- `main.py`: the composition root. It makes every part once. `consumer.py`: Celery takes the hints, each in a thread.
+- `run.py`: one attempt of a job. `upstream/` reads the completion, `continuation.py` asks for the rest of an
+  interrupted text, `measure.py` counts and hashes what was written.
+- `leave.py`: what becomes of the attempt, stored and then told. `insist.py`: tries again while the database is away.
+- `event_loop.py`: the one loop that all streams share. `recorder.py`: keeps every delta of a
+  `recording.py` and tells it to watchers.
 - `running.py`: which attempts run here. `heartbeat.py` renews their leases and checkpoints their texts.
 - `together.py`: threads that claim or finish at the same time share a transaction.
 - `dispatch.py`: hints what is due, rescues what dead workers held; `lost.py` counts afterwards what that had cost.

@@ -1,4 +1,4 @@
-"""Going on with an interrupted text: the request for the rest of it, in the form that the upstream takes."""
+"""Continuing an interrupted text: the request for the rest of it, in the form that the upstream takes."""
 
 from collections.abc import Mapping
 from typing import Any, Literal
@@ -11,9 +11,9 @@ _LIMITS = ("max_tokens", "max_completion_tokens")
 def continue_request(request: Mapping[str, Any], text: str, written_tokens: int, form: PrefixForm) -> dict[str, Any]:
     """The chat-completions body that asks for what comes after `text`.
 
-    `assistant` sends the text as a last assistant message, and the upstream goes on with it. `prefix` marks that
+    `assistant` sends the text as a last assistant message, which the upstream continues. `prefix` marks that
     message with `"prefix": true` (DeepSeek, Mistral); `continue_final_message` sets vLLM's two fields. A limit on
-    tokens counts for the whole text, so what is written already is taken off.
+    tokens counts for the whole text, so what is already written is subtracted.
     """
     message: dict[str, Any] = {"role": "assistant", "content": text}
     if form == "prefix":

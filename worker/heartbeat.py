@@ -1,4 +1,4 @@
-"""The heartbeat: one thread in a worker process: it keeps the leases, stores the texts so far, hears of cancels."""
+"""The heartbeat: one thread per worker process that renews the leases, checkpoints the texts and looks for cancels."""
 
 import threading
 from collections.abc import Sequence
@@ -6,13 +6,9 @@ from dataclasses import replace
 from logging import getLogger
 from time import monotonic
 
-from sqlalchemy import or_, select
-
 from jobs.database import AWAY, Database, cause_of, is_passing
-from jobs.lease import renew
+from jobs.lease import find_unwanted, renew
 from jobs.settings import Settings
-from jobs.status import JobStatus
-from jobs.tables import jobs
 from worker.running import Running, RunningAttempts, StopReason
 
 log = getLogger(__name__)
@@ -54,7 +50,7 @@ class Heartbeat:
                     self._beat(held)
                     beat_at = monotonic() + self._settings.heartbeat_seconds
             except AWAY as error:
-                # The streams go on: when the database is back, their leases are renewed if nobody has rescued them.
+                # The streams continue: when the database is back, their leases are renewed if nobody has rescued them.
                 log.warning("heartbeat failed, trying again: %s", cause_of(error))
             except Exception:  # without this thread every lease of the process would run out
                 log.exception("heartbeat failed, trying again")
@@ -80,13 +76,5 @@ class Heartbeat:
 
     def _stop_unwanted(self) -> None:
         """Cut the streams of jobs that somebody cancelled or whose time is over."""
-        now = self._database.now()
-        unwanted = select(jobs.c.id, jobs.c.cancel_requested_at).where(
-            jobs.c.worker == self._worker,
-            jobs.c.status == JobStatus.IN_PROGRESS,
-            or_(jobs.c.cancel_requested_at.is_not(None), jobs.c.expires_at <= now),
-        )
-        with self._database.read() as connection:
-            rows = connection.execute(unwanted).all()
-        for job_id, cancel_requested_at in rows:
-            self._running.stop(job_id, StopReason.EXPIRE if cancel_requested_at is None else StopReason.CANCEL)
+        for job_id, cancelled in find_unwanted(self._database, self._worker):
+            self._running.stop(job_id, StopReason.CANCEL if cancelled else StopReason.EXPIRE)

@@ -1,4 +1,4 @@
-"""Counts what lost attempts had written, in a thread of its own: a rescue and the streams must not wait for it."""
+"""Counts what lost attempts had written, in its own thread: neither a rescue nor the streams may wait for it."""
 
 import random
 import threading
@@ -28,7 +28,7 @@ class LostCounter:
         self._thread.start()
 
     def stop(self) -> None:
-        """End after the text that may be under way; what is left, another process counts."""
+        """End after the text that may be under way; another process counts the rest."""
         self._ended.set()
         self._thread.join(timeout=5)
 
@@ -42,7 +42,7 @@ class LostCounter:
                 log.exception("counting lost attempts failed, trying again")
 
     def count_all(self) -> None:
-        """Count what is there now. What cannot be counted stays, is said each time, and keeps no other from it."""
+        """Count what is there now. A text that cannot be counted stays, is logged each time, and holds up no other."""
         waiting = list_lost_texts(self._database)
         random.shuffle(waiting)  # other processes count too, and each need not count all
         for job_id, attempt in waiting:

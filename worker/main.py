@@ -4,18 +4,20 @@ import logging
 import os
 import socket
 import threading
-import warnings
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import datetime
 
-from celery import Celery, signals
-from celery.platforms import SecurityWarning
+from sqlalchemy import make_url
 
-from jobs.database import open_database
+from jobs.database import AWAY, Database, open_database, utc_now
 from jobs.ids import new_id
 from jobs.logs import start_logging
-from jobs.queue import QUEUE, RUN_TASK, Hinter, make_celery
+from jobs.queue import Hinter, make_celery
 from jobs.revision import check_revision
 from jobs.settings import Settings
 from jobs.tokens import Tokenizers
+from worker.consumer import consume
 from worker.dispatch import Dispatch
 from worker.event_loop import EventLoop
 from worker.heartbeat import Heartbeat
@@ -31,18 +33,18 @@ log = logging.getLogger(__name__)
 def run_worker(settings: Settings) -> None:
     """Run one worker process until SIGTERM or SIGINT; then drain and return.
 
-    Raises `SettingsError` when the Redis or the upstream is not set, and `RevisionError` when the tables are not those
-    of this version.
+    Raises `SystemExit` when it ends by an error, so that whatever watches the process starts it again; `SettingsError`
+    when the Redis or the upstream is not set, and `RevisionError` when the tables are not those of this version.
     """
     start_logging("worker")
     redis_url = settings.require_redis_url()
     settings.require_upstream_url()
     check_revision(settings.database)
     worker = f"{socket.gethostname()}:{os.getpid()}:{new_id('w')[-8:]}"
-    database = open_database(settings.database)
+    database, keeper = open_databases(settings.database)
     running = RunningAttempts()
     loop = EventLoop()
-    recorder = loop.run(_open_recorder(redis_url, settings))
+    recorder = loop.run(_open_recorder(redis_url, settings, keeper.now))
     upstream = loop.run(_open_upstream(settings))
     app = make_celery(redis_url)
 
@@ -51,9 +53,6 @@ def run_worker(settings: Settings) -> None:
     def say(job_id: str, message: bytes) -> None:
         loop.call(recorder.say, job_id, message)
 
-    # Apart from the pool that hundreds of ending jobs may wait for. With SQLite there is one writer at a time anyway,
-    # and the turns are kept inside one `Database`.
-    keeper = database if database.is_sqlite else open_database(settings.database, connections=2)
     dispatch = Dispatch(keeper, running, settings, hinter.hint, say)
     heartbeat = Heartbeat(keeper, running, worker, settings)
     tokenizers = Tokenizers(settings.tokenizers)
@@ -69,28 +68,23 @@ def run_worker(settings: Settings) -> None:
         settings=settings,
     )
 
-    @app.task(name=RUN_TASK)  # type: ignore[untyped-decorator]  # Celery has no types
     def run(job_id: str) -> None:
         # A refused hint frees no stream. Woken by it, dispatch would hint the same job again at once, and so on.
         if runner.run(job_id):
             dispatch.wake()
 
-    @signals.setup_logging.connect(weak=False)  # type: ignore[untyped-decorator]  # as above
-    def leave_logging_alone(**_: object) -> None:
-        """Celery configures the root logger unless somebody listens here."""
-
-    @signals.worker_shutting_down.connect(weak=False)  # type: ignore[untyped-decorator]  # as above
-    def drain(**_: object) -> None:
-        log.info("drain: %d streams", len(running))
-        running.drain()
-        _end_after_grace(settings.grace_seconds)
+    def drain() -> None:
+        if not running.draining:
+            log.info("drain: %d streams", len(running))
+            running.drain()
+            _end_after_grace(settings.grace_seconds)
 
     heartbeat.start()
     dispatch.start()
     lost.start()
     log.info("worker %s takes up to %d streams", worker, settings.streams)
     try:
-        _consume(app, worker, settings.streams)
+        status = consume(app, worker, settings.streams, run, drain)
     finally:
         lost.stop()
         dispatch.stop()
@@ -102,31 +96,27 @@ def run_worker(settings: Settings) -> None:
         keeper.close()
         database.close()
         log.info("worker %s has ended", worker)
+    if status:
+        raise SystemExit(status)
 
 
-def _consume(app: Celery, worker: str, streams: int) -> None:
-    """Take hints until a signal ends the process."""
-    # Celery warns of root at length; in a container of its own that is for the operator to decide.
-    warnings.simplefilter("ignore", SecurityWarning)
-    consumer = app.Worker(
-        pool="threads",
-        concurrency=streams,
-        hostname=f"longhand@{worker}",
-        queues=QUEUE,
-        quiet=True,
-        # Each of these keeps a chatter between workers going that nothing here needs.
-        without_gossip=True,
-        without_mingle=True,
-        without_heartbeat=True,
-    )
-    try:
-        consumer.start()
-    except SystemExit:
-        log.debug("celery has ended")
+def open_databases(url: str, clock: Callable[[], datetime] = utc_now) -> tuple[Database, Database]:
+    """The database as the jobs' threads use it, and as the heartbeat and dispatch do; both go by one clock.
+
+    The second has a pool of its own: the first may be taken by hundreds of ending jobs. With SQLite they are the same:
+    there is one writer at a time anyway, and the turns are kept inside one `Database`.
+    """
+    if make_url(url).get_backend_name() == "sqlite":
+        database = open_database(url, clock=clock)
+        return database, database
+    keeper = open_database(url, connections=2, clock=clock)
+    with suppress(*AWAY):  # then the first round of dispatch does it
+        keeper.synchronize()
+    return open_database(url, clock=keeper.now), keeper
 
 
-async def _open_recorder(redis_url: str, settings: Settings) -> Recorder:
-    return Recorder(redis_url, settings.tail_seconds, settings.streams)
+async def _open_recorder(redis_url: str, settings: Settings, now: Callable[[], datetime]) -> Recorder:
+    return Recorder(redis_url, settings.tail_seconds, settings.streams, now)
 
 
 async def _open_upstream(settings: Settings) -> Upstream:

@@ -19,6 +19,8 @@ NOTHING_WRITTEN = Written(text="", bytes=0, sha256=sha256(b"").hexdigest(), delt
 
 def measure(running: Running, outcome: Outcome, tokenizers: Tokenizers) -> Written:
     """The text of an attempt that is over, with all that is stored beside it."""
+    if outcome is StopReason.LOST:
+        return NOTHING_WRITTEN  # it is stored nowhere: what the attempt cost is counted from its checkpoint
     recording = running.recording
     encoded = bytes(recording.text) if recording else b""
     text = encoded.decode()
@@ -60,9 +62,11 @@ def _usage(running: Running, ending: Ending | None, counted: TokenCount, tokeniz
 def count_usage(
     model: str, request: Mapping[str, Any], counted: TokenCount, text_tokens: int, tokenizers: Tokenizers
 ) -> Usage:
-    """Our own count of what a cut attempt cost: `counted` for its text, of which it went on from `text_tokens`."""
+    """Our own count of what a cut attempt cost. Of the `counted` tokens, `text_tokens` were continued from earlier
+    attempts and belong to the prompt.
+    """
     prompt = tokenizers.count_messages(model, request.get("messages", []))
     sure = counted.source == prompt.source == "tokenizer"
-    # A text that goes on was paid for when it was first written; now it is part of the prompt.
+    # Continued text was paid for when it was first written; now it is part of the prompt.
     asked, written = prompt.tokens + text_tokens, max(0, counted.tokens - text_tokens)
     return Usage(asked, None, written, None, asked + written, source="tokenizer" if sure else "estimate")

@@ -9,11 +9,11 @@ from enum import StrEnum
 from jobs.lease import Checkpoint, Claimed
 from jobs.records import Job
 from jobs.transitions import MAX_CRASHES
-from worker.recorder import Recording
+from worker.recording import Recording
 
 CRASH_ROOM = {2: 1}
-"""How many jobs that were there at so many crashes one process runs at once. After a first crash all of them: it mostly
-was the process's end and not a job's doing, and they are to run again within seconds."""
+"""Of the jobs that have this many crashes behind them, how many one process runs at once. One crash is not limited: it
+was probably the process's own end, and such jobs must run again within seconds."""
 
 
 class StopReason(StrEnum):
@@ -57,7 +57,7 @@ class Running:
 
     def checkpoint(self) -> Checkpoint:
         """The text so far, when it has grown since the last one that was stored."""
-        deltas = self.recording.deltas if self.recording is not None else 0  # read first: it goes on being written
+        deltas = self.recording.deltas if self.recording is not None else 0  # read first: it is still being written
         text = bytes(self.recording.text) if self.recording is not None else b""
         if len(text) == self._checkpointed:
             return Checkpoint(self.job.id, self.attempt, None)
@@ -94,7 +94,7 @@ class RunningAttempts:
     def most_crashes(self) -> int:
         """How many crashes a job may have behind it to be run here now.
 
-        When a process dies, all its jobs are suspects. The more often one was there, the fewer others it is run with,
+        When a process dies, all its jobs are suspects. The more often a job was there, the fewer others it runs with,
         so that a poison job is found without its neighbours ending as `worker_lost` beside it.
         """
         with self._lock:

@@ -1,7 +1,7 @@
 """One transaction for what many threads ask of the database at the same time.
 
 A claim and a finish each cost a commit, and a commit is a sync of the disk, which on SQLite everybody else waits for.
-So while one thread is at it, the others gather, and the next one does it for all of them.
+So while one thread commits, the others queue up, and the first of them then commits for all.
 """
 
 import threading
@@ -21,7 +21,7 @@ MOST_TOGETHER = 50
 
 
 class _Asked(Generic[T, R]):
-    """What one thread waits for. `turn` is released once: when the outcome is there, or when it is to lead itself."""
+    """What one thread waits for. `turn` is released once: when the outcome is there, or when this thread is to lead."""
 
     def __init__(self, item: T) -> None:
         self.item = item
@@ -36,8 +36,8 @@ class Together(Generic[T, R]):
     """Shares transactions between threads: `ask` it instead of calling `alone`.
 
     `together` does the same as `alone` for several at once, or gives None for those that are not as simple; these are
-    done alone, each by its own thread. So is every one of a group that the database refused: one text that it will not
-    take must not cost the others theirs. When the database is away all of them are told so.
+    done alone, each by its own thread. So is every member of a group that the database refused: one text that it will
+    not take must not cost the others theirs. When the database is away, all of them get that error.
     """
 
     def __init__(self, alone: Callable[[T], R], together: Callable[[Sequence[T]], Sequence[R | None]]) -> None:
@@ -55,7 +55,7 @@ class Together(Generic[T, R]):
             leads, self._led = not self._led, True
         if not leads:
             asked.turn.acquire()
-        if not asked.answered:  # the first to come, or handed over to by whoever led before
+        if not asked.answered:  # it came first, or the leader before it has handed over
             group = self._take()
             try:
                 if len(group) == 1:
@@ -68,7 +68,7 @@ class Together(Generic[T, R]):
         return self._alone(item) if asked.result is None else asked.result
 
     def _take(self) -> list[_Asked[T, R]]:
-        """Those who wait; who leads is the first of them."""
+        """The threads that wait; the leader is the first of them."""
         with self._lock:
             group, self._waiting = self._waiting[:MOST_TOGETHER], self._waiting[MOST_TOGETHER:]
         return group

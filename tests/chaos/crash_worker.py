@@ -27,7 +27,7 @@ import worker.main
 import worker.run
 from jobs.database import Database
 from jobs.settings import load_settings
-from worker.recorder import Recording
+from worker.recording import Recording
 from worker.running import RunningAttempts
 
 POINTS = ("claim", "delta", "checkpoint", "finish", "commit", "done", "drain")

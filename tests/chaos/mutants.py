@@ -58,10 +58,10 @@ MUTANTS = (
     Mutant(
         "done before the commit",
         [(
-            "worker/run.py",
-            'verb, kept = "finish", self._store(self._finish, job.id, attempt, written)',
-            ("self._tell(running, status, written)\n"
-            '            verb, kept = "finish", self._store(self._finish, job.id, attempt, written)'),
+            "worker/leave.py",
+            'verb, kept = "finish", keep(',
+            ('self._tell(running, status, written)\n'
+            '            verb, kept = "finish", keep('),
         )],
         ["test_order.py::test_done_is_told_only_after_the_commit"],
     ),
@@ -88,7 +88,7 @@ MUTANTS = (
     ),
     Mutant(
         "a claim that asks for no status",
-        [("jobs/lease.py", "            jobs.c.status == JobStatus.QUEUED,\n", "")],
+        [("jobs/lease.py", ".where(is_due(now))", ".where(jobs.c.due_at <= now)")],
         ["test_order.py::test_a_job_hinted_a_hundred_times_is_started_once"],
     ),
     Mutant(
@@ -124,8 +124,8 @@ MUTANTS = (
     Mutant(
         "a drain that gives nothing back",
         [(
-            "worker/run.py",
-            'verb, kept = "release", self._store(transitions.release, job.id, attempt, written)',
+            "worker/leave.py",
+            'verb, kept = "release", keep(running, transitions.release, *end)',
             'verb, kept = "release", False',
         )],
         ["test_stopping.py::test_a_drain_gives_back_every_stream_and_charges_none"],
@@ -137,7 +137,7 @@ MUTANTS = (
     ),
     Mutant(
         "an unknown claim counts as lost",
-        [("jobs/lease.py", "            row = _find_held(connection, job_id, worker)\n", "            row = None\n")],
+        [("jobs/lease.py", "row = _find_own(connection, job_id, worker, earlier)", "row = None")],
         ["test_database_faults.py::test_a_commit_that_reports_an_error_costs_and_doubles_nothing[claim-carried_out]"],
     ),
     Mutant(

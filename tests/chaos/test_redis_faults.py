@@ -108,6 +108,31 @@ def test_every_job_outlives_a_redis_that_fails_at_random(
     print(f"{faults} faults, consuming again after at most {slowest:.1f} s")
 
 
+def test_a_failover_of_redis_cuts_no_stream_and_stops_no_worker(stack: Stack, upstream: ServedSimulator) -> None:
+    """Fault 7, by an error reply and not by a broken connection: the primary is made a replica, and for as long refuses
+    every write of every worker.
+    """
+    stack.start_api()
+    workers = [stack.start_worker(**QUICK) for _ in range(2)]
+    watchers = stack.watch(stack.submit(articles(20, deltas=250, per_second=25)))
+    for watcher in watchers:
+        watcher.wait_for_bytes(60)
+    stack.redis.execute_command("REPLICAOF", "127.0.0.1", 1)
+    for worker in workers:
+        worker.wait_for_log("read only replica")
+        worker.wait_for_log("watching is interrupted")
+    stack.redis.execute_command("REPLICAOF", "NO", "ONE")
+    began = time.monotonic()
+    before = stack.count_claims()
+    watchers += stack.watch(stack.submit(articles(3, deltas=40, per_second=20, first=20)))
+    stack.wait_claims(before + 3, 60)
+    print(f"consuming again after {time.monotonic() - began:.1f} s")
+    stack.wait_final(120)
+    assert all(worker.alive for worker in workers)
+    tally = check(stack, upstream, watchers=watchers)
+    assert (tally.statuses, tally.attempts, tally.calls, tally.resets) == ({JobStatus.COMPLETED: 23}, 23, 23, 0)
+
+
 def test_no_worker_hoards_hints(stack: Stack, upstream: ServedSimulator) -> None:
     """Fault 10: two full workers with 200 jobs queued hold no hint that they have not begun with: killed, they leave
     nothing behind that waits for a lease, and one that starts takes jobs at once.

@@ -53,11 +53,11 @@ class ExpectedJob:
         in_time = self.expires_at is None or self.expires_at > now
         return self.status == "queued" and self.due_at <= now and self.cancel_requested_at is None and in_time
 
-    def left_text(self) -> tuple[str, int]:
+    def left_text(self) -> str:
         """What the attempt that was given last may go on with."""
         if self.on_interrupt != "continue" or self.attempt == 1 or self.text is None:
-            return "", 0
-        return self.text[1], self.text[0]
+            return ""
+        return self.text[1]
 
     def claim(self, worker: str, now: datetime) -> None:
         """A worker takes it."""

@@ -1,10 +1,15 @@
 """The lease: one worker at a time, one attempt number each time, and nothing for whoever does not hold it."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
 from functools import partial
 
 import pytest
+from sqlalchemy import Connection
 
-from jobs.lease import Checkpoint, claim, note_continued, renew
+from jobs.due import take_due
+from jobs.lease import Checkpoint, claim, claim_together, note_continued, renew
 from jobs.queries import read_attempts, read_text_so_far
 from jobs.rescue import cancel_job, end_waiting, rescue_lost
 from jobs.status import AttemptOutcome, JobStatus
@@ -20,7 +25,7 @@ def test_a_claim_takes_the_next_attempt_and_a_lease(store: Store) -> None:
     claimed = store.claim(job_id, "w1")
     job = store.job(job_id)
     assert claimed.job == job
-    assert (claimed.attempt, claimed.text, claimed.text_attempt) == (1, "", 0)
+    assert (claimed.attempt, claimed.text) == (1, "")
     assert (job.status, job.attempt, job.worker) == (JobStatus.IN_PROGRESS, 1, "w1")
     assert (job.started_at, job.lease_until, job.hinted_at) == (store.clock.now, store.clock.after(LEASE), None)
     [attempt] = read_attempts(store.database, job_id)
@@ -40,21 +45,47 @@ def test_a_job_that_another_worker_holds_is_not_claimed(store: Store) -> None:
     assert store.rows() == before
 
 
-def test_a_claim_tried_again_by_the_same_worker_gives_the_same_attempt(store: Store) -> None:
+def test_a_claim_tried_again_after_an_error_gives_the_attempt_that_it_has_taken(store: Store) -> None:
     job_id = store.submit()
-    first = store.claim(job_id)
+    tried_at: list[datetime] = []
+    first = claim(store.database, job_id, "w1", LEASE, tried_at=tried_at)
+    assert first is not None
     before = store.rows()
     store.clock.advance(1)
-    assert store.claim(job_id) == first
+    assert claim(store.database, job_id, "w1", LEASE, tried_at=tried_at) == first
+    assert store.rows() == before
+
+
+def test_a_claim_tried_together_and_then_alone_gives_the_attempt_that_it_has_taken(store: Store) -> None:
+    ids = [store.submit(), store.submit()]
+    tried_at: list[list[datetime]] = [[], []]
+    claims = claim_together(store.database, ids, "w1", LEASE, tried_at)
+    store.clock.advance(1)
+    assert claim_together(store.database, ids, "w1", LEASE, tried_at) == [None, None]
+    again = [claim(store.database, one, "w1", LEASE, tried_at=at) for one, at in zip(ids, tried_at, strict=True)]
+    assert again == claims
+    assert None not in again
+
+
+def test_an_attempt_that_has_run_is_not_given_to_a_later_hint_of_the_same_worker(store: Store) -> None:
+    """Whatever became of its thread: the same number a second time would be mixed with the first by its watchers."""
+    job_id = store.running()
+    before = store.rows()
+    assert claim(store.database, job_id, "w1", LEASE) is None
+    store.clock.advance(1)
+    tried_at = [store.clock.now]  # of a first try that failed before it could take anything
+    assert claim(store.database, job_id, "w1", LEASE, tried_at=tried_at) is None
     assert store.rows() == before
 
 
 def test_a_claim_tried_again_gives_the_same_text_to_go_on_with(store: Store) -> None:
     job_id = store.running(on_interrupt="continue")
     release(store.database, job_id, 1, written("so far"))
-    first = store.claim(job_id)
-    assert (first.text, first.text_attempt) == ("so far", 1)
-    assert store.claim(job_id) == first
+    tried_at: list[datetime] = []
+    first = claim(store.database, job_id, "w1", LEASE, tried_at=tried_at)
+    assert first is not None
+    assert first.text == "so far"
+    assert claim(store.database, job_id, "w1", LEASE, tried_at=tried_at) == first
 
 
 @pytest.mark.parametrize("status", ["completed", "failed", "cancelled", "expired"])
@@ -85,6 +116,19 @@ def test_a_job_is_not_claimed_before_it_is_due(store: Store) -> None:
     assert claim(store.database, job_id, "w1", LEASE) is None
     store.clock.advance(0.001)
     assert store.claim(job_id).attempt == 2
+
+
+def test_a_hint_that_comes_a_moment_before_its_job_is_due_costs_a_moment(store: Store) -> None:
+    """As for a worker whose clock is a little behind that of the API."""
+    store.clock.advance(0.05)
+    job_id = store.submit()
+    store.clock.advance(-0.05)
+    assert claim_together(store.database, [job_id], "w1", LEASE) == [None]
+    assert claim(store.database, job_id, "w1", LEASE) is None
+    assert take_due(store.database, 10, 30) == []
+    store.clock.advance(0.05)
+    assert take_due(store.database, 10, 30) == [job_id]
+    assert store.claim(job_id).attempt == 1
 
 
 def test_a_job_past_its_time_is_not_claimed(store: Store) -> None:
@@ -156,7 +200,7 @@ def test_a_job_that_goes_on_is_given_the_text_that_was_left(store: Store) -> Non
     store.clock.advance(LEASE + 1)
     rescue_lost(store.database)
     claimed = store.claim(job_id, "w2")
-    assert (claimed.attempt, claimed.text, claimed.text_attempt) == (2, "as far as", 1)
+    assert (claimed.attempt, claimed.text) == (2, "as far as")
     assert read_attempts(store.database, job_id)[1].continued_bytes is None
     note_continued(store.database, job_id, 2, 9)
     assert [one.continued_bytes for one in read_attempts(store.database, job_id)] == [0, 9]
@@ -166,7 +210,7 @@ def test_a_job_that_begins_anew_is_given_no_text(store: Store) -> None:
     job_id = store.running(on_interrupt="restart")
     release(store.database, job_id, 1, written("so far"))
     claimed = store.claim(job_id)
-    assert (claimed.attempt, claimed.text, claimed.text_attempt) == (2, "", 0)
+    assert (claimed.attempt, claimed.text) == (2, "")
     assert read_attempts(store.database, job_id)[1].continued_bytes == 0
 
 
@@ -241,3 +285,24 @@ def test_the_outcome_of_a_running_attempt_is_not_known(store: Store) -> None:
     assert [one.outcome for one in read_attempts(store.database, job_id)] == [None]
     finish(store.database, job_id, 1, written("x"))
     assert [one.outcome for one in read_attempts(store.database, job_id)] == [AttemptOutcome.COMPLETED]
+
+
+def test_a_lease_is_as_long_as_any_however_long_its_transaction_was_waited_for(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alone, together = store.submit(), store.submit()
+    write = store.database.write
+
+    @contextmanager
+    def late() -> Iterator[Connection]:
+        with write() as connection:
+            store.clock.advance(LEASE - 1)  # for a connection, or on SQLite for the turn
+            yield connection
+
+    monkeypatch.setattr(store.database, "write", late)
+    store.claim(alone)
+    assert store.job(alone).lease_until == store.clock.after(LEASE)
+    claim_together(store.database, [together], "w1", LEASE)
+    assert store.job(together).lease_until == store.clock.after(LEASE)
+    assert renew(store.database, "w1", [Checkpoint(alone, 1, None)], LEASE) == {alone}
+    assert store.job(alone).lease_until == store.clock.after(LEASE)

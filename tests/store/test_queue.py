@@ -5,10 +5,12 @@ import json
 import logging
 import os
 import signal
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from time import monotonic
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -187,6 +189,24 @@ def test_no_broker_is_waited_for_without_end(redis_url: str) -> None:
     options = make_celery(redis_url).conf.broker_transport_options
     assert 0 < options["socket_timeout"] <= 10
     assert 0 < options["socket_connect_timeout"] <= 5
+
+
+@pytest.mark.parametrize(
+    ("url", "verified"),
+    [
+        ("redis://:secret@redis.test/2", None),
+        ("rediss://:secret@redis.test/2", ssl.CERT_REQUIRED),
+        ("rediss://:secret@redis.test/2?ssl_cert_reqs=none", ssl.CERT_NONE),
+    ],
+)
+def test_a_broker_with_tls_is_asked_for_its_certificate(url: str, verified: ssl.VerifyMode | None) -> None:
+    connection = make_celery(url).connection_for_write()
+    channel = object.__new__(connection.transport.Channel)  # a real one connects when it is made
+    channel.connection = SimpleNamespace(client=connection, default_port=6379)
+    parameters = channel._connparams()
+    with_tls = issubclass(parameters["connection_class"], redis_py.connection.SSLConnection)
+    assert (with_tls, parameters.get("ssl_cert_reqs")) == (verified is not None, verified)
+    assert (parameters["host"], parameters["password"]) == ("redis.test", "secret")
 
 
 def test_a_frozen_broker_does_not_hold_up_the_end(own_valkey: ValkeyServer) -> None:

@@ -15,7 +15,8 @@ from tests.conftest import free_port
 from tests.worker.worker_fixtures import PATIENCE_SECONDS, Ear, listening
 from worker import recorder as recorder_module
 from worker.event_loop import EventLoop
-from worker.recorder import Recorder, Recording
+from worker.recorder import Recorder
+from worker.recording import Recording
 
 JOB = "job_1"
 PIECES = [f"{number} – ü🙂 " for number in range(400)]

@@ -15,6 +15,7 @@ from tests.conftest import start_valkey
 from tests.worker.test_recorder import JOB, PIECES, counting_warnings, recording_on, tail_of
 from tests.worker.worker_fixtures import Ear, listening, wait_until
 from worker import recorder as recorder_module
+from worker.recorder import Recorder
 
 
 @pytest.fixture
@@ -74,7 +75,29 @@ def test_a_connection_killed_again_and_again_leaves_the_tail_whole(
     assert killed == 4
 
 
-def test_a_frozen_redis_loses_no_text_and_no_event(own_valkey: ValkeyServer, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def failed(monkeypatch: pytest.MonkeyPatch) -> list[Exception]:
+    """Why the recorder's calls have failed."""
+    errors: list[Exception] = []
+    call = Recorder._call
+
+    async def note(recorder: Recorder, keys: list[str], values: list[Any]) -> Any:
+        try:
+            return await call(recorder, keys, values)
+        except Exception as error:
+            errors.append(error)
+            raise
+
+    monkeypatch.setattr(Recorder, "_call", note)
+    return errors
+
+
+def test_a_frozen_redis_loses_no_text_and_no_event_and_is_named_once(
+    own_valkey: ValkeyServer,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    failed: list[Exception],
+) -> None:
     monkeypatch.setattr(recorder_module, "REDIS_SECONDS", 0.2)
     url = str(own_valkey.connection_url)
     process = own_valkey._process
@@ -83,7 +106,6 @@ def test_a_frozen_redis_loses_no_text_and_no_event(own_valkey: ValkeyServer, mon
         listening(url, JOB) as ear,
         recording_on(url) as one,
         redis_py.Redis.from_url(url) as client,
-        counting_warnings("redis is away") as wait_for_warnings,
     ):
         one.add(*PIECES[:100])
         ear.wait_for_bytes(len(one.recording.text))
@@ -91,11 +113,13 @@ def test_a_frozen_redis_loses_no_text_and_no_event(own_valkey: ValkeyServer, mon
         try:
             one.add(*PIECES[100:])
             one.say(encode_done(1, "completed", len(one.recording.text), ""))
-            wait_for_warnings(2)
+            wait_until(lambda: len(failed) >= 3, "three calls have failed")
         finally:
             os.kill(process.pid, signal.SIGCONT)
         ear.wait_for_event("done")
         wait_until(lambda: tail_of(client) == "".join(PIECES), "the whole tail")
+    told = [record.getMessage() for record in caplog.records if record.name == "worker.recorder"]
+    assert [line.split(",")[0] for line in told] == ["redis is away", "redis is back"]
 
 
 def test_a_restarted_redis_gets_all_that_it_missed(own_valkey: ValkeyServer, tmp_path: Path) -> None:

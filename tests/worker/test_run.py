@@ -24,6 +24,7 @@ from tests.worker.worker_fixtures import (
     small_settings,
     submit,
 )
+from worker import run as run_module
 
 DELTAS = ["One ", "two – ", "three 🙂", " four"]
 TEXT = "".join(DELTAS)
@@ -250,3 +251,22 @@ def test_hints_doubled_unknown_or_late_run_nothing(worker: WorkerParts, simulato
     assert simulator.stats()["requests"] == 1
     assert len(history(worker.database, job_id)) == 1
     assert job_and_text(worker.database, job_id)[1] == TEXT
+
+
+def test_a_doubled_hint_runs_no_attempt_again_whose_thread_has_died(
+    worker: WorkerParts, simulator: ServedSimulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It holds its lease for a while, but its number is used: watchers would mix the new text with the old one."""
+
+    def die(*_: object) -> None:
+        raise MemoryError
+
+    job_id = submit(worker.database, {"deltas": DELTAS})
+    with monkeypatch.context() as patched:
+        patched.setattr(run_module, "measure", die)
+        with pytest.raises(MemoryError):
+            worker.runner.run(job_id)
+    assert not worker.runner.run(job_id)
+    assert simulator.stats()["requests"] == 1
+    job, _ = job_and_text(worker.database, job_id)
+    assert (job.status, job.attempt) == (JobStatus.IN_PROGRESS, 1)

@@ -104,15 +104,30 @@ def test_a_job_stopped_between_its_claim_and_its_stream_asks_nothing_of_the_upst
     job_id = submit(worker.database, WAITS)
     find_text = worker.runner._find_text
 
-    def stop_first(claimed: Any) -> str:
+    def stop_first(*claimed: Any) -> str:
         worker.running.stop(job_id, StopReason.CANCEL)
-        return find_text(claimed)
+        return find_text(*claimed)
 
     monkeypatch.setattr(worker.runner, "_find_text", stop_first)
     worker.runner.run(job_id)
     job, text = job_and_text(worker.database, job_id)
     assert (job.status, text, job.usage) == (JobStatus.CANCELLED, "", None)
     assert simulator.stats()["requests"] == 0
+
+
+def test_a_text_whose_lease_was_lost_is_not_counted(
+    worker: WorkerParts, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is stored nowhere, and counting 16 MB takes seconds."""
+    counted: list[object] = []
+    monkeypatch.setattr(worker.runner._tokenizers, "count_text", lambda *told: counted.append(told))
+    job_id = submit(worker.database, WAITS)
+    with listening(redis_url, job_id) as ear:
+        running = worker.start(job_id)
+        ear.wait_for_bytes(len("".join(DELTAS).encode()))
+        worker.running.stop(job_id, StopReason.LOST)
+        running.result(PATIENCE_SECONDS)
+    assert counted == []
 
 
 def test_a_draining_process_takes_no_job(worker: WorkerParts, simulator: ServedSimulator) -> None:

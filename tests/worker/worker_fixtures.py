@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any
 
 import redis as redis_py
@@ -48,13 +49,14 @@ def small_settings(redis_url: str, upstream_url: str, **changed: Any) -> Setting
 class WorkerParts:
     """One worker process's parts. Heartbeat and dispatch run only when a test starts them."""
 
-    def __init__(self, database: Database, settings: Settings, name: str) -> None:
+    def __init__(self, database: Database, settings: Settings, name: str, keeper: Database | None = None) -> None:
+        keeper = keeper or database
         self.database = database
         self.settings = settings
         self.name = name
         self.running = RunningAttempts()
         self.loop = EventLoop()
-        self.recorder = self.loop.run(self._open_recorder())
+        self.recorder = self.loop.run(self._open_recorder(keeper.now))
         self.upstream = self.loop.run(self._open_upstream())
         self.runner = Runner(
             database=database,
@@ -66,8 +68,8 @@ class WorkerParts:
             worker=name,
             settings=settings,
         )
-        self.heartbeat = Heartbeat(database, self.running, name, settings)
-        self.dispatch = Dispatch(database, self.running, settings, self.hint, self._say)
+        self.heartbeat = Heartbeat(keeper, self.running, name, settings)
+        self.dispatch = Dispatch(keeper, self.running, settings, self.hint, self._say)
         self.hints: list[list[str]] = []
         self.attempts: list[Future[None]] = []
         self._threads = ThreadPoolExecutor(settings.streams + 50, thread_name_prefix=name)
@@ -91,8 +93,8 @@ class WorkerParts:
     def _say(self, job_id: str, message: bytes) -> None:
         self.loop.call(self.recorder.say, job_id, message)
 
-    async def _open_recorder(self) -> Recorder:
-        return Recorder(self.settings.require_redis_url(), self.settings.tail_seconds)
+    async def _open_recorder(self, now: Callable[[], datetime]) -> Recorder:
+        return Recorder(self.settings.require_redis_url(), self.settings.tail_seconds, now=now)
 
     async def _open_upstream(self) -> Upstream:
         chosen = self.settings
@@ -122,9 +124,11 @@ class WorkerParts:
 
 
 @contextmanager
-def open_worker(database: Database, settings: Settings, name: str = "w1") -> Iterator[WorkerParts]:
-    """A worker for as long as the block lasts."""
-    worker = WorkerParts(database, settings, name)
+def open_worker(
+    database: Database, settings: Settings, name: str = "w1", keeper: Database | None = None
+) -> Iterator[WorkerParts]:
+    """A worker for as long as the block lasts; `keeper` is its heartbeat's and dispatch's database, if another."""
+    worker = WorkerParts(database, settings, name, keeper)
     try:
         yield worker
     finally:

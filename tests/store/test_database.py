@@ -1,0 +1,70 @@
+"""The ways into a database: who waits for whom, and whose clock it is."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+
+from jobs import database as database_module
+from jobs.database import Database, is_passing, open_database
+from tests.store.store_fixtures import START
+from tests.worker.worker_fixtures import wait_until
+
+
+@contextmanager
+def opened(url: str, connections: int = 16) -> Iterator[Database]:
+    database = open_database(url, connections=connections)
+    try:
+        yield database
+    finally:
+        database.close()
+
+
+def write(database: Database) -> None:
+    with database.write() as connection:
+        connection.execute(text("UPDATE batches SET completed = 0"))
+
+
+def turn_of(database: Database) -> database_module._Turn:
+    assert database._turn is not None
+    return database._turn
+
+
+def test_a_writer_that_waits_for_a_connection_keeps_no_other_process_from_writing(sqlite_url: str) -> None:
+    with opened(sqlite_url, connections=1) as full, opened(sqlite_url) as other, ThreadPoolExecutor(2) as pool:
+        with full.read():
+            waits = pool.submit(write, full)
+            wait_until(turn_of(full)._threads.locked, "it waits for the connection that the read has")
+            pool.submit(write, other).result(timeout=20)
+            assert not waits.done()
+        waits.result(timeout=20)
+
+
+def test_a_thread_does_not_wait_for_its_turn_without_end(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where another process was stopped inside its transaction, and one thread of this one waits for it."""
+    monkeypatch.setattr(database_module, "_PATIENCE_SECONDS", 0.05)
+    with opened(sqlite_url) as database, ThreadPoolExecutor(1) as pool:
+        with turn_of(database).of_threads():
+            error = pool.submit(write, database).exception(timeout=20)
+        assert isinstance(error, PoolTimeoutError)
+        assert is_passing(error)
+        write(database)
+
+
+@pytest.mark.parametrize(("seconds", "shifted"), [(0.5, True), (20.0, False)])
+def test_an_answer_that_was_long_on_its_way_says_nothing_about_the_time(
+    postgres_url: str, seconds: float, shifted: bool
+) -> None:
+    looks = iter([START, START + timedelta(seconds=seconds)])
+
+    def clock() -> datetime:
+        return next(looks, START)
+
+    with opened(postgres_url) as real:
+        database = Database(real.engine, clock)
+        database.synchronize()
+        assert (database.now() != START) is shifted
