@@ -4,8 +4,8 @@
 - `parts.py`: what the endpoints are given; `envelope.py`: what every request goes through; `errors.py`: every refusal.
 - `caller.py`: who asks, by key (`keyring.py`) or from this machine. `watch_tokens.py`: tokens for `EventSource`.
   `seats.py`: how many watch with one key.
-- `submit.py`: POST of jobs and batches. `bodies.py` reads what came, `checks.py` and `fields.py` say what is wrong with
-  it.
+- `submit.py`: POST of jobs and batches. `bodies.py` reads what came, `slices.py` cuts a large batch into its items,
+  `checks.py` and `fields.py` say what is wrong with it.
 - `query.py`: jobs, batches and their texts, from rows alone. `parameters.py` reads what was asked for.
 - `results.py`: a batch's texts as one file (`exports.py` has the three formats).
 - `cancel.py`: the end of jobs and batches by hand; `retry.py`: failures run again; `announce.py` tells their watchers.

@@ -145,6 +145,7 @@ def open_api(settings: Settings, host: str, port: int) -> Iterator[ApiServer]:
             Keyring(database),
             seats=seats,
             file_batches=CapacityLimiter(2),
+            large_batches=CapacityLimiter(1),
             models=Models(settings),
         )
         yield ApiServer(make_app(parts), hub, listener)

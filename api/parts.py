@@ -31,6 +31,8 @@ class Parts:
     seats: Seats
     file_batches: CapacityLimiter
     """How many batches are made from files at once: each keeps one core busy."""
+    large_batches: CapacityLimiter
+    """How many batches with large bodies are stored at once."""
     models: Models
 
 

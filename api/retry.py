@@ -5,7 +5,7 @@ from typing import Any
 from fastapi import APIRouter
 from starlette.responses import Response
 
-from api.bodies import Body, read_fields, read_value
+from api.bodies import SmallBody, read_fields, read_value
 from api.caller import Calling
 from api.errors import ApiError, JsonAnswer
 from api.parameters import STRICT, BatchId, JobId
@@ -29,7 +29,7 @@ def _answer(model: Any) -> dict[int | str, dict[str, Any]]:
     responses=_answer(BatchObject),
     openapi_extra=request_body(RETRY_BODY, required=False),
 )
-def post_retry_batch(parts: Given, caller: Calling, batch_id: BatchId, body: Body) -> Response:
+def post_retry_batch(parts: Given, caller: Calling, batch_id: BatchId, body: SmallBody) -> Response:
     """Run the failures of a batch again: its jobs that failed or expired, or those in the `statuses` named.
 
     Each keeps its id and the history of its attempts; its counts of failures begin anew, and so does the batch's

@@ -2,11 +2,12 @@
 
 from typing import Annotated, Any
 
+from anyio import to_thread
 from fastapi import APIRouter, Header
 from fastapi.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from api.bodies import Body
+from api.bodies import BatchBody, JobBody
 from api.caller import Caller, Calling
 from api.checks import check_batch, check_job, names_file
 from api.errors import ApiError, JsonAnswer
@@ -19,6 +20,9 @@ from jobs.submission import Accepted, submit_batch, submit_job
 
 routes = APIRouter(prefix="/v1", tags=["submit"], responses=REFUSALS)
 
+_LARGE_BYTES = 1_000_000
+"""Batches with more than this in their body are stored one after the other: each takes memory and a core."""
+
 _KEY_HELP = (
     "Any text of up to 255 characters, new for each submission. A repeated POST with the same key and body gives what"
     " the first one made, with the header `idempotent-replayed: true`; with another body, or to another path, it is"
@@ -28,7 +32,7 @@ Key = Annotated[str | None, Header(alias="Idempotency-Key", description=_KEY_HEL
 
 
 @routes.post("/jobs", status_code=202, responses={202: {"model": JobObject}}, openapi_extra=request_body(JOB_BODY))
-def post_job(parts: Given, caller: Calling, body: Body, idempotency_key: Key = None) -> Response:
+def post_job(parts: Given, caller: Calling, body: JobBody, idempotency_key: Key = None) -> Response:
     """Submit one job.
 
     The body is one for chat completions: `model`, `messages`, and any other parameter of the upstream, passed through
@@ -52,7 +56,7 @@ def post_job(parts: Given, caller: Calling, body: Body, idempotency_key: Key = N
 @routes.post(
     "/batches", status_code=202, responses={202: {"model": BatchObject}}, openapi_extra=request_body(BATCH_BODY)
 )
-async def post_batch(parts: Given, caller: Calling, body: Body, idempotency_key: Key = None) -> Response:
+async def post_batch(parts: Given, caller: Calling, body: BatchBody, idempotency_key: Key = None) -> Response:
     """Submit many jobs at once: all of them are taken, or none.
 
     Each item of `requests` is `{"custom_id", "body"}`, and `body` is what `POST /v1/jobs` takes. `priority`,
@@ -63,17 +67,18 @@ async def post_batch(parts: Given, caller: Calling, body: Body, idempotency_key:
     `{"custom_id", "method", "url", "body"}`. The answer is 200 then. The batch is `in_progress`, or, when a line is not
     good, `failed` with `errors`, and no job of it is stored.
     """
-    key = check_key(idempotency_key, "/v1/batches", body)
+    key = await run_in_threadpool(check_key, idempotency_key, "/v1/batches", body)
     try:
-        if names_file(body):
+        if await run_in_threadpool(names_file, body):
             return await post_file_batch(parts, caller, body, key)
-        return await run_in_threadpool(_post_requests, parts, caller, body, key)
+        limiter = parts.large_batches if len(body) > _LARGE_BYTES else None
+        return await to_thread.run_sync(_post_requests, parts, caller, body, key, limiter=limiter)
     except KeyReusedError:
         raise key_reused() from None
 
 
 def _post_requests(parts: Parts, caller: Caller, body: bytes, key: IdempotencyKey | None) -> Response:
-    batch = check_batch(body, parts.settings.max_batch_jobs)
+    batch = check_batch(body, parts.settings)
     accepted = submit_batch(
         parts.database,
         batch.jobs,

@@ -15,7 +15,7 @@ from pydantic import BaseModel
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from api.bodies import Body, read_fields, read_value
+from api.bodies import SmallBody, read_fields, read_value
 from api.caller import Caller, Calling, InReference, read_caller, refuse_strangers
 from api.errors import ApiError, JsonAnswer
 from api.parameters import STRICT, is_id
@@ -49,7 +49,7 @@ class WatchTokenObject(BaseModel):
 
 
 @routes.post("/watch_tokens", responses={200: {"model": WatchTokenObject}}, openapi_extra=request_body(_BODY))
-async def post_watch_token(parts: Given, caller: Calling, body: Body) -> Response:
+async def post_watch_token(parts: Given, caller: Calling, body: SmallBody) -> Response:
     """Make a token for one channel, for clients that cannot send a key with it, as a browser's `EventSource`.
 
     `{"channel": "jobs/job_..."}` or `{"channel": "batches/batch_..."}`. Within 60 s the token opens

@@ -8,7 +8,7 @@ from fastapi import APIRouter
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from api.bodies import Body, read_fields, read_value
+from api.bodies import JobBody, read_fields, read_value
 from api.caller import Calling
 from api.checks import check_job
 from api.errors import ApiError, JsonAnswer
@@ -58,15 +58,13 @@ _UNSAID = NewJob(request={}, on_interrupt="continue")
     },
     openapi_extra=request_body(JOB_BODY),
 )
-async def post_chat_completion(parts: Given, caller: Calling, body: Body, idempotency_key: Key = None) -> Response:
+async def post_chat_completion(parts: Given, caller: Calling, body: JobBody, idempotency_key: Key = None) -> Response:
     """OpenAI's chat completion, as a job: `x-job-id` in the headers names it.
 
     When the client goes away the job goes on, and its text is kept at `/v1/jobs/{id}`. With an `Idempotency-Key`, the
     same POST gives the same completion from its start, while it is written and afterwards.
     """
-    key = check_key(idempotency_key, PATH, body)
-    stream, with_usage = _read_stream(body)
-    job = check_job(body, _UNSAID)
+    key, job, stream, with_usage = await run_in_threadpool(_read, idempotency_key, body)
     parts.seats.require_free(caller.project, caller.key_id)
     accepted, stored = await run_in_threadpool(_submit, parts, caller.project, job, key)
     headers = accepted_headers(accepted)
@@ -144,6 +142,11 @@ def going_down(job_id: str, *, has_key: bool, headers: dict[str, str]) -> ApiErr
     message = f"this server is going down; the job {job_id} goes on, its text is at /v1/jobs/{job_id}/text: {come_back}"
     retry = {"Retry-After": "1"} if has_key else {"x-should-retry": "false"}
     return ApiError(503, "shutting_down", message, headers={**headers, **retry})
+
+
+def _read(idempotency_key: str | None, body: bytes) -> tuple[IdempotencyKey | None, NewJob, bool, bool]:
+    """The key, the job, and whether the answer is a stream, with the usage in it."""
+    return check_key(idempotency_key, PATH, body), check_job(body, _UNSAID), *_read_stream(body)
 
 
 def _submit(parts: Parts, project: str, job: NewJob, key: IdempotencyKey | None) -> tuple[Accepted, Job]:

@@ -39,7 +39,7 @@ async def post_file_batch(parts: Parts, caller: Caller, body: bytes, key: Idempo
 
     Raises `ApiError`, and `KeyReusedError`.
     """
-    wanted = check_file_batch(body)
+    wanted = await anyio.to_thread.run_sync(check_file_batch, body)
     stopped = threading.Event()
     try:
         # So many at a time: each is minutes of work for one core at worst, and holds one of the process's threads.
@@ -82,7 +82,7 @@ def make_file_batch(
     draft = Draft(parts.database, terms)
     began = monotonic()
     try:
-        errors = _fill(draft, parts.settings, wanted.common, parts.settings.files_folder / file.id, stopped)
+        errors = _fill(draft, parts.settings, wanted.for_all, parts.settings.files_folder / file.id, stopped)
         accepted = draft.refuse(errors.as_json()) if errors.first else draft.accept()
     except FileNotFoundError:
         draft.drop()
@@ -116,9 +116,9 @@ class _Errors:
         return [error.as_json() for error in (*self.first, *rest)]
 
 
-def _fill(draft: Draft, settings: Settings, common: NewJob, path: Path, stopped: Callable[[], bool]) -> _Errors:
+def _fill(draft: Draft, settings: Settings, for_all: NewJob, path: Path, stopped: Callable[[], bool]) -> _Errors:
     """Store the file's jobs. With the first error nothing more is stored, but the rest is checked all the same."""
-    checker = LineChecker(common, settings.max_line_bytes)
+    checker = LineChecker(for_all, settings.max_line_bytes)
     errors = _Errors()
     waiting: list[NewJob] = []
     waiting_bytes = taken = 0

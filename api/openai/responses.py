@@ -8,7 +8,7 @@ from fastapi import APIRouter, Path, Query
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from api.bodies import Body
+from api.bodies import JobBody
 from api.caller import Calling
 from api.errors import ApiError, JsonAnswer
 from api.openai.at_end import AnswerAtEnd, Wait
@@ -42,15 +42,15 @@ ResponseId = Annotated[str, Path(description="The id of a Response, `resp_...`."
 
 
 @routes.post("/responses", response_class=Response, openapi_extra=request_body(RESPONSE_BODY))
-async def post_response(parts: Given, caller: Calling, body: Body, idempotency_key: Key = None) -> Response:
+async def post_response(parts: Given, caller: Calling, body: JobBody, idempotency_key: Key = None) -> Response:
     """Ask for a Response. With `background` the answer comes at once, else when it has ended; with `stream` it is the
     events. However it is asked for, it is a job: it goes on when the client goes away, and everything about it can be
     asked for again, for as long as it is stored.
 
     Text only. A parameter that is not supported is refused by name.
     """
-    key = check_key(idempotency_key, PATH, body)
-    request = read_response_request(body)
+    key = await run_in_threadpool(check_key, idempotency_key, PATH, body)
+    request = await run_in_threadpool(read_response_request, body)
     if request.stream or not request.background:
         parts.seats.require_free(caller.project, caller.key_id)
     accepted, asked = await run_in_threadpool(_submit, parts, caller.project, request, key)
