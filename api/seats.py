@@ -10,6 +10,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from api.errors import ApiError
 from api.keyring import REMEMBERED_SECONDS, Keyring
+from jobs.database import cause_of
 
 _RETRY_SECONDS = 5
 
@@ -17,10 +18,30 @@ log = getLogger(__name__)
 
 
 class Stoppable(Protocol):
-    """What sits: a watch."""
+    """A watch, or a client that waits for a job's end."""
 
     def stop(self) -> None:
         """End soon."""
+
+
+class Seat:
+    """A place for one watcher. It can be taken before there is anything to watch."""
+
+    def __init__(self) -> None:
+        self.revoked = False
+        self._watch: Stoppable | None = None
+
+    def hold(self, watch: Stoppable) -> None:
+        """From now on this watch is what ends when the key is revoked."""
+        self._watch = watch
+        if self.revoked:
+            watch.stop()
+
+    def revoke(self) -> None:
+        """Let the watch end soon: its key is good no more."""
+        self.revoked = True
+        if self._watch is not None:
+            self._watch.stop()
 
 
 class Seats:
@@ -28,36 +49,28 @@ class Seats:
 
     def __init__(self, most: int) -> None:
         self.most = most
-        self._taken: dict[tuple[str, str | None], set[Stoppable]] = {}
+        self._taken: dict[tuple[str, str | None], set[Seat]] = {}
 
     @property
     def taken(self) -> int:
         """How many watch now."""
-        return sum(len(sitting) for sitting in self._taken.values())
-
-    def require_free(self, project: str, key_id: str | None) -> None:
-        """Raises `ApiError` (429) when all seats of this key are taken: for who makes something before taking one."""
-        if len(self._taken.get((project, key_id), ())) >= self.most:
-            whose = "this API key" if key_id else f"the project {project!r}"
-            raise ApiError(
-                429,
-                "too_many_watchers",
-                f"{whose} has {self.most} watchers on this server, which is all it may have: close some, or watch a"
-                " batch over one connection with ?deltas=true (the limit is LONGHAND_MAX_WATCHERS_PER_KEY)",
-                headers={"Retry-After": str(_RETRY_SECONDS)},
-            )
+        return sum(len(seats) for seats in self._taken.values())
 
     @contextmanager
-    def take(self, project: str, key_id: str | None, watch: Stoppable) -> Iterator[None]:
+    def take(self, project: str, key_id: str | None, watch: Stoppable | None = None) -> Iterator[Seat]:
         """A seat for as long as the watch goes on. Raises `ApiError` (429) when all seats of this key are taken."""
-        self.require_free(project, key_id)
-        sitting = self._taken.setdefault((project, key_id), set())
-        sitting.add(watch)
+        if len(self._taken.get((project, key_id), ())) >= self.most:
+            raise self._full(project, key_id)
+        seats = self._taken.setdefault((project, key_id), set())
+        seat = Seat()
+        if watch is not None:
+            seat.hold(watch)
+        seats.add(seat)
         try:
-            yield
+            yield seat
         finally:
-            sitting.discard(watch)
-            if not sitting and self._taken.get((project, key_id)) is sitting:
+            seats.discard(seat)
+            if not seats and self._taken.get((project, key_id)) is seats:
                 del self._taken[project, key_id]
 
     async def clear_for_ever(self, keyring: Keyring) -> None:
@@ -67,7 +80,7 @@ class Seats:
             try:
                 await self.clear(keyring)
             except SQLAlchemyError as error:
-                log.warning("keys were not looked at, the database does not answer: %s", getattr(error, "orig", error))
+                log.warning("keys were not looked at, the database does not answer: %s", cause_of(error))
 
     async def clear(self, keyring: Keyring) -> None:
         """As above, once."""
@@ -77,5 +90,13 @@ class Seats:
             else:
                 welcome = await keyring.find_by_id(key_id) is not None
             if not welcome:
-                for watch in list(self._taken.get((project, key_id), ())):
-                    watch.stop()
+                for seat in list(self._taken.get((project, key_id), ())):
+                    seat.revoke()
+
+    def _full(self, project: str, key_id: str | None) -> ApiError:
+        whose = "this API key" if key_id else f"the project {project!r}"
+        message = (
+            f"{whose} has {self.most} watchers on this server, which is all it may have: close some, or watch a batch"
+            " over one connection with ?deltas=true (the limit is LONGHAND_MAX_WATCHERS_PER_KEY)"
+        )
+        return ApiError(429, "too_many_watchers", message, headers={"Retry-After": str(_RETRY_SECONDS)})

@@ -1,7 +1,7 @@
 """Durable chat completions: each one runs as a job, and goes on when its client goes away."""
 
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from contextlib import ExitStack, aclosing
 from typing import Any
 
 from fastapi import APIRouter
@@ -12,7 +12,7 @@ from api.bodies import JobBody, read_fields, read_value
 from api.caller import Calling
 from api.checks import check_job
 from api.errors import ApiError, JsonAnswer
-from api.openai.at_end import AnswerAtEnd, Wait
+from api.openai.at_end import AnswerAtEnd, Interruption, Wait
 from api.openai.chat_answers import (
     DONE,
     chunk_frame,
@@ -65,29 +65,32 @@ async def post_chat_completion(parts: Given, caller: Calling, body: JobBody, ide
     same POST gives the same completion from its start, while it is written and afterwards.
     """
     key, job, stream, with_usage = await run_in_threadpool(_read, idempotency_key, body)
-    parts.seats.require_free(caller.project, caller.key_id)
-    accepted, stored = await run_in_threadpool(_submit, parts, caller.project, job, key)
-    headers = accepted_headers(accepted)
-    wait = Wait(parts, stored.id)
-    interrupted = going_down(stored.id, has_key=key is not None, headers=headers)
-    if not stream:
-        seat = parts.seats.take(caller.project, caller.key_id, wait)
-        return AnswerAtEnd(wait, _answer, interrupted, headers, seat=seat)
-    result = await wait.until_end(seconds=FIRST_SECONDS, or_text=True)
-    if result is not None and result.job.status is not JobStatus.COMPLETED:
-        raise _with_headers(job_failure(result.job), headers)
-    if parts.hub.closed:
-        raise interrupted
-    chunks = ChatStream(parts, stored, interrupted, with_usage=with_usage)
-    return EventStream(chunks, headers, seat=parts.seats.take(caller.project, caller.key_id, chunks))
+    with ExitStack() as held:
+        # Before the job is stored: a client that is refused a seat sends its request again.
+        seat = held.enter_context(parts.seats.take(caller.project, caller.key_id))
+        accepted, stored = await run_in_threadpool(_submit, parts, caller.project, job, key)
+        headers = accepted_headers(accepted)
+        interruption = Interruption(parts, stored.id, seat, headers, has_key=key is not None)
+        wait = Wait(parts, stored.id)
+        seat.hold(wait)
+        if not stream:
+            return AnswerAtEnd(wait, _answer, interruption, headers, seat=held.pop_all())
+        result = await wait.until_end(seconds=FIRST_SECONDS, or_text=True)
+        if result is not None and result.job.status is not JobStatus.COMPLETED:
+            raise _with_headers(job_failure(result.job), headers)
+        if wait.stopped:
+            raise interruption.error()
+        chunks = ChatStream(parts, stored, interruption, with_usage=with_usage)
+        seat.hold(chunks)
+        return EventStream(chunks, headers, seat=held.pop_all())
 
 
 class ChatStream:
     """A job's text as chunks of a chat completion."""
 
-    def __init__(self, parts: Parts, job: Job, interrupted: ApiError, *, with_usage: bool) -> None:
+    def __init__(self, parts: Parts, job: Job, interruption: Interruption, *, with_usage: bool) -> None:
         self._job = job
-        self._interrupted = interrupted
+        self._interruption = interruption
         self._with_usage = with_usage
         self._watch = ToldWatch(parts, job.id)
 
@@ -116,7 +119,7 @@ class ChatStream:
                     elif isinstance(one, Result):
                         yield self._end(one.job)
                         return
-        yield error_frame(self._interrupted)
+        yield error_frame(self._interruption.error())
 
     def _end(self, job: Job) -> bytes:
         if job.status is not JobStatus.COMPLETED:
@@ -132,16 +135,6 @@ def accepted_headers(accepted: Accepted) -> dict[str, str]:
     """The headers of every answer to an accepted submission, errors too."""
     repeated = {"idempotent-replayed": "true"} if accepted.repeated else {}
     return {"x-job-id": accepted.id, **repeated}
-
-
-def going_down(job_id: str, *, has_key: bool, headers: dict[str, str]) -> ApiError:
-    """The refusal for who waits while this server goes down. The SDK tries a 503 again by itself, and without an
-    `Idempotency-Key` that would be a second job: so it is told not to.
-    """
-    come_back = "send the same request with the same Idempotency-Key again" if has_key else "do not send it again"
-    message = f"this server is going down; the job {job_id} goes on, its text is at /v1/jobs/{job_id}/text: {come_back}"
-    retry = {"Retry-After": "1"} if has_key else {"x-should-retry": "false"}
-    return ApiError(503, "shutting_down", message, headers={**headers, **retry})
 
 
 def _read(idempotency_key: str | None, body: bytes) -> tuple[IdempotencyKey | None, NewJob, bool, bool]:

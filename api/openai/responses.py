@@ -1,7 +1,8 @@
 """OpenAI's Responses, each one a job: in the background, followed from any place, cancelled, deleted."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import ExitStack
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query
@@ -11,9 +12,9 @@ from starlette.responses import Response
 from api.bodies import JobBody
 from api.caller import Calling
 from api.errors import ApiError, JsonAnswer
-from api.openai.at_end import AnswerAtEnd, Wait
+from api.openai.at_end import AnswerAtEnd, Interruption, Wait
 from api.openai.chat_answers import job_failure
-from api.openai.completions import FIRST_SECONDS, accepted_headers, going_down
+from api.openai.completions import FIRST_SECONDS, accepted_headers
 from api.openai.response_numbers import chains_up_to
 from api.openai.response_object import message_id, response_object, response_status
 from api.openai.response_request import MAX_CONVERSATION_BYTES, Message, ResponseRequest, read_response_request
@@ -51,30 +52,28 @@ async def post_response(parts: Given, caller: Calling, body: JobBody, idempotenc
     """
     key = await run_in_threadpool(check_key, idempotency_key, PATH, body)
     request = await run_in_threadpool(read_response_request, body)
-    if request.stream or not request.background:
-        parts.seats.require_free(caller.project, caller.key_id)
-    accepted, asked = await run_in_threadpool(_submit, parts, caller.project, request, key)
-    headers = accepted_headers(accepted)
-    wait = Wait(parts, asked.job.id)
-    interrupted = going_down(asked.job.id, has_key=key is not None, headers=headers)
     if request.background and not request.stream:
-        return JsonAnswer(await _shown(parts, asked), headers=headers)
-    if not request.stream:
-
-        async def answer(result: Result) -> Response:
-            _refuse_failed(result)
-            return JsonAnswer(await _shown(parts, with_result(asked, result)))
-
-        seat = parts.seats.take(caller.project, caller.key_id, wait)
-        return AnswerAtEnd(wait, answer, interrupted, headers, seat=seat)
-    if not request.background:
-        result = await wait.until_end(seconds=FIRST_SECONDS, or_text=True)
-        if result is not None:
-            _refuse_failed(result)
-    if parts.hub.closed:
-        raise interrupted
-    events = ResponseStream(parts, asked)
-    return EventStream(events, headers, seat=parts.seats.take(caller.project, caller.key_id, events))
+        accepted, asked = await run_in_threadpool(_submit, parts, caller.project, request, key)
+        return JsonAnswer(await _shown(parts, asked), headers=accepted_headers(accepted))
+    with ExitStack() as held:
+        # Before the job is stored: a client that is refused a seat sends its request again.
+        seat = held.enter_context(parts.seats.take(caller.project, caller.key_id))
+        accepted, asked = await run_in_threadpool(_submit, parts, caller.project, request, key)
+        headers = accepted_headers(accepted)
+        interruption = Interruption(parts, asked.job.id, seat, headers, has_key=key is not None)
+        wait = Wait(parts, asked.job.id)
+        seat.hold(wait)
+        if not request.stream:
+            return AnswerAtEnd(wait, _answer(parts, asked), interruption, headers, seat=held.pop_all())
+        if not request.background:
+            result = await wait.until_end(seconds=FIRST_SECONDS, or_text=True)
+            if result is not None:
+                _refuse_failed(result)
+        if wait.stopped:
+            raise interruption.error()
+        events = ResponseStream(parts, asked)
+        seat.hold(events)
+        return EventStream(events, headers, seat=held.pop_all())
 
 
 @routes.get("/responses/{response_id}", response_class=Response)
@@ -123,6 +122,14 @@ def delete_one_response(parts: Given, caller: Calling, response_id: ResponseId) 
         raise ApiError.not_found("response", response_id)
     parts.announcer.announce(moved)
     return JsonAnswer({"id": response_id, "object": "response", "deleted": True})
+
+
+def _answer(parts: Parts, asked: Asked) -> Callable[[Result], Awaitable[Response]]:
+    async def answer(result: Result) -> Response:
+        _refuse_failed(result)
+        return JsonAnswer(await _shown(parts, with_result(asked, result)))
+
+    return answer
 
 
 def _submit(parts: Parts, project: str, request: ResponseRequest, key: IdempotencyKey | None) -> tuple[Accepted, Asked]:
