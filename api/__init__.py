@@ -1,6 +1,7 @@
 """The HTTP service: submit, watch, query. It stands on `jobs` and knows nothing of `worker`.
 
 - `main.py`: the composition root. It makes every part once, joins them into one application and serves it.
+- `protocol.py`: HTTP/1.1, with bounds for the head of a request.
 - `parts.py`: what the endpoints are given; `envelope.py`: what every request goes through; `errors.py`: every refusal.
 - `caller.py`: who asks, by key (`keyring.py`) or from this machine. `watch_tokens.py`: tokens for `EventSource`.
   `seats.py`: how many watch with one key.

@@ -22,6 +22,7 @@ from api.keyring import Keyring
 from api.openai import completions, files, models, responses
 from api.openai.upstream_models import Models
 from api.parts import Parts
+from api.protocol import BoundedProtocol
 from api.seats import Seats
 from api.watch_tokens import read_watcher
 from api.watching import batch_events, events
@@ -94,7 +95,7 @@ class ApiServer(uvicorn.Server):
         config = uvicorn.Config(
             app,
             loop="uvloop",
-            http="httptools",
+            http=BoundedProtocol,
             ws="none",
             lifespan="on",
             log_config=None,
