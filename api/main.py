@@ -72,6 +72,7 @@ def make_app(parts: Parts) -> FastAPI:
         "while it is being written.",
         version="1",
         lifespan=lifespan,
+        redirect_slashes=False,  # a redirect is sent before the key is read, to any host that the client names
         docs_url=None,  # both would have their scripts loaded from another host; see `reference.py`
         redoc_url=None,
     )

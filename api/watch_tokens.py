@@ -92,7 +92,7 @@ Watching = Annotated[Caller, Depends(read_watcher)]
 async def _check(request: Request, parts: Parts, token: str, channel: str) -> Caller:
     """The caller that this token was made for. Raises `ApiError`, which says nothing of what was sent."""
     time, _, key_id = token.rpartition(".")[0].partition(".")
-    if not time.isdecimal() or not time.isascii() or len(time) > 12 or not key_id:
+    if not time.isdecimal() or not time.isascii() or len(time) > 12 or not (key_id == _NO_KEY or is_id(key_id)):
         raise _refused("this is no watch token")
     if key_id == _NO_KEY:
         if await parts.keyring.requires_keys():

@@ -15,6 +15,7 @@ from api.caller import Caller
 from api.checks import NewFileBatch, check_file_batch
 from api.errors import ApiError, JsonAnswer
 from api.openai.input_lines import MOST_ERRORS, LineChecker, LineError, read_lines
+from api.parameters import is_id
 from api.parts import Parts
 from jobs.drafts import BatchTerms, Draft, DraftLostError
 from jobs.files import BATCH, File, read_file
@@ -149,7 +150,7 @@ def _fill(draft: Draft, settings: Settings, for_all: NewJob, path: Path, stopped
 
 
 def _find(parts: Parts, project: str, file_id: str) -> File:
-    file = read_file(parts.database, file_id, project=project) if file_id and "\x00" not in file_id else None
+    file = read_file(parts.database, file_id, project=project) if is_id(file_id) else None
     if file is None:
         raise ApiError(404, "not_found", f"input_file_id: no file has the id {file_id[:80]!r}", param="input_file_id")
     if file.purpose != BATCH:

@@ -49,10 +49,15 @@ async def post_file(parts: Given, caller: Calling, request: Request) -> Response
     It is streamed to disk. `expires_after[anchor]=created_at` and `expires_after[seconds]` (3600 to 2592000) say for
     how long it is kept; without them it is kept until it is deleted.
     """
-    with Upload(parts.settings.files_folder, parts.settings.max_file_bytes) as upload:
-        await upload.read(request)
-        seconds = _check_form(upload)
-        file = await run_in_threadpool(_keep, parts, caller.project, upload, seconds)
+    try:
+        with Upload(parts.settings.files_folder, parts.settings.max_file_bytes) as upload:
+            await upload.read(request)
+            seconds = _check_form(upload)
+            file = await run_in_threadpool(_keep, parts, caller.project, upload, seconds)
+    except OSError as error:
+        log.error("an upload cannot be written to %s: %s", parts.settings.files_folder, error.strerror)  # noqa: TRY400  # the folder is at fault, not the code
+        message = "the folder of the files (LONGHAND_FILES) cannot be written; the service's log says why"
+        raise ApiError(503, "files_not_writable", message) from None
     await run_in_threadpool(sweep_expired, parts)
     return JsonAnswer(file.as_json())
 
@@ -128,9 +133,7 @@ def sweep_files(parts: Parts) -> None:
             some = old[start : start + 500]
             delete_bytes(folder, set(some) - which_exist(parts.database, some))
     except (OSError, *AWAY) as error:
-        log.warning(
-            "the folder of the files was not swept: %s", error if isinstance(error, OSError) else cause_of(error)
-        )
+        log.warning("the folder of the files was not swept: %s", _cause(error))
 
 
 def sweep_expired(parts: Parts) -> None:
