@@ -47,23 +47,22 @@ def get_results(
     results = stream_results(parts.database, batch_id)
     match format:
         case "jsonl":
-            lines = jsonl_lines(results)
+            lines: Iterator[bytes] = jsonl_lines(results)
         case "csv":
-            lines = csv_lines(results)
+            lines = map(str.encode, csv_lines(results))
         case "md":
-            lines = md_lines(batch, results)
+            lines = map(str.encode, md_lines(batch, results))
     name = f'attachment; filename="{batch_id}.{format}"'
     return StreamingResponse(_chunks(lines), media_type=_MEDIA_TYPES[format], headers={"content-disposition": name})
 
 
-def _chunks(lines: Iterator[str]) -> Iterator[bytes]:
+def _chunks(lines: Iterator[bytes]) -> Iterator[bytes]:
     """Lines joined: each chunk costs a change of threads."""
     waiting: list[bytes] = []
     size = 0
     for line in lines:
-        encoded = line.encode()
-        waiting.append(encoded)
-        size += len(encoded)
+        waiting.append(line)
+        size += len(line)
         if size >= _BYTES_PER_CHUNK:
             yield b"".join(waiting)
             waiting, size = [], 0

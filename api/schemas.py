@@ -58,7 +58,9 @@ class AttemptObject(Described):
     error: Fault | None
     deltas: int | None
     bytes: int | None
-    continued_bytes: int = Field(description="Bytes of the attempt before it that this one goes on from.")
+    continued_bytes: int | None = Field(
+        description="Bytes of the previous attempt's text that this one continues; null until it is known."
+    )
     usage: UsageObject | None
 
 

@@ -47,8 +47,12 @@ async def post_file(parts: Given, caller: Calling, request: Request) -> Response
     """Upload a JSON Lines file as multipart/form-data, with `purpose=batch`.
 
     It is streamed to disk. `expires_after[anchor]=created_at` and `expires_after[seconds]` (3600 to 2592000) say for
-    how long it is kept; without them it is kept until it is deleted.
+    how long it is kept; without them it is kept until it is deleted. Every upload is a file of its own: an
+    `Idempotency-Key` is refused.
     """
+    if "idempotency-key" in request.headers:
+        message = "Idempotency-Key: is not taken with an upload; send it with the POST that makes a batch of the file"
+        raise ApiError(400, "unsupported_parameter", message, param="Idempotency-Key")
     try:
         with Upload(parts.settings.files_folder, parts.settings.max_file_bytes) as upload:
             await upload.read(request)
@@ -71,14 +75,17 @@ def get_files(
     limit: Annotated[int, Query(ge=1, le=10_000, description="How many items.")] = 10_000,
     order: Annotated[Literal["asc", "desc"], Query(description="Oldest or newest first.")] = "desc",
 ) -> Response:
-    """List files, newest first."""
+    """List files, newest first.
+
+    `bytes` is null for the output of a batch whose length nobody has asked for yet: `GET /v1/files/{id}` counts it.
+    """
     found, more = list_files(
         parts.database, project=caller.project, purpose=purpose, after=after, limit=limit, newest_first=order == "desc"
     )
     return JsonAnswer(
         {
             "object": "list",
-            "data": [_counted(parts, caller.project, file).as_json() for file in found],
+            "data": [file.as_json() for file in found],
             "first_id": found[0].id if found else None,
             "last_id": found[-1].id if found else None,
             "has_more": more,
@@ -88,7 +95,7 @@ def get_files(
 
 @routes.get("/files/{file_id}", responses={200: {"model": FileObject}})
 def get_file(parts: Given, caller: Calling, file_id: FileId) -> Response:
-    """One file. How long the output of a batch is, is counted when it is first asked."""
+    """One file. The length of a batch's output is counted when it is first asked for."""
     return JsonAnswer(_counted(parts, caller.project, _read(parts, caller.project, file_id)).as_json())
 
 
