@@ -7,12 +7,13 @@
   `seats.py`: how many watch with one key.
 - `submit.py`: POST of jobs and batches. `bodies.py` reads what came, `slices.py` cuts a large batch into its items,
   `checks.py` and `fields.py` say what is wrong with it.
-- `query.py`: jobs, batches and their texts, from rows alone. `parameters.py` reads what was asked for.
+- `query.py`: jobs, batches and their texts, from rows alone. `parameters.py` reads what was asked for, `finding.py`
+  finds what a path names. `json_lines.py`: JSON that every reader takes for one line.
 - `results.py`: a batch's texts as one file (`exports.py` has the three formats).
 - `cancel.py`: the end of jobs and batches by hand; `retry.py`: failures run again; `announce.py` tells their watchers.
 - `watching/`: the texts while they are written.
 - `openai/`: the same jobs in OpenAI's forms: files, Responses, chat completions, models.
 - `page.py`: the web page at `/`. Its files are in `page/`: `main.js` is its composition root.
-- `reference.py`: the page at `/docs`. `health.py`: whether the process lives, and whether it can work. `schemas.py`:
-  what the OpenAPI page says of all this.
+- `reference.py`: the page at `/docs`. `health.py`: whether the process lives, and whether it can work. `schemas.py`
+  and `request_bodies.py`: what the OpenAPI page says of answers and of bodies.
 """

@@ -19,6 +19,7 @@ from api.fields import (
     invalid,
     join,
     missing,
+    unknown,
 )
 from api.slices import Slices, TooManyValuesError
 from jobs.settings import Settings
@@ -260,7 +261,4 @@ def _expect(fields: dict[str, msgspec.Raw], name: str, only: str, where: str) ->
 def _refuse_unknown(fields: Iterable[str], known: frozenset[str], where: str) -> None:
     for name in fields:
         if name not in known:
-            raise ApiError(
-                400, "unknown_parameter", f"{join(where, name[:64])}: unknown; known are {', '.join(sorted(known))}",
-                param=join(where, name[:64]),
-            )  # fmt: skip
+            raise unknown(join(where, name[:64]), known)

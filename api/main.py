@@ -28,7 +28,7 @@ from api.watch_tokens import read_watcher
 from api.watching import batch_events, events
 from api.watching.hub import Hub
 from api.watching.tails import Tails
-from jobs.database import open_database
+from jobs.database import cause_of, open_database
 from jobs.logs import start_logging
 from jobs.queue import Hinter, make_celery
 from jobs.schema import check_schema
@@ -175,7 +175,7 @@ async def _tell_who_is_served(parts: Parts) -> None:
         if not await parts.keyring.requires_keys():
             log.warning("no API key is set up: only this machine is served; to serve others, %s", MAKE_KEY)
     except SQLAlchemyError as error:
-        log.warning("the database does not answer: %s", getattr(error, "orig", error))
+        log.warning("the database does not answer: %s", cause_of(error))
 
 
 def _listen(host: str, port: int) -> socket.socket:

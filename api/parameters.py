@@ -36,8 +36,8 @@ async def strict_parameters(request: Request) -> None:
     takes_metadata = "metadata" in (route.tags if isinstance(route, APIRoute) else ())
     for name, value in request.query_params.multi_items():
         if name not in known and not (takes_metadata and name.startswith(METADATA)):
-            hint = f"; known are {', '.join(sorted(known))}" if known else "; there are none here"
-            raise ApiError(400, "unknown_parameter", f"{name[:64]}: unknown query parameter{hint}", param=name[:64])
+            advice = f"; known are {', '.join(sorted(known))}" if known else "; there are none here"
+            raise ApiError(400, "unknown_parameter", f"{name[:64]}: unknown query parameter{advice}", param=name[:64])
         if "\x00" in name or "\x00" in value:
             raise ApiError(400, "invalid_value", f"{name[:64]!r}: must not hold NUL", param=name[:64])
     for name, value in request.path_params.items():
@@ -70,7 +70,7 @@ def read_filter(
     ] = None,
     created_before: Annotated[str | None, Query(description="Jobs created before this time.")] = None,
     q: Annotated[
-        str | None, Query(min_length=1, description="Jobs whose stored text has these words, letter case aside.")
+        str | None, Query(min_length=1, description="Jobs whose text so far contains exactly this, ignoring case.")
     ] = None,
 ) -> JobFilter:
     """The filter that the query asks for; `metadata.<key>=<value>` as often as wanted."""

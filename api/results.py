@@ -7,12 +7,12 @@ from fastapi import APIRouter, Query
 from starlette.responses import Response, StreamingResponse
 
 from api.caller import Calling
-from api.errors import ApiError
 from api.exports import csv_lines, jsonl_lines, md_lines
+from api.finding import find_batch
 from api.parameters import STRICT, BatchId
 from api.parts import Given
 from api.schemas import REFUSALS
-from jobs.queries import read_batch, stream_results
+from jobs.queries import stream_results
 
 routes = APIRouter(prefix="/v1", tags=["query"], dependencies=STRICT, responses=REFUSALS)
 
@@ -41,9 +41,7 @@ def get_results(
 
     `text` is there for completed jobs alone; what failed, cancelled and expired jobs had written is `partial_text`.
     """
-    batch = read_batch(parts.database, batch_id, project=caller.project)
-    if batch is None:
-        raise ApiError.not_found("batch", batch_id)
+    batch = find_batch(parts, caller, batch_id)
     results = stream_results(parts.database, batch_id)
     match format:
         case "jsonl":

@@ -13,7 +13,8 @@ from api.checks import check_batch, check_job, names_file
 from api.errors import ApiError, JsonAnswer
 from api.openai.file_batches import post_file_batch
 from api.parts import Given, Parts
-from api.schemas import BATCH_BODY, JOB_BODY, REFUSALS, BatchObject, JobObject, request_body
+from api.request_bodies import BATCH_BODY, JOB_BODY, request_body
+from api.schemas import REFUSALS, BatchObject, JobObject
 from jobs.idempotency import IdempotencyKey, KeyReusedError
 from jobs.queries import read_batch, read_job
 from jobs.submission import Accepted, submit_batch, submit_job

@@ -18,9 +18,11 @@ from starlette.responses import Response
 from api.bodies import SmallBody, read_fields, read_value
 from api.caller import Caller, Calling, InReference, read_caller, refuse_strangers
 from api.errors import ApiError, JsonAnswer
+from api.fields import invalid, unknown
 from api.parameters import STRICT, is_id
 from api.parts import Given, Parts
-from api.schemas import REFUSALS, request_body
+from api.request_bodies import request_body
+from api.schemas import REFUSALS
 from jobs.queries import read_batch, read_job
 from jobs.tables import DEFAULT_PROJECT
 
@@ -123,10 +125,10 @@ def _read_channel(body: bytes) -> str:
     fields = read_fields(body)
     for name in fields:
         if name != "channel":
-            raise ApiError(400, "unknown_parameter", f"{name[:64]}: unknown field; known is channel", param=name[:64])
+            raise unknown(name[:64], ["channel"])
     channel = read_value(fields["channel"], "channel") if "channel" in fields else None
     if not isinstance(channel, str) or channel.partition("/")[0] not in ("jobs", "batches"):
-        raise ApiError(400, "invalid_value", "channel: must be jobs/ID or batches/ID", param="channel")
+        raise invalid("channel", "must be jobs/ID or batches/ID")
     return channel
 
 

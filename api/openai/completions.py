@@ -12,6 +12,7 @@ from api.bodies import JobBody, read_fields, read_value
 from api.caller import Calling
 from api.checks import check_job
 from api.errors import ApiError, JsonAnswer
+from api.fields import invalid, unsupported
 from api.openai.at_end import AnswerAtEnd, Interruption, Wait
 from api.openai.chat_answers import (
     DONE,
@@ -24,7 +25,8 @@ from api.openai.chat_answers import (
 from api.openai.told import ToldWatch
 from api.parameters import STRICT
 from api.parts import Given, Parts
-from api.schemas import JOB_BODY, REFUSALS, request_body
+from api.request_bodies import JOB_BODY, request_body
+from api.schemas import REFUSALS
 from api.submit import Key, check_key, key_reused
 from api.watching.event_stream import EventStream
 from api.watching.frames import COMMENT
@@ -180,18 +182,17 @@ def _read_stream(body: bytes) -> tuple[bool, bool]:
     stream = read_value(fields["stream"], "stream") if "stream" in fields else None
     options = read_value(fields["stream_options"], "stream_options") if "stream_options" in fields else None
     if stream not in (None, True, False):
-        raise ApiError(400, "invalid_value", "stream: must be true or false", param="stream")
+        raise invalid("stream", "must be true or false")
     if options is None:
         return bool(stream), False
     if not stream:
-        raise ApiError(400, "invalid_value", "stream_options: is only for `stream: true`", param="stream_options")
+        raise invalid("stream_options", "is only for `stream: true`")
     if not isinstance(options, dict):
-        raise ApiError(400, "invalid_type", "stream_options: must be an object", param="stream_options")
+        raise invalid("stream_options", "must be an object", "invalid_type")
     for name, value in options.items():
+        where = f"stream_options.{name[:64]}"
         if name not in ("include_usage", "include_obfuscation") or not isinstance(value, bool | None):
-            where = f"stream_options.{name[:64]}"
-            raise ApiError(400, "unsupported_parameter", f"{where}: is not supported; include_usage is", param=where)
+            raise unsupported(where, "is not supported; include_usage is")
         if name == "include_obfuscation" and value:
-            where = "stream_options.include_obfuscation"
-            raise ApiError(400, "unsupported_parameter", f"{where}: nothing is obfuscated here", param=where)
+            raise unsupported(where, "nothing is obfuscated here")
     return True, bool(options.get("include_usage"))

@@ -15,6 +15,7 @@ from api.caller import Caller
 from api.checks import NewFileBatch, check_file_batch
 from api.errors import ApiError, JsonAnswer
 from api.openai.input_lines import MOST_ERRORS, LineChecker, LineError, read_lines
+from api.openai.uploads import not_readable
 from api.parameters import is_id
 from api.parts import Parts
 from jobs.drafts import BatchTerms, Draft, DraftLostError
@@ -87,8 +88,7 @@ def make_file_batch(
         accepted = draft.refuse(errors.as_json()) if errors.first else draft.accept()
     except FileNotFoundError:
         draft.drop()
-        raise ApiError(503, "file_not_readable", f"{file.id} is not in the folder of the files (LONGHAND_FILES); all"
-                       " API processes must share one", param="input_file_id") from None  # fmt: skip
+        raise not_readable(file.id, param="input_file_id") from None
     except DraftLostError:
         raise ApiError(503, "interrupted", "the service was stopped for too long while it read the file, and nothing"
                        " of it was kept; send it again", headers={"Retry-After": "2"}) from None  # fmt: skip

@@ -12,9 +12,10 @@ from starlette.responses import FileResponse, Response, StreamingResponse
 
 from api.caller import Calling
 from api.errors import ApiError, JsonAnswer
+from api.fields import invalid, missing, unknown, unsupported
 from api.openai.output_lines import output_lines
 from api.openai.schemas import FILE_FORM, DeletedFile, FileList, FileObject
-from api.openai.uploads import Upload, delete_bytes, find_old
+from api.openai.uploads import Upload, delete_bytes, find_old, not_readable
 from api.parameters import STRICT, After, FileId
 from api.parts import Given, Parts
 from api.schemas import REFUSALS
@@ -51,8 +52,8 @@ async def post_file(parts: Given, caller: Calling, request: Request) -> Response
     `Idempotency-Key` is refused.
     """
     if "idempotency-key" in request.headers:
-        message = "Idempotency-Key: is not taken with an upload; send it with the POST that makes a batch of the file"
-        raise ApiError(400, "unsupported_parameter", message, param="Idempotency-Key")
+        advice = "is not taken with an upload; send it with the POST that makes a batch of the file"
+        raise unsupported("Idempotency-Key", advice)
     try:
         with Upload(parts.settings.files_folder, parts.settings.max_file_bytes) as upload:
             await upload.read(request)
@@ -116,8 +117,7 @@ def get_content(parts: Given, caller: Calling, file_id: FileId) -> Response:
         return StreamingResponse(lines, media_type="application/jsonl", headers={"content-disposition": name})
     path = parts.settings.files_folder / file.id
     if not path.is_file():
-        raise ApiError(503, "file_not_readable", f"{file.id} is not in the folder of the files (LONGHAND_FILES); all"
-                       " API processes must share one")  # fmt: skip
+        raise not_readable(file.id)
     return FileResponse(path, media_type="application/jsonl", filename=file.filename)
 
 
@@ -159,26 +159,22 @@ def _check_form(upload: Upload) -> int | None:
     """Check the fields beside the file; how long to keep it."""
     for name in upload.fields:
         if name not in ("purpose", *_EXPIRY):
-            raise ApiError(400, "unknown_parameter", f"{name[:64]!r}: unknown; known are file, purpose,"
-                           f" {', '.join(_EXPIRY)}", param=name[:64])  # fmt: skip
+            raise unknown(name[:64], ["file", "purpose", *_EXPIRY])
     purpose = upload.fields.get("purpose")
     if purpose is None:
-        raise ApiError(400, "missing_required_parameter", f"purpose: is missing; it is {BATCH!r}", param="purpose")
+        raise missing("purpose", repr(BATCH))
     if purpose != BATCH:
-        raise ApiError(400, "invalid_value", f"purpose: must be {BATCH!r}, not {purpose[:60]!r}: files for other"
-                       " purposes are not taken", param="purpose")  # fmt: skip
+        raise invalid("purpose", f"must be {BATCH!r}, not {purpose[:60]!r}: files for other purposes are not taken")
     name = upload.filename or ""
     if not 1 <= len(name) <= _LONGEST_NAME or "\x00" in name:
-        raise ApiError(400, "invalid_value", f"file: its name must have 1 to {_LONGEST_NAME} characters and no NUL",
-                       param="file")  # fmt: skip
+        raise invalid("file", f"its name must have 1 to {_LONGEST_NAME} characters and no NUL")
     anchor, seconds = (upload.fields.get(field) for field in _EXPIRY)
     if anchor is None and seconds is None:
         return None
     if anchor != "created_at":
-        raise ApiError(400, "invalid_value", f'{_EXPIRY[0]}: must be "created_at"', param=_EXPIRY[0])
+        raise invalid(_EXPIRY[0], 'must be "created_at"')
     if seconds is None or not (seconds.isascii() and seconds.isdigit() and 3600 <= int(seconds[:9]) <= 2_592_000):
-        raise ApiError(400, "invalid_value", f"{_EXPIRY[1]}: must be a whole number from 3600 to 2592000",
-                       param=_EXPIRY[1])  # fmt: skip
+        raise invalid(_EXPIRY[1], "must be a whole number from 3600 to 2592000")
     return int(seconds)
 
 

@@ -12,6 +12,7 @@ from starlette.responses import Response
 from api.bodies import JobBody
 from api.caller import Calling
 from api.errors import ApiError, JsonAnswer
+from api.fields import unsupported
 from api.openai.at_end import AnswerAtEnd, Interruption, Wait
 from api.openai.chat_answers import job_failure
 from api.openai.completions import FIRST_SECONDS, accepted_headers
@@ -22,7 +23,8 @@ from api.openai.response_stream import ResponseStream
 from api.openai.schemas import RESPONSE_BODY
 from api.parameters import STRICT
 from api.parts import Given, Parts
-from api.schemas import REFUSALS, request_body
+from api.request_bodies import request_body
+from api.schemas import REFUSALS
 from api.submit import Key, check_key, key_reused
 from api.watching.event_stream import EventStream
 from jobs.idempotency import IdempotencyKey, KeyReusedError
@@ -89,9 +91,9 @@ async def get_response(
 ) -> Response:
     """One Response as it stands; with `stream=true` its events from any of them on, at any time."""
     if include_obfuscation:
-        raise _unsupported("include_obfuscation", "nothing is obfuscated here")
+        raise unsupported("include_obfuscation", "nothing is obfuscated here")
     if starting_after is not None and not stream:
-        raise _unsupported("starting_after", "is only for stream=true")
+        raise unsupported("starting_after", "is only for stream=true")
     asked = await run_in_threadpool(_find, parts, caller.project, response_id)
     if not stream:
         return JsonAnswer(await _shown(parts, asked))
@@ -160,7 +162,7 @@ def _conversation(parts: Parts, project: str, previous: str | None) -> list[Mess
         )  # fmt: skip
     if asked.job.status is not JobStatus.COMPLETED or asked.job.request is None:
         status = response_status(asked.job)
-        message = f"previous_response_id: {asked.id} is {status}; only one that is completed can be gone on from"
+        message = f"previous_response_id: {asked.id} is {status}; only a completed one can be continued"
         raise ApiError(400, "previous_response_not_completed", message, param="previous_response_id")
     messages: list[Message] = asked.job.request["messages"]
     if asked.request.get("instructions"):
@@ -195,7 +197,3 @@ async def _shown(parts: Parts, asked: Asked) -> Mapping[str, Any]:
 def _refuse_failed(result: Result) -> None:
     if result.job.status in (JobStatus.FAILED, JobStatus.EXPIRED):
         raise job_failure(result.job)
-
-
-def _unsupported(param: str, message: str) -> ApiError:
-    return ApiError(400, "unsupported_parameter", f"{param}: {message}", param=param)

@@ -181,6 +181,12 @@ def delete_bytes(folder: Path, file_ids: Iterable[str]) -> None:
         (folder / file_id).unlink(missing_ok=True)
 
 
+def not_readable(file_id: str, *, param: str | None = None) -> ApiError:
+    """The refusal of a file whose row is there and whose bytes are not."""
+    message = f"{file_id} is not in the folder of the files (LONGHAND_FILES); all API processes must share one"
+    return ApiError(503, "file_not_readable", message, param=param)
+
+
 def find_old(folder: Path) -> list[str]:
     """The names of what has rested in the folder for more than a day, for the caller to ask which of it has a row."""
     if not folder.is_dir():
