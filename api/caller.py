@@ -1,4 +1,4 @@
-"""Who asks: the project that a key belongs to; or, before there is any key, whoever is on this machine."""
+"""The caller of a request: the project of its key or, before there is any key, a program on this machine."""
 
 import ipaddress
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ _PROXY_PREFIXES = ("x-forwarded-", "x-original-")
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asks. `key_id` is None while there is no key, and whoever is on this machine is served."""
+    """The caller. `key_id` is None while there is no key and programs on this machine are served."""
 
     project: str
     key_id: str | None

@@ -41,7 +41,7 @@ def check_custom_id(value: Any, at: str) -> str | None:
 
 
 def check_text(value: Any, at: str, longest: int, *, empty: bool = False, what: str = "") -> str:
-    """A text that can be stored, of at most so many characters."""
+    """A text that can be stored, of at most `longest` characters."""
     what = f"{what} " if what else ""
     if not isinstance(value, str):
         raise invalid(at, f"{what}must be a text")

@@ -38,9 +38,9 @@ STOP_SECONDS = 3
 """How long requests that are still running get to end."""
 
 GONE_SECONDS = 8
-"""A client that acknowledges nothing for this long is gone, counted from the first byte that is sent to it, or from the
-last that was heard of it when nothing is. At worst a comment is sent just before the last probe: freed after 17 s. One
-that lives but takes nothing for as long is cut too; it comes back with its cursor and loses nothing.
+"""A client that acknowledges nothing for this long is gone: counted from the first unacknowledged byte, or from its
+last sign of life when nothing is sent. At worst it is freed after 17 s. A live client that reads nothing for as long is
+cut too, and resumes with its cursor.
 """
 _PROBE_SECONDS = 3
 
@@ -102,7 +102,7 @@ class ApiServer(uvicorn.Server):
             log_config=None,
             access_log=False,
             server_header=False,
-            proxy_headers=False,  # who asks is who is connected: a header would say what anybody likes
+            proxy_headers=False,  # the peer is the client: a header can say anything
             timeout_graceful_shutdown=STOP_SECONDS,
         )
         super().__init__(config)

@@ -15,7 +15,7 @@ _OWN: dict[str, Any] = {
         "type": "string",
         "enum": ["restart", "continue"],
         "default": "restart",
-        "description": "What an attempt does with the text of an interrupted one: write anew, or go on with it.",
+        "description": "What an attempt does with the text of an interrupted one: start again, or continue it.",
     },
 }
 

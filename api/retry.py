@@ -34,9 +34,9 @@ def _answer(model: Any) -> dict[int | str, dict[str, Any]]:
 def post_retry_batch(parts: Given, caller: Calling, batch_id: BatchId, body: SmallBody) -> Response:
     """Run the failures of a batch again: its jobs that failed or expired, or those in the `statuses` named.
 
-    Each keeps its id and the history of its attempts; its counts of failures begin anew, and so does the batch's
-    completion window. 409 when there is nothing to retry, so a second click changes nothing, and while the batch is
-    being cancelled.
+    Each keeps its id and the history of its attempts. Its counts of failures start again from 0, and the batch's
+    completion window starts again. 409 when there is nothing to retry, so a second click changes nothing, and while the
+    batch is being cancelled.
     """
     statuses = _read_statuses(body)
     find_batch(parts, caller, batch_id)

@@ -45,8 +45,8 @@ class UsageObject(Described):
 class AttemptObject(Described):
     """One run of a job. `outcome` is null while it runs.
 
-    Of a `lost` attempt (its worker died), `deltas`, `bytes` and `usage` are what is known from its last checkpoint, so
-    they are a lower bound. They come some seconds after the loss; null: it died before its first checkpoint.
+    When an attempt is `lost` (its worker died), `deltas`, `bytes` and `usage` are those of its last checkpoint: a lower
+    bound. They appear some seconds after the loss, and stay null if it died before its first checkpoint.
     """
 
     attempt: int

@@ -1,4 +1,4 @@
-"""Seats: how many watch with one key, no more than are allowed, and none whose key was revoked."""
+"""Seats: at most this many watchers per key, and none whose key was revoked."""
 
 import asyncio
 from collections.abc import Iterator

@@ -55,8 +55,8 @@ async def post_watch_token(parts: Given, caller: Calling, body: SmallBody) -> Re
     """Make a token for one channel, for clients that cannot send a key with it, as a browser's `EventSource`.
 
     `{"channel": "jobs/job_..."}` or `{"channel": "batches/batch_..."}`. Within 60 s the token opens
-    `/v1/{channel}/events?token=...`, as often as wanted, and nothing else. What it has opened goes on; who comes back
-    later, comes with a new token and its cursor as `last_event_id`.
+    `/v1/{channel}/events?token=...`, as often as wanted, and nothing else. What it has opened goes on; a client that
+    comes back later needs a new token, and sends its cursor as `last_event_id`.
     """
     channel = _read_channel(body)
     room, _, resource_id = channel.partition("/")
@@ -79,7 +79,7 @@ async def read_watcher(
     ] = None,
     _shown: InReference = None,
 ) -> Caller:
-    """Who wants to watch the job or the batch in the path: whoever has a key, or a token for it."""
+    """The caller who may watch the job or the batch in the path: one with a key, or with a token for it."""
     if token is None:
         return await read_caller(request, parts)
     given = request.path_params

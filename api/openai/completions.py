@@ -46,7 +46,7 @@ FIRST_SECONDS = 3.0
 at all, is answered with its own HTTP status, and the SDK raises its typed error."""
 
 _UNSAID = NewJob(request={}, on_interrupt="continue")
-"""A chunk cannot be taken back, so an interrupted text is gone on with wherever the upstream can do that."""
+"""A chunk cannot be taken back, so an interrupted text is continued wherever the upstream can do that."""
 
 
 @routes.post(
@@ -165,8 +165,9 @@ async def _answer(result: Result) -> Response:
 
 def _restarted(job: Job) -> ApiError:
     message = (
-        f"the upstream's answer broke off and is written anew, which chunks that were sent cannot say: the job {job.id}"
-        f" goes on; its text is at /v1/jobs/{job.id}/text when it has ended, and at /v1/jobs/{job.id}/events meanwhile"
+        "the upstream's answer broke off and is written again from its beginning, and sent chunks cannot be taken back:"
+        f" the job {job.id} goes on; its text is at /v1/jobs/{job.id}/text when it has ended, and at"
+        f" /v1/jobs/{job.id}/events meanwhile"
     )
     return ApiError(502, "attempt_restarted", message)
 

@@ -44,7 +44,7 @@ async def post_file_batch(parts: Parts, caller: Caller, body: bytes, key: Idempo
     wanted = await anyio.to_thread.run_sync(check_file_batch, body)
     stopped = threading.Event()
     try:
-        # So many at a time: each is minutes of work for one core at worst, and holds one of the process's threads.
+        # A few at a time: each is minutes of work for one core at worst, and holds one of the process's threads.
         accepted = await anyio.to_thread.run_sync(
             make_file_batch, parts, caller.project, wanted, key, stopped.is_set, limiter=parts.file_batches,
             abandon_on_cancel=True,
@@ -118,7 +118,7 @@ class _Errors:
 
 
 def _fill(draft: Draft, settings: Settings, for_all: NewJob, path: Path, stopped: Callable[[], bool]) -> _Errors:
-    """Store the file's jobs. With the first error nothing more is stored, but the rest is checked all the same."""
+    """Store the file's jobs. After the first error nothing more is stored, but every line is still checked."""
     checker = LineChecker(for_all, settings.max_line_bytes)
     errors = _Errors()
     waiting: list[NewJob] = []

@@ -11,7 +11,7 @@ from api.errors import ApiError
 from jobs.submission import NewJob
 
 MOST_ERRORS = 100
-"""So many errors of a file are told one by one."""
+"""This many errors of a file are listed one by one; the others are counted."""
 
 _REQUIRED = ("custom_id", "method", "url", "body")
 _LINE_CODES = {"invalid_json": "invalid_json_line", "invalid_type": "invalid_json_line"}

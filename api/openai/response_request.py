@@ -73,7 +73,7 @@ _PART_FIELDS = frozenset({"type", "text", "annotations", "logprobs"})
 
 @dataclass(frozen=True, slots=True)
 class ResponseRequest:
-    """A checked request for a Response, but for what it goes on from."""
+    """A request for a Response, checked except for the Response that it continues."""
 
     fields: Mapping[str, Any]
     messages: Sequence[Message]
@@ -86,12 +86,12 @@ class ResponseRequest:
 
     @property
     def background(self) -> bool:
-        """Whether the answer comes at once."""
+        """Whether the answer comes before the text is written."""
         return bool(self.fields.get("background"))
 
     @property
     def previous(self) -> str | None:
-        """The id of the Response that this one goes on from."""
+        """The id of the Response that this one continues."""
         previous: str | None = self.fields.get("previous_response_id")
         return previous
 
@@ -100,7 +100,7 @@ class ResponseRequest:
         return {name: value for name, value in self.fields.items() if name not in ("input", "stream", "stream_options")}
 
     def job(self, before: Sequence[Message]) -> NewJob:
-        """The job, after the messages of what it goes on from. Raises `ApiError`."""
+        """The job, its messages after those of the Response that it continues. Raises `ApiError`."""
         fields = self.fields
         body: dict[str, Any] = {"model": fields.get("model")}
         instructions = fields.get("instructions")
@@ -115,7 +115,7 @@ class ResponseRequest:
         effort = (fields.get("reasoning") or {}).get("effort")
         if effort is not None:
             body["reasoning_effort"] = effort
-        # An event that was sent cannot be taken back, so an interrupted text is gone on with where that can be done.
+        # An event that was sent cannot be taken back, so an interrupted text is continued where the upstream can.
         return check_job(json.dumps(body).encode(), NewJob(request={}, on_interrupt="continue"))
 
 

@@ -98,7 +98,7 @@ async def get_response(
     if not stream:
         return JsonAnswer(await _shown(parts, asked))
     if parts.hub.closed:
-        raise ApiError(503, "shutting_down", "this server is going down: come back", headers={"Retry-After": "1"})
+        raise ApiError(503, "shutting_down", "this server is shutting down: come back", headers={"Retry-After": "1"})
     events = ResponseStream(parts, asked, -1 if starting_after is None else starting_after)
     return EventStream(events, seat=parts.seats.take(caller.project, caller.key_id, events))
 
@@ -151,7 +151,7 @@ def _submit(parts: Parts, project: str, request: ResponseRequest, key: Idempoten
 
 
 def _conversation(parts: Parts, project: str, previous: str | None) -> list[Message]:
-    """The messages that a Response goes on from, but for the instructions, and what was answered to them."""
+    """The messages of the previous Response, without its instructions, and its answer."""
     if previous is None:
         return []
     asked = read_response(parts.database, previous, project=project)
