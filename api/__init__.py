@@ -3,10 +3,8 @@
 - `main.py`: the composition root. It makes every part once, joins them into one application and serves it.
 - `protocol.py`: HTTP/1.1, with bounds for the head of a request.
 - `parts.py`: what the endpoints are given; `envelope.py`: what every request goes through; `errors.py`: every refusal.
-- `caller.py`: the caller of a request, by key (`keyring.py`) or from this machine. `watch_tokens.py`: tokens for
-  `EventSource`. `seats.py`: how many watch with one key.
-- `submit.py`: POST of jobs and batches. `bodies.py` reads what came, `slices.py` cuts a large batch into its items,
-  `checks.py` and `fields.py` say what is wrong with it.
+- `access/`: who is served, by key or from this machine, and how many at once.
+- `submitting/`: POST of jobs and batches, read, checked and stored.
 - `query.py`: jobs, batches and their texts, from rows alone. `parameters.py` reads what was asked for, `finding.py`
   finds what a path names. `json_lines.py`: JSON that every reader takes for one line.
 - `results.py`: a batch's texts as one file (`exports.py` has the three formats).

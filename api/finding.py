@@ -1,6 +1,6 @@
 """The job or the batch that a path names: found in the caller's project, or refused as not found."""
 
-from api.caller import Caller
+from api.access.caller import Caller
 from api.errors import ApiError
 from api.parts import Parts
 from jobs.queries import read_batch, read_job

@@ -13,18 +13,20 @@ from fastapi import Depends, FastAPI
 from fastapi.concurrency import run_in_threadpool
 from sqlalchemy.exc import SQLAlchemyError
 
-from api import cancel, health, page, query, reference, results, retry, submit, watch_tokens
+from api import cancel, health, page, query, reference, results, retry
+from api.access import watch_tokens
+from api.access.caller import MAKE_KEY, read_caller
+from api.access.keyring import Keyring
+from api.access.seats import Seats
+from api.access.watch_tokens import read_watcher
 from api.announce import Announcer
-from api.caller import MAKE_KEY, read_caller
 from api.envelope import Envelope
 from api.errors import add_error_answers
-from api.keyring import Keyring
 from api.openai import completions, files, models, responses
 from api.openai.upstream_models import Models
 from api.parts import Parts
 from api.protocol import BoundedProtocol
-from api.seats import Seats
-from api.watch_tokens import read_watcher
+from api.submitting import submit
 from api.watching import batch_events, events
 from api.watching.hub import Hub
 from api.watching.tails import Tails

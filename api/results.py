@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Query
 from starlette.responses import Response, StreamingResponse
 
-from api.caller import Calling
+from api.access.caller import Calling
 from api.exports import csv_lines, jsonl_lines, md_lines
 from api.finding import find_batch
 from api.parameters import STRICT, BatchId

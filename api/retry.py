@@ -5,15 +5,15 @@ from typing import Any
 from fastapi import APIRouter
 from starlette.responses import Response
 
-from api.bodies import SmallBody, read_fields, read_value
-from api.caller import Calling
+from api.access.caller import Calling
 from api.errors import ApiError, JsonAnswer
-from api.fields import invalid, unknown
 from api.finding import find_batch, find_job
 from api.parameters import STRICT, BatchId, JobId
 from api.parts import Given
 from api.request_bodies import RETRY_BODY, request_body
 from api.schemas import REFUSALS, BatchObject, JobWithRequest
+from api.submitting.bodies import SmallBody, read_fields, read_value
+from api.submitting.fields import invalid, unknown
 from jobs.rescue import Moved
 from jobs.retry import FAILURES, RETRYABLE, BatchCancellingError, retry_batch, retry_job
 from jobs.status import JobStatus

@@ -12,9 +12,9 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from api.access.seats import Seat
 from api.errors import ApiError, error_answer
 from api.parts import Parts
-from api.seats import Seat
 from api.watching.watcher import Watcher
 from jobs.database import cause_of
 from jobs.queries import Result, read_result, read_status

@@ -8,11 +8,8 @@ from fastapi import APIRouter
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from api.bodies import JobBody, read_fields, read_value
-from api.caller import Calling
-from api.checks import check_job
+from api.access.caller import Calling
 from api.errors import ApiError, JsonAnswer
-from api.fields import invalid, unsupported
 from api.openai.at_end import AnswerAtEnd, Interruption, Wait
 from api.openai.chat_answers import (
     DONE,
@@ -27,7 +24,10 @@ from api.parameters import STRICT
 from api.parts import Given, Parts
 from api.request_bodies import JOB_BODY, request_body
 from api.schemas import REFUSALS
-from api.submit import Key, check_key, key_reused
+from api.submitting.bodies import JobBody, read_fields, read_value
+from api.submitting.checks import check_job
+from api.submitting.fields import invalid, unsupported
+from api.submitting.idempotency import Key, check_key, key_reused, replayed
 from api.watching.event_stream import EventStream
 from api.watching.frames import COMMENT
 from jobs.channel import Reset, Text
@@ -135,8 +135,7 @@ class ChatStream:
 
 def accepted_headers(accepted: Accepted) -> dict[str, str]:
     """The headers of every answer to an accepted submission, errors too."""
-    repeated = {"idempotent-replayed": "true"} if accepted.repeated else {}
-    return {"x-job-id": accepted.id, **repeated}
+    return {"x-job-id": accepted.id, **replayed(accepted)}
 
 
 def _read(idempotency_key: str | None, body: bytes) -> tuple[IdempotencyKey | None, NewJob, bool, bool]:

@@ -9,9 +9,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from api.bodies import read_fields, read_value
-from api.checks import check_job
-from api.fields import invalid, missing, unsupported
+from api.submitting.bodies import read_fields, read_value
+from api.submitting.checks import check_job
+from api.submitting.fields import invalid, missing, unsupported
 from jobs.submission import NewJob
 
 Message = dict[str, Any]

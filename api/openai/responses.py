@@ -9,10 +9,8 @@ from fastapi import APIRouter, Path, Query
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from api.bodies import JobBody
-from api.caller import Calling
+from api.access.caller import Calling
 from api.errors import ApiError, JsonAnswer
-from api.fields import unsupported
 from api.openai.at_end import AnswerAtEnd, Interruption, Wait
 from api.openai.chat_answers import job_failure
 from api.openai.completions import FIRST_SECONDS, accepted_headers
@@ -25,7 +23,9 @@ from api.parameters import STRICT
 from api.parts import Given, Parts
 from api.request_bodies import request_body
 from api.schemas import REFUSALS
-from api.submit import Key, check_key, key_reused
+from api.submitting.bodies import JobBody
+from api.submitting.fields import unsupported
+from api.submitting.idempotency import Key, check_key, key_reused
 from api.watching.event_stream import EventStream
 from jobs.idempotency import IdempotencyKey, KeyReusedError
 from jobs.queries import Result, read_attempts

@@ -7,9 +7,9 @@ from typing import Any
 import httpx
 import pytest
 
-from api import bodies
 from api.main import ApiServer
-from api.slices import MOST_VALUES
+from api.submitting import bodies
+from api.submitting.slices import MOST_VALUES
 from jobs.database import Database
 from jobs.search import JobFilter, list_jobs
 from tests.conftest import serve_api

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.slices import MOST_VALUES, Slices, TooManyValuesError, require_few_values
+from api.submitting.slices import MOST_VALUES, Slices, TooManyValuesError, require_few_values
 
 PLENTY = 1_000_000
 texts = st.text(st.sampled_from('ab,[]{}:"\\\n é\u2028😀'), max_size=30)

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from hashlib import blake2b
 from typing import Any, BinaryIO
 
-from api.bodies import read_fields
-from api.checks import check_item
 from api.errors import ApiError
+from api.submitting.bodies import read_fields
+from api.submitting.checks import check_item
 from jobs.submission import NewJob
 
 MOST_ERRORS = 100

@@ -7,9 +7,9 @@ from typing import Any
 
 import msgspec
 
-from api.bodies import job_limit, read_fields, read_value
 from api.errors import ApiError
-from api.fields import (
+from api.submitting.bodies import job_limit, read_fields, read_value
+from api.submitting.fields import (
     check_custom_id,
     check_expiry,
     check_integer,
@@ -21,7 +21,7 @@ from api.fields import (
     missing,
     unknown,
 )
-from api.slices import Slices, TooManyValuesError
+from api.submitting.slices import Slices, TooManyValuesError
 from jobs.settings import Settings
 from jobs.submission import NewJob
 

@@ -8,8 +8,8 @@ from typing import Protocol
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from api.access.keyring import REMEMBERED_SECONDS, Keyring
 from api.errors import ApiError
-from api.keyring import REMEMBERED_SECONDS, Keyring
 from jobs.database import cause_of
 
 _RETRY_SECONDS = 5

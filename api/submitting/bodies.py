@@ -11,7 +11,7 @@ from fastapi import Depends, Request
 
 from api.errors import ApiError
 from api.parts import Given
-from api.slices import MOST_VALUES, TooManyValuesError, require_few_values
+from api.submitting.slices import MOST_VALUES, TooManyValuesError, require_few_values
 from jobs.settings import Settings
 
 MAX_DEPTH = 64

@@ -15,14 +15,14 @@ from pydantic import BaseModel
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from api.bodies import SmallBody, read_fields, read_value
-from api.caller import Caller, Calling, InReference, read_caller, refuse_strangers
+from api.access.caller import Caller, Calling, InReference, read_caller, refuse_strangers
 from api.errors import ApiError, JsonAnswer
-from api.fields import invalid, unknown
 from api.parameters import STRICT, is_id
 from api.parts import Given, Parts
 from api.request_bodies import request_body
 from api.schemas import REFUSALS
+from api.submitting.bodies import SmallBody, read_fields, read_value
+from api.submitting.fields import invalid, unknown
 from jobs.queries import read_batch, read_job
 from jobs.tables import DEFAULT_PROJECT
 

@@ -11,13 +11,14 @@ import anyio
 import anyio.to_thread
 from starlette.responses import Response
 
-from api.caller import Caller
-from api.checks import NewFileBatch, check_file_batch
+from api.access.caller import Caller
 from api.errors import ApiError, JsonAnswer
-from api.openai.input_lines import MOST_ERRORS, LineChecker, LineError, read_lines
 from api.openai.uploads import not_readable
 from api.parameters import is_id
 from api.parts import Parts
+from api.submitting.checks import NewFileBatch, check_file_batch
+from api.submitting.idempotency import replayed
+from api.submitting.input_lines import MOST_ERRORS, LineChecker, LineError, read_lines
 from jobs.drafts import BatchTerms, Draft, DraftLostError
 from jobs.files import BATCH, File, read_file
 from jobs.idempotency import IdempotencyKey, KeyReusedError, find_key
@@ -54,10 +55,7 @@ async def post_file_batch(parts: Parts, caller: Caller, body: bytes, key: Idempo
     if accepted.hinted:
         parts.hinter.hint(accepted.hinted)
     batch = await anyio.to_thread.run_sync(_read, parts, accepted.id, caller.project)
-    headers = {"location": f"/v1/batches/{accepted.id}"}
-    if accepted.repeated:
-        headers["idempotent-replayed"] = "true"
-    return JsonAnswer(batch, 200, headers=headers)
+    return JsonAnswer(batch, 200, headers={"location": f"/v1/batches/{accepted.id}", **replayed(accepted)})
 
 
 def make_file_batch(
