@@ -5,12 +5,12 @@ from typing import Any
 from fastapi import APIRouter
 from starlette.responses import Response
 
-from api.caller import Calling
+from api.access.caller import Calling
 from api.errors import ApiError, JsonAnswer
+from api.finding import find_batch, find_job
 from api.parameters import STRICT, BatchId, JobId
 from api.parts import Given
 from api.schemas import REFUSALS, BatchObject, JobWithRequest
-from jobs.queries import read_batch, read_job
 from jobs.rescue import cancel_batch, cancel_job
 from jobs.settle import settle_batch
 from jobs.status import BatchStatus, JobStatus
@@ -28,16 +28,13 @@ def _answers(model: Any) -> dict[int | str, dict[str, Any]]:
 @routes.post("/jobs/{job_id}/cancel", responses=_answers(JobWithRequest))
 def post_cancel_job(parts: Given, caller: Calling, job_id: JobId) -> Response:
     """Cancel a job; what it has written is kept. Cancelling a cancelled job is fine, any other ended one is 409."""
-    if read_job(parts.database, job_id, project=caller.project) is None:
-        raise ApiError.not_found("job", job_id)
+    find_job(parts, caller, job_id)
     moved = cancel_job(parts.database, job_id)
     if moved is not None:
         if moved.batch_id is not None and moved.status is JobStatus.CANCELLED:
             settle_batch(parts.database, moved.batch_id)
         parts.announcer.announce([moved])
-    job = read_job(parts.database, job_id, project=caller.project)
-    if job is None:
-        raise ApiError.not_found("job", job_id)
+    job = find_job(parts, caller, job_id)
     if job.is_final and job.status is not JobStatus.CANCELLED:
         raise ApiError(409, "already_ended", f"the job has ended as {job.status} and cannot be cancelled")
     return JsonAnswer(job.as_json(), 200 if job.is_final else 202)
@@ -46,12 +43,9 @@ def post_cancel_job(parts: Given, caller: Calling, job_id: JobId) -> Response:
 @routes.post("/batches/{batch_id}/cancel", responses=_answers(BatchObject))
 def post_cancel_batch(parts: Given, caller: Calling, batch_id: BatchId) -> Response:
     """Cancel every job of a batch that has not ended. The batch is `cancelling` until the last of them has."""
-    if read_batch(parts.database, batch_id, project=caller.project) is None:
-        raise ApiError.not_found("batch", batch_id)
+    find_batch(parts, caller, batch_id)
     parts.announcer.announce(cancel_batch(parts.database, batch_id))
-    batch = read_batch(parts.database, batch_id, project=caller.project)
-    if batch is None:
-        raise ApiError.not_found("batch", batch_id)
+    batch = find_batch(parts, caller, batch_id)
     if batch.status not in (BatchStatus.CANCELLING, BatchStatus.CANCELLED):
         raise ApiError(409, "already_ended", f"the batch has ended as {batch.status} and cannot be cancelled")
     return JsonAnswer(batch.as_json(), 200 if batch.status is BatchStatus.CANCELLED else 202)

@@ -1,6 +1,7 @@
 """Refusals: every one is `{"error": {"message", "type", "param", "code"}}`, whatever went wrong."""
 
 import json
+import sqlite3
 from collections.abc import Mapping
 from http import HTTPStatus
 from logging import getLogger
@@ -12,6 +13,9 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.routing import Match
+
+from jobs.database import cause_of
 
 log = getLogger(__name__)
 
@@ -90,11 +94,9 @@ def _http_error(request: Request, error: Exception) -> Response:
     if error.status_code == 404:
         refused = ApiError(404, "unknown_path", f"there is nothing at {path}; /docs lists what there is")
     elif error.status_code == 405:
-        allowed = (error.headers or {}).get("allow", "another method")
-        refused = ApiError(
-            405, "method_not_allowed", f"{path} does not take {request.method}; it takes {allowed}",
-            headers=error.headers,
-        )  # fmt: skip
+        allowed = _methods_at(request)
+        message = f"{path} does not take {request.method}; it takes {allowed}"
+        refused = ApiError(405, "method_not_allowed", message, headers={"Allow": allowed})
     else:
         phrase = HTTPStatus(error.status_code).phrase.lower()
         refused = ApiError(error.status_code, phrase.replace(" ", "_"), str(error.detail), headers=error.headers)
@@ -102,8 +104,13 @@ def _http_error(request: Request, error: Exception) -> Response:
 
 
 def _database_away(request: Request, error: Exception) -> Response:
-    # Only the driver's own words: SQLAlchemy's would add the statement, and with it what the client sent.
-    log.error("database away at %s %s: %s", request.method, request.url.path, getattr(error, "orig", error))
+    # The path as it came, percent-encoded: a decoded one could forge a line. And only the driver's own words:
+    # SQLAlchemy's would add the statement, and with it what the client sent.
+    where = f"{request.method} {request.scope['raw_path'].decode('ascii', 'replace')}"
+    if not _is_away(error):
+        log.error("database refused a statement at %s: %s", where, cause_of(error))
+        return error_answer(ApiError(500, "database_error", "the database refused this; the service's log says why"))
+    log.error("database away at %s: %s", where, cause_of(error))
     return error_answer(
         ApiError(
             503,
@@ -111,6 +118,24 @@ def _database_away(request: Request, error: Exception) -> Response:
             "the database does not answer; nothing was changed, try again shortly",
             headers={"Retry-After": "2"},
         )
+    )
+
+
+def _is_away(error: Exception) -> bool:
+    """Whether it is worth while to send the request again: not when a table is missing or a statement is too large,
+    for which the drivers have the same exception.
+    """
+    cause = getattr(error, "orig", None)
+    too_complex = str(getattr(cause, "sqlstate", None) or "").startswith("54")
+    return not too_complex and getattr(cause, "sqlite_errorcode", None) != sqlite3.SQLITE_ERROR
+
+
+def _methods_at(request: Request) -> str:
+    routes = request.app.routes
+    return ", ".join(
+        method
+        for method in ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")
+        if any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in routes)
     )
 
 

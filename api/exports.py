@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from api.json_lines import json_line
 from jobs.queries import Result
 from jobs.records import Batch, seconds
 from jobs.status import JobStatus
@@ -21,11 +22,10 @@ CSV_COLUMNS = (
 )  # fmt: skip
 
 
-def jsonl_lines(results: Iterable[Result]) -> Iterator[str]:
+def jsonl_lines(results: Iterable[Result]) -> Iterator[bytes]:
     """One JSON object per job: the job as the API shows it, its place in the input, and its text."""
     for index, result in enumerate(results):
-        shown = {"index": index, **result.job.as_json(), **_texts(result)}
-        yield json.dumps(shown, ensure_ascii=False, separators=(",", ":")) + "\n"
+        yield json_line({"index": index, **result.job.as_json(), **_texts(result)})
 
 
 def csv_lines(results: Iterable[Result]) -> Iterator[str]:

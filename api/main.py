@@ -13,21 +13,24 @@ from fastapi import Depends, FastAPI
 from fastapi.concurrency import run_in_threadpool
 from sqlalchemy.exc import SQLAlchemyError
 
-from api import cancel, health, page, query, reference, results, retry, submit, watch_tokens
+from api import cancel, health, page, query, reference, results, retry
+from api.access import watch_tokens
+from api.access.caller import MAKE_KEY, read_caller
+from api.access.keyring import Keyring
+from api.access.seats import Seats
+from api.access.watch_tokens import read_watcher
 from api.announce import Announcer
-from api.caller import MAKE_KEY, read_caller
 from api.envelope import Envelope
 from api.errors import add_error_answers
-from api.keyring import Keyring
 from api.openai import completions, files, models, responses
 from api.openai.upstream_models import Models
 from api.parts import Parts
-from api.seats import Seats
-from api.watch_tokens import read_watcher
+from api.protocol import BoundedProtocol
+from api.submitting import submit
 from api.watching import batch_events, events
 from api.watching.hub import Hub
 from api.watching.tails import Tails
-from jobs.database import open_database
+from jobs.database import cause_of, open_database
 from jobs.logs import start_logging
 from jobs.queue import Hinter, make_celery
 from jobs.revision import check_revision
@@ -37,9 +40,9 @@ STOP_SECONDS = 3
 """How long requests that are still running get to end."""
 
 GONE_SECONDS = 8
-"""A client that acknowledges nothing for this long is gone, counted from the first byte that is sent to it, or from the
-last that was heard of it when nothing is. At worst a comment is sent just before the last probe: freed after 17 s. One
-that lives but takes nothing for as long is cut too; it comes back with its cursor and loses nothing.
+"""A client that acknowledges nothing for this long is gone: counted from the first unacknowledged byte, or from its
+last sign of life when nothing is sent. At worst it is freed after 17 s. A live client that reads nothing for as long is
+cut too, and resumes with its cursor.
 """
 _PROBE_SECONDS = 3
 
@@ -71,6 +74,7 @@ def make_app(parts: Parts) -> FastAPI:
         "while it is being written.",
         version="1",
         lifespan=lifespan,
+        redirect_slashes=False,  # a redirect is sent before the key is read, to any host that the client names
         docs_url=None,  # both would have their scripts loaded from another host; see `reference.py`
         redoc_url=None,
     )
@@ -94,13 +98,13 @@ class ApiServer(uvicorn.Server):
         config = uvicorn.Config(
             app,
             loop="uvloop",
-            http="httptools",
+            http=BoundedProtocol,
             ws="none",
             lifespan="on",
             log_config=None,
             access_log=False,
             server_header=False,
-            proxy_headers=False,  # who asks is who is connected: a header would say what anybody likes
+            proxy_headers=False,  # the peer is the client: a header can say anything
             timeout_graceful_shutdown=STOP_SECONDS,
         )
         super().__init__(config)
@@ -145,6 +149,7 @@ def open_api(settings: Settings, host: str, port: int) -> Iterator[ApiServer]:
             Keyring(database),
             seats=seats,
             file_batches=CapacityLimiter(2),
+            large_batches=CapacityLimiter(1),
             models=Models(settings),
         )
         yield ApiServer(make_app(parts), hub, listener)
@@ -174,7 +179,7 @@ async def _tell_who_is_served(parts: Parts) -> None:
         if not await parts.keyring.requires_keys():
             log.warning("no API key is set up: only this machine is served; to serve others, %s", MAKE_KEY)
     except SQLAlchemyError as error:
-        log.warning("the database does not answer: %s", getattr(error, "orig", error))
+        log.warning("the database does not answer: %s", cause_of(error))
 
 
 def _listen(host: str, port: int) -> socket.socket:

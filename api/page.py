@@ -21,7 +21,7 @@ _MEDIA_TYPES = {
     "svg": "image/svg+xml",
 }
 HEADERS = {
-    # Always asked for anew, and answered with 304: the files of two versions must not meet in one page.
+    # Revalidated each time, mostly with a 304: the files of two versions must not meet in one page.
     "cache-control": "no-cache",
     "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self';"
     " img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none';"

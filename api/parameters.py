@@ -14,6 +14,8 @@ from jobs.search import JobFilter
 from jobs.status import JobStatus
 
 METADATA = "metadata."
+_FIRST_YEAR, _LAST_YEAR = 1970, 9000
+_MOST_PAIRS = 16
 _ID = re.compile(r"[a-z]+_[0-9a-z]+")
 
 JobId = Annotated[str, Path(description="The id of a job, `job_...`.")]
@@ -34,8 +36,8 @@ async def strict_parameters(request: Request) -> None:
     takes_metadata = "metadata" in (route.tags if isinstance(route, APIRoute) else ())
     for name, value in request.query_params.multi_items():
         if name not in known and not (takes_metadata and name.startswith(METADATA)):
-            hint = f"; known are {', '.join(sorted(known))}" if known else "; there are none here"
-            raise ApiError(400, "unknown_parameter", f"{name[:64]}: unknown query parameter{hint}", param=name[:64])
+            advice = f"; known are {', '.join(sorted(known))}" if known else "; there are none here"
+            raise ApiError(400, "unknown_parameter", f"{name[:64]}: unknown query parameter{advice}", param=name[:64])
         if "\x00" in name or "\x00" in value:
             raise ApiError(400, "invalid_value", f"{name[:64]!r}: must not hold NUL", param=name[:64])
     for name, value in request.path_params.items():
@@ -68,7 +70,7 @@ def read_filter(
     ] = None,
     created_before: Annotated[str | None, Query(description="Jobs created before this time.")] = None,
     q: Annotated[
-        str | None, Query(min_length=1, description="Jobs whose stored text has these words, letter case aside.")
+        str | None, Query(min_length=1, description="Jobs whose text so far contains exactly this, ignoring case.")
     ] = None,
 ) -> JobFilter:
     """The filter that the query asks for; `metadata.<key>=<value>` as often as wanted."""
@@ -77,6 +79,9 @@ def read_filter(
         for name, value in request.query_params.multi_items()
         if name.startswith(METADATA)
     }
+    if len(metadata) > _MOST_PAIRS:
+        message = f"{METADATA}: {len(metadata)} keys, and no job has more than {_MOST_PAIRS}"
+        raise ApiError(400, "invalid_value", message, param=METADATA.rstrip("."))
     return JobFilter(
         batch_id=batch_id,
         status=status,
@@ -93,11 +98,19 @@ def _read_time(value: str | None, name: str) -> datetime | None:
     if value is None:
         return None
     try:
-        if re.fullmatch(r"-?[0-9]+(\.[0-9]+)?", value):
-            return datetime.fromtimestamp(float(value), UTC)
-        # A plus sign in a query is a space.
-        moment = datetime.fromisoformat(value.replace(" ", "+") if value.count(" ") == 1 and "T" in value else value)
-        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+        moment = _moment(value)
     except (ValueError, OverflowError, OSError):
+        moment = None
+    # The search looks a little before and after it, which must be times as well.
+    if moment is None or not _FIRST_YEAR <= moment.year <= _LAST_YEAR:
         example = "Unix seconds (1767225600) or ISO 8601 (2026-01-01T00:00:00Z; no zone means UTC)"
-        raise ApiError(400, "invalid_value", f"{name}: must be {example}, not {value[:60]!r}", param=name) from None
+        raise ApiError(400, "invalid_value", f"{name}: must be {example}, not {value[:60]!r}", param=name)
+    return moment
+
+
+def _moment(value: str) -> datetime:
+    if re.fullmatch(r"-?[0-9]+(\.[0-9]+)?", value):
+        return datetime.fromtimestamp(float(value), UTC)
+    # A plus sign in a query is a space.
+    moment = datetime.fromisoformat(value.replace(" ", "+") if value.count(" ") == 1 and "T" in value else value)
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)

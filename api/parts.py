@@ -6,10 +6,10 @@ from typing import Annotated
 from anyio import CapacityLimiter
 from fastapi import Depends, Request
 
+from api.access.keyring import Keyring
+from api.access.seats import Seats
 from api.announce import Announcer
-from api.keyring import Keyring
 from api.openai.upstream_models import Models
-from api.seats import Seats
 from api.watching.hub import Hub
 from api.watching.tails import Tails
 from jobs.database import Database
@@ -31,6 +31,8 @@ class Parts:
     seats: Seats
     file_batches: CapacityLimiter
     """How many batches are made from files at once: each keeps one core busy."""
+    large_batches: CapacityLimiter
+    """How many batches with large bodies are stored at once."""
     models: Models
 
 

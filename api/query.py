@@ -6,16 +6,15 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Depends, Query
 from starlette.responses import Response
 
-from api.caller import Calling
+from api.access.caller import Calling
 from api.errors import ApiError, JsonAnswer
+from api.finding import find_batch, find_job
 from api.parameters import STRICT, After, BatchId, JobId, Limit, read_filter
 from api.parts import Given
 from api.schemas import REFUSALS, BatchList, BatchObject, JobList, JobWithAttempts
 from jobs.queries import (
     list_batches,
     read_attempts,
-    read_batch,
-    read_job,
     read_result,
     read_text_so_far,
 )
@@ -46,9 +45,7 @@ def get_jobs(
 @routes.get("/jobs/{job_id}", tags=["query"], responses={200: {"model": JobWithAttempts}})
 def get_job(parts: Given, caller: Calling, job_id: JobId) -> Response:
     """One job with its request and every attempt at it."""
-    job = read_job(parts.database, job_id, project=caller.project)
-    if job is None:
-        raise ApiError.not_found("job", job_id)
+    job = find_job(parts, caller, job_id)
     attempts = read_attempts(parts.database, job_id)
     return JsonAnswer({**job.as_json(), "attempts": [attempt.as_json() for attempt in attempts]})
 
@@ -109,9 +106,7 @@ def get_batches(parts: Given, caller: Calling, after: After = None, limit: Limit
 @routes.get("/batches/{batch_id}", tags=["query"], responses={200: {"model": BatchObject}})
 def get_batch(parts: Given, caller: Calling, batch_id: BatchId) -> Response:
     """One batch with its counts and what it has cost so far."""
-    batch = read_batch(parts.database, batch_id, project=caller.project)
-    if batch is None:
-        raise ApiError.not_found("batch", batch_id)
+    batch = find_batch(parts, caller, batch_id)
     return JsonAnswer(batch.as_json())
 
 

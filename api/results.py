@@ -6,13 +6,13 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Query
 from starlette.responses import Response, StreamingResponse
 
-from api.caller import Calling
-from api.errors import ApiError
+from api.access.caller import Calling
 from api.exports import csv_lines, jsonl_lines, md_lines
+from api.finding import find_batch
 from api.parameters import STRICT, BatchId
 from api.parts import Given
 from api.schemas import REFUSALS
-from jobs.queries import read_batch, stream_results
+from jobs.queries import stream_results
 
 routes = APIRouter(prefix="/v1", tags=["query"], dependencies=STRICT, responses=REFUSALS)
 
@@ -41,29 +41,26 @@ def get_results(
 
     `text` is there for completed jobs alone; what failed, cancelled and expired jobs had written is `partial_text`.
     """
-    batch = read_batch(parts.database, batch_id, project=caller.project)
-    if batch is None:
-        raise ApiError.not_found("batch", batch_id)
+    batch = find_batch(parts, caller, batch_id)
     results = stream_results(parts.database, batch_id)
     match format:
         case "jsonl":
-            lines = jsonl_lines(results)
+            lines: Iterator[bytes] = jsonl_lines(results)
         case "csv":
-            lines = csv_lines(results)
+            lines = map(str.encode, csv_lines(results))
         case "md":
-            lines = md_lines(batch, results)
+            lines = map(str.encode, md_lines(batch, results))
     name = f'attachment; filename="{batch_id}.{format}"'
     return StreamingResponse(_chunks(lines), media_type=_MEDIA_TYPES[format], headers={"content-disposition": name})
 
 
-def _chunks(lines: Iterator[str]) -> Iterator[bytes]:
+def _chunks(lines: Iterator[bytes]) -> Iterator[bytes]:
     """Lines joined: each chunk costs a change of threads."""
     waiting: list[bytes] = []
     size = 0
     for line in lines:
-        encoded = line.encode()
-        waiting.append(encoded)
-        size += len(encoded)
+        waiting.append(line)
+        size += len(line)
         if size >= _BYTES_PER_CHUNK:
             yield b"".join(waiting)
             waiting, size = [], 0

@@ -5,14 +5,16 @@ from typing import Any
 from fastapi import APIRouter
 from starlette.responses import Response
 
-from api.bodies import Body, read_fields, read_value
-from api.caller import Calling
+from api.access.caller import Calling
 from api.errors import ApiError, JsonAnswer
+from api.finding import find_batch, find_job
 from api.parameters import STRICT, BatchId, JobId
 from api.parts import Given
-from api.schemas import REFUSALS, RETRY_BODY, BatchObject, JobWithRequest, request_body
+from api.request_bodies import RETRY_BODY, request_body
+from api.schemas import REFUSALS, BatchObject, JobWithRequest
+from api.submitting.bodies import SmallBody, read_fields, read_value
+from api.submitting.fields import invalid, unknown
 from jobs.moved import Moved
-from jobs.queries import read_batch, read_job
 from jobs.retry import FAILURES, RETRYABLE, BatchCancellingError, retry_batch, retry_job
 from jobs.status import JobStatus
 
@@ -29,36 +31,31 @@ def _answer(model: Any) -> dict[int | str, dict[str, Any]]:
     responses=_answer(BatchObject),
     openapi_extra=request_body(RETRY_BODY, required=False),
 )
-def post_retry_batch(parts: Given, caller: Calling, batch_id: BatchId, body: Body) -> Response:
+def post_retry_batch(parts: Given, caller: Calling, batch_id: BatchId, body: SmallBody) -> Response:
     """Run the failures of a batch again: its jobs that failed or expired, or those in the `statuses` named.
 
-    Each keeps its id and the history of its attempts; its counts of failures begin anew, and so does the batch's
-    completion window. 409 when there is nothing to retry, so a second click changes nothing, and while the batch is
-    being cancelled.
+    Each keeps its id and the history of its attempts. Its counts of failures start again from 0, and the batch's
+    completion window starts again. 409 when there is nothing to retry, so a second click changes nothing, and while the
+    batch is being cancelled.
     """
     statuses = _read_statuses(body)
-    if read_batch(parts.database, batch_id, project=caller.project) is None:
-        raise ApiError.not_found("batch", batch_id)
+    find_batch(parts, caller, batch_id)
     try:
         moved = retry_batch(parts.database, batch_id, statuses)
     except BatchCancellingError:
         raise _cancelling() from None
     if not moved:
-        named = ", ".join(sorted(statuses))
+        named = " or ".join(sorted(statuses))
         raise ApiError(409, "nothing_to_retry", f"no job of the batch is {named}: there is nothing to run again")
     _tell(parts, moved)
-    batch = read_batch(parts.database, batch_id, project=caller.project)
-    if batch is None:
-        raise ApiError.not_found("batch", batch_id)
+    batch = find_batch(parts, caller, batch_id)
     return JsonAnswer(batch.as_json(), 202)
 
 
 @routes.post("/jobs/{job_id}/retry", status_code=202, responses=_answer(JobWithRequest))
 def post_retry_job(parts: Given, caller: Calling, job_id: JobId) -> Response:
     """Run one job again that has failed, expired or been cancelled. Its batch, if it has one, is opened again."""
-    job = read_job(parts.database, job_id, project=caller.project)
-    if job is None:
-        raise ApiError.not_found("job", job_id)
+    job = find_job(parts, caller, job_id)
     try:
         moved = retry_job(parts.database, job_id, job.batch_id)
     except BatchCancellingError:
@@ -67,9 +64,7 @@ def post_retry_job(parts: Given, caller: Calling, job_id: JobId) -> Response:
         raise ApiError(409, "nothing_to_retry", f"the job is {job.status}: only a job that ended without a completed"
                        " text can run again")  # fmt: skip
     _tell(parts, [moved])
-    job = read_job(parts.database, job_id, project=caller.project)
-    if job is None:
-        raise ApiError.not_found("job", job_id)
+    job = find_job(parts, caller, job_id)
     return JsonAnswer(job.as_json(), 202)
 
 
@@ -90,12 +85,11 @@ def _read_statuses(body: bytes) -> frozenset[JobStatus]:
     fields = read_fields(body)
     for name in fields:
         if name != "statuses":
-            raise ApiError(400, "unknown_parameter", f"{name[:64]}: unknown field; known is statuses", param=name[:64])
+            raise unknown(name[:64], ["statuses"])
     if "statuses" not in fields:
         return FAILURES
     named = read_value(fields["statuses"], "statuses")
     allowed = sorted(RETRYABLE)
     if not isinstance(named, list) or not named or any(name not in allowed for name in named):
-        message = f"statuses: must be a list with one or more of {', '.join(allowed)}"
-        raise ApiError(400, "invalid_value", message, param="statuses")
+        raise invalid("statuses", f"must be a list with one or more of {', '.join(allowed)}")
     return frozenset(JobStatus(name) for name in named)

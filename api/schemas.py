@@ -1,4 +1,4 @@
-"""What the OpenAPI page says of bodies and answers. A test holds these alike with what is really answered."""
+"""What the OpenAPI page says of answers. A test holds these alike with what is really answered."""
 
 from typing import Any, Literal
 
@@ -45,8 +45,8 @@ class UsageObject(Described):
 class AttemptObject(Described):
     """One run of a job. `outcome` is null while it runs.
 
-    Of a `lost` attempt (its worker died), `deltas`, `bytes` and `usage` are what is known from its last checkpoint, so
-    they are a lower bound. They come some seconds after the loss; null: it died before its first checkpoint.
+    When an attempt is `lost` (its worker died), `deltas`, `bytes` and `usage` are those of its last checkpoint: a lower
+    bound. They appear some seconds after the loss, and stay null if it died before its first checkpoint.
     """
 
     attempt: int
@@ -58,7 +58,9 @@ class AttemptObject(Described):
     error: Fault | None
     deltas: int | None
     bytes: int | None
-    continued_bytes: int = Field(description="Bytes of the attempt before it that this one goes on from.")
+    continued_bytes: int | None = Field(
+        description="Bytes of the previous attempt's text that this one continues; null until it is known."
+    )
     usage: UsageObject | None
 
 
@@ -207,107 +209,3 @@ class BatchList(Described):
 
 # With this, FastAPI does not promise its own 422.
 REFUSALS: dict[int | str, dict[str, Any]] = {"4XX": {"model": ErrorObject}, "5XX": {"model": ErrorObject}}
-
-_OWN: dict[str, Any] = {
-    "metadata": {
-        "type": "object",
-        "additionalProperties": {"type": "string", "maxLength": 512},
-        "maxProperties": 16,
-        "description": "Up to 16 pairs to find the job by: `GET /v1/jobs?metadata.<key>=<value>`.",
-    },
-    "priority": {"type": "integer", "minimum": -100, "maximum": 100, "default": 0, "description": "Higher is sooner."},
-    "max_attempts": {"type": "integer", "minimum": 1, "maximum": 20, "default": 3},
-    "on_interrupt": {
-        "type": "string",
-        "enum": ["restart", "continue"],
-        "default": "restart",
-        "description": "What an attempt does with the text of an interrupted one: write anew, or go on with it.",
-    },
-}
-
-_CUSTOM_ID = {"type": "string", "maxLength": 512, "description": "Your own name for the job."}
-
-JOB_BODY: dict[str, Any] = {
-    "type": "object",
-    "required": ["model", "messages"],
-    "additionalProperties": True,
-    "properties": {
-        "model": {"type": "string", "maxLength": 256},
-        "messages": {
-            "type": "array",
-            "minItems": 1,
-            "items": {"type": "object", "required": ["role"], "properties": {"role": {"type": "string"}}},
-        },
-        "custom_id": _CUSTOM_ID,
-        **_OWN,
-    },
-    "example": {
-        "model": "gpt-4o-mini",
-        "messages": [{"role": "user", "content": "Write 800 words about the history of the pencil."}],
-        "temperature": 0.7,
-        "custom_id": "pencil",
-        "metadata": {"series": "tools"},
-    },
-}
-
-BATCH_BODY: dict[str, Any] = {
-    "type": "object",
-    "required": ["requests"],
-    "properties": {
-        "requests": {
-            "type": "array",
-            "minItems": 1,
-            "items": {
-                "type": "object",
-                "required": ["body"],
-                "properties": {
-                    "custom_id": {**_CUSTOM_ID, "description": "Your own name for the job, unique in the batch."},
-                    "body": {name: value for name, value in JOB_BODY.items() if name != "example"},
-                },
-            },
-        },
-        "input_file_id": {"type": "string", "description": "Instead of `requests`: an uploaded file of them."},
-        "endpoint": {"type": "string", "enum": ["/v1/chat/completions"]},
-        "completion_window": {"type": "string", "pattern": "^[1-9][0-9]{0,5}[smhd]$", "example": "24h"},
-        "output_expires_after": {
-            "type": "object",
-            "required": ["anchor", "seconds"],
-            "properties": {
-                "anchor": {"type": "string", "enum": ["created_at"]},
-                "seconds": {"type": "integer", "minimum": 3600, "maximum": 2_592_000},
-            },
-            "description": "For how long the output files are kept. The jobs and their texts stay.",
-        },
-        **_OWN,
-    },
-    "example": {
-        "requests": [
-            {"custom_id": "pencil", "body": {"model": "gpt-4o-mini", "messages": [
-                {"role": "user", "content": "Write about pencils."}]}},
-            {"custom_id": "ink", "body": {"model": "gpt-4o-mini", "messages": [
-                {"role": "user", "content": "Write about ink."}]}},
-        ],
-        "metadata": {"series": "tools"},
-        "completion_window": "24h",
-    },
-}  # fmt: skip
-
-
-RETRY_BODY: dict[str, Any] = {
-    "type": "object",
-    "additionalProperties": False,
-    "properties": {
-        "statuses": {
-            "type": "array",
-            "minItems": 1,
-            "items": {"type": "string", "enum": ["failed", "expired", "cancelled"]},
-            "default": ["failed", "expired"],
-            "description": "Which ended jobs to run again.",
-        }
-    },
-}
-
-
-def request_body(schema: dict[str, Any], *, required: bool = True) -> dict[str, Any]:
-    """What FastAPI adds to an operation whose body it does not read itself."""
-    return {"requestBody": {"required": required, "content": {"application/json": {"schema": schema}}}}

@@ -90,10 +90,10 @@ class Settings(BaseSettings):
     max_file_bytes: int = Field(default=512_000_000, ge=1)
     """The largest file that may be uploaded."""
     max_line_bytes: int = Field(default=10_000_000, ge=1)
-    """The longest line that a batch file may have, in bytes."""
+    """The most bytes that one job may have: a line of a batch file, or the body of a POST."""
 
-    max_body_bytes: int = Field(default=200_000_000, ge=1)
-    """The largest body that a request may have, uploads apart."""
+    max_body_bytes: int = Field(default=64_000_000, ge=1)
+    """The largest body, in bytes, of a batch whose requests stand in it; a larger batch comes as a file."""
     max_batch_jobs: int = Field(default=50_000, ge=1)
     """How many jobs a batch may have."""
     max_watchers_per_key: int = Field(default=2000, ge=1)

@@ -1,7 +1,7 @@
 """Jobs and batches in the forms that the official SDKs speak.
 
-- `files.py`: files, whose bytes `uploads.py` keeps on disk. `file_batches.py` makes a batch of one: `input_lines.py`
-  reads and checks it as a stream; `output_lines.py` writes a batch's output from its rows.
+- `files.py`: files, whose bytes `uploads.py` keeps on disk. `output_lines.py` writes a batch's output from its rows.
+  (A batch is made of a file in `api/submitting/`.)
 - `completions.py`: chat completions as jobs, in the form of `chat_answers.py`.
 - `responses.py`: Responses. `response_request.py` reads what is asked for, `response_object.py` shows it,
   `response_stream.py` sends the events that `response_events.py` makes, numbered by `response_numbers.py`.

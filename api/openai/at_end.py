@@ -8,12 +8,15 @@ from logging import getLogger
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.background import BackgroundTask
 from starlette.concurrency import run_in_threadpool
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from api.access.seats import Seat
 from api.errors import ApiError, error_answer
 from api.parts import Parts
 from api.watching.watcher import Watcher
+from jobs.database import cause_of
 from jobs.queries import Result, read_result, read_status
 from jobs.status import FINAL
 
@@ -24,7 +27,7 @@ log = getLogger(__name__)
 
 
 class Wait:
-    """One who waits for the end of one job. The channel wakes it; the row decides."""
+    """A client's wait for the end of one job. The channel wakes it; the row decides."""
 
     def __init__(self, parts: Parts, job_id: str) -> None:
         self._parts = parts
@@ -77,44 +80,71 @@ class Wait:
             if state is not None and state[0] in FINAL:
                 result = await run_in_threadpool(read_result, self._parts.database, self._job_id, project=None)
         except SQLAlchemyError as error:
-            log.warning("wait for %s: the database does not answer: %s", self._job_id, getattr(error, "orig", error))
+            log.warning("wait for %s: the database does not answer: %s", self._job_id, cause_of(error))
             return None
         if state is None:
             raise ApiError(410, "deleted", "the job was deleted while this waited for it")
         return result if result is not None and result.job.is_final else None
 
 
+class Interruption:
+    """Why a client that waits for the job of its POST is not told the end of it. The job goes on."""
+
+    def __init__(self, parts: Parts, job_id: str, seat: Seat, headers: Mapping[str, str], *, has_key: bool) -> None:
+        self._parts = parts
+        self._job_id = job_id
+        self._seat = seat
+        self._headers = headers
+        self._has_key = has_key
+
+    def error(self) -> ApiError:
+        """The refusal, with the headers of the accepted submission.
+
+        The SDK repeats a POST after 503. Without an `Idempotency-Key` that would be a second job, so it is told not to.
+        """
+        goes_on = f"the job {self._job_id} goes on, its text is at /v1/jobs/{self._job_id}/text"
+        retry = {"x-should-retry": "false"}
+        if self._parts.hub.closed:
+            advice = "do not send it again"
+            if self._has_key:
+                advice, retry = "send the same request with the same Idempotency-Key again", {"Retry-After": "1"}
+            status, code, message = 503, "shutting_down", f"this server is shutting down; {goes_on}: {advice}"
+        elif self._seat.revoked:
+            status, code, message = 401, "invalid_api_key", f"this API key was revoked; {goes_on}"
+        else:
+            status, code, message = 410, "deleted", f"the job {self._job_id} was deleted meanwhile"
+        return ApiError(status, code, message, headers={**self._headers, **retry})
+
+
 class AnswerAtEnd(Response):
     """Answers when the job has ended. A client that hangs up frees its place at once; the job goes on.
 
-    `answer` makes the response of the ended job, or raises `ApiError`. `interrupted` is the refusal when this server
-    goes down before. It holds a seat (`seats.py`) while it waits.
+    `answer` makes the response of the ended job, or raises `ApiError`. It holds a seat (`seats.py`) while it waits.
     """
 
     def __init__(
         self,
         wait: Wait,
         answer: Callable[[Result], Awaitable[Response]],
-        interrupted: ApiError,
+        interruption: Interruption,
         headers: Mapping[str, str],
         *,
-        seat: AbstractContextManager[None],
+        seat: AbstractContextManager[object],
     ) -> None:
         self.wait = wait
         self._seat = seat
         self.status_code = 200
         self.background: BackgroundTask | None = None
         self._answer = answer
-        self._interrupted = interrupted
+        self._interruption = interruption
         self._more_headers = headers
+        self._hung_up = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         listening = asyncio.create_task(self._stop_at_hang_up(receive))
         try:
             with self._seat:
                 response = await self._respond()
-        except ApiError as error:  # no seat is free
-            response = error_answer(error)
         finally:
             listening.cancel()
         for name, value in self._more_headers.items():
@@ -124,8 +154,10 @@ class AnswerAtEnd(Response):
     async def _respond(self) -> Response:
         try:
             result = await self.wait.until_end()
+            if result is None and self._hung_up:
+                raise ClientDisconnect
             if result is None:
-                raise self._interrupted
+                raise self._interruption.error()
             return await self._answer(result)
         except ApiError as error:
             return error_answer(error)
@@ -133,4 +165,5 @@ class AnswerAtEnd(Response):
     async def _stop_at_hang_up(self, receive: Receive) -> None:
         while (await receive())["type"] != "http.disconnect":
             pass
+        self._hung_up = True
         self.wait.stop()

@@ -42,20 +42,20 @@ def whole_completion(result: Result) -> dict[str, Any]:
 def chunk_frame(job: Job, delta: Mapping[str, Any], finish_reason: str | None, *, with_usage: bool) -> bytes:
     """A `chat.completion.chunk` as a server-sent event. The id is that of the job, and so the same in all of them."""
     choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish_reason}
-    return data_frame(_chunk(job, [choice], {"usage": None} if with_usage else {}))
+    return unnamed_frame(_chunk(job, [choice], {"usage": None} if with_usage else {}))
 
 
 def usage_frame(job: Job) -> bytes:
     """The chunk before the end that has the usage and no choice."""
-    return data_frame(_chunk(job, [], {"usage": chat_usage(job.usage)}))
+    return unnamed_frame(_chunk(job, [], {"usage": chat_usage(job.usage)}))
 
 
 def error_frame(error: ApiError) -> bytes:
     """A refusal inside a stream that has begun: the SDK raises it as an `APIError`."""
-    return data_frame(error_body(error))
+    return unnamed_frame(error_body(error))
 
 
-def data_frame(content: Mapping[str, Any]) -> bytes:
+def unnamed_frame(content: Mapping[str, Any]) -> bytes:
     """A server-sent event without a name; ASCII, so no reader finds a line's end inside."""
     return b"data: %b\n\n" % json.dumps(content, separators=(",", ":")).encode("ascii")
 

@@ -1,18 +1,16 @@
 """Durable chat completions: each one runs as a job, and goes on when its client goes away."""
 
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from contextlib import ExitStack, aclosing
 from typing import Any
 
 from fastapi import APIRouter
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from api.bodies import Body, read_fields, read_value
-from api.caller import Calling
-from api.checks import check_job
+from api.access.caller import Calling
 from api.errors import ApiError, JsonAnswer
-from api.openai.at_end import AnswerAtEnd, Wait
+from api.openai.at_end import AnswerAtEnd, Interruption, Wait
 from api.openai.chat_answers import (
     DONE,
     chunk_frame,
@@ -24,8 +22,12 @@ from api.openai.chat_answers import (
 from api.openai.told import ToldWatch
 from api.parameters import STRICT
 from api.parts import Given, Parts
-from api.schemas import JOB_BODY, REFUSALS, request_body
-from api.submit import Key, check_key, key_reused
+from api.request_bodies import JOB_BODY, request_body
+from api.schemas import REFUSALS
+from api.submitting.bodies import JobBody, read_fields, read_value
+from api.submitting.checks import check_job
+from api.submitting.fields import invalid, unsupported
+from api.submitting.idempotency import Key, check_key, key_reused, replayed
 from api.watching.event_stream import EventStream
 from api.watching.frames import COMMENT
 from jobs.channel import Reset, Text
@@ -44,7 +46,7 @@ FIRST_SECONDS = 3.0
 at all, is answered with its own HTTP status, and the SDK raises its typed error."""
 
 _UNSAID = NewJob(request={}, on_interrupt="continue")
-"""A chunk cannot be taken back, so an interrupted text is gone on with wherever the upstream can do that."""
+"""A chunk cannot be taken back, so an interrupted text is continued wherever the upstream can do that."""
 
 
 @routes.post(
@@ -58,38 +60,39 @@ _UNSAID = NewJob(request={}, on_interrupt="continue")
     },
     openapi_extra=request_body(JOB_BODY),
 )
-async def post_chat_completion(parts: Given, caller: Calling, body: Body, idempotency_key: Key = None) -> Response:
+async def post_chat_completion(parts: Given, caller: Calling, body: JobBody, idempotency_key: Key = None) -> Response:
     """OpenAI's chat completion, as a job: `x-job-id` in the headers names it.
 
     When the client goes away the job goes on, and its text is kept at `/v1/jobs/{id}`. With an `Idempotency-Key`, the
     same POST gives the same completion from its start, while it is written and afterwards.
     """
-    key = check_key(idempotency_key, PATH, body)
-    stream, with_usage = _read_stream(body)
-    job = check_job(body, _UNSAID)
-    parts.seats.require_free(caller.project, caller.key_id)
-    accepted, stored = await run_in_threadpool(_submit, parts, caller.project, job, key)
-    headers = accepted_headers(accepted)
-    wait = Wait(parts, stored.id)
-    interrupted = going_down(stored.id, has_key=key is not None, headers=headers)
-    if not stream:
-        seat = parts.seats.take(caller.project, caller.key_id, wait)
-        return AnswerAtEnd(wait, _answer, interrupted, headers, seat=seat)
-    result = await wait.until_end(seconds=FIRST_SECONDS, or_text=True)
-    if result is not None and result.job.status is not JobStatus.COMPLETED:
-        raise _with_headers(job_failure(result.job), headers)
-    if parts.hub.closed:
-        raise interrupted
-    chunks = ChatStream(parts, stored, interrupted, with_usage=with_usage)
-    return EventStream(chunks, headers, seat=parts.seats.take(caller.project, caller.key_id, chunks))
+    key, job, stream, with_usage = await run_in_threadpool(_read, idempotency_key, body)
+    with ExitStack() as held:
+        # Before the job is stored: a client that is refused a seat sends its request again.
+        seat = held.enter_context(parts.seats.take(caller.project, caller.key_id))
+        accepted, stored = await run_in_threadpool(_submit, parts, caller.project, job, key)
+        headers = accepted_headers(accepted)
+        interruption = Interruption(parts, stored.id, seat, headers, has_key=key is not None)
+        wait = Wait(parts, stored.id)
+        seat.hold(wait)
+        if not stream:
+            return AnswerAtEnd(wait, _answer, interruption, headers, seat=held.pop_all())
+        result = await wait.until_end(seconds=FIRST_SECONDS, or_text=True)
+        if result is not None and result.job.status is not JobStatus.COMPLETED:
+            raise _with_headers(job_failure(result.job), headers)
+        if wait.stopped:
+            raise interruption.error()
+        chunks = ChatStream(parts, stored, interruption, with_usage=with_usage)
+        seat.hold(chunks)
+        return EventStream(chunks, headers, seat=held.pop_all())
 
 
 class ChatStream:
     """A job's text as chunks of a chat completion."""
 
-    def __init__(self, parts: Parts, job: Job, interrupted: ApiError, *, with_usage: bool) -> None:
+    def __init__(self, parts: Parts, job: Job, interruption: Interruption, *, with_usage: bool) -> None:
         self._job = job
-        self._interrupted = interrupted
+        self._interruption = interruption
         self._with_usage = with_usage
         self._watch = ToldWatch(parts, job.id)
 
@@ -118,7 +121,7 @@ class ChatStream:
                     elif isinstance(one, Result):
                         yield self._end(one.job)
                         return
-        yield error_frame(self._interrupted)
+        yield error_frame(self._interruption.error())
 
     def _end(self, job: Job) -> bytes:
         if job.status is not JobStatus.COMPLETED:
@@ -132,18 +135,12 @@ class ChatStream:
 
 def accepted_headers(accepted: Accepted) -> dict[str, str]:
     """The headers of every answer to an accepted submission, errors too."""
-    repeated = {"idempotent-replayed": "true"} if accepted.repeated else {}
-    return {"x-job-id": accepted.id, **repeated}
+    return {"x-job-id": accepted.id, **replayed(accepted)}
 
 
-def going_down(job_id: str, *, has_key: bool, headers: dict[str, str]) -> ApiError:
-    """The refusal for who waits while this server goes down. The SDK tries a 503 again by itself, and without an
-    `Idempotency-Key` that would be a second job: so it is told not to.
-    """
-    come_back = "send the same request with the same Idempotency-Key again" if has_key else "do not send it again"
-    message = f"this server is going down; the job {job_id} goes on, its text is at /v1/jobs/{job_id}/text: {come_back}"
-    retry = {"Retry-After": "1"} if has_key else {"x-should-retry": "false"}
-    return ApiError(503, "shutting_down", message, headers={**headers, **retry})
+def _read(idempotency_key: str | None, body: bytes) -> tuple[IdempotencyKey | None, NewJob, bool, bool]:
+    """The key, the job, and whether the answer is a stream, with the usage in it."""
+    return check_key(idempotency_key, PATH, body), check_job(body, _UNSAID), *_read_stream(body)
 
 
 def _submit(parts: Parts, project: str, job: NewJob, key: IdempotencyKey | None) -> tuple[Accepted, Job]:
@@ -167,8 +164,9 @@ async def _answer(result: Result) -> Response:
 
 def _restarted(job: Job) -> ApiError:
     message = (
-        f"the upstream's answer broke off and is written anew, which chunks that were sent cannot say: the job {job.id}"
-        f" goes on; its text is at /v1/jobs/{job.id}/text when it has ended, and at /v1/jobs/{job.id}/events meanwhile"
+        "the upstream's answer broke off and is written again from its beginning, and sent chunks cannot be taken back:"
+        f" the job {job.id} goes on; its text is at /v1/jobs/{job.id}/text when it has ended, and at"
+        f" /v1/jobs/{job.id}/events meanwhile"
     )
     return ApiError(502, "attempt_restarted", message)
 
@@ -184,18 +182,17 @@ def _read_stream(body: bytes) -> tuple[bool, bool]:
     stream = read_value(fields["stream"], "stream") if "stream" in fields else None
     options = read_value(fields["stream_options"], "stream_options") if "stream_options" in fields else None
     if stream not in (None, True, False):
-        raise ApiError(400, "invalid_value", "stream: must be true or false", param="stream")
+        raise invalid("stream", "must be true or false")
     if options is None:
         return bool(stream), False
     if not stream:
-        raise ApiError(400, "invalid_value", "stream_options: is only for `stream: true`", param="stream_options")
+        raise invalid("stream_options", "is only for `stream: true`")
     if not isinstance(options, dict):
-        raise ApiError(400, "invalid_type", "stream_options: must be an object", param="stream_options")
+        raise invalid("stream_options", "must be an object", "invalid_type")
     for name, value in options.items():
+        where = f"stream_options.{name[:64]}"
         if name not in ("include_usage", "include_obfuscation") or not isinstance(value, bool | None):
-            where = f"stream_options.{name[:64]}"
-            raise ApiError(400, "unsupported_parameter", f"{where}: is not supported; include_usage is", param=where)
+            raise unsupported(where, "is not supported; include_usage is")
         if name == "include_obfuscation" and value:
-            where = "stream_options.include_obfuscation"
-            raise ApiError(400, "unsupported_parameter", f"{where}: nothing is obfuscated here", param=where)
+            raise unsupported(where, "nothing is obfuscated here")
     return True, bool(options.get("include_usage"))

@@ -10,14 +10,15 @@ from fastapi import APIRouter, Query, Request
 from fastapi.concurrency import run_in_threadpool
 from starlette.responses import FileResponse, Response, StreamingResponse
 
-from api.caller import Calling
+from api.access.caller import Calling
 from api.errors import ApiError, JsonAnswer
 from api.openai.output_lines import output_lines
 from api.openai.schemas import FILE_FORM, DeletedFile, FileList, FileObject
-from api.openai.uploads import Upload, delete_bytes, find_old
+from api.openai.uploads import Upload, delete_bytes, find_old, not_readable
 from api.parameters import STRICT, After, FileId
 from api.parts import Given, Parts
 from api.schemas import REFUSALS
+from api.submitting.fields import invalid, missing, unknown, unsupported
 from jobs.database import AWAY, cause_of
 from jobs.files import (
     BATCH,
@@ -47,12 +48,21 @@ async def post_file(parts: Given, caller: Calling, request: Request) -> Response
     """Upload a JSON Lines file as multipart/form-data, with `purpose=batch`.
 
     It is streamed to disk. `expires_after[anchor]=created_at` and `expires_after[seconds]` (3600 to 2592000) say for
-    how long it is kept; without them it is kept until it is deleted.
+    how long it is kept; without them it is kept until it is deleted. Every upload is a file of its own: an
+    `Idempotency-Key` is refused.
     """
-    with Upload(parts.settings.files_folder, parts.settings.max_file_bytes) as upload:
-        await upload.read(request)
-        seconds = _check_form(upload)
-        file = await run_in_threadpool(_keep, parts, caller.project, upload, seconds)
+    if "idempotency-key" in request.headers:
+        advice = "is not taken with an upload; send it with the POST that makes a batch of the file"
+        raise unsupported("Idempotency-Key", advice)
+    try:
+        with Upload(parts.settings.files_folder, parts.settings.max_file_bytes) as upload:
+            await upload.read(request)
+            seconds = _check_form(upload)
+            file = await run_in_threadpool(_keep, parts, caller.project, upload, seconds)
+    except OSError as error:
+        log.error("an upload cannot be written to %s: %s", parts.settings.files_folder, error.strerror)  # noqa: TRY400  # the folder is at fault, not the code
+        message = "the folder of the files (LONGHAND_FILES) cannot be written; the service's log says why"
+        raise ApiError(503, "files_not_writable", message) from None
     await run_in_threadpool(sweep_expired, parts)
     return JsonAnswer(file.as_json())
 
@@ -66,14 +76,17 @@ def get_files(
     limit: Annotated[int, Query(ge=1, le=10_000, description="How many items.")] = 10_000,
     order: Annotated[Literal["asc", "desc"], Query(description="Oldest or newest first.")] = "desc",
 ) -> Response:
-    """List files, newest first."""
+    """List files, newest first.
+
+    `bytes` is null for the output of a batch whose length nobody has asked for yet: `GET /v1/files/{id}` counts it.
+    """
     found, more = list_files(
         parts.database, project=caller.project, purpose=purpose, after=after, limit=limit, newest_first=order == "desc"
     )
     return JsonAnswer(
         {
             "object": "list",
-            "data": [_counted(parts, caller.project, file).as_json() for file in found],
+            "data": [file.as_json() for file in found],
             "first_id": found[0].id if found else None,
             "last_id": found[-1].id if found else None,
             "has_more": more,
@@ -83,7 +96,7 @@ def get_files(
 
 @routes.get("/files/{file_id}", responses={200: {"model": FileObject}})
 def get_file(parts: Given, caller: Calling, file_id: FileId) -> Response:
-    """One file. How long the output of a batch is, is counted when it is first asked."""
+    """One file. The length of a batch's output is counted when it is first asked for."""
     return JsonAnswer(_counted(parts, caller.project, _read(parts, caller.project, file_id)).as_json())
 
 
@@ -104,8 +117,7 @@ def get_content(parts: Given, caller: Calling, file_id: FileId) -> Response:
         return StreamingResponse(lines, media_type="application/jsonl", headers={"content-disposition": name})
     path = parts.settings.files_folder / file.id
     if not path.is_file():
-        raise ApiError(503, "file_not_readable", f"{file.id} is not in the folder of the files (LONGHAND_FILES); all"
-                       " API processes must share one")  # fmt: skip
+        raise not_readable(file.id)
     return FileResponse(path, media_type="application/jsonl", filename=file.filename)
 
 
@@ -128,9 +140,7 @@ def sweep_files(parts: Parts) -> None:
             some = old[start : start + 500]
             delete_bytes(folder, set(some) - which_exist(parts.database, some))
     except (OSError, *AWAY) as error:
-        log.warning(
-            "the folder of the files was not swept: %s", error if isinstance(error, OSError) else cause_of(error)
-        )
+        log.warning("the folder of the files was not swept: %s", _cause(error))
 
 
 def sweep_expired(parts: Parts) -> None:
@@ -149,26 +159,22 @@ def _check_form(upload: Upload) -> int | None:
     """Check the fields beside the file; how long to keep it."""
     for name in upload.fields:
         if name not in ("purpose", *_EXPIRY):
-            raise ApiError(400, "unknown_parameter", f"{name[:64]!r}: unknown; known are file, purpose,"
-                           f" {', '.join(_EXPIRY)}", param=name[:64])  # fmt: skip
+            raise unknown(name[:64], ["file", "purpose", *_EXPIRY])
     purpose = upload.fields.get("purpose")
     if purpose is None:
-        raise ApiError(400, "missing_required_parameter", f"purpose: is missing; it is {BATCH!r}", param="purpose")
+        raise missing("purpose", repr(BATCH))
     if purpose != BATCH:
-        raise ApiError(400, "invalid_value", f"purpose: must be {BATCH!r}, not {purpose[:60]!r}: files for other"
-                       " purposes are not taken", param="purpose")  # fmt: skip
+        raise invalid("purpose", f"must be {BATCH!r}, not {purpose[:60]!r}: files for other purposes are not taken")
     name = upload.filename or ""
     if not 1 <= len(name) <= _LONGEST_NAME or "\x00" in name:
-        raise ApiError(400, "invalid_value", f"file: its name must have 1 to {_LONGEST_NAME} characters and no NUL",
-                       param="file")  # fmt: skip
+        raise invalid("file", f"its name must have 1 to {_LONGEST_NAME} characters and no NUL")
     anchor, seconds = (upload.fields.get(field) for field in _EXPIRY)
     if anchor is None and seconds is None:
         return None
     if anchor != "created_at":
-        raise ApiError(400, "invalid_value", f'{_EXPIRY[0]}: must be "created_at"', param=_EXPIRY[0])
+        raise invalid(_EXPIRY[0], 'must be "created_at"')
     if seconds is None or not (seconds.isascii() and seconds.isdigit() and 3600 <= int(seconds[:9]) <= 2_592_000):
-        raise ApiError(400, "invalid_value", f"{_EXPIRY[1]}: must be a whole number from 3600 to 2592000",
-                       param=_EXPIRY[1])  # fmt: skip
+        raise invalid(_EXPIRY[1], "must be a whole number from 3600 to 2592000")
     return int(seconds)
 
 

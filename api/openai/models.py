@@ -3,7 +3,7 @@
 from fastapi import APIRouter
 from starlette.responses import Response
 
-from api.caller import Calling
+from api.access.caller import Calling
 from api.errors import JsonAnswer
 from api.parameters import STRICT
 from api.parts import Given

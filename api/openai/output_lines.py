@@ -1,9 +1,9 @@
-"""The lines of a batch's output and error files, in the form of OpenAI's Batch API, written anew from the rows."""
+"""The lines of a batch's output and error files, in the form of OpenAI's Batch API, written from the rows each time."""
 
-import json
 from collections.abc import Iterator
 from typing import Any
 
+from api.json_lines import json_line
 from api.openai.chat_answers import whole_completion
 from jobs.database import Database
 from jobs.files import File
@@ -13,7 +13,7 @@ from jobs.status import FINAL, JobStatus
 
 _COMPLETED = frozenset({JobStatus.COMPLETED})
 _CODES = {JobStatus.EXPIRED: "batch_expired", JobStatus.CANCELLED: "batch_cancelled"}
-_CHARACTERS_PER_CHUNK = 64 * 1024
+_BYTES_PER_CHUNK = 64 * 1024
 
 
 def output_lines(database: Database, file: File, *, project: str) -> Iterator[bytes]:
@@ -21,18 +21,18 @@ def output_lines(database: Database, file: File, *, project: str) -> Iterator[by
     batch = read_batch(database, file.batch_id or "", project=project)
     if batch is None:
         return
-    is_output = file.id == batch.output_file_id or file.filename.endswith("_output.jsonl")
-    waiting: list[str] = []
+    is_output = file.filename.endswith("_output.jsonl")  # the name is Longhand's own
+    waiting: list[bytes] = []
     size = 0
     for result in stream_results(database, batch.id, _COMPLETED if is_output else FINAL - _COMPLETED):
-        line = json.dumps(_line(result), ensure_ascii=False, separators=(",", ":")) + "\n"
+        line = json_line(_line(result))
         waiting.append(line)
         size += len(line)
-        if size >= _CHARACTERS_PER_CHUNK:
-            yield "".join(waiting).encode()
+        if size >= _BYTES_PER_CHUNK:
+            yield b"".join(waiting)
             waiting, size = [], 0
     if waiting:
-        yield "".join(waiting).encode()
+        yield b"".join(waiting)
 
 
 def _line(result: Result) -> dict[str, Any]:

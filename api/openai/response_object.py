@@ -21,7 +21,7 @@ def response_object(asked: StoredResponse, *, item_id: str | None = None) -> dic
     whole = status == "completed"
     output = [message_item(item_id or message_id(job.id), asked.text, whole=whole)] if asked.text else []
     return {
-        **_base(asked),
+        **_echoed(asked),
         "status": status,
         "completed_at": int(job.finished_at.timestamp()) if whole and job.finished_at else None,
         "error": _error(job) if status == "failed" else None,
@@ -34,7 +34,7 @@ def response_object(asked: StoredResponse, *, item_id: str | None = None) -> dic
 
 def response_in(asked: StoredResponse, status: str) -> dict[str, Any]:
     """The Response as it was when it was only created, or had just begun."""
-    shown = {**_base(asked), "status": status, "completed_at": None, "error": None, "incomplete_details": None}
+    shown = {**_echoed(asked), "status": status, "completed_at": None, "error": None, "incomplete_details": None}
     return {**shown, "model": asked.request["model"], "output": [], "usage": None}
 
 
@@ -83,7 +83,7 @@ def response_usage(usage: Usage | None) -> dict[str, Any] | None:
     }
 
 
-def _base(asked: StoredResponse) -> dict[str, Any]:
+def _echoed(asked: StoredResponse) -> dict[str, Any]:
     request: Mapping[str, Any] = asked.request
     reasoning = request.get("reasoning") or {}
     return {

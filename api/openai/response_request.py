@@ -9,9 +9,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from api.bodies import read_fields, read_value
-from api.checks import check_job
-from api.errors import ApiError
+from api.submitting.bodies import read_fields, read_value
+from api.submitting.checks import check_job
+from api.submitting.fields import invalid, missing, unsupported
 from jobs.submission import NewJob
 
 Message = dict[str, Any]
@@ -73,7 +73,7 @@ _PART_FIELDS = frozenset({"type", "text", "annotations", "logprobs"})
 
 @dataclass(frozen=True, slots=True)
 class ResponseRequest:
-    """A checked request for a Response, but for what it goes on from."""
+    """A request for a Response, checked except for the Response that it continues."""
 
     fields: Mapping[str, Any]
     messages: Sequence[Message]
@@ -86,12 +86,12 @@ class ResponseRequest:
 
     @property
     def background(self) -> bool:
-        """Whether the answer comes at once."""
+        """Whether the answer comes before the text is written."""
         return bool(self.fields.get("background"))
 
     @property
     def previous(self) -> str | None:
-        """The id of the Response that this one goes on from."""
+        """The id of the Response that this one continues."""
         previous: str | None = self.fields.get("previous_response_id")
         return previous
 
@@ -100,7 +100,7 @@ class ResponseRequest:
         return {name: value for name, value in self.fields.items() if name not in ("input", "stream", "stream_options")}
 
     def job(self, before: Sequence[Message]) -> NewJob:
-        """The job, after the messages of what it goes on from. Raises `ApiError`."""
+        """The job, its messages after those of the Response that it continues. Raises `ApiError`."""
         fields = self.fields
         body: dict[str, Any] = {"model": fields.get("model")}
         instructions = fields.get("instructions")
@@ -115,7 +115,7 @@ class ResponseRequest:
         effort = (fields.get("reasoning") or {}).get("effort")
         if effort is not None:
             body["reasoning_effort"] = effort
-        # An event that was sent cannot be taken back, so an interrupted text is gone on with where that can be done.
+        # An event that was sent cannot be taken back, so an interrupted text is continued where the upstream can.
         return check_job(json.dumps(body).encode(), NewJob(request={}, on_interrupt="continue"))
 
 
@@ -126,71 +126,70 @@ def read_response_request(body: bytes) -> ResponseRequest:
     _refuse_unsupported(fields)
     for name, what in _TYPES.items():
         if name in fields and not what.holds(fields[name]):
-            raise _invalid(name, f"must be {what.said}")
+            raise invalid(name, f"must be {what.said}")
     if "input" not in fields:
-        message = 'input: is missing; it is a text, or a list such as [{"role": "user", "content": "..."}]'
-        raise ApiError(400, "missing_required_parameter", message, param="input")
+        raise missing("input", 'a text, or a list such as [{"role": "user", "content": "..."}]')
     return ResponseRequest(fields, _read_input(fields["input"]))
 
 
 def _refuse_unsupported(fields: Mapping[str, Any]) -> None:
     for name in fields:
         if name not in _TAKEN:
-            raise _unsupported(name[:64], "is not supported: leave it out")
+            raise unsupported(name[:64], "is not supported: leave it out")
     for name, allowed in _ONLY.items():
         if name in fields and not any(fields[name] == one and type(fields[name]) is type(one) for one in allowed):
             shown = " or ".join(json.dumps(one) for one in allowed)
-            raise _unsupported(name, f"only {shown} is supported")
+            raise unsupported(name, f"only {shown} is supported")
     _check_inner(fields, "reasoning", "effort", str)
     _check_inner(fields, "stream_options", "include_obfuscation", bool)
     if (fields.get("stream_options") or {}).get("include_obfuscation"):
-        raise _unsupported("stream_options.include_obfuscation", "nothing is obfuscated here")
+        raise unsupported("stream_options.include_obfuscation", "nothing is obfuscated here")
     _check_inner(fields, "text", "format", dict)
     if (fields.get("text") or {}).get("format") not in (None, {"type": "text"}):
-        raise _unsupported("text.format", 'only {"type": "text"} is supported')
+        raise unsupported("text.format", 'only {"type": "text"} is supported')
 
 
 def _read_input(given: Any) -> list[Message]:
     if isinstance(given, str):
         return [{"role": "user", "content": given}]
     if not isinstance(given, list) or not given:
-        raise _invalid("input", "must be a text or a list with at least one message")
+        raise invalid("input", "must be a text or a list with at least one message")
     return [_read_message(item, f"input[{place}]") for place, item in enumerate(given)]
 
 
 def _read_message(item: Any, at: str) -> Message:
     if not isinstance(item, dict):
-        raise _invalid(at, 'must be an object such as {"role": "user", "content": "..."}')
+        raise invalid(at, 'must be an object such as {"role": "user", "content": "..."}')
     if item.get("type", "message") != "message":
-        raise _unsupported(f"{at}.type", f"only messages are supported, not {str(item['type'])[:60]!r}")
+        raise unsupported(f"{at}.type", f"only messages are supported, not {str(item['type'])[:60]!r}")
     for name in item:
         if name not in _ITEM_FIELDS:
-            raise _unsupported(f"{at}.{name[:64]}", "is not supported: leave it out")
+            raise unsupported(f"{at}.{name[:64]}", "is not supported: leave it out")
     role = item.get("role")
     if not isinstance(role, str) or role not in _ROLES:
-        raise _invalid(f"{at}.role", "must be one of user, assistant, system and developer")
+        raise invalid(f"{at}.role", "must be one of user, assistant, system and developer")
     content = item.get("content")
     if isinstance(content, list):
         content = [_read_part(part, f"{at}.content[{place}]") for place, part in enumerate(content)]
         # The form that every endpoint takes, wherever it will do.
         content = content[0]["text"] if len(content) == 1 else content
     if not isinstance(content, str | list) or content == []:
-        raise _invalid(f"{at}.content", "must be a text or a list of parts")
+        raise invalid(f"{at}.content", "must be a text or a list of parts")
     return {"role": _ROLES[role], "content": content}
 
 
 def _read_part(part: Any, at: str) -> Message:
     if not isinstance(part, dict):
-        raise _invalid(at, 'must be an object such as {"type": "input_text", "text": "..."}')
+        raise invalid(at, 'must be an object such as {"type": "input_text", "text": "..."}')
     if part.get("type") not in _TEXT_PARTS:
-        raise _unsupported(
+        raise unsupported(
             f"{at}.type", f"only input_text and output_text are supported, not {str(part.get('type'))[:60]!r}"
         )
     for name in part:
         if name not in _PART_FIELDS:
-            raise _unsupported(f"{at}.{name[:64]}", "is not supported: leave it out")
+            raise unsupported(f"{at}.{name[:64]}", "is not supported: leave it out")
     if not isinstance(part.get("text"), str):
-        raise _invalid(f"{at}.text", "must be a text")
+        raise invalid(f"{at}.text", "must be a text")
     return {"type": "text", "text": part["text"]}
 
 
@@ -200,17 +199,9 @@ def _check_inner(fields: Mapping[str, Any], name: str, only: str, kind: type) ->
     if inner is None:
         return
     if not isinstance(inner, dict):
-        raise _invalid(name, "must be an object")
+        raise invalid(name, "must be an object")
     for field, value in inner.items():
         if field != only and value is not None:
-            raise _unsupported(f"{name}.{field[:64]}", f"is not supported; {only} is")
+            raise unsupported(f"{name}.{field[:64]}", f"is not supported; {only} is")
         if field == only and value is not None and not isinstance(value, kind):
-            raise _invalid(f"{name}.{only}", f"must be of another type ({kind.__name__})")
-
-
-def _invalid(param: str, message: str) -> ApiError:
-    return ApiError(400, "invalid_value", f"{param}: {message}", param=param)
-
-
-def _unsupported(param: str, message: str) -> ApiError:
-    return ApiError(400, "unsupported_parameter", f"{param}: {message}", param=param)
+            raise invalid(f"{name}.{only}", f"must be of another type ({kind.__name__})")

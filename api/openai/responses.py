@@ -1,19 +1,19 @@
 """OpenAI's Responses, each one a job: in the background, followed from any place, cancelled, deleted."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import ExitStack
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from api.bodies import Body
-from api.caller import Calling
+from api.access.caller import Calling
 from api.errors import ApiError, JsonAnswer
-from api.openai.at_end import AnswerAtEnd, Wait
+from api.openai.at_end import AnswerAtEnd, Interruption, Wait
 from api.openai.chat_answers import job_failure
-from api.openai.completions import FIRST_SECONDS, accepted_headers, going_down
+from api.openai.completions import FIRST_SECONDS, accepted_headers
 from api.openai.response_numbers import chains_up_to
 from api.openai.response_object import message_id, response_object, response_status
 from api.openai.response_request import MAX_CONVERSATION_BYTES, Message, ResponseRequest, read_response_request
@@ -21,8 +21,11 @@ from api.openai.response_stream import ResponseStream
 from api.openai.schemas import RESPONSE_BODY
 from api.parameters import STRICT
 from api.parts import Given, Parts
-from api.schemas import REFUSALS, request_body
-from api.submit import Key, check_key, key_reused
+from api.request_bodies import request_body
+from api.schemas import REFUSALS
+from api.submitting.bodies import JobBody
+from api.submitting.fields import unsupported
+from api.submitting.idempotency import Key, check_key, key_reused
 from api.watching.event_stream import EventStream
 from jobs.idempotency import IdempotencyKey, KeyReusedError
 from jobs.queries import Result, read_attempts
@@ -42,39 +45,37 @@ ResponseId = Annotated[str, Path(description="The id of a Response, `resp_...`."
 
 
 @routes.post("/responses", response_class=Response, openapi_extra=request_body(RESPONSE_BODY))
-async def post_response(parts: Given, caller: Calling, body: Body, idempotency_key: Key = None) -> Response:
+async def post_response(parts: Given, caller: Calling, body: JobBody, idempotency_key: Key = None) -> Response:
     """Ask for a Response. With `background` the answer comes at once, else when it has ended; with `stream` it is the
     events. However it is asked for, it is a job: it goes on when the client goes away, and everything about it can be
     asked for again, for as long as it is stored.
 
     Text only. A parameter that is not supported is refused by name.
     """
-    key = check_key(idempotency_key, PATH, body)
-    request = read_response_request(body)
-    if request.stream or not request.background:
-        parts.seats.require_free(caller.project, caller.key_id)
-    accepted, asked = await run_in_threadpool(_submit, parts, caller.project, request, key)
-    headers = accepted_headers(accepted)
-    wait = Wait(parts, asked.job.id)
-    interrupted = going_down(asked.job.id, has_key=key is not None, headers=headers)
+    key = await run_in_threadpool(check_key, idempotency_key, PATH, body)
+    request = await run_in_threadpool(read_response_request, body)
     if request.background and not request.stream:
-        return JsonAnswer(await _shown(parts, asked), headers=headers)
-    if not request.stream:
-
-        async def answer(result: Result) -> Response:
-            _refuse_failed(result)
-            return JsonAnswer(await _shown(parts, with_result(asked, result)))
-
-        seat = parts.seats.take(caller.project, caller.key_id, wait)
-        return AnswerAtEnd(wait, answer, interrupted, headers, seat=seat)
-    if not request.background:
-        result = await wait.until_end(seconds=FIRST_SECONDS, or_text=True)
-        if result is not None:
-            _refuse_failed(result)
-    if parts.hub.closed:
-        raise interrupted
-    events = ResponseStream(parts, asked)
-    return EventStream(events, headers, seat=parts.seats.take(caller.project, caller.key_id, events))
+        accepted, asked = await run_in_threadpool(_submit, parts, caller.project, request, key)
+        return JsonAnswer(await _shown(parts, asked), headers=accepted_headers(accepted))
+    with ExitStack() as held:
+        # Before the job is stored: a client that is refused a seat sends its request again.
+        seat = held.enter_context(parts.seats.take(caller.project, caller.key_id))
+        accepted, asked = await run_in_threadpool(_submit, parts, caller.project, request, key)
+        headers = accepted_headers(accepted)
+        interruption = Interruption(parts, asked.job.id, seat, headers, has_key=key is not None)
+        wait = Wait(parts, asked.job.id)
+        seat.hold(wait)
+        if not request.stream:
+            return AnswerAtEnd(wait, _answer(parts, asked), interruption, headers, seat=held.pop_all())
+        if not request.background:
+            result = await wait.until_end(seconds=FIRST_SECONDS, or_text=True)
+            if result is not None:
+                _refuse_failed(result)
+        if wait.stopped:
+            raise interruption.error()
+        events = ResponseStream(parts, asked)
+        seat.hold(events)
+        return EventStream(events, headers, seat=held.pop_all())
 
 
 @routes.get("/responses/{response_id}", response_class=Response)
@@ -90,14 +91,14 @@ async def get_response(
 ) -> Response:
     """One Response as it stands; with `stream=true` its events from any of them on, at any time."""
     if include_obfuscation:
-        raise _unsupported("include_obfuscation", "nothing is obfuscated here")
+        raise unsupported("include_obfuscation", "nothing is obfuscated here")
     if starting_after is not None and not stream:
-        raise _unsupported("starting_after", "is only for stream=true")
+        raise unsupported("starting_after", "is only for stream=true")
     asked = await run_in_threadpool(_find, parts, caller.project, response_id)
     if not stream:
         return JsonAnswer(await _shown(parts, asked))
     if parts.hub.closed:
-        raise ApiError(503, "shutting_down", "this server is going down: come back", headers={"Retry-After": "1"})
+        raise ApiError(503, "shutting_down", "this server is shutting down: come back", headers={"Retry-After": "1"})
     events = ResponseStream(parts, asked, -1 if starting_after is None else starting_after)
     return EventStream(events, seat=parts.seats.take(caller.project, caller.key_id, events))
 
@@ -125,6 +126,14 @@ def delete_one_response(parts: Given, caller: Calling, response_id: ResponseId) 
     return JsonAnswer({"id": response_id, "object": "response", "deleted": True})
 
 
+def _answer(parts: Parts, asked: StoredResponse) -> Callable[[Result], Awaitable[Response]]:
+    async def answer(result: Result) -> Response:
+        _refuse_failed(result)
+        return JsonAnswer(await _shown(parts, with_result(asked, result)))
+
+    return answer
+
+
 def _submit(
     parts: Parts, project: str, request: ResponseRequest, key: IdempotencyKey | None
 ) -> tuple[Accepted, StoredResponse]:
@@ -144,7 +153,7 @@ def _submit(
 
 
 def _conversation(parts: Parts, project: str, previous: str | None) -> list[Message]:
-    """The messages that a Response goes on from, but for the instructions, and what was answered to them."""
+    """The messages of the previous Response, without its instructions, and its answer."""
     if previous is None:
         return []
     asked = read_response(parts.database, previous, project=project)
@@ -155,7 +164,7 @@ def _conversation(parts: Parts, project: str, previous: str | None) -> list[Mess
         )  # fmt: skip
     if asked.job.status is not JobStatus.COMPLETED or asked.job.request is None:
         status = response_status(asked.job)
-        message = f"previous_response_id: {asked.id} is {status}; only one that is completed can be gone on from"
+        message = f"previous_response_id: {asked.id} is {status}; only a completed one can be continued"
         raise ApiError(400, "previous_response_not_completed", message, param="previous_response_id")
     messages: list[Message] = asked.job.request["messages"]
     if asked.request.get("instructions"):
@@ -190,7 +199,3 @@ async def _shown(parts: Parts, asked: StoredResponse) -> Mapping[str, Any]:
 def _refuse_failed(result: Result) -> None:
     if result.job.status in (JobStatus.FAILED, JobStatus.EXPIRED):
         raise job_failure(result.job)
-
-
-def _unsupported(param: str, message: str) -> ApiError:
-    return ApiError(400, "unsupported_parameter", f"{param}: {message}", param=param)

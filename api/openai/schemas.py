@@ -2,6 +2,8 @@
 
 from typing import Any, Literal
 
+from pydantic import Field
+
 from api.schemas import Described
 
 
@@ -10,7 +12,7 @@ class FileObject(Described):
 
     id: str
     object: Literal["file"]
-    bytes: int
+    bytes: int | None = Field(description="Null in a list: the output of a batch that was not counted yet.")
     created_at: int
     expires_at: int | None
     filename: str

@@ -59,7 +59,7 @@ class Upload:
     def __exit__(self, *_: object) -> None:
         if self._file is not None:
             self._file.close()
-        self._path.unlink(missing_ok=True)  # of one that was kept nothing is left under this name
+        self._path.unlink(missing_ok=True)  # one that was kept was renamed
 
     async def read(self, request: Request) -> None:
         """Read the form to its end. Raises `ApiError` for one that is too large, broken, or has no file."""
@@ -181,8 +181,14 @@ def delete_bytes(folder: Path, file_ids: Iterable[str]) -> None:
         (folder / file_id).unlink(missing_ok=True)
 
 
+def not_readable(file_id: str, *, param: str | None = None) -> ApiError:
+    """The refusal of a file whose row is there and whose bytes are not."""
+    message = f"{file_id} is not in the folder of the files (LONGHAND_FILES); all API processes must share one"
+    return ApiError(503, "file_not_readable", message, param=param)
+
+
 def find_old(folder: Path) -> list[str]:
-    """The names of what has rested in the folder for more than a day, for the caller to ask which of it has a row."""
+    """The names of what has been in the folder for more than a day; the caller asks which of them have a row."""
     if not folder.is_dir():
         return []
     before = time.time() - _DAY_SECONDS

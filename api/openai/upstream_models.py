@@ -12,6 +12,7 @@ from jobs.settings import Settings
 
 _SECONDS = 20.0
 _KEPT_SECONDS = 30.0
+_LONGEST_NAME = 256
 
 
 class Models:
@@ -34,7 +35,7 @@ class Models:
     async def read_one(self, model: str) -> Any:
         """What the upstream says of one model. Raises `ApiError`."""
         parts = model.split("/")
-        if any(part in ("", ".", "..") for part in parts):
+        if len(model) > _LONGEST_NAME or any(part in ("", ".", "..") for part in parts):
             raise _unknown_model()
         return await self._read("/models/" + "/".join(quote(part, safe=":") for part in parts))
 

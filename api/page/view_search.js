@@ -1,4 +1,4 @@
-// Search in what is stored; without words, all articles, newest first.
+// Search in what is stored; without a passage, all articles, newest first.
 
 import { jobName } from "./card.js";
 import { el, put, say, wrong } from "./dom.js";
@@ -13,7 +13,7 @@ const AROUND = 130;
 
 export function searchView(query) {
   const sought = query.get("q") ?? "";
-  const words = el("input", { type: "search", id: "q", name: "q", value: sought, autocomplete: "off" });
+  const passage = el("input", { type: "search", id: "q", name: "q", value: sought, autocomplete: "off" });
   const status = el(
     "select",
     { id: "status", name: "status" },
@@ -46,7 +46,7 @@ export function searchView(query) {
         else location.hash = hash;
       },
     },
-    field("q", "Words in the text", words),
+    field("q", "Passage in the text", passage),
     field("status", "Status", status),
     field("model", "Model", model),
     el("button", { class: "main" }, "Search"),
@@ -89,7 +89,7 @@ export function searchView(query) {
       "div",
       { class: "empty" },
       el("p", { class: "empty-title" }, "Nothing was found"),
-      el("p", {}, "The words are looked for together, in this order, in every stored text. Try fewer of them."),
+      el("p", {}, "The passage is looked for exactly as it stands, except for capitals. Try a shorter one."),
     );
   }
 

@@ -6,11 +6,11 @@ from fastapi import APIRouter, Header, Query
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
+from api.access.watch_tokens import Watching
 from api.errors import ApiError
 from api.parameters import STRICT, BatchId
 from api.parts import Given
 from api.schemas import REFUSALS
-from api.watch_tokens import Watching
 from api.watching.batch_cursor import BatchCursor, read_batch_cursor
 from api.watching.batch_watch import BatchWatch, has_ended, opened_at
 from api.watching.event_stream import EventStream

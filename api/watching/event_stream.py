@@ -51,7 +51,7 @@ class EventStream(Response):
         watch: Streamed,
         headers: Mapping[str, str] | None = None,
         *,
-        seat: AbstractContextManager[None],
+        seat: AbstractContextManager[object],
     ) -> None:
         self.watch = watch
         self._seat = seat
@@ -61,7 +61,7 @@ class EventStream(Response):
         self.init_headers({**_HEADERS, **(headers or {})})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        with self._seat:  # taken here and not before, so that it is given back whatever happens
+        with self._seat:  # until here a seat that was taken before is given back when this is collected
             await self._stream(receive, send)
 
     async def _stream(self, receive: Receive, send: Send) -> None:

@@ -6,11 +6,11 @@ from fastapi import APIRouter, Header, Query
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
+from api.access.watch_tokens import Watching
 from api.errors import ApiError
 from api.parameters import STRICT, JobId
 from api.parts import Given
 from api.schemas import REFUSALS
-from api.watch_tokens import Watching
 from api.watching.cursors import read_cursor
 from api.watching.event_stream import EventStream
 from api.watching.watch import Watch

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from api.json_lines import one_line
 from api.watching.watcher import Heard
 from jobs.channel import Text, encode_delta
 
@@ -13,9 +14,6 @@ RETRY = b"retry: 1000\n\n"
 COMMENT = b": still here\n\n"
 
 _encoder = msgspec.json.Encoder()
-
-# No line ends to a reader of server-sent events, but many a client splits lines as Python and httpx do.
-_SEPARATORS = ((b"\xe2\x80\xa8", b"\\u2028"), (b"\xe2\x80\xa9", b"\\u2029"), (b"\xc2\x85", b"\\u0085"))
 
 
 def event_frame(name: str, cursor: str, shown: dict[str, Any]) -> bytes:
@@ -25,7 +23,7 @@ def event_frame(name: str, cursor: str, shown: dict[str, Any]) -> bytes:
 
 def deltas_frame(cursor: str, deltas: list[dict[str, Any]]) -> bytes:
     """The event of deltas of many jobs."""
-    return b"id: %b\nevent: deltas\ndata: %b\n\n" % (cursor.encode(), _one_line(_encoder.encode({"deltas": deltas})))
+    return b"id: %b\nevent: deltas\ndata: %b\n\n" % (cursor.encode(), one_line(_encoder.encode({"deltas": deltas})))
 
 
 def whole_frame(heard: Heard, step: Text) -> bytes:
@@ -56,16 +54,7 @@ def split_text(encoded: bytes, size: int) -> Iterator[str]:
 
 
 def _frame(step: Text, payload: bytes) -> bytes:
-    return b"id: %d:%d\nevent: delta\ndata: %b\n\n" % (step.attempt, step.end, _one_line(payload))
-
-
-def _one_line(payload: bytes) -> bytes:
-    if payload.isascii():
-        return payload
-    for separator, escape in _SEPARATORS:
-        if separator in payload:
-            payload = payload.replace(separator, escape)
-    return payload
+    return b"id: %d:%d\nevent: delta\ndata: %b\n\n" % (step.attempt, step.end, one_line(payload))
 
 
 def _boundary(encoded: bytes, end: int) -> int:

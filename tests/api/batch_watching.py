@@ -97,10 +97,11 @@ class BatchWatcher(WatcherThread):
         query: str = "?deltas=true",
         cursor: str | None = None,
         shown: BatchShown | None = None,
+        key: str | None = None,
     ) -> None:
         chosen = shown or BatchShown(whole=query == "?deltas=true")
         path = f"/v1/batches/{batch_id}/events{query}"
-        super().__init__(port, batch_id, cursor=cursor, shown=chosen, path=path)
+        super().__init__(port, batch_id, cursor=cursor, shown=chosen, path=path, key=key)
 
 
 def submit_jobs(database: Database, count: int, **fields: Any) -> tuple[str, list[str]]:

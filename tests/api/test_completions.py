@@ -25,8 +25,8 @@ PATH = "/v1/chat/completions"
 class Asking:
     """A client that waits for a completion in a thread of its own."""
 
-    def __init__(self, port: int, **sent: Any) -> None:
-        self._url = f"http://127.0.0.1:{port}{PATH}"
+    def __init__(self, port: int, path: str = PATH, **sent: Any) -> None:
+        self._url = f"http://127.0.0.1:{port}{path}"
         self._sent = sent
         self.answer: httpx.Response | None = None
         self._thread = threading.Thread(target=self._run)
@@ -62,10 +62,12 @@ def newest(database: Database) -> str:
 
 
 @contextmanager
-def streaming(api: ApiServer, database: Database, client: redis.Redis) -> Iterator[tuple[Writer, httpx.Response]]:
+def streaming(
+    api: ApiServer, database: Database, client: redis.Redis, headers: dict[str, str] | None = None
+) -> Iterator[tuple[Writer, httpx.Response]]:
     """A completion that is streamed, and has begun."""
     sent: list[httpx.Response] = []
-    with httpx.Client(base_url=f"http://127.0.0.1:{api.port}", timeout=60) as http:
+    with httpx.Client(base_url=f"http://127.0.0.1:{api.port}", timeout=60, headers=headers) as http:
 
         def ask() -> None:
             request = http.build_request("POST", PATH, json={**ASK, "stream": True})

@@ -18,6 +18,7 @@ import redis as redis_py
 from sqlalchemy import func, select, update
 
 from api.main import ApiServer
+from api.openai.schemas import FileList
 from api.schemas import BatchObject
 from jobs.database import Database
 from jobs.drafts import ABANDONED_SECONDS, clear_abandoned
@@ -210,6 +211,9 @@ def test_the_outputs_are_written_from_the_rows(
     assert third.fail() == ""
     served_client.post(f"/v1/jobs/{ids[3]}/cancel")
     settle_batch(database, batch["id"])
+    listed = served_client.get("/v1/files", params={"purpose": "batch_output"}).json()
+    FileList.model_validate(listed)
+    assert [file["bytes"] for file in listed["data"]] == [None, None]  # no list reads every text of a project
     ended = served_client.get(f"/v1/batches/{batch['id']}").json()
     BatchObject.model_validate(ended)
     assert (ended["status"], ended["request_counts"]["failed"]) == ("completed", 3)
@@ -223,6 +227,8 @@ def test_the_outputs_are_written_from_the_rows(
     assert completion["usage"] is None  # nobody counted: unknown is null and never 0
     errors = lines_of(served_client, ended["error_file_id"])
     assert [error["custom_id"] for error in errors] == ["b", "c", "d"]
+    listed = served_client.get("/v1/files", params={"purpose": "batch_output"}).json()
+    assert None not in [file["bytes"] for file in listed["data"]]  # both were counted since, and that is kept
     assert errors[0]["response"]["status_code"] == 422
     assert errors[0]["response"]["body"]["error"] == {
         "message": "not so", "type": "invalid_request_error", "param": None, "code": "upstream_rejected",

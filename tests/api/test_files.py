@@ -72,6 +72,15 @@ def test_files_are_listed_in_pages_by_purpose_and_in_both_orders(files_client: h
     assert files_client.get("/v1/files", params={"purpose": "batch_output"}).json()["data"] == []
 
 
+def test_an_upload_with_a_key_is_refused_because_it_would_be_made_twice(
+    files_client: httpx.Client, folder: Path
+) -> None:
+    files_client.headers["Idempotency-Key"] = "k"
+    answer = upload(files_client)
+    assert (answer.status_code, answer.json()["error"]["param"]) == (400, "Idempotency-Key")
+    assert not folder.exists() or list(folder.iterdir()) == []
+
+
 def test_a_deleted_file_is_gone_with_its_bytes(files_client: httpx.Client, folder: Path) -> None:
     file_id = upload(files_client).json()["id"]
     assert files_client.delete(f"/v1/files/{file_id}").json() == {"id": file_id, "object": "file", "deleted": True}

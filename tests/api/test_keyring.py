@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 from sqlalchemy import event
 
-from api.keyring import REMEMBERED_SECONDS, Keyring
+from api.access.keyring import REMEMBERED_SECONDS, Keyring
 from jobs.database import Database
 from jobs.keys import create_key, revoke_key
 

@@ -6,7 +6,7 @@ import httpx
 import pytest
 from fastapi import Request
 
-from api.caller import refuse_strangers
+from api.access.caller import refuse_strangers
 from api.errors import ApiError
 from api.main import ApiServer
 from jobs.database import Database

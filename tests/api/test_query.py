@@ -16,9 +16,9 @@ from sqlalchemy.exc import OperationalError
 from api.main import ApiServer
 from api.schemas import BatchList, BatchObject, JobList, JobWithAttempts, JobWithRequest
 from jobs.database import Database
-from jobs.lease import Checkpoint, renew
+from jobs.lease import Checkpoint, claim, renew
 from jobs.settle import settle_batch
-from jobs.submission import NewJob, submit_batch
+from jobs.submission import NewJob, submit_batch, submit_job
 from tests.api.watching import REQUEST, Writer, submit, wait_until
 from tests.conftest import serve_api
 
@@ -153,6 +153,17 @@ def test_a_job_is_shown_with_its_request_and_its_attempts(
     assert [(one["attempt"], one["outcome"]) for one in shown["attempts"]] == [(1, "failed"), (2, "completed")]
 
 
+def test_an_attempt_that_has_not_said_yet_what_it_continues_is_shown_as_that(
+    client: httpx.Client, database: Database, valkey_client: redis.Redis
+) -> None:
+    job_id = submit_job(database, NewJob(request=REQUEST, on_interrupt="continue")).id
+    Writer(database, valkey_client, job_id).retry()
+    assert claim(database, job_id, "played", lease_seconds=600) is not None
+    shown = client.get(f"/v1/jobs/{job_id}").json()
+    JobWithAttempts.model_validate(shown)
+    assert [one["continued_bytes"] for one in shown["attempts"]] == [0, None]
+
+
 def test_only_a_completed_text_is_given_without_asking_for_a_partial_one(
     client: httpx.Client, database: Database, valkey_client: redis.Redis
 ) -> None:
@@ -205,6 +216,25 @@ def test_results_as_jsonl_never_let_a_partial_text_pass_for_a_whole_one(client: 
     assert [line.get("text") for line in lines] == ['Ünï, "quoted"\r\nlines', None, "-cut", None]
     assert [line.get("partial_text") for line in lines] == [None, "@half", None, None]
     assert [line["finish_reason"] for line in lines] == ["stop", "stop", "length", None]
+
+
+def test_a_line_of_results_is_one_line_to_every_reader(
+    client: httpx.Client, database: Database, valkey_client: redis.Redis
+) -> None:
+    batch_id, (job_id,) = batch_of(database, "one")
+    writer = Writer(database, valkey_client, job_id)
+    writer.write("one\u2028two\u2029three\u0085four")
+    text = writer.finish()
+    settle_batch(database, batch_id)
+    output = client.get(f"/v1/batches/{batch_id}").json()["output_file_id"]
+    shown = []
+    for path in (f"/v1/batches/{batch_id}/results", f"/v1/files/{output}/content"):
+        with client.stream("GET", path) as answer:
+            lines = list(answer.iter_lines())  # they are split as `str.splitlines` does
+        assert len(lines) == 1
+        shown.append(json.loads(lines[0]))
+    assert shown[0]["text"] == text
+    assert shown[1]["response"]["body"]["choices"][0]["message"]["content"] == text
 
 
 def test_results_as_csv_are_quoted_and_hold_no_formula(client: httpx.Client, ran: str) -> None:
@@ -307,7 +337,7 @@ def test_a_database_that_is_away_is_503_with_a_time_to_come_back(
     def away(*_arguments: object, **_options: object) -> None:
         raise OperationalError("SELECT secret", {"p": "secret"}, Exception("server closed the connection"))
 
-    monkeypatch.setattr("api.query.read_batch", away)
+    monkeypatch.setattr("api.query.find_batch", away)
     answer = client.get("/v1/batches/batch_1")
     assert (answer.status_code, answer.json()["error"]["code"]) == (503, "database_unavailable")
     assert int(answer.headers["retry-after"]) > 0
@@ -322,7 +352,7 @@ def test_an_unexpected_error_is_500_with_an_id_that_the_log_has_and_nothing_else
     def fail(*_arguments: object, **_options: object) -> None:
         raise RuntimeError("canary")
 
-    monkeypatch.setattr("api.query.read_batch", fail)
+    monkeypatch.setattr("api.query.find_batch", fail)
     answer = client.get("/v1/batches/batch_1")
     assert (answer.status_code, answer.json()["error"]["type"]) == (500, "server_error")
     assert "canary" not in answer.text

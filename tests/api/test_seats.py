@@ -3,13 +3,18 @@
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack
+from typing import Any
 
 import httpx
 import pytest
+import redis
 
 from api.main import ApiServer
 from jobs.database import Database
+from jobs.keys import list_keys, revoke_key
+from jobs.rescue import cancel_job
 from tests.api.callers import blue, calling, closed_api, code_of, red, secrets
+from tests.api.test_completions import Asking, newest, only_job, streaming
 from tests.api.watching import REQUEST, submit, wait_until
 from tests.conftest import serve_api
 
@@ -82,3 +87,59 @@ def test_without_keys_the_project_has_as_many(sqlite_url: str, sqlite_database: 
         refused: httpx.Response = nobody.get(f"/v1/jobs/{submit(sqlite_database)}/events")
         assert code_of(refused) == (429, "too_many_watchers")
         assert "the project 'default' has 1 watchers" in refused.json()["error"]["message"]
+
+
+@pytest.mark.parametrize("stream", [True, False])
+@pytest.mark.parametrize(
+    ("path", "body"), [("/v1/chat/completions", REQUEST), ("/v1/responses", {"model": "m", "input": "Write."})]
+)
+def test_who_is_refused_a_seat_has_made_no_job(
+    sqlite_url: str, sqlite_database: Database, redis_url: str, path: str, body: dict[str, Any], stream: bool
+) -> None:
+    with serve_api(sqlite_url, redis_url, max_watchers_per_key=1) as api, calling(api) as client:
+        first = Asking(api.port, path, json={**body, "stream": stream})
+        job = only_job(sqlite_database)
+        # The first one still waits for its first text. The SDK repeats a 429: it must not have made a job.
+        assert code_of(client.post(path, json={**body, "stream": stream})) == (429, "too_many_watchers")
+        assert only_job(sqlite_database) == job
+        cancel_job(sqlite_database, job)
+        first.join()
+        wait_until(lambda: taken(api) == 0)
+
+
+def test_a_refused_body_and_a_reused_key_give_their_seats_back(sqlite_api: ApiServer) -> None:
+    with calling(sqlite_api) as client:
+        for path in ("/v1/chat/completions", "/v1/responses"):
+            assert client.post(path, json={"model": 1}).status_code == 400
+            assert client.post("/v1/jobs", json=REQUEST, headers={"Idempotency-Key": path}).status_code == 202
+            body = REQUEST if path != "/v1/responses" else {"model": "m", "input": "Write."}
+            assert client.post(path, json=body, headers={"Idempotency-Key": path}).status_code == 409
+    assert taken(sqlite_api) == 0
+
+
+def test_who_waits_with_a_key_that_is_revoked_is_told_so(
+    closed_api: ApiServer, secrets: dict[str, str], database: Database, valkey_client: redis.Redis
+) -> None:
+    key = {"Authorization": f"Bearer {secrets['blue']}"}
+    with streaming(closed_api, database, valkey_client, headers=key) as (writer, response):
+        whole = Asking(closed_api.port, json=REQUEST, headers=key)
+        wait_until(lambda: bool(newest(database)))
+        waiting = newest(database)
+        revoke_key(database, next(one for one in list_keys(database) if one.project == "blue").id)
+        lines = [line for line in response.iter_lines() if line.startswith("data: ")]
+        assert '"code":"invalid_api_key"' in lines[-1]
+        assert writer.job_id in lines[-1]
+    refused = whole.join()
+    assert code_of(refused) == (401, "invalid_api_key")
+    assert (refused.headers["x-job-id"], refused.headers["x-should-retry"]) == (waiting, "false")
+
+
+def test_who_hangs_up_while_it_waits_is_logged_as_that(
+    sqlite_api: ApiServer, sqlite_database: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "api.access")
+    with pytest.raises(httpx.ReadTimeout):
+        httpx.post(f"http://127.0.0.1:{sqlite_api.port}/v1/chat/completions", json=REQUEST, timeout=0.5)
+    assert newest(sqlite_database)
+    wait_until(lambda: any(" 499 " in line for line in caplog.messages))
+    assert not any(" 503 " in line for line in caplog.messages)

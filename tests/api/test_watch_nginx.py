@@ -17,6 +17,7 @@ import redis
 from api.main import ApiServer
 from api.watching.batch_cursor import BatchCursor
 from jobs.database import Database
+from jobs.keys import create_key
 from tests.api.batch_watching import BatchShown, BatchWatcher, submit_jobs
 from tests.api.watching import Shown, WatcherThread, Writer, wait_until
 from tests.conftest import free_port
@@ -119,21 +120,28 @@ def write_stamps(writers: list[Writer]) -> None:
         writer.write(f"{time.monotonic():.6f} ")
 
 
+@pytest.fixture
+def key(sqlite_database: Database) -> str:
+    """A key, made before the API starts, which remembers for a while that there was none. Without one nginx is refused,
+    because it speaks HTTP/1.0.
+    """
+    return create_key(sqlite_database)[1]
+
+
 def test_deltas_pass_through_nginx_within_300_ms(
-    sqlite_api: ApiServer, sqlite_database: Database, valkey_client: redis.Redis, tmp_path: Path
+    key: str, sqlite_api: ApiServer, sqlite_database: Database, valkey_client: redis.Redis, tmp_path: Path
 ) -> None:
     """What nginx adds: a watcher that goes around it sees how long this machine takes by itself. Each delta is written
     when the one before it has come, so one that nginx kept back would never come.
     """
     direct, of_job, of_batch = Delays(), Delays(), Delays()
-
     batch_id, ids = submit_jobs(sqlite_database, 2)
     with nginx(tmp_path, sqlite_api.port) as port:
-        batch_watcher = BatchWatcher(port, batch_id, shown=TimedBatch(of_batch))
+        batch_watcher = BatchWatcher(port, batch_id, shown=TimedBatch(of_batch), key=key)
         batch_watcher.wait_for(lambda shown: len(shown.jobs) == 2)
         writers = [Writer(sqlite_database, valkey_client, job_id) for job_id in ids]
-        job_watcher = WatcherThread(port, ids[0], shown=TimedJob(of_job))
-        direct_watcher = WatcherThread(sqlite_api.port, ids[0], shown=TimedJob(direct))
+        job_watcher = WatcherThread(port, ids[0], shown=TimedJob(of_job), key=key)
+        direct_watcher = WatcherThread(sqlite_api.port, ids[0], shown=TimedJob(direct), key=key)
         for watcher in (job_watcher, direct_watcher):
             watcher.wait_for(lambda shown: shown.attempt == 1)
         batch_watcher.wait_for(lambda shown: {job["status"] for job in shown.jobs.values()} == {"in_progress"})
@@ -150,16 +158,19 @@ def test_deltas_pass_through_nginx_within_300_ms(
 
 
 def test_the_longest_cursor_passes_through_nginx(
-    sqlite_api: ApiServer, sqlite_database: Database, tmp_path: Path
+    key: str, sqlite_api: ApiServer, sqlite_database: Database, tmp_path: Path
 ) -> None:
     batch_id, _ = submit_jobs(sqlite_database, 1)
+    authorized = {"Authorization": f"Bearer {key}"}
     cursor = BatchCursor(deltas=True, listed=50_000, under_way=[(place, 3, 30_000) for place in range(0, 50_000, 2)])
     encoded = cursor.encode()
     assert len(encoded) > 7400
     with nginx(tmp_path, sqlite_api.port) as port:
         url = f"http://127.0.0.1:{port}/v1/batches/{batch_id}/events"
-        with httpx.stream("GET", url, params={"deltas": "true"}, headers={"Last-Event-ID": encoded}) as answer:
+        with httpx.stream(
+            "GET", url, params={"deltas": "true"}, headers={**authorized, "Last-Event-ID": encoded}
+        ) as answer:
             assert answer.status_code == 200
         query = {"deltas": "true", "last_event_id": encoded}
-        with httpx.stream("GET", url, params=query) as answer:
+        with httpx.stream("GET", url, params=query, headers=authorized) as answer:
             assert answer.status_code == 200

@@ -7,8 +7,8 @@ import httpx
 import pytest
 import redis
 
+from api.access.watch_tokens import TOKEN_SECONDS
 from api.main import ApiServer
-from api.watch_tokens import TOKEN_SECONDS
 from jobs.database import Database
 from jobs.keys import create_key, list_keys, revoke_key
 from tests.api.callers import blue, calling, closed_api, code_of, red, secrets

@@ -76,11 +76,11 @@ MUTANTS = (
             "[job_row(job_id, project, None, job, now, hinted_at=now)])\n",
             "[job_row(job_id, project, None, job, now, hinted_at=now)])\n        hint((job_id,))\n",
         ), (
-            "api/submit.py",
+            "api/submitting/submit.py",
             "submit_job(parts.database, job, project=caller.project, idempotency_key=key)",
             "submit_job(parts.database, job, project=caller.project, idempotency_key=key, hint=parts.hinter.hint)",
         ), (
-            "api/submit.py",
+            "api/submitting/submit.py",
             "    if accepted.hinted:\n        parts.hinter.hint(accepted.hinted)\n    stored = read_job(",
             "    stored = read_job(",
         )],

@@ -18,9 +18,9 @@ SCENARIOS = (
 
 
 @pytest.fixture(scope="module", params=["sync", "async"])
-def outcomes(request: pytest.FixtureRequest, sdk: Sdk, api_base: str) -> dict[str, str]:
+def outcomes(request: pytest.FixtureRequest, sdk: Sdk, api_url: str) -> dict[str, str]:
     """What became of each scenario with one client of one version: nothing to say, or a traceback."""
-    told = json.loads(sdk.run("scenario_files.py", request.param, api_base))
+    told = json.loads(sdk.run("scenario_files.py", request.param, api_url))
     assert told["version"] == sdk.version
     outcomes: dict[str, str] = told["outcomes"]
     assert outcomes.keys() == set(SCENARIOS)

@@ -18,8 +18,8 @@ from tests.stack.running_up import Up, environ_of, running_up
 
 
 @pytest.mark.parametrize("scenario", ["scenario_responses.py", "scenario_completions.py"])
-def test_the_sdk_finds_what_it_knows(sdk: Sdk, api_base: str, scenario: str) -> None:
-    sdk.run(scenario, api_base)
+def test_the_sdk_finds_what_it_knows(sdk: Sdk, api_url: str, scenario: str) -> None:
+    sdk.run(scenario, api_url)
 
 
 @pytest.fixture(scope="module")

@@ -138,6 +138,14 @@ def test_nothing_is_wider_than_a_phone(browser: Browser, up: Up, routes: dict[st
             assert visit.page.evaluate("document.documentElement.scrollWidth") <= 360, view
 
 
+def test_the_fields_of_a_search_stand_in_one_line(visit: Visit) -> None:
+    visit.go("#/search")
+    visit.heading("Search")
+    boxes = [visit.page.locator(one).bounding_box() for one in ("#q", "#status", "#model", ".search button")]
+    assert len({(box["y"], box["height"]) for box in boxes if box}) == 1, boxes
+    expect(visit.page.get_by_label("Passage in the text")).to_be_visible()
+
+
 def test_the_focus_goes_along_with_the_view(visit: Visit, routes: dict[str, str]) -> None:
     visit.go("#/new")
     visit.heading("Have something written")

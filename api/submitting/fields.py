@@ -1,6 +1,7 @@
 """What single values of a submission must be; each is refused by name."""
 
 import re
+from collections.abc import Iterable
 from typing import Any
 
 from api.errors import ApiError
@@ -40,7 +41,7 @@ def check_custom_id(value: Any, at: str) -> str | None:
 
 
 def check_text(value: Any, at: str, longest: int, *, empty: bool = False, what: str = "") -> str:
-    """A text that can be stored, of at most so many characters."""
+    """A text that can be stored, of at most `longest` characters."""
     what = f"{what} " if what else ""
     if not isinstance(value, str):
         raise invalid(at, f"{what}must be a text")
@@ -73,6 +74,16 @@ def check_window(value: Any) -> float:
 def invalid(param: str, message: str, code: str = "invalid_value") -> ApiError:
     """The refusal of a value."""
     return ApiError(400, code, f"{param}: {message}", param=param)
+
+
+def unknown(param: str, known: Iterable[str]) -> ApiError:
+    """The refusal of a field that does not exist."""
+    return invalid(param, f"unknown; known are {', '.join(sorted(known))}", "unknown_parameter")
+
+
+def unsupported(param: str, message: str) -> ApiError:
+    """The refusal of what OpenAI has and Longhand has not."""
+    return invalid(param, message, "unsupported_parameter")
 
 
 def missing(param: str, what: str) -> ApiError:

@@ -5,13 +5,13 @@ from collections.abc import Iterator
 from hashlib import blake2b
 from typing import Any, BinaryIO
 
-from api.bodies import read_fields
-from api.checks import check_item
 from api.errors import ApiError
+from api.submitting.bodies import read_fields
+from api.submitting.checks import check_item
 from jobs.submission import NewJob
 
 MOST_ERRORS = 100
-"""So many errors of a file are told one by one."""
+"""This many errors of a file are listed one by one; the others are counted."""
 
 _REQUIRED = ("custom_id", "method", "url", "body")
 _LINE_CODES = {"invalid_json": "invalid_json_line", "invalid_type": "invalid_json_line"}
@@ -59,8 +59,8 @@ def read_lines(file: BinaryIO, max_line_bytes: int) -> Iterator[tuple[int, bytes
 class LineChecker:
     """Makes jobs of lines, and remembers which `custom_id` came where: 16 bytes and a number for each."""
 
-    def __init__(self, common: NewJob, max_line_bytes: int) -> None:
-        self._common = common
+    def __init__(self, for_all: NewJob, max_line_bytes: int) -> None:
+        self._for_all = for_all
         self._max_line_bytes = max_line_bytes
         self._line_of: dict[bytes, int] = {}
 
@@ -72,7 +72,7 @@ class LineChecker:
         try:
             line.decode()
             fields = read_fields(line, "")
-            job = check_item(fields, "", self._common, required=_REQUIRED)
+            job = check_item(fields, "", self._for_all, required=_REQUIRED)
         except UnicodeDecodeError as error:
             message = f"the line is not UTF-8: its byte {error.start + 1} is 0x{line[error.start]:02x}"
             raise LineError(number, "invalid_json_line", message) from None

@@ -1,14 +1,15 @@
 """What is wrong with a submission, by field: the message says what, where, and what to do."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import Any
 
 import msgspec
 
-from api.bodies import read_fields, read_items, read_value
 from api.errors import ApiError
-from api.fields import (
+from api.submitting.bodies import job_limit, read_fields, read_value
+from api.submitting.fields import (
     check_custom_id,
     check_expiry,
     check_integer,
@@ -18,7 +19,10 @@ from api.fields import (
     invalid,
     join,
     missing,
+    unknown,
 )
+from api.submitting.slices import Slices, TooManyValuesError
+from jobs.settings import Settings
 from jobs.submission import NewJob
 
 ENDPOINT = "/v1/chat/completions"
@@ -34,6 +38,8 @@ _ITEM_MEANINGS = {
 }
 _ITEM_FIELDS = frozenset(_ITEM_MEANINGS)
 _LONGEST_FILE_BATCH = 1_000_000
+_MOST_BATCH_VALUES = 3_000_000
+"""How many values all jobs of an inline batch may have, nested ones included: decoded, they take up to 300 MB."""
 # Longhand asks for the stream and its usage itself.
 _OURS = frozenset({"stream", "stream_options"})
 
@@ -51,40 +57,70 @@ class NewBatch:
 
 @dataclass(frozen=True, slots=True)
 class NewFileBatch:
-    """A batch whose jobs are the lines of a file. `common` is what it says of all of them."""
+    """A batch whose jobs are the lines of a file. `for_all` is what the batch says of each of them."""
 
     input_file_id: str
-    common: NewJob
+    for_all: NewJob
     metadata: Mapping[str, str]
     completion_window: str | None
     completion_seconds: float | None
     output_seconds: int | None
 
 
-def check_job(body: bytes, common: NewJob | None = None) -> NewJob:
-    """The job that a chat-completions body asks for; `common` has what holds where it says nothing."""
-    return _read_job(read_fields(body), "", common or NewJob(request={}))
+def check_job(body: bytes, for_all: NewJob | None = None) -> NewJob:
+    """The job that a chat-completions body asks for; `for_all` has what holds where it says nothing."""
+    return _read_job(read_fields(body), "", for_all or NewJob(request={}))
 
 
-def check_batch(body: bytes, max_jobs: int) -> NewBatch:
+def check_batch(body: bytes, settings: Settings) -> NewBatch:
     """The batch that the body of `POST /v1/batches` asks for: every item of it is good, or none is taken."""
-    fields = read_fields(body)
+    fields, items = _cut(body, settings.max_batch_jobs)
     if "input_file_id" in fields:
         raise invalid("input_file_id", "give either `requests` or `input_file_id`, not both")
-    _refuse_unknown(fields, _BATCH_FIELDS, "")
-    if "requests" not in fields:
+    if items is None:
         raise missing("requests", 'a list of {"custom_id", "body"}')
-    items = read_items(fields["requests"], "requests")
     if not items:
         raise invalid("requests", "must have at least one item")
+    terms = _read_terms(fields)
+    jobs = list(_read_items(items, terms.for_all, *job_limit(settings)))
+    return NewBatch(jobs, terms.metadata, terms.completion_window, terms.completion_seconds, terms.output_seconds)
+
+
+def _cut(body: bytes, max_jobs: int) -> tuple[dict[str, msgspec.Raw], list[memoryview] | None]:
+    """The fields beside `requests`, and its items, all as they came."""
+    fields: dict[str, msgspec.Raw] = {}
+    items: list[memoryview] | None = None
+    slices = Slices(body, _MOST_BATCH_VALUES)
+    try:
+        if not slices.is_at(b"{"):
+            raise ApiError(400, "invalid_type", "the body: must be an object")
+        for name in slices.fields():
+            _refuse_unknown([name], _BATCH_FIELDS | {"input_file_id"}, "")
+            if name in fields or (name == "requests" and items is not None):
+                raise invalid(name, "comes twice")
+            if name != "requests":
+                fields[name] = msgspec.Raw(slices.value())
+            elif slices.is_at(b"["):
+                items = _cut_items(slices, max_jobs)
+            else:
+                raise ApiError(400, "invalid_type", "requests: must be a list", param="requests")
+        slices.require_end()
+    except TooManyValuesError:
+        raise ApiError(413, "too_many_values", f"the body: has more than {_MOST_BATCH_VALUES} values; upload the"
+                       " requests as a file (POST /v1/files), or split the batch") from None  # fmt: skip
+    except ValueError as error:
+        raise ApiError(400, "invalid_json", f"the body: not valid JSON: {error}") from None
+    return fields, items
+
+
+def _cut_items(slices: Slices, max_jobs: int) -> list[memoryview]:
+    items = list(islice(slices.items(), max_jobs + 1))
     if len(items) > max_jobs:
         raise ApiError(
-            413, "batch_too_large", f"requests: {len(items)} items, and a batch takes {max_jobs}: split it",
+            413, "batch_too_large", f"requests: has more than {max_jobs} items (LONGHAND_MAX_BATCH_JOBS): split it",
             param="requests",
         )  # fmt: skip
-    terms = _read_terms(fields)
-    return NewBatch(list(_read_items(items, terms.common)), terms.metadata, terms.completion_window,
-                    terms.completion_seconds, terms.output_seconds)  # fmt: skip
+    return items
 
 
 def names_file(body: bytes) -> bool:
@@ -108,26 +144,29 @@ def _read_terms(fields: dict[str, msgspec.Raw]) -> NewFileBatch:
     seconds = None if window is None else check_window(window)
     outputs = _read(fields, "output_expires_after", "")
     # What the batch says of all its jobs, a job's own body may say otherwise.
-    common = _own_fields(fields, "", NewJob(request={}))
-    metadata, common = common.metadata, replace(common, metadata={})
+    for_all = _own_fields(fields, "", NewJob(request={}))
+    metadata, for_all = for_all.metadata, replace(for_all, metadata={})
     input_file_id = _read(fields, "input_file_id", "")
     if input_file_id is not None and not isinstance(input_file_id, str):
         raise invalid("input_file_id", "must be the id of an uploaded file")
-    return NewFileBatch(input_file_id or "", common, metadata, window, seconds, check_expiry(outputs))
+    return NewFileBatch(input_file_id or "", for_all, metadata, window, seconds, check_expiry(outputs))
 
 
-def _read_items(items: list[msgspec.Raw], common: NewJob) -> Iterator[NewJob]:
+def _read_items(items: list[memoryview], for_all: NewJob, longest: int, advice: str) -> Iterator[NewJob]:
     place_of: dict[str, int] = {}
     for place, item in enumerate(items):
         where = f"requests[{place}]"
-        job = check_item(read_fields(item, where), where, common)
+        if len(item) > longest:
+            raise ApiError(413, "job_too_large", f"{where}: is larger than {longest} bytes, the most that is taken"
+                           f" {advice}", param=where)  # fmt: skip
+        job = check_item(read_fields(bytes(item), where), where, for_all)
         if job.custom_id is not None and place_of.setdefault(job.custom_id, place) != place:
             raise invalid(f"{where}.custom_id", f"is the same as that of requests[{place_of[job.custom_id]}]")
         yield job
 
 
 def check_item(
-    fields: dict[str, msgspec.Raw], where: str, common: NewJob, *, required: Sequence[str] = ("body",)
+    fields: dict[str, msgspec.Raw], where: str, for_all: NewJob, *, required: Sequence[str] = ("body",)
 ) -> NewJob:
     """The job of one item of `requests`, or of one line of a file."""
     _refuse_unknown(fields, _ITEM_FIELDS, where)
@@ -143,17 +182,17 @@ def check_item(
     custom_id = check_custom_id(_read(fields, "custom_id", where), join(where, "custom_id"))
     if custom_id is None and "custom_id" in required:
         raise invalid(join(where, "custom_id"), "must be a text, your own name for this line")
-    return replace(_read_job(body, at, common), custom_id=custom_id)
+    return replace(_read_job(body, at, for_all), custom_id=custom_id)
 
 
-def _read_job(fields: dict[str, msgspec.Raw], where: str, common: NewJob) -> NewJob:
-    own = _own_fields(fields, where, common)
+def _read_job(fields: dict[str, msgspec.Raw], where: str, for_all: NewJob) -> NewJob:
+    own = _own_fields(fields, where, for_all)
     request = {name: read_value(text, join(where, name)) for name, text in fields.items() if name not in _JOB_FIELDS}
     _check_request(request, where)
     return replace(own, request={name: value for name, value in request.items() if name not in _OURS})
 
 
-def _own_fields(fields: dict[str, msgspec.Raw], where: str, common: NewJob) -> NewJob:
+def _own_fields(fields: dict[str, msgspec.Raw], where: str, for_all: NewJob) -> NewJob:
     """What Longhand takes out of a body for itself. A null is as good as nothing."""
     own: dict[str, Any] = {}
     for name in _JOB_FIELDS & fields.keys():
@@ -173,7 +212,7 @@ def _own_fields(fields: dict[str, msgspec.Raw], where: str, common: NewJob) -> N
                 if value not in ("restart", "continue"):
                     raise invalid(at, 'must be "restart" or "continue"')
                 own[name] = value
-    return replace(common, **own)
+    return replace(for_all, **own)
 
 
 def _check_request(request: dict[str, Any], where: str) -> None:
@@ -219,10 +258,7 @@ def _expect(fields: dict[str, msgspec.Raw], name: str, only: str, where: str) ->
         raise invalid(join(where, name), f'must be "{only}"')
 
 
-def _refuse_unknown(fields: dict[str, msgspec.Raw], known: frozenset[str], where: str) -> None:
+def _refuse_unknown(fields: Iterable[str], known: frozenset[str], where: str) -> None:
     for name in fields:
         if name not in known:
-            raise ApiError(
-                400, "unknown_parameter", f"{join(where, name[:64])}: unknown; known are {', '.join(sorted(known))}",
-                param=join(where, name[:64]),
-            )  # fmt: skip
+            raise unknown(join(where, name[:64]), known)

@@ -11,49 +11,82 @@ from fastapi import Depends, Request
 
 from api.errors import ApiError
 from api.parts import Given
+from api.submitting.slices import MOST_VALUES, TooManyValuesError, require_few_values
+from jobs.settings import Settings
 
 MAX_DEPTH = 64
 """How deep lists and objects may be nested. The deepest real bodies, JSON schemas, stay under 20."""
 
+_SMALL_BYTES = 64 * 1024
+
 _FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
-_OBJECT = "an object"
-_LIST = "a list"
-_ITEMS = msgspec.json.Decoder(list[msgspec.Raw])
 
 
-async def _read_body(request: Request, parts: Given) -> bytes:
+async def _read_job_body(request: Request, parts: Given) -> bytes:
+    return await _read_body(request, *job_limit(parts.settings))
+
+
+async def _read_batch_body(request: Request, parts: Given) -> bytes:
+    advice = "(LONGHAND_MAX_BODY_BYTES): upload the requests as a file (POST /v1/files), or split the batch"
+    return await _read_body(request, parts.settings.max_body_bytes, advice)
+
+
+async def _read_small_body(request: Request) -> bytes:
+    return await _read_body(request, _SMALL_BYTES, "and this request needs few of them")
+
+
+JobBody = Annotated[bytes, Depends(_read_job_body)]
+"""The body of a POST that makes one job."""
+BatchBody = Annotated[bytes, Depends(_read_batch_body)]
+SmallBody = Annotated[bytes, Depends(_read_small_body)]
+"""The body of a POST that names something and holds no prompt."""
+
+
+def job_limit(settings: Settings) -> tuple[int, str]:
+    """How many bytes one job may have, and what sets that."""
+    if settings.max_body_bytes < settings.max_line_bytes:
+        return settings.max_body_bytes, "(LONGHAND_MAX_BODY_BYTES)"
+    return settings.max_line_bytes, "for one job (LONGHAND_MAX_LINE_BYTES)"
+
+
+async def _read_body(request: Request, limit: int, advice: str) -> bytes:
     """The body, refused as soon as it is known to be too large, with or without a Content-Length."""
     kind = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
     if kind != "application/json" and not kind.endswith("+json"):
         raise ApiError(415, "unsupported_media_type", f"send JSON as application/json, not {kind[:60]!r}")
-    limit = parts.settings.max_body_bytes
     declared = request.headers.get("content-length", "")
     if declared.isdecimal() and int(declared) > limit:
-        raise _too_large(limit)
+        raise _too_large(limit, advice)
     pieces, length = [], 0
     async for piece in request.stream():
         length += len(piece)
         if length > limit:
-            raise _too_large(limit)
+            raise _too_large(limit, advice)
         pieces.append(piece)
     return b"".join(pieces)
 
 
-Body = Annotated[bytes, Depends(_read_body)]
-
-
 def read_fields(text: bytes | msgspec.Raw, where: str = "") -> dict[str, msgspec.Raw]:
-    """The fields of a JSON object, each left as it came: the items of a large batch are decoded one by one, and other
-    threads run in between.
+    """The fields of a JSON object with no more values than one job may have, each left as it came.
+
+    Not on the event loop, unless the text is small.
     """
-    fields: dict[str, msgspec.Raw] = _decode(_FIELDS, text, where, _OBJECT)
+    try:
+        require_few_values(bytes(text))
+    except TooManyValuesError:
+        message = f"{_at(where)}has more than {MOST_VALUES} values, the most that one job may have"
+        raise ApiError(413, "too_many_values", message, param=where or None) from None
+    fields: dict[str, msgspec.Raw]
+    try:
+        fields = _FIELDS.decode(text)
+    except RecursionError:
+        raise _too_deep(where) from None
+    except msgspec.ValidationError:
+        raise _no_object(where) from None
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        # Not JSON, or JSON with a lone surrogate somewhere, which only the slower way takes.
+        fields = _split(_load(text, where), where)
     return fields
-
-
-def read_items(text: msgspec.Raw, where: str) -> list[msgspec.Raw]:
-    """The items of a JSON list, each left as it came."""
-    items: list[msgspec.Raw] = _decode(_ITEMS, text, where, _LIST)
-    return items
 
 
 def read_value(text: msgspec.Raw, where: str) -> Any:
@@ -63,27 +96,13 @@ def read_value(text: msgspec.Raw, where: str) -> Any:
     return value
 
 
-def _decode(decoder: msgspec.json.Decoder[Any], text: bytes | msgspec.Raw, where: str, what: str) -> Any:
+def _split(value: Any, where: str) -> dict[str, msgspec.Raw]:
+    if not isinstance(value, dict):
+        raise _no_object(where)
     try:
-        return decoder.decode(text)
+        return {name: msgspec.Raw(json.dumps(inner).encode()) for name, inner in value.items()}
     except RecursionError:
         raise _too_deep(where) from None
-    except msgspec.ValidationError:
-        raise ApiError(400, "invalid_type", f"{_at(where)}must be {what}", param=where or None) from None
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        # Not JSON, or JSON with a lone surrogate somewhere, which only the slower way takes.
-        return _split(_load(text, where), where, what)
-
-
-def _split(value: Any, where: str, what: str) -> Any:
-    try:
-        if isinstance(value, dict) and what == _OBJECT:
-            return {name: msgspec.Raw(json.dumps(inner).encode()) for name, inner in value.items()}
-        if isinstance(value, list) and what == _LIST:
-            return [msgspec.Raw(json.dumps(inner).encode()) for inner in value]
-    except RecursionError:
-        raise _too_deep(where) from None
-    raise ApiError(400, "invalid_type", f"{_at(where)}must be {what}", param=where or None)
 
 
 def _load(text: bytes | msgspec.Raw, where: str, read: Callable[[bytes], Any] | None = None) -> Any:
@@ -118,7 +137,8 @@ def _finite(text: str) -> float:
 
 
 def _read_whole(text: bytes) -> Any:
-    return json.loads(text, parse_constant=_refuse_constant, parse_float=_finite)
+    # Decoded here: `json` would also take UTF-16, in which `require_few_values` counts nothing.
+    return json.loads(text.decode("utf-8-sig", "surrogatepass"), parse_constant=_refuse_constant, parse_float=_finite)
 
 
 def _read_one(text: bytes) -> Any:
@@ -141,8 +161,12 @@ def _too_deep(where: str) -> ApiError:
     )
 
 
-def _too_large(limit: int) -> ApiError:
-    return ApiError(413, "body_too_large", f"the body is larger than {limit} bytes: split it into several batches")
+def _no_object(where: str) -> ApiError:
+    return ApiError(400, "invalid_type", f"{_at(where)}must be an object", param=where or None)
+
+
+def _too_large(limit: int, advice: str) -> ApiError:
+    return ApiError(413, "body_too_large", f"the body is larger than {limit} bytes, the most that is taken {advice}")
 
 
 def _at(where: str) -> str:

@@ -15,12 +15,14 @@ from pydantic import BaseModel
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from api.bodies import Body, read_fields, read_value
-from api.caller import Caller, Calling, InReference, read_caller, refuse_strangers
+from api.access.caller import Caller, Calling, InReference, read_caller, refuse_strangers
 from api.errors import ApiError, JsonAnswer
 from api.parameters import STRICT, is_id
 from api.parts import Given, Parts
-from api.schemas import REFUSALS, request_body
+from api.request_bodies import request_body
+from api.schemas import REFUSALS
+from api.submitting.bodies import SmallBody, read_fields, read_value
+from api.submitting.fields import invalid, unknown
 from jobs.queries import read_batch, read_job
 from jobs.tables import DEFAULT_PROJECT
 
@@ -49,12 +51,12 @@ class WatchTokenObject(BaseModel):
 
 
 @routes.post("/watch_tokens", responses={200: {"model": WatchTokenObject}}, openapi_extra=request_body(_BODY))
-async def post_watch_token(parts: Given, caller: Calling, body: Body) -> Response:
+async def post_watch_token(parts: Given, caller: Calling, body: SmallBody) -> Response:
     """Make a token for one channel, for clients that cannot send a key with it, as a browser's `EventSource`.
 
     `{"channel": "jobs/job_..."}` or `{"channel": "batches/batch_..."}`. Within 60 s the token opens
-    `/v1/{channel}/events?token=...`, as often as wanted, and nothing else. What it has opened goes on; who comes back
-    later, comes with a new token and its cursor as `last_event_id`.
+    `/v1/{channel}/events?token=...`, as often as wanted, and nothing else. What it has opened goes on; a client that
+    comes back later needs a new token, and sends its cursor as `last_event_id`.
     """
     channel = _read_channel(body)
     room, _, resource_id = channel.partition("/")
@@ -77,7 +79,7 @@ async def read_watcher(
     ] = None,
     _shown: InReference = None,
 ) -> Caller:
-    """Who wants to watch the job or the batch in the path: whoever has a key, or a token for it."""
+    """The caller who may watch the job or the batch in the path: one with a key, or with a token for it."""
     if token is None:
         return await read_caller(request, parts)
     given = request.path_params
@@ -92,7 +94,7 @@ Watching = Annotated[Caller, Depends(read_watcher)]
 async def _check(request: Request, parts: Parts, token: str, channel: str) -> Caller:
     """The caller that this token was made for. Raises `ApiError`, which says nothing of what was sent."""
     time, _, key_id = token.rpartition(".")[0].partition(".")
-    if not time.isdecimal() or not time.isascii() or len(time) > 12 or not key_id:
+    if not time.isdecimal() or not time.isascii() or len(time) > 12 or not (key_id == _NO_KEY or is_id(key_id)):
         raise _refused("this is no watch token")
     if key_id == _NO_KEY:
         if await parts.keyring.requires_keys():
@@ -123,10 +125,10 @@ def _read_channel(body: bytes) -> str:
     fields = read_fields(body)
     for name in fields:
         if name != "channel":
-            raise ApiError(400, "unknown_parameter", f"{name[:64]}: unknown field; known is channel", param=name[:64])
+            raise unknown(name[:64], ["channel"])
     channel = read_value(fields["channel"], "channel") if "channel" in fields else None
     if not isinstance(channel, str) or channel.partition("/")[0] not in ("jobs", "batches"):
-        raise ApiError(400, "invalid_value", "channel: must be jobs/ID or batches/ID", param="channel")
+        raise invalid("channel", "must be jobs/ID or batches/ID")
     return channel
 
 

@@ -11,11 +11,14 @@ import anyio
 import anyio.to_thread
 from starlette.responses import Response
 
-from api.caller import Caller
-from api.checks import NewFileBatch, check_file_batch
+from api.access.caller import Caller
 from api.errors import ApiError, JsonAnswer
-from api.openai.input_lines import MOST_ERRORS, LineChecker, LineError, read_lines
+from api.openai.uploads import not_readable
+from api.parameters import is_id
 from api.parts import Parts
+from api.submitting.checks import NewFileBatch, check_file_batch
+from api.submitting.idempotency import replayed
+from api.submitting.input_lines import MOST_ERRORS, LineChecker, LineError, read_lines
 from jobs.drafts import Draft, DraftLostError
 from jobs.files import BATCH, File, read_file
 from jobs.idempotency import IdempotencyKey, KeyReusedError, find_key
@@ -39,10 +42,10 @@ async def post_file_batch(parts: Parts, caller: Caller, body: bytes, key: Idempo
 
     Raises `ApiError`, and `KeyReusedError`.
     """
-    wanted = check_file_batch(body)
+    wanted = await anyio.to_thread.run_sync(check_file_batch, body)
     stopped = threading.Event()
     try:
-        # So many at a time: each is minutes of work for one core at worst, and holds one of the process's threads.
+        # A few at a time: each is minutes of work for one core at worst, and holds one of the process's threads.
         accepted = await anyio.to_thread.run_sync(
             make_file_batch, parts, caller.project, wanted, key, stopped.is_set, limiter=parts.file_batches,
             abandon_on_cancel=True,
@@ -52,10 +55,7 @@ async def post_file_batch(parts: Parts, caller: Caller, body: bytes, key: Idempo
     if accepted.hinted:
         parts.hinter.hint(accepted.hinted)
     batch = await anyio.to_thread.run_sync(_read, parts, accepted.id, caller.project)
-    headers = {"location": f"/v1/batches/{accepted.id}"}
-    if accepted.repeated:
-        headers["idempotent-replayed"] = "true"
-    return JsonAnswer(batch, 200, headers=headers)
+    return JsonAnswer(batch, 200, headers={"location": f"/v1/batches/{accepted.id}", **replayed(accepted)})
 
 
 def make_file_batch(
@@ -82,12 +82,11 @@ def make_file_batch(
     draft = Draft(parts.database, terms)
     began = monotonic()
     try:
-        errors = _fill(draft, parts.settings, wanted.common, parts.settings.files_folder / file.id, stopped)
+        errors = _fill(draft, parts.settings, wanted.for_all, parts.settings.files_folder / file.id, stopped)
         accepted = draft.refuse(errors.as_json()) if errors.first else draft.accept()
     except FileNotFoundError:
         draft.drop()
-        raise ApiError(503, "file_not_readable", f"{file.id} is not in the folder of the files (LONGHAND_FILES); all"
-                       " API processes must share one", param="input_file_id") from None  # fmt: skip
+        raise not_readable(file.id, param="input_file_id") from None
     except DraftLostError:
         raise ApiError(503, "interrupted", "the service was stopped for too long while it read the file, and nothing"
                        " of it was kept; send it again", headers={"Retry-After": "2"}) from None  # fmt: skip
@@ -116,9 +115,9 @@ class _Errors:
         return [error.as_json() for error in (*self.first, *rest)]
 
 
-def _fill(draft: Draft, settings: Settings, common: NewJob, path: Path, stopped: Callable[[], bool]) -> _Errors:
-    """Store the file's jobs. With the first error nothing more is stored, but the rest is checked all the same."""
-    checker = LineChecker(common, settings.max_line_bytes)
+def _fill(draft: Draft, settings: Settings, for_all: NewJob, path: Path, stopped: Callable[[], bool]) -> _Errors:
+    """Store the file's jobs. After the first error nothing more is stored, but every line is still checked."""
+    checker = LineChecker(for_all, settings.max_line_bytes)
     errors = _Errors()
     waiting: list[NewJob] = []
     waiting_bytes = taken = 0
@@ -149,7 +148,7 @@ def _fill(draft: Draft, settings: Settings, common: NewJob, path: Path, stopped:
 
 
 def _find(parts: Parts, project: str, file_id: str) -> File:
-    file = read_file(parts.database, file_id, project=project) if file_id and "\x00" not in file_id else None
+    file = read_file(parts.database, file_id, project=project) if is_id(file_id) else None
     if file is None:
         raise ApiError(404, "not_found", f"input_file_id: no file has the id {file_id[:80]!r}", param="input_file_id")
     if file.purpose != BATCH:

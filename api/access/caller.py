@@ -1,4 +1,4 @@
-"""Who asks: the project that a key belongs to; or, before there is any key, whoever is on this machine."""
+"""The caller of a request: the project of its key or, before there is any key, a program on this machine."""
 
 import ipaddress
 from dataclasses import dataclass
@@ -16,12 +16,13 @@ MAKE_KEY = (
     "make a key with `longhand keys create` where the service runs, and send it as `Authorization: Bearer lh_...`"
 )
 
-_PROXY_HEADERS = frozenset({"forwarded", "via", "x-real-ip"})
+_PROXY_HEADERS = frozenset({"forwarded", "via", "x-real-ip", "x-client-ip", "true-client-ip", "cf-connecting-ip"})
+_PROXY_PREFIXES = ("x-forwarded-", "x-original-")
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asks. `key_id` is None while there is no key, and whoever is on this machine is served."""
+    """The caller. `key_id` is None while there is no key and programs on this machine are served."""
 
     project: str
     key_id: str | None
@@ -65,15 +66,20 @@ def refuse_strangers(request: Request) -> None:
     if not _is_loopback(peer):
         raise _forbidden(f"no API key is set up, so only the machine itself is served, and this is {peer}: {MAKE_KEY}")
     for name in request.headers:
-        if name in _PROXY_HEADERS or name.startswith("x-forwarded-"):
+        if name in _PROXY_HEADERS or name.startswith(_PROXY_PREFIXES):
             raise _forbidden(f"no API key is set up, and {name} says that a proxy asks for somebody else: {MAKE_KEY}")
+    if request.scope.get("http_version") == "1.0":
+        # nginx's default, also where it adds none of these headers; no browser or SDK speaks it.
+        raise _forbidden("no API key is set up, and HTTP/1.0 is what a proxy speaks that asks for somebody else: ask by"
+                         f" HTTP/1.1, or {MAKE_KEY}")  # fmt: skip
     host = request.headers.get("host", "")
     if not _is_loopback_name(_hostname(host)):
         raise _forbidden(f"no API key is set up, and the host name {host[:100]!r} is not this machine's own: ask"
                          f" 127.0.0.1 or localhost, or {MAKE_KEY}")  # fmt: skip
-    origin = request.headers.get("origin")
+    origin = request.headers.get("origin", "").lower()
     site = request.headers.get("sec-fetch-site", "none")
-    if (origin is not None and urlsplit(origin).netloc.lower() != host.lower()) or site not in ("none", "same-origin"):
+    own = ("", f"http://{host.lower()}", f"https://{host.lower()}")
+    if origin not in own or site not in ("none", "same-origin"):
         raise _forbidden(f"no API key is set up, and this comes from the page of another origin: {MAKE_KEY}")
 
 
@@ -93,7 +99,7 @@ def _is_loopback_name(name: str) -> bool:
 def _hostname(host: str) -> str:
     """The name in a Host header; empty when it is not one."""
     try:
-        return (urlsplit(f"//{host}").hostname or "").rstrip(".")
+        return (urlsplit(f"//{host}").hostname or "").rstrip(".") if "@" not in host else ""
     except ValueError:
         return ""
 

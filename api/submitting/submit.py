@@ -1,34 +1,33 @@
 """Submit: a job, or a batch of them. 202 says that the rows are committed; no answer here waits for Redis."""
 
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Header
+from anyio import to_thread
+from fastapi import APIRouter
 from fastapi.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from api.bodies import Body
-from api.caller import Caller, Calling
-from api.checks import check_batch, check_job, names_file
-from api.errors import ApiError, JsonAnswer
-from api.openai.file_batches import post_file_batch
+from api.access.caller import Caller, Calling
+from api.errors import JsonAnswer
 from api.parts import Given, Parts
-from api.schemas import BATCH_BODY, JOB_BODY, REFUSALS, BatchObject, JobObject, request_body
+from api.request_bodies import BATCH_BODY, JOB_BODY, request_body
+from api.schemas import REFUSALS, BatchObject, JobObject
+from api.submitting.bodies import BatchBody, JobBody
+from api.submitting.checks import check_batch, check_job, names_file
+from api.submitting.file_batches import post_file_batch
+from api.submitting.idempotency import Key, check_key, key_reused, replayed
 from jobs.idempotency import IdempotencyKey, KeyReusedError
 from jobs.queries import read_batch, read_job
 from jobs.submission import Accepted, BatchTerms, submit_batch, submit_job
 
 routes = APIRouter(prefix="/v1", tags=["submit"], responses=REFUSALS)
 
-_KEY_HELP = (
-    "Any text of up to 255 characters, new for each submission. A repeated POST with the same key and body gives what"
-    " the first one made, with the header `idempotent-replayed: true`; with another body, or to another path, it is"
-    " refused with 409. A key is remembered for a week (`LONGHAND_IDEMPOTENCY_SECONDS`)."
-)
-Key = Annotated[str | None, Header(alias="Idempotency-Key", description=_KEY_HELP)]
+_LARGE_BYTES = 1_000_000
+"""Batches with more than this in their body are stored one after the other: each takes memory and a core."""
 
 
 @routes.post("/jobs", status_code=202, responses={202: {"model": JobObject}}, openapi_extra=request_body(JOB_BODY))
-def post_job(parts: Given, caller: Calling, body: Body, idempotency_key: Key = None) -> Response:
+def post_job(parts: Given, caller: Calling, body: JobBody, idempotency_key: Key = None) -> Response:
     """Submit one job.
 
     The body is one for chat completions: `model`, `messages`, and any other parameter of the upstream, passed through
@@ -52,7 +51,7 @@ def post_job(parts: Given, caller: Calling, body: Body, idempotency_key: Key = N
 @routes.post(
     "/batches", status_code=202, responses={202: {"model": BatchObject}}, openapi_extra=request_body(BATCH_BODY)
 )
-async def post_batch(parts: Given, caller: Calling, body: Body, idempotency_key: Key = None) -> Response:
+async def post_batch(parts: Given, caller: Calling, body: BatchBody, idempotency_key: Key = None) -> Response:
     """Submit many jobs at once: all of them are taken, or none.
 
     Each item of `requests` is `{"custom_id", "body"}`, and `body` is what `POST /v1/jobs` takes. `priority`,
@@ -63,17 +62,18 @@ async def post_batch(parts: Given, caller: Calling, body: Body, idempotency_key:
     `{"custom_id", "method", "url", "body"}`. The answer is 200 then. The batch is `in_progress`, or, when a line is not
     good, `failed` with `errors`, and no job of it is stored.
     """
-    key = check_key(idempotency_key, "/v1/batches", body)
+    key = await run_in_threadpool(check_key, idempotency_key, "/v1/batches", body)
     try:
-        if names_file(body):
+        if await run_in_threadpool(names_file, body):
             return await post_file_batch(parts, caller, body, key)
-        return await run_in_threadpool(_post_requests, parts, caller, body, key)
+        limiter = parts.large_batches if len(body) > _LARGE_BYTES else None
+        return await to_thread.run_sync(_post_requests, parts, caller, body, key, limiter=limiter)
     except KeyReusedError:
         raise key_reused() from None
 
 
 def _post_requests(parts: Parts, caller: Caller, body: bytes, key: IdempotencyKey | None) -> Response:
-    batch = check_batch(body, parts.settings.max_batch_jobs)
+    batch = check_batch(body, parts.settings)
     terms = BatchTerms(
         project=caller.project,
         metadata=batch.metadata,
@@ -91,23 +91,5 @@ def _post_requests(parts: Parts, caller: Caller, body: bytes, key: IdempotencyKe
     return _accepted(stored.as_json(), f"/v1/batches/{stored.id}", accepted)
 
 
-def check_key(key: str | None, path: str, body: bytes) -> IdempotencyKey | None:
-    """The key that was sent with a POST to this path, if one was. Refuses what is none."""
-    if key is None:
-        return None
-    if not 1 <= len(key) <= 255:
-        raise ApiError(400, "invalid_value", "Idempotency-Key: must have 1 to 255 characters", param="Idempotency-Key")
-    return IdempotencyKey.of(key, path, body)
-
-
-def key_reused() -> ApiError:
-    """The refusal of a key that came before with something else."""
-    message = "Idempotency-Key: this key came before with another body or path; take a new key for a new submission"
-    return ApiError(409, "idempotency_key_reused", message, param="Idempotency-Key")
-
-
 def _accepted(shown: dict[str, Any], location: str, accepted: Accepted) -> Response:
-    headers = {"location": location}
-    if accepted.repeated:
-        headers["idempotent-replayed"] = "true"
-    return JsonAnswer(shown, 202, headers=headers)
+    return JsonAnswer(shown, 202, headers={"location": location, **replayed(accepted)})

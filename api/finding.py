@@ -1,0 +1,23 @@
+"""The job or the batch that a path names: found in the caller's project, or refused as not found."""
+
+from api.access.caller import Caller
+from api.errors import ApiError
+from api.parts import Parts
+from jobs.queries import read_batch, read_job
+from jobs.records import Batch, Job
+
+
+def find_job(parts: Parts, caller: Caller, job_id: str) -> Job:
+    """The job, if it is the caller's. Raises `ApiError` (404)."""
+    job = read_job(parts.database, job_id, project=caller.project)
+    if job is None:
+        raise ApiError.not_found("job", job_id)
+    return job
+
+
+def find_batch(parts: Parts, caller: Caller, batch_id: str) -> Batch:
+    """The batch, if it is the caller's. Raises `ApiError` (404)."""
+    batch = read_batch(parts.database, batch_id, project=caller.project)
+    if batch is None:
+        raise ApiError.not_found("batch", batch_id)
+    return batch

@@ -1,0 +1,36 @@
+"""The `Idempotency-Key` of a POST that submits work: repeated, it makes nothing again."""
+
+from typing import Annotated
+
+from fastapi import Header
+
+from api.errors import ApiError
+from jobs.idempotency import IdempotencyKey
+from jobs.submission import Accepted
+
+_KEY_HELP = (
+    "Any text of up to 255 characters, new for each submission. A repeated POST with the same key and body gives what"
+    " the first one made, with the header `idempotent-replayed: true`; with another body, or to another path, it is"
+    " refused with 409. A key is remembered for a week (`LONGHAND_IDEMPOTENCY_SECONDS`)."
+)
+Key = Annotated[str | None, Header(alias="Idempotency-Key", description=_KEY_HELP)]
+
+
+def check_key(key: str | None, path: str, body: bytes) -> IdempotencyKey | None:
+    """The key that was sent with a POST to this path, if one was. Refuses what is none."""
+    if key is None:
+        return None
+    if not 1 <= len(key) <= 255:
+        raise ApiError(400, "invalid_value", "Idempotency-Key: must have 1 to 255 characters", param="Idempotency-Key")
+    return IdempotencyKey.of(key, path, body)
+
+
+def key_reused() -> ApiError:
+    """The refusal of a key that came before with something else."""
+    message = "Idempotency-Key: this key came before with another body or path; take a new key for a new submission"
+    return ApiError(409, "idempotency_key_reused", message, param="Idempotency-Key")
+
+
+def replayed(accepted: Accepted) -> dict[str, str]:
+    """The header that says of an answer that its key had been used before."""
+    return {"idempotent-replayed": "true"} if accepted.repeated else {}

@@ -1,0 +1,110 @@
+"""Requests whose head never ends: cut before they fill the memory, and the next request is none the worse for it."""
+
+import socket
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from api import protocol
+from api.main import ApiServer
+from api.protocol import MOST_HEAD_BYTES
+from tests.api.watching import wait_until
+
+START = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n"
+POST = (
+    b"POST /v1/jobs HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+)
+
+
+@pytest.fixture
+def line(sqlite_api: ApiServer) -> Iterator[socket.socket]:
+    """A connection to the API."""
+    with socket.create_connection(("127.0.0.1", sqlite_api.port), timeout=60) as opened:
+        yield opened
+
+
+def sent_until_cut(line: socket.socket, piece: bytes, most_bytes: int = 100 * MOST_HEAD_BYTES) -> int:
+    """Send this again and again until the other end has closed; how many bytes went out."""
+    sent = 0
+    try:
+        while sent < most_bytes:
+            line.sendall(piece)
+            sent += len(piece)
+    except OSError:
+        pass
+    return sent
+
+
+def everything_from(line: socket.socket) -> bytes:
+    answer = b""
+    try:
+        while piece := line.recv(65536):
+            answer += piece
+    except ConnectionResetError:
+        pass
+    return answer
+
+
+@pytest.mark.parametrize(
+    ("start", "more"),
+    [
+        (START, b"X-More: " + b"x" * 1000 + b"\r\n"),
+        (START + b"X-Long: ", b"x" * 1000),
+        (b"GET /", b"x" * 1000),
+        (POST + b"0\r\n", b"X-More: " + b"x" * 1000 + b"\r\n"),
+        (POST + b"0\r\nX-Long: ", b"x" * 1000),
+        (POST + b"1;", b"x" * 1000),
+    ],
+    ids=["headers", "header", "url", "trailers", "trailer", "extension"],
+)
+def test_what_is_sent_without_end_before_or_after_a_body_is_cut(
+    sqlite_api: ApiServer, line: socket.socket, start: bytes, more: bytes
+) -> None:
+    line.sendall(start)
+    # What the kernel buffers on the way counts as sent, and is some megabytes at most.
+    assert sent_until_cut(line, more, 1000 * MOST_HEAD_BYTES) < 1000 * MOST_HEAD_BYTES
+    assert httpx.get(f"http://127.0.0.1:{sqlite_api.port}/healthz").status_code == 200
+
+
+def test_a_head_that_is_too_long_is_told_so(line: socket.socket) -> None:
+    line.sendall(START + b"X-Long: " + b"x" * MOST_HEAD_BYTES + b"\r\n\r\n")
+    answer = everything_from(line)
+    assert answer.startswith(b"HTTP/1.1 431 ")
+    assert b'"code": "head_too_large"' in answer
+
+
+def test_a_head_may_have_what_is_allowed_and_bodies_do_not_count(sqlite_api: ApiServer) -> None:
+    long = {"X-Long": "x" * (MOST_HEAD_BYTES - 1000), "Content-Type": "application/json"}
+    with httpx.Client(base_url=f"http://127.0.0.1:{sqlite_api.port}", headers=long) as client:
+        for _ in range(3):  # one after the other on one connection
+            assert client.get("/healthz").status_code == 200
+            body = iter([b" " * 50_000] * 10)  # in chunks
+            assert client.post("/v1/jobs", content=body).json()["error"]["code"] == "invalid_json"
+
+
+def test_what_is_not_http_is_refused_in_the_one_form(line: socket.socket) -> None:
+    line.sendall(b"SURPRISE\r\n\r\n")
+    answer = everything_from(line)
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert b'"code": "invalid_http"' in answer
+
+
+@pytest.mark.parametrize("start", [b"", START, START + b"X-Slow: "], ids=["nothing", "headers", "header"])
+def test_a_head_that_does_not_come_is_not_waited_for(
+    monkeypatch: pytest.MonkeyPatch, sqlite_api: ApiServer, start: bytes
+) -> None:
+    monkeypatch.setattr(protocol, "HEAD_SECONDS", 0.2)
+    with socket.create_connection(("127.0.0.1", sqlite_api.port), timeout=60) as line:
+        line.sendall(start)
+        assert everything_from(line) == b""
+
+
+def test_a_body_may_take_longer_than_a_head(sqlite_api: ApiServer, line: socket.socket) -> None:
+    def timed() -> list[bool]:
+        return [one._head_timer is not None for one in sqlite_api.server_state.connections]  # type: ignore[union-attr]  # all are of our protocol
+
+    line.sendall(START)
+    wait_until(lambda: timed() == [True])
+    line.sendall(b"Content-Length: 2\r\n\r\n{")
+    wait_until(lambda: timed() == [False])
