@@ -68,7 +68,16 @@ function showNetwork() {
   });
 }
 
+function wireSkip(link) {
+  link.addEventListener("click", (event) => {
+    // Its address is no route: followed, it would take the view away.
+    event.preventDefault();
+    document.getElementById("main").focus();
+  });
+}
+
 wireTheme(document.getElementById("theme"));
+wireSkip(document.querySelector(".skip"));
 showNetwork();
 onRoute(show);
 document.getElementById("main").addEventListener("renamed", nameView);

@@ -147,6 +147,19 @@ def test_the_focus_goes_along_with_the_view(visit: Visit, routes: dict[str, str]
     expect(visit.page.get_by_role("link", name="Search")).to_have_attribute("aria-current", "page")
 
 
+def test_the_first_link_skips_to_the_content_and_leaves_the_view_as_it_is(visit: Visit) -> None:
+    visit.go("#/new")
+    visit.heading("Have something written")
+    visit.page.evaluate("document.activeElement.blur()")
+    visit.page.keyboard.press("Tab")
+    expect(visit.page.get_by_role("link", name="Skip to the content")).to_be_focused()
+    visit.page.keyboard.press("Enter")
+    expect(visit.page.locator("#main")).to_be_focused()
+    visit.page.keyboard.press("Tab")
+    assert visit.page.evaluate("document.querySelector('.new').contains(document.activeElement)")
+    visit.heading("Have something written")
+
+
 def test_a_chosen_theme_is_kept(visit: Visit) -> None:
     visit.go("")
     visit.heading("Batches")
