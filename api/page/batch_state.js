@@ -3,7 +3,7 @@
 import { call } from "./net.js";
 import { isFinal } from "./status.js";
 import { Stream } from "./stream.js";
-import { JobText } from "./text.js";
+import { JobText } from "./job_text.js";
 
 export class BatchState {
   batch = null;

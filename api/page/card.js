@@ -3,7 +3,7 @@
 import { el, setText } from "./dom.js";
 import { languageOf, number, plain, rate, short } from "./format.js";
 import { badge, isFinal, setBadge } from "./status.js";
-import { MARKS } from "./text.js";
+import { MARKS } from "./job_text.js";
 
 const SHOWN = 900;
 

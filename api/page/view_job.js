@@ -10,7 +10,7 @@ import { Markdown } from "./markdown.js";
 import { call } from "./net.js";
 import { badge, isFinal, setBadge, statusWord } from "./status.js";
 import { Stream } from "./stream.js";
-import { JobText, MARKS } from "./text.js";
+import { JobText, MARKS } from "./job_text.js";
 
 const NEAR_END = 120;
 const RETRYABLE = ["failed", "expired", "cancelled"];
