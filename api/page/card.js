@@ -2,8 +2,8 @@
 
 import { el, setText } from "./dom.js";
 import { languageOf, number, plain, rate, short } from "./format.js";
+import { makeMark, setMark } from "./mark.js";
 import { badge, isFinal, setBadge } from "./status.js";
-import { MARKS } from "./job_text.js";
 
 const SHOWN = 900;
 
@@ -18,7 +18,7 @@ export class Card {
     this.words = el("p", { class: "card-text", dir: "auto" });
     this.tokens = el("span", {});
     this.speed = el("span", { class: "speed" });
-    this.mark = el("span", { class: "mark" });
+    this.mark = makeMark();
     const name = jobName(job, job.index);
     this.node = el(
       "li",
@@ -46,9 +46,8 @@ export class Card {
     setText(this.tokens, tokensLine(job, text));
     const now = job.status === "in_progress" ? text?.rate() : 0;
     setText(this.speed, now ? `≈ ${rate(now)}/s` : "");
-    const [mark, why] = MARKS[this.state.marks.get(this.id)] ?? ["", ""];
-    setText(this.mark, mark);
-    this.mark.title = why;
+    // Where nothing was written there is nothing to compare.
+    setMark(this.mark, job.bytes ? this.state.marks.get(this.id) : null);
   }
 
   /** The end of a text that grows, the beginning of one that is there. */

@@ -1,6 +1,6 @@
 // What there is to know of a job beside its text: what was asked, what it cost, and how its attempts went.
 
-import { el } from "./dom.js";
+import { el, put } from "./dom.js";
 import { duration, number, plural, rate, time } from "./format.js";
 import { isFinal } from "./status.js";
 
@@ -15,16 +15,21 @@ const OUTCOMES = {
 };
 const SOURCES = { upstream: "counted upstream", tokenizer: "counted here", estimate: "an estimate" };
 
-/** The sections about a job. */
-export function jobDetails(job) {
-  return [
+/** Show the sections about a job in this element; what was opened in it stays open. */
+export function showDetails(node, job) {
+  const isOpen = node.querySelector("details")?.open;
+  const hadFocus = node.querySelector("summary") === document.activeElement;
+  put(
+    node,
     errorSection(job),
     cutSection(job),
     requestSection(job),
     usageSection(job),
     attemptsSection(job),
     factsSection(job),
-  ].filter(Boolean);
+  );
+  if (isOpen) node.querySelector("details")?.setAttribute("open", "");
+  if (hadFocus) node.querySelector("summary")?.focus();
 }
 
 function section(title, ...content) {

@@ -44,6 +44,12 @@ async function probe() {
 }
 window.addEventListener("online", probe);
 
+/** Call this when the network is back and when this tab is looked at again, until `signal` aborts. */
+export function onReturn(look, signal) {
+  net.addEventListener("found", () => look(), { signal });
+  document.addEventListener("visibilitychange", () => document.hidden || look(), { signal });
+}
+
 /** GET or POST; resolves to the parsed JSON. Rejects with `ApiError`. */
 export async function call(path, { method = "GET", body, headers = {}, signal } = {}) {
   return (await answer(path, { method, body, headers, signal })).json();
