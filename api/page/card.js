@@ -26,7 +26,7 @@ export class Card {
       el(
         "div",
         { class: "card-head" },
-        el("h3", {}, el("a", { href: `#/jobs/${job.id}`, title: name }, name)),
+        el("h3", {}, el("a", { href: `#/jobs/${job.id}`, title: name, dir: "auto" }, name)),
         this.badge,
       ),
       el("div", { class: "card-body" }, this.words),

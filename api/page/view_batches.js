@@ -98,7 +98,7 @@ export function batchesView() {
 
 class Row {
   constructor(batch) {
-    this.link = el("a", { href: `#/batches/${batch.id}` }, batchName(batch));
+    this.link = el("a", { href: `#/batches/${batch.id}`, dir: "auto" }, batchName(batch));
     this.badge = badge(batch.status);
     this.bar = new ProgressBar(`Progress of ${batchName(batch)}`);
     this.counts = el("p", { class: "counts" });
@@ -124,7 +124,7 @@ function countsLine(batch) {
   const words = [`${short(completed)} of ${short(total)} completed`];
   if (writing) words.push(`${short(writing)} being written`);
   if (failed) words.push(`${short(failed)} not completed`);
-  if (batch.usage?.output_tokens) words.push(`${short(batch.usage.output_tokens)} tokens written`);
+  if (batch.usage?.output_tokens) words.push(`${plural(batch.usage.output_tokens, "token")} written`);
   return words.join(" · ");
 }
 

@@ -131,11 +131,31 @@ def test_every_text_stands_out_from_its_ground(browser: Browser, up: Up, routes:
 
 
 def test_nothing_is_wider_than_a_phone(browser: Browser, up: Up, routes: dict[str, str]) -> None:
-    with Visit.open(browser, up.url, width=360) as visit:
+    with Visit.open(browser, up.url, width=320) as visit:
         for view in VIEWS:
             visit.go(routes[view])
             settle(visit)
-            assert visit.page.evaluate("document.documentElement.scrollWidth") <= 360, view
+            assert visit.page.evaluate("document.documentElement.scrollWidth") <= 320, view
+
+
+def test_a_text_from_right_to_left_begins_at_the_right_and_fits_on_a_phone(
+    browser: Browser, up: Up, client: Client
+) -> None:
+    text = "# شاي\n\n- أول\n  - داخل\n\n1. واحد\n\n> اقتباس\n\n| اسم | عدد |\n|---|---|\n| شاي | 3 |\n\nIn English."
+    body = {"model": "m", "messages": [{"role": "user", "content": "x"}], "simulate": {"text": text}}
+    job = client.submit_job(body)
+    with Visit.open(browser, up.url, width=320) as visit:
+        visit.go(f"#/jobs/{job['id']}")
+        expect(visit.page.locator(".mark")).to_have_text("= stored")
+        assert visit.page.evaluate("document.documentElement.scrollWidth") <= 320
+        begins_at = """(selector) => {
+          const words = document.createRange();
+          words.selectNodeContents(document.querySelector(selector));
+          const [all, own] = [document.querySelector(".article"), words].map((one) => one.getBoundingClientRect());
+          return own.left - all.left < all.right - own.right ? "left" : "right";
+        }"""
+        sides = {one: visit.page.evaluate(begins_at, f".article {one}") for one in ("h2", "li > span", "th", "> p")}
+        assert sides == {"h2": "right", "li > span": "right", "th": "right", "> p": "left"}
 
 
 def test_the_focus_goes_along_with_the_view(visit: Visit, routes: dict[str, str]) -> None:
