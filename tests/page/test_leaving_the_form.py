@@ -37,7 +37,11 @@ def test_what_is_typed_survives_other_views_and_a_reload_until_it_is_sent(visit:
 
 def test_who_goes_elsewhere_while_something_is_sent_is_left_there(visit: Visit) -> None:
     held: list[Route] = []
-    visit.page.route("**/v1/jobs", lambda route: held.append(route))
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    visit.page.route("**/v1/jobs", hold)
     visit.page.get_by_label("Prompt", exact=True).fill("Write 10 words about going elsewhere.")
     visit.page.get_by_label("Model").fill(MODEL)
     visit.page.keyboard.press("Control+Enter")

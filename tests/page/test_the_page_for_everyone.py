@@ -180,6 +180,21 @@ def test_the_first_link_skips_to_the_content_and_leaves_the_view_as_it_is(visit:
     visit.heading("Have something written")
 
 
+def test_going_back_finds_an_article_where_it_was_left(visit: Visit, client: Client) -> None:
+    text = "A paragraph of words.\n\n" * 200
+    body = {"model": "m", "messages": [{"role": "user", "content": "x"}], "simulate": {"text": text}}
+    visit.go(f"#/jobs/{client.submit_job(body)['id']}")
+    expect(visit.page.locator(".mark")).to_have_text("= stored")
+    visit.page.evaluate(
+        "new Promise((done) => { addEventListener('scrollend', done, { once: true }); scrollTo(0, 900); })"
+    )
+    visit.page.get_by_role("link", name="Search").evaluate("(link) => link.click()")
+    visit.heading("Search")
+    visit.page.go_back()
+    expect(visit.page.locator(".mark")).to_have_text("= stored")
+    visit.wait_for("() => scrollY === 900")
+
+
 def test_a_chosen_theme_is_kept(visit: Visit) -> None:
     visit.go("")
     visit.heading("Batches")
