@@ -59,8 +59,8 @@ export class Card {
     }
     this.words.className = "card-text note";
     if (job.error) return `${job.error.message ?? job.error.code}`;
-    if (job.status === "queued") return job.attempt ? `Waits for attempt ${job.attempt + 1}.` : "Waits for its turn.";
-    if (job.status === "in_progress") return "Waits for the first words.";
+    if (job.status === "queued") return job.attempt ? `Waiting for attempt ${job.attempt + 1}.` : "Waiting for its turn.";
+    if (job.status === "in_progress") return "Waiting for the first words.";
     if (job.status === "completed") return job.bytes ? "" : "The text is empty.";
     return text?.text ? plain(text.text.slice(0, SHOWN)) : "Nothing was written.";
   }

@@ -41,7 +41,7 @@ export function filePart(changed) {
     { class: "field", hidden: true },
     el("label", { for: "template" }, "Prompt for each row"),
     template,
-    el("p", { id: "template-hint", class: "hint" }, "Columns stand in braces. Put one in: ", columns),
+    el("p", { id: "template-hint", class: "hint" }, "Write columns in braces. Insert one: ", columns),
     example,
     preview,
   );
@@ -179,7 +179,7 @@ export function filePart(changed) {
         el(
           "p",
           { id: "file-hint", class: "hint" },
-          'Choose a .jsonl or .csv file, or drop it anywhere here. JSONL: OpenAI\'s batch lines, or {"prompt": …} a line.',
+          'Choose a .jsonl or .csv file, or drop it anywhere here. JSONL: OpenAI\'s batch lines, or {"prompt": …} on each line.',
         ),
       ),
       summary,

@@ -61,7 +61,7 @@ function ask(refused) {
           "p",
           { id: "api-key-why", role: refused === null ? null : "alert" },
           refused === null
-            ? "This Longhand asks for a key. It is kept until this tab is closed."
+            ? "This Longhand requires an API key. The page keeps it until you close this tab."
             : "This key is unknown or was revoked. Enter another one.",
         ),
         field,

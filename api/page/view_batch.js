@@ -33,7 +33,7 @@ export function batchView(id) {
     "aria-label": "Find a card by its name",
     oninput: () => filter(),
   });
-  const nothing = el("p", { class: "note", hidden: true }, "No card is like this now.");
+  const nothing = el("p", { class: "note", hidden: true }, "No article matches.");
   const body = el("div", { hidden: true });
   const loading = el("p", { class: "loading" }, "Reading the batch …");
   const dirty = new Set();

@@ -52,7 +52,7 @@ export function jobView(id) {
         crumbs,
         el("a", { href: "#/" }, "Batches"),
         " / ",
-        el("a", { href: `#/batches/${job.batch_id}` }, "Its batch"),
+        el("a", { href: `#/batches/${job.batch_id}` }, "Batch of this article"),
       );
     showDetails(details, job);
     if (before && before !== job.status) say(`The article is now: ${statusWord(job.status)}.`);

@@ -32,7 +32,7 @@ export function newView() {
     oninput: changed,
     "aria-describedby": "list-count",
   });
-  const listCount = el("p", { id: "list-count", class: "hint" }, "One prompt a line. Empty lines are left out.");
+  const listCount = el("p", { id: "list-count", class: "hint" }, "One prompt per line. Empty lines are left out.");
   const file = filePart(changed);
   const model = el("input", {
     type: "text",
@@ -101,8 +101,8 @@ export function newView() {
     const count = way === "list" ? readList(list.value).items.length : way === "file" ? file.count() : 0;
     listCount.textContent =
       way === "list" && count
-        ? `${plural(count, "prompt")}, one a line.`
-        : "One prompt a line. Empty lines are left out.";
+        ? `${plural(count, "prompt")}, one per line.`
+        : "One prompt per line. Empty lines are left out.";
     submit.textContent = way === "prompt" ? "Submit" : count ? `Submit ${plural(count, "article")}` : "Submit";
     titleField.hidden = modelHint.hidden = way === "prompt";
   }
@@ -171,7 +171,7 @@ export function newView() {
     const box = wrong(
       found.length === 1
         ? "Nothing was sent."
-        : `Nothing was sent: ${plural(found.length + (more ?? 0), "line")} must be mended.`,
+        : `Nothing was sent: ${plural(found.length + (more ?? 0), "line")} must be corrected.`,
       el("ul", {}, ...lines),
       count ?? "",
     );
