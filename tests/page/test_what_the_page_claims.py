@@ -140,3 +140,24 @@ def test_texts_out_of_sight_are_forgotten_when_they_are_many_and_read_again(visi
     texts = visit.texts()
     assert 0 < len(texts) < 60
     assert all(client.text(job_id) == text for job_id, text in texts.items() if text)
+
+
+def test_many_tabs_can_show_one_batch_and_each_goes_on_when_it_is_looked_at(
+    visit: Visit, client: Client, upstream: FaultProxy
+) -> None:
+    turn = """(hidden) => {
+      Object.defineProperty(document, "hidden", { get: () => hidden, configurable: true });
+      document.dispatchEvent(new Event("visibilitychange"));
+    }"""
+    with held(upstream):
+        batch_id = submit(client, [request("tabs", "Write a 60-word note about tabs.")])
+        pages = [visit.page, *(visit.context.new_page() for _ in range(7))]
+        for page in pages:  # a browser has six connections
+            page.goto(f"{visit.url}/#/batches/{batch_id}")
+            expect(page.locator(".card .badge")).to_have_text("Writing")
+            page.evaluate(turn, True)
+    finish(client, batch_id)
+    for page in (pages[0], pages[3]):
+        page.evaluate(turn, False)
+        expect(page.locator(".card .mark")).to_have_text("= stored")
+    assert_every_card_is_as_stored(visit, client, batch_id, 1)
