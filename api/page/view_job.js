@@ -33,6 +33,8 @@ export function jobView(id) {
   const closed = new AbortController();
   let job = null;
   let stream = null;
+  /** The attempt whose end the stream has told, after which nothing comes from it; null as long as it tells. */
+  let ended = null;
   let turns = 0;
   let restored = false;
 
@@ -72,6 +74,8 @@ export function jobView(id) {
   async function readJob() {
     try {
       await showAnswer();
+      // It was retried elsewhere.
+      if (ended !== null && (!isFinal(job.status) || job.attempt !== ended)) watch();
       return true;
     } catch (error) {
       if (error.name === "AbortError" || job) return false;
@@ -89,16 +93,14 @@ export function jobView(id) {
   /** Back at this tab, or back on the network: what could not be read is read, and a retry made elsewhere is seen. */
   async function lookAgain() {
     if (!job) return start();
-    if (!isFinal(job.status)) return; // its stream tells what is new
-    const { attempt } = job;
-    if (!(await readJob())) return;
-    if (!isFinal(job.status) || job.attempt !== attempt) watch();
-    else if (!mark.textContent) settle();
+    if (ended === null) return; // its stream tells what is new
+    if ((await readJob()) && ended !== null && !mark.textContent) settle();
   }
 
   function watch() {
     stream?.close();
     if (closed.signal.aborted) return;
+    ended = null;
     text.reset(0);
     setMark(mark, null);
     stream = new Stream(
@@ -120,10 +122,11 @@ export function jobView(id) {
           note.hidden = false;
           reading.changed();
         },
-        done: (ended) => {
+        done: (last) => {
           stream.close();
           turns += 1;
-          showJob(ended);
+          ended = last.attempt;
+          showJob(last);
           settle();
         },
       },
@@ -133,14 +136,14 @@ export function jobView(id) {
 
   /** Compare the text of the ended job with what is stored, and say so. */
   async function settle() {
-    const ended = job;
+    const compared = job;
     const watched = stream;
     showText();
     try {
-      const found = await text.settle(ended, closed.signal);
+      const found = await text.settle(compared, closed.signal);
       // It may run again by now.
       if (watched !== stream || !isFinal(job.status)) return;
-      setMark(mark, ended.bytes ? found : null);
+      setMark(mark, compared.bytes ? found : null);
     } catch {
       return; // not reached: nothing is claimed
     }

@@ -91,6 +91,24 @@ def test_a_retry_made_elsewhere_is_seen_when_one_comes_back_to_the_tab(visit: Vi
     other.close()
 
 
+def test_a_retry_made_between_the_end_and_the_last_look_at_it_is_seen(visit: Visit, client: Client) -> None:
+    ill = request("ill", "Write a 40-word note about a last look.", times=1, cut_after=5)
+    batch_id = submit(client, [ill], max_attempts=1)
+    job_id = finish(client, batch_id)
+    asked: list[str] = []
+
+    def answer(route: Route) -> None:
+        asked.append(route.request.url)
+        if len(asked) == 3:  # at first, when its stream begins, and at its end
+            client.retry(batch_id)
+        route.continue_()
+
+    visit.page.route(f"**/v1/jobs/{job_id}", answer)
+    visit.go(f"#/jobs/{job_id}")
+    expect(visit.page.locator(".state .badge")).to_have_text("Completed")
+    expect(visit.page.locator(".state .mark")).to_have_text("= stored")
+
+
 @pytest.mark.parametrize("view", ["batches", "jobs"])
 def test_what_could_not_be_read_is_read_when_the_network_is_back(
     browser: Browser, up: Up, client: Client, view: str
