@@ -17,7 +17,7 @@ export class Card {
     this.badge = badge(job.status);
     this.words = el("p", { class: "card-text", dir: "auto" });
     this.tokens = el("span", {});
-    this.speed = el("span", { class: "speed" });
+    this.speed = el("span", {});
     this.mark = makeMark();
     const name = jobName(job, job.index);
     this.node = el(
@@ -26,7 +26,7 @@ export class Card {
       el(
         "div",
         { class: "card-head" },
-        el("h3", {}, el("a", { href: `#/jobs/${job.id}`, title: name, dir: "auto" }, name)),
+        el("h3", { dir: "auto" }, el("a", { href: `#/jobs/${job.id}`, title: name }, name)),
         this.badge,
       ),
       el("div", { class: "card-body" }, this.words),

@@ -76,9 +76,9 @@ export function guessTokens(text) {
 /** A text without the marks of Markdown, for a glance. */
 export function plain(text) {
   return text
-    .replace(/!?\[([^\]\n]{1,200})\]\([^)\n]{0,500}\)/g, "$1")
+    .replace(/\*\*|__|`/g, "")
+    .replace(/!?\[([^\]\n]{1,200})\]\((?:[^()\n]|\([^()\n]{0,200}\)){0,500}\)/g, "$1")
     .replace(/(^|[\s(])([*_])(\S(?:[^*_\n]{0,200}\S)?)\2(?=[\s).,;:!?]|$)/gm, "$1$3")
     .replace(/^[ \t]*(?:#{1,6}|>|[-*+])[ \t]+/gm, "")
-    .replace(/\*\*|__|`/g, "")
     .replace(/\n\s*\n/g, "\n");
 }

@@ -88,7 +88,7 @@ def test_the_browser_itself_would_refuse_to_read_text_as_html(visit: Visit) -> N
 
 
 def test_the_words_around_a_hit_are_shown_as_they_are_read(visit: Visit, client: Client) -> None:
-    text = "The history of *bohea* and of [its](https://example.org) trade, snake_case and 2 * 3 * 4."
+    text = "The history of *bohea* and of [**its**](https://example.org/a_(b)) trade, snake_case and 2 * 3 * 4."
     client.submit_job({"model": "m", "messages": [{"role": "user", "content": "x"}], "simulate": {"text": text}})
     visit.go("")
     visit.wait_for("() => fetch('/v1/jobs?q=bohea').then((answer) => answer.json()).then((page) => page.data.length)")
