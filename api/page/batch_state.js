@@ -3,9 +3,14 @@
 import { call } from "./net.js";
 import { isFinal } from "./status.js";
 import { Stream } from "./stream.js";
-import { JobText } from "./text.js";
+import { JobText } from "./job_text.js";
+
+const AT_ONCE = 6;
 
 export class BatchState {
+  /** So many bytes of texts that are stored are kept for cards out of sight; they are read again when one comes back. */
+  static mostBytes = 32e6;
+
   batch = null;
   /** Jobs by their place in the batch. */
   jobs = [];
@@ -16,8 +21,10 @@ export class BatchState {
   #stream = null;
   #closed = new AbortController();
   #settling = new Set();
+  #stored = new Map();
+  #storedBytes = 0;
 
-  /** `onBatch()`, `onJobs(ids)`, `onText(ids)` and `onFault(error)` tell what is new. */
+  /** `onBatch()`, `onJobs(ids)`, `onText(ids)` and `onFault(error)` tell what is new; `isDrawn(id)` asks what is seen. */
   constructor(id, listener) {
     this.id = id;
     this.listener = listener;
@@ -59,22 +66,33 @@ export class BatchState {
     return text;
   }
 
-  /** Make sure that an ended job's text is what is stored. Called for the jobs that are looked at. */
+  /** Make sure that an ended job's text is what is stored. Called for the jobs that are looked at, again and again. */
   async settle(job) {
     if (!isFinal(job.status) || this.marks.has(job.id) || this.#settling.has(job.id)) return;
+    if (this.#settling.size >= AT_ONCE) return;
     this.#settling.add(job.id);
+    const text = this.textOf(job.id);
     try {
-      const mark = await this.textOf(job.id).settle(job, this.#closed.signal);
-      // It may run again by now.
-      if (this.byId.get(job.id) === job) {
+      const mark = await text.settle(job, this.#closed.signal);
+      // It may run again by now, or its text was out of sight and is forgotten.
+      if (this.byId.get(job.id) === job && this.texts.get(job.id) === text) {
         this.marks.set(job.id, mark);
-        this.listener.onJobs([job.id]);
+        this.#keep(job);
       }
+      this.#settling.delete(job.id);
+      this.listener.onJobs([job.id]);
     } catch {
       // Not reached, or closed: whoever looks at it again tries again.
-    } finally {
       this.#settling.delete(job.id);
     }
+  }
+
+  /** Read an ended batch again: its jobs may have been retried elsewhere. */
+  async lookAgain() {
+    if (this.batch === null || !isFinal(this.batch.status)) return;
+    const before = JSON.stringify(this.batch);
+    await this.#readAgain();
+    if (JSON.stringify(this.batch) !== before) this.watch();
   }
 
   close() {
@@ -82,9 +100,30 @@ export class BatchState {
     this.#stream?.close();
   }
 
+  #keep({ id, bytes }) {
+    this.#forget(id);
+    this.#stored.set(id, bytes ?? 0);
+    this.#storedBytes += bytes ?? 0;
+    for (const old of this.#stored.keys()) {
+      if (this.#storedBytes <= BatchState.mostBytes) break;
+      if (this.listener.isDrawn(old)) continue;
+      this.#forget(old);
+      this.texts.delete(old);
+      this.marks.delete(old);
+    }
+  }
+
+  #forget(id) {
+    this.#storedBytes -= this.#stored.get(id) ?? 0;
+    this.#stored.delete(id);
+  }
+
   async #readAgain() {
+    const before = this.batch;
     try {
-      this.#takeBatch(await call(`/v1/batches/${this.id}`, { signal: this.#closed.signal }));
+      const batch = await call(`/v1/batches/${this.id}`, { signal: this.#closed.signal });
+      // What the stream has told in the meantime is newer.
+      if (this.batch === before) this.#takeBatch(batch);
     } catch (error) {
       if (error.status) this.listener.onFault(error);
     }
@@ -100,8 +139,11 @@ export class BatchState {
       this.jobs[job.index] = job;
       this.byId.set(job.id, job);
       this.marks.delete(job.id);
+      this.#forget(job.id);
       // What was watched to its end is compared at once; what ended before, when somebody looks at it.
-      if (isFinal(job.status) && this.texts.get(job.id)?.bytes) this.settle(job);
+      if (!isFinal(job.status) || !this.texts.get(job.id)?.bytes) continue;
+      this.#keep(job);
+      this.settle(job);
     }
     this.listener.onJobs(jobs.map((job) => job.id));
   }

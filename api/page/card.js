@@ -2,8 +2,8 @@
 
 import { el, setText } from "./dom.js";
 import { languageOf, number, plain, rate, short } from "./format.js";
+import { makeMark, setMark } from "./mark.js";
 import { badge, isFinal, setBadge } from "./status.js";
-import { MARKS } from "./text.js";
 
 const SHOWN = 900;
 
@@ -17,8 +17,8 @@ export class Card {
     this.badge = badge(job.status);
     this.words = el("p", { class: "card-text", dir: "auto" });
     this.tokens = el("span", {});
-    this.speed = el("span", { class: "speed" });
-    this.mark = el("span", { class: "mark" });
+    this.speed = el("span", {});
+    this.mark = makeMark();
     const name = jobName(job, job.index);
     this.node = el(
       "li",
@@ -26,7 +26,7 @@ export class Card {
       el(
         "div",
         { class: "card-head" },
-        el("h3", {}, el("a", { href: `#/jobs/${job.id}`, title: name }, name)),
+        el("h3", { dir: "auto" }, el("a", { href: `#/jobs/${job.id}`, title: name }, name)),
         this.badge,
       ),
       el("div", { class: "card-body" }, this.words),
@@ -46,9 +46,8 @@ export class Card {
     setText(this.tokens, tokensLine(job, text));
     const now = job.status === "in_progress" ? text?.rate() : 0;
     setText(this.speed, now ? `≈ ${rate(now)}/s` : "");
-    const [mark, why] = MARKS[this.state.marks.get(this.id)] ?? ["", ""];
-    setText(this.mark, mark);
-    this.mark.title = why;
+    // Where nothing was written there is nothing to compare.
+    setMark(this.mark, job.bytes ? this.state.marks.get(this.id) : null);
   }
 
   /** The end of a text that grows, the beginning of one that is there. */
@@ -60,8 +59,8 @@ export class Card {
     }
     this.words.className = "card-text note";
     if (job.error) return `${job.error.message ?? job.error.code}`;
-    if (job.status === "queued") return job.attempt ? `Waits for attempt ${job.attempt + 1}.` : "Waits for its turn.";
-    if (job.status === "in_progress") return "Waits for the first words.";
+    if (job.status === "queued") return job.attempt ? `Waiting for attempt ${job.attempt + 1}.` : "Waiting for its turn.";
+    if (job.status === "in_progress") return "Waiting for the first words.";
     if (job.status === "completed") return job.bytes ? "" : "The text is empty.";
     return text?.text ? plain(text.text.slice(0, SHOWN)) : "Nothing was written.";
   }

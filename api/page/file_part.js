@@ -14,16 +14,17 @@ export function filePart(changed) {
     id: "file",
     accept: ".jsonl,.ndjson,.csv,text/csv,application/jsonl",
     "aria-describedby": "file-hint",
+    // Else a file that was mended and is chosen again would be no change, and not be read.
+    onclick: () => {
+      input.value = "";
+    },
     onchange: () => input.files[0] && take(input.files[0]),
   });
   const template = el("textarea", {
     id: "template",
     rows: "3",
     "aria-describedby": "template-hint",
-    oninput: () => {
-      showExample();
-      changed();
-    },
+    oninput: templateChanged,
   });
   const example = el("p", { class: "example", dir: "auto" });
   const columns = el("span", { class: "chips" });
@@ -40,25 +41,31 @@ export function filePart(changed) {
     { class: "field", hidden: true },
     el("label", { for: "template" }, "Prompt for each row"),
     template,
-    el("p", { id: "template-hint", class: "hint" }, "Columns stand in braces. Put one in: ", columns),
+    el("p", { id: "template-hint", class: "hint" }, "Write columns in braces. Insert one: ", columns),
     example,
     preview,
   );
   let name = "";
   let table = null;
   let lines = null;
+  let made = null;
+  let turns = 0;
 
   async function take(file) {
-    name = file.name;
-    table = lines = null;
-    csvPart.hidden = true;
-    let text;
+    const turn = (turns += 1);
+    let text = null;
+    let fault = `${file.name} is not a text in UTF-8.`;
     try {
-      text = new TextDecoder("utf-8", { fatal: true }).decode(await file.arrayBuffer());
-    } catch {
-      lines = { items: [], faults: [{ line: null, message: `${name} is not a text in UTF-8.` }] };
-      text = null;
+      const bytes = await file.arrayBuffer();
+      text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+    } catch (error) {
+      if (error instanceof DOMException) fault = `${file.name} cannot be read. Choose it again.`;
     }
+    if (turn !== turns) return; // another one was chosen while this one was read
+    name = file.name;
+    table = lines = made = null;
+    csvPart.hidden = true;
+    if (text === null) lines = { items: [], faults: [{ line: null, message: fault }] };
     if (text !== null && /\.csv$/i.test(name)) {
       table = readTable(text);
       showTable();
@@ -106,6 +113,11 @@ export function filePart(changed) {
   function insert(words) {
     template.setRangeText(words, template.selectionStart, template.selectionEnd, "end");
     template.focus();
+    templateChanged();
+  }
+
+  function templateChanged() {
+    made = null;
     showExample();
     changed();
   }
@@ -121,7 +133,8 @@ export function filePart(changed) {
   }
 
   function read() {
-    if (table) return readRows(table, template.value);
+    // Asked for at every key that is pressed, and a file may have many lines.
+    if (table) return (made ??= readRows(table, template.value));
     return lines ?? { items: [], faults: [] };
   }
 
@@ -166,7 +179,7 @@ export function filePart(changed) {
         el(
           "p",
           { id: "file-hint", class: "hint" },
-          'Choose a .jsonl or .csv file, or drop it anywhere here. JSONL: OpenAI\'s batch lines, or {"prompt": …} a line.',
+          'Choose a .jsonl or .csv file, or drop it anywhere here. JSONL: OpenAI\'s batch lines, or {"prompt": …} on each line.',
         ),
       ),
       summary,

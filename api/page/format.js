@@ -25,7 +25,7 @@ export const plural = (count, one, many = `${one}s`) => `${WHOLE.format(count)} 
 /** How long ago Unix seconds are: "3 minutes ago". */
 function ago(seconds, now = Date.now() / 1000) {
   const distance = seconds - now;
-  if (Math.abs(distance) < 5) return "just now";
+  if (Math.abs(distance) < 5) return distance > 0 ? "in a moment" : "just now";
   const [, unit, size] = UNITS.find(([end]) => Math.abs(distance) < end);
   return AGO.format(Math.trunc(distance / size), unit);
 }
@@ -76,7 +76,9 @@ export function guessTokens(text) {
 /** A text without the marks of Markdown, for a glance. */
 export function plain(text) {
   return text
-    .replace(/^[ \t]*(?:#{1,6}|>|[-*+])[ \t]+/gm, "")
     .replace(/\*\*|__|`/g, "")
+    .replace(/!?\[([^\]\n]{1,200})\]\((?:[^()\n]|\([^()\n]{0,200}\)){0,500}\)/g, "$1")
+    .replace(/(^|[\s(])([*_])(\S(?:[^*_\n]{0,200}\S)?)\2(?=[\s).,;:!?]|$)/gm, "$1$3")
+    .replace(/^[ \t]*(?:#{1,6}|>|[-*+])[ \t]+/gm, "")
     .replace(/\n\s*\n/g, "\n");
 }

@@ -13,8 +13,8 @@ export class Grid {
   #frame = null;
   #sizes = new ResizeObserver(() => this.draw());
 
-  /** `makeCard(index)` gives `{node, update(), close()}`; `keyAt(index)` what the card is for. */
-  constructor({ height, makeCard, keyAt, onDrawn = () => {} }) {
+  /** `makeCard(index)` gives `{node, ...}`; `keyAt(index)` what the card is for; `onDrawn()` tells of each drawing. */
+  constructor({ height, makeCard, keyAt, onDrawn }) {
     this.height = height;
     this.makeCard = makeCard;
     this.keyAt = keyAt;
@@ -61,7 +61,6 @@ export class Grid {
       // A card that is taken away takes the focus with it.
       if (card.node.contains(document.activeElement) && this.keyAt(index) === key) wanted.set(key, index);
       else {
-        card.close?.();
         card.node.remove();
         this.#drawn.delete(key);
       }

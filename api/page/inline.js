@@ -129,7 +129,7 @@ function linkAt(text, place, closing, isImage) {
   return {
     node: href
       ? linkTo(href, shown)
-      : el("span", { class: "no-link", title: "This link leads nowhere safe." }, ...shown),
+      : el("span", { class: "no-link", title: "Not a link: only web and mail addresses are followed." }, ...shown),
     end: stop + 1,
   };
 }

@@ -1,30 +1,35 @@
 // What there is to know of a job beside its text: what was asked, what it cost, and how its attempts went.
 
-import { el } from "./dom.js";
+import { el, put } from "./dom.js";
 import { duration, number, plural, rate, time } from "./format.js";
 import { isFinal } from "./status.js";
 
 const OUTCOMES = {
   completed: "completed",
   failed: "failed",
-  rate_limited: "told to wait",
-  released: "given back at a stop",
+  rate_limited: "rate limited",
+  released: "handed back when its worker stopped",
   lost: "lost with its worker",
   cancelled: "cancelled",
   expired: "expired",
 };
-const SOURCES = { upstream: "counted upstream", tokenizer: "counted here", estimate: "an estimate" };
+const SOURCES = { upstream: "counted by the upstream", tokenizer: "counted here", estimate: "an estimate" };
 
-/** The sections about a job. */
-export function jobDetails(job) {
-  return [
+/** Show the sections about a job in this element; what was opened in it stays open. */
+export function showDetails(node, job) {
+  const isOpen = node.querySelector("details")?.open;
+  const hadFocus = node.querySelector("summary") === document.activeElement;
+  put(
+    node,
     errorSection(job),
     cutSection(job),
     requestSection(job),
     usageSection(job),
     attemptsSection(job),
     factsSection(job),
-  ].filter(Boolean);
+  );
+  if (isOpen) node.querySelector("details")?.setAttribute("open", "");
+  if (hadFocus) node.querySelector("summary")?.focus();
 }
 
 function section(title, ...content) {
@@ -33,7 +38,7 @@ function section(title, ...content) {
 
 function errorSection(job) {
   if (!job.error) return null;
-  const title = isFinal(job.status) ? "Why it is not whole" : "What went wrong last";
+  const title = isFinal(job.status) ? "Why it is incomplete" : "What went wrong last";
   return section(
     title,
     el("p", { class: "fault" }, job.error.message ?? job.error.code),
@@ -58,7 +63,7 @@ function requestSection(job) {
   const { messages = [], model, ...rest } = job.request;
   const settings = Object.entries(rest);
   return section(
-    "Asked for",
+    "Request",
     ...messages.map((message) =>
       el(
         "figure",
@@ -93,9 +98,9 @@ function usageSection(job) {
     "Tokens",
     facts([
       ["Read", number(usage.input_tokens)],
-      usage.cached_tokens ? ["of these cached", number(usage.cached_tokens)] : null,
+      usage.cached_tokens ? ["of which cached", number(usage.cached_tokens)] : null,
       ["Written", number(usage.output_tokens)],
-      usage.reasoning_tokens ? ["of these reasoning", number(usage.reasoning_tokens)] : null,
+      usage.reasoning_tokens ? ["of which reasoning", number(usage.reasoning_tokens)] : null,
       seconds > 0.5 && usage.output_tokens ? ["Rate", `${rate(usage.output_tokens / seconds)} per second`] : null,
       ["Source", SOURCES[usage.source] ?? usage.source],
     ]),
@@ -124,7 +129,7 @@ function attemptItem(attempt) {
     el("p", {}, `${attempt.attempt}. ${words}`),
     wrote ? el("p", { class: "small" }, wrote) : null,
     attempt.continued_bytes
-      ? el("p", { class: "small" }, `Goes on from byte ${number(attempt.continued_bytes)}`)
+      ? el("p", { class: "small" }, `Continues from byte ${number(attempt.continued_bytes)}`)
       : null,
     attempt.error ? el("p", { class: "small fault" }, attempt.error.message ?? attempt.error.code) : null,
   );
@@ -136,7 +141,7 @@ function factsSection(job) {
     "Facts",
     facts([
       ["Submitted", time(job.created_at)],
-      job.started_at ? ["Begun", time(job.started_at)] : null,
+      job.started_at ? ["Started", time(job.started_at)] : null,
       job.first_delta_at && job.started_at
         ? ["First words after", duration(job.first_delta_at - job.started_at)]
         : null,

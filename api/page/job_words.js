@@ -1,13 +1,15 @@
 // What is said of a job in place of its text, or above it.
 
-import { isFinal, statusWord } from "./status.js";
+import { isFinal } from "./status.js";
+
+const ENDED = { failed: "failed", cancelled: "was cancelled", expired: "expired" };
 
 /** What must be said above a text that could pass for a whole one. */
 export function cutShort(job) {
   if (!isFinal(job.status)) return "";
-  if (job.status !== "completed") return `Not a whole text: ${statusWord(job.status).toLowerCase()} before its end.`;
+  if (job.status !== "completed") return `Incomplete: it ${ENDED[job.status]} before its end.`;
   return ["length", "content_filter"].includes(job.finish_reason)
-    ? "Cut short by the upstream, as it says itself."
+    ? "Incomplete: the upstream says that it cut this text short."
     : "";
 }
 
@@ -16,8 +18,8 @@ export function noteOf(job) {
   switch (job.status) {
     case "queued":
       return job.attempt
-        ? `The last attempt did not end well. Attempt ${job.attempt + 1} will begin by itself.`
-        : "Waits for its turn. The text appears here as soon as it is written.";
+        ? `The last attempt did not succeed. Attempt ${job.attempt + 1} will start by itself.`
+        : "Waiting for its turn. The text appears here as it is written.";
     case "in_progress":
       return "The model has not said anything yet.";
     case "completed":

@@ -1,29 +1,12 @@
 // The API key, where this Longhand asks for one. It lives as long as the tab, is sent as a header, and is in no address.
 
 import { el, put } from "./dom.js";
+import { recall, remember } from "./kept.js";
 
-const NAME = "longhand.key";
-let kept = recallKey();
+const TAB = "sessionStorage";
+let kept = recall("key", TAB); // where storage is forbidden, it lives as long as the page
 let asking = null;
 let declined = false;
-
-function recallKey() {
-  try {
-    return sessionStorage.getItem(NAME);
-  } catch {
-    return null; // forbidden: then it lives as long as the page
-  }
-}
-
-function keep(key) {
-  kept = key;
-  try {
-    if (key === null) sessionStorage.removeItem(NAME);
-    else sessionStorage.setItem(NAME, key);
-  } catch {
-    // as above
-  }
-}
 
 /** The key that is sent, or null. */
 export const heldKey = () => kept;
@@ -37,7 +20,8 @@ export function askForKey(refused) {
   if (declined) return Promise.resolve(false);
   asking ??= ask(refused).then((key) => {
     asking = null;
-    keep(key);
+    kept = key;
+    remember("key", key, TAB);
     declined = key === null;
     showDeclined();
     return key !== null;
@@ -77,7 +61,7 @@ function ask(refused) {
           "p",
           { id: "api-key-why", role: refused === null ? null : "alert" },
           refused === null
-            ? "This Longhand asks for a key. It is kept until this tab is closed."
+            ? "This Longhand requires an API key. The page keeps it until you close this tab."
             : "This key is unknown or was revoked. Enter another one.",
         ),
         field,

@@ -53,7 +53,7 @@ function nameView() {
 
 function showNetwork() {
   const banner = document.getElementById("lost");
-  const words = "No connection to Longhand. What is shown stays; it goes on by itself when the connection is back.";
+  const words = "No connection to Longhand. What is shown stays, and goes on by itself when the connection is back.";
   let timer = null;
   net.addEventListener("lost", () => {
     // A stream that a proxy ends comes back at once; that is not worth a word.
@@ -68,7 +68,16 @@ function showNetwork() {
   });
 }
 
+function wireSkip(link) {
+  link.addEventListener("click", (event) => {
+    // Its address is no route: followed, it would take the view away.
+    event.preventDefault();
+    document.getElementById("main").focus();
+  });
+}
+
 wireTheme(document.getElementById("theme"));
+wireSkip(document.querySelector(".skip"));
 showNetwork();
 onRoute(show);
 document.getElementById("main").addEventListener("renamed", nameView);

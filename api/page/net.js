@@ -4,10 +4,12 @@
 import { askForKey, heldKey, keyHeaders } from "./key.js";
 
 const PROBE_MS = 2000;
+const PROBE_TIMEOUT_MS = 10000;
 
 /** Tells `lost` and `found`. */
 export const net = new EventTarget();
 let isLost = false;
+let timer = null;
 
 /** A refusal of the API, or a failure to reach it (`status` 0). */
 class ApiError extends Error {
@@ -23,7 +25,7 @@ export function noteLost() {
   if (isLost) return;
   isLost = true;
   net.dispatchEvent(new Event("lost"));
-  setTimeout(probe, PROBE_MS);
+  timer = setTimeout(probe, PROBE_MS);
 }
 
 /** Note that the API has answered. */
@@ -34,15 +36,25 @@ export function noteFound() {
 }
 
 async function probe() {
+  clearTimeout(timer);
   if (!isLost) return;
   try {
-    if ((await fetch("/healthz", { cache: "no-store" })).ok) return noteFound();
+    // A network that swallows what is sent would let it wait for minutes.
+    const signal = AbortSignal.timeout(PROBE_TIMEOUT_MS);
+    if ((await fetch("/healthz", { cache: "no-store", signal })).ok) return noteFound();
   } catch {
     // still away
   }
-  return setTimeout(probe, PROBE_MS);
+  clearTimeout(timer);
+  timer = setTimeout(probe, PROBE_MS);
 }
 window.addEventListener("online", probe);
+
+/** Call this when the network is back and when this tab is looked at again, until `signal` aborts. */
+export function onReturn(look, signal) {
+  net.addEventListener("found", () => look(), { signal });
+  document.addEventListener("visibilitychange", () => document.hidden || look(), { signal });
+}
 
 /** GET or POST; resolves to the parsed JSON. Rejects with `ApiError`. */
 export async function call(path, { method = "GET", body, headers = {}, signal } = {}) {

@@ -2,6 +2,7 @@
 
 const scrolls = new Map();
 let current = location.hash;
+let awaited = 0;
 
 /** The route of the address: `{path: [...], query: URLSearchParams}`. */
 export function readRoute() {
@@ -21,15 +22,23 @@ function decoded(part) {
 export function onRoute(show) {
   history.scrollRestoration = "manual";
   // While a view is replaced the page is short for a moment, so the place is noted as one scrolls, not at the end.
-  addEventListener("scroll", () => scrolls.set(current, scrollY), { passive: true });
+  addEventListener("scroll", noteScroll, { passive: true });
   addEventListener("hashchange", () => {
     const place = scrolls.get(location.hash) ?? 0;
     current = location.hash;
     show();
     scrolls.set(current, place);
+    awaited = place;
     restoreScroll();
   });
   show();
+}
+
+function noteScroll() {
+  // A page that is still too short for the place where it was left scrolls by itself; that is no new place.
+  if (document.documentElement.scrollHeight - innerHeight < awaited - 1) return;
+  awaited = 0;
+  scrolls.set(current, scrollY);
 }
 
 /** Scroll to where this view was left; a view whose content comes late calls it when it is there. */

@@ -3,11 +3,15 @@
 //
 // It can send no key. With one, each opening has a token of its own in its address, which is good for a minute: so it
 // is never left to EventSource to come back with an old one.
+//
+// A browser opens six connections to one host, for all tabs together. So a tab out of sight lets its own go, and goes on
+// where it was when it is looked at again.
 
 import { heldKey } from "./key.js";
 import { noteFound, noteLost, watchToken } from "./net.js";
 
 const LONGEST_PAUSE_MS = 10000;
+const OUT_OF_SIGHT_MS = 15000;
 
 export class Stream {
   #source = null;
@@ -15,22 +19,37 @@ export class Stream {
   #cursor = null;
   #timer = null;
   #pause = 1000;
+  #closed = new AbortController();
 
-  /** `handlers`: by event name, called with the parsed data. `onClosed`: the server refused; it is tried again. */
+  /** `handlers`: by event name, called with the parsed data. `onClosed`: nothing is heard for now, because the server
+   * refused or because the tab is out of sight; read what must be true all the same. */
   constructor(path, query, handlers, onClosed = () => {}) {
     this.path = path;
     this.query = query;
     this.handlers = handlers;
     this.onClosed = onClosed;
-    this.#open();
+    document.addEventListener("visibilitychange", () => this.#turn(), { signal: this.#closed.signal });
+    this.#turn();
   }
 
   close() {
+    this.#closed.abort();
+    this.#release();
+  }
+
+  /** Open in sight, closed out of it. */
+  #turn() {
+    this.#release();
+    if (!document.hidden) this.#open();
+    else this.#timer = setInterval(this.onClosed, OUT_OF_SIGHT_MS);
+  }
+
+  #release() {
     this.#opening?.abort();
     this.#opening = null;
     this.#source?.close();
     this.#source = null;
-    clearTimeout(this.#timer);
+    clearTimeout(this.#timer); // an interval as well
   }
 
   async #open() {

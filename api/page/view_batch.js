@@ -4,24 +4,28 @@ import { BatchState } from "./batch_state.js";
 import { batchActions } from "./batch_actions.js";
 import { Card, jobName } from "./card.js";
 import { el, put, say, wrong } from "./dom.js";
+import { Facts } from "./facts.js";
 import { duration, number, rate, short, time } from "./format.js";
 import { Grid } from "./grid.js";
-import { net } from "./net.js";
+import { onReturn } from "./net.js";
 import { restoreScroll } from "./router.js";
 import { ProgressBar, badge, isFinal, setBadge, statusWord } from "./status.js";
+import { unread } from "./unread.js";
 import { batchName } from "./view_batches.js";
 
 const CARD_HEIGHT = 224;
 const FRAME_MS = 100;
+const FACTS_MS = 500;
 const FILTERS = ["all", "in_progress", "queued", "completed", "failed"];
 const ENDED_BADLY = ["failed", "cancelled", "expired"];
 
 export function batchView(id) {
-  const heading = el("h1", {}, "Batch");
+  const heading = el("h1", { dir: "auto" }, "Batch");
   const status = badge("in_progress");
   const bar = new ProgressBar("Progress of the batch");
-  const facts = el("dl", { class: "facts" });
+  const facts = new Facts();
   const fault = el("div", {});
+  const refused = el("div", {});
   const filters = el("div", { class: "filters", role: "group", "aria-label": "Show" });
   const find = el("input", {
     type: "search",
@@ -29,15 +33,18 @@ export function batchView(id) {
     "aria-label": "Find a card by its name",
     oninput: () => filter(),
   });
-  const nothing = el("p", { class: "note", hidden: true }, "No card is like this now.");
+  const nothing = el("p", { class: "note", hidden: true }, "No article matches.");
   const body = el("div", { hidden: true });
   const loading = el("p", { class: "loading" }, "Reading the batch …");
   const dirty = new Set();
+  const closed = new AbortController();
   let chosen = "all";
   let listed = [];
   let restored = false;
   let stale = false;
   let heard = null;
+  let submitted = null;
+  let factsAt = 0;
 
   const state = new BatchState(id, {
     onBatch: showBatch,
@@ -53,14 +60,15 @@ export function batchView(id) {
     },
     onText: (ids) => ids.forEach((one) => dirty.add(one)),
     onFault: (error) => put(fault, wrong(error.message)),
+    isDrawn: (one) => grid.drawn.has(one),
   });
   const grid = new Grid({
     height: CARD_HEIGHT,
     keyAt: (index) => listed[index]?.id,
     makeCard: (index) => new Card(state, listed[index]),
-    onDrawn: () => grid?.drawn.forEach((_, key) => state.byId.has(key) && state.settle(state.byId.get(key))),
+    onDrawn: settleDrawn,
   });
-  const actions = batchActions(state, (error) => put(fault, ...(error ? [wrong(error.message)] : [])));
+  const actions = batchActions(state, (error) => put(refused, error && wrong(error.message)));
 
   function showBatch() {
     const { batch } = state;
@@ -77,8 +85,14 @@ export function batchView(id) {
     heading.dispatchEvent(new Event("renamed", { bubbles: true }));
   }
 
+  function settleDrawn() {
+    for (const key of grid.drawn.keys()) if (state.byId.has(key)) state.settle(state.byId.get(key));
+  }
+
   function showFacts() {
     const { batch } = state;
+    factsAt = performance.now();
+    submitted ??= time(batch.created_at);
     const { total, completed, failed, in_progress: writing } = batch.request_counts;
     const ended = isFinal(batch.status)
       ? (batch.completed_at ?? batch.failed_at ?? batch.cancelled_at ?? batch.expired_at)
@@ -86,7 +100,7 @@ export function batchView(id) {
     let speed = 0;
     for (const [jobId, text] of state.texts) if (state.byId.get(jobId)?.status === "in_progress") speed += text.rate();
     const left = total - completed - failed;
-    const shown = [
+    facts.show([
       ["Completed", `${number(completed)} of ${number(total)}`],
       failed ? ["Not completed", number(failed)] : null,
       writing ? ["Being written", number(writing)] : null,
@@ -95,9 +109,8 @@ export function batchView(id) {
       batch.usage?.input_tokens ? ["Tokens read", short(batch.usage.input_tokens)] : null,
       speed ? ["Rate", `≈ ${rate(speed)} tokens/s`] : null,
       ended ? ["Took", duration(ended - batch.created_at)] : null,
-      ["Submitted", time(batch.created_at)],
-    ];
-    put(facts, ...shown.filter(Boolean).map(([name, value]) => el("div", {}, el("dt", {}, name), el("dd", {}, value))));
+      ["Submitted", submitted],
+    ]);
   }
 
   function filter() {
@@ -144,38 +157,34 @@ export function batchView(id) {
     // A rate falls also while nothing comes.
     for (const [key, { card }] of writing) if (!dirty.has(key)) card.update();
     dirty.clear();
-    if (state.batch && writing.length) showFacts();
+    if (writing.length && performance.now() - factsAt > FACTS_MS) showFacts();
   }, FRAME_MS);
 
-  const settleDrawn = () => grid.draw();
-  net.addEventListener("found", settleDrawn);
-  const start = () =>
-    state.start().catch((error) => {
+  async function start() {
+    fault.replaceChildren();
+    loading.hidden = false;
+    try {
+      await state.start();
+    } catch (error) {
       if (error.name === "AbortError") return;
       loading.hidden = true;
-      const again = el(
-        "button",
-        {
-          type: "button",
-          onclick: () => {
-            fault.replaceChildren();
-            start();
-          },
-        },
-        "Try again",
-      );
-      put(
-        fault,
-        wrong(error.message, error.status === 404 ? el("p", {}, el("a", { href: "#/" }, "All batches")) : again),
-      );
-    });
+      put(fault, unread(error, start));
+    }
+  }
+  // Back at this tab, or back on the network: what could not be read is read, and a retry made elsewhere is seen.
+  onReturn(() => {
+    if (state.batch === null) return start();
+    grid.draw();
+    return state.lookAgain();
+  }, closed.signal);
   start();
 
   put(
     body,
     el("div", { class: "bar-line" }, bar.node),
-    facts,
+    facts.node,
     actions.node,
+    refused,
     el("h2", { class: "unseen" }, "Articles"),
     el("div", { class: "tools" }, filters, find),
     nothing,
@@ -197,7 +206,7 @@ export function batchView(id) {
     ),
     close() {
       clearInterval(timer);
-      net.removeEventListener("found", settleDrawn);
+      closed.abort();
       state.close();
       grid.close();
     },

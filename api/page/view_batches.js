@@ -2,7 +2,8 @@
 
 import { el, put, wrong } from "./dom.js";
 import { plural, short, time } from "./format.js";
-import { call, net } from "./net.js";
+import { call, onReturn } from "./net.js";
+import { restoreScroll } from "./router.js";
 import { ProgressBar, badge, isFinal, setBadge } from "./status.js";
 
 const PAGE = 20;
@@ -21,22 +22,26 @@ export function batchesView() {
   const fault = el("div", {});
   let timer = null;
   let last = null;
-  let closed = false;
+  let turns = 0;
+  const closed = new AbortController();
 
   async function refresh() {
     clearTimeout(timer);
+    const turn = (turns += 1);
     let busy = false;
     try {
-      const page = await call(`/v1/batches?limit=${PAGE}`);
-      if (closed) return;
+      const page = await call(`/v1/batches?limit=${PAGE}`, { signal: closed.signal });
+      if (turn !== turns) return; // a later one tells what is newer, and goes on
       fault.replaceChildren();
       page.data.forEach((batch, index) => showRow(batch, index));
-      if (last === null) setLast(page);
+      const isFirst = last === null;
+      if (isFirst) setLast(page);
       put(place, ...(rows.size ? [] : [emptyDesk()]));
       place.className = "";
+      if (isFirst) restoreScroll();
       busy = page.data.some((batch) => !isFinal(batch.status));
     } catch (error) {
-      if (closed) return;
+      if (turn !== turns || error.name === "AbortError") return;
       if (error.status !== 0 || !rows.size) put(fault, wrong(`The batches could not be read. ${error.message}`));
       if (!rows.size) place.replaceChildren();
     }
@@ -49,14 +54,17 @@ export function batchesView() {
   }
 
   async function readOlder() {
+    older.disabled = true;
     try {
-      const page = await call(`/v1/batches?limit=${PAGE}&after=${last}`);
+      const page = await call(`/v1/batches?limit=${PAGE}&after=${last}`, { signal: closed.signal });
       const first = rows.size;
       page.data.forEach((batch) => showRow(batch, rows.size));
       setLast(page);
       list.children[first]?.querySelector("a")?.focus();
     } catch (error) {
-      put(fault, wrong(`Older batches could not be read. ${error.message}`));
+      if (error.name !== "AbortError") put(fault, wrong(`Older batches could not be read. ${error.message}`));
+    } finally {
+      older.disabled = false;
     }
   }
 
@@ -70,7 +78,7 @@ export function batchesView() {
     row.show(batch);
   }
 
-  net.addEventListener("found", refresh);
+  onReturn(refresh, closed.signal);
   refresh();
   return {
     title: () => "Batches",
@@ -89,16 +97,15 @@ export function batchesView() {
       el("p", { class: "more" }, older),
     ),
     close() {
-      closed = true;
+      closed.abort();
       clearTimeout(timer);
-      net.removeEventListener("found", refresh);
     },
   };
 }
 
 class Row {
   constructor(batch) {
-    this.link = el("a", { href: `#/batches/${batch.id}` }, batchName(batch));
+    this.link = el("a", { href: `#/batches/${batch.id}`, dir: "auto" }, batchName(batch));
     this.badge = badge(batch.status);
     this.bar = new ProgressBar(`Progress of ${batchName(batch)}`);
     this.counts = el("p", { class: "counts" });
@@ -124,7 +131,7 @@ function countsLine(batch) {
   const words = [`${short(completed)} of ${short(total)} completed`];
   if (writing) words.push(`${short(writing)} being written`);
   if (failed) words.push(`${short(failed)} not completed`);
-  if (batch.usage?.output_tokens) words.push(`${short(batch.usage.output_tokens)} tokens written`);
+  if (batch.usage?.output_tokens) words.push(`${plural(batch.usage.output_tokens, "token")} written`);
   return words.join(" · ");
 }
 

@@ -3,27 +3,26 @@
 import { jobName } from "./card.js";
 import { ask, el, put, say, wrong } from "./dom.js";
 import { downloadLink } from "./download.js";
-import { languageOf } from "./format.js";
-import { jobDetails } from "./job_details.js";
+import { showDetails } from "./job_details.js";
+import { JobText } from "./job_text.js";
 import { cutShort, noteOf } from "./job_words.js";
-import { Markdown } from "./markdown.js";
-import { call } from "./net.js";
+import { makeMark, setMark } from "./mark.js";
+import { call, onReturn } from "./net.js";
+import { Reading } from "./reading.js";
+import { restoreScroll } from "./router.js";
 import { badge, isFinal, setBadge, statusWord } from "./status.js";
 import { Stream } from "./stream.js";
-import { JobText, MARKS } from "./text.js";
+import { unread } from "./unread.js";
 
-const NEAR_END = 120;
 const RETRYABLE = ["failed", "expired", "cancelled"];
-const LEAST_PAUSE_MS = 40;
 
 export function jobView(id) {
   const path = `/v1/jobs/${id}`;
   const text = new JobText();
-  const article = new Markdown();
-  const raw = el("pre", { class: "raw", tabindex: "0", "aria-label": "The text as it is stored", hidden: true });
-  const heading = el("h1", {}, "Article");
+  const reading = new Reading(text);
+  const heading = el("h1", { dir: "auto" }, "Article");
   const status = badge("queued");
-  const mark = el("span", { class: "mark" });
+  const mark = makeMark();
   const crumbs = el("p", { class: "crumbs" }, el("a", { href: "#/" }, "Batches"));
   const fault = el("div", {});
   const note = el("p", { class: "note" }, "Reading the article …");
@@ -31,56 +30,13 @@ export function jobView(id) {
   const details = el("aside", { class: "details", "aria-label": "About this article" });
   const cancel = el("button", { type: "button", class: "grave-quiet", hidden: true, onclick: cancelJob }, "Cancel");
   const retry = el("button", { type: "button", hidden: true, onclick: retryJob }, "Retry");
-  const source = el("button", { type: "button", "aria-pressed": "false", onclick: toggleRaw }, "Plain text");
-  const copy = el("button", { type: "button", onclick: copyText }, "Copy");
-  const toEnd = el(
-    "button",
-    {
-      type: "button",
-      class: "to-end",
-      hidden: true,
-      onclick: () => scrollTo({ top: document.body.scrollHeight, behavior: "instant" }),
-    },
-    "Go to the end ↓",
-  );
   const closed = new AbortController();
   let job = null;
   let stream = null;
-  let frame = null;
-  let waiting = null;
-  let drawnAt = 0;
-  let pause = LEAST_PAUSE_MS;
-
-  function showText() {
-    frame = null;
-    const pinned =
-      job &&
-      !isFinal(job.status) &&
-      text.bytes > 0 &&
-      innerHeight + scrollY > document.body.scrollHeight - NEAR_END &&
-      scrollY > 0;
-    const began = performance.now();
-    drawnAt = began;
-    const language = languageOf(text.text);
-    if (language) article.node.lang = raw.lang = language;
-    if (raw.hidden) article.show(text.text);
-    else raw.textContent = text.text;
-    note.hidden = text.bytes > 0;
-    if (pinned) scrollTo({ top: document.body.scrollHeight, behavior: "instant" });
-    toEnd.hidden = !job || isFinal(job.status) || innerHeight + scrollY > document.body.scrollHeight - NEAR_END;
-    // A long text takes longer to draw; then it is drawn less often, and the page stays quick.
-    pause = Math.max(LEAST_PAUSE_MS, (performance.now() - began) * 5);
-  }
-
-  function textChanged() {
-    waiting ??= setTimeout(
-      () => {
-        waiting = null;
-        frame ??= requestAnimationFrame(showText);
-      },
-      Math.max(0, drawnAt + pause - performance.now()),
-    );
-  }
+  /** The attempt whose end the stream has told, after which nothing comes from it; null as long as it tells. */
+  let ended = null;
+  let turns = 0;
+  let restored = false;
 
   function showJob(next) {
     const before = job?.status;
@@ -92,46 +48,61 @@ export function jobView(id) {
     note.textContent = noteOf(job);
     cut.textContent = cutShort(job);
     cut.hidden = !cut.textContent || !job.bytes;
-    article.node.dataset.status = job.status;
+    reading.setStatus(job.status, isFinal(job.status));
     if (job.batch_id)
       put(
         crumbs,
         el("a", { href: "#/" }, "Batches"),
         " / ",
-        el("a", { href: `#/batches/${job.batch_id}` }, "Its batch"),
+        el("a", { href: `#/batches/${job.batch_id}` }, "Batch of this article"),
       );
-    put(details, ...jobDetails(job));
+    showDetails(details, job);
     if (before && before !== job.status) say(`The article is now: ${statusWord(job.status)}.`);
     heading.dispatchEvent(new Event("renamed", { bubbles: true }));
   }
 
+  /** Show the job that a request answers with, unless something newer was shown while it was on its way. */
+  async function showAnswer(options) {
+    const turn = (turns += 1);
+    const answer = await call(options?.verb ? `${path}/${options.verb}` : path, {
+      method: options?.verb ? "POST" : "GET",
+      signal: options?.verb ? undefined : closed.signal,
+    });
+    if (turn === turns && !closed.signal.aborted) showJob(answer);
+  }
+
   async function readJob() {
     try {
-      showJob(await call(path, { signal: closed.signal }));
+      await showAnswer();
+      // It was retried elsewhere.
+      if (ended !== null && (!isFinal(job.status) || job.attempt !== ended)) watch();
       return true;
     } catch (error) {
-      if (error.name === "AbortError") return false;
+      if (error.name === "AbortError" || job) return false;
       note.hidden = true;
-      const again = el("button", { type: "button", onclick: start }, "Try again");
-      if (!job)
-        put(
-          fault,
-          wrong(error.message, error.status === 404 ? el("p", {}, el("a", { href: "#/" }, "All batches")) : again),
-        );
+      put(fault, unread(error, start));
       return false;
     }
   }
 
   async function start() {
     fault.replaceChildren();
-    if (!(await readJob())) return;
-    watch();
+    if (await readJob()) watch();
+  }
+
+  /** Back at this tab, or back on the network: what could not be read is read, and a retry made elsewhere is seen. */
+  async function lookAgain() {
+    if (!job) return start();
+    if (ended === null) return; // its stream tells what is new
+    if ((await readJob()) && ended !== null && !mark.textContent) settle();
   }
 
   function watch() {
     stream?.close();
     if (closed.signal.aborted) return;
+    ended = null;
     text.reset(0);
+    setMark(mark, null);
     stream = new Stream(
       `${path}/events`,
       {},
@@ -143,76 +114,75 @@ export function jobView(id) {
         delta: (delta) => {
           // Bytes are missing, which the server's cursor rules out: begin anew rather than show a torn text.
           if (!text.take(delta)) return watch();
-          return textChanged();
+          note.hidden = text.bytes > 0;
+          return reading.changed();
         },
         reset: ({ attempt }) => {
           text.reset(attempt);
-          textChanged();
+          note.hidden = false;
+          reading.changed();
         },
-        done: finish,
+        done: (last) => {
+          stream.close();
+          turns += 1;
+          ended = last.attempt;
+          showJob(last);
+          settle();
+        },
       },
       readJob,
     );
   }
 
-  async function finish(ended) {
-    stream.close();
-    showJob(ended);
+  /** Compare the text of the ended job with what is stored, and say so. */
+  async function settle() {
+    const compared = job;
+    const watched = stream;
     showText();
     try {
-      const [words, why] = MARKS[await text.settle(ended, closed.signal)];
-      mark.textContent = words;
-      mark.title = why;
+      const found = await text.settle(compared, closed.signal);
+      // It may run again by now.
+      if (watched !== stream || !isFinal(job.status)) return;
+      setMark(mark, compared.bytes ? found : null);
     } catch {
-      mark.textContent = ""; // not reached: nothing is claimed
+      return; // not reached: nothing is claimed
     }
     showText();
     await readJob();
   }
 
-  function toggleRaw() {
-    raw.hidden = !raw.hidden;
-    article.node.hidden = !raw.hidden;
-    source.setAttribute("aria-pressed", String(!raw.hidden));
-    showText();
-  }
-
-  async function copyText() {
-    try {
-      await navigator.clipboard.writeText(text.text);
-      say("Copied.");
-      copy.textContent = "Copied";
-    } catch {
-      copy.textContent = "Cannot copy here";
-    }
-    setTimeout(() => (copy.textContent = "Copy"), 2000);
+  function showText() {
+    note.hidden = text.bytes > 0;
+    reading.draw();
+    if (restored) return;
+    restored = true;
+    restoreScroll();
   }
 
   async function cancelJob() {
-    if (!(await ask("Stop writing this article? What is written so far is kept.", "Stop it", "Let it be written")))
-      return;
-    try {
-      showJob(await call(`${path}/cancel`, { method: "POST" }));
-    } catch (error) {
-      put(fault, wrong(error.message));
-    }
+    if (await ask("Stop writing this article? What is written so far is kept.", "Stop it", "Let it be written"))
+      await act(cancel, "cancel");
   }
 
   async function retryJob() {
-    retry.disabled = true;
+    if (await act(retry, "retry")) watch();
+  }
+
+  async function act(button, verb) {
+    button.disabled = true;
     fault.replaceChildren();
     try {
-      showJob(await call(`${path}/retry`, { method: "POST" }));
-      mark.textContent = "";
-      watch();
+      await showAnswer({ verb });
+      return true;
     } catch (error) {
       put(fault, wrong(error.message));
+      return false;
     } finally {
-      retry.disabled = false;
+      button.disabled = false;
     }
   }
 
-  addEventListener("scroll", textChanged, { passive: true });
+  onReturn(lookAgain, closed.signal);
   start();
   const save = downloadLink(`${path}/text?partial=true`, `${id}.md`, "Download as Markdown", "Download", (error) =>
     put(fault, wrong(error.message)),
@@ -226,16 +196,14 @@ export function jobView(id) {
       { class: "job" },
       crumbs,
       el("div", { class: "head" }, heading, el("p", { class: "state" }, status, mark)),
-      el("div", { class: "actions" }, save, copy, source, retry, cancel),
+      el("div", { class: "actions" }, save, ...reading.buttons, retry, cancel),
       fault,
-      el("div", { class: "columns" }, el("div", { class: "reading" }, cut, note, article.node, raw, toEnd), details),
+      el("div", { class: "columns" }, el("div", { class: "reading" }, cut, note, ...reading.nodes), details),
     ),
     close() {
       closed.abort();
       stream?.close();
-      clearTimeout(waiting);
-      cancelAnimationFrame(frame);
-      removeEventListener("scroll", textChanged);
+      reading.close();
     },
   };
 }

@@ -1,6 +1,7 @@
 // Submit: a prompt, a list of them, or a file. What is wrong is shown with its line, and then nothing is sent.
 
 import { el, put, say, wrong } from "./dom.js";
+import { keepDraft, recallDraft } from "./draft.js";
 import { filePart } from "./file_part.js";
 import { plural } from "./format.js";
 import { check, inTermsOfLines, readList } from "./input.js";
@@ -15,31 +16,41 @@ const WAYS = [
 ];
 
 export function newView() {
+  const draft = recallDraft();
   const prompt = el("textarea", {
     id: "prompt",
     rows: "7",
     placeholder: "Write 800 words about the history of the pencil.",
+    value: draft.prompt,
     oninput: changed,
   });
   const list = el("textarea", {
     id: "list",
     rows: "10",
     placeholder: "Write about pencils.\nWrite about ink.\n写一篇关于毛笔的文章。",
+    value: draft.list,
     oninput: changed,
     "aria-describedby": "list-count",
   });
-  const listCount = el("p", { id: "list-count", class: "hint" }, "One prompt a line. Empty lines are left out.");
+  const listCount = el("p", { id: "list-count", class: "hint" }, "One prompt per line. Empty lines are left out.");
   const file = filePart(changed);
   const model = el("input", {
     type: "text",
     id: "model",
-    value: recall("model") ?? "",
+    value: draft.model ?? recall("model") ?? "",
     autocomplete: "off",
     spellcheck: "false",
     "aria-describedby": "model-hint",
     oninput: changed,
   });
-  const title = el("input", { type: "text", id: "title", maxlength: "200", autocomplete: "off", oninput: changed });
+  const title = el("input", {
+    type: "text",
+    id: "title",
+    maxlength: "200",
+    autocomplete: "off",
+    value: draft.title,
+    oninput: changed,
+  });
   const until = el(
     "select",
     { id: "window", onchange: changed },
@@ -48,7 +59,7 @@ export function newView() {
       ["1h", "Within an hour"],
       ["24h", "Within a day"],
       ["7d", "Within a week"],
-    ].map(([value, word]) => el("option", { value }, word)),
+    ].map(([value, word]) => el("option", { value, selected: value === draft.until }, word)),
   );
   const submit = el("button", { class: "main" }, "Submit");
   const faults = el("div", { id: "faults" });
@@ -59,7 +70,9 @@ export function newView() {
   };
   // Kept until something is changed, so that sending twice after a lost answer submits once.
   let key = null;
-  let way = "prompt";
+  let way = draft.way ?? "prompt";
+  let isSent = false;
+  const closed = new AbortController();
 
   const ways = el(
     "fieldset",
@@ -88,8 +101,8 @@ export function newView() {
     const count = way === "list" ? readList(list.value).items.length : way === "file" ? file.count() : 0;
     listCount.textContent =
       way === "list" && count
-        ? `${plural(count, "prompt")}, one a line.`
-        : "One prompt a line. Empty lines are left out.";
+        ? `${plural(count, "prompt")}, one per line.`
+        : "One prompt per line. Empty lines are left out.";
     submit.textContent = way === "prompt" ? "Submit" : count ? `Submit ${plural(count, "article")}` : "Submit";
     titleField.hidden = modelHint.hidden = way === "prompt";
   }
@@ -130,13 +143,18 @@ export function newView() {
     event.preventDefault();
     const ready = read();
     if (ready.faults) return showFaults(ready.faults, ready.more, ready.at);
+    if (submit.disabled) return; // the keyboard's way of sending does not mind
     faults.replaceChildren();
     submit.disabled = true;
     key ??= newKey();
+    const sent = key;
     try {
       const made = await call(ready.path, { method: "POST", body: ready.body, headers: { "idempotency-key": key } });
       remember("model", model.value.trim() || null);
       say("Submitted.");
+      if (recallDraft().key === sent) keepDraft(null);
+      if (closed.signal.aborted) return; // whoever went elsewhere meanwhile is left there
+      isSent = true;
       go(made.object === "job" ? `#/jobs/${made.id}` : `#/batches/${made.id}`);
     } catch (error) {
       showFaults([inTermsOfLines(error, ready.lines)], 0, null);
@@ -153,7 +171,7 @@ export function newView() {
     const box = wrong(
       found.length === 1
         ? "Nothing was sent."
-        : `Nothing was sent: ${plural(found.length + (more ?? 0), "line")} must be mended.`,
+        : `Nothing was sent: ${plural(found.length + (more ?? 0), "line")} must be corrected.`,
       el("ul", {}, ...lines),
       count ?? "",
     );
@@ -197,10 +215,21 @@ export function newView() {
   form.addEventListener("keydown", (event) => {
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) form.requestSubmit();
   });
-  choose("prompt");
+  function keep() {
+    const typed = { prompt: prompt.value, list: list.value, title: title.value };
+    const isEmpty = !Object.values(typed).some((value) => value.trim());
+    keepDraft(isSent || isEmpty ? null : { ...typed, model: model.value, until: until.value, way, key });
+  }
+  addEventListener("pagehide", keep, { signal: closed.signal });
+  choose(way);
+  key = draft.key ?? null;
   return {
     title: () => "New",
     node: el("section", {}, el("div", { class: "head" }, el("h1", {}, "Have something written")), form),
+    close() {
+      keep();
+      closed.abort();
+    },
   };
 }
 

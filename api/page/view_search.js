@@ -146,10 +146,16 @@ function around(text, sought) {
   const at = sought ? text.toLowerCase().indexOf(sought.toLowerCase()) : -1;
   if (at < 0) return [plain(text.slice(0, AROUND * 2)) + (text.length > AROUND * 2 ? " …" : "")];
   const from = Math.max(0, at - AROUND);
-  const end = at + sought.length;
+  const end = Math.min(text.length, at + sought.length + AROUND);
+  const raw = text.slice(from, end);
+  const near = plain(raw);
+  // What was sought may have marks of Markdown in it.
+  const shown = near.toLowerCase().includes(sought.toLowerCase()) ? near : raw;
+  const place = shown.toLowerCase().indexOf(sought.toLowerCase());
+  if (place < 0) return [shown]; // lower case can be longer
   return [
-    (from ? "… " : "") + plain(text.slice(from, at)),
-    el("mark", {}, text.slice(at, end)),
-    plain(text.slice(end, end + AROUND)) + (end + AROUND < text.length ? " …" : ""),
+    (from ? "… " : "") + shown.slice(0, place),
+    el("mark", {}, shown.slice(place, place + sought.length)),
+    shown.slice(place + sought.length) + (end < text.length ? " …" : ""),
   ];
 }

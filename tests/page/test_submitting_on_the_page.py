@@ -161,6 +161,24 @@ def test_sending_again_after_a_lost_answer_submits_once(visit: Visit, client: Cl
     assert len(client_batches(client)) == before + 1
 
 
+def test_the_file_that_was_chosen_last_is_read_however_long_the_first_one_takes(visit: Visit) -> None:
+    visit.page.evaluate(
+        """() => {
+          const { arrayBuffer } = File.prototype;
+          File.prototype.arrayBuffer = function () {
+            if (this.name !== "first.jsonl") return arrayBuffer.call(this);
+            return new Promise((resolve) => { window.release = () => resolve(arrayBuffer.call(this)); });
+          };
+        }"""
+    )
+    drop_file(visit, "first.jsonl", '{"prompt": "x"}\n')
+    drop_file(visit, "second.jsonl", '{"prompt": "x"}\n' * 2)
+    expect(visit.page.locator("#file-summary")).to_have_text("second.jsonl: 2 prompts.")
+    visit.page.evaluate("async () => { window.release(); await new Blob(['x']).arrayBuffer(); }")
+    expect(visit.page.locator("#file-summary")).to_have_text("second.jsonl: 2 prompts.")
+    expect(visit.page.get_by_role("button", name="Submit 2 articles")).to_be_visible()
+
+
 def client_batches(client: Client) -> list[str]:
     """The batches of all jobs there are."""
     return sorted({job["batch_id"] for job in client.jobs(limit=10_000) if job["batch_id"]})

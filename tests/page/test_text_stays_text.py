@@ -85,3 +85,14 @@ def test_the_browser_itself_would_refuse_to_read_text_as_html(visit: Visit) -> N
     with visit.page.expect_console_message():  # where the refusal is told
         assert visit.page.evaluate(refused)
     visit.complaints.clear()
+
+
+def test_the_words_around_a_hit_are_shown_as_they_are_read(visit: Visit, client: Client) -> None:
+    text = "The history of *bohea* and of [**its**](https://example.org/a_(b)) trade, snake_case and 2 * 3 * 4."
+    client.submit_job({"model": "m", "messages": [{"role": "user", "content": "x"}], "simulate": {"text": text}})
+    visit.go("")
+    visit.wait_for("() => fetch('/v1/jobs?q=bohea').then((answer) => answer.json()).then((page) => page.data.length)")
+    visit.go("#/search?q=bohea")
+    shown = "The history of bohea and of its trade, snake_case and 2 * 3 * 4."
+    expect(visit.page.locator(".snippet")).to_have_text(shown)
+    expect(visit.page.locator(".snippet mark")).to_have_text("bohea")

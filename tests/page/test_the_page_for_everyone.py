@@ -131,11 +131,31 @@ def test_every_text_stands_out_from_its_ground(browser: Browser, up: Up, routes:
 
 
 def test_nothing_is_wider_than_a_phone(browser: Browser, up: Up, routes: dict[str, str]) -> None:
-    with Visit.open(browser, up.url, width=360) as visit:
+    with Visit.open(browser, up.url, width=320) as visit:
         for view in VIEWS:
             visit.go(routes[view])
             settle(visit)
-            assert visit.page.evaluate("document.documentElement.scrollWidth") <= 360, view
+            assert visit.page.evaluate("document.documentElement.scrollWidth") <= 320, view
+
+
+def test_a_text_from_right_to_left_begins_at_the_right_and_fits_on_a_phone(
+    browser: Browser, up: Up, client: Client
+) -> None:
+    text = "# شاي\n\n- أول\n  - داخل\n\n1. واحد\n\n> اقتباس\n\n| اسم | عدد |\n|---|---|\n| شاي | 3 |\n\nIn English."
+    body = {"model": "m", "messages": [{"role": "user", "content": "x"}], "simulate": {"text": text}}
+    job = client.submit_job(body)
+    with Visit.open(browser, up.url, width=320) as visit:
+        visit.go(f"#/jobs/{job['id']}")
+        expect(visit.page.locator(".mark")).to_have_text("= stored")
+        assert visit.page.evaluate("document.documentElement.scrollWidth") <= 320
+        begins_at = """(selector) => {
+          const words = document.createRange();
+          words.selectNodeContents(document.querySelector(selector));
+          const [all, own] = [document.querySelector(".article"), words].map((one) => one.getBoundingClientRect());
+          return own.left - all.left < all.right - own.right ? "left" : "right";
+        }"""
+        sides = {one: visit.page.evaluate(begins_at, f".article {one}") for one in ("h2", "li > span", "th", "> p")}
+        assert sides == {"h2": "right", "li > span": "right", "th": "right", "> p": "left"}
 
 
 def test_the_fields_of_a_search_stand_in_one_line(visit: Visit) -> None:
@@ -153,6 +173,34 @@ def test_the_focus_goes_along_with_the_view(visit: Visit, routes: dict[str, str]
     expect(visit.page.locator("h1")).to_be_focused()
     assert visit.page.title() == "Search · Longhand"
     expect(visit.page.get_by_role("link", name="Search")).to_have_attribute("aria-current", "page")
+
+
+def test_the_first_link_skips_to_the_content_and_leaves_the_view_as_it_is(visit: Visit) -> None:
+    visit.go("#/new")
+    visit.heading("Have something written")
+    visit.page.evaluate("document.activeElement.blur()")
+    visit.page.keyboard.press("Tab")
+    expect(visit.page.get_by_role("link", name="Skip to the content")).to_be_focused()
+    visit.page.keyboard.press("Enter")
+    expect(visit.page.locator("#main")).to_be_focused()
+    visit.page.keyboard.press("Tab")
+    assert visit.page.evaluate("document.querySelector('.new').contains(document.activeElement)")
+    visit.heading("Have something written")
+
+
+def test_going_back_finds_an_article_where_it_was_left(visit: Visit, client: Client) -> None:
+    text = "A paragraph of words.\n\n" * 200
+    body = {"model": "m", "messages": [{"role": "user", "content": "x"}], "simulate": {"text": text}}
+    visit.go(f"#/jobs/{client.submit_job(body)['id']}")
+    expect(visit.page.locator(".mark")).to_have_text("= stored")
+    visit.page.evaluate(
+        "new Promise((done) => { addEventListener('scrollend', done, { once: true }); scrollTo(0, 900); })"
+    )
+    visit.page.get_by_role("link", name="Search").evaluate("(link) => link.click()")
+    visit.heading("Search")
+    visit.page.go_back()
+    expect(visit.page.locator(".mark")).to_have_text("= stored")
+    visit.wait_for("() => scrollY === 900")
 
 
 def test_a_chosen_theme_is_kept(visit: Visit) -> None:

@@ -29,6 +29,7 @@ export class JobText {
   bytes = 0;
   tokens = 0;
   #steps = [];
+  #resets = 0;
 
   /** Take a delta. False when bytes before it are missing. */
   take({ attempt, offset, text }, now = performance.now()) {
@@ -48,6 +49,7 @@ export class JobText {
 
   /** The text begins anew. */
   reset(attempt) {
+    this.#resets += 1;
     this.attempt = attempt;
     this.text = "";
     this.bytes = 0;
@@ -85,19 +87,13 @@ export class JobText {
 
   /** Make this the stored text of an ended job: as it is, or read anew. Resolves as `compare`. */
   async settle(job, signal) {
-    if ((await this.compare(job)) === "differs") {
-      this.set(job.attempt, await callText(`/v1/jobs/${job.id}/text?partial=true`, { signal }));
-    }
+    const resets = this.#resets;
+    const compared = await this.compare(job);
+    if (compared !== "differs") return compared;
+    const stored = await callText(`/v1/jobs/${job.id}/text?partial=true`, { signal });
+    // The job may run again by now: then what was read is old, and the text belongs to the new attempt.
+    if (resets !== this.#resets) return "differs";
+    this.set(job.attempt, stored);
     return this.compare(job);
   }
 }
-
-/** What a mark says of a comparison. */
-export const MARKS = {
-  same: ["= stored", "This is exactly the stored text: length and SHA-256 agree."],
-  length: [
-    "= stored in length",
-    "The length agrees. SHA-256 is not available here: open the page over HTTPS or on localhost.",
-  ],
-  differs: ["not as stored", "This differs from the stored text. Reload to read it again."],
-};
