@@ -35,7 +35,7 @@ class Wait:
     @property
     def stopped(self) -> bool:
         """Whether it was told to end before the job has."""
-        return self._stopping or self._parts.hub.closed
+        return self._stopping or self._parts.hub.closed or (self._watcher is not None and self._watcher.closed)
 
     def stop(self) -> None:
         """End soon: the client is gone."""

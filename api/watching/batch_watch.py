@@ -83,7 +83,7 @@ class BatchWatch:
     @property
     def stopped(self) -> bool:
         """Whether the watcher was told to end before the batch has."""
-        return self._stopping or self._hub.closed
+        return self._stopping or self._hub.closed or (self._watcher is not None and self._watcher.closed)
 
     def stop(self) -> None:
         """End soon: the client is gone."""

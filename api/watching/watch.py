@@ -60,7 +60,7 @@ class Watch:
     @property
     def stopped(self) -> bool:
         """Whether the watcher was told to end before the job has."""
-        return self._stopping or self._hub.closed
+        return self._stopping or self._hub.closed or (self._watcher is not None and self._watcher.closed)
 
     def stop(self) -> None:
         """End soon: the client is gone."""

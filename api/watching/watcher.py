@@ -61,10 +61,13 @@ class Watcher:
     async def take(self, relay: Callable[[list[Heard]], None] | None = None) -> list[Heard]:
         """What was heard since the last call; waits until there is something to do.
 
+        Each `ask_resync`, `close` and `poke` lets it return once, whether its caller does something about it or not:
+        a caller that cannot yet do so waits here for what comes next, and never spins.
+
         With `relay`, what is heard while it waits goes there instead, at once and without a task being woken for it.
         Then it returns for anything else, such as a `poke`.
         """
-        if not (self._waiting or self.resync or self.closed or self._poked):
+        if not (self._waiting or self._poked):
             self._wake = asyncio.get_running_loop().create_future()
             self._relay = relay
             try:
@@ -105,12 +108,12 @@ class Watcher:
         """Tell the watcher that it may have missed something."""
         self._waiting, self._bytes = [], 0
         self.resync = True
-        self.wake()
+        self.poke()
 
     def close(self) -> None:
         """Tell the watcher to end."""
         self.closed = True
-        self.wake()
+        self.poke()
 
     def poke(self) -> None:
         """Let `take` return, now or at its next call: there is something to do that is not queued here."""
