@@ -1,6 +1,6 @@
-"""Clients that send what they were never given, and watches that fail: nobody else is the worse for it."""
+"""Clients that send what they were never given, and watches that fail or wait: nobody else is the worse for it."""
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 
 import httpx
@@ -10,6 +10,7 @@ import redis
 from api.main import ApiServer
 from api.watching.batch_cursor import BatchCursor
 from api.watching.watch import Watch
+from api.watching.watcher import Heard, Watcher
 from jobs.database import Database
 from tests.api.batch_watching import BatchShown, BatchWatcher, submit_jobs
 from tests.api.watching import Shown, WatcherThread, Writer, submit, wait_until
@@ -104,3 +105,34 @@ def test_a_watch_that_fails_is_ended_and_costs_the_others_nothing(
     assert "canary" in caplog.text
     unlucky = next(one for one in shown if not one.text)
     assert WatcherThread(sqlite_api.port, job_id, cursor=unlucky.cursor, shown=unlucky).join().text == text
+
+
+def test_a_resync_just_after_a_look_that_found_nothing_is_waited_for_without_spinning(
+    sqlite_api: ApiServer, sqlite_database: Database, valkey_client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    look, take = Watch._look, Watcher.take
+    takes: list[int] = [0]
+    """How often the watch has waited: before each look, and since the last one."""
+
+    async def look_and_miss(watch: Watch, watcher: Watcher) -> AsyncIterator[bytes]:
+        async for frame in look(watch, watcher):
+            yield frame
+        takes.append(0)
+        if len(takes) == 3:
+            watcher.ask_resync()  # as the hub does when its connection was lost
+
+    async def counted(watcher: Watcher, *relay: object) -> list[Heard]:
+        takes[-1] += 1
+        return await take(watcher, *relay)  # type: ignore[arg-type]  # what the watch gave, whatever that is
+
+    monkeypatch.setattr("api.watching.watch._QUIET_SECONDS", 0.01)  # the second look finds nothing, and comes soon
+    monkeypatch.setattr(Watch, "_look", look_and_miss)
+    monkeypatch.setattr(Watcher, "take", counted)
+    job_id = submit(sqlite_database)
+    watcher = WatcherThread(sqlite_api.port, job_id)
+    wait_until(lambda: len(takes) > 3)
+    assert takes[2] < 10
+    writer = Writer(sqlite_database, valkey_client, job_id)
+    writer.write("text")
+    writer.finish()
+    assert watcher.join().text == "text"
