@@ -144,8 +144,9 @@ class BatchWatch:
                 watcher.resync = False  # before the rows are read: what is published from now on is queued again
                 async for frame in self._look():
                     yield frame
-            async for frame in self._show_changed():
-                yield frame
+            if not self._states.listing:  # until then the jobs are shown in order, or the cursor would skip some
+                async for frame in self._show_changed():
+                    yield frame
             async for frame in self._texts.read_behind():
                 yield frame
             if self._counts_changed and self._now() >= self._count_at:
