@@ -1,20 +1,28 @@
-"""The cursor: `attempt:offset`, the id of every event. Clients echo it, they never compute it."""
+"""The cursor: `attempt:offset`, the id of every event; that of `done` also has the status. Clients echo it, they never
+compute it.
+"""
 
 import re
 from dataclasses import dataclass
 
 from api.errors import ApiError
+from jobs.records import Job
+from jobs.status import FINAL
 
-_CURSOR = re.compile(r"([0-9]{1,9}):([0-9]{1,12})(:done)?")
+_CURSOR = re.compile(rf"([0-9]{{1,9}}):([0-9]{{1,12}})(?::({'|'.join(sorted(FINAL))}))?")
 
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """How far a watcher has come: `offset` bytes of the text of `attempt`, and whether it was told the end."""
+    """How far a watcher has come: `offset` bytes of the text of `attempt`, and which end it was told, if any."""
 
     attempt: int = 0
     offset: int = 0
-    done: bool = False
+    ended: str | None = None
+
+    def tells_end_of(self, job: Job) -> bool:
+        """Whether this client was told how the job has ended. A retry and a cancel change only the status."""
+        return job.is_final and (self.ended, self.attempt, self.offset) == (job.status, job.attempt, job.bytes or 0)
 
 
 def read_cursor(text: str | None) -> Cursor:
@@ -29,4 +37,4 @@ def read_cursor(text: str | None) -> Cursor:
             f"Last-Event-ID: must be the id of an event, such as 1:1840, not {text[:60]!r}",
             param="Last-Event-ID",
         )
-    return Cursor(int(match[1]), int(match[2]), match[3] is not None)
+    return Cursor(int(match[1]), int(match[2]), match[3])

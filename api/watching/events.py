@@ -48,7 +48,7 @@ async def get_events(
     job = await run_in_threadpool(read_job, parts.database, job_id, project=caller.project)
     if job is None:
         raise ApiError.not_found("job", job_id)
-    if cursor.done and job.is_final and (cursor.attempt, cursor.offset) == (job.attempt, job.bytes or 0):
+    if cursor.tells_end_of(job):
         return Response(status_code=204)
     if parts.hub.closed:
         raise ApiError(503, "shutting_down", "this server is going down: come back", headers={"Retry-After": "1"})

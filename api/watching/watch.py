@@ -244,7 +244,7 @@ class Watch:
         return self._event("status", job.as_json())
 
     def _done_frame(self, result: Result) -> bytes:
-        return self._event("done", result.job.as_json(), ":done")
+        return self._event("done", result.job.as_json(), f":{result.job.status}")
 
     def _event(self, name: str, shown: dict[str, Any], suffix: str = "") -> bytes:
         return event_frame(name, f"{self._follower.attempt}:{self._follower.offset}{suffix}", shown)
