@@ -5,5 +5,5 @@
 - `hub.py` shares one subscriber connection (`subscriber.py`) among all. What it hears waits in each one's `watcher.py`.
 - `batch_events.py`: all jobs of a batch at once. `batch_watch.py` is the watch of a batch: `batch_states.py` knows what
   was shown, `batch_jobs.py` shows rows, `batch_texts.py` follows the texts with an ear for each running job
-  (`ears.py`), `batch_outbox.py` makes the events, `batch_cursor.py` their ids.
+  (`ears.py`), `batch_outbox.py` makes the events, `batch_cursor.py` and `batch_shown.py` their ids.
 """
