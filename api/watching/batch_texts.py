@@ -18,7 +18,6 @@ from api.watching.watcher import Heard
 from jobs.channel import Gap, Reset, Started, Step, Text
 from jobs.database import Database
 from jobs.ids import place_in_batch
-from jobs.queries import Result
 from jobs.records import Job
 from jobs.status import JobStatus
 
@@ -56,15 +55,16 @@ class BatchTexts:
         begun = self._ears.find(job.id) is not None or self._out.has_part(place_in_batch(job.id))
         return begun or not (self._states.listing and self._out.cursor.only_running)
 
-    async def show(self, job: Job, result: Result | None) -> AsyncIterator[bytes]:
+    async def show(self, job: Job, text: str | None) -> AsyncIterator[bytes]:
         """Before a job is shown: begin to listen to one that runs, leave one that waits, send what is missing of one
-        that has ended.
+        that has ended. `text` is its stored text if that was read. Raises `MovedOnError`.
         """
+        wanted = self.wants(job)
         ear = self._ears.find(job.id)
         if ear is None:
             for frame in self._void(job):
                 yield frame
-            ear = self._add_ear(job, result)
+            ear = self._add_ear(job, wanted=wanted)
         if ear is None:
             return
         ear.attempt = job.attempt
@@ -72,8 +72,8 @@ class BatchTexts:
             for frame in self._out.take(ear, await ear.text.go_over(job.attempt)):
                 yield frame
             self._ears.listen(ear)
-        elif result is not None:
-            async for step in ear.text.finish(result):
+        elif wanted:
+            async for step in ear.text.finish(job, text):
                 for frame in self._out.take(ear, (step,)):
                     yield frame
         elif job.status is JobStatus.QUEUED:
@@ -106,12 +106,12 @@ class BatchTexts:
             cursor.shown.remove(place)
             yield from self._out.reset(job.id, job.attempt, None)
 
-    def _add_ear(self, job: Job, result: Result | None) -> Ear | None:
+    def _add_ear(self, job: Job, *, wanted: bool) -> Ear | None:
         place = place_in_batch(job.id)
         part = self._out.take_part(place)
         if part is not None:
             return self._ears.add(place, JobText(self._database, self._tails, job.id, *part))
-        if job.status is JobStatus.IN_PROGRESS or result is not None:
+        if job.status is JobStatus.IN_PROGRESS or wanted:
             return self._ears.add(place, JobText(self._database, self._tails, job.id, job.attempt))
         return None
 

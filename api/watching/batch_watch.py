@@ -21,6 +21,7 @@ from api.watching.batch_texts import BatchTexts
 from api.watching.ears import Ears
 from api.watching.frames import COMMENT, RETRY
 from api.watching.hub import Hub
+from api.watching.job_text import MovedOnError
 from api.watching.tails import Tails
 from api.watching.watcher import Watcher
 from jobs.channel import Message
@@ -149,12 +150,14 @@ class BatchWatch:
                     yield frame
             async for frame in self._texts.read_behind():
                 yield frame
-            if self._counts_changed and self._now() >= self._count_at:
-                async for frame in self._count():
-                    yield frame
+            async for frame in self._count():
+                yield frame
         except SQLAlchemyError as error:
             # Texts go on over Redis; only statuses and the end have to wait.
             log.warning("watch of %s: the database does not answer: %s", self._batch.id, getattr(error, "orig", error))
+            self._look_at = self._now() + _LOOK_SECONDS
+        except MovedOnError:
+            log.info("watch of %s: a job was run again while its text was sent", self._batch.id)
             self._look_at = self._now() + _LOOK_SECONDS
 
     async def _look(self) -> AsyncIterator[bytes]:
@@ -194,7 +197,7 @@ class BatchWatch:
             try:
                 async for frame in self._show(some):
                     yield frame
-            except SQLAlchemyError:
+            except (SQLAlchemyError, MovedOnError):
                 self._changed.update(some)
                 raise
 
@@ -204,8 +207,10 @@ class BatchWatch:
             yield frame
 
     async def _count(self) -> AsyncIterator[bytes]:
-        """Send the counts if they have changed, and the end if it has come."""
+        """Send the counts if they have changed and it is time, and the end if it has come."""
         began = self._now()
+        if not self._counts_changed or began < self._count_at:
+            return
         self._counts_changed = False
         batch = await run_in_threadpool(read_batch, self._database, self._batch.id, project=None)
         now = self._now()

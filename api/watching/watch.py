@@ -15,12 +15,12 @@ from starlette.concurrency import run_in_threadpool
 from api.watching.cursors import Cursor
 from api.watching.frames import COMMENT, RETRY, delta_frame, event_frame, whole_frame
 from api.watching.hub import Hub
-from api.watching.job_text import JobText
+from api.watching.job_text import JobText, MovedOnError
 from api.watching.tails import Tails
 from api.watching.watcher import Heard, Watcher
 from jobs.channel import Gap, Reset, Step, Text
 from jobs.database import Database
-from jobs.queries import Result, read_result, read_status
+from jobs.queries import read_jobs, read_status
 from jobs.records import Job
 from jobs.status import JobStatus
 
@@ -177,6 +177,8 @@ class Watch:
         except SQLAlchemyError as error:
             # The text goes on over Redis; only statuses and the end have to wait.
             log.warning("watch of %s: the database does not answer: %s", self._job_id, getattr(error, "orig", error))
+        except MovedOnError:
+            log.info("watch of %s: run again while its text was sent", self._job_id)
         now = self._now()
         moved = before != (self._follower.attempt, self._follower.offset, self._shown)
         self._not_before = now if moved else now + _BEHIND_SECONDS
@@ -190,11 +192,9 @@ class Watch:
             self._ended = True  # the job was deleted under its watcher
             return
         if state != self._shown:
-            result = await run_in_threadpool(read_result, self._database, self._job_id, project=None)
-            if result is None:
-                return
-            async for frame in self._tell_status(result):
-                yield frame
+            for job in await run_in_threadpool(read_jobs, self._database, [self._job_id]):
+                async for frame in self._tell_status(job):
+                    yield frame
             if self._ended:
                 return
         else:
@@ -205,27 +205,26 @@ class Watch:
             async for step in self._text.fill():
                 yield self._step_frame(step)
 
-    async def _tell_status(self, result: Result) -> AsyncIterator[bytes]:
-        job = result.job
+    async def _tell_status(self, job: Job) -> AsyncIterator[bytes]:
         if not job.is_final:
             async for frame in self._go_over(job.attempt):
                 yield frame
         self._shown = (job.status, job.attempt)
         yield self._status_frame(job)
         if job.is_final:
-            async for frame in self._finish(result):
+            async for frame in self._finish(job):
                 yield frame
 
     async def _go_over(self, attempt: int) -> AsyncIterator[bytes]:
         for step in await self._text.go_over(attempt):
             yield self._step_frame(step)
 
-    async def _finish(self, result: Result) -> AsyncIterator[bytes]:
+    async def _finish(self, job: Job) -> AsyncIterator[bytes]:
         """Send what is missing of the stored text, or the text anew, and `done`."""
-        async for step in self._text.finish(result):
+        async for step in self._text.finish(job):
             yield self._step_frame(step)
         self._ended = True
-        yield self._done_frame(result)
+        yield self._done_frame(job)
 
     def _step_frame(self, step: Step) -> bytes:
         return self._delta_frame(step) if isinstance(step, Text) else self._reset_frame()
@@ -243,8 +242,8 @@ class Watch:
     def _status_frame(self, job: Job) -> bytes:
         return self._event("status", job.as_json())
 
-    def _done_frame(self, result: Result) -> bytes:
-        return self._event("done", result.job.as_json(), f":{result.job.status}")
+    def _done_frame(self, job: Job) -> bytes:
+        return self._event("done", job.as_json(), f":{job.status}")
 
     def _event(self, name: str, shown: dict[str, Any], suffix: str = "") -> bytes:
         return event_frame(name, f"{self._follower.attempt}:{self._follower.offset}{suffix}", shown)
