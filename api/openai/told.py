@@ -4,9 +4,9 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 from api.parts import Parts
-from api.watching.cursors import Cursor
-from api.watching.watch import Watch
-from api.watching.watcher import Heard
+from api.watching.inbox import Heard
+from api.watching.job_cursor import Cursor
+from api.watching.job_watch import Watch
 from jobs.channel import Reset, Text
 from jobs.queries import Result
 from jobs.records import Job

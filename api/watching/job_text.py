@@ -37,7 +37,7 @@ class JobText:
         self._tails = tails
         self.job_id = job_id
         self.follower = Follower(attempt, offset)
-        # What this watcher itself was sent, from which byte on: a client that comes with a cursor has the rest.
+        # Of what this connection sent, from which byte on: a client that came with a cursor has the bytes before.
         self._hash = sha256()
         self._hashed_from = offset
 
@@ -56,7 +56,7 @@ class JobText:
         self._hashed_from = 0
 
     async def fill(self) -> AsyncIterator[Step]:
-        """What the tail has more than this watcher, or else what the checkpoint has."""
+        """What the tail has that this watcher has not; without a tail, what the checkpoint has."""
         follower = self.follower
         while True:
             part = await self._tails.read(self.job_id, follower.attempt, follower.offset)
@@ -70,8 +70,8 @@ class JobText:
                 return
 
     async def go_over(self, attempt: int) -> list[Step]:
-        """Follow another attempt, and void what was shown if that does not go on with it. One that has not said yet
-        whether it does has told nothing either: it is not followed before it has.
+        """Follow another attempt, with a reset unless it continues the text shown. An attempt that has not recorded yet
+        whether it continues has published nothing either, and is not followed before it has.
         """
         if attempt == self.follower.attempt:
             return []
@@ -115,7 +115,7 @@ class JobText:
         return self._hashed_from == 0 or await self._goes_on((await self._stored(job, 0, size=0)).attempt) is True
 
     async def _read_on(self, read: Callable[[int], Awaitable[bytes]]) -> AsyncIterator[Step]:
-        """What a text that is read in parts has more than this watcher."""
+        """What a text has that this watcher has not, read in parts."""
         while True:
             offset = self.follower.offset
             part = await read(offset)
@@ -136,8 +136,8 @@ class JobText:
         return part.text if part is not None and part.attempt == self.follower.attempt else b""
 
     async def _goes_on(self, attempt: int) -> bool | None:
-        """Whether the text shown is also the beginning of another attempt's text: every attempt on the way from the
-        one to the other began with at least so many bytes of the one before it. None: not known yet.
+        """Whether the text shown is also the beginning of another attempt's text: every attempt from the one to the
+        other continued at least that many bytes of the one before it. None: not known yet.
         """
         shown = self.follower.attempt, self.follower.offset
         if shown[0] == attempt or shown[1] == 0:
@@ -149,7 +149,7 @@ class JobText:
             return False  # a cursor that was never given out
         if on_the_way[-1].continued_bytes is None and on_the_way[-1].outcome is None:
             return None
-        # One that ended before it could say has told nothing, and stands in nobody's way.
+        # An attempt that ended before it could record this published nothing, so it does not matter.
         return all(one.continued_bytes is None or one.continued_bytes >= shown[1] for one in on_the_way)
 
     def _take(self, encoded: bytes) -> Iterator[Step]:
@@ -158,7 +158,7 @@ class JobText:
             for text in split_text(encoded, _EVENT_BYTES):
                 yield from self._noted(self.follower.take(self.follower.offset, text))
         except UnicodeDecodeError:
-            # A cursor inside a character was never an event's id; begin anew rather than send a broken one.
+            # A cursor inside a character was never an event's id: begin again rather than send a broken character.
             yield from self._noted(self.follower.restart(self.follower.attempt, anew=True))
 
     def _noted(self, steps: list[Step]) -> list[Step]:

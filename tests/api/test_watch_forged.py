@@ -9,8 +9,8 @@ import redis
 
 from api.main import ApiServer
 from api.watching.batch_cursor import BatchCursor
-from api.watching.watch import Watch
-from api.watching.watcher import Heard, Watcher
+from api.watching.inbox import Heard, Inbox
+from api.watching.job_watch import Watch
 from jobs.database import Database
 from tests.api.batch_watching import BatchShown, BatchWatcher, submit_jobs
 from tests.api.watching import Shown, WatcherThread, Writer, submit, wait_until
@@ -27,7 +27,7 @@ def healthy(api: ApiServer) -> Iterator[None]:
 
 def all_wait(api: ApiServer, count: int) -> bool:
     """Whether this many watches have read what there was, and wait for more."""
-    waiting = [watcher._wake is not None for watcher in list(api.hub._watchers)]
+    waiting = [watcher._wake is not None for watcher in list(api.hub._inboxes)]
     return waiting == [True] * count
 
 
@@ -110,24 +110,24 @@ def test_a_watch_that_fails_is_ended_and_costs_the_others_nothing(
 def test_a_resync_just_after_a_look_that_found_nothing_is_waited_for_without_spinning(
     sqlite_api: ApiServer, sqlite_database: Database, valkey_client: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    look, take = Watch._look, Watcher.take
+    look, take = Watch._look, Inbox.take
     takes: list[int] = [0]
     """How often the watch has waited: before each look, and since the last one."""
 
-    async def look_and_miss(watch: Watch, watcher: Watcher) -> AsyncIterator[bytes]:
+    async def look_and_miss(watch: Watch, watcher: Inbox) -> AsyncIterator[bytes]:
         async for frame in look(watch, watcher):
             yield frame
         takes.append(0)
         if len(takes) == 3:
             watcher.ask_resync()  # as the hub does when its connection was lost
 
-    async def counted(watcher: Watcher, *relay: object) -> list[Heard]:
+    async def counted(watcher: Inbox, *relay: object) -> list[Heard]:
         takes[-1] += 1
         return await take(watcher, *relay)  # type: ignore[arg-type]  # what the watch gave, whatever that is
 
-    monkeypatch.setattr("api.watching.watch._QUIET_SECONDS", 0.01)  # the second look finds nothing, and comes soon
+    monkeypatch.setattr("api.watching.job_watch._QUIET_SECONDS", 0.01)  # the second look finds nothing, and comes soon
     monkeypatch.setattr(Watch, "_look", look_and_miss)
-    monkeypatch.setattr(Watcher, "take", counted)
+    monkeypatch.setattr(Inbox, "take", counted)
     job_id = submit(sqlite_database)
     watcher = WatcherThread(sqlite_api.port, job_id)
     wait_until(lambda: len(takes) > 3)

@@ -5,14 +5,14 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from api.watching.watcher import Heard, Watcher
+from api.watching.inbox import Heard, Inbox
 from jobs.channel import decode, encode_delta
 
 
-@pytest.mark.parametrize("happens", [Watcher.ask_resync, Watcher.poke, Watcher.close])
-def test_what_nobody_acts_on_wakes_a_watcher_once(happens: Callable[[Watcher], None]) -> None:
+@pytest.mark.parametrize("happens", [Inbox.ask_resync, Inbox.poke, Inbox.close])
+def test_what_nobody_acts_on_wakes_a_watcher_once(happens: Callable[[Inbox], None]) -> None:
     async def scenario() -> None:
-        watcher = Watcher([])
+        watcher = Inbox([])
         happens(watcher)
         assert await returned(watcher.take()) == []
         assert await returned(watcher.take()) is None
@@ -27,7 +27,7 @@ def test_what_nobody_acts_on_wakes_a_watcher_once(happens: Callable[[Watcher], N
 
 def test_what_is_heard_after_a_resync_was_noted_is_not_queued() -> None:
     async def scenario() -> None:
-        watcher = Watcher([])
+        watcher = Inbox([])
         watcher.put(heard(0, "before"))
         watcher.ask_resync()
         watcher.put(heard(6, "after"))

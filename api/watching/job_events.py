@@ -11,9 +11,9 @@ from api.parameters import STRICT, JobId
 from api.parts import Given
 from api.schemas import REFUSALS
 from api.watch_tokens import Watching
-from api.watching.cursors import read_cursor
 from api.watching.event_stream import EventStream
-from api.watching.watch import Watch
+from api.watching.job_cursor import read_cursor
+from api.watching.job_watch import Watch
 from jobs.queries import read_job
 
 routes = APIRouter(prefix="/v1", tags=["watch"], dependencies=STRICT, responses=REFUSALS)
