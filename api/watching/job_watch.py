@@ -22,7 +22,7 @@ from jobs.channel import Gap, Reset, Step, Text
 from jobs.database import Database
 from jobs.queries import read_jobs, read_status
 from jobs.records import Job
-from jobs.status import JobStatus
+from jobs.status import FINAL, JobStatus
 
 _QUIET_SECONDS = 3.0
 """Look at the row when nothing was heard for this long, then less and less often."""
@@ -188,7 +188,7 @@ class Watch:
         if state is None:
             self._ended = True  # the job was deleted under its watcher
             return
-        if state != self._shown:
+        if state != self._shown or state[0] in FINAL:  # an end that was shown, but whose text could not be read
             for job in await run_in_threadpool(read_jobs, self._database, [self._job_id]):
                 async for frame in self._tell_status(job):
                     yield frame
@@ -206,8 +206,9 @@ class Watch:
         if not job.is_final:
             async for frame in self._go_over(job.attempt):
                 yield frame
-        self._shown = (job.status, job.attempt)
-        yield self._status_frame(job)
+        if self._shown != (job.status, job.attempt):
+            self._shown = (job.status, job.attempt)
+            yield self._status_frame(job)
         if job.is_final:
             async for frame in self._finish(job):
                 yield frame

@@ -230,7 +230,7 @@ def end_all(database: Database, batch_id: str, article: str) -> None:
     with database.write() as connection:
         connection.execute(
             text("UPDATE jobs SET status='completed', attempt=1, bytes=:bytes, sha256=:sha256 WHERE batch_id=:id"),
-            {"bytes": len(article), "sha256": digest, "id": batch_id},
+            {"bytes": len(article.encode()), "sha256": digest, "id": batch_id},
         )
         connection.execute(
             text("INSERT INTO texts (job_id, attempt, text) SELECT id, 1, :text FROM jobs WHERE batch_id=:id"),

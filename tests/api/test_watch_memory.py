@@ -10,9 +10,11 @@ from typing import Any
 import httpx
 import pytest
 import redis
+from sqlalchemy.exc import OperationalError
 
 from api.main import ApiServer
 from jobs.database import Database
+from jobs.queries import TextPart, read_text_part
 from tests.api.batch_watching import BatchShown, submit_jobs
 from tests.api.test_batch_watch_faults import end_all
 from tests.api.test_watch_faults import unchunked
@@ -87,3 +89,31 @@ def test_a_job_that_is_run_again_while_its_text_is_read_ends_exact(
         assert list(events)[-1] == "done"
     assert (shown.text if isinstance(shown, Shown) else shown.texts[ids[0]]) == "again"
     assert shown.resets in (1, [(ids[0], 2)])
+
+
+@pytest.mark.parametrize("of", ["jobs", "batches"])
+def test_a_database_that_blinks_while_a_text_is_read_costs_and_doubles_no_byte(
+    sqlite_api: ApiServer, sqlite_database: Database, monkeypatch: pytest.MonkeyPatch, of: str
+) -> None:
+    batch_id, ids = submit_jobs(sqlite_database, 1)
+    end_all(sqlite_database, batch_id, LONG)
+    reads = 0
+
+    def blink(*arguments: Any) -> TextPart | None:
+        nonlocal reads
+        reads += 1
+        if reads in (3, 5):
+            raise OperationalError("SELECT", {}, Exception("canary"))
+        return read_text_part(*arguments)
+
+    monkeypatch.setattr("api.watching.job_text.read_text_part", blink)
+    monkeypatch.setattr("api.watching.job_watch._QUIET_SECONDS", 0.01)
+    monkeypatch.setattr("api.watching.batch_watch._LOOK_SECONDS", 0.01)
+    shown: Shown | BatchShown = Shown() if of == "jobs" else BatchShown()
+    path = f"/v1/jobs/{ids[0]}/events" if of == "jobs" else f"/v1/batches/{batch_id}/events?deltas=true"
+    with httpx.stream("GET", f"http://127.0.0.1:{sqlite_api.port}{path}", timeout=PATIENCE_SECONDS) as answer:
+        names = list(events_of(answer.iter_lines(), shown))
+    assert names[-1] == "done"
+    assert reads > 5
+    assert (shown.text if isinstance(shown, Shown) else shown.texts[ids[0]]) == LONG
+    assert not shown.resets
