@@ -27,7 +27,7 @@ from api.openai.upstream_models import Models
 from api.parts import Parts
 from api.protocol import BoundedProtocol
 from api.submitting import submit
-from api.watching import batch_events, events
+from api.watching import batch_events, job_events
 from api.watching.hub import Hub
 from api.watching.tails import Tails
 from jobs.database import cause_of, open_database
@@ -84,7 +84,7 @@ def make_app(parts: Parts) -> FastAPI:
     # A key first of all, before the path, the query or the body is looked at.
     for module in (submit, query, results, cancel, retry, files, watch_tokens, completions, responses, models):
         app.include_router(module.routes, dependencies=[Depends(read_caller)])
-    for module in (events, batch_events):
+    for module in (job_events, batch_events):
         app.include_router(module.routes, dependencies=[Depends(read_watcher)])
     add_error_answers(app)
     app.add_middleware(Envelope)

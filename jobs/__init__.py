@@ -10,7 +10,7 @@ The way of a job, and the file that each step is in:
    `worker/heartbeat.py` renews the leases and checkpoints the texts so far.
 6. Finish: tokens are counted (`jobs/tokens.py`), the text is stored behind the fence (`jobs/transitions.py`), and only
    after the commit `done` is published.
-7. Watch: `api/watching/watch.py` follows the channel and closes every gap from the tail or the row.
+7. Watch: `api/watching/job_watch.py` follows the channel and closes every gap from the tail or the row.
 8. Query: `jobs/queries.py` and `jobs/search.py` read rows, never Redis. Lists and searches have two indexes of their
    own: `jobs/metadata_pairs.py` and `jobs/text_index.py`.
 

@@ -186,11 +186,24 @@ class Follower:
             return self._start(message)
         if message.attempt > self.attempt or message.offset > self.offset:
             return [Gap()]
-        return self._take(message.offset, message.text)
+        return self.take(message.offset, message.text)
 
     def take(self, offset: int, text: str) -> list[Step]:
-        """Take text of the present attempt that was read from the tail or the row, from byte `offset` on."""
-        return self._take(offset, text)
+        """Take text of the present attempt that starts at byte `offset`."""
+        if offset == self.offset:
+            if not text:
+                return []
+            self.offset = end = offset + len(text.encode())
+            return [Text(self.attempt, offset, text, end)]
+        encoded = text.encode()
+        end = offset + len(encoded)
+        if end <= self.offset:
+            return []
+        cut = self.offset - offset
+        if encoded[cut] & 0xC0 == 0x80:
+            return [Gap()]  # a client's cursor inside a character was never given out: who reads begins again
+        start, self.offset = self.offset, end
+        return [Text(self.attempt, start, encoded[cut:].decode(), end)]
 
     def restart(self, attempt: int, *, anew: bool) -> list[Step]:
         """Change to a later attempt, which begins the text again (`anew`) or continues where this one is."""
@@ -210,17 +223,3 @@ class Follower:
             # An attempt in between was missed; only the rows can tell whether this text continues ours.
             return [Gap()]
         return [*self.restart(message.attempt, anew=not goes_on), Started(message.attempt)]
-
-    def _take(self, offset: int, text: str) -> list[Step]:
-        if offset == self.offset:
-            if not text:
-                return []
-            self.offset = end = offset + len(text.encode())
-            return [Text(self.attempt, offset, text, end)]
-        encoded = text.encode()
-        end = offset + len(encoded)
-        if end <= self.offset:
-            return []
-        new = encoded[self.offset - offset :].decode()
-        start, self.offset = self.offset, end
-        return [Text(self.attempt, start, new, end)]

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, Select, select
+from sqlalchemy import ColumnElement, Connection, LargeBinary, RowMapping, Select, func, literal_column, select
 
 from jobs.database import Database
 from jobs.records import BATCH_TIMES, Attempt, Batch, Job
@@ -24,6 +24,16 @@ class Result:
 
     job: Job
     text: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class TextPart:
+    """A part of a text as UTF-8, with the attempt that wrote the text, and where its job is."""
+
+    text: bytes
+    attempt: int
+    job_status: JobStatus
+    job_attempt: int
 
 
 def read_job(database: Database, job_id: str, *, project: str | None) -> Job | None:
@@ -54,6 +64,25 @@ def read_text_so_far(database: Database, job_id: str) -> tuple[int, str] | None:
     with database.read() as connection:
         row = connection.execute(select(texts.c.attempt, texts.c.text).where(texts.c.job_id == job_id)).one_or_none()
     return (row.attempt, row.text) if row else None
+
+
+def read_text_part(database: Database, job_id: str, offset: int, size: int) -> TextPart | None:
+    """Up to `size` bytes from byte `offset` on, of the text that `read_text_so_far` gives, which may be too long to be
+    held by each of many watchers.
+    """
+    cut = func.substr(func.convert_to(texts.c.text, "UTF8"), offset + 1, size, type_=LargeBinary)
+    part = literal_column("texts.rowid") if database.is_sqlite else cut
+    wanted = (
+        select(part.label("part"), texts.c.attempt.label("text_attempt"), jobs.c.status, jobs.c.attempt)
+        .join_from(jobs, texts, texts.c.job_id == jobs.c.id, isouter=True)
+        .where(jobs.c.id == job_id)
+    )
+    with database.read() as connection:
+        row = connection.execute(wanted).one_or_none()
+        if row is None:
+            return None
+        read = _read_blob(connection, row.part, offset, size) if database.is_sqlite else row.part
+    return TextPart(read or b"", row.text_attempt or 0, JobStatus(row.status), row.attempt)
 
 
 def read_attempts(database: Database, job_id: str) -> list[Attempt]:
@@ -136,6 +165,17 @@ def _with_text() -> Select[Any]:
 def _result(row: RowMapping) -> Result:
     job = Job.from_row(row)
     return Result(job, (row["text"] or "") if job.is_final else None)
+
+
+def _read_blob(connection: Connection, row_id: int | None, offset: int, size: int) -> bytes | None:
+    """A part of a text in SQLite, whose `substr` would read all of it for each part."""
+    if row_id is None:
+        return None
+    driver: Any = connection.connection.driver_connection
+    with driver.blobopen("texts", "text", row_id, readonly=True) as blob:
+        blob.seek(min(offset, len(blob)))
+        read: bytes = blob.read(size)
+    return read
 
 
 def _batches(connection: Connection, rows: Sequence[RowMapping]) -> list[Batch]:

@@ -15,7 +15,7 @@ from starlette.types import Receive, Scope, Send
 from api.access.seats import Seat
 from api.errors import ApiError, error_answer
 from api.parts import Parts
-from api.watching.watcher import Watcher
+from api.watching.inbox import Inbox
 from jobs.database import cause_of
 from jobs.queries import Result, read_result, read_status
 from jobs.status import FINAL
@@ -32,19 +32,19 @@ class Wait:
     def __init__(self, parts: Parts, job_id: str) -> None:
         self._parts = parts
         self._job_id = job_id
-        self._watcher: Watcher | None = None
+        self._inbox: Inbox | None = None
         self._stopping = False
 
     @property
     def stopped(self) -> bool:
         """Whether it was told to end before the job has."""
-        return self._stopping or self._parts.hub.closed
+        return self._stopping or self._parts.hub.closed or (self._inbox is not None and self._inbox.closed)
 
     def stop(self) -> None:
         """End soon: the client is gone."""
         self._stopping = True
-        if self._watcher is not None:
-            self._watcher.close()
+        if self._inbox is not None:
+            self._inbox.close()
 
     async def until_end(self, *, seconds: float = float("inf"), or_text: bool = False) -> Result | None:
         """The job as it has ended. None when it was stopped, when the time is over, or, if asked, at the next text.
@@ -53,11 +53,11 @@ class Wait:
         """
         now = asyncio.get_running_loop().time
         deadline, quiet, look_at = now() + seconds, _QUIET_SECONDS, 0.0
-        async with self._parts.hub.watch(self._job_id) as watcher:
-            self._watcher = watcher
+        async with self._parts.hub.watch(self._job_id) as inbox:
+            self._inbox = inbox
             while not self.stopped:
                 if now() >= look_at:
-                    watcher.resync = False
+                    inbox.resync = False
                     result = await self._read()
                     if result is not None:
                         return result
@@ -65,11 +65,11 @@ class Wait:
                     quiet = min(quiet * 2, _LONGEST_QUIET_SECONDS)
                 if now() >= deadline:
                     return None
-                watcher.alarm_at = min(look_at, deadline)
-                heard = await watcher.take()
+                inbox.alarm_at = min(look_at, deadline)
+                heard = await inbox.take()
                 if or_text and any(one.message.text for one in heard):
                     return None
-                if watcher.resync or any(one.message.event == "done" for one in heard):
+                if inbox.resync or any(one.message.event == "done" for one in heard):
                     look_at = 0.0
         return None
 

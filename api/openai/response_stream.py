@@ -12,7 +12,7 @@ from api.openai.told import Told, ToldWatch
 from api.parts import Parts
 from api.watching.frames import COMMENT
 from jobs.channel import Reset, Text
-from jobs.queries import Result, read_attempts
+from jobs.queries import Result, read_attempts, read_result
 from jobs.responses import StoredResponse, with_result
 
 
@@ -55,8 +55,11 @@ class ResponseStream:
         if isinstance(one, Reset):
             return await self._go_over(one.attempt, anew=True)
         if isinstance(one, Result):
-            frames = await self._go_over(one.job.attempt)
-            return frames + _frames(self._events.end(with_result(self._asked, one)))
+            result = await run_in_threadpool(read_result, self._parts.database, self._asked.job.id, project=None)
+            if result is None or result.text is None:
+                return self._interrupted()
+            frames = await self._go_over(result.job.attempt)
+            return frames + _frames(self._events.end(with_result(self._asked, result)))
         return _frames(self._events.begun()) if one.attempt > 0 else b""
 
     async def _go_over(self, attempt: int, *, anew: bool = False) -> bytes:
@@ -77,7 +80,7 @@ class ResponseStream:
         elif self._watch.stopped:
             error = ApiError(401, "invalid_api_key", "this API key was revoked")
         else:
-            error = ApiError(410, "deleted", f"{response_id} was deleted while it was watched")
+            error = ApiError(410, "deleted", f"{response_id} was deleted or run again while it was watched")
         return b"event: error\ndata: %b\n\n" % json.dumps(error_body(error)).encode("ascii")
 
 

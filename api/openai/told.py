@@ -4,15 +4,17 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 from api.parts import Parts
-from api.watching.cursors import Cursor
-from api.watching.watch import Watch
-from api.watching.watcher import Heard
+from api.watching.inbox import Heard
+from api.watching.job_cursor import Cursor
+from api.watching.job_watch import Watch
 from jobs.channel import Reset, Text
 from jobs.queries import Result
 from jobs.records import Job
 
 Told = Text | Reset | Job | Result
-"""New text; that it begins anew; the job when its status has changed; and last of all the job as it has ended."""
+"""New text; that it begins anew; the job when its status has changed; and last of all the job as it has ended, without
+its text, which may be long: a reader that wants all of it at once has to read it.
+"""
 
 _TOLD = b"\n"
 
@@ -47,5 +49,5 @@ class ToldWatch(Watch):
     def _status_frame(self, job: Job) -> bytes:
         return self._tell(job)
 
-    def _done_frame(self, result: Result) -> bytes:
-        return self._tell(result)
+    def _done_frame(self, job: Job) -> bytes:
+        return self._tell(Result(job, None))

@@ -1,9 +1,10 @@
 """The texts while they are written, as server-sent events.
 
-- `events.py`: one job (`event_stream.py` sends). `watch.py` is the watch of it: it speaks in `frames.py` and resumes
-  from `cursors.py`. `job_text.py` knows how far a watcher is in one text, and reads what it missed from `tails.py`.
-- `hub.py` shares one subscriber connection (`subscriber.py`) among all. What it hears waits in each one's `watcher.py`.
-- `batch_events.py`: all jobs of a batch at once. `batch_watch.py` is the watch of a batch: `batch_states.py` knows what
-  was shown, `batch_jobs.py` shows rows, `batch_texts.py` follows the texts with an ear for each running job
-  (`ears.py`), `batch_outbox.py` makes the events, `batch_cursor.py` their ids.
+- `job_events.py`: the endpoint of one job. `job_watch.py` follows it, `job_text.py` knows how far a watcher is in the
+  text and reads what it missed (`tails.py`), `job_cursor.py` reads the ids that clients come back with.
+- `batch_events.py`: the endpoint of a batch. `batch_watch.py` follows it: `batch_states.py` knows what was shown,
+  `batch_jobs.py` shows rows, `batch_texts.py` follows the texts over a channel for each running job
+  (`job_channels.py`), `batch_outbox.py` makes the events, `batch_cursor.py` and `batch_shown.py` their ids.
+- `hub.py` shares one subscriber connection (`subscriber.py`) among all watchers. What it hears waits in each watcher's
+  `inbox.py`. `frames.py` makes the events' bytes, `event_stream.py` sends them.
 """

@@ -8,15 +8,16 @@ after is sent anew, after a reset.
 
 import base64
 import binascii
-from bisect import bisect_right
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from api.errors import ApiError
+from api.watching.batch_shown import NO_PLACE, Shown, put_number
 from jobs.status import JobStatus
 
 _MAX_BYTES = 5600
 """In base64url 7.5 kB: a proxy takes header lines of up to 8."""
+_MAX_CHARACTERS = 8192
+"""No longer one was ever given out: to read it would hold up everybody else."""
 _MAX_SHIFT = 42
 
 _DONE, _DELTAS, _ONLY_RUNNING, _STOPPED = 1, 2, 4, 8
@@ -29,64 +30,6 @@ COMPLETED = 0
 def tag_of(status: JobStatus, attempt: int) -> int:
     """What a client was shown as the end of a job. One that did not complete may run again, so its attempt counts."""
     return COMPLETED if status is JobStatus.COMPLETED else 1 + attempt * len(_ENDINGS) + _ENDINGS.index(status)
-
-
-class Shown:
-    """Which jobs were shown to their end, as runs of places with the same tag."""
-
-    __slots__ = ("_starts", "_stops", "_tags")
-
-    def __init__(self, runs: Iterable[tuple[int, int, int]] = ()) -> None:
-        self._starts: list[int] = []
-        self._stops: list[int] = []
-        self._tags: list[int] = []
-        for start, stop, tag in runs:
-            self._starts.append(start)
-            self._stops.append(stop)
-            self._tags.append(tag)
-
-    def tag(self, place: int) -> int | None:
-        """The tag of a place; None when that job was not shown to its end."""
-        at = bisect_right(self._starts, place) - 1
-        return self._tags[at] if at >= 0 and place < self._stops[at] else None
-
-    def add(self, place: int, tag: int) -> None:
-        """This job was shown to its end."""
-        if self.tag(place) is not None:
-            self.remove(place)
-        at = bisect_right(self._starts, place)
-        joins_before = at > 0 and self._stops[at - 1] == place and self._tags[at - 1] == tag
-        joins_after = at < len(self._starts) and self._starts[at] == place + 1 and self._tags[at] == tag
-        if joins_before and joins_after:
-            self._stops[at - 1] = self._stops[at]
-            del self._starts[at], self._stops[at], self._tags[at]
-        elif joins_before:
-            self._stops[at - 1] = place + 1
-        elif joins_after:
-            self._starts[at] = place
-        else:
-            self._insert(at, place, place + 1, tag)
-
-    def remove(self, place: int) -> None:
-        """This job runs again."""
-        at = bisect_right(self._starts, place) - 1
-        if at < 0 or place >= self._stops[at]:
-            return
-        start, stop, tag = self._starts[at], self._stops[at], self._tags[at]
-        del self._starts[at], self._stops[at], self._tags[at]
-        if place + 1 < stop:
-            self._insert(at, place + 1, stop, tag)
-        if start < place:
-            self._insert(at, start, place, tag)
-
-    def runs(self) -> Iterator[tuple[int, int, int]]:
-        """Start, stop and tag of each run, in order."""
-        return zip(self._starts, self._stops, self._tags, strict=True)
-
-    def _insert(self, at: int, start: int, stop: int, tag: int) -> None:
-        self._starts.insert(at, start)
-        self._stops.insert(at, stop)
-        self._tags.insert(at, tag)
 
 
 @dataclass(slots=True)
@@ -111,37 +54,50 @@ class BatchCursor:
         """The event id."""
         flags = self.done * _DONE | self.deltas * _DELTAS | self.only_running * _ONLY_RUNNING
         head, body = bytearray(), bytearray()
-        end = 0
-        stopped = None
-        for start, stop, kind, first, second in _in_order(self.shown, self.under_way):
-            if len(body) > _MAX_BYTES or (self.known is not None and start >= self.known):
-                stopped = start
-                break
-            _put(body, start - end)
-            _put(body, first << 1 | kind)
-            _put(body, second)
-            end = stop
-        if stopped is None:
-            stopped = self.known
-        _put(head, flags | (_STOPPED if stopped is not None else 0))
-        _put(head, self.opened_at)
-        _put(head, self.listed)
+        stopped = self._put_items(body)
+        put_number(head, flags | (_STOPPED if stopped is not None else 0))
+        put_number(head, self.opened_at)
+        put_number(head, self.listed)
         if stopped is not None:
-            _put(head, stopped)
+            put_number(head, stopped)
         return base64.urlsafe_b64encode(head + body).rstrip(b"=").decode()
+
+    def _put_items(self, body: bytearray) -> int | None:
+        """The runs and the jobs under way, in input order. The place from which on nothing is said; None: all is."""
+        last = NO_PLACE if self.known is None else self.known
+        run = end = 0
+        next_run = self.shown.place_of(run)
+        for place, attempt, offset in self.under_way:
+            if next_run < place:
+                run, end = self.shown.put(body, run, end, min(place, last), _MAX_BYTES)
+                next_run = self.shown.place_of(run)
+            if place >= last or len(body) > _MAX_BYTES:
+                return min(place, next_run)
+            put_number(body, place - end)
+            put_number(body, attempt << 1 | 1)
+            put_number(body, offset)
+            end = place + 1
+        run, end = self.shown.put(body, run, end, last, _MAX_BYTES)
+        next_run = self.shown.place_of(run)
+        return next_run if next_run < NO_PLACE else self.known
 
 
 def read_batch_cursor(text: str | None) -> BatchCursor | None:
     """The cursor that a client sent, None when it sent none. Refuses what was never an event's id."""
     if not text:
         return None
+    if len(text) > _MAX_CHARACTERS:
+        raise _never_given_out()
     try:
         encoded = base64.b64decode(text.encode("ascii") + b"=" * (-len(text) % 4), altchars=b"-_", validate=True)
         return _decode(_numbers(encoded))
     except (ValueError, binascii.Error, UnicodeEncodeError):
-        raise ApiError(
-            400, "invalid_value", "Last-Event-ID: must be the id of an event of this batch", param="Last-Event-ID"
-        ) from None
+        raise _never_given_out() from None
+
+
+def _never_given_out() -> ApiError:
+    message = "Last-Event-ID: must be the id of an event of this batch"
+    return ApiError(400, "invalid_value", message, param="Last-Event-ID")
 
 
 def _decode(numbers: list[int]) -> BatchCursor:
@@ -176,21 +132,6 @@ def _decode(numbers: list[int]) -> BatchCursor:
         shown=Shown(runs),
         under_way=under_way,
     )
-
-
-def _in_order(shown: Shown, under_way: list[tuple[int, int, int]]) -> list[tuple[int, int, int, int, int]]:
-    """Start, stop, kind, and the two numbers, of every item."""
-    items = [(place, place + 1, 1, attempt, offset) for place, attempt, offset in under_way]
-    items += [(start, stop, 0, tag, stop - start) for start, stop, tag in shown.runs()]
-    items.sort()
-    return items
-
-
-def _put(out: bytearray, number: int) -> None:
-    while number > 0x7F:
-        out.append(number & 0x7F | 0x80)
-        number >>= 7
-    out.append(number)
 
 
 def _numbers(encoded: bytes) -> list[int]:

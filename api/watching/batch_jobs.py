@@ -31,7 +31,7 @@ class BatchJobs:
         rows = [job for job in read if job.batch_id == self._batch_id]
         rows = [job for job in rows if self._states.is_news(job.id, job.status, job.attempt)]
         for group in self._in_groups(rows):
-            wanted = [job.id for job in group if self._texts.wants(job)]
+            wanted = [job.id for job in group if self._texts.wants(job) and (job.bytes or 0) <= _TEXT_BYTES_PER_READ]
             found = await run_in_threadpool(read_results, self._database, wanted) if wanted else []
             results = {result.job.id: result for result in found}
             shown: list[Job] = []
@@ -39,9 +39,9 @@ class BatchJobs:
                 result = results.get(row.id)
                 shown.append(result.job if result is not None else row)
                 if self._out.cursor.deltas:
-                    # Read again, it may have been retried in between: then there is no text to finish with.
-                    ended = result if result is not None and result.text is not None else None
-                    async for frame in self._texts.show(shown[-1], ended):
+                    # Read again, it may have been retried in between. A long text is read in parts.
+                    text = result.text if result is not None else None
+                    async for frame in self._texts.show(shown[-1], text):
                         yield frame
             for frame in self._out.flush():
                 yield frame

@@ -11,14 +11,14 @@ _STATUSES = list(JobStatus)
 
 
 class BatchStates:
-    """Status and attempt of every job as the client was shown them; what an earlier connection showed, the cursor says.
+    """Status and attempt of every job as the client was shown them. The cursor says what earlier connections showed.
 
     The first look lists the batch in input order; until it is over, `listing` is true.
     """
 
     def __init__(self, total: int, cursor: BatchCursor) -> None:
         self._cursor = cursor
-        # By place: -1 for what this connection has not come to.
+        # By place; -1: not shown by this connection yet.
         self._states = array("q", [-1]) * total
         self._listed_before = cursor.listed
         self.listing = True
@@ -26,7 +26,7 @@ class BatchStates:
         """How many jobs were not shown as ended."""
 
     def is_news(self, job_id: str, status: JobStatus, attempt: int) -> bool:
-        """Whether the client may not know that this job is there."""
+        """Whether the client might not know yet that the job has this status and attempt."""
         place = place_in_batch(job_id)
         if self._states[place] >= 0:
             return self._states[place] != _state(status, attempt)
@@ -47,7 +47,7 @@ class BatchStates:
         return known is not None and place >= known and self._states[place] < 0
 
     def show(self, job: Job) -> int:
-        """The client is being shown this job; its place."""
+        """Note that the client is being shown this job; returns its place."""
         place = place_in_batch(job.id)
         self._set(place, job.status, job.attempt)
         if job.is_final:
@@ -61,7 +61,7 @@ class BatchStates:
         return place
 
     def end_listing(self) -> None:
-        """Every job has been shown once, or was known."""
+        """Note that every job was shown once, or was known before."""
         self.listing = False
         self._cursor.known = None
         self._cursor.listed = len(self._states)

@@ -1,6 +1,6 @@
-"""The texts of a batch for one watcher: relayed while they are heard, read where they were missed, proved at the end.
+"""The texts of a batch for one watcher: relayed as they are heard, read where they were missed, proved at the end.
 
-An ear comes when its job begins to run and goes when it ends; `job_text.py` knows where each text is.
+A job has a channel here from when it begins to run until it ends; `job_text.py` knows where each text is.
 """
 
 import asyncio
@@ -11,14 +11,13 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from api.watching.batch_outbox import Outbox
 from api.watching.batch_states import BatchStates
-from api.watching.ears import Ear, Ears
+from api.watching.inbox import Heard
+from api.watching.job_channels import JobChannel, JobChannels
 from api.watching.job_text import JobText
 from api.watching.tails import Tails
-from api.watching.watcher import Heard
 from jobs.channel import Gap, Reset, Started, Step, Text
 from jobs.database import Database
 from jobs.ids import place_in_batch
-from jobs.queries import Result
 from jobs.records import Job
 from jobs.status import JobStatus
 
@@ -32,121 +31,130 @@ class BatchTexts:
     """Makes `deltas` and `reset` events. `changed` gets the ids of jobs whose rows have to be looked at."""
 
     def __init__(
-        self, database: Database, tails: Tails, ears: Ears, out: Outbox, states: BatchStates, changed: set[str]
+        self,
+        database: Database,
+        tails: Tails,
+        channels: JobChannels,
+        out: Outbox,
+        states: BatchStates,
+        changed: set[str],
     ) -> None:
         self._database = database
         self._tails = tails
-        self._ears = ears
+        self._channels = channels
         self._out = out
         self._states = states
         self._changed = changed
 
     def relay(self) -> Iterator[bytes]:
-        """Send what the ears have heard."""
-        for ear, heard in self._ears.take_heard():
-            yield from self._out.take(ear, self._follow(ear, heard))
+        """Send what was heard on the jobs' channels."""
+        for channel, heard in self._channels.take_heard():
+            yield from self._out.take(channel, self._follow(channel, heard))
         yield from self._out.flush()
 
     def wants(self, job: Job) -> bool:
-        """Whether the stored text of this job is to be sent: it has ended, and the client has not said that it reads
-        such texts itself.
+        """Whether the stored text of this job is to be sent: it has ended, and the client did not ask for the texts of
+        running jobs only.
         """
         if not self._out.cursor.deltas or not job.is_final:
             return False
-        begun = self._ears.find(job.id) is not None or self._out.has_part(place_in_batch(job.id))
+        begun = self._channels.find(job.id) is not None or self._out.has_part(place_in_batch(job.id))
         return begun or not (self._states.listing and self._out.cursor.only_running)
 
-    async def show(self, job: Job, result: Result | None) -> AsyncIterator[bytes]:
+    async def show(self, job: Job, text: str | None) -> AsyncIterator[bytes]:
         """Before a job is shown: begin to listen to one that runs, leave one that waits, send what is missing of one
-        that has ended.
+        that has ended. `text` is its stored text if that was read. Raises `MovedOnError`.
         """
-        ear = self._ears.find(job.id)
-        if ear is None:
+        wanted = self.wants(job)
+        channel = self._channels.find(job.id)
+        if channel is None:
             for frame in self._void(job):
                 yield frame
-            ear = self._add_ear(job, result)
-        if ear is None:
+            channel = self._add_channel(job, wanted=wanted)
+        if channel is None:
             return
-        ear.attempt = job.attempt
+        channel.attempt = job.attempt
         if job.status is JobStatus.IN_PROGRESS:
-            for frame in self._out.take(ear, await ear.text.go_over(job.attempt)):
+            for frame in self._out.take(channel, await channel.text.go_over(job.attempt)):
                 yield frame
-            self._ears.listen(ear)
-        elif result is not None:
-            async for step in ear.text.finish(result):
-                for frame in self._out.take(ear, (step,)):
+            self._channels.listen(channel)
+        elif wanted:
+            async for step in channel.text.finish(job, text):
+                for frame in self._out.take(channel, (step,)):
                     yield frame
         elif job.status is JobStatus.QUEUED:
-            self._ears.stop(ear)
+            self._channels.stop(channel)
 
     def shown(self, job: Job) -> None:
-        """After a job was shown: forget one that has ended, or waits with nothing that its client has of it."""
-        ear = self._ears.find(job.id)
-        if ear is not None and (job.is_final or (job.status is JobStatus.QUEUED and not ear.sent[1])):
-            self._ears.remove(ear)
+        """After a job was shown: forget one that has ended, or that waits while the client has nothing of it."""
+        channel = self._channels.find(job.id)
+        if channel is not None and (job.is_final or (job.status is JobStatus.QUEUED and not channel.sent[1])):
+            self._channels.remove(channel)
 
     async def read_behind(self) -> AsyncIterator[bytes]:
         """Read what was missed, of a few jobs at a time."""
-        for _ in range(0, len(self._ears), _READS_AT_ONCE):
-            ears = self._ears.take_behind(_READS_AT_ONCE)
-            if not ears:
+        for _ in range(0, len(self._channels), _READS_AT_ONCE):
+            channels = self._channels.take_behind(_READS_AT_ONCE)
+            if not channels:
                 return
-            read = await asyncio.gather(*(self._read(ear) for ear in ears))
-            for ear, steps in zip(ears, read, strict=True):
-                for frame in self._out.take(ear, steps):
+            read = await asyncio.gather(*(self._read(channel) for channel in channels))
+            for channel, steps in zip(channels, read, strict=True):
+                for frame in self._out.take(channel, steps):
                     yield frame
             for frame in self.relay():
                 yield frame
 
     def _void(self, job: Job) -> Iterator[bytes]:
-        """Void what the client has of a run before a retry, or what nobody knows whether it has."""
+        """Send a reset when the client may hold text of a run before a retry, or when its cursor does not say what it
+        holds.
+        """
         cursor, place = self._out.cursor, place_in_batch(job.id)
         ran_before = cursor.shown.tag(place) is not None and job.status is not JobStatus.QUEUED
         if ran_before or (self._states.is_unknown(place) and job.attempt > 0):
             cursor.shown.remove(place)
             yield from self._out.reset(job.id, job.attempt, None)
 
-    def _add_ear(self, job: Job, result: Result | None) -> Ear | None:
+    def _add_channel(self, job: Job, *, wanted: bool) -> JobChannel | None:
         place = place_in_batch(job.id)
         part = self._out.take_part(place)
         if part is not None:
-            return self._ears.add(place, JobText(self._database, self._tails, job.id, *part))
-        if job.status is JobStatus.IN_PROGRESS or result is not None:
-            return self._ears.add(place, JobText(self._database, self._tails, job.id, job.attempt))
+            return self._channels.add(place, JobText(self._database, self._tails, job.id, *part))
+        if job.status is JobStatus.IN_PROGRESS or wanted:
+            return self._channels.add(place, JobText(self._database, self._tails, job.id, job.attempt))
         return None
 
-    def _follow(self, ear: Ear, heard: list[Heard]) -> Iterator[Step]:
+    def _follow(self, channel: JobChannel, heard: list[Heard]) -> Iterator[Step]:
         for one in heard:
-            for step in ear.text.follower.follow(one.message):
+            for step in channel.text.follower.follow(one.message):
                 if isinstance(step, Text):
-                    ear.text.note(step.text)
+                    channel.text.note(step.text)
                     yield step
                 elif isinstance(step, Reset):
-                    ear.text.note_reset()
+                    channel.text.note_reset()
                     yield step
                 elif isinstance(step, Started):
-                    ear.attempt = step.attempt
-                    self._changed.add(ear.id)
+                    channel.attempt = step.attempt
+                    self._changed.add(channel.id)
                 elif isinstance(step, Gap):
-                    self._ears.ask_resync(ear)
+                    self._channels.ask_resync(channel)
                     return
                 else:
-                    self._changed.add(ear.id)  # it is over: the row has the rest
+                    self._changed.add(channel.id)  # it is over: the row has the rest
                     return
 
-    async def _read(self, ear: Ear) -> list[Step]:
-        """What the tail has more of a job, or a good part of it; the rest the next time."""
+    async def _read(self, channel: JobChannel) -> list[Step]:
+        """What the tail has that the client has not, or a good part of it; the rest is read the next time."""
         steps: list[Step] = []
         size = 0
         try:
-            steps += await ear.text.go_over(ear.attempt)
-            async for step in ear.text.fill():
+            steps += await channel.text.go_over(channel.attempt)
+            async for step in channel.text.fill():
                 steps.append(step)
                 size += step.end - step.offset if isinstance(step, Text) else 0
                 if size > _BYTES_PER_READ:
-                    self._ears.ask_resync(ear)
+                    self._channels.ask_resync(channel)
                     break
         except SQLAlchemyError as error:
             # What was read so far is sent, or the follower would be ahead of the client.
-            log.warning("a checkpoint of %s was not read: %s", ear.id, getattr(error, "orig", error))
+            log.warning("a checkpoint of %s was not read: %s", channel.id, getattr(error, "orig", error))
         return steps

@@ -18,11 +18,12 @@ from api.watching.batch_jobs import BatchJobs
 from api.watching.batch_outbox import Outbox
 from api.watching.batch_states import BatchStates
 from api.watching.batch_texts import BatchTexts
-from api.watching.ears import Ears
 from api.watching.frames import COMMENT, RETRY
 from api.watching.hub import Hub
+from api.watching.inbox import Inbox
+from api.watching.job_channels import JobChannels
+from api.watching.job_text import MovedOnError
 from api.watching.tails import Tails
-from api.watching.watcher import Watcher
 from jobs.channel import Message
 from jobs.database import Database
 from jobs.queries import read_batch, read_states
@@ -65,13 +66,13 @@ class BatchWatch:
         self._hub = hub
         self._batch = batch
         self._changed: set[str] = set()
-        self._ears = Ears(hub)
-        self._out = Outbox(cursor, self._ears)
+        self._channels = JobChannels(hub)
+        self._out = Outbox(cursor, self._channels)
         self._states = BatchStates(batch.total, cursor)
-        self._texts = BatchTexts(database, tails, self._ears, self._out, self._states, self._changed)
+        self._texts = BatchTexts(database, tails, self._channels, self._out, self._states, self._changed)
         self._jobs = BatchJobs(database, batch.id, self._out, self._states, self._texts)
         self._counts_changed = False
-        self._watcher: Watcher | None = None
+        self._inbox: Inbox | None = None
         self._stopping = False
         self._ended = False
         self._now = asyncio.get_running_loop().time
@@ -83,22 +84,22 @@ class BatchWatch:
     @property
     def stopped(self) -> bool:
         """Whether the watcher was told to end before the batch has."""
-        return self._stopping or self._hub.closed
+        return self._stopping or self._hub.closed or (self._inbox is not None and self._inbox.closed)
 
     def stop(self) -> None:
         """End soon: the client is gone."""
         self._stopping = True
-        if self._watcher is not None:
-            self._watcher.close()
+        if self._inbox is not None:
+            self._inbox.close()
 
     async def frames(self) -> AsyncGenerator[bytes, None]:
         """The events as they go over the wire. Ends after `done`, or when the hub closes."""
-        async with self._hub.watch(self._batch.id) as watcher:
-            self._watcher = self._ears.watcher = watcher
+        async with self._hub.watch(self._batch.id) as inbox:
+            self._inbox = self._channels.inbox = inbox
             try:
                 yield RETRY
                 while not self._ended and not self.stopped:
-                    async for frame in self._turn(watcher):
+                    async for frame in self._turn(inbox):
                         self._sent_at = self._told_at = self._now()
                         yield frame
                         if self.stopped:
@@ -107,24 +108,24 @@ class BatchWatch:
                         self._told_at = self._now()
                         yield COMMENT
                     if not self._ended:
-                        await self._wait(watcher)
+                        await self._wait(inbox)
             finally:
-                self._ears.close()
+                self._channels.close()
 
-    async def _wait(self, watcher: Watcher) -> None:
+    async def _wait(self, inbox: Inbox) -> None:
         """Wait for something to do; and a little longer, so that more of it is done at once."""
         alarms = [self._look_at, self._told_at + _COMMENT_SECONDS]
         if self._counts_changed:
             alarms.append(self._count_at)
-        watcher.alarm_at = min(alarms)
-        heard = await watcher.take()
+        inbox.alarm_at = min(alarms)
+        heard = await inbox.take()
         pause = self._sent_at + _COALESCE_SECONDS - self._now()
         if pause > 0 and not self.stopped:
             await asyncio.sleep(pause)
-            heard += watcher.take_waiting()
+            heard += inbox.take_waiting()
         for one in heard:
             self._note(one.message)
-        if watcher.resync:
+        if inbox.resync:
             self._look_at = 0.0
 
     def _note(self, message: Message) -> None:
@@ -135,25 +136,28 @@ class BatchWatch:
             self._look_at = 0.0
             self._counts_changed = True
 
-    async def _turn(self, watcher: Watcher) -> AsyncIterator[bytes]:
+    async def _turn(self, inbox: Inbox) -> AsyncIterator[bytes]:
         """Send all that there is to send now."""
         for frame in self._texts.relay():
             yield frame
         try:
             if self._now() >= self._look_at:
-                watcher.resync = False  # before the rows are read: what is published from now on is queued again
+                inbox.resync = False  # before the rows are read: what is published from now on is queued again
                 async for frame in self._look():
                     yield frame
-            async for frame in self._show_changed():
-                yield frame
+            if not self._states.listing:  # until then the jobs are shown in order, or the cursor would skip some
+                async for frame in self._show_changed():
+                    yield frame
             async for frame in self._texts.read_behind():
                 yield frame
-            if self._counts_changed and self._now() >= self._count_at:
-                async for frame in self._count():
-                    yield frame
+            async for frame in self._count():
+                yield frame
         except SQLAlchemyError as error:
             # Texts go on over Redis; only statuses and the end have to wait.
             log.warning("watch of %s: the database does not answer: %s", self._batch.id, getattr(error, "orig", error))
+            self._look_at = self._now() + _LOOK_SECONDS
+        except MovedOnError:
+            log.info("watch of %s: a job was run again while its text was sent", self._batch.id)
             self._look_at = self._now() + _LOOK_SECONDS
 
     async def _look(self) -> AsyncIterator[bytes]:
@@ -180,7 +184,7 @@ class BatchWatch:
         if self._states.listing:
             self._states.end_listing()
             self._counts_changed = True
-        self._ears.ask_resync_of_quiet()
+        self._channels.ask_resync_of_quiet()
         missed = found or not self._hub.connected
         self._look_seconds = _LOOK_SECONDS if missed else min(_LONGEST_LOOK_SECONDS, self._look_seconds * 2)
         now = self._now()
@@ -193,7 +197,7 @@ class BatchWatch:
             try:
                 async for frame in self._show(some):
                     yield frame
-            except SQLAlchemyError:
+            except (SQLAlchemyError, MovedOnError):
                 self._changed.update(some)
                 raise
 
@@ -203,8 +207,10 @@ class BatchWatch:
             yield frame
 
     async def _count(self) -> AsyncIterator[bytes]:
-        """Send the counts if they have changed, and the end if it has come."""
+        """Send the counts if they have changed and it is time, and the end if it has come."""
         began = self._now()
+        if not self._counts_changed or began < self._count_at:
+            return
         self._counts_changed = False
         batch = await run_in_threadpool(read_batch, self._database, self._batch.id, project=None)
         now = self._now()

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from api.json_lines import one_line
-from api.watching.watcher import Heard
+from api.watching.inbox import Heard
 from jobs.channel import Text, encode_delta
 
 RETRY = b"retry: 1000\n\n"

@@ -13,8 +13,8 @@ from logging import getLogger
 
 import msgspec
 
+from api.watching.inbox import Heard, Inbox, Listener
 from api.watching.subscriber import Subscriber, connect_subscriber
-from api.watching.watcher import Heard, Listener, Watcher
 from jobs.channel import channel_name, decode
 
 _CONNECT_SECONDS = 3
@@ -27,13 +27,13 @@ _TICK_SECONDS = 0.25
 log = getLogger(__name__)
 
 
-class _Topic:
+class _Channel:
     """A channel, and who listens to it."""
 
-    __slots__ = ("confirmed", "watchers")
+    __slots__ = ("confirmed", "listeners")
 
     def __init__(self) -> None:
-        self.watchers: set[Listener] = set()
+        self.listeners: set[Listener] = set()
         self.confirmed = asyncio.Event()
 
 
@@ -42,9 +42,9 @@ class Hub:
 
     def __init__(self, redis_url: str) -> None:
         self._redis_url = redis_url
-        self._topics: dict[bytes, _Topic] = {}
-        self._watchers: set[Watcher] = set()
-        self._touched: list[Watcher] = []
+        self._channels: dict[bytes, _Channel] = {}
+        self._inboxes: set[Inbox] = set()
+        self._touched: list[Inbox] = []
         """Who has been put something since the last `_flush`."""
         self._subscriber: Subscriber | None = None
         self._tasks: list[asyncio.Task[None]] = []
@@ -58,7 +58,7 @@ class Hub:
     @property
     def watching(self) -> int:
         """How many watchers there are."""
-        return len(self._watchers)
+        return len(self._inboxes)
 
     def start(self) -> None:
         """Begin to connect, in the running loop. It goes on until `close`."""
@@ -67,33 +67,33 @@ class Hub:
     def close(self) -> None:
         """End every watcher and the connection. Safe to call twice."""
         self.closed = True
-        for watcher in self._watchers:
-            watcher.close()
+        for inbox in self._inboxes:
+            inbox.close()
         for task in self._tasks:
             task.cancel()
 
     @asynccontextmanager
-    async def watch(self, resource_id: str) -> AsyncIterator[Watcher]:
-        """A watcher of a channel. Begins when the server has confirmed the subscription, or when it is known that it
-        cannot now: the watcher is then told to resync as soon as it could.
+    async def watch(self, resource_id: str) -> AsyncIterator[Inbox]:
+        """The inbox of a new watcher of a channel. Begins when the server has confirmed the subscription, or when it is
+        known that it cannot now: the watcher is then told to resync as soon as it could.
         """
-        watcher = Watcher(self._touched)
-        self._watchers.add(watcher)
-        topic = self._join(resource_id, watcher)
+        inbox = Inbox(self._touched)
+        self._inboxes.add(inbox)
+        channel = self._join(resource_id, inbox)
         try:
             if self.closed:
-                watcher.close()
-            elif self._subscriber is not None and not topic.confirmed.is_set():
+                inbox.close()
+            elif self._subscriber is not None and not channel.confirmed.is_set():
                 try:
                     async with asyncio.timeout(_CONFIRM_SECONDS):
-                        await topic.confirmed.wait()
-                    watcher.resync = False  # nothing was missed: nothing has been read yet
+                        await channel.confirmed.wait()
+                    inbox.resync = False  # nothing was missed: nothing has been read yet
                 except TimeoutError:
                     log.warning("Redis did not confirm a subscription within %s s", _CONFIRM_SECONDS)
-            yield watcher
+            yield inbox
         finally:
-            self._watchers.discard(watcher)
-            self.leave(resource_id, watcher)
+            self._inboxes.discard(inbox)
+            self.leave(resource_id, inbox)
 
     def join(self, resource_id: str, listener: Listener) -> bool:
         """Let somebody listen to a channel too. True: it is heard already. False: as soon as it is, the listener is
@@ -104,24 +104,24 @@ class Hub:
     def leave(self, resource_id: str, listener: Listener) -> None:
         """End a `join`. Safe to call twice."""
         name = channel_name(resource_id).encode()
-        topic = self._topics.get(name)
-        if topic is None:
+        channel = self._channels.get(name)
+        if channel is None:
             return
-        topic.watchers.discard(listener)
-        if not topic.watchers:
-            del self._topics[name]
+        channel.listeners.discard(listener)
+        if not channel.listeners:
+            del self._channels[name]
             if self._subscriber is not None:
                 self._subscriber.unsubscribe(name)
 
-    def _join(self, resource_id: str, listener: Listener) -> _Topic:
+    def _join(self, resource_id: str, listener: Listener) -> _Channel:
         name = channel_name(resource_id).encode()
-        topic = self._topics.get(name)
-        if topic is None:
-            topic = self._topics[name] = _Topic()
+        channel = self._channels.get(name)
+        if channel is None:
+            channel = self._channels[name] = _Channel()
             if self._subscriber is not None:
                 self._subscriber.subscribe([name])
-        topic.watchers.add(listener)
-        return topic
+        channel.listeners.add(listener)
+        return channel
 
     async def _stay_connected(self) -> None:
         delay = 0.05
@@ -129,17 +129,17 @@ class Hub:
             try:
                 async with asyncio.timeout(_CONNECT_SECONDS):
                     subscriber = await connect_subscriber(self._redis_url, self._pass_on, self._confirm, self._flush)
-                log.info("subscriber connected, %d channels", len(self._topics))
+                log.info("subscriber connected, %d channels", len(self._channels))
                 delay = 0.05
                 self._subscriber = subscriber
                 try:
-                    subscriber.subscribe(self._topics)
+                    subscriber.subscribe(self._channels)
                     await self._watch_over(subscriber)
                 finally:
                     subscriber.abort()
                     self._subscriber = None
-                    for topic in self._topics.values():
-                        topic.confirmed.clear()
+                    for channel in self._channels.values():
+                        channel.confirmed.clear()
                 log.warning("subscriber connection lost")
             except OSError as error:  # TimeoutError is one
                 log.warning("no subscriber connection: %s", str(error) or "no answer in time")
@@ -162,35 +162,35 @@ class Hub:
         while True:
             await asyncio.sleep(_TICK_SECONDS)
             now = loop.time()
-            for watcher in self._watchers:
-                if watcher.alarm_at <= now:
-                    watcher.wake()
+            for inbox in self._inboxes:
+                if inbox.alarm_at <= now:
+                    inbox.wake()
 
-    def _pass_on(self, channel: bytes, payload: bytes) -> None:
-        topic = self._topics.get(channel)
-        if topic is None:
+    def _pass_on(self, name: bytes, payload: bytes) -> None:
+        channel = self._channels.get(name)
+        if channel is None:
             return
         try:
             heard = Heard(decode(payload), payload)
         except msgspec.DecodeError as error:
-            log.warning("a message that is none on %s: %s", channel, error)
+            log.warning("a message that is none on %s: %s", name.decode(), error)
             return
-        for watcher in topic.watchers:
-            watcher.put(heard)
+        for listener in channel.listeners:
+            listener.put(heard)
 
     def _flush(self) -> None:
         """All that came at once is queued: let each watcher send its part in one piece."""
-        for watcher in self._touched:
+        for inbox in self._touched:
             try:
-                watcher.flush()
+                inbox.flush()
             except Exception:  # one watcher's fault must not cost the others what they have yet to be told
                 log.exception("a watcher failed, and is ended")
-                watcher.close()
+                inbox.close()
         self._touched.clear()
 
-    def _confirm(self, channel: bytes) -> None:
-        topic = self._topics.get(channel)
-        if topic is not None:
-            topic.confirmed.set()
-            for watcher in topic.watchers:
-                watcher.ask_resync()
+    def _confirm(self, name: bytes) -> None:
+        channel = self._channels.get(name)
+        if channel is not None:
+            channel.confirmed.set()
+            for listener in channel.listeners:
+                listener.ask_resync()

@@ -1,15 +1,18 @@
 """The cursor of a batch's watch: what is written is read again, in few bytes."""
 
+import base64
 import random
 from contextlib import suppress
 from itertools import pairwise
+from unittest.mock import patch
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from api.errors import ApiError
-from api.watching.batch_cursor import COMPLETED, BatchCursor, Shown, read_batch_cursor, tag_of
+from api.watching.batch_cursor import COMPLETED, BatchCursor, read_batch_cursor, tag_of
+from api.watching.batch_shown import Shown
 from jobs.status import JobStatus
 
 _PLACES = st.integers(0, 300)
@@ -55,6 +58,55 @@ def test_a_cursor_is_read_as_it_was_written(
     assert list(read.shown.runs()) == list(written.shown.runs())
     assert (read.under_way, read.listed, read.opened_at, read.done) == (under_way, listed, opened_at, done)
     assert (read.deltas, read.only_running, read.known) == (deltas, only_running, known)
+
+
+_CHANGES = st.lists(st.tuples(st.integers(0, 40), st.booleans(), st.integers(0, 2), st.booleans()), max_size=40)
+
+
+@given(_CHANGES, st.sampled_from([5, 17, 40, 5600]), st.none() | st.integers(0, 40))
+def test_whatever_changed_before_a_cursor_is_its_items_in_order_up_to_where_it_is_full(
+    changes: list[tuple[int, bool, int, bool]], most: int, known: int | None
+) -> None:
+    cursor = BatchCursor(deltas=True, known=known)
+    with patch("api.watching.batch_cursor._MAX_BYTES", most):
+        for place, ends, tag, encodes in changes:
+            cursor.shown.remove(place)
+            cursor.under_way = [item for item in cursor.under_way if item[0] != place]
+            if ends:
+                cursor.shown.add(place, tag)
+            elif tag:
+                cursor.under_way = sorted([*cursor.under_way, (place, tag, place * 100)])
+            if encodes:
+                assert cursor.encode() == plainly(cursor, most)
+        assert cursor.encode() == plainly(cursor, most)
+
+
+def plainly(cursor: BatchCursor, most: int) -> str:
+    """The same id, all of it made at once."""
+    items = [(place, place + 1, attempt << 1 | 1, offset) for place, attempt, offset in cursor.under_way]
+    items += [(start, stop, tag << 1, stop - start) for start, stop, tag in cursor.shown.runs()]
+    body = bytearray()
+    end, stopped = 0, cursor.known
+    for start, stop, first, second in sorted(items):
+        if len(body) > most or (cursor.known is not None and start >= cursor.known):
+            stopped = start
+            break
+        for number in (start - end, first, second):
+            body += varint(number)
+        end = stop
+    head = varint(2 | (8 if stopped is not None else 0)) + varint(0) + varint(0)
+    head += b"" if stopped is None else varint(stopped)
+    return base64.urlsafe_b64encode(head + body).rstrip(b"=").decode()
+
+
+def varint(number: int) -> bytes:
+    low = [number >> shift & 0x7F for shift in range(0, max(1, number.bit_length()), 7)]
+    return bytes([byte | 0x80 for byte in low[:-1]] + low[-1:])
+
+
+def test_a_cursor_that_is_longer_than_any_header_is_refused_unread() -> None:
+    with pytest.raises(ApiError, match="Last-Event-ID"):
+        read_batch_cursor("A" * 9000)
 
 
 def test_five_hundred_jobs_under_way_fit_into_a_header_line() -> None:

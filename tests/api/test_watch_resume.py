@@ -100,10 +100,10 @@ def test_a_query_parameter_serves_clients_that_cannot_set_a_header(
     shown.text = "one "
     list(events_of(iter(httpx.get(url, params={"last_event_id": "1:4"}).text.split("\n")), shown))
     assert [event["text"] for name, event in shown.events if name == "delta"] == ["two"]
-    assert httpx.get(url, params={"last_event_id": "1:7:done"}).status_code == 204
+    assert httpx.get(url, params={"last_event_id": "1:7:completed"}).status_code == 204
 
 
-@pytest.mark.parametrize("cursor", ["1:3", "1:500", "7:2", "1:500:done", "0:2"])
+@pytest.mark.parametrize("cursor", ["1:3", "1:500", "7:2", "1:500:completed", "0:2"])
 def test_a_cursor_that_was_never_given_out_ends_with_the_exact_text_after_a_reset(
     sqlite_api: ApiServer, sqlite_database: Database, valkey_client: redis.Redis, cursor: str
 ) -> None:
@@ -123,3 +123,23 @@ def test_a_cursor_that_was_never_given_out_ends_with_the_exact_text_after_a_rese
         shown = Shown()
         list(events_of(iter(lines[at_reset - 1 :]), shown))
     assert shown.text == "日本語"
+
+
+def test_who_was_told_one_end_is_told_another_that_came_without_a_byte(
+    sqlite_api: ApiServer, sqlite_database: Database, valkey_client: redis.Redis
+) -> None:
+    job_id = submit(sqlite_database)
+    writer = Writer(sqlite_database, valkey_client, job_id)
+    writer.write("a part")
+    writer.fail()
+    shown = WatcherThread(sqlite_api.port, job_id).join()
+    assert (shown.done["status"], shown.cursor) == ("failed", "1:6:failed")
+    with httpx.Client(base_url=f"http://127.0.0.1:{sqlite_api.port}") as client:
+        told = {"Last-Event-ID": shown.cursor}
+        assert client.get(f"/v1/jobs/{job_id}/events", headers=told).status_code == 204
+        for verb in ("retry", "cancel"):  # before any worker takes it: attempt and bytes stay as they are
+            assert client.post(f"/v1/jobs/{job_id}/{verb}").is_success
+        WatcherThread(sqlite_api.port, job_id, cursor=shown.cursor, shown=shown).join()
+        assert (shown.done["status"], shown.text, shown.resets) == ("cancelled", "a part", 0)
+        told = {"Last-Event-ID": shown.cursor}
+        assert client.get(f"/v1/jobs/{job_id}/events", headers=told).status_code == 204

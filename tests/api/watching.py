@@ -158,7 +158,7 @@ class Shown:
         elif name == "done":
             encoded = self.text.encode()
             assert (len(encoded), sha256(encoded).hexdigest()) == (shown["bytes"], shown["sha256"])
-            assert cursor.endswith(f":{len(encoded)}:done")
+            assert cursor.endswith(f":{len(encoded)}:{shown['status']}")
             self.done = shown
         attempt, offset = cursor.split(":")[:2]
         assert int(offset) == len(self.text.encode())

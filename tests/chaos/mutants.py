@@ -43,13 +43,13 @@ MUTANTS = (
     Mutant(
         "snapshot before subscribe",
         [(
-            "api/watching/watch.py",
-            "        async with self._hub.watch(self._job_id) as watcher:\n",
-            ("        async for frame in self._look(Watcher([])):\n            yield frame\n"
-            "        async with self._hub.watch(self._job_id) as watcher:\n"),
+            "api/watching/job_watch.py",
+            "        async with self._hub.watch(self._job_id) as inbox:\n",
+            ("        async for frame in self._look(Inbox([])):\n            yield frame\n"
+            "        async with self._hub.watch(self._job_id) as inbox:\n"),
         ), (
-            "api/watching/watch.py",
-            ("            async for frame in self._look(watcher):\n"
+            "api/watching/job_watch.py",
+            ("            async for frame in self._look(inbox):\n"
             "                self._sent_at = self._now()\n                yield frame\n"),
             "",
         )],

@@ -38,7 +38,7 @@ def delta(offset: int, text: str, attempt: int = 1) -> bytes:
     return sent("delta", payload, f"{attempt}:{offset + len(text.encode())}")
 
 
-DONE = sent("done", ENDED, "1:5:done")
+DONE = sent("done", ENDED, "1:5:completed")
 
 
 def answer(status: int, body: object, **headers: str) -> bytes:

@@ -22,7 +22,7 @@ def test_the_same_bytes_cut_anywhere_give_the_same_events(cuts: list[int], endin
     assert [event.name for event in events] == ["delta", "message", "done"]
     assert events[0].typed("job_1") == [Delta("job_1", 1, 0, "é\u2028蜂🐝")]
     assert events[1] == SentEvent("message", "a\nb", "1:12")
-    assert events[2].id == "1:5:done"
+    assert events[2].id == "1:5:completed"
     assert decoder.retry_seconds == 0.01
 
 

@@ -255,6 +255,6 @@ def test_a_watch_holds_a_hash_and_not_the_text() -> None:
     finally:
         tracemalloc.stop()
     assert peak < 1_000_000
-    done = sent("done", ended(piece * 1000), "1:16384000:done")
+    done = sent("done", ended(piece * 1000), "1:16384000:completed")
     assert [type(event) for event in follow.feed(done)] == [Done]
     assert follow.ended

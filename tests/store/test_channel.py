@@ -102,6 +102,14 @@ def test_a_follower_takes_what_starts_where_it_is_trims_what_overlaps_and_sees_g
     assert follower.take(7, " aus") == [Text(1, 7, " aus", 11)]
 
 
+def test_a_delta_that_would_be_cut_inside_a_character_is_a_gap() -> None:
+    follower = Follower(1, 5)  # as a forged cursor says
+    assert follower.follow(decode(encode_delta(1, 4, "é"))) == [Gap()]
+    assert follower.follow(decode(encode_delta(1, 4, "éa"))) == [Gap()]
+    assert follower.offset == 5
+    assert follower.follow(decode(encode_delta(1, 4, "ab"))) == [Text(1, 5, "b", 6)]
+
+
 def test_a_follower_drops_a_zombie_and_resets_for_an_attempt_that_writes_anew() -> None:
     follower = Follower(2, 10)
     assert follower.follow(decode(encode_delta(1, 10, "zombie"))) == []

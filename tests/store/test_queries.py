@@ -7,10 +7,12 @@ from typing import Any
 import pytest
 
 from jobs.queries import (
+    TextPart,
     list_batches,
     read_attempts,
     read_result,
     read_status,
+    read_text_part,
     read_text_so_far,
     stream_results,
 )
@@ -199,6 +201,18 @@ def test_a_text_comes_back_as_it_was_written(store: Store, text: str) -> None:
     assert result is not None
     assert result.text == text
     assert read_text_so_far(store.database, job_id) == (1, text)
+    encoded = text.encode()
+    for offset in range(len(encoded) + 2):
+        part = read_text_part(store.database, job_id, offset, 3)
+        assert part == TextPart(encoded[offset : offset + 3], 1, JobStatus.COMPLETED, 1)
+
+
+def test_a_part_of_a_text_says_whose_it_is_and_where_its_job_is(store: Store) -> None:
+    job_id = store.running()
+    assert read_text_part(store.database, job_id, 0, 9) == TextPart(b"", 0, JobStatus.IN_PROGRESS, 1)
+    release(store.database, job_id, 1, written("so far \\x41"))
+    assert read_text_part(store.database, job_id, 3, 99) == TextPart(b"far \\x41", 1, JobStatus.QUEUED, 1)
+    assert read_text_part(store.database, "job_unknown", 0, 9) is None
 
 
 def test_a_result_has_no_text_until_its_job_has_ended(store: Store) -> None:

@@ -11,9 +11,9 @@ from api.errors import ApiError
 from api.parameters import STRICT, JobId
 from api.parts import Given
 from api.schemas import REFUSALS
-from api.watching.cursors import read_cursor
 from api.watching.event_stream import EventStream
-from api.watching.watch import Watch
+from api.watching.job_cursor import read_cursor
+from api.watching.job_watch import Watch
 from jobs.queries import read_job
 
 routes = APIRouter(prefix="/v1", tags=["watch"], dependencies=STRICT, responses=REFUSALS)
@@ -48,7 +48,7 @@ async def get_events(
     job = await run_in_threadpool(read_job, parts.database, job_id, project=caller.project)
     if job is None:
         raise ApiError.not_found("job", job_id)
-    if cursor.done and job.is_final and (cursor.attempt, cursor.offset) == (job.attempt, job.bytes or 0):
+    if cursor.tells_end_of(job):
         return Response(status_code=204)
     if parts.hub.closed:
         raise ApiError(503, "shutting_down", "this server is going down: come back", headers={"Retry-After": "1"})

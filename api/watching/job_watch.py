@@ -12,23 +12,23 @@ from typing import Any
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
 
-from api.watching.cursors import Cursor
 from api.watching.frames import COMMENT, RETRY, delta_frame, event_frame, whole_frame
 from api.watching.hub import Hub
-from api.watching.job_text import JobText
+from api.watching.inbox import Heard, Inbox
+from api.watching.job_cursor import Cursor
+from api.watching.job_text import JobText, MovedOnError
 from api.watching.tails import Tails
-from api.watching.watcher import Heard, Watcher
 from jobs.channel import Gap, Reset, Step, Text
 from jobs.database import Database
-from jobs.queries import Result, read_result, read_status
+from jobs.queries import read_jobs, read_status
 from jobs.records import Job
-from jobs.status import JobStatus
+from jobs.status import FINAL, JobStatus
 
 _QUIET_SECONDS = 3.0
 """Look at the row when nothing was heard for this long, then less and less often."""
 _LONGEST_QUIET_SECONDS = 12.0
 _BEHIND_SECONDS = 0.25
-"""The least time between two looks that found nothing new: a lost tail is written anew within moments."""
+"""The least time after a look that found nothing new: a lost tail is written again within moments."""
 _COMMENT_SECONDS = 15.0
 
 log = getLogger(__name__)
@@ -44,7 +44,7 @@ class Watch:
         self._text = JobText(database, tails, job_id, cursor.attempt, cursor.offset)
         self._follower = self._text.follower
         self._shown: tuple[JobStatus, int] | None = None
-        self._watcher: Watcher | None = None
+        self._inbox: Inbox | None = None
         self._stopping = False
         self._ended = False
         self._now = asyncio.get_running_loop().time
@@ -60,32 +60,31 @@ class Watch:
     @property
     def stopped(self) -> bool:
         """Whether the watcher was told to end before the job has."""
-        return self._stopping or self._hub.closed
+        return self._stopping or self._hub.closed or (self._inbox is not None and self._inbox.closed)
 
     def stop(self) -> None:
         """End soon: the client is gone."""
         self._stopping = True
-        if self._watcher is not None:
-            self._watcher.close()
+        if self._inbox is not None:
+            self._inbox.close()
 
     def send_through(self, send: Callable[[bytes], bool]) -> None:
-        """Let what is heard while nothing else is to be done go out by `send`, and not by way of `frames`. That takes
-        an event at once; False: it is held up by the client, and the next is to come by way of `frames`, which may give
-        an empty one then.
+        """From now on send what arrives directly with `send`, bypassing `frames`, while nothing else is to do. `send`
+        returns False when the client is slow; the next event then comes through `frames`, which may yield an empty one.
         """
         self._send = send
 
     async def frames(self) -> AsyncGenerator[bytes, None]:
         """The events as they go over the wire, several at a time. Ends after `done`, or when the hub closes."""
-        async with self._hub.watch(self._job_id) as watcher:
-            self._watcher = watcher
+        async with self._hub.watch(self._job_id) as inbox:
+            self._inbox = inbox
             yield RETRY
-            async for frame in self._look(watcher):
+            async for frame in self._look(inbox):
                 self._sent_at = self._now()
                 yield frame
             while not self._ended and not self.stopped:
-                watcher.alarm_at = min(self._look_at, self._sent_at + _COMMENT_SECONDS)
-                heard = await watcher.take(self._relay_at_once if self._send is not None else None)
+                inbox.alarm_at = min(self._look_at, self._sent_at + _COMMENT_SECONDS)
+                heard = await inbox.take(self._relay_at_once if self._send is not None else None)
                 if self.stopped:
                     return
                 now = self._now()
@@ -93,12 +92,12 @@ class Watch:
                 if frame or self._held_up:
                     self._held_up = False
                     yield frame
-                if self._missed or watcher.resync:
+                if self._missed or inbox.resync:
                     self._missed = False
                     self._behind = True
                     self._look_at = self._not_before
                 if now >= self._look_at:
-                    async for frame in self._look(watcher):
+                    async for frame in self._look(inbox):
                         self._sent_at = now
                         yield frame
                 elif now - self._sent_at >= _COMMENT_SECONDS:
@@ -106,9 +105,9 @@ class Watch:
                     yield COMMENT
 
     def _relay_at_once(self, heard: list[Heard]) -> None:
-        """Relay without waking our task, which waits in `take`; it is woken when there is something else to do."""
-        watcher = self._watcher
-        if watcher is None or self._send is None or self.stopped:
+        """Relay without waking our task, which waits in `take` and is woken when there is something else to do."""
+        inbox = self._inbox
+        if inbox is None or self._send is None or inbox.closed:
             return
         one = heard[0]
         message, follower = one.message, self._follower
@@ -119,7 +118,7 @@ class Watch:
             and message.attempt == follower.attempt
             and not self._behind
         ):
-            # What `_relay` comes to nearly always, once another watcher has been through it.
+            # Nearly always; the same as `_relay` would do, from what it has made for another watcher.
             self._text.note_whole(one.text, one.end)
             frame = one.frame
             self._sent_at = now = self._now()
@@ -130,15 +129,13 @@ class Watch:
         if frame and not self._send(frame):
             self._held_up = True
         if self._missed or self._held_up:
-            watcher.poke()
+            inbox.poke()
         else:
-            watcher.alarm_at = min(self._look_at, self._sent_at + _COMMENT_SECONDS)
+            inbox.alarm_at = min(self._look_at, self._sent_at + _COMMENT_SECONDS)
 
     def _relay(self, heard: list[Heard], now: float) -> bytes:
-        """What to send for these messages. Notes when something else than the next text came, so that the row or the
-        tail must be looked at.
-
-        What follows such a message is dropped: it stands in the tail or the row, which are read then.
+        """What to send for these messages. When something other than the next text comes, notes in `_missed` that the
+        row or the tail must be read, and drops the messages after it, because their text is read too.
         """
         if heard and not self._behind:
             self._quiet = _QUIET_SECONDS
@@ -166,9 +163,9 @@ class Watch:
             self._sent_at = now
         return b"".join(frames)
 
-    async def _look(self, watcher: Watcher) -> AsyncIterator[bytes]:
+    async def _look(self, inbox: Inbox) -> AsyncIterator[bytes]:
         """Look at the row, and send what is new there or in the tail."""
-        watcher.resync = False  # first: what is published from now on is queued again
+        inbox.resync = False  # first: what is published from now on is queued again
         self._behind = False
         before = (self._follower.attempt, self._follower.offset, self._shown)
         try:
@@ -177,6 +174,8 @@ class Watch:
         except SQLAlchemyError as error:
             # The text goes on over Redis; only statuses and the end have to wait.
             log.warning("watch of %s: the database does not answer: %s", self._job_id, getattr(error, "orig", error))
+        except MovedOnError:
+            log.info("watch of %s: run again while its text was sent", self._job_id)
         now = self._now()
         moved = before != (self._follower.attempt, self._follower.offset, self._shown)
         self._not_before = now if moved else now + _BEHIND_SECONDS
@@ -189,48 +188,46 @@ class Watch:
         if state is None:
             self._ended = True  # the job was deleted under its watcher
             return
-        if state != self._shown:
-            result = await run_in_threadpool(read_result, self._database, self._job_id, project=None)
-            if result is None:
-                return
-            async for frame in self._tell_status(result):
-                yield frame
+        if state != self._shown or state[0] in FINAL:  # an end that was shown, but whose text could not be read
+            for job in await run_in_threadpool(read_jobs, self._database, [self._job_id]):
+                async for frame in self._tell_status(job):
+                    yield frame
             if self._ended:
                 return
         else:
-            # Again: an attempt that had not said whether it goes on may have by now.
+            # Asked again: an attempt may have recorded by now whether it continues the text.
             async for frame in self._go_over(state[1]):
                 yield frame
         if self._follower.attempt > 0:
             async for step in self._text.fill():
                 yield self._step_frame(step)
 
-    async def _tell_status(self, result: Result) -> AsyncIterator[bytes]:
-        job = result.job
+    async def _tell_status(self, job: Job) -> AsyncIterator[bytes]:
         if not job.is_final:
             async for frame in self._go_over(job.attempt):
                 yield frame
-        self._shown = (job.status, job.attempt)
-        yield self._status_frame(job)
+        if self._shown != (job.status, job.attempt):
+            self._shown = (job.status, job.attempt)
+            yield self._status_frame(job)
         if job.is_final:
-            async for frame in self._finish(result):
+            async for frame in self._finish(job):
                 yield frame
 
     async def _go_over(self, attempt: int) -> AsyncIterator[bytes]:
         for step in await self._text.go_over(attempt):
             yield self._step_frame(step)
 
-    async def _finish(self, result: Result) -> AsyncIterator[bytes]:
+    async def _finish(self, job: Job) -> AsyncIterator[bytes]:
         """Send what is missing of the stored text, or the text anew, and `done`."""
-        async for step in self._text.finish(result):
+        async for step in self._text.finish(job):
             yield self._step_frame(step)
         self._ended = True
-        yield self._done_frame(result)
+        yield self._done_frame(job)
 
     def _step_frame(self, step: Step) -> bytes:
         return self._delta_frame(step) if isinstance(step, Text) else self._reset_frame()
 
-    # What is told, in the form of the job's own events; `told.py` has another.
+    # The form of the job's own events; `told.py` has another.
 
     def _delta_frame(self, step: Text, heard: Heard | None = None) -> bytes:
         if heard is not None and step.text is heard.message.text:
@@ -243,8 +240,8 @@ class Watch:
     def _status_frame(self, job: Job) -> bytes:
         return self._event("status", job.as_json())
 
-    def _done_frame(self, result: Result) -> bytes:
-        return self._event("done", result.job.as_json(), ":done")
+    def _done_frame(self, job: Job) -> bytes:
+        return self._event("done", job.as_json(), f":{job.status}")
 
     def _event(self, name: str, shown: dict[str, Any], suffix: str = "") -> bytes:
         return event_frame(name, f"{self._follower.attempt}:{self._follower.offset}{suffix}", shown)

@@ -1,4 +1,4 @@
-"""What a watcher has yet to be told: a bounded queue that the hub fills and the watch empties."""
+"""A watcher's inbox: a bounded queue that the hub fills and the watch empties."""
 
 import asyncio
 from collections.abc import Callable
@@ -11,7 +11,7 @@ _MAX_WAITING_BYTES = 256 * 1024
 
 
 class Heard:
-    """One message, decoded once for all who watch the channel."""
+    """One message, decoded once for all watchers of the channel."""
 
     __slots__ = ("end", "frame", "message", "payload", "text")
 
@@ -19,33 +19,32 @@ class Heard:
         self.message = message
         self.payload = payload
         self.frame: bytes | None = None
-        """What a watcher that needs all of it sends; made by the first one, used by all."""
+        """The event of the whole message; made for the first watcher that sends it, used by all."""
         self.text = b""
-        """With `frame`: the delta's text as it is hashed,"""
+        """The delta's text as hashed; set with `frame`."""
         self.end = 0
-        """and the offset after it."""
+        """The offset after the delta; set with `frame`."""
 
 
 class Listener(Protocol):
-    """Who is told what comes on a channel: a watcher itself, or one of the ears with which it hears many."""
+    """Receives the messages of a channel: an inbox, or a job channel of a batch's watcher."""
 
     def put(self, heard: Heard) -> None:
-        """Take a message; returns at once and keeps no more than is bounded."""
+        """Take a message; returns at once, and the queue is bounded."""
 
     def ask_resync(self) -> None:
         """Something on this channel may have been missed."""
 
 
-class Watcher:
-    """What one watcher has yet to be told: messages, a resync, an alarm, or that the hub has closed.
+class Inbox:
+    """What one watcher has yet to act on: messages, a resync, an alarm, or the hub's end.
 
-    Messages wait until all that has come with them is queued as well: then the hub calls `flush` of each watcher that
-    stands in `touched`.
+    Messages wait until all that came in the same piece is queued: then the hub flushes every inbox in `touched`.
     """
 
     __slots__ = ("_bytes", "_poked", "_relay", "_touched", "_waiting", "_wake", "alarm_at", "closed", "resync")
 
-    def __init__(self, touched: "list[Watcher]") -> None:
+    def __init__(self, touched: "list[Inbox]") -> None:
         self._touched = touched
         self._waiting: list[Heard] = []
         self._bytes = 0
@@ -53,7 +52,7 @@ class Watcher:
         self._relay: Callable[[list[Heard]], None] | None = None
         self._poked = False
         self.resync = False
-        """Something was missed: read the tail or the row. Whoever does that clears it first."""
+        """Something was missed: read the tail or the row. The reader clears this first."""
         self.closed = False
         self.alarm_at = float("inf")
         """When `take` returns although nothing was heard, in the loop's time."""
@@ -61,10 +60,13 @@ class Watcher:
     async def take(self, relay: Callable[[list[Heard]], None] | None = None) -> list[Heard]:
         """What was heard since the last call; waits until there is something to do.
 
-        With `relay`, what is heard while it waits goes there instead, at once and without a task being woken for it.
-        Then it returns for anything else, such as a `poke`.
+        Each `ask_resync`, `close` or `poke` lets it return once, whether or not its caller acts on it: a caller that
+        cannot act yet waits here for the next one, and never spins.
+
+        With `relay`, messages heard while it waits go there instead, at once and without waking a task. It then
+        returns only for something else, such as a `poke`.
         """
-        if not (self._waiting or self.resync or self.closed or self._poked):
+        if not (self._waiting or self._poked):
             self._wake = asyncio.get_running_loop().create_future()
             self._relay = relay
             try:
@@ -80,7 +82,7 @@ class Watcher:
         return taken
 
     def put(self, heard: Heard) -> None:
-        """Queue a message. One who cannot keep up is not buffered for: the tail has it all."""
+        """Queue a message. A watcher that cannot keep up is not buffered for: the tail has it all."""
         if self.resync:
             return
         if len(self._waiting) >= _MAX_WAITING or self._bytes >= _MAX_WAITING_BYTES:
@@ -92,7 +94,7 @@ class Watcher:
         self._bytes += len(heard.payload)
 
     def flush(self) -> None:
-        """Let what is queued be relayed, or let `take` return if it waits."""
+        """Relay what is queued, or let `take` return if it waits."""
         if self._wake is None or self._wake.done() or not self._waiting:
             return
         if self._relay is None:
@@ -105,12 +107,12 @@ class Watcher:
         """Tell the watcher that it may have missed something."""
         self._waiting, self._bytes = [], 0
         self.resync = True
-        self.wake()
+        self.poke()
 
     def close(self) -> None:
         """Tell the watcher to end."""
         self.closed = True
-        self.wake()
+        self.poke()
 
     def poke(self) -> None:
         """Let `take` return, now or at its next call: there is something to do that is not queued here."""

@@ -1,0 +1,40 @@
+"""The cursor: `attempt:offset`, the id of every event; that of `done` also has the status. Clients echo it, they never
+compute it.
+"""
+
+import re
+from dataclasses import dataclass
+
+from api.errors import ApiError
+from jobs.records import Job
+from jobs.status import FINAL
+
+_CURSOR = re.compile(rf"([0-9]{{1,9}}):([0-9]{{1,12}})(?::({'|'.join(sorted(FINAL))}))?")
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """How far a watcher has come: `offset` bytes of the text of `attempt`, and which end it was told, if any."""
+
+    attempt: int = 0
+    offset: int = 0
+    ended: str | None = None
+
+    def tells_end_of(self, job: Job) -> bool:
+        """Whether this client was told how the job has ended. A retry and a cancel change only the status."""
+        return job.is_final and (self.ended, self.attempt, self.offset) == (job.status, job.attempt, job.bytes or 0)
+
+
+def read_cursor(text: str | None) -> Cursor:
+    """The cursor that a client sent; none is the beginning. Refuses what was never an event's id."""
+    if not text:
+        return Cursor()
+    match = _CURSOR.fullmatch(text)
+    if match is None:
+        raise ApiError(
+            400,
+            "invalid_value",
+            f"Last-Event-ID: must be the id of an event, such as 1:1840, not {text[:60]!r}",
+            param="Last-Event-ID",
+        )
+    return Cursor(int(match[1]), int(match[2]), match[3])
