@@ -132,14 +132,14 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Reset:
-    """The text begins anew with this attempt; what was shown before is void."""
+    """The text begins again with this attempt; what was shown before is void."""
 
     attempt: int
 
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """Something was missed: read the tail (or the row) before going on."""
+    """Something was missed: read the tail or the row before following on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,12 +200,12 @@ class Follower:
             return []
         cut = self.offset - offset
         if encoded[cut] & 0xC0 == 0x80:
-            return [Gap()]  # a client's cursor inside a character was never given out: who reads begins again
+            return [Gap()]  # a cursor inside a character was never given out: the reader begins again
         start, self.offset = self.offset, end
         return [Text(self.attempt, start, encoded[cut:].decode(), end)]
 
     def restart(self, attempt: int, *, anew: bool) -> list[Step]:
-        """Go over to a later attempt, which writes the text anew or goes on where this one is."""
+        """Go over to a later attempt, which writes the text anew or continues where this one is."""
         shown = self.offset > 0
         self.attempt = attempt
         if not anew:
