@@ -201,7 +201,7 @@ class Follower:
             return []
         cut = self.offset - offset
         if encoded[cut] & 0xC0 == 0x80:
-            return [Gap()]  # a client's cursor inside a character was never given out: who reads begins again
+            return [Gap()]  # a cursor inside a character was never given out: the reader begins again
         start, self.offset = self.offset, end
         return [Text(self.attempt, start, encoded[cut:].decode(), end)]
 

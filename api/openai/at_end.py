@@ -1,4 +1,4 @@
-"""Waiting for a job's end: the answers that are given only then, and without following the text."""
+"""Waiting for a job's end, for answers that are given only then."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
@@ -27,7 +27,7 @@ log = getLogger(__name__)
 
 
 class Wait:
-    """A client's wait for the end of one job. The channel wakes it; the row decides."""
+    """Waits for the end of one job. The channel wakes it; the row decides."""
 
     def __init__(self, parts: Parts, job_id: str) -> None:
         self._parts = parts
@@ -47,7 +47,7 @@ class Wait:
             self._inbox.close()
 
     async def until_end(self, *, seconds: float = float("inf"), or_text: bool = False) -> Result | None:
-        """The job as it has ended. None when it was stopped, when the time is over, or, if asked, at the next text.
+        """The job as it has ended. None when stopped, when the time is over, or, with `or_text`, at the next text.
 
         Raises `ApiError` when the job was erased.
         """

@@ -1,6 +1,6 @@
-"""The events of a Response: which there are, with which numbers, and which of them somebody has had already.
+"""The events of a Response: which there are, with which numbers, and which of them the client has already.
 
-This says what to send and reads nothing; `response_stream.py` feeds it with what the watch of the job tells.
+This says what to send and reads nothing; `response_stream.py` feeds it with what the watch of the job yields.
 """
 
 from collections.abc import Iterator, Sequence
@@ -14,12 +14,14 @@ from api.openai.response_numbers import (
     PART_ADDED,
     QUEUED,
     TEXT,
+    VOID,
     Chain,
     attempt_of,
     chains_up_to,
-    first_number,
+    number_of,
     offset_of,
     torn_by,
+    torn_up_to,
 )
 from api.openai.response_object import (
     message_id,
@@ -53,16 +55,16 @@ class ResponseEvents:
         self._asked = asked
         self._after = after
         self._skip = 0
-        self._torn: frozenset[int] = frozenset()
+        self._torn = torn_up_to(after)
         self._begun = False
         self._voided = 0
         self._item: _Item | None = None
         self._index = 0
         self._chain = Chain(1, [(1, 0)])
         self.attempt = 0
-        """The attempt whose text is told."""
+        """The attempt whose text is being sent."""
         self.last_number = after
-        """The number up to which all has been told."""
+        """The number up to which everything has been sent."""
 
     def created(self) -> Iterator[Event]:
         """The first events, which hold at any time."""
@@ -80,10 +82,10 @@ class ResponseEvents:
             yield from self._event("response.in_progress", IN_PROGRESS, response=shown)
 
     def go_over(self, attempt: int, attempts: Sequence[Attempt], *, anew: bool = False) -> Iterator[Event]:
-        """Another attempt's text is told from now on. `anew`: what was told so far is void.
+        """From now on the text is another attempt's. `anew`: what was sent so far is void.
 
-        Each text that may have been told to somebody and is void now is an item that ends as `incomplete`, told to
-        everybody, so that all number their items alike.
+        Each text that some client may have been sent and that is void now is an item that ends as `incomplete`. All
+        clients are sent these items, so that all number their items alike.
         """
         self.attempt = attempt
         if anew:
@@ -93,8 +95,9 @@ class ResponseEvents:
         if torn is not None:
             self._torn |= {torn}
             chains = chains_up_to(attempts, attempt, self._torn)
+        self._torn = frozenset(chain.first for chain in chains if chain.torn)
         self._chain = chains[-1]
-        # What was sent before is a beginning of this text only if an attempt of this chain has sent it.
+        # What the client has is a beginning of this text only if an attempt of this chain wrote it.
         mine = any(one == attempt_of(self._after) for one, _ in self._chain.starts) and self._after >= 0
         self._skip = offset_of(self._after) if mine else 0
         before = [chain for chain in chains[:-1] if chain.told]
@@ -119,13 +122,13 @@ class ResponseEvents:
             while start > 0 and encoded[start] & 0xC0 == 0x80:  # a number inside a character was never given out
                 start -= 1
             delta = encoded[start:].decode()
-        number = self._chain.delta_number(step.end)
+        number = self._number(self._chain.owner(step.end), TEXT + step.end)
         yield from self._event("response.output_text.delta", number, **self._place(), delta=delta, logprobs=[])
 
     def end(self, asked: StoredResponse) -> Iterator[Event]:
-        """The job has ended, and all of its text was told."""
+        """The job has ended, and all of its text was sent."""
         text = asked.text or ""
-        number = first_number(max(asked.job.attempt, 1)) + TEXT + len(text.encode())
+        number = self._number(max(asked.job.attempt, 1), TEXT + len(text.encode()))
         status = response_status(asked.job)
         item_id = None
         if self._item is not None:
@@ -149,12 +152,12 @@ class ResponseEvents:
         yield from self._added(self._item)
         part = text_part("")
         yield from self._event(
-            "response.content_part.added", first_number(first) + PART_ADDED, **self._place(), part=part
+            "response.content_part.added", self._number(first, PART_ADDED), **self._place(), part=part
         )
 
     def _added(self, item: _Item) -> Iterator[Event]:
         shown = {"id": item.id, "type": "message", "role": "assistant", "status": "in_progress", "content": []}
-        number = first_number(item.first) + ITEM_ADDED
+        number = self._number(item.first, ITEM_ADDED)
         yield from self._event("response.output_item.added", number, output_index=item.index, item=shown)
 
     def _void(self, index: int, chain: Chain) -> Iterator[Event]:
@@ -162,7 +165,12 @@ class ResponseEvents:
         if self._item is None or self._item.first != chain.first:
             yield from self._added(item)
         shown = {"id": item.id, "type": "message", "role": "assistant", "status": "incomplete", "content": []}
-        yield from self._event("response.output_item.done", chain.void_number, output_index=index, item=shown)
+        yield from self._event(
+            "response.output_item.done", self._number(chain.last, VOID), output_index=index, item=shown
+        )
+
+    def _number(self, attempt: int, place: int) -> int:
+        return number_of(attempt, place, self._torn)
 
     def _place(self) -> dict[str, Any]:
         assert self._item is not None  # noqa: S101  # tells the type checker what every caller has seen to

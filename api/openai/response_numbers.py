@@ -5,27 +5,38 @@
     5, 6, 7 + length output_text.done, content_part.done, output_item.done, 8 + length the last event
 
 These are the numbers of the first attempt; those of attempt a are higher by (a - 1) * 2^32. So they are the same for
-everybody and at any time, also when nobody has kept them: who comes back with one is sent the bytes after it. They
+every client and at any time, and need not be stored: a client that comes back with one is sent the bytes after it. They
 rise, and have gaps. See docs/responses.md.
+
+One thing they say besides: whether an attempt was torn off for this client, that is, told as a new item although it had
+continued the text before. (A worker that dies while Redis is erased leaves its last checkpoint, and watchers may have
+been ahead of it.) There is one mark for the attempt itself and one for each of the three before it.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from jobs.records import Attempt
 from jobs.status import AttemptOutcome
 
 ROOM = 1 << 32
 """Numbers of one attempt. A number of the two-millionth attempt is still exact in JavaScript."""
+MARK = 1 << 28
+"""Numbers of one attempt with the same marks: more than a text has bytes."""
+_MARKS = 4
 
 CREATED, QUEUED, IN_PROGRESS, ITEM_ADDED, PART_ADDED = range(5)
 TEXT = PART_ADDED
-"""The number of the text's byte 0, so to speak."""
+"""What is added to a byte offset to give its number."""
+VOID = MARK - 1
+"""The event that a text is void: another attempt began again."""
 
 
-def first_number(attempt: int) -> int:
-    """What is added to the numbers above for an attempt."""
-    return (attempt - 1) * ROOM
+def number_of(attempt: int, place: int, torn: frozenset[int] = frozenset()) -> int:
+    """The number of an event of an attempt, for a client for which these attempts were torn off."""
+    marks = sum(1 << attempt - one for one in torn if 0 <= attempt - one < _MARKS)
+    return (attempt - 1) * ROOM + marks * MARK + place
 
 
 def attempt_of(number: int) -> int:
@@ -35,16 +46,26 @@ def attempt_of(number: int) -> int:
 
 def offset_of(number: int) -> int:
     """How many bytes of the attempt's text were told up to a number."""
-    return max(0, number % ROOM - TEXT)
+    return max(0, number % MARK - TEXT)
+
+
+def torn_up_to(number: int) -> frozenset[int]:
+    """The attempts that were torn off for a client that was given this number."""
+    if number < 0:
+        return frozenset()
+    marks = number % ROOM // MARK
+    return frozenset(attempt_of(number) - back for back in range(_MARKS) if marks >> back & 1)
 
 
 @dataclass(slots=True)
 class Chain:
-    """Attempts that wrote one text, each going on from a byte of the one before: one item of the output."""
+    """Attempts that wrote one text, each continuing from a byte of the one before: one item of the output."""
 
     first: int
     starts: list[tuple[int, int]] = field(default_factory=list)
-    """Each attempt with the byte that it went on from."""
+    """Each attempt with the byte that it continued from."""
+    torn: bool = False
+    """Whether its first attempt was torn off the text before it."""
     told: bool = False
     """Whether anything of it may have been told."""
 
@@ -53,31 +74,23 @@ class Chain:
         """Its last attempt."""
         return self.starts[-1][0]
 
-    @property
-    def void_number(self) -> int:
-        """The number of the event that its text is void: another attempt began anew."""
-        return first_number(self.last) + ROOM - 1
-
     def owner(self, end: int) -> int:
         """The attempt that wrote the byte before `end`."""
         return next((attempt for attempt, start in reversed(self.starts) if end > start), self.first)
 
-    def delta_number(self, end: int) -> int:
-        """The number of the delta that ends at byte `end`."""
-        return first_number(self.owner(end)) + TEXT + end
-
 
 def chains_up_to(attempts: Sequence[Attempt], last: int, torn: frozenset[int] = frozenset()) -> list[Chain]:
-    """The texts that a job's attempts have written, the present one last. An attempt in `torn` is taken as writing
-    anew, whatever it went on from.
+    """The texts that a job's attempts have written, the present one last. An attempt in `torn` begins one of its own,
+    whatever it continued from.
     """
     chains: list[Chain] = []
     for one in attempts:
         if one.attempt > last:
             break
-        goes_on = bool(chains) and bool(one.continued_bytes) and one.attempt not in torn
+        continues = bool(chains) and bool(one.continued_bytes)
+        goes_on = continues and one.attempt not in torn
         if not goes_on:
-            chains.append(Chain(one.attempt))
+            chains.append(Chain(one.attempt, torn=continues))
         chain = chains[-1]
         chain.starts.append((one.attempt, (one.continued_bytes or 0) if goes_on else 0))
         # Of one that was lost only the last checkpoint is known: more may have been told, or anything at all.
@@ -88,18 +101,11 @@ def chains_up_to(attempts: Sequence[Attempt], last: int, torn: frozenset[int] = 
 
 
 def torn_by(chain: Chain, number: int) -> int | None:
-    """The attempt of this chain that cannot go on for a client who has come to `number`; None: all can.
-
-    Who has seen more of an attempt than the next one went on from has seen what is void. (A worker that died while
-    Redis was erased leaves its last checkpoint, and watchers may have been ahead of it.) And who was numbered by the
-    next one below the byte that it went on from has been told so before.
+    """The attempt of this chain that cannot continue for a client that has come to `number`: it began below what that
+    client has of the attempt before it, which is void. None: all can.
     """
     attempt, offset = attempt_of(number), offset_of(number)
-    for place, (one, start) in enumerate(chain.starts):
-        if one != attempt:
-            continue
-        if place > 0 and offset <= start:
-            return one
-        if place + 1 < len(chain.starts) and offset > chain.starts[place + 1][1]:
-            return chain.starts[place + 1][0]
+    for (one, _), (after, start) in pairwise(chain.starts):
+        if one == attempt and offset > start:
+            return after
     return None

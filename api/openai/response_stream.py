@@ -23,7 +23,7 @@ class ResponseStream:
         self._parts = parts
         self._asked = asked
         self._events = ResponseEvents(asked, after)
-        # From the first byte, whatever the client has: one way for all, and a text is small.
+        # From the first byte, whatever the client has: one way for every client, and most texts are short.
         self._watch = ToldWatch(parts, asked.job.id)
 
     @property
@@ -36,8 +36,8 @@ class ResponseStream:
         self._watch.stop()
 
     async def frames(self) -> AsyncGenerator[bytes, None]:
-        """The events as they go over the wire. After the last one, or an error that is none of the Response's own when
-        this server goes down, it ends.
+        """The events as they go over the wire. Ends after the last one, or after an error that is not an event of the
+        Response, as when this server goes down.
         """
         yield _frames(self._events.created()) or COMMENT
         async with aclosing(self._watch.values()) as values:

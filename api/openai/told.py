@@ -1,4 +1,4 @@
-"""The watch of one job as values: for the endpoints that tell its text in a form of their own."""
+"""The watch of one job as values, for endpoints that send its text in a form of their own."""
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
@@ -27,7 +27,7 @@ class ToldWatch(Watch):
         self._told: list[Told] = []
 
     async def values(self) -> AsyncGenerator[list[Told], None]:
-        """What there is to tell, in order. An empty list: nothing new, so say that somebody is still there.
+        """What is new, in order. An empty list: nothing is, but the client should be sent a sign of life.
 
         Ends after a `Result`; without one when the watch was stopped, or when the job was erased.
         """

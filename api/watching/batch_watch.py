@@ -59,7 +59,7 @@ def has_ended(batch: Batch) -> bool:
 
 
 class BatchWatch:
-    """One watcher's way through one batch. `cursor` says what it wants and what it has."""
+    """One watcher's way through one batch. `cursor` says what the client asked for and what it has."""
 
     def __init__(self, database: Database, hub: Hub, tails: Tails, batch: Batch, cursor: BatchCursor) -> None:
         self._database = database
@@ -113,7 +113,7 @@ class BatchWatch:
                 self._channels.close()
 
     async def _wait(self, inbox: Inbox) -> None:
-        """Wait for something to do; and a little longer, so that more of it is done at once."""
+        """Wait for something to do, and then a little longer, so that more is sent in one event."""
         alarms = [self._look_at, self._told_at + _COMMENT_SECONDS]
         if self._counts_changed:
             alarms.append(self._count_at)
@@ -129,7 +129,7 @@ class BatchWatch:
             self._look_at = 0.0
 
     def _note(self, message: Message) -> None:
-        """What the batch's channel says."""
+        """Note what a message of the batch's channel says."""
         if message.event == "job":
             self._changed.add(message.id)
         elif message.event == "batch":
@@ -153,7 +153,7 @@ class BatchWatch:
             async for frame in self._count():
                 yield frame
         except SQLAlchemyError as error:
-            # Texts go on over Redis; only statuses and the end have to wait.
+            # The texts continue over Redis; only statuses and the end have to wait.
             log.warning("watch of %s: the database does not answer: %s", self._batch.id, getattr(error, "orig", error))
             self._look_at = self._now() + _LOOK_SECONDS
         except MovedOnError:
@@ -225,7 +225,7 @@ class BatchWatch:
         if _progress(batch) != _progress(before):
             yield self._out.event("progress", _progress(batch))
         if not has_ended(batch):
-            self._counts_changed = not self._states.open  # its last job has ended: so will the batch, any moment
+            self._counts_changed = not self._states.open  # all jobs have ended: the batch will, at any moment
             return
         self._counts_changed = True
         missed = False

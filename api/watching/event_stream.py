@@ -31,10 +31,10 @@ class Streamed(Protocol):
 
 @runtime_checkable
 class Immediate(Streamed, Protocol):
-    """What can send an event at once, without a task being woken for it."""
+    """A stream that can send an event at once, without waking a task."""
 
     def send_through(self, send: Callable[[bytes], bool]) -> None:
-        """Give it the way: `send` takes an event, and says whether it is gone; if not, the next one has to wait."""
+        """Let it use `send`, which takes an event, and returns False when the client is slow: the next has to wait."""
 
 
 class EventStream(Response):
@@ -67,7 +67,7 @@ class EventStream(Response):
     async def _stream(self, receive: Receive, send: Send) -> None:
         listening = asyncio.create_task(self._stop_at_hang_up(receive))
         try:
-            # In a task of its own: every event would else wake through the 20 coroutines of the layers around us.
+            # In a task of its own: otherwise each event would wake through the 20 coroutines of the layers around us.
             await asyncio.create_task(self._send_all(send))
         except asyncio.CancelledError:
             if not self.watch.stopped:

@@ -28,7 +28,7 @@ log = getLogger(__name__)
 
 
 class _Channel:
-    """A channel, and who listens to it."""
+    """A channel, and its listeners."""
 
     __slots__ = ("confirmed", "listeners")
 
@@ -45,7 +45,7 @@ class Hub:
         self._channels: dict[bytes, _Channel] = {}
         self._inboxes: set[Inbox] = set()
         self._touched: list[Inbox] = []
-        """Who has been put something since the last `_flush`."""
+        """The inboxes that messages were put into since the last `_flush`."""
         self._subscriber: Subscriber | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self.closed = False
@@ -96,8 +96,8 @@ class Hub:
             self.leave(resource_id, inbox)
 
     def join(self, resource_id: str, listener: Listener) -> bool:
-        """Let somebody listen to a channel too. True: it is heard already. False: as soon as it is, the listener is
-        told to resync, so it need not wait.
+        """Add a listener to a channel. True: the channel is heard already. False: the listener is told to resync as
+        soon as it is, so it need not wait.
         """
         return self._join(resource_id, listener).confirmed.is_set()
 
@@ -147,7 +147,7 @@ class Hub:
             delay = min(delay * 2, 2)
 
     async def _watch_over(self, subscriber: Subscriber) -> None:
-        """Return when the connection is lost, or nothing was heard on it although it was asked."""
+        """Return when the connection is lost, or when Redis does not answer on it."""
         loop = asyncio.get_running_loop()
         while not subscriber.lost.done():
             await asyncio.wait({subscriber.lost}, timeout=_PING_SECONDS)
@@ -179,11 +179,11 @@ class Hub:
             listener.put(heard)
 
     def _flush(self) -> None:
-        """All that came at once is queued: let each watcher send its part in one piece."""
+        """All that came in one piece is queued: let each watcher send its part in one piece too."""
         for inbox in self._touched:
             try:
                 inbox.flush()
-            except Exception:  # one watcher's fault must not cost the others what they have yet to be told
+            except Exception:  # one watcher's fault must not cost the others their messages
                 log.exception("a watcher failed, and is ended")
                 inbox.close()
         self._touched.clear()

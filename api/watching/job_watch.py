@@ -172,7 +172,7 @@ class Watch:
             async for frame in self._look_at_row():
                 yield frame
         except SQLAlchemyError as error:
-            # The text goes on over Redis; only statuses and the end have to wait.
+            # The text continues over Redis; only statuses and the end have to wait.
             log.warning("watch of %s: the database does not answer: %s", self._job_id, getattr(error, "orig", error))
         except MovedOnError:
             log.info("watch of %s: run again while its text was sent", self._job_id)

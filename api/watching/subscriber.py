@@ -18,8 +18,8 @@ log = getLogger(__name__)
 
 
 class Subscriber(asyncio.Protocol):
-    """Subscribes, and calls back for each message, for each channel that the server has confirmed, and when all that
-    came in one piece was told.
+    """Subscribes, and calls back for each message, for each channel that the server has confirmed, and at the end of
+    each piece of data.
     """
 
     def __init__(
@@ -40,7 +40,7 @@ class Subscriber(asyncio.Protocol):
         self._asked: dict[bytes, int] = {}
         self.lost: asyncio.Future[None] = loop.create_future()
         self.ready: asyncio.Future[None] = loop.create_future()
-        """Resolved by the first reply: the server speaks with us."""
+        """Resolved by the first reply: the server answers."""
         self.heard_at = loop.time()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -79,8 +79,8 @@ class Subscriber(asyncio.Protocol):
     def send(self, *command: bytes | str) -> None:
         """Send one command; its reply is heard later."""
         if self._transport is not None:
-            # The stub says a tuple of one, and means any.
-            self._transport.write(hiredis.pack_command(command))  # type: ignore[arg-type]
+            packed = hiredis.pack_command(command)  # type: ignore[arg-type]  # the stub says a tuple of one, and means any
+            self._transport.write(packed)
 
     def abort(self) -> None:
         """Drop the connection, whatever is still to be sent."""
@@ -115,7 +115,7 @@ async def connect_subscriber(
     on_confirmed: Callable[[bytes], None],
     on_all: Callable[[], None],
 ) -> Subscriber:
-    """A connection that the server has answered on. Raises OSError when there is none to be had."""
+    """A connection on which the server has answered. Raises OSError when there is none."""
     target = parse_url(redis_url)  # type: ignore[no-untyped-call]  # redis-py types its clients, not this
     secure = ssl.create_default_context() if redis_url.startswith("rediss://") else None
     _, subscriber = await asyncio.get_running_loop().create_connection(

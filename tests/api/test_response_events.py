@@ -1,7 +1,8 @@
 """The events of a Response as values: numbers that rise, and the same text from every place of it."""
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from api.openai.response_events import Event, ResponseEvents
-from api.openai.response_numbers import ROOM, TEXT, chains_up_to, torn_by
+from api.openai.response_numbers import MARK, ROOM, TEXT, VOID, chains_up_to, torn_by
 from api.openai.response_object import response_usage
 from jobs.channel import Text
 from jobs.records import Attempt, Job, Usage
@@ -135,10 +136,10 @@ def test_a_text_that_is_written_anew_is_a_new_item_and_the_old_one_ends_incomple
     # Whoever comes later is told of the same items with the same numbers, but not the void text.
     later = play("kept", [], at=2, attempts=attempts)
     assert {event["sequence_number"] for event in later} <= set(numbers)
-    void = next(number for number in numbers if number > ROOM - 2)
+    assert VOID in numbers
     for after in numbers:
         rest = play("kept", [], after=after, at=2, attempts=attempts)
-        if after >= void:
+        if after >= VOID:
             assert joined(rest) == joined([event for event in told if event["sequence_number"] > after])
         else:
             assert "kept" in joined(rest)
@@ -164,9 +165,80 @@ def test_who_saw_more_than_the_next_attempt_went_on_from_begins_a_new_item() -> 
     # And coming back with a number of that item, it goes on in it.
     numbers = [event["sequence_number"] for event in ahead]
     assert numbers == sorted(set(numbers))
-    again = play("abcdXYZ", [], after=ROOM + TEXT + 2, at=2, attempts=attempts)
+    again = play("abcdXYZ", [], after=ROOM + MARK + TEXT + 2, at=2, attempts=attempts)
     assert again[0]["delta"] == "cdXYZ"
     assert again[0]["item_id"] == ahead[1]["item"]["id"]
+
+
+class Client:
+    """Shows a Response as a page does, and believes nothing: no byte for an item that has ended, none twice."""
+
+    def __init__(self) -> None:
+        self.number = -1
+        self.items: dict[int, tuple[str, str, str]] = {}
+        """By index: id, text and status."""
+
+    def take(self, told: Iterable[Event]) -> None:
+        """Take events, in order."""
+        for event in told:
+            assert event["sequence_number"] > self.number
+            self.number = event["sequence_number"]
+            kind, index = event["type"], event.get("output_index", -1)
+            if kind == "response.output_item.added":
+                assert index not in self.items
+                self.items[index] = (event["item"]["id"], "", "in_progress")
+            elif kind == "response.output_text.delta":
+                named, text, status = self.items[index]
+                assert (named, status) == (event["item_id"], "in_progress")
+                self.items[index] = (named, text + event["delta"], status)
+            elif kind == "response.output_item.done":
+                named, text, status = self.items[index]
+                assert (named, status) == (event["item"]["id"], "in_progress")
+                self.items[index] = (named, text, event["item"]["status"])
+
+
+_ATTEMPTS = st.lists(
+    st.tuples(st.integers(0, 12), st.lists(st.tuples(st.integers(1, 6), st.booleans()), max_size=4)),
+    min_size=1, max_size=4,
+)  # fmt: skip
+"""Each attempt: how much of the text before it continues, and its pieces, with whether the client is cut after each."""
+
+
+@given(_ATTEMPTS)
+def test_wherever_a_client_is_cut_its_last_item_is_the_text_and_no_void_one_grows(
+    script: list[tuple[int, list[tuple[int, bool]]]],
+) -> None:
+    client = Client()
+    attempts: list[Attempt] = []
+    text = ""
+    events: ResponseEvents | None = None
+    for number, (most, written) in enumerate(script, start=1):
+        kept = min(most, len(text))
+        attempts = [replace(one, outcome=AttemptOutcome.LOST) for one in attempts]
+        attempts.append(attempt(number, continued_bytes=kept, bytes=None, outcome=None))
+        ahead = events is not None and len(text) > kept
+        if events is not None:
+            client.take(events.go_over(number, attempts, anew=ahead or kept == 0))
+        had, text = (0 if ahead or kept == 0 else len(text)), text[:kept]
+        for length, cut in [(0, False), *written]:
+            if events is None:
+                events, had = ResponseEvents(asked(None, status=JobStatus.IN_PROGRESS, at=number), client.number), 0
+                client.take([*events.created(), *events.begun(), *events.go_over(number, attempts)])
+            text += "".join(f"{number}{len(text)}"[-1] for _ in range(length))
+            if len(text) > had:
+                client.take(events.text(Text(number, had, text[had:], len(text))))
+                had = len(text)
+            if cut:
+                events = None
+    if events is None:
+        events = ResponseEvents(asked(None, at=len(script)), client.number)
+        client.take([*events.created(), *events.begun(), *events.go_over(len(script), attempts)])
+        client.take(events.text(Text(len(script), 0, text, len(text))) if text else [])
+    client.take(events.end(asked(text, at=len(script))))
+    shown = [item for _, item in sorted(client.items.items())]
+    if text:
+        assert shown.pop()[1:] == (text, "completed")
+    assert all(status == "incomplete" for _, _, status in shown)
 
 
 @pytest.mark.parametrize(
