@@ -14,7 +14,6 @@ from tests.worker.worker_fixtures import (
     MODEL,
     PATIENCE_SECONDS,
     WorkerParts,
-    fast_simulator,
     history,
     job_and_text,
     listening,
@@ -34,12 +33,6 @@ def right(postgres_url: str) -> Iterator[Database]:
     database = open_database(postgres_url)
     yield database
     database.close()
-
-
-@pytest.fixture
-def simulator() -> Iterator[ServedSimulator]:
-    with fast_simulator() as served:
-        yield served
 
 
 @pytest.fixture(params=[-25, 25], ids=["behind", "ahead"])

@@ -15,11 +15,11 @@ from jobs.rescue import rescue_lost
 from jobs.status import AttemptOutcome, JobStatus
 from jobs.tokens import Tokenizers
 from tests.upstream.scripted_upstream import DONE, FINISH, ROLE, Cut, Script, ScriptedUpstream, chunked, text
-from tests.worker.test_heartbeat import expire_lease
 from tests.worker.worker_fixtures import (
     MODEL,
     Ear,
     WorkerParts,
+    expire_lease,
     history,
     job_and_text,
     listening,

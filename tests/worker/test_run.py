@@ -16,7 +16,6 @@ from tests.worker.worker_fixtures import (
     MODEL,
     WorkerParts,
     ask,
-    fast_simulator,
     history,
     job_and_text,
     listening,
@@ -28,12 +27,6 @@ from worker import run as run_module
 
 DELTAS = ["One ", "two – ", "three 🙂", " four"]
 TEXT = "".join(DELTAS)
-
-
-@pytest.fixture
-def simulator() -> Iterator[ServedSimulator]:
-    with fast_simulator() as served:
-        yield served
 
 
 @pytest.fixture

@@ -14,10 +14,11 @@ from jobs.status import AttemptOutcome, JobStatus
 from jobs.tables import jobs
 from longhand.simulator import ServedSimulator
 from tests.worker.worker_fixtures import (
+    DELTAS,
     PATIENCE_SECONDS,
+    WAITS,
     WorkerParts,
     all_final,
-    fast_simulator,
     history,
     job_and_text,
     listening,
@@ -28,15 +29,7 @@ from tests.worker.worker_fixtures import (
 )
 from worker.running import CRASH_ROOM, RunningAttempts, StopReason
 
-DELTAS = ["One ", "two – ", "three 🙂"]
-WAITS: dict[str, Any] = {"deltas": DELTAS, "silent_after": 3, "times": 1}
 """The first attempt writes all and then says nothing more; later ones end well."""
-
-
-@pytest.fixture
-def simulator() -> Iterator[ServedSimulator]:
-    with fast_simulator() as served:
-        yield served
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 import redis
@@ -20,18 +19,16 @@ from jobs.status import AttemptOutcome, JobStatus
 from longhand.simulator import ServedSimulator
 from tests.conftest import free_port, start_valkey
 from tests.worker.worker_fixtures import (
+    DELTAS,
     PATIENCE_SECONDS,
+    TEXT,
+    WAITS,
     all_final,
-    fast_simulator,
     history,
     job_and_text,
     submit,
     wait_until,
 )
-
-DELTAS = ["One ", "two – ", "three 🙂"]
-TEXT = "".join(DELTAS)
-WAITS: dict[str, Any] = {"deltas": DELTAS, "silent_after": 3, "times": 1}
 
 
 class WorkerProcess:
@@ -94,12 +91,6 @@ def environment(settings: dict[str, str]) -> dict[str, str]:
     """This process's environment with these settings and no others."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("LONGHAND_", "OPENAI_"))}
     return kept | settings
-
-
-@pytest.fixture
-def simulator() -> Iterator[ServedSimulator]:
-    with fast_simulator() as served:
-        yield served
 
 
 def hint(redis_url: str, *job_ids: str) -> None:

@@ -4,10 +4,11 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import redis as redis_py
+from sqlalchemy import update
 
 from jobs.channel import Message, channel_name, decode, tail_key
 from jobs.database import Database
@@ -16,6 +17,7 @@ from jobs.records import Attempt, Job
 from jobs.settings import Settings
 from jobs.status import FINAL
 from jobs.submission import NewJob, submit_job
+from jobs.tables import jobs
 from jobs.tokens import Tokenizers
 from longhand.simulator import Pace, ServedSimulator, serve_in_thread
 from worker.dispatch import Dispatch
@@ -30,6 +32,18 @@ PATIENCE_SECONDS = 60.0
 """How long tests wait for what must happen; nothing is measured with it."""
 
 MODEL = "gpt-4o"
+
+DELTAS = ["One ", "two – ", "three 🙂"]
+TEXT = "".join(DELTAS)
+WAITS: dict[str, Any] = {"deltas": DELTAS, "silent_after": 3, "times": 1}
+"""A request whose first answer stops after its third delta and goes on being silent; the next one is whole."""
+
+
+def expire_lease(database: Database, job_id: str) -> None:
+    """Let the lease of a running job run out."""
+    with database.write() as connection:
+        past = database.now() - timedelta(seconds=1)
+        connection.execute(update(jobs).where(jobs.c.id == job_id).values(lease_until=past))
 
 
 def small_settings(redis_url: str, upstream_url: str, **changed: Any) -> Settings:
