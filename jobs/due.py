@@ -1,17 +1,28 @@
-"""Which jobs to hint next: a bounded number, by priority, round robin over the batches."""
+"""Which jobs are due, and which of them to hint next: a bounded number, by priority, round robin over the batches."""
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from random import random, randrange
 
 from sqlalchemy import ColumnElement, Connection, and_, func, or_, select, update
 
 from jobs.database import Database
 from jobs.status import BatchStatus, JobStatus
-from jobs.tables import batches, jobs
-from jobs.transitions import MAX_CRASHES, is_due
+from jobs.tables import batches, jobs, pauses
+from jobs.transitions import MAX_CRASHES
 
 _BATCHES_PER_ROUND = 64
+
+
+def is_due(now: datetime) -> ColumnElement[bool]:
+    """Whether a job may be claimed now: what dispatch hints and what a claim takes."""
+    return and_(
+        jobs.c.status == JobStatus.QUEUED,
+        jobs.c.due_at <= now,
+        jobs.c.cancel_requested_at.is_(None),
+        or_(jobs.c.expires_at.is_(None), jobs.c.expires_at > now),
+        jobs.c.model.not_in(select(pauses.c.model).where(pauses.c.until_at > now)),
+    )
 
 
 def take_due(database: Database, room: int, hint_seconds: float, *, most_crashes: int = MAX_CRASHES) -> list[str]:

@@ -11,10 +11,11 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping, insert, or_, select, update
 
 from jobs.database import Database
+from jobs.due import is_due
 from jobs.records import Job
 from jobs.status import JobStatus
 from jobs.tables import attempts, jobs, texts
-from jobs.transitions import MAX_CRASHES, is_due, store_texts
+from jobs.transitions import MAX_CRASHES, store_texts
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BindParameter, ColumnElement, Connection, and_, bindparam, delete, or_, select, update
+from sqlalchemy import BindParameter, ColumnElement, Connection, and_, bindparam, delete, select, update
 
 from jobs.database import Database, insert_into
 from jobs.records import Usage
@@ -50,17 +50,6 @@ class Written:
     finish_reason: str | None = None
     upstream_id: str | None = None
     upstream_model: str | None = None
-
-
-def is_due(now: datetime) -> ColumnElement[bool]:
-    """Whether a job may be claimed now: what dispatch hints and what a claim takes."""
-    return and_(
-        jobs.c.status == JobStatus.QUEUED,
-        jobs.c.due_at <= now,
-        jobs.c.cancel_requested_at.is_(None),
-        or_(jobs.c.expires_at.is_(None), jobs.c.expires_at > now),
-        jobs.c.model.not_in(select(pauses.c.model).where(pauses.c.until_at > now)),
-    )
 
 
 def finish(database: Database, job_id: str, attempt: int, written: Written) -> bool:
