@@ -91,7 +91,8 @@ def test_the_words_around_a_hit_are_shown_as_they_are_read(visit: Visit, client:
     text = "The history of *bohea* and of [**its**](https://example.org/a_(b)) trade, snake_case and 2 * 3 * 4."
     client.submit_job({"model": "m", "messages": [{"role": "user", "content": "x"}], "simulate": {"text": text}})
     visit.go("")
-    visit.wait_for("() => fetch('/v1/jobs?q=bohea').then((answer) => answer.json()).then((page) => page.data.length)")
+    whole = "/v1/jobs?q=bohea&status=completed"
+    visit.wait_for("(url) => fetch(url).then((answer) => answer.json()).then((page) => page.data.length)", whole)
     visit.go("#/search?q=bohea")
     shown = "The history of bohea and of its trade, snake_case and 2 * 3 * 4."
     expect(visit.page.locator(".snippet")).to_have_text(shown)
