@@ -11,7 +11,7 @@
 - `cancel.py`: the end of jobs and batches by hand; `retry.py`: failures run again; `announce.py` tells their watchers.
 - `watching/`: the texts while they are written.
 - `openai/`: the same jobs in OpenAI's forms: files, Responses, chat completions, models.
-- `page.py`: the web page at `/`. Its files are in `page/`: `main.js` is its composition root.
+- `page.py`: the web page at `/`. Its files are in `page/`; `page/main.js` is its composition root.
 - `reference.py`: the page at `/docs`. `health.py`: whether the process lives, and whether it can work. `schemas.py`
   and `request_bodies.py`: what the OpenAPI page says of answers and of bodies.
 """

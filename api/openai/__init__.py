@@ -7,4 +7,5 @@
   `response_stream.py` sends the events that `response_events.py` makes, numbered by `response_numbers.py`.
 - For both, `told.py` is the watch of a job as values, and `at_end.py` waits for a job's end.
 - `models.py`: the upstream's models (`upstream_models.py`).
+- `schemas.py`: what the OpenAPI page says of files and Responses.
 """
