@@ -23,18 +23,18 @@ from worker.recorder import FULL_PAUSE_RATE, MAX_PAUSE_SECONDS
 class Costs:
     """What each part was measured to cost, and the load."""
 
-    worker_us: float = 28.0
+    worker_us: float = 22.0
     """CPU of a worker process per delta."""
-    api_us: float = 28.0
+    api_us: float = 16.0
     """CPU of an API process per event and watcher."""
-    valkey_us: float = 7.0
+    valkey_us: float = 5.0
     """CPU of Valkey per delta, with one subscriber."""
-    stream_kb: float = 135.0
+    stream_kb: float = 140.0
     """Resident memory of a worker per stream."""
-    watcher_kb: float = 33.0
-    worker_job_ms: float = 9.0
+    watcher_kb: float = 40.0
+    worker_job_ms: float = 3.4
     """CPU of a worker per job beside its deltas: hint, claim, request, count, finish."""
-    database_job_ms: float = 3.5
+    database_job_ms: float = 0.8
     """CPU of PostgreSQL per job: insert, claim, finish, settle, and the looking for what is due."""
     database_row_us: float = 60.0
     """CPU of PostgreSQL per checkpointed text and renewed lease. Assumed."""
