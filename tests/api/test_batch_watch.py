@@ -2,6 +2,7 @@
 
 import random
 import threading
+from collections.abc import Callable
 from functools import partial
 
 import httpx
@@ -18,10 +19,19 @@ from tests.api.batch_watching import BatchShown, BatchWatcher, submit_jobs
 from tests.api.watching import Writer, events_of, pieces, wait_until
 
 
-def write_all(database: Database, client: redis.Redis, job_ids: list[str], seed: int, count: int = 60) -> None:
-    """Write every job, all at once in turns, as a worker with as many streams does."""
+def write_all(
+    database: Database,
+    client: redis.Redis,
+    job_ids: list[str],
+    seed: int,
+    count: int = 60,
+    begun: Callable[[], object] | None = None,
+) -> None:
+    """Write every job, all at once in turns, as a worker with as many streams does. `begun`: called once all run."""
     chance = random.Random(seed)
     writers = [Writer(database, client, job_id) for job_id in job_ids]
+    if begun is not None:
+        begun()
     left = {writer: pieces(count + chance.randint(0, 20), seed + place) for place, writer in enumerate(writers)}
     while left:
         writer = chance.choice(list(left))
@@ -34,6 +44,10 @@ def write_all(database: Database, client: redis.Redis, job_ids: list[str], seed:
 
 def has_bytes(wanted: int, shown: BatchShown) -> bool:
     return shown.bytes() >= wanted
+
+
+def all_run(shown: BatchShown) -> bool:
+    return all(statuses[-1] == "in_progress" for statuses in shown.statuses.values())
 
 
 def stored(database: Database, job_id: str) -> str:
@@ -52,7 +66,8 @@ def test_a_watcher_sees_every_job_its_text_the_progress_and_the_end(
     assert watcher.shown.names() == ["batch", "jobs"]
     assert [job["index"] for job in watcher.shown.jobs.values()] == list(range(20))
     assert list(watcher.shown.jobs) == ids
-    write_all(database, valkey_client, ids, seed=1)
+    # A status is what the row says when it is looked at: one that is over by then is not seen.
+    write_all(database, valkey_client, ids, seed=1, begun=lambda: watcher.wait_for(all_run))
     shown = watcher.join()
     assert shown.done["status"] == "completed"
     assert shown.batch == shown.done
