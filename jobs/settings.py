@@ -135,6 +135,14 @@ class Settings(BaseSettings):
                 raise ValueError("must hold no user or password; the key belongs in LONGHAND_UPSTREAM_API_KEY")
         return value.rstrip("/") if value else value
 
+    @field_validator("upstream_api_key", "api_key")
+    @classmethod
+    def _fits_in_a_header(cls, value: SecretStr | None) -> SecretStr | None:
+        key = value.get_secret_value().strip() if value else ""  # a line break at its end comes with many a file
+        if not key.isascii() or not key.isprintable() or " " in key:
+            raise ValueError("must be one word of ASCII characters, as the endpoint gave it")
+        return SecretStr(key) if key else None
+
     @field_validator("redis_url")
     @classmethod
     def _is_redis(cls, value: str | None) -> str | None:

@@ -125,7 +125,6 @@ async def _open_upstream(settings: Settings) -> Upstream:
         settings.require_upstream_url(),
         key.get_secret_value() if key else None,
         Clocks(settings.first_delta_seconds, settings.between_deltas_seconds, settings.total_seconds),
-        settings.streams,
         ask_for_usage=settings.upstream_usage,
         max_text_bytes=settings.max_text_bytes,
     )

@@ -301,3 +301,14 @@ def test_settings_do_not_change() -> None:
     settings = load({})
     with pytest.raises(ValidationError, match="frozen"):
         settings.streams = 5
+
+
+@pytest.mark.parametrize("name", ["LONGHAND_UPSTREAM_API_KEY", "LONGHAND_API_KEY"])
+def test_a_key_that_fits_in_no_header_is_refused(name: str) -> None:
+    for wrong in ("sk one", "sk\none", "schl\u00fcssel"):
+        assert problems({name: wrong}) == [f"{name}: must be one word of ASCII characters, as the endpoint gave it"]
+
+
+def test_the_line_break_after_a_key_from_a_file_is_no_part_of_it() -> None:
+    assert key_of(load({"LONGHAND_UPSTREAM_API_KEY": "sk-one\n"})) == "sk-one"
+    assert key_of(load({"LONGHAND_UPSTREAM_API_KEY": " \n"})) is None

@@ -26,7 +26,7 @@ def read(
 
     async def run() -> Ending:
         upstream = Upstream(
-            url, api_key, clocks or Clocks(), 4, ask_for_usage=ask_for_usage, max_text_bytes=max_text_bytes
+            url, api_key, clocks or Clocks(), ask_for_usage=ask_for_usage, max_text_bytes=max_text_bytes
         )
         try:
             return await upstream.stream(body or BODY, pieces.append, idempotency_key)
@@ -41,7 +41,7 @@ def run_with(url: str, clocks: Clocks, story: Callable[[Upstream], Awaitable[Non
     """Run `story` with an upstream at `url`."""
 
     async def run() -> None:
-        upstream = Upstream(url, None, clocks, 4)
+        upstream = Upstream(url, None, clocks)
         try:
             await story(upstream)
         finally:

@@ -72,7 +72,7 @@ def test_the_address_is_joined_to_the_base_url(tail: str, path: str) -> None:
 
 def test_a_password_in_the_url_is_refused_without_being_repeated() -> None:
     with pytest.raises(ValueError, match="LONGHAND_UPSTREAM_API_KEY") as caught:
-        Upstream("https://user:canary@example.invalid/v1", None, Clocks(), 1)
+        Upstream("https://user:canary@example.invalid/v1", None, Clocks())
     assert "canary" not in str(caught.value)
 
 

@@ -31,7 +31,7 @@ def peak_bytes():
     return 1024 * int(re.search(r"VmHWM:\\s+(\\d+) kB", Path("/proc/self/status").read_text()).group(1))
 
 async def main():
-    upstream = Upstream(sys.argv[1], None, Clocks(), 4)
+    upstream = Upstream(sys.argv[1], None, Clocks())
     await upstream.stream({}, lambda text: None)
     before = peak_bytes()
     error = None

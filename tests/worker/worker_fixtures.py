@@ -117,7 +117,6 @@ class WorkerParts:
             chosen.require_upstream_url(),
             None,
             clocks,
-            chosen.streams,
             ask_for_usage=chosen.upstream_usage,
             max_text_bytes=chosen.max_text_bytes,
         )

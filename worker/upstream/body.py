@@ -3,11 +3,11 @@
 import asyncio
 import contextlib
 import zlib
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator
 
 import httpx
 
-from worker.upstream.connections import NETWORK_ERRORS, describe
+from worker.upstream.connection import Connection
 from worker.upstream.errors import CutMidStream, NotAStream, UpstreamError
 
 MAX_UNPACKED_BYTES = 1 << 16
@@ -21,7 +21,7 @@ class Body:
 
     def __init__(self, response: httpx.Response) -> None:
         # From our transport: the response's own iterators cost more than all the rest of reading.
-        self._receive: Callable[[], Awaitable[bytes]] = response.extensions["receive"]
+        self._connection: Connection = response.extensions["connection"]
         self._encoding = response.headers.get("content-encoding", "").strip().lower() or "identity"
         self._decoder = zlib.decompressobj(_ZLIB if self._encoding == "deflate" else _GZIP)
         self._may_be_raw = self._encoding == "deflate"
@@ -32,15 +32,23 @@ class Body:
         while True:
             for unpacked in self._unpacked:
                 return unpacked
-            try:
-                piece = await self._receive()
-            except NETWORK_ERRORS as failure:
-                raise CutMidStream(
-                    f"The upstream's connection broke before its answer was whole: {describe(failure)}"
-                ) from failure
+            piece = await self._connection.receive()
             if not piece or self._encoding == "identity":
                 return piece
             self._unpacked = self._unpack(piece)
+
+    async def relay(self, take: Callable[[bytes], bool]) -> None:
+        """Give all that is still to come to `take`, as it comes, until that returns False or the body is whole.
+
+        Raises what `take` raises, and `CutMidStream`.
+        """
+        for unpacked in self._unpacked:
+            if not take(unpacked):
+                return
+        if self._encoding == "identity":
+            await self._connection.relay(take)
+        else:
+            await self._connection.relay(lambda packed: all(map(take, self._unpack(packed))))
 
     async def read_up_to(self, enough_bytes: int, seconds: float) -> bytes:
         """The beginning of the rest: whole pieces until they are enough, or for as long as nothing goes wrong."""

@@ -10,13 +10,14 @@ import httpx
 from worker.upstream.answer import Answer
 from worker.upstream.body import Body
 from worker.upstream.clocks import Clocks, Watchdog
-from worker.upstream.connections import NETWORK_ERRORS, error_of_connecting, open_client, secrets_of
 from worker.upstream.ending import Ending
 from worker.upstream.errors import CutMidStream, UpstreamError
 from worker.upstream.failures import error_of_body, error_of_status, find_error, parse
 from worker.upstream.opening import MAX_QUOTED_BYTES, QUOTED_SECONDS, read_opening, read_whole
 from worker.upstream.retry_after import read_retry_after
+from worker.upstream.secrets import secrets_of
 from worker.upstream.sse import SSEParser
+from worker.upstream.transport import open_client
 
 AROUND_TEXT_BYTES = 1 << 20
 """How much longer than its text a body may be that holds the whole completion."""
@@ -25,8 +26,7 @@ AROUND_TEXT_BYTES = 1 << 20
 class Upstream:
     """One OpenAI-compatible endpoint, for all the streams of one event loop.
 
-    `url` is its base, with `/v1`; a query in it is kept. `max_streams` bounds the connections open at once. The client
-    is opened by the first stream, on the loop that it runs on.
+    `url` is its base, with `/v1`; a query in it is kept.
     """
 
     def __init__(
@@ -34,7 +34,6 @@ class Upstream:
         url: str,
         api_key: str | None,
         clocks: Clocks,
-        max_streams: int,
         *,
         ask_for_usage: bool = True,
         max_line_bytes: int = 1 << 20,
@@ -46,14 +45,14 @@ class Upstream:
         path = base.path.rstrip("/").removesuffix("/chat/completions") + "/chat/completions"
         self._url = base.copy_with(path=path, fragment=None)
         # The query may hold a key, so messages show the address without it.
-        self._where = str(self._url.copy_with(query=None))
+        where = str(self._url.copy_with(query=None))
         self._api_key = api_key
         self._secrets = secrets_of(self._url, api_key)
         self._clocks = clocks
         self._ask_for_usage = ask_for_usage
         self._max_line_bytes = max_line_bytes
         self._max_text_bytes = max_text_bytes
-        self._client = open_client(max_streams)
+        self._client = open_client(self._url, where)
 
     async def stream(
         self, body: Mapping[str, object], on_text: Callable[[str], None], idempotency_key: str | None = None
@@ -93,10 +92,7 @@ class Upstream:
         self, body: Mapping[str, object], idempotency_key: str | None, answer: Answer, watchdog: Watchdog
     ) -> None:
         request = self._build_request(body, idempotency_key)
-        try:
-            response = await self._client.send(request, stream=True)
-        except NETWORK_ERRORS as failure:
-            raise error_of_connecting(failure, self._where) from failure
+        response = await self._client.send(request, stream=True)
         try:
             opened = Body(response)
             if not response.is_success:
@@ -122,24 +118,26 @@ class Upstream:
             asked_for_usage=self._ask_for_usage,
         )
 
-    async def _read_events(self, piece: bytes, body: Body, answer: Answer, watchdog: Watchdog) -> None:
+    async def _read_events(self, opening: bytes, body: Body, answer: Answer, watchdog: Watchdog) -> None:
         parser = SSEParser(self._max_line_bytes)
-        while piece:
+
+        def take(piece: bytes) -> bool:
             for payload in parser.feed(piece):
                 if answer.take(payload):
                     watchdog.note_delta()
-            if answer.is_done:
-                return
             if answer.finish_reason is not None:
                 watchdog.note_finish()
-            try:
-                piece = await body.read()
-            except CutMidStream:
-                if answer.is_whole:
-                    return
+            return not answer.is_done
+
+        try:
+            if take(opening):
+                await body.relay(take)
+        except CutMidStream:
+            if not answer.is_whole:
                 raise
-        for payload in parser.close():
-            answer.take(payload)
+        else:
+            for payload in parser.close():
+                answer.take(payload)
 
     def _build_request(self, body: Mapping[str, object], idempotency_key: str | None) -> httpx.Request:
         asked: dict[str, object] = {**body, "stream": True}

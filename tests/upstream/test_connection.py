@@ -1,0 +1,141 @@
+"""HTTP as upstreams speak it, well and badly, and how they are reached."""
+
+import asyncio
+import socket
+from typing import Any
+
+import pytest
+
+from tests.upstream.reading import BODY, read, run_with
+from tests.upstream.scripted_upstream import (
+    DONE,
+    FINISH,
+    PATIENCE_SECONDS,
+    Flood,
+    Script,
+    ScriptedUpstream,
+    Stall,
+    chunked,
+    head,
+    http_chunk,
+    text,
+)
+from worker.upstream import Clocks, Upstream, transport
+from worker.upstream.connection import MAX_BARE_BYTES
+from worker.upstream.errors import ConnectFailed, CutMidStream, ServerError
+
+WHOLE = text("One") + text(" two") + FINISH + DONE
+INTERIM = b"HTTP/1.1 103 Early Hints\r\nlink: </style.css>\r\ncontent-length: 0\r\n\r\n"
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 7, 1000])
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param(head(transfer_encoding="chunked") + http_chunk(WHOLE) + http_chunk(b""), id="chunked"),
+        pytest.param(head(content_length=str(len(WHOLE))) + WHOLE, id="content-length"),
+        pytest.param(head() + WHOLE, id="until the connection ends"),
+        pytest.param(INTERIM + INTERIM + head() + WHOLE, id="after interim answers"),
+        pytest.param(head().replace(b"HTTP/1.1", b"HTTP/1.0") + WHOLE, id="HTTP/1.0"),
+        pytest.param(head(content_length=str(len(WHOLE))) + WHOLE + b"and more\r\n", id="and bytes after its end"),
+    ],
+)
+def test_an_answer_is_read_however_its_bytes_are_cut(answer: bytes, size: int) -> None:
+    pieces: list[str] = []
+    with ScriptedUpstream([answer[start : start + size] for start in range(0, len(answer), size)]) as upstream:
+        assert read(upstream.url, pieces).finish_reason == "stop"
+    assert "".join(pieces) == "One two"
+
+
+def test_a_body_shorter_than_it_said_is_a_cut() -> None:
+    content = text("One")
+    script = [head(content_length=str(len(content) + 1)), content]
+    with ScriptedUpstream(script) as upstream, pytest.raises(CutMidStream, match="before its answer was whole"):
+        read(upstream.url, [])
+    assert upstream.last.sent_bytes == len(b"".join(script))
+
+
+@pytest.mark.parametrize(
+    ("begun", "flood"),
+    [
+        pytest.param(b"HTTP/1.1 200 OK\r\n", b"x-more: and more\r\n", id="headers"),
+        pytest.param(b"HTTP/1.1 200 OK\r\nx-one: ", b"x" * 1000, id="one header"),
+        pytest.param(b"", INTERIM, id="interim answers"),
+        pytest.param(head(transfer_encoding="chunked") + b"0\r\nx-one: ", b"x" * 1000, id="a trailer"),
+        pytest.param(head(transfer_encoding="chunked") + b"5;", b"x" * 1000, id="a chunk extension"),
+    ],
+)
+def test_an_upstream_that_sends_headers_without_end_is_hung_up_on(begun: bytes, flood: bytes) -> None:
+    with ScriptedUpstream([begun, Flood(flood, 1 << 28)]) as upstream:
+        with pytest.raises(CutMidStream, match="bytes of headers"):
+            read(upstream.url, [])
+        assert upstream.last.gone.wait(PATIENCE_SECONDS)
+    assert upstream.last.fired == ["Flood"]
+    assert MAX_BARE_BYTES < upstream.last.sent_bytes < 1 << 26
+
+
+def test_an_upstream_that_changes_the_protocol_has_not_answered() -> None:
+    script: Script = [b"HTTP/1.1 101 Switching\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n", Stall()]
+    with ScriptedUpstream(script) as upstream, pytest.raises(CutMidStream, match="No valid answer"):
+        read(upstream.url, [])
+
+
+def test_a_refusal_that_comes_before_all_of_the_request_is_read() -> None:
+    body: dict[str, object] = {**BODY, "messages": [{"role": "user", "content": "x" * (8 << 20)}]}
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        async def answer_early() -> None:
+            accepted, _ = await asyncio.to_thread(server.accept)
+            with accepted:
+                accepted.recv(1000)
+                accepted.sendall(head(503, content_length="4") + b"full")
+                while await asyncio.to_thread(accepted.recv, 1 << 20):
+                    pass
+
+        async def story(upstream: Upstream) -> None:
+            answering = asyncio.create_task(answer_early())
+            with pytest.raises(ServerError, match=r"HTTP 503.*full"):
+                await upstream.stream(body, lambda _: None)
+            await answering
+
+        run_with(f"http://127.0.0.1:{server.getsockname()[1]}/v1", Clocks(), story)
+
+
+def resolve_to(monkeypatch: pytest.MonkeyPatch, *addresses: tuple[str, int]) -> list[str]:
+    """Let every name have these addresses; gives the names that were looked up."""
+    looked_up = []
+
+    async def look_up(host: str, _: int) -> list[Any]:
+        looked_up.append(host)
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", address) for address in addresses]
+
+    monkeypatch.setattr(transport, "look_up", look_up)
+    return looked_up
+
+
+def test_an_address_that_refuses_leads_to_the_next_one_and_each_has_its_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    with (
+        socket.socket() as nobody_listens,
+        ScriptedUpstream(chunked(WHOLE)) as one,
+        ScriptedUpstream(chunked(WHOLE)) as other,
+    ):
+        nobody_listens.bind(("127.0.0.1", 0))
+        places = [nobody_listens.getsockname()[1], *(int(it.url.split(":")[2].split("/")[0]) for it in (one, other))]
+        looked_up = resolve_to(monkeypatch, *(("127.0.0.1", port) for port in places))
+
+        async def story(upstream: Upstream) -> None:
+            await asyncio.gather(*(upstream.stream(BODY, lambda _: None) for _ in range(9)))
+
+        run_with("http://several.invalid/v1", Clocks(), story)
+        assert looked_up == ["several.invalid"]
+        assert len(one.exchanges) + len(other.exchanges) == 9
+        assert min(len(one.exchanges), len(other.exchanges)) >= 3
+
+
+def test_when_every_address_refuses_the_error_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket() as one, socket.socket() as other:
+        for silent in (one, other):
+            silent.bind(("127.0.0.1", 0))
+        resolve_to(monkeypatch, one.getsockname(), other.getsockname())
+        with pytest.raises(ConnectFailed, match=r"No connection to http://several\.invalid"):
+            read("http://several.invalid/v1", [])

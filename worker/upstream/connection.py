@@ -1,0 +1,184 @@
+"""One request and its answer, over one connection.
+
+A bare asyncio protocol, with llhttp for the syntax. A piece of the body goes from the socket's callback straight to
+whoever takes it: to wake a task for each delta would cost as much as all the rest of reading it.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import cast
+
+import httptools
+
+from worker.upstream.errors import CutMidStream, UpstreamError, quote
+
+MAX_BARE_BYTES = 1 << 16
+"""How many bytes may come in a row without any of the body: heads, trailers and chunk headers end somewhere."""
+
+_MAX_WAITING_BYTES = 1 << 16
+"""When this much of the body waits to be received, no more is read from the socket."""
+
+
+class Connection(asyncio.Protocol):
+    """Serves one request. `where` is the upstream's address as people may see it.
+
+    On one that were kept for the next request, a POST could cross with the server's close, and then nobody would know
+    whether it was run and must be paid.
+    """
+
+    def __init__(self, where: str) -> None:
+        self._where = where
+        self._loop = asyncio.get_running_loop()
+        self._transport: asyncio.Transport | None = None
+        self._parser = httptools.HttpResponseParser(self)
+        self.status = 0
+        self.headers: list[tuple[bytes, bytes]] = []
+        self._in_head = True
+        self._is_delimited = False
+        self._bare_bytes = 0
+        self._pieces: list[bytes] = []
+        self._take: Callable[[bytes], bool] | None = None
+        self._enough = False
+        self._whole = False
+        self._failure: Exception | None = None
+        self._woken: asyncio.Future[None] | None = None
+
+    async def ask(self, *request: bytes) -> None:
+        """Send the request and wait for the head of the answer: `status` and `headers`. Raises `CutMidStream`."""
+        if self._transport is not None:
+            self._transport.writelines(request)
+        while self._in_head:
+            if self._failure is not None:
+                raise self._failure
+            await self._wait()
+
+    async def receive(self) -> bytes:
+        """The next piece of the body; empty at its end. Raises `CutMidStream` when the rest is not to come."""
+        while not self._pieces:
+            if self._failure is not None:
+                raise self._failure
+            if self._whole:
+                return b""
+            await self._wait()
+        return self._take_pieces()
+
+    async def relay(self, take: Callable[[bytes], bool]) -> None:
+        """Give every piece of the body to `take` as it comes, until that returns False or the body is whole.
+
+        Raises what `take` raises, and `CutMidStream`.
+        """
+        self._take = take
+        if self._pieces:
+            self._give(self._take_pieces())
+        while not self._enough:
+            if self._failure is not None:
+                raise self._failure
+            if self._whole:
+                return
+            await self._wait()
+
+    def close(self) -> None:
+        """Hang up at once."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    # What the event loop calls.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's do not inherit from it
+
+    def data_received(self, data: bytes) -> None:
+        if self._whole or self._enough or self._failure is not None:
+            return
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            self._fail(self._error("it changes to another protocol"))
+        except httptools.HttpParserError as error:
+            if not self._whole:  # after the end of the body nothing matters
+                self._fail(self._error(str(error)))
+        if self._pieces:
+            self._bare_bytes = 0
+            if self._take is not None:
+                self._give(self._take_pieces())
+                return
+            if sum(map(len, self._pieces)) > _MAX_WAITING_BYTES:
+                self._set_reading(False)
+        else:
+            self._bare_bytes += len(data)
+            if self._bare_bytes > MAX_BARE_BYTES:
+                self._fail(self._error(f"more than {MAX_BARE_BYTES} bytes of headers"))
+        self._wake()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._transport = None
+        if exc is None and not self._in_head and not self._is_delimited:
+            self._whole = True  # such a body ends with its connection
+        elif not self._whole and self._failure is None:
+            self._failure = self._error(str(exc or "") or "it was closed")
+        self._wake()
+
+    # What the parser calls.
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if self._in_head:  # else it is a trailer
+            self.headers.append((name, value))
+
+    def on_headers_complete(self) -> None:
+        self.status = self._parser.get_status_code()
+        if self.status < 200:
+            self.headers.clear()  # only an interim answer: the real one follows
+            return
+        self._in_head = False
+        for name, value in self.headers:
+            lowered = name.lower()
+            if lowered == b"content-length" or (lowered == b"transfer-encoding" and b"chunked" in value.lower()):
+                self._is_delimited = True
+
+    def on_body(self, piece: bytes) -> None:
+        self._pieces.append(piece)
+
+    def on_message_complete(self) -> None:
+        self._whole = not self._in_head
+
+    def _take_pieces(self) -> bytes:
+        pieces, self._pieces = self._pieces, []
+        self._set_reading(True)
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    def _give(self, piece: bytes) -> None:
+        try:
+            self._enough = self._take is not None and not self._take(piece)
+        except Exception as error:  # it belongs to the task that waits in `relay`
+            self._failure = error
+        if self._enough or self._whole or self._failure is not None:
+            self._wake()
+
+    def _fail(self, error: UpstreamError) -> None:
+        self._failure = error
+        self.close()
+
+    def _error(self, reason: str) -> UpstreamError:
+        if self._in_head:
+            return CutMidStream(f"No valid answer from {self._where}: {quote(reason)}")
+        return CutMidStream(f"The upstream's connection broke before its answer was whole: {quote(reason)}")
+
+    def _set_reading(self, reading: bool) -> None:
+        transport = self._transport
+        if transport is None or transport.is_closing() or transport.is_reading() == reading:
+            return
+        if reading:
+            transport.resume_reading()
+        else:
+            transport.pause_reading()
+
+    async def _wait(self) -> None:
+        self._woken = self._loop.create_future()
+        try:
+            await self._woken
+        finally:
+            self._woken = None
+
+    def _wake(self) -> None:
+        if self._woken is not None and not self._woken.done():
+            self._woken.set_result(None)

@@ -1,0 +1,171 @@
+"""How the HTTP client reaches the upstream: a new connection for each stream."""
+
+import asyncio
+import socket
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+from typing import Any
+
+import aiohappyeyeballs
+import httpx
+
+from worker.upstream.connection import Connection
+from worker.upstream.errors import ConnectFailed, ConnectTimedOut, NameNotFound, TLSFailed, UpstreamError, quote
+
+CONNECT_SECONDS = 10.0
+
+_ADDRESS_SECONDS = 10.0
+"""How long an address counts: hundreds of streams that begin together ask for it once."""
+
+_ONE_AFTER_THE_OTHER_SECONDS = 0.25
+"""When an address has not answered for so long, the next one is tried as well (RFC 8305)."""
+
+_PORTS = {"http": 80, "https": 443}
+
+_AddressInfo = tuple[int, int, int, str, tuple[Any, ...]]
+
+
+def open_client(url: httpx.URL, where: str) -> httpx.AsyncClient:
+    """A client for all streams of one event loop. `where` is the upstream's address as people may see it.
+
+    It has no timeouts of its own but that of connecting, because the watchdog does their work, and comments would
+    defeat them. Cookies are neither kept nor sent: they would be shared among all jobs.
+    """
+    return httpx.AsyncClient(
+        transport=Transport(url, where),
+        cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
+        timeout=httpx.Timeout(None),
+        follow_redirects=False,
+    )
+
+
+class Transport(httpx.AsyncBaseTransport):
+    """Connects to the one upstream. Raises typed `UpstreamError`s.
+
+    Each response has two extensions: `connection`, and `location`, which is that header, taken away: httpx makes a
+    request of it even when redirects are not followed, and fails when it is no URL.
+    """
+
+    def __init__(self, url: httpx.URL, where: str) -> None:
+        self._host = url.raw_host.decode("ascii")
+        self._port = url.port or _PORTS[url.scheme]
+        self._where = where
+        self._tls = httpx.create_ssl_context() if url.scheme == "https" else None
+        self._addresses: asyncio.Task[list[_AddressInfo]] | None = None
+        self._addresses_until = 0.0
+        self._turn = 0
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Send a request whose body is in memory; returns when the head of the answer is there."""
+        connection = await self._connect()
+        try:
+            await connection.ask(_encode_head(request), request.content)
+            response = httpx.Response(
+                connection.status,
+                headers=connection.headers,
+                stream=_Stream(connection),
+                extensions={"connection": connection},
+            )
+        except BaseException:
+            connection.close()
+            raise
+        response.extensions["location"] = response.headers.pop("location", None)
+        return response
+
+    async def _connect(self) -> Connection:
+        try:
+            async with asyncio.timeout(CONNECT_SECONDS):
+                opened = await self._open_socket()
+                try:
+                    return await self._greet(opened)
+                except BaseException:
+                    opened.close()
+                    raise
+        except TimeoutError as failure:
+            raise ConnectTimedOut(
+                f"{self._where} accepted no connection within {CONNECT_SECONDS:g} seconds. Check the network."
+            ) from failure
+
+    async def _open_socket(self) -> socket.socket:
+        try:
+            found = await self._find_addresses()
+        except (socket.gaierror, UnicodeError) as failure:
+            raise NameNotFound(
+                f"The host name of {self._where} has no address. Check LONGHAND_UPSTREAM_URL and the network's DNS."
+            ) from failure
+        # By turns, as whoever gives a name several addresses means it.
+        self._turn = (self._turn + 1) % len(found)
+        try:
+            opened = await aiohappyeyeballs.start_connection(
+                found[self._turn :] + found[: self._turn],
+                happy_eyeballs_delay=_ONE_AFTER_THE_OTHER_SECONDS,
+                interleave=1,
+            )
+        except TimeoutError:  # the network's own comes later than ours
+            raise
+        except OSError as failure:
+            raise self._error_of_connecting(failure) from failure
+        # A stream may be silent for long, and a peer that is gone must be noticed even so.
+        opened.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        return opened
+
+    async def _find_addresses(self) -> list[_AddressInfo]:
+        loop = asyncio.get_running_loop()
+        looked_up = self._addresses
+        if looked_up is None or (looked_up.done() and (loop.time() > self._addresses_until or looked_up.exception())):
+            looked_up = self._addresses = loop.create_task(self._find_anew())
+        # One stream that is cancelled must not take the answer from the others.
+        return await asyncio.shield(looked_up)
+
+    async def _find_anew(self) -> list[_AddressInfo]:
+        found = await look_up(self._host, self._port)
+        self._addresses_until = asyncio.get_running_loop().time() + _ADDRESS_SECONDS
+        return found
+
+    async def _greet(self, opened: socket.socket) -> Connection:
+        loop = asyncio.get_running_loop()
+        try:
+            _, connection = await loop.create_connection(
+                lambda: Connection(self._where),
+                sock=opened,
+                ssl=self._tls,
+                server_hostname=self._host if self._tls else None,
+            )
+        except TimeoutError:
+            raise
+        except OSError as failure:
+            if self._tls is None:
+                raise self._error_of_connecting(failure) from failure
+            reason = getattr(failure, "verify_message", None) or getattr(failure, "reason", None) or failure.strerror
+            raise TLSFailed(
+                f"No trusted connection to {self._where}: {quote(str(reason or failure))}. Check its certificate;"
+                " SSL_CERT_FILE adds one."
+            ) from failure
+        return connection
+
+    def _error_of_connecting(self, failure: OSError) -> UpstreamError:
+        return ConnectFailed(
+            f"No connection to {self._where}: {failure.strerror or failure}. Check that it is running."
+        )
+
+
+async def look_up(host: str, port: int) -> list[_AddressInfo]:
+    """All addresses of a name. Raises `socket.gaierror` when it has none."""
+    return list(await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM))
+
+
+class _Stream(httpx.AsyncByteStream):
+    """Closes the connection with the response. The body is read from the connection."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    async def aclose(self) -> None:
+        self._connection.close()
+
+
+def _encode_head(request: httpx.Request) -> bytes:
+    lines = [b"%b %b HTTP/1.1" % (request.method.encode("ascii"), request.url.raw_path)]
+    lines += [b"%b: %b" % header for header in request.headers.raw]
+    if any(b"\r" in line or b"\n" in line for line in lines):
+        raise ValueError("a header of the request holds a line break")
+    return b"\r\n".join(lines) + b"\r\n\r\n"
