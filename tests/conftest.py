@@ -18,6 +18,8 @@ import fakeredis
 import httpx
 import pytest
 import redis as redis_py
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 from sqlalchemy import create_engine, make_url, text
 from sqlalchemy.engine import URL
 from sqlalchemy.pool import NullPool
@@ -27,6 +29,10 @@ from api.main import ApiServer, open_api
 from jobs.database import Database, open_database
 from jobs.settings import Settings
 from migrations import migrate
+
+# How fast the machine is says nothing of the product.
+hypothesis_settings.register_profile("on any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+hypothesis_settings.load_profile("on any machine")
 
 _TEMPLATE = "longhand_template"
 _numbers = count(1)

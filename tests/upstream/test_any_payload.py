@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from worker.upstream.answer import Answer
@@ -99,7 +99,6 @@ def is_storable(text: str) -> bool:
     return "\x00" not in text and text.encode().decode() == text
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow])  # how fast the machine is, says nothing of the product
 @given(payloads=st.lists(PAYLOADS | st.just(b"[DONE]") | st.binary(max_size=20), max_size=4), size=st.integers(1, 5000))
 def test_any_stream_ends_well_or_in_an_error_that_can_be_stored(payloads: list[bytes], size: int) -> None:
     stream = b"".join(b"data: " + payload + b"\n\n" for payload in payloads)
