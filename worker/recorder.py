@@ -13,11 +13,12 @@ from logging import getLogger
 from typing import Any
 
 import hiredis
-from redis.asyncio import Connection, ConnectionPool, Redis
-from redis.exceptions import NoScriptError, RedisError
+from redis.asyncio import ConnectionPool, Redis
+from redis.exceptions import RedisError
 
 from jobs.channel import RECORD_SCRIPT, encode_started, tail_key
 from jobs.database import utc_now
+from jobs.redis_connection import RedisConnection, connect, greeting_of
 from worker.recording import Recording
 
 log = getLogger(__name__)
@@ -50,6 +51,7 @@ class Recorder:
         now: Callable[[], datetime] = utc_now,
     ) -> None:
         self._now = now
+        self._redis_url = redis_url
         self._pool = ConnectionPool.from_url(
             redis_url,
             socket_timeout=REDIS_SECONDS,
@@ -57,7 +59,7 @@ class Recorder:
             socket_keepalive=True,
             max_connections=max_streams + 1,
         )
-        self._connection: Connection | None = None
+        self._connection: RedisConnection | None = None
         self._sha: str | None = None
         self._tail_seconds = tail_seconds
         self._due: dict[Recording, None] = {}
@@ -166,26 +168,35 @@ class Recorder:
         return told
 
     async def _call(self, keys: list[str], values: list[Any]) -> Any:
-        connection = self._connection
-        if connection is None:
-            connection = self._connection = self._pool.make_connection()  # type: ignore[no-untyped-call]  # so in redis-py
-            await connection.connect()
-            self._sha = None
+        if self._connection is None:
+            self._connection, self._sha = await self._connect(), None
         if self._sha is None:
-            self._sha = await self._ask(connection, "SCRIPT", "LOAD", RECORD_SCRIPT)
+            self._sha = await self._ask("SCRIPT", "LOAD", RECORD_SCRIPT)
         try:
-            return await self._ask(connection, "EVALSHA", self._sha, len(keys), *keys, *values)
-        except NoScriptError:  # Redis was restarted or its scripts flushed
-            self._sha = await self._ask(connection, "SCRIPT", "LOAD", RECORD_SCRIPT)
-            return await self._ask(connection, "EVALSHA", self._sha, len(keys), *keys, *values)
+            return await self._ask("EVALSHA", self._sha, len(keys), *keys, *values)
+        except hiredis.ReplyError as error:
+            if not str(error).startswith("NOSCRIPT"):
+                raise
+            # Redis was restarted or its scripts flushed.
+            self._sha = await self._ask("SCRIPT", "LOAD", RECORD_SCRIPT)
+            return await self._ask("EVALSHA", self._sha, len(keys), *keys, *values)
 
-    async def _ask(self, connection: Connection, *command: Any) -> Any:
-        # Packed by hiredis: redis-py's own packing was a sixth of the CPU of a delta.
-        packed = hiredis.pack_command(command)
-        await connection.send_packed_command([packed])
-        return await connection.read_response()
+    async def _connect(self) -> RedisConnection:
+        connection = await asyncio.wait_for(connect(self._redis_url, RedisConnection), REDIS_SECONDS)
+        try:
+            for command in greeting_of(self._redis_url, "longhand-worker-recorder"):
+                await connection.ask(*command, seconds=REDIS_SECONDS)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    async def _ask(self, *command: Any) -> Any:
+        if self._connection is None:
+            raise ConnectionError("not connected")
+        return await self._connection.ask(*command, seconds=REDIS_SECONDS)
 
     async def _disconnect(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
-            await connection.disconnect(nowait=True)
+            connection.close()

@@ -4,13 +4,13 @@ A bare asyncio protocol: receiving one message costs 8 us this way, with redis-p
 """
 
 import asyncio
-import ssl
 from collections.abc import Callable, Iterable
 from logging import getLogger
 from typing import Any, cast
 
 import hiredis
-from redis.connection import parse_url
+
+from jobs.redis_connection import connect, greeting_of
 
 _CHANNELS_PER_COMMAND = 1000
 
@@ -116,19 +116,10 @@ async def connect_subscriber(
     on_all: Callable[[], None],
 ) -> Subscriber:
     """A connection on which the server has answered. Raises OSError when there is none."""
-    target = parse_url(redis_url)  # type: ignore[no-untyped-call]  # redis-py types its clients, not this
-    secure = ssl.create_default_context() if redis_url.startswith("rediss://") else None
-    _, subscriber = await asyncio.get_running_loop().create_connection(
-        lambda: Subscriber(on_message, on_confirmed, on_all),
-        target.get("host", "localhost"),
-        target.get("port", 6379),
-        ssl=secure,
-    )
+    subscriber = await connect(redis_url, lambda: Subscriber(on_message, on_confirmed, on_all))
     try:
-        if "password" in target:
-            name = (target["username"],) if target.get("username") else ()
-            subscriber.send("AUTH", *name, target["password"])
-        subscriber.send("CLIENT", "SETNAME", "longhand-api-subscriber")
+        for command in greeting_of(redis_url, "longhand-api-subscriber"):
+            subscriber.send(*command)
         await subscriber.ready
     except BaseException:
         subscriber.abort()
