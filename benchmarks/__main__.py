@@ -6,6 +6,7 @@ import sys
 COMMANDS = (
     ("benchmarks.deltas", "10", "50", "100", "200", "300", "400"),
     ("benchmarks.deltas", "--unwatched", "50", "200", "400", "600"),
+    ("benchmarks.wakeups",),
     ("benchmarks.peers",),
     ("benchmarks.jobs_rate",),
     ("benchmarks.fanout", "25", "50"),

@@ -1,6 +1,6 @@
 """Connections to Redis on bare asyncio protocols, for what each delta goes through.
 
-redis-py's own connection costs ten times as much per reply; it serves everywhere else.
+redis-py serves everywhere else. Here its connections made a delta 5 to 7 % dearer for the worker.
 """
 
 import asyncio

@@ -97,7 +97,7 @@ class Recorder:
 
     async def aclose(self) -> None:
         """Tell what is due, unless Redis is away, and give up the connection."""
-        # The call under way is not cancelled: what it tells would be lost, and redis-py swallows some cancels.
+        # The call under way is not cancelled: what it tells would be lost.
         self._closing = True
         self._wake.set()
         await self._task
