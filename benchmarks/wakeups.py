@@ -40,7 +40,7 @@ class _Stream:
 
 
 def measure(pause_ms: float) -> float:
-    """Microseconds of CPU per delta, when one of each stream is read between two pauses. The pause's own are not in it."""
+    """Microseconds of CPU per delta, when one of each stream is read between two pauses, without those of pausing."""
     reading = [_Stream() for _ in range(_STREAMS)]
     return 1e6 * (_spend(reading, pause_ms) - _spend([], pause_ms)) / (_ROUNDS * _STREAMS)
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from hashlib import sha256
 from typing import Any
 
+from jobs.moved import EMPTY_SHA256
 from jobs.records import Usage
 from jobs.tokens import TokenCount, Tokenizers
 from jobs.transitions import Written
@@ -14,7 +15,7 @@ from worker.upstream.errors import UpstreamError
 Outcome = Ending | UpstreamError | StopReason
 """How a stream ended: whole, with an error, or cut by this process."""
 
-NOTHING_WRITTEN = Written(text="", bytes=0, sha256=sha256(b"").hexdigest(), deltas=0, first_delta_at=None)
+NOTHING_WRITTEN = Written(text="", bytes=0, sha256=EMPTY_SHA256, deltas=0, first_delta_at=None)
 
 
 def measure(running: Running, outcome: Outcome, tokenizers: Tokenizers) -> Written:
