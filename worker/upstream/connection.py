@@ -78,7 +78,8 @@ class Connection(asyncio.Protocol):
             await self._wait()
 
     def close(self) -> None:
-        """Hang up at once."""
+        """Hang up at once. Nothing is taken any more: what comes after a cancel must not get into a stored text."""
+        self._enough = True
         if self._transport is not None:
             self._transport.abort()
 
@@ -156,7 +157,8 @@ class Connection(asyncio.Protocol):
 
     def _fail(self, error: UpstreamError) -> None:
         self._failure = error
-        self.close()
+        if self._transport is not None:
+            self._transport.abort()
 
     def _error(self, reason: str) -> UpstreamError:
         if self._in_head:
