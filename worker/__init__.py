@@ -7,6 +7,7 @@
 - `event_loop.py`: the one loop that all streams share. `recorder.py`: keeps every delta of a
   `recording.py` and tells it to watchers.
 - `running.py`: which attempts run here. `heartbeat.py` renews their leases and checkpoints their texts.
+- `memory.py`: one heap for all threads.
 - `together.py`: threads that claim or finish at the same time share a transaction.
 - `dispatch.py`: hints what is due, rescues what dead workers held; `lost.py` counts afterwards what that had cost.
 """

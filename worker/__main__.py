@@ -5,8 +5,10 @@ import sys
 from jobs.revision import RevisionError
 from jobs.settings import SettingsError, load_settings
 from worker.main import run_worker
+from worker.memory import share_one_heap
 
 if __name__ == "__main__":
+    share_one_heap()
     try:
         run_worker(load_settings())
     except (SettingsError, RevisionError) as error:
