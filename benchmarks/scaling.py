@@ -29,7 +29,7 @@ class Costs:
     """CPU of an API process per event and watcher."""
     valkey_us: float = 5.0
     """CPU of Valkey per delta, with one subscriber."""
-    stream_kb: float = 140.0
+    stream_kb: float = 100.0
     """Resident memory of a worker per stream."""
     watcher_kb: float = 40.0
     worker_job_ms: float = 3.4
