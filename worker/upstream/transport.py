@@ -71,6 +71,11 @@ class Transport(httpx.AsyncBaseTransport):
         response.extensions["location"] = response.headers.pop("location", None)
         return response
 
+    async def aclose(self) -> None:
+        """Wait for no address any more. Connections are closed by their streams."""
+        if self._addresses is not None:
+            self._addresses.cancel()
+
     async def _connect(self) -> Connection:
         try:
             async with asyncio.timeout(CONNECT_SECONDS):
