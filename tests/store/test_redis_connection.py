@@ -2,13 +2,16 @@
 
 import asyncio
 import socket
+import ssl
 import threading
 from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import hiredis
 import pytest
 import redis as redis_py
+import trustme
 import uvloop
 
 from jobs.redis_connection import RedisConnection, connect, greeting_of
@@ -138,3 +141,36 @@ def test_bytes_that_nobody_asked_for_end_the_connection(server: socket.socket) -
 
     run(url_of(server), story)
     thread.join(PATIENCE_SECONDS)
+
+
+@pytest.mark.parametrize("way", ["ssl_ca_certs", "SSL_CERT_FILE", "neither"])
+def test_a_server_behind_tls_must_have_a_certificate_that_is_trusted(
+    way: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    authority = trustme.CA()
+    trusted = tmp_path / "trusted.pem"
+    authority.cert_pem.write_to_path(trusted)
+    if way == "SSL_CERT_FILE":
+        monkeypatch.setenv(way, str(trusted))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("localhost").configure_cert(context)
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"PING\r\n")
+        writer.write(b"+PONG\r\n")
+        writer.close()
+
+    async def story() -> None:
+        server = await asyncio.start_server(answer, "localhost", 0, ssl=context)
+        async with server:
+            url = f"rediss://localhost:{server.sockets[0].getsockname()[1]}"
+            if way == "neither":
+                with pytest.raises(ssl.SSLCertVerificationError):
+                    await connect(url, RedisConnection)
+                return
+            connection = await connect(url + (f"?{way}={trusted}" if way == "ssl_ca_certs" else ""), RedisConnection)
+            assert await connection.ask("PING", seconds=PATIENCE_SECONDS) == b"PONG"
+            connection.close()
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(story())
