@@ -135,7 +135,7 @@ class Settings(BaseSettings):
                 raise ValueError("must hold no user or password; the key belongs in LONGHAND_UPSTREAM_API_KEY")
         return value.rstrip("/") if value else value
 
-    @field_validator("upstream_api_key", "api_key")
+    @field_validator("upstream_api_key")
     @classmethod
     def _fits_in_a_header(cls, value: SecretStr | None) -> SecretStr | None:
         key = value.get_secret_value().strip() if value else ""  # a line break at its end comes with many a file

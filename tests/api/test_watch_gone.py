@@ -17,7 +17,9 @@ from jobs.keys import create_key
 from jobs.settings import Settings
 from tests.api.watching import WatcherThread, Writer, submit, wait_until
 
-_HERE, _THERE = "10.213.77.1", "10.213.77.2"
+# Of this process: a run that was killed leaves its cable behind, and two with one address carry nothing.
+_NET = f"10.213.{os.getpid() % 256}"
+_HERE, _THERE = f"{_NET}.1", f"{_NET}.2"
 
 _CLIENTS = """
 import socket, sys

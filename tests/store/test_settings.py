@@ -303,10 +303,11 @@ def test_settings_do_not_change() -> None:
         settings.streams = 5
 
 
-@pytest.mark.parametrize("name", ["LONGHAND_UPSTREAM_API_KEY", "LONGHAND_API_KEY"])
-def test_a_key_that_fits_in_no_header_is_refused(name: str) -> None:
+def test_a_key_that_fits_in_no_header_is_refused() -> None:
     for wrong in ("sk one", "sk\none", "schl\u00fcssel"):
-        assert problems({name: wrong}) == [f"{name}: must be one word of ASCII characters, as the endpoint gave it"]
+        assert problems({"LONGHAND_UPSTREAM_API_KEY": wrong}) == [
+            "LONGHAND_UPSTREAM_API_KEY: must be one word of ASCII characters, as the endpoint gave it"
+        ]
 
 
 def test_the_line_break_after_a_key_from_a_file_is_no_part_of_it() -> None:
