@@ -8,6 +8,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.errors import ApiError, error_answer
+from api.watching.event_stream import STREAM, EventStream
 
 log = getLogger("api.access")
 
@@ -38,7 +39,9 @@ class Envelope:
 
         started = time.perf_counter()
         try:
-            await self._app(scope, receive, send_named)
+            stream = await self._answer(scope, receive, send_named)
+            if stream is not None:
+                await stream.send(receive, send_named)
         except ClientDisconnect:
             status = 499  # nobody is there to be answered; the number is nginx's
         except Exception:
@@ -52,3 +55,11 @@ class Envelope:
             path = scope["raw_path"].decode("ascii", "replace")
             took_ms = (time.perf_counter() - started) * 1000
             log.info("%s %s %d %.1f ms %s", scope["method"], path, status, took_ms, request_id)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> EventStream | None:
+        """Let the layers below answer; the stream that is still to be sent, if they have left one."""
+        # In a copy: the layers leave the request and their exit stacks in it, and a stream would hold them.
+        scope = dict(scope)
+        await self._app(scope, receive, send)
+        stream: EventStream | None = scope.get(STREAM)
+        return stream

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Generator, Mapping
-from contextlib import AbstractContextManager, aclosing
+from contextlib import AbstractContextManager, ExitStack, aclosing
 from typing import Any, Protocol, runtime_checkable
 
 from starlette.background import BackgroundTask
@@ -13,6 +13,9 @@ _HEADERS = {
     "cache-control": "no-store",
     "x-accel-buffering": "no",  # nginx would collect events until its buffer is full
 }
+
+STREAM = "longhand.stream"
+"""The key of the scope under which an `EventStream` waits to be sent."""
 
 
 class Streamed(Protocol):
@@ -42,6 +45,9 @@ class EventStream(Response):
 
     Starlette's own streaming response runs a task group beside the stream, and leaves the stream unclosed when it ends
     early. Here it ends in order as soon as the client hangs up. It holds a seat (`seats.py`) while it streams.
+
+    As a response it only asks to be sent: `Envelope` does that once all layers below it have returned. What they would
+    hold until the end of the stream is a quarter of all that a watcher takes.
     """
 
     media_type = "text/event-stream"
@@ -61,14 +67,20 @@ class EventStream(Response):
         self.init_headers({**_HEADERS, **(headers or {})})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        with self._seat:  # until here a seat that was taken before is given back when this is collected
+        taken = ExitStack()
+        taken.enter_context(self._seat)  # here, where a refusal can still be answered
+        self._seat = taken
+        scope[STREAM] = self
+
+    async def send(self, receive: Receive, send: Send) -> None:
+        """Send all of it."""
+        with self._seat:  # until here the seat is given back when this is collected
             await self._stream(receive, send)
 
     async def _stream(self, receive: Receive, send: Send) -> None:
         listening = asyncio.create_task(self._stop_at_hang_up(receive))
         try:
-            # In a task of its own: otherwise each event would wake through the 20 coroutines of the layers around us.
-            await asyncio.create_task(self._send_all(send))
+            await self._send_all(send)
         except asyncio.CancelledError:
             if not self.watch.stopped:
                 raise

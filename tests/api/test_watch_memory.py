@@ -1,5 +1,6 @@
 """Watchers of texts that are too long to be held: the API holds a part of them, however slowly they are read."""
 
+import gc
 import socket
 import tracemalloc
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ import httpx
 import pytest
 import redis
 from sqlalchemy.exc import OperationalError
+from starlette.requests import Request
 
 from api.main import ApiServer
 from jobs.database import Database
@@ -46,6 +48,19 @@ class Proved:
         assert name != "reset"
         for delta in shown["deltas"] if name == "deltas" else [shown] if name == "delta" else []:
             self.sha256.update(delta["text"].encode())
+
+
+@pytest.mark.parametrize("of", ["jobs", "batches"])
+def test_a_watch_holds_nothing_of_the_request_that_it_came_by(
+    sqlite_api: ApiServer, sqlite_database: Database, of: str
+) -> None:
+    batch_id, ids = submit_jobs(sqlite_database, 1)
+    path = f"/v1/jobs/{ids[0]}/events" if of == "jobs" else f"/v1/batches/{batch_id}/events"
+    with slow_reader(sqlite_api.port, path) as lines:
+        assert next(events_of(lines, Shown() if of == "jobs" else BatchShown()))
+        assert sqlite_api.server_state.connections
+        gc.collect()
+        assert not [one for one in gc.get_objects() if isinstance(one, Request)]
 
 
 @pytest.mark.parametrize("of", ["jobs", "batches"])
