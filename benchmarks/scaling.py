@@ -31,7 +31,7 @@ class Costs:
     """CPU of Valkey per delta, with one subscriber."""
     stream_kb: float = 100.0
     """Resident memory of a worker per stream."""
-    watcher_kb: float = 40.0
+    watcher_kb: float = 30.0
     worker_job_ms: float = 3.4
     """CPU of a worker per job beside its deltas: hint, claim, request, count, finish."""
     database_job_ms: float = 0.8
