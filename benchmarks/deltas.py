@@ -7,10 +7,12 @@ average; so each figure is the best of several windows.
 
 import argparse
 import time
+from contextlib import nullcontext
 from typing import Any
 
 import redis
 
+from benchmarks.awake import cores_awake
 from benchmarks.machine import load_now
 from benchmarks.readers import Readers
 from benchmarks.results import keep, show
@@ -95,17 +97,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("streams", nargs="*", type=int, default=[10, 50, 100, 200, 300, 400])
     parser.add_argument("--unwatched", action="store_true", help="no watcher: the worker and Valkey alone")
+    parser.add_argument("--awake", action="store_true", help="keep the cores awake: see benchmarks.wakeups")
     parser.add_argument("--windows", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=3.0)
     given = parser.parse_args()
     print(f"load average before: {load_now()}", flush=True)
     rows = []
-    for streams in given.streams:
-        rows.append(measure(streams, watched=not given.unwatched, windows=given.windows, seconds=given.seconds))
-        print(rows[-1], flush=True)
-    name = "deltas-unwatched" if given.unwatched else "deltas"
-    keep(name, rows)
-    show("CPU per delta in us" + (", nobody watching" if given.unwatched else ", one watcher a job"), rows)
+    with cores_awake() if given.awake else nullcontext():
+        for streams in given.streams:
+            rows.append(measure(streams, watched=not given.unwatched, windows=given.windows, seconds=given.seconds))
+            print(rows[-1], flush=True)
+    keep("deltas" + ("-unwatched" if given.unwatched else "") + ("-awake" if given.awake else ""), rows)
+    how = (", nobody watching" if given.unwatched else ", one watcher a job") + (", cores awake" if given.awake else "")
+    show(f"CPU per delta in us{how}", rows)
 
 
 if __name__ == "__main__":

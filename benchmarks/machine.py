@@ -10,9 +10,15 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 
 
 def cpu_seconds(pid: int) -> float:
-    """User and system time of a process so far, from /proc/PID/stat; 10 ms is its grain."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / _TICKS
+    """User and system time of a process so far, in nanoseconds' grain: /proc/PID/stat has 10 ms, a tenth of what ten
+    streams cost in a window.
+    """
+    return time.clock_gettime(_cpu_clock_of(pid))
+
+
+def _cpu_clock_of(pid: int) -> int:
+    # clock_getcpuclockid(3), which Python has for threads only.
+    return (~pid << 3) | 2
 
 
 def resident_bytes(pid: int) -> int:

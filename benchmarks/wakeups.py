@@ -2,12 +2,14 @@
 
 A worker with ten streams sleeps after every delta; one with 400 never gets to it. What a sleeping process had in the
 processor's caches is gone when it wakes up, so the same instructions take more CPU time. This measures how much more on
-this machine, with work like that of a delta: how far CPU per delta can be flat at all.
+this machine, with work like that of a delta: how far CPU per delta can be flat at all. The second column is the same
+while something that gives way to everything else keeps the cores awake.
 """
 
 import time
 from typing import Any
 
+from benchmarks.awake import cores_awake
 from benchmarks.results import keep, show
 from jobs.channel import encode_delta
 from worker.upstream.answer import Answer
@@ -62,7 +64,9 @@ def main() -> None:
     rows: list[dict[str, Any]] = []
     for pause_ms in PAUSES_MS:
         cost = min(measure(pause_ms) for _ in range(3))
-        rows.append({"pause ms": pause_ms, "us per delta": cost, "times as much": cost / hot})
+        with cores_awake():
+            awake = min(measure(pause_ms) for _ in range(3))
+        rows.append({"pause ms": pause_ms, "times as much": cost / hot, "cores awake": awake / hot, "us, hot": hot})
     keep("wakeups", rows)
     show("CPU of the same work after a pause", rows)
 
