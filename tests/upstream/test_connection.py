@@ -26,6 +26,8 @@ from worker.upstream.connection import MAX_BARE_BYTES
 from worker.upstream.errors import ConnectFailed, CutMidStream, ServerError
 
 WHOLE = text("One") + text(" two") + FINISH + DONE
+FOLDED = head().replace(b"\r\n\r\n", b"\r\nx-folded: one\r\n two\r\n\r\n")
+PADDED = b"%x  \r\n%b\r\n" % (len(WHOLE), WHOLE)
 INTERIM = b"HTTP/1.1 103 Early Hints\r\nlink: </style.css>\r\ncontent-length: 0\r\n\r\n"
 
 
@@ -39,6 +41,13 @@ INTERIM = b"HTTP/1.1 103 Early Hints\r\nlink: </style.css>\r\ncontent-length: 0\
         pytest.param(INTERIM + INTERIM + head() + WHOLE, id="after interim answers"),
         pytest.param(head().replace(b"HTTP/1.1", b"HTTP/1.0") + WHOLE, id="HTTP/1.0"),
         pytest.param(head(content_length=str(len(WHOLE))) + WHOLE + b"and more\r\n", id="and bytes after its end"),
+        pytest.param(FOLDED + WHOLE, id="with a folded header"),
+        pytest.param(head().replace(b"\r\n", b"\n") + WHOLE, id="with bare line feeds"),
+        pytest.param(head(transfer_encoding="chunked") + PADDED + http_chunk(b""), id="with a padded chunk size"),
+        pytest.param(
+            head(content_length="5", transfer_encoding="chunked") + http_chunk(WHOLE) + http_chunk(b""),
+            id="with a length beside the chunks",
+        ),
     ],
 )
 def test_an_answer_is_read_however_its_bytes_are_cut(answer: bytes, size: int) -> None:

@@ -31,6 +31,15 @@ class Connection(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
         self._parser = httptools.HttpResponseParser(self)
+        # What other clients of such upstreams read, too: folded headers, bare line feeds, padded chunk sizes, a length
+        # beside the chunks. Here nothing follows an answer on its connection that could be smuggled in; and a text
+        # that is refused for its framing is paid again at each attempt.
+        self._parser.set_dangerous_leniencies(
+            lenient_headers=True,
+            lenient_chunked_length=True,
+            lenient_optional_cr_before_lf=True,
+            lenient_spaces_after_chunk_size=True,
+        )
         self.status = 0
         self.headers: list[tuple[bytes, bytes]] = []
         self._in_head = True
