@@ -30,6 +30,9 @@ from jobs.database import Database, open_database
 from jobs.settings import Settings
 from migrations import migrate
 
+for _name in [name for name in os.environ if name.lower().endswith("_proxy")]:
+    del os.environ[_name]  # the machine's own would stand between the tests and what they start
+
 # How fast the machine is says nothing of the product.
 hypothesis_settings.register_profile("on any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 hypothesis_settings.load_profile("on any machine")

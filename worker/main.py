@@ -13,6 +13,7 @@ from sqlalchemy import make_url
 from jobs.database import AWAY, Database, open_database, utc_now
 from jobs.ids import new_id
 from jobs.logs import start_logging
+from jobs.proxy import Proxy, find_proxy
 from jobs.queue import Hinter, make_celery
 from jobs.revision import check_revision
 from jobs.settings import Settings
@@ -34,18 +35,19 @@ def run_worker(settings: Settings) -> None:
     """Run one worker process until SIGTERM or SIGINT; then drain and return.
 
     Raises `SystemExit` when it ends by an error, so that whatever watches the process starts it again; `SettingsError`
-    when the Redis or the upstream is not set, and `RevisionError` when the tables are not those of this version.
+    when the Redis or the upstream is not set, or the proxy before it cannot be used; and `RevisionError` when the
+    tables are not those of this version.
     """
     start_logging("worker")
     redis_url = settings.require_redis_url()
-    settings.require_upstream_url()
+    proxy = find_proxy(settings.require_upstream_url())
     check_revision(settings.database)
     worker = f"{socket.gethostname()}:{os.getpid()}:{new_id('w')[-8:]}"
     database, keeper = open_databases(settings.database)
     running = RunningAttempts()
     loop = EventLoop()
     recorder = loop.run(_open_recorder(redis_url, settings, keeper.now))
-    upstream = loop.run(_open_upstream(settings))
+    upstream = loop.run(_open_upstream(settings, proxy))
     app = make_celery(redis_url)
 
     hinter = Hinter(app)
@@ -119,7 +121,7 @@ async def _open_recorder(redis_url: str, settings: Settings, now: Callable[[], d
     return Recorder(redis_url, settings.tail_seconds, settings.streams, now)
 
 
-async def _open_upstream(settings: Settings) -> Upstream:
+async def _open_upstream(settings: Settings, proxy: Proxy | None) -> Upstream:
     key = settings.upstream_api_key
     return Upstream(
         settings.require_upstream_url(),
@@ -127,6 +129,7 @@ async def _open_upstream(settings: Settings) -> Upstream:
         Clocks(settings.first_delta_seconds, settings.between_deltas_seconds, settings.total_seconds),
         ask_for_usage=settings.upstream_usage,
         max_text_bytes=settings.max_text_bytes,
+        proxy=proxy,
     )
 
 

@@ -8,6 +8,7 @@ from urllib.parse import quote
 import httpx
 
 from api.errors import ApiError
+from jobs.proxy import Proxy, find_proxy
 from jobs.settings import Settings
 
 _SECONDS = 20.0
@@ -22,7 +23,15 @@ class Models:
         self._url = settings.upstream_url
         key = settings.upstream_api_key
         headers = {"authorization": f"Bearer {key.get_secret_value()}"} if key else {}
-        self._client = httpx.AsyncClient(headers=headers, timeout=_SECONDS, follow_redirects=False)
+        proxy = find_proxy(settings.upstream_url) if settings.upstream_url else None
+        self._client = httpx.AsyncClient(
+            headers=headers,
+            timeout=_SECONDS,
+            follow_redirects=False,
+            proxy=_as_httpx(proxy) if proxy else None,
+            verify=httpx.create_ssl_context(),
+            trust_env=False,  # the workers' way to the upstream, and no other
+        )
         self._kept: tuple[float, Any] | None = None
 
     async def read_list(self) -> Any:
@@ -72,6 +81,12 @@ class Models:
             raise ApiError(429, "rate_limit_exceeded", "the upstream asks to wait", headers=headers)
         # What it says is not repeated: an upstream that refuses a key likes to quote it.
         raise _strange(response.status_code)
+
+
+def _as_httpx(proxy: Proxy) -> httpx.Proxy:
+    headers = {"Proxy-Authorization": proxy.authorization} if proxy.authorization else {}
+    host = f"[{proxy.host}]" if ":" in proxy.host else proxy.host
+    return httpx.Proxy(f"http://{host}:{proxy.port}", headers=headers)
 
 
 def _unknown_model() -> ApiError:

@@ -32,6 +32,9 @@ class Upstream:
                 self.end_headers()
                 self.wfile.write(body)
 
+            def do_CONNECT(self) -> None:  # it may play a proxy
+                self.do_GET()
+
             def log_message(self, *_: Any) -> None:
                 """Say nothing."""
 
@@ -59,7 +62,7 @@ def client_of(sqlite_url: str, redis_url: str, upstream_url: str | None) -> Iter
     more = {"LONGHAND_UPSTREAM_URL": upstream_url, "LONGHAND_UPSTREAM_API_KEY": KEY}
     with (
         serve_api(sqlite_url, redis_url, **more) as server,
-        httpx.Client(base_url=f"http://127.0.0.1:{server.port}/v1", timeout=30) as client,
+        httpx.Client(base_url=f"http://127.0.0.1:{server.port}/v1", timeout=30, trust_env=False) as client,
     ):
         yield client
 
@@ -108,3 +111,24 @@ def test_an_upstream_that_is_not_there_or_not_set_is_said(sqlite_url: str, redis
         answer = client.get("/models")
         assert (answer.status_code, answer.json()["error"]["code"]) == (501, "upstream_not_set")
         assert "LONGHAND_UPSTREAM_URL" in answer.json()["error"]["message"]
+
+
+def test_the_proxy_before_the_upstream_is_asked_too_and_not_told_the_key(
+    sqlite_url: str, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with answering(407, b"") as proxy:
+        monkeypatch.setenv("HTTPS_PROXY", proxy.url)
+        with client_of(sqlite_url, redis_url, "https://upstream.invalid/v1") as client:
+            assert client.get("/models").status_code == 502
+        assert proxy.asked == [("upstream.invalid:443", None)]
+
+
+def test_an_upstream_without_tls_is_asked_directly(
+    sqlite_url: str, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with answering(200, LIST) as upstream, answering(500, b"") as proxy:
+        monkeypatch.setenv("HTTP_PROXY", proxy.url)
+        monkeypatch.setenv("ALL_PROXY", proxy.url)
+        with client_of(sqlite_url, redis_url, upstream.url) as client:
+            assert client.get("/models").status_code == 200
+        assert proxy.asked == []

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 import httpx
 
+from jobs.proxy import Proxy
 from worker.upstream.answer import Answer
 from worker.upstream.body import Body
 from worker.upstream.clocks import Clocks, Watchdog
@@ -38,6 +39,7 @@ class Upstream:
         ask_for_usage: bool = True,
         max_line_bytes: int = 1 << 20,
         max_text_bytes: int = 16 << 20,
+        proxy: Proxy | None = None,
     ) -> None:
         base = httpx.URL(url)
         if base.userinfo:
@@ -52,7 +54,7 @@ class Upstream:
         self._ask_for_usage = ask_for_usage
         self._max_line_bytes = max_line_bytes
         self._max_text_bytes = max_text_bytes
-        self._client = open_client(self._url, where)
+        self._client = open_client(self._url, where, proxy)
 
     async def stream(
         self, body: Mapping[str, object], on_text: Callable[[str], None], idempotency_key: str | None = None

@@ -8,8 +8,10 @@ from typing import Any
 import aiohappyeyeballs
 import httpx
 
+from jobs.proxy import Proxy
 from worker.upstream.connection import Connection
 from worker.upstream.errors import ConnectFailed, ConnectTimedOut, NameNotFound, TLSFailed, UpstreamError, quote
+from worker.upstream.tunnel import open_tunnel
 
 CONNECT_SECONDS = 10.0
 
@@ -24,14 +26,14 @@ _PORTS = {"http": 80, "https": 443}
 _AddressInfo = tuple[int, int, int, str, tuple[Any, ...]]
 
 
-def open_client(url: httpx.URL, where: str) -> httpx.AsyncClient:
+def open_client(url: httpx.URL, where: str, proxy: Proxy | None = None) -> httpx.AsyncClient:
     """A client for all streams of one event loop. `where` is the upstream's address as people may see it.
 
     It has no timeouts of its own but that of connecting, because the watchdog does their work, and comments would
     defeat them. Cookies are neither kept nor sent: they would be shared among all jobs.
     """
     return httpx.AsyncClient(
-        transport=Transport(url, where),
+        transport=Transport(url, where, proxy),
         cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
         timeout=httpx.Timeout(None),
         follow_redirects=False,
@@ -45,10 +47,12 @@ class Transport(httpx.AsyncBaseTransport):
     request of it even when redirects are not followed, and fails when it is no URL.
     """
 
-    def __init__(self, url: httpx.URL, where: str) -> None:
+    def __init__(self, url: httpx.URL, where: str, proxy: Proxy | None = None) -> None:
         self._host = url.raw_host.decode("ascii")
         self._port = url.port or _PORTS[url.scheme]
         self._where = where
+        self._proxy = proxy
+        self._peer = proxy.where if proxy else where
         self._tls = httpx.create_ssl_context() if url.scheme == "https" else None
         self._addresses: asyncio.Task[list[_AddressInfo]] | None = None
         self._addresses_until = 0.0
@@ -81,21 +85,24 @@ class Transport(httpx.AsyncBaseTransport):
             async with asyncio.timeout(CONNECT_SECONDS):
                 opened = await self._open_socket()
                 try:
+                    if self._proxy is not None:
+                        await self._pass_through(opened, self._proxy)
                     return await self._greet(opened)
                 except BaseException:
                     opened.close()
                     raise
         except TimeoutError as failure:
             raise ConnectTimedOut(
-                f"{self._where} accepted no connection within {CONNECT_SECONDS:g} seconds. Check the network."
+                f"{self._peer} accepted no connection within {CONNECT_SECONDS:g} seconds. Check the network."
             ) from failure
 
     async def _open_socket(self) -> socket.socket:
         try:
             found = await self._find_addresses()
         except (socket.gaierror, UnicodeError) as failure:
+            setting = "HTTPS_PROXY" if self._proxy else "LONGHAND_UPSTREAM_URL"
             raise NameNotFound(
-                f"The host name of {self._where} has no address. Check LONGHAND_UPSTREAM_URL and the network's DNS."
+                f"The host name of {self._peer} has no address. Check {setting} and the network's DNS."
             ) from failure
         # By turns, as whoever gives a name several addresses means it.
         self._turn = (self._turn + 1) % len(found)
@@ -122,9 +129,18 @@ class Transport(httpx.AsyncBaseTransport):
         return await asyncio.shield(looked_up)
 
     async def _find_anew(self) -> list[_AddressInfo]:
-        found = await look_up(self._host, self._port)
+        peer = self._proxy
+        found = await (look_up(peer.host, peer.port) if peer else look_up(self._host, self._port))
         self._addresses_until = asyncio.get_running_loop().time() + _ADDRESS_SECONDS
         return found
+
+    async def _pass_through(self, opened: socket.socket, proxy: Proxy) -> None:
+        try:
+            await open_tunnel(opened, proxy, self._host, self._port)
+        except TimeoutError:
+            raise
+        except OSError as failure:
+            raise self._error_of_connecting(failure) from failure
 
     async def _greet(self, opened: socket.socket) -> Connection:
         loop = asyncio.get_running_loop()
@@ -148,9 +164,7 @@ class Transport(httpx.AsyncBaseTransport):
         return connection
 
     def _error_of_connecting(self, failure: OSError) -> UpstreamError:
-        return ConnectFailed(
-            f"No connection to {self._where}: {failure.strerror or failure}. Check that it is running."
-        )
+        return ConnectFailed(f"No connection to {self._peer}: {failure.strerror or failure}. Check that it is running.")
 
 
 async def look_up(host: str, port: int) -> list[_AddressInfo]:
