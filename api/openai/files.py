@@ -173,7 +173,8 @@ def _check_form(upload: Upload) -> int | None:
         return None
     if anchor != "created_at":
         raise invalid(_EXPIRY[0], 'must be "created_at"')
-    if seconds is None or not (seconds.isascii() and seconds.isdigit() and 3600 <= int(seconds[:9]) <= 2_592_000):
+    digits = seconds is not None and len(seconds) <= 9 and seconds.isascii() and seconds.isdigit()
+    if seconds is None or not (digits and 3600 <= int(seconds) <= 2_592_000):
         raise invalid(_EXPIRY[1], "must be a whole number from 3600 to 2592000")
     return int(seconds)
 

@@ -61,8 +61,11 @@ class Models:
                 " LONGHAND_UPSTREAM_API_KEY) for the API as for the worker",
                 headers={"x-should-retry": "false"},
             )
+        # As for the completions: a query in the URL is kept.
+        url = httpx.URL(self._url)
+        base = url.path.rstrip("/").removesuffix("/chat/completions")
         try:
-            response = await self._client.get(self._url + path)
+            response = await self._client.get(url.copy_with(path=base + path, fragment=None))
             content = json.loads(response.content)
         except httpx.TimeoutException:
             raise ApiError(504, "upstream_timeout", f"the upstream did not answer within {_SECONDS:g} s") from None

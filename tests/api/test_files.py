@@ -116,6 +116,11 @@ def test_an_expired_file_is_gone_and_the_next_upload_sweeps_its_bytes(
         ({"expires_after[seconds]": "3600"}, "expires_after[anchor]"),
         ({"expires_after[anchor]": "created_at", "expires_after[seconds]": "3599"}, "expires_after[seconds]"),
         ({"expires_after[anchor]": "created_at", "expires_after[seconds]": "9" * 5000}, "expires_after[seconds]"),
+        ({"expires_after[anchor]": "created_at", "expires_after[seconds]": "000003600000"}, "expires_after[seconds]"),
+        (
+            {"expires_after[anchor]": "created_at", "expires_after[seconds]": "00003600" + "9" * 12},
+            "expires_after[seconds]",
+        ),
     ],
 )
 def test_a_wrong_field_is_refused_by_name(

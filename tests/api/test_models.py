@@ -81,6 +81,22 @@ def test_models_are_what_the_upstream_says_asked_with_its_key_and_kept_for_a_mom
         assert len(upstream.asked) == 2
 
 
+@pytest.mark.parametrize("written", ["?api-version=2", "/?api-version=2", "/chat/completions?api-version=2"])
+def test_the_models_are_asked_for_beside_the_completions_however_the_url_is_written(
+    sqlite_url: str, redis_url: str, written: str
+) -> None:
+    with answering(200, LIST) as upstream, client_of(sqlite_url, redis_url, upstream.url + written) as client:
+        assert client.get("/models").status_code == 200
+        assert client.get("/models/meta/llama 3:b").status_code == 200
+        assert client.get("/models/a%25b").status_code == 200
+    paths = [path for path, _ in upstream.asked]
+    assert paths == [
+        "/v1/models?api-version=2",
+        "/v1/models/meta/llama%203:b?api-version=2",
+        "/v1/models/a%25b?api-version=2",
+    ]
+
+
 @pytest.mark.parametrize(
     ("status", "body", "expected", "code"),
     [
