@@ -143,17 +143,24 @@ def test_bytes_that_nobody_asked_for_end_the_connection(server: socket.socket) -
     thread.join(PATIENCE_SECONDS)
 
 
-@pytest.mark.parametrize("way", ["ssl_ca_certs", "SSL_CERT_FILE", "neither"])
+@pytest.mark.parametrize("way", ["ssl_ca_certs", "SSL_CERT_FILE", "ssl_cert_reqs", "none of these"])
+@pytest.mark.parametrize("both_sides", [False, True])
 def test_a_server_behind_tls_must_have_a_certificate_that_is_trusted(
-    way: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    way: str, both_sides: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     authority = trustme.CA()
-    trusted = tmp_path / "trusted.pem"
+    trusted, own = tmp_path / "trusted.pem", tmp_path / "own.pem"
     authority.cert_pem.write_to_path(trusted)
-    if way == "SSL_CERT_FILE":
-        monkeypatch.setenv(way, str(trusted))
+    authority.issue_cert("client.invalid").private_key_and_cert_chain_pem.write_to_path(own)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("localhost").configure_cert(context)
+    query = {"ssl_ca_certs": f"ssl_ca_certs={trusted}", "ssl_cert_reqs": "ssl_cert_reqs=none"}.get(way, "")
+    if way == "SSL_CERT_FILE":
+        monkeypatch.setenv(way, str(trusted))
+    if both_sides:
+        context.verify_mode = ssl.CERT_REQUIRED
+        authority.configure_trust(context)
+        query += f"&ssl_certfile={own}&ssl_keyfile={own}"
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"PING\r\n")
@@ -163,12 +170,12 @@ def test_a_server_behind_tls_must_have_a_certificate_that_is_trusted(
     async def story() -> None:
         server = await asyncio.start_server(answer, "localhost", 0, ssl=context)
         async with server:
-            url = f"rediss://localhost:{server.sockets[0].getsockname()[1]}"
-            if way == "neither":
+            url = f"rediss://localhost:{server.sockets[0].getsockname()[1]}?{query}"
+            if way == "none of these":
                 with pytest.raises(ssl.SSLCertVerificationError):
                     await connect(url, RedisConnection)
                 return
-            connection = await connect(url + (f"?{way}={trusted}" if way == "ssl_ca_certs" else ""), RedisConnection)
+            connection = await connect(url, RedisConnection)
             assert await connection.ask("PING", seconds=PATIENCE_SECONDS) == b"PONG"
             connection.close()
 
