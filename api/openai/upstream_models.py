@@ -80,7 +80,7 @@ class Models:
             raise _unknown_model()
         if response.status_code == 429:
             wait = response.headers.get("retry-after")
-            headers = {"Retry-After": wait} if wait else None
+            headers = {"Retry-After": wait} if wait and wait.isascii() and wait.isprintable() else None
             raise ApiError(429, "rate_limit_exceeded", "the upstream asks to wait", headers=headers)
         # What it says is not repeated: an upstream that refuses a key likes to quote it.
         raise _strange(response.status_code)

@@ -148,3 +148,14 @@ def test_an_upstream_without_tls_is_asked_directly(
         with client_of(sqlite_url, redis_url, upstream.url) as client:
             assert client.get("/models").status_code == 200
         assert proxy.asked == []
+
+
+@pytest.mark.parametrize(("asked", "told"), [("5", "5"), ("5 \u20ac", None), (None, None)])
+def test_how_long_the_upstream_asks_to_wait_is_told_when_it_can_be(
+    sqlite_url: str, redis_url: str, asked: str | None, told: str | None
+) -> None:
+    more = {"Retry-After": asked.encode().decode("latin-1")} if asked else {}
+    with answering(429, b"{}", **more) as upstream, client_of(sqlite_url, redis_url, upstream.url) as client:
+        answer = client.get("/models")
+    assert answer.status_code == 429
+    assert answer.headers.get("retry-after") == told
