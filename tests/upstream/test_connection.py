@@ -23,7 +23,14 @@ from tests.upstream.scripted_upstream import (
 )
 from worker.upstream import Clocks, Upstream, transport
 from worker.upstream.connection import MAX_BARE_BYTES
-from worker.upstream.errors import ConnectFailed, CutMidStream, ServerError
+from worker.upstream.errors import (
+    ConnectFailed,
+    CutMidStream,
+    EndedWithoutEnd,
+    RateLimited,
+    ServerError,
+    UpstreamError,
+)
 
 WHOLE = text("One") + text(" two") + FINISH + DONE
 INTERIM = b"HTTP/1.1 103 Early Hints\r\nlink: </style.css>\r\ncontent-length: 0\r\n\r\n"
@@ -46,6 +53,36 @@ def test_an_answer_is_read_however_its_bytes_are_cut(answer: bytes, size: int) -
     with ScriptedUpstream([answer[start : start + size] for start in range(0, len(answer), size)]) as upstream:
         assert read(upstream.url, pieces).finish_reason == "stop"
     assert "".join(pieces) == "One two"
+
+
+@pytest.mark.parametrize(
+    "unasked",
+    [
+        pytest.param(head(400, content_length="7") + b"unasked", id="a refusal"),
+        pytest.param(head(content_length="7") + b"unasked", id="a body"),
+        pytest.param(b"HTTP/1.1 101 Switching\r\nconnection: upgrade\r\nupgrade: h2c\r\n\r\n", id="another protocol"),
+    ],
+)
+@pytest.mark.parametrize("status", [429, 200])
+def test_what_a_server_says_after_its_answer_changes_nothing_of_it(status: int, unasked: bytes) -> None:
+    said = head(status, content_length="5") + b"slow " + unasked
+    with ScriptedUpstream([said]) as upstream, pytest.raises(UpstreamError) as caught:
+        read(upstream.url, [])
+    assert upstream.last.sent_bytes == len(said)
+    assert isinstance(caught.value, RateLimited if status == 429 else EndedWithoutEnd)
+    assert "unasked" not in caught.value.message
+
+
+@pytest.mark.parametrize("status", [104, 0])
+def test_the_body_of_an_interim_answer_is_no_text(status: int) -> None:
+    body = text("Not this. ")
+    interim = head(content_length=str(len(body))).replace(b"200 Scripted", b"%03d Interim" % status) + body
+    pieces: list[str] = []
+    answer = interim + head(content_length=str(len(WHOLE))) + WHOLE
+    with ScriptedUpstream([answer]) as upstream, contextlib.suppress(CutMidStream):
+        read(upstream.url, pieces)
+    assert upstream.last.sent_bytes == len(answer)
+    assert "".join(pieces) in ("", "One two")
 
 
 def test_a_body_shorter_than_it_said_is_a_cut() -> None:

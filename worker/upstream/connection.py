@@ -96,8 +96,7 @@ class Connection(asyncio.Protocol):
         except httptools.HttpParserUpgrade:
             self._fail(self._error("it changes to another protocol"))
         except httptools.HttpParserError as error:
-            if not self._whole:  # after the end of the body nothing matters
-                self._fail(self._error(str(error)))
+            self._fail(self._error(str(error)))
         if self._pieces:
             self._bare_bytes = 0
             if self._take is not None:
@@ -126,6 +125,8 @@ class Connection(asyncio.Protocol):
             self.headers.append((name, value))
 
     def on_headers_complete(self) -> None:
+        if self._whole:  # another answer, which nobody asked for, in the bytes that ended this one
+            return
         self.status = self._parser.get_status_code()
         if self.status < 200:
             self.headers.clear()  # only an interim answer: the real one follows
@@ -137,7 +138,8 @@ class Connection(asyncio.Protocol):
                 self._is_delimited = True
 
     def on_body(self, piece: bytes) -> None:
-        self._pieces.append(piece)
+        if not (self._in_head or self._whole):  # else it is an interim answer's, or of one that nobody asked for
+            self._pieces.append(piece)
 
     def on_message_complete(self) -> None:
         self._whole = not self._in_head
@@ -156,6 +158,8 @@ class Connection(asyncio.Protocol):
             self._wake()
 
     def _fail(self, error: UpstreamError) -> None:
+        if self._whole:  # after the end of the body nothing matters
+            return
         self._failure = error
         if self._transport is not None:
             self._transport.abort()
