@@ -85,6 +85,41 @@ def test_the_body_of_an_interim_answer_is_no_text(status: int) -> None:
     assert "".join(pieces) in ("", "One two")
 
 
+CHUNK = http_chunk(WHOLE)
+
+
+@pytest.mark.parametrize("size", [1, 1000])
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param(head().replace(b"\r\n", b"\n") + WHOLE, id="line feeds alone"),
+        pytest.param(
+            head(transfer_encoding="chunked") + CHUNK.replace(b"\r\n", b" \r\n", 1) + b"0 \r\n\r\n",
+            id="spaces after a chunk size",
+        ),
+        pytest.param(head(x_folded="one\r\n two", content_length=str(len(WHOLE))) + WHOLE, id="a folded header"),
+        pytest.param(head(x_odd="a\x01b", content_length=str(len(WHOLE))) + WHOLE, id="a control character"),
+        pytest.param(INTERIM.replace(b"HTTP/1.1", b"HTTP/1.0") + head() + WHOLE, id="an interim answer that closes"),
+        pytest.param(head(content_length="7", transfer_encoding="chunked") + CHUNK + http_chunk(b""), id="two lengths"),
+    ],
+)
+def test_an_answer_that_other_clients_read_is_read_although_it_breaks_a_rule(answer: bytes, size: int) -> None:
+    pieces: list[str] = []
+    with ScriptedUpstream([answer[start : start + size] for start in range(0, len(answer), size)]) as upstream:
+        assert read(upstream.url, pieces).finish_reason == "stop"
+    assert "".join(pieces) == "One two"
+
+
+@pytest.mark.parametrize(
+    "said", [head(transfer_encoding="chunked"), head(content_length="7", transfer_encoding="chunked")]
+)
+def test_chunks_that_end_without_the_last_one_are_a_cut_whatever_else_was_said(said: bytes) -> None:
+    script = [said, http_chunk(text("One"))]
+    with ScriptedUpstream(script) as upstream, pytest.raises(CutMidStream, match="before its answer was whole"):
+        read(upstream.url, [])
+    assert upstream.last.sent_bytes == len(b"".join(script))
+
+
 def test_a_body_shorter_than_it_said_is_a_cut() -> None:
     content = text("One")
     script = [head(content_length=str(len(content) + 1)), content]

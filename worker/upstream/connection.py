@@ -31,6 +31,15 @@ class Connection(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
         self._parser = httptools.HttpResponseParser(self)
+        # As other clients read them. An answer that is refused for its form must be paid again, and what is dangerous
+        # is to take one answer for two, on a connection that serves many.
+        self._parser.set_dangerous_leniencies(
+            lenient_headers=True,
+            lenient_chunked_length=True,
+            lenient_keep_alive=True,
+            lenient_optional_cr_before_lf=True,
+            lenient_spaces_after_chunk_size=True,
+        )
         self.status = 0
         self.headers: list[tuple[bytes, bytes]] = []
         self._in_head = True
