@@ -31,12 +31,12 @@ class Connection(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
         self._parser = httptools.HttpResponseParser(self)
-        # What other clients of such upstreams read, too: folded headers, bare line feeds, padded chunk sizes, a length
-        # beside the chunks. Here nothing follows an answer on its connection that could be smuggled in; and a text
-        # that is refused for its framing is paid again at each attempt.
+        # As other clients read them. An answer that is refused for its form must be paid again, and what is dangerous
+        # is to take one answer for two, on a connection that serves many.
         self._parser.set_dangerous_leniencies(
             lenient_headers=True,
             lenient_chunked_length=True,
+            lenient_keep_alive=True,
             lenient_optional_cr_before_lf=True,
             lenient_spaces_after_chunk_size=True,
         )
@@ -105,8 +105,7 @@ class Connection(asyncio.Protocol):
         except httptools.HttpParserUpgrade:
             self._fail(self._error("it changes to another protocol"))
         except httptools.HttpParserError as error:
-            if not self._whole:  # after the end of the body nothing matters
-                self._fail(self._error(str(error)))
+            self._fail(self._error(str(error)))
         if self._pieces:
             self._bare_bytes = 0
             if self._take is not None:
@@ -135,6 +134,8 @@ class Connection(asyncio.Protocol):
             self.headers.append((name, value))
 
     def on_headers_complete(self) -> None:
+        if self._whole:  # another answer, which nobody asked for, in the bytes that ended this one
+            return
         self.status = self._parser.get_status_code()
         if self.status < 200:
             self.headers.clear()  # only an interim answer: the real one follows
@@ -146,7 +147,8 @@ class Connection(asyncio.Protocol):
                 self._is_delimited = True
 
     def on_body(self, piece: bytes) -> None:
-        self._pieces.append(piece)
+        if not (self._in_head or self._whole):  # else it is an interim answer's, or of one that nobody asked for
+            self._pieces.append(piece)
 
     def on_message_complete(self) -> None:
         self._whole = not self._in_head
@@ -165,6 +167,8 @@ class Connection(asyncio.Protocol):
             self._wake()
 
     def _fail(self, error: UpstreamError) -> None:
+        if self._whole:  # after the end of the body nothing matters
+            return
         self._failure = error
         if self._transport is not None:
             self._transport.abort()
