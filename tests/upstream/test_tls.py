@@ -1,6 +1,8 @@
 """An upstream behind TLS: whose certificate is trusted, and what becomes of a connection that is cut."""
 
 import asyncio
+import json
+import socket
 import ssl
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -154,6 +156,41 @@ def test_an_answer_larger_than_what_a_socket_holds_comes_whole(authority: trustm
         assert read == pieces
 
     read_from(authority.issue_cert("localhost"), answer, check, cut=False)
+
+
+@pytest.mark.parametrize("says_its_length", [True, False])
+def test_what_waits_when_a_server_hangs_up_without_goodbye_is_read(
+    authority: trustme.CA, says_its_length: bool
+) -> None:
+    written = "words " * 400_000  # more than is taken at once
+    answer = json.dumps({"choices": [{"message": {"content": written}, "finish_reason": "stop"}]}).encode()
+    first = head(content_length=str(len(answer))) if says_its_length else head()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("localhost").configure_cert(context)
+
+    def serve(listening: socket.socket) -> None:
+        plain, _ = listening.accept()
+        plain.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 23)  # the end is to come right behind the answer
+        with context.wrap_socket(plain, server_side=True) as accepted:
+            asked = b""
+            while not asked.endswith(b"}"):  # unread bytes would make it a reset
+                asked += accepted.recv(1 << 16)
+            accepted.sendall(first + answer)
+
+    async def run() -> str:
+        pieces: list[str] = []
+        with socket.create_server(("localhost", 0)) as listening:
+            serving = asyncio.create_task(asyncio.to_thread(serve, listening))
+            upstream = Upstream(f"https://localhost:{listening.getsockname()[1]}/v1", None, Clocks())
+            try:
+                await upstream.stream(BODY, pieces.append)
+            finally:
+                await upstream.aclose()
+                await serving
+        return "".join(pieces)
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        assert runner.run(run()) == written
 
 
 def test_a_stream_that_is_cancelled_at_any_moment_leaves_no_connection(authority: trustme.CA) -> None:

@@ -15,9 +15,6 @@ from worker.upstream.errors import CutMidStream, UpstreamError, quote
 MAX_BARE_BYTES = 1 << 16
 """How many bytes may come in a row without any of the body: heads, trailers and chunk headers end somewhere."""
 
-_MAX_WAITING_BYTES = 1 << 16
-"""When this much of the body waits to be received, no more is read from the socket."""
-
 
 class Connection(asyncio.Protocol):
     """Serves one request. `where` is the upstream's address as people may see it.
@@ -62,7 +59,11 @@ class Connection(asyncio.Protocol):
             await self._wait()
 
     async def receive(self) -> bytes:
-        """The next piece of the body; empty at its end. Raises `CutMidStream` when the rest is not to come."""
+        """The next piece of the body; empty at its end. Raises `CutMidStream` when the rest is not to come.
+
+        Call it until then, or `close`: the socket is read all the while. Over TLS uvloop loses what waits in a
+        connection whose reading is paused when the server hangs up.
+        """
         while not self._pieces:
             if self._failure is not None:
                 raise self._failure
@@ -111,8 +112,6 @@ class Connection(asyncio.Protocol):
             if self._take is not None:
                 self._give(self._take_pieces())
                 return
-            if sum(map(len, self._pieces)) > _MAX_WAITING_BYTES:
-                self._set_reading(False)
         else:
             self._bare_bytes += len(data)
             if self._bare_bytes > MAX_BARE_BYTES:
@@ -155,7 +154,6 @@ class Connection(asyncio.Protocol):
 
     def _take_pieces(self) -> bytes:
         pieces, self._pieces = self._pieces, []
-        self._set_reading(True)
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
     def _give(self, piece: bytes) -> None:
@@ -177,15 +175,6 @@ class Connection(asyncio.Protocol):
         if self._in_head:
             return CutMidStream(f"No valid answer from {self._where}: {quote(reason)}")
         return CutMidStream(f"The upstream's connection broke before its answer was whole: {quote(reason)}")
-
-    def _set_reading(self, reading: bool) -> None:
-        transport = self._transport
-        if transport is None or transport.is_closing() or transport.is_reading() == reading:
-            return
-        if reading:
-            transport.resume_reading()
-        else:
-            transport.pause_reading()
 
     async def _wait(self) -> None:
         self._woken = self._loop.create_future()
