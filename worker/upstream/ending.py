@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import msgspec
 
+from worker.upstream.rate_limits import RateLimit
+
 
 class Usage(msgspec.Struct, frozen=True):
     """Token counts as the upstream reported them. None is unknown, and never 0."""
@@ -23,3 +25,5 @@ class Ending:
     usage: Usage | None
     upstream_id: str | None
     upstream_model: str | None
+    rate_limits: tuple[RateLimit, ...] = ()
+    """What the answer's headers said of the upstream's limits."""

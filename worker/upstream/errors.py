@@ -36,30 +36,50 @@ Callers catch `UpstreamError` and read its attributes; the branches are for read
 # ruff: noqa: N818 - the names say what happened; that they are errors is what the tree says.
 
 from collections.abc import Iterable
+from enum import StrEnum
 from typing import ClassVar
 
 from worker.upstream.ending import Ending
+from worker.upstream.rate_limits import RateLimit
 from worker.upstream.text import make_storable
 
 MAX_QUOTE = 300
 """At most this many characters of an upstream's own words go into a message."""
 
 
+class Cause(StrEnum):
+    """Who is at fault, and so who has to wait: this one job, or everything that goes to the same upstream."""
+
+    JOB = "job"
+    """The request or its answer. Only this is charged against `max_attempts`."""
+    LIMIT = "limit"
+    """The upstream takes fewer requests than it got: everybody slows down."""
+    AWAY = "away"
+    """The upstream cannot be reached, or fails whatever it is asked."""
+    CREDIT = "credit"
+    """The upstream's account is out of credit."""
+    KEY = "key"
+    """The upstream refuses the key."""
+
+
 class UpstreamError(Exception):
     """The upstream gave no whole text. The message says what was wrong, where, and what to do.
 
-    `code` is stored with the job. `retryable` says whether the same request may well succeed later.
-    `retry_after_seconds` is what the upstream asked for, None when it did not say. `status` is the HTTP status if that
-    is the reason. `ending` is what was known of the answer when it failed: its usage must be paid all the same.
+    `code` is stored with the job. `cause` says who is at fault. `retryable` says whether the same request may well
+    succeed later. `retry_after_seconds` is what the upstream asked for, None when it did not say. `status` is the HTTP
+    status if that is the reason. `rate_limits` is what the answer's headers said of its limits. `ending` is what was
+    known of the answer when it failed: its usage must be paid anyway.
     """
 
     code: ClassVar[str] = "upstream_error"
+    cause: ClassVar[Cause] = Cause.JOB
     retryable: bool = True
 
     def __init__(self, message: str, *, status: int | None = None, retry_after_seconds: float | None = None) -> None:
         super().__init__(make_storable(message))
         self.status = status
         self.retry_after_seconds = retry_after_seconds
+        self.rate_limits: tuple[RateLimit, ...] = ()
         self.ending: Ending | None = None
 
     @property
@@ -83,6 +103,7 @@ class Unreachable(UpstreamError):
     """No connection to the upstream."""
 
     code = "upstream_unreachable"
+    cause = Cause.AWAY
 
 
 class NameNotFound(Unreachable):
@@ -150,12 +171,14 @@ class RateLimited(UpstreamError):
     """The upstream asks to wait. The job did nothing wrong, so no attempt is charged."""
 
     code = "upstream_rate_limited"
+    cause = Cause.LIMIT
 
 
 class ServerError(UpstreamError):
     """The upstream failed, and says that it is its own fault or a matter of time."""
 
     code = "upstream_server_error"
+    cause = Cause.AWAY
 
 
 class Rejected(UpstreamError):
@@ -169,12 +192,14 @@ class Unauthorized(Rejected):
     """The upstream does not know the key, or the key may not do this."""
 
     code = "upstream_unauthorized"
+    cause = Cause.KEY
 
 
 class QuotaSpent(Rejected):
     """The account has no credit left: a person must act, waiting does not help."""
 
     code = "upstream_quota_spent"
+    cause = Cause.CREDIT
 
 
 class ErrorInStream(UpstreamError):
