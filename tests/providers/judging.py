@@ -41,7 +41,7 @@ def judge(case: Case) -> None:
             outcomes = runner.run(_read_all(case, upstream.url, watch))
         exchanges = list(upstream.exchanges)
     for (found, text), right in zip(outcomes, case.rights, strict=True):
-        _judge_reading(found, text, right)
+        judge_reading(found, text, right)
     assert len(exchanges) == (case.calls or len(case.rights)), "another number of calls"
     assert not [exchange for exchange in exchanges if "waited in vain" in exchange.fired]
     _judge_requests(exchanges, case.asked)
@@ -73,7 +73,8 @@ async def _read(upstream: Upstream, body: dict[str, object], watch: _Watch) -> t
         return error, "".join(pieces)
 
 
-def _judge_reading(found: Ending | UpstreamError, text: str, right: Right) -> None:
+def judge_reading(found: Ending | UpstreamError, text: str, right: Right) -> None:
+    """Assert that a reading, and the text that it gave, are right."""
     if isinstance(right, Whole):
         assert isinstance(found, Ending), f"{type(found).__name__}: {found}"
         assert text == right.text
