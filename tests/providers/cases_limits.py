@@ -6,6 +6,8 @@ from worker.upstream.errors import Cause
 LIMITED = Fails("upstream_rate_limited", Cause.LIMIT)
 KEY = Fails("upstream_unauthorized", Cause.KEY, retryable=False)
 AWAY = Fails("upstream_server_error", Cause.AWAY)
+OVERLOADED = Fails("upstream_overloaded", Cause.LIMIT)
+TOO_LARGE = Fails("upstream_request_too_large")
 REJECTED = Fails("upstream_rejected", retryable=False)
 TPM = "on tokens per minute (TPM): Limit 6000, Requested 12328, please reduce your message size and try again."
 
@@ -110,7 +112,7 @@ REFUSALS: tuple[tuple[str, str, str, int, object, Fails], ...] = (
         "vanna-ai/vanna-flask#11",
         429,
         {"error": {"message": f"Request too large for gpt-4o {TPM}", "type": "tokens", "code": "rate_limit_exceeded"}},
-        LIMITED,
+        TOO_LARGE,
     ),
     (
         "H",
@@ -126,7 +128,7 @@ REFUSALS: tuple[tuple[str, str, str, int, object, Fails], ...] = (
         "anthropics/anthropic-sdk-typescript#616",
         529,
         {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}},
-        AWAY,
+        OVERLOADED,
     ),
     (
         "H",

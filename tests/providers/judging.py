@@ -48,7 +48,7 @@ def judge(case: Case) -> None:
 
 
 async def _read_all(case: Case, url: str, watch: _Watch) -> list[tuple[Ending | UpstreamError, str]]:
-    clocks = Clocks(**{"after_finish_seconds": QUIET_SECONDS, **case.clocks})
+    clocks = Clocks(**{"after_finish_seconds": QUIET_SECONDS, "between_deltas_seconds": 10, **case.clocks})
     upstream = Upstream(url, "sk-a-key-of-tests", clocks, **case.options)
     outcomes: list[tuple[Ending | UpstreamError, str]] = []
     try:
