@@ -215,9 +215,9 @@ def test_a_usage_of_zeros_is_a_placeholder_and_replaces_no_true_one() -> None:
     assert cut.ending().usage is None
 
 
-def test_a_zero_beside_true_counts_is_a_count() -> None:
+def test_a_zero_is_a_count_only_where_zero_can_be_true() -> None:
     usage = {"prompt_tokens": 5, "completion_tokens": 0, "prompt_tokens_details": {"cached_tokens": 0}}
-    assert read_usage(usage) == Usage(5, 0, 0, None, None)
+    assert read_usage(usage) == Usage(5, 0, None, None, None)
 
 
 def test_a_strange_usage_does_not_spoil_the_rest() -> None:

@@ -53,7 +53,10 @@ def read_plainly(stream: bytes) -> list[bytes]:
         if line in OBJECTS:
             events.append(line)
         elif name == b"data":
-            data += value.removeprefix(b" ") + b"\n"
+            value = value.removeprefix(b" ")
+            while value.startswith(b"data:"):
+                value = value.strip().removeprefix(b"data:").lstrip()
+            data += value + b"\n"
     if not unended and data:
         events.append(data[:-1])
     last = unended

@@ -34,6 +34,7 @@ class EndSigns:
         "is_done",
         "is_json",
         "is_proof",
+        "is_resumed",
         "meaning",
         "reason",
         "word",
@@ -53,6 +54,8 @@ class EndSigns:
         """The last finish_reason stood in a chunk without content, and no content has come since."""
         self.is_contradicted = False
         """Content came after a finish_reason."""
+        self.is_resumed = False
+        """Content came even after one that stood in a chunk without any."""
         self.has_content = False
         self.ended_bare = False
         """The body ended as announced, and nothing said that the text was whole."""
@@ -62,6 +65,7 @@ class EndSigns:
         self.has_content = True
         if self.reason is not None:
             self.is_contradicted = True
+            self.is_resumed = self.is_resumed or self.is_proof
             self.is_proof = False
 
     def note_finish(self, word: str | None, *, beside_content: bool) -> None:
@@ -75,7 +79,7 @@ class EndSigns:
 
     def may_end_in_silence(self) -> bool:
         """Whether nothing more need come: silence after this is an end, and no stall."""
-        return self.is_done or (self.is_proof and not self.is_contradicted)
+        return self.is_done or (self.is_proof and not self.is_resumed)
 
     def is_whole(self, end: BodyEnd, known: frozenset[Habit], *, alone: bool) -> bool:
         """Whether the answer is whole, now that its body has ended so, by what is known of its upstream and model.
@@ -88,9 +92,9 @@ class EndSigns:
             return self._is_whole_without_reason(end, known, alone)
         if self.is_done:
             return True
-        is_early = self.is_contradicted or Habit.FINISHES_EARLY in known
-        if self.is_proof and not is_early:
+        if self.is_proof and not (self.is_resumed or Habit.RESUMES_AFTER_FINISH in known):
             return True
+        is_early = self.is_contradicted or Habit.FINISHES_EARLY in known
         if end not in (BodyEnd.ANNOUNCED, BodyEnd.HUNG_UP):
             return False
         return Habit.SENDS_DONE not in known and (end is BodyEnd.ANNOUNCED or not is_early)
@@ -122,6 +126,8 @@ class EndSigns:
             shown.add(Habit.GIVES_FINISH_REASON)
         if self.is_contradicted:
             shown.add(Habit.FINISHES_EARLY)
+        if self.is_resumed:
+            shown.add(Habit.RESUMES_AFTER_FINISH)
         if self.ended_bare:
             shown.add(Habit.ENDS_BARE)
         return shown

@@ -102,7 +102,11 @@ def error_of_object(error: object) -> UpstreamError:
         return QuotaSpent(f"The upstream's account is out of credit, it said inside the stream: {said}", status=status)
     if evidence.says(Trouble.TOO_LARGE):
         return RejectedInStream(f"The upstream rejected the request inside the stream: {said}", status=status)
-    if status == 429 or Trouble.RATE_LIMITED in evidence.by_code:
+    if (
+        status == 429
+        or Trouble.RATE_LIMITED in evidence.by_code
+        or (status is None and Trouble.RATE_LIMITED in evidence.by_words)
+    ):
         return RateLimited(
             f"The upstream limits its rate, it said inside the stream: {said}",
             status=status,
@@ -111,7 +115,7 @@ def error_of_object(error: object) -> UpstreamError:
     if status in (401, 403) or _names_key(evidence):
         return Unauthorized(f"The upstream refuses the key; check it. It said inside the stream: {said}", status=status)
     is_fault_of_request = status is not None and 400 <= status < 500 and status not in _TRY_AGAIN
-    if Trouble.REJECTED in evidence.by_code or is_fault_of_request:
+    if evidence.says(Trouble.REJECTED) or is_fault_of_request:
         return RejectedInStream(f"The upstream rejected the request inside the stream: {said}", status=status)
     reported = ErrorInStream(f"The upstream reported an error inside the stream: {said}", status=status)
     if status == 529 or Trouble.OVERLOADED in evidence.by_code:

@@ -19,6 +19,8 @@ class Habit(StrEnum):
     SENDS_DONE = "sends_done"
     FINISHES_EARLY = "finishes_early"
     """It sent content after a finish_reason."""
+    RESUMES_AFTER_FINISH = "resumes_after_finish"
+    """It sent content even after a finish_reason that stood in a chunk without any."""
     ENDS_BARE = "ends_bare"
     """A body ended as announced, with neither finish_reason nor `[DONE]`."""
 

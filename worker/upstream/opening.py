@@ -56,7 +56,7 @@ def _is_event_stream(content_type: str, opening: bytes) -> bool | None:
     if not opening:
         return None
     if opening[:1] == b"{":
-        return _is_stream_of_lines(opening)
+        return _is_stream_of_lines(content_type, opening)
     if opening[:1] in (b"[", b"<"):
         return False
     if content_type.startswith("text/event-stream") or opening.startswith(_FIELDS):
@@ -64,7 +64,7 @@ def _is_event_stream(content_type: str, opening: bytes) -> bool | None:
     return None if any(field.startswith(opening) for field in _FIELDS) else False
 
 
-def _is_stream_of_lines(opening: bytes) -> bool | None:
+def _is_stream_of_lines(content_type: str, opening: bytes) -> bool | None:
     """Whether a body that begins with an object has one in each line, as chunks without `data:` in front of them."""
     line, newline, _ = opening.partition(b"\n")
     if not (newline or line.rstrip().endswith(b"}")) and len(opening) < MAX_QUOTED_BYTES:
@@ -75,4 +75,7 @@ def _is_stream_of_lines(opening: bytes) -> bool | None:
     choices = first.get("choices")
     choice = choices[0] if isinstance(choices, list) and choices else None
     has_delta = isinstance(choice, Mapping) and "delta" in choice
-    return has_delta or "done" in first or str(first.get("object")).endswith(".chunk")
+    if has_delta or "done" in first or str(first.get("object")).endswith(".chunk") or opening[len(line) :].strip():
+        return True
+    # It may be the whole answer, or more lines may follow it.
+    return None if newline and not content_type.startswith("application/json") else False

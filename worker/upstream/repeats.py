@@ -7,7 +7,7 @@ either is held back until the next one tells.
 
 from worker.upstream.errors import RepeatedText
 
-SURE_CHARACTERS = 200
+SURE_CHARACTERS = 64
 """When a delta repeats as much as this, and that is all of the text that several deltas made, it is no accident."""
 
 _LIKELY_CHARACTERS = 8
@@ -63,7 +63,7 @@ class Repeats:
                     " increments, such as `incremental_output: true`, if it has such a parameter."
                 )
             return self._accept([content])
-        if goes_on and self._chars >= SURE_CHARACTERS and self._deltas >= _LIKELY_DELTAS:
+        if goes_on and self._chars >= SURE_CHARACTERS and self._deltas >= 2:
             return self._accept([content])
         if goes_on and len(content) > self._chars and not self._is_plain:
             self._held.append(content)

@@ -22,13 +22,14 @@ _EPOCH_SECONDS, _EPOCH_MS = 1e9, 1e12
 """A number so large is no wait, but the time at which it is over."""
 
 _WORDS = re.compile(
-    r"(?:again|retry|wait|reset\w*|available)\s+(?:\w+\s+)?(?:in|after|for|at least)[\s:]*"
-    r"(?:about\s+|approximately\s+)?(\d+(?:\.\d+)?)\s*(milliseconds?|ms|seconds?|secs?|s|minutes?|mins?|m|hours?|h)\b"
-    r"((?:\s*\d+(?:\.\d+)?\s*(?:ms|s|m)\b)*)"
-    r"|(\d+(?:\.\d+)?)\s*(秒|分钟|毫秒)后",
+    r"(?:again|retry|wait|reset\w*|available)\s+(?:\w+\s+)?(?:in|after|for|at least)[\s:]*(?:about\s+)?"
+    r"((?:\d+(?:\.\d+)?\s*(?:milliseconds?|ms|seconds?|secs?|s|minutes?|mins?|m|hours?|hrs?|h)(?![a-z])[\s,]*(?:and\s+)?)+)"
+    r"|(\d+(?:\.\d+)?\s*(?:毫秒|秒|分钟))后",
     re.IGNORECASE,
 )
+_WORDS_PART = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|mi|[smh毫秒分])", re.IGNORECASE)
 _WORD_SECONDS = {"ms": 0.001, "mi": 60.0, "m": 60.0, "s": 1.0, "h": 3600.0, "秒": 1.0, "分": 60.0, "毫": 0.001}
+"""By the first letters; "milliseconds" is told from "minutes" before."""
 
 
 def read_retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
@@ -136,11 +137,5 @@ def _fields_of(found: object, depth: int = 0) -> Iterator[tuple[str, object]]:
 
 
 def _seconds_of_words(match: re.Match[str]) -> float:
-    if match[4] is not None:
-        return float(match[4]) * _WORD_SECONDS[match[5][0]]
-    unit = match[2].lower()
-    seconds = float(match[1]) * (0.001 if unit in ("ms", "millisecond", "milliseconds") else _WORD_SECONDS[unit[0]])
-    return seconds + sum(
-        float(number) * _UNIT_SECONDS[part.lower()]
-        for number, part in _DURATION_PART.findall(match[3].replace(" ", ""))
-    )
+    words = re.sub("milli(?=s)", "m", match[1] or match[2], flags=re.IGNORECASE)
+    return sum(float(number) * _WORD_SECONDS[unit.lower()] for number, unit in _WORDS_PART.findall(words))

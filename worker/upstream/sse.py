@@ -109,6 +109,8 @@ class SSEParser:
             return self._dispatch()
         if line.startswith(b"data:"):
             value = line[6:] if line[5:6] == b" " else line[5:]
+            if value.startswith(b"data:"):
+                value = strip_fields(value)
         elif line == b"data":
             value = b""
         else:

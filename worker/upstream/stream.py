@@ -173,8 +173,7 @@ class Upstream:
             if is_event_stream:
                 return await self._read_events(opening, opened, answer, watchdog)
             longest = self._max_text_bytes + AROUND_TEXT_BYTES
-            _take_whole(content_type, await read_whole(opening, opened, watchdog, longest), answer)
-            return BodyEnd.ANNOUNCED
+            return _take_whole(content_type, await read_whole(opening, opened, watchdog, longest), answer)
         finally:
             # No clock may cancel the closing.
             watchdog.stop()
@@ -206,10 +205,17 @@ class Upstream:
         return BodyEnd.ANNOUNCED if body.is_delimited else BodyEnd.HUNG_UP
 
 
-def _take_whole(content_type: str, body: bytes, answer: Answer) -> None:
+def _take_whole(content_type: str, body: bytes, answer: Answer) -> BodyEnd:
     """Take a body that is no event stream: the whole completion of an upstream that cannot stream, or an error."""
     found = parse(body)
-    if isinstance(found, Mapping) and ("choices" in found or "done" in found) and find_error(found) is None:
-        answer.take_whole(found, body)
-    else:
+    if found is None and body[:1] == b"{":
+        lines = SSEParser(len(body) + 1)
+        payloads = lines.feed(body) + lines.close()
+        if payloads:  # a whole answer with a `[DONE]` behind it
+            for payload in payloads:
+                answer.take(payload)
+            return BodyEnd.ANNOUNCED
+    if not isinstance(found, Mapping) or not ("choices" in found or "done" in found) or find_error(found) is not None:
         raise error_of_body(content_type, body, found)
+    answer.take_whole(found, body)
+    return BodyEnd.ANNOUNCED

@@ -9,6 +9,8 @@ from worker.upstream.ending import Usage
 LARGEST_COUNT = 2**31 - 1
 """A larger token count cannot be true, and would not fit its column."""
 
+_NEVER_ZERO = frozenset(("input_tokens", "output_tokens", "total_tokens"))
+
 
 class UsageReports:
     """What an answer said of its usage so far.
@@ -42,7 +44,8 @@ class UsageReports:
         """The usage by the names that Longhand stores; None when nothing is known. No completion costs 0 tokens."""
         self._merge()
         self._last = None
-        counts = self._counts
+        # Neither a prompt nor an answer has no tokens: with 0 some say that they do not know.
+        counts = {name: count for name, count in self._counts.items() if count or name not in _NEVER_ZERO}
         if not any(counts.values()):
             return None
         if {"input_tokens", "output_tokens", "total_tokens"} <= counts.keys():

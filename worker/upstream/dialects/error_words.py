@@ -101,10 +101,10 @@ _WORDS = (
           r"|must be reduced in order to run|reduce your message size", "OpenAI and Groq: tokens per minute"),
     Words(Trouble.TOO_LARGE, r"maximum context length|context size|context window exceeds|context length"
           r"|input token count .* must be less", "vLLM; llama.cpp; MiniMax; Together"),
-    Words(Trouble.REJECTED, r"flagged|moderation|high risk|content policy|content management policy",
-          "OpenRouter (403); Moonshot; Azure OpenAI"),
+    Words(Trouble.REJECTED, r"flagged|moderation|high risk|content policy|content management policy"
+          r"|data_?inspection_?failed", "OpenRouter (403); Moonshot; Azure OpenAI; DashScope"),
     Words(Trouble.REJECTED, r"(?:country|region|territory).{0,40}not supported|access to (?:the )?model"
-          r"|model .{0,80}not (?:allowed|available|exist|found|supported)|no permission .{0,40}model",
+          r"|model .{0,80}not (?:allowed|exist|found|supported)|no permission .{0,40}model",
           "OpenAI (403); Azure OpenAI; new-api"),
     Words(Trouble.RATE_LIMITED, r"per[ -](?:minute|min|second|day)\b|\b(?:tpm|rpm|qps)\b|rate.?limit|too many requests"
           r"|allocated quota exceeded|请求过于频繁|速率限制|限流",
@@ -117,8 +117,8 @@ _WORDS = (
           r"|余额不足|额度不足|欠费|充值", "DeepSeek, Moonshot, Zhipu, Anthropic, xAI, one-api, OpenRouter"),
     Words(Trouble.OVERLOADED, r"overloaded|over capacity|at capacity|capacity exceeded|no capacity|server (?:is )?busy"
           r"|too busy|no available (?:channel|instance)|负载|系统繁忙", "Together; SiliconFlow; Zhipu; new-api"),
-    Words(Trouble.KEY_REFUSED, r"api.?key not valid|incorrect api key|invalid api.?key|invalid token|无效的令牌",
-          "Gemini (400); xAI (400); new-api"),
+    Words(Trouble.KEY_REFUSED, r"api.?key not valid|incorrect api key|invalid api.?key|invalid token|无效的令牌"
+          r"|access token invalid|token.{0,20} no longer valid", "Gemini (400); xAI (400); new-api; Baidu"),
 )  # fmt: skip
 
 _BY_CODE = {code: row.trouble for row in _CODES for code in row.codes.split()}

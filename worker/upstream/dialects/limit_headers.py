@@ -29,6 +29,7 @@ WAIT_FIELDS = (
     WaitRow("retry_after_seconds", 1.0, "OpenRouter, error.metadata"),
     WaitRow("retryAfter", 1.0, "gateways"),
     WaitRow("retryAfterSeconds", 1.0, "gateways"),
+    WaitRow("X-RateLimit-Reset", 1.0, "OpenRouter, error.metadata.headers"),
     WaitRow("estimated_time", 1.0, "Hugging Face Inference API while a model loads"),
 )
 """The same inside a JSON body, at any depth."""
@@ -62,6 +63,10 @@ LIMIT_HEADERS = (
              "x-ratelimit-reset-requests-minute", 60.0, "Cerebras documentation, rate limits"),
     LimitRow("tokens", "x-ratelimit-limit-tokens-minute", "x-ratelimit-remaining-tokens-minute",
              "x-ratelimit-reset-tokens-minute", 60.0, "Cerebras documentation, rate limits"),
+    LimitRow("requests", "x-ratelimit-limit-requests-day", "x-ratelimit-remaining-requests-day",
+             "x-ratelimit-reset-requests-day", 86400.0, "Cerebras documentation, rate limits"),
+    LimitRow("requests", "x-ratelimit-limit-req-minute", "x-ratelimit-remaining-req-minute",
+             "x-ratelimit-reset-req-minute", 60.0, "Mistral; mistralai/client-ts#169"),
     LimitRow("requests", "x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset", None,
              "OpenRouter, GitHub Models, gateways"),
     LimitRow("requests", "ratelimit-limit", "ratelimit-remaining", "ratelimit-reset", None,

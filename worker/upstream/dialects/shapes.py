@@ -7,9 +7,10 @@ from typing import Any
 _INNER = ("error", "errors", "Error", "err", "base_resp", "base_response", "Response", "detail", "data")
 """Fields whose object, or list of objects, may be the error itself."""
 
-_WORDS = ("type", "code", "status", "Code", "error_type", "error_code", "status_code", "reason", "errorCode", "errcode")
-_SENTENCES = ("message", "msg", "Message", "status_msg", "error_msg", "detail", "errmsg", "error_description",
-              "description", "reason", "title", "param", "loc", "raw")  # fmt: skip
+_WORDS = ("type", "code", "status", "Code", "error_type", "error_code", "status_code", "reason", "errorCode",
+          "errcode")  # fmt: skip
+_SENTENCES = ("message", "msg", "Message", "status_msg", "error_msg", "error_message", "detail", "errmsg",
+              "error_description", "description", "reason", "title", "param", "loc", "raw")  # fmt: skip
 
 _FINE_CODES = frozenset(("", "0", "200", "ok", "success", "none", "null", "20000"))
 _FINE_SENTENCES = frozenset(("", "ok", "success", "succeed", "none", "null"))
@@ -77,12 +78,12 @@ def find_error(found: Mapping[str, Any]) -> object | None:
     inner = found.get("Response")
     if isinstance(inner, Mapping) and not is_empty(inner.get("Error")):
         return inner["Error"]  # type: ignore[no-any-return]  # as above
-    if found.get("choices") or is_empty(found):
+    if found.get("choices") or "done" in found or is_empty(found):
         return None
-    has_code = any(not _is_fine(found.get(name)) for name in ("code", "error_code", "errcode", "status_code"))
-    if has_code or ("choices" not in found and any(found.get(name) for name in ("message", "msg", "detail"))):
+    if any(not _is_fine(found.get(name)) for name in ("code", "error_code", "errcode", "status_code", "error_type")):
         return found
-    return None
+    sentences = [found.get(name) for name in ("message", "msg", "error_message", "detail")]
+    return found if "choices" not in found and any(sentences) else None
 
 
 def is_empty(error: object) -> bool:
@@ -102,7 +103,7 @@ def sentence_of(found: object) -> str:
     if isinstance(found, str):
         return found
     for each in objects_of(found):
-        for name in _SENTENCES[:9]:
+        for name in _SENTENCES[:10]:
             sentence = each.get(name)
             if isinstance(sentence, str) and sentence.strip():
                 named = [
