@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Connection, LargeBinary, RowMapping, Selec
 
 from jobs.database import Database
 from jobs.records import BATCH_TIMES, Attempt, Batch, Job
-from jobs.settle import count_failed, count_jobs, sum_usage
+from jobs.settle import count_failed, count_incomplete, count_jobs, sum_usage
 from jobs.status import BatchStatus, JobStatus
 from jobs.tables import LIST_COLUMNS, RESULT_COLUMNS, attempts, batches, jobs, texts
 
@@ -181,6 +181,7 @@ def _read_blob(connection: Connection, row_id: int | None, offset: int, size: in
 def _batches(connection: Connection, rows: Sequence[RowMapping]) -> list[Batch]:
     running = [row["id"] for row in rows if row["completed"] is None]
     counts = count_jobs(connection, running) if running else {}
+    cut_short = count_incomplete(connection, running) if running else {}
     shown = []
     for row in rows:
         of_row = counts.get(row["id"], {})
@@ -197,6 +198,7 @@ def _batches(connection: Connection, rows: Sequence[RowMapping]) -> list[Batch]:
                 completed=row["completed"] if ended else of_row.get(JobStatus.COMPLETED, 0),
                 failed=row["failed"] if ended else count_failed(of_row),
                 in_progress=0 if ended else of_row.get(JobStatus.IN_PROGRESS, 0),
+                incomplete=(row["incomplete"] or 0) if ended else cut_short.get(row["id"], 0),
                 usage=row["usage"] if ended else sum_usage(connection, row["id"]),
                 model=row["model"],
                 input_file_id=row["input_file_id"],

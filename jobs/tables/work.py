@@ -56,6 +56,7 @@ ALONE = text("status = 'queued' AND batch_id IS NULL")
 NAMED = text("custom_id IS NOT NULL")
 EXPIRING = text("expires_at IS NOT NULL")
 ASKED = text("cancel_requested_at IS NOT NULL")
+CUT_SHORT = text("incomplete IS NOT NULL")
 
 jobs = Table(
     "jobs",
@@ -123,6 +124,7 @@ jobs = Table(
     Index("jobs_hinted", "status", "hinted_at"),
     # Partial indexes that hold few jobs; both databases use them when the column is compared with a value.
     Index("jobs_expiring", "status", "expires_at", sqlite_where=EXPIRING, postgresql_where=EXPIRING),
+    Index("jobs_cut_short", "batch_id", sqlite_where=CUT_SHORT, postgresql_where=CUT_SHORT),
     Index("jobs_asked", "status", "cancel_requested_at", sqlite_where=ASKED, postgresql_where=ASKED),
     # PostgreSQL cannot read jobs in order from `jobs_by_batch` where the batch is null.
     Index("jobs_alone", text("priority DESC"), "id", sqlite_where=ALONE, postgresql_where=ALONE),

@@ -39,8 +39,6 @@ def upgrade() -> None:
         sa.Column("attempt", sa.Integer(), nullable=False),
         sa.Column("text", sa.Text(), nullable=False),
         sa.Column("deltas", sa.Integer()),
-        sa.Column("text_tokens", sa.Integer()),
-        sa.Column("text_tokens_source", sa.Text()),
         sa.PrimaryKeyConstraint("job_id"),
     )
     op.create_table(
@@ -52,6 +50,8 @@ def upgrade() -> None:
         sa.Column("noted_at", TIME, nullable=False),
         sa.PrimaryKeyConstraint("upstream", "model", "habit"),
     )
+    is_cut_short = sa.text("incomplete IS NOT NULL")
+    op.create_index("jobs_cut_short", "jobs", ["batch_id"], sqlite_where=is_cut_short, postgresql_where=is_cut_short)
     for known in (CUT_SHORT, WRITTEN_BY, COUNTED):
         op.execute(known)
 
@@ -59,6 +59,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.drop_table("upstream_habits")
     op.drop_table("longest_texts")
+    op.drop_index("jobs_cut_short", "jobs")
     op.drop_column("batches", "incomplete")
     for name in ("message", "text_attempt", "incomplete"):
         op.drop_column("jobs", name)
