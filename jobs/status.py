@@ -38,6 +38,13 @@ class JobStatus(StrEnum):
 FINAL = frozenset({JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED, JobStatus.EXPIRED})
 
 
+CUT_SHORT_WORDS = {
+    "max_output_tokens": "cut short at the token limit",
+    "content_filter": "cut short by the upstream's content filter",
+}
+"""What `incomplete` says of a completed job, in words."""
+
+
 class BatchStatus(StrEnum):
     """The statuses of OpenAI's Batch object. `completed` says that every job has ended, not that each succeeded."""
 
