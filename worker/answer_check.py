@@ -97,6 +97,6 @@ class AnswerCheck:
         child, self._child = self._child, None
         if child is None:
             return None
-        with child:  # closes the pipes, and waits
-            child.kill()
+        child.kill()
+        child.communicate()  # waits, and closes the pipes, whatever is left in them
         return child.returncode
