@@ -1,6 +1,5 @@
 """What is known of an upstream's answer when it is over, well or not."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,8 +27,6 @@ class Ending:
     usage: Usage | None
     upstream_id: str | None
     upstream_model: str | None
-    message: Mapping[str, Any] | None = None
-    """What came beside the text: citations, a refusal, ...; at most 64 kB as JSON."""
     rate_limits: tuple[RateLimit, ...] = ()
     """What the answer's headers said of the upstream's limits."""
     message: dict[str, Any] | None = None
