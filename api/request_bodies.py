@@ -91,13 +91,20 @@ RETRY_BODY: dict[str, Any] = {
     "type": "object",
     "additionalProperties": False,
     "properties": {
+        "which": {
+            "type": "array",
+            "minItems": 1,
+            "items": {"type": "string", "enum": ["failed", "expired", "cancelled", "incomplete"]},
+            "default": ["failed", "expired"],
+            "description": "Which ended jobs to run again. `incomplete`: completed, but the text was cut short.",
+        },
         "statuses": {
             "type": "array",
             "minItems": 1,
             "items": {"type": "string", "enum": ["failed", "expired", "cancelled"]},
-            "default": ["failed", "expired"],
-            "description": "Which ended jobs to run again.",
-        }
+            "deprecated": True,
+            "description": "The older name of `which`.",
+        },
     },
 }
 

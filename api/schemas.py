@@ -31,6 +31,12 @@ class Fault(Described):
     message: str | None
 
 
+class IncompleteDetails(Described):
+    """Why the text of a completed job is cut short."""
+
+    reason: Literal["max_output_tokens", "content_filter"]
+
+
 class UsageObject(Described):
     """Token counts. Unknown is null, never 0."""
 
@@ -88,7 +94,13 @@ class JobObject(Described):
     finished_at: float | None
     expires_at: float | None
     cancel_requested_at: float | None
-    finish_reason: str | None = Field(description="`length` and `content_filter` mean that the text was cut short.")
+    finish_reason: str | None = Field(description="As the upstream gave it; null when it gave none.")
+    incomplete: IncompleteDetails | None = Field(
+        description="The job completed, but its text was cut short: at the token limit or by a content filter."
+    )
+    text_attempt: int | None = Field(
+        description="The attempt whose text is stored. After a failure that is the one that wrote the longest text."
+    )
     bytes: int | None = Field(description="Length of the stored text in UTF-8.")
     sha256: str | None = Field(description="SHA-256 of the stored text in UTF-8.")
     usage: UsageObject | None
@@ -103,6 +115,9 @@ class JobWithRequest(JobObject):
     """A job as it is shown after its submission: with the request as it goes upstream."""
 
     request: dict[str, Any]
+    message: dict[str, Any] | None = Field(
+        None, description="What the upstream sent beside the text, such as citations; left out when it sent nothing."
+    )
 
 
 class JobWithAttempts(JobWithRequest):
@@ -140,6 +155,7 @@ class Counts(Described):
     completed: int
     failed: int = Field(description="Failed, cancelled or expired.")
     in_progress: int
+    incomplete: int = Field(description="Of the completed ones, those whose text was cut short.")
 
 
 class LineError(Described):

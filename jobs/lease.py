@@ -13,9 +13,10 @@ from sqlalchemy import Connection, RowMapping, insert, or_, select, update
 from jobs.database import Database
 from jobs.due import is_due
 from jobs.records import Job
-from jobs.status import JobStatus
+from jobs.status import AttemptOutcome, JobStatus
+from jobs.stored_texts import store_texts
 from jobs.tables import attempts, jobs, texts
-from jobs.transitions import MAX_CRASHES, store_texts
+from jobs.transitions import MAX_CRASHES
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,8 @@ class Claimed:
     attempt: int
     text: str
     """The checkpoint that an interrupted attempt left, for a job that may continue it; else empty."""
+    continues: bool = False
+    """Whether it may continue the text of the attempt before it: that one was interrupted, and did not complete."""
 
 
 def claim(
@@ -51,15 +54,16 @@ def claim(
         take = _take(now, worker, lease_seconds).where(jobs.c.id == job_id, jobs.c.crashes <= most_crashes)
         row = connection.execute(take).mappings().one_or_none()
         if row is not None:
-            continues = row["on_interrupt"] == "continue" and row["attempt"] > 1
+            continues = _continues(connection, row)
             connection.execute(insert(attempts).values(_begun(row, now, None if continues else 0)))
         else:
             row = _find_own(connection, job_id, worker, earlier)
             if row is None:
                 _let_hint(connection, job_id)
                 return None
-        text = _read_left(connection, row)
-    return Claimed(Job.from_row(row), row["attempt"], text)
+            continues = _continues(connection, row)
+        text = _read_left(connection, job_id) if continues else ""
+    return Claimed(Job.from_row(row), row["attempt"], text, continues)
 
 
 def claim_together(
@@ -144,10 +148,16 @@ def _let_hint(connection: Connection, job_id: str) -> None:
     connection.execute(refused.values(hinted_at=None))
 
 
-def _read_left(connection: Connection, row: RowMapping) -> str:
+def _continues(connection: Connection, row: RowMapping) -> bool:
     if row["on_interrupt"] != "continue" or row["attempt"] == 1:
-        return ""
-    return connection.scalar(select(texts.c.text).where(texts.c.job_id == row["id"])) or ""
+        return False
+    # A text that was cut short and is retried has used up its tokens: it is written anew.
+    before = (attempts.c.job_id == row["id"], attempts.c.attempt == row["attempt"] - 1)
+    return connection.scalar(select(attempts.c.outcome).where(*before)) != AttemptOutcome.COMPLETED
+
+
+def _read_left(connection: Connection, job_id: str) -> str:
+    return connection.scalar(select(texts.c.text).where(texts.c.job_id == job_id)) or ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,9 +73,15 @@ def cancel(resource_id: str) -> Call[Any]:
     return Call("POST", f"{_path(resource_id)}/cancel", _json, waits=(0.0,))
 
 
-def retry(resource_id: str) -> Call[Any]:
+def retry(resource_id: str, which: Iterable[str] | None) -> Call[Any]:
     """Run again what has failed. Not sent twice: the second request would be told that there is nothing to retry."""
-    return Call("POST", f"{_path(resource_id)}/retry", _json)
+    path = f"{_path(resource_id)}/retry"
+    if which is None:
+        return Call("POST", path, _json)
+    if not resource_id.startswith("batch_"):
+        raise InputError("`which` chooses among the jobs of a batch; one job is run again whatever its end was")
+    content = json.dumps({"which": list(which)}).encode()
+    return Call("POST", path, _json, content=content, headers={"content-type": "application/json"})
 
 
 def submit_body(path: str, body: Mapping[str, Any], idempotency_key: str | None = None) -> Call[Any]:

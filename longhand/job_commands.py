@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, get_args
 
 import typer
 from rich.console import Console
@@ -12,6 +12,7 @@ from jobs.status import JobStatus
 from longhand import progress, tables
 from longhand.client import Client
 from longhand.errors import InputError, RefusedError
+from longhand.objects import Retried
 from longhand.results import write_results
 from longhand.submission import Options, parse_metadata, read_submission
 
@@ -104,7 +105,7 @@ def results(
 ) -> None:
     """Write a batch's results to files, in input order, also while it still runs.
 
-    md: `0001-<custom_id>.md` for each completed text; the name of an incomplete one ends in `.partial.md`.
+    md: `0001-<custom_id>.md` for each whole text; the name of an incomplete or cut-short one ends in `.partial.md`.
     """
     if not batch_id.startswith("batch_"):
         raise InputError(f"{batch_id!r} is not the id of a batch, which begins with batch_")
@@ -123,11 +124,31 @@ def cancel(resource_id: Id) -> None:
     typer.echo(f"{resource_id}: {'cancelling' if cancelled['status'] == 'in_progress' else cancelled['status']}")
 
 
-def retry(resource_id: Id) -> None:
+def retry(
+    resource_id: Id,
+    which: Annotated[
+        str | None,
+        typer.Option(
+            metavar="WHICH,...",
+            help="Of a batch: failed, expired, cancelled, incomplete (cut short). Default: failed,expired.",
+        ),
+    ] = None,
+) -> None:
     """Run one failed job again, or all failed jobs of a batch and only those. They keep their ids."""
     with _client() as client:
-        client.retry(resource_id)
+        client.retry(resource_id, which=_read_which(which))
     typer.echo(f"{resource_id}: queued again; follow with: longhand watch {resource_id}", err=True)
+
+
+def _read_which(named: str | None) -> list[Retried] | None:
+    if named is None:
+        return None
+    known = {name: name for name in get_args(Retried)}
+    chosen = [part.strip() for part in named.split(",")]
+    for name in chosen:
+        if name not in known:
+            raise InputError(f"--which takes {', '.join(known)}, not {name!r}")
+    return [known[name] for name in chosen]
 
 
 def _watch(client: Client, resource_id: str, *, with_texts: bool = False) -> None:

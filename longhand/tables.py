@@ -10,7 +10,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from longhand.objects import Job, Json, why
+from longhand.objects import Job, Json, cut_short, why
 
 if TYPE_CHECKING:
     # At run time this would load the stack for every `longhand jobs`.
@@ -67,7 +67,7 @@ def jobs_table(listed: Sequence[Job], *, wide: bool) -> Table:
     for job in listed:
         cells: list[RenderableType] = [
             Text(job["id"]),
-            status_text(job["status"]),
+            _status_of(job),
             Text(job.get("custom_id") or ""),
             _number(job["usage"]["output_tokens"] if job["usage"] else None),
             _seconds(job.get("started_at"), job.get("finished_at")),
@@ -83,6 +83,7 @@ def job_summary(job: Json) -> RenderableType:
     usage = job.get("usage")
     rows = {
         "status": status_text(job["status"]),
+        "incomplete": Text(cut_short(job), style="yellow"),
         "batch": job.get("batch_id"),
         "custom_id": job.get("custom_id"),
         "model": job["model"],
@@ -94,6 +95,7 @@ def job_summary(job: Json) -> RenderableType:
         "finish_reason": job.get("finish_reason"),
         "bytes": _number(job.get("bytes")),
         "sha256": job.get("sha256"),
+        "text of": _text_of(job),
         "usage": _pairs({key: value for key, value in usage.items() if value is not None}) if usage else None,
         "error": why(job),
     }
@@ -140,6 +142,17 @@ def without_secret(url: str) -> str:
         return f"SQLite, {url.removeprefix('sqlite:///')}"
     parts = urlsplit(url)
     return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], query=""))
+
+
+def _status_of(job: Job | Json) -> Text:
+    status = status_text(job["status"])
+    return status.append(", cut short", style="yellow") if cut_short(job) else status
+
+
+def _text_of(job: Json) -> str | None:
+    """Whose text is stored, if it is not the last attempt's."""
+    wrote = job.get("text_attempt")
+    return f"attempt {wrote}, which wrote the most" if wrote and wrote != job["attempt"] else None
 
 
 def _attempts_table(attempts: list[Json]) -> Table:

@@ -91,6 +91,7 @@ def run_worker(settings: Settings) -> None:
         lost.stop()
         dispatch.stop()
         heartbeat.stop()
+        runner.close()
         hinter.close()
         loop.run(recorder.aclose())
         loop.run(upstream.aclose())

@@ -11,6 +11,8 @@ from jobs.lease import Claimed, claim, claim_together, note_continued
 from jobs.settings import Settings
 from jobs.status import JobStatus
 from jobs.tokens import Tokenizers
+from jobs.transitions import Written
+from worker.answer_check import AnswerCheck
 from worker.continuation import continue_request
 from worker.event_loop import EventLoop
 from worker.insist import ask, keep
@@ -20,6 +22,7 @@ from worker.recorder import Recorder
 from worker.running import Running, RunningAttempts
 from worker.together import Together
 from worker.upstream import Upstream
+from worker.upstream.ending import Ending
 from worker.upstream.errors import EmptyCompletion, UpstreamError
 
 log = getLogger(__name__)
@@ -52,7 +55,12 @@ class Runner:
         self._worker = worker
         self._settings = settings
         self._claims = Together(self._claim_alone, self._claim_together)
+        self._answer_check = AnswerCheck()
         self._leaver = Leaver(database, loop, recorder, running, settings)
+
+    def close(self) -> None:
+        """End what was started for the runs."""
+        self._answer_check.close()
 
     def run(self, job_id: str) -> bool:
         """Run a job if it is due and nobody else has it; returns when the attempt is over. False: not run."""
@@ -63,10 +71,11 @@ class Runner:
             log.info("claim", extra={"job_id": job_id, "attempt": claimed.attempt})
             self._leaver.tell_batch(claimed.job, claimed.attempt, JobStatus.IN_PROGRESS)
             with self._attempts.run(claimed) as running:
-                running.text = self._find_text(running, claimed.text)
+                running.text = self._find_text(running, claimed)
                 request = self._request_of(running)
                 outcome = self._loop.run(self._stream(running, request))
                 written = measure(running, outcome, self._tokenizers)
+                outcome = self._check(running, outcome, written)
                 self._leaver.leave(running, outcome, written)
             self._leaver.settle(claimed.job.batch_id)
             return True
@@ -86,15 +95,15 @@ class Runner:
         job_ids, tried_at = zip(*wanted, strict=True)
         return claim_together(self._database, job_ids, self._worker, self._settings.lease_seconds, tried_at)
 
-    def _find_text(self, running: Running, checkpoint: str) -> str:
+    def _find_text(self, running: Running, claimed: Claimed) -> str:
         """The text to continue: the last tail, which has all that watchers saw, or the checkpoint.
 
         The row says how long it is before anybody is told of the attempt, so that watchers know whether to reset.
         """
         job, attempt = running.job, running.attempt
-        if job.on_interrupt != "continue" or attempt == 1:
+        if not claimed.continues:
             return ""
-        text = ""
+        text, checkpoint = "", claimed.text
         if self._settings.upstream_prefix != "none":
             tail = self._loop.run(self._recorder.read_tail(job.id, attempt - 1))
             text = tail if len(tail) > len(checkpoint) else checkpoint
@@ -109,6 +118,19 @@ class Runner:
             return request
         running.text_tokens = self._tokenizers.count_text(job.model, running.text).tokens
         return continue_request(request, running.text, running.text_tokens, self._settings.upstream_prefix)
+
+    def _check(self, running: Running, outcome: Outcome, written: Written) -> Outcome:
+        """The error of a whole text that is not in the format that was asked for; else the outcome as it is.
+
+        A text that was cut short is not checked: it is incomplete, and says so.
+        """
+        if not isinstance(outcome, Ending) or written.incomplete:
+            return outcome
+        error = self._answer_check.find_error(running.job.request, written.text)
+        if error is None:
+            return outcome
+        error.ending = outcome
+        return error
 
     async def _stream(self, running: Running, request: Mapping[str, Any]) -> Outcome:
         """Stream and record the completion; how that ended."""

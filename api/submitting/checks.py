@@ -14,6 +14,7 @@ from api.submitting.fields import (
     check_expiry,
     check_integer,
     check_metadata,
+    check_response_format,
     check_text,
     check_window,
     invalid,
@@ -232,6 +233,7 @@ def _check_request(request: dict[str, Any], where: str) -> None:
             raise invalid(f"{at}.role", 'must be a text such as "user"')
     if not isinstance(request.get("stream") or False, bool):
         raise invalid(join(where, "stream"), "must be true or false (Longhand always streams)")
+    check_response_format(request.get("response_format"), join(where, "response_format"))
     _refuse_undeliverable(request, where)
 
 

@@ -128,6 +128,7 @@ class WorkerParts:
         for part in (self.dispatch, self.heartbeat):
             if part._thread.ident is not None:  # only what was started can be joined
                 part.stop()
+        self.runner.close()
         self.loop.run(self.recorder.aclose())
         self.loop.run(self.upstream.aclose())
         self.loop.close()
