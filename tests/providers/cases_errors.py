@@ -220,4 +220,14 @@ CASES: list[Case] = [
         stream(text("Hello tea."), chunk({}, "stop"), event({"error": {"message": "shutting down", "code": 500}})),
         Whole("Hello tea."),
     ),
+    again(
+        "success false, and a status beside the code",
+        "CommandCodeAI/command-code#785",
+        HALF,
+        event({"success": False, "error": {"code": "INTERNAL_SERVER_ERROR", "status": 500, "message": "unexpected"}}),
+        code=IN_STREAM,
+        cause=None,
+        says="unexpected",
+        given=GIVEN,
+    ),
 ]
