@@ -230,4 +230,19 @@ CASES: list[Case] = [
         says="unexpected",
         given=GIVEN,
     ),
+    again(
+        "a status beside an error that is a phrase",
+        "docs.spring.io: the default error attributes",
+        event({"timestamp": 1, "status": 429, "error": "Too Many Requests", "path": "/v1/chat/completions"}),
+        code=LIMITED,
+        cause=Cause.LIMIT,
+        says="Too Many Requests",
+    ),
+    case(
+        "E",
+        "a heartbeat in the middle of a chunk",
+        "james-6-23/codex2api#696",
+        stream(HALF, b'data: {"choices":[{"index":0,"delta":{"content":" more"},"x":fals: keepalive\n\ne}]}\n\n', DONE),
+        Fails("upstream_malformed_chunk", says=("keepalive",), given=GIVEN),
+    ),
 ]
