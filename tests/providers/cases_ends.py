@@ -1,6 +1,6 @@
 """Kinds A, A2: where an answer ends. A finish_reason beside text proves nothing, and not every model gives one."""
 
-from tests.providers.case import QUIET_SECONDS, Case, Fails, Seen, Whole, case, cut_stream, open_stream, stream
+from tests.providers.case import QUIET_SECONDS, Case, Fails, Seen, Whole, case, cut_stream, open_stream, stream, usage
 from tests.upstream.scripted_upstream import DONE, FINISH, ROLE, USAGE, Cut, Linger, Stall, chunk, event, head, text
 
 PAST_QUIET = Linger(4 * QUIET_SECONDS)
@@ -74,7 +74,7 @@ EARLY = [
     case(
         "A",
         "stop beside reasoning, then the text",
-        "Chevey339/kelivo#1003",
+        "open-webui/open-webui#16377",
         open_stream(
             chunk({"reasoning_content": "They want tea."}, "stop"),
             PAST_QUIET,
@@ -88,6 +88,13 @@ EARLY = [
         "Chevey339/kelivo#1003",
         cut_stream(chunk({"reasoning_content": "They want tea."}, "stop")),
         Fails("upstream_cut"),
+    ),
+    case(
+        "A",
+        "stop, the usage, a clean end without [DONE]",
+        "NousResearch/hermes-agent#90848",
+        stream(text("Tea."), FINISH, event({"choices": [], "usage": usage(9, 2), "lastOne": True})),
+        Whole("Tea.", input_tokens=9, output_tokens=2),
     ),
     case(
         "A",

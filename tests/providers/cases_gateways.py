@@ -13,7 +13,7 @@ AZURE = stream(
     event({"id": "x", "choices": [], "usage": usage(11, 7)}),
     DONE,
 )
-NOTHINGS = {"reasoning_content": "", "refusal": "", "tool_calls": [], "extra_fields": None}
+NOTHINGS: dict[str, object] = {"reasoning_content": "", "refusal": "", "tool_calls": [], "extra_fields": None}
 CODEBUDDY = stream(
     *(chunk({"content": each, "function_call": None, **NOTHINGS}, "", usage=None) for each in ("Hello", " tea.")),
     chunk({"content": "", "function_call": {"name": "", "arguments": ""}, **NOTHINGS}, "stop", usage=usage(5, 10)),
@@ -84,5 +84,19 @@ CASES: list[Case] = [
         "docs.perplexity.ai: chat completions",
         PERPLEXITY,
         Whole("Hello tea.[1]", input_tokens=11, output_tokens=13),
+    ),
+    case(
+        "C",
+        "iFlytek: code 0 and Success in every chunk",
+        "xfyun.cn: doc/spark/workflow.html",
+        stream(
+            *(
+                event({"code": 0, "message": "Success", "choices": [{"delta": {"content": each}, "index": 0}]})
+                for each in ("Hello", " tea.")
+            ),
+            event({"code": 0, "message": "Success", "choices": [{"delta": {"content": ""}, "finish_reason": "stop"}]}),
+            DONE,
+        ),
+        Whole("Hello tea."),
     ),
 ]

@@ -140,6 +140,14 @@ REFUSALS: tuple[tuple[str, str, str, int, object, Fails], ...] = (
     ),
     (
         "H",
+        "a gateway's own timeout",
+        "theopenco/llmgateway#1578",
+        504,
+        {"error": {"message": "Upstream timed out", "type": "upstream_timeout", "code": "timeout"}},
+        AWAY,
+    ),
+    (
+        "H",
         "a wrong model as a bare 500",
         "huggingface/transformers: `transformers serve`",
         500,

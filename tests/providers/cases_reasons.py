@@ -30,6 +30,8 @@ DIALECTS = {
     "RECITATION": ("content_filter", "googleapis/js-genai: `FinishReason`"),
     "sensitive": ("content_filter", "BerriAI/litellm#24373"),
     "content-filter": ("content_filter", "vercel/ai: `LanguageModelV1FinishReason`"),
+    "model_armor": ("content_filter", "simstudioai/sim#6302"),
+    "escalation": ("content_filter", "simstudioai/sim#6302"),
     "guardrail_intervened": ("content_filter", "BerriAI/litellm: core_helpers.py, `_FINISH_REASON_MAP`"),
 }
 

@@ -26,6 +26,7 @@ NOTHINGS: list[dict[str, object]] = [
     {"reasoning_details": [{"type": "reasoning.encrypted", "data": "gAAA"}]},
     {"role": "", "name": "x", "extra": {"a": [1, None]}},
 ]
+LASTS: list[dict[str, object]] = [{"delta": {}}, {"delta": []}, {"delta": None}, {}]
 BESIDE: list[dict[str, object]] = [
     {"error": None},
     {"error": {"message": "", "type": "", "param": "", "code": None}},
@@ -55,12 +56,12 @@ def read_whole(wire: bytes, places: list[int], **options: Any) -> tuple[Ending, 
 @given(pieces=PIECES, drawn=st.data(), places=PLACES)
 def test_no_field_beside_a_text_costs_the_text(pieces: list[str], drawn: st.DataObject, places: list[int]) -> None:
     assume(not repeats_itself(pieces))
-    events = []
+    events: list[bytes] = []
     for piece in pieces:
         delta = {"content": piece, **drawn.draw(st.sampled_from(NOTHINGS))}
         choice = {"index": 0, "delta": delta, "finish_reason": None, "logprobs": drawn.draw(JSON)}
         events.append(data({"choices": [choice], "x_unknown": drawn.draw(JSON), **drawn.draw(st.sampled_from(BESIDE))}))
-    last = drawn.draw(st.sampled_from([{"delta": {}}, {"delta": []}, {"delta": None}, {}]))
+    last: dict[str, object] = drawn.draw(st.sampled_from(LASTS))
     end = event({"choices": [{"index": 0, "finish_reason": "stop", **last}]})
     assert read_whole(wire_of(*events, end, DONE), places)[1] == "".join(pieces)
 
