@@ -24,7 +24,7 @@ batch from a file (`jobs/files.py`) is a draft (`jobs/drafts.py`) until it is wh
 Response has one more row: `jobs/responses.py`.
 
 What all of these stand on: the statuses and who moves them (`jobs/status.py`), rows as values (`jobs/records.py`), the
-tables (`jobs/tables.py`) and their revision (`jobs/revision.py`), the database (`jobs/database.py`), ids
+tables (`jobs/tables/`) and their revision (`jobs/revision.py`), the database (`jobs/database.py`), ids
 (`jobs/ids.py`), settings (`jobs/settings.py`), logs (`jobs/logs.py`), the connection over which each delta
 goes (`jobs/redis_connection.py`), the proxy before the upstream (`jobs/proxy.py`).
 

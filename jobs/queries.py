@@ -13,7 +13,7 @@ from jobs.database import Database
 from jobs.records import BATCH_TIMES, Attempt, Batch, Job
 from jobs.settle import count_failed, count_jobs, sum_usage
 from jobs.status import BatchStatus, JobStatus
-from jobs.tables import WITHOUT_REQUEST, attempts, batches, jobs, texts
+from jobs.tables import LIST_COLUMNS, RESULT_COLUMNS, attempts, batches, jobs, texts
 
 _ROWS_PER_READ = 200
 
@@ -102,7 +102,7 @@ def read_states(database: Database, batch_id: str, *, after: str, limit: int) ->
 
 def read_jobs(database: Database, job_ids: Sequence[str]) -> list[Job]:
     """Some jobs without their requests, in input order."""
-    wanted = select(*WITHOUT_REQUEST).where(jobs.c.id.in_(job_ids)).order_by(jobs.c.id)
+    wanted = select(*LIST_COLUMNS).where(jobs.c.id.in_(job_ids)).order_by(jobs.c.id)
     with database.read() as connection:
         return [Job.from_row(row) for row in connection.execute(wanted).mappings()]
 
@@ -159,7 +159,7 @@ def _of(project: str | None, column: ColumnElement[str]) -> Iterator[ColumnEleme
 
 
 def _with_text() -> Select[Any]:
-    return select(*WITHOUT_REQUEST, texts.c.text).join_from(jobs, texts, texts.c.job_id == jobs.c.id, isouter=True)
+    return select(*RESULT_COLUMNS, texts.c.text).join_from(jobs, texts, texts.c.job_id == jobs.c.id, isouter=True)
 
 
 def _result(row: RowMapping) -> Result:
