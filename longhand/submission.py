@@ -63,7 +63,7 @@ class Submission:
 def read_submission(source: str, options: Options, *, max_line_bytes: int = 10_000_000) -> Submission:
     """Read `source`: `-` (JSONL on stdin), a file, or else a prompt. Raises `InputError`."""
     if source == "-":
-        stdin = io.BufferedReader(io.BytesIO(sys.stdin.buffer.read()), BUFFER_BYTES)
+        stdin: io.BufferedReader = io.BufferedReader(io.BytesIO(sys.stdin.buffer.read()), BUFFER_BYTES)
         return _batch("stdin", stdin, ".jsonl", options, max_line_bytes)
     suffix = Path(source).suffix.lower() if len(source) < 4096 and "\n" not in source else ""
     if suffix not in SUFFIXES and not (len(source) < 200 and Path(source).is_file()):
