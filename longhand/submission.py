@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from jobs.inputs.dialects import read_request
+from jobs.inputs.dialects import read_request, with_texts_as_metadata
 from jobs.inputs.json_objects import decode_object
 from jobs.inputs.mistakes import MistakeError, Notes
 from jobs.inputs.reading import BUFFER_BYTES, SUFFIXES, InputFile, ReadOptions, kind_of, open_input
@@ -123,6 +123,7 @@ def _batch(name: str, file: io.BufferedReader, kind: str, options: Options, max_
 def _checked(line: Line, options: Options, notes: Notes, lines_by_id: dict[str, int]) -> Json:
     try:
         custom_id, body = read_request(decode_object(line.content), _Decoded(), notes, line.line)
+        body = with_texts_as_metadata(body, _Decoded(), notes, line.line)
         _require_model(body, options)
         item = check_item({"custom_id": custom_id, "body": body}, {"model": options.model})
     except MistakeError as mistake:

@@ -71,7 +71,7 @@ def read_request(
     param = f"{at}body." if ways == ["body"] else at
     body = _merge_extra_body(body, values, notes, line, param)
     _tell_what_is_ours(body, notes, line)
-    return _custom_id(fields, values, notes, line, at), _with_texts_as_metadata(body, values, notes, line, param)
+    return _custom_id(fields, values, notes, line, at), body
 
 
 def _check_method(fields: Mapping[str, T], values: Values[T], at: str) -> None:
@@ -123,11 +123,9 @@ def _tell_what_is_ours(body: Mapping[str, T], notes: Notes, line: int | None) ->
             notes.add("stream", f'"{name}" was left out: every job is streamed, and its result is whole', line)
 
 
-def _with_texts_as_metadata(
-    body: dict[str, T], values: Values[T], notes: Notes, line: int | None, param: str
-) -> dict[str, T]:
+def with_texts_as_metadata(body: dict[str, T], values: Values[T], notes: Notes, line: int | None) -> dict[str, T]:
     """The body with numbers and truth values in its metadata as texts, which is all that metadata can be."""
-    metadata = values.read(body["metadata"], f"{param}metadata") if "metadata" in body else None
+    metadata = values.read(body["metadata"], "body.metadata") if "metadata" in body else None
     if not isinstance(metadata, dict):
         return body
     changed = {

@@ -48,21 +48,29 @@ class InputFile:
     `lines()` may be called once; `notes` are complete at its end.
     """
 
-    def __init__(self, file: io.BufferedReader, kind: str, options: ReadOptions, *, max_line_bytes: int) -> None:
-        self.notes = Notes()
+    def __init__(
+        self,
+        file: io.BufferedReader,
+        kind: str,
+        options: ReadOptions,
+        *,
+        max_line_bytes: int,
+        notes: Notes | None = None,
+    ) -> None:
+        self.notes = Notes() if notes is None else notes
         self.columns: list[str] = []
         self.form: Form | None = None
         """How its cells are parted; None for a file that is no table."""
         self._options = options
         self._max_bytes = max_line_bytes
-        self._is_table = kind in (*_TABLES, *_PROMPTS)
+        self.is_table = kind in (*_TABLES, *_PROMPTS)
         _refuse_foreign(file.peek(64))
-        self.encoding = find_encoding(file, options.encoding, is_json=not self._is_table)
+        self.encoding = find_encoding(file, options.encoding, is_json=not self.is_table)
         self._note_encoding(self.encoding)
         self._text = open_utf8(file, self.encoding)
         self._header: Header | None = None
         self._rows: Iterator[Row | MistakeError] = iter(())
-        if self._is_table:
+        if self.is_table:
             self._open_table(kind)
         elif options.template is not None:
             reason = "a template is for tables, and this file is read as JSON lines"
@@ -74,7 +82,7 @@ class InputFile:
 
         Raises `MistakeError` for a template that does not fit.
         """
-        if not self._is_table:
+        if not self.is_table:
             yield from read_json_items(self._text, self._max_bytes, self.notes)
         elif self._header is not None:
             filler = RowFiller(self._header, self._options.template, self.notes, id_column=self._options.id_column)
@@ -83,6 +91,11 @@ class InputFile:
     def rows(self) -> Iterator[Row | MistakeError]:
         """The rows of a table after its header, instead of `lines()`."""
         return self._rows
+
+    def named_cells(self, cells: list[str]) -> list[str]:
+        """The cells of a row that stand in a named column."""
+        places = self._header.names if self._header is not None else {}
+        return [cells[place] if place < len(cells) else "" for place in places]
 
     def _open_table(self, kind: str) -> None:
         sample = self._text.peek(_SAMPLE_BYTES).decode("utf-8", "replace")
