@@ -8,8 +8,7 @@ import io
 import re
 from dataclasses import dataclass
 
-import chardet
-
+from jobs.inputs.guesses import guess_encoding
 from jobs.inputs.mistakes import MistakeError
 
 _PIECE_BYTES = 1024 * 1024
@@ -43,12 +42,8 @@ _SUPERSETS = {
     "gbk": "gb18030", "gb2312": "gb18030", "cp936": "gb18030", "big5": "big5hkscs", "shift_jis": "cp932",
     "euc_kr": "cp949", "iso8859-1": "cp1252", "ascii": "utf-8", "utf-8-sig": "utf-8",
 }  # fmt: skip
-_CANDIDATES = ("gb18030", "big5hkscs", "cp932", "cp949", "windows-1252", "windows-1251", "windows-1250")
 _MULTIBYTE = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}")
 _HIGH = re.compile(rb"[\x80-\xff]+")
-_BESIDE_LETTERS = re.compile(rb"(?<=[A-Za-z])[\x80-\xff]|[\x80-\xff](?=[A-Za-z])")
-# In the middle of words of a western language: no letter of Windows-1252, so another encoding is meant.
-_ODD = re.compile(r"[^\W\d_][¡¢¤¥¦§¨ª«¬¯±²³´µ¶¸¹º»¼½¾¿×÷ƒ†‡ˆ‰‹›˜™]+[^\W\d_]|[¤¦¬¯±²³¶¸¹¼½¾¿×÷ƒˆ‰˜][^\W\d_\x00-\x7f]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +98,7 @@ def find_encoding(file: io.BufferedReader, named: str | None = None, *, is_json:
     bad = sum(map(len, _HIGH.findall(_MULTIBYTE.sub(b"", odd))))
     if good > 2 * bad or (is_json and bad < 2):
         return Encoding("utf-8")
-    return Encoding(_guess(odd), is_guess=True)
+    return Encoding(guess_encoding(odd), is_guess=True)
 
 
 def open_utf8(file: io.BufferedReader, encoding: Encoding) -> io.BufferedReader:
@@ -154,34 +149,6 @@ def _find_odd(file: io.BufferedReader, head: bytes) -> bytes | None:
 def _is_utf8(head: bytes) -> bool:
     try:
         codecs.getincrementaldecoder("utf-8")().decode(head)  # which does not mind where it is cut
-    except UnicodeDecodeError:
-        return False
-    return True
-
-
-def _guess(odd: bytes) -> str:
-    """The encoding of bytes that are not UTF-8."""
-    # Only the lines that say something: of a long English text one word may be French.
-    telling = b"\n".join(line for line in odd.split(b"\n") if not line.isascii())
-    found = chardet.detect(telling, include_encodings=_CANDIDATES)["encoding"] or "windows-1252"
-    codec = codecs.lookup(found).name
-    codec = _SUPERSETS.get(codec, codec)
-    if codec not in ("cp1250", "cp1251", "cp1252"):
-        return codec
-    runs = _HIGH.findall(telling)
-    if codec == "cp1251" and len(_BESIDE_LETTERS.findall(telling)) < 0.3 * sum(map(len, runs)):
-        return codec  # whole words of it
-    western = telling.decode("cp1252", "replace")
-    if "\ufffd" not in western and not _ODD.search(western):
-        return "cp1252"
-    if all(len(run) % 2 == 0 for run in runs) and _decodes(b" ".join(runs), "gb2312"):
-        return "gb18030"
-    return "cp1250" if codec == "cp1250" else "cp1252"
-
-
-def _decodes(content: bytes, codec: str) -> bool:
-    try:
-        content.decode(codec)
     except UnicodeDecodeError:
         return False
     return True
