@@ -26,7 +26,7 @@ from api.openai import completions, files, models, responses
 from api.openai.upstream_models import Models
 from api.parts import Parts
 from api.protocol import BoundedProtocol
-from api.submitting import submit
+from api.submitting import inputs, submit
 from api.watching import batch_events, job_events
 from api.watching.hub import Hub
 from api.watching.tails import Tails
@@ -82,7 +82,7 @@ def make_app(parts: Parts) -> FastAPI:
     for module in (page, reference, health):
         app.include_router(module.routes)
     # A key first of all, before the path, the query or the body is looked at.
-    for module in (submit, query, results, cancel, retry, files, watch_tokens, completions, responses, models):
+    for module in (submit, inputs, query, results, cancel, retry, files, watch_tokens, completions, responses, models):
         app.include_router(module.routes, dependencies=[Depends(read_caller)])
     for module in (job_events, batch_events):
         app.include_router(module.routes, dependencies=[Depends(read_watcher)])

@@ -174,6 +174,15 @@ class BatchErrors(Described):
     data: list[LineError]
 
 
+class Warned(Described):
+    """What was read otherwise than it was written, or left out."""
+
+    code: str
+    line: int | None = Field(description="The first line, or item of `requests`, of which it is true.")
+    message: str
+    count: int = Field(description="Of how many it is true.")
+
+
 class BatchObject(Described):
     """OpenAI's Batch object. Times are whole Unix seconds."""
 
@@ -185,6 +194,7 @@ class BatchObject(Described):
     ]
     model: str | None = Field(description="The one model of all its jobs; null when they have several.")
     errors: BatchErrors | None
+    warnings: list[Warned] = Field(description="What of its requests was read otherwise than it was written.")
     input_file_id: str | None
     output_file_id: str | None
     error_file_id: str | None
@@ -201,6 +211,23 @@ class BatchObject(Described):
     metadata: dict[str, str]
     request_counts: Counts
     usage: BatchUsageObject | None = Field(description="What it has cost so far; null while nothing is known of it.")
+
+
+class InputObject(Described):
+    """What an uploaded file would become."""
+
+    object: Literal["input"]
+    input_file_id: str
+    encoding: str | None = Field(description="The encoding it was read in; null when it could not be read at all.")
+    is_guess: bool = Field(description="Nothing but the text itself says that this is its encoding.")
+    delimiter: str | None = Field(description="What parts its cells; null when it is no table.")
+    columns: list[str] = Field(description="The named columns of a table.")
+    rows: list[list[str]] = Field(description="Its first rows, without the columns that have no name.")
+    first_prompt: str | None
+    count: int = Field(description="How many of its requests are good.")
+    mistakes: list[LineError] = Field(description="What is wrong with the others: the first hundred.")
+    mistake_count: int
+    warnings: list[Warned]
 
 
 class JobList(Described):

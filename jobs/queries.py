@@ -206,6 +206,7 @@ def _batches(connection: Connection, rows: Sequence[RowMapping]) -> list[Batch]:
                 output_file_id=row["output_file_id"] if ended else None,
                 error_file_id=row["error_file_id"] if ended else None,
                 errors=row["errors"],
+                warnings=row["warnings"],
             )
         )
     return shown

@@ -232,6 +232,8 @@ class Batch:
     """The same for the jobs that did not complete."""
     errors: list[dict[str, Any]] | None = None
     """What is wrong with its input file, each `{code, line, message, param}`."""
+    warnings: list[dict[str, Any]] | None = None
+    """What of its requests was read otherwise than it was written, each `{code, line, message, count}`."""
 
     def as_json(self) -> dict[str, Any]:
         """The batch as OpenAI's Batch object; times are whole Unix seconds, as there."""
@@ -243,6 +245,7 @@ class Batch:
             "status": str(self.status),
             "model": self.model,
             "errors": {"object": "list", "data": self.errors} if self.errors else None,
+            "warnings": self.warnings or [],
             "input_file_id": self.input_file_id,
             "output_file_id": self.output_file_id,
             "error_file_id": self.error_file_id,

@@ -85,7 +85,12 @@ def submit_job(
 
 
 def submit_batch(
-    database: Database, new_jobs: Sequence[NewJob], terms: BatchTerms = BatchTerms(), *, hint_first: int = 32
+    database: Database,
+    new_jobs: Sequence[NewJob],
+    terms: BatchTerms = BatchTerms(),
+    *,
+    hint_first: int = 32,
+    warnings: Sequence[Mapping[str, Any]] = (),
 ) -> Accepted:
     """Store a batch whole or not at all. Raises `KeyReusedError`.
 
@@ -99,7 +104,8 @@ def submit_batch(
         if known is not None:
             return Accepted(known, (), repeated=True)
         model = one_model({job.request["model"] for job in new_jobs})
-        connection.execute(insert(batches).values(batch_row(batch_id, terms, model, len(new_jobs), now, now)))
+        row = batch_row(batch_id, terms, model, len(new_jobs), now, now)
+        connection.execute(insert(batches).values({**row, "warnings": list(warnings) or None}))
         expires_at = terms.expires_at(now)
         rows = (
             job_row(

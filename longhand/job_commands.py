@@ -7,6 +7,7 @@ from typing import Annotated, get_args
 import typer
 from rich.console import Console
 
+from jobs.inputs.reading import ReadOptions
 from jobs.settings import load_settings
 from jobs.status import JobStatus
 from longhand import progress, tables
@@ -23,10 +24,21 @@ Id = Annotated[str, typer.Argument(metavar="ID", help="The id of a job or a batc
 
 
 def submit(
-    source: Annotated[str, typer.Argument(metavar="FILE|PROMPT", help="FILE.jsonl, FILE.csv, - (JSONL) or a prompt.")],
+    source: Annotated[
+        str, typer.Argument(metavar="FILE|PROMPT", help="A .jsonl, .csv, .tsv or .txt file, - (JSONL) or a prompt.")
+    ],
     model: Annotated[str | None, typer.Option(help="For requests that name no model.")] = None,
     template: Annotated[
         str | None, typer.Option(help="Prompt for each CSV row: 'Write about {topic}'. Default: column `prompt`.")
+    ] = None,
+    encoding: Annotated[
+        str | None, typer.Option(help="The file's encoding, such as gb18030. Default: it is found.")
+    ] = None,
+    delimiter: Annotated[
+        str | None, typer.Option(help="What parts the cells of a table. Default: it is found.")
+    ] = None,
+    id_column: Annotated[
+        str | None, typer.Option(metavar="COLUMN", help="The column with each row's custom_id. Default: `custom_id`.")
     ] = None,
     metadata: Annotated[
         list[str] | None, typer.Option(metavar="KEY=VALUE", help="Stored with the job or batch; repeatable.")
@@ -36,10 +48,15 @@ def submit(
     """Submit one job (a prompt) or a batch (a file), and print its id.
 
     A line of JSONL is {"prompt": "..."}, {"messages": [...]}, {"body": {...}} or a line of an OpenAI batch file, each
-    with a "custom_id" if you like. CSV columns `custom_id` and `model` are used as such. If any line is wrong, nothing
-    is submitted.
+    with a "custom_id" if you like. CSV columns `custom_id` and `model` are used as such; of a .txt file each line is a
+    prompt. If any line is wrong, nothing is submitted.
     """
-    submission = read_submission(source, Options(model, template, parse_metadata(metadata or ())))
+    read = ReadOptions(template, encoding, delimiter, id_column)
+    submission = read_submission(
+        source, Options(model, read, parse_metadata(metadata or ())), max_line_bytes=load_settings().max_line_bytes
+    )
+    for remark in submission.remarks:
+        typer.echo(remark, err=True)
     with _client() as client:
         try:
             accepted = (client.submit_batch if submission.is_batch else client.submit_job)(submission.body)

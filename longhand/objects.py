@@ -165,6 +165,8 @@ class Batch(TypedDict):
     """The one model of all its jobs; None when they have several."""
     errors: dict[str, Any] | None
     """`{"object": "list", "data": [{"code", "line", "message", "param"}]}`: why a batch file was refused."""
+    warnings: list[dict[str, Any]]
+    """What of its requests was read otherwise than it was written: each is `{"code", "line", "message", "count"}`."""
     input_file_id: str | None
     output_file_id: str | None
     error_file_id: str | None

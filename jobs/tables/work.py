@@ -15,6 +15,8 @@ batches = Table(
     # For a batch from a file: the file, what was wrong with it, and how long its outputs are kept.
     Column("input_file_id", Text),
     Column("errors", Json),
+    # What of its requests was read otherwise than it was written; null when nothing was.
+    Column("warnings", Json),
     Column("output_seconds", Integer),
     # Set when the batch ends: one file for the jobs that completed, one for those that did not; null without such jobs.
     Column("output_file_id", Text),
@@ -56,7 +58,10 @@ ALONE = text("status = 'queued' AND batch_id IS NULL")
 NAMED = text("custom_id IS NOT NULL")
 EXPIRING = text("expires_at IS NOT NULL")
 ASKED = text("cancel_requested_at IS NOT NULL")
+<<<<<<< HEAD
 CUT_SHORT = text("incomplete IS NOT NULL")
+=======
+>>>>>>> intake
 
 jobs = Table(
     "jobs",

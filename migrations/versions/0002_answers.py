@@ -2,6 +2,7 @@
 
 import sqlalchemy as sa
 from alembic import op
+from sqlalchemy.dialects import postgresql
 
 from migrations.job_columns import add_before_the_prompt
 
@@ -11,6 +12,7 @@ branch_labels = None
 depends_on = None
 
 TIME = sa.DateTime(timezone=True)
+JSON = sa.JSON().with_variant(postgresql.JSONB(), "postgresql")
 
 # What is known of the jobs that have ended: until now the finish reason alone said that a text was cut short.
 CUT_SHORT = """
@@ -33,6 +35,7 @@ def upgrade() -> None:
     add_before_the_prompt(incomplete="TEXT", text_attempt="INTEGER")
     op.add_column("jobs", sa.Column("message", sa.Text()))
     op.add_column("batches", sa.Column("incomplete", sa.Integer()))
+    op.add_column("batches", sa.Column("warnings", JSON))
     op.create_table(
         "longest_texts",
         sa.Column("job_id", sa.Text(), nullable=False),
@@ -60,6 +63,7 @@ def downgrade() -> None:
     op.drop_table("upstream_habits")
     op.drop_table("longest_texts")
     op.drop_index("jobs_cut_short", "jobs")
+    op.drop_column("batches", "warnings")
     op.drop_column("batches", "incomplete")
     for name in ("message", "text_attempt", "incomplete"):
         op.drop_column("jobs", name)
