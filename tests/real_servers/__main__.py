@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 
 from tests.real_servers.check import check
-from tests.real_servers.servers import SERVERS
+from tests.real_servers.servers import SERVERS, running_server
 
 
 def main() -> int:
@@ -20,9 +20,9 @@ def main() -> int:
     given = parser.parse_args()
     server = SERVERS[given.server]
     with tempfile.TemporaryDirectory(prefix="real-servers-") as folder:
-        verdict = check(
-            server, given.python.absolute(), Path(folder), jobs=given.jobs, max_tokens=given.max_tokens, keep=given.keep
-        )
+        running = running_server(server, given.python.absolute(), Path(folder))
+        home = Path(folder) / "home"
+        verdict = check(running, home, jobs=given.jobs, max_tokens=given.max_tokens, keep=given.keep)
     for line in verdict.lines():
         print(f"{server.name}: {line}")
     return 0 if verdict.has_passed else 1

@@ -1,13 +1,14 @@
 """One batch on one server: submits it to a Longhand of its own and compares every stored text with what was sent."""
 
 from collections import Counter
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from longhand.client import Client
 from longhand.objects import Job, why
 from tests.real_servers.recording_proxy import Conversation, RecordingProxy
-from tests.real_servers.servers import Server, running_server
+from tests.real_servers.servers import Running
 from tests.real_servers.wire import WireAnswer, read_answer
 from tests.stack.running_up import environ_of, running_up
 
@@ -32,20 +33,20 @@ class Verdict:
 
     def lines(self) -> list[str]:
         """For people."""
-        return [
+        summary = (
             f"{'passed' if self.has_passed else 'FAILED'}: {_listed(self.statuses)} of {self.jobs} jobs"
             f" in {self.seconds:.1f} s, {self.asked} requests; attempts: {_listed(self.outcomes)};"
-            f" finish reasons: {_listed(self.finish_reasons)}",
-            *(f"  {line}" for line in self.wrong),
-        ]
+            f" finish reasons: {_listed(self.finish_reasons)}"
+        )
+        return [summary, *(f"  {line}" for line in self.wrong)]
 
 
 def check(
-    server: Server, python: Path, folder: Path, *, jobs: int, max_tokens: int, keep: Path | None = None
+    server: AbstractContextManager[Running], home: Path, *, jobs: int, max_tokens: int, keep: Path | None = None
 ) -> Verdict:
-    """Run a batch of `jobs` on a server, with no setting but the upstream's address. `keep`: where to write the bytes."""
-    with running_server(server, python, folder) as running, RecordingProxy(running.port) as proxy:
-        environ = environ_of(folder / "home", {"LONGHAND_UPSTREAM_URL": f"http://127.0.0.1:{proxy.port}/v1"})
+    """Run a batch of `jobs` on a server, with no setting but the upstream's address. `keep`: where the bytes go."""
+    with server as running, RecordingProxy(running.port) as proxy:
+        environ = environ_of(home, {"LONGHAND_UPSTREAM_URL": f"http://127.0.0.1:{proxy.port}/v1"})
         with running_up(environ, "--port", "0") as up, Client(up.url) as client:
             prompts = [f"Write about tea, number {number}." for number in range(jobs)]
             batch = client.submit(prompts, model=running.model, max_tokens=max_tokens)
@@ -91,8 +92,9 @@ def _faults(job: Job, text: str, answer: WireAnswer | None) -> list[str]:
     if answer is None:
         return ["the server sent it no answer"]
     faults = []
-    if text != answer.text:
-        faults.append(f"stored {text[-60:]!r}, sent {answer.text[-60:]!r} ({len(text)} and {len(answer.text)} long)")
+    sent = answer.text.replace("\0", "\ufffd")  # no database stores a NUL
+    if text != sent:
+        faults.append(f"stored {text[-60:]!r}, sent {sent[-60:]!r} ({len(text)} and {len(sent)} long)")
     if not answer.is_whole:
         faults.append(f"completed, but the server broke off after {len(answer.text)} characters")
     elif job["finish_reason"] != answer.finish_reasons[-1]:

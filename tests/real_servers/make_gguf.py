@@ -11,6 +11,8 @@ from gguf import GGUFWriter, TokenType
 from tiny_vocabulary import CHAT_TEMPLATE, SEED, WORDS
 
 WIDTH, HIDDEN, HEADS, LAYERS, CONTEXT = 64, 128, 4, 2, 2048
+BYTES = slice(3, 3 + 256)
+"""The tokens that are one byte each; the tokenizer cannot do without them."""
 
 
 def main(path: str) -> None:
@@ -54,14 +56,19 @@ def add_weights(writer: GGUFWriter, tokens: int) -> None:
     """Add every tensor that a llama has, filled with random numbers."""
     random = np.random.default_rng(SEED)
 
+    def make(*shape: int) -> np.ndarray:
+        return (random.standard_normal(shape) * 0.05).astype(np.float32)
+
     def add(name: str, *shape: int) -> None:
-        writer.add_tensor(name, (random.standard_normal(shape) * 0.05).astype(np.float32))
+        writer.add_tensor(name, make(*shape))
 
     def add_norm(name: str) -> None:
         writer.add_tensor(name, np.ones(WIDTH, np.float32))
 
     add("token_embd.weight", tokens, WIDTH)
-    add("output.weight", tokens, WIDTH)
+    output = make(tokens, WIDTH)
+    output[BYTES] = 0  # never likely: a text of single bytes is mostly no UTF-8, and such bytes are left out
+    writer.add_tensor("output.weight", output)
     add_norm("output_norm.weight")
     for layer in range(LAYERS):
         for name in ("attn_q", "attn_k", "attn_v", "attn_output"):

@@ -40,7 +40,7 @@ class Conversation:
 
 
 class RecordingProxy:
-    """`with RecordingProxy(port) as proxy`: forwards to a port of this machine from a free one, until the block ends."""
+    """`with RecordingProxy(port) as proxy`: forwards from a free port to another one, until the block ends."""
 
     def __init__(self, target_port: int) -> None:
         self._target_port = target_port

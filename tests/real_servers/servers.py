@@ -26,7 +26,7 @@ class Server:
     name: str
     maker: str
     model: str
-    """Where the model lies in the folder of a run."""
+    """Its file or folder, and its name in requests: the server runs in the folder where it lies."""
     needs_model: bool
     """The model is named when the server starts, and not by each request alone."""
     module: tuple[str, ...]
@@ -69,24 +69,28 @@ class Running:
 @contextmanager
 def running_server(server: Server, python: Path, folder: Path) -> Iterator[Running]:
     """Make the model, start the server, wait until it answers, and end it."""
-    model = folder / server.model
     environ = {**os.environ, "HF_HUB_OFFLINE": "1", "PYTHONUNBUFFERED": "1"}
-    if not model.exists():
-        subprocess.run([python, HERE / server.maker, model], env=environ, check=True, stderr=subprocess.DEVNULL)
+    maker = [python, HERE / server.maker, server.model]
+    subprocess.run(maker, cwd=folder, env=environ, check=True, stderr=subprocess.DEVNULL)
     port = _free_port()
     command = [str(python), *server.module, "--port", str(port)]
     if server.needs_model:
-        command += ["--model", str(model)]
+        command += ["--model", server.model]
     log = folder / f"{server.name}.log"
     with log.open("wb") as output:
         # Its leash ends it with this process, however that ends.
         leash = [sys.executable, str(ROOT / "longhand/stack/leash.py"), str(os.getpid())]
         process = subprocess.Popen(
-            [*leash, *command], env=environ, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
+            [*leash, *command],
+            cwd=folder,
+            env=environ,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
         )
     try:
         _wait_until_it_answers(process, port, log)
-        yield Running(port, str(model))
+        yield Running(port, server.model)
     finally:
         process.terminate()
         try:

@@ -1,4 +1,4 @@
-"""Reads a recorded answer without any of Longhand's own code: HTTP by h11, the events by the rule of the SSE standard."""
+"""Reads a recorded answer without any of Longhand's own code: HTTP by h11, events by the SSE standard."""
 
 import json
 from dataclasses import dataclass, field
@@ -39,7 +39,7 @@ class WireAnswer:
         return self.is_complete and bool(self.finish_reasons)
 
     def _choices(self) -> list[dict[str, Any]]:
-        chunks = [json.loads(event) for event in self.events if event.startswith("{")]
+        chunks = [json.loads(event, strict=False) for event in self.events if event.startswith("{")]
         return [choice for chunk in chunks for choice in chunk.get("choices", [])]
 
 
