@@ -10,6 +10,8 @@ from tiny_vocabulary import CHAT_TEMPLATE, SEED, WORDS
 from tokenizers import Tokenizer, decoders, models, normalizers
 from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
+SPECIAL = {"unk_token": "<unk>", "bos_token": "<s>", "eos_token": "</s>", "pad_token": "</s>"}
+
 
 def main(folder: str) -> None:
     """Write the model and its tokenizer."""
@@ -39,12 +41,12 @@ def make_tokenizer() -> PreTrainedTokenizerFast:
     No tokens for single bytes: random ones are no UTF-8, and the server ends its stream when it meets them.
     """
     tokens = ["<unk>", "<s>", "</s>", *("▁" + word for word in dict.fromkeys(WORDS))]
-    tokenizer = Tokenizer(models.BPE({token: number for number, token in enumerate(tokens)}, [], unk_token="<unk>"))
+    tokenizer = Tokenizer(
+        models.BPE({token: number for number, token in enumerate(tokens)}, [], unk_token=SPECIAL["unk_token"])
+    )
     tokenizer.normalizer = normalizers.Replace(" ", "▁")
     tokenizer.decoder = decoders.Sequence([decoders.Replace("▁", " "), decoders.Fuse()])
-    fast = PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, unk_token="<unk>", bos_token="<s>", eos_token="</s>", pad_token="</s>"
-    )
+    fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, **SPECIAL)
     fast.chat_template = CHAT_TEMPLATE
     return fast
 

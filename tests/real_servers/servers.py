@@ -70,7 +70,7 @@ class Running:
 def running_server(server: Server, python: Path, folder: Path) -> Iterator[Running]:
     """Make the model, start the server, wait until it answers, and end it."""
     environ = {**os.environ, "HF_HUB_OFFLINE": "1", "PYTHONUNBUFFERED": "1"}
-    maker = [python, HERE / server.maker, server.model]
+    maker = [str(python), str(HERE / server.maker), server.model]
     subprocess.run(maker, cwd=folder, env=environ, check=True, stderr=subprocess.DEVNULL)
     port = _free_port()
     command = [str(python), *server.module, "--port", str(port)]
