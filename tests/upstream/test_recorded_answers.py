@@ -14,7 +14,7 @@ from tests.real_servers.wire import WireAnswer, read_answer
 from tests.upstream.reading import read
 from tests.upstream.scripted_upstream import Script, ScriptedUpstream
 from worker.upstream.ending import Usage
-from worker.upstream.errors import CutMidStream, EndedWithoutEnd, Rejected, ServerError, UpstreamError
+from worker.upstream.errors import EndedWithoutEnd, Rejected, ServerError, UpstreamError
 
 RECORDED = Path(__file__).parent / "recorded"
 WHOLE = [
@@ -65,8 +65,9 @@ def test_an_answer_that_another_request_interrupted_is_cut_although_it_says_done
     assert not answer.is_complete
     for script in cut_anywhere(received):
         pieces: list[str] = []
-        with ScriptedUpstream(script) as upstream, pytest.raises(CutMidStream):
+        with ScriptedUpstream(script) as upstream, pytest.raises(EndedWithoutEnd) as caught:
             read(upstream.url, pieces)
+        assert caught.value.code == "upstream_interrupted"
         assert "".join(pieces) == answer.text
 
 
