@@ -16,13 +16,21 @@ def main() -> int:
     parser.add_argument("python", type=Path, help="the Python in which the server is installed")
     parser.add_argument("--jobs", type=int, default=20)
     parser.add_argument("--max-tokens", type=int, default=300)
+    parser.add_argument("--restart", action="store_true", help="kill the server in the middle and start it again")
     parser.add_argument("--keep", type=Path, help="a folder for the bytes of every request and answer")
     given = parser.parse_args()
     server = SERVERS[given.server]
     with tempfile.TemporaryDirectory(prefix="real-servers-") as folder:
         running = running_server(server, given.python.absolute(), Path(folder))
         home = Path(folder) / "home"
-        verdict = check(running, home, jobs=given.jobs, max_tokens=given.max_tokens, keep=given.keep)
+        verdict = check(
+            running,
+            home,
+            jobs=given.jobs,
+            max_tokens=given.max_tokens,
+            restart=given.restart,
+            keep=given.keep,
+        )
     for line in verdict.lines():
         print(f"{server.name}: {line}")
     return 0 if verdict.has_passed else 1

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from longhand.client import Client
+from longhand.events import Done
 from longhand.objects import Job, why
 from tests.real_servers.recording_proxy import Conversation, RecordingProxy
 from tests.real_servers.servers import Running
@@ -42,16 +43,29 @@ class Verdict:
 
 
 def check(
-    server: AbstractContextManager[Running], home: Path, *, jobs: int, max_tokens: int, keep: Path | None = None
+    server: AbstractContextManager[Running],
+    home: Path,
+    *,
+    jobs: int,
+    max_tokens: int,
+    restart: bool = False,
+    keep: Path | None = None,
 ) -> Verdict:
-    """Run a batch of `jobs` on a server, with no setting but the upstream's address. `keep`: where the bytes go."""
+    """Run a batch of `jobs` on a server, with no setting but the upstream's address.
+
+    `restart`: kill the server and start it again once the first job has ended. `keep`: where the bytes go.
+    """
     with server as running, RecordingProxy(running.port) as proxy:
         environ = environ_of(home, {"LONGHAND_UPSTREAM_URL": f"http://127.0.0.1:{proxy.port}/v1"})
         with running_up(environ, "--port", "0") as up, Client(up.url) as client:
             prompts = [f"Write about tea, number {number}." for number in range(jobs)]
             batch = client.submit(prompts, model=running.model, max_tokens=max_tokens)
-            for _ in client.watch(batch["id"], texts="none"):
-                pass
+            has_restarted = not restart
+            for event in client.watch(batch["id"], texts="none"):
+                if isinstance(event, Done) and not has_restarted:
+                    with proxy.away():
+                        running.restart()
+                    has_restarted = True
             verdict = _compare(client, batch["id"], jobs, proxy.conversations)
             up.end()
     if keep is not None:

@@ -21,6 +21,8 @@ MODEL = "tiny-random.gguf"
 BETWEEN_EVENTS_SECONDS = 0.002
 HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream; charset=utf-8\r\nTransfer-Encoding: chunked\r\n\r\n"
 LAST_CHUNK = b"0\r\n\r\n"
+_LIST = b'{"object": "list", "data": [{"id": "tiny-random.gguf", "object": "model"}]}'
+MODELS = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n%s" % (len(_LIST), _LIST)
 
 
 class _Interrupting:
@@ -33,12 +35,17 @@ class _Interrupting:
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(ConnectionError, asyncio.IncompleteReadError):
-            body = await _read_body(reader)
-            writer.write(HEAD)
+            method, body = await _read_request(reader)
+            if method == "POST":
+                writer.write(HEAD)
             await self._next.acquire()
             async with self._writing:
                 self._next.release()
-                await self._answer(writer, int(body.get("max_tokens", 100)))
+                if method == "POST":
+                    await self._answer(writer, int(body.get("max_tokens", 100)))
+                else:  # asking for the models takes its turn, and interrupts, too
+                    writer.write(MODELS)
+                    await writer.drain()
         writer.close()
 
     async def _answer(self, writer: asyncio.StreamWriter, max_tokens: int) -> None:
@@ -75,13 +82,17 @@ def interrupting_server() -> Iterator[Running]:
     serving = _Interrupting()
     server = run(asyncio.start_server(serving.serve, "127.0.0.1", 0))
     try:
-        yield Running(server.sockets[0].getsockname()[1], MODEL)
+        yield Running(server.sockets[0].getsockname()[1], MODEL, restart=_refuse_to_restart)
     finally:
         run(_stop(server))
         loop.call_soon_threadsafe(loop.stop)
         thread.join(PATIENCE_SECONDS)
         loop.close()
     assert serving.interrupted, "no answer was interrupted"
+
+
+def _refuse_to_restart() -> None:
+    raise NotImplementedError("the script is no process; restart a real server")
 
 
 async def _stop(server: asyncio.Server) -> None:
@@ -92,11 +103,10 @@ async def _stop(server: asyncio.Server) -> None:
     await asyncio.gather(*rest, return_exceptions=True)
 
 
-async def _read_body(reader: asyncio.StreamReader) -> dict[str, Any]:
-    lines = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").lower().split("\r\n")
-    length = next((int(line.partition(":")[2]) for line in lines if line.startswith("content-length:")), 0)
-    body: dict[str, Any] = json.loads(await reader.readexactly(length) or b"{}")
-    return body
+async def _read_request(reader: asyncio.StreamReader) -> tuple[str, dict[str, Any]]:
+    lines = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
+    length = next((int(line.partition(":")[2]) for line in lines if line.lower().startswith("content-length:")), 0)
+    return lines[0].partition(" ")[0], json.loads(await reader.readexactly(length) or b"{}")
 
 
 async def _send(writer: asyncio.StreamWriter, payload: str) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import threading
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self
@@ -63,6 +64,16 @@ class RecordingProxy:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(PATIENCE_SECONDS)
         self._loop.close()
+
+    @contextlib.contextmanager
+    def away(self) -> Iterator[None]:
+        """Let nothing listen meanwhile, as when a server is down. Connections that stand are left to the server."""
+        self._loop.call_soon_threadsafe(self._server.close)
+        try:
+            yield
+        finally:
+            listening = asyncio.start_server(self._serve, "127.0.0.1", self.port)
+            self._server = asyncio.run_coroutine_threadsafe(listening, self._loop).result(PATIENCE_SECONDS)
 
     async def _stop(self) -> None:
         self._server.close()

@@ -1,11 +1,12 @@
 """Starts the servers, each from the Python of a virtual environment of its own, with a tiny random model."""
 
 import os
+import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,8 @@ from tests.stack.running_up import ROOT
 
 START_SECONDS = 120.0
 END_SECONDS = 20.0
+AWAY_SECONDS = 5.0
+"""How long a server that is restarted is not there, before it begins to start."""
 HERE = Path(__file__).parent
 
 
@@ -64,6 +67,8 @@ class Running:
     port: int
     model: str
     """As a request names it."""
+    restart: Callable[[], None]
+    """Kills it in the middle of whatever it writes, leaves it away for a while, and starts it again."""
 
 
 @contextmanager
@@ -76,41 +81,62 @@ def running_server(server: Server, python: Path, folder: Path) -> Iterator[Runni
     command = [str(python), *server.module, "--port", str(port)]
     if server.needs_model:
         command += ["--model", server.model]
-    log = folder / f"{server.name}.log"
-    with log.open("wb") as output:
-        # Its leash ends it with this process, however that ends.
-        leash = [sys.executable, str(ROOT / "longhand/stack/leash.py"), str(os.getpid())]
-        process = subprocess.Popen(
-            [*leash, *command],
-            cwd=folder,
-            env=environ,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-        )
+    running = _Process(command, environ, folder / f"{server.name}.log", port)
+
+    def restart() -> None:
+        running.end(kill=True)
+        time.sleep(AWAY_SECONDS)
+        running.start()
+
     try:
-        _wait_until_it_answers(process, port, log)
-        yield Running(port, server.model)
+        running.start()
+        yield Running(port, server.model, restart)
     finally:
-        process.terminate()
+        running.end()
+
+
+class _Process:
+    def __init__(self, command: list[str], environ: Mapping[str, str], log: Path, port: int) -> None:
+        # Its leash ends it with this process, however that ends.
+        self._command = [sys.executable, str(ROOT / "longhand/stack/leash.py"), str(os.getpid()), *command]
+        self._environ = environ
+        self._log = log
+        self._port = port
+        self._running: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        with self._log.open("ab") as output:
+            self._running = subprocess.Popen(
+                self._command,
+                cwd=self._log.parent,
+                env=self._environ,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+        self._wait_until_it_answers(self._running)
+
+    def end(self, *, kill: bool = False) -> None:
+        if self._running is None:
+            return
+        self._running.send_signal(signal.SIGKILL if kill else signal.SIGTERM)
         try:
-            process.wait(END_SECONDS)
+            self._running.wait(END_SECONDS)
         except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+            self._running.kill()
+            self._running.wait()
 
-
-def _wait_until_it_answers(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while time.monotonic() < deadline and process.poll() is None:
-        try:
-            if httpx.get(f"http://127.0.0.1:{port}/v1/models", trust_env=False).is_success:
-                return
-        except httpx.TransportError:
-            pass
-        time.sleep(0.2)
-    last_lines = log.read_text(errors="replace").strip().splitlines()[-5:]
-    raise RuntimeError(f"the server did not start; its log {log} ends so:\n" + "\n".join(last_lines))
+    def _wait_until_it_answers(self, process: subprocess.Popen[bytes]) -> None:
+        deadline = time.monotonic() + START_SECONDS
+        while time.monotonic() < deadline and process.poll() is None:
+            try:
+                if httpx.get(f"http://127.0.0.1:{self._port}/v1/models", trust_env=False).is_success:
+                    return
+            except httpx.TransportError:
+                pass
+            time.sleep(0.2)
+        last_lines = self._log.read_text(errors="replace").strip().splitlines()[-5:]
+        raise RuntimeError(f"the server did not start; its log {self._log} ends so:\n" + "\n".join(last_lines))
 
 
 def _free_port() -> int:
