@@ -35,8 +35,11 @@ class WireAnswer:
 
     @property
     def is_whole(self) -> bool:
-        """Whether the server ended its text itself: only then can a stored text be exact."""
-        return self.is_complete and bool(self.finish_reasons)
+        """Whether the server ended its text itself: only then can a stored text be exact.
+
+        After a reason and `[DONE]` Longhand may hang up before the end of the body has come.
+        """
+        return bool(self.finish_reasons) and (self.is_complete or self.says_done)
 
     def _choices(self) -> list[dict[str, Any]]:
         chunks = [json.loads(event, strict=False) for event in self.events if event.startswith("{")]
