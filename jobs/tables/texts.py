@@ -21,14 +21,9 @@ texts = Table(
     Index("texts_unended", "job_id", sqlite_where=UNENDED, postgresql_where=UNENDED),
 )
 
-<<<<<<< HEAD
 # The longest text that earlier attempts of an unfinished job have left. It is copied here before a later attempt writes
 # over it. If the job ends without completing and no text of it is longer, this one is stored again. A completed job
 # has no row here. What each text cost is in `attempts`.
-=======
-# What an unfinished job has paid for: the longest text that any attempt of it has left. Only when it is longer than the
-# one in `texts` at the job's end, it is stored in its place. A completed job has no row here.
->>>>>>> intake
 longest_texts = Table(
     "longest_texts",
     metadata,
@@ -36,12 +31,6 @@ longest_texts = Table(
     Column("attempt", Integer, nullable=False),
     Column("text", Text, nullable=False),
     Column("deltas", Integer),
-<<<<<<< HEAD
-=======
-    # Null until they are counted: for an attempt whose worker died, that is later.
-    Column("text_tokens", Integer),
-    Column("text_tokens_source", Text),
->>>>>>> intake
 )
 
 # What lost attempts had written by their last checkpoint, from the rescue until the tokens have been counted. Nearly

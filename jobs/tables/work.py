@@ -58,10 +58,7 @@ ALONE = text("status = 'queued' AND batch_id IS NULL")
 NAMED = text("custom_id IS NOT NULL")
 EXPIRING = text("expires_at IS NOT NULL")
 ASKED = text("cancel_requested_at IS NOT NULL")
-<<<<<<< HEAD
 CUT_SHORT = text("incomplete IS NOT NULL")
-=======
->>>>>>> intake
 
 jobs = Table(
     "jobs",
