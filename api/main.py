@@ -35,6 +35,7 @@ from jobs.logs import start_logging
 from jobs.queue import Hinter, make_celery
 from jobs.revision import check_revision
 from jobs.settings import Settings
+from jobs.upstreams import open_upstreams
 
 STOP_SECONDS = 3
 """How long requests that are still running get to end."""
@@ -129,9 +130,10 @@ class ApiServer(uvicorn.Server):
 def open_api(settings: Settings, host: str, port: int) -> Iterator[ApiServer]:
     """A server that listens and is ready to `serve_here`. Port 0 takes any free one; `port` of the server says which.
 
-    Raises `SettingsError` without a Redis URL and OSError when the address cannot be had.
+    Raises `SettingsError` without a Redis URL or with wrong upstreams, and OSError when the address cannot be had.
     """
     redis_url = settings.require_redis_url()
+    upstreams = open_upstreams(settings, port, needs_keys=False)
     listener = _listen(host, port)
     database = open_database(settings.database)
     hinter = Hinter(make_celery(redis_url))
@@ -150,7 +152,8 @@ def open_api(settings: Settings, host: str, port: int) -> Iterator[ApiServer]:
             seats=seats,
             file_batches=CapacityLimiter(2),
             large_batches=CapacityLimiter(1),
-            models=Models(settings),
+            models=Models(upstreams),
+            upstreams=upstreams,
         )
         yield ApiServer(make_app(parts), hub, listener)
     finally:
@@ -163,11 +166,9 @@ def open_api(settings: Settings, host: str, port: int) -> Iterator[ApiServer]:
 def run_api(settings: Settings, host: str, port: int) -> None:
     """Serve until SIGTERM or SIGINT; returns within 5 s of it, watchers or not.
 
-    Raises as `open_api`, `SettingsError` when the upstream is this Longhand, and `RevisionError` when the tables are
-    not this version's.
+    Raises as `open_api`, and `RevisionError` when the tables are not this version's.
     """
     start_logging("api")
-    settings.check_upstream(port)
     check_revision(settings.database)
     with open_api(settings, host, port) as server:
         log.info("listening on http://%s:%d", f"[{host}]" if ":" in host else host, server.port)
