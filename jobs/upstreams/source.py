@@ -57,6 +57,11 @@ class UpstreamSource:
         """What is wrong with the file as it is now; then the upstreams in force are those of an earlier one."""
         return self._mistakes
 
+    @property
+    def in_force(self) -> Upstreams:
+        """The upstreams in force when it last looked; for an event loop, which must not wait for a file."""
+        return self._in_force
+
     def current(self) -> Upstreams:
         """The upstreams in force: the same object until something has changed."""
         if self.file is None:

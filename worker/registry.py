@@ -1,0 +1,69 @@
+"""The open upstreams of a worker process, on its event loop: each as the upstreams file says now."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from jobs.upstreams import Upstreams, UpstreamSource, UpstreamSpec
+from worker.upstream import Upstream
+
+
+@dataclass(slots=True)
+class _Opened:
+    spec: UpstreamSpec
+    upstream: Upstream
+    streams: int = 0
+
+
+class UpstreamRegistry:
+    """Opens an upstream when a stream first needs it. Everything is called on the event loop.
+
+    When the file changes, streams that run stay with the upstream that they began with, and it is closed when the last
+    of them has ended. One whose part of the file is unchanged stays open.
+    """
+
+    def __init__(self, source: UpstreamSource, open_upstream: Callable[[UpstreamSpec], Upstream]) -> None:
+        self._source = source
+        self._open_upstream = open_upstream
+        self._opened: list[_Opened] = []
+        self._swept: Upstreams | None = None
+
+    @asynccontextmanager
+    async def use(self, spec: UpstreamSpec) -> AsyncIterator[Upstream]:
+        """The upstream of this spec, open for as long as the block lasts.
+
+        The spec is that of the claim, which may be older than the file: such a stream runs as it was claimed.
+        """
+        opened = self._find(spec)
+        opened.streams += 1
+        try:
+            yield opened.upstream
+        finally:
+            opened.streams -= 1
+            await self._sweep(opened)
+
+    async def aclose(self) -> None:
+        """Close all of them, whatever still runs."""
+        opened, self._opened = self._opened, []
+        for one in opened:
+            await one.upstream.aclose()
+
+    def _find(self, spec: UpstreamSpec) -> _Opened:
+        for opened in self._opened:
+            if opened.spec == spec:
+                return opened
+        opened = _Opened(spec, self._open_upstream(spec))
+        self._opened.append(opened)
+        return opened
+
+    async def _sweep(self, ended: _Opened) -> None:
+        """Close what no stream uses and the file no longer names: the one whose stream has just ended, and, when the
+        file has changed, any.
+        """
+        in_force = self._source.in_force
+        looked_at = [ended] if in_force is self._swept else list(self._opened)
+        self._swept = in_force
+        for opened in looked_at:
+            if not opened.streams and opened.spec not in in_force.specs and opened in self._opened:
+                self._opened.remove(opened)
+                await opened.upstream.aclose()
