@@ -13,7 +13,7 @@ from fastapi import Depends, FastAPI
 from fastapi.concurrency import run_in_threadpool
 from sqlalchemy.exc import SQLAlchemyError
 
-from api import cancel, health, page, query, reference, results, retry
+from api import cancel, health, page, query, reference, results, retry, upstreams
 from api.access import watch_tokens
 from api.access.caller import MAKE_KEY, read_caller
 from api.access.keyring import Keyring
@@ -83,7 +83,9 @@ def make_app(parts: Parts) -> FastAPI:
     for module in (page, reference, health):
         app.include_router(module.routes)
     # A key first of all, before the path, the query or the body is looked at.
-    for module in (submit, query, results, cancel, retry, files, watch_tokens, completions, responses, models):
+    for module in (submit, query, results, cancel, retry, upstreams, watch_tokens):
+        app.include_router(module.routes, dependencies=[Depends(read_caller)])
+    for module in (files, completions, responses, models):
         app.include_router(module.routes, dependencies=[Depends(read_caller)])
     for module in (job_events, batch_events):
         app.include_router(module.routes, dependencies=[Depends(read_watcher)])
@@ -133,7 +135,7 @@ def open_api(settings: Settings, host: str, port: int) -> Iterator[ApiServer]:
     Raises `SettingsError` without a Redis URL or with wrong upstreams, and OSError when the address cannot be had.
     """
     redis_url = settings.require_redis_url()
-    upstreams = open_upstreams(settings, port, needs_keys=False)
+    source = open_upstreams(settings, port, needs_keys=False)
     listener = _listen(host, port)
     database = open_database(settings.database)
     hinter = Hinter(make_celery(redis_url))
@@ -152,8 +154,8 @@ def open_api(settings: Settings, host: str, port: int) -> Iterator[ApiServer]:
             seats=seats,
             file_batches=CapacityLimiter(2),
             large_batches=CapacityLimiter(1),
-            models=Models(upstreams),
-            upstreams=upstreams,
+            models=Models(source),
+            upstreams=source,
         )
         yield ApiServer(make_app(parts), hub, listener)
     finally:

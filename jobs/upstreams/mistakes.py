@@ -18,6 +18,10 @@ class Mistake:
     def __str__(self) -> str:
         return f"line {self.line}: {self.message}" if self.line else self.message
 
+    def as_json(self) -> dict[str, int | str | None]:
+        """As the API shows it."""
+        return {"line": self.line or None, "message": self.message}
+
 
 class SecretMissingError(ValueError):
     """A key or certificate cannot be had in this process, though all that the file says may be right."""
