@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from jobs.settings import Settings, SettingsError
+from jobs.settings import UPSTREAM_API_KEY, Settings, SettingsError
 from jobs.upstreams.mistakes import Mistakes
 from jobs.upstreams.spec import DEFAULT_UPSTREAM, Upstreams, UpstreamSpec
 from jobs.upstreams.table import Table
@@ -52,8 +52,11 @@ def upstreams_of_environment(settings: Settings, port: int = 0, *, needs_keys: b
 
 
 def find_unused() -> list[str]:
-    """The settings that describe one upstream and are set although a file declares all of them."""
-    return sorted(name for name in os.environ if name.startswith("LONGHAND_UPSTREAM_") and os.environ[name])
+    """The settings that describe one upstream and are set although a file declares all of them; not the key, which the
+    file may name.
+    """
+    names = (name for name in os.environ if name.startswith("LONGHAND_UPSTREAM_") and os.environ[name])
+    return sorted(name for name in names if name != UPSTREAM_API_KEY)
 
 
 def _named(message: str) -> str:

@@ -16,7 +16,7 @@ from jobs.upstreams.table import Table
 from jobs.upstreams.values import check_pattern, name_of, project_of
 from jobs.upstreams.wire import Wire
 
-_UPSTREAM_KEYS = [
+UPSTREAM_KEYS = [
     "name",
     "url",
     "api_key_env",
@@ -119,7 +119,7 @@ def _tables(found: Mapping[str, object], name: str, mistakes: Mistakes) -> list[
 
 
 def _read_one(table: Table, settings: Settings, wire: Wire) -> UpstreamSpec:
-    table.refuse_unknown(_UPSTREAM_KEYS)
+    table.refuse_unknown(UPSTREAM_KEYS)
     for needed in ("name", "url"):
         if not table.has(needed):
             table.note(f"this upstream has no {needed}")

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
+from jobs.settings import PREFIX, UPSTREAM_API_KEY
 from jobs.upstream_address import check_http_url, clean_key
 from jobs.upstreams.mistakes import SecretMissingError
 
@@ -121,6 +122,8 @@ def from_environment(name: str) -> str:
     if not _VARIABLE.fullmatch(name):
         # Not quoted: some write the key itself here.
         raise ValueError("must name an environment variable (letters, digits and '_'); never write the key itself here")
+    if name.startswith(PREFIX) and name != UPSTREAM_API_KEY:
+        raise ValueError(f"must not name a variable that begins with {PREFIX}: those are Longhand's own settings")
     value = os.environ.get(name, "").strip()
     if not value:
         raise SecretMissingError(f"names the environment variable {name}, which is not set here")

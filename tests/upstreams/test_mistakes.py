@@ -51,6 +51,7 @@ KEY = "sk-canary-4711"
             "api_key_env names the environment variable SURELY_NOT_SET, which is not set",
         ),
         (f'api_key_env = "{KEY}"', "api_key_env must name an environment variable"),
+        ('api_key_env = "LONGHAND_KEY"', "api_key_env must not name a variable that begins with LONGHAND_"),
         ('api_key_file = "no/such"', "api_key_file names the file no/such, which cannot be read here: No such file"),
         ('headers = { "a b" = "x" }', "the header 'a b' is no name of a header"),
         ('headers = { Host = "x" }', "the header 'Host' is set by Longhand itself"),
