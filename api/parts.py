@@ -13,8 +13,8 @@ from api.openai.upstream_models import Models
 from api.watching.hub import Hub
 from api.watching.tails import Tails
 from jobs.database import Database
-from jobs.queue import Hinter
 from jobs.settings import Settings
+from jobs.wake import Waker
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,7 @@ class Parts:
 
     settings: Settings
     database: Database
-    hinter: Hinter
+    waker: Waker
     announcer: Announcer
     hub: Hub
     tails: Tails
