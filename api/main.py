@@ -32,10 +32,10 @@ from api.watching.hub import Hub
 from api.watching.tails import Tails
 from jobs.database import cause_of, open_database
 from jobs.logs import start_logging
-from jobs.queue import Hinter, make_celery
 from jobs.revision import check_revision
 from jobs.settings import Settings
 from jobs.upstreams import open_upstreams
+from jobs.wake import Waker
 
 STOP_SECONDS = 3
 """How long requests that are still running get to end."""
@@ -138,7 +138,7 @@ def open_api(settings: Settings, host: str, port: int) -> Iterator[ApiServer]:
     source = open_upstreams(settings, port, needs_keys=False)
     listener = _listen(host, port)
     database = open_database(settings.database)
-    hinter = Hinter(make_celery(redis_url))
+    waker = Waker(redis_url)
     announcer = Announcer(redis_url)
     try:
         hub = Hub(redis_url)
@@ -146,7 +146,7 @@ def open_api(settings: Settings, host: str, port: int) -> Iterator[ApiServer]:
         parts = Parts(
             settings,
             database,
-            hinter,
+            waker,
             announcer,
             hub,
             Tails(redis_url),
@@ -161,7 +161,7 @@ def open_api(settings: Settings, host: str, port: int) -> Iterator[ApiServer]:
     finally:
         listener.close()
         announcer.close()
-        hinter.close()
+        waker.close()
         database.close()
 
 

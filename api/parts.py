@@ -13,9 +13,9 @@ from api.openai.upstream_models import Models
 from api.watching.hub import Hub
 from api.watching.tails import Tails
 from jobs.database import Database
-from jobs.queue import Hinter
 from jobs.settings import Settings
 from jobs.upstreams import UpstreamSource
+from jobs.wake import Waker
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class Parts:
 
     settings: Settings
     database: Database
-    hinter: Hinter
+    waker: Waker
     announcer: Announcer
     hub: Hub
     tails: Tails

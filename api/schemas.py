@@ -51,6 +51,7 @@ class AttemptObject(Described):
 
     attempt: int
     worker: str
+    upstream: str | None = Field(description="The name of the upstream that it ran on.")
     started_at: float
     first_delta_at: float | None
     finished_at: float | None
@@ -73,6 +74,7 @@ class JobObject(Described):
     batch_id: str | None
     custom_id: str | None
     model: str
+    upstream: str | None = Field(description="The upstream that has it or had it last; null while it waits for one.")
     metadata: dict[str, str]
     priority: int
     max_attempts: int

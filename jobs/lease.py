@@ -26,6 +26,9 @@ class Claimed:
     attempt: int
     text: str
     """The checkpoint that an interrupted attempt left, for a job that may continue it; else empty."""
+    upstream: str = ""
+    """The name of the upstream that this attempt goes to."""
+    reserved_tokens: int = 0
 
 
 def claim(
@@ -37,7 +40,7 @@ def claim(
     most_crashes: int = MAX_CRASHES,
     tried_at: list[datetime] | None = None,
 ) -> Claimed | None:
-    """Take a due job for one attempt; None when somebody else has it or it is not due. Duplicate hints end here.
+    """Take a reserved job for one attempt; None when it is not reserved, not due or held. Duplicate hints end here.
 
     A job with more than `most_crashes` crashes is not claimed. A caller that tries again after an error passes the list
     `tried_at`, which keeps the times of its tries: one that committed although its reply was lost is returned. Any
@@ -56,10 +59,10 @@ def claim(
         else:
             row = _find_own(connection, job_id, worker, earlier)
             if row is None:
-                _let_hint(connection, job_id)
+                _refuse(connection, job_id)
                 return None
         text = _read_left(connection, row)
-    return Claimed(Job.from_row(row), row["attempt"], text)
+    return _claimed(row, text)
 
 
 def claim_together(
@@ -84,15 +87,19 @@ def claim_together(
         taken = connection.execute(_take(now, worker, lease_seconds).where(jobs.c.id.in_(free))).mappings().all()
         if taken:
             connection.execute(insert(attempts), [_begun(row, now, 0) for row in taken])
-    claimed = {row["id"]: Claimed(Job.from_row(row), row["attempt"], "") for row in taken}
+    claimed = {row["id"]: _claimed(row, "") for row in taken}
     return [claimed.get(job_id) for job_id in job_ids]
 
 
 def _take(now: datetime, worker: str, lease_seconds: float) -> Any:
-    """The one conditional UPDATE that takes due jobs; which, and of how many crashes, is for the caller to add."""
+    """The one conditional UPDATE that takes jobs; which, and of how many crashes, is for the caller to add.
+
+    It takes only what is reserved and due. It asks for no time of the reservation: dispatch takes back the old ones
+    before it counts, so a job that still is reserved here is counted in its lane.
+    """
     return (
         update(jobs)
-        .where(is_due(now))
+        .where(is_due(now), jobs.c.upstream.is_not(None), jobs.c.hinted_at.is_not(None))
         .values(
             status=JobStatus.IN_PROGRESS,
             attempt=jobs.c.attempt + 1,
@@ -106,9 +113,14 @@ def _take(now: datetime, worker: str, lease_seconds: float) -> Any:
     )
 
 
+def _claimed(row: RowMapping, text: str) -> Claimed:
+    return Claimed(Job.from_row(row), row["attempt"], text, row["upstream"], row["reserved_tokens"] or 0)
+
+
 def _begun(row: RowMapping, now: datetime, continued_bytes: int | None) -> dict[str, Any]:
     """The attempt of a job that was just taken, as a row."""
     own = {"job_id": row["id"], "attempt": row["attempt"], "batch_id": row["batch_id"], "worker": row["worker"]}
+    own["upstream"] = row["upstream"]
     return own | {"started_at": now, "continued_bytes": continued_bytes}
 
 
@@ -135,12 +147,12 @@ def _find_own(connection: Connection, job_id: str, worker: str, tried_at: Sequen
     return connection.execute(own).mappings().one_or_none()
 
 
-def _let_hint(connection: Connection, job_id: str) -> None:
-    """Let dispatch hint a queued job again as soon as it is due, for its hint has come and was refused.
+def _refuse(connection: Connection, job_id: str) -> None:
+    """Let dispatch take the reservation of a queued job back at once, for its hint has come and was refused.
 
     It may have come a moment before `due_at`, by the clock here: the job must not wait until its hint counts as lost.
     """
-    refused = update(jobs).where(jobs.c.id == job_id, jobs.c.status == JobStatus.QUEUED)
+    refused = update(jobs).where(jobs.c.id == job_id, jobs.c.status == JobStatus.QUEUED, jobs.c.hinted_at.is_not(None))
     connection.execute(refused.values(hinted_at=None))
 
 

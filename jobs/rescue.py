@@ -6,6 +6,7 @@ Conditional updates only, so any number of processes may run them at once.
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from hashlib import sha256
+from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, func, select, update
 
@@ -15,7 +16,7 @@ from jobs.moved import EMPTY_SHA256, Moved
 from jobs.settle import settle_batch
 from jobs.status import FINAL, AttemptOutcome, BatchStatus, JobStatus
 from jobs.tables import USAGE, attempts, batches, jobs, texts
-from jobs.transitions import CANCELLED, EXPIRED, MAX_CRASHES, WORKER_LOST, Fault
+from jobs.transitions import CANCELLED, EXPIRED, MAX_CRASHES, UNRESERVED, WORKER_LOST, Fault
 
 _LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 """Compared with it, "is set" is a range, which SQLite looks up in an index; for IS NOT NULL it would not."""
@@ -165,7 +166,7 @@ def _rescue_one(
     connection: Connection, database: Database, job_id: str, attempt: int, status: JobStatus, error: Fault | None
 ) -> Moved | None:
     now = database.now()
-    ended = {"finished_at": now, "bytes": 0, "sha256": EMPTY_SHA256} if status in FINAL else {"hinted_at": None}
+    ended: dict[str, Any] = {"finished_at": now, "bytes": 0, "sha256": EMPTY_SHA256} if status in FINAL else UNRESERVED
     row = connection.execute(
         update(jobs)
         .where(

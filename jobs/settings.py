@@ -73,8 +73,8 @@ class Settings(BaseSettings):
     """How often a worker process renews its leases and checkpoints the text so far; the lease must outlast two."""
     grace_seconds: Seconds = 10
     """How long a worker process may take to end after SIGTERM."""
-    hint_seconds: Seconds = 30
-    """A hint that nobody has claimed for this long is lost, and the job is hinted again."""
+    hint_seconds: Seconds = 3
+    """A hint that nobody has claimed for this long is lost: its place in the upstream's pace is free again."""
     tail_seconds: int = Field(default=3600, ge=60, le=TEN_YEARS)
     """How many seconds a tail stays in Redis after the last write."""
     retry_base_seconds: Seconds = 1

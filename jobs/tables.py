@@ -20,6 +20,9 @@ DEFAULT_PROJECT = "default"
 
 metadata = MetaData()
 
+RUNNING = text("status = 'in_progress'")
+CAPPED = text("status = 'in_progress' AND max_concurrency IS NOT NULL")
+
 batches = Table(
     "batches",
     metadata,
@@ -54,8 +57,13 @@ batches = Table(
     Column("completed", Integer),
     Column("failed", Integer),
     Column("usage", Json),
+    # At most so many of its jobs run at once, and the one upstream that may run them; null: no such limit.
+    Column("max_concurrency", Integer),
+    Column("only_upstream", Text),
     Index("batches_of_project", "project", "id"),
     Index("batches_by_status", "status", "dispatched_at"),
+    Index("batches_in_turn", "project", "dispatched_at", sqlite_where=RUNNING, postgresql_where=RUNNING),
+    Index("batches_capped", "max_concurrency", sqlite_where=CAPPED, postgresql_where=CAPPED),
 )
 
 USAGE = ("input_tokens", "cached_tokens", "output_tokens", "reasoning_tokens", "total_tokens")
@@ -65,6 +73,8 @@ def _usage_columns() -> list[Column[int] | Column[str]]:
     return [*(Column(name, Integer) for name in USAGE), Column("usage_source", Text)]
 
 
+QUEUED = text("status = 'queued'")
+RESERVED = text("status = 'queued' AND upstream IS NOT NULL")
 ALONE = text("status = 'queued' AND batch_id IS NULL")
 NAMED = text("custom_id IS NOT NULL")
 EXPIRING = text("expires_at IS NOT NULL")
@@ -117,6 +127,18 @@ jobs = Table(
     # JSON as text: PostgreSQL's jsonb refuses the NUL that a prompt may hold, and sorts its keys. Last, because SQLite
     # then reads a list of jobs without reading their prompts.
     Column("request", Text, nullable=False),
+    # Which upstream has it: a queued job with an upstream is reserved, and `hinted_at` says since when. Null in a
+    # queued job: nobody has reserved it; then `last_upstream` is where its last attempt was.
+    Column("upstream", Text),
+    Column("last_upstream", Text),
+    Column("only_upstream", Text),
+    # What its reservation took of the lane's token bucket, settled when the attempt ends.
+    Column("reserved_tokens", Integer),
+    # How often it alone was refused while others of its upstream were accepted, and when it was last sent back.
+    Column("refusals", Integer, nullable=False, server_default="0"),
+    Column("refused_at", UtcDateTime),
+    # Somebody paused it with `running: release`: its worker gives it back.
+    Column("release_requested_at", UtcDateTime),
     # Measured with 1,000,000 jobs. The indexes begin with equalities on plain columns, because SQLite uses no partial
     # index for a status that is a parameter. None contains the lease, so PostgreSQL renews leases without touching one.
     # For lists, which are always of one project:
@@ -127,13 +149,18 @@ jobs = Table(
     Index("jobs_by_custom_id", "project", "custom_id", "id", sqlite_where=NAMED, postgresql_where=NAMED),
     Index("jobs_in_batch", "batch_id", "id"),
     # For dispatch and rescue, which know no project:
-    Index("jobs_by_batch", "batch_id", "status", text("priority DESC"), "id"),
+    Index("jobs_by_batch", "batch_id", "status", "model", text("priority DESC"), "id"),
+    # Which models and projects have jobs that wait, and at which priorities: read by jumps from each to the next.
+    Index("jobs_waiting", "model", "project", text("priority DESC"), sqlite_where=QUEUED, postgresql_where=QUEUED),
+    # What is in flight in a lane. Both hold few jobs.
+    Index("jobs_reserved", "upstream", "model", sqlite_where=RESERVED, postgresql_where=RESERVED),
+    Index("jobs_running", "upstream", "model", sqlite_where=RUNNING, postgresql_where=RUNNING),
     Index("jobs_hinted", "status", "hinted_at"),
     # Partial indexes that hold few jobs; both databases use them when the column is compared with a value.
     Index("jobs_expiring", "status", "expires_at", sqlite_where=EXPIRING, postgresql_where=EXPIRING),
     Index("jobs_asked", "status", "cancel_requested_at", sqlite_where=ASKED, postgresql_where=ASKED),
     # PostgreSQL cannot read jobs in order from `jobs_by_batch` where the batch is null.
-    Index("jobs_alone", text("priority DESC"), "id", sqlite_where=ALONE, postgresql_where=ALONE),
+    Index("jobs_alone", "model", "project", text("priority DESC"), "id", sqlite_where=ALONE, postgresql_where=ALONE),
 )  # fmt: skip
 
 WITHOUT_REQUEST = [column for column in jobs.c if column.name != "request"]
@@ -194,6 +221,7 @@ attempts = Table(
     Column("bytes", Integer),
     # How many bytes of the previous attempt's text this one continues from. 0: it begins again; null: not known yet.
     Column("continued_bytes", Integer),
+    Column("upstream", Text),
     *_usage_columns(),
     # Of its text, for a job that ends with it later: cancelled or expired while it waited for its next attempt.
     Column("text_tokens", Integer),
@@ -201,7 +229,7 @@ attempts = Table(
     Index("attempts_by_batch", "batch_id"),
 )
 
-# One row for each model that the upstream is rate-limiting: nobody claims its jobs before `until_at`.
+# Written and obeyed only by workers of revision 0001, which may run beside newer ones until they are stopped.
 pauses = Table(
     "pauses",
     metadata,

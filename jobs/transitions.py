@@ -141,6 +141,11 @@ def pause(database: Database, model: str, until_at: datetime) -> None:
         connection.execute(later)
 
 
+UNRESERVED = {"hinted_at": None, "last_upstream": jobs.c.upstream, "upstream": None, "reserved_tokens": None,
+              "release_requested_at": None}  # fmt: skip
+"""What becomes of the place that a running job had, when it goes back to the queue."""
+
+
 def _end(
     database: Database,
     job_id: str,
@@ -165,7 +170,7 @@ def _requeue(
     due_at: datetime,
     counted: dict[str, Any],
 ) -> bool:
-    changes = {"status": JobStatus.QUEUED, "due_at": due_at, "hinted_at": None, **counted}
+    changes = {"status": JobStatus.QUEUED, "due_at": due_at, **UNRESERVED, **counted}
     return _leave(database, job_id, attempt, outcome, written, error, changes)
 
 

@@ -12,12 +12,14 @@ from sqlalchemy import make_url
 
 from jobs.database import AWAY, Database, open_database, utc_now
 from jobs.ids import new_id
+from jobs.lanes import Lanes
 from jobs.logs import start_logging
 from jobs.proxy import Proxy, find_proxy
 from jobs.queue import Hinter, make_celery
 from jobs.revision import check_revision
 from jobs.settings import Settings
 from jobs.tokens import Tokenizers
+from jobs.wake import WakeListener
 from worker.consumer import consume
 from worker.dispatch import Dispatch
 from worker.event_loop import EventLoop
@@ -55,7 +57,9 @@ def run_worker(settings: Settings) -> None:
     def say(job_id: str, message: bytes) -> None:
         loop.call(recorder.say, job_id, message)
 
-    dispatch = Dispatch(keeper, running, settings, hinter.hint, say)
+    lanes = Lanes(keeper, settings.hint_seconds)
+    dispatch = Dispatch(keeper, running, lanes, settings, hinter.hint, say)
+    wakes = WakeListener(redis_url, dispatch.wake)
     heartbeat = Heartbeat(keeper, running, worker, settings)
     tokenizers = Tokenizers(settings.tokenizers)
     lost = LostCounter(database, tokenizers, settings.heartbeat_seconds)
@@ -83,12 +87,14 @@ def run_worker(settings: Settings) -> None:
 
     heartbeat.start()
     dispatch.start()
+    wakes.start()
     lost.start()
     log.info("worker %s takes up to %d streams", worker, settings.streams)
     try:
         status = consume(app, worker, settings.streams, run, drain)
     finally:
         lost.stop()
+        wakes.stop()
         dispatch.stop()
         heartbeat.stop()
         hinter.close()

@@ -8,10 +8,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import redis as redis_py
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from jobs.channel import Message, channel_name, decode, tail_key
 from jobs.database import Database
+from jobs.lanes import Lanes
 from jobs.queries import read_attempts, read_result
 from jobs.records import Attempt, Job
 from jobs.settings import Settings
@@ -20,6 +21,7 @@ from jobs.submission import NewJob, submit_job
 from jobs.tables import jobs
 from jobs.tokens import Tokenizers
 from longhand.simulator import Pace, ServedSimulator, serve_in_thread
+from tests.store.reserving import reserve
 from worker.dispatch import Dispatch
 from worker.event_loop import EventLoop
 from worker.heartbeat import Heartbeat
@@ -83,7 +85,8 @@ class WorkerParts:
             settings=settings,
         )
         self.heartbeat = Heartbeat(keeper, self.running, name, settings)
-        self.dispatch = Dispatch(keeper, self.running, settings, self.hint, self._say)
+        self.lanes = Lanes(keeper, settings.hint_seconds)
+        self.dispatch = Dispatch(keeper, self.running, self.lanes, settings, self.hint, self._say)
         self.hints: list[list[str]] = []
         self.attempts: list[Future[None]] = []
         self._threads = ThreadPoolExecutor(settings.streams + 50, thread_name_prefix=name)
@@ -92,10 +95,19 @@ class WorkerParts:
         """What Celery does with hints: each is run in a thread of its own."""
         self.hints.append(list(job_ids))
         for job_id in self.hints[-1]:
-            self.start(job_id)
+            self._begin(job_id)
 
     def start(self, job_id: str) -> Future[None]:
-        """Run a job in another thread."""
+        """Run a job in another thread; it is reserved first, if nobody has it."""
+        reserve(self.database, job_id)
+        return self._begin(job_id)
+
+    def run(self, job_id: str) -> bool:
+        """Run a job here; it is reserved first, if nobody has it."""
+        reserve(self.database, job_id)
+        return self.runner.run(job_id)
+
+    def _begin(self, job_id: str) -> Future[None]:
         future = self._threads.submit(self._run, job_id)
         self.attempts.append(future)
         return future
@@ -251,6 +263,12 @@ def submit(database: Database, simulate: dict[str, Any] | None = None, **options
     """Submit one job whose request has this `simulate`; returns its id."""
     fields = options.pop("fields", {})
     return submit_job(database, NewJob(ask(simulate, **fields), **options)).id
+
+
+def ids_of(database: Database, batch_id: str) -> list[str]:
+    """The ids of a batch's jobs in input order."""
+    with database.read() as connection:
+        return list(connection.scalars(select(jobs.c.id).where(jobs.c.batch_id == batch_id).order_by(jobs.c.id)))
 
 
 def job_and_text(database: Database, job_id: str) -> tuple[Job, str]:

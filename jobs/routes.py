@@ -1,0 +1,31 @@
+"""Where jobs can go: the upstreams as dispatch sees them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+from jobs.pace.reports import LaneLimits
+
+_UNKNOWN = LaneLimits()
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One upstream. `models` are globs; of those that take a model, the lowest tier with room gets the job, and equals
+    share by weight."""
+
+    name: str
+    models: Sequence[str] = ("*",)
+    tier: int = 0
+    weight: float = 1.0
+    limits: LaneLimits = _UNKNOWN
+    continues: bool = False
+    """Whether it takes a text that it is to continue."""
+
+    def takes(self, model: str) -> bool:
+        """Whether it writes for this model."""
+        return any(fnmatchcase(model, pattern) for pattern in self.models)
+
+
+DEFAULT = Route("default")
+"""The one upstream of an installation without an upstreams file."""
