@@ -1,11 +1,30 @@
-"""The open upstreams of a worker process, on its event loop: each as the upstreams file says now."""
+"""The upstreams of a worker process: each as the upstreams file says now."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+from jobs.settings import Settings
 from jobs.upstreams import Upstreams, UpstreamSource, UpstreamSpec
-from worker.upstream import Upstream
+from worker.upstream import Clocks, Upstream
+
+OpenUpstream = Callable[[UpstreamSpec], Upstream]
+
+
+def opener(settings: Settings) -> OpenUpstream:
+    """Opens upstreams as their specs say, and all else as the settings do."""
+
+    def open_upstream(spec: UpstreamSpec) -> Upstream:
+        return Upstream(
+            spec.url,
+            spec.api_key.get_secret_value() if spec.api_key else None,
+            Clocks(spec.first_delta_seconds, spec.between_deltas_seconds, spec.total_seconds),
+            ask_for_usage=spec.usage,
+            max_text_bytes=settings.max_text_bytes,
+            proxy=spec.proxy,
+        )
+
+    return open_upstream
 
 
 @dataclass(slots=True)
@@ -16,17 +35,21 @@ class _Opened:
 
 
 class UpstreamRegistry:
-    """Opens an upstream when a stream first needs it. Everything is called on the event loop.
+    """Opens an upstream when a stream first needs it. All but `find` is called on the event loop.
 
     When the file changes, streams that run stay with the upstream that they began with, and it is closed when the last
     of them has ended. One whose part of the file is unchanged stays open.
     """
 
-    def __init__(self, source: UpstreamSource, open_upstream: Callable[[UpstreamSpec], Upstream]) -> None:
+    def __init__(self, source: UpstreamSource, open_upstream: OpenUpstream) -> None:
         self._source = source
         self._open_upstream = open_upstream
         self._opened: list[_Opened] = []
         self._swept: Upstreams | None = None
+
+    def find(self, name: str) -> UpstreamSpec | None:
+        """What is declared of an upstream now; called in any other thread, because it may have to read the file."""
+        return self._source.current().find(name)
 
     @asynccontextmanager
     async def use(self, spec: UpstreamSpec) -> AsyncIterator[Upstream]:
