@@ -172,7 +172,7 @@ def test_a_body_that_ends_with_its_connection_is_whole_only_when_the_text_says_s
 
 def test_an_answer_larger_than_what_a_socket_holds_comes_whole(authority: trustme.CA) -> None:
     pieces = [f"{number:08d}" for number in range(60_000)]
-    answer = [head(transfer_encoding="chunked"), *(http_chunk(text(piece)) for piece in pieces), http_chunk(DONE)]
+    answer = [head(transfer_encoding="chunked"), *(http_chunk(text(piece)) for piece in pieces), http_chunk(DONE), http_chunk(b"")]
 
     def check(_: TLSServer, read: list[str]) -> None:
         assert read == pieces
