@@ -1,5 +1,6 @@
 """The upstreams of a worker process: each as the upstreams file says now."""
 
+from collections import defaultdict
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -7,12 +8,16 @@ from dataclasses import dataclass
 from jobs.settings import Settings
 from jobs.upstreams import Upstreams, UpstreamSource, UpstreamSpec
 from worker.upstream import Clocks, Upstream
+from worker.upstream.habits import Habits
 
 OpenUpstream = Callable[[UpstreamSpec], Upstream]
 
 
 def opener(settings: Settings) -> OpenUpstream:
-    """Opens upstreams as their specs say, and all else as the settings do."""
+    """Opens upstreams as their specs say, and all else as the settings do. What an upstream has shown of itself counts
+    for its name: a new key or limit changes none of it.
+    """
+    habits: defaultdict[str, Habits] = defaultdict(Habits)
 
     def open_upstream(spec: UpstreamSpec) -> Upstream:
         return Upstream(
@@ -20,8 +25,14 @@ def opener(settings: Settings) -> OpenUpstream:
             spec.api_key.get_secret_value() if spec.api_key else None,
             Clocks(spec.first_delta_seconds, spec.between_deltas_seconds, spec.total_seconds),
             ask_for_usage=spec.usage,
+            headers={name: value.get_secret_value() for name, value in spec.headers.items()},
+            rename=spec.rename,
+            parameters=spec.parameters,
+            think_tags=spec.think_tags,
+            habits=habits[spec.name],
             max_text_bytes=settings.max_text_bytes,
             proxy=spec.proxy,
+            ca_file=spec.ca_file,
         )
 
     return open_upstream
