@@ -1,9 +1,54 @@
 """The pace controller of one lane."""
 
 from collections.abc import Iterable
-from typing import Any, Self
+from typing import Any, Literal, Self
 
-from jobs.pace.reports import Accepted, Finished, LaneLimits, LimitedBy, Refused, Report
+import msgspec
+
+from jobs.pace.rate import CUTS, Rate
+from jobs.pace.reports import Accepted, Finished, LaneLimits, LimitedBy, Observed, Refused, Report
+from jobs.pace.sizes import Sizes
+from jobs.pace.tokens import Tokens
+from jobs.pace.window import Window
+
+IN_A_ROW_SECONDS = 2.0
+"""A refusal so soon after the last one is in a row with it."""
+ON_ITS_WAY = 0.03
+"""What was reserved before a cut is sent up to so long after it."""
+PROBE_CALLS, PROBE_SECONDS = 400, 300.0
+"""A probe may cost two refusals: so many clean calls make that half a per cent. A lane with few calls probes by time."""
+PAUSE_COST = 100.0
+"""After a refusal with Retry-After, so many times that pass before a probe: it may cost one per cent of the time."""
+LONG_PAUSE = 1.0
+"""After a pause of so long, streams come back by doubling."""
+BACKOFF, LONGEST_BACKOFF, LONGEST_PAUSE = 0.1, 15.0, 3600.0
+TRIAL_AFTER, TRIAL_SECONDS = 3, 1.0
+"""After so many refusals in a row one request at a time is tried until one is accepted."""
+BLOCKED_SECONDS = 5.0
+"""Nothing accepted for so long, although little was sent: the limit is one per minute, and used up."""
+CLOCK_STEP = 2.0
+LIMITING_SECONDS = 0.25
+
+
+class State(msgspec.Struct):
+    at: float
+    window: Window = msgspec.field(default_factory=Window)
+    rate: Rate = msgspec.field(default_factory=Rate)
+    tokens: Tokens = msgspec.field(default_factory=Tokens)
+    sizes: Sizes = msgspec.field(default_factory=Sizes)
+    clean: int = 0
+    """Requests accepted since the last refusal."""
+    in_a_row: int = 0
+    refused_at: float = 0.0
+    cut_at: float = 0.0
+    cut_of: Literal["window", "rate", "both"] = "both"
+    suspect: tuple[int, int] | None = None
+    """In flight and accepted in a second at a refusal that may have been of either."""
+    accepted_at: float = 0.0
+    paused_until: float = 0.0
+    hinted_pause: float = 0.0
+    rate_held_at: float = 0.0
+    window_held_at: float = 0.0
 
 
 class Lane:
@@ -16,68 +61,242 @@ class Lane:
         self._paused_until = 0.0
         self._ceiling = 1e9
 
+    def __init__(self, state: State, limits: LaneLimits) -> None:
+        self.state, self.limits = state, limits
+
     @classmethod
     def new(cls, limits: LaneLimits, now: float) -> Self:
         """A lane of which nothing is known yet."""
-        del now
-        return cls(limits)
+        return cls(State(at=now), limits)
 
     @classmethod
     def from_json(cls, stored: dict[str, Any], limits: LaneLimits) -> Self:
-        """What `to_json` gave. ValueError: it is no such object."""
-        lane = cls(limits)
-        try:
-            lane._window, lane._cut_at, lane._paused_until, lane._ceiling = map(float, stored["state"])
-        except (KeyError, TypeError) as error:
-            raise ValueError("no lane") from error
-        return lane
+        """What `to_json` gave; the limits come from the upstreams file and may have changed. ValueError: it is no such object."""
+        return cls(msgspec.convert(stored, State), limits)
 
     def to_json(self) -> dict[str, Any]:
-        """The state."""
-        return {"state": [self._window, self._cut_at, self._paused_until, self._ceiling]}
+        built: dict[str, Any] = msgspec.to_builtins(self.state)
+        return built
 
     def apply(self, reports: Iterable[Report], in_flight: int, now: float) -> None:
         """Learn from what one worker process saw since its last turn."""
-        for report in reports:
-            if isinstance(report, Accepted | Finished) and report.sent_at >= self._cut_at:
-                self._window += 1.0 if self._window < self._ceiling else 1.0 / self._window
-            elif isinstance(report, Refused):
-                if report.retry_after_seconds:
-                    self._paused_until = max(self._paused_until, report.at + report.retry_after_seconds)
-                if report.sent_at >= self._cut_at:
-                    self._cut_at = now
-                    self._window = max(1.0, min(self._window, in_flight + 1) / 2)
-                    self._ceiling = self._window
-        self._window = min(self._window, max(8.0, 2.0 * (in_flight + 1)))
+        self._advance(now)
+        for report in sorted(reports, key=lambda report: report.at):
+            match report:
+                case Accepted():
+                    self._accepted(report, now)
+                case Refused():
+                    self._refused(report, now)
+                case Finished():
+                    self.state.tokens.settle(report)
+                    if report.output_tokens is not None:
+                        self.state.sizes.add(report.output_tokens)
+                case Observed(kind="requests"):
+                    self.state.rate.observe(report, now)
+                case Observed():
+                    self.state.tokens.observe(report, now)
+        self._grow(now)
 
     def room(self, in_flight: int, now: float, lead: float = 0.0) -> int:
-        """How many more requests may start now."""
-        del lead
-        if now < self._paused_until:
+        """How many more requests may start now: by the window, the request rate and a pause. Tokens are asked by `reserve`."""
+        self._advance(now)
+        state = self.state
+        if now < state.paused_until:
             return 0
-        most = min(self._window, self._limits.max_streams or 1e9)
-        return max(0, int(most) - in_flight)
+        by_window = max(0, self._window() - in_flight)
+        by_rate = state.rate.room(self._known(now), now + lead)
+        if by_rate == 0 and by_window > 0:
+            state.rate_held_at = now
+        elif by_window == 0 and (by_rate is None or by_rate > 0):
+            state.window_held_at = now
+        if state.in_a_row >= TRIAL_AFTER:
+            by_window = min(by_window, 1)
+        return by_window if by_rate is None else min(by_window, by_rate)
 
     def reserve(self, estimated_tokens: int, now: float, lead: float = 0.0) -> float | None:
-        """Take one request and its tokens."""
-        del estimated_tokens, lead
-        return now
+        """Take one request and its tokens. The time to send it at (`now`, or at most `lead` later); None: no room now."""
+        self._advance(now)
+        state = self.state
+        known, amount = self._known(now), max(0, estimated_tokens)
+        send_at = max(
+            state.rate.opens_at(known, now),
+            state.tokens.opens_at(amount, self._token_rate(now), now),
+        )
+        if now < state.paused_until or send_at > now + lead:
+            return None
+        state.rate.take(send_at, known, exact=lead > 0)
+        state.tokens.take(amount)
+        if state.in_a_row >= TRIAL_AFTER:
+            state.paused_until = now + TRIAL_SECONDS
+        return send_at
 
     def release(self, reserved_tokens: int, now: float) -> None:
-        """Give back a reservation that was never sent."""
+        """Give back a reservation that was never sent: a hint that was lost, a job that was cancelled before."""
+        self._advance(now)
+        self.state.tokens.give_back(max(0, reserved_tokens))
+        self.state.rate.release()
 
     def limited_by(self, in_flight: int, now: float) -> LimitedBy | None:
-        """Why no more can start now."""
-        if now < self._paused_until:
+        """Why no more can start now. None: they can."""
+        self._advance(now)
+        state = self.state
+        if now < state.paused_until:
             return "retry_after"
-        if self._limits.max_streams and in_flight >= self._limits.max_streams:
+        if self.limits.max_streams is not None and in_flight >= self.limits.max_streams:
             return "max_streams"
-        return "window" if self.room(in_flight, now) <= 0 else None
+        if in_flight >= self._window():
+            return "window"
+        if state.rate.opens_at(self._known(now), now) > now:
+            return "requests"
+        if state.tokens.opens_at(self.estimate_output(), self._token_rate(now), now) > now:
+            return "tokens"
+        return None
 
     def next_at(self, in_flight: int, now: float) -> float:
-        """When to look again at the latest."""
-        return self._paused_until if now < self._paused_until else now + 1.0
+        """When to look again at the latest, if no report comes before."""
+        self._advance(now)
+        state = self.state
+        opens = max(
+            state.paused_until,
+            state.rate.opens_at(self._known(now), now),
+            state.tokens.opens_at(self.estimate_output(), self._token_rate(now), now),
+        )
+        return min(max(opens, now), now + LONGEST_LOOK)
 
     def estimate_output(self) -> int:
-        """A guess."""
-        return 500
+        """The 95th percentile of what texts of this lane took in output tokens; a guess until some have finished."""
+        return self.state.sizes.percentile(0.95)
+
+    def _window(self) -> int:
+        size = int(self.state.window.size)
+        return size if self.limits.max_streams is None else min(size, self.limits.max_streams)
+
+    def _known(self, now: float) -> float | None:
+        return self.state.rate.known(self.limits.requests_per_minute, now)
+
+    def _token_rate(self, now: float) -> float | None:
+        return self.state.tokens.rate(self.limits.tokens_per_minute, now)
+
+    def _advance(self, now: float) -> None:
+        state = self.state
+        state.at = now
+        state.rate.advance(now)
+        state.tokens.advance(self._token_rate(now), now)
+
+    def _accepted(self, report: Accepted, now: float) -> None:
+        state = self.state
+        count = state.rate.reported(report.sent_at, accepted=True)
+        state.accepted_at = max(state.accepted_at, report.sent_at)
+        if report.sent_at < state.cut_at:
+            return
+        state.rate.proved = max(state.rate.proved, count)
+        state.clean += 1
+        if state.in_a_row >= TRIAL_AFTER:
+            state.in_a_row, state.paused_until = 0, min(state.paused_until, now)
+        state.window.accepted(report, now)
+
+    def _grow(self, now: float) -> None:
+        """What has been clean for long enough may become more, but only what holds requests back."""
+        state = self.state
+        by_rate = now - state.rate_held_at < LIMITING_SECONDS
+        if now - state.refused_at < LONG_PAUSE or state.in_a_row >= TRIAL_AFTER:
+            return
+        state.rate.grow(now, limiting=by_rate)
+        quiet = now - state.refused_at
+        if quiet < PAUSE_COST * state.hinted_pause or (state.clean < PROBE_CALLS and quiet < PROBE_SECONDS):
+            return
+        if by_rate:
+            state.rate.probe(now)
+        elif now - state.window_held_at < LIMITING_SECONDS:
+            state.window.probe(now)
+
+    def _refused(self, report: Refused, now: float) -> None:
+        state = self.state
+        state.tokens.give_back(max(0, report.reserved_tokens))
+        count = state.rate.reported(report.sent_at, accepted=False)
+        self._pause(report, now)
+        if report.sent_at < state.cut_at:
+            if state.cut_of == "window":
+                state.window.lower(report.in_flight - 1)
+            return
+        in_a_row = state.in_a_row + 1 if now - state.refused_at < IN_A_ROW_SECONDS + state.hinted_pause else 1
+        state.clean, state.refused_at, state.cut_at = 0, now, now + ON_ITS_WAY
+        if self._was_probe(report):
+            state.cut_of = "both"
+            return
+        state.in_a_row = in_a_row
+        self._cut(report, count, now)
+        if in_a_row > 1 and not report.retry_after_seconds:
+            self._pause_until(now + min(LONGEST_BACKOFF, BACKOFF * 2.0**in_a_row), now)
+
+    def _was_probe(self, report: Refused) -> bool:
+        """A refusal while something was probed ends the probe and cuts nothing."""
+        window, rate = self.state.window, self.state.rate
+        if window.growth == "probe" and window.plateau is not None and report.in_flight > window.plateau:
+            window.end_probe()
+            return True
+        if rate.growth == "probe":
+            rate.end_probe()
+            return True
+        return False
+
+    def _pause(self, report: Refused, now: float) -> None:
+        self.state.hinted_pause = max(0.0, report.retry_after_seconds or 0.0)
+        if report.retry_after_seconds is not None:
+            self._pause_until(report.at + report.retry_after_seconds, now)
+
+    def _pause_until(self, until: float, now: float) -> None:
+        state = self.state
+        until = min(until, now + LONGEST_PAUSE)
+        state.paused_until = max(state.paused_until, until)
+        if until - now >= LONG_PAUSE * 0.9:
+            state.window.restart()
+
+    def _cut(self, report: Refused, count: int, now: float) -> None:
+        """Tell a limit of the rate from one of the streams in flight, and go below it.
+
+        A refusal with no more in flight than was accepted before is of the rate, and one with no more in this second than was accepted
+        in one before is of the streams. If both were new, the next such refusal tells: the limit is what has not changed.
+        """
+        state = self.state
+        more_in_flight = report.in_flight > state.window.proved
+        more_a_second = count >= 0.8 * state.rate.proved
+        if more_in_flight and more_a_second and state.suspect is not None:
+            in_flight, a_second = state.suspect
+            same_rate = abs(count - a_second) * in_flight < abs(report.in_flight - in_flight) * max(1, a_second)
+            more_in_flight, more_a_second = not same_rate, same_rate
+        if more_in_flight:
+            state.cut_of = "window"
+            state.window.cut(report.in_flight - 1, now, searching=more_a_second)
+            if more_a_second:
+                state.suspect = (report.in_flight, count)
+        elif more_a_second:
+            state.cut_of = "rate"
+            state.window.end_probe()
+            self._cut_rate(count, now)
+        else:
+            state.cut_of = "both"
+            if state.in_a_row <= TRIAL_AFTER:
+                state.window.cut(state.window.size / 2, now, searching=True)
+            self._cut_blocked(count, now)
+
+    def _cut_rate(self, count: int, now: float) -> None:
+        rate = self.state.rate
+        if rate.learned is None:
+            rate.cut(count, now)
+            return
+        lower = rate.learned * (1 - CUTS[min(self.state.in_a_row, len(CUTS)) - 1])
+        rate.cut(max(lower, min(count, -(-rate.learned // 1) - 1)), now)
+
+    def _cut_blocked(self, count: int, now: float) -> None:
+        """Refused although less was sent than before: the limit has fallen, or it is one per minute and used up."""
+        state, rate = self.state, self.state.rate
+        minute = rate.in_last_minute(now) / 60
+        if now - state.accepted_at >= BLOCKED_SECONDS:
+            rate.cut(minute, now)
+            return
+        lower = (rate.learned or max(count, rate.proved)) * (1 - CUTS[min(state.in_a_row, len(CUTS)) - 1])
+        rate.cut(lower, now, searching=True)
+
+
+LONGEST_LOOK = 1.0
