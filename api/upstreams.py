@@ -1,7 +1,5 @@
 """The upstreams: what is declared of each, and how it is doing."""
 
-from collections.abc import Mapping
-
 from fastapi import APIRouter
 from starlette.responses import Response
 
@@ -11,7 +9,8 @@ from api.parameters import STRICT
 from api.parts import Given
 from api.schemas import REFUSALS
 from api.upstream_schemas import UpstreamList
-from jobs.upstreams.states import UpstreamState, view_upstreams
+from jobs.upstreams.read_states import read_upstream_states
+from jobs.upstreams.states import view_upstreams
 
 routes = APIRouter(prefix="/v1", tags=["upstreams"], dependencies=STRICT, responses=REFUSALS)
 
@@ -20,7 +19,7 @@ routes = APIRouter(prefix="/v1", tags=["upstreams"], dependencies=STRICT, respon
 def get_upstreams(parts: Given, caller: Calling) -> Response:
     """List the upstreams in the order of their file, with their limits and what is known of their state."""
     upstreams = parts.upstreams.current()
-    states: Mapping[str, UpstreamState] = {}
+    states = read_upstream_states(parts.database, upstreams.specs, parts.settings.hint_seconds)
     views = view_upstreams(upstreams.specs, states)
     operator = is_operator(caller)
     return JsonAnswer(
