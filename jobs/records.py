@@ -85,6 +85,8 @@ class Job:
     """The HTTP status with which the upstream refused it, if that is why it ended."""
     upstream: str | None
     """Where it is reserved or runs, or where its last attempt ended it; None while it waits."""
+    refusals: int
+    refused_at: datetime | None
     metadata: dict[str, str]
     request: dict[str, Any] | None
     """The chat-completions body; None when it was not read."""

@@ -26,6 +26,7 @@ from worker.event_loop import EventLoop
 from worker.heartbeat import Heartbeat
 from worker.lost import LostCounter
 from worker.recorder import Recorder
+from worker.reports import LaneReporter
 from worker.run import Runner
 from worker.running import RunningAttempts
 from worker.upstream import Clocks, Upstream
@@ -70,6 +71,7 @@ def run_worker(settings: Settings) -> None:
         recorder=recorder,
         tokenizers=tokenizers,
         running=running,
+        reporter=LaneReporter(lanes, keeper.now, dispatch.wake),
         worker=worker,
         settings=settings,
     )

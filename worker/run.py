@@ -8,6 +8,7 @@ from typing import Any
 
 from jobs.database import Database
 from jobs.lease import Claimed, claim, claim_together, note_continued
+from jobs.reservation import LEAD_SECONDS
 from jobs.settings import Settings
 from jobs.status import JobStatus
 from jobs.tokens import Tokenizers
@@ -17,6 +18,7 @@ from worker.insist import ask, keep
 from worker.leave import InternalError, Leaver
 from worker.measure import Outcome, measure
 from worker.recorder import Recorder
+from worker.reports import LaneReporter
 from worker.running import Running, RunningAttempts
 from worker.together import Together
 from worker.upstream import Upstream
@@ -40,6 +42,7 @@ class Runner:
         recorder: Recorder,
         tokenizers: Tokenizers,
         running: RunningAttempts,
+        reporter: LaneReporter,
         worker: str,
         settings: Settings,
     ) -> None:
@@ -49,6 +52,7 @@ class Runner:
         self._recorder = recorder
         self._tokenizers = tokenizers
         self._attempts = running
+        self._reporter = reporter
         self._worker = worker
         self._settings = settings
         self._claims = Together(self._claim_alone, self._claim_together)
@@ -110,12 +114,22 @@ class Runner:
         running.text_tokens = self._tokenizers.count_text(job.model, running.text).tokens
         return continue_request(request, running.text, running.text_tokens, self._settings.upstream_prefix)
 
+    async def _wait_until(self, send_at: datetime | None) -> None:
+        """The pace may have planned the request for a moment later."""
+        if send_at is not None:
+            seconds = (send_at - self._reporter.now()).total_seconds()
+            if seconds > 0:
+                await asyncio.sleep(min(seconds, LEAD_SECONDS))
+
     async def _stream(self, running: Running, request: Mapping[str, Any]) -> Outcome:
         """Stream and record the completion; how that ended."""
         job = running.job
         recording = self._recorder.open(job.id, running.attempt, running.text)
         running.attach(recording)
         try:
+            await self._wait_until(running.claimed.send_at)
+            running.sent = self._reporter.send(running.claimed)
+            recording.on_first = running.sent.accept
             return await self._upstream.stream(request, recording.add, idempotency_key=f"{job.id}-{running.attempt}")
         except EmptyCompletion as error:
             # A text that is continued may have been whole already.

@@ -1,6 +1,6 @@
 """The rows behind the pace: one for each lane, which is an upstream and a model, and one for each hold."""
 
-from sqlalchemy import Column, Float, Integer, Table, Text
+from sqlalchemy import Boolean, Column, Float, Integer, Table, Text, false
 
 from jobs.column_types import UtcDateTime
 from jobs.tables import metadata
@@ -21,6 +21,8 @@ lanes = Table(
     Column("error_code", Text),
     Column("error_message", Text),
     Column("error_job", Text),
+    # Set when the upstream is held: afterwards the window starts small again.
+    Column("restart", Boolean, nullable=False, server_default=false()),
     # A moving average of the seconds from a request to its first delta.
     Column("first_delta_seconds", Float),
 )
@@ -41,4 +43,6 @@ holds = Table(
     Column("probes", Integer, nullable=False, server_default="0"),
     # The job that was reserved as the probe: the only one that a claim takes to this upstream.
     Column("probe_job", Text),
+    # The last probe that failed: another job goes next, if there is one.
+    Column("last_probe", Text),
 )

@@ -30,6 +30,7 @@ def upgrade() -> None:
         sa.Column("error_code", sa.Text()),
         sa.Column("error_message", sa.Text()),
         sa.Column("error_job", sa.Text()),
+        sa.Column("restart", sa.Boolean(), nullable=False, server_default=sa.false()),
         sa.Column("first_delta_seconds", sa.Float()),
         sa.PrimaryKeyConstraint("upstream", "model"),
     )
@@ -45,6 +46,7 @@ def upgrade() -> None:
         sa.Column("probe_seconds", sa.Float()),
         sa.Column("probes", sa.Integer(), nullable=False, server_default="0"),
         sa.Column("probe_job", sa.Text()),
+        sa.Column("last_probe", sa.Text()),
         sa.PrimaryKeyConstraint("kind", "target"),
     )
     for name in ("upstream", "last_upstream", "only_upstream"):

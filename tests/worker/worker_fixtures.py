@@ -26,6 +26,7 @@ from worker.dispatch import Dispatch
 from worker.event_loop import EventLoop
 from worker.heartbeat import Heartbeat
 from worker.recorder import Recorder
+from worker.reports import LaneReporter
 from worker.run import Runner
 from worker.running import RunningAttempts
 from worker.upstream import Clocks, Upstream
@@ -74,6 +75,8 @@ class WorkerParts:
         self.loop = EventLoop()
         self.recorder = self.loop.run(self._open_recorder(keeper.now))
         self.upstream = self.loop.run(self._open_upstream())
+        self.lanes = Lanes(keeper, settings.hint_seconds)
+        self.dispatch = Dispatch(keeper, self.running, self.lanes, settings, self.hint, self._say)
         self.runner = Runner(
             database=database,
             loop=self.loop,
@@ -81,12 +84,11 @@ class WorkerParts:
             recorder=self.recorder,
             tokenizers=Tokenizers(settings.tokenizers),
             running=self.running,
+            reporter=LaneReporter(self.lanes, keeper.now, self.dispatch.wake),
             worker=name,
             settings=settings,
         )
         self.heartbeat = Heartbeat(keeper, self.running, name, settings)
-        self.lanes = Lanes(keeper, settings.hint_seconds)
-        self.dispatch = Dispatch(keeper, self.running, self.lanes, settings, self.hint, self._say)
         self.hints: list[list[str]] = []
         self.attempts: list[Future[None]] = []
         self._threads = ThreadPoolExecutor(settings.streams + 50, thread_name_prefix=name)
