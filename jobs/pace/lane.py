@@ -1,10 +1,11 @@
 """The pace controller of one lane."""
 
 from collections.abc import Iterable
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 import msgspec
 
+from jobs.pace.log import EXACT_UP_TO
 from jobs.pace.rate import CUTS, Rate
 from jobs.pace.reports import Accepted, Finished, LaneLimits, LimitedBy, Observed, Refused, Report
 from jobs.pace.sizes import Sizes
@@ -15,8 +16,9 @@ IN_A_ROW_SECONDS = 2.0
 """A refusal so soon after the last one is in a row with it."""
 ON_ITS_WAY = 0.03
 """What was reserved before a cut is sent up to so long after it."""
-PROBE_CALLS, PROBE_SECONDS = 400, 300.0
-"""A probe may cost two refusals: so many clean calls make that half a per cent. A lane with few calls probes by time."""
+FIRST_PROBE, PROBE_CALLS, PROBE_SECONDS = 60, 400, 300.0
+"""After so many clean calls the first probe, because what was learned first may be wrong; after each refused one twice as many, up to
+the second number: a probe may cost two refusals, and that is half a per cent. A lane with few calls probes by time."""
 PAUSE_COST = 100.0
 """After a refusal with Retry-After, so many times that pass before a probe: it may cost one per cent of the time."""
 LONG_PAUSE = 1.0
@@ -26,6 +28,11 @@ TRIAL_AFTER, TRIAL_SECONDS = 3, 1.0
 """After so many refusals in a row one request at a time is tried until one is accepted."""
 BLOCKED_SECONDS = 5.0
 """Nothing accepted for so long, although little was sent: the limit is one per minute, and used up."""
+JUDGE_SECONDS = 0.12
+"""A refusal is judged so much later, when the reports of all that was sent before it are in. Until then nothing starts."""
+MUCH, MUCH_SHARE = 5, 0.1
+"""So many accepted requests, and so large a share of those remembered, rule a limit out."""
+LONGEST_LOOK = 1.0
 CLOCK_STEP = 2.0
 LIMITING_SECONDS = 0.25
 
@@ -38,10 +45,14 @@ class State(msgspec.Struct):
     sizes: Sizes = msgspec.field(default_factory=Sizes)
     clean: int = 0
     """Requests accepted since the last refusal."""
+    probe_after: int = FIRST_PROBE
     in_a_row: int = 0
     refused_at: float = 0.0
     cut_at: float = 0.0
-    cut_of: Literal["window", "rate", "both"] = "both"
+    judged: tuple[float, int] | None = None
+    """The refusal that is to be judged at `judge_at`: when it was sent, and how many were in flight by the rows."""
+    judge_at: float = 0.0
+    evidence_from: float = 0.0
     suspect: tuple[int, int] | None = None
     """In flight and accepted in a second at a refusal that may have been of either."""
     accepted_at: float = 0.0
@@ -81,6 +92,7 @@ class Lane:
                 case Refused():
                     self._refused(report, now)
                 case Finished():
+                    self.state.rate.log.finished(report)
                     self.state.tokens.settle(report)
                     if report.output_tokens is not None:
                         self.state.sizes.add(report.output_tokens)
@@ -88,13 +100,14 @@ class Lane:
                     self.state.rate.observe(report, now)
                 case Observed():
                     self.state.tokens.observe(report, now)
+        self._judge(now)
         self._grow(now)
 
     def room(self, in_flight: int, now: float, lead: float = 0.0) -> int:
         """How many more requests may start now: by the window, the request rate and a pause. Tokens are asked by `reserve`."""
         self._advance(now)
         state = self.state
-        if now < state.paused_until:
+        if now < state.paused_until or state.judged is not None:
             return 0
         by_window = max(0, self._window() - in_flight)
         by_rate = state.rate.room(self._known(now), now + lead)
@@ -115,7 +128,7 @@ class Lane:
             state.rate.opens_at(known, now),
             state.tokens.opens_at(amount, self._token_rate(now), now),
         )
-        if now < state.paused_until or send_at > now + lead:
+        if now < state.paused_until or state.judged is not None or send_at > now + lead:
             return None
         state.rate.take(send_at, known, exact=lead > 0)
         state.tokens.take(amount)
@@ -127,13 +140,13 @@ class Lane:
         """Give back a reservation that was never sent: a hint that was lost, a job that was cancelled before."""
         self._advance(now)
         self.state.tokens.give_back(max(0, reserved_tokens))
-        self.state.rate.release()
+        self.state.rate.log.release()
 
     def limited_by(self, in_flight: int, now: float) -> LimitedBy | None:
         """Why no more can start now. None: they can."""
         self._advance(now)
         state = self.state
-        if now < state.paused_until:
+        if now < state.paused_until or state.judged is not None:
             return "retry_after"
         if self.limits.max_streams is not None and in_flight >= self.limits.max_streams:
             return "max_streams"
@@ -173,16 +186,15 @@ class Lane:
     def _advance(self, now: float) -> None:
         state = self.state
         state.at = now
-        state.rate.advance(now)
+        state.rate.log.advance(now)
         state.tokens.advance(self._token_rate(now), now)
 
     def _accepted(self, report: Accepted, now: float) -> None:
         state = self.state
-        count = state.rate.reported(report.sent_at, accepted=True)
+        state.rate.accepted(report)
         state.accepted_at = max(state.accepted_at, report.sent_at)
         if report.sent_at < state.cut_at:
             return
-        state.rate.proved = max(state.rate.proved, count)
         state.clean += 1
         if state.in_a_row >= TRIAL_AFTER:
             state.in_a_row, state.paused_until = 0, min(state.paused_until, now)
@@ -196,7 +208,7 @@ class Lane:
             return
         state.rate.grow(now, limiting=by_rate)
         quiet = now - state.refused_at
-        if quiet < PAUSE_COST * state.hinted_pause or (state.clean < PROBE_CALLS and quiet < PROBE_SECONDS):
+        if quiet < PAUSE_COST * state.hinted_pause or (state.clean < state.probe_after and quiet < PROBE_SECONDS):
             return
         if by_rate:
             state.rate.probe(now)
@@ -206,32 +218,17 @@ class Lane:
     def _refused(self, report: Refused, now: float) -> None:
         state = self.state
         state.tokens.give_back(max(0, report.reserved_tokens))
-        count = state.rate.reported(report.sent_at, accepted=False)
+        state.rate.log.refused(report)
         self._pause(report, now)
-        if report.sent_at < state.cut_at:
-            if state.cut_of == "window":
-                state.window.lower(report.in_flight - 1)
-            return
-        in_a_row = state.in_a_row + 1 if now - state.refused_at < IN_A_ROW_SECONDS + state.hinted_pause else 1
-        state.clean, state.refused_at, state.cut_at = 0, now, now + ON_ITS_WAY
-        if self._was_probe(report):
-            state.cut_of = "both"
-            return
-        state.in_a_row = in_a_row
-        self._cut(report, count, now)
-        if in_a_row > 1 and not report.retry_after_seconds:
-            self._pause_until(now + min(LONGEST_BACKOFF, BACKOFF * 2.0**in_a_row), now)
-
-    def _was_probe(self, report: Refused) -> bool:
-        """A refusal while something was probed ends the probe and cuts nothing."""
-        window, rate = self.state.window, self.state.rate
-        if window.growth == "probe" and window.plateau is not None and report.in_flight > window.plateau:
-            window.end_probe()
-            return True
-        if rate.growth == "probe":
-            rate.end_probe()
-            return True
-        return False
+        if state.judged is None and report.sent_at >= state.cut_at:
+            state.judged, state.judge_at = (report.sent_at, report.in_flight), now + JUDGE_SECONDS
+            state.cut_at = state.judge_at + ON_ITS_WAY
+            state.in_a_row = state.in_a_row + 1 if now - state.refused_at < IN_A_ROW_SECONDS + state.hinted_pause else 1
+            state.clean, state.refused_at = 0, now
+            if state.in_a_row > 1 and not report.retry_after_seconds:
+                self._pause_until(now + min(LONGEST_BACKOFF, BACKOFF * 2.0**state.in_a_row), now)
+        elif state.judged is not None and report.sent_at < state.judged[0]:
+            state.judged = (report.sent_at, report.in_flight)
 
     def _pause(self, report: Refused, now: float) -> None:
         self.state.hinted_pause = max(0.0, report.retry_after_seconds or 0.0)
@@ -245,51 +242,48 @@ class Lane:
         if until - now >= LONG_PAUSE * 0.9:
             state.window.restart()
 
-    def _cut(self, report: Refused, count: int, now: float) -> None:
+    def _judge(self, now: float) -> None:
         """Tell a limit of the rate from one of the streams in flight, and go below it.
 
-        A refusal with no more in flight than was accepted before is of the rate, and one with no more in this second than was accepted
-        in one before is of the streams. If both were new, the next such refusal tells: the limit is what has not changed.
+        What was accepted with as many in flight speaks against a limit of those, and what was accepted after as many in a second
+        speaks against one of the rate. If nothing speaks against either, the next such refusal tells: the limit is what has not
+        changed. If much speaks against both, a limit has fallen, or is one of another kind.
         """
         state = self.state
-        more_in_flight = report.in_flight > state.window.proved
-        more_a_second = count >= 0.8 * state.rate.proved
-        if more_in_flight and more_a_second and state.suspect is not None:
-            in_flight, a_second = state.suspect
-            same_rate = abs(count - a_second) * in_flight < abs(report.in_flight - in_flight) * max(1, a_second)
-            more_in_flight, more_a_second = not same_rate, same_rate
-        if more_in_flight:
-            state.cut_of = "window"
-            state.window.cut(report.in_flight - 1, now, searching=more_a_second)
-            if more_a_second:
-                state.suspect = (report.in_flight, count)
-        elif more_a_second:
-            state.cut_of = "rate"
-            state.window.end_probe()
-            self._cut_rate(count, now)
+        if state.judged is None or now < state.judge_at:
+            return
+        (sent_at, in_flight), state.judged = state.judged, None
+        log = state.rate.log
+        if in_flight <= EXACT_UP_TO:
+            in_flight = log.in_flight_at(sent_at) + 1
+        count = log.in_second_before(sent_at)
+        against_window, against_rate, of = log.evidence(in_flight - 1, count, state.evidence_from, sent_at)
+        if min(against_window, against_rate) >= max(MUCH, MUCH_SHARE * of):
+            self._cut_both(count, sent_at, now)
+            return
+        searching = False
+        if against_window == against_rate == 0:
+            if state.suspect is None:
+                state.suspect, searching, against_rate = (in_flight, count), True, 1
+            else:
+                against_window = abs(in_flight - state.suspect[0]) * state.suspect[1]
+                against_rate = abs(count - state.suspect[1]) * state.suspect[0]
+        if against_window <= against_rate:
+            if not state.window.end_probe():
+                state.window.cut(in_flight - 1, now, searching=searching)
+        elif not state.rate.end_probe():
+            state.rate.refused(count, state.in_a_row, sent_at, now)
         else:
-            state.cut_of = "both"
-            if state.in_a_row <= TRIAL_AFTER:
-                state.window.cut(state.window.size / 2, now, searching=True)
-            self._cut_blocked(count, now)
+            state.probe_after = min(PROBE_CALLS, 2 * state.probe_after)
 
-    def _cut_rate(self, count: int, now: float) -> None:
-        rate = self.state.rate
-        if rate.learned is None:
-            rate.cut(count, now)
-            return
-        lower = rate.learned * (1 - CUTS[min(self.state.in_a_row, len(CUTS)) - 1])
-        rate.cut(max(lower, min(count, -(-rate.learned // 1) - 1)), now)
-
-    def _cut_blocked(self, count: int, now: float) -> None:
-        """Refused although less was sent than before: the limit has fallen, or it is one per minute and used up."""
+    def _cut_both(self, count: int, sent_at: float, now: float) -> None:
         state, rate = self.state, self.state.rate
-        minute = rate.in_last_minute(now) / 60
+        state.evidence_from = sent_at
+        state.window.end_probe()
+        rate.end_probe()
         if now - state.accepted_at >= BLOCKED_SECONDS:
-            rate.cut(minute, now)
+            rate.cut(rate.in_last_minute(now) / 60, now)
             return
-        lower = (rate.learned or max(count, rate.proved)) * (1 - CUTS[min(state.in_a_row, len(CUTS)) - 1])
-        rate.cut(lower, now, searching=True)
-
-
-LONGEST_LOOK = 1.0
+        rate.refused(count, state.in_a_row, sent_at, now)
+        if state.in_a_row <= TRIAL_AFTER:
+            state.window.cut(state.window.size * (1 - CUTS[min(state.in_a_row, len(CUTS)) - 1]), now, searching=True)
