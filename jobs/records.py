@@ -49,6 +49,7 @@ class Job:
     """One generation, without its text. Its fields are the columns of `jobs`."""
 
     id: str
+    project: str
     batch_id: str | None
     custom_id: str | None
     model: str

@@ -243,7 +243,7 @@ class _Turn:
         if chosen:
             of_id: BindParameter[str] = bindparam("of_id")
             reserved = update(jobs).where(jobs.c.id == of_id, jobs.c.upstream.is_(None))
-            place = {"hinted_at": bindparam("at"), "reserved_tokens": bindparam("of_tokens")}
+            place: dict[str, Any] = {"hinted_at": bindparam("at"), "reserved_tokens": bindparam("of_tokens")}
             connection.execute(reserved.values(upstream=wish.route.name, **place), values)
             choosing.note_served(chosen)
         return chosen

@@ -141,7 +141,7 @@ class Leaver:
         sent = running.sent
         if verdict.fault == "job" or sent is None:
             return self._charge(running, error, written)
-        if verdict.fault in ("limit", "queue"):
+        if verdict.fault == "limit" or verdict.fault == "queue":
             return self._wait(running, sent, error, written, verdict)
         job = running.job
         failure = Failure(

@@ -4,12 +4,10 @@ from typing import Literal
 
 import msgspec
 
-from jobs.pace.reports import Observed
+from jobs.pace.log import LENGTH, TYPICAL_DELAY, Log
+from jobs.pace.reports import Accepted, Observed
 from jobs.pace.tokens import MARGIN, squeeze
 
-LOG_LENGTH = 128
-"""Times of sending that are kept. A rate of more than half as many a second is held by its spacing alone."""
-LOG_SECONDS = 4.0
 FEWEST = 4
 """A limit is held as so many requests, or as many as it allows in a second, in the time that it allows them in."""
 ARRIVAL = 0.005
@@ -18,8 +16,6 @@ CATCH_UP = 0.1
 """Seconds of spacing that a lane may be behind and make up for: turns come every 20 to 50 ms."""
 SPREAD = 1.08
 """Spacing goes by so much more than a learned rate, so that requests do not stay bunched as they began."""
-TYPICAL_DELAY = 0.03
-"""From a reservation to its sending, until the report says when it was."""
 CUTS = (0.03, 0.06, 0.12, 0.25, 0.5)
 """How much a refusal takes from the rate, and how much each further one in a row does."""
 SEARCH_STEP, SEARCH_SECONDS = 1.5, 1.0
@@ -41,20 +37,8 @@ class Rate(msgspec.Struct):
     squeezed_until: float = 0.0
     next_slot: float = 0.0
     """When the next request is due by the spacing."""
-    sent: list[float] = msgspec.field(default_factory=list)
-    """When accepted requests were sent, in order."""
-    planned: list[float] = msgspec.field(default_factory=list)
-    """When reserved requests were to be sent of which nothing is reported yet."""
-    proved: int = 0
-    """The most requests that were accepted in one second since the last cut."""
+    log: Log = msgspec.field(default_factory=Log)
     bins: list[list[float]] = msgspec.field(default_factory=list)
-
-    def advance(self, now: float) -> None:
-        old = [t for t in self.planned if t < now - LOG_SECONDS]
-        if old:
-            self.planned = self.planned[len(old) :]
-            self.sent = sorted(self.sent + old)
-        self.sent = [t for t in self.sent[-LOG_LENGTH:] if t >= now - 2 * LOG_SECONDS]
 
     def known(self, from_file: float | None, now: float) -> float | None:
         """Requests a second by the file and the headers."""
@@ -74,9 +58,9 @@ class Rate(msgspec.Struct):
 
     def _log_opens_at(self, rate: float) -> float:
         count = max(FEWEST, round(rate))
-        if count > LOG_LENGTH // 2:
+        if count > LENGTH // 2:
             return 0.0
-        times = sorted(self.sent[-count:] + self.planned[-count:])
+        times = self.log.times(count)
         return times[-count] + count / rate + ARRIVAL if len(times) >= count else 0.0
 
     def room(self, known: float | None, until: float) -> int | None:
@@ -90,17 +74,13 @@ class Rate(msgspec.Struct):
         room = 1 + int((until - self.next_slot + CATCH_UP) * pace) if self.next_slot else 1 + int(CATCH_UP * pace)
         room = min(room, 1 + int((2 * CATCH_UP) * pace))
         count = max(FEWEST, round(rate))
-        if count <= LOG_LENGTH // 2:
+        if count <= LENGTH // 2:
             since = until - count / rate - ARRIVAL
-            room = min(room, count - sum(t > since for t in self.sent) - sum(t > since for t in self.planned))
+            room = min(room, count - sum(t > since for t in self.log.times(count)))
         return max(0, room)
 
-    def release(self) -> None:
-        if self.planned:
-            self.planned.pop()
-
     def take(self, at: float, known: float | None, *, exact: bool) -> None:
-        self.planned.append(at if exact else at + TYPICAL_DELAY)
+        self.log.plan(at if exact else at + TYPICAL_DELAY)
         if known is not None or self.learned is not None:
             self.next_slot = max(self.next_slot, at - CATCH_UP) + 1 / self._pace(known)
 
@@ -109,21 +89,9 @@ class Rate(msgspec.Struct):
         paces = [] if known is None else [known * MARGIN]
         return min([*paces, self.learned * SPREAD] if self.learned is not None else paces)
 
-    def reported(self, sent_at: float, *, accepted: bool) -> int:
-        """A reserved request was sent. How many were accepted in the second before it."""
-        due = [t for t in self.planned if t <= sent_at + TYPICAL_DELAY]
-        if due:
-            self.planned.remove(due[-1])
-        elif accepted and self.sent and sent_at < self.sent[-1] - LOG_SECONDS:
-            return 0  # so late that its plan was taken for its sending
-        before = sum(sent_at - 1.0 < t <= sent_at for t in self.sent)
-        if not accepted:
-            return before + sum(sent_at - 1.0 < t < sent_at - 2 * TYPICAL_DELAY for t in self.planned)
-        self.sent.append(sent_at)
-        if len(self.sent) > 1 and self.sent[-2] > sent_at:
-            self.sent.sort()
-        self._count(sent_at)
-        return before + 1
+    def accepted(self, report: Accepted) -> None:
+        self.log.accepted(report)
+        self._count(report.sent_at)
 
     def _count(self, sent_at: float) -> None:
         start = sent_at // BIN_SECONDS * BIN_SECONDS
@@ -141,7 +109,8 @@ class Rate(msgspec.Struct):
         if self.learned is None or not limiting:
             return
         if self.growth == "search" and now - self.grown_at >= SEARCH_SECONDS:
-            self.learned, self.grown_at = self.learned * SEARCH_STEP, now
+            self.plateau, self.grown_at = self.learned, now
+            self.learned *= SEARCH_STEP
         elif self.growth == "probe" and now - self.grown_at >= max(PROBE_SECONDS, FEWEST / self.learned):
             self.step = min(LARGEST_STEP, 2 * self.step)
             self.plateau = self.learned
@@ -156,14 +125,30 @@ class Rate(msgspec.Struct):
         self.learned = max(self.plateau * (1 + self.step), min(self.plateau + 1, self.plateau * 2))
         self.grown_at = now
 
-    def end_probe(self) -> None:
+    def end_probe(self) -> bool:
         if self.growth == "probe":
             self.growth, self.learned, self.step = "hold", self.plateau, PROBE_STEP
+            return True
+        return False
+
+    def refused(self, count: int, in_a_row: int, at: float, now: float) -> None:
+        """More was refused after `count` were accepted within a second: come back to what was accepted."""
+        average = self.log.average(at)
+        accepted = float(count) if average is None else min(count, average * 1.03)
+        if self.learned is None:
+            self.cut(accepted, now, searching=average is None)
+        elif self.growth == "search":
+            self.cut(max(self.plateau, min(accepted, self.learned * (1 - CUTS[0]))), now)
+        else:
+            lower = self.learned * (1 - CUTS[min(in_a_row, len(CUTS)) - 1])
+            if average is not None and now - self.grown_at >= 1.0:
+                lower = 0.75 * self.learned
+            self.cut(max(lower, min(accepted, -(-self.learned // 1) - 1)), now)
 
     def cut(self, rate: float, now: float, *, searching: bool = False) -> None:
-        self.learned = max(SLOWEST, rate)
+        self.learned = self.plateau = max(SLOWEST, rate)
         self.growth = "search" if searching else "hold"
-        self.step, self.proved, self.grown_at = PROBE_STEP, 0, now
+        self.step, self.grown_at = PROBE_STEP, now
 
     def observe(self, report: Observed, now: float) -> None:
         if report.limit is not None and report.limit > 0:

@@ -24,8 +24,6 @@ class Window(msgspec.Struct):
     plateau: float | None = None
     """The size that is known to be accepted and not known to be too small."""
     step: float = PROBE_STEP
-    proved: int = 0
-    """The most streams in flight at which a request was accepted since the last cut."""
     grown_at: float = 0.0
     cut_at: float = 0.0
     quick: float | None = None
@@ -38,7 +36,6 @@ class Window(msgspec.Struct):
         """Grow by an accepted request. True: the waits show a queue, so the window shrank."""
         if report.sent_at < self.cut_at:
             return False
-        self.proved = max(self.proved, report.in_flight)
         waited = max(0.0, report.waited_seconds)
         late = self._is_slow(waited)
         self.quick = waited if self.quick is None else min(self.quick, waited)
@@ -94,25 +91,20 @@ class Window(msgspec.Struct):
     def _probe_above(self, plateau: float, now: float) -> None:
         self.size, self.grown_at = plateau + max(1.0, plateau * self.step), now
 
-    def end_probe(self) -> None:
+    def end_probe(self) -> bool:
         """The probe was refused, or a refusal of another kind came in between."""
         if self.growth == "probe" and self.plateau is not None:
             self.growth, self.size, self.step = "hold", self.plateau, PROBE_STEP
+            return True
+        return False
 
     def cut(self, size: float, now: float, *, searching: bool = False) -> None:
         """Too many were in flight: come back to `size` and stay there, or search on from there."""
         self.size = self.plateau = max(1.0, size)
         self.growth = "search" if searching else "hold"
         self.step = PROBE_STEP
-        self.proved = min(self.proved, int(self.size))
         self.cut_at = self.grown_at = now
         self.waits = []
-
-    def lower(self, size: float) -> None:
-        """Another request of the same cut was refused with fewer in flight."""
-        if size < self.size:
-            self.size = self.plateau = max(1.0, size)
-            self.proved = min(self.proved, int(self.size))
 
     def restart(self) -> None:
         """After a pause: begin with few and come back to the plateau by doubling."""
