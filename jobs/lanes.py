@@ -15,8 +15,9 @@ from sqlalchemy import RowMapping, select
 from jobs.database import Database
 from jobs.due import InFlight, count_in_flight, find_waiting
 from jobs.fair import Turns
+from jobs.holds import Hold, HoldKind, find_holds
 from jobs.pace.tables import lanes
-from jobs.reservation import LaneNews, LaneTurn, LaneWish, read_lane, take_lane_turn
+from jobs.reservation import LEAD_SECONDS, Held, LaneNews, LaneTurn, LaneWish, read_lane, take_lane_turn
 from jobs.routes import DEFAULT, Route
 
 Key = tuple[str, str]
@@ -34,6 +35,9 @@ class Round:
     """What a round has reserved, to be hinted now, and when the next one is due if nobody wakes it before."""
 
     reserved: list[str] = field(default_factory=list)
+    batch_ids: set[str] = field(default_factory=set)
+    """The batches whose watchers are to be told that a hold was lifted."""
+    lifted: bool = False
     look_at: datetime | None = None
 
     def look(self, at: datetime) -> None:
@@ -48,6 +52,11 @@ class _View:
     waiting: dict[str, list[str]]
     in_flight: dict[Key, InFlight]
     rows: dict[Key, RowMapping]
+    holds: Sequence[Hold]
+
+    def held(self, key: Key) -> Held:
+        """What of the holds concerns this lane."""
+        return Held.of(self.holds, key)
 
 
 class Lanes:
@@ -69,6 +78,8 @@ class Lanes:
         self._models = Turns()
         self._upstreams: dict[str, Turns] = {}
         self._in_flight: dict[Key, int] = {}
+        self._crowded: set[Key] = set()
+        self._held: set[str] = set()
 
     def tell(self, key: Key, change: Callable[[LaneNews], Any]) -> None:
         """Add to the news of a lane; they are written in the next round."""
@@ -79,12 +90,17 @@ class Lanes:
         """How many streams the lane had in the last round, of all processes."""
         return self._in_flight.get(key, 0)
 
+    def is_eager(self, key: Key) -> bool:
+        """Whether news of this lane should be written at once: jobs wait for its pace, or its upstream is held."""
+        return key in self._crowded or key[0] in self._held
+
     def reserve(self, free: int, most_crashes: int) -> Round:
         """Reserve jobs for up to `free` streams, less the hints that are under way already."""
         done = Round()
         view = self._look()
         routes, weights = self._routes(), self._weights()
         self._in_flight = {key: counted.total for key, counted in view.in_flight.items()}
+        self._held = {hold.target for hold in view.holds if hold.kind is HoldKind.UPSTREAM}
         free -= sum(counted.reserved for counted in view.in_flight.values())
         closed: set[Key] = set()
         touched: set[Key] = set()
@@ -115,6 +131,7 @@ class Lanes:
                 find_waiting(connection),
                 count_in_flight(connection, now, self._hint_seconds),
                 {(row["upstream"], row["model"]): row for row in rows},
+                find_holds(connection),
             )
 
     def _keys_with_news(self, view: _View) -> set[Key]:
@@ -124,9 +141,15 @@ class Lanes:
 
     def _room(self, view: _View, route: Route, model: str) -> int:
         key = (route.name, model)
-        moment = self._database.now().timestamp()
+        now = self._database.now()
+        moment = now.timestamp()
+        held = view.held(key)
+        if held.model or held.projects.issuperset(view.waiting[model]):
+            return 0
+        if held.upstream is not None:
+            return int(held.upstream.probe_at is not None and held.upstream.probe_at <= now)
         counted = view.in_flight.get(key)
-        return read_lane(view.rows.get(key), route, moment).room(counted.total if counted else 0, moment)
+        return read_lane(view.rows.get(key), route, moment).room(counted.total if counted else 0, moment, LEAD_SECONDS)
 
     def _share_out(
         self, view: _View, routes: Sequence[Route], weights: Mapping[str, float], free: int, closed: set[Key]
@@ -184,6 +207,13 @@ class Lanes:
             done.look(self._database.now() + timedelta(seconds=LOCKED_SECONDS))
             return None
         done.reserved += [one.id for one in turn.reserved]
+        self._crowded.discard(wish.key)
+        if turn.room <= 0 and wish.projects:
+            self._crowded.add(wish.key)
+        if turn.lifted is not None:
+            done.lifted = True
+            done.batch_ids.update(turn.lifted)
+            done.look(self._database.now())
         return turn
 
     def _note_when_to_look(self, view: _View, routes: Sequence[Route], done: Round) -> None:
@@ -195,5 +225,9 @@ class Lanes:
                 if route.takes(model) and key in view.rows:
                     lane = read_lane(view.rows[key], route, now.timestamp())
                     in_flight = self._in_flight.get(key, 0)
-                    if lane.room(in_flight, now.timestamp()) <= 0:
+                    hold = view.held(key).upstream
+                    if hold is not None:
+                        if hold.probe_at is not None:
+                            done.look(hold.probe_at)
+                    elif lane.room(in_flight, now.timestamp()) <= 0:
                         done.look(datetime.fromtimestamp(lane.next_at(in_flight, now.timestamp()), now.tzinfo))

@@ -6,12 +6,13 @@ A lease is held by one attempt of one worker. Every claim takes the next attempt
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
-from sqlalchemy import Connection, RowMapping, insert, or_, select, update
+from sqlalchemy import Connection, RowMapping, insert, not_, or_, select, update
 
 from jobs.database import Database
 from jobs.due import is_due
+from jobs.holds import is_held
 from jobs.records import Job
 from jobs.status import JobStatus
 from jobs.tables import attempts, jobs, texts
@@ -29,6 +30,8 @@ class Claimed:
     upstream: str = ""
     """The name of the upstream that this attempt goes to."""
     reserved_tokens: int = 0
+    send_at: datetime | None = None
+    """When its request is to go upstream, as the pace has planned it: now, or a moment later."""
 
 
 def claim(
@@ -100,6 +103,7 @@ def _take(now: datetime, worker: str, lease_seconds: float) -> Any:
     return (
         update(jobs)
         .where(is_due(now), jobs.c.upstream.is_not(None), jobs.c.hinted_at.is_not(None))
+        .where(not_(is_held()))
         .values(
             status=JobStatus.IN_PROGRESS,
             attempt=jobs.c.attempt + 1,
@@ -107,14 +111,13 @@ def _take(now: datetime, worker: str, lease_seconds: float) -> Any:
             lease_until=now + timedelta(seconds=lease_seconds),
             started_at=now,
             first_delta_at=None,
-            hinted_at=None,
         )
         .returning(*jobs.c)
     )
 
 
 def _claimed(row: RowMapping, text: str) -> Claimed:
-    return Claimed(Job.from_row(row), row["attempt"], text, row["upstream"], row["reserved_tokens"] or 0)
+    return Claimed(Job.from_row(row), row["attempt"], text, row["upstream"], row["reserved_tokens"] or 0, row["hinted_at"])
 
 
 def _begun(row: RowMapping, now: datetime, continued_bytes: int | None) -> dict[str, Any]:
@@ -208,13 +211,20 @@ def renew(database: Database, worker: str, running: Sequence[Checkpoint], lease_
     return set(kept)
 
 
-def find_unwanted(database: Database, worker: str) -> list[tuple[str, bool]]:
-    """The jobs of a worker that somebody cancelled (True) or whose time is over (False), and that still run."""
-    unwanted = select(jobs.c.id, jobs.c.cancel_requested_at).where(
+def find_unwanted(database: Database, worker: str) -> list[tuple[str, Literal["cancel", "expire", "release"]]]:
+    """The jobs of a worker that still run and are to stop: cancelled, past their time, or released by a pause."""
+    now = database.now()
+    unwanted = select(jobs.c.id, jobs.c.cancel_requested_at, jobs.c.expires_at).where(
         jobs.c.worker == worker,
         jobs.c.status == JobStatus.IN_PROGRESS,
-        or_(jobs.c.cancel_requested_at.is_not(None), jobs.c.expires_at <= database.now()),
+        or_(
+            jobs.c.cancel_requested_at.is_not(None), jobs.c.expires_at <= now, jobs.c.release_requested_at.is_not(None)
+        ),
     )
     with database.read() as connection:
         rows = connection.execute(unwanted).all()
-    return [(row.id, row.cancel_requested_at is not None) for row in rows]
+    found: list[tuple[str, Literal["cancel", "expire", "release"]]] = []
+    for row in rows:
+        late = row.expires_at is not None and row.expires_at <= now
+        found.append((row.id, "cancel" if row.cancel_requested_at is not None else "expire" if late else "release"))
+    return found

@@ -49,6 +49,7 @@ class Job:
     """One generation, without its text. Its fields are the columns of `jobs`."""
 
     id: str
+    project: str
     batch_id: str | None
     custom_id: str | None
     model: str
@@ -85,6 +86,8 @@ class Job:
     """The HTTP status with which the upstream refused it, if that is why it ended."""
     upstream: str | None
     """Where it is reserved or runs, or where its last attempt ended it; None while it waits."""
+    refusals: int
+    refused_at: datetime | None
     metadata: dict[str, str]
     request: dict[str, Any] | None
     """The chat-completions body; None when it was not read."""

@@ -33,7 +33,8 @@ SHORTEST_ROUND_SECONDS = 0.02
 class Dispatch:
     """Start it after the parts are made; it ends with `stop`.
 
-    `send_hints` sends hints to the queue; `say` publishes a message on the channel of a job or a batch.
+    `send_hints` sends hints to the queue; `say` publishes a message on the channel of a job or a batch;
+    `wake_all` wakes the dispatch of every process.
     """
 
     def __init__(
@@ -44,6 +45,7 @@ class Dispatch:
         settings: Settings,
         send_hints: Callable[[Iterable[str]], None],
         say: Callable[[str, bytes], None],
+        wake_all: Callable[[], None] = lambda: None,
     ) -> None:
         self._database = database
         self._running = running
@@ -51,6 +53,7 @@ class Dispatch:
         self._settings = settings
         self._send_hints = send_hints
         self._say = say
+        self._wake_all = wake_all
         self._ended = threading.Event()
         self._woken = threading.Event()
         # Leases that ran out while the database was away, or before this process began, may be renewed any moment.
@@ -105,6 +108,11 @@ class Dispatch:
         if done.reserved:
             log.debug("hint %d jobs", len(done.reserved))
             self._send_hints(done.reserved)
+        for batch_id in done.batch_ids:
+            self._say(batch_id, encode_batch())
+        if done.lifted:
+            log.info("a hold is lifted")
+            self._wake_all()
         if done.look_at is None:
             return HINT_CHECK_SECONDS
         return min(HINT_CHECK_SECONDS, max(0.0, (done.look_at - self._database.now()).total_seconds()))

@@ -28,6 +28,7 @@ from worker.heartbeat import Heartbeat
 from worker.lost import LostCounter
 from worker.recorder import Recorder
 from worker.registry import UpstreamRegistry, opener
+from worker.reports import LaneReporter
 from worker.run import Runner
 from worker.running import RunningAttempts
 
@@ -73,6 +74,7 @@ def run_worker(settings: Settings) -> None:
         recorder=recorder,
         tokenizers=tokenizers,
         running=running,
+        reporter=LaneReporter(lanes, keeper.now, dispatch.wake),
         worker=worker,
         settings=settings,
     )

@@ -8,6 +8,7 @@ from typing import Any
 
 from jobs.database import Database
 from jobs.lease import Claimed, claim, claim_together, note_continued
+from jobs.reservation import LEAD_SECONDS
 from jobs.settings import Settings
 from jobs.status import JobStatus
 from jobs.tokens import Tokenizers
@@ -19,6 +20,7 @@ from worker.leave import InternalError, Leaver
 from worker.measure import Outcome, measure
 from worker.recorder import Recorder
 from worker.registry import UpstreamRegistry
+from worker.reports import LaneReporter
 from worker.running import Running, RunningAttempts, StopReason
 from worker.together import Together
 from worker.upstream.errors import EmptyCompletion, UpstreamError
@@ -41,6 +43,7 @@ class Runner:
         recorder: Recorder,
         tokenizers: Tokenizers,
         running: RunningAttempts,
+        reporter: LaneReporter,
         worker: str,
         settings: Settings,
     ) -> None:
@@ -50,6 +53,7 @@ class Runner:
         self._recorder = recorder
         self._tokenizers = tokenizers
         self._attempts = running
+        self._reporter = reporter
         self._worker = worker
         self._settings = settings
         self._claims = Together(self._claim_alone, self._claim_together)
@@ -111,6 +115,13 @@ class Runner:
         running.text_tokens = self._tokenizers.count_text(job.model, running.text).tokens
         return continue_request(request, running.text, running.text_tokens, spec.prefix)
 
+    async def _wait_until(self, send_at: datetime | None) -> None:
+        """The pace may have planned the request for a moment later."""
+        if send_at is not None:
+            seconds = (send_at - self._reporter.now()).total_seconds()
+            if seconds > 0:
+                await asyncio.sleep(min(seconds, LEAD_SECONDS))
+
     async def _stream(self, running: Running, request: Mapping[str, Any], spec: UpstreamSpec | None) -> Outcome:
         """Stream and record the completion; how that ended."""
         job = running.job
@@ -119,7 +130,10 @@ class Runner:
         if spec is None:  # it was taken out of the file after the job was reserved: the job goes to another one
             return StopReason.DRAIN
         try:
+            await self._wait_until(running.claimed.send_at)
             async with self._upstreams.use(spec) as upstream:
+                running.sent = self._reporter.send(running.claimed)
+                recording.on_first = running.sent.accept
                 return await upstream.stream(request, recording.add, idempotency_key=f"{job.id}-{running.attempt}")
         except EmptyCompletion as error:
             # A text that is continued may have been whole already.

@@ -142,6 +142,11 @@ class Lane:
         self.state.tokens.give_back(max(0, reserved_tokens))
         self.state.rate.log.release()
 
+    def restart(self, now: float) -> None:
+        """The upstream was away or held and is back: streams come back by slow start, not all at once."""
+        self._advance(now)
+        self.state.window.restart()
+
     def limited_by(self, in_flight: int, now: float) -> LimitedBy | None:
         """Why no more can start now. None: they can."""
         self._advance(now)

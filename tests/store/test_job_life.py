@@ -186,7 +186,7 @@ class JobLife(RuleBasedStateMachine):
     def dispatch(self, room: int) -> None:
         now, stale = self.clock.now, self.clock.now - timedelta(seconds=HINT_SECONDS)
         queued = [job for job in self.jobs.values() if job.status == "queued"]
-        in_flight = sum(job.is_reserved and job.hinted_at > stale for job in queued)
+        in_flight = sum(job.upstream is not None and (job.hinted_at or stale) > stale for job in queued)
         for job in queued:
             if job.hinted_at is None or job.hinted_at <= stale:
                 job.hinted_at, job.upstream = None, None

@@ -106,7 +106,7 @@ def test_hints_never_exceed_the_room(worker: WorkerParts) -> None:
         worker.dispatch._round()
     assert hinted == ids[:5]  # free streams: five
     for job_id in hinted[:2]:
-        worker.runner.run(job_id)
+        worker.run(job_id)
     worker.dispatch._round()
     assert hinted == ids[:7]
     claimed = claim_now(worker.database, ids[2], "w1", 60)
@@ -164,7 +164,7 @@ def test_a_batch_whose_window_closes_ends_piece_by_piece_and_hints_go_on_in_betw
     dispatch._send_hints = hinted.extend
     many = 2 * MOST_ENDED + 100
     past = database.now() - timedelta(seconds=1)
-    batch_id = submit_batch(database, [NewJob(ask(WELL), expires_at=past)] * many, hint_first=0).id
+    batch_id = submit_batch(database, [NewJob(ask(WELL), expires_at=past)] * many).id
     other = unhinted(database)
     dispatch._rescue()
     dispatch._rescue_at = math.inf

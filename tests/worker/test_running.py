@@ -102,7 +102,7 @@ def test_a_job_stopped_between_its_claim_and_its_stream_asks_nothing_of_the_upst
         return find_text(*claimed)
 
     monkeypatch.setattr(worker.runner, "_find_text", stop_first)
-    worker.runner.run(job_id)
+    worker.run(job_id)
     job, text = job_and_text(worker.database, job_id)
     assert (job.status, text, job.usage) == (JobStatus.CANCELLED, "", None)
     assert simulator.stats()["requests"] == 0
@@ -126,7 +126,7 @@ def test_a_text_whose_lease_was_lost_is_not_counted(
 def test_a_draining_process_takes_no_job(worker: WorkerParts, simulator: ServedSimulator) -> None:
     job_id = submit(worker.database, WAITS)
     worker.running.drain()
-    worker.runner.run(job_id)
+    worker.run(job_id)
     assert job_and_text(worker.database, job_id)[0].attempt == 0
     assert simulator.stats()["requests"] == 0
 

@@ -29,6 +29,7 @@ from worker.event_loop import EventLoop
 from worker.heartbeat import Heartbeat
 from worker.recorder import Recorder
 from worker.registry import UpstreamRegistry, opener
+from worker.reports import LaneReporter
 from worker.run import Runner
 from worker.running import RunningAttempts
 
@@ -77,6 +78,8 @@ class WorkerParts:
         self.recorder = self.loop.run(self._open_recorder(keeper.now))
         self.source = open_upstreams(settings)
         self.upstreams = UpstreamRegistry(self.source, opener(settings))
+        self.lanes = Lanes(keeper, settings.hint_seconds, lambda: routes_of(self.source.current()))
+        self.dispatch = Dispatch(keeper, self.running, self.lanes, settings, self.hint, self._say)
         self.runner = Runner(
             database=database,
             loop=self.loop,
@@ -84,12 +87,11 @@ class WorkerParts:
             recorder=self.recorder,
             tokenizers=Tokenizers(settings.tokenizers),
             running=self.running,
+            reporter=LaneReporter(self.lanes, keeper.now, self.dispatch.wake),
             worker=name,
             settings=settings,
         )
         self.heartbeat = Heartbeat(keeper, self.running, name, settings)
-        self.lanes = Lanes(keeper, settings.hint_seconds, lambda: routes_of(self.source.current()))
-        self.dispatch = Dispatch(keeper, self.running, self.lanes, settings, self.hint, self._say)
         self.hints: list[list[str]] = []
         self.attempts: list[Future[None]] = []
         self._threads = ThreadPoolExecutor(settings.streams + 50, thread_name_prefix=name)
