@@ -31,6 +31,14 @@ EARLY = [
     case("A", "stop in every chunk and a clean end", "BerriAI/litellm#2195", stream(FIRST, SECOND), BOTH),
     case(
         "A",
+        "stop beside text, then the connection ends, and nothing says whether the body did",
+        # A body without length and chunks ends so when its server breaks down, too. Only [DONE] or habit tells.
+        "songquanpeng/one-api#1477",
+        (head(), FIRST),
+        Fails("upstream_ended_without_end", given="First half. "),
+    ),
+    case(
+        "A",
         "stop beside text, then silence",
         "BerriAI/litellm#2195",
         open_stream(FIRST, Stall()),
