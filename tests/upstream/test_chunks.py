@@ -251,7 +251,7 @@ def test_content_that_strict_decoders_refuse_is_read(escaped: bytes, content: st
         b'{"choices":[{"delta":{"content":"torn',
         b"[1, 2]",
         b'"text"',
-        b'{"choices": {}}',
+        b'{"choices": {"0": 1}}',
         b'{"choices": ["x"]}',
         b'{"choices": [{"delta": {"content": 5}}]}',
         b'{"choices": [{"index": "first"}]}',

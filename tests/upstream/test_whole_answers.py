@@ -139,7 +139,7 @@ def test_it_is_judged_as_a_stream_is_and_its_usage_is_owed(
         (b'{"choices": []}', EmptyCompletion),
         (b'{"choices": [{}]}', EmptyCompletion),
         (b'{"choices": null}', EmptyCompletion),
-        (b'{"choices": {}}', MalformedChunk),
+        (b'{"choices": {}}', EmptyCompletion),
         (b'{"choices": [{"message": {"content": 5}}]}', MalformedChunk),
         (b'{"choices": [{"message": {"content": "x"}}], "error": {"message": "boom"}}', ErrorInStream),
         (b'{"choices": [{"message": {"content": "torn', NotAStream),

@@ -68,31 +68,40 @@ class Answer:
 
         Raises the typed error that the payload holds, but not after the proven end of the text.
         """
-        if self.signs.is_done:
-            return False
-        if payload[:1] != b"{":
-            payload = strip_fields(payload)
-            if not payload or payload == DONE:
-                self.signs.is_done = bool(payload)
-                return False
-        chunk = read_chunk(payload)
+        chunk = read_chunk(payload) if payload[:1] == b"{" and not self.signs.is_done else None
         if chunk is None:
-            try:
-                chunk = read_leniently(payload)
-            except UpstreamError:
-                if self.signs.may_end_in_silence():
-                    return False
-                raise
-            if not chunk.choices:
-                self._last_payload = payload
-        self._note(chunk)
-        choice = chunk.first_choice
+            chunk = self._read_unusual(payload)
+            if chunk is None:
+                return False
+        if chunk.usage is not None or self._id is None or chunk.citations is not None:
+            self._note(chunk)
+        choice = chunk.choices[0] if chunk.choices else None
+        if choice is not None and choice.index:
+            choice = chunk.first_choice
         if choice is None or not self._take_choice(choice):
             return False
         if self._on_accepted is not None:
             self._on_accepted()
             self._on_accepted = None
         return True
+
+    def _read_unusual(self, payload: bytes) -> Chunk | None:
+        """The chunk in a payload that is not of the usual shape; None when it says nothing that counts."""
+        if self.signs.is_done:
+            return None
+        payload = strip_fields(payload)
+        if not payload or payload == DONE:
+            self.signs.is_done = bool(payload)
+            return None
+        try:
+            chunk = read_leniently(payload)
+        except UpstreamError:
+            if self.signs.may_end_in_silence():
+                return None
+            raise
+        if not chunk.choices:
+            self._last_payload = payload
+        return chunk
 
     def take_whole(self, completion: Mapping[str, Any], body: bytes = b"") -> None:
         """Take an answer that came whole. Its JSON has ended, which is as good as `[DONE]`: nothing can be missing."""
@@ -205,20 +214,29 @@ class Answer:
                     content = self._beside.take_parts(content)
                 if content:
                     has_content = True
-                    self.signs.note_content()
-                    self._give_content(content)
-            if self._beside.take(delta):
-                is_progress = True
+                    if self.signs.reason is not None or not self.signs.has_content:
+                        self.signs.note_content()
+                    new = self._repeats.feed(content)
+                    if self._think_tags is not None:
+                        new = self._think_tags.feed(new)
+                    if new:
+                        self._give(self._cleaner.feed(new))
+            if (
+                delta.reasoning_content
+                or delta.reasoning
+                or delta.tool_calls
+                or delta.refusal
+                or delta.reasoning_details
+                or delta.function_call
+                or delta.annotations
+                or delta.thinking
+                or delta.reasoning_text
+                or delta.thinking_blocks
+            ):
+                is_progress = self._beside.take(delta) or is_progress
         if choice.finish_reason is not None:
             self.signs.note_finish(choice.finish_reason, beside_content=has_content)
         return is_progress
-
-    def _give_content(self, content: str) -> None:
-        new = self._repeats.feed(content)
-        if self._think_tags is not None:
-            new = self._think_tags.feed(new)
-        if new:
-            self._give(self._cleaner.feed(new))
 
     def _give_rest(self) -> None:
         """Give what was held back, now that nothing more comes."""

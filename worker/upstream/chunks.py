@@ -11,7 +11,7 @@ import msgspec
 from worker.upstream.errors import MalformedChunk, quote
 
 
-class Delta(msgspec.Struct):
+class Delta(msgspec.Struct, gc=False):
     """One piece of the answer. `content` is text, or a list of parts that each have a `type`."""
 
     content: str | list[Any] | None = None
@@ -27,7 +27,7 @@ class Delta(msgspec.Struct):
     annotations: Any = None
 
 
-class Choice(msgspec.Struct):
+class Choice(msgspec.Struct, gc=False):
     """One of the answers to the request; only the one with index 0 counts."""
 
     index: int | None = 0
@@ -39,17 +39,8 @@ class Choice(msgspec.Struct):
     finishReason: str | None = None  # noqa: N815  # the name on the wire
     usage: Any = None
 
-    @property
-    def is_usual(self) -> bool:
-        """Whether all that counts is where OpenAI puts it."""
-        return (
-            self.finishReason is None
-            and self.usage is None
-            and (self.delta is not None or not (self.message or self.text))
-        )
 
-
-class Chunk(msgspec.Struct):
+class Chunk(msgspec.Struct, gc=False):
     """One event of the stream."""
 
     choices: list[Choice] | None = None
@@ -84,7 +75,9 @@ def read_chunk(payload: bytes) -> Chunk | None:
     if not chunk.choices or chunk.error or chunk.base_resp or chunk.x_groq:
         return None
     choice = chunk.choices[0]
-    return chunk if choice.is_usual else None
+    if choice.finishReason is not None or choice.usage is not None:
+        return None
+    return chunk if choice.delta is not None or not (choice.message or choice.text) else None
 
 
 def malformed(payload: bytes, reason: str) -> MalformedChunk:

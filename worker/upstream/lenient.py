@@ -45,7 +45,9 @@ def chunk_of(found: Mapping[str, Any], payload: bytes) -> Chunk:
     if choices is None:
         own = _of_ollama(found)
         choices = [] if own is None else [own]
-    if not isinstance(choices, list) or (isinstance(choices, dict) and not choices):
+    if not choices:
+        choices = []
+    if not isinstance(choices, list):
         raise malformed(payload, "its `choices` are no list")
     return Chunk(
         [_choice(choice, payload) for choice in choices],

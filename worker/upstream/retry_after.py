@@ -18,6 +18,9 @@ _DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|s|m|h|d))+", re.ASCII | re.IGNORE
 _DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)", re.ASCII | re.IGNORECASE)
 _NUMBER = re.compile(r"\d+(?:\.\d+)?", re.ASCII)
 
+_STRUCTURED = re.compile(r'"([^"]{0,100})"((?:\s*;\s*\w+=\d+(?:\.\d+)?)+)', re.ASCII)
+_PARAMETER = re.compile(r"(\w+)=(\d+(?:\.\d+)?)", re.ASCII)
+
 _EPOCH_SECONDS, _EPOCH_MS = 1e9, 1e12
 """A number so large is no wait, but the time at which it is over."""
 
@@ -65,7 +68,7 @@ def read_wait_of_body(found: object, body: bytes, now: datetime) -> float | None
 def read_rate_limits(headers: Mapping[str, str], now: datetime) -> tuple[RateLimit, ...]:
     """What the headers of any answer state of limits. What cannot be read is None."""
     stated = (row for row in LIMIT_HEADERS if row.limit in headers or row.remaining in headers)
-    return tuple(_read_limit(row, headers, now) for row in stated)
+    return (*(_read_limit(row, headers, now) for row in stated), *_read_structured(headers))
 
 
 def read_wait(value: str | None, unit_seconds: float, now: datetime) -> float | None:
@@ -92,6 +95,18 @@ def _read_limit(row: LimitRow, headers: Mapping[str, str], now: datetime) -> Rat
         reset,
         row.window_seconds,
     )
+
+
+def _read_structured(headers: Mapping[str, str]) -> Iterator[RateLimit]:
+    """`RateLimit: "default";r=50;t=30` with `RateLimit-Policy: "default";q=100;w=60`."""
+    quotas = {name: _parameters(rest) for name, rest in _STRUCTURED.findall(headers.get("ratelimit-policy", ""))}
+    for name, rest in _STRUCTURED.findall(headers.get("ratelimit", "")):
+        found, quota = _parameters(rest), quotas.get(name, {})
+        yield RateLimit("requests", quota.get("q"), found.get("r"), found.get("t"), quota.get("w"))
+
+
+def _parameters(rest: str) -> dict[str, float]:
+    return {key: float(value) for key, value in _PARAMETER.findall(rest)}
 
 
 def _read_count(value: str | None) -> float | None:

@@ -77,6 +77,8 @@ _ROWS = (
     Row("compaction", Meaning.CUT_AT_LIMIT, "LiteLLM, core_helpers.py, _FINISH_REASON_MAP"),
     Row("error_finish", Meaning.FAILED, "LiteLLM, core_helpers.py, _FINISH_REASON_MAP"),
     Row("guardrail_intervened", Meaning.FILTERED, "Amazon Bedrock, stopReason"),
+    Row("model_armor", Meaning.FILTERED, "Vertex AI behind gateways; simstudioai/sim#6302"),
+    Row("escalation", Meaning.FILTERED, "Vertex AI behind gateways; simstudioai/sim#6302"),
     Row("content_filtered", Meaning.FILTERED, "Amazon Bedrock, stopReason"),
     Row("content-filter", Meaning.FILTERED, "Vercel AI SDK gateways"),
     Row("tool-calls", Meaning.TOOL_CALL, "Vercel AI SDK gateways"),

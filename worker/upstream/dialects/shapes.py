@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-_INNER = ("error", "errors", "Error", "err", "base_resp", "base_response", "Response", "detail", "data")
+_INNER = ("error", "errors", "Error", "err", "base_resp", "base_response", "Response", "detail", "data", "message")
 """Fields whose object, or list of objects, may be the error itself."""
 
 _WORDS = ("type", "code", "status", "Code", "error_type", "error_code", "status_code", "reason", "errorCode",
@@ -82,19 +82,23 @@ def find_error(found: Mapping[str, Any]) -> object | None:
         return None
     if any(not _is_fine(found.get(name)) for name in ("code", "error_code", "errcode", "status_code", "error_type")):
         return found
-    sentences = [found.get(name) for name in ("message", "msg", "error_message", "detail")]
+    sentences = [
+        value for name in ("message", "msg", "error_message", "detail") if not _is_well(value := found.get(name))
+    ]
     return found if "choices" not in found and any(sentences) else None
 
 
-def is_empty(error: object) -> bool:
+def is_empty(error: object, depth: int = 0) -> bool:
     """Whether an error says nothing: null, "", false, or an object whose values all are so, or say that all is well."""
+    if depth > _DEEPEST:
+        return False
     if isinstance(error, Mapping):
         return all(
-            is_empty(value) or _is_fine(value) or str(value).strip().lower() in _FINE_SENTENCES
+            is_empty(value, depth + 1) or _is_fine(value) or str(value).strip().lower() in _FINE_SENTENCES
             for value in error.values()
         )
     if isinstance(error, list):
-        return all(map(is_empty, error))
+        return all(is_empty(item, depth + 1) for item in error)
     return error in (None, False, "", 0) or (isinstance(error, str) and not error.strip())
 
 
@@ -116,6 +120,10 @@ def sentence_of(found: object) -> str:
         return json.dumps(found, ensure_ascii=False)
     except (ValueError, RecursionError, TypeError):
         return "an error that cannot be read"
+
+
+def _is_well(sentence: object) -> bool:
+    return is_empty(sentence) or str(sentence).strip().lower() in _FINE_SENTENCES
 
 
 def _is_fine(code: object) -> bool:
