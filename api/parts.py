@@ -13,8 +13,9 @@ from api.openai.upstream_models import Models
 from api.watching.hub import Hub
 from api.watching.tails import Tails
 from jobs.database import Database
-from jobs.queue import Hinter
 from jobs.settings import Settings
+from jobs.upstreams import UpstreamSource
+from jobs.wake import Waker
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +24,7 @@ class Parts:
 
     settings: Settings
     database: Database
-    hinter: Hinter
+    waker: Waker
     announcer: Announcer
     hub: Hub
     tails: Tails
@@ -34,6 +35,7 @@ class Parts:
     large_batches: CapacityLimiter
     """How many batches with large bodies are stored at once."""
     models: Models
+    upstreams: UpstreamSource
 
 
 async def _parts_of(request: Request) -> Parts:

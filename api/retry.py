@@ -73,9 +73,8 @@ def post_retry_job(parts: Given, caller: Calling, job_id: JobId) -> Response:
 
 
 def _tell(parts: Given, moved: list[Moved]) -> None:
-    # Dispatch hints them within a second; the first ones start at once.
     parts.announcer.announce(moved)
-    parts.hinter.hint([one.id for one in moved[:32]])
+    parts.waker.wake()
 
 
 def _cancelling() -> ApiError:

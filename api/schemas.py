@@ -57,10 +57,11 @@ class AttemptObject(Described):
 
     attempt: int
     worker: str
+    upstream: str | None = Field(description="The name of the upstream that it ran on.")
     started_at: float
     first_delta_at: float | None
     finished_at: float | None
-    outcome: Literal["completed", "failed", "rate_limited", "released", "lost", "cancelled", "expired"] | None
+    outcome: Literal["completed", "failed", "rate_limited", "held", "released", "lost", "cancelled", "expired"] | None
     error: Fault | None
     deltas: int | None
     bytes: int | None
@@ -79,6 +80,7 @@ class JobObject(Described):
     batch_id: str | None
     custom_id: str | None
     model: str
+    upstream: str | None = Field(description="The upstream that has it or had it last; null while it waits for one.")
     metadata: dict[str, str]
     priority: int
     max_attempts: int

@@ -28,7 +28,6 @@ ABANDONED_SECONDS = 120.0
 
 _ROWS_PER_DELETE = 1000
 _TRANSACTIONS_PER_CALL = 5
-_HINT_FIRST = 32
 
 
 class DraftLostError(Exception):
@@ -44,7 +43,6 @@ class Draft:
         self._began = database.now()
         self._batch_id = new_id("batch", self._began)
         self._models: set[str] = set()
-        self._first: list[str] = []
         self.total = 0
         with database.write() as connection:
             connection.execute(insert(drafts).values(batch_id=self._batch_id, touched_at=self._began))
@@ -55,7 +53,7 @@ class Draft:
         expires_at = self._terms.expires_at(self._began)
         rows = [
             job_row(
-                job_id, self._terms.project, self._batch_id, job, self._began, hinted_at=None, expires_at=expires_at
+                job_id, self._terms.project, self._batch_id, job, self._began, expires_at, self._terms.only_upstream
             )
             for job_id, job in zip(ids, new_jobs, strict=True)
         ]
@@ -66,13 +64,12 @@ class Draft:
             if rows:
                 insert_jobs(connection, rows)
         self.total += len(ids)
-        self._first += ids[: _HINT_FIRST - len(self._first)]
         self._models.update(job.request["model"] for job in new_jobs)
 
     def accept(self, warnings: Sequence[Mapping[str, Any]] = ()) -> Accepted:
         """Make the draft a batch that runs. A repeated key gives the batch that was made the first time.
 
-        Raises `KeyReusedError` and `DraftLostError`. The first jobs are marked as hinted, for the caller to hint now.
+        Raises `KeyReusedError` and `DraftLostError`.
         """
         with self._database.write() as connection:
             now = self._database.now()
@@ -83,11 +80,10 @@ class Draft:
                     raise DraftLostError
                 row = {**self._row(self._batch_id, now), "warnings": list(warnings) or None}
                 connection.execute(insert(batches).values(row))
-                connection.execute(update(jobs).where(jobs.c.id.in_(self._first)).values(hinted_at=now))
         if known is not None:
             self.drop()
-            return Accepted(known, (), repeated=True)
-        return Accepted(self._batch_id, self._first)
+            return Accepted(known, repeated=True)
+        return Accepted(self._batch_id)
 
     def refuse(self, errors: Sequence[Mapping[str, Any]]) -> Accepted:
         """Make a batch without jobs that has failed with these errors, and clear the draft away.
@@ -105,7 +101,7 @@ class Draft:
                 connection.execute(insert(batches).values({**row, **ended, **nothing, "errors": list(errors)}))
             _mark_dropped(connection, self._batch_id, now)
         _clear(self._database, self._batch_id)
-        return Accepted(known or failed_id, (), repeated=known is not None)
+        return Accepted(known or failed_id, repeated=known is not None)
 
     def drop(self) -> None:
         """Clear the draft away; a draft that has been accepted is left alone."""

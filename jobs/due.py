@@ -1,102 +1,93 @@
-"""Which jobs are due, and which of them to hint next: a bounded number, by priority, round robin over the batches."""
+"""Which jobs are due, and which models and projects have some that wait."""
 
-from collections.abc import Iterator
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from random import random, randrange
 
-from sqlalchemy import ColumnElement, Connection, and_, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, case, func, literal_column, or_, select, text
 
-from jobs.database import Database
-from jobs.status import BatchStatus, JobStatus
-from jobs.tables import batches, jobs, pauses
-from jobs.transitions import MAX_CRASHES
+from jobs.tables import jobs
 
-_BATCHES_PER_ROUND = 64
+# Literals: SQLite uses a partial index only for a status that stands in the statement.
+QUEUED = jobs.c.status == literal_column("'queued'")
+RUNNING = jobs.c.status == literal_column("'in_progress'")
+RESERVED = and_(QUEUED, jobs.c.upstream.is_not(None))
+
+_WAITING = text(
+    """
+    WITH RECURSIVE
+    m(model) AS (
+        SELECT (SELECT min(model) FROM jobs WHERE status = 'queued')
+        UNION ALL
+        SELECT (SELECT min(model) FROM jobs WHERE status = 'queued' AND model > m.model) FROM m WHERE model IS NOT NULL
+    ),
+    p(model, project) AS (
+        SELECT model, (SELECT min(project) FROM jobs WHERE status = 'queued' AND jobs.model = m.model)
+        FROM m WHERE model IS NOT NULL
+        UNION ALL
+        SELECT model,
+            (SELECT min(project) FROM jobs WHERE status = 'queued' AND jobs.model = p.model AND project > p.project)
+        FROM p WHERE project IS NOT NULL
+    )
+    SELECT model, project FROM p WHERE project IS NOT NULL
+    """
+)
+"""Jumps in `jobs_waiting` from each model and project to the next, so a million queued jobs cost as little as ten."""
 
 
 def is_due(now: datetime) -> ColumnElement[bool]:
-    """Whether a job may be claimed now: what dispatch hints and what a claim takes."""
+    """Whether a job may run now: what dispatch reserves and what a claim takes."""
     return and_(
-        jobs.c.status == JobStatus.QUEUED,
+        QUEUED,
         jobs.c.due_at <= now,
         jobs.c.cancel_requested_at.is_(None),
         or_(jobs.c.expires_at.is_(None), jobs.c.expires_at > now),
-        jobs.c.model.not_in(select(pauses.c.model).where(pauses.c.until_at > now)),
     )
 
 
-def take_due(database: Database, room: int, hint_seconds: float, *, most_crashes: int = MAX_CRASHES) -> list[str]:
-    """Mark up to `room` due jobs as hinted and return their ids; the caller sends the hints after this has committed.
-
-    `room` is how many jobs the caller could start at once. Hints of the last `hint_seconds` that nobody has claimed yet
-    count against it, so the queue never holds many more hints than there are free streams, and a batch of 50,000 cannot
-    sit in front of one of ten. Jobs with more than `most_crashes` crashes are left out: this worker would refuse them.
-    """
-    now = database.now()
-    stale = now - timedelta(seconds=hint_seconds)
-    unhinted = or_(jobs.c.hinted_at.is_(None), jobs.c.hinted_at <= stale)
-    due = and_(is_due(now), unhinted, jobs.c.crashes <= most_crashes)
-    with database.read() as connection:
-        waiting = connection.scalar(
-            select(func.count()).where(jobs.c.status == JobStatus.QUEUED, jobs.c.hinted_at > stale)
-        )
-        room -= waiting or 0
-        if room <= 0:
-            return []
-        groups = _due_by_batch(connection, due, room)
-    chosen = list(_round_robin(groups, room))
-    if not chosen:
-        return []
-    with database.write() as connection:
-        # Locked by id, as everybody does who takes many rows. Rows that another process has locked, it is hinting.
-        free = select(jobs.c.id).where(jobs.c.id.in_([job_id for job_id, _ in chosen]), due)
-        taken = set(connection.scalars(free.order_by(jobs.c.id).with_for_update(skip_locked=True)))
-        connection.execute(update(jobs).where(jobs.c.id.in_(taken)).values(hinted_at=now))
-        touched = {batch_id for job_id, batch_id in chosen if batch_id is not None and job_id in taken}
-        served = select(batches.c.id).where(batches.c.id.in_(touched)).order_by(batches.c.id)
-        served_ids = connection.scalars(served.with_for_update(skip_locked=True)).all()
-        connection.execute(update(batches).where(batches.c.id.in_(served_ids)).values(dispatched_at=now))
-    return [job_id for job_id, _ in chosen if job_id in taken]
+def find_waiting(connection: Connection) -> dict[str, list[str]]:
+    """The projects that have queued jobs, by model; not all of them need be due."""
+    waiting: dict[str, list[str]] = {}
+    for model, project in connection.execute(_WAITING):
+        waiting.setdefault(model, []).append(project)
+    return waiting
 
 
-_Group = list[tuple[int, str, str | None]]
+@dataclass(slots=True)
+class InFlight:
+    """How many jobs of a lane run, have a fresh reservation, and have one that counts no more."""
+
+    running: int = 0
+    reserved: int = 0
+    void: int = 0
+
+    @property
+    def total(self) -> int:
+        """What counts against the lane's window."""
+        return self.running + self.reserved
 
 
-def _due_by_batch(connection: Connection, due: ColumnElement[bool], room: int) -> list[_Group]:
-    """Up to `room` due jobs of each batch that has waited longest, and of the jobs without a batch."""
-    longest_waiting = (
-        select(batches.c.id, batches.c.dispatched_at)
-        .where(batches.c.status == BatchStatus.IN_PROGRESS)
-        .where(select(jobs.c.id).where(jobs.c.batch_id == batches.c.id, due).exists())
-        .order_by(batches.c.dispatched_at)
-        .limit(_BATCHES_PER_ROUND)
-    )
-    waiting = connection.execute(longest_waiting).all()
-    # In random order where batches were served together, and with the jobs without a batch in a random place: with room
-    # for one or two jobs at a time, a group that always came first would get all of it.
-    turns: list[str | None] = [row.id for row in sorted(waiting, key=lambda row: (row.dispatched_at, random()))]
-    turns.insert(randrange(len(turns) + 1), None)
-    groups = []
-    for batch_id in turns:
-        rows = connection.execute(
-            select(jobs.c.priority, jobs.c.id, jobs.c.batch_id)
-            .where(jobs.c.batch_id == batch_id, due)
-            .order_by(jobs.c.priority.desc(), jobs.c.id)
-            .limit(room)
-        ).all()
-        groups.append([(row.priority, row.id, row.batch_id) for row in rows])
-    return groups
+def is_fresh(now: datetime, hint_seconds: float) -> ColumnElement[bool]:
+    """Whether a reservation counts: its hint may still come. One that a claim has refused has no `hinted_at`."""
+    return and_(jobs.c.hinted_at.is_not(None), jobs.c.hinted_at > now - timedelta(seconds=hint_seconds))
 
 
-def _round_robin(groups: list[_Group], room: int) -> Iterator[tuple[str, str | None]]:
-    """One job of each group in turn, the higher priorities of all groups before the lower ones of any."""
-    for priority in sorted({item[0] for group in groups for item in group}, reverse=True):
-        turns = [iter([item for item in group if item[0] == priority]) for group in groups]
-        while turns and room > 0:
-            for turn in list(turns):
-                item = next(turn, None)
-                if item is None:
-                    turns.remove(turn)
-                elif room > 0:
-                    room -= 1
-                    yield item[1], item[2]
+def count_in_flight(
+    connection: Connection, now: datetime, hint_seconds: float, lane: tuple[str, str] | None = None
+) -> dict[tuple[str, str], InFlight]:
+    """What is in flight, by upstream and model: in all lanes, or in this one."""
+    counted: dict[tuple[str, str], InFlight] = {}
+    of_lane: Sequence[ColumnElement[bool]] = (jobs.c.upstream > "",)
+    if lane is not None:
+        of_lane = (jobs.c.upstream == lane[0], jobs.c.model == lane[1])
+    key = (jobs.c.upstream, jobs.c.model)
+    for upstream, model, count in connection.execute(
+        select(*key, func.count()).where(RUNNING, *of_lane).group_by(*key)
+    ):
+        counted.setdefault((upstream, model), InFlight()).running = count
+    fresh = func.sum(case((is_fresh(now, hint_seconds), 1), else_=0))
+    reserved = select(*key, func.count(), fresh).where(RESERVED, *of_lane).group_by(*key)
+    for upstream, model, count, of_these in connection.execute(reserved):
+        one = counted.setdefault((upstream, model), InFlight())
+        one.reserved, one.void = int(of_these), count - int(of_these)
+    return counted

@@ -6,12 +6,13 @@ A lease is held by one attempt of one worker. Every claim takes the next attempt
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
-from sqlalchemy import Connection, RowMapping, insert, or_, select, update
+from sqlalchemy import Connection, RowMapping, insert, not_, or_, select, update
 
 from jobs.database import Database
 from jobs.due import is_due
+from jobs.holds import is_held
 from jobs.records import Job
 from jobs.status import AttemptOutcome, JobStatus
 from jobs.stored_texts import store_texts
@@ -29,6 +30,11 @@ class Claimed:
     """The checkpoint that an interrupted attempt left, for a job that may continue it; else empty."""
     continues: bool = False
     """Whether it may continue the text of the attempt before it: that one was interrupted, and did not complete."""
+    upstream: str = ""
+    """The name of the upstream that this attempt goes to."""
+    reserved_tokens: int = 0
+    send_at: datetime | None = None
+    """When its request is to go upstream, as the pace has planned it: now, or a moment later."""
 
 
 def claim(
@@ -40,7 +46,7 @@ def claim(
     most_crashes: int = MAX_CRASHES,
     tried_at: list[datetime] | None = None,
 ) -> Claimed | None:
-    """Take a due job for one attempt; None when somebody else has it or it is not due. Duplicate hints end here.
+    """Take a reserved job for one attempt; None when it is not reserved, not due or held. Duplicate hints end here.
 
     A job with more than `most_crashes` crashes is not claimed. A caller that tries again after an error passes the list
     `tried_at`, which keeps the times of its tries: one that committed although its reply was lost is returned. Any
@@ -59,11 +65,11 @@ def claim(
         else:
             row = _find_own(connection, job_id, worker, earlier)
             if row is None:
-                _let_hint(connection, job_id)
+                _refuse(connection, job_id)
                 return None
             continues = _continues(connection, row)
         text = _read_left(connection, job_id) if continues else ""
-    return Claimed(Job.from_row(row), row["attempt"], text, continues)
+    return _claimed(row, text, continues)
 
 
 def claim_together(
@@ -88,15 +94,20 @@ def claim_together(
         taken = connection.execute(_take(now, worker, lease_seconds).where(jobs.c.id.in_(free))).mappings().all()
         if taken:
             connection.execute(insert(attempts), [_begun(row, now, 0) for row in taken])
-    claimed = {row["id"]: Claimed(Job.from_row(row), row["attempt"], "") for row in taken}
+    claimed = {row["id"]: _claimed(row, "", False) for row in taken}
     return [claimed.get(job_id) for job_id in job_ids]
 
 
 def _take(now: datetime, worker: str, lease_seconds: float) -> Any:
-    """The one conditional UPDATE that takes due jobs; which, and of how many crashes, is for the caller to add."""
+    """The one conditional UPDATE that takes jobs; which, and of how many crashes, is for the caller to add.
+
+    It takes only what is reserved and due. It asks for no time of the reservation: dispatch takes back the old ones
+    before it counts, so a job that still is reserved here is counted in its lane.
+    """
     return (
         update(jobs)
-        .where(is_due(now))
+        .where(is_due(now), jobs.c.upstream.is_not(None), jobs.c.hinted_at.is_not(None))
+        .where(not_(is_held()))
         .values(
             status=JobStatus.IN_PROGRESS,
             attempt=jobs.c.attempt + 1,
@@ -104,15 +115,20 @@ def _take(now: datetime, worker: str, lease_seconds: float) -> Any:
             lease_until=now + timedelta(seconds=lease_seconds),
             started_at=now,
             first_delta_at=None,
-            hinted_at=None,
         )
         .returning(*jobs.c)
     )
 
 
+def _claimed(row: RowMapping, text: str, continues: bool) -> Claimed:
+    pace = (row["upstream"], row["reserved_tokens"] or 0, row["hinted_at"])
+    return Claimed(Job.from_row(row), row["attempt"], text, continues, *pace)
+
+
 def _begun(row: RowMapping, now: datetime, continued_bytes: int | None) -> dict[str, Any]:
     """The attempt of a job that was just taken, as a row."""
     own = {"job_id": row["id"], "attempt": row["attempt"], "batch_id": row["batch_id"], "worker": row["worker"]}
+    own["upstream"] = row["upstream"]
     return own | {"started_at": now, "continued_bytes": continued_bytes}
 
 
@@ -139,12 +155,12 @@ def _find_own(connection: Connection, job_id: str, worker: str, tried_at: Sequen
     return connection.execute(own).mappings().one_or_none()
 
 
-def _let_hint(connection: Connection, job_id: str) -> None:
-    """Let dispatch hint a queued job again as soon as it is due, for its hint has come and was refused.
+def _refuse(connection: Connection, job_id: str) -> None:
+    """Let dispatch take the reservation of a queued job back at once, for its hint has come and was refused.
 
     It may have come a moment before `due_at`, by the clock here: the job must not wait until its hint counts as lost.
     """
-    refused = update(jobs).where(jobs.c.id == job_id, jobs.c.status == JobStatus.QUEUED)
+    refused = update(jobs).where(jobs.c.id == job_id, jobs.c.status == JobStatus.QUEUED, jobs.c.hinted_at.is_not(None))
     connection.execute(refused.values(hinted_at=None))
 
 
@@ -206,13 +222,20 @@ def renew(database: Database, worker: str, running: Sequence[Checkpoint], lease_
     return set(kept)
 
 
-def find_unwanted(database: Database, worker: str) -> list[tuple[str, bool]]:
-    """The jobs of a worker that somebody cancelled (True) or whose time is over (False), and that still run."""
-    unwanted = select(jobs.c.id, jobs.c.cancel_requested_at).where(
+def find_unwanted(database: Database, worker: str) -> list[tuple[str, Literal["cancel", "expire", "release"]]]:
+    """The jobs of a worker that still run and are to stop: cancelled, past their time, or released by a pause."""
+    now = database.now()
+    unwanted = select(jobs.c.id, jobs.c.cancel_requested_at, jobs.c.expires_at).where(
         jobs.c.worker == worker,
         jobs.c.status == JobStatus.IN_PROGRESS,
-        or_(jobs.c.cancel_requested_at.is_not(None), jobs.c.expires_at <= database.now()),
+        or_(
+            jobs.c.cancel_requested_at.is_not(None), jobs.c.expires_at <= now, jobs.c.release_requested_at.is_not(None)
+        ),
     )
     with database.read() as connection:
         rows = connection.execute(unwanted).all()
-    return [(row.id, row.cancel_requested_at is not None) for row in rows]
+    found: list[tuple[str, Literal["cancel", "expire", "release"]]] = []
+    for row in rows:
+        late = row.expires_at is not None and row.expires_at <= now
+        found.append((row.id, "cancel" if row.cancel_requested_at is not None else "expire" if late else "release"))
+    return found

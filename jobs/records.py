@@ -49,6 +49,7 @@ class Job:
     """One generation, without its text. Its fields are the columns of `jobs`."""
 
     id: str
+    project: str
     batch_id: str | None
     custom_id: str | None
     model: str
@@ -87,6 +88,10 @@ class Job:
     error_message: str | None
     error_status: int | None
     """The HTTP status with which the upstream refused it, if that is why it ended."""
+    upstream: str | None
+    """Where it is reserved or runs, or where its last attempt ended it; None while it waits."""
+    refusals: int
+    refused_at: datetime | None
     metadata: dict[str, str]
     request: dict[str, Any] | None
     """The chat-completions body; None when it was not read."""
@@ -116,6 +121,7 @@ class Job:
             "batch_id": self.batch_id,
             "custom_id": self.custom_id,
             "model": self.model,
+            "upstream": self.upstream,
             "metadata": self.metadata,
             "priority": self.priority,
             "max_attempts": self.max_attempts,
@@ -165,6 +171,7 @@ class Attempt:
     deltas: int | None
     bytes: int | None
     continued_bytes: int | None
+    upstream: str | None
     usage: Usage | None
 
     @classmethod
@@ -179,6 +186,7 @@ class Attempt:
         return {
             "attempt": self.attempt,
             "worker": self.worker,
+            "upstream": self.upstream,
             "started_at": seconds(self.started_at),
             "first_delta_at": seconds(self.first_delta_at),
             "finished_at": seconds(self.finished_at),

@@ -5,6 +5,7 @@ Conditional updates only, so any number of processes may run them at once.
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, func, select, update
 
@@ -15,7 +16,7 @@ from jobs.settle import settle_batch
 from jobs.status import FINAL, AttemptOutcome, BatchStatus, JobStatus
 from jobs.stored_texts import NO_TEXT, StoredText, end_with_longest
 from jobs.tables import attempts, batches, jobs
-from jobs.transitions import CANCELLED, EXPIRED, MAX_CRASHES, WORKER_LOST, Fault
+from jobs.transitions import CANCELLED, EXPIRED, MAX_CRASHES, UNRESERVED, WORKER_LOST, Fault
 
 _LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 """Compared with it, "is set" is a range, which SQLite looks up in an index; for IS NOT NULL it would not."""
@@ -168,7 +169,7 @@ def _rescue_one(
     connection: Connection, database: Database, job_id: str, attempt: int, status: JobStatus, error: Fault | None
 ) -> Moved | None:
     now = database.now()
-    ended = {"finished_at": now, "bytes": 0, "sha256": EMPTY_SHA256} if status in FINAL else {"hinted_at": None}
+    ended: dict[str, Any] = {"finished_at": now, "bytes": 0, "sha256": EMPTY_SHA256} if status in FINAL else UNRESERVED
     row = connection.execute(
         update(jobs)
         .where(

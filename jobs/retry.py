@@ -78,9 +78,10 @@ def _retry(
             if batch.expires_at is not None and batch.in_progress_at is not None:
                 expires_at = now + (batch.expires_at - batch.in_progress_at)
         values: dict[str, Any] = dict.fromkeys(_RESULT)
-        values |= dict.fromkeys(("failures", "crashes", "rate_limits", "drains"), 0)
+        values |= dict.fromkeys(("failures", "crashes", "rate_limits", "drains", "refusals"), 0)
         values |= {"status": JobStatus.QUEUED, "due_at": now, "expires_at": expires_at}
-        values |= dict.fromkeys(("hinted_at", "lease_until", "cancel_requested_at"))
+        values |= dict.fromkeys(("hinted_at", "lease_until", "cancel_requested_at", "refused_at"))
+        values |= dict.fromkeys(("upstream", "last_upstream", "reserved_tokens", "release_requested_at"))
         # Locked by id, as everybody does who takes many rows.
         locked = select(jobs.c.id).where(which, ended).order_by(jobs.c.id).with_for_update()
         queued = connection.execute(

@@ -65,6 +65,8 @@ class AttemptOutcome(StrEnum):
     FAILED = "failed"
     RATE_LIMITED = "rate_limited"
     """The upstream said 429: the job waits and is not charged."""
+    HELD = "held"
+    """The upstream was away, out of credit or refused the key: it is held, the job waits and is not charged."""
     RELEASED = "released"
     """The worker drained: the job goes to another worker and is not charged."""
     LOST = "lost"

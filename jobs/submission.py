@@ -1,4 +1,4 @@
-"""Submit: the one transaction that accepts jobs. The row is the outbox; hints follow after the commit."""
+"""Submit: the one transaction that accepts jobs. The row is the outbox; dispatch is woken after the commit."""
 
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -30,14 +30,15 @@ class NewJob:
     max_attempts: int = 3
     on_interrupt: str = "restart"
     expires_at: datetime | None = None
+    only_upstream: str | None = None
+    """The one upstream that may run it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """What a submission made: its id, and the jobs to hint now, of which a repeated key has none."""
+    """What a submission made. After it has committed, the caller wakes dispatch, which reserves and hints the jobs."""
 
     id: str
-    hinted: Sequence[str]
     repeated: bool = False
 
 
@@ -52,6 +53,10 @@ class BatchTerms:
     completion_seconds: float | None = None
     output_seconds: int | None = None
     idempotency_key: IdempotencyKey | None = None
+    max_concurrency: int | None = None
+    """How many of its jobs may run at once."""
+    only_upstream: str | None = None
+    """The one upstream that may run its jobs, where a job names no other."""
 
     def expires_at(self, begun_at: datetime) -> datetime | None:
         """When the completion window closes, for a batch that was begun at this time."""
@@ -75,13 +80,13 @@ def submit_job(
         job_id = new_id("job", now)
         known = hold_key(connection, database, project, idempotency_key, job_id)
         if known is not None:
-            return Accepted(known, (), repeated=True)
-        insert_jobs(connection, [job_row(job_id, project, None, job, now, hinted_at=now)])
+            return Accepted(known, repeated=True)
+        insert_jobs(connection, [job_row(job_id, project, None, job, now)])
         if response is not None:
             asked = json.dumps(response, separators=(",", ":"))
             row = {"job_id": job_id, "project": project, "request": asked, "created_at": now}
             connection.execute(insert(responses).values(row))
-    return Accepted(job_id, (job_id,))
+    return Accepted(job_id)
 
 
 def submit_batch(
@@ -89,39 +94,27 @@ def submit_batch(
     new_jobs: Sequence[NewJob],
     terms: BatchTerms = BatchTerms(),
     *,
-    hint_first: int = 32,
     warnings: Sequence[Mapping[str, Any]] = (),
 ) -> Accepted:
-    """Store a batch whole or not at all. Raises `KeyReusedError`.
-
-    The first `hint_first` jobs are marked as hinted, for the caller to hint now; dispatch hints the others in turn.
-    """
+    """Store a batch whole or not at all. Raises `KeyReusedError`."""
     with database.write() as connection:
         now = database.now()
         batch_id = new_id("batch", now)
         ids = new_ids("job", len(new_jobs), now)
         known = hold_key(connection, database, terms.project, terms.idempotency_key, batch_id)
         if known is not None:
-            return Accepted(known, (), repeated=True)
+            return Accepted(known, repeated=True)
         model = one_model({job.request["model"] for job in new_jobs})
         row = batch_row(batch_id, terms, model, len(new_jobs), now, now)
         connection.execute(insert(batches).values({**row, "warnings": list(warnings) or None}))
         expires_at = terms.expires_at(now)
         rows = (
-            job_row(
-                job_id,
-                terms.project,
-                batch_id,
-                job,
-                now,
-                hinted_at=now if place < hint_first else None,
-                expires_at=expires_at,
-            )
-            for place, (job_id, job) in enumerate(zip(ids, new_jobs, strict=True))
+            job_row(job_id, terms.project, batch_id, job, now, expires_at, terms.only_upstream)
+            for job_id, job in zip(ids, new_jobs, strict=True)
         )
         for chunk in _chunks(rows):
             insert_jobs(connection, chunk)
-    return Accepted(batch_id, ids[:hint_first])
+    return Accepted(batch_id)
 
 
 def batch_row(
@@ -143,6 +136,8 @@ def batch_row(
         "expires_at": terms.expires_at(begun_at),
         "dispatched_at": now,
         "total": total,
+        "max_concurrency": terms.max_concurrency,
+        "only_upstream": terms.only_upstream,
     }
 
 
@@ -163,8 +158,8 @@ def job_row(
     batch_id: str | None,
     job: NewJob,
     now: datetime,
-    hinted_at: datetime | None,
     expires_at: datetime | None = None,
+    only_upstream: str | None = None,
 ) -> dict[str, Any]:
     """A new job as a row of `jobs`."""
     return {
@@ -179,13 +174,13 @@ def job_row(
         "on_interrupt": job.on_interrupt,
         "attempt": 0,
         "due_at": now,
-        "hinted_at": hinted_at,
         "failures": 0,
         "crashes": 0,
         "rate_limits": 0,
         "drains": 0,
         "created_at": now,
         "expires_at": job.expires_at or expires_at,
+        "only_upstream": job.only_upstream or only_upstream,
         "metadata": dict(job.metadata),
         "request": json.dumps(job.request, separators=(",", ":")),
     }

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BindParameter, ColumnElement, Connection, and_, bindparam, delete, select, update
+from sqlalchemy import BindParameter, ColumnElement, Connection, and_, bindparam, select, update
 
-from jobs.database import Database, insert_into
+from jobs.database import Database
 from jobs.records import Usage
 from jobs.status import AttemptOutcome, JobStatus
 from jobs.stored_texts import store_completed_texts, store_last_text
-from jobs.tables import attempts, jobs, pauses
+from jobs.tables import attempts, jobs
 
 MAX_CRASHES = 3
 """A job under which this many workers have died is poison: it ends as `worker_lost`."""
@@ -122,11 +122,33 @@ def retry(database: Database, job_id: str, attempt: int, written: Written, error
 
 
 def wait_for_limit(
-    database: Database, job_id: str, attempt: int, written: Written, error: Fault, due_at: datetime
+    database: Database,
+    job_id: str,
+    attempt: int,
+    written: Written,
+    error: Fault,
+    due_at: datetime,
+    *,
+    alone: bool = False,
 ) -> bool:
-    """Queue a job again for `due_at` when the upstream rate-limits; nothing is charged. False: the lease was lost."""
-    counted = {"rate_limits": jobs.c.rate_limits + 1}
+    """Queue a job again for `due_at` when the upstream rate-limits; nothing is charged. False: the lease was lost.
+
+    `alone`: others were accepted since it was last refused, so it counts as a refusal of its own.
+    """
+    counted: dict[str, Any] = {"rate_limits": jobs.c.rate_limits + 1, "refusals": jobs.c.refusals + int(alone)}
+    counted["refused_at"] = database.now()
     return _requeue(database, job_id, attempt, AttemptOutcome.RATE_LIMITED, written, error, due_at, counted)
+
+
+def hold_back(
+    database: Database, job_id: str, attempt: int, written: Written, error: Fault, due_at: datetime, *, refused: bool
+) -> bool:
+    """Queue a job again that failed by its upstream's fault; nothing is charged. False: the lease was lost.
+
+    `refused` counts it among those that the upstream refused while it took others: too many of these end a job.
+    """
+    counted = {"refusals": jobs.c.refusals + int(refused), "refused_at": database.now()}
+    return _requeue(database, job_id, attempt, AttemptOutcome.HELD, written, error, due_at, counted)
 
 
 def release(database: Database, job_id: str, attempt: int, written: Written) -> bool:
@@ -136,15 +158,9 @@ def release(database: Database, job_id: str, attempt: int, written: Written) -> 
     return _requeue(database, job_id, attempt, AttemptOutcome.RELEASED, written, None, now, counted)
 
 
-def pause(database: Database, model: str, until_at: datetime) -> None:
-    """Let no worker claim a job of this model before `until_at`, or before a later time that is set already."""
-    with database.write() as connection:
-        connection.execute(delete(pauses).where(pauses.c.until_at < database.now()))
-        row = insert_into(connection, pauses).values(model=model, until_at=until_at)
-        later = row.on_conflict_do_update(
-            index_elements=[pauses.c.model], set_={"until_at": until_at}, where=pauses.c.until_at < until_at
-        )
-        connection.execute(later)
+UNRESERVED = {"hinted_at": None, "last_upstream": jobs.c.upstream, "upstream": None, "reserved_tokens": None,
+              "release_requested_at": None}  # fmt: skip
+"""What becomes of the place that a running job had, when it goes back to the queue."""
 
 
 def _end(
@@ -171,7 +187,7 @@ def _requeue(
     due_at: datetime,
     counted: dict[str, Any],
 ) -> bool:
-    changes = {"status": JobStatus.QUEUED, "due_at": due_at, "hinted_at": None, **counted}
+    changes = {"status": JobStatus.QUEUED, "due_at": due_at, **UNRESERVED, **counted}
     return _leave(database, job_id, attempt, outcome, written, error, changes)
 
 

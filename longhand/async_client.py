@@ -117,6 +117,10 @@ class AsyncClient:
         for line in splitter.close():
             yield json.loads(line)
 
+    async def upstreams(self) -> Json:
+        """The upstreams, each with its state; see `Client.upstreams`."""
+        return await self._ask(calls.read_upstreams())
+
     async def cancel(self, resource_id: str) -> Json:
         """Cancel a job or a batch; see `Client.cancel`."""
         return await self._ask(calls.cancel(resource_id))

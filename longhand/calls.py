@@ -68,6 +68,11 @@ def read_text(job_id: str, *, partial: bool) -> Call[str]:
     return _get(f"{_path(job_id, 'job')}/text", lambda response: response.text, {"partial": "true"} if partial else {})
 
 
+def read_upstreams() -> Call[Any]:
+    """The upstreams, and what is wrong with the file of them."""
+    return _get("/v1/upstreams", _json)
+
+
 def cancel(resource_id: str) -> Call[Any]:
     """Cancel a job or a batch. Cancelling twice changes nothing more, so a lost answer may be asked for again."""
     return Call("POST", f"{_path(resource_id)}/cancel", _json, waits=(0.0,))

@@ -156,6 +156,10 @@ class Client:
         with self._stream(calls.read_results(batch_id, form), httpx.USE_CLIENT_DEFAULT) as response:
             yield response.iter_bytes()
 
+    def upstreams(self) -> Json:
+        """The upstreams in `data`, each with its state; in `file_mistakes` what is wrong with the file of them."""
+        return self._ask(calls.read_upstreams())
+
     def cancel(self, resource_id: str) -> Json:
         """Cancel a job or a batch, and return it as it then is. A running job ends within seconds, and its text so far
         is kept. Raises `ConflictError` if the job or batch had already ended.

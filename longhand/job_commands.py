@@ -12,6 +12,7 @@ from jobs.settings import load_settings
 from jobs.status import JobStatus
 from longhand import progress, tables
 from longhand.client import Client
+from longhand.command_client import open_client
 from longhand.errors import InputError, RefusedError
 from longhand.objects import Retried
 from longhand.results import write_results
@@ -57,7 +58,7 @@ def submit(
     )
     for remark in submission.remarks:
         typer.echo(remark, err=True)
-    with _client() as client:
+    with open_client() as client:
         try:
             accepted = (client.submit_batch if submission.is_batch else client.submit_job)(submission.body)
         except RefusedError as error:
@@ -82,7 +83,7 @@ def watch(
 
     Ctrl-C stops watching and nothing else. The exit code is 1 if the job, or any job of the batch, was not completed.
     """
-    with _client() as client:
+    with open_client() as client:
         _watch(client, resource_id, with_texts=text)
 
 
@@ -94,7 +95,7 @@ def jobs(
     limit: Annotated[int, typer.Option(help="At most this many, newest first.", min=1)] = 20,
 ) -> None:
     """List jobs, newest first."""
-    with _client() as client:
+    with open_client() as client:
         listed = list(
             client.jobs(batch_id=batch, status=status.value if status else None, model=model, q=text, limit=limit)
         )
@@ -107,7 +108,7 @@ def jobs(
 
 def show(resource_id: Id) -> None:
     """Show a job with its attempts, or a batch."""
-    with _client() as client:
+    with open_client() as client:
         found = client.read(resource_id)
         draw = tables.batch_summary if found.get("object") == "batch" else tables.job_summary
         tables.table_console().print(draw(found))
@@ -126,7 +127,7 @@ def results(
     """
     if not batch_id.startswith("batch_"):
         raise InputError(f"{batch_id!r} is not the id of a batch, which begins with batch_")
-    with _client() as client:
+    with open_client() as client:
         written = write_results(client, batch_id, output, form)
     for line in written.remarks:
         typer.echo(line, err=True)
@@ -136,7 +137,7 @@ def results(
 
 def cancel(resource_id: Id) -> None:
     """Cancel a job or all jobs of a batch. What was written so far is kept."""
-    with _client() as client:
+    with open_client() as client:
         cancelled = client.cancel(resource_id)
     typer.echo(f"{resource_id}: {'cancelling' if cancelled['status'] == 'in_progress' else cancelled['status']}")
 
@@ -152,7 +153,7 @@ def retry(
     ] = None,
 ) -> None:
     """Run one failed job again, or all failed jobs of a batch and only those. They keep their ids."""
-    with _client() as client:
+    with open_client() as client:
         client.retry(resource_id, which=_read_which(which))
     typer.echo(f"{resource_id}: queued again; follow with: longhand watch {resource_id}", err=True)
 
@@ -181,10 +182,3 @@ def _watch(client: Client, resource_id: str, *, with_texts: bool = False) -> Non
         raise
     if not completed:
         raise typer.Exit(1)
-
-
-def _client() -> Client:
-    settings = load_settings()
-    api_key = settings.api_key.get_secret_value() if settings.api_key else None
-    # Not `typer.echo`: it writes past a live view, which then no longer knows where its lines are.
-    return Client(settings.url, api_key=api_key, on_retry=lambda line: print(line, file=sys.stderr))

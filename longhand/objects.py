@@ -51,7 +51,7 @@ class Attempt(TypedDict):
     started_at: float
     first_delta_at: float | None
     finished_at: float | None
-    outcome: Literal["completed", "failed", "rate_limited", "released", "lost", "cancelled", "expired"] | None
+    outcome: Literal["completed", "failed", "rate_limited", "held", "released", "lost", "cancelled", "expired"] | None
     error: Fault | None
     deltas: int | None
     bytes: int | None

@@ -15,6 +15,7 @@ from longhand.objects import Job, Json, cut_short, why
 if TYPE_CHECKING:
     # At run time this would load the stack for every `longhand jobs`.
     from jobs.keys import ApiKey
+    from jobs.settings import Settings
     from longhand.stack.stack import Stack
 
 _STYLES = {
@@ -41,7 +42,7 @@ def stack_summary(stack: "Stack") -> RenderableType:
     for name, value in (
         ("API", stack.url),
         ("Docs", f"{stack.url}/docs"),
-        ("Upstream", without_secret(settings.require_upstream_url())),
+        ("Upstream", _upstream(settings)),
         ("Workers", f"{stack.workers} x {settings.streams} streams"),
         ("Home", str(stack.home)),
         ("Database", without_secret(settings.database)),
@@ -50,6 +51,12 @@ def stack_summary(stack: "Stack") -> RenderableType:
     ):
         grid.add_row(Text(name, style="bold"), Text(value, overflow="fold"))
     return Panel(grid, title="Longhand is ready", title_align="left", border_style="green", expand=False)
+
+
+def _upstream(settings: "Settings") -> str:
+    if settings.upstreams is not None:
+        return f"those of {settings.upstreams}"
+    return without_secret(settings.require_upstream_url())
 
 
 def jobs_table(listed: Sequence[Job], *, wide: bool) -> Table:

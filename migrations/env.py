@@ -4,6 +4,7 @@ from alembic import context
 from sqlalchemy import inspect, text
 
 from jobs.database import open_database
+from jobs.pace import tables as _  # noqa: F401  # its tables are in the metadata, too
 from jobs.settings import load_settings
 from jobs.tables import metadata
 from jobs.text_index import make_text_index

@@ -11,7 +11,7 @@ _PROMPT = "request TEXT NOT NULL"
 
 
 def add_before_the_prompt(**columns: str) -> None:
-    """Add nullable columns to `jobs`: their names and SQL types."""
+    """Add columns to `jobs`: their names and SQL types. One that is NOT NULL needs a default."""
     connection = op.get_bind()
     if connection.dialect.name != "sqlite":
         for name, kind in columns.items():

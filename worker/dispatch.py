@@ -14,8 +14,8 @@ from jobs import rescue
 from jobs.channel import encode_batch
 from jobs.database import AWAY, Database, cause_of
 from jobs.drafts import clear_abandoned
-from jobs.due import take_due
 from jobs.idempotency import forget_keys
+from jobs.lanes import Lanes
 from jobs.moved import Moved, messages_of
 from jobs.responses import erase_deleted
 from jobs.settings import Settings
@@ -26,29 +26,34 @@ from worker.running import RunningAttempts
 log = getLogger(__name__)
 
 HINT_CHECK_SECONDS = 1.0
-SHORTEST_ROUND_SECONDS = 0.05
-"""Ended jobs wake the loop; those that end within this time share one round."""
+SHORTEST_ROUND_SECONDS = 0.02
+"""New and ended jobs wake the loop, and a round begins at once; those that come within this time share the next one."""
 
 
 class Dispatch:
     """Start it after the parts are made; it ends with `stop`.
 
-    `send_hints` sends hints to the queue; `say` publishes a message on the channel of a job or a batch.
+    `send_hints` sends hints to the queue; `say` publishes a message on the channel of a job or a batch;
+    `wake_all` wakes the dispatch of every process.
     """
 
     def __init__(
         self,
         database: Database,
         running: RunningAttempts,
+        lanes: Lanes,
         settings: Settings,
         send_hints: Callable[[Iterable[str]], None],
         say: Callable[[str, bytes], None],
+        wake_all: Callable[[], None] = lambda: None,
     ) -> None:
         self._database = database
         self._running = running
+        self._lanes = lanes
         self._settings = settings
         self._send_hints = send_hints
         self._say = say
+        self._wake_all = wake_all
         self._ended = threading.Event()
         self._woken = threading.Event()
         # Leases that ran out while the database was away, or before this process began, may be renewed any moment.
@@ -62,7 +67,7 @@ class Dispatch:
         self._thread.start()
 
     def wake(self) -> None:
-        """Look for due jobs now: a stream has become free."""
+        """Look for due jobs now: there are new ones, or a stream has become free."""
         self._woken.set()
 
     def stop(self) -> None:
@@ -72,11 +77,12 @@ class Dispatch:
         self._thread.join(timeout=5)
 
     def _loop(self) -> None:
-        while not self._ended.wait(SHORTEST_ROUND_SECONDS):
+        while not self._ended.is_set():
             began = monotonic()
             hung = False
+            wait = HINT_CHECK_SECONDS
             try:
-                self._round()
+                wait = self._round()
             except AWAY as error:
                 log.warning("dispatch failed, trying again: %s", cause_of(error))
                 hung = True
@@ -85,25 +91,31 @@ class Dispatch:
             if hung or monotonic() - began > self._settings.heartbeat_seconds:
                 # While the database was away nobody could renew: the owners of the leases get one lease's time for it.
                 self._rescue_at = monotonic() + self._settings.lease_seconds
-            self._woken.wait(HINT_CHECK_SECONDS)
+            self._woken.wait(wait)
+            self._ended.wait(began + SHORTEST_ROUND_SECONDS - monotonic())
             self._woken.clear()
 
-    def _round(self) -> None:
+    def _round(self) -> float:
+        """One round; after how many seconds the next one is due."""
         if self._running.draining:
-            return
+            return HINT_CHECK_SECONDS
         if monotonic() >= self._rescue_at:
             self._rescue_at = monotonic() + self._settings.heartbeat_seconds
             self._rescue()
         elif self._more_to_end:
             self._end_waiting()
-        room = self._settings.streams - len(self._running)
-        if room <= 0:
-            return
-        most_crashes = self._running.most_crashes()
-        due = take_due(self._database, room, self._settings.hint_seconds, most_crashes=most_crashes)
-        if due:
-            log.debug("hint %d jobs", len(due))
-            self._send_hints(due)
+        done = self._lanes.reserve(self._settings.streams - len(self._running), self._running.most_crashes())
+        if done.reserved:
+            log.debug("hint %d jobs", len(done.reserved))
+            self._send_hints(done.reserved)
+        for batch_id in done.batch_ids:
+            self._say(batch_id, encode_batch())
+        if done.lifted:
+            log.info("a hold is lifted")
+            self._wake_all()
+        if done.look_at is None:
+            return HINT_CHECK_SECONDS
+        return min(HINT_CHECK_SECONDS, max(0.0, (done.look_at - self._database.now()).total_seconds()))
 
     def _rescue(self) -> None:
         # The heartbeat of a process without streams does not synchronize, and this clock may be ahead.

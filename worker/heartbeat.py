@@ -75,6 +75,6 @@ class Heartbeat:
                 one.note_stored(checkpoint.text)
 
     def _stop_unwanted(self) -> None:
-        """Cut the streams of jobs that somebody cancelled or whose time is over."""
-        for job_id, cancelled in find_unwanted(self._database, self._worker):
-            self._running.stop(job_id, StopReason.CANCEL if cancelled else StopReason.EXPIRE)
+        """Cut the streams of jobs that somebody cancelled or released, or whose time is over."""
+        for job_id, reason in find_unwanted(self._database, self._worker):
+            self._running.stop(job_id, StopReason(reason))

@@ -4,6 +4,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from logging import getLogger
 
 from sqlalchemy.exc import DataError
@@ -11,6 +12,7 @@ from sqlalchemy.exc import DataError
 from jobs import transitions
 from jobs.channel import encode_batch, encode_done, encode_job, encode_queued
 from jobs.database import Database, cause_of
+from jobs.outages import Failure, judge, read_accepted_at
 from jobs.records import Job
 from jobs.settings import Settings
 from jobs.settle import settle_batch
@@ -21,12 +23,17 @@ from worker.event_loop import EventLoop
 from worker.insist import ask, keep
 from worker.measure import NOTHING_WRITTEN, Outcome
 from worker.recorder import Recorder
+from worker.reports import Sent
 from worker.running import Running, RunningAttempts, StopReason
 from worker.together import Together
 from worker.upstream.ending import Ending
-from worker.upstream.errors import RateLimited, UpstreamError
+from worker.upstream.errors import UpstreamError
+from worker.verdict import Verdict, find_fault
 
 log = getLogger(__name__)
+
+MOST_REFUSALS = 8
+"""A job that its upstream refused so often while it took others ends with the upstream's words."""
 
 
 class InternalError(UpstreamError):
@@ -56,11 +63,14 @@ class Leaver:
         self._finishes = Together(self._finish_alone, self._finish_together)
 
     def leave(self, running: Running, outcome: Outcome, written: Written) -> None:
-        """Store what became of the attempt, and only then tell it."""
+        """Store what became of the attempt, and only then tell it and its lane."""
         try:
             self._store(running, outcome, written)
         except DataError as error:  # the database will not take this text, however often it is tried
             self._leave_without_text(running, outcome, written, cause_of(error))
+        finally:
+            if running.sent is not None:
+                running.sent.end(outcome)
 
     def _finish_alone(self, finished: tuple[str, int, Written]) -> bool:
         return transitions.finish(self._database, *finished)
@@ -75,23 +85,15 @@ class Leaver:
         if isinstance(outcome, Ending):
             status = JobStatus.COMPLETED
             verb, kept = "finish", keep(running, self._finishes.ask, (job.id, attempt, written))
-        elif isinstance(outcome, RateLimited):
-            verb, kept = "wait", self._wait_for_limit(running, outcome, written)
         elif isinstance(outcome, UpstreamError):
-            fault = Fault(outcome.code, outcome.message, outcome.status)
-            if outcome.retryable and job.failures + 1 < job.max_attempts:
-                due_at = self._database.now() + timedelta(seconds=self._backoff(job.failures, outcome))
-                verb, kept = "retry", keep(running, transitions.retry, *end, fault, due_at)
-            else:
-                status = JobStatus.FAILED
-                verb, kept = "fail", keep(running, transitions.fail, *end, fault)
+            status, verb, kept = self._fail(running, outcome, written)
         elif outcome is StopReason.CANCEL:
             status = JobStatus.CANCELLED
             verb, kept = "cancel", keep(running, transitions.cancel_running, *end)
         elif outcome is StopReason.EXPIRE:
             status = JobStatus.EXPIRED
             verb, kept = "expire", keep(running, transitions.expire_running, *end)
-        elif outcome is StopReason.DRAIN:
+        elif outcome in (StopReason.DRAIN, StopReason.RELEASE):
             verb, kept = "release", keep(running, transitions.release, *end)
         else:
             verb, kept = "lose", False
@@ -146,22 +148,69 @@ class Leaver:
         if running.recording is not None:
             running.recording.finish(message)
 
-    def _wait_for_limit(self, running: Running, error: RateLimited, written: Written) -> bool:
-        """Let all workers wait as long as the upstream asked, and this job a little longer: not all at once.
-
-        An upstream that names less than our own shortest wait, such as 0 or a time in the past, has not told how long.
-        """
+    def _fail(self, running: Running, error: UpstreamError, written: Written) -> tuple[JobStatus, str, bool]:
+        """Queue the job again or end it, as the fault was its own or its upstream's; the verb is for the log."""
+        verdict = find_fault(error)
+        sent = running.sent
+        if verdict.fault == "job" or sent is None:
+            return self._charge(running, error, written)
+        if verdict.fault == "limit" or verdict.fault == "queue":
+            return self._wait(running, sent, error, written, verdict)
         job = running.job
-        base = self._settings.retry_base_seconds
-        seconds = error.retry_after_seconds
-        if seconds is None or seconds < base:
-            seconds = base * 2 ** min(job.rate_limits, 6)
-        until_at = self._database.now() + timedelta(seconds=seconds)
-        keep(running, transitions.pause, self._database, job.model, until_at)
-        due_at = until_at + timedelta(seconds=random.uniform(0, max(1.0, seconds / 4)))
+        failure = Failure(
+            *sent.key, job.id, sent.sent_at, verdict.fault, error.code, error.message, verdict.by_status, job.refusals
+        )
+        judged = ask(self._attempts, judge, self._database, failure)
+        if judged is None:  # the database is away and this process drains: the lease will be rescued
+            return JobStatus.QUEUED, "lose", False
+        for batch_id in judged.batch_ids:
+            self._loop.call(self._recorder.say, batch_id, encode_batch())
+        if judged.batch_ids:
+            log.warning("hold the upstream %s: %s", sent.key[0], error.code)
+        if judged.charged:
+            return self._charge(running, error, written)
+        due_at = self._database.now() + timedelta(seconds=self._backoff(job.refusals, error) if judged.alone else 0.0)
+        fault = Fault(error.code, error.message, error.status)
+        hold_back = partial(transitions.hold_back, refused=judged.alone)
+        kept = keep(running, hold_back, self._database, job.id, running.attempt, written, fault, due_at)
+        return JobStatus.QUEUED, "hold back", kept
+
+    def _charge(self, running: Running, error: UpstreamError, written: Written) -> tuple[JobStatus, str, bool]:
+        job = running.job
         fault = Fault(error.code, error.message, error.status)
         end = (self._database, job.id, running.attempt, written)
-        return keep(running, transitions.wait_for_limit, *end, fault, due_at)
+        if error.retryable and job.failures + 1 < job.max_attempts:
+            due_at = self._database.now() + timedelta(seconds=self._backoff(job.failures, error))
+            return JobStatus.QUEUED, "retry", keep(running, transitions.retry, *end, fault, due_at)
+        return JobStatus.FAILED, "fail", keep(running, transitions.fail, *end, fault)
+
+    def _wait(
+        self, running: Running, sent: Sent, error: UpstreamError, written: Written, verdict: Verdict
+    ) -> tuple[JobStatus, str, bool]:
+        """Queue a job again that was one too many; nothing is charged.
+
+        The lane slows down for all, but not for one job that is refused while others are accepted: that one waits
+        longer each time, and ends when it was refused too often.
+        """
+        job = running.job
+        accepted_at = ask(self._attempts, read_accepted_at, self._database, sent.key)
+        others = accepted_at is not None and accepted_at > (job.refused_at or sent.sent_at)
+        if verdict.fault == "queue" and not (others or sent.in_flight > 1):
+            return self._charge(running, error, written)
+        alone = others and job.refused_at is not None
+        if alone and job.refusals + 1 >= MOST_REFUSALS:
+            fault = Fault(error.code, error.message, error.status)
+            end = (self._database, job.id, running.attempt, written)
+            return JobStatus.FAILED, "fail", keep(running, transitions.fail, *end, fault)
+        sent.end(error, refused=not alone)
+        running.sent = None
+        base = self._settings.retry_base_seconds
+        seconds = max(error.retry_after_seconds or 0.0, base * 2**job.refusals if alone else 0.0)
+        due_at = self._database.now() + timedelta(seconds=seconds + random.uniform(0, base))
+        fault = Fault(error.code, error.message, error.status)
+        waits = partial(transitions.wait_for_limit, alone=alone)
+        kept = keep(running, waits, self._database, job.id, running.attempt, written, fault, due_at)
+        return JobStatus.QUEUED, "wait", kept
 
     def _backoff(self, failures: int, error: UpstreamError) -> float:
         """Exponential with full jitter, and never sooner than the upstream asked for."""

@@ -10,6 +10,7 @@ from jobs.lease import Checkpoint, Claimed
 from jobs.records import Job
 from jobs.transitions import MAX_CRASHES
 from worker.recording import Recording
+from worker.reports import Sent
 
 CRASH_ROOM = {2: 1}
 """Of the jobs that have this many crashes behind them, how many one process runs at once. One crash is not limited: it
@@ -22,6 +23,8 @@ class StopReason(StrEnum):
     CANCEL = "cancel"
     EXPIRE = "expire"
     DRAIN = "drain"
+    RELEASE = "release"
+    """Somebody paused it and wants it given back."""
     LOST = "lost"
     """The lease is gone: another worker has the job, and nothing of this attempt may be stored."""
 
@@ -32,7 +35,10 @@ class Running:
     def __init__(self, claimed: Claimed) -> None:
         self.job: Job = claimed.job
         self.attempt = claimed.attempt
+        self.claimed = claimed
         self.text = claimed.text
+        self.sent: Sent | None = None
+        """What its lane is told; None before it is sent, and when it has been told of the end."""
         self.text_tokens = 0
         self.recording: Recording | None = None
         self.stop_reason: StopReason | None = None

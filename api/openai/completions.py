@@ -148,8 +148,8 @@ def _submit(parts: Parts, project: str, job: NewJob, key: IdempotencyKey | None)
         accepted = submit_job(parts.database, job, project=project, idempotency_key=key)
     except KeyReusedError:
         raise key_reused() from None
-    if accepted.hinted:
-        parts.hinter.hint(accepted.hinted)
+    if not accepted.repeated:
+        parts.waker.wake()
     stored = read_job(parts.database, accepted.id, project=project)
     if stored is None:
         raise ApiError(410, "deleted", f"the job {accepted.id}, which this Idempotency-Key made, was deleted")

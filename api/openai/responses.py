@@ -143,8 +143,8 @@ def _submit(
         accepted = submit_job(parts.database, job, project=project, idempotency_key=key, response=kept)
     except KeyReusedError:
         raise key_reused() from None
-    if accepted.hinted:
-        parts.hinter.hint(accepted.hinted)
+    if not accepted.repeated:
+        parts.waker.wake()
     named = response_id(accepted.id)
     asked = read_response(parts.database, named, project=project)
     if asked is None:

@@ -53,8 +53,8 @@ async def post_file_batch(parts: Parts, caller: Caller, body: bytes, key: Idempo
         )  # fmt: skip
     finally:
         stopped.set()  # when this was cancelled: the process ends, and the thread gives up what it has stored
-    if accepted.hinted:
-        parts.hinter.hint(accepted.hinted)
+    if not accepted.repeated:
+        parts.waker.wake()
     batch = await anyio.to_thread.run_sync(_read, parts, accepted.id, caller.project)
     return JsonAnswer(batch, 200, headers={"location": f"/v1/batches/{accepted.id}", **replayed(accepted)})
 
@@ -69,7 +69,7 @@ def make_file_batch(
     if key is not None:
         known = find_key(parts.database, project, key)  # not to read 200 MB for a batch that is there
         if known is not None:
-            return Accepted(known, (), repeated=True)
+            return Accepted(known, repeated=True)
     file = find_input(parts, project, wanted.input_file_id)
     terms = BatchTerms(
         project,

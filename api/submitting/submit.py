@@ -41,8 +41,8 @@ def post_job(parts: Given, caller: Calling, body: JobBody, idempotency_key: Key 
         accepted = submit_job(parts.database, job, project=caller.project, idempotency_key=key)
     except KeyReusedError:
         raise key_reused() from None
-    if accepted.hinted:
-        parts.hinter.hint(accepted.hinted)
+    if not accepted.repeated:
+        parts.waker.wake()
     stored = read_job(parts.database, accepted.id, project=caller.project)
     if stored is None:  # what the key stands for has been deleted since
         raise key_reused()
@@ -84,8 +84,8 @@ def _post_requests(parts: Parts, caller: Caller, body: bytes, key: IdempotencyKe
         idempotency_key=key,
     )
     accepted = submit_batch(parts.database, batch.jobs, terms, warnings=batch.notes.as_json())
-    if accepted.hinted:
-        parts.hinter.hint(accepted.hinted)
+    if not accepted.repeated:
+        parts.waker.wake()
     stored = read_batch(parts.database, accepted.id, project=caller.project)
     if stored is None:  # as above
         raise key_reused()

@@ -5,6 +5,9 @@ from sqlalchemy import BigInteger, Column, Index, Integer, Table, Text, text
 from jobs.column_types import Json, UtcDateTime
 from jobs.tables.schema import DEFAULT_PROJECT, metadata
 
+RUNNING = text("status = 'in_progress'")
+CAPPED = text("status = 'in_progress' AND max_concurrency IS NOT NULL")
+
 batches = Table(
     "batches",
     metadata,
@@ -43,8 +46,13 @@ batches = Table(
     # Of the completed ones, those whose text was cut short.
     Column("incomplete", Integer),
     Column("usage", Json),
+    # At most so many of its jobs run at once, and the one upstream that may run them; null: no such limit.
+    Column("max_concurrency", Integer),
+    Column("only_upstream", Text),
     Index("batches_of_project", "project", "id"),
     Index("batches_by_status", "status", "dispatched_at"),
+    Index("batches_in_turn", "project", "dispatched_at", sqlite_where=RUNNING, postgresql_where=RUNNING),
+    Index("batches_capped", "max_concurrency", sqlite_where=CAPPED, postgresql_where=CAPPED),
 )
 
 USAGE = ("input_tokens", "cached_tokens", "output_tokens", "reasoning_tokens", "total_tokens")
@@ -54,6 +62,8 @@ def _usage_columns() -> list[Column[int] | Column[str]]:
     return [*(Column(name, Integer) for name in USAGE), Column("usage_source", Text)]
 
 
+QUEUED = text("status = 'queued'")
+RESERVED = text("status = 'queued' AND upstream IS NOT NULL")
 ALONE = text("status = 'queued' AND batch_id IS NULL")
 NAMED = text("custom_id IS NOT NULL")
 EXPIRING = text("expires_at IS NOT NULL")
@@ -106,6 +116,18 @@ jobs = Table(
     Column("error_message", Text),
     # The HTTP status with which the upstream refused it, when that is the reason.
     Column("error_status", Integer),
+    # Which upstream has it: a queued job with an upstream is reserved, and `hinted_at` says since when. Null in a
+    # queued job: nobody has reserved it; then `last_upstream` is where its last attempt was.
+    Column("upstream", Text),
+    Column("last_upstream", Text),
+    Column("only_upstream", Text),
+    # What its reservation took of the lane's token bucket, settled when the attempt ends.
+    Column("reserved_tokens", Integer),
+    # How often it alone was refused while others of its upstream were accepted, and when it was last sent back.
+    Column("refusals", Integer, nullable=False, server_default="0"),
+    Column("refused_at", UtcDateTime),
+    # Somebody paused it with `running: release`: its worker gives it back.
+    Column("release_requested_at", UtcDateTime),
     Column("metadata", Json, nullable=False),
     # JSON as text: PostgreSQL's jsonb refuses the NUL that a prompt may hold, and sorts its keys. These two are last,
     # because SQLite then reads a list of jobs without reading their prompts.
@@ -122,14 +144,19 @@ jobs = Table(
     Index("jobs_by_custom_id", "project", "custom_id", "id", sqlite_where=NAMED, postgresql_where=NAMED),
     Index("jobs_in_batch", "batch_id", "id"),
     # For dispatch and rescue, which know no project:
-    Index("jobs_by_batch", "batch_id", "status", text("priority DESC"), "id"),
+    Index("jobs_by_batch", "batch_id", "status", "model", text("priority DESC"), "id"),
+    # Which models and projects have jobs that wait, and at which priorities: read by jumps from each to the next.
+    Index("jobs_waiting", "model", "project", text("priority DESC"), sqlite_where=QUEUED, postgresql_where=QUEUED),
+    # What is in flight in a lane. Both hold few jobs.
+    Index("jobs_reserved", "upstream", "model", sqlite_where=RESERVED, postgresql_where=RESERVED),
+    Index("jobs_running", "upstream", "model", sqlite_where=RUNNING, postgresql_where=RUNNING),
     Index("jobs_hinted", "status", "hinted_at"),
     # Partial indexes that hold few jobs; both databases use them when the column is compared with a value.
     Index("jobs_expiring", "status", "expires_at", sqlite_where=EXPIRING, postgresql_where=EXPIRING),
     Index("jobs_cut_short", "batch_id", sqlite_where=CUT_SHORT, postgresql_where=CUT_SHORT),
     Index("jobs_asked", "status", "cancel_requested_at", sqlite_where=ASKED, postgresql_where=ASKED),
     # PostgreSQL cannot read jobs in order from `jobs_by_batch` where the batch is null.
-    Index("jobs_alone", text("priority DESC"), "id", sqlite_where=ALONE, postgresql_where=ALONE),
+    Index("jobs_alone", "model", "project", text("priority DESC"), "id", sqlite_where=ALONE, postgresql_where=ALONE),
 )  # fmt: skip
 
 LIST_COLUMNS = [column for column in jobs.c if column.name not in ("request", "message")]
@@ -157,6 +184,7 @@ attempts = Table(
     Column("bytes", Integer),
     # How many bytes of the previous attempt's text this one continues from. 0: it begins again; null: not known yet.
     Column("continued_bytes", Integer),
+    Column("upstream", Text),
     *_usage_columns(),
     # Of its text, for a job that ends with it later: cancelled or expired while it waited for its next attempt.
     Column("text_tokens", Integer),

@@ -11,23 +11,28 @@ from typing import Any
 import httpx
 import pytest
 import redis
+from sqlalchemy import select
 from sqlalchemy.exc import OperationalError
 
 from api.main import ApiServer
 from api.schemas import BatchList, BatchObject, JobList, JobWithAttempts, JobWithRequest
 from jobs.database import Database
-from jobs.lease import Checkpoint, claim, renew
+from jobs.lease import Checkpoint, renew
 from jobs.settle import settle_batch
 from jobs.submission import NewJob, submit_batch, submit_job
+from jobs.tables import jobs
 from tests.api.watching import REQUEST, Writer, submit, wait_until
 from tests.conftest import serve_api
+from tests.store.reserving import claim_now
 
 
 def batch_of(database: Database, *custom_ids: str | None, **fields: Any) -> tuple[str, list[str]]:
     """A batch, and the ids of its jobs."""
     new_jobs = [NewJob(request=REQUEST, custom_id=custom_id, **fields) for custom_id in custom_ids]
     accepted = submit_batch(database, new_jobs)
-    return accepted.id, list(accepted.hinted)
+    with database.read() as connection:
+        of_batch = select(jobs.c.id).where(jobs.c.batch_id == accepted.id).order_by(jobs.c.id)
+        return accepted.id, list(connection.scalars(of_batch))
 
 
 def ids(answer: httpx.Response) -> list[str]:
@@ -158,7 +163,7 @@ def test_an_attempt_that_has_not_said_yet_what_it_continues_is_shown_as_that(
 ) -> None:
     job_id = submit_job(database, NewJob(request=REQUEST, on_interrupt="continue")).id
     Writer(database, valkey_client, job_id).retry()
-    assert claim(database, job_id, "played", lease_seconds=600) is not None
+    assert claim_now(database, job_id, "played", lease_seconds=600) is not None
     shown = client.get(f"/v1/jobs/{job_id}").json()
     JobWithAttempts.model_validate(shown)
     assert [one["continued_bytes"] for one in shown["attempts"]] == [0, None]

@@ -23,12 +23,13 @@ from jobs.channel import (
     tail_key,
 )
 from jobs.database import Database
-from jobs.lease import claim, note_continued
+from jobs.lease import note_continued
 from jobs.settle import settle_batch
 from jobs.status import JobStatus
 from jobs.stored_texts import read_stored
 from jobs.submission import NewJob, submit_job
 from jobs.transitions import Fault, Written, fail, finish, retry
+from tests.store.reserving import claim_now
 
 PATIENCE_SECONDS = 60.0
 """How long tests wait for what must happen; nothing is measured with it."""
@@ -40,7 +41,7 @@ class Writer:
     """Plays a worker: one attempt at one job, recorded as the real recorder does it."""
 
     def __init__(self, database: Database, client: redis.Redis, job_id: str, *, continued: str = "") -> None:
-        claimed = claim(database, job_id, "played", lease_seconds=600)
+        claimed = claim_now(database, job_id, "played", lease_seconds=600)
         assert claimed is not None
         self.database = database
         self.redis = client

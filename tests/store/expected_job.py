@@ -23,7 +23,8 @@ class ExpectedJob:
     on_interrupt: str
     expires_at: datetime | None
     due_at: datetime
-    hinted_at: datetime | None
+    hinted_at: datetime | None = None
+    upstream: str | None = None
     status: str = "queued"
     worker: str | None = None
     lease_until: datetime | None = None
@@ -51,7 +52,7 @@ class ExpectedJob:
         return self.status == "in_progress" and attempt == self.attempt
 
     def is_due(self, now: datetime) -> bool:
-        """Whether it may be claimed, pauses aside."""
+        """Whether it may run now."""
         in_time = self.expires_at is None or self.expires_at > now
         return self.status == "queued" and self.due_at <= now and self.cancel_requested_at is None and in_time
 
@@ -60,6 +61,16 @@ class ExpectedJob:
         if self.on_interrupt != "continue" or self.attempt == 1 or self.text is None:
             return ""
         return self.text[1]
+
+    @property
+    def is_reserved(self) -> bool:
+        """Whether a claim may take it."""
+        return self.upstream is not None and self.hinted_at is not None
+
+    def reserve(self, now: datetime) -> None:
+        """Dispatch gives it to an upstream, if nobody has it."""
+        if self.upstream is None:
+            self.upstream, self.hinted_at = "default", now
 
     def claim(self, worker: str, now: datetime) -> None:
         """A worker takes it."""
@@ -95,6 +106,8 @@ class ExpectedJob:
         if self.is_final:
             self.finished_at = now
             self.end_text()
+        else:
+            self.upstream = self.hinted_at = None
 
     def cancel(self, now: datetime) -> None:
         """Somebody wants it cancelled."""
@@ -148,7 +161,8 @@ def assert_rows_say(rows: Rows, expected: dict[str, ExpectedJob]) -> None:
     assert found.keys() == expected.keys()
     for job_id, job in expected.items():
         row = found[job_id]
-        for name in ("batch_id", "status", "attempt", "worker", "lease_until", "cancel_requested_at", "finished_at"):
+        for name in ("batch_id", "status", "attempt", "worker", "lease_until", "cancel_requested_at", "finished_at",
+                     "upstream"):  # fmt: skip
             assert row[name] == getattr(job, name), name
         if job.status == "queued":
             assert (row["due_at"], row["hinted_at"]) == (job.due_at, job.hinted_at)

@@ -17,6 +17,7 @@ from jobs.records import Job, Usage
 from jobs.submission import NewJob, submit_batch, submit_job
 from jobs.tables import metadata
 from jobs.transitions import Fault, Written
+from tests.store.reserving import reserve
 
 START = datetime(2026, 1, 1, 12, tzinfo=UTC)
 LEASE = 15.0
@@ -61,9 +62,15 @@ class Store:
         self.clock.advance(0.001)  # ids of one millisecond come in no order
         return job_id
 
-    def submit_batch(self, count: int, *, hint_first: int = 0, **options: Any) -> tuple[str, list[str]]:
+    def reserved(self, **options: Any) -> str:
+        """A queued job that a claim may take."""
+        job_id = self.submit(**options)
+        reserve(self.database, job_id)
+        return job_id
+
+    def submit_batch(self, count: int, **options: Any) -> tuple[str, list[str]]:
         """A batch of so many jobs: its id, and theirs in input order."""
-        batch_id = submit_batch(self.database, [new_job(**options) for _ in range(count)], hint_first=hint_first).id
+        batch_id = submit_batch(self.database, [new_job(**options) for _ in range(count)]).id
         self.clock.advance(0.001)
         return batch_id, self.ids(batch_id)
 
@@ -74,7 +81,8 @@ class Store:
             return list(connection.scalars(select(jobs.c.id).where(jobs.c.batch_id == batch_id).order_by(jobs.c.id)))
 
     def claim(self, job_id: str, worker: str = "w1", lease_seconds: float = LEASE) -> Claimed:
-        """The next attempt of a job that is due."""
+        """The next attempt of a job that is due; it is reserved first, if nobody has it."""
+        reserve(self.database, job_id)
         claimed = claim(self.database, job_id, worker, lease_seconds)
         assert claimed is not None
         return claimed

@@ -6,13 +6,13 @@ import pytest
 from sqlalchemy import func, select
 
 from jobs.drafts import ABANDONED_SECONDS, Draft, DraftLostError, clear_abandoned
-from jobs.due import take_due
 from jobs.idempotency import IdempotencyKey, KeyReusedError
 from jobs.queries import list_batches, read_batch
 from jobs.retry import retry_batch
 from jobs.search import JobFilter, list_jobs
 from jobs.submission import BatchTerms
 from jobs.tables import drafts, jobs
+from tests.store.reserving import take_due
 from tests.store.store_fixtures import Store, new_job, store
 
 __all__ = ["store"]
@@ -57,9 +57,8 @@ def test_an_accepted_batch_is_like_any_other(store: Store) -> None:
     assert batch.times["in_progress_at"] == store.clock.now
     assert batch.times["expires_at"] == began + timedelta(days=1)
     ids = store.ids(accepted.id)
-    assert list(accepted.hinted) == ids[:32]
     assert [store.job(job_id).custom_id for job_id in ids] == [str(number) for number in range(42)]
-    assert take_due(store.database, 42, 30.0) == ids[32:]
+    assert take_due(store.database, 42, 30.0) == ids
     draft.drop()  # what is accepted stays
     assert stored(store) == (42, 0)
 
@@ -81,7 +80,7 @@ def test_a_repeated_key_gives_the_first_batch_and_leaves_nothing_of_the_second(s
     first = begin(store, 2, terms=terms).accept()
     again = begin(store, 2, terms=terms).accept()
     refused = begin(store, 2, terms=terms).refuse([{"code": "x", "line": 1, "message": "y", "param": None}])
-    assert (again.id, again.repeated, again.hinted) == (first.id, True, ())
+    assert (again.id, again.repeated) == (first.id, True)
     assert (refused.id, refused.repeated) == (first.id, True)
     assert stored(store) == (2, 0)
     other = begin(store, 2, terms=BatchTerms("default", "file_1", idempotency_key=IdempotencyKey("k", "2")))

@@ -4,7 +4,7 @@ Crashes are workers that never speak again; zombies are attempts that speak afte
 transitions that are done twice. Hypothesis finds the orders.
 """
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
@@ -13,16 +13,15 @@ from hypothesis import Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
-from jobs import transitions
-from jobs.due import take_due
 from jobs.lease import Checkpoint, claim, renew
 from jobs.queries import read_batch
 from jobs.rescue import cancel_batch, cancel_job, end_waiting, rescue_lost
 from jobs.settle import settle_batch, settle_batches
 from jobs.submission import NewJob, submit_batch, submit_job
 from jobs.tables import metadata
-from tests.store.drawn_jobs import ENDINGS, JOBS, MODELS, PLACES, TEXTS, TURNS, WORKERS
+from tests.store.drawn_jobs import ENDINGS, JOBS, PLACES, TEXTS, TURNS, WORKERS
 from tests.store.expected_job import ExpectedJob, assert_rows_say, named
+from tests.store.reserving import reserve, take_due
 from tests.store.store_fixtures import LEASE, Store, new_job, store, written
 
 __all__ = ["store"]  # a fixture
@@ -44,17 +43,12 @@ class JobLife(RuleBasedStateMachine):
         """Whether each has been settled."""
         self.cancelled: set[str] = set()
         self.given: list[tuple[str, int, str]] = []
-        self.paused: dict[str, datetime] = {}
         self.ended: dict[str, Any] = {}
         """The rows of the jobs and batches that have ended, as they were first seen."""
 
-    def is_paused(self, job: ExpectedJob) -> bool:
-        return self.paused.get(job.model, self.clock.now) > self.clock.now
-
-    def expect(self, job: NewJob, batch_id: str | None, *, hinted: bool) -> ExpectedJob:
-        now = self.clock.now
+    def expect(self, job: NewJob, batch_id: str | None) -> ExpectedJob:
         limits = (job.max_attempts, job.on_interrupt, job.expires_at)
-        return ExpectedJob(batch_id, job.request["model"], *limits, now, now if hinted else None)
+        return ExpectedJob(batch_id, job.request["model"], *limits, self.clock.now)
 
     def new_job(self, *, lasts: int | None, **options: Any) -> NewJob:
         return new_job(expires_at=None if lasts is None else self.clock.after(lasts), **options)
@@ -63,23 +57,28 @@ class JobLife(RuleBasedStateMachine):
     @rule(told=JOBS)
     def submit(self, told: dict[str, Any]) -> None:
         job = self.new_job(**told)
-        self.jobs[submit_job(self.database, job).id] = self.expect(job, None, hinted=True)
+        self.jobs[submit_job(self.database, job).id] = self.expect(job, None)
 
     @precondition(lambda self: len(self.jobs) < 3)
-    @rule(several=st.lists(JOBS, min_size=1, max_size=3), hint_first=st.integers(0, 2))
-    def submit_batch(self, several: list[dict[str, Any]], hint_first: int) -> None:
+    @rule(several=st.lists(JOBS, min_size=1, max_size=3))
+    def submit_batch(self, several: list[dict[str, Any]]) -> None:
         new_jobs = [self.new_job(**told) for told in several]
-        batch_id = submit_batch(self.database, new_jobs, hint_first=hint_first).id
+        batch_id = submit_batch(self.database, new_jobs).id
         self.batches[batch_id] = False
-        for place, (job_id, job) in enumerate(zip(self.store.ids(batch_id), new_jobs, strict=True)):
-            self.jobs[job_id] = self.expect(job, batch_id, hinted=place < hint_first)
+        for job_id, job in zip(self.store.ids(batch_id), new_jobs, strict=True):
+            self.jobs[job_id] = self.expect(job, batch_id)
 
     def claim(self, place: int, worker: str) -> None:
-        ready = [one for one, job in self.jobs.items() if job.is_due(self.clock.now) and not self.is_paused(job)]
-        job_id = ready[place % len(ready)] if ready and place % 5 else self.job_at(place)
+        ready = [one for one, job in self.jobs.items() if job.is_due(self.clock.now)]
+        if ready and place % 5:
+            job_id = ready[place % len(ready)]
+            reserve(self.database, job_id)
+            self.jobs[job_id].reserve(self.clock.now)
+        else:  # of these nobody knows whether they are reserved
+            job_id = self.job_at(place)
         job, before = self.jobs[job_id], self.store.rows()
         claimed = claim(self.database, job_id, worker, LEASE)
-        if job.is_due(self.clock.now) and not self.is_paused(job):
+        if job.is_due(self.clock.now) and job.is_reserved:
             job.claim(worker, self.clock.now)
             self.given.append((job_id, job.attempt, worker))
         else:
@@ -186,23 +185,17 @@ class JobLife(RuleBasedStateMachine):
     @rule(room=st.integers(1, 4))
     def dispatch(self, room: int) -> None:
         now, stale = self.clock.now, self.clock.now - timedelta(seconds=HINT_SECONDS)
-        hinted = [job for job in self.jobs.values() if job.status == "queued" and job.hinted_at is not None]
-        in_flight = sum(job.hinted_at > stale for job in hinted if job.hinted_at is not None)
-        due = {
-            job_id
-            for job_id, job in self.jobs.items()
-            if job.is_due(now) and not self.is_paused(job) and (job.hinted_at is None or job.hinted_at <= stale)
-        }
+        queued = [job for job in self.jobs.values() if job.status == "queued"]
+        in_flight = sum(job.upstream is not None and (job.hinted_at or stale) > stale for job in queued)
+        for job in queued:
+            if job.hinted_at is None or job.hinted_at <= stale:
+                job.hinted_at, job.upstream = None, None
+        due = {job_id for job_id, job in self.jobs.items() if job.is_due(now) and job.upstream is None}
         taken = take_due(self.database, room, HINT_SECONDS)
         assert len(taken) == len(set(taken)) == min(max(room - in_flight, 0), len(due))
         assert set(taken) <= due
         for job_id in taken:
-            self.jobs[job_id].hinted_at = now
-
-    @rule(model=MODELS, seconds=st.sampled_from([1, 1, 1, 20]))
-    def pause(self, model: str, seconds: int) -> None:
-        transitions.pause(self.database, model, self.clock.after(seconds))
-        self.paused[model] = max(self.paused.get(model, self.clock.now), self.clock.after(seconds))
+            self.jobs[job_id].reserve(now)
 
     @rule(seconds=st.sampled_from([0.5, 3, LEASE + 1, HINT_SECONDS]), round_=st.booleans(), alone=st.booleans())
     def wait(self, seconds: float, round_: bool, alone: bool) -> None:

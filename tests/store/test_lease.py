@@ -8,19 +8,19 @@ from functools import partial
 import pytest
 from sqlalchemy import Connection
 
-from jobs.due import take_due
 from jobs.lease import Checkpoint, claim, claim_together, note_continued, renew
 from jobs.queries import read_attempts, read_text_so_far
 from jobs.rescue import cancel_job, end_waiting, rescue_lost
 from jobs.status import AttemptOutcome, JobStatus
-from jobs.transitions import MAX_CRASHES, fail, finish, pause, release, retry
+from jobs.transitions import MAX_CRASHES, fail, finish, release, retry
+from tests.store.reserving import reserve, take_due
 from tests.store.store_fixtures import LEASE, REFUSED, Store, at_once, new_job, store, written
 
 __all__ = ["store"]  # a fixture
 
 
 def test_a_claim_takes_the_next_attempt_and_a_lease(store: Store) -> None:
-    job_id = store.submit()
+    job_id = store.reserved()
     store.clock.advance(2)
     claimed = store.claim(job_id, "w1")
     job = store.job(job_id)
@@ -34,7 +34,7 @@ def test_a_claim_takes_the_next_attempt_and_a_lease(store: Store) -> None:
 
 
 def test_a_claim_gives_the_request(store: Store) -> None:
-    job_id = store.submit(prompt="a\x00 prompt")
+    job_id = store.reserved(prompt="a\x00 prompt")
     assert store.claim(job_id).job.request == new_job("a\x00 prompt").request
 
 
@@ -46,7 +46,7 @@ def test_a_job_that_another_worker_holds_is_not_claimed(store: Store) -> None:
 
 
 def test_a_claim_tried_again_after_an_error_gives_the_attempt_that_it_has_taken(store: Store) -> None:
-    job_id = store.submit()
+    job_id = store.reserved()
     tried_at: list[datetime] = []
     first = claim(store.database, job_id, "w1", LEASE, tried_at=tried_at)
     assert first is not None
@@ -57,7 +57,7 @@ def test_a_claim_tried_again_after_an_error_gives_the_attempt_that_it_has_taken(
 
 
 def test_a_claim_tried_together_and_then_alone_gives_the_attempt_that_it_has_taken(store: Store) -> None:
-    ids = [store.submit(), store.submit()]
+    ids = [store.reserved(), store.reserved()]
     tried_at: list[list[datetime]] = [[], []]
     claims = claim_together(store.database, ids, "w1", LEASE, tried_at)
     store.clock.advance(1)
@@ -81,6 +81,7 @@ def test_an_attempt_that_has_run_is_not_given_to_a_later_hint_of_the_same_worker
 def test_a_claim_tried_again_gives_the_same_text_to_go_on_with(store: Store) -> None:
     job_id = store.running(on_interrupt="continue")
     release(store.database, job_id, 1, written("so far"))
+    reserve(store.database, job_id)
     tried_at: list[datetime] = []
     first = claim(store.database, job_id, "w1", LEASE, tried_at=tried_at)
     assert first is not None
@@ -90,7 +91,7 @@ def test_a_claim_tried_again_gives_the_same_text_to_go_on_with(store: Store) -> 
 
 @pytest.mark.parametrize("status", ["completed", "failed", "cancelled", "expired"])
 def test_an_ended_job_is_not_claimed(store: Store, status: str) -> None:
-    job_id = store.submit(expires_at=store.clock.after(5))
+    job_id = store.reserved(expires_at=store.clock.after(5))
     match status:
         case "completed":
             store.claim(job_id)
@@ -113,15 +114,17 @@ def test_a_job_is_not_claimed_before_it_is_due(store: Store) -> None:
     job_id = store.running()
     retry(store.database, job_id, 1, written(), REFUSED, store.clock.after(10))
     store.clock.advance(9.999)
+    reserve(store.database, job_id)
     assert claim(store.database, job_id, "w1", LEASE) is None
     store.clock.advance(0.001)
+    assert take_due(store.database, 1, 30) == [job_id]
     assert store.claim(job_id).attempt == 2
 
 
 def test_a_hint_that_comes_a_moment_before_its_job_is_due_costs_a_moment(store: Store) -> None:
     """As for a worker whose clock is a little behind that of the API."""
     store.clock.advance(0.05)
-    job_id = store.submit()
+    job_id = store.reserved()
     store.clock.advance(-0.05)
     assert claim_together(store.database, [job_id], "w1", LEASE) == [None]
     assert claim(store.database, job_id, "w1", LEASE) is None
@@ -132,7 +135,7 @@ def test_a_hint_that_comes_a_moment_before_its_job_is_due_costs_a_moment(store: 
 
 
 def test_a_job_past_its_time_is_not_claimed(store: Store) -> None:
-    job_id = store.submit(expires_at=store.clock.after(10))
+    job_id = store.reserved(expires_at=store.clock.after(10))
     store.clock.advance(10)
     assert claim(store.database, job_id, "w1", LEASE) is None
     assert store.job(job_id).status is JobStatus.QUEUED
@@ -142,24 +145,18 @@ def test_a_job_that_somebody_cancelled_while_it_ran_is_not_claimed_again(store: 
     job_id = store.running()
     cancel_job(store.database, job_id)
     retry(store.database, job_id, 1, written(), REFUSED, store.clock.now)
+    reserve(store.database, job_id)
     assert claim(store.database, job_id, "w2", LEASE) is None
-
-
-def test_a_job_of_a_paused_model_is_not_claimed_and_others_are(store: Store) -> None:
-    paused, other = store.submit(model="m1"), store.submit(model="m2")
-    pause(store.database, "m1", store.clock.after(10))
-    assert claim(store.database, paused, "w1", LEASE) is None
-    assert store.claim(other).attempt == 1
-    store.clock.advance(10)
-    assert store.claim(paused).attempt == 1
 
 
 def test_a_job_with_more_crashes_than_a_worker_takes_is_left_to_another(store: Store) -> None:
     job_id = store.running()
     store.clock.advance(LEASE + 1)
     rescue_lost(store.database)
+    reserve(store.database, job_id)
     assert claim(store.database, job_id, "w1", LEASE, most_crashes=0) is None
     assert store.job(job_id).hinted_at is None
+    assert take_due(store.database, 1, 30) == [job_id]
     claimed = claim(store.database, job_id, "w2", LEASE, most_crashes=1)
     assert claimed is not None
     assert claimed.attempt == 2
@@ -169,15 +166,14 @@ def test_a_job_left_for_its_crashes_may_be_hinted_again_at_once(store: Store) ->
     job_id = store.running()
     store.clock.advance(LEASE + 1)
     rescue_lost(store.database)
-    with store.database.write() as connection:
-        connection.exec_driver_sql("UPDATE jobs SET hinted_at = due_at")
+    reserve(store.database, job_id)
     assert store.job(job_id).hinted_at is not None
     assert claim(store.database, job_id, "w1", LEASE, most_crashes=0) is None
     assert store.job(job_id).hinted_at is None
 
 
 def test_no_crashes_are_too_many_for_a_worker_with_room(store: Store) -> None:
-    job_id = store.submit()
+    job_id = store.reserved()
     for attempt in range(1, MAX_CRASHES):
         assert store.claim(job_id, f"w{attempt}").attempt == attempt
         store.clock.advance(LEASE + 1)
@@ -186,7 +182,7 @@ def test_no_crashes_are_too_many_for_a_worker_with_room(store: Store) -> None:
 
 
 def test_sixteen_workers_that_claim_one_job_at_once_give_it_to_one(store: Store) -> None:
-    job_id = store.submit()
+    job_id = store.reserved()
     workers = [f"w{number}" for number in range(16)]
     claims = at_once([partial(claim, store.database, job_id, worker, LEASE) for worker in workers])
     won = [worker for worker, claimed in zip(workers, claims, strict=True) if claimed is not None]
@@ -231,7 +227,7 @@ def test_a_renewed_lease_holds_longer_and_a_checkpoint_is_kept(store: Store) -> 
 
 
 def test_renew_keeps_only_what_is_held_by_this_worker_as_this_attempt(store: Store) -> None:
-    mine, theirs, older, ended, queued = (store.submit() for _ in range(5))
+    mine, theirs, older, ended, queued = (store.reserved() for _ in range(5))
     store.claim(mine, "w1")
     store.claim(theirs, "w2")
     store.claim(older, "w1")
@@ -290,7 +286,7 @@ def test_the_outcome_of_a_running_attempt_is_not_known(store: Store) -> None:
 def test_a_lease_is_as_long_as_any_however_long_its_transaction_was_waited_for(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    alone, together = store.submit(), store.submit()
+    alone, together = store.reserved(), store.reserved()
     write = store.database.write
 
     @contextmanager
@@ -306,3 +302,30 @@ def test_a_lease_is_as_long_as_any_however_long_its_transaction_was_waited_for(
     assert store.job(together).lease_until == store.clock.after(LEASE)
     assert renew(store.database, "w1", [Checkpoint(alone, 1, None)], LEASE) == {alone}
     assert store.job(alone).lease_until == store.clock.after(LEASE)
+
+
+def test_a_claim_takes_only_what_is_reserved(store: Store) -> None:
+    job_id = store.submit()
+    before = store.rows()
+    assert claim(store.database, job_id, "w1", LEASE) is None
+    assert claim_together(store.database, [job_id], "w1", LEASE) == [None]
+    assert store.rows() == before
+
+
+def test_a_hint_whose_reservation_was_taken_back_runs_nothing(store: Store) -> None:
+    first, second = store.reserved(), store.submit()
+    store.clock.advance(30)
+    assert take_due(store.database, 1, 30) == [first]  # its hint was lost, and it is the oldest
+    reserve(store.database, second)
+    store.clock.advance(30)
+    with store.database.write() as connection:  # what a round does before it counts
+        connection.exec_driver_sql("UPDATE jobs SET upstream = NULL, hinted_at = NULL")
+    assert claim(store.database, first, "w1", LEASE) is None
+
+
+def test_an_attempt_names_its_upstream(store: Store) -> None:
+    job_id = store.submit()
+    reserve(store.database, job_id, upstream="other")
+    claimed = store.claim(job_id)
+    assert (claimed.upstream, claimed.job.upstream) == ("other", "other")
+    assert [one.upstream for one in read_attempts(store.database, job_id)] == ["other"]

@@ -12,12 +12,12 @@ from typing import Any
 from sqlalchemy import make_url
 
 from jobs.database import open_database
-from jobs.due import take_due
-from jobs.lease import Checkpoint, claim, renew
+from jobs.lease import Checkpoint, renew
 from jobs.queries import read_attempts, read_batch
 from jobs.settle import settle_batch
 from jobs.status import BatchStatus, JobStatus
 from jobs.transitions import finish
+from tests.store.reserving import claim_now, take_due
 from tests.store.store_fixtures import Store, written
 
 PROCESSES = 4
@@ -39,7 +39,7 @@ def work(url: str, name: str, ids: list[str], gate: Any, told: Any) -> None:
         try:
             for job_id in ids[start:] + ids[:start]:
                 begun = perf_counter()
-                claimed = claim(database, job_id, worker, 60)
+                claimed = claim_now(database, job_id, worker, 60)
                 slowest.append(perf_counter() - begun)
                 if claimed is not None:
                     assert renew(database, worker, [Checkpoint(job_id, 1, worker)], 60) == {job_id}

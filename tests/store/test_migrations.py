@@ -22,7 +22,7 @@ from jobs.tables import LIST_COLUMNS, metadata
 from migrations import migrate
 from tests.store.store_fixtures import START, Store
 
-BY_EXPRESSION = ("jobs_by_batch", "jobs_alone")
+BY_EXPRESSION = ("jobs_by_batch", "jobs_alone", "jobs_waiting")
 """The indexes that Alembic cannot compare: they are over `priority DESC`."""
 
 TEXT_INDEX = ("text_gram", "text_numbers", "texts_by_trigram")

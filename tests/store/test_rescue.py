@@ -16,6 +16,7 @@ from jobs.rescue import cancel_batch, cancel_job, end_waiting, rescue_lost
 from jobs.settle import settle_batches
 from jobs.status import AttemptOutcome, BatchStatus, JobStatus
 from jobs.transitions import CANCELLED, EXPIRED, MAX_CRASHES, WORKER_LOST, cancel_running, finish, retry
+from tests.store.reserving import reserve
 from tests.store.store_fixtures import LEASE, REFUSED, Interruption, Store, at_once, postgres_store, store, written
 
 __all__ = ["postgres_store", "store"]  # fixtures
@@ -220,6 +221,7 @@ def test_an_api_killed_inside_the_cancel_of_a_batch_leaves_it_whole_or_cancelled
 def test_a_cancel_reaches_a_job_that_is_claimed_while_it_is_asked_for(postgres_store: Store, what: str) -> None:
     store = postgres_store
     batch_id, [job_id] = store.submit_batch(1)
+    reserve(store.database, job_id)
     take = partial(claim, store.database, job_id, "w1", LEASE)
     with Interruption(store.database, "UPDATE jobs", take) as interruption:
         (cancel_job(store.database, job_id)) if what == "job" else cancel_batch(store.database, batch_id)

@@ -24,24 +24,22 @@ def count(database: Database, table: Any) -> int:
         return int(connection.scalar(select(func.count()).select_from(table)) or 0)
 
 
-def test_a_new_job_is_queued_due_and_hinted(store: Store) -> None:
+def test_a_new_job_is_queued_and_due_and_nobody_has_it(store: Store) -> None:
     accepted = submit_job(store.database, new_job(priority=3, max_attempts=5, custom_id="c", metadata={"a": "b"}))
     job = store.job(accepted.id)
-    assert list(accepted.hinted) == [job.id]
     assert not accepted.repeated
     assert (job.status, job.attempt, job.priority, job.max_attempts) == (JobStatus.QUEUED, 0, 3, 5)
     assert (job.custom_id, job.metadata, job.batch_id) == ("c", {"a": "b"}, None)
-    assert job.created_at == job.due_at == job.hinted_at == store.clock.now
+    assert job.created_at == job.due_at == store.clock.now
+    assert (job.hinted_at, job.upstream) == (None, None)
     assert (job.failures, job.crashes, job.rate_limits, job.drains) == (0, 0, 0, 0)
 
 
-def test_a_batch_is_stored_in_input_order_and_only_its_first_jobs_are_hinted(store: Store) -> None:
+def test_a_batch_is_stored_in_input_order(store: Store) -> None:
     submitted = [new_job(custom_id=f"c{place}") for place in range(1203)]
-    accepted = submit_batch(store.database, submitted, BatchTerms(metadata={"for": "tests"}), hint_first=7)
+    accepted = submit_batch(store.database, submitted, BatchTerms(metadata={"for": "tests"}))
     stored = [store.job(job_id) for job_id in store.ids(accepted.id)[:9]]
     assert [job.custom_id for job in stored] == [f"c{place}" for place in range(9)]
-    assert [job.id for job in stored[:7]] == list(accepted.hinted)
-    assert [job.hinted_at is not None for job in stored] == [True] * 7 + [False] * 2
     batch = read_batch(store.database, accepted.id, project=None)
     assert batch is not None
     assert (batch.status, batch.total, batch.completed, batch.failed) == (BatchStatus.IN_PROGRESS, 1203, 0, 0)
@@ -74,7 +72,7 @@ def test_the_same_key_with_the_same_body_gives_the_same_job(store: Store) -> Non
     key = IdempotencyKey.of("k", "/v1/jobs", b"body")
     first = submit_job(store.database, new_job(), idempotency_key=key)
     again = submit_job(store.database, new_job(), idempotency_key=IdempotencyKey.of("k", "/v1/jobs", b"body"))
-    assert (again.id, again.repeated, list(again.hinted)) == (first.id, True, [])
+    assert (again.id, again.repeated) == (first.id, True)
     assert count(store.database, jobs) == 1
 
 
@@ -108,7 +106,6 @@ def test_eight_submissions_of_one_batch_at_the_same_time_make_one(store: Store) 
     assert len({one.id for one in accepted}) == 1
     assert sorted(one.repeated for one in accepted) == [False] + [True] * 7
     assert [count(store.database, table) for table in (batches, jobs, idempotency_keys)] == [1, 3, 1]
-    assert sorted(len(one.hinted) for one in accepted) == [0] * 7 + [3]
 
 
 @pytest.mark.parametrize(

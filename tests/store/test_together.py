@@ -11,7 +11,7 @@ from jobs.queries import read_attempts
 from jobs.rescue import cancel_job, rescue_lost
 from jobs.status import JobStatus
 from jobs.tables import jobs
-from jobs.transitions import finish, finish_together, pause, release
+from jobs.transitions import finish, finish_together, release
 from tests.store.store_fixtures import LEASE, USAGE, Store, at_once, postgres_store, store, written
 
 __all__ = ["postgres_store", "store"]  # fixtures
@@ -20,7 +20,7 @@ text = partial(written, usage=USAGE, text_tokens=3, text_tokens_source="tokenize
 
 
 def test_jobs_claimed_together_are_as_if_each_was_claimed_alone(store: Store) -> None:
-    alone, *others = [store.submit(on_interrupt="continue") for _ in range(4)]
+    alone, *others = [store.reserved(on_interrupt="continue") for _ in range(4)]
     expected = store.claim(alone)
     claims = claim_together(store.database, others, "w1", LEASE)
     assert [claimed and claimed.job.id for claimed in claims] == others
@@ -43,14 +43,13 @@ def test_jobs_claimed_together_are_as_if_each_was_claimed_alone(store: Store) ->
 
 
 def test_what_alone_would_not_be_claimed_is_not_claimed_together(store: Store) -> None:
-    free = store.submit()
+    free = store.reserved()
     held = store.running("w2")
-    cancelled, paused = store.submit(), store.submit(model="m2")
+    cancelled, unreserved = store.reserved(), store.submit()
     cancel_job(store.database, cancelled)
-    pause(store.database, "m2", store.clock.after(10))
-    late = store.submit(expires_at=store.clock.after(5))
+    late = store.reserved(expires_at=store.clock.after(5))
     store.clock.advance(5)
-    claims = claim_together(store.database, [held, cancelled, paused, late, "job_unknown", free], "w1", LEASE)
+    claims = claim_together(store.database, [held, cancelled, unreserved, late, "job_unknown", free], "w1", LEASE)
     assert [claimed.job.id for claimed in claims if claimed is not None] == [free]
     assert claims[5] is not None
     assert store.job(held).worker == "w2"
@@ -58,7 +57,7 @@ def test_what_alone_would_not_be_claimed_is_not_claimed_together(store: Store) -
 
 def test_a_job_that_was_tried_before_is_left_to_be_claimed_alone(store: Store) -> None:
     """A crash, a text to go on with, a claim of one's own that reported an error: all of that has an attempt."""
-    released, mine, fresh = store.running(), store.running(), store.submit()
+    released, mine, fresh = store.running(), store.running(), store.reserved()
     release(store.database, released, 1, written("so far"))
     claims = claim_together(store.database, [released, mine, fresh], "w1", LEASE)
     assert [claimed and claimed.job.id for claimed in claims] == [None, None, fresh]
@@ -66,7 +65,7 @@ def test_a_job_that_was_tried_before_is_left_to_be_claimed_alone(store: Store) -
 
 
 def test_of_workers_that_claim_the_same_jobs_together_each_job_goes_to_one(store: Store) -> None:
-    ids = [store.submit() for _ in range(20)]
+    ids = [store.reserved() for _ in range(20)]
     orders = [ids, ids[::-1], ids[10:] + ids[:10], ids[::2] + ids[1::2]]
     told = at_once([partial(claim_together, store.database, order, f"w{n}", LEASE) for n, order in enumerate(orders)])
     taken = [claimed.job.id for claimed in chain(*told) if claimed is not None]
@@ -142,7 +141,7 @@ def test_a_text_whose_cost_is_unknown_is_left_to_be_finished_alone(store: Store)
 @pytest.mark.parametrize("verb", ["claim", "finish"])
 def test_nobody_waits_for_a_row_that_another_process_has_locked(postgres_store: Store, verb: str) -> None:
     store = postgres_store
-    ids = [store.submit() if verb == "claim" else store.running() for _ in range(3)]
+    ids = [store.reserved() if verb == "claim" else store.running() for _ in range(3)]
     with store.database.write() as connection:
         connection.execute(select(jobs.c.id).where(jobs.c.id == ids[1]).with_for_update())
         if verb == "claim":

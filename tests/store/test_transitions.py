@@ -7,11 +7,10 @@ from functools import partial
 import pytest
 
 from jobs.database import Database
-from jobs.lease import Checkpoint, claim, renew
+from jobs.lease import Checkpoint, renew
 from jobs.queries import read_attempts, read_result
 from jobs.rescue import cancel_job, rescue_lost
 from jobs.status import FINAL, AttemptOutcome, JobStatus
-from jobs.tables import pauses
 from jobs.transitions import (
     CANCELLED,
     EXPIRED,
@@ -21,7 +20,6 @@ from jobs.transitions import (
     expire_running,
     fail,
     finish,
-    pause,
     release,
     retry,
     wait_for_limit,
@@ -227,30 +225,3 @@ def test_a_finish_wins_over_a_cancel_that_came_too_late_to_stop_it(store: Store)
     assert finish(store.database, job_id, 1, whole) is True
     assert store.job(job_id).status is JobStatus.COMPLETED
     assert cancel_job(store.database, job_id) is None
-
-
-def test_the_longer_pause_stands(store: Store) -> None:
-    job_id = store.submit()
-    pause(store.database, "m1", store.clock.after(20))
-    pause(store.database, "m1", store.clock.after(5))
-    store.clock.advance(19)
-    assert claim(store.database, job_id, "w1", LEASE) is None
-    pause(store.database, "m1", store.clock.after(20))
-    store.clock.advance(19)
-    assert claim(store.database, job_id, "w1", LEASE) is None
-    store.clock.advance(1)
-    store.claim(job_id)
-
-
-def test_pauses_that_are_over_are_cleared_away(store: Store) -> None:
-    for model in ("m1", "m2", "m3"):
-        pause(store.database, model, store.clock.after(1))
-    store.clock.advance(2)
-    pause(store.database, "m4", store.clock.after(1))
-    assert [row[0] for row in store.rows()[pauses.name]] == ["m4"]
-
-
-def test_eight_pauses_at_the_same_time_leave_the_longest(store: Store) -> None:
-    times = [store.clock.after(seconds) for seconds in (3, 8, 1, 7, 2, 6, 5, 4)]
-    at_once([partial(pause, store.database, "m1", until) for until in times])
-    assert store.rows()[pauses.name] == [("m1", max(times))]

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import httpx
 import pytest
 import trustme
 import uvloop
@@ -16,6 +17,7 @@ from tests.upstream.reading import BODY
 from tests.upstream.scripted_upstream import DONE, FINISH, chunked, head, http_chunk, text
 from worker.upstream import Clocks, Upstream
 from worker.upstream.errors import CutMidStream, EndedWithoutEnd, TLSFailed
+from worker.upstream.transport import open_client
 
 WHOLE = b"".join(chunked(text("One"), text(" two"), FINISH, DONE))
 PATIENCE_SECONDS = 30
@@ -131,6 +133,26 @@ def test_a_certificate_of_somebody_else_is_not_trusted_and_nothing_is_asked(auth
 def test_a_certificate_for_another_name_is_not_trusted_and_nothing_is_asked(authority: trustme.CA) -> None:
     with pytest.raises(TLSFailed, match="localhost"):
         read_from(authority.issue_cert("example.org"), [WHOLE], was_not_asked, cut=False)
+
+
+def test_the_certificates_of_one_upstreams_own_file_are_trusted_for_it_alone(tmp_path: Path) -> None:
+    own = trustme.CA()
+    own.cert_pem.write_to_path(tmp_path / "own.pem")
+
+    async def run() -> None:
+        async with serving(own.issue_cert("localhost"), WHOLE) as server:
+            url = httpx.URL(server.url)
+            async with open_client(url, server.url, ca_file=tmp_path / "own.pem") as client:
+                response = await client.send(client.build_request("POST", url, content=b"{}"), stream=True)
+                assert response.status_code == 200
+                await response.aclose()
+            async with open_client(url, server.url) as client:
+                with pytest.raises(TLSFailed, match="ca_file"):
+                    await client.send(client.build_request("POST", url, content=b"{}"), stream=True)
+            assert server.asked == 1
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(run())
 
 
 def test_a_connection_that_is_cut_in_the_text_is_a_cut(authority: trustme.CA) -> None:

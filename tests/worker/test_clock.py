@@ -4,14 +4,14 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import update
 
 from jobs.database import Database, open_database, utc_now
 from jobs.rescue import rescue_lost
 from jobs.status import JobStatus
-from jobs.transitions import pause
+from jobs.tables import jobs
 from longhand.simulator import ServedSimulator
 from tests.worker.worker_fixtures import (
-    MODEL,
     PATIENCE_SECONDS,
     WorkerParts,
     history,
@@ -75,11 +75,10 @@ def test_what_it_stores_at_an_end_is_in_order_and_of_this_moment(worker: WorkerP
     assert began - moment < attempt.started_at <= attempt.first_delta_at <= attempt.finished_at < right.now() + moment
 
 
-def test_it_waits_as_long_as_a_model_is_paused(
-    worker: WorkerParts, right: Database, simulator: ServedSimulator
-) -> None:
+def test_it_waits_until_a_job_is_due(worker: WorkerParts, right: Database, simulator: ServedSimulator) -> None:
     job_id = submit(right, {"deltas": DELTAS})
-    pause(right, MODEL, right.now() + timedelta(seconds=20))
+    with right.write() as connection:
+        connection.execute(update(jobs).values(due_at=right.now() + timedelta(seconds=20)))
     worker.start(job_id).result(PATIENCE_SECONDS)
     assert job_and_text(right, job_id)[0].status is JobStatus.QUEUED
     assert simulator.stats()["requests"] == 0

@@ -10,10 +10,11 @@ import redis as redis_py
 
 from jobs.channel import Follower, Gap, Message, Reset, Text, tail_key
 from jobs.database import Database
-from jobs.lease import Checkpoint, claim, renew
+from jobs.lease import Checkpoint, renew
 from jobs.rescue import rescue_lost
 from jobs.status import AttemptOutcome, JobStatus
 from jobs.tokens import Tokenizers
+from tests.store.reserving import claim_now
 from tests.upstream.scripted_upstream import DONE, FINISH, ROLE, Cut, Script, ScriptedUpstream, chunked, text
 from tests.worker.worker_fixtures import (
     MODEL,
@@ -172,7 +173,7 @@ def test_after_a_crash_the_longer_of_tail_and_checkpoint_goes_on(
     goes_on_from: str,
 ) -> None:
     job_id = submit(sqlite_database, on_interrupt="continue")
-    assert claim(sqlite_database, job_id, "w0", 60) is not None
+    assert claim_now(sqlite_database, job_id, "w0", 60) is not None
     assert renew(sqlite_database, "w0", [Checkpoint(job_id, 1, checkpoint)], 60)
     if tail is not None:
         valkey_client.set(tail_key(job_id, 1), tail)
@@ -180,7 +181,7 @@ def test_after_a_crash_the_longer_of_tail_and_checkpoint_goes_on(
     assert rescue_lost(sqlite_database)
     with ScriptedUpstream(GOES_ON) as upstream:
         with worker_on(sqlite_database, redis_url, upstream) as worker:
-            worker.runner.run(job_id)
+            worker.run(job_id)
         sent = upstream.last.body["messages"]
     assert [message["content"] for message in sent if message["role"] == "assistant"] == [goes_on_from][
         : bool(goes_on_from)

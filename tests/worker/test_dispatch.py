@@ -11,7 +11,6 @@ from sqlalchemy import event, update
 from sqlalchemy.exc import OperationalError
 
 from jobs.database import Database, open_database, utc_now
-from jobs.lease import claim
 from jobs.rescue import MOST_ENDED, rescue_lost
 from jobs.settle import settle_batches
 from jobs.status import FINAL, AttemptOutcome, JobStatus
@@ -19,6 +18,7 @@ from jobs.submission import NewJob, submit_batch
 from jobs.tables import jobs
 from jobs.transitions import Written, finish
 from longhand.simulator import ServedSimulator
+from tests.store.reserving import claim_now
 from tests.worker.worker_fixtures import (
     DELTAS,
     PATIENCE_SECONDS,
@@ -106,10 +106,10 @@ def test_hints_never_exceed_the_room(worker: WorkerParts) -> None:
         worker.dispatch._round()
     assert hinted == ids[:5]  # free streams: five
     for job_id in hinted[:2]:
-        worker.runner.run(job_id)
+        worker.run(job_id)
     worker.dispatch._round()
     assert hinted == ids[:7]
-    claimed = claim(worker.database, ids[2], "w1", 60)
+    claimed = claim_now(worker.database, ids[2], "w1", 60)
     assert claimed is not None
     with worker.running.run(claimed):
         worker.dispatch._round()
@@ -118,7 +118,7 @@ def test_hints_never_exceed_the_room(worker: WorkerParts) -> None:
 
 def test_the_jobs_of_a_dead_worker_run_again(worker: WorkerParts, redis_url: str) -> None:
     job_id = submit(worker.database, WELL)
-    assert claim(worker.database, job_id, "dead", 60) is not None
+    assert claim_now(worker.database, job_id, "dead", 60) is not None
     expire_lease(worker.database, job_id)
     with listening(redis_url, job_id) as ear:
         worker.dispatch.start()
@@ -136,7 +136,7 @@ def test_a_worker_whose_clock_is_ahead_takes_nobody_for_dead(
     right = open_database(postgres_url)
     try:
         job_id = submit(right, WELL)
-        assert claim(right, job_id, "w0", 15) is not None
+        assert claim_now(right, job_id, "w0", 15) is not None
         with open_worker(ahead, small_settings(redis_url, simulator.url)) as worker:
             assert ahead.now() > right.now() + timedelta(seconds=50)
             for _ in range(3):  # it rescues only what had run out at its last look already
@@ -164,7 +164,7 @@ def test_a_batch_whose_window_closes_ends_piece_by_piece_and_hints_go_on_in_betw
     dispatch._send_hints = hinted.extend
     many = 2 * MOST_ENDED + 100
     past = database.now() - timedelta(seconds=1)
-    batch_id = submit_batch(database, [NewJob(ask(WELL), expires_at=past)] * many, hint_first=0).id
+    batch_id = submit_batch(database, [NewJob(ask(WELL), expires_at=past)] * many).id
     other = unhinted(database)
     dispatch._rescue()
     dispatch._rescue_at = math.inf
@@ -185,7 +185,7 @@ def test_after_an_outage_the_owners_have_a_lease_time_to_renew_before_anybody_re
     monkeypatch.setattr(dispatch_module, "monotonic", lambda: now[0])
     monkeypatch.setattr(dispatch_module, "HINT_CHECK_SECONDS", 0.01)
     held = submit(sqlite_database, WELL)
-    assert claim(sqlite_database, held, "w0", 60) is not None
+    assert claim_now(sqlite_database, held, "w0", 60) is not None
     expire_lease(sqlite_database, held)
     outages: list[float] = []
 
@@ -224,7 +224,7 @@ def test_a_poison_job_ends_as_worker_lost_and_its_neighbours_finish(sqlite_datab
         taken = []
         with ExitStack() as life:
             for job_id in ids:
-                claimed = claim(sqlite_database, job_id, worker, 60, most_crashes=running.most_crashes())
+                claimed = claim_now(sqlite_database, job_id, worker, 60, most_crashes=running.most_crashes())
                 if claimed is not None:
                     life.enter_context(running.run(claimed))
                     taken.append(claimed)

@@ -10,13 +10,13 @@ from sqlalchemy import event, update
 from sqlalchemy.exc import OperationalError
 
 from jobs.database import Database
-from jobs.lease import claim
 from jobs.queries import read_text_so_far
 from jobs.records import Job
 from jobs.rescue import cancel_job, rescue_lost
 from jobs.status import AttemptOutcome, JobStatus
 from jobs.tables import jobs
 from longhand.simulator import ServedSimulator
+from tests.store.reserving import claim_now
 from tests.worker.worker_fixtures import (
     PATIENCE_SECONDS,
     TEXT,
@@ -88,7 +88,7 @@ def test_a_lost_lease_cuts_the_stream_and_leaves_no_trace(
     with listening(redis_url, job_id) as ear:
         expire_lease(worker.database, job_id)
         assert [moved.id for moved in rescue_lost(worker.database)] == [job_id]
-        claimed = claim(worker.database, job_id, "w2", 60)
+        claimed = claim_now(worker.database, job_id, "w2", 60)
         assert claimed is not None
         before = row(worker, job_id), history(worker.database, job_id)
         worker.heartbeat.start()

@@ -5,13 +5,14 @@ from typing import Any
 import pytest
 
 from jobs.database import Database
-from jobs.lease import Checkpoint, claim, note_continued, renew
+from jobs.lease import Checkpoint, note_continued, renew
 from jobs.lost import list_lost_texts
 from jobs.records import Usage
 from jobs.rescue import rescue_lost
 from jobs.status import AttemptOutcome, JobStatus
 from jobs.tokens import Tokenizers
 from longhand.simulator import ServedSimulator
+from tests.store.reserving import claim_now
 from tests.worker.worker_fixtures import (
     DELTAS,
     MODEL,
@@ -39,7 +40,7 @@ def tokenizers() -> Tokenizers:
 
 def lose(database: Database, job_id: str, text: str, *, continued: int = 0) -> None:
     """Let a worker write this much of a job and die."""
-    claimed = claim(database, job_id, "dead", 60)
+    claimed = claim_now(database, job_id, "dead", 60)
     assert claimed is not None
     note_continued(database, job_id, claimed.attempt, continued)
     renew(database, "dead", [Checkpoint(job_id, claimed.attempt, text, 7)], 60)

@@ -9,10 +9,10 @@ import pytest
 from sqlalchemy import update
 
 from jobs.database import Database
-from jobs.lease import claim
 from jobs.status import AttemptOutcome, JobStatus
 from jobs.tables import jobs
 from longhand.simulator import ServedSimulator
+from tests.store.reserving import claim_now
 from tests.worker.worker_fixtures import (
     DELTAS,
     PATIENCE_SECONDS,
@@ -102,7 +102,7 @@ def test_a_job_stopped_between_its_claim_and_its_stream_asks_nothing_of_the_upst
         return find_text(*claimed)
 
     monkeypatch.setattr(worker.runner, "_find_text", stop_first)
-    worker.runner.run(job_id)
+    worker.run(job_id)
     job, text = job_and_text(worker.database, job_id)
     assert (job.status, text, job.usage) == (JobStatus.CANCELLED, "", None)
     assert simulator.stats()["requests"] == 0
@@ -126,7 +126,7 @@ def test_a_text_whose_lease_was_lost_is_not_counted(
 def test_a_draining_process_takes_no_job(worker: WorkerParts, simulator: ServedSimulator) -> None:
     job_id = submit(worker.database, WAITS)
     worker.running.drain()
-    worker.runner.run(job_id)
+    worker.run(job_id)
     assert job_and_text(worker.database, job_id)[0].attempt == 0
     assert simulator.stats()["requests"] == 0
 
@@ -167,7 +167,7 @@ def test_the_more_often_a_job_was_there_at_a_crash_the_fewer_run_beside_it(sqlit
     for crashes, room in sorted(CRASH_ROOM.items(), reverse=True):
         for number in range(room):
             assert running.most_crashes() >= crashes, f"no room for number {number}"
-            claimed = claim(
+            claimed = claim_now(
                 sqlite_database, crashed(sqlite_database, crashes), "w1", 60, most_crashes=running.most_crashes()
             )
             assert claimed is not None
@@ -176,10 +176,10 @@ def test_the_more_often_a_job_was_there_at_a_crash_the_fewer_run_beside_it(sqlit
             held.append(one)
     allowed = running.most_crashes()
     assert allowed == min(CRASH_ROOM) - 1
-    assert claim(sqlite_database, crashed(sqlite_database, allowed + 1), "w1", 60, most_crashes=allowed) is None
-    fresh = claim(sqlite_database, submit(sqlite_database, WAITS), "w1", 60, most_crashes=allowed)
+    assert claim_now(sqlite_database, crashed(sqlite_database, allowed + 1), "w1", 60, most_crashes=allowed) is None
+    fresh = claim_now(sqlite_database, submit(sqlite_database, WAITS), "w1", 60, most_crashes=allowed)
     assert fresh is not None
-    late = claim(sqlite_database, crashed(sqlite_database, 2), "w1", 60)  # it had asked before the others claimed
+    late = claim_now(sqlite_database, crashed(sqlite_database, 2), "w1", 60)  # it had asked before the others claimed
     assert late is not None
     with running.run(late) as crowded:
         assert crowded.stop_reason is StopReason.DRAIN

@@ -8,25 +8,30 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import redis as redis_py
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from jobs.channel import Message, channel_name, decode, tail_key
 from jobs.database import Database
+from jobs.lanes import Lanes
 from jobs.queries import read_attempts, read_result
 from jobs.records import Attempt, Job
+from jobs.routes import routes_of
 from jobs.settings import Settings
 from jobs.status import FINAL
 from jobs.submission import NewJob, submit_job
 from jobs.tables import jobs
 from jobs.tokens import Tokenizers
+from jobs.upstreams import open_upstreams
 from longhand.simulator import Pace, ServedSimulator, serve_in_thread
+from tests.store.reserving import reserve
 from worker.dispatch import Dispatch
 from worker.event_loop import EventLoop
 from worker.heartbeat import Heartbeat
 from worker.recorder import Recorder
+from worker.registry import UpstreamRegistry, opener
+from worker.reports import LaneReporter
 from worker.run import Runner
 from worker.running import RunningAttempts
-from worker.upstream import Clocks, Upstream
 
 PATIENCE_SECONDS = 60.0
 """How long tests wait for what must happen; nothing is measured with it."""
@@ -71,19 +76,22 @@ class WorkerParts:
         self.running = RunningAttempts()
         self.loop = EventLoop()
         self.recorder = self.loop.run(self._open_recorder(keeper.now))
-        self.upstream = self.loop.run(self._open_upstream())
+        self.source = open_upstreams(settings)
+        self.upstreams = UpstreamRegistry(self.source, opener(settings))
+        self.lanes = Lanes(keeper, settings.hint_seconds, lambda: routes_of(self.source.current()))
+        self.dispatch = Dispatch(keeper, self.running, self.lanes, settings, self.hint, self._say)
         self.runner = Runner(
             database=database,
             loop=self.loop,
-            upstream=self.upstream,
+            upstreams=self.upstreams,
             recorder=self.recorder,
             tokenizers=Tokenizers(settings.tokenizers),
             running=self.running,
+            reporter=LaneReporter(self.lanes, keeper.now, self.dispatch.wake),
             worker=name,
             settings=settings,
         )
         self.heartbeat = Heartbeat(keeper, self.running, name, settings)
-        self.dispatch = Dispatch(keeper, self.running, settings, self.hint, self._say)
         self.hints: list[list[str]] = []
         self.attempts: list[Future[None]] = []
         self._threads = ThreadPoolExecutor(settings.streams + 50, thread_name_prefix=name)
@@ -92,10 +100,19 @@ class WorkerParts:
         """What Celery does with hints: each is run in a thread of its own."""
         self.hints.append(list(job_ids))
         for job_id in self.hints[-1]:
-            self.start(job_id)
+            self._begin(job_id)
 
     def start(self, job_id: str) -> Future[None]:
-        """Run a job in another thread."""
+        """Run a job in another thread; it is reserved first, if nobody has it."""
+        reserve(self.database, job_id)
+        return self._begin(job_id)
+
+    def run(self, job_id: str) -> bool:
+        """Run a job here; it is reserved first, if nobody has it."""
+        reserve(self.database, job_id)
+        return self.runner.run(job_id)
+
+    def _begin(self, job_id: str) -> Future[None]:
         future = self._threads.submit(self._run, job_id)
         self.attempts.append(future)
         return future
@@ -110,17 +127,6 @@ class WorkerParts:
     async def _open_recorder(self, now: Callable[[], datetime]) -> Recorder:
         return Recorder(self.settings.require_redis_url(), self.settings.tail_seconds, now=now)
 
-    async def _open_upstream(self) -> Upstream:
-        chosen = self.settings
-        clocks = Clocks(chosen.first_delta_seconds, chosen.between_deltas_seconds, chosen.total_seconds)
-        return Upstream(
-            chosen.require_upstream_url(),
-            None,
-            clocks,
-            ask_for_usage=chosen.upstream_usage,
-            max_text_bytes=chosen.max_text_bytes,
-        )
-
     def close(self) -> None:
         """As a drain: every stream is cut and stored. An attempt that raised makes the test fail."""
         self.running.drain()
@@ -130,7 +136,7 @@ class WorkerParts:
                 part.stop()
         self.runner.close()
         self.loop.run(self.recorder.aclose())
-        self.loop.run(self.upstream.aclose())
+        self.loop.run(self.upstreams.aclose())
         self.loop.close()
         self._threads.shutdown()
         for attempt in self.attempts:
@@ -252,6 +258,12 @@ def submit(database: Database, simulate: dict[str, Any] | None = None, **options
     """Submit one job whose request has this `simulate`; returns its id."""
     fields = options.pop("fields", {})
     return submit_job(database, NewJob(ask(simulate, **fields), **options)).id
+
+
+def ids_of(database: Database, batch_id: str) -> list[str]:
+    """The ids of a batch's jobs in input order."""
+    with database.read() as connection:
+        return list(connection.scalars(select(jobs.c.id).where(jobs.c.batch_id == batch_id).order_by(jobs.c.id)))
 
 
 def job_and_text(database: Database, job_id: str) -> tuple[Job, str]:

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from jobs.proxy import Proxy
@@ -60,6 +61,7 @@ class Upstream:
         max_line_bytes: int = 1 << 20,
         max_text_bytes: int = 16 << 20,
         proxy: Proxy | None = None,
+        ca_file: Path | None = None,
     ) -> None:
         self._url = completions_url(url)
         # The query may hold a key, so messages show the address without it.
@@ -71,7 +73,7 @@ class Upstream:
         self.habits = habits or Habits()
         self._max_line_bytes = max_line_bytes
         self._max_text_bytes = max_text_bytes
-        self._client = open_client(self._url, where, proxy)
+        self._client = open_client(self._url, where, proxy, ca_file)
         self._running: Counter[str] = Counter()
         self._begun: Counter[str] = Counter()
 

@@ -1,0 +1,59 @@
+"""Whose turn it is, among those who share something by weight: start-time fair queueing.
+
+Each has a virtual time, which grows by cost / weight with each turn, and the smallest is next. Who was away does not
+come back with turns saved up: it starts where the others are. So shares follow the weights whether there is one
+stream or four hundred, and whoever comes new is next.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Self
+
+MOST_REMEMBERED = 500
+"""Who has no turn for a long time is forgotten: it would start where the others are anyway."""
+
+_LEARNING = 0.1
+"""How much the latest cost counts in the average of costs."""
+
+
+class Turns:
+    """The virtual times of some that share. Without reported costs every turn costs the same."""
+
+    def __init__(self) -> None:
+        self._now = 0.0
+        self._times: dict[str, float] = {}
+        self._costs: dict[str, float] = {}
+        self._cost: float | None = None
+
+    @classmethod
+    def from_json(cls, stored: Mapping[str, Any]) -> Self:
+        """What `as_json` gave."""
+        turns = cls()
+        turns._now = float(stored.get("now", 0.0))
+        turns._times = {str(name): float(time) for name, time in stored.get("times", {}).items()}
+        turns._costs = {str(name): float(cost) for name, cost in stored.get("costs", {}).items()}
+        turns._cost = stored.get("cost")
+        return turns
+
+    def as_json(self) -> dict[str, Any]:
+        """All of it, for a row."""
+        if len(self._times) > MOST_REMEMBERED:
+            latest = sorted(self._times, key=lambda name: self._times[name])[-MOST_REMEMBERED:]
+            self._times = {name: self._times[name] for name in latest}
+            self._costs = {name: cost for name, cost in self._costs.items() if name in self._times}
+        return {"now": self._now, "times": self._times, "costs": self._costs, "cost": self._cost}
+
+    def next(self, names: Iterable[str]) -> str:
+        """Who of these is next."""
+        return min(names, key=lambda name: (max(self._times.get(name, 0.0), self._now), self._times.get(name, 0.0)))
+
+    def take(self, name: str, weight: float) -> None:
+        """Give this one a turn."""
+        self._now = max(self._times.get(name, 0.0), self._now)
+        cost = self._costs.get(name, self._cost) or 1.0
+        self._times[name] = self._now + cost / weight
+
+    def learn(self, name: str, cost: float) -> None:
+        """A turn of this one has cost so much: the next ones are expected to cost about the same."""
+        known = self._costs.get(name, self._cost)
+        self._costs[name] = cost if known is None else known + _LEARNING * (cost - known)
+        self._cost = cost if self._cost is None else self._cost + _LEARNING * (cost - self._cost)

@@ -1,0 +1,156 @@
+"""How many requests a second a lane may send: known from the file or the headers, or learned from refusals."""
+
+from typing import Literal
+
+import msgspec
+
+from jobs.pace.log import LENGTH, TYPICAL_DELAY, Log
+from jobs.pace.reports import Accepted, Observed
+from jobs.pace.tokens import MARGIN, squeeze
+
+FEWEST = 4
+"""A limit is held as so many requests, or as many as it allows in a second, in the time that it allows them in."""
+ARRIVAL = 0.005
+"""A request may take so much longer on its way than the one that must be a window ahead of it."""
+CATCH_UP = 0.1
+"""Seconds of spacing that a lane may be behind and make up for: turns come every 20 to 50 ms."""
+SPREAD = 1.08
+"""Spacing goes by so much more than a learned rate, so that requests do not stay bunched as they began."""
+CUTS = (0.03, 0.06, 0.12, 0.25, 0.5)
+"""How much a refusal takes from the rate, and how much each further one in a row does."""
+SEARCH_STEP, SEARCH_SECONDS = 1.5, 1.0
+PROBE_STEP, LARGEST_STEP, PROBE_SECONDS = 0.05, 0.5, 2.0
+SLOWEST = 1 / 60
+BIN_SECONDS, BINS = 5, 12
+"""What was accepted in the last minute is counted in bins: a limit per minute without any hint shows only there."""
+
+
+class Rate(msgspec.Struct):
+    learned: float | None = None
+    """Requests a second that were accepted when more were refused. None: never refused for their rate."""
+    growth: Literal["search", "hold", "probe"] = "hold"
+    plateau: float = 0.0
+    step: float = PROBE_STEP
+    grown_at: float = 0.0
+    stated: float | None = None
+    squeezed: float | None = None
+    squeezed_until: float = 0.0
+    next_slot: float = 0.0
+    """When the next request is due by the spacing."""
+    log: Log = msgspec.field(default_factory=Log)
+    bins: list[list[float]] = msgspec.field(default_factory=list)
+
+    def known(self, from_file: float | None, now: float) -> float | None:
+        """Requests a second by the file and the headers."""
+        rates = [] if from_file is None else [from_file / 60]
+        if self.stated is not None:
+            rates.append(self.stated)
+        if self.squeezed is not None and now < self.squeezed_until:
+            rates.append(self.squeezed)
+        return min(rates, default=None)
+
+    def opens_at(self, known: float | None, now: float) -> float:
+        """When the next request may be sent."""
+        rates = [rate for rate in (known, self.learned) if rate is not None]
+        if not rates:
+            return now
+        return max(now, self.next_slot - CATCH_UP, self._log_opens_at(min(rates)))
+
+    def _log_opens_at(self, rate: float) -> float:
+        count = max(FEWEST, round(rate))
+        if count > LENGTH // 2:
+            return 0.0
+        times = self.log.times(count)
+        return times[-count] + count / rate + ARRIVAL if len(times) >= count else 0.0
+
+    def room(self, known: float | None, until: float) -> int | None:
+        """How many requests may be sent until then. None: as many as there are."""
+        rates = [rate for rate in (known, self.learned) if rate is not None]
+        if not rates:
+            return None
+        if self.opens_at(known, until) > until:
+            return 0
+        pace, rate = self._pace(known), min(rates)
+        room = 1 + int((until - self.next_slot + CATCH_UP) * pace) if self.next_slot else 1 + int(CATCH_UP * pace)
+        room = min(room, 1 + int((2 * CATCH_UP) * pace))
+        count = max(FEWEST, round(rate))
+        if count <= LENGTH // 2:
+            since = until - count / rate - ARRIVAL
+            room = min(room, count - sum(t > since for t in self.log.times(count)))
+        return max(0, room)
+
+    def take(self, at: float, known: float | None, *, exact: bool) -> None:
+        self.log.plan(at if exact else at + TYPICAL_DELAY)
+        if known is not None or self.learned is not None:
+            self.next_slot = max(self.next_slot, at - CATCH_UP) + 1 / self._pace(known)
+
+    def _pace(self, known: float | None) -> float:
+        """Requests a second by which they are spaced."""
+        paces = [] if known is None else [known * MARGIN]
+        return min([*paces, self.learned * SPREAD] if self.learned is not None else paces)
+
+    def accepted(self, report: Accepted) -> None:
+        self.log.accepted(report)
+        self._count(report.sent_at)
+
+    def _count(self, sent_at: float) -> None:
+        start = sent_at // BIN_SECONDS * BIN_SECONDS
+        for one in self.bins:
+            if one[0] == start:
+                one[1] += 1
+                return
+        self.bins = [*self.bins, [start, 1]][-BINS:]
+
+    def in_last_minute(self, now: float) -> float:
+        return sum(count for start, count in self.bins if start > now - 60)
+
+    def grow(self, now: float, *, limiting: bool) -> None:
+        """After a second without a refusal in which the rate was what held requests back."""
+        if self.learned is None or not limiting:
+            return
+        if self.growth == "search" and now - self.grown_at >= SEARCH_SECONDS:
+            self.plateau, self.grown_at = self.learned, now
+            self.learned *= SEARCH_STEP
+        elif self.growth == "probe" and now - self.grown_at >= max(PROBE_SECONDS, FEWEST / self.learned):
+            self.step = min(LARGEST_STEP, 2 * self.step)
+            self.plateau = self.learned
+            self._probe_above(now)
+
+    def probe(self, now: float) -> None:
+        if self.growth == "hold" and self.learned is not None:
+            self.growth, self.plateau = "probe", self.learned
+            self._probe_above(now)
+
+    def _probe_above(self, now: float) -> None:
+        self.learned = max(self.plateau * (1 + self.step), min(self.plateau + 1, self.plateau * 2))
+        self.grown_at = now
+
+    def end_probe(self) -> bool:
+        if self.growth == "probe":
+            self.growth, self.learned, self.step = "hold", self.plateau, PROBE_STEP
+            return True
+        return False
+
+    def refused(self, count: int, in_a_row: int, at: float, now: float) -> None:
+        """More was refused after `count` were accepted within a second: come back to what was accepted."""
+        average = self.log.average(at)
+        accepted = float(count) if average is None else min(count, average * 1.03)
+        if self.learned is None:
+            self.cut(accepted, now, searching=average is None)
+        elif self.growth == "search":
+            self.cut(max(self.plateau, min(accepted, self.learned * (1 - CUTS[0]))), now)
+        else:
+            lower = self.learned * (1 - CUTS[min(in_a_row, len(CUTS)) - 1])
+            if average is not None and now - self.grown_at >= 1.0:
+                lower = 0.75 * self.learned
+            self.cut(max(lower, min(accepted, -(-self.learned // 1) - 1)), now)
+
+    def cut(self, rate: float, now: float, *, searching: bool = False) -> None:
+        self.learned = self.plateau = max(SLOWEST, rate)
+        self.growth = "search" if searching else "hold"
+        self.step, self.grown_at = PROBE_STEP, now
+
+    def observe(self, report: Observed, now: float) -> None:
+        if report.limit is not None and report.limit > 0:
+            self.stated = report.limit / (report.window_seconds or 60.0)
+            self.squeezed, self.squeezed_until = squeeze(report, now)

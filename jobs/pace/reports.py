@@ -1,0 +1,68 @@
+"""What a worker process reports to a lane: one value for each thing that it saw of an upstream. Times are seconds of the shared clock."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+LimitKind = Literal["requests", "tokens", "input_tokens", "output_tokens"]
+
+
+@dataclass(frozen=True, slots=True)
+class LaneLimits:
+    """What the upstreams file says of the lane. None: not known, so it is learned."""
+
+    max_streams: int | None = None
+    requests_per_minute: float | None = None
+    tokens_per_minute: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The first delta of a request came."""
+
+    sent_at: float
+    at: float
+    waited_seconds: float
+    """From the request to the first delta."""
+    in_flight: int
+    """The lane's streams when it was reserved or sent, itself among them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A request ended that was accepted: cleanly, or (with `used_tokens` None) by an error, a cancel or a lost worker."""
+
+    sent_at: float
+    at: float
+    reserved_tokens: int
+    used_tokens: int | None = None
+    """Prompt and output together, as the upstream counts them."""
+    output_tokens: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A request was refused for now: 429, 503, 529, or an error that says "overloaded"."""
+
+    sent_at: float
+    at: float
+    retry_after_seconds: float | None
+    in_flight: int
+    """The lane's streams when it was reserved or sent, itself among them."""
+    reserved_tokens: int = 0
+    """Given back: a refused request used none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """One rate limit, as the headers of any answer state it. None is unknown."""
+
+    at: float
+    kind: LimitKind
+    limit: float | None = None
+    remaining: float | None = None
+    reset_seconds: float | None = None
+    window_seconds: float | None = None
+
+
+Report = Accepted | Finished | Refused | Observed
+LimitedBy = Literal["max_streams", "window", "requests", "tokens", "retry_after"]

@@ -1,0 +1,92 @@
+"""The tokens of a lane: a bucket with reservation and settlement."""
+
+import msgspec
+
+from jobs.pace.reports import Finished, Observed
+
+MARGIN = 0.985
+"""Share of a known limit that is used: the clocks of two machines and the time on the way differ a little."""
+BURST_SECONDS = 1.0
+"""The bucket holds what flows in within this time: some upstreams count each second of a limit per minute."""
+SMOOTHING = 0.1
+"""How much one text moves the learned shares."""
+SCARCE = 0.05
+"""Below this share of a limit, what the headers say is left is made to last until they say it is refilled."""
+
+
+class Stated(msgspec.Struct):
+    """What headers said last of one kind of token."""
+
+    per_second: float
+    squeezed: float | None = None
+    """Tokens a second until `squeezed_until`."""
+    squeezed_until: float = 0.0
+
+
+class Tokens(msgspec.Struct):
+    level: float = 0.0
+    """What may be taken now. Below zero after a large request, and when estimates were too low."""
+    at: float = 0.0
+    stated: dict[str, Stated] = msgspec.field(default_factory=dict)
+    output_share: float = 0.75
+    """Of all tokens, those that are output: some upstreams limit both apart, and only sums are reserved."""
+    used_share: float = 1.0
+    """Of what is reserved, what is used in the end. That much is charged at once, so few corrections wait for long texts."""
+
+    def rate(self, from_file: float | None, now: float) -> float | None:
+        """Tokens a second, or None: no limit is known."""
+        rates = [] if from_file is None else [from_file / 60 * MARGIN]
+        for kind, stated in self.stated.items():
+            share = {"input_tokens": 1 - self.output_share, "output_tokens": self.output_share}.get(kind, 1.0)
+            rate = stated.per_second * MARGIN
+            if stated.squeezed is not None and now < stated.squeezed_until:
+                rate = min(rate, stated.squeezed)
+            rates.append(rate / max(0.05, share))
+        return min(rates, default=None)
+
+    def advance(self, rate: float | None, now: float) -> None:
+        if rate is None:
+            self.level = 0.0
+        else:
+            self.level = min(rate * BURST_SECONDS, self.level + max(0.0, now - self.at) * rate)
+        self.at = now
+
+    def opens_at(self, amount: float, rate: float | None, now: float) -> float:
+        """When `amount` can be taken. One that is larger than the bucket waits until that is full and leaves a debt."""
+        if rate is None:
+            return now
+        missing = min(amount * self.used_share, rate * BURST_SECONDS) - self.level
+        return now + max(0.0, missing) / rate
+
+    def take(self, amount: float) -> None:
+        self.level -= amount * self.used_share
+
+    def give_back(self, amount: float) -> None:
+        self.level += amount * self.used_share
+
+    def settle(self, report: Finished) -> None:
+        used = report.reserved_tokens * self.used_share if report.used_tokens is None else report.used_tokens
+        self.level += report.reserved_tokens * self.used_share - used
+        if report.used_tokens is None:
+            return
+        if report.reserved_tokens > 0:
+            share = min(1.5, used / report.reserved_tokens)
+            self.used_share += SMOOTHING * (share - self.used_share)
+        if report.output_tokens is not None and report.used_tokens > 0:
+            share = min(1.0, max(0.0, report.output_tokens / report.used_tokens))
+            self.output_share += SMOOTHING * (share - self.output_share)
+
+    def observe(self, report: Observed, now: float) -> None:
+        if report.limit is None or report.limit <= 0:
+            return
+        stated = Stated(report.limit / (report.window_seconds or 60.0))
+        stated.squeezed, stated.squeezed_until = squeeze(report, now)
+        self.stated[report.kind] = stated
+
+
+def squeeze(report: Observed, now: float) -> tuple[float | None, float]:
+    """How much a second is left until the headers' reset, if it is little: somebody else uses the same limit."""
+    limit, remaining, reset = report.limit, report.remaining, report.reset_seconds
+    if limit is None or remaining is None or reset is None or reset < 2.0 or remaining >= SCARCE * limit:
+        return None, 0.0
+    return max(remaining, 1.0) / reset, now + reset

@@ -1,0 +1,115 @@
+"""How many streams of a lane may be in flight: learned from what is accepted, refused, and kept waiting."""
+
+from typing import Literal
+
+import msgspec
+
+from jobs.pace.reports import Accepted
+
+FIRST = 4
+"""Streams to begin with, also after a pause."""
+SEARCH_STEP, SEARCH_SECONDS = 1.25, 1.0
+"""After a refusal that may have been of the rate as well: so much more, at most once in so long."""
+PROBE_STEP, LARGEST_STEP = 0.03, 0.5
+"""How far above the plateau a probe goes (at least one stream). Each clean one doubles the step."""
+SLOW, SLOW_SECONDS = 4.0, 0.5
+"""A first delta that takes so many times what it took with few in flight, and so much longer, waited in the server's queue."""
+FEWEST_WAITS, MOST_WAITS = 3, 8
+"""So many requests in a row must all have waited: queueing delays each, a long prompt only some."""
+
+
+class Window(msgspec.Struct):
+    size: float = FIRST
+    growth: Literal["double", "search", "hold", "probe"] = "double"
+    plateau: float | None = None
+    """The size that is known to be accepted and not known to be too small."""
+    step: float = PROBE_STEP
+    grown_at: float = 0.0
+    cut_at: float = 0.0
+    quick: float | None = None
+    """The time to the first delta with few in flight."""
+    waits: list[float] = msgspec.field(default_factory=list)
+    blamed: float | None = None
+    """The shortest wait that made the window shrink last. Unless it shrinks with the window, queueing was not the reason."""
+
+    def accepted(self, report: Accepted, now: float) -> bool:
+        """Grow by an accepted request. True: the waits show a queue, so the window shrank."""
+        if report.sent_at < self.cut_at:
+            return False
+        waited = max(0.0, report.waited_seconds)
+        late = self._is_slow(waited)
+        self.quick = waited if self.quick is None else min(self.quick, waited)
+        self.waits = [*self.waits[1 - MOST_WAITS :], waited]
+        if self._shrink_if_queueing(now):
+            return True
+        if not late and report.in_flight * 2 > self.size:
+            self._grow(report, now)
+        return False
+
+    def _is_slow(self, waited: float) -> bool:
+        return self.quick is not None and waited > max(SLOW * self.quick, self.quick + SLOW_SECONDS)
+
+    def _shrink_if_queueing(self, now: float) -> bool:
+        enough = min(MOST_WAITS, max(FEWEST_WAITS, round(self.size)))
+        if len(self.waits) < enough:
+            return False
+        shortest = min(self.waits[-enough:])
+        blamed, self.blamed = self.blamed, None
+        if not self._is_slow(shortest):
+            return False
+        if blamed is not None and shortest > 0.8 * blamed:
+            self.quick = shortest  # half the streams and the same wait: the server is as slow as that
+            self.growth, self.plateau, self.waits = "double", None, []
+            return False
+        if self.size <= 1:
+            return False
+        self.blamed = shortest
+        self.cut(max(1.0, self.size / 2), now)
+        return True
+
+    def _grow(self, report: Accepted, now: float) -> None:
+        match self.growth:
+            case "double":
+                self.size += 1
+            case "hold" if self.plateau is not None:
+                self.size = min(self.plateau, self.size + 1)
+            case "search" if report.in_flight >= 0.8 * self.size and now - self.grown_at >= SEARCH_SECONDS:
+                self.size, self.grown_at = max(self.size + 1, self.size * SEARCH_STEP), now
+            case "probe" if self.plateau is not None and report.in_flight > self.plateau and now - self.grown_at >= 1.0:
+                self.step = min(LARGEST_STEP, 2 * self.step)
+                self.plateau = self.size
+                self._probe_above(self.plateau, now)
+            case _:
+                pass
+
+    def probe(self, now: float) -> None:
+        """See whether more is accepted by now."""
+        if self.growth == "hold" and self.plateau is not None and self.size >= self.plateau:
+            self.growth = "probe"
+            self._probe_above(self.plateau, now)
+
+    def _probe_above(self, plateau: float, now: float) -> None:
+        self.size, self.grown_at = plateau + max(1.0, plateau * self.step), now
+
+    def end_probe(self) -> bool:
+        """The probe was refused, or a refusal of another kind came in between."""
+        if self.growth == "probe" and self.plateau is not None:
+            self.growth, self.size, self.step = "hold", self.plateau, PROBE_STEP
+            return True
+        return False
+
+    def cut(self, size: float, now: float, *, searching: bool = False) -> None:
+        """Too many were in flight: come back to `size` and stay there, or search on from there."""
+        self.size = self.plateau = max(1.0, size)
+        self.growth = "search" if searching else "hold"
+        self.step = PROBE_STEP
+        self.cut_at = self.grown_at = now
+        self.waits = []
+
+    def restart(self) -> None:
+        """After a pause: begin with few and come back to the plateau by doubling."""
+        if self.plateau is None:
+            self.plateau = self.size
+            self.growth = "hold"
+        self.end_probe()
+        self.size = min(self.size, FIRST)

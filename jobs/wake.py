@@ -1,0 +1,99 @@
+"""Wakes: whoever adds work says so on one channel of Redis, and every dispatch looks at the rows at once.
+
+A wake names nothing and may be lost: dispatch looks every second anyway.
+"""
+
+import threading
+from collections.abc import Callable
+from logging import getLogger
+
+from redis import Redis
+from redis.exceptions import RedisError
+
+WAKE_CHANNEL = "longhand:wake"
+
+RECONNECT_SECONDS = 0.5
+_TIMEOUT_SECONDS = 5.0
+_LISTEN_SECONDS = 1.0
+
+log = getLogger(__name__)
+
+
+class Waker:
+    """Publishes wakes from a thread of its own, so that a submit never waits for a Redis that is away or frozen.
+
+    Those that are asked for while one is under way are one.
+    """
+
+    def __init__(self, redis_url: str) -> None:
+        self._redis_url = redis_url
+        self._asked = threading.Event()
+        self._ended = False
+        self._thread = threading.Thread(target=self._run, name="waker", daemon=True)
+        self._thread.start()
+
+    def wake(self) -> None:
+        """Let every dispatch look for jobs soon; returns at once and never raises."""
+        self._asked.set()
+
+    def close(self) -> None:
+        """Stop after the wake that is under way; waits for at most 1 s, because a frozen Redis must not hold it up."""
+        self._ended = True
+        self._asked.set()
+        self._thread.join(timeout=1)
+
+    def _run(self) -> None:
+        with _connect(self._redis_url) as client:
+            while True:
+                self._asked.wait()
+                self._asked.clear()
+                if self._ended:
+                    return
+                try:
+                    client.publish(WAKE_CHANNEL, b"")
+                except (RedisError, OSError) as error:
+                    log.warning("wake failed, dispatch will look within a second: %s", error)
+
+
+class WakeListener:
+    """Calls `wake` for each wake that is heard, and after each connection, for what was missed before it."""
+
+    def __init__(self, redis_url: str, wake: Callable[[], None]) -> None:
+        self._redis_url = redis_url
+        self._wake = wake
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="wake listener", daemon=True)
+
+    def start(self) -> None:
+        """Begin to listen."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End within a second or so."""
+        self._ended.set()
+        self._thread.join(timeout=2 * _LISTEN_SECONDS)
+
+    def _run(self) -> None:
+        while not self._ended.is_set():
+            try:
+                self._listen()
+            except (RedisError, OSError) as error:
+                log.warning("no wakes are heard, connecting again: %s", error)
+                self._ended.wait(RECONNECT_SECONDS)
+
+    def _listen(self) -> None:
+        with _connect(self._redis_url) as client, client.pubsub() as pubsub:
+            pubsub.subscribe(WAKE_CHANNEL)
+            while not self._ended.is_set():
+                if pubsub.get_message(timeout=_LISTEN_SECONDS) is not None:
+                    self._wake()
+
+
+def _connect(redis_url: str) -> Redis:
+    return Redis.from_url(
+        redis_url,
+        socket_timeout=_TIMEOUT_SECONDS,
+        socket_connect_timeout=_TIMEOUT_SECONDS,
+        socket_keepalive=True,
+        health_check_interval=15,
+    )

@@ -1,0 +1,45 @@
+"""Reservations as dispatch makes them, without its pace."""
+
+from typing import Any
+from unittest import mock
+
+from sqlalchemy import update
+
+from jobs.database import Database
+from jobs.lanes import Lanes
+from jobs.lease import Claimed, claim
+from jobs.pace.lane import Lane
+from jobs.status import JobStatus
+from jobs.tables import jobs
+from jobs.transitions import MAX_CRASHES
+
+
+class Unpaced(Lane):
+    """A lane that takes whatever it is given."""
+
+    def room(self, in_flight: int, now: float, lead: float = 0.0) -> int:
+        return 1_000_000
+
+    def reserve(self, estimated_tokens: int, now: float, lead: float = 0.0) -> float | None:
+        return now
+
+
+def take_due(
+    database: Database, room: int, hint_seconds: float, most_crashes: int = MAX_CRASHES, **given: Any
+) -> list[str]:
+    """What one round of a process with so many free streams reserves, where no pace holds it up."""
+    with mock.patch("jobs.reservation.Lane", Unpaced):
+        return Lanes(database, hint_seconds, **given).reserve(room, most_crashes).reserved
+
+
+def reserve(database: Database, *job_ids: str, upstream: str = "default") -> None:
+    """Reserve these jobs, those of them that are queued and that nobody has."""
+    free = jobs.c.id.in_(job_ids), jobs.c.status == JobStatus.QUEUED, jobs.c.upstream.is_(None)
+    with database.write() as connection:
+        connection.execute(update(jobs).where(*free).values(upstream=upstream, hinted_at=database.now()))
+
+
+def claim_now(database: Database, job_id: str, worker: str, lease_seconds: float, **given: Any) -> Claimed | None:
+    """A claim of a job that is reserved first, if nobody has it."""
+    reserve(database, job_id)
+    return claim(database, job_id, worker, lease_seconds, **given)

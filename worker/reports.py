@@ -1,0 +1,86 @@
+"""What a worker process sees of its upstreams, told to their lanes: sent, accepted, refused, ended.
+
+The reports are kept in memory until a round of dispatch writes them. Where jobs wait for the pace of a lane, or its
+upstream is held, a round begins at once.
+"""
+
+from collections.abc import Callable
+from datetime import datetime
+
+from jobs.lanes import Key, Lanes
+from jobs.lease import Claimed
+from jobs.pace.reports import Accepted, Finished, Observed, Refused, Report
+from jobs.reservation import LaneNews
+from worker.upstream.ending import Ending
+from worker.upstream.errors import UpstreamError
+
+
+class LaneReporter:
+    """One for a process. `now` is the clock that the rows go by, and `wake` begins a round of dispatch."""
+
+    def __init__(self, lanes: Lanes, now: Callable[[], datetime], wake: Callable[[], None]) -> None:
+        self.lanes = lanes
+        self.now = now
+        self.wake = wake
+
+    def send(self, claimed: Claimed) -> "Sent":
+        """A request goes upstream at this moment."""
+        return Sent(self, claimed)
+
+
+class Sent:
+    """One request, from its sending on."""
+
+    def __init__(self, reporter: LaneReporter, claimed: Claimed) -> None:
+        self.key: Key = (claimed.upstream, claimed.job.model)
+        self.sent_at = reporter.now()
+        self.accepted_at: datetime | None = None
+        self.in_flight = max(1, reporter.lanes.in_flight(self.key))
+        self._reporter = reporter
+        self._project = claimed.job.project
+        self._reserved_tokens = claimed.reserved_tokens
+
+    def accept(self) -> None:
+        """Its first text has come."""
+        self.accepted_at = at = self._reporter.now()
+        waited = (at - self.sent_at).total_seconds()
+        report = Accepted(self.sent_at.timestamp(), at.timestamp(), waited, self.in_flight)
+
+        def change(news: LaneNews) -> None:
+            news.reports.append(report)
+            news.first_delta_seconds.append(waited)
+            news.accepted_at = self.sent_at if news.accepted_at is None else max(news.accepted_at, self.sent_at)
+
+        self._tell(change)
+
+    def end(self, outcome: object, *, refused: bool = False) -> None:
+        """It is over. `refused`: it was one too many, and everybody is to slow down."""
+        at = self._reporter.now()
+        sent_at, moment = self.sent_at.timestamp(), at.timestamp()
+        reports: list[Report] = []
+        if isinstance(outcome, Ending | UpstreamError):
+            stated_at = (self.accepted_at or at).timestamp()
+            reports += [
+                Observed(stated_at, limit.kind, limit.limit, limit.remaining, limit.reset_seconds, limit.window_seconds)
+                for limit in outcome.rate_limits
+            ]
+        if refused and isinstance(outcome, UpstreamError):
+            after = outcome.retry_after_seconds
+            reports.append(Refused(sent_at, moment, after, self.in_flight, self._reserved_tokens))
+        else:
+            usage = outcome.usage if isinstance(outcome, Ending) else None
+            used, output = (usage.total_tokens, usage.output_tokens) if usage is not None else (None, None)
+            reports.append(Finished(sent_at, moment, self._reserved_tokens, used, output))
+
+        def change(news: LaneNews) -> None:
+            news.reports += reports
+            news.ended.append((self._project, max(0.001, moment - sent_at)))
+
+        self._tell(change)
+        if refused:
+            self._reporter.wake()
+
+    def _tell(self, change: Callable[[LaneNews], None]) -> None:
+        self._reporter.lanes.tell(self.key, change)
+        if self._reporter.lanes.is_eager(self.key):
+            self._reporter.wake()
