@@ -128,11 +128,13 @@ def with_texts_as_metadata(body: dict[str, T], values: Values[T], notes: Notes, 
     metadata = values.read(body["metadata"], "body.metadata") if "metadata" in body else None
     if not isinstance(metadata, dict):
         return body
-    changed = {
-        key: ("true" if value else "false") if isinstance(value, bool) else str(value)
-        for key, value in metadata.items()
-        if isinstance(value, bool | int | float)
-    }
+    changed: dict[str, str] = {}
+    for key, value in metadata.items():
+        if isinstance(value, bool | int | float):
+            changed[key] = str(value).lower() if isinstance(value, bool) else str(value)
+        elif not isinstance(value, str):
+            param = f"body.metadata.{key[:64]}"
+            raise MistakeError("invalid_value", f"{param}: must be a text", "write it as one", param=param)
     if not changed:
         return body
     notes.add("metadata", 'a number or truth value in "metadata" was taken as a text', line)
