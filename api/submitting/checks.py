@@ -57,7 +57,7 @@ def check_item(
     if given is None and needs_custom_id:
         what = "your own name for this line"
         raise invalid(at, f"must be a text, {what}") if "custom_id" in fields else missing(at, what)
-    custom_id = None if given is None else check_custom_id(read_value(given, at), at)
+    custom_id = check_custom_id(given, at)
     inside = join(where, "body") if "body" in fields else where
     if "custom_id" in body:
         raise invalid(join(inside, "custom_id"), "belongs beside `body`, not into it")
