@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from api.schemas import BatchObject, InputObject
 from tests.conftest import serve_api
-from tests.inputs.cases import CASES, MODEL, TOPIC, Case, line
+from tests.inputs.cases import API_CASES, CASES, MODEL, TOPIC, Case, line
 from tests.inputs.test_random_tables import ENCODINGS, tables, written
 
 
@@ -49,7 +49,7 @@ def jobs_of(client: httpx.Client, batch: dict[str, Any]) -> list[dict[str, Any]]
     return [client.get(f"/v1/jobs/{job['id']}").json() for job in reversed(listed)]
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+@pytest.mark.parametrize("case", [*CASES, *API_CASES], ids=lambda case: case.name)
 def test_a_file_becomes_the_jobs_that_it_means_or_fails_with_its_line_and_a_remedy(
     case: Case, client: httpx.Client
 ) -> None:
