@@ -3,6 +3,7 @@
 The way of a job, and the file that each step is in:
 
 1. Submit: `api/submitting/` checks it, `jobs/submission.py` inserts the rows in one transaction. The row is the outbox.
+   What a file means, `jobs/inputs/` says: to the command, the API and the page alike.
 2. Hint: after the commit, `jobs/queue.py` tells the workers that the job may be ready. A lost hint costs nothing.
 3. Claim: `jobs/lease.py` gives one worker the next attempt and a lease, in one conditional UPDATE.
 4. Stream: `worker/run.py` runs the attempt, `worker/upstream/` reads the completion.

@@ -134,8 +134,17 @@ def batch_summary(batch: Json) -> RenderableType:
         "created": _time(batch["created_at"]),
         "completed": _time(batch.get("completed_at")),
         "usage": _pairs({key: value for key, value in usage.items() if isinstance(value, int)}) if usage else None,
+        "errors": _told((batch.get("errors") or {}).get("data")),
+        "read otherwise": _told(batch.get("warnings")),
     }
     return _rows(batch["id"], rows)
+
+
+def _told(notes: list[Json] | None) -> str:
+    """What is said of the lines of a batch's input, a line for each."""
+    return "\n".join(
+        note["message"] if note["line"] is None else f"line {note['line']}: {note['message']}" for note in notes or ()
+    )
 
 
 def status_text(status: str) -> Text:
