@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -127,8 +128,9 @@ def test_a_schema_nested_without_end_is_refused_and_one_that_loops_is_harmless(c
     inner = deep
     for _ in range(500):
         inner["not"] = inner = {}
-    with pytest.raises(FormatError):
-        check.format_check.check_format(asking(deep)["response_format"])
+    for schema in (deep, json.loads('{"not":' * 900 + "{}" + "}" * 900)):
+        with pytest.raises(FormatError):
+            check.format_check.check_format(asking(schema)["response_format"])
     check.format_check.check_format(asking({"$ref": "#"})["response_format"])
     assert find_mismatch(json.dumps({"$ref": "#"}), "[1]") is None
 
@@ -152,7 +154,7 @@ def test_a_check_that_takes_too_long_is_ended_and_the_next_one_is_made(check: An
 
 def test_a_schema_that_cannot_be_compiled_in_time_is_refused(check: AnswerCheck) -> None:
     names = [f"a{n}" for n in range(41)]
-    choices = zip(names, names[1:], strict=False)
+    choices = pairwise(names)
     defs: dict[str, Any] = {
         name: {"anyOf": [{"$ref": f"#/$defs/{after}"}] * 2, "unevaluatedProperties": False} for name, after in choices
     }
