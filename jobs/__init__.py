@@ -9,8 +9,9 @@ The way of a job, and the file that each step is in:
 4. Stream: `worker/run.py` runs the attempt, `worker/upstream/` reads the completion.
 5. Record: `worker/recorder.py` appends each delta to the tail and publishes it on the channel (`jobs/channel.py`).
    `worker/heartbeat.py` renews the leases and checkpoints the texts so far.
-6. Finish: tokens are counted (`jobs/tokens.py`), the text is stored behind the fence (`jobs/transitions.py`), and only
-   after the commit `done` is published.
+6. Finish: tokens are counted (`jobs/tokens.py`), a text that should be JSON is checked (`jobs/format_check.py`), the
+   text is stored behind the fence (`jobs/transitions.py`), and only after the commit `done` is published. A job that
+   does not complete keeps the longest text of its attempts (`jobs/stored_texts.py`).
 7. Watch: `api/watching/job_watch.py` follows the channel and closes every gap from the tail or the row.
 8. Query: `jobs/queries.py` and `jobs/search.py` read rows, never Redis. Lists and searches have two indexes of their
    own: `jobs/metadata_pairs.py` and `jobs/text_index.py`.
