@@ -38,6 +38,9 @@ def simulate(
     slots: Annotated[int | None, _limit("Texts written at once; more requests wait inside.")] = None,
     tokens_per_request: Annotated[int | None, _limit("A request with more is refused each time.")] = None,
     window: Annotated[str, _limit("How a limit counts: sliding, fixed or bucket.")] = "sliding",
+    burst_seconds: Annotated[
+        float | None, _limit("What a bucket holds, in seconds of its refill; all by default.")
+    ] = None,
     limited_model: Annotated[list[str] | None, _limit("Which models have limits; a pattern, repeatable.")] = None,
     count_refused: Annotated[bool, _limit("Refused requests count, too.")] = False,
     retry_after: Annotated[bool, _limit("Send Retry-After with a refusal.")] = False,
@@ -70,6 +73,7 @@ def simulate(
         "slots": slots,
         "tokens_per_request": tokens_per_request,
         "window": window,
+        "burst_seconds": burst_seconds,
         "limited_models": limited_model or ["*"],
         "count_refused": count_refused,
         "retry_after": retry_after,

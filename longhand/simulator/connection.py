@@ -161,13 +161,13 @@ class Connection(asyncio.Protocol):
         shared = self._shared
         request, orders, seed = read_request(bytes(self._body), self._simulate)
         key = orders.key or seed
-        count = self._stats.begin(key)
+        count = self._stats.begin(key, request.model)
         if orders.times is not None and count > orders.times:
             orders = orders.healthy()
         now = time.monotonic()
         ticket = shared.gate.admit(request, self._key, now)
         if isinstance(ticket, Refusal):
-            self._stats.refuse(ticket.kind, key)
+            self._stats.refuse(ticket.kind, key, request.model)
             headers = shared.gate.headers(request.model, ticket, now)
             self._send(ticket.status, ticket.content_type, ticket.body, headers)
             return
@@ -175,6 +175,7 @@ class Connection(asyncio.Protocol):
             self._stats.fault("headers", key)
         if orders.status is not None or orders.body is not None:
             shared.gate.end(ticket, 0, now, completed=False)
+            self._stats.refuse("ordered", key, request.model)
             self._answer_with_fault(orders, key)
             return
         length = shared.gate.provider.deltas
@@ -182,7 +183,7 @@ class Connection(asyncio.Protocol):
             orders = msgspec.structs.replace(orders, length=length)
         completion = Completion(request, orders, seed, lambda name: self._stats.fault(name, key))
         headers = [*orders.headers.items(), *shared.gate.headers(request.model, None, now)]
-        serving = self._serving = Serving(shared.gate, shared.slots, self._stats, ticket, key)
+        serving = self._serving = Serving(shared.gate, shared.slots, self._stats, ticket, key, request.model)
         serving.start(lambda: self._begin(completion, request, orders, key, headers))
 
     def _begin(
@@ -239,7 +240,6 @@ class Connection(asyncio.Protocol):
         elif orders.body is not None:
             self._stats.fault("body", key)
             self._send(HTTPStatus.OK, *BODIES[orders.body], headers.items())
-        self._stats.refuse("ordered", key)
 
     def _refuse(self, error: RequestError, *, close: bool = False) -> None:
         body = error_body(error.message, "invalid_request_error", error.code, error.param)

@@ -14,7 +14,7 @@ from longhand.simulator.answers import (
 )
 from longhand.simulator.orders import ChatRequest
 from longhand.simulator.provider import Limits, Provider
-from longhand.simulator.windows import WINDOWS, Window
+from longhand.simulator.windows import Window, make_window
 
 # What a request that no wait would help is told to wait: something that a client can parse.
 _HOPELESS_WAIT_SECONDS = 60
@@ -43,20 +43,24 @@ class ModelUsage:
         self.running = 0
         self.windows: dict[str, Window] = {}
 
-    def fit(self, limits: Limits) -> None:
-        """Count by these limits from now on; what was used stays used."""
+    def fit(self, limits: Limits, before: Limits | None = None) -> None:
+        """Count by these limits from now on. What was used stays used, unless it is counted in another way now."""
+        shape = limits.window, limits.burst_seconds
+        if before is not None and shape != (before.window, before.burst_seconds):
+            self.windows.clear()
         for name, (_, _, seconds) in _OVER_TIME.items():
             limit: float | None = getattr(limits, name)
             if limit is None:
                 self.windows.pop(name, None)
-            elif isinstance(window := self.windows.get(name), WINDOWS[limits.window]):
+            elif window := self.windows.get(name):
                 window.limit = limit
             else:
-                self.windows[name] = WINDOWS[limits.window](limit, seconds)
+                self.windows[name] = make_window(limits.window, limit, seconds, limits.burst_seconds)
 
     def refusal(self, limits: Limits, tokens: int, now: float) -> Refusal | None:
         """Why a request of so many tokens is not accepted, or None."""
-        largest = min(limits.tokens_per_request or math.inf, limits.tokens_per_minute or math.inf)
+        by_minute = self.windows.get("tokens_per_minute")
+        largest = min(limits.tokens_per_request or math.inf, by_minute.largest if by_minute else math.inf)
         if tokens > largest:
             return refused_by_limit("too_large", "tokens per min (TPM)", largest, tokens, math.inf)
         if limits.in_flight is not None and self.running >= limits.in_flight:
@@ -93,9 +97,9 @@ class Gate:
         self._models: dict[str, ModelUsage] = {}
 
     def change_limits(self, limits: Limits) -> None:
-        self.limits = limits
         for usage in self._models.values():
-            usage.fit(limits)
+            usage.fit(limits, self.limits)
+        self.limits = limits
 
     def top_up(self, completions: int) -> None:
         self.credit = (self.credit or 0) + completions

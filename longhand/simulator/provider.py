@@ -41,6 +41,8 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     """Shell patterns."""
     window: WindowKind = "sliding"
     """How a limit over time counts: the last minute, the minutes of the clock, or a bucket that refills steadily."""
+    burst_seconds: Annotated[float, msgspec.Meta(gt=0, le=60)] | None = None
+    """How many seconds of its refill a bucket holds; None: all of its minute or second."""
     count_refused: bool = False
     """Refused requests count against the limits of requests, too, as they do at OpenAI."""
     retry_after: bool = False

@@ -11,22 +11,23 @@ from longhand.simulator.stats import Stats
 class Serving:
     """Made when a request is accepted; `start` begins it, now or when a slot is free, and `end` ends it."""
 
-    def __init__(self, gate: Gate, slots: Slots, stats: Stats, ticket: Ticket, key: str) -> None:
+    def __init__(self, gate: Gate, slots: Slots, stats: Stats, ticket: Ticket, key: str, model: str) -> None:
         self._gate = gate
         self._slots = slots
         self._stats = stats
         self._ticket = ticket
         self._key = key
+        self._model = model
         self._waiting: Callable[[], None] | None = None
         self.over = False
-        stats.accept(key)
+        stats.accept(key, model)
 
     def start(self, begin: Callable[[], None]) -> None:
         """Call `begin` when a slot is free."""
 
         def run() -> None:
             self._waiting = None
-            self._stats.run(self._key)
+            self._stats.run(self._key, self._model)
             begin()
 
         self._waiting = run
@@ -39,7 +40,8 @@ class Serving:
             return
         self.over = True
         self._gate.end(self._ticket, written_tokens, time.monotonic(), completed=event == "completed")
-        self._stats.end(event, self._key, was_running=self._waiting is None)
+        tokens = self._ticket.prompt_tokens + written_tokens
+        self._stats.end(event, self._key, self._model, tokens, was_running=self._waiting is None)
         if self._waiting is None:
             self._slots.free()
         else:

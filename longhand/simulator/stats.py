@@ -8,8 +8,8 @@ from typing import Any
 
 # A delta that is sent later than this after its time means that the simulator, not its reader, is the bottleneck.
 LATE_SECONDS = 0.1
-# The counts of each second are kept for so long.
-PER_SECOND_FOR = 3600
+# The counts of so many seconds of a model are kept.
+PER_SECOND_FOR = 4000
 
 
 class Stats:
@@ -38,7 +38,7 @@ class Stats:
             self.refused: Counter[str] = Counter()
             self.peak_running = self.running
             self.peak_waiting = self.waiting
-            self.per_second: dict[int, Counter[str]] = {}
+            self.per_second: dict[tuple[int, str], Counter[str]] = {}
             self.deltas_sent = 0
             self.completed = 0
             self.faults: Counter[str] = Counter()
@@ -51,27 +51,27 @@ class Stats:
             self.since = time.monotonic()
             self.cpu_since = time.process_time()
 
-    def begin(self, key: str) -> int:
+    def begin(self, key: str, model: str) -> int:
         """Count a request and return how many its key has had, this one included."""
         with self.changed:
             self.requests += 1
             self.by_key[key] += 1
-            self._this_second()["requests"] += 1
+            self._this_second(model)["requests"] += 1
             self._record("request", key)
             return self.by_key[key]
 
-    def refuse(self, kind: str, key: str) -> None:
+    def refuse(self, kind: str, key: str, model: str) -> None:
         """A request was not accepted, because of `kind`."""
         with self.changed:
             self.refused[kind] += 1
-            self._this_second()["refused"] += 1
+            self._this_second(model)["refused"] += 1
             self._record("refused", key, kind=kind)
 
-    def accept(self, key: str) -> None:
+    def accept(self, key: str, model: str) -> None:
         """A request was accepted, and waits for its slot until it runs."""
         with self.changed:
             self.accepted += 1
-            self._this_second()["accepted"] += 1
+            self._this_second(model)["accepted"] += 1
             self.waiting += 1
             self._record("accepted", key)
 
@@ -80,18 +80,21 @@ class Stats:
         with self.changed:
             self.peak_waiting = max(self.peak_waiting, self.waiting)
 
-    def run(self, key: str) -> None:
+    def run(self, key: str, model: str) -> None:
         """An accepted request runs."""
         with self.changed:
             self.waiting -= 1
             self.running += 1
             self.peak_running = max(self.peak_running, self.running)
-            second = self._this_second()
+            second = self._this_second(model)
             second["peak_running"] = max(second["peak_running"], self.running)
             self._record("running", key)
 
-    def end(self, event: str, key: str, *, was_running: bool = True) -> None:
-        """An accepted request is over: `completed` (all sent), `closed`, `client_gone`, or `cut` by an outage."""
+    def end(self, event: str, key: str, model: str, tokens: int, *, was_running: bool) -> None:
+        """An accepted request is over: `completed` (all sent), `closed`, `client_gone`, or `cut` by an outage.
+
+        It has used so many tokens.
+        """
         with self.changed:
             if was_running:
                 self.running -= 1
@@ -100,8 +103,9 @@ class Stats:
             self.completed += event == "completed"
             self.clients_gone += event == "client_gone"
             self.cut += event == "cut"
-            if event == "completed":
-                self._this_second()["completed"] += 1
+            second = self._this_second(model)
+            second["completed"] += event == "completed"
+            second["tokens"] += tokens
             self._record(event, key)
 
     def outage(self, event: str) -> None:
@@ -121,12 +125,13 @@ class Stats:
         self.late_deltas += late_deltas
         self.max_late_seconds = max(self.max_late_seconds, late_seconds)
 
-    def _this_second(self) -> Counter[str]:
-        second = int(time.monotonic() - self.since)
-        if second not in self.per_second:
-            self.per_second[second] = Counter()
-            self.per_second.pop(next(iter(self.per_second)) if len(self.per_second) > PER_SECOND_FOR else -1, None)
-        return self.per_second[second]
+    def _this_second(self, model: str) -> Counter[str]:
+        place = int(time.monotonic() - self.since), model
+        if place not in self.per_second:
+            if len(self.per_second) >= PER_SECOND_FOR:
+                del self.per_second[next(iter(self.per_second))]
+            self.per_second[place] = Counter()
+        return self.per_second[place]
 
     def _record(self, event: str, key: str, **more: str) -> None:
         entry = {"event": event, "key": key, **more, "monotonic": time.monotonic(), "wall": time.time()}
@@ -151,7 +156,9 @@ class Stats:
                 "faults": dict(self.faults),
                 "clients_gone": self.clients_gone,
                 "cut": self.cut,
-                "per_second": [{"second": second, **counts} for second, counts in self.per_second.items()],
+                "per_second": [
+                    {"second": second, "model": model, **counts} for (second, model), counts in self.per_second.items()
+                ],
                 "late_deltas": self.late_deltas,
                 "max_late_ms": round(self.max_late_seconds * 1000, 1),
                 "seconds": round(time.monotonic() - self.since, 3),

@@ -1,7 +1,8 @@
 """Limits over time, in the three ways in which providers count them. They do no I/O and are given the time.
 
-Each has `wait_for` (0 when an amount fits now, else the seconds until it does), `take`, `settle` (correct an amount
-that was taken), `left`, and `reset_seconds` (until nothing counts any more). `limit` may be changed at any time.
+Each has `largest` (what can fit at all), `wait_for` (0 when an amount fits now, else the seconds until it does), `take`,
+`settle` (correct an amount that was taken), `left`, and `reset_seconds` (until nothing counts any more). `limit` may be
+changed at any time.
 """
 
 import math
@@ -21,6 +22,10 @@ class SlidingWindow:
         self.seconds = seconds
         self._taken: deque[list[float]] = deque()
         self._sum = 0.0
+
+    @property
+    def largest(self) -> float:
+        return self.limit
 
     def _forget(self, now: float) -> None:
         while self._taken and self._taken[0][0] <= now - self.seconds:
@@ -67,6 +72,10 @@ class FixedWindow:
         self._turn = 0
         self._sum = 0.0
 
+    @property
+    def largest(self) -> float:
+        return self.limit
+
     def _forget(self, now: float) -> None:
         if (turn := int(now // self.seconds)) != self._turn:
             self._turn, self._sum = turn, 0.0
@@ -97,21 +106,27 @@ class FixedWindow:
 
 
 class TokenBucket:
-    """A bucket that holds `limit` and fills again steadily, in `seconds` from empty to full."""
+    """A bucket, refilled steadily with `limit` in `seconds`. It holds that much, or the refill of `burst_seconds`."""
 
-    def __init__(self, limit: float, seconds: float) -> None:
+    def __init__(self, limit: float, seconds: float, burst_seconds: float | None = None) -> None:
         self.limit = limit
         self.seconds = seconds
-        self._level = limit
+        self._burst_seconds = seconds if burst_seconds is None else min(burst_seconds, seconds)
+        self._level = self.largest
         self._at = -math.inf
 
+    @property
+    def largest(self) -> float:
+        # A bucket that is too small for one request would let none through.
+        return max(1.0, self.limit * self._burst_seconds / self.seconds)
+
     def _refill(self, now: float) -> None:
-        self._level = min(self.limit, self._level + max(0.0, now - self._at) * self.limit / self.seconds)
+        self._level = min(self.largest, self._level + max(0.0, now - self._at) * self.limit / self.seconds)
         self._at = now
 
     def wait_for(self, amount: float, now: float) -> float:
         self._refill(now)
-        if amount > self.limit + _ROUNDING:
+        if amount > self.largest + _ROUNDING:
             return math.inf
         return max(0.0, amount - self._level - _ROUNDING) * self.seconds / self.limit
 
@@ -122,7 +137,7 @@ class TokenBucket:
 
     def settle(self, entry: list[float], amount: float, now: float) -> None:
         self._refill(now)
-        self._level = min(self.limit, self._level + entry[1] - amount)
+        self._level = min(self.largest, self._level + entry[1] - amount)
         entry[1] = amount
 
     def left(self, now: float) -> float:
@@ -131,8 +146,14 @@ class TokenBucket:
 
     def reset_seconds(self, now: float) -> float:
         self._refill(now)
-        return (self.limit - self._level) * self.seconds / self.limit
+        return (self.largest - self._level) * self.seconds / self.limit
 
 
 Window = SlidingWindow | FixedWindow | TokenBucket
-WINDOWS: dict[WindowKind, type[Window]] = {"sliding": SlidingWindow, "fixed": FixedWindow, "bucket": TokenBucket}
+
+
+def make_window(kind: WindowKind, limit: float, seconds: float, burst_seconds: float | None) -> Window:
+    """An empty window."""
+    if kind == "bucket":
+        return TokenBucket(limit, seconds, burst_seconds)
+    return SlidingWindow(limit, seconds) if kind == "sliding" else FixedWindow(limit, seconds)
