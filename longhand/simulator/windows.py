@@ -1,8 +1,8 @@
 """Limits over time, in the three ways in which providers count them. They do no I/O and are given the time.
 
-Each has `largest` (what can fit at all), `wait_for` (0 when an amount fits now, else the seconds until it does), `take`,
-`settle` (correct an amount that was taken), `left`, and `reset_seconds` (until nothing counts any more). `limit` may be
-changed at any time.
+Each has `largest` (what can fit at all), `wait_for` (0 when an amount fits now, else the seconds until it does),
+`take`, `settle` (correct an amount that was taken), `left`, and `reset_seconds` (until nothing counts any more).
+`limit` may be changed at any time.
 """
 
 import math
