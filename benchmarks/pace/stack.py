@@ -73,7 +73,9 @@ class PaceStack(Stack):
         file.write_text("\n".join(f"[[upstream]]\n{_toml(fields)}" for fields in self._named))
         command = [sys.executable, "-m", "longhand", "simulate", "--file", str(file)]
         self.upstream = self.start(command, stdout=subprocess.PIPE, text=True)
-        self.providers = [Provider(read_line(self.upstream).strip().split("=", 1)[1]) for _ in self._named]
+        # The lines come together, so only for the first one is there anything to wait for.
+        lines = [read_line(self.upstream), *(self.upstream.stdout.readline() for _ in self._named[1:])]
+        self.providers = [Provider(line.strip().split("=", 1)[1]) for line in lines]
         self.upstream_url = self.providers[0].url
         if HAS_UPSTREAMS_FILE and (len(self.providers) > 1 or self._project_weights):
             # The stack sets the URL of a single upstream, which the file would make void.
