@@ -36,8 +36,7 @@ def _measure(queued: int, batches: int, weights: Mapping[str, float]) -> Row:
     with PaceStack(_STREAMS // 2, workers=2, providers=[pace], project_weights=weights) as stack:
         keys = {name: create_key(stack.database, project=name)[1] for name in ("a", "b")}
         time.sleep(6)  # an API process looks for the first key every few seconds
-        for _ in range(batches):
-            _submit(stack, keys["a"], queued // batches)
+        batch_ids = [_submit(stack, keys["a"], queued // batches) for _ in range(batches)]
         waits_for(lambda: stack.upstream_stats()["running"] >= _STREAMS, 60)
         submitted_at = stack.database.now()
         first = _submit(stack, keys["b"], 50)
@@ -48,6 +47,7 @@ def _measure(queued: int, batches: int, weights: Mapping[str, float]) -> Row:
         _submit(stack, keys["b"], 2 * _STREAMS * _SECONDS)
         time.sleep(5)
         share = _share_of_b(stack)
+        left = stack.counts(*batch_ids).get("queued", 0)
     due = weights.get("b", 1) / (weights.get("a", 1) + weights.get("b", 1))
     row = Row(
         {
@@ -55,9 +55,11 @@ def _measure(queued: int, batches: int, weights: Mapping[str, float]) -> Row:
             "s to the first text of B": waited,
             "share of B %": 100 * share,
             "due %": 100 * due,
+            "A still queued": left,
         }
     )
     # Every job takes a second, so there is a free stream every few milliseconds.
+    row.demand(left > 0, "a share: A ran out of jobs")
     row.demand(waited <= 2, "the first text within 2 s")
     row.demand(abs(share - due) <= 0.05, "the share within 5 %")
     return row
