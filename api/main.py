@@ -83,20 +83,9 @@ def make_app(parts: Parts) -> FastAPI:
     for module in (page, reference, health):
         app.include_router(module.routes)
     # A key first of all, before the path, the query or the body is looked at.
-    for module in (
-        submit,
-        inputs,
-        query,
-        results,
-        cancel,
-        retry,
-        upstreams,
-        files,
-        watch_tokens,
-        completions,
-        responses,
-        models,
-    ):
+    for module in (submit, inputs, query, results, cancel, retry, upstreams, holds, watch_tokens):
+        app.include_router(module.routes, dependencies=[Depends(read_caller)])
+    for module in (files, completions, responses, models):
         app.include_router(module.routes, dependencies=[Depends(read_caller)])
     for module in (job_events, batch_events):
         app.include_router(module.routes, dependencies=[Depends(read_watcher)])

@@ -32,6 +32,28 @@ class HoldObject(Described):
     probe_at: float | None = Field(description="Null when only a person lifts it.")
 
 
+class HoldDetail(Described):
+    """What is held, why and since when."""
+
+    kind: Literal["batch", "project", "model", "upstream"]
+    target: str
+    reason: str = Field(description="`paused`, or of a hold of Longhand's own: `away`, `credit` or `key`.")
+    since: float
+    message: str
+    held_by: str
+    probe_at: float | None = Field(description="When a job is sent to see; null: only a person lifts it.")
+    upstream: str | None
+
+
+class HeldObject(Described):
+    """Whether something is held now; `hold` is null when it is not."""
+
+    object: Literal["held"]
+    kind: Literal["batch", "project", "model", "upstream"]
+    target: str
+    hold: HoldDetail | None
+
+
 class ModelInUseObject(Described):
     """One model at one upstream, which has a pace for itself."""
 
