@@ -13,7 +13,7 @@ from fastapi import Depends, FastAPI
 from fastapi.concurrency import run_in_threadpool
 from sqlalchemy.exc import SQLAlchemyError
 
-from api import cancel, health, page, query, reference, results, retry, upstreams
+from api import cancel, health, holds, page, query, reference, results, retry, upstreams
 from api.access import watch_tokens
 from api.access.caller import MAKE_KEY, read_caller
 from api.access.keyring import Keyring

@@ -122,9 +122,34 @@ class JobWithRequest(JobObject):
     )
 
 
-class JobWithAttempts(JobWithRequest):
-    """A job with every attempt at it."""
+class HoldDetail(Described):
+    """What is held, why and since when."""
 
+    kind: Literal["batch", "project", "model", "upstream"]
+    target: str
+    reason: str = Field(description="`paused`, or of a hold of Longhand's own: `away`, `credit` or `key`.")
+    since: float
+    message: str
+    held_by: str
+    probe_at: float | None = Field(description="When a job is sent to see; null: only a person lifts it.")
+    upstream: str | None
+
+
+class LimitDetail(Described):
+    """Why a queued job has not started, in one word and in one sentence that says what to do."""
+
+    reason: str = Field(
+        description="`no_upstream`, `retry`, `max_concurrency`, `streams`, or of the upstream: `max_streams`, `window`,"
+        " `requests`, `tokens`, `retry_after`."
+    )
+    message: str
+
+
+class JobWithAttempts(JobWithRequest):
+    """A job with every attempt at it, and while it is queued, what it waits for."""
+
+    hold: HoldDetail | None = Field(description="What keeps it from starting; nothing is charged meanwhile.")
+    limited_by: LimitDetail | None
     attempts: list[AttemptObject]
 
 
@@ -230,6 +255,12 @@ class InputObject(Described):
     mistakes: list[LineError] = Field(description="What is wrong with the others: the first hundred.")
     mistake_count: int
     warnings: list[Warned]
+
+
+class BatchWithHold(BatchObject):
+    """A batch, and what keeps all its jobs from starting."""
+
+    hold: HoldDetail | None
 
 
 class JobList(Described):

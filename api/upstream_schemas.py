@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from api.schemas import Described
+from api.schemas import Described, HoldDetail
 
 
 class LimitsObject(Described):
@@ -30,19 +30,6 @@ class HoldObject(Described):
     message: str
     held_by: str = Field(description="`system`, or who paused it.")
     probe_at: float | None = Field(description="Null when only a person lifts it.")
-
-
-class HoldDetail(Described):
-    """What is held, why and since when."""
-
-    kind: Literal["batch", "project", "model", "upstream"]
-    target: str
-    reason: str = Field(description="`paused`, or of a hold of Longhand's own: `away`, `credit` or `key`.")
-    since: float
-    message: str
-    held_by: str
-    probe_at: float | None = Field(description="When a job is sent to see; null: only a person lifts it.")
-    upstream: str | None
 
 
 class HeldObject(Described):
