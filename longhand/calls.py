@@ -8,7 +8,7 @@ import random
 import uuid
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypedDict, TypeVar
 from urllib.parse import quote
 
 import httpx
@@ -23,6 +23,14 @@ _SUBMIT_WAITS = (0.2, 0.5, 1.0, 2.0)
 _PAGE = 100
 # The fields that a batch has for all its jobs; all others belong in the bodies of its requests.
 _OF_A_BATCH = frozenset({"completion_window", "metadata", "priority", "max_attempts", "on_interrupt"})
+
+
+class Held(TypedDict, total=False):
+    """What else than a batch can be held."""
+
+    model: str
+    upstream: str
+    project: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +133,29 @@ def submit(
     if not requests:
         raise InputError("there is nothing in it to submit")
     return submit_body("/v1/batches", {**around, "requests": requests}, idempotency_key)
+
+
+def pause(target: str, *, release_running: bool, message: str) -> Call[Any]:
+    """Hold what `held_path` names. Pausing twice changes nothing more."""
+    body = {"running": "release" if release_running else "continue", **({"message": message} if message else {})}
+    headers = {"content-type": "application/json"}
+    return Call("POST", f"{target}/pause", _json, content=json.dumps(body).encode(), headers=headers, waits=(0.0,))
+
+
+def resume(target: str) -> Call[Any]:
+    """Lift a hold. Lifting it twice changes nothing more."""
+    return Call("POST", f"{target}/resume", _json, waits=(0.0,))
+
+
+def held_path(batch_id: str | None, held: Held) -> str:
+    """The path of the one thing that is named. Raises `InputError` unless it is exactly one."""
+    named = [(kind, str(name)) for kind, name in held.items()]
+    if len(named) + (batch_id is not None) != 1:
+        raise InputError("name one thing: the id of a batch, a model, an upstream or a project")
+    if batch_id is not None:
+        return _path(batch_id, "batch")
+    [(kind, name)] = named
+    return f"/v1/{kind}s/{quote(name, safe='/' if kind == 'model' else '')}"
 
 
 class JobPages:

@@ -22,6 +22,8 @@ COMMANDS = (
     "results",
     "cancel",
     "retry",
+    "pause",
+    "resume",
     "simulate",
     "migrate",
     "api",
