@@ -4,8 +4,8 @@ from typing import Annotated
 
 import typer
 
-from longhand.calls import Held
 from longhand.command_client import open_client
+from longhand.hold_calls import Held
 from longhand.objects import Json
 
 BatchArgument = Annotated[str | None, typer.Argument(metavar="[BATCH]", help="The id of a batch.")]

@@ -9,9 +9,7 @@ from tests.conftest import serve_api
 from tests.stack.running_up import environ_of, longhand
 
 
-def test_what_is_paused_says_how_to_lift_it_until_it_is_resumed(
-    sqlite_url: str, redis_url: str, tmp_path: Path
-) -> None:
+def test_what_is_paused_says_how_to_lift_it(sqlite_url: str, redis_url: str, tmp_path: Path) -> None:
     with serve_api(sqlite_url, redis_url) as api:
         url = f"http://127.0.0.1:{api.port}"
         environ = environ_of(tmp_path, {"LONGHAND_URL": url})
