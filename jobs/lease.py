@@ -117,7 +117,9 @@ def _take(now: datetime, worker: str, lease_seconds: float) -> Any:
 
 
 def _claimed(row: RowMapping, text: str) -> Claimed:
-    return Claimed(Job.from_row(row), row["attempt"], text, row["upstream"], row["reserved_tokens"] or 0, row["hinted_at"])
+    return Claimed(
+        Job.from_row(row), row["attempt"], text, row["upstream"], row["reserved_tokens"] or 0, row["hinted_at"]
+    )
 
 
 def _begun(row: RowMapping, now: datetime, continued_bytes: int | None) -> dict[str, Any]:
