@@ -1,7 +1,7 @@
 """A batch's results as one file: JSON Lines, CSV or Markdown.
 
-In all of them a whole text and a partial one have different names: a text that was cut off must never pass for one
-that is complete.
+In all of them a completed text and a partial one have different names, and a completed one that was cut short says so
+(`incomplete`): a text that was cut off must never pass for one that is whole.
 """
 
 import csv
@@ -13,12 +13,12 @@ from typing import Any
 from api.json_lines import json_line
 from jobs.queries import Result
 from jobs.records import Batch, seconds
-from jobs.status import JobStatus
+from jobs.status import CUT_SHORT_WORDS, JobStatus
 
 CSV_COLUMNS = (
     "index", "id", "custom_id", "status", "finish_reason", "model", "text", "partial_text", "input_tokens",
     "output_tokens", "total_tokens", "usage_source", "text_tokens", "attempt", "error_code", "error_message",
-    "created_at", "started_at", "finished_at", "bytes", "sha256", "metadata",
+    "created_at", "started_at", "finished_at", "bytes", "sha256", "metadata", "incomplete", "text_attempt",
 )  # fmt: skip
 
 
@@ -48,8 +48,8 @@ def md_lines(batch: Batch, results: Iterable[Result]) -> Iterator[str]:
         yield f"\n## {' '.join((job.custom_id or f'Article {index + 1}').split())}\n\n"
         texts = _texts(result)
         if "text" in texts:
-            if job.finish_reason not in (None, "stop"):
-                yield f"*The upstream ended this text early: {job.finish_reason}.*\n\n"
+            if job.incomplete:
+                yield f"*This text was {CUT_SHORT_WORDS.get(job.incomplete, 'cut short')} ({job.incomplete}).*\n\n"
             yield f"{texts['text']}\n"
         elif "partial_text" in texts:
             why = " ".join(f"{job.error_code}: {job.error_message}".split()) if job.error_code else "no reason given"
@@ -89,6 +89,8 @@ def _csv_row(index: int, result: Result) -> dict[str, Any]:
         "finished_at": seconds(job.finished_at),
         "bytes": job.bytes,
         "sha256": job.sha256,
+        "incomplete": job.incomplete,
+        "text_attempt": job.text_attempt,
         "metadata": json.dumps(job.metadata, ensure_ascii=False) if job.metadata else None,
     }
 

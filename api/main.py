@@ -13,7 +13,7 @@ from fastapi import Depends, FastAPI
 from fastapi.concurrency import run_in_threadpool
 from sqlalchemy.exc import SQLAlchemyError
 
-from api import cancel, health, page, query, reference, results, retry
+from api import cancel, health, page, query, reference, results, retry, upstreams
 from api.access import watch_tokens
 from api.access.caller import MAKE_KEY, read_caller
 from api.access.keyring import Keyring
@@ -26,7 +26,7 @@ from api.openai import completions, files, models, responses
 from api.openai.upstream_models import Models
 from api.parts import Parts
 from api.protocol import BoundedProtocol
-from api.submitting import submit
+from api.submitting import inputs, submit
 from api.watching import batch_events, job_events
 from api.watching.hub import Hub
 from api.watching.tails import Tails
@@ -34,6 +34,7 @@ from jobs.database import cause_of, open_database
 from jobs.logs import start_logging
 from jobs.revision import check_revision
 from jobs.settings import Settings
+from jobs.upstreams import open_upstreams
 from jobs.wake import Waker
 
 STOP_SECONDS = 3
@@ -82,7 +83,20 @@ def make_app(parts: Parts) -> FastAPI:
     for module in (page, reference, health):
         app.include_router(module.routes)
     # A key first of all, before the path, the query or the body is looked at.
-    for module in (submit, query, results, cancel, retry, files, watch_tokens, completions, responses, models):
+    for module in (
+        submit,
+        inputs,
+        query,
+        results,
+        cancel,
+        retry,
+        upstreams,
+        files,
+        watch_tokens,
+        completions,
+        responses,
+        models,
+    ):
         app.include_router(module.routes, dependencies=[Depends(read_caller)])
     for module in (job_events, batch_events):
         app.include_router(module.routes, dependencies=[Depends(read_watcher)])
@@ -129,9 +143,10 @@ class ApiServer(uvicorn.Server):
 def open_api(settings: Settings, host: str, port: int) -> Iterator[ApiServer]:
     """A server that listens and is ready to `serve_here`. Port 0 takes any free one; `port` of the server says which.
 
-    Raises `SettingsError` without a Redis URL and OSError when the address cannot be had.
+    Raises `SettingsError` without a Redis URL or with wrong upstreams, and OSError when the address cannot be had.
     """
     redis_url = settings.require_redis_url()
+    source = open_upstreams(settings, port, needs_keys=False)
     listener = _listen(host, port)
     database = open_database(settings.database)
     waker = Waker(redis_url)
@@ -150,7 +165,8 @@ def open_api(settings: Settings, host: str, port: int) -> Iterator[ApiServer]:
             seats=seats,
             file_batches=CapacityLimiter(2),
             large_batches=CapacityLimiter(1),
-            models=Models(settings),
+            models=Models(source),
+            upstreams=source,
         )
         yield ApiServer(make_app(parts), hub, listener)
     finally:
@@ -163,11 +179,9 @@ def open_api(settings: Settings, host: str, port: int) -> Iterator[ApiServer]:
 def run_api(settings: Settings, host: str, port: int) -> None:
     """Serve until SIGTERM or SIGINT; returns within 5 s of it, watchers or not.
 
-    Raises as `open_api`, `SettingsError` when the upstream is this Longhand, and `RevisionError` when the tables are
-    not this version's.
+    Raises as `open_api`, and `RevisionError` when the tables are not this version's.
     """
     start_logging("api")
-    settings.check_upstream(port)
     check_revision(settings.database)
     with open_api(settings, host, port) as server:
         log.info("listening on http://%s:%d", f"[{host}]" if ":" in host else host, server.port)

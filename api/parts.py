@@ -14,6 +14,7 @@ from api.watching.hub import Hub
 from api.watching.tails import Tails
 from jobs.database import Database
 from jobs.settings import Settings
+from jobs.upstreams import UpstreamSource
 from jobs.wake import Waker
 
 
@@ -34,6 +35,7 @@ class Parts:
     large_batches: CapacityLimiter
     """How many batches with large bodies are stored at once."""
     models: Models
+    upstreams: UpstreamSource
 
 
 async def _parts_of(request: Request) -> Parts:

@@ -12,15 +12,11 @@ from api.finding import find_batch, find_job
 from api.parameters import STRICT, After, BatchId, JobId, Limit, read_filter
 from api.parts import Given
 from api.schemas import REFUSALS, BatchList, BatchObject, JobList, JobWithAttempts
-from jobs.queries import (
-    list_batches,
-    read_attempts,
-    read_result,
-    read_text_so_far,
-)
+from jobs.queries import list_batches, read_attempts, read_result
 from jobs.records import Batch, Job
 from jobs.search import JobFilter, list_jobs
 from jobs.status import JobStatus
+from jobs.stored_texts import read_longest
 
 routes = APIRouter(prefix="/v1", dependencies=STRICT, responses=REFUSALS)
 
@@ -61,7 +57,10 @@ def get_job(parts: Given, caller: Calling, job_id: JobId) -> Response:
                 name: {"schema": {"type": "string"}, "description": meaning}
                 for name, meaning in {
                     "x-job-status": "The job's status.",
-                    "x-finish-reason": "Why the upstream stopped; `length` means that the text was cut short.",
+                    "x-finish-reason": "Why the upstream stopped, in its own words.",
+                    "x-incomplete": "Why the text of a completed job was cut short: `max_output_tokens` or"
+                    " `content_filter`.",
+                    "x-text-attempt": "The attempt that wrote this text.",
                     "x-text-sha256": "SHA-256 of the whole stored text; only of a completed job.",
                 }.items()
             },
@@ -76,7 +75,12 @@ def get_text(
         bool, Query(description="Also the text of a job that is not completed, as far as it is stored.")
     ] = False,
 ) -> Response:
-    """The stored text of a completed job. Any other job is refused with 409, unless `partial=true`."""
+    """The stored text of a completed job. Any other job is refused with 409, unless `partial=true`.
+
+    Of a job that has not ended, that is the longest text so far: what its running attempt had written by its last
+    checkpoint, or what an earlier attempt left, if that is longer. Of one that ended without completing, it is the
+    longest text of all its attempts.
+    """
     result = read_result(parts.database, job_id, project=caller.project)
     if result is None:
         raise ApiError.not_found("job", job_id)
@@ -85,10 +89,14 @@ def get_text(
         raise ApiError(
             409, "not_completed", f"the job is {job.status}: ask with ?partial=true for what is stored of its text"
         )
+    attempt = job.text_attempt
     if text is None:
-        so_far = read_text_so_far(parts.database, job_id)
-        text = so_far[1] if so_far else ""
+        attempt, text = read_longest(parts.database, job_id) or (None, "")
     headers = {"x-job-status": str(job.status)}
+    if attempt is not None:
+        headers["x-text-attempt"] = str(attempt)
+    if job.incomplete is not None:
+        headers["x-incomplete"] = job.incomplete
     if job.finish_reason is not None:
         headers["x-finish-reason"] = _header_value(job.finish_reason)
     if job.status is JobStatus.COMPLETED and job.sha256 is not None:

@@ -21,6 +21,32 @@ _OWN: dict[str, Any] = {
 
 _CUSTOM_ID = {"type": "string", "maxLength": 512, "description": "Your own name for the job."}
 
+_INPUT: dict[str, Any] = {
+    "type": "object",
+    "additionalProperties": False,
+    "properties": {
+        "model": {"type": "string", "description": "For the requests that name none."},
+        "template": {"type": "string", "description": "The prompt for each row of a table: `Write about {topic}`."},
+        "encoding": {"type": "string", "description": "Such as `gb18030`. Without it, it is found."},
+        "delimiter": {"type": "string", "description": "What parts the cells of a table. Without it, it is found."},
+        "id_column": {"type": "string", "description": "The column with each row's `custom_id`."},
+    },
+    "description": "How the file is to be read: as a table (.csv, .tsv), as prompts (.txt), or as JSON lines in any of"
+    " their forms. Without it the file is in OpenAI's form, where every line has a `custom_id`.",
+}
+
+INPUT_BODY: dict[str, Any] = {
+    "type": "object",
+    "required": ["input_file_id"],
+    "additionalProperties": False,
+    "properties": {
+        "input_file_id": {"type": "string", "description": "An uploaded file."},
+        "input": _INPUT,
+        "limit": {"type": "integer", "minimum": 1, "maximum": 1000, "description": "Look at so many requests only."},
+    },
+    "example": {"input_file_id": "file_...", "input": {"model": "gpt-4o-mini", "template": "Write about {topic}."}},
+}
+
 JOB_BODY: dict[str, Any] = {
     "type": "object",
     "required": ["model", "messages"],
@@ -61,6 +87,7 @@ BATCH_BODY: dict[str, Any] = {
             },
         },
         "input_file_id": {"type": "string", "description": "Instead of `requests`: an uploaded file of them."},
+        "input": _INPUT,
         "endpoint": {"type": "string", "enum": ["/v1/chat/completions"]},
         "completion_window": {"type": "string", "pattern": "^[1-9][0-9]{0,5}[smhd]$", "example": "24h"},
         "output_expires_after": {
@@ -91,13 +118,20 @@ RETRY_BODY: dict[str, Any] = {
     "type": "object",
     "additionalProperties": False,
     "properties": {
+        "which": {
+            "type": "array",
+            "minItems": 1,
+            "items": {"type": "string", "enum": ["failed", "expired", "cancelled", "incomplete"]},
+            "default": ["failed", "expired"],
+            "description": "Which ended jobs to run again. `incomplete`: completed, but the text was cut short.",
+        },
         "statuses": {
             "type": "array",
             "minItems": 1,
             "items": {"type": "string", "enum": ["failed", "expired", "cancelled"]},
-            "default": ["failed", "expired"],
-            "description": "Which ended jobs to run again.",
-        }
+            "deprecated": True,
+            "description": "The older name of `which`.",
+        },
     },
 }
 

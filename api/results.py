@@ -39,7 +39,8 @@ def get_results(
 ) -> Response:
     """Every job of a batch in input order, with its status.
 
-    `text` is there for completed jobs alone; what failed, cancelled and expired jobs had written is `partial_text`.
+    `text` is there for completed jobs alone, and `incomplete` says if it was cut short; what failed, cancelled and
+    expired jobs had written is `partial_text`.
     """
     batch = find_batch(parts, caller, batch_id)
     results = stream_results(parts.database, batch_id)

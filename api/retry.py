@@ -1,4 +1,4 @@
-"""Retry: what has ended without a completed text runs again, in place."""
+"""Retry: what has ended without a whole text runs again, in place."""
 
 from typing import Any
 
@@ -18,6 +18,8 @@ from jobs.moved import Moved
 from jobs.retry import FAILURES, RETRYABLE, BatchCancellingError, retry_batch, retry_job
 from jobs.status import JobStatus
 
+_INCOMPLETE = "incomplete"
+
 routes = APIRouter(prefix="/v1", tags=["retry"], dependencies=STRICT, responses=REFUSALS)
 
 
@@ -32,20 +34,22 @@ def _answer(model: Any) -> dict[int | str, dict[str, Any]]:
     openapi_extra=request_body(RETRY_BODY, required=False),
 )
 def post_retry_batch(parts: Given, caller: Calling, batch_id: BatchId, body: SmallBody) -> Response:
-    """Run the failures of a batch again: its jobs that failed or expired, or those in the `statuses` named.
+    """Run the failures of a batch again: its jobs that failed or expired, or `which` you name. `incomplete` are those
+    that completed with a text that was cut short; if they write less this time and fail, that text is stored again.
 
     Each keeps its id and the history of its attempts. Its counts of failures start again from 0, and the batch's
     completion window starts again. 409 when there is nothing to retry, so a second click changes nothing, and while the
     batch is being cancelled.
     """
-    statuses = _read_statuses(body)
+    which = _read_which(body)
     find_batch(parts, caller, batch_id)
     try:
-        moved = retry_batch(parts.database, batch_id, statuses)
+        statuses = [JobStatus(name) for name in which if name != _INCOMPLETE]
+        moved = retry_batch(parts.database, batch_id, statuses, incomplete=_INCOMPLETE in which)
     except BatchCancellingError:
         raise _cancelling() from None
     if not moved:
-        named = " or ".join(sorted(statuses))
+        named = " or ".join(sorted(which))
         raise ApiError(409, "nothing_to_retry", f"no job of the batch is {named}: there is nothing to run again")
     _tell(parts, moved)
     batch = find_batch(parts, caller, batch_id)
@@ -54,14 +58,14 @@ def post_retry_batch(parts: Given, caller: Calling, batch_id: BatchId, body: Sma
 
 @routes.post("/jobs/{job_id}/retry", status_code=202, responses=_answer(JobWithRequest))
 def post_retry_job(parts: Given, caller: Calling, job_id: JobId) -> Response:
-    """Run one job again that has failed, expired or been cancelled. Its batch, if it has one, is opened again."""
+    """Run one job again that has failed, expired, been cancelled or been cut short. Its batch is opened again."""
     job = find_job(parts, caller, job_id)
     try:
         moved = retry_job(parts.database, job_id, job.batch_id)
     except BatchCancellingError:
         raise _cancelling() from None
     if moved is None:
-        raise ApiError(409, "nothing_to_retry", f"the job is {job.status}: only a job that ended without a completed"
+        raise ApiError(409, "nothing_to_retry", f"the job is {job.status}: only a job that ended without a whole"
                        " text can run again")  # fmt: skip
     _tell(parts, [moved])
     job = find_job(parts, caller, job_id)
@@ -77,18 +81,20 @@ def _cancelling() -> ApiError:
     return ApiError(409, "batch_cancelling", "the batch is being cancelled: retry when it is `cancelled`")
 
 
-def _read_statuses(body: bytes) -> frozenset[JobStatus]:
-    """What to retry: the body is empty, or `{"statuses": [...]}`."""
+def _read_which(body: bytes) -> frozenset[str]:
+    """What to retry: the body is empty, or `{"which": [...]}`, or `{"statuses": [...]}` as it was before."""
     if not body.strip():
-        return FAILURES
+        return frozenset(FAILURES)
     fields = read_fields(body)
     for name in fields:
-        if name != "statuses":
-            raise unknown(name[:64], ["statuses"])
-    if "statuses" not in fields:
-        return FAILURES
-    named = read_value(fields["statuses"], "statuses")
-    allowed = sorted(RETRYABLE)
-    if not isinstance(named, list) or not named or any(name not in allowed for name in named):
-        raise invalid("statuses", f"must be a list with one or more of {', '.join(allowed)}")
-    return frozenset(JobStatus(name) for name in named)
+        if name not in ("which", "statuses"):
+            raise unknown(name[:64], ["which"])
+    if len(fields) == 2:
+        raise invalid("statuses", "is the older name of `which`: give one of the two")
+    for name, text in fields.items():
+        named = read_value(text, name)
+        allowed = sorted({*RETRYABLE, _INCOMPLETE} if name == "which" else RETRYABLE)
+        if not isinstance(named, list) or not named or any(one not in allowed for one in named):
+            raise invalid(name, f"must be a list with one or more of {', '.join(allowed)}")
+        return frozenset(named)
+    return frozenset(FAILURES)

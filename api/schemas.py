@@ -31,6 +31,12 @@ class Fault(Described):
     message: str | None
 
 
+class IncompleteDetails(Described):
+    """Why the text of a completed job is cut short."""
+
+    reason: Literal["max_output_tokens", "content_filter"]
+
+
 class UsageObject(Described):
     """Token counts. Unknown is null, never 0."""
 
@@ -90,7 +96,13 @@ class JobObject(Described):
     finished_at: float | None
     expires_at: float | None
     cancel_requested_at: float | None
-    finish_reason: str | None = Field(description="`length` and `content_filter` mean that the text was cut short.")
+    finish_reason: str | None = Field(description="As the upstream gave it; null when it gave none.")
+    incomplete: IncompleteDetails | None = Field(
+        description="The job completed, but its text was cut short: at the token limit or by a content filter."
+    )
+    text_attempt: int | None = Field(
+        description="The attempt whose text is stored. After a failure that is the one that wrote the longest text."
+    )
     bytes: int | None = Field(description="Length of the stored text in UTF-8.")
     sha256: str | None = Field(description="SHA-256 of the stored text in UTF-8.")
     usage: UsageObject | None
@@ -105,6 +117,9 @@ class JobWithRequest(JobObject):
     """A job as it is shown after its submission: with the request as it goes upstream."""
 
     request: dict[str, Any]
+    message: dict[str, Any] | None = Field(
+        None, description="What the upstream sent beside the text, such as citations; left out when it sent nothing."
+    )
 
 
 class JobWithAttempts(JobWithRequest):
@@ -142,6 +157,7 @@ class Counts(Described):
     completed: int
     failed: int = Field(description="Failed, cancelled or expired.")
     in_progress: int
+    incomplete: int = Field(description="Of the completed ones, those whose text was cut short.")
 
 
 class LineError(Described):
@@ -160,6 +176,15 @@ class BatchErrors(Described):
     data: list[LineError]
 
 
+class Warned(Described):
+    """What was read otherwise than it was written, or left out."""
+
+    code: str
+    line: int | None = Field(description="The first line, or item of `requests`, of which it is true.")
+    message: str
+    count: int = Field(description="Of how many it is true.")
+
+
 class BatchObject(Described):
     """OpenAI's Batch object. Times are whole Unix seconds."""
 
@@ -171,6 +196,7 @@ class BatchObject(Described):
     ]
     model: str | None = Field(description="The one model of all its jobs; null when they have several.")
     errors: BatchErrors | None
+    warnings: list[Warned] = Field(description="What of its requests was read otherwise than it was written.")
     input_file_id: str | None
     output_file_id: str | None
     error_file_id: str | None
@@ -187,6 +213,23 @@ class BatchObject(Described):
     metadata: dict[str, str]
     request_counts: Counts
     usage: BatchUsageObject | None = Field(description="What it has cost so far; null while nothing is known of it.")
+
+
+class InputObject(Described):
+    """What an uploaded file would become."""
+
+    object: Literal["input"]
+    input_file_id: str
+    encoding: str | None = Field(description="The encoding it was read in; null when it could not be read at all.")
+    is_guess: bool = Field(description="Nothing but the text itself says that this is its encoding.")
+    delimiter: str | None = Field(description="What parts its cells; null when it is no table.")
+    columns: list[str] = Field(description="The named columns of a table.")
+    rows: list[list[str]] = Field(description="Its first rows, without the columns that have no name.")
+    first_prompt: str | None
+    count: int = Field(description="How many of its requests are good.")
+    mistakes: list[LineError] = Field(description="What is wrong with the others: the first hundred.")
+    mistake_count: int
+    warnings: list[Warned]
 
 
 class JobList(Described):

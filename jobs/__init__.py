@@ -23,10 +23,12 @@ Everything belongs to a project: `jobs/keys.py`. A repeated submission makes not
 batch from a file (`jobs/files.py`) is a draft (`jobs/drafts.py`) until it is whole. A job that was asked for as a
 Response has one more row: `jobs/responses.py`.
 
+Which upstreams there are, and how each is used, is read from a file or the environment: `jobs/upstreams/`.
+
 What all of these stand on: the statuses and who moves them (`jobs/status.py`), rows as values (`jobs/records.py`), the
-tables (`jobs/tables.py`) and their revision (`jobs/revision.py`), the database (`jobs/database.py`), ids
-(`jobs/ids.py`), settings (`jobs/settings.py`), logs (`jobs/logs.py`), the connection over which each delta
-goes (`jobs/redis_connection.py`), the proxy before the upstream (`jobs/proxy.py`).
+tables (`jobs/tables/`) and their revision (`jobs/revision.py`), the database (`jobs/database.py`), ids
+(`jobs/ids.py`), settings (`jobs/settings.py`, `jobs/setting_types.py`), logs (`jobs/logs.py`), the connection over
+which each delta goes (`jobs/redis_connection.py`), the proxy before the upstream (`jobs/proxy.py`).
 
 SQL is the truth. Redis may be erased at any moment and costs no job and no text.
 """

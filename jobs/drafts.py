@@ -66,7 +66,7 @@ class Draft:
         self.total += len(ids)
         self._models.update(job.request["model"] for job in new_jobs)
 
-    def accept(self) -> Accepted:
+    def accept(self, warnings: Sequence[Mapping[str, Any]] = ()) -> Accepted:
         """Make the draft a batch that runs. A repeated key gives the batch that was made the first time.
 
         Raises `KeyReusedError` and `DraftLostError`.
@@ -78,7 +78,8 @@ class Draft:
                 mine = delete(drafts).where(drafts.c.batch_id == self._batch_id, drafts.c.dropped_at.is_(None))
                 if connection.execute(mine).rowcount == 0:
                     raise DraftLostError
-                connection.execute(insert(batches).values(self._row(self._batch_id, now)))
+                row = {**self._row(self._batch_id, now), "warnings": list(warnings) or None}
+                connection.execute(insert(batches).values(row))
         if known is not None:
             self.drop()
             return Accepted(known, repeated=True)

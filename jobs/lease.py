@@ -14,9 +14,10 @@ from jobs.database import Database
 from jobs.due import is_due
 from jobs.holds import is_held
 from jobs.records import Job
-from jobs.status import JobStatus
+from jobs.status import AttemptOutcome, JobStatus
+from jobs.stored_texts import store_texts
 from jobs.tables import attempts, jobs, texts
-from jobs.transitions import MAX_CRASHES, store_texts
+from jobs.transitions import MAX_CRASHES
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,8 @@ class Claimed:
     attempt: int
     text: str
     """The checkpoint that an interrupted attempt left, for a job that may continue it; else empty."""
+    continues: bool = False
+    """Whether it may continue the text of the attempt before it: that one was interrupted, and did not complete."""
     upstream: str = ""
     """The name of the upstream that this attempt goes to."""
     reserved_tokens: int = 0
@@ -57,15 +60,16 @@ def claim(
         take = _take(now, worker, lease_seconds).where(jobs.c.id == job_id, jobs.c.crashes <= most_crashes)
         row = connection.execute(take).mappings().one_or_none()
         if row is not None:
-            continues = row["on_interrupt"] == "continue" and row["attempt"] > 1
+            continues = _continues(connection, row)
             connection.execute(insert(attempts).values(_begun(row, now, None if continues else 0)))
         else:
             row = _find_own(connection, job_id, worker, earlier)
             if row is None:
                 _refuse(connection, job_id)
                 return None
-        text = _read_left(connection, row)
-    return _claimed(row, text)
+            continues = _continues(connection, row)
+        text = _read_left(connection, job_id) if continues else ""
+    return _claimed(row, text, continues)
 
 
 def claim_together(
@@ -90,7 +94,7 @@ def claim_together(
         taken = connection.execute(_take(now, worker, lease_seconds).where(jobs.c.id.in_(free))).mappings().all()
         if taken:
             connection.execute(insert(attempts), [_begun(row, now, 0) for row in taken])
-    claimed = {row["id"]: _claimed(row, "") for row in taken}
+    claimed = {row["id"]: _claimed(row, "", False) for row in taken}
     return [claimed.get(job_id) for job_id in job_ids]
 
 
@@ -116,10 +120,9 @@ def _take(now: datetime, worker: str, lease_seconds: float) -> Any:
     )
 
 
-def _claimed(row: RowMapping, text: str) -> Claimed:
-    return Claimed(
-        Job.from_row(row), row["attempt"], text, row["upstream"], row["reserved_tokens"] or 0, row["hinted_at"]
-    )
+def _claimed(row: RowMapping, text: str, continues: bool) -> Claimed:
+    pace = (row["upstream"], row["reserved_tokens"] or 0, row["hinted_at"])
+    return Claimed(Job.from_row(row), row["attempt"], text, continues, *pace)
 
 
 def _begun(row: RowMapping, now: datetime, continued_bytes: int | None) -> dict[str, Any]:
@@ -161,10 +164,16 @@ def _refuse(connection: Connection, job_id: str) -> None:
     connection.execute(refused.values(hinted_at=None))
 
 
-def _read_left(connection: Connection, row: RowMapping) -> str:
+def _continues(connection: Connection, row: RowMapping) -> bool:
     if row["on_interrupt"] != "continue" or row["attempt"] == 1:
-        return ""
-    return connection.scalar(select(texts.c.text).where(texts.c.job_id == row["id"])) or ""
+        return False
+    # A text that was cut short and is retried has used up its tokens: it is written anew.
+    before = (attempts.c.job_id == row["id"], attempts.c.attempt == row["attempt"] - 1)
+    return connection.scalar(select(attempts.c.outcome).where(*before)) != AttemptOutcome.COMPLETED
+
+
+def _read_left(connection: Connection, job_id: str) -> str:
+    return connection.scalar(select(texts.c.text).where(texts.c.job_id == job_id)) or ""
 
 
 @dataclass(frozen=True, slots=True)

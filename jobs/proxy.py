@@ -35,15 +35,22 @@ def find_proxy(upstream_url: str) -> Proxy | None:
     if upstream.scheme != "https" or not address or proxy_bypass_environment(f"{host}:{upstream.port or 443}", named):
         return None
     try:
+        return proxy_of(address)
+    except ValueError as error:
+        raise SettingsError(
+            f"HTTPS_PROXY (or ALL_PROXY) {error}; set NO_PROXY={host} to reach the upstream without it"
+        ) from None
+
+
+def proxy_of(address: str) -> Proxy:
+    """The proxy at this address, which may hold a user and a password. Raises ValueError if it cannot be used."""
+    try:
         proxy = urlsplit(address if "://" in address else f"http://{address}")
         port = proxy.port or 80
     except ValueError:
         proxy, port = urlsplit(""), 0
     if proxy.scheme != "http" or not proxy.hostname:
-        raise SettingsError(
-            "HTTPS_PROXY (or ALL_PROXY) must be like http://proxy.example:3128, the only kind of proxy that Longhand"
-            f" can use; set NO_PROXY={host} to reach the upstream without it"
-        )
+        raise ValueError("must be like http://proxy.example:3128, the only kind of proxy that Longhand can use")
     credentials = f"{unquote(proxy.username or '')}:{unquote(proxy.password or '')}"
     authorization = "Basic " + b64encode(credentials.encode()).decode("ascii") if proxy.username else ""
     return Proxy(proxy.hostname, port, authorization)

@@ -11,9 +11,9 @@ from sqlalchemy import ColumnElement, Connection, LargeBinary, RowMapping, Selec
 
 from jobs.database import Database
 from jobs.records import BATCH_TIMES, Attempt, Batch, Job
-from jobs.settle import count_failed, count_jobs, sum_usage
+from jobs.settle import count_failed, count_incomplete, count_jobs, sum_usage
 from jobs.status import BatchStatus, JobStatus
-from jobs.tables import WITHOUT_REQUEST, attempts, batches, jobs, texts
+from jobs.tables import LIST_COLUMNS, RESULT_COLUMNS, attempts, batches, jobs, texts
 
 _ROWS_PER_READ = 200
 
@@ -102,7 +102,7 @@ def read_states(database: Database, batch_id: str, *, after: str, limit: int) ->
 
 def read_jobs(database: Database, job_ids: Sequence[str]) -> list[Job]:
     """Some jobs without their requests, in input order."""
-    wanted = select(*WITHOUT_REQUEST).where(jobs.c.id.in_(job_ids)).order_by(jobs.c.id)
+    wanted = select(*LIST_COLUMNS).where(jobs.c.id.in_(job_ids)).order_by(jobs.c.id)
     with database.read() as connection:
         return [Job.from_row(row) for row in connection.execute(wanted).mappings()]
 
@@ -159,7 +159,7 @@ def _of(project: str | None, column: ColumnElement[str]) -> Iterator[ColumnEleme
 
 
 def _with_text() -> Select[Any]:
-    return select(*WITHOUT_REQUEST, texts.c.text).join_from(jobs, texts, texts.c.job_id == jobs.c.id, isouter=True)
+    return select(*RESULT_COLUMNS, texts.c.text).join_from(jobs, texts, texts.c.job_id == jobs.c.id, isouter=True)
 
 
 def _result(row: RowMapping) -> Result:
@@ -181,6 +181,7 @@ def _read_blob(connection: Connection, row_id: int | None, offset: int, size: in
 def _batches(connection: Connection, rows: Sequence[RowMapping]) -> list[Batch]:
     running = [row["id"] for row in rows if row["completed"] is None]
     counts = count_jobs(connection, running) if running else {}
+    cut_short = count_incomplete(connection, running) if running else {}
     shown = []
     for row in rows:
         of_row = counts.get(row["id"], {})
@@ -197,6 +198,7 @@ def _batches(connection: Connection, rows: Sequence[RowMapping]) -> list[Batch]:
                 completed=row["completed"] if ended else of_row.get(JobStatus.COMPLETED, 0),
                 failed=row["failed"] if ended else count_failed(of_row),
                 in_progress=0 if ended else of_row.get(JobStatus.IN_PROGRESS, 0),
+                incomplete=(row["incomplete"] or 0) if ended else cut_short.get(row["id"], 0),
                 usage=row["usage"] if ended else sum_usage(connection, row["id"]),
                 model=row["model"],
                 input_file_id=row["input_file_id"],
@@ -204,6 +206,7 @@ def _batches(connection: Connection, rows: Sequence[RowMapping]) -> list[Batch]:
                 output_file_id=row["output_file_id"] if ended else None,
                 error_file_id=row["error_file_id"] if ended else None,
                 errors=row["errors"],
+                warnings=row["warnings"],
             )
         )
     return shown

@@ -73,6 +73,10 @@ class Job:
     finished_at: datetime | None
     expires_at: datetime | None
     finish_reason: str | None
+    incomplete: str | None
+    """Why the text of a completed job is cut short; None for a whole one."""
+    text_attempt: int | None
+    """The attempt whose text is stored, once the job has ended."""
     bytes: int | None
     sha256: str | None
     usage: Usage | None
@@ -91,13 +95,17 @@ class Job:
     metadata: dict[str, str]
     request: dict[str, Any] | None
     """The chat-completions body; None when it was not read."""
+    message: dict[str, Any] | None
+    """What came beside the text; None when there was nothing, or when it was not read."""
 
     @classmethod
     def from_row(cls, row: RowMapping) -> Self:
-        """A job from a row of `jobs`, with or without its `request`."""
-        plain = {name: row[name] for name in cls.__slots__ if name not in ("usage", "request", "status")}
-        request = json.loads(row["request"]) if row.get("request") else None
-        return cls(**plain, status=JobStatus(row["status"]), usage=Usage.from_row(row), request=request)
+        """A job from a row of `jobs`, with or without its `request` and `message`."""
+        made = ("usage", "request", "message", "status")
+        plain = {name: row[name] for name in cls.__slots__ if name not in made}
+        request, message = (json.loads(row[name]) if row.get(name) else None for name in ("request", "message"))
+        status, usage = JobStatus(row["status"]), Usage.from_row(row)
+        return cls(**plain, status=status, usage=usage, request=request, message=message)
 
     @property
     def is_final(self) -> bool:
@@ -130,6 +138,8 @@ class Job:
             "expires_at": seconds(self.expires_at),
             "cancel_requested_at": seconds(self.cancel_requested_at),
             "finish_reason": self.finish_reason,
+            "incomplete": {"reason": self.incomplete} if self.incomplete else None,
+            "text_attempt": self.text_attempt,
             "bytes": self.bytes,
             "sha256": self.sha256,
             "usage": self.usage.as_json() if self.usage else None,
@@ -141,6 +151,8 @@ class Job:
         }
         if self.request is not None:
             shown["request"] = self.request
+        if self.message is not None:
+            shown["message"] = self.message
         return shown
 
 
@@ -215,6 +227,8 @@ class Batch:
     failed: int
     """Jobs that ended without a completed text: failed, cancelled or expired."""
     in_progress: int
+    incomplete: int
+    """Of the completed ones, those whose text was cut short."""
     usage: dict[str, Any] | None
     """The sums of all attempts; None when nothing is known of them."""
     model: str | None = None
@@ -226,6 +240,8 @@ class Batch:
     """The same for the jobs that did not complete."""
     errors: list[dict[str, Any]] | None = None
     """What is wrong with its input file, each `{code, line, message, param}`."""
+    warnings: list[dict[str, Any]] | None = None
+    """What of its requests was read otherwise than it was written, each `{code, line, message, count}`."""
 
     def as_json(self) -> dict[str, Any]:
         """The batch as OpenAI's Batch object; times are whole Unix seconds, as there."""
@@ -237,6 +253,7 @@ class Batch:
             "status": str(self.status),
             "model": self.model,
             "errors": {"object": "list", "data": self.errors} if self.errors else None,
+            "warnings": self.warnings or [],
             "input_file_id": self.input_file_id,
             "output_file_id": self.output_file_id,
             "error_file_id": self.error_file_id,
@@ -248,6 +265,7 @@ class Batch:
                 "completed": self.completed,
                 "failed": self.failed,
                 "in_progress": self.in_progress,
+                "incomplete": self.incomplete,
             },
             "usage": self.usage,
         }

@@ -3,9 +3,8 @@
 Conditional updates only, so any number of processes may run them at once.
 """
 
-from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
-from hashlib import sha256
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, func, select, update
@@ -15,15 +14,12 @@ from jobs.lost import keep_lost_texts
 from jobs.moved import EMPTY_SHA256, Moved
 from jobs.settle import settle_batch
 from jobs.status import FINAL, AttemptOutcome, BatchStatus, JobStatus
-from jobs.tables import USAGE, attempts, batches, jobs, texts
+from jobs.stored_texts import NO_TEXT, StoredText, end_with_longest
+from jobs.tables import attempts, batches, jobs
 from jobs.transitions import CANCELLED, EXPIRED, MAX_CRASHES, UNRESERVED, WORKER_LOST, Fault
 
 _LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 """Compared with it, "is set" is a range, which SQLite looks up in an index; for IS NOT NULL it would not."""
-
-_COUNTS = (*USAGE, "usage_source", "text_tokens", "text_tokens_source")
-
-_NO_TEXT = (0, EMPTY_SHA256)
 
 MOST_ENDED = 500
 """How many jobs `end_waiting` ends in one transaction. The window of a batch of 50,000 closes for all of them at once,
@@ -106,8 +102,10 @@ def rescue_lost(database: Database, limit: int = 500, *, run_out_before: datetim
             one = _rescue_one(connection, database, job_id, attempt, status, error)
             if one is not None:
                 moved.append(one)
+        # Before a longer text of an earlier attempt takes the place of the one that was lost.
         keep_lost_texts(connection, [(one.id, one.attempt) for one in moved])
-    return moved
+        left = end_with_longest(connection, [one.id for one in moved if one.status in FINAL])
+    return [_with_text(one, left.get(one.id, NO_TEXT)) for one in moved]
 
 
 def _cancel(connection: Connection, database: Database, which: ColumnElement[bool]) -> list[Moved]:
@@ -158,8 +156,13 @@ def _end_unstarted(
         )
         .returning(jobs.c.id, jobs.c.batch_id, jobs.c.attempt)
     ).all()
-    left = _measure_left_texts(connection, [row.id for row in rows if row.attempt > 0])
-    return [Moved(row.id, row.batch_id, row.attempt, status, *left.get(row.id, _NO_TEXT)) for row in rows]
+    left = end_with_longest(connection, [row.id for row in rows if row.attempt > 0])
+    ended = [Moved(row.id, row.batch_id, row.attempt, status) for row in rows]
+    return [_with_text(one, left.get(one.id, NO_TEXT)) for one in ended]
+
+
+def _with_text(one: Moved, stored: StoredText) -> Moved:
+    return replace(one, bytes=stored.bytes, sha256=stored.sha256)
 
 
 def _rescue_one(
@@ -194,25 +197,4 @@ def _rescue_one(
         .where(attempts.c.job_id == job_id, attempts.c.attempt == attempt)
         .values(finished_at=now, outcome=AttemptOutcome.LOST, error_code=WORKER_LOST.code)
     )
-    left = _measure_left_texts(connection, [job_id]) if status in FINAL else {}
-    return Moved(job_id, row.batch_id, attempt, status, *left.get(job_id, _NO_TEXT))
-
-
-def _measure_left_texts(connection: Connection, job_ids: Sequence[str]) -> Mapping[str, tuple[int, str]]:
-    """Give ended jobs the length and hash of the text that they keep, and the counts of the attempt that wrote it; mark
-    the text as ended, so that search finds it. Returns length and hash for each job that has a text.
-    """
-    measured = {}
-    for job_id in job_ids:
-        left = update(texts).where(texts.c.job_id == job_id).values(ended=True)
-        row = connection.execute(left.returning(texts.c.text, texts.c.attempt)).one_or_none()
-        if row is None:
-            continue
-        encoded = row.text.encode()
-        length, digest = measured[job_id] = len(encoded), sha256(encoded).hexdigest()
-        counts = select(*(attempts.c[name] for name in _COUNTS)).where(
-            attempts.c.job_id == job_id, attempts.c.attempt == row.attempt
-        )
-        counted = connection.execute(counts).mappings().one()
-        connection.execute(update(jobs).where(jobs.c.id == job_id).values(bytes=length, sha256=digest, **counted))
-    return measured
+    return Moved(job_id, row.batch_id, attempt, status)

@@ -19,7 +19,7 @@ from jobs.queries import Result
 from jobs.records import Job
 from jobs.rescue import cancel_job
 from jobs.status import FINAL
-from jobs.tables import attempts, jobs, lost_texts, responses, texts
+from jobs.tables import attempts, jobs, longest_texts, lost_texts, responses, texts
 
 NOBODY = ""
 """The project of Responses that were deleted and are not erased yet. No key can belong to it."""
@@ -124,5 +124,5 @@ def _erase(connection: Connection, job_id: str) -> None:
     left = connection.scalar(select(jobs.c.id).where(jobs.c.id == job_id))
     if gone.rowcount == 0 and left is not None:
         return
-    for table in (texts, lost_texts, attempts, responses):
+    for table in (texts, longest_texts, lost_texts, attempts, responses):
         connection.execute(delete(table).where(table.c.job_id == job_id))

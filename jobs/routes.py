@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from jobs.pace.reports import LaneLimits
+from jobs.upstreams import Upstreams, UpstreamSpec
 
 _UNKNOWN = LaneLimits()
 
@@ -29,3 +30,20 @@ class Route:
 
 DEFAULT = Route("default")
 """The one upstream of an installation without an upstreams file."""
+
+
+def routes_of(upstreams: Upstreams) -> list[Route]:
+    """The declared upstreams as routes."""
+    return [route_of(spec) for spec in upstreams.specs]
+
+
+def route_of(spec: UpstreamSpec) -> Route:
+    """A declared upstream as a route."""
+    return Route(
+        spec.name,
+        spec.models,
+        spec.tier,
+        spec.weight,
+        LaneLimits(spec.max_streams, spec.requests_per_minute, spec.tokens_per_minute),
+        continues=spec.prefix != "none",
+    )

@@ -1,7 +1,7 @@
 """Search: which jobs a filter finds, newest or oldest first, a page at a time.
 
 Among a million jobs a page must be found through an index, and each kind of filter has its own: see the indexes in
-`jobs/tables.py`. Common texts are found by walking one of them in order until the page is full. For a rare text that
+`jobs/tables/`. Common texts are found by walking one of them in order until the page is full. For a rare text that
 walk would read every job, so after some length of it the index of texts is asked (`jobs/text_index.py`).
 """
 
@@ -33,7 +33,7 @@ from jobs.ids import first_id
 from jobs.metadata_pairs import pair_number
 from jobs.records import Job
 from jobs.status import JobStatus
-from jobs.tables import WITHOUT_REQUEST, drafts, jobs, metadata_pairs, texts
+from jobs.tables import LIST_COLUMNS, drafts, jobs, metadata_pairs, texts
 from jobs.text_index import find_with_text
 
 _LONGEST_SUBMIT = timedelta(minutes=10)
@@ -136,7 +136,7 @@ def _query(
     columns |= {"status": wanted.status, "model": wanted.model}
     given = {name: value for name, value in columns.items() if value is not None}
     key: ColumnElement[str] = jobs.c.id
-    query = select(*WITHOUT_REQUEST)
+    query = select(*LIST_COLUMNS)
     looked_up = set(given)
     if "custom_id" in given:
         looked_up -= {"batch_id", "status", "model"}

@@ -7,23 +7,18 @@ the person who set it, before anything has started.
 import difflib
 import os
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
-from urllib.parse import urlsplit
+from typing import Any, Literal, Self
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from jobs.upstream_address import is_openai, is_same_service
+from jobs.setting_types import TEN_YEARS, JsonObject, Seconds
+from jobs.upstream_address import check_http_url, clean_key, is_openai, is_same_service
 
 PREFIX = "LONGHAND_"
 UPSTREAM_URL = "LONGHAND_UPSTREAM_URL"
 UPSTREAM_API_KEY = "LONGHAND_UPSTREAM_API_KEY"
-
-TEN_YEARS = 10 * 365 * 24 * 3600
-"""The longest duration, in seconds: what is much longer no clock and no calendar can count."""
-
-Seconds = Annotated[float, Field(gt=0, le=TEN_YEARS, allow_inf_nan=False)]
 
 
 class SettingsError(Exception):
@@ -54,6 +49,14 @@ class Settings(BaseSettings):
     """Ask for `stream_options.include_usage`; false for an upstream that refuses it."""
     upstream_prefix: Literal["none", "assistant", "prefix", "continue_final_message"] = "none"
     """How the upstream takes a text that it is to continue, for jobs with `on_interrupt: continue`; none: it cannot."""
+    upstream_headers: JsonObject[SecretStr] = Field(default_factory=dict)
+    """More headers for the upstream, as a JSON object; a value may be `env:NAME` or `file:PATH`."""
+    upstream_parameters: JsonObject[str | bool] = Field(default_factory=dict)
+    """Request parameters that the upstream calls otherwise (a name) or refuses (false), as a JSON object."""
+    upstream_think_tags: bool = False
+    """Whether a `<think>` part at the beginning of a text is reasoning and no part of the article."""
+    upstreams: Path | None = None
+    """TOML file of all upstreams (docs/upstreams.md); with it, nothing named `LONGHAND_UPSTREAM_...` is used."""
 
     streams: int = Field(default=100, ge=1, le=2000)
     """How many jobs one worker process runs at once."""
@@ -125,22 +128,12 @@ class Settings(BaseSettings):
     @field_validator("upstream_url", "url")
     @classmethod
     def _is_http(cls, value: str | None) -> str | None:
-        if value is not None and not value.startswith(("http://", "https://")):
-            raise ValueError("must start with http:// or https://")
-        if value is not None:
-            parts = urlsplit(value)
-            if not parts.hostname or parts.port == 0:
-                raise ValueError("must name a host, and no port 0")
-            if parts.username is not None:
-                raise ValueError("must hold no user or password; the key belongs in LONGHAND_UPSTREAM_API_KEY")
-        return value.rstrip("/") if value else value
+        return check_http_url(value, "the key belongs in LONGHAND_UPSTREAM_API_KEY") if value is not None else None
 
     @field_validator("upstream_api_key")
     @classmethod
     def _fits_in_a_header(cls, value: SecretStr | None) -> SecretStr | None:
-        key = value.get_secret_value().strip() if value else ""  # a line break at its end comes with many a file
-        if not key.isascii() or not key.isprintable() or " " in key:
-            raise ValueError("must be one word of ASCII characters, as the endpoint gave it")
+        key = clean_key(value.get_secret_value()) if value else ""
         return SecretStr(key) if key else None
 
     @field_validator("redis_url")
@@ -195,7 +188,7 @@ class Settings(BaseSettings):
         return self.redis_url
 
     def require_upstream_url(self, port: int = 0) -> str:
-        """The upstream's base URL; `SettingsError` when there is none, or as `check_upstream`."""
+        """The base URL of the one upstream; `SettingsError` when there is none, or as `check_upstream`."""
         self.check_upstream(port)
         if self.upstream_url is None:
             raise SettingsError(
@@ -256,5 +249,5 @@ def _tell(wrong: ErrorDetails) -> str:
         name = "OPENAI_BASE_URL"  # the one that was set
     # A key is never shown, nor a URL that may hold a password or, in its query, a key.
     shown = str(wrong["input"])
-    is_secret = "KEY" in name or (name.endswith("_URL") and ("@" in shown or "?" in shown))
+    is_secret = "KEY" in name or "HEADERS" in name or (name.endswith("_URL") and ("@" in shown or "?" in shown))
     return f"{name}: {said}" + ("" if is_secret else f" (it is {shown!r})")

@@ -75,6 +75,7 @@ def _final_values(connection: Connection, database: Database, batch_id: str, sta
         f"{final}_at": now,
         "completed": counts.get(JobStatus.COMPLETED, 0),
         "failed": count_failed(counts),
+        "incomplete": count_incomplete(connection, [batch_id]).get(batch_id, 0),
         "usage": sum_usage(connection, batch_id),
     }
 
@@ -95,6 +96,14 @@ def count_jobs(connection: Connection, batch_ids: Sequence[str]) -> dict[str, di
     for batch_id, status, count in rows:
         counts.setdefault(batch_id, {})[status] = count
     return counts
+
+
+def count_incomplete(connection: Connection, batch_ids: Sequence[str]) -> dict[str, int]:
+    """How many completed jobs of each batch were cut short; a batch without any is left out."""
+    cut_short = select(jobs.c.batch_id, func.count()).where(
+        jobs.c.batch_id.in_(batch_ids), jobs.c.incomplete.is_not(None)
+    )
+    return {row.batch_id: row[1] for row in connection.execute(cut_short.group_by(jobs.c.batch_id))}
 
 
 def sum_usage(connection: Connection, batch_id: str) -> dict[str, Any] | None:

@@ -11,8 +11,8 @@
 Each arrow is one guarded UPDATE: claim in `jobs/lease.py`, what a running worker does in `jobs/transitions.py`, what is
 done from outside in `jobs/rescue.py`. An arrow that leaves `in_progress` is fenced by the attempt. A rescue takes a job
 back to queued; after its third crash it fails (`worker_lost`), and it ends as cancelled or expired if that was due. One
-more arrow is made by hand: `jobs/retry.py` takes failed, expired or cancelled jobs back to queued. Only completed is
-for ever.
+more arrow is made by hand: `jobs/retry.py` takes failed, expired or cancelled jobs back to queued, and completed ones
+whose text was cut short. Only a whole text is for ever.
 """
 
 from enum import StrEnum
@@ -36,6 +36,13 @@ class JobStatus(StrEnum):
 
 
 FINAL = frozenset({JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED, JobStatus.EXPIRED})
+
+
+CUT_SHORT_WORDS = {
+    "max_output_tokens": "cut short at the token limit",
+    "content_filter": "cut short by the upstream's content filter",
+}
+"""What `incomplete` says of a completed job, in words."""
 
 
 class BatchStatus(StrEnum):

@@ -89,7 +89,13 @@ def submit_job(
     return Accepted(job_id)
 
 
-def submit_batch(database: Database, new_jobs: Sequence[NewJob], terms: BatchTerms = BatchTerms()) -> Accepted:
+def submit_batch(
+    database: Database,
+    new_jobs: Sequence[NewJob],
+    terms: BatchTerms = BatchTerms(),
+    *,
+    warnings: Sequence[Mapping[str, Any]] = (),
+) -> Accepted:
     """Store a batch whole or not at all. Raises `KeyReusedError`."""
     with database.write() as connection:
         now = database.now()
@@ -99,7 +105,8 @@ def submit_batch(database: Database, new_jobs: Sequence[NewJob], terms: BatchTer
         if known is not None:
             return Accepted(known, repeated=True)
         model = one_model({job.request["model"] for job in new_jobs})
-        connection.execute(insert(batches).values(batch_row(batch_id, terms, model, len(new_jobs), now, now)))
+        row = batch_row(batch_id, terms, model, len(new_jobs), now, now)
+        connection.execute(insert(batches).values({**row, "warnings": list(warnings) or None}))
         expires_at = terms.expires_at(now)
         rows = (
             job_row(job_id, terms.project, batch_id, job, now, expires_at, terms.only_upstream)

@@ -4,17 +4,19 @@ A transition out of `in_progress` names the attempt it belongs to. The attempt i
 number and no number is used twice, so a worker that was thought dead changes no row when it wakes up.
 """
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import BindParameter, ColumnElement, Connection, and_, bindparam, select, update
 
-from jobs.database import Database, insert_into
+from jobs.database import Database
 from jobs.records import Usage
-from jobs.status import FINAL, AttemptOutcome, JobStatus
-from jobs.tables import attempts, jobs, texts
+from jobs.status import AttemptOutcome, JobStatus
+from jobs.stored_texts import store_completed_texts, store_last_text
+from jobs.tables import attempts, jobs
 
 MAX_CRASHES = 3
 """A job under which this many workers have died is poison: it ends as `worker_lost`."""
@@ -48,6 +50,10 @@ class Written:
     text_tokens: int | None = None
     text_tokens_source: str | None = None
     finish_reason: str | None = None
+    incomplete: str | None = None
+    """Why the text is cut short although the attempt completed; None for a whole one."""
+    message: Mapping[str, Any] | None = None
+    """What came beside the text, as JSON; at most 64 kB."""
     upstream_id: str | None = None
     upstream_model: str | None = None
 
@@ -74,14 +80,14 @@ def finish_together(database: Database, finished: Sequence[tuple[str, int, Writt
             ends, own, final_texts = [], [], []
             for job_id, attempt, written in stored:
                 of = {"of_job": job_id, "of_attempt": attempt}
-                ends.append(_job_changes(_final_changes(now, JobStatus.COMPLETED, written), None) | of)
+                ends.append(_job_changes(_final_changes(now, JobStatus.COMPLETED, attempt, written), None) | of)
                 own.append(_attempt_changes(now, AttemptOutcome.COMPLETED, written, None) | of)
                 final_texts.append(_text_row(job_id, attempt, written))
             connection.execute(update(jobs).where(_held(of_job, of_attempt)), ends)
             connection.execute(
                 update(attempts).where(attempts.c.job_id == of_job, attempts.c.attempt == of_attempt), own
             )
-            store_texts(connection, final_texts, ended=True)
+            store_completed_texts(connection, final_texts)
     done = {job_id for job_id, _, _ in stored}
     return [True if job_id in done else None for job_id, _, _ in finished]
 
@@ -167,7 +173,7 @@ def _end(
     error: Fault | None,
     counted: dict[str, Any] | None = None,
 ) -> bool:
-    changes = _final_changes(database.now(), status, written) | (counted or {})
+    changes = _final_changes(database.now(), status, attempt, written) | (counted or {})
     return _leave(database, job_id, attempt, outcome, written, error, changes)
 
 
@@ -207,7 +213,7 @@ def _leave(
             .where(attempts.c.job_id == job_id, attempts.c.attempt == attempt)
             .values(_attempt_changes(database.now(), outcome, written, error))
         )
-        store_texts(connection, [_text_row(job_id, attempt, written)], ended=changes["status"] in FINAL)
+        store_last_text(connection, changes["status"], _text_row(job_id, attempt, written))
     return True
 
 
@@ -216,12 +222,15 @@ def _held(job_id: Any, attempt: Any) -> ColumnElement[bool]:
     return and_(jobs.c.id == job_id, jobs.c.attempt == attempt, jobs.c.status == JobStatus.IN_PROGRESS)
 
 
-def _final_changes(now: datetime, status: JobStatus, written: Written) -> dict[str, Any]:
+def _final_changes(now: datetime, status: JobStatus, attempt: int, written: Written) -> dict[str, Any]:
     return {
         "status": status,
         "finished_at": now,
         "first_delta_at": written.first_delta_at,
         "finish_reason": written.finish_reason,
+        "incomplete": written.incomplete if status is JobStatus.COMPLETED else None,
+        "message": _message_json(written.message),
+        "text_attempt": attempt,
         "bytes": written.bytes,
         "sha256": written.sha256,
         "text_tokens": written.text_tokens,
@@ -234,6 +243,11 @@ def _final_changes(now: datetime, status: JobStatus, written: Written) -> dict[s
 
 def _job_changes(changes: dict[str, Any], error: Fault | None) -> dict[str, Any]:
     return {"lease_until": None, **changes, **_why(error), "error_status": error.status if error else None}
+
+
+def _message_json(message: Mapping[str, Any] | None) -> str | None:
+    # In ASCII: whatever an upstream sent, no database refuses it, and no text is lost for it.
+    return json.dumps(message, separators=(",", ":")) if message else None
 
 
 def _attempt_changes(now: datetime, outcome: AttemptOutcome, written: Written, error: Fault | None) -> dict[str, Any]:
@@ -256,13 +270,3 @@ def _why(error: Fault | None) -> dict[str, Any]:
 
 def _text_row(job_id: str, attempt: int, written: Written) -> dict[str, Any]:
     return {"job_id": job_id, "attempt": attempt, "text": written.text, "deltas": written.deltas}
-
-
-def store_texts(connection: Connection, rows: list[dict[str, Any]], *, ended: bool = False) -> None:
-    """Store texts so far, or final ones (`ended`): one a job, whichever attempt wrote it."""
-    if not rows:
-        return
-    row = insert_into(connection, texts)
-    changes = {name: row.excluded[name] for name in ("attempt", "text", "deltas", "ended")}
-    stored = row.on_conflict_do_update(index_elements=[texts.c.job_id], set_=changes)
-    connection.execute(stored, [row | {"ended": ended} for row in rows])

@@ -1,9 +1,29 @@
-"""Whose an upstream's address is: OpenAI's own, or that of this very Longhand."""
+"""Addresses and keys of upstreams: whether they can be used, and whose an address is: OpenAI's, or this Longhand's."""
 
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 _PORTS = {"http": 80, "https": 443}
+
+
+def check_http_url(url: str, where_keys_belong: str) -> str:
+    """The URL without a slash at its end. Raises ValueError, without quoting it, when it cannot be used."""
+    if not url.startswith(("http://", "https://")):
+        raise ValueError("must start with http:// or https://")
+    parts = urlsplit(url)
+    if not parts.hostname or parts.port == 0:
+        raise ValueError("must name a host, and no port 0")
+    if parts.username is not None:
+        raise ValueError(f"must hold no user or password; {where_keys_belong}")
+    return url.rstrip("/")
+
+
+def clean_key(key: str) -> str:
+    """The key without the line break that comes with many a file. Raises ValueError if it fits in no header."""
+    key = key.strip()
+    if not key.isascii() or not key.isprintable() or " " in key:
+        raise ValueError("must be one word of ASCII characters, as the endpoint gave it")
+    return key
 
 
 def is_openai(url: str) -> bool:

@@ -14,7 +14,7 @@ from longhand.connection import address_of, answering, http_options, refusal
 from longhand.errors import LonghandError, NoAnswerError, RefusedError
 from longhand.events import Event
 from longhand.following import TIMEOUT, Following, Mend, Texts
-from longhand.objects import Batch, Job, JobStatus, Json, Result
+from longhand.objects import Batch, Job, JobStatus, Json, Result, Retried
 
 T = TypeVar("T")
 
@@ -117,13 +117,17 @@ class AsyncClient:
         for line in splitter.close():
             yield json.loads(line)
 
+    async def upstreams(self) -> Json:
+        """The upstreams, each with its state; see `Client.upstreams`."""
+        return await self._ask(calls.read_upstreams())
+
     async def cancel(self, resource_id: str) -> Json:
         """Cancel a job or a batch; see `Client.cancel`."""
         return await self._ask(calls.cancel(resource_id))
 
-    async def retry(self, resource_id: str) -> Json:
+    async def retry(self, resource_id: str, *, which: Iterable[Retried] | None = None) -> Json:
         """Run what failed again; see `Client.retry`."""
-        return await self._ask(calls.retry(resource_id))
+        return await self._ask(calls.retry(resource_id, which))
 
     async def watch(self, resource_id: str, *, texts: Texts = "all") -> AsyncGenerator[Event, None]:
         """Follow a job or a batch from its beginning until it has ended; see `Client.watch`."""

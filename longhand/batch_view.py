@@ -63,6 +63,8 @@ class BatchView:
         parts = [status_text(state.batch["status"])]
         if counts["completed"]:
             parts.append(Text(f"{counts['completed']:,} completed", style="green"))
+        if cut := counts.get("incomplete"):
+            parts.append(Text(f"{cut:,} cut short", style="yellow"))
         if counts["failed"]:
             parts.append(Text(f"{counts['failed']:,} not completed", style="red"))
         if counts["in_progress"] and not ended:

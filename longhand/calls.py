@@ -68,14 +68,25 @@ def read_text(job_id: str, *, partial: bool) -> Call[str]:
     return _get(f"{_path(job_id, 'job')}/text", lambda response: response.text, {"partial": "true"} if partial else {})
 
 
+def read_upstreams() -> Call[Any]:
+    """The upstreams, and what is wrong with the file of them."""
+    return _get("/v1/upstreams", _json)
+
+
 def cancel(resource_id: str) -> Call[Any]:
     """Cancel a job or a batch. Cancelling twice changes nothing more, so a lost answer may be asked for again."""
     return Call("POST", f"{_path(resource_id)}/cancel", _json, waits=(0.0,))
 
 
-def retry(resource_id: str) -> Call[Any]:
+def retry(resource_id: str, which: Iterable[str] | None) -> Call[Any]:
     """Run again what has failed. Not sent twice: the second request would be told that there is nothing to retry."""
-    return Call("POST", f"{_path(resource_id)}/retry", _json)
+    path = f"{_path(resource_id)}/retry"
+    if which is None:
+        return Call("POST", path, _json)
+    if not resource_id.startswith("batch_"):
+        raise InputError("`which` chooses among the jobs of a batch; one job is run again whatever its end was")
+    content = json.dumps({"which": list(which)}).encode()
+    return Call("POST", path, _json, content=content, headers={"content-type": "application/json"})
 
 
 def submit_body(path: str, body: Mapping[str, Any], idempotency_key: str | None = None) -> Call[Any]:

@@ -14,7 +14,7 @@ from longhand.connection import address_of, answering, http_options, refusal
 from longhand.errors import LonghandError, NoAnswerError, RefusedError
 from longhand.events import Event
 from longhand.following import TIMEOUT, Following, Mend, Texts
-from longhand.objects import Batch, Job, JobStatus, Json, Result
+from longhand.objects import Batch, Job, JobStatus, Json, Result, Retried
 
 T = TypeVar("T")
 
@@ -156,18 +156,25 @@ class Client:
         with self._stream(calls.read_results(batch_id, form), httpx.USE_CLIENT_DEFAULT) as response:
             yield response.iter_bytes()
 
+    def upstreams(self) -> Json:
+        """The upstreams in `data`, each with its state; in `file_mistakes` what is wrong with the file of them."""
+        return self._ask(calls.read_upstreams())
+
     def cancel(self, resource_id: str) -> Json:
         """Cancel a job or a batch, and return it as it then is. A running job ends within seconds, and its text so far
         is kept. Raises `ConflictError` if the job or batch had already ended.
         """
         return self._ask(calls.cancel(resource_id))
 
-    def retry(self, resource_id: str) -> Json:
+    def retry(self, resource_id: str, *, which: Iterable[Retried] | None = None) -> Json:
         """Run one failed job again, or all failed jobs of a batch and only those. Returns the job or the batch.
+
+        `which` chooses among the jobs of a batch: `failed` and `expired` if you say nothing, `cancelled`, and
+        `incomplete` for completed ones whose text was cut short.
 
         Jobs keep their ids. Raises `ConflictError` if there is nothing to run again, or the batch is being cancelled.
         """
-        return self._ask(calls.retry(resource_id))
+        return self._ask(calls.retry(resource_id, which))
 
     def watch(self, resource_id: str, *, texts: Texts = "all") -> Generator[Event, None, None]:
         """Follow a job or a batch from its beginning until it has ended; see `events.py` for what is yielded.

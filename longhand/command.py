@@ -10,15 +10,15 @@ from collections.abc import Sequence
 import typer
 
 from jobs.settings import SettingsError
-from longhand import job_commands, key_commands, stack_commands
+from longhand import job_commands, key_commands, stack_commands, upstream_commands
 from longhand.errors import LonghandError
 
 _HELP = """\
 Durable, watchable batch generation on any OpenAI-compatible endpoint.
 
 Start a whole stack with `longhand up` (or see it work with `longhand demo`), then `submit`, `watch`, `results`.
-Settings are environment variables: LONGHAND_UPSTREAM_URL says which endpoint writes, LONGHAND_URL where the commands
-find a running Longhand, LONGHAND_API_KEY the key that they send.
+Settings are environment variables: LONGHAND_UPSTREAM_URL says which endpoint writes (or LONGHAND_UPSTREAMS a
+file of several), LONGHAND_URL where the commands find a running Longhand, LONGHAND_API_KEY the key that they send.
 """
 
 
@@ -80,6 +80,7 @@ def make_app() -> typer.Typer:
     ):
         app.command(command.__name__)(command)
     app.add_typer(key_commands.make_keys_app(), name="keys")
+    app.add_typer(upstream_commands.make_upstreams_app(), name="upstreams")
     return app
 
 

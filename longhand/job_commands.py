@@ -2,16 +2,19 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, get_args
 
 import typer
 from rich.console import Console
 
+from jobs.inputs.reading import ReadOptions
 from jobs.settings import load_settings
 from jobs.status import JobStatus
 from longhand import progress, tables
 from longhand.client import Client
+from longhand.command_client import open_client
 from longhand.errors import InputError, RefusedError
+from longhand.objects import Retried
 from longhand.results import write_results
 from longhand.submission import Options, parse_metadata, read_submission
 
@@ -22,10 +25,21 @@ Id = Annotated[str, typer.Argument(metavar="ID", help="The id of a job or a batc
 
 
 def submit(
-    source: Annotated[str, typer.Argument(metavar="FILE|PROMPT", help="FILE.jsonl, FILE.csv, - (JSONL) or a prompt.")],
+    source: Annotated[
+        str, typer.Argument(metavar="FILE|PROMPT", help="A .jsonl, .csv, .tsv or .txt file, - (JSONL) or a prompt.")
+    ],
     model: Annotated[str | None, typer.Option(help="For requests that name no model.")] = None,
     template: Annotated[
         str | None, typer.Option(help="Prompt for each CSV row: 'Write about {topic}'. Default: column `prompt`.")
+    ] = None,
+    encoding: Annotated[
+        str | None, typer.Option(help="The file's encoding, such as gb18030. Default: it is found.")
+    ] = None,
+    delimiter: Annotated[
+        str | None, typer.Option(help="What parts the cells of a table. Default: it is found.")
+    ] = None,
+    id_column: Annotated[
+        str | None, typer.Option(metavar="COLUMN", help="The column with each row's custom_id. Default: `custom_id`.")
     ] = None,
     metadata: Annotated[
         list[str] | None, typer.Option(metavar="KEY=VALUE", help="Stored with the job or batch; repeatable.")
@@ -35,11 +49,16 @@ def submit(
     """Submit one job (a prompt) or a batch (a file), and print its id.
 
     A line of JSONL is {"prompt": "..."}, {"messages": [...]}, {"body": {...}} or a line of an OpenAI batch file, each
-    with a "custom_id" if you like. CSV columns `custom_id` and `model` are used as such. If any line is wrong, nothing
-    is submitted.
+    with a "custom_id" if you like. CSV columns `custom_id` and `model` are used as such; of a .txt file each line is a
+    prompt. If any line is wrong, nothing is submitted.
     """
-    submission = read_submission(source, Options(model, template, parse_metadata(metadata or ())))
-    with _client() as client:
+    read = ReadOptions(template, encoding, delimiter, id_column)
+    submission = read_submission(
+        source, Options(model, read, parse_metadata(metadata or ())), max_line_bytes=load_settings().max_line_bytes
+    )
+    for remark in submission.remarks:
+        typer.echo(remark, err=True)
+    with open_client() as client:
         try:
             accepted = (client.submit_batch if submission.is_batch else client.submit_job)(submission.body)
         except RefusedError as error:
@@ -64,7 +83,7 @@ def watch(
 
     Ctrl-C stops watching and nothing else. The exit code is 1 if the job, or any job of the batch, was not completed.
     """
-    with _client() as client:
+    with open_client() as client:
         _watch(client, resource_id, with_texts=text)
 
 
@@ -76,7 +95,7 @@ def jobs(
     limit: Annotated[int, typer.Option(help="At most this many, newest first.", min=1)] = 20,
 ) -> None:
     """List jobs, newest first."""
-    with _client() as client:
+    with open_client() as client:
         listed = list(
             client.jobs(batch_id=batch, status=status.value if status else None, model=model, q=text, limit=limit)
         )
@@ -89,7 +108,7 @@ def jobs(
 
 def show(resource_id: Id) -> None:
     """Show a job with its attempts, or a batch."""
-    with _client() as client:
+    with open_client() as client:
         found = client.read(resource_id)
         draw = tables.batch_summary if found.get("object") == "batch" else tables.job_summary
         tables.table_console().print(draw(found))
@@ -104,11 +123,11 @@ def results(
 ) -> None:
     """Write a batch's results to files, in input order, also while it still runs.
 
-    md: `0001-<custom_id>.md` for each completed text; the name of an incomplete one ends in `.partial.md`.
+    md: `0001-<custom_id>.md` for each whole text; the name of an incomplete or cut-short one ends in `.partial.md`.
     """
     if not batch_id.startswith("batch_"):
         raise InputError(f"{batch_id!r} is not the id of a batch, which begins with batch_")
-    with _client() as client:
+    with open_client() as client:
         written = write_results(client, batch_id, output, form)
     for line in written.remarks:
         typer.echo(line, err=True)
@@ -118,16 +137,36 @@ def results(
 
 def cancel(resource_id: Id) -> None:
     """Cancel a job or all jobs of a batch. What was written so far is kept."""
-    with _client() as client:
+    with open_client() as client:
         cancelled = client.cancel(resource_id)
     typer.echo(f"{resource_id}: {'cancelling' if cancelled['status'] == 'in_progress' else cancelled['status']}")
 
 
-def retry(resource_id: Id) -> None:
+def retry(
+    resource_id: Id,
+    which: Annotated[
+        str | None,
+        typer.Option(
+            metavar="WHICH,...",
+            help="Of a batch: failed, expired, cancelled, incomplete (cut short). Default: failed,expired.",
+        ),
+    ] = None,
+) -> None:
     """Run one failed job again, or all failed jobs of a batch and only those. They keep their ids."""
-    with _client() as client:
-        client.retry(resource_id)
+    with open_client() as client:
+        client.retry(resource_id, which=_read_which(which))
     typer.echo(f"{resource_id}: queued again; follow with: longhand watch {resource_id}", err=True)
+
+
+def _read_which(named: str | None) -> list[Retried] | None:
+    if named is None:
+        return None
+    known = {name: name for name in get_args(Retried)}
+    chosen = [part.strip() for part in named.split(",")]
+    for name in chosen:
+        if name not in known:
+            raise InputError(f"--which takes {', '.join(known)}, not {name!r}")
+    return [known[name] for name in chosen]
 
 
 def _watch(client: Client, resource_id: str, *, with_texts: bool = False) -> None:
@@ -143,10 +182,3 @@ def _watch(client: Client, resource_id: str, *, with_texts: bool = False) -> Non
         raise
     if not completed:
         raise typer.Exit(1)
-
-
-def _client() -> Client:
-    settings = load_settings()
-    api_key = settings.api_key.get_secret_value() if settings.api_key else None
-    # Not `typer.echo`: it writes past a live view, which then no longer knows where its lines are.
-    return Client(settings.url, api_key=api_key, on_retry=lambda line: print(line, file=sys.stderr))

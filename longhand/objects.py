@@ -9,6 +9,8 @@ Json = dict[str, Any]
 """An object of JSON whose fields are not typed here."""
 
 JobStatus = Literal["queued", "in_progress", "completed", "failed", "cancelled", "expired"]
+Retried = Literal["failed", "expired", "cancelled", "incomplete"]
+"""Which jobs of a batch to run again; `incomplete`: completed, but the text was cut short."""
 BatchStatus = Literal[
     "validating", "in_progress", "finalizing", "completed", "failed", "expired", "cancelling", "cancelled"
 ]
@@ -33,6 +35,12 @@ class Fault(TypedDict):
 
     code: str
     message: str | None
+
+
+class IncompleteDetails(TypedDict):
+    """Why the text of a completed job was cut short."""
+
+    reason: Literal["max_output_tokens", "content_filter"]
 
 
 class Attempt(TypedDict):
@@ -79,7 +87,11 @@ class Job(TypedDict):
     expires_at: float | None
     cancel_requested_at: float | None
     finish_reason: str | None
-    """`length` and `content_filter` mean that the upstream cut the text short."""
+    """As the upstream gave it; None when it gave none."""
+    incomplete: IncompleteDetails | None
+    """Set when the job completed, but its text was cut short."""
+    text_attempt: int | None
+    """The attempt whose text is stored. After a failure that is the one that wrote the longest text."""
     bytes: int | None
     """The length of the stored text."""
     sha256: str | None
@@ -94,6 +106,8 @@ class Job(TypedDict):
     """Its place in its batch, from 0; only in the watch of a batch and in results."""
     request: NotRequired[dict[str, Any]]
     """As it goes upstream; only where one job is read or submitted."""
+    message: NotRequired[dict[str, Any]]
+    """What the upstream sent beside the text, such as citations; only where one job or its results are read."""
     attempts: NotRequired[list[Attempt]]
     """Only where one job is read."""
 
@@ -102,9 +116,9 @@ class Result(Job):
     """One job of a batch with its text. An incomplete text never has the name of a complete one."""
 
     text: NotRequired[str]
-    """Only of a completed job."""
+    """Only of a completed job; `incomplete` says if it was cut short."""
     partial_text: NotRequired[str]
-    """What a failed, cancelled or expired job had written."""
+    """The longest text that an attempt of a failed, cancelled or expired job had written."""
 
 
 class InputDetails(TypedDict):
@@ -136,6 +150,8 @@ class Counts(TypedDict):
     completed: int
     failed: int
     in_progress: int
+    incomplete: int
+    """Of the completed ones, those whose text was cut short."""
 
 
 class Batch(TypedDict):
@@ -149,6 +165,8 @@ class Batch(TypedDict):
     """The one model of all its jobs; None when they have several."""
     errors: dict[str, Any] | None
     """`{"object": "list", "data": [{"code", "line", "message", "param"}]}`: why a batch file was refused."""
+    warnings: list[dict[str, Any]]
+    """What of its requests was read otherwise than it was written: each is `{"code", "line", "message", "count"}`."""
     input_file_id: str | None
     output_file_id: str | None
     error_file_id: str | None
@@ -166,6 +184,18 @@ class Batch(TypedDict):
     request_counts: Counts
     usage: BatchUsage | None
     """What it has cost so far; None while nothing is known of it."""
+
+
+_CUT_SHORT = {
+    "max_output_tokens": "cut short at the token limit",
+    "content_filter": "cut short by the upstream's content filter",
+}
+
+
+def cut_short(job: Job | Json) -> str:
+    """That the text of a completed job was cut short, and why, in a few words; empty for a whole one."""
+    incomplete = job.get("incomplete")
+    return _CUT_SHORT.get(incomplete["reason"], f"cut short ({incomplete['reason']})") if incomplete else ""
 
 
 def why(owner: Job | Attempt | Json) -> str:

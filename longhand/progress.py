@@ -17,7 +17,7 @@ from longhand.batch_view import BatchView
 from longhand.cells import plain
 from longhand.client import Client
 from longhand.events import Delta, Done, Event, Reset, Status
-from longhand.objects import Job, why
+from longhand.objects import Job, cut_short, why
 
 _MOST_FAILURES = 10
 _LONGEST_LINE = 2000
@@ -79,6 +79,8 @@ def watch_batch(client: Client, batch_id: str, console: Console, out: TextIO, *,
             show()
         if failures:
             _print_retry(console, batch_id, failures)
+        if cut := state.batch["request_counts"].get("incomplete"):
+            _print_cut_short(console, batch_id, cut)
     if not console.is_terminal:
         console.print(_counts(state), soft_wrap=True, highlight=False)
     return state.batch["status"] == "completed" and state.batch["request_counts"]["completed"] == state.total
@@ -169,6 +171,12 @@ def _print_retry(console: Console, batch_id: str, failures: int) -> None:
     console.print(Text(f"{more}run them again with: longhand retry {batch_id}"), soft_wrap=True)
 
 
+def _print_cut_short(console: Console, batch_id: str, count: int) -> None:
+    what = "1 text was" if count == 1 else f"{count} texts were"
+    again = f"run them again with: longhand retry {batch_id} --which incomplete"
+    console.print(Text(f"{what} cut short; {again}", style="yellow"), soft_wrap=True)
+
+
 def _starts_over(attempt: int) -> str:
     return f"--- the text starts over (attempt {attempt}) ---"
 
@@ -185,8 +193,8 @@ def _ending(job: Job) -> str:
     parts: list[str] = [job["status"]]
     if usage is not None and usage["output_tokens"] is not None:
         parts.append(f"{usage['output_tokens']} tokens ({usage['source']})")
-    if job["finish_reason"] not in (None, "stop"):
-        parts.append(f"finish_reason {job['finish_reason']}")
+    if cut := cut_short(job):
+        parts.insert(1, cut)
     if job["error"]:
         parts.append(why(job))
     return ", ".join(parts)
@@ -200,4 +208,6 @@ def _counts(state: BatchState) -> str:
         f"{counts['failed']} not completed",
         f"{counts['in_progress']} writing",
     ]
+    if cut := counts.get("incomplete"):
+        parts.insert(2, f"{cut} of them cut short")
     return ", ".join(parts) + (f", {state.output_tokens} tokens" if state.output_tokens is not None else "")

@@ -1,7 +1,7 @@
 """Writes results to files, each under a temporary name first, so that half a file never passes for a whole one.
 
 All in input order: one `.jsonl` or `.csv` file, or one Markdown file for each article. An incomplete text never has the
-name of a complete one: its file ends in `.partial.md`.
+name of a complete one: its file ends in `.partial.md`, also when the job completed and the text was cut short.
 """
 
 import os
@@ -16,7 +16,7 @@ from typing import IO
 
 from longhand.client import Client
 from longhand.errors import InputError, LonghandError
-from longhand.objects import Result, why
+from longhand.objects import Result, cut_short, why
 
 _FORMATS = ("md", "jsonl", "csv")
 _UNSAFE = re.compile(r"[^\w.-]+")
@@ -29,7 +29,7 @@ class Written:
     files: list[Path] = field(default_factory=list)
     """The files with complete texts, or the one file with all results."""
     remarks: list[str] = field(default_factory=list)
-    """One line for each text that is missing, incomplete, or was ended early by the upstream."""
+    """One line for each text that is missing, incomplete or cut short."""
 
 
 def write_results(client: Client, batch_id: str, directory: Path, form: str) -> Written:
@@ -55,13 +55,15 @@ def _write_articles(client: Client, batch_id: str, directory: Path) -> Written:
         for number, item in enumerate(found, 1):
             stem = f"{number:04}-{safe_name(item.get('custom_id') or item['id'])}"
             whole, partial = directory / f"{stem}.md", directory / f"{stem}.partial.md"
-            if (text := item.get("text")) is not None:
+            text = item.get("text")
+            if text is not None and (cut := cut_short(item)):
+                _write_text(partial, text)
+                written.remarks.append(f"{partial}: {cut}")
+            elif text is not None:
                 _write_text(whole, text)
                 # What an earlier call found while the batch still ran is out of date now.
                 partial.unlink(missing_ok=True)
                 written.files.append(whole)
-                if item.get("finish_reason") not in (None, "stop"):
-                    written.remarks.append(f"{whole}: ended early by the upstream: {item['finish_reason']}")
             elif part := item.get("partial_text"):
                 _write_text(partial, part)
                 written.remarks.append(f"{partial}: incomplete: {_status_and_reason(item)}")

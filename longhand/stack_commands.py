@@ -24,8 +24,9 @@ def up(
 ) -> None:
     """Run the whole stack from this terminal: Valkey, the workers and the API. Ctrl-C ends all of it.
 
-    LONGHAND_UPSTREAM_URL, or else OPENAI_BASE_URL, must name the endpoint that writes. Everything is kept in
-    LONGHAND_HOME (default: .longhand). An embedded Valkey is started unless LONGHAND_REDIS_URL is set.
+    LONGHAND_UPSTREAM_URL, or else OPENAI_BASE_URL, must name the endpoint that writes, or LONGHAND_UPSTREAMS a file of
+    several. Everything is kept in LONGHAND_HOME (default: .longhand). An embedded Valkey is started unless
+    LONGHAND_REDIS_URL is set.
     """
     from longhand.stack.home import locked_home  # noqa: PLC0415  # no other command needs it
     from longhand.stack.signals import StopSignals  # noqa: PLC0415  # no other command needs it
@@ -33,7 +34,7 @@ def up(
     from longhand.stack.supervisor import Supervisor  # noqa: PLC0415  # no other command needs it
 
     settings = load_settings()
-    settings.require_upstream_url(port)
+    _check_upstreams(settings, port)
     console = Console(highlight=False)
 
     def report(line: str) -> None:
@@ -109,6 +110,7 @@ def migrate() -> None:
 def api(host: Host = "127.0.0.1", port: Port = DEFAULT_PORT) -> None:
     """Run the API alone, in this process. Needs a migrated database and LONGHAND_REDIS_URL."""
     settings = _for_service()
+    _check_upstreams(settings, port, needs_keys=False)
 
     from api.main import run_api  # noqa: PLC0415  # loads FastAPI
 
@@ -119,15 +121,22 @@ def api(host: Host = "127.0.0.1", port: Port = DEFAULT_PORT) -> None:
 def worker() -> None:
     """Run one worker alone, in this process.
 
-    Needs a migrated database, LONGHAND_REDIS_URL and LONGHAND_UPSTREAM_URL (or OPENAI_BASE_URL).
+    Needs a migrated database, LONGHAND_REDIS_URL and LONGHAND_UPSTREAM_URL (or OPENAI_BASE_URL, or LONGHAND_UPSTREAMS).
     """
     settings = _for_service()
-    settings.require_upstream_url()
+    _check_upstreams(settings)
 
     from worker.main import run_worker  # noqa: PLC0415  # loads Celery
 
     with _right_schema():
         run_worker(settings)
+
+
+def _check_upstreams(settings: Settings, port: int = 0, *, needs_keys: bool = True) -> None:
+    """Refuse to start with wrong upstreams or, where keys are needed, with none."""
+    from jobs.upstreams import open_upstreams  # noqa: PLC0415  # no other command needs it
+
+    open_upstreams(settings, port, needs_keys=needs_keys)
 
 
 def _for_service() -> Settings:

@@ -1,22 +1,25 @@
-"""Reads what is to be submitted, from a prompt, a JSONL file or a CSV file, and checks it line by line.
+"""Reads what is to be submitted: a prompt, or a file of requests, each of which is checked.
 
-A wrong line is reported with its file and number, and then nothing is submitted.
+What a file means is said in `jobs/inputs/`. A wrong line is reported with its file and number, and then nothing is
+submitted.
 """
 
-import csv
 import io
-import json
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NoReturn
+from typing import Any
 
+from jobs.inputs.dialects import read_request, with_texts_as_metadata
+from jobs.inputs.json_objects import decode_object
+from jobs.inputs.mistakes import MistakeError, Notes
+from jobs.inputs.reading import BUFFER_BYTES, SUFFIXES, InputFile, ReadOptions, kind_of, open_input
+from jobs.inputs.table import Line
 from longhand.errors import InputError, RefusedError
-from longhand.items import WrongItemError, as_item, ask, check_item
+from longhand.items import WrongItemError, ask, check_item
 from longhand.objects import Json
-from longhand.template import fill, parse_template
 
 _REQUEST = re.compile(r"requests\[(\d+)\]")
 _MOST_MISTAKES = 10
@@ -28,8 +31,8 @@ class Options:
 
     model: str | None = None
     """For every request that names none itself."""
-    template: str | None = None
-    """The prompt for each row of a CSV file, with column names in braces."""
+    read: ReadOptions = field(default_factory=ReadOptions)
+    """How a file is read."""
     metadata: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -41,6 +44,8 @@ class Submission:
     is_batch: bool
     places: tuple[str, ...] = ()
     """The file and line of each request of a batch."""
+    remarks: tuple[str, ...] = ()
+    """What was found out about the file, and read otherwise than it was written; each is a line to show."""
 
     @property
     def count(self) -> int:
@@ -55,31 +60,27 @@ class Submission:
         return f"{self.places[int(found[1])]}: {str(error).removeprefix(found[0]).lstrip('.')}"
 
 
-_ReadItems = Callable[[str, str, Options], Iterator[tuple[int, Json | WrongItemError]]]
-
-
-def read_submission(source: str, options: Options) -> Submission:
-    """Read `source`: `-` (JSONL on stdin), a `.jsonl` or `.csv` file, or else a prompt. Raises `InputError`."""
+def read_submission(source: str, options: Options, *, max_line_bytes: int = 10_000_000) -> Submission:
+    """Read `source`: `-` (JSONL on stdin), a file, or else a prompt. Raises `InputError`."""
     if source == "-":
-        return _batch("stdin", sys.stdin.buffer.read(), _jsonl_items, options)
+        stdin: io.BufferedReader = io.BufferedReader(io.BytesIO(sys.stdin.buffer.read()), BUFFER_BYTES)
+        return _batch("stdin", stdin, ".jsonl", options, max_line_bytes)
     suffix = Path(source).suffix.lower() if len(source) < 4096 and "\n" not in source else ""
-    if suffix in (".jsonl", ".csv"):
-        try:
-            content = Path(source).read_bytes()
-        except OSError as error:
-            raise InputError(f"{source}: {error.strerror}") from None
-        return _batch(source, content, _csv_items if suffix == ".csv" else _jsonl_items, options)
-    if len(source) < 200 and Path(source).is_file():
-        raise InputError(
-            f"{source}: the name of a file must end in .jsonl or .csv (or give its JSONL on stdin, as `-`)"
-        )
-    return _prompt(source, options)
+    if suffix not in SUFFIXES and not (len(source) < 200 and Path(source).is_file()):
+        return _prompt(source, options)
+    try:
+        with open_input(Path(source)) as file:
+            return _batch(source, file, kind_of(source), options, max_line_bytes)
+    except OSError as error:
+        raise InputError(f"{source}: {error.strerror}") from None
+    except MistakeError as mistake:
+        raise InputError(f"{source}: {mistake}") from None
 
 
 def _prompt(prompt: str, options: Options) -> Submission:
     if not prompt.strip():
         raise InputError("the prompt is empty")
-    if options.template is not None:
+    if options.read.template is not None:
         raise InputError("--template is for CSV files")
     if options.model is None:
         raise InputError("a prompt needs a model: give it with --model")
@@ -89,27 +90,26 @@ def _prompt(prompt: str, options: Options) -> Submission:
     return Submission(body, is_batch=False)
 
 
-def _batch(name: str, content: bytes, read_items: _ReadItems, options: Options) -> Submission:
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise InputError(f"{name}:{line}: not UTF-8") from None
+def _batch(name: str, file: io.BufferedReader, kind: str, options: Options, max_line_bytes: int) -> Submission:
     requests: list[Json] = []
     places: list[str] = []
-    lines_by_id: dict[str, int] = {}
     mistakes: list[str] = []
-    for number, item in read_items(name, text, options):
-        try:
-            if isinstance(item, WrongItemError):
-                raise item
-            requests.append(_checked(item, options, number, lines_by_id))
-            places.append(f"{name}:{number}")
-        except WrongItemError as error:
-            mistakes.append(f"{name}:{number}: {error}")
-            if len(mistakes) == _MOST_MISTAKES:
-                mistakes.append("(and perhaps more)")
-                break
+    lines_by_id: dict[str, int] = {}
+    try:
+        opened = InputFile(file, kind, options.read, max_line_bytes=max_line_bytes)
+        for line in opened.lines():
+            try:
+                if isinstance(line, MistakeError):
+                    raise line
+                requests.append(_checked(line, options, opened.notes, lines_by_id))
+                places.append(_place(name, line.line, line.row))
+            except MistakeError as mistake:
+                mistakes.append(f"{_place(name, mistake.line, mistake.row)}: {mistake}")
+                if len(mistakes) == _MOST_MISTAKES:
+                    mistakes.append("(and perhaps more)")
+                    break
+    except MistakeError as mistake:
+        mistakes = [_of_whole_file(name, mistake)]
     if mistakes:
         raise InputError("\n".join(mistakes))
     if not requests:
@@ -117,77 +117,66 @@ def _batch(name: str, content: bytes, read_items: _ReadItems, options: Options) 
     body: Json = {"requests": requests}
     if options.metadata:
         body["metadata"] = dict(options.metadata)
-    return Submission(body, is_batch=True, places=tuple(places))
+    return Submission(body, is_batch=True, places=tuple(places), remarks=_remarks(name, opened))
 
 
-def _jsonl_items(name: str, text: str, options: Options) -> Iterator[tuple[int, Json | WrongItemError]]:
-    """The lines of a JSONL text as `{"custom_id"?, "body"}`. Not `splitlines`: U+2028 may stand inside a string."""
-    if options.template is not None:
-        raise InputError(f"--template is for CSV files, and {name} is read as JSONL")
-    for number, line in enumerate(text.split("\n"), 1):
-        if not line.strip():
-            continue
-        try:
-            yield number, as_item(_parse(line))
-        except WrongItemError as error:
-            yield number, error
-
-
-def _parse(line: str) -> Json:
+def _checked(line: Line, options: Options, notes: Notes, lines_by_id: dict[str, int]) -> Json:
     try:
-        value = json.loads(line, parse_constant=_refuse_constant)
-    except (ValueError, RecursionError) as error:
-        raise WrongItemError(f"not JSON: {error}") from None
-    if not isinstance(value, dict):
-        raise WrongItemError("not a JSON object")
-    return value
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not a JSON value")
-
-
-def _csv_items(name: str, text: str, options: Options) -> Iterator[tuple[int, Json | WrongItemError]]:
-    """The rows of a CSV text, each put into the template. The first row names the columns."""
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    try:
-        columns = next(reader, [])
-        template = parse_template(name, columns, options.template)
-        number = reader.line_num + 1
-        for row in reader:
-            if row:
-                yield number, _row_item(columns, row, template)
-            number = reader.line_num + 1
-    except csv.Error as error:
-        raise InputError(f"{name}:{reader.line_num}: not CSV: {error}") from None
-
-
-def _row_item(columns: list[str], row: list[str], template: str) -> Json | WrongItemError:
-    if len(row) != len(columns):
-        return WrongItemError(f"{len(row)} cells, but {len(columns)} columns")
-    cells = dict(zip(columns, row, strict=True))
-    prompt = fill(template, cells)
-    if not prompt.strip():
-        return WrongItemError("the prompt is empty")
-    body: Json = {"messages": ask(prompt)}
-    if cells.get("model"):
-        body["model"] = cells["model"]
-    item: Json = {"body": body}
-    if cells.get("custom_id"):
-        item["custom_id"] = cells["custom_id"]
-    return item
-
-
-def _checked(item: Json, options: Options, number: int, lines_by_id: dict[str, int]) -> Json:
-    if item["body"].get("model") is None and options.model is None:
-        raise WrongItemError('no "model": name one in the line or with --model')
-    item = check_item(item, {"model": options.model})
-    custom_id = item.get("custom_id")
+        custom_id, body = read_request(decode_object(line.content), _Decoded(), notes, line.line)
+        body = with_texts_as_metadata(body, _Decoded(), notes, line.line)
+        _require_model(body, options)
+        item = check_item({"custom_id": custom_id, "body": body}, {"model": options.model})
+    except MistakeError as mistake:
+        raise mistake.at(line.line, line.row) from None
+    except WrongItemError as error:
+        raise MistakeError("invalid_value", str(error), line=line.line, row=line.row) from None
     if custom_id is not None:
-        first = lines_by_id.setdefault(custom_id, number)
-        if first != number:
-            raise WrongItemError(f'"custom_id" {custom_id!r} stands in line {first} already')
+        first = lines_by_id.setdefault(custom_id, line.line)
+        if first != line.line:
+            reason, remedy = f'"custom_id" {custom_id!r} stands in line {first} already', "give each its own"
+            raise MistakeError("duplicate_custom_id", reason, remedy, line=line.line, row=line.row)
     return item
+
+
+def _require_model(body: Json, options: Options) -> None:
+    if body.get("model") is None and options.model is None:
+        raise WrongItemError('no "model": name one in the line or with --model')
+
+
+class _Decoded:
+    """The values of a request that has been decoded."""
+
+    def read(self, value: Any, param: str) -> Any:
+        return value
+
+    def fields(self, value: Any, param: str) -> Json:
+        if not isinstance(value, dict):
+            raise MistakeError("invalid_type", f'"{param.rpartition(".")[2]}" must be an object', param=param)
+        return value
+
+    def make(self, value: Any) -> Any:
+        return value
+
+
+def _place(name: str, line: int | None, row: int | None) -> str:
+    if line is None:
+        return name
+    return f"{name}:{line}" if row in (None, line) else f"{name}:{line} (row {row})"
+
+
+def _of_whole_file(name: str, mistake: MistakeError) -> str:
+    if mistake.param is not None:
+        return f"{name}: --{mistake.param.replace('_', '-')}: {mistake}"
+    return f"{_place(name, mistake.line, mistake.row)}: {mistake}"
+
+
+def _remarks(name: str, opened: InputFile) -> tuple[str, ...]:
+    found: list[str] = []
+    if opened.encoding.codec != "utf-8" and not opened.encoding.is_guess:  # a guess is a note
+        found.append(f"read as {opened.encoding.name}")
+    if opened.form is not None and opened.form.delimiter != ",":
+        found.append(f"read with a {opened.form.name} between the cells")
+    return tuple(f"{name}: {remark}" for remark in (*found, *opened.notes))
 
 
 def parse_metadata(pairs: Iterable[str]) -> dict[str, str]:

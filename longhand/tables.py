@@ -10,11 +10,12 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from longhand.objects import Job, Json, why
+from longhand.objects import Job, Json, cut_short, why
 
 if TYPE_CHECKING:
     # At run time this would load the stack for every `longhand jobs`.
     from jobs.keys import ApiKey
+    from jobs.settings import Settings
     from longhand.stack.stack import Stack
 
 _STYLES = {
@@ -41,7 +42,7 @@ def stack_summary(stack: "Stack") -> RenderableType:
     for name, value in (
         ("API", stack.url),
         ("Docs", f"{stack.url}/docs"),
-        ("Upstream", without_secret(settings.require_upstream_url())),
+        ("Upstream", _upstream(settings)),
         ("Workers", f"{stack.workers} x {settings.streams} streams"),
         ("Home", str(stack.home)),
         ("Database", without_secret(settings.database)),
@@ -50,6 +51,12 @@ def stack_summary(stack: "Stack") -> RenderableType:
     ):
         grid.add_row(Text(name, style="bold"), Text(value, overflow="fold"))
     return Panel(grid, title="Longhand is ready", title_align="left", border_style="green", expand=False)
+
+
+def _upstream(settings: "Settings") -> str:
+    if settings.upstreams is not None:
+        return f"those of {settings.upstreams}"
+    return without_secret(settings.require_upstream_url())
 
 
 def jobs_table(listed: Sequence[Job], *, wide: bool) -> Table:
@@ -67,7 +74,7 @@ def jobs_table(listed: Sequence[Job], *, wide: bool) -> Table:
     for job in listed:
         cells: list[RenderableType] = [
             Text(job["id"]),
-            status_text(job["status"]),
+            _status_of(job),
             Text(job.get("custom_id") or ""),
             _number(job["usage"]["output_tokens"] if job["usage"] else None),
             _seconds(job.get("started_at"), job.get("finished_at")),
@@ -83,6 +90,7 @@ def job_summary(job: Json) -> RenderableType:
     usage = job.get("usage")
     rows = {
         "status": status_text(job["status"]),
+        "incomplete": Text(cut_short(job), style="yellow"),
         "batch": job.get("batch_id"),
         "custom_id": job.get("custom_id"),
         "model": job["model"],
@@ -94,6 +102,7 @@ def job_summary(job: Json) -> RenderableType:
         "finish_reason": job.get("finish_reason"),
         "bytes": _number(job.get("bytes")),
         "sha256": job.get("sha256"),
+        "text of": _text_of(job),
         "usage": _pairs({key: value for key, value in usage.items() if value is not None}) if usage else None,
         "error": why(job),
     }
@@ -140,6 +149,17 @@ def without_secret(url: str) -> str:
         return f"SQLite, {url.removeprefix('sqlite:///')}"
     parts = urlsplit(url)
     return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], query=""))
+
+
+def _status_of(job: Job | Json) -> Text:
+    status = status_text(job["status"])
+    return status.append(", cut short", style="yellow") if cut_short(job) else status
+
+
+def _text_of(job: Json) -> str | None:
+    """Whose text is stored, if it is not the last attempt's."""
+    wrote = job.get("text_attempt")
+    return f"attempt {wrote}, which wrote the most" if wrote and wrote != job["attempt"] else None
 
 
 def _attempts_table(attempts: list[Json]) -> Table:

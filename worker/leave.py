@@ -17,6 +17,7 @@ from jobs.records import Job
 from jobs.settings import Settings
 from jobs.settle import settle_batch
 from jobs.status import JobStatus
+from jobs.stored_texts import StoredText, read_stored
 from jobs.transitions import Fault, Written
 from worker.event_loop import EventLoop
 from worker.insist import ask, keep
@@ -114,11 +115,23 @@ class Leaver:
         self._store(running, outcome, paid)
 
     def _tell(self, running: Running, status: JobStatus, written: Written) -> None:
-        final = status is not JobStatus.QUEUED
         attempt = running.attempt
-        message = encode_done(attempt, status, written.bytes, written.sha256) if final else encode_queued(attempt)
-        self._loop.call(self._say, running, message)
+        message = encode_queued(attempt) if status is JobStatus.QUEUED else self._done_of(running, status, written)
+        if message is not None:
+            self._loop.call(self._say, running, message)
         self.tell_batch(running.job, attempt, status)
+
+    def _done_of(self, running: Running, status: JobStatus, written: Written) -> bytes | None:
+        """The message that the job has ended, with the proof of what it is stored with.
+
+        After a failure that may be the longer text of an earlier attempt: then the row says so. A row that runs again
+        by now has an end no more, and a database that is away is asked by the watchers themselves.
+        """
+        attempt = running.attempt
+        stored: Written | StoredText | None = written
+        if attempt > 1 and status is not JobStatus.COMPLETED:
+            stored = ask(self._attempts, read_stored, self._database, running.job.id, attempt)
+        return encode_done(attempt, status, stored.bytes, stored.sha256) if stored else None
 
     def settle(self, batch_id: str | None) -> None:
         """End the batch if that was its last job. While another one of it runs here it cannot be: that one will ask."""

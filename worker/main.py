@@ -14,11 +14,12 @@ from jobs.database import AWAY, Database, open_database, utc_now
 from jobs.ids import new_id
 from jobs.lanes import Lanes
 from jobs.logs import start_logging
-from jobs.proxy import Proxy, find_proxy
 from jobs.queue import Hinter, make_celery
 from jobs.revision import check_revision
+from jobs.routes import routes_of
 from jobs.settings import Settings
 from jobs.tokens import Tokenizers
+from jobs.upstreams import open_upstreams
 from jobs.wake import WakeListener
 from worker.consumer import consume
 from worker.dispatch import Dispatch
@@ -26,10 +27,10 @@ from worker.event_loop import EventLoop
 from worker.heartbeat import Heartbeat
 from worker.lost import LostCounter
 from worker.recorder import Recorder
+from worker.registry import UpstreamRegistry, opener
 from worker.reports import LaneReporter
 from worker.run import Runner
 from worker.running import RunningAttempts
-from worker.upstream import Clocks, Upstream
 
 log = logging.getLogger(__name__)
 
@@ -38,19 +39,19 @@ def run_worker(settings: Settings) -> None:
     """Run one worker process until SIGTERM or SIGINT; then drain and return.
 
     Raises `SystemExit` when it ends by an error, so that whatever watches the process starts it again; `SettingsError`
-    when the Redis or the upstream is not set, or the proxy before it cannot be used; and `RevisionError` when the
-    tables are not those of this version.
+    when the Redis or the upstreams are not set, or wrong; and `RevisionError` when the tables are not those of this
+    version.
     """
     start_logging("worker")
     redis_url = settings.require_redis_url()
-    proxy = find_proxy(settings.require_upstream_url())
+    source = open_upstreams(settings)
     check_revision(settings.database)
     worker = f"{socket.gethostname()}:{os.getpid()}:{new_id('w')[-8:]}"
     database, keeper = open_databases(settings.database)
     running = RunningAttempts()
     loop = EventLoop()
     recorder = loop.run(_open_recorder(redis_url, settings, keeper.now))
-    upstream = loop.run(_open_upstream(settings, proxy))
+    upstreams = UpstreamRegistry(source, opener(settings))
     app = make_celery(redis_url)
 
     hinter = Hinter(app)
@@ -58,7 +59,9 @@ def run_worker(settings: Settings) -> None:
     def say(job_id: str, message: bytes) -> None:
         loop.call(recorder.say, job_id, message)
 
-    lanes = Lanes(keeper, settings.hint_seconds)
+    lanes = Lanes(
+        keeper, settings.hint_seconds, lambda: routes_of(source.current()), lambda: source.current().project_weights
+    )
     dispatch = Dispatch(keeper, running, lanes, settings, hinter.hint, say)
     wakes = WakeListener(redis_url, dispatch.wake)
     heartbeat = Heartbeat(keeper, running, worker, settings)
@@ -67,7 +70,7 @@ def run_worker(settings: Settings) -> None:
     runner = Runner(
         database=database,
         loop=loop,
-        upstream=upstream,
+        upstreams=upstreams,
         recorder=recorder,
         tokenizers=tokenizers,
         running=running,
@@ -99,9 +102,10 @@ def run_worker(settings: Settings) -> None:
         wakes.stop()
         dispatch.stop()
         heartbeat.stop()
+        runner.close()
         hinter.close()
         loop.run(recorder.aclose())
-        loop.run(upstream.aclose())
+        loop.run(upstreams.aclose())
         loop.close()
         keeper.close()
         database.close()
@@ -127,18 +131,6 @@ def open_databases(url: str, clock: Callable[[], datetime] = utc_now) -> tuple[D
 
 async def _open_recorder(redis_url: str, settings: Settings, now: Callable[[], datetime]) -> Recorder:
     return Recorder(redis_url, settings.tail_seconds, settings.streams, now)
-
-
-async def _open_upstream(settings: Settings, proxy: Proxy | None) -> Upstream:
-    key = settings.upstream_api_key
-    return Upstream(
-        settings.require_upstream_url(),
-        key.get_secret_value() if key else None,
-        Clocks(settings.first_delta_seconds, settings.between_deltas_seconds, settings.total_seconds),
-        ask_for_usage=settings.upstream_usage,
-        max_text_bytes=settings.max_text_bytes,
-        proxy=proxy,
-    )
 
 
 def _end_after_grace(grace_seconds: float) -> None:

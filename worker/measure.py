@@ -15,6 +15,9 @@ from worker.upstream.errors import UpstreamError
 Outcome = Ending | UpstreamError | StopReason
 """How a stream ended: whole, with an error, or cut by this process."""
 
+_CUT_SHORT = {"length": "max_output_tokens", "content_filter": "content_filter"}
+"""The finish reasons that say that a text is not whole, and why, in the words of OpenAI's `incomplete_details`."""
+
 NOTHING_WRITTEN = Written(text="", bytes=0, sha256=EMPTY_SHA256, deltas=0, first_delta_at=None)
 
 
@@ -38,6 +41,8 @@ def measure(running: Running, outcome: Outcome, tokenizers: Tokenizers) -> Writt
         text_tokens=counted.tokens,
         text_tokens_source=counted.source,
         finish_reason=ending.finish_reason if ending else None,
+        incomplete=_CUT_SHORT.get(ending.finish_reason or "") if ending else None,
+        message=ending.message if ending else None,
         upstream_id=ending.upstream_id if ending else None,
         upstream_model=ending.upstream_model if ending else None,
     )

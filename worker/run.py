@@ -12,16 +12,20 @@ from jobs.reservation import LEAD_SECONDS
 from jobs.settings import Settings
 from jobs.status import JobStatus
 from jobs.tokens import Tokenizers
+from jobs.transitions import Written
+from jobs.upstreams import UpstreamSpec
+from worker.answer_check import AnswerCheck
 from worker.continuation import continue_request
 from worker.event_loop import EventLoop
 from worker.insist import ask, keep
 from worker.leave import InternalError, Leaver
 from worker.measure import Outcome, measure
 from worker.recorder import Recorder
+from worker.registry import UpstreamRegistry
 from worker.reports import LaneReporter
-from worker.running import Running, RunningAttempts
+from worker.running import Running, RunningAttempts, StopReason
 from worker.together import Together
-from worker.upstream import Upstream
+from worker.upstream.ending import Ending
 from worker.upstream.errors import EmptyCompletion, UpstreamError
 
 log = getLogger(__name__)
@@ -38,7 +42,7 @@ class Runner:
         *,
         database: Database,
         loop: EventLoop,
-        upstream: Upstream,
+        upstreams: UpstreamRegistry,
         recorder: Recorder,
         tokenizers: Tokenizers,
         running: RunningAttempts,
@@ -48,7 +52,7 @@ class Runner:
     ) -> None:
         self._database = database
         self._loop = loop
-        self._upstream = upstream
+        self._upstreams = upstreams
         self._recorder = recorder
         self._tokenizers = tokenizers
         self._attempts = running
@@ -56,7 +60,12 @@ class Runner:
         self._worker = worker
         self._settings = settings
         self._claims = Together(self._claim_alone, self._claim_together)
+        self._answer_check = AnswerCheck()
         self._leaver = Leaver(database, loop, recorder, running, settings)
+
+    def close(self) -> None:
+        """End what was started for the runs."""
+        self._answer_check.close()
 
     def run(self, job_id: str) -> bool:
         """Run a job if it is due and nobody else has it; returns when the attempt is over. False: not run."""
@@ -67,10 +76,11 @@ class Runner:
             log.info("claim", extra={"job_id": job_id, "attempt": claimed.attempt})
             self._leaver.tell_batch(claimed.job, claimed.attempt, JobStatus.IN_PROGRESS)
             with self._attempts.run(claimed) as running:
-                running.text = self._find_text(running, claimed.text)
-                request = self._request_of(running)
-                outcome = self._loop.run(self._stream(running, request))
+                spec = self._upstreams.find(claimed.upstream)
+                running.text = self._find_text(running, claimed, spec)
+                outcome = self._loop.run(self._stream(running, self._request_of(running, spec), spec))
                 written = measure(running, outcome, self._tokenizers)
+                outcome = self._check(running, outcome, written)
                 self._leaver.leave(running, outcome, written)
             self._leaver.settle(claimed.job.batch_id)
             return True
@@ -90,29 +100,42 @@ class Runner:
         job_ids, tried_at = zip(*wanted, strict=True)
         return claim_together(self._database, job_ids, self._worker, self._settings.lease_seconds, tried_at)
 
-    def _find_text(self, running: Running, checkpoint: str) -> str:
+    def _find_text(self, running: Running, claimed: Claimed, spec: UpstreamSpec | None) -> str:
         """The text to continue: the last tail, which has all that watchers saw, or the checkpoint.
 
         The row says how long it is before anybody is told of the attempt, so that watchers know whether to reset.
         """
         job, attempt = running.job, running.attempt
-        if job.on_interrupt != "continue" or attempt == 1:
+        if not claimed.continues:
             return ""
-        text = ""
-        if self._settings.upstream_prefix != "none":
+        text, checkpoint = "", claimed.text
+        if spec is not None and spec.prefix != "none":
             tail = self._loop.run(self._recorder.read_tail(job.id, attempt - 1))
             text = tail if len(tail) > len(checkpoint) else checkpoint
         keep(running, note_continued, self._database, job.id, attempt, len(text.encode()))
         return text
 
-    def _request_of(self, running: Running) -> Mapping[str, Any]:
+    def _request_of(self, running: Running, spec: UpstreamSpec | None) -> Mapping[str, Any]:
         """The body to send. Made in the job's own thread: counting may load a tokenizer, and the loop is for all."""
         job = running.job
         request = job.request or {}
-        if not running.text:
+        if spec is None or not running.text:
             return request
         running.text_tokens = self._tokenizers.count_text(job.model, running.text).tokens
-        return continue_request(request, running.text, running.text_tokens, self._settings.upstream_prefix)
+        return continue_request(request, running.text, running.text_tokens, spec.prefix)
+
+    def _check(self, running: Running, outcome: Outcome, written: Written) -> Outcome:
+        """The error of a whole text that is not in the format that was asked for; else the outcome as it is.
+
+        A text that was cut short is not checked: it is incomplete, and says so.
+        """
+        if not isinstance(outcome, Ending) or written.incomplete:
+            return outcome
+        error = self._answer_check.find_error(running.job.request, written.text)
+        if error is None:
+            return outcome
+        error.ending = outcome
+        return error
 
     async def _wait_until(self, send_at: datetime | None) -> None:
         """The pace may have planned the request for a moment later."""
@@ -121,16 +144,19 @@ class Runner:
             if seconds > 0:
                 await asyncio.sleep(min(seconds, LEAD_SECONDS))
 
-    async def _stream(self, running: Running, request: Mapping[str, Any]) -> Outcome:
+    async def _stream(self, running: Running, request: Mapping[str, Any], spec: UpstreamSpec | None) -> Outcome:
         """Stream and record the completion; how that ended."""
         job = running.job
         recording = self._recorder.open(job.id, running.attempt, running.text)
         running.attach(recording)
+        if spec is None:  # it was taken out of the file after the job was reserved: the job goes to another one
+            return StopReason.DRAIN
         try:
             await self._wait_until(running.claimed.send_at)
-            running.sent = self._reporter.send(running.claimed)
-            recording.on_first = running.sent.accept
-            return await self._upstream.stream(request, recording.add, idempotency_key=f"{job.id}-{running.attempt}")
+            async with self._upstreams.use(spec) as upstream:
+                running.sent = self._reporter.send(running.claimed)
+                recording.on_first = running.sent.accept
+                return await upstream.stream(request, recording.add, idempotency_key=f"{job.id}-{running.attempt}")
         except EmptyCompletion as error:
             # A text that is continued may have been whole already.
             whole = running.text and error.ending is not None and error.ending.finish_reason is not None

@@ -52,6 +52,13 @@ async def read_caller(request: Request, parts: Given, _shown: InReference = None
     return Caller(key.project, key.id)
 
 
+def is_operator(caller: Caller) -> bool:
+    """Whether the caller may see and do what concerns all projects: the machine itself while there is no key, and then
+    the keys of the project `default`.
+    """
+    return caller.project == DEFAULT_PROJECT
+
+
 Calling = Annotated[Caller, Depends(read_caller)]
 """What every endpoint takes that reads or changes something: all that it touches is of `caller.project`."""
 

@@ -25,10 +25,10 @@ _STATUS_OF_CODE = {
 
 
 def whole_completion(result: Result) -> dict[str, Any]:
-    """A completed job as a `chat.completion`."""
+    """A completed job as a `chat.completion`. Its finish reason is the upstream's: null if that gave none."""
     job = result.job
     message: dict[str, Any] = {"role": "assistant", "content": result.text or "", "refusal": None, "annotations": []}
-    choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": job.finish_reason or "stop"}
+    choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": job.finish_reason}
     return {
         "id": completion_id(job),
         "object": "chat.completion",

@@ -127,7 +127,7 @@ class ChatStream:
         if job.status is not JobStatus.COMPLETED:
             return error_frame(job_failure(job))
         usage = usage_frame(job) if self._with_usage else b""
-        return self._chunk({}, job.finish_reason or "stop") + usage + DONE
+        return self._chunk({}, job.finish_reason) + usage + DONE
 
     def _chunk(self, delta: dict[str, Any], finish_reason: str | None = None) -> bytes:
         return chunk_frame(self._job, delta, finish_reason, with_usage=self._with_usage)

@@ -7,7 +7,6 @@ from jobs.records import Job, Usage
 from jobs.responses import StoredResponse
 from jobs.status import JobStatus
 
-_REASONS = {"length": "max_output_tokens", "content_filter": "content_filter"}
 _ERROR_CODES = {"upstream_rejected": "invalid_prompt", "upstream_rejected_in_stream": "invalid_prompt",
                 "upstream_quota_spent": "rate_limit_exceeded"}  # fmt: skip
 
@@ -17,7 +16,7 @@ def response_object(asked: StoredResponse, *, item_id: str | None = None) -> dic
     job, request = asked.job, asked.request
     status = response_status(job)
     ended = job.is_final
-    reason = _REASONS.get(job.finish_reason or "") if status == "incomplete" else None
+    reason = job.incomplete if status == "incomplete" else None
     whole = status == "completed"
     output = [message_item(item_id or message_id(job.id), asked.text, whole=whole)] if asked.text else []
     return {
@@ -42,7 +41,7 @@ def response_status(job: Job) -> str:
     """A job's status as a Response's. One that waits for its next attempt is `in_progress`: it never goes back."""
     match job.status:
         case JobStatus.COMPLETED:
-            return "incomplete" if job.finish_reason in _REASONS else "completed"
+            return "incomplete" if job.incomplete else "completed"
         case JobStatus.EXPIRED:
             return "failed"
         case JobStatus.QUEUED:

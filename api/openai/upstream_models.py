@@ -1,89 +1,172 @@
-"""The upstream's models, as the upstream itself lists them."""
+"""The upstreams' models, as the upstreams themselves list them."""
 
+import asyncio
 import json
 import time
+from logging import getLogger
 from typing import Any
 from urllib.parse import quote
 
 import httpx
+from fastapi.concurrency import run_in_threadpool
 
 from api.errors import ApiError
-from jobs.proxy import Proxy, find_proxy
-from jobs.settings import Settings
+from api.openai.model_lists import find_items, merge
+from jobs.proxy import Proxy
+from jobs.upstreams import Upstreams, UpstreamSource, UpstreamSpec
+
+log = getLogger(__name__)
 
 _SECONDS = 20.0
 _KEPT_SECONDS = 30.0
 _LONGEST_NAME = 256
+_LONGEST_ANSWER = 8 << 20
+"""In bytes; the longest list known, with prices and descriptions of 400 models, has half of one million."""
 
 
 class Models:
-    """Asks the upstream for its models, at most every half a minute for the list."""
+    """Asks the upstreams for their models, at most every half a minute for the lists."""
 
-    def __init__(self, settings: Settings) -> None:
-        self._url = settings.upstream_url
-        key = settings.upstream_api_key
-        headers = {"authorization": f"Bearer {key.get_secret_value()}"} if key else {}
-        proxy = find_proxy(settings.upstream_url) if settings.upstream_url else None
-        self._client = httpx.AsyncClient(
-            headers=headers,
-            timeout=_SECONDS,
-            follow_redirects=False,
-            proxy=_as_httpx(proxy) if proxy else None,
-            verify=httpx.create_ssl_context(),
-            trust_env=False,  # the workers' way to the upstream, and no other
-        )
-        self._kept: tuple[float, Any] | None = None
+    def __init__(self, source: UpstreamSource) -> None:
+        self._source = source
+        self._clients: list[tuple[UpstreamSpec, httpx.AsyncClient]] = []
+        self._kept: tuple[Upstreams, float, dict[str, Any]] | None = None
 
-    async def read_list(self) -> Any:
-        """The upstream's list of models. Raises `ApiError`."""
-        if self._kept is None or self._kept[0] < time.monotonic():
-            listed = await self._read("/models")
-            self._kept = (time.monotonic() + _KEPT_SECONDS, listed)
-        return self._kept[1]
+    async def read_list(self) -> dict[str, Any]:
+        """One list of the models of all upstreams that answer. Raises `ApiError` when none does."""
+        upstreams = await self._current()
+        if self._kept is None or self._kept[0] is not upstreams or self._kept[1] < time.monotonic():
+            listed = await self._read_lists(upstreams)
+            self._kept = (upstreams, time.monotonic() + _KEPT_SECONDS, listed)
+        return self._kept[2]
 
-    async def read_one(self, model: str) -> Any:
-        """What the upstream says of one model. Raises `ApiError`."""
-        parts = model.split("/")
-        if len(model) > _LONGEST_NAME or any(part in ("", ".", "..") for part in parts):
+    async def read_one(self, model: str) -> dict[str, Any]:
+        """What the first upstream that knows this model says of it. Raises `ApiError`."""
+        if len(model) > _LONGEST_NAME or any(part in ("", ".", "..") for part in model.split("/")):
             raise _unknown_model()
-        return await self._read("/models/" + "/".join(quote(part, safe=":") for part in parts))
+        upstreams = await self._current()
+        first_error: ApiError | None = None
+        for spec in upstreams.for_model(model):
+            name = spec.model_name(model)
+            path = "/models/" + "/".join(quote(part, safe=":") for part in name.split("/"))
+            try:
+                found = await self._read(spec, path)
+            except ApiError as error:
+                first_error = first_error or error
+                continue
+            if isinstance(found, dict):
+                return {**found, "id": model} if name != model else found
+        # Many servers list their models and know no address of a single one.
+        listed = await self.read_list()
+        for item in listed["data"]:
+            if item["id"] == model:
+                return dict(item)
+        raise first_error or _unknown_model()
 
     async def close(self) -> None:
         """Give up every connection."""
-        await self._client.aclose()
+        for _, client in self._clients:
+            await client.aclose()
 
-    async def _read(self, path: str) -> Any:
-        if self._url is None:
+    async def _current(self) -> Upstreams:
+        upstreams = await run_in_threadpool(self._source.current)  # it may have to read a file
+        if not upstreams.specs:
             raise ApiError(
                 501,
                 "upstream_not_set",
                 "LONGHAND_UPSTREAM_URL is not set for this API process, so it cannot ask for the models: set it (and"
-                " LONGHAND_UPSTREAM_API_KEY) for the API as for the worker",
+                " LONGHAND_UPSTREAM_API_KEY), or LONGHAND_UPSTREAMS, for the API as for the worker",
                 headers={"x-should-retry": "false"},
             )
+        return upstreams
+
+    async def _read_lists(self, upstreams: Upstreams) -> dict[str, Any]:
+        answers = await asyncio.gather(*(self._read_items(spec) for spec in upstreams.specs))
+        listed, errors = [], []
+        for spec, answer in zip(upstreams.specs, answers, strict=True):
+            if isinstance(answer, ApiError):
+                errors.append(answer)
+                log.warning("the models of upstream %s are not in the list: %s", spec.name, answer.message)
+            listed.append((spec, [] if isinstance(answer, ApiError) else answer))
+        merged = merge(listed)
+        if len(errors) == len(listed) and not merged["data"]:
+            raise errors[0]
+        return merged
+
+    async def _read_items(self, spec: UpstreamSpec) -> list[dict[str, Any]] | ApiError:
+        try:
+            items = find_items(await self._read(spec, "/models"))
+        except ApiError as error:
+            return error
+        return _strange(200) if items is None else items
+
+    async def _read(self, spec: UpstreamSpec, path: str) -> object:
         # As for the completions: a query in the URL is kept.
-        url = httpx.URL(self._url)
+        url = httpx.URL(spec.url)
         base = url.path.rstrip("/").removesuffix("/chat/completions")
         try:
-            response = await self._client.get(url.copy_with(path=base + path, fragment=None))
-            content = json.loads(response.content)
-        except httpx.TimeoutException:
+            async with (
+                asyncio.timeout(_SECONDS),
+                self._client(spec).stream("GET", url.copy_with(path=base + path, fragment=None)) as response,
+            ):
+                body = bytearray()
+                async for piece in response.aiter_bytes():
+                    body += piece
+                    if len(body) > _LONGEST_ANSWER:
+                        raise _strange(response.status_code)
+        except (httpx.TimeoutException, TimeoutError):
             raise ApiError(504, "upstream_timeout", f"the upstream did not answer within {_SECONDS:g} s") from None
         except httpx.HTTPError as error:
             said = f"the upstream cannot be asked for its models: {type(error).__name__}"
             raise ApiError(502, "upstream_unreachable", said) from None
-        except ValueError:
-            raise _strange(response.status_code) from None
-        if response.is_success and isinstance(content, dict):
-            return content
-        if response.status_code == 404:
-            raise _unknown_model()
-        if response.status_code == 429:
-            wait = response.headers.get("retry-after")
-            headers = {"Retry-After": wait} if wait and wait.isascii() and wait.isprintable() else None
-            raise ApiError(429, "rate_limit_exceeded", "the upstream asks to wait", headers=headers)
-        # What it says is not repeated: an upstream that refuses a key likes to quote it.
-        raise _strange(response.status_code)
+        return _judge(response, bytes(body))
+
+    def _client(self, spec: UpstreamSpec) -> httpx.AsyncClient:
+        """The client of this upstream. One whose upstream has changed is used by nobody any more once it has answered;
+        it keeps no connection, so it need not be closed at once.
+        """
+        for known, client in self._clients:
+            if known == spec:
+                return client
+        client = _open(spec)
+        self._clients.append((spec, client))
+        return client
+
+
+def _open(spec: UpstreamSpec) -> httpx.AsyncClient:
+    headers = {name: value.get_secret_value() for name, value in spec.headers.items()}
+    if spec.api_key:
+        headers["authorization"] = f"Bearer {spec.api_key.get_secret_value()}"
+    trusted = httpx.create_ssl_context()
+    if spec.ca_file:
+        trusted.load_verify_locations(spec.ca_file)
+    return httpx.AsyncClient(
+        headers=headers,
+        timeout=_SECONDS,
+        follow_redirects=False,
+        proxy=_as_httpx(spec.proxy) if spec.proxy else None,
+        verify=trusted,
+        trust_env=False,  # the workers' way to the upstream, and no other
+        limits=httpx.Limits(max_keepalive_connections=0),
+    )
+
+
+def _judge(response: httpx.Response, body: bytes) -> object:
+    """The answer as JSON. Raises `ApiError` when it is none, or a refusal."""
+    if response.status_code == 404:
+        raise _unknown_model()
+    if response.status_code == 429:
+        wait = response.headers.get("retry-after")
+        headers = {"Retry-After": wait} if wait and wait.isascii() and wait.isprintable() else None
+        raise ApiError(429, "rate_limit_exceeded", "the upstream asks to wait", headers=headers)
+    try:
+        content = json.loads(body)
+    except (ValueError, RecursionError):
+        raise _strange(response.status_code) from None
+    if response.is_success and isinstance(content, (dict, list)):
+        return content
+    # What it says is not repeated: an upstream that refuses a key likes to quote it.
+    raise _strange(response.status_code)
 
 
 def _as_httpx(proxy: Proxy) -> httpx.Proxy:

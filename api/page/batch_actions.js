@@ -13,6 +13,7 @@ export function batchActions(state, onFault) {
   const results = (format) => `/v1/batches/${state.id}/results?format=${format}`;
   const cancel = el("button", { type: "button", class: "grave-quiet", onclick: cancelBatch }, "Cancel");
   const retry = el("button", { type: "button", onclick: retryFailures }, "Retry failures");
+  const retryCut = el("button", { type: "button", onclick: retryCutShort }, "Retry cut short");
   const node = el(
     "div",
     { class: "actions" },
@@ -29,6 +30,7 @@ export function batchActions(state, onFault) {
       ),
     ),
     retry,
+    retryCut,
     cancel,
   );
 
@@ -47,11 +49,16 @@ export function batchActions(state, onFault) {
     if (await act(retry, "retry", "The failures run again.")) state.watch();
   }
 
-  async function act(button, verb, words) {
+  async function retryCutShort() {
+    const again = { which: ["incomplete"] };
+    if (await act(retryCut, "retry", "The articles that were cut short are written again.", again)) state.watch();
+  }
+
+  async function act(button, verb, words, body) {
     button.disabled = true;
     onFault(null);
     try {
-      const batch = await call(`/v1/batches/${state.id}/${verb}`, { method: "POST" });
+      const batch = await call(`/v1/batches/${state.id}/${verb}`, { method: "POST", body });
       if (batch.object === "batch") state.batch = batch;
       say(words);
       return true;
@@ -70,6 +77,9 @@ export function batchActions(state, onFault) {
       const known = state.jobs.filter((job) => RETRIED.includes(job.status)).length;
       retry.hidden = known === 0 || batch.status === "cancelling";
       retry.textContent = `Retry ${plural(known, "failure")}`;
+      const cut = state.jobs.filter((job) => job.incomplete).length;
+      retryCut.hidden = cut === 0 || batch.status === "cancelling";
+      retryCut.textContent = `Retry ${plural(cut, "article")} cut short`;
     },
   };
 }

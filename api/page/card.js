@@ -3,7 +3,7 @@
 import { el, setText } from "./dom.js";
 import { languageOf, number, plain, rate, short } from "./format.js";
 import { makeMark, setMark } from "./mark.js";
-import { badge, isFinal, setBadge } from "./status.js";
+import { badge, isFinal, setBadge, shownStatus } from "./status.js";
 
 const SHOWN = 900;
 
@@ -14,7 +14,7 @@ export class Card {
   constructor(state, job) {
     this.state = state;
     this.id = job.id;
-    this.badge = badge(job.status);
+    this.badge = badge(shownStatus(job));
     this.words = el("p", { class: "card-text", dir: "auto" });
     this.tokens = el("span", {});
     this.speed = el("span", {});
@@ -38,7 +38,7 @@ export class Card {
   update() {
     const job = this.state.byId.get(this.id);
     const text = this.state.texts.get(this.id);
-    setBadge(this.badge, job.status);
+    setBadge(this.badge, shownStatus(job));
     this.node.dataset.status = job.status;
     setText(this.words, this.#excerpt(job, text));
     const language = text?.text ? languageOf(text.text) : null;

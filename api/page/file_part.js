@@ -1,18 +1,34 @@
-// The part of the form for a file: chosen or dropped, JSONL or CSV; for CSV with a template and what it makes.
+// The part of the form for a file: chosen or dropped; for a table with a template and what it makes.
 
+import { ChosenFile } from "./chosen_file.js";
 import { el, put, wrong } from "./dom.js";
 import { plural } from "./format.js";
-import { readJsonl, readRows, readTable } from "./input.js";
-import { faultOf } from "./template.js";
 
-const SHOWN_ROWS = 3;
+const MOST_FAULTS = 10;
+const PAUSE_MS = 250;
+const ENDINGS = ".jsonl,.ndjson,.json,.csv,.tsv,.tab,.txt,text/csv,text/plain,application/jsonl";
+const ENCODINGS = [
+  ["", "Found from the file"],
+  ["utf-8", "UTF-8"],
+  ["utf-16", "UTF-16"],
+  ["gb18030", "GB18030 / GBK"],
+  ["big5", "Big5"],
+  ["shift_jis", "Shift_JIS"],
+  ["euc-kr", "EUC-KR"],
+  ["windows-1252", "Windows-1252"],
+  ["windows-1250", "Windows-1250"],
+  ["windows-1251", "Windows-1251"],
+];
+const DELIMITERS = { ",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars" };
+const NO_MODEL = 'no "model": name one in the line, or for all lines in the field below';
+const lacksModel = ({ code, param }) => code === "missing_required_parameter" && param === "body.model";
 
-/** The node, and what it reads: `read()` as items and faults, `count()`, `title()`, `take(file)`. */
+/** The node, and what it does: `take(file)`, `count()`, `title()`, `order(model)`. */
 export function filePart(changed) {
   const input = el("input", {
     type: "file",
     id: "file",
-    accept: ".jsonl,.ndjson,.csv,text/csv,application/jsonl",
+    accept: ENDINGS,
     "aria-describedby": "file-hint",
     // Else a file that was mended and is chosen again would be no change, and not be read.
     onclick: () => {
@@ -26,6 +42,11 @@ export function filePart(changed) {
     "aria-describedby": "template-hint",
     oninput: templateChanged,
   });
+  const encoding = el(
+    "select",
+    { id: "encoding", onchange: lookAgain },
+    ...ENCODINGS.map(([value, word]) => el("option", { value }, word)),
+  );
   const example = el("p", { class: "example", dir: "auto" });
   const columns = el("span", { class: "chips" });
   const preview = el("div", {
@@ -36,7 +57,13 @@ export function filePart(changed) {
     hidden: true,
   });
   const summary = el("div", { id: "file-summary" });
-  const csvPart = el(
+  const encodingPart = el(
+    "div",
+    { class: "field", hidden: true },
+    el("label", { for: "encoding" }, "Encoding"),
+    encoding,
+  );
+  const tablePart = el(
     "div",
     { class: "field", hidden: true },
     el("label", { for: "template" }, "Prompt for each row"),
@@ -45,69 +72,79 @@ export function filePart(changed) {
     example,
     preview,
   );
-  let name = "";
-  let table = null;
-  let lines = null;
-  let made = null;
+  let chosen = null;
+  let timer = null;
+  // Only what was asked for last is shown.
   let turns = 0;
+  let looking = Promise.resolve();
 
   async function take(file) {
-    const turn = (turns += 1);
-    let text = null;
-    let fault = `${file.name} is not a text in UTF-8.`;
-    try {
-      const bytes = await file.arrayBuffer();
-      text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
-    } catch (error) {
-      if (error instanceof DOMException) fault = `${file.name} cannot be read. Choose it again.`;
-    }
-    if (turn !== turns) return; // another one was chosen while this one was read
-    name = file.name;
-    table = lines = made = null;
-    csvPart.hidden = true;
-    if (text === null) lines = { items: [], faults: [{ line: null, message: fault }] };
-    if (text !== null && /\.csv$/i.test(name)) {
-      table = readTable(text);
-      showTable();
-    } else if (text !== null && /\.(jsonl|ndjson)$/i.test(name)) {
-      lines = readJsonl(text);
-    } else if (text !== null) {
-      lines = { items: [], faults: [{ line: null, message: `${name}: the name must end in .jsonl or .csv.` }] };
-    }
+    chosen?.drop();
+    chosen = new ChosenFile(file);
+    tablePart.hidden = encodingPart.hidden = true;
+    encoding.value = "";
+    put(summary, el("p", { class: "summary" }, `${file.name} is being read.`));
     changed();
-    showSummary();
+    lookAgain();
   }
 
-  function showTable() {
-    if (table.faults.length) return;
-    csvPart.hidden = false;
-    const topic = table.columns.find((column) => !["custom_id", "model"].includes(column)) ?? table.columns[0];
-    if (faultOf(template.value, table.columns)) {
-      template.value = table.columns.includes("prompt") ? "{prompt}" : `Write an article about {${topic}}.`;
+  function lookAgain() {
+    looking = lookFromTheBeginning();
+  }
+
+  /** How the file is to be read. Without a model, `model` stands for one: it is asked for when it is sent. */
+  function inputFor(model, { isTable }) {
+    return {
+      model,
+      ...(isTable ? { template: template.value } : {}),
+      ...(encoding.value ? { encoding: encoding.value } : {}),
+    };
+  }
+
+  async function lookFromTheBeginning() {
+    const turn = (turns += 1);
+    const file = chosen;
+    clearTimeout(timer);
+    try {
+      if (file.id === null) await file.send();
+      const first = await file.look(inputFor("model", { isTable: false }), { first: true });
+      if (turn !== turns) return file === chosen ? null : file.drop();
+      const isTable = first.quick.columns.length > 0;
+      if (isTable) offerTemplate(first.quick.columns);
+      await file.look(inputFor("model", { isTable }));
+      if (turn === turns) show();
+    } catch (error) {
+      if (turn !== turns) return;
+      put(summary, wrong(`${file.name} cannot be read.`, el("ul", {}, el("li", {}, error.message))));
     }
-    put(
-      columns,
-      ...table.columns.map((column) =>
-        el("button", { type: "button", class: "chip", onclick: () => insert(`{${column}}`) }, column),
-      ),
-    );
-    put(
-      preview,
-      el(
-        "table",
-        {},
-        el("thead", {}, el("tr", {}, ...table.columns.map((column) => el("th", { scope: "col" }, column)))),
-        el(
-          "tbody",
-          {},
-          ...table.rows
-            .slice(0, SHOWN_ROWS)
-            .map(({ cells }) => el("tr", {}, ...cells.map((cell) => el("td", {}, cell.slice(0, 120))))),
+    changed();
+  }
+
+  function offerTemplate(names) {
+    const named = [...template.value.matchAll(/\{([^{}]*)\}/g)].map((part) => part[1].trim());
+    if (named.length && named.every((name) => names.includes(name))) return;
+    const topic = names.find((name) => !["custom_id", "model"].includes(name)) ?? names[0];
+    template.value = names.includes("prompt") ? "{prompt}" : `Write an article about {${topic}}.`;
+  }
+
+  function show() {
+    const { report } = chosen;
+    encodingPart.hidden = false;
+    tablePart.hidden = report.columns.length === 0;
+    if (report.columns.length) {
+      put(
+        columns,
+        ...report.columns.map((name) =>
+          el("button", { type: "button", class: "chip", onclick: () => insert(`{${name}}`) }, name),
         ),
-      ),
-    );
-    preview.hidden = false;
-    showExample();
+      );
+      const head = el("tr", {}, ...report.columns.map((name) => el("th", { scope: "col" }, name)));
+      const rows = report.rows.map((cells) => el("tr", {}, ...cells.map((cell) => el("td", {}, cell))));
+      put(preview, el("table", {}, el("thead", {}, head), el("tbody", {}, ...rows)));
+      preview.hidden = false;
+      showExample();
+    }
+    showSummary();
   }
 
   function insert(words) {
@@ -117,57 +154,88 @@ export function filePart(changed) {
   }
 
   function templateChanged() {
-    made = null;
-    showExample();
     changed();
+    clearTimeout(timer);
+    const turn = (turns += 1);
+    timer = setTimeout(async () => {
+      try {
+        await chosen.look(inputFor("model", { isTable: true }), { first: chosen.isLong });
+      } catch {
+        return; // said when it is sent
+      }
+      if (turn !== turns) return;
+      showExample();
+      showSummary();
+      changed();
+    }, PAUSE_MS);
   }
 
   function showExample() {
-    const { items, faults } = readRows({ ...table, rows: table.rows.slice(0, 1) }, template.value);
+    const { quick } = chosen.report;
+    const fault = quick.mistakes.find((one) => !lacksModel(one));
     put(
       example,
-      ...(items.length
-        ? [el("b", {}, "The first: "), items[0].item.body.messages[0].content]
-        : [el("b", {}, "Not yet: "), faults[0]?.message ?? "there are no rows."]),
+      ...(quick.first_prompt !== null
+        ? [el("b", {}, "The first: "), quick.first_prompt]
+        : [el("b", {}, "Not yet: "), fault?.message ?? "there are no rows."]),
     );
   }
 
-  function read() {
-    // Asked for at every key that is pressed, and a file may have many lines.
-    if (table) return (made ??= readRows(table, template.value));
-    return lines ?? { items: [], faults: [] };
+  function showSummary() {
+    const { count, mistakes, mistake_count: total, warnings, encoding: found, is_guess: isGuess, delimiter } =
+      chosen.report;
+    const told = warnings
+      .filter(({ code }) => code !== "encoding")
+      .map(({ message, line, count: times }) =>
+        el("li", {}, `${message}${line === null ? "" : ` (line ${line}${times > 1 ? ` and ${times - 1} more` : ""})`}`),
+      );
+    const form = [
+      found === "UTF-8" ? null : `${found}${isGuess ? ", guessed from the text: look whether it reads well" : ""}`,
+      delimiter === null || delimiter === "," ? null : `with ${DELIMITERS[delimiter] ?? delimiter} between its cells`,
+    ].filter(Boolean);
+    if (form.length) told.unshift(el("li", {}, `Read as ${form.join(", ")}.`));
+    const list = told.length ? [el("ul", { class: "hint" }, ...told)] : [];
+    if (!total) return put(summary, el("p", { class: "summary" }, `${chosen.name}: ${plural(count, "prompt")}.`), ...list);
+    return put(summary, wrong(`${chosen.name} cannot be sent as it is.`, faultList(mistakes)), ...list);
   }
 
-  function showSummary() {
-    const { items, faults } = read();
-    if (!faults.length)
-      return put(summary, el("p", { class: "summary" }, `${name}: ${plural(items.length, "prompt")}.`));
-    return put(
-      summary,
-      wrong(
-        `${name} cannot be sent as it is.`,
-        el(
-          "ul",
-          {},
-          ...faults
-            .slice(0, 10)
-            .map(({ line, message }) => el("li", {}, line === null ? null : el("b", {}, `Line ${line}: `), message)),
-        ),
-      ),
+  function faultList(mistakes) {
+    return el(
+      "ul",
+      {},
+      ...mistakes
+        .slice(0, MOST_FAULTS)
+        .map(({ line, message }) => el("li", {}, line === null ? null : el("b", {}, `Line ${line}: `), message)),
     );
   }
 
   return {
     input,
     take,
-    read,
-    count() {
-      const { items, faults } = read();
-      return faults.length ? 0 : items.length;
+    count: () => (chosen?.report && !chosen.report.mistake_count ? chosen.report.count : 0),
+    /** What is to be sent: `{input_file_id, input}`, or `{faults, more, lacksModel}`. Rejects with `ApiError`. */
+    async order(model) {
+      const none = { faults: [{ line: null, message: "Choose a file with at least one prompt in it." }] };
+      if (chosen === null) return none;
+      await looking;
+      clearTimeout(timer);
+      turns += 1;
+      if (chosen.id === null) await chosen.send();
+      const how = inputFor(model || null, { isTable: !tablePart.hidden });
+      const report = await chosen.look(how);
+      if (report.mistake_count)
+        return {
+          faults: report.mistakes
+            .slice(0, MOST_FAULTS)
+            .map((one) => (lacksModel(one) ? { ...one, message: NO_MODEL } : one)),
+          more: Math.max(0, report.mistake_count - MOST_FAULTS),
+          lacksModel: report.mistakes.every(lacksModel),
+        };
+      return report.count ? { input_file_id: chosen.id, input: how } : none;
     },
     /** Forget the faults that are shown here: they are shown where it was tried to send them. */
     hideFaults: () => summary.querySelector(".wrong")?.remove(),
-    title: (way) => (way === "file" ? name.replace(/\.[^.]+$/, "") : ""),
+    title: (way) => (way === "file" && chosen ? chosen.name.replace(/\.[^.]+$/, "") : ""),
     node: el(
       "div",
       {},
@@ -179,11 +247,12 @@ export function filePart(changed) {
         el(
           "p",
           { id: "file-hint", class: "hint" },
-          'Choose a .jsonl or .csv file, or drop it anywhere here. JSONL: OpenAI\'s batch lines, or {"prompt": …} on each line.',
+          'Choose a file, or drop it anywhere here: a table (.csv, .tsv), prompts (.txt, one a line), or JSONL (OpenAI\'s batch lines, or {"prompt": …} on each line).',
         ),
       ),
       summary,
-      csvPart,
+      encodingPart,
+      tablePart,
     ),
   };
 }

@@ -2,6 +2,7 @@
 
 import { el, put } from "./dom.js";
 import { duration, number, plural, rate, time } from "./format.js";
+import { whyCutShort } from "./job_words.js";
 import { isFinal } from "./status.js";
 
 const OUTCOMES = {
@@ -47,15 +48,9 @@ function errorSection(job) {
 }
 
 function cutSection(job) {
-  if (job.status !== "completed" || !job.finish_reason || job.finish_reason === "stop") return null;
-  const why = {
-    length: "The upstream's limit on length cut this text short.",
-    content_filter: "The upstream's content filter cut this text short.",
-  };
-  return section(
-    "Ended early",
-    el("p", { class: "fault" }, why[job.finish_reason] ?? `The upstream ended it with: ${job.finish_reason}.`),
-  );
+  const why = whyCutShort(job);
+  if (!why) return null;
+  return section("Cut short", el("p", { class: "fault" }, why), el("p", { class: "small" }, job.incomplete.reason));
 }
 
 function requestSection(job) {
@@ -149,6 +144,12 @@ function factsSection(job) {
       job.due_at && job.attempt ? ["Next attempt", time(job.due_at)] : null,
       job.expires_at && !isFinal(job.status) ? ["Expires", time(job.expires_at)] : null,
       job.bytes !== null && job.bytes !== undefined ? ["Stored", `${number(job.bytes)} bytes`] : null,
+      job.text_attempt && job.text_attempt !== job.attempt
+        ? ["Text of", `attempt ${job.text_attempt}, which wrote the most`]
+        : null,
+      job.status === "completed" && job.finish_reason !== "stop"
+        ? ["The upstream ended it with", job.finish_reason ?? "no reason given"]
+        : null,
       job.sha256 ? ["SHA-256", el("code", { title: job.sha256 }, `${job.sha256.slice(0, 12)}…`)] : null,
       ...metadata.map(([name, value]) => [name, value]),
       ["Id", el("code", {}, job.id)],

@@ -4,13 +4,20 @@ import { isFinal } from "./status.js";
 
 const ENDED = { failed: "failed", cancelled: "was cancelled", expired: "expired" };
 
+const CUT_SHORT = {
+  max_output_tokens: "Cut short: the text reached the token limit.",
+  content_filter: "Cut short: the upstream's content filter stopped the text.",
+};
+
+/** Why a completed text is not whole; empty for a whole one. */
+export const whyCutShort = (job) =>
+  job.incomplete ? (CUT_SHORT[job.incomplete.reason] ?? `Cut short: ${job.incomplete.reason}.`) : "";
+
 /** What must be said above a text that could pass for a whole one. */
 export function cutShort(job) {
   if (!isFinal(job.status)) return "";
   if (job.status !== "completed") return `Incomplete: it ${ENDED[job.status]} before its end.`;
-  return ["length", "content_filter"].includes(job.finish_reason)
-    ? "Incomplete: the upstream says that it cut this text short."
-    : "";
+  return whyCutShort(job);
 }
 
 /** What stands where the text will be, while there is none. */

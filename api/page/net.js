@@ -61,6 +61,11 @@ export async function call(path, { method = "GET", body, headers = {}, signal } 
   return (await answer(path, { method, body, headers, signal })).json();
 }
 
+/** POST a form with a file; resolves to the parsed JSON. Rejects with `ApiError`. */
+export async function upload(path, form) {
+  return (await answer(path, { method: "POST", body: form })).json();
+}
+
 /** GET a text, every byte of it: `Response.text()` would drop a byte order mark. */
 export async function callText(path, { signal } = {}) {
   const response = await answer(path, { signal });
@@ -79,14 +84,15 @@ export async function watchToken(channel, signal) {
 
 async function answer(path, { method = "GET", body, headers = {}, signal }) {
   const key = heldKey();
+  const isJson = body !== undefined && !(body instanceof FormData);
   let response;
   try {
     response = await fetch(path, {
       method,
       signal,
       cache: "no-store",
-      headers: { ...(body === undefined ? {} : { "content-type": "application/json" }), ...keyHeaders(), ...headers },
-      body: body === undefined ? undefined : JSON.stringify(body),
+      headers: { ...(isJson ? { "content-type": "application/json" } : {}), ...keyHeaders(), ...headers },
+      body: isJson ? JSON.stringify(body) : body,
     });
   } catch (error) {
     if (error.name === "AbortError") throw error;

@@ -11,6 +11,7 @@ const SIGNS = {
   in_progress: "M3 13l1-3.5L11.5 2 14 4.5 6.5 12z",
   finalizing: "M3 13l1-3.5L11.5 2 14 4.5 6.5 12z",
   completed: "M3 8.5l3.5 3.5L13 4.5",
+  cut_short: "M3 4h10M3 8h10M3 12h3.5",
   failed: "M4 4l8 8M12 4l-8 8",
   cancelled: "M3.5 8h9",
   cancelling: "M3.5 8h9",
@@ -23,6 +24,7 @@ const WORDS = {
   in_progress: "Writing",
   finalizing: "Finishing",
   completed: "Completed",
+  cut_short: "Cut short",
   failed: "Failed",
   cancelled: "Cancelled",
   cancelling: "Cancelling",
@@ -31,6 +33,9 @@ const WORDS = {
 
 /** Whether a job or a batch with this status has ended. */
 export const isFinal = (status) => ["completed", "failed", "cancelled", "expired"].includes(status);
+
+/** How a job's status is shown: a completed text that was cut short must not look like a whole one. */
+export const shownStatus = (job) => (job.incomplete ? "cut_short" : job.status);
 
 /** The word for a status. */
 export const statusWord = (status) => WORDS[status] ?? status;

@@ -9,14 +9,14 @@ import { duration, number, rate, short, time } from "./format.js";
 import { Grid } from "./grid.js";
 import { onReturn } from "./net.js";
 import { restoreScroll } from "./router.js";
-import { ProgressBar, badge, isFinal, setBadge, statusWord } from "./status.js";
+import { ProgressBar, badge, isFinal, setBadge, shownStatus, statusWord } from "./status.js";
 import { unread } from "./unread.js";
 import { batchName } from "./view_batches.js";
 
 const CARD_HEIGHT = 224;
 const FRAME_MS = 100;
 const FACTS_MS = 500;
-const FILTERS = ["all", "in_progress", "queued", "completed", "failed"];
+const FILTERS = ["all", "in_progress", "queued", "completed", "cut_short", "failed"];
 const ENDED_BADLY = ["failed", "cancelled", "expired"];
 
 export function batchView(id) {
@@ -93,7 +93,7 @@ export function batchView(id) {
     const { batch } = state;
     factsAt = performance.now();
     submitted ??= time(batch.created_at);
-    const { total, completed, failed, in_progress: writing } = batch.request_counts;
+    const { total, completed, failed, in_progress: writing, incomplete } = batch.request_counts;
     const ended = isFinal(batch.status)
       ? (batch.completed_at ?? batch.failed_at ?? batch.cancelled_at ?? batch.expired_at)
       : null;
@@ -102,6 +102,7 @@ export function batchView(id) {
     const left = total - completed - failed;
     facts.show([
       ["Completed", `${number(completed)} of ${number(total)}`],
+      incomplete ? ["Cut short", number(incomplete)] : null,
       failed ? ["Not completed", number(failed)] : null,
       writing ? ["Being written", number(writing)] : null,
       left - writing > 0 ? ["Queued", number(left - writing)] : null,
@@ -118,7 +119,7 @@ export function batchView(id) {
     actions.show(state.batch);
     const sought = find.value.trim().toLowerCase();
     const is = (job, name) =>
-      name === "all" || (name === "failed" ? ENDED_BADLY.includes(job.status) : job.status === name);
+      name === "all" || (name === "failed" ? ENDED_BADLY.includes(job.status) : shownStatus(job) === name);
     listed = state.jobs.filter(
       (job) => is(job, chosen) && (!sought || jobName(job, job.index).toLowerCase().includes(sought)),
     );

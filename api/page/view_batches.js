@@ -127,8 +127,9 @@ class Row {
 
 /** The counts of a batch in words. */
 function countsLine(batch) {
-  const { total, completed, failed, in_progress: writing } = batch.request_counts;
+  const { total, completed, failed, in_progress: writing, incomplete } = batch.request_counts;
   const words = [`${short(completed)} of ${short(total)} completed`];
+  if (incomplete) words.push(`${short(incomplete)} cut short`);
   if (writing) words.push(`${short(writing)} being written`);
   if (failed) words.push(`${short(failed)} not completed`);
   if (batch.usage?.output_tokens) words.push(`${plural(batch.usage.output_tokens, "token")} written`);

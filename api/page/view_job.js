@@ -10,7 +10,7 @@ import { makeMark, setMark } from "./mark.js";
 import { call, onReturn } from "./net.js";
 import { Reading } from "./reading.js";
 import { restoreScroll } from "./router.js";
-import { badge, isFinal, setBadge, statusWord } from "./status.js";
+import { badge, isFinal, setBadge, shownStatus, statusWord } from "./status.js";
 import { Stream } from "./stream.js";
 import { unread } from "./unread.js";
 
@@ -42,8 +42,8 @@ export function jobView(id) {
     const before = job?.status;
     job = { ...job, ...next };
     heading.textContent = jobName(job);
-    setBadge(status, job.status);
-    retry.hidden = !RETRYABLE.includes(job.status);
+    setBadge(status, shownStatus(job));
+    retry.hidden = !job.incomplete && !RETRYABLE.includes(job.status);
     cancel.hidden = isFinal(job.status) || job.cancel_requested_at !== null;
     note.textContent = noteOf(job);
     cut.textContent = cutShort(job);
@@ -57,7 +57,7 @@ export function jobView(id) {
         el("a", { href: `#/batches/${job.batch_id}` }, "Batch of this article"),
       );
     showDetails(details, job);
-    if (before && before !== job.status) say(`The article is now: ${statusWord(job.status)}.`);
+    if (before && before !== job.status) say(`The article is now: ${statusWord(shownStatus(job))}.`);
     heading.dispatchEvent(new Event("renamed", { bubbles: true }));
   }
 
@@ -190,7 +190,9 @@ export function jobView(id) {
   return {
     text,
     title: () =>
-      job ? `${job.status === "completed" ? "" : `${statusWord(job.status)} · `}${jobName(job)}` : "Article",
+      job
+        ? `${shownStatus(job) === "completed" ? "" : `${statusWord(shownStatus(job))} · `}${jobName(job)}`
+        : "Article",
     node: el(
       "section",
       { class: "job" },

@@ -4,7 +4,7 @@ import { el, put, say, wrong } from "./dom.js";
 import { keepDraft, recallDraft } from "./draft.js";
 import { filePart } from "./file_part.js";
 import { plural } from "./format.js";
-import { check, inTermsOfLines, readList } from "./input.js";
+import { inTermsOfLines, readList } from "./input.js";
 import { recall, remember } from "./kept.js";
 import { call } from "./net.js";
 import { go } from "./router.js";
@@ -98,7 +98,7 @@ export function newView() {
   function changed() {
     key = null;
     faults.replaceChildren();
-    const count = way === "list" ? readList(list.value).items.length : way === "file" ? file.count() : 0;
+    const count = way === "list" ? readList(list.value).length : way === "file" ? file.count() : 0;
     listCount.textContent =
       way === "list" && count
         ? `${plural(count, "prompt")}, one per line.`
@@ -107,7 +107,7 @@ export function newView() {
     titleField.hidden = modelHint.hidden = way === "prompt";
   }
 
-  /** What is to be sent: `{path, body, lines}`, or `{faults, more}`. */
+  /** What is to be sent: `{path, body, lines}`, or `{faults, more, at}`; of a file it is a promise. */
   function read() {
     const named = model.value.trim();
     if (way === "prompt") {
@@ -119,37 +119,40 @@ export function newView() {
         return { path: "/v1/batches", body: { requests: [{ body }], completion_window: until.value }, lines: [] };
       return { path: "/v1/jobs", body, lines: [] };
     }
-    const { requests, lines, faults: found, more } = check(way === "list" ? readList(list.value) : file.read(), named);
-    if (found.length)
-      return { faults: found, more, at: found.every((one) => one.message.startsWith('no "model"')) ? model : null };
-    if (!requests.length)
-      return {
-        faults: [
-          {
-            line: null,
-            message: way === "list" ? "The list is empty." : "Choose a file with at least one prompt in it.",
-          },
-        ],
-        at: way === "list" ? list : file.input,
-      };
-    const body = { requests };
-    if (until.value) body.completion_window = until.value;
+    if (way === "file") return readFile(named);
+    const items = readList(list.value);
+    if (!items.length) return { faults: [{ line: null, message: "The list is empty." }], at: list };
+    if (!named) return { faults: [{ line: null, message: "Name the model that is to write." }], at: model };
+    const requests = items.map(({ messages }) => ({ body: { model: named, messages } }));
+    return { path: "/v1/batches", body: { requests, ...terms() }, lines: items.map(({ line }) => line) };
+  }
+
+  async function readFile(named) {
+    const order = await file.order(named);
+    if (order.faults) return { ...order, at: order.lacksModel ? model : order.more === undefined ? file.input : null };
+    return { path: "/v1/batches", body: { ...order, ...terms() }, lines: [] };
+  }
+
+  /** What is said of a batch as a whole. */
+  function terms() {
+    const said = until.value ? { completion_window: until.value } : {};
     const name = title.value.trim() || file.title(way);
-    if (name) body.metadata = { title: name.slice(0, 200) };
-    return { path: "/v1/batches", body, lines };
+    return name ? { ...said, metadata: { title: name.slice(0, 200) } } : said;
   }
 
   async function send(event) {
     event.preventDefault();
-    const ready = read();
-    if (ready.faults) return showFaults(ready.faults, ready.more, ready.at);
     if (submit.disabled) return; // the keyboard's way of sending does not mind
     faults.replaceChildren();
     submit.disabled = true;
-    key ??= newKey();
-    const sent = key;
+    let ready = { lines: [] };
     try {
+      ready = await read();
+      if (ready.faults) return showFaults(ready.faults, ready.more, ready.at);
+      key ??= newKey();
+      const sent = key;
       const made = await call(ready.path, { method: "POST", body: ready.body, headers: { "idempotency-key": key } });
+      if (made.status === "failed") return showFaults(made.errors.data, 0, null);
       remember("model", model.value.trim() || null);
       say("Submitted.");
       if (recallDraft().key === sent) keepDraft(null);

@@ -5,7 +5,7 @@ import { el, put, say, wrong } from "./dom.js";
 import { number, plain, plural, time } from "./format.js";
 import { call, callText } from "./net.js";
 import { restoreScroll } from "./router.js";
-import { badge, statusWord } from "./status.js";
+import { badge, shownStatus, statusWord } from "./status.js";
 
 const PAGE = 20;
 const STATUSES = ["completed", "in_progress", "queued", "failed", "cancelled", "expired"];
@@ -105,7 +105,7 @@ export function searchView(query) {
         "div",
         { class: "row-head" },
         el("h2", {}, el("a", { href: `#/jobs/${job.id}` }, jobName(job))),
-        badge(job.status),
+        badge(shownStatus(job)),
       ),
       snippet,
       el("p", { class: "when" }, job.model, tokens, " · ", time(job.created_at)),

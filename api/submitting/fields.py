@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from api.errors import ApiError
+from jobs.answer_format import FormatError, check_format
 
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 _WINDOW = re.compile(r"([1-9][0-9]{0,5})([smhd])")
@@ -69,6 +70,14 @@ def check_window(value: Any) -> float:
     if not 0 < seconds <= _LONGEST_WINDOW_SECONDS:
         raise invalid("completion_window", 'must be a time such as "30m", "24h" or "7d", at most a year')
     return seconds
+
+
+def check_response_format(value: Any, at: str) -> None:
+    """A format that a text can be held to: a schema must be a good one, and refer to nothing outside of itself."""
+    try:
+        check_format(value)
+    except FormatError as error:
+        raise invalid(join(at, error.path), error.reason, "invalid_json_schema") from None
 
 
 def invalid(param: str, message: str, code: str = "invalid_value") -> ApiError:

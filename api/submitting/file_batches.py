@@ -3,9 +3,7 @@
 import threading
 from collections.abc import Callable
 from logging import getLogger
-from pathlib import Path
 from time import monotonic
-from typing import Any
 
 import anyio
 import anyio.to_thread
@@ -16,12 +14,15 @@ from api.errors import ApiError, JsonAnswer
 from api.openai.uploads import not_readable
 from api.parameters import is_id
 from api.parts import Parts
-from api.submitting.checks import NewFileBatch, check_file_batch
+from api.submitting.batch_orders import NewFileBatch, check_file_batch
 from api.submitting.idempotency import replayed
-from api.submitting.input_lines import MOST_ERRORS, LineChecker, LineError, read_lines
+from api.submitting.input_files import check_file
+from api.submitting.input_lines import Mistakes
 from jobs.drafts import Draft, DraftLostError
 from jobs.files import BATCH, File, read_file
 from jobs.idempotency import IdempotencyKey, KeyReusedError, find_key
+from jobs.inputs.mistakes import MistakeError, Notes
+from jobs.inputs.reading import open_input
 from jobs.queries import read_batch
 from jobs.settings import Settings
 from jobs.submission import Accepted, BatchTerms, NewJob
@@ -69,7 +70,7 @@ def make_file_batch(
         known = find_key(parts.database, project, key)  # not to read 200 MB for a batch that is there
         if known is not None:
             return Accepted(known, repeated=True)
-    file = _find(parts, project, wanted.input_file_id)
+    file = find_input(parts, project, wanted.input_file_id)
     terms = BatchTerms(
         project,
         file.id,
@@ -82,8 +83,12 @@ def make_file_batch(
     draft = Draft(parts.database, terms)
     began = monotonic()
     try:
-        errors = _fill(draft, parts.settings, wanted.for_all, parts.settings.files_folder / file.id, stopped)
-        accepted = draft.refuse(errors.as_json()) if errors.first else draft.accept()
+        notes = Notes()
+        errors = _fill(draft, parts.settings, wanted, file, notes, stopped)
+        if errors.first:
+            accepted = draft.refuse([mistake.as_json() for mistake in errors.listed()])
+        else:
+            accepted = draft.accept(notes.as_json())
     except FileNotFoundError:
         draft.drop()
         raise not_readable(file.id, param="input_file_id") from None
@@ -97,57 +102,34 @@ def make_file_batch(
     return accepted
 
 
-class _Errors:
-    """The errors of a file's lines: the first ones, and how many more there are."""
-
-    def __init__(self) -> None:
-        self.first: list[LineError] = []
-        self._more = 0
-
-    def add(self, error: LineError) -> None:
-        if len(self.first) < MOST_ERRORS:
-            self.first.append(error)
-        else:
-            self._more += 1
-
-    def as_json(self) -> list[dict[str, Any]]:
-        rest = [LineError(None, "more_errors", f"{self._more} more lines are wrong")] if self._more else []
-        return [error.as_json() for error in (*self.first, *rest)]
-
-
-def _fill(draft: Draft, settings: Settings, for_all: NewJob, path: Path, stopped: Callable[[], bool]) -> _Errors:
-    """Store the file's jobs. After the first error nothing more is stored, but every line is still checked."""
-    checker = LineChecker(for_all, settings.max_line_bytes)
-    errors = _Errors()
+def _fill(
+    draft: Draft, settings: Settings, wanted: NewFileBatch, file: File, notes: Notes, stopped: Callable[[], bool]
+) -> Mistakes:
+    """Store the file's jobs. After the first mistake nothing more is stored, but every line is still checked."""
+    mistakes = Mistakes()
     waiting: list[NewJob] = []
-    waiting_bytes = taken = 0
-    with path.open("rb", buffering=1024 * 1024) as opened:
-        for number, line in read_lines(opened, settings.max_line_bytes):
+    waiting_bytes = 0
+    with open_input(settings.files_folder / file.id) as opened:
+        for checked in check_file(opened, file.filename, wanted, settings, notes):
             if stopped():
                 raise StoppedError
-            taken += 1
-            if taken > settings.max_batch_jobs:
-                message = f"the file has more than {settings.max_batch_jobs} lines (LONGHAND_MAX_BATCH_JOBS): split it"
-                errors.add(LineError(number, "too_many_lines", message))
-                break
-            try:
-                waiting.append(checker.check(number, line))
-            except LineError as error:
-                errors.add(error)
+            if isinstance(checked, MistakeError):
+                mistakes.add(checked)
                 continue
-            waiting_bytes += len(line or b"")
+            job, size = checked
+            waiting.append(job)
+            waiting_bytes += size
             if len(waiting) >= _JOBS_PER_WRITE or waiting_bytes >= _BYTES_PER_WRITE:
-                if not errors.first:
+                if not mistakes.first:
                     draft.add(waiting)
                 waiting, waiting_bytes = [], 0
-    if not taken:
-        errors.add(LineError(None, "empty_file", "the file has no lines: each is one request as JSON"))
-    if not errors.first:
+    if not mistakes.first:
         draft.add(waiting)
-    return errors
+    return mistakes
 
 
-def _find(parts: Parts, project: str, file_id: str) -> File:
+def find_input(parts: Parts, project: str, file_id: str) -> File:
+    """The uploaded file of this id. Raises `ApiError`."""
     file = read_file(parts.database, file_id, project=project) if is_id(file_id) else None
     if file is None:
         raise ApiError(404, "not_found", f"input_file_id: no file has the id {file_id[:80]!r}", param="input_file_id")

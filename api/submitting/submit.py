@@ -12,8 +12,9 @@ from api.errors import JsonAnswer
 from api.parts import Given, Parts
 from api.request_bodies import BATCH_BODY, JOB_BODY, request_body
 from api.schemas import REFUSALS, BatchObject, JobObject
+from api.submitting.batch_orders import check_batch, names_file
 from api.submitting.bodies import BatchBody, JobBody
-from api.submitting.checks import check_batch, check_job, names_file
+from api.submitting.checks import check_job
 from api.submitting.file_batches import post_file_batch
 from api.submitting.idempotency import Key, check_key, key_reused, replayed
 from jobs.idempotency import IdempotencyKey, KeyReusedError
@@ -82,7 +83,7 @@ def _post_requests(parts: Parts, caller: Caller, body: bytes, key: IdempotencyKe
         output_seconds=batch.output_seconds,
         idempotency_key=key,
     )
-    accepted = submit_batch(parts.database, batch.jobs, terms)
+    accepted = submit_batch(parts.database, batch.jobs, terms, warnings=batch.notes.as_json())
     if not accepted.repeated:
         parts.waker.wake()
     stored = read_batch(parts.database, accepted.id, project=caller.project)

@@ -98,4 +98,3 @@ class Log(msgspec.Struct):
     def _sort(self) -> None:
         if len(self.entries) > 1 and self.entries[-2].at > self.entries[-1].at:
             self.entries.sort(key=lambda sent: sent.at)
-

@@ -34,8 +34,8 @@ from longhand.tables import status_text, without_secret
 _MARGIN_SECONDS = 20.0
 """How much longer than the grace of its workers `longhand up` may take to end."""
 _NAME_CELLS, _STATUS_CELLS, _WORDS_CELLS = 15, 11, 9
-_OF_THE_USER: tuple[str, ...] = ("LONGHAND_DATABASE_URL", "LONGHAND_REDIS_URL", "LONGHAND_URL")
-"""Variables that the demo's stack must not see: it has a database, a Valkey and an address of its own."""
+_OF_THE_USER: tuple[str, ...] = ("LONGHAND_DATABASE_URL", "LONGHAND_REDIS_URL", "LONGHAND_URL", "LONGHAND_UPSTREAMS")
+"""Variables that the demo's stack must not see: it has a database, a Valkey, an address and an upstream of its own."""
 _UPSTREAM_KEYS = ("LONGHAND_UPSTREAM_API_KEY", "OPENAI_API_KEY")
 """The simulator has no use for a key of the user's upstream."""
 

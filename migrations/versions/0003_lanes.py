@@ -3,8 +3,10 @@
 import sqlalchemy as sa
 from alembic import op
 
+from migrations.job_columns import add_before_the_prompt
+
 revision = "0003"
-down_revision = "0001"
+down_revision = "0002"
 branch_labels = None
 depends_on = None
 
@@ -49,12 +51,16 @@ def upgrade() -> None:
         sa.Column("last_probe", sa.Text()),
         sa.PrimaryKeyConstraint("kind", "target"),
     )
-    for name in ("upstream", "last_upstream", "only_upstream"):
-        op.add_column("jobs", sa.Column(name, sa.Text()))
-    op.add_column("jobs", sa.Column("reserved_tokens", sa.Integer()))
-    op.add_column("jobs", sa.Column("refusals", sa.Integer(), nullable=False, server_default="0"))
-    op.add_column("jobs", sa.Column("refused_at", TIME))
-    op.add_column("jobs", sa.Column("release_requested_at", TIME))
+    moment = "TIMESTAMP WITH TIME ZONE" if op.get_bind().dialect.name == "postgresql" else "DATETIME"
+    add_before_the_prompt(
+        upstream="TEXT",
+        last_upstream="TEXT",
+        only_upstream="TEXT",
+        reserved_tokens="INTEGER",
+        refusals="INTEGER DEFAULT 0 NOT NULL",
+        refused_at=moment,
+        release_requested_at=moment,
+    )
     op.add_column("attempts", sa.Column("upstream", sa.Text()))
     op.add_column("batches", sa.Column("max_concurrency", sa.Integer()))
     op.add_column("batches", sa.Column("only_upstream", sa.Text()))

@@ -71,7 +71,13 @@ def test_a_watcher_sees_every_job_its_text_the_progress_and_the_end(
     shown = watcher.join()
     assert shown.done["status"] == "completed"
     assert shown.batch == shown.done
-    assert shown.done["request_counts"] == {"total": 20, "completed": 20, "failed": 0, "in_progress": 0}
+    assert shown.done["request_counts"] == {
+        "total": 20,
+        "completed": 20,
+        "failed": 0,
+        "in_progress": 0,
+        "incomplete": 0,
+    }
     assert shown.progress["request_counts"]["completed"] == 20
     assert shown.proved == 20
     assert {job_id: stored(database, job_id) for job_id in ids} == shown.texts

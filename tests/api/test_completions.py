@@ -252,3 +252,20 @@ def test_a_stream_that_has_begun_ends_with_an_error_when_the_server_goes_down(
 def test_what_cannot_be_delivered_is_refused_by_name(sqlite_api: ApiServer, change: dict[str, Any], param: str) -> None:
     answer = httpx.post(f"http://127.0.0.1:{sqlite_api.port}{PATH}", json={**ASK, **change})
     assert (answer.status_code, answer.json()["error"]["param"]) == (400, param), answer.text
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_an_upstream_that_gave_no_finish_reason_is_not_said_to_have_stopped(
+    api: ApiServer, database: Database, valkey_client: redis.Redis, stream: bool
+) -> None:
+    asking = Asking(api.port, json={**ASK, "stream": stream})
+    writer = Writer(database, valkey_client, only_job(database))
+    writer.write("as much as came")
+    writer.finish(finish_reason=None)
+    answer = asking.join()
+    if not stream:
+        assert answer.json()["choices"][0]["finish_reason"] is None
+        return
+    events = [line.removeprefix("data: ") for line in answer.text.splitlines() if line.startswith("data: ")]
+    assert events[-1] == "[DONE]"
+    assert {json.loads(event)["choices"][0]["finish_reason"] for event in events[:-1]} == {None}

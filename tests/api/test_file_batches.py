@@ -108,7 +108,7 @@ def test_every_line_is_a_job_in_the_order_of_the_file(served_client: httpx.Clien
         (line("x", url="/v1/embeddings"), "invalid_url", "url"),
         (line("x", custom_id=None), "invalid_value", "custom_id"),
         (line("x", custom_id=""), "invalid_value", "custom_id"),
-        (line("x", custom_id=7), "invalid_value", "custom_id"),
+        (line("x", custom_id=7.5), "invalid_value", "custom_id"),
         (line("first"), "duplicate_custom_id", "custom_id"),
         (line("x", more=1), "unknown_parameter", "more"),
         (line("x", **{"\x00\ud800": 1}), "unknown_parameter", "\ufffd\ufffd"),
@@ -117,7 +117,8 @@ def test_every_line_is_a_job_in_the_order_of_the_file(served_client: httpx.Clien
         (line("x", body={**LINE["body"], "n": 2}), "unsupported_value", "body.n"),
         (line("x", body={**LINE["body"], "a": [[]] * 700}), "line_too_long", None),
         (line("x").replace(b'"Write."', b"[" * 90 + b"]" * 90), "nested_too_deep", "body.messages"),
-        (b'{"custom_id": "x", "method": "POST", "body": {}}', "missing_required_parameter", "url"),
+        (b'{"custom_id": "x", "method": "POST"}', "missing_required_parameter", "body"),
+        (json.dumps(LINE["body"]).encode(), "missing_required_parameter", "custom_id"),
     ],
 )
 def test_a_bad_line_fails_the_batch_and_stores_no_job(

@@ -1,9 +1,10 @@
-"""The upstream's models, passed through; and what is said when that cannot be."""
+"""The upstreams' models; and what is said when they cannot be had."""
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -16,16 +17,16 @@ LIST = b'{"object": "list", "data": [{"id": "meta/llama", "object": "model", "cr
 
 
 class Upstream:
-    """An upstream that gives one answer to everything, and notes what it was asked."""
+    """An upstream that gives one answer to everything (or only to this path), and notes what it was asked."""
 
-    def __init__(self, status: int, body: bytes, headers: dict[str, str]) -> None:
+    def __init__(self, status: int, body: bytes, headers: dict[str, str], path: str | None = None) -> None:
         self.asked: list[tuple[str, str | None]] = []
         upstream = self
 
         class Answers(BaseHTTPRequestHandler):
             def do_GET(self) -> None:  # the name that http.server looks for
                 upstream.asked.append((self.path, self.headers.get("authorization")))
-                self.send_response(status)
+                self.send_response(status if path in (None, self.path) else 404)
                 for name, value in headers.items():
                     self.send_header(name, value)
                 self.send_header("content-length", str(len(body)))
@@ -42,10 +43,19 @@ class Upstream:
         self.url = f"http://127.0.0.1:{self.server.server_port}/v1"
 
 
-@contextmanager
-def answering(status: int, body: bytes, **headers: str) -> Iterator[Upstream]:
+def answering(status: int, body: bytes, **headers: str) -> AbstractContextManager[Upstream]:
     """Such an upstream, for as long as the block lasts."""
-    upstream = Upstream(status, body, headers)
+    return serving(Upstream(status, body, headers))
+
+
+def listing_only() -> AbstractContextManager[Upstream]:
+    """One that knows the list of models and nothing else."""
+    return serving(Upstream(200, LIST, {}, "/v1/models"))
+
+
+@contextmanager
+def serving(upstream: Upstream) -> Iterator[Upstream]:
+    """Serve it for as long as the block lasts."""
     thread = threading.Thread(target=upstream.server.serve_forever)
     thread.start()
     try:
@@ -106,7 +116,8 @@ def test_the_models_are_asked_for_beside_the_completions_however_the_url_is_writ
         (500, b"{}", 502, "upstream_error"),
         (302, b"{}", 502, "upstream_error"),
         (200, b"<html>", 502, "upstream_error"),
-        (200, b"[]", 502, "upstream_error"),
+        (200, b"[7]", 502, "upstream_error"),
+        (200, b'{"data": 7}', 502, "upstream_error"),
         (200, b"\xff", 502, "upstream_error"),
     ],
 )
@@ -159,3 +170,53 @@ def test_how_long_the_upstream_asks_to_wait_is_told_when_it_can_be(
         answer = client.get("/models")
     assert answer.status_code == 429
     assert answer.headers.get("retry-after") == told
+
+
+@contextmanager
+def client_of_file(sqlite_url: str, redis_url: str, file: Path, text: str) -> Iterator[httpx.Client]:
+    """A client of an API with this upstreams file."""
+    file.write_text(text)
+    with (
+        serve_api(sqlite_url, redis_url, upstreams=file) as server,
+        httpx.Client(base_url=f"http://127.0.0.1:{server.port}/v1", timeout=30, trust_env=False) as client,
+    ):
+        yield client
+
+
+def test_the_lists_of_all_upstreams_are_one_each_asked_with_its_own_headers(
+    sqlite_url: str, redis_url: str, tmp_path: Path
+) -> None:
+    bare = b'["gpt-4o", {"id": "vendor/gpt-4.1", "context": 9}]'
+    (tmp_path / "key").write_text(KEY)
+    with answering(200, LIST) as one, answering(200, bare) as two, answering(500, b"{}") as broken:
+        text = f"""
+        [[upstream]]
+        name = "one"
+        url = "{one.url}"
+        api_key_file = "key"
+        models = ["meta/*", "gpt-4.1"]
+        [[upstream]]
+        name = "two"
+        url = "{two.url}?api-version=2"
+        headers = {{ authorization = "file:key" }}
+        models = ["gpt-*"]
+        rename = {{ "gpt-4.1" = "vendor/gpt-4.1" }}
+        [[upstream]]
+        name = "broken"
+        url = "{broken.url}"
+        """
+        with client_of_file(sqlite_url, redis_url, tmp_path / "upstreams.toml", text) as client:
+            listed = client.get("/models").json()["data"]
+            assert [item["id"] for item in listed] == ["meta/llama", "gpt-4.1", "gpt-4o"]
+            assert one.asked == [("/v1/models", f"Bearer {KEY}")]
+            assert two.asked == [("/v1/models?api-version=2", KEY)]
+            assert client.get("/models/gpt-4o").json()["id"] == "gpt-4o"  # two has no address for it; its list has it
+            assert two.asked[-1] == ("/v1/models/gpt-4o?api-version=2", KEY)
+
+
+def test_a_model_is_found_in_the_list_where_the_upstream_has_no_address_for_it(sqlite_url: str, redis_url: str) -> None:
+    with listing_only() as upstream, client_of(sqlite_url, redis_url, upstream.url) as client:
+        assert client.get("/models/meta/llama").json()["owned_by"] == "us"
+        answer = client.get("/models/meta/other")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (404, "model_not_found")
+    assert [path for path, _ in upstream.asked] == ["/v1/models/meta/llama", "/v1/models", "/v1/models/meta/other"]

@@ -205,9 +205,8 @@ def ran(database: Database, valkey_client: redis.Redis) -> str:
         if text == "@half":
             writer.fail()
         else:
-            writer.finish()
-    with database.write() as connection:
-        connection.exec_driver_sql(f"UPDATE jobs SET finish_reason = 'length' WHERE id = '{jobs[2]}'")  # noqa: S608
+            cut = {"finish_reason": "length", "incomplete": "max_output_tokens"} if text == "-cut" else {}
+            writer.finish(**cut)
     Writer(database, valkey_client, jobs[3]).write("running")
     return batch_id
 
@@ -221,6 +220,8 @@ def test_results_as_jsonl_never_let_a_partial_text_pass_for_a_whole_one(client: 
     assert [line.get("text") for line in lines] == ['Ünï, "quoted"\r\nlines', None, "-cut", None]
     assert [line.get("partial_text") for line in lines] == [None, "@half", None, None]
     assert [line["finish_reason"] for line in lines] == ["stop", "stop", "length", None]
+    assert [line["incomplete"] for line in lines] == [None, None, {"reason": "max_output_tokens"}, None]
+    assert [line["text_attempt"] for line in lines] == [1, 1, 1, None]
 
 
 def test_a_line_of_results_is_one_line_to_every_reader(
@@ -250,6 +251,8 @@ def test_results_as_csv_are_quoted_and_hold_no_formula(client: httpx.Client, ran
     assert [row["custom_id"] for row in rows] == ["good", "'=HYPERLINK(1)", "", "late\n#x"]
     assert [row["text"] for row in rows] == ['Ünï, "quoted"\r\nlines', "", "'-cut", ""]
     assert [row["partial_text"] for row in rows] == ["", "'@half", "", ""]
+    assert [row["incomplete"] for row in rows] == ["", "", "max_output_tokens", ""]
+    assert [row["text_attempt"] for row in rows] == ["1", "1", "1", ""]
 
 
 def test_results_as_markdown_are_one_document_that_names_the_failed(client: httpx.Client, ran: str) -> None:
@@ -258,7 +261,7 @@ def test_results_as_markdown_are_one_document_that_names_the_failed(client: http
     headings = [line for line in answer.text.splitlines() if line.startswith("## ")]
     assert headings == ["## good", "## =HYPERLINK(1)", "## Article 3", "## late #x"]
     assert "*Not completed: failed (upstream_error: played).*" in answer.text
-    assert "*The upstream ended this text early: length.*" in answer.text
+    assert "*This text was cut short at the token limit (max_output_tokens).*" in answer.text
     assert "*Not completed yet: in_progress.*" in answer.text
 
 
@@ -286,7 +289,13 @@ def test_a_batch_is_cancelling_until_its_last_job_has_ended(
     writer = Writer(database, valkey_client, first)
     answer = client.post(f"/v1/batches/{batch_id}/cancel")
     assert (answer.status_code, answer.json()["status"]) == (202, "cancelling")
-    assert answer.json()["request_counts"] == {"total": 2, "completed": 0, "failed": 1, "in_progress": 1}
+    assert answer.json()["request_counts"] == {
+        "total": 2,
+        "completed": 0,
+        "failed": 1,
+        "in_progress": 1,
+        "incomplete": 0,
+    }
     writer.fail()
     settle_batch(database, batch_id)
     assert client.post(f"/v1/batches/{batch_id}/cancel").status_code == 200

@@ -244,8 +244,8 @@ def test_wherever_a_client_is_cut_its_last_item_is_the_text_and_no_void_one_grow
 @pytest.mark.parametrize(
     ("status", "reason", "kind"),
     [
-        (JobStatus.COMPLETED, "stop", "response.completed"),
-        (JobStatus.COMPLETED, "length", "response.incomplete"),
+        (JobStatus.COMPLETED, None, "response.completed"),
+        (JobStatus.COMPLETED, "max_output_tokens", "response.incomplete"),
         (JobStatus.COMPLETED, "content_filter", "response.incomplete"),
         (JobStatus.FAILED, None, "response.failed"),
         (JobStatus.EXPIRED, None, "response.failed"),
@@ -255,7 +255,7 @@ def test_wherever_a_client_is_cut_its_last_item_is_the_text_and_no_void_one_grow
 def test_there_is_always_a_last_event(status: JobStatus, reason: str | None, kind: str) -> None:
     ended = asked("", status=status)
     job = ended.job
-    fields = {name: getattr(job, name) for name in Job.__slots__} | {"finish_reason": reason}
+    fields = {name: getattr(job, name) for name in Job.__slots__} | {"incomplete": reason}
     events = ResponseEvents(ended)
     told = list(events.end(StoredResponse(ended.request, Job(**fields), "")))
     assert [event["type"] for event in told] == [kind]

@@ -57,7 +57,7 @@ def test_the_failures_of_a_batch_run_again_in_place(
     assert answer.status_code == 202
     shown = answer.json()
     assert (shown["status"], shown["completed_at"], shown["finalizing_at"]) == ("in_progress", None, None)
-    assert shown["request_counts"] == {"total": 3, "completed": 1, "failed": 0, "in_progress": 0}
+    assert shown["request_counts"] == {"total": 3, "completed": 1, "failed": 0, "in_progress": 0, "incomplete": 0}
     assert read_job(database, ids[0], project=None) == completed
     for job_id in ids[1:]:
         job = read_job(database, job_id, project=None)
@@ -69,12 +69,12 @@ def test_the_failures_of_a_batch_run_again_in_place(
     running = Writer(database, valkey_client, ids[1])
     assert running.attempt == 2
     counts = client.get(f"/v1/batches/{batch_id}").json()["request_counts"]
-    assert counts == {"total": 3, "completed": 1, "failed": 0, "in_progress": 1}
+    assert counts == {"total": 3, "completed": 1, "failed": 0, "in_progress": 1, "incomplete": 0}
     running.finish()
     finish_all(database, valkey_client, ids[2:])
     shown = client.get(f"/v1/batches/{batch_id}").json()
     assert shown["status"] == "completed"
-    assert shown["request_counts"] == {"total": 3, "completed": 3, "failed": 0, "in_progress": 0}
+    assert shown["request_counts"] == {"total": 3, "completed": 3, "failed": 0, "in_progress": 0, "incomplete": 0}
     assert [attempt.attempt for attempt in read_attempts(database, ids[2])] == [1, 2]
 
 
@@ -134,12 +134,70 @@ def test_a_closed_window_opens_again_for_as_long(
 
 
 @pytest.mark.parametrize(
-    "body", [{"statuses": []}, {"statuses": ["completed"]}, {"statuses": "failed"}, {"status": ["failed"]}, [1]]
+    "body",
+    [
+        {"statuses": []},
+        {"statuses": ["completed"]},
+        {"statuses": ["incomplete"]},
+        {"statuses": "failed"},
+        {"status": ["failed"]},
+        {"which": ["completed"]},
+        {"which": []},
+        {"which": ["failed"], "statuses": ["failed"]},
+        [1],
+    ],
 )
 def test_a_wrong_body_is_refused_by_name(client: httpx.Client, failed: tuple[str, list[str]], body: Any) -> None:
     answer = client.post(f"/v1/batches/{failed[0]}/retry", json=body)
     assert answer.status_code == 400
     assert client.post(f"/v1/batches/{failed[0]}/retry", json={}).status_code == 202
+
+
+def test_texts_that_were_cut_short_run_again_when_they_are_asked_for(
+    client: httpx.Client, database: Database, valkey_client: redis.Redis
+) -> None:
+    batch_id, (cut, whole, failed) = submit_jobs(database, 3)
+    for job_id, told in ((cut, {"finish_reason": "length", "incomplete": "max_output_tokens"}), (whole, {})):
+        writer = Writer(database, valkey_client, job_id)
+        writer.write("a text that was long")
+        writer.finish(**told)
+    Writer(database, valkey_client, failed).fail()
+    shown = client.get(f"/v1/batches/{batch_id}").json()
+    counts = {"total": 3, "completed": 2, "failed": 1, "in_progress": 0, "incomplete": 1}
+    assert (shown["status"], shown["request_counts"]) == ("completed", counts)
+    assert client.get(f"/v1/jobs/{cut}").json()["incomplete"] == {"reason": "max_output_tokens"}
+    answer = client.post(f"/v1/batches/{batch_id}/retry", json={"which": ["failed", "incomplete"]})
+    assert answer.status_code == 202
+    assert answer.json()["request_counts"] == counts | {"completed": 1, "failed": 0, "incomplete": 0}
+    statuses = [client.get(f"/v1/jobs/{job_id}").json()["status"] for job_id in (cut, whole, failed)]
+    assert statuses == ["queued", "completed", "queued"]
+    # The old text is there until the new one is whole, and is stored again when there is none.
+    text = client.get(f"/v1/jobs/{cut}/text", params={"partial": "true"})
+    assert (text.text, text.headers["x-text-attempt"]) == ("a text that was long", "1")
+    again = Writer(database, valkey_client, cut)
+    again.write("a text")
+    again.fail()
+    text = client.get(f"/v1/jobs/{cut}/text", params={"partial": "true"})
+    assert (text.text, text.headers["x-text-attempt"]) == ("a text that was long", "1")
+    assert client.get(f"/v1/jobs/{cut}/text").status_code == 409
+    again = Writer(database, valkey_client, failed)
+    again.write("whole")
+    again.finish()
+    assert client.get(f"/v1/batches/{batch_id}").json()["request_counts"] == counts | {"incomplete": 0}
+    answer = client.post(f"/v1/batches/{batch_id}/retry", json={"which": ["incomplete"]})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (409, "nothing_to_retry")
+
+
+def test_one_text_that_was_cut_short_runs_again_alone(
+    client: httpx.Client, database: Database, valkey_client: redis.Redis
+) -> None:
+    job_id = submit(database)
+    writer = Writer(database, valkey_client, job_id)
+    writer.write("cut")
+    writer.finish(finish_reason="content_filter", incomplete="content_filter")
+    text = client.get(f"/v1/jobs/{job_id}/text")
+    assert (text.status_code, text.headers["x-incomplete"]) == (200, "content_filter")
+    assert client.post(f"/v1/jobs/{job_id}/retry").json()["status"] == "queued"
 
 
 def test_what_does_not_exist_is_404(client: httpx.Client) -> None:
@@ -156,7 +214,7 @@ def test_one_job_runs_again_alone_and_opens_its_batch(
     assert (answer.status_code, answer.json()["status"]) == (202, "queued")
     shown = client.get(f"/v1/batches/{batch_id}").json()
     assert shown["status"] == "in_progress"
-    assert shown["request_counts"] == {"total": 3, "completed": 1, "failed": 1, "in_progress": 0}
+    assert shown["request_counts"] == {"total": 3, "completed": 1, "failed": 1, "in_progress": 0, "incomplete": 0}
 
 
 def test_one_job_without_a_batch_runs_again(client: httpx.Client, database: Database) -> None:

@@ -101,6 +101,17 @@ BAD_JOBS: list[tuple[dict[str, Any], str, str]] = [
     ({**JOB, "modalities": ["text", "audio"]}, "modalities", "unsupported_value"),
     ({**JOB, "audio": {"voice": "v"}}, "audio", "unsupported_value"),
     ({**JOB, "stream": "yes"}, "stream", "invalid_value"),
+    ({**JOB, "response_format": {"type": "json_schema"}}, "response_format.json_schema", "invalid_json_schema"),
+    (
+        {**JOB, "response_format": {"type": "json_schema", "json_schema": {"name": "a", "schema": {"type": "objekt"}}}},
+        "response_format.json_schema.schema.type",
+        "invalid_json_schema",
+    ),
+    (
+        {**JOB, "response_format": {"type": "json_schema", "json_schema": {"schema": {"$ref": "http://x.test/"}}}},
+        "response_format.json_schema.schema",
+        "invalid_json_schema",
+    ),
     ({**JOB, "custom_id": "\ud800"}, "custom_id", "invalid_value"),
     ({**JOB, "custom_id": LONG}, "custom_id", "invalid_value"),
     ({**JOB, "custom_id": 7}, "custom_id", "invalid_value"),

@@ -4,6 +4,7 @@ import json
 import random
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from hashlib import sha256
 from typing import Any
 
@@ -25,6 +26,7 @@ from jobs.database import Database
 from jobs.lease import note_continued
 from jobs.settle import settle_batch
 from jobs.status import JobStatus
+from jobs.stored_texts import read_stored
 from jobs.submission import NewJob, submit_job
 from jobs.transitions import Fault, Written, fail, finish, retry
 from tests.store.reserving import claim_now
@@ -69,9 +71,9 @@ class Writer:
         """Publish an event."""
         self.redis.publish(channel_name(self.job_id), message)
 
-    def finish(self) -> str:
+    def finish(self, **told: Any) -> str:
         """End the job as completed, then tell it; the text."""
-        assert finish(self.database, self.job_id, self.attempt, self.written())
+        assert finish(self.database, self.job_id, self.attempt, replace(self.written(), **told))
         self.say(self.done(JobStatus.COMPLETED))
         self.tell_batch(JobStatus.COMPLETED)
         return self.text
@@ -106,9 +108,10 @@ class Writer:
         )
 
     def done(self, status: JobStatus) -> bytes:
-        """The message that the job has ended."""
-        written = self.written()
-        return encode_done(self.attempt, status, written.bytes, written.sha256)
+        """The message that the job has ended, with the proof of the text that it is stored with."""
+        stored = read_stored(self.database, self.job_id, self.attempt)
+        assert stored is not None
+        return encode_done(self.attempt, status, stored.bytes, stored.sha256)
 
     def _rewrite(self) -> None:
         nudge = encode_delta(self.attempt, len(self.text.encode()), "")

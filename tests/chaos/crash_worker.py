@@ -158,7 +158,7 @@ _PATCHES: dict[str, Sequence[tuple[Any, str, Callable[..., Any]]]] = {
         (jobs.transitions, "finish", _finish),
         (jobs.transitions, "finish_together", _finish_together),
     ],
-    "commit": [(jobs.transitions, "store_texts", _store_texts)],
+    "commit": [(jobs.transitions, "store_completed_texts", _store_texts)],
     "done": [
         (jobs.transitions, "finish", _finished),
         (jobs.transitions, "finish_together", _finished_together),

@@ -1,9 +1,10 @@
 """What can be submitted from the page, and what it refuses before anything is sent."""
 
 import json
+from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from longhand.client import Client
 from tests.page.visit import Visit
@@ -18,7 +19,8 @@ def at_the_form(visit: Visit) -> None:
 
 
 def posts(visit: Visit) -> list[str]:
-    return [url for url in visit.requested if "/v1/" in url]
+    """What was sent to make something; to look at a file makes nothing."""
+    return [url for url in visit.requested if urlsplit(url).path in ("/v1/jobs", "/v1/batches")]
 
 
 def give_file(visit: Visit, name: str, content: str | bytes) -> None:
@@ -107,15 +109,19 @@ def test_a_csv_file_is_put_into_a_template(visit: Visit, client: Client) -> None
 @pytest.mark.parametrize(
     ("name", "content", "told"),
     [
-        ("a.jsonl", '{"prompt": "x"}\n{"prompt": 3}\nno\n{"a": 1}', ["Line 2:", "Line 3: not JSON", "Line 4: a line"]),
-        ("a.jsonl", '{"custom_id": "x", "prompt": "y"}\n\n' * 2, ["Line 3:", "stands in line 1"]),
+        ("a.jsonl", '{"prompt": "x"}\n{"prompt": 3}\nno\n{"a": 1}', ["Line 2:", "Line 3: the line: not", "Line 4:"]),
+        ("a.jsonl", '{"custom_id": "x", "prompt": "y"}\n\n' * 2, ["Line 3:", "the same as that of line 1"]),
         ("a.jsonl", '{"body": {"messages": []}}\n{"body": 3}', ["Line 1:", "must be a list", "Line 2:"]),
         ("a.jsonl", '{"prompt": "x", "url": "/v1/embeddings"}', ["Line 1:", "/v1/chat/completions"]),
         ("a.csv", "prompt,b\nx\ny,z,1\nw,v", ["Line 2: 1 cells, but 2 columns", "Line 3: 3 cells"]),
-        ("a.csv", 'prompt\n"never closed\n', ["Line 2: a quote is opened here"]),
+        ("a.csv", 'prompt\n"never closed\n', ["Line 2: a quotation mark is opened here"]),
+        ("a.csv", 'a,b\n"x\ny",\nz,,,"', ["Line 4: row 3: a quotation mark"]),
         ("a.csv", "prompt,prompt\nx,y", ["Line 1: two columns"]),
-        ("a.jsonl", b"\xff\xfe", ["not a text in UTF-8"]),
-        ("a.txt", "x", ["must end in .jsonl or .csv"]),
+        ("a.csv", "prompt,b\n,x\n", ["Line 2: the prompt is empty", "delete the row"]),
+        ("a.csv", b"PK\x03\x04", ["an Excel workbook", "save it as CSV UTF-8"]),
+        ("a.xlsx", b"PK\x03\x04", ["a workbook (.xlsx) is not read", "save its sheet as CSV UTF-8"]),
+        ("a.jsonl", b'{"prompt": "\xff"}', ["Line 1:", "not UTF-8"]),
+        ("a.doc", "x", ["must end in .jsonl, .csv, .tsv or .txt"]),
     ],
 )  # fmt: skip
 def test_wrong_input_is_told_line_by_line_and_nothing_is_sent(
@@ -138,12 +144,47 @@ def test_without_a_model_the_field_is_pointed_at(visit: Visit) -> None:
     assert posts(visit) == []
 
 
-def test_what_the_api_refuses_is_told_with_the_line(visit: Visit) -> None:
-    visit.refused = {400}
+def test_what_a_job_cannot_do_is_told_with_the_line_before_anything_is_sent(visit: Visit) -> None:
     give_file(visit, "a.jsonl", '{"prompt": "x"}\n\n{"prompt": "y", "n": 3}')
+    expect(visit.page.locator("#file-summary")).to_contain_text("Line 3: n: must be 1")
+    assert posts(visit) == []
+
+
+def test_a_table_of_another_encoding_and_delimiter_is_read_and_said_so(visit: Visit, client: Client) -> None:
+    give_file(visit, "主题.csv", "编号;主题;语气\r\n1;绿茶的历史;平静\r\n;;\r\n2;雨;温暖\r\n".encode("gbk"))
+    summary = visit.page.locator("#file-summary")
+    expect(summary).to_contain_text("主题.csv: 2 prompts.")
+    expect(summary).to_contain_text(
+        "Read as GB18030, guessed from the text: look whether it reads well, with semicolons"
+    )
+    expect(summary).to_contain_text("a row without any text was left out (line 3)")
+    expect(visit.page.locator("thead")).to_have_text("编号主题语气")
+    visit.page.get_by_label("Prompt for each row").fill("写一篇关于{主题}的文章，二十个字。")
+    expect(visit.page.locator(".example")).to_have_text("The first: 写一篇关于绿茶的历史的文章，二十个字。")
     visit.page.get_by_label("Model").fill(MODEL)
     visit.page.get_by_role("button", name="Submit 2 articles").click()
-    expect(visit.page.locator("#faults")).to_contain_text("Line 3: body.n: must be 1")
+    visit.heading("主题")
+    assert [job[2] for job in jobs_of_shown_batch(visit, client)] == [
+        "写一篇关于绿茶的历史的文章，二十个字。",
+        "写一篇关于雨的文章，二十个字。",
+    ]
+
+
+def test_an_encoding_that_was_guessed_wrong_can_be_named(visit: Visit) -> None:
+    give_file(visit, "a.csv", "topic\nTé\n".encode("cp1250"))
+    visit.page.get_by_label("Encoding").select_option("windows-1251")
+    expect(visit.page.locator("tbody")).to_have_text("Tй")
+    expect(visit.page.locator("#file-summary")).to_contain_text("Read as Windows-1251.")
+    visit.page.get_by_label("Encoding").select_option("windows-1250")
+    expect(visit.page.locator("tbody")).to_have_text("Té")
+
+
+def test_lines_without_a_model_are_told_and_the_field_is_pointed_at(visit: Visit) -> None:
+    give_file(visit, "a.txt", "Write 10 words.\n\nWrite 11 words.\n")
+    visit.page.get_by_role("button", name="Submit 2 articles").click()
+    expect(visit.page.locator("#faults")).to_contain_text('Line 3: no "model"')
+    expect(visit.page.get_by_label("Model")).to_be_focused()
+    assert posts(visit) == []
 
 
 def test_sending_again_after_a_lost_answer_submits_once(visit: Visit, client: Client) -> None:
@@ -162,19 +203,18 @@ def test_sending_again_after_a_lost_answer_submits_once(visit: Visit, client: Cl
 
 
 def test_the_file_that_was_chosen_last_is_read_however_long_the_first_one_takes(visit: Visit) -> None:
-    visit.page.evaluate(
-        """() => {
-          const { arrayBuffer } = File.prototype;
-          File.prototype.arrayBuffer = function () {
-            if (this.name !== "first.jsonl") return arrayBuffer.call(this);
-            return new Promise((resolve) => { window.release = () => resolve(arrayBuffer.call(this)); });
-          };
-        }"""
-    )
+    held: list[Route] = []
+
+    def hold_the_first(route: Route) -> None:
+        held.append(route) if b"first.jsonl" in (route.request.post_data_buffer or b"") else route.continue_()
+
+    visit.page.route("**/v1/files", hold_the_first)
     drop_file(visit, "first.jsonl", '{"prompt": "x"}\n')
+    expect(visit.page.locator("#file-summary")).to_have_text("first.jsonl is being read.")
     drop_file(visit, "second.jsonl", '{"prompt": "x"}\n' * 2)
     expect(visit.page.locator("#file-summary")).to_have_text("second.jsonl: 2 prompts.")
-    visit.page.evaluate("async () => { window.release(); await new Blob(['x']).arrayBuffer(); }")
+    with visit.page.expect_response(lambda answer: answer.request.method == "DELETE"):  # what nobody needs any more
+        held[0].continue_()
     expect(visit.page.locator("#file-summary")).to_have_text("second.jsonl: 2 prompts.")
     expect(visit.page.get_by_role("button", name="Submit 2 articles")).to_be_visible()
 

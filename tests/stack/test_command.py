@@ -26,6 +26,7 @@ COMMANDS = (
     "migrate",
     "api",
     "keys",
+    "upstreams",
     "worker",
 )
 

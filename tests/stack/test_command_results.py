@@ -12,7 +12,14 @@ from tests.upstream.scripted_upstream import Cut, Script, ScriptedUpstream, head
 
 ITEMS: list[dict[str, object]] = [
     {"id": "job_1", "custom_id": "bees", "status": "completed", "finish_reason": "stop", "text": "Bees.\u2028\n蜂"},
-    {"id": "job_2", "custom_id": "../etc/passwd", "status": "completed", "finish_reason": "length", "text": ""},
+    {
+        "id": "job_2",
+        "custom_id": "../etc/passwd",
+        "status": "completed",
+        "finish_reason": "length",
+        "incomplete": {"reason": "max_output_tokens"},
+        "text": "Passed.",
+    },
     {
         "id": "job_3",
         "custom_id": None,
@@ -35,11 +42,11 @@ def test_articles_become_files_in_input_order_and_partial_texts_are_named_so(tmp
     with ScriptedUpstream(script) as server, Client(server.url) as client:
         written = write_results(client, "batch_1", tmp_path / "out", "md")
     names = sorted(path.name for path in (tmp_path / "out").iterdir())
-    assert names == ["0001-bees.md", "0002-etc-passwd.md", "0003-job_3.partial.md"]
+    assert names == ["0001-bees.md", "0002-etc-passwd.partial.md", "0003-job_3.partial.md"]
     assert (tmp_path / "out" / "0001-bees.md").read_bytes() == "Bees.\u2028\n蜂".encode()
-    assert [path.name for path in written.files] == ["0001-bees.md", "0002-etc-passwd.md"]
+    assert [path.name for path in written.files] == ["0001-bees.md"]
     assert [remark.rpartition("/")[2] for remark in written.remarks] == [
-        "0002-etc-passwd.md: ended early by the upstream: length",
+        "0002-etc-passwd.partial.md: cut short at the token limit",
         "0003-job_3.partial.md: incomplete: failed (stall: no)",
         "0004-late: no text: queued",
         "0005-lost: no text: failed (worker_lost)",

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from jobs.inputs.reading import ReadOptions
 from longhand.errors import InputError, RefusedError
 from longhand.submission import Options, parse_metadata, read_submission
-from longhand.template import fill, parse_template
 
 MODEL = Options(model="m-1")
 
@@ -88,7 +88,7 @@ def test_jsonl_is_read_from_stdin(monkeypatch: pytest.MonkeyPatch) -> None:
         ('{"body": {"messages": []}, "model": "m"}', '"model" must stand inside "body"'),
         ('{"url": "/v1/embeddings", "body": {}}', '"url" must be "/v1/chat/completions"'),
         ('{"method": "GET", "body": {}}', '"method" must be "POST"'),
-        ('{"custom_id": 7, "prompt": "a"}', '"custom_id" must be a text that is not empty'),
+        ('{"custom_id": 7.5, "prompt": "a"}', '"custom_id" must be a text that is not empty'),
         ('{"custom_id": "first", "prompt": "a"}', "\"custom_id\" 'first' stands in line 1 already"),
         ('{"prompt": "a", "temperature": NaN}', "NaN is not a JSON value"),
     ],
@@ -112,7 +112,8 @@ def test_several_wrong_lines_are_named_at_once_but_not_without_end(tmp_path: Pat
 
 
 def test_bytes_that_are_not_utf8_are_named_by_line(tmp_path: Path) -> None:
-    assert refusal(written(tmp_path, "in.jsonl", b'{"prompt": "a"}\n{"prompt": "\xff"}')) == "in.jsonl:2: not UTF-8"
+    said = refusal(written(tmp_path, "in.jsonl", b'{"prompt": "a"}\n{"prompt": "\xff"}'))
+    assert said.startswith("in.jsonl:2: the line is not UTF-8: its byte 13 is 0xff: save the file as UTF-8")
 
 
 @pytest.mark.parametrize("name", ["in.jsonl", "in.csv"])
@@ -121,7 +122,7 @@ def test_a_file_that_is_not_there_is_no_prompt(tmp_path: Path, name: str) -> Non
 
 
 def test_a_file_of_another_kind_is_no_prompt(tmp_path: Path) -> None:
-    assert "must end in .jsonl or .csv" in refusal(written(tmp_path, "in.txt", "hello"))
+    assert "must end in .jsonl, .csv, .tsv or .txt" in refusal(written(tmp_path, "in.doc", "hello"))
 
 
 @pytest.mark.parametrize("name", ["in.jsonl", "in.csv"])
@@ -132,7 +133,7 @@ def test_an_empty_file_is_refused(tmp_path: Path, name: str) -> None:
 
 def test_each_csv_row_goes_into_the_template(tmp_path: Path) -> None:
     content = 'custom_id,topic,model\r\nbees,"bees, and\nwasps",\r\nsea,tides,m-2\r\n'
-    options = Options(model="m-1", template="Write {{about}} { topic }")
+    options = Options(model="m-1", read=ReadOptions(template="Write {{about}} { topic }"))
     requests = read_submission(written(tmp_path, "in.csv", content), options).body["requests"]
     assert requests == [
         {
@@ -148,33 +149,13 @@ def test_each_csv_row_goes_into_the_template(tmp_path: Path) -> None:
 
 def test_a_csv_row_is_named_by_the_line_it_begins_in(tmp_path: Path) -> None:
     said = refusal(written(tmp_path, "in.csv", 'prompt,custom_id\n"two\nlines",a\nonly one cell\n'))
-    assert said == "in.csv:4: 1 cells, but 2 columns"
+    assert said == "in.csv:4 (row 3): 1 cells, but 2 columns: add the cells that are missing, empty ones too"
 
 
 def test_a_csv_without_a_prompt_column_needs_a_template(tmp_path: Path) -> None:
     said = refusal(written(tmp_path, "in.csv", "topic,tone\nbees,warm\n"))
-    assert "--template 'Write about {topic}'" in said
+    assert said.startswith("in.csv:1: there is no template that makes a prompt of each row: give one such as")
     assert "the columns are topic, tone" in said
-
-
-@pytest.mark.parametrize(
-    ("template", "mistake"),
-    [
-        ("Write about {subject}", "{subject} is not a column of in.csv; the columns are topic, tone"),
-        ("Write about {topic", "a single { at character 13"),
-        ("Write about topic}", "a single } at character 18"),
-        ("Write about {{topic}}", "names no column"),
-        ("{topic.__class__}", "is not a column"),
-    ],
-)
-def test_a_wrong_template_says_where(template: str, mistake: str) -> None:
-    with pytest.raises(InputError, match="--template") as refused:
-        parse_template("in.csv", ["topic", "tone"], template)
-    assert mistake in str(refused.value)
-
-
-def test_braces_in_a_cell_stay_as_they_are() -> None:
-    assert fill("About {topic}", {"topic": "{tone} {{x}}"}) == "About {tone} {{x}}"
 
 
 def test_what_longhand_refuses_is_told_with_file_and_line(tmp_path: Path) -> None:

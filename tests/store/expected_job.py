@@ -34,6 +34,8 @@ class ExpectedJob:
     """Of each attempt, the first one first; None: it runs."""
     text: tuple[int, str] | None = None
     """The one stored text and the attempt that wrote it."""
+    kept: tuple[int, str] | None = None
+    """The longest text that another attempt had written before."""
 
     @property
     def attempt(self) -> int:
@@ -80,17 +82,30 @@ class ExpectedJob:
         """Its worker keeps it."""
         self.lease_until = now + timedelta(seconds=LEASE)
         if text is not None:
-            self.text = (self.attempt, text)
+            self.write(text)
+
+    def write(self, text: str) -> None:
+        """The last attempt has written so much; what another one had written is kept if it is the longest so far."""
+        if self.text is not None and self.text[0] != self.attempt and size(self.text) > size(self.kept):
+            self.kept = self.text
+        self.text = (self.attempt, text)
+
+    def end_text(self) -> None:
+        """The job has ended: with its own text if it has completed, else with the longest one."""
+        if self.status != "completed" and size(self.kept) > size(self.text):
+            self.text = self.kept
+        self.kept = None
 
     def leave(self, outcome: str, status: str, now: datetime, due_at: datetime | None, text: str | None) -> None:
         """Its attempt ends, and the job with it or not."""
         self.outcomes[-1], self.status, self.lease_until = outcome, status, None
         if text is not None:
-            self.text = (self.attempt, text)
+            self.write(text)
         if due_at is not None:
             self.due_at = due_at
         if self.is_final:
             self.finished_at = now
+            self.end_text()
         else:
             self.upstream = self.hinted_at = None
 
@@ -105,6 +120,7 @@ class ExpectedJob:
         self.status, self.finished_at = status, now
         if status == "cancelled":
             self.cancel_requested_at = self.cancel_requested_at or now
+        self.end_text()
 
     def rescue(self, now: datetime) -> None:
         """Its worker is dead."""
@@ -128,6 +144,11 @@ class ExpectedJob:
         return len(encoded), sha256(encoded).hexdigest()
 
 
+def size(text: tuple[int, str] | None) -> int:
+    """The length of a text in UTF-8."""
+    return len(text[1].encode()) if text else 0
+
+
 def named(rows: Rows, table: str) -> list[dict[str, Any]]:
     """The rows of one table, by column."""
     names = [column.name for column in metadata.tables[table].columns]
@@ -148,6 +169,8 @@ def assert_rows_say(rows: Rows, expected: dict[str, ExpectedJob]) -> None:
         assert {name: row[name] for name in COUNTED} == {name: job.count(name) for name in COUNTED}
         assert row["failures"] <= row["max_attempts"]
         assert ((row["bytes"], row["sha256"]) if job.is_final else None) == job.stored()
+        if job.is_final and job.text:
+            assert row["text_attempt"] == job.text[0]
         # At most one attempt runs, and it is the last one of a running job.
         assert job.outcomes.count(None) == int(job.status == "in_progress")
 
@@ -158,3 +181,5 @@ def assert_rows_say(rows: Rows, expected: dict[str, ExpectedJob]) -> None:
     assert attempts == {job_id: list(enumerate(job.outcomes, 1)) for job_id, job in expected.items()}
     texts = {row["job_id"]: (row["attempt"], row["text"]) for row in named(rows, "texts")}
     assert texts == {job_id: job.text for job_id, job in expected.items() if job.text is not None}
+    kept = {row["job_id"]: (row["attempt"], row["text"]) for row in named(rows, "longest_texts")}
+    assert kept == {job_id: job.kept for job_id, job in expected.items() if job.kept is not None}

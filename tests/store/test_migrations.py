@@ -1,4 +1,4 @@
-"""Migrations: from nothing to the tables of `jobs/tables.py` and back, whoever runs them, however often."""
+"""Migrations: from nothing to the tables of `jobs/tables/` and back, whoever runs them, however often."""
 
 import multiprocessing
 from collections.abc import Iterator
@@ -10,16 +10,17 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
-from sqlalchemy import create_engine, inspect, make_url, text
+from sqlalchemy import MetaData, create_engine, insert, inspect, make_url, select, text
 from sqlalchemy.engine import URL
 from sqlalchemy.pool import NullPool
 
 import migrations
 from jobs.database import Database, open_database
 from jobs.search import JobFilter, list_jobs
-from jobs.tables import metadata
+from jobs.status import FINAL, BatchStatus, JobStatus
+from jobs.tables import LIST_COLUMNS, metadata
 from migrations import migrate
-from tests.store.store_fixtures import Store
+from tests.store.store_fixtures import START, Store
 
 BY_EXPRESSION = ("jobs_by_batch", "jobs_alone", "jobs_waiting")
 """The indexes that Alembic cannot compare: they are over `priority DESC`."""
@@ -51,7 +52,7 @@ def tables_of(url: str) -> set[str]:
 
 
 def differences(database: Database) -> list[Any]:
-    """What Alembic would change for the database to be as `jobs/tables.py` says."""
+    """What Alembic would change for the database to be as `jobs/tables/` says."""
     with database.read() as connection:
         wanted = {
             "compare_type": True,
@@ -61,12 +62,17 @@ def differences(database: Database) -> list[Any]:
         return list(compare_metadata(context, metadata))
 
 
-def downgrade(url: str) -> None:
-    """Take back every migration."""
+def alembic_for(url: str) -> Config:
+    """What Alembic's commands take."""
     config = Config()
     config.set_main_option("script_location", str(Path(migrations.__file__).parent).replace("%", "%%"))
     config.attributes["url"] = url
-    command.downgrade(config, "base")
+    return config
+
+
+def downgrade(url: str, to: str = "base") -> None:
+    """Take back the migrations after this one, or every one."""
+    command.downgrade(alembic_for(url), to)
 
 
 def index_texts(database: Database) -> dict[str, str]:
@@ -152,6 +158,96 @@ def test_down_to_nothing_and_up_again(empty_url: str) -> None:
     assert tables_of(empty_url) <= {"alembic_version"}
     migrate(empty_url)
     assert tables_of(empty_url) == {*metadata.tables, "alembic_version"}
+
+
+def rows_of(url: str) -> dict[str, list[dict[str, Any]]]:
+    """Every row of every table as the database itself knows them, whatever the revision."""
+    engine = create_engine(url, poolclass=NullPool)
+    reflected = MetaData()
+    reflected.reflect(engine, only=lambda name, _: not name.startswith(TEXT_INDEX) and name != "alembic_version")
+    with engine.connect() as connection:
+        return {
+            table.name: [dict(row) for row in connection.execute(select(table).order_by(*table.primary_key)).mappings()]
+            for table in reflected.sorted_tables
+        }
+
+
+def fill_0001(url: str) -> None:
+    """At revision 0001: jobs in every state, alone and in a batch, and a batch in every state."""
+    engine = create_engine(url, poolclass=NullPool)
+    reflected = MetaData()
+    reflected.reflect(engine, only=["jobs", "batches", "texts", "attempts"])
+    jobs, batches, texts, attempts = (reflected.tables[name] for name in ("jobs", "batches", "texts", "attempts"))
+    counts = dict.fromkeys(("failures", "crashes", "rate_limits", "drains"), 1)
+    shared = counts | {"priority": 0, "max_attempts": 3, "on_interrupt": "restart", "metadata": {"topic": "rain"}}
+    with engine.begin() as connection:
+        for status in BatchStatus:
+            ended = status in ("completed", "cancelled", "expired", "failed")
+            times = {"created_at": START, "dispatched_at": START}
+            own = {"id": f"batch_{status}", "status": status, "endpoint": "/v1/chat/completions", "metadata": {}}
+            connection.execute(insert(batches), own | times | {"total": 9, "completed": 3 if ended else None})
+            for number, (job_status, reason) in enumerate(STATES):
+                job = {"id": f"job_{status}_{number}", "batch_id": own["id"], "status": job_status, "attempt": 2}
+                job |= {"model": "m", "created_at": START, "due_at": START, "finish_reason": reason, **shared}
+                job |= {"bytes": 4, "sha256": "ab", "request": '{"messages": [{"content": "request TEXT NOT NULL"}]}'}
+                connection.execute(insert(jobs), job)
+                text_row = {"job_id": job["id"], "attempt": 1, "text": "Rain", "deltas": 2}
+                connection.execute(insert(texts), text_row | {"ended": job_status in FINAL})
+                attempt = {"job_id": job["id"], "attempt": 1, "worker": "w", "started_at": START}
+                connection.execute(insert(attempts), attempt)
+        connection.execute(insert(jobs), job | {"id": "job_alone", "batch_id": None, "status": "queued"})
+
+
+STATES = [
+    *((status, None) for status in JobStatus),
+    *(("completed", why) for why in ("stop", "length", "content_filter")),
+]
+
+
+def test_nothing_is_lost_from_0001_and_back(empty_url: str) -> None:
+    command.upgrade(alembic_for(empty_url), "0001")
+    fill_0001(empty_url)
+    before = rows_of(empty_url)
+    assert {row["status"] for row in before["jobs"]} == set(JobStatus)
+    migrate(empty_url)
+    after = rows_of(empty_url)
+    for name, rows in before.items():
+        old = rows[0].keys() if rows else ()
+        assert [{key: row[key] for key in old} for row in after[name]] == rows, name
+    downgrade(empty_url, "0001")
+    assert rows_of(empty_url) == before
+    migrate(empty_url)
+    assert rows_of(empty_url) == after
+    database = open_database(empty_url)
+    try:
+        assert differences(database) == []
+        assert "WHERE" in index_texts(database)["jobs_alone"]
+    finally:
+        database.close()
+
+
+def test_texts_that_0001_knew_to_be_cut_short_are_so_afterwards(empty_url: str) -> None:
+    command.upgrade(alembic_for(empty_url), "0001")
+    fill_0001(empty_url)
+    migrate(empty_url)
+    rows = rows_of(empty_url)
+    cut = {row["finish_reason"]: row["incomplete"] for row in rows["jobs"] if row["status"] == "completed"}
+    assert cut == {None: None, "stop": None, "length": "max_output_tokens", "content_filter": "content_filter"}
+    assert {row["status"]: row["text_attempt"] for row in rows["jobs"]} == {
+        status: 1 if status in FINAL else None for status in JobStatus
+    }
+    counted = {row["status"]: row["incomplete"] for row in rows["batches"]}
+    assert counted == {row["status"]: 2 if row["completed"] is not None else None for row in rows["batches"]}
+
+
+def test_a_list_of_jobs_reads_no_prompt_on_sqlite(tmp_path: Path) -> None:
+    """SQLite reads a row from its first column to the last one that is wanted."""
+    url = f"sqlite:///{tmp_path / 'longhand.db'}"
+    migrate(url)
+    in_order = [column["name"] for column in inspect(create_engine(url, poolclass=NullPool)).get_columns("jobs")]
+    prompt = in_order.index("request")
+    assert {column.name for column in LIST_COLUMNS} == set(in_order[:prompt])
+    assert in_order[prompt:] == ["request", "message"]
 
 
 def test_the_folder_of_a_sqlite_file_is_made(tmp_path: Path) -> None:

@@ -177,14 +177,17 @@ def test_an_attempt_that_has_not_been_given_is_refused(store: Store, verb: str) 
 
 
 @each
-def test_the_text_of_the_attempt_that_ends_is_the_one_kept(store: Store, verb: str) -> None:
+def test_a_longer_text_of_an_earlier_attempt_outlives_every_end_but_a_completed_text(store: Store, verb: str) -> None:
     job_id = store.running()
     retry(store.database, job_id, 1, written("a longer first text"), REFUSED, store.clock.now)
     store.claim(job_id)
     TRANSITIONS[verb](store.database, job_id, 2, written("short"))
-    assert store.rows()["texts"] == [(job_id, 2, "short", 5, MEANINGS[verb][0] in FINAL)]
-    if MEANINGS[verb][0] in FINAL:
-        assert store.job(job_id).bytes == 5
+    status, first = MEANINGS[verb][0], (job_id, 1, "a longer first text", 19)
+    is_own = status in (JobStatus.COMPLETED, JobStatus.QUEUED)
+    assert store.rows()["texts"] == [((job_id, 2, "short", 5) if is_own else first) + (status in FINAL,)]
+    assert store.rows()["longest_texts"] == ([first] if status is JobStatus.QUEUED else [])
+    if status in FINAL:
+        assert store.job(job_id).bytes == (5 if is_own else 19)
 
 
 def test_failures_limits_and_drains_are_charged_apart(store: Store) -> None:

@@ -56,7 +56,14 @@ class Flood:
     total_bytes: int
 
 
-Step = bytes | Wait | Signal | Cut | Stall | Flood
+@dataclass(frozen=True)
+class Linger:
+    """Send nothing for so long. A client that hangs up in the meantime gets nothing more."""
+
+    seconds: float
+
+
+Step = bytes | Wait | Signal | Cut | Stall | Flood | Linger
 Script = Sequence[Step]
 
 
@@ -179,6 +186,9 @@ async def _play(step: Step, exchange: Exchange, writer: asyncio.StreamWriter, go
             await _send(step.comment, exchange, writer)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(gone.wait(), 0.02)
+    elif isinstance(step, Linger):
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(gone.wait(), step.seconds)
     else:
         while not gone.is_set() and exchange.sent_bytes < step.total_bytes:
             await _send(step.piece, exchange, writer)

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from worker.upstream.answer import Answer
+from worker.upstream.end_signs import BodyEnd
 from worker.upstream.ending import Ending
 from worker.upstream.errors import UpstreamError
 from worker.upstream.failures import error_of_body, error_of_status, parse
@@ -81,7 +82,7 @@ PAYLOADS = objects(
 def judge(answer: Answer) -> Ending:
     """The end of an answer, checked: what is stored of it can be."""
     try:
-        ending = answer.finish()
+        ending = answer.finish(BodyEnd.ANNOUNCED)
     except UpstreamError as error:
         check(error)
         ending = answer.ending()
@@ -135,7 +136,7 @@ def test_any_body_is_an_answer_or_an_error_that_can_be_stored(body: bytes) -> No
 
 @given(body=PAYLOADS | ERRORS, status=st.sampled_from([302, 400, 401, 402, 404, 408, 429, 500, 599]))
 def test_any_refusal_is_an_error_that_can_be_stored(body: bytes, status: int) -> None:
-    check(error_of_status(status, body, retry_after_seconds=None, location="\ud83d", asked_for_usage=True))
+    check(error_of_status(status, body, retry_after_seconds=None, location="\ud83d"))
 
 
 @pytest.mark.parametrize("value", NASTY, ids=lambda value: repr(value[:20]))

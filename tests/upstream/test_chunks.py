@@ -5,9 +5,11 @@ import json
 import pytest
 
 from worker.upstream.answer import Answer
-from worker.upstream.chunks import Usage, read_chunk, read_usage
-from worker.upstream.ending import Ending
+from worker.upstream.end_signs import BodyEnd
+from worker.upstream.ending import Ending, Usage
 from worker.upstream.errors import (
+    Aborted,
+    ContentFiltered,
     EmptyCompletion,
     EndedWithoutEnd,
     ErrorInStream,
@@ -15,6 +17,7 @@ from worker.upstream.errors import (
     NotText,
     QuotaSpent,
     RateLimited,
+    ReasoningUsedBudget,
     Refusal,
     RejectedInStream,
     TextTooLong,
@@ -22,6 +25,8 @@ from worker.upstream.errors import (
     Unauthorized,
     UpstreamError,
 )
+from worker.upstream.lenient import read_leniently
+from worker.upstream.usage import read_usage
 
 FINISH = {"choices": [{"delta": {}, "finish_reason": "stop"}]}
 
@@ -35,7 +40,7 @@ def take(*payloads: object, max_text_bytes: int = 1000) -> tuple[str, list[bool]
     pieces: list[str] = []
     answer = Answer(pieces.append, max_text_bytes)
     progress = [answer.take(each if isinstance(each, bytes) else json.dumps(each).encode()) for each in payloads]
-    return "".join(pieces), progress, answer.finish()
+    return "".join(pieces), progress, answer.finish(BodyEnd.ANNOUNCED)
 
 
 @pytest.mark.parametrize(
@@ -97,20 +102,43 @@ def test_content_may_be_a_list_of_text_parts() -> None:
         ({"content": [{"type": "image_url", "image_url": {"url": "data:"}}]}, NotText),
     ],
 )
-@pytest.mark.parametrize("text_before", ["", "some text"])
-def test_content_that_is_not_text_is_progress_and_never_a_success(
-    delta: object, expected: type[UpstreamError], text_before: str
+def test_content_that_is_not_text_is_progress_and_alone_never_a_success(
+    delta: object, expected: type[UpstreamError]
 ) -> None:
     answer = Answer(lambda _: None, 1000)
-    answer.take(json.dumps(of_delta({"content": text_before})).encode())
     assert answer.take(json.dumps(of_delta(delta)).encode())
     answer.take(
         json.dumps({"choices": [{"delta": {}, "finish_reason": "stop"}], "usage": {"total_tokens": 3}}).encode()
     )
     with pytest.raises(expected) as caught:
-        answer.finish()
+        answer.finish(BodyEnd.ANNOUNCED)
     assert not caught.value.retryable
     assert answer.ending().usage == Usage(None, None, None, None, 3)
+
+
+@pytest.mark.parametrize(
+    ("delta", "noted"),
+    [
+        ({"refusal": "I can't."}, {"refusal": "I can't."}),
+        ({"function_call": {"name": "", "arguments": ""}}, None),
+        ({"tool_calls": [{"index": 0, "function": {"name": "f", "arguments": ""}}]}, None),
+        ({"content": [{"type": "reference", "reference_ids": [1]}]},
+         {"other_parts": [{"type": "reference", "reference_ids": [1]}]}),
+        ({"annotations": [{"type": "url_citation", "url": "https://example.org"}]},
+         {"annotations": [{"type": "url_citation", "url": "https://example.org"}]}),
+    ],
+)  # fmt: skip
+def test_what_stands_beside_a_text_is_noted_and_costs_no_text(delta: object, noted: object) -> None:
+    text, _, ending = take(of_delta({"content": "some "}), of_delta(delta), of_delta({"content": "text"}), FINISH)
+    assert (text, ending.message) == ("some text", noted)
+
+
+def test_a_text_before_a_tool_call_is_not_the_whole_answer() -> None:
+    call = of_delta({"tool_calls": [{"index": 0, "function": {"name": "f", "arguments": ""}}]})
+    finish = {"choices": [{"delta": {}, "finish_reason": "tool_calls"}]}
+    with pytest.raises(ToolCalls):
+        take(of_delta({"content": "Let me look."}), call, finish)
+    assert take(of_delta({"content": "some text"}), finish)[0] == "some text"
 
 
 def test_a_refusal_is_quoted() -> None:
@@ -125,14 +153,23 @@ def test_an_end_without_text_is_an_empty_completion(end: object) -> None:
     assert caught.value.retryable
 
 
-@pytest.mark.parametrize("reason", ["length", "content_filter"])
-def test_a_text_cut_by_the_upstream_may_be_empty(reason: str) -> None:
-    text, _, ending = take({"choices": [{"delta": {}, "finish_reason": reason}]})
-    assert (text, ending.finish_reason) == ("", reason)
+@pytest.mark.parametrize(("reason", "expected"), [("length", ReasoningUsedBudget), ("content_filter", ContentFiltered)])
+def test_an_answer_that_was_cut_before_any_text_is_no_success_and_would_end_so_again(
+    reason: str, expected: type[UpstreamError]
+) -> None:
+    with pytest.raises(expected) as caught:
+        take(of_delta({"reasoning_content": "hm"}), {"choices": [{"delta": {}, "finish_reason": reason}]})
+    assert not caught.value.retryable
+
+
+def test_a_budget_that_went_into_reasoning_is_told_by_its_counts() -> None:
+    usage = {"prompt_tokens": 1, "completion_tokens": 64, "completion_tokens_details": {"reasoning_tokens": 64}}
+    with pytest.raises(ReasoningUsedBudget, match="64 of 64 tokens went into reasoning"):
+        take({"choices": [{"delta": {}, "finish_reason": "length"}]}, {"choices": [], "usage": usage})
 
 
 def test_a_finish_reason_error_is_an_error() -> None:
-    with pytest.raises(ErrorInStream):
+    with pytest.raises(Aborted):
         take(of_delta({"content": "x"}), {"choices": [{"finish_reason": "error"}]})
 
 
@@ -178,9 +215,9 @@ def test_a_usage_of_zeros_is_a_placeholder_and_replaces_no_true_one() -> None:
     assert cut.ending().usage is None
 
 
-def test_a_zero_beside_true_counts_is_a_count() -> None:
+def test_a_zero_is_a_count_only_where_zero_can_be_true() -> None:
     usage = {"prompt_tokens": 5, "completion_tokens": 0, "prompt_tokens_details": {"cached_tokens": 0}}
-    assert read_usage(usage) == Usage(5, 0, 0, None, None)
+    assert read_usage(usage) == Usage(5, 0, None, None, None)
 
 
 def test_a_strange_usage_does_not_spoil_the_rest() -> None:
@@ -201,7 +238,7 @@ def test_a_strange_usage_does_not_spoil_the_rest() -> None:
     ],
 )
 def test_content_that_strict_decoders_refuse_is_read(escaped: bytes, content: str) -> None:
-    choice = read_chunk(b'{"choices":[{"delta":{"content":"' + escaped + b'"}}]}').first_choice
+    choice = read_leniently(b'{"choices":[{"delta":{"content":"' + escaped + b'"}}]}').first_choice
     assert choice is not None
     assert choice.delta is not None
     assert choice.delta.content == content
@@ -214,18 +251,17 @@ def test_content_that_strict_decoders_refuse_is_read(escaped: bytes, content: st
         b'{"choices":[{"delta":{"content":"torn',
         b"[1, 2]",
         b'"text"',
-        b'{"choices": {}}',
+        b'{"choices": {"0": 1}}',
         b'{"choices": ["x"]}',
         b'{"choices": [{"delta": {"content": 5}}]}',
-        b'{"choices": [{"delta": {"content": "\\ud83d", "refusal": 5}}]}',
-        b'{"choices": [{"index": "0"}]}',
+        b'{"choices": [{"index": "first"}]}',
         b'{"x":' + b"[" * 100_000,
         b'{"choices": [{"index": ' + b"9" * 5000 + b"}]}",
     ],
 )
 def test_a_payload_of_another_shape_is_malformed(payload: bytes) -> None:
     with pytest.raises(MalformedChunk) as caught:
-        read_chunk(payload)
+        read_leniently(payload)
     assert len(caught.value.message) < 500
 
 

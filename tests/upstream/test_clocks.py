@@ -21,7 +21,6 @@ from tests.upstream.scripted_upstream import (
     text,
 )
 from worker.upstream import Clocks, Upstream
-from worker.upstream import clocks as clocks_module
 from worker.upstream.errors import ClockRanOut, NoFirstDelta, Stalled, TookTooLong
 
 COMMENT = http_chunk(b": keep-alive\n\n")
@@ -81,13 +80,12 @@ def test_any_content_moves_the_clocks_between_deltas(delta: object) -> None:
     assert type(error) is TookTooLong
 
 
-def test_after_the_finish_reason_a_stall_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(clocks_module, "AFTER_FINISH_SECONDS", 1)
+def test_after_the_finish_reason_a_stall_is_no_error() -> None:
     pieces: list[str] = []
     finished = [http_chunk(text("One") + FINISH), http_chunk(USAGE)]
     script: Script = [head(transfer_encoding="chunked"), *finished, Stall(COMMENT)]
     with ScriptedUpstream(script) as upstream:
-        ending = read(upstream.url, pieces)
+        ending = read(upstream.url, pieces, clocks=Clocks(after_finish_seconds=1))
         assert upstream.last.gone.wait(PATIENCE_SECONDS)
     assert upstream.last.fired == ["Stall"]
     assert (pieces, ending.finish_reason) == (["One"], "stop")

@@ -16,7 +16,15 @@ from tests.upstream.scripted_upstream import (
     head,
     text,
 )
-from worker.upstream.errors import QuotaSpent, RateLimited, Rejected, ServerError, Unauthorized, UpstreamError
+from worker.upstream.errors import (
+    Overloaded,
+    QuotaSpent,
+    RateLimited,
+    Rejected,
+    ServerError,
+    Unauthorized,
+    UpstreamError,
+)
 
 KEY = "sk-canary-0123456789abcdef"
 
@@ -45,7 +53,7 @@ def refuse(status: int, content: bytes = b"", **headers: str) -> UpstreamError:
         (429, RateLimited, True),
         (500, ServerError, True),
         (503, ServerError, True),
-        (529, ServerError, True),
+        (529, Overloaded, True),
         (307, Rejected, False),
     ],
 )
@@ -75,12 +83,6 @@ def test_a_spent_quota_is_no_rate_limit_though_its_status_says_so() -> None:
     error = refuse(429, b'{"error": {"message": "Top up.", "type": "insufficient_quota"}}', retry_after="1")
     assert type(error) is QuotaSpent
     assert not error.retryable
-
-
-def test_a_refused_stream_option_names_the_setting_that_turns_it_off() -> None:
-    error = refuse(400, b'{"error": {"message": "Unrecognized request argument supplied: stream_options"}}')
-    assert type(error) is Rejected
-    assert "LONGHAND_UPSTREAM_USAGE=false" in error.message
 
 
 def test_redirects_are_not_followed_and_the_place_is_named() -> None:

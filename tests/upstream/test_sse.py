@@ -23,30 +23,49 @@ STARTS = [
     b" ",
     b":",
 ]
+OBJECTS = [b'{"a": 1}']
 CONTENTS = [b"[DONE]", b'{"a": 1}', "\u2028".encode(), "é写😀".encode(), b"\x00"]
 PIECES = st.sampled_from([*LINE_ENDS, *STARTS, *CONTENTS])
 STREAMS = st.lists(PIECES, max_size=40).map(b"".join)
 
 
 def read_plainly(stream: bytes) -> list[bytes]:
-    """Sections 9.2.5 and 9.2.6 of the HTML standard, `data` only, with the two leniencies at the end of the body."""
+    """Sections 9.2.5 and 9.2.6 of the HTML standard, `data` only, with the parser's leniencies.
+
+    A line that is a whole JSON object is an event, with `data:` or without; at the end of the body an event whose lines
+    all ended counts, and an unended line of `[DONE]` or of a whole JSON object.
+    """
     stream = stream.removeprefix(b"\xef\xbb\xbf").replace(b"\r\n", b"\n").replace(b"\r", b"\n")
     *lines, unended = stream.split(b"\n")
     events: list[bytes] = []
     data = b""
     for line in lines:
-        if line == b"":
-            if data:
-                events.append(data[:-1])
+        name, _, value = line.partition(b":")
+        is_whole = data[:-1] in OBJECTS or data[:-1] == b"[DONE]"
+        if data and (
+            line == b""
+            or line in OBJECTS
+            or (name == b"data" and is_whole)
+            or (name == b"event" and data[:-1] in OBJECTS)
+        ):
+            events.append(data[:-1])
             data = b""
-        elif not line.startswith(b":"):
-            name, _, value = line.partition(b":")
-            if name == b"data":
-                data += value.removeprefix(b" ") + b"\n"
+        if line in OBJECTS:
+            events.append(line)
+        elif name == b"data":
+            value = value.removeprefix(b" ")
+            while value.startswith(b"data:"):
+                value = value.strip().removeprefix(b"data:").lstrip()
+            data += value + b"\n"
     if not unended and data:
         events.append(data[:-1])
-    if not data and unended.startswith(b"data:") and unended.removeprefix(b"data:").strip() == b"[DONE]":
-        events.append(b"[DONE]")
+    last = unended
+    while last.strip().startswith(b"data:"):
+        last = last.strip().removeprefix(b"data:")
+    is_done = unended.startswith(b"data:") and last.strip() == b"[DONE]"
+    if (last.strip() in OBJECTS or is_done) and (not data or data[:-1] in OBJECTS):
+        events += [data[:-1]] if data else []
+        events.append(last.strip())
     return events
 
 
@@ -91,6 +110,28 @@ def test_single_bytes_give_the_same_events(stream: bytes) -> None:
 def test_the_shapes_of_the_standard(stream: bytes, events: list[bytes]) -> None:
     assert parse([b"\n", stream] if not stream.startswith(b"\xef") else [stream]) == events
     assert read_plainly(stream) == events
+
+
+@pytest.mark.parametrize(
+    ("stream", "events"),
+    [
+        (b'data: {"a": 1}\ndata: {"b": 2}\ndata: [DONE]\n', [b'{"a": 1}', b'{"b": 2}', b"[DONE]"]),
+        (b'{"a": 1}\n{"b": 2}\n', [b'{"a": 1}', b'{"b": 2}']),
+        (b'data: {"a": 1}\n\n{"b": 2}\ndata: [DONE]\n\n', [b'{"a": 1}', b'{"b": 2}', b"[DONE]"]),
+        (b'{"error": {\n  "code": 5\n}}\n', [b'{"error": {\n  "code": 5\n}}']),
+        (b'error: {"code": 400}\n\n', [b'{"error":{"code": 400}}']),
+        (b"error: it broke\n\n", [b'{"error": "it broke"}']),
+        (b'event: error\ndata: {"code": 5}\n\n', [b'{"error":{"code": 5}}']),
+        (b'event: error\ndata: {"error": 5}\n\n', [b'{"error": 5}']),
+        (b"event: error\ndata: it broke\n\ndata: a\n\n", [b'{"error": "it broke"}', b"a"]),
+        (b'data: {"a": 1}\n\ndata: {"b": 2}', [b'{"a": 1}', b'{"b": 2}']),
+        (b'data: {"a": 1}\n\ndata: {"b": 2', [b'{"a": 1}']),
+        (b'data: {"a":\ndata:  1}\n\n', [b'{"a":\n 1}']),
+    ],
+)
+def test_what_upstreams_send_beside_the_standard_is_read_as_meant(stream: bytes, events: list[bytes]) -> None:
+    assert parse([stream]) == events
+    assert parse([stream[i : i + 1] for i in range(len(stream))]) == events
 
 
 def test_the_usual_chunk_is_given_at_once() -> None:

@@ -24,7 +24,7 @@ from tests.upstream.scripted_upstream import (
     text,
 )
 from worker.upstream import Clocks, Ending, Upstream
-from worker.upstream.chunks import Usage
+from worker.upstream.ending import Usage
 
 
 def test_a_stream_gives_its_text_and_its_ending() -> None:

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import httpx
 import pytest
 import trustme
 import uvloop
@@ -16,6 +17,7 @@ from tests.upstream.reading import BODY
 from tests.upstream.scripted_upstream import DONE, FINISH, chunked, head, http_chunk, text
 from worker.upstream import Clocks, Upstream
 from worker.upstream.errors import CutMidStream, EndedWithoutEnd, TLSFailed
+from worker.upstream.transport import open_client
 
 WHOLE = b"".join(chunked(text("One"), text(" two"), FINISH, DONE))
 PATIENCE_SECONDS = 30
@@ -133,6 +135,26 @@ def test_a_certificate_for_another_name_is_not_trusted_and_nothing_is_asked(auth
         read_from(authority.issue_cert("example.org"), [WHOLE], was_not_asked, cut=False)
 
 
+def test_the_certificates_of_one_upstreams_own_file_are_trusted_for_it_alone(tmp_path: Path) -> None:
+    own = trustme.CA()
+    own.cert_pem.write_to_path(tmp_path / "own.pem")
+
+    async def run() -> None:
+        async with serving(own.issue_cert("localhost"), WHOLE) as server:
+            url = httpx.URL(server.url)
+            async with open_client(url, server.url, ca_file=tmp_path / "own.pem") as client:
+                response = await client.send(client.build_request("POST", url, content=b"{}"), stream=True)
+                assert response.status_code == 200
+                await response.aclose()
+            async with open_client(url, server.url) as client:
+                with pytest.raises(TLSFailed, match="ca_file"):
+                    await client.send(client.build_request("POST", url, content=b"{}"), stream=True)
+            assert server.asked == 1
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(run())
+
+
 def test_a_connection_that_is_cut_in_the_text_is_a_cut(authority: trustme.CA) -> None:
     with pytest.raises(CutMidStream):
         read_from(authority.issue_cert("localhost"), chunked(text("One"))[:-1], was_asked, cut=True)
@@ -150,7 +172,12 @@ def test_a_body_that_ends_with_its_connection_is_whole_only_when_the_text_says_s
 
 def test_an_answer_larger_than_what_a_socket_holds_comes_whole(authority: trustme.CA) -> None:
     pieces = [f"{number:08d}" for number in range(60_000)]
-    answer = [head(transfer_encoding="chunked"), *(http_chunk(text(piece)) for piece in pieces), http_chunk(DONE)]
+    answer = [
+        head(transfer_encoding="chunked"),
+        *(http_chunk(text(piece)) for piece in pieces),
+        http_chunk(DONE),
+        http_chunk(b""),
+    ]
 
     def check(_: TLSServer, read: list[str]) -> None:
         assert read == pieces

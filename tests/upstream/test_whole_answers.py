@@ -18,6 +18,7 @@ from tests.upstream.scripted_upstream import (
 )
 from worker.upstream import Clocks, Ending, Usage, opening, stream
 from worker.upstream.errors import (
+    Aborted,
     BodyTooLong,
     CutMidStream,
     EmptyCompletion,
@@ -117,7 +118,7 @@ def test_a_packed_one_is_unpacked() -> None:
         (completion({"content": None, "tool_calls": [{"id": "1"}]}, "tool_calls"), ToolCalls, False),
         (completion({"content": [{"type": "image_url"}]}), NotText, False),
         (completion({"content": ""}), EmptyCompletion, True),
-        (completion({"content": "One"}, "error"), ErrorInStream, True),
+        (completion({"content": "One"}, "error"), Aborted, True),
         (completion({"content": "x" * 1001}), TextTooLong, False),
     ],
 )
@@ -138,7 +139,7 @@ def test_it_is_judged_as_a_stream_is_and_its_usage_is_owed(
         (b'{"choices": []}', EmptyCompletion),
         (b'{"choices": [{}]}', EmptyCompletion),
         (b'{"choices": null}', EmptyCompletion),
-        (b'{"choices": {}}', MalformedChunk),
+        (b'{"choices": {}}', EmptyCompletion),
         (b'{"choices": [{"message": {"content": 5}}]}', MalformedChunk),
         (b'{"choices": [{"message": {"content": "x"}}], "error": {"message": "boom"}}', ErrorInStream),
         (b'{"choices": [{"message": {"content": "torn', NotAStream),

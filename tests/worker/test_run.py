@@ -1,16 +1,19 @@
 """A job through a whole Runner: real upstream, real Redis, real database; what is stored, and what is told when."""
 
+import json
 from collections.abc import Iterator
 from hashlib import sha256
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
 from jobs.channel import Message
 from jobs.database import Database
 from jobs.queries import read_batch
 from jobs.status import AttemptOutcome, BatchStatus, JobStatus
 from jobs.submission import NewJob, submit_batch
+from jobs.tables import jobs
 from longhand.simulator import ServedSimulator
 from tests.worker.worker_fixtures import (
     MODEL,
@@ -116,12 +119,44 @@ def test_what_is_told_equals_what_is_stored_and_done_comes_after_the_commit(
     assert (done.bytes, done.sha256, done.status) == (job.bytes, job.sha256, "completed")
 
 
-@pytest.mark.parametrize("reason", ["length", "content_filter"])
-def test_a_text_that_was_limited_is_stored_and_flagged(worker: WorkerParts, reason: str) -> None:
+@pytest.mark.parametrize(
+    ("reason", "incomplete"), [("length", "max_output_tokens"), ("content_filter", "content_filter"), ("stop", None)]
+)
+def test_a_text_that_was_limited_is_stored_and_flagged(
+    worker: WorkerParts, reason: str, incomplete: str | None
+) -> None:
     job_id = submit(worker.database, {"deltas": DELTAS, "finish_reason": reason})
     worker.run(job_id)
     job, text = job_and_text(worker.database, job_id)
     assert (job.status, job.finish_reason, text) == (JobStatus.COMPLETED, reason, TEXT)
+    assert (job.incomplete, job.text_attempt) == (incomplete, 1)
+
+
+def order_next(worker: WorkerParts, job_id: str, simulate: dict[str, Any]) -> None:
+    """What the upstream is to do at the next attempt."""
+    with worker.database.write() as connection:
+        changed = {"request": json.dumps(ask(simulate)), "due_at": worker.database.now()}
+        connection.execute(update(jobs).where(jobs.c.id == job_id).values(changed))
+
+
+@pytest.mark.parametrize("refusal", [{"status": 400}, {"deltas": ["One "], "finish_reason": "stop", "no_end": True}])
+def test_a_paid_text_outlives_a_last_attempt_that_writes_less(worker: WorkerParts, refusal: dict[str, Any]) -> None:
+    job_id = submit(worker.database, {"deltas": DELTAS, "cut_after": 3}, max_attempts=2)
+    with listening(worker.settings.require_redis_url(), job_id) as ear:
+        worker.runner.run(job_id)
+        order_next(worker, job_id, refusal)
+        worker.runner.run(job_id)
+        done = ear.wait_for_event("done")[-1]
+    job, text = job_and_text(worker.database, job_id)
+    assert (job.status, text) == (JobStatus.FAILED, "".join(DELTAS[:3]))
+    assert (job.attempt, job.text_attempt) == (2, 1)
+    first, second = history(worker.database, job_id)
+    assert (job.usage, job.bytes) == (first.usage, first.bytes)
+    assert second.bytes is not None
+    assert second.bytes < len(text.encode())
+    # What is told of the end is what is stored, and not what the last attempt wrote.
+    assert (done.attempt, done.bytes, done.sha256) == (2, job.bytes, job.sha256)
+    assert job.sha256 == sha256(text.encode()).hexdigest()
 
 
 RETRIED: list[tuple[dict[str, Any], str]] = [

@@ -15,21 +15,23 @@ from jobs.database import Database
 from jobs.lanes import Lanes
 from jobs.queries import read_attempts, read_result
 from jobs.records import Attempt, Job
+from jobs.routes import routes_of
 from jobs.settings import Settings
 from jobs.status import FINAL
 from jobs.submission import NewJob, submit_job
 from jobs.tables import jobs
 from jobs.tokens import Tokenizers
+from jobs.upstreams import open_upstreams
 from longhand.simulator import Pace, ServedSimulator, serve_in_thread
 from tests.store.reserving import reserve
 from worker.dispatch import Dispatch
 from worker.event_loop import EventLoop
 from worker.heartbeat import Heartbeat
 from worker.recorder import Recorder
+from worker.registry import UpstreamRegistry, opener
 from worker.reports import LaneReporter
 from worker.run import Runner
 from worker.running import RunningAttempts
-from worker.upstream import Clocks, Upstream
 
 PATIENCE_SECONDS = 60.0
 """How long tests wait for what must happen; nothing is measured with it."""
@@ -74,13 +76,14 @@ class WorkerParts:
         self.running = RunningAttempts()
         self.loop = EventLoop()
         self.recorder = self.loop.run(self._open_recorder(keeper.now))
-        self.upstream = self.loop.run(self._open_upstream())
-        self.lanes = Lanes(keeper, settings.hint_seconds)
+        self.source = open_upstreams(settings)
+        self.upstreams = UpstreamRegistry(self.source, opener(settings))
+        self.lanes = Lanes(keeper, settings.hint_seconds, lambda: routes_of(self.source.current()))
         self.dispatch = Dispatch(keeper, self.running, self.lanes, settings, self.hint, self._say)
         self.runner = Runner(
             database=database,
             loop=self.loop,
-            upstream=self.upstream,
+            upstreams=self.upstreams,
             recorder=self.recorder,
             tokenizers=Tokenizers(settings.tokenizers),
             running=self.running,
@@ -124,17 +127,6 @@ class WorkerParts:
     async def _open_recorder(self, now: Callable[[], datetime]) -> Recorder:
         return Recorder(self.settings.require_redis_url(), self.settings.tail_seconds, now=now)
 
-    async def _open_upstream(self) -> Upstream:
-        chosen = self.settings
-        clocks = Clocks(chosen.first_delta_seconds, chosen.between_deltas_seconds, chosen.total_seconds)
-        return Upstream(
-            chosen.require_upstream_url(),
-            None,
-            clocks,
-            ask_for_usage=chosen.upstream_usage,
-            max_text_bytes=chosen.max_text_bytes,
-        )
-
     def close(self) -> None:
         """As a drain: every stream is cut and stored. An attempt that raised makes the test fail."""
         self.running.drain()
@@ -142,8 +134,9 @@ class WorkerParts:
         for part in (self.dispatch, self.heartbeat):
             if part._thread.ident is not None:  # only what was started can be joined
                 part.stop()
+        self.runner.close()
         self.loop.run(self.recorder.aclose())
-        self.loop.run(self.upstream.aclose())
+        self.loop.run(self.upstreams.aclose())
         self.loop.close()
         self._threads.shutdown()
         for attempt in self.attempts:

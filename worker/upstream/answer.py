@@ -3,21 +3,31 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from worker.upstream.chunks import Choice, Chunk, chunk_of_completion, is_placeholder, read_chunk, read_usage
+from worker.upstream.beside import Beside
+from worker.upstream.chunks import Choice, Chunk, read_chunk
+from worker.upstream.dialects.finish_reasons import Meaning
+from worker.upstream.end_signs import BodyEnd, EndSigns
 from worker.upstream.ending import Ending
 from worker.upstream.errors import (
+    Aborted,
+    ContentFiltered,
+    CutMidStream,
     EmptyCompletion,
     EndedWithoutEnd,
-    ErrorInStream,
-    NotText,
-    Refusal,
+    Interrupted,
+    ReasoningUsedBudget,
     TextTooLong,
-    ToolCalls,
     UpstreamError,
     quote,
 )
-from worker.upstream.sse import DONE
+from worker.upstream.habits import Habit
+from worker.upstream.lenient import chunk_of, read_leniently
+from worker.upstream.rate_limits import RateLimit
+from worker.upstream.repeats import Repeats
+from worker.upstream.sse import DONE, strip_fields
 from worker.upstream.text import TextCleaner, make_storable
+from worker.upstream.think_tags import ThinkTags
+from worker.upstream.usage import UsageReports
 
 MAX_PIECE = 1 << 16
 """A text that comes whole is cut into deltas of this many characters."""
@@ -25,133 +35,215 @@ MAX_PIECE = 1 << 16
 MAX_NOTED = 200
 """Ids and names are cut to this many characters: they are stored for people, and nothing depends on them."""
 
-_NO_REASON = frozenset((None, "", "null"))
-"""Instead of null, some upstreams send an empty or a quoted one in every chunk but the last."""
-
 
 class Answer:
     """What the upstream has said so far."""
 
-    def __init__(self, on_text: Callable[[str], None], max_text_bytes: int) -> None:
+    def __init__(
+        self,
+        on_text: Callable[[str], None],
+        max_text_bytes: int,
+        *,
+        think_tags: bool = False,
+        on_accepted: Callable[[], None] | None = None,
+    ) -> None:
         self._on_text = on_text
         self._max_text_bytes = max_text_bytes
+        self._on_accepted = on_accepted
+        self._cut: CutMidStream | None = None
+        self._repeats = Repeats()
+        self._think_tags = ThinkTags() if think_tags else None
         self._cleaner = TextCleaner()
         self._text_bytes = 0
-        self._usage: Any = None
+        self._usage = UsageReports()
         self._id: str | None = None
         self._model: str | None = None
-        self._refusal = ""
-        self._other_content: str | None = None
-        self._called_tools = False
-        self.finish_reason: str | None = None
-        self.is_done = False
-        """`[DONE]` was read: nothing after it counts."""
+        self._beside = Beside()
+        self._last_payload = b""
+        self.signs = EndSigns()
+        self.rate_limits: tuple[RateLimit, ...] = ()
 
     def take(self, payload: bytes) -> bool:
         """Read one payload. True when it was progress: text, reasoning, or any other content.
 
-        Raises the typed error that the payload holds, but not after the finish_reason: the text is whole by then.
+        Raises the typed error that the payload holds, but not after the proven end of the text.
         """
-        if self.is_done:
+        chunk = read_chunk(payload) if payload[:1] == b"{" and not self.signs.is_done else None
+        if chunk is None:
+            chunk = self._read_unusual(payload)
+            if chunk is None:
+                return False
+        if chunk.usage is not None or self._id is None or chunk.citations is not None:
+            self._note(chunk)
+        choice = chunk.choices[0] if chunk.choices else None
+        if choice is not None and choice.index:
+            choice = chunk.first_choice
+        if choice is None or not self._take_choice(choice):
             return False
-        if payload[:1] != b"{" and payload.strip() in (DONE, b""):
-            self.is_done = bool(payload.strip())
-            return False
-        try:
-            chunk = read_chunk(payload)
-        except UpstreamError:
-            if self.finish_reason is None:
-                raise
-            return False
-        self._note(chunk)
-        choice = chunk.first_choice
-        return choice is not None and self._take_choice(choice)
+        if self._on_accepted is not None:
+            self._on_accepted()
+            self._on_accepted = None
+        return True
 
-    def take_whole(self, completion: Mapping[str, Any]) -> None:
+    def _read_unusual(self, payload: bytes) -> Chunk | None:
+        """The chunk in a payload that is not of the usual shape; None when it says nothing that counts."""
+        if self.signs.is_done:
+            return None
+        payload = strip_fields(payload)
+        if not payload or payload == DONE:
+            self.signs.is_done = bool(payload)
+            return None
+        try:
+            chunk = read_leniently(payload)
+        except UpstreamError:
+            if self.signs.may_end_in_silence():
+                return None
+            raise
+        if not chunk.choices:
+            self._last_payload = payload
+        return chunk
+
+    def take_whole(self, completion: Mapping[str, Any], body: bytes = b"") -> None:
         """Take an answer that came whole. Its JSON has ended, which is as good as `[DONE]`: nothing can be missing."""
-        chunk = chunk_of_completion(completion)
+        chunk = chunk_of(completion, body)
         self._note(chunk)
         choice = chunk.first_choice
         if choice is not None:
-            self._give_in_pieces(choice)
             self._take_choice(choice)
-        self.is_done = True
+        self.signs.is_done = self.signs.is_json = True
+
+    def note_cut(self, error: CutMidStream) -> None:
+        """The connection broke."""
+        self._cut = error
+
+    def note_stray(self, stray: bytes) -> None:
+        """Something stood between the events that is none."""
+        self._last_payload = stray or self._last_payload
 
     def ending(self) -> Ending:
         """What is known so far."""
-        return Ending(self.finish_reason, read_usage(self._usage), self._id, self._model)
+        message = self._beside.as_message()
+        if self.signs.word is not None and self.signs.word != self.signs.reason:
+            message["finish_reason"] = make_storable(self.signs.word[:MAX_NOTED])
+        elif self.signs.reason is not None and self.signs.meaning is None:
+            message["unknown_finish_reason"] = make_storable(self.signs.reason[:MAX_NOTED])
+        if self._repeats.trimmed:
+            message["repeated_deltas"] = self._repeats.trimmed
+        reason = make_storable(self.signs.reason[:MAX_NOTED]) if self.signs.reason else None
+        usage = self._usage.read()
+        return Ending(reason, usage, self._id, self._model, self.rate_limits, message or None)
 
-    def finish(self) -> Ending:
-        """Judge the answer at its end. Raises unless it is complete and a text."""
-        if not self.is_whole:
-            raise EndedWithoutEnd(
-                "The upstream ended its answer with neither a finish_reason nor [DONE], so the text is likely cut."
+    def finish(self, end: BodyEnd, known: frozenset[Habit] = frozenset(), *, alone: bool = True) -> Ending:
+        """Judge the answer, whose body has ended so. Raises unless it is complete and a text.
+
+        `known` is what its upstream and model have shown before, `alone` whether no other request ran beside it.
+        """
+        if not self.signs.is_whole(end, known, alone=alone):
+            raise self._not_whole(end, alone)
+        self._give_rest()
+        if self.signs.meaning is Meaning.FAILED:
+            raise Aborted(
+                f"The upstream broke off its answer (finish_reason {quote(self.signs.word or '')}), so the text is"
+                " likely cut."
             )
-        self._give(self._cleaner.close())
-        if self._called_tools:
-            raise ToolCalls("The model called a tool, and a job has none to offer. Take `tools` out of the request.")
-        if self._refusal:
-            raise Refusal(f"The model refused: {quote(self._refusal)}")
-        if self._other_content is not None:
-            raise NotText(f"The model answered with content of type {quote(self._other_content)}, which is not text.")
-        if self.finish_reason == "error":
-            raise ErrorInStream('The upstream ended its answer with finish_reason "error" and gave no reason.')
-        if not self._text_bytes and self.finish_reason not in ("length", "content_filter"):
-            reason = f" (finish_reason {quote(self.finish_reason)})" if self.finish_reason else ""
-            raise EmptyCompletion(f"The upstream completed its answer{reason} without any text.")
+        if self._text_bytes == 0:
+            self._judge_empty()
+        elif self.signs.meaning in (Meaning.TOOL_CALL, Meaning.FUNCTION_CALL):
+            self._beside.refuse_tool_calls()
         return self.ending()
 
-    @property
-    def is_whole(self) -> bool:
-        """A finish_reason or `[DONE]` was read."""
-        return self.is_done or self.finish_reason is not None
+    def _not_whole(self, end: BodyEnd, alone: bool) -> UpstreamError:
+        if self.signs.is_done and self.signs.reason is None and (end is BodyEnd.CUT or not alone):
+            return Interrupted(
+                "The upstream ended its answer without a finish_reason, as a server that writes one text at a time does"
+                " when another request comes."
+            )
+        if self._cut is not None:
+            return self._cut
+        last = f" Last it sent: {quote(self._last_payload)}" if self._last_payload else ""
+        if self.signs.reason is not None:
+            return EndedWithoutEnd(
+                f"The upstream ended its answer with finish_reason {quote(self.signs.reason)} beside text, which it"
+                f" sends in the middle, too, so the text is likely cut.{last}"
+            )
+        self.signs.ended_bare = end is BodyEnd.ANNOUNCED and self.signs.has_content and not self.signs.is_done
+        what = "without a finish_reason, which it gives otherwise" if self.signs.is_done else ""
+        return EndedWithoutEnd(
+            f"The upstream ended its answer {what or 'with neither a finish_reason nor [DONE]'}, so the text is likely"
+            f" cut.{last}"
+        )
+
+    def _judge_empty(self) -> None:
+        """Raise what an answer without text is: never a success."""
+        self._beside.refuse(called_tools=self.signs.meaning in (Meaning.TOOL_CALL, Meaning.FUNCTION_CALL))
+        usage = self._usage.read()
+        if self.signs.meaning is Meaning.CUT_AT_LIMIT:
+            counts = ""
+            if usage is not None and usage.output_tokens:
+                spent = usage.reasoning_tokens if usage.reasoning_tokens is not None else usage.output_tokens
+                counts = f": {spent} of {usage.output_tokens} tokens went into reasoning"
+            raise ReasoningUsedBudget(
+                f"The answer reached its token limit before any text{counts}. Raise `max_tokens`, or ask for less"
+                " reasoning."
+            )
+        if self.signs.meaning is Meaning.FILTERED:
+            raise ContentFiltered("The upstream's content filter kept back the whole text.")
+        reason = f" (finish_reason {quote(self.signs.word)})" if self.signs.word else ""
+        raise EmptyCompletion(f"The upstream completed its answer{reason} without any text.")
 
     def _note(self, chunk: Chunk) -> None:
-        # Some upstreams repeat a running total in every chunk: the last one counts. It is read only once, at the end.
-        if chunk.usage is not None and not is_placeholder(chunk.usage):
-            self._usage = chunk.usage
+        if chunk.usage is not None:
+            self._usage.add(chunk.usage)
         if self._id is None and isinstance(chunk.id, str):
             self._id = make_storable(chunk.id[:MAX_NOTED])
         if self._model is None and isinstance(chunk.model, str):
             self._model = make_storable(chunk.model[:MAX_NOTED])
+        if chunk.citations or chunk.search_results:
+            self._beside.note("citations", chunk.citations)
+            self._beside.note("search_results", chunk.search_results)
 
     def _take_choice(self, choice: Choice) -> bool:
         delta = choice.delta
+        has_content = False
         is_progress = False
         if delta is not None:
             content = delta.content
             if content:
                 is_progress = True
-                self._give(self._cleaner.feed(content if isinstance(content, str) else self._text_of(content)))
-            if delta.refusal:
-                is_progress = True
-                self._refusal = (self._refusal + delta.refusal)[: 2 * MAX_NOTED]
-            if delta.tool_calls or delta.function_call:
-                is_progress = self._called_tools = True
-            if delta.reasoning_content or delta.reasoning:
-                is_progress = True
-        if choice.finish_reason not in _NO_REASON:
-            self.finish_reason = make_storable(str(choice.finish_reason)[:MAX_NOTED])
+                if not isinstance(content, str):
+                    content = self._beside.take_parts(content)
+                if content:
+                    has_content = True
+                    if self.signs.reason is not None or not self.signs.has_content:
+                        self.signs.note_content()
+                    new = self._repeats.feed(content)
+                    if self._think_tags is not None:
+                        new = self._think_tags.feed(new)
+                    if new:
+                        self._give(self._cleaner.feed(new))
+            if (
+                delta.reasoning_content
+                or delta.reasoning
+                or delta.tool_calls
+                or delta.refusal
+                or delta.reasoning_details
+                or delta.function_call
+                or delta.annotations
+                or delta.thinking
+                or delta.reasoning_text
+                or delta.thinking_blocks
+            ):
+                is_progress = self._beside.take(delta) or is_progress
+        if choice.finish_reason is not None:
+            self.signs.note_finish(choice.finish_reason, beside_content=has_content)
         return is_progress
 
-    def _give_in_pieces(self, choice: Choice) -> None:
-        """Give the text of a whole answer as deltas that the channel can carry; what else it holds stays."""
-        if choice.delta is not None and isinstance(choice.delta.content, str):
-            content, choice.delta.content = choice.delta.content, None
-            for start in range(0, len(content), MAX_PIECE):
-                self._give(self._cleaner.feed(content[start : start + MAX_PIECE]))
-
-    def _text_of(self, parts: list[Any]) -> str:
-        """The text of content that comes as a list of parts. A part that is neither text nor thinking is remembered."""
-        texts = []
-        for part in parts:
-            kind = part.get("type", "text") if isinstance(part, dict) else "text"
-            text = part.get("text") if isinstance(part, dict) else part
-            if kind in ("text", "output_text") and isinstance(text, str):
-                texts.append(text)
-            elif kind not in ("text", "output_text", "thinking", "reasoning"):
-                self._other_content = str(kind)
-        return "".join(texts)
+    def _give_rest(self) -> None:
+        """Give what was held back, now that nothing more comes."""
+        rest = self._repeats.close()
+        if self._think_tags is not None:
+            rest = self._think_tags.feed(rest) + self._think_tags.close()
+        self._give(self._cleaner.feed(rest) + self._cleaner.close())
 
     def _give(self, text: str) -> None:
         if not text:
@@ -161,4 +253,8 @@ class Answer:
             raise TextTooLong(
                 f"The text is longer than {self._max_text_bytes} bytes; LONGHAND_MAX_TEXT_BYTES sets this limit."
             )
-        self._on_text(text)
+        if len(text) <= MAX_PIECE:
+            self._on_text(text)
+            return
+        for start in range(0, len(text), MAX_PIECE):  # each must fit in one message of the channel
+            self._on_text(text[start : start + MAX_PIECE])

@@ -27,6 +27,11 @@ class Body:
         self._may_be_raw = self._encoding == "deflate"
         self._unpacked: Iterator[bytes] = iter(())
 
+    @property
+    def is_delimited(self) -> bool:
+        """Whether its end is announced, so that one that was cut cannot look whole."""
+        return self._connection.is_delimited
+
     async def read(self) -> bytes:
         """The next piece as it came; empty at the end. Raises `CutMidStream` when the connection breaks."""
         while True:

@@ -5,17 +5,22 @@ from dataclasses import dataclass
 
 from worker.upstream.errors import ClockRanOut, NoFirstDelta, Stalled, TookTooLong
 
-AFTER_FINISH_SECONDS = 5.0
-"""How long to wait for the usage and the [DONE] that may follow the finish_reason."""
+AFTER_DONE_SECONDS = 2.0
+"""How long to wait for the end of the body after a `[DONE]`: where it breaks off, the request was dropped."""
 
 
 @dataclass(frozen=True)
 class Clocks:
-    """How long an upstream may take, in seconds: to write the first delta, between two deltas, and in all."""
+    """How long an upstream may take, in seconds: to write the first delta, between two deltas, and in all.
 
-    first_delta_seconds: float = 120
-    between_deltas_seconds: float = 60
+    `after_finish_seconds` is how long to wait for the usage and the [DONE] that may follow a finish_reason. A server
+    that sends neither and keeps the connection open holds its stream for that long.
+    """
+
+    first_delta_seconds: float = 600
+    between_deltas_seconds: float = 180
     total_seconds: float = 3600
+    after_finish_seconds: float = 10
 
 
 class Watchdog:
@@ -33,6 +38,7 @@ class Watchdog:
         self._started = self._loop.time()
         self._last_delta: float | None = None
         self._finished = False
+        self._is_done = False
         self._ran_out: type[ClockRanOut] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._set_timer()
@@ -44,10 +50,13 @@ class Watchdog:
         if is_first:
             self._set_timer()
 
-    def note_finish(self) -> None:
-        """The text is whole: from now on a clock that runs out is not an error."""
-        if not self._finished:
-            self._finished = True
+    def note_finish(self, finished: bool, *, is_done: bool = False) -> None:
+        """Whether nothing more need come: then a clock that runs out is not an error. More may come even so.
+
+        After a `[DONE]` (`is_done`) only the end of the body can.
+        """
+        if self._finished is not finished or self._is_done is not is_done:
+            self._finished, self._is_done = finished, is_done
             self.note_delta()
             self._set_timer()
 
@@ -83,7 +92,8 @@ class Watchdog:
         if self._last_delta is None:
             error, deadline = NoFirstDelta, self._started + self._clocks.first_delta_seconds
         elif self._finished:
-            deadline = self._last_delta + AFTER_FINISH_SECONDS
+            patience = self._clocks.after_finish_seconds
+            deadline = self._last_delta + (min(patience, AFTER_DONE_SECONDS) if self._is_done else patience)
         else:
             deadline = self._last_delta + self._clocks.between_deltas_seconds
         end = self._started + self._clocks.total_seconds

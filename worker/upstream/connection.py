@@ -87,6 +87,11 @@ class Connection(asyncio.Protocol):
                 return
             await self._wait()
 
+    @property
+    def is_delimited(self) -> bool:
+        """Whether the answer says where it ends. If not, it ends with its connection, and a crash looks like an end."""
+        return self._is_delimited
+
     def close(self) -> None:
         """Hang up at once. Nothing is taken any more: what comes after a cancel must not get into a stored text."""
         self._enough = True

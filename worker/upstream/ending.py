@@ -1,6 +1,7 @@
 """What is known of an upstream's answer when it is over, well or not."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import msgspec
 
@@ -22,8 +23,11 @@ class Ending:
     """The end of an answer. None is unknown."""
 
     finish_reason: str | None
+    """In OpenAI's words where the upstream's are known. None: it gave none, and never does."""
     usage: Usage | None
     upstream_id: str | None
     upstream_model: str | None
     rate_limits: tuple[RateLimit, ...] = ()
     """What the answer's headers said of the upstream's limits."""
+    message: dict[str, Any] | None = None
+    """What stood beside the text: citations, annotations, an unusual finish_reason; bounded in size."""

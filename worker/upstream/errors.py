@@ -7,21 +7,28 @@
         - ConnectTimedOut
         - TLSFailed
       + CutMidStream              the connection broke before the answer was whole
-      + EndedWithoutEnd           the body ended cleanly, with neither finish_reason nor [DONE]
+      + EndedWithoutEnd           the body ended cleanly, and nothing says that the text is whole
+        - Interrupted             as it does when the server dropped this request for another one
+      + Aborted                   a finish_reason that says failure
       + ClockRanOut
         - NoFirstDelta
         - Stalled
         - TookTooLong             not retryable
       + RateLimited               the job waits, and no attempt is charged
+        - TooLargeForLimit        this one request is more than the limit allows
       + ServerError               5xx, 408, 409, 425
+        - Overloaded              and it says that it has too much to do
       + Rejected                  any other status: not retryable
         - Unauthorized            401, 403
-        - QuotaSpent              402, or a 429 that no waiting cures
+        - QuotaSpent              out of credit: 402, or as the upstream's words say
       + ErrorInStream             an error object inside a 200
         - RejectedInStream        not retryable
       + NotAStream                a 200 whose body is neither an event stream nor a completion: HTML, anything
       + MalformedChunk            an event that is no chat.completion.chunk
+        - RepeatedText            deltas that repeat the whole text, and change it
       + EmptyCompletion           the end, and no text
+        - ReasoningUsedBudget     the token limit was reached before any text: not retryable
+        - ContentFiltered         the upstream's filter kept back all of it: not retryable
       + Oversized                 not retryable
         - LineTooLong
         - TextTooLong
@@ -72,7 +79,7 @@ class UpstreamError(Exception):
     """
 
     code: ClassVar[str] = "upstream_error"
-    cause: ClassVar[Cause] = Cause.JOB
+    cause: Cause = Cause.JOB
     retryable: bool = True
 
     def __init__(self, message: str, *, status: int | None = None, retry_after_seconds: float | None = None) -> None:
@@ -142,6 +149,19 @@ class EndedWithoutEnd(UpstreamError):
     code = "upstream_ended_without_end"
 
 
+class Interrupted(EndedWithoutEnd):
+    """The answer ended early while other requests ran: a server that writes one at a time drops the older one."""
+
+    code = "upstream_interrupted"
+    cause = Cause.LIMIT
+
+
+class Aborted(UpstreamError):
+    """The upstream ended its answer with a finish_reason that says failure: the text is likely cut."""
+
+    code = "upstream_aborted"
+
+
 class ClockRanOut(UpstreamError):
     """One of the three clocks ran out."""
 
@@ -174,11 +194,25 @@ class RateLimited(UpstreamError):
     cause = Cause.LIMIT
 
 
+class TooLargeForLimit(RateLimited):
+    """This one request is more than the limit allows in a minute: the others need not wait for it."""
+
+    code = "upstream_request_too_large"
+    cause = Cause.JOB
+
+
 class ServerError(UpstreamError):
     """The upstream failed, and says that it is its own fault or a matter of time."""
 
     code = "upstream_server_error"
     cause = Cause.AWAY
+
+
+class Overloaded(ServerError):
+    """The upstream has more to do than it can: everybody slows down, and no attempt is charged."""
+
+    code = "upstream_overloaded"
+    cause = Cause.LIMIT
 
 
 class Rejected(UpstreamError):
@@ -227,10 +261,30 @@ class MalformedChunk(UpstreamError):
     code = "upstream_malformed_chunk"
 
 
+class RepeatedText(MalformedChunk):
+    """Each delta repeats the whole text, and one changes what came before it."""
+
+    code = "upstream_repeated_text"
+
+
 class EmptyCompletion(UpstreamError):
     """The answer is complete and holds no text: never stored as a success."""
 
     code = "upstream_empty_completion"
+
+
+class ReasoningUsedBudget(EmptyCompletion):
+    """The token limit was reached before any text was written. The same request would most likely end so again."""
+
+    code = "upstream_reasoning_used_budget"
+    retryable = False
+
+
+class ContentFiltered(EmptyCompletion):
+    """The upstream's content filter kept back the whole text."""
+
+    code = "upstream_content_filtered"
+    retryable = False
 
 
 class Oversized(UpstreamError):

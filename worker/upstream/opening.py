@@ -1,5 +1,7 @@
 """What a body is: told by its first bytes, because the content type alone is not to be trusted."""
 
+from collections.abc import Mapping
+
 from worker.upstream.body import Body
 from worker.upstream.clocks import Watchdog
 from worker.upstream.errors import BodyTooLong
@@ -11,18 +13,20 @@ MAX_QUOTED_BYTES = 1 << 16
 
 QUOTED_SECONDS = 5.0
 
-_FIELDS = (b"data", b"event", b"id", b"retry", b":")
+_FIELDS = (b"data", b"event", b"id", b"retry", b"error", b":")
 
 
-async def read_opening(content_type: str, body: Body) -> tuple[bytes, bool]:
+async def read_opening(content_type: str, body: Body, watchdog: Watchdog) -> tuple[bytes, bool]:
     """The first bytes of a body, and whether it is an event stream."""
     opening = b""
     while (verdict := _is_event_stream(content_type, opening)) is None:
         piece = await body.read()
         if not piece:
-            return opening, content_type.startswith("text/event-stream")
+            return opening, content_type.startswith("text/event-stream") and not opening.startswith(b"{")
         # Blank lines before the first event mean nothing, and some proxies send them for as long as they wait.
         opening = (opening + piece).removeprefix(BOM).lstrip()
+        if opening[:1] == b"{":
+            watchdog.note_delta()
     return opening, verdict
 
 
@@ -51,8 +55,27 @@ def _is_event_stream(content_type: str, opening: bytes) -> bool | None:
     """Whether a body that begins so is an event stream; None when more of it must be seen."""
     if not opening:
         return None
-    if opening[:1] in (b"{", b"[", b"<"):
+    if opening[:1] == b"{":
+        return _is_stream_of_lines(content_type, opening)
+    if opening[:1] in (b"[", b"<"):
         return False
     if content_type.startswith("text/event-stream") or opening.startswith(_FIELDS):
         return True
     return None if any(field.startswith(opening) for field in _FIELDS) else False
+
+
+def _is_stream_of_lines(content_type: str, opening: bytes) -> bool | None:
+    """Whether a body that begins with an object has one in each line, as chunks without `data:` in front of them."""
+    line, newline, _ = opening.partition(b"\n")
+    if not (newline or line.rstrip().endswith(b"}")) and len(opening) < MAX_QUOTED_BYTES:
+        return None
+    first = parse(line)
+    if not isinstance(first, Mapping):
+        return False if newline or len(opening) >= MAX_QUOTED_BYTES else None
+    choices = first.get("choices")
+    choice = choices[0] if isinstance(choices, list) and choices else None
+    has_delta = isinstance(choice, Mapping) and "delta" in choice
+    if has_delta or "done" in first or str(first.get("object")).endswith(".chunk") or opening[len(line) :].strip():
+        return True
+    # It may be the whole answer, or more lines may follow it.
+    return None if newline and not content_type.startswith("application/json") else False

@@ -1,65 +1,156 @@
-"""How long an upstream asks to wait, read from the headers of its answer."""
+"""How long an upstream asks to wait, and what it states of its limits: headers, fields of a JSON body, and words."""
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+
+from worker.upstream.dialects.limit_headers import LIMIT_HEADERS, WAIT_FIELDS, WAIT_HEADERS, LimitRow
+from worker.upstream.dialects.shapes import sentences_of
+from worker.upstream.rate_limits import RateLimit
 
 LONGEST_WAIT_SECONDS = 3600.0
 """More than this is not believed: a mistaken header must not put a job to sleep for a year."""
 
 _UNIT_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-_DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|s|m|h|d))+", re.ASCII)
-_DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)", re.ASCII)
+_DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|s|m|h|d))+", re.ASCII | re.IGNORECASE)
+_DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)", re.ASCII | re.IGNORECASE)
 _NUMBER = re.compile(r"\d+(?:\.\d+)?", re.ASCII)
+
+_STRUCTURED = re.compile(r'"([^"]{0,100})"((?:\s*;\s*\w+=\d+(?:\.\d+)?)+)', re.ASCII)
+_PARAMETER = re.compile(r"(\w+)=(\d+(?:\.\d+)?)", re.ASCII)
+
+_EPOCH_SECONDS, _EPOCH_MS = 1e9, 1e12
+"""A number so large is no wait, but the time at which it is over."""
+
+_WORDS = re.compile(
+    r"(?:again|retry|wait|reset\w*|available)\s+(?:\w+\s+)?(?:in|after|for|at least)[\s:]*(?:about\s+)?"
+    r"((?:\d+(?:\.\d+)?\s*(?:milliseconds?|ms|seconds?|secs?|s|minutes?|mins?|m|hours?|hrs?|h)(?![a-z])[\s,]*(?:and\s+)?)+)"
+    r"|(\d+(?:\.\d+)?\s*(?:毫秒|秒|分钟))后",
+    re.IGNORECASE,
+)
+_WORDS_PART = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|mi|[smh毫秒分])", re.IGNORECASE)
+_WORD_SECONDS = {"ms": 0.001, "mi": 60.0, "m": 60.0, "s": 1.0, "h": 3600.0, "秒": 1.0, "分": 60.0, "毫": 0.001}
+"""By the first letters; "milliseconds" is told from "minutes" before."""
 
 
 def read_retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
-    """The seconds to wait before the next call, at most `LONGEST_WAIT_SECONDS`; None when the upstream does not say.
+    """The seconds to wait before the next call, at most `LONGEST_WAIT_SECONDS`; None when the headers do not say.
 
-    `headers` must find its names in lower case. The first of these that can be read counts: `retry-after-ms`;
-    `retry-after` as seconds or as an HTTP date (RFC 9110, section 10.2.3); of `x-ratelimit-reset-requests` and
-    `-tokens` the longer one whose `remaining` is 0.
+    `headers` must find its names in lower case. The first that can be read counts: one of `WAIT_HEADERS`, else the
+    longest reset of those limits of which nothing remains.
     """
-    wait = _read_number(headers.get("retry-after-ms"), 0.001)
-    if wait is None:
-        wait = _read_number(headers.get("retry-after"), 1.0)
-    if wait is None:
-        wait = _seconds_until(headers.get("retry-after"), now)
-    if wait is None:
-        spent = [kind for kind in ("requests", "tokens") if _is_zero(headers.get(f"x-ratelimit-remaining-{kind}"))]
-        waits = [_read_duration(headers.get(f"x-ratelimit-reset-{kind}")) for kind in spent]
-        wait = max((each for each in waits if each is not None), default=None)
+    for row in WAIT_HEADERS:
+        wait = read_wait(headers.get(row.name), row.unit_seconds, now)
+        if wait is not None:
+            return wait
+    spent = [limit.reset_seconds for limit in read_rate_limits(headers, now) if limit.remaining == 0]
+    return max((reset for reset in spent if reset is not None), default=None)
+
+
+def read_wait_of_body(found: object, body: bytes, now: datetime) -> float | None:
+    """The same from the body of a refusal: a field of its JSON, else its words. `found` is its JSON, if it is any."""
+    fields = dict(_fields_of(found))
+    for row in WAIT_FIELDS:
+        if row.name in fields:
+            wait = read_wait(str(fields[row.name]), row.unit_seconds, now)
+            if wait is not None:
+                return wait
+    sentences = list(sentences_of(found)) if found is not None else [body[:4096].decode("utf-8", "replace")]
+    for sentence in sentences:
+        match = _WORDS.search(sentence)
+        if match is not None:
+            return min(_seconds_of_words(match), LONGEST_WAIT_SECONDS)
+    return None
+
+
+def read_rate_limits(headers: Mapping[str, str], now: datetime) -> tuple[RateLimit, ...]:
+    """What the headers of any answer state of limits. What cannot be read is None."""
+    stated = (row for row in LIMIT_HEADERS if row.limit in headers or row.remaining in headers)
+    return (*(_read_limit(row, headers, now) for row in stated), *_read_structured(headers))
+
+
+def read_wait(value: str | None, unit_seconds: float, now: datetime) -> float | None:
+    """A wait in seconds: a number in its unit, a duration such as `6m0s`, an HTTP or ISO date, or an epoch time."""
+    if value is None:
+        return None
+    value = value.strip()
+    wait: float | None = None
+    if _NUMBER.fullmatch(value):
+        wait = _seconds_of_number(float(value), unit_seconds, now)
+    elif _DURATION.fullmatch(value):
+        wait = sum(float(number) * _UNIT_SECONDS[unit.lower()] for number, unit in _DURATION_PART.findall(value))
+    else:
+        wait = _seconds_until(value, now)
     return None if wait is None else min(wait, LONGEST_WAIT_SECONDS)
 
 
-def _read_number(value: str | None, unit_seconds: float) -> float | None:
-    if value is None or not _NUMBER.fullmatch(value.strip()):
-        return None
-    number = float(value)
-    return number * unit_seconds if math.isfinite(number) else LONGEST_WAIT_SECONDS
+def _read_limit(row: LimitRow, headers: Mapping[str, str], now: datetime) -> RateLimit:
+    reset = read_wait(headers.get(row.reset), 1.0, now)
+    return RateLimit(
+        row.kind,
+        _read_count(headers.get(row.limit)),
+        _read_count(headers.get(row.remaining)),
+        reset,
+        row.window_seconds,
+    )
 
 
-def _seconds_until(value: str | None, now: datetime) -> float | None:
-    if value is None:
-        return None
-    try:
-        date = parsedate_to_datetime(value.strip())
-    except (ValueError, OverflowError):
-        return None
-    # An HTTP date is always GMT; one that says "-0000" comes back without a zone.
-    return max(0.0, ((date if date.tzinfo else date.replace(tzinfo=UTC)) - now).total_seconds())
+def _read_structured(headers: Mapping[str, str]) -> Iterator[RateLimit]:
+    """`RateLimit: "default";r=50;t=30` with `RateLimit-Policy: "default";q=100;w=60`."""
+    quotas = {name: _parameters(rest) for name, rest in _STRUCTURED.findall(headers.get("ratelimit-policy", ""))}
+    for name, rest in _STRUCTURED.findall(headers.get("ratelimit", "")):
+        found, quota = _parameters(rest), quotas.get(name, {})
+        yield RateLimit("requests", quota.get("q"), found.get("r"), found.get("t"), quota.get("w"))
 
 
-def _is_zero(value: str | None) -> bool:
-    return value is not None and value.strip() == "0"
+def _parameters(rest: str) -> dict[str, float]:
+    return {key: float(value) for key, value in _PARAMETER.findall(rest)}
 
 
-def _read_duration(value: str | None) -> float | None:
-    """Read `1s`, `6m0s` or `120ms`; some upstreams leave the unit out and mean seconds."""
-    if value is None:
-        return None
-    if _DURATION.fullmatch(value.strip()):
-        return sum(float(number) * _UNIT_SECONDS[unit] for number, unit in _DURATION_PART.findall(value))
-    return _read_number(value, 1.0)
+def _read_count(value: str | None) -> float | None:
+    """`100`, also in `100, 100;w=60` as an older draft has it."""
+    match = _NUMBER.match(value.strip()) if value else None
+    return float(match[0]) if match and math.isfinite(float(match[0])) else None
+
+
+def _seconds_of_number(number: float, unit_seconds: float, now: datetime) -> float:
+    if not math.isfinite(number):
+        return LONGEST_WAIT_SECONDS
+    if number >= _EPOCH_MS:
+        return max(0.0, number / 1000 - now.timestamp())
+    if number >= _EPOCH_SECONDS:
+        return max(0.0, number - now.timestamp())
+    return number * unit_seconds
+
+
+def _seconds_until(value: str, now: datetime) -> float | None:
+    for read in (datetime.fromisoformat, parsedate_to_datetime):
+        try:
+            date = read(value)
+        except (ValueError, OverflowError, TypeError):
+            continue
+        # An HTTP date is always GMT; one that says "-0000" comes back without a zone.
+        return max(0.0, ((date if date.tzinfo else date.replace(tzinfo=UTC)) - now).total_seconds())
+    return None
+
+
+def _fields_of(found: object, depth: int = 0) -> Iterator[tuple[str, object]]:
+    """Every field with a plain value in a JSON value, the outermost last, so that it counts."""
+    if depth > 6:
+        return
+    if isinstance(found, list):
+        for item in found[:20]:
+            yield from _fields_of(item, depth + 1)
+    elif isinstance(found, Mapping):
+        for value in found.values():
+            yield from _fields_of(value, depth + 1)
+        for name, value in found.items():
+            if isinstance(value, str | int | float) and not isinstance(value, bool):
+                yield name, value
+
+
+def _seconds_of_words(match: re.Match[str]) -> float:
+    words = re.sub("milli(?=s)", "m", match[1] or match[2], flags=re.IGNORECASE)
+    return sum(float(number) * _WORD_SECONDS[unit.lower()] for number, unit in _WORDS_PART.findall(words))

@@ -8,12 +8,12 @@ import httpx
 SHORTEST_SECRET = 4
 
 
-def secrets_of(url: httpx.URL, api_key: str | None) -> list[str]:
-    """The key, and each value in the URL's query, in every way to write it.
+def secrets_of(url: httpx.URL, api_key: str | None, *more: str) -> list[str]:
+    """The key, `more` such as the values of headers, and each value in the URL's query, in every way to write it.
 
     What is shorter than `SHORTEST_SECRET` is no secret, and a message without its every "2" would say nothing.
     """
-    found = {api_key or ""}
+    found = {api_key or "", *more}
     for part in url.query.decode("ascii").split("&"):
         name, equals, value = part.partition("=")
         written = value if equals else name

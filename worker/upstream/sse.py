@@ -3,12 +3,19 @@
 Follows "Parsing an event stream" and "Interpreting an event stream" of the WHATWG HTML standard, for the one field that
 completions use, `data`. It works on bytes: CR and LF are never part of a longer UTF-8 character, and U+2028 is no line
 end here, unlike in `str.splitlines`.
+
+More lenient than the standard, because upstreams are: a line that is a whole JSON object is an event, with `data:` in
+front of it or without; an `error:` line is an error, and so are the data of an event named `error`.
 """
+
+import json
 
 from worker.upstream.errors import LineTooLong
 
 BOM = b"\xef\xbb\xbf"
 DONE = b"[DONE]"
+
+_MAX_STRAY = 4096
 
 
 class SSEParser:
@@ -18,7 +25,7 @@ class SSEParser:
     bounded by the cap and the size of one chunk.
     """
 
-    __slots__ = ("_at_start", "_data", "_has_data", "_line", "_max_line_bytes", "_skip_lf")
+    __slots__ = ("_at_start", "_data", "_has_data", "_is_error", "_line", "_max_line_bytes", "_skip_lf", "stray")
 
     def __init__(self, max_line_bytes: int = 1 << 20) -> None:
         self._max_line_bytes = max_line_bytes
@@ -29,13 +36,16 @@ class SSEParser:
         self._has_data = False
         self._at_start = True
         self._skip_lf = False
+        self._is_error = False
+        self.stray = b""
+        """The last of what came between the events and is none, for an error's message."""
 
     def feed(self, chunk: bytes) -> list[bytes]:
         """The payloads of the events that `chunk` completes, in order."""
         if (
             chunk[:6] == b"data: "
             and chunk[-2:] == b"\n\n"
-            and not (self._line or self._has_data or self._at_start or self._skip_lf)
+            and not (self._line or self._has_data or self._at_start or self._skip_lf or self._is_error)
             and b"\r" not in chunk
             and len(chunk) <= self._max_line_bytes
         ):
@@ -59,13 +69,17 @@ class SSEParser:
         """The payloads that the end of the body completes.
 
         The standard drops an event without its blank line. Some servers leave the last one out, so an event whose lines
-        all ended counts, and so does an unended `data: [DONE]`.
+        all ended counts, and so does an unended line of `[DONE]` or of a whole JSON object.
         """
         line = bytes(self._line)
         self._line.clear()
-        if line.startswith(b"data:") and line[5:].strip() == DONE and not self._has_data:
-            return [DONE]
-        return [] if line else self._dispatch()
+        if not line:
+            return self._dispatch()
+        value = strip_fields(line)
+        is_whole = _is_object(value) or (value == DONE and line.startswith(b"data:"))
+        if is_whole and not (self._has_data and not _is_object(self._data)):
+            return [*self._dispatch(), value]
+        return []
 
     def _without_bom(self, chunk: bytes) -> bytes:
         head = bytes(self._line) + chunk
@@ -95,24 +109,46 @@ class SSEParser:
             return self._dispatch()
         if line.startswith(b"data:"):
             value = line[6:] if line[5:6] == b" " else line[5:]
+            if value.startswith(b"data:"):
+                value = strip_fields(value)
         elif line == b"data":
             value = b""
         else:
-            return []
+            return self._take_other_line(line)
+        whole = self._dispatch() if self._has_data and (self._data == DONE or _is_object(self._data)) else []
         if self._has_data:
             self._data += b"\n"
         self._has_data = True
         self._data += value
         self._check(len(self._data))
+        return whole
+
+    def _take_other_line(self, line: bytes) -> list[bytes]:
+        if line.startswith((b":", b"id", b"retry")):
+            return []
+        if line.startswith(b"event:"):
+            whole = self._dispatch() if self._has_data and _is_object(self._data) else []
+            self._is_error = line[6:].strip() == b"error"
+            return whole
+        if line.startswith(b"error:"):
+            return [*self._dispatch(), _as_error(line[6:].strip())]
+        if _is_object(line):
+            return [*self._dispatch(), line]
+        # It may be a JSON object of several lines.
+        self.stray = (line if self.stray[:1] != b"{" else self.stray + b"\n" + line)[-_MAX_STRAY:]
+        if self.stray[:1] == b"{" and _is_object(self.stray):
+            payload, self.stray = self.stray, b""
+            return [*self._dispatch(), payload]
         return []
 
     def _dispatch(self) -> list[bytes]:
+        is_error, self._is_error = self._is_error, False
         if not self._has_data:
             return []
         payload = bytes(self._data)
         self._data.clear()
         self._has_data = False
-        return [payload]
+        return [_as_error(payload) if is_error else payload]
 
     def _check(self, length: int) -> None:
         if length > self._max_line_bytes:
@@ -120,3 +156,30 @@ class SSEParser:
                 f"The upstream sent a line or an event of more than {self._max_line_bytes} bytes, which no chunk of a"
                 " completion has. Check where LONGHAND_UPSTREAM_URL points."
             )
+
+
+def strip_fields(payload: bytes) -> bytes:
+    """What a line or a payload holds without `data:` in front of it; some gateways write that twice."""
+    payload = payload.strip()
+    while payload.startswith(b"data:"):
+        payload = payload[5:].lstrip()
+    return payload
+
+
+def _is_object(line: bytes | bytearray) -> bool:
+    """Whether this is a whole JSON object."""
+    if line[:1] != b"{" or not line.rstrip().endswith(b"}"):
+        return False
+    try:
+        return isinstance(json.loads(line.decode("utf-8", "replace"), strict=False), dict)
+    except (ValueError, RecursionError):
+        return False
+
+
+def _as_error(value: bytes) -> bytes:
+    """The payload of an error, whose value may be an object that is one already, any other object, or words."""
+    if not _is_object(value):
+        return json.dumps({"error": value.decode("utf-8", "replace") or "it gave no reason"}).encode()
+    if b'"error"' in value and "error" in json.loads(value.decode("utf-8", "replace"), strict=False):
+        return value
+    return b'{"error":' + value + b"}"

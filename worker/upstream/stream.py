@@ -1,21 +1,27 @@
 """Reads completions from the upstream: one request, one stream of text, one typed ending."""
 
 import asyncio
-import json
+from collections import Counter
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
-
-import httpx
+from pathlib import Path
+from typing import Any
 
 from jobs.proxy import Proxy
 from worker.upstream.answer import Answer
 from worker.upstream.body import Body
 from worker.upstream.clocks import Clocks, Watchdog
+from worker.upstream.dialects.parameters import Change, find_change
+from worker.upstream.dialects.shapes import find_error
+from worker.upstream.end_signs import BodyEnd
 from worker.upstream.ending import Ending
 from worker.upstream.errors import CutMidStream, UpstreamError
-from worker.upstream.failures import error_of_body, error_of_status, find_error, parse
+from worker.upstream.failures import error_of_body, error_of_status, parse
+from worker.upstream.habits import Habits
 from worker.upstream.opening import MAX_QUOTED_BYTES, QUOTED_SECONDS, read_opening, read_whole
-from worker.upstream.retry_after import read_retry_after
+from worker.upstream.request import RequestForm, completions_url, encode
+from worker.upstream.retry_after import read_rate_limits, read_retry_after
 from worker.upstream.secrets import secrets_of
 from worker.upstream.sse import SSEParser
 from worker.upstream.transport import open_client
@@ -23,11 +29,21 @@ from worker.upstream.transport import open_client
 AROUND_TEXT_BYTES = 1 << 20
 """How much longer than its text a body may be that holds the whole completion."""
 
+MOST_CHANGES = 4
+"""How many parameters of one request may be refused by name before that is its end."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Refusal:
+    error: UpstreamError
+    change: Change | None
+    """What to ask without, or by another name."""
+
 
 class Upstream:
     """One OpenAI-compatible endpoint, for all the streams of one event loop.
 
-    `url` is its base, with `/v1`; a query in it is kept.
+    `url` is its base, with `/v1`; a query in it is kept. `habits` is what it has shown of itself before.
     """
 
     def __init__(
@@ -37,129 +53,171 @@ class Upstream:
         clocks: Clocks,
         *,
         ask_for_usage: bool = True,
+        headers: Mapping[str, str] | None = None,
+        rename: Mapping[str, str] | None = None,
+        parameters: Mapping[str, str | bool] | None = None,
+        think_tags: bool = False,
+        habits: Habits | None = None,
         max_line_bytes: int = 1 << 20,
         max_text_bytes: int = 16 << 20,
         proxy: Proxy | None = None,
+        ca_file: Path | None = None,
     ) -> None:
-        base = httpx.URL(url)
-        if base.userinfo:
-            raise ValueError("the upstream's URL holds a user or password; set LONGHAND_UPSTREAM_API_KEY instead")
-        path = base.path.rstrip("/").removesuffix("/chat/completions") + "/chat/completions"
-        self._url = base.copy_with(path=path, fragment=None)
+        self._url = completions_url(url)
         # The query may hold a key, so messages show the address without it.
         where = str(self._url.copy_with(query=None))
-        self._api_key = api_key
-        self._secrets = secrets_of(self._url, api_key)
+        self._form = RequestForm(api_key, headers or {}, rename or {}, parameters or {}, ask_for_usage)
+        self._secrets = secrets_of(self._url, api_key, *(headers or {}).values())
         self._clocks = clocks
-        self._ask_for_usage = ask_for_usage
+        self._think_tags = think_tags
+        self.habits = habits or Habits()
         self._max_line_bytes = max_line_bytes
         self._max_text_bytes = max_text_bytes
-        self._client = open_client(self._url, where, proxy)
+        self._client = open_client(self._url, where, proxy, ca_file)
+        self._running: Counter[str] = Counter()
+        self._begun: Counter[str] = Counter()
 
     async def stream(
-        self, body: Mapping[str, object], on_text: Callable[[str], None], idempotency_key: str | None = None
+        self,
+        body: Mapping[str, object],
+        on_text: Callable[[str], None],
+        idempotency_key: str | None = None,
+        on_accepted: Callable[[], None] | None = None,
     ) -> Ending:
         """Ask for the completion that `body` describes and call `on_text` with each piece of its text, in order.
 
         Returns when the text is whole, and raises `UpstreamError` when it is not: its `ending` has what was known by
-        then. Cancelling the task closes the connection at once.
+        then. Cancelling the task closes the connection at once. `on_accepted` is called once, at the first sign that
+        the upstream is writing: text, reasoning, or any other content.
         """
-        task = asyncio.current_task()
-        if task is None:
-            raise RuntimeError("a stream must be read in a task")
-        answer = Answer(on_text, self._max_text_bytes)
-        watchdog = Watchdog(self._clocks, task)
+        model = str(body.get("model"))
+        answer = Answer(on_text, self._max_text_bytes, think_tags=self._think_tags, on_accepted=on_accepted)
+        others = self._running[model]
+        self._running[model] += 1
+        self._begun[model] += 1
+        begun = self._begun[model]
         try:
-            try:
-                await self._read(body, idempotency_key, answer, watchdog)
-            except asyncio.CancelledError:
-                if not watchdog.caused():
-                    raise
-                error = watchdog.error()
-                if error is not None:
-                    raise error from None
-            finally:
-                watchdog.stop()
-            return answer.finish()
+            end = await self._ask(body, idempotency_key, answer)
+            alone = not others and begun == self._begun[model]
+            ending = answer.finish(end, self.habits.of(model), alone=alone)
         except UpstreamError as error:
             error.ending = answer.ending()
+            error.rate_limits = answer.rate_limits
             error.hide(self._secrets)
+            self.habits.note(model, answer.signs.habits_of_failure())
             raise
+        finally:
+            self._running[model] -= 1
+        self.habits.note(model, answer.signs.habits(alone=alone))
+        return ending
 
     async def aclose(self) -> None:
         """Close every connection."""
         await self._client.aclose()
 
+    async def _ask(self, body: Mapping[str, object], idempotency_key: str | None, answer: Answer) -> BodyEnd:
+        """Ask, and ask again without what is refused by name: before any text that is as good as the first time."""
+        model = str(body.get("model"))
+        changes = list(self.habits.changes_of(model))
+        while True:
+            outcome = await self._watch(self._form.body(body, changes), idempotency_key, answer)
+            if isinstance(outcome, BodyEnd):
+                return outcome
+            change = outcome.change
+            if change is None or change in changes or len(changes) >= MOST_CHANGES:
+                raise outcome.error
+            changes.append(change)
+            self.habits.note_change(model, change)
+            if idempotency_key:  # the request is another one, and its key must be, too
+                idempotency_key = f"{idempotency_key}-{change.name}"
+
+    async def _watch(
+        self, body: Mapping[str, Any], idempotency_key: str | None, answer: Answer
+    ) -> "BodyEnd | _Refusal":
+        """Read one answer under the clocks."""
+        task = asyncio.current_task()
+        if task is None:
+            raise RuntimeError("a stream must be read in a task")
+        watchdog = Watchdog(self._clocks, task)
+        try:
+            return await self._read(body, idempotency_key, answer, watchdog)
+        except asyncio.CancelledError:
+            if not watchdog.caused():
+                raise
+            error = watchdog.error()
+            if error is not None:
+                raise error from None
+            return BodyEnd.SILENT
+        finally:
+            watchdog.stop()
+
     async def _read(
-        self, body: Mapping[str, object], idempotency_key: str | None, answer: Answer, watchdog: Watchdog
-    ) -> None:
-        request = self._build_request(body, idempotency_key)
+        self, body: Mapping[str, Any], idempotency_key: str | None, answer: Answer, watchdog: Watchdog
+    ) -> "BodyEnd | _Refusal":
+        """How the body of the answer ended; or the refusal, and what to change of the request."""
+        headers = self._form.http_headers(idempotency_key)
+        request = self._client.build_request("POST", self._url, content=encode(body), headers=headers)
         response = await self._client.send(request, stream=True)
         try:
             opened = Body(response)
+            answer.rate_limits = read_rate_limits(response.headers, datetime.now(UTC))
             if not response.is_success:
-                raise await self._read_refusal(response, opened)
+                words = await opened.read_up_to(MAX_QUOTED_BYTES, QUOTED_SECONDS)
+                refusal = error_of_status(
+                    response.status_code,
+                    words,
+                    retry_after_seconds=read_retry_after(response.headers, datetime.now(UTC)),
+                    location=response.extensions["location"],
+                )
+                return _Refusal(refusal, find_change(response.status_code, parse(words), words, body))
             content_type = response.headers.get("content-type", "")
-            opening, is_event_stream = await read_opening(content_type, opened)
+            opening, is_event_stream = await read_opening(content_type, opened, watchdog)
             if is_event_stream:
-                await self._read_events(opening, opened, answer, watchdog)
-            else:
-                longest = self._max_text_bytes + AROUND_TEXT_BYTES
-                _take_whole(content_type, await read_whole(opening, opened, watchdog, longest), answer)
+                return await self._read_events(opening, opened, answer, watchdog)
+            longest = self._max_text_bytes + AROUND_TEXT_BYTES
+            return _take_whole(content_type, await read_whole(opening, opened, watchdog, longest), answer)
         finally:
             # No clock may cancel the closing.
             watchdog.stop()
             await response.aclose()
 
-    async def _read_refusal(self, response: httpx.Response, body: Body) -> UpstreamError:
-        return error_of_status(
-            response.status_code,
-            await body.read_up_to(MAX_QUOTED_BYTES, QUOTED_SECONDS),
-            retry_after_seconds=read_retry_after(response.headers, datetime.now(UTC)),
-            location=response.extensions["location"],
-            asked_for_usage=self._ask_for_usage,
-        )
-
-    async def _read_events(self, opening: bytes, body: Body, answer: Answer, watchdog: Watchdog) -> None:
+    async def _read_events(self, opening: bytes, body: Body, answer: Answer, watchdog: Watchdog) -> BodyEnd:
         parser = SSEParser(self._max_line_bytes)
+        signs = answer.signs
 
         def take(piece: bytes) -> bool:
             for payload in parser.feed(piece):
                 if answer.take(payload):
                     watchdog.note_delta()
-            if answer.finish_reason is not None:
-                watchdog.note_finish()
-            return not answer.is_done
+            if signs.reason is not None or signs.is_done:
+                watchdog.note_finish(signs.may_end_in_silence(), is_done=signs.is_done)
+            # Without a reason, the end of the body tells an answer from a request that the server dropped.
+            return not signs.is_done or signs.reason is None
 
         try:
             if take(opening):
                 await body.relay(take)
-        except CutMidStream:
-            if not answer.is_whole:
-                raise
-        else:
-            for payload in parser.close():
-                answer.take(payload)
-
-    def _build_request(self, body: Mapping[str, object], idempotency_key: str | None) -> httpx.Request:
-        asked: dict[str, object] = {**body, "stream": True}
-        if self._ask_for_usage:
-            options = asked.get("stream_options")
-            asked["stream_options"] = {**(options if isinstance(options, Mapping) else {}), "include_usage": True}
-        headers = {"content-type": "application/json", "accept": "text/event-stream", "accept-encoding": "identity"}
-        if self._api_key:
-            headers["authorization"] = f"Bearer {self._api_key}"
-        if idempotency_key:
-            headers["idempotency-key"] = idempotency_key
-        # In ASCII escapes even a lone surrogate can be sent. Whether to accept it is for the upstream to say.
-        content = json.dumps(asked, separators=(",", ":")).encode()
-        return self._client.build_request("POST", self._url, content=content, headers=headers)
+        except CutMidStream as error:
+            answer.note_cut(error)
+            # A body that ends with its connection has no better end, over TLS often without a goodbye.
+            return BodyEnd.CUT if body.is_delimited or not signs.is_done else BodyEnd.HUNG_UP
+        for payload in parser.close():
+            answer.take(payload)
+        answer.note_stray(parser.stray)
+        return BodyEnd.ANNOUNCED if body.is_delimited else BodyEnd.HUNG_UP
 
 
-def _take_whole(content_type: str, body: bytes, answer: Answer) -> None:
+def _take_whole(content_type: str, body: bytes, answer: Answer) -> BodyEnd:
     """Take a body that is no event stream: the whole completion of an upstream that cannot stream, or an error."""
     found = parse(body)
-    if isinstance(found, Mapping) and "choices" in found and find_error(found) is None:
-        answer.take_whole(found)
-    else:
+    if found is None and body[:1] == b"{":
+        lines = SSEParser(len(body) + 1)
+        payloads = lines.feed(body) + lines.close()
+        if payloads:  # a whole answer with a `[DONE]` behind it
+            for payload in payloads:
+                answer.take(payload)
+            return BodyEnd.ANNOUNCED
+    if not isinstance(found, Mapping) or not ("choices" in found or "done" in found) or find_error(found) is not None:
         raise error_of_body(content_type, body, found)
+    answer.take_whole(found, body)
+    return BodyEnd.ANNOUNCED

@@ -2,7 +2,9 @@
 
 import asyncio
 import socket
+import ssl
 from http.cookiejar import CookieJar, DefaultCookiePolicy
+from pathlib import Path
 from typing import Any
 
 import aiohappyeyeballs
@@ -26,14 +28,17 @@ _PORTS = {"http": 80, "https": 443}
 _AddressInfo = tuple[int, int, int, str, tuple[Any, ...]]
 
 
-def open_client(url: httpx.URL, where: str, proxy: Proxy | None = None) -> httpx.AsyncClient:
-    """A client for all streams of one event loop. `where` is the upstream's address as people may see it.
+def open_client(
+    url: httpx.URL, where: str, proxy: Proxy | None = None, ca_file: Path | None = None
+) -> httpx.AsyncClient:
+    """A client for all streams of one event loop. `where` is the upstream's address as people may see it. The
+    certificates of `ca_file` are trusted besides the system's.
 
     It has no timeouts of its own but that of connecting, because the watchdog does their work, and comments would
     defeat them. Cookies are neither kept nor sent: they would be shared among all jobs.
     """
     return httpx.AsyncClient(
-        transport=Transport(url, where, proxy),
+        transport=Transport(url, where, proxy, ca_file),
         cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
         timeout=httpx.Timeout(None),
         follow_redirects=False,
@@ -47,13 +52,13 @@ class Transport(httpx.AsyncBaseTransport):
     request of it even when redirects are not followed, and fails when it is no URL.
     """
 
-    def __init__(self, url: httpx.URL, where: str, proxy: Proxy | None = None) -> None:
+    def __init__(self, url: httpx.URL, where: str, proxy: Proxy | None = None, ca_file: Path | None = None) -> None:
         self._host = url.raw_host.decode("ascii")
         self._port = url.port or _PORTS[url.scheme]
         self._where = where
         self._proxy = proxy
         self._peer = proxy.where if proxy else where
-        self._tls = httpx.create_ssl_context() if url.scheme == "https" else None
+        self._tls = _trusting(ca_file) if url.scheme == "https" else None
         self._addresses: asyncio.Task[list[_AddressInfo]] | None = None
         self._addresses_until = 0.0
         self._turn = 0
@@ -100,7 +105,7 @@ class Transport(httpx.AsyncBaseTransport):
         try:
             found = await self._find_addresses()
         except (socket.gaierror, UnicodeError) as failure:
-            setting = "HTTPS_PROXY" if self._proxy else "LONGHAND_UPSTREAM_URL"
+            setting = "HTTPS_PROXY (or proxy in the upstreams file)" if self._proxy else "the upstream's URL"
             raise NameNotFound(
                 f"The host name of {self._peer} has no address. Check {setting} and the network's DNS."
             ) from failure
@@ -159,12 +164,19 @@ class Transport(httpx.AsyncBaseTransport):
             reason = getattr(failure, "verify_message", None) or getattr(failure, "reason", None) or failure.strerror
             raise TLSFailed(
                 f"No trusted connection to {self._where}: {quote(str(reason or failure))}. Check its certificate;"
-                " SSL_CERT_FILE adds one."
+                " SSL_CERT_FILE adds one, and so does ca_file in the upstreams file."
             ) from failure
         return connection
 
     def _error_of_connecting(self, failure: OSError) -> UpstreamError:
         return ConnectFailed(f"No connection to {self._peer}: {failure.strerror or failure}. Check that it is running.")
+
+
+def _trusting(ca_file: Path | None) -> ssl.SSLContext:
+    context = httpx.create_ssl_context()
+    if ca_file is not None:
+        context.load_verify_locations(ca_file)
+    return context
 
 
 async def look_up(host: str, port: int) -> list[_AddressInfo]:

@@ -1,24 +1,9 @@
-"""The tables. The migrations in `migrations/versions/` make them; a test compares the two."""
+"""Batches, jobs and attempts."""
 
-from sqlalchemy import (
-    BigInteger,
-    Boolean,
-    Column,
-    Index,
-    Integer,
-    MetaData,
-    Table,
-    Text,
-    false,
-    text,
-)
+from sqlalchemy import BigInteger, Column, Index, Integer, Table, Text, text
 
 from jobs.column_types import Json, UtcDateTime
-
-DEFAULT_PROJECT = "default"
-"""The project of everything submitted without a key."""
-
-metadata = MetaData()
+from jobs.tables.schema import DEFAULT_PROJECT, metadata
 
 RUNNING = text("status = 'in_progress'")
 CAPPED = text("status = 'in_progress' AND max_concurrency IS NOT NULL")
@@ -33,6 +18,8 @@ batches = Table(
     # For a batch from a file: the file, what was wrong with it, and how long its outputs are kept.
     Column("input_file_id", Text),
     Column("errors", Json),
+    # What of its requests was read otherwise than it was written; null when nothing was.
+    Column("warnings", Json),
     Column("output_seconds", Integer),
     # Set when the batch ends: one file for the jobs that completed, one for those that did not; null without such jobs.
     Column("output_file_id", Text),
@@ -56,6 +43,8 @@ batches = Table(
     # Frozen when the batch ends; counted from its jobs until then.
     Column("completed", Integer),
     Column("failed", Integer),
+    # Of the completed ones, those whose text was cut short.
+    Column("incomplete", Integer),
     Column("usage", Json),
     # At most so many of its jobs run at once, and the one upstream that may run them; null: no such limit.
     Column("max_concurrency", Integer),
@@ -79,7 +68,7 @@ ALONE = text("status = 'queued' AND batch_id IS NULL")
 NAMED = text("custom_id IS NOT NULL")
 EXPIRING = text("expires_at IS NOT NULL")
 ASKED = text("cancel_requested_at IS NOT NULL")
-UNENDED = text("NOT ended")
+CUT_SHORT = text("incomplete IS NOT NULL")
 
 jobs = Table(
     "jobs",
@@ -112,6 +101,10 @@ jobs = Table(
     Column("expires_at", UtcDateTime),
     # The result, next to `texts`.
     Column("finish_reason", Text),
+    # Why the text of a completed job was cut short; null for a whole one.
+    Column("incomplete", Text),
+    # The attempt whose text is stored, once the job has ended.
+    Column("text_attempt", Integer),
     Column("bytes", Integer),
     Column("sha256", Text),
     *_usage_columns(),
@@ -123,10 +116,6 @@ jobs = Table(
     Column("error_message", Text),
     # The HTTP status with which the upstream refused it, when that is the reason.
     Column("error_status", Integer),
-    Column("metadata", Json, nullable=False),
-    # JSON as text: PostgreSQL's jsonb refuses the NUL that a prompt may hold, and sorts its keys. Last, because SQLite
-    # then reads a list of jobs without reading their prompts.
-    Column("request", Text, nullable=False),
     # Which upstream has it: a queued job with an upstream is reserved, and `hinted_at` says since when. Null in a
     # queued job: nobody has reserved it; then `last_upstream` is where its last attempt was.
     Column("upstream", Text),
@@ -139,6 +128,12 @@ jobs = Table(
     Column("refused_at", UtcDateTime),
     # Somebody paused it with `running: release`: its worker gives it back.
     Column("release_requested_at", UtcDateTime),
+    Column("metadata", Json, nullable=False),
+    # JSON as text: PostgreSQL's jsonb refuses the NUL that a prompt may hold, and sorts its keys. These two are last,
+    # because SQLite then reads a list of jobs without reading their prompts.
+    Column("request", Text, nullable=False),
+    # What came beside the text (citations, a refusal, ...), at most 64 kB. JSON as text too, for the same NUL.
+    Column("message", Text),
     # Measured with 1,000,000 jobs. The indexes begin with equalities on plain columns, because SQLite uses no partial
     # index for a status that is a parameter. None contains the lease, so PostgreSQL renews leases without touching one.
     # For lists, which are always of one project:
@@ -158,49 +153,17 @@ jobs = Table(
     Index("jobs_hinted", "status", "hinted_at"),
     # Partial indexes that hold few jobs; both databases use them when the column is compared with a value.
     Index("jobs_expiring", "status", "expires_at", sqlite_where=EXPIRING, postgresql_where=EXPIRING),
+    Index("jobs_cut_short", "batch_id", sqlite_where=CUT_SHORT, postgresql_where=CUT_SHORT),
     Index("jobs_asked", "status", "cancel_requested_at", sqlite_where=ASKED, postgresql_where=ASKED),
     # PostgreSQL cannot read jobs in order from `jobs_by_batch` where the batch is null.
     Index("jobs_alone", "model", "project", text("priority DESC"), "id", sqlite_where=ALONE, postgresql_where=ALONE),
 )  # fmt: skip
 
-WITHOUT_REQUEST = [column for column in jobs.c if column.name != "request"]
-"""What lists and results read of a job: a prompt may be long, and few of them need it."""
+LIST_COLUMNS = [column for column in jobs.c if column.name not in ("request", "message")]
+"""What lists read of a job: a prompt may be long, and few of them need it."""
 
-# A job's text is stored apart from its row: it is written again at each checkpoint, and a status change must not
-# rewrite 100 kB. While the job runs this is the checkpoint; at the end it is the stored text.
-texts = Table(
-    "texts",
-    metadata,
-    Column("job_id", Text, primary_key=True),
-    Column("attempt", Integer, nullable=False),
-    Column("text", Text, nullable=False),
-    # The number of deltas that it came in: all that is known of an attempt whose worker died.
-    Column("deltas", Integer),
-    # Whether the job has ended with this text; then the index of texts (`jobs/text_index.py`) holds it.
-    Column("ended", Boolean, nullable=False, server_default=false()),
-    Index("texts_unended", "job_id", sqlite_where=UNENDED, postgresql_where=UNENDED),
-)
-
-# The index for lists by metadata (`jobs/metadata_pairs.py`).
-metadata_pairs = Table(
-    "metadata_pairs",
-    metadata,
-    Column("project", Text, primary_key=True),
-    Column("pair", BigInteger, primary_key=True, autoincrement=False),
-    Column("job_id", Text, primary_key=True),
-    sqlite_with_rowid=False,
-)
-
-# What lost attempts had written by their last checkpoint, from the rescue until the tokens have been counted. Nearly
-# always empty.
-lost_texts = Table(
-    "lost_texts",
-    metadata,
-    Column("job_id", Text, primary_key=True),
-    Column("attempt", Integer, primary_key=True),
-    Column("text", Text, nullable=False),
-    Column("deltas", Integer),
-)
+RESULT_COLUMNS = [column for column in jobs.c if column.name != "request"]
+"""What results read of a job: its answer, and not its prompt."""
 
 attempts = Table(
     "attempts",
@@ -229,90 +192,12 @@ attempts = Table(
     Index("attempts_by_batch", "batch_id"),
 )
 
-# Written and obeyed only by workers of revision 0001, which may run beside newer ones until they are stopped.
-pauses = Table(
-    "pauses",
+# The index for lists by metadata (`jobs/metadata_pairs.py`).
+metadata_pairs = Table(
+    "metadata_pairs",
     metadata,
-    Column("model", Text, primary_key=True),
-    Column("until_at", UtcDateTime, nullable=False),
-)
-
-idempotency_keys = Table(
-    "idempotency_keys",
-    metadata,
-    Column("project", Text, primary_key=True, server_default=DEFAULT_PROJECT),
-    Column("key", Text, primary_key=True),
-    Column("fingerprint", Text, nullable=False),
-    Column("resource_id", Text, nullable=False),
-    Column("created_at", UtcDateTime, nullable=False),
-    Index("idempotency_keys_by_age", "created_at"),
-)
-
-# Who may use the API. The secret itself is shown once, when it is made, and stored nowhere.
-api_keys = Table(
-    "api_keys",
-    metadata,
-    Column("id", Text, primary_key=True),
-    Column("project", Text, nullable=False),
-    Column("name", Text, nullable=False),
-    # The first characters, so that a person recognises it, and the SHA-256 of the whole.
-    Column("prefix", Text, nullable=False),
-    Column("sha256", Text, nullable=False),
-    Column("created_at", UtcDateTime, nullable=False),
-    Column("revoked_at", UtcDateTime),
-    Index("api_keys_by_sha256", "sha256", unique=True),
-)
-
-# What the API processes share and nobody else may know.
-server_secrets = Table(
-    "server_secrets",
-    metadata,
-    Column("name", Text, primary_key=True),
-    Column("value", Text, nullable=False),
-    Column("created_at", UtcDateTime, nullable=False),
-)
-
-# The bytes of an uploaded file are on disk, under its id. The output of a batch is not: it is written from the rows
-# each time somebody reads it.
-files = Table(
-    "files",
-    metadata,
-    Column("id", Text, primary_key=True),
-    Column("project", Text, nullable=False),
-    Column("purpose", Text, nullable=False),
-    Column("filename", Text, nullable=False),
-    # For an output: counted when somebody first asks, and null until then.
-    Column("bytes", BigInteger),
-    Column("created_at", UtcDateTime, nullable=False),
-    Column("expires_at", UtcDateTime),
-    # For an output: its batch.
-    Column("batch_id", Text),
-    Index("files_by_project", "project", "id"),
-    Index("files_expiring", "expires_at"),
-)
-
-# Batches that are being read from a file. Their jobs are stored piece by piece. One transaction at the end deletes the
-# row here and inserts the row of the batch; until then nobody lists the jobs and nobody runs them.
-drafts = Table(
-    "drafts",
-    metadata,
-    Column("batch_id", Text, primary_key=True),
-    # Updated with each piece, by the process that reads the file. A draft that is no longer touched is cleared away.
-    Column("touched_at", UtcDateTime, nullable=False),
-    # Since when it is being cleared away; nothing can be added to it from then on.
-    Column("dropped_at", UtcDateTime),
-)
-
-DELETED = text("deleted_at IS NOT NULL")
-
-# A job that was asked for as a Response: what the client sent, which the job's own request no longer shows.
-responses = Table(
-    "responses",
-    metadata,
+    Column("project", Text, primary_key=True),
+    Column("pair", BigInteger, primary_key=True, autoincrement=False),
     Column("job_id", Text, primary_key=True),
-    Column("project", Text, nullable=False),
-    Column("request", Text, nullable=False),
-    Column("created_at", UtcDateTime, nullable=False),
-    Column("deleted_at", UtcDateTime),
-    Index("responses_deleted", "deleted_at", sqlite_where=DELETED, postgresql_where=DELETED),
+    sqlite_with_rowid=False,
 )

@@ -1,0 +1,182 @@
+"""What a POST asks for that makes a batch: of the requests in its body, or of a file."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from itertools import islice
+
+import msgspec
+
+from api.errors import ApiError
+from api.submitting.bodies import job_limit, read_fields
+from api.submitting.checks import check_item, own_fields, read_field, refuse_unknown
+from api.submitting.fields import check_expiry, check_integer, check_text, check_window, invalid, missing
+from api.submitting.slices import Slices, TooManyValuesError
+from jobs.inputs.dialects import ENDPOINT
+from jobs.inputs.mistakes import Notes
+from jobs.inputs.reading import ReadOptions
+from jobs.settings import Settings
+from jobs.submission import NewJob
+
+_BATCH_FIELDS = frozenset({"requests", "metadata", "completion_window", "priority", "max_attempts", "on_interrupt",
+                           "endpoint", "output_expires_after"})  # fmt: skip
+_FILE_BATCH_FIELDS = (_BATCH_FIELDS - {"requests"}) | {"input_file_id", "input"}
+_INPUT_FIELDS = frozenset({"model", "template", "encoding", "delimiter", "id_column"})
+# What others call the endpoint: Azure.
+_OTHER_NAMES = ("/chat/completions",)
+_LONGEST_FILE_BATCH = 1_000_000
+_LONGEST_TEMPLATE = 20_000
+_MOST_BATCH_VALUES = 3_000_000
+"""How many values all jobs of an inline batch may have, nested ones included: decoded, they take up to 300 MB."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewBatch:
+    """A batch to submit."""
+
+    jobs: list[NewJob]
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    completion_window: str | None = None
+    completion_seconds: float | None = None
+    output_seconds: int | None = None
+    notes: Notes = field(default_factory=Notes)
+
+
+@dataclass(frozen=True, slots=True)
+class NewFileBatch:
+    """A batch whose jobs are the lines of a file. `for_all` is what the batch says of each of them, and its request has
+    the model of those that name none.
+    """
+
+    input_file_id: str
+    read: ReadOptions | None
+    """How the file is to be read; None for one that is in OpenAI's form."""
+    for_all: NewJob
+    metadata: Mapping[str, str]
+    completion_window: str | None
+    completion_seconds: float | None
+    output_seconds: int | None
+
+
+def check_batch(body: bytes, settings: Settings) -> NewBatch:
+    """The batch that the body of `POST /v1/batches` asks for: every item of it is good, or none is taken."""
+    fields, items = _cut(body, settings.max_batch_jobs)
+    if "input_file_id" in fields:
+        raise invalid("input_file_id", "give either `requests` or `input_file_id`, not both")
+    if items is None:
+        raise missing("requests", 'a list of {"custom_id", "body"}')
+    if not items:
+        raise invalid("requests", "must have at least one item")
+    terms = _read_terms(fields)
+    notes = Notes()
+    jobs = list(_read_items(items, terms.for_all, notes, *job_limit(settings)))
+    return NewBatch(
+        jobs, terms.metadata, terms.completion_window, terms.completion_seconds, terms.output_seconds, notes
+    )
+
+
+def _cut(body: bytes, max_jobs: int) -> tuple[dict[str, msgspec.Raw], list[memoryview] | None]:
+    """The fields beside `requests`, and its items, all as they came."""
+    fields: dict[str, msgspec.Raw] = {}
+    items: list[memoryview] | None = None
+    slices = Slices(body, _MOST_BATCH_VALUES)
+    try:
+        if not slices.is_at(b"{"):
+            raise ApiError(400, "invalid_type", "the body: must be an object")
+        for name in slices.fields():
+            refuse_unknown([name], _BATCH_FIELDS | {"input_file_id"}, "")
+            if name in fields or (name == "requests" and items is not None):
+                raise invalid(name, "comes twice")
+            if name != "requests":
+                fields[name] = msgspec.Raw(slices.value())
+            elif slices.is_at(b"["):
+                items = _cut_items(slices, max_jobs)
+            else:
+                raise ApiError(400, "invalid_type", "requests: must be a list", param="requests")
+        slices.require_end()
+    except TooManyValuesError:
+        raise ApiError(413, "too_many_values", f"the body: has more than {_MOST_BATCH_VALUES} values; upload the"
+                       " requests as a file (POST /v1/files), or split the batch") from None  # fmt: skip
+    except ValueError as error:
+        raise ApiError(400, "invalid_json", f"the body: not valid JSON: {error}") from None
+    return fields, items
+
+
+def _cut_items(slices: Slices, max_jobs: int) -> list[memoryview]:
+    items = list(islice(slices.items(), max_jobs + 1))
+    if len(items) > max_jobs:
+        raise ApiError(
+            413, "batch_too_large", f"requests: has more than {max_jobs} items (LONGHAND_MAX_BATCH_JOBS): split it",
+            param="requests",
+        )  # fmt: skip
+    return items
+
+
+def names_file(body: bytes) -> bool:
+    """Whether the body of `POST /v1/batches` names a file rather than holding the requests themselves."""
+    if len(body) > _LONGEST_FILE_BATCH or b"input_file_id" not in body:
+        return False
+    fields = read_fields(body)
+    return "input_file_id" in fields and "requests" not in fields
+
+
+def check_file_batch(body: bytes) -> NewFileBatch:
+    """The batch that the body of `POST /v1/batches` asks for, when it names a file."""
+    fields = read_fields(body)
+    refuse_unknown(fields, _FILE_BATCH_FIELDS, "")
+    return _read_terms(fields)
+
+
+def check_input_order(body: bytes) -> tuple[NewFileBatch, int | None]:
+    """What the body of `POST /v1/inputs` asks for: how to read which file, and how many of its requests."""
+    fields = read_fields(body)
+    refuse_unknown(fields, frozenset({"input_file_id", "input", "limit"}), "")
+    limit = read_field(fields, "limit", "")
+    if limit is not None:
+        check_integer(limit, "limit", 1, 1000)
+    wanted = _read_terms({name: value for name, value in fields.items() if name != "limit"})
+    return replace(wanted, read=wanted.read or ReadOptions()), limit
+
+
+def _read_terms(fields: dict[str, msgspec.Raw]) -> NewFileBatch:
+    if read_field(fields, "endpoint", "") not in (None, ENDPOINT, *_OTHER_NAMES):
+        raise invalid("endpoint", f'must be "{ENDPOINT}"')
+    window = read_field(fields, "completion_window", "")
+    seconds = None if window is None else check_window(window)
+    outputs = read_field(fields, "output_expires_after", "")
+    # What the batch says of all its jobs, a job's own body may say otherwise.
+    for_all = own_fields(fields, "", NewJob(request={}))
+    metadata, for_all = for_all.metadata, replace(for_all, metadata={})
+    input_file_id = read_field(fields, "input_file_id", "")
+    if input_file_id is not None and not isinstance(input_file_id, str):
+        raise invalid("input_file_id", "must be the id of an uploaded file")
+    read, model = check_input(fields["input"]) if "input" in fields else (None, None)
+    if model is not None:
+        for_all = replace(for_all, request={"model": model})
+    return NewFileBatch(input_file_id or "", read, for_all, metadata, window, seconds, check_expiry(outputs))
+
+
+def check_input(text: msgspec.Raw) -> tuple[ReadOptions | None, str | None]:
+    """How a file is to be read, and the model of the lines that name none; a null is as good as nothing."""
+    if read_field({"input": text}, "input", "") is None:
+        return None, None
+    fields = read_fields(text, "input")
+    refuse_unknown(fields, _INPUT_FIELDS, "input")
+    values = {name: read_field(fields, name, "input") for name in _INPUT_FIELDS}
+    for name, value in values.items():
+        if value is not None:
+            check_text(value, f"input.{name}", _LONGEST_TEMPLATE if name == "template" else 256)
+    model = values.pop("model")
+    return ReadOptions(**values), model
+
+
+def _read_items(items: list[memoryview], for_all: NewJob, notes: Notes, longest: int, advice: str) -> Iterator[NewJob]:
+    place_of: dict[str, int] = {}
+    for place, item in enumerate(items):
+        where = f"requests[{place}]"
+        if len(item) > longest:
+            raise ApiError(413, "job_too_large", f"{where}: is larger than {longest} bytes, the most that is taken"
+                           f" {advice}", param=where)  # fmt: skip
+        job = check_item(read_fields(bytes(item), where), where, for_all, notes, place + 1)
+        if job.custom_id is not None and place_of.setdefault(job.custom_id, place) != place:
+            raise invalid(f"{where}.custom_id", f"is the same as that of requests[{place_of[job.custom_id]}]")
+        yield job

@@ -1,0 +1,58 @@
+"""An uploaded file as jobs: every line of it checked, one after the other."""
+
+import io
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import PurePath
+
+from api.submitting.batch_orders import NewFileBatch
+from api.submitting.input_lines import LineChecker
+from jobs.inputs.mistakes import MistakeError, Notes
+from jobs.inputs.reading import SUFFIXES, InputFile, ReadOptions, kind_of
+from jobs.inputs.table import Line
+from jobs.settings import Settings
+from jobs.submission import NewJob
+
+
+def open_file(
+    opened: io.BufferedReader, filename: str, read: ReadOptions | None, settings: Settings, notes: Notes
+) -> InputFile:
+    """The file, ready to be read. Raises `MistakeError`.
+
+    Without `read` the file is in OpenAI's form, whose names may end in anything.
+    """
+    ending = PurePath(filename).suffix.lower()
+    kind = kind_of(filename) if read is not None else ending if ending in SUFFIXES else ".jsonl"
+    return InputFile(opened, kind, read or ReadOptions(), max_line_bytes=settings.max_line_bytes, notes=notes)
+
+
+def check_file(
+    opened: io.BufferedReader, filename: str, wanted: NewFileBatch, settings: Settings, notes: Notes
+) -> Iterator[tuple[NewJob, int] | MistakeError]:
+    """The jobs of a file with their sizes in bytes, and what is wrong in place of each that cannot be one."""
+    try:
+        file = open_file(opened, filename, wanted.read, settings, notes)
+        yield from check_lines(file, wanted, settings)
+    except MistakeError as mistake:
+        yield mistake
+
+
+def check_lines(
+    file: InputFile, wanted: NewFileBatch, settings: Settings, *, limit: int | None = None
+) -> Iterator[tuple[NewJob, int] | MistakeError]:
+    """The jobs of a file that is open already. Raises `MistakeError` for a template that does not fit."""
+    needs_custom_id = wanted.read is None and not file.is_table
+    checker = LineChecker(wanted.for_all, file.notes, needs_custom_id=needs_custom_id)
+    taken = 0
+    for line in islice(file.lines(), limit):
+        taken += 1
+        if taken > settings.max_batch_jobs:
+            reason = f"the file has more than {settings.max_batch_jobs} lines (LONGHAND_MAX_BATCH_JOBS)"
+            yield MistakeError("too_many_lines", reason, "split it", line=line.line)
+            return
+        try:
+            yield checker.check(line), len(line.content) if isinstance(line, Line) else 0
+        except MistakeError as mistake:
+            yield mistake
+    if not taken:
+        yield MistakeError("empty_file", "the file has no requests", "write one a line")

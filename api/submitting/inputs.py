@@ -1,0 +1,99 @@
+"""Inputs: what an uploaded file would become, by the same rules, before a batch is made of it."""
+
+from itertools import islice
+from typing import Any
+
+import anyio.to_thread
+from fastapi import APIRouter
+from starlette.responses import Response
+
+from api.access.caller import Caller, Calling
+from api.errors import JsonAnswer
+from api.openai.uploads import not_readable
+from api.parts import Given, Parts
+from api.request_bodies import INPUT_BODY, request_body
+from api.schemas import REFUSALS, InputObject
+from api.submitting.batch_orders import check_input_order
+from api.submitting.bodies import SmallBody
+from api.submitting.file_batches import find_input
+from api.submitting.input_files import check_lines, open_file
+from api.submitting.input_lines import Mistakes
+from jobs.files import File
+from jobs.inputs.mistakes import MistakeError, Notes
+from jobs.inputs.reading import InputFile, ReadOptions, open_input
+from jobs.inputs.rows import Row
+
+routes = APIRouter(prefix="/v1", tags=["submit"], responses=REFUSALS)
+
+_SHOWN_ROWS = 5
+_SHOWN_CHARACTERS = 200
+_SHOWN_PROMPT = 4000
+
+
+@routes.post("/inputs", responses={200: {"model": InputObject}}, openapi_extra=request_body(INPUT_BODY))
+async def post_input(parts: Given, caller: Calling, body: SmallBody) -> Response:
+    """Say what an uploaded file would become: its encoding, delimiter and columns, its first rows, the first prompt,
+    how many jobs, and everything that is wrong with it.
+
+    `POST /v1/batches` with the same `input_file_id` and `input` makes a batch of it. Nothing is stored here. With
+    `limit` only that many requests are looked at.
+    """
+    # As making a batch: a long file keeps one core busy.
+    shown = await anyio.to_thread.run_sync(_look, parts, caller, body, limiter=parts.file_batches)
+    return JsonAnswer(shown)
+
+
+def _look(parts: Parts, caller: Caller, body: bytes) -> dict[str, Any]:
+    wanted, limit = check_input_order(body)
+    file = find_input(parts, caller.project, wanted.input_file_id)
+    notes, mistakes = Notes(), Mistakes()
+    count, first, opened_as = 0, None, None
+    try:
+        with open_input(parts.settings.files_folder / file.id) as opened:
+            opened_as = open_file(opened, file.filename, wanted.read, parts.settings, notes)
+            for checked in check_lines(opened_as, wanted, parts.settings, limit=limit):
+                if isinstance(checked, MistakeError):
+                    mistakes.add(checked)
+                    continue
+                count += 1
+                first = first or _prompt(checked[0].request)
+    except FileNotFoundError:
+        raise not_readable(file.id, param="input_file_id") from None
+    except MistakeError as mistake:
+        mistakes.add(mistake)
+    rows = _first_rows(parts, file, wanted.read or ReadOptions()) if opened_as and opened_as.columns else []
+    return {
+        "object": "input",
+        "input_file_id": file.id,
+        **_form(opened_as),
+        "rows": rows,
+        "first_prompt": first,
+        "count": count,
+        "mistakes": [mistake.as_json() for mistake in mistakes.first],
+        "mistake_count": mistakes.count,
+        "warnings": notes.as_json(),
+    }
+
+
+def _form(file: InputFile | None) -> dict[str, Any]:
+    if file is None:
+        return {"encoding": None, "is_guess": False, "delimiter": None, "columns": []}
+    return {
+        "encoding": file.encoding.name,
+        "is_guess": file.encoding.is_guess,
+        "delimiter": file.form.delimiter if file.form else None,
+        "columns": file.columns if file.is_table else [],
+    }
+
+
+def _first_rows(parts: Parts, file: File, read: ReadOptions) -> list[list[str]]:
+    """The first rows of a table with something in them, whatever its template is."""
+    with open_input(parts.settings.files_folder / file.id) as opened:
+        table = open_file(opened, file.filename, read, parts.settings, Notes())
+        rows = (row.cells for row in table.rows() if isinstance(row, Row) and any(map(str.strip, row.cells)))
+        return [[cell[:_SHOWN_CHARACTERS] for cell in table.named_cells(cells)] for cells in islice(rows, _SHOWN_ROWS)]
+
+
+def _prompt(request: Any) -> str | None:
+    content = request["messages"][-1].get("content")
+    return content[:_SHOWN_PROMPT] if isinstance(content, str) else None

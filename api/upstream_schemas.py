@@ -1,0 +1,88 @@
+"""What the OpenAPI page says of the upstreams' answers. A test holds these alike with what is really answered."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from api.schemas import Described
+
+
+class LimitsObject(Described):
+    """What the upstreams file says. What it leaves open is learned from the upstream's answers."""
+
+    max_streams: int | None
+    requests_per_minute: float | None
+    tokens_per_minute: float | None
+
+
+class LimitUseObject(Described):
+    """How much of a limit is used. Unknown is null."""
+
+    used: float | None
+    limit: float | None
+
+
+class HoldObject(Described):
+    """Why no job starts, since when, and when one will be sent to see whether all is well again."""
+
+    reason: str
+    since: float
+    message: str
+    held_by: str = Field(description="`system`, or who paused it.")
+    probe_at: float | None = Field(description="Null when only a person lifts it.")
+
+
+class ModelInUseObject(Described):
+    """One model at one upstream, which has a pace for itself."""
+
+    model: str
+    running: int | None
+    window: float | None = Field(description="How many streams may run at once, as learned so far.")
+    limited_by: str | None = Field(description="Why no more jobs start now; null when more could.")
+    requests_per_minute: LimitUseObject
+    tokens_per_minute: LimitUseObject
+    first_delta_seconds: float | None
+
+
+class LastErrorObject(Described):
+    """What went wrong last."""
+
+    code: str
+    at: float
+    message: str | None = Field(description="Shown to this machine, or to a key of the project `default`.")
+
+
+class UpstreamObject(Described):
+    """An endpoint: what the upstreams file says of it, and how it is doing. Times are Unix seconds; unknown is null."""
+
+    object: Literal["upstream"]
+    name: str
+    url: str = Field(description="Without its query.")
+    models: list[str] = Field(description="Patterns of the models that it takes.")
+    rename: dict[str, str] = Field(description="From the name in a job to the upstream's own.")
+    tier: int
+    weight: float
+    limits: LimitsObject
+    state: Literal["ok", "held"] | None
+    hold: HoldObject | None
+    running: int | None = Field(description="Streams that all workers have there now.")
+    in_use: list[ModelInUseObject] | None
+    last_error: LastErrorObject | None
+    first_delta_seconds: float | None = Field(description="The median over its models.")
+
+
+class FileMistakeObject(Described):
+    """A mistake in the upstreams file."""
+
+    line: int | None = Field(description="Null when it is with the file as a whole.")
+    message: str
+
+
+class UpstreamList(Described):
+    """All upstreams, in the order of their file."""
+
+    object: Literal["list"]
+    data: list[UpstreamObject]
+    file_mistakes: list[FileMistakeObject] = Field(
+        description="What is wrong with the file as it is now. While there is anything, the last right one counts."
+    )

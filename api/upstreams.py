@@ -1,0 +1,31 @@
+"""The upstreams: what is declared of each, and how it is doing."""
+
+from fastapi import APIRouter
+from starlette.responses import Response
+
+from api.access.caller import Calling, is_operator
+from api.errors import JsonAnswer
+from api.parameters import STRICT
+from api.parts import Given
+from api.schemas import REFUSALS
+from api.upstream_schemas import UpstreamList
+from jobs.upstreams.read_states import read_upstream_states
+from jobs.upstreams.states import view_upstreams
+
+routes = APIRouter(prefix="/v1", tags=["upstreams"], dependencies=STRICT, responses=REFUSALS)
+
+
+@routes.get("/upstreams", responses={200: {"model": UpstreamList}})
+def get_upstreams(parts: Given, caller: Calling) -> Response:
+    """List the upstreams in the order of their file, with their limits and what is known of their state."""
+    upstreams = parts.upstreams.current()
+    states = read_upstream_states(parts.database, upstreams.specs, parts.settings.hint_seconds)
+    views = view_upstreams(upstreams.specs, states)
+    operator = is_operator(caller)
+    return JsonAnswer(
+        {
+            "object": "list",
+            "data": [view.as_json(with_messages=operator) for view in views],
+            "file_mistakes": [mistake.as_json() for mistake in parts.upstreams.mistakes],
+        }
+    )

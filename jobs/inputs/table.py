@@ -1,0 +1,93 @@
+"""A table as requests: the first row names the columns, and each other row is put into the template."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from jobs.inputs.mistakes import MistakeError, Notes
+from jobs.inputs.rows import Row
+from jobs.inputs.template import fields_of, fill, parse_template
+
+_BLANK = " \t\r\n\f\v\xa0\u3000\u200b\ufeff"
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One request as a line of JSON, and where it comes from."""
+
+    line: int
+    content: bytes
+    row: int | None = None
+
+
+class Header:
+    """The columns of a table: those of the first row that have a name."""
+
+    def __init__(self, row: Row, notes: Notes) -> None:
+        cells = [cell.strip(_BLANK) for cell in row.cells]
+        while cells and not cells[-1]:
+            cells.pop()  # columns that a spreadsheet still thinks used
+        self.width = len(cells)
+        self.names = {place: name for place, name in enumerate(cells) if name}
+        self.columns = list(self.names.values())
+        for name in self.columns:
+            if self.columns.count(name) > 1:
+                first, second = [place + 1 for place, other in self.names.items() if other == name][:2]
+                reason = f"two columns have the same name, {name!r}: the {first}. and the {second}."
+                raise MistakeError("duplicate_column", reason, "rename one of them", line=row.line, row=row.row)
+        for place in range(self.width):
+            if place not in self.names:
+                notes.add("unnamed_column", f"the {place + 1}. column has no name and was left out", row.line)
+
+
+class RowFiller:
+    """Makes a request of each row of a table."""
+
+    def __init__(self, header: Header, template: str | None, notes: Notes, *, id_column: str | None) -> None:
+        self._header = header
+        self._notes = notes
+        self._template = parse_template(header.columns, template)
+        self._fields = fields_of(self._template)
+        if id_column is not None and id_column not in header.columns:
+            remedy = "the columns are " + ", ".join(header.columns)
+            raise MistakeError("unknown_column", f"{id_column!r} is not a column", remedy, param="id_column")
+        self._id_column = id_column or "custom_id"
+
+    def lines(self, rows: Iterator[Row | MistakeError]) -> Iterator[Line | MistakeError]:
+        """The requests of these rows, and what is wrong with those that cannot be one."""
+        for row in rows:
+            if isinstance(row, MistakeError):
+                yield row
+                continue
+            filled = [bool(cell.strip(_BLANK)) for cell in row.cells]
+            if not any(filled):
+                if row.cells:  # a line with nothing in it at all is nothing to tell
+                    self._notes.add("blank_row", "a row without any text was left out", row.line)
+                continue
+            try:
+                yield Line(row.line, self._request(row, filled), row.row)
+            except MistakeError as mistake:
+                yield mistake.at(row.line, row.row)
+
+    def _request(self, row: Row, filled: list[bool]) -> bytes:
+        width = self._header.width
+        if len(row.cells) < width or any(filled[width:]):
+            cells = len(row.cells) - filled[::-1].index(True) if len(row.cells) > width else len(row.cells)
+            more = "put a cell that holds the delimiter in quotation marks, or name every column"
+            raise MistakeError(
+                "wrong_cells",
+                f"{cells} cells, but {width} columns",
+                more if cells > width else "add the cells that are missing, empty ones too",
+            )
+        cells_by_name = {name: row.cells[place] for place, name in self._header.names.items()}
+        for name in self._fields:
+            if not cells_by_name[name].strip(_BLANK):
+                reason = "the prompt is empty" if self._template.strip() == f"{{{name}}}" else f"{{{name}}} is empty"
+                raise MistakeError("empty_cell", reason, "write something into the cell, or delete the row")
+        body = {"messages": [{"role": "user", "content": fill(self._template, cells_by_name)}]}
+        request: dict[str, object] = {"body": body}
+        if model := cells_by_name.get("model", "").strip(_BLANK):
+            body["model"] = model  # type: ignore[assignment]  # a body has values of any kind
+        if custom_id := cells_by_name.get(self._id_column, "").strip(_BLANK):
+            request["custom_id"] = custom_id
+        return json.dumps(request, ensure_ascii=False, separators=(",", ":")).encode()

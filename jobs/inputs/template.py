@@ -1,0 +1,53 @@
+"""The template that makes a prompt of each row of a table: `Write about {topic}`.
+
+Not `str.format`: a template must not be able to reach into Python objects, and its mistakes need names.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
+
+from jobs.inputs.mistakes import MistakeError
+
+_PART = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
+
+
+def parse_template(columns: Sequence[str], template: str | None) -> str:
+    """The template to use for these columns; without one, a column `prompt` is the prompt.
+
+    Raises `MistakeError` for a template that names no column or an unknown one, or has a brace too many.
+    """
+    there = "the columns are " + ", ".join(columns)
+    if template is None:
+        if "prompt" in columns:
+            return "{prompt}"
+        remedy = f"give one such as 'Write about {{{columns[0]}}}', or name a column `prompt`; {there}"
+        raise MistakeError("no_template", "there is no template that makes a prompt of each row", remedy, line=1, row=1)
+    parts = list(_PART.finditer(template))
+    for part in parts:
+        if part[0] in ("{", "}"):
+            reason = f"a single {part[0]} at character {part.start() + 1} of the template"
+            raise MistakeError("wrong_template", reason, "double it to write it", param="template")
+        if part[1] is not None and part[1].strip() not in columns:
+            reason = f"{part[0]} in the template is not a column"
+            raise MistakeError("wrong_template", reason, _nearest(part[1], columns) + there, param="template")
+    if all(part[1] is None for part in parts):
+        reason = "the template names no column, so every row would ask for the same"
+        raise MistakeError("wrong_template", reason, f"write one in braces; {there}", param="template")
+    return template
+
+
+def fields_of(template: str) -> list[str]:
+    """The columns that a template names, in order, each once."""
+    return list(dict.fromkeys(part[1].strip() for part in _PART.finditer(template) if part[1] is not None))
+
+
+def fill(template: str, cells: Mapping[str, str]) -> str:
+    """The prompt of one row."""
+    return _PART.sub(lambda part: part[0][0] if part[1] is None else cells[part[1].strip()], template)
+
+
+def _nearest(name: str, columns: Sequence[str]) -> str:
+    folded = {column.casefold(): column for column in reversed(columns)}
+    found = get_close_matches(name.strip().casefold(), folded, n=1)
+    return f"did you mean {{{folded[found[0]]}}}? " if found else ""

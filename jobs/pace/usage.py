@@ -1,0 +1,43 @@
+"""How much of its limits a lane uses, for people to see. It changes nothing."""
+
+from dataclasses import dataclass
+
+from jobs.pace.lane import Lane
+from jobs.pace.reports import LimitedBy
+
+
+@dataclass(frozen=True, slots=True)
+class LaneUsage:
+    """None: not known, or no such limit."""
+
+    window: int
+    """How many streams may be in flight."""
+    limited_by: LimitedBy | None
+    requests_in_last_minute: float
+    requests_per_minute: float | None
+    """What the file or the upstream says, or what was learned from refusals."""
+    tokens_per_minute: float | None
+
+
+def usage_of(lane: Lane, in_flight: int, now: float) -> LaneUsage:
+    """What is known of a lane that has so many streams."""
+    limited_by = lane.limited_by(in_flight, now)  # first: it brings the state up to this moment
+    state, limits = lane.state, lane.limits
+    window = int(state.window.size)
+    rates = (state.rate.known(limits.requests_per_minute, now), state.rate.learned)
+    token_rate = state.tokens.rate(limits.tokens_per_minute, now)
+    return LaneUsage(
+        window=window if limits.max_streams is None else min(window, limits.max_streams),
+        limited_by=limited_by,
+        requests_in_last_minute=state.rate.in_last_minute(now),
+        requests_per_minute=_per_minute(limits.requests_per_minute, min(filter(None, rates), default=None)),
+        tokens_per_minute=_per_minute(limits.tokens_per_minute, token_rate),
+    )
+
+
+def _per_minute(from_file: float | None, per_second: float | None) -> float | None:
+    """The limit of the file as it stands there, unless less is known. The pace keeps a margin below it."""
+    if per_second is None:
+        return from_file
+    known = per_second * 60
+    return from_file if from_file is not None and known > 0.9 * from_file else round(known, 1)

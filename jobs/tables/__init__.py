@@ -1,0 +1,31 @@
+"""The tables. The migrations in `migrations/versions/` make them; a test compares the two."""
+
+from jobs.tables.access import api_keys, idempotency_keys, server_secrets
+from jobs.tables.intake import drafts, files, responses
+from jobs.tables.schema import DEFAULT_PROJECT, metadata
+from jobs.tables.texts import longest_texts, lost_texts, texts
+from jobs.tables.upstreams import pauses, upstream_habits
+from jobs.tables.work import LIST_COLUMNS, RESULT_COLUMNS, USAGE, attempts, batches, jobs, metadata_pairs
+
+__all__ = [
+    "DEFAULT_PROJECT",
+    "LIST_COLUMNS",
+    "RESULT_COLUMNS",
+    "USAGE",
+    "api_keys",
+    "attempts",
+    "batches",
+    "drafts",
+    "files",
+    "idempotency_keys",
+    "jobs",
+    "longest_texts",
+    "lost_texts",
+    "metadata",
+    "metadata_pairs",
+    "pauses",
+    "responses",
+    "server_secrets",
+    "texts",
+    "upstream_habits",
+]

@@ -1,0 +1,51 @@
+"""What work comes from: files, the drafts of their batches, and requests for Responses."""
+
+from sqlalchemy import BigInteger, Column, Index, Table, Text, text
+
+from jobs.column_types import UtcDateTime
+from jobs.tables.schema import metadata
+
+# The bytes of an uploaded file are on disk, under its id. The output of a batch is not: it is written from the rows
+# each time somebody reads it.
+files = Table(
+    "files",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("project", Text, nullable=False),
+    Column("purpose", Text, nullable=False),
+    Column("filename", Text, nullable=False),
+    # For an output: counted when somebody first asks, and null until then.
+    Column("bytes", BigInteger),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("expires_at", UtcDateTime),
+    # For an output: its batch.
+    Column("batch_id", Text),
+    Index("files_by_project", "project", "id"),
+    Index("files_expiring", "expires_at"),
+)
+
+# Batches that are being read from a file. Their jobs are stored piece by piece. One transaction at the end deletes the
+# row here and inserts the row of the batch; until then nobody lists the jobs and nobody runs them.
+drafts = Table(
+    "drafts",
+    metadata,
+    Column("batch_id", Text, primary_key=True),
+    # Updated with each piece, by the process that reads the file. A draft that is no longer touched is cleared away.
+    Column("touched_at", UtcDateTime, nullable=False),
+    # Since when it is being cleared away; nothing can be added to it from then on.
+    Column("dropped_at", UtcDateTime),
+)
+
+DELETED = text("deleted_at IS NOT NULL")
+
+# A job that was asked for as a Response: what the client sent, which the job's own request no longer shows.
+responses = Table(
+    "responses",
+    metadata,
+    Column("job_id", Text, primary_key=True),
+    Column("project", Text, nullable=False),
+    Column("request", Text, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("deleted_at", UtcDateTime),
+    Index("responses_deleted", "deleted_at", sqlite_where=DELETED, postgresql_where=DELETED),
+)

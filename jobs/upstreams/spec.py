@@ -1,0 +1,101 @@
+"""One upstream as it is declared, and the set of all of them; frozen values that say nothing of how things stand."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Literal
+from urllib.parse import urlsplit, urlunsplit
+
+from pydantic import SecretStr
+
+from jobs.proxy import Proxy
+
+PrefixForm = Literal["none", "assistant", "prefix", "continue_final_message"]
+
+DEFAULT_UPSTREAM = "default"
+"""The name of the one upstream that LONGHAND_UPSTREAM_URL means."""
+
+DEFAULT_WEIGHT = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """What a million tokens cost, in whatever currency you count; None: not given."""
+
+    input: float | None = None
+    cached: float | None = None
+    output: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpstreamSpec:
+    """An endpoint with a key, and how to use it. Two that are equal need not be opened twice."""
+
+    name: str
+    url: str = field(repr=False)
+    """Base URL; its query may hold a key, so messages show `address`."""
+    api_key: SecretStr | None = None
+    """Sent as `Authorization: Bearer`; None: no such header."""
+    models: tuple[str, ...] = ("*",)
+    """Patterns (`*`, `?`, `[...]`, case counts) of the models that it takes."""
+    rename: Mapping[str, str] = field(default_factory=dict)
+    """From the name of a model in a job to the upstream's own name of it."""
+    tier: int = 0
+    """Of all that take a model, those with the lowest tier get its jobs while they can."""
+    weight: float = DEFAULT_WEIGHT
+    """Its share among those of its tier."""
+    max_streams: int | None = None
+    requests_per_minute: float | None = None
+    tokens_per_minute: float | None = None
+    first_delta_seconds: float = 120
+    between_deltas_seconds: float = 60
+    total_seconds: float = 3600
+    prefix: PrefixForm = "none"
+    """How it takes a text that it is to continue; none: it cannot."""
+    headers: Mapping[str, SecretStr] = field(default_factory=dict)
+    parameters: Mapping[str, str | bool] = field(default_factory=dict)
+    """Of a request: from the name of a parameter to the upstream's own name of it, or False: not sent."""
+    think_tags: bool = False
+    """Whether a `<think>` part at the beginning of its text is reasoning and not text."""
+    usage: bool = True
+    """Whether to ask for `stream_options.include_usage`."""
+    proxy: Proxy | None = None
+    ca_file: Path | None = None
+    """Certificates (PEM) that are trusted besides the system's."""
+    ca_changed_at: int = 0
+    """When `ca_file` was changed, in ns: with other certificates it is another upstream."""
+    price: Price = Price()
+
+    @property
+    def address(self) -> str:
+        """The URL as people may see it: without its query."""
+        return urlunsplit(urlsplit(self.url)._replace(query="", fragment=""))
+
+    def takes(self, model: str) -> bool:
+        """Whether jobs of this model may go there."""
+        return any(fnmatchcase(model, pattern) for pattern in self.models)
+
+    def model_name(self, model: str) -> str:
+        """The upstream's own name of a model."""
+        return self.rename.get(model, model)
+
+
+@dataclass(frozen=True, slots=True)
+class Upstreams:
+    """All that is declared, checked as a whole."""
+
+    specs: tuple[UpstreamSpec, ...] = ()
+    project_weights: Mapping[str, float] = field(default_factory=dict)
+
+    def find(self, name: str) -> UpstreamSpec | None:
+        """The upstream of this name."""
+        return next((spec for spec in self.specs if spec.name == name), None)
+
+    def for_model(self, model: str) -> tuple[UpstreamSpec, ...]:
+        """The upstreams that take this model, the lowest tier first, in the order of the file."""
+        return tuple(sorted((spec for spec in self.specs if spec.takes(model)), key=lambda spec: spec.tier))
+
+    def weight_of(self, project: str) -> float:
+        """A project's share against the others; 1 if nothing was said."""
+        return self.project_weights.get(project, DEFAULT_WEIGHT)

@@ -1,0 +1,61 @@
+"""The commands `longhand upstreams ...`: what is declared of the upstreams, and how each is doing."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from jobs.settings import load_settings
+from longhand import tables, upstream_tables
+from longhand.command_client import open_client
+
+
+def make_upstreams_app() -> typer.Typer:
+    """The commands under `longhand upstreams`, which by itself lists them."""
+    upstreams = typer.Typer(
+        help="List the upstreams of the running Longhand and how each is doing; `check` a file of them.",
+        invoke_without_command=True,
+    )
+    upstreams.callback()(list_all)
+    upstreams.command("check")(check)
+    return upstreams
+
+
+def list_all(context: typer.Context) -> None:
+    """List the upstreams of the running Longhand: state, streams, window, use of each limit, last error.
+
+    Where no figure stands, nothing is known yet.
+    """
+    if context.invoked_subcommand is not None:
+        return
+    with open_client() as client:
+        listed = client.upstreams()
+    tables.table_console().print(upstream_tables.upstreams_table(listed["data"]))
+    for note in upstream_tables.notes(listed):
+        typer.echo(note, err=True)
+
+
+def check(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="As LONGHAND_UPSTREAMS is to name it.")],
+    no_keys: Annotated[
+        bool, typer.Option("--no-keys", help="Do not ask for the keys, which need not be set on this machine.")
+    ] = False,
+) -> None:
+    """Check an upstreams file: every mistake with its line, and what was understood. Exit code 1 if there is any.
+
+    Nothing is sent to any upstream.
+    """
+    from jobs.upstreams.source import read_file  # noqa: PLC0415  # no other command needs it
+
+    reading = read_file(file, load_settings(), needs_keys=not no_keys)
+    for mistake in reading.mistakes:
+        # As compilers write it, so that editors find the place.
+        place = f"{file}:{mistake.line}" if mistake.line else str(file)
+        typer.echo(f"{place}: {mistake.message}", err=True)
+    if reading.upstreams.specs:
+        tables.table_console().print(upstream_tables.declared_table(reading.upstreams))
+    count = len(reading.mistakes)
+    if count:
+        typer.echo(f"{count} mistake{'s' if count > 1 else ''}: this file would not be used", err=True)
+        raise typer.Exit(1)
+    typer.echo(f"{file}: no mistakes", err=True)

@@ -1,0 +1,135 @@
+"""Tables of the upstreams for a terminal."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from rich.table import Table
+from rich.text import Text
+
+from longhand.objects import Json
+
+if TYPE_CHECKING:
+    # At run time this would load pydantic for every `longhand jobs`.
+    from jobs.upstreams import Price, Upstreams, UpstreamSpec
+
+UNKNOWN = "-"
+
+
+def upstreams_table(listed: list[Json]) -> Table:
+    """The running upstreams, each on a line, and below it its models that are in use."""
+    table = _table("name", "state", "running", "window", "requests/min", "tokens/min", "first delta s", "limited by")
+    for upstream in listed:
+        limits = upstream["limits"]
+        table.add_row(
+            Text(upstream["name"]),
+            Text(upstream["state"] or UNKNOWN, style="red" if upstream["state"] == "held" else "green"),
+            _of(upstream["running"], limits["max_streams"]),
+            "",
+            _of(None, limits["requests_per_minute"]),
+            _of(None, limits["tokens_per_minute"]),
+            _number(upstream["first_delta_seconds"], 2),
+            "",
+        )
+        for lane in upstream["in_use"] or ():
+            table.add_row(
+                Text(f"  {lane['model']}"),
+                "",
+                _number(lane["running"]),
+                _number(lane["window"]),
+                _of(lane["requests_per_minute"]["used"], lane["requests_per_minute"]["limit"]),
+                _of(lane["tokens_per_minute"]["used"], lane["tokens_per_minute"]["limit"]),
+                _number(lane["first_delta_seconds"], 2),
+                Text(lane["limited_by"] or ""),
+            )
+    return table
+
+
+def notes(listed: Json) -> Iterator[str]:
+    """What no table has room for: holds, last errors, and what is wrong with the file."""
+    for upstream in listed["data"]:
+        hold, error = upstream["hold"], upstream["last_error"]
+        if hold:
+            name = upstream["name"]
+            then = (
+                f"one job is sent there to try it at {_time(hold['probe_at'])}"
+                if hold["probe_at"]
+                else f"it stays so until `longhand resume --upstream {name}`"
+            )
+            yield f"{name}: held since {_time(hold['since'])} ({hold['reason']}): {hold['message']}; {then}"
+        if error:
+            message = f": {error['message']}" if error["message"] else ""
+            yield f"{upstream['name']}: last error at {_time(error['at'])}: {error['code']}{message}"
+    for mistake in listed["file_mistakes"]:
+        line = f"line {mistake['line']}: " if mistake["line"] else ""
+        yield f"the upstreams file is wrong, so an earlier one counts: {line}{mistake['message']}"
+
+
+def declared_table(upstreams: "Upstreams") -> Table:
+    """What a file declares."""
+    table = _table("name", "url", "key", "models", "tier", "weight", "streams", "requests/min", "tokens/min", "more")
+    for spec in upstreams.specs:
+        table.add_row(
+            Text(spec.name),
+            Text(spec.address),
+            "yes" if spec.api_key else "no",
+            Text(" ".join(spec.models)),
+            str(spec.tier),
+            _number(spec.weight, 3),
+            _number(spec.max_streams),
+            _number(spec.requests_per_minute),
+            _number(spec.tokens_per_minute),
+            Text(", ".join(_more(spec))),
+        )
+    return table
+
+
+def _more(spec: "UpstreamSpec") -> Iterator[str]:
+    """The rest, as far as it says something, without any secret."""
+    clocks = (spec.first_delta_seconds, spec.between_deltas_seconds, spec.total_seconds)
+    yield "clocks " + "/".join(f"{seconds:g}" for seconds in clocks)
+    yield from (f"{here} is {there}" for here, there in spec.rename.items())
+    if spec.headers:
+        yield f"headers {' '.join(spec.headers)}"
+    for name, other in spec.parameters.items():
+        yield f"{name} is sent as {other}" if other else f"{name} is not sent"
+    if spec.prefix != "none":
+        yield f"continues by {spec.prefix}"
+    if spec.think_tags:
+        yield "think tags are reasoning"
+    if not spec.usage:
+        yield "usage is not asked for"
+    if spec.proxy:
+        yield f"through {spec.proxy.where}"
+    if spec.ca_file:
+        yield f"trusts {spec.ca_file.name}"
+    yield from _prices(spec.price)
+
+
+def _prices(price: "Price") -> Iterator[str]:
+    kinds = (("input", price.input), ("cached", price.cached), ("output", price.output))
+    prices = [f"{kind} {amount:g}" for kind, amount in kinds if amount is not None]
+    if prices:
+        yield f"price {' '.join(prices)}"
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
+    for name in columns:
+        is_text = name in ("name", "state", "url", "key", "models", "limited by", "more")
+        table.add_column(name, justify="left" if is_text else "right", overflow="fold")
+    return table
+
+
+def _of(used: float | None, limit: float | None) -> str:
+    return f"{_number(used)} of {_number(limit)}" if limit is not None else _number(used)
+
+
+def _number(value: float | None, digits: int = 0) -> str:
+    if value is None:
+        return UNKNOWN
+    return f"{value:,.{digits}f}".rstrip("0").rstrip(".") if digits else f"{value:,.0f}"
+
+
+def _time(moment: float) -> str:
+    return datetime.fromtimestamp(moment).astimezone().strftime("%Y-%m-%d %H:%M:%S")

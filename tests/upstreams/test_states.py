@@ -1,0 +1,85 @@
+"""How each upstream is doing is read from the rows; what is not known is null."""
+
+import json
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import insert
+
+from jobs.pace.lane import Lane
+from jobs.pace.reports import Accepted, LaneLimits
+from jobs.pace.tables import holds, lanes
+from jobs.upstreams import UpstreamSpec
+from jobs.upstreams.read_states import read_upstream_states
+from jobs.upstreams.states import ErrorState, UpstreamView
+from tests.store.reserving import claim_now, reserve
+from tests.store.store_fixtures import Store, store
+
+__all__ = ["store"]  # the fixture
+
+SPEC = UpstreamSpec(name="one", url="http://one.example/v1", max_streams=3, requests_per_minute=600)
+HINT_SECONDS = 30.0
+
+
+def add_lane(store: Store, model: str, **columns: Any) -> None:
+    """A lane of upstream `one` in which two requests were accepted."""
+    now = store.clock.now.timestamp()
+    lane = Lane.new(LaneLimits(max_streams=3, requests_per_minute=600), now - 10)
+    for at in (now - 5, now - 4):
+        lane.apply([Accepted(sent_at=at, at=at + 1, waited_seconds=1.0, in_flight=1)], 1, at + 1)
+    row = {"upstream": "one", "model": model, "pace": json.dumps(lane.to_json()), "updated_at": store.clock.now}
+    with store.database.write() as connection:
+        connection.execute(insert(lanes).values(**row | columns))
+
+
+def test_an_upstream_that_nothing_was_sent_to_has_no_models_and_no_error(store: Store) -> None:
+    state = read_upstream_states(store.database, [SPEC], HINT_SECONDS)["one"]
+    assert (state.running, state.models, state.last_error, state.hold) == (0, (), None, None)
+    assert state.first_delta_seconds is None
+
+
+def test_streams_window_limits_and_the_last_error_are_shown(store: Store) -> None:
+    add_lane(store, "m1", first_delta_seconds=0.5)
+    failed_at = store.clock.now - timedelta(seconds=3)
+    add_lane(store, "other", first_delta_seconds=1.5, error_at=failed_at, error_code="overloaded", error_message="full")
+    running = [store.submit() for _ in range(3)]
+    for job_id in running:
+        reserve(store.database, job_id, upstream="one")
+        assert claim_now(store.database, job_id, "w1", 60) is not None
+    state = read_upstream_states(store.database, [SPEC], HINT_SECONDS)["one"]
+    assert state.running == 3
+    assert state.first_delta_seconds == 1.0
+    assert state.last_error == ErrorState("overloaded", failed_at, "full")
+    model, other = state.models
+    assert (model.model, model.running, model.limited_by) == ("m1", 3, "max_streams")
+    assert model.window is not None
+    assert 1 <= model.window <= 3
+    assert (model.requests.used, model.requests.limit) == (2, 600)
+    assert (model.tokens.used, model.tokens.limit) == (None, None)
+    assert (other.model, other.running) == ("other", 0)
+
+
+def test_a_model_of_which_nothing_was_heard_for_an_hour_is_not_shown(store: Store) -> None:
+    add_lane(store, "gpt-4o")
+    store.clock.advance(3601)
+    assert read_upstream_states(store.database, [SPEC], HINT_SECONDS)["one"].models == ()
+
+
+def test_a_hold_is_shown_with_its_next_probe(store: Store) -> None:
+    probe_at = store.clock.after(5)
+    held = {"reason": "credit", "message": "no credit", "held_by": "system", "since": store.clock.now}
+    with store.database.write() as connection:
+        connection.execute(insert(holds).values(kind="upstream", target="one", probe_at=probe_at, **held))
+        connection.execute(insert(holds).values(kind="model", target="two", **held))
+    states = read_upstream_states(store.database, [SPEC], HINT_SECONDS)
+    shown = UpstreamView(SPEC, states["one"]).as_json(with_messages=True)
+    assert (shown["state"], shown["hold"]["reason"], shown["hold"]["held_by"]) == ("held", "credit", "system")
+    assert shown["hold"]["probe_at"] == probe_at.timestamp()
+
+
+def test_the_message_of_an_error_is_for_operators_alone(store: Store) -> None:
+    add_lane(store, "gpt-4o", error_at=store.clock.now, error_code="overloaded", error_message="of another project")
+    view = UpstreamView(SPEC, read_upstream_states(store.database, [SPEC], HINT_SECONDS)["one"])
+    assert view.as_json(with_messages=True)["last_error"]["message"] == "of another project"
+    assert view.as_json(with_messages=False)["last_error"]["message"] is None
+    assert view.as_json(with_messages=False)["last_error"]["code"] == "overloaded"

@@ -1,0 +1,117 @@
+"""What stands beside the text of an answer: reasoning, refusal, tool calls, citations, parts of other types.
+
+It is noted, and never a reason to lose a text. Without a text it says why there is none.
+"""
+
+import json
+from typing import Any
+
+from worker.upstream.chunks import Delta
+from worker.upstream.errors import NotText, Refusal, ToolCalls, quote
+from worker.upstream.text import make_storable
+
+MAX_MESSAGE_BYTES = 1 << 16
+"""How large all notes of an answer may be together."""
+
+_MAX_REFUSAL = 4000
+
+_TEXT_PARTS = frozenset(("text", "output_text"))
+_THINKING_PARTS = frozenset(("thinking", "reasoning", "redacted_thinking", "thought"))
+
+_REASONING = ("reasoning_content", "reasoning", "reasoning_details", "reasoning_text", "thinking", "thinking_blocks")
+
+
+class Beside:
+    """Collects it while an answer is read."""
+
+    __slots__ = ("_notes", "_other_part", "_refusal", "_room", "_tool_calls")
+
+    def __init__(self) -> None:
+        self._refusal = ""
+        self._other_part: str | None = None
+        self._tool_calls = False
+        self._notes: dict[str, Any] = {}
+        self._room = MAX_MESSAGE_BYTES
+
+    def take(self, delta: Delta) -> bool:
+        """Note what a delta holds beside its content. True when it was progress."""
+        is_progress = bool(
+            delta.reasoning_content
+            or delta.reasoning
+            or delta.reasoning_details
+            or delta.reasoning_text
+            or delta.thinking
+            or delta.thinking_blocks
+        )
+        if delta.refusal:
+            is_progress = True
+            self._refusal = (self._refusal + delta.refusal)[:_MAX_REFUSAL]
+        if delta.annotations:
+            self._extend("annotations", delta.annotations)
+        if delta.tool_calls or delta.function_call:
+            is_progress = True
+            # With empty names and arguments it calls nothing, as some gateways send it beside each text.
+            self._tool_calls = self._tool_calls or _says_something([delta.tool_calls, delta.function_call])
+        return is_progress
+
+    def take_parts(self, parts: list[Any]) -> str:
+        """The text of content that comes as a list of parts. A part that is neither text nor thinking is noted."""
+        texts = []
+        for part in parts:
+            kind = part.get("type", "text") if isinstance(part, dict) else "text"
+            text = part.get("text") if isinstance(part, dict) else part
+            if isinstance(kind, str) and kind in _TEXT_PARTS:
+                if isinstance(text, str):
+                    texts.append(text)
+            elif not (isinstance(kind, str) and kind in _THINKING_PARTS):
+                self._other_part = self._other_part or str(kind)
+                self._extend("other_parts", [part])
+        return "".join(texts)
+
+    def note(self, name: str, value: object) -> None:
+        """Keep the latest value that an upstream repeats in each chunk."""
+        if value:
+            self._store(name, value)
+
+    def as_message(self) -> dict[str, Any]:
+        """All that was noted."""
+        return {**self._notes, **({"refusal": make_storable(self._refusal)} if self._refusal else {})}
+
+    def refuse(self, *, called_tools: bool) -> None:
+        """Raise why there is no text, if that is known; `called_tools` is what the finish_reason says."""
+        self.refuse_tool_calls(called_tools)
+        if self._refusal:
+            raise Refusal(f"The model refused: {quote(self._refusal)}")
+        if self._other_part is not None:
+            raise NotText(f"The model answered with content of type {quote(self._other_part)}, which is not text.")
+
+    def refuse_tool_calls(self, called_tools: bool = False) -> None:
+        """Raise if a tool was called."""
+        if self._tool_calls or called_tools:
+            raise ToolCalls("The model called a tool, and a job has none to offer. Take `tools` out of the request.")
+
+    def _extend(self, name: str, values: object) -> None:
+        known = self._notes.get(name, [])
+        self._store(name, [*known, *(values if isinstance(values, list) else [values])])
+
+    def _store(self, name: str, value: object) -> None:
+        """Keep a note while there is room; as JSON that every database takes."""
+        if self._notes.get(name) == value:
+            return
+        try:
+            text = make_storable(json.dumps(value, ensure_ascii=False))
+        except (ValueError, RecursionError, TypeError):
+            return
+        size = len(text.encode())
+        before = len(json.dumps(self._notes[name], ensure_ascii=False).encode()) if name in self._notes else 0
+        if size - before <= self._room and "\\u0000" not in text:
+            self._room -= size - before
+            self._notes[name] = json.loads(text)
+
+
+def _says_something(call: object) -> bool:
+    if isinstance(call, dict):
+        return any(_says_something(value) for name, value in call.items() if name not in ("index", "type", "id"))
+    if isinstance(call, list):
+        return any(map(_says_something, call))
+    return bool(call)

@@ -1,0 +1,78 @@
+"""Request parameters that upstreams refuse by name, and what to ask in their place.
+
+Only what changes nothing about the text is taken out of a request, or called by its other name. Whatever else an
+upstream refuses is for the user to decide: `parameters` in the upstreams file.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from worker.upstream.dialects.shapes import sentences_of
+
+
+class Row(NamedTuple):
+    """A parameter, its name at those who refuse this one (None: none, leave it out), and who does."""
+
+    name: str
+    other_name: str | None
+    source: str
+
+
+_ROWS = (
+    Row("stream_options", None, "Azure OpenAI with data_sources; Mistral; older vLLM, TGI and llama.cpp servers"),
+    Row("max_tokens", "max_completion_tokens", "OpenAI o-series and gpt-5: unsupported_parameter"),
+    Row("max_completion_tokens", "max_tokens", "Mistral, older vLLM, llama.cpp and gateways: extra inputs"),
+    Row("store", None, "gateways and Gemini's OpenAI endpoint: unknown name"),
+    Row("metadata", None, "OpenAI without store; Gemini's OpenAI endpoint: unknown name"),
+    Row("user", None, "Mistral: extra inputs are not permitted"),
+    Row("service_tier", None, "Azure OpenAI, gateways: unknown parameter"),
+    Row("parallel_tool_calls", None, "OpenAI o-series: only allowed when tools are specified"),
+    Row("prompt_cache_key", None, "Azure OpenAI and servers older than the parameter"),
+    Row("safety_identifier", None, "Azure OpenAI and servers older than the parameter"),
+)
+
+_REFUSING = re.compile(
+    r"unsupported|not supported|n't support|not support|unknown|unrecogni[sz]ed|unexpected|extra |extra_forbidden"
+    r"|not permitted|not allowed|only allowed|invalid (?:parameter|field|argument)|no such field|cannot find field"
+    r"|not available|deprecated|instead|不支持|未知|无效参数|多余",
+    re.IGNORECASE,
+)
+
+
+class Change(NamedTuple):
+    """One parameter to leave out of a request, or to call by another name."""
+
+    name: str
+    other_name: str | None
+
+
+def find_change(status: int, refusal: object, body: bytes, request: Mapping[str, Any]) -> Change | None:
+    """What to change of a `request` that was refused with a 4xx and these words; None when none is named.
+
+    `refusal` is the JSON of `body`, None when it is none.
+    """
+    if status not in (400, 404, 405, 415, 422, 501):
+        return None
+    words = " ".join([*sentences_of(refusal)]) if refusal is not None else body.decode("utf-8", "replace")
+    for row in _ROWS:
+        named = re.search(rf"(?<![\w-]){row.name}(?![\w-])", words) is not None
+        if row.name not in request or not named or (row.other_name and row.other_name in request):
+            continue
+        if row.name == "stream_options" or _REFUSING.search(words):
+            return Change(row.name, row.other_name)
+    # Some name only what stands in it.
+    if "stream_options" in request and "include_usage" in words:
+        return Change("stream_options", None)
+    return None
+
+
+def apply_change(request: Mapping[str, Any], change: Change) -> dict[str, Any]:
+    """The request without a parameter, or with its other name. What is not in it is not added."""
+    if change.name not in request:
+        return dict(request)
+    return {
+        (change.other_name or name) if name == change.name else name: value
+        for name, value in request.items()
+        if name != change.name or change.other_name
+    }

@@ -1,0 +1,140 @@
+"""Finding an error in JSON of any shape: the object that holds it, its words, its sentences, its status."""
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+_INNER = ("error", "errors", "Error", "err", "base_resp", "base_response", "Response", "detail", "data", "message")
+"""Fields whose object, or list of objects, may be the error itself."""
+
+_WORDS = ("type", "code", "status", "Code", "error_type", "error_code", "status_code", "reason", "errorCode",
+          "errcode")  # fmt: skip
+_SENTENCES = ("message", "msg", "Message", "status_msg", "error_msg", "error_message", "detail", "errmsg",
+              "error_description", "description", "reason", "title", "param", "loc", "raw")  # fmt: skip
+
+_FINE_CODES = frozenset(("", "0", "200", "ok", "success", "none", "null", "20000"))
+_FINE_SENTENCES = frozenset(("", "ok", "success", "succeed", "none", "null"))
+
+_DEEPEST = 6
+
+
+def objects_of(found: object, depth: int = 0) -> Iterator[Mapping[str, Any]]:
+    """The object itself and those inside of it that may say more, the outermost first."""
+    if depth > _DEEPEST:
+        return
+    if isinstance(found, list):
+        for item in found[:5]:
+            yield from objects_of(item, depth + 1)
+    elif isinstance(found, Mapping):
+        yield found
+        for name, value in found.items():
+            if name in _INNER or name in ("metadata", "details"):
+                yield from objects_of(_unpacked(value), depth + 1)
+
+
+def words_of(found: object) -> set[str]:
+    """All codes and types in an error, in lower case."""
+    if isinstance(found, str):
+        return {found.lower()[:200]}
+    words = set()
+    for each in objects_of(found):
+        words |= {str(each[name]).lower()[:200] for name in _WORDS if isinstance(each.get(name), str | int)}
+    return words
+
+
+def sentences_of(found: object) -> Iterator[str]:
+    """All that an error says to people."""
+    if isinstance(found, str):
+        yield found
+    for each in objects_of(found):
+        for name in (*_SENTENCES, "error", "type", "code"):
+            value = each.get(name)
+            if isinstance(value, list):
+                value = ".".join(str(part) for part in value if isinstance(part, str | int))
+            if isinstance(value, str) and value:
+                yield value
+
+
+def status_of(found: object) -> int | None:
+    """The HTTP status that an error names, 400 to 599."""
+    for each in objects_of(found):
+        for name in ("code", "status", "status_code", "statusCode", "error_code", "http_status"):
+            digits = str(each.get(name))
+            if len(digits) == 3 and digits.isascii() and digits.isdigit() and "400" <= digits < "600":
+                return int(digits)
+    return None
+
+
+def find_error(found: Mapping[str, Any]) -> object | None:
+    """The error in a JSON object; None when it holds none. An error whose values are all empty is none."""
+    for name in ("error", "errors", "Error", "err"):
+        if not is_empty(found.get(name)):
+            return found[name]  # type: ignore[no-any-return]  # whatever the upstream put there
+    if found.get("object") == "error" or found.get("type") == "error":
+        return found
+    for name in ("base_resp", "base_response"):
+        if not is_empty(found.get(name)):
+            return found[name]  # type: ignore[no-any-return]  # as above
+    inner = found.get("Response")
+    if isinstance(inner, Mapping) and not is_empty(inner.get("Error")):
+        return inner["Error"]  # type: ignore[no-any-return]  # as above
+    if found.get("choices") or "done" in found or is_empty(found):
+        return None
+    if any(not _is_fine(found.get(name)) for name in ("code", "error_code", "errcode", "status_code", "error_type")):
+        return found
+    sentences = [
+        value for name in ("message", "msg", "error_message", "detail") if not _is_well(value := found.get(name))
+    ]
+    return found if "choices" not in found and any(sentences) else None
+
+
+def is_empty(error: object, depth: int = 0) -> bool:
+    """Whether an error says nothing: null, "", false, or an object whose values all are so, or say that all is well."""
+    if depth > _DEEPEST:
+        return False
+    if isinstance(error, Mapping):
+        return all(
+            is_empty(value, depth + 1) or _is_fine(value) or str(value).strip().lower() in _FINE_SENTENCES
+            for value in error.values()
+        )
+    if isinstance(error, list):
+        return all(is_empty(item, depth + 1) for item in error)
+    return error in (None, False, "", 0) or (isinstance(error, str) and not error.strip())
+
+
+def sentence_of(found: object) -> str:
+    """What an error says, for a person: its sentence with its code, or all of it."""
+    if isinstance(found, str):
+        return found
+    for each in objects_of(found):
+        for name in _SENTENCES[:10]:
+            sentence = each.get(name)
+            if isinstance(sentence, str) and sentence.strip():
+                named = [
+                    f"{word} {each[word]}"
+                    for word in ("type", "code", "status_code", "error_code", "status")
+                    if isinstance(each.get(word), str | int) and not isinstance(each.get(word), bool)
+                ]
+                return sentence + (f" ({', '.join(named)})" if named else "")
+    try:
+        return json.dumps(found, ensure_ascii=False)
+    except (ValueError, RecursionError, TypeError):
+        return "an error that cannot be read"
+
+
+def _is_well(sentence: object) -> bool:
+    return is_empty(sentence) or str(sentence).strip().lower() in _FINE_SENTENCES
+
+
+def _is_fine(code: object) -> bool:
+    return code is None or (isinstance(code, str | int) and str(code).strip().lower() in _FINE_CODES)
+
+
+def _unpacked(value: object) -> object:
+    """Some gateways put the JSON of the provider's error into a string."""
+    if isinstance(value, str) and value.lstrip()[:1] == "{":
+        try:
+            return json.loads(value)
+        except (ValueError, RecursionError):
+            return value
+    return value

@@ -1,0 +1,133 @@
+"""Whether an answer is whole: what its finish_reasons, its `[DONE]` and the end of its body say together.
+
+A finish_reason beside content proves nothing: some upstreams send one in every chunk, from the first on. One in a chunk
+without content is good unless more content comes after it. `[DONE]` and a body that ends as it was announced are good
+unless this upstream and model are known to say more than that.
+"""
+
+from enum import StrEnum
+
+from worker.upstream.dialects.finish_reasons import Meaning, read_finish_reason
+from worker.upstream.habits import Habit
+
+
+class BodyEnd(StrEnum):
+    """How a body ended."""
+
+    ANNOUNCED = "announced"
+    """With its last chunk, or at its content-length."""
+    HUNG_UP = "hung_up"
+    """With its connection, which was closed in order: the only end that such a body has, and that of a crash, too."""
+    CUT = "cut"
+    """In the middle, or by an error."""
+    SILENT = "silent"
+    """It has not ended: nothing more came for a while."""
+
+
+class EndSigns:
+    """Collects them while an answer is read."""
+
+    __slots__ = (
+        "ended_bare",
+        "has_content",
+        "is_contradicted",
+        "is_done",
+        "is_json",
+        "is_proof",
+        "is_resumed",
+        "meaning",
+        "reason",
+        "word",
+    )
+
+    def __init__(self) -> None:
+        self.word: str | None = None
+        """The last finish_reason as it came."""
+        self.reason: str | None = None
+        """The same in OpenAI's words."""
+        self.meaning: Meaning | None = None
+        self.is_done = False
+        """`[DONE]` was read, or a JSON body has ended."""
+        self.is_json = False
+        """The answer came as one JSON object, which cannot be whole when something is missing."""
+        self.is_proof = False
+        """The last finish_reason stood in a chunk without content, and no content has come since."""
+        self.is_contradicted = False
+        """Content came after a finish_reason."""
+        self.is_resumed = False
+        """Content came even after one that stood in a chunk without any."""
+        self.has_content = False
+        self.ended_bare = False
+        """The body ended as announced, and nothing said that the text was whole."""
+
+    def note_content(self) -> None:
+        """Content came, in a chunk whose own finish_reason is noted after it."""
+        self.has_content = True
+        if self.reason is not None:
+            self.is_contradicted = True
+            self.is_resumed = self.is_resumed or self.is_proof
+            self.is_proof = False
+
+    def note_finish(self, word: str | None, *, beside_content: bool) -> None:
+        """A chunk has this finish_reason."""
+        reason, meaning = read_finish_reason(word)
+        if reason is None:
+            return
+        self.word, self.reason, self.meaning = word, reason, meaning
+        # In front of all content it is one of those that stand in every chunk.
+        self.is_proof = not beside_content and (self.has_content or meaning is not Meaning.WHOLE)
+
+    def may_end_in_silence(self) -> bool:
+        """Whether nothing more need come: silence after this is an end, and no stall."""
+        return self.is_done or (self.is_proof and not self.is_resumed)
+
+    def is_whole(self, end: BodyEnd, known: frozenset[Habit], *, alone: bool) -> bool:
+        """Whether the answer is whole, now that its body has ended so, by what is known of its upstream and model.
+
+        `alone` says that no other request to this model ran meanwhile.
+        """
+        if self.is_json:
+            return True
+        if self.reason is None:
+            return self._is_whole_without_reason(end, known, alone)
+        if self.is_done:
+            return True
+        if self.is_proof and not (self.is_resumed or Habit.RESUMES_AFTER_FINISH in known):
+            return True
+        is_early = self.is_contradicted or Habit.FINISHES_EARLY in known
+        if end not in (BodyEnd.ANNOUNCED, BodyEnd.HUNG_UP):
+            return False
+        return Habit.SENDS_DONE not in known and (end is BodyEnd.ANNOUNCED or not is_early)
+
+    def _is_whole_without_reason(self, end: BodyEnd, known: frozenset[Habit], alone: bool) -> bool:
+        # From one that gives reasons it is the end of a request that the server dropped for a newer one. Whether this
+        # one gives any is only sure when no newer request was there.
+        if Habit.GIVES_FINISH_REASON in known:
+            return False
+        if end is BodyEnd.CUT:
+            return False
+        if self.is_done:
+            return alone or Habit.GIVES_NO_REASON in known
+        return end is BodyEnd.ANNOUNCED and Habit.ENDS_BARE in known and Habit.SENDS_DONE not in known
+
+    def habits(self, *, alone: bool) -> set[Habit]:
+        """What an answer that was whole shows of its upstream and model."""
+        shown = self.habits_of_failure()
+        if self.is_done and not self.is_json:
+            shown.add(Habit.SENDS_DONE)
+            if self.reason is None and alone:
+                shown.add(Habit.GIVES_NO_REASON)
+        return shown
+
+    def habits_of_failure(self) -> set[Habit]:
+        """What an answer shows even when it was not whole."""
+        shown = set()
+        if self.reason is not None and self.meaning is not Meaning.FAILED:
+            shown.add(Habit.GIVES_FINISH_REASON)
+        if self.is_contradicted:
+            shown.add(Habit.FINISHES_EARLY)
+        if self.is_resumed:
+            shown.add(Habit.RESUMES_AFTER_FINISH)
+        if self.ended_bare:
+            shown.add(Habit.ENDS_BARE)
+        return shown

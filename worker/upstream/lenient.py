@@ -1,0 +1,110 @@
+"""Chunks of an unusual shape, read as they are meant.
+
+Empty means absent, and what stands beside the text never costs it.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from worker.upstream.chunks import Choice, Chunk, Delta, malformed
+from worker.upstream.dialects.shapes import find_error
+from worker.upstream.failures import error_of_object
+from worker.upstream.usage import find_usage
+
+
+def read_any(payload: bytes) -> Any:
+    """The JSON of a payload. Raises `MalformedChunk`."""
+    try:
+        return json.loads(payload.decode("utf-8", "replace"), strict=False)  # some escape no control characters
+    except (ValueError, RecursionError) as error:
+        raise malformed(payload, str(error)) from error
+
+
+def read_leniently(payload: bytes, found: object = None) -> Chunk:
+    """The chunk that a payload holds in any shape; `found` is its JSON if that is known.
+
+    Raises `MalformedChunk` when it holds no chunk, and the typed error when it is an error object.
+    """
+    found = read_any(payload) if found is None else found
+    if isinstance(found, list) and len(found) == 1:
+        found = found[0]
+    if not isinstance(found, Mapping):
+        raise malformed(payload, "it is no object")
+    error = find_error(found)
+    if error is not None:
+        raise error_of_object(error)
+    return chunk_of(found, payload)
+
+
+def chunk_of(found: Mapping[str, Any], payload: bytes) -> Chunk:
+    """The chunk in a JSON object that is no error. Raises `MalformedChunk`."""
+    choices = found.get("choices")
+    if choices is None and "output" in found and isinstance(found["output"], Mapping):
+        choices = found["output"].get("choices")  # DashScope's own form
+    if choices is None:
+        own = _of_ollama(found)
+        choices = [] if own is None else [own]
+    if not choices:
+        choices = []
+    if not isinstance(choices, list):
+        raise malformed(payload, "its `choices` are no list")
+    return Chunk(
+        [_choice(choice, payload) for choice in choices],
+        found.get("id"),
+        found.get("model"),
+        find_usage(found),
+        citations=found.get("citations"),
+        search_results=found.get("search_results"),
+    )
+
+
+def _of_ollama(found: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Ollama's own lines: a message, or a response, and whether that was all."""
+    if "done" not in found:
+        return None
+    message = found.get("message") if "message" in found else {"content": found.get("response")}
+    reason = (found.get("done_reason") or "stop") if found["done"] else None
+    return {"index": 0, "delta": message, "finish_reason": reason}
+
+
+def _choice(choice: object, payload: bytes) -> Choice:
+    if not isinstance(choice, Mapping):
+        raise malformed(payload, "a choice is no object")
+    delta = choice.get("delta")
+    if not delta:
+        delta = choice.get("message")
+    if not delta and choice.get("text"):
+        delta = {"content": choice["text"]}
+    reason = choice.get("finish_reason") or choice.get("finishReason")
+    if isinstance(reason, Mapping):
+        reason = reason.get("type") or reason.get("reason")
+    return Choice(_index(choice.get("index"), payload), _delta(delta, payload), str(reason) if reason else None)
+
+
+def _index(index: object, payload: bytes) -> int:
+    if index is None or index == "":
+        return 0
+    try:
+        return int(index)  # type: ignore[call-overload, no-any-return]  # what it cannot read, it refuses
+    except (TypeError, ValueError, OverflowError) as error:
+        raise malformed(payload, "a choice's index is no number") from error
+
+
+def _delta(delta: object, payload: bytes) -> Delta | None:
+    if not delta:
+        return None
+    if isinstance(delta, str):
+        return Delta(content=delta)
+    if not isinstance(delta, Mapping):
+        raise malformed(payload, "a delta is no object")
+    content = delta.get("content")
+    if isinstance(content, Mapping):
+        content = [content]
+    if not content:
+        content = None
+    elif not isinstance(content, str | list):
+        raise malformed(payload, "its content is no text")
+    refusal = delta.get("refusal")
+    known = {name: delta.get(name) for name in Delta.__struct_fields__ if name not in ("content", "refusal")}
+    return Delta(content=content, refusal=str(refusal) if refusal else None, **known)

@@ -1,0 +1,99 @@
+"""Token counts as upstreams report them: once, in every chunk, in parts, or with zeros in between."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from worker.upstream.dialects.usage_names import NAMES, USAGE_FIELDS
+from worker.upstream.ending import Usage
+
+LARGEST_COUNT = 2**31 - 1
+"""A larger token count cannot be true, and would not fit its column."""
+
+_NEVER_ZERO = frozenset(("input_tokens", "output_tokens", "total_tokens"))
+
+
+class UsageReports:
+    """What an answer said of its usage so far.
+
+    Of each count the largest known one stands: some report the input first and an input of 0 at the end, some a running
+    total in every chunk, some zeros in all chunks but one.
+    """
+
+    __slots__ = ("_counts", "_last")
+
+    def __init__(self) -> None:
+        self._last: Any = None
+        self._counts: dict[str, int] = {}
+
+    def add(self, usage: object) -> None:
+        """Take one report. A running total that only grows is read once, at the end: it comes with every delta."""
+        last = self._last
+        if (
+            type(last) is dict
+            and type(usage) is dict
+            and usage.get("completion_tokens", 0) is not None
+            and last.get("prompt_tokens") == usage.get("prompt_tokens")
+            and _is_as_much(usage.get("completion_tokens"), last.get("completion_tokens"))
+        ):
+            self._last = usage
+            return
+        self._merge()
+        self._last = usage
+
+    def read(self) -> Usage | None:
+        """The usage by the names that Longhand stores; None when nothing is known. No completion costs 0 tokens."""
+        self._merge()
+        self._last = None
+        # Neither a prompt nor an answer has no tokens: with 0 some say that they do not know.
+        counts = {name: count for name, count in self._counts.items() if count or name not in _NEVER_ZERO}
+        if not any(counts.values()):
+            return None
+        if {"input_tokens", "output_tokens", "total_tokens"} <= counts.keys():
+            # Parts that came apart are in no total of the upstream's own.
+            counts["total_tokens"] = max(counts["total_tokens"], counts["input_tokens"] + counts["output_tokens"])
+        return Usage(*(counts.get(name) for name in Usage.__struct_fields__))
+
+    def _merge(self) -> None:
+        if not isinstance(self._last, Mapping):
+            return
+        for name, paths in NAMES.items():
+            for path in paths:
+                count = _count(self._last, path)
+                if count is not None and count >= self._counts.get(name, 0):
+                    self._counts[name] = count
+                    if count:
+                        break
+
+
+def read_usage(usage: object) -> Usage | None:
+    """One `usage` object; None when it tells nothing."""
+    reports = UsageReports()
+    reports.add(usage)
+    return reports.read()
+
+
+def find_usage(found: Mapping[str, Any]) -> object | None:
+    """The usage in a chunk of an unusual shape."""
+    places: list[object] = [found, found.get("x_groq")]
+    choices = found.get("choices")
+    places += choices[:1] if isinstance(choices, list) else []
+    for place in places:
+        if isinstance(place, Mapping):
+            for name in USAGE_FIELDS:
+                if isinstance(place.get(name), Mapping) and place[name]:
+                    return place[name]  # type: ignore[no-any-return]  # a mapping
+    if isinstance(found.get("eval_count"), int):  # Ollama's stand in the chunk itself
+        return found
+    return None
+
+
+def _is_as_much(count: object, last: object) -> bool:
+    return isinstance(count, int) and isinstance(last, int) and count >= last
+
+
+def _count(found: object, path: tuple[str, ...]) -> int | None:
+    for name in path:
+        found = found.get(name) if isinstance(found, Mapping) else None
+    if isinstance(found, int) and not isinstance(found, bool) and 0 <= found <= LARGEST_COUNT:
+        return found
+    return None
