@@ -12,12 +12,12 @@ from api.finding import find_batch, find_job
 from api.parameters import STRICT, After, BatchId, JobId, Limit, read_filter
 from api.parts import Given
 from api.schemas import REFUSALS, BatchList, BatchWithHold, JobList, JobWithAttempts
+from api.waiting import hold_json, waiting_json
 from jobs.queries import list_batches, read_attempts, read_result
 from jobs.records import Batch, Job
 from jobs.search import JobFilter, list_jobs
-from jobs.status import BatchStatus, JobStatus
+from jobs.status import JobStatus
 from jobs.stored_texts import read_longest
-from jobs.waiting import explain_job, find_batch_hold
 
 routes = APIRouter(prefix="/v1", dependencies=STRICT, responses=REFUSALS)
 
@@ -44,8 +44,8 @@ def get_job(parts: Given, caller: Calling, job_id: JobId) -> Response:
     """One job with its request, every attempt at it, and while it is queued, why it waits."""
     job = find_job(parts, caller, job_id)
     attempts = read_attempts(parts.database, job_id)
-    waiting = explain_job(parts.database, job, parts.upstreams.current(), parts.settings.hint_seconds)
-    return JsonAnswer({**job.as_json(), **waiting.as_json(), "attempts": [attempt.as_json() for attempt in attempts]})
+    waiting = waiting_json(parts, job)
+    return JsonAnswer({**job.as_json(), **waiting, "attempts": [attempt.as_json() for attempt in attempts]})
 
 
 @routes.get(
@@ -117,10 +117,7 @@ def get_batches(parts: Given, caller: Calling, after: After = None, limit: Limit
 def get_batch(parts: Given, caller: Calling, batch_id: BatchId) -> Response:
     """One batch with its counts, what it has cost so far, and what holds it."""
     batch = find_batch(parts, caller, batch_id)
-    hold = None
-    if batch.status is BatchStatus.IN_PROGRESS:
-        hold = find_batch_hold(parts.database, batch, caller.project, parts.upstreams.current())
-    return JsonAnswer({**batch.as_json(), "hold": hold.as_json() if hold else None})
+    return JsonAnswer({**batch.as_json(), "hold": hold_json(parts, batch, caller.project)})
 
 
 def _page(found: Sequence[Job] | Sequence[Batch], more: bool) -> Response:

@@ -135,21 +135,15 @@ class HoldDetail(Described):
     upstream: str | None
 
 
-class LimitDetail(Described):
-    """Why a queued job has not started, in one word and in one sentence that says what to do."""
-
-    reason: str = Field(
-        description="`no_upstream`, `retry`, `max_concurrency`, `streams`, or of the upstream: `max_streams`, `window`,"
-        " `requests`, `tokens`, `retry_after`."
-    )
-    message: str
-
-
 class JobWithAttempts(JobWithRequest):
     """A job with every attempt at it, and while it is queued, what it waits for."""
 
     hold: HoldDetail | None = Field(description="What keeps it from starting; nothing is charged meanwhile.")
-    limited_by: LimitDetail | None
+    limited_by: str | None = Field(
+        description="Why it has not started: `hold`, `no_upstream`, `retry`, `max_concurrency`, `no_free_stream`, or of"
+        " the upstream `max_streams`, `window`, `requests`, `tokens`, `retry_after`."
+    )
+    limited_by_message: str | None = Field(description="The same in one sentence that says what to do.")
     attempts: list[AttemptObject]
 
 

@@ -1,122 +1,149 @@
-"""Why a job waits, in one word for programs and one sentence for people that says what to do."""
+"""Why a queued job waits: one word and one sentence, read from the rows that dispatch goes by."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, and_, func, select
 
 from jobs.database import Database
-from jobs.due import RUNNING, InFlight, count_in_flight
+from jobs.due import QUEUED, RUNNING, InFlight, count_in_flight
 from jobs.holds import Hold, HoldKind, find_holds
 from jobs.pace.tables import lanes
-from jobs.records import Batch, Job
-from jobs.reservation import read_lane
-from jobs.routes import Route, route_of
-from jobs.status import JobStatus
+from jobs.reservation import LEAD_SECONDS, read_lane
+from jobs.routes import Route
 from jobs.tables import batches, jobs
-from jobs.upstreams import Upstreams
 
-_SENTENCES = {
-    "no_upstream": "No upstream takes this model: add it to `models` in the upstreams file, or cancel the job.",
-    "max_concurrency": "Its batch already runs as many jobs as its `max_concurrency` allows; it starts when one ends.",
-    "max_streams": "The upstream has as many streams as `max_streams` in the upstreams file allows; raise it for more.",
-    "window": "The upstream has as many streams as it has taken so far; the number is raised while it accepts them.",
-    "requests": "The upstream's limit of requests per minute is used up for the moment; it starts by itself.",
-    "tokens": "The upstream's limit of tokens per minute is used up for the moment; it starts by itself.",
-    "retry_after": "The upstream asked to wait; it starts by itself.",
-    "streams": "No worker has a free stream: wait, or start more workers or raise LONGHAND_STREAMS.",
+LANE_SENTENCES = {
+    "max_streams": "the upstream has as many streams as its max_streams allows; raise it to run more at once",
+    "window": "the upstream has as many streams as it has been found to take; they grow as it keeps up",
+    "requests": "the upstream's limit of requests a minute is used up for the moment",
+    "tokens": "the upstream's limit of tokens a minute is used up for the moment",
+    "retry_after": "the upstream asked to wait",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """What a queued job waits for. Both None: it does not wait, or starts at any moment."""
+    """`limited_by` is `hold`, `max_concurrency`, `retry`, `no_upstream`, `no_free_stream`, or what limits the lane."""
 
+    limited_by: str
+    message: str
     hold: Hold | None = None
-    limited_by: str | None = None
-    message: str | None = None
+    until: datetime | None = None
 
     def as_json(self) -> dict[str, Any]:
-        """As the API shows it in a job."""
-        limit = {"reason": self.limited_by, "message": self.message} if self.limited_by else None
-        return {"hold": self.hold.as_json() if self.hold else None, "limited_by": limit}
+        """As the API shows it."""
+        return {"limited_by": self.limited_by, "limited_by_message": self.message}
 
 
-def explain_job(database: Database, job: Job, upstreams: Upstreams, hint_seconds: float) -> Waiting:
-    """Why this job has not started. A process that was given no upstreams knows of none but those in use."""
-    if job.status is not JobStatus.QUEUED:
-        return Waiting()
+def find_why_waiting(
+    database: Database, job_ids: Sequence[str], routes: Sequence[Route], hint_seconds: float
+) -> dict[str, Waiting]:
+    """Why each of these jobs waits; those that are not queued, or start at this moment, are left out."""
     now = database.now()
+    columns = ("id", "project", "batch_id", "model", "due_at", "upstream", "hinted_at", "only_upstream")
+    wanted = select(*(jobs.c[name] for name in columns), batches.c.max_concurrency).where(
+        jobs.c.id.in_(job_ids), QUEUED
+    )
     with database.read() as connection:
-        only = connection.scalar(select(jobs.c.only_upstream).where(jobs.c.id == job.id))
-        routes = _routes(connection, job.model, upstreams, only)
-        hold = _find_hold(find_holds(connection), job.batch_id, job.project, job.model, routes)
+        rows = (
+            connection.execute(wanted.outerjoin_from(jobs, batches, jobs.c.batch_id == batches.c.id)).mappings().all()
+        )
+        if not rows:
+            return {}
+        view = _View(connection, now, routes, hint_seconds)
+        full = _find_full(
+            connection, {row["batch_id"]: row["max_concurrency"] for row in rows if row["max_concurrency"]}
+        )
+    found = {}
+    for row in rows:
+        if row["upstream"] is None or row["hinted_at"] is None:
+            found[row["id"]] = view.why(row, is_full=row["batch_id"] in full)
+    return found
+
+
+def find_hold(holds: Iterable[Hold], *, batch_id: str | None, project: str, model: str | None) -> Hold | None:
+    """The hold of a person that keeps a batch, or a job, from starting; the narrowest first."""
+    targets = {HoldKind.BATCH: batch_id, HoldKind.MODEL: model, HoldKind.PROJECT: project}
+    of_kind = {(hold.kind, hold.target): hold for hold in holds}
+    for kind, target in targets.items():
+        hold = of_kind.get((kind, target)) if target is not None else None
         if hold is not None:
-            return Waiting(hold)
-        if not routes and upstreams.specs:
-            return _limited("no_upstream")
-        if job.due_at is not None and job.due_at > now:
-            seconds = max(1, round((job.due_at - now).total_seconds()))
-            return Waiting(None, "retry", f"Its last try failed; it is tried again in {seconds} s by itself.")
-        if job.batch_id is not None and _is_full(connection, job.batch_id):
-            return _limited("max_concurrency")
-        in_flight = count_in_flight(connection, now, hint_seconds)
-        limits = [_limit_of(connection, route, job.model, in_flight, now.timestamp()) for route in routes]
-    return _limited("streams" if not limits or None in limits else str(limits[0]))
+            return hold
+    return None
 
 
-def find_batch_hold(database: Database, batch: Batch, project: str, upstreams: Upstreams) -> Hold | None:
-    """What keeps all the jobs of a batch from starting."""
-    with database.read() as connection:
-        held = find_holds(connection)
-        if not held:
-            return None
-        only = connection.scalar(select(batches.c.only_upstream).where(batches.c.id == batch.id))
-        routes = _routes(connection, batch.model, upstreams, only) if batch.model is not None else []
-        return _find_hold(held, batch.id, project, batch.model, routes)
+def find_upstream_hold(holds: Iterable[Hold], model: str | None, routes: Sequence[Route]) -> Hold | None:
+    """The hold of an upstream, when all that take this model are held; the latest of them."""
+    held = {hold.target: hold for hold in holds if hold.kind is HoldKind.UPSTREAM}
+    able = [route.name for route in routes if model is None or route.takes(model)]
+    if not able or any(name not in held for name in able):
+        return None
+    return max((held[name] for name in able), key=lambda hold: hold.since)
 
 
-def _limited(reason: str) -> Waiting:
-    return Waiting(None, reason, _SENTENCES[reason])
+def _find_full(connection: Connection, capped: dict[str, int]) -> set[str]:
+    if not capped:
+        return set()
+    counted: dict[str, int] = {}
+    for state in (RUNNING, and_(QUEUED, jobs.c.upstream > "", jobs.c.hinted_at.is_not(None))):
+        of_batches = select(jobs.c.batch_id, func.count()).where(state, jobs.c.batch_id.in_(capped))
+        for batch_id, count in connection.execute(of_batches.group_by(jobs.c.batch_id)):
+            counted[batch_id] = counted.get(batch_id, 0) + count
+    return {batch_id for batch_id, most in capped.items() if counted.get(batch_id, 0) >= most}
 
 
-def _routes(connection: Connection, model: str, upstreams: Upstreams, only: str | None) -> list[Route]:
-    """Where a job of this model may go, the lowest tier first."""
-    if upstreams.specs:
-        routes = [route_of(spec) for spec in upstreams.for_model(model)]
-    else:
-        used = select(lanes.c.upstream).where(lanes.c.model == model).order_by(lanes.c.upstream)
-        routes = [Route(name) for name in connection.scalars(used)]
-    return [route for route in routes if only is None or route.name == only]
+class _View:
+    """The lanes and holds as they are at this moment."""
+
+    def __init__(self, connection: Connection, now: datetime, routes: Sequence[Route], hint_seconds: float) -> None:
+        self._now = now
+        self._routes = routes
+        self._holds = find_holds(connection)
+        self._in_flight = count_in_flight(connection, now, hint_seconds)
+        rows = connection.execute(select(lanes)).mappings()
+        self._rows = {(row["upstream"], row["model"]): row for row in rows}
+
+    def why(self, row: Any, *, is_full: bool) -> Waiting:
+        """Why this job waits."""
+        model = row["model"]
+        routes = [route for route in self._routes if route.takes(model)]
+        if row["only_upstream"] is not None:
+            routes = [route for route in routes if route.name == row["only_upstream"]]
+        hold = find_hold(self._holds, batch_id=row["batch_id"], project=row["project"], model=model)
+        hold = hold or find_upstream_hold(self._holds, model, routes)
+        if hold is not None:
+            return Waiting("hold", _say_hold(hold), hold, hold.probe_at)
+        if not routes:
+            which = f"the upstream {row['only_upstream']}" if row["only_upstream"] else "no upstream"
+            verb = "does not take" if row["only_upstream"] else "takes"
+            return Waiting("no_upstream", f"{which} {verb} the model {model}; add it to `models` in the upstreams file")
+        if row["due_at"] > self._now:
+            return Waiting("retry", "it waits for its next attempt", until=row["due_at"])
+        if is_full:
+            return Waiting("max_concurrency", "its batch has as many running jobs as its max_concurrency allows")
+        limits = [self._limit_of(route, model) for route in routes]
+        if all(limits):
+            named = limits[0] or ""
+            return Waiting(named, LANE_SENTENCES[named])
+        return Waiting(
+            "no_free_stream", "every stream of the workers is taken; start another worker to run more at once"
+        )
+
+    def _limit_of(self, route: Route, model: str) -> str | None:
+        key, moment = (route.name, model), self._now.timestamp()
+        in_flight = self._in_flight.get(key, InFlight()).total
+        lane = read_lane(self._rows.get(key), route, moment)
+        lane.apply([], in_flight, moment)
+        return None if lane.room(in_flight, moment, LEAD_SECONDS) > 0 else lane.limited_by(in_flight, moment)
 
 
-def _find_hold(
-    held: Sequence[Hold], batch_id: str | None, project: str, model: str | None, routes: Sequence[Route]
-) -> Hold | None:
-    """The first hold that concerns it; that of an upstream only if every one that could take it is held."""
-    by_target = {(hold.kind, hold.target): hold for hold in held}
-    for kind, target in ((HoldKind.BATCH, batch_id), (HoldKind.PROJECT, project), (HoldKind.MODEL, model)):
-        if target is not None and (kind, target) in by_target:
-            return by_target[kind, target]
-    of_routes = [by_target.get((HoldKind.UPSTREAM, route.name)) for route in routes]
-    return of_routes[0] if of_routes and None not in of_routes else None
-
-
-def _is_full(connection: Connection, batch_id: str) -> bool:
-    most = connection.scalar(select(batches.c.max_concurrency).where(batches.c.id == batch_id))
-    if most is None:
-        return False
-    running = select(func.count()).select_from(jobs).where(RUNNING, jobs.c.batch_id == batch_id)
-    return int(connection.scalar(running) or 0) >= int(most)
-
-
-def _limit_of(
-    connection: Connection, route: Route, model: str, in_flight: dict[tuple[str, str], InFlight], moment: float
-) -> str | None:
-    """What the pace of a lane waits for; None: nothing."""
-    key = (route.name, model)
-    row = connection.execute(
-        select(lanes).where(lanes.c.upstream == route.name, lanes.c.model == model)
-    ).mappings().one_or_none()  # fmt: skip
-    return read_lane(row, route, moment).limited_by(in_flight.get(key, InFlight()).total, moment)
+def _say_hold(hold: Hold) -> str:
+    if hold.held_by == "person":
+        return f"the {hold.kind} {hold.target} is paused; resume it to go on"
+    causes = {"credit": "is out of credit: top it up", "key": "refuses the key: check it", "away": "cannot be reached"}
+    return (
+        f"the upstream {hold.target} {causes[hold.reason]}; it is tried again by itself, and `resume` does it at once"
+    )

@@ -96,7 +96,7 @@ def job_summary(job: Json) -> RenderableType:
         "model": job["model"],
         "upstream": job.get("upstream"),
         "held": _held(job.get("hold")),
-        "waits": (job.get("limited_by") or {}).get("message"),
+        "waits": None if job.get("hold") else job.get("limited_by_message"),
         "metadata": _pairs(job.get("metadata")),
         "prompt": _prompt(job),
         "created": _time(job["created_at"]),
