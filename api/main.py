@@ -13,7 +13,7 @@ from fastapi import Depends, FastAPI
 from fastapi.concurrency import run_in_threadpool
 from sqlalchemy.exc import SQLAlchemyError
 
-from api import cancel, health, page, query, reference, results, retry, upstreams
+from api import cancel, health, holds, page, query, reference, results, retry, upstreams
 from api.access import watch_tokens
 from api.access.caller import MAKE_KEY, read_caller
 from api.access.keyring import Keyring
@@ -83,20 +83,9 @@ def make_app(parts: Parts) -> FastAPI:
     for module in (page, reference, health):
         app.include_router(module.routes)
     # A key first of all, before the path, the query or the body is looked at.
-    for module in (
-        submit,
-        inputs,
-        query,
-        results,
-        cancel,
-        retry,
-        upstreams,
-        files,
-        watch_tokens,
-        completions,
-        responses,
-        models,
-    ):
+    for module in (submit, inputs, query, results, cancel, retry, upstreams, holds, watch_tokens):
+        app.include_router(module.routes, dependencies=[Depends(read_caller)])
+    for module in (files, completions, responses, models):
         app.include_router(module.routes, dependencies=[Depends(read_caller)])
     for module in (job_events, batch_events):
         app.include_router(module.routes, dependencies=[Depends(read_watcher)])

@@ -122,9 +122,28 @@ class JobWithRequest(JobObject):
     )
 
 
-class JobWithAttempts(JobWithRequest):
-    """A job with every attempt at it."""
+class HoldDetail(Described):
+    """What is held, why and since when."""
 
+    kind: Literal["batch", "project", "model", "upstream"]
+    target: str
+    reason: str = Field(description="`paused`, or of a hold of Longhand's own: `away`, `credit` or `key`.")
+    since: float
+    message: str
+    held_by: str
+    probe_at: float | None = Field(description="When a job is sent to see; null: only a person lifts it.")
+    upstream: str | None
+
+
+class JobWithAttempts(JobWithRequest):
+    """A job with every attempt at it, and while it is queued, what it waits for."""
+
+    hold: HoldDetail | None = Field(description="What keeps it from starting; nothing is charged meanwhile.")
+    limited_by: str | None = Field(
+        description="Why it has not started: `hold`, `no_upstream`, `retry`, `max_concurrency`, `no_free_stream`, or of"
+        " the upstream `max_streams`, `window`, `requests`, `tokens`, `retry_after`."
+    )
+    limited_by_message: str | None = Field(description="The same in one sentence that says what to do.")
     attempts: list[AttemptObject]
 
 
@@ -230,6 +249,12 @@ class InputObject(Described):
     mistakes: list[LineError] = Field(description="What is wrong with the others: the first hundred.")
     mistake_count: int
     warnings: list[Warned]
+
+
+class BatchWithHold(BatchObject):
+    """A batch, and what keeps all its jobs from starting."""
+
+    hold: HoldDetail | None
 
 
 class JobList(Described):

@@ -25,7 +25,8 @@ Everything belongs to a project: `jobs/keys.py`. A repeated submission makes not
 batch from a file (`jobs/files.py`) is a draft (`jobs/drafts.py`) until it is whole. A job that was asked for as a
 Response has one more row: `jobs/responses.py`.
 
-Which upstreams there are, and how each is used, is read from a file or the environment: `jobs/upstreams/`.
+Which upstreams there are, and how each is used, is read from a file or the environment: `jobs/upstreams/`. Why a queued
+job waits is told by `jobs/waiting.py`.
 
 What all of these stand on: the statuses and who moves them (`jobs/status.py`), rows as values (`jobs/records.py`), the
 tables (`jobs/tables/`) and their revision (`jobs/revision.py`), the database (`jobs/database.py`), ids

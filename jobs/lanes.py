@@ -90,6 +90,19 @@ class Lanes:
         """How many streams the lane had in the last round, of all processes."""
         return self._in_flight.get(key, 0)
 
+    def write_news(self, key: Key) -> bool:
+        """Write the news of a lane now, from any thread. False: another process has the lane at this moment."""
+        route = next((route for route in self._routes() if route.name == key[0]), Route(key[0]))
+        with self._lock:
+            news = self._news.pop(key, LaneNews())
+        turn = None
+        try:
+            turn = take_lane_turn(self._database, LaneWish(route, key[1], 0, (), 0, news=news), {}, self._hint_seconds)
+        finally:
+            if turn is None:
+                self.tell(key, lambda kept: kept.add(news))
+        return turn is not None
+
     def is_eager(self, key: Key) -> bool:
         """Whether news of this lane should be written at once: jobs wait for its pace, or its upstream is held."""
         return key in self._crowded or key[0] in self._held
@@ -149,7 +162,10 @@ class Lanes:
         if held.upstream is not None:
             return int(held.upstream.probe_at is not None and held.upstream.probe_at <= now)
         counted = view.in_flight.get(key)
-        return read_lane(view.rows.get(key), route, moment).room(counted.total if counted else 0, moment, LEAD_SECONDS)
+        in_flight = counted.total if counted else 0
+        lane = read_lane(view.rows.get(key), route, moment)
+        lane.apply([], in_flight, moment)
+        return lane.room(in_flight, moment, LEAD_SECONDS)
 
     def _share_out(
         self, view: _View, routes: Sequence[Route], weights: Mapping[str, float], free: int, closed: set[Key]
@@ -222,12 +238,15 @@ class Lanes:
         for model in view.waiting:
             for route in routes:
                 key = (route.name, model)
-                if route.takes(model) and key in view.rows:
-                    lane = read_lane(view.rows[key], route, now.timestamp())
-                    in_flight = self._in_flight.get(key, 0)
-                    hold = view.held(key).upstream
-                    if hold is not None:
-                        if hold.probe_at is not None:
-                            done.look(hold.probe_at)
-                    elif lane.room(in_flight, now.timestamp()) <= 0:
-                        done.look(datetime.fromtimestamp(lane.next_at(in_flight, now.timestamp()), now.tzinfo))
+                if not route.takes(model) or key not in view.rows:
+                    continue
+                hold = view.held(key).upstream
+                if hold is not None:
+                    if hold.probe_at is not None:
+                        done.look(hold.probe_at)
+                    continue
+                in_flight = self._in_flight.get(key, 0)
+                lane = read_lane(view.rows[key], route, now.timestamp())
+                lane.apply([], in_flight, now.timestamp())
+                if lane.room(in_flight, now.timestamp(), LEAD_SECONDS) <= 0:
+                    done.look(datetime.fromtimestamp(lane.next_at(in_flight, now.timestamp()), now.tzinfo))

@@ -154,7 +154,7 @@ class Leaver:
         sent = running.sent
         if verdict.fault == "job" or sent is None:
             return self._charge(running, error, written)
-        if verdict.fault == "limit" or verdict.fault == "queue":
+        if verdict.fault == "limit" or verdict.fault == "queue":  # noqa: PLR1714 - mypy narrows only this
             return self._wait(running, sent, error, written, verdict)
         job = running.job
         failure = Failure(
@@ -205,7 +205,11 @@ class Leaver:
         sent.end(error, refused=not alone)
         running.sent = None
         base = self._settings.retry_base_seconds
-        seconds = max(error.retry_after_seconds or 0.0, base * 2**job.refusals if alone else 0.0)
+        seconds = error.retry_after_seconds
+        if seconds is None or seconds < base:  # less than our own shortest wait tells nothing
+            seconds = base * 2 ** min(job.rate_limits, 6)
+        if alone:
+            seconds = max(seconds, base * 2**job.refusals)
         due_at = self._database.now() + timedelta(seconds=seconds + random.uniform(0, base))
         fault = Fault(error.code, error.message, error.status)
         waits = partial(transitions.wait_for_limit, alone=alone)

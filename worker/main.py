@@ -20,7 +20,7 @@ from jobs.routes import routes_of
 from jobs.settings import Settings
 from jobs.tokens import Tokenizers
 from jobs.upstreams import open_upstreams
-from jobs.wake import WakeListener
+from jobs.wake import WakeListener, Waker
 from worker.consumer import consume
 from worker.dispatch import Dispatch
 from worker.event_loop import EventLoop
@@ -62,7 +62,8 @@ def run_worker(settings: Settings) -> None:
     lanes = Lanes(
         keeper, settings.hint_seconds, lambda: routes_of(source.current()), lambda: source.current().project_weights
     )
-    dispatch = Dispatch(keeper, running, lanes, settings, hinter.hint, say)
+    waker = Waker(redis_url)
+    dispatch = Dispatch(keeper, running, lanes, settings, hinter.hint, say, waker.wake)
     wakes = WakeListener(redis_url, dispatch.wake)
     heartbeat = Heartbeat(keeper, running, worker, settings)
     tokenizers = Tokenizers(settings.tokenizers)
@@ -103,6 +104,7 @@ def run_worker(settings: Settings) -> None:
         dispatch.stop()
         heartbeat.stop()
         runner.close()
+        waker.close()
         hinter.close()
         loop.run(recorder.aclose())
         loop.run(upstreams.aclose())

@@ -5,8 +5,10 @@ upstream is held, a round begins at once.
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime
 
+from jobs.database import AWAY
 from jobs.lanes import Key, Lanes
 from jobs.lease import Claimed
 from jobs.pace.reports import Accepted, Finished, Observed, Refused, Report
@@ -78,7 +80,14 @@ class Sent:
 
         self._tell(change)
         if refused:
-            self._reporter.wake()
+            self._write()
+
+    def _write(self) -> None:
+        """Nobody is to send before the lane knows; if the database is away, the next round tries again."""
+        with suppress(*AWAY):
+            if self._reporter.lanes.write_news(self.key):
+                return
+        self._reporter.wake()
 
     def _tell(self, change: Callable[[LaneNews], None]) -> None:
         self._reporter.lanes.tell(self.key, change)

@@ -1,4 +1,4 @@
-"""Who is at fault when an attempt fails, and so what becomes of its job: a new try that is charged, or one that is not."""
+"""Who is at fault when an attempt fails: its job, which is charged then, or its upstream."""
 
 from dataclasses import dataclass
 from typing import Literal

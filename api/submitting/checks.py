@@ -24,7 +24,7 @@ from jobs.inputs.dialects import read_request, with_texts_as_metadata
 from jobs.inputs.mistakes import MistakeError, Notes
 from jobs.submission import NewJob
 
-_JOB_FIELDS = frozenset({"custom_id", "metadata", "priority", "max_attempts", "on_interrupt"})
+_JOB_FIELDS = frozenset({"custom_id", "metadata", "priority", "max_attempts", "on_interrupt", "upstream"})
 # Longhand asks for the stream and its usage itself.
 _OURS = frozenset({"stream", "stream_options"})
 
@@ -107,6 +107,8 @@ def own_fields(fields: dict[str, msgspec.Raw], where: str, for_all: NewJob) -> N
                 own[name] = check_integer(value, at, -100, 100)
             case "max_attempts":
                 own[name] = check_integer(value, at, 1, 20)
+            case "upstream":
+                own["only_upstream"] = check_text(value, at, 64)
             case _:
                 if value not in ("restart", "continue"):
                     raise invalid(at, 'must be "restart" or "continue"')

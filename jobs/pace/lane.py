@@ -5,7 +5,7 @@ from typing import Any, Self
 
 import msgspec
 
-from jobs.pace.log import EXACT_UP_TO
+from jobs.pace.log import EXACT_UP_TO, Log
 from jobs.pace.rate import CUTS, Rate
 from jobs.pace.reports import Accepted, Finished, LaneLimits, LimitedBy, Observed, Refused, Report
 from jobs.pace.sizes import Sizes
@@ -16,7 +16,7 @@ IN_A_ROW_SECONDS = 2.0
 """A refusal so soon after the last one is in a row with it."""
 ON_ITS_WAY = 0.03
 """What was reserved before a cut is sent up to so long after it."""
-FIRST_PROBE, PROBE_CALLS, PROBE_SECONDS = 60, 400, 300.0
+FIRST_PROBE, PROBE_CALLS, PROBE_SECONDS = 150, 400, 300.0
 """After so many clean calls the first probe, because what was learned first may be wrong; after each refused one twice as many, up to
 the second number: a probe may cost two refusals, and that is half a per cent. A lane with few calls probes by time."""
 PAUSE_COST = 100.0
@@ -76,10 +76,16 @@ class Lane:
     @classmethod
     def from_json(cls, stored: dict[str, Any], limits: LaneLimits) -> Self:
         """What `to_json` gave; the limits come from the upstreams file and may have changed. ValueError: it is no such object."""
-        return cls(msgspec.convert(stored, State), limits)
+        state = msgspec.convert({**stored, "rate": {**stored["rate"], "log": {}}}, State)
+        state.rate.log = Log.from_numbers(stored["rate"]["log"], state.at)
+        return cls(state, limits)
 
     def to_json(self) -> dict[str, Any]:
-        built: dict[str, Any] = msgspec.to_builtins(self.state)
+        state = self.state
+        log, state.rate.log = state.rate.log, Log()
+        built: dict[str, Any] = msgspec.to_builtins(state)
+        state.rate.log = log
+        built["rate"]["log"] = log.to_numbers(state.at)
         return built
 
     def apply(self, reports: Iterable[Report], in_flight: int, now: float) -> None:
@@ -215,9 +221,9 @@ class Lane:
         quiet = now - state.refused_at
         if quiet < PAUSE_COST * state.hinted_pause or (state.clean < state.probe_after and quiet < PROBE_SECONDS):
             return
-        if by_rate:
+        if by_rate and state.window.growth != "probe":
             state.rate.probe(now)
-        elif now - state.window_held_at < LIMITING_SECONDS:
+        elif not by_rate and state.rate.growth != "probe" and now - state.window_held_at < LIMITING_SECONDS:
             state.window.probe(now)
 
     def _refused(self, report: Refused, now: float) -> None:
@@ -262,7 +268,7 @@ class Lane:
         if in_flight <= EXACT_UP_TO:
             in_flight = log.in_flight_at(sent_at) + 1
         count = log.in_second_before(sent_at)
-        against_window, against_rate, of = log.evidence(in_flight - 1, count, state.evidence_from, sent_at)
+        against_window, against_rate, of = log.evidence(sent_at, in_flight - 1, state.evidence_from)
         if min(against_window, against_rate) >= max(MUCH, MUCH_SHARE * of):
             self._cut_both(count, sent_at, now)
             return
@@ -284,11 +290,11 @@ class Lane:
     def _cut_both(self, count: int, sent_at: float, now: float) -> None:
         state, rate = self.state, self.state.rate
         state.evidence_from = sent_at
-        state.window.end_probe()
-        rate.end_probe()
+        if state.window.end_probe() or rate.end_probe():
+            return
         if now - state.accepted_at >= BLOCKED_SECONDS:
             rate.cut(rate.in_last_minute(now) / 60, now)
             return
         rate.refused(count, state.in_a_row, sent_at, now)
         if state.in_a_row <= TRIAL_AFTER:
-            state.window.cut(state.window.size * (1 - CUTS[min(state.in_a_row, len(CUTS)) - 1]), now, searching=True)
+            state.window.cut((state.window.plateau or state.window.size) * (1 - CUTS[min(state.in_a_row, len(CUTS)) - 1]), now, searching=True)

@@ -1,6 +1,8 @@
 """What a lane sent of late: the evidence by which a limit of the rate is told from one of the streams in flight."""
 
 from bisect import bisect_left, bisect_right
+from itertools import pairwise
+from typing import Self
 
 import msgspec
 
@@ -10,8 +12,8 @@ LENGTH = 128
 """Requests that are remembered. A rate of more than half as many a second is held by its spacing alone."""
 SECONDS = 10.0
 """How long a request is remembered after its end."""
-AVERAGE_SECONDS, BREAK_SECONDS = 4.0, 0.8
-"""The average of what is accepted is over so long at most, and begins after the last break of so long."""
+BREAK_SECONDS = 0.4
+THIRD = 0.33
 TYPICAL_DELAY = 0.03
 """From a reservation to its sending, until the report says when it was."""
 EXACT_UP_TO = 64
@@ -31,6 +33,19 @@ class Log(msgspec.Struct):
     entries: list[Sent] = msgspec.field(default_factory=list)
     """In order of `at`. What was refused is not here: upstreams do not count it."""
 
+    def to_numbers(self, now: float) -> list[list[int]]:
+        """In milliseconds before or after `now`: whole numbers are short and quick to write."""
+        ms = [[round((s.at - now) * 1000), round((s.ended - s.at) * 1000) if s.ended else 0, s.in_flight] for s in self.entries]
+        return [list(column) for column in zip(*ms, strict=True)]
+
+    @classmethod
+    def from_numbers(cls, columns: list[list[int]], now: float) -> Self:
+        entries = []
+        for at, lasted, in_flight in zip(*columns, strict=True):
+            sent_at = now + at / 1000
+            entries.append(Sent(sent_at, sent_at + lasted / 1000 if lasted else 0.0, in_flight))
+        return cls(entries)
+
     def advance(self, now: float) -> None:
         if self.entries and (len(self.entries) > LENGTH or 0 < self.entries[0].ended < now - SECONDS):
             kept = [sent for sent in self.entries if not 0 < sent.ended < now - SECONDS]
@@ -49,9 +64,13 @@ class Log(msgspec.Struct):
         self._sort()
 
     def finished(self, report: Finished) -> None:
-        place = bisect_left(self.entries, report.sent_at, key=lambda sent: sent.at)
-        if place < len(self.entries) and self.entries[place].at == report.sent_at:
-            self.entries[place].ended = max(report.at, report.sent_at)
+        place = bisect_left(self.entries, report.sent_at - 0.001, key=lambda sent: sent.at)
+        for sent in self.entries[place:]:
+            if sent.at > report.sent_at + 0.001:
+                return
+            if sent.in_flight and not sent.ended:
+                sent.ended = max(report.at, sent.at + 0.001)
+                return
 
     def refused(self, report: Refused) -> None:
         self._take_plan(report.sent_at)
@@ -67,27 +86,25 @@ class Log(msgspec.Struct):
         times = self.times(LENGTH)
         return bisect_left(times, at) - bisect_right(times, at - seconds)
 
-    def evidence(self, in_flight: int, count: int, since: float, until: float) -> tuple[int, int, int]:
-        """How many were accepted with at least as many in flight; after as many in a second; and how many are remembered."""
+    def evidence(self, refused_at: float, in_flight: int, since: float) -> tuple[int, int, int]:
+        """Of what was accepted before: how many with at least as many in flight; how many after as many in a second and in a third
+        of one (a small bucket is empty sooner); and how many are remembered.
+        """
+        second, third = self.in_second_before(refused_at), self.in_second_before(refused_at, THIRD)
         against_window = against_rate = of = 0
         for sent in self.entries:
-            if since < sent.at < until:
+            if since < sent.at < refused_at:
                 of += 1
                 flying = self.in_flight_at(sent.at) if in_flight <= EXACT_UP_TO else sent.in_flight
                 against_window += flying >= in_flight
-                against_rate += self.in_second_before(sent.at) >= count
+                as_many = self.in_second_before(sent.at) >= second
+                against_rate += as_many and self.in_second_before(sent.at, THIRD) >= third
         return against_window, against_rate, of
 
-    def average(self, until: float) -> float | None:
-        """Accepted a second, as long as requests came without a break. None: for less than a second."""
-        start, count = until, 0
-        for sent in reversed(self.entries):
-            if sent.at > until:
-                continue
-            if start - sent.at > BREAK_SECONDS or until - sent.at > AVERAGE_SECONDS:
-                break
-            start, count = sent.at, count + 1
-        return (count - 1) / (until - start) if until - start >= 1.0 else None
+    def is_steady(self, until: float) -> bool:
+        """Whether requests came without a break in the second before."""
+        times = [t for t in self.times(LENGTH) if until - 1.0 - BREAK_SECONDS < t <= until] + [until]
+        return times[0] <= until - 1.0 and all(b - a < BREAK_SECONDS for a, b in pairwise(times))
 
     def _take_plan(self, sent_at: float) -> None:
         for place in range(len(self.entries) - 1, -1, -1):

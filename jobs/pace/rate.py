@@ -20,6 +20,7 @@ CUTS = (0.03, 0.06, 0.12, 0.25, 0.5)
 """How much a refusal takes from the rate, and how much each further one in a row does."""
 SEARCH_STEP, SEARCH_SECONDS = 1.5, 1.0
 PROBE_STEP, LARGEST_STEP, PROBE_SECONDS = 0.05, 0.5, 2.0
+LARGEST_CUT = 0.6
 SLOWEST = 1 / 60
 BIN_SECONDS, BINS = 5, 12
 """What was accepted in the last minute is counted in bins: a limit per minute without any hint shows only there."""
@@ -133,17 +134,17 @@ class Rate(msgspec.Struct):
 
     def refused(self, count: int, in_a_row: int, at: float, now: float) -> None:
         """More was refused after `count` were accepted within a second: come back to what was accepted."""
-        average = self.log.average(at)
-        accepted = float(count) if average is None else min(count, average * 1.03)
+        steady = self.log.is_steady(at)
         if self.learned is None:
-            self.cut(accepted, now, searching=average is None)
-        elif self.growth == "search":
-            self.cut(max(self.plateau, min(accepted, self.learned * (1 - CUTS[0]))), now)
-        else:
-            lower = self.learned * (1 - CUTS[min(in_a_row, len(CUTS)) - 1])
-            if average is not None and now - self.grown_at >= 1.0:
-                lower = 0.75 * self.learned
-            self.cut(max(lower, min(accepted, -(-self.learned // 1) - 1)), now)
+            self.cut(count, now, searching=not steady)
+            return
+        if self.growth == "search":
+            self.cut(max(self.plateau, min(count, self.learned * (1 - CUTS[0]))), now)
+            return
+        lower = self.learned * (1 - CUTS[min(in_a_row, len(CUTS)) - 1])
+        if steady and count < self.learned:
+            lower = max(count, self.learned * LARGEST_CUT)
+        self.cut(lower, now)
 
     def cut(self, rate: float, now: float, *, searching: bool = False) -> None:
         self.learned = self.plateau = max(SLOWEST, rate)

@@ -2,10 +2,11 @@
 
 import heapq
 import itertools
-import json
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+
+import msgspec
 
 from jobs.pace.lane import Lane
 from jobs.pace.reports import Accepted, Finished, LaneLimits, Observed, Refused, Report
@@ -65,7 +66,7 @@ class Simulation:
         self.random = random.Random(seed)
         self.provider, self.lead, self.until = provider, lead, until
         self.limits = limits or LaneLimits()
-        self.row: str | None = None
+        self.row: bytes | None = None
         self.waiting = list(reversed(works))
         self.left = len(works)
         self.in_flight = 0
@@ -95,7 +96,7 @@ class Simulation:
     def lane(self, now: float) -> Lane:
         if self.row is None:
             return Lane.new(self.limits, EPOCH + now)
-        return Lane.from_json(json.loads(self.row), self.limits)
+        return Lane.from_json(msgspec.json.decode(self.row), self.limits)
 
     def _at(self, when: float, event: Callable[[float], None]) -> None:
         heapq.heappush(self.events, (when, next(self.order), event))
@@ -117,7 +118,7 @@ class Simulation:
             sent = max(send_at - EPOCH, now + self.random.uniform(0.005, 0.030))
             count = self.in_flight
             self._at(sent, lambda t, w=work, e=estimate, c=count: self._send(process, w, e, c, t))  # type: ignore[misc]
-        self.row = json.dumps(lane.to_json())
+        self.row = msgspec.json.encode(lane.to_json())
         self.seen.in_flight.append((now, self.in_flight))
         self._at(now + self.random.uniform(0.020, 0.050), lambda t: self._turn(process, t))
 

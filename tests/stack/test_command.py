@@ -23,6 +23,8 @@ COMMANDS = (
     "results",
     "cancel",
     "retry",
+    "pause",
+    "resume",
     "simulate",
     "migrate",
     "api",

@@ -1,9 +1,11 @@
 """Reservations as dispatch makes them, without its pace."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 from unittest import mock
 
-from sqlalchemy import update
+from sqlalchemy import or_, update
 
 from jobs.database import Database
 from jobs.lanes import Lanes
@@ -24,17 +26,25 @@ class Unpaced(Lane):
         return now
 
 
+@contextmanager
+def unpaced() -> Iterator[None]:
+    """Every lane takes whatever it is given."""
+    with mock.patch("jobs.reservation.Lane", Unpaced):
+        yield
+
+
 def take_due(
     database: Database, room: int, hint_seconds: float, most_crashes: int = MAX_CRASHES, **given: Any
 ) -> list[str]:
     """What one round of a process with so many free streams reserves, where no pace holds it up."""
-    with mock.patch("jobs.reservation.Lane", Unpaced):
+    with unpaced():
         return Lanes(database, hint_seconds, **given).reserve(room, most_crashes).reserved
 
 
 def reserve(database: Database, *job_ids: str, upstream: str = "default") -> None:
     """Reserve these jobs, those of them that are queued and that nobody has."""
-    free = jobs.c.id.in_(job_ids), jobs.c.status == JobStatus.QUEUED, jobs.c.upstream.is_(None)
+    nobodys = or_(jobs.c.upstream.is_(None), jobs.c.hinted_at.is_(None))
+    free = jobs.c.id.in_(job_ids), jobs.c.status == JobStatus.QUEUED, nobodys
     with database.write() as connection:
         connection.execute(update(jobs).where(*free).values(upstream=upstream, hinted_at=database.now()))
 
