@@ -37,7 +37,10 @@ class Log(msgspec.Struct):
     def to_numbers(self, now: float) -> list[list[int]]:
         """In milliseconds from the last full second before `now`: whole numbers are short and quick to write."""
         base = math.floor(now)
-        ms = [[round((s.at - base) * 1000), round((s.ended - s.at) * 1000) if s.ended else 0, s.in_flight] for s in self.entries]
+        ms = [
+            [round((s.at - base) * 1000), round((s.ended - s.at) * 1000) if s.ended else 0, s.in_flight]
+            for s in self.entries
+        ]
         return [list(column) for column in zip(*ms, strict=True)]
 
     @classmethod
@@ -117,4 +120,3 @@ class Log(msgspec.Struct):
     def _sort(self) -> None:
         if len(self.entries) > 1 and self.entries[-2].at > self.entries[-1].at:
             self.entries.sort(key=lambda sent: sent.at)
-

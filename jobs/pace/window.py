@@ -57,6 +57,7 @@ class Window(msgspec.Struct):
             return False
         last = self.waits[-enough:]
         if not self._is_slow(min(last)):
+            self.blamed = None
             return False
         blamed, self.blamed = self.blamed, None
         mean = sum(last) / enough

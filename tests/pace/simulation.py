@@ -142,8 +142,10 @@ class Simulation:
             self.seen.admitted.append((now, work.tokens))
         sent = EPOCH + now
         for observed in answer.headers:
-            self._at(answer.ends_at if answer.starts_at is None else answer.starts_at,
-                     lambda t, o=observed: self._observe(process, o, t))  # type: ignore[misc]
+            self._at(
+                answer.ends_at if answer.starts_at is None else answer.starts_at,
+                lambda t, o=observed: self._observe(process, o, t),
+            )  # type: ignore[misc]
         if answer.starts_at is None:
             refused = Refused(sent, EPOCH + answer.ends_at, answer.retry_after, count, estimate)
             self._report(process, answer.ends_at, refused, lambda: self._requeue(work))
