@@ -70,11 +70,16 @@ def judge(database: Database, failure: Failure) -> Judgement:
         return judged
 
 
-def read_accepted_at(database: Database, lane: tuple[str, str]) -> datetime | None:
-    """When the latest request of a lane was sent that wrote a text, as far as that is known."""
-    accepted_at = select(lanes.c.accepted_at).where(lanes.c.upstream == lane[0], lanes.c.model == lane[1])
-    with database.read() as connection:
-        return connection.scalar(accepted_at)
+def note_refusal(database: Database, lane: tuple[str, str], job_id: str) -> tuple[datetime | None, str | None]:
+    """Note that a job was one too many. When the latest request of the lane was sent that wrote a text, as far as is
+    known, and which job was refused before this one.
+    """
+    of_lane = and_(lanes.c.upstream == lane[0], lanes.c.model == lane[1])
+    with database.write() as connection:
+        row = connection.execute(select(lanes.c.accepted_at, lanes.c.refused_job).where(of_lane)).one_or_none()
+        if row is None or row.refused_job != job_id:
+            connection.execute(update(lanes).where(of_lane).values(refused_job=job_id))
+    return (row.accepted_at, row.refused_job) if row is not None else (None, None)
 
 
 def lift(connection: Connection, upstream: str, accepted_at: datetime) -> tuple[str, ...] | None:

@@ -34,7 +34,7 @@ from jobs.fair import MOST_REMEMBERED, Turns
 from jobs.holds import Hold, HoldKind, find_holds
 from jobs.outages import begin_probe, lift, name_probe
 from jobs.pace.lane import Lane
-from jobs.pace.reports import Report
+from jobs.pace.reports import Refused, Report
 from jobs.pace.tables import lanes
 from jobs.routes import Route
 from jobs.tables import jobs
@@ -144,7 +144,7 @@ class _Turn:
         counted = count_in_flight(self._connection, self._now, hint_seconds, wish.key).get(wish.key)
         self._in_flight = counted.total if counted else 0
         lane.apply(wish.news.reports, self._in_flight, moment)
-        if lane.limited_by(self._in_flight, moment) == "retry_after":
+        if any(isinstance(report, Refused) and report.retry_after_seconds for report in wish.news.reports):
             # What was reserved before the upstream said so and is not on its way yet does not go.
             returned = self._take_back(true())
             self._in_flight -= returned

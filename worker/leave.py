@@ -12,7 +12,7 @@ from sqlalchemy.exc import DataError
 from jobs import transitions
 from jobs.channel import encode_batch, encode_done, encode_job, encode_queued
 from jobs.database import Database, cause_of
-from jobs.outages import Failure, judge, read_accepted_at
+from jobs.outages import Failure, judge, note_refusal
 from jobs.records import Job
 from jobs.settings import Settings
 from jobs.settle import settle_batch
@@ -193,11 +193,11 @@ class Leaver:
         longer each time, and ends when it was refused too often.
         """
         job = running.job
-        accepted_at = ask(self._attempts, read_accepted_at, self._database, sent.key)
+        accepted_at, refused_before = ask(self._attempts, note_refusal, self._database, sent.key, job.id) or (None, None)
         others = accepted_at is not None and accepted_at > (job.refused_at or sent.sent_at)
         if verdict.fault == "queue" and not (others or sent.in_flight > 1):
             return self._charge(running, error, written)
-        alone = others and job.refused_at is not None
+        alone = others and job.refused_at is not None and refused_before == job.id
         if alone and job.refusals + 1 >= MOST_REFUSALS:
             fault = Fault(error.code, error.message, error.status)
             end = (self._database, job.id, running.attempt, written)

@@ -1,6 +1,7 @@
 """The pace controller of one lane."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any, Self
 
 import msgspec
@@ -9,7 +10,7 @@ from jobs.pace.log import EXACT_UP_TO, Log
 from jobs.pace.rate import CUTS, Rate
 from jobs.pace.reports import Accepted, Finished, LaneLimits, LimitedBy, Observed, Refused, Report
 from jobs.pace.sizes import Sizes
-from jobs.pace.tokens import Tokens
+from jobs.pace.tokens import Stated, Tokens
 from jobs.pace.window import Window
 
 IN_A_ROW_SECONDS = 2.0
@@ -53,6 +54,8 @@ class State(msgspec.Struct):
     """The refusal that is to be judged at `judge_at`: when it was sent, and how many were in flight by the rows."""
     judge_at: float = 0.0
     evidence_from: float = 0.0
+    blocked: bool = False
+    """Since nothing is accepted any more, the rate has been set to what was accepted in the last minute."""
     suspect: tuple[int, int] | None = None
     """In flight and accepted in a second at a refusal that may have been of either."""
     accepted_at: float = 0.0
@@ -91,7 +94,7 @@ class Lane:
     def apply(self, reports: Iterable[Report], in_flight: int, now: float) -> None:
         """Learn from what one worker process saw since its last turn."""
         self._advance(now)
-        for report in sorted(reports, key=lambda report: report.at):
+        for report in sorted((_not_ahead(report, now) for report in reports), key=lambda report: report.at):
             match report:
                 case Accepted():
                     self._accepted(report, now)
@@ -195,8 +198,10 @@ class Lane:
         return self.state.tokens.rate(self.limits.tokens_per_minute, now)
 
     def _advance(self, now: float) -> None:
+        if now < self.state.at - CLOCK_STEP:
+            self.state = _forget_times(self.state, now)
         state = self.state
-        state.at = now
+        state.at = max(state.at, now)
         state.rate.log.advance(now)
         state.tokens.advance(self._token_rate(now), now)
 
@@ -204,6 +209,7 @@ class Lane:
         state = self.state
         state.rate.accepted(report)
         state.accepted_at = max(state.accepted_at, report.sent_at)
+        state.blocked = False
         if report.sent_at < state.cut_at:
             return
         state.clean += 1
@@ -269,6 +275,10 @@ class Lane:
             in_flight = log.in_flight_at(sent_at) + 1
         count = log.in_second_before(sent_at)
         against_window, against_rate, of = log.evidence(sent_at, in_flight - 1, state.evidence_from)
+        token_rate = self._token_rate(now)
+        if token_rate is not None and state.in_a_row < TRIAL_AFTER and (against_window > 0 or against_rate < MUCH):
+            state.tokens.empty(token_rate)
+            return
         if min(against_window, against_rate) >= max(MUCH, MUCH_SHARE * of):
             self._cut_both(count, sent_at, now)
             return
@@ -293,8 +303,34 @@ class Lane:
         if state.window.end_probe() or rate.end_probe():
             return
         if now - state.accepted_at >= BLOCKED_SECONDS:
-            rate.cut(rate.in_last_minute(now) / 60, now)
+            if not state.blocked:
+                state.blocked = True
+                rate.cut(rate.in_last_minute(now) / 60, now)
             return
         rate.refused(count, state.in_a_row, sent_at, now)
         if state.in_a_row <= TRIAL_AFTER:
-            state.window.cut((state.window.plateau or state.window.size) * (1 - CUTS[min(state.in_a_row, len(CUTS)) - 1]), now, searching=True)
+            state.window.cut(
+                (state.window.plateau or state.window.size) * (1 - CUTS[min(state.in_a_row, len(CUTS)) - 1]),
+                now,
+                searching=True,
+            )
+
+
+def _not_ahead(report: Report, now: float) -> Report:
+    """The same report, with no time after `now`: a process's clock may be a little ahead, or may have been set back."""
+    if isinstance(report, Observed):
+        return report if report.at <= now else replace(report, at=now)
+    if report.at <= now and report.sent_at <= report.at:
+        return report
+    return replace(report, at=min(report.at, now), sent_at=min(report.sent_at, report.at, now))
+
+
+def _forget_times(old: State, now: float) -> State:
+    """What is known of the lane without anything that has a time: the clock was set back."""
+    window = Window(old.window.size, old.window.growth, old.window.plateau, old.window.step, quick=old.window.quick)
+    rate = Rate(old.rate.learned, old.rate.growth, old.rate.plateau, old.rate.step, stated=old.rate.stated)
+    stated = {kind: Stated(one.per_second) for kind, one in old.tokens.stated.items()}
+    tokens = Tokens(
+        old.tokens.level, now, stated, old.tokens.output_share, old.tokens.mean_used, old.tokens.mean_estimate
+    )
+    return State(now, window, rate, tokens, old.sizes, probe_after=old.probe_after)

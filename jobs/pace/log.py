@@ -1,5 +1,6 @@
 """What a lane sent of late: the evidence by which a limit of the rate is told from one of the streams in flight."""
 
+import math
 from bisect import bisect_left, bisect_right
 from itertools import pairwise
 from typing import Self
@@ -34,15 +35,19 @@ class Log(msgspec.Struct):
     """In order of `at`. What was refused is not here: upstreams do not count it."""
 
     def to_numbers(self, now: float) -> list[list[int]]:
-        """In milliseconds before or after `now`: whole numbers are short and quick to write."""
-        ms = [[round((s.at - now) * 1000), round((s.ended - s.at) * 1000) if s.ended else 0, s.in_flight] for s in self.entries]
+        """In milliseconds from the last full second before `now`: whole numbers are short and quick to write."""
+        base = math.floor(now)
+        ms = [
+            [round((s.at - base) * 1000), round((s.ended - s.at) * 1000) if s.ended else 0, s.in_flight]
+            for s in self.entries
+        ]
         return [list(column) for column in zip(*ms, strict=True)]
 
     @classmethod
     def from_numbers(cls, columns: list[list[int]], now: float) -> Self:
         entries = []
         for at, lasted, in_flight in zip(*columns, strict=True):
-            sent_at = now + at / 1000
+            sent_at = math.floor(now) + at / 1000
             entries.append(Sent(sent_at, sent_at + lasted / 1000 if lasted else 0.0, in_flight))
         return cls(entries)
 

@@ -21,6 +21,8 @@ lanes = Table(
     Column("error_code", Text),
     Column("error_message", Text),
     Column("error_job", Text),
+    # The job that was refused last.
+    Column("refused_job", Text),
     # Set when the upstream is held: afterwards the window starts small again.
     Column("restart", Boolean, nullable=False, server_default=false()),
     # A moving average of the seconds from a request to its first delta.

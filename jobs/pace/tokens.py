@@ -30,8 +30,11 @@ class Tokens(msgspec.Struct):
     stated: dict[str, Stated] = msgspec.field(default_factory=dict)
     output_share: float = 0.75
     """Of all tokens, those that are output: some upstreams limit both apart, and only sums are reserved."""
-    used_share: float = 1.0
-    """Of what is reserved, what is used in the end. That much is charged at once, so few corrections wait for long texts."""
+    mean_used: float | None = None
+    mean_estimate: float | None = None
+    """Of finished texts and of reservations: estimates are high, and what a text will probably use is charged at once. Charged whole,
+    they would hold back a lane of long texts until these have ended.
+    """
 
     def rate(self, from_file: float | None, now: float) -> float | None:
         """Tokens a second, or None: no limit is known."""
@@ -49,32 +52,43 @@ class Tokens(msgspec.Struct):
             self.level = 0.0
         else:
             self.level = min(rate * BURST_SECONDS, self.level + max(0.0, now - self.at) * rate)
-        self.at = now
+        self.at = max(self.at, now)
 
     def opens_at(self, amount: float, rate: float | None, now: float) -> float:
         """When `amount` can be taken. One that is larger than the bucket waits until that is full and leaves a debt."""
         if rate is None:
             return now
-        missing = min(amount * self.used_share, rate * BURST_SECONDS) - self.level
+        missing = min(self.charge(amount), rate * BURST_SECONDS) - self.level
         return now + max(0.0, missing) / rate
 
+    def charge(self, amount: float) -> float:
+        """What a request of this estimate will probably use."""
+        if not self.mean_used or not self.mean_estimate:
+            return amount
+        return amount * min(2.0, max(0.05, self.mean_used / self.mean_estimate))
+
     def take(self, amount: float) -> None:
-        self.level -= amount * self.used_share
+        self.level -= self.charge(amount)
+        self.mean_estimate = _towards(self.mean_estimate, amount)
 
     def give_back(self, amount: float) -> None:
-        self.level += amount * self.used_share
+        self.level += self.charge(amount)
 
     def settle(self, report: Finished) -> None:
-        used = report.reserved_tokens * self.used_share if report.used_tokens is None else report.used_tokens
-        self.level += report.reserved_tokens * self.used_share - used
         if report.used_tokens is None:
             return
-        if report.reserved_tokens > 0:
-            share = min(1.5, used / report.reserved_tokens)
-            self.used_share += SMOOTHING * (share - self.used_share)
+        charged = self.charge(report.reserved_tokens)
+        if self.mean_used is not None and report.used_tokens < 4 * self.mean_used:
+            charged = max(charged, self.mean_used)  # it was reserved when estimates were lower
+        self.level += charged - report.used_tokens
+        self.mean_used = _towards(self.mean_used, report.used_tokens)
         if report.output_tokens is not None and report.used_tokens > 0:
             share = min(1.0, max(0.0, report.output_tokens / report.used_tokens))
             self.output_share += SMOOTHING * (share - self.output_share)
+
+    def empty(self, rate: float) -> None:
+        """A request was refused although there seemed to be room: texts are longer than usual, so let the upstream catch up."""
+        self.level = min(self.level, 0.0) - rate * BURST_SECONDS / 2
 
     def observe(self, report: Observed, now: float) -> None:
         if report.limit is None or report.limit <= 0:
@@ -82,6 +96,12 @@ class Tokens(msgspec.Struct):
         stated = Stated(report.limit / (report.window_seconds or 60.0))
         stated.squeezed, stated.squeezed_until = squeeze(report, now)
         self.stated[report.kind] = stated
+        if report.kind == "tokens" and report.remaining is not None:
+            self.level = min(self.level, report.remaining)
+
+
+def _towards(mean: float | None, value: float) -> float:
+    return value if mean is None else mean + SMOOTHING * (value - mean)
 
 
 def squeeze(report: Observed, now: float) -> tuple[float | None, float]:

@@ -8,6 +8,8 @@ from jobs.pace.reports import Accepted
 
 FIRST = 4
 """Streams to begin with, also after a pause."""
+MANY = 16
+"""From so many on each accepted request makes room for two: with long texts only the newest are heard of."""
 SEARCH_STEP, SEARCH_SECONDS = 1.25, 1.0
 """After a refusal that may have been of the rate as well: so much more, at most once in so long."""
 PROBE_STEP, LARGEST_STEP = 0.03, 0.5
@@ -30,7 +32,7 @@ class Window(msgspec.Struct):
     """The time to the first delta with few in flight."""
     waits: list[float] = msgspec.field(default_factory=list)
     blamed: float | None = None
-    """The shortest wait that made the window shrink last. Unless it shrinks with the window, queueing was not the reason."""
+    """The mean wait that made the window shrink last. Unless it shrinks with the window, queueing was not the reason."""
 
     def accepted(self, report: Accepted, now: float) -> bool:
         """Grow by an accepted request. True: the waits show a queue, so the window shrank."""
@@ -42,7 +44,7 @@ class Window(msgspec.Struct):
         self.waits = [*self.waits[1 - MOST_WAITS :], waited]
         if self._shrink_if_queueing(now):
             return True
-        if not late and report.in_flight * 2 > self.size:
+        if not late and report.in_flight * 4 > self.size:
             self._grow(report, now)
         return False
 
@@ -53,24 +55,29 @@ class Window(msgspec.Struct):
         enough = min(MOST_WAITS, max(FEWEST_WAITS, round(self.size)))
         if len(self.waits) < enough:
             return False
-        shortest = min(self.waits[-enough:])
-        blamed, self.blamed = self.blamed, None
-        if not self._is_slow(shortest):
+        last = self.waits[-enough:]
+        if not self._is_slow(min(last)):
+            self.blamed = None
             return False
-        if blamed is not None and shortest > 0.8 * blamed:
-            self.quick = shortest  # half the streams and the same wait: the server is as slow as that
+        blamed, self.blamed = self.blamed, None
+        mean = sum(last) / enough
+        if blamed is not None and mean > 0.8 * blamed:
+            self.quick = min(last)  # half the streams and the same wait: the server is as slow as that
             self.growth, self.plateau, self.waits = "double", None, []
             return False
         if self.size <= 1:
             return False
-        self.blamed = shortest
-        self.cut(max(1.0, self.size / 2), now)
+        if self.end_probe():
+            self.cut(self.size, now)
+        else:
+            self.blamed = mean
+            self.cut(max(1.0, self.size / 2), now)
         return True
 
     def _grow(self, report: Accepted, now: float) -> None:
         match self.growth:
             case "double":
-                self.size += 1
+                self.size += 1 if self.size < MANY else 2
             case "hold" if self.plateau is not None:
                 self.size = min(self.plateau, self.size + 1)
             case "search" if report.in_flight >= 0.8 * self.size and now - self.grown_at >= SEARCH_SECONDS:

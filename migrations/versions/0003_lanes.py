@@ -32,6 +32,7 @@ def upgrade() -> None:
         sa.Column("error_code", sa.Text()),
         sa.Column("error_message", sa.Text()),
         sa.Column("error_job", sa.Text()),
+        sa.Column("refused_job", sa.Text()),
         sa.Column("restart", sa.Boolean(), nullable=False, server_default=sa.false()),
         sa.Column("first_delta_seconds", sa.Float()),
         sa.PrimaryKeyConstraint("upstream", "model"),

@@ -21,6 +21,8 @@ class Seen:
     """What a run showed. Times are seconds from its start."""
 
     sends: list[tuple[float, bool]] = field(default_factory=list)
+    admitted: list[tuple[float, int]] = field(default_factory=list)
+    """When a request was accepted, and the tokens that it takes."""
     ends: list[tuple[float, int]] = field(default_factory=list)
     in_flight: list[tuple[float, int]] = field(default_factory=list)
     windows: list[tuple[float, float]] = field(default_factory=list)
@@ -31,7 +33,8 @@ class Seen:
         return sum(after <= t < until for t, _ in self.ends) / (until - after)
 
     def tokens(self, after: float, until: float) -> float:
-        return sum(n for t, n in self.ends if after <= t < until) / (until - after)
+        """Tokens a second that were admitted."""
+        return sum(n for t, n in self.admitted if after <= t < until) / (until - after)
 
     def refused(self, after: float = 0.0, until: float = float("inf")) -> float:
         calls = [accepted for t, accepted in self.sends if after <= t < until]
@@ -135,6 +138,8 @@ class Simulation:
             return
         answer = self.provider.send(work, now)
         self.seen.sends.append((now, answer.starts_at is not None))
+        if answer.starts_at is not None:
+            self.seen.admitted.append((now, work.tokens))
         sent = EPOCH + now
         for observed in answer.headers:
             self._at(

@@ -1,0 +1,65 @@
+"""A provider that says nothing of its limits: the lane finds them, keeps just below, and is seldom refused."""
+
+import pytest
+
+from tests.pace.provider_models import Counter, FixedWindow, Provider, SlidingWindow, TokenBucket, Work
+from tests.pace.simulation import Seen, Simulation
+
+LEAD = 0.04
+"""How far ahead a worker plans a request."""
+
+
+def counter(kind: str, per_second: float = 20) -> Counter:
+    match kind:
+        case "sliding":
+            return SlidingWindow(per_second, 1.0)
+        case "fixed":
+            return FixedWindow(per_second, 1.0)
+    return TokenBucket(per_second, per_second)
+
+
+def run(
+    kind: str, workers: int, seed: int, in_flight_limit: int | None, retry_after: float | None, lead: float = LEAD
+) -> Seen:
+    provider = Provider(requests=counter(kind), in_flight_limit=in_flight_limit, retry_after=retry_after)
+    return Simulation(provider, [Work()] * 600, workers=workers, seed=seed, lead=lead, until=120).run()
+
+
+def rate_after_ten_seconds(seen: Seen) -> float:
+    return seen.rate(10, seen.over_at - 0.5)
+
+
+@pytest.mark.parametrize("workers", [1, 2, 3, 8])
+@pytest.mark.parametrize("in_flight_limit", [8, None])
+def test_twenty_a_second_are_found_and_kept(workers: int, in_flight_limit: int | None) -> None:
+    for seed in (1, 2, 3):
+        seen = run("sliding", workers, seed, in_flight_limit, None)
+        assert rate_after_ten_seconds(seen) >= 19.5
+        assert seen.refused(after=10) <= 0.01
+
+
+@pytest.mark.parametrize("in_flight_limit", [8, None])
+def test_a_retry_after_is_obeyed_and_the_rate_is_kept(in_flight_limit: int | None) -> None:
+    for seed in (1, 2, 3):
+        seen = run("sliding", 2, seed, in_flight_limit, 1.0)
+        assert rate_after_ten_seconds(seen) >= 19.5
+        assert seen.refused(after=10) <= 0.01
+
+
+@pytest.mark.parametrize("kind", ["fixed", "bucket"])
+@pytest.mark.parametrize("retry_after", [None, 1.0])
+@pytest.mark.parametrize("in_flight_limit", [8, None])
+def test_other_ways_of_counting_are_held_nearly_as_well(
+    kind: str, in_flight_limit: int | None, retry_after: float | None
+) -> None:
+    for seed in (1, 2, 3):
+        seen = run(kind, 2, seed, in_flight_limit, retry_after)
+        assert rate_after_ten_seconds(seen) >= 18.0
+        assert seen.refused(after=10) <= 0.02
+
+
+def test_a_caller_that_cannot_plan_ahead_loses_little() -> None:
+    for seed in (1, 2, 3):
+        seen = run("sliding", 2, seed, 8, None, lead=0.0)
+        assert rate_after_ten_seconds(seen) >= 18.8
+        assert seen.refused(after=10) <= 0.01
