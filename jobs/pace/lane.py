@@ -271,7 +271,7 @@ class Lane:
         count = log.in_second_before(sent_at)
         against_window, against_rate, of = log.evidence(sent_at, in_flight - 1, state.evidence_from)
         token_rate = self._token_rate(now)
-        if token_rate is not None and state.in_a_row < TRIAL_AFTER and (against_window > 0 or against_rate < MUCH):
+        if token_rate is not None and state.in_a_row < TRIAL_AFTER:
             state.tokens.empty(token_rate)
             return
         if min(against_window, against_rate) >= max(MUCH, MUCH_SHARE * of):

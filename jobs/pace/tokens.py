@@ -78,8 +78,8 @@ class Tokens(msgspec.Struct):
         if report.used_tokens is None:
             return
         charged = self.charge(report.reserved_tokens)
-        if self.mean_used is not None and report.used_tokens < 4 * self.mean_used:
-            charged = max(charged, self.mean_used)  # it was reserved when estimates were lower
+        if self.mean_used and report.reserved_tokens < 4 * (self.mean_estimate or 0.0):
+            charged = self.mean_used  # it may have been reserved when estimates were lower
         self.level += charged - report.used_tokens
         self.mean_used = _towards(self.mean_used, report.used_tokens)
         if report.output_tokens is not None and report.used_tokens > 0:
