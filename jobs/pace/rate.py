@@ -48,7 +48,7 @@ class Rate(msgspec.Struct):
             rates.append(self.stated)
         if self.squeezed is not None and now < self.squeezed_until:
             rates.append(self.squeezed)
-        return min(rates, default=None)
+        return max(min(rates), SLOWEST) if rates else None
 
     def opens_at(self, known: float | None, now: float) -> float:
         """When the next request may be sent."""
