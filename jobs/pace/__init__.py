@@ -23,8 +23,9 @@ planned (0.1 s is good), and `reserve` answers with the time to send at. Without
 
 How it works:
 
-- The window (`window.py`) grows by doubling while what is accepted comes soon, and a refusal for too many in flight sets
-  it to what the upstream had then. It stays there; a probe above it is rare and doubles its step while it is accepted.
+- The window (`window.py`) grows by doubling while what is accepted comes soon, and a refusal for too many
+  in flight sets it to what the upstream had then. It stays there; a probe above it is rare and doubles
+  its step while it is accepted.
   First deltas that all wait several times as long as with few in flight halve it: the server queues.
 - The rate (`rate.py`) is known from the file or the headers, and then requests are spaced at 98.5 % of it; or it is
   learned from refusals, and then the n-th request before this one must be n/rate seconds ago, by the times of sending.

@@ -76,7 +76,10 @@ class Lane:
                     self.state.rate.observe(report, now)
                 case Observed():
                     self.state.tokens.observe(report, now)
+        was_judged = self.state.judged is not None
         judge(self.state, self._token_rate(now), now)
+        if was_judged and self.state.judged is None and self.state.paused_until - now >= LONG_PAUSE / 2:
+            self.state.window.restart()
         self._grow(now)
 
     def room(self, in_flight: int, now: float, lead: float = 0.0) -> int:

@@ -153,5 +153,5 @@ class Rate(msgspec.Struct):
 
     def observe(self, report: Observed, now: float) -> None:
         if report.limit is not None and report.limit > 0:
-            self.stated = report.limit / (report.window_seconds or 60.0)
+            self.stated = report.limit / max(0.1, report.window_seconds or 60.0)
             self.squeezed, self.squeezed_until = squeeze(report, now)

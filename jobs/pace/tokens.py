@@ -97,7 +97,7 @@ class Tokens(msgspec.Struct):
     def observe(self, report: Observed, now: float) -> None:
         if report.limit is None or report.limit <= 0:
             return
-        stated = Stated(report.limit / (report.window_seconds or 60.0))
+        stated = Stated(report.limit / max(0.1, report.window_seconds or 60.0))
         stated.squeezed, stated.squeezed_until = squeeze(report, now)
         self.stated[report.kind] = stated
         if report.kind == "tokens" and report.remaining is not None:
