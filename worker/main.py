@@ -24,6 +24,7 @@ from jobs.wake import WakeListener, Waker
 from worker.consumer import consume
 from worker.dispatch import Dispatch
 from worker.event_loop import EventLoop
+from worker.habits import HabitKeeper
 from worker.heartbeat import Heartbeat
 from worker.lost import LostCounter
 from worker.recorder import Recorder
@@ -51,7 +52,8 @@ def run_worker(settings: Settings) -> None:
     running = RunningAttempts()
     loop = EventLoop()
     recorder = loop.run(_open_recorder(redis_url, settings, keeper.now))
-    upstreams = UpstreamRegistry(source, opener(settings))
+    habits = HabitKeeper(database)
+    upstreams = UpstreamRegistry(source, opener(settings, habits))
     app = make_celery(redis_url)
 
     hinter = Hinter(app)
@@ -91,29 +93,27 @@ def run_worker(settings: Settings) -> None:
             running.drain()
             _end_after_grace(settings.grace_seconds)
 
-    heartbeat.start()
-    dispatch.start()
-    wakes.start()
-    lost.start()
+    threads = (habits, heartbeat, dispatch, wakes, lost)
+    for thread in threads:
+        thread.start()
     log.info("worker %s takes up to %d streams", worker, settings.streams)
     try:
         status = consume(app, worker, settings.streams, run, drain)
     finally:
-        lost.stop()
-        wakes.stop()
-        dispatch.stop()
-        heartbeat.stop()
-        runner.close()
-        waker.close()
-        hinter.close()
+        for thread in reversed(threads):
+            thread.stop()
+        _in_order(runner.close, waker.close, hinter.close)
         loop.run(recorder.aclose())
         loop.run(upstreams.aclose())
-        loop.close()
-        keeper.close()
-        database.close()
+        _in_order(loop.close, keeper.close, database.close)
         log.info("worker %s has ended", worker)
     if status:
         raise SystemExit(status)
+
+
+def _in_order(*ends: Callable[[], None]) -> None:
+    for end in ends:
+        end()
 
 
 def open_databases(url: str, clock: Callable[[], datetime] = utc_now) -> tuple[Database, Database]:
