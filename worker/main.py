@@ -36,7 +36,7 @@ from worker.running import RunningAttempts
 log = logging.getLogger(__name__)
 
 
-def run_worker(settings: Settings) -> None:
+def run_worker(settings: Settings) -> None:  # noqa: PLR0915  # the composition root: a line for each part
     """Run one worker process until SIGTERM or SIGINT; then drain and return.
 
     Raises `SystemExit` when it ends by an error, so that whatever watches the process starts it again; `SettingsError`
@@ -52,8 +52,10 @@ def run_worker(settings: Settings) -> None:
     running = RunningAttempts()
     loop = EventLoop()
     recorder = loop.run(_open_recorder(redis_url, settings, keeper.now))
-    habits = HabitKeeper(database)
-    upstreams = UpstreamRegistry(source, opener(settings, habits))
+    habits = HabitKeeper(keeper)
+    with suppress(*AWAY):  # then dispatch does it
+        habits.synchronize()
+    upstreams = UpstreamRegistry(source, opener(settings, habits.of))
     app = make_celery(redis_url)
 
     hinter = Hinter(app)
@@ -65,7 +67,7 @@ def run_worker(settings: Settings) -> None:
         keeper, settings.hint_seconds, lambda: routes_of(source.current()), lambda: source.current().project_weights
     )
     waker = Waker(redis_url)
-    dispatch = Dispatch(keeper, running, lanes, settings, hinter.hint, say, waker.wake)
+    dispatch = Dispatch(keeper, running, lanes, settings, hinter.hint, say, waker.wake, habits.synchronize)
     wakes = WakeListener(redis_url, dispatch.wake)
     heartbeat = Heartbeat(keeper, running, worker, settings)
     tokenizers = Tokenizers(settings.tokenizers)
@@ -93,27 +95,26 @@ def run_worker(settings: Settings) -> None:
             running.drain()
             _end_after_grace(settings.grace_seconds)
 
-    threads = (habits, heartbeat, dispatch, wakes, lost)
-    for thread in threads:
-        thread.start()
+    loops = (heartbeat, dispatch, wakes, lost)
+    for each in loops:
+        each.start()
     log.info("worker %s takes up to %d streams", worker, settings.streams)
     try:
         status = consume(app, worker, settings.streams, run, drain)
     finally:
-        for thread in reversed(threads):
-            thread.stop()
-        _in_order(runner.close, waker.close, hinter.close)
+        for each in reversed(loops):
+            each.stop()
+        runner.close()
+        waker.close()
+        hinter.close()
         loop.run(recorder.aclose())
         loop.run(upstreams.aclose())
-        _in_order(loop.close, keeper.close, database.close)
+        loop.close()
+        keeper.close()
+        database.close()
         log.info("worker %s has ended", worker)
     if status:
         raise SystemExit(status)
-
-
-def _in_order(*ends: Callable[[], None]) -> None:
-    for end in ends:
-        end()
 
 
 def open_databases(url: str, clock: Callable[[], datetime] = utc_now) -> tuple[Database, Database]:

@@ -6,14 +6,16 @@ from dataclasses import dataclass
 
 from jobs.settings import Settings
 from jobs.upstreams import Upstreams, UpstreamSource, UpstreamSpec
-from worker.habits import HabitKeeper
 from worker.upstream import Clocks, Upstream
+from worker.upstream.habits import Habits
 
 OpenUpstream = Callable[[UpstreamSpec], Upstream]
 
 
-def opener(settings: Settings, habits: HabitKeeper) -> OpenUpstream:
-    """Opens upstreams as their specs say, and all else as the settings do."""
+def opener(settings: Settings, habits_of: Callable[[str], Habits]) -> OpenUpstream:
+    """Opens upstreams as their specs say, and all else as the settings do. What an upstream has shown of itself
+    (`habits_of`) counts for its name: a new key or limit changes none of it.
+    """
 
     def open_upstream(spec: UpstreamSpec) -> Upstream:
         return Upstream(
@@ -25,7 +27,7 @@ def opener(settings: Settings, habits: HabitKeeper) -> OpenUpstream:
             rename=spec.rename,
             parameters=spec.parameters,
             think_tags=spec.think_tags,
-            habits=habits.of(spec.name),
+            habits=habits_of(spec.name),
             max_text_bytes=settings.max_text_bytes,
             proxy=spec.proxy,
             ca_file=spec.ca_file,

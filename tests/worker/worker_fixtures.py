@@ -78,7 +78,7 @@ class WorkerParts:
         self.loop = EventLoop()
         self.recorder = self.loop.run(self._open_recorder(keeper.now))
         self.source = open_upstreams(settings)
-        self.upstreams = UpstreamRegistry(self.source, opener(settings, HabitKeeper(database)))
+        self.upstreams = UpstreamRegistry(self.source, opener(settings, HabitKeeper(database).of))
         self.lanes = Lanes(keeper, settings.hint_seconds, lambda: routes_of(self.source.current()))
         self.dispatch = Dispatch(keeper, self.running, self.lanes, settings, self.hint, self._say)
         self.runner = Runner(
