@@ -34,7 +34,8 @@ from jobs.database import cause_of, open_database
 from jobs.logs import start_logging
 from jobs.revision import check_revision
 from jobs.settings import Settings
-from jobs.upstreams import open_upstreams
+from jobs.upstreams import UpstreamSource, open_upstreams
+from jobs.upstreams.source import LOOK_SECONDS
 from jobs.wake import Waker
 
 STOP_SECONDS = 3
@@ -61,10 +62,12 @@ def make_app(parts: Parts) -> FastAPI:
         await run_in_threadpool(files.sweep_files, parts)
         await _tell_who_is_served(parts)
         clearing = asyncio.create_task(parts.seats.clear_for_ever(parts.keyring))
+        following = asyncio.create_task(_follow_file(parts.upstreams))
         try:
             yield
         finally:
             clearing.cancel()
+            following.cancel()
             parts.hub.close()
             await parts.tails.close()
             await parts.models.close()
@@ -175,6 +178,13 @@ def run_api(settings: Settings, host: str, port: int) -> None:
     with open_api(settings, host, port) as server:
         log.info("listening on http://%s:%d", f"[{host}]" if ":" in host else host, server.port)
         server.serve_here()
+
+
+async def _follow_file(source: UpstreamSource) -> None:
+    """Look at the upstreams file also while nobody asks: a change counts once two looks have found the same."""
+    while source.file is not None:
+        await asyncio.sleep(LOOK_SECONDS)
+        await run_in_threadpool(source.current)
 
 
 async def _tell_who_is_served(parts: Parts) -> None:
