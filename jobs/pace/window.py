@@ -80,7 +80,7 @@ class Window(msgspec.Struct):
         match self.growth:
             case "double":
                 self.size += 1 if self.size < MANY else 2
-            case "hold" | "search" if self.plateau is not None and self.size < self.plateau:
+            case "hold" if self.plateau is not None:
                 self.size = min(self.plateau, self.size + 1)
             case "search" if report.in_flight >= 0.8 * self.size and now - self.grown_at >= SEARCH_SECONDS:
                 self.size, self.grown_at = max(self.size + 1, self.size * SEARCH_STEP), now
