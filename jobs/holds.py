@@ -91,7 +91,7 @@ def pause(
         stored = row.on_conflict_do_update(
             index_elements=[holds.c.kind, holds.c.target], set_=held | unprobed, where=holds.c.held_by != "person"
         )
-        changed = connection.execute(stored).rowcount > 0
+        changed = connection.execute(stored.returning(holds.c.kind)).first() is not None
         of_it = _jobs_of(kind, target)
         connection.execute(update(jobs).where(RESERVED, of_it).values(hinted_at=None))
         if release_running:

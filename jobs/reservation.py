@@ -278,7 +278,7 @@ def read_lane(row: Mapping[str, Any] | RowMapping | None, route: Route, moment: 
     if row is not None and row["pace"]:
         try:
             return Lane.from_json(json.loads(row["pace"]), route.limits)
-        except ValueError:
+        except (ValueError, KeyError, TypeError):
             log.warning("the pace of %s for %s cannot be read and begins anew", row["upstream"], row["model"])
     return Lane.new(route.limits, moment)
 

@@ -193,7 +193,8 @@ class Leaver:
         longer each time, and ends when it was refused too often.
         """
         job = running.job
-        accepted_at, refused_before = ask(self._attempts, note_refusal, self._database, sent.key, job.id) or (None, None)
+        noted = ask(self._attempts, note_refusal, self._database, sent.key, job.id)
+        accepted_at, refused_before = noted or (None, None)
         others = accepted_at is not None and accepted_at > (job.refused_at or sent.sent_at)
         if verdict.fault == "queue" and not (others or sent.in_flight > 1):
             return self._charge(running, error, written)

@@ -37,6 +37,7 @@ class Sent:
         self.key: Key = (claimed.upstream, claimed.job.model)
         self.sent_at = reporter.now()
         self.accepted_at: datetime | None = None
+        self.closed_at: datetime | None = None
         self.in_flight = max(1, reporter.lanes.in_flight(self.key))
         self._reporter = reporter
         self._project = claimed.job.project
@@ -55,9 +56,13 @@ class Sent:
 
         self._tell(change)
 
+    def close(self) -> None:
+        """The upstream has no stream of it any more; what became of it is told by `end`."""
+        self.closed_at = self._reporter.now()
+
     def end(self, outcome: object, *, refused: bool = False) -> None:
         """It is over. `refused`: it was one too many, and everybody is to slow down."""
-        at = self._reporter.now()
+        at = self.closed_at or self._reporter.now()
         sent_at, moment = self.sent_at.timestamp(), at.timestamp()
         reports: list[Report] = []
         if isinstance(outcome, Ending | UpstreamError):

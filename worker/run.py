@@ -154,9 +154,12 @@ class Runner:
         try:
             await self._wait_until(running.claimed.send_at)
             async with self._upstreams.use(spec) as upstream:
-                running.sent = self._reporter.send(running.claimed)
-                recording.on_first = running.sent.accept
-                return await upstream.stream(request, recording.add, idempotency_key=f"{job.id}-{running.attempt}")
+                running.sent = sent = self._reporter.send(running.claimed)
+                recording.on_first = sent.accept
+                try:
+                    return await upstream.stream(request, recording.add, idempotency_key=f"{job.id}-{running.attempt}")
+                finally:
+                    sent.close()
         except EmptyCompletion as error:
             # A text that is continued may have been whole already.
             whole = running.text and error.ending is not None and error.ending.finish_reason is not None

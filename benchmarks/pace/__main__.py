@@ -2,7 +2,7 @@
 
 import argparse
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import benchmarks.pace
 from benchmarks.machine import load_now
@@ -12,7 +12,7 @@ from benchmarks.pace.figures import Row
 from benchmarks.pace.limits import measure_change, measure_rate, measure_tokens
 from benchmarks.results import keep, show
 
-SCENARIOS: dict[str, Callable[[int | None], list[Row]]] = {
+SCENARIOS: dict[str, Callable[[int | None], Iterable[Row]]] = {
     "rate": measure_rate,
     "tokens": measure_tokens,
     "change": measure_change,
@@ -35,7 +35,10 @@ def main() -> int:
     missed = 0
     for name in given.scenario or SCENARIOS:
         print(f"load average before: {load_now()}", flush=True)
-        rows = SCENARIOS[name](given.jobs)
+        rows = []
+        for row in SCENARIOS[name](given.jobs):
+            print(row.cells(), flush=True)
+            rows.append(row)
         keep(f"pace-{name}", [row.cells() for row in rows])
         show(f"Pace: {name}", [row.cells() for row in rows])
         missed += sum(bool(row.missed) for row in rows)

@@ -52,7 +52,7 @@ def measure_credit(jobs: int | None) -> list[Row]:
     row.demand(held.get("completed", 0) == _CREDIT, f"{_CREDIT} completed while held")
     row.demand(counts.get("completed", 0) == jobs, "all complete")
     row.demand(counts["charged"] == 0, "none charged")
-    # Twice the account ran empty under running streams.
+    # The account ran empty under running streams twice.
     row.demand(0 < refused <= 2 * stats["peak_running"] + probes, "wasted calls: the running streams and the probes")
     row.demand(first_wait <= 60, "a probe within 60 s")
     row.demand(second_wait <= _AT_ONCE_SECONDS, "resume starts at once")

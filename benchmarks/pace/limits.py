@@ -2,6 +2,7 @@
 
 import random
 import time
+from collections.abc import Iterator
 from typing import Any
 
 from benchmarks.pace.figures import SETTLED_SECONDS, Row, Seconds
@@ -14,17 +15,18 @@ _SDK_LOOP = "benchmarks/pace/sdk_loop.py"
 _SDK_TASKS = 8
 
 
-def measure_rate(jobs: int | None) -> list[Row]:
+def measure_rate(jobs: int | None) -> Iterator[Row]:
     """20 requests a second and 8 in flight; two workers; with and without hints, and without the limit in flight."""
     kinds: dict[str, dict[str, Any]] = {
         "20/s, 8 in flight, no hints": {"in_flight": 8},
         "the same, Retry-After": {"in_flight": 8, "retry_after": True},
         "20/s, no hints": {},
     }
-    return [row for name, limits in kinds.items() for row in _measure_rate(name, limits, jobs or 600)]
+    for name, limits in kinds.items():
+        yield from _measure_rate(name, limits, jobs or 600)
 
 
-def _measure_rate(name: str, limits: dict[str, Any], jobs: int) -> list[Row]:
+def _measure_rate(name: str, limits: dict[str, Any], jobs: int) -> Iterator[Row]:
     with PaceStack(50, workers=2, providers=[_SHORT | {"limited_models": ["short", "sdk"]}]) as stack:
         provider = stack.providers[0]
         provider.change_limits(requests_per_second=20, **limits)
@@ -36,11 +38,10 @@ def _measure_rate(name: str, limits: dict[str, Any], jobs: int) -> list[Row]:
         row.demand(counts.get("completed", 0) == jobs, f"{counts.get('completed', 0)} of {jobs} completed")
         row.demand(row.figures["jobs/s after 10 s"] >= 19.5, "19.5 jobs/s")
         row.demand(row.figures["refused %"] <= 1, "1 % refused")
-        rows = [row]
+        yield row
         stack.client.post(f"/v1/batches/{batch}/cancel")
         if can_import("openai"):
-            rows.append(_measure_sdk(stack, provider, f"{name}: SDK, {_SDK_TASKS} tasks", jobs))
-        return rows
+            yield _measure_sdk(stack, provider, f"{name}: SDK, {_SDK_TASKS} tasks", jobs)
 
 
 def _measure_sdk(stack: PaceStack, provider: Provider, name: str, jobs: int) -> Row:
@@ -70,10 +71,11 @@ def _short(model: str) -> dict[str, Any]:
     return {"model": model, "messages": [{"role": "user", "content": "Write."}], "max_tokens": SHORT_TOKENS}
 
 
-def measure_tokens(jobs: int | None) -> list[Row]:
+def measure_tokens(jobs: int | None) -> Iterator[Row]:
     """600 requests and 900,000 tokens a minute, three workers, jobs of mixed length, an unlimited model beside it."""
     kinds = {"rate headers": False, "no hints": False, "rate headers, Redis flushed and a worker killed": True}
-    return [_measure_tokens(name, jobs or 500, name != "no hints", faults) for name, faults in kinds.items()]
+    for name, faults in kinds.items():
+        yield _measure_tokens(name, jobs or 500, name != "no hints", faults)
 
 
 def _measure_tokens(name: str, jobs: int, headers: bool, faults: bool) -> Row:
@@ -139,18 +141,17 @@ def _run_free(stack: PaceStack, seconds: int = 20, each_second: int = 10) -> flo
     return time.monotonic() - began
 
 
-def measure_change(jobs: int | None) -> list[Row]:
+def measure_change(jobs: int | None) -> Iterator[Row]:
     """A limit that doubles and halves: from 10 s after the change on the pace must be right."""
-    rows = []
     for headers in (True, False):
         with PaceStack(50, workers=3, providers=[_SHORT | {"limited_models": ["short"]}]) as stack:
             provider = stack.providers[0]
             provider.change_limits(window="bucket", burst_seconds=1, rate_headers=headers, requests_per_minute=600)
             provider.reset()
             batch = stack.submit([_short("short")] * (jobs or 1500))
-            rows += [_measure_phase(provider, headers, before, now) for before, now in _PHASES]
+            for before, now in _PHASES:
+                yield _measure_phase(provider, headers, before, now)
             stack.client.post(f"/v1/batches/{batch}/cancel")
-    return rows
 
 
 _PHASES = ((600, 600), (600, 1200), (1200, 600), (600, 300))

@@ -1,0 +1,271 @@
+"""Holds and outages: nothing that is held starts or is charged, one probe goes, and the first text lifts the hold."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from jobs.holds import HoldKind, pause, read_holds, resume
+from jobs.lanes import Lanes
+from jobs.lease import claim, find_unwanted
+from jobs.outages import Failure, Judgement, judge
+from jobs.pace.tables import lanes
+from jobs.queries import read_attempts
+from jobs.routes import DEFAULT, Route
+from jobs.status import JobStatus
+from jobs.submission import BatchTerms, submit_batch
+from jobs.tables import jobs
+from jobs.transitions import MAX_CRASHES, hold_back, release, retry
+from jobs.waiting import find_why_waiting
+from tests.store.reserving import take_due
+from tests.store.store_fixtures import LEASE, REFUSED, Store, new_job, store, written
+
+__all__ = ["store"]  # a fixture
+
+HINT_SECONDS = 30.0
+
+
+def due(store: Store, room: int = 100) -> list[str]:
+    return take_due(store.database, room, HINT_SECONDS)
+
+
+def why(store: Store, job_id: str, *routes: Route) -> str | None:
+    found = find_why_waiting(store.database, [job_id], routes or (DEFAULT,), HINT_SECONDS)
+    return found[job_id].limited_by if job_id in found else None
+
+
+def fail(store: Store, job_id: str, reason: Any, *, by_status: bool = True, refusals: int = 0) -> Judgement:
+    """An attempt of this job, sent now, fails so at once."""
+    sent_at = store.clock.now
+    store.clock.advance(0.01)
+    failure = Failure("default", "m1", job_id, sent_at, reason, "upstream_error", "it said no", by_status, refusals)
+    return judge(store.database, failure)
+
+
+def accept(store: Store) -> None:
+    """A request that was sent at this moment has written its first text, and dispatch has noted that."""
+    own = Lanes(store.database, HINT_SECONDS)
+    own.tell(("default", "m1"), lambda news: setattr(news, "accepted_at", store.clock.now))
+    own.reserve(0, MAX_CRASHES)
+
+
+@pytest.mark.parametrize("kind", list(HoldKind))
+def test_what_is_paused_does_not_start_until_it_is_resumed(store: Store, kind: HoldKind) -> None:
+    batch_id = submit_batch(store.database, [new_job() for _ in range(2)], BatchTerms(project="p")).id
+    first, second = store.ids(batch_id)
+    target = {"batch": batch_id, "project": "p", "model": "m1", "upstream": "default"}[kind]
+    assert due(store, 1) == [first]
+    assert pause(store.database, kind, target).changed
+    assert claim(store.database, first, "w1", LEASE) is None
+    store.clock.advance(HINT_SECONDS + 1)
+    assert due(store) == []
+    assert why(store, first) == why(store, second) == "hold"
+    assert [(hold.kind, hold.target, hold.held_by) for hold in read_holds(store.database)] == [(kind, target, "person")]
+    assert not pause(store.database, kind, target).changed
+    assert resume(store.database, kind, target).batch_ids == [batch_id]
+    assert not resume(store.database, kind, target).changed
+    assert due(store) == [first, second]
+    assert [store.job(job_id).failures for job_id in (first, second)] == [0, 0]
+
+
+def test_what_others_have_goes_on_while_a_project_is_paused(store: Store) -> None:
+    submit_batch(store.database, [new_job()] * 3, BatchTerms(project="p"))
+    other = store.submit()
+    pause(store.database, HoldKind.PROJECT, "p")
+    assert due(store) == [other]
+
+
+def test_a_running_job_goes_on_unless_it_is_to_be_released(store: Store) -> None:
+    batch_id, [job_id] = store.submit_batch(1)
+    store.claim(job_id)
+    pause(store.database, HoldKind.BATCH, batch_id)
+    assert find_unwanted(store.database, "w1") == []
+    pause(store.database, HoldKind.BATCH, batch_id, release_running=True)
+    assert find_unwanted(store.database, "w1") == [(job_id, "release")]
+    release(store.database, job_id, 1, written("so far"))
+    assert due(store) == []
+    resume(store.database, HoldKind.BATCH, batch_id)
+    assert due(store) == [job_id]
+    store.claim(job_id)
+    assert find_unwanted(store.database, "w1") == []
+    assert store.job(job_id).failures == 0
+
+
+@pytest.mark.parametrize("reason", ["credit", "key", "away"])
+def test_an_upstream_is_held_at_once_and_probed_with_one_job_at_growing_intervals(store: Store, reason: str) -> None:
+    _, ids = store.submit_batch(6)
+    [first] = due(store, 1)
+    store.claim(first)
+    assert not fail(store, first, reason).charged
+    hold_back(store.database, first, 1, written(), REFUSED, store.clock.now, refused=False)
+    [hold] = read_holds(store.database)
+    assert (hold.reason, hold.held_by, hold.message) == (reason, "system", "it said no")
+    assert hold.probe_at is not None
+    waits = []
+    for _ in range(12):
+        assert due(store) == []
+        [hold] = read_holds(store.database)
+        assert hold.probe_at is not None
+        waits.append((hold.probe_at - store.clock.now).total_seconds())
+        store.clock.now = hold.probe_at
+        [probe] = due(store)
+        assert due(store) == []
+        claimed = store.claim(probe)
+        assert fail(store, probe, reason) == Judgement(charged=False)
+        hold_back(store.database, probe, claimed.attempt, written(), REFUSED, store.clock.now, refused=False)
+    assert waits[0] <= 60
+    assert waits == sorted(waits)
+    assert 290 < waits[-1] <= 300
+    assert {store.job(job_id).failures for job_id in ids} == {0}
+    assert {attempt.outcome for attempt in read_attempts(store.database, first)} == {"held"}
+
+
+def test_of_the_jobs_of_a_held_upstream_only_the_probe_can_be_claimed(store: Store) -> None:
+    _, ids = store.submit_batch(3)
+    assert due(store, 3) == ids
+    store.claim(ids[0])
+    fail(store, ids[0], "away")
+    assert [claim(store.database, job_id, "w1", LEASE) for job_id in ids[1:]] == [None, None]
+    store.clock.advance(1)
+    [probe] = due(store)
+    assert claim(store.database, probe, "w1", LEASE) is not None
+
+
+def test_the_first_text_that_was_asked_for_since_lifts_the_hold(store: Store) -> None:
+    _, ids = store.submit_batch(4)
+    [first] = due(store, 1)
+    store.claim(first)
+    fail(store, first, "credit")
+    own = Lanes(store.database, HINT_SECONDS)
+    before = store.clock.now - timedelta(seconds=1)
+    own.tell(("default", "m1"), lambda news: setattr(news, "accepted_at", before))
+    own.reserve(0, MAX_CRASHES)
+    assert len(read_holds(store.database)) == 1  # that one was sent before the credit ran out
+    store.clock.advance(5)
+    [probe] = due(store)
+    store.claim(probe)
+    own.tell(("default", "m1"), lambda news: setattr(news, "accepted_at", store.clock.now))
+    done = own.reserve(10, MAX_CRASHES)
+    assert done.lifted
+    assert len(done.batch_ids) == 1
+    assert read_holds(store.database) == []
+    started = own.reserve(10, MAX_CRASHES).reserved
+    assert started
+    assert set(started) <= set(ids)
+
+
+def test_another_job_is_the_next_probe(store: Store) -> None:
+    poison, good = store.submit(), store.submit()
+    [first] = due(store, 1)
+    store.claim(first)
+    assert first == poison
+    fail(store, poison, "away")
+    hold_back(store.database, poison, 1, written(), REFUSED, store.clock.now, refused=False)
+    store.clock.advance(1)
+    assert due(store) == [good]
+
+
+def test_a_500_that_one_job_alone_gets_is_charged_and_the_second_in_a_row_holds_and_forgives(store: Store) -> None:
+    first, second = store.submit(), store.submit()
+    for job_id in due(store, 2):
+        store.claim(job_id)
+    assert fail(store, first, "failing").charged
+    retry(store.database, first, 1, written(), REFUSED, store.clock.after(30))
+    assert read_holds(store.database) == []
+    assert not fail(store, second, "failing").charged
+    [hold] = read_holds(store.database)
+    assert hold.reason == "away"
+    job = store.job(first)
+    assert (job.failures, job.due_at) == (0, store.clock.now)
+    assert [attempt.outcome for attempt in read_attempts(store.database, first)] == ["held"]
+
+
+def test_a_500_while_others_are_accepted_is_the_jobs_own(store: Store) -> None:
+    first, second = store.submit(), store.submit()
+    for job_id in due(store, 2):
+        store.claim(job_id)
+    assert fail(store, first, "failing").charged
+    store.clock.advance(1)
+    accept(store)
+    assert fail(store, second, "failing").charged
+    assert read_holds(store.database) == []
+
+
+def test_a_502_of_a_job_while_others_are_accepted_is_charged(store: Store) -> None:
+    job_id = store.submit()
+    [claimed] = due(store)
+    store.claim(claimed)
+    sent_at = store.clock.now
+    store.clock.advance(1)
+    accept(store)
+    failure = Failure("default", "m1", job_id, sent_at, "away", "upstream_error", "bad gateway", True, 0)
+    assert judge(store.database, failure) == Judgement(charged=True, alone=True)
+    assert read_holds(store.database) == []
+
+
+def test_a_cut_stream_goes_back_uncharged_from_a_held_upstream_but_not_without_end(store: Store) -> None:
+    first, second = store.submit(), store.submit()
+    for job_id in due(store, 2):
+        store.claim(job_id)
+    fail(store, first, "away")
+    assert fail(store, second, "cut") == Judgement(charged=False, alone=True)
+    assert fail(store, second, "cut", refusals=3).charged
+
+
+def test_a_person_who_resumes_lifts_the_systems_hold_and_jobs_start_at_once(store: Store) -> None:
+    _, ids = store.submit_batch(2)
+    store.claim(due(store, 1)[0])
+    fail(store, ids[0], "key")
+    assert due(store) == []
+    assert resume(store.database, HoldKind.UPSTREAM, "default").changed
+    assert due(store) == [ids[1]]
+
+
+def test_jobs_of_a_held_upstream_go_to_another_that_takes_them(store: Store) -> None:
+    job_id = store.submit()
+    pause(store.database, HoldKind.UPSTREAM, "default")
+    assert why(store, job_id) == "hold"
+    assert why(store, job_id, DEFAULT, Route("other")) == "no_free_stream"
+    assert take_due(store.database, 5, HINT_SECONDS, routes=lambda: [DEFAULT, Route("other")]) == [job_id]
+    assert store.job(job_id).upstream == "other"
+
+
+def test_after_a_hold_the_lane_starts_slowly_again(store: Store) -> None:
+    store.submit_batch(2)
+    store.claim(due(store, 1)[0])
+    fail(store, store.ids(str(store.job(store.rows()["jobs"][0][0]).batch_id))[0], "away")
+    with store.database.read() as connection:
+        assert connection.scalars(select(lanes.c.restart)).all() == [True]
+    store.clock.advance(2)
+    accept(store)
+    with store.database.read() as connection:
+        assert connection.scalars(select(lanes.c.restart)).all() == [False]
+
+
+def test_a_deadline_goes_on_while_a_job_is_held(store: Store) -> None:
+    job_id = store.submit(expires_at=store.clock.after(10))
+    pause(store.database, HoldKind.MODEL, "m1")
+    store.clock.advance(10)
+    resume(store.database, HoldKind.MODEL, "m1")
+    assert due(store) == []
+    assert store.job(job_id).status is JobStatus.QUEUED
+
+
+def test_a_queued_job_says_why_it_waits(store: Store) -> None:
+    waits = store.running()
+    retry(store.database, waits, 1, written(), REFUSED, store.clock.after(5))
+    alone = store.submit(model="m9")
+    named = store.submit(only_upstream="gone")
+    capped = submit_batch(store.database, [new_job()] * 2, BatchTerms(max_concurrency=1)).id
+    first, second = store.ids(capped)
+    store.claim(first)
+    assert why(store, waits) == "retry"
+    assert why(store, alone, Route("default", ("m1",))) == "no_upstream"
+    assert why(store, named) == "no_upstream"
+    assert why(store, second) == "max_concurrency"
+    assert why(store, first) is None  # it runs
+    found = find_why_waiting(store.database, [waits, second], [DEFAULT], HINT_SECONDS)
+    assert all(one.message for one in found.values())
+    with store.database.read() as connection:
+        assert connection.scalar(select(jobs.c.failures).where(jobs.c.id == second)) == 0

@@ -1,0 +1,263 @@
+"""Reservation: no job twice, no lane above its window, whoever dispatches and claims at the same time."""
+
+import threading
+from collections import Counter
+from functools import partial
+
+import pytest
+from sqlalchemy import func, select, update
+
+from jobs.database import Database
+from jobs.lanes import Lanes
+from jobs.lease import claim
+from jobs.pace.reports import LaneLimits
+from jobs.pace.tables import lanes
+from jobs.rescue import rescue_lost
+from jobs.routes import Route
+from jobs.submission import BatchTerms, submit_batch
+from jobs.tables import attempts, batches, jobs
+from jobs.transitions import MAX_CRASHES, finish, release, retry
+from tests.store.reserving import reserve, take_due, unpaced
+from tests.store.store_fixtures import LEASE, REFUSED, USAGE, Store, at_once, new_job, store, written
+
+__all__ = ["store"]  # a fixture
+
+HINT_SECONDS = 30.0
+ONE, OTHER = Route("one"), Route("other")
+
+
+def reserved_by(database: Database, routes: list[Route], room: int) -> list[str]:
+    return Lanes(database, HINT_SECONDS, lambda: routes).reserve(room, MAX_CRASHES).reserved
+
+
+def in_flight(database: Database) -> int:
+    held = jobs.c.status.in_(["queued", "in_progress"]), jobs.c.upstream.is_not(None)
+    with database.read() as connection:
+        return int(connection.scalar(select(func.count()).where(*held)) or 0)
+
+
+def test_a_lane_never_has_more_in_flight_than_its_streams(store: Store) -> None:
+    _, ids = store.submit_batch(30)
+    narrow = [Route("default", limits=LaneLimits(max_streams=3))]
+    running: list[str] = []
+    for _ in range(20):
+        store.clock.advance(1)
+        for job_id in reserved_by(store.database, narrow, 100):
+            store.claim(job_id)
+            running.append(job_id)
+        assert in_flight(store.database) <= 3
+        if running:
+            finish(store.database, running.pop(0), 1, written("text", usage=USAGE))
+    assert len(set(running)) == len(running)
+    assert len([1 for job_id in ids if store.job(job_id).status == "completed"]) > 10
+
+
+def test_eight_workers_at_once_neither_pass_the_window_nor_run_a_job_twice(store: Store) -> None:
+    submit_batch(store.database, [new_job() for _ in range(120)])
+    routes = [Route("default", limits=LaneLimits(max_streams=5))]
+    most: list[int] = []
+    ended = threading.Event()
+
+    def watch() -> None:
+        while not ended.wait(0.002):
+            most.append(in_flight(store.database))
+
+    def work(name: str) -> int:
+        own = Lanes(store.database, HINT_SECONDS, lambda: routes)
+        done = 0
+        for _ in range(400):
+            for job_id in own.reserve(20, MAX_CRASHES).reserved:
+                claimed = claim(store.database, job_id, name, LEASE)
+                claimed_twice = claim(store.database, job_id, name, LEASE)  # a hint that came twice
+                assert claimed is not None
+                assert claimed_twice is None
+                assert finish(store.database, job_id, claimed.attempt, written("text", usage=USAGE))
+                done += 1
+            store.clock.advance(0.05)
+            if done and in_flight(store.database) == 0 and left(store.database) == 0:
+                break
+        return done
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        counts = at_once([partial(work, f"w{number}") for number in range(8)])
+    finally:
+        ended.set()
+        watcher.join()
+    assert max(most) <= 5
+    assert sum(counts) == 120
+    with store.database.read() as connection:
+        assert connection.scalar(select(func.count()).select_from(attempts)) == 120
+
+
+def left(database: Database) -> int:
+    with database.read() as connection:
+        return int(connection.scalar(select(func.count()).where(jobs.c.status == "queued")) or 0)
+
+
+def test_a_lost_hint_costs_its_lane_a_stream_for_the_time_of_a_hint(store: Store) -> None:
+    store.submit_batch(3)
+    narrow = [Route("default", limits=LaneLimits(max_streams=1))]
+    first = reserved_by(store.database, narrow, 10)
+    assert len(first) == 1
+    assert reserved_by(store.database, narrow, 10) == []
+    store.clock.advance(HINT_SECONDS)
+    assert len(reserved_by(store.database, narrow, 10)) == 1
+    assert in_flight(store.database) == 1
+
+
+def test_a_claim_that_is_refused_leaves_its_stream_to_another_at_once(store: Store) -> None:
+    cancelled, other = store.submit(expires_at=store.clock.after(5)), store.submit()
+    narrow = [Route("default", limits=LaneLimits(max_streams=1))]
+    assert reserved_by(store.database, narrow, 10) == [cancelled]
+    store.clock.advance(5)
+    assert claim(store.database, cancelled, "w1", LEASE) is None
+    assert reserved_by(store.database, narrow, 10) == [other]
+
+
+def test_a_batch_runs_no_more_at_once_than_its_max_concurrency(store: Store) -> None:
+    capped = submit_batch(store.database, [new_job() for _ in range(10)], BatchTerms(max_concurrency=2)).id
+    free = submit_batch(store.database, [new_job() for _ in range(10)]).id
+    chosen = Counter(store.job(job_id).batch_id for job_id in take_due(store.database, 12, HINT_SECONDS))
+    assert chosen == {capped: 2, free: 10}
+    for job_id in store.ids(capped)[:2]:
+        store.claim(job_id)
+    assert take_due(store.database, 12, HINT_SECONDS) == []
+    finish(store.database, store.ids(capped)[0], 1, written("text", usage=USAGE))
+    assert take_due(store.database, 12, HINT_SECONDS) == [store.ids(capped)[2]]
+
+
+def test_capped_batches_of_several_models_stay_below_their_cap_too(store: Store) -> None:
+    terms = BatchTerms(max_concurrency=3)
+    submit_batch(store.database, [new_job(model=f"m{number % 4}") for number in range(12)], terms)
+    assert len(take_due(store.database, 50, HINT_SECONDS)) == 3
+
+
+@pytest.mark.parametrize("room", [1, 4, 20])
+def test_projects_share_by_weight_however_much_room_there_is(store: Store, room: int) -> None:
+    for project, batches_of_it in (("a", 10), ("b", 1)):
+        for _ in range(batches_of_it):
+            submit_batch(store.database, [new_job()] * (300 // batches_of_it), BatchTerms(project=project))
+    served: Counter[str] = Counter()
+    with unpaced():
+        own = Lanes(store.database, HINT_SECONDS, weights=lambda: {"b": 3.0})
+        while sum(served.values()) < 200:
+            store.clock.advance(1)
+            for job_id in own.reserve(room, MAX_CRASHES).reserved:
+                claimed = store.claim(job_id)
+                served[claimed.job.project] += 1
+                finish(store.database, job_id, 1, written("text", usage=USAGE))
+    assert abs(served["b"] / sum(served.values()) - 0.75) < 0.05
+
+
+def test_a_project_that_comes_new_is_next(store: Store) -> None:
+    submit_batch(store.database, [new_job()] * 50, BatchTerms(project="a"))
+    assert len(take_due(store.database, 20, HINT_SECONDS)) == 20
+    new = submit_batch(store.database, [new_job()] * 3, BatchTerms(project="b")).id
+    chosen = take_due(store.database, 23, HINT_SECONDS)
+    assert set(chosen) & set(store.ids(new)) == {store.ids(new)[0], store.ids(new)[1]}
+
+
+def test_of_batches_that_nobody_has_served_the_earlier_deadline_is_first(store: Store) -> None:
+    later = submit_batch(store.database, [new_job()] * 2, BatchTerms(completion_seconds=7200)).id
+    none = submit_batch(store.database, [new_job()] * 2).id
+    sooner = submit_batch(store.database, [new_job()] * 2, BatchTerms(completion_seconds=3600)).id
+    chosen = [store.job(job_id).batch_id for job_id in take_due(store.database, 6, HINT_SECONDS)]
+    assert chosen == [sooner, later, none] * 2
+
+
+def test_a_model_without_room_does_not_delay_another(store: Store) -> None:
+    store.submit_batch(50, model="slow")
+    _, quick = store.submit_batch(5, model="quick")
+    routes = [Route("one", ("slow",), limits=LaneLimits(max_streams=1)), Route("other", ("quick",))]
+    chosen = set(reserved_by(store.database, routes, 20))
+    while more := set(reserved_by(store.database, routes, 20)):
+        chosen |= more
+        for job_id in more:
+            store.claim(job_id)
+        store.clock.advance(0.1)
+    assert len(chosen - set(quick)) == 1
+    assert chosen & set(quick)
+
+
+def test_the_lowest_tier_with_room_gets_the_job_and_equals_share_by_weight(store: Store) -> None:
+    store.submit_batch(60)
+    routes = [
+        Route("cheap", tier=0, weight=1.0, limits=LaneLimits(max_streams=50)),
+        Route("same", tier=0, weight=3.0, limits=LaneLimits(max_streams=50)),
+        Route("dear", tier=1),
+    ]
+    with unpaced():
+        reserved_by(store.database, routes, 40)
+    with store.database.read() as connection:
+        grouped = (
+            select(jobs.c.upstream, func.count().label("count"))
+            .where(jobs.c.upstream.is_not(None))
+            .group_by(jobs.c.upstream)
+        )
+        counts = {row[0]: row[1] for row in connection.execute(grouped)}
+    assert counts == {"cheap": 10, "same": 30}
+
+
+def test_a_full_tier_leaves_jobs_to_the_next_one(store: Store) -> None:
+    store.submit_batch(4)
+    routes = [Route("cheap", tier=0, limits=LaneLimits(max_streams=1)), Route("dear", tier=1)]
+    reserved = reserved_by(store.database, routes, 10)
+    assert sorted(str(store.job(job_id).upstream) for job_id in reserved)[0] == "cheap"
+    assert {store.job(job_id).upstream for job_id in reserved} == {"cheap", "dear"}
+
+
+def test_a_retry_prefers_another_upstream_and_takes_the_same_when_none_has_room(store: Store) -> None:
+    job_id = store.submit()
+    reserve(store.database, job_id, upstream="one")
+    store.claim(job_id)
+    retry(store.database, job_id, 1, written(), REFUSED, store.clock.now)
+    assert reserved_by(store.database, [ONE, OTHER], 5) == [job_id]
+    assert store.job(job_id).upstream == "other"
+    store.claim(job_id)
+    release(store.database, job_id, 2, written())
+    with store.database.write() as connection:
+        connection.execute(update(jobs).values(last_upstream="one"))
+    assert reserved_by(store.database, [ONE], 5) == [job_id]
+
+
+def test_a_job_that_names_an_upstream_goes_to_no_other(store: Store) -> None:
+    job_id = store.submit(only_upstream="other")
+    assert reserved_by(store.database, [ONE], 5) == []
+    assert reserved_by(store.database, [ONE, OTHER], 5) == [job_id]
+    assert store.job(job_id).upstream == "other"
+
+
+def test_a_job_whose_model_no_upstream_takes_stays_queued(store: Store) -> None:
+    store.submit(model="other-model")
+    before = store.rows()["jobs"]
+    assert reserved_by(store.database, [Route("one", ("gpt-*",))], 5) == []
+    assert store.rows()["jobs"] == before
+
+
+def test_the_jobs_of_a_dead_worker_count_in_their_lane_until_they_are_rescued(store: Store) -> None:
+    first, second = store.submit(), store.submit()
+    narrow = [Route("default", limits=LaneLimits(max_streams=1))]
+    assert reserved_by(store.database, narrow, 5) == [first]
+    store.claim(first, "dead")
+    assert reserved_by(store.database, narrow, 5) == []
+    store.clock.advance(LEASE + 1)
+    rescue_lost(store.database)
+    assert reserved_by(store.database, narrow, 5) == [first]
+    assert store.job(second).upstream is None
+
+
+def test_a_lane_whose_state_cannot_be_read_begins_anew(store: Store) -> None:
+    job_id = store.submit()
+    row = {"upstream": "default", "model": "m1", "pace": '{"nonsense": 1}', "updated_at": store.clock.now}
+    with store.database.write() as connection:
+        connection.execute(lanes.insert().values(row))
+    assert reserved_by(store.database, [Route("default")], 5) == [job_id]
+
+
+def test_a_batch_that_is_being_cancelled_is_not_served(store: Store) -> None:
+    batch_id, _ = store.submit_batch(3)
+    with store.database.write() as connection:
+        connection.execute(update(batches).where(batches.c.id == batch_id).values(status="cancelling"))
+    assert take_due(store.database, 5, HINT_SECONDS) == []
