@@ -11,7 +11,7 @@ from api.errors import ApiError, JsonAnswer
 from api.finding import find_batch, find_job
 from api.parameters import STRICT, After, BatchId, JobId, Limit, read_filter
 from api.parts import Given
-from api.schemas import REFUSALS, BatchList, BatchWithHold, JobList, JobWithAttempts
+from api.schemas import REFUSALS, BatchList, BatchObject, JobList, JobWithAttempts
 from api.waiting import hold_json, waiting_json
 from jobs.queries import list_batches, read_attempts, read_result
 from jobs.records import Batch, Job
@@ -113,11 +113,12 @@ def get_batches(parts: Given, caller: Calling, after: After = None, limit: Limit
     return _page(found, more)
 
 
-@routes.get("/batches/{batch_id}", tags=["query"], responses={200: {"model": BatchWithHold}})
+@routes.get("/batches/{batch_id}", tags=["query"], responses={200: {"model": BatchObject}})
 def get_batch(parts: Given, caller: Calling, batch_id: BatchId) -> Response:
     """One batch with its counts, what it has cost so far, and what holds it."""
     batch = find_batch(parts, caller, batch_id)
-    return JsonAnswer({**batch.as_json(), "hold": hold_json(parts, batch, caller.project)})
+    hold = hold_json(parts, batch, caller.project)
+    return JsonAnswer({**batch.as_json(), **({"hold": hold} if hold else {})})
 
 
 def _page(found: Sequence[Job] | Sequence[Batch], more: bool) -> Response:

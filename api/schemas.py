@@ -232,6 +232,9 @@ class BatchObject(Described):
     metadata: dict[str, str]
     request_counts: Counts
     usage: BatchUsageObject | None = Field(description="What it has cost so far; null while nothing is known of it.")
+    hold: HoldDetail | None = Field(
+        default=None, description="What keeps all its jobs from starting; not there when nothing does, or in a list."
+    )
 
 
 class InputObject(Described):
@@ -249,12 +252,6 @@ class InputObject(Described):
     mistakes: list[LineError] = Field(description="What is wrong with the others: the first hundred.")
     mistake_count: int
     warnings: list[Warned]
-
-
-class BatchWithHold(BatchObject):
-    """A batch, and what keeps all its jobs from starting."""
-
-    hold: HoldDetail | None
 
 
 class JobList(Described):

@@ -15,7 +15,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import OperationalError
 
 from api.main import ApiServer
-from api.schemas import BatchList, BatchWithHold, JobList, JobWithAttempts, JobWithRequest
+from api.schemas import BatchList, BatchObject, JobList, JobWithAttempts, JobWithRequest
 from jobs.database import Database
 from jobs.lease import Checkpoint, renew
 from jobs.settle import settle_batch
@@ -319,7 +319,7 @@ def test_batches_are_listed_newest_first(client: httpx.Client, database: Databas
     assert [batch["id"] for batch in page["data"]] == sorted(batches)[:0:-1]
     assert page["has_more"]
     assert ids(client.get("/v1/batches", params={"after": page["last_id"]})) == sorted(batches)[:1]
-    BatchWithHold.model_validate(client.get(f"/v1/batches/{batches[0]}").json())
+    BatchObject.model_validate(client.get(f"/v1/batches/{batches[0]}").json())
 
 
 def test_health_and_readiness(client: httpx.Client) -> None:
@@ -396,7 +396,7 @@ def test_the_openapi_page_describes_every_path(client: httpx.Client) -> None:
         "/v1/batches/{batch_id}/events", "/v1/batches/{batch_id}/retry", "/v1/jobs/{job_id}/retry",
         "/v1/files", "/v1/files/{file_id}", "/v1/files/{file_id}/content", "/v1/watch_tokens",
         "/v1/responses", "/v1/responses/{response_id}", "/v1/responses/{response_id}/cancel",
-        "/v1/chat/completions", "/v1/models", "/v1/models/{model}", "/v1/upstreams",
+        "/v1/chat/completions", "/v1/models", "/v1/models/{model}", "/v1/upstreams", "/v1/inputs",
         *(f"/v1/{held}/{verb}" for verb in ("pause", "resume")
           for held in ("batches/{batch_id}", "models/{model}", "upstreams/{name}", "projects/{name}")),
     }  # fmt: skip
