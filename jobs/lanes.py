@@ -103,6 +103,10 @@ class Lanes:
                 self.tell(key, lambda kept: kept.add(news))
         return turn is not None
 
+    def is_held(self, key: Key) -> bool:
+        """Whether the upstream was held in the last round."""
+        return key[0] in self._held
+
     def is_eager(self, key: Key) -> bool:
         """Whether news of this lane should be written at once: jobs wait for its pace, or its upstream is held."""
         return key in self._crowded or key[0] in self._held

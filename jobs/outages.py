@@ -53,6 +53,8 @@ class Judgement:
 
     charged: bool
     alone: bool = False
+    suspect: bool = False
+    """The next failure of another job would say that it was the upstream."""
     batch_ids: tuple[str, ...] = ()
     """The batches whose watchers are to be told that a hold has begun."""
 
@@ -68,6 +70,20 @@ def judge(database: Database, failure: Failure) -> Judgement:
         judged = _judge(connection, failure, hold, accepted_at, now)
         _note(connection, failure, now, suspect=judged.charged)
         return judged
+
+
+def forgive_if_held(database: Database, upstream: str, job_id: str, sent_at: datetime) -> bool:
+    """Give a job the attempt back that it was charged for, if its upstream has been found to be away meanwhile."""
+    held = select(holds.c.kind).where(
+        holds.c.kind == HoldKind.UPSTREAM, holds.c.target == upstream, holds.c.held_by == "system",
+        holds.c.reason == "away", holds.c.since >= sent_at,
+    )  # fmt: skip
+    with database.read() as connection:
+        if connection.execute(held).first() is None:
+            return False
+    with database.write() as connection:
+        _forgive(connection, [job_id], database.now())
+    return True
 
 
 def note_refusal(database: Database, lane: tuple[str, str], job_id: str) -> tuple[datetime | None, str | None]:
@@ -114,6 +130,19 @@ def name_probe(connection: Connection, upstream: str, job_id: str | None, again_
     )
 
 
+def end_probe(connection: Connection, upstream: str, job_id: str, again_at: datetime) -> None:
+    """The probe has told nothing, because it was not sent or failed by itself: let another one go at this time."""
+    of_probe = and_(holds.c.kind == HoldKind.UPSTREAM, holds.c.target == upstream, holds.c.probe_job == job_id)
+    again = {"probe_at": again_at, "probe_job": None, "last_probe": job_id}
+    connection.execute(update(holds).where(of_probe).values(**again))
+
+
+def end_probe_now(database: Database, upstream: str, job_id: str) -> None:
+    """The same in a transaction of its own."""
+    with database.write() as connection:
+        end_probe(connection, upstream, job_id, database.now())
+
+
 def _judge(
     connection: Connection, failure: Failure, hold: RowMapping | None, accepted_at: datetime | None, now: datetime
 ) -> Judgement:
@@ -123,13 +152,14 @@ def _judge(
         # A stream that was cut has been paid for, so it does not go back without end.
         alone = failure.reason == "cut"
         return Judgement(charged=alone and failure.refusals >= MOST_ALONE, alone=alone)
-    if accepted_at is not None and accepted_at > failure.sent_at:  # others have succeeded since
-        own = failure.by_status and failure.reason in ("away", "failing", "cut")
-        return Judgement(charged=own or failure.reason == "cut" or failure.refusals >= MOST_ALONE, alone=True)
+    # What a stream was cut by came long after it was sent, so it matters not whether others were accepted meanwhile.
+    if failure.reason != "cut" and accepted_at is not None and accepted_at > failure.sent_at:
+        own = failure.by_status and failure.reason in ("away", "failing")
+        return Judgement(charged=own or failure.refusals >= MOST_ALONE, alone=True)
     if failure.reason in ("failing", "cut"):
         suspects = _find_suspects(connection, failure, accepted_at, now)
         if not suspects:
-            return Judgement(charged=True)
+            return Judgement(charged=True, suspect=True)
         _forgive(connection, suspects, now)
     _begin(connection, failure, now)
     return Judgement(charged=False, batch_ids=tuple(find_held_batches(connection, HoldKind.UPSTREAM, failure.upstream)))

@@ -32,7 +32,7 @@ from jobs.database import Database, insert_into
 from jobs.due import RESERVED, count_in_flight, is_due, is_fresh
 from jobs.fair import MOST_REMEMBERED, Turns
 from jobs.holds import Hold, HoldKind, find_holds
-from jobs.outages import begin_probe, lift, name_probe
+from jobs.outages import begin_probe, end_probe, lift, name_probe
 from jobs.pace.lane import Lane
 from jobs.pace.reports import Refused, Report
 from jobs.pace.tables import lanes
@@ -141,13 +141,15 @@ class _Turn:
     def take(self, weights: Mapping[str, float], hint_seconds: float) -> LaneTurn:
         wish, lane, moment = self._wish, self._lane, self._moment
         taken_back = self._take_back(not_(is_fresh(self._now, hint_seconds)))
+        for job_id in taken_back:  # if it was a probe, another one goes
+            end_probe(self._connection, wish.key[0], job_id, self._now)
         counted = count_in_flight(self._connection, self._now, hint_seconds, wish.key).get(wish.key)
         self._in_flight = counted.total if counted else 0
         lane.apply(wish.news.reports, self._in_flight, moment)
         if any(isinstance(report, Refused) and report.retry_after_seconds for report in wish.news.reports):
             # What was reserved before the upstream said so and is not on its way yet does not go.
             returned = self._take_back(true())
-            self._in_flight -= returned
+            self._in_flight -= len(returned)
             taken_back += returned
         for project, seconds in wish.news.ended:
             self._turns.projects.learn(project, seconds)
@@ -172,7 +174,7 @@ class _Turn:
         changed = update(lanes).where(of_lane).values(pace=pace, turns=turns, updated_at=self._now, **noted)
         self._connection.execute(changed)
 
-    def _take_back(self, which: ColumnElement[bool]) -> int:
+    def _take_back(self, which: ColumnElement[bool]) -> list[str]:
         """Take back reservations whose hints were lost or refused. A claim under way comes first or finds none."""
         of_lane = and_(RESERVED, jobs.c.upstream == self._wish.key[0], jobs.c.model == self._wish.key[1])
         some = select(jobs.c.id, jobs.c.reserved_tokens).where(of_lane, which).order_by(jobs.c.id)
@@ -183,7 +185,7 @@ class _Turn:
             self._connection.execute(taken.values(**free))
         for row in rows:
             self._lane.release(row.reserved_tokens or 0, self._moment)
-        return len(rows)
+        return [row.id for row in rows]
 
     def _choose(self, held: "Held", weights: Mapping[str, float]) -> list[Chosen]:
         room = min(self._wish.most, self._lane.room(self._in_flight, self._moment, LEAD_SECONDS))

@@ -6,13 +6,14 @@ from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from logging import getLogger
+from time import sleep
 
 from sqlalchemy.exc import DataError
 
 from jobs import transitions
 from jobs.channel import encode_batch, encode_done, encode_job, encode_queued
 from jobs.database import Database, cause_of
-from jobs.outages import Failure, judge, note_refusal
+from jobs.outages import Failure, end_probe_now, forgive_if_held, judge, note_refusal
 from jobs.records import Job
 from jobs.settings import Settings
 from jobs.settle import settle_batch
@@ -31,6 +32,9 @@ from worker.upstream.errors import UpstreamError
 from worker.verdict import Verdict, find_fault
 
 log = getLogger(__name__)
+
+COMPANY_SECONDS = 0.3
+"""How long a stream that broke off waits for company, before it ends its job."""
 
 MOST_REFUSALS = 8
 """A job that its upstream refused so often while it took others ends with the upstream's words."""
@@ -69,8 +73,11 @@ class Leaver:
         except DataError as error:  # the database will not take this text, however often it is tried
             self._leave_without_text(running, outcome, written, cause_of(error))
         finally:
-            if running.sent is not None:
-                running.sent.end(outcome)
+            sent = running.sent
+            if sent is not None:
+                sent.end(outcome)
+                if sent.probes and not isinstance(outcome, Ending):
+                    ask(self._attempts, end_probe_now, self._database, sent.key[0], running.job.id)
 
     def _finish_alone(self, finished: tuple[str, int, Written]) -> bool:
         return transitions.finish(self._database, *finished)
@@ -161,6 +168,10 @@ class Leaver:
             *sent.key, job.id, sent.sent_at, verdict.fault, error.code, error.message, verdict.by_status, job.refusals
         )
         judged = ask(self._attempts, judge, self._database, failure)
+        if judged is not None and judged.suspect and self._is_last(job, error) and len(self._attempts) > 1:
+            # It would end for good. If the upstream has gone away, the other streams break off at this moment, too.
+            sleep(COMPANY_SECONDS)
+            judged = ask(self._attempts, judge, self._database, failure)
         if judged is None:  # the database is away and this process drains: the lease will be rescued
             return JobStatus.QUEUED, "lose", False
         for batch_id in judged.batch_ids:
@@ -168,18 +179,24 @@ class Leaver:
         if judged.batch_ids:
             log.warning("hold the upstream %s: %s", sent.key[0], error.code)
         if judged.charged:
-            return self._charge(running, error, written)
+            charged = self._charge(running, error, written)
+            if judged.suspect and charged[0] is JobStatus.QUEUED:
+                ask(self._attempts, forgive_if_held, self._database, sent.key[0], job.id, sent.sent_at)
+            return charged
         due_at = self._database.now() + timedelta(seconds=self._backoff(job.refusals, error) if judged.alone else 0.0)
         fault = Fault(error.code, error.message, error.status)
         hold_back = partial(transitions.hold_back, refused=judged.alone)
         kept = keep(running, hold_back, self._database, job.id, running.attempt, written, fault, due_at)
         return JobStatus.QUEUED, "hold back", kept
 
+    def _is_last(self, job: Job, error: UpstreamError) -> bool:
+        return not error.retryable or job.failures + 1 >= job.max_attempts
+
     def _charge(self, running: Running, error: UpstreamError, written: Written) -> tuple[JobStatus, str, bool]:
         job = running.job
         fault = Fault(error.code, error.message, error.status)
         end = (self._database, job.id, running.attempt, written)
-        if error.retryable and job.failures + 1 < job.max_attempts:
+        if not self._is_last(job, error):
             due_at = self._database.now() + timedelta(seconds=self._backoff(job.failures, error))
             return JobStatus.QUEUED, "retry", keep(running, transitions.retry, *end, fault, due_at)
         return JobStatus.FAILED, "fail", keep(running, transitions.fail, *end, fault)

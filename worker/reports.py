@@ -39,6 +39,8 @@ class Sent:
         self.accepted_at: datetime | None = None
         self.closed_at: datetime | None = None
         self.in_flight = max(1, reporter.lanes.in_flight(self.key))
+        self.probes = reporter.lanes.is_held(self.key)
+        """Whether its upstream is held, so that this may be the probe."""
         self._reporter = reporter
         self._project = claimed.job.project
         self._reserved_tokens = claimed.reserved_tokens
