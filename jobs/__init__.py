@@ -20,8 +20,8 @@ The way of a job, and the file that each step is in:
    own: `jobs/metadata_pairs.py` and `jobs/text_index.py`.
 
 What goes wrong on the way is mended by `worker/dispatch.py`, too, one loop in every worker process: it rescues and
-expires (`jobs/rescue.py`), and ends batches (`jobs/settle.py`). Whose fault a failed attempt was, `worker/verdict.py` and
-`jobs/outages.py` judge; what must not start now is a row of `jobs/holds.py`. `jobs/moved.py` makes the
+expires (`jobs/rescue.py`), and ends batches (`jobs/settle.py`). Whose fault a failed attempt was, `worker/verdict.py`
+and `jobs/outages.py` judge; what must not start now is a row of `jobs/holds.py`. `jobs/moved.py` makes the
 messages about jobs that were moved so. `jobs/retry.py` runs failures again when a user asks for it. What the attempts
 of a dead worker have cost is counted afterwards (`jobs/lost.py`, `worker/lost.py`).
 
