@@ -87,9 +87,8 @@ def count_in_flight(
     if lane is not None:
         of_lane = (jobs.c.upstream == lane[0], jobs.c.model == lane[1])
     key = (jobs.c.upstream, jobs.c.model)
-    for upstream, model, count in connection.execute(
-        select(*key, func.count()).where(RUNNING, *of_lane).group_by(*key)
-    ):
+    running = select(*key, func.count()).where(RUNNING, *of_lane).group_by(*key)
+    for upstream, model, count in connection.execute(running.with_hint(jobs, **using("jobs_running"))):
         counted.setdefault((upstream, model), InFlight()).running = count
     fresh = func.sum(case((is_fresh(now, hint_seconds), 1), else_=0))
     reserved = select(*key, func.count(), fresh).where(RESERVED, *of_lane).group_by(*key)
