@@ -24,7 +24,7 @@ soak: .venv/ready  ## faults at random for MINUTES=60; SEED=... makes the same c
 mutants: .venv/ready  ## take out what the product stands on, and see the tests go red
 	$(BIN)/python -m tests.chaos.mutants
 
-bench: .venv/ready  ## measure everything, about half an hour; BENCH_PYTHON=... has the peers, see docs/performance.md
+bench: .venv/ready  ## measure everything, over an hour; BENCH_PYTHON=... has the peers, see docs/performance.md
 	$(BIN)/python -m benchmarks
 
 lock:  ## pin the newest versions that pyproject.toml allows

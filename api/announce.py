@@ -8,10 +8,13 @@ from logging import getLogger
 
 import redis
 
-from jobs.channel import channel_name
+from jobs.channel import channel_name, encode_batch
 from jobs.moved import Moved, messages_of
 
 _MESSAGES_PER_WRITE = 500
+
+_Message = tuple[str, bytes]
+"""The id of the job or batch whose channel it is for, and the message."""
 
 log = getLogger(__name__)
 
@@ -24,19 +27,20 @@ class Announcer:
 
     def __init__(self, redis_url: str) -> None:
         self._redis = redis.Redis.from_url(redis_url, socket_timeout=2, socket_connect_timeout=2)
-        self._waiting: queue.Queue[Sequence[Moved] | None] = queue.Queue(maxsize=1000)
+        self._waiting: queue.Queue[Iterable[_Message] | None] = queue.Queue(maxsize=1000)
         self._thread = threading.Thread(target=self._run, name="announcer", daemon=True)
         self._thread.start()
 
     def announce(self, moved: Iterable[Moved]) -> None:
         """Publish soon what became of these jobs, and tell their batches; returns at once and never raises."""
         waiting = list(moved)
-        if not waiting:
-            return
-        try:
-            self._waiting.put_nowait(waiting)
-        except queue.Full:
-            log.warning("announcements dropped, Redis is behind; watchers will see the rows")
+        if waiting:
+            self._put(messages_of(waiting, batches_changed=True))
+
+    def announce_batches(self, batch_ids: Sequence[str]) -> None:
+        """Tell the watchers of these batches soon that something about their batch has changed, such as a hold."""
+        if batch_ids:
+            self._put([(batch_id, encode_batch()) for batch_id in batch_ids])
 
     def close(self) -> None:
         """Stop when everything announced is published, but wait for at most 1 s."""
@@ -49,15 +53,21 @@ class Announcer:
             self._redis.close()
 
     def _run(self) -> None:
-        while (moved := self._waiting.get()) is not None:
+        while (messages := self._waiting.get()) is not None:
             try:
-                self._publish(moved)
+                self._publish(messages)
             except (redis.RedisError, OSError) as error:
                 log.warning("announcement failed, watchers will see the rows: %s", error)
 
-    def _publish(self, moved: Sequence[Moved]) -> None:
-        messages = messages_of(moved, batches_changed=True)
-        while some := list(islice(messages, _MESSAGES_PER_WRITE)):
+    def _put(self, messages: Iterable[_Message]) -> None:
+        try:
+            self._waiting.put_nowait(messages)
+        except queue.Full:
+            log.warning("announcements dropped, Redis is behind; watchers will see the rows")
+
+    def _publish(self, messages: Iterable[_Message]) -> None:
+        left = iter(messages)
+        while some := list(islice(left, _MESSAGES_PER_WRITE)):
             pipeline = self._redis.pipeline(transaction=False)
             for resource_id, message in some:
                 pipeline.publish(channel_name(resource_id), message)

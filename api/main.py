@@ -13,7 +13,7 @@ from fastapi import Depends, FastAPI
 from fastapi.concurrency import run_in_threadpool
 from sqlalchemy.exc import SQLAlchemyError
 
-from api import cancel, health, page, query, reference, results, retry, upstreams
+from api import cancel, health, holds, page, query, reference, results, retry, upstreams
 from api.access import watch_tokens
 from api.access.caller import MAKE_KEY, read_caller
 from api.access.keyring import Keyring
@@ -34,7 +34,8 @@ from jobs.database import cause_of, open_database
 from jobs.logs import start_logging
 from jobs.revision import check_revision
 from jobs.settings import Settings
-from jobs.upstreams import open_upstreams
+from jobs.upstreams import UpstreamSource, open_upstreams
+from jobs.upstreams.source import LOOK_SECONDS
 from jobs.wake import Waker
 
 STOP_SECONDS = 3
@@ -61,10 +62,12 @@ def make_app(parts: Parts) -> FastAPI:
         await run_in_threadpool(files.sweep_files, parts)
         await _tell_who_is_served(parts)
         clearing = asyncio.create_task(parts.seats.clear_for_ever(parts.keyring))
+        following = asyncio.create_task(_follow_file(parts.upstreams))
         try:
             yield
         finally:
             clearing.cancel()
+            following.cancel()
             parts.hub.close()
             await parts.tails.close()
             await parts.models.close()
@@ -83,20 +86,9 @@ def make_app(parts: Parts) -> FastAPI:
     for module in (page, reference, health):
         app.include_router(module.routes)
     # A key first of all, before the path, the query or the body is looked at.
-    for module in (
-        submit,
-        inputs,
-        query,
-        results,
-        cancel,
-        retry,
-        upstreams,
-        files,
-        watch_tokens,
-        completions,
-        responses,
-        models,
-    ):
+    for module in (submit, inputs, query, results, cancel, retry, upstreams, holds, watch_tokens):
+        app.include_router(module.routes, dependencies=[Depends(read_caller)])
+    for module in (files, completions, responses, models):
         app.include_router(module.routes, dependencies=[Depends(read_caller)])
     for module in (job_events, batch_events):
         app.include_router(module.routes, dependencies=[Depends(read_watcher)])
@@ -186,6 +178,13 @@ def run_api(settings: Settings, host: str, port: int) -> None:
     with open_api(settings, host, port) as server:
         log.info("listening on http://%s:%d", f"[{host}]" if ":" in host else host, server.port)
         server.serve_here()
+
+
+async def _follow_file(source: UpstreamSource) -> None:
+    """Look at the upstreams file also while nobody asks: a change counts once two looks have found the same."""
+    while source.file is not None:
+        await asyncio.sleep(LOOK_SECONDS)
+        await run_in_threadpool(source.current)
 
 
 async def _tell_who_is_served(parts: Parts) -> None:

@@ -12,6 +12,7 @@ from api.finding import find_batch, find_job
 from api.parameters import STRICT, After, BatchId, JobId, Limit, read_filter
 from api.parts import Given
 from api.schemas import REFUSALS, BatchList, BatchObject, JobList, JobWithAttempts
+from api.waiting import hold_json, waiting_json
 from jobs.queries import list_batches, read_attempts, read_result
 from jobs.records import Batch, Job
 from jobs.search import JobFilter, list_jobs
@@ -40,10 +41,11 @@ def get_jobs(
 
 @routes.get("/jobs/{job_id}", tags=["query"], responses={200: {"model": JobWithAttempts}})
 def get_job(parts: Given, caller: Calling, job_id: JobId) -> Response:
-    """One job with its request and every attempt at it."""
+    """One job with its request, every attempt at it, and while it is queued, why it waits."""
     job = find_job(parts, caller, job_id)
     attempts = read_attempts(parts.database, job_id)
-    return JsonAnswer({**job.as_json(), "attempts": [attempt.as_json() for attempt in attempts]})
+    waiting = waiting_json(parts, job)
+    return JsonAnswer({**job.as_json(), **waiting, "attempts": [attempt.as_json() for attempt in attempts]})
 
 
 @routes.get(
@@ -113,9 +115,10 @@ def get_batches(parts: Given, caller: Calling, after: After = None, limit: Limit
 
 @routes.get("/batches/{batch_id}", tags=["query"], responses={200: {"model": BatchObject}})
 def get_batch(parts: Given, caller: Calling, batch_id: BatchId) -> Response:
-    """One batch with its counts and what it has cost so far."""
+    """One batch with its counts, what it has cost so far, and what holds it."""
     batch = find_batch(parts, caller, batch_id)
-    return JsonAnswer(batch.as_json())
+    hold = hold_json(parts, batch, caller.project)
+    return JsonAnswer({**batch.as_json(), **({"hold": hold} if hold else {})})
 
 
 def _page(found: Sequence[Job] | Sequence[Batch], more: bool) -> Response:

@@ -17,6 +17,7 @@ _OWN: dict[str, Any] = {
         "default": "restart",
         "description": "What an attempt does with the text of an interrupted one: start again, or continue it.",
     },
+    "upstream": {"type": "string", "description": "The one upstream that may write; without it any that can."},
 }
 
 _CUSTOM_ID = {"type": "string", "maxLength": 512, "description": "Your own name for the job."}
@@ -90,6 +91,7 @@ BATCH_BODY: dict[str, Any] = {
         "input": _INPUT,
         "endpoint": {"type": "string", "enum": ["/v1/chat/completions"]},
         "completion_window": {"type": "string", "pattern": "^[1-9][0-9]{0,5}[smhd]$", "example": "24h"},
+        "max_concurrency": {"type": "integer", "minimum": 1, "description": "So many of its jobs run at once."},
         "output_expires_after": {
             "type": "object",
             "required": ["anchor", "seconds"],

@@ -122,9 +122,28 @@ class JobWithRequest(JobObject):
     )
 
 
-class JobWithAttempts(JobWithRequest):
-    """A job with every attempt at it."""
+class HoldDetail(Described):
+    """What is held, why and since when."""
 
+    kind: Literal["batch", "project", "model", "upstream"]
+    target: str
+    reason: str = Field(description="`paused`, or of a hold of Longhand's own: `away`, `credit` or `key`.")
+    since: float
+    message: str
+    held_by: str
+    probe_at: float | None = Field(description="When a job is sent to see; null: only a person lifts it.")
+    upstream: str | None
+
+
+class JobWithAttempts(JobWithRequest):
+    """A job with every attempt at it, and while it is queued, what it waits for."""
+
+    hold: HoldDetail | None = Field(description="What keeps it from starting; nothing is charged meanwhile.")
+    limited_by: str | None = Field(
+        description="Why it has not started: `hold`, `no_upstream`, `retry`, `max_concurrency`, `no_free_stream`, or of"
+        " the upstream `max_streams`, `window`, `requests`, `tokens`, `retry_after`."
+    )
+    limited_by_message: str | None = Field(description="The same in one sentence that says what to do.")
     attempts: list[AttemptObject]
 
 
@@ -213,6 +232,9 @@ class BatchObject(Described):
     metadata: dict[str, str]
     request_counts: Counts
     usage: BatchUsageObject | None = Field(description="What it has cost so far; null while nothing is known of it.")
+    hold: HoldDetail | None = Field(
+        default=None, description="What keeps all its jobs from starting; not there when nothing does, or in a list."
+    )
 
 
 class InputObject(Described):

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from api.schemas import Described
+from api.schemas import Described, HoldDetail
 
 
 class LimitsObject(Described):
@@ -30,6 +30,15 @@ class HoldObject(Described):
     message: str
     held_by: str = Field(description="`system`, or who paused it.")
     probe_at: float | None = Field(description="Null when only a person lifts it.")
+
+
+class HeldObject(Described):
+    """Whether something is held now; `hold` is null when it is not."""
+
+    object: Literal["held"]
+    kind: Literal["batch", "project", "model", "upstream"]
+    target: str
+    hold: HoldDetail | None
 
 
 class ModelInUseObject(Described):

@@ -72,10 +72,10 @@ def main() -> None:
     """Measure and print."""
     print(f"load average before: {load_now()}", flush=True)
     measured: dict[str, Callable[[], dict[str, Any]]] = {}
-    if _can_import("openai"):
+    if can_import("openai"):
         measured["openai SDK, reading only"] = lambda: measure_sdk(fast=False)
         measured["openai SDK, aiohttp and uvloop, reading only"] = lambda: measure_sdk(fast=True)
-        if _can_import("celery", "redis"):
+        if can_import("celery", "redis"):
             measured["Celery prefork, SDK, one publish per delta"] = measure_celery
     rows = [{"what": name, **measure()} for name, measure in measured.items()]
     own = deltas.measure(STREAMS)
@@ -89,7 +89,8 @@ def main() -> None:
         print("Not all peers were measured: pip install '.[bench]', or set BENCH_PYTHON.")
 
 
-def _can_import(*modules: str) -> bool:
+def can_import(*modules: str) -> bool:
+    """Whether the peers' Python has these modules."""
     command = [PYTHON, "-c", f"import {', '.join(modules)}"]
     return subprocess.run(command, stderr=subprocess.DEVNULL, check=False).returncode == 0  # noqa: S603  # of the user's own choice
 

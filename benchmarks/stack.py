@@ -11,9 +11,10 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import httpx
+import redis
 from sqlalchemy import select
 
 from benchmarks.machine import Meter, resident_bytes
@@ -73,8 +74,10 @@ class Stack:
         self.database_url = database_url or f"sqlite:///{self.directory}/longhand.db"
         self._streams = streams
         self._workers = workers
+        self.environ: dict[str, str] = {}
+        """What is set for the workers and the API beside the stack's own; complete when the upstream has started."""
 
-    def __enter__(self) -> "Stack":
+    def __enter__(self) -> Self:
         try:
             self._start()
         except BaseException:
@@ -93,8 +96,7 @@ class Stack:
         self.valkey = self.start(plan.command)
         wait_until(lambda: embedded.answers(plan.url), "Valkey answers")
         self.redis_url = plan.url
-        self.upstream = self.start([sys.executable, "-m", "benchmarks.upstream"], stdout=subprocess.PIPE, text=True)
-        self.upstream_url = read_line(self.upstream).split()[1]
+        self.start_upstream()
         environ = {
             "LONGHAND_HOME": str(self.directory),
             "LONGHAND_DATABASE_URL": self.database_url,
@@ -102,6 +104,7 @@ class Stack:
             "LONGHAND_UPSTREAM_URL": self.upstream_url,
             "LONGHAND_UPSTREAM_API_KEY": "none",
             "LONGHAND_STREAMS": str(self._streams),
+            **self.environ,
         }
         self.workers = [self.start([sys.executable, "-m", "worker"], environ) for _ in range(self._workers)]
         port = choose_port("127.0.0.1", 0)
@@ -112,6 +115,11 @@ class Stack:
         wait_until(self._answers, "the API answers")
         # What every process loads only when it is first used is not part of any figure.
         self.wait_ended(self.submit([self.request(deltas=50, rate=500)] * 4 * self._workers))
+
+    def start_upstream(self) -> None:
+        """Start what the workers call, and set `upstream` and `upstream_url`."""
+        self.upstream = self.start([sys.executable, "-m", "benchmarks.upstream"], stdout=subprocess.PIPE, text=True)
+        self.upstream_url = read_line(self.upstream).split()[1]
 
     def start(self, command: Sequence[str], environ: Mapping[str, str] | None = None, **pipes: Any) -> Any:
         """A process that ends with the stack. Its log is in the stack's directory."""
@@ -179,6 +187,11 @@ class Stack:
                 "upstream": [self.upstream.pid],
             }
         )
+
+    def flush_redis(self) -> None:
+        """Erase all that is in Redis."""
+        with redis.Redis.from_url(self.redis_url) as client:
+            client.flushall()
 
     def worker_bytes(self) -> int:
         """Resident memory of the workers."""

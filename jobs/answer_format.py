@@ -1,8 +1,8 @@
 """Structured output: what a `response_format` asks of a text, and where a text is not so.
 
-Nothing is ever fetched: a schema that refers to another place is refused when it is submitted. What a check costs has
-no bound (25 nested choices are 30 million tries), so `find_mismatch` is called only in a process that may be ended
-(`worker/schema_child.py`).
+Nothing is ever fetched: a schema that refers to another place is refused when it is submitted. What a schema costs has
+no bound: 25 nested choices are 30 million tries, and some cannot even be compiled in a lifetime. So `find_fault` and
+`find_mismatch` are called only in a process that may be ended (`jobs/format_check.py`).
 """
 
 import json
@@ -12,9 +12,6 @@ from functools import lru_cache
 from typing import Any
 
 import jsonschema_rs
-
-LONGEST_SCHEMA = 1 << 20
-"""How long a schema may be as JSON, in bytes: compiling a longer one takes seconds."""
 
 _BACKTRACK_LIMIT = 100_000
 """Patterns without lookaround are matched in linear time; of the others each gets so many steps."""
@@ -62,24 +59,25 @@ def read_format(response_format: Any) -> AnswerFormat | None:
         return AnswerFormat(None, f"{path}schema")
     if not isinstance(schema, dict | bool):
         raise FormatError(f"{path}schema", "must be an object, a JSON Schema")
-    return AnswerFormat(json.dumps(schema), f"{path}schema")
+    try:
+        return AnswerFormat(json.dumps(schema), f"{path}schema")
+    except RecursionError:
+        raise FormatError(f"{path}schema", "is nested too deep") from None
 
 
-def check_format(response_format: Any) -> None:
-    """Raises `FormatError` when no text can be held to this format."""
-    wanted = read_format(response_format)
-    if wanted is None or wanted.schema is None:
-        return
-    if len(wanted.schema) > LONGEST_SCHEMA:
-        raise FormatError(wanted.path, f"is longer than {LONGEST_SCHEMA} bytes")
-    fault = _find_fault(wanted.schema)
-    if fault is not None:
-        path, reason = fault
-        raise FormatError(_join(wanted.path, path), reason)
+def find_fault(schema: str) -> tuple[Sequence[str | int], str] | None:
+    """The place in a schema that makes it a broken one, and the reason; None for a good one."""
+    try:
+        _compile(schema)
+    except jsonschema_rs.ValidationError as error:
+        return error.instance_path, _shorten(error.message)
+    except (ValueError, RecursionError) as error:
+        return (), _shorten(str(error))
+    return None
 
 
 def find_mismatch(schema: str | None, text: str) -> str | None:
-    """Where and why a text is not what was asked for; None when it is. A schema must have passed `check_format`."""
+    """Where and why a text is not what was asked for; None when it is. A schema must have no fault."""
     try:
         answer = json.loads(text, parse_constant=_refuse_constant)
     except ValueError as error:
@@ -90,21 +88,14 @@ def find_mismatch(schema: str | None, text: str) -> str | None:
         return None
     try:
         first = next(iter(_compile(schema).iter_errors(answer)), None)
-    except (jsonschema_rs.ValidationError, ValueError) as error:
+    except (jsonschema_rs.ValidationError, ValueError, RecursionError) as error:
         return _shorten(f"the text cannot be checked: {error}")
-    return None if first is None else _shorten(f"{_join('$', first.instance_path)}: {first.message}")
+    return None if first is None else _shorten(f"{join_path('$', first.instance_path)}: {first.message}")
 
 
-@lru_cache(maxsize=64)
-def _find_fault(schema: str) -> tuple[Sequence[str | int], str] | None:
-    """What is wrong with a schema: many jobs of a batch have the same one."""
-    try:
-        _compile(schema)
-    except jsonschema_rs.ValidationError as error:
-        return error.instance_path, _shorten(error.message)
-    except ValueError as error:
-        return (), _shorten(str(error))
-    return None
+def join_path(start: str, path: Sequence[str | int]) -> str:
+    """A place in a document, such as `$.tags[1]`."""
+    return start + "".join(f"[{step}]" if isinstance(step, int) else f".{step[:64]}" for step in path[:32])
 
 
 @lru_cache(maxsize=16)
@@ -119,10 +110,6 @@ def _compile(schema: str) -> jsonschema_rs.Validator:
 
 def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is no JSON value")
-
-
-def _join(start: str, path: Sequence[str | int]) -> str:
-    return start + "".join(f"[{step}]" if isinstance(step, int) else f".{step[:64]}" for step in path[:32])
 
 
 def _shorten(reason: str) -> str:

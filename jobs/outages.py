@@ -156,13 +156,17 @@ def _judge(
     if failure.reason != "cut" and accepted_at is not None and accepted_at > failure.sent_at:
         own = failure.by_status and failure.reason in ("away", "failing")
         return Judgement(charged=own or failure.refusals >= MOST_ALONE, alone=True)
+    # Each such stream has been paid for. From an upstream that cuts all of them, none comes back without end.
+    is_paid = failure.reason == "cut"
     if failure.reason in ("failing", "cut"):
         suspects = _find_suspects(connection, failure, accepted_at, now)
         if not suspects:
             return Judgement(charged=True, suspect=True)
         _forgive(connection, suspects, now)
     _begin(connection, failure, now)
-    return Judgement(charged=False, batch_ids=tuple(find_held_batches(connection, HoldKind.UPSTREAM, failure.upstream)))
+    concerned = tuple(find_held_batches(connection, HoldKind.UPSTREAM, failure.upstream))
+    charged = is_paid and failure.refusals >= MOST_ALONE
+    return Judgement(charged=charged, alone=is_paid, batch_ids=concerned)
 
 
 def _begin(connection: Connection, failure: Failure, now: datetime) -> None:
@@ -204,10 +208,9 @@ def _find_suspects(connection: Connection, failure: Failure, accepted_at: dateti
 
 def _forgive(connection: Connection, job_ids: list[str], now: datetime) -> None:
     """Give these jobs the attempt back that they were charged for: it was the upstream."""
-    forgiven = update(jobs).where(QUEUED, jobs.c.id.in_(job_ids), jobs.c.failures > 0)
-    rows = connection.execute(
-        forgiven.values(failures=jobs.c.failures - 1, due_at=now).returning(jobs.c.id, jobs.c.attempt)
-    ).all()
+    forgiven = update(jobs).where(QUEUED, jobs.c.id.in_(job_ids), jobs.c.failures > 0, jobs.c.refusals < MOST_ALONE)
+    back = {"failures": jobs.c.failures - 1, "refusals": jobs.c.refusals + 1, "due_at": now}
+    rows = connection.execute(forgiven.values(**back).returning(jobs.c.id, jobs.c.attempt)).all()
     for row in rows:
         of_it = and_(attempts.c.job_id == row.id, attempts.c.attempt == row.attempt)
         connection.execute(update(attempts).where(of_it).values(outcome=AttemptOutcome.HELD))

@@ -60,9 +60,9 @@ class Settings(BaseSettings):
 
     streams: int = Field(default=100, ge=1, le=2000)
     """How many jobs one worker process runs at once."""
-    first_delta_seconds: Seconds = 120
-    """How long the upstream may take to write its first delta; then the attempt has failed, and is retried."""
-    between_deltas_seconds: Seconds = 60
+    first_delta_seconds: Seconds = 600
+    """How long the upstream may take to write its first delta; a model may reason for minutes without a sign of it."""
+    between_deltas_seconds: Seconds = 180
     """How long the upstream may pause between two deltas; comments that keep the connection alive do not count."""
     total_seconds: Seconds = 3600
     """How long one attempt may take in all; a longer one fails the job."""

@@ -4,16 +4,17 @@ import asyncio
 import json
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping
 from contextlib import aclosing, asynccontextmanager
-from typing import Any, Self, TypeVar, cast, overload
+from typing import Any, Self, TypeVar, Unpack, cast, overload
 
 import httpx
 
-from longhand import calls
+from longhand import calls, hold_calls
 from longhand.calls import Call, JobPages, LineSplitter
 from longhand.connection import address_of, answering, http_options, refusal
 from longhand.errors import LonghandError, NoAnswerError, RefusedError
 from longhand.events import Event
 from longhand.following import TIMEOUT, Following, Mend, Texts
+from longhand.hold_calls import Held
 from longhand.objects import Batch, Job, JobStatus, Json, Result, Retried
 
 T = TypeVar("T")
@@ -120,6 +121,17 @@ class AsyncClient:
     async def upstreams(self) -> Json:
         """The upstreams, each with its state; see `Client.upstreams`."""
         return await self._ask(calls.read_upstreams())
+
+    async def pause(
+        self, batch_id: str | None = None, *, release_running: bool = False, message: str = "", **held: Unpack[Held]
+    ) -> Json:
+        """Start no more jobs of one thing until `resume`; see `Client.pause`."""
+        target = hold_calls.held_path(batch_id, held)
+        return await self._ask(hold_calls.pause(target, release_running=release_running, message=message))
+
+    async def resume(self, batch_id: str | None = None, **held: Unpack[Held]) -> Json:
+        """Lift the hold of one thing; see `Client.resume`."""
+        return await self._ask(hold_calls.resume(hold_calls.held_path(batch_id, held)))
 
     async def cancel(self, resource_id: str) -> Json:
         """Cancel a job or a batch; see `Client.cancel`."""

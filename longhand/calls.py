@@ -22,7 +22,9 @@ T = TypeVar("T")
 _SUBMIT_WAITS = (0.2, 0.5, 1.0, 2.0)
 _PAGE = 100
 # The fields that a batch has for all its jobs; all others belong in the bodies of its requests.
-_OF_A_BATCH = frozenset({"completion_window", "metadata", "priority", "max_attempts", "on_interrupt"})
+_OF_A_BATCH = frozenset(
+    {"completion_window", "metadata", "priority", "max_attempts", "on_interrupt", "max_concurrency", "upstream"}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,43 +52,45 @@ class Call(Generic[T]):
 
 def read_object(resource_id: str) -> Call[Any]:
     """A job or a batch: the id says which."""
-    return _get(_path(resource_id), _json)
+    return _get(path_of(resource_id), read_json)
 
 
 def read_job(job_id: str) -> Call[Job]:
     """One job."""
-    return _get(_path(job_id, "job"), _json)
+    return _get(path_of(job_id, "job"), read_json)
 
 
 def read_batch(batch_id: str) -> Call[Batch]:
     """One batch."""
-    return _get(_path(batch_id, "batch"), _json)
+    return _get(path_of(batch_id, "batch"), read_json)
 
 
 def read_text(job_id: str, *, partial: bool) -> Call[str]:
     """The stored text of one job."""
-    return _get(f"{_path(job_id, 'job')}/text", lambda response: response.text, {"partial": "true"} if partial else {})
+    return _get(
+        f"{path_of(job_id, 'job')}/text", lambda response: response.text, {"partial": "true"} if partial else {}
+    )
 
 
 def read_upstreams() -> Call[Any]:
     """The upstreams, and what is wrong with the file of them."""
-    return _get("/v1/upstreams", _json)
+    return _get("/v1/upstreams", read_json)
 
 
 def cancel(resource_id: str) -> Call[Any]:
     """Cancel a job or a batch. Cancelling twice changes nothing more, so a lost answer may be asked for again."""
-    return Call("POST", f"{_path(resource_id)}/cancel", _json, waits=(0.0,))
+    return Call("POST", f"{path_of(resource_id)}/cancel", read_json, waits=(0.0,))
 
 
 def retry(resource_id: str, which: Iterable[str] | None) -> Call[Any]:
     """Run again what has failed. Not sent twice: the second request would be told that there is nothing to retry."""
-    path = f"{_path(resource_id)}/retry"
+    path = f"{path_of(resource_id)}/retry"
     if which is None:
-        return Call("POST", path, _json)
+        return Call("POST", path, read_json)
     if not resource_id.startswith("batch_"):
         raise InputError("`which` chooses among the jobs of a batch; one job is run again whatever its end was")
     content = json.dumps({"which": list(which)}).encode()
-    return Call("POST", path, _json, content=content, headers={"content-type": "application/json"})
+    return Call("POST", path, read_json, content=content, headers={"content-type": "application/json"})
 
 
 def submit_body(path: str, body: Mapping[str, Any], idempotency_key: str | None = None) -> Call[Any]:
@@ -96,7 +100,7 @@ def submit_body(path: str, body: Mapping[str, Any], idempotency_key: str | None 
     headers = {"content-type": "application/json", "idempotency-key": idempotency_key or str(uuid.uuid4())}
     content = json.dumps(body, separators=(",", ":")).encode()
     again = (NoAnswerError, UnavailableError)
-    return Call("POST", path, _json, content=content, headers=headers, waits=_SUBMIT_WAITS, again_after=again)
+    return Call("POST", path, read_json, content=content, headers=headers, waits=_SUBMIT_WAITS, again_after=again)
 
 
 def submit(
@@ -139,7 +143,7 @@ class JobPages:
     def call(self) -> Call[Json]:
         """The next page."""
         size = _PAGE if self._left is None else min(self._left, _PAGE)
-        return _get("/v1/jobs", _json, {**self._filters, **self._after, "limit": str(size)})
+        return _get("/v1/jobs", read_json, {**self._filters, **self._after, "limit": str(size)})
 
     def take(self, page: Json) -> list[Job]:
         """The jobs of a page that was received."""
@@ -173,13 +177,13 @@ def job_filters(
 
 def read_results(batch_id: str, form: str) -> Call[None]:
     """The results of a batch as a download; the body is to be streamed."""
-    return _get(f"{_path(batch_id, 'batch')}/results", lambda _: None, {"format": form})
+    return _get(f"{path_of(batch_id, 'batch')}/results", lambda _: None, {"format": form})
 
 
 def events_call(resource_id: str, params: Mapping[str, str], cursor: str) -> Call[None]:
     """The events of a job or a batch from a cursor on; the body is to be streamed."""
     headers = {"accept": "text/event-stream", **({"last-event-id": cursor} if cursor else {})}
-    return Call("GET", f"{_path(resource_id)}/events", lambda _: None, params, headers=headers)
+    return Call("GET", f"{path_of(resource_id)}/events", lambda _: None, params, headers=headers)
 
 
 class LineSplitter:
@@ -218,11 +222,13 @@ def _get(path: str, read: Callable[[httpx.Response], T], params: Mapping[str, st
     return Call("GET", path, read, params or {}, waits=(0.0,))
 
 
-def _json(response: httpx.Response) -> Any:
+def read_json(response: httpx.Response) -> Any:
+    """The answer's JSON."""
     return response.json()
 
 
-def _path(resource_id: str, wanted: str = "") -> str:
+def path_of(resource_id: str, wanted: str = "") -> str:
+    """The path of a job or a batch: the id says which. Raises `InputError`."""
     kind, _, rest = resource_id.partition("_")
     if kind not in ("job", "batch") or not rest:
         raise InputError(f"{resource_id!r} is not an id: ids begin with job_ or batch_")

@@ -4,16 +4,17 @@ import json
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, Self, TypeVar, cast, overload
+from typing import Any, Self, TypeVar, Unpack, cast, overload
 
 import httpx
 
-from longhand import calls
+from longhand import calls, hold_calls
 from longhand.calls import Call, JobPages, LineSplitter
 from longhand.connection import address_of, answering, http_options, refusal
 from longhand.errors import LonghandError, NoAnswerError, RefusedError
 from longhand.events import Event
 from longhand.following import TIMEOUT, Following, Mend, Texts
+from longhand.hold_calls import Held
 from longhand.objects import Batch, Job, JobStatus, Json, Result, Retried
 
 T = TypeVar("T")
@@ -159,6 +160,19 @@ class Client:
     def upstreams(self) -> Json:
         """The upstreams in `data`, each with its state; in `file_mistakes` what is wrong with the file of them."""
         return self._ask(calls.read_upstreams())
+
+    def pause(
+        self, batch_id: str | None = None, *, release_running: bool = False, message: str = "", **held: Unpack[Held]
+    ) -> Json:
+        """Start no more jobs of a batch, a `model`, an `upstream` or a `project`, until `resume`. Jobs that run go
+        on, unless `release_running` gives them back to the queue, uncharged.
+        """
+        target = hold_calls.held_path(batch_id, held)
+        return self._ask(hold_calls.pause(target, release_running=release_running, message=message))
+
+    def resume(self, batch_id: str | None = None, **held: Unpack[Held]) -> Json:
+        """Lift the hold of a batch, or of a `model`, an `upstream` or a `project`."""
+        return self._ask(hold_calls.resume(hold_calls.held_path(batch_id, held)))
 
     def cancel(self, resource_id: str) -> Json:
         """Cancel a job or a batch, and return it as it then is. A running job ends within seconds, and its text so far

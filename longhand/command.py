@@ -10,7 +10,14 @@ from collections.abc import Sequence
 import typer
 
 from jobs.settings import SettingsError
-from longhand import job_commands, key_commands, stack_commands, upstream_commands
+from longhand import (
+    hold_commands,
+    job_commands,
+    key_commands,
+    simulate_command,
+    stack_commands,
+    upstream_commands,
+)
 from longhand.errors import LonghandError
 
 _HELP = """\
@@ -73,7 +80,9 @@ def make_app() -> typer.Typer:
         job_commands.results,
         job_commands.cancel,
         job_commands.retry,
-        stack_commands.simulate,
+        hold_commands.pause,
+        hold_commands.resume,
+        simulate_command.simulate,
         stack_commands.migrate,
         stack_commands.api,
         stack_commands.worker,

@@ -74,25 +74,6 @@ def demo(
         raise typer.Exit(1)
 
 
-def simulate(
-    port: Port = 8441,
-    host: Host = "127.0.0.1",
-    deltas_per_second: Annotated[float, typer.Option(help="Of each stream; 0: as fast as they are read.", min=0)] = 50,
-    first_delta_seconds: Annotated[float, typer.Option(help="Seconds to wait before the first delta.", min=0)] = 0.2,
-) -> None:
-    """Run a streaming OpenAI-compatible upstream for trials, benchmarks and fault tests. It writes made-up prose."""
-    from longhand.simulator import Pace, run_simulator  # noqa: PLC0415  # loads uvloop
-
-    def on_ready(url: str) -> None:
-        typer.echo(f"simulator ready: LONGHAND_UPSTREAM_URL={url}")
-
-    try:
-        run_simulator(host, port, Pace(deltas_per_second, first_delta_seconds), on_ready)
-    except OSError as error:
-        # uvloop's own sentence about a taken port names the address twice.
-        raise LonghandError(f"cannot listen on {host} port {port}: {os.strerror(error.errno or 0)}") from None
-
-
 def migrate() -> None:
     """Bring the database (LONGHAND_DATABASE_URL) to the newest revision. Safe to run from several places at once."""
     from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415  # loads SQLAlchemy

@@ -94,6 +94,9 @@ def job_summary(job: Json) -> RenderableType:
         "batch": job.get("batch_id"),
         "custom_id": job.get("custom_id"),
         "model": job["model"],
+        "upstream": job.get("upstream"),
+        "held": _held(job.get("hold")),
+        "waits": None if job.get("hold") else job.get("limited_by_message"),
         "metadata": _pairs(job.get("metadata")),
         "prompt": _prompt(job),
         "created": _time(job["created_at"]),
@@ -129,13 +132,23 @@ def batch_summary(batch: Json) -> RenderableType:
     usage = batch.get("usage")
     rows = {
         "status": status_text(batch["status"]),
+        "held": _held(batch.get("hold")),
         "jobs": _pairs(batch["request_counts"]),
         "metadata": _pairs(batch.get("metadata")),
         "created": _time(batch["created_at"]),
         "completed": _time(batch.get("completed_at")),
         "usage": _pairs({key: value for key, value in usage.items() if isinstance(value, int)}) if usage else None,
+        "errors": _told((batch.get("errors") or {}).get("data")),
+        "read otherwise": _told(batch.get("warnings")),
     }
     return _rows(batch["id"], rows)
+
+
+def _told(notes: list[Json] | None) -> str:
+    """What is said of the lines of a batch's input, a line for each."""
+    return "\n".join(
+        note["message"] if note["line"] is None else f"line {note['line']}: {note['message']}" for note in notes or ()
+    )
 
 
 def status_text(status: str) -> Text:
@@ -199,6 +212,19 @@ def _prompt(job: Json) -> str | None:
     if not isinstance(content, str):
         return None
     return content if len(content) <= 200 else content[:199] + "…"
+
+
+def _held(hold: Json | None) -> str | None:
+    """A hold in one sentence that says what to do."""
+    if hold is None:
+        return None
+    what = "it" if hold["kind"] == "batch" else f"the {hold['kind']} {hold['target']}"
+    option = hold["target"] if hold["kind"] == "batch" else f"--{hold['kind']} {hold['target']}"
+    if hold["probe_at"] is None:
+        then = f"start it again with `longhand resume {option}`"
+    else:
+        then = f"it is tried again at {_time(hold['probe_at'])} by itself, or now with `longhand resume {option}`"
+    return f"since {_time(hold['since'])} nothing of {what} starts ({hold['message']}); {then}"
 
 
 def _pairs(pairs: Json | None) -> str | None:

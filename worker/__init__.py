@@ -3,6 +3,7 @@
 - `main.py`: the composition root. It makes every part once. `consumer.py`: Celery takes the hints, each in a thread.
 - `run.py`: one attempt of a job. `upstream/` reads the completion, `continuation.py` asks for the rest of an
   interrupted text, `measure.py` counts and hashes what was written.
+- `answer_check.py`: holds a text to the format that was asked for.
 - `leave.py`: what becomes of the attempt, stored and then told. `insist.py`: tries again while the database is away.
 - `event_loop.py`: the one loop that all streams share. `recorder.py`: keeps every delta of a
   `recording.py` and tells it to watchers.

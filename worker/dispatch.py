@@ -34,7 +34,7 @@ class Dispatch:
     """Start it after the parts are made; it ends with `stop`.
 
     `send_hints` sends hints to the queue; `say` publishes a message on the channel of a job or a batch;
-    `wake_all` wakes the dispatch of every process.
+    `wake_all` wakes the dispatch of every process; `keep_habits` shares with them what the upstreams have shown.
     """
 
     def __init__(
@@ -46,6 +46,7 @@ class Dispatch:
         send_hints: Callable[[Iterable[str]], None],
         say: Callable[[str, bytes], None],
         wake_all: Callable[[], None] = lambda: None,
+        keep_habits: Callable[[], None] = lambda: None,
     ) -> None:
         self._database = database
         self._running = running
@@ -54,6 +55,7 @@ class Dispatch:
         self._send_hints = send_hints
         self._say = say
         self._wake_all = wake_all
+        self._keep_habits = keep_habits
         self._ended = threading.Event()
         self._woken = threading.Event()
         # Leases that ran out while the database was away, or before this process began, may be renewed any moment.
@@ -131,6 +133,7 @@ class Dispatch:
         for batch_id in settle_batches(self._database):
             log.info("settle", extra={"batch_id": batch_id})
             self._say(batch_id, encode_batch())
+        self._keep_habits()
         self._tell(erase_deleted(self._database))
         forget_keys(self._database, self._settings.idempotency_seconds)
         for batch_id in clear_abandoned(self._database):

@@ -28,7 +28,7 @@ from worker.reports import Sent
 from worker.running import Running, RunningAttempts, StopReason
 from worker.together import Together
 from worker.upstream.ending import Ending
-from worker.upstream.errors import UpstreamError
+from worker.upstream.errors import Interrupted, UpstreamError
 from worker.verdict import Verdict, find_fault
 
 log = getLogger(__name__)
@@ -214,6 +214,9 @@ class Leaver:
         accepted_at, refused_before = noted or (None, None)
         others = accepted_at is not None and accepted_at > (job.refused_at or sent.sent_at)
         if verdict.fault == "queue" and not (others or sent.in_flight > 1):
+            return self._charge(running, error, written)
+        # A server that drops its only request has been paid for nothing, and would be without end.
+        if isinstance(error, Interrupted) and sent.most_in_flight <= 1:
             return self._charge(running, error, written)
         alone = others and job.refused_at is not None and refused_before == job.id
         if alone and job.refusals + 1 >= MOST_REFUSALS:

@@ -24,6 +24,7 @@ from jobs.wake import WakeListener, Waker
 from worker.consumer import consume
 from worker.dispatch import Dispatch
 from worker.event_loop import EventLoop
+from worker.habits import HabitKeeper
 from worker.heartbeat import Heartbeat
 from worker.lost import LostCounter
 from worker.recorder import Recorder
@@ -35,7 +36,7 @@ from worker.running import RunningAttempts
 log = logging.getLogger(__name__)
 
 
-def run_worker(settings: Settings) -> None:
+def run_worker(settings: Settings) -> None:  # noqa: PLR0915  # the composition root: a line for each part
     """Run one worker process until SIGTERM or SIGINT; then drain and return.
 
     Raises `SystemExit` when it ends by an error, so that whatever watches the process starts it again; `SettingsError`
@@ -51,7 +52,10 @@ def run_worker(settings: Settings) -> None:
     running = RunningAttempts()
     loop = EventLoop()
     recorder = loop.run(_open_recorder(redis_url, settings, keeper.now))
-    upstreams = UpstreamRegistry(source, opener(settings))
+    habits = HabitKeeper(keeper)
+    with suppress(*AWAY):  # then dispatch does it
+        habits.synchronize()
+    upstreams = UpstreamRegistry(source, opener(settings, habits.of))
     app = make_celery(redis_url)
 
     hinter = Hinter(app)
@@ -63,7 +67,7 @@ def run_worker(settings: Settings) -> None:
         keeper, settings.hint_seconds, lambda: routes_of(source.current()), lambda: source.current().project_weights
     )
     waker = Waker(redis_url)
-    dispatch = Dispatch(keeper, running, lanes, settings, hinter.hint, say, waker.wake)
+    dispatch = Dispatch(keeper, running, lanes, settings, hinter.hint, say, waker.wake, habits.synchronize)
     wakes = WakeListener(redis_url, dispatch.wake)
     heartbeat = Heartbeat(keeper, running, worker, settings)
     tokenizers = Tokenizers(settings.tokenizers)
@@ -91,18 +95,15 @@ def run_worker(settings: Settings) -> None:
             running.drain()
             _end_after_grace(settings.grace_seconds)
 
-    heartbeat.start()
-    dispatch.start()
-    wakes.start()
-    lost.start()
+    loops = (heartbeat, dispatch, wakes, lost)
+    for each in loops:
+        each.start()
     log.info("worker %s takes up to %d streams", worker, settings.streams)
     try:
         status = consume(app, worker, settings.streams, run, drain)
     finally:
-        lost.stop()
-        wakes.stop()
-        dispatch.stop()
-        heartbeat.stop()
+        for each in reversed(loops):
+            each.stop()
         runner.close()
         waker.close()
         hinter.close()

@@ -1,6 +1,5 @@
 """The upstreams of a worker process: each as the upstreams file says now."""
 
-from collections import defaultdict
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -13,11 +12,10 @@ from worker.upstream.habits import Habits
 OpenUpstream = Callable[[UpstreamSpec], Upstream]
 
 
-def opener(settings: Settings) -> OpenUpstream:
-    """Opens upstreams as their specs say, and all else as the settings do. What an upstream has shown of itself counts
-    for its name: a new key or limit changes none of it.
+def opener(settings: Settings, habits_of: Callable[[str], Habits]) -> OpenUpstream:
+    """Opens upstreams as their specs say, and all else as the settings do. What an upstream has shown of itself
+    (`habits_of`) counts for its name: a new key or limit changes none of it.
     """
-    habits: defaultdict[str, Habits] = defaultdict(Habits)
 
     def open_upstream(spec: UpstreamSpec) -> Upstream:
         return Upstream(
@@ -29,7 +27,7 @@ def opener(settings: Settings) -> OpenUpstream:
             rename=spec.rename,
             parameters=spec.parameters,
             think_tags=spec.think_tags,
-            habits=habits[spec.name],
+            habits=habits_of(spec.name),
             max_text_bytes=settings.max_text_bytes,
             proxy=spec.proxy,
             ca_file=spec.ca_file,

@@ -45,6 +45,11 @@ class Sent:
         self._project = claimed.job.project
         self._reserved_tokens = claimed.reserved_tokens
 
+    @property
+    def most_in_flight(self) -> int:
+        """The streams of the lane when it was sent, or now if they are more."""
+        return max(self.in_flight, self._reporter.lanes.in_flight(self.key))
+
     def accept(self) -> None:
         """Its first text has come."""
         self.accepted_at = at = self._reporter.now()

@@ -59,13 +59,13 @@ export function filePart(changed) {
   const summary = el("div", { id: "file-summary" });
   const encodingPart = el(
     "div",
-    { class: "field", hidden: true },
+    { class: "field apart", hidden: true },
     el("label", { for: "encoding" }, "Encoding"),
     encoding,
   );
   const tablePart = el(
     "div",
-    { class: "field", hidden: true },
+    { class: "field apart", hidden: true },
     el("label", { for: "template" }, "Prompt for each row"),
     template,
     el("p", { id: "template-hint", class: "hint" }, "Write columns in braces. Insert one: ", columns),
@@ -194,7 +194,7 @@ export function filePart(changed) {
       delimiter === null || delimiter === "," ? null : `with ${DELIMITERS[delimiter] ?? delimiter} between its cells`,
     ].filter(Boolean);
     if (form.length) told.unshift(el("li", {}, `Read as ${form.join(", ")}.`));
-    const list = told.length ? [el("ul", { class: "hint" }, ...told)] : [];
+    const list = told.length ? [el("ul", { class: "hint notes" }, ...told)] : [];
     if (!total) return put(summary, el("p", { class: "summary" }, `${chosen.name}: ${plural(count, "prompt")}.`), ...list);
     return put(summary, wrong(`${chosen.name} cannot be sent as it is.`, faultList(mistakes)), ...list);
   }

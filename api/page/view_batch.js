@@ -4,6 +4,7 @@ import { BatchState } from "./batch_state.js";
 import { batchActions } from "./batch_actions.js";
 import { Card, jobName } from "./card.js";
 import { el, put, say, wrong } from "./dom.js";
+import { batchNotes } from "./batch_notes.js";
 import { Facts } from "./facts.js";
 import { duration, number, rate, short, time } from "./format.js";
 import { Grid } from "./grid.js";
@@ -24,6 +25,7 @@ export function batchView(id) {
   const status = badge("in_progress");
   const bar = new ProgressBar("Progress of the batch");
   const facts = new Facts();
+  const notes = el("div", {});
   const fault = el("div", {});
   const refused = el("div", {});
   const filters = el("div", { class: "filters", role: "group", "aria-label": "Show" });
@@ -93,6 +95,7 @@ export function batchView(id) {
     const { batch } = state;
     factsAt = performance.now();
     submitted ??= time(batch.created_at);
+    if (!notes.firstChild) put(notes, ...batchNotes(batch));
     const { total, completed, failed, in_progress: writing, incomplete } = batch.request_counts;
     const ended = isFinal(batch.status)
       ? (batch.completed_at ?? batch.failed_at ?? batch.cancelled_at ?? batch.expired_at)
@@ -184,6 +187,7 @@ export function batchView(id) {
     body,
     el("div", { class: "bar-line" }, bar.node),
     facts.node,
+    notes,
     actions.node,
     refused,
     el("h2", { class: "unseen" }, "Articles"),

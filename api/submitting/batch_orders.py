@@ -18,7 +18,7 @@ from jobs.settings import Settings
 from jobs.submission import NewJob
 
 _BATCH_FIELDS = frozenset({"requests", "metadata", "completion_window", "priority", "max_attempts", "on_interrupt",
-                           "endpoint", "output_expires_after"})  # fmt: skip
+                           "endpoint", "output_expires_after", "max_concurrency", "upstream"})  # fmt: skip
 _FILE_BATCH_FIELDS = (_BATCH_FIELDS - {"requests"}) | {"input_file_id", "input"}
 _INPUT_FIELDS = frozenset({"model", "template", "encoding", "delimiter", "id_column"})
 # What others call the endpoint: Azure.
@@ -38,6 +38,7 @@ class NewBatch:
     completion_window: str | None = None
     completion_seconds: float | None = None
     output_seconds: int | None = None
+    max_concurrency: int | None = None
     notes: Notes = field(default_factory=Notes)
 
 
@@ -55,6 +56,7 @@ class NewFileBatch:
     completion_window: str | None
     completion_seconds: float | None
     output_seconds: int | None
+    max_concurrency: int | None
 
 
 def check_batch(body: bytes, settings: Settings) -> NewBatch:
@@ -70,7 +72,13 @@ def check_batch(body: bytes, settings: Settings) -> NewBatch:
     notes = Notes()
     jobs = list(_read_items(items, terms.for_all, notes, *job_limit(settings)))
     return NewBatch(
-        jobs, terms.metadata, terms.completion_window, terms.completion_seconds, terms.output_seconds, notes
+        jobs,
+        terms.metadata,
+        terms.completion_window,
+        terms.completion_seconds,
+        terms.output_seconds,
+        terms.max_concurrency,
+        notes,
     )
 
 
@@ -152,7 +160,10 @@ def _read_terms(fields: dict[str, msgspec.Raw]) -> NewFileBatch:
     read, model = check_input(fields["input"]) if "input" in fields else (None, None)
     if model is not None:
         for_all = replace(for_all, request={"model": model})
-    return NewFileBatch(input_file_id or "", read, for_all, metadata, window, seconds, check_expiry(outputs))
+    most = read_field(fields, "max_concurrency", "")
+    if most is not None:
+        check_integer(most, "max_concurrency", 1, 1_000_000)
+    return NewFileBatch(input_file_id or "", read, for_all, metadata, window, seconds, check_expiry(outputs), most)
 
 
 def check_input(text: msgspec.Raw) -> tuple[ReadOptions | None, str | None]:

@@ -24,7 +24,7 @@ from jobs.inputs.dialects import read_request, with_texts_as_metadata
 from jobs.inputs.mistakes import MistakeError, Notes
 from jobs.submission import NewJob
 
-_JOB_FIELDS = frozenset({"custom_id", "metadata", "priority", "max_attempts", "on_interrupt"})
+_JOB_FIELDS = frozenset({"custom_id", "metadata", "priority", "max_attempts", "on_interrupt", "upstream"})
 # Longhand asks for the stream and its usage itself.
 _OURS = frozenset({"stream", "stream_options"})
 
@@ -57,7 +57,7 @@ def check_item(
     if given is None and needs_custom_id:
         what = "your own name for this line"
         raise invalid(at, f"must be a text, {what}") if "custom_id" in fields else missing(at, what)
-    custom_id = None if given is None else check_custom_id(read_value(given, at), at)
+    custom_id = check_custom_id(given, at)
     inside = join(where, "body") if "body" in fields else where
     if "custom_id" in body:
         raise invalid(join(inside, "custom_id"), "belongs beside `body`, not into it")
@@ -107,6 +107,8 @@ def own_fields(fields: dict[str, msgspec.Raw], where: str, for_all: NewJob) -> N
                 own[name] = check_integer(value, at, -100, 100)
             case "max_attempts":
                 own[name] = check_integer(value, at, 1, 20)
+            case "upstream":
+                own["only_upstream"] = check_text(value, at, 64)
             case _:
                 if value not in ("restart", "continue"):
                     raise invalid(at, 'must be "restart" or "continue"')
@@ -141,9 +143,11 @@ def _refuse_undeliverable(request: dict[str, Any], where: str) -> None:
         raise invalid(join(where, "n"), "must be 1: a job has one text; submit one job for each", "unsupported_value")
     for name in ("tools", "functions"):
         if request.get(name) not in (None, []):
-            raise invalid(join(where, name), "calls cannot be delivered: a job's result is text", "unsupported_value")
+            reason = "calls cannot be delivered, because a job's result is text: leave it out"
+            raise invalid(join(where, name), reason, "unsupported_value")
     if request.get("logprobs") not in (None, False):
-        raise invalid(join(where, "logprobs"), "cannot be delivered: leave it out", "unsupported_value")
+        reason = "log probabilities are not kept, because a job's result is text: leave it out"
+        raise invalid(join(where, "logprobs"), reason, "unsupported_value")
     if request.get("modalities") not in (None, ["text"]) or request.get("audio") is not None:
         name = "modalities" if request.get("modalities") not in (None, ["text"]) else "audio"
         raise invalid(join(where, name), "only text can be delivered", "unsupported_value")

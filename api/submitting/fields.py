@@ -1,11 +1,14 @@
 """What single values of a submission must be; each is refused by name."""
 
+import atexit
 import re
 from collections.abc import Iterable
+from functools import cache
 from typing import Any
 
 from api.errors import ApiError
-from jobs.answer_format import FormatError, check_format
+from jobs.answer_format import FormatError
+from jobs.format_check import FormatCheck
 
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 _WINDOW = re.compile(r"([1-9][0-9]{0,5})([smhd])")
@@ -72,10 +75,18 @@ def check_window(value: Any) -> float:
     return seconds
 
 
+@cache
+def _format_check() -> FormatCheck:
+    """One for this process, and its own process is started when the first schema comes."""
+    made = FormatCheck()
+    atexit.register(made.close)
+    return made
+
+
 def check_response_format(value: Any, at: str) -> None:
     """A format that a text can be held to: a schema must be a good one, and refer to nothing outside of itself."""
     try:
-        check_format(value)
+        _format_check().check_format(value)
     except FormatError as error:
         raise invalid(join(at, error.path), error.reason, "invalid_json_schema") from None
 

@@ -79,6 +79,7 @@ def make_file_batch(
         wanted.completion_seconds,
         wanted.output_seconds,
         key,
+        max_concurrency=wanted.max_concurrency,
     )
     draft = Draft(parts.database, terms)
     began = monotonic()

@@ -17,6 +17,7 @@ from api.submitting.bodies import BatchBody, JobBody
 from api.submitting.checks import check_job
 from api.submitting.file_batches import post_file_batch
 from api.submitting.idempotency import Key, check_key, key_reused, replayed
+from api.submitting.upstream_choice import check_upstreams
 from jobs.idempotency import IdempotencyKey, KeyReusedError
 from jobs.queries import read_batch, read_job
 from jobs.submission import Accepted, BatchTerms, submit_batch, submit_job
@@ -32,11 +33,13 @@ def post_job(parts: Given, caller: Calling, body: JobBody, idempotency_key: Key 
     """Submit one job.
 
     The body is one for chat completions: `model`, `messages`, and any other parameter of the upstream, passed through
-    untouched. `custom_id`, `metadata`, `priority`, `max_attempts` and `on_interrupt` are Longhand's own and go no
-    further. `stream` and `stream_options` are taken and dropped: every job can be watched at `/v1/jobs/{id}/events`.
+    untouched. `custom_id`, `metadata`, `priority`, `max_attempts`, `on_interrupt` and `upstream` are Longhand's own and
+    go no further. `stream` and `stream_options` are taken and dropped: every job can be watched at
+    `/v1/jobs/{id}/events`.
     """
     key = check_key(idempotency_key, "/v1/jobs", body)
     job = check_job(body)
+    check_upstreams(parts.upstreams.current(), [job])
     try:
         accepted = submit_job(parts.database, job, project=caller.project, idempotency_key=key)
     except KeyReusedError:
@@ -56,7 +59,8 @@ async def post_batch(parts: Given, caller: Calling, body: BatchBody, idempotency
     """Submit many jobs at once: all of them are taken, or none.
 
     Each item of `requests` is `{"custom_id", "body"}`, and `body` is what `POST /v1/jobs` takes. `priority`,
-    `max_attempts` and `on_interrupt` beside `requests` are for all jobs whose body does not say otherwise. With a
+    `max_attempts`, `on_interrupt` and `upstream` beside `requests` are for all jobs whose body does not say otherwise;
+    of them, `max_concurrency` run at once. With a
     `completion_window` (`30m`, `24h`, `7d`), what has not ended when it closes ends as `expired`.
 
     With `input_file_id` in place of `requests` this is OpenAI's call: each line of the file is
@@ -75,6 +79,7 @@ async def post_batch(parts: Given, caller: Calling, body: BatchBody, idempotency
 
 def _post_requests(parts: Parts, caller: Caller, body: bytes, key: IdempotencyKey | None) -> Response:
     batch = check_batch(body, parts.settings)
+    check_upstreams(parts.upstreams.current(), batch.jobs, "requests[{}].body")
     terms = BatchTerms(
         project=caller.project,
         metadata=batch.metadata,
@@ -82,6 +87,7 @@ def _post_requests(parts: Parts, caller: Caller, body: bytes, key: IdempotencyKe
         completion_seconds=batch.completion_seconds,
         output_seconds=batch.output_seconds,
         idempotency_key=key,
+        max_concurrency=batch.max_concurrency,
     )
     accepted = submit_batch(parts.database, batch.jobs, terms, warnings=batch.notes.as_json())
     if not accepted.repeated:

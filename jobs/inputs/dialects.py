@@ -43,7 +43,7 @@ class Values(Protocol[T]):
 
 def read_request(
     fields: Mapping[str, T], values: Values[T], notes: Notes, line: int | None, *, where: str = ""
-) -> tuple[T | None, dict[str, T]]:
+) -> tuple[Any, dict[str, T]]:
     """The `custom_id` of a request, if it has one, and its body. Raises `MistakeError`, with `param` below `where`."""
     at = f"{where}." if where else ""
     _check_method(fields, values, at)
@@ -93,14 +93,14 @@ def _check_url(fields: Mapping[str, T], values: Values[T], notes: Notes, line: i
     raise MistakeError("invalid_value", f'{at}url: "url" must be "{ENDPOINT}"{shown}', because, param=f"{at}url")
 
 
-def _custom_id(fields: Mapping[str, T], values: Values[T], notes: Notes, line: int | None, at: str) -> T | None:
+def _custom_id(fields: Mapping[str, T], values: Values[T], notes: Notes, line: int | None, at: str) -> Any:
     if "custom_id" not in fields:
         return None
     custom_id = values.read(fields["custom_id"], f"{at}custom_id")
     if isinstance(custom_id, int) and not isinstance(custom_id, bool):
         notes.add("custom_id", 'a number as "custom_id" was taken as a text', line)
-        return values.make(str(custom_id))
-    return None if custom_id is None else fields["custom_id"]
+        return str(custom_id)
+    return custom_id
 
 
 def _merge_extra_body(
@@ -128,11 +128,13 @@ def with_texts_as_metadata(body: dict[str, T], values: Values[T], notes: Notes, 
     metadata = values.read(body["metadata"], "body.metadata") if "metadata" in body else None
     if not isinstance(metadata, dict):
         return body
-    changed = {
-        key: ("true" if value else "false") if isinstance(value, bool) else str(value)
-        for key, value in metadata.items()
-        if isinstance(value, bool | int | float)
-    }
+    changed: dict[str, str] = {}
+    for key, value in metadata.items():
+        if isinstance(value, bool | int | float):
+            changed[key] = str(value).lower() if isinstance(value, bool) else str(value)
+        elif not isinstance(value, str):
+            param = f"body.metadata.{key[:64]}"
+            raise MistakeError("invalid_value", f"{param}: must be a text", "write it as one", param=param)
     if not changed:
         return body
     notes.add("metadata", 'a number or truth value in "metadata" was taken as a text', line)

@@ -28,7 +28,8 @@ _NAMES = {
     "utf-32-le": "UTF-32 LE",
     "utf-32-be": "UTF-32 BE",
     "gb18030": "GB18030",
-    "big5hkscs": "Big5",
+    "big5": "Big5",
+    "big5hkscs": "Big5 (HKSCS)",
     "cp950": "Big5",
     "cp932": "Shift_JIS",
     "cp949": "EUC-KR",
@@ -39,7 +40,7 @@ _NAMES = {
 _WIDE = frozenset(name for name in _NAMES if name.startswith(("utf-16", "utf-32")))
 # What people name and spreadsheets do not mean: the larger set is what Windows writes.
 _SUPERSETS = {
-    "gbk": "gb18030", "gb2312": "gb18030", "cp936": "gb18030", "big5": "big5hkscs", "shift_jis": "cp932",
+    "gbk": "gb18030", "gb2312": "gb18030", "cp936": "gb18030", "shift_jis": "cp932",
     "euc_kr": "cp949", "iso8859-1": "cp1252", "ascii": "utf-8", "utf-8-sig": "utf-8",
 }  # fmt: skip
 _MULTIBYTE = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}")

@@ -36,7 +36,9 @@ def guess_encoding(content: bytes) -> str:
     if "cp1252" in possible and (_share(telling, "cp1252") or 0) >= 1 and possible[0] in ("cp1250", "cp1252"):
         return "cp1252"
     plausible = [codec for codec in possible if (_share(telling, codec) or 0) >= 0.9]
-    return (plausible or possible or ["cp1252"])[0]
+    found = (plausible or possible or ["cp1252"])[0]
+    # What Windows writes as Big5, where the text does not need the signs of Hong Kong.
+    return "cp950" if found == "big5hkscs" and _share(telling, "cp950") is not None else found
 
 
 def _share(content: bytes, codec: str) -> float | None:
@@ -85,6 +87,7 @@ _COMMON: dict[str, Callable[[str], bool]] = {
     # The frequent characters of each stand together: GB 2312's and Big5's first level, those of JIS, Hangul.
     "gb18030": _lead("gb18030", 0xA1, 0xD7),
     "big5hkscs": _lead("big5hkscs", 0xA1, 0xC6),
+    "cp950": _lead("cp950", 0xA1, 0xC6),
     "cp932": _is_japanese,
     "cp949": _lead("cp949", 0xA1, 0xC8),
 }

@@ -180,6 +180,7 @@ class _ListCutter:
             rest = file.read(_READ_BYTES)
             if not rest:
                 return
+        self._line += rest[: len(rest) - len(rest.lstrip())].count(b"\n")
         remedy = "put every request into the list, or each on a line of its own"
         yield MistakeError("invalid_json_line", "something follows the list", remedy, line=self._line)
 

@@ -130,7 +130,8 @@ class InputFile:
                 reason = f"the line is longer than {self._max_bytes} bytes (LONGHAND_MAX_LINE_BYTES)"
                 yield MistakeError("line_too_long", reason, "shorten it", line=number, row=number)
                 return
-            yield checked_row(number, number, [line.strip()])
+            if line.strip():
+                yield checked_row(number, number, [line.strip()])
 
     def _note_encoding(self, encoding: Encoding) -> None:
         if encoding.is_guess:

@@ -1,68 +1,31 @@
 """The pace controller of one lane."""
 
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import Any, Self
 
 import msgspec
 
-from jobs.pace.log import EXACT_UP_TO, Log
-from jobs.pace.rate import CUTS, Rate
+from jobs.pace.judge import PROBE_SECONDS, TRIAL_AFTER, judge
+from jobs.pace.log import Log
 from jobs.pace.reports import Accepted, Finished, LaneLimits, LimitedBy, Observed, Refused, Report
-from jobs.pace.sizes import Sizes
-from jobs.pace.tokens import Stated, Tokens
-from jobs.pace.window import Window
+from jobs.pace.state import State, forget_times, not_ahead
 
 IN_A_ROW_SECONDS = 2.0
 """A refusal so soon after the last one is in a row with it."""
 ON_ITS_WAY = 0.03
 """What was reserved before a cut is sent up to so long after it."""
-FIRST_PROBE, PROBE_CALLS, PROBE_SECONDS = 150, 400, 300.0
-"""After so many clean calls the first probe, because what was learned first may be wrong; after each refused one twice as many, up to
-the second number: a probe may cost two refusals, and that is half a per cent. A lane with few calls probes by time."""
+TRIAL_SECONDS = 1.0
 PAUSE_COST = 100.0
 """After a refusal with Retry-After, so many times that pass before a probe: it may cost one per cent of the time."""
 LONG_PAUSE = 1.0
 """After a pause of so long, streams come back by doubling."""
 BACKOFF, LONGEST_BACKOFF, LONGEST_PAUSE = 0.1, 15.0, 3600.0
-TRIAL_AFTER, TRIAL_SECONDS = 3, 1.0
-"""After so many refusals in a row one request at a time is tried until one is accepted."""
-BLOCKED_SECONDS = 5.0
-"""Nothing accepted for so long, although little was sent: the limit is one per minute, and used up."""
 JUDGE_SECONDS = 0.12
-"""A refusal is judged so much later, when the reports of all that was sent before it are in. Until then nothing starts."""
-MUCH, MUCH_SHARE = 5, 0.1
-"""So many accepted requests, and so large a share of those remembered, rule a limit out."""
+"""A refusal is judged so much later, when the reports of all that was sent before it are in. Until then nothing
+starts."""
 LONGEST_LOOK = 1.0
 CLOCK_STEP = 2.0
 LIMITING_SECONDS = 0.25
-
-
-class State(msgspec.Struct):
-    at: float
-    window: Window = msgspec.field(default_factory=Window)
-    rate: Rate = msgspec.field(default_factory=Rate)
-    tokens: Tokens = msgspec.field(default_factory=Tokens)
-    sizes: Sizes = msgspec.field(default_factory=Sizes)
-    clean: int = 0
-    """Requests accepted since the last refusal."""
-    probe_after: int = FIRST_PROBE
-    in_a_row: int = 0
-    refused_at: float = 0.0
-    cut_at: float = 0.0
-    judged: tuple[float, int] | None = None
-    """The refusal that is to be judged at `judge_at`: when it was sent, and how many were in flight by the rows."""
-    judge_at: float = 0.0
-    evidence_from: float = 0.0
-    blocked: bool = False
-    """Since nothing is accepted any more, the rate has been set to what was accepted in the last minute."""
-    suspect: tuple[int, int] | None = None
-    """In flight and accepted in a second at a refusal that may have been of either."""
-    accepted_at: float = 0.0
-    paused_until: float = 0.0
-    hinted_pause: float = 0.0
-    rate_held_at: float = 0.0
-    window_held_at: float = 0.0
 
 
 class Lane:
@@ -78,9 +41,13 @@ class Lane:
 
     @classmethod
     def from_json(cls, stored: dict[str, Any], limits: LaneLimits) -> Self:
-        """What `to_json` gave; the limits come from the upstreams file and may have changed. ValueError: it is no such object."""
-        state = msgspec.convert({**stored, "rate": {**stored["rate"], "log": {}}}, State)
-        state.rate.log = Log.from_numbers(stored["rate"]["log"], state.at)
+        """What `to_json` gave; the limits come from the upstreams file and may have changed. ValueError: it is no
+        such object."""
+        try:
+            state = msgspec.convert({**stored, "rate": {**stored["rate"], "log": {}}}, State)
+            state.rate.log = Log.from_numbers(stored["rate"]["log"], state.at)
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"this is no stored pace of a lane: {error!r}") from error
         return cls(state, limits)
 
     def to_json(self) -> dict[str, Any]:
@@ -94,7 +61,7 @@ class Lane:
     def apply(self, reports: Iterable[Report], in_flight: int, now: float) -> None:
         """Learn from what one worker process saw since its last turn."""
         self._advance(now)
-        for report in sorted((_not_ahead(report, now) for report in reports), key=lambda report: report.at):
+        for report in sorted((not_ahead(report, now) for report in reports), key=lambda report: report.at):
             match report:
                 case Accepted():
                     self._accepted(report, now)
@@ -109,11 +76,15 @@ class Lane:
                     self.state.rate.observe(report, now)
                 case Observed():
                     self.state.tokens.observe(report, now)
-        self._judge(now)
+        was_judged = self.state.judged is not None
+        judge(self.state, self._token_rate(now), now)
+        if was_judged and self.state.judged is None and self.state.paused_until - now >= LONG_PAUSE / 2:
+            self.state.window.restart()
         self._grow(now)
 
     def room(self, in_flight: int, now: float, lead: float = 0.0) -> int:
-        """How many more requests may start now: by the window, the request rate and a pause. Tokens are asked by `reserve`."""
+        """How many more requests may start now: by the window, the request rate and a pause. Tokens are asked by
+        `reserve`."""
         self._advance(now)
         state = self.state
         if now < state.paused_until or state.judged is not None:
@@ -129,7 +100,8 @@ class Lane:
         return by_window if by_rate is None else min(by_window, by_rate)
 
     def reserve(self, estimated_tokens: int, now: float, lead: float = 0.0) -> float | None:
-        """Take one request and its tokens. The time to send it at (`now`, or at most `lead` later); None: no room now."""
+        """Take one request and its tokens. The time to send it at (`now`, or at most `lead` later); None: no room
+        now."""
         self._advance(now)
         state = self.state
         known, amount = self._known(now), max(0, estimated_tokens)
@@ -199,7 +171,7 @@ class Lane:
 
     def _advance(self, now: float) -> None:
         if now < self.state.at - CLOCK_STEP:
-            self.state = _forget_times(self.state, now)
+            self.state = forget_times(self.state, now)
         state = self.state
         state.at = max(state.at, now)
         state.rate.log.advance(now)
@@ -258,79 +230,3 @@ class Lane:
         state.paused_until = max(state.paused_until, until)
         if until - now >= LONG_PAUSE * 0.9:
             state.window.restart()
-
-    def _judge(self, now: float) -> None:
-        """Tell a limit of the rate from one of the streams in flight, and go below it.
-
-        What was accepted with as many in flight speaks against a limit of those, and what was accepted after as many in a second
-        speaks against one of the rate. If nothing speaks against either, the next such refusal tells: the limit is what has not
-        changed. If much speaks against both, a limit has fallen, or is one of another kind.
-        """
-        state = self.state
-        if state.judged is None or now < state.judge_at:
-            return
-        (sent_at, in_flight), state.judged = state.judged, None
-        log = state.rate.log
-        if in_flight <= EXACT_UP_TO:
-            in_flight = log.in_flight_at(sent_at) + 1
-        count = log.in_second_before(sent_at)
-        against_window, against_rate, of = log.evidence(sent_at, in_flight - 1, state.evidence_from)
-        token_rate = self._token_rate(now)
-        if token_rate is not None and state.in_a_row < TRIAL_AFTER and (against_window > 0 or against_rate < MUCH):
-            state.tokens.empty(token_rate)
-            return
-        if min(against_window, against_rate) >= max(MUCH, MUCH_SHARE * of):
-            self._cut_both(count, sent_at, now)
-            return
-        searching = False
-        if against_window == against_rate == 0:
-            if state.suspect is None:
-                state.suspect, searching, against_rate = (in_flight, count), True, 1
-            else:
-                against_window = abs(in_flight - state.suspect[0]) * state.suspect[1]
-                against_rate = abs(count - state.suspect[1]) * state.suspect[0]
-        if against_window <= against_rate:
-            if not state.window.end_probe():
-                state.window.cut(in_flight - 1, now, searching=searching)
-        elif not state.rate.end_probe():
-            state.rate.refused(count, state.in_a_row, sent_at, now)
-        else:
-            state.probe_after = min(PROBE_CALLS, 2 * state.probe_after)
-
-    def _cut_both(self, count: int, sent_at: float, now: float) -> None:
-        state, rate = self.state, self.state.rate
-        state.evidence_from = sent_at
-        if state.window.end_probe() or rate.end_probe():
-            return
-        if now - state.accepted_at >= BLOCKED_SECONDS:
-            if not state.blocked:
-                state.blocked = True
-                rate.cut(rate.in_last_minute(now) / 60, now)
-            return
-        rate.refused(count, state.in_a_row, sent_at, now)
-        if state.in_a_row <= TRIAL_AFTER:
-            state.window.cut(
-                (state.window.plateau or state.window.size) * (1 - CUTS[min(state.in_a_row, len(CUTS)) - 1]),
-                now,
-                searching=True,
-            )
-
-
-def _not_ahead(report: Report, now: float) -> Report:
-    """The same report, with no time after `now`: a process's clock may be a little ahead, or may have been set back."""
-    if isinstance(report, Observed):
-        return report if report.at <= now else replace(report, at=now)
-    if report.at <= now and report.sent_at <= report.at:
-        return report
-    return replace(report, at=min(report.at, now), sent_at=min(report.sent_at, report.at, now))
-
-
-def _forget_times(old: State, now: float) -> State:
-    """What is known of the lane without anything that has a time: the clock was set back."""
-    window = Window(old.window.size, old.window.growth, old.window.plateau, old.window.step, quick=old.window.quick)
-    rate = Rate(old.rate.learned, old.rate.growth, old.rate.plateau, old.rate.step, stated=old.rate.stated)
-    stated = {kind: Stated(one.per_second) for kind, one in old.tokens.stated.items()}
-    tokens = Tokens(
-        old.tokens.level, now, stated, old.tokens.output_share, old.tokens.mean_used, old.tokens.mean_estimate
-    )
-    return State(now, window, rate, tokens, old.sizes, probe_after=old.probe_after)

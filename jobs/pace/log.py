@@ -15,6 +15,8 @@ SECONDS = 10.0
 """How long a request is remembered after its end."""
 BREAK_SECONDS = 0.4
 THIRD = 0.33
+SAME_SECONDS = 0.005
+"""Times are rounded when they are stored, so a request is known again by its time of sending within so much."""
 TYPICAL_DELAY = 0.03
 """From a reservation to its sending, until the report says when it was."""
 EXACT_UP_TO = 64
@@ -69,13 +71,14 @@ class Log(msgspec.Struct):
         self._sort()
 
     def finished(self, report: Finished) -> None:
-        place = bisect_left(self.entries, report.sent_at - 0.001, key=lambda sent: sent.at)
-        for sent in self.entries[place:]:
-            if sent.at > report.sent_at + 0.001:
-                return
-            if sent.in_flight and not sent.ended:
-                sent.ended = max(report.at, sent.at + 0.001)
-                return
+        near = [
+            sent
+            for sent in self.entries
+            if sent.in_flight and not sent.ended and abs(sent.at - report.sent_at) < SAME_SECONDS
+        ]
+        if near:
+            sent = min(near, key=lambda sent: abs(sent.at - report.sent_at))
+            sent.ended = max(report.at, sent.at + 0.001)
 
     def refused(self, report: Refused) -> None:
         self._take_plan(report.sent_at)
@@ -92,7 +95,8 @@ class Log(msgspec.Struct):
         return bisect_left(times, at) - bisect_right(times, at - seconds)
 
     def evidence(self, refused_at: float, in_flight: int, since: float) -> tuple[int, int, int]:
-        """Of what was accepted before: how many with at least as many in flight; how many after as many in a second and in a third
+        """Of what was accepted before: how many with at least as many in flight; how many after as many in a second
+        and in a third
         of one (a small bucket is empty sooner); and how many are remembered.
         """
         second, third = self.in_second_before(refused_at), self.in_second_before(refused_at, THIRD)

@@ -48,7 +48,7 @@ class Rate(msgspec.Struct):
             rates.append(self.stated)
         if self.squeezed is not None and now < self.squeezed_until:
             rates.append(self.squeezed)
-        return min(rates, default=None)
+        return max(min(rates), SLOWEST) if rates else None
 
     def opens_at(self, known: float | None, now: float) -> float:
         """When the next request may be sent."""
@@ -153,5 +153,5 @@ class Rate(msgspec.Struct):
 
     def observe(self, report: Observed, now: float) -> None:
         if report.limit is not None and report.limit > 0:
-            self.stated = report.limit / (report.window_seconds or 60.0)
+            self.stated = report.limit / max(0.1, report.window_seconds or 60.0)
             self.squeezed, self.squeezed_until = squeeze(report, now)

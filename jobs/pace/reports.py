@@ -1,4 +1,5 @@
-"""What a worker process reports to a lane: one value for each thing that it saw of an upstream. Times are seconds of the shared clock."""
+"""What a worker process reports to a lane: one value for each thing that it saw of an upstream. Times are seconds of
+the shared clock."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -29,7 +30,8 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """A request ended that was accepted: cleanly, or (with `used_tokens` None) by an error, a cancel or a lost worker."""
+    """A request ended that was accepted: cleanly, or (with `used_tokens` None) by an error, a cancel or a lost
+    worker."""
 
     sent_at: float
     at: float

@@ -8,6 +8,8 @@ MARGIN = 0.985
 """Share of a known limit that is used: the clocks of two machines and the time on the way differ a little."""
 BURST_SECONDS = 1.0
 """The bucket holds what flows in within this time: some upstreams count each second of a limit per minute."""
+SLOWEST = 1.0
+"""Tokens a second, also when a limit says less: zero would never be looked at again."""
 SMOOTHING = 0.1
 """How much one text moves the learned shares."""
 SCARCE = 0.05
@@ -32,7 +34,8 @@ class Tokens(msgspec.Struct):
     """Of all tokens, those that are output: some upstreams limit both apart, and only sums are reserved."""
     mean_used: float | None = None
     mean_estimate: float | None = None
-    """Of finished texts and of reservations: estimates are high, and what a text will probably use is charged at once. Charged whole,
+    """Of finished texts and of reservations: estimates are high, and what a text will probably use is charged at
+    once. Charged whole,
     they would hold back a lane of long texts until these have ended.
     """
 
@@ -45,7 +48,7 @@ class Tokens(msgspec.Struct):
             if stated.squeezed is not None and now < stated.squeezed_until:
                 rate = min(rate, stated.squeezed)
             rates.append(rate / max(0.05, share))
-        return min(rates, default=None)
+        return max(min(rates), SLOWEST) if rates else None
 
     def advance(self, rate: float | None, now: float) -> None:
         if rate is None:
@@ -78,8 +81,8 @@ class Tokens(msgspec.Struct):
         if report.used_tokens is None:
             return
         charged = self.charge(report.reserved_tokens)
-        if self.mean_used is not None and report.used_tokens < 4 * self.mean_used:
-            charged = max(charged, self.mean_used)  # it was reserved when estimates were lower
+        if self.mean_used and report.reserved_tokens < 4 * (self.mean_estimate or 0.0):
+            charged = self.mean_used  # it may have been reserved when estimates were lower
         self.level += charged - report.used_tokens
         self.mean_used = _towards(self.mean_used, report.used_tokens)
         if report.output_tokens is not None and report.used_tokens > 0:
@@ -87,13 +90,14 @@ class Tokens(msgspec.Struct):
             self.output_share += SMOOTHING * (share - self.output_share)
 
     def empty(self, rate: float) -> None:
-        """A request was refused although there seemed to be room: texts are longer than usual, so let the upstream catch up."""
+        """A request was refused although there seemed to be room: texts are longer than usual, so let the upstream
+        catch up."""
         self.level = min(self.level, 0.0) - rate * BURST_SECONDS / 2
 
     def observe(self, report: Observed, now: float) -> None:
         if report.limit is None or report.limit <= 0:
             return
-        stated = Stated(report.limit / (report.window_seconds or 60.0))
+        stated = Stated(report.limit / max(0.1, report.window_seconds or 60.0))
         stated.squeezed, stated.squeezed_until = squeeze(report, now)
         self.stated[report.kind] = stated
         if report.kind == "tokens" and report.remaining is not None:

@@ -15,7 +15,8 @@ SEARCH_STEP, SEARCH_SECONDS = 1.25, 1.0
 PROBE_STEP, LARGEST_STEP = 0.03, 0.5
 """How far above the plateau a probe goes (at least one stream). Each clean one doubles the step."""
 SLOW, SLOW_SECONDS = 4.0, 0.5
-"""A first delta that takes so many times what it took with few in flight, and so much longer, waited in the server's queue."""
+"""A first delta that takes so many times what it took with few in flight, and so much longer, waited in the server's
+queue."""
 FEWEST_WAITS, MOST_WAITS = 3, 8
 """So many requests in a row must all have waited: queueing delays each, a long prompt only some."""
 
@@ -32,7 +33,8 @@ class Window(msgspec.Struct):
     """The time to the first delta with few in flight."""
     waits: list[float] = msgspec.field(default_factory=list)
     blamed: float | None = None
-    """The mean wait that made the window shrink last. Unless it shrinks with the window, queueing was not the reason."""
+    """The mean wait that made the window shrink last. Unless it shrinks with the window, queueing was not the
+    reason."""
 
     def accepted(self, report: Accepted, now: float) -> bool:
         """Grow by an accepted request. True: the waits show a queue, so the window shrank."""

@@ -1,53 +1,55 @@
 """One connection to the simulator: HTTP on a bare asyncio protocol, because a framework costs more than the work."""
 
 import asyncio
-import secrets
 import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from typing import Any, cast
 
 import httptools
+import msgspec
 
+from longhand.simulator.answers import BODIES, JSON, Refusal, error_body, make_head, ordered_error
+from longhand.simulator.control import PATHS, Control
+from longhand.simulator.gate import Gate
 from longhand.simulator.orders import ChatRequest, Orders, RequestError, read_request
-from longhand.simulator.script import Completion, Finale, Steps, to_json
+from longhand.simulator.script import Completion, Steps, in_one_piece, to_json
+from longhand.simulator.serving import Serving
+from longhand.simulator.slots import Slots
 from longhand.simulator.stats import Stats
 from longhand.simulator.stream import Pace, Stream, Wheel
 
 LARGEST_REQUEST_BYTES = 64 * 1024 * 1024
 
-_ERROR_TYPES = {
-    400: "invalid_request_error",
-    401: "authentication_error",
-    404: "invalid_request_error",
-    429: "requests",
-}
-_ERROR_CODES = {401: "invalid_api_key", 429: "rate_limit_exceeded"}
-_HTML = b"<!DOCTYPE html><html><head><title>Welcome</title></head><body><h1>Please sign in</h1></body></html>"
-_BODIES = {
-    "json_error": (
-        b"application/json",
-        to_json({"error": {"message": "Something went wrong.", "type": "server_error"}}),
-    ),
-    "html": (b"text/html; charset=utf-8", _HTML),
-    "bare_done": (b"text/event-stream; charset=utf-8", b"data: [DONE]\n\n"),
-    "empty": (b"text/event-stream; charset=utf-8", b""),
-}
+
+@dataclass
+class Shared:
+    """What all connections of a simulator share."""
+
+    pace: Pace
+    wheel: Wheel
+    stats: Stats
+    gate: Gate
+    slots: Slots
+    control: Control
+    connections: "set[Connection]" = field(default_factory=set)
 
 
 class Connection(asyncio.Protocol):
     """Reads one request after another and answers each; a response at its pace is left to a `Stream`."""
 
-    def __init__(self, pace: Pace, wheel: Wheel, stats: Stats, connections: "set[Connection]") -> None:
-        self._pace = pace
-        self._wheel = wheel
-        self._stats = stats
-        self._connections = connections
+    def __init__(self, shared: Shared) -> None:
+        self._shared = shared
+        self._stats = shared.stats
         self._parser = httptools.HttpRequestParser(self)
+        self._serving: Serving | None = None
         self._stream: Stream | None = None
         self._clear()
 
     def _clear(self) -> None:
         self._path = b""
+        self._key = ""
         self._simulate: bytes | None = None
         self._expects_continue = False
         self._body = bytearray()
@@ -56,12 +58,11 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
-        self._connections.add(self)
+        self._shared.connections.add(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._connections.discard(self)
-        if self._stream is not None:
-            self._stream.client_gone()
+        self._shared.connections.discard(self)
+        self._give_up("client_gone")
 
     def pause_writing(self) -> None:
         if self._stream is not None:
@@ -72,9 +73,9 @@ class Connection(asyncio.Protocol):
             self._stream.resume()
 
     def data_received(self, data: bytes) -> None:
-        # Reading continues while a stream runs, or a client that left would not be noticed. A second request at that
-        # time is pipelining, which is not supported.
-        if self._stream is not None and not self._stream.over:
+        # Reading continues while a request is served, or a client that left would not be noticed. A second request at
+        # that time is pipelining, which is not supported.
+        if self._serving is not None and not self._serving.over:
             self._transport.close()
             return
         try:
@@ -82,8 +83,19 @@ class Connection(asyncio.Protocol):
         except httptools.HttpParserError as error:
             self._refuse(RequestError(f"This is not HTTP: {error}"), close=True)
 
-    def abort(self) -> None:
+    def cut(self) -> None:
+        """The server goes away. Where nothing runs the connection is closed in order: an answer may be on its way."""
+        if self._serving is None or self._serving.over:
+            self._transport.close()
+            return
+        self._give_up("cut")
         self._transport.abort()
+
+    def _give_up(self, event: str) -> None:
+        if self._stream is not None and not self._stream.over:
+            self._stream.give_up(event)
+        elif self._serving is not None:
+            self._serving.end(event, 0)
 
     # What the parser calls.
 
@@ -94,6 +106,8 @@ class Connection(asyncio.Protocol):
         name = name.lower()
         if name == b"x-simulate":
             self._simulate = value
+        elif name == b"authorization":
+            self._key = value.decode("latin-1").removeprefix("Bearer ").strip()
         elif name == b"expect":
             self._expects_continue = value.lower() == b"100-continue"
 
@@ -123,115 +137,123 @@ class Connection(asyncio.Protocol):
             case ("POST", "/v1/chat/completions"):
                 self._complete()
             case ("GET", "/v1/models"):
-                model = {"id": "simulator", "object": "model", "created": 1_700_000_000, "owned_by": "longhand"}
-                self._send_json({"object": "list", "data": [model]})
+                self._list_models()
             case ("GET", "/stats"):
                 self._send_json(self._stats.snapshot())
             case ("POST", "/stats/reset"):
                 self._stats.reset()
                 self._send_json(self._stats.snapshot())
-            case (_, "/v1/chat/completions" | "/v1/models" | "/stats" | "/stats/reset"):
+            case ("POST", path) if path in PATHS:
+                self._send_json(self._shared.control.post(path, bytes(self._body)))
+            case (_, path) if path in ("/v1/chat/completions", "/v1/models", "/stats", "/stats/reset", *PATHS):
                 raise RequestError(f"Not allowed to {method} on {path}.", status=405)
             case _:
                 raise RequestError(f"Unknown request URL: {method} {path}.", status=404, code="unknown_url")
 
+    def _list_models(self) -> None:
+        if refusal := self._shared.gate.check(self._key, time.monotonic()):
+            self._send(refusal.status, refusal.content_type, refusal.body)
+            return
+        model = {"id": "simulator", "object": "model", "created": 1_700_000_000, "owned_by": "longhand"}
+        self._send_json({"object": "list", "data": [model]})
+
     def _complete(self) -> None:
+        shared = self._shared
         request, orders, seed = read_request(bytes(self._body), self._simulate)
         key = orders.key or seed
-        count = self._stats.begin(key)
+        count = self._stats.begin(key, request.model)
         if orders.times is not None and count > orders.times:
             orders = orders.healthy()
+        now = time.monotonic()
+        ticket = shared.gate.admit(request, self._key, now)
+        if isinstance(ticket, Refusal):
+            self._stats.refuse(ticket.kind, key, request.model)
+            headers = shared.gate.headers(request.model, ticket, now)
+            self._send(ticket.status, ticket.content_type, ticket.body, headers)
+            return
         if orders.headers:
             self._stats.fault("headers", key)
         if orders.status is not None or orders.body is not None:
+            shared.gate.end(ticket, 0, now, completed=False)
+            self._stats.refuse("ordered", key, request.model)
             self._answer_with_fault(orders, key)
             return
+        length = shared.gate.provider.deltas
+        if length is not None and orders.text is None and orders.deltas is None and orders.length is None:
+            orders = msgspec.structs.replace(orders, length=length)
         completion = Completion(request, orders, seed, lambda name: self._stats.fault(name, key))
+        headers = [*orders.headers.items(), *shared.gate.headers(request.model, None, now)]
+        serving = self._serving = Serving(shared.gate, shared.slots, self._stats, ticket, key, request.model)
+        serving.start(lambda: self._begin(completion, request, orders, key, headers))
+
+    def _begin(
+        self, completion: Completion, request: ChatRequest, orders: Orders, key: str, headers: Iterable[tuple[str, str]]
+    ) -> None:
+        """Begin to write; a response in one piece comes when the last of its deltas would have come."""
         if request.stream:
-            self._start(completion.steps(), 0, completion, request, orders, key)
-            return
-        body, deltas = completion.whole()
-        head = self._head(HTTPStatus.OK, b"application/json", len(body), orders.headers)
-        self._start(_whole(head + body), deltas, completion, request, orders, key)
+            head = self._head(HTTPStatus.OK, b"text/event-stream; charset=utf-8", None, headers)
+            self._start(head, completion.steps(), 0, completion, orders, key)
+        else:
+            body, deltas = completion.whole()
+            head = self._head(HTTPStatus.OK, JSON, len(body), headers)
+            self._start(b"", in_one_piece(head + body), deltas, completion, orders, key)
 
     def _start(
-        self, steps: Steps, wait_deltas: int, completion: Completion, request: ChatRequest, orders: Orders, key: str
+        self, head: bytes, steps: Steps, wait_deltas: int, completion: Completion, orders: Orders, key: str
     ) -> None:
-        """Start the stream; a response in one piece comes when the last of its deltas would have come."""
-        pace = Pace(
-            self._pace.deltas_per_second if orders.deltas_per_second is None else orders.deltas_per_second,
-            self._pace.first_delta_seconds if orders.first_delta_seconds is None else orders.first_delta_seconds,
-        )
+        pace = self._shared.pace
+        if orders.deltas_per_second is not None:
+            pace = replace(pace, deltas_per_second=orders.deltas_per_second)
+        if orders.first_delta_seconds is not None:
+            pace = replace(pace, first_delta_seconds=orders.first_delta_seconds)
         if orders.bytes_per_write is not None:
             self._stats.fault("bytes_per_write", key)
+        serving = self._serving
         keep_alive = self._parser.should_keep_alive()
+
+        def over(event: str) -> None:
+            if serving is not None:
+                serving.end(event, completion.sent)
+
         self._stream = Stream(
             steps,
             comment=completion.comment(),
             transport=self._transport,
-            wheel=self._wheel,
+            wheel=self._shared.wheel,
             stats=self._stats,
-            key=key,
             counted=orders.long_line is None,
             first_due=time.monotonic() + pace.first_delta_seconds + wait_deltas * pace.interval_seconds,
             interval_seconds=0.0 if orders.long_line is not None else pace.interval_seconds,
             bytes_per_write=orders.bytes_per_write,
+            on_over=over,
             on_end=(lambda: None) if keep_alive else self._transport.close,
         )
-        streamed = b"text/event-stream; charset=utf-8"
-        self._stream.begin(self._head(HTTPStatus.OK, streamed, None, orders.headers) if request.stream else b"")
+        self._stream.begin(head)
 
     def _answer_with_fault(self, orders: Orders, key: str) -> None:
+        headers = dict(orders.headers)
         if orders.status is not None:
             self._stats.fault("status", key)
-            headers = dict(orders.headers)
             if orders.retry_after is not None:
                 headers["retry-after"] = f"{orders.retry_after:g}"
-            error = {
-                "message": f"The simulator was ordered to answer {orders.status}.",
-                "type": _ERROR_TYPES.get(orders.status, "server_error"),
-                "param": None,
-                "code": _ERROR_CODES.get(orders.status),
-            }
-            self._send(orders.status, b"application/json", to_json({"error": error}), headers)
+            self._send(orders.status, JSON, ordered_error(orders.status), headers.items())
         elif orders.body is not None:
             self._stats.fault("body", key)
-            self._send(HTTPStatus.OK, *_BODIES[orders.body], orders.headers)
-        self._stats.end("refused", key)
+            self._send(HTTPStatus.OK, *BODIES[orders.body], headers.items())
 
     def _refuse(self, error: RequestError, *, close: bool = False) -> None:
-        body = {"message": error.message, "type": "invalid_request_error", "param": error.param, "code": error.code}
-        self._send(error.status, b"application/json", to_json({"error": body}), {})
+        body = error_body(error.message, "invalid_request_error", error.code, error.param)
+        self._send(error.status, JSON, body)
         if close:
             self._transport.close()
 
     def _send_json(self, content: Any) -> None:
-        self._send(HTTPStatus.OK, b"application/json", to_json(content), {})
+        self._send(HTTPStatus.OK, JSON, to_json(content))
 
-    def _send(self, status: int, content_type: bytes, body: bytes, headers: dict[str, str]) -> None:
+    def _send(self, status: int, content_type: bytes, body: bytes, headers: Iterable[tuple[str, str]] = ()) -> None:
         self._transport.write(self._head(status, content_type, len(body), headers) + body)
         if not self._parser.should_keep_alive():
             self._transport.close()
 
-    def _head(self, status: int, content_type: bytes, length: int | None, headers: dict[str, str]) -> bytes:
-        try:
-            phrase = HTTPStatus(status).phrase
-        except ValueError:
-            phrase = "Ordered"
-        lines = [
-            b"HTTP/1.1 %d %b" % (status, phrase.encode()),
-            b"content-type: " + content_type,
-            b"cache-control: no-cache",
-            b"x-request-id: req_" + secrets.token_hex(16).encode(),
-            b"transfer-encoding: chunked" if length is None else b"content-length: %d" % length,
-            *(f"{name}: {value}".encode("ascii") for name, value in headers.items()),
-        ]
-        if not self._parser.should_keep_alive():
-            lines.append(b"connection: close")
-        return b"\r\n".join(lines) + b"\r\n\r\n"
-
-
-def _whole(response: bytes) -> Steps:
-    """A stream without deltas: its last bytes are the whole response."""
-    yield from ()
-    return Finale(response, "end")
+    def _head(self, status: int, content_type: bytes, length: int | None, headers: Iterable[tuple[str, str]]) -> bytes:
+        return make_head(status, content_type, length, headers, keep_alive=self._parser.should_keep_alive())

@@ -33,12 +33,14 @@ class RequestError(Exception):
 class Orders(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The `simulate` field, or the `x-simulate` header. `None` and `False` order nothing.
 
-    The first group orders no faults and always applies. The rest are faults: with `times` they apply only to that many
-    requests of a `key` (default: a hash of the messages), and later requests are healthy. Positions count deltas.
+    The first group orders no faults and always applies; `length` is in deltas, whatever the prompt asks for. The rest
+    are faults: with `times` they apply only to that many requests of a `key` (default: a hash of the messages), and
+    later requests are healthy. Positions count deltas.
     """
 
     text: str | None = None
     deltas: list[str] | None = None
+    length: Positive | None = None
     deltas_per_second: Seconds | None = None
     first_delta_seconds: Seconds | None = None
     key: str | None = None
@@ -69,7 +71,7 @@ class Orders(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
         return Orders(**{name: getattr(self, name) for name in _NO_FAULTS})
 
 
-_NO_FAULTS = ("text", "deltas", "deltas_per_second", "first_delta_seconds", "key", "times")
+_NO_FAULTS = ("text", "deltas", "length", "deltas_per_second", "first_delta_seconds", "key", "times")
 # A response in one piece has no deltas to count, and no lines to damage.
 _ONLY_STREAMED = (
     *("cut_after", "stall_after", "silent_after", "error_after", "no_end", "no_done", "no_finish"),
@@ -152,17 +154,22 @@ def read_request(body: bytes, header: bytes | None) -> tuple[ChatRequest, Orders
             orders = msgspec.convert(_json(header, "The x-simulate header"), Orders)
         except msgspec.ValidationError as error:
             raise RequestError(f"x-simulate: {error}", param="simulate") from error
-    if not request.stream and (
-        asked := [name for name in _ONLY_STREAMED if getattr(orders, name) not in (None, False, [])]
-    ):
+    _check(orders, streamed=bool(request.stream))
+    return request, orders, messages_hash(content["messages"])
+
+
+def _check(orders: Orders, *, streamed: bool) -> None:
+    """Raise a `RequestError` for orders that cannot be carried out together."""
+    if not streamed and (asked := [name for name in _ONLY_STREAMED if getattr(orders, name) not in (None, False, [])]):
         raise RequestError(f"simulate: {asked[0]!r} needs `stream: true`.", param=f"simulate.{asked[0]}")
     if orders.text is not None and orders.deltas is not None:
         raise RequestError("simulate: give `text` or `deltas`, not both.", param="simulate.text")
+    if orders.length is not None and (orders.text is not None or orders.deltas is not None):
+        raise RequestError("simulate: `length` needs neither `text` nor `deltas`.", param="simulate.length")
     if orders.retry_after is not None and orders.status is None:
         raise RequestError("simulate: `retry_after` needs a `status`.", param="simulate.retry_after")
     if bad := [name for name, value in orders.headers.items() if not _HEADER.fullmatch(f"{name}: {value}")]:
         raise RequestError(f"simulate: {bad[0]!r} is no valid header.", param="simulate.headers")
-    return request, orders, messages_hash(content["messages"])
 
 
 def messages_hash(messages: Any) -> str:

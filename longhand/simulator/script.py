@@ -42,11 +42,27 @@ def http_chunk(body: bytes) -> bytes:
     return b"%x\r\n%b\r\n" % (len(body), body)
 
 
+def in_one_piece(response: bytes) -> Steps:
+    """A stream without deltas: its last bytes are the whole response."""
+    yield from ()
+    return Finale(response, "end")
+
+
 def deltas_of(request: ChatRequest, orders: Orders, seed: str) -> Iterable[str]:
     """The text to send, cut into deltas: as ordered, or an article for the prompt."""
     if orders.deltas is not None:
         return orders.deltas
-    return split(orders.text) if orders.text is not None else write_deltas(request.prompt, seed)
+    if orders.text is not None:
+        return split(orders.text)
+    if orders.length is not None:
+        return itertools.islice(_write_on(request.prompt, seed), orders.length)
+    return write_deltas(request.prompt, seed)
+
+
+def _write_on(prompt: str, seed: str) -> Iterator[str]:
+    """One article after another, without end."""
+    for number in itertools.count():
+        yield from write_deltas(prompt, f"{seed}-{number}")
 
 
 class Completion:

@@ -1,126 +1,122 @@
 """A streaming OpenAI-compatible upstream for trials, benchmarks and fault tests.
 
-It writes prose of the length that the prompt asks for, at a steady pace, and breaks in the ways that a request orders
-in its `simulate` field (see `orders.py`). It is a tool: the product talks to it only when it is told to.
+It writes prose of the length that the prompt asks for, at a steady pace. It breaks in the ways that a request orders in
+its `simulate` field (see `orders.py`), and it has the limits and outages of its `Provider` (see `provider.py`). It is a
+tool: the product talks to it only when it is told to.
 """
 
 import asyncio
-import contextlib
-import signal
-import socket
-import threading
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future
+import time
+from collections.abc import Coroutine
 from typing import Any
 
-import uvloop
-
-from longhand.simulator.connection import Connection
+from longhand.simulator.connection import Connection, Shared
+from longhand.simulator.control import Control, OutageOrder
+from longhand.simulator.gate import Gate
+from longhand.simulator.listener import Listener
+from longhand.simulator.provider import Limits, Provider
+from longhand.simulator.slots import Slots
 from longhand.simulator.stats import Stats
 from longhand.simulator.stream import Pace, Wheel
 
-__all__ = ["Pace", "ServedSimulator", "Simulator", "run_simulator", "serve_in_thread"]
+HEALTHY = Provider()
+"""A provider that takes everything and never fails."""
 
 
 class Simulator:
     """The server, on the running event loop."""
 
-    def __init__(self, pace: Pace | None = None) -> None:
+    def __init__(self, pace: Pace | None = None, provider: Provider = HEALTHY) -> None:
         self.pace = pace or Pace()
+        self.provider = provider
         self.stats = Stats()
         self.url = ""
-        self._connections: set[Connection] = set()
-        self._server: asyncio.Server | None = None
-        self._wheel: Wheel | None = None
+        self._shared: Shared | None = None
+        self._listener: Listener | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
 
     async def start(self, host: str = "127.0.0.1", port: int = 0) -> None:
         """Listen, on a free port if `port` is 0. Raises `OSError` if the address is taken."""
-        loop = asyncio.get_running_loop()
-        wheel = self._wheel = Wheel(loop)
-        self._server = await loop.create_server(
-            lambda: Connection(self.pace, wheel, self.stats, self._connections),
-            host,
-            port,
-            # A benchmark opens its streams all at once.
-            backlog=2048,
-        )
-        listening = self._server.sockets[0]
-        named = f"[{host}]" if listening.family == socket.AF_INET6 else host
-        self.url = f"http://{named}:{listening.getsockname()[1]}/v1"
+        wheel = Wheel(asyncio.get_running_loop())
+        gate = Gate(self.provider, time.monotonic())
+        slots = Slots(self.provider.slots)
+        shared = Shared(self.pace, wheel, self.stats, gate, slots, Control(gate, slots, self._order_outage))
+        listener = Listener(lambda: Connection(shared))
+        await listener.open(host, port)
+        self._shared, self._listener = shared, listener
+        named, port = listener.address
+        self.url = f"http://{named}:{port}/v1"
+        if self.provider.outages:
+            self._run(self._hold_outages(time.monotonic()))
 
     async def stop(self) -> None:
         """Stop listening and cut what is running."""
-        if self._server is None or self._wheel is None:
+        if self._listener is None or self._shared is None:
             return
-        self._server.close()
-        self._wheel.stop()
-        for connection in list(self._connections):
-            connection.abort()
-        await self._server.wait_closed()
-        self._server = None
+        for task in self._tasks:
+            task.cancel()
+        self._shared.wheel.stop()
+        self._cut()
+        await self._listener.close()
+        self._listener = None
 
+    # What may happen while it runs.
 
-def run_simulator(host: str, port: int, pace: Pace, on_ready: Callable[[str], None]) -> None:
-    """Serve until SIGINT or SIGTERM. `on_ready` is given the URL to use as an upstream's base URL."""
+    async def go_away(self, status: int | None = None) -> None:
+        """Answer every request with `status`; None: listen no more, and cut what is running."""
+        assert self._shared is not None and self._listener is not None, "it has started"  # noqa: S101, PT018
+        self.stats.outage("outage")
+        self._shared.gate.outage_status = status
+        if status is None:
+            await self._listener.refuse()
+            self._cut()
 
-    async def serve() -> None:
-        stopped = asyncio.Event()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            asyncio.get_running_loop().add_signal_handler(number, stopped.set)
-        simulator = Simulator(pace)
-        await simulator.start(host, port)
-        on_ready(simulator.url)
-        await stopped.wait()
-        await simulator.stop()
+    async def come_back(self) -> None:
+        """Serve as before."""
+        assert self._shared is not None and self._listener is not None, "it has started"  # noqa: S101, PT018
+        self._shared.gate.outage_status = None
+        await self._listener.reopen()
+        self.stats.outage("outage_over")
 
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(serve())
+    def change_limits(self, limits: Limits) -> None:
+        """Go by other limits from now on; what was used stays used."""
+        assert self._shared is not None, "it has started"  # noqa: S101
+        self._shared.control.change_limits(limits)
 
+    @property
+    def gate(self) -> Gate:
+        """What the provider counts, and the switches for its credit and its key."""
+        assert self._shared is not None, "it has started"  # noqa: S101
+        return self._shared.gate
 
-class ServedSimulator:
-    """A simulator that runs in another thread."""
+    def _cut(self) -> None:
+        if self._shared is not None:
+            for connection in list(self._shared.connections):
+                connection.cut()
 
-    def __init__(self, simulator: Simulator) -> None:
-        self._simulator = simulator
-        self.url = simulator.url
+    def _order_outage(self, order: OutageOrder) -> None:
+        async def hold() -> None:
+            await self.go_away(order.status)
+            await asyncio.sleep(order.seconds)
+            await self.come_back()
 
-    def stats(self) -> dict[str, Any]:
-        """What `GET /stats` gives."""
-        return self._simulator.stats.snapshot()
+        self._run(hold())
 
-    def wait_until(self, holds: Callable[[dict[str, Any]], bool], timeout_seconds: float = 60) -> dict[str, Any]:
-        """Wait until `holds` of the stats and return them. Raises `TimeoutError`. See `Stats.wait_until`."""
-        return self._simulator.stats.wait_until(holds, timeout_seconds)
+    async def _hold_outages(self, started: float) -> None:
+        for outage in sorted(self.provider.outages, key=lambda outage: outage.start):
+            await asyncio.sleep(started + outage.start - time.monotonic())
+            await self.go_away(outage.status)
+            await asyncio.sleep(started + outage.end - time.monotonic())
+            await self.come_back()
 
+    def _run(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
 
-@contextlib.contextmanager
-def serve_in_thread(pace: Pace | None = None) -> Iterator[ServedSimulator]:
-    """Serve on a free port in a thread of its own, for as long as the block lasts."""
-    started: Future[tuple[ServedSimulator, Callable[[], object]]] = Future()
-
-    async def serve() -> None:
-        stopped = asyncio.Event()
-        simulator = Simulator(pace)
-        await simulator.start()
-        loop = asyncio.get_running_loop()
-        started.set_result((ServedSimulator(simulator), lambda: loop.call_soon_threadsafe(stopped.set)))
-        await stopped.wait()
-        await simulator.stop()
-
-    def run() -> None:
-        try:
-            with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-                runner.run(serve())
-        except BaseException as error:
-            if started.done():
-                raise
-            started.set_exception(error)
-
-    thread = threading.Thread(target=run, name="simulator", daemon=True)
-    thread.start()
-    served, stop = started.result()
-    try:
-        yield served
-    finally:
-        stop()
-        thread.join()
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()):
+            asyncio.get_running_loop().call_exception_handler(
+                {"message": "an outage of the simulator failed", "exception": error}
+            )

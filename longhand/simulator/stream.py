@@ -73,11 +73,11 @@ class Stream:
         transport: asyncio.Transport,
         wheel: Wheel,
         stats: Stats,
-        key: str,
         counted: bool,
         first_due: float,
         interval_seconds: float,
         bytes_per_write: int | None,
+        on_over: Callable[[str], None],
         on_end: Callable[[], None],
     ) -> None:
         self._steps: Iterator[bytes] = steps
@@ -85,11 +85,11 @@ class Stream:
         self._transport = transport
         self._wheel = wheel
         self._stats = stats
-        self._key = key
         self._counted = counted
         self._first_due = first_due
         self._interval = interval_seconds
         self._index = 0
+        self._on_over = on_over
         self._on_end = on_end
         self._bytes_per_write = bytes_per_write
         self._unwritten = bytearray()
@@ -138,8 +138,9 @@ class Stream:
             self._held = True
             self._queue(time.monotonic())
 
-    def client_gone(self) -> None:
-        self._over("client_gone")
+    def give_up(self, event: str) -> None:
+        """Send nothing more: the client is gone, or the server goes away."""
+        self._over(event)
 
     def _queue(self, due: float) -> None:
         self._queued = True
@@ -180,7 +181,7 @@ class Stream:
     def _over(self, event: str) -> None:
         if not self.over:
             self.over = True
-            self._stats.end(event, self._key)
+            self._on_over(event)
 
     def _write(self, wire: bytes) -> None:
         if self._bytes_per_write is None:

@@ -45,6 +45,7 @@ WITHOUT_ID = {
     ("POST", "/v1/batches"),
     ("GET", "/v1/files"),
     ("POST", "/v1/files"),
+    ("POST", "/v1/inputs"),
     ("POST", "/v1/chat/completions"),
     ("POST", "/v1/responses"),
     ("POST", "/v1/watch_tokens"),
@@ -194,6 +195,7 @@ def test_a_foreign_id_in_a_body_is_answered_as_an_unknown_one(
             owned["file"],
             {"input_file_id": "ID", "endpoint": "/v1/chat/completions", "completion_window": "24h"},
         ),
+        ("/v1/inputs", owned["file"], {"input_file_id": "ID"}),
         ("/v1/responses", owned["response"], {"model": "m", "input": "x", "previous_response_id": "ID"}),
     ]
     for path, own, body in bodies:

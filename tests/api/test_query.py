@@ -396,7 +396,9 @@ def test_the_openapi_page_describes_every_path(client: httpx.Client) -> None:
         "/v1/batches/{batch_id}/events", "/v1/batches/{batch_id}/retry", "/v1/jobs/{job_id}/retry",
         "/v1/files", "/v1/files/{file_id}", "/v1/files/{file_id}/content", "/v1/watch_tokens",
         "/v1/responses", "/v1/responses/{response_id}", "/v1/responses/{response_id}/cancel",
-        "/v1/chat/completions", "/v1/models", "/v1/models/{model}",
+        "/v1/chat/completions", "/v1/models", "/v1/models/{model}", "/v1/upstreams", "/v1/inputs",
+        *(f"/v1/{held}/{verb}" for verb in ("pause", "resume")
+          for held in ("batches/{batch_id}", "models/{model}", "upstreams/{name}", "projects/{name}")),
     }  # fmt: skip
     for path, operations in described["paths"].items():
         for operation in operations.values():

@@ -21,6 +21,7 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
+import jobs.stored_texts
 import jobs.transitions
 import worker.heartbeat
 import worker.main
@@ -158,7 +159,10 @@ _PATCHES: dict[str, Sequence[tuple[Any, str, Callable[..., Any]]]] = {
         (jobs.transitions, "finish", _finish),
         (jobs.transitions, "finish_together", _finish_together),
     ],
-    "commit": [(jobs.transitions, "store_completed_texts", _store_texts)],
+    "commit": [
+        (jobs.stored_texts, "store_completed_texts", _store_texts),
+        (jobs.transitions, "store_completed_texts", _store_texts),
+    ],
     "done": [
         (jobs.transitions, "finish", _finished),
         (jobs.transitions, "finish_together", _finished_together),

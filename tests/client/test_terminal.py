@@ -1,5 +1,6 @@
 """`longhand watch` and `longhand retry`: what a terminal shows, what a file gets, and what Ctrl-C does not stop."""
 
+import json
 import re
 import signal
 import subprocess
@@ -20,7 +21,10 @@ from jobs.queries import read_job
 from longhand import Client, Delta, Done, Progress, Reset, Status, progress
 from longhand.batch_state import BatchState
 from longhand.batch_view import BatchView
+from longhand.calls import retry
+from longhand.errors import InputError
 from longhand.progress import Lines
+from longhand.tables import job_summary, jobs_table
 from tests.api.batch_watching import submit_jobs
 from tests.api.watching import Writer, submit
 from tests.client.sent import JOB
@@ -244,3 +248,39 @@ def test_the_failures_of_a_batch_are_queued_again_and_a_second_time_there_are_no
     again = longhand("retry", played.batch_id, environ=environ)
     assert again.returncode == 1
     assert again.stderr.startswith("longhand: no job of the batch is expired or failed: there is nothing to run again")
+
+
+KNOWN = {"model": "m", "usage": None, "attempt": 1, "created_at": 1.0, "error": None}
+CUT = {**KNOWN, "status": "completed", "finish_reason": "length", "incomplete": {"reason": "max_output_tokens"}}
+
+
+def shown_by(view: Any) -> str:
+    console = Console(file=StringIO(), width=200, color_system=None)
+    console.print(view)
+    assert isinstance(console.file, StringIO)
+    return console.file.getvalue()
+
+
+def test_a_text_that_was_cut_short_says_so_in_lists_and_alone() -> None:
+    cut = job(0, "bees", **CUT)
+    listed = shown_by(jobs_table([cut, job(1, "ants", **KNOWN, status="completed")], wide=False)).splitlines()
+    assert "completed, cut short" in listed[1]
+    assert "cut short" not in listed[2]
+    assert re.search(r"incomplete +cut short at the token limit", shown_by(job_summary(cut)))
+    kept = job(0, "bees", **{**KNOWN, "attempt": 3}, status="failed", text_attempt=1)
+    assert re.search(r"text of +attempt 1, which wrote the most", shown_by(job_summary(kept)))
+    state = BatchState(batch(3, completed=2))
+    state.batch["request_counts"]["incomplete"] = 1
+    assert "1 cut short" in drawn(state, 80, 20)[-1]
+
+
+@pytest.mark.parametrize(
+    ("resource_id", "which"), [("job_1", ["failed"]), ("batch_1", None), ("batch_1", ["incomplete"])]
+)
+def test_which_jobs_run_again_is_said_of_a_batch_alone(resource_id: str, which: list[str] | None) -> None:
+    if resource_id == "job_1":
+        with pytest.raises(InputError, match="among the jobs of a batch"):
+            retry(resource_id, which)
+        return
+    content = retry(resource_id, which).content
+    assert content == (None if which is None else json.dumps({"which": which}).encode())

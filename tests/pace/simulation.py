@@ -1,10 +1,12 @@
-"""Worker processes that share a lane's row, event by event, on a clock of numbers: minutes pass in a fraction of a second."""
+"""Worker processes that share a lane's row, event by event, on a clock of numbers: minutes pass in a fraction of a
+second."""
 
 import heapq
 import itertools
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import msgspec
 
@@ -79,7 +81,7 @@ class Simulation:
         self.jobs = itertools.count()
         self.processes = [_Process() for _ in range(workers)]
         for process in self.processes:
-            self._at(self.random.uniform(0, 0.05), lambda now, process=process: self._turn(process, now))  # type: ignore[misc]
+            self._at(self.random.uniform(0, 0.05), partial(self._turn, process))
         for at, change in changes:
             self._at(at, lambda _now, change=change: change(provider))  # type: ignore[misc]
         if erase_at is not None:
@@ -144,8 +146,8 @@ class Simulation:
         for observed in answer.headers:
             self._at(
                 answer.ends_at if answer.starts_at is None else answer.starts_at,
-                lambda t, o=observed: self._observe(process, o, t),
-            )  # type: ignore[misc]
+                partial(self._observe, process, observed),
+            )
         if answer.starts_at is None:
             refused = Refused(sent, EPOCH + answer.ends_at, answer.retry_after, count, estimate)
             self._report(process, answer.ends_at, refused, lambda: self._requeue(work))
@@ -178,6 +180,7 @@ class Simulation:
         self.waiting.append(work)
 
     def _kill(self, process: _Process, now: float) -> None:
-        """Its reports are lost, its jobs are rescued when their leases have ended, the provider writes on for nobody."""
+        """Its reports are lost, its jobs are rescued when their leases have ended, the provider writes on for
+        nobody."""
         process.alive = False
         process.reports = []

@@ -3,6 +3,7 @@
 import json
 from urllib.parse import urlsplit
 
+import httpx
 import pytest
 from playwright.sync_api import Route, expect
 
@@ -168,6 +169,18 @@ def test_a_table_of_another_encoding_and_delimiter_is_read_and_said_so(visit: Vi
         "写一篇关于绿茶的历史的文章，二十个字。",
         "写一篇关于雨的文章，二十个字。",
     ]
+    told = visit.page.locator(".batch .notes")
+    expect(told).to_contain_text("the file was read as GB18030")
+    expect(told).to_contain_text("Line 3: a row without any text was left out")
+
+
+def test_a_batch_whose_file_was_refused_says_why(visit: Visit, client: Client) -> None:
+    with httpx.Client(base_url=client.url) as http:
+        upload = {"file": ("in.jsonl", b'{"custom_id": "a", "body": {"model": "m", "messages": []}}')}
+        file_id = http.post("/v1/files", files=upload, data={"purpose": "batch"}).json()["id"]
+        batch = http.post("/v1/batches", json={"input_file_id": file_id}).json()
+    visit.go(f"#/batches/{batch['id']}")
+    expect(visit.page.locator(".wrong")).to_contain_text("Line 1: body.messages: must be a list")
 
 
 def test_an_encoding_that_was_guessed_wrong_can_be_named(visit: Visit) -> None:

@@ -31,6 +31,14 @@ EARLY = [
     case("A", "stop in every chunk and a clean end", "BerriAI/litellm#2195", stream(FIRST, SECOND), BOTH),
     case(
         "A",
+        "stop beside text, then the connection ends, and nothing says whether the body did",
+        # A body without length and chunks ends so when its server breaks down, too. Only [DONE] or habit tells.
+        "songquanpeng/one-api#1477",
+        (head(), FIRST),
+        Fails("upstream_ended_without_end", given="First half. "),
+    ),
+    case(
+        "A",
         "stop beside text, then silence",
         "BerriAI/litellm#2195",
         open_stream(FIRST, Stall()),
@@ -47,14 +55,14 @@ EARLY = [
     case(
         "A",
         "a chunk with stop and no text, then a cut",
-        "huggingface/transformers: `transformers serve` sends no [DONE]",
+        "huggingface/text-generation-inference#2221",
         cut_stream(text("Tea is good."), FINISH),
         Whole("Tea is good."),
     ),
     case(
         "A",
         "a chunk with stop and no text, then silence",
-        "huggingface/transformers: `transformers serve` sends no [DONE]",
+        "huggingface/text-generation-inference#2221",
         open_stream(text("Tea is good."), FINISH, Stall()),
         Whole("Tea is good."),
     ),
@@ -134,6 +142,20 @@ WITHOUT_REASON = [
         (Whole("Good."), SUSPECT),
     ),
     Case(
+        "a model that gives reasons times out",
+        "A2",
+        "ollama/ollama#7547",
+        (GOOD, stream(HALF, chunk({"content": ""}), DONE)),
+        (Whole("Good."), SUSPECT),
+    ),
+    case(
+        "A2",
+        "an empty reason in every chunk, and [DONE]",
+        "sgl-project/sglang#3912",
+        stream(chunk({"role": None, "content": "Tea is good.", "tool_calls": None}, ""), DONE),
+        NULL,
+    ),
+    Case(
         "a model that gives reasons is ended cleanly in the middle",
         "A2",
         "earendil-works/pi#8460",
@@ -187,7 +209,7 @@ WITHOUT_REASON = [
     case(
         "A2",
         "the quoted null of a gateway is none",
-        "BerriAI/litellm#2010",
+        "Ai00-X/ai00_server#90",
         stream(chunk({"content": "Tea is good."}, "null"), chunk({}, ""), DONE),
         NULL,
     ),

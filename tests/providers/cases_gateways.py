@@ -67,7 +67,7 @@ CASES: list[Case] = [
     case(
         "C",
         "Azure's first chunk and its filter chunks",
-        "thivy/azure-openai-js-stream#4",
+        "issue 11, c35",
         AZURE,
         Whole("Hello tea.", input_tokens=11, output_tokens=7),
     ),

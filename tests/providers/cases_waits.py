@@ -31,7 +31,8 @@ AZURE_WORDS = {"error": {"code": "429", "message": "... S0 pricing tier. Please 
 GROQ_WORDS = {
     "error": {"message": "Limit 6000, Used 5034, Requested 1443. Please try again in 4.77s. Need more tokens?"}
 }
-LONG_WORDS = {"error": {"message": "Rate limit reached for gpt-4o. Please try again in 7m12s."}}
+LONG_WORDS = {"error": {"message": "Rate limit reached for gpt-4-turbo. Please try again in 1m9.696s. Visit ..."}}
+SHORT_WORDS = {"error": {"message": "Limit 300000, Used 286751, Requested 16144. Please try again in 579ms."}}
 ROUTER_WORDS = {"error": {"message": "Unsupported for now (reset after 23s)"}}
 CASES: list[Case] = [
     waits("seconds", "rfc-editor.org: RFC 9110, 10.2.3", 12, refusal(retry_after="12")),
@@ -63,7 +64,8 @@ CASES: list[Case] = [
     ),
     waits("in words, as Azure writes it", "icereed/paperless-gpt#814", 45, refusal(AZURE_WORDS)),
     waits("in words, with a fraction", "elizaOS/eliza#4040", 4.77, refusal(GROQ_WORDS)),
-    waits("in words, minutes and seconds", "openai/openai-node#1108", 432, refusal(LONG_WORDS)),
+    waits("in words, minutes and seconds", "Pythagora-io/gpt-pilot#608", 69.696, refusal(LONG_WORDS)),
+    waits("in words, milliseconds", "Pythagora-io/gpt-pilot#608", 0.579, refusal(SHORT_WORDS)),
     waits("in words, in brackets", "decolua/9router#560", 23, refusal(ROUTER_WORDS)),
     waits("a header counts before the words", "icereed/paperless-gpt#814", 3, refusal(AZURE_WORDS, retry_after="3")),
     waits(

@@ -32,6 +32,7 @@ BESIDE: list[dict[str, object]] = [
     {"error": {"message": "", "type": "", "param": "", "code": None}},
     {"error": {}},
     {"error": ""},
+    {"error": "null"},
     {"base_resp": {"status_code": 0, "status_msg": ""}},
     {"citations": ["https://example.org"], "search_results": []},
     {"usage": None},

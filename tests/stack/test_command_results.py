@@ -1,6 +1,8 @@
 """`longhand results`: which files it writes, in which order, and that no half file passes for a whole one."""
 
 import json
+import re
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -51,6 +53,26 @@ def test_articles_become_files_in_input_order_and_partial_texts_are_named_so(tmp
         "0004-late: no text: queued",
         "0005-lost: no text: failed (worker_lost)",
     ]
+
+
+def test_any_custom_ids_become_names_that_are_safe_and_differ_on_every_system(tmp_path: Path) -> None:
+    names = ["a/b", "../up", "x" * 300, "CON", "Tea", "tea", "名" * 100, "a:b?*", ".", "-rf", "a. ", "\x00",
+             "a\\b", "\u00e9", "e\u0301"]  # fmt: skip
+    items = [{"id": f"job_{place}", "custom_id": name, "status": "completed", "finish_reason": "stop", "text": name}
+             for place, name in enumerate(names)]  # fmt: skip
+    script = [head(), b"\n".join(json.dumps(item).encode() for item in items)]
+    with ScriptedUpstream(script) as server, Client(server.url) as client:
+        written = write_results(client, "batch_1", tmp_path / "out", "md")
+    made = sorted((tmp_path / "out").iterdir())
+    assert [path.read_bytes().decode() for path in made] == names  # in input order, each its own
+    assert made == written.files
+    for path in made:
+        assert len(path.name.encode()) <= 255
+        assert path.parent == tmp_path / "out"
+        # No sign that Windows refuses, none of its devices, and nothing that a command takes for an option.
+        assert re.fullmatch(r"\d{4}-[\w.-]+(?<![ .])\.md", path.name), path.name
+    folded = {unicodedata.normalize("NFC", path.name).casefold() for path in made}
+    assert len(folded) == len(names)
 
 
 def test_a_text_that_became_whole_replaces_its_partial_file(tmp_path: Path) -> None:

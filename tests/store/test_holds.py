@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from jobs import transitions
 from jobs.holds import HoldKind, pause, read_holds, resume
 from jobs.lanes import Lanes
 from jobs.lease import claim, find_unwanted
@@ -269,3 +270,32 @@ def test_a_queued_job_says_why_it_waits(store: Store) -> None:
     assert all(one.message for one in found.values())
     with store.database.read() as connection:
         assert connection.scalar(select(jobs.c.failures).where(jobs.c.id == second)) == 0
+
+
+def test_an_upstream_that_writes_and_then_cuts_every_stream_is_not_paid_without_end(store: Store) -> None:
+    waiting = [store.submit(max_attempts=3), store.submit(max_attempts=3)]
+    rounds = 0
+    while waiting:
+        rounds += 1
+        assert rounds < 40
+        store.clock.advance(61)  # any probe is due
+        for job_id in due(store, 2):
+            claimed = store.claim(job_id)
+            accept(store)  # its first text lifts the hold
+            judged = fail(store, job_id, "cut", by_status=False, refusals=claimed.job.refusals)
+            job = store.job(job_id)
+            if judged.charged and job.failures + 1 >= job.max_attempts:
+                transitions.fail(store.database, job_id, claimed.attempt, written(), REFUSED)
+                waiting.remove(job_id)
+            elif judged.charged:
+                retry(store.database, job_id, claimed.attempt, written(), REFUSED, store.clock.now)
+            else:
+                hold_back(
+                    store.database,
+                    job_id,
+                    claimed.attempt,
+                    written(),
+                    REFUSED,
+                    store.clock.now,
+                    refused=judged.alone,
+                )

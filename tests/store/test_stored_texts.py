@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import func, select
 
 from jobs.lease import Checkpoint, renew
-from jobs.lost import list_lost_texts
+from jobs.lost import list_lost_texts, read_lost_text, store_lost_count
 from jobs.queries import read_attempts, read_batch, read_result, read_text_so_far
 from jobs.rescue import cancel_job, end_waiting, rescue_lost
 from jobs.responses import delete_response, response_id
@@ -273,3 +273,19 @@ def test_whatever_the_attempts_write_the_longest_text_is_stored(store: Store, se
     assert len(end.encode()) == len(best.encode())
     assert (length, digest) == expected(end, by)[2:]
     assert kept_rows(store) == 0
+
+
+def test_a_lost_text_that_is_stored_at_the_end_gets_its_counts_afterwards(store: Store) -> None:
+    job_id = store.submit()
+    store.claim(job_id)
+    renew(store.database, "w1", [Checkpoint(job_id, 1, LONG, 3)], LEASE)
+    store.clock.advance(LEASE + 1)
+    assert [moved.id for moved in rescue_lost(store.database)] == [job_id]
+    store.claim(job_id)
+    fail(store.database, job_id, 2, written("Rain", text_tokens=1, usage=USAGE), REFUSED)
+    assert stored(store, job_id) == expected(LONG, 1)
+    assert (store.job(job_id).text_tokens, store.job(job_id).usage) == (None, None)  # nobody has counted it yet
+    lost = read_lost_text(store.database, job_id, 1)
+    assert lost is not None
+    assert store_lost_count(store.database, lost, USAGE, 7, "tokenizer")
+    assert (store.job(job_id).text_tokens, store.job(job_id).usage) == (7, USAGE)

@@ -84,6 +84,17 @@ def test_a_change_of_the_file_is_shown_without_a_restart_and_its_mistakes_are(
         wait_for(["one"], [])
 
 
+def test_a_change_is_noticed_also_while_nobody_asks(
+    sqlite_url: str, redis_url: str, file: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level("INFO"), serve_api(sqlite_url, redis_url, upstreams=file):
+        file.write_text(GOOD)
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while "the upstreams are now one" not in caplog.text:
+            assert time.monotonic() < deadline
+            time.sleep(LOOK_SECONDS / 5)
+
+
 def test_without_any_upstream_the_list_is_empty(sqlite_url: str, redis_url: str) -> None:
     with serve_api(sqlite_url, redis_url) as api:
         answer = httpx.get(f"http://127.0.0.1:{api.port}/v1/upstreams", trust_env=False)

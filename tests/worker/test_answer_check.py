@@ -3,11 +3,12 @@
 import json
 import time
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
 import pytest
 
-from jobs.answer_format import FormatError, check_format, find_mismatch
+from jobs.answer_format import FormatError, find_mismatch
 from jobs.database import Database
 from jobs.status import JobStatus
 from longhand.simulator import ServedSimulator
@@ -97,7 +98,7 @@ def test_a_text_is_held_to_its_schema(check: AnswerCheck, text: str, why: str | 
 def test_each_dialect_of_response_format_is_understood(
     check: AnswerCheck, response_format: Any, text: str, fits: bool
 ) -> None:
-    check_format(response_format)
+    check.format_check.check_format(response_format)
     assert (check.find_error({"response_format": response_format}, text) is None) is fits
 
 
@@ -114,20 +115,23 @@ def test_each_dialect_of_response_format_is_understood(
         ("a text", "schema", "must be an object"),
     ],
 )
-def test_a_broken_schema_is_named_by_its_place_and_nothing_is_fetched(schema: Any, path: str, reason: str) -> None:
+def test_a_broken_schema_is_named_by_its_place_and_nothing_is_fetched(
+    check: AnswerCheck, schema: Any, path: str, reason: str
+) -> None:
     with pytest.raises(FormatError, match=reason) as caught:
-        check_format(asking(schema)["response_format"])
+        check.format_check.check_format(asking(schema)["response_format"])
     assert caught.value.path == f"json_schema.{path}"
 
 
-def test_a_schema_nested_without_end_is_refused_and_one_that_loops_is_harmless() -> None:
+def test_a_schema_nested_without_end_is_refused_and_one_that_loops_is_harmless(check: AnswerCheck) -> None:
     deep: dict[str, Any] = {}
     inner = deep
     for _ in range(500):
         inner["not"] = inner = {}
-    with pytest.raises(FormatError):
-        check_format(asking(deep)["response_format"])
-    check_format(asking({"$ref": "#"})["response_format"])
+    for schema in (deep, json.loads('{"not":' * 900 + "{}" + "}" * 900)):
+        with pytest.raises(FormatError):
+            check.format_check.check_format(asking(schema)["response_format"])
+    check.format_check.check_format(asking({"$ref": "#"})["response_format"])
     assert find_mismatch(json.dumps({"$ref": "#"}), "[1]") is None
 
 
@@ -139,7 +143,7 @@ def test_no_pattern_takes_long(check: AnswerCheck, pattern: str) -> None:
 
 
 def test_a_check_that_takes_too_long_is_ended_and_the_next_one_is_made(check: AnswerCheck) -> None:
-    check_format(asking(multiplied(60))["response_format"])
+    check.format_check.check_format(asking(multiplied(60))["response_format"])
     error = check.find_error(asking(multiplied(60)), "1")
     assert isinstance(error, SchemaNotChecked)
     assert not error.retryable
@@ -148,20 +152,33 @@ def test_a_check_that_takes_too_long_is_ended_and_the_next_one_is_made(check: An
     assert check.find_error(asking(ARTICLE), "{}") is not None
 
 
+def test_a_schema_that_cannot_be_compiled_in_time_is_refused(check: AnswerCheck) -> None:
+    names = [f"a{n}" for n in range(41)]
+    choices = pairwise(names)
+    defs: dict[str, Any] = {
+        name: {"anyOf": [{"$ref": f"#/$defs/{after}"}] * 2, "unevaluatedProperties": False} for name, after in choices
+    }
+    hostile = {"$ref": "#/$defs/a0", "unevaluatedProperties": False, "$defs": {**defs, "a40": {}}}
+    for _ in range(2):  # and it is remembered
+        with pytest.raises(FormatError, match="takes more than 1 s or too much memory to read"):
+            check.format_check.check_format(asking(hostile)["response_format"])
+    check.format_check.check_format(asking(ARTICLE)["response_format"])
+
+
 def test_a_checking_process_that_was_killed_is_started_again(check: AnswerCheck) -> None:
     assert check.find_error(asking(ARTICLE), '{"title": "Rain"}') is None
-    child = check._child
+    child = check.format_check._child
     assert child is not None
     child.kill()
     child.wait()
     assert check.find_error(asking(ARTICLE), '{"title": "Rain"}') is None
-    assert check._child is not child
+    assert check.format_check._child is not child
 
 
 def test_the_checking_process_knows_no_key(check: AnswerCheck, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LONGHAND_UPSTREAM_API_KEY", "sk-secret")
     assert check.find_error(asking(ARTICLE), '{"title": "Rain"}') is None
-    child = check._child
+    child = check.format_check._child
     assert child is not None
     with open(f"/proc/{child.pid}/environ", "rb") as environ:  # noqa: PTH123
         assert b"LONGHAND" not in environ.read()
@@ -187,13 +204,13 @@ def test_a_mismatch_is_retried_like_a_failure_and_keeps_the_text(worker: WorkerP
 
 def test_a_text_that_fits_completes(worker: WorkerParts) -> None:
     job_id = submit(worker.database, {"text": '{"title": "Rain"}'}, fields=asking(ARTICLE))
-    worker.runner.run(job_id)
+    worker.run(job_id)
     job, text = job_and_text(worker.database, job_id)
     assert (job.status, text) == (JobStatus.COMPLETED, '{"title": "Rain"}')
 
 
 def test_a_text_that_was_cut_short_is_incomplete_and_no_mismatch(worker: WorkerParts) -> None:
     job_id = submit(worker.database, {"text": '{"title": "Ra', "finish_reason": "length"}, fields=asking(ARTICLE))
-    worker.runner.run(job_id)
+    worker.run(job_id)
     job, _ = job_and_text(worker.database, job_id)
     assert (job.status, job.incomplete) == (JobStatus.COMPLETED, "max_output_tokens")

@@ -182,7 +182,7 @@ def test_the_log_names_an_error_by_its_code_and_holds_no_words_of_the_upstream(
     worker: WorkerParts, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    refused = submit(worker.database, {"deltas": DELTAS, "shapes": ["refusal"]})
+    refused = submit(worker.database, {"deltas": [], "shapes": ["refusal"]})
     rejected = submit(worker.database, {"deltas": DELTAS, "status": 400})
     for job_id in (refused, rejected):
         worker.run(job_id)

@@ -143,9 +143,9 @@ def order_next(worker: WorkerParts, job_id: str, simulate: dict[str, Any]) -> No
 def test_a_paid_text_outlives_a_last_attempt_that_writes_less(worker: WorkerParts, refusal: dict[str, Any]) -> None:
     job_id = submit(worker.database, {"deltas": DELTAS, "cut_after": 3}, max_attempts=2)
     with listening(worker.settings.require_redis_url(), job_id) as ear:
-        worker.runner.run(job_id)
+        worker.run(job_id)
         order_next(worker, job_id, refusal)
-        worker.runner.run(job_id)
+        worker.run(job_id)
         done = ear.wait_for_event("done")[-1]
     job, text = job_and_text(worker.database, job_id)
     assert (job.status, text) == (JobStatus.FAILED, "".join(DELTAS[:3]))
@@ -205,8 +205,8 @@ def test_a_passing_fault_is_retried_and_costs_one_attempt(
     [
         ({"cut_after": 2}, "upstream_cut", 3),
         ({"status": 400}, "upstream_rejected", 1),
-        ({"shapes": ["refusal"]}, "upstream_refusal", 1),
-        ({"shapes": ["tool_calls"]}, "upstream_tool_calls", 1),
+        ({"deltas": [], "shapes": ["refusal"]}, "upstream_refusal", 1),
+        ({"deltas": [], "shapes": ["tool_calls"]}, "upstream_tool_calls", 1),
         ({"long_line": 3_000_000}, "upstream_line_too_long", 1),
     ],
 )

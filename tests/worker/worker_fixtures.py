@@ -26,6 +26,7 @@ from longhand.simulator import Pace, ServedSimulator, serve_in_thread
 from tests.store.reserving import reserve
 from worker.dispatch import Dispatch
 from worker.event_loop import EventLoop
+from worker.habits import HabitKeeper
 from worker.heartbeat import Heartbeat
 from worker.recorder import Recorder
 from worker.registry import UpstreamRegistry, opener
@@ -77,7 +78,7 @@ class WorkerParts:
         self.loop = EventLoop()
         self.recorder = self.loop.run(self._open_recorder(keeper.now))
         self.source = open_upstreams(settings)
-        self.upstreams = UpstreamRegistry(self.source, opener(settings))
+        self.upstreams = UpstreamRegistry(self.source, opener(settings, HabitKeeper(database).of))
         self.lanes = Lanes(keeper, settings.hint_seconds, lambda: routes_of(self.source.current()))
         self.dispatch = Dispatch(keeper, self.running, self.lanes, settings, self.hint, self._say)
         self.runner = Runner(

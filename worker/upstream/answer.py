@@ -163,8 +163,8 @@ class Answer:
         last = f" Last it sent: {quote(self._last_payload)}" if self._last_payload else ""
         if self.signs.reason is not None:
             return EndedWithoutEnd(
-                f"The upstream ended its answer with finish_reason {quote(self.signs.reason)} beside text, which it"
-                f" sends in the middle, too, so the text is likely cut.{last}"
+                f"The upstream ended its answer with finish_reason {quote(self.signs.reason)} beside text, which others"
+                f" send in the middle, too, and with nothing after it, so the text is likely cut.{last}"
             )
         self.signs.ended_bare = end is BodyEnd.ANNOUNCED and self.signs.has_content and not self.signs.is_done
         what = "without a finish_reason, which it gives otherwise" if self.signs.is_done else ""
@@ -205,6 +205,7 @@ class Answer:
     def _take_choice(self, choice: Choice) -> bool:
         delta = choice.delta
         has_content = False
+        had_content = self.signs.has_content
         is_progress = False
         if delta is not None:
             content = delta.content
@@ -235,7 +236,7 @@ class Answer:
             ):
                 is_progress = self._beside.take(delta) or is_progress
         if choice.finish_reason is not None:
-            self.signs.note_finish(choice.finish_reason, beside_content=has_content)
+            self.signs.note_finish(choice.finish_reason, beside_content=has_content, after_content=had_content)
         return is_progress
 
     def _give_rest(self) -> None:

@@ -33,6 +33,7 @@ class EndSigns:
         "is_contradicted",
         "is_done",
         "is_json",
+        "is_last",
         "is_proof",
         "is_resumed",
         "meaning",
@@ -59,6 +60,8 @@ class EndSigns:
         self.has_content = False
         self.ended_bare = False
         """The body ended as announced, and nothing said that the text was whole."""
+        self.is_last = False
+        """Content came without a finish_reason, and then some with one."""
 
     def note_content(self) -> None:
         """Content came, in a chunk whose own finish_reason is noted after it."""
@@ -68,11 +71,12 @@ class EndSigns:
             self.is_resumed = self.is_resumed or self.is_proof
             self.is_proof = False
 
-    def note_finish(self, word: str | None, *, beside_content: bool) -> None:
-        """A chunk has this finish_reason."""
+    def note_finish(self, word: str | None, *, beside_content: bool, after_content: bool) -> None:
+        """A chunk has this finish_reason; `after_content`: content had come before this chunk."""
         reason, meaning = read_finish_reason(word)
         if reason is None:
             return
+        self.is_last = self.is_last or (self.reason is None and after_content)
         self.word, self.reason, self.meaning = word, reason, meaning
         # In front of all content it is one of those that stand in every chunk.
         self.is_proof = not beside_content and (self.has_content or meaning is not Meaning.WHOLE)
@@ -97,7 +101,11 @@ class EndSigns:
         is_early = self.is_contradicted or Habit.FINISHES_EARLY in known
         if end not in (BodyEnd.ANNOUNCED, BodyEnd.HUNG_UP):
             return False
-        return Habit.SENDS_DONE not in known and (end is BodyEnd.ANNOUNCED or not is_early)
+        if Habit.SENDS_DONE in known:
+            return False
+        # A server that breaks down ends such a body in the same way. A finish_reason is believed there if it is known
+        # not to stand in every chunk.
+        return end is BodyEnd.ANNOUNCED or (not is_early and (self.is_last or Habit.HANGS_UP in known))
 
     def _is_whole_without_reason(self, end: BodyEnd, known: frozenset[Habit], alone: bool) -> bool:
         # From one that gives reasons it is the end of a request that the server dropped for a newer one. Whether this
@@ -110,19 +118,22 @@ class EndSigns:
             return alone or Habit.GIVES_NO_REASON in known
         return end is BodyEnd.ANNOUNCED and Habit.ENDS_BARE in known and Habit.SENDS_DONE not in known
 
-    def habits(self, *, alone: bool) -> set[Habit]:
+    def habits(self, end: BodyEnd, *, alone: bool) -> set[Habit]:
         """What an answer that was whole shows of its upstream and model."""
         shown = self.habits_of_failure()
         if self.is_done and not self.is_json:
             shown.add(Habit.SENDS_DONE)
             if self.reason is None and alone:
                 shown.add(Habit.GIVES_NO_REASON)
+        if end is BodyEnd.HUNG_UP and not self.is_done:
+            shown.add(Habit.HANGS_UP)
         return shown
 
     def habits_of_failure(self) -> set[Habit]:
         """What an answer shows even when it was not whole."""
         shown = set()
-        if self.reason is not None and self.meaning is not Meaning.FAILED:
+        # Some say where they cut a text, and not that it has come to its end.
+        if self.meaning in (Meaning.WHOLE, Meaning.TOOL_CALL, Meaning.FUNCTION_CALL):
             shown.add(Habit.GIVES_FINISH_REASON)
         if self.is_contradicted:
             shown.add(Habit.FINISHES_EARLY)

@@ -108,7 +108,7 @@ class Upstream:
             raise
         finally:
             self._running[model] -= 1
-        self.habits.note(model, answer.signs.habits(alone=alone))
+        self.habits.note(model, answer.signs.habits(end, alone=alone))
         return ending
 
     async def aclose(self) -> None:

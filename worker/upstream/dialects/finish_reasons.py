@@ -1,5 +1,6 @@
 """The words with which answers end: OpenAI's own, and what other providers say for them."""
 
+import re
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -92,6 +93,11 @@ _ROWS = (
 
 _MEANINGS = {row.word: row.meaning for row in _ROWS}
 
+_SAYS_FAILURE = re.compile(
+    r"error|fail|abort|cancel|time.?out|interrupt|terminat|overload|unavailable|insufficient|crash"
+)
+"""A word that no row has says failure if it holds one of these, such as `server_error`."""
+
 _NONE = frozenset((None, "", "null", "none", "finish_reason_unspecified", "unspecified"))
 """Instead of null, some send an empty or a quoted one in every chunk but the last, Gemini its unspecified one."""
 
@@ -101,6 +107,8 @@ def read_finish_reason(word: str | None) -> tuple[str | None, Meaning | None]:
     if word is None or word.lower() in _NONE:
         return None, None
     meaning = _MEANINGS.get(word.lower())
+    if meaning is None and _SAYS_FAILURE.search(word.lower()):
+        meaning = Meaning.FAILED
     if meaning is None or meaning is Meaning.FAILED:
         return word, meaning
     return meaning.value, meaning

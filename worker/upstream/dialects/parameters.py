@@ -52,9 +52,10 @@ def find_change(status: int, refusal: object, body: bytes, request: Mapping[str,
 
     `refusal` is the JSON of `body`, None when it is none.
     """
-    if status not in (400, 404, 405, 415, 422, 501):
-        return None
     words = " ".join([*sentences_of(refusal)]) if refusal is not None else body.decode("utf-8", "replace")
+    # A Python server that knows no such parameter may well answer 500.
+    if status not in (400, 404, 405, 415, 422, 501) and "unexpected keyword argument" not in words:
+        return None
     for row in _ROWS:
         named = re.search(rf"(?<![\w-]){row.name}(?![\w-])", words) is not None
         if row.name not in request or not named or (row.other_name and row.other_name in request):

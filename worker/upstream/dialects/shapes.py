@@ -4,7 +4,19 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-_INNER = ("error", "errors", "Error", "err", "base_resp", "base_response", "Response", "detail", "data", "message")
+_INNER = (
+    "error",
+    "errors",
+    "Error",
+    "err",
+    "base_resp",
+    "base_response",
+    "Response",
+    "detail",
+    "data",
+    "message",
+    "raw",
+)
 """Fields whose object, or list of objects, may be the error itself."""
 
 _WORDS = ("type", "code", "status", "Code", "error_type", "error_code", "status_code", "reason", "errorCode",
@@ -69,7 +81,8 @@ def find_error(found: Mapping[str, Any]) -> object | None:
     """The error in a JSON object; None when it holds none. An error whose values are all empty is none."""
     for name in ("error", "errors", "Error", "err"):
         if not is_empty(found.get(name)):
-            return found[name]  # type: ignore[no-any-return]  # whatever the upstream put there
+            # Beside an error that is only words there may be its status.
+            return found if isinstance(found[name], str) else found[name]
     if found.get("object") == "error" or found.get("type") == "error":
         return found
     for name in ("base_resp", "base_response"):
@@ -99,7 +112,7 @@ def is_empty(error: object, depth: int = 0) -> bool:
         )
     if isinstance(error, list):
         return all(is_empty(item, depth + 1) for item in error)
-    return error in (None, False, "", 0) or (isinstance(error, str) and not error.strip())
+    return error in (None, False, "", 0) or (isinstance(error, str) and error.strip().lower() in ("", "null", "none"))
 
 
 def sentence_of(found: object) -> str:
@@ -116,6 +129,8 @@ def sentence_of(found: object) -> str:
                     if isinstance(each.get(word), str | int) and not isinstance(each.get(word), bool)
                 ]
                 return sentence + (f" ({', '.join(named)})" if named else "")
+        if isinstance(each.get("error"), str) and each["error"].strip():
+            return str(each["error"])
     try:
         return json.dumps(found, ensure_ascii=False)
     except (ValueError, RecursionError, TypeError):

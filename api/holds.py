@@ -1,0 +1,162 @@
+"""Pause and resume: a batch, a model, an upstream or a project. What is held stays queued, and is not charged."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path
+from starlette.responses import Response
+
+from api.access.caller import Caller, Calling, is_operator
+from api.errors import ApiError, JsonAnswer
+from api.finding import find_batch
+from api.parameters import STRICT, BatchId
+from api.parts import Given, Parts
+from api.request_bodies import request_body
+from api.schemas import REFUSALS
+from api.submitting.bodies import SmallBody, read_fields, read_value
+from api.submitting.fields import check_text, invalid, unknown
+from api.upstream_schemas import HeldObject
+from jobs.holds import HoldKind, pause, read_holds, resume
+from jobs.status import BatchStatus
+
+RELEASE, CONTINUE = "release", "continue"
+
+_FIELDS = {
+    "running": {
+        "type": "string",
+        "enum": [CONTINUE, RELEASE],
+        "default": CONTINUE,
+        "description": "What becomes of jobs that run: they go on, or are given back to the queue, uncharged.",
+    },
+    "message": {"type": "string", "maxLength": 200, "description": "Why; shown wherever the hold is."},
+}
+_BODY = {"type": "object", "additionalProperties": False, "properties": _FIELDS}
+_PAUSE: dict[str, Any] = {
+    "responses": {200: {"model": HeldObject}},
+    "openapi_extra": request_body(_BODY, required=False),
+}
+_RESUME: dict[str, Any] = {"responses": {200: {"model": HeldObject}}}
+
+ModelName = Annotated[str, Path(description="A model as jobs name it; it may hold slashes.")]
+UpstreamName = Annotated[str, Path(description="The name of an upstream.")]
+ProjectName = Annotated[str, Path(description="The name of a project.")]
+
+routes = APIRouter(prefix="/v1", tags=["holds"], dependencies=STRICT, responses=REFUSALS)
+
+
+@routes.post("/batches/{batch_id}/pause", **_PAUSE)
+def post_pause_batch(parts: Given, caller: Calling, batch_id: BatchId, body: SmallBody) -> Response:
+    """Start no more jobs of a batch until it is resumed. Its deadline goes on. 409 when the batch has ended."""
+    batch = find_batch(parts, caller, batch_id)
+    if batch.status is not BatchStatus.IN_PROGRESS:
+        raise ApiError(409, "not_running", f"the batch is {batch.status}: there is nothing to pause")
+    return _pause(parts, HoldKind.BATCH, batch_id, body)
+
+
+@routes.post("/batches/{batch_id}/resume", **_RESUME)
+def post_resume_batch(parts: Given, caller: Calling, batch_id: BatchId) -> Response:
+    """Lift the hold of a batch. Other holds, of its model for instance, stay. Resuming what is not held is fine."""
+    find_batch(parts, caller, batch_id)
+    return _resume(parts, HoldKind.BATCH, batch_id)
+
+
+@routes.post("/upstreams/{name}/pause", **_PAUSE)
+def post_pause_upstream(parts: Given, caller: Calling, name: UpstreamName, body: SmallBody) -> Response:
+    """Send no more jobs to an upstream; those that another one takes go there. For operators."""
+    _require_operator(caller)
+    _require_upstream(parts, name)
+    return _pause(parts, HoldKind.UPSTREAM, name, body)
+
+
+@routes.post("/upstreams/{name}/resume", **_RESUME)
+def post_resume_upstream(parts: Given, caller: Calling, name: UpstreamName) -> Response:
+    """Lift the hold of an upstream, also one that Longhand set: jobs are sent there at once. For operators."""
+    _require_operator(caller)
+    return _resume(parts, HoldKind.UPSTREAM, name)
+
+
+@routes.post("/models/{model:path}/pause", **_PAUSE)
+def post_pause_model(parts: Given, caller: Calling, model: ModelName, body: SmallBody) -> Response:
+    """Start no more jobs of a model, of any project. For operators."""
+    _require_operator(caller)
+    return _pause(parts, HoldKind.MODEL, check_text(model, "model", 256), body)
+
+
+@routes.post("/models/{model:path}/resume", **_RESUME)
+def post_resume_model(parts: Given, caller: Calling, model: ModelName) -> Response:
+    """Lift the hold of a model. For operators."""
+    _require_operator(caller)
+    return _resume(parts, HoldKind.MODEL, check_text(model, "model", 256))
+
+
+@routes.post("/projects/{name}/pause", **_PAUSE)
+def post_pause_project(parts: Given, caller: Calling, name: ProjectName, body: SmallBody) -> Response:
+    """Start no more jobs of a project: your own, or, as an operator, any."""
+    _require_project(caller, name)
+    return _pause(parts, HoldKind.PROJECT, name, body)
+
+
+@routes.post("/projects/{name}/resume", **_RESUME)
+def post_resume_project(parts: Given, caller: Calling, name: ProjectName) -> Response:
+    """Lift the hold of a project: your own, or, as an operator, any."""
+    _require_project(caller, name)
+    return _resume(parts, HoldKind.PROJECT, name)
+
+
+def _pause(parts: Parts, kind: HoldKind, target: str, body: bytes) -> Response:
+    running, message = _read_body(body)
+    change = pause(parts.database, kind, target, message=message, release_running=running == RELEASE)
+    parts.announcer.announce_batches(change.batch_ids)
+    return _answer(parts, kind, target)
+
+
+def _resume(parts: Parts, kind: HoldKind, target: str) -> Response:
+    change = resume(parts.database, kind, target)
+    if change.changed:
+        parts.waker.wake()
+        parts.announcer.announce_batches(change.batch_ids)
+    return _answer(parts, kind, target)
+
+
+def _answer(parts: Parts, kind: HoldKind, target: str) -> Response:
+    held = [hold for hold in read_holds(parts.database) if (hold.kind, hold.target) == (kind, target)]
+    hold = held[0].as_json() if held else None
+    return JsonAnswer({"object": "held", "kind": str(kind), "target": target, "hold": hold})
+
+
+def _read_body(body: bytes) -> tuple[str, str]:
+    """What `running` and `message` say."""
+    fields = read_fields(body) if body.strip() else {}
+    for name in fields:
+        if name not in _FIELDS:
+            raise unknown(name, _FIELDS)
+    running = read_value(fields["running"], "running") if "running" in fields else CONTINUE
+    if running not in (CONTINUE, RELEASE):
+        raise invalid("running", f'must be "{CONTINUE}" or "{RELEASE}"')
+    message = check_text(read_value(fields["message"], "message"), "message", 200) if "message" in fields else ""
+    return running, message
+
+
+def _require_operator(caller: Caller) -> None:
+    if not is_operator(caller):
+        raise ApiError(
+            403,
+            "operators_only",
+            "this concerns the work of all projects: ask with a key of the project `default`, or pause your own project"
+            f" with POST /v1/projects/{caller.project}/pause",
+        )
+
+
+def _require_project(caller: Caller, name: str) -> None:
+    if name != caller.project and not is_operator(caller):
+        raise ApiError(
+            403, "operators_only", "only your own project, or any with a key of the project `default`", param="name"
+        )
+    check_text(name, "name", 64)
+
+
+def _require_upstream(parts: Parts, name: str) -> None:
+    """Refuse an unknown upstream; a process that was given none takes any name."""
+    specs = parts.upstreams.current().specs
+    if specs and all(spec.name != name for spec in specs):
+        known = ", ".join(spec.name for spec in specs)
+        raise ApiError(404, "not_found", f"there is no upstream {name[:80]!r}; there are {known}", param="name")

@@ -1,0 +1,61 @@
+"""What a lane remembers between two turns."""
+
+from dataclasses import replace
+
+import msgspec
+
+from jobs.pace.rate import Rate
+from jobs.pace.reports import Observed, Report
+from jobs.pace.sizes import Sizes
+from jobs.pace.tokens import Stated, Tokens
+from jobs.pace.window import Window
+
+FIRST_PROBE = 150
+"""Clean calls before the first probe."""
+
+
+class State(msgspec.Struct):
+    at: float
+    window: Window = msgspec.field(default_factory=Window)
+    rate: Rate = msgspec.field(default_factory=Rate)
+    tokens: Tokens = msgspec.field(default_factory=Tokens)
+    sizes: Sizes = msgspec.field(default_factory=Sizes)
+    clean: int = 0
+    """Requests accepted since the last refusal."""
+    probe_after: int = FIRST_PROBE
+    in_a_row: int = 0
+    refused_at: float = 0.0
+    cut_at: float = 0.0
+    judged: tuple[float, int] | None = None
+    """The refusal that is to be judged at `judge_at`: when it was sent, and how many were in flight by the rows."""
+    judge_at: float = 0.0
+    evidence_from: float = 0.0
+    blocked: bool = False
+    """Since nothing is accepted any more, the rate has been set to what was accepted in the last minute."""
+    suspect: tuple[int, int] | None = None
+    """In flight and accepted in a second at a refusal that may have been of either."""
+    accepted_at: float = 0.0
+    paused_until: float = 0.0
+    hinted_pause: float = 0.0
+    rate_held_at: float = 0.0
+    window_held_at: float = 0.0
+
+
+def not_ahead(report: Report, now: float) -> Report:
+    """The same report, with no time after `now`: a process's clock may be a little ahead, or may have been set back."""
+    if isinstance(report, Observed):
+        return report if report.at <= now else replace(report, at=now)
+    if report.at <= now and report.sent_at <= report.at:
+        return report
+    return replace(report, at=min(report.at, now), sent_at=min(report.sent_at, report.at, now))
+
+
+def forget_times(old: State, now: float) -> State:
+    """What is known of the lane without anything that has a time: the clock was set back."""
+    window = Window(old.window.size, old.window.growth, old.window.plateau, old.window.step, quick=old.window.quick)
+    rate = Rate(old.rate.learned, old.rate.growth, old.rate.plateau, old.rate.step, stated=old.rate.stated)
+    stated = {kind: Stated(one.per_second) for kind, one in old.tokens.stated.items()}
+    tokens = Tokens(
+        old.tokens.level, now, stated, old.tokens.output_share, old.tokens.mean_used, old.tokens.mean_estimate
+    )
+    return State(now, window, rate, tokens, old.sizes, probe_after=old.probe_after)

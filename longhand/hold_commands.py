@@ -1,0 +1,61 @@
+"""The commands `longhand pause` and `longhand resume`."""
+
+from typing import Annotated
+
+import typer
+
+from longhand.command_client import open_client
+from longhand.hold_calls import Held
+from longhand.objects import Json
+
+BatchArgument = Annotated[str | None, typer.Argument(metavar="[BATCH]", help="The id of a batch.")]
+Model = Annotated[str | None, typer.Option(metavar="NAME", help="A model, of all projects.")]
+Upstream = Annotated[str | None, typer.Option(metavar="NAME", help="An upstream, as `longhand upstreams` lists it.")]
+Project = Annotated[str | None, typer.Option(metavar="NAME", help="A project.")]
+
+
+def pause(
+    batch: BatchArgument = None,
+    model: Model = None,
+    upstream: Upstream = None,
+    project: Project = None,
+    release: Annotated[
+        bool, typer.Option("--release", help="Also give back the jobs that run, uncharged; they start again later.")
+    ] = False,
+    message: Annotated[str, typer.Option(help="Why; shown wherever the hold is.")] = "",
+) -> None:
+    """Start no more jobs of a batch, or of a --model, an --upstream or a --project, until `longhand resume`.
+
+    Jobs that run go on. What is held is not charged; deadlines go on.
+    """
+    with open_client() as client:
+        held = client.pause(batch, release_running=release, message=message, **_given(model, upstream, project))
+    typer.echo(f"{_named(held)}: held; lift it with: longhand resume {_arguments(held)}")
+
+
+def resume(
+    batch: BatchArgument = None, model: Model = None, upstream: Upstream = None, project: Project = None
+) -> None:
+    """Lift the hold of a batch, or of a --model, an --upstream or a --project, also one that Longhand has set."""
+    with open_client() as client:
+        held = client.resume(batch, **_given(model, upstream, project))
+    typer.echo(f"{_named(held)}: not held")
+
+
+def _given(model: str | None, upstream: str | None, project: str | None) -> Held:
+    held = Held()
+    if model is not None:
+        held["model"] = model
+    if upstream is not None:
+        held["upstream"] = upstream
+    if project is not None:
+        held["project"] = project
+    return held
+
+
+def _named(held: Json) -> str:
+    return held["target"] if held["kind"] == "batch" else f"{held['kind']} {held['target']}"
+
+
+def _arguments(held: Json) -> str:
+    return held["target"] if held["kind"] == "batch" else f"--{held['kind']} {held['target']}"

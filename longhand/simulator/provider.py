@@ -1,0 +1,143 @@
+"""What a simulated provider allows and when it fails: limits, outages, credit, keys and slots, as frozen values.
+
+`longhand simulate` has an option for each field; a file of several providers (`longhand simulate --file`) has a
+`[[upstream]]` table for each provider, with the same names.
+"""
+
+import itertools
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+import msgspec
+
+Amount = Annotated[float, msgspec.Meta(gt=0)]
+Count = Annotated[int, msgspec.Meta(ge=0)]
+Positive = Annotated[int, msgspec.Meta(ge=1)]
+Seconds = Annotated[float, msgspec.Meta(ge=0)]
+WindowKind = Literal["sliding", "fixed", "bucket"]
+OutageStatus = Literal[500, 502, 503, 504, 529]
+CreditStatus = Literal[402, 403, 429]
+
+
+class ProviderError(Exception):
+    """A provider that cannot be simulated; the message names the field."""
+
+
+class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What a provider accepts, all of it changeable at run time by `POST /limits`. None is no limit.
+
+    The limits of requests, tokens and `in_flight` count each model apart, and only the models in `limited_models`.
+    """
+
+    requests_per_second: Amount | None = None
+    requests_per_minute: Amount | None = None
+    tokens_per_minute: Amount | None = None
+    """A request takes its prompt and its `max_tokens`; at its end that is corrected to what it has used."""
+    in_flight: Positive | None = None
+    tokens_per_request: Positive | None = None
+    """A request with more is refused with 429 each time, as is one with more than `tokens_per_minute`."""
+    limited_models: tuple[str, ...] = ("*",)
+    """Shell patterns."""
+    window: WindowKind = "sliding"
+    """How a limit over time counts: the last minute, the minutes of the clock, or a bucket that refills steadily."""
+    burst_seconds: Annotated[float, msgspec.Meta(gt=0, le=60)] | None = None
+    """How many seconds of its refill a bucket holds; None: all of its minute or second."""
+    count_refused: bool = False
+    """Refused requests count against the limits of requests, too, as they do at OpenAI."""
+    retry_after: bool = False
+    """A refusal says in `Retry-After` how many whole seconds to wait."""
+    rate_headers: bool = False
+    """Every answer has `x-ratelimit-*` headers in OpenAI's form."""
+    slots: Positive | None = None
+    """How many texts are written at once. Further requests wait inside the server and are not refused."""
+
+
+class Outage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A time in which nothing is served, in seconds from the start."""
+
+    start: Seconds
+    seconds: Amount
+    status: OutageStatus | None = None
+    """What every request is answered with; None: nothing listens, and what was running is cut."""
+
+    @property
+    def end(self) -> float:
+        return self.start + self.seconds
+
+
+class TopUp(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Credit that is added at a time, in seconds from the start."""
+
+    at: Seconds
+    completions: Positive
+
+
+class Provider(Limits, frozen=True, kw_only=True):
+    """A whole provider. The default one takes everything and never fails."""
+
+    outages: tuple[Outage, ...] = ()
+    credit: Count | None = None
+    """How many completions are paid for. One is taken when a request begins, and given back if it does not complete."""
+    credit_status: CreditStatus = 429
+    """How missing credit is refused: 429 as at OpenAI, 402 as at DeepSeek, 403 as at One API."""
+    top_ups: tuple[TopUp, ...] = ()
+    key: str | None = None
+    """The only API key that is accepted; None: any, and none."""
+    key_refused_after: Seconds | None = None
+    """From this time on no key is accepted, in seconds from the start."""
+    deltas: Positive | None = None
+    """How long each text is, whatever its prompt asks for. `max_tokens` may still cut it."""
+
+    def __post_init__(self) -> None:
+        ordered = sorted(self.outages, key=lambda outage: outage.start)
+        for earlier, later in itertools.pairwise(ordered):
+            if later.start < earlier.end:
+                raise ValueError(f"the outages at {earlier.start:g} s and {later.start:g} s overlap")
+
+
+class Upstream(Provider, frozen=True, kw_only=True):
+    """One `[[upstream]]` of a file: a provider, its port and its pace."""
+
+    port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 0
+    """0 picks a free one."""
+    deltas_per_second: Seconds = 50
+    first_delta_seconds: Seconds = 0.2
+
+
+class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    upstream: Annotated[list[Upstream], msgspec.Meta(min_length=1)]
+
+
+_Made = TypeVar("_Made", bound=msgspec.Struct)
+
+
+def make(kind: type[_Made], fields: dict[str, Any]) -> _Made:
+    """A value of a kind from plain fields. Raises `ProviderError` that names the field that is wrong."""
+    try:
+        return msgspec.convert(fields, kind)
+    except msgspec.ValidationError as error:
+        raise ProviderError(str(error).replace(" - at `$.", " - at `")) from None
+
+
+def changed(limits: Limits, changes: dict[str, Any]) -> Limits:
+    """Limits with some of them changed; None takes a limit away."""
+    return make(Limits, {**{name: getattr(limits, name) for name in Limits.__struct_fields__}, **changes})
+
+
+def read_upstreams(path: Path) -> list[Upstream]:
+    """Read a file of `[[upstream]]` tables. Raises `ProviderError` with a line for the person who wrote it."""
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ProviderError(f"{path} cannot be read: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ProviderError(f"{path} is not TOML: {error}") from None
+    try:
+        upstreams = make(_File, content).upstream
+    except ProviderError as error:
+        raise ProviderError(f"{path}: {error}") from None
+    ports = [upstream.port for upstream in upstreams if upstream.port]
+    if twice := {port for port in ports if ports.count(port) > 1}:
+        raise ProviderError(f"{path}: two upstreams have the port {min(twice)}")
+    return upstreams

@@ -1,0 +1,68 @@
+"""What holds of a lane whatever is reported to it."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jobs.pace.lane import Lane
+from jobs.pace.reports import Accepted, Finished, LaneLimits, Observed, Refused, Report
+
+times = st.floats(0, 1000)
+counts = st.integers(0, 500)
+maybe = st.none() | st.floats(0, 10_000)
+reports: st.SearchStrategy[Report] = st.one_of(
+    st.builds(Accepted, times, times, st.floats(0, 600), counts),
+    st.builds(Finished, times, times, counts, st.none() | counts, st.none() | counts),
+    st.builds(Refused, times, times, maybe, counts, counts),
+    st.builds(Observed, times, st.sampled_from(["requests", "tokens", "output_tokens"]), maybe, maybe, maybe, maybe),
+)
+turns = st.lists(st.tuples(st.lists(reports, max_size=8), counts, times), max_size=12)
+limits = st.builds(LaneLimits, st.none() | st.integers(1, 64), maybe, maybe)
+
+
+@given(turns, limits)
+def test_room_is_never_negative_and_never_above_the_limit_in_any_order_and_on_any_clock(
+    history: list[tuple[list[Report], int, float]], given_limits: LaneLimits
+) -> None:
+    lane = Lane.new(given_limits, 0.0)
+    for seen, in_flight, now in history:
+        lane.apply(seen, in_flight, now)
+        room = lane.room(in_flight, now)
+        assert room >= 0
+        if given_limits.max_streams is not None:
+            assert room <= max(0, given_limits.max_streams - in_flight)
+        if room:
+            lane.reserve(1000, now)
+        assert lane.next_at(in_flight, now) <= now + 5
+        assert lane.estimate_output() >= 1
+        lane.limited_by(in_flight, now)
+        stored = json.loads(json.dumps(lane.to_json()))
+        lane = Lane.from_json(stored, given_limits)
+        assert json.loads(json.dumps(lane.to_json())) == stored
+
+
+def test_one_overload_cuts_once_for_all_that_was_sent_before() -> None:
+    lane = Lane.new(LaneLimits(), 100.0)
+    for number in range(4):
+        assert lane.reserve(10, 100.0) is not None, number
+    lane.apply([Refused(100.01, 100.02, None, n) for n in (1, 2, 3, 4)], 4, 100.1)
+    lane.apply([], 0, 100.3)
+    once = lane.to_json()["window"]["size"]
+    lane.apply([Refused(100.02, 100.05, None, 4)], 0, 100.31)
+    lane.apply([], 0, 100.9)
+    assert lane.to_json()["window"]["size"] == once
+
+
+def test_a_stored_pace_that_is_none_is_a_value_error() -> None:
+    with pytest.raises(ValueError, match="no stored pace"):
+        Lane.from_json({}, LaneLimits())
+
+
+def test_the_reason_why_nothing_starts_is_named() -> None:
+    lane = Lane.new(LaneLimits(max_streams=2), 0.0)
+    assert lane.limited_by(0, 0.0) is None
+    assert lane.limited_by(2, 0.0) == "max_streams"
+    lane.apply([Refused(0.0, 0.1, 30.0, 1)], 0, 0.2)
+    assert lane.limited_by(0, 0.3) == "retry_after"

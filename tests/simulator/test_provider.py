@@ -1,0 +1,283 @@
+"""A simulated provider's limits, credit and keys: what is refused, in which words, and what the stats say of it."""
+
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from longhand.simulator import Pace, Provider, ServedSimulator, TopUp, serve_in_thread
+from longhand.simulator.gate import write_duration
+from longhand.simulator.provider import ProviderError, make, read_upstreams
+from tests.simulator.wire import ABC, UNPACED, address, asking, ordering, post, receive_until
+
+SLOW = Pace(deltas_per_second=1, first_delta_seconds=3600)
+
+
+@contextmanager
+def provider(pace: Pace = UNPACED, **fields: Any) -> Iterator[ServedSimulator]:
+    with serve_in_thread(pace, make(Provider, fields)) as served:
+        yield served
+
+
+def ask(simulator: ServedSimulator, *, key: str = "k", **fields: Any) -> httpx.Response:
+    request = {**ordering(), **fields}
+    return httpx.post(
+        f"{simulator.url}/chat/completions", json=request, headers={"authorization": f"Bearer {key}"}, timeout=60
+    )
+
+
+def statuses(simulator: ServedSimulator, count: int, **fields: Any) -> list[int]:
+    return [ask(simulator, **fields).status_code for _ in range(count)]
+
+
+@contextmanager
+def running(simulator: ServedSimulator, count: int = 1) -> Iterator[list[socket.socket]]:
+    """So many requests that the provider has accepted and that do not end."""
+    before = simulator.stats()["accepted"]
+    connections = [socket.create_connection(address(simulator.url)) for _ in range(count)]
+    try:
+        for connection in connections:
+            connection.sendall(post(asking()))
+        simulator.wait_until(lambda stats: stats["accepted"] == before + count)
+        yield connections
+    finally:
+        for connection in connections:
+            connection.close()
+
+
+@pytest.mark.parametrize("window", ["sliding", "bucket"])
+def test_what_is_over_the_limit_of_requests_is_refused_and_counted(window: str) -> None:
+    with provider(requests_per_minute=3, window=window) as simulator:
+        assert statuses(simulator, 5) == [200, 200, 200, 429, 429]
+        stats = simulator.stats()
+    assert (stats["requests"], stats["accepted"], stats["refused"]) == (5, 3, {"requests": 2})
+    assert sum(second.get("requests", 0) for second in stats["per_second"]) == 5
+    assert sum(second.get("accepted", 0) for second in stats["per_second"]) == 3
+    assert sum(second.get("refused", 0) for second in stats["per_second"]) == 2
+
+
+def test_a_limit_is_refused_in_openais_words_without_a_hint_unless_one_is_wanted() -> None:
+    with provider(requests_per_minute=1) as simulator:
+        ask(simulator)
+        refusal = ask(simulator)
+    assert refusal.json()["error"]["code"] == "rate_limit_exceeded"
+    assert "requests per min (RPM): Limit 1" in refusal.json()["error"]["message"]
+    assert not [name for name in refusal.headers if name.startswith(("retry-after", "x-ratelimit"))]
+
+
+def test_a_refusal_says_how_long_to_wait() -> None:
+    with provider(requests_per_minute=1, retry_after=True) as simulator:
+        assert "retry-after" not in ask(simulator).headers
+        assert 1 <= int(ask(simulator).headers["retry-after"]) <= 60
+
+
+def test_every_answer_has_the_limits_in_its_headers() -> None:
+    with provider(requests_per_minute=2, tokens_per_minute=1000, rate_headers=True) as simulator:
+        answers = [ask(simulator) for _ in range(3)]
+    assert [answer.headers["x-ratelimit-limit-requests"] for answer in answers] == ["2", "2", "2"]
+    assert [answer.headers["x-ratelimit-remaining-requests"] for answer in answers] == ["1", "0", "0"]
+    assert all(int(answer.headers["x-ratelimit-remaining-tokens"]) < 1000 for answer in answers)
+    assert answers[0].headers["x-ratelimit-reset-requests"] == "1m0s"
+
+
+def test_durations_are_written_as_openai_writes_them() -> None:
+    assert [write_duration(seconds) for seconds in (0, 0.12, 1, 7.66, 360, 61.5)] == [
+        *("0ms", "120ms", "1s", "7.66s", "6m0s", "1m1.5s")
+    ]
+
+
+def test_refused_requests_can_count_against_the_limit() -> None:
+    with provider(requests_per_minute=2, count_refused=True, rate_headers=True, window="bucket") as simulator:
+        statuses(simulator, 4)
+        # Two were taken and two more are owed: the next fits only after three refills of half a minute.
+        reset = ask(simulator).headers["x-ratelimit-reset-requests"]
+    assert reset.startswith("2m")
+
+
+def test_a_request_reserves_its_max_tokens_and_is_settled_at_its_end() -> None:
+    with provider(tokens_per_minute=1000, rate_headers=True) as simulator:
+        first = ask(simulator, max_tokens=900)
+        simulator.wait_until(lambda stats: stats["completed"] == 1)
+        second = ask(simulator, max_tokens=900)
+    assert int(first.headers["x-ratelimit-remaining-tokens"]) < 100
+    assert second.status_code == 200, "three deltas were used, not 900"
+
+
+def test_a_request_that_is_too_large_is_refused_alone_each_time() -> None:
+    with provider(tokens_per_minute=1000, retry_after=True) as simulator:
+        large = [ask(simulator, max_tokens=2000) for _ in range(3)]
+        assert statuses(simulator, 3) == [200, 200, 200]
+        assert simulator.stats()["refused"] == {"too_large": 3}
+    assert [answer.status_code for answer in large] == [429, 429, 429]
+    assert "Request too large" in large[0].json()["error"]["message"]
+
+
+def test_more_at_once_than_may_be_in_flight_are_refused() -> None:
+    with provider(SLOW, in_flight=2) as simulator:
+        with running(simulator, 2):
+            assert statuses(simulator, 2) == [429, 429]
+        simulator.wait_until(lambda stats: stats["running"] == 0)
+        with running(simulator):
+            stats = simulator.stats()
+    assert (stats["refused"], stats["peak_running"]) == ({"in_flight": 2}, 2)
+
+
+def test_limits_count_each_model_apart_and_only_the_named_ones() -> None:
+    with provider(requests_per_minute=1, limited_models=["a*"]) as simulator:
+        assert statuses(simulator, 2, model="a1") == [200, 429]
+        assert statuses(simulator, 2, model="a2") == [200, 429]
+        assert statuses(simulator, 3, model="b") == [200, 200, 200]
+
+
+def test_a_limit_can_be_changed_while_it_runs() -> None:
+    with provider(requests_per_minute=1) as simulator:
+        assert statuses(simulator, 2) == [200, 429]
+        server = simulator.url.removesuffix("/v1")
+        assert httpx.post(f"{server}/limits", json={"requests_per_minute": 3}).json()["requests_per_minute"] == 3
+        assert statuses(simulator, 3) == [200, 200, 429]
+        simulator.change_limits(requests_per_minute=None)
+        assert statuses(simulator, 3) == [200, 200, 200]
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "named"),
+    [
+        ("limits", b'{"rpm": 3}', "rpm"),
+        ("limits", b'{"requests_per_minute": -3}', "requests_per_minute"),
+        ("limits", b"{", "JSON"),
+        ("credit", b"{}", "completions"),
+        ("key", b'{"refused": 3}', "refused"),
+        ("outage", b'{"seconds": 1, "status": 200}', "status"),
+    ],
+)
+def test_a_change_that_cannot_be_made_is_refused_by_name(path: str, body: bytes, named: str) -> None:
+    with provider() as simulator:
+        answer = httpx.post(f"{simulator.url.removesuffix('/v1')}/{path}", content=body)
+        assert (answer.status_code, named in answer.json()["error"]["message"]) == (400, True)
+        assert statuses(simulator, 1) == [200]
+
+
+@pytest.mark.parametrize(
+    ("status", "code"), [(429, "insufficient_quota"), (402, "invalid_request_error"), (403, "insufficient_user_quota")]
+)
+def test_credit_runs_out_and_is_topped_up(status: int, code: str) -> None:
+    with provider(credit=2, credit_status=status) as simulator:
+        assert statuses(simulator, 4) == [200, 200, status, status]
+        assert ask(simulator).json()["error"]["code"] == code
+        httpx.post(f"{simulator.url.removesuffix('/v1')}/credit", json={"completions": 1})
+        assert statuses(simulator, 2) == [200, status]
+        simulator.top_up(1)
+        assert statuses(simulator, 2) == [200, status]
+        assert simulator.stats()["refused"] == {"credit": 5}
+
+
+def test_credit_comes_at_its_time() -> None:
+    with provider(credit=0, top_ups=[{"at": 0, "completions": 2}]) as simulator:
+        assert statuses(simulator, 3) == [200, 200, 429]
+    assert make(Provider, {"top_ups": [{"at": 60, "completions": 5}]}).top_ups == (TopUp(60, 5),)
+
+
+def test_a_completion_that_was_not_completed_costs_no_credit() -> None:
+    with provider(credit=1) as simulator:
+        httpx.post(f"{simulator.url}/chat/completions", json=ordering(status=500))
+        with pytest.raises(httpx.RemoteProtocolError):
+            httpx.post(f"{simulator.url}/chat/completions", json=ordering(cut_after=1))
+        assert statuses(simulator, 2) == [200, 429]
+
+
+def test_only_the_right_key_is_accepted_and_none_once_it_is_refused() -> None:
+    with provider(key="right") as simulator:
+        assert [ask(simulator, key=key).status_code for key in ("right", "wrong", "x right")] == [200, 401, 401]
+        simulator.refuse_key()
+        assert ask(simulator, key="right").json()["error"]["code"] == "invalid_api_key"
+        assert httpx.get(f"{simulator.url}/models", headers={"authorization": "Bearer right"}).status_code == 401
+        httpx.post(f"{simulator.url.removesuffix('/v1')}/key", json={"refused": False})
+        assert ask(simulator, key="right").status_code == 200
+        assert simulator.stats()["refused"] == {"key": 3}
+
+
+def test_a_key_is_refused_from_its_time_on() -> None:
+    with provider(key_refused_after=0) as simulator:
+        assert ask(simulator).status_code == 401
+    with provider(key_refused_after=3600) as simulator:
+        assert ask(simulator).status_code == 200
+
+
+def test_a_queueing_server_refuses_nothing_and_writes_one_text_after_another() -> None:
+    with provider(Pace(deltas_per_second=100, first_delta_seconds=0.05), slots=1) as simulator:
+        answers: list[int] = []
+        threads = [threading.Thread(target=lambda: answers.append(ask(simulator).status_code)) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        stats = simulator.stats()
+    assert answers == [200] * 4
+    assert (stats["peak_running"], stats["completed"], stats["refused"]) == (1, 4, {})
+    assert stats["peak_waiting"] >= 1
+
+
+def test_a_waiting_request_whose_client_left_is_never_written() -> None:
+    with provider(SLOW, slots=1) as simulator:
+        with running(simulator, 1):
+            with running(simulator, 2) as left:
+                assert simulator.stats()["waiting"] == 2
+                left[0].close()
+                simulator.wait_until(lambda stats: stats["waiting"] == 1 and stats["clients_gone"] == 1)
+            simulator.wait_until(lambda stats: stats["waiting"] == 0 and stats["running"] == 1)
+        stats = simulator.wait_until(lambda stats: stats["running"] == 0)
+    assert stats["clients_gone"] == 3
+
+
+def test_what_waits_begins_when_slots_are_added() -> None:
+    with provider(SLOW, slots=1) as simulator, running(simulator, 3) as connections:
+        assert simulator.stats()["running"] == 1
+        simulator.change_limits(slots=3)
+        assert simulator.stats()["running"] == 3
+        for connection in connections:
+            receive_until(connection, b"200 OK")
+
+
+def test_every_text_can_have_one_length() -> None:
+    with provider(deltas=1000) as simulator:
+        request = asking("Write 5 words", stream=False)
+        usage = httpx.post(f"{simulator.url}/chat/completions", json=request).json()["usage"]
+        request["simulate"] = {"deltas": ABC}
+        ordered = httpx.post(f"{simulator.url}/chat/completions", json=request).json()["usage"]
+    assert (usage["completion_tokens"], ordered["completion_tokens"]) == (1000, 3)
+
+
+def test_a_file_names_several_providers(tmp_path: Path) -> None:
+    path = tmp_path / "providers.toml"
+    path.write_text(
+        "[[upstream]]\nport = 9001\nrequests_per_minute = 60\nretry_after = true\n"
+        "[[upstream]]\noutages = [{start = 10, seconds = 60, status = 503}]\ndeltas_per_second = 100\n"
+    )
+    limited, failing = read_upstreams(path)
+    assert (limited.port, limited.requests_per_minute, limited.retry_after) == (9001, 60, True)
+    assert (failing.outages[0].end, failing.outages[0].status, failing.deltas_per_second) == (70, 503, 100)
+
+
+@pytest.mark.parametrize(
+    ("content", "named"),
+    [
+        ("[[upstream]]\nrpm = 3", "rpm"),
+        ("[[upstream]]\nport = 1\n[[upstream]]\nport = 1", "port 1"),
+        ("[[upstream]]\noutages = [{start = 1, seconds = 9}, {start = 5, seconds = 1}]", "overlap"),
+        ("upstream = []", "upstream"),
+        ("[[upstream", "TOML"),
+        (None, "No such file"),
+    ],
+)
+def test_a_file_that_is_wrong_is_refused_by_name(tmp_path: Path, content: str | None, named: str) -> None:
+    path = tmp_path / "providers.toml"
+    if content is not None:
+        path.write_text(content)
+    with pytest.raises(ProviderError, match=named) as refused:
+        read_upstreams(path)
+    assert str(path) in str(refused.value)
