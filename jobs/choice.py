@@ -19,7 +19,7 @@ from sqlalchemy import (
     update,
 )
 
-from jobs.due import QUEUED, RUNNING
+from jobs.due import QUEUED, RUNNING, using
 from jobs.fair import Turns
 from jobs.tables import batches, jobs
 
@@ -170,7 +170,12 @@ class Choosing:
         """The jobs of a batch, or those without one, in the order of submission; read in pages."""
         after = ""
         while True:
-            some = select(jobs.c.id).where(jobs.c.batch_id == batch_id, jobs.c.project == project, here)
+            if batch_id is None:
+                some = select(jobs.c.id).where(jobs.c.batch_id.is_(None), jobs.c.project == project, here)
+                some = some.with_hint(jobs, **using("jobs_alone"))
+            else:
+                some = select(jobs.c.id).where(jobs.c.batch_id == batch_id, here)
+                some = some.with_hint(jobs, **using("jobs_by_batch"))
             ids = self._connection.scalars(some.where(jobs.c.id > after).order_by(jobs.c.id).limit(page)).all()
             for job_id in ids:
                 if batch_id in self._room_of_batch:

@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, ExceptionContext, Table, create_engine, event, func, select
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects.sqlite.base import SQLiteCompiler
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
@@ -171,6 +172,7 @@ def open_database(url: str, *, connections: int = 16, clock: Callable[[], dateti
         engine = create_engine(
             parsed, pool_size=connections, max_overflow=0, pool_timeout=_PATIENCE_SECONDS, hide_parameters=True
         )
+        engine.dialect.statement_compiler = _HintingCompiler
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
     else:
@@ -197,6 +199,13 @@ def open_database(url: str, *, connections: int = 16, clock: Callable[[], dateti
         )
         event.listen(engine, "handle_error", _leave_replica)
     return Database(engine, clock)
+
+
+class _HintingCompiler(SQLiteCompiler):
+    """Writes `with_hint(table, "INDEXED BY ...", "sqlite")` into the statement, which SQLAlchemy's own leaves out."""
+
+    def get_from_hint_text(self, table: Any, text: str | None) -> str | None:
+        return text
 
 
 def _leave_replica(context: ExceptionContext) -> None:

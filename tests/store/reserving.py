@@ -1,5 +1,6 @@
 """Reservations as dispatch makes them, without its pace."""
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -15,6 +16,9 @@ from jobs.status import JobStatus
 from jobs.tables import jobs
 from jobs.transitions import MAX_CRASHES
 
+_lock = threading.Lock()
+_inside: list[Any] = []
+
 
 class Unpaced(Lane):
     """A lane that takes whatever it is given."""
@@ -28,9 +32,20 @@ class Unpaced(Lane):
 
 @contextmanager
 def unpaced() -> Iterator[None]:
-    """Every lane takes whatever it is given."""
-    with mock.patch("jobs.reservation.Lane", Unpaced):
+    """Every lane takes whatever it is given. Threads may do this at the same time: the last one puts it back."""
+    with _lock:
+        _inside.append(mock.patch("jobs.reservation.Lane", Unpaced))
+        if len(_inside) == 1:
+            _inside[0].start()
+    try:
         yield
+    finally:
+        with _lock:
+            if len(_inside) == 1:
+                _inside[0].stop()
+                _inside.clear()
+            else:
+                _inside.pop()
 
 
 def take_due(
