@@ -13,6 +13,7 @@ export class HoldBanner {
   #fault = el("div", {});
   #resume = el("button", { type: "button", class: "main", onclick: () => this.#lift() }, "Resume");
   #hold = null;
+  #isLifting = false;
 
   /** `onLifted()` is called when Resume has succeeded: read again what is shown. */
   constructor(onLifted) {
@@ -27,7 +28,8 @@ export class HoldBanner {
     const before = this.#hold;
     this.#shown = next;
     this.#hold = hold ?? null;
-    const hadFocus = this.node.contains(document.activeElement);
+    // A button that is disabled loses it.
+    const hadFocus = this.#isLifting || this.node.contains(document.activeElement);
     this.node.hidden = !hold;
     if (!hold) {
       this.#fault.replaceChildren();
@@ -47,6 +49,7 @@ export class HoldBanner {
     const { kind, target } = this.#hold;
     const name = kind === "model" ? target.split("/").map(encodeURIComponent).join("/") : encodeURIComponent(target);
     const path = `/v1/${kind === "batch" ? "batche" : kind}s/${name}/resume`;
+    this.#isLifting = true;
     this.#resume.disabled = true;
     this.#fault.replaceChildren();
     try {
@@ -56,6 +59,7 @@ export class HoldBanner {
     } catch (error) {
       put(this.#fault, wrong(error.message));
     } finally {
+      this.#isLifting = false;
       this.#resume.disabled = false;
     }
   }

@@ -34,9 +34,9 @@ const HOLDS = {
 
 const WHAT = {
   batch: () => "The batch",
-  project: (name) => `The project ${name}`,
-  model: (name) => `The model ${name}`,
-  upstream: (name) => `The upstream ${name}`,
+  project: (name) => `The project “${name}”`,
+  model: (name) => `The model “${name}”`,
+  upstream: (name) => `The upstream “${name}”`,
 };
 
 /** The first sentence of a hold: what is held, and why. */
@@ -44,7 +44,7 @@ export const holdTitle = (hold) => `${ofReason(hold).is(WHAT[hold.kind](hold.tar
 
 /** What to do about a hold, and what happens by itself; strings and elements. */
 export function holdAdvice(hold) {
-  const parts = ["Since ", time(hold.since), ". "];
+  const parts = ["It began ", time(hold.since), ". "];
   if (hold.reason === "paused") parts.push(hold.may_resume ? "Press Resume to go on." : "An operator can resume it.");
   else if (!hold.may_resume) parts.push("An operator has to see to it.");
   else if (hold.reason === "away" && hold.url) parts.push(`Start the server at ${hold.url}, then press Resume.`);
@@ -55,7 +55,7 @@ export function holdAdvice(hold) {
 
 /** What was said when it was held: by the upstream, or by who paused it; empty when that is nothing new. */
 export function holdMessage(hold) {
-  if (hold.held_by !== "person") return hold.message ? `It said: ${hold.message}` : "";
+  if (hold.held_by !== "person") return hold.message ? `It said: “${inWords(hold.message)}”` : "";
   return hold.message === `the ${hold.kind} was paused` ? "" : hold.message;
 }
 
@@ -68,6 +68,16 @@ export function whyItWaits(job, waits) {
   }
   const words = WAITS[waits?.limited_by] ?? waits?.limited_by_message ?? QUEUED;
   return waits?.limited_until ? `${words} The next one is sent at ${clock(waits.limited_until)}.` : words;
+}
+
+/** What a person can read of an answer that is quoted as JSON. */
+function inWords(message) {
+  try {
+    const answer = JSON.parse(message.slice(message.indexOf("{")));
+    return String(answer.error.message || message);
+  } catch {
+    return message;
+  }
 }
 
 const ofReason = (hold) => HOLDS[hold.reason] ?? { is: (what) => `${what} is held`, todo: "Press Resume.", card: "Held." };

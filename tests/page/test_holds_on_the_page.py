@@ -58,6 +58,7 @@ def test_an_upstream_out_of_credit_shows_one_banner_and_resume_goes_on(
         assert page.evaluate(FAINT) == []
         page.set_viewport_size({"width": 320, "height": 800})
         assert page.evaluate("document.documentElement.scrollWidth") <= 320
+        page.set_viewport_size({"width": 1280, "height": 800})
 
         waiting.first.get_by_role("link").click()
         expect(page.locator(".reading .note")).to_contain_text("Waits for credit.")
@@ -106,7 +107,7 @@ def test_a_hold_from_elsewhere_comes_and_goes_without_a_reload(
         client.pause(project="default", message="<b>until Monday</b>")
         try:
             said = banner(visit.page)
-            assert "The project default is paused" in said
+            assert "The project “default” is paused" in said
             assert "<b>until Monday</b>" in said
         finally:
             client.resume(project="default")
