@@ -15,6 +15,7 @@ from api.schemas import REFUSALS
 from api.submitting.bodies import SmallBody, read_fields, read_value
 from api.submitting.fields import check_text, invalid, unknown
 from api.upstream_schemas import HeldObject
+from api.waiting import hold_json
 from jobs.holds import HoldKind, pause, read_holds, resume
 from jobs.status import BatchStatus
 
@@ -49,14 +50,14 @@ def post_pause_batch(parts: Given, caller: Calling, batch_id: BatchId, body: Sma
     batch = find_batch(parts, caller, batch_id)
     if batch.status is not BatchStatus.IN_PROGRESS:
         raise ApiError(409, "not_running", f"the batch is {batch.status}: there is nothing to pause")
-    return _pause(parts, HoldKind.BATCH, batch_id, body)
+    return _pause(parts, caller, HoldKind.BATCH, batch_id, body)
 
 
 @routes.post("/batches/{batch_id}/resume", **_RESUME)
 def post_resume_batch(parts: Given, caller: Calling, batch_id: BatchId) -> Response:
     """Lift the hold of a batch. Other holds, of its model for instance, stay. Resuming what is not held is fine."""
     find_batch(parts, caller, batch_id)
-    return _resume(parts, HoldKind.BATCH, batch_id)
+    return _resume(parts, caller, HoldKind.BATCH, batch_id)
 
 
 @routes.post("/upstreams/{name}/pause", **_PAUSE)
@@ -64,62 +65,62 @@ def post_pause_upstream(parts: Given, caller: Calling, name: UpstreamName, body:
     """Send no more jobs to an upstream; those that another one takes go there. For operators."""
     _require_operator(caller)
     _require_upstream(parts, name)
-    return _pause(parts, HoldKind.UPSTREAM, name, body)
+    return _pause(parts, caller, HoldKind.UPSTREAM, name, body)
 
 
 @routes.post("/upstreams/{name}/resume", **_RESUME)
 def post_resume_upstream(parts: Given, caller: Calling, name: UpstreamName) -> Response:
     """Lift the hold of an upstream, also one that Longhand set: jobs are sent there at once. For operators."""
     _require_operator(caller)
-    return _resume(parts, HoldKind.UPSTREAM, name)
+    return _resume(parts, caller, HoldKind.UPSTREAM, name)
 
 
 @routes.post("/models/{model:path}/pause", **_PAUSE)
 def post_pause_model(parts: Given, caller: Calling, model: ModelName, body: SmallBody) -> Response:
     """Start no more jobs of a model, of any project. For operators."""
     _require_operator(caller)
-    return _pause(parts, HoldKind.MODEL, check_text(model, "model", 256), body)
+    return _pause(parts, caller, HoldKind.MODEL, check_text(model, "model", 256), body)
 
 
 @routes.post("/models/{model:path}/resume", **_RESUME)
 def post_resume_model(parts: Given, caller: Calling, model: ModelName) -> Response:
     """Lift the hold of a model. For operators."""
     _require_operator(caller)
-    return _resume(parts, HoldKind.MODEL, check_text(model, "model", 256))
+    return _resume(parts, caller, HoldKind.MODEL, check_text(model, "model", 256))
 
 
 @routes.post("/projects/{name}/pause", **_PAUSE)
 def post_pause_project(parts: Given, caller: Calling, name: ProjectName, body: SmallBody) -> Response:
     """Start no more jobs of a project: your own, or, as an operator, any."""
     _require_project(caller, name)
-    return _pause(parts, HoldKind.PROJECT, name, body)
+    return _pause(parts, caller, HoldKind.PROJECT, name, body)
 
 
 @routes.post("/projects/{name}/resume", **_RESUME)
 def post_resume_project(parts: Given, caller: Calling, name: ProjectName) -> Response:
     """Lift the hold of a project: your own, or, as an operator, any."""
     _require_project(caller, name)
-    return _resume(parts, HoldKind.PROJECT, name)
+    return _resume(parts, caller, HoldKind.PROJECT, name)
 
 
-def _pause(parts: Parts, kind: HoldKind, target: str, body: bytes) -> Response:
+def _pause(parts: Parts, caller: Caller, kind: HoldKind, target: str, body: bytes) -> Response:
     running, message = _read_body(body)
     change = pause(parts.database, kind, target, message=message, release_running=running == RELEASE)
     parts.announcer.announce_batches(change.batch_ids)
-    return _answer(parts, kind, target)
+    return _answer(parts, caller, kind, target)
 
 
-def _resume(parts: Parts, kind: HoldKind, target: str) -> Response:
+def _resume(parts: Parts, caller: Caller, kind: HoldKind, target: str) -> Response:
     change = resume(parts.database, kind, target)
     if change.changed:
         parts.waker.wake()
         parts.announcer.announce_batches(change.batch_ids)
-    return _answer(parts, kind, target)
+    return _answer(parts, caller, kind, target)
 
 
-def _answer(parts: Parts, kind: HoldKind, target: str) -> Response:
+def _answer(parts: Parts, caller: Caller, kind: HoldKind, target: str) -> Response:
     held = [hold for hold in read_holds(parts.database) if (hold.kind, hold.target) == (kind, target)]
-    hold = held[0].as_json() if held else None
+    hold = hold_json(parts, caller, held[0] if held else None)
     return JsonAnswer({"object": "held", "kind": str(kind), "target": target, "hold": hold})
 
 

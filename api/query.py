@@ -12,9 +12,8 @@ from api.finding import find_batch, find_job
 from api.parameters import STRICT, After, BatchId, JobId, Limit, read_filter
 from api.parts import Given
 from api.schemas import REFUSALS, BatchList, BatchObject, JobList, JobWithAttempts
-from api.waiting import hold_json, waiting_json
+from api.waiting import NOTHING, batch_hold_json, waiting_json
 from jobs.queries import list_batches, read_attempts, read_result
-from jobs.records import Batch, Job
 from jobs.search import JobFilter, list_jobs
 from jobs.status import JobStatus
 from jobs.stored_texts import read_longest
@@ -32,11 +31,14 @@ def get_jobs(
     limit: Limit = 20,
     order: Annotated[Literal["asc", "desc"], Query(description="Oldest or newest first.")] = "desc",
 ) -> Response:
-    """List jobs, newest first, without their requests and texts. Also filters by `metadata.<key>=<value>`."""
+    """List jobs, newest first, without their requests and texts; of those that are queued, why they wait. Also filters
+    by `metadata.<key>=<value>`.
+    """
     found, more = list_jobs(
         parts.database, wanted, project=caller.project, after=after, limit=limit, newest_first=order == "desc"
     )
-    return _page(found, more)
+    waiting = waiting_json(parts, caller, found)
+    return _page([{**job.as_json(), **waiting.get(job.id, {})} for job in found], more)
 
 
 @routes.get("/jobs/{job_id}", tags=["query"], responses={200: {"model": JobWithAttempts}})
@@ -44,7 +46,7 @@ def get_job(parts: Given, caller: Calling, job_id: JobId) -> Response:
     """One job with its request, every attempt at it, and while it is queued, why it waits."""
     job = find_job(parts, caller, job_id)
     attempts = read_attempts(parts.database, job_id)
-    waiting = waiting_json(parts, job)
+    waiting = waiting_json(parts, caller, [job]).get(job_id, NOTHING)
     return JsonAnswer({**job.as_json(), **waiting, "attempts": [attempt.as_json() for attempt in attempts]})
 
 
@@ -110,25 +112,24 @@ def get_text(
 def get_batches(parts: Given, caller: Calling, after: After = None, limit: Limit = 20) -> Response:
     """List batches, newest first."""
     found, more = list_batches(parts.database, project=caller.project, after=after, limit=limit)
-    return _page(found, more)
+    return _page([batch.as_json() for batch in found], more)
 
 
 @routes.get("/batches/{batch_id}", tags=["query"], responses={200: {"model": BatchObject}})
 def get_batch(parts: Given, caller: Calling, batch_id: BatchId) -> Response:
     """One batch with its counts, what it has cost so far, and what holds it."""
     batch = find_batch(parts, caller, batch_id)
-    hold = hold_json(parts, batch, caller.project)
+    hold = batch_hold_json(parts, caller, batch)
     return JsonAnswer({**batch.as_json(), **({"hold": hold} if hold else {})})
 
 
-def _page(found: Sequence[Job] | Sequence[Batch], more: bool) -> Response:
-    listed: list[dict[str, Any]] = [item.as_json() for item in found]
+def _page(listed: Sequence[dict[str, Any]], more: bool) -> Response:
     return JsonAnswer(
         {
             "object": "list",
             "data": listed,
-            "first_id": found[0].id if found else None,
-            "last_id": found[-1].id if found else None,
+            "first_id": listed[0]["id"] if listed else None,
+            "last_id": listed[-1]["id"] if listed else None,
             "has_more": more,
         }
     )

@@ -2,11 +2,9 @@
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-
-class Described(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+from api.waiting_schemas import Described, HoldDetail, WaitingObject
 
 
 class ErrorDetail(Described):
@@ -122,28 +120,9 @@ class JobWithRequest(JobObject):
     )
 
 
-class HoldDetail(Described):
-    """What is held, why and since when."""
-
-    kind: Literal["batch", "project", "model", "upstream"]
-    target: str
-    reason: str = Field(description="`paused`, or of a hold of Longhand's own: `away`, `credit` or `key`.")
-    since: float
-    message: str
-    held_by: str
-    probe_at: float | None = Field(description="When a job is sent to see; null: only a person lifts it.")
-    upstream: str | None
-
-
-class JobWithAttempts(JobWithRequest):
+class JobWithAttempts(JobWithRequest, WaitingObject):
     """A job with every attempt at it, and while it is queued, what it waits for."""
 
-    hold: HoldDetail | None = Field(description="What keeps it from starting; nothing is charged meanwhile.")
-    limited_by: str | None = Field(
-        description="Why it has not started: `hold`, `no_upstream`, `retry`, `max_concurrency`, `no_free_stream`, or of"
-        " the upstream `max_streams`, `window`, `requests`, `tokens`, `retry_after`."
-    )
-    limited_by_message: str | None = Field(description="The same in one sentence that says what to do.")
     attempts: list[AttemptObject]
 
 
@@ -254,11 +233,15 @@ class InputObject(Described):
     warnings: list[Warned]
 
 
+class ListedJob(JobObject, WaitingObject):
+    """A job in a list. What it waits for is only there while it is queued and waits."""
+
+
 class JobList(Described):
     """A page of jobs. Go on with `after=<last_id>` while `has_more`."""
 
     object: Literal["list"]
-    data: list[JobObject]
+    data: list[ListedJob]
     first_id: str | None
     last_id: str | None
     has_more: bool

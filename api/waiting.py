@@ -3,35 +3,53 @@
 from collections.abc import Sequence
 from typing import Any
 
+from api.access.caller import Caller, is_operator
 from api.parts import Parts
-from jobs.holds import read_holds
+from jobs.holds import Hold, HoldKind, read_holds
 from jobs.records import Batch, Job
 from jobs.routes import DEFAULT, Route, routes_of
 from jobs.status import BatchStatus, JobStatus
 from jobs.waiting import find_hold, find_upstream_hold, find_why_waiting
 
-
-def waiting_json(parts: Parts, job: Job) -> dict[str, Any]:
-    """`hold`, `limited_by` and `limited_by_message` of a job; all null unless it is queued and waits."""
-    waiting = None
-    if job.status is JobStatus.QUEUED:
-        hint_seconds = parts.settings.hint_seconds
-        waiting = find_why_waiting(parts.database, [job.id], _routes(parts), hint_seconds).get(job.id)
-    if waiting is None:
-        return {"hold": None, "limited_by": None, "limited_by_message": None}
-    return {"hold": waiting.hold.as_json() if waiting.hold else None, **waiting.as_json()}
+NOTHING: dict[str, Any] = {"hold": None, "limited_by": None, "limited_by_message": None, "limited_until": None}
 
 
-def hold_json(parts: Parts, batch: Batch, project: str) -> dict[str, Any] | None:
+def waiting_json(parts: Parts, caller: Caller, jobs: Sequence[Job]) -> dict[str, dict[str, Any]]:
+    """`hold` and `limited_by` with its sentence and its time, by id: of those of the jobs that are queued and wait."""
+    queued = [job.id for job in jobs if job.status is JobStatus.QUEUED]
+    if not queued:
+        return {}
+    found = find_why_waiting(parts.database, queued, _routes(parts), parts.settings.hint_seconds)
+    return {
+        job_id: {"hold": hold_json(parts, caller, waiting.hold), **waiting.as_json()}
+        for job_id, waiting in found.items()
+    }
+
+
+def batch_hold_json(parts: Parts, caller: Caller, batch: Batch) -> dict[str, Any] | None:
     """What keeps all the jobs of a batch from starting."""
     if batch.status is not BatchStatus.IN_PROGRESS:
         return None
     holds = read_holds(parts.database)
     if not holds:
         return None
-    hold = find_hold(holds, batch_id=batch.id, project=project, model=batch.model)
-    hold = hold or find_upstream_hold(holds, batch.model, _routes(parts))
-    return hold.as_json() if hold else None
+    hold = find_hold(holds, batch_id=batch.id, project=caller.project, model=batch.model)
+    return hold_json(parts, caller, hold or find_upstream_hold(holds, batch.model, _routes(parts)))
+
+
+def hold_json(parts: Parts, caller: Caller, hold: Hold | None) -> dict[str, Any] | None:
+    """A hold, with what this caller can do about it."""
+    if hold is None:
+        return None
+    # Whoever sees the hold of a batch or a project has that batch or project.
+    own = hold.kind in (HoldKind.BATCH, HoldKind.PROJECT)
+    return {**hold.as_json(), "url": _address_of(parts, hold), "may_resume": own or is_operator(caller)}
+
+
+def _address_of(parts: Parts, hold: Hold) -> str | None:
+    if hold.kind is not HoldKind.UPSTREAM:
+        return None
+    return next((spec.address for spec in parts.upstreams.current().specs if spec.name == hold.target), None)
 
 
 def _routes(parts: Parts) -> Sequence[Route]:

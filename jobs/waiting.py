@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Connection, and_, func, select
@@ -20,7 +20,7 @@ LANE_SENTENCES = {
     "window": "the upstream has as many streams as it has been found to take; they grow as it keeps up",
     "requests": "the upstream's limit of requests a minute is used up for the moment",
     "tokens": "the upstream's limit of tokens a minute is used up for the moment",
-    "retry_after": "the upstream asked to wait",
+    "retry_after": "the upstream refused a request, so the next ones wait a little; they go on by themselves",
 }
 
 
@@ -32,10 +32,12 @@ class Waiting:
     message: str
     hold: Hold | None = None
     until: datetime | None = None
+    """When it is looked at again, where that is known."""
 
     def as_json(self) -> dict[str, Any]:
-        """As the API shows it."""
-        return {"limited_by": self.limited_by, "limited_by_message": self.message}
+        """As the API shows it, but for the hold."""
+        until = round(self.until.timestamp(), 3) if self.until else None
+        return {"limited_by": self.limited_by, "limited_by_message": self.message, "limited_until": until}
 
 
 def find_why_waiting(
@@ -125,19 +127,24 @@ class _View:
         if is_full:
             return Waiting("max_concurrency", "its batch has as many running jobs as its max_concurrency allows")
         limits = [self._limit_of(route, model) for route in routes]
-        if all(limits):
-            named = limits[0] or ""
-            return Waiting(named, LANE_SENTENCES[named])
+        if limits[0] is not None and all(limits):
+            return limits[0]
         return Waiting(
             "no_free_stream", "every stream of the workers is taken; start another worker to run more at once"
         )
 
-    def _limit_of(self, route: Route, model: str) -> str | None:
+    def _limit_of(self, route: Route, model: str) -> Waiting | None:
         key, moment = (route.name, model), self._now.timestamp()
         in_flight = self._in_flight.get(key, InFlight()).total
         lane = read_lane(self._rows.get(key), route, moment)
         lane.apply([], in_flight, moment)
-        return None if lane.room(in_flight, moment, LEAD_SECONDS) > 0 else lane.limited_by(in_flight, moment)
+        named = None if lane.room(in_flight, moment, LEAD_SECONDS) > 0 else lane.limited_by(in_flight, moment)
+        if named is None:
+            return None
+        until = lane.state.paused_until if named == "retry_after" else 0.0
+        return Waiting(
+            named, LANE_SENTENCES[named], until=datetime.fromtimestamp(until, UTC) if until > moment else None
+        )
 
 
 def _say_hold(hold: Hold) -> str:

@@ -2,12 +2,14 @@
 
 from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, RenderResult
+from rich.containers import Lines
 from rich.text import Text
 
 from longhand.batch_state import BatchState, Writing
 from longhand.cells import duration, first_cells, last_cells, plain
 from longhand.objects import FINAL
 from longhand.tables import status_text
+from longhand.waiting_words import hold_sentence
 
 _NAME_CELLS = 18
 _FRAME_LINES = 4
@@ -24,8 +26,11 @@ class BatchView:
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Rich's protocol for what can be printed."""
         width = options.max_width
+        hold = self._state.batch.get("hold")
+        held = Text(hold_sentence(hold), style="yellow").wrap(console, width) if hold else Lines()
         if self._with_texts:
-            yield from self._writing_lines(width, console.size.height - _FRAME_LINES)
+            yield from self._writing_lines(width, console.size.height - _FRAME_LINES - len(held))
+        yield from held
         yield self._bar_line(width)
         yield self._numbers_line(width)
 

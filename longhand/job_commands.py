@@ -17,6 +17,7 @@ from longhand.errors import InputError, RefusedError
 from longhand.objects import Retried
 from longhand.results import write_results
 from longhand.submission import Options, parse_metadata, read_submission
+from longhand.waiting_words import waiting_notes
 
 _WIDE = 120
 """A terminal with this many columns has room for every column of a table."""
@@ -94,7 +95,7 @@ def jobs(
     text: Annotated[str | None, typer.Option(help="Only jobs whose text so far contains this, ignoring case.")] = None,
     limit: Annotated[int, typer.Option(help="At most this many, newest first.", min=1)] = 20,
 ) -> None:
-    """List jobs, newest first."""
+    """List jobs, newest first. Below the list stands what the queued ones wait for."""
     with open_client() as client:
         listed = list(
             client.jobs(batch_id=batch, status=status.value if status else None, model=model, q=text, limit=limit)
@@ -102,6 +103,8 @@ def jobs(
     if listed:
         console = tables.table_console()
         console.print(tables.jobs_table(listed, wide=console.width >= _WIDE))
+        for note in waiting_notes(listed):
+            typer.echo(note, err=True)
     else:
         typer.echo("no such jobs" if batch or status or model or text else "no jobs yet: longhand submit", err=True)
 

@@ -60,6 +60,24 @@ class Attempt(TypedDict):
     usage: Usage | None
 
 
+class Hold(TypedDict):
+    """What keeps work from starting, since when and why; nothing is charged meanwhile."""
+
+    kind: Literal["batch", "project", "model", "upstream"]
+    target: str
+    """The id of the batch, or the name of the project, model or upstream."""
+    reason: str
+    """`paused`, or of a hold of Longhand's own: `away`, `credit` or `key`."""
+    since: float
+    message: str
+    held_by: str
+    probe_at: float | None
+    """When one job is sent to see whether all is well again; None: only a person lifts it."""
+    upstream: str | None
+    url: str | None
+    may_resume: bool
+
+
 class Job(TypedDict):
     """One generation, without its text."""
 
@@ -102,6 +120,11 @@ class Job(TypedDict):
     upstream_id: str | None
     upstream_model: str | None
     error: Fault | None
+    hold: NotRequired[Hold | None]
+    """What it waits for, like the next three, where jobs are read or listed; in lists only while it waits."""
+    limited_by: NotRequired[str | None]
+    limited_by_message: NotRequired[str | None]
+    limited_until: NotRequired[float | None]
     index: NotRequired[int]
     """Its place in its batch, from 0; only in the watch of a batch and in results."""
     request: NotRequired[dict[str, Any]]
@@ -184,6 +207,8 @@ class Batch(TypedDict):
     request_counts: Counts
     usage: BatchUsage | None
     """What it has cost so far; None while nothing is known of it."""
+    hold: NotRequired[Hold]
+    """What keeps all its jobs from starting; not there when nothing does, or in a list."""
 
 
 _CUT_SHORT = {

@@ -17,7 +17,8 @@ from longhand.batch_view import BatchView
 from longhand.cells import plain
 from longhand.client import Client
 from longhand.events import Delta, Done, Event, Reset, Status
-from longhand.objects import Job, cut_short, why
+from longhand.objects import Hold, Job, cut_short, why
+from longhand.waiting_words import hold_sentence
 
 _MOST_FAILURES = 10
 _LONGEST_LINE = 2000
@@ -45,7 +46,7 @@ def watch_job(client: Client, job_id: str, out: TextIO) -> bool:
                     out.write("\n")
                     out.flush()
                     at_line_start = True
-                sys.stderr.write(_waiting(job) + "\n")
+                sys.stderr.write(_waiting(job, client.job(job_id).get("hold")) + "\n")
             case Done(job=job):
                 if not at_line_start and terminal:
                     out.write("\n")
@@ -98,14 +99,23 @@ def _shown(console: Console, state: BatchState, *, with_texts: bool) -> Iterator
 
 
 class _CountLines:
-    """Prints the counts when they have changed. The last ones are left to `watch_batch`, which always prints them."""
+    """Prints the counts when they have changed, and what holds the batch. The last counts are left to `watch_batch`,
+    which always prints them.
+    """
 
     def __init__(self, console: Console, state: BatchState) -> None:
         self._console = console
         self._state = state
         self._last = ""
+        self._held = False
 
     def __call__(self) -> None:
+        hold = self._state.batch.get("hold")
+        if hold and not self._held:
+            self._console.print(hold_sentence(hold), soft_wrap=True, highlight=False, markup=False)
+        elif self._held and not hold and self._state.ended < self._state.total:
+            self._console.print("no longer held", soft_wrap=True)
+        self._held = hold is not None
         line = _counts(self._state)
         if line != self._last and self._state.ended < self._state.total:
             self._last = line
@@ -181,7 +191,9 @@ def _starts_over(attempt: int) -> str:
     return f"--- the text starts over (attempt {attempt}) ---"
 
 
-def _waiting(job: Job) -> str:
+def _waiting(job: Job, hold: Hold | None) -> str:
+    if hold is not None:
+        return f"queued; {hold_sentence(hold)}"
     if not job["attempt"]:
         return "queued"
     because = f" ({why(job)})" if job["error"] else ""

@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from longhand.objects import Job, Json, cut_short, why
+from longhand.waiting_words import hold_sentence, waits_sentence
 
 if TYPE_CHECKING:
     # At run time this would load the stack for every `longhand jobs`.
@@ -95,8 +96,8 @@ def job_summary(job: Json) -> RenderableType:
         "custom_id": job.get("custom_id"),
         "model": job["model"],
         "upstream": job.get("upstream"),
-        "held": _held(job.get("hold")),
-        "waits": None if job.get("hold") else job.get("limited_by_message"),
+        "waits": waits_sentence(job),
+        "because": _because(job.get("hold")),
         "metadata": _pairs(job.get("metadata")),
         "prompt": _prompt(job),
         "created": _time(job["created_at"]),
@@ -132,7 +133,8 @@ def batch_summary(batch: Json) -> RenderableType:
     usage = batch.get("usage")
     rows = {
         "status": status_text(batch["status"]),
-        "held": _held(batch.get("hold")),
+        "on hold": hold_sentence(batch["hold"]) if batch.get("hold") else None,
+        "because": _because(batch.get("hold")),
         "jobs": _pairs(batch["request_counts"]),
         "metadata": _pairs(batch.get("metadata")),
         "created": _time(batch["created_at"]),
@@ -214,17 +216,9 @@ def _prompt(job: Json) -> str | None:
     return content if len(content) <= 200 else content[:199] + "…"
 
 
-def _held(hold: Json | None) -> str | None:
-    """A hold in one sentence that says what to do."""
-    if hold is None:
-        return None
-    what = "it" if hold["kind"] == "batch" else f"the {hold['kind']} {hold['target']}"
-    option = hold["target"] if hold["kind"] == "batch" else f"--{hold['kind']} {hold['target']}"
-    if hold["probe_at"] is None:
-        then = f"start it again with `longhand resume {option}`"
-    else:
-        then = f"it is tried again at {_time(hold['probe_at'])} by itself, or now with `longhand resume {option}`"
-    return f"since {_time(hold['since'])} nothing of {what} starts ({hold['message']}); {then}"
+def _because(hold: Json | None) -> str | None:
+    """What the upstream said before it was held."""
+    return hold["message"] if hold and hold["held_by"] != "person" else None
 
 
 def _pairs(pairs: Json | None) -> str | None:

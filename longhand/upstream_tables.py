@@ -8,6 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from longhand.objects import Json
+from longhand.waiting_words import LANES, hold_sentence
 
 if TYPE_CHECKING:
     # At run time this would load pydantic for every `longhand jobs`.
@@ -46,20 +47,18 @@ def upstreams_table(listed: list[Json]) -> Table:
 
 
 def notes(listed: Json) -> Iterator[str]:
-    """What no table has room for: holds, last errors, and what is wrong with the file."""
+    """What no table has room for: holds, last errors, what limits mean, and what is wrong with the file."""
     for upstream in listed["data"]:
         hold, error = upstream["hold"], upstream["last_error"]
         if hold:
-            name = upstream["name"]
-            then = (
-                f"one job is sent there to try it at {_time(hold['probe_at'])}"
-                if hold["probe_at"]
-                else f"it stays so until `longhand resume --upstream {name}`"
-            )
-            yield f"{name}: held since {_time(hold['since'])} ({hold['reason']}): {hold['message']}; {then}"
+            held = {"kind": "upstream", "target": upstream["name"], "url": upstream["url"], **hold}
+            said = f"; it said: {hold['message']}" if hold["held_by"] != "person" and not error else ""
+            yield hold_sentence(held) + said
         if error:
             message = f": {error['message']}" if error["message"] else ""
             yield f"{upstream['name']}: last error at {_time(error['at'])}: {error['code']}{message}"
+    limits = {lane["limited_by"] for upstream in listed["data"] for lane in upstream["in_use"] or ()}
+    yield from (f"limited by {name}: {LANES[name]}" for name in LANES if name in limits)
     for mistake in listed["file_mistakes"]:
         line = f"line {mistake['line']}: " if mistake["line"] else ""
         yield f"the upstreams file is wrong, so an earlier one counts: {line}{mistake['message']}"

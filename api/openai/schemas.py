@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from api.schemas import Described
+from api.waiting_schemas import Described
 
 
 class FileObject(Described):

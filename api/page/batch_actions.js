@@ -1,4 +1,4 @@
-// What one can do with a batch: download it, cancel it, let its failures run again.
+// What one can do with a batch: download it, pause it, cancel it, let its failures run again.
 
 import { ask, el, say } from "./dom.js";
 import { downloadLink } from "./download.js";
@@ -12,6 +12,7 @@ const RETRIED = ["failed", "expired"];
 export function batchActions(state, onFault) {
   const results = (format) => `/v1/batches/${state.id}/results?format=${format}`;
   const cancel = el("button", { type: "button", class: "grave-quiet", onclick: cancelBatch }, "Cancel");
+  const pause = el("button", { type: "button", onclick: pauseBatch }, "Pause");
   const retry = el("button", { type: "button", onclick: retryFailures }, "Retry failures");
   const retryCut = el("button", { type: "button", onclick: retryCutShort }, "Retry cut short");
   const node = el(
@@ -31,6 +32,7 @@ export function batchActions(state, onFault) {
     ),
     retry,
     retryCut,
+    pause,
     cancel,
   );
 
@@ -43,6 +45,11 @@ export function batchActions(state, onFault) {
       "Let them be written",
     );
     if (sure) await act(cancel, "cancel", "The batch is being cancelled.");
+  }
+
+  async function pauseBatch() {
+    const words = "The batch is paused. What is being written goes on.";
+    if (await act(pause, "pause", words)) await state.reread();
   }
 
   async function retryFailures() {
@@ -73,6 +80,7 @@ export function batchActions(state, onFault) {
   return {
     node,
     show(batch) {
+      pause.hidden = batch.status !== "in_progress" || batch.hold?.kind === "batch";
       cancel.hidden = isFinal(batch.status) || batch.status === "cancelling";
       const known = state.jobs.filter((job) => RETRIED.includes(job.status)).length;
       retry.hidden = known === 0 || batch.status === "cancelling";

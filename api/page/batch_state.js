@@ -87,6 +87,11 @@ export class BatchState {
     }
   }
 
+  /** Read the batch again: what holds it may have changed. */
+  async reread() {
+    await this.#readAgain();
+  }
+
   /** Read an ended batch again: its jobs may have been retried elsewhere. */
   async lookAgain() {
     if (this.batch === null || !isFinal(this.batch.status)) return;

@@ -4,6 +4,7 @@ import { el, setText } from "./dom.js";
 import { languageOf, number, plain, rate, short } from "./format.js";
 import { makeMark, setMark } from "./mark.js";
 import { badge, isFinal, setBadge, shownStatus } from "./status.js";
+import { whyItWaits } from "./waiting_words.js";
 
 const SHOWN = 900;
 
@@ -11,8 +12,10 @@ const SHOWN = 900;
 export const jobName = (job, index) => job.custom_id || (index === undefined ? "Article" : `Article ${index + 1}`);
 
 export class Card {
-  constructor(state, job) {
+  /** `waitsOf(job)` gives what is known of why a queued article waits. */
+  constructor(state, job, waitsOf) {
     this.state = state;
+    this.waitsOf = waitsOf;
     this.id = job.id;
     this.badge = badge(shownStatus(job));
     this.words = el("p", { class: "card-text", dir: "auto" });
@@ -58,8 +61,9 @@ export class Card {
       if (job.status === "completed") return plain(text.text.slice(0, SHOWN));
     }
     this.words.className = "card-text note";
+    // Before its last error: of a thousand that a held upstream has sent back, each would say the same.
+    if (job.status === "queued") return whyItWaits(job, this.waitsOf(job));
     if (job.error) return `${job.error.message ?? job.error.code}`;
-    if (job.status === "queued") return job.attempt ? `Waiting for attempt ${job.attempt + 1}.` : "Waiting for its turn.";
     if (job.status === "in_progress") return "Waiting for the first words.";
     if (job.status === "completed") return job.bytes ? "" : "The text is empty.";
     return text?.text ? plain(text.text.slice(0, SHOWN)) : "Nothing was written.";

@@ -4,6 +4,7 @@ const WHOLE = new Intl.NumberFormat();
 const SHORT = new Intl.NumberFormat(undefined, { notation: "compact", maximumFractionDigits: 1 });
 const RATE = new Intl.NumberFormat(undefined, { maximumSignificantDigits: 2 });
 const MOMENT = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "medium" });
+const CLOCK = new Intl.DateTimeFormat(undefined, { timeStyle: "medium" });
 const AGO = new Intl.RelativeTimeFormat("en", { numeric: "auto" });
 const UNITS = [
   [60, "second", 1],
@@ -49,6 +50,9 @@ export function time(seconds) {
   made.textContent = ago(seconds);
   return made;
 }
+
+/** A time of day, for what is to come soon: "12:03:20". */
+export const clock = (seconds) => CLOCK.format(new Date(seconds * 1000));
 
 /** Bring every `<time>` on the page up to date. */
 export function tickTimes() {

@@ -9,6 +9,7 @@ const OUTCOMES = {
   completed: "completed",
   failed: "failed",
   rate_limited: "rate limited",
+  held: "given back, because its upstream was held",
   released: "handed back when its worker stopped",
   lost: "lost with its worker",
   cancelled: "cancelled",

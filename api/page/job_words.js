@@ -1,6 +1,7 @@
 // What is said of a job in place of its text, or above it.
 
 import { isFinal } from "./status.js";
+import { whyItWaits } from "./waiting_words.js";
 
 const ENDED = { failed: "failed", cancelled: "was cancelled", expired: "expired" };
 
@@ -24,9 +25,7 @@ export function cutShort(job) {
 export function noteOf(job) {
   switch (job.status) {
     case "queued":
-      return job.attempt
-        ? `The last attempt did not succeed. Attempt ${job.attempt + 1} will start by itself.`
-        : "Waiting for its turn. The text appears here as it is written.";
+      return `${whyItWaits(job, job)} The text appears here as it is written.`;
     case "in_progress":
       return "The model has not said anything yet.";
     case "completed":

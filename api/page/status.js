@@ -13,6 +13,7 @@ const SIGNS = {
   completed: "M3 8.5l3.5 3.5L13 4.5",
   cut_short: "M3 4h10M3 8h10M3 12h3.5",
   failed: "M4 4l8 8M12 4l-8 8",
+  on_hold: "M5.5 3.5v9M10.5 3.5v9",
   cancelled: "M3.5 8h9",
   cancelling: "M3.5 8h9",
   expired: "M8 4v4.5l3 2M8 1.8a6.2 6.2 0 1 0 .01 0",
@@ -26,6 +27,7 @@ const WORDS = {
   completed: "Completed",
   cut_short: "Cut short",
   failed: "Failed",
+  on_hold: "On hold",
   cancelled: "Cancelled",
   cancelling: "Cancelling",
   expired: "Expired",
@@ -36,6 +38,10 @@ export const isFinal = (status) => ["completed", "failed", "cancelled", "expired
 
 /** How a job's status is shown: a completed text that was cut short must not look like a whole one. */
 export const shownStatus = (job) => (job.incomplete ? "cut_short" : job.status);
+
+/** How a batch's status is shown: of one that is held and writes nothing, nobody should think that it is written. */
+export const shownBatchStatus = (batch) =>
+  batch.hold && batch.status === "in_progress" && !batch.request_counts.in_progress ? "on_hold" : batch.status;
 
 /** The word for a status. */
 export const statusWord = (status) => WORDS[status] ?? status;

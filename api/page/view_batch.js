@@ -5,12 +5,14 @@ import { batchActions } from "./batch_actions.js";
 import { Card, jobName } from "./card.js";
 import { el, put, say, wrong } from "./dom.js";
 import { batchNotes } from "./batch_notes.js";
+import { BatchWaits } from "./batch_waits.js";
 import { Facts } from "./facts.js";
 import { duration, number, rate, short, time } from "./format.js";
 import { Grid } from "./grid.js";
+import { HoldBanner } from "./hold_banner.js";
 import { onReturn } from "./net.js";
 import { restoreScroll } from "./router.js";
-import { ProgressBar, badge, isFinal, setBadge, shownStatus, statusWord } from "./status.js";
+import { ProgressBar, badge, isFinal, setBadge, shownBatchStatus, shownStatus, statusWord } from "./status.js";
 import { unread } from "./unread.js";
 import { batchName } from "./view_batches.js";
 
@@ -46,6 +48,7 @@ export function batchView(id) {
   let stale = false;
   let heard = null;
   let submitted = null;
+  let held = undefined;
   let factsAt = 0;
 
   const state = new BatchState(id, {
@@ -67,9 +70,14 @@ export function batchView(id) {
   const grid = new Grid({
     height: CARD_HEIGHT,
     keyAt: (index) => listed[index]?.id,
-    makeCard: (index) => new Card(state, listed[index]),
+    makeCard: (index) => new Card(state, listed[index], (job) => waits.of(job)),
     onDrawn: settleDrawn,
   });
+  const waits = new BatchWaits(state, {
+    isLookedAt: () => queuedCards().length > 0,
+    onChange: updateQueued,
+  });
+  const banner = new HoldBanner(() => state.reread());
   const actions = batchActions(state, (error) => put(refused, error && wrong(error.message)));
 
   function showBatch() {
@@ -78,13 +86,24 @@ export function batchView(id) {
     body.hidden = false;
     fault.replaceChildren();
     heading.textContent = batchName(batch);
-    setBadge(status, batch.status);
+    setBadge(status, shownBatchStatus(batch));
+    if (JSON.stringify(batch.hold) !== held) updateQueued();
+    held = JSON.stringify(batch.hold);
+    banner.show(batch.hold);
     bar.show(batch.request_counts);
     actions.show(batch);
     showFacts();
     if (heard !== null && heard !== batch.status) say(`The batch is now: ${statusWord(batch.status)}.`);
     heard = batch.status;
     heading.dispatchEvent(new Event("renamed", { bubbles: true }));
+  }
+
+  function queuedCards() {
+    return [...grid.drawn.keys()].filter((key) => state.byId.get(key)?.status === "queued");
+  }
+
+  function updateQueued() {
+    for (const key of queuedCards()) dirty.add(key);
   }
 
   function settleDrawn() {
@@ -186,6 +205,7 @@ export function batchView(id) {
   put(
     body,
     el("div", { class: "bar-line" }, bar.node),
+    banner.node,
     facts.node,
     notes,
     actions.node,
@@ -212,6 +232,7 @@ export function batchView(id) {
     close() {
       clearInterval(timer);
       closed.abort();
+      waits.close();
       state.close();
       grid.close();
     },

@@ -4,6 +4,7 @@ import { jobName } from "./card.js";
 import { ask, el, put, say, wrong } from "./dom.js";
 import { downloadLink } from "./download.js";
 import { showDetails } from "./job_details.js";
+import { HoldBanner } from "./hold_banner.js";
 import { JobText } from "./job_text.js";
 import { cutShort, noteOf } from "./job_words.js";
 import { makeMark, setMark } from "./mark.js";
@@ -14,6 +15,8 @@ import { badge, isFinal, setBadge, shownStatus, statusWord } from "./status.js";
 import { Stream } from "./stream.js";
 import { unread } from "./unread.js";
 
+/** So often a queued article is read again: what it waits for changes without an event. */
+const WAITS_MS = 4000;
 const RETRYABLE = ["failed", "expired", "cancelled"];
 
 export function jobView(id) {
@@ -30,6 +33,7 @@ export function jobView(id) {
   const details = el("aside", { class: "details", "aria-label": "About this article" });
   const cancel = el("button", { type: "button", class: "grave-quiet", hidden: true, onclick: cancelJob }, "Cancel");
   const retry = el("button", { type: "button", hidden: true, onclick: retryJob }, "Retry");
+  const banner = new HoldBanner(readJob);
   const closed = new AbortController();
   let job = null;
   let stream = null;
@@ -43,6 +47,7 @@ export function jobView(id) {
     job = { ...job, ...next };
     heading.textContent = jobName(job);
     setBadge(status, shownStatus(job));
+    banner.show(job.status === "queued" ? job.hold : null);
     retry.hidden = !job.incomplete && !RETRYABLE.includes(job.status);
     cancel.hidden = isFinal(job.status) || job.cancel_requested_at !== null;
     note.textContent = noteOf(job);
@@ -182,6 +187,7 @@ export function jobView(id) {
     }
   }
 
+  const timer = setInterval(() => job?.status === "queued" && !document.hidden && readJob(), WAITS_MS);
   onReturn(lookAgain, closed.signal);
   start();
   const save = downloadLink(`${path}/text?partial=true`, `${id}.md`, "Download as Markdown", "Download", (error) =>
@@ -198,11 +204,13 @@ export function jobView(id) {
       { class: "job" },
       crumbs,
       el("div", { class: "head" }, heading, el("p", { class: "state" }, status, mark)),
+      banner.node,
       el("div", { class: "actions" }, save, ...reading.buttons, retry, cancel),
       fault,
       el("div", { class: "columns" }, el("div", { class: "reading" }, cut, note, ...reading.nodes), details),
     ),
     close() {
+      clearInterval(timer);
       closed.abort();
       stream?.close();
       reading.close();

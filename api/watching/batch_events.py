@@ -1,5 +1,6 @@
 """A batch while it runs, as server-sent events."""
 
+from functools import partial
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Header, Query
@@ -11,6 +12,7 @@ from api.errors import ApiError
 from api.parameters import STRICT, BatchId
 from api.parts import Given
 from api.schemas import REFUSALS
+from api.waiting import batch_hold_json
 from api.watching.batch_cursor import BatchCursor, read_batch_cursor
 from api.watching.batch_watch import BatchWatch, has_ended, opened_at
 from api.watching.event_stream import EventStream
@@ -41,7 +43,7 @@ async def get_batch_events(
 ) -> Response:
     """Watch a batch. Events:
 
-    - `batch`: the batch; first of all, and when its status changes.
+    - `batch`: the batch, with its `hold` while it has one; first of all, and when its status or its hold changes.
     - `jobs`: `{"jobs": [...]}`, jobs without request and text, with `index`, their place in the batch from 0. First
       every job in input order, in several events; then each job whose status or attempt has changed. A client that
       comes back is shown only what it may not know.
@@ -73,5 +75,6 @@ async def get_batch_events(
         raise ApiError(503, "shutting_down", "this server is going down: come back", headers={"Retry-After": "1"})
     cursor.done = False
     cursor.opened_at = opened_at(batch)
-    watch = BatchWatch(parts.database, parts.hub, parts.tails, batch, cursor)
+    read_hold = partial(batch_hold_json, parts, caller)
+    watch = BatchWatch(parts.database, parts.hub, parts.tails, batch, cursor, read_hold)
     return EventStream(watch, seat=parts.seats.take(caller.project, caller.key_id, watch))

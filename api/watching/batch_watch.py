@@ -6,7 +6,7 @@ with what was shown, every few seconds (`batch_states.py`). `batch_jobs.py` show
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from logging import getLogger
 from typing import Any
 
@@ -59,10 +59,22 @@ def has_ended(batch: Batch) -> bool:
 
 
 class BatchWatch:
-    """One watcher's way through one batch. `cursor` says what the client asked for and what it has."""
+    """One watcher's way through one batch. `cursor` says what the client asked for and what it has; `read_hold` reads
+    what keeps its jobs from starting, as this watcher is shown it.
+    """
 
-    def __init__(self, database: Database, hub: Hub, tails: Tails, batch: Batch, cursor: BatchCursor) -> None:
+    def __init__(
+        self,
+        database: Database,
+        hub: Hub,
+        tails: Tails,
+        batch: Batch,
+        cursor: BatchCursor,
+        read_hold: Callable[[Batch], dict[str, Any] | None],
+    ) -> None:
         self._database = database
+        self._read_hold = read_hold
+        self._hold: dict[str, Any] | None = None
         self._hub = hub
         self._batch = batch
         self._changed: set[str] = set()
@@ -163,8 +175,10 @@ class BatchWatch:
     async def _look(self) -> AsyncIterator[bytes]:
         """Compare every row with what was shown, and show what is new. The first time that is the whole batch."""
         began = self._now()
-        if self._states.listing:
-            yield self._out.event("batch", self._batch.as_json())
+        hold = await run_in_threadpool(self._read_hold, self._batch)
+        if self._states.listing or hold != self._hold:
+            self._hold = hold
+            yield self._batch_event()
         found = False
         after = ""
         while True:
@@ -189,6 +203,10 @@ class BatchWatch:
         self._look_seconds = _LOOK_SECONDS if missed else min(_LONGEST_LOOK_SECONDS, self._look_seconds * 2)
         now = self._now()
         self._look_at = now + max(self._look_seconds, _COST_FACTOR * (now - began))
+
+    def _batch_event(self) -> bytes:
+        hold = {"hold": self._hold} if self._hold and not has_ended(self._batch) else {}
+        return self._out.event("batch", {**self._batch.as_json(), **hold})
 
     async def _show_changed(self) -> AsyncIterator[bytes]:
         while self._changed:
@@ -221,7 +239,7 @@ class BatchWatch:
         before, self._batch = self._batch, batch
         self._out.cursor.opened_at = opened_at(batch)
         if batch.status != before.status:
-            yield self._out.event("batch", batch.as_json())
+            yield self._batch_event()
         if _progress(batch) != _progress(before):
             yield self._out.event("progress", _progress(batch))
         if not has_ended(batch):

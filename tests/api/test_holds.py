@@ -1,5 +1,6 @@
 """Pause and resume: what is held says so, starts nothing, and only those whose work it is may hold it."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ import httpx
 import pytest
 
 from api.main import ApiServer
-from api.schemas import BatchObject, JobWithAttempts
+from api.schemas import BatchObject, JobList, JobWithAttempts
 from api.upstream_schemas import HeldObject
 from jobs.database import Database
 from jobs.keys import create_key
@@ -174,3 +175,40 @@ def test_a_job_waits_for_a_stream_and_then_for_nothing(client: httpx.Client, dat
     assert take_due(database, 10, HINT_SECONDS) == [job["id"]]
     assert claim_now(database, job["id"], "w1", 60) is not None
     assert client.get(f"/v1/jobs/{job['id']}").json()["limited_by"] is None
+
+
+def test_a_list_says_why_each_of_its_jobs_waits(client: httpx.Client, database: Database) -> None:
+    waits, runs = (client.post("/v1/jobs", json=ask(model)).json()["id"] for model in ("gpt-4o", "gpt-4o-mini"))
+    assert client.post("/v1/models/gpt-4o/pause").status_code == 200
+    assert claim_now(database, runs, "w1", 60) is not None
+    listed = {job["id"]: job for job in client.get("/v1/jobs").raise_for_status().json()["data"]}
+    JobList.model_validate(client.get("/v1/jobs").json())
+    assert (listed[waits]["limited_by"], listed[waits]["hold"]["target"]) == ("hold", "gpt-4o")
+    assert "limited_by" not in listed[runs]
+
+
+def test_a_hold_says_where_its_upstream_is_and_whether_you_may_lift_it(
+    secrets: dict[str, str], holding: ApiServer
+) -> None:
+    with calling(holding, secrets["blue"]) as blue, calling(holding, secrets["default"]) as operator:
+        path = f"/v1/batches/{submit_batch(blue)['id']}"
+        operator.post("/v1/upstreams/one/pause")
+        hold = hold_of(blue, path)
+        assert (hold["url"], hold["may_resume"]) == ("https://one.example/v1", False)
+        operator.post("/v1/upstreams/one/resume")
+        blue.post(f"{path}/pause")
+        assert (hold_of(blue, path)["url"], hold_of(blue, path)["may_resume"]) == (None, True)
+
+
+def test_a_watch_of_a_batch_tells_when_it_is_held_and_when_it_goes_on(client: httpx.Client) -> None:
+    path = f"/v1/batches/{submit_batch(client)['id']}"
+    client.post(f"{path}/pause")
+    with client.stream("GET", f"{path}/events") as answer:
+        holds = (
+            json.loads(line[6:]).get("hold") for line in answer.iter_lines() if line.startswith('data: {"id":"batch_')
+        )
+        assert next(holds)["reason"] == "paused"
+        client.post(f"{path}/resume")
+        assert next(holds) is None
+        client.post("/v1/upstreams/one/pause")
+        assert next(holds)["target"] == "one"

@@ -1,4 +1,4 @@
-"""`longhand pause` and `longhand resume`: one thing at a time, and what is held says how to lift it."""
+"""`longhand pause` and `longhand resume`: one thing at a time, and what is held says so and how to lift it."""
 
 from pathlib import Path
 
@@ -14,24 +14,35 @@ def test_what_is_paused_says_how_to_lift_it(sqlite_url: str, redis_url: str, tmp
         url = f"http://127.0.0.1:{api.port}"
         environ = environ_of(tmp_path, {"LONGHAND_URL": url})
         body = {"model": "meta/llama", "messages": [{"role": "user", "content": "Write."}]}
-        batch = httpx.post(
-            f"{url}/v1/batches", json={"requests": [{"custom_id": "a", "body": body}]}, trust_env=False
-        ).json()["id"]
-        [job] = httpx.get(f"{url}/v1/jobs", params={"batch_id": batch}, trust_env=False).json()["data"]
+        requests = [{"custom_id": name, "body": body} for name in "ab"]
+        batch = httpx.post(f"{url}/v1/batches", json={"requests": requests}, trust_env=False).json()["id"]
+        job = httpx.get(f"{url}/v1/jobs", params={"batch_id": batch}, trust_env=False).json()["data"][0]
 
         paused = longhand("pause", batch, "--message", "until Monday", environ=environ)
         assert (paused.returncode, paused.stderr) == (0, "")
-        assert paused.stdout == f"{batch}: held; lift it with: longhand resume {batch}\n"
-        shown = longhand("show", batch, environ=environ).stdout
-        assert "until Monday" in shown
-        assert f"longhand resume {batch}" in shown
-        assert longhand("resume", batch, environ=environ).stdout == f"{batch}: not held\n"
+        assert paused.stdout == (
+            f"{batch}: paused; no more of its jobs start, those that run go on;"
+            f" start it again with: longhand resume {batch}\n"
+        )
+        for shown in (longhand("show", batch, environ=environ).stdout, longhand("jobs", environ=environ).stderr):
+            assert "the batch is paused since" in shown
+            assert f"(until Monday), so no new job starts; run: longhand resume {batch}" in shown
+        assert longhand("jobs", environ=environ).stderr.startswith("2 queued jobs wait: ")
+        resumed = longhand("resume", batch, environ=environ)
+        assert resumed.stdout == f"{batch}: resumed; its jobs start as soon as there is room\n"
         assert "resume" not in longhand("show", batch, environ=environ).stdout
+        assert "start another worker" in longhand("show", job["id"], environ=environ).stdout
 
         paused = longhand("pause", "--model", "meta/llama", "--release", environ=environ)
-        assert paused.stdout == "model meta/llama: held; lift it with: longhand resume --model meta/llama\n"
+        assert paused.stdout == (
+            "model meta/llama: paused; no more of its jobs start, those that run are given back, uncharged;"
+            " start it again with: longhand resume --model meta/llama\n"
+        )
         assert "longhand resume --model meta/llama" in longhand("show", job["id"], environ=environ).stdout
-        assert longhand("resume", "--model", "meta/llama", environ=environ).stdout == "model meta/llama: not held\n"
+        [_, still] = longhand("resume", batch, environ=environ).stdout.splitlines()
+        assert still.startswith(f"{batch} still waits: the model meta/llama is paused since ")
+        resumed = longhand("resume", "--model", "meta/llama", environ=environ)
+        assert resumed.stdout == "model meta/llama: resumed; its jobs start as soon as there is room\n"
 
 
 @pytest.mark.parametrize(

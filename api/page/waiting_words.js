@@ -1,0 +1,83 @@
+// Why something waits, and what to do about it: a sentence for each reason that the API gives, and no others.
+
+import { time, clock } from "./format.js";
+
+const QUEUED = "Waiting for its turn.";
+
+// What is said of a queued article, by its `limited_by`.
+const WAITS = {
+  max_concurrency: "Waits until another article of its batch ends: so many at once are what the batch allows.",
+  no_free_stream: "Waits for a free stream: the workers are all busy. Another worker would write more at once.",
+  no_upstream: "Cannot start: no upstream takes its model. Add the model to the upstreams file.",
+  max_streams: "Waits for a free stream of its upstream, which has as many as its max_streams allows.",
+  window: "Waits for a free stream of its upstream, which takes no more at once for now.",
+  requests: "Waits for its upstream's limit of requests per minute.",
+  tokens: "Waits for its upstream's limit of tokens per minute.",
+  retry_after: "Waits because its upstream refused a request.",
+};
+
+// What is said of a hold, by its `reason`: what is so, what a person does about it, and the few words on a card.
+const HOLDS = {
+  paused: { is: (what) => `${what} is paused`, todo: "", card: "Paused." },
+  credit: { is: (what) => `${what} is out of credit`, todo: "Pay, then press Resume.", card: "Waits for credit." },
+  key: {
+    is: (what) => `${what} refuses its API key`,
+    todo: "Check its key, then press Resume.",
+    card: "Waits for a key that is accepted.",
+  },
+  away: {
+    is: (what) => `${what} cannot be reached`,
+    todo: "Start its server, then press Resume.",
+    card: "Waits for its upstream.",
+  },
+};
+
+const WHAT = {
+  batch: () => "The batch",
+  project: (name) => `The project “${name}”`,
+  model: (name) => `The model “${name}”`,
+  upstream: (name) => `The upstream “${name}”`,
+};
+
+/** The first sentence of a hold: what is held, and why. */
+export const holdTitle = (hold) => `${ofReason(hold).is(WHAT[hold.kind](hold.target))}, so no new article starts.`;
+
+/** What to do about a hold, and what happens by itself; strings and elements. */
+export function holdAdvice(hold) {
+  const parts = ["It began ", time(hold.since), ". "];
+  if (hold.reason === "paused") parts.push(hold.may_resume ? "Press Resume to go on." : "An operator can resume it.");
+  else if (!hold.may_resume) parts.push("An operator has to see to it.");
+  else if (hold.reason === "away" && hold.url) parts.push(`Start the server at ${hold.url}, then press Resume.`);
+  else parts.push(ofReason(hold).todo);
+  if (hold.probe_at !== null) parts.push(" Longhand also tries it by itself, next ", time(hold.probe_at), ".");
+  return parts;
+}
+
+/** What was said when it was held: by the upstream, or by who paused it; empty when that is nothing new. */
+export function holdMessage(hold) {
+  if (hold.held_by !== "person") return hold.message ? `It said: “${inWords(hold.message)}”` : "";
+  return hold.message === `the ${hold.kind} was paused` ? "" : hold.message;
+}
+
+/** Why a queued article waits. `waits` is what the API says of it, or null while that is not known. */
+export function whyItWaits(job, waits) {
+  if (waits?.hold) return ofReason(waits.hold).card;
+  if (waits?.limited_by === "retry" || (!waits && job.attempt)) {
+    const when = waits?.limited_until ? ` at ${clock(waits.limited_until)}` : " by itself";
+    return `The last attempt did not succeed. Attempt ${job.attempt + 1} starts${when}.`;
+  }
+  const words = WAITS[waits?.limited_by] ?? waits?.limited_by_message ?? QUEUED;
+  return waits?.limited_until ? `${words} The next one is sent at ${clock(waits.limited_until)}.` : words;
+}
+
+/** What a person can read of an answer that is quoted as JSON. */
+function inWords(message) {
+  try {
+    const answer = JSON.parse(message.slice(message.indexOf("{")));
+    return String(answer.error.message || message);
+  } catch {
+    return message;
+  }
+}
+
+const ofReason = (hold) => HOLDS[hold.reason] ?? { is: (what) => `${what} is held`, todo: "Press Resume.", card: "Held." };
