@@ -115,10 +115,14 @@ class Choosing:
             .with_for_update(skip_locked=True)
         ))  # fmt: skip
         room: dict[str | None, int] = {row.id: row.max_concurrency if row.id in locked else 0 for row in found}
-        for state in (RUNNING, and_(QUEUED, jobs.c.upstream > "", jobs.c.hinted_at.is_not(None))):
-            counted = select(jobs.c.batch_id, func.count()).where(state, jobs.c.batch_id.in_(room))
-            for batch_id, count in self._connection.execute(counted.group_by(jobs.c.batch_id)):
-                room[batch_id] -= count
+        # One statement: a claim that commits between two of them would be in neither.
+        reserved = and_(QUEUED, jobs.c.upstream > "", jobs.c.hinted_at.is_not(None))
+        one, other = (
+            select(jobs.c.batch_id, func.count()).where(state, jobs.c.batch_id.in_(room)).group_by(jobs.c.batch_id)
+            for state in (RUNNING, reserved)
+        )
+        for batch_id, count in self._connection.execute(one.union_all(other)):
+            room[batch_id] -= count
         return room
 
     def _jobs_of(self, project: str, room: int) -> Iterator[Chosen]:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, Connection, and_, case, func, literal_column, or_, select, text
+from sqlalchemy import ColumnElement, Connection, and_, case, func, literal, literal_column, or_, select, text
 
 from jobs.tables import jobs
 
@@ -82,18 +82,20 @@ def count_in_flight(
     connection: Connection, now: datetime, hint_seconds: float, lane: tuple[str, str] | None = None
 ) -> dict[tuple[str, str], InFlight]:
     """What is in flight, by upstream and model: in all lanes, or in this one."""
-    counted: dict[tuple[str, str], InFlight] = {}
     of_lane: Sequence[ColumnElement[bool]] = (jobs.c.upstream > "",)
     if lane is not None:
         of_lane = (jobs.c.upstream == lane[0], jobs.c.model == lane[1])
     key = (jobs.c.upstream, jobs.c.model)
-    running = select(*key, func.count()).where(RUNNING, *of_lane).group_by(*key)
-    for upstream, model, count in connection.execute(running.with_hint(jobs, **using("jobs_running"))):
-        counted.setdefault((upstream, model), InFlight()).running = count
     fresh = func.sum(case((is_fresh(now, hint_seconds), 1), else_=0))
-    reserved = select(*key, func.count(), fresh).where(RESERVED, *of_lane).group_by(*key)
+    running = select(*key, func.count(), literal(0), literal(0)).where(RUNNING, *of_lane).group_by(*key)
+    running = running.with_hint(jobs, **using("jobs_running"))
+    reserved = select(*key, literal(0), fresh, func.count() - fresh).where(RESERVED, *of_lane).group_by(*key)
     reserved = reserved.with_hint(jobs, **using("jobs_reserved"))
-    for upstream, model, count, of_these in connection.execute(reserved):
+    counted: dict[tuple[str, str], InFlight] = {}
+    # One statement: a claim that commits between two of them would be in neither.
+    for upstream, model, *counts in connection.execute(running.union_all(reserved)):
         one = counted.setdefault((upstream, model), InFlight())
-        one.reserved, one.void = int(of_these), count - int(of_these)
+        one.running, one.reserved, one.void = (
+            before + int(more) for before, more in zip((one.running, one.reserved, one.void), counts, strict=True)
+        )
     return counted

@@ -144,7 +144,8 @@ class _Turn:
         for job_id in taken_back:  # if it was a probe, another one goes
             end_probe(self._connection, wish.key[0], job_id, self._now)
         counted = count_in_flight(self._connection, self._now, hint_seconds, wish.key).get(wish.key)
-        self._in_flight = counted.total if counted else 0
+        # A reservation that was not taken back although it counts no more is locked: a claim has it at this moment.
+        self._in_flight = counted.total + counted.void if counted else 0
         lane.apply(wish.news.reports, self._in_flight, moment)
         if any(isinstance(report, Refused) and report.retry_after_seconds for report in wish.news.reports):
             # What was reserved before the upstream said so and is not on its way yet does not go.
@@ -204,10 +205,12 @@ class _Turn:
             return []
         may_go = _may_go_to(self._wish, self._now)
         chosen: list[Chosen] = []
-        for rather in (jobs.c.refused_at.is_(None), jobs.c.id != (hold.last_probe or ""), true()):
-            chosen = self._reserve(held, projects, {}, 1, and_(may_go, rather), paced=False)
-            if chosen:
-                break
+        most = self._wish.route.limits.max_streams
+        if most is None or self._in_flight < most:  # else it goes when a stream has ended
+            for rather in (jobs.c.refused_at.is_(None), jobs.c.id != (hold.last_probe or ""), true()):
+                chosen = self._reserve(held, projects, {}, 1, and_(may_go, rather), paced=False)
+                if chosen:
+                    break
         again_at = self._now + timedelta(seconds=PROBE_AGAIN_SECONDS)
         name_probe(self._connection, name, chosen[0].id if chosen else None, again_at)
         return chosen

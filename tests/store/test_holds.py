@@ -11,6 +11,7 @@ from jobs.holds import HoldKind, pause, read_holds, resume
 from jobs.lanes import Lanes
 from jobs.lease import claim, find_unwanted
 from jobs.outages import Failure, Judgement, judge
+from jobs.pace.reports import LaneLimits
 from jobs.pace.tables import lanes
 from jobs.queries import read_attempts
 from jobs.routes import DEFAULT, Route
@@ -165,6 +166,19 @@ def test_another_job_is_the_next_probe(store: Store) -> None:
     hold_back(store.database, poison, 1, written(), REFUSED, store.clock.now, refused=False)
     store.clock.advance(1)
     assert due(store) == [good]
+
+
+def test_a_probe_waits_for_one_of_the_streams_that_its_upstream_may_have(store: Store) -> None:
+    _, ids = store.submit_batch(4)
+    narrow = Lanes(store.database, HINT_SECONDS, lambda: [Route("default", limits=LaneLimits(max_streams=2))])
+    for job_id in narrow.reserve(10, MAX_CRASHES).reserved:
+        store.claim(job_id)
+    fail(store, ids[0], "credit")
+    store.clock.advance(60)
+    assert narrow.reserve(10, MAX_CRASHES).reserved == []
+    hold_back(store.database, ids[0], 1, written(), REFUSED, store.clock.now, refused=False)
+    store.clock.advance(1)
+    assert len(narrow.reserve(10, MAX_CRASHES).reserved) == 1
 
 
 def test_a_500_that_one_job_alone_gets_is_charged_and_the_second_in_a_row_holds_and_forgives(store: Store) -> None:
