@@ -14,9 +14,9 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from sqlalchemy import func, select, text
+from sqlalchemy import text
 
 from benchmarks.machine import load_now, quantile
 from benchmarks.postgres import open_postgres
@@ -27,9 +27,10 @@ from jobs.lease import claim
 from jobs.pace.reports import LaneLimits
 from jobs.records import Usage
 from jobs.routes import Route
-from jobs.tables import jobs
 from jobs.transitions import MAX_CRASHES, Written, finish
 from migrations import migrate
+
+T = TypeVar("T")
 
 WORKERS = 8
 _PER_BATCH = 100
@@ -52,11 +53,11 @@ def fill(database: Database, count: int) -> None:
         INSERT INTO jobs (id, project, batch_id, model, status, priority, max_attempts, on_interrupt, attempt, due_at,
             failures, crashes, rate_limits, drains, created_at, metadata, request)
         {_NUMBERS[kind]}
-        SELECT 'job_' || {_PAD[kind].format("i")}, 'p' || (i / {_PER_BATCH} % 3), {batch_of}, 'm' || (i / {_PER_BATCH} % 3),
-            CASE WHEN i < :half THEN 'completed' ELSE 'queued' END, 0, 3, 'restart', CASE WHEN i < :half THEN 1 ELSE 0 END,
-            {now}, 0, 0, 0, 0, {now}, {empty}, :request
+        SELECT 'job_' || {_PAD[kind].format("i")}, 'p' || (i / {_PER_BATCH} % 3), {batch_of},
+            'm' || (i / {_PER_BATCH} % 3), CASE WHEN i < :half THEN 'completed' ELSE 'queued' END, 0, 3, 'restart',
+            CASE WHEN i < :half THEN 1 ELSE 0 END, {now}, 0, 0, 0, 0, {now}, {empty}, :request
         FROM n
-    """
+    """  # noqa: S608 - made of this file's own words
     insert_batches = f"""
         INSERT INTO batches (id, project, status, endpoint, metadata, created_at, in_progress_at, dispatched_at, total)
         {_NUMBERS[kind]}
@@ -64,7 +65,7 @@ def fill(database: Database, count: int) -> None:
             CASE WHEN i < :half THEN 'completed' ELSE 'in_progress' END, '/v1/chat/completions', {empty}, {now}, {now},
             {now}, {_PER_BATCH}
         FROM n
-    """
+    """  # noqa: S608 - made of this file's own words
     request = '{"model": "m", "messages": [{"role": "user", "content": "' + "Write. " * 40 + '"}]}'
     with database.write() as connection:
         if kind == "sqlite":  # it takes only one WITH, before the INSERT
@@ -84,64 +85,72 @@ def _with_first(statement: str) -> str:
     return f"WITH RECURSIVE{numbers}:count) {head}{select_part}"
 
 
-def measure(url: str, seconds: float) -> list[dict[str, Any]]:
-    """Eight workers for so long; the times of their claims, rounds and ends."""
-    times: dict[str, list[float]] = {"claim": [], "round": [], "finish": []}
-    lock = threading.Lock()
-    ended = threading.Event()
-    usage = Usage(1, 0, 1, 0, 2, source="upstream")
-    wrote = Written("text", 4, "", 1, None, usage=usage)
+class _Measured:
+    """The times of the claims, rounds and ends of some workers."""
 
-    def timed(name: str, call: Callable[[], Any]) -> Any:
-        began = time.perf_counter()
-        result = call()
-        with lock:
-            times[name].append(1000 * (time.perf_counter() - began))
-        return result
+    def __init__(self, url: str) -> None:
+        self.millis: dict[str, list[float]] = {"claim": [], "round": [], "finish": []}
+        self.ended = threading.Event()
+        self._url = url
+        self._lock = threading.Lock()
 
-    def work(name: str) -> None:
-        database = open_database(url, connections=2)
+    def work(self, name: str) -> None:
+        """One worker."""
+        database = open_database(self._url, connections=2)
         own = Lanes(database, 3.0, lambda: [Route("default", limits=LaneLimits(max_streams=64))])
+        wrote = Written("text", 4, "", 1, None, usage=Usage(1, 0, 1, 0, 2, source="upstream"))
         rng = random.Random(name)
-        while not ended.is_set():
-            done = timed("round", lambda: own.reserve(10, MAX_CRASHES))
-            for job_id in done.reserved:
-                claimed = timed("claim", lambda job_id=job_id: claim(database, job_id, name, 60))  # type: ignore[misc]
+        while not self.ended.is_set():
+            for job_id in self._timed("round", own.reserve, 10, MAX_CRASHES).reserved:
+                claimed = self._timed("claim", claim, database, job_id, name, 60)
                 if claimed is not None:
-                    timed("finish", lambda job=claimed: finish(database, job.job.id, job.attempt, wrote))  # type: ignore[misc]
-            ended.wait(rng.uniform(0.01, 0.03))
+                    self._timed("finish", finish, database, job_id, claimed.attempt, wrote)
+            self.ended.wait(rng.uniform(0.01, 0.03))
         database.close()
 
-    threads = [threading.Thread(target=work, args=(f"w{number}",)) for number in range(WORKERS)]
-    waits = [0, 0]
-    watcher = open_database(url, connections=1)
+    def _timed(self, name: str, call: Callable[..., T], *given: Any) -> T:
+        began = time.perf_counter()
+        result = call(*given)
+        with self._lock:
+            self.millis[name].append(1000 * (time.perf_counter() - began))
+        return result
+
+
+def measure(url: str, seconds: float) -> list[dict[str, Any]]:
+    """Eight workers for so long; the times of their claims, rounds and ends."""
+    measured = _Measured(url)
+    threads = [threading.Thread(target=measured.work, args=(f"w{number}",)) for number in range(WORKERS)]
     for thread in threads:
         thread.start()
+    looks, waiting = _look_for_waits(url, seconds)
+    measured.ended.set()
+    for thread in threads:
+        thread.join()
+    print(f"claims seen waiting for a lock: {waiting} in {looks} looks", flush=True)
+    rows = []
+    for name, millis in measured.millis.items():
+        millis.sort()
+        row = {"what": name, "times": len(millis), "p50 ms": quantile(millis, 0.5), "p99 ms": quantile(millis, 0.99)}
+        rows.append(row | {"longest ms": millis[-1]})
+    return rows
+
+
+def _look_for_waits(url: str, seconds: float) -> tuple[int, int]:
+    """How often PostgreSQL was looked at, and how many updates of jobs waited for a lock then."""
+    watcher = open_database(url, connections=1)
+    blocked = text(
+        "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE 'UPDATE jobs SET status%'"
+    )
+    looks = waiting = 0
     until = time.monotonic() + seconds
     while time.monotonic() < until:
         time.sleep(0.02)
         if not watcher.is_sqlite:
-            waits[0] += 1
+            looks += 1
             with watcher.read() as connection:
-                blocked = (
-                    select(func.count())
-                    .select_from(text("pg_stat_activity"))
-                    .where(text("wait_event_type = 'Lock' AND query LIKE 'UPDATE jobs%'"))
-                )
-                waits[1] += connection.scalar(blocked) or 0
-    ended.set()
-    for thread in threads:
-        thread.join()
-    with watcher.read() as connection:
-        completed = connection.scalar(select(func.count()).where(jobs.c.attempt == 1, jobs.c.worker.is_not(None)))
+                waiting += connection.scalar(blocked) or 0
     watcher.close()
-    rows = []
-    for name, millis in times.items():
-        millis.sort()
-        row = {"what": name, "times": len(millis), "p50 ms": quantile(millis, 0.5), "p99 ms": quantile(millis, 0.99)}
-        rows.append(row | {"longest ms": millis[-1]})
-    print(f"{completed} jobs run; claims seen waiting for a lock: {waits[1]} in {waits[0]} looks", flush=True)
-    return rows
+    return looks, waiting
 
 
 @contextmanager
