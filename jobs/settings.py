@@ -61,7 +61,8 @@ class Settings(BaseSettings):
     streams: int = Field(default=100, ge=1, le=2000)
     """How many jobs one worker process runs at once."""
     first_delta_seconds: Seconds = 600
-    """How long the upstream may take to write its first delta; a model may reason for minutes without a sign of it."""
+    """How long the upstream may take to write its first delta; a model may reason for minutes without a sign of it.
+    Waiting in the upstream's own queue, while requests that were sent before are written, does not count."""
     between_deltas_seconds: Seconds = 180
     """How long the upstream may pause between two deltas; comments that keep the connection alive do not count."""
     total_seconds: Seconds = 3600

@@ -48,8 +48,8 @@ class UpstreamSpec:
     max_streams: int | None = None
     requests_per_minute: float | None = None
     tokens_per_minute: float | None = None
-    first_delta_seconds: float = 120
-    between_deltas_seconds: float = 60
+    first_delta_seconds: float = 600
+    between_deltas_seconds: float = 180
     total_seconds: float = 3600
     prefix: PrefixForm = "none"
     """How it takes a text that it is to continue; none: it cannot."""

@@ -54,6 +54,28 @@ EARLY = [
     ),
     case(
         "A",
+        "stop in every chunk, also in one without text in the middle, and a pause there",
+        "songquanpeng/one-api#1477",
+        (head(), FIRST, chunk({"content": ""}, "stop"), Seen("First half. "), Linger(3), SECOND, DONE),
+        BOTH,
+        clocks={"after_finish_seconds": 2},
+    ),
+    case(
+        "A",
+        "stop beside text, also beside reasoning in the middle, and a pause there",
+        "open-webui/open-webui#16377",
+        (head(), FIRST, chunk({"reasoning_content": "On."}, "stop"), Seen("First half. "), PAST_QUIET, SECOND, DONE),
+        BOTH,
+    ),
+    case(
+        "A",
+        "a chunk with stop and no text, then reasoning, then a cut",
+        "open-webui/open-webui#16377",
+        cut_stream(FIRST, FINISH, chunk({"reasoning_content": "On."})),
+        CUT,
+    ),
+    case(
+        "A",
         "a chunk with stop and no text, then a cut",
         "huggingface/text-generation-inference#2221",
         cut_stream(text("Tea is good."), FINISH),

@@ -20,9 +20,9 @@ def plain(*events: bytes) -> bytes:
     return b"".join(each.removeprefix(b"data: ").removesuffix(b"\n") for each in events)
 
 
-def message(content: str, finish_reason: str | None = None) -> bytes:
+def message(content: str, finish_reason: str | None = None, **more: object) -> bytes:
     """A chunk with `message` in place of `delta`."""
-    return event({"choices": [{"index": 0, "message": {"content": content}, "finish_reason": finish_reason}]})
+    return event({"choices": [{"index": 0, "message": {"content": content}, "finish_reason": finish_reason}], **more})
 
 
 def ollama(content: str, *, done: bool = False, **more: object) -> bytes:
@@ -77,6 +77,20 @@ CASES: list[Case] = [
         "docs.perplexity.ai: chat completions",
         stream(message("Hello"), message(" tea."), message("", "stop"), DONE),
         TEA,
+    ),
+    case(
+        "D",
+        "the whole completion in one event, without [DONE]",
+        "decolua/9router#3492",
+        raw(event(WHOLE_COMPLETION)),
+        Whole("Hello tea.", input_tokens=11, output_tokens=7),
+    ),
+    case(
+        "D",
+        "completions with message, each with stop, and the connection ends",
+        "decolua/9router#3492",
+        raw(message("Hello", "stop", object="chat.completion") + message(" tea.", "stop", object="chat.completion")),
+        Fails("upstream_ended_without_end", given="Hello tea."),
     ),
     case(
         "D",

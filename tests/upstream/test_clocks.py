@@ -1,19 +1,26 @@
 """The three clocks: none of them is moved by comments, and none costs a stream that goes on."""
 
 import asyncio
+import gc
+import threading
 import time
+import weakref
 
 import pytest
 
 from tests.upstream.reading import BODY, read, run_with
 from tests.upstream.scripted_upstream import (
+    DONE,
     FINISH,
     PATIENCE_SECONDS,
     ROLE,
     USAGE,
+    Linger,
     Script,
     ScriptedUpstream,
+    Signal,
     Stall,
+    Wait,
     chunk,
     event,
     head,
@@ -21,6 +28,7 @@ from tests.upstream.scripted_upstream import (
     text,
 )
 from worker.upstream import Clocks, Upstream
+from worker.upstream.clocks import Watchdog
 from worker.upstream.errors import ClockRanOut, NoFirstDelta, Stalled, TookTooLong
 
 COMMENT = http_chunk(b": keep-alive\n\n")
@@ -106,3 +114,57 @@ def test_a_cancel_wins_over_a_clock_that_runs_out_in_the_same_turn_of_the_loop(c
     with ScriptedUpstream([head(transfer_encoding="chunked"), http_chunk(text("x")), Stall()]) as server:
         run_with(server.url, Clocks(between_deltas_seconds=0.2), story)
     assert server.last.fired == ["Stall"]
+
+
+def test_a_request_that_waits_while_an_earlier_one_is_written_is_not_cut() -> None:
+    """One slot: the second text begins when the first has ended, after twice the clock for a first delta."""
+    written = threading.Event()
+    first: Script = [head(), text("One."), Linger(1.5), text("One more."), Linger(1.5), FINISH, DONE, Signal(written)]
+    second: Script = [Wait(written), head(), text("Two."), FINISH, DONE]
+    pieces: list[str] = []
+
+    async def story(upstream: Upstream) -> None:
+        begun = asyncio.Event()
+        ahead = asyncio.create_task(upstream.stream(BODY, lambda _: begun.set()))
+        await asyncio.wait_for(begun.wait(), PATIENCE_SECONDS)
+        await upstream.stream(BODY, pieces.append)
+        await ahead
+
+    with ScriptedUpstream(first, second) as server:
+        run_with(server.url, Clocks(first_delta_seconds=2), story)
+    assert [exchange.fired for exchange in server.exchanges] == [["Linger", "Linger", "Signal"], ["Wait"]]
+    assert pieces == ["Two."]
+
+
+def test_a_request_that_is_lost_is_found_although_later_ones_are_written() -> None:
+    arrived = threading.Event()
+
+    async def story(upstream: Upstream) -> None:
+        lost = asyncio.create_task(upstream.stream(BODY, lambda _: None))
+        assert await asyncio.to_thread(arrived.wait, PATIENCE_SECONDS)
+        later = asyncio.create_task(upstream.stream(BODY, lambda _: None))
+        with pytest.raises(NoFirstDelta):
+            await lost
+        assert not later.done()
+        later.cancel()
+
+    with ScriptedUpstream([Signal(arrived), Stall()], [head(), Stall(text("x"))]) as server:
+        run_with(server.url, Clocks(first_delta_seconds=1), story)
+    assert [exchange.fired for exchange in server.exchanges] == [["Signal", "Stall"], ["Stall"]]
+
+
+def test_a_request_that_ended_is_forgotten_by_those_behind_it() -> None:
+    async def story() -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        ahead = Watchdog(Clocks(), task)
+        behind = Watchdog(Clocks(), task, (ahead,))
+        forgotten = weakref.ref(ahead)
+        behind.note_delta()
+        ahead.end()
+        behind.stop()
+        del ahead
+        gc.collect()
+        assert forgotten() is None
+
+    asyncio.run(story())

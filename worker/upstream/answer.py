@@ -6,15 +6,13 @@ from typing import Any
 from worker.upstream.beside import Beside
 from worker.upstream.chunks import Choice, Chunk, read_chunk
 from worker.upstream.dialects.finish_reasons import Meaning
-from worker.upstream.end_signs import BodyEnd, EndSigns
+from worker.upstream.end_signs import BodyEnd, EndSigns, error_of_end
 from worker.upstream.ending import Ending
 from worker.upstream.errors import (
     Aborted,
     ContentFiltered,
     CutMidStream,
     EmptyCompletion,
-    EndedWithoutEnd,
-    Interrupted,
     ReasoningUsedBudget,
     TextTooLong,
     UpstreamError,
@@ -101,6 +99,8 @@ class Answer:
             raise
         if not chunk.choices:
             self._last_payload = payload
+        elif not self.signs.has_content and b'"chat.completion"' in payload and b'"delta"' not in payload:
+            self.signs.is_last = True  # the whole answer in one event
         return chunk
 
     def take_whole(self, completion: Mapping[str, Any], body: bytes = b"") -> None:
@@ -153,25 +153,11 @@ class Answer:
         return self.ending()
 
     def _not_whole(self, end: BodyEnd, alone: bool) -> UpstreamError:
-        if self.signs.is_done and self.signs.reason is None and (end is BodyEnd.CUT or not alone):
-            return Interrupted(
-                "The upstream ended its answer without a finish_reason, as a server that writes one text at a time does"
-                " when another request comes."
-            )
-        if self._cut is not None:
+        self.signs.note_bare_end(end)
+        is_dropped = self.signs.is_done and self.signs.reason is None and (end is BodyEnd.CUT or not alone)
+        if self._cut is not None and not is_dropped:
             return self._cut
-        last = f" Last it sent: {quote(self._last_payload)}" if self._last_payload else ""
-        if self.signs.reason is not None:
-            return EndedWithoutEnd(
-                f"The upstream ended its answer with finish_reason {quote(self.signs.reason)} beside text, which others"
-                f" send in the middle, too, and with nothing after it, so the text is likely cut.{last}"
-            )
-        self.signs.ended_bare = end is BodyEnd.ANNOUNCED and self.signs.has_content and not self.signs.is_done
-        what = "without a finish_reason, which it gives otherwise" if self.signs.is_done else ""
-        return EndedWithoutEnd(
-            f"The upstream ended its answer {what or 'with neither a finish_reason nor [DONE]'}, so the text is likely"
-            f" cut.{last}"
-        )
+        return error_of_end(self.signs, self._last_payload, is_dropped=is_dropped)
 
     def _judge_empty(self) -> None:
         """Raise what an answer without text is: never a success."""
@@ -207,6 +193,7 @@ class Answer:
         has_content = False
         had_content = self.signs.has_content
         is_progress = False
+        thinks = False
         if delta is not None:
             content = delta.content
             if content:
@@ -235,8 +222,11 @@ class Answer:
                 or delta.thinking_blocks
             ):
                 is_progress = self._beside.take(delta) or is_progress
+                thinks = delta.has_reasoning
+                self.signs.note_reasoning(thinks)
         if choice.finish_reason is not None:
-            self.signs.note_finish(choice.finish_reason, beside_content=has_content, after_content=had_content)
+            beside = has_content or thinks
+            self.signs.note_finish(choice.finish_reason, beside_content=beside, after_content=had_content)
         return is_progress
 
     def _give_rest(self) -> None:

@@ -35,14 +35,7 @@ class Beside:
 
     def take(self, delta: Delta) -> bool:
         """Note what a delta holds beside its content. True when it was progress."""
-        is_progress = bool(
-            delta.reasoning_content
-            or delta.reasoning
-            or delta.reasoning_details
-            or delta.reasoning_text
-            or delta.thinking
-            or delta.thinking_blocks
-        )
+        is_progress = delta.has_reasoning
         if delta.refusal:
             is_progress = True
             self._refusal = (self._refusal + delta.refusal)[:_MAX_REFUSAL]

@@ -26,6 +26,18 @@ class Delta(msgspec.Struct, gc=False):
     function_call: Any = None
     annotations: Any = None
 
+    @property
+    def has_reasoning(self) -> bool:
+        """Whether the model is thinking, by any of the names for it."""
+        return bool(
+            self.reasoning_content
+            or self.reasoning
+            or self.reasoning_details
+            or self.reasoning_text
+            or self.thinking
+            or self.thinking_blocks
+        )
+
 
 class Choice(msgspec.Struct, gc=False):
     """One of the answers to the request; only the one with index 0 counts."""

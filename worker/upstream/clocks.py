@@ -1,12 +1,16 @@
 """The three clocks of a stream, kept by one timer."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from worker.upstream.errors import ClockRanOut, NoFirstDelta, Stalled, TookTooLong
 
 AFTER_DONE_SECONDS = 2.0
 """How long to wait for the end of the body after a `[DONE]`: where it breaks off, the request was dropped."""
+
+IN_DOUBT = 2
+"""How many times as long to wait after a finish_reason in an answer that also sends it beside its text."""
 
 
 @dataclass(frozen=True)
@@ -28,17 +32,23 @@ class Watchdog:
 
     A timer per delta would cost more than the delta. So a delta only notes the time, and the one timer, when it fires,
     sets itself again if there was progress. Comments and empty deltas are not noted: they do not count.
+
+    `ahead` are the requests to the same model that were sent before this one and still ran then. While they write, this
+    one may wait in the upstream's own queue, so its clock for the first delta starts again with each of their deltas
+    and when they end. What is sent later does not move it: a request that was lost is not waited for without end.
     """
 
-    def __init__(self, clocks: Clocks, task: asyncio.Task[object]) -> None:
+    def __init__(self, clocks: Clocks, task: asyncio.Task[object], ahead: "Sequence[Watchdog]" = ()) -> None:
         self._clocks = clocks
         self._task = task
         self._cancelling = task.cancelling()
         self._loop = task.get_loop()
         self._started = self._loop.time()
         self._last_delta: float | None = None
+        self._ahead = ahead
         self._finished = False
         self._is_done = False
+        self._in_doubt = False
         self._ran_out: type[ClockRanOut] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._set_timer()
@@ -48,17 +58,27 @@ class Watchdog:
         is_first = self._last_delta is None
         self._last_delta = self._loop.time()
         if is_first:
+            self._ahead = ()
             self._set_timer()
 
-    def note_finish(self, finished: bool, *, is_done: bool = False) -> None:
+    def note_finish(self, finished: bool, *, is_done: bool = False, in_doubt: bool = False) -> None:
         """Whether nothing more need come: then a clock that runs out is not an error. More may come even so.
 
-        After a `[DONE]` (`is_done`) only the end of the body can.
+        After a `[DONE]` (`is_done`) only the end of the body can. One whose finish_reasons are `in_doubt` is given more
+        time to contradict them.
         """
+        self._in_doubt = in_doubt
         if self._finished is not finished or self._is_done is not is_done:
             self._finished, self._is_done = finished, is_done
             self.note_delta()
             self._set_timer()
+
+    def end(self) -> None:
+        """The request is over. If it was written, whoever waits behind it in the upstream's queue may be next."""
+        self.stop()
+        self._ahead = ()
+        if self._last_delta is not None:
+            self._last_delta = self._loop.time()
 
     def stop(self) -> None:
         """Stop all clocks."""
@@ -90,9 +110,10 @@ class Watchdog:
     def _deadline(self) -> tuple[float, type[ClockRanOut]]:
         error: type[ClockRanOut] = Stalled
         if self._last_delta is None:
-            error, deadline = NoFirstDelta, self._started + self._clocks.first_delta_seconds
+            progress = [one._last_delta for one in self._ahead if one._last_delta is not None]
+            error, deadline = NoFirstDelta, max(self._started, *progress, 0.0) + self._clocks.first_delta_seconds
         elif self._finished:
-            patience = self._clocks.after_finish_seconds
+            patience = self._clocks.after_finish_seconds * (IN_DOUBT if self._in_doubt else 1)
             deadline = self._last_delta + (min(patience, AFTER_DONE_SECONDS) if self._is_done else patience)
         else:
             deadline = self._last_delta + self._clocks.between_deltas_seconds

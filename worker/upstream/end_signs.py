@@ -8,6 +8,7 @@ unless this upstream and model are known to say more than that.
 from enum import StrEnum
 
 from worker.upstream.dialects.finish_reasons import Meaning, read_finish_reason
+from worker.upstream.errors import EndedWithoutEnd, Interrupted, UpstreamError, quote
 from worker.upstream.habits import Habit
 
 
@@ -38,6 +39,7 @@ class EndSigns:
         "is_resumed",
         "meaning",
         "reason",
+        "was_beside_content",
         "word",
     )
 
@@ -61,7 +63,9 @@ class EndSigns:
         self.ended_bare = False
         """The body ended as announced, and nothing said that the text was whole."""
         self.is_last = False
-        """Content came without a finish_reason, and then some with one."""
+        """Content came without a finish_reason, and then some with one; or all of it came in one event."""
+        self.was_beside_content = False
+        """A finish_reason stood beside content or reasoning. Then one beside neither may come in the middle, too."""
 
     def note_content(self) -> None:
         """Content came, in a chunk whose own finish_reason is noted after it."""
@@ -71,12 +75,17 @@ class EndSigns:
             self.is_resumed = self.is_resumed or self.is_proof
             self.is_proof = False
 
+    def note_reasoning(self, thinks: bool) -> None:
+        """While the model thinks on, the text is hardly over, whatever was said before."""
+        self.is_proof = self.is_proof and not thinks
+
     def note_finish(self, word: str | None, *, beside_content: bool, after_content: bool) -> None:
         """A chunk has this finish_reason; `after_content`: content had come before this chunk."""
         reason, meaning = read_finish_reason(word)
         if reason is None:
             return
         self.is_last = self.is_last or (self.reason is None and after_content)
+        self.was_beside_content = self.was_beside_content or beside_content
         self.word, self.reason, self.meaning = word, reason, meaning
         # In front of all content it is one of those that stand in every chunk.
         self.is_proof = not beside_content and (self.has_content or meaning is not Meaning.WHOLE)
@@ -118,6 +127,11 @@ class EndSigns:
             return alone or Habit.GIVES_NO_REASON in known
         return end is BodyEnd.ANNOUNCED and Habit.ENDS_BARE in known and Habit.SENDS_DONE not in known
 
+    def note_bare_end(self, end: BodyEnd) -> None:
+        """The answer was not whole, and its body ended so."""
+        is_bare = self.reason is None and self.has_content and not self.is_done
+        self.ended_bare = is_bare and end is BodyEnd.ANNOUNCED
+
     def habits(self, end: BodyEnd, *, alone: bool) -> set[Habit]:
         """What an answer that was whole shows of its upstream and model."""
         shown = self.habits_of_failure()
@@ -142,3 +156,23 @@ class EndSigns:
         if self.ended_bare:
             shown.add(Habit.ENDS_BARE)
         return shown
+
+
+def error_of_end(signs: EndSigns, last_payload: bytes, *, is_dropped: bool) -> UpstreamError:
+    """Why an answer whose body ended well is not whole; `is_dropped`: the server went on to a newer request."""
+    if is_dropped:
+        return Interrupted(
+            "The upstream ended its answer without a finish_reason, as a server that writes one text at a time does"
+            " when another request comes."
+        )
+    last = f" Last it sent: {quote(last_payload)}" if last_payload else ""
+    if signs.reason is not None:
+        return EndedWithoutEnd(
+            f"The upstream ended its answer with finish_reason {quote(signs.reason)} beside text, which others"
+            f" send in the middle, too, and with nothing after it, so the text is likely cut.{last}"
+        )
+    what = "without a finish_reason, which it gives otherwise" if signs.is_done else ""
+    return EndedWithoutEnd(
+        f"The upstream ended its answer {what or 'with neither a finish_reason nor [DONE]'}, so the text is likely"
+        f" cut.{last}"
+    )

@@ -1,7 +1,7 @@
 """Reads completions from the upstream: one request, one stream of text, one typed ending."""
 
 import asyncio
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -76,6 +76,7 @@ class Upstream:
         self._client = open_client(self._url, where, proxy, ca_file)
         self._running: Counter[str] = Counter()
         self._begun: Counter[str] = Counter()
+        self._watched: defaultdict[str, list[Watchdog]] = defaultdict(list)
 
     async def stream(
         self,
@@ -108,6 +109,9 @@ class Upstream:
             raise
         finally:
             self._running[model] -= 1
+            if not self._running[model]:  # names of models are the users' own: there is no end of them
+                for kept in (self._running, self._begun, self._watched):
+                    kept.pop(model, None)
         self.habits.note(model, answer.signs.habits(end, alone=alone))
         return ending
 
@@ -120,7 +124,7 @@ class Upstream:
         model = str(body.get("model"))
         changes = list(self.habits.changes_of(model))
         while True:
-            outcome = await self._watch(self._form.body(body, changes), idempotency_key, answer)
+            outcome = await self._watch(self._form.body(body, changes), idempotency_key, answer, self._watched[model])
             if isinstance(outcome, BodyEnd):
                 return outcome
             change = outcome.change
@@ -132,13 +136,14 @@ class Upstream:
                 idempotency_key = f"{idempotency_key}-{change.name}"
 
     async def _watch(
-        self, body: Mapping[str, Any], idempotency_key: str | None, answer: Answer
+        self, body: Mapping[str, Any], idempotency_key: str | None, answer: Answer, watched: list[Watchdog]
     ) -> "BodyEnd | _Refusal":
-        """Read one answer under the clocks."""
+        """Read one answer under the clocks. `watched` are the requests to its model that run, the oldest first."""
         task = asyncio.current_task()
         if task is None:
             raise RuntimeError("a stream must be read in a task")
-        watchdog = Watchdog(self._clocks, task)
+        watchdog = Watchdog(self._clocks, task, tuple(watched))
+        watched.append(watchdog)
         try:
             return await self._read(body, idempotency_key, answer, watchdog)
         except asyncio.CancelledError:
@@ -149,7 +154,8 @@ class Upstream:
                 raise error from None
             return BodyEnd.SILENT
         finally:
-            watchdog.stop()
+            watchdog.end()
+            watched.remove(watchdog)
 
     async def _read(
         self, body: Mapping[str, Any], idempotency_key: str | None, answer: Answer, watchdog: Watchdog
@@ -190,7 +196,8 @@ class Upstream:
                 if answer.take(payload):
                     watchdog.note_delta()
             if signs.reason is not None or signs.is_done:
-                watchdog.note_finish(signs.may_end_in_silence(), is_done=signs.is_done)
+                in_doubt = signs.was_beside_content
+                watchdog.note_finish(signs.may_end_in_silence(), is_done=signs.is_done, in_doubt=in_doubt)
             # Without a reason, the end of the body tells an answer from a request that the server dropped.
             return not signs.is_done or signs.reason is None
 
