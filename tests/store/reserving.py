@@ -1,5 +1,6 @@
 """Reservations as dispatch makes them, without its pace."""
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -26,11 +27,26 @@ class Unpaced(Lane):
         return now
 
 
+_patching = threading.Lock()
+_patches: list[Any] = []
+
+
 @contextmanager
 def unpaced() -> Iterator[None]:
-    """Every lane takes whatever it is given."""
-    with mock.patch("jobs.reservation.Lane", Unpaced):
+    """Every lane takes whatever it is given, until the last of the threads that are in here at once has left."""
+    with _patching:
+        _patches.append(mock.patch("jobs.reservation.Lane", Unpaced))
+        if len(_patches) == 1:
+            _patches[0].start()
+    try:
         yield
+    finally:
+        with _patching:
+            if len(_patches) == 1:
+                _patches[0].stop()
+                _patches.clear()
+            else:
+                _patches.pop()
 
 
 def take_due(
