@@ -33,8 +33,9 @@ class RequestError(Exception):
 class Orders(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The `simulate` field, or the `x-simulate` header. `None` and `False` order nothing.
 
-    The first group orders no faults and always applies; `length` is in deltas, whatever the prompt asks for. The rest
-    are faults: with `times` they apply only to that many requests of a `key` (default: a hash of the messages), and
+    The first group orders no faults and always applies; `length` is in deltas, whatever the prompt asks for, and with
+    `finish_early` every chunk says `finish_reason: "stop"`, from the first on, as some providers' do. The rest are
+    faults: with `times` they apply only to that many requests of a `key` (default: a hash of the messages), and
     later requests are healthy. Positions count deltas.
     """
 
@@ -43,6 +44,7 @@ class Orders(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     length: Positive | None = None
     deltas_per_second: Seconds | None = None
     first_delta_seconds: Seconds | None = None
+    finish_early: bool = False
     key: str | None = None
     times: Positive | None = None
 
@@ -71,7 +73,10 @@ class Orders(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
         return Orders(**{name: getattr(self, name) for name in _NO_FAULTS})
 
 
-_NO_FAULTS = ("text", "deltas", "length", "deltas_per_second", "first_delta_seconds", "key", "times")
+_NO_FAULTS = (
+    *("text", "deltas", "length", "deltas_per_second", "first_delta_seconds", "finish_early"),
+    *("key", "times"),
+)
 # A response in one piece has no deltas to count, and no lines to damage.
 _ONLY_STREAMED = (
     *("cut_after", "stall_after", "silent_after", "error_after", "no_end", "no_done", "no_finish"),

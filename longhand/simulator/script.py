@@ -131,7 +131,8 @@ class Completion:
             self.sent = 1
             return self._finale(b"", "stop")
         before = self.opening + b'"choices":[{"index":0,"delta":{"content":'
-        after = b'},"logprobs":null,"finish_reason":null}]}' + self.line_end * 2
+        reason = b'"stop"' if self.orders.finish_early else b"null"
+        after = b'},"logprobs":null,"finish_reason":%b}]}' % reason + self.line_end * 2
         framing = len(before) + len(after)
         limit = self.request.max_deltas
         stop_at, stop = self._stop()
@@ -161,7 +162,8 @@ class Completion:
         return self._event(b'"choices":' + to_json([choice]))
 
     def _lead(self) -> bytes:
-        lead = self._choice({"role": "assistant", "content": "", "refusal": None}) + self._shapes()
+        reason = "stop" if self.orders.finish_early else None
+        lead = self._choice({"role": "assistant", "content": "", "refusal": None}, reason) + self._shapes()
         if self.orders.crlf:
             self.fired("crlf")
         if self.orders.shapes:

@@ -1,4 +1,4 @@
-"""The orders that all else stands on: subscribe before reading, commit before `done`, commit before the hint, and a
+"""The orders that all else stands on: subscribe before reading, commit before `done`, commit before the wake, and a
 claim that only one can win.
 """
 
@@ -12,6 +12,7 @@ from jobs.channel import tail_key
 from jobs.queue import make_celery, send_hints
 from jobs.rescue import cancel_job
 from jobs.status import JobStatus
+from jobs.wake import WAKE_CHANNEL
 from longhand.simulator import ServedSimulator
 from tests.chaos.fault_proxy import FaultProxy
 from tests.chaos.invariants import article, articles, check
@@ -57,22 +58,26 @@ def test_done_is_told_only_after_the_commit(stack: Stack, upstream: ServedSimula
     assert check(stack, upstream).statuses == {JobStatus.COMPLETED: 2}
 
 
-def test_no_hint_is_sent_before_its_job_is_committed(stack: Stack, upstream: ServedSimulator) -> None:
-    """A hint that comes before the row is dropped, and the job would wait until it is hinted again. The hints of a
+def test_no_wake_is_sent_before_its_job_is_committed(stack: Stack, upstream: ServedSimulator) -> None:
+    """A wake that comes before the row finds nothing, and the job would wait until dispatch looks again. The wakes of a
     process are sent in turn: when that of the second job is there, one of the first would have been.
     """
     stack.start_api()
     assert stack.api_database is not None
+    wakes = stack.redis.pubsub()  # type: ignore[no-untyped-call]  # so in redis-py
+    wakes.subscribe(WAKE_CHANNEL)
+    wakes.get_message(timeout=PATIENCE_SECONDS)
     trap = stack.api_database.trap(b"COMMIT", after=b"INSERT INTO jobs", action="hold")
     first = threading.Thread(target=_post_job, args=(stack, article(1, deltas=5, per_second=50)))
     first.start()
     trap.wait()
     _post_job(stack, article(2, deltas=5, per_second=50))
-    wait_until(stack.waiting_hints, PATIENCE_SECONDS, "the second job's hint is in the queue")
-    assert stack.waiting_hints() == 1
+    assert wakes.get_message(timeout=PATIENCE_SECONDS) is not None
+    assert wakes.get_message() is None
     trap.release()
     first.join()
-    wait_until(lambda: stack.waiting_hints() == 2, PATIENCE_SECONDS, "the first job's hint is in the queue")
+    assert wakes.get_message(timeout=PATIENCE_SECONDS) is not None
+    wakes.close()
     stack.start_worker()
     stack.wait_final(20)
     assert check(stack, upstream).statuses == {JobStatus.COMPLETED: 2}
