@@ -16,8 +16,9 @@ from jobs.database import Database
 from jobs.due import InFlight, count_in_flight, find_waiting
 from jobs.fair import Turns
 from jobs.holds import Hold, HoldKind, find_holds
+from jobs.lane_news import Held, LaneNews, LaneTurn, LaneWish
 from jobs.pace.tables import lanes
-from jobs.reservation import LEAD_SECONDS, Held, LaneNews, LaneTurn, LaneWish, read_lane, take_lane_turn
+from jobs.reservation import LEAD_SECONDS, read_lane, take_lane_turn
 from jobs.routes import DEFAULT, Route
 
 Key = tuple[str, str]

@@ -8,10 +8,9 @@ here, before anything is counted; a claim that comes later finds no reservation.
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from logging import getLogger
-from typing import Any, Self
+from typing import Any
 
 from sqlalchemy import (
     BindParameter,
@@ -31,10 +30,11 @@ from jobs.choice import Choosing, Chosen, LaneTurns
 from jobs.database import Database, insert_into
 from jobs.due import RESERVED, count_in_flight, is_due, is_fresh
 from jobs.fair import MOST_REMEMBERED, Turns
-from jobs.holds import Hold, HoldKind, find_holds
+from jobs.holds import find_holds
+from jobs.lane_news import Held, LaneNews, LaneTurn, LaneWish
 from jobs.outages import begin_probe, end_probe, lift, name_probe
 from jobs.pace.lane import Lane
-from jobs.pace.reports import Refused, Report
+from jobs.pace.reports import Refused
 from jobs.pace.tables import lanes
 from jobs.routes import Route
 from jobs.tables import jobs
@@ -52,65 +52,6 @@ PROBE_AGAIN_SECONDS = 1.0
 
 OTHER_UPSTREAM_SECONDS = 2.0
 """How long a job that failed at one upstream waits for another one to have room; then either may have it."""
-
-
-@dataclass(slots=True)
-class LaneNews:
-    """What a process has seen of a lane and not yet written to its row."""
-
-    reports: list[Report] = field(default_factory=list)
-    ended: list[tuple[str, float]] = field(default_factory=list)
-    """Of each attempt that ended, its project and how many seconds it had a stream."""
-    accepted_at: datetime | None = None
-    """When the latest request was sent that wrote a text."""
-    first_delta_seconds: list[float] = field(default_factory=list)
-
-    @property
-    def is_something(self) -> bool:
-        """Whether there is anything to write."""
-        return bool(self.reports or self.ended or self.accepted_at is not None)
-
-    def add(self, other: "LaneNews") -> None:
-        """Put back what could not be written."""
-        self.reports[:0] = other.reports
-        self.ended[:0] = other.ended
-        self.first_delta_seconds[:0] = other.first_delta_seconds
-        self.accepted_at = max(filter(None, (self.accepted_at, other.accepted_at)), default=None)
-
-
-@dataclass(frozen=True, slots=True)
-class LaneWish:
-    """What a process wants of a lane in this round."""
-
-    route: Route
-    model: str
-    most: int
-    """How many more jobs it can start."""
-    projects: Sequence[str]
-    """Those with jobs that wait."""
-    most_crashes: int
-    has_others: bool = False
-    """Whether another upstream could take the model now, so that a retry can go there."""
-    news: LaneNews = field(default_factory=LaneNews)
-
-    @property
-    def key(self) -> tuple[str, str]:
-        """The lane."""
-        return self.route.name, self.model
-
-
-@dataclass(frozen=True, slots=True)
-class LaneTurn:
-    """What became of it."""
-
-    reserved: Sequence[Chosen]
-    in_flight: int
-    room: int
-    """How many more the lane would have taken."""
-    look_at: datetime
-    """When the lane may have room again, at the latest."""
-    lifted: tuple[str, ...] | None = None
-    """The news lifted the hold of the upstream: the batches whose watchers are to be told."""
 
 
 def take_lane_turn(
@@ -252,30 +193,6 @@ class _Turn:
             connection.execute(reserved.values(upstream=wish.route.name, **place), values)
             choosing.note_served(chosen)
         return chosen
-
-
-@dataclass(frozen=True, slots=True)
-class Held:
-    """What of the holds concerns a lane."""
-
-    upstream: Hold | None
-    model: bool
-    projects: frozenset[str]
-    batches: frozenset[str]
-
-    @classmethod
-    def of(cls, found: Sequence[Hold], key: tuple[str, str]) -> Self:
-        """Those of these holds that concern this lane."""
-        targets: dict[HoldKind, set[str]] = {kind: set() for kind in HoldKind}
-        for hold in found:
-            targets[hold.kind].add(hold.target)
-        of_upstream = (hold for hold in found if hold.kind is HoldKind.UPSTREAM and hold.target == key[0])
-        return cls(
-            next(of_upstream, None),
-            key[1] in targets[HoldKind.MODEL],
-            frozenset(targets[HoldKind.PROJECT]),
-            frozenset(targets[HoldKind.BATCH]),
-        )
 
 
 def read_lane(row: Mapping[str, Any] | RowMapping | None, route: Route, moment: float) -> Lane:

@@ -9,10 +9,10 @@ from contextlib import suppress
 from datetime import datetime
 
 from jobs.database import AWAY
+from jobs.lane_news import LaneNews
 from jobs.lanes import Key, Lanes
 from jobs.lease import Claimed
 from jobs.pace.reports import Accepted, Finished, Observed, Refused, Report
-from jobs.reservation import LaneNews
 from worker.upstream.ending import Ending
 from worker.upstream.errors import UpstreamError
 

@@ -64,7 +64,7 @@ def test_no_wake_is_sent_before_its_job_is_committed(stack: Stack, upstream: Ser
     """
     stack.start_api()
     assert stack.api_database is not None
-    wakes = stack.redis.pubsub()  # type: ignore[no-untyped-call]  # so in redis-py
+    wakes = stack.redis.pubsub()
     wakes.subscribe(WAKE_CHANNEL)
     wakes.get_message(timeout=PATIENCE_SECONDS)
     trap = stack.api_database.trap(b"COMMIT", after=b"INSERT INTO jobs", action="hold")

@@ -5,10 +5,11 @@ from functools import partial
 from sqlalchemy import func, select
 
 from jobs.database import Database
+from jobs.lane_news import LaneTurn, LaneWish
 from jobs.lease import claim
 from jobs.pace.reports import LaneLimits
 from jobs.pace.tables import lanes
-from jobs.reservation import LaneTurn, LaneWish, take_lane_turn
+from jobs.reservation import take_lane_turn
 from jobs.routes import Route
 from jobs.submission import BatchTerms, submit_batch
 from jobs.tables import DEFAULT_PROJECT, jobs
