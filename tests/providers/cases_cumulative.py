@@ -43,6 +43,13 @@ CASES: list[Case] = [
     ),
     case(
         "D",
+        "the last delta repeats a short text so far",
+        "openclaw/openclaw#136262",
+        stream(*cumulative("Tea is ", "a good ", "drink ", "for all.", "Tea is a good drink for all.")),
+        Whole("Tea is a good drink for all."),
+    ),
+    case(
+        "D",
         "two equal deltas at the start are no repetition",
         "posit-dev/chatlas#435",
         stream(*cumulative("\n", "\n", "Here is the answer.")),

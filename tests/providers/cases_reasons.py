@@ -162,4 +162,28 @@ MORE = [
         Whole("Tea."),
     ),
 ]
-CASES = [*FAILING, *ENDING, *MORE]
+BEHIND = [
+    case(
+        "B",
+        "a failure, and the gateway's own stop behind it",
+        "promptfoo/promptfoo#9905",
+        stream(text(HALF), chunk({}, "network_error"), chunk({}, "stop"), DONE),
+        Fails(ABORTED, given=HALF),
+    ),
+    case(
+        "B",
+        "the token limit, and the gateway's own stop behind it",
+        "envoyproxy/ai-gateway#2107",
+        stream(text(HALF), chunk({}, "length"), chunk({}, "stop"), DONE),
+        Whole(HALF, "length"),
+    ),
+    case(
+        "B",
+        "the token limit in every chunk, and at last a stop beside text",
+        "envoyproxy/ai-gateway#2107",
+        stream(chunk({"content": HALF}, "length"), chunk({"content": " 2737."}, "stop"), DONE),
+        Whole(HALF + " 2737."),
+    ),
+]
+
+CASES = [*FAILING, *ENDING, *MORE, *BEHIND]

@@ -13,13 +13,14 @@ from worker.upstream.errors import (
     ContentFiltered,
     CutMidStream,
     EmptyCompletion,
+    MalformedChunk,
     ReasoningUsedBudget,
     TextTooLong,
     UpstreamError,
     quote,
 )
 from worker.upstream.habits import Habit
-from worker.upstream.lenient import chunk_of, read_leniently
+from worker.upstream.lenient import chunk_of, read_leniently, split_glued
 from worker.upstream.rate_limits import RateLimit
 from worker.upstream.repeats import Repeats
 from worker.upstream.sse import DONE, strip_fields
@@ -68,7 +69,14 @@ class Answer:
         """
         chunk = read_chunk(payload) if payload[:1] == b"{" and not self.signs.is_done else None
         if chunk is None:
-            chunk = self._read_unusual(payload)
+            try:
+                chunk = self._read_unusual(payload)
+            except MalformedChunk:
+                parts = split_glued(payload)
+                if not parts:
+                    raise
+                are_progress = [self.take(part) for part in parts]
+                return any(are_progress)
             if chunk is None:
                 return False
         if chunk.usage is not None or self._id is None or chunk.citations is not None:
@@ -204,7 +212,7 @@ class Answer:
                     has_content = True
                     if self.signs.reason is not None or not self.signs.has_content:
                         self.signs.note_content()
-                    new = self._repeats.feed(content)
+                    new = (self._repeats.feed_message if choice.came_as_message else self._repeats.feed)(content)
                     if self._think_tags is not None:
                         new = self._think_tags.feed(new)
                     if new:

@@ -50,6 +50,8 @@ class Choice(msgspec.Struct, gc=False):
     text: msgspec.Raw = msgspec.Raw()
     finishReason: str | None = None  # noqa: N815  # the name on the wire
     usage: Any = None
+    came_as_message: bool = False
+    """The delta is what stood in `message`. Set by `lenient.py` only."""
 
 
 class Chunk(msgspec.Struct, gc=False):

@@ -25,12 +25,16 @@ class BodyEnd(StrEnum):
     """It has not ended: nothing more came for a while."""
 
 
+_NOT_WHOLE = (Meaning.FAILED, Meaning.CUT_AT_LIMIT, Meaning.FILTERED)
+
+
 class EndSigns:
     """Collects them while an answer is read."""
 
     __slots__ = (
         "ended_bare",
         "has_content",
+        "has_gone_on",
         "is_contradicted",
         "is_done",
         "is_json",
@@ -60,6 +64,8 @@ class EndSigns:
         self.is_resumed = False
         """Content came even after one that stood in a chunk without any."""
         self.has_content = False
+        self.has_gone_on = False
+        """Content came since the last finish_reason."""
         self.ended_bare = False
         """The body ended as announced, and nothing said that the text was whole."""
         self.is_last = False
@@ -71,7 +77,7 @@ class EndSigns:
         """Content came, in a chunk whose own finish_reason is noted after it."""
         self.has_content = True
         if self.reason is not None:
-            self.is_contradicted = True
+            self.is_contradicted = self.has_gone_on = True
             self.is_resumed = self.is_resumed or self.is_proof
             self.is_proof = False
 
@@ -86,7 +92,10 @@ class EndSigns:
             return
         self.is_last = self.is_last or (self.reason is None and after_content)
         self.was_beside_content = self.was_beside_content or beside_content
-        self.word, self.reason, self.meaning = word, reason, meaning
+        # A gateway may put its own "stop" behind the upstream's word for a text that is not whole.
+        if not (meaning is Meaning.WHOLE and self.meaning in _NOT_WHOLE and not self.has_gone_on):
+            self.word, self.reason, self.meaning = word, reason, meaning
+        self.has_gone_on = False
         # In front of all content it is one of those that stand in every chunk.
         self.is_proof = not beside_content and (self.has_content or meaning is not Meaning.WHOLE)
 

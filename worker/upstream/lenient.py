@@ -10,6 +10,7 @@ from typing import Any
 from worker.upstream.chunks import Choice, Chunk, Delta, malformed
 from worker.upstream.dialects.shapes import find_error
 from worker.upstream.failures import error_of_object
+from worker.upstream.sse import DONE, strip_fields
 from worker.upstream.usage import find_usage
 
 
@@ -47,6 +48,8 @@ def chunk_of(found: Mapping[str, Any], payload: bytes) -> Chunk:
         choices = [] if own is None else [own]
     if not choices:
         choices = []
+    if isinstance(choices, Mapping) and ("delta" in choices or "message" in choices):
+        choices = [choices]
     if not isinstance(choices, list):
         raise malformed(payload, "its `choices` are no list")
     return Chunk(
@@ -72,14 +75,32 @@ def _choice(choice: object, payload: bytes) -> Choice:
     if not isinstance(choice, Mapping):
         raise malformed(payload, "a choice is no object")
     delta = choice.get("delta")
-    if not delta:
-        delta = choice.get("message")
+    came_as_message = not delta and bool(choice.get("message"))
+    if came_as_message:
+        delta = choice["message"]
     if not delta and choice.get("text"):
         delta = {"content": choice["text"]}
     reason = choice.get("finish_reason") or choice.get("finishReason")
     if isinstance(reason, Mapping):
         reason = reason.get("type") or reason.get("reason")
-    return Choice(_index(choice.get("index"), payload), _delta(delta, payload), str(reason) if reason else None)
+    index, reason = _index(choice.get("index"), payload), str(reason) if reason else None
+    return Choice(index, _delta(delta, payload), reason, came_as_message=came_as_message)
+
+
+def split_glued(payload: bytes) -> list[bytes]:
+    """The events in a payload of several whose line ends got lost; none when it is anything else."""
+    rest, parts = strip_fields(payload).decode("utf-8", "replace"), list[bytes]()
+    try:
+        while rest.startswith("{"):
+            length = json.JSONDecoder(strict=False).raw_decode(rest)[1]
+            parts.append(rest[:length].encode())
+            rest = strip_fields(rest[length:].encode()).decode()
+    except (ValueError, RecursionError):
+        return []
+    if rest == DONE.decode():
+        parts.append(DONE)
+        rest = ""
+    return parts if len(parts) > 1 and not rest else []
 
 
 def _index(index: object, payload: bytes) -> int:

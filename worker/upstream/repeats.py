@@ -10,6 +10,9 @@ from worker.upstream.errors import RepeatedText
 SURE_CHARACTERS = 64
 """When a delta repeats as much as this, and that is all of the text that several deltas made, it is no accident."""
 
+_REPLAY_CHARACTERS = 16
+"""A delta that is exactly all of the text that at least three deltas made is no accident once that is so long."""
+
 _LIKELY_CHARACTERS = 8
 """Two deltas in a row that each repeat all before them are no accident once that is so long."""
 
@@ -19,7 +22,7 @@ _LIKELY_DELTAS = 3
 class Repeats:
     """Feed it each content, get what of it is new. What it holds back comes with a later one, or at `close`."""
 
-    __slots__ = ("_chars", "_deltas", "_held", "_is_cumulative", "_is_plain", "_seen", "trimmed")
+    __slots__ = ("_began_as_message", "_chars", "_deltas", "_held", "_is_cumulative", "_is_plain", "_seen", "trimmed")
 
     def __init__(self) -> None:
         self._seen = ""
@@ -29,6 +32,7 @@ class Repeats:
         self._held: list[str] = []
         self._is_plain = False
         self._is_cumulative = False
+        self._began_as_message = False
         self.trimmed = 0
         """How many deltas repeated the text before them."""
 
@@ -39,6 +43,15 @@ class Repeats:
             self._deltas += 1
             return content
         return self._feed_slowly(content)
+
+    def feed_message(self, content: str) -> str:
+        """The text that a `message` adds. Behind deltas it holds the whole text, and what they said stands."""
+        if not self._chars:
+            self._began_as_message = True
+        is_all = 2 * len(content) >= self._chars and content.lstrip().startswith(self._seen.strip())
+        if self._began_as_message or self._held or not is_all:
+            return self.feed(content)
+        return self._accept([content])
 
     def close(self) -> str:
         """What is still held back when the answer has ended."""
@@ -63,7 +76,8 @@ class Repeats:
                     " increments, such as `incremental_output: true`, if it has such a parameter."
                 )
             return self._accept([content])
-        if goes_on and self._chars >= SURE_CHARACTERS and self._deltas >= 2:
+        is_replay = len(content) == self._chars >= _REPLAY_CHARACTERS and self._deltas >= _LIKELY_DELTAS
+        if goes_on and (is_replay or (self._chars >= SURE_CHARACTERS and self._deltas >= 2)):
             return self._accept([content])
         if goes_on and len(content) > self._chars and not self._is_plain:
             self._held.append(content)
