@@ -63,6 +63,9 @@ def judge(database: Database, failure: Failure) -> Judgement:
     """Say whose fault it was, and hold the upstream if it was the upstream's."""
     with database.write() as connection:
         now = database.now()
+        # Of two that fail at once the second one must see the first. The lanes before the hold, as dispatch locks them.
+        of_lanes = select(lanes.c.model).where(lanes.c.upstream == failure.upstream).order_by(lanes.c.model)
+        connection.execute(of_lanes.with_for_update())
         of_hold = select(holds).where(holds.c.kind == HoldKind.UPSTREAM, holds.c.target == failure.upstream)
         hold = connection.execute(of_hold.with_for_update()).mappings().one_or_none()
         latest = select(func.max(lanes.c.accepted_at)).where(lanes.c.upstream == failure.upstream)
