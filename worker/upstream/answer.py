@@ -50,7 +50,8 @@ class Answer:
         self._max_text_bytes = max_text_bytes
         self._on_accepted = on_accepted
         self._cut: CutMidStream | None = None
-        self._repeats = Repeats()
+        self._repeats = repeats = Repeats()
+        self._feed, self._feed_message = repeats.feed, repeats.feed_message  # bound once, not for each delta
         self._think_tags = ThinkTags() if think_tags else None
         self._cleaner = TextCleaner()
         self._text_bytes = 0
@@ -212,7 +213,7 @@ class Answer:
                     has_content = True
                     if self.signs.reason is not None or not self.signs.has_content:
                         self.signs.note_content()
-                    new = (self._repeats.feed_message if choice.came_as_message else self._repeats.feed)(content)
+                    new = (self._feed_message if choice.came_as_message else self._feed)(content)
                     if self._think_tags is not None:
                         new = self._think_tags.feed(new)
                     if new:
