@@ -55,6 +55,9 @@ class Room:
         if what < 0.06:
             writer.finish() if self.chance.random() < 0.7 else writer.fail()
             del self.writers[job_id]
+            ended = read_result(self.database, job_id, project=None)
+            assert ended is not None
+            self.texts[job_id] = ended.text or ""  # of a failed job that of its longest attempt
         elif what < 0.12:
             writer.retry()
             self.retried += 1

@@ -197,8 +197,9 @@ def test_a_deleted_response_is_gone_at_once_and_erased_when_its_worker_has_ended
         assert erase_deleted(database) == []  # it runs: its worker is to end it first
         assert rows_of(database, job_id) > 0
         assert cancel_running(database, job_id, 1, writer.written())
+        done = writer.done(job.status)
         erase_deleted(database)
-        writer.say(writer.done(job.status))
+        writer.say(done)
         assert live.rest()[-1]["error"]["code"] == "deleted"
     assert rows_of(database, job_id) == 0
 

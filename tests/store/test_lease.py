@@ -27,7 +27,7 @@ def test_a_claim_takes_the_next_attempt_and_a_lease(store: Store) -> None:
     assert claimed.job == job
     assert (claimed.attempt, claimed.text) == (1, "")
     assert (job.status, job.attempt, job.worker) == (JobStatus.IN_PROGRESS, 1, "w1")
-    assert (job.started_at, job.lease_until, job.hinted_at) == (store.clock.now, store.clock.after(LEASE), None)
+    assert (job.started_at, job.lease_until) == (store.clock.now, store.clock.after(LEASE))
     [attempt] = read_attempts(store.database, job_id)
     assert (attempt.attempt, attempt.worker, attempt.started_at) == (1, "w1", store.clock.now)
     assert (attempt.outcome, attempt.finished_at, attempt.continued_bytes) == (None, None, 0)

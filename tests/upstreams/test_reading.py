@@ -87,7 +87,7 @@ def test_what_the_file_leaves_open_comes_from_the_settings(tmp_path: Path) -> No
     (tmp_path / "upstreams.toml").write_text(GOOD + "total_seconds = 50\n")
     settings = settings_of(upstreams=tmp_path / "upstreams.toml", first_delta_seconds=7, total_seconds=70)
     [spec] = open_upstreams(settings).current().specs
-    assert (spec.first_delta_seconds, spec.between_deltas_seconds, spec.total_seconds) == (7, 60, 50)
+    assert (spec.first_delta_seconds, spec.between_deltas_seconds, spec.total_seconds) == (7, 180, 50)
 
 
 def test_models_are_taken_by_pattern_and_renamed() -> None:

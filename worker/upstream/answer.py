@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from worker.upstream.beside import Beside
-from worker.upstream.chunks import Choice, Chunk, read_chunk
+from worker.upstream.chunks import Choice, Chunk, read_chunk, read_plain
 from worker.upstream.dialects.finish_reasons import Meaning
 from worker.upstream.end_signs import BodyEnd, EndSigns, error_of_end
 from worker.upstream.ending import Ending
@@ -15,21 +15,16 @@ from worker.upstream.errors import (
     EmptyCompletion,
     MalformedChunk,
     ReasoningUsedBudget,
-    TextTooLong,
     UpstreamError,
     quote,
 )
 from worker.upstream.habits import Habit
 from worker.upstream.lenient import chunk_of, read_leniently, split_glued
 from worker.upstream.rate_limits import RateLimit
-from worker.upstream.repeats import Repeats
 from worker.upstream.sse import DONE, strip_fields
-from worker.upstream.text import TextCleaner, make_storable
-from worker.upstream.think_tags import ThinkTags
+from worker.upstream.text import make_storable
+from worker.upstream.text_output import TextOutput
 from worker.upstream.usage import UsageReports
-
-MAX_PIECE = 1 << 16
-"""A text that comes whole is cut into deltas of this many characters."""
 
 MAX_NOTED = 200
 """Ids and names are cut to this many characters: they are stored for people, and nothing depends on them."""
@@ -46,19 +41,16 @@ class Answer:
         think_tags: bool = False,
         on_accepted: Callable[[], None] | None = None,
     ) -> None:
-        self._on_text = on_text
-        self._max_text_bytes = max_text_bytes
+        self._text = TextOutput(on_text, max_text_bytes, think_tags=think_tags)
         self._on_accepted = on_accepted
         self._cut: CutMidStream | None = None
-        self._repeats = Repeats()
-        self._think_tags = ThinkTags() if think_tags else None
-        self._cleaner = TextCleaner()
-        self._text_bytes = 0
         self._usage = UsageReports()
         self._id: str | None = None
         self._model: str | None = None
         self._beside = Beside()
         self._last_payload = b""
+        self._is_plain = False
+        """The last chunk was text, and no end is near: the next one most likely is text and nothing else."""
         self.signs = EndSigns()
         self.rate_limits: tuple[RateLimit, ...] = ()
 
@@ -67,6 +59,16 @@ class Answer:
 
         Raises the typed error that the payload holds, but not after the proven end of the text.
         """
+        if self._is_plain:
+            content = read_plain(payload)
+            if content is not None:
+                if content:
+                    self._text.feed(content)
+                return content != ""
+            self._is_plain = False
+        return self._take_any(payload)
+
+    def _take_any(self, payload: bytes) -> bool:
         chunk = read_chunk(payload) if payload[:1] == b"{" and not self.signs.is_done else None
         if chunk is None:
             try:
@@ -89,6 +91,9 @@ class Answer:
         if self._on_accepted is not None:
             self._on_accepted()
             self._on_accepted = None
+        self._is_plain = (
+            self.signs.has_content and self.signs.reason is None and chunk.usage is None and chunk.citations is None
+        )
         return True
 
     def _read_unusual(self, payload: bytes) -> Chunk | None:
@@ -135,8 +140,8 @@ class Answer:
             message["finish_reason"] = make_storable(self.signs.word[:MAX_NOTED])
         elif self.signs.reason is not None and self.signs.meaning is None:
             message["unknown_finish_reason"] = make_storable(self.signs.reason[:MAX_NOTED])
-        if self._repeats.trimmed:
-            message["repeated_deltas"] = self._repeats.trimmed
+        if self._text.trimmed:
+            message["repeated_deltas"] = self._text.trimmed
         reason = make_storable(self.signs.reason[:MAX_NOTED]) if self.signs.reason else None
         usage = self._usage.read()
         return Ending(reason, usage, self._id, self._model, self.rate_limits, message or None)
@@ -148,13 +153,13 @@ class Answer:
         """
         if not self.signs.is_whole(end, known, alone=alone):
             raise self._not_whole(end, alone)
-        self._give_rest()
+        self._text.close()
         if self.signs.meaning is Meaning.FAILED:
             raise Aborted(
                 f"The upstream broke off its answer (finish_reason {quote(self.signs.word or '')}), so the text is"
                 " likely cut."
             )
-        if self._text_bytes == 0:
+        if self._text.bytes == 0:
             self._judge_empty()
         elif self.signs.meaning in (Meaning.TOOL_CALL, Meaning.FUNCTION_CALL):
             self._beside.refuse_tool_calls()
@@ -212,11 +217,7 @@ class Answer:
                     has_content = True
                     if self.signs.reason is not None or not self.signs.has_content:
                         self.signs.note_content()
-                    new = (self._repeats.feed_message if choice.came_as_message else self._repeats.feed)(content)
-                    if self._think_tags is not None:
-                        new = self._think_tags.feed(new)
-                    if new:
-                        self._give(self._cleaner.feed(new))
+                    (self._text.feed_message if choice.came_as_message else self._text.feed)(content)
             if (
                 delta.reasoning_content
                 or delta.reasoning
@@ -236,24 +237,3 @@ class Answer:
             beside = has_content or thinks
             self.signs.note_finish(choice.finish_reason, beside_content=beside, after_content=had_content)
         return is_progress
-
-    def _give_rest(self) -> None:
-        """Give what was held back, now that nothing more comes."""
-        rest = self._repeats.close()
-        if self._think_tags is not None:
-            rest = self._think_tags.feed(rest) + self._think_tags.close()
-        self._give(self._cleaner.feed(rest) + self._cleaner.close())
-
-    def _give(self, text: str) -> None:
-        if not text:
-            return
-        self._text_bytes += len(text) if text.isascii() else len(text.encode())
-        if self._text_bytes > self._max_text_bytes:
-            raise TextTooLong(
-                f"The text is longer than {self._max_text_bytes} bytes; LONGHAND_MAX_TEXT_BYTES sets this limit."
-            )
-        if len(text) <= MAX_PIECE:
-            self._on_text(text)
-            return
-        for start in range(0, len(text), MAX_PIECE):  # each must fit in one message of the channel
-            self._on_text(text[start : start + MAX_PIECE])

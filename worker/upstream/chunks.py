@@ -4,7 +4,7 @@ Whatever differs from it goes to `lenient.py`. Unknown fields are ignored.
 https://platform.openai.com/docs/api-reference/chat-streaming
 """
 
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -92,6 +92,55 @@ def read_chunk(payload: bytes) -> Chunk | None:
     if choice.finishReason is not None or choice.usage is not None:
         return None
     return chunk if choice.delta is not None or not (choice.message or choice.text) else None
+
+
+_Empty = Literal[""] | None
+
+
+class _PlainDelta(msgspec.Struct, gc=False):
+    content: str = ""
+    refusal: _Empty = None
+    reasoning_content: _Empty = None
+    reasoning: _Empty = None
+    reasoning_details: list[None] | None = None
+    reasoning_text: _Empty = None
+    thinking: _Empty = None
+    thinking_blocks: list[None] | None = None
+    tool_calls: list[None] | None = None
+    function_call: None = None
+    annotations: list[None] | None = None
+
+
+class _PlainChoice(msgspec.Struct, gc=False):
+    delta: _PlainDelta
+    index: Literal[0] | None = None
+    finish_reason: _Empty = None
+    finishReason: None = None  # noqa: N815  # as above
+    usage: None = None
+
+
+class _PlainChunk(msgspec.Struct, gc=False):
+    choices: Annotated[list[_PlainChoice], msgspec.Meta(min_length=1, max_length=1)]
+    usage: None = None
+    error: None = None
+    base_resp: None = None
+    x_groq: None = None
+    citations: None = None
+    search_results: None = None
+
+
+_plain_decoder = msgspec.json.Decoder(_PlainChunk)
+
+
+def read_plain(payload: bytes) -> str | None:
+    """The text of a chunk that holds nothing but text, as nearly all do; None for any other, which is to be read whole.
+
+    What else may stand in a chunk is looked for by the decoder, in C: to ask for each field costs more than to decode.
+    """
+    try:
+        return _plain_decoder.decode(payload).choices[0].delta.content
+    except (ValueError, RecursionError):
+        return None
 
 
 def malformed(payload: bytes, reason: str) -> MalformedChunk:

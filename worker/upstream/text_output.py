@@ -1,0 +1,65 @@
+"""The text of an answer on its way out: what is new of each content, without thoughts, cleaned, and within its cap."""
+
+from collections.abc import Callable
+
+from worker.upstream.errors import TextTooLong
+from worker.upstream.repeats import Repeats
+from worker.upstream.text import TextCleaner
+from worker.upstream.think_tags import ThinkTags
+
+MAX_PIECE = 1 << 16
+"""A text that comes whole is cut into deltas of this many characters: each must fit in one message of the channel."""
+
+
+class TextOutput:
+    """Feed it each content; it calls `on_text` with what is to be stored. `close` gives what was held back."""
+
+    def __init__(self, on_text: Callable[[str], None], max_text_bytes: int, *, think_tags: bool) -> None:
+        self._on_text = on_text
+        self._max_text_bytes = max_text_bytes
+        self._repeats = repeats = Repeats()
+        self._new_of, self._new_of_message = repeats.feed, repeats.feed_message  # bound once, not for each delta
+        self._think_tags = ThinkTags() if think_tags else None
+        self._cleaner = TextCleaner()
+        self.bytes = 0
+        """How much has been given."""
+
+    @property
+    def trimmed(self) -> int:
+        """How many deltas repeated the text before them."""
+        return self._repeats.trimmed
+
+    def feed(self, content: str) -> None:
+        """Take what a delta holds."""
+        self._take(self._new_of(content))
+
+    def feed_message(self, content: str) -> None:
+        """Take what a whole `message` holds, which may be all of the text again."""
+        self._take(self._new_of_message(content))
+
+    def close(self) -> None:
+        """Give what was held back, now that nothing more comes."""
+        rest = self._repeats.close()
+        if self._think_tags is not None:
+            rest = self._think_tags.feed(rest) + self._think_tags.close()
+        self._give(self._cleaner.feed(rest) + self._cleaner.close())
+
+    def _take(self, new: str) -> None:
+        if self._think_tags is not None:
+            new = self._think_tags.feed(new)
+        if new:
+            self._give(self._cleaner.feed(new))
+
+    def _give(self, text: str) -> None:
+        if not text:
+            return
+        self.bytes += len(text) if text.isascii() else len(text.encode())
+        if self.bytes > self._max_text_bytes:
+            raise TextTooLong(
+                f"The text is longer than {self._max_text_bytes} bytes; LONGHAND_MAX_TEXT_BYTES sets this limit."
+            )
+        if len(text) <= MAX_PIECE:
+            self._on_text(text)
+            return
+        for start in range(0, len(text), MAX_PIECE):
+            self._on_text(text[start : start + MAX_PIECE])
