@@ -63,6 +63,8 @@ def judge(database: Database, failure: Failure) -> Judgement:
     """Say whose fault it was, and hold the upstream if it was the upstream's."""
     with database.write() as connection:
         now = database.now()
+        # Of two that fail at once the second one must see the first. The lanes before the hold, as dispatch locks them.
+        _lock_lanes(connection, failure.upstream)
         of_hold = select(holds).where(holds.c.kind == HoldKind.UPSTREAM, holds.c.target == failure.upstream)
         hold = connection.execute(of_hold.with_for_update()).mappings().one_or_none()
         latest = select(func.max(lanes.c.accepted_at)).where(lanes.c.upstream == failure.upstream)
@@ -72,18 +74,18 @@ def judge(database: Database, failure: Failure) -> Judgement:
         return judged
 
 
-def forgive_if_held(database: Database, upstream: str, job_id: str, sent_at: datetime) -> bool:
-    """Give a job the attempt back that it was charged for, if its upstream has been found to be away meanwhile."""
+def forgive_if_held(connection: Connection, upstream: str, job_id: str, sent_at: datetime, now: datetime) -> None:
+    """Give a job the attempt back that this transaction charges it for, if its upstream was found to be away meanwhile.
+
+    The lanes are locked first: whoever finds it from now on sees the job as charged, and forgives it.
+    """
+    _lock_lanes(connection, upstream)
     held = select(holds.c.kind).where(
         holds.c.kind == HoldKind.UPSTREAM, holds.c.target == upstream, holds.c.held_by == "system",
         holds.c.reason == "away", holds.c.since >= sent_at,
     )  # fmt: skip
-    with database.read() as connection:
-        if connection.execute(held).first() is None:
-            return False
-    with database.write() as connection:
-        _forgive(connection, [job_id], database.now())
-    return True
+    if connection.execute(held).first() is not None:
+        _forgive(connection, [job_id], now)
 
 
 def note_refusal(database: Database, lane: tuple[str, str], job_id: str) -> tuple[datetime | None, str | None]:
@@ -141,6 +143,11 @@ def end_probe_now(database: Database, upstream: str, job_id: str) -> None:
     """The same in a transaction of its own."""
     with database.write() as connection:
         end_probe(connection, upstream, job_id, database.now())
+
+
+def _lock_lanes(connection: Connection, upstream: str) -> None:
+    of_it = select(lanes.c.model).where(lanes.c.upstream == upstream).order_by(lanes.c.model)
+    connection.execute(of_it.with_for_update())
 
 
 def _judge(

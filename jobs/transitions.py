@@ -5,7 +5,7 @@ number and no number is used twice, so a worker that was thought dead changes no
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -75,10 +75,22 @@ def expire_running(database: Database, job_id: str, attempt: int, written: Writt
     return _end(database, job_id, attempt, AttemptOutcome.EXPIRED, JobStatus.EXPIRED, written, EXPIRED)
 
 
-def retry(database: Database, job_id: str, attempt: int, written: Written, error: Fault, due_at: datetime) -> bool:
-    """Queue a job again for `due_at` after a failure, and charge it one. False: the lease was lost."""
+def retry(
+    database: Database,
+    job_id: str,
+    attempt: int,
+    written: Written,
+    error: Fault,
+    due_at: datetime,
+    *,
+    last: Callable[[Connection], object] = lambda _: None,
+) -> bool:
+    """Queue a job again for `due_at` after a failure, and charge it one. False: the lease was lost.
+
+    `last` is called at the end of the transaction.
+    """
     counted = {"failures": jobs.c.failures + 1}
-    return _requeue(database, job_id, attempt, AttemptOutcome.FAILED, written, error, due_at, counted)
+    return _requeue(database, job_id, attempt, AttemptOutcome.FAILED, written, error, due_at, counted, last)
 
 
 def wait_for_limit(
@@ -146,9 +158,10 @@ def _requeue(
     error: Fault | None,
     due_at: datetime,
     counted: dict[str, Any],
+    last: Callable[[Connection], object] = lambda _: None,
 ) -> bool:
     changes = {"status": JobStatus.QUEUED, "due_at": due_at, **UNRESERVED, **counted}
-    return _leave(database, job_id, attempt, outcome, written, error, changes)
+    return _leave(database, job_id, attempt, outcome, written, error, changes, last)
 
 
 def _leave(
@@ -159,6 +172,7 @@ def _leave(
     written: Written,
     error: Fault | None,
     changes: dict[str, Any],
+    last: Callable[[Connection], object] = lambda _: None,
 ) -> bool:
     """Take a job out of `in_progress`: the job, its attempt and its text, in one transaction behind the fence."""
     with database.write() as connection:
@@ -174,6 +188,7 @@ def _leave(
             .values(_attempt_changes(database.now(), outcome, written, error))
         )
         store_last_text(connection, changes["status"], _text_row(job_id, attempt, written))
+        last(connection)
     return True
 
 

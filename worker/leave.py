@@ -1,7 +1,7 @@
 """What becomes of an attempt that is over: it is stored, and only then told."""
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
@@ -179,10 +179,8 @@ class Leaver:
         if judged.batch_ids:
             log.warning("hold the upstream %s: %s", sent.key[0], error.code)
         if judged.charged:
-            charged = self._charge(running, error, written)
-            if judged.suspect and charged[0] is JobStatus.QUEUED:
-                ask(self._attempts, forgive_if_held, self._database, sent.key[0], job.id, sent.sent_at)
-            return charged
+            forgive = partial(forgive_if_held, upstream=sent.key[0], job_id=job.id, sent_at=sent.sent_at)
+            return self._charge(running, error, written, forgive if judged.suspect else None)
         due_at = self._database.now() + timedelta(seconds=self._backoff(job.refusals, error) if judged.alone else 0.0)
         fault = Fault(error.code, error.message, error.status)
         hold_back = partial(transitions.hold_back, refused=judged.alone)
@@ -192,13 +190,21 @@ class Leaver:
     def _is_last(self, job: Job, error: UpstreamError) -> bool:
         return not error.retryable or job.failures + 1 >= job.max_attempts
 
-    def _charge(self, running: Running, error: UpstreamError, written: Written) -> tuple[JobStatus, str, bool]:
+    def _charge(
+        self,
+        running: Running,
+        error: UpstreamError,
+        written: Written,
+        forgive: Callable[..., object] | None = None,
+    ) -> tuple[JobStatus, str, bool]:
         job = running.job
         fault = Fault(error.code, error.message, error.status)
         end = (self._database, job.id, running.attempt, written)
         if not self._is_last(job, error):
-            due_at = self._database.now() + timedelta(seconds=self._backoff(job.failures, error))
-            return JobStatus.QUEUED, "retry", keep(running, transitions.retry, *end, fault, due_at)
+            now = self._database.now()
+            due_at = now + timedelta(seconds=self._backoff(job.failures, error))
+            retry = partial(transitions.retry, last=partial(forgive, now=now)) if forgive else transitions.retry
+            return JobStatus.QUEUED, "retry", keep(running, retry, *end, fault, due_at)
         return JobStatus.FAILED, "fail", keep(running, transitions.fail, *end, fault)
 
     def _wait(

@@ -6,5 +6,7 @@
 - `stack.py` starts and ends the processes (`processes.py`); `watching.py` follows jobs as a browser would,
   `listening.py` hears the bare channels.
 - `invariants.py` is the check at the end of every test.
-- `soak.py` injects faults at random for as long as you like; `mutants.py` checks the tests themselves.
+- `audit.py` looks at every commit from inside PostgreSQL.
+- `soak.py` injects faults at random for as long as you like; `mutants.py` checks the tests themselves: it takes
+  out what `taken_out.py` lists.
 """

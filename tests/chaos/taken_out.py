@@ -1,0 +1,212 @@
+"""What the product stands on, one thing at a time: how it is taken out, and the tests that must notice."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Mutant:
+    """What is taken out, and the tests that must notice: those of this folder, or of another folder of `tests`.
+
+    Each edit is a file, what stands there, and what instead.
+    """
+
+    name: str
+    edits: Sequence[tuple[str, str, str]]
+    tests: Sequence[str]
+
+
+MUTANTS = (
+    Mutant(
+        "no attempt fence",
+        [(
+            "jobs/transitions.py",
+            "and_(jobs.c.id == job_id, jobs.c.attempt == attempt, jobs.c.status == JobStatus.IN_PROGRESS)",
+            "and_(jobs.c.id == job_id, jobs.c.status == JobStatus.IN_PROGRESS)",
+        )],
+        ["test_zombies.py::test_a_zombie_that_wakes_up_before_its_finish_stores_nothing"],
+    ),
+    Mutant(
+        "snapshot before subscribe",
+        [(
+            "api/watching/job_watch.py",
+            "        async with self._hub.watch(self._job_id) as inbox:\n",
+            ("        async for frame in self._look(Inbox([])):\n            yield frame\n"
+            "        async with self._hub.watch(self._job_id) as inbox:\n"),
+        ), (
+            "api/watching/job_watch.py",
+            ("            async for frame in self._look(inbox):\n"
+            "                self._sent_at = self._now()\n                yield frame\n"),
+            "",
+        )],
+        ["test_order.py::test_a_watcher_subscribes_before_it_reads"],
+    ),
+    Mutant(
+        "done before the commit",
+        [(
+            "worker/leave.py",
+            'verb, kept = "finish", keep(',
+            ('self._tell(running, status, written)\n'
+            '            verb, kept = "finish", keep('),
+        )],
+        ["test_order.py::test_done_is_told_only_after_the_commit"],
+    ),
+    Mutant(
+        "wake inside the transaction",
+        [(
+            "jobs/submission.py",
+            "def submit_job(\n    database: Database,\n    job: NewJob,\n    *,\n",
+            ("def submit_job(\n    database: Database,\n    job: NewJob,\n    *,\n"
+            "    wake: Any = lambda: None,\n"),
+        ), (
+            "jobs/submission.py",
+            "        insert_jobs(connection, [job_row(job_id, project, None, job, now)])\n",
+            "        insert_jobs(connection, [job_row(job_id, project, None, job, now)])\n        wake()\n",
+        ), (
+            "api/submitting/submit.py",
+            "submit_job(parts.database, job, project=caller.project, idempotency_key=key)",
+            "submit_job(parts.database, job, project=caller.project, idempotency_key=key, wake=parts.waker.wake)",
+        ), (
+            "api/submitting/submit.py",
+            "        parts.waker.wake()\n    stored = read_job(",
+            "        pass\n    stored = read_job(",
+        )],
+        ["test_order.py::test_no_wake_is_sent_before_its_job_is_committed"],
+    ),
+    Mutant(
+        "a claim that asks for no status",
+        [("jobs/lease.py", ".where(is_due(now), jobs.c.upstream", ".where(jobs.c.due_at <= now, jobs.c.upstream")],
+        ["test_order.py::test_a_job_hinted_a_hundred_times_is_started_once"],
+    ),
+    Mutant(
+        "rescue without a look at the lease",
+        [
+            ("jobs/rescue.py", "JobStatus.IN_PROGRESS, jobs.c.lease_until < run_out_before)", "JobStatus.IN_PROGRESS)"),
+            ("jobs/rescue.py", "            jobs.c.lease_until < now,\n", ""),
+        ],
+        ["test_killed_workers.py::test_a_long_job_is_asked_for_once"],
+    ),
+    Mutant(
+        "rescue at once after the database hung",
+        [
+            ("worker/dispatch.py", "run_out_before=last)", "run_out_before=None)"),
+            ("worker/dispatch.py", "if hung or monotonic() - began", "if hung and monotonic() - began"),
+        ],
+        ["test_database_faults.py::test_jobs_stream_on_while_the_database_is_away[freeze]"],
+    ),
+    Mutant(
+        "a lost tail is not written anew",
+        [(
+            "worker/recorder.py",
+            "            recording.write_anew()\n            self.wake(recording)\n        return told\n",
+            "            self.wake(recording)\n        return told\n",
+        )],
+        ["test_redis_faults.py::test_an_erased_redis_costs_no_job_and_no_byte"],
+    ),
+    Mutant(
+        "a zombie's messages are not dropped",
+        [("jobs/channel.py", "        if message.attempt < self.attempt:\n            return []\n", "")],
+        ["test_zombies.py::test_no_watcher_shows_what_a_zombie_writes_while_attempt_2_runs"],
+    ),
+    Mutant(
+        "a drain that gives nothing back",
+        [(
+            "worker/leave.py",
+            'verb, kept = "release", keep(running, transitions.release, *end)',
+            'verb, kept = "release", False',
+        )],
+        ["test_stopping.py::test_a_drain_gives_back_every_stream_and_charges_none"],
+    ),
+    Mutant(
+        "an unknown commit counts as none",
+        [("jobs/transitions.py", "            return connection.scalar(own) == outcome", "            return False")],
+        ["test_database_faults.py::test_a_commit_that_reports_an_error_costs_and_doubles_nothing[finish-carried_out]"],
+    ),
+    Mutant(
+        "an unknown claim counts as lost",
+        [("jobs/lease.py", "row = _find_own(connection, job_id, worker, earlier)", "row = None")],
+        ["test_database_faults.py::test_a_commit_that_reports_an_error_costs_and_doubles_nothing[claim-carried_out]"],
+    ),
+    Mutant(
+        "a key that is not looked up",
+        [("jobs/idempotency.py", "    if idempotency_key is None:\n        return None\n", "    return None\n")],
+        ["test_submitting.py::test_an_api_killed_at_any_step_and_a_client_that_retries_make_one_batch[in_its_commit]"],
+    ),
+    Mutant(
+        "suspects run together",
+        [("worker/running.py", "CRASH_ROOM = {2: 1}", "CRASH_ROOM = {2: 1000}")],
+        ["test_killed_workers.py::test_a_poison_job_ends_after_three_crashes_and_its_neighbours_finish"],
+    ),
+    Mutant(
+        "a lost attempt that nobody counts",
+        [("jobs/rescue.py", "        keep_lost_texts(connection, [(one.id, one.attempt) for one in moved])\n", "")],
+        ["test_killed_workers.py::test_a_worker_killed_at_any_point_costs_no_job_and_no_byte[checkpoint]"],
+    ),
+    Mutant(
+        "a cancel that no heartbeat looks for",
+        [("worker/heartbeat.py", "                self._stop_unwanted()\n", "")],
+        ["test_stopping.py::test_a_cancel_closes_the_upstream_within_2_seconds[redis_frozen]"],
+    ),
+    Mutant(
+        "two that dispatch a lane at once",
+        [("jobs/reservation.py", "locked = wanted.with_for_update(skip_locked=True)", "locked = wanted")],
+        ["store/test_reservation_races.py::test_of_two_that_dispatch_at_once_one_leaves_the_lane_to_the_other"],
+    ),
+    Mutant(
+        "a lane whose jobs in flight nobody counts",
+        [("jobs/reservation.py", "counted.total + counted.void if counted else 0", "0")],
+        ["store/test_reservation.py::test_a_lane_never_has_more_in_flight_than_its_streams"],
+    ),
+    Mutant(
+        "a claim under way whose hint is late is not counted",
+        [("jobs/reservation.py", "counted.total + counted.void if counted", "counted.total if counted")],
+        ["store/test_reservation_races.py::test_a_claim_under_way_keeps_its_place_although_its_hint_is_late"],
+    ),
+    Mutant(
+        "a claim that asks for no reservation",
+        [(
+            "jobs/lease.py",
+            ".where(is_due(now), jobs.c.upstream.is_not(None), jobs.c.hinted_at.is_not(None))",
+            ".where(is_due(now))",
+        )],
+        ["store/test_lease.py::test_a_claim_takes_only_what_is_reserved"],
+    ),
+    Mutant(
+        "a claim that asks for no hold",
+        [("jobs/lease.py", "        .where(not_(is_held()))\n", "")],
+        ["store/test_outage_races.py::test_a_job_that_was_reserved_beside_the_beginning_of_a_hold_is_not_claimed"],
+    ),
+    Mutant(
+        "what fails at a held upstream is charged",
+        [(
+            "jobs/outages.py",
+            "return Judgement(charged=alone and failure.refusals >= MOST_ALONE, alone=alone)",
+            "return Judgement(charged=True, alone=alone)",
+        )],
+        ["store/test_holds.py::test_an_upstream_is_held_at_once_and_probed_with_one_job_at_growing_intervals"],
+    ),
+    Mutant(
+        "two failures at once that do not see each other",
+        [("jobs/outages.py", "    connection.execute(of_it.with_for_update())\n", "")],
+        ["store/test_outage_races.py::test_of_two_streams_that_are_cut_at_once_the_second_says_that_it_was_the_upstream"],
+    ),
+    Mutant(
+        "a worker that charges whatever was judged",
+        [("worker/leave.py", "        if judged.charged:\n", "        if judged is not None:\n")],
+        ["test_holds.py::test_an_outage_under_running_and_waiting_jobs_charges_none_although_a_worker_dies_in_it[503]"],
+    ),
+    Mutant(
+        "a finish_reason beside content is believed",
+        [("worker/upstream/end_signs.py", "self.is_proof = not beside_content and (", "self.is_proof = (")],
+        ["providers/test_any_fault.py::test_a_stream_that_says_stop_anywhere_is_whole_only_with_all_its_text"],
+    ),
+    Mutant(
+        "an end without a reason is believed where reasons are given",
+        [(
+            "worker/upstream/end_signs.py",
+            "        if Habit.GIVES_FINISH_REASON in known:\n            return False\n",
+            "",
+        )],
+        ["providers/test_any_fault.py::test_a_model_that_gave_a_reason_once_is_held_to_it"],
+    ),
+)  # fmt: skip
