@@ -11,8 +11,9 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from api.json_lines import json_line
+from jobs.batch_records import Batch
 from jobs.queries import Result
-from jobs.records import Batch, seconds
+from jobs.records import seconds
 from jobs.status import CUT_SHORT_WORDS, JobStatus
 
 CSV_COLUMNS = (

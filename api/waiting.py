@@ -5,8 +5,9 @@ from typing import Any
 
 from api.access.caller import Caller, is_operator
 from api.parts import Parts
+from jobs.batch_records import Batch
 from jobs.holds import Hold, HoldKind, read_holds
-from jobs.records import Batch, Job
+from jobs.records import Job
 from jobs.routes import DEFAULT, Route, routes_of
 from jobs.status import BatchStatus, JobStatus
 from jobs.waiting import find_hold, find_upstream_hold, find_why_waiting

@@ -22,12 +22,13 @@ from benchmarks.machine import load_now, quantile
 from benchmarks.postgres import open_postgres
 from benchmarks.results import keep, show
 from jobs.database import Database, open_database
+from jobs.endings import MAX_CRASHES, Written
 from jobs.lanes import Lanes
 from jobs.lease import claim
 from jobs.pace.reports import LaneLimits
 from jobs.records import Usage
 from jobs.routes import Route
-from jobs.transitions import MAX_CRASHES, Written, finish
+from jobs.transitions import finish
 from migrations import migrate
 
 T = TypeVar("T")

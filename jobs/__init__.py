@@ -33,7 +33,8 @@ Which upstreams there are, and how each is used, is read from a file or the envi
 have shown of themselves is kept by `jobs/upstream_habits.py`. Why a queued
 job waits is told by `jobs/waiting.py`.
 
-What all of these stand on: the statuses and who moves them (`jobs/status.py`), rows as values (`jobs/records.py`), the
+What all of these stand on: the statuses and who moves them (`jobs/status.py`), rows as values (`jobs/records.py`,
+`jobs/batch_records.py`, `jobs/endings.py`), the
 tables (`jobs/tables/`) and their revision (`jobs/revision.py`), the database (`jobs/database.py`), ids
 (`jobs/ids.py`), settings (`jobs/settings.py`, `jobs/setting_types.py`), logs (`jobs/logs.py`), the connection over
 which each delta goes (`jobs/redis_connection.py`), the proxy before the upstream (`jobs/proxy.py`).

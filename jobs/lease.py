@@ -12,12 +12,12 @@ from sqlalchemy import Connection, RowMapping, insert, not_, or_, select, update
 
 from jobs.database import Database
 from jobs.due import is_due
+from jobs.endings import MAX_CRASHES
 from jobs.holds import is_held
 from jobs.records import Job
 from jobs.status import AttemptOutcome, JobStatus
 from jobs.stored_texts import store_texts
 from jobs.tables import attempts, jobs, texts
-from jobs.transitions import MAX_CRASHES
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,9 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, LargeBinary, RowMapping, Select, func, literal_column, select
 
+from jobs.batch_records import BATCH_TIMES, Batch
 from jobs.database import Database
-from jobs.records import BATCH_TIMES, Attempt, Batch, Job
+from jobs.records import Attempt, Job
 from jobs.settle import count_failed, count_incomplete, count_jobs, sum_usage
 from jobs.status import BatchStatus, JobStatus
 from jobs.tables import LIST_COLUMNS, RESULT_COLUMNS, attempts, batches, jobs, texts

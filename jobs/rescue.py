@@ -10,13 +10,14 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, and_, func, select, update
 
 from jobs.database import Database
+from jobs.endings import CANCELLED, EXPIRED, MAX_CRASHES, WORKER_LOST, Fault
 from jobs.lost import keep_lost_texts
 from jobs.moved import EMPTY_SHA256, Moved
 from jobs.settle import settle_batch
 from jobs.status import FINAL, AttemptOutcome, BatchStatus, JobStatus
 from jobs.stored_texts import NO_TEXT, StoredText, end_with_longest
 from jobs.tables import attempts, batches, jobs
-from jobs.transitions import CANCELLED, EXPIRED, MAX_CRASHES, UNRESERVED, WORKER_LOST, Fault
+from jobs.transitions import UNRESERVED
 
 _LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 """Compared with it, "is set" is a range, which SQLite looks up in an index; for IS NOT NULL it would not."""

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from hashlib import sha256
 from typing import Any
 
+from jobs.endings import Written
 from jobs.moved import EMPTY_SHA256
 from jobs.records import Usage
 from jobs.tokens import TokenCount, Tokenizers
-from jobs.transitions import Written
 from worker.running import Running, StopReason
 from worker.upstream.ending import Ending
 from worker.upstream.errors import UpstreamError

@@ -7,12 +7,12 @@ from logging import getLogger
 from typing import Any
 
 from jobs.database import Database
+from jobs.endings import Written
 from jobs.lease import Claimed, claim, claim_together, note_continued
 from jobs.reservation import LEAD_SECONDS
 from jobs.settings import Settings
 from jobs.status import JobStatus
 from jobs.tokens import Tokenizers
-from jobs.transitions import Written
 from jobs.upstreams import UpstreamSpec
 from worker.answer_check import AnswerCheck
 from worker.continuation import continue_request

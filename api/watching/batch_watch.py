@@ -24,10 +24,10 @@ from api.watching.inbox import Inbox
 from api.watching.job_channels import JobChannels
 from api.watching.job_text import MovedOnError
 from api.watching.tails import Tails
+from jobs.batch_records import Batch
 from jobs.channel import Message
 from jobs.database import Database
 from jobs.queries import read_batch, read_states
-from jobs.records import Batch
 from jobs.status import BatchStatus
 
 _COALESCE_SECONDS = 0.05

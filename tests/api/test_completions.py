@@ -12,10 +12,11 @@ import redis
 
 from api.main import ApiServer
 from jobs.database import Database
+from jobs.endings import Fault
 from jobs.queries import read_job
 from jobs.rescue import cancel_job
 from jobs.search import JobFilter, list_jobs
-from jobs.transitions import Fault, fail
+from jobs.transitions import fail
 from tests.api.watching import Writer, wait_until
 
 ASK = {"model": "played", "messages": [{"role": "user", "content": "Write."}]}

@@ -22,10 +22,11 @@ from api.openai.schemas import FileList
 from api.schemas import BatchObject
 from jobs.database import Database
 from jobs.drafts import ABANDONED_SECONDS, clear_abandoned
+from jobs.endings import Fault
 from jobs.search import JobFilter, list_jobs
 from jobs.settle import settle_batch
 from jobs.tables import batches, drafts, files, jobs
-from jobs.transitions import Fault, fail
+from jobs.transitions import fail
 from tests.api.watching import Writer, wait_until
 from tests.conftest import serve_api
 from tests.stack.running_up import environ_of

@@ -10,10 +10,11 @@ from sqlalchemy import select
 
 from api.main import ApiServer
 from jobs.database import Database
+from jobs.endings import Fault
 from jobs.queries import read_job
 from jobs.responses import erase_deleted, job_id_of
 from jobs.tables import metadata
-from jobs.transitions import Fault, cancel_running, fail
+from jobs.transitions import cancel_running, fail
 from tests.api.watching import Writer, pieces
 
 ASK = {"model": "played", "input": "Write.", "background": True}

@@ -23,12 +23,13 @@ from jobs.channel import (
     tail_key,
 )
 from jobs.database import Database
+from jobs.endings import Fault, Written
 from jobs.lease import note_continued
 from jobs.settle import settle_batch
 from jobs.status import JobStatus
 from jobs.stored_texts import read_stored
 from jobs.submission import NewJob, submit_job
-from jobs.transitions import Fault, Written, fail, finish, retry
+from jobs.transitions import fail, finish, retry
 from tests.store.reserving import claim_now
 
 PATIENCE_SECONDS = 60.0

@@ -5,8 +5,8 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any
 
+from jobs.endings import MAX_CRASHES
 from jobs.tables import metadata
-from jobs.transitions import MAX_CRASHES
 from tests.store.store_fixtures import LEASE, Rows
 
 FINAL = {"completed", "failed", "cancelled", "expired"}

@@ -9,12 +9,12 @@ from unittest import mock
 from sqlalchemy import or_, update
 
 from jobs.database import Database
+from jobs.endings import MAX_CRASHES
 from jobs.lanes import Lanes
 from jobs.lease import Claimed, claim
 from jobs.pace.lane import Lane
 from jobs.status import JobStatus
 from jobs.tables import jobs
-from jobs.transitions import MAX_CRASHES
 
 _lock = threading.Lock()
 _inside: list[Any] = []

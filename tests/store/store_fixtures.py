@@ -11,12 +11,12 @@ import pytest
 from sqlalchemy import Connection, event, select, text
 
 from jobs.database import Database, open_database
+from jobs.endings import Fault, Written
 from jobs.lease import Claimed, claim
 from jobs.queries import read_job
 from jobs.records import Job, Usage
 from jobs.submission import NewJob, submit_batch, submit_job
 from jobs.tables import metadata
-from jobs.transitions import Fault, Written
 from tests.store.reserving import reserve
 
 START = datetime(2026, 1, 1, 12, tzinfo=UTC)

@@ -5,7 +5,9 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 
+from jobs.batch_records import Batch
 from jobs.drafts import Draft
+from jobs.endings import Fault
 from jobs.files import (
     File,
     add_upload,
@@ -17,14 +19,13 @@ from jobs.files import (
     which_exist,
 )
 from jobs.queries import read_batch
-from jobs.records import Batch
 from jobs.rescue import cancel_batch
 from jobs.retry import retry_batch, retry_job
 from jobs.settle import settle_batch
 from jobs.status import JobStatus
 from jobs.submission import BatchTerms
 from jobs.tables import files
-from jobs.transitions import Fault, fail, finish
+from jobs.transitions import fail, finish
 from tests.store.store_fixtures import REFUSED, Store, new_job, store, written
 
 __all__ = ["store"]

@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import select
 
 from jobs import transitions
+from jobs.endings import MAX_CRASHES
 from jobs.holds import HoldKind, pause, read_holds, resume
 from jobs.lanes import Lanes
 from jobs.lease import claim, find_unwanted
@@ -18,7 +19,7 @@ from jobs.routes import DEFAULT, Route
 from jobs.status import JobStatus
 from jobs.submission import BatchTerms, submit_batch
 from jobs.tables import jobs
-from jobs.transitions import MAX_CRASHES, hold_back, release, retry
+from jobs.transitions import hold_back, release, retry
 from jobs.waiting import find_why_waiting
 from tests.store.reserving import take_due
 from tests.store.store_fixtures import LEASE, REFUSED, Store, new_job, store, written

@@ -2,6 +2,7 @@
 
 from functools import partial
 
+from jobs.endings import MAX_CRASHES
 from jobs.lease import Checkpoint, renew
 from jobs.lost import list_lost_texts, read_lost_text, store_lost_count
 from jobs.queries import read_attempts, read_batch
@@ -10,7 +11,7 @@ from jobs.rescue import cancel_job, rescue_lost
 from jobs.retry import retry_job
 from jobs.settle import settle_batch
 from jobs.status import JobStatus
-from jobs.transitions import MAX_CRASHES, cancel_running, finish
+from jobs.transitions import cancel_running, finish
 from tests.store.store_fixtures import LEASE, USAGE, Interruption, Store, at_once, postgres_store, store, written
 
 __all__ = ["postgres_store", "store"]  # fixtures

@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import func, select, update
 
 from jobs.database import Database
+from jobs.endings import MAX_CRASHES
 from jobs.lanes import Lanes
 from jobs.lease import claim
 from jobs.pace.reports import LaneLimits
@@ -16,7 +17,7 @@ from jobs.rescue import rescue_lost
 from jobs.routes import Route
 from jobs.submission import BatchTerms, submit_batch
 from jobs.tables import attempts, batches, jobs
-from jobs.transitions import MAX_CRASHES, finish, release, retry
+from jobs.transitions import finish, release, retry
 from tests.store.reserving import reserve, take_due, unpaced
 from tests.store.store_fixtures import LEASE, REFUSED, USAGE, Store, at_once, new_job, store, written
 

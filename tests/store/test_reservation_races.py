@@ -5,6 +5,7 @@ from functools import partial
 from sqlalchemy import func, select
 
 from jobs.database import Database
+from jobs.endings import MAX_CRASHES
 from jobs.lane_news import LaneTurn, LaneWish
 from jobs.lease import claim
 from jobs.pace.reports import LaneLimits
@@ -13,7 +14,6 @@ from jobs.reservation import take_lane_turn
 from jobs.routes import Route
 from jobs.submission import BatchTerms, submit_batch
 from jobs.tables import DEFAULT_PROJECT, jobs
-from jobs.transitions import MAX_CRASHES
 from tests.store.reserving import take_due
 from tests.store.store_fixtures import LEASE, Interruption, Store, new_job, postgres_store
 

@@ -6,14 +6,16 @@ from functools import partial
 
 import pytest
 
+from jobs.batch_records import Batch
 from jobs.database import Database
+from jobs.endings import Written
 from jobs.queries import list_batches, read_batch
-from jobs.records import Batch, Usage
+from jobs.records import Usage
 from jobs.rescue import cancel_batch, cancel_job, end_waiting
 from jobs.settle import settle_batch, settle_batches
 from jobs.status import BatchStatus
 from jobs.submission import BatchTerms, submit_batch
-from jobs.transitions import Written, cancel_running, expire_running, fail, finish, retry
+from jobs.transitions import cancel_running, expire_running, fail, finish, retry
 from tests.store.store_fixtures import REFUSED, USAGE, Store, at_once, new_job, store, written
 
 __all__ = ["store"]  # a fixture

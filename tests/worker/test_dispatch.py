@@ -11,12 +11,13 @@ from sqlalchemy import event, update
 from sqlalchemy.exc import OperationalError
 
 from jobs.database import Database, open_database, utc_now
+from jobs.endings import Written
 from jobs.rescue import MOST_ENDED, rescue_lost
 from jobs.settle import settle_batches
 from jobs.status import FINAL, AttemptOutcome, JobStatus
 from jobs.submission import NewJob, submit_batch
 from jobs.tables import jobs
-from jobs.transitions import Written, finish
+from jobs.transitions import finish
 from longhand.simulator import ServedSimulator
 from tests.store.reserving import claim_now, unpaced
 from tests.worker.worker_fixtures import (
