@@ -82,7 +82,7 @@ def test_every_answer_has_the_limits_in_its_headers() -> None:
     assert [answer.headers["x-ratelimit-limit-requests"] for answer in answers] == ["2", "2", "2"]
     assert [answer.headers["x-ratelimit-remaining-requests"] for answer in answers] == ["1", "0", "0"]
     assert all(int(answer.headers["x-ratelimit-remaining-tokens"]) < 1000 for answer in answers)
-    assert answers[0].headers["x-ratelimit-reset-requests"] == "1m0s"
+    assert answers[0].headers["x-ratelimit-reset-requests"].startswith(("1m", "5"))  # less what the answer took
 
 
 def test_durations_are_written_as_openai_writes_them() -> None:
