@@ -21,12 +21,13 @@ def _delta_of(source: int, words: str) -> dict[str, Any]:
     if source < len(SOURCES):
         return {SOURCES[source]: words}
     parts = [{"type": "reasoning.text", "text": words}]
-    return [
+    others: list[dict[str, Any]] = [
         {"reasoning_details": parts},
         {"thinking_blocks": parts},
         {"content": [{"type": "thinking", "thinking": [{"type": "text", "text": words}]}]},
         {"content": [{"type": "reasoning", "text": words}]},
-    ][source - len(SOURCES)]
+    ]
+    return others[source - len(SOURCES)]
 
 
 REASONING = st.builds(_delta_of, st.integers(0, len(SOURCES) + 3), WORDS)
