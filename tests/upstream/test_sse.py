@@ -29,6 +29,11 @@ PIECES = st.sampled_from([*LINE_ENDS, *STARTS, *CONTENTS])
 STREAMS = st.lists(PIECES, max_size=40).map(b"".join)
 
 
+def is_object(line: bytes) -> bool:
+    """Whether a line is a whole JSON object; white space may follow it."""
+    return line.rstrip() in OBJECTS
+
+
 def read_plainly(stream: bytes) -> list[bytes]:
     """Sections 9.2.5 and 9.2.6 of the HTML standard, `data` only, with the parser's leniencies.
 
@@ -41,16 +46,16 @@ def read_plainly(stream: bytes) -> list[bytes]:
     data = b""
     for line in lines:
         name, _, value = line.partition(b":")
-        is_whole = data[:-1] in OBJECTS or data[:-1] == b"[DONE]"
+        is_whole = is_object(data[:-1]) or data[:-1] == b"[DONE]"
         if data and (
             line == b""
-            or line in OBJECTS
+            or is_object(line)
             or (name == b"data" and is_whole)
-            or (name == b"event" and data[:-1] in OBJECTS)
+            or (name == b"event" and is_object(data[:-1]))
         ):
             events.append(data[:-1])
             data = b""
-        if line in OBJECTS:
+        if is_object(line):
             events.append(line)
         elif name == b"data":
             value = value.removeprefix(b" ")
@@ -63,7 +68,7 @@ def read_plainly(stream: bytes) -> list[bytes]:
     while last.strip().startswith(b"data:"):
         last = last.strip().removeprefix(b"data:")
     is_done = unended.startswith(b"data:") and last.strip() == b"[DONE]"
-    if (last.strip() in OBJECTS or is_done) and (not data or data[:-1] in OBJECTS):
+    if (last.strip() in OBJECTS or is_done) and (not data or is_object(data[:-1])):
         events += [data[:-1]] if data else []
         events.append(last.strip())
     return events
