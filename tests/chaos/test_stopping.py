@@ -135,9 +135,9 @@ def test_a_cancelled_job_never_runs_again(stack: Stack, upstream: ServedSimulato
     stack.start_api()
     worker = stack.start_worker(LONGHAND_STREAMS="3", **QUICK)
     running = stack.submit(articles(3, deltas=300, per_second=20))
+    upstream.wait_until(lambda seen: seen["running"] == 3)  # else a stream may go to the other batch
     waiting = stack.submit(articles(3, deltas=20, per_second=20, first=3))
     watchers = stack.watch([*running, *waiting])
-    upstream.wait_until(lambda seen: seen["running"] == 3)
     stack.freeze(worker)
     with make_celery(f"redis://127.0.0.1:{stack.api_redis.port}/0") as app:
         send_hints(app, [*running, *waiting] * 10)
