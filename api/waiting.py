@@ -42,7 +42,7 @@ def hold_json(parts: Parts, caller: Caller, hold: Hold | None) -> dict[str, Any]
     """A hold, with what this caller can do about it."""
     if hold is None:
         return None
-    # Whoever sees the hold of a batch or a project has that batch or project.
+    # A hold of a batch or a project is shown only to callers who own it.
     own = hold.kind in (HoldKind.BATCH, HoldKind.PROJECT)
     return {**hold.as_json(), "url": _address_of(parts, hold), "may_resume": own or is_operator(caller)}
 

@@ -43,7 +43,7 @@ def _named_here(spec: UpstreamSpec, items: list[dict[str, Any]]) -> Iterator[dic
             names = [*names, there]
         for here in names:
             yield {**item, "id": here}
-    # Not every upstream lists its models. What the file names in full is there all the same.
+    # Not every upstream lists its models. What the file names in full is listed, too.
     for here in (*spec.rename, *(pattern for pattern in spec.models if not set(pattern) & set(_WILDCARDS))):
         yield {"id": here, "object": "model", "created": 0, "owned_by": spec.name}
 
