@@ -4,8 +4,8 @@ import argparse
 import sys
 
 from api.main import run_api
-from jobs.revision import RevisionError
 from jobs.settings import SettingsError, load_settings
+from jobs.store.revision import RevisionError
 
 
 def main() -> int:

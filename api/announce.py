@@ -8,8 +8,8 @@ from logging import getLogger
 
 import redis
 
-from jobs.channel import channel_name, encode_batch
-from jobs.moved import Moved, messages_of
+from jobs.live.channel import channel_name, encode_batch
+from jobs.live.status_changes import Moved, messages_of
 
 _MESSAGES_PER_WRITE = 500
 

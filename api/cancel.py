@@ -11,9 +11,9 @@ from api.finding import find_batch, find_job
 from api.parameters import STRICT, BatchId, JobId
 from api.parts import Given
 from api.schemas import REFUSALS, BatchObject, JobWithRequest
-from jobs.rescue import cancel_batch, cancel_job
-from jobs.settle import settle_batch
-from jobs.status import BatchStatus, JobStatus
+from jobs.lifecycle.close_batch import settle_batch
+from jobs.lifecycle.rescue import cancel_batch, cancel_job
+from jobs.model.status import BatchStatus, JobStatus
 
 routes = APIRouter(prefix="/v1", tags=["cancel"], dependencies=STRICT, responses=REFUSALS)
 

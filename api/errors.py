@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import Match
 
-from jobs.database import cause_of
+from jobs.store.database import cause_of
 
 log = getLogger(__name__)
 

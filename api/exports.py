@@ -11,10 +11,10 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from api.json_lines import json_line
-from jobs.batch_records import Batch
-from jobs.queries import Result
-from jobs.records import seconds
-from jobs.status import CUT_SHORT_WORDS, JobStatus
+from jobs.model.batch_records import Batch
+from jobs.model.records import seconds
+from jobs.model.status import CUT_SHORT_WORDS, JobStatus
+from jobs.store.queries import Result
 
 CSV_COLUMNS = (
     "index", "id", "custom_id", "status", "finish_reason", "model", "text", "partial_text", "input_tokens",

@@ -3,9 +3,9 @@
 from api.access.caller import Caller
 from api.errors import ApiError
 from api.parts import Parts
-from jobs.batch_records import Batch
-from jobs.queries import read_batch, read_job
-from jobs.records import Job
+from jobs.model.batch_records import Batch
+from jobs.model.records import Job
+from jobs.store.queries import read_batch, read_job
 
 
 def find_job(parts: Parts, caller: Caller, job_id: str) -> Job:

@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from api.errors import JsonAnswer
 from api.parts import Given
-from jobs.database import Database
+from jobs.store.database import Database
 from jobs.tables import metadata
 
 routes = APIRouter(tags=["health"])

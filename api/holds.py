@@ -16,8 +16,8 @@ from api.submitting.bodies import SmallBody, read_fields, read_value
 from api.submitting.fields import check_text, invalid, unknown
 from api.upstream_schemas import HeldObject
 from api.waiting import hold_json
-from jobs.holds import HoldKind, pause, read_holds, resume
-from jobs.status import BatchStatus
+from jobs.dispatch.holds import HoldKind, pause, read_holds, resume
+from jobs.model.status import BatchStatus
 
 RELEASE, CONTINUE = "release", "continue"
 

@@ -30,13 +30,13 @@ from api.submitting import inputs, submit
 from api.watching import batch_events, job_events
 from api.watching.hub import Hub
 from api.watching.tails import Tails
-from jobs.database import cause_of, open_database
+from jobs.live.wake import Waker
 from jobs.logs import start_logging
-from jobs.revision import check_revision
 from jobs.settings import Settings
+from jobs.store.database import cause_of, open_database
+from jobs.store.revision import check_revision
 from jobs.upstreams import UpstreamSource, open_upstreams
 from jobs.upstreams.source import LOOK_SECONDS
-from jobs.wake import Waker
 
 STOP_SECONDS = 3
 """How long requests that are still running get to end."""

@@ -10,8 +10,8 @@ from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 
 from api.errors import ApiError
-from jobs.search import JobFilter
-from jobs.status import JobStatus
+from jobs.model.status import JobStatus
+from jobs.store.search import JobFilter
 
 METADATA = "metadata."
 _FIRST_YEAR, _LAST_YEAR = 1970, 9000

@@ -12,10 +12,10 @@ from api.announce import Announcer
 from api.openai.upstream_models import Models
 from api.watching.hub import Hub
 from api.watching.tails import Tails
-from jobs.database import Database
+from jobs.live.wake import Waker
 from jobs.settings import Settings
+from jobs.store.database import Database
 from jobs.upstreams import UpstreamSource
-from jobs.wake import Waker
 
 
 @dataclass(frozen=True, slots=True)

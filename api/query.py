@@ -13,10 +13,10 @@ from api.parameters import STRICT, After, BatchId, JobId, Limit, read_filter
 from api.parts import Given
 from api.schemas import REFUSALS, BatchList, BatchObject, JobList, JobWithAttempts
 from api.waiting import NOTHING, batch_hold_json, waiting_json
-from jobs.queries import list_batches, read_attempts, read_result
-from jobs.search import JobFilter, list_jobs
-from jobs.status import JobStatus
-from jobs.stored_texts import read_longest
+from jobs.model.status import JobStatus
+from jobs.store.queries import list_batches, read_attempts, read_result
+from jobs.store.search import JobFilter, list_jobs
+from jobs.store.stored_texts import read_longest
 
 routes = APIRouter(prefix="/v1", dependencies=STRICT, responses=REFUSALS)
 

@@ -12,7 +12,7 @@ from api.finding import find_batch
 from api.parameters import STRICT, BatchId
 from api.parts import Given
 from api.schemas import REFUSALS
-from jobs.queries import stream_results
+from jobs.store.queries import stream_results
 
 routes = APIRouter(prefix="/v1", tags=["query"], dependencies=STRICT, responses=REFUSALS)
 

@@ -14,9 +14,9 @@ from api.request_bodies import RETRY_BODY, request_body
 from api.schemas import REFUSALS, BatchObject, JobWithRequest
 from api.submitting.bodies import SmallBody, read_fields, read_value
 from api.submitting.fields import invalid, unknown
-from jobs.moved import Moved
-from jobs.retry import FAILURES, RETRYABLE, BatchCancellingError, retry_batch, retry_job
-from jobs.status import JobStatus
+from jobs.lifecycle.retry import FAILURES, RETRYABLE, BatchCancellingError, retry_batch, retry_job
+from jobs.live.status_changes import Moved
+from jobs.model.status import JobStatus
 
 _INCOMPLETE = "incomplete"
 

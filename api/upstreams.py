@@ -9,7 +9,7 @@ from api.parameters import STRICT
 from api.parts import Given
 from api.schemas import REFUSALS
 from api.upstream_schemas import UpstreamList
-from jobs.upstreams.read_states import read_upstream_states
+from jobs.dispatch.upstream_states import read_upstream_states
 from jobs.upstreams.states import view_upstreams
 
 routes = APIRouter(prefix="/v1", tags=["upstreams"], dependencies=STRICT, responses=REFUSALS)

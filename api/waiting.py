@@ -5,12 +5,12 @@ from typing import Any
 
 from api.access.caller import Caller, is_operator
 from api.parts import Parts
-from jobs.batch_records import Batch
-from jobs.holds import Hold, HoldKind, read_holds
-from jobs.records import Job
-from jobs.routes import DEFAULT, Route, routes_of
-from jobs.status import BatchStatus, JobStatus
-from jobs.waiting import find_hold, find_upstream_hold, find_why_waiting
+from jobs.dispatch.holds import Hold, HoldKind, read_holds
+from jobs.dispatch.routes import DEFAULT, Route, routes_of
+from jobs.dispatch.waiting import find_hold, find_upstream_hold, find_why_waiting
+from jobs.model.batch_records import Batch
+from jobs.model.records import Job
+from jobs.model.status import BatchStatus, JobStatus
 
 NOTHING: dict[str, Any] = {"hold": None, "limited_by": None, "limited_by_message": None, "limited_until": None}
 

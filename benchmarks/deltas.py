@@ -18,7 +18,7 @@ from benchmarks.readers import Readers
 from benchmarks.results import keep, show
 from benchmarks.stack import BenchmarkError, Stack, wait_until
 from benchmarks.upstream import WRAP, stamp_now
-from jobs.channel import tail_key
+from jobs.live.channel import tail_key
 
 RATE = 50.0
 _NEVER_ENDING = 10_000_000

@@ -21,14 +21,14 @@ from sqlalchemy import text
 from benchmarks.machine import load_now, quantile
 from benchmarks.postgres import open_postgres
 from benchmarks.results import keep, show
-from jobs.database import Database, open_database
-from jobs.endings import MAX_CRASHES, Written
-from jobs.lanes import Lanes
-from jobs.lease import claim
+from jobs.dispatch.lanes import Lanes
+from jobs.dispatch.routes import Route
+from jobs.lifecycle.lease import claim
+from jobs.lifecycle.transitions import finish
+from jobs.model.endings import MAX_CRASHES, Written
+from jobs.model.records import Usage
 from jobs.pace.reports import LaneLimits
-from jobs.records import Usage
-from jobs.routes import Route
-from jobs.transitions import finish
+from jobs.store.database import Database, open_database
 from migrations import migrate
 
 T = TypeVar("T")

@@ -20,7 +20,7 @@ from benchmarks.postgres import open_postgres
 from benchmarks.readers import Readers
 from benchmarks.results import keep, show
 from benchmarks.stack import BenchmarkError, Stack, wait_until
-from jobs.database import Database
+from jobs.store.database import Database
 
 LINES = 50_000
 _WATCHED = 20

@@ -23,14 +23,14 @@ from sqlalchemy import func, insert, select, text
 from benchmarks.machine import cpu_seconds, load_now, quantile
 from benchmarks.postgres import open_postgres
 from benchmarks.results import keep, show
-from jobs.database import Database, open_database
-from jobs.ids import new_id, new_ids
-from jobs.metadata_pairs import add_pairs
-from jobs.queries import list_batches, read_batch, read_job, read_result
-from jobs.search import JobFilter, list_jobs
-from jobs.status import JobStatus
+from jobs.model.ids import new_id, new_ids
+from jobs.model.status import JobStatus
+from jobs.store.database import Database, open_database
+from jobs.store.metadata_pairs import add_pairs
+from jobs.store.queries import list_batches, read_batch, read_job, read_result
+from jobs.store.search import JobFilter, list_jobs
+from jobs.store.text_index import has_text_index
 from jobs.tables import batches, jobs, texts
-from jobs.text_index import has_text_index
 from migrations import migrate
 
 OFTEN = ("the", "tide", "harbour", "lantern", "copper", "orchard", "winter", "ledger", "violin", "granite", "meadow")

@@ -18,7 +18,7 @@ import redis
 from sqlalchemy import select
 
 from benchmarks.machine import Meter, resident_bytes
-from jobs.database import open_database
+from jobs.store.database import open_database
 from jobs.tables import jobs
 from longhand.stack import embedded, leash
 from longhand.stack.stack import choose_port

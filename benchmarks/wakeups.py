@@ -11,7 +11,7 @@ from typing import Any
 
 from benchmarks.awake import cores_awake
 from benchmarks.results import keep, show
-from jobs.channel import encode_delta
+from jobs.live.channel import encode_delta
 from worker.upstream.answer import Answer
 from worker.upstream.sse import SSEParser
 

@@ -8,8 +8,8 @@ import typer
 from rich.console import Console
 
 from jobs.inputs.reading import ReadOptions
+from jobs.model.status import JobStatus
 from jobs.settings import load_settings
-from jobs.status import JobStatus
 from longhand import progress, tables
 from longhand.client import Client
 from longhand.command_client import open_client

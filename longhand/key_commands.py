@@ -11,7 +11,7 @@ from longhand import tables
 from longhand.errors import InputError, LonghandError, first_line
 
 if TYPE_CHECKING:
-    from jobs.database import Database
+    from jobs.store.database import Database
 
 
 def make_keys_app() -> typer.Typer:
@@ -35,7 +35,7 @@ def create(
     jobs, batches and files, and none of another project.
     """
     with _database() as database:
-        from jobs.keys import any_keys, create_key  # noqa: PLC0415  # loads SQLAlchemy
+        from jobs.store.keys import any_keys, create_key  # noqa: PLC0415  # loads SQLAlchemy
 
         first = not any_keys(database)
         key, secret = create_key(database, project=project, name=name)
@@ -52,7 +52,7 @@ def create(
 def list_all() -> None:
     """List the keys, also those revoked, each by its first characters: nothing more is stored that can be read."""
     with _database() as database:
-        from jobs.keys import list_keys  # noqa: PLC0415  # loads SQLAlchemy
+        from jobs.store.keys import list_keys  # noqa: PLC0415  # loads SQLAlchemy
 
         listed = list_keys(database)
     if listed:
@@ -66,7 +66,7 @@ def revoke(
 ) -> None:
     """Revoke a key. It is refused after at most 5 s, and what is watched with it ends within 8 s."""
     with _database() as database:
-        from jobs.keys import revoke_key  # noqa: PLC0415  # loads SQLAlchemy
+        from jobs.store.keys import revoke_key  # noqa: PLC0415  # loads SQLAlchemy
 
         revoked = revoke_key(database, key)
     typer.echo(f"{revoked.id} ({revoked.prefix}..., project {revoked.project}): revoked", err=True)
@@ -79,9 +79,9 @@ def _database() -> "Iterator[Database]":
 
     from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415  # loads SQLAlchemy
 
-    from jobs.database import open_database  # noqa: PLC0415  # loads SQLAlchemy
-    from jobs.keys import KeyRefusedError  # noqa: PLC0415  # loads SQLAlchemy
-    from jobs.revision import RevisionError, check_revision  # noqa: PLC0415  # loads SQLAlchemy
+    from jobs.store.database import open_database  # noqa: PLC0415  # loads SQLAlchemy
+    from jobs.store.keys import KeyRefusedError  # noqa: PLC0415  # loads SQLAlchemy
+    from jobs.store.revision import RevisionError, check_revision  # noqa: PLC0415  # loads SQLAlchemy
 
     try:
         check_revision(settings.database)

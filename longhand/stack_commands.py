@@ -128,7 +128,7 @@ def _for_service() -> Settings:
 
 @contextmanager
 def _right_schema() -> Iterator[None]:
-    from jobs.revision import RevisionError  # noqa: PLC0415  # loads SQLAlchemy
+    from jobs.store.revision import RevisionError  # noqa: PLC0415  # loads SQLAlchemy
 
     try:
         yield

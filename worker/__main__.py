@@ -2,8 +2,8 @@
 
 import sys
 
-from jobs.revision import RevisionError
 from jobs.settings import SettingsError, load_settings
+from jobs.store.revision import RevisionError
 from worker.main import run_worker
 from worker.memory import share_one_heap
 

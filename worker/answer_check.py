@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from jobs.answer_format import FormatError, read_format
-from jobs.format_check import CPU_SECONDS, FormatCheck, TooSlowError
+from jobs.acceptance.answer_format import FormatError, read_format
+from jobs.acceptance.format_check import CPU_SECONDS, FormatCheck, TooSlowError
 from worker.upstream.errors import UpstreamError
 
 

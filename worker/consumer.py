@@ -8,7 +8,7 @@ from typing import Any
 from celery import Celery, signals
 from celery.platforms import SecurityWarning
 
-from jobs.queue import QUEUE, RUN_TASK
+from jobs.dispatch.queue import QUEUE, RUN_TASK
 
 log = getLogger(__name__)
 

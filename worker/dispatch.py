@@ -10,17 +10,17 @@ from datetime import datetime
 from logging import getLogger
 from time import monotonic
 
-from jobs import rescue
-from jobs.channel import encode_batch
-from jobs.database import AWAY, Database, cause_of
-from jobs.drafts import clear_abandoned
-from jobs.idempotency import forget_keys
-from jobs.lanes import Lanes
-from jobs.moved import Moved, messages_of
-from jobs.responses import erase_deleted
+from jobs.dispatch.lanes import Lanes
+from jobs.intake.drafts import clear_abandoned
+from jobs.intake.idempotency import forget_keys
+from jobs.lifecycle import rescue
+from jobs.lifecycle.close_batch import settle_batches
+from jobs.lifecycle.responses import erase_deleted
+from jobs.live.channel import encode_batch
+from jobs.live.status_changes import Moved, messages_of
+from jobs.model.status import JobStatus
 from jobs.settings import Settings
-from jobs.settle import settle_batches
-from jobs.status import JobStatus
+from jobs.store.database import AWAY, Database, cause_of
 from worker.running import RunningAttempts
 
 log = getLogger(__name__)

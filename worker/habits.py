@@ -3,8 +3,8 @@
 from collections import defaultdict
 from datetime import datetime
 
-from jobs.database import Database
-from jobs.upstream_habits import ShownHabit, read_habits, store_habits
+from jobs.store.database import Database
+from jobs.store.upstream_habits import ShownHabit, read_habits, store_habits
 from worker.upstream.habits import Habits
 
 

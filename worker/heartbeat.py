@@ -6,9 +6,9 @@ from dataclasses import replace
 from logging import getLogger
 from time import monotonic
 
-from jobs.database import AWAY, Database, cause_of, is_passing
-from jobs.lease import find_unwanted, renew
+from jobs.lifecycle.lease import find_unwanted, renew
 from jobs.settings import Settings
+from jobs.store.database import AWAY, Database, cause_of, is_passing
 from worker.running import Running, RunningAttempts, StopReason
 
 log = getLogger(__name__)

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy.exc import DataError
 
-from jobs.database import AWAY, cause_of, is_passing
+from jobs.store.database import AWAY, cause_of, is_passing
 from worker.running import Running, RunningAttempts, StopReason
 
 log = getLogger(__name__)

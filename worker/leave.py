@@ -10,16 +10,16 @@ from time import sleep
 
 from sqlalchemy.exc import DataError
 
-from jobs import transitions
-from jobs.channel import encode_batch, encode_done, encode_job, encode_queued
-from jobs.database import Database, cause_of
-from jobs.endings import Fault, Written
-from jobs.outages import Failure, end_probe_now, forgive_if_held, judge, note_refusal
-from jobs.records import Job
+from jobs.dispatch.outages import Failure, end_probe_now, forgive_if_held, judge, note_refusal
+from jobs.lifecycle import transitions
+from jobs.lifecycle.close_batch import settle_batch
+from jobs.live.channel import encode_batch, encode_done, encode_job, encode_queued
+from jobs.model.endings import Fault, Written
+from jobs.model.records import Job
+from jobs.model.status import JobStatus
 from jobs.settings import Settings
-from jobs.settle import settle_batch
-from jobs.status import JobStatus
-from jobs.stored_texts import StoredText, read_stored
+from jobs.store.database import Database, cause_of
+from jobs.store.stored_texts import StoredText, read_stored
 from worker.event_loop import EventLoop
 from worker.insist import ask, keep
 from worker.measure import NOTHING_WRITTEN, Outcome

@@ -4,9 +4,9 @@ import random
 import threading
 from logging import getLogger
 
-from jobs.database import AWAY, Database, cause_of
-from jobs.lost import LostText, list_lost_texts, read_lost_text, store_lost_count
-from jobs.records import Usage
+from jobs.lifecycle.lost import LostText, list_lost_texts, read_lost_text, store_lost_count
+from jobs.model.records import Usage
+from jobs.store.database import AWAY, Database, cause_of
 from jobs.tokens import TokenCount, Tokenizers
 from worker.measure import count_usage
 

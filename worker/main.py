@@ -10,17 +10,17 @@ from datetime import datetime
 
 from sqlalchemy import make_url
 
-from jobs.database import AWAY, Database, open_database, utc_now
-from jobs.ids import new_id
-from jobs.lanes import Lanes
+from jobs.dispatch.lanes import Lanes
+from jobs.dispatch.queue import Hinter, make_celery
+from jobs.dispatch.routes import routes_of
+from jobs.live.wake import WakeListener, Waker
 from jobs.logs import start_logging
-from jobs.queue import Hinter, make_celery
-from jobs.revision import check_revision
-from jobs.routes import routes_of
+from jobs.model.ids import new_id
 from jobs.settings import Settings
+from jobs.store.database import AWAY, Database, open_database, utc_now
+from jobs.store.revision import check_revision
 from jobs.tokens import Tokenizers
 from jobs.upstreams import open_upstreams
-from jobs.wake import WakeListener, Waker
 from worker.consumer import consume
 from worker.dispatch import Dispatch
 from worker.event_loop import EventLoop

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from hashlib import sha256
 from typing import Any
 
-from jobs.endings import Written
-from jobs.moved import EMPTY_SHA256
-from jobs.records import Usage
+from jobs.live.status_changes import EMPTY_SHA256
+from jobs.model.endings import Written
+from jobs.model.records import Usage
 from jobs.tokens import TokenCount, Tokenizers
 from worker.running import Running, StopReason
 from worker.upstream.ending import Ending

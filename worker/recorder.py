@@ -16,9 +16,9 @@ import hiredis
 from redis.asyncio import ConnectionPool, Redis
 from redis.exceptions import RedisError
 
-from jobs.channel import RECORD_SCRIPT, encode_started, tail_key
-from jobs.database import utc_now
-from jobs.redis_connection import RedisConnection, connect, greeting_of
+from jobs.live.channel import RECORD_SCRIPT, encode_started, tail_key
+from jobs.live.redis_connection import RedisConnection, connect, greeting_of
+from jobs.store.database import utc_now
 from worker.recording import Recording
 
 log = getLogger(__name__)

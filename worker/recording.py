@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from jobs.channel import channel_name, encode_delta, tail_key
+from jobs.live.channel import channel_name, encode_delta, tail_key
 
 _EVENT_START = b'{"event"'
 

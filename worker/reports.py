@@ -8,11 +8,11 @@ from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime
 
-from jobs.database import AWAY
-from jobs.lane_news import LaneNews
-from jobs.lanes import Key, Lanes
-from jobs.lease import Claimed
+from jobs.dispatch.lane_news import LaneNews
+from jobs.dispatch.lanes import Key, Lanes
+from jobs.lifecycle.lease import Claimed
 from jobs.pace.reports import Accepted, Finished, Observed, Refused, Report
+from jobs.store.database import AWAY
 from worker.upstream.ending import Ending
 from worker.upstream.errors import UpstreamError
 

@@ -6,12 +6,12 @@ from datetime import datetime
 from logging import getLogger
 from typing import Any
 
-from jobs.database import Database
-from jobs.endings import Written
-from jobs.lease import Claimed, claim, claim_together, note_continued
-from jobs.reservation import LEAD_SECONDS
+from jobs.dispatch.reservation import LEAD_SECONDS
+from jobs.lifecycle.lease import Claimed, claim, claim_together, note_continued
+from jobs.model.endings import Written
+from jobs.model.status import JobStatus
 from jobs.settings import Settings
-from jobs.status import JobStatus
+from jobs.store.database import Database
 from jobs.tokens import Tokenizers
 from jobs.upstreams import UpstreamSpec
 from worker.answer_check import AnswerCheck

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 
-from jobs.endings import MAX_CRASHES
-from jobs.lease import Checkpoint, Claimed
-from jobs.records import Job
+from jobs.lifecycle.lease import Checkpoint, Claimed
+from jobs.model.endings import MAX_CRASHES
+from jobs.model.records import Job
 from worker.recording import Recording
 from worker.reports import Sent
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from logging import getLogger
 from typing import Generic, TypeVar
 
-from jobs.database import AWAY, cause_of, is_passing
+from jobs.store.database import AWAY, cause_of, is_passing
 
 log = getLogger(__name__)
 

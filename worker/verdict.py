@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from jobs.outages import Reason
+from jobs.dispatch.outages import Reason
 from worker.upstream.errors import Cause, CutMidStream, NoFirstDelta, ServerError, UpstreamError
 
 AWAY_STATUSES = frozenset((502, 503, 504, 520, 521, 522, 523, 524, 530))
@@ -20,7 +20,7 @@ Fault = Literal["limit", "queue", "job"] | Reason
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """`limit`: one request too many; `queue`: it waited in the upstream's own queue until the clock ran out; `job`: the
-    job's own; the others may be the upstream's, which `jobs/outages.py` judges.
+    job's own; the others may be the upstream's, which `jobs/dispatch/outages.py` judges.
     """
 
     fault: Fault

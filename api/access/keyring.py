@@ -5,8 +5,16 @@ from collections.abc import Callable
 
 from starlette.concurrency import run_in_threadpool
 
-from jobs.database import Database
-from jobs.keys import ApiKey, any_keys, digest_of, find_key_by_digest, find_key_by_id, looks_like_key, read_token_secret
+from jobs.store.database import Database
+from jobs.store.keys import (
+    ApiKey,
+    any_keys,
+    digest_of,
+    find_key_by_digest,
+    find_key_by_id,
+    looks_like_key,
+    read_token_secret,
+)
 
 REMEMBERED_SECONDS = 5.0
 """For this long a found key is not asked for again. So a revoked one opens nothing after 5 s, at the latest."""

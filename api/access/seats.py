@@ -10,7 +10,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from api.access.keyring import REMEMBERED_SECONDS, Keyring
 from api.errors import ApiError
-from jobs.database import cause_of
+from jobs.store.database import cause_of
 
 _RETRY_SECONDS = 5
 

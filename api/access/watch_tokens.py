@@ -23,7 +23,7 @@ from api.request_bodies import request_body
 from api.schemas import REFUSALS
 from api.submitting.bodies import SmallBody, read_fields, read_value
 from api.submitting.fields import invalid, unknown
-from jobs.queries import read_batch, read_job
+from jobs.store.queries import read_batch, read_job
 from jobs.tables import DEFAULT_PROJECT
 
 TOKEN_SECONDS = 60

@@ -16,9 +16,9 @@ from api.access.seats import Seat
 from api.errors import ApiError, error_answer
 from api.parts import Parts
 from api.watching.inbox import Inbox
-from jobs.database import cause_of
-from jobs.queries import Result, read_result, read_status
-from jobs.status import FINAL
+from jobs.model.status import FINAL
+from jobs.store.database import cause_of
+from jobs.store.queries import Result, read_result, read_status
 
 _QUIET_SECONDS = 3.0
 _LONGEST_QUIET_SECONDS = 12.0

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from api.errors import ApiError, error_body
-from jobs.queries import Result
-from jobs.records import Job, Usage
-from jobs.status import JobStatus
+from jobs.model.records import Job, Usage
+from jobs.model.status import JobStatus
+from jobs.store.queries import Result
 
 DONE = b"data: [DONE]\n\n"
 

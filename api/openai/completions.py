@@ -30,12 +30,12 @@ from api.submitting.fields import invalid, unsupported
 from api.submitting.idempotency import Key, check_key, key_reused, replayed
 from api.watching.event_stream import EventStream
 from api.watching.frames import COMMENT
-from jobs.channel import Reset, Text
-from jobs.idempotency import IdempotencyKey, KeyReusedError
-from jobs.queries import Result, read_job
-from jobs.records import Job
-from jobs.status import JobStatus
-from jobs.submission import Accepted, NewJob, submit_job
+from jobs.intake.idempotency import IdempotencyKey, KeyReusedError
+from jobs.intake.submission import Accepted, NewJob, submit_job
+from jobs.live.channel import Reset, Text
+from jobs.model.records import Job
+from jobs.model.status import JobStatus
+from jobs.store.queries import Result, read_job
 
 routes = APIRouter(prefix="/v1", tags=["openai"], dependencies=STRICT, responses=REFUSALS)
 

@@ -19,8 +19,9 @@ from api.parameters import STRICT, After, FileId
 from api.parts import Given, Parts
 from api.schemas import REFUSALS
 from api.submitting.fields import invalid, missing, unknown, unsupported
-from jobs.database import AWAY, cause_of
-from jobs.files import (
+from jobs.model.ids import new_id
+from jobs.store.database import AWAY, cause_of
+from jobs.store.files import (
     BATCH,
     BATCH_OUTPUT,
     File,
@@ -32,8 +33,7 @@ from jobs.files import (
     read_file,
     which_exist,
 )
-from jobs.ids import new_id
-from jobs.queries import read_batch
+from jobs.store.queries import read_batch
 
 routes = APIRouter(prefix="/v1", tags=["files"], dependencies=STRICT, responses=REFUSALS)
 

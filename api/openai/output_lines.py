@@ -5,11 +5,11 @@ from typing import Any
 
 from api.json_lines import json_line
 from api.openai.chat_answers import whole_completion
-from jobs.database import Database
-from jobs.files import File
-from jobs.queries import Result, read_batch, stream_results
-from jobs.records import Job
-from jobs.status import FINAL, JobStatus
+from jobs.model.records import Job
+from jobs.model.status import FINAL, JobStatus
+from jobs.store.database import Database
+from jobs.store.files import File
+from jobs.store.queries import Result, read_batch, stream_results
 
 _COMPLETED = frozenset({JobStatus.COMPLETED})
 _CODES = {JobStatus.EXPIRED: "batch_expired", JobStatus.CANCELLED: "batch_cancelled"}

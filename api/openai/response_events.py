@@ -31,10 +31,10 @@ from api.openai.response_object import (
     response_status,
     text_part,
 )
-from jobs.channel import Text
-from jobs.records import Attempt
-from jobs.responses import StoredResponse
-from jobs.status import JobStatus
+from jobs.lifecycle.responses import StoredResponse
+from jobs.live.channel import Text
+from jobs.model.records import Attempt
+from jobs.model.status import JobStatus
 
 Event = dict[str, Any]
 

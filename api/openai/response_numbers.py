@@ -17,8 +17,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from jobs.records import Attempt
-from jobs.status import AttemptOutcome
+from jobs.model.records import Attempt
+from jobs.model.status import AttemptOutcome
 
 ROOM = 1 << 32
 """Numbers of one attempt. A number of the two-millionth attempt is still exact in JavaScript."""

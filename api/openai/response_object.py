@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from jobs.records import Job, Usage
-from jobs.responses import StoredResponse
-from jobs.status import JobStatus
+from jobs.lifecycle.responses import StoredResponse
+from jobs.model.records import Job, Usage
+from jobs.model.status import JobStatus
 
 _ERROR_CODES = {"upstream_rejected": "invalid_prompt", "upstream_rejected_in_stream": "invalid_prompt",
                 "upstream_quota_spent": "rate_limit_exceeded"}  # fmt: skip

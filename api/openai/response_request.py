@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from api.submitting.bodies import read_fields, read_value
 from api.submitting.checks import check_job
 from api.submitting.fields import invalid, missing, unsupported
-from jobs.submission import NewJob
+from jobs.intake.submission import NewJob
 
 Message = dict[str, Any]
 

@@ -11,9 +11,9 @@ from api.openai.response_events import Event, ResponseEvents
 from api.openai.told import Told, ToldWatch
 from api.parts import Parts
 from api.watching.frames import COMMENT
-from jobs.channel import Reset, Text
-from jobs.queries import Result, read_attempts, read_result
-from jobs.responses import StoredResponse, with_result
+from jobs.lifecycle.responses import StoredResponse, with_result
+from jobs.live.channel import Reset, Text
+from jobs.store.queries import Result, read_attempts, read_result
 
 
 class ResponseStream:

@@ -27,12 +27,12 @@ from api.submitting.bodies import JobBody
 from api.submitting.fields import unsupported
 from api.submitting.idempotency import Key, check_key, key_reused
 from api.watching.event_stream import EventStream
-from jobs.idempotency import IdempotencyKey, KeyReusedError
-from jobs.queries import Result, read_attempts
-from jobs.rescue import cancel_job
-from jobs.responses import StoredResponse, delete_response, job_id_of, read_response, response_id, with_result
-from jobs.status import JobStatus
-from jobs.submission import Accepted, submit_job
+from jobs.intake.idempotency import IdempotencyKey, KeyReusedError
+from jobs.intake.submission import Accepted, submit_job
+from jobs.lifecycle.rescue import cancel_job
+from jobs.lifecycle.responses import StoredResponse, delete_response, job_id_of, read_response, response_id, with_result
+from jobs.model.status import JobStatus
+from jobs.store.queries import Result, read_attempts
 
 routes = APIRouter(prefix="/v1", tags=["openai"], dependencies=STRICT, responses=REFUSALS)
 

@@ -7,9 +7,9 @@ from api.parts import Parts
 from api.watching.inbox import Heard
 from api.watching.job_cursor import Cursor
 from api.watching.job_watch import Watch
-from jobs.channel import Reset, Text
-from jobs.queries import Result
-from jobs.records import Job
+from jobs.live.channel import Reset, Text
+from jobs.model.records import Job
+from jobs.store.queries import Result
 
 Told = Text | Reset | Job | Result
 """New text; that it begins anew; the job when its status has changed; and last of all the job as it has ended, without

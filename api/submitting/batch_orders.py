@@ -14,8 +14,8 @@ from api.submitting.slices import Slices, TooManyValuesError
 from jobs.inputs.dialects import ENDPOINT
 from jobs.inputs.mistakes import Notes
 from jobs.inputs.reading import ReadOptions
+from jobs.intake.submission import NewJob
 from jobs.settings import Settings
-from jobs.submission import NewJob
 
 _BATCH_FIELDS = frozenset({"requests", "metadata", "completion_window", "priority", "max_attempts", "on_interrupt",
                            "endpoint", "output_expires_after", "max_concurrency", "upstream"})  # fmt: skip

@@ -22,7 +22,7 @@ from api.submitting.fields import (
 )
 from jobs.inputs.dialects import read_request, with_texts_as_metadata
 from jobs.inputs.mistakes import MistakeError, Notes
-from jobs.submission import NewJob
+from jobs.intake.submission import NewJob
 
 _JOB_FIELDS = frozenset({"custom_id", "metadata", "priority", "max_attempts", "on_interrupt", "upstream"})
 # Longhand asks for the stream and its usage itself.

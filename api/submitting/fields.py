@@ -7,8 +7,8 @@ from functools import cache
 from typing import Any
 
 from api.errors import ApiError
-from jobs.answer_format import FormatError
-from jobs.format_check import FormatCheck
+from jobs.acceptance.answer_format import FormatError
+from jobs.acceptance.format_check import FormatCheck
 
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 _WINDOW = re.compile(r"([1-9][0-9]{0,5})([smhd])")

@@ -18,14 +18,14 @@ from api.submitting.batch_orders import NewFileBatch, check_file_batch
 from api.submitting.idempotency import replayed
 from api.submitting.input_files import check_file
 from api.submitting.input_lines import Mistakes
-from jobs.drafts import Draft, DraftLostError
-from jobs.files import BATCH, File, read_file
-from jobs.idempotency import IdempotencyKey, KeyReusedError, find_key
 from jobs.inputs.mistakes import MistakeError, Notes
 from jobs.inputs.reading import open_input
-from jobs.queries import read_batch
+from jobs.intake.drafts import Draft, DraftLostError
+from jobs.intake.idempotency import IdempotencyKey, KeyReusedError, find_key
+from jobs.intake.submission import Accepted, BatchTerms, NewJob
 from jobs.settings import Settings
-from jobs.submission import Accepted, BatchTerms, NewJob
+from jobs.store.files import BATCH, File, read_file
+from jobs.store.queries import read_batch
 
 _JOBS_PER_WRITE = 500
 _BYTES_PER_WRITE = 2 * 1024 * 1024

@@ -5,8 +5,8 @@ from typing import Annotated
 from fastapi import Header
 
 from api.errors import ApiError
-from jobs.idempotency import IdempotencyKey
-from jobs.submission import Accepted
+from jobs.intake.idempotency import IdempotencyKey
+from jobs.intake.submission import Accepted
 
 _KEY_HELP = (
     "Any text of up to 255 characters, new for each submission. A repeated POST with the same key and body gives what"

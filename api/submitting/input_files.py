@@ -10,8 +10,8 @@ from api.submitting.input_lines import LineChecker
 from jobs.inputs.mistakes import MistakeError, Notes
 from jobs.inputs.reading import SUFFIXES, InputFile, ReadOptions, kind_of
 from jobs.inputs.table import Line
+from jobs.intake.submission import NewJob
 from jobs.settings import Settings
-from jobs.submission import NewJob
 
 
 def open_file(

@@ -9,7 +9,7 @@ from api.submitting.checks import check_item
 from jobs.inputs.json_objects import json_remedy
 from jobs.inputs.mistakes import MistakeError, Notes
 from jobs.inputs.table import Line
-from jobs.submission import NewJob
+from jobs.intake.submission import NewJob
 
 MOST_ERRORS = 100
 """This many errors of a file are listed one by one; the others are counted."""

@@ -18,10 +18,10 @@ from api.submitting.bodies import SmallBody
 from api.submitting.file_batches import find_input
 from api.submitting.input_files import check_lines, open_file
 from api.submitting.input_lines import Mistakes
-from jobs.files import File
 from jobs.inputs.mistakes import MistakeError, Notes
 from jobs.inputs.reading import InputFile, ReadOptions, open_input
 from jobs.inputs.rows import Row
+from jobs.store.files import File
 
 routes = APIRouter(prefix="/v1", tags=["submit"], responses=REFUSALS)
 

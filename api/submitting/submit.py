@@ -18,9 +18,9 @@ from api.submitting.checks import check_job
 from api.submitting.file_batches import post_file_batch
 from api.submitting.idempotency import Key, check_key, key_reused, replayed
 from api.submitting.upstream_choice import check_upstreams
-from jobs.idempotency import IdempotencyKey, KeyReusedError
-from jobs.queries import read_batch, read_job
-from jobs.submission import Accepted, BatchTerms, submit_batch, submit_job
+from jobs.intake.idempotency import IdempotencyKey, KeyReusedError
+from jobs.intake.submission import Accepted, BatchTerms, submit_batch, submit_job
+from jobs.store.queries import read_batch, read_job
 
 routes = APIRouter(prefix="/v1", tags=["submit"], responses=REFUSALS)
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from api.submitting.fields import invalid, join
-from jobs.submission import NewJob
+from jobs.intake.submission import NewJob
 from jobs.upstreams import Upstreams
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from api.errors import ApiError
 from api.watching.batch_shown import NO_PLACE, Shown, put_number
-from jobs.status import JobStatus
+from jobs.model.status import JobStatus
 
 _MAX_BYTES = 5600
 """In base64url 7.5 kB: a proxy takes header lines of up to 8."""

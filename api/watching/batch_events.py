@@ -16,7 +16,7 @@ from api.waiting import batch_hold_json
 from api.watching.batch_cursor import BatchCursor, read_batch_cursor
 from api.watching.batch_watch import BatchWatch, has_ended, opened_at
 from api.watching.event_stream import EventStream
-from jobs.queries import read_batch
+from jobs.store.queries import read_batch
 
 routes = APIRouter(prefix="/v1", tags=["watch"], dependencies=STRICT, responses=REFUSALS)
 

@@ -8,9 +8,9 @@ from starlette.concurrency import run_in_threadpool
 from api.watching.batch_outbox import Outbox
 from api.watching.batch_states import BatchStates
 from api.watching.batch_texts import BatchTexts
-from jobs.database import Database
-from jobs.queries import read_jobs, read_results
-from jobs.records import Job
+from jobs.model.records import Job
+from jobs.store.database import Database
+from jobs.store.queries import read_jobs, read_results
 
 _TEXT_BYTES_PER_READ = 256 * 1024
 

@@ -3,9 +3,9 @@
 from array import array
 
 from api.watching.batch_cursor import BatchCursor, tag_of
-from jobs.ids import place_in_batch
-from jobs.records import Job
-from jobs.status import FINAL, JobStatus
+from jobs.model.ids import place_in_batch
+from jobs.model.records import Job
+from jobs.model.status import FINAL, JobStatus
 
 _STATUSES = list(JobStatus)
 

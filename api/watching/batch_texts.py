@@ -15,11 +15,11 @@ from api.watching.inbox import Heard
 from api.watching.job_channels import JobChannel, JobChannels
 from api.watching.job_text import JobText
 from api.watching.tails import Tails
-from jobs.channel import Gap, Reset, Started, Step, Text
-from jobs.database import Database
-from jobs.ids import place_in_batch
-from jobs.records import Job
-from jobs.status import JobStatus
+from jobs.live.channel import Gap, Reset, Started, Step, Text
+from jobs.model.ids import place_in_batch
+from jobs.model.records import Job
+from jobs.model.status import JobStatus
+from jobs.store.database import Database
 
 _READS_AT_ONCE = 8
 _BYTES_PER_READ = 256 * 1024

@@ -24,11 +24,11 @@ from api.watching.inbox import Inbox
 from api.watching.job_channels import JobChannels
 from api.watching.job_text import MovedOnError
 from api.watching.tails import Tails
-from jobs.batch_records import Batch
-from jobs.channel import Message
-from jobs.database import Database
-from jobs.queries import read_batch, read_states
-from jobs.status import BatchStatus
+from jobs.live.channel import Message
+from jobs.model.batch_records import Batch
+from jobs.model.status import BatchStatus
+from jobs.store.database import Database
+from jobs.store.queries import read_batch, read_states
 
 _COALESCE_SECONDS = 0.05
 _PROGRESS_SECONDS = 0.5

@@ -8,7 +8,7 @@ import msgspec
 
 from api.json_lines import one_line
 from api.watching.inbox import Heard
-from jobs.channel import Text, encode_delta
+from jobs.live.channel import Text, encode_delta
 
 RETRY = b"retry: 1000\n\n"
 COMMENT = b": still here\n\n"

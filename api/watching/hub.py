@@ -15,7 +15,7 @@ import msgspec
 
 from api.watching.inbox import Heard, Inbox, Listener
 from api.watching.subscriber import Subscriber, connect_subscriber
-from jobs.channel import channel_name, decode
+from jobs.live.channel import channel_name, decode
 
 _CONNECT_SECONDS = 3
 _CONFIRM_SECONDS = 2

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Protocol
 
-from jobs.channel import Message
+from jobs.live.channel import Message
 
 _MAX_WAITING = 512
 _MAX_WAITING_BYTES = 256 * 1024

@@ -6,8 +6,8 @@ import re
 from dataclasses import dataclass
 
 from api.errors import ApiError
-from jobs.records import Job
-from jobs.status import FINAL
+from jobs.model.records import Job
+from jobs.model.status import FINAL
 
 _CURSOR = re.compile(rf"([0-9]{{1,9}}):([0-9]{{1,12}})(?::({'|'.join(sorted(FINAL))}))?")
 

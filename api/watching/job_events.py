@@ -14,7 +14,7 @@ from api.schemas import REFUSALS
 from api.watching.event_stream import EventStream
 from api.watching.job_cursor import read_cursor
 from api.watching.job_watch import Watch
-from jobs.queries import read_job
+from jobs.store.queries import read_job
 
 routes = APIRouter(prefix="/v1", tags=["watch"], dependencies=STRICT, responses=REFUSALS)
 

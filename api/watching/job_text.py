@@ -12,11 +12,11 @@ from starlette.concurrency import run_in_threadpool
 
 from api.watching.frames import split_text
 from api.watching.tails import Tails
-from jobs.channel import Follower, Reset, Step, Text
-from jobs.database import Database
-from jobs.queries import TextPart, read_attempts, read_text_part
-from jobs.records import Job
-from jobs.status import FINAL
+from jobs.live.channel import Follower, Reset, Step, Text
+from jobs.model.records import Job
+from jobs.model.status import FINAL
+from jobs.store.database import Database
+from jobs.store.queries import TextPart, read_attempts, read_text_part
 
 _EVENT_BYTES = 64 * 1024
 PART_BYTES = 256 * 1024

@@ -18,11 +18,11 @@ from api.watching.inbox import Heard, Inbox
 from api.watching.job_cursor import Cursor
 from api.watching.job_text import JobText, MovedOnError
 from api.watching.tails import Tails
-from jobs.channel import Gap, Reset, Step, Text
-from jobs.database import Database
-from jobs.queries import read_jobs, read_status
-from jobs.records import Job
-from jobs.status import FINAL, JobStatus
+from jobs.live.channel import Gap, Reset, Step, Text
+from jobs.model.records import Job
+from jobs.model.status import FINAL, JobStatus
+from jobs.store.database import Database
+from jobs.store.queries import read_jobs, read_status
 
 _QUIET_SECONDS = 3.0
 """Look at the row when nothing was heard for this long, then less and less often."""

@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import hiredis
 
-from jobs.redis_connection import connect, greeting_of
+from jobs.live.redis_connection import connect, greeting_of
 
 _CHANNELS_PER_COMMAND = 1000
 

@@ -9,7 +9,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from jobs.channel import tail_key
+from jobs.live.channel import tail_key
 
 _SLICE_BYTES = 256 * 1024
 _CONNECTIONS = 32

@@ -11,7 +11,7 @@ from sqlalchemy import func, select
 from benchmarks.pace.figures import Row
 from benchmarks.pace.stack import HAS_UPSTREAMS_FILE, PaceStack, waits_for
 from benchmarks.stack import BenchmarkError
-from jobs.keys import create_key
+from jobs.store.keys import create_key
 from jobs.tables import attempts, jobs
 
 _STREAMS = 40

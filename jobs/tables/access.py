@@ -2,7 +2,7 @@
 
 from sqlalchemy import Column, Index, Table, Text
 
-from jobs.column_types import UtcDateTime
+from jobs.tables.column_types import UtcDateTime
 from jobs.tables.schema import DEFAULT_PROJECT, metadata
 
 # Who may use the API. The secret itself is shown once, when it is made, and stored nowhere.

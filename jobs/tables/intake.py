@@ -2,7 +2,7 @@
 
 from sqlalchemy import BigInteger, Column, Index, Table, Text, text
 
-from jobs.column_types import UtcDateTime
+from jobs.tables.column_types import UtcDateTime
 from jobs.tables.schema import metadata
 
 # The bytes of an uploaded file are on disk, under its id. The output of a batch is not: it is written from the rows

@@ -16,7 +16,7 @@ texts = Table(
     Column("text", Text, nullable=False),
     # The number of deltas that it came in: all that is known of an attempt whose worker died.
     Column("deltas", Integer),
-    # Whether the job has ended with this text; then the index of texts (`jobs/text_index.py`) holds it.
+    # Whether the job has ended with this text; then the index of texts (`jobs/store/text_index.py`) holds it.
     Column("ended", Boolean, nullable=False, server_default=false()),
     Index("texts_unended", "job_id", sqlite_where=UNENDED, postgresql_where=UNENDED),
 )

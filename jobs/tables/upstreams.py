@@ -2,7 +2,7 @@
 
 from sqlalchemy import Column, Table, Text
 
-from jobs.column_types import UtcDateTime
+from jobs.tables.column_types import UtcDateTime
 from jobs.tables.schema import metadata
 
 # One row for each model that the upstream is rate-limiting: nobody claims its jobs before `until_at`.

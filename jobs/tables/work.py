@@ -2,7 +2,7 @@
 
 from sqlalchemy import BigInteger, Column, Index, Integer, Table, Text, text
 
-from jobs.column_types import Json, UtcDateTime
+from jobs.tables.column_types import Json, UtcDateTime
 from jobs.tables.schema import DEFAULT_PROJECT, metadata
 
 RUNNING = text("status = 'in_progress'")
@@ -192,7 +192,7 @@ attempts = Table(
     Index("attempts_by_batch", "batch_id"),
 )
 
-# The index for lists by metadata (`jobs/metadata_pairs.py`).
+# The index for lists by metadata (`jobs/store/metadata_pairs.py`).
 metadata_pairs = Table(
     "metadata_pairs",
     metadata,

@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
-from jobs.text_index import drop_text_index
+from jobs.store.text_index import drop_text_index
 
 revision = "0001"
 down_revision = None

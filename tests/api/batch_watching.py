@@ -3,9 +3,9 @@
 from hashlib import sha256
 from typing import Any
 
-from jobs.database import Database
-from jobs.search import JobFilter, list_jobs
-from jobs.submission import NewJob, submit_batch
+from jobs.intake.submission import NewJob, submit_batch
+from jobs.store.database import Database
+from jobs.store.search import JobFilter, list_jobs
 from tests.api.watching import REQUEST, WatcherThread
 
 FINAL = ("completed", "failed", "cancelled", "expired")

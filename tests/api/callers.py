@@ -7,8 +7,8 @@ import httpx
 import pytest
 
 from api.main import ApiServer
-from jobs.database import Database
-from jobs.keys import create_key
+from jobs.store.database import Database
+from jobs.store.keys import create_key
 from tests.conftest import serve_api
 
 

@@ -1,10 +1,10 @@
 """The batch's channel: every change of a job is told there, after the commit, so that nothing told is untrue."""
 
-from jobs.channel import Message
-from jobs.database import Database
-from jobs.queries import read_batch, read_job
-from jobs.rescue import cancel_job
-from jobs.submission import NewJob, submit_batch
+from jobs.intake.submission import NewJob, submit_batch
+from jobs.lifecycle.rescue import cancel_job
+from jobs.live.channel import Message
+from jobs.store.database import Database
+from jobs.store.queries import read_batch, read_job
 from tests.api.batch_watching import ids_of
 from tests.worker.worker_fixtures import ask, fast_simulator, listening, open_worker, small_settings
 

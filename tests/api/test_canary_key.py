@@ -11,8 +11,8 @@ import pytest
 import redis
 from sqlalchemy import insert, select
 
-from jobs.database import Database
-from jobs.keys import digest_of
+from jobs.store.database import Database
+from jobs.store.keys import digest_of
 from jobs.tables import api_keys, metadata
 from longhand.simulator import Pace, serve_in_thread
 from tests.api.watching import REQUEST, wait_until

@@ -11,12 +11,12 @@ import pytest
 import redis
 
 from api.main import ApiServer
-from jobs.database import Database
-from jobs.endings import Fault
-from jobs.queries import read_job
-from jobs.rescue import cancel_job
-from jobs.search import JobFilter, list_jobs
-from jobs.transitions import fail
+from jobs.lifecycle.rescue import cancel_job
+from jobs.lifecycle.transitions import fail
+from jobs.model.endings import Fault
+from jobs.store.database import Database
+from jobs.store.queries import read_job
+from jobs.store.search import JobFilter, list_jobs
 from tests.api.watching import Writer, wait_until
 
 ASK = {"model": "played", "messages": [{"role": "user", "content": "Write."}]}

@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from api.main import ApiServer
-from jobs.database import Database
+from jobs.store.database import Database
 from tests.api.batch_watching import submit_jobs
 from tests.api.watching import PATIENCE_SECONDS, wait_until
 

@@ -20,13 +20,13 @@ from sqlalchemy import func, select, update
 from api.main import ApiServer
 from api.openai.schemas import FileList
 from api.schemas import BatchObject
-from jobs.database import Database
-from jobs.drafts import ABANDONED_SECONDS, clear_abandoned
-from jobs.endings import Fault
-from jobs.search import JobFilter, list_jobs
-from jobs.settle import settle_batch
+from jobs.intake.drafts import ABANDONED_SECONDS, clear_abandoned
+from jobs.lifecycle.close_batch import settle_batch
+from jobs.lifecycle.transitions import fail
+from jobs.model.endings import Fault
+from jobs.store.database import Database
+from jobs.store.search import JobFilter, list_jobs
 from jobs.tables import batches, drafts, files, jobs
-from jobs.transitions import fail
 from tests.api.watching import Writer, wait_until
 from tests.conftest import serve_api
 from tests.stack.running_up import environ_of

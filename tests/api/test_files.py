@@ -12,8 +12,8 @@ from sqlalchemy import select, update
 
 from api.main import ApiServer
 from api.openai.schemas import FileList, FileObject
-from jobs.database import Database
-from jobs.keys import create_key
+from jobs.store.database import Database
+from jobs.store.keys import create_key
 from jobs.tables import files
 from tests.conftest import serve_api
 

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import select
 
 from api.main import ApiServer
-from jobs.database import Database
+from jobs.store.database import Database
 from jobs.tables import metadata
 from tests.api.callers import blue, calling, closed_api, red, secrets
 from tests.api.watching import REQUEST, Writer

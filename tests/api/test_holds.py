@@ -11,8 +11,8 @@ import pytest
 from api.main import ApiServer
 from api.schemas import BatchObject, JobList, JobWithAttempts
 from api.upstream_schemas import HeldObject
-from jobs.database import Database
-from jobs.keys import create_key
+from jobs.store.database import Database
+from jobs.store.keys import create_key
 from tests.api.callers import calling
 from tests.conftest import serve_api
 from tests.store.reserving import claim_now, take_due

@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from sqlalchemy import event
 
 from api.access.keyring import REMEMBERED_SECONDS, Keyring
-from jobs.database import Database
-from jobs.keys import create_key, revoke_key
+from jobs.store.database import Database
+from jobs.store.keys import create_key, revoke_key
 
 
 @contextmanager

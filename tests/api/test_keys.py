@@ -9,8 +9,8 @@ from fastapi import Request
 from api.access.caller import refuse_strangers
 from api.errors import ApiError
 from api.main import ApiServer
-from jobs.database import Database
-from jobs.keys import create_key, revoke_key
+from jobs.store.database import Database
+from jobs.store.keys import create_key, revoke_key
 from tests.api.callers import blue, calling, closed_api, code_of, red, secrets
 from tests.api.watching import REQUEST
 from tests.conftest import serve_api

@@ -10,8 +10,8 @@ import pytest
 from api.main import ApiServer
 from api.submitting import bodies
 from api.submitting.slices import MOST_VALUES
-from jobs.database import Database
-from jobs.search import JobFilter, list_jobs
+from jobs.store.database import Database
+from jobs.store.search import JobFilter, list_jobs
 from tests.conftest import serve_api
 
 JOB: dict[str, Any] = {"model": "m", "messages": [{"role": "user", "content": "Write."}]}

@@ -16,10 +16,10 @@ from sqlalchemy.exc import OperationalError
 
 from api.main import ApiServer
 from api.schemas import BatchList, BatchObject, JobList, JobWithAttempts, JobWithRequest
-from jobs.database import Database
-from jobs.lease import Checkpoint, renew
-from jobs.settle import settle_batch
-from jobs.submission import NewJob, submit_batch, submit_job
+from jobs.intake.submission import NewJob, submit_batch, submit_job
+from jobs.lifecycle.close_batch import settle_batch
+from jobs.lifecycle.lease import Checkpoint, renew
+from jobs.store.database import Database
 from jobs.tables import jobs
 from tests.api.watching import REQUEST, Writer, submit, wait_until
 from tests.conftest import serve_api

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from api.openai.response_events import Event, ResponseEvents
 from api.openai.response_numbers import MARK, ROOM, TEXT, VOID, chains_up_to, torn_by
 from api.openai.response_object import response_usage
-from jobs.channel import Text
-from jobs.records import Attempt, Job, Usage
-from jobs.responses import StoredResponse
-from jobs.status import AttemptOutcome, JobStatus
+from jobs.lifecycle.responses import StoredResponse
+from jobs.live.channel import Text
+from jobs.model.records import Attempt, Job, Usage
+from jobs.model.status import AttemptOutcome, JobStatus
 
 JOB_ID = "job_01"
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

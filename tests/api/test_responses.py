@@ -9,12 +9,12 @@ import redis
 from sqlalchemy import select
 
 from api.main import ApiServer
-from jobs.database import Database
-from jobs.endings import Fault
-from jobs.queries import read_job
-from jobs.responses import erase_deleted, job_id_of
+from jobs.lifecycle.responses import erase_deleted, job_id_of
+from jobs.lifecycle.transitions import cancel_running, fail
+from jobs.model.endings import Fault
+from jobs.store.database import Database
+from jobs.store.queries import read_job
 from jobs.tables import metadata
-from jobs.transitions import cancel_running, fail
 from tests.api.watching import Writer, pieces
 
 ASK = {"model": "played", "input": "Write.", "background": True}
@@ -222,7 +222,7 @@ def test_a_deletion_that_was_cut_short_is_gone_on_with(client: httpx.Client, dat
     created = create(client)
     job_id = job_of(created)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("jobs.responses._end_and_erase", lambda *_: [])  # the API dies after its first commit
+        patch.setattr("jobs.lifecycle.responses._end_and_erase", lambda *_: [])  # the API dies after its first commit
         client.delete(f"/v1/responses/{created['id']}").raise_for_status()
     assert client.get(f"/v1/jobs/{job_id}").status_code == 404
     assert rows_of(database, job_id) > 0

@@ -9,14 +9,14 @@ import pytest
 import redis
 
 from api.main import ApiServer
-from jobs.channel import channel_name, decode
-from jobs.database import Database
-from jobs.queries import read_attempts, read_batch, read_job
-from jobs.rescue import cancel_batch, cancel_job, end_waiting
-from jobs.retry import BatchCancellingError, retry_batch, retry_job
-from jobs.settle import settle_batch
-from jobs.status import JobStatus
-from jobs.transitions import fail
+from jobs.lifecycle.close_batch import settle_batch
+from jobs.lifecycle.rescue import cancel_batch, cancel_job, end_waiting
+from jobs.lifecycle.retry import BatchCancellingError, retry_batch, retry_job
+from jobs.lifecycle.transitions import fail
+from jobs.live.channel import channel_name, decode
+from jobs.model.status import JobStatus
+from jobs.store.database import Database
+from jobs.store.queries import read_attempts, read_batch, read_job
 from tests.api.batch_watching import BatchShown, BatchWatcher, submit_jobs
 from tests.api.watching import WatcherThread, Writer, events_of, submit
 from tests.store.store_fixtures import REFUSED, Interruption, Store, postgres_store, written

@@ -10,9 +10,9 @@ import pytest
 
 from api.main import ApiServer
 from api.schemas import BatchObject, JobWithRequest
-from jobs.database import Database
-from jobs.queries import list_batches, read_job
-from jobs.search import JobFilter, list_jobs
+from jobs.store.database import Database
+from jobs.store.queries import list_batches, read_job
+from jobs.store.search import JobFilter, list_jobs
 from tests.conftest import serve_api
 
 MESSAGES = [{"role": "user", "content": "Write about pencils."}]

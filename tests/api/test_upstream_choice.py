@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from jobs.database import Database
+from jobs.store.database import Database
 from tests.api.callers import calling
 from tests.conftest import serve_api
 from tests.store.reserving import claim_now, take_due

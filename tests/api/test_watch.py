@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from api.main import ApiServer
 from api.watching.frames import split_text
-from jobs.database import Database
-from jobs.rescue import cancel_job
+from jobs.lifecycle.rescue import cancel_job
+from jobs.store.database import Database
 from tests.api.watching import Shown, WatcherThread, Writer, pieces, submit, wait_until
 
 

@@ -6,9 +6,9 @@ import pytest
 import redis
 
 from api.main import ApiServer
-from jobs.database import Database, utc_now
-from jobs.rescue import rescue_lost
-from jobs.transitions import finish
+from jobs.lifecycle.rescue import rescue_lost
+from jobs.lifecycle.transitions import finish
+from jobs.store.database import Database, utc_now
 from tests.api.watching import WatcherThread, Writer, pieces, submit
 
 

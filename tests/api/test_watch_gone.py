@@ -12,9 +12,9 @@ import pytest
 import redis
 
 from api.main import open_api
-from jobs.database import Database
-from jobs.keys import create_key
 from jobs.settings import Settings
+from jobs.store.database import Database
+from jobs.store.keys import create_key
 from tests.api.watching import WatcherThread, Writer, submit, wait_until
 
 # Of this process: a run that was killed leaves its cable behind, and two with one address carry nothing.

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from api.watching.inbox import Heard, Inbox
-from jobs.channel import decode, encode_delta
+from jobs.live.channel import decode, encode_delta
 
 
 @pytest.mark.parametrize("happens", [Inbox.ask_resync, Inbox.poke, Inbox.close])

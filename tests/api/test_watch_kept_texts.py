@@ -7,7 +7,7 @@ import pytest
 import redis
 
 from api.main import ApiServer
-from jobs.database import Database
+from jobs.store.database import Database
 from longhand.client import Client
 from longhand.events import Delta, Done, Reset
 from tests.api.batch_watching import BatchWatcher, submit_jobs

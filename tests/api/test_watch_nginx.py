@@ -16,8 +16,8 @@ import redis
 
 from api.main import ApiServer
 from api.watching.batch_cursor import BatchCursor
-from jobs.database import Database
-from jobs.keys import create_key
+from jobs.store.database import Database
+from jobs.store.keys import create_key
 from tests.api.batch_watching import BatchShown, BatchWatcher, submit_jobs
 from tests.api.watching import Shown, WatcherThread, Writer, wait_until
 from tests.conftest import free_port

@@ -7,7 +7,7 @@ import pytest
 import redis
 
 from api.main import ApiServer
-from jobs.database import Database
+from jobs.store.database import Database
 from tests.api.watching import Shown, WatcherThread, Writer, events_of, pieces, submit
 
 

@@ -9,8 +9,8 @@ import redis
 
 from api.access.watch_tokens import TOKEN_SECONDS
 from api.main import ApiServer
-from jobs.database import Database
-from jobs.keys import create_key, list_keys, revoke_key
+from jobs.store.database import Database
+from jobs.store.keys import create_key, list_keys, revoke_key
 from tests.api.callers import blue, calling, closed_api, code_of, red, secrets
 from tests.api.watching import REQUEST, WatcherThread, Writer, submit, wait_until
 from tests.conftest import serve_api

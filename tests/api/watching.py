@@ -11,7 +11,11 @@ from typing import Any
 import httpx
 import redis
 
-from jobs.channel import (
+from jobs.intake.submission import NewJob, submit_job
+from jobs.lifecycle.close_batch import settle_batch
+from jobs.lifecycle.lease import note_continued
+from jobs.lifecycle.transitions import fail, finish, retry
+from jobs.live.channel import (
     RECORD_SCRIPT,
     channel_name,
     encode_batch,
@@ -22,14 +26,10 @@ from jobs.channel import (
     encode_started,
     tail_key,
 )
-from jobs.database import Database
-from jobs.endings import Fault, Written
-from jobs.lease import note_continued
-from jobs.settle import settle_batch
-from jobs.status import JobStatus
-from jobs.stored_texts import read_stored
-from jobs.submission import NewJob, submit_job
-from jobs.transitions import fail, finish, retry
+from jobs.model.endings import Fault, Written
+from jobs.model.status import JobStatus
+from jobs.store.database import Database
+from jobs.store.stored_texts import read_stored
 from tests.store.reserving import claim_now
 
 PATIENCE_SECONDS = 60.0

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import text
 
-from jobs.database import Database
+from jobs.store.database import Database
 
 _TRIGGERS = """
 CREATE TABLE audit (what text NOT NULL, job text NOT NULL, in_flight integer, lane_window integer);

@@ -21,13 +21,13 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
-import jobs.stored_texts
-import jobs.transitions
+import jobs.lifecycle.transitions
+import jobs.store.stored_texts
 import worker.heartbeat
 import worker.main
 import worker.run
-from jobs.database import Database
 from jobs.settings import load_settings
+from jobs.store.database import Database
 from worker.recording import Recording
 from worker.running import RunningAttempts
 
@@ -156,16 +156,16 @@ _PATCHES: dict[str, Sequence[tuple[Any, str, Callable[..., Any]]]] = {
     "delta": [(Recording, "add", _add)],
     "checkpoint": [(worker.heartbeat, "renew", _renew)],
     "finish": [
-        (jobs.transitions, "finish", _finish),
-        (jobs.transitions, "finish_together", _finish_together),
+        (jobs.lifecycle.transitions, "finish", _finish),
+        (jobs.lifecycle.transitions, "finish_together", _finish_together),
     ],
     "commit": [
-        (jobs.stored_texts, "store_completed_texts", _store_texts),
-        (jobs.transitions, "store_completed_texts", _store_texts),
+        (jobs.store.stored_texts, "store_completed_texts", _store_texts),
+        (jobs.lifecycle.transitions, "store_completed_texts", _store_texts),
     ],
     "done": [
-        (jobs.transitions, "finish", _finished),
-        (jobs.transitions, "finish_together", _finished_together),
+        (jobs.lifecycle.transitions, "finish", _finished),
+        (jobs.lifecycle.transitions, "finish_together", _finished_together),
     ],
     "drain": [(RunningAttempts, "drain", _drain)],
 }

@@ -10,10 +10,10 @@ from typing import Any
 import msgspec
 from sqlalchemy import select
 
-from jobs.lost import list_lost_texts
-from jobs.queries import read_batch
-from jobs.records import Attempt, Job
-from jobs.status import FINAL, JobStatus
+from jobs.lifecycle.lost import list_lost_texts
+from jobs.model.records import Attempt, Job
+from jobs.model.status import FINAL, JobStatus
+from jobs.store.queries import read_batch
 from jobs.tables import attempts, jobs, texts
 from longhand.simulator import ServedSimulator
 from longhand.simulator.orders import ChatRequest, messages_hash

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 
 import redis as redis_py
 
-from jobs.channel import Message, channel_name, decode
+from jobs.live.channel import Message, channel_name, decode
 from tests.chaos.processes import PATIENCE_SECONDS
 
 

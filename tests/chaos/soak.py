@@ -15,7 +15,7 @@ from typing import Any
 
 import httpx
 
-from jobs.status import FINAL, JobStatus
+from jobs.model.status import FINAL, JobStatus
 from longhand.simulator import ServedSimulator
 from tests.chaos.fault_proxy import FaultProxy, faults_before
 from tests.chaos.invariants import articles, check

@@ -14,11 +14,11 @@ import httpx
 import redis as redis_py
 from sqlalchemy import exists, func, make_url, select, text
 
-from jobs.database import open_database
-from jobs.queries import read_job, read_text_so_far
-from jobs.queue import QUEUE
-from jobs.records import Job
-from jobs.status import FINAL, JobStatus
+from jobs.dispatch.queue import QUEUE
+from jobs.model.records import Job
+from jobs.model.status import FINAL, JobStatus
+from jobs.store.database import open_database
+from jobs.store.queries import read_job, read_text_so_far
 from jobs.tables import attempts, batches, jobs
 from tests.chaos.fault_proxy import FaultProxy, faults_before
 from tests.chaos.listening import Listener

@@ -20,7 +20,7 @@ MUTANTS = (
     Mutant(
         "no attempt fence",
         [(
-            "jobs/transitions.py",
+            "jobs/lifecycle/transitions.py",
             "and_(jobs.c.id == job_id, jobs.c.attempt == attempt, jobs.c.status == JobStatus.IN_PROGRESS)",
             "and_(jobs.c.id == job_id, jobs.c.status == JobStatus.IN_PROGRESS)",
         )],
@@ -54,12 +54,12 @@ MUTANTS = (
     Mutant(
         "wake inside the transaction",
         [(
-            "jobs/submission.py",
+            "jobs/intake/submission.py",
             "def submit_job(\n    database: Database,\n    job: NewJob,\n    *,\n",
             ("def submit_job(\n    database: Database,\n    job: NewJob,\n    *,\n"
             "    wake: Any = lambda: None,\n"),
         ), (
-            "jobs/submission.py",
+            "jobs/intake/submission.py",
             "        insert_jobs(connection, [job_row(job_id, project, None, job, now)])\n",
             "        insert_jobs(connection, [job_row(job_id, project, None, job, now)])\n        wake()\n",
         ), (
@@ -75,14 +75,14 @@ MUTANTS = (
     ),
     Mutant(
         "a claim that asks for no status",
-        [("jobs/lease.py", ".where(is_due(now), jobs.c.upstream", ".where(jobs.c.due_at <= now, jobs.c.upstream")],
+        [("jobs/lifecycle/lease.py", ".where(is_due(now), jobs.c.upstream", ".where(jobs.c.due_at <= now, jobs.c.upstream")],
         ["test_order.py::test_a_job_hinted_a_hundred_times_is_started_once"],
     ),
     Mutant(
         "rescue without a look at the lease",
         [
-            ("jobs/rescue.py", "JobStatus.IN_PROGRESS, jobs.c.lease_until < run_out_before)", "JobStatus.IN_PROGRESS)"),
-            ("jobs/rescue.py", "            jobs.c.lease_until < now,\n", ""),
+            ("jobs/lifecycle/rescue.py", "JobStatus.IN_PROGRESS, jobs.c.lease_until < run_out_before)", "JobStatus.IN_PROGRESS)"),
+            ("jobs/lifecycle/rescue.py", "            jobs.c.lease_until < now,\n", ""),
         ],
         ["test_killed_workers.py::test_a_long_job_is_asked_for_once"],
     ),
@@ -105,7 +105,7 @@ MUTANTS = (
     ),
     Mutant(
         "a zombie's messages are not dropped",
-        [("jobs/channel.py", "        if message.attempt < self.attempt:\n            return []\n", "")],
+        [("jobs/live/channel.py", "        if message.attempt < self.attempt:\n            return []\n", "")],
         ["test_zombies.py::test_no_watcher_shows_what_a_zombie_writes_while_attempt_2_runs"],
     ),
     Mutant(
@@ -119,17 +119,17 @@ MUTANTS = (
     ),
     Mutant(
         "an unknown commit counts as none",
-        [("jobs/transitions.py", "            return connection.scalar(own) == outcome", "            return False")],
+        [("jobs/lifecycle/transitions.py", "            return connection.scalar(own) == outcome", "            return False")],
         ["test_database_faults.py::test_a_commit_that_reports_an_error_costs_and_doubles_nothing[finish-carried_out]"],
     ),
     Mutant(
         "an unknown claim counts as lost",
-        [("jobs/lease.py", "row = _find_own(connection, job_id, worker, earlier)", "row = None")],
+        [("jobs/lifecycle/lease.py", "row = _find_own(connection, job_id, worker, earlier)", "row = None")],
         ["test_database_faults.py::test_a_commit_that_reports_an_error_costs_and_doubles_nothing[claim-carried_out]"],
     ),
     Mutant(
         "a key that is not looked up",
-        [("jobs/idempotency.py", "    if idempotency_key is None:\n        return None\n", "    return None\n")],
+        [("jobs/intake/idempotency.py", "    if idempotency_key is None:\n        return None\n", "    return None\n")],
         ["test_submitting.py::test_an_api_killed_at_any_step_and_a_client_that_retries_make_one_batch[in_its_commit]"],
     ),
     Mutant(
@@ -139,7 +139,7 @@ MUTANTS = (
     ),
     Mutant(
         "a lost attempt that nobody counts",
-        [("jobs/rescue.py", "        keep_lost_texts(connection, [(one.id, one.attempt) for one in moved])\n", "")],
+        [("jobs/lifecycle/rescue.py", "        keep_lost_texts(connection, [(one.id, one.attempt) for one in moved])\n", "")],
         ["test_killed_workers.py::test_a_worker_killed_at_any_point_costs_no_job_and_no_byte[checkpoint]"],
     ),
     Mutant(
@@ -149,23 +149,23 @@ MUTANTS = (
     ),
     Mutant(
         "two that dispatch a lane at once",
-        [("jobs/reservation.py", "locked = wanted.with_for_update(skip_locked=True)", "locked = wanted")],
+        [("jobs/dispatch/reservation.py", "locked = wanted.with_for_update(skip_locked=True)", "locked = wanted")],
         ["store/test_reservation_races.py::test_of_two_that_dispatch_at_once_one_leaves_the_lane_to_the_other"],
     ),
     Mutant(
         "a lane whose jobs in flight nobody counts",
-        [("jobs/reservation.py", "counted.total + counted.void if counted else 0", "0")],
+        [("jobs/dispatch/reservation.py", "counted.total + counted.void if counted else 0", "0")],
         ["store/test_reservation.py::test_a_lane_never_has_more_in_flight_than_its_streams"],
     ),
     Mutant(
         "a claim under way whose hint is late is not counted",
-        [("jobs/reservation.py", "counted.total + counted.void if counted", "counted.total if counted")],
+        [("jobs/dispatch/reservation.py", "counted.total + counted.void if counted", "counted.total if counted")],
         ["store/test_reservation_races.py::test_a_claim_under_way_keeps_its_place_although_its_hint_is_late"],
     ),
     Mutant(
         "a claim that asks for no reservation",
         [(
-            "jobs/lease.py",
+            "jobs/lifecycle/lease.py",
             ".where(is_due(now), jobs.c.upstream.is_not(None), jobs.c.hinted_at.is_not(None))",
             ".where(is_due(now))",
         )],
@@ -173,13 +173,13 @@ MUTANTS = (
     ),
     Mutant(
         "a claim that asks for no hold",
-        [("jobs/lease.py", "        .where(not_(is_held()))\n", "")],
+        [("jobs/lifecycle/lease.py", "        .where(not_(is_held()))\n", "")],
         ["store/test_outage_races.py::test_a_job_that_was_reserved_beside_the_beginning_of_a_hold_is_not_claimed"],
     ),
     Mutant(
         "what fails at a held upstream is charged",
         [(
-            "jobs/outages.py",
+            "jobs/dispatch/outages.py",
             "return Judgement(charged=alone and failure.refusals >= MOST_ALONE, alone=alone)",
             "return Judgement(charged=True, alone=alone)",
         )],
@@ -187,7 +187,7 @@ MUTANTS = (
     ),
     Mutant(
         "two failures at once that do not see each other",
-        [("jobs/outages.py", "    connection.execute(of_it.with_for_update())\n", "")],
+        [("jobs/dispatch/outages.py", "    connection.execute(of_it.with_for_update())\n", "")],
         ["store/test_outage_races.py::test_of_two_streams_that_are_cut_at_once_the_second_says_that_it_was_the_upstream"],
     ),
     Mutant(

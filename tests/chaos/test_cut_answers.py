@@ -4,7 +4,7 @@ import random
 from collections import Counter
 from typing import Any
 
-from jobs.status import JobStatus
+from jobs.model.status import JobStatus
 from longhand.simulator import ServedSimulator
 from tests.chaos.fault_proxy import FaultProxy
 from tests.chaos.invariants import article, check

@@ -6,8 +6,8 @@ from typing import Literal
 import pytest
 from sqlalchemy import text
 
-from jobs.queries import read_batch
-from jobs.status import BatchStatus, JobStatus
+from jobs.model.status import BatchStatus, JobStatus
+from jobs.store.queries import read_batch
 from longhand.simulator import ServedSimulator
 from tests.chaos.fault_proxy import FaultProxy
 from tests.chaos.invariants import article, articles, check

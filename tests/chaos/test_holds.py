@@ -4,8 +4,8 @@ import time
 
 import pytest
 
-from jobs.holds import Hold, read_holds
-from jobs.status import JobStatus
+from jobs.dispatch.holds import Hold, read_holds
+from jobs.model.status import JobStatus
 from longhand.simulator import ServedSimulator
 from tests.chaos.audit import begin_audit, read_audit
 from tests.chaos.invariants import articles, check

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import func, select
 
-from jobs.queries import read_attempts
-from jobs.status import JobStatus
+from jobs.model.status import JobStatus
+from jobs.store.queries import read_attempts
 from jobs.tables import jobs
 from longhand.simulator import ServedSimulator
 from tests.chaos.crash_worker import POINTS

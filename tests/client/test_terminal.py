@@ -16,8 +16,8 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from api.main import ApiServer
-from jobs.database import Database
-from jobs.queries import read_job
+from jobs.store.database import Database
+from jobs.store.queries import read_job
 from longhand import Client, Delta, Done, Progress, Reset, Status, progress
 from longhand.batch_state import BatchState
 from longhand.batch_view import BatchView

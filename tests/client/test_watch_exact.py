@@ -15,7 +15,7 @@ import pytest
 import redis
 
 from api.main import ApiServer
-from jobs.database import Database
+from jobs.store.database import Database
 from tests.api.batch_watching import submit_jobs
 from tests.api.watching import Writer, pieces, submit, wait_until
 from tests.chaos.fault_proxy import FaultProxy, faults_before

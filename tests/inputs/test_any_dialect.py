@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from api.submitting.bodies import read_fields
 from api.submitting.checks import check_item
 from jobs.inputs.mistakes import Notes
-from jobs.submission import NewJob
+from jobs.intake.submission import NewJob
 
 URLS = [
     "/v1/chat/completions",

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from api.main import ApiServer
-from jobs.database import open_database
-from jobs.keys import list_keys
+from jobs.store.database import open_database
+from jobs.store.keys import list_keys
 from longhand.async_client import AsyncClient
 from longhand.client import Client
 from longhand.errors import AccessError, InputError

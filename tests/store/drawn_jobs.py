@@ -5,7 +5,7 @@ from functools import partial
 
 from hypothesis import strategies as st
 
-from jobs import transitions
+from jobs.lifecycle import transitions
 from tests.store.store_fixtures import LIMITED, REFUSED
 
 WORKERS = st.sampled_from(["w1", "w2", "w3"])

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any
 
-from jobs.endings import MAX_CRASHES
+from jobs.model.endings import MAX_CRASHES
 from jobs.tables import metadata
 from tests.store.store_fixtures import LEASE, Rows
 

@@ -8,12 +8,12 @@ from unittest import mock
 
 from sqlalchemy import or_, update
 
-from jobs.database import Database
-from jobs.endings import MAX_CRASHES
-from jobs.lanes import Lanes
-from jobs.lease import Claimed, claim
+from jobs.dispatch.lanes import Lanes
+from jobs.lifecycle.lease import Claimed, claim
+from jobs.model.endings import MAX_CRASHES
+from jobs.model.status import JobStatus
 from jobs.pace.lane import Lane
-from jobs.status import JobStatus
+from jobs.store.database import Database
 from jobs.tables import jobs
 
 _lock = threading.Lock()
@@ -34,7 +34,7 @@ class Unpaced(Lane):
 def unpaced() -> Iterator[None]:
     """Every lane takes whatever it is given. Threads may do this at the same time: the last one puts it back."""
     with _lock:
-        _inside.append(mock.patch("jobs.reservation.Lane", Unpaced))
+        _inside.append(mock.patch("jobs.dispatch.reservation.Lane", Unpaced))
         if len(_inside) == 1:
             _inside[0].start()
     try:

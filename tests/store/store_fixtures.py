@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, event, select, text
 
-from jobs.database import Database, open_database
-from jobs.endings import Fault, Written
-from jobs.lease import Claimed, claim
-from jobs.queries import read_job
-from jobs.records import Job, Usage
-from jobs.submission import NewJob, submit_batch, submit_job
+from jobs.intake.submission import NewJob, submit_batch, submit_job
+from jobs.lifecycle.lease import Claimed, claim
+from jobs.model.endings import Fault, Written
+from jobs.model.records import Job, Usage
+from jobs.store.database import Database, open_database
+from jobs.store.queries import read_job
 from jobs.tables import metadata
 from tests.store.reserving import reserve
 

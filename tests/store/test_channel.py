@@ -7,7 +7,7 @@ import redis
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.channel import (
+from jobs.live.channel import (
     RECORD_SCRIPT,
     Done,
     Follower,

@@ -9,8 +9,8 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from jobs import database as database_module
-from jobs.database import Database, is_passing, open_database
+from jobs.store import database as database_module
+from jobs.store.database import Database, is_passing, open_database
 from tests.store.store_fixtures import START
 from tests.worker.worker_fixtures import wait_until
 

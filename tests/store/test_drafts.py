@@ -5,12 +5,12 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import func, select
 
-from jobs.drafts import ABANDONED_SECONDS, Draft, DraftLostError, clear_abandoned
-from jobs.idempotency import IdempotencyKey, KeyReusedError
-from jobs.queries import list_batches, read_batch
-from jobs.retry import retry_batch
-from jobs.search import JobFilter, list_jobs
-from jobs.submission import BatchTerms
+from jobs.intake.drafts import ABANDONED_SECONDS, Draft, DraftLostError, clear_abandoned
+from jobs.intake.idempotency import IdempotencyKey, KeyReusedError
+from jobs.intake.submission import BatchTerms
+from jobs.lifecycle.retry import retry_batch
+from jobs.store.queries import list_batches, read_batch
+from jobs.store.search import JobFilter, list_jobs
 from jobs.tables import drafts, jobs
 from tests.store.reserving import take_due
 from tests.store.store_fixtures import Store, new_job, store

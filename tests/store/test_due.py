@@ -6,10 +6,10 @@ from functools import partial
 import pytest
 from sqlalchemy import update
 
-from jobs.rescue import cancel_job
-from jobs.status import JobStatus
+from jobs.lifecycle.rescue import cancel_job
+from jobs.lifecycle.transitions import release, retry
+from jobs.model.status import JobStatus
 from jobs.tables import jobs
-from jobs.transitions import release, retry
 from tests.store.reserving import take_due
 from tests.store.store_fixtures import REFUSED, Store, at_once, store, written
 

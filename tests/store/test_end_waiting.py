@@ -7,11 +7,11 @@ from functools import partial
 import pytest
 from sqlalchemy import select, update
 
-from jobs.endings import EXPIRED
-from jobs.rescue import cancel_batch, cancel_job, end_waiting
-from jobs.status import JobStatus
+from jobs.lifecycle.rescue import cancel_batch, cancel_job, end_waiting
+from jobs.lifecycle.transitions import release, retry
+from jobs.model.endings import EXPIRED
+from jobs.model.status import JobStatus
 from jobs.tables import jobs
-from jobs.transitions import release, retry
 from tests.store.store_fixtures import BLOCKED, REFUSED, USAGE, Store, at_once, postgres_store, store, written
 
 __all__ = ["postgres_store", "store"]  # fixtures

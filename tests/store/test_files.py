@@ -5,10 +5,16 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 
-from jobs.batch_records import Batch
-from jobs.drafts import Draft
-from jobs.endings import Fault
-from jobs.files import (
+from jobs.intake.drafts import Draft
+from jobs.intake.submission import BatchTerms
+from jobs.lifecycle.close_batch import settle_batch
+from jobs.lifecycle.rescue import cancel_batch
+from jobs.lifecycle.retry import retry_batch, retry_job
+from jobs.lifecycle.transitions import fail, finish
+from jobs.model.batch_records import Batch
+from jobs.model.endings import Fault
+from jobs.model.status import JobStatus
+from jobs.store.files import (
     File,
     add_upload,
     delete_expired,
@@ -18,14 +24,8 @@ from jobs.files import (
     read_file,
     which_exist,
 )
-from jobs.queries import read_batch
-from jobs.rescue import cancel_batch
-from jobs.retry import retry_batch, retry_job
-from jobs.settle import settle_batch
-from jobs.status import JobStatus
-from jobs.submission import BatchTerms
+from jobs.store.queries import read_batch
 from jobs.tables import files
-from jobs.transitions import fail, finish
 from tests.store.store_fixtures import REFUSED, Store, new_job, store, written
 
 __all__ = ["store"]

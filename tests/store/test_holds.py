@@ -6,21 +6,21 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from jobs import transitions
-from jobs.endings import MAX_CRASHES
-from jobs.holds import HoldKind, pause, read_holds, resume
-from jobs.lanes import Lanes
-from jobs.lease import claim, find_unwanted
-from jobs.outages import Failure, Judgement, judge
+from jobs.dispatch.holds import HoldKind, pause, read_holds, resume
+from jobs.dispatch.lanes import Lanes
+from jobs.dispatch.outages import Failure, Judgement, judge
+from jobs.dispatch.routes import DEFAULT, Route
+from jobs.dispatch.waiting import find_why_waiting
+from jobs.intake.submission import BatchTerms, submit_batch
+from jobs.lifecycle import transitions
+from jobs.lifecycle.lease import claim, find_unwanted
+from jobs.lifecycle.transitions import hold_back, release, retry
+from jobs.model.endings import MAX_CRASHES
+from jobs.model.status import JobStatus
 from jobs.pace.reports import LaneLimits
-from jobs.pace.tables import lanes
-from jobs.queries import read_attempts
-from jobs.routes import DEFAULT, Route
-from jobs.status import JobStatus
-from jobs.submission import BatchTerms, submit_batch
+from jobs.store.queries import read_attempts
 from jobs.tables import jobs
-from jobs.transitions import hold_back, release, retry
-from jobs.waiting import find_why_waiting
+from jobs.tables.lanes import lanes
 from tests.store.reserving import take_due
 from tests.store.store_fixtures import LEASE, REFUSED, Store, new_job, store, written
 

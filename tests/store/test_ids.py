@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from jobs.ids import new_id, new_ids
+from jobs.model.ids import new_id, new_ids
 
 
 def test_ids_made_in_one_call_sort_in_the_order_of_the_list() -> None:

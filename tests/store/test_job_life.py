@@ -13,11 +13,11 @@ from hypothesis import Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
-from jobs.lease import Checkpoint, claim, renew
-from jobs.queries import read_batch
-from jobs.rescue import cancel_batch, cancel_job, end_waiting, rescue_lost
-from jobs.settle import settle_batch, settle_batches
-from jobs.submission import NewJob, submit_batch, submit_job
+from jobs.intake.submission import NewJob, submit_batch, submit_job
+from jobs.lifecycle.close_batch import settle_batch, settle_batches
+from jobs.lifecycle.lease import Checkpoint, claim, renew
+from jobs.lifecycle.rescue import cancel_batch, cancel_job, end_waiting, rescue_lost
+from jobs.store.queries import read_batch
 from jobs.tables import metadata
 from tests.store.drawn_jobs import ENDINGS, JOBS, PLACES, TEXTS, TURNS, WORKERS
 from tests.store.expected_job import ExpectedJob, assert_rows_say, named

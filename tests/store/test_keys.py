@@ -6,7 +6,7 @@ from hashlib import sha256
 import pytest
 from sqlalchemy import select
 
-from jobs.keys import (
+from jobs.store.keys import (
     KeyRefusedError,
     any_keys,
     create_key,

@@ -8,12 +8,12 @@ from functools import partial
 import pytest
 from sqlalchemy import Connection
 
-from jobs.endings import MAX_CRASHES
-from jobs.lease import Checkpoint, claim, claim_together, note_continued, renew
-from jobs.queries import read_attempts, read_text_so_far
-from jobs.rescue import cancel_job, end_waiting, rescue_lost
-from jobs.status import AttemptOutcome, JobStatus
-from jobs.transitions import fail, finish, release, retry
+from jobs.lifecycle.lease import Checkpoint, claim, claim_together, note_continued, renew
+from jobs.lifecycle.rescue import cancel_job, end_waiting, rescue_lost
+from jobs.lifecycle.transitions import fail, finish, release, retry
+from jobs.model.endings import MAX_CRASHES
+from jobs.model.status import AttemptOutcome, JobStatus
+from jobs.store.queries import read_attempts, read_text_so_far
 from tests.store.reserving import reserve, take_due
 from tests.store.store_fixtures import LEASE, REFUSED, Store, at_once, new_job, store, written
 

@@ -11,12 +11,12 @@ from typing import Any
 
 from sqlalchemy import make_url
 
-from jobs.database import open_database
-from jobs.lease import Checkpoint, renew
-from jobs.queries import read_attempts, read_batch
-from jobs.settle import settle_batch
-from jobs.status import BatchStatus, JobStatus
-from jobs.transitions import finish
+from jobs.lifecycle.close_batch import settle_batch
+from jobs.lifecycle.lease import Checkpoint, renew
+from jobs.lifecycle.transitions import finish
+from jobs.model.status import BatchStatus, JobStatus
+from jobs.store.database import open_database
+from jobs.store.queries import read_attempts, read_batch
 from tests.store.reserving import claim_now, take_due
 from tests.store.store_fixtures import Store, written
 

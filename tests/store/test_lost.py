@@ -2,16 +2,16 @@
 
 from functools import partial
 
-from jobs.endings import MAX_CRASHES
-from jobs.lease import Checkpoint, renew
-from jobs.lost import list_lost_texts, read_lost_text, store_lost_count
-from jobs.queries import read_attempts, read_batch
-from jobs.records import Usage
-from jobs.rescue import cancel_job, rescue_lost
-from jobs.retry import retry_job
-from jobs.settle import settle_batch
-from jobs.status import JobStatus
-from jobs.transitions import cancel_running, finish
+from jobs.lifecycle.close_batch import settle_batch
+from jobs.lifecycle.lease import Checkpoint, renew
+from jobs.lifecycle.lost import list_lost_texts, read_lost_text, store_lost_count
+from jobs.lifecycle.rescue import cancel_job, rescue_lost
+from jobs.lifecycle.retry import retry_job
+from jobs.lifecycle.transitions import cancel_running, finish
+from jobs.model.endings import MAX_CRASHES
+from jobs.model.records import Usage
+from jobs.model.status import JobStatus
+from jobs.store.queries import read_attempts, read_batch
 from tests.store.store_fixtures import LEASE, USAGE, Interruption, Store, at_once, postgres_store, store, written
 
 __all__ = ["postgres_store", "store"]  # fixtures

@@ -15,9 +15,9 @@ from sqlalchemy.engine import URL
 from sqlalchemy.pool import NullPool
 
 import migrations
-from jobs.database import Database, open_database
-from jobs.search import JobFilter, list_jobs
-from jobs.status import FINAL, BatchStatus, JobStatus
+from jobs.model.status import FINAL, BatchStatus, JobStatus
+from jobs.store.database import Database, open_database
+from jobs.store.search import JobFilter, list_jobs
 from jobs.tables import LIST_COLUMNS, metadata
 from migrations import migrate
 from tests.store.store_fixtures import START, Store
@@ -26,7 +26,7 @@ BY_EXPRESSION = ("jobs_by_batch", "jobs_alone", "jobs_waiting")
 """The indexes that Alembic cannot compare: they are over `priority DESC`."""
 
 TEXT_INDEX = ("text_gram", "text_numbers", "texts_by_trigram")
-"""What the names begin with that `jobs/text_index.py` makes, where the database can have it."""
+"""What the names begin with that `jobs/store/text_index.py` makes, where the database can have it."""
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -2,12 +2,12 @@
 
 from functools import partial
 
-from jobs.channel import Message, decode
-from jobs.moved import EMPTY_SHA256, MOST_NAMED, Moved, messages_of
-from jobs.rescue import cancel_batch, cancel_job, end_waiting
-from jobs.retry import retry_batch
-from jobs.status import JobStatus
-from jobs.transitions import retry
+from jobs.lifecycle.rescue import cancel_batch, cancel_job, end_waiting
+from jobs.lifecycle.retry import retry_batch
+from jobs.lifecycle.transitions import retry
+from jobs.live.channel import Message, decode
+from jobs.live.status_changes import EMPTY_SHA256, MOST_NAMED, Moved, messages_of
+from jobs.model.status import JobStatus
 from tests.store.store_fixtures import REFUSED, Store, store, written
 
 __all__ = ["store"]  # a fixture

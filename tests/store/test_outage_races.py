@@ -4,13 +4,13 @@ from functools import partial
 
 import pytest
 
-from jobs.holds import HoldKind, pause, read_holds, resume
-from jobs.lease import claim, claim_together
-from jobs.outages import Failure, Judgement, forgive_if_held, judge
-from jobs.pace.tables import holds, lanes
-from jobs.queries import read_attempts
+from jobs.dispatch.holds import HoldKind, pause, read_holds, resume
+from jobs.dispatch.outages import Failure, Judgement, forgive_if_held, judge
+from jobs.lifecycle.lease import claim, claim_together
+from jobs.lifecycle.transitions import retry
+from jobs.store.queries import read_attempts
 from jobs.tables import DEFAULT_PROJECT
-from jobs.transitions import retry
+from jobs.tables.lanes import holds, lanes
 from tests.store.reserving import reserve
 from tests.store.store_fixtures import LEASE, REFUSED, Interruption, Store, postgres_store, store, written
 

@@ -6,7 +6,11 @@ from typing import Any
 
 import pytest
 
-from jobs.queries import (
+from jobs.intake.submission import submit_batch
+from jobs.lifecycle.rescue import cancel_batch
+from jobs.lifecycle.transitions import fail, finish, release
+from jobs.model.status import JobStatus
+from jobs.store.queries import (
     TextPart,
     list_batches,
     read_attempts,
@@ -16,11 +20,7 @@ from jobs.queries import (
     read_text_so_far,
     stream_results,
 )
-from jobs.rescue import cancel_batch
-from jobs.search import JobFilter, list_jobs
-from jobs.status import JobStatus
-from jobs.submission import submit_batch
-from jobs.transitions import fail, finish, release
+from jobs.store.search import JobFilter, list_jobs
 from tests.store.store_fixtures import REFUSED, Store, new_job, store, written
 
 __all__ = ["store"]  # a fixture

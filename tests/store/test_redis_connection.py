@@ -14,7 +14,7 @@ import redis as redis_py
 import trustme
 import uvloop
 
-from jobs.redis_connection import RedisConnection, connect, greeting_of
+from jobs.live.redis_connection import RedisConnection, connect, greeting_of
 
 PATIENCE_SECONDS = 30
 

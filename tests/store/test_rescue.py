@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 from sqlalchemy import event
 
-from jobs.endings import CANCELLED, EXPIRED, MAX_CRASHES, WORKER_LOST
-from jobs.lease import Checkpoint, claim, renew
-from jobs.queries import read_attempts, read_batch, read_result
-from jobs.rescue import cancel_batch, cancel_job, end_waiting, rescue_lost
-from jobs.settle import settle_batches
-from jobs.status import AttemptOutcome, BatchStatus, JobStatus
-from jobs.transitions import cancel_running, finish, retry
+from jobs.lifecycle.close_batch import settle_batches
+from jobs.lifecycle.lease import Checkpoint, claim, renew
+from jobs.lifecycle.rescue import cancel_batch, cancel_job, end_waiting, rescue_lost
+from jobs.lifecycle.transitions import cancel_running, finish, retry
+from jobs.model.endings import CANCELLED, EXPIRED, MAX_CRASHES, WORKER_LOST
+from jobs.model.status import AttemptOutcome, BatchStatus, JobStatus
+from jobs.store.queries import read_attempts, read_batch, read_result
 from tests.store.reserving import reserve
 from tests.store.store_fixtures import LEASE, REFUSED, Interruption, Store, at_once, postgres_store, store, written
 

@@ -7,17 +7,17 @@ from functools import partial
 import pytest
 from sqlalchemy import func, select, update
 
-from jobs.database import Database
-from jobs.endings import MAX_CRASHES
-from jobs.lanes import Lanes
-from jobs.lease import claim
+from jobs.dispatch.lanes import Lanes
+from jobs.dispatch.routes import Route
+from jobs.intake.submission import BatchTerms, submit_batch
+from jobs.lifecycle.lease import claim
+from jobs.lifecycle.rescue import rescue_lost
+from jobs.lifecycle.transitions import finish, release, retry
+from jobs.model.endings import MAX_CRASHES
 from jobs.pace.reports import LaneLimits
-from jobs.pace.tables import lanes
-from jobs.rescue import rescue_lost
-from jobs.routes import Route
-from jobs.submission import BatchTerms, submit_batch
+from jobs.store.database import Database
 from jobs.tables import attempts, batches, jobs
-from jobs.transitions import finish, release, retry
+from jobs.tables.lanes import lanes
 from tests.store.reserving import reserve, take_due, unpaced
 from tests.store.store_fixtures import LEASE, REFUSED, USAGE, Store, at_once, new_job, store, written
 

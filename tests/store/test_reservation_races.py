@@ -4,16 +4,16 @@ from functools import partial
 
 from sqlalchemy import func, select
 
-from jobs.database import Database
-from jobs.endings import MAX_CRASHES
-from jobs.lane_news import LaneTurn, LaneWish
-from jobs.lease import claim
+from jobs.dispatch.lane_news import LaneTurn, LaneWish
+from jobs.dispatch.reservation import take_lane_turn
+from jobs.dispatch.routes import Route
+from jobs.intake.submission import BatchTerms, submit_batch
+from jobs.lifecycle.lease import claim
+from jobs.model.endings import MAX_CRASHES
 from jobs.pace.reports import LaneLimits
-from jobs.pace.tables import lanes
-from jobs.reservation import take_lane_turn
-from jobs.routes import Route
-from jobs.submission import BatchTerms, submit_batch
+from jobs.store.database import Database
 from jobs.tables import DEFAULT_PROJECT, jobs
+from jobs.tables.lanes import lanes
 from tests.store.reserving import take_due
 from tests.store.store_fixtures import LEASE, Interruption, Store, new_job, postgres_store
 

@@ -11,8 +11,8 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import text
 
 import migrations
-from jobs.database import Database, open_database
-from jobs.revision import REVISION, RevisionError, check_revision
+from jobs.store.database import Database, open_database
+from jobs.store.revision import REVISION, RevisionError, check_revision
 from migrations import migrate
 from tests.conftest import free_port
 

@@ -15,18 +15,18 @@ from sqlalchemy import create_engine, delete, event, select, text
 from sqlalchemy.engine import URL
 from sqlalchemy.pool import NullPool
 
-import jobs.metadata_pairs
-import jobs.search
-from jobs.database import Database, open_database
-from jobs.lease import Checkpoint, renew
-from jobs.rescue import rescue_lost
-from jobs.retry import retry_job
-from jobs.search import JobFilter, list_jobs
-from jobs.status import JobStatus
-from jobs.submission import submit_job
+import jobs.store.metadata_pairs
+import jobs.store.search
+from jobs.intake.submission import submit_job
+from jobs.lifecycle.lease import Checkpoint, renew
+from jobs.lifecycle.rescue import rescue_lost
+from jobs.lifecycle.retry import retry_job
+from jobs.lifecycle.transitions import fail, finish
+from jobs.model.status import JobStatus
+from jobs.store.database import Database, open_database
+from jobs.store.search import JobFilter, list_jobs
+from jobs.store.text_index import drop_text_index, find_with_text, has_text_index, make_text_index
 from jobs.tables import metadata_pairs, texts
-from jobs.text_index import drop_text_index, find_with_text, has_text_index, make_text_index
-from jobs.transitions import fail, finish
 from migrations import migrate
 from tests.store.store_fixtures import LEASE, REFUSED, Store, new_job, written
 from tests.store.trigram_postgres import find_trigram_postgres, running_postgres
@@ -68,8 +68,8 @@ def trigram_database(trigram_server: URL) -> Iterator[Database]:
 @pytest.fixture(params=["sqlite_database", "postgresql without pg_trgm", "postgresql with pg_trgm"])
 def store(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
     """A store in which a text is looked for in one job by walking, and then in the index of texts."""
-    monkeypatch.setattr(jobs.search, "_WALK", 1)
-    monkeypatch.setattr(jobs.search, "_IDS_PER_READ", 2)
+    monkeypatch.setattr(jobs.store.search, "_WALK", 1)
+    monkeypatch.setattr(jobs.store.search, "_IDS_PER_READ", 2)
     if request.param == "postgresql without pg_trgm":
         opened = open_database(request.getfixturevalue("postgres_url"))
         yield Store(opened)
@@ -85,7 +85,7 @@ def store(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> It
 @pytest.fixture
 def sqlite_store(sqlite_database: Database, monkeypatch: pytest.MonkeyPatch) -> Store:
     """One that has the index of texts, with a walk of one job."""
-    monkeypatch.setattr(jobs.search, "_WALK", 1)
+    monkeypatch.setattr(jobs.store.search, "_WALK", 1)
     return Store(sqlite_database)
 
 
@@ -255,7 +255,7 @@ def test_metadata_are_found_by_project_and_by_every_pair(store: Store) -> None:
 
 
 def test_two_pairs_of_one_number_are_told_apart(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (jobs.metadata_pairs, jobs.search):
+    for module in (jobs.store.metadata_pairs, jobs.store.search):
         monkeypatch.setattr(module, "pair_number", lambda key, _value: len(key))
     wanted = store.submit(metadata={"topic": "sea"})
     store.submit(metadata={"topic": "land"})
@@ -266,7 +266,7 @@ def test_two_pairs_of_one_number_are_told_apart(store: Store, monkeypatch: pytes
 def test_the_pairs_of_a_deleted_job_go_with_it(store: Store) -> None:
     gone, kept = (store.submit(metadata={"topic": "sea", "文": '"'}) for _ in range(2))
     with store.database.write() as connection:
-        jobs.metadata_pairs.remove_pairs(connection, [gone])
+        jobs.store.metadata_pairs.remove_pairs(connection, [gone])
         assert set(connection.scalars(select(metadata_pairs.c.job_id))) == {kept}
 
 

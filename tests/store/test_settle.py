@@ -6,16 +6,16 @@ from functools import partial
 
 import pytest
 
-from jobs.batch_records import Batch
-from jobs.database import Database
-from jobs.endings import Written
-from jobs.queries import list_batches, read_batch
-from jobs.records import Usage
-from jobs.rescue import cancel_batch, cancel_job, end_waiting
-from jobs.settle import settle_batch, settle_batches
-from jobs.status import BatchStatus
-from jobs.submission import BatchTerms, submit_batch
-from jobs.transitions import cancel_running, expire_running, fail, finish, retry
+from jobs.intake.submission import BatchTerms, submit_batch
+from jobs.lifecycle.close_batch import settle_batch, settle_batches
+from jobs.lifecycle.rescue import cancel_batch, cancel_job, end_waiting
+from jobs.lifecycle.transitions import cancel_running, expire_running, fail, finish, retry
+from jobs.model.batch_records import Batch
+from jobs.model.endings import Written
+from jobs.model.records import Usage
+from jobs.model.status import BatchStatus
+from jobs.store.database import Database
+from jobs.store.queries import list_batches, read_batch
 from tests.store.store_fixtures import REFUSED, USAGE, Store, at_once, new_job, store, written
 
 __all__ = ["store"]  # a fixture

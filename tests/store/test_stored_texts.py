@@ -8,19 +8,19 @@ from hashlib import sha256
 import pytest
 from sqlalchemy import func, select
 
-from jobs.lease import Checkpoint, renew
-from jobs.lost import list_lost_texts, read_lost_text, store_lost_count
-from jobs.queries import read_attempts, read_batch, read_result, read_text_so_far
-from jobs.rescue import cancel_job, end_waiting, rescue_lost
-from jobs.responses import delete_response, response_id
-from jobs.retry import retry_batch, retry_job
-from jobs.search import JobFilter, list_jobs
-from jobs.settle import settle_batch
-from jobs.status import FINAL, JobStatus
-from jobs.stored_texts import read_longest, read_stored
-from jobs.submission import submit_job
+from jobs.intake.submission import submit_job
+from jobs.lifecycle.close_batch import settle_batch
+from jobs.lifecycle.lease import Checkpoint, renew
+from jobs.lifecycle.lost import list_lost_texts, read_lost_text, store_lost_count
+from jobs.lifecycle.rescue import cancel_job, end_waiting, rescue_lost
+from jobs.lifecycle.responses import delete_response, response_id
+from jobs.lifecycle.retry import retry_batch, retry_job
+from jobs.lifecycle.transitions import cancel_running, expire_running, fail, finish, release, retry, wait_for_limit
+from jobs.model.status import FINAL, JobStatus
+from jobs.store.queries import read_attempts, read_batch, read_result, read_text_so_far
+from jobs.store.search import JobFilter, list_jobs
+from jobs.store.stored_texts import read_longest, read_stored
 from jobs.tables import longest_texts
-from jobs.transitions import cancel_running, expire_running, fail, finish, release, retry, wait_for_limit
 from tests.store.store_fixtures import LEASE, LIMITED, REFUSED, USAGE, Store, new_job, store, written
 
 __all__ = ["store"]  # a fixture

@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
-from jobs.database import Database
-from jobs.idempotency import IdempotencyKey, KeyReusedError, forget_keys
-from jobs.ids import new_id
-from jobs.queries import read_batch, read_job
-from jobs.status import BatchStatus, JobStatus
-from jobs.submission import BatchTerms, NewJob, submit_batch, submit_job
+from jobs.intake.idempotency import IdempotencyKey, KeyReusedError, forget_keys
+from jobs.intake.submission import BatchTerms, NewJob, submit_batch, submit_job
+from jobs.model.ids import new_id
+from jobs.model.status import BatchStatus, JobStatus
+from jobs.store.database import Database
+from jobs.store.queries import read_batch, read_job
 from jobs.tables import batches, idempotency_keys, jobs
 from tests.store.store_fixtures import Interruption, Store, at_once, new_job, postgres_store, store
 

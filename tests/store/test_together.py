@@ -6,12 +6,12 @@ from itertools import chain
 import pytest
 from sqlalchemy import select
 
-from jobs.lease import claim, claim_together
-from jobs.queries import read_attempts
-from jobs.rescue import cancel_job, rescue_lost
-from jobs.status import JobStatus
+from jobs.lifecycle.lease import claim, claim_together
+from jobs.lifecycle.rescue import cancel_job, rescue_lost
+from jobs.lifecycle.transitions import finish, finish_together, release
+from jobs.model.status import JobStatus
+from jobs.store.queries import read_attempts
 from jobs.tables import jobs
-from jobs.transitions import finish, finish_together, release
 from tests.store.store_fixtures import LEASE, USAGE, Store, at_once, postgres_store, store, written
 
 __all__ = ["postgres_store", "store"]  # fixtures

@@ -6,13 +6,13 @@ from functools import partial
 
 import pytest
 
-from jobs.database import Database
-from jobs.endings import CANCELLED, EXPIRED, Fault, Written
-from jobs.lease import Checkpoint, renew
-from jobs.queries import read_attempts, read_result
-from jobs.rescue import cancel_job, rescue_lost
-from jobs.status import FINAL, AttemptOutcome, JobStatus
-from jobs.transitions import cancel_running, expire_running, fail, finish, release, retry, wait_for_limit
+from jobs.lifecycle.lease import Checkpoint, renew
+from jobs.lifecycle.rescue import cancel_job, rescue_lost
+from jobs.lifecycle.transitions import cancel_running, expire_running, fail, finish, release, retry, wait_for_limit
+from jobs.model.endings import CANCELLED, EXPIRED, Fault, Written
+from jobs.model.status import FINAL, AttemptOutcome, JobStatus
+from jobs.store.database import Database
+from jobs.store.queries import read_attempts, read_result
 from tests.store.store_fixtures import LEASE, LIMITED, REFUSED, START, USAGE, Store, at_once, store, written
 
 __all__ = ["store"]  # a fixture

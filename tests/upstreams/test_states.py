@@ -6,11 +6,11 @@ from typing import Any
 
 from sqlalchemy import insert
 
+from jobs.dispatch.upstream_states import read_upstream_states
 from jobs.pace.lane import Lane
 from jobs.pace.reports import Accepted, LaneLimits
-from jobs.pace.tables import holds, lanes
+from jobs.tables.lanes import holds, lanes
 from jobs.upstreams import UpstreamSpec
-from jobs.upstreams.read_states import read_upstream_states
 from jobs.upstreams.states import ErrorState, UpstreamView
 from tests.store.reserving import claim_now, reserve
 from tests.store.store_fixtures import Store, store

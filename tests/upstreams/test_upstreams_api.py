@@ -7,8 +7,8 @@ import httpx
 import pytest
 
 from api.upstream_schemas import UpstreamList
-from jobs.database import open_database
-from jobs.keys import create_key
+from jobs.store.database import open_database
+from jobs.store.keys import create_key
 from jobs.upstreams.source import LOOK_SECONDS
 from tests.api.callers import calling
 from tests.conftest import serve_api

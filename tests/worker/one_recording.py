@@ -9,7 +9,7 @@ from typing import Any
 
 import redis as redis_py
 
-from jobs.channel import tail_key
+from jobs.live.channel import tail_key
 from tests.worker.worker_fixtures import PATIENCE_SECONDS
 from worker.event_loop import EventLoop
 from worker.recorder import Recorder

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from jobs.answer_format import FormatError, find_mismatch
-from jobs.database import Database
-from jobs.status import JobStatus
+from jobs.acceptance.answer_format import FormatError, find_mismatch
+from jobs.model.status import JobStatus
+from jobs.store.database import Database
 from longhand.simulator import ServedSimulator
 from tests.worker.worker_fixtures import (
     WorkerParts,

@@ -6,9 +6,9 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import update
 
-from jobs.database import Database, open_database, utc_now
-from jobs.rescue import rescue_lost
-from jobs.status import JobStatus
+from jobs.lifecycle.rescue import rescue_lost
+from jobs.model.status import JobStatus
+from jobs.store.database import Database, open_database, utc_now
 from jobs.tables import jobs
 from longhand.simulator import ServedSimulator
 from tests.worker.worker_fixtures import (

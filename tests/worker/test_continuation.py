@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 import redis as redis_py
 
-from jobs.channel import Follower, Gap, Message, Reset, Text, tail_key
-from jobs.database import Database
-from jobs.lease import Checkpoint, renew
-from jobs.rescue import rescue_lost
-from jobs.status import AttemptOutcome, JobStatus
+from jobs.lifecycle.lease import Checkpoint, renew
+from jobs.lifecycle.rescue import rescue_lost
+from jobs.live.channel import Follower, Gap, Message, Reset, Text, tail_key
+from jobs.model.status import AttemptOutcome, JobStatus
+from jobs.store.database import Database
 from jobs.tokens import Tokenizers
 from tests.store.reserving import claim_now
 from tests.upstream.scripted_upstream import DONE, FINISH, ROLE, Cut, Script, ScriptedUpstream, chunked, text

@@ -10,14 +10,14 @@ import pytest
 from sqlalchemy import event, update
 from sqlalchemy.exc import OperationalError
 
-from jobs.database import Database, open_database, utc_now
-from jobs.endings import Written
-from jobs.rescue import MOST_ENDED, rescue_lost
-from jobs.settle import settle_batches
-from jobs.status import FINAL, AttemptOutcome, JobStatus
-from jobs.submission import NewJob, submit_batch
+from jobs.intake.submission import NewJob, submit_batch
+from jobs.lifecycle.close_batch import settle_batches
+from jobs.lifecycle.rescue import MOST_ENDED, rescue_lost
+from jobs.lifecycle.transitions import finish
+from jobs.model.endings import Written
+from jobs.model.status import FINAL, AttemptOutcome, JobStatus
+from jobs.store.database import Database, open_database, utc_now
 from jobs.tables import jobs
-from jobs.transitions import finish
 from longhand.simulator import ServedSimulator
 from tests.store.reserving import claim_now, unpaced
 from tests.worker.worker_fixtures import (

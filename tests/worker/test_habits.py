@@ -1,6 +1,6 @@
 """What one worker learns of an upstream, the others know."""
 
-from jobs.database import Database
+from jobs.store.database import Database
 from worker.habits import HabitKeeper
 from worker.upstream.dialects.parameters import Change
 from worker.upstream.habits import Habit

@@ -9,11 +9,11 @@ import pytest
 from sqlalchemy import event, update
 from sqlalchemy.exc import OperationalError
 
-from jobs.database import Database
-from jobs.queries import read_text_so_far
-from jobs.records import Job
-from jobs.rescue import cancel_job, rescue_lost
-from jobs.status import AttemptOutcome, JobStatus
+from jobs.lifecycle.rescue import cancel_job, rescue_lost
+from jobs.model.records import Job
+from jobs.model.status import AttemptOutcome, JobStatus
+from jobs.store.database import Database
+from jobs.store.queries import read_text_so_far
 from jobs.tables import jobs
 from longhand.simulator import ServedSimulator
 from tests.store.reserving import claim_now

@@ -11,9 +11,9 @@ import pytest
 from sqlalchemy import Connection, event
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
-from jobs.database import Database, open_database
-from jobs.rescue import cancel_job
-from jobs.status import AttemptOutcome, JobStatus
+from jobs.lifecycle.rescue import cancel_job
+from jobs.model.status import AttemptOutcome, JobStatus
+from jobs.store.database import Database, open_database
 from longhand.simulator import ServedSimulator
 from tests.worker.worker_fixtures import (
     DELTAS,

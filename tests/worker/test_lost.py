@@ -4,12 +4,12 @@ from typing import Any
 
 import pytest
 
-from jobs.database import Database
-from jobs.lease import Checkpoint, note_continued, renew
-from jobs.lost import list_lost_texts
-from jobs.records import Usage
-from jobs.rescue import rescue_lost
-from jobs.status import AttemptOutcome, JobStatus
+from jobs.lifecycle.lease import Checkpoint, note_continued, renew
+from jobs.lifecycle.lost import list_lost_texts
+from jobs.lifecycle.rescue import rescue_lost
+from jobs.model.records import Usage
+from jobs.model.status import AttemptOutcome, JobStatus
+from jobs.store.database import Database
 from jobs.tokens import Tokenizers
 from longhand.simulator import ServedSimulator
 from tests.store.reserving import claim_now

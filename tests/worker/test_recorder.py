@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import redis as redis_py
 
-from jobs.channel import encode_done, tail_key
+from jobs.live.channel import encode_done, tail_key
 from tests.conftest import free_port
 from tests.worker.one_recording import JOB, PIECES, OneRecording, counting_warnings, recording_on, tail_of
 from tests.worker.worker_fixtures import PATIENCE_SECONDS, Ear, listening

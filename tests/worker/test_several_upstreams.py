@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from jobs.database import Database
-from jobs.status import JobStatus
+from jobs.model.status import JobStatus
+from jobs.store.database import Database
 from tests.store.reserving import reserve
 from tests.upstream.scripted_upstream import DONE, FINISH, ROLE, Script, ScriptedUpstream, chunked, text
 from tests.worker.worker_fixtures import history, job_and_text, listening, open_worker, small_settings, submit

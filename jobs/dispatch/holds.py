@@ -1,0 +1,161 @@
+"""Holds: what must not start now, each a row that dispatch and every claim consult.
+
+A person holds (`pause`) and lifts (`resume`) a batch, a project, a model or an upstream. The system holds an upstream
+that is out of credit, refuses the key or is away (`jobs/dispatch/outages.py`); it sends one job at growing intervals to see, and
+the first text of any attempt lifts the hold. What is held is never charged. Deadlines go on.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Self
+
+from sqlalchemy import ColumnElement, Connection, RowMapping, and_, delete, false, literal_column, or_, select, update
+
+from jobs.dispatch.due import RESERVED, RUNNING
+from jobs.store.database import Database, insert_into
+from jobs.tables import batches, jobs
+from jobs.tables.lanes import holds
+
+MOST_TOLD = 500
+"""Of so many batches the watchers are told that a hold has begun or ended; the others see it with the next job."""
+
+
+class HoldKind(StrEnum):
+    """What can be held."""
+
+    BATCH = "batch"
+    PROJECT = "project"
+    MODEL = "model"
+    UPSTREAM = "upstream"
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """What is held, since when and why. `reason` is `paused`, or for one of the system `credit`, `key` or `away`."""
+
+    kind: HoldKind
+    target: str
+    since: datetime
+    reason: str
+    message: str
+    held_by: str
+    probe_at: datetime | None
+    probe_seconds: float | None
+    probes: int
+    probe_job: str | None
+    last_probe: str | None
+
+    @classmethod
+    def from_row(cls, row: RowMapping) -> Self:
+        """A hold from its row."""
+        plain = {name: row[name] for name in cls.__slots__ if name != "kind"}
+        return cls(kind=HoldKind(row["kind"]), **plain)
+
+    def as_json(self) -> dict[str, Any]:
+        """As the API shows it. Times are Unix seconds."""
+        return {
+            "kind": str(self.kind),
+            "target": self.target,
+            "reason": self.reason,
+            "since": round(self.since.timestamp(), 3),
+            "message": self.message,
+            "held_by": self.held_by,
+            "probe_at": round(self.probe_at.timestamp(), 3) if self.probe_at else None,
+            "upstream": self.target if self.kind is HoldKind.UPSTREAM else None,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class HoldChange:
+    """What a pause or a resume did: whether anything has changed, and the batches whose watchers are to be told."""
+
+    changed: bool
+    batch_ids: Sequence[str] = ()
+
+
+def pause(
+    database: Database, kind: HoldKind, target: str, *, message: str = "", release_running: bool = False
+) -> HoldChange:
+    """Let nothing of this start until `resume`. Its reservations are void at once; what runs goes on.
+
+    With `release_running` what runs is given back uncharged within 2 s, by its workers. A hold of the system on the
+    same upstream becomes the person's, and is not probed any more.
+    """
+    with database.write() as connection:
+        now = database.now()
+        held = {"since": now, "reason": "paused", "message": message or f"the {kind} was paused", "held_by": "person"}
+        unprobed = {"probe_at": None, "probe_seconds": None, "probes": 0, "probe_job": None, "last_probe": None}
+        row = insert_into(connection, holds).values(kind=kind, target=target, **held, **unprobed)
+        stored = row.on_conflict_do_update(
+            index_elements=[holds.c.kind, holds.c.target], set_=held | unprobed, where=holds.c.held_by != "person"
+        )
+        changed = connection.execute(stored.returning(holds.c.kind)).first() is not None
+        of_it = _jobs_of(kind, target)
+        connection.execute(update(jobs).where(RESERVED, of_it).values(hinted_at=None))
+        if release_running:
+            connection.execute(update(jobs).where(RUNNING, of_it).values(release_requested_at=now))
+        return HoldChange(changed, find_held_batches(connection, kind, target))
+
+
+def resume(database: Database, kind: HoldKind, target: str) -> HoldChange:
+    """Lift a hold, whoever made it. The caller wakes dispatch."""
+    with database.write() as connection:
+        lifted = connection.execute(delete(holds).where(holds.c.kind == kind, holds.c.target == target)).rowcount > 0
+        return HoldChange(lifted, find_held_batches(connection, kind, target) if lifted else ())
+
+
+def read_holds(database: Database) -> list[Hold]:
+    """All that is held now."""
+    with database.read() as connection:
+        return find_holds(connection)
+
+
+def find_holds(connection: Connection) -> list[Hold]:
+    """The same inside a transaction."""
+    rows = connection.execute(select(holds).order_by(holds.c.kind, holds.c.target)).mappings()
+    return [Hold.from_row(row) for row in rows]
+
+
+def is_held() -> ColumnElement[bool]:
+    """Whether a hold keeps a reserved job from being claimed. Of a held upstream, its probe may be."""
+    return (
+        select(holds.c.kind)
+        .where(
+            or_(
+                and_(holds.c.kind == HoldKind.BATCH, holds.c.target == jobs.c.batch_id),
+                and_(holds.c.kind == HoldKind.PROJECT, holds.c.target == jobs.c.project),
+                and_(holds.c.kind == HoldKind.MODEL, holds.c.target == jobs.c.model),
+                and_(
+                    holds.c.kind == HoldKind.UPSTREAM,
+                    holds.c.target == jobs.c.upstream,
+                    or_(holds.c.probe_job.is_(None), holds.c.probe_job != jobs.c.id),
+                ),
+            )
+        )
+        .exists()
+    )
+
+
+def find_held_batches(connection: Connection, kind: HoldKind, target: str) -> Sequence[str]:
+    """The running batches that such a hold concerns, as far as they can be told of it."""
+    running = batches.c.status == literal_column("'in_progress'")
+    concerned: ColumnElement[bool] = running
+    if kind is HoldKind.BATCH:
+        concerned = batches.c.id == target
+    elif kind is HoldKind.PROJECT:
+        concerned = and_(running, batches.c.project == target)
+    elif kind is HoldKind.MODEL:
+        concerned = and_(running, or_(batches.c.model == target, batches.c.model.is_(None)))
+    return connection.scalars(select(batches.c.id).where(concerned).limit(MOST_TOLD)).all()
+
+
+def _jobs_of(kind: HoldKind, target: str) -> ColumnElement[bool]:
+    columns = {
+        HoldKind.BATCH: jobs.c.batch_id,
+        HoldKind.PROJECT: jobs.c.project,
+        HoldKind.MODEL: jobs.c.model,
+        HoldKind.UPSTREAM: jobs.c.upstream,
+    }
+    return columns[kind] == target if kind in columns else false()

@@ -1,0 +1,94 @@
+"""What a turn of a lane begins and ends with: news, wishes, what is held, and what became of it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Self
+
+from jobs.dispatch.choice import Chosen
+from jobs.dispatch.holds import Hold, HoldKind
+from jobs.dispatch.routes import Route
+from jobs.pace.reports import Report
+
+
+@dataclass(slots=True)
+class LaneNews:
+    """What a process has seen of a lane and not yet written to its row."""
+
+    reports: list[Report] = field(default_factory=list)
+    ended: list[tuple[str, float]] = field(default_factory=list)
+    """Of each attempt that ended, its project and how many seconds it had a stream."""
+    accepted_at: datetime | None = None
+    """When the latest request was sent that wrote a text."""
+    first_delta_seconds: list[float] = field(default_factory=list)
+
+    @property
+    def is_something(self) -> bool:
+        """Whether there is anything to write."""
+        return bool(self.reports or self.ended or self.accepted_at is not None)
+
+    def add(self, other: "LaneNews") -> None:
+        """Put back what could not be written."""
+        self.reports[:0] = other.reports
+        self.ended[:0] = other.ended
+        self.first_delta_seconds[:0] = other.first_delta_seconds
+        self.accepted_at = max(filter(None, (self.accepted_at, other.accepted_at)), default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class LaneWish:
+    """What a process wants of a lane in this round."""
+
+    route: Route
+    model: str
+    most: int
+    """How many more jobs it can start."""
+    projects: Sequence[str]
+    """Those with jobs that wait."""
+    most_crashes: int
+    has_others: bool = False
+    """Whether another upstream could take the model now, so that a retry can go there."""
+    news: LaneNews = field(default_factory=LaneNews)
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """The lane."""
+        return self.route.name, self.model
+
+
+@dataclass(frozen=True, slots=True)
+class LaneTurn:
+    """What became of it."""
+
+    reserved: Sequence[Chosen]
+    in_flight: int
+    room: int
+    """How many more the lane would have taken."""
+    look_at: datetime
+    """When the lane may have room again, at the latest."""
+    lifted: tuple[str, ...] | None = None
+    """The news lifted the hold of the upstream: the batches whose watchers are to be told."""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What of the holds concerns a lane."""
+
+    upstream: Hold | None
+    model: bool
+    projects: frozenset[str]
+    batches: frozenset[str]
+
+    @classmethod
+    def of(cls, found: Sequence[Hold], key: tuple[str, str]) -> Self:
+        """Those of these holds that concern this lane."""
+        targets: dict[HoldKind, set[str]] = {kind: set() for kind in HoldKind}
+        for hold in found:
+            targets[hold.kind].add(hold.target)
+        of_upstream = (hold for hold in found if hold.kind is HoldKind.UPSTREAM and hold.target == key[0])
+        return cls(
+            next(of_upstream, None),
+            key[1] in targets[HoldKind.MODEL],
+            frozenset(targets[HoldKind.PROJECT]),
+            frozenset(targets[HoldKind.BATCH]),
+        )

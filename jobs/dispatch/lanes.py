@@ -1,0 +1,257 @@
+"""The rounds of one process: its free streams are shared out over the lanes that have jobs waiting.
+
+Which lane is next is a matter of the process alone, since the streams are its own; whose job is next in a lane is in
+the lane's row, which all processes share (`jobs/dispatch/reservation.py`).
+"""
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import RowMapping, select
+
+from jobs.dispatch.due import InFlight, count_in_flight, find_waiting
+from jobs.dispatch.fair import Turns
+from jobs.dispatch.holds import Hold, HoldKind, find_holds
+from jobs.dispatch.lane_news import Held, LaneNews, LaneTurn, LaneWish
+from jobs.dispatch.reservation import LEAD_SECONDS, read_lane, take_lane_turn
+from jobs.dispatch.routes import DEFAULT, Route
+from jobs.store.database import Database
+from jobs.tables.lanes import lanes
+
+Key = tuple[str, str]
+"""A lane: the upstream's name and the model."""
+
+LOCKED_SECONDS = 0.02
+"""A lane that another process has at this moment is tried again after this time."""
+
+_PASSES = 3
+"""A lane that had fewer jobs than streams leaves the rest to the others, in another pass of the same round."""
+
+
+@dataclass(slots=True)
+class Round:
+    """What a round has reserved, to be hinted now, and when the next one is due if nobody wakes it before."""
+
+    reserved: list[str] = field(default_factory=list)
+    batch_ids: set[str] = field(default_factory=set)
+    """The batches whose watchers are to be told that a hold was lifted."""
+    lifted: bool = False
+    look_at: datetime | None = None
+
+    def look(self, at: datetime) -> None:
+        """Look again at this time or before."""
+        self.look_at = at if self.look_at is None else min(self.look_at, at)
+
+
+@dataclass(slots=True)
+class _View:
+    """The rows as they were when the round began. Only rooms are guessed from it; each lane's turn counts again."""
+
+    waiting: dict[str, list[str]]
+    in_flight: dict[Key, InFlight]
+    rows: dict[Key, RowMapping]
+    holds: Sequence[Hold]
+
+    def held(self, key: Key) -> Held:
+        """What of the holds concerns this lane."""
+        return Held.of(self.holds, key)
+
+
+class Lanes:
+    """Used by the dispatch of one process; news may come from any thread."""
+
+    def __init__(
+        self,
+        database: Database,
+        hint_seconds: float,
+        routes: Callable[[], Sequence[Route]] = lambda: [DEFAULT],
+        weights: Callable[[], Mapping[str, float]] = dict,
+    ) -> None:
+        self._database = database
+        self._hint_seconds = hint_seconds
+        self._routes = routes
+        self._weights = weights
+        self._lock = threading.Lock()
+        self._news: dict[Key, LaneNews] = {}
+        self._models = Turns()
+        self._upstreams: dict[str, Turns] = {}
+        self._in_flight: dict[Key, int] = {}
+        self._crowded: set[Key] = set()
+        self._held: set[str] = set()
+
+    def tell(self, key: Key, change: Callable[[LaneNews], Any]) -> None:
+        """Add to the news of a lane; they are written in the next round."""
+        with self._lock:
+            change(self._news.setdefault(key, LaneNews()))
+
+    def in_flight(self, key: Key) -> int:
+        """How many streams the lane had in the last round, of all processes."""
+        return self._in_flight.get(key, 0)
+
+    def write_news(self, key: Key) -> bool:
+        """Write the news of a lane now, from any thread. False: another process has the lane at this moment."""
+        route = next((route for route in self._routes() if route.name == key[0]), Route(key[0]))
+        with self._lock:
+            news = self._news.pop(key, LaneNews())
+        turn = None
+        try:
+            turn = take_lane_turn(self._database, LaneWish(route, key[1], 0, (), 0, news=news), {}, self._hint_seconds)
+        finally:
+            if turn is None:
+                self.tell(key, lambda kept: kept.add(news))
+        return turn is not None
+
+    def is_held(self, key: Key) -> bool:
+        """Whether the upstream was held in the last round."""
+        return key[0] in self._held
+
+    def is_eager(self, key: Key) -> bool:
+        """Whether news of this lane should be written at once: jobs wait for its pace, or its upstream is held."""
+        return key in self._crowded or key[0] in self._held
+
+    def reserve(self, free: int, most_crashes: int) -> Round:
+        """Reserve jobs for up to `free` streams, less the hints that are under way already."""
+        done = Round()
+        view = self._look()
+        routes, weights = self._routes(), self._weights()
+        self._in_flight = {key: counted.total for key, counted in view.in_flight.items()}
+        self._held = {hold.target for hold in view.holds if hold.kind is HoldKind.UPSTREAM}
+        free -= sum(counted.reserved for counted in view.in_flight.values())
+        closed: set[Key] = set()
+        touched: set[Key] = set()
+        for _ in range(_PASSES):
+            grants = self._share_out(view, routes, weights, free, closed)
+            owed = {key for key in self._keys_with_news(view) if key not in touched}
+            if not grants and not owed:
+                break
+            for key in [*grants, *(owed - grants.keys())]:
+                touched.add(key)
+                wish = self._wish(key, view, routes, grants.get(key, 0), most_crashes)
+                turn = self._take_turn(wish, weights, done)
+                if turn is None or len(turn.reserved) < wish.most:
+                    closed.add(key)
+                if turn is not None:
+                    free -= len(turn.reserved)
+                    self._in_flight[key] = turn.in_flight
+            if free <= 0:
+                break
+        self._note_when_to_look(view, routes, done)
+        return done
+
+    def _look(self) -> _View:
+        now = self._database.now()
+        with self._database.read() as connection:
+            rows = connection.execute(select(lanes)).mappings().all()
+            return _View(
+                find_waiting(connection),
+                count_in_flight(connection, now, self._hint_seconds),
+                {(row["upstream"], row["model"]): row for row in rows},
+                find_holds(connection),
+            )
+
+    def _keys_with_news(self, view: _View) -> set[Key]:
+        with self._lock:
+            told = set(self._news)
+        return told | {key for key, counted in view.in_flight.items() if counted.void}
+
+    def _room(self, view: _View, route: Route, model: str) -> int:
+        key = (route.name, model)
+        now = self._database.now()
+        moment = now.timestamp()
+        held = view.held(key)
+        if held.model or held.projects.issuperset(view.waiting[model]):
+            return 0
+        if held.upstream is not None:
+            return int(held.upstream.probe_at is not None and held.upstream.probe_at <= now)
+        counted = view.in_flight.get(key)
+        in_flight = counted.total if counted else 0
+        lane = read_lane(view.rows.get(key), route, moment)
+        lane.apply([], in_flight, moment)
+        return lane.room(in_flight, moment, LEAD_SECONDS)
+
+    def _share_out(
+        self, view: _View, routes: Sequence[Route], weights: Mapping[str, float], free: int, closed: set[Key]
+    ) -> dict[Key, int]:
+        """How many of the free streams each lane gets. A model counts as much as the projects that wait for it."""
+        room = {
+            (route.name, model): self._room(view, route, model)
+            for model in view.waiting
+            for route in routes
+            if route.takes(model) and (route.name, model) not in closed
+        }
+        by_name = {route.name: route for route in routes}
+        models_of: dict[str, int] = {}
+        for projects in view.waiting.values():
+            for project in projects:
+                models_of[project] = models_of.get(project, 0) + 1
+        weight_of = {
+            model: sum(weights.get(project, 1.0) / models_of[project] for project in projects)
+            for model, projects in view.waiting.items()
+        }
+        grants: dict[Key, int] = {}
+        while free > 0:
+            open_models = {model for (_, model), left in room.items() if left > 0}
+            if not open_models:
+                break
+            model = self._models.next(sorted(open_models))
+            self._models.take(model, weight_of[model])
+            names = [name for (name, of_model), left in room.items() if of_model == model and left > 0]
+            lowest = min(by_name[name].tier for name in names)
+            equals = sorted(name for name in names if by_name[name].tier == lowest)
+            turns = self._upstreams.setdefault(model, Turns())
+            name = turns.next(equals)
+            turns.take(name, by_name[name].weight)
+            room[name, model] -= 1
+            grants[name, model] = grants.get((name, model), 0) + 1
+            free -= 1
+        return grants
+
+    def _wish(self, key: Key, view: _View, routes: Sequence[Route], most: int, most_crashes: int) -> LaneWish:
+        name, model = key
+        route = next((route for route in routes if route.name == name), Route(name))
+        others = any(other.name != name and other.takes(model) for other in routes)
+        with self._lock:
+            news = self._news.pop(key, LaneNews())
+        return LaneWish(route, model, most, view.waiting.get(model, []), most_crashes, others, news)
+
+    def _take_turn(self, wish: LaneWish, weights: Mapping[str, float], done: Round) -> LaneTurn | None:
+        turn = None
+        try:
+            turn = take_lane_turn(self._database, wish, weights, self._hint_seconds)
+        finally:
+            if turn is None:  # another process has the lane, or the database is away
+                self.tell(wish.key, lambda news: news.add(wish.news))
+        if turn is None:
+            done.look(self._database.now() + timedelta(seconds=LOCKED_SECONDS))
+            return None
+        done.reserved += [one.id for one in turn.reserved]
+        self._crowded.discard(wish.key)
+        if turn.room <= 0 and wish.projects:
+            self._crowded.add(wish.key)
+        if turn.lifted is not None:
+            done.lifted = True
+            done.batch_ids.update(turn.lifted)
+            done.look(self._database.now())
+        return turn
+
+    def _note_when_to_look(self, view: _View, routes: Sequence[Route], done: Round) -> None:
+        """Lanes with jobs waiting and without room may have some before anybody wakes this process."""
+        now = self._database.now()
+        for model in view.waiting:
+            for route in routes:
+                key = (route.name, model)
+                if not route.takes(model) or key not in view.rows:
+                    continue
+                hold = view.held(key).upstream
+                if hold is not None:
+                    if hold.probe_at is not None:
+                        done.look(hold.probe_at)
+                    continue
+                in_flight = self._in_flight.get(key, 0)
+                lane = read_lane(view.rows[key], route, now.timestamp())
+                lane.apply([], in_flight, now.timestamp())
+                if lane.room(in_flight, now.timestamp(), LEAD_SECONDS) <= 0:
+                    done.look(datetime.fromtimestamp(lane.next_at(in_flight, now.timestamp()), now.tzinfo))

@@ -1,0 +1,255 @@
+"""Reserve: jobs are given to an upstream, one lane (an upstream and a model) at a time, in one short transaction.
+
+Whoever dispatches locks the lane's row, counts what is in flight in it from the jobs' rows, and reserves as many jobs
+as the pace allows: `upstream` and `hinted_at` are set on them. A claim takes only a reserved job, so it needs no lock
+but that of its own row, and yet no lane ever runs more than its window. A reservation whose hint is lost is taken back
+here, before anything is counted; a claim that comes later finds no reservation.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from logging import getLogger
+from typing import Any
+
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    Connection,
+    RowMapping,
+    and_,
+    bindparam,
+    not_,
+    or_,
+    select,
+    true,
+    update,
+)
+
+from jobs.dispatch.choice import Choosing, Chosen, LaneTurns
+from jobs.dispatch.due import RESERVED, count_in_flight, is_due, is_fresh
+from jobs.dispatch.fair import MOST_REMEMBERED, Turns
+from jobs.dispatch.holds import find_holds
+from jobs.dispatch.lane_news import Held, LaneNews, LaneTurn, LaneWish
+from jobs.dispatch.outages import begin_probe, end_probe, lift, name_probe
+from jobs.dispatch.routes import Route
+from jobs.pace.lane import Lane
+from jobs.pace.reports import Refused
+from jobs.store.database import Database, insert_into
+from jobs.tables import jobs
+from jobs.tables.lanes import lanes
+
+log = getLogger(__name__)
+
+CHARACTERS_PER_TOKEN = 4
+"""Of a request, whose tokens are only estimated: what its reservation took is settled when it ends."""
+
+LEAD_SECONDS = 0.1
+"""How far ahead a request may be planned: its job is claimed at once, and its worker sends it at its time."""
+
+PROBE_AGAIN_SECONDS = 1.0
+"""When a probe is due and the lane has no job for it."""
+
+OTHER_UPSTREAM_SECONDS = 2.0
+"""How long a job that failed at one upstream waits for another one to have room; then either may have it."""
+
+
+def take_lane_turn(
+    database: Database, wish: LaneWish, weights: Mapping[str, float], hint_seconds: float
+) -> LaneTurn | None:
+    """Write the news of a lane and reserve its next jobs; the caller hints them. None: another process has the lane."""
+    with database.write() as connection:
+        row = _lock(connection, wish.key, database.now())
+        if row is None:
+            return None
+        turn = _Turn(connection, wish, row, database.now())
+        return turn.take(weights, hint_seconds)
+
+
+class _Turn:
+    """One turn, in the transaction that has locked the lane's row."""
+
+    def __init__(self, connection: Connection, wish: LaneWish, row: RowMapping, now: datetime) -> None:
+        self._connection = connection
+        self._wish = wish
+        self._row = row
+        self._now = now
+        self._moment = now.timestamp()
+        self._lane = read_lane(row, wish.route, self._moment)
+        self._turns = _read_turns(row)
+        self._in_flight = 0
+
+    def take(self, weights: Mapping[str, float], hint_seconds: float) -> LaneTurn:
+        wish, lane, moment = self._wish, self._lane, self._moment
+        taken_back = self._take_back(not_(is_fresh(self._now, hint_seconds)))
+        for job_id in taken_back:  # if it was a probe, another one goes
+            end_probe(self._connection, wish.key[0], job_id, self._now)
+        counted = count_in_flight(self._connection, self._now, hint_seconds, wish.key).get(wish.key)
+        # A reservation that was not taken back although it counts no more is locked: a claim has it at this moment.
+        self._in_flight = counted.total + counted.void if counted else 0
+        lane.apply(wish.news.reports, self._in_flight, moment)
+        if any(isinstance(report, Refused) and report.retry_after_seconds for report in wish.news.reports):
+            # What was reserved before the upstream said so and is not on its way yet does not go.
+            returned = self._take_back(true())
+            self._in_flight -= len(returned)
+            taken_back += returned
+        for project, seconds in wish.news.ended:
+            self._turns.projects.learn(project, seconds)
+        accepted_at = wish.news.accepted_at
+        lifted = lift(self._connection, wish.key[0], accepted_at) if accepted_at is not None else None
+        held = Held.of(find_holds(self._connection), wish.key)
+        restarts = bool(self._row["restart"]) and held.upstream is None
+        if restarts:
+            lane.restart(moment)
+        chosen = self._choose_probe(held) if held.upstream is not None else self._choose(held, weights)
+        self._in_flight += len(chosen)
+        room = lane.room(self._in_flight, moment, LEAD_SECONDS)
+        if chosen or taken_back or restarts or wish.news.is_something or (room <= 0 and wish.projects):
+            self._store(restarts=restarts)
+        look_at = datetime.fromtimestamp(lane.next_at(self._in_flight, moment), self._now.tzinfo)
+        return LaneTurn(chosen, self._in_flight, room, look_at, lifted)
+
+    def _store(self, *, restarts: bool) -> None:
+        noted = _noted(self._row, self._wish.news) | ({"restart": False} if restarts else {})
+        pace, turns = json.dumps(self._lane.to_json()), _dump_turns(self._turns)
+        of_lane = and_(lanes.c.upstream == self._wish.key[0], lanes.c.model == self._wish.key[1])
+        changed = update(lanes).where(of_lane).values(pace=pace, turns=turns, updated_at=self._now, **noted)
+        self._connection.execute(changed)
+
+    def _take_back(self, which: ColumnElement[bool]) -> list[str]:
+        """Take back reservations whose hints were lost or refused. A claim under way comes first or finds none."""
+        of_lane = and_(RESERVED, jobs.c.upstream == self._wish.key[0], jobs.c.model == self._wish.key[1])
+        some = select(jobs.c.id, jobs.c.reserved_tokens).where(of_lane, which).order_by(jobs.c.id)
+        rows = self._connection.execute(some.with_for_update(skip_locked=True)).all()
+        if rows:
+            free = {"upstream": None, "hinted_at": None, "reserved_tokens": None}
+            taken = update(jobs).where(jobs.c.id.in_([row.id for row in rows]), RESERVED)
+            self._connection.execute(taken.values(**free))
+        for row in rows:
+            self._lane.release(row.reserved_tokens or 0, self._moment)
+        return [row.id for row in rows]
+
+    def _choose(self, held: "Held", weights: Mapping[str, float]) -> list[Chosen]:
+        room = min(self._wish.most, self._lane.room(self._in_flight, self._moment, LEAD_SECONDS))
+        projects = [project for project in self._wish.projects if project not in held.projects]
+        if room <= 0 or not projects or held.model:
+            return []
+        return self._reserve(held, projects, weights, room, _may_go_to(self._wish, self._now))
+
+    def _choose_probe(self, held: "Held") -> list[Chosen]:
+        """One job, if a probe of the held upstream is due: rather one that it has not failed on."""
+        hold, name = held.upstream, self._wish.key[0]
+        projects = [project for project in self._wish.projects if project not in held.projects]
+        if hold is None or hold.probe_at is None or hold.probe_at > self._now or self._wish.most <= 0:
+            return []
+        if not projects or held.model or not begin_probe(self._connection, name, self._now):
+            return []
+        may_go = _may_go_to(self._wish, self._now)
+        chosen: list[Chosen] = []
+        most = self._wish.route.limits.max_streams
+        if most is None or self._in_flight < most:  # else it goes when a stream has ended
+            for rather in (jobs.c.refused_at.is_(None), jobs.c.id != (hold.last_probe or ""), true()):
+                chosen = self._reserve(held, projects, {}, 1, and_(may_go, rather), paced=False)
+                if chosen:
+                    break
+        again_at = self._now + timedelta(seconds=PROBE_AGAIN_SECONDS)
+        name_probe(self._connection, name, chosen[0].id if chosen else None, again_at)
+        return chosen
+
+    def _reserve(
+        self,
+        held: "Held",
+        projects: Sequence[str],
+        weights: Mapping[str, float],
+        room: int,
+        may_go: ColumnElement[bool],
+        *,
+        paced: bool = True,
+    ) -> list[Chosen]:
+        connection, wish, now = self._connection, self._wish, self._now
+        may_start = and_(is_due(now), may_go, jobs.c.crashes <= wish.most_crashes)
+        choosing = Choosing(connection, wish.model, may_start, self._turns, now, held_batches=held.batches)
+        candidates = list(choosing.choose(projects, weights, room))
+        if not candidates:
+            return []
+        # Locked by id, as everybody does who takes many rows. Those that another process has locked are not free.
+        free = select(jobs.c.id, jobs.c.request).where(jobs.c.id.in_([one.id for one in candidates]), may_start)
+        rows = connection.execute(free.order_by(jobs.c.id).with_for_update(skip_locked=True))
+        tokens = {row.id: _estimate_tokens(row.request, self._lane) for row in rows}
+        chosen, values = [], []
+        for one in candidates:
+            if one.id not in tokens:
+                continue
+            send_at = self._lane.reserve(tokens[one.id], self._moment, LEAD_SECONDS)
+            if send_at is None and paced:
+                break
+            at = now if send_at is None else datetime.fromtimestamp(max(send_at, self._moment), now.tzinfo)
+            chosen.append(one)
+            values.append({"of_id": one.id, "of_tokens": tokens[one.id], "at": at})
+        if chosen:
+            of_id: BindParameter[str] = bindparam("of_id")
+            reserved = update(jobs).where(jobs.c.id == of_id, jobs.c.upstream.is_(None))
+            place: dict[str, Any] = {"hinted_at": bindparam("at"), "reserved_tokens": bindparam("of_tokens")}
+            connection.execute(reserved.values(upstream=wish.route.name, **place), values)
+            choosing.note_served(chosen)
+        return chosen
+
+
+def read_lane(row: Mapping[str, Any] | RowMapping | None, route: Route, moment: float) -> Lane:
+    """The controller in a lane's row; a new one where there is none, or one that cannot be read."""
+    if row is not None and row["pace"]:
+        try:
+            return Lane.from_json(json.loads(row["pace"]), route.limits)
+        except (ValueError, KeyError, TypeError):
+            log.warning("the pace of %s for %s cannot be read and begins anew", row["upstream"], row["model"])
+    return Lane.new(route.limits, moment)
+
+
+def _lock(connection: Connection, key: tuple[str, str], now: datetime) -> RowMapping | None:
+    wanted = select(lanes).where(lanes.c.upstream == key[0], lanes.c.model == key[1])
+    locked = wanted.with_for_update(skip_locked=True)
+    row = connection.execute(locked).mappings().one_or_none()
+    if row is None and connection.execute(wanted).first() is None:
+        new = insert_into(connection, lanes).values(upstream=key[0], model=key[1], updated_at=now)
+        connection.execute(new.on_conflict_do_nothing())
+        row = connection.execute(locked).mappings().one_or_none()
+    return row
+
+
+def _may_go_to(wish: LaneWish, now: datetime) -> ColumnElement[bool]:
+    """Whether this upstream may have a job: nobody has it, it names no other, and a retry prefers another one."""
+    name = wish.route.name
+    free = and_(jobs.c.upstream.is_(None), or_(jobs.c.only_upstream.is_(None), jobs.c.only_upstream == name))
+    if not wish.has_others:
+        return free
+    waited = jobs.c.due_at <= now - timedelta(seconds=OTHER_UPSTREAM_SECONDS)
+    elsewhere = or_(jobs.c.last_upstream.is_(None), jobs.c.last_upstream != name)
+    return and_(free, or_(elsewhere, jobs.c.only_upstream == name, waited))
+
+
+def _estimate_tokens(request: str, lane: Lane) -> int:
+    asked = json.loads(request)
+    output = asked.get("max_completion_tokens") or asked.get("max_tokens")
+    return len(request) // CHARACTERS_PER_TOKEN + (output if isinstance(output, int) else lane.estimate_output())
+
+
+def _read_turns(row: RowMapping) -> LaneTurns:
+    stored = json.loads(row["turns"]) if row["turns"] else {}
+    return LaneTurns(Turns.from_json(stored.get("projects", {})), stored.get("alone_at", {}))
+
+
+def _dump_turns(turns: LaneTurns) -> str:
+    latest = sorted(turns.alone_at, key=lambda project: turns.alone_at[project])[-MOST_REMEMBERED:]
+    return json.dumps(
+        {"projects": turns.projects.as_json(), "alone_at": {project: turns.alone_at[project] for project in latest}}
+    )
+
+
+def _noted(row: RowMapping, news: LaneNews) -> dict[str, Any]:
+    noted: dict[str, Any] = {}
+    if news.accepted_at is not None and (row["accepted_at"] is None or news.accepted_at > row["accepted_at"]):
+        noted["accepted_at"] = news.accepted_at
+    average = row["first_delta_seconds"]
+    for seconds in news.first_delta_seconds:
+        average = seconds if average is None else average + 0.1 * (seconds - average)
+    return noted | {"first_delta_seconds": average}

@@ -1,0 +1,79 @@
+"""How each upstream is doing, read from the rows that all workers share."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from statistics import median
+
+from sqlalchemy import RowMapping, select
+
+from jobs.dispatch.due import InFlight, count_in_flight
+from jobs.dispatch.reservation import read_lane
+from jobs.dispatch.routes import route_of
+from jobs.pace.usage import usage_of
+from jobs.store.database import Database
+from jobs.tables.lanes import holds, lanes
+from jobs.upstreams.spec import UpstreamSpec
+from jobs.upstreams.states import ErrorState, HoldState, LimitUse, ModelState, UpstreamState
+
+_IN_USE_SECONDS = 3600.0
+"""A model of which nothing has been heard for so long is not shown any more."""
+
+
+def read_upstream_states(
+    database: Database, specs: Iterable[UpstreamSpec], hint_seconds: float
+) -> dict[str, UpstreamState]:
+    """The state of each of these upstreams, by name."""
+    now = database.now()
+    with database.read() as connection:
+        rows = connection.execute(select(lanes).order_by(lanes.c.upstream, lanes.c.model)).mappings().all()
+        in_flight = count_in_flight(connection, now, hint_seconds)
+        held = connection.execute(select(holds).where(holds.c.kind == "upstream")).mappings().all()
+    rows_of: defaultdict[str, list[RowMapping]] = defaultdict(list)
+    for row in rows:
+        if (row["upstream"], row["model"]) in in_flight or (now - row["updated_at"]).total_seconds() < _IN_USE_SECONDS:
+            rows_of[row["upstream"]].append(row)
+    hold_of = {row["target"]: _hold(row) for row in held}
+    moment = now.timestamp()
+    return {
+        spec.name: UpstreamState(
+            hold=hold_of.get(spec.name),
+            running=sum(counted.running for (name, _), counted in in_flight.items() if name == spec.name),
+            models=tuple(_model(row, spec, in_flight, moment) for row in rows_of[spec.name]),
+            last_error=_last_error(row for row in rows if row["upstream"] == spec.name),
+            first_delta_seconds=_median(row["first_delta_seconds"] for row in rows_of[spec.name]),
+        )
+        for spec in specs
+    }
+
+
+def _model(
+    row: RowMapping, spec: UpstreamSpec, in_flight: Mapping[tuple[str, str], InFlight], moment: float
+) -> ModelState:
+    counted = in_flight.get((spec.name, row["model"]), InFlight())
+    usage = usage_of(read_lane(row, route_of(spec), moment), counted.total, moment)
+    return ModelState(
+        model=row["model"],
+        running=counted.running,
+        window=usage.window,
+        limited_by=usage.limited_by,
+        requests=LimitUse(usage.requests_in_last_minute, usage.requests_per_minute),
+        tokens=LimitUse(None, usage.tokens_per_minute),
+        first_delta_seconds=row["first_delta_seconds"],
+    )
+
+
+def _hold(row: RowMapping) -> HoldState:
+    return HoldState(row["reason"], row["since"], row["message"], row["held_by"], row["probe_at"])
+
+
+def _last_error(rows: Iterable[RowMapping]) -> ErrorState | None:
+    failed = [row for row in rows if row["error_at"] is not None]
+    if not failed:
+        return None
+    last = max(failed, key=lambda row: row["error_at"])
+    return ErrorState(last["error_code"], last["error_at"], last["error_message"])
+
+
+def _median(values: Iterable[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return median(known) if known else None

@@ -1,0 +1,156 @@
+"""Why a queued job waits: one word and one sentence, read from the rows that dispatch goes by."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Connection, and_, func, select
+
+from jobs.dispatch.due import QUEUED, RUNNING, InFlight, count_in_flight
+from jobs.dispatch.holds import Hold, HoldKind, find_holds
+from jobs.dispatch.reservation import LEAD_SECONDS, read_lane
+from jobs.dispatch.routes import Route
+from jobs.store.database import Database
+from jobs.tables import batches, jobs
+from jobs.tables.lanes import lanes
+
+LANE_SENTENCES = {
+    "max_streams": "the upstream has as many streams as its max_streams allows; raise it to run more at once",
+    "window": "the upstream has as many streams as it has been found to take; they grow as it keeps up",
+    "requests": "the upstream's limit of requests a minute is used up for the moment",
+    "tokens": "the upstream's limit of tokens a minute is used up for the moment",
+    "retry_after": "the upstream refused a request, so the next ones wait a little; they go on by themselves",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """`limited_by` is `hold`, `max_concurrency`, `retry`, `no_upstream`, `no_free_stream`, or what limits the lane."""
+
+    limited_by: str
+    message: str
+    hold: Hold | None = None
+    until: datetime | None = None
+    """When it is looked at again, where that is known."""
+
+    def as_json(self) -> dict[str, Any]:
+        """As the API shows it, but for the hold."""
+        until = round(self.until.timestamp(), 3) if self.until else None
+        return {"limited_by": self.limited_by, "limited_by_message": self.message, "limited_until": until}
+
+
+def find_why_waiting(
+    database: Database, job_ids: Sequence[str], routes: Sequence[Route], hint_seconds: float
+) -> dict[str, Waiting]:
+    """Why each of these jobs waits; those that are not queued, or start at this moment, are left out."""
+    now = database.now()
+    columns = ("id", "project", "batch_id", "model", "due_at", "upstream", "hinted_at", "only_upstream")
+    wanted = select(*(jobs.c[name] for name in columns), batches.c.max_concurrency).where(
+        jobs.c.id.in_(job_ids), QUEUED
+    )
+    with database.read() as connection:
+        rows = (
+            connection.execute(wanted.outerjoin_from(jobs, batches, jobs.c.batch_id == batches.c.id)).mappings().all()
+        )
+        if not rows:
+            return {}
+        view = _View(connection, now, routes, hint_seconds)
+        full = _find_full(
+            connection, {row["batch_id"]: row["max_concurrency"] for row in rows if row["max_concurrency"]}
+        )
+    found = {}
+    for row in rows:
+        if row["upstream"] is None or row["hinted_at"] is None:
+            found[row["id"]] = view.why(row, is_full=row["batch_id"] in full)
+    return found
+
+
+def find_hold(holds: Iterable[Hold], *, batch_id: str | None, project: str, model: str | None) -> Hold | None:
+    """The hold of a person that keeps a batch, or a job, from starting; the narrowest first."""
+    targets = {HoldKind.BATCH: batch_id, HoldKind.MODEL: model, HoldKind.PROJECT: project}
+    of_kind = {(hold.kind, hold.target): hold for hold in holds}
+    for kind, target in targets.items():
+        hold = of_kind.get((kind, target)) if target is not None else None
+        if hold is not None:
+            return hold
+    return None
+
+
+def find_upstream_hold(holds: Iterable[Hold], model: str | None, routes: Sequence[Route]) -> Hold | None:
+    """The hold of an upstream, when all that take this model are held; the latest of them."""
+    held = {hold.target: hold for hold in holds if hold.kind is HoldKind.UPSTREAM}
+    able = [route.name for route in routes if model is None or route.takes(model)]
+    if not able or any(name not in held for name in able):
+        return None
+    return max((held[name] for name in able), key=lambda hold: hold.since)
+
+
+def _find_full(connection: Connection, capped: dict[str, int]) -> set[str]:
+    if not capped:
+        return set()
+    counted: dict[str, int] = {}
+    for state in (RUNNING, and_(QUEUED, jobs.c.upstream > "", jobs.c.hinted_at.is_not(None))):
+        of_batches = select(jobs.c.batch_id, func.count()).where(state, jobs.c.batch_id.in_(capped))
+        for batch_id, count in connection.execute(of_batches.group_by(jobs.c.batch_id)):
+            counted[batch_id] = counted.get(batch_id, 0) + count
+    return {batch_id for batch_id, most in capped.items() if counted.get(batch_id, 0) >= most}
+
+
+class _View:
+    """The lanes and holds as they are at this moment."""
+
+    def __init__(self, connection: Connection, now: datetime, routes: Sequence[Route], hint_seconds: float) -> None:
+        self._now = now
+        self._routes = routes
+        self._holds = find_holds(connection)
+        self._in_flight = count_in_flight(connection, now, hint_seconds)
+        rows = connection.execute(select(lanes)).mappings()
+        self._rows = {(row["upstream"], row["model"]): row for row in rows}
+
+    def why(self, row: Any, *, is_full: bool) -> Waiting:
+        """Why this job waits."""
+        model = row["model"]
+        routes = [route for route in self._routes if route.takes(model)]
+        if row["only_upstream"] is not None:
+            routes = [route for route in routes if route.name == row["only_upstream"]]
+        hold = find_hold(self._holds, batch_id=row["batch_id"], project=row["project"], model=model)
+        hold = hold or find_upstream_hold(self._holds, model, routes)
+        if hold is not None:
+            return Waiting("hold", _say_hold(hold), hold, hold.probe_at)
+        if not routes:
+            which = f"the upstream {row['only_upstream']}" if row["only_upstream"] else "no upstream"
+            verb = "does not take" if row["only_upstream"] else "takes"
+            return Waiting("no_upstream", f"{which} {verb} the model {model}; add it to `models` in the upstreams file")
+        if row["due_at"] > self._now:
+            return Waiting("retry", "it waits for its next attempt", until=row["due_at"])
+        if is_full:
+            return Waiting("max_concurrency", "its batch has as many running jobs as its max_concurrency allows")
+        limits = [self._limit_of(route, model) for route in routes]
+        if limits[0] is not None and all(limits):
+            return limits[0]
+        return Waiting(
+            "no_free_stream", "every stream of the workers is taken; start another worker to run more at once"
+        )
+
+    def _limit_of(self, route: Route, model: str) -> Waiting | None:
+        key, moment = (route.name, model), self._now.timestamp()
+        in_flight = self._in_flight.get(key, InFlight()).total
+        lane = read_lane(self._rows.get(key), route, moment)
+        lane.apply([], in_flight, moment)
+        named = None if lane.room(in_flight, moment, LEAD_SECONDS) > 0 else lane.limited_by(in_flight, moment)
+        if named is None:
+            return None
+        until = lane.state.paused_until if named == "retry_after" else 0.0
+        return Waiting(
+            named, LANE_SENTENCES[named], until=datetime.fromtimestamp(until, UTC) if until > moment else None
+        )
+
+
+def _say_hold(hold: Hold) -> str:
+    if hold.held_by == "person":
+        return f"the {hold.kind} {hold.target} is paused; resume it to go on"
+    causes = {"credit": "is out of credit: top it up", "key": "refuses the key: check it", "away": "cannot be reached"}
+    return (
+        f"the upstream {hold.target} {causes[hold.reason]}; it is tried again by itself, and `resume` does it at once"
+    )

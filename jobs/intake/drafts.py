@@ -1,0 +1,158 @@
+"""Drafts: a batch that is being read from a file, stored in pieces and taken whole or not at all.
+
+Fifty thousand jobs in one transaction would hold SQLite's only write lock for longer than a lease lasts. So they are
+stored in many small ones, under a draft. One short transaction at the end replaces the draft with the batch. Until then
+no list shows the jobs, and nobody runs them: dispatch hints only the jobs of batches that are in progress.
+
+A draft belongs to the process that made it while that process keeps touching it. Any worker clears away a draft that is
+no longer touched, and its maker, should it wake up, can neither add to it nor make a batch of it.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, delete, insert, select, update
+
+from jobs.intake.idempotency import hold_key
+from jobs.intake.submission import Accepted, BatchTerms, NewJob, batch_row, insert_jobs, job_row, one_model
+from jobs.model.ids import new_id, numbered_id
+from jobs.model.status import BatchStatus
+from jobs.store.database import Database
+from jobs.store.metadata_pairs import remove_pairs
+from jobs.tables import batches, drafts, jobs
+
+ABANDONED_SECONDS = 120.0
+"""The maker of a draft that was not touched for this long is gone."""
+
+_ROWS_PER_DELETE = 1000
+_TRANSACTIONS_PER_CALL = 5
+
+
+class DraftLostError(Exception):
+    """The draft was taken for abandoned, because its maker was stopped for too long. Nothing of it is left."""
+
+
+class Draft:
+    """A batch to be. `add` its jobs, and end it with `accept`, `refuse` or `drop`."""
+
+    def __init__(self, database: Database, terms: BatchTerms) -> None:
+        self._database = database
+        self._terms = terms
+        self._began = database.now()
+        self._batch_id = new_id("batch", self._began)
+        self._models: set[str] = set()
+        self.total = 0
+        with database.write() as connection:
+            connection.execute(insert(drafts).values(batch_id=self._batch_id, touched_at=self._began))
+
+    def add(self, new_jobs: Sequence[NewJob]) -> None:
+        """Store the next jobs. Raises `DraftLostError`, and ValueError when the batch would have too many."""
+        ids = [numbered_id("job", self.total + place, self._began) for place in range(len(new_jobs))]
+        expires_at = self._terms.expires_at(self._began)
+        rows = [
+            job_row(
+                job_id, self._terms.project, self._batch_id, job, self._began, expires_at, self._terms.only_upstream
+            )
+            for job_id, job in zip(ids, new_jobs, strict=True)
+        ]
+        with self._database.write() as connection:
+            mine = update(drafts).where(drafts.c.batch_id == self._batch_id, drafts.c.dropped_at.is_(None))
+            if connection.execute(mine.values(touched_at=self._database.now())).rowcount == 0:
+                raise DraftLostError
+            if rows:
+                insert_jobs(connection, rows)
+        self.total += len(ids)
+        self._models.update(job.request["model"] for job in new_jobs)
+
+    def accept(self, warnings: Sequence[Mapping[str, Any]] = ()) -> Accepted:
+        """Make the draft a batch that runs. A repeated key gives the batch that was made the first time.
+
+        Raises `KeyReusedError` and `DraftLostError`.
+        """
+        with self._database.write() as connection:
+            now = self._database.now()
+            known = self._hold_key(connection, self._batch_id)
+            if known is None:
+                mine = delete(drafts).where(drafts.c.batch_id == self._batch_id, drafts.c.dropped_at.is_(None))
+                if connection.execute(mine).rowcount == 0:
+                    raise DraftLostError
+                row = {**self._row(self._batch_id, now), "warnings": list(warnings) or None}
+                connection.execute(insert(batches).values(row))
+        if known is not None:
+            self.drop()
+            return Accepted(known, repeated=True)
+        return Accepted(self._batch_id)
+
+    def refuse(self, errors: Sequence[Mapping[str, Any]]) -> Accepted:
+        """Make a batch without jobs that has failed with these errors, and clear the draft away.
+
+        The batch gets another id: the draft's jobs must never be found under one that somebody knows.
+        """
+        with self._database.write() as connection:
+            now = self._database.now()
+            failed_id = new_id("batch", self._began)
+            known = self._hold_key(connection, failed_id)
+            if known is None:
+                row = self._row(failed_id, now)
+                ended = {"status": BatchStatus.FAILED, "in_progress_at": None, "failed_at": now}
+                nothing = {"total": 0, "completed": 0, "failed": 0, "usage": None, "model": None}
+                connection.execute(insert(batches).values({**row, **ended, **nothing, "errors": list(errors)}))
+            _mark_dropped(connection, self._batch_id, now)
+        _clear(self._database, self._batch_id)
+        return Accepted(known or failed_id, repeated=known is not None)
+
+    def drop(self) -> None:
+        """Clear the draft away; a draft that has been accepted is left alone."""
+        with self._database.write() as connection:
+            _mark_dropped(connection, self._batch_id, self._database.now())
+        _clear(self._database, self._batch_id)
+
+    def _hold_key(self, connection: Connection, batch_id: str) -> str | None:
+        return hold_key(connection, self._database, self._terms.project, self._terms.idempotency_key, batch_id)
+
+    def _row(self, batch_id: str, now: datetime) -> dict[str, Any]:
+        return batch_row(batch_id, self._terms, one_model(self._models), self.total, self._began, now)
+
+
+def clear_abandoned(database: Database) -> list[str]:
+    """Clear away drafts whose maker is gone, and those whose clearing was cut short. Returns their ids.
+
+    It deletes a few thousand jobs a call, so that nothing has to wait for it; call it again for the rest.
+    """
+    before = database.now() - timedelta(seconds=ABANDONED_SECONDS)
+    abandoned = select(drafts.c.batch_id).where(drafts.c.touched_at < before)
+    with database.read() as connection:  # nearly always there is none, and no write lock is taken
+        found = list(connection.scalars(abandoned))
+    for batch_id in found:
+        with database.write() as connection:
+            _mark_dropped(connection, batch_id, database.now(), untouched_since=before)
+        _clear(database, batch_id, transactions=_TRANSACTIONS_PER_CALL)
+    return found
+
+
+def _clear(database: Database, batch_id: str, transactions: float = math.inf) -> None:
+    """Delete the jobs of a dropped draft, some at a time, and then the draft. A draft that is in use is left alone."""
+    dropped = select(drafts.c.batch_id).where(drafts.c.batch_id == batch_id, drafts.c.dropped_at.is_not(None))
+    while transactions > 0:
+        transactions -= 1
+        with database.write() as connection:
+            if connection.scalar(dropped) is None:
+                return
+            some = select(jobs.c.id).where(jobs.c.batch_id == batch_id).order_by(jobs.c.id).limit(_ROWS_PER_DELETE)
+            ids = list(connection.scalars(some))
+            remove_pairs(connection, ids)
+            connection.execute(delete(jobs).where(jobs.c.id.in_(ids)))
+            if len(ids) < _ROWS_PER_DELETE:
+                connection.execute(delete(drafts).where(drafts.c.batch_id == batch_id))
+                return
+
+
+def _mark_dropped(
+    connection: Connection, batch_id: str, now: datetime, untouched_since: datetime | None = None
+) -> None:
+    mark = update(drafts).where(drafts.c.batch_id == batch_id, drafts.c.dropped_at.is_(None))
+    if untouched_since is not None:  # its maker may have come back in between
+        mark = mark.where(drafts.c.touched_at < untouched_since)
+    connection.execute(mark.values(dropped_at=now))

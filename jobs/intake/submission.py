@@ -1,0 +1,192 @@
+"""Submit: the one transaction that accepts jobs. The row is the outbox; dispatch is woken after the commit."""
+
+import json
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from itertools import islice
+from typing import Any
+
+from sqlalchemy import Connection, insert
+
+from jobs.intake.idempotency import IdempotencyKey, hold_key
+from jobs.model.ids import new_id, new_ids
+from jobs.model.status import BatchStatus, JobStatus
+from jobs.store.database import Database
+from jobs.store.metadata_pairs import add_pairs
+from jobs.tables import DEFAULT_PROJECT, batches, jobs, responses
+
+_ROWS_PER_INSERT = 500
+
+
+@dataclass(frozen=True, slots=True)
+class NewJob:
+    """A job to submit. `request` is the chat-completions body as it goes upstream."""
+
+    request: Mapping[str, Any]
+    custom_id: str | None = None
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    priority: int = 0
+    max_attempts: int = 3
+    on_interrupt: str = "restart"
+    expires_at: datetime | None = None
+    only_upstream: str | None = None
+    """The one upstream that may run it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """What a submission made. After it has committed, the caller wakes dispatch, which reserves and hints the jobs."""
+
+    id: str
+    repeated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class BatchTerms:
+    """What is asked of a batch apart from its jobs."""
+
+    project: str = DEFAULT_PROJECT
+    input_file_id: str | None = None
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    completion_window: str | None = None
+    completion_seconds: float | None = None
+    output_seconds: int | None = None
+    idempotency_key: IdempotencyKey | None = None
+    max_concurrency: int | None = None
+    """How many of its jobs may run at once."""
+    only_upstream: str | None = None
+    """The one upstream that may run its jobs, where a job names no other."""
+
+    def expires_at(self, begun_at: datetime) -> datetime | None:
+        """When the completion window closes, for a batch that was begun at this time."""
+        return None if self.completion_seconds is None else begun_at + timedelta(seconds=self.completion_seconds)
+
+
+def submit_job(
+    database: Database,
+    job: NewJob,
+    *,
+    project: str = DEFAULT_PROJECT,
+    idempotency_key: IdempotencyKey | None = None,
+    response: Mapping[str, Any] | None = None,
+) -> Accepted:
+    """Store one job. A repeated key gives the job that it made the first time. Raises `KeyReusedError`.
+
+    `response` is what the client sent, if it wants the job as a Response (`jobs/lifecycle/responses.py`).
+    """
+    with database.write() as connection:
+        now = database.now()
+        job_id = new_id("job", now)
+        known = hold_key(connection, database, project, idempotency_key, job_id)
+        if known is not None:
+            return Accepted(known, repeated=True)
+        insert_jobs(connection, [job_row(job_id, project, None, job, now)])
+        if response is not None:
+            asked = json.dumps(response, separators=(",", ":"))
+            row = {"job_id": job_id, "project": project, "request": asked, "created_at": now}
+            connection.execute(insert(responses).values(row))
+    return Accepted(job_id)
+
+
+def submit_batch(
+    database: Database,
+    new_jobs: Sequence[NewJob],
+    terms: BatchTerms = BatchTerms(),
+    *,
+    warnings: Sequence[Mapping[str, Any]] = (),
+) -> Accepted:
+    """Store a batch whole or not at all. Raises `KeyReusedError`."""
+    with database.write() as connection:
+        now = database.now()
+        batch_id = new_id("batch", now)
+        ids = new_ids("job", len(new_jobs), now)
+        known = hold_key(connection, database, terms.project, terms.idempotency_key, batch_id)
+        if known is not None:
+            return Accepted(known, repeated=True)
+        model = one_model({job.request["model"] for job in new_jobs})
+        row = batch_row(batch_id, terms, model, len(new_jobs), now, now)
+        connection.execute(insert(batches).values({**row, "warnings": list(warnings) or None}))
+        expires_at = terms.expires_at(now)
+        rows = (
+            job_row(job_id, terms.project, batch_id, job, now, expires_at, terms.only_upstream)
+            for job_id, job in zip(ids, new_jobs, strict=True)
+        )
+        for chunk in _chunks(rows):
+            insert_jobs(connection, chunk)
+    return Accepted(batch_id)
+
+
+def batch_row(
+    batch_id: str, terms: BatchTerms, model: str | None, total: int, begun_at: datetime, now: datetime
+) -> dict[str, Any]:
+    """A new batch as a row of `batches`. Its submission began at `begun_at`, which its window counts from."""
+    return {
+        "id": batch_id,
+        "project": terms.project,
+        "status": BatchStatus.IN_PROGRESS,
+        "endpoint": "/v1/chat/completions",
+        "input_file_id": terms.input_file_id,
+        "output_seconds": terms.output_seconds,
+        "model": model,
+        "metadata": dict(terms.metadata),
+        "completion_window": terms.completion_window,
+        "created_at": begun_at,
+        "in_progress_at": now,
+        "expires_at": terms.expires_at(begun_at),
+        "dispatched_at": now,
+        "total": total,
+        "max_concurrency": terms.max_concurrency,
+        "only_upstream": terms.only_upstream,
+    }
+
+
+def one_model(models: Collection[str]) -> str | None:
+    """The model of a whole batch; None when its jobs have several."""
+    return next(iter(models)) if len(models) == 1 else None
+
+
+def insert_jobs(connection: Connection, rows: list[dict[str, Any]]) -> None:
+    """Insert new jobs, whose rows `job_row` has made, and the pairs of their metadata, by which lists find them."""
+    connection.execute(insert(jobs), rows)
+    add_pairs(connection, rows)
+
+
+def job_row(
+    job_id: str,
+    project: str,
+    batch_id: str | None,
+    job: NewJob,
+    now: datetime,
+    expires_at: datetime | None = None,
+    only_upstream: str | None = None,
+) -> dict[str, Any]:
+    """A new job as a row of `jobs`."""
+    return {
+        "id": job_id,
+        "project": project,
+        "batch_id": batch_id,
+        "custom_id": job.custom_id,
+        "model": job.request["model"],
+        "status": JobStatus.QUEUED,
+        "priority": job.priority,
+        "max_attempts": job.max_attempts,
+        "on_interrupt": job.on_interrupt,
+        "attempt": 0,
+        "due_at": now,
+        "failures": 0,
+        "crashes": 0,
+        "rate_limits": 0,
+        "drains": 0,
+        "created_at": now,
+        "expires_at": job.expires_at or expires_at,
+        "only_upstream": job.only_upstream or only_upstream,
+        "metadata": dict(job.metadata),
+        "request": json.dumps(job.request, separators=(",", ":")),
+    }
+
+
+def _chunks(rows: Iterable[dict[str, Any]]) -> Iterable[list[dict[str, Any]]]:
+    rows = iter(rows)
+    while chunk := list(islice(rows, _ROWS_PER_INSERT)):
+        yield chunk

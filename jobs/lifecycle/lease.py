@@ -1,0 +1,241 @@
+"""The lease: a worker's right to run a job. `claim` gives it, `renew` keeps it, and a rescue takes it away.
+
+A lease is held by one attempt of one worker. Every claim takes the next attempt number, and no number is used twice.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+from sqlalchemy import Connection, RowMapping, insert, not_, or_, select, update
+
+from jobs.dispatch.due import is_due
+from jobs.dispatch.holds import is_held
+from jobs.model.endings import MAX_CRASHES
+from jobs.model.records import Job
+from jobs.model.status import AttemptOutcome, JobStatus
+from jobs.store.database import Database
+from jobs.store.stored_texts import store_texts
+from jobs.tables import attempts, jobs, texts
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A job that this worker may run now, as the attempt that it was given."""
+
+    job: Job
+    attempt: int
+    text: str
+    """The checkpoint that an interrupted attempt left, for a job that may continue it; else empty."""
+    continues: bool = False
+    """Whether it may continue the text of the attempt before it: that one was interrupted, and did not complete."""
+    upstream: str = ""
+    """The name of the upstream that this attempt goes to."""
+    reserved_tokens: int = 0
+    send_at: datetime | None = None
+    """When its request is to go upstream, as the pace has planned it: now, or a moment later."""
+
+
+def claim(
+    database: Database,
+    job_id: str,
+    worker: str,
+    lease_seconds: float,
+    *,
+    most_crashes: int = MAX_CRASHES,
+    tried_at: list[datetime] | None = None,
+) -> Claimed | None:
+    """Take a reserved job for one attempt; None when it is not reserved, not due or held. Duplicate hints end here.
+
+    A job with more than `most_crashes` crashes is not claimed. A caller that tries again after an error passes the list
+    `tried_at`, which keeps the times of its tries: one that committed although its reply was lost is returned. Any
+    other attempt that this worker holds has run here, or runs, and must not run again under the same number.
+    """
+    with database.write() as connection:
+        now = database.now()
+        earlier = tuple(tried_at or ())
+        if tried_at is not None:
+            tried_at.append(now)
+        take = _take(now, worker, lease_seconds).where(jobs.c.id == job_id, jobs.c.crashes <= most_crashes)
+        row = connection.execute(take).mappings().one_or_none()
+        if row is not None:
+            continues = _continues(connection, row)
+            connection.execute(insert(attempts).values(_begun(row, now, None if continues else 0)))
+        else:
+            row = _find_own(connection, job_id, worker, earlier)
+            if row is None:
+                _refuse(connection, job_id)
+                return None
+            continues = _continues(connection, row)
+        text = _read_left(connection, job_id) if continues else ""
+    return _claimed(row, text, continues)
+
+
+def claim_together(
+    database: Database,
+    job_ids: Sequence[str],
+    worker: str,
+    lease_seconds: float,
+    tried_at: Sequence[list[datetime]] = (),
+) -> list[Claimed | None]:
+    """Claim several due jobs in one transaction, each for its attempt 1; `tried_at` has a list for each, as in `claim`.
+
+    None where a job was not claimed here: it was tried before, is not due, or another process holds its row (nobody
+    waits for that). The caller then asks `claim`, which handles all cases.
+    """
+    with database.write() as connection:
+        now = database.now()
+        for times in tried_at:
+            times.append(now)
+        # Locked by id, as everybody does who takes many rows.
+        fresh = select(jobs.c.id).where(jobs.c.id.in_(job_ids), jobs.c.attempt == 0).order_by(jobs.c.id)
+        free = connection.scalars(fresh.with_for_update(skip_locked=True)).all()
+        taken = connection.execute(_take(now, worker, lease_seconds).where(jobs.c.id.in_(free))).mappings().all()
+        if taken:
+            connection.execute(insert(attempts), [_begun(row, now, 0) for row in taken])
+    claimed = {row["id"]: _claimed(row, "", False) for row in taken}
+    return [claimed.get(job_id) for job_id in job_ids]
+
+
+def _take(now: datetime, worker: str, lease_seconds: float) -> Any:
+    """The one conditional UPDATE that takes jobs; which, and of how many crashes, is for the caller to add.
+
+    It takes only what is reserved and due. It asks for no time of the reservation: dispatch takes back the old ones
+    before it counts, so a job that still is reserved here is counted in its lane.
+    """
+    return (
+        update(jobs)
+        .where(is_due(now), jobs.c.upstream.is_not(None), jobs.c.hinted_at.is_not(None))
+        .where(not_(is_held()))
+        .values(
+            status=JobStatus.IN_PROGRESS,
+            attempt=jobs.c.attempt + 1,
+            worker=worker,
+            lease_until=now + timedelta(seconds=lease_seconds),
+            started_at=now,
+            first_delta_at=None,
+        )
+        .returning(*jobs.c)
+    )
+
+
+def _claimed(row: RowMapping, text: str, continues: bool) -> Claimed:
+    pace = (row["upstream"], row["reserved_tokens"] or 0, row["hinted_at"])
+    return Claimed(Job.from_row(row), row["attempt"], text, continues, *pace)
+
+
+def _begun(row: RowMapping, now: datetime, continued_bytes: int | None) -> dict[str, Any]:
+    """The attempt of a job that was just taken, as a row."""
+    own = {"job_id": row["id"], "attempt": row["attempt"], "batch_id": row["batch_id"], "worker": row["worker"]}
+    own["upstream"] = row["upstream"]
+    return own | {"started_at": now, "continued_bytes": continued_bytes}
+
+
+def note_continued(database: Database, job_id: str, attempt: int, continued_bytes: int) -> None:
+    """Record how many bytes of the text before it an attempt continues from (0: none), before it publishes anything."""
+    with database.write() as connection:
+        connection.execute(
+            update(attempts)
+            .where(attempts.c.job_id == job_id, attempts.c.attempt == attempt)
+            .values(continued_bytes=continued_bytes)
+        )
+
+
+def _find_own(connection: Connection, job_id: str, worker: str, tried_at: Sequence[datetime]) -> RowMapping | None:
+    """The attempt that one of these tries has taken, if one of them committed."""
+    if not tried_at:
+        return None
+    own = select(jobs).where(
+        jobs.c.id == job_id,
+        jobs.c.status == JobStatus.IN_PROGRESS,
+        jobs.c.worker == worker,
+        jobs.c.started_at.in_(tried_at),
+    )
+    return connection.execute(own).mappings().one_or_none()
+
+
+def _refuse(connection: Connection, job_id: str) -> None:
+    """Let dispatch take the reservation of a queued job back at once, for its hint has come and was refused.
+
+    It may have come a moment before `due_at`, by the clock here: the job must not wait until its hint counts as lost.
+    """
+    refused = update(jobs).where(jobs.c.id == job_id, jobs.c.status == JobStatus.QUEUED, jobs.c.hinted_at.is_not(None))
+    connection.execute(refused.values(hinted_at=None))
+
+
+def _continues(connection: Connection, row: RowMapping) -> bool:
+    if row["on_interrupt"] != "continue" or row["attempt"] == 1:
+        return False
+    # A text that was cut short and is retried has used up its tokens: it is written anew.
+    before = (attempts.c.job_id == row["id"], attempts.c.attempt == row["attempt"] - 1)
+    return connection.scalar(select(attempts.c.outcome).where(*before)) != AttemptOutcome.COMPLETED
+
+
+def _read_left(connection: Connection, job_id: str) -> str:
+    return connection.scalar(select(texts.c.text).where(texts.c.job_id == job_id)) or ""
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A running job as the heartbeat sees it: `text` is the text so far if that has grown since the last one, and
+    `deltas` is a lower bound of the deltas received.
+    """
+
+    job_id: str
+    attempt: int
+    text: str | None
+    deltas: int = 0
+
+
+def renew(database: Database, worker: str, running: Sequence[Checkpoint], lease_seconds: float) -> set[str]:
+    """Renew the leases of a worker's running jobs and store their texts so far, in one transaction.
+
+    Returns the ids that this worker still holds; the others were rescued, and their streams must be cut.
+    """
+    held = {(item.job_id, item.attempt) for item in running}
+    ids = sorted({item.job_id for item in running})
+    kept: dict[str, int] = {}
+    with database.write() as connection:
+        until = database.now() + timedelta(seconds=lease_seconds)
+        for start in range(0, len(ids), 500):  # SQLite bounds the number of parameters
+            mine = (
+                select(jobs.c.id, jobs.c.attempt)
+                .where(
+                    jobs.c.id.in_(ids[start : start + 500]),
+                    jobs.c.status == JobStatus.IN_PROGRESS,
+                    jobs.c.worker == worker,
+                )
+                # Locked by id, as everybody does who takes many rows, so that no two can wait for each other.
+                .order_by(jobs.c.id)
+                .with_for_update()
+            )
+            found = {row.id: row.attempt for row in connection.execute(mine) if (row.id, row.attempt) in held}
+            connection.execute(update(jobs).where(jobs.c.id.in_(found)).values(lease_until=until))
+            kept.update(found)
+        grown = [
+            {"job_id": item.job_id, "attempt": item.attempt, "text": item.text, "deltas": item.deltas}
+            for item in running
+            if item.text is not None and kept.get(item.job_id) == item.attempt
+        ]
+        store_texts(connection, grown)
+    return set(kept)
+
+
+def find_unwanted(database: Database, worker: str) -> list[tuple[str, Literal["cancel", "expire", "release"]]]:
+    """The jobs of a worker that still run and are to stop: cancelled, past their time, or released by a pause."""
+    now = database.now()
+    unwanted = select(jobs.c.id, jobs.c.cancel_requested_at, jobs.c.expires_at).where(
+        jobs.c.worker == worker,
+        jobs.c.status == JobStatus.IN_PROGRESS,
+        or_(
+            jobs.c.cancel_requested_at.is_not(None), jobs.c.expires_at <= now, jobs.c.release_requested_at.is_not(None)
+        ),
+    )
+    with database.read() as connection:
+        rows = connection.execute(unwanted).all()
+    found: list[tuple[str, Literal["cancel", "expire", "release"]]] = []
+    for row in rows:
+        late = row.expires_at is not None and row.expires_at <= now
+        found.append((row.id, "cancel" if row.cancel_requested_at is not None else "expire" if late else "release"))
+    return found

@@ -1,0 +1,201 @@
+"""Transitions that no running worker makes for itself: cancel, expire and rescue.
+
+Conditional updates only, so any number of processes may run them at once.
+"""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, and_, func, select, update
+
+from jobs.lifecycle.close_batch import settle_batch
+from jobs.lifecycle.lost import keep_lost_texts
+from jobs.lifecycle.transitions import UNRESERVED
+from jobs.live.status_changes import EMPTY_SHA256, Moved
+from jobs.model.endings import CANCELLED, EXPIRED, MAX_CRASHES, WORKER_LOST, Fault
+from jobs.model.status import FINAL, AttemptOutcome, BatchStatus, JobStatus
+from jobs.store.database import Database
+from jobs.store.stored_texts import NO_TEXT, StoredText, end_with_longest
+from jobs.tables import attempts, batches, jobs
+
+_LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
+"""Compared with it, "is set" is a range, which SQLite looks up in an index; for IS NOT NULL it would not."""
+
+MOST_ENDED = 500
+"""How many jobs `end_waiting` ends in one transaction. The window of a batch of 50,000 closes for all of them at once,
+and nobody else could write to SQLite for as long as that took."""
+
+
+def cancel_job(database: Database, job_id: str) -> Moved | None:
+    """Cancel a job: a queued one ends here, a running one is asked to, and its worker ends it within 2 s.
+
+    None when there is no such job or it has ended; nothing is changed then.
+    """
+    with database.write() as connection:
+        moved = _cancel(connection, database, jobs.c.id == job_id)
+    return moved[0] if moved else None
+
+
+def cancel_batch(database: Database, batch_id: str) -> list[Moved]:
+    """Cancel every job of a batch that has not ended. The batch is `cancelling` until the last of them has."""
+    with database.write() as connection:
+        # One transaction: nobody hints or settles a batch that is `cancelling` and has queued jobs, so it must never be
+        # left with jobs that nobody has asked to end. The batch is locked before its jobs, as a retry locks them.
+        connection.execute(
+            update(batches)
+            .where(batches.c.id == batch_id, batches.c.status == BatchStatus.IN_PROGRESS)
+            .values(status=BatchStatus.CANCELLING, cancelling_at=database.now())
+        )
+        moved = _cancel(connection, database, jobs.c.batch_id == batch_id)
+    settle_batch(database, batch_id)
+    return moved
+
+
+def end_waiting(database: Database, limit: int = MOST_ENDED) -> list[Moved]:
+    """End up to `limit` queued jobs that must not run any more, the oldest first; call it again for the rest.
+
+    They are past their `expires_at`, or somebody asked to cancel them while their attempt was ending for another
+    reason. Running jobs are ended by their workers.
+    """
+    expired = and_(jobs.c.status == JobStatus.QUEUED, jobs.c.expires_at <= database.now())
+    asked = and_(jobs.c.status == JobStatus.QUEUED, jobs.c.cancel_requested_at > _LONG_AGO)
+    with database.read() as connection:  # nearly always there is none, and no write lock is taken
+        for which in (asked, expired):  # apart, because an OR of the two reads every queued row
+            if connection.scalar(select(jobs.c.id).where(which).limit(1)) is not None:
+                break
+        else:
+            return []
+    with database.write() as connection:
+        moved = _end_some(connection, database, asked, JobStatus.CANCELLED, CANCELLED, limit)
+        moved += _end_some(connection, database, expired, JobStatus.EXPIRED, EXPIRED, limit - len(moved))
+    return moved
+
+
+def rescue_lost(database: Database, limit: int = 500, *, run_out_before: datetime | None = None) -> list[Moved]:
+    """Take jobs whose lease has run out (before a time, if one is given) from their workers, and queue them again.
+
+    A job that somebody wants cancelled ends as cancelled instead, one past its time as expired, and one under which
+    `MAX_CRASHES` workers have died as failed (`worker_lost`). The checkpoint is kept, and copied for `jobs/lifecycle/lost.py`:
+    counting its tokens takes longer than a rescue may.
+    """
+    now = database.now()
+    run_out_before = run_out_before or now
+    with database.write() as connection:
+        lost = connection.execute(
+            select(jobs.c.id, jobs.c.attempt, jobs.c.crashes, jobs.c.cancel_requested_at, jobs.c.expires_at)
+            .where(jobs.c.status == JobStatus.IN_PROGRESS, jobs.c.lease_until < run_out_before)
+            .order_by(jobs.c.id)
+            .limit(limit)
+            # A locked row is being renewed, ended or rescued at this moment.
+            .with_for_update(skip_locked=True)
+        ).all()
+        moved = []
+        for job_id, attempt, crashes, cancel_requested_at, expires_at in lost:
+            if cancel_requested_at is not None:
+                status, error = JobStatus.CANCELLED, CANCELLED
+            elif expires_at is not None and expires_at <= now:
+                status, error = JobStatus.EXPIRED, EXPIRED
+            elif crashes + 1 >= MAX_CRASHES:
+                status, error = JobStatus.FAILED, WORKER_LOST
+            else:
+                status, error = JobStatus.QUEUED, None
+            one = _rescue_one(connection, database, job_id, attempt, status, error)
+            if one is not None:
+                moved.append(one)
+        # Before a longer text of an earlier attempt takes the place of the one that was lost.
+        keep_lost_texts(connection, [(one.id, one.attempt) for one in moved])
+        left = end_with_longest(connection, [one.id for one in moved if one.status in FINAL])
+    return [_with_text(one, left.get(one.id, NO_TEXT)) for one in moved]
+
+
+def _cancel(connection: Connection, database: Database, which: ColumnElement[bool]) -> list[Moved]:
+    unfinished = jobs.c.status.in_([JobStatus.QUEUED, JobStatus.IN_PROGRESS])
+    # Locked first: on PostgreSQL, both UPDATEs below would miss a job that is claimed between them.
+    connection.execute(select(jobs.c.id).where(which, unfinished).order_by(jobs.c.id).with_for_update())
+    connection.execute(
+        update(jobs)
+        .where(which, jobs.c.status == JobStatus.IN_PROGRESS, jobs.c.cancel_requested_at.is_(None))
+        .values(cancel_requested_at=database.now())
+    )
+    asked = connection.execute(
+        select(jobs.c.id, jobs.c.batch_id, jobs.c.attempt, jobs.c.status).where(
+            which, jobs.c.status == JobStatus.IN_PROGRESS
+        )
+    ).all()
+    ended = _end_unstarted(connection, database, which, JobStatus.CANCELLED, CANCELLED)
+    return [*ended, *(Moved(row.id, row.batch_id, row.attempt, JobStatus(row.status)) for row in asked)]
+
+
+def _end_some(
+    connection: Connection, database: Database, which: ColumnElement[bool], status: JobStatus, error: Fault, limit: int
+) -> list[Moved]:
+    # A locked row is being claimed, cancelled or ended at this moment. Waiting for it while holding others could
+    # deadlock with a cancel of the whole batch.
+    some = select(jobs.c.id).where(which).order_by(jobs.c.id).limit(limit).with_for_update(skip_locked=True)
+    ids = connection.scalars(some).all()
+    return _end_unstarted(connection, database, jobs.c.id.in_(ids), status, error) if ids else []
+
+
+def _end_unstarted(
+    connection: Connection, database: Database, which: ColumnElement[bool], status: JobStatus, error: Fault
+) -> list[Moved]:
+    """End queued jobs. They keep the text that an earlier attempt left, with its length and hash."""
+    asked_at = database.now() if status is JobStatus.CANCELLED else None
+    rows = connection.execute(
+        update(jobs)
+        .where(which, jobs.c.status == JobStatus.QUEUED)
+        .values(
+            status=status,
+            finished_at=database.now(),
+            cancel_requested_at=func.coalesce(jobs.c.cancel_requested_at, asked_at),
+            bytes=0,
+            sha256=EMPTY_SHA256,
+            error_code=error.code,
+            error_message=error.message,
+            error_status=None,
+        )
+        .returning(jobs.c.id, jobs.c.batch_id, jobs.c.attempt)
+    ).all()
+    left = end_with_longest(connection, [row.id for row in rows if row.attempt > 0])
+    ended = [Moved(row.id, row.batch_id, row.attempt, status) for row in rows]
+    return [_with_text(one, left.get(one.id, NO_TEXT)) for one in ended]
+
+
+def _with_text(one: Moved, stored: StoredText) -> Moved:
+    return replace(one, bytes=stored.bytes, sha256=stored.sha256)
+
+
+def _rescue_one(
+    connection: Connection, database: Database, job_id: str, attempt: int, status: JobStatus, error: Fault | None
+) -> Moved | None:
+    now = database.now()
+    ended: dict[str, Any] = {"finished_at": now, "bytes": 0, "sha256": EMPTY_SHA256} if status in FINAL else UNRESERVED
+    row = connection.execute(
+        update(jobs)
+        .where(
+            jobs.c.id == job_id,
+            jobs.c.attempt == attempt,
+            jobs.c.status == JobStatus.IN_PROGRESS,
+            jobs.c.lease_until < now,
+        )
+        .values(
+            status=status,
+            lease_until=None,
+            due_at=now,
+            crashes=jobs.c.crashes + 1,
+            error_code=error.code if error else None,
+            error_message=error.message if error else None,
+            error_status=None,
+            **ended,
+        )
+        .returning(jobs.c.batch_id)
+    ).one_or_none()
+    if row is None:
+        return None
+    connection.execute(
+        update(attempts)
+        .where(attempts.c.job_id == job_id, attempts.c.attempt == attempt)
+        .values(finished_at=now, outcome=AttemptOutcome.LOST, error_code=WORKER_LOST.code)
+    )
+    return Moved(job_id, row.batch_id, attempt, status)

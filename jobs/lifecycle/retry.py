@@ -1,0 +1,107 @@
+"""Retry by hand: jobs that ended without a whole text run again, in place.
+
+A job keeps its id and its history, and its next attempt takes the next number. No number is used twice, so neither a
+watcher nor a zombie of an earlier attempt can confuse the two. The text that a job has is kept until the job completes
+(`jobs/store/stored_texts.py`): if the new attempts write less, it is stored again.
+"""
+
+from collections.abc import Collection
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, or_, select, update
+
+from jobs.live.status_changes import Moved
+from jobs.model.status import BatchStatus, JobStatus
+from jobs.store.database import Database
+from jobs.store.files import forget_bytes
+from jobs.tables import USAGE, batches, jobs
+
+RETRYABLE = frozenset({JobStatus.FAILED, JobStatus.EXPIRED, JobStatus.CANCELLED})
+"""A completed job is never run again, unless its text was cut short: it has been paid for and may have been read."""
+
+FAILURES = frozenset({JobStatus.FAILED, JobStatus.EXPIRED})
+"""What is retried unless the user says otherwise. A cancelled job was not wanted."""
+
+_RESULT = (
+    "finished_at", "first_delta_at", "finish_reason", "incomplete", "text_attempt", "message", "bytes", "sha256",
+    *USAGE, "usage_source", "text_tokens", "text_tokens_source", "upstream_id",
+    "upstream_model", "error_code", "error_message", "error_status",
+)  # fmt: skip
+
+
+class BatchCancellingError(Exception):
+    """The batch is being cancelled: it must have ended before its jobs can run again."""
+
+
+def retry_batch(
+    database: Database, batch_id: str, statuses: Collection[JobStatus] = FAILURES, *, incomplete: bool = False
+) -> list[Moved]:
+    """Queue the jobs of a batch again that ended in one of these statuses, and open the batch. `incomplete` adds the
+    completed ones whose text was cut short.
+
+    The counts of failures and crashes start again from zero, and the completion window opens again. Empty when there is
+    nothing to retry, so a second call changes nothing. Raises `BatchCancellingError`.
+    """
+    return _retry(database, batch_id, jobs.c.batch_id == batch_id, _ended(statuses, incomplete=incomplete))
+
+
+def retry_job(database: Database, job_id: str, batch_id: str | None) -> Moved | None:
+    """Queue a job again that has failed, expired, been cancelled or been cut short; None for any other job.
+
+    Its batch, if it has one, is opened again. Raises `BatchCancellingError`.
+    """
+    moved = _retry(database, batch_id, jobs.c.id == job_id, _ended(RETRYABLE, incomplete=True))
+    return moved[0] if moved else None
+
+
+def _ended(statuses: Collection[JobStatus], *, incomplete: bool) -> ColumnElement[bool]:
+    """Jobs that ended so. Only a completed job has `incomplete`."""
+    in_status = jobs.c.status.in_(statuses)
+    return or_(in_status, jobs.c.incomplete.is_not(None)) if incomplete else in_status
+
+
+def _retry(
+    database: Database, batch_id: str | None, which: ColumnElement[bool], ended: ColumnElement[bool]
+) -> list[Moved]:
+    now = database.now()
+    with database.write() as connection:
+        expires_at = None
+        outputs: list[str | None] = []
+        if batch_id is not None:
+            # The batch is locked first, so that nobody ends it after its jobs are queued and before it is opened.
+            batch = connection.execute(select(batches).where(batches.c.id == batch_id).with_for_update()).one_or_none()
+            if batch is None:
+                return []
+            if batch.status == BatchStatus.CANCELLING:
+                raise BatchCancellingError
+            outputs = [batch.output_file_id, batch.error_file_id]
+            if batch.expires_at is not None and batch.in_progress_at is not None:
+                expires_at = now + (batch.expires_at - batch.in_progress_at)
+        values: dict[str, Any] = dict.fromkeys(_RESULT)
+        values |= dict.fromkeys(("failures", "crashes", "rate_limits", "drains", "refusals"), 0)
+        values |= {"status": JobStatus.QUEUED, "due_at": now, "expires_at": expires_at}
+        values |= dict.fromkeys(("hinted_at", "lease_until", "cancel_requested_at", "refused_at"))
+        values |= dict.fromkeys(("upstream", "last_upstream", "reserved_tokens", "release_requested_at"))
+        # Locked by id, as everybody does who takes many rows.
+        locked = select(jobs.c.id).where(which, ended).order_by(jobs.c.id).with_for_update()
+        queued = connection.execute(
+            update(jobs)
+            .where(jobs.c.id.in_(locked), ended)
+            .values(values)
+            .returning(jobs.c.id, jobs.c.batch_id, jobs.c.attempt)
+        ).all()
+        if queued and batch_id is not None:
+            _open(connection, batch_id, {"in_progress_at": now, "expires_at": expires_at})
+            forget_bytes(connection, outputs)
+    return [Moved(row.id, row.batch_id, row.attempt, JobStatus.QUEUED) for row in queued]
+
+
+def _open(connection: Connection, batch_id: str, times: dict[str, Any]) -> None:
+    """Take a batch back to `in_progress`. Until it ends again, its counts are counted from its jobs."""
+    ends = ("finalizing_at", "completed_at", "failed_at", "expired_at", "cancelling_at", "cancelled_at")
+    frozen = ("completed", "failed", "incomplete", "usage")
+    connection.execute(
+        update(batches)
+        .where(batches.c.id == batch_id)
+        .values(status=BatchStatus.IN_PROGRESS, **times, **dict.fromkeys(ends + frozen))
+    )

@@ -1,0 +1,247 @@
+"""The transitions that a running worker makes, each one guarded UPDATE. `jobs/model/status.py` says where the others are.
+
+A transition out of `in_progress` names the attempt it belongs to. The attempt is the fence: a claim takes the next
+number and no number is used twice, so a worker that was thought dead changes no row when it wakes up.
+"""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import BindParameter, ColumnElement, Connection, and_, bindparam, select, update
+
+from jobs.model.endings import CANCELLED, EXPIRED, Fault, Written
+from jobs.model.status import AttemptOutcome, JobStatus
+from jobs.store.database import Database
+from jobs.store.stored_texts import store_completed_texts, store_last_text
+from jobs.tables import attempts, jobs
+
+
+def finish(database: Database, job_id: str, attempt: int, written: Written) -> bool:
+    """Store the text of a job that has completed. False: the lease was lost, and the text must be thrown away."""
+    return _end(database, job_id, attempt, AttemptOutcome.COMPLETED, JobStatus.COMPLETED, written, None)
+
+
+def finish_together(database: Database, finished: Sequence[tuple[str, int, Written]]) -> list[bool | None]:
+    """`finish` for several jobs and attempts in one transaction.
+
+    None: not stored; finish it alone. That is so for a lost lease, for a row that another process has locked (the
+    others must not wait), and for a text without usage.
+    """
+    of_job: BindParameter[str] = bindparam("of_job")
+    of_attempt: BindParameter[int] = bindparam("of_attempt")
+    with database.write() as connection:
+        now = database.now()
+        held = _lock_held(connection, [job_id for job_id, _, _ in finished])
+        # Rows without usage set fewer columns, so they cannot share this executemany.
+        stored = [item for item in finished if (item[0], item[1]) in held and item[2].usage is not None]
+        if stored:
+            ends, own, final_texts = [], [], []
+            for job_id, attempt, written in stored:
+                of = {"of_job": job_id, "of_attempt": attempt}
+                ends.append(_job_changes(_final_changes(now, JobStatus.COMPLETED, attempt, written), None) | of)
+                own.append(_attempt_changes(now, AttemptOutcome.COMPLETED, written, None) | of)
+                final_texts.append(_text_row(job_id, attempt, written))
+            connection.execute(update(jobs).where(_held(of_job, of_attempt)), ends)
+            connection.execute(
+                update(attempts).where(attempts.c.job_id == of_job, attempts.c.attempt == of_attempt), own
+            )
+            store_completed_texts(connection, final_texts)
+    done = {job_id for job_id, _, _ in stored}
+    return [True if job_id in done else None for job_id, _, _ in finished]
+
+
+def _lock_held(connection: Connection, job_ids: Sequence[str]) -> set[tuple[str, int]]:
+    """Lock those of these jobs that run and nobody else has locked, by id, as everybody does; with their attempts."""
+    running = select(jobs.c.id, jobs.c.attempt).where(jobs.c.id.in_(job_ids), jobs.c.status == JobStatus.IN_PROGRESS)
+    rows = connection.execute(running.order_by(jobs.c.id).with_for_update(skip_locked=True))
+    return {(row.id, row.attempt) for row in rows}
+
+
+def fail(database: Database, job_id: str, attempt: int, written: Written, error: Fault) -> bool:
+    """End a job as failed, charge it one failure and keep what was written. False: the lease was lost."""
+    counted = {"failures": jobs.c.failures + 1}
+    return _end(database, job_id, attempt, AttemptOutcome.FAILED, JobStatus.FAILED, written, error, counted)
+
+
+def cancel_running(database: Database, job_id: str, attempt: int, written: Written) -> bool:
+    """End a running job as cancelled and keep what was written. False: the lease was lost."""
+    return _end(database, job_id, attempt, AttemptOutcome.CANCELLED, JobStatus.CANCELLED, written, CANCELLED)
+
+
+def expire_running(database: Database, job_id: str, attempt: int, written: Written) -> bool:
+    """End a running job whose `expires_at` has passed and keep what was written. False: the lease was lost."""
+    return _end(database, job_id, attempt, AttemptOutcome.EXPIRED, JobStatus.EXPIRED, written, EXPIRED)
+
+
+def retry(
+    database: Database,
+    job_id: str,
+    attempt: int,
+    written: Written,
+    error: Fault,
+    due_at: datetime,
+    *,
+    last: Callable[[Connection], object] = lambda _: None,
+) -> bool:
+    """Queue a job again for `due_at` after a failure, and charge it one. False: the lease was lost.
+
+    `last` is called at the end of the transaction.
+    """
+    counted = {"failures": jobs.c.failures + 1}
+    return _requeue(database, job_id, attempt, AttemptOutcome.FAILED, written, error, due_at, counted, last)
+
+
+def wait_for_limit(
+    database: Database,
+    job_id: str,
+    attempt: int,
+    written: Written,
+    error: Fault,
+    due_at: datetime,
+    *,
+    alone: bool = False,
+) -> bool:
+    """Queue a job again for `due_at` when the upstream rate-limits; nothing is charged. False: the lease was lost.
+
+    `alone`: others were accepted since it was last refused, so it counts as a refusal of its own.
+    """
+    counted: dict[str, Any] = {"rate_limits": jobs.c.rate_limits + 1, "refusals": jobs.c.refusals + int(alone)}
+    counted["refused_at"] = database.now()
+    return _requeue(database, job_id, attempt, AttemptOutcome.RATE_LIMITED, written, error, due_at, counted)
+
+
+def hold_back(
+    database: Database, job_id: str, attempt: int, written: Written, error: Fault, due_at: datetime, *, refused: bool
+) -> bool:
+    """Queue a job again that failed by its upstream's fault; nothing is charged. False: the lease was lost.
+
+    `refused` counts it among those that the upstream refused while it took others: too many of these end a job.
+    """
+    counted = {"refusals": jobs.c.refusals + int(refused), "refused_at": database.now()}
+    return _requeue(database, job_id, attempt, AttemptOutcome.HELD, written, error, due_at, counted)
+
+
+def release(database: Database, job_id: str, attempt: int, written: Written) -> bool:
+    """Give a running job back because this worker drains; nothing is charged. False: the lease was lost."""
+    counted = {"drains": jobs.c.drains + 1}
+    now = database.now()
+    return _requeue(database, job_id, attempt, AttemptOutcome.RELEASED, written, None, now, counted)
+
+
+UNRESERVED = {"hinted_at": None, "last_upstream": jobs.c.upstream, "upstream": None, "reserved_tokens": None,
+              "release_requested_at": None}  # fmt: skip
+"""What becomes of the place that a running job had, when it goes back to the queue."""
+
+
+def _end(
+    database: Database,
+    job_id: str,
+    attempt: int,
+    outcome: AttemptOutcome,
+    status: JobStatus,
+    written: Written,
+    error: Fault | None,
+    counted: dict[str, Any] | None = None,
+) -> bool:
+    changes = _final_changes(database.now(), status, attempt, written) | (counted or {})
+    return _leave(database, job_id, attempt, outcome, written, error, changes)
+
+
+def _requeue(
+    database: Database,
+    job_id: str,
+    attempt: int,
+    outcome: AttemptOutcome,
+    written: Written,
+    error: Fault | None,
+    due_at: datetime,
+    counted: dict[str, Any],
+    last: Callable[[Connection], object] = lambda _: None,
+) -> bool:
+    changes = {"status": JobStatus.QUEUED, "due_at": due_at, **UNRESERVED, **counted}
+    return _leave(database, job_id, attempt, outcome, written, error, changes, last)
+
+
+def _leave(
+    database: Database,
+    job_id: str,
+    attempt: int,
+    outcome: AttemptOutcome,
+    written: Written,
+    error: Fault | None,
+    changes: dict[str, Any],
+    last: Callable[[Connection], object] = lambda _: None,
+) -> bool:
+    """Take a job out of `in_progress`: the job, its attempt and its text, in one transaction behind the fence."""
+    with database.write() as connection:
+        left = connection.execute(update(jobs).where(_held(job_id, attempt)).values(_job_changes(changes, error)))
+        if left.rowcount == 0:
+            # A caller tries again after a commit that was carried out but reported an error: then its own outcome is
+            # there. A rescued attempt has the outcome `lost`, which no worker writes for itself.
+            own = select(attempts.c.outcome).where(attempts.c.job_id == job_id, attempts.c.attempt == attempt)
+            return connection.scalar(own) == outcome
+        connection.execute(
+            update(attempts)
+            .where(attempts.c.job_id == job_id, attempts.c.attempt == attempt)
+            .values(_attempt_changes(database.now(), outcome, written, error))
+        )
+        store_last_text(connection, changes["status"], _text_row(job_id, attempt, written))
+        last(connection)
+    return True
+
+
+def _held(job_id: Any, attempt: Any) -> ColumnElement[bool]:
+    """The fence."""
+    return and_(jobs.c.id == job_id, jobs.c.attempt == attempt, jobs.c.status == JobStatus.IN_PROGRESS)
+
+
+def _final_changes(now: datetime, status: JobStatus, attempt: int, written: Written) -> dict[str, Any]:
+    return {
+        "status": status,
+        "finished_at": now,
+        "first_delta_at": written.first_delta_at,
+        "finish_reason": written.finish_reason,
+        "incomplete": written.incomplete if status is JobStatus.COMPLETED else None,
+        "message": _message_json(written.message),
+        "text_attempt": attempt,
+        "bytes": written.bytes,
+        "sha256": written.sha256,
+        "text_tokens": written.text_tokens,
+        "text_tokens_source": written.text_tokens_source,
+        "upstream_id": written.upstream_id,
+        "upstream_model": written.upstream_model,
+        **(written.usage.as_columns() if written.usage else {}),
+    }
+
+
+def _job_changes(changes: dict[str, Any], error: Fault | None) -> dict[str, Any]:
+    return {"lease_until": None, **changes, **_why(error), "error_status": error.status if error else None}
+
+
+def _message_json(message: Mapping[str, Any] | None) -> str | None:
+    # In ASCII: whatever an upstream sent, no database refuses it, and no text is lost for it.
+    return json.dumps(message, separators=(",", ":")) if message else None
+
+
+def _attempt_changes(now: datetime, outcome: AttemptOutcome, written: Written, error: Fault | None) -> dict[str, Any]:
+    return {
+        "finished_at": now,
+        "outcome": outcome,
+        "first_delta_at": written.first_delta_at,
+        "deltas": written.deltas,
+        "bytes": written.bytes,
+        "text_tokens": written.text_tokens,
+        "text_tokens_source": written.text_tokens_source,
+        **(written.usage.as_columns() if written.usage else {}),
+        **_why(error),
+    }
+
+
+def _why(error: Fault | None) -> dict[str, Any]:
+    return {"error_code": error.code if error else None, "error_message": error.message if error else None}
+
+
+def _text_row(job_id: str, attempt: int, written: Written) -> dict[str, Any]:
+    return {"job_id": job_id, "attempt": attempt, "text": written.text, "deltas": written.deltas}

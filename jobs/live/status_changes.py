@@ -1,0 +1,47 @@
+"""Jobs whose status was changed from outside their attempt, and what their watchers are told of it."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+
+from jobs.live.channel import encode_batch, encode_done, encode_job, encode_queued
+from jobs.model.status import FINAL, JobStatus
+
+EMPTY_SHA256 = sha256(b"").hexdigest()
+
+MOST_NAMED = 500
+"""When more jobs of one batch have moved together, the batch's watchers are told to look at all of its rows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """A job whose status was changed from outside its attempt, as it was committed."""
+
+    id: str
+    batch_id: str | None
+    attempt: int
+    status: JobStatus
+    bytes: int = 0
+    """The length of the text that an ended job keeps."""
+    sha256: str = EMPTY_SHA256
+
+
+def messages_of(moved: Sequence[Moved], *, batches_changed: bool = False) -> Iterator[tuple[str, bytes]]:
+    """What to publish once the moves are committed: the id of the job or batch whose channel it is for, and a message.
+
+    `batches_changed` says that the rows of their batches have changed too. Nothing is read again: a row that has
+    changed since would make `done` untrue.
+    """
+    by_batch = Counter(one.batch_id for one in moved if one.batch_id is not None)
+    for one in moved:
+        if one.status in FINAL:
+            yield one.id, encode_done(one.attempt, one.status, one.bytes, one.sha256)
+        elif one.status is JobStatus.QUEUED:
+            yield one.id, encode_queued(one.attempt)
+        # One that still runs was asked to end, and its worker publishes what becomes of it.
+        if one.batch_id is not None and by_batch[one.batch_id] <= MOST_NAMED:
+            yield one.batch_id, encode_job(one.id, one.attempt, one.status)
+    for batch_id, count in by_batch.items():
+        if batches_changed or count > MOST_NAMED:
+            yield batch_id, encode_batch()

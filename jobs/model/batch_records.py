@@ -1,0 +1,78 @@
+"""A batch as a value: what its row and its jobs' rows mean, and how the API shows it."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from jobs.model.status import BatchStatus
+
+BATCH_TIMES = (
+    "created_at",
+    "in_progress_at",
+    "finalizing_at",
+    "completed_at",
+    "failed_at",
+    "expired_at",
+    "cancelling_at",
+    "cancelled_at",
+    "expires_at",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Many jobs submitted together, with their counts."""
+
+    id: str
+    status: BatchStatus
+    endpoint: str
+    metadata: dict[str, str]
+    completion_window: str | None
+    times: dict[str, datetime | None]
+    total: int
+    completed: int
+    failed: int
+    """Jobs that ended without a completed text: failed, cancelled or expired."""
+    in_progress: int
+    incomplete: int
+    """Of the completed ones, those whose text was cut short."""
+    usage: dict[str, Any] | None
+    """The sums of all attempts; None when nothing is known of them."""
+    model: str | None = None
+    """The one model of all its jobs; None when they have several."""
+    input_file_id: str | None = None
+    output_file_id: str | None = None
+    """The output for the jobs that completed, once the batch has ended; None when there are none."""
+    error_file_id: str | None = None
+    """The same for the jobs that did not complete."""
+    errors: list[dict[str, Any]] | None = None
+    """What is wrong with its input file, each `{code, line, message, param}`."""
+    warnings: list[dict[str, Any]] | None = None
+    """What of its requests was read otherwise than it was written, each `{code, line, message, count}`."""
+
+    def as_json(self) -> dict[str, Any]:
+        """The batch as OpenAI's Batch object; times are whole Unix seconds, as there."""
+        times = {name: int(at.timestamp()) if at else None for name, at in self.times.items()}
+        return {
+            "id": self.id,
+            "object": "batch",
+            "endpoint": self.endpoint,
+            "status": str(self.status),
+            "model": self.model,
+            "errors": {"object": "list", "data": self.errors} if self.errors else None,
+            "warnings": self.warnings or [],
+            "input_file_id": self.input_file_id,
+            "output_file_id": self.output_file_id,
+            "error_file_id": self.error_file_id,
+            "completion_window": self.completion_window,
+            **times,
+            "metadata": self.metadata,
+            "request_counts": {
+                "total": self.total,
+                "completed": self.completed,
+                "failed": self.failed,
+                "in_progress": self.in_progress,
+                "incomplete": self.incomplete,
+            },
+            "usage": self.usage,
+        }

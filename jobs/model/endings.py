@@ -1,0 +1,47 @@
+"""How an attempt ends: what it wrote, and why it wrote no more."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from jobs.model.records import Usage
+
+MAX_CRASHES = 3
+"""A job under which this many workers have died is poison: it ends as `worker_lost`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Why an attempt did not complete, as the job's row and the API say it."""
+
+    code: str
+    message: str
+    status: int | None = None
+    """The HTTP status with which the upstream refused, when that is the reason."""
+
+
+CANCELLED = Fault("cancelled", "the job was cancelled")
+EXPIRED = Fault("expired", "the job had not ended when its completion window closed")
+WORKER_LOST = Fault("worker_lost", "the worker that ran the job died or was cut off each time it was tried")
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What an attempt wrote, at its end."""
+
+    text: str
+    bytes: int
+    sha256: str
+    deltas: int
+    first_delta_at: datetime | None
+    usage: Usage | None = None
+    text_tokens: int | None = None
+    text_tokens_source: str | None = None
+    finish_reason: str | None = None
+    incomplete: str | None = None
+    """Why the text is cut short although the attempt completed; None for a whole one."""
+    message: Mapping[str, Any] | None = None
+    """What came beside the text, as JSON; at most 64 kB."""
+    upstream_id: str | None = None
+    upstream_model: str | None = None

@@ -1,0 +1,75 @@
+"""The statuses of a job and of a batch, and who moves them.
+
+    queued ──claim──> in_progress ──finish──> completed
+      ^  │                │ ├─fail, rescue──> failed
+      │  │                │ ├──────cancel───> cancelled
+      │  │                │ └──────expire───> expired
+      │  │                │
+      │  └─cancel, expire │ (also straight from queued)
+      └──retry, wait_for_limit, release, rescue
+
+Each arrow is one guarded UPDATE: claim in `jobs/lifecycle/lease.py`, what a running worker does in `jobs/lifecycle/transitions.py`, what is
+done from outside in `jobs/lifecycle/rescue.py`. An arrow that leaves `in_progress` is fenced by the attempt. A rescue takes a job
+back to queued; after its third crash it fails (`worker_lost`), and it ends as cancelled or expired if that was due. One
+more arrow is made by hand: `jobs/lifecycle/retry.py` takes failed, expired or cancelled jobs back to queued, and completed ones
+whose text was cut short. Only a whole text is for ever.
+"""
+
+from enum import StrEnum
+
+
+class JobStatus(StrEnum):
+    """Where a job is in its life."""
+
+    QUEUED = "queued"
+    """Waiting: new, or until `due_at` for its next attempt. Set by submit and each way back."""
+    IN_PROGRESS = "in_progress"
+    """A worker holds its lease and streams. Set by claim alone."""
+    COMPLETED = "completed"
+    """The upstream said that it had ended, and the text is stored. Final."""
+    FAILED = "failed"
+    """Not retryable, out of attempts, or rescued from its third crash. The text that came is kept. Final."""
+    CANCELLED = "cancelled"
+    """Somebody asked for it. The text that came is kept. Final."""
+    EXPIRED = "expired"
+    """Its `expires_at` passed before it ended. Final."""
+
+
+FINAL = frozenset({JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED, JobStatus.EXPIRED})
+
+
+CUT_SHORT_WORDS = {
+    "max_output_tokens": "cut short at the token limit",
+    "content_filter": "cut short by the upstream's content filter",
+}
+"""What `incomplete` says of a completed job, in words."""
+
+
+class BatchStatus(StrEnum):
+    """The statuses of OpenAI's Batch object. `completed` says that every job has ended, not that each succeeded."""
+
+    VALIDATING = "validating"
+    IN_PROGRESS = "in_progress"
+    FINALIZING = "finalizing"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    EXPIRED = "expired"
+    CANCELLING = "cancelling"
+    CANCELLED = "cancelled"
+
+
+class AttemptOutcome(StrEnum):
+    """How an attempt ended. Only `failed` is charged against `max_attempts`."""
+
+    COMPLETED = "completed"
+    FAILED = "failed"
+    RATE_LIMITED = "rate_limited"
+    """The upstream said 429: the job waits and is not charged."""
+    HELD = "held"
+    """The upstream was away, out of credit or refused the key: it is held, the job waits and is not charged."""
+    RELEASED = "released"
+    """The worker drained: the job goes to another worker and is not charged."""
+    LOST = "lost"
+    """The worker stopped renewing its lease: it crashed or was cut off. Counted as a crash."""
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"

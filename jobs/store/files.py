@@ -1,0 +1,177 @@
+"""Files: uploads, and the outputs of batches. The row is the truth; the bytes of an upload are on disk.
+
+The output of a batch is not on disk: it is written from the rows of its jobs each time somebody reads it, so what was
+retried later is in it. Its row is made by the transaction that ends the batch.
+"""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Self
+
+from sqlalchemy import ColumnElement, Connection, RowMapping, delete, exists, insert, or_, select, update
+
+from jobs.model.ids import new_ids
+from jobs.store.database import Database, insert_into
+from jobs.tables import batches, files
+
+BATCH = "batch"
+"""The purpose of a batch's input."""
+BATCH_OUTPUT = "batch_output"
+"""The purpose of a batch's outputs: its answers, and its errors."""
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """One file. Field by field the row of `files`, without its project."""
+
+    id: str
+    purpose: str
+    filename: str
+    bytes: int | None
+    """The length of the download; None for an output that nobody has asked about since its batch ended."""
+    created_at: datetime
+    expires_at: datetime | None
+    batch_id: str | None
+    """For an output: its batch."""
+
+    @classmethod
+    def from_row(cls, row: RowMapping) -> Self:
+        """A file from its row."""
+        return cls(**{name: row[name] for name in cls.__slots__})
+
+    def as_json(self) -> dict[str, Any]:
+        """OpenAI's File object; times are whole Unix seconds."""
+        return {
+            "id": self.id,
+            "object": "file",
+            "bytes": self.bytes,
+            "created_at": int(self.created_at.timestamp()),
+            "expires_at": int(self.expires_at.timestamp()) if self.expires_at else None,
+            "filename": self.filename,
+            "purpose": self.purpose,
+            "status": "processed",
+            "status_details": None,
+        }
+
+
+def add_upload(
+    database: Database, file_id: str, *, project: str, filename: str, size: int, seconds: int | None
+) -> File:
+    """Insert the row of an upload whose bytes are on disk; from then on the file exists. It expires after `seconds`."""
+    now = database.now()
+    row = {
+        "id": file_id,
+        "project": project,
+        "purpose": BATCH,
+        "filename": filename,
+        "bytes": size,
+        "created_at": now,
+        "expires_at": now + timedelta(seconds=seconds) if seconds is not None else None,
+        "batch_id": None,
+    }
+    with database.write() as connection:
+        return File.from_row(connection.execute(insert(files).values(row).returning(*files.c)).mappings().one())
+
+
+def read_file(database: Database, file_id: str, *, project: str) -> File | None:
+    """One file of a project; None when it has expired."""
+    wanted = select(files).where(files.c.id == file_id, files.c.project == project, _alive(database))
+    with database.read() as connection:
+        row = connection.execute(wanted).mappings().one_or_none()
+    return File.from_row(row) if row else None
+
+
+def list_files(
+    database: Database, *, project: str, purpose: str | None, after: str | None, limit: int, newest_first: bool = True
+) -> tuple[list[File], bool]:
+    """A page of a project's files after the one with id `after`, and whether there are more."""
+    query = select(files).where(files.c.project == project, _alive(database))
+    if purpose is not None:
+        query = query.where(files.c.purpose == purpose)
+    if after is not None:
+        query = query.where(files.c.id < after if newest_first else files.c.id > after)
+    query = query.order_by(files.c.id.desc() if newest_first else files.c.id.asc()).limit(limit + 1)
+    with database.read() as connection:
+        found = [File.from_row(row) for row in connection.execute(query).mappings()]
+    return found[:limit], len(found) > limit
+
+
+def delete_file(database: Database, file_id: str, *, project: str) -> bool:
+    """Delete the row of a file; the caller then deletes its bytes, if there are any on disk. False: no such file.
+
+    A batch that was made from the file still runs: its jobs need neither its input nor its outputs.
+    """
+    gone = delete(files).where(files.c.id == file_id, files.c.project == project, _alive(database))
+    with database.write() as connection:
+        return connection.execute(gone).rowcount > 0
+
+
+def delete_expired(database: Database, limit: int = 1000) -> list[str]:
+    """Delete the rows of files that have expired. Returns their ids, for the caller to delete the bytes."""
+    expired = files.c.expires_at <= database.now()
+    with database.read() as connection:  # nearly always there is none, and no write lock is taken
+        found = list(connection.scalars(select(files.c.id).where(expired).limit(limit)))
+    if found:
+        with database.write() as connection:
+            connection.execute(delete(files).where(files.c.id.in_(found)))
+    return found
+
+
+def which_exist(database: Database, file_ids: Collection[str]) -> set[str]:
+    """Those of these ids that have a row."""
+    with database.read() as connection:
+        return set(connection.scalars(select(files.c.id).where(files.c.id.in_(file_ids))))
+
+
+def keep_bytes(database: Database, file: File, size: int, ended_at: datetime) -> None:
+    """Store the length of an output, unless its batch has run again since it ended at this time."""
+    same = exists().where(batches.c.id == file.batch_id, batches.c.finalizing_at == ended_at)
+    with database.write() as connection:
+        connection.execute(update(files).where(files.c.id == file.id, same).values(bytes=size))
+
+
+def name_outputs(batch: RowMapping, now: datetime, *, completed: int, failed: int) -> dict[str, str | None]:
+    """The ids of a batch's two output files at its end: None where no job belongs in one, and the old id when the
+    batch had ended before.
+    """
+    fresh = new_ids("file", 2, now)
+    return {
+        "output_file_id": (batch["output_file_id"] or fresh[0]) if completed else None,
+        "error_file_id": (batch["error_file_id"] or fresh[1]) if failed else None,
+    }
+
+
+def add_outputs(connection: Connection, batch: RowMapping, named: Mapping[str, str | None], now: datetime) -> None:
+    """Make the rows of a batch's output files, in the transaction that ends it. A deleted one is made again."""
+    expires_at = now + timedelta(seconds=batch["output_seconds"]) if batch["output_seconds"] is not None else None
+    for kind, file_id in named.items():
+        gone = batch[kind] if file_id is None else None
+        if gone is not None:  # it had ended before, and since then a retry has left no failure
+            connection.execute(delete(files).where(files.c.id == gone))
+        if file_id is None:
+            continue
+        row = {
+            "id": file_id,
+            "project": batch["project"],
+            "purpose": BATCH_OUTPUT,
+            "filename": f"{batch['id']}_{kind.removesuffix('_file_id')}.jsonl",
+            "bytes": None,
+            "created_at": now,
+            "expires_at": expires_at,
+            "batch_id": batch["id"],
+        }
+        again = {"bytes": None, "created_at": now, "expires_at": expires_at}
+        added = insert_into(connection, files).values(row)
+        connection.execute(added.on_conflict_do_update(index_elements=[files.c.id], set_=again))
+
+
+def forget_bytes(connection: Connection, file_ids: Collection[str | None]) -> None:
+    """Forget the length of a batch's outputs, because the batch runs again."""
+    known = [file_id for file_id in file_ids if file_id is not None]
+    if known:
+        connection.execute(update(files).where(files.c.id.in_(known)).values(bytes=None))
+
+
+def _alive(database: Database) -> ColumnElement[bool]:
+    return or_(files.c.expires_at.is_(None), files.c.expires_at > database.now())

@@ -1,0 +1,213 @@
+"""Reads: rows only, never Redis. Lists of jobs are in `jobs/store/search.py`.
+
+The job or batch that a caller names is read with the caller's project; what belongs to it is read after that.
+"""
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, LargeBinary, RowMapping, Select, func, literal_column, select
+
+from jobs.lifecycle.close_batch import count_failed, count_incomplete, count_jobs, sum_usage
+from jobs.model.batch_records import BATCH_TIMES, Batch
+from jobs.model.records import Attempt, Job
+from jobs.model.status import BatchStatus, JobStatus
+from jobs.store.database import Database
+from jobs.tables import LIST_COLUMNS, RESULT_COLUMNS, attempts, batches, jobs, texts
+
+_ROWS_PER_READ = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A job with its stored text; the text is None until the job has ended."""
+
+    job: Job
+    text: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class TextPart:
+    """A part of a text as UTF-8, with the attempt that wrote the text, and where its job is."""
+
+    text: bytes
+    attempt: int
+    job_status: JobStatus
+    job_attempt: int
+
+
+def read_job(database: Database, job_id: str, *, project: str | None) -> Job | None:
+    """One job with its request; None when it belongs to another project."""
+    wanted = select(jobs).where(jobs.c.id == job_id, *_of(project, jobs.c.project))
+    with database.read() as connection:
+        row = connection.execute(wanted).mappings().one_or_none()
+    return Job.from_row(row) if row else None
+
+
+def read_status(database: Database, job_id: str) -> tuple[JobStatus, int] | None:
+    """A job's status and attempt."""
+    with database.read() as connection:
+        row = connection.execute(select(jobs.c.status, jobs.c.attempt).where(jobs.c.id == job_id)).one_or_none()
+    return (JobStatus(row.status), row.attempt) if row else None
+
+
+def read_result(database: Database, job_id: str, *, project: str | None) -> Result | None:
+    """One job with its stored text, read in one statement, so that the two belong together."""
+    wanted = _with_text().where(jobs.c.id == job_id, *_of(project, jobs.c.project))
+    with database.read() as connection:
+        row = connection.execute(wanted).mappings().one_or_none()
+    return _result(row) if row else None
+
+
+def read_text_so_far(database: Database, job_id: str) -> tuple[int, str] | None:
+    """The last checkpoint, its attempt and its text; for an ended job, the stored text."""
+    with database.read() as connection:
+        row = connection.execute(select(texts.c.attempt, texts.c.text).where(texts.c.job_id == job_id)).one_or_none()
+    return (row.attempt, row.text) if row else None
+
+
+def read_text_part(database: Database, job_id: str, offset: int, size: int) -> TextPart | None:
+    """Up to `size` bytes from byte `offset` on, of the text that `read_text_so_far` gives, which may be too long to be
+    held by each of many watchers.
+    """
+    cut = func.substr(func.convert_to(texts.c.text, "UTF8"), offset + 1, size, type_=LargeBinary)
+    part = literal_column("texts.rowid") if database.is_sqlite else cut
+    wanted = (
+        select(part.label("part"), texts.c.attempt.label("text_attempt"), jobs.c.status, jobs.c.attempt)
+        .join_from(jobs, texts, texts.c.job_id == jobs.c.id, isouter=True)
+        .where(jobs.c.id == job_id)
+    )
+    with database.read() as connection:
+        row = connection.execute(wanted).one_or_none()
+        if row is None:
+            return None
+        read = _read_blob(connection, row.part, offset, size) if database.is_sqlite else row.part
+    return TextPart(read or b"", row.text_attempt or 0, JobStatus(row.status), row.attempt)
+
+
+def read_attempts(database: Database, job_id: str) -> list[Attempt]:
+    """Every attempt of a job, the first one first."""
+    wanted = select(attempts).where(attempts.c.job_id == job_id).order_by(attempts.c.attempt)
+    with database.read() as connection:
+        return [Attempt.from_row(row) for row in connection.execute(wanted).mappings()]
+
+
+def read_states(database: Database, batch_id: str, *, after: str, limit: int) -> list[tuple[str, JobStatus, int]]:
+    """The id, status and attempt of the next jobs of a batch in input order, after the one with id `after`."""
+    wanted = select(jobs.c.id, jobs.c.status, jobs.c.attempt).where(jobs.c.batch_id == batch_id, jobs.c.id > after)
+    with database.read() as connection:
+        rows = connection.execute(wanted.order_by(jobs.c.id).limit(limit))
+        return [(row.id, JobStatus(row.status), row.attempt) for row in rows]
+
+
+def read_jobs(database: Database, job_ids: Sequence[str]) -> list[Job]:
+    """Some jobs without their requests, in input order."""
+    wanted = select(*LIST_COLUMNS).where(jobs.c.id.in_(job_ids)).order_by(jobs.c.id)
+    with database.read() as connection:
+        return [Job.from_row(row) for row in connection.execute(wanted).mappings()]
+
+
+def read_results(database: Database, job_ids: Sequence[str]) -> list[Result]:
+    """Some jobs with their stored texts, in input order."""
+    wanted = _with_text().where(jobs.c.id.in_(job_ids)).order_by(jobs.c.id)
+    with database.read() as connection:
+        return [_result(row) for row in connection.execute(wanted).mappings()]
+
+
+def read_batch(database: Database, batch_id: str, *, project: str | None) -> Batch | None:
+    """One batch with its counts; None when it belongs to another project."""
+    wanted = select(batches).where(batches.c.id == batch_id, *_of(project, batches.c.project))
+    with database.read() as connection:
+        row = connection.execute(wanted).mappings().one_or_none()
+        return _batches(connection, [row])[0] if row else None
+
+
+def list_batches(database: Database, *, project: str | None, after: str | None, limit: int) -> tuple[list[Batch], bool]:
+    """A page of a project's batches after the one with id `after`, newest first, and whether there are more."""
+    wanted = select(batches).where(*_of(project, batches.c.project))
+    if after is not None:
+        wanted = wanted.where(batches.c.id < after)
+    with database.read() as connection:
+        rows = connection.execute(wanted.order_by(batches.c.id.desc()).limit(limit + 1)).mappings().all()
+        return _batches(connection, rows[:limit]), len(rows) > limit
+
+
+def stream_results(
+    database: Database, batch_id: str, statuses: Collection[JobStatus] = frozenset(JobStatus)
+) -> Iterator[Result]:
+    """The jobs of a batch that have one of these statuses, in input order and with their texts; a few hundred are in
+    memory at a time.
+    """
+    last = ""
+    while True:
+        wanted = _with_text().where(jobs.c.batch_id == batch_id, jobs.c.id > last).order_by(jobs.c.id)
+        if len(statuses) < len(JobStatus):
+            wanted = wanted.where(jobs.c.status.in_(statuses))
+        with database.read() as connection:
+            rows = connection.execute(wanted.limit(_ROWS_PER_READ)).mappings().all()
+        for row in rows:
+            yield _result(row)
+        if len(rows) < _ROWS_PER_READ:
+            return
+        last = rows[-1]["id"]
+
+
+def _of(project: str | None, column: ColumnElement[str]) -> Iterator[ColumnElement[bool]]:
+    """Only rows of this project. None means every project; only internal callers may pass it, never an endpoint."""
+    if project is not None:
+        yield column == project
+
+
+def _with_text() -> Select[Any]:
+    return select(*RESULT_COLUMNS, texts.c.text).join_from(jobs, texts, texts.c.job_id == jobs.c.id, isouter=True)
+
+
+def _result(row: RowMapping) -> Result:
+    job = Job.from_row(row)
+    return Result(job, (row["text"] or "") if job.is_final else None)
+
+
+def _read_blob(connection: Connection, row_id: int | None, offset: int, size: int) -> bytes | None:
+    """A part of a text in SQLite, whose `substr` would read all of it for each part."""
+    if row_id is None:
+        return None
+    driver: Any = connection.connection.driver_connection
+    with driver.blobopen("texts", "text", row_id, readonly=True) as blob:
+        blob.seek(min(offset, len(blob)))
+        read: bytes = blob.read(size)
+    return read
+
+
+def _batches(connection: Connection, rows: Sequence[RowMapping]) -> list[Batch]:
+    running = [row["id"] for row in rows if row["completed"] is None]
+    counts = count_jobs(connection, running) if running else {}
+    cut_short = count_incomplete(connection, running) if running else {}
+    shown = []
+    for row in rows:
+        of_row = counts.get(row["id"], {})
+        ended = row["completed"] is not None
+        shown.append(
+            Batch(
+                id=row["id"],
+                status=BatchStatus(row["status"]),
+                endpoint=row["endpoint"],
+                metadata=row["metadata"],
+                completion_window=row["completion_window"],
+                times={name: row[name] for name in BATCH_TIMES},
+                total=row["total"],
+                completed=row["completed"] if ended else of_row.get(JobStatus.COMPLETED, 0),
+                failed=row["failed"] if ended else count_failed(of_row),
+                in_progress=0 if ended else of_row.get(JobStatus.IN_PROGRESS, 0),
+                incomplete=(row["incomplete"] or 0) if ended else cut_short.get(row["id"], 0),
+                usage=row["usage"] if ended else sum_usage(connection, row["id"]),
+                model=row["model"],
+                input_file_id=row["input_file_id"],
+                # A batch that runs again after a retry has kept their ids.
+                output_file_id=row["output_file_id"] if ended else None,
+                error_file_id=row["error_file_id"] if ended else None,
+                errors=row["errors"],
+                warnings=row["warnings"],
+            )
+        )
+    return shown

@@ -1,0 +1,160 @@
+"""The texts of jobs as rows: checkpoints, the longest of earlier attempts, and the one that is stored at the end.
+
+What was paid is kept. Before an attempt's first checkpoint overwrites a text of an earlier attempt, that text is copied
+to `longest_texts`, if no longer one is there. A job that ends without completing is stored with the longest text of all
+its attempts. A job that completes has its own text alone.
+
+Everything here is called within a transaction that holds the job's row, behind the fence.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    LargeBinary,
+    cast,
+    delete,
+    func,
+    select,
+    true,
+    tuple_,
+    update,
+)
+
+from jobs.live.status_changes import EMPTY_SHA256
+from jobs.model.status import FINAL, JobStatus
+from jobs.store.database import Database, insert_into
+from jobs.tables import USAGE, attempts, jobs, longest_texts, texts
+
+_COLUMNS = ("job_id", "attempt", "text", "deltas")
+_COUNTS = (*USAGE, "usage_source", "text_tokens", "text_tokens_source")
+_ROWS_PER_STATEMENT = 500
+"""SQLite bounds the number of parameters."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredText:
+    """The text that an ended job is stored with."""
+
+    bytes: int
+    sha256: str
+
+
+NO_TEXT = StoredText(0, EMPTY_SHA256)
+
+
+def store_texts(connection: Connection, rows: Sequence[Mapping[str, Any]], *, ended: bool = False) -> None:
+    """Store the texts of attempts that run or have not completed. Longer ones of earlier attempts are kept beside."""
+    if not rows:
+        return
+    later = [row for row in rows if row["attempt"] > 1]
+    for start in range(0, len(later), _ROWS_PER_STATEMENT):
+        _keep_longest(connection, later[start : start + _ROWS_PER_STATEMENT])
+    _write(connection, rows, ended=ended)
+
+
+def store_completed_texts(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Store the texts of jobs that complete with them; what earlier attempts have left is not needed any more."""
+    _write(connection, rows, ended=True)
+    later = [row["job_id"] for row in rows if row["attempt"] > 1]
+    if later:
+        connection.execute(delete(longest_texts).where(longest_texts.c.job_id.in_(later)))
+
+
+def store_last_text(connection: Connection, status: JobStatus, row: Mapping[str, Any]) -> None:
+    """Store the text of an attempt that is over and leaves its job in this status."""
+    if status is JobStatus.COMPLETED:
+        store_completed_texts(connection, [row])
+        return
+    ended = status in FINAL
+    store_texts(connection, [row], ended=ended)
+    if ended and row["attempt"] > 1:
+        end_with_longest(connection, [row["job_id"]])
+
+
+def end_with_longest(connection: Connection, job_ids: Sequence[str]) -> Mapping[str, StoredText]:
+    """Give jobs that have ended without completing the longest text of their attempts, with its length, its hash and
+    the counts of the attempt that wrote it; mark it as ended, so that search finds it. Returns what those have that
+    have a text.
+    """
+    return {job_id: stored for job_id in job_ids if (stored := _end_one(connection, job_id)) is not None}
+
+
+def read_longest(database: Database, job_id: str) -> tuple[int, str] | None:
+    """The longest text of a job so far, and its attempt: of a running job the checkpoint, unless an earlier attempt has
+    left a longer text; of an ended one the stored text.
+    """
+    both = [select(table.c.attempt, table.c.text).where(table.c.job_id == job_id) for table in (texts, longest_texts)]
+    with database.read() as connection:
+        # In one statement, so that a text is not missed while it moves from one table to the other.
+        rows = connection.execute(both[0].union_all(both[1])).all()
+    found = [(row.attempt, row.text) for row in rows]
+    return max(found, key=lambda one: (len(one[1].encode()), one[0]), default=None)
+
+
+def read_stored(database: Database, job_id: str, attempt: int) -> StoredText | None:
+    """What a job is stored with that ended in this attempt; None when it runs again, or is gone."""
+    ended = (jobs.c.id == job_id, jobs.c.attempt == attempt, jobs.c.status.in_(FINAL))
+    with database.read() as connection:
+        row = connection.execute(select(jobs.c.bytes, jobs.c.sha256).where(*ended)).one_or_none()
+    return StoredText(row.bytes, row.sha256) if row else None
+
+
+def _keep_longest(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Copy what these rows are about to overwrite, where it is another attempt's and the longest so far."""
+    ours = [(row["job_id"], row["attempt"]) for row in rows]
+    kept = longest_texts.alias()
+    overwritten = (
+        select(*(texts.c[name] for name in _COLUMNS))
+        .join_from(texts, kept, kept.c.job_id == texts.c.job_id, isouter=True)
+        .where(
+            texts.c.job_id.in_([job_id for job_id, _ in ours]),
+            tuple_(texts.c.job_id, texts.c.attempt).not_in(ours),
+            _length(connection, texts.c.text) > func.coalesce(_length(connection, kept.c.text), 0),
+        )
+    )
+    copy = insert_into(connection, longest_texts).from_select(_COLUMNS, overwritten)
+    changes = {name: copy.excluded[name] for name in _COLUMNS[1:]}
+    connection.execute(copy.on_conflict_do_update(index_elements=[longest_texts.c.job_id], set_=changes))
+
+
+def _write(connection: Connection, rows: Sequence[Mapping[str, Any]], *, ended: bool) -> None:
+    """One text a job, whichever attempt wrote it."""
+    row = insert_into(connection, texts)
+    changes = {name: row.excluded[name] for name in ("attempt", "text", "deltas", "ended")}
+    stored = row.on_conflict_do_update(index_elements=[texts.c.job_id], set_=changes)
+    connection.execute(stored, [{**row, "ended": ended} for row in rows])
+
+
+def _end_one(connection: Connection, job_id: str) -> StoredText | None:
+    kept = connection.execute(
+        delete(longest_texts).where(longest_texts.c.job_id == job_id).returning(*longest_texts.c)
+    ).one_or_none()
+    last = connection.execute(
+        update(texts).where(texts.c.job_id == job_id).values(ended=true()).returning(texts.c.text, texts.c.attempt)
+    ).one_or_none()
+    if kept is not None and (last is None or len(kept.text.encode()) > len(last.text.encode())):
+        _write(connection, [{name: getattr(kept, name) for name in _COLUMNS}], ended=True)
+        last = kept
+    if last is None:
+        return None
+    encoded = last.text.encode()
+    stored = StoredText(len(encoded), sha256(encoded).hexdigest())
+    counts = select(*(attempts.c[name] for name in _COUNTS)).where(
+        attempts.c.job_id == job_id, attempts.c.attempt == last.attempt
+    )
+    counted = connection.execute(counts).mappings().one()
+    own = {"bytes": stored.bytes, "sha256": stored.sha256, "text_attempt": last.attempt}
+    connection.execute(update(jobs).where(jobs.c.id == job_id).values(**own, **counted))
+    return stored
+
+
+def _length(connection: Connection, text: ColumnElement[str]) -> ColumnElement[int]:
+    """The length of a text in bytes."""
+    if connection.dialect.name == "sqlite":
+        return func.length(cast(text, LargeBinary))  # without the cast it counts characters, up to a NUL
+    return func.octet_length(text)

@@ -1,0 +1,143 @@
+"""The index of texts by their trigrams: which jobs may contain a text.
+
+It holds the texts of all jobs that have ended, and changes with them in the same transaction: on PostgreSQL it is an
+index, on SQLite a table that triggers maintain. The texts of running jobs are not in it, because a checkpoint comes
+every few seconds and would be indexed each time; they are few, and are searched one by one.
+
+Where the database cannot have it (no `pg_trgm`, no FTS5), search is just as exact, but finds rare texts slowly.
+"""
+
+import logging
+from collections.abc import Sequence
+
+from sqlalchemy import Connection, Select, column, select, table, text, union_all
+from sqlalchemy.exc import DBAPIError
+
+from jobs.store.database import cause_of
+from jobs.tables import texts
+
+log = logging.getLogger(__name__)
+
+_MOST_GRAMS = 24
+"""A longer text is looked up by about this many of its trigrams; more of them only cost."""
+_MOST_ENDINGS = 500
+"""One or two letters are looked up by the trigrams that begin with them, if there are no more than this."""
+_MOST_CANDIDATES = 100_000
+"""If more texts than this match, the index does not help: their ids alone are 10 MB."""
+
+# Texts are indexed in lower case and with two spaces after them, so that each letter begins a trigram. `detail=none`
+# stores which texts have a trigram and not where: a third of the size, and each candidate is read anyway.
+_ON_SQLITE = (
+    "CREATE TABLE text_numbers (number INTEGER PRIMARY KEY AUTOINCREMENT, job_id TEXT NOT NULL UNIQUE)",
+    """
+    CREATE VIRTUAL TABLE text_grams USING fts5 (
+        text, tokenize='trigram case_sensitive 1', content='', detail=none, columnsize=0
+    )
+    """,
+    "CREATE VIRTUAL TABLE text_gram_list USING fts5vocab (text_grams, row)",
+    "INSERT INTO text_numbers (job_id) SELECT job_id FROM texts WHERE ended ORDER BY job_id",
+    """
+    INSERT INTO text_grams (rowid, text)
+    SELECT number, lower(text) || '  ' FROM text_numbers JOIN texts ON texts.job_id = text_numbers.job_id
+    """,
+    "CREATE TRIGGER text_added AFTER INSERT ON texts WHEN new.ended BEGIN {add} END",
+    "CREATE TRIGGER text_removed AFTER DELETE ON texts WHEN old.ended BEGIN {remove} END",
+    "CREATE TRIGGER text_ended AFTER UPDATE ON texts WHEN new.ended AND NOT old.ended BEGIN {add} END",
+    "CREATE TRIGGER text_resumed AFTER UPDATE ON texts WHEN old.ended AND NOT new.ended BEGIN {remove} END",
+    """
+    CREATE TRIGGER text_changed AFTER UPDATE ON texts WHEN old.ended AND new.ended AND old.text != new.text
+    BEGIN {remove} {add} END
+    """,
+)
+_ADD = (
+    "INSERT INTO text_numbers (job_id) VALUES (new.job_id);"
+    " INSERT INTO text_grams (rowid, text)"
+    " SELECT number, lower(new.text) || '  ' FROM text_numbers WHERE job_id = new.job_id;"
+)
+_REMOVE = (
+    "INSERT INTO text_grams (text_grams, rowid, text)"
+    " SELECT 'delete', number, lower(old.text) || '  ' FROM text_numbers WHERE job_id = old.job_id;"
+    " DELETE FROM text_numbers WHERE job_id = old.job_id;"
+)
+
+_grams = table("text_grams", column("rowid"), column("text_grams"))
+_numbers = table("text_numbers", column("number"), column("job_id"))
+
+# It ignores case by itself, as ILIKE does.
+_ON_POSTGRESQL = "CREATE INDEX texts_by_trigram ON texts USING gin (text gin_trgm_ops) WHERE ended"
+
+
+def make_text_index(connection: Connection) -> None:
+    """Make the index if it is missing. If the database cannot have it, the log says what it needs."""
+    if has_text_index(connection):
+        return
+    is_sqlite = connection.dialect.name == "sqlite"
+    try:
+        with connection.begin_nested():
+            for statement in _ON_SQLITE if is_sqlite else ("CREATE EXTENSION IF NOT EXISTS pg_trgm", _ON_POSTGRESQL):
+                # Not as parameters of the driver: the text of a trigger can have none.
+                connection.exec_driver_sql(statement.replace("{add}", _ADD).replace("{remove}", _REMOVE))
+    except DBAPIError as error:
+        cure = "a SQLite of 3.34 or later with FTS5" if is_sqlite else "CREATE EXTENSION pg_trgm (its package: contrib)"
+        log.warning("no index of texts, so rare texts are found slowly: %s; needs %s", cause_of(error), cure)
+
+
+def has_text_index(connection: Connection) -> bool:
+    """Whether this database has the index."""
+    if connection.dialect.name == "sqlite":
+        there = "SELECT count(*) FROM sqlite_master WHERE name = 'text_grams'"
+    else:
+        there = "SELECT count(*) FROM pg_class WHERE oid = to_regclass('texts_by_trigram')"
+    return bool(connection.scalar(text(there)))
+
+
+def drop_text_index(connection: Connection) -> None:
+    """Drop the index; the triggers go with the table of texts."""
+    if connection.dialect.name == "sqlite":
+        for name in ("text_gram_list", "text_grams", "text_numbers"):
+            connection.exec_driver_sql(f"DROP TABLE IF EXISTS {name}")
+
+
+def find_with_text(connection: Connection, wanted: str, *, beyond: str, newest_first: bool) -> Sequence[str] | None:
+    """The ids of all jobs that may contain this text and come after the one with id `beyond`, in order.
+
+    None when the index cannot tell. It knows no project: the caller checks everything on each job, its text too.
+    """
+    if not has_text_index(connection):
+        return None
+    ended: Select[tuple[str]]
+    if connection.dialect.name == "sqlite":
+        match = _match(connection, wanted.lower())
+        if match is None:
+            return None
+        ended = select(_numbers.c.job_id).join_from(_grams, _numbers, _numbers.c.number == _grams.c.rowid)
+        ended = ended.where(_grams.c.text_grams.op("MATCH")(match))
+    else:
+        if len(wanted) < 3:
+            return None
+        ended = select(texts.c.job_id).where(texts.c.ended, texts.c.text.icontains(wanted, autoescape=True))
+    # Spelled exactly as in the partial index; SQLite uses the index for no other spelling.
+    unended = select(texts.c.job_id).where(text("NOT texts.ended"))
+    either = union_all(ended, unended).subquery()
+    found = select(either.c.job_id).where(either.c.job_id < beyond if newest_first else either.c.job_id > beyond)
+    found = found.order_by(either.c.job_id.desc() if newest_first else either.c.job_id)
+    ids = connection.scalars(found.limit(_MOST_CANDIDATES + 1)).all()
+    return ids if len(ids) <= _MOST_CANDIDATES else None
+
+
+def _match(connection: Connection, wanted: str) -> str | None:
+    """The FTS5 query: all of some trigrams of the text, or, for one or two letters, any trigram that they begin."""
+    if len(wanted) < 3:
+        endings = text("SELECT term FROM text_gram_list WHERE term >= :first AND term < :last LIMIT :most")
+        bounds = {"first": wanted, "last": wanted + "\U0010ffff", "most": _MOST_ENDINGS + 1}
+        grams = list(connection.scalars(endings, bounds))
+        if len(grams) > _MOST_ENDINGS:
+            return None
+        return " OR ".join(_quoted(gram) for gram in grams) or _quoted(wanted)
+    grams = [wanted[place : place + 3] for place in range(len(wanted) - 2)]
+    some = grams[:: max(1, len(grams) // _MOST_GRAMS)]
+    return " AND ".join(_quoted(gram) for gram in dict.fromkeys(some))
+
+
+def _quoted(gram: str) -> str:
+    return '"' + gram.replace('"', '""') + '"'

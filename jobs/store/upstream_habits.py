@@ -1,0 +1,52 @@
+"""What upstreams and models have shown of themselves, as all workers share it.
+
+Each lesson may have cost a call, so a new process must not learn it again; and whether an answer without a
+finish_reason is whole depends on what any of them has seen.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import select
+
+from jobs.store.database import Database, insert_into
+from jobs.tables import upstream_habits
+
+_OVERLAP = timedelta(seconds=60)
+"""What was noted so long before the last look is read again: its transaction may have taken so long to commit."""
+
+MOST_HABITS = 10_000
+"""At most so many are read at once: a name in a request is the user's own, and may be another one each time."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShownHabit:
+    """One habit of an upstream and model; what the words mean is for the worker (`worker/upstream/habits.py`)."""
+
+    upstream: str
+    model: str
+    habit: str
+    value: str | None = None
+
+
+def store_habits(database: Database, shown: Sequence[ShownHabit]) -> None:
+    """Store habits. The first time that one was noted stands."""
+    with database.write() as connection:
+        now = database.now()
+        rows = [
+            {"upstream": one.upstream, "model": one.model, "habit": one.habit, "value": one.value, "noted_at": now}
+            for one in shown
+        ]
+        connection.execute(insert_into(connection, upstream_habits).on_conflict_do_nothing(), rows)
+
+
+def read_habits(database: Database, since: datetime | None) -> tuple[list[ShownHabit], datetime]:
+    """What was noted since a time (None: ever), and the time to pass with the next call."""
+    now = database.now()
+    found = select(upstream_habits).order_by(upstream_habits.c.noted_at.desc()).limit(MOST_HABITS)
+    if since is not None:
+        found = found.where(upstream_habits.c.noted_at >= since - _OVERLAP)
+    with database.read() as connection:
+        rows = connection.execute(found).all()
+    return [ShownHabit(row.upstream, row.model, row.habit, row.value) for row in rows], now
