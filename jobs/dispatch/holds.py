@@ -1,8 +1,8 @@
 """Holds: what must not start now, each a row that dispatch and every claim consult.
 
 A person holds (`pause`) and lifts (`resume`) a batch, a project, a model or an upstream. The system holds an upstream
-that is out of credit, refuses the key or is away (`jobs/dispatch/outages.py`); it sends one job at growing intervals to see, and
-the first text of any attempt lifts the hold. What is held is never charged. Deadlines go on.
+that is out of credit, refuses the key or is away (`jobs/dispatch/outages.py`); it sends one job at growing intervals to
+see, and the first text of any attempt lifts the hold. What is held is never charged. Deadlines go on.
 """
 
 from collections.abc import Sequence
@@ -15,8 +15,7 @@ from sqlalchemy import ColumnElement, Connection, RowMapping, and_, delete, fals
 
 from jobs.dispatch.due import RESERVED, RUNNING
 from jobs.store.database import Database, insert_into
-from jobs.tables import batches, jobs
-from jobs.tables.lanes import holds
+from jobs.tables import batches, holds, jobs
 
 MOST_TOLD = 500
 """Of so many batches the watchers are told that a hold has begun or ended; the others see it with the next job."""

@@ -19,7 +19,7 @@ from jobs.dispatch.lane_news import Held, LaneNews, LaneTurn, LaneWish
 from jobs.dispatch.reservation import LEAD_SECONDS, read_lane, take_lane_turn
 from jobs.dispatch.routes import DEFAULT, Route
 from jobs.store.database import Database
-from jobs.tables.lanes import lanes
+from jobs.tables import lanes
 
 Key = tuple[str, str]
 """A lane: the upstream's name and the model."""

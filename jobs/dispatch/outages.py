@@ -15,8 +15,7 @@ from jobs.dispatch.due import QUEUED, RESERVED
 from jobs.dispatch.holds import HoldKind, find_held_batches
 from jobs.model.status import AttemptOutcome
 from jobs.store.database import Database, insert_into
-from jobs.tables import attempts, jobs
-from jobs.tables.lanes import holds, lanes
+from jobs.tables import attempts, holds, jobs, lanes
 
 FIRST_PROBE_SECONDS = {"away": 1.0, "credit": 5.0, "key": 5.0}
 LONGEST_PROBE_SECONDS = 300.0

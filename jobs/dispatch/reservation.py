@@ -36,8 +36,7 @@ from jobs.dispatch.routes import Route
 from jobs.pace.lane import Lane
 from jobs.pace.reports import Refused
 from jobs.store.database import Database, insert_into
-from jobs.tables import jobs
-from jobs.tables.lanes import lanes
+from jobs.tables import jobs, lanes
 
 log = getLogger(__name__)
 

@@ -11,7 +11,7 @@ from jobs.dispatch.reservation import read_lane
 from jobs.dispatch.routes import route_of
 from jobs.pace.usage import usage_of
 from jobs.store.database import Database
-from jobs.tables.lanes import holds, lanes
+from jobs.tables import holds, lanes
 from jobs.upstreams.spec import UpstreamSpec
 from jobs.upstreams.states import ErrorState, HoldState, LimitUse, ModelState, UpstreamState
 

@@ -12,8 +12,7 @@ from jobs.dispatch.holds import Hold, HoldKind, find_holds
 from jobs.dispatch.reservation import LEAD_SECONDS, read_lane
 from jobs.dispatch.routes import Route
 from jobs.store.database import Database
-from jobs.tables import batches, jobs
-from jobs.tables.lanes import lanes
+from jobs.tables import batches, jobs, lanes
 
 LANE_SENTENCES = {
     "max_streams": "the upstream has as many streams as its max_streams allows; raise it to run more at once",

@@ -1,14 +1,14 @@
 """The end of a batch: once its last job has ended, its status is set, and its counts and usage are frozen."""
 
-from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, exists, func, literal, select, update
+from sqlalchemy import ColumnElement, Connection, exists, literal, select, update
 
-from jobs.model.status import FINAL, BatchStatus, JobStatus
+from jobs.model.status import BatchStatus, JobStatus
+from jobs.store.batch_counts import count_failed, count_incomplete, count_jobs, sum_usage
 from jobs.store.database import Database
 from jobs.store.files import add_outputs, name_outputs
-from jobs.tables import USAGE, attempts, batches, jobs
+from jobs.tables import batches, jobs
 
 _OF_OUTPUTS = (
     batches.c.id, batches.c.project, batches.c.output_file_id, batches.c.error_file_id, batches.c.output_seconds
@@ -40,8 +40,8 @@ def _settle(database: Database, which: ColumnElement[bool]) -> list[str]:
     settled = []
     for batch_id, status, in_progress_at in ready:
         with database.write() as connection:
-            # Locked before its usage is added up, so that a count by `jobs/lifecycle/lost.py` comes either before the sum and is
-            # in it, or after the batch has ended, and then corrects it.
+            # Locked before its usage is added up, so that a count by `jobs/lifecycle/lost.py` comes either before the
+            # sum and is in it, or after the batch has ended, and then corrects it.
             locked = select(*_OF_OUTPUTS).where(batches.c.id == batch_id).with_for_update()
             batch = connection.execute(locked).mappings().one()
             final = _final_values(connection, database, batch_id, BatchStatus(status))
@@ -77,50 +77,4 @@ def _final_values(connection: Connection, database: Database, batch_id: str, sta
         "failed": count_failed(counts),
         "incomplete": count_incomplete(connection, [batch_id]).get(batch_id, 0),
         "usage": sum_usage(connection, batch_id),
-    }
-
-
-def count_failed(counts: Mapping[str, int]) -> int:
-    """How many of the jobs counted by `count_jobs` ended without a completed text."""
-    return sum(counts.get(status, 0) for status in FINAL - {JobStatus.COMPLETED})
-
-
-def count_jobs(connection: Connection, batch_ids: Sequence[str]) -> dict[str, dict[str, int]]:
-    """How many jobs of each batch are in each status."""
-    counts: dict[str, dict[str, int]] = {}
-    rows = connection.execute(
-        select(jobs.c.batch_id, jobs.c.status, func.count())
-        .where(jobs.c.batch_id.in_(batch_ids))
-        .group_by(jobs.c.batch_id, jobs.c.status)
-    )
-    for batch_id, status, count in rows:
-        counts.setdefault(batch_id, {})[status] = count
-    return counts
-
-
-def count_incomplete(connection: Connection, batch_ids: Sequence[str]) -> dict[str, int]:
-    """How many completed jobs of each batch were cut short; a batch without any is left out."""
-    cut_short = select(jobs.c.batch_id, func.count()).where(
-        jobs.c.batch_id.in_(batch_ids), jobs.c.incomplete.is_not(None)
-    )
-    return {row.batch_id: row[1] for row in connection.execute(cut_short.group_by(jobs.c.batch_id))}
-
-
-def sum_usage(connection: Connection, batch_id: str) -> dict[str, Any] | None:
-    """What a batch has cost: the usage of every attempt of its jobs, added up as OpenAI's Batch object has it.
-
-    A count that no attempt knows is None, never 0, and the whole is None when nothing is known.
-    """
-    sums = [func.sum(attempts.c[name]) for name in USAGE]
-    row = connection.execute(select(*sums).where(attempts.c.batch_id == batch_id)).one()
-    known = [None if value is None else int(value) for value in row]
-    if known == [None] * len(USAGE):
-        return None
-    input_tokens, cached_tokens, output_tokens, reasoning_tokens, total_tokens = known
-    return {
-        "input_tokens": input_tokens,
-        "input_tokens_details": {"cached_tokens": cached_tokens},
-        "output_tokens": output_tokens,
-        "output_tokens_details": {"reasoning_tokens": reasoning_tokens},
-        "total_tokens": total_tokens,
     }

@@ -13,9 +13,9 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, exists, insert, select, tuple_, update
 
-from jobs.lifecycle.close_batch import sum_usage
 from jobs.model.records import Usage
 from jobs.model.status import FINAL
+from jobs.store.batch_counts import sum_usage
 from jobs.store.database import Database
 from jobs.tables import attempts, batches, jobs, lost_texts, texts
 

@@ -76,8 +76,8 @@ def rescue_lost(database: Database, limit: int = 500, *, run_out_before: datetim
     """Take jobs whose lease has run out (before a time, if one is given) from their workers, and queue them again.
 
     A job that somebody wants cancelled ends as cancelled instead, one past its time as expired, and one under which
-    `MAX_CRASHES` workers have died as failed (`worker_lost`). The checkpoint is kept, and copied for `jobs/lifecycle/lost.py`:
-    counting its tokens takes longer than a rescue may.
+    `MAX_CRASHES` workers have died as failed (`worker_lost`). The checkpoint is kept, and copied for
+    `jobs/lifecycle/lost.py`: counting its tokens takes longer than a rescue may.
     """
     now = database.now()
     run_out_before = run_out_before or now

@@ -1,4 +1,5 @@
-"""The transitions that a running worker makes, each one guarded UPDATE. `jobs/model/status.py` says where the others are.
+"""The transitions that a running worker makes, each one guarded UPDATE. `jobs/model/status.py` says where the others
+are.
 
 A transition out of `in_progress` names the attempt it belongs to. The attempt is the fence: a claim takes the next
 number and no number is used twice, so a worker that was thought dead changes no row when it wakes up.

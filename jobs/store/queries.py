@@ -9,10 +9,10 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, LargeBinary, RowMapping, Select, func, literal_column, select
 
-from jobs.lifecycle.close_batch import count_failed, count_incomplete, count_jobs, sum_usage
 from jobs.model.batch_records import BATCH_TIMES, Batch
 from jobs.model.records import Attempt, Job
 from jobs.model.status import BatchStatus, JobStatus
+from jobs.store.batch_counts import count_failed, count_incomplete, count_jobs, sum_usage
 from jobs.store.database import Database
 from jobs.tables import LIST_COLUMNS, RESULT_COLUMNS, attempts, batches, jobs, texts
 

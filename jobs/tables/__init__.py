@@ -2,6 +2,7 @@
 
 from jobs.tables.access import api_keys, idempotency_keys, server_secrets
 from jobs.tables.intake import drafts, files, responses
+from jobs.tables.lanes import holds, lanes
 from jobs.tables.schema import DEFAULT_PROJECT, metadata
 from jobs.tables.texts import longest_texts, lost_texts, texts
 from jobs.tables.upstreams import pauses, upstream_habits
@@ -17,8 +18,10 @@ __all__ = [
     "batches",
     "drafts",
     "files",
+    "holds",
     "idempotency_keys",
     "jobs",
+    "lanes",
     "longest_texts",
     "lost_texts",
     "metadata",

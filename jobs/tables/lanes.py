@@ -2,8 +2,8 @@
 
 from sqlalchemy import Boolean, Column, Float, Integer, Table, Text, false
 
-from jobs.tables import metadata
 from jobs.tables.column_types import UtcDateTime
+from jobs.tables.schema import metadata
 
 # A lane's row is locked for one short transaction by each process that reserves jobs in it. No claim touches it.
 lanes = Table(
@@ -11,7 +11,8 @@ lanes = Table(
     metadata,
     Column("upstream", Text, primary_key=True),
     Column("model", Text, primary_key=True),
-    # JSON: the controller's state (`jobs/pace/lane.py`), and whose turn it is (`jobs/dispatch/fair.py`). Null: nothing is known.
+    # JSON: the controller's state (`jobs/pace/lane.py`), and whose turn it is (`jobs/dispatch/fair.py`). Null: nothing
+    # is known.
     Column("pace", Text),
     Column("turns", Text),
     Column("updated_at", UtcDateTime, nullable=False),

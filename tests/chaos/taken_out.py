@@ -75,13 +75,21 @@ MUTANTS = (
     ),
     Mutant(
         "a claim that asks for no status",
-        [("jobs/lifecycle/lease.py", ".where(is_due(now), jobs.c.upstream", ".where(jobs.c.due_at <= now, jobs.c.upstream")],
+        [(
+            "jobs/lifecycle/lease.py",
+            ".where(is_due(now), jobs.c.upstream",
+            ".where(jobs.c.due_at <= now, jobs.c.upstream",
+        )],
         ["test_order.py::test_a_job_hinted_a_hundred_times_is_started_once"],
     ),
     Mutant(
         "rescue without a look at the lease",
         [
-            ("jobs/lifecycle/rescue.py", "JobStatus.IN_PROGRESS, jobs.c.lease_until < run_out_before)", "JobStatus.IN_PROGRESS)"),
+            (
+                "jobs/lifecycle/rescue.py",
+                "JobStatus.IN_PROGRESS, jobs.c.lease_until < run_out_before)",
+                "JobStatus.IN_PROGRESS)",
+            ),
             ("jobs/lifecycle/rescue.py", "            jobs.c.lease_until < now,\n", ""),
         ],
         ["test_killed_workers.py::test_a_long_job_is_asked_for_once"],
@@ -119,7 +127,11 @@ MUTANTS = (
     ),
     Mutant(
         "an unknown commit counts as none",
-        [("jobs/lifecycle/transitions.py", "            return connection.scalar(own) == outcome", "            return False")],
+        [(
+            "jobs/lifecycle/transitions.py",
+            "            return connection.scalar(own) == outcome",
+            "            return False",
+        )],
         ["test_database_faults.py::test_a_commit_that_reports_an_error_costs_and_doubles_nothing[finish-carried_out]"],
     ),
     Mutant(
@@ -139,7 +151,11 @@ MUTANTS = (
     ),
     Mutant(
         "a lost attempt that nobody counts",
-        [("jobs/lifecycle/rescue.py", "        keep_lost_texts(connection, [(one.id, one.attempt) for one in moved])\n", "")],
+        [(
+            "jobs/lifecycle/rescue.py",
+            "        keep_lost_texts(connection, [(one.id, one.attempt) for one in moved])\n",
+            "",
+        )],
         ["test_killed_workers.py::test_a_worker_killed_at_any_point_costs_no_job_and_no_byte[checkpoint]"],
     ),
     Mutant(

@@ -19,8 +19,7 @@ from jobs.model.endings import MAX_CRASHES
 from jobs.model.status import JobStatus
 from jobs.pace.reports import LaneLimits
 from jobs.store.queries import read_attempts
-from jobs.tables import jobs
-from jobs.tables.lanes import lanes
+from jobs.tables import jobs, lanes
 from tests.store.reserving import take_due
 from tests.store.store_fixtures import LEASE, REFUSED, Store, new_job, store, written
 

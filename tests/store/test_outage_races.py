@@ -9,8 +9,7 @@ from jobs.dispatch.outages import Failure, Judgement, forgive_if_held, judge
 from jobs.lifecycle.lease import claim, claim_together
 from jobs.lifecycle.transitions import retry
 from jobs.store.queries import read_attempts
-from jobs.tables import DEFAULT_PROJECT
-from jobs.tables.lanes import holds, lanes
+from jobs.tables import DEFAULT_PROJECT, holds, lanes
 from tests.store.reserving import reserve
 from tests.store.store_fixtures import LEASE, REFUSED, Interruption, Store, postgres_store, store, written
 

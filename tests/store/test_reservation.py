@@ -16,8 +16,7 @@ from jobs.lifecycle.transitions import finish, release, retry
 from jobs.model.endings import MAX_CRASHES
 from jobs.pace.reports import LaneLimits
 from jobs.store.database import Database
-from jobs.tables import attempts, batches, jobs
-from jobs.tables.lanes import lanes
+from jobs.tables import attempts, batches, jobs, lanes
 from tests.store.reserving import reserve, take_due, unpaced
 from tests.store.store_fixtures import LEASE, REFUSED, USAGE, Store, at_once, new_job, store, written
 

@@ -12,8 +12,7 @@ from jobs.lifecycle.lease import claim
 from jobs.model.endings import MAX_CRASHES
 from jobs.pace.reports import LaneLimits
 from jobs.store.database import Database
-from jobs.tables import DEFAULT_PROJECT, jobs
-from jobs.tables.lanes import lanes
+from jobs.tables import DEFAULT_PROJECT, jobs, lanes
 from tests.store.reserving import take_due
 from tests.store.store_fixtures import LEASE, Interruption, Store, new_job, postgres_store
 

@@ -9,7 +9,7 @@ from sqlalchemy import insert
 from jobs.dispatch.upstream_states import read_upstream_states
 from jobs.pace.lane import Lane
 from jobs.pace.reports import Accepted, LaneLimits
-from jobs.tables.lanes import holds, lanes
+from jobs.tables import holds, lanes
 from jobs.upstreams import UpstreamSpec
 from jobs.upstreams.states import ErrorState, UpstreamView
 from tests.store.reserving import claim_now, reserve
