@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from api.json_lines import json_line
+from api.http.json_lines import json_line
 from jobs.model.batch_records import Batch
 from jobs.model.records import seconds
 from jobs.model.status import CUT_SHORT_WORDS, JobStatus

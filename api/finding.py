@@ -1,8 +1,8 @@
 """The job or the batch that a path names: found in the caller's project, or refused as not found."""
 
-from api.access.caller import Caller
-from api.errors import ApiError
-from api.parts import Parts
+from api.callers.caller import Caller
+from api.http.errors import ApiError
+from api.services import Parts
 from jobs.model.batch_records import Batch
 from jobs.model.records import Job
 from jobs.store.queries import read_batch, read_job

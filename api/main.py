@@ -13,21 +13,32 @@ from fastapi import Depends, FastAPI
 from fastapi.concurrency import run_in_threadpool
 from sqlalchemy.exc import SQLAlchemyError
 
-from api import cancel, health, holds, page, query, reference, results, retry, upstreams
-from api.access import watch_tokens
-from api.access.caller import MAKE_KEY, read_caller
 from api.access.keyring import Keyring
 from api.access.seats import Seats
-from api.access.watch_tokens import read_watcher
 from api.announce import Announcer
-from api.envelope import Envelope
-from api.errors import add_error_answers
+from api.callers.caller import MAKE_KEY, read_caller
+from api.callers.watch_tokens import read_watcher
+from api.endpoints import (
+    batch_events,
+    cancel,
+    health,
+    holds,
+    job_events,
+    page,
+    query,
+    reference,
+    results,
+    retry,
+    upstreams,
+    watch_tokens,
+)
+from api.http.envelope import Envelope
+from api.http.errors import add_error_answers
+from api.http.protocol import BoundedProtocol
+from api.model_lists.upstream_models import Models
 from api.openai import completions, files, models, responses
-from api.openai.upstream_models import Models
-from api.parts import Parts
-from api.protocol import BoundedProtocol
+from api.services import Parts
 from api.submitting import inputs, submit
-from api.watching import batch_events, job_events
 from api.watching.hub import Hub
 from api.watching.tails import Tails
 from jobs.live.wake import Waker

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-from api.access.caller import Caller, is_operator
-from api.parts import Parts
+from api.callers.caller import Caller, is_operator
+from api.services import Parts
 from jobs.dispatch.holds import Hold, HoldKind, read_holds
 from jobs.dispatch.routes import DEFAULT, Route, routes_of
 from jobs.dispatch.waiting import find_hold, find_upstream_hold, find_why_waiting

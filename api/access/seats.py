@@ -9,7 +9,7 @@ from typing import Protocol
 from sqlalchemy.exc import SQLAlchemyError
 
 from api.access.keyring import REMEMBERED_SECONDS, Keyring
-from api.errors import ApiError
+from api.http.errors import ApiError
 from jobs.store.database import cause_of
 
 _RETRY_SECONDS = 5

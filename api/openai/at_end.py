@@ -13,8 +13,8 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from api.access.seats import Seat
-from api.errors import ApiError, error_answer
-from api.parts import Parts
+from api.http.errors import ApiError, error_answer
+from api.services import Parts
 from api.watching.inbox import Inbox
 from jobs.model.status import FINAL
 from jobs.store.database import cause_of

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from api.errors import ApiError, error_body
+from api.http.errors import ApiError, error_body
 from jobs.model.records import Job, Usage
 from jobs.model.status import JobStatus
 from jobs.store.queries import Result

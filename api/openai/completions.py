@@ -8,8 +8,11 @@ from fastapi import APIRouter
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from api.access.caller import Calling
-from api.errors import ApiError, JsonAnswer
+from api.callers.caller import Calling
+from api.http.errors import ApiError, JsonAnswer
+from api.http.event_stream import EventStream
+from api.http.parameters import STRICT
+from api.http.request_bodies import JOB_BODY, request_body
 from api.openai.at_end import AnswerAtEnd, Interruption, Wait
 from api.openai.chat_answers import (
     DONE,
@@ -20,15 +23,12 @@ from api.openai.chat_answers import (
     whole_completion,
 )
 from api.openai.told import ToldWatch
-from api.parameters import STRICT
-from api.parts import Given, Parts
-from api.request_bodies import JOB_BODY, request_body
-from api.schemas import REFUSALS
+from api.schemas.errors import REFUSALS
+from api.services import Given, Parts
 from api.submitting.bodies import JobBody, read_fields, read_value
 from api.submitting.checks import check_job
 from api.submitting.fields import invalid, unsupported
 from api.submitting.idempotency import Key, check_key, key_reused, replayed
-from api.watching.event_stream import EventStream
 from api.watching.frames import COMMENT
 from jobs.intake.idempotency import IdempotencyKey, KeyReusedError
 from jobs.intake.submission import Accepted, NewJob, submit_job

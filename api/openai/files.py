@@ -10,15 +10,15 @@ from fastapi import APIRouter, Query, Request
 from fastapi.concurrency import run_in_threadpool
 from starlette.responses import FileResponse, Response, StreamingResponse
 
-from api.access.caller import Calling
-from api.errors import ApiError, JsonAnswer
+from api.callers.caller import Calling
+from api.http.errors import ApiError, JsonAnswer
+from api.http.parameters import STRICT, After, FileId
 from api.openai.output_lines import output_lines
 from api.openai.schemas import FILE_FORM, DeletedFile, FileList, FileObject
-from api.openai.uploads import Upload, delete_bytes, find_old, not_readable
-from api.parameters import STRICT, After, FileId
-from api.parts import Given, Parts
-from api.schemas import REFUSALS
+from api.schemas.errors import REFUSALS
+from api.services import Given, Parts
 from api.submitting.fields import invalid, missing, unknown, unsupported
+from api.submitting.uploads import Upload, delete_bytes, find_old, not_readable
 from jobs.model.ids import new_id
 from jobs.store.database import AWAY, cause_of
 from jobs.store.files import (

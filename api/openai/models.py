@@ -3,11 +3,11 @@
 from fastapi import APIRouter
 from starlette.responses import Response
 
-from api.access.caller import Calling
-from api.errors import JsonAnswer
-from api.parameters import STRICT
-from api.parts import Given
-from api.schemas import REFUSALS
+from api.callers.caller import Calling
+from api.http.errors import JsonAnswer
+from api.http.parameters import STRICT
+from api.schemas.errors import REFUSALS
+from api.services import Given
 
 routes = APIRouter(prefix="/v1", tags=["openai"], dependencies=STRICT, responses=REFUSALS)
 

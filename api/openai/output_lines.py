@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from api.json_lines import json_line
+from api.http.json_lines import json_line
 from api.openai.chat_answers import whole_completion
 from jobs.model.records import Job
 from jobs.model.status import FINAL, JobStatus

@@ -6,10 +6,10 @@ from contextlib import aclosing
 
 from starlette.concurrency import run_in_threadpool
 
-from api.errors import ApiError, error_body
+from api.http.errors import ApiError, error_body
 from api.openai.response_events import Event, ResponseEvents
 from api.openai.told import Told, ToldWatch
-from api.parts import Parts
+from api.services import Parts
 from api.watching.frames import COMMENT
 from jobs.lifecycle.responses import StoredResponse, with_result
 from jobs.live.channel import Reset, Text

@@ -9,8 +9,11 @@ from fastapi import APIRouter, Path, Query
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from api.access.caller import Calling
-from api.errors import ApiError, JsonAnswer
+from api.callers.caller import Calling
+from api.http.errors import ApiError, JsonAnswer
+from api.http.event_stream import EventStream
+from api.http.parameters import STRICT
+from api.http.request_bodies import request_body
 from api.openai.at_end import AnswerAtEnd, Interruption, Wait
 from api.openai.chat_answers import job_failure
 from api.openai.completions import FIRST_SECONDS, accepted_headers
@@ -19,14 +22,11 @@ from api.openai.response_object import message_id, response_object, response_sta
 from api.openai.response_request import MAX_CONVERSATION_BYTES, Message, ResponseRequest, read_response_request
 from api.openai.response_stream import ResponseStream
 from api.openai.schemas import RESPONSE_BODY
-from api.parameters import STRICT
-from api.parts import Given, Parts
-from api.request_bodies import request_body
-from api.schemas import REFUSALS
+from api.schemas.errors import REFUSALS
+from api.services import Given, Parts
 from api.submitting.bodies import JobBody
 from api.submitting.fields import unsupported
 from api.submitting.idempotency import Key, check_key, key_reused
-from api.watching.event_stream import EventStream
 from jobs.intake.idempotency import IdempotencyKey, KeyReusedError
 from jobs.intake.submission import Accepted, submit_job
 from jobs.lifecycle.rescue import cancel_job

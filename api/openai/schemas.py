@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from api.waiting_schemas import Described
+from api.schemas.waiting import Described
 
 
 class FileObject(Described):

@@ -3,7 +3,7 @@
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
-from api.parts import Parts
+from api.services import Parts
 from api.watching.inbox import Heard
 from api.watching.job_cursor import Cursor
 from api.watching.job_watch import Watch

@@ -6,7 +6,7 @@ from itertools import islice
 
 import msgspec
 
-from api.errors import ApiError
+from api.http.errors import ApiError
 from api.submitting.bodies import job_limit, read_fields
 from api.submitting.checks import check_item, own_fields, read_field, refuse_unknown
 from api.submitting.fields import check_expiry, check_integer, check_text, check_window, invalid, missing

@@ -9,8 +9,8 @@ from typing import Annotated, Any, NoReturn
 import msgspec
 from fastapi import Depends, Request
 
-from api.errors import ApiError
-from api.parts import Given
+from api.http.errors import ApiError
+from api.services import Given
 from api.submitting.slices import MOST_VALUES, TooManyValuesError, require_few_values
 from jobs.settings import Settings
 

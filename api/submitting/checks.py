@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from api.errors import ApiError
+from api.http.errors import ApiError
 from api.submitting.bodies import read_fields, read_value
 from api.submitting.fields import (
     check_custom_id,

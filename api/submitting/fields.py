@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from functools import cache
 from typing import Any
 
-from api.errors import ApiError
+from api.http.errors import ApiError
 from jobs.acceptance.answer_format import FormatError
 from jobs.acceptance.format_check import FormatCheck
 

@@ -9,15 +9,15 @@ import anyio
 import anyio.to_thread
 from starlette.responses import Response
 
-from api.access.caller import Caller
-from api.errors import ApiError, JsonAnswer
-from api.openai.uploads import not_readable
-from api.parameters import is_id
-from api.parts import Parts
+from api.callers.caller import Caller
+from api.http.errors import ApiError, JsonAnswer
+from api.http.parameters import is_id
+from api.services import Parts
 from api.submitting.batch_orders import NewFileBatch, check_file_batch
 from api.submitting.idempotency import replayed
 from api.submitting.input_files import check_file
 from api.submitting.input_lines import Mistakes
+from api.submitting.uploads import not_readable
 from jobs.inputs.mistakes import MistakeError, Notes
 from jobs.inputs.reading import open_input
 from jobs.intake.drafts import Draft, DraftLostError

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import Header
 
-from api.errors import ApiError
+from api.http.errors import ApiError
 from jobs.intake.idempotency import IdempotencyKey
 from jobs.intake.submission import Accepted
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from hashlib import blake2b
 
-from api.errors import ApiError
+from api.http.errors import ApiError
 from api.submitting.bodies import read_fields
 from api.submitting.checks import check_item
 from jobs.inputs.json_objects import json_remedy

@@ -7,17 +7,18 @@ import anyio.to_thread
 from fastapi import APIRouter
 from starlette.responses import Response
 
-from api.access.caller import Caller, Calling
-from api.errors import JsonAnswer
-from api.openai.uploads import not_readable
-from api.parts import Given, Parts
-from api.request_bodies import INPUT_BODY, request_body
-from api.schemas import REFUSALS, InputObject
+from api.callers.caller import Caller, Calling
+from api.http.errors import JsonAnswer
+from api.http.request_bodies import INPUT_BODY, request_body
+from api.schemas.batches import InputObject
+from api.schemas.errors import REFUSALS
+from api.services import Given, Parts
 from api.submitting.batch_orders import check_input_order
 from api.submitting.bodies import SmallBody
 from api.submitting.file_batches import find_input
 from api.submitting.input_files import check_lines, open_file
 from api.submitting.input_lines import Mistakes
+from api.submitting.uploads import not_readable
 from jobs.inputs.mistakes import MistakeError, Notes
 from jobs.inputs.reading import InputFile, ReadOptions, open_input
 from jobs.inputs.rows import Row

@@ -7,11 +7,13 @@ from fastapi import APIRouter
 from fastapi.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from api.access.caller import Caller, Calling
-from api.errors import JsonAnswer
-from api.parts import Given, Parts
-from api.request_bodies import BATCH_BODY, JOB_BODY, request_body
-from api.schemas import REFUSALS, BatchObject, JobObject
+from api.callers.caller import Caller, Calling
+from api.http.errors import JsonAnswer
+from api.http.request_bodies import BATCH_BODY, JOB_BODY, request_body
+from api.schemas.batches import BatchObject
+from api.schemas.errors import REFUSALS
+from api.schemas.jobs import JobObject
+from api.services import Given, Parts
 from api.submitting.batch_orders import check_batch, names_file
 from api.submitting.bodies import BatchBody, JobBody
 from api.submitting.checks import check_job

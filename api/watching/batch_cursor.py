@@ -10,7 +10,7 @@ import base64
 import binascii
 from dataclasses import dataclass, field
 
-from api.errors import ApiError
+from api.http.errors import ApiError
 from api.watching.batch_shown import NO_PLACE, Shown, put_number
 from jobs.model.status import JobStatus
 

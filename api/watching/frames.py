@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from api.json_lines import one_line
+from api.http.json_lines import one_line
 from api.watching.inbox import Heard
 from jobs.live.channel import Text, encode_delta
 

@@ -5,7 +5,7 @@ compute it.
 import re
 from dataclasses import dataclass
 
-from api.errors import ApiError
+from api.http.errors import ApiError
 from jobs.model.records import Job
 from jobs.model.status import FINAL
 

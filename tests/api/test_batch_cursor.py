@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.errors import ApiError
+from api.http.errors import ApiError
 from api.watching.batch_cursor import COMPLETED, BatchCursor, read_batch_cursor, tag_of
 from api.watching.batch_shown import Shown
 from jobs.model.status import JobStatus

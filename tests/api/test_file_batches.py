@@ -19,7 +19,7 @@ from sqlalchemy import func, select, update
 
 from api.main import ApiServer
 from api.openai.schemas import FileList
-from api.schemas import BatchObject
+from api.schemas.batches import BatchObject
 from jobs.intake.drafts import ABANDONED_SECONDS, clear_abandoned
 from jobs.lifecycle.close_batch import settle_batch
 from jobs.lifecycle.transitions import fail

@@ -138,8 +138,8 @@ def test_a_path_forges_no_line_of_the_log_while_the_database_is_away(
     def away(*_arguments: object, **_options: object) -> None:
         raise OperationalError("SELECT secret", {}, Exception("server closed the connection"))
 
-    monkeypatch.setattr("api.openai.upstream_models.Models.read_one", away)
-    with caplog.at_level(logging.ERROR, logger="api.errors"), calling(sqlite_api) as client:
+    monkeypatch.setattr("api.model_lists.upstream_models.Models.read_one", away)
+    with caplog.at_level(logging.ERROR, logger="api.http.errors"), calling(sqlite_api) as client:
         assert client.get("/v1/models/%1B%5B31m%C2%85FORGED").status_code == 503
     assert "/v1/models/%1B%5B31m%C2%85FORGED" in caplog.text
     assert "\x1b" not in caplog.text

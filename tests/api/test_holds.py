@@ -9,8 +9,9 @@ import httpx
 import pytest
 
 from api.main import ApiServer
-from api.schemas import BatchObject, JobList, JobWithAttempts
-from api.upstream_schemas import HeldObject
+from api.schemas.batches import BatchObject
+from api.schemas.jobs import JobList, JobWithAttempts
+from api.schemas.upstreams import HeldObject
 from jobs.store.database import Database
 from jobs.store.keys import create_key
 from tests.api.callers import calling

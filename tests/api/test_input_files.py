@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from api.schemas import BatchObject, InputObject
+from api.schemas.batches import BatchObject, InputObject
 from tests.conftest import serve_api
 from tests.inputs.cases import API_CASES, CASES, MODEL, TOPIC, Case, line
 from tests.inputs.test_random_tables import ENCODINGS, tables, written

@@ -6,8 +6,8 @@ import httpx
 import pytest
 from fastapi import Request
 
-from api.access.caller import refuse_strangers
-from api.errors import ApiError
+from api.callers.caller import refuse_strangers
+from api.http.errors import ApiError
 from api.main import ApiServer
 from jobs.store.database import Database
 from jobs.store.keys import create_key, revoke_key

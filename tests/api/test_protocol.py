@@ -6,9 +6,9 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from api import protocol
+from api.http import protocol
+from api.http.protocol import MOST_HEAD_BYTES
 from api.main import ApiServer
-from api.protocol import MOST_HEAD_BYTES
 from tests.api.watching import wait_until
 
 START = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n"

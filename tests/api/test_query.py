@@ -15,7 +15,8 @@ from sqlalchemy import select
 from sqlalchemy.exc import OperationalError
 
 from api.main import ApiServer
-from api.schemas import BatchList, BatchObject, JobList, JobWithAttempts, JobWithRequest
+from api.schemas.batches import BatchList, BatchObject
+from api.schemas.jobs import JobList, JobWithAttempts, JobWithRequest
 from jobs.intake.submission import NewJob, submit_batch, submit_job
 from jobs.lifecycle.close_batch import settle_batch
 from jobs.lifecycle.lease import Checkpoint, renew
@@ -351,7 +352,7 @@ def test_a_database_that_is_away_is_503_with_a_time_to_come_back(
     def away(*_arguments: object, **_options: object) -> None:
         raise OperationalError("SELECT secret", {"p": "secret"}, Exception("server closed the connection"))
 
-    monkeypatch.setattr("api.query.find_batch", away)
+    monkeypatch.setattr("api.endpoints.query.find_batch", away)
     answer = client.get("/v1/batches/batch_1")
     assert (answer.status_code, answer.json()["error"]["code"]) == (503, "database_unavailable")
     assert int(answer.headers["retry-after"]) > 0
@@ -366,7 +367,7 @@ def test_an_unexpected_error_is_500_with_an_id_that_the_log_has_and_nothing_else
     def fail(*_arguments: object, **_options: object) -> None:
         raise RuntimeError("canary")
 
-    monkeypatch.setattr("api.query.find_batch", fail)
+    monkeypatch.setattr("api.endpoints.query.find_batch", fail)
     answer = client.get("/v1/batches/batch_1")
     assert (answer.status_code, answer.json()["error"]["type"]) == (500, "server_error")
     assert "canary" not in answer.text

@@ -9,7 +9,8 @@ import httpx
 import pytest
 
 from api.main import ApiServer
-from api.schemas import BatchObject, JobWithRequest
+from api.schemas.batches import BatchObject
+from api.schemas.jobs import JobWithRequest
 from jobs.store.database import Database
 from jobs.store.queries import list_batches, read_job
 from jobs.store.search import JobFilter, list_jobs

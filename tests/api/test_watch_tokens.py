@@ -7,7 +7,7 @@ import httpx
 import pytest
 import redis
 
-from api.access.watch_tokens import TOKEN_SECONDS
+from api.callers.watch_tokens import TOKEN_SECONDS
 from api.main import ApiServer
 from jobs.store.database import Database
 from jobs.store.keys import create_key, list_keys, revoke_key

@@ -7,7 +7,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from api import page
+from api.endpoints import page
 from tests.conftest import serve_api
 
 FOLDER = Path(page.__file__).parent / "page"

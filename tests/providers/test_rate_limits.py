@@ -44,7 +44,7 @@ STRUCTURED = {"ratelimit": '"default";r=50;t=30', "ratelimit_policy": '"default"
         ("mistralai/client-ts#169", MISTRAL, {("tokens", 5000000, 4999911, None), ("requests", 720, 717, None)}),
         ("inference-docs.cerebras.ai: rate-limits", CEREBRAS, {("tokens", 60000, 59000, 11.382867)}),
         ("ietf.org: draft-ietf-httpapi-ratelimit-headers-07", IETF, {("requests", 300, 280, 53)}),
-        ("developers.cloudflare.com: api/reference/limits", STRUCTURED, {("requests", 100, 50, 30)}),
+        ("developers.cloudflare.com: api/endpoints/reference/limits", STRUCTURED, {("requests", 100, 50, 30)}),
     ],
 )
 @pytest.mark.parametrize("status", [200, 429])

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from api.openai.model_lists import find_items, merge
+from api.model_lists.model_lists import find_items, merge
 from jobs.upstreams import UpstreamSpec
 
 

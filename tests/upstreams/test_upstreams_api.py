@@ -6,7 +6,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from api.upstream_schemas import UpstreamList
+from api.schemas.upstreams import UpstreamList
 from jobs.store.database import open_database
 from jobs.store.keys import create_key
 from jobs.upstreams.source import LOOK_SECONDS

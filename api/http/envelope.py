@@ -7,8 +7,8 @@ from logging import getLogger
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.errors import ApiError, error_answer
-from api.watching.event_stream import STREAM, EventStream
+from api.http.errors import ApiError, error_answer
+from api.http.event_stream import STREAM, EventStream
 
 log = getLogger("api.access")
 

@@ -7,15 +7,15 @@ from fastapi import APIRouter, Header, Query
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from api.access.watch_tokens import Watching
-from api.errors import ApiError
-from api.parameters import STRICT, BatchId
-from api.parts import Given
-from api.schemas import REFUSALS
+from api.callers.watch_tokens import Watching
+from api.http.errors import ApiError
+from api.http.event_stream import EventStream
+from api.http.parameters import STRICT, BatchId
+from api.schemas.errors import REFUSALS
+from api.services import Given
 from api.waiting import batch_hold_json
 from api.watching.batch_cursor import BatchCursor, read_batch_cursor
 from api.watching.batch_watch import BatchWatch, has_ended, opened_at
-from api.watching.event_stream import EventStream
 from jobs.store.queries import read_batch
 
 routes = APIRouter(prefix="/v1", tags=["watch"], dependencies=STRICT, responses=REFUSALS)

@@ -3,12 +3,12 @@
 from fastapi import APIRouter
 from starlette.responses import Response
 
-from api.access.caller import Calling, is_operator
-from api.errors import JsonAnswer
-from api.parameters import STRICT
-from api.parts import Given
-from api.schemas import REFUSALS
-from api.upstream_schemas import UpstreamList
+from api.callers.caller import Calling, is_operator
+from api.http.errors import JsonAnswer
+from api.http.parameters import STRICT
+from api.schemas.errors import REFUSALS
+from api.schemas.upstreams import UpstreamList
+from api.services import Given
 from jobs.dispatch.upstream_states import read_upstream_states
 from jobs.upstreams.states import view_upstreams
 

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from api.waiting_schemas import Described, HoldDetail
+from api.schemas.waiting import Described, HoldDetail
 
 
 class LimitsObject(Described):

@@ -6,7 +6,7 @@ from http import HTTPStatus
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from api.errors import ApiError, error_body
+from api.http.errors import ApiError, error_body
 
 MOST_HEAD_BYTES = 64 * 1024
 HEAD_SECONDS = 20.0

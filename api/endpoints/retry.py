@@ -5,13 +5,15 @@ from typing import Any
 from fastapi import APIRouter
 from starlette.responses import Response
 
-from api.access.caller import Calling
-from api.errors import ApiError, JsonAnswer
+from api.callers.caller import Calling
 from api.finding import find_batch, find_job
-from api.parameters import STRICT, BatchId, JobId
-from api.parts import Given
-from api.request_bodies import RETRY_BODY, request_body
-from api.schemas import REFUSALS, BatchObject, JobWithRequest
+from api.http.errors import ApiError, JsonAnswer
+from api.http.parameters import STRICT, BatchId, JobId
+from api.http.request_bodies import RETRY_BODY, request_body
+from api.schemas.batches import BatchObject
+from api.schemas.errors import REFUSALS
+from api.schemas.jobs import JobWithRequest
+from api.services import Given
 from api.submitting.bodies import SmallBody, read_fields, read_value
 from api.submitting.fields import invalid, unknown
 from jobs.lifecycle.retry import FAILURES, RETRYABLE, BatchCancellingError, retry_batch, retry_job

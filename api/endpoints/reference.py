@@ -10,7 +10,7 @@ from importlib.resources import files
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from api.page import HEADERS, send
+from api.endpoints.page import HEADERS, send
 
 routes = APIRouter(include_in_schema=False)
 

@@ -8,11 +8,11 @@ from pathlib import Path
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from api.errors import ApiError
+from api.http.errors import ApiError
 
 routes = APIRouter(include_in_schema=False)
 
-_FOLDER = Path(__file__).parent / "page"
+_FOLDER = Path(__file__).parents[1] / "page"
 _NAME = re.compile(r"[a-z_]+\.(css|js|svg)")
 _MEDIA_TYPES = {
     "css": "text/css; charset=utf-8",

@@ -5,12 +5,14 @@ from typing import Any
 from fastapi import APIRouter
 from starlette.responses import Response
 
-from api.access.caller import Calling
-from api.errors import ApiError, JsonAnswer
+from api.callers.caller import Calling
 from api.finding import find_batch, find_job
-from api.parameters import STRICT, BatchId, JobId
-from api.parts import Given
-from api.schemas import REFUSALS, BatchObject, JobWithRequest
+from api.http.errors import ApiError, JsonAnswer
+from api.http.parameters import STRICT, BatchId, JobId
+from api.schemas.batches import BatchObject
+from api.schemas.errors import REFUSALS
+from api.schemas.jobs import JobWithRequest
+from api.services import Given
 from jobs.lifecycle.close_batch import settle_batch
 from jobs.lifecycle.rescue import cancel_batch, cancel_job
 from jobs.model.status import BatchStatus, JobStatus

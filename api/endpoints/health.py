@@ -9,8 +9,8 @@ from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.responses import Response
 
-from api.errors import JsonAnswer
-from api.parts import Given
+from api.http.errors import JsonAnswer
+from api.services import Given
 from jobs.store.database import Database
 from jobs.tables import metadata
 

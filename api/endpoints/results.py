@@ -6,12 +6,12 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Query
 from starlette.responses import Response, StreamingResponse
 
-from api.access.caller import Calling
+from api.callers.caller import Calling
 from api.exports import csv_lines, jsonl_lines, md_lines
 from api.finding import find_batch
-from api.parameters import STRICT, BatchId
-from api.parts import Given
-from api.schemas import REFUSALS
+from api.http.parameters import STRICT, BatchId
+from api.schemas.errors import REFUSALS
+from api.services import Given
 from jobs.store.queries import stream_results
 
 routes = APIRouter(prefix="/v1", tags=["query"], dependencies=STRICT, responses=REFUSALS)

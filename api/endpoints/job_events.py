@@ -6,12 +6,12 @@ from fastapi import APIRouter, Header, Query
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from api.access.watch_tokens import Watching
-from api.errors import ApiError
-from api.parameters import STRICT, JobId
-from api.parts import Given
-from api.schemas import REFUSALS
-from api.watching.event_stream import EventStream
+from api.callers.watch_tokens import Watching
+from api.http.errors import ApiError
+from api.http.event_stream import EventStream
+from api.http.parameters import STRICT, JobId
+from api.schemas.errors import REFUSALS
+from api.services import Given
 from api.watching.job_cursor import read_cursor
 from api.watching.job_watch import Watch
 from jobs.store.queries import read_job

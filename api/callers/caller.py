@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 from fastapi import Depends, Request
 from fastapi.security import HTTPBearer
 
-from api.errors import ApiError
-from api.parts import Given
+from api.http.errors import ApiError
+from api.services import Given
 from jobs.tables import DEFAULT_PROJECT
 
 MAKE_KEY = (

@@ -17,7 +17,7 @@ from fastapi.concurrency import run_in_threadpool
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
-from api.errors import ApiError
+from api.http.errors import ApiError
 
 _BYTES_PER_WRITE = 1024 * 1024
 _MOST_FIELD_BYTES = 64 * 1024

@@ -9,7 +9,7 @@ from fastapi import Depends, Request
 from api.access.keyring import Keyring
 from api.access.seats import Seats
 from api.announce import Announcer
-from api.openai.upstream_models import Models
+from api.model_lists.upstream_models import Models
 from api.watching.hub import Hub
 from api.watching.tails import Tails
 from jobs.live.wake import Waker

@@ -10,8 +10,8 @@ from urllib.parse import quote
 import httpx
 from fastapi.concurrency import run_in_threadpool
 
-from api.errors import ApiError
-from api.openai.model_lists import find_items, merge
+from api.http.errors import ApiError
+from api.model_lists.model_lists import find_items, merge
 from jobs.proxy import Proxy
 from jobs.upstreams import Upstreams, UpstreamSource, UpstreamSpec
 

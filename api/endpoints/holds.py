@@ -5,16 +5,16 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path
 from starlette.responses import Response
 
-from api.access.caller import Caller, Calling, is_operator
-from api.errors import ApiError, JsonAnswer
+from api.callers.caller import Caller, Calling, is_operator
 from api.finding import find_batch
-from api.parameters import STRICT, BatchId
-from api.parts import Given, Parts
-from api.request_bodies import request_body
-from api.schemas import REFUSALS
+from api.http.errors import ApiError, JsonAnswer
+from api.http.parameters import STRICT, BatchId
+from api.http.request_bodies import request_body
+from api.schemas.errors import REFUSALS
+from api.schemas.upstreams import HeldObject
+from api.services import Given, Parts
 from api.submitting.bodies import SmallBody, read_fields, read_value
 from api.submitting.fields import check_text, invalid, unknown
-from api.upstream_schemas import HeldObject
 from api.waiting import hold_json
 from jobs.dispatch.holds import HoldKind, pause, read_holds, resume
 from jobs.model.status import BatchStatus

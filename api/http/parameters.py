@@ -9,7 +9,7 @@ from fastapi import Depends, Path, Query, Request
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 
-from api.errors import ApiError
+from api.http.errors import ApiError
 from jobs.model.status import JobStatus
 from jobs.store.search import JobFilter
 

@@ -6,12 +6,14 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Depends, Query
 from starlette.responses import Response
 
-from api.access.caller import Calling
-from api.errors import ApiError, JsonAnswer
+from api.callers.caller import Calling
 from api.finding import find_batch, find_job
-from api.parameters import STRICT, After, BatchId, JobId, Limit, read_filter
-from api.parts import Given
-from api.schemas import REFUSALS, BatchList, BatchObject, JobList, JobWithAttempts
+from api.http.errors import ApiError, JsonAnswer
+from api.http.parameters import STRICT, After, BatchId, JobId, Limit, read_filter
+from api.schemas.batches import BatchList, BatchObject
+from api.schemas.errors import REFUSALS
+from api.schemas.jobs import JobList, JobWithAttempts
+from api.services import Given
 from api.waiting import NOTHING, batch_hold_json, waiting_json
 from jobs.model.status import JobStatus
 from jobs.store.queries import list_batches, read_attempts, read_result

@@ -1,0 +1,79 @@
+"""Watch tokens: what opens one channel for a minute, for an `EventSource`, which can send no header.
+
+A token stands in a URL, and URLs end up in the logs of proxies and the histories of browsers. So it opens one stream of
+one job or batch and nothing else, and soon not even that. A stream that it has opened goes on after its time.
+"""
+
+import hmac
+import json
+from datetime import UTC, datetime
+from hashlib import sha256
+from typing import Annotated
+
+from fastapi import Depends, Query, Request
+
+from api.callers.caller import Caller, InReference, read_caller, refuse_strangers
+from api.http.errors import ApiError
+from api.http.parameters import is_id
+from api.services import Given, Parts
+from jobs.tables import DEFAULT_PROJECT
+
+TOKEN_SECONDS = 60
+"""How long a token can open its stream."""
+
+_NO_KEY = "-"
+
+
+async def read_watcher(
+    request: Request,
+    parts: Given,
+    token: Annotated[
+        str | None, Query(description="From `POST /v1/watch_tokens`, for clients that cannot send a key.")
+    ] = None,
+    _shown: InReference = None,
+) -> Caller:
+    """The caller who may watch the job or the batch in the path: one with a key, or with a token for it."""
+    if token is None:
+        return await read_caller(request, parts)
+    given = request.path_params
+    channel = f"jobs/{given['job_id']}" if "job_id" in given else f"batches/{given['batch_id']}"
+    return await _check(request, parts, token, channel)
+
+
+Watching = Annotated[Caller, Depends(read_watcher)]
+"""As `Calling`, for the endpoints that a watch token opens."""
+
+
+async def _check(request: Request, parts: Parts, token: str, channel: str) -> Caller:
+    """The caller that this token was made for. Raises `ApiError`, which says nothing of what was sent."""
+    time, _, key_id = token.rpartition(".")[0].partition(".")
+    if not time.isdecimal() or not time.isascii() or len(time) > 12 or not (key_id == _NO_KEY or is_id(key_id)):
+        raise _refused("this is no watch token")
+    if key_id == _NO_KEY:
+        if await parts.keyring.requires_keys():
+            raise _refused("this watch token is from before there was an API key")
+        refuse_strangers(request)
+        caller = Caller(DEFAULT_PROJECT, None)
+    else:
+        key = await parts.keyring.find_by_id(key_id)
+        if key is None:
+            raise _refused("the API key of this watch token is unknown or was revoked")
+        caller = Caller(key.project, key.id)
+    signed = sign_token(await parts.keyring.token_secret(), caller, channel, int(time))
+    if not hmac.compare_digest(signed.encode(), token.encode()):
+        raise _refused("this watch token is not for this channel")
+    if datetime.fromtimestamp(int(time), UTC) <= parts.database.now():
+        raise _refused(f"this watch token is older than {TOKEN_SECONDS} s", "watch_token_expired")
+    return caller
+
+
+def sign_token(secret: bytes, caller: Caller, channel: str, expires_at: int) -> str:
+    """The token that opens this channel until then (Unix seconds)."""
+    # As JSON, so that no two different tokens have the same bytes to sign.
+    signed = json.dumps(["watch", expires_at, caller.project, caller.key_id, channel]).encode()
+    digest = hmac.new(secret, signed, sha256).hexdigest()
+    return f"{expires_at}.{caller.key_id or _NO_KEY}.{digest}"
+
+
+def _refused(why: str, code: str = "invalid_watch_token") -> ApiError:
+    return ApiError(401, code, f"{why}: ask POST /v1/watch_tokens for a new one", param="token")

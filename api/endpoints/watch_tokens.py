@@ -1,0 +1,70 @@
+"""Make a watch token."""
+
+from datetime import timedelta
+from typing import Literal
+
+from fastapi import APIRouter
+from pydantic import BaseModel
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import Response
+
+from api.callers.caller import Calling
+from api.callers.watch_tokens import TOKEN_SECONDS, sign_token
+from api.http.errors import ApiError, JsonAnswer
+from api.http.parameters import STRICT, is_id
+from api.http.request_bodies import request_body
+from api.schemas.errors import REFUSALS
+from api.services import Given
+from api.submitting.bodies import SmallBody, read_fields, read_value
+from api.submitting.fields import invalid, unknown
+from jobs.store.queries import read_batch, read_job
+
+_BODY = {
+    "type": "object",
+    "required": ["channel"],
+    "additionalProperties": False,
+    "properties": {"channel": {"type": "string", "description": "`jobs/job_...` or `batches/batch_...`."}},
+}
+
+routes = APIRouter(prefix="/v1", tags=["watch"], dependencies=STRICT, responses=REFUSALS)
+
+
+class WatchTokenObject(BaseModel):
+    """A token that opens one channel."""
+
+    object: Literal["watch_token"]
+    token: str
+    channel: str
+    expires_at: int
+
+
+@routes.post("/watch_tokens", responses={200: {"model": WatchTokenObject}}, openapi_extra=request_body(_BODY))
+async def post_watch_token(parts: Given, caller: Calling, body: SmallBody) -> Response:
+    """Make a token for one channel, for clients that cannot send a key with it, as a browser's `EventSource`.
+
+    `{"channel": "jobs/job_..."}` or `{"channel": "batches/batch_..."}`. Within 60 s the token opens
+    `/v1/{channel}/events?token=...`, as often as wanted, and nothing else. What it has opened goes on; a client that
+    comes back later needs a new token, and sends its cursor as `last_event_id`.
+    """
+    channel = _read_channel(body)
+    room, _, resource_id = channel.partition("/")
+    read = read_job if room == "jobs" else read_batch
+    if not is_id(resource_id) or (
+        await run_in_threadpool(read, parts.database, resource_id, project=caller.project) is None
+    ):
+        raise ApiError.not_found("job" if room == "jobs" else "batch", resource_id)
+    expires_at = parts.database.now() + timedelta(seconds=TOKEN_SECONDS)
+    token = sign_token(await parts.keyring.token_secret(), caller, channel, int(expires_at.timestamp()))
+    shown = {"object": "watch_token", "token": token, "channel": channel, "expires_at": int(expires_at.timestamp())}
+    return JsonAnswer(shown, headers={"cache-control": "no-store"})
+
+
+def _read_channel(body: bytes) -> str:
+    fields = read_fields(body)
+    for name in fields:
+        if name != "channel":
+            raise unknown(name[:64], ["channel"])
+    channel = read_value(fields["channel"], "channel") if "channel" in fields else None
+    if not isinstance(channel, str) or channel.partition("/")[0] not in ("jobs", "batches"):
+        raise invalid("channel", "must be jobs/ID or batches/ID")
+    return channel

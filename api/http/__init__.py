@@ -1,0 +1,1 @@
+"""What every answer passes through: the protocol with its timers, the envelope, errors, parameters, event streams."""

@@ -1,0 +1,1 @@
+"""Which models there are, asked of the upstreams and remembered for a moment."""

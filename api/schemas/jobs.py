@@ -1,0 +1,125 @@
+"""Jobs and their attempts."""
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from api.schemas.waiting import Described, WaitingObject
+
+
+class Fault(Described):
+    """Why a job or an attempt did not complete."""
+
+    code: str
+    message: str | None
+
+
+class IncompleteDetails(Described):
+    """Why the text of a completed job is cut short."""
+
+    reason: Literal["max_output_tokens", "content_filter"]
+
+
+class UsageObject(Described):
+    """Token counts. Unknown is null, never 0."""
+
+    input_tokens: int | None
+    cached_tokens: int | None
+    output_tokens: int | None
+    reasoning_tokens: int | None
+    total_tokens: int | None
+    source: Literal["upstream", "tokenizer", "estimate"]
+
+
+class AttemptObject(Described):
+    """One run of a job. `outcome` is null while it runs.
+
+    When an attempt is `lost` (its worker died), `deltas`, `bytes` and `usage` are those of its last checkpoint: a lower
+    bound. They appear some seconds after the loss, and stay null if it died before its first checkpoint.
+    """
+
+    attempt: int
+    worker: str
+    upstream: str | None = Field(description="The name of the upstream that it ran on.")
+    started_at: float
+    first_delta_at: float | None
+    finished_at: float | None
+    outcome: Literal["completed", "failed", "rate_limited", "held", "released", "lost", "cancelled", "expired"] | None
+    error: Fault | None
+    deltas: int | None
+    bytes: int | None
+    continued_bytes: int | None = Field(
+        description="Bytes of the previous attempt's text that this one continues; null until it is known."
+    )
+    usage: UsageObject | None
+
+
+class JobObject(Described):
+    """One generation, without its text. Times are Unix seconds."""
+
+    id: str
+    object: Literal["job"]
+    status: Literal["queued", "in_progress", "completed", "failed", "cancelled", "expired"]
+    batch_id: str | None
+    custom_id: str | None
+    model: str
+    upstream: str | None = Field(description="The upstream that has it or had it last; null while it waits for one.")
+    metadata: dict[str, str]
+    priority: int
+    max_attempts: int
+    attempt: int = Field(description="The number of the last attempt; 0: none has begun.")
+    failures: int = Field(description="Attempts that failed; only these count against `max_attempts`.")
+    crashes: int
+    rate_limits: int
+    drains: int
+    created_at: float
+    due_at: float | None
+    started_at: float | None
+    first_delta_at: float | None
+    finished_at: float | None
+    expires_at: float | None
+    cancel_requested_at: float | None
+    finish_reason: str | None = Field(description="As the upstream gave it; null when it gave none.")
+    incomplete: IncompleteDetails | None = Field(
+        description="The job completed, but its text was cut short: at the token limit or by a content filter."
+    )
+    text_attempt: int | None = Field(
+        description="The attempt whose text is stored. After a failure that is the one that wrote the longest text."
+    )
+    bytes: int | None = Field(description="Length of the stored text in UTF-8.")
+    sha256: str | None = Field(description="SHA-256 of the stored text in UTF-8.")
+    usage: UsageObject | None
+    text_tokens: int | None
+    text_tokens_source: str | None
+    upstream_id: str | None
+    upstream_model: str | None
+    error: Fault | None
+
+
+class JobWithRequest(JobObject):
+    """A job as it is shown after its submission: with the request as it goes upstream."""
+
+    request: dict[str, Any]
+    message: dict[str, Any] | None = Field(
+        None, description="What the upstream sent beside the text, such as citations; left out when it sent nothing."
+    )
+
+
+class JobWithAttempts(JobWithRequest, WaitingObject):
+    """A job with every attempt at it, and while it is queued, what it waits for."""
+
+    attempts: list[AttemptObject]
+
+
+class ListedJob(JobObject, WaitingObject):
+    """A job in a list. What it waits for is only there while it is queued and waits."""
+
+
+class JobList(Described):
+    """A page of jobs. Go on with `after=<last_id>` while `has_more`."""
+
+    object: Literal["list"]
+    data: list[ListedJob]
+    first_id: str | None
+    last_id: str | None
+    has_more: bool
