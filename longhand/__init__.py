@@ -2,15 +2,13 @@
 
 What is where:
 
-- `command.py` is the command: its list of commands and how a mistake becomes one line. `stack_commands.py` has those
-  that start something (`up`, `api`, `worker`, `migrate`, `simulate`, `demo`), `job_commands.py` those that talk to a
-  running Longhand (`submit`, `watch`, `jobs`, `show`, `results`, `cancel`, `retry`); `key_commands.py` has `keys`.
-- `client.py` and `async_client.py` speak HTTP: thin loops over what does no I/O. `calls.py` has requests as values,
-  `following.py` the state of a watch, `events.py` decodes what a watcher is sent, `connection.py` connects, `items.py`
-  makes bodies of prompts, `objects.py` types what the API shows, `errors.py` has what can go wrong.
-- `submission.py` reads what is to be submitted (`template.py` makes prompts of CSV rows), `results.py` writes what came
-  out. `progress.py` shows work in progress, a batch by `batch_state.py` (what is known) and `batch_view.py` (how it
-  is drawn); `tables.py` shows lists, `cells.py` knows what fits into a terminal.
+- `client/` speaks HTTP. `client.py` and `async_client.py` are thin loops over what does no I/O: `calls.py` has requests
+  as values, `following.py` the state of a watch, `events.py` decodes what a watcher is sent, `objects.py` types what
+  the API shows.
+- `cli/` is the command. `command.py` lists the commands and makes one line of a mistake. `stack_commands.py` has those
+  that start something (`up`, `api`, `worker`, `migrate`, `demo`), `job_commands.py` those that talk to a running
+  Longhand (`submit`, `watch`, `jobs`, `show`, `results`, `cancel`, `retry`).
+- `terminal/` is what it shows: `tables.py` lists, `progress.py` work in progress.
 - `stack/` is the whole stack on one machine: its processes, the folder that it has to itself, and their end.
 - `demo/` shows Longhand at work, once and from nothing.
 - `simulator/` is an upstream for trials, benchmarks and fault tests.
@@ -19,7 +17,7 @@ What is where:
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from longhand.errors import (
+from longhand.client.errors import (
     AccessError,
     BrokenTextError,
     ConflictError,
@@ -31,12 +29,12 @@ from longhand.errors import (
     RefusedError,
     UnavailableError,
 )
-from longhand.events import BatchDone, BatchStatus, Delta, Done, Event, Progress, Reset, Status
-from longhand.objects import Attempt, Batch, BatchUsage, Counts, Fault, Job, Result, Usage
+from longhand.client.events import BatchDone, BatchStatus, Delta, Done, Event, Progress, Reset, Status
+from longhand.client.objects import Attempt, Batch, BatchUsage, Counts, Fault, Job, Result, Usage
 
 if TYPE_CHECKING:
-    from longhand.async_client import AsyncClient
-    from longhand.client import Client
+    from longhand.client.async_client import AsyncClient
+    from longhand.client.client import Client
 
 __all__ = [
     "AccessError",
@@ -73,5 +71,5 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     # Loading httpx takes a tenth of a second, and the stack's processes, which import this package too, need no client.
     if name in ("Client", "AsyncClient"):
-        return getattr(import_module("longhand.client" if name == "Client" else "longhand.async_client"), name)
+        return getattr(import_module(f"longhand.client.{'client' if name == 'Client' else 'async_client'}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

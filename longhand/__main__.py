@@ -1,5 +1,5 @@
 """`python -m longhand` is the command `longhand`."""
 
-from longhand.command import main
+from longhand.cli.command import main
 
 main()

@@ -7,12 +7,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from longhand.client import Client
+from longhand.client.client import Client
+from longhand.client.errors import LonghandError
+from longhand.client.events import Delta, Done, Reset, Status
+from longhand.client.objects import Json, why
 from longhand.demo.prompts import ARTICLES
-from longhand.errors import LonghandError
-from longhand.events import Delta, Done, Reset, Status
-from longhand.objects import Json, why
-from longhand.tables import status_text
+from longhand.terminal.tables import status_text
 
 
 @dataclass(slots=True)

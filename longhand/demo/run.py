@@ -21,15 +21,15 @@ from rich.table import Table
 from rich.text import Text
 
 from jobs.settings import Settings
-from longhand.cells import last_cells
-from longhand.client import Client
+from longhand.client.client import Client
+from longhand.client.objects import Job
 from longhand.demo.prompts import ARTICLES
 from longhand.demo.report import Outcome, Watcher, count_words, results_table, verdict
-from longhand.objects import Job
 from longhand.simulator import Pace, serve_in_thread
 from longhand.stack.stack import child_environ, choose_port, python, wait_until_ready
 from longhand.stack.supervisor import Supervisor
-from longhand.tables import status_text, without_secret
+from longhand.terminal.cells import last_cells
+from longhand.terminal.tables import status_text, without_secret
 
 _MARGIN_SECONDS = 20.0
 """How much longer than the grace of its workers `longhand up` may take to end."""

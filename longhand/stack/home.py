@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from longhand.errors import StackError
+from longhand.client.errors import StackError
 
 
 @contextmanager

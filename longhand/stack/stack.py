@@ -12,7 +12,7 @@ import httpx
 from sqlalchemy.exc import SQLAlchemyError
 
 from jobs.settings import Settings
-from longhand.errors import StackError, first_line
+from longhand.client.errors import StackError, first_line
 from longhand.stack import embedded
 from longhand.stack.signals import StopSignals
 from longhand.stack.supervisor import Child, Supervisor, describe_end

@@ -8,8 +8,8 @@ import redis
 
 from api.main import ApiServer
 from jobs.store.database import Database
-from longhand.client import Client
-from longhand.events import Delta, Done, Reset
+from longhand.client.client import Client
+from longhand.client.events import Delta, Done, Reset
 from tests.api.batch_watching import BatchWatcher, submit_jobs
 from tests.api.watching import Shown, WatcherThread, Writer, pieces, submit
 

@@ -9,7 +9,7 @@ import time
 from hashlib import sha256
 from urllib.parse import urlsplit
 
-from longhand.events import Delta, Done, EventDecoder, Reset
+from longhand.client.events import Delta, Done, EventDecoder, Reset
 from tests.chaos.processes import PATIENCE_SECONDS
 
 _SILENT_SECONDS = 25

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, contextmanager
 from hashlib import sha256
 
 from longhand import AsyncClient, BatchDone, Client, Delta, Done, Reset
-from longhand.events import Event
+from longhand.client.events import Event
 from tests.api.watching import wait_until
 
 

@@ -8,8 +8,8 @@ from hashlib import sha256
 from typing import Any
 
 from longhand import AsyncClient, Client
-from longhand.events import Event
-from longhand.following import Texts
+from longhand.client.events import Event
+from longhand.client.following import Texts
 from tests.upstream.scripted_upstream import head
 
 KINDS = ("sync", "async")

@@ -17,7 +17,7 @@ from longhand import (
     RefusedError,
     UnavailableError,
 )
-from longhand.connection import DEFAULT_URL
+from longhand.client.connection import DEFAULT_URL
 from tests.client.sent import JOB, answer
 from tests.conftest import free_port
 from tests.upstream.scripted_upstream import Cut, ScriptedUpstream, head

@@ -6,7 +6,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from longhand.events import BatchDone, BatchStatus, Delta, Done, EventDecoder, Progress, Reset, SentEvent, Status
+from longhand.client.events import BatchDone, BatchStatus, Delta, Done, EventDecoder, Progress, Reset, SentEvent, Status
 from tests.client.sent import DONE, ENDED, JOB, RETRY, delta, sent
 
 

@@ -18,7 +18,7 @@ def loaded_by(line: str) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    "line", ["longhand.Client", "longhand.AsyncClient", "from longhand.errors import NotFoundError"]
+    "line", ["longhand.Client", "longhand.AsyncClient", "from longhand.client.errors import NotFoundError"]
 )
 def test_the_clients_load_nothing_of_the_stack(line: str) -> None:
     assert not loaded_by(line) & _OF_THE_STACK
@@ -31,4 +31,9 @@ def test_the_package_itself_loads_no_http_client() -> None:
 
 def test_everything_that_is_promised_is_there() -> None:
     loaded = loaded_by("from longhand import *; [globals()[name] for name in longhand.__all__]")
-    assert {"longhand.client", "longhand.async_client", "longhand.events", "longhand.objects"} <= loaded
+    assert {
+        "longhand.client.client",
+        "longhand.client.async_client",
+        "longhand.client.events",
+        "longhand.client.objects",
+    } <= loaded

@@ -18,13 +18,14 @@ from rich.console import Console
 from api.main import ApiServer
 from jobs.store.database import Database
 from jobs.store.queries import read_job
-from longhand import Client, Delta, Done, Progress, Reset, Status, progress
-from longhand.batch_state import BatchState
-from longhand.batch_view import BatchView
-from longhand.calls import retry
-from longhand.errors import InputError
-from longhand.progress import Lines
-from longhand.tables import job_summary, jobs_table
+from longhand import Client, Delta, Done, Progress, Reset, Status
+from longhand.client.calls import retry
+from longhand.client.errors import InputError
+from longhand.terminal import progress
+from longhand.terminal.batch_state import BatchState
+from longhand.terminal.batch_view import BatchView
+from longhand.terminal.progress import Lines
+from longhand.terminal.tables import job_summary, jobs_table
 from tests.api.batch_watching import submit_jobs
 from tests.api.watching import Writer, submit
 from tests.client.sent import JOB

@@ -8,11 +8,12 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
-from longhand import BatchStatus, progress
-from longhand.batch_state import BatchState
-from longhand.batch_view import BatchView
-from longhand.upstream_tables import notes
-from longhand.waiting_words import LANES, hold_sentence, waiting_notes, waits_sentence
+from longhand import BatchStatus
+from longhand.terminal import progress
+from longhand.terminal.batch_state import BatchState
+from longhand.terminal.batch_view import BatchView
+from longhand.terminal.upstream_tables import notes
+from longhand.terminal.waiting_words import LANES, hold_sentence, waiting_notes, waits_sentence
 from tests.client.sent import JOB
 
 

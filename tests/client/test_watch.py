@@ -20,8 +20,8 @@ from longhand import (
     Reset,
     Status,
 )
-from longhand.events import Event
-from longhand.following import Following, Texts
+from longhand.client.events import Event
+from longhand.client.following import Following, Texts
 from tests.client.sent import DONE, ENDED, JOB, KINDS, RETRY, answer, delta, ended, sent, watched
 from tests.conftest import free_port
 from tests.upstream.scripted_upstream import Cut, Script, ScriptedUpstream, Wait, head

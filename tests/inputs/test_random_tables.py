@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from jobs.inputs.encodings import find_encoding, open_utf8
 from jobs.inputs.mistakes import MistakeError
 from jobs.inputs.reading import BUFFER_BYTES, InputFile, ReadOptions
-from longhand.submission import Options, read_submission
+from longhand.cli.submission import Options, read_submission
 
 # As it is named to the reader, what it is written with, and whether nothing has to be said of it.
 ENCODINGS = [

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from jobs.inputs.reading import ReadOptions
-from longhand.errors import InputError
-from longhand.submission import Options, read_submission
+from longhand.cli.submission import Options, read_submission
+from longhand.client.errors import InputError
 from tests.inputs.cases import CASES, MODEL, Case, line
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import redis
 
-from longhand.client import Client
+from longhand.client.client import Client
 from longhand.simulator import Pace, serve_in_thread
 from tests.conftest import free_port
 from tests.openai_sdk.conftest import Sdk

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, expect, sync_playwright
 
-from longhand.client import Client
+from longhand.client.client import Client
 from longhand.simulator import Pace, ServedSimulator, serve_in_thread
 from tests.chaos.fault_proxy import FaultProxy, faults_before
 from tests.page.visit import PATIENCE_MS, Visit

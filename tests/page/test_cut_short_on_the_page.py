@@ -2,7 +2,7 @@
 
 from playwright.sync_api import expect
 
-from longhand.client import Client
+from longhand.client.client import Client
 from tests.page.visit import Visit
 from tests.page.watched import finish, request, submit
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from longhand.client import Client
+from longhand.client.client import Client
 from longhand.simulator import Pace, Provider, ServedSimulator, serve_in_thread
 from tests.chaos.fault_proxy import FaultProxy
 from tests.page.test_the_page_for_everyone import FAINT, FAULTS

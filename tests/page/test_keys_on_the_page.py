@@ -8,7 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from playwright.sync_api import Browser, expect
 
-from longhand.client import Client
+from longhand.client.client import Client
 from tests.chaos.fault_proxy import FaultProxy
 from tests.page.line import Line
 from tests.page.visit import Visit

@@ -7,7 +7,7 @@ import httpx
 import pytest
 from playwright.sync_api import Route, expect
 
-from longhand.client import Client
+from longhand.client.client import Client
 from tests.page.visit import Visit
 
 MODEL = "gpt-4o-mini"

@@ -4,7 +4,7 @@ from typing import Any
 
 from playwright.sync_api import expect
 
-from longhand.client import Client
+from longhand.client.client import Client
 from tests.page.visit import Visit
 
 HOSTILE = """# <script>alert("heading")</script>

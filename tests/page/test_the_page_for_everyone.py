@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, expect
 
-from longhand.client import Client
+from longhand.client.client import Client
 from tests.page.visit import Visit
 from tests.stack.running_up import Up
 

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, expect
 
-from longhand.client import Client
+from longhand.client.client import Client
 from tests.chaos.fault_proxy import FaultProxy
 from tests.page.line import Line
 from tests.page.visit import Visit

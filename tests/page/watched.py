@@ -6,7 +6,7 @@ from typing import Any
 
 from playwright.sync_api import expect
 
-from longhand.client import Client
+from longhand.client.client import Client
 from tests.chaos.fault_proxy import FaultProxy
 from tests.page.visit import Visit
 

@@ -5,9 +5,9 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from longhand.client import Client
-from longhand.events import Done
-from longhand.objects import Job, why
+from longhand.client.client import Client
+from longhand.client.events import Done
+from longhand.client.objects import Job, why
 from tests.real_servers.recording_proxy import Conversation, RecordingProxy
 from tests.real_servers.servers import Running
 from tests.real_servers.wire import WireAnswer, read_answer

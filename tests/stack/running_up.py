@@ -12,8 +12,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from longhand.client import Client
-from longhand.events import Delta, Done, Reset
+from longhand.client.client import Client
+from longhand.client.events import Delta, Done, Reset
 
 PATIENCE_SECONDS = 60.0
 ROOT = Path(__file__).parents[2]

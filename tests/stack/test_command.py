@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from longhand import command
+from longhand.cli import command
 from tests.conftest import free_port
 from tests.stack.running_up import environ_of, longhand
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from longhand.client import Client
-from longhand.errors import InputError, LonghandError, NoAnswerError
-from longhand.results import safe_name, write_results
+from longhand.cli.results import safe_name, write_results
+from longhand.client.client import Client
+from longhand.client.errors import InputError, LonghandError, NoAnswerError
 from tests.upstream.scripted_upstream import Cut, Script, ScriptedUpstream, head, http_chunk
 
 ITEMS: list[dict[str, object]] = [

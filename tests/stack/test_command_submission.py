@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from jobs.inputs.reading import ReadOptions
-from longhand.errors import InputError, RefusedError
-from longhand.submission import Options, parse_metadata, read_submission
+from longhand.cli.submission import Options, parse_metadata, read_submission
+from longhand.client.errors import InputError, RefusedError
 
 MODEL = Options(model="m-1")
 

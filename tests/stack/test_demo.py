@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from longhand.client.objects import Json
 from longhand.demo.prompts import ARTICLES
 from longhand.demo.report import Outcome, Watcher, count_words, verdict
-from longhand.objects import Json
 from tests.stack.running_up import environ_of, longhand, processes_in
 from tests.upstream.scripted_upstream import ScriptedUpstream, head
 

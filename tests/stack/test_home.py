@@ -10,7 +10,7 @@ import pytest
 import redis
 
 from jobs.settings import Settings
-from longhand.errors import StackError
+from longhand.client.errors import StackError
 from longhand.stack import embedded
 from longhand.stack.home import locked_home
 from longhand.stack.signals import StopSignals

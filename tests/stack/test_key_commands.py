@@ -10,9 +10,9 @@ import pytest
 from api.main import ApiServer
 from jobs.store.database import open_database
 from jobs.store.keys import list_keys
-from longhand.async_client import AsyncClient
-from longhand.client import Client
-from longhand.errors import AccessError, InputError
+from longhand.client.async_client import AsyncClient
+from longhand.client.client import Client
+from longhand.client.errors import AccessError, InputError
 from tests.conftest import serve_api
 from tests.stack.running_up import environ_of, longhand
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from longhand.errors import StackError
+from longhand.client.errors import StackError
 from longhand.stack.signals import StopSignals
 from longhand.stack.stack import wait_until_ready
 from longhand.stack.supervisor import Child, Supervisor

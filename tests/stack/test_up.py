@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from longhand.client import Client
+from longhand.client.client import Client
 from longhand.simulator import Pace, ServedSimulator, serve_in_thread
 from tests.conftest import free_port
 from tests.stack.running_up import (

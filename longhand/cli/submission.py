@@ -17,9 +17,9 @@ from jobs.inputs.json_objects import decode_object
 from jobs.inputs.mistakes import MistakeError, Notes
 from jobs.inputs.reading import BUFFER_BYTES, SUFFIXES, InputFile, ReadOptions, kind_of, open_input
 from jobs.inputs.table import Line
-from longhand.errors import InputError, RefusedError
-from longhand.items import WrongItemError, ask, check_item
-from longhand.objects import Json
+from longhand.client.errors import InputError, RefusedError
+from longhand.client.items import WrongItemError, ask, check_item
+from longhand.client.objects import Json
 
 _REQUEST = re.compile(r"requests\[(\d+)\]")
 _MOST_MISTAKES = 10

@@ -5,11 +5,11 @@ from rich.console import Console, ConsoleOptions, RenderResult
 from rich.containers import Lines
 from rich.text import Text
 
-from longhand.batch_state import BatchState, Writing
-from longhand.cells import duration, first_cells, last_cells, plain
-from longhand.objects import FINAL
-from longhand.tables import status_text
-from longhand.waiting_words import hold_sentence
+from longhand.client.objects import FINAL
+from longhand.terminal.batch_state import BatchState, Writing
+from longhand.terminal.cells import duration, first_cells, last_cells, plain
+from longhand.terminal.tables import status_text
+from longhand.terminal.waiting_words import hold_sentence
 
 _NAME_CELLS = 18
 _FRAME_LINES = 4

@@ -10,8 +10,8 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from longhand.objects import Job, Json, cut_short, why
-from longhand.waiting_words import hold_sentence, waits_sentence
+from longhand.client.objects import Job, Json, cut_short, why
+from longhand.terminal.waiting_words import hold_sentence, waits_sentence
 
 if TYPE_CHECKING:
     # At run time this would load the stack for every `longhand jobs`.

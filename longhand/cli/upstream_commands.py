@@ -6,8 +6,8 @@ from typing import Annotated
 import typer
 
 from jobs.settings import load_settings
-from longhand import tables, upstream_tables
-from longhand.command_client import open_client
+from longhand.cli.command_client import open_client
+from longhand.terminal import tables, upstream_tables
 
 
 def make_upstreams_app() -> typer.Typer:

@@ -10,14 +10,14 @@ from rich.console import Console
 from jobs.inputs.reading import ReadOptions
 from jobs.model.status import JobStatus
 from jobs.settings import load_settings
-from longhand import progress, tables
-from longhand.client import Client
-from longhand.command_client import open_client
-from longhand.errors import InputError, RefusedError
-from longhand.objects import Retried
-from longhand.results import write_results
-from longhand.submission import Options, parse_metadata, read_submission
-from longhand.waiting_words import waiting_notes
+from longhand.cli.command_client import open_client
+from longhand.cli.results import write_results
+from longhand.cli.submission import Options, parse_metadata, read_submission
+from longhand.client.client import Client
+from longhand.client.errors import InputError, RefusedError
+from longhand.client.objects import Retried
+from longhand.terminal import progress, tables
+from longhand.terminal.waiting_words import waiting_notes
 
 _WIDE = 120
 """A terminal with this many columns has room for every column of a table."""

@@ -3,7 +3,7 @@
 import sys
 
 from jobs.settings import load_settings
-from longhand.client import Client
+from longhand.client.client import Client
 
 
 def open_client() -> Client:

@@ -9,9 +9,9 @@ import typer
 from rich.console import Console
 
 from jobs.settings import Settings, load_settings
-from longhand.connection import DEFAULT_PORT
-from longhand.errors import LonghandError, first_line
-from longhand.tables import stack_summary
+from longhand.client.connection import DEFAULT_PORT
+from longhand.client.errors import LonghandError, first_line
+from longhand.terminal.tables import stack_summary
 
 Host = Annotated[str, typer.Option(help="Address to listen on.")]
 Port = Annotated[int, typer.Option(help="Port to listen on; 0 picks a free one.", min=0, max=65535)]

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from jobs.settings import load_settings
-from longhand import tables
-from longhand.errors import InputError, LonghandError, first_line
+from longhand.client.errors import InputError, LonghandError, first_line
+from longhand.terminal import tables
 
 if TYPE_CHECKING:
     from jobs.store.database import Database

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from longhand.errors import InputError, LonghandError
-from longhand.stack_commands import Host, Port
+from longhand.cli.stack_commands import Host, Port
+from longhand.client.errors import InputError, LonghandError
 
 if TYPE_CHECKING:  # what it loads, no other command needs
     from longhand.simulator import Upstream

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from longhand.errors import InputError, NoAnswerError, RefusedError, refusal_of
+from longhand.client.errors import InputError, NoAnswerError, RefusedError, refusal_of
 
 DEFAULT_PORT = 8440
 DEFAULT_URL = f"http://127.0.0.1:{DEFAULT_PORT}"

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 from rich.text import Text
 
-from longhand.objects import Json
-from longhand.waiting_words import LANES, hold_sentence
+from longhand.client.objects import Json
+from longhand.terminal.waiting_words import LANES, hold_sentence
 
 if TYPE_CHECKING:
     # At run time this would load pydantic for every `longhand jobs`.

@@ -8,14 +8,14 @@ from typing import Any, Self, TypeVar, Unpack, cast, overload
 
 import httpx
 
-from longhand import calls, hold_calls
-from longhand.calls import Call, JobPages, LineSplitter
-from longhand.connection import address_of, answering, http_options, refusal
-from longhand.errors import LonghandError, NoAnswerError, RefusedError
-from longhand.events import Event
-from longhand.following import TIMEOUT, Following, Mend, Texts
-from longhand.hold_calls import Held
-from longhand.objects import Batch, Job, JobStatus, Json, Result, Retried
+from longhand.client import calls, hold_calls
+from longhand.client.calls import Call, JobPages, LineSplitter
+from longhand.client.connection import address_of, answering, http_options, refusal
+from longhand.client.errors import LonghandError, NoAnswerError, RefusedError
+from longhand.client.events import Event
+from longhand.client.following import TIMEOUT, Following, Mend, Texts
+from longhand.client.hold_calls import Held
+from longhand.client.objects import Batch, Job, JobStatus, Json, Result, Retried
 
 T = TypeVar("T")
 

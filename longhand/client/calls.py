@@ -13,9 +13,9 @@ from urllib.parse import quote
 
 import httpx
 
-from longhand.errors import InputError, LonghandError, NoAnswerError, RefusedError, UnavailableError
-from longhand.items import WrongItemError, as_body, as_item, ask, check_item
-from longhand.objects import Batch, Job, JobStatus, Json
+from longhand.client.errors import InputError, LonghandError, NoAnswerError, RefusedError, UnavailableError
+from longhand.client.items import WrongItemError, as_body, as_item, ask, check_item
+from longhand.client.objects import Batch, Job, JobStatus, Json
 
 T = TypeVar("T")
 

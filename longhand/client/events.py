@@ -7,7 +7,7 @@ import json
 from dataclasses import dataclass
 from hashlib import sha256
 
-from longhand.objects import FINAL, Batch, BatchUsage, Counts, Job
+from longhand.client.objects import FINAL, Batch, BatchUsage, Counts, Job
 
 
 @dataclass(frozen=True, slots=True)

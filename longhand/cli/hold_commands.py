@@ -4,10 +4,10 @@ from typing import Annotated
 
 import typer
 
-from longhand.command_client import open_client
-from longhand.hold_calls import Held
-from longhand.objects import Json
-from longhand.waiting_words import hold_arguments, hold_sentence
+from longhand.cli.command_client import open_client
+from longhand.client.hold_calls import Held
+from longhand.client.objects import Json
+from longhand.terminal.waiting_words import hold_arguments, hold_sentence
 
 BatchArgument = Annotated[str | None, typer.Argument(metavar="[BATCH]", help="The id of a batch.")]
 Model = Annotated[str | None, typer.Option(metavar="NAME", help="A model, of all projects.")]

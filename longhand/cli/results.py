@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
-from longhand.client import Client
-from longhand.errors import InputError, LonghandError
-from longhand.objects import Result, cut_short, why
+from longhand.client.client import Client
+from longhand.client.errors import InputError, LonghandError
+from longhand.client.objects import Result, cut_short, why
 
 _FORMATS = ("md", "jsonl", "csv")
 _UNSAFE = re.compile(r"[^\w.-]+")

@@ -12,13 +12,13 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from longhand.batch_state import BatchState, Failure, name_of
-from longhand.batch_view import BatchView
-from longhand.cells import plain
-from longhand.client import Client
-from longhand.events import Delta, Done, Event, Reset, Status
-from longhand.objects import Hold, Job, cut_short, why
-from longhand.waiting_words import hold_sentence
+from longhand.client.client import Client
+from longhand.client.events import Delta, Done, Event, Reset, Status
+from longhand.client.objects import Hold, Job, cut_short, why
+from longhand.terminal.batch_state import BatchState, Failure, name_of
+from longhand.terminal.batch_view import BatchView
+from longhand.terminal.cells import plain
+from longhand.terminal.waiting_words import hold_sentence
 
 _MOST_FAILURES = 10
 _LONGEST_LINE = 2000

@@ -4,8 +4,8 @@ import json
 from typing import Any, TypedDict
 from urllib.parse import quote
 
-from longhand.calls import Call, path_of, read_json
-from longhand.errors import InputError
+from longhand.client.calls import Call, path_of, read_json
+from longhand.client.errors import InputError
 
 
 class Held(TypedDict, total=False):

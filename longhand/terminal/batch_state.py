@@ -3,8 +3,8 @@
 import time
 from dataclasses import dataclass, field
 
-from longhand.events import BatchDone, BatchStatus, Delta, Done, Event, Progress, Reset, Status
-from longhand.objects import Batch, Job, why
+from longhand.client.events import BatchDone, BatchStatus, Delta, Done, Event, Progress, Reset, Status
+from longhand.client.objects import Batch, Job, why
 
 _KEPT_CHARACTERS = 400
 """How much of the end of a growing text is kept: more does not fit into a line."""

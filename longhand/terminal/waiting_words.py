@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 
-from longhand.cells import plain
-from longhand.objects import Hold, Job, Json
+from longhand.client.objects import Hold, Job, Json
+from longhand.terminal.cells import plain
 
 LANES = {
     "max_streams": "as many streams run there as its max_streams allows; raise it in the upstreams file to run more",

@@ -10,15 +10,8 @@ from collections.abc import Sequence
 import typer
 
 from jobs.settings import SettingsError
-from longhand import (
-    hold_commands,
-    job_commands,
-    key_commands,
-    simulate_command,
-    stack_commands,
-    upstream_commands,
-)
-from longhand.errors import LonghandError
+from longhand.cli import hold_commands, job_commands, key_commands, simulate_command, stack_commands, upstream_commands
+from longhand.client.errors import LonghandError
 
 _HELP = """\
 Durable, watchable batch generation on any OpenAI-compatible endpoint.

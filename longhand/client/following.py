@@ -13,9 +13,16 @@ from typing import Literal
 
 import httpx
 
-from longhand.calls import Call, events_call, read_text
-from longhand.errors import BrokenTextError, InputError, LonghandError, NoAnswerError, RefusedError, UnavailableError
-from longhand.events import BatchDone, Delta, Done, Event, EventDecoder, Reset
+from longhand.client.calls import Call, events_call, read_text
+from longhand.client.errors import (
+    BrokenTextError,
+    InputError,
+    LonghandError,
+    NoAnswerError,
+    RefusedError,
+    UnavailableError,
+)
+from longhand.client.events import BatchDone, Delta, Done, Event, EventDecoder, Reset
 
 Texts = Literal["all", "running", "none"]
 

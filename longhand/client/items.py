@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from longhand.objects import Json
+from longhand.client.objects import Json
 
 ENDPOINT = "/v1/chat/completions"
 

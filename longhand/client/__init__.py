@@ -1,0 +1,1 @@
+"""The HTTP client: thin loops over what does no I/O."""

@@ -1,0 +1,1 @@
+"""What the command shows in a terminal: lists, work in progress, why something waits."""
