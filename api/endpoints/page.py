@@ -12,7 +12,7 @@ from api.http.errors import ApiError
 
 routes = APIRouter(include_in_schema=False)
 
-_FOLDER = Path(__file__).parents[1] / "page"
+FOLDER = Path(__file__).parents[1] / "page"
 _NAME = re.compile(r"[a-z_]+\.(css|js|svg)")
 _MEDIA_TYPES = {
     "css": "text/css; charset=utf-8",
@@ -49,7 +49,7 @@ def get_page_file(request: Request, name: str) -> Response:
 
 def _file(request: Request, name: str) -> Response:
     try:
-        content = (_FOLDER / name).read_bytes()
+        content = (FOLDER / name).read_bytes()
     except FileNotFoundError:
         raise _unknown() from None
     return send(request, content, name.rpartition(".")[2], HEADERS)

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterator
-from pathlib import Path
 
 import httpx
 import pytest
@@ -10,7 +9,7 @@ import pytest
 from api.endpoints import page
 from tests.conftest import serve_api
 
-FOLDER = Path(page.__file__).parent / "page"
+FOLDER = page.FOLDER
 FILES = sorted(file.name for file in FOLDER.iterdir() if file.name != "index.html")
 
 
