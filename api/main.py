@@ -14,8 +14,8 @@ from fastapi.concurrency import run_in_threadpool
 from sqlalchemy.exc import SQLAlchemyError
 
 from api.access.keyring import Keyring
-from api.access.seats import Seats
-from api.announce import Announcer
+from api.access.watch_limiter import Seats
+from api.status_publisher import Announcer
 from api.callers.caller import MAKE_KEY, read_caller
 from api.callers.watch_tokens import read_watcher
 from api.endpoints import (

@@ -7,8 +7,8 @@ from anyio import CapacityLimiter
 from fastapi import Depends, Request
 
 from api.access.keyring import Keyring
-from api.access.seats import Seats
-from api.announce import Announcer
+from api.access.watch_limiter import Seats
+from api.status_publisher import Announcer
 from api.model_lists.upstream_models import Models
 from api.watching.hub import Hub
 from api.watching.tails import Tails

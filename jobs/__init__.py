@@ -11,7 +11,7 @@ The way of a job, and the file that each step is in:
    costs nothing.
 3. Claim: `jobs/lifecycle/lease.py` gives one worker the next attempt of a reserved job and a lease, in one conditional
    UPDATE.
-4. Stream: `worker/run.py` runs the attempt, `worker/upstream/` reads the completion.
+4. Stream: `worker/attempt.py` runs the attempt, `worker/upstream/` reads the completion.
 5. Record: `worker/recorder.py` appends each delta to the tail and publishes it on the channel (`jobs/live/channel.py`).
    `worker/heartbeat.py` renews the leases and checkpoints the texts so far.
 6. Finish: tokens are counted (`jobs/tokens.py`), a text that should be JSON is checked

@@ -21,7 +21,7 @@ from jobs.live.status_changes import Moved, messages_of
 from jobs.model.status import JobStatus
 from jobs.settings import Settings
 from jobs.store.database import AWAY, Database, cause_of
-from worker.running import RunningAttempts
+from worker.active_attempts import RunningAttempts
 
 log = getLogger(__name__)
 

@@ -9,7 +9,7 @@ from time import monotonic
 from jobs.lifecycle.lease import find_unwanted, renew
 from jobs.settings import Settings
 from jobs.store.database import AWAY, Database, cause_of, is_passing
-from worker.running import Running, RunningAttempts, StopReason
+from worker.active_attempts import Running, RunningAttempts, StopReason
 
 log = getLogger(__name__)
 

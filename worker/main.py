@@ -30,8 +30,8 @@ from worker.lost import LostCounter
 from worker.recorder import Recorder
 from worker.registry import UpstreamRegistry, opener
 from worker.reports import LaneReporter
-from worker.run import Runner
-from worker.running import RunningAttempts
+from worker.attempt import Runner
+from worker.active_attempts import RunningAttempts
 
 log = logging.getLogger(__name__)
 

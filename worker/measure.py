@@ -8,7 +8,7 @@ from jobs.live.status_changes import EMPTY_SHA256
 from jobs.model.endings import Written
 from jobs.model.records import Usage
 from jobs.tokens import TokenCount, Tokenizers
-from worker.running import Running, StopReason
+from worker.active_attempts import Running, StopReason
 from worker.upstream.ending import Ending
 from worker.upstream.errors import UpstreamError
 

@@ -12,7 +12,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from api.access.seats import Seat
+from api.access.watch_limiter import Seat
 from api.http.errors import ApiError, error_answer
 from api.services import Parts
 from api.watching.inbox import Inbox

@@ -22,7 +22,7 @@ from api.openai.chat_answers import (
     usage_frame,
     whole_completion,
 )
-from api.openai.told import ToldWatch
+from api.openai.job_events import ToldWatch
 from api.schemas.errors import REFUSALS
 from api.services import Given, Parts
 from api.submitting.bodies import JobBody, read_fields, read_value

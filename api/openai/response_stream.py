@@ -8,7 +8,7 @@ from starlette.concurrency import run_in_threadpool
 
 from api.http.errors import ApiError, error_body
 from api.openai.response_events import Event, ResponseEvents
-from api.openai.told import Told, ToldWatch
+from api.openai.job_events import Told, ToldWatch
 from api.services import Parts
 from api.watching.frames import COMMENT
 from jobs.lifecycle.responses import StoredResponse, with_result

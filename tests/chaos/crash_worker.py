@@ -25,11 +25,11 @@ import jobs.lifecycle.transitions
 import jobs.store.stored_texts
 import worker.heartbeat
 import worker.main
-import worker.run
+import worker.attempt
 from jobs.settings import load_settings
 from jobs.store.database import Database
 from worker.recording import Recording
-from worker.running import RunningAttempts
+from worker.active_attempts import RunningAttempts
 
 POINTS = ("claim", "delta", "checkpoint", "finish", "commit", "done", "drain")
 """Just after the claim's commit; at a delta; after a checkpoint's commit; before the finish; inside the finish's
@@ -152,7 +152,7 @@ def _add_marked(original: Callable[..., Any], recording: Any, piece: str) -> Non
 
 
 _PATCHES: dict[str, Sequence[tuple[Any, str, Callable[..., Any]]]] = {
-    "claim": [(worker.run, "claim", _claim), (worker.run, "claim_together", _claim_together)],
+    "claim": [(worker.attempt, "claim", _claim), (worker.attempt, "claim_together", _claim_together)],
     "delta": [(Recording, "add", _add)],
     "checkpoint": [(worker.heartbeat, "renew", _renew)],
     "finish": [

@@ -44,7 +44,7 @@ MUTANTS = (
     Mutant(
         "done before the commit",
         [(
-            "worker/leave.py",
+            "worker/finalize.py",
             'verb, kept = "finish", keep(',
             ('self._tell(running, status, written)\n'
             '            verb, kept = "finish", keep('),
@@ -119,7 +119,7 @@ MUTANTS = (
     Mutant(
         "a drain that gives nothing back",
         [(
-            "worker/leave.py",
+            "worker/finalize.py",
             'verb, kept = "release", keep(running, transitions.release, *end)',
             'verb, kept = "release", False',
         )],
@@ -146,7 +146,7 @@ MUTANTS = (
     ),
     Mutant(
         "suspects run together",
-        [("worker/running.py", "CRASH_ROOM = {2: 1}", "CRASH_ROOM = {2: 1000}")],
+        [("worker/active_attempts.py", "CRASH_ROOM = {2: 1}", "CRASH_ROOM = {2: 1000}")],
         ["test_killed_workers.py::test_a_poison_job_ends_after_three_crashes_and_its_neighbours_finish"],
     ),
     Mutant(
@@ -208,7 +208,7 @@ MUTANTS = (
     ),
     Mutant(
         "a worker that charges whatever was judged",
-        [("worker/leave.py", "        if judged.charged:\n", "        if judged is not None:\n")],
+        [("worker/finalize.py", "        if judged.charged:\n", "        if judged is not None:\n")],
         ["test_holds.py::test_an_outage_under_running_and_waiting_jobs_charges_none_although_a_worker_dies_in_it[503]"],
     ),
     Mutant(

@@ -37,7 +37,7 @@ from tests.worker.worker_fixtures import (
     wait_until,
 )
 from worker import dispatch as dispatch_module
-from worker.running import RunningAttempts
+from worker.active_attempts import RunningAttempts
 
 WELL: dict[str, Any] = {"deltas": DELTAS}
 
@@ -108,12 +108,12 @@ def test_hints_never_exceed_the_room(worker: WorkerParts) -> None:
             worker.dispatch._round()
         assert hinted == ids[:5]  # free streams: five
         for job_id in hinted[:2]:
-            worker.run(job_id)
+            worker.attempt(job_id)
         worker.dispatch._round()
         assert hinted == ids[:7]
         claimed = claim_now(worker.database, ids[2], "w1", 60)
         assert claimed is not None
-        with worker.running.run(claimed):
+        with worker.active_attempts.run(claimed):
             worker.dispatch._round()
     assert len(hinted) == 7  # one runs, four are hinted: no room
 

@@ -31,8 +31,8 @@ from worker.heartbeat import Heartbeat
 from worker.recorder import Recorder
 from worker.registry import UpstreamRegistry, opener
 from worker.reports import LaneReporter
-from worker.run import Runner
-from worker.running import RunningAttempts
+from worker.attempt import Runner
+from worker.active_attempts import RunningAttempts
 
 PATIENCE_SECONDS = 60.0
 """How long tests wait for what must happen; nothing is measured with it."""

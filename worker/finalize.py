@@ -21,12 +21,12 @@ from jobs.settings import Settings
 from jobs.store.database import Database, cause_of
 from jobs.store.stored_texts import StoredText, read_stored
 from worker.event_loop import EventLoop
-from worker.insist import ask, keep
+from worker.db_retry import ask, keep
 from worker.measure import NOTHING_WRITTEN, Outcome
 from worker.recorder import Recorder
 from worker.reports import Sent
-from worker.running import Running, RunningAttempts, StopReason
-from worker.together import Together
+from worker.active_attempts import Running, RunningAttempts, StopReason
+from worker.group_commit import Together
 from worker.upstream.ending import Ending
 from worker.upstream.errors import Interrupted, UpstreamError
 from worker.verdict import Verdict, find_fault

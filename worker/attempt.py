@@ -17,14 +17,14 @@ from jobs.upstreams import UpstreamSpec
 from worker.answer_check import AnswerCheck
 from worker.continuation import continue_request
 from worker.event_loop import EventLoop
-from worker.insist import ask, keep
-from worker.leave import InternalError, Leaver
+from worker.db_retry import ask, keep
+from worker.finalize import InternalError, Leaver
 from worker.measure import Outcome, measure
 from worker.recorder import Recorder
 from worker.registry import UpstreamRegistry
 from worker.reports import LaneReporter
-from worker.running import Running, RunningAttempts, StopReason
-from worker.together import Together
+from worker.active_attempts import Running, RunningAttempts, StopReason
+from worker.group_commit import Together
 from worker.upstream.ending import Ending
 from worker.upstream.errors import EmptyCompletion, UpstreamError
 

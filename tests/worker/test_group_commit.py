@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy.exc import IntegrityError, OperationalError
 
 from tests.worker.worker_fixtures import PATIENCE_SECONDS, wait_until
-from worker.together import MOST_TOGETHER, Together
+from worker.group_commit import MOST_TOGETHER, Together
 
 AWAY = OperationalError("UPDATE", {}, Exception("the server closed the connection"))
 REFUSED = IntegrityError("UPDATE", {}, Exception("the text is not taken"))

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from sqlalchemy.exc import DataError
 
 from jobs.store.database import AWAY, cause_of, is_passing
-from worker.running import Running, RunningAttempts, StopReason
+from worker.active_attempts import Running, RunningAttempts, StopReason
 
 log = getLogger(__name__)
 
