@@ -63,7 +63,7 @@ def test_a_cut_stream_closes_its_socket_and_keeps_what_was_written_and_paid(
     ):
         attempt = worker.start(job_id)
         ear.wait_for_bytes(len(text.encode()))
-        worker.active_attempts.stop(job_id, reason)
+        worker.running.stop(job_id, reason)
         attempt.result(PATIENCE_SECONDS)
         told = ear.wait_for_event("queued" if status is JobStatus.QUEUED else "done")[-1]
     assert simulator.wait_until(lambda stats: stats["clients_gone"] == 1)["running"] == 0
@@ -85,8 +85,8 @@ def test_the_first_reason_to_stop_stands(worker: WorkerParts, redis_url: str) ->
     with listening(redis_url, job_id) as ear:
         attempt = worker.start(job_id)
         ear.wait_for_bytes(1)
-        worker.active_attempts.stop(job_id, StopReason.DRAIN)
-        worker.active_attempts.stop(job_id, StopReason.CANCEL)
+        worker.running.stop(job_id, StopReason.DRAIN)
+        worker.running.stop(job_id, StopReason.CANCEL)
         attempt.result(PATIENCE_SECONDS)
     assert history(worker.database, job_id)[0].outcome is AttemptOutcome.RELEASED
 
@@ -98,11 +98,11 @@ def test_a_job_stopped_between_its_claim_and_its_stream_asks_nothing_of_the_upst
     find_text = worker.runner._find_text
 
     def stop_first(*claimed: Any) -> str:
-        worker.active_attempts.stop(job_id, StopReason.CANCEL)
+        worker.running.stop(job_id, StopReason.CANCEL)
         return find_text(*claimed)
 
     monkeypatch.setattr(worker.runner, "_find_text", stop_first)
-    worker.attempt(job_id)
+    worker.run(job_id)
     job, text = job_and_text(worker.database, job_id)
     assert (job.status, text, job.usage) == (JobStatus.CANCELLED, "", None)
     assert simulator.stats()["requests"] == 0
@@ -118,15 +118,15 @@ def test_a_text_whose_lease_was_lost_is_not_counted(
     with listening(redis_url, job_id) as ear:
         running = worker.start(job_id)
         ear.wait_for_bytes(len("".join(DELTAS).encode()))
-        worker.active_attempts.stop(job_id, StopReason.LOST)
+        worker.running.stop(job_id, StopReason.LOST)
         running.result(PATIENCE_SECONDS)
     assert counted == []
 
 
 def test_a_draining_process_takes_no_job(worker: WorkerParts, simulator: ServedSimulator) -> None:
     job_id = submit(worker.database, WAITS)
-    worker.active_attempts.drain()
-    worker.attempt(job_id)
+    worker.running.drain()
+    worker.run(job_id)
     assert job_and_text(worker.database, job_id)[0].attempt == 0
     assert simulator.stats()["requests"] == 0
 
@@ -139,9 +139,9 @@ def test_a_hundred_streams_hold_no_database_connection(
         attempts = [worker.start(job_id) for job_id in ids]
         simulator.wait_until(lambda stats: stats["faults"].get("silent_after") == 100)
         pool: Any = database.engine.pool
-        assert len(worker.active_attempts) == 100
+        assert len(worker.running) == 100
         assert pool.checkedout() == 0
-        worker.active_attempts.drain()
+        worker.running.drain()
         assert not wait(attempts, PATIENCE_SECONDS).not_done
     for job_id in ids:
         job, _ = job_and_text(database, job_id)

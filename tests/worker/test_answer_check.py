@@ -204,13 +204,13 @@ def test_a_mismatch_is_retried_like_a_failure_and_keeps_the_text(worker: WorkerP
 
 def test_a_text_that_fits_completes(worker: WorkerParts) -> None:
     job_id = submit(worker.database, {"text": '{"title": "Rain"}'}, fields=asking(ARTICLE))
-    worker.attempt(job_id)
+    worker.run(job_id)
     job, text = job_and_text(worker.database, job_id)
     assert (job.status, text) == (JobStatus.COMPLETED, '{"title": "Rain"}')
 
 
 def test_a_text_that_was_cut_short_is_incomplete_and_no_mismatch(worker: WorkerParts) -> None:
     job_id = submit(worker.database, {"text": '{"title": "Ra', "finish_reason": "length"}, fields=asking(ARTICLE))
-    worker.attempt(job_id)
+    worker.run(job_id)
     job, _ = job_and_text(worker.database, job_id)
     assert (job.status, job.incomplete) == (JobStatus.COMPLETED, "max_output_tokens")

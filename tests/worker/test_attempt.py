@@ -49,7 +49,7 @@ def run_to_the_end(worker: WorkerParts, job_id: str) -> list[Message]:
 
 def test_a_completed_job_is_stored_whole(worker: WorkerParts, simulator: ServedSimulator) -> None:
     job_id = submit(worker.database, {"deltas": DELTAS})
-    worker.attempt(job_id)
+    worker.run(job_id)
     job, text = job_and_text(worker.database, job_id)
     encoded = TEXT.encode()
     assert (job.status, text, job.finish_reason) == (JobStatus.COMPLETED, TEXT, "stop")
@@ -80,7 +80,7 @@ def test_tokens_are_counted_and_their_source_is_named(
     worker: WorkerParts, simulator: ServedSimulator, model: str, told: Any, source: str, text_source: str
 ) -> None:
     job_id = submit(worker.database, {"deltas": DELTAS, "usage": told}, fields={"model": model})
-    worker.attempt(job_id)
+    worker.run(job_id)
     job, _ = job_and_text(worker.database, job_id)
     assert job.usage is not None
     assert (job.usage.source, job.text_tokens_source) == (source, text_source)
@@ -108,7 +108,7 @@ def test_what_is_told_equals_what_is_stored_and_done_comes_after_the_commit(
             found.append((job.status, text))
 
     with listening(redis_url, job_id, look) as ear:
-        worker.attempt(job_id)
+        worker.run(job_id)
         done = ear.wait_for_event("done")[-1]
         stored = "NUL \ufffd, smile 🙂, alone \ufffd end\ufffd"
         assert found == [(JobStatus.COMPLETED, stored)]
@@ -126,7 +126,7 @@ def test_a_text_that_was_limited_is_stored_and_flagged(
     worker: WorkerParts, reason: str, incomplete: str | None
 ) -> None:
     job_id = submit(worker.database, {"deltas": DELTAS, "finish_reason": reason})
-    worker.attempt(job_id)
+    worker.run(job_id)
     job, text = job_and_text(worker.database, job_id)
     assert (job.status, job.finish_reason, text) == (JobStatus.COMPLETED, reason, TEXT)
     assert (job.incomplete, job.text_attempt) == (incomplete, 1)
@@ -143,9 +143,9 @@ def order_next(worker: WorkerParts, job_id: str, simulate: dict[str, Any]) -> No
 def test_a_paid_text_outlives_a_last_attempt_that_writes_less(worker: WorkerParts, refusal: dict[str, Any]) -> None:
     job_id = submit(worker.database, {"deltas": DELTAS, "cut_after": 3}, max_attempts=2)
     with listening(worker.settings.require_redis_url(), job_id) as ear:
-        worker.attempt(job_id)
+        worker.run(job_id)
         order_next(worker, job_id, refusal)
-        worker.attempt(job_id)
+        worker.run(job_id)
         done = ear.wait_for_event("done")[-1]
     job, text = job_and_text(worker.database, job_id)
     assert (job.status, text) == (JobStatus.FAILED, "".join(DELTAS[:3]))
@@ -232,7 +232,7 @@ def test_odd_chunks_are_no_fault(worker: WorkerParts, simulator: ServedSimulator
     job_id = submit(
         worker.database, {"deltas": DELTAS, "shapes": [shape], "crlf": True, "bom": True, "bytes_per_write": 3}
     )
-    worker.attempt(job_id)
+    worker.run(job_id)
     assert job_and_text(worker.database, job_id)[1] == TEXT
     assert simulator.stats()["faults"]["shapes"] == 1
 
@@ -242,13 +242,13 @@ def test_a_job_waits_uncharged_as_long_as_a_busy_upstream_asked(
 ) -> None:
     job_id = submit(sqlite_database, {"deltas": DELTAS, "status": 503, "retry_after": 40})
     with open_worker(sqlite_database, small_settings(redis_url, simulator.url)) as worker:
-        worker.attempt(job_id)
+        worker.run(job_id)
         job, _ = job_and_text(sqlite_database, job_id)
         attempt = history(sqlite_database, job_id)[0]
         assert attempt.finished_at is not None
         assert (job.due_at - attempt.started_at).total_seconds() >= 40
         assert (job.due_at - attempt.finished_at).total_seconds() < 41
-        worker.attempt(job_id)  # not due: nothing runs
+        worker.run(job_id)  # not due: nothing runs
     assert (job.status, job.failures, job.rate_limits) == (JobStatus.QUEUED, 0, 1)
     assert simulator.stats()["requests"] == 1
 
@@ -259,11 +259,11 @@ def test_the_last_job_to_end_ends_its_batch(worker: WorkerParts) -> None:
     batch_id = submit_batch(worker.database, new_jobs)
     ids = ids_of(worker.database, batch_id.id)
     for job_id in ids[:-1]:
-        worker.attempt(job_id)
+        worker.run(job_id)
     batch = read_batch(worker.database, batch_id.id, project=None)
     assert batch is not None
     assert batch.status is BatchStatus.IN_PROGRESS
-    worker.attempt(ids[-1])
+    worker.run(ids[-1])
     batch = read_batch(worker.database, batch_id.id, project=None)
     assert batch is not None
     assert (batch.status, batch.completed, batch.failed) == (BatchStatus.COMPLETED, 4, 1)
@@ -274,8 +274,8 @@ def test_hints_doubled_unknown_or_late_run_nothing(worker: WorkerParts, simulato
     doubled = [worker.start(job_id) for _ in range(10)]
     for attempt in doubled:
         attempt.result(20)
-    assert not worker.attempt(job_id)  # late: the job has ended
-    assert not worker.attempt("job_nobody_knows")
+    assert not worker.run(job_id)  # late: the job has ended
+    assert not worker.run("job_nobody_knows")
     assert simulator.stats()["requests"] == 1
     assert len(history(worker.database, job_id)) == 1
     assert job_and_text(worker.database, job_id)[1] == TEXT
@@ -293,8 +293,8 @@ def test_a_doubled_hint_runs_no_attempt_again_whose_thread_has_died(
     with monkeypatch.context() as patched:
         patched.setattr(run_module, "measure", die)
         with pytest.raises(MemoryError):
-            worker.attempt(job_id)
-    assert not worker.attempt(job_id)
+            worker.run(job_id)
+    assert not worker.run(job_id)
     assert simulator.stats()["requests"] == 1
     job, _ = job_and_text(worker.database, job_id)
     assert (job.status, job.attempt) == (JobStatus.IN_PROGRESS, 1)

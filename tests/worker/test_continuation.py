@@ -181,7 +181,7 @@ def test_after_a_crash_the_longer_of_tail_and_checkpoint_goes_on(
     assert rescue_lost(sqlite_database)
     with ScriptedUpstream(GOES_ON) as upstream:
         with worker_on(sqlite_database, redis_url, upstream) as worker:
-            worker.attempt(job_id)
+            worker.run(job_id)
         sent = upstream.last.body["messages"]
     assert [message["content"] for message in sent if message["role"] == "assistant"] == [goes_on_from][
         : bool(goes_on_from)

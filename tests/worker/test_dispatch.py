@@ -108,12 +108,12 @@ def test_hints_never_exceed_the_room(worker: WorkerParts) -> None:
             worker.dispatch._round()
         assert hinted == ids[:5]  # free streams: five
         for job_id in hinted[:2]:
-            worker.attempt(job_id)
+            worker.run(job_id)
         worker.dispatch._round()
         assert hinted == ids[:7]
         claimed = claim_now(worker.database, ids[2], "w1", 60)
         assert claimed is not None
-        with worker.active_attempts.run(claimed):
+        with worker.running.run(claimed):
             worker.dispatch._round()
     assert len(hinted) == 7  # one runs, four are hinted: no room
 

@@ -46,12 +46,12 @@ def test_a_text_is_kept_for_as_long_as_the_database_is_away(
     monkeypatch.setattr(insist, "sleep", waits.append)
 
     def be_away(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
-        if statement.startswith("UPDATE jobs") and len(worker.active_attempts) and len(waits) < 3600:
+        if statement.startswith("UPDATE jobs") and len(worker.running) and len(waits) < 3600:
             raise OperationalError(statement, {}, Exception("the database is away"))
 
     job_id = submit(worker.database, {"deltas": DELTAS, "usage": USAGE})
     event.listen(worker.database.engine, "before_cursor_execute", be_away)
-    worker.attempt(job_id)
+    worker.run(job_id)
     assert sum(waits) > 7000  # it was away for two hours
     assert max(waits) <= insist.LONGEST_WAIT_SECONDS
     job, text = job_and_text(worker.database, job_id)
@@ -79,7 +79,7 @@ def test_a_text_that_meets_a_read_only_database_is_stored_when_it_takes_writes_a
     with open_worker(database, small_settings(redis_url, simulator.url)) as worker:
         job_id = submit(database, {"deltas": DELTAS, "usage": USAGE})
         event.listen(database.engine, "begin", be_read_only)
-        worker.attempt(job_id)
+        worker.run(job_id)
         event.remove(database.engine, "begin", be_read_only)
         assert next(refused) == 2
         assert len(set(backends[:3])) == 3, "it stayed with the connections to the old primary"
@@ -135,7 +135,7 @@ def test_a_text_that_the_database_refuses_fails_its_job_and_keeps_what_it_cost(
 ) -> None:
     job_id = submit(worker.database, {"usage": USAGE}, fields=LONG)
     refuse_long_texts(worker.database)
-    worker.attempt(job_id)
+    worker.run(job_id)
     job, text = job_and_text(worker.database, job_id)
     assert (job.status, job.error_code, text) == (JobStatus.FAILED, "text_not_stored", "")
     assert "too big" in str(job.error_message)
@@ -171,7 +171,7 @@ def test_a_limit_that_the_upstream_calls_over_is_waited_for_all_the_same(
     settings = small_settings(redis_url, simulator.url, retry_base_seconds=8)
     job_id = submit(sqlite_database, {"deltas": DELTAS, "status": 429, "retry_after": retry_after})
     with open_worker(sqlite_database, settings) as worker:
-        worker.attempt(job_id)
+        worker.run(job_id)
     job, _ = job_and_text(sqlite_database, job_id)
     [attempt] = history(sqlite_database, job_id)
     assert (job.status, attempt.outcome, job.rate_limits) == (JobStatus.QUEUED, AttemptOutcome.RATE_LIMITED, 1)
@@ -185,7 +185,7 @@ def test_the_log_names_an_error_by_its_code_and_holds_no_words_of_the_upstream(
     refused = submit(worker.database, {"deltas": [], "shapes": ["refusal"]})
     rejected = submit(worker.database, {"deltas": DELTAS, "status": 400})
     for job_id in (refused, rejected):
-        worker.attempt(job_id)
+        worker.run(job_id)
         message = job_and_text(worker.database, job_id)[0].error_message
         assert message
         assert message not in caplog.text

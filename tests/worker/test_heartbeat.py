@@ -68,7 +68,7 @@ def test_a_beat_renews_every_lease_and_stores_every_text_so_far_in_one_transacti
     before = {job_id: row(worker, job_id).lease_until for job_id in ids}
     commits: list[Any] = []
     event.listen(worker.database.engine, "commit", commits.append)
-    held = worker.active_attempts.all()
+    held = worker.running.all()
     worker.heartbeat._beat(held)
     writes = len(commits)
     for job_id in ids:

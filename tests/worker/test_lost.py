@@ -57,12 +57,12 @@ def test_an_attempt_whose_worker_died_is_counted_as_one_that_was_cancelled(
             with listening(redis_url, job_id) as ear:
                 worker.start(job_id)
                 ear.wait_for_bytes(len(TEXT.encode()))
-        worker.heartbeat._beat(worker.active_attempts.all())
+        worker.heartbeat._beat(worker.running.all())
         expire_lease(database, lost)
         assert [moved.id for moved in rescue_lost(database)] == [lost]
-        worker.active_attempts.stop(lost, StopReason.LOST)
-        worker.active_attempts.stop(cancelled, StopReason.CANCEL)
-        wait_until(lambda: len(worker.active_attempts) == 0, "both streams are cut")
+        worker.running.stop(lost, StopReason.LOST)
+        worker.running.stop(cancelled, StopReason.CANCEL)
+        wait_until(lambda: len(worker.running) == 0, "both streams are cut")
     [of_lost], [of_cancelled] = history(database, lost), history(database, cancelled)
     assert (of_lost.outcome, of_lost.usage, of_lost.deltas, of_lost.bytes) == (AttemptOutcome.LOST, None, None, None)
     LostCounter(database, tokenizers, 60).count_all()
