@@ -14,7 +14,7 @@ from api.http.json_lines import json_line
 from jobs.model.batch_records import Batch
 from jobs.model.records import seconds
 from jobs.model.status import CUT_SHORT_WORDS, JobStatus
-from jobs.store.queries import Result
+from jobs.store.queries import StoredResult
 
 CSV_COLUMNS = (
     "index", "id", "custom_id", "status", "finish_reason", "model", "text", "partial_text", "input_tokens",
@@ -23,13 +23,13 @@ CSV_COLUMNS = (
 )  # fmt: skip
 
 
-def jsonl_lines(results: Iterable[Result]) -> Iterator[bytes]:
+def jsonl_lines(results: Iterable[StoredResult]) -> Iterator[bytes]:
     """One JSON object per job: the job as the API shows it, its place in the input, and its text."""
     for index, result in enumerate(results):
         yield json_line({"index": index, **result.job.as_json(), **_texts(result)})
 
 
-def csv_lines(results: Iterable[Result]) -> Iterator[str]:
+def csv_lines(results: Iterable[StoredResult]) -> Iterator[str]:
     """A header and one row per job, quoted as RFC 4180 says."""
     written = io.StringIO()
     writer = csv.writer(written)  # the default dialect is RFC 4180's
@@ -41,7 +41,7 @@ def csv_lines(results: Iterable[Result]) -> Iterator[str]:
     yield _taken(written)
 
 
-def md_lines(batch: Batch, results: Iterable[Result]) -> Iterator[str]:
+def md_lines(batch: Batch, results: Iterable[StoredResult]) -> Iterator[str]:
     """One document: every article under a heading with its `custom_id` or its number."""
     yield f"# {batch.id}\n"
     for index, result in enumerate(results):
@@ -61,13 +61,13 @@ def md_lines(batch: Batch, results: Iterable[Result]) -> Iterator[str]:
             yield f"*Not completed yet: {job.status}.*\n"
 
 
-def _texts(result: Result) -> dict[str, str]:
+def _texts(result: StoredResult) -> dict[str, str]:
     if result.text is None:
         return {}
     return {"text" if result.job.status is JobStatus.COMPLETED else "partial_text": result.text}
 
 
-def _csv_row(index: int, result: Result) -> dict[str, Any]:
+def _csv_row(index: int, result: StoredResult) -> dict[str, Any]:
     job, usage = result.job, result.job.usage
     return {
         "index": index,

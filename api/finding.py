@@ -2,13 +2,13 @@
 
 from api.callers.caller import Caller
 from api.http.errors import ApiError
-from api.services import Parts
+from api.services import Services
 from jobs.model.batch_records import Batch
 from jobs.model.records import Job
 from jobs.store.queries import read_batch, read_job
 
 
-def find_job(parts: Parts, caller: Caller, job_id: str) -> Job:
+def find_job(parts: Services, caller: Caller, job_id: str) -> Job:
     """The job, if it is the caller's. Raises `ApiError` (404)."""
     job = read_job(parts.database, job_id, project=caller.project)
     if job is None:
@@ -16,7 +16,7 @@ def find_job(parts: Parts, caller: Caller, job_id: str) -> Job:
     return job
 
 
-def find_batch(parts: Parts, caller: Caller, batch_id: str) -> Batch:
+def find_batch(parts: Services, caller: Caller, batch_id: str) -> Batch:
     """The batch, if it is the caller's. Raises `ApiError` (404)."""
     batch = read_batch(parts.database, batch_id, project=caller.project)
     if batch is None:

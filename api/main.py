@@ -14,8 +14,7 @@ from fastapi.concurrency import run_in_threadpool
 from sqlalchemy.exc import SQLAlchemyError
 
 from api.access.keyring import Keyring
-from api.access.watch_limiter import Seats
-from api.status_publisher import Announcer
+from api.access.watch_limiter import WatchLimiter
 from api.callers.caller import MAKE_KEY, read_caller
 from api.callers.watch_tokens import read_watcher
 from api.endpoints import (
@@ -37,14 +36,15 @@ from api.http.errors import add_error_answers
 from api.http.protocol import BoundedProtocol
 from api.model_lists.upstream_models import Models
 from api.openai import completions, files, models, responses
-from api.services import Parts
+from api.services import Services
+from api.status_publisher import StatusPublisher
 from api.submitting import inputs, submit
 from api.watching.hub import Hub
 from api.watching.tails import Tails
 from jobs.live.wake import Waker
 from jobs.logs import start_logging
 from jobs.settings import Settings
-from jobs.store.database import cause_of, open_database
+from jobs.store.database import driver_message, open_database
 from jobs.store.revision import check_revision
 from jobs.upstreams import UpstreamSource, open_upstreams
 from jobs.upstreams.source import LOOK_SECONDS
@@ -62,7 +62,7 @@ _PROBE_SECONDS = 3
 log = getLogger(__name__)
 
 
-def make_app(parts: Parts) -> FastAPI:
+def make_app(parts: Services) -> FastAPI:
     """The application over these parts. It connects its hub when it is started and closes nothing that it was given
     but the hub, the tails and the models.
     """
@@ -71,8 +71,8 @@ def make_app(parts: Parts) -> FastAPI:
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         parts.hub.start()
         await run_in_threadpool(files.sweep_files, parts)
-        await _tell_who_is_served(parts)
-        clearing = asyncio.create_task(parts.seats.clear_for_ever(parts.keyring))
+        await _log_who_is_served(parts)
+        clearing = asyncio.create_task(parts.watch_limiter.clear_for_ever(parts.keyring))
         following = asyncio.create_task(_follow_file(parts.upstreams))
         try:
             yield
@@ -153,19 +153,19 @@ def open_api(settings: Settings, host: str, port: int) -> Iterator[ApiServer]:
     listener = _listen(host, port)
     database = open_database(settings.database)
     waker = Waker(redis_url)
-    announcer = Announcer(redis_url)
+    status_publisher = StatusPublisher(redis_url)
     try:
         hub = Hub(redis_url)
-        seats = Seats(settings.max_watchers_per_key)
-        parts = Parts(
+        watch_limiter = WatchLimiter(settings.max_watchers_per_key)
+        parts = Services(
             settings,
             database,
             waker,
-            announcer,
+            status_publisher,
             hub,
             Tails(redis_url),
             Keyring(database),
-            seats=seats,
+            watch_limiter=watch_limiter,
             file_batches=CapacityLimiter(2),
             large_batches=CapacityLimiter(1),
             models=Models(source),
@@ -174,7 +174,7 @@ def open_api(settings: Settings, host: str, port: int) -> Iterator[ApiServer]:
         yield ApiServer(make_app(parts), hub, listener)
     finally:
         listener.close()
-        announcer.close()
+        status_publisher.close()
         waker.close()
         database.close()
 
@@ -198,12 +198,12 @@ async def _follow_file(source: UpstreamSource) -> None:
         await run_in_threadpool(source.current)
 
 
-async def _tell_who_is_served(parts: Parts) -> None:
+async def _log_who_is_served(parts: Services) -> None:
     try:
         if not await parts.keyring.requires_keys():
             log.warning("no API key is set up: only this machine is served; to serve others, %s", MAKE_KEY)
     except SQLAlchemyError as error:
-        log.warning("the database does not answer: %s", cause_of(error))
+        log.warning("the database does not answer: %s", driver_message(error))
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -7,9 +7,9 @@ from anyio import CapacityLimiter
 from fastapi import Depends, Request
 
 from api.access.keyring import Keyring
-from api.access.watch_limiter import Seats
-from api.status_publisher import Announcer
+from api.access.watch_limiter import WatchLimiter
 from api.model_lists.upstream_models import Models
+from api.status_publisher import StatusPublisher
 from api.watching.hub import Hub
 from api.watching.tails import Tails
 from jobs.live.wake import Waker
@@ -19,17 +19,17 @@ from jobs.upstreams import UpstreamSource
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
+class Services:
     """The parts of one API process."""
 
     settings: Settings
     database: Database
     waker: Waker
-    announcer: Announcer
+    status_publisher: StatusPublisher
     hub: Hub
     tails: Tails
     keyring: Keyring
-    seats: Seats
+    watch_limiter: WatchLimiter
     file_batches: CapacityLimiter
     """How many batches are made from files at once: each keeps one core busy."""
     large_batches: CapacityLimiter
@@ -38,9 +38,9 @@ class Parts:
     upstreams: UpstreamSource
 
 
-async def _parts_of(request: Request) -> Parts:
-    parts: Parts = request.app.state.parts
+async def _parts_of(request: Request) -> Services:
+    parts: Services = request.app.state.parts
     return parts
 
 
-Given = Annotated[Parts, Depends(_parts_of)]
+ServicesDep = Annotated[Services, Depends(_parts_of)]

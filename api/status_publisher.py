@@ -9,7 +9,7 @@ from logging import getLogger
 import redis
 
 from jobs.live.channel import channel_name, encode_batch
-from jobs.live.status_changes import Moved, messages_of
+from jobs.live.status_changes import StatusChange, notifications
 
 _MESSAGES_PER_WRITE = 500
 
@@ -19,7 +19,7 @@ _Message = tuple[str, bytes]
 log = getLogger(__name__)
 
 
-class Announcer:
+class StatusPublisher:
     """Publishes from a thread of its own, so that a cancel or a retry never waits for a Redis that is away or frozen.
 
     A message that cannot be published is dropped: watchers look at the rows every few seconds.
@@ -31,13 +31,13 @@ class Announcer:
         self._thread = threading.Thread(target=self._run, name="announcer", daemon=True)
         self._thread.start()
 
-    def announce(self, moved: Iterable[Moved]) -> None:
+    def publish(self, changes: Iterable[StatusChange]) -> None:
         """Publish soon what became of these jobs, and tell their batches; returns at once and never raises."""
-        waiting = list(moved)
+        waiting = list(changes)
         if waiting:
-            self._put(messages_of(waiting, batches_changed=True))
+            self._put(notifications(waiting, batches_changed=True))
 
-    def announce_batches(self, batch_ids: Sequence[str]) -> None:
+    def publish_batches(self, batch_ids: Sequence[str]) -> None:
         """Tell the watchers of these batches soon that something about their batch has changed, such as a hold."""
         if batch_ids:
             self._put([(batch_id, encode_batch()) for batch_id in batch_ids])

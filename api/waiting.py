@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from api.callers.caller import Caller, is_operator
-from api.services import Parts
+from api.services import Services
 from jobs.dispatch.holds import Hold, HoldKind, read_holds
 from jobs.dispatch.routes import DEFAULT, Route, routes_of
 from jobs.dispatch.waiting import find_hold, find_upstream_hold, find_why_waiting
@@ -15,7 +15,7 @@ from jobs.model.status import BatchStatus, JobStatus
 NOTHING: dict[str, Any] = {"hold": None, "limited_by": None, "limited_by_message": None, "limited_until": None}
 
 
-def waiting_json(parts: Parts, caller: Caller, jobs: Sequence[Job]) -> dict[str, dict[str, Any]]:
+def waiting_json(parts: Services, caller: Caller, jobs: Sequence[Job]) -> dict[str, dict[str, Any]]:
     """`hold` and `limited_by` with its sentence and its time, by id: of those of the jobs that are queued and wait."""
     queued = [job.id for job in jobs if job.status is JobStatus.QUEUED]
     if not queued:
@@ -27,7 +27,7 @@ def waiting_json(parts: Parts, caller: Caller, jobs: Sequence[Job]) -> dict[str,
     }
 
 
-def batch_hold_json(parts: Parts, caller: Caller, batch: Batch) -> dict[str, Any] | None:
+def batch_hold_json(parts: Services, caller: Caller, batch: Batch) -> dict[str, Any] | None:
     """What keeps all the jobs of a batch from starting."""
     if batch.status is not BatchStatus.IN_PROGRESS:
         return None
@@ -38,7 +38,7 @@ def batch_hold_json(parts: Parts, caller: Caller, batch: Batch) -> dict[str, Any
     return hold_json(parts, caller, hold or find_upstream_hold(holds, batch.model, _routes(parts)))
 
 
-def hold_json(parts: Parts, caller: Caller, hold: Hold | None) -> dict[str, Any] | None:
+def hold_json(parts: Services, caller: Caller, hold: Hold | None) -> dict[str, Any] | None:
     """A hold, with what this caller can do about it."""
     if hold is None:
         return None
@@ -47,12 +47,12 @@ def hold_json(parts: Parts, caller: Caller, hold: Hold | None) -> dict[str, Any]
     return {**hold.as_json(), "url": _address_of(parts, hold), "may_resume": own or is_operator(caller)}
 
 
-def _address_of(parts: Parts, hold: Hold) -> str | None:
+def _address_of(parts: Services, hold: Hold) -> str | None:
     if hold.kind is not HoldKind.UPSTREAM:
         return None
     return next((spec.address for spec in parts.upstreams.current().specs if spec.name == hold.target), None)
 
 
-def _routes(parts: Parts) -> Sequence[Route]:
+def _routes(parts: Services) -> Sequence[Route]:
     """The upstreams. An API that was given none takes it that the workers have the one that needs no file."""
     return routes_of(parts.upstreams.current()) or [DEFAULT]

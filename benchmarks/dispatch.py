@@ -25,7 +25,7 @@ from jobs.dispatch.lanes import Lanes
 from jobs.dispatch.routes import Route
 from jobs.lifecycle.lease import claim
 from jobs.lifecycle.transitions import finish
-from jobs.model.endings import MAX_CRASHES, Written
+from jobs.model.endings import MAX_CRASHES, AttemptResult
 from jobs.model.records import Usage
 from jobs.pace.reports import LaneLimits
 from jobs.store.database import Database, open_database
@@ -99,7 +99,7 @@ class _Measured:
         """One worker."""
         database = open_database(self._url, connections=2)
         own = Lanes(database, 3.0, lambda: [Route("default", limits=LaneLimits(max_streams=64))])
-        wrote = Written("text", 4, "", 1, None, usage=Usage(1, 0, 1, 0, 2, source="upstream"))
+        wrote = AttemptResult("text", 4, "", 1, None, usage=Usage(1, 0, 1, 0, 2, source="upstream"))
         rng = random.Random(name)
         while not self.ended.is_set():
             for job_id in self._timed("round", own.reserve, 10, MAX_CRASHES).reserved:

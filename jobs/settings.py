@@ -234,13 +234,13 @@ def load_settings() -> Settings:
     try:
         settings = Settings()
     except ValidationError as error:
-        problems += map(_tell, error.errors())
+        problems += map(_describe, error.errors())
     if problems:
         raise SettingsError("\n".join(problems))
     return settings
 
 
-def _tell(wrong: ErrorDetails) -> str:
+def _describe(wrong: ErrorDetails) -> str:
     said = wrong["msg"].removeprefix("Value error, ")
     if not wrong["loc"]:  # of several settings, which the sentence names
         return said

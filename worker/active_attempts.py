@@ -29,7 +29,7 @@ class StopReason(StrEnum):
     """The lease is gone: another worker has the job, and nothing of this attempt may be stored."""
 
 
-class Running:
+class ActiveAttempt:
     """One attempt that this process runs."""
 
     def __init__(self, claimed: Claimed) -> None:
@@ -74,13 +74,13 @@ class Running:
         self._checkpointed = len(text.encode())
 
 
-class RunningAttempts:
+class ActiveAttempts:
     """All of them, by job id. Used by many threads."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._reserved: set[str] = set()
-        self._running: dict[str, Running] = {}
+        self._running: dict[str, ActiveAttempt] = {}
         self._draining = False
 
     @contextmanager
@@ -108,9 +108,9 @@ class RunningAttempts:
         return min(allowed) - 1 if allowed else MAX_CRASHES
 
     @contextmanager
-    def run(self, claimed: Claimed) -> Iterator[Running]:
+    def run(self, claimed: Claimed) -> Iterator[ActiveAttempt]:
         """Hold an attempt here while it runs."""
-        running = Running(claimed)
+        running = ActiveAttempt(claimed)
         crashes = claimed.job.crashes
         with self._lock:
             self._running[running.job.id] = running
@@ -134,7 +134,7 @@ class RunningAttempts:
     def __len__(self) -> int:
         return len(self._running)
 
-    def all(self) -> list[Running]:
+    def all(self) -> list[ActiveAttempt]:
         """Those that run now."""
         with self._lock:
             return list(self._running.values())

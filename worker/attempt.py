@@ -7,24 +7,24 @@ from logging import getLogger
 from typing import Any
 
 from jobs.dispatch.reservation import LEAD_SECONDS
-from jobs.lifecycle.lease import Claimed, claim, claim_together, note_continued
-from jobs.model.endings import Written
+from jobs.lifecycle.lease import Claimed, claim, claim_many, note_continued
+from jobs.model.endings import AttemptResult
 from jobs.model.status import JobStatus
 from jobs.settings import Settings
 from jobs.store.database import Database
 from jobs.tokens import Tokenizers
 from jobs.upstreams import UpstreamSpec
+from worker.active_attempts import ActiveAttempt, ActiveAttempts, StopReason
 from worker.answer_check import AnswerCheck
 from worker.continuation import continue_request
+from worker.db_retry import retry_unless_draining, retry_until_stored
 from worker.event_loop import EventLoop
-from worker.db_retry import ask, keep
-from worker.finalize import InternalError, Leaver
+from worker.finalize import Finalizer, InternalError
+from worker.group_commit import GroupCommit
 from worker.measure import Outcome, measure
 from worker.recorder import Recorder
 from worker.registry import UpstreamRegistry
 from worker.reports import LaneReporter
-from worker.active_attempts import Running, RunningAttempts, StopReason
-from worker.group_commit import Together
 from worker.upstream.ending import Ending
 from worker.upstream.errors import EmptyCompletion, UpstreamError
 
@@ -34,7 +34,7 @@ _Wanted = tuple[str, list[datetime]]
 """A job to claim, and when that was tried already: a claim may be made although the database reports an error."""
 
 
-class Runner:
+class AttemptRunner:
     """Runs attempts, each in the thread that calls `run`. The parts are the process's own."""
 
     def __init__(
@@ -45,7 +45,7 @@ class Runner:
         upstreams: UpstreamRegistry,
         recorder: Recorder,
         tokenizers: Tokenizers,
-        running: RunningAttempts,
+        running: ActiveAttempts,
         reporter: LaneReporter,
         worker: str,
         settings: Settings,
@@ -59,9 +59,9 @@ class Runner:
         self._reporter = reporter
         self._worker = worker
         self._settings = settings
-        self._claims = Together(self._claim_alone, self._claim_together)
+        self._claims = GroupCommit(self._claim_one, self._claim_many)
         self._answer_check = AnswerCheck()
-        self._leaver = Leaver(database, loop, recorder, running, settings)
+        self._leaver = Finalizer(database, loop, recorder, running, settings)
 
     def close(self) -> None:
         """End what was started for the runs."""
@@ -70,22 +70,22 @@ class Runner:
     def run(self, job_id: str) -> bool:
         """Run a job if it is due and nobody else has it; returns when the attempt is over. False: not run."""
         with self._attempts.reserve(job_id) as free:
-            claimed = ask(self._attempts, self._claims.ask, (job_id, [])) if free else None
+            claimed = retry_unless_draining(self._attempts, self._claims.submit, (job_id, [])) if free else None
             if claimed is None:
                 return False
             log.info("claim", extra={"job_id": job_id, "attempt": claimed.attempt})
-            self._leaver.tell_batch(claimed.job, claimed.attempt, JobStatus.IN_PROGRESS)
+            self._leaver.publish_batch_event(claimed.job, claimed.attempt, JobStatus.IN_PROGRESS)
             with self._attempts.run(claimed) as running:
                 spec = self._upstreams.find(claimed.upstream)
                 running.text = self._find_text(running, claimed, spec)
                 outcome = self._loop.run(self._stream(running, self._request_of(running, spec), spec))
                 written = measure(running, outcome, self._tokenizers)
                 outcome = self._check(running, outcome, written)
-                self._leaver.leave(running, outcome, written)
-            self._leaver.settle(claimed.job.batch_id)
+                self._leaver.finalize(running, outcome, written)
+            self._leaver.close_batch(claimed.job.batch_id)
             return True
 
-    def _claim_alone(self, wanted: _Wanted) -> Claimed | None:
+    def _claim_one(self, wanted: _Wanted) -> Claimed | None:
         job_id, tried_at = wanted
         return claim(
             self._database,
@@ -96,11 +96,11 @@ class Runner:
             tried_at=tried_at,
         )
 
-    def _claim_together(self, wanted: Sequence[_Wanted]) -> list[Claimed | None]:
+    def _claim_many(self, wanted: Sequence[_Wanted]) -> list[Claimed | None]:
         job_ids, tried_at = zip(*wanted, strict=True)
-        return claim_together(self._database, job_ids, self._worker, self._settings.lease_seconds, tried_at)
+        return claim_many(self._database, job_ids, self._worker, self._settings.lease_seconds, tried_at)
 
-    def _find_text(self, running: Running, claimed: Claimed, spec: UpstreamSpec | None) -> str:
+    def _find_text(self, running: ActiveAttempt, claimed: Claimed, spec: UpstreamSpec | None) -> str:
         """The text to continue: the last tail, which has all that watchers saw, or the checkpoint.
 
         The row says how long it is before anybody is told of the attempt, so that watchers know whether to reset.
@@ -112,10 +112,10 @@ class Runner:
         if spec is not None and spec.prefix != "none":
             tail = self._loop.run(self._recorder.read_tail(job.id, attempt - 1))
             text = tail if len(tail) > len(checkpoint) else checkpoint
-        keep(running, note_continued, self._database, job.id, attempt, len(text.encode()))
+        retry_until_stored(running, note_continued, self._database, job.id, attempt, len(text.encode()))
         return text
 
-    def _request_of(self, running: Running, spec: UpstreamSpec | None) -> Mapping[str, Any]:
+    def _request_of(self, running: ActiveAttempt, spec: UpstreamSpec | None) -> Mapping[str, Any]:
         """The body to send. Made in the job's own thread: counting may load a tokenizer, and the loop is for all."""
         job = running.job
         request = job.request or {}
@@ -124,7 +124,7 @@ class Runner:
         running.text_tokens = self._tokenizers.count_text(job.model, running.text).tokens
         return continue_request(request, running.text, running.text_tokens, spec.prefix)
 
-    def _check(self, running: Running, outcome: Outcome, written: Written) -> Outcome:
+    def _check(self, running: ActiveAttempt, outcome: Outcome, written: AttemptResult) -> Outcome:
         """The error of a whole text that is not in the format that was asked for; else the outcome as it is.
 
         A text that was cut short is not checked: it is incomplete, and says so.
@@ -144,7 +144,7 @@ class Runner:
             if seconds > 0:
                 await asyncio.sleep(min(seconds, LEAD_SECONDS))
 
-    async def _stream(self, running: Running, request: Mapping[str, Any], spec: UpstreamSpec | None) -> Outcome:
+    async def _stream(self, running: ActiveAttempt, request: Mapping[str, Any], spec: UpstreamSpec | None) -> Outcome:
         """Stream and record the completion; how that ended."""
         job = running.job
         recording = self._recorder.open(job.id, running.attempt, running.text)

@@ -14,14 +14,14 @@ from jobs.dispatch.lanes import Lanes
 from jobs.intake.drafts import clear_abandoned
 from jobs.intake.idempotency import forget_keys
 from jobs.lifecycle import rescue
-from jobs.lifecycle.close_batch import settle_batches
+from jobs.lifecycle.close_batch import close_batches
 from jobs.lifecycle.responses import erase_deleted
 from jobs.live.channel import encode_batch
-from jobs.live.status_changes import Moved, messages_of
+from jobs.live.status_changes import StatusChange, notifications
 from jobs.model.status import JobStatus
 from jobs.settings import Settings
-from jobs.store.database import AWAY, Database, cause_of
-from worker.active_attempts import RunningAttempts
+from jobs.store.database import DATABASE_ERRORS, Database, driver_message
+from worker.active_attempts import ActiveAttempts
 
 log = getLogger(__name__)
 
@@ -33,18 +33,18 @@ SHORTEST_ROUND_SECONDS = 0.02
 class Dispatch:
     """Start it after the parts are made; it ends with `stop`.
 
-    `send_hints` sends hints to the queue; `say` publishes a message on the channel of a job or a batch;
+    `send_hints` sends hints to the queue; `publish` publishes a message on the channel of a job or a batch;
     `wake_all` wakes the dispatch of every process; `keep_habits` shares with them what the upstreams have shown.
     """
 
     def __init__(
         self,
         database: Database,
-        running: RunningAttempts,
+        running: ActiveAttempts,
         lanes: Lanes,
         settings: Settings,
         send_hints: Callable[[Iterable[str]], None],
-        say: Callable[[str, bytes], None],
+        publish: Callable[[str, bytes], None],
         wake_all: Callable[[], None] = lambda: None,
         keep_habits: Callable[[], None] = lambda: None,
     ) -> None:
@@ -53,7 +53,7 @@ class Dispatch:
         self._lanes = lanes
         self._settings = settings
         self._send_hints = send_hints
-        self._say = say
+        self._publish = publish
         self._wake_all = wake_all
         self._keep_habits = keep_habits
         self._ended = threading.Event()
@@ -85,8 +85,8 @@ class Dispatch:
             wait = HINT_CHECK_SECONDS
             try:
                 wait = self._round()
-            except AWAY as error:
-                log.warning("dispatch failed, trying again: %s", cause_of(error))
+            except DATABASE_ERRORS as error:
+                log.warning("dispatch failed, trying again: %s", driver_message(error))
                 hung = True
             except Exception:
                 log.exception("dispatch failed, trying again")
@@ -105,13 +105,13 @@ class Dispatch:
             self._rescue_at = monotonic() + self._settings.heartbeat_seconds
             self._rescue()
         elif self._more_to_end:
-            self._end_waiting()
+            self._expire_and_cancel()
         done = self._lanes.reserve(self._settings.streams - len(self._running), self._running.most_crashes())
         if done.reserved:
             log.debug("hint %d jobs", len(done.reserved))
             self._send_hints(done.reserved)
         for batch_id in done.batch_ids:
-            self._say(batch_id, encode_batch())
+            self._publish(batch_id, encode_batch())
         if done.lifted:
             log.info("a hold is lifted")
             self._wake_all()
@@ -126,30 +126,30 @@ class Dispatch:
         # answers again, the owners get a heartbeat's time to do it.
         last, self._looked_at = self._looked_at, self._database.now()
         lost = rescue.rescue_lost(self._database, run_out_before=last) if last is not None else []
-        for moved in lost:
-            log.warning("rescue, now %s", moved.status, extra={"job_id": moved.id, "attempt": moved.attempt})
-        self._tell(lost)
-        self._end_waiting()
-        for batch_id in settle_batches(self._database):
+        for change in lost:
+            log.warning("rescue, now %s", change.status, extra={"job_id": change.id, "attempt": change.attempt})
+        self._publish_changes(lost)
+        self._expire_and_cancel()
+        for batch_id in close_batches(self._database):
             log.info("settle", extra={"batch_id": batch_id})
-            self._say(batch_id, encode_batch())
+            self._publish(batch_id, encode_batch())
         self._keep_habits()
-        self._tell(erase_deleted(self._database))
+        self._publish_changes(erase_deleted(self._database))
         forget_keys(self._database, self._settings.idempotency_seconds)
         for batch_id in clear_abandoned(self._database):
             log.warning("clear away the draft of a process that is gone", extra={"batch_id": batch_id})
 
-    def _end_waiting(self) -> None:
-        ended = rescue.end_waiting(self._database)
-        for moved in ended:
-            verb = "cancel" if moved.status is JobStatus.CANCELLED else "expire"
-            log.info(verb, extra={"job_id": moved.id, "attempt": moved.attempt})
-        self._tell(ended)
+    def _expire_and_cancel(self) -> None:
+        ended = rescue.expire_and_cancel_queued(self._database)
+        for change in ended:
+            verb = "cancel" if change.status is JobStatus.CANCELLED else "expire"
+            log.info(verb, extra={"job_id": change.id, "attempt": change.attempt})
+        self._publish_changes(ended)
         # The rest comes in the next rounds, which begin at once: hints and rescues must not wait for all of it.
         self._more_to_end = len(ended) == rescue.MOST_ENDED
         if self._more_to_end:
             self._woken.set()
 
-    def _tell(self, moved: Sequence[Moved]) -> None:
-        for resource_id, message in messages_of(moved):
-            self._say(resource_id, message)
+    def _publish_changes(self, change: Sequence[StatusChange]) -> None:
+        for resource_id, message in notifications(change):
+            self._publish(resource_id, message)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from logging import getLogger
 from typing import Generic, TypeVar
 
-from jobs.store.database import AWAY, cause_of, is_passing
+from jobs.store.database import DATABASE_ERRORS, driver_message, is_transient
 
 log = getLogger(__name__)
 
@@ -32,22 +32,22 @@ class _Asked(Generic[T, R]):
         self.error: Exception | None = None
 
 
-class Together(Generic[T, R]):
-    """Shares transactions between threads: `ask` it instead of calling `alone`.
+class GroupCommit(Generic[T, R]):
+    """Shares transactions between threads: `submit` it instead of calling `alone`.
 
-    `together` does the same as `alone` for several at once, or gives None for those that are not as simple; these are
+    `many` does the same as `alone` for several at once, or gives None for those that are not as simple; these are
     done alone, each by its own thread. So is every member of a group that the database refused: one text that it will
     not take must not cost the others theirs. When the database is away, all of them get that error.
     """
 
-    def __init__(self, alone: Callable[[T], R], together: Callable[[Sequence[T]], Sequence[R | None]]) -> None:
+    def __init__(self, alone: Callable[[T], R], many: Callable[[Sequence[T]], Sequence[R | None]]) -> None:
         self._alone = alone
-        self._together = together
+        self._many = many
         self._lock = threading.Lock()
         self._led = False
         self._waiting: list[_Asked[T, R]] = []
 
-    def ask(self, item: T) -> R:
+    def submit(self, item: T) -> R:
         """What `alone` gives for this item, or raises."""
         asked: _Asked[T, R] = _Asked(item)
         with self._lock:
@@ -75,13 +75,13 @@ class Together(Generic[T, R]):
 
     def _answer(self, group: Sequence[_Asked[T, R]]) -> None:
         try:
-            results = self._together([asked.item for asked in group])
+            results = self._many([asked.item for asked in group])
         except Exception as error:
-            if isinstance(error, AWAY) and is_passing(error):
+            if isinstance(error, DATABASE_ERRORS) and is_transient(error):
                 for asked in group:
                     asked.error = error
             else:
-                log.warning("%d together were refused, trying one by one: %s", len(group), cause_of(error))
+                log.warning("%d together were refused, trying one by one: %s", len(group), driver_message(error))
             return
         for asked, result in zip(group, results, strict=True):
             asked.result = result

@@ -6,10 +6,10 @@ from dataclasses import replace
 from logging import getLogger
 from time import monotonic
 
-from jobs.lifecycle.lease import find_unwanted, renew
+from jobs.lifecycle.lease import find_stop_requests, renew
 from jobs.settings import Settings
-from jobs.store.database import AWAY, Database, cause_of, is_passing
-from worker.active_attempts import Running, RunningAttempts, StopReason
+from jobs.store.database import DATABASE_ERRORS, Database, driver_message, is_transient
+from worker.active_attempts import ActiveAttempt, ActiveAttempts, StopReason
 
 log = getLogger(__name__)
 
@@ -21,7 +21,7 @@ way it needs nothing but the database."""
 class Heartbeat:
     """Start it after the parts are made; it ends with `stop`."""
 
-    def __init__(self, database: Database, running: RunningAttempts, worker: str, settings: Settings) -> None:
+    def __init__(self, database: Database, running: ActiveAttempts, worker: str, settings: Settings) -> None:
         self._database = database
         self._running = running
         self._worker = worker
@@ -49,20 +49,20 @@ class Heartbeat:
                 if monotonic() >= beat_at:
                     self._beat(held)
                     beat_at = monotonic() + self._settings.heartbeat_seconds
-            except AWAY as error:
+            except DATABASE_ERRORS as error:
                 # The streams continue: when the database is back, their leases are renewed if nobody has rescued them.
-                log.warning("heartbeat failed, trying again: %s", cause_of(error))
+                log.warning("heartbeat failed, trying again: %s", driver_message(error))
             except Exception:  # without this thread every lease of the process would run out
                 log.exception("heartbeat failed, trying again")
 
-    def _beat(self, held: Sequence[Running]) -> None:
+    def _beat(self, held: Sequence[ActiveAttempt]) -> None:
         """Renew every lease and store the texts that have grown; cut the streams whose lease was lost."""
         self._database.synchronize()
         checkpoints = [one.checkpoint() for one in held]
         try:
             kept = renew(self._database, self._worker, checkpoints, self._settings.lease_seconds)
-        except AWAY as error:
-            if is_passing(error):
+        except DATABASE_ERRORS as error:
+            if is_transient(error):
                 raise
             # One text that the database refuses must not cost every job of the process its lease.
             log.exception("checkpoint refused, renewing without texts")
@@ -76,5 +76,5 @@ class Heartbeat:
 
     def _stop_unwanted(self) -> None:
         """Cut the streams of jobs that somebody cancelled or released, or whose time is over."""
-        for job_id, reason in find_unwanted(self._database, self._worker):
+        for job_id, reason in find_stop_requests(self._database, self._worker):
             self._running.stop(job_id, StopReason(reason))

@@ -6,7 +6,7 @@ from logging import getLogger
 
 from jobs.lifecycle.lost import LostText, list_lost_texts, read_lost_text, store_lost_count
 from jobs.model.records import Usage
-from jobs.store.database import AWAY, Database, cause_of
+from jobs.store.database import DATABASE_ERRORS, Database, driver_message
 from jobs.tokens import TokenCount, Tokenizers
 from worker.measure import count_usage
 
@@ -36,8 +36,8 @@ class LostCounter:
         while not self._ended.wait(self._every_seconds):
             try:
                 self.count_all()
-            except AWAY as error:
-                log.warning("counting lost attempts failed, trying again: %s", cause_of(error))
+            except DATABASE_ERRORS as error:
+                log.warning("counting lost attempts failed, trying again: %s", driver_message(error))
             except Exception:
                 log.exception("counting lost attempts failed, trying again")
 
@@ -53,7 +53,7 @@ class LostCounter:
                 continue
             try:
                 self._count(lost)
-            except AWAY:
+            except DATABASE_ERRORS:
                 raise
             except Exception:
                 log.exception("a lost attempt cannot be counted", extra={"job_id": job_id, "attempt": attempt})

@@ -17,10 +17,12 @@ from jobs.live.wake import WakeListener, Waker
 from jobs.logs import start_logging
 from jobs.model.ids import new_id
 from jobs.settings import Settings
-from jobs.store.database import AWAY, Database, open_database, utc_now
+from jobs.store.database import DATABASE_ERRORS, Database, open_database, utc_now
 from jobs.store.revision import check_revision
 from jobs.tokens import Tokenizers
 from jobs.upstreams import open_upstreams
+from worker.active_attempts import ActiveAttempts
+from worker.attempt import AttemptRunner
 from worker.consumer import consume
 from worker.dispatch import Dispatch
 from worker.event_loop import EventLoop
@@ -30,8 +32,6 @@ from worker.lost import LostCounter
 from worker.recorder import Recorder
 from worker.registry import UpstreamRegistry, opener
 from worker.reports import LaneReporter
-from worker.attempt import Runner
-from worker.active_attempts import RunningAttempts
 
 log = logging.getLogger(__name__)
 
@@ -48,38 +48,41 @@ def run_worker(settings: Settings) -> None:  # noqa: PLR0915  # the composition 
     source = open_upstreams(settings)
     check_revision(settings.database)
     worker = f"{socket.gethostname()}:{os.getpid()}:{new_id('w')[-8:]}"
-    database, keeper = open_databases(settings.database)
-    running = RunningAttempts()
+    database, maintenance_db = open_databases(settings.database)
+    running = ActiveAttempts()
     loop = EventLoop()
-    recorder = loop.run(_open_recorder(redis_url, settings, keeper.now))
-    habits = HabitKeeper(keeper)
-    with suppress(*AWAY):  # then dispatch does it
+    recorder = loop.run(_open_recorder(redis_url, settings, maintenance_db.now))
+    habits = HabitKeeper(maintenance_db)
+    with suppress(*DATABASE_ERRORS):  # then dispatch does it
         habits.synchronize()
     upstreams = UpstreamRegistry(source, opener(settings, habits.of))
     app = make_celery(redis_url)
 
     hinter = Hinter(app)
 
-    def say(job_id: str, message: bytes) -> None:
-        loop.call(recorder.say, job_id, message)
+    def publish(job_id: str, message: bytes) -> None:
+        loop.call(recorder.publish, job_id, message)
 
     lanes = Lanes(
-        keeper, settings.hint_seconds, lambda: routes_of(source.current()), lambda: source.current().project_weights
+        maintenance_db,
+        settings.hint_seconds,
+        lambda: routes_of(source.current()),
+        lambda: source.current().project_weights,
     )
     waker = Waker(redis_url)
-    dispatch = Dispatch(keeper, running, lanes, settings, hinter.hint, say, waker.wake, habits.synchronize)
+    dispatch = Dispatch(maintenance_db, running, lanes, settings, hinter.hint, publish, waker.wake, habits.synchronize)
     wakes = WakeListener(redis_url, dispatch.wake)
-    heartbeat = Heartbeat(keeper, running, worker, settings)
+    heartbeat = Heartbeat(maintenance_db, running, worker, settings)
     tokenizers = Tokenizers(settings.tokenizers)
     lost = LostCounter(database, tokenizers, settings.heartbeat_seconds)
-    runner = Runner(
+    runner = AttemptRunner(
         database=database,
         loop=loop,
         upstreams=upstreams,
         recorder=recorder,
         tokenizers=tokenizers,
         running=running,
-        reporter=LaneReporter(lanes, keeper.now, dispatch.wake),
+        reporter=LaneReporter(lanes, maintenance_db.now, dispatch.wake),
         worker=worker,
         settings=settings,
     )
@@ -110,7 +113,7 @@ def run_worker(settings: Settings) -> None:  # noqa: PLR0915  # the composition 
         loop.run(recorder.aclose())
         loop.run(upstreams.aclose())
         loop.close()
-        keeper.close()
+        maintenance_db.close()
         database.close()
         log.info("worker %s has ended", worker)
     if status:
@@ -126,10 +129,10 @@ def open_databases(url: str, clock: Callable[[], datetime] = utc_now) -> tuple[D
     if make_url(url).get_backend_name() == "sqlite":
         database = open_database(url, clock=clock)
         return database, database
-    keeper = open_database(url, connections=2, clock=clock)
-    with suppress(*AWAY):  # then the first round of dispatch does it
-        keeper.synchronize()
-    return open_database(url, clock=keeper.now), keeper
+    maintenance_db = open_database(url, connections=2, clock=clock)
+    with suppress(*DATABASE_ERRORS):  # then the first round of dispatch does it
+        maintenance_db.synchronize()
+    return open_database(url, clock=maintenance_db.now), maintenance_db
 
 
 async def _open_recorder(redis_url: str, settings: Settings, now: Callable[[], datetime]) -> Recorder:

@@ -5,10 +5,10 @@ from hashlib import sha256
 from typing import Any
 
 from jobs.live.status_changes import EMPTY_SHA256
-from jobs.model.endings import Written
+from jobs.model.endings import AttemptResult
 from jobs.model.records import Usage
 from jobs.tokens import TokenCount, Tokenizers
-from worker.active_attempts import Running, StopReason
+from worker.active_attempts import ActiveAttempt, StopReason
 from worker.upstream.ending import Ending
 from worker.upstream.errors import UpstreamError
 
@@ -18,10 +18,10 @@ Outcome = Ending | UpstreamError | StopReason
 _CUT_SHORT = {"length": "max_output_tokens", "content_filter": "content_filter"}
 """The finish reasons that say that a text is not whole, and why, in the words of OpenAI's `incomplete_details`."""
 
-NOTHING_WRITTEN = Written(text="", bytes=0, sha256=EMPTY_SHA256, deltas=0, first_delta_at=None)
+NOTHING_WRITTEN = AttemptResult(text="", bytes=0, sha256=EMPTY_SHA256, deltas=0, first_delta_at=None)
 
 
-def measure(running: Running, outcome: Outcome, tokenizers: Tokenizers) -> Written:
+def measure(running: ActiveAttempt, outcome: Outcome, tokenizers: Tokenizers) -> AttemptResult:
     """The text of an attempt that is over, with all that is stored beside it."""
     if outcome is StopReason.LOST:
         return NOTHING_WRITTEN  # it is stored nowhere: what the attempt cost is counted from its checkpoint
@@ -31,7 +31,7 @@ def measure(running: Running, outcome: Outcome, tokenizers: Tokenizers) -> Writt
     ending = outcome.ending if isinstance(outcome, UpstreamError) else outcome
     ending = ending if isinstance(ending, Ending) else None
     counted = tokenizers.count_text(running.job.model, text)
-    return Written(
+    return AttemptResult(
         text=text,
         bytes=len(encoded),
         sha256=sha256(encoded).hexdigest(),
@@ -48,7 +48,7 @@ def measure(running: Running, outcome: Outcome, tokenizers: Tokenizers) -> Writt
     )
 
 
-def _usage(running: Running, ending: Ending | None, counted: TokenCount, tokenizers: Tokenizers) -> Usage | None:
+def _usage(running: ActiveAttempt, ending: Ending | None, counted: TokenCount, tokenizers: Tokenizers) -> Usage | None:
     """The upstream's own count when it sent one, else ours. None when nothing came: what it cost is unknown."""
     if ending is not None and ending.usage is not None:
         told = ending.usage

@@ -17,7 +17,7 @@ from redis.asyncio import ConnectionPool, Redis
 from redis.exceptions import RedisError
 
 from jobs.live.channel import RECORD_SCRIPT, encode_started, tail_key
-from jobs.live.redis_connection import RedisConnection, connect, greeting_of
+from jobs.live.redis_connection import RedisConnection, connect, handshake_commands
 from jobs.store.database import utc_now
 from worker.recording import Recording
 
@@ -68,12 +68,12 @@ class Recorder:
         self._closing = False
         self._away = False
         self._loop = asyncio.get_running_loop()
-        self._task = self._loop.create_task(self._tell_forever(), name="recorder")
+        self._task = self._loop.create_task(self._flush_forever(), name="recorder")
 
     def open(self, job_id: str, attempt: int, text: str = "") -> Recording:
         """Begin to record an attempt, which continues `text`, and tell the watchers that it has started."""
         recording = Recording(self.wake, self._now, job_id, attempt, text)
-        recording.say(encode_started(attempt, len(recording.text)))
+        recording.publish(encode_started(attempt, len(recording.text)))
         return recording
 
     async def read_tail(self, job_id: str, attempt: int) -> str:
@@ -86,9 +86,9 @@ class Recorder:
             log.warning("tail not read: %s", error, extra={"job_id": job_id, "attempt": attempt})
             return ""
 
-    def say(self, resource_id: str, message: bytes) -> None:
+    def publish(self, resource_id: str, message: bytes) -> None:
         """Tell an event about a job that this process does not run, or about a batch."""
-        Recording(self.wake, self._now, resource_id, 0, "").say(message)
+        Recording(self.wake, self._now, resource_id, 0, "").publish(message)
 
     def wake(self, recording: Recording) -> None:
         """Something is due in this recording."""
@@ -104,13 +104,13 @@ class Recorder:
         await self._disconnect()
         await self._pool.disconnect()
 
-    async def _tell_forever(self) -> None:
+    async def _flush_forever(self) -> None:
         failures = 0
         last_told_at = self._loop.time()
         while True:
             await self._wake.wait()
             self._wake.clear()
-            told = await self._tell()
+            told = await self._flush()
             if self._closing and (told is None or not self._due):
                 return
             if told is None:
@@ -126,7 +126,7 @@ class Recorder:
             if pause > 0.0005:
                 await asyncio.sleep(pause)
 
-    async def _tell(self) -> int | None:
+    async def _flush(self) -> int | None:
         """Send all that is due in one call; how many messages that were, or None when Redis is away."""
         due, self._due = self._due, {}
         keys: list[str] = []
@@ -184,7 +184,7 @@ class Recorder:
     async def _connect(self) -> RedisConnection:
         connection = await asyncio.wait_for(connect(self._redis_url, RedisConnection), REDIS_SECONDS)
         try:
-            for command in greeting_of(self._redis_url, "longhand-worker-recorder"):
+            for command in handshake_commands(self._redis_url, "longhand-worker-recorder"):
                 await connection.ask(*command, seconds=REDIS_SECONDS)
         except BaseException:
             connection.close()

@@ -46,7 +46,7 @@ class Recording:
         self.text += piece.encode()
         self._wake(self)
 
-    def say(self, message: bytes) -> None:
+    def publish(self, message: bytes) -> None:
         """Tell an event, after all that was added before."""
         self._messages.append(message)
         self._wake(self)
@@ -74,7 +74,7 @@ class Recording:
     def finish(self, message: bytes) -> None:
         """Tell the last event. From here on the text is in the row."""
         self._finished = True
-        self.say(message)
+        self.publish(message)
 
     def write_anew(self) -> None:
         """The tail in Redis is gone or unknown: send the whole text with the next call.

@@ -12,7 +12,7 @@ from jobs.dispatch.lane_news import LaneNews
 from jobs.dispatch.lanes import Key, Lanes
 from jobs.lifecycle.lease import Claimed
 from jobs.pace.reports import Accepted, Finished, Observed, Refused, Report
-from jobs.store.database import AWAY
+from jobs.store.database import DATABASE_ERRORS
 from worker.upstream.ending import Ending
 from worker.upstream.errors import UpstreamError
 
@@ -61,7 +61,7 @@ class Sent:
             news.first_delta_seconds.append(waited)
             news.accepted_at = self.sent_at if news.accepted_at is None else max(news.accepted_at, self.sent_at)
 
-        self._tell(change)
+        self._note(change)
 
     def close(self) -> None:
         """The upstream has no stream of it any more; what became of it is told by `end`."""
@@ -90,18 +90,18 @@ class Sent:
             news.reports += reports
             news.ended.append((self._project, max(0.001, moment - sent_at)))
 
-        self._tell(change)
+        self._note(change)
         if refused:
             self._write()
 
     def _write(self) -> None:
         """Nobody is to send before the lane knows; if the database is away, the next round tries again."""
-        with suppress(*AWAY):
+        with suppress(*DATABASE_ERRORS):
             if self._reporter.lanes.write_news(self.key):
                 return
         self._reporter.wake()
 
-    def _tell(self, change: Callable[[LaneNews], None]) -> None:
-        self._reporter.lanes.tell(self.key, change)
+    def _note(self, change: Callable[[LaneNews], None]) -> None:
+        self._reporter.lanes.note(self.key, change)
         if self._reporter.lanes.is_eager(self.key):
             self._reporter.wake()

@@ -10,7 +10,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from api.access.keyring import REMEMBERED_SECONDS, Keyring
 from api.http.errors import ApiError
-from jobs.store.database import cause_of
+from jobs.store.database import driver_message
 
 _RETRY_SECONDS = 5
 
@@ -24,7 +24,7 @@ class Stoppable(Protocol):
         """End soon."""
 
 
-class Seat:
+class WatchSlot:
     """A place for one watcher. It can be taken before there is anything to watch."""
 
     def __init__(self) -> None:
@@ -44,33 +44,33 @@ class Seat:
             self._watch.stop()
 
 
-class Seats:
+class WatchLimiter:
     """The seats of one API process. Each process counts its own; a service of four lets in four times as many."""
 
     def __init__(self, most: int) -> None:
         self.most = most
-        self._taken: dict[tuple[str, str | None], set[Seat]] = {}
+        self._taken: dict[tuple[str, str | None], set[WatchSlot]] = {}
 
     @property
     def taken(self) -> int:
         """How many watch now."""
-        return sum(len(seats) for seats in self._taken.values())
+        return sum(len(watch_limiter) for watch_limiter in self._taken.values())
 
     @contextmanager
-    def take(self, project: str, key_id: str | None, watch: Stoppable | None = None) -> Iterator[Seat]:
+    def take(self, project: str, key_id: str | None, watch: Stoppable | None = None) -> Iterator[WatchSlot]:
         """A seat for as long as the watch goes on. Raises `ApiError` (429) when all seats of this key are taken."""
         if len(self._taken.get((project, key_id), ())) >= self.most:
             raise self._full(project, key_id)
-        seats = self._taken.setdefault((project, key_id), set())
-        seat = Seat()
+        watch_limiter = self._taken.setdefault((project, key_id), set())
+        slot = WatchSlot()
         if watch is not None:
-            seat.hold(watch)
-        seats.add(seat)
+            slot.hold(watch)
+        watch_limiter.add(slot)
         try:
-            yield seat
+            yield slot
         finally:
-            seats.discard(seat)
-            if not seats and self._taken.get((project, key_id)) is seats:
+            watch_limiter.discard(slot)
+            if not watch_limiter and self._taken.get((project, key_id)) is watch_limiter:
                 del self._taken[project, key_id]
 
     async def clear_for_ever(self, keyring: Keyring) -> None:
@@ -80,7 +80,7 @@ class Seats:
             try:
                 await self.clear(keyring)
             except SQLAlchemyError as error:
-                log.warning("keys were not looked at, the database does not answer: %s", cause_of(error))
+                log.warning("keys were not looked at, the database does not answer: %s", driver_message(error))
 
     async def clear(self, keyring: Keyring) -> None:
         """As above, once."""
@@ -90,8 +90,8 @@ class Seats:
             else:
                 welcome = await keyring.find_by_id(key_id) is not None
             if not welcome:
-                for seat in list(self._taken.get((project, key_id), ())):
-                    seat.revoke()
+                for slot in list(self._taken.get((project, key_id), ())):
+                    slot.revoke()
 
     def _full(self, project: str, key_id: str | None) -> ApiError:
         whose = "this API key" if key_id else f"the project {project!r}"

@@ -9,7 +9,7 @@ from fastapi import Depends, Request
 from fastapi.security import HTTPBearer
 
 from api.http.errors import ApiError
-from api.services import Given
+from api.services import ServicesDep
 from jobs.tables import DEFAULT_PROJECT
 
 MAKE_KEY = (
@@ -32,7 +32,7 @@ InReference = Annotated[object, Depends(HTTPBearer(auto_error=False, description
 """Lets `/docs` show that a key is wanted, and send one; it is read below."""
 
 
-async def read_caller(request: Request, parts: Given, _shown: InReference = None) -> Caller:
+async def read_caller(request: Request, parts: ServicesDep, _shown: InReference = None) -> Caller:
     """The caller of a request. Raises `ApiError`: 401 without a good key, 403 when no key is set up and this is not
     somebody on this machine.
     """
@@ -59,7 +59,7 @@ def is_operator(caller: Caller) -> bool:
     return caller.project == DEFAULT_PROJECT
 
 
-Calling = Annotated[Caller, Depends(read_caller)]
+CallerDep = Annotated[Caller, Depends(read_caller)]
 """What every endpoint takes that reads or changes something: all that it touches is of `caller.project`."""
 
 

@@ -15,7 +15,7 @@ from fastapi import Depends, Query, Request
 from api.callers.caller import Caller, InReference, read_caller, refuse_strangers
 from api.http.errors import ApiError
 from api.http.parameters import is_id
-from api.services import Given, Parts
+from api.services import Services, ServicesDep
 from jobs.tables import DEFAULT_PROJECT
 
 TOKEN_SECONDS = 60
@@ -26,7 +26,7 @@ _NO_KEY = "-"
 
 async def read_watcher(
     request: Request,
-    parts: Given,
+    parts: ServicesDep,
     token: Annotated[
         str | None, Query(description="From `POST /v1/watch_tokens`, for clients that cannot send a key.")
     ] = None,
@@ -40,11 +40,11 @@ async def read_watcher(
     return await _check(request, parts, token, channel)
 
 
-Watching = Annotated[Caller, Depends(read_watcher)]
-"""As `Calling`, for the endpoints that a watch token opens."""
+WatcherDep = Annotated[Caller, Depends(read_watcher)]
+"""As `CallerDep`, for the endpoints that a watch token opens."""
 
 
-async def _check(request: Request, parts: Parts, token: str, channel: str) -> Caller:
+async def _check(request: Request, parts: Services, token: str, channel: str) -> Caller:
     """The caller that this token was made for. Raises `ApiError`, which says nothing of what was sent."""
     time, _, key_id = token.rpartition(".")[0].partition(".")
     if not time.isdecimal() or not time.isascii() or len(time) > 12 or not (key_id == _NO_KEY or is_id(key_id)):

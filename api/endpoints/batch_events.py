@@ -7,18 +7,18 @@ from fastapi import APIRouter, Header, Query
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from api.callers.watch_tokens import Watching
+from api.callers.watch_tokens import WatcherDep
 from api.http.errors import ApiError
 from api.http.event_stream import EventStream
-from api.http.parameters import STRICT, BatchId
-from api.schemas.errors import REFUSALS
-from api.services import Given
+from api.http.parameters import STRICT_QUERY, BatchId
+from api.schemas.errors import ERROR_RESPONSES
+from api.services import ServicesDep
 from api.waiting import batch_hold_json
 from api.watching.batch_cursor import BatchCursor, read_batch_cursor
 from api.watching.batch_watch import BatchWatch, has_ended, opened_at
 from jobs.store.queries import read_batch
 
-routes = APIRouter(prefix="/v1", tags=["watch"], dependencies=STRICT, responses=REFUSALS)
+routes = APIRouter(prefix="/v1", tags=["watch"], dependencies=STRICT_QUERY, responses=ERROR_RESPONSES)
 
 
 @routes.get(
@@ -30,8 +30,8 @@ routes = APIRouter(prefix="/v1", tags=["watch"], dependencies=STRICT, responses=
     },
 )
 async def get_batch_events(
-    parts: Given,
-    caller: Watching,
+    parts: ServicesDep,
+    caller: WatcherDep,
     batch_id: BatchId,
     deltas: Annotated[bool, Query(description="Also the text of every job.")] = False,
     texts: Annotated[
@@ -77,4 +77,4 @@ async def get_batch_events(
     cursor.opened_at = opened_at(batch)
     read_hold = partial(batch_hold_json, parts, caller)
     watch = BatchWatch(parts.database, parts.hub, parts.tails, batch, cursor, read_hold)
-    return EventStream(watch, seat=parts.seats.take(caller.project, caller.key_id, watch))
+    return EventStream(watch, slot=parts.watch_limiter.take(caller.project, caller.key_id, watch))

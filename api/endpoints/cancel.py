@@ -5,19 +5,19 @@ from typing import Any
 from fastapi import APIRouter
 from starlette.responses import Response
 
-from api.callers.caller import Calling
+from api.callers.caller import CallerDep
 from api.finding import find_batch, find_job
 from api.http.errors import ApiError, JsonAnswer
-from api.http.parameters import STRICT, BatchId, JobId
+from api.http.parameters import STRICT_QUERY, BatchId, JobId
 from api.schemas.batches import BatchObject
-from api.schemas.errors import REFUSALS
+from api.schemas.errors import ERROR_RESPONSES
 from api.schemas.jobs import JobWithRequest
-from api.services import Given
-from jobs.lifecycle.close_batch import settle_batch
+from api.services import ServicesDep
+from jobs.lifecycle.close_batch import close_batch
 from jobs.lifecycle.rescue import cancel_batch, cancel_job
 from jobs.model.status import BatchStatus, JobStatus
 
-routes = APIRouter(prefix="/v1", tags=["cancel"], dependencies=STRICT, responses=REFUSALS)
+routes = APIRouter(prefix="/v1", tags=["cancel"], dependencies=STRICT_QUERY, responses=ERROR_RESPONSES)
 
 
 def _answers(model: Any) -> dict[int | str, dict[str, Any]]:
@@ -28,14 +28,14 @@ def _answers(model: Any) -> dict[int | str, dict[str, Any]]:
 
 
 @routes.post("/jobs/{job_id}/cancel", responses=_answers(JobWithRequest))
-def post_cancel_job(parts: Given, caller: Calling, job_id: JobId) -> Response:
+def post_cancel_job(parts: ServicesDep, caller: CallerDep, job_id: JobId) -> Response:
     """Cancel a job; what it has written is kept. Cancelling a cancelled job is fine, any other ended one is 409."""
     find_job(parts, caller, job_id)
-    moved = cancel_job(parts.database, job_id)
-    if moved is not None:
-        if moved.batch_id is not None and moved.status is JobStatus.CANCELLED:
-            settle_batch(parts.database, moved.batch_id)
-        parts.announcer.announce([moved])
+    change = cancel_job(parts.database, job_id)
+    if change is not None:
+        if change.batch_id is not None and change.status is JobStatus.CANCELLED:
+            close_batch(parts.database, change.batch_id)
+        parts.status_publisher.publish([change])
     job = find_job(parts, caller, job_id)
     if job.is_final and job.status is not JobStatus.CANCELLED:
         raise ApiError(409, "already_ended", f"the job has ended as {job.status} and cannot be cancelled")
@@ -43,10 +43,10 @@ def post_cancel_job(parts: Given, caller: Calling, job_id: JobId) -> Response:
 
 
 @routes.post("/batches/{batch_id}/cancel", responses=_answers(BatchObject))
-def post_cancel_batch(parts: Given, caller: Calling, batch_id: BatchId) -> Response:
+def post_cancel_batch(parts: ServicesDep, caller: CallerDep, batch_id: BatchId) -> Response:
     """Cancel every job of a batch that has not ended. The batch is `cancelling` until the last of them has."""
     find_batch(parts, caller, batch_id)
-    parts.announcer.announce(cancel_batch(parts.database, batch_id))
+    parts.status_publisher.publish(cancel_batch(parts.database, batch_id))
     batch = find_batch(parts, caller, batch_id)
     if batch.status not in (BatchStatus.CANCELLING, BatchStatus.CANCELLED):
         raise ApiError(409, "already_ended", f"the batch has ended as {batch.status} and cannot be cancelled")

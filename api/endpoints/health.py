@@ -10,7 +10,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.responses import Response
 
 from api.http.errors import JsonAnswer
-from api.services import Given
+from api.services import ServicesDep
 from jobs.store.database import Database
 from jobs.tables import metadata
 
@@ -27,7 +27,7 @@ async def get_healthz() -> Response:
 
 
 @routes.get("/readyz", response_class=Response)
-async def get_readyz(parts: Given) -> Response:
+async def get_readyz(parts: ServicesDep) -> Response:
     """`ok`; or `degraded` when Redis is away (jobs are taken and stored, watching is slower); or `unavailable` with
     503 when the database is.
     """
@@ -64,7 +64,7 @@ def _look_at_tables(database: Database) -> str:
     return "ok"
 
 
-async def _ask_redis(parts: Given) -> str:
+async def _ask_redis(parts: ServicesDep) -> str:
     try:
         await asyncio.wait_for(parts.tails.ping(), _REDIS_SECONDS)
     except TimeoutError:

@@ -5,14 +5,14 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path
 from starlette.responses import Response
 
-from api.callers.caller import Caller, Calling, is_operator
+from api.callers.caller import Caller, CallerDep, is_operator
 from api.finding import find_batch
 from api.http.errors import ApiError, JsonAnswer
-from api.http.parameters import STRICT, BatchId
+from api.http.parameters import STRICT_QUERY, BatchId
 from api.http.request_bodies import request_body
-from api.schemas.errors import REFUSALS
+from api.schemas.errors import ERROR_RESPONSES
 from api.schemas.upstreams import HeldObject
-from api.services import Given, Parts
+from api.services import Services, ServicesDep
 from api.submitting.bodies import SmallBody, read_fields, read_value
 from api.submitting.fields import check_text, invalid, unknown
 from api.waiting import hold_json
@@ -41,11 +41,11 @@ ModelName = Annotated[str, Path(description="A model as jobs name it; it may hol
 UpstreamName = Annotated[str, Path(description="The name of an upstream.")]
 ProjectName = Annotated[str, Path(description="The name of a project.")]
 
-routes = APIRouter(prefix="/v1", tags=["holds"], dependencies=STRICT, responses=REFUSALS)
+routes = APIRouter(prefix="/v1", tags=["holds"], dependencies=STRICT_QUERY, responses=ERROR_RESPONSES)
 
 
 @routes.post("/batches/{batch_id}/pause", **_PAUSE)
-def post_pause_batch(parts: Given, caller: Calling, batch_id: BatchId, body: SmallBody) -> Response:
+def post_pause_batch(parts: ServicesDep, caller: CallerDep, batch_id: BatchId, body: SmallBody) -> Response:
     """Start no more jobs of a batch until it is resumed. Its deadline goes on. 409 when the batch has ended."""
     batch = find_batch(parts, caller, batch_id)
     if batch.status is not BatchStatus.IN_PROGRESS:
@@ -54,14 +54,14 @@ def post_pause_batch(parts: Given, caller: Calling, batch_id: BatchId, body: Sma
 
 
 @routes.post("/batches/{batch_id}/resume", **_RESUME)
-def post_resume_batch(parts: Given, caller: Calling, batch_id: BatchId) -> Response:
+def post_resume_batch(parts: ServicesDep, caller: CallerDep, batch_id: BatchId) -> Response:
     """Lift the hold of a batch. Other holds, of its model for instance, stay. Resuming what is not held is fine."""
     find_batch(parts, caller, batch_id)
     return _resume(parts, caller, HoldKind.BATCH, batch_id)
 
 
 @routes.post("/upstreams/{name}/pause", **_PAUSE)
-def post_pause_upstream(parts: Given, caller: Calling, name: UpstreamName, body: SmallBody) -> Response:
+def post_pause_upstream(parts: ServicesDep, caller: CallerDep, name: UpstreamName, body: SmallBody) -> Response:
     """Send no more jobs to an upstream; those that another one takes go there. For operators."""
     _require_operator(caller)
     _require_upstream(parts, name)
@@ -69,56 +69,56 @@ def post_pause_upstream(parts: Given, caller: Calling, name: UpstreamName, body:
 
 
 @routes.post("/upstreams/{name}/resume", **_RESUME)
-def post_resume_upstream(parts: Given, caller: Calling, name: UpstreamName) -> Response:
+def post_resume_upstream(parts: ServicesDep, caller: CallerDep, name: UpstreamName) -> Response:
     """Lift the hold of an upstream, also one that Longhand set: jobs are sent there at once. For operators."""
     _require_operator(caller)
     return _resume(parts, caller, HoldKind.UPSTREAM, name)
 
 
 @routes.post("/models/{model:path}/pause", **_PAUSE)
-def post_pause_model(parts: Given, caller: Calling, model: ModelName, body: SmallBody) -> Response:
+def post_pause_model(parts: ServicesDep, caller: CallerDep, model: ModelName, body: SmallBody) -> Response:
     """Start no more jobs of a model, of any project. For operators."""
     _require_operator(caller)
     return _pause(parts, caller, HoldKind.MODEL, check_text(model, "model", 256), body)
 
 
 @routes.post("/models/{model:path}/resume", **_RESUME)
-def post_resume_model(parts: Given, caller: Calling, model: ModelName) -> Response:
+def post_resume_model(parts: ServicesDep, caller: CallerDep, model: ModelName) -> Response:
     """Lift the hold of a model. For operators."""
     _require_operator(caller)
     return _resume(parts, caller, HoldKind.MODEL, check_text(model, "model", 256))
 
 
 @routes.post("/projects/{name}/pause", **_PAUSE)
-def post_pause_project(parts: Given, caller: Calling, name: ProjectName, body: SmallBody) -> Response:
+def post_pause_project(parts: ServicesDep, caller: CallerDep, name: ProjectName, body: SmallBody) -> Response:
     """Start no more jobs of a project: your own, or, as an operator, any."""
     _require_project(caller, name)
     return _pause(parts, caller, HoldKind.PROJECT, name, body)
 
 
 @routes.post("/projects/{name}/resume", **_RESUME)
-def post_resume_project(parts: Given, caller: Calling, name: ProjectName) -> Response:
+def post_resume_project(parts: ServicesDep, caller: CallerDep, name: ProjectName) -> Response:
     """Lift the hold of a project: your own, or, as an operator, any."""
     _require_project(caller, name)
     return _resume(parts, caller, HoldKind.PROJECT, name)
 
 
-def _pause(parts: Parts, caller: Caller, kind: HoldKind, target: str, body: bytes) -> Response:
+def _pause(parts: Services, caller: Caller, kind: HoldKind, target: str, body: bytes) -> Response:
     running, message = _read_body(body)
     change = pause(parts.database, kind, target, message=message, release_running=running == RELEASE)
-    parts.announcer.announce_batches(change.batch_ids)
+    parts.status_publisher.publish_batches(change.batch_ids)
     return _answer(parts, caller, kind, target)
 
 
-def _resume(parts: Parts, caller: Caller, kind: HoldKind, target: str) -> Response:
+def _resume(parts: Services, caller: Caller, kind: HoldKind, target: str) -> Response:
     change = resume(parts.database, kind, target)
     if change.changed:
         parts.waker.wake()
-        parts.announcer.announce_batches(change.batch_ids)
+        parts.status_publisher.publish_batches(change.batch_ids)
     return _answer(parts, caller, kind, target)
 
 
-def _answer(parts: Parts, caller: Caller, kind: HoldKind, target: str) -> Response:
+def _answer(parts: Services, caller: Caller, kind: HoldKind, target: str) -> Response:
     held = [hold for hold in read_holds(parts.database) if (hold.kind, hold.target) == (kind, target)]
     hold = hold_json(parts, caller, held[0] if held else None)
     return JsonAnswer({"object": "held", "kind": str(kind), "target": target, "hold": hold})
@@ -155,7 +155,7 @@ def _require_project(caller: Caller, name: str) -> None:
     check_text(name, "name", 64)
 
 
-def _require_upstream(parts: Parts, name: str) -> None:
+def _require_upstream(parts: Services, name: str) -> None:
     """Refuse an unknown upstream; a process that was given none takes any name."""
     specs = parts.upstreams.current().specs
     if specs and all(spec.name != name for spec in specs):

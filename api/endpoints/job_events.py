@@ -6,17 +6,17 @@ from fastapi import APIRouter, Header, Query
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from api.callers.watch_tokens import Watching
+from api.callers.watch_tokens import WatcherDep
 from api.http.errors import ApiError
 from api.http.event_stream import EventStream
-from api.http.parameters import STRICT, JobId
-from api.schemas.errors import REFUSALS
-from api.services import Given
+from api.http.parameters import STRICT_QUERY, JobId
+from api.schemas.errors import ERROR_RESPONSES
+from api.services import ServicesDep
 from api.watching.job_cursor import read_cursor
 from api.watching.job_watch import Watch
 from jobs.store.queries import read_job
 
-routes = APIRouter(prefix="/v1", tags=["watch"], dependencies=STRICT, responses=REFUSALS)
+routes = APIRouter(prefix="/v1", tags=["watch"], dependencies=STRICT_QUERY, responses=ERROR_RESPONSES)
 
 
 @routes.get(
@@ -28,8 +28,8 @@ routes = APIRouter(prefix="/v1", tags=["watch"], dependencies=STRICT, responses=
     },
 )
 async def get_events(
-    parts: Given,
-    caller: Watching,
+    parts: ServicesDep,
+    caller: WatcherDep,
     job_id: JobId,
     header: Annotated[str | None, Header(alias="Last-Event-ID", description="The id of the last event seen.")] = None,
     last_event_id: Annotated[str | None, Query(description="The same, for clients that cannot set a header.")] = None,
@@ -53,4 +53,4 @@ async def get_events(
     if parts.hub.closed:
         raise ApiError(503, "shutting_down", "this server is going down: come back", headers={"Retry-After": "1"})
     watch = Watch(parts.database, parts.hub, parts.tails, job_id, cursor)
-    return EventStream(watch, seat=parts.seats.take(caller.project, caller.key_id, watch))
+    return EventStream(watch, slot=parts.watch_limiter.take(caller.project, caller.key_id, watch))

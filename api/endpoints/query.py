@@ -6,28 +6,28 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Depends, Query
 from starlette.responses import Response
 
-from api.callers.caller import Calling
+from api.callers.caller import CallerDep
 from api.finding import find_batch, find_job
 from api.http.errors import ApiError, JsonAnswer
-from api.http.parameters import STRICT, After, BatchId, JobId, Limit, read_filter
+from api.http.parameters import STRICT_QUERY, After, BatchId, JobId, Limit, read_filter
 from api.schemas.batches import BatchList, BatchObject
-from api.schemas.errors import REFUSALS
+from api.schemas.errors import ERROR_RESPONSES
 from api.schemas.jobs import JobList, JobWithAttempts
-from api.services import Given
+from api.services import ServicesDep
 from api.waiting import NOTHING, batch_hold_json, waiting_json
 from jobs.model.status import JobStatus
 from jobs.store.queries import list_batches, read_attempts, read_result
 from jobs.store.search import JobFilter, list_jobs
 from jobs.store.stored_texts import read_longest
 
-routes = APIRouter(prefix="/v1", dependencies=STRICT, responses=REFUSALS)
+routes = APIRouter(prefix="/v1", dependencies=STRICT_QUERY, responses=ERROR_RESPONSES)
 
 
 # The tag is what lets `metadata.<key>` through.
 @routes.get("/jobs", tags=["query", "metadata"], responses={200: {"model": JobList}})
 def get_jobs(
-    parts: Given,
-    caller: Calling,
+    parts: ServicesDep,
+    caller: CallerDep,
     wanted: Annotated[JobFilter, Depends(read_filter)],
     after: After = None,
     limit: Limit = 20,
@@ -44,7 +44,7 @@ def get_jobs(
 
 
 @routes.get("/jobs/{job_id}", tags=["query"], responses={200: {"model": JobWithAttempts}})
-def get_job(parts: Given, caller: Calling, job_id: JobId) -> Response:
+def get_job(parts: ServicesDep, caller: CallerDep, job_id: JobId) -> Response:
     """One job with its request, every attempt at it, and while it is queued, why it waits."""
     job = find_job(parts, caller, job_id)
     attempts = read_attempts(parts.database, job_id)
@@ -74,8 +74,8 @@ def get_job(parts: Given, caller: Calling, job_id: JobId) -> Response:
     },
 )
 def get_text(
-    parts: Given,
-    caller: Calling,
+    parts: ServicesDep,
+    caller: CallerDep,
     job_id: JobId,
     partial: Annotated[
         bool, Query(description="Also the text of a job that is not completed, as far as it is stored.")
@@ -111,14 +111,14 @@ def get_text(
 
 
 @routes.get("/batches", tags=["query"], responses={200: {"model": BatchList}})
-def get_batches(parts: Given, caller: Calling, after: After = None, limit: Limit = 20) -> Response:
+def get_batches(parts: ServicesDep, caller: CallerDep, after: After = None, limit: Limit = 20) -> Response:
     """List batches, newest first."""
     found, more = list_batches(parts.database, project=caller.project, after=after, limit=limit)
     return _page([batch.as_json() for batch in found], more)
 
 
 @routes.get("/batches/{batch_id}", tags=["query"], responses={200: {"model": BatchObject}})
-def get_batch(parts: Given, caller: Calling, batch_id: BatchId) -> Response:
+def get_batch(parts: ServicesDep, caller: CallerDep, batch_id: BatchId) -> Response:
     """One batch with its counts, what it has cost so far, and what holds it."""
     batch = find_batch(parts, caller, batch_id)
     hold = batch_hold_json(parts, caller, batch)

@@ -6,15 +6,15 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Query
 from starlette.responses import Response, StreamingResponse
 
-from api.callers.caller import Calling
+from api.callers.caller import CallerDep
 from api.exports import csv_lines, jsonl_lines, md_lines
 from api.finding import find_batch
-from api.http.parameters import STRICT, BatchId
-from api.schemas.errors import REFUSALS
-from api.services import Given
+from api.http.parameters import STRICT_QUERY, BatchId
+from api.schemas.errors import ERROR_RESPONSES
+from api.services import ServicesDep
 from jobs.store.queries import stream_results
 
-routes = APIRouter(prefix="/v1", tags=["query"], dependencies=STRICT, responses=REFUSALS)
+routes = APIRouter(prefix="/v1", tags=["query"], dependencies=STRICT_QUERY, responses=ERROR_RESPONSES)
 
 _MEDIA_TYPES = {
     "jsonl": "application/jsonl; charset=utf-8",
@@ -30,8 +30,8 @@ _BYTES_PER_CHUNK = 64 * 1024
     responses={200: {"content": {media_type: {} for media_type in _MEDIA_TYPES.values()}}},
 )
 def get_results(
-    parts: Given,
-    caller: Calling,
+    parts: ServicesDep,
+    caller: CallerDep,
     batch_id: BatchId,
     format: Annotated[  # noqa: A002  # the name of the query parameter
         Literal["jsonl", "csv", "md"], Query(description="JSON Lines, CSV or one Markdown document.")

@@ -5,24 +5,24 @@ from typing import Any
 from fastapi import APIRouter
 from starlette.responses import Response
 
-from api.callers.caller import Calling
+from api.callers.caller import CallerDep
 from api.finding import find_batch, find_job
 from api.http.errors import ApiError, JsonAnswer
-from api.http.parameters import STRICT, BatchId, JobId
+from api.http.parameters import STRICT_QUERY, BatchId, JobId
 from api.http.request_bodies import RETRY_BODY, request_body
 from api.schemas.batches import BatchObject
-from api.schemas.errors import REFUSALS
+from api.schemas.errors import ERROR_RESPONSES
 from api.schemas.jobs import JobWithRequest
-from api.services import Given
+from api.services import ServicesDep
 from api.submitting.bodies import SmallBody, read_fields, read_value
 from api.submitting.fields import invalid, unknown
 from jobs.lifecycle.retry import FAILURES, RETRYABLE, BatchCancellingError, retry_batch, retry_job
-from jobs.live.status_changes import Moved
+from jobs.live.status_changes import StatusChange
 from jobs.model.status import JobStatus
 
 _INCOMPLETE = "incomplete"
 
-routes = APIRouter(prefix="/v1", tags=["retry"], dependencies=STRICT, responses=REFUSALS)
+routes = APIRouter(prefix="/v1", tags=["retry"], dependencies=STRICT_QUERY, responses=ERROR_RESPONSES)
 
 
 def _answer(model: Any) -> dict[int | str, dict[str, Any]]:
@@ -35,7 +35,7 @@ def _answer(model: Any) -> dict[int | str, dict[str, Any]]:
     responses=_answer(BatchObject),
     openapi_extra=request_body(RETRY_BODY, required=False),
 )
-def post_retry_batch(parts: Given, caller: Calling, batch_id: BatchId, body: SmallBody) -> Response:
+def post_retry_batch(parts: ServicesDep, caller: CallerDep, batch_id: BatchId, body: SmallBody) -> Response:
     """Run the failures of a batch again: its jobs that failed or expired, or `which` you name. `incomplete` are those
     that completed with a text that was cut short; if they write less this time and fail, that text is stored again.
 
@@ -47,35 +47,35 @@ def post_retry_batch(parts: Given, caller: Calling, batch_id: BatchId, body: Sma
     find_batch(parts, caller, batch_id)
     try:
         statuses = [JobStatus(name) for name in which if name != _INCOMPLETE]
-        moved = retry_batch(parts.database, batch_id, statuses, incomplete=_INCOMPLETE in which)
+        changes = retry_batch(parts.database, batch_id, statuses, incomplete=_INCOMPLETE in which)
     except BatchCancellingError:
         raise _cancelling() from None
-    if not moved:
+    if not changes:
         named = " or ".join(sorted(which))
         raise ApiError(409, "nothing_to_retry", f"no job of the batch is {named}: there is nothing to run again")
-    _tell(parts, moved)
+    _publish(parts, changes)
     batch = find_batch(parts, caller, batch_id)
     return JsonAnswer(batch.as_json(), 202)
 
 
 @routes.post("/jobs/{job_id}/retry", status_code=202, responses=_answer(JobWithRequest))
-def post_retry_job(parts: Given, caller: Calling, job_id: JobId) -> Response:
+def post_retry_job(parts: ServicesDep, caller: CallerDep, job_id: JobId) -> Response:
     """Run one job again that has failed, expired, been cancelled or been cut short. Its batch is opened again."""
     job = find_job(parts, caller, job_id)
     try:
-        moved = retry_job(parts.database, job_id, job.batch_id)
+        changes = retry_job(parts.database, job_id, job.batch_id)
     except BatchCancellingError:
         raise _cancelling() from None
-    if moved is None:
+    if changes is None:
         raise ApiError(409, "nothing_to_retry", f"the job is {job.status}: only a job that ended without a whole"
                        " text can run again")  # fmt: skip
-    _tell(parts, [moved])
+    _publish(parts, [changes])
     job = find_job(parts, caller, job_id)
     return JsonAnswer(job.as_json(), 202)
 
 
-def _tell(parts: Given, moved: list[Moved]) -> None:
-    parts.announcer.announce(moved)
+def _publish(parts: ServicesDep, changes: list[StatusChange]) -> None:
+    parts.status_publisher.publish(changes)
     parts.waker.wake()
 
 

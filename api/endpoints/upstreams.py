@@ -3,20 +3,20 @@
 from fastapi import APIRouter
 from starlette.responses import Response
 
-from api.callers.caller import Calling, is_operator
+from api.callers.caller import CallerDep, is_operator
 from api.http.errors import JsonAnswer
-from api.http.parameters import STRICT
-from api.schemas.errors import REFUSALS
+from api.http.parameters import STRICT_QUERY
+from api.schemas.errors import ERROR_RESPONSES
 from api.schemas.upstreams import UpstreamList
-from api.services import Given
+from api.services import ServicesDep
 from jobs.dispatch.upstream_states import read_upstream_states
 from jobs.upstreams.states import view_upstreams
 
-routes = APIRouter(prefix="/v1", tags=["upstreams"], dependencies=STRICT, responses=REFUSALS)
+routes = APIRouter(prefix="/v1", tags=["upstreams"], dependencies=STRICT_QUERY, responses=ERROR_RESPONSES)
 
 
 @routes.get("/upstreams", responses={200: {"model": UpstreamList}})
-def get_upstreams(parts: Given, caller: Calling) -> Response:
+def get_upstreams(parts: ServicesDep, caller: CallerDep) -> Response:
     """List the upstreams in the order of their file, with their limits and what is known of their state."""
     upstreams = parts.upstreams.current()
     states = read_upstream_states(parts.database, upstreams.specs, parts.settings.hint_seconds)

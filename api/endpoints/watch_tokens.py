@@ -8,13 +8,13 @@ from pydantic import BaseModel
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from api.callers.caller import Calling
+from api.callers.caller import CallerDep
 from api.callers.watch_tokens import TOKEN_SECONDS, sign_token
 from api.http.errors import ApiError, JsonAnswer
-from api.http.parameters import STRICT, is_id
+from api.http.parameters import STRICT_QUERY, is_id
 from api.http.request_bodies import request_body
-from api.schemas.errors import REFUSALS
-from api.services import Given
+from api.schemas.errors import ERROR_RESPONSES
+from api.services import ServicesDep
 from api.submitting.bodies import SmallBody, read_fields, read_value
 from api.submitting.fields import invalid, unknown
 from jobs.store.queries import read_batch, read_job
@@ -26,7 +26,7 @@ _BODY = {
     "properties": {"channel": {"type": "string", "description": "`jobs/job_...` or `batches/batch_...`."}},
 }
 
-routes = APIRouter(prefix="/v1", tags=["watch"], dependencies=STRICT, responses=REFUSALS)
+routes = APIRouter(prefix="/v1", tags=["watch"], dependencies=STRICT_QUERY, responses=ERROR_RESPONSES)
 
 
 class WatchTokenObject(BaseModel):
@@ -39,7 +39,7 @@ class WatchTokenObject(BaseModel):
 
 
 @routes.post("/watch_tokens", responses={200: {"model": WatchTokenObject}}, openapi_extra=request_body(_BODY))
-async def post_watch_token(parts: Given, caller: Calling, body: SmallBody) -> Response:
+async def post_watch_token(parts: ServicesDep, caller: CallerDep, body: SmallBody) -> Response:
     """Make a token for one channel, for clients that cannot send a key with it, as a browser's `EventSource`.
 
     `{"channel": "jobs/job_..."}` or `{"channel": "batches/batch_..."}`. Within 60 s the token opens

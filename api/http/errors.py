@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import Match
 
-from jobs.store.database import cause_of
+from jobs.store.database import driver_message
 
 log = getLogger(__name__)
 
@@ -108,9 +108,9 @@ def _database_away(request: Request, error: Exception) -> Response:
     # SQLAlchemy's would add the statement, and with it what the client sent.
     where = f"{request.method} {request.scope['raw_path'].decode('ascii', 'replace')}"
     if not _is_away(error):
-        log.error("database refused a statement at %s: %s", where, cause_of(error))
+        log.error("database refused a statement at %s: %s", where, driver_message(error))
         return error_answer(ApiError(500, "database_error", "the database refused this; the service's log says why"))
-    log.error("database away at %s: %s", where, cause_of(error))
+    log.error("database away at %s: %s", where, driver_message(error))
     return error_answer(
         ApiError(
             503,

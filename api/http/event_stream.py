@@ -44,7 +44,7 @@ class EventStream(Response):
     """Sends the events of a watch until it ends or the client is gone.
 
     Starlette's own streaming response runs a task group beside the stream, and leaves the stream unclosed when it ends
-    early. Here it ends in order as soon as the client hangs up. It holds a seat (`seats.py`) while it streams.
+    early. Here it ends in order as soon as the client hangs up. It holds a seat (`watch_limiter.py`) while it streams.
 
     As a response it only asks to be sent: `Envelope` does that once all layers below it have returned. What they would
     hold until the end of the stream is a quarter of all that a watcher takes.
@@ -57,10 +57,10 @@ class EventStream(Response):
         watch: Streamed,
         headers: Mapping[str, str] | None = None,
         *,
-        seat: AbstractContextManager[object],
+        slot: AbstractContextManager[object],
     ) -> None:
         self.watch = watch
-        self._seat = seat
+        self._seat = slot
         self._held_up: _HeldUp | None = None
         self.status_code = 200
         self.background: BackgroundTask | None = None

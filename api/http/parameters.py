@@ -56,7 +56,7 @@ def _query_names(dependant: Dependant) -> Iterator[str]:
         yield from _query_names(inner)
 
 
-STRICT = [Depends(strict_parameters)]
+STRICT_QUERY = [Depends(strict_parameters)]
 
 
 def read_filter(

@@ -12,13 +12,13 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from api.access.watch_limiter import Seat
+from api.access.watch_limiter import WatchSlot
 from api.http.errors import ApiError, error_answer
-from api.services import Parts
+from api.services import Services
 from api.watching.inbox import Inbox
 from jobs.model.status import FINAL
-from jobs.store.database import cause_of
-from jobs.store.queries import Result, read_result, read_status
+from jobs.store.database import driver_message
+from jobs.store.queries import StoredResult, read_result, read_status
 
 _QUIET_SECONDS = 3.0
 _LONGEST_QUIET_SECONDS = 12.0
@@ -29,7 +29,7 @@ log = getLogger(__name__)
 class Wait:
     """Waits for the end of one job. The channel wakes it; the row decides."""
 
-    def __init__(self, parts: Parts, job_id: str) -> None:
+    def __init__(self, parts: Services, job_id: str) -> None:
         self._parts = parts
         self._job_id = job_id
         self._inbox: Inbox | None = None
@@ -46,7 +46,7 @@ class Wait:
         if self._inbox is not None:
             self._inbox.close()
 
-    async def until_end(self, *, seconds: float = float("inf"), or_text: bool = False) -> Result | None:
+    async def until_end(self, *, seconds: float = float("inf"), or_text: bool = False) -> StoredResult | None:
         """The job as it has ended. None when stopped, when the time is over, or, with `or_text`, at the next text.
 
         Raises `ApiError` when the job was erased.
@@ -66,21 +66,21 @@ class Wait:
                 if now() >= deadline:
                     return None
                 inbox.alarm_at = min(look_at, deadline)
-                heard = await inbox.take()
-                if or_text and any(one.message.text for one in heard):
+                received = await inbox.take()
+                if or_text and any(one.message.text for one in received):
                     return None
-                if inbox.resync or any(one.message.event == "done" for one in heard):
+                if inbox.resync or any(one.message.event == "done" for one in received):
                     look_at = 0.0
         return None
 
-    async def _read(self) -> Result | None:
+    async def _read(self) -> StoredResult | None:
         try:
             state = await run_in_threadpool(read_status, self._parts.database, self._job_id)
             result = None
             if state is not None and state[0] in FINAL:
                 result = await run_in_threadpool(read_result, self._parts.database, self._job_id, project=None)
         except SQLAlchemyError as error:
-            log.warning("wait for %s: the database does not answer: %s", self._job_id, cause_of(error))
+            log.warning("wait for %s: the database does not answer: %s", self._job_id, driver_message(error))
             return None
         if state is None:
             raise ApiError(410, "deleted", "the job was deleted while this waited for it")
@@ -90,10 +90,12 @@ class Wait:
 class Interruption:
     """Why a client that waits for the job of its POST is not told the end of it. The job goes on."""
 
-    def __init__(self, parts: Parts, job_id: str, seat: Seat, headers: Mapping[str, str], *, has_key: bool) -> None:
+    def __init__(
+        self, parts: Services, job_id: str, slot: WatchSlot, headers: Mapping[str, str], *, has_key: bool
+    ) -> None:
         self._parts = parts
         self._job_id = job_id
-        self._seat = seat
+        self._seat = slot
         self._headers = headers
         self._has_key = has_key
 
@@ -119,20 +121,21 @@ class Interruption:
 class AnswerAtEnd(Response):
     """Answers when the job has ended. A client that hangs up frees its place at once; the job goes on.
 
-    `answer` makes the response of the ended job, or raises `ApiError`. It holds a seat (`seats.py`) while it waits.
+    `answer` makes the response of the ended job, or raises `ApiError`. It holds a seat (`watch_limiter.py`) while it
+    waits.
     """
 
     def __init__(
         self,
         wait: Wait,
-        answer: Callable[[Result], Awaitable[Response]],
+        answer: Callable[[StoredResult], Awaitable[Response]],
         interruption: Interruption,
         headers: Mapping[str, str],
         *,
-        seat: AbstractContextManager[object],
+        slot: AbstractContextManager[object],
     ) -> None:
         self.wait = wait
-        self._seat = seat
+        self._seat = slot
         self.status_code = 200
         self.background: BackgroundTask | None = None
         self._answer = answer

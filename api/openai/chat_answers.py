@@ -7,7 +7,7 @@ from typing import Any
 from api.http.errors import ApiError, error_body
 from jobs.model.records import Job, Usage
 from jobs.model.status import JobStatus
-from jobs.store.queries import Result
+from jobs.store.queries import StoredResult
 
 DONE = b"data: [DONE]\n\n"
 
@@ -24,7 +24,7 @@ _STATUS_OF_CODE = {
 }
 
 
-def whole_completion(result: Result) -> dict[str, Any]:
+def whole_completion(result: StoredResult) -> dict[str, Any]:
     """A completed job as a `chat.completion`. Its finish reason is the upstream's: null if that gave none."""
     job = result.job
     message: dict[str, Any] = {"role": "assistant", "content": result.text or "", "refusal": None, "annotations": []}

@@ -8,10 +8,10 @@ from fastapi import APIRouter
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from api.callers.caller import Calling
+from api.callers.caller import CallerDep
 from api.http.errors import ApiError, JsonAnswer
 from api.http.event_stream import EventStream
-from api.http.parameters import STRICT
+from api.http.parameters import STRICT_QUERY
 from api.http.request_bodies import JOB_BODY, request_body
 from api.openai.at_end import AnswerAtEnd, Interruption, Wait
 from api.openai.chat_answers import (
@@ -22,9 +22,9 @@ from api.openai.chat_answers import (
     usage_frame,
     whole_completion,
 )
-from api.openai.job_events import ToldWatch
-from api.schemas.errors import REFUSALS
-from api.services import Given, Parts
+from api.openai.job_events import JobEventStream
+from api.schemas.errors import ERROR_RESPONSES
+from api.services import Services, ServicesDep
 from api.submitting.bodies import JobBody, read_fields, read_value
 from api.submitting.checks import check_job
 from api.submitting.fields import invalid, unsupported
@@ -32,12 +32,12 @@ from api.submitting.idempotency import Key, check_key, key_reused, replayed
 from api.watching.frames import COMMENT
 from jobs.intake.idempotency import IdempotencyKey, KeyReusedError
 from jobs.intake.submission import Accepted, NewJob, submit_job
-from jobs.live.channel import Reset, Text
+from jobs.live.channel import ResetMessage, Text
 from jobs.model.records import Job
 from jobs.model.status import JobStatus
-from jobs.store.queries import Result, read_job
+from jobs.store.queries import StoredResult, read_job
 
-routes = APIRouter(prefix="/v1", tags=["openai"], dependencies=STRICT, responses=REFUSALS)
+routes = APIRouter(prefix="/v1", tags=["openai"], dependencies=STRICT_QUERY, responses=ERROR_RESPONSES)
 
 PATH = "/v1/chat/completions"
 
@@ -60,7 +60,9 @@ _UNSAID = NewJob(request={}, on_interrupt="continue")
     },
     openapi_extra=request_body(JOB_BODY),
 )
-async def post_chat_completion(parts: Given, caller: Calling, body: JobBody, idempotency_key: Key = None) -> Response:
+async def post_chat_completion(
+    parts: ServicesDep, caller: CallerDep, body: JobBody, idempotency_key: Key = None
+) -> Response:
     """OpenAI's chat completion, as a job: `x-job-id` in the headers names it.
 
     When the client goes away the job goes on, and its text is kept at `/v1/jobs/{id}`. With an `Idempotency-Key`, the
@@ -69,32 +71,32 @@ async def post_chat_completion(parts: Given, caller: Calling, body: JobBody, ide
     key, job, stream, with_usage = await run_in_threadpool(_read, idempotency_key, body)
     with ExitStack() as held:
         # Before the job is stored: a client that is refused a seat sends its request again.
-        seat = held.enter_context(parts.seats.take(caller.project, caller.key_id))
+        slot = held.enter_context(parts.watch_limiter.take(caller.project, caller.key_id))
         accepted, stored = await run_in_threadpool(_submit, parts, caller.project, job, key)
         headers = accepted_headers(accepted)
-        interruption = Interruption(parts, stored.id, seat, headers, has_key=key is not None)
+        interruption = Interruption(parts, stored.id, slot, headers, has_key=key is not None)
         wait = Wait(parts, stored.id)
-        seat.hold(wait)
+        slot.hold(wait)
         if not stream:
-            return AnswerAtEnd(wait, _answer, interruption, headers, seat=held.pop_all())
+            return AnswerAtEnd(wait, _answer, interruption, headers, slot=held.pop_all())
         result = await wait.until_end(seconds=FIRST_SECONDS, or_text=True)
         if result is not None and result.job.status is not JobStatus.COMPLETED:
             raise _with_headers(job_failure(result.job), headers)
         if wait.stopped:
             raise interruption.error()
         chunks = ChatStream(parts, stored, interruption, with_usage=with_usage)
-        seat.hold(chunks)
-        return EventStream(chunks, headers, seat=held.pop_all())
+        slot.hold(chunks)
+        return EventStream(chunks, headers, slot=held.pop_all())
 
 
 class ChatStream:
     """A job's text as chunks of a chat completion."""
 
-    def __init__(self, parts: Parts, job: Job, interruption: Interruption, *, with_usage: bool) -> None:
+    def __init__(self, parts: Services, job: Job, interruption: Interruption, *, with_usage: bool) -> None:
         self._job = job
         self._interruption = interruption
         self._with_usage = with_usage
-        self._watch = ToldWatch(parts, job.id)
+        self._watch = JobEventStream(parts, job.id)
 
     @property
     def stopped(self) -> bool:
@@ -115,10 +117,10 @@ class ChatStream:
                 for one in told:
                     if isinstance(one, Text):
                         yield self._chunk({"content": one.text})
-                    elif isinstance(one, Reset):
+                    elif isinstance(one, ResetMessage):
                         yield error_frame(_restarted(self._job))
                         return
-                    elif isinstance(one, Result):
+                    elif isinstance(one, StoredResult):
                         yield self._end(one.job)
                         return
         yield error_frame(self._interruption.error())
@@ -143,7 +145,7 @@ def _read(idempotency_key: str | None, body: bytes) -> tuple[IdempotencyKey | No
     return check_key(idempotency_key, PATH, body), check_job(body, _UNSAID), *_read_stream(body)
 
 
-def _submit(parts: Parts, project: str, job: NewJob, key: IdempotencyKey | None) -> tuple[Accepted, Job]:
+def _submit(parts: Services, project: str, job: NewJob, key: IdempotencyKey | None) -> tuple[Accepted, Job]:
     try:
         accepted = submit_job(parts.database, job, project=project, idempotency_key=key)
     except KeyReusedError:
@@ -156,7 +158,7 @@ def _submit(parts: Parts, project: str, job: NewJob, key: IdempotencyKey | None)
     return accepted, stored
 
 
-async def _answer(result: Result) -> Response:
+async def _answer(result: StoredResult) -> Response:
     if result.job.status is not JobStatus.COMPLETED:
         raise job_failure(result.job)
     return JsonAnswer(whole_completion(result))

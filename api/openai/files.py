@@ -10,17 +10,17 @@ from fastapi import APIRouter, Query, Request
 from fastapi.concurrency import run_in_threadpool
 from starlette.responses import FileResponse, Response, StreamingResponse
 
-from api.callers.caller import Calling
+from api.callers.caller import CallerDep
 from api.http.errors import ApiError, JsonAnswer
-from api.http.parameters import STRICT, After, FileId
+from api.http.parameters import STRICT_QUERY, After, FileId
 from api.openai.output_lines import output_lines
 from api.openai.schemas import FILE_FORM, DeletedFile, FileList, FileObject
-from api.schemas.errors import REFUSALS
-from api.services import Given, Parts
+from api.schemas.errors import ERROR_RESPONSES
+from api.services import Services, ServicesDep
 from api.submitting.fields import invalid, missing, unknown, unsupported
 from api.submitting.uploads import Upload, delete_bytes, find_old, not_readable
 from jobs.model.ids import new_id
-from jobs.store.database import AWAY, cause_of
+from jobs.store.database import DATABASE_ERRORS, driver_message
 from jobs.store.files import (
     BATCH,
     BATCH_OUTPUT,
@@ -35,7 +35,7 @@ from jobs.store.files import (
 )
 from jobs.store.queries import read_batch
 
-routes = APIRouter(prefix="/v1", tags=["files"], dependencies=STRICT, responses=REFUSALS)
+routes = APIRouter(prefix="/v1", tags=["files"], dependencies=STRICT_QUERY, responses=ERROR_RESPONSES)
 
 _EXPIRY = ("expires_after[anchor]", "expires_after[seconds]")
 _LONGEST_NAME = 512
@@ -44,7 +44,7 @@ log = getLogger(__name__)
 
 
 @routes.post("/files", responses={200: {"model": FileObject}}, openapi_extra=FILE_FORM)
-async def post_file(parts: Given, caller: Calling, request: Request) -> Response:
+async def post_file(parts: ServicesDep, caller: CallerDep, request: Request) -> Response:
     """Upload a JSON Lines file as multipart/form-data, with `purpose=batch`.
 
     It is streamed to disk. `expires_after[anchor]=created_at` and `expires_after[seconds]` (3600 to 2592000) say for
@@ -69,8 +69,8 @@ async def post_file(parts: Given, caller: Calling, request: Request) -> Response
 
 @routes.get("/files", responses={200: {"model": FileList}})
 def get_files(
-    parts: Given,
-    caller: Calling,
+    parts: ServicesDep,
+    caller: CallerDep,
     purpose: Annotated[str | None, Query(description="Files with this purpose: `batch` or `batch_output`.")] = None,
     after: After = None,
     limit: Annotated[int, Query(ge=1, le=10_000, description="How many items.")] = 10_000,
@@ -95,7 +95,7 @@ def get_files(
 
 
 @routes.get("/files/{file_id}", responses={200: {"model": FileObject}})
-def get_file(parts: Given, caller: Calling, file_id: FileId) -> Response:
+def get_file(parts: ServicesDep, caller: CallerDep, file_id: FileId) -> Response:
     """One file. The length of a batch's output is counted when it is first asked for."""
     return JsonAnswer(_counted(parts, caller.project, _read(parts, caller.project, file_id)).as_json())
 
@@ -105,7 +105,7 @@ def get_file(parts: Given, caller: Calling, file_id: FileId) -> Response:
     response_class=Response,
     responses={200: {"content": {"application/jsonl": {}}, "description": "The bytes of the file."}},
 )
-def get_content(parts: Given, caller: Calling, file_id: FileId) -> Response:
+def get_content(parts: ServicesDep, caller: CallerDep, file_id: FileId) -> Response:
     """The bytes of a file. Those of an upload can be asked for by `Range`.
 
     The outputs of a batch are written from its jobs while they are read: what was retried since is in them.
@@ -122,7 +122,7 @@ def get_content(parts: Given, caller: Calling, file_id: FileId) -> Response:
 
 
 @routes.delete("/files/{file_id}", responses={200: {"model": DeletedFile}})
-def remove_file(parts: Given, caller: Calling, file_id: FileId) -> Response:
+def remove_file(parts: ServicesDep, caller: CallerDep, file_id: FileId) -> Response:
     """Delete a file. The batch that was made from it, and its jobs, stay and go on."""
     if not delete_file(parts.database, file_id, project=caller.project):
         raise ApiError.not_found("file", file_id)
@@ -130,7 +130,7 @@ def remove_file(parts: Given, caller: Calling, file_id: FileId) -> Response:
     return JsonAnswer({"id": file_id, "object": "file", "deleted": True})
 
 
-def sweep_files(parts: Parts) -> None:
+def sweep_files(parts: Services) -> None:
     """Delete what nobody can ask for any more: expired files, and bytes that have had no row for a day. At start."""
     sweep_expired(parts)
     folder = parts.settings.files_folder
@@ -139,20 +139,20 @@ def sweep_files(parts: Parts) -> None:
         for start in range(0, len(old), 500):
             some = old[start : start + 500]
             delete_bytes(folder, set(some) - which_exist(parts.database, some))
-    except (OSError, *AWAY) as error:
+    except (OSError, *DATABASE_ERRORS) as error:
         log.warning("the folder of the files was not swept: %s", _cause(error))
 
 
-def sweep_expired(parts: Parts) -> None:
+def sweep_expired(parts: Services) -> None:
     """Delete expired files. Called with each upload too; it never raises."""
     try:
         delete_bytes(parts.settings.files_folder, delete_expired(parts.database))
-    except (OSError, *AWAY) as error:
+    except (OSError, *DATABASE_ERRORS) as error:
         log.warning("expired files were not deleted: %s", _cause(error))
 
 
 def _cause(error: Exception) -> str:
-    return str(error) if isinstance(error, OSError) else cause_of(error)
+    return str(error) if isinstance(error, OSError) else driver_message(error)
 
 
 def _check_form(upload: Upload) -> int | None:
@@ -179,7 +179,7 @@ def _check_form(upload: Upload) -> int | None:
     return int(seconds)
 
 
-def _keep(parts: Parts, project: str, upload: Upload, seconds: int | None) -> File:
+def _keep(parts: Services, project: str, upload: Upload, seconds: int | None) -> File:
     file_id = new_id("file")
     upload.keep(file_id)
     return add_upload(
@@ -187,14 +187,14 @@ def _keep(parts: Parts, project: str, upload: Upload, seconds: int | None) -> Fi
     )
 
 
-def _read(parts: Parts, project: str, file_id: str) -> File:
+def _read(parts: Services, project: str, file_id: str) -> File:
     file = read_file(parts.database, file_id, project=project)
     if file is None:
         raise ApiError.not_found("file", file_id)
     return file
 
 
-def _counted(parts: Parts, project: str, file: File) -> File:
+def _counted(parts: Services, project: str, file: File) -> File:
     """The file with its length, which of an output is counted now if nobody has asked for it yet."""
     if file.bytes is not None:
         return file

@@ -3,15 +3,15 @@
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
-from api.services import Parts
-from api.watching.inbox import Heard
+from api.services import Services
+from api.watching.inbox import ReceivedMessage
 from api.watching.job_cursor import Cursor
 from api.watching.job_watch import Watch
-from jobs.live.channel import Reset, Text
+from jobs.live.channel import ResetMessage, Text
 from jobs.model.records import Job
-from jobs.store.queries import Result
+from jobs.store.queries import StoredResult
 
-Told = Text | Reset | Job | Result
+JobEvent = Text | ResetMessage | Job | StoredResult
 """New text; that it begins anew; the job when its status has changed; and last of all the job as it has ended, without
 its text, which may be long: a reader that wants all of it at once has to read it.
 """
@@ -19,35 +19,35 @@ its text, which may be long: a reader that wants all of it at once has to read i
 _TOLD = b"\n"
 
 
-class ToldWatch(Watch):
+class JobEventStream(Watch):
     """Watches a job from its first byte."""
 
-    def __init__(self, parts: Parts, job_id: str) -> None:
+    def __init__(self, parts: Services, job_id: str) -> None:
         super().__init__(parts.database, parts.hub, parts.tails, job_id, Cursor())
-        self._told: list[Told] = []
+        self._told: list[JobEvent] = []
 
-    async def values(self) -> AsyncGenerator[list[Told], None]:
+    async def values(self) -> AsyncGenerator[list[JobEvent], None]:
         """What is new, in order. An empty list: nothing is, but the client should be sent a sign of life.
 
-        Ends after a `Result`; without one when the watch was stopped, or when the job was erased.
+        Ends after a `StoredResult`; without one when the watch was stopped, or when the job was erased.
         """
         async with aclosing(self.frames()) as frames:
             async for _ in frames:
                 told, self._told = self._told, []
                 yield told
 
-    def _tell(self, one: Told) -> bytes:
+    def _format(self, one: JobEvent) -> bytes:
         self._told.append(one)
         return _TOLD
 
-    def _delta_frame(self, step: Text, heard: Heard | None = None) -> bytes:
-        return self._tell(step)
+    def _delta_frame(self, step: Text, received: ReceivedMessage | None = None) -> bytes:
+        return self._format(step)
 
     def _reset_frame(self) -> bytes:
-        return self._tell(Reset(self._follower.attempt))
+        return self._format(ResetMessage(self._follower.attempt))
 
     def _status_frame(self, job: Job) -> bytes:
-        return self._tell(job)
+        return self._format(job)
 
     def _done_frame(self, job: Job) -> bytes:
-        return self._tell(Result(job, None))
+        return self._format(StoredResult(job, None))

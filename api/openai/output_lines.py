@@ -9,7 +9,7 @@ from jobs.model.records import Job
 from jobs.model.status import FINAL, JobStatus
 from jobs.store.database import Database
 from jobs.store.files import File
-from jobs.store.queries import Result, read_batch, stream_results
+from jobs.store.queries import StoredResult, read_batch, stream_results
 
 _COMPLETED = frozenset({JobStatus.COMPLETED})
 _CODES = {JobStatus.EXPIRED: "batch_expired", JobStatus.CANCELLED: "batch_cancelled"}
@@ -35,7 +35,7 @@ def output_lines(database: Database, file: File, *, project: str) -> Iterator[by
         yield b"".join(waiting)
 
 
-def _line(result: Result) -> dict[str, Any]:
+def _line(result: StoredResult) -> dict[str, Any]:
     job = result.job
     response: dict[str, Any] | None = None
     error: dict[str, Any] | None = None

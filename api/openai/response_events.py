@@ -18,10 +18,10 @@ from api.openai.response_numbers import (
     Chain,
     attempt_of,
     chains_up_to,
+    diverged_by,
+    diverged_up_to,
     number_of,
     offset_of,
-    torn_by,
-    torn_up_to,
 )
 from api.openai.response_object import (
     message_id,
@@ -55,7 +55,7 @@ class ResponseEvents:
         self._asked = asked
         self._after = after
         self._skip = 0
-        self._torn = torn_up_to(after)
+        self._diverged = diverged_up_to(after)
         self._begun = False
         self._voided = 0
         self._item: _Item | None = None
@@ -81,7 +81,7 @@ class ResponseEvents:
             shown = response_in(self._asked, "in_progress")
             yield from self._event("response.in_progress", IN_PROGRESS, response=shown)
 
-    def go_over(self, attempt: int, attempts: Sequence[Attempt], *, anew: bool = False) -> Iterator[Event]:
+    def switch_attempt(self, attempt: int, attempts: Sequence[Attempt], *, anew: bool = False) -> Iterator[Event]:
         """From now on the text is another attempt's. `anew`: what was sent so far is void.
 
         Each text that some client may have been sent and that is void now is an item that ends as `incomplete`. All
@@ -89,13 +89,13 @@ class ResponseEvents:
         """
         self.attempt = attempt
         if anew:
-            self._torn |= {attempt}
-        chains = chains_up_to(attempts, attempt, self._torn)
-        torn = torn_by(chains[-1], self._after)
-        if torn is not None:
-            self._torn |= {torn}
-            chains = chains_up_to(attempts, attempt, self._torn)
-        self._torn = frozenset(chain.first for chain in chains if chain.torn)
+            self._diverged |= {attempt}
+        chains = chains_up_to(attempts, attempt, self._diverged)
+        diverged = diverged_by(chains[-1], self._after)
+        if diverged is not None:
+            self._diverged |= {diverged}
+            chains = chains_up_to(attempts, attempt, self._diverged)
+        self._diverged = frozenset(chain.first for chain in chains if chain.diverged)
         self._chain = chains[-1]
         # What the client has is a beginning of this text only if an attempt of this chain wrote it.
         mine = any(one == attempt_of(self._after) for one, _ in self._chain.starts) and self._after >= 0
@@ -170,7 +170,7 @@ class ResponseEvents:
         )
 
     def _number(self, attempt: int, place: int) -> int:
-        return number_of(attempt, place, self._torn)
+        return number_of(attempt, place, self._diverged)
 
     def _place(self) -> dict[str, Any]:
         assert self._item is not None  # noqa: S101  # tells the type checker what every caller has seen to

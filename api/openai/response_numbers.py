@@ -33,9 +33,9 @@ VOID = MARK - 1
 """The event that a text is void: another attempt began again."""
 
 
-def number_of(attempt: int, place: int, torn: frozenset[int] = frozenset()) -> int:
+def number_of(attempt: int, place: int, diverged: frozenset[int] = frozenset()) -> int:
     """The number of an event of an attempt, for a client for which these attempts were torn off."""
-    marks = sum(1 << attempt - one for one in torn if 0 <= attempt - one < _MARKS)
+    marks = sum(1 << attempt - one for one in diverged if 0 <= attempt - one < _MARKS)
     return (attempt - 1) * ROOM + marks * MARK + place
 
 
@@ -49,7 +49,7 @@ def offset_of(number: int) -> int:
     return max(0, number % MARK - TEXT)
 
 
-def torn_up_to(number: int) -> frozenset[int]:
+def diverged_up_to(number: int) -> frozenset[int]:
     """The attempts that were torn off for a client that was given this number."""
     if number < 0:
         return frozenset()
@@ -64,7 +64,7 @@ class Chain:
     first: int
     starts: list[tuple[int, int]] = field(default_factory=list)
     """Each attempt with the byte that it continued from."""
-    torn: bool = False
+    diverged: bool = False
     """Whether its first attempt was torn off the text before it."""
     told: bool = False
     """Whether anything of it may have been told."""
@@ -79,18 +79,18 @@ class Chain:
         return next((attempt for attempt, start in reversed(self.starts) if end > start), self.first)
 
 
-def chains_up_to(attempts: Sequence[Attempt], last: int, torn: frozenset[int] = frozenset()) -> list[Chain]:
-    """The texts that a job's attempts have written, the present one last. An attempt in `torn` begins one of its own,
-    whatever it continued from.
+def chains_up_to(attempts: Sequence[Attempt], last: int, diverged: frozenset[int] = frozenset()) -> list[Chain]:
+    """The texts that a job's attempts have written, the present one last. An attempt in `diverged` begins one of its
+    own, whatever it continued from.
     """
     chains: list[Chain] = []
     for one in attempts:
         if one.attempt > last:
             break
         continues = bool(chains) and bool(one.continued_bytes)
-        goes_on = continues and one.attempt not in torn
+        goes_on = continues and one.attempt not in diverged
         if not goes_on:
-            chains.append(Chain(one.attempt, torn=continues))
+            chains.append(Chain(one.attempt, diverged=continues))
         chain = chains[-1]
         chain.starts.append((one.attempt, (one.continued_bytes or 0) if goes_on else 0))
         # Of one that was lost only the last checkpoint is known: more may have been told, or anything at all.
@@ -100,7 +100,7 @@ def chains_up_to(attempts: Sequence[Attempt], last: int, torn: frozenset[int] = 
     return chains
 
 
-def torn_by(chain: Chain, number: int) -> int | None:
+def diverged_by(chain: Chain, number: int) -> int | None:
     """The attempt of this chain that cannot continue for a client that has come to `number`: it began below what that
     client has of the attempt before it, which is void. None: all can.
     """

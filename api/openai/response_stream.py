@@ -7,24 +7,24 @@ from contextlib import aclosing
 from starlette.concurrency import run_in_threadpool
 
 from api.http.errors import ApiError, error_body
+from api.openai.job_events import JobEvent, JobEventStream
 from api.openai.response_events import Event, ResponseEvents
-from api.openai.job_events import Told, ToldWatch
-from api.services import Parts
+from api.services import Services
 from api.watching.frames import COMMENT
 from jobs.lifecycle.responses import StoredResponse, with_result
-from jobs.live.channel import Reset, Text
-from jobs.store.queries import Result, read_attempts, read_result
+from jobs.live.channel import ResetMessage, Text
+from jobs.store.queries import StoredResult, read_attempts, read_result
 
 
 class ResponseStream:
     """The events of one Response for one client. `after` is the number of the last event that the client has."""
 
-    def __init__(self, parts: Parts, asked: StoredResponse, after: int = -1) -> None:
+    def __init__(self, parts: Services, asked: StoredResponse, after: int = -1) -> None:
         self._parts = parts
         self._asked = asked
         self._events = ResponseEvents(asked, after)
         # From the first byte, whatever the client has: one way for every client, and most texts are short.
-        self._watch = ToldWatch(parts, asked.job.id)
+        self._watch = JobEventStream(parts, asked.job.id)
 
     @property
     def stopped(self) -> bool:
@@ -42,34 +42,34 @@ class ResponseStream:
         yield _frames(self._events.created()) or COMMENT
         async with aclosing(self._watch.values()) as values:
             async for told in values:
-                frames = b"".join([await self._tell(one) for one in told])
+                frames = b"".join([await self._format(one) for one in told])
                 yield frames or COMMENT
-                if told and isinstance(told[-1], Result):
+                if told and isinstance(told[-1], StoredResult):
                     return
         yield self._interrupted()
 
-    async def _tell(self, one: Told) -> bytes:
+    async def _format(self, one: JobEvent) -> bytes:
         if isinstance(one, Text):
-            frames = await self._go_over(one.attempt)
+            frames = await self._switch_attempt(one.attempt)
             return frames + _frames(self._events.text(one))
-        if isinstance(one, Reset):
-            return await self._go_over(one.attempt, anew=True)
-        if isinstance(one, Result):
+        if isinstance(one, ResetMessage):
+            return await self._switch_attempt(one.attempt, anew=True)
+        if isinstance(one, StoredResult):
             result = await run_in_threadpool(read_result, self._parts.database, self._asked.job.id, project=None)
             if result is None or result.text is None:
                 return self._interrupted()
-            frames = await self._go_over(result.job.attempt)
+            frames = await self._switch_attempt(result.job.attempt)
             return frames + _frames(self._events.end(with_result(self._asked, result)))
         return _frames(self._events.begun()) if one.attempt > 0 else b""
 
-    async def _go_over(self, attempt: int, *, anew: bool = False) -> bytes:
+    async def _switch_attempt(self, attempt: int, *, anew: bool = False) -> bytes:
         if attempt == 0 or (attempt == self._events.attempt and not anew):
             return b""
         attempts = []
         if attempt > 1:
             attempts = await run_in_threadpool(read_attempts, self._parts.database, self._asked.job.id)
         begun = _frames(self._events.begun())
-        return begun + _frames(self._events.go_over(attempt, attempts, anew=anew))
+        return begun + _frames(self._events.switch_attempt(attempt, attempts, anew=anew))
 
     def _interrupted(self) -> bytes:
         """Not an event of the Response: without a number, and the SDK raises it."""

@@ -9,10 +9,10 @@ from fastapi import APIRouter, Path, Query
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from api.callers.caller import Calling
+from api.callers.caller import CallerDep
 from api.http.errors import ApiError, JsonAnswer
 from api.http.event_stream import EventStream
-from api.http.parameters import STRICT
+from api.http.parameters import STRICT_QUERY
 from api.http.request_bodies import request_body
 from api.openai.at_end import AnswerAtEnd, Interruption, Wait
 from api.openai.chat_answers import job_failure
@@ -22,8 +22,8 @@ from api.openai.response_object import message_id, response_object, response_sta
 from api.openai.response_request import MAX_CONVERSATION_BYTES, Message, ResponseRequest, read_response_request
 from api.openai.response_stream import ResponseStream
 from api.openai.schemas import RESPONSE_BODY
-from api.schemas.errors import REFUSALS
-from api.services import Given, Parts
+from api.schemas.errors import ERROR_RESPONSES
+from api.services import Services, ServicesDep
 from api.submitting.bodies import JobBody
 from api.submitting.fields import unsupported
 from api.submitting.idempotency import Key, check_key, key_reused
@@ -32,9 +32,9 @@ from jobs.intake.submission import Accepted, submit_job
 from jobs.lifecycle.rescue import cancel_job
 from jobs.lifecycle.responses import StoredResponse, delete_response, job_id_of, read_response, response_id, with_result
 from jobs.model.status import JobStatus
-from jobs.store.queries import Result, read_attempts
+from jobs.store.queries import StoredResult, read_attempts
 
-routes = APIRouter(prefix="/v1", tags=["openai"], dependencies=STRICT, responses=REFUSALS)
+routes = APIRouter(prefix="/v1", tags=["openai"], dependencies=STRICT_QUERY, responses=ERROR_RESPONSES)
 
 PATH = "/v1/responses"
 
@@ -45,7 +45,7 @@ ResponseId = Annotated[str, Path(description="The id of a Response, `resp_...`."
 
 
 @routes.post("/responses", response_class=Response, openapi_extra=request_body(RESPONSE_BODY))
-async def post_response(parts: Given, caller: Calling, body: JobBody, idempotency_key: Key = None) -> Response:
+async def post_response(parts: ServicesDep, caller: CallerDep, body: JobBody, idempotency_key: Key = None) -> Response:
     """Ask for a Response. With `background` the answer comes at once, else when it has ended; with `stream` it is the
     events. However it is asked for, it is a job: it goes on when the client goes away, and everything about it can be
     asked for again, for as long as it is stored.
@@ -59,14 +59,14 @@ async def post_response(parts: Given, caller: Calling, body: JobBody, idempotenc
         return JsonAnswer(await _shown(parts, asked), headers=accepted_headers(accepted))
     with ExitStack() as held:
         # Before the job is stored: a client that is refused a seat sends its request again.
-        seat = held.enter_context(parts.seats.take(caller.project, caller.key_id))
+        slot = held.enter_context(parts.watch_limiter.take(caller.project, caller.key_id))
         accepted, asked = await run_in_threadpool(_submit, parts, caller.project, request, key)
         headers = accepted_headers(accepted)
-        interruption = Interruption(parts, asked.job.id, seat, headers, has_key=key is not None)
+        interruption = Interruption(parts, asked.job.id, slot, headers, has_key=key is not None)
         wait = Wait(parts, asked.job.id)
-        seat.hold(wait)
+        slot.hold(wait)
         if not request.stream:
-            return AnswerAtEnd(wait, _answer(parts, asked), interruption, headers, seat=held.pop_all())
+            return AnswerAtEnd(wait, _answer(parts, asked), interruption, headers, slot=held.pop_all())
         if not request.background:
             result = await wait.until_end(seconds=FIRST_SECONDS, or_text=True)
             if result is not None:
@@ -74,14 +74,14 @@ async def post_response(parts: Given, caller: Calling, body: JobBody, idempotenc
         if wait.stopped:
             raise interruption.error()
         events = ResponseStream(parts, asked)
-        seat.hold(events)
-        return EventStream(events, headers, seat=held.pop_all())
+        slot.hold(events)
+        return EventStream(events, headers, slot=held.pop_all())
 
 
 @routes.get("/responses/{response_id}", response_class=Response)
 async def get_response(
-    parts: Given,
-    caller: Calling,
+    parts: ServicesDep,
+    caller: CallerDep,
     response_id: ResponseId,
     stream: Annotated[bool, Query(description="The events, while it is written and afterwards.")] = False,
     starting_after: Annotated[
@@ -100,34 +100,34 @@ async def get_response(
     if parts.hub.closed:
         raise ApiError(503, "shutting_down", "this server is shutting down: come back", headers={"Retry-After": "1"})
     events = ResponseStream(parts, asked, -1 if starting_after is None else starting_after)
-    return EventStream(events, seat=parts.seats.take(caller.project, caller.key_id, events))
+    return EventStream(events, slot=parts.watch_limiter.take(caller.project, caller.key_id, events))
 
 
 @routes.post("/responses/{response_id}/cancel")
-async def post_cancel_response(parts: Given, caller: Calling, response_id: ResponseId) -> Response:
+async def post_cancel_response(parts: ServicesDep, caller: CallerDep, response_id: ResponseId) -> Response:
     """Cancel a Response and wait for its end, which takes moments; what it has written is kept. One that has ended
     stays as it is.
     """
     asked = await run_in_threadpool(_find, parts, caller.project, response_id)
-    moved = await run_in_threadpool(cancel_job, parts.database, asked.job.id)
-    if moved is not None:
-        parts.announcer.announce([moved])
+    changes = await run_in_threadpool(cancel_job, parts.database, asked.job.id)
+    if changes is not None:
+        parts.status_publisher.publish([changes])
         await Wait(parts, asked.job.id).until_end(seconds=_CANCEL_SECONDS)
     return JsonAnswer(await _shown(parts, await run_in_threadpool(_find, parts, caller.project, response_id)))
 
 
 @routes.delete("/responses/{response_id}")
-def delete_one_response(parts: Given, caller: Calling, response_id: ResponseId) -> Response:
+def delete_one_response(parts: ServicesDep, caller: CallerDep, response_id: ResponseId) -> Response:
     """Delete a Response, its job, its text and its attempts, for good. One that still runs is cancelled first."""
-    moved = delete_response(parts.database, response_id, project=caller.project)
-    if moved is None:
+    changes = delete_response(parts.database, response_id, project=caller.project)
+    if changes is None:
         raise ApiError.not_found("response", response_id)
-    parts.announcer.announce(moved)
+    parts.status_publisher.publish(changes)
     return JsonAnswer({"id": response_id, "object": "response", "deleted": True})
 
 
-def _answer(parts: Parts, asked: StoredResponse) -> Callable[[Result], Awaitable[Response]]:
-    async def answer(result: Result) -> Response:
+def _answer(parts: Services, asked: StoredResponse) -> Callable[[StoredResult], Awaitable[Response]]:
+    async def answer(result: StoredResult) -> Response:
         _refuse_failed(result)
         return JsonAnswer(await _shown(parts, with_result(asked, result)))
 
@@ -135,7 +135,7 @@ def _answer(parts: Parts, asked: StoredResponse) -> Callable[[Result], Awaitable
 
 
 def _submit(
-    parts: Parts, project: str, request: ResponseRequest, key: IdempotencyKey | None
+    parts: Services, project: str, request: ResponseRequest, key: IdempotencyKey | None
 ) -> tuple[Accepted, StoredResponse]:
     job = request.job(_conversation(parts, project, request.previous))
     kept = {**request.kept(), "model": job.request["model"]}
@@ -152,7 +152,7 @@ def _submit(
     return accepted, asked
 
 
-def _conversation(parts: Parts, project: str, previous: str | None) -> list[Message]:
+def _conversation(parts: Services, project: str, previous: str | None) -> list[Message]:
     """The messages of the previous Response, without its instructions, and its answer."""
     if previous is None:
         return []
@@ -180,14 +180,14 @@ def _conversation(parts: Parts, project: str, previous: str | None) -> list[Mess
     return messages
 
 
-def _find(parts: Parts, project: str, named: str) -> StoredResponse:
+def _find(parts: Services, project: str, named: str) -> StoredResponse:
     asked = read_response(parts.database, named, project=project) if job_id_of(named) else None
     if asked is None:
         raise ApiError.not_found("response", named)
     return asked
 
 
-async def _shown(parts: Parts, asked: StoredResponse) -> Mapping[str, Any]:
+async def _shown(parts: Services, asked: StoredResponse) -> Mapping[str, Any]:
     """The Response, its output item named as its events name it."""
     if asked.job.attempt < 2 or not asked.text:
         return response_object(asked)
@@ -196,6 +196,6 @@ async def _shown(parts: Parts, asked: StoredResponse) -> Mapping[str, Any]:
     return response_object(asked, item_id=message_id(asked.job.id, first))
 
 
-def _refuse_failed(result: Result) -> None:
+def _refuse_failed(result: StoredResult) -> None:
     if result.job.status in (JobStatus.FAILED, JobStatus.EXPIRED):
         raise job_failure(result.job)

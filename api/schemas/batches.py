@@ -39,7 +39,7 @@ class Counts(Described):
     incomplete: int = Field(description="Of the completed ones, those whose text was cut short.")
 
 
-class LineError(Described):
+class LineErrorObject(Described):
     """What is wrong with a line of a batch's input file. Lines are counted from 1."""
 
     code: str
@@ -52,7 +52,7 @@ class BatchErrors(Described):
     """Why a batch was refused: the first hundred errors of its file."""
 
     object: Literal["list"]
-    data: list[LineError]
+    data: list[LineErrorObject]
 
 
 class Warned(Described):
@@ -109,7 +109,7 @@ class InputObject(Described):
     rows: list[list[str]] = Field(description="Its first rows, without the columns that have no name.")
     first_prompt: str | None
     count: int = Field(description="How many of its requests are good.")
-    mistakes: list[LineError] = Field(description="What is wrong with the others: the first hundred.")
+    mistakes: list[LineErrorObject] = Field(description="What is wrong with the others: the first hundred.")
     mistake_count: int
     warnings: list[Warned]
 

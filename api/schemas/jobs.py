@@ -7,7 +7,7 @@ from pydantic import Field
 from api.schemas.waiting import Described, WaitingObject
 
 
-class Fault(Described):
+class JobErrorObject(Described):
     """Why a job or an attempt did not complete."""
 
     code: str
@@ -45,7 +45,7 @@ class AttemptObject(Described):
     first_delta_at: float | None
     finished_at: float | None
     outcome: Literal["completed", "failed", "rate_limited", "held", "released", "lost", "cancelled", "expired"] | None
-    error: Fault | None
+    error: JobErrorObject | None
     deltas: int | None
     bytes: int | None
     continued_bytes: int | None = Field(
@@ -93,7 +93,7 @@ class JobObject(Described):
     text_tokens_source: str | None
     upstream_id: str | None
     upstream_model: str | None
-    error: Fault | None
+    error: JobErrorObject | None
 
 
 class JobWithRequest(JobObject):

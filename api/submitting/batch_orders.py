@@ -44,14 +44,14 @@ class NewBatch:
 
 @dataclass(frozen=True, slots=True)
 class NewFileBatch:
-    """A batch whose jobs are the lines of a file. `for_all` is what the batch says of each of them, and its request has
-    the model of those that name none.
+    """A batch whose jobs are the lines of a file. `defaults` is what the batch says of each of them, and its request
+    has the model of those that name none.
     """
 
     input_file_id: str
     read: ReadOptions | None
     """How the file is to be read; None for one that is in OpenAI's form."""
-    for_all: NewJob
+    defaults: NewJob
     metadata: Mapping[str, str]
     completion_window: str | None
     completion_seconds: float | None
@@ -70,7 +70,7 @@ def check_batch(body: bytes, settings: Settings) -> NewBatch:
         raise invalid("requests", "must have at least one item")
     terms = _read_terms(fields)
     notes = Notes()
-    jobs = list(_read_items(items, terms.for_all, notes, *job_limit(settings)))
+    jobs = list(_read_items(items, terms.defaults, notes, *job_limit(settings)))
     return NewBatch(
         jobs,
         terms.metadata,
@@ -152,18 +152,18 @@ def _read_terms(fields: dict[str, msgspec.Raw]) -> NewFileBatch:
     seconds = None if window is None else check_window(window)
     outputs = read_field(fields, "output_expires_after", "")
     # What the batch says of all its jobs, a job's own body may say otherwise.
-    for_all = own_fields(fields, "", NewJob(request={}))
-    metadata, for_all = for_all.metadata, replace(for_all, metadata={})
+    defaults = own_fields(fields, "", NewJob(request={}))
+    metadata, defaults = defaults.metadata, replace(defaults, metadata={})
     input_file_id = read_field(fields, "input_file_id", "")
     if input_file_id is not None and not isinstance(input_file_id, str):
         raise invalid("input_file_id", "must be the id of an uploaded file")
     read, model = check_input(fields["input"]) if "input" in fields else (None, None)
     if model is not None:
-        for_all = replace(for_all, request={"model": model})
+        defaults = replace(defaults, request={"model": model})
     most = read_field(fields, "max_concurrency", "")
     if most is not None:
         check_integer(most, "max_concurrency", 1, 1_000_000)
-    return NewFileBatch(input_file_id or "", read, for_all, metadata, window, seconds, check_expiry(outputs), most)
+    return NewFileBatch(input_file_id or "", read, defaults, metadata, window, seconds, check_expiry(outputs), most)
 
 
 def check_input(text: msgspec.Raw) -> tuple[ReadOptions | None, str | None]:
@@ -180,14 +180,14 @@ def check_input(text: msgspec.Raw) -> tuple[ReadOptions | None, str | None]:
     return ReadOptions(**values), model
 
 
-def _read_items(items: list[memoryview], for_all: NewJob, notes: Notes, longest: int, advice: str) -> Iterator[NewJob]:
+def _read_items(items: list[memoryview], defaults: NewJob, notes: Notes, longest: int, advice: str) -> Iterator[NewJob]:
     place_of: dict[str, int] = {}
     for place, item in enumerate(items):
         where = f"requests[{place}]"
         if len(item) > longest:
             raise ApiError(413, "job_too_large", f"{where}: is larger than {longest} bytes, the most that is taken"
                            f" {advice}", param=where)  # fmt: skip
-        job = check_item(read_fields(bytes(item), where), where, for_all, notes, place + 1)
+        job = check_item(read_fields(bytes(item), where), where, defaults, notes, place + 1)
         if job.custom_id is not None and place_of.setdefault(job.custom_id, place) != place:
             raise invalid(f"{where}.custom_id", f"is the same as that of requests[{place_of[job.custom_id]}]")
         yield job

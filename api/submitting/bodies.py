@@ -10,7 +10,7 @@ import msgspec
 from fastapi import Depends, Request
 
 from api.http.errors import ApiError
-from api.services import Given
+from api.services import ServicesDep
 from api.submitting.slices import MOST_VALUES, TooManyValuesError, require_few_values
 from jobs.settings import Settings
 
@@ -22,11 +22,11 @@ _SMALL_BYTES = 64 * 1024
 _FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
-async def _read_job_body(request: Request, parts: Given) -> bytes:
+async def _read_job_body(request: Request, parts: ServicesDep) -> bytes:
     return await _read_body(request, *job_limit(parts.settings))
 
 
-async def _read_batch_body(request: Request, parts: Given) -> bytes:
+async def _read_batch_body(request: Request, parts: ServicesDep) -> bytes:
     advice = "(LONGHAND_MAX_BODY_BYTES): upload the requests as a file (POST /v1/files), or split the batch"
     return await _read_body(request, parts.settings.max_body_bytes, advice)
 

@@ -29,15 +29,15 @@ _JOB_FIELDS = frozenset({"custom_id", "metadata", "priority", "max_attempts", "o
 _OURS = frozenset({"stream", "stream_options"})
 
 
-def check_job(body: bytes, for_all: NewJob | None = None) -> NewJob:
-    """The job that a chat-completions body asks for; `for_all` has what holds where it says nothing."""
-    return _read_job(read_fields(body), "", for_all or NewJob(request={}))
+def check_job(body: bytes, defaults: NewJob | None = None) -> NewJob:
+    """The job that a chat-completions body asks for; `defaults` has what holds where it says nothing."""
+    return _read_job(read_fields(body), "", defaults or NewJob(request={}))
 
 
 def check_item(
     fields: dict[str, msgspec.Raw],
     where: str,
-    for_all: NewJob,
+    defaults: NewJob,
     notes: Notes,
     line: int | None,
     *,
@@ -61,7 +61,7 @@ def check_item(
     inside = join(where, "body") if "body" in fields else where
     if "custom_id" in body:
         raise invalid(join(inside, "custom_id"), "belongs beside `body`, not into it")
-    return replace(_read_job(body, inside, for_all), custom_id=custom_id)
+    return replace(_read_job(body, inside, defaults), custom_id=custom_id)
 
 
 class _Undecoded:
@@ -82,16 +82,16 @@ def _named(mistake: MistakeError) -> str:
     return str(mistake) if str(mistake).startswith(f"{mistake.param}:") else f"{mistake.param}: {mistake}"
 
 
-def _read_job(fields: dict[str, msgspec.Raw], where: str, for_all: NewJob) -> NewJob:
-    own = own_fields(fields, where, for_all)
+def _read_job(fields: dict[str, msgspec.Raw], where: str, defaults: NewJob) -> NewJob:
+    own = own_fields(fields, where, defaults)
     request = {name: read_value(text, join(where, name)) for name, text in fields.items() if name not in _JOB_FIELDS}
-    if request.get("model") is None and "model" in for_all.request:
-        request["model"] = for_all.request["model"]
+    if request.get("model") is None and "model" in defaults.request:
+        request["model"] = defaults.request["model"]
     _check_request(request, where)
     return replace(own, request={name: value for name, value in request.items() if name not in _OURS})
 
 
-def own_fields(fields: dict[str, msgspec.Raw], where: str, for_all: NewJob) -> NewJob:
+def own_fields(fields: dict[str, msgspec.Raw], where: str, defaults: NewJob) -> NewJob:
     """What Longhand takes out of a body for itself. A null is as good as nothing."""
     own: dict[str, Any] = {}
     for name in _JOB_FIELDS & fields.keys():
@@ -113,7 +113,7 @@ def own_fields(fields: dict[str, msgspec.Raw], where: str, for_all: NewJob) -> N
                 if value not in ("restart", "continue"):
                     raise invalid(at, 'must be "restart" or "continue"')
                 own[name] = value
-    return replace(for_all, **own)
+    return replace(defaults, **own)
 
 
 def _check_request(request: dict[str, Any], where: str) -> None:

@@ -12,7 +12,7 @@ from starlette.responses import Response
 from api.callers.caller import Caller
 from api.http.errors import ApiError, JsonAnswer
 from api.http.parameters import is_id
-from api.services import Parts
+from api.services import Services
 from api.submitting.batch_orders import NewFileBatch, check_file_batch
 from api.submitting.idempotency import replayed
 from api.submitting.input_files import check_file
@@ -22,7 +22,7 @@ from jobs.inputs.mistakes import MistakeError, Notes
 from jobs.inputs.reading import open_input
 from jobs.intake.drafts import Draft, DraftLostError
 from jobs.intake.idempotency import IdempotencyKey, KeyReusedError, find_key
-from jobs.intake.submission import Accepted, BatchTerms, NewJob
+from jobs.intake.submission import Accepted, BatchOptions, NewJob
 from jobs.settings import Settings
 from jobs.store.files import BATCH, File, read_file
 from jobs.store.queries import read_batch
@@ -38,7 +38,7 @@ class StoppedError(Exception):
     """The process was told to end before the whole file was read."""
 
 
-async def post_file_batch(parts: Parts, caller: Caller, body: bytes, key: IdempotencyKey | None) -> Response:
+async def post_file_batch(parts: Services, caller: Caller, body: bytes, key: IdempotencyKey | None) -> Response:
     """Make a batch of the file that the body names; the answer is the batch, in progress or failed.
 
     Raises `ApiError`, and `KeyReusedError`.
@@ -60,7 +60,7 @@ async def post_file_batch(parts: Parts, caller: Caller, body: bytes, key: Idempo
 
 
 def make_file_batch(
-    parts: Parts, project: str, wanted: NewFileBatch, key: IdempotencyKey | None, stopped: Callable[[], bool]
+    parts: Services, project: str, wanted: NewFileBatch, key: IdempotencyKey | None, stopped: Callable[[], bool]
 ) -> Accepted:
     """Read a file and store a batch: one that runs, or one that has failed with the errors of its lines.
 
@@ -71,7 +71,7 @@ def make_file_batch(
         if known is not None:
             return Accepted(known, repeated=True)
     file = find_input(parts, project, wanted.input_file_id)
-    terms = BatchTerms(
+    terms = BatchOptions(
         project,
         file.id,
         wanted.metadata,
@@ -129,7 +129,7 @@ def _fill(
     return mistakes
 
 
-def find_input(parts: Parts, project: str, file_id: str) -> File:
+def find_input(parts: Services, project: str, file_id: str) -> File:
     """The uploaded file of this id. Raises `ApiError`."""
     file = read_file(parts.database, file_id, project=project) if is_id(file_id) else None
     if file is None:
@@ -140,7 +140,7 @@ def find_input(parts: Parts, project: str, file_id: str) -> File:
     return file
 
 
-def _read(parts: Parts, batch_id: str, project: str) -> dict[str, object]:
+def _read(parts: Services, batch_id: str, project: str) -> dict[str, object]:
     batch = read_batch(parts.database, batch_id, project=project)
     if batch is None:  # what the key stands for is a job
         raise KeyReusedError

@@ -7,12 +7,12 @@ import anyio.to_thread
 from fastapi import APIRouter
 from starlette.responses import Response
 
-from api.callers.caller import Caller, Calling
+from api.callers.caller import Caller, CallerDep
 from api.http.errors import JsonAnswer
 from api.http.request_bodies import INPUT_BODY, request_body
 from api.schemas.batches import InputObject
-from api.schemas.errors import REFUSALS
-from api.services import Given, Parts
+from api.schemas.errors import ERROR_RESPONSES
+from api.services import Services, ServicesDep
 from api.submitting.batch_orders import check_input_order
 from api.submitting.bodies import SmallBody
 from api.submitting.file_batches import find_input
@@ -24,7 +24,7 @@ from jobs.inputs.reading import InputFile, ReadOptions, open_input
 from jobs.inputs.rows import Row
 from jobs.store.files import File
 
-routes = APIRouter(prefix="/v1", tags=["submit"], responses=REFUSALS)
+routes = APIRouter(prefix="/v1", tags=["submit"], responses=ERROR_RESPONSES)
 
 _SHOWN_ROWS = 5
 _SHOWN_CHARACTERS = 200
@@ -32,7 +32,7 @@ _SHOWN_PROMPT = 4000
 
 
 @routes.post("/inputs", responses={200: {"model": InputObject}}, openapi_extra=request_body(INPUT_BODY))
-async def post_input(parts: Given, caller: Calling, body: SmallBody) -> Response:
+async def post_input(parts: ServicesDep, caller: CallerDep, body: SmallBody) -> Response:
     """Say what an uploaded file would become: its encoding, delimiter and columns, its first rows, the first prompt,
     how many jobs, and everything that is wrong with it.
 
@@ -44,7 +44,7 @@ async def post_input(parts: Given, caller: Calling, body: SmallBody) -> Response
     return JsonAnswer(shown)
 
 
-def _look(parts: Parts, caller: Caller, body: bytes) -> dict[str, Any]:
+def _look(parts: Services, caller: Caller, body: bytes) -> dict[str, Any]:
     wanted, limit = check_input_order(body)
     file = find_input(parts, caller.project, wanted.input_file_id)
     notes, mistakes = Notes(), Mistakes()
@@ -87,7 +87,7 @@ def _form(file: InputFile | None) -> dict[str, Any]:
     }
 
 
-def _first_rows(parts: Parts, file: File, read: ReadOptions) -> list[list[str]]:
+def _first_rows(parts: Services, file: File, read: ReadOptions) -> list[list[str]]:
     """The first rows of a table with something in them, whatever its template is."""
     with open_input(parts.settings.files_folder / file.id) as opened:
         table = open_file(opened, file.filename, read, parts.settings, Notes())

@@ -7,13 +7,13 @@ from fastapi import APIRouter
 from fastapi.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from api.callers.caller import Caller, Calling
+from api.callers.caller import Caller, CallerDep
 from api.http.errors import JsonAnswer
 from api.http.request_bodies import BATCH_BODY, JOB_BODY, request_body
 from api.schemas.batches import BatchObject
-from api.schemas.errors import REFUSALS
+from api.schemas.errors import ERROR_RESPONSES
 from api.schemas.jobs import JobObject
-from api.services import Given, Parts
+from api.services import Services, ServicesDep
 from api.submitting.batch_orders import check_batch, names_file
 from api.submitting.bodies import BatchBody, JobBody
 from api.submitting.checks import check_job
@@ -21,17 +21,17 @@ from api.submitting.file_batches import post_file_batch
 from api.submitting.idempotency import Key, check_key, key_reused, replayed
 from api.submitting.upstream_choice import check_upstreams
 from jobs.intake.idempotency import IdempotencyKey, KeyReusedError
-from jobs.intake.submission import Accepted, BatchTerms, submit_batch, submit_job
+from jobs.intake.submission import Accepted, BatchOptions, submit_batch, submit_job
 from jobs.store.queries import read_batch, read_job
 
-routes = APIRouter(prefix="/v1", tags=["submit"], responses=REFUSALS)
+routes = APIRouter(prefix="/v1", tags=["submit"], responses=ERROR_RESPONSES)
 
 _LARGE_BYTES = 1_000_000
 """Batches with more than this in their body are stored one after the other: each takes memory and a core."""
 
 
 @routes.post("/jobs", status_code=202, responses={202: {"model": JobObject}}, openapi_extra=request_body(JOB_BODY))
-def post_job(parts: Given, caller: Calling, body: JobBody, idempotency_key: Key = None) -> Response:
+def post_job(parts: ServicesDep, caller: CallerDep, body: JobBody, idempotency_key: Key = None) -> Response:
     """Submit one job.
 
     The body is one for chat completions: `model`, `messages`, and any other parameter of the upstream, passed through
@@ -57,7 +57,7 @@ def post_job(parts: Given, caller: Calling, body: JobBody, idempotency_key: Key 
 @routes.post(
     "/batches", status_code=202, responses={202: {"model": BatchObject}}, openapi_extra=request_body(BATCH_BODY)
 )
-async def post_batch(parts: Given, caller: Calling, body: BatchBody, idempotency_key: Key = None) -> Response:
+async def post_batch(parts: ServicesDep, caller: CallerDep, body: BatchBody, idempotency_key: Key = None) -> Response:
     """Submit many jobs at once: all of them are taken, or none.
 
     Each item of `requests` is `{"custom_id", "body"}`, and `body` is what `POST /v1/jobs` takes. `priority`,
@@ -79,10 +79,10 @@ async def post_batch(parts: Given, caller: Calling, body: BatchBody, idempotency
         raise key_reused() from None
 
 
-def _post_requests(parts: Parts, caller: Caller, body: bytes, key: IdempotencyKey | None) -> Response:
+def _post_requests(parts: Services, caller: Caller, body: bytes, key: IdempotencyKey | None) -> Response:
     batch = check_batch(body, parts.settings)
     check_upstreams(parts.upstreams.current(), batch.jobs, "requests[{}].body")
-    terms = BatchTerms(
+    terms = BatchOptions(
         project=caller.project,
         metadata=batch.metadata,
         completion_window=batch.completion_window,

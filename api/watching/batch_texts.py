@@ -11,11 +11,11 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from api.watching.batch_outbox import Outbox
 from api.watching.batch_states import BatchStates
-from api.watching.inbox import Heard
+from api.watching.inbox import ReceivedMessage
 from api.watching.job_channels import JobChannel, JobChannels
 from api.watching.job_text import JobText
 from api.watching.tails import Tails
-from jobs.live.channel import Gap, Reset, Started, Step, Text
+from jobs.live.channel import Gap, ResetMessage, Started, Step, Text
 from jobs.model.ids import place_in_batch
 from jobs.model.records import Job
 from jobs.model.status import JobStatus
@@ -48,8 +48,8 @@ class BatchTexts:
 
     def relay(self) -> Iterator[bytes]:
         """Send what was heard on the jobs' channels."""
-        for channel, heard in self._channels.take_heard():
-            yield from self._out.take(channel, self._follow(channel, heard))
+        for channel, received in self._channels.take_heard():
+            yield from self._out.take(channel, self._follow(channel, received))
         yield from self._out.flush()
 
     def wants(self, job: Job) -> bool:
@@ -75,7 +75,7 @@ class BatchTexts:
             return
         channel.attempt = job.attempt
         if job.status is JobStatus.IN_PROGRESS:
-            for frame in self._out.take(channel, await channel.text.go_over(job.attempt)):
+            for frame in self._out.take(channel, await channel.text.switch_attempt(job.attempt)):
                 yield frame
             self._channels.listen(channel)
         elif wanted:
@@ -123,13 +123,13 @@ class BatchTexts:
             return self._channels.add(place, JobText(self._database, self._tails, job.id, job.attempt))
         return None
 
-    def _follow(self, channel: JobChannel, heard: list[Heard]) -> Iterator[Step]:
-        for one in heard:
+    def _follow(self, channel: JobChannel, received: list[ReceivedMessage]) -> Iterator[Step]:
+        for one in received:
             for step in channel.text.follower.follow(one.message):
                 if isinstance(step, Text):
                     channel.text.note(step.text)
                     yield step
-                elif isinstance(step, Reset):
+                elif isinstance(step, ResetMessage):
                     channel.text.note_reset()
                     yield step
                 elif isinstance(step, Started):
@@ -147,7 +147,7 @@ class BatchTexts:
         steps: list[Step] = []
         size = 0
         try:
-            steps += await channel.text.go_over(channel.attempt)
+            steps += await channel.text.switch_attempt(channel.attempt)
             async for step in channel.text.fill():
                 steps.append(step)
                 size += step.end - step.offset if isinstance(step, Text) else 0

@@ -130,12 +130,12 @@ class BatchWatch:
         if self._counts_changed:
             alarms.append(self._count_at)
         inbox.alarm_at = min(alarms)
-        heard = await inbox.take()
+        received = await inbox.take()
         pause = self._sent_at + _COALESCE_SECONDS - self._now()
         if pause > 0 and not self.stopped:
             await asyncio.sleep(pause)
-            heard += inbox.take_waiting()
-        for one in heard:
+            received += inbox.take_waiting()
+        for one in received:
             self._note(one.message)
         if inbox.resync:
             self._look_at = 0.0

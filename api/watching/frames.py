@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from api.http.json_lines import one_line
-from api.watching.inbox import Heard
+from api.watching.inbox import ReceivedMessage
 from jobs.live.channel import Text, encode_delta
 
 RETRY = b"retry: 1000\n\n"
@@ -26,13 +26,13 @@ def deltas_frame(cursor: str, deltas: list[dict[str, Any]]) -> bytes:
     return b"id: %b\nevent: deltas\ndata: %b\n\n" % (cursor.encode(), one_line(_encoder.encode({"deltas": deltas})))
 
 
-def whole_frame(heard: Heard, step: Text) -> bytes:
+def whole_frame(received: ReceivedMessage, step: Text) -> bytes:
     """The event of a delta that nothing is trimmed from: the message as published, the same for every watcher."""
-    payload = heard.payload
+    payload = received.payload
     if b"\n" in payload or b"\r" in payload:
         return delta_frame(step)  # valid JSON, but not one line
-    heard.frame, heard.text, heard.end = _frame(step, payload), step.text.encode(), step.end
-    return heard.frame
+    received.frame, received.text, received.end = _frame(step, payload), step.text.encode(), step.end
+    return received.frame
 
 
 def delta_frame(step: Text) -> bytes:

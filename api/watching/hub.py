@@ -13,7 +13,7 @@ from logging import getLogger
 
 import msgspec
 
-from api.watching.inbox import Heard, Inbox, Listener
+from api.watching.inbox import Inbox, Listener, ReceivedMessage
 from api.watching.subscriber import Subscriber, connect_subscriber
 from jobs.live.channel import channel_name, decode
 
@@ -171,12 +171,12 @@ class Hub:
         if channel is None:
             return
         try:
-            heard = Heard(decode(payload), payload)
+            received = ReceivedMessage(decode(payload), payload)
         except msgspec.DecodeError as error:
             log.warning("a message that is none on %s: %s", name.decode(), error)
             return
         for listener in channel.listeners:
-            listener.put(heard)
+            listener.put(received)
 
     def _flush(self) -> None:
         """All that came in one piece is queued: let each watcher send its part in one piece too."""

@@ -10,7 +10,7 @@ _MAX_WAITING = 512
 _MAX_WAITING_BYTES = 256 * 1024
 
 
-class Heard:
+class ReceivedMessage:
     """One message, decoded once for all watchers of the channel."""
 
     __slots__ = ("end", "frame", "message", "payload", "text")
@@ -29,7 +29,7 @@ class Heard:
 class Listener(Protocol):
     """Receives the messages of a channel: an inbox, or a job channel of a batch's watcher."""
 
-    def put(self, heard: Heard) -> None:
+    def put(self, received: ReceivedMessage) -> None:
         """Take a message; returns at once, and the queue is bounded."""
 
     def ask_resync(self) -> None:
@@ -46,10 +46,10 @@ class Inbox:
 
     def __init__(self, touched: "list[Inbox]") -> None:
         self._touched = touched
-        self._waiting: list[Heard] = []
+        self._waiting: list[ReceivedMessage] = []
         self._bytes = 0
         self._wake: asyncio.Future[None] | None = None
-        self._relay: Callable[[list[Heard]], None] | None = None
+        self._relay: Callable[[list[ReceivedMessage]], None] | None = None
         self._poked = False
         self.resync = False
         """Something was missed: read the tail or the row. The reader clears this first."""
@@ -57,7 +57,7 @@ class Inbox:
         self.alarm_at = float("inf")
         """When `take` returns although nothing was heard, in the loop's time."""
 
-    async def take(self, relay: Callable[[list[Heard]], None] | None = None) -> list[Heard]:
+    async def take(self, relay: Callable[[list[ReceivedMessage]], None] | None = None) -> list[ReceivedMessage]:
         """What was heard since the last call; waits until there is something to do.
 
         Each `ask_resync`, `close` or `poke` lets it return once, whether or not its caller acts on it: a caller that
@@ -75,13 +75,13 @@ class Inbox:
                 self._wake = self._relay = None
         return self.take_waiting()
 
-    def take_waiting(self) -> list[Heard]:
+    def take_waiting(self) -> list[ReceivedMessage]:
         """What was heard since the last call, without waiting for it."""
         self._poked = False
         taken, self._waiting, self._bytes = self._waiting, [], 0
         return taken
 
-    def put(self, heard: Heard) -> None:
+    def put(self, received: ReceivedMessage) -> None:
         """Queue a message. A watcher that cannot keep up is not buffered for: the tail has it all."""
         if self.resync:
             return
@@ -90,8 +90,8 @@ class Inbox:
             return
         if not self._waiting:
             self._touched.append(self)
-        self._waiting.append(heard)
-        self._bytes += len(heard.payload)
+        self._waiting.append(received)
+        self._bytes += len(received.payload)
 
     def flush(self) -> None:
         """Relay what is queued, or let `take` return if it waits."""

@@ -1,7 +1,7 @@
 """The channels of running jobs that one watcher of a batch listens to, with one bound on all that is queued."""
 
 from api.watching.hub import Hub
-from api.watching.inbox import Heard, Inbox
+from api.watching.inbox import Inbox, ReceivedMessage
 from api.watching.job_text import JobText
 
 _MAX_WAITING = 4096
@@ -11,14 +11,14 @@ _MAX_WAITING_BYTES = 1024 * 1024
 class JobChannel:
     """Listens to the channel of one job for one watcher of its batch."""
 
-    __slots__ = ("_channels", "attempt", "heard", "id", "listening", "place", "sent", "text", "was_heard")
+    __slots__ = ("_channels", "attempt", "id", "listening", "place", "received", "sent", "text", "was_heard")
 
     def __init__(self, channels: "JobChannels", place: int, text: JobText) -> None:
         self._channels = channels
         self.id = text.job_id
         self.place = place
         self.text = text
-        self.heard: list[Heard] = []
+        self.received: list[ReceivedMessage] = []
         self.sent = (text.follower.attempt, text.follower.offset)
         """How far the client is: behind `text`, as long as what that took has not been sent."""
         self.attempt = text.follower.attempt
@@ -26,9 +26,9 @@ class JobChannel:
         self.listening = False
         self.was_heard = False
 
-    def put(self, heard: Heard) -> None:
+    def put(self, received: ReceivedMessage) -> None:
         """Queue a message."""
-        self._channels.put(self, heard)
+        self._channels.put(self, received)
 
     def ask_resync(self) -> None:
         """Let the job's text be read: messages may have been missed."""
@@ -90,7 +90,7 @@ class JobChannels:
         for channel in list(self._by_job.values()):
             self.remove(channel)
 
-    def put(self, channel: JobChannel, heard: Heard) -> None:
+    def put(self, channel: JobChannel, received: ReceivedMessage) -> None:
         """Queue a message, unless the job has to be read anyway."""
         channel.was_heard = True
         if channel in self._behind:
@@ -100,10 +100,10 @@ class JobChannels:
             for noisy in list(self._noisy):
                 self.ask_resync(noisy)
             return
-        channel.heard.append(heard)
+        channel.received.append(received)
         self._noisy[channel] = None
         self._waiting += 1
-        self._bytes += len(heard.payload)
+        self._bytes += len(received.payload)
         self._wake()
 
     def ask_resync(self, channel: JobChannel) -> None:
@@ -119,12 +119,12 @@ class JobChannels:
                 self.ask_resync(channel)
             channel.was_heard = False
 
-    def take_heard(self) -> list[tuple[JobChannel, list[Heard]]]:
+    def take_heard(self) -> list[tuple[JobChannel, list[ReceivedMessage]]]:
         """What was heard since the last call."""
         taken = []
         for channel in self._noisy:
-            taken.append((channel, channel.heard))
-            channel.heard = []
+            taken.append((channel, channel.received))
+            channel.received = []
         self._noisy = {}
         self._waiting = self._bytes = 0
         return taken
@@ -139,9 +139,9 @@ class JobChannels:
     def forget_heard(self, channel: JobChannel) -> None:
         """Drop what is queued of a job."""
         if self._noisy.pop(channel, self) is None:
-            self._waiting -= len(channel.heard)
-            self._bytes -= sum(len(heard.payload) for heard in channel.heard)
-            channel.heard = []
+            self._waiting -= len(channel.received)
+            self._bytes -= sum(len(received.payload) for received in channel.received)
+            channel.received = []
 
     def _wake(self) -> None:
         if self.inbox is not None:

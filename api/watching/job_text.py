@@ -12,7 +12,7 @@ from starlette.concurrency import run_in_threadpool
 
 from api.watching.frames import split_text
 from api.watching.tails import Tails
-from jobs.live.channel import Follower, Reset, Step, Text
+from jobs.live.channel import Follower, ResetMessage, Step, Text
 from jobs.model.records import Job
 from jobs.model.status import FINAL
 from jobs.store.database import Database
@@ -69,7 +69,7 @@ class JobText:
             if not part.text or follower.offset >= part.length:
                 return
 
-    async def go_over(self, attempt: int) -> list[Step]:
+    async def switch_attempt(self, attempt: int) -> list[Step]:
         """Follow another attempt, with a reset unless it continues the text shown. An attempt that has not recorded yet
         whether it continues has published nothing either, and is not followed before it has.
         """
@@ -165,6 +165,6 @@ class JobText:
         for step in steps:
             if isinstance(step, Text):
                 self.note(step.text)
-            elif isinstance(step, Reset):
+            elif isinstance(step, ResetMessage):
                 self.note_reset()
         return steps

@@ -14,11 +14,11 @@ from starlette.concurrency import run_in_threadpool
 
 from api.watching.frames import COMMENT, RETRY, delta_frame, event_frame, whole_frame
 from api.watching.hub import Hub
-from api.watching.inbox import Heard, Inbox
+from api.watching.inbox import Inbox, ReceivedMessage
 from api.watching.job_cursor import Cursor
 from api.watching.job_text import JobText, MovedOnError
 from api.watching.tails import Tails
-from jobs.live.channel import Gap, Reset, Step, Text
+from jobs.live.channel import Gap, ResetMessage, Step, Text
 from jobs.model.records import Job
 from jobs.model.status import FINAL, JobStatus
 from jobs.store.database import Database
@@ -84,11 +84,11 @@ class Watch:
                 yield frame
             while not self._ended and not self.stopped:
                 inbox.alarm_at = min(self._look_at, self._sent_at + _COMMENT_SECONDS)
-                heard = await inbox.take(self._relay_at_once if self._send is not None else None)
+                received = await inbox.take(self._relay_at_once if self._send is not None else None)
                 if self.stopped:
                     return
                 now = self._now()
-                frame = self._relay(heard, now)
+                frame = self._relay(received, now)
                 if frame or self._held_up:
                     self._held_up = False
                     yield frame
@@ -104,15 +104,15 @@ class Watch:
                     self._sent_at = now
                     yield COMMENT
 
-    def _relay_at_once(self, heard: list[Heard]) -> None:
+    def _relay_at_once(self, received: list[ReceivedMessage]) -> None:
         """Relay without waking our task, which waits in `take` and is woken when there is something else to do."""
         inbox = self._inbox
         if inbox is None or self._send is None or inbox.closed:
             return
-        one = heard[0]
+        one = received[0]
         message, follower = one.message, self._follower
         if (
-            len(heard) == 1
+            len(received) == 1
             and one.frame is not None
             and message.offset == follower.offset
             and message.attempt == follower.attempt
@@ -125,7 +125,7 @@ class Watch:
             self._quiet = _QUIET_SECONDS
             self._look_at = now + _QUIET_SECONDS
         else:
-            frame = self._relay(heard, self._now())
+            frame = self._relay(received, self._now())
         if frame and not self._send(frame):
             self._held_up = True
         if self._missed or self._held_up:
@@ -133,21 +133,21 @@ class Watch:
         else:
             inbox.alarm_at = min(self._look_at, self._sent_at + _COMMENT_SECONDS)
 
-    def _relay(self, heard: list[Heard], now: float) -> bytes:
+    def _relay(self, received: list[ReceivedMessage], now: float) -> bytes:
         """What to send for these messages. When something other than the next text comes, notes in `_missed` that the
         row or the tail must be read, and drops the messages after it, because their text is read too.
         """
-        if heard and not self._behind:
+        if received and not self._behind:
             self._quiet = _QUIET_SECONDS
             self._look_at = now + _QUIET_SECONDS
         frames: list[bytes] = []
         texts: list[str] = []
-        for one in heard:
+        for one in received:
             for step in self._follower.follow(one.message):
                 if isinstance(step, Text):
                     texts.append(step.text)
                     frames.append(self._delta_frame(step, one))
-                elif isinstance(step, Reset):
+                elif isinstance(step, ResetMessage):
                     texts.clear()
                     self._text.note_reset()
                     frames.append(self._reset_frame())
@@ -190,21 +190,21 @@ class Watch:
             return
         if state != self._shown or state[0] in FINAL:  # an end that was shown, but whose text could not be read
             for job in await run_in_threadpool(read_jobs, self._database, [self._job_id]):
-                async for frame in self._tell_status(job):
+                async for frame in self._send_status(job):
                     yield frame
             if self._ended:
                 return
         else:
             # Asked again: an attempt may have recorded by now whether it continues the text.
-            async for frame in self._go_over(state[1]):
+            async for frame in self._switch_attempt(state[1]):
                 yield frame
         if self._follower.attempt > 0:
             async for step in self._text.fill():
                 yield self._step_frame(step)
 
-    async def _tell_status(self, job: Job) -> AsyncIterator[bytes]:
+    async def _send_status(self, job: Job) -> AsyncIterator[bytes]:
         if not job.is_final:
-            async for frame in self._go_over(job.attempt):
+            async for frame in self._switch_attempt(job.attempt):
                 yield frame
         if self._shown != (job.status, job.attempt):
             self._shown = (job.status, job.attempt)
@@ -213,8 +213,8 @@ class Watch:
             async for frame in self._finish(job):
                 yield frame
 
-    async def _go_over(self, attempt: int) -> AsyncIterator[bytes]:
-        for step in await self._text.go_over(attempt):
+    async def _switch_attempt(self, attempt: int) -> AsyncIterator[bytes]:
+        for step in await self._text.switch_attempt(attempt):
             yield self._step_frame(step)
 
     async def _finish(self, job: Job) -> AsyncIterator[bytes]:
@@ -227,11 +227,11 @@ class Watch:
     def _step_frame(self, step: Step) -> bytes:
         return self._delta_frame(step) if isinstance(step, Text) else self._reset_frame()
 
-    # The form of the job's own events; `told.py` has another.
+    # The form of the job's own events; `job_events.py` has another.
 
-    def _delta_frame(self, step: Text, heard: Heard | None = None) -> bytes:
-        if heard is not None and step.text is heard.message.text:
-            return heard.frame or whole_frame(heard, step)
+    def _delta_frame(self, step: Text, received: ReceivedMessage | None = None) -> bytes:
+        if received is not None and step.text is received.message.text:
+            return received.frame or whole_frame(received, step)
         return delta_frame(step)
 
     def _reset_frame(self) -> bytes:

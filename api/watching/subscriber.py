@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import hiredis
 
-from jobs.live.redis_connection import connect, greeting_of
+from jobs.live.redis_connection import connect, handshake_commands
 
 _CHANNELS_PER_COMMAND = 1000
 
@@ -118,7 +118,7 @@ async def connect_subscriber(
     """A connection on which the server has answered. Raises OSError when there is none."""
     subscriber = await connect(redis_url, lambda: Subscriber(on_message, on_confirmed, on_all))
     try:
-        for command in greeting_of(redis_url, "longhand-api-subscriber"):
+        for command in handshake_commands(redis_url, "longhand-api-subscriber"):
             subscriber.send(*command)
         await subscriber.ready
     except BaseException:

@@ -82,7 +82,7 @@ class Lanes:
         self._crowded: set[Key] = set()
         self._held: set[str] = set()
 
-    def tell(self, key: Key, change: Callable[[LaneNews], Any]) -> None:
+    def note(self, key: Key, change: Callable[[LaneNews], Any]) -> None:
         """Add to the news of a lane; they are written in the next round."""
         with self._lock:
             change(self._news.setdefault(key, LaneNews()))
@@ -101,7 +101,7 @@ class Lanes:
             turn = take_lane_turn(self._database, LaneWish(route, key[1], 0, (), 0, news=news), {}, self._hint_seconds)
         finally:
             if turn is None:
-                self.tell(key, lambda kept: kept.add(news))
+                self.note(key, lambda kept: kept.add(news))
         return turn is not None
 
     def is_held(self, key: Key) -> bool:
@@ -223,7 +223,7 @@ class Lanes:
             turn = take_lane_turn(self._database, wish, weights, self._hint_seconds)
         finally:
             if turn is None:  # another process has the lane, or the database is away
-                self.tell(wish.key, lambda news: news.add(wish.news))
+                self.note(wish.key, lambda news: news.add(wish.news))
         if turn is None:
             done.look(self._database.now() + timedelta(seconds=LOCKED_SECONDS))
             return None

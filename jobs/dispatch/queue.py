@@ -89,16 +89,16 @@ def send_hints(app: Celery, job_ids: Iterable[str]) -> None:
     """Hint these jobs now, in one call. Raises `kombu.exceptions.OperationalError` when the broker is away."""
     hinted = list(job_ids)
     try:
-        _send_together(app, hinted)
+        _send_many(app, hinted)
     except BatchPublishError:
         # Mostly one connection was cut, and the next one is good. A hint may be doubled.
         try:
-            _send_together(app, hinted)
+            _send_many(app, hinted)
         except BatchPublishError as error:
             raise OperationalError(str(error.__cause__)) from error
 
 
-def _send_together(app: Celery, job_ids: Iterable[str]) -> None:
+def _send_many(app: Celery, job_ids: Iterable[str]) -> None:
     with app.producer_pool.acquire(block=True, timeout=5) as producer, producer.batch():
         for job_id in job_ids:
             app.send_task(RUN_TASK, args=(job_id,), producer=producer, ignore_result=True, argsrepr="-", kwargsrepr="-")

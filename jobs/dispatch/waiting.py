@@ -116,7 +116,7 @@ class _View:
         hold = find_hold(self._holds, batch_id=row["batch_id"], project=row["project"], model=model)
         hold = hold or find_upstream_hold(self._holds, model, routes)
         if hold is not None:
-            return Waiting("hold", _say_hold(hold), hold, hold.probe_at)
+            return Waiting("hold", _describe_hold(hold), hold, hold.probe_at)
         if not routes:
             which = f"the upstream {row['only_upstream']}" if row["only_upstream"] else "no upstream"
             verb = "does not take" if row["only_upstream"] else "takes"
@@ -146,7 +146,7 @@ class _View:
         )
 
 
-def _say_hold(hold: Hold) -> str:
+def _describe_hold(hold: Hold) -> str:
     if hold.held_by == "person":
         return f"the {hold.kind} {hold.target} is paused; resume it to go on"
     causes = {"credit": "is out of credit: top it up", "key": "refuses the key: check it", "away": "cannot be reached"}

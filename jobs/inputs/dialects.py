@@ -70,7 +70,7 @@ def read_request(
         body = {**inside, "messages": values.make([{"role": "user", "content": prompt}])}
     param = f"{at}body." if ways == ["body"] else at
     body = _merge_extra_body(body, values, notes, line, param)
-    _tell_what_is_ours(body, notes, line)
+    _note_our_fields(body, notes, line)
     return _custom_id(fields, values, notes, line, at), body
 
 
@@ -117,7 +117,7 @@ def _merge_extra_body(
     return {**rest, **extra}
 
 
-def _tell_what_is_ours(body: Mapping[str, T], notes: Notes, line: int | None) -> None:
+def _note_our_fields(body: Mapping[str, T], notes: Notes, line: int | None) -> None:
     for name in ("stream", "stream_options"):
         if name in body:
             notes.add("stream", f'"{name}" was left out: every job is streamed, and its result is whole', line)

@@ -16,7 +16,7 @@ from typing import Any
 from sqlalchemy import Connection, delete, insert, select, update
 
 from jobs.intake.idempotency import hold_key
-from jobs.intake.submission import Accepted, BatchTerms, NewJob, batch_row, insert_jobs, job_row, one_model
+from jobs.intake.submission import Accepted, BatchOptions, NewJob, batch_row, insert_jobs, job_row, one_model
 from jobs.model.ids import new_id, numbered_id
 from jobs.model.status import BatchStatus
 from jobs.store.database import Database
@@ -37,7 +37,7 @@ class DraftLostError(Exception):
 class Draft:
     """A batch to be. `add` its jobs, and end it with `accept`, `refuse` or `drop`."""
 
-    def __init__(self, database: Database, terms: BatchTerms) -> None:
+    def __init__(self, database: Database, terms: BatchOptions) -> None:
         self._database = database
         self._terms = terms
         self._began = database.now()

@@ -43,7 +43,7 @@ class Accepted:
 
 
 @dataclass(frozen=True, slots=True)
-class BatchTerms:
+class BatchOptions:
     """What is asked of a batch apart from its jobs."""
 
     project: str = DEFAULT_PROJECT
@@ -92,7 +92,7 @@ def submit_job(
 def submit_batch(
     database: Database,
     new_jobs: Sequence[NewJob],
-    terms: BatchTerms = BatchTerms(),
+    terms: BatchOptions = BatchOptions(),
     *,
     warnings: Sequence[Mapping[str, Any]] = (),
 ) -> Accepted:
@@ -118,7 +118,7 @@ def submit_batch(
 
 
 def batch_row(
-    batch_id: str, terms: BatchTerms, model: str | None, total: int, begun_at: datetime, now: datetime
+    batch_id: str, terms: BatchOptions, model: str | None, total: int, begun_at: datetime, now: datetime
 ) -> dict[str, Any]:
     """A new batch as a row of `batches`. Its submission began at `begun_at`, which its window counts from."""
     return {

@@ -15,21 +15,21 @@ _OF_OUTPUTS = (
 )  # fmt: skip
 
 
-def settle_batch(database: Database, batch_id: str) -> bool:
+def close_batch(database: Database, batch_id: str) -> bool:
     """End a batch when every job of it has ended, and freeze its counts. True when this call ended it.
 
     Called after each job's end, in a transaction of its own: if the last two jobs ended at the same time and each did
     this in its own transaction, each would still see the other running, and the batch would never end.
     """
-    return bool(_settle(database, batches.c.id == batch_id))
+    return bool(_close(database, batches.c.id == batch_id))
 
 
-def settle_batches(database: Database) -> list[str]:
-    """`settle_batch` for every batch: a worker may have died before it could. Returns the ids of those it ended."""
-    return _settle(database, literal(value=True))
+def close_batches(database: Database) -> list[str]:
+    """`close_batch` for every batch: a worker may have died before it could. Returns the ids of those it ended."""
+    return _close(database, literal(value=True))
 
 
-def _settle(database: Database, which: ColumnElement[bool]) -> list[str]:
+def _close(database: Database, which: ColumnElement[bool]) -> list[str]:
     unfinished = exists().where(
         jobs.c.batch_id == batches.c.id, jobs.c.status.in_([JobStatus.QUEUED, JobStatus.IN_PROGRESS])
     )

@@ -72,7 +72,7 @@ def claim(
     return _claimed(row, text, continues)
 
 
-def claim_together(
+def claim_many(
     database: Database,
     job_ids: Sequence[str],
     worker: str,
@@ -222,7 +222,7 @@ def renew(database: Database, worker: str, running: Sequence[Checkpoint], lease_
     return set(kept)
 
 
-def find_unwanted(database: Database, worker: str) -> list[tuple[str, Literal["cancel", "expire", "release"]]]:
+def find_stop_requests(database: Database, worker: str) -> list[tuple[str, Literal["cancel", "expire", "release"]]]:
     """The jobs of a worker that still run and are to stop: cancelled, past their time, or released by a pause."""
     now = database.now()
     unwanted = select(jobs.c.id, jobs.c.cancel_requested_at, jobs.c.expires_at).where(

@@ -9,11 +9,11 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, func, select, update
 
-from jobs.lifecycle.close_batch import settle_batch
+from jobs.lifecycle.close_batch import close_batch
 from jobs.lifecycle.lost import keep_lost_texts
 from jobs.lifecycle.transitions import UNRESERVED
-from jobs.live.status_changes import EMPTY_SHA256, Moved
-from jobs.model.endings import CANCELLED, EXPIRED, MAX_CRASHES, WORKER_LOST, Fault
+from jobs.live.status_changes import EMPTY_SHA256, StatusChange
+from jobs.model.endings import CANCELLED, EXPIRED, MAX_CRASHES, WORKER_LOST, JobError
 from jobs.model.status import FINAL, AttemptOutcome, BatchStatus, JobStatus
 from jobs.store.database import Database
 from jobs.store.stored_texts import NO_TEXT, StoredText, end_with_longest
@@ -23,21 +23,21 @@ _LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 """Compared with it, "is set" is a range, which SQLite looks up in an index; for IS NOT NULL it would not."""
 
 MOST_ENDED = 500
-"""How many jobs `end_waiting` ends in one transaction. The window of a batch of 50,000 closes for all of them at once,
-and nobody else could write to SQLite for as long as that took."""
+"""How many jobs `expire_and_cancel_queued` ends in one transaction. The window of a batch of 50,000 closes for all of
+them at once, and nobody else could write to SQLite for as long as that took."""
 
 
-def cancel_job(database: Database, job_id: str) -> Moved | None:
+def cancel_job(database: Database, job_id: str) -> StatusChange | None:
     """Cancel a job: a queued one ends here, a running one is asked to, and its worker ends it within 2 s.
 
     None when there is no such job or it has ended; nothing is changed then.
     """
     with database.write() as connection:
-        moved = _cancel(connection, database, jobs.c.id == job_id)
-    return moved[0] if moved else None
+        changes = _cancel(connection, database, jobs.c.id == job_id)
+    return changes[0] if changes else None
 
 
-def cancel_batch(database: Database, batch_id: str) -> list[Moved]:
+def cancel_batch(database: Database, batch_id: str) -> list[StatusChange]:
     """Cancel every job of a batch that has not ended. The batch is `cancelling` until the last of them has."""
     with database.write() as connection:
         # One transaction: nobody hints or settles a batch that is `cancelling` and has queued jobs, so it must never be
@@ -47,12 +47,12 @@ def cancel_batch(database: Database, batch_id: str) -> list[Moved]:
             .where(batches.c.id == batch_id, batches.c.status == BatchStatus.IN_PROGRESS)
             .values(status=BatchStatus.CANCELLING, cancelling_at=database.now())
         )
-        moved = _cancel(connection, database, jobs.c.batch_id == batch_id)
-    settle_batch(database, batch_id)
-    return moved
+        changes = _cancel(connection, database, jobs.c.batch_id == batch_id)
+    close_batch(database, batch_id)
+    return changes
 
 
-def end_waiting(database: Database, limit: int = MOST_ENDED) -> list[Moved]:
+def expire_and_cancel_queued(database: Database, limit: int = MOST_ENDED) -> list[StatusChange]:
     """End up to `limit` queued jobs that must not run any more, the oldest first; call it again for the rest.
 
     They are past their `expires_at`, or somebody asked to cancel them while their attempt was ending for another
@@ -67,12 +67,12 @@ def end_waiting(database: Database, limit: int = MOST_ENDED) -> list[Moved]:
         else:
             return []
     with database.write() as connection:
-        moved = _end_some(connection, database, asked, JobStatus.CANCELLED, CANCELLED, limit)
-        moved += _end_some(connection, database, expired, JobStatus.EXPIRED, EXPIRED, limit - len(moved))
-    return moved
+        changes = _end_some(connection, database, asked, JobStatus.CANCELLED, CANCELLED, limit)
+        changes += _end_some(connection, database, expired, JobStatus.EXPIRED, EXPIRED, limit - len(changes))
+    return changes
 
 
-def rescue_lost(database: Database, limit: int = 500, *, run_out_before: datetime | None = None) -> list[Moved]:
+def rescue_lost(database: Database, limit: int = 500, *, run_out_before: datetime | None = None) -> list[StatusChange]:
     """Take jobs whose lease has run out (before a time, if one is given) from their workers, and queue them again.
 
     A job that somebody wants cancelled ends as cancelled instead, one past its time as expired, and one under which
@@ -90,7 +90,7 @@ def rescue_lost(database: Database, limit: int = 500, *, run_out_before: datetim
             # A locked row is being renewed, ended or rescued at this moment.
             .with_for_update(skip_locked=True)
         ).all()
-        moved = []
+        changes = []
         for job_id, attempt, crashes, cancel_requested_at, expires_at in lost:
             if cancel_requested_at is not None:
                 status, error = JobStatus.CANCELLED, CANCELLED
@@ -102,14 +102,14 @@ def rescue_lost(database: Database, limit: int = 500, *, run_out_before: datetim
                 status, error = JobStatus.QUEUED, None
             one = _rescue_one(connection, database, job_id, attempt, status, error)
             if one is not None:
-                moved.append(one)
+                changes.append(one)
         # Before a longer text of an earlier attempt takes the place of the one that was lost.
-        keep_lost_texts(connection, [(one.id, one.attempt) for one in moved])
-        left = end_with_longest(connection, [one.id for one in moved if one.status in FINAL])
-    return [_with_text(one, left.get(one.id, NO_TEXT)) for one in moved]
+        keep_lost_texts(connection, [(one.id, one.attempt) for one in changes])
+        left = end_with_longest(connection, [one.id for one in changes if one.status in FINAL])
+    return [_with_text(one, left.get(one.id, NO_TEXT)) for one in changes]
 
 
-def _cancel(connection: Connection, database: Database, which: ColumnElement[bool]) -> list[Moved]:
+def _cancel(connection: Connection, database: Database, which: ColumnElement[bool]) -> list[StatusChange]:
     unfinished = jobs.c.status.in_([JobStatus.QUEUED, JobStatus.IN_PROGRESS])
     # Locked first: on PostgreSQL, both UPDATEs below would miss a job that is claimed between them.
     connection.execute(select(jobs.c.id).where(which, unfinished).order_by(jobs.c.id).with_for_update())
@@ -124,12 +124,17 @@ def _cancel(connection: Connection, database: Database, which: ColumnElement[boo
         )
     ).all()
     ended = _end_unstarted(connection, database, which, JobStatus.CANCELLED, CANCELLED)
-    return [*ended, *(Moved(row.id, row.batch_id, row.attempt, JobStatus(row.status)) for row in asked)]
+    return [*ended, *(StatusChange(row.id, row.batch_id, row.attempt, JobStatus(row.status)) for row in asked)]
 
 
 def _end_some(
-    connection: Connection, database: Database, which: ColumnElement[bool], status: JobStatus, error: Fault, limit: int
-) -> list[Moved]:
+    connection: Connection,
+    database: Database,
+    which: ColumnElement[bool],
+    status: JobStatus,
+    error: JobError,
+    limit: int,
+) -> list[StatusChange]:
     # A locked row is being claimed, cancelled or ended at this moment. Waiting for it while holding others could
     # deadlock with a cancel of the whole batch.
     some = select(jobs.c.id).where(which).order_by(jobs.c.id).limit(limit).with_for_update(skip_locked=True)
@@ -138,8 +143,8 @@ def _end_some(
 
 
 def _end_unstarted(
-    connection: Connection, database: Database, which: ColumnElement[bool], status: JobStatus, error: Fault
-) -> list[Moved]:
+    connection: Connection, database: Database, which: ColumnElement[bool], status: JobStatus, error: JobError
+) -> list[StatusChange]:
     """End queued jobs. They keep the text that an earlier attempt left, with its length and hash."""
     asked_at = database.now() if status is JobStatus.CANCELLED else None
     rows = connection.execute(
@@ -158,17 +163,17 @@ def _end_unstarted(
         .returning(jobs.c.id, jobs.c.batch_id, jobs.c.attempt)
     ).all()
     left = end_with_longest(connection, [row.id for row in rows if row.attempt > 0])
-    ended = [Moved(row.id, row.batch_id, row.attempt, status) for row in rows]
+    ended = [StatusChange(row.id, row.batch_id, row.attempt, status) for row in rows]
     return [_with_text(one, left.get(one.id, NO_TEXT)) for one in ended]
 
 
-def _with_text(one: Moved, stored: StoredText) -> Moved:
+def _with_text(one: StatusChange, stored: StoredText) -> StatusChange:
     return replace(one, bytes=stored.bytes, sha256=stored.sha256)
 
 
 def _rescue_one(
-    connection: Connection, database: Database, job_id: str, attempt: int, status: JobStatus, error: Fault | None
-) -> Moved | None:
+    connection: Connection, database: Database, job_id: str, attempt: int, status: JobStatus, error: JobError | None
+) -> StatusChange | None:
     now = database.now()
     ended: dict[str, Any] = {"finished_at": now, "bytes": 0, "sha256": EMPTY_SHA256} if status in FINAL else UNRESERVED
     row = connection.execute(
@@ -198,4 +203,4 @@ def _rescue_one(
         .where(attempts.c.job_id == job_id, attempts.c.attempt == attempt)
         .values(finished_at=now, outcome=AttemptOutcome.LOST, error_code=WORKER_LOST.code)
     )
-    return Moved(job_id, row.batch_id, attempt, status)
+    return StatusChange(job_id, row.batch_id, attempt, status)

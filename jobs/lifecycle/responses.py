@@ -13,12 +13,12 @@ from typing import Any
 from sqlalchemy import Connection, delete, select, update
 
 from jobs.lifecycle.rescue import cancel_job
-from jobs.live.status_changes import Moved
+from jobs.live.status_changes import StatusChange
 from jobs.model.records import Job
 from jobs.model.status import FINAL
 from jobs.store.database import Database
 from jobs.store.metadata_pairs import remove_pairs
-from jobs.store.queries import Result
+from jobs.store.queries import StoredResult
 from jobs.tables import attempts, jobs, longest_texts, lost_texts, responses, texts
 
 NOBODY = ""
@@ -73,12 +73,12 @@ def read_response(database: Database, named: str, *, project: str) -> StoredResp
     return StoredResponse(json.loads(row["asked"]), job, (row["text"] or "") if job.is_final else None)
 
 
-def with_result(asked: StoredResponse, result: Result) -> StoredResponse:
+def with_result(asked: StoredResponse, result: StoredResult) -> StoredResponse:
     """The same Response with its job at a later time."""
     return StoredResponse(asked.request, result.job, result.text)
 
 
-def delete_response(database: Database, named: str, *, project: str) -> list[Moved] | None:
+def delete_response(database: Database, named: str, *, project: str) -> list[StatusChange] | None:
     """Delete a Response; a job that still runs is cancelled first. None when this project has no such Response.
 
     Returns the jobs that were moved, so that the caller can tell their watchers. Calling it again changes nothing.
@@ -96,7 +96,7 @@ def delete_response(database: Database, named: str, *, project: str) -> list[Mov
     return _end_and_erase(database, [job_id])
 
 
-def erase_deleted(database: Database, limit: int = 100) -> list[Moved]:
+def erase_deleted(database: Database, limit: int = 100) -> list[StatusChange]:
     """Continue deletions: cancel what runs, erase what has ended. Returns the jobs that were moved by a cancel."""
     marked = select(responses.c.job_id).where(responses.c.deleted_at.is_not(None)).limit(limit)
     with database.read() as connection:  # nearly always there is none
@@ -104,17 +104,17 @@ def erase_deleted(database: Database, limit: int = 100) -> list[Moved]:
     return _end_and_erase(database, job_ids)
 
 
-def _end_and_erase(database: Database, job_ids: list[str]) -> list[Moved]:
-    moved = []
+def _end_and_erase(database: Database, job_ids: list[str]) -> list[StatusChange]:
+    changes = []
     for job_id in job_ids:
         with database.read() as connection:
             asked_at: datetime | None = connection.scalar(select(jobs.c.cancel_requested_at).where(jobs.c.id == job_id))
         one = cancel_job(database, job_id) if asked_at is None else None
         if one is not None:
-            moved.append(one)
+            changes.append(one)
         with database.write() as connection:
             _erase(connection, job_id)
-    return moved
+    return changes
 
 
 def _erase(connection: Connection, job_id: str) -> None:

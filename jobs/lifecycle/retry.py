@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, or_, select, update
 
-from jobs.live.status_changes import Moved
+from jobs.live.status_changes import StatusChange
 from jobs.model.status import BatchStatus, JobStatus
 from jobs.store.database import Database
 from jobs.store.files import forget_bytes
@@ -35,7 +35,7 @@ class BatchCancellingError(Exception):
 
 def retry_batch(
     database: Database, batch_id: str, statuses: Collection[JobStatus] = FAILURES, *, incomplete: bool = False
-) -> list[Moved]:
+) -> list[StatusChange]:
     """Queue the jobs of a batch again that ended in one of these statuses, and open the batch. `incomplete` adds the
     completed ones whose text was cut short.
 
@@ -45,13 +45,13 @@ def retry_batch(
     return _retry(database, batch_id, jobs.c.batch_id == batch_id, _ended(statuses, incomplete=incomplete))
 
 
-def retry_job(database: Database, job_id: str, batch_id: str | None) -> Moved | None:
+def retry_job(database: Database, job_id: str, batch_id: str | None) -> StatusChange | None:
     """Queue a job again that has failed, expired, been cancelled or been cut short; None for any other job.
 
     Its batch, if it has one, is opened again. Raises `BatchCancellingError`.
     """
-    moved = _retry(database, batch_id, jobs.c.id == job_id, _ended(RETRYABLE, incomplete=True))
-    return moved[0] if moved else None
+    changes = _retry(database, batch_id, jobs.c.id == job_id, _ended(RETRYABLE, incomplete=True))
+    return changes[0] if changes else None
 
 
 def _ended(statuses: Collection[JobStatus], *, incomplete: bool) -> ColumnElement[bool]:
@@ -62,7 +62,7 @@ def _ended(statuses: Collection[JobStatus], *, incomplete: bool) -> ColumnElemen
 
 def _retry(
     database: Database, batch_id: str | None, which: ColumnElement[bool], ended: ColumnElement[bool]
-) -> list[Moved]:
+) -> list[StatusChange]:
     now = database.now()
     with database.write() as connection:
         expires_at = None
@@ -93,7 +93,7 @@ def _retry(
         if queued and batch_id is not None:
             _open(connection, batch_id, {"in_progress_at": now, "expires_at": expires_at})
             forget_bytes(connection, outputs)
-    return [Moved(row.id, row.batch_id, row.attempt, JobStatus.QUEUED) for row in queued]
+    return [StatusChange(row.id, row.batch_id, row.attempt, JobStatus.QUEUED) for row in queued]
 
 
 def _open(connection: Connection, batch_id: str, times: dict[str, Any]) -> None:

@@ -12,19 +12,19 @@ from typing import Any
 
 from sqlalchemy import BindParameter, ColumnElement, Connection, and_, bindparam, select, update
 
-from jobs.model.endings import CANCELLED, EXPIRED, Fault, Written
+from jobs.model.endings import CANCELLED, EXPIRED, AttemptResult, JobError
 from jobs.model.status import AttemptOutcome, JobStatus
 from jobs.store.database import Database
 from jobs.store.stored_texts import store_completed_texts, store_last_text
 from jobs.tables import attempts, jobs
 
 
-def finish(database: Database, job_id: str, attempt: int, written: Written) -> bool:
+def finish(database: Database, job_id: str, attempt: int, written: AttemptResult) -> bool:
     """Store the text of a job that has completed. False: the lease was lost, and the text must be thrown away."""
     return _end(database, job_id, attempt, AttemptOutcome.COMPLETED, JobStatus.COMPLETED, written, None)
 
 
-def finish_together(database: Database, finished: Sequence[tuple[str, int, Written]]) -> list[bool | None]:
+def finish_many(database: Database, finished: Sequence[tuple[str, int, AttemptResult]]) -> list[bool | None]:
     """`finish` for several jobs and attempts in one transaction.
 
     None: not stored; finish it alone. That is so for a lost lease, for a row that another process has locked (the
@@ -60,18 +60,18 @@ def _lock_held(connection: Connection, job_ids: Sequence[str]) -> set[tuple[str,
     return {(row.id, row.attempt) for row in rows}
 
 
-def fail(database: Database, job_id: str, attempt: int, written: Written, error: Fault) -> bool:
+def fail(database: Database, job_id: str, attempt: int, written: AttemptResult, error: JobError) -> bool:
     """End a job as failed, charge it one failure and keep what was written. False: the lease was lost."""
     counted = {"failures": jobs.c.failures + 1}
     return _end(database, job_id, attempt, AttemptOutcome.FAILED, JobStatus.FAILED, written, error, counted)
 
 
-def cancel_running(database: Database, job_id: str, attempt: int, written: Written) -> bool:
+def cancel_running(database: Database, job_id: str, attempt: int, written: AttemptResult) -> bool:
     """End a running job as cancelled and keep what was written. False: the lease was lost."""
     return _end(database, job_id, attempt, AttemptOutcome.CANCELLED, JobStatus.CANCELLED, written, CANCELLED)
 
 
-def expire_running(database: Database, job_id: str, attempt: int, written: Written) -> bool:
+def expire_running(database: Database, job_id: str, attempt: int, written: AttemptResult) -> bool:
     """End a running job whose `expires_at` has passed and keep what was written. False: the lease was lost."""
     return _end(database, job_id, attempt, AttemptOutcome.EXPIRED, JobStatus.EXPIRED, written, EXPIRED)
 
@@ -80,8 +80,8 @@ def retry(
     database: Database,
     job_id: str,
     attempt: int,
-    written: Written,
-    error: Fault,
+    written: AttemptResult,
+    error: JobError,
     due_at: datetime,
     *,
     last: Callable[[Connection], object] = lambda _: None,
@@ -98,8 +98,8 @@ def wait_for_limit(
     database: Database,
     job_id: str,
     attempt: int,
-    written: Written,
-    error: Fault,
+    written: AttemptResult,
+    error: JobError,
     due_at: datetime,
     *,
     alone: bool = False,
@@ -114,7 +114,14 @@ def wait_for_limit(
 
 
 def hold_back(
-    database: Database, job_id: str, attempt: int, written: Written, error: Fault, due_at: datetime, *, refused: bool
+    database: Database,
+    job_id: str,
+    attempt: int,
+    written: AttemptResult,
+    error: JobError,
+    due_at: datetime,
+    *,
+    refused: bool,
 ) -> bool:
     """Queue a job again that failed by its upstream's fault; nothing is charged. False: the lease was lost.
 
@@ -124,7 +131,7 @@ def hold_back(
     return _requeue(database, job_id, attempt, AttemptOutcome.HELD, written, error, due_at, counted)
 
 
-def release(database: Database, job_id: str, attempt: int, written: Written) -> bool:
+def release(database: Database, job_id: str, attempt: int, written: AttemptResult) -> bool:
     """Give a running job back because this worker drains; nothing is charged. False: the lease was lost."""
     counted = {"drains": jobs.c.drains + 1}
     now = database.now()
@@ -142,8 +149,8 @@ def _end(
     attempt: int,
     outcome: AttemptOutcome,
     status: JobStatus,
-    written: Written,
-    error: Fault | None,
+    written: AttemptResult,
+    error: JobError | None,
     counted: dict[str, Any] | None = None,
 ) -> bool:
     changes = _final_changes(database.now(), status, attempt, written) | (counted or {})
@@ -155,8 +162,8 @@ def _requeue(
     job_id: str,
     attempt: int,
     outcome: AttemptOutcome,
-    written: Written,
-    error: Fault | None,
+    written: AttemptResult,
+    error: JobError | None,
     due_at: datetime,
     counted: dict[str, Any],
     last: Callable[[Connection], object] = lambda _: None,
@@ -170,8 +177,8 @@ def _leave(
     job_id: str,
     attempt: int,
     outcome: AttemptOutcome,
-    written: Written,
-    error: Fault | None,
+    written: AttemptResult,
+    error: JobError | None,
     changes: dict[str, Any],
     last: Callable[[Connection], object] = lambda _: None,
 ) -> bool:
@@ -198,7 +205,7 @@ def _held(job_id: Any, attempt: Any) -> ColumnElement[bool]:
     return and_(jobs.c.id == job_id, jobs.c.attempt == attempt, jobs.c.status == JobStatus.IN_PROGRESS)
 
 
-def _final_changes(now: datetime, status: JobStatus, attempt: int, written: Written) -> dict[str, Any]:
+def _final_changes(now: datetime, status: JobStatus, attempt: int, written: AttemptResult) -> dict[str, Any]:
     return {
         "status": status,
         "finished_at": now,
@@ -217,7 +224,7 @@ def _final_changes(now: datetime, status: JobStatus, attempt: int, written: Writ
     }
 
 
-def _job_changes(changes: dict[str, Any], error: Fault | None) -> dict[str, Any]:
+def _job_changes(changes: dict[str, Any], error: JobError | None) -> dict[str, Any]:
     return {"lease_until": None, **changes, **_why(error), "error_status": error.status if error else None}
 
 
@@ -226,7 +233,9 @@ def _message_json(message: Mapping[str, Any] | None) -> str | None:
     return json.dumps(message, separators=(",", ":")) if message else None
 
 
-def _attempt_changes(now: datetime, outcome: AttemptOutcome, written: Written, error: Fault | None) -> dict[str, Any]:
+def _attempt_changes(
+    now: datetime, outcome: AttemptOutcome, written: AttemptResult, error: JobError | None
+) -> dict[str, Any]:
     return {
         "finished_at": now,
         "outcome": outcome,
@@ -240,9 +249,9 @@ def _attempt_changes(now: datetime, outcome: AttemptOutcome, written: Written, e
     }
 
 
-def _why(error: Fault | None) -> dict[str, Any]:
+def _why(error: JobError | None) -> dict[str, Any]:
     return {"error_code": error.code if error else None, "error_message": error.message if error else None}
 
 
-def _text_row(job_id: str, attempt: int, written: Written) -> dict[str, Any]:
+def _text_row(job_id: str, attempt: int, written: AttemptResult) -> dict[str, Any]:
     return {"job_id": job_id, "attempt": attempt, "text": written.text, "deltas": written.deltas}

@@ -132,7 +132,7 @@ class Text:
 
 
 @dataclass(frozen=True, slots=True)
-class Reset:
+class ResetMessage:
     """The text begins again with this attempt; what was shown before is void."""
 
     attempt: int
@@ -158,11 +158,11 @@ class Queued:
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
+class DoneMessage:
     """The job has ended; its row has all there is to say."""
 
 
-Step = Text | Reset | Gap | Started | Queued | Done
+Step = Text | ResetMessage | Gap | Started | Queued | DoneMessage
 
 
 class Follower:
@@ -177,7 +177,7 @@ class Follower:
     def follow(self, message: Message) -> list[Step]:
         """What a message means here: nothing for what is known already or comes from a zombie's attempt."""
         if message.event == "done":
-            return [Done()]
+            return [DoneMessage()]
         if message.attempt < self.attempt:
             return []
         if message.event == "queued":
@@ -212,7 +212,7 @@ class Follower:
         if not anew:
             return []
         self.offset = 0
-        return [Reset(attempt)] if shown else []
+        return [ResetMessage(attempt)] if shown else []
 
     def _start(self, message: Message) -> list[Step]:
         if message.attempt == self.attempt:

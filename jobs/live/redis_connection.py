@@ -33,7 +33,7 @@ def _tls_of(target: Mapping[str, Any]) -> ssl.SSLContext:
     return RedisSSLContext(**{"cert_reqs": "required", "check_hostname": True, **known}).get()
 
 
-def greeting_of(redis_url: str, name: str) -> list[tuple[str, ...]]:
+def handshake_commands(redis_url: str, name: str) -> list[tuple[str, ...]]:
     """The commands that a connection begins with: they say who calls, and choose the URL's database."""
     target = parse_url(redis_url)  # type: ignore[no-untyped-call]  # redis-py types its clients, not this
     commands: list[tuple[str, ...]] = []

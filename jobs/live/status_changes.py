@@ -15,7 +15,7 @@ MOST_NAMED = 500
 
 
 @dataclass(frozen=True, slots=True)
-class Moved:
+class StatusChange:
     """A job whose status was changed from outside its attempt, as it was committed."""
 
     id: str
@@ -27,14 +27,14 @@ class Moved:
     sha256: str = EMPTY_SHA256
 
 
-def messages_of(moved: Sequence[Moved], *, batches_changed: bool = False) -> Iterator[tuple[str, bytes]]:
+def notifications(changes: Sequence[StatusChange], *, batches_changed: bool = False) -> Iterator[tuple[str, bytes]]:
     """What to publish once the moves are committed: the id of the job or batch whose channel it is for, and a message.
 
     `batches_changed` says that the rows of their batches have changed too. Nothing is read again: a row that has
     changed since would make `done` untrue.
     """
-    by_batch = Counter(one.batch_id for one in moved if one.batch_id is not None)
-    for one in moved:
+    by_batch = Counter(one.batch_id for one in changes if one.batch_id is not None)
+    for one in changes:
         if one.status in FINAL:
             yield one.id, encode_done(one.attempt, one.status, one.bytes, one.sha256)
         elif one.status is JobStatus.QUEUED:

@@ -12,7 +12,7 @@ MAX_CRASHES = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class JobError:
     """Why an attempt did not complete, as the job's row and the API say it."""
 
     code: str
@@ -21,13 +21,13 @@ class Fault:
     """The HTTP status with which the upstream refused, when that is the reason."""
 
 
-CANCELLED = Fault("cancelled", "the job was cancelled")
-EXPIRED = Fault("expired", "the job had not ended when its completion window closed")
-WORKER_LOST = Fault("worker_lost", "the worker that ran the job died or was cut off each time it was tried")
+CANCELLED = JobError("cancelled", "the job was cancelled")
+EXPIRED = JobError("expired", "the job had not ended when its completion window closed")
+WORKER_LOST = JobError("worker_lost", "the worker that ran the job died or was cut off each time it was tried")
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
+class AttemptResult:
     """What an attempt wrote, at its end."""
 
     text: str

@@ -16,8 +16,8 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-AWAY = (DBAPIError, PoolTimeoutError)
-"""What a statement raises when the database is away or refuses it; `is_passing` tells the one from the other."""
+DATABASE_ERRORS = (DBAPIError, PoolTimeoutError)
+"""What a statement raises when the database is away or refuses it; `is_transient` tells the one from the other."""
 
 
 _PATIENCE_SECONDS = 60
@@ -30,7 +30,7 @@ _READ_ONLY = "25006"
 """The SQLSTATE of a write in a read-only transaction: during a failover, or on a replica."""
 
 
-def is_passing(error: Exception) -> bool:
+def is_transient(error: Exception) -> bool:
     """Whether an error says that the database is away or busy, and not that the statement is wrong."""
     if isinstance(error, DBAPIError):
         if error.connection_invalidated or isinstance(error, OperationalError | InterfaceError):
@@ -39,7 +39,7 @@ def is_passing(error: Exception) -> bool:
     return isinstance(error, PoolTimeoutError)
 
 
-def cause_of(error: Exception) -> str:
+def driver_message(error: Exception) -> str:
     """The database's own words in one line, without the statement."""
     return " ".join(str(getattr(error, "orig", None) or type(error).__name__).split())
 

@@ -20,7 +20,7 @@ _ROWS_PER_READ = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class StoredResult:
     """A job with its stored text; the text is None until the job has ended."""
 
     job: Job
@@ -52,7 +52,7 @@ def read_status(database: Database, job_id: str) -> tuple[JobStatus, int] | None
     return (JobStatus(row.status), row.attempt) if row else None
 
 
-def read_result(database: Database, job_id: str, *, project: str | None) -> Result | None:
+def read_result(database: Database, job_id: str, *, project: str | None) -> StoredResult | None:
     """One job with its stored text, read in one statement, so that the two belong together."""
     wanted = _with_text().where(jobs.c.id == job_id, *_of(project, jobs.c.project))
     with database.read() as connection:
@@ -108,7 +108,7 @@ def read_jobs(database: Database, job_ids: Sequence[str]) -> list[Job]:
         return [Job.from_row(row) for row in connection.execute(wanted).mappings()]
 
 
-def read_results(database: Database, job_ids: Sequence[str]) -> list[Result]:
+def read_results(database: Database, job_ids: Sequence[str]) -> list[StoredResult]:
     """Some jobs with their stored texts, in input order."""
     wanted = _with_text().where(jobs.c.id.in_(job_ids)).order_by(jobs.c.id)
     with database.read() as connection:
@@ -135,7 +135,7 @@ def list_batches(database: Database, *, project: str | None, after: str | None, 
 
 def stream_results(
     database: Database, batch_id: str, statuses: Collection[JobStatus] = frozenset(JobStatus)
-) -> Iterator[Result]:
+) -> Iterator[StoredResult]:
     """The jobs of a batch that have one of these statuses, in input order and with their texts; a few hundred are in
     memory at a time.
     """
@@ -163,9 +163,9 @@ def _with_text() -> Select[Any]:
     return select(*RESULT_COLUMNS, texts.c.text).join_from(jobs, texts, texts.c.job_id == jobs.c.id, isouter=True)
 
 
-def _result(row: RowMapping) -> Result:
+def _result(row: RowMapping) -> StoredResult:
     job = Job.from_row(row)
-    return Result(job, (row["text"] or "") if job.is_final else None)
+    return StoredResult(job, (row["text"] or "") if job.is_final else None)
 
 
 def _read_blob(connection: Connection, row_id: int | None, offset: int, size: int) -> bytes | None:

@@ -8,7 +8,7 @@ from logging import getLogger
 
 from sqlalchemy import Connection, column, inspect, select, table
 
-from jobs.store.database import AWAY, cause_of, open_database
+from jobs.store.database import DATABASE_ERRORS, driver_message, open_database
 
 log = getLogger(__name__)
 
@@ -29,8 +29,8 @@ def check_revision(url: str) -> None:
     try:
         with database.read() as connection:
             found = _read_revision(connection)
-    except AWAY as error:
-        log.warning("the database is away, its revision is not known: %s", cause_of(error))
+    except DATABASE_ERRORS as error:
+        log.warning("the database is away, its revision is not known: %s", driver_message(error))
         return
     finally:
         database.close()

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from sqlalchemy import Connection, Select, column, select, table, text, union_all
 from sqlalchemy.exc import DBAPIError
 
-from jobs.store.database import cause_of
+from jobs.store.database import driver_message
 from jobs.tables import texts
 
 log = logging.getLogger(__name__)
@@ -79,7 +79,7 @@ def make_text_index(connection: Connection) -> None:
                 connection.exec_driver_sql(statement.replace("{add}", _ADD).replace("{remove}", _REMOVE))
     except DBAPIError as error:
         cure = "a SQLite of 3.34 or later with FTS5" if is_sqlite else "CREATE EXTENSION pg_trgm (its package: contrib)"
-        log.warning("no index of texts, so rare texts are found slowly: %s; needs %s", cause_of(error), cure)
+        log.warning("no index of texts, so rare texts are found slowly: %s; needs %s", driver_message(error), cure)
 
 
 def has_text_index(connection: Connection) -> bool:

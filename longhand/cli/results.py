@@ -23,7 +23,7 @@ _UNSAFE = re.compile(r"[^\w.-]+")
 
 
 @dataclass(slots=True)
-class Written:
+class ExportReport:
     """What was written."""
 
     files: list[Path] = field(default_factory=list)
@@ -32,7 +32,7 @@ class Written:
     """One line for each text that is missing, incomplete or cut short."""
 
 
-def write_results(client: Client, batch_id: str, directory: Path, form: str) -> Written:
+def write_results(client: Client, batch_id: str, directory: Path, form: str) -> ExportReport:
     """Write the results of a batch into a directory, made if it is missing. Raises `LonghandError`."""
     if form not in _FORMATS:
         raise InputError(f"--format is one of {', '.join(_FORMATS)}, not {form!r}")
@@ -46,11 +46,11 @@ def write_results(client: Client, batch_id: str, directory: Path, form: str) -> 
                 file.write(chunk)
     except OSError as error:
         raise LonghandError(f"{error.filename or directory}: {error.strerror}") from None
-    return Written([path])
+    return ExportReport([path])
 
 
-def _write_articles(client: Client, batch_id: str, directory: Path) -> Written:
-    written = Written()
+def _write_articles(client: Client, batch_id: str, directory: Path) -> ExportReport:
+    written = ExportReport()
     with closing(client.results(batch_id)) as found:
         for number, item in enumerate(found, 1):
             stem = f"{number:04}-{safe_name(item.get('custom_id') or item['id'])}"

@@ -30,7 +30,7 @@ def up(
     """
     from longhand.stack.home import locked_home  # noqa: PLC0415  # no other command needs it
     from longhand.stack.signals import StopSignals  # noqa: PLC0415  # no other command needs it
-    from longhand.stack.stack import Stack, StoppedError  # noqa: PLC0415  # loads Alembic and httpx
+    from longhand.stack.stack import Stack, StackStoppedError  # noqa: PLC0415  # loads Alembic and httpx
     from longhand.stack.supervisor import Supervisor  # noqa: PLC0415  # no other command needs it
 
     settings = load_settings()
@@ -49,7 +49,7 @@ def up(
             stack.start()
             _say(console, stack_summary(stack))
             stack.run()
-        except StoppedError:
+        except StackStoppedError:
             pass
         finally:
             report("ending ...")

@@ -13,7 +13,7 @@ from longhand.client.calls import Call, JobPages, LineSplitter
 from longhand.client.connection import address_of, answering, http_options, refusal
 from longhand.client.errors import LonghandError, NoAnswerError, RefusedError
 from longhand.client.events import Event
-from longhand.client.following import TIMEOUT, Following, Mend, Texts
+from longhand.client.following import TIMEOUT, Following, TextRepair, Texts
 from longhand.client.hold_calls import Held
 from longhand.client.objects import Batch, Job, JobStatus, Json, Result, Retried
 
@@ -152,7 +152,7 @@ class AsyncClient:
                     async with _chunks_of(response) as chunks:
                         async for chunk in chunks:
                             for event in follow.feed(chunk):
-                                if isinstance(event, Mend):
+                                if isinstance(event, TextRepair):
                                     for mended in event.events(await self._ask(event.call)):
                                         yield mended
                                 else:

@@ -13,7 +13,7 @@ from longhand.client.calls import Call, JobPages, LineSplitter
 from longhand.client.connection import address_of, answering, http_options, refusal
 from longhand.client.errors import LonghandError, NoAnswerError, RefusedError
 from longhand.client.events import Event
-from longhand.client.following import TIMEOUT, Following, Mend, Texts
+from longhand.client.following import TIMEOUT, Following, TextRepair, Texts
 from longhand.client.hold_calls import Held
 from longhand.client.objects import Batch, Job, JobStatus, Json, Result, Retried
 
@@ -213,7 +213,7 @@ class Client:
                     follow.begin(response.status_code)
                     for chunk in response.iter_bytes():
                         for event in follow.feed(chunk):
-                            if isinstance(event, Mend):
+                            if isinstance(event, TextRepair):
                                 yield from event.events(self._ask(event.call))
                             else:
                                 yield event

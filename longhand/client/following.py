@@ -1,7 +1,7 @@
 """A watch without its I/O: where it is, when and from where to connect again, and the proof at its end.
 
-A client sends what `call` gives, feeds in the bytes that arrive, and yields the events that they make. A `Mend` among
-them is for the client itself: what was yielded of a job is not what is stored, so the client must fetch that.
+A client sends what `call` gives, feeds in the bytes that arrive, and yields the events that they make. A `TextRepair`
+among them is for the client itself: what was yielded of a job is not what is stored, so the client must fetch that.
 """
 
 import random
@@ -39,7 +39,7 @@ _QUERIES: dict[str, Mapping[str, str]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Mend:
+class TextRepair:
     """What was yielded of this job is not what is stored."""
 
     done: Done
@@ -116,7 +116,7 @@ class Following:
         """An answer has begun. 204 means that this watch has already had its last event."""
         self.ended = status == 204
 
-    def feed(self, chunk: bytes) -> Iterator[Event | Mend]:
+    def feed(self, chunk: bytes) -> Iterator[Event | TextRepair]:
         """The events that these bytes complete. The cursor moves past what was sent only when all of it was yielded."""
         self._has_received = True
         self._failures = 0
@@ -159,7 +159,7 @@ class Following:
         wished = error.retry_after_seconds if isinstance(error, RefusedError) else None
         return max(pause, self._retry_seconds, wished or 0.0) * random.uniform(1.0, 1.5)
 
-    def _checked(self, event: Event) -> Event | Mend:
+    def _checked(self, event: Event) -> Event | TextRepair:
         if not self._has_texts:
             return event
         if isinstance(event, Delta):
@@ -168,7 +168,7 @@ class Following:
             self._texts[event.job_id] = _Text()
             self._proved.pop(event.job_id, None)
         elif isinstance(event, Done) and not self._is_proved(event):
-            return Mend(event)
+            return TextRepair(event)
         return event
 
     def _is_proved(self, done: Done) -> bool:

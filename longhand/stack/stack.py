@@ -25,7 +25,7 @@ _MARGIN_SECONDS = 2.0
 _VALKEY_END_SECONDS = 10.0
 
 
-class StoppedError(Exception):
+class StackStoppedError(Exception):
     """A signal to end came before the stack was ready."""
 
 
@@ -51,7 +51,7 @@ class Stack:
         return f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
 
     def start(self) -> None:
-        """Start everything; returns when the API is ready. Raises `StackError`, or `StoppedError` for a signal."""
+        """Start everything; returns when the API is ready. Raises `StackError`, or `StackStoppedError` for a signal."""
         self.port = choose_port(self.host, self.port)
         self.redis_url = self.settings.redis_url or self.start_valkey()
         try:
@@ -109,7 +109,7 @@ class Stack:
     def _wait(self) -> None:
         self.signals.wait(_LOOK_SECONDS)
         if self.signals.stopped:
-            raise StoppedError
+            raise StackStoppedError
 
 
 def choose_port(host: str, port: int) -> int:

@@ -34,9 +34,9 @@ def test_a_worker_tells_the_batch_of_every_change_once_it_is_true(database: Data
             worker.dispatch.start()
             for job_id in ids:
                 worker.start(job_id)
-            heard = ear.wait_for(lambda messages: any(message.event == "batch" for message in messages))
+            received = ear.wait_for(lambda messages: any(message.event == "batch" for message in messages))
     told = {
-        job_id: [(one.attempt, one.status) for one in heard if one.event == "job" and one.id == job_id]
+        job_id: [(one.attempt, one.status) for one in received if one.event == "job" and one.id == job_id]
         for job_id in ids
     }
     assert told == {

@@ -13,7 +13,7 @@ import redis
 from api.main import ApiServer
 from jobs.lifecycle.rescue import cancel_job
 from jobs.lifecycle.transitions import fail
-from jobs.model.endings import Fault
+from jobs.model.endings import JobError
 from jobs.store.database import Database
 from jobs.store.queries import read_job
 from jobs.store.search import JobFilter, list_jobs
@@ -127,7 +127,7 @@ def test_what_the_upstream_refuses_is_refused_with_its_status(
         asking = Asking(sqlite_api.port, json={**ASK, "stream": stream}, headers=key)
         wait_until(lambda: bool(newest(sqlite_database)))
         writer = Writer(sqlite_database, valkey_client, newest(sqlite_database))
-        refused = Fault("upstream_rejected", "no such thing", given)
+        refused = JobError("upstream_rejected", "no such thing", given)
         assert fail(sqlite_database, writer.job_id, 1, writer.written(), refused)
         writer.say(writer.done(writer_status(sqlite_database, writer.job_id)))
         answer = asking.join()

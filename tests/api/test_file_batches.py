@@ -21,9 +21,9 @@ from api.main import ApiServer
 from api.openai.schemas import FileList
 from api.schemas.batches import BatchObject
 from jobs.intake.drafts import ABANDONED_SECONDS, clear_abandoned
-from jobs.lifecycle.close_batch import settle_batch
+from jobs.lifecycle.close_batch import close_batch
 from jobs.lifecycle.transitions import fail
-from jobs.model.endings import Fault
+from jobs.model.endings import JobError
 from jobs.store.database import Database
 from jobs.store.search import JobFilter, list_jobs
 from jobs.tables import batches, drafts, files, jobs
@@ -208,10 +208,10 @@ def test_the_outputs_are_written_from_the_rows(
     first, second, third = (Writer(database, valkey_client, job_id) for job_id in ids[:3])
     first.write('sweet \N{CHERRY BLOSSOM}\n"')
     text = first.finish()
-    assert fail(database, second.job_id, 1, second.written(), Fault("upstream_rejected", "not so", 422))
+    assert fail(database, second.job_id, 1, second.written(), JobError("upstream_rejected", "not so", 422))
     assert third.fail() == ""
     served_client.post(f"/v1/jobs/{ids[3]}/cancel")
-    settle_batch(database, batch["id"])
+    close_batch(database, batch["id"])
     listed = served_client.get("/v1/files", params={"purpose": "batch_output"}).json()
     FileList.model_validate(listed)
     assert [file["bytes"] for file in listed["data"]] == [None, None]  # no list reads every text of a project
@@ -240,7 +240,7 @@ def test_the_outputs_are_written_from_the_rows(
     again = Writer(database, valkey_client, ids[1])
     again.write("at last")
     again.finish()
-    settle_batch(database, batch["id"])
+    close_batch(database, batch["id"])
     assert [answer["custom_id"] for answer in lines_of(served_client, ended["output_file_id"])] == ["a", "b"]
     assert [error["custom_id"] for error in lines_of(served_client, ended["error_file_id"])] == ["c", "d"]
 

@@ -18,7 +18,7 @@ from api.main import ApiServer
 from api.schemas.batches import BatchList, BatchObject
 from api.schemas.jobs import JobList, JobWithAttempts, JobWithRequest
 from jobs.intake.submission import NewJob, submit_batch, submit_job
-from jobs.lifecycle.close_batch import settle_batch
+from jobs.lifecycle.close_batch import close_batch
 from jobs.lifecycle.lease import Checkpoint, renew
 from jobs.store.database import Database
 from jobs.tables import jobs
@@ -232,7 +232,7 @@ def test_a_line_of_results_is_one_line_to_every_reader(
     writer = Writer(database, valkey_client, job_id)
     writer.write("one\u2028two\u2029three\u0085four")
     text = writer.finish()
-    settle_batch(database, batch_id)
+    close_batch(database, batch_id)
     output = client.get(f"/v1/batches/{batch_id}").json()["output_file_id"]
     shown = []
     for path in (f"/v1/batches/{batch_id}/results", f"/v1/files/{output}/content"):
@@ -298,12 +298,12 @@ def test_a_batch_is_cancelling_until_its_last_job_has_ended(
         "incomplete": 0,
     }
     writer.fail()
-    settle_batch(database, batch_id)
+    close_batch(database, batch_id)
     assert client.post(f"/v1/batches/{batch_id}/cancel").status_code == 200
     assert client.get(f"/v1/batches/{batch_id}").json()["status"] == "cancelled"
     done, (only,) = batch_of(database, "c")
     Writer(database, valkey_client, only).finish()
-    settle_batch(database, done)
+    close_batch(database, done)
     assert client.post(f"/v1/batches/{done}/cancel").status_code == 409
 
 

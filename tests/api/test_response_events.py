@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from api.openai.response_events import Event, ResponseEvents
-from api.openai.response_numbers import MARK, ROOM, TEXT, VOID, chains_up_to, torn_by
+from api.openai.response_numbers import MARK, ROOM, TEXT, VOID, chains_up_to, diverged_by
 from api.openai.response_object import response_usage
 from jobs.lifecycle.responses import StoredResponse
 from jobs.live.channel import Text
@@ -41,7 +41,7 @@ def play(
 ) -> list[Event]:
     """All events of a text that comes in these pieces."""
     events = ResponseEvents(asked(None, status=JobStatus.IN_PROGRESS, at=at), after)
-    told = [*events.created(), *events.begun(), *events.go_over(at, attempts or [])]
+    told = [*events.created(), *events.begun(), *events.switch_attempt(at, attempts or [])]
     for step in steps(text, cuts, at):
         told.extend(events.text(step))
     told.extend(events.end(asked(text, at=at)))
@@ -122,10 +122,10 @@ def test_a_text_that_another_attempt_goes_on_with_is_one_item_with_rising_number
 
 def test_a_text_that_is_written_anew_is_a_new_item_and_the_old_one_ends_incomplete() -> None:
     live = ResponseEvents(asked(None, status=JobStatus.IN_PROGRESS))
-    told = [*live.created(), *live.begun(), *live.go_over(1, [])]
+    told = [*live.created(), *live.begun(), *live.switch_attempt(1, [])]
     told += live.text(Text(1, 0, "void", 4))
     attempts = [attempt(1), attempt(2, outcome=None, bytes=None)]
-    told += live.go_over(2, attempts, anew=True)
+    told += live.switch_attempt(2, attempts, anew=True)
     told += live.text(Text(2, 0, "kept", 4))
     told += live.end(asked("kept", at=2))
     numbers = [event["sequence_number"] for event in told]
@@ -156,7 +156,7 @@ def test_who_saw_more_than_the_next_attempt_went_on_from_begins_a_new_item() -> 
     """A worker died while Redis was erased: its checkpoint was behind its watchers."""
     attempts = [attempt(1, bytes=4, outcome=AttemptOutcome.LOST), attempt(2, continued_bytes=4, outcome=None)]
     chain = chains_up_to(attempts, 2)[-1]
-    assert (torn_by(chain, TEXT + 4), torn_by(chain, TEXT + 9)) == (None, 2)
+    assert (diverged_by(chain, TEXT + 4), diverged_by(chain, TEXT + 9)) == (None, 2)
     ahead = play("abcdXYZ", [], after=TEXT + 9, at=2, attempts=attempts)
     assert [event["type"] for event in ahead][:3] == [
         "response.output_item.done", "response.output_item.added", "response.content_part.added",
@@ -218,12 +218,12 @@ def test_wherever_a_client_is_cut_its_last_item_is_the_text_and_no_void_one_grow
         attempts.append(attempt(number, continued_bytes=kept, bytes=None, outcome=None))
         ahead = events is not None and len(text) > kept
         if events is not None:
-            client.take(events.go_over(number, attempts, anew=ahead or kept == 0))
+            client.take(events.switch_attempt(number, attempts, anew=ahead or kept == 0))
         had, text = (0 if ahead or kept == 0 else len(text)), text[:kept]
         for length, cut in [(0, False), *written]:
             if events is None:
                 events, had = ResponseEvents(asked(None, status=JobStatus.IN_PROGRESS, at=number), client.number), 0
-                client.take([*events.created(), *events.begun(), *events.go_over(number, attempts)])
+                client.take([*events.created(), *events.begun(), *events.switch_attempt(number, attempts)])
             text += "".join(f"{number}{len(text)}"[-1] for _ in range(length))
             if len(text) > had:
                 client.take(events.text(Text(number, had, text[had:], len(text))))
@@ -232,7 +232,7 @@ def test_wherever_a_client_is_cut_its_last_item_is_the_text_and_no_void_one_grow
                 events = None
     if events is None:
         events = ResponseEvents(asked(None, at=len(script)), client.number)
-        client.take([*events.created(), *events.begun(), *events.go_over(len(script), attempts)])
+        client.take([*events.created(), *events.begun(), *events.switch_attempt(len(script), attempts)])
         client.take(events.text(Text(len(script), 0, text, len(text))) if text else [])
     client.take(events.end(asked(text, at=len(script))))
     shown = [item for _, item in sorted(client.items.items())]

@@ -11,7 +11,7 @@ from sqlalchemy import select
 from api.main import ApiServer
 from jobs.lifecycle.responses import erase_deleted, job_id_of
 from jobs.lifecycle.transitions import cancel_running, fail
-from jobs.model.endings import Fault
+from jobs.model.endings import JobError
 from jobs.store.database import Database
 from jobs.store.queries import read_job
 from jobs.tables import metadata
@@ -226,7 +226,7 @@ def test_a_deletion_that_was_cut_short_is_gone_on_with(client: httpx.Client, dat
         client.delete(f"/v1/responses/{created['id']}").raise_for_status()
     assert client.get(f"/v1/jobs/{job_id}").status_code == 404
     assert rows_of(database, job_id) > 0
-    assert [moved.id for moved in erase_deleted(database)] == [job_id]
+    assert [change.id for change in erase_deleted(database)] == [job_id]
     assert rows_of(database, job_id) == 0
 
 
@@ -288,7 +288,7 @@ def test_a_failure_is_a_failed_response_and_an_error_where_somebody_waits(
 ) -> None:
     created = create(client)
     writer = Writer(database, valkey_client, job_of(created))
-    assert fail(database, job_of(created), 1, writer.written(), Fault("upstream_rejected", "no such model", 404))
+    assert fail(database, job_of(created), 1, writer.written(), JobError("upstream_rejected", "no such model", 404))
     shown = client.get(f"/v1/responses/{created['id']}").json()
     assert (shown["status"], shown["error"]["code"], shown["error"]["type"]) == (
         "failed", "invalid_prompt", "upstream_rejected",

@@ -9,8 +9,8 @@ import pytest
 import redis
 
 from api.main import ApiServer
-from jobs.lifecycle.close_batch import settle_batch
-from jobs.lifecycle.rescue import cancel_batch, cancel_job, end_waiting
+from jobs.lifecycle.close_batch import close_batch
+from jobs.lifecycle.rescue import cancel_batch, cancel_job, expire_and_cancel_queued
 from jobs.lifecycle.retry import BatchCancellingError, retry_batch, retry_job
 from jobs.lifecycle.transitions import fail
 from jobs.live.channel import channel_name, decode
@@ -120,8 +120,8 @@ def test_a_closed_window_opens_again_for_as_long(
     batch_id = client.post("/v1/batches", json={"requests": items, "completion_window": "30m"}).json()["id"]
     later = database.now() + timedelta(hours=2)
     monkeypatch.setattr(database, "now", lambda: later)
-    assert len(end_waiting(database)) == 2
-    assert settle_batch(database, batch_id)
+    assert len(expire_and_cancel_queued(database)) == 2
+    assert close_batch(database, batch_id)
     assert client.get(f"/v1/batches/{batch_id}").json()["status"] == "expired"
     assert len(retry_batch(database, batch_id)) == 2
     batch = read_batch(database, batch_id, project=None)
@@ -230,7 +230,7 @@ def test_a_batch_is_not_ended_under_a_retry_that_came_first(database: Database, 
     writer = Writer(database, valkey_client, ids[0])
     writer.fail()
     assert len(retry_batch(database, batch_id)) == 1
-    assert not settle_batch(database, batch_id)
+    assert not close_batch(database, batch_id)
     batch = read_batch(database, batch_id, project=None)
     assert batch is not None
     assert batch.status == "in_progress"
@@ -242,7 +242,7 @@ def test_a_batch_that_is_being_ended_while_it_is_retried_stays_open(postgres_sto
     store.claim(job_id)
     assert fail(store.database, job_id, 1, written(), REFUSED)
     store.clock.advance(1)
-    with Interruption(store.database, "UPDATE jobs", lambda: settle_batch(store.database, batch_id)) as ending:
+    with Interruption(store.database, "UPDATE jobs", lambda: close_batch(store.database, batch_id)) as ending:
         assert len(retry_batch(store.database, batch_id)) == 1
     assert ending.waited_for_us
     assert ending.result() is False
@@ -259,8 +259,8 @@ def test_the_batchs_channel_hears_of_a_retry(
         pubsub.subscribe(channel_name(batch_id))
         assert pubsub.get_message(timeout=5)["type"] == "subscribe"
         client.post(f"/v1/batches/{batch_id}/retry")
-        heard = [decode(pubsub.get_message(timeout=5)["data"]) for _ in range(3)]
-    assert [(message.event, message.id, message.status) for message in heard] == [
+        received = [decode(pubsub.get_message(timeout=5)["data"]) for _ in range(3)]
+    assert [(message.event, message.id, message.status) for message in received] == [
         ("job", ids[1], "queued"),
         ("job", ids[2], "queued"),
         ("batch", "", ""),

@@ -129,4 +129,4 @@ def test_a_job_whose_second_attempt_left_nothing_ends_with_the_text_of_the_first
 def lose_and_end(database: Database) -> None:
     """Let every lease run out of jobs that somebody wants cancelled: they end."""
     later = Database(database.engine, clock=lambda: utc_now() + timedelta(hours=1))
-    assert [moved.status for moved in rescue_lost(later)] == ["cancelled"]
+    assert [change.status for change in rescue_lost(later)] == ["cancelled"]

@@ -9,7 +9,7 @@ import redis
 
 from api.main import ApiServer
 from api.watching.batch_cursor import BatchCursor
-from api.watching.inbox import Heard, Inbox
+from api.watching.inbox import Inbox, ReceivedMessage
 from api.watching.job_watch import Watch
 from jobs.store.database import Database
 from tests.api.batch_watching import BatchShown, BatchWatcher, submit_jobs
@@ -82,12 +82,12 @@ def test_a_watch_that_fails_is_ended_and_costs_the_others_nothing(
     relay = Watch._relay_at_once
     failed: list[Watch] = []
 
-    def fail_once(watch: Watch, heard: list[object]) -> None:
+    def fail_once(watch: Watch, received: list[object]) -> None:
         if not failed:
             failed.append(watch)
         if watch in failed:
             raise ValueError("canary")
-        relay(watch, heard)  # type: ignore[arg-type]  # what the hub heard, whatever that is
+        relay(watch, received)  # type: ignore[arg-type]  # what the hub heard, whatever that is
 
     monkeypatch.setattr(Watch, "_relay_at_once", fail_once)
     job_id = submit(sqlite_database)
@@ -121,7 +121,7 @@ def test_a_resync_just_after_a_look_that_found_nothing_is_waited_for_without_spi
         if len(takes) == 3:
             watcher.ask_resync()  # as the hub does when its connection was lost
 
-    async def counted(watcher: Inbox, *relay: object) -> list[Heard]:
+    async def counted(watcher: Inbox, *relay: object) -> list[ReceivedMessage]:
         takes[-1] += 1
         return await take(watcher, *relay)  # type: ignore[arg-type]  # what the watch gave, whatever that is
 

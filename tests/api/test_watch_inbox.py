@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from api.watching.inbox import Heard, Inbox
+from api.watching.inbox import Inbox, ReceivedMessage
 from jobs.live.channel import decode, encode_delta
 
 
@@ -28,13 +28,13 @@ def test_what_nobody_acts_on_wakes_a_watcher_once(happens: Callable[[Inbox], Non
 def test_what_is_heard_after_a_resync_was_noted_is_not_queued() -> None:
     async def scenario() -> None:
         watcher = Inbox([])
-        watcher.put(heard(0, "before"))
+        watcher.put(received(0, "before"))
         watcher.ask_resync()
-        watcher.put(heard(6, "after"))
+        watcher.put(received(6, "after"))
         assert await returned(watcher.take()) == []
         assert watcher.resync
         watcher.resync = False
-        watcher.put(heard(11, "later"))
+        watcher.put(received(11, "later"))
         taken = await returned(watcher.take())
         assert taken is not None
         assert [one.message.text for one in taken] == ["later"]
@@ -42,13 +42,13 @@ def test_what_is_heard_after_a_resync_was_noted_is_not_queued() -> None:
     asyncio.run(scenario())
 
 
-def heard(offset: int, text: str) -> Heard:
+def received(offset: int, text: str) -> ReceivedMessage:
     """A delta as the hub hears it."""
     payload = encode_delta(1, offset, text)
-    return Heard(decode(payload), payload)
+    return ReceivedMessage(decode(payload), payload)
 
 
-async def returned(taking: Awaitable[list[Heard]]) -> list[Heard] | None:
+async def returned(taking: Awaitable[list[ReceivedMessage]]) -> list[ReceivedMessage] | None:
     """What a `take` gives at once; None for one that waits."""
     task = asyncio.ensure_future(taking)
     await asyncio.sleep(0)

@@ -173,7 +173,7 @@ def test_a_watch_ends_when_its_key_is_revoked_and_its_token_opens_nothing(
     revoke_key(database, key.id)
     watcher.join()  # within 8 s, but nothing is measured with it
     assert watcher.ended_whole
-    wait_until(lambda: parts.seats.taken == 0)
+    wait_until(lambda: parts.watch_limiter.taken == 0)
     assert opens(nobody, path) == (401, "invalid_watch_token")
     assert code_of(blue.get(f"/v1/jobs/{job}")) == (401, "invalid_api_key")
 
@@ -194,5 +194,5 @@ def test_before_there_is_a_key_tokens_work_on_this_machine_and_end_with_the_firs
         create_key(sqlite_database)
         for watcher in watchers:
             watcher.join()
-        wait_until(lambda: parts.seats.taken == 0)
+        wait_until(lambda: parts.watch_limiter.taken == 0)
         assert opens(nobody, path) == (401, "invalid_watch_token")

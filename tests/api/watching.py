@@ -12,7 +12,7 @@ import httpx
 import redis
 
 from jobs.intake.submission import NewJob, submit_job
-from jobs.lifecycle.close_batch import settle_batch
+from jobs.lifecycle.close_batch import close_batch
 from jobs.lifecycle.lease import note_continued
 from jobs.lifecycle.transitions import fail, finish, retry
 from jobs.live.channel import (
@@ -26,7 +26,7 @@ from jobs.live.channel import (
     encode_started,
     tail_key,
 )
-from jobs.model.endings import Fault, Written
+from jobs.model.endings import AttemptResult, JobError
 from jobs.model.status import JobStatus
 from jobs.store.database import Database
 from jobs.store.stored_texts import read_stored
@@ -81,14 +81,14 @@ class Writer:
 
     def fail(self) -> str:
         """End the job as failed, then tell it; the text that is kept."""
-        assert fail(self.database, self.job_id, self.attempt, self.written(), Fault("upstream_error", "played"))
+        assert fail(self.database, self.job_id, self.attempt, self.written(), JobError("upstream_error", "played"))
         self.say(self.done(JobStatus.FAILED))
         self.tell_batch(JobStatus.FAILED)
         return self.text
 
     def retry(self) -> None:
         """Give the job back for another attempt, and tell it."""
-        again = Fault("upstream_cut", "played")
+        again = JobError("upstream_cut", "played")
         assert retry(self.database, self.job_id, self.attempt, self.written(), again, self.database.now())
         self.say(encode_queued(self.attempt))
         self.tell_batch(JobStatus.QUEUED)
@@ -98,13 +98,13 @@ class Writer:
         if self.batch_id is None:
             return
         self.redis.publish(channel_name(self.batch_id), encode_job(self.job_id, self.attempt, status))
-        if status not in (JobStatus.IN_PROGRESS, JobStatus.QUEUED) and settle_batch(self.database, self.batch_id):
+        if status not in (JobStatus.IN_PROGRESS, JobStatus.QUEUED) and close_batch(self.database, self.batch_id):
             self.redis.publish(channel_name(self.batch_id), encode_batch())
 
-    def written(self) -> Written:
+    def written(self) -> AttemptResult:
         """What a worker stores at the end."""
         encoded = self.text.encode()
-        return Written(
+        return AttemptResult(
             self.text, len(encoded), sha256(encoded).hexdigest(), deltas=1, first_delta_at=None, finish_reason="stop"
         )
 

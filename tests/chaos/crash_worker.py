@@ -23,13 +23,13 @@ from typing import Any
 
 import jobs.lifecycle.transitions
 import jobs.store.stored_texts
+import worker.attempt
 import worker.heartbeat
 import worker.main
-import worker.attempt
 from jobs.settings import load_settings
 from jobs.store.database import Database
+from worker.active_attempts import ActiveAttempts
 from worker.recording import Recording
-from worker.active_attempts import RunningAttempts
 
 POINTS = ("claim", "delta", "checkpoint", "finish", "commit", "done", "drain")
 """Just after the claim's commit; at a delta; after a checkpoint's commit; before the finish; inside the finish's
@@ -78,7 +78,7 @@ def _claim(original: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
     return claimed
 
 
-def _claim_together(original: Callable[..., Any], *arguments: Any) -> Any:
+def _claim_many(original: Callable[..., Any], *arguments: Any) -> Any:
     claims = original(*arguments)
     for claimed in claims:
         if claimed is not None:
@@ -104,7 +104,7 @@ def _finish(original: Callable[..., Any], database: Any, job_id: str, *more: Any
     return original(database, job_id, *more)
 
 
-def _finish_together(original: Callable[..., Any], database: Any, finished: Any) -> Any:
+def _finish_many(original: Callable[..., Any], database: Any, finished: Any) -> Any:
     for job_id, _, _ in finished:
         _crash(job_id)
     return original(database, finished)
@@ -122,7 +122,7 @@ def _finished(original: Callable[..., Any], database: Any, job_id: str, *more: A
     return kept
 
 
-def _finished_together(original: Callable[..., Any], database: Any, finished: Any) -> Any:
+def _finished_many(original: Callable[..., Any], database: Any, finished: Any) -> Any:
     results = original(database, finished)
     for (job_id, _, _), kept in zip(finished, results, strict=True):
         if kept is not None:
@@ -152,12 +152,12 @@ def _add_marked(original: Callable[..., Any], recording: Any, piece: str) -> Non
 
 
 _PATCHES: dict[str, Sequence[tuple[Any, str, Callable[..., Any]]]] = {
-    "claim": [(worker.attempt, "claim", _claim), (worker.attempt, "claim_together", _claim_together)],
+    "claim": [(worker.attempt, "claim", _claim), (worker.attempt, "claim_together", _claim_many)],
     "delta": [(Recording, "add", _add)],
     "checkpoint": [(worker.heartbeat, "renew", _renew)],
     "finish": [
         (jobs.lifecycle.transitions, "finish", _finish),
-        (jobs.lifecycle.transitions, "finish_together", _finish_together),
+        (jobs.lifecycle.transitions, "finish_together", _finish_many),
     ],
     "commit": [
         (jobs.store.stored_texts, "store_completed_texts", _store_texts),
@@ -165,9 +165,9 @@ _PATCHES: dict[str, Sequence[tuple[Any, str, Callable[..., Any]]]] = {
     ],
     "done": [
         (jobs.lifecycle.transitions, "finish", _finished),
-        (jobs.lifecycle.transitions, "finish_together", _finished_together),
+        (jobs.lifecycle.transitions, "finish_together", _finished_many),
     ],
-    "drain": [(RunningAttempts, "drain", _drain)],
+    "drain": [(ActiveAttempts, "drain", _drain)],
 }
 
 

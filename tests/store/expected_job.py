@@ -113,9 +113,9 @@ class ExpectedJob:
         """Somebody wants it cancelled."""
         self.cancel_requested_at = self.cancel_requested_at or now
         if self.status == "queued":
-            self.end_waiting("cancelled", now)
+            self.expire_and_cancel_queued("cancelled", now)
 
-    def end_waiting(self, status: str, now: datetime) -> None:
+    def expire_and_cancel_queued(self, status: str, now: datetime) -> None:
         """It ends without having been claimed again."""
         self.status, self.finished_at = status, now
         if status == "cancelled":

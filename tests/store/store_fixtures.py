@@ -12,7 +12,7 @@ from sqlalchemy import Connection, event, select, text
 
 from jobs.intake.submission import NewJob, submit_batch, submit_job
 from jobs.lifecycle.lease import Claimed, claim
-from jobs.model.endings import Fault, Written
+from jobs.model.endings import AttemptResult, JobError
 from jobs.model.records import Job, Usage
 from jobs.store.database import Database, open_database
 from jobs.store.queries import read_job
@@ -21,8 +21,8 @@ from tests.store.reserving import reserve
 
 START = datetime(2026, 1, 1, 12, tzinfo=UTC)
 LEASE = 15.0
-REFUSED = Fault("upstream_error", "the upstream said 500")
-LIMITED = Fault("rate_limited", "the upstream said 429")
+REFUSED = JobError("upstream_error", "the upstream said 500")
+LIMITED = JobError("rate_limited", "the upstream said 429")
 USAGE = Usage(11, 2, 7, 3, 18, source="upstream")
 
 BLOCKED = text("SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'")
@@ -129,10 +129,10 @@ def new_job(prompt: str = "Write about rain.", model: str = "m1", **options: Any
     return NewJob(request={"model": model, "messages": [{"role": "user", "content": prompt}]}, **options)
 
 
-def written(text: str = "", **told: Any) -> Written:
+def written(text: str = "", **told: Any) -> AttemptResult:
     """What an attempt wrote, with its true length and hash."""
     encoded = text.encode()
-    return Written(text, len(encoded), sha256(encoded).hexdigest(), len(text), START if text else None, **told)
+    return AttemptResult(text, len(encoded), sha256(encoded).hexdigest(), len(text), START if text else None, **told)
 
 
 def at_once(actions: list[Callable[[], Any]]) -> list[Any]:

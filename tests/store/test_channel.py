@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 
 from jobs.live.channel import (
     RECORD_SCRIPT,
-    Done,
+    DoneMessage,
     Follower,
     Gap,
     Queued,
-    Reset,
+    ResetMessage,
     Started,
     Text,
     channel_name,
@@ -115,16 +115,16 @@ def test_a_follower_drops_a_zombie_and_resets_for_an_attempt_that_writes_anew() 
     assert follower.follow(decode(encode_delta(1, 10, "zombie"))) == []
     assert follower.follow(decode(encode_queued(1))) == []
     assert follower.follow(decode(encode_queued(2))) == [Queued(2)]
-    assert follower.follow(decode(encode_started(3, 0))) == [Reset(3), Started(3)]
+    assert follower.follow(decode(encode_started(3, 0))) == [ResetMessage(3), Started(3)]
     assert (follower.attempt, follower.offset) == (3, 0)
     assert follower.follow(decode(encode_started(4, 0))) == [Started(4)]
     assert follower.follow(decode(encode_delta(5, 0, "x"))) == [Gap()]
-    assert follower.follow(decode(encode_done(5, "completed", 1, ""))) == [Done()]
+    assert follower.follow(decode(encode_done(5, "completed", 1, ""))) == [DoneMessage()]
 
 
 @pytest.mark.parametrize(
     ("offset", "steps"),
-    [(10, [Started(2)]), (12, [Started(2)]), (9, [Reset(2), Started(2)]), (0, [Reset(2), Started(2)])],
+    [(10, [Started(2)]), (12, [Started(2)]), (9, [ResetMessage(2), Started(2)]), (0, [ResetMessage(2), Started(2)])],
 )
 def test_an_attempt_goes_on_only_from_where_the_follower_is_or_later(offset: int, steps: list[object]) -> None:
     assert Follower(1, 10).follow(decode(encode_started(2, offset))) == steps

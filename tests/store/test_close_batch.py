@@ -6,12 +6,12 @@ from functools import partial
 
 import pytest
 
-from jobs.intake.submission import BatchTerms, submit_batch
-from jobs.lifecycle.close_batch import settle_batch, settle_batches
-from jobs.lifecycle.rescue import cancel_batch, cancel_job, end_waiting
+from jobs.intake.submission import BatchOptions, submit_batch
+from jobs.lifecycle.close_batch import close_batch, close_batches
+from jobs.lifecycle.rescue import cancel_batch, cancel_job, expire_and_cancel_queued
 from jobs.lifecycle.transitions import cancel_running, expire_running, fail, finish, retry
 from jobs.model.batch_records import Batch
-from jobs.model.endings import Written
+from jobs.model.endings import AttemptResult
 from jobs.model.records import Usage
 from jobs.model.status import BatchStatus
 from jobs.store.database import Database
@@ -20,7 +20,7 @@ from tests.store.store_fixtures import REFUSED, USAGE, Store, at_once, new_job, 
 
 __all__ = ["store"]  # a fixture
 
-Transition = Callable[[Database, str, int, Written], bool]
+Transition = Callable[[Database, str, int, AttemptResult], bool]
 
 COSTLY = replace(written("four"), usage=USAGE)
 
@@ -41,12 +41,12 @@ def test_a_batch_ends_when_its_last_job_has_ended(store: Store) -> None:
     batch_id, ids = store.submit_batch(3)
     for number, job_id in enumerate(ids):
         store.claim(job_id)
-        assert settle_batch(store.database, batch_id) is False
+        assert close_batch(store.database, batch_id) is False
         assert counts(read(store, batch_id)) == (3, number, 0, 1)
         store.clock.advance(1)
         finish(store.database, job_id, 1, COSTLY)
     assert read(store, batch_id).status is BatchStatus.IN_PROGRESS
-    assert settle_batch(store.database, batch_id) is True
+    assert close_batch(store.database, batch_id) is True
     batch = read(store, batch_id)
     assert (batch.status, counts(batch)) == (BatchStatus.COMPLETED, (3, 3, 0, 0))
     assert batch.times["completed_at"] == batch.times["finalizing_at"] == store.clock.now
@@ -58,11 +58,11 @@ def test_a_batch_that_has_ended_is_not_ended_again(store: Store) -> None:
     batch_id, [job_id] = store.submit_batch(1)
     store.claim(job_id)
     finish(store.database, job_id, 1, COSTLY)
-    assert settle_batch(store.database, batch_id) is True
+    assert close_batch(store.database, batch_id) is True
     before = store.rows()
     store.clock.advance(1)
-    assert settle_batch(store.database, batch_id) is False
-    assert settle_batches(store.database) == []
+    assert close_batch(store.database, batch_id) is False
+    assert close_batches(store.database) == []
     assert store.rows() == before
 
 
@@ -70,7 +70,7 @@ def test_a_job_that_waits_for_its_retry_keeps_the_batch_open(store: Store) -> No
     batch_id, [job_id] = store.submit_batch(1)
     store.claim(job_id)
     retry(store.database, job_id, 1, written(), REFUSED, store.clock.after(60))
-    assert settle_batch(store.database, batch_id) is False
+    assert close_batch(store.database, batch_id) is False
 
 
 @pytest.mark.parametrize(
@@ -87,17 +87,19 @@ def test_a_batch_says_how_its_jobs_ended(store: Store, end: Transition, status: 
         store.claim(job_id)
     finish(store.database, good, 1, written("x"))
     assert end(store.database, bad, 1, written("y"))
-    assert settle_batches(store.database) == [batch_id]
+    assert close_batches(store.database) == [batch_id]
     batch = read(store, batch_id)
     assert (batch.status, counts(batch)) == (status, (2, 1, 1, 0))
     assert batch.times[f"{status}_at"] == store.clock.now
 
 
 def test_a_batch_whose_window_closed_before_a_job_began_is_expired(store: Store) -> None:
-    accepted = submit_batch(store.database, [new_job()] * 2, BatchTerms(completion_window="10s", completion_seconds=10))
+    accepted = submit_batch(
+        store.database, [new_job()] * 2, BatchOptions(completion_window="10s", completion_seconds=10)
+    )
     store.clock.advance(10)
-    assert {moved.batch_id for moved in end_waiting(store.database)} == {accepted.id}
-    assert settle_batches(store.database) == [accepted.id]
+    assert {change.batch_id for change in expire_and_cancel_queued(store.database)} == {accepted.id}
+    assert close_batches(store.database) == [accepted.id]
     assert (read(store, accepted.id).status, counts(read(store, accepted.id))) == ("expired", (2, 0, 2, 0))
 
 
@@ -108,9 +110,9 @@ def test_a_cancelled_batch_is_cancelling_until_its_last_job_has_ended(store: Sto
     batch = read(store, batch_id)
     assert (batch.status, batch.times["cancelling_at"]) == (BatchStatus.CANCELLING, store.clock.now)
     store.clock.advance(1)
-    assert settle_batch(store.database, batch_id) is False
+    assert close_batch(store.database, batch_id) is False
     finish(store.database, running, 1, written("too late to stop"))
-    assert settle_batch(store.database, batch_id) is True
+    assert close_batch(store.database, batch_id) is True
     batch = read(store, batch_id)
     assert (batch.status, counts(batch)) == (BatchStatus.CANCELLED, (2, 1, 1, 0))
     assert batch.times["cancelled_at"] == store.clock.now
@@ -126,7 +128,7 @@ def test_an_ended_batch_is_not_cancelled(store: Store) -> None:
     batch_id, [job_id] = store.submit_batch(1)
     store.claim(job_id)
     finish(store.database, job_id, 1, written("x"))
-    settle_batch(store.database, batch_id)
+    close_batch(store.database, batch_id)
     before = store.rows()
     assert cancel_batch(store.database, batch_id) == []
     assert cancel_batch(store.database, "batch_unknown") == []
@@ -136,9 +138,9 @@ def test_an_ended_batch_is_not_cancelled(store: Store) -> None:
 def test_cancelling_one_job_leaves_its_batch_open(store: Store) -> None:
     batch_id, (first, second) = store.submit_batch(2)
     cancel_job(store.database, first)
-    assert settle_batch(store.database, batch_id) is False
+    assert close_batch(store.database, batch_id) is False
     cancel_job(store.database, second)
-    assert settle_batch(store.database, batch_id) is True
+    assert close_batch(store.database, batch_id) is True
     assert read(store, batch_id).status is BatchStatus.COMPLETED
 
 
@@ -153,7 +155,7 @@ def test_the_usage_of_a_batch_is_that_of_every_attempt(store: Store) -> None:
     fail(store.database, second, 1, written(), REFUSED)  # unknown usage adds nothing
     finish(store.database, foreign, 1, COSTLY)
     running = read(store, batch_id).usage
-    settle_batches(store.database)
+    close_batches(store.database)
     batch = read(store, batch_id)
     assert batch.usage == running
     assert batch.usage == {
@@ -172,7 +174,7 @@ def test_the_usage_of_a_batch_of_which_nothing_is_known_is_null_and_never_0(stor
     store.claim(job_id)
     fail(store.database, job_id, 1, written(), REFUSED)
     assert read(store, batch_id).usage is None
-    assert settle_batch(store.database, batch_id)
+    assert close_batch(store.database, batch_id)
     assert read(store, batch_id).usage is None
 
 
@@ -181,7 +183,7 @@ def test_a_count_that_no_attempt_of_a_batch_knows_is_null_and_never_0(store: Sto
     store.claim(job_id)
     counted_here = Usage(9, None, 4, None, 13, source="tokenizer")
     finish(store.database, job_id, 1, replace(COSTLY, usage=counted_here))
-    assert settle_batch(store.database, batch_id)
+    assert close_batch(store.database, batch_id)
     assert read(store, batch_id).usage == {
         "input_tokens": 9,
         "input_tokens_details": {"cached_tokens": None},
@@ -195,7 +197,7 @@ def test_the_counts_of_an_ended_batch_stand(store: Store) -> None:
     batch_id, [job_id] = store.submit_batch(1)
     store.claim(job_id)
     finish(store.database, job_id, 1, COSTLY)
-    settle_batch(store.database, batch_id)
+    close_batch(store.database, batch_id)
     frozen = read(store, batch_id)
     with store.database.write() as connection:  # as when old jobs are cleared away
         connection.exec_driver_sql("DELETE FROM jobs")
@@ -211,7 +213,7 @@ def test_when_the_last_two_jobs_end_at_the_same_time_the_batch_ends_once(store: 
 
     def end(job_id: str) -> bool:
         finish(store.database, job_id, 1, COSTLY)
-        return settle_batch(store.database, batch_id)
+        return close_batch(store.database, batch_id)
 
     assert at_once([partial(end, job_id) for job_id in ids]).count(True) == 1
     assert (read(store, batch_id).status, read(store, batch_id).completed) == (BatchStatus.COMPLETED, len(ids))
@@ -221,7 +223,7 @@ def test_a_batch_whose_worker_died_before_it_settled_is_settled_by_another(store
     done, open_ = store.submit_batch(1), store.submit_batch(1)
     store.claim(done[1][0])
     finish(store.database, done[1][0], 1, COSTLY)
-    assert at_once([partial(settle_batches, store.database)] * 4).count([done[0]]) == 1
+    assert at_once([partial(close_batches, store.database)] * 4).count([done[0]]) == 1
     shown, more = list_batches(store.database, after=None, limit=10, project=None)
     assert not more
     assert {batch.id: batch.status for batch in shown} == {done[0]: "completed", open_[0]: "in_progress"}

@@ -10,7 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from jobs.store import database as database_module
-from jobs.store.database import Database, is_passing, open_database
+from jobs.store.database import Database, is_transient, open_database
 from tests.store.store_fixtures import START
 from tests.worker.worker_fixtures import wait_until
 
@@ -51,7 +51,7 @@ def test_a_thread_does_not_wait_for_its_turn_without_end(sqlite_url: str, monkey
         with turn_of(database).of_threads():
             error = pool.submit(write, database).exception(timeout=20)
         assert isinstance(error, PoolTimeoutError)
-        assert is_passing(error)
+        assert is_transient(error)
         write(database)
 
 

@@ -7,7 +7,7 @@ from sqlalchemy import func, select
 
 from jobs.intake.drafts import ABANDONED_SECONDS, Draft, DraftLostError, clear_abandoned
 from jobs.intake.idempotency import IdempotencyKey, KeyReusedError
-from jobs.intake.submission import BatchTerms
+from jobs.intake.submission import BatchOptions
 from jobs.lifecycle.retry import retry_batch
 from jobs.store.queries import list_batches, read_batch
 from jobs.store.search import JobFilter, list_jobs
@@ -16,10 +16,10 @@ from tests.store.reserving import take_due
 from tests.store.store_fixtures import Store, new_job, store
 
 __all__ = ["store"]
-TERMS = BatchTerms("default", "file_1", {"a": "1"}, "24h", 86400.0, 3600)
+TERMS = BatchOptions("default", "file_1", {"a": "1"}, "24h", 86400.0, 3600)
 
 
-def begin(store: Store, *sizes: int, terms: BatchTerms = TERMS) -> Draft:
+def begin(store: Store, *sizes: int, terms: BatchOptions = TERMS) -> Draft:
     draft = Draft(store.database, terms)
     for size in sizes:
         draft.add([new_job(custom_id=f"{draft.total + place}") for place in range(size)])
@@ -76,14 +76,14 @@ def test_a_refused_batch_has_failed_and_holds_no_job(store: Store) -> None:
 
 
 def test_a_repeated_key_gives_the_first_batch_and_leaves_nothing_of_the_second(store: Store) -> None:
-    terms = BatchTerms("default", "file_1", idempotency_key=IdempotencyKey("k", "1"))
+    terms = BatchOptions("default", "file_1", idempotency_key=IdempotencyKey("k", "1"))
     first = begin(store, 2, terms=terms).accept()
     again = begin(store, 2, terms=terms).accept()
     refused = begin(store, 2, terms=terms).refuse([{"code": "x", "line": 1, "message": "y", "param": None}])
     assert (again.id, again.repeated) == (first.id, True)
     assert (refused.id, refused.repeated) == (first.id, True)
     assert stored(store) == (2, 0)
-    other = begin(store, 2, terms=BatchTerms("default", "file_1", idempotency_key=IdempotencyKey("k", "2")))
+    other = begin(store, 2, terms=BatchOptions("default", "file_1", idempotency_key=IdempotencyKey("k", "2")))
     with pytest.raises(KeyReusedError):
         other.accept()
     other.drop()

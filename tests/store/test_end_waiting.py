@@ -7,7 +7,7 @@ from functools import partial
 import pytest
 from sqlalchemy import select, update
 
-from jobs.lifecycle.rescue import cancel_batch, cancel_job, end_waiting
+from jobs.lifecycle.rescue import cancel_batch, cancel_job, expire_and_cancel_queued
 from jobs.lifecycle.transitions import release, retry
 from jobs.model.endings import EXPIRED
 from jobs.model.status import JobStatus
@@ -24,8 +24,8 @@ def test_a_cancel_outlives_the_retry_of_the_attempt_that_ran(store: Store) -> No
     assert store.job(job_id).status is JobStatus.QUEUED
     asked_at = store.clock.now
     store.clock.advance(1)
-    [moved] = end_waiting(store.database)
-    assert (moved.id, moved.attempt, moved.status) == (job_id, 1, JobStatus.CANCELLED)
+    [change] = expire_and_cancel_queued(store.database)
+    assert (change.id, change.attempt, change.status) == (job_id, 1, JobStatus.CANCELLED)
     job = store.job(job_id)
     assert (job.bytes, job.cancel_requested_at, job.finished_at) == (4, asked_at, store.clock.now)
 
@@ -34,8 +34,8 @@ def test_a_queued_job_past_its_time_ends_expired(store: Store) -> None:
     job_id, other = store.submit(expires_at=store.clock.after(10)), store.submit(expires_at=store.clock.after(11))
     never = store.submit()
     store.clock.advance(10)
-    [moved] = end_waiting(store.database)
-    assert (moved.id, moved.status) == (job_id, JobStatus.EXPIRED)
+    [change] = expire_and_cancel_queued(store.database)
+    assert (change.id, change.status) == (job_id, JobStatus.EXPIRED)
     job = store.job(job_id)
     assert (job.status, job.error_code, job.finished_at) == ("expired", EXPIRED.code, store.clock.now)
     assert job.cancel_requested_at is None
@@ -45,7 +45,7 @@ def test_a_queued_job_past_its_time_ends_expired(store: Store) -> None:
 def test_a_running_job_past_its_time_is_left_to_its_worker(store: Store) -> None:
     job_id = store.running(expires_at=store.clock.after(1))
     store.clock.advance(2)
-    assert end_waiting(store.database) == []
+    assert expire_and_cancel_queued(store.database) == []
     assert store.job(job_id).status is JobStatus.IN_PROGRESS
 
 
@@ -54,7 +54,7 @@ def test_a_job_that_is_both_cancelled_and_past_its_time_is_cancelled(store: Stor
     cancel_job(store.database, job_id)
     release(store.database, job_id, 1, written())
     store.clock.advance(2)
-    assert [moved.status for moved in end_waiting(store.database)] == [JobStatus.CANCELLED]
+    assert [change.status for change in expire_and_cancel_queued(store.database)] == [JobStatus.CANCELLED]
 
 
 def test_no_more_jobs_end_in_one_transaction_than_it_was_told_and_the_oldest_first(store: Store) -> None:
@@ -63,15 +63,15 @@ def test_no_more_jobs_end_in_one_transaction_than_it_was_told_and_the_oldest_fir
     cancel_job(store.database, asked)
     release(store.database, asked, 1, written())
     store.clock.advance(1)
-    ended = [[moved.id for moved in end_waiting(store.database, limit=3)] for _ in range(3)]
+    ended = [[change.id for change in expire_and_cancel_queued(store.database, limit=3)] for _ in range(3)]
     assert ended == [[asked, *ids[:2]], ids[2:], []]
 
 
 def test_two_processes_that_end_the_same_jobs_end_each_once(store: Store) -> None:
     _, ids = store.submit_batch(40, expires_at=store.clock.after(1))
     store.clock.advance(1)
-    moved = [one.id for some in at_once([partial(end_waiting, store.database)] * 8) for one in some]
-    assert sorted(moved) == ids
+    change = [one.id for some in at_once([partial(expire_and_cancel_queued, store.database)] * 8) for one in some]
+    assert sorted(change) == ids
 
 
 def test_a_cancel_of_a_batch_and_the_close_of_its_window_never_wait_for_each_other(postgres_store: Store) -> None:
@@ -93,16 +93,16 @@ def test_a_cancel_of_a_batch_and_the_close_of_its_window_never_wait_for_each_oth
             connection.execute(select(jobs.c.id).where(jobs.c.id == first).with_for_update())
             cancel = pool.submit(cancel_batch, store.database, batch_id)
             wait_for(lambda waiters: waiters == 1)
-            expire = pool.submit(end_waiting, store.database)
+            expire = pool.submit(expire_and_cancel_queued, store.database)
             wait_for(lambda waiters: waiters == 2 or expire.done())
-        assert [moved.id for moved in cancel.result(60)] == [first]
-        assert [moved.id for moved in expire.result(60)] == [second]
+        assert [change.id for change in cancel.result(60)] == [first]
+        assert [change.id for change in expire.result(60)] == [second]
 
 
 def test_where_nothing_waits_nothing_is_written(store: Store) -> None:
     store.submit()
     before = store.rows()
-    assert end_waiting(store.database) == []
+    assert expire_and_cancel_queued(store.database) == []
     assert store.rows() == before
 
 
@@ -118,6 +118,6 @@ def test_a_job_that_ends_while_it_waits_for_its_retry_keeps_the_counts_of_the_te
         cancel_job(store.database, job_id)
     else:
         store.clock.advance(10)
-        end_waiting(store.database)
+        expire_and_cancel_queued(store.database)
     job = store.job(job_id)
     assert (job.bytes, job.text_tokens, job.text_tokens_source, job.usage) == (6, 2, "tokenizer", USAGE)

@@ -6,13 +6,13 @@ import pytest
 from sqlalchemy import update
 
 from jobs.intake.drafts import Draft
-from jobs.intake.submission import BatchTerms
-from jobs.lifecycle.close_batch import settle_batch
+from jobs.intake.submission import BatchOptions
+from jobs.lifecycle.close_batch import close_batch
 from jobs.lifecycle.rescue import cancel_batch
 from jobs.lifecycle.retry import retry_batch, retry_job
 from jobs.lifecycle.transitions import fail, finish
 from jobs.model.batch_records import Batch
-from jobs.model.endings import Fault
+from jobs.model.endings import JobError
 from jobs.model.status import JobStatus
 from jobs.store.files import (
     File,
@@ -47,7 +47,7 @@ def end(store: Store, job_id: str, *, good: bool = True) -> None:
     if good:
         assert finish(store.database, job_id, attempt, written("text"))
     else:
-        assert fail(store.database, job_id, attempt, written(), Fault("upstream_rejected", "no", 422))
+        assert fail(store.database, job_id, attempt, written(), JobError("upstream_rejected", "no", 422))
 
 
 def test_an_upload_is_found_by_its_project_until_it_expires(store: Store) -> None:
@@ -75,7 +75,7 @@ def test_a_batch_that_ends_has_a_file_for_each_kind_of_end_that_it_saw(store: St
     for place, job_id in enumerate(ids):
         assert batch_of(store, batch_id).output_file_id is None
         end(store, job_id, good=place < good)
-    assert settle_batch(store.database, batch_id)
+    assert close_batch(store.database, batch_id)
     batch = batch_of(store, batch_id)
     assert (batch.output_file_id is not None, batch.error_file_id is not None) == (good > 0, bad > 0)
     named = {batch.output_file_id, batch.error_file_id} - {None}
@@ -87,7 +87,7 @@ def test_after_a_retry_the_same_files_stand_for_what_there_is_now(store: Store) 
     batch_id, ids = store.submit_batch(2)
     end(store, ids[0])
     end(store, ids[1], good=False)
-    settle_batch(store.database, batch_id)
+    close_batch(store.database, batch_id)
     first = batch_of(store, batch_id)
     assert first.output_file_id is not None
     output = read_file(store.database, first.output_file_id, project="default")
@@ -106,7 +106,7 @@ def test_after_a_retry_the_same_files_stand_for_what_there_is_now(store: Store) 
     assert again is not None
     assert again.bytes is None
     end(store, ids[1])
-    settle_batch(store.database, batch_id)
+    close_batch(store.database, batch_id)
     assert (batch_of(store, batch_id).output_file_id, batch_of(store, batch_id).error_file_id) == (output.id, None)
     assert [file.id for file in listed(store)] == [output.id]
 
@@ -114,7 +114,7 @@ def test_after_a_retry_the_same_files_stand_for_what_there_is_now(store: Store) 
 def test_a_deleted_output_takes_no_job_along_and_comes_back_with_a_retry(store: Store) -> None:
     batch_id, ids = store.submit_batch(1)
     end(store, ids[0], good=False)
-    settle_batch(store.database, batch_id)
+    close_batch(store.database, batch_id)
     error_file = batch_of(store, batch_id).error_file_id
     assert error_file is not None
     assert delete_file(store.database, error_file, project="default")
@@ -122,12 +122,12 @@ def test_a_deleted_output_takes_no_job_along_and_comes_back_with_a_retry(store: 
     assert retry_job(store.database, ids[0], batch_id)
     assert store.job(ids[0]).error_status is None
     end(store, ids[0], good=False)
-    settle_batch(store.database, batch_id)
+    close_batch(store.database, batch_id)
     assert [file.id for file in listed(store)] == [error_file]
 
 
 def test_outputs_expire_as_long_after_the_end_as_was_asked(store: Store) -> None:
-    draft = Draft(store.database, BatchTerms("default", "file_0", output_seconds=3600))
+    draft = Draft(store.database, BatchOptions("default", "file_0", output_seconds=3600))
     draft.add([new_job()])
     batch_id = draft.accept().id
     store.clock.advance(100)
@@ -140,7 +140,7 @@ def test_outputs_expire_as_long_after_the_end_as_was_asked(store: Store) -> None
 
 def test_the_status_of_an_earlier_refusal_does_not_stay_when_a_worker_dies(store: Store) -> None:
     job_id = store.running()
-    assert fail(store.database, job_id, 1, written(), Fault(REFUSED.code, REFUSED.message, 500))
+    assert fail(store.database, job_id, 1, written(), JobError(REFUSED.code, REFUSED.message, 500))
     assert store.job(job_id).error_status == 500
     retry_job(store.database, job_id, None)
     attempt = store.claim(job_id).attempt

@@ -11,9 +11,9 @@ from jobs.dispatch.lanes import Lanes
 from jobs.dispatch.outages import Failure, Judgement, judge
 from jobs.dispatch.routes import DEFAULT, Route
 from jobs.dispatch.waiting import find_why_waiting
-from jobs.intake.submission import BatchTerms, submit_batch
+from jobs.intake.submission import BatchOptions, submit_batch
 from jobs.lifecycle import transitions
-from jobs.lifecycle.lease import claim, find_unwanted
+from jobs.lifecycle.lease import claim, find_stop_requests
 from jobs.lifecycle.transitions import hold_back, release, retry
 from jobs.model.endings import MAX_CRASHES
 from jobs.model.status import JobStatus
@@ -48,13 +48,13 @@ def fail(store: Store, job_id: str, reason: Any, *, by_status: bool = True, refu
 def accept(store: Store) -> None:
     """A request that was sent at this moment has written its first text, and dispatch has noted that."""
     own = Lanes(store.database, HINT_SECONDS)
-    own.tell(("default", "m1"), lambda news: setattr(news, "accepted_at", store.clock.now))
+    own.note(("default", "m1"), lambda news: setattr(news, "accepted_at", store.clock.now))
     own.reserve(0, MAX_CRASHES)
 
 
 @pytest.mark.parametrize("kind", list(HoldKind))
 def test_what_is_paused_does_not_start_until_it_is_resumed(store: Store, kind: HoldKind) -> None:
-    batch_id = submit_batch(store.database, [new_job() for _ in range(2)], BatchTerms(project="p")).id
+    batch_id = submit_batch(store.database, [new_job() for _ in range(2)], BatchOptions(project="p")).id
     first, second = store.ids(batch_id)
     target = {"batch": batch_id, "project": "p", "model": "m1", "upstream": "default"}[kind]
     assert due(store, 1) == [first]
@@ -72,7 +72,7 @@ def test_what_is_paused_does_not_start_until_it_is_resumed(store: Store, kind: H
 
 
 def test_what_others_have_goes_on_while_a_project_is_paused(store: Store) -> None:
-    submit_batch(store.database, [new_job()] * 3, BatchTerms(project="p"))
+    submit_batch(store.database, [new_job()] * 3, BatchOptions(project="p"))
     other = store.submit()
     pause(store.database, HoldKind.PROJECT, "p")
     assert due(store) == [other]
@@ -82,15 +82,15 @@ def test_a_running_job_goes_on_unless_it_is_to_be_released(store: Store) -> None
     batch_id, [job_id] = store.submit_batch(1)
     store.claim(job_id)
     pause(store.database, HoldKind.BATCH, batch_id)
-    assert find_unwanted(store.database, "w1") == []
+    assert find_stop_requests(store.database, "w1") == []
     pause(store.database, HoldKind.BATCH, batch_id, release_running=True)
-    assert find_unwanted(store.database, "w1") == [(job_id, "release")]
+    assert find_stop_requests(store.database, "w1") == [(job_id, "release")]
     release(store.database, job_id, 1, written("so far"))
     assert due(store) == []
     resume(store.database, HoldKind.BATCH, batch_id)
     assert due(store) == [job_id]
     store.claim(job_id)
-    assert find_unwanted(store.database, "w1") == []
+    assert find_stop_requests(store.database, "w1") == []
     assert store.job(job_id).failures == 0
 
 
@@ -141,13 +141,13 @@ def test_the_first_text_that_was_asked_for_since_lifts_the_hold(store: Store) ->
     fail(store, first, "credit")
     own = Lanes(store.database, HINT_SECONDS)
     before = store.clock.now - timedelta(seconds=1)
-    own.tell(("default", "m1"), lambda news: setattr(news, "accepted_at", before))
+    own.note(("default", "m1"), lambda news: setattr(news, "accepted_at", before))
     own.reserve(0, MAX_CRASHES)
     assert len(read_holds(store.database)) == 1  # that one was sent before the credit ran out
     store.clock.advance(5)
     [probe] = due(store)
     store.claim(probe)
-    own.tell(("default", "m1"), lambda news: setattr(news, "accepted_at", store.clock.now))
+    own.note(("default", "m1"), lambda news: setattr(news, "accepted_at", store.clock.now))
     done = own.reserve(10, MAX_CRASHES)
     assert done.lifted
     assert len(done.batch_ids) == 1
@@ -272,7 +272,7 @@ def test_a_queued_job_says_why_it_waits(store: Store) -> None:
     retry(store.database, waits, 1, written(), REFUSED, store.clock.after(5))
     alone = store.submit(model="m9")
     named = store.submit(only_upstream="gone")
-    capped = submit_batch(store.database, [new_job()] * 2, BatchTerms(max_concurrency=1)).id
+    capped = submit_batch(store.database, [new_job()] * 2, BatchOptions(max_concurrency=1)).id
     first, second = store.ids(capped)
     store.claim(first)
     assert why(store, waits) == "retry"

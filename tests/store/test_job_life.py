@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
 from jobs.intake.submission import NewJob, submit_batch, submit_job
-from jobs.lifecycle.close_batch import settle_batch, settle_batches
+from jobs.lifecycle.close_batch import close_batch, close_batches
 from jobs.lifecycle.lease import Checkpoint, claim, renew
-from jobs.lifecycle.rescue import cancel_batch, cancel_job, end_waiting, rescue_lost
+from jobs.lifecycle.rescue import cancel_batch, cancel_job, expire_and_cancel_queued, rescue_lost
 from jobs.store.queries import read_batch
 from jobs.tables import metadata
 from tests.store.drawn_jobs import ENDINGS, JOBS, PLACES, TEXTS, TURNS, WORKERS
@@ -139,8 +139,8 @@ class JobLife(RuleBasedStateMachine):
     def cancel(self, place: int) -> None:
         job_id = self.job_at(place)
         job = self.jobs[job_id]
-        moved = cancel_job(self.database, job_id)
-        assert (moved is None) is job.is_final
+        change = cancel_job(self.database, job_id)
+        assert (change is None) is job.is_final
         if not job.is_final:
             job.cancel(self.clock.now)
 
@@ -151,35 +151,35 @@ class JobLife(RuleBasedStateMachine):
         unfinished = {job_id: job for job_id, job in self.jobs_of(batch_id).items() if not job.is_final}
         if not self.batches[batch_id]:
             self.cancelled.add(batch_id)
-        assert {moved.id for moved in cancel_batch(self.database, batch_id)} == set(unfinished)
+        assert {change.id for change in cancel_batch(self.database, batch_id)} == set(unfinished)
         for job in unfinished.values():
             job.cancel(self.clock.now)
         self.batches[batch_id] = self.is_over(batch_id)
 
-    def end_waiting(self) -> None:
+    def expire_and_cancel_queued(self) -> None:
         now = self.clock.now
         waiting = {job_id: job for job_id, job in self.jobs.items() if job.status == "queued"}
         asked = {job_id for job_id, job in waiting.items() if job.cancel_requested_at is not None}
         late = {job_id for job_id, job in waiting.items() if job.expires_at is not None and job.expires_at <= now}
-        moved = {one.id: str(one.status) for one in end_waiting(self.database)}
-        assert moved == dict.fromkeys(late, "expired") | dict.fromkeys(asked, "cancelled")
-        for job_id, status in moved.items():
-            self.jobs[job_id].end_waiting(status, now)
+        change = {one.id: str(one.status) for one in expire_and_cancel_queued(self.database)}
+        assert change == dict.fromkeys(late, "expired") | dict.fromkeys(asked, "cancelled")
+        for job_id, status in change.items():
+            self.jobs[job_id].expire_and_cancel_queued(status, now)
 
     def rescue(self) -> None:
         now = self.clock.now
         lost = [job_id for job_id, job in self.jobs.items() if job.lease_until is not None and job.lease_until < now]
         for job_id in lost:
             self.jobs[job_id].rescue(now)
-        moved = {one.id: str(one.status) for one in rescue_lost(self.database)}
-        assert moved == {job_id: self.jobs[job_id].status for job_id in lost}
+        change = {one.id: str(one.status) for one in rescue_lost(self.database)}
+        assert change == {job_id: self.jobs[job_id].status for job_id in lost}
 
     def settle(self, *, alone: bool) -> None:
         ready = {batch_id for batch_id, settled in self.batches.items() if not settled and self.is_over(batch_id)}
         if alone:
-            assert {batch_id for batch_id in self.batches if settle_batch(self.database, batch_id)} == ready
+            assert {batch_id for batch_id in self.batches if close_batch(self.database, batch_id)} == ready
         else:
-            assert set(settle_batches(self.database)) == ready
+            assert set(close_batches(self.database)) == ready
         self.batches.update(dict.fromkeys(ready, True))
 
     @rule(room=st.integers(1, 4))
@@ -203,7 +203,7 @@ class JobLife(RuleBasedStateMachine):
         self.clock.advance(seconds)
         if round_:
             self.rescue()
-            self.end_waiting()
+            self.expire_and_cancel_queued()
         self.settle(alone=alone)
 
     def job_at(self, place: int) -> str:

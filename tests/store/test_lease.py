@@ -8,8 +8,8 @@ from functools import partial
 import pytest
 from sqlalchemy import Connection
 
-from jobs.lifecycle.lease import Checkpoint, claim, claim_together, note_continued, renew
-from jobs.lifecycle.rescue import cancel_job, end_waiting, rescue_lost
+from jobs.lifecycle.lease import Checkpoint, claim, claim_many, note_continued, renew
+from jobs.lifecycle.rescue import cancel_job, expire_and_cancel_queued, rescue_lost
 from jobs.lifecycle.transitions import fail, finish, release, retry
 from jobs.model.endings import MAX_CRASHES
 from jobs.model.status import AttemptOutcome, JobStatus
@@ -60,9 +60,9 @@ def test_a_claim_tried_again_after_an_error_gives_the_attempt_that_it_has_taken(
 def test_a_claim_tried_together_and_then_alone_gives_the_attempt_that_it_has_taken(store: Store) -> None:
     ids = [store.reserved(), store.reserved()]
     tried_at: list[list[datetime]] = [[], []]
-    claims = claim_together(store.database, ids, "w1", LEASE, tried_at)
+    claims = claim_many(store.database, ids, "w1", LEASE, tried_at)
     store.clock.advance(1)
-    assert claim_together(store.database, ids, "w1", LEASE, tried_at) == [None, None]
+    assert claim_many(store.database, ids, "w1", LEASE, tried_at) == [None, None]
     again = [claim(store.database, one, "w1", LEASE, tried_at=at) for one, at in zip(ids, tried_at, strict=True)]
     assert again == claims
     assert None not in again
@@ -104,7 +104,7 @@ def test_an_ended_job_is_not_claimed(store: Store, status: str) -> None:
             cancel_job(store.database, job_id)
         case _:
             store.clock.advance(5)
-            end_waiting(store.database)
+            expire_and_cancel_queued(store.database)
     assert store.job(job_id).status == status
     before = store.rows()
     assert claim(store.database, job_id, "w1", LEASE) is None
@@ -127,7 +127,7 @@ def test_a_hint_that_comes_a_moment_before_its_job_is_due_costs_a_moment(store: 
     store.clock.advance(0.05)
     job_id = store.reserved()
     store.clock.advance(-0.05)
-    assert claim_together(store.database, [job_id], "w1", LEASE) == [None]
+    assert claim_many(store.database, [job_id], "w1", LEASE) == [None]
     assert claim(store.database, job_id, "w1", LEASE) is None
     assert take_due(store.database, 10, 30) == []
     store.clock.advance(0.05)
@@ -299,7 +299,7 @@ def test_a_lease_is_as_long_as_any_however_long_its_transaction_was_waited_for(
     monkeypatch.setattr(store.database, "write", late)
     store.claim(alone)
     assert store.job(alone).lease_until == store.clock.after(LEASE)
-    claim_together(store.database, [together], "w1", LEASE)
+    claim_many(store.database, [together], "w1", LEASE)
     assert store.job(together).lease_until == store.clock.after(LEASE)
     assert renew(store.database, "w1", [Checkpoint(alone, 1, None)], LEASE) == {alone}
     assert store.job(alone).lease_until == store.clock.after(LEASE)
@@ -309,7 +309,7 @@ def test_a_claim_takes_only_what_is_reserved(store: Store) -> None:
     job_id = store.submit()
     before = store.rows()
     assert claim(store.database, job_id, "w1", LEASE) is None
-    assert claim_together(store.database, [job_id], "w1", LEASE) == [None]
+    assert claim_many(store.database, [job_id], "w1", LEASE) == [None]
     assert store.rows() == before
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import make_url
 
-from jobs.lifecycle.close_batch import settle_batch
+from jobs.lifecycle.close_batch import close_batch
 from jobs.lifecycle.lease import Checkpoint, renew
 from jobs.lifecycle.transitions import finish
 from jobs.model.status import BatchStatus, JobStatus
@@ -107,7 +107,7 @@ def test_four_processes_of_eight_threads_lose_no_update_and_meet_no_locked_datab
         assert len(read_attempts(database, job_id)) == 1
     texts = {job_id: text for job_id, _, text, *_ in store.rows()["texts"]}
     assert texts == {job_id: f"{store.job(job_id).worker} wrote {job_id}" for job_id in ids}
-    assert settle_batch(database, batch_id)
+    assert close_batch(database, batch_id)
     batch = read_batch(database, batch_id, project=None)
     assert batch is not None
     assert (batch.status, batch.completed) == (BatchStatus.COMPLETED, JOBS)

@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from jobs.lifecycle.close_batch import settle_batch
+from jobs.lifecycle.close_batch import close_batch
 from jobs.lifecycle.lease import Checkpoint, renew
 from jobs.lifecycle.lost import list_lost_texts, read_lost_text, store_lost_count
 from jobs.lifecycle.rescue import cancel_job, rescue_lost
@@ -24,7 +24,7 @@ def lose(store: Store, job_id: str, text: str | None = "so far 😀", deltas: in
     attempt = store.claim(job_id).attempt
     renew(store.database, "w1", [Checkpoint(job_id, attempt, text, deltas)], LEASE)
     store.clock.advance(LEASE + 1)
-    assert [moved.id for moved in rescue_lost(store.database)] == [job_id]
+    assert [change.id for change in rescue_lost(store.database)] == [job_id]
     return attempt
 
 
@@ -127,7 +127,7 @@ def test_a_batch_that_ended_before_the_count_costs_what_it_cost(store: Store) ->
     lose(store, job_id)
     store.claim(job_id)
     finish(store.database, job_id, 2, written("whole", usage=USAGE))
-    assert settle_batch(store.database, batch_id)
+    assert close_batch(store.database, batch_id)
     assert cost(store, batch_id) == USAGE.total_tokens
     assert count(store, job_id, 1)
     assert cost(store, batch_id) == (USAGE.total_tokens or 0) + 13
@@ -138,7 +138,7 @@ def test_a_batch_that_ended_with_an_unknown_cost_gets_it_from_the_count(store: S
     lose(store, job_id)
     store.claim(job_id)
     finish(store.database, job_id, 2, written("whole"))
-    assert settle_batch(store.database, batch_id)
+    assert close_batch(store.database, batch_id)
     batch = read_batch(store.database, batch_id, project=None)
     assert batch is not None
     assert batch.usage is None
@@ -152,7 +152,7 @@ def test_a_batch_that_ends_while_its_lost_attempt_is_counted_misses_nothing(post
     lose(store, job_id)
     store.claim(job_id)
     finish(store.database, job_id, 2, written("whole", usage=USAGE))
-    settle = partial(settle_batch, store.database, batch_id)
+    settle = partial(close_batch, store.database, batch_id)
     with Interruption(store.database, "UPDATE attempts", settle) as interruption:
         assert count(store, job_id, 1)
     assert interruption.waited_for_us
@@ -167,7 +167,7 @@ def test_a_count_that_comes_while_its_batch_ends_is_not_missed(postgres_store: S
     store.claim(job_id)
     finish(store.database, job_id, 2, written("whole", usage=USAGE))
     with Interruption(store.database, "SELECT sum", partial(count, store, job_id, 1)) as interruption:
-        assert settle_batch(store.database, batch_id)
+        assert close_batch(store.database, batch_id)
     assert interruption.waited_for_us
     assert interruption.result() is True
     assert cost(store, batch_id) == (USAGE.total_tokens or 0) + 13

@@ -6,7 +6,7 @@ import pytest
 
 from jobs.dispatch.holds import HoldKind, pause, read_holds, resume
 from jobs.dispatch.outages import Failure, Judgement, forgive_if_held, judge
-from jobs.lifecycle.lease import claim, claim_together
+from jobs.lifecycle.lease import claim, claim_many
 from jobs.lifecycle.transitions import retry
 from jobs.store.queries import read_attempts
 from jobs.tables import DEFAULT_PROJECT, holds, lanes
@@ -64,7 +64,7 @@ def test_a_job_that_was_reserved_beside_the_beginning_of_a_hold_is_not_claimed(
     before = store.rows()["attempts"]
     assert claim(store.database, job_id, "w1", LEASE) is None
     reserve(store.database, job_id)
-    assert claim_together(store.database, [job_id], "w1", LEASE) == [None]
+    assert claim_many(store.database, [job_id], "w1", LEASE) == [None]
     assert store.rows()["attempts"] == before
     resume(store.database, kind, target)
     assert store.claim(job_id).attempt == 1

@@ -37,9 +37,9 @@ def job_ids(client: redis_py.Redis) -> list[str]:
 
 def wait_for_hints(client: redis_py.Redis, count: int) -> list[str]:
     """The job ids, once so many hints have come; each comes with a write that wakes us."""
-    moved = [client.blmove(f"longhand:{QUEUE}", "seen", 20, "RIGHT", "LEFT") for _ in range(count)]
-    assert None not in moved
-    return [json.loads(base64.b64decode(json.loads(item)["body"]))[0][0] for item in moved if isinstance(item, bytes)]
+    change = [client.blmove(f"longhand:{QUEUE}", "seen", 20, "RIGHT", "LEFT") for _ in range(count)]
+    assert None not in change
+    return [json.loads(base64.b64decode(json.loads(item)["body"]))[0][0] for item in change if isinstance(item, bytes)]
 
 
 @contextmanager

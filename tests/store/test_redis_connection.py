@@ -14,7 +14,7 @@ import redis as redis_py
 import trustme
 import uvloop
 
-from jobs.live.redis_connection import RedisConnection, connect, greeting_of
+from jobs.live.redis_connection import RedisConnection, connect, handshake_commands
 
 PATIENCE_SECONDS = 30
 
@@ -96,7 +96,7 @@ def test_the_database_and_the_password_of_the_url_are_used(redis_url: str, valke
         url = f"redis://reader:pass%20word@{urlsplit(redis_url).netloc}/5"
 
         async def story(connection: RedisConnection) -> None:
-            for command in greeting_of(url, name):
+            for command in handshake_commands(url, name):
                 await connection.ask(*command, seconds=PATIENCE_SECONDS)
             told = (await connection.ask("CLIENT", "INFO", seconds=PATIENCE_SECONDS)).decode()
             assert {"user=reader", "db=5", f"name={name}"} <= set(told.split())

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from sqlalchemy import event
 
-from jobs.lifecycle.close_batch import settle_batches
+from jobs.lifecycle.close_batch import close_batches
 from jobs.lifecycle.lease import Checkpoint, claim, renew
-from jobs.lifecycle.rescue import cancel_batch, cancel_job, end_waiting, rescue_lost
+from jobs.lifecycle.rescue import cancel_batch, cancel_job, expire_and_cancel_queued, rescue_lost
 from jobs.lifecycle.transitions import cancel_running, finish, retry
 from jobs.model.endings import CANCELLED, EXPIRED, MAX_CRASHES, WORKER_LOST
 from jobs.model.status import AttemptOutcome, BatchStatus, JobStatus
@@ -56,8 +56,8 @@ def lose(store: Store, job_id: str, worker: str = "w1", text: str | None = None)
 def test_a_lost_job_is_queued_again_and_due_at_once(store: Store) -> None:
     job_id = store.submit()
     lose(store, job_id, text="so far")
-    [moved] = rescue_lost(store.database)
-    assert (moved.id, moved.batch_id, moved.attempt, moved.status) == (job_id, None, 1, JobStatus.QUEUED)
+    [change] = rescue_lost(store.database)
+    assert (change.id, change.batch_id, change.attempt, change.status) == (job_id, None, 1, JobStatus.QUEUED)
     job = store.job(job_id)
     assert (job.status, job.due_at, job.hinted_at, job.lease_until) == (JobStatus.QUEUED, store.clock.now, None, None)
     assert (job.crashes, job.failures, job.rate_limits, job.drains) == (1, 0, 0, 0)
@@ -73,8 +73,8 @@ def test_a_lost_job_that_somebody_cancelled_ends_cancelled_with_its_text(store: 
     renew(store.database, "w1", [Checkpoint(job_id, 1, "so far 😀")], LEASE)
     cancel_job(store.database, job_id)
     store.clock.advance(LEASE + 1)
-    [moved] = rescue_lost(store.database)
-    assert moved.status is JobStatus.CANCELLED
+    [change] = rescue_lost(store.database)
+    assert change.status is JobStatus.CANCELLED
     result = read_result(store.database, job_id, project=None)
     assert result is not None
     assert (result.text, result.job.status, result.job.error_code) == ("so far 😀", "cancelled", CANCELLED.code)
@@ -85,9 +85,9 @@ def test_a_lost_job_that_somebody_cancelled_ends_cancelled_with_its_text(store: 
 def test_a_lost_job_past_its_time_ends_expired(store: Store) -> None:
     job_id = store.submit(expires_at=store.clock.after(LEASE + 1))
     lose(store, job_id)
-    [moved] = rescue_lost(store.database)
+    [change] = rescue_lost(store.database)
     job = store.job(job_id)
-    assert moved.status is job.status is JobStatus.EXPIRED
+    assert change.status is job.status is JobStatus.EXPIRED
     assert (job.error_code, job.bytes, job.sha256, job.crashes) == (EXPIRED.code, 0, EMPTY, 1)
 
 
@@ -95,8 +95,8 @@ def test_a_job_under_which_every_worker_dies_ends_failed(store: Store) -> None:
     job_id = store.submit(max_attempts=1)
     for attempt in range(1, MAX_CRASHES + 1):
         lose(store, job_id, f"w{attempt}", text=f"text {attempt}")
-        [moved] = rescue_lost(store.database)
-        assert moved.status is (JobStatus.FAILED if attempt == MAX_CRASHES else JobStatus.QUEUED)
+        [change] = rescue_lost(store.database)
+        assert change.status is (JobStatus.FAILED if attempt == MAX_CRASHES else JobStatus.QUEUED)
         assert store.job(job_id).crashes == attempt
     job = store.job(job_id)
     assert (job.error_code, job.failures, job.bytes) == (WORKER_LOST.code, 0, len("text 3"))
@@ -114,24 +114,24 @@ def test_a_lease_that_still_holds_is_left_alone(store: Store) -> None:
 def test_a_rescue_takes_no_more_than_it_was_told_and_the_oldest_first(store: Store) -> None:
     ids = sorted(store.running() for _ in range(5))
     store.clock.advance(LEASE + 1)
-    assert [moved.id for moved in rescue_lost(store.database, limit=3)] == ids[:3]
-    assert [moved.id for moved in rescue_lost(store.database, limit=3)] == ids[3:]
+    assert [change.id for change in rescue_lost(store.database, limit=3)] == ids[:3]
+    assert [change.id for change in rescue_lost(store.database, limit=3)] == ids[3:]
 
 
 def test_eight_rescues_at_once_count_one_crash_each(store: Store) -> None:
     ids = sorted(store.running() for _ in range(40))
     store.clock.advance(LEASE + 1)
-    moved = [one.id for some in at_once([partial(rescue_lost, store.database)] * 8) for one in some]
-    assert sorted(moved) == ids
+    change = [one.id for some in at_once([partial(rescue_lost, store.database)] * 8) for one in some]
+    assert sorted(change) == ids
     assert {store.job(job_id).crashes for job_id in ids} == {1}
 
 
 def test_a_queued_job_that_is_cancelled_ends_here(store: Store) -> None:
     job_id = store.submit()
     store.clock.advance(1)
-    moved = cancel_job(store.database, job_id)
-    assert moved is not None
-    assert (moved.id, moved.attempt, moved.status) == (job_id, 0, JobStatus.CANCELLED)
+    change = cancel_job(store.database, job_id)
+    assert change is not None
+    assert (change.id, change.attempt, change.status) == (job_id, 0, JobStatus.CANCELLED)
     job = store.job(job_id)
     assert (job.status, job.bytes, job.sha256, job.error_code) == ("cancelled", 0, EMPTY, CANCELLED.code)
     assert job.finished_at == job.cancel_requested_at == store.clock.now
@@ -149,9 +149,9 @@ def test_a_queued_job_that_is_cancelled_keeps_what_an_earlier_attempt_wrote(stor
 def test_a_running_job_is_asked_and_its_worker_ends_it(store: Store) -> None:
     job_id = store.running()
     store.clock.advance(1)
-    moved = cancel_job(store.database, job_id)
-    assert moved is not None
-    assert (moved.status, moved.attempt) == (JobStatus.IN_PROGRESS, 1)
+    change = cancel_job(store.database, job_id)
+    assert change is not None
+    assert (change.status, change.attempt) == (JobStatus.IN_PROGRESS, 1)
     job = store.job(job_id)
     assert (job.status, job.cancel_requested_at, job.finished_at) == ("in_progress", store.clock.now, None)
     assert cancel_running(store.database, job_id, 1, written("part")) is True
@@ -186,8 +186,8 @@ def test_a_batch_is_cancelled_with_all_that_has_not_ended(store: Store) -> None:
     store.claim(done)
     finish(store.database, done, 1, written("x"))
     store.claim(running)
-    moved = {one.id: one.status for one in cancel_batch(store.database, batch_id)}
-    assert moved == {running: JobStatus.IN_PROGRESS, queued: JobStatus.CANCELLED}
+    change = {one.id: one.status for one in cancel_batch(store.database, batch_id)}
+    assert change == {running: JobStatus.IN_PROGRESS, queued: JobStatus.CANCELLED}
     assert [store.job(job_id).status for job_id in (done, running, queued, neighbour)] == [
         JobStatus.COMPLETED,
         JobStatus.IN_PROGRESS,
@@ -210,9 +210,9 @@ def test_an_api_killed_inside_the_cancel_of_a_batch_leaves_it_whole_or_cancelled
         cancel_batch(store.database, batch_id)
     if store.rows() == before:
         return
-    end_waiting(store.database)
+    expire_and_cancel_queued(store.database)
     cancel_running(store.database, running, 1, written())
-    settle_batches(store.database)
+    close_batches(store.database)
     batch = read_batch(store.database, batch_id, project=None)
     assert batch is not None
     assert (batch.status, batch.failed) == (BatchStatus.CANCELLED, 3)
@@ -241,14 +241,14 @@ def test_a_cancel_reaches_a_job_that_is_retried_while_it_is_asked_for(postgres_s
         cancel_job(store.database, job_id)
     assert interruption.result() is True
     assert store.job(job_id).cancel_requested_at is not None
-    end_waiting(store.database)
+    expire_and_cancel_queued(store.database)
     assert store.job(job_id).status is JobStatus.CANCELLED
 
 
 def test_cancelling_every_job_of_a_batch_at_once_ends_each_once(store: Store) -> None:
     batch_id, ids = store.submit_batch(30)
-    moved = at_once([partial(cancel_batch, store.database, batch_id)] * 4)
-    assert sorted(one.id for some in moved for one in some) == ids
+    change = at_once([partial(cancel_batch, store.database, batch_id)] * 4)
+    assert sorted(one.id for some in change for one in some) == ids
     assert {store.job(job_id).status for job_id in ids} == {JobStatus.CANCELLED}
     batch = read_batch(store.database, batch_id, project=None)
     assert batch is not None

@@ -9,7 +9,7 @@ from sqlalchemy import func, select, update
 
 from jobs.dispatch.lanes import Lanes
 from jobs.dispatch.routes import Route
-from jobs.intake.submission import BatchTerms, submit_batch
+from jobs.intake.submission import BatchOptions, submit_batch
 from jobs.lifecycle.lease import claim
 from jobs.lifecycle.rescue import rescue_lost
 from jobs.lifecycle.transitions import finish, release, retry
@@ -117,7 +117,7 @@ def test_a_claim_that_is_refused_leaves_its_stream_to_another_at_once(store: Sto
 
 
 def test_a_batch_runs_no_more_at_once_than_its_max_concurrency(store: Store) -> None:
-    capped = submit_batch(store.database, [new_job() for _ in range(10)], BatchTerms(max_concurrency=2)).id
+    capped = submit_batch(store.database, [new_job() for _ in range(10)], BatchOptions(max_concurrency=2)).id
     free = submit_batch(store.database, [new_job() for _ in range(10)]).id
     chosen = Counter(store.job(job_id).batch_id for job_id in take_due(store.database, 12, HINT_SECONDS))
     assert chosen == {capped: 2, free: 10}
@@ -129,7 +129,7 @@ def test_a_batch_runs_no_more_at_once_than_its_max_concurrency(store: Store) -> 
 
 
 def test_capped_batches_of_several_models_stay_below_their_cap_too(store: Store) -> None:
-    terms = BatchTerms(max_concurrency=3)
+    terms = BatchOptions(max_concurrency=3)
     submit_batch(store.database, [new_job(model=f"m{number % 4}") for number in range(12)], terms)
     assert len(take_due(store.database, 50, HINT_SECONDS)) == 3
 
@@ -138,7 +138,7 @@ def test_capped_batches_of_several_models_stay_below_their_cap_too(store: Store)
 def test_projects_share_by_weight_however_much_room_there_is(store: Store, room: int) -> None:
     for project, batches_of_it in (("a", 10), ("b", 1)):
         for _ in range(batches_of_it):
-            submit_batch(store.database, [new_job()] * (300 // batches_of_it), BatchTerms(project=project))
+            submit_batch(store.database, [new_job()] * (300 // batches_of_it), BatchOptions(project=project))
     served: Counter[str] = Counter()
     with unpaced():
         own = Lanes(store.database, HINT_SECONDS, weights=lambda: {"b": 3.0})
@@ -152,17 +152,17 @@ def test_projects_share_by_weight_however_much_room_there_is(store: Store, room:
 
 
 def test_a_project_that_comes_new_is_next(store: Store) -> None:
-    submit_batch(store.database, [new_job()] * 50, BatchTerms(project="a"))
+    submit_batch(store.database, [new_job()] * 50, BatchOptions(project="a"))
     assert len(take_due(store.database, 20, HINT_SECONDS)) == 20
-    new = submit_batch(store.database, [new_job()] * 3, BatchTerms(project="b")).id
+    new = submit_batch(store.database, [new_job()] * 3, BatchOptions(project="b")).id
     chosen = take_due(store.database, 23, HINT_SECONDS)
     assert set(chosen) & set(store.ids(new)) == {store.ids(new)[0], store.ids(new)[1]}
 
 
 def test_of_batches_that_nobody_has_served_the_earlier_deadline_is_first(store: Store) -> None:
-    later = submit_batch(store.database, [new_job()] * 2, BatchTerms(completion_seconds=7200)).id
+    later = submit_batch(store.database, [new_job()] * 2, BatchOptions(completion_seconds=7200)).id
     none = submit_batch(store.database, [new_job()] * 2).id
-    sooner = submit_batch(store.database, [new_job()] * 2, BatchTerms(completion_seconds=3600)).id
+    sooner = submit_batch(store.database, [new_job()] * 2, BatchOptions(completion_seconds=3600)).id
     chosen = [store.job(job_id).batch_id for job_id in take_due(store.database, 6, HINT_SECONDS)]
     assert chosen == [sooner, later, none] * 2
 

@@ -7,7 +7,7 @@ from sqlalchemy import func, select
 from jobs.dispatch.lane_news import LaneTurn, LaneWish
 from jobs.dispatch.reservation import take_lane_turn
 from jobs.dispatch.routes import Route
-from jobs.intake.submission import BatchTerms, submit_batch
+from jobs.intake.submission import BatchOptions, submit_batch
 from jobs.lifecycle.lease import claim
 from jobs.model.endings import MAX_CRASHES
 from jobs.pace.reports import LaneLimits
@@ -71,7 +71,7 @@ def test_a_claim_under_way_keeps_its_place_although_its_hint_is_late(postgres_st
 
 def test_a_claim_beside_the_count_does_not_hide_its_job_from_its_capped_batch(postgres_store: Store) -> None:
     store = postgres_store
-    batch_id = submit_batch(store.database, [new_job() for _ in range(3)], BatchTerms(max_concurrency=1)).id
+    batch_id = submit_batch(store.database, [new_job() for _ in range(3)], BatchOptions(max_concurrency=1)).id
     [first] = take_due(store.database, 10, HINT_SECONDS)
     count = "SELECT jobs.batch_id, count(*)"
     with Interruption(store.database, count, lambda: claim(store.database, first, "w1", LEASE)):

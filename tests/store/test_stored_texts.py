@@ -9,10 +9,10 @@ import pytest
 from sqlalchemy import func, select
 
 from jobs.intake.submission import submit_job
-from jobs.lifecycle.close_batch import settle_batch
+from jobs.lifecycle.close_batch import close_batch
 from jobs.lifecycle.lease import Checkpoint, renew
 from jobs.lifecycle.lost import list_lost_texts, read_lost_text, store_lost_count
-from jobs.lifecycle.rescue import cancel_job, end_waiting, rescue_lost
+from jobs.lifecycle.rescue import cancel_job, expire_and_cancel_queued, rescue_lost
 from jobs.lifecycle.responses import delete_response, response_id
 from jobs.lifecycle.retry import retry_batch, retry_job
 from jobs.lifecycle.transitions import cancel_running, expire_running, fail, finish, release, retry, wait_for_limit
@@ -89,11 +89,11 @@ def test_a_text_outlives_every_way_back_to_the_queue(store: Store, leave: str) -
         case _:
             renew(store.database, "w1", [Checkpoint(job_id, attempt, "Rain", 1)], LEASE)
             store.clock.advance(LEASE + 1)
-            assert [moved.id for moved in rescue_lost(store.database)] == [job_id]
+            assert [change.id for change in rescue_lost(store.database)] == [job_id]
     assert read_longest(store.database, job_id) == (1, LONG)
-    moved = cancel_job(store.database, job_id)
-    assert moved is not None
-    assert (moved.bytes, moved.sha256) == expected(LONG, 1)[2:]
+    change = cancel_job(store.database, job_id)
+    assert change is not None
+    assert (change.bytes, change.sha256) == expected(LONG, 1)[2:]
     assert stored(store, job_id) == expected(LONG, 1)
 
 
@@ -104,8 +104,8 @@ def test_a_rescue_that_ends_the_job_stores_the_longest_text_and_counts_the_lost_
     renew(store.database, "w1", [Checkpoint(job_id, 2, "Rain", 1)], LEASE)
     cancel_job(store.database, job_id)
     store.clock.advance(LEASE + 1)
-    (moved,) = rescue_lost(store.database)
-    assert (moved.status, moved.bytes, moved.sha256) == (JobStatus.CANCELLED, *expected(LONG, 1)[2:])
+    (change,) = rescue_lost(store.database)
+    assert (change.status, change.bytes, change.sha256) == (JobStatus.CANCELLED, *expected(LONG, 1)[2:])
     assert stored(store, job_id) == expected(LONG, 1)
     assert list_lost_texts(store.database) == [(job_id, 2)]
 
@@ -115,8 +115,8 @@ def test_a_window_that_closes_stores_the_longest_text(store: Store) -> None:
     again(store, job_id, LONG)
     again(store, job_id, "Rain")
     store.clock.advance(61)
-    (moved,) = end_waiting(store.database)
-    assert (moved.status, moved.bytes, moved.sha256) == (JobStatus.EXPIRED, *expected(LONG, 1)[2:])
+    (change,) = expire_and_cancel_queued(store.database)
+    assert (change.status, change.bytes, change.sha256) == (JobStatus.EXPIRED, *expected(LONG, 1)[2:])
     assert stored(store, job_id) == expected(LONG, 1)
 
 
@@ -171,9 +171,9 @@ def test_a_job_that_is_retried_by_hand_keeps_its_text_until_it_completes(store: 
     finish(
         store.database, job_id, 1, written(LONG, usage=USAGE, finish_reason="length", incomplete="max_output_tokens")
     )
-    settle_batch(store.database, batch_id)
+    close_batch(store.database, batch_id)
     assert retry_batch(store.database, batch_id) == []
-    assert [moved.id for moved in retry_batch(store.database, batch_id, (), incomplete=True)] == [job_id]
+    assert [change.id for change in retry_batch(store.database, batch_id, (), incomplete=True)] == [job_id]
     job = store.job(job_id)
     assert (job.status, job.incomplete, job.text_attempt, job.finish_reason) == (JobStatus.QUEUED, None, None, None)
     assert read_longest(store.database, job_id) == (1, LONG)
@@ -208,7 +208,7 @@ def test_the_counts_of_a_batch_name_its_texts_that_were_cut_short(store: Store) 
         batch = read_batch(store.database, batch_id, project=None)
         assert batch is not None
         assert batch.incomplete == (1 if reason else 0)
-    settle_batch(store.database, batch_id)
+    close_batch(store.database, batch_id)
     batch = read_batch(store.database, batch_id, project=None)
     assert batch is not None
     assert (batch.completed, batch.failed, batch.incomplete) == (2, 0, 1)
@@ -260,8 +260,8 @@ def test_whatever_the_attempts_write_the_longest_text_is_stored(store: Store, se
             case _:
                 renew(store.database, "w1", [Checkpoint(job_id, attempt, text, 1)], LEASE)
                 store.clock.now += timedelta(seconds=LEASE + 1)
-                (moved,) = rescue_lost(store.database)
-                if moved.status in FINAL:
+                (change,) = rescue_lost(store.database)
+                if change.status in FINAL:
                     best = max(best, text, key=lambda one: len(one.encode()))
                     break
         best = max(best, text, key=lambda one: len(one.encode()))
@@ -280,7 +280,7 @@ def test_a_lost_text_that_is_stored_at_the_end_gets_its_counts_afterwards(store:
     store.claim(job_id)
     renew(store.database, "w1", [Checkpoint(job_id, 1, LONG, 3)], LEASE)
     store.clock.advance(LEASE + 1)
-    assert [moved.id for moved in rescue_lost(store.database)] == [job_id]
+    assert [change.id for change in rescue_lost(store.database)] == [job_id]
     store.claim(job_id)
     fail(store.database, job_id, 2, written("Rain", text_tokens=1, usage=USAGE), REFUSED)
     assert stored(store, job_id) == expected(LONG, 1)

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import func, select
 
 from jobs.intake.idempotency import IdempotencyKey, KeyReusedError, forget_keys
-from jobs.intake.submission import BatchTerms, NewJob, submit_batch, submit_job
+from jobs.intake.submission import BatchOptions, NewJob, submit_batch, submit_job
 from jobs.model.ids import new_id
 from jobs.model.status import BatchStatus, JobStatus
 from jobs.store.database import Database
@@ -37,7 +37,7 @@ def test_a_new_job_is_queued_and_due_and_nobody_has_it(store: Store) -> None:
 
 def test_a_batch_is_stored_in_input_order(store: Store) -> None:
     submitted = [new_job(custom_id=f"c{place}") for place in range(1203)]
-    accepted = submit_batch(store.database, submitted, BatchTerms(metadata={"for": "tests"}))
+    accepted = submit_batch(store.database, submitted, BatchOptions(metadata={"for": "tests"}))
     stored = [store.job(job_id) for job_id in store.ids(accepted.id)[:9]]
     assert [job.custom_id for job in stored] == [f"c{place}" for place in range(9)]
     batch = read_batch(store.database, accepted.id, project=None)
@@ -50,7 +50,7 @@ def test_a_batch_is_stored_in_input_order(store: Store) -> None:
 def test_the_jobs_of_a_batch_expire_with_its_window_unless_they_say_otherwise(store: Store) -> None:
     own = store.clock.after(5)
     submitted = [new_job(), new_job(expires_at=own)]
-    accepted = submit_batch(store.database, submitted, BatchTerms(completion_window="1h", completion_seconds=3600))
+    accepted = submit_batch(store.database, submitted, BatchOptions(completion_window="1h", completion_seconds=3600))
     first, second = (store.job(job_id) for job_id in store.ids(accepted.id))
     batch = read_batch(store.database, accepted.id, project=None)
     assert batch is not None
@@ -64,7 +64,7 @@ def test_a_batch_with_one_bad_job_stores_nothing(store: Store) -> None:
     # The bad one is in the second of the inserts that the batch is cut into.
     submitted = [*[new_job()] * 700, NewJob(request={"model": None})]
     with pytest.raises(Exception, match=r"(?i)null"):
-        submit_batch(store.database, submitted, BatchTerms(idempotency_key=IdempotencyKey("k", "f")))
+        submit_batch(store.database, submitted, BatchOptions(idempotency_key=IdempotencyKey("k", "f")))
     assert store.rows() == before
 
 
@@ -83,7 +83,7 @@ def test_the_same_key_with_another_body_is_refused_and_stores_nothing(store: Sto
         submit_job(store.database, new_job(), idempotency_key=IdempotencyKey.of("k", "/v1/jobs", b"another"))
     with pytest.raises(KeyReusedError):
         submit_batch(
-            store.database, [new_job()], BatchTerms(idempotency_key=IdempotencyKey.of("k", "/v1/jobs", b"another"))
+            store.database, [new_job()], BatchOptions(idempotency_key=IdempotencyKey.of("k", "/v1/jobs", b"another"))
         )
     assert store.rows() == before
 
@@ -100,7 +100,7 @@ def test_eight_submissions_of_one_batch_at_the_same_time_make_one(store: Store) 
     key = IdempotencyKey.of("k", "/v1/jobs", b"body")
 
     def submit() -> Any:
-        return submit_batch(store.database, [new_job()] * 3, BatchTerms(idempotency_key=key))
+        return submit_batch(store.database, [new_job()] * 3, BatchOptions(idempotency_key=key))
 
     accepted = at_once([submit] * 8)
     assert len({one.id for one in accepted}) == 1

@@ -9,7 +9,7 @@ import pytest
 from jobs.lifecycle.lease import Checkpoint, renew
 from jobs.lifecycle.rescue import cancel_job, rescue_lost
 from jobs.lifecycle.transitions import cancel_running, expire_running, fail, finish, release, retry, wait_for_limit
-from jobs.model.endings import CANCELLED, EXPIRED, Fault, Written
+from jobs.model.endings import CANCELLED, EXPIRED, AttemptResult, JobError
 from jobs.model.status import FINAL, AttemptOutcome, JobStatus
 from jobs.store.database import Database
 from jobs.store.queries import read_attempts, read_result
@@ -18,7 +18,7 @@ from tests.store.store_fixtures import LEASE, LIMITED, REFUSED, START, USAGE, St
 __all__ = ["store"]  # a fixture
 
 DUE = START + timedelta(seconds=30)
-Transition = Callable[[Database, str, int, Written], bool]
+Transition = Callable[[Database, str, int, AttemptResult], bool]
 
 TRANSITIONS: dict[str, Transition] = {
     "finish": finish,
@@ -30,7 +30,7 @@ TRANSITIONS: dict[str, Transition] = {
     "release": release,
 }
 # Where each one leads, what the attempt's outcome is, what it is charged as, and what it says went wrong.
-MEANINGS: dict[str, tuple[JobStatus, AttemptOutcome, str | None, Fault | None]] = {
+MEANINGS: dict[str, tuple[JobStatus, AttemptOutcome, str | None, JobError | None]] = {
     "finish": (JobStatus.COMPLETED, AttemptOutcome.COMPLETED, None, None),
     "fail": (JobStatus.FAILED, AttemptOutcome.FAILED, "failures", REFUSED),
     "cancel": (JobStatus.CANCELLED, AttemptOutcome.CANCELLED, None, CANCELLED),

@@ -6,7 +6,7 @@ import pytest
 
 from worker.upstream.answer import Answer
 from worker.upstream.end_signs import BodyEnd
-from worker.upstream.ending import Ending, Usage
+from worker.upstream.ending import Ending, ReportedUsage
 from worker.upstream.errors import (
     Aborted,
     ContentFiltered,
@@ -113,7 +113,7 @@ def test_content_that_is_not_text_is_progress_and_alone_never_a_success(
     with pytest.raises(expected) as caught:
         answer.finish(BodyEnd.ANNOUNCED)
     assert not caught.value.retryable
-    assert answer.ending().usage == Usage(None, None, None, None, 3)
+    assert answer.ending().usage == ReportedUsage(None, None, None, None, 3)
 
 
 @pytest.mark.parametrize(
@@ -177,7 +177,7 @@ def test_the_last_usage_wins_and_unknown_counts_stay_unknown() -> None:
     running = {"prompt_tokens": 5, "completion_tokens": 1, "total_tokens": 6}
     final = {"prompt_tokens": 5, "completion_tokens": 9, "completion_tokens_details": {"reasoning_tokens": 2}}
     _, _, ending = take({**of_delta({"content": "x"}), "usage": running}, FINISH, {"choices": [], "usage": final})
-    assert ending.usage == Usage(5, None, 9, 2, None)
+    assert ending.usage == ReportedUsage(5, None, 9, 2, None)
 
 
 ZEROS = {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}
@@ -207,7 +207,7 @@ def test_a_usage_of_zeros_is_a_placeholder_and_replaces_no_true_one() -> None:
     true = {"prompt_tokens": 5, "completion_tokens": 9, "total_tokens": 14}
     chunk = {**of_delta({"content": "x"}), "usage": ZEROS}
     assert take(chunk, FINISH)[2].usage is None
-    assert take(chunk, {**FINISH, "usage": true}, {"choices": [], "usage": ZEROS})[2].usage == Usage(
+    assert take(chunk, {**FINISH, "usage": true}, {"choices": [], "usage": ZEROS})[2].usage == ReportedUsage(
         5, None, 9, None, 14
     )
     cut = Answer(lambda _: None, 1000)
@@ -217,12 +217,12 @@ def test_a_usage_of_zeros_is_a_placeholder_and_replaces_no_true_one() -> None:
 
 def test_a_zero_is_a_count_only_where_zero_can_be_true() -> None:
     usage = {"prompt_tokens": 5, "completion_tokens": 0, "prompt_tokens_details": {"cached_tokens": 0}}
-    assert read_usage(usage) == Usage(5, 0, None, None, None)
+    assert read_usage(usage) == ReportedUsage(5, 0, None, None, None)
 
 
 def test_a_strange_usage_does_not_spoil_the_rest() -> None:
     usage = {"prompt_tokens": 2**40, "completion_tokens": 4, "prompt_tokens_details": 7, "total_tokens": 4.5}
-    assert read_usage(usage) == Usage(None, None, 4, None, None)
+    assert read_usage(usage) == ReportedUsage(None, None, 4, None, None)
 
 
 @pytest.mark.parametrize(

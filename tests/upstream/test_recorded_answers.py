@@ -13,14 +13,14 @@ import pytest
 from tests.real_servers.wire import WireAnswer, read_answer
 from tests.upstream.reading import read
 from tests.upstream.scripted_upstream import Script, ScriptedUpstream
-from worker.upstream.ending import Usage
+from worker.upstream.ending import ReportedUsage
 from worker.upstream.errors import EndedWithoutEnd, Rejected, ServerError, UpstreamError
 
 RECORDED = Path(__file__).parent / "recorded"
 WHOLE = [
-    ("transformers_stop", "stop", Usage(27, None, 7, None, 34)),
+    ("transformers_stop", "stop", ReportedUsage(27, None, 7, None, 34)),
     ("transformers_length", "length", None),
-    ("transformers_length_in_a_character", "length", Usage(7, None, 4, None, 11)),
+    ("transformers_length_in_a_character", "length", ReportedUsage(7, None, 4, None, 11)),
     ("llama_cpp_python_stop", "stop", None),
     ("llama_cpp_python_length", "length", None),
 ]
@@ -44,7 +44,9 @@ def cut_anywhere(received: bytes) -> Iterator[Script]:
 
 
 @pytest.mark.parametrize(("name", "finish_reason", "usage"), WHOLE)
-def test_a_whole_answer_gives_its_text_and_its_reason(name: str, finish_reason: str, usage: Usage | None) -> None:
+def test_a_whole_answer_gives_its_text_and_its_reason(
+    name: str, finish_reason: str, usage: ReportedUsage | None
+) -> None:
     received, answer = recorded(name)
     assert answer.is_whole
     for script in cut_anywhere(received):

@@ -24,7 +24,7 @@ from tests.upstream.scripted_upstream import (
     text,
 )
 from worker.upstream import Clocks, Ending, Upstream
-from worker.upstream.ending import Usage
+from worker.upstream.ending import ReportedUsage
 
 
 def test_a_stream_gives_its_text_and_its_ending() -> None:
@@ -32,7 +32,7 @@ def test_a_stream_gives_its_text_and_its_ending() -> None:
     with ScriptedUpstream(chunked(ROLE, text("Hel"), text("lo"), FINISH, USAGE, DONE)) as upstream:
         ending = read(upstream.url, pieces)
     assert pieces == ["Hel", "lo"]
-    assert ending == Ending("stop", Usage(9, 4, 2, None, 11), "chatcmpl-1", "m-1")
+    assert ending == Ending("stop", ReportedUsage(9, 4, 2, None, 11), "chatcmpl-1", "m-1")
 
 
 def test_the_request_is_the_body_asked_for_as_a_stream_with_usage() -> None:

@@ -16,7 +16,7 @@ from tests.upstream.scripted_upstream import (
     head,
     http_chunk,
 )
-from worker.upstream import Clocks, Ending, Usage, opening, stream
+from worker.upstream import Clocks, Ending, ReportedUsage, opening, stream
 from worker.upstream.errors import (
     Aborted,
     BodyTooLong,
@@ -34,7 +34,7 @@ from worker.upstream.errors import (
 )
 
 USAGE = {"prompt_tokens": 10, "completion_tokens": 900, "total_tokens": 910}
-COUNTED = Usage(10, None, 900, None, 910)
+COUNTED = ReportedUsage(10, None, 900, None, 910)
 JSON = "application/json"
 
 

@@ -43,8 +43,8 @@ class OneRecording:
 
         self.loop.run(write())
 
-    def say(self, message: bytes) -> None:
-        self.loop.call(self.recording.say, message)
+    def publish(self, message: bytes) -> None:
+        self.loop.call(self.recording.publish, message)
 
     @property
     def text(self) -> str:

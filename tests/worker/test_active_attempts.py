@@ -27,7 +27,7 @@ from tests.worker.worker_fixtures import (
     submit,
     wait_until,
 )
-from worker.active_attempts import CRASH_ROOM, RunningAttempts, StopReason
+from worker.active_attempts import CRASH_ROOM, ActiveAttempts, StopReason
 
 """The first attempt writes all and then says nothing more; later ones end well."""
 
@@ -161,7 +161,7 @@ def crashed(database: Database, crashes: int) -> str:
 
 
 def test_the_more_often_a_job_was_there_at_a_crash_the_fewer_run_beside_it(sqlite_database: Database) -> None:
-    running = RunningAttempts()
+    running = ActiveAttempts()
     assert running.most_crashes() == 3
     held = []
     for crashes, room in sorted(CRASH_ROOM.items(), reverse=True):

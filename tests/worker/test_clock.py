@@ -41,11 +41,11 @@ def worker(
 ) -> Iterator[WorkerParts]:
     """A worker whose clock is 25 s off, put together as a worker process is."""
     off = timedelta(seconds=request.param)
-    database, keeper = open_databases(postgres_url, clock=lambda: utc_now() + off)
+    database, maintenance_db = open_databases(postgres_url, clock=lambda: utc_now() + off)
     settings = small_settings(redis_url, simulator.url, between_deltas_seconds=60)
-    with open_worker(database, settings, keeper=keeper) as parts:
+    with open_worker(database, settings, maintenance_db=maintenance_db) as parts:
         yield parts
-    keeper.close()
+    maintenance_db.close()
     database.close()
 
 

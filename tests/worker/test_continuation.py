@@ -10,7 +10,7 @@ import redis as redis_py
 
 from jobs.lifecycle.lease import Checkpoint, renew
 from jobs.lifecycle.rescue import rescue_lost
-from jobs.live.channel import Follower, Gap, Message, Reset, Text, tail_key
+from jobs.live.channel import Follower, Gap, Message, ResetMessage, Text, tail_key
 from jobs.model.status import AttemptOutcome, JobStatus
 from jobs.store.database import Database
 from jobs.tokens import Tokenizers
@@ -61,7 +61,7 @@ class Watcher:
     def hear(self, message: Message) -> None:
         for step in self.follower.follow(message):
             assert not isinstance(step, Gap)
-            if isinstance(step, Reset):
+            if isinstance(step, ResetMessage):
                 self.resets += 1
                 self.shown = ""
             elif isinstance(step, Text):

@@ -11,10 +11,10 @@ from sqlalchemy import event, update
 from sqlalchemy.exc import OperationalError
 
 from jobs.intake.submission import NewJob, submit_batch
-from jobs.lifecycle.close_batch import settle_batches
+from jobs.lifecycle.close_batch import close_batches
 from jobs.lifecycle.rescue import MOST_ENDED, rescue_lost
 from jobs.lifecycle.transitions import finish
-from jobs.model.endings import Written
+from jobs.model.endings import AttemptResult
 from jobs.model.status import FINAL, AttemptOutcome, JobStatus
 from jobs.store.database import Database, open_database, utc_now
 from jobs.tables import jobs
@@ -37,7 +37,7 @@ from tests.worker.worker_fixtures import (
     wait_until,
 )
 from worker import dispatch as dispatch_module
-from worker.active_attempts import RunningAttempts
+from worker.active_attempts import ActiveAttempts
 
 WELL: dict[str, Any] = {"deltas": DELTAS}
 
@@ -161,7 +161,7 @@ def test_a_queued_job_past_its_time_expires_and_its_watchers_are_told(worker: Wo
 def test_a_batch_whose_window_closes_ends_piece_by_piece_and_hints_go_on_in_between(worker: WorkerParts) -> None:
     dispatch, database = worker.dispatch, worker.database
     told: list[str] = []
-    dispatch._say = lambda resource_id, _: told.append(resource_id)
+    dispatch._publish = lambda resource_id, _: told.append(resource_id)
     hinted: list[str] = []
     dispatch._send_hints = hinted.extend
     many = 2 * MOST_ENDED + 100
@@ -177,7 +177,7 @@ def test_a_batch_whose_window_closes_ends_piece_by_piece_and_hints_go_on_in_betw
         dispatch._round()
         rounds += 1
     assert (rounds, len(told), hinted) == (3, 2 * many, [other])
-    assert settle_batches(database) == [batch_id]
+    assert close_batches(database) == [batch_id]
 
 
 def test_after_an_outage_the_owners_have_a_lease_time_to_renew_before_anybody_rescues(
@@ -221,7 +221,7 @@ def test_a_poison_job_ends_as_worker_lost_and_its_neighbours_finish(sqlite_datab
     crashes = 0
     while not all_final(sqlite_database, ids):
         # One life of a worker: it takes what it may, dies if the poison is among it, and else finishes all.
-        running = RunningAttempts()
+        running = ActiveAttempts()
         worker = f"w{crashes}"
         taken = []
         with ExitStack() as life:
@@ -238,7 +238,7 @@ def test_a_poison_job_ends_as_worker_lost_and_its_neighbours_finish(sqlite_datab
             assert len(rescue_lost(sqlite_database)) == len(taken)
             continue
         for claimed in taken:
-            assert finish(sqlite_database, claimed.job.id, claimed.attempt, Written("text", 4, "", 1, None))
+            assert finish(sqlite_database, claimed.job.id, claimed.attempt, AttemptResult("text", 4, "", 1, None))
     assert crashes == 3
     ended = {job_id: job_and_text(sqlite_database, job_id)[0] for job_id in ids}
     assert (ended[poison].status, ended[poison].error_code) == (JobStatus.FAILED, "worker_lost")

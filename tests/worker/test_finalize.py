@@ -27,8 +27,8 @@ from tests.worker.worker_fixtures import (
     small_settings,
     submit,
 )
-from worker import db_retry as insist
-from worker.active_attempts import Running, StopReason
+from worker import db_retry
+from worker.active_attempts import ActiveAttempt, StopReason
 
 USAGE = {"prompt_tokens": 7, "completion_tokens": 9, "total_tokens": 16}
 
@@ -43,7 +43,7 @@ def test_a_text_is_kept_for_as_long_as_the_database_is_away(
     worker: WorkerParts, simulator: ServedSimulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     waits: list[float] = []
-    monkeypatch.setattr(insist, "sleep", waits.append)
+    monkeypatch.setattr(db_retry, "sleep", waits.append)
 
     def be_away(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
         if statement.startswith("UPDATE jobs") and len(worker.running) and len(waits) < 3600:
@@ -53,7 +53,7 @@ def test_a_text_is_kept_for_as_long_as_the_database_is_away(
     event.listen(worker.database.engine, "before_cursor_execute", be_away)
     worker.run(job_id)
     assert sum(waits) > 7000  # it was away for two hours
-    assert max(waits) <= insist.LONGEST_WAIT_SECONDS
+    assert max(waits) <= db_retry.LONGEST_WAIT_SECONDS
     job, text = job_and_text(worker.database, job_id)
     assert (job.status, text, job.failures) == (JobStatus.COMPLETED, TEXT, 0)
     assert job.usage is not None
@@ -89,15 +89,15 @@ def test_a_text_that_meets_a_read_only_database_is_stored_when_it_takes_writes_a
     assert simulator.stats()["requests"] == 1
 
 
-def lost_attempt() -> Running:
+def lost_attempt() -> ActiveAttempt:
     running: Any = SimpleNamespace(stop_reason=StopReason.LOST)
-    return cast("Running", running)
+    return cast("ActiveAttempt", running)
 
 
 def test_an_end_whose_reply_was_lost_is_found_although_the_lease_looks_lost_by_then(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(insist, "sleep", lambda _: None)
+    monkeypatch.setattr(db_retry, "sleep", lambda _: None)
     answers: list[Any] = [OperationalError("COMMIT", {}, Exception("the server closed the connection")), True]
 
     def finish() -> bool:
@@ -106,14 +106,14 @@ def test_an_end_whose_reply_was_lost_is_found_although_the_lease_looks_lost_by_t
             raise answer
         return bool(answer)
 
-    assert insist.keep(lost_attempt(), finish) is True
+    assert db_retry.retry_until_stored(lost_attempt(), finish) is True
 
 
 def test_an_end_that_the_database_cannot_carry_out_is_given_up_with_its_lease() -> None:
     def finish() -> bool:
         raise ProgrammingError("UPDATE", {}, Exception("no such column"))
 
-    assert insist.keep(lost_attempt(), finish) is False
+    assert db_retry.retry_until_stored(lost_attempt(), finish) is False
 
 
 def refuse_long_texts(database: Database) -> None:

@@ -9,9 +9,9 @@ import pytest
 from sqlalchemy.exc import IntegrityError, OperationalError
 
 from tests.worker.worker_fixtures import PATIENCE_SECONDS, wait_until
-from worker.group_commit import MOST_TOGETHER, Together
+from worker.group_commit import MOST_TOGETHER, GroupCommit
 
-AWAY = OperationalError("UPDATE", {}, Exception("the server closed the connection"))
+DATABASE_ERRORS = OperationalError("UPDATE", {}, Exception("the server closed the connection"))
 REFUSED = IntegrityError("UPDATE", {}, Exception("the text is not taken"))
 
 
@@ -24,7 +24,7 @@ class Shared:
         self._answer = together or (lambda items: [2 * item for item in items])
         self._held = threading.Event()
         self.release = self._held.set
-        self.shared = Together(self._do_alone, self._do_together)
+        self.shared = GroupCommit(self._do_alone, self._do_together)
 
     def _do_alone(self, item: int) -> int:
         self.alone.append(item)
@@ -42,9 +42,9 @@ def asking(shared: Shared, count: int) -> Iterator[list[Future[int]]]:
     """So many threads ask while the first of them is at it; it goes on when the block is over."""
     with ThreadPoolExecutor(count) as pool:
         try:
-            futures = [pool.submit(shared.shared.ask, 0)]
+            futures = [pool.submit(shared.shared.submit, 0)]
             wait_until(lambda: shared.alone == [0], "the first is at it")
-            futures += [pool.submit(shared.shared.ask, item) for item in range(1, count)]
+            futures += [pool.submit(shared.shared.submit, item) for item in range(1, count)]
             wait_until(lambda: len(shared.shared._waiting) == count - 1, "the others wait")
             yield futures
         finally:
@@ -53,7 +53,7 @@ def asking(shared: Shared, count: int) -> Iterator[list[Future[int]]]:
 
 def test_who_asks_alone_is_answered_alone() -> None:
     shared = Shared()
-    assert [shared.shared.ask(item) for item in (1, 2, 3)] == [2, 4, 6]
+    assert [shared.shared.submit(item) for item in (1, 2, 3)] == [2, 4, 6]
     assert (shared.alone, shared.groups) == ([1, 2, 3], [])
 
 
@@ -96,7 +96,7 @@ def test_what_a_group_cannot_do_each_tries_alone(error: Exception) -> None:
 
 def test_while_the_database_is_away_all_of_a_group_are_told_and_may_ask_again() -> None:
     def away(_: Sequence[int]) -> Sequence[int | None]:
-        raise AWAY
+        raise DATABASE_ERRORS
 
     shared = Shared(away)
     with asking(shared, 5) as futures:
@@ -104,7 +104,7 @@ def test_while_the_database_is_away_all_of_a_group_are_told_and_may_ask_again() 
     assert futures[0].result(PATIENCE_SECONDS) == 0
     assert [type(future.exception(PATIENCE_SECONDS)) for future in futures[1:]] == [OperationalError] * 4
     assert shared.alone == [0]
-    assert shared.shared.ask(7) == 14
+    assert shared.shared.submit(7) == 14
 
 
 def test_an_error_alone_is_for_who_asked_and_the_next_one_leads() -> None:
@@ -113,7 +113,7 @@ def test_an_error_alone_is_for_who_asked_and_the_next_one_leads() -> None:
             raise REFUSED
         return item
 
-    shared: Together[int, int] = Together(fail, list)
+    shared: GroupCommit[int, int] = GroupCommit(fail, list)
     with pytest.raises(IntegrityError):
-        shared.ask(1)
-    assert shared.ask(2) == 2
+        shared.submit(1)
+    assert shared.submit(2) == 2

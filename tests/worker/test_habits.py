@@ -33,8 +33,8 @@ def test_a_process_that_starts_later_knows_all_of_it(database: Database) -> None
 
 def test_a_habit_that_two_processes_note_is_stored_once(database: Database) -> None:
     one, other = HabitKeeper(database), HabitKeeper(database)
-    for keeper in (one, other):
-        keeper.of("u-1").note("m-1", {Habit.SENDS_DONE})
+    for maintenance_db in (one, other):
+        maintenance_db.of("u-1").note("m-1", {Habit.SENDS_DONE})
     one.synchronize()
     other.synchronize()
     assert one.of("u-1").of("m-1") == other.of("u-1").of("m-1") == {Habit.SENDS_DONE}

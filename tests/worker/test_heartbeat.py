@@ -87,7 +87,7 @@ def test_a_lost_lease_cuts_the_stream_and_leaves_no_trace(
     (job_id,) = begin(worker, redis_url)
     with listening(redis_url, job_id) as ear:
         expire_lease(worker.database, job_id)
-        assert [moved.id for moved in rescue_lost(worker.database)] == [job_id]
+        assert [change.id for change in rescue_lost(worker.database)] == [job_id]
         claimed = claim_now(worker.database, job_id, "w2", 60)
         assert claimed is not None
         before = row(worker, job_id), history(worker.database, job_id)
@@ -98,7 +98,7 @@ def test_a_lost_lease_cuts_the_stream_and_leaves_no_trace(
         assert before[0].attempt == 2
         assert before[1][0].outcome is AttemptOutcome.LOST
         # Whatever the attempt might have told would have been heard before this.
-        worker.dispatch._say(job_id, b'{"event":"queued","attempt":99}')
+        worker.dispatch._publish(job_id, b'{"event":"queued","attempt":99}')
         heard = ear.wait_for_event("queued", 99)
     assert len(heard) == 1
 

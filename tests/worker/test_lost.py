@@ -27,8 +27,8 @@ from tests.worker.worker_fixtures import (
     submit,
     wait_until,
 )
-from worker.lost import LostCounter
 from worker.active_attempts import StopReason
+from worker.lost import LostCounter
 
 WAITS: dict[str, Any] = {"deltas": DELTAS, "silent_after": 3}
 
@@ -45,7 +45,7 @@ def lose(database: Database, job_id: str, text: str, *, continued: int = 0) -> N
     note_continued(database, job_id, claimed.attempt, continued)
     renew(database, "dead", [Checkpoint(job_id, claimed.attempt, text, 7)], 60)
     expire_lease(database, job_id)
-    assert [moved.id for moved in rescue_lost(database)] == [job_id]
+    assert [change.id for change in rescue_lost(database)] == [job_id]
 
 
 def test_an_attempt_whose_worker_died_is_counted_as_one_that_was_cancelled(
@@ -59,7 +59,7 @@ def test_an_attempt_whose_worker_died_is_counted_as_one_that_was_cancelled(
                 ear.wait_for_bytes(len(TEXT.encode()))
         worker.heartbeat._beat(worker.running.all())
         expire_lease(database, lost)
-        assert [moved.id for moved in rescue_lost(database)] == [lost]
+        assert [change.id for change in rescue_lost(database)] == [lost]
         worker.running.stop(lost, StopReason.LOST)
         worker.running.stop(cancelled, StopReason.CANCEL)
         wait_until(lambda: len(worker.running) == 0, "both streams are cut")

@@ -82,7 +82,7 @@ def test_closing_tells_what_is_due_whatever_is_under_way(
         one.recording.add("the text")
         for _ in range(turns):
             await asyncio.sleep(0)
-        one.recording.say(encode_done(1, "completed", 8, ""))
+        one.recording.publish(encode_done(1, "completed", 8, ""))
         await one.recorder.aclose()
 
     one.loop.run(end())

@@ -62,7 +62,7 @@ def test_a_connection_killed_again_and_again_leaves_the_tail_whole(
             killed += kill_recorders(valkey_client)
             one.add(*PIECES[start + 50 : start + 100])
             wait_until(lambda: tail_of(valkey_client) == one.text, "the whole tail")
-        one.say(encode_done(1, "completed", len(one.recording.text), ""))
+        one.publish(encode_done(1, "completed", len(one.recording.text), ""))
         ear.wait_for_event("done")
         assert one.text == "".join(PIECES)
     assert killed == 4
@@ -105,7 +105,7 @@ def test_a_frozen_redis_loses_no_text_and_no_event_and_is_named_once(
         os.kill(process.pid, signal.SIGSTOP)
         try:
             one.add(*PIECES[100:])
-            one.say(encode_done(1, "completed", len(one.recording.text), ""))
+            one.publish(encode_done(1, "completed", len(one.recording.text), ""))
             wait_until(lambda: len(failed) >= 3, "three calls have failed")
         finally:
             os.kill(process.pid, signal.SIGCONT)
@@ -145,7 +145,7 @@ def test_a_full_redis_costs_the_watching_and_nothing_else(own_valkey: ValkeyServ
         ear.wait_for_bytes(len(one.recording.text))
         client.config_set("maxmemory", 1)
         one.add(*PIECES[100:])
-        one.say(encode_done(1, "completed", len(one.recording.text), ""))
+        one.publish(encode_done(1, "completed", len(one.recording.text), ""))
         wait_for_warnings(1)
         client.config_set("maxmemory", 0)
         ear.wait_for_event("done")

@@ -24,6 +24,8 @@ from jobs.tokens import Tokenizers
 from jobs.upstreams import open_upstreams
 from longhand.simulator import Pace, ServedSimulator, serve_in_thread
 from tests.store.reserving import reserve
+from worker.active_attempts import ActiveAttempts
+from worker.attempt import AttemptRunner
 from worker.dispatch import Dispatch
 from worker.event_loop import EventLoop
 from worker.habits import HabitKeeper
@@ -31,8 +33,6 @@ from worker.heartbeat import Heartbeat
 from worker.recorder import Recorder
 from worker.registry import UpstreamRegistry, opener
 from worker.reports import LaneReporter
-from worker.attempt import Runner
-from worker.active_attempts import RunningAttempts
 
 PATIENCE_SECONDS = 60.0
 """How long tests wait for what must happen; nothing is measured with it."""
@@ -69,30 +69,32 @@ def small_settings(redis_url: str, upstream_url: str, **changed: Any) -> Setting
 class WorkerParts:
     """One worker process's parts. Heartbeat and dispatch run only when a test starts them."""
 
-    def __init__(self, database: Database, settings: Settings, name: str, keeper: Database | None = None) -> None:
-        keeper = keeper or database
+    def __init__(
+        self, database: Database, settings: Settings, name: str, maintenance_db: Database | None = None
+    ) -> None:
+        maintenance_db = maintenance_db or database
         self.database = database
         self.settings = settings
         self.name = name
-        self.running = RunningAttempts()
+        self.running = ActiveAttempts()
         self.loop = EventLoop()
-        self.recorder = self.loop.run(self._open_recorder(keeper.now))
+        self.recorder = self.loop.run(self._open_recorder(maintenance_db.now))
         self.source = open_upstreams(settings)
         self.upstreams = UpstreamRegistry(self.source, opener(settings, HabitKeeper(database).of))
-        self.lanes = Lanes(keeper, settings.hint_seconds, lambda: routes_of(self.source.current()))
-        self.dispatch = Dispatch(keeper, self.running, self.lanes, settings, self.hint, self._say)
-        self.runner = Runner(
+        self.lanes = Lanes(maintenance_db, settings.hint_seconds, lambda: routes_of(self.source.current()))
+        self.dispatch = Dispatch(maintenance_db, self.running, self.lanes, settings, self.hint, self._publish)
+        self.runner = AttemptRunner(
             database=database,
             loop=self.loop,
             upstreams=self.upstreams,
             recorder=self.recorder,
             tokenizers=Tokenizers(settings.tokenizers),
             running=self.running,
-            reporter=LaneReporter(self.lanes, keeper.now, self.dispatch.wake),
+            reporter=LaneReporter(self.lanes, maintenance_db.now, self.dispatch.wake),
             worker=name,
             settings=settings,
         )
-        self.heartbeat = Heartbeat(keeper, self.running, name, settings)
+        self.heartbeat = Heartbeat(maintenance_db, self.running, name, settings)
         self.hints: list[list[str]] = []
         self.attempts: list[Future[None]] = []
         self._threads = ThreadPoolExecutor(settings.streams + 50, thread_name_prefix=name)
@@ -122,8 +124,8 @@ class WorkerParts:
         if self.runner.run(job_id):
             self.dispatch.wake()
 
-    def _say(self, job_id: str, message: bytes) -> None:
-        self.loop.call(self.recorder.say, job_id, message)
+    def _publish(self, job_id: str, message: bytes) -> None:
+        self.loop.call(self.recorder.publish, job_id, message)
 
     async def _open_recorder(self, now: Callable[[], datetime]) -> Recorder:
         return Recorder(self.settings.require_redis_url(), self.settings.tail_seconds, now=now)
@@ -146,10 +148,11 @@ class WorkerParts:
 
 @contextmanager
 def open_worker(
-    database: Database, settings: Settings, name: str = "w1", keeper: Database | None = None
+    database: Database, settings: Settings, name: str = "w1", maintenance_db: Database | None = None
 ) -> Iterator[WorkerParts]:
-    """A worker for as long as the block lasts; `keeper` is its heartbeat's and dispatch's database, if another."""
-    worker = WorkerParts(database, settings, name, keeper)
+    """A worker for as long as the block lasts; `maintenance_db` is its heartbeat's and dispatch's database, if
+    another."""
+    worker = WorkerParts(database, settings, name, maintenance_db)
     try:
         yield worker
     finally:

@@ -13,7 +13,7 @@ go wrong. `habits.py` is what this upstream has shown before, and `dialects/` wh
 """
 
 from worker.upstream.clocks import Clocks
-from worker.upstream.ending import Ending, Usage
+from worker.upstream.ending import Ending, ReportedUsage
 from worker.upstream.stream import Upstream
 
-__all__ = ["Clocks", "Ending", "Upstream", "Usage"]
+__all__ = ["Clocks", "Ending", "ReportedUsage", "Upstream"]

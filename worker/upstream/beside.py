@@ -6,7 +6,7 @@ It is noted, and never a reason to lose a text. Without a text it says why there
 import json
 from typing import Any
 
-from worker.upstream.chunks import Delta
+from worker.upstream.chunks import TextDelta
 from worker.upstream.errors import NotText, Refusal, ToolCalls, quote
 from worker.upstream.text import make_storable
 
@@ -33,7 +33,7 @@ class Beside:
         self._notes: dict[str, Any] = {}
         self._room = MAX_MESSAGE_BYTES
 
-    def take(self, delta: Delta) -> bool:
+    def take(self, delta: TextDelta) -> bool:
         """Note what a delta holds beside its content. True when it was progress."""
         is_progress = delta.has_reasoning
         if delta.refusal:

@@ -11,7 +11,7 @@ import msgspec
 from worker.upstream.errors import MalformedChunk, quote
 
 
-class Delta(msgspec.Struct, gc=False):
+class TextDelta(msgspec.Struct, gc=False):
     """One piece of the answer. `content` is text, or a list of parts that each have a `type`."""
 
     content: str | list[Any] | None = None
@@ -43,7 +43,7 @@ class Choice(msgspec.Struct, gc=False):
     """One of the answers to the request; only the one with index 0 counts."""
 
     index: int | None = 0
-    delta: Delta | None = None
+    delta: TextDelta | None = None
     finish_reason: str | None = None
     # Where some upstreams put them. Not decoded: beside a delta nobody reads them.
     message: msgspec.Raw = msgspec.Raw()

@@ -8,7 +8,7 @@ import msgspec
 from worker.upstream.rate_limits import RateLimit
 
 
-class Usage(msgspec.Struct, frozen=True):
+class ReportedUsage(msgspec.Struct, frozen=True):
     """Token counts as the upstream reported them. None is unknown, and never 0."""
 
     input_tokens: int | None
@@ -24,7 +24,7 @@ class Ending:
 
     finish_reason: str | None
     """In OpenAI's words where the upstream's are known. None: it gave none, and never does."""
-    usage: Usage | None
+    usage: ReportedUsage | None
     upstream_id: str | None
     upstream_model: str | None
     rate_limits: tuple[RateLimit, ...] = ()

@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from worker.upstream.chunks import Choice, Chunk, Delta, malformed
+from worker.upstream.chunks import Choice, Chunk, TextDelta, malformed
 from worker.upstream.dialects.shapes import find_error
 from worker.upstream.failures import error_of_object
 from worker.upstream.sse import DONE, strip_fields
@@ -112,11 +112,11 @@ def _index(index: object, payload: bytes) -> int:
         raise malformed(payload, "a choice's index is no number") from error
 
 
-def _delta(delta: object, payload: bytes) -> Delta | None:
+def _delta(delta: object, payload: bytes) -> TextDelta | None:
     if not delta:
         return None
     if isinstance(delta, str):
-        return Delta(content=delta)
+        return TextDelta(content=delta)
     if not isinstance(delta, Mapping):
         raise malformed(payload, "a delta is no object")
     content = delta.get("content")
@@ -127,5 +127,5 @@ def _delta(delta: object, payload: bytes) -> Delta | None:
     elif not isinstance(content, str | list):
         raise malformed(payload, "its content is no text")
     refusal = delta.get("refusal")
-    known = {name: delta.get(name) for name in Delta.__struct_fields__ if name not in ("content", "refusal")}
-    return Delta(content=content, refusal=str(refusal) if refusal else None, **known)
+    known = {name: delta.get(name) for name in TextDelta.__struct_fields__ if name not in ("content", "refusal")}
+    return TextDelta(content=content, refusal=str(refusal) if refusal else None, **known)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from worker.upstream.dialects.usage_names import NAMES, USAGE_FIELDS
-from worker.upstream.ending import Usage
+from worker.upstream.ending import ReportedUsage
 
 LARGEST_COUNT = 2**31 - 1
 """A larger token count cannot be true, and would not fit its column."""
@@ -40,7 +40,7 @@ class UsageReports:
         self._merge()
         self._last = usage
 
-    def read(self) -> Usage | None:
+    def read(self) -> ReportedUsage | None:
         """The usage by the names that Longhand stores; None when nothing is known. No completion costs 0 tokens."""
         self._merge()
         self._last = None
@@ -51,7 +51,7 @@ class UsageReports:
         if {"input_tokens", "output_tokens", "total_tokens"} <= counts.keys():
             # Parts that came apart are in no total of the upstream's own.
             counts["total_tokens"] = max(counts["total_tokens"], counts["input_tokens"] + counts["output_tokens"])
-        return Usage(*(counts.get(name) for name in Usage.__struct_fields__))
+        return ReportedUsage(*(counts.get(name) for name in ReportedUsage.__struct_fields__))
 
     def _merge(self) -> None:
         if not isinstance(self._last, Mapping):
@@ -65,7 +65,7 @@ class UsageReports:
                         break
 
 
-def read_usage(usage: object) -> Usage | None:
+def read_usage(usage: object) -> ReportedUsage | None:
     """One `usage` object; None when it tells nothing."""
     reports = UsageReports()
     reports.add(usage)
