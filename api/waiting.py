@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from api.callers.caller import Caller, is_operator
+from api.forms.waiting import hold_json, waiting_json
 from api.services import Services
 from jobs.dispatch.holds import Hold, HoldKind, read_holds
 from jobs.dispatch.routes import DEFAULT, Route, routes_of
@@ -15,14 +16,14 @@ from jobs.model.status import BatchStatus, JobStatus
 NOTHING: dict[str, Any] = {"hold": None, "limited_by": None, "limited_by_message": None, "limited_until": None}
 
 
-def waiting_json(parts: Services, caller: Caller, jobs: Sequence[Job]) -> dict[str, dict[str, Any]]:
+def waiting_by_id(parts: Services, caller: Caller, jobs: Sequence[Job]) -> dict[str, dict[str, Any]]:
     """`hold` and `limited_by` with its sentence and its time, by id: of those of the jobs that are queued and wait."""
     queued = [job.id for job in jobs if job.status is JobStatus.QUEUED]
     if not queued:
         return {}
     found = find_why_waiting(parts.database, queued, _routes(parts), parts.settings.hint_seconds)
     return {
-        job_id: {"hold": hold_json(parts, caller, waiting.hold), **waiting.as_json()}
+        job_id: {"hold": caller_hold_json(parts, caller, waiting.hold), **waiting_json(waiting)}
         for job_id, waiting in found.items()
     }
 
@@ -35,16 +36,16 @@ def batch_hold_json(parts: Services, caller: Caller, batch: Batch) -> dict[str, 
     if not holds:
         return None
     hold = find_hold(holds, batch_id=batch.id, project=caller.project, model=batch.model)
-    return hold_json(parts, caller, hold or find_upstream_hold(holds, batch.model, _routes(parts)))
+    return caller_hold_json(parts, caller, hold or find_upstream_hold(holds, batch.model, _routes(parts)))
 
 
-def hold_json(parts: Services, caller: Caller, hold: Hold | None) -> dict[str, Any] | None:
+def caller_hold_json(parts: Services, caller: Caller, hold: Hold | None) -> dict[str, Any] | None:
     """A hold, with what this caller can do about it."""
     if hold is None:
         return None
     # A hold of a batch or a project is shown only to callers who own it.
     own = hold.kind in (HoldKind.BATCH, HoldKind.PROJECT)
-    return {**hold.as_json(), "url": _address_of(parts, hold), "may_resume": own or is_operator(caller)}
+    return {**hold_json(hold), "url": _address_of(parts, hold), "may_resume": own or is_operator(caller)}
 
 
 def _address_of(parts: Services, hold: Hold) -> str | None:

@@ -7,6 +7,8 @@ from starlette.responses import Response
 
 from api.callers.caller import CallerDep
 from api.finding import find_batch, find_job
+from api.forms.batches import batch_json
+from api.forms.jobs import job_json
 from api.http.errors import ApiError, JsonAnswer
 from api.http.parameters import STRICT_QUERY, BatchId, JobId
 from api.schemas.batches import BatchObject
@@ -39,7 +41,7 @@ def post_cancel_job(parts: ServicesDep, caller: CallerDep, job_id: JobId) -> Res
     job = find_job(parts, caller, job_id)
     if job.is_final and job.status is not JobStatus.CANCELLED:
         raise ApiError(409, "already_ended", f"the job has ended as {job.status} and cannot be cancelled")
-    return JsonAnswer(job.as_json(), 200 if job.is_final else 202)
+    return JsonAnswer(job_json(job), 200 if job.is_final else 202)
 
 
 @routes.post("/batches/{batch_id}/cancel", responses=_answers(BatchObject))
@@ -50,4 +52,4 @@ def post_cancel_batch(parts: ServicesDep, caller: CallerDep, batch_id: BatchId) 
     batch = find_batch(parts, caller, batch_id)
     if batch.status not in (BatchStatus.CANCELLING, BatchStatus.CANCELLED):
         raise ApiError(409, "already_ended", f"the batch has ended as {batch.status} and cannot be cancelled")
-    return JsonAnswer(batch.as_json(), 200 if batch.status is BatchStatus.CANCELLED else 202)
+    return JsonAnswer(batch_json(batch), 200 if batch.status is BatchStatus.CANCELLED else 202)

@@ -15,7 +15,7 @@ from api.schemas.upstreams import HeldObject
 from api.services import Services, ServicesDep
 from api.submitting.bodies import SmallBody, read_fields, read_value
 from api.submitting.fields import check_text, invalid, unknown
-from api.waiting import hold_json
+from api.waiting import caller_hold_json
 from jobs.dispatch.holds import HoldKind, pause, read_holds, resume
 from jobs.model.status import BatchStatus
 
@@ -120,7 +120,7 @@ def _resume(parts: Services, caller: Caller, kind: HoldKind, target: str) -> Res
 
 def _answer(parts: Services, caller: Caller, kind: HoldKind, target: str) -> Response:
     held = [hold for hold in read_holds(parts.database) if (hold.kind, hold.target) == (kind, target)]
-    hold = hold_json(parts, caller, held[0] if held else None)
+    hold = caller_hold_json(parts, caller, held[0] if held else None)
     return JsonAnswer({"object": "held", "kind": str(kind), "target": target, "hold": hold})
 
 

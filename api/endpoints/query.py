@@ -8,13 +8,15 @@ from starlette.responses import Response
 
 from api.callers.caller import CallerDep
 from api.finding import find_batch, find_job
+from api.forms.batches import batch_json
+from api.forms.jobs import attempt_json, job_json
 from api.http.errors import ApiError, JsonAnswer
 from api.http.parameters import STRICT_QUERY, After, BatchId, JobId, Limit, read_filter
 from api.schemas.batches import BatchList, BatchObject
 from api.schemas.errors import ERROR_RESPONSES
 from api.schemas.jobs import JobList, JobWithAttempts
 from api.services import ServicesDep
-from api.waiting import NOTHING, batch_hold_json, waiting_json
+from api.waiting import NOTHING, batch_hold_json, waiting_by_id
 from jobs.model.status import JobStatus
 from jobs.store.queries import list_batches, read_attempts, read_result
 from jobs.store.search import JobFilter, list_jobs
@@ -39,8 +41,8 @@ def get_jobs(
     found, more = list_jobs(
         parts.database, wanted, project=caller.project, after=after, limit=limit, newest_first=order == "desc"
     )
-    waiting = waiting_json(parts, caller, found)
-    return _page([{**job.as_json(), **waiting.get(job.id, {})} for job in found], more)
+    waiting = waiting_by_id(parts, caller, found)
+    return _page([{**job_json(job), **waiting.get(job.id, {})} for job in found], more)
 
 
 @routes.get("/jobs/{job_id}", tags=["query"], responses={200: {"model": JobWithAttempts}})
@@ -48,8 +50,8 @@ def get_job(parts: ServicesDep, caller: CallerDep, job_id: JobId) -> Response:
     """One job with its request, every attempt at it, and while it is queued, why it waits."""
     job = find_job(parts, caller, job_id)
     attempts = read_attempts(parts.database, job_id)
-    waiting = waiting_json(parts, caller, [job]).get(job_id, NOTHING)
-    return JsonAnswer({**job.as_json(), **waiting, "attempts": [attempt.as_json() for attempt in attempts]})
+    waiting = waiting_by_id(parts, caller, [job]).get(job_id, NOTHING)
+    return JsonAnswer({**job_json(job), **waiting, "attempts": [attempt_json(attempt) for attempt in attempts]})
 
 
 @routes.get(
@@ -114,7 +116,7 @@ def get_text(
 def get_batches(parts: ServicesDep, caller: CallerDep, after: After = None, limit: Limit = 20) -> Response:
     """List batches, newest first."""
     found, more = list_batches(parts.database, project=caller.project, after=after, limit=limit)
-    return _page([batch.as_json() for batch in found], more)
+    return _page([batch_json(batch) for batch in found], more)
 
 
 @routes.get("/batches/{batch_id}", tags=["query"], responses={200: {"model": BatchObject}})
@@ -122,7 +124,7 @@ def get_batch(parts: ServicesDep, caller: CallerDep, batch_id: BatchId) -> Respo
     """One batch with its counts, what it has cost so far, and what holds it."""
     batch = find_batch(parts, caller, batch_id)
     hold = batch_hold_json(parts, caller, batch)
-    return JsonAnswer({**batch.as_json(), **({"hold": hold} if hold else {})})
+    return JsonAnswer({**batch_json(batch), **({"hold": hold} if hold else {})})
 
 
 def _page(listed: Sequence[dict[str, Any]], more: bool) -> Response:

@@ -7,6 +7,8 @@ from starlette.responses import Response
 
 from api.callers.caller import CallerDep
 from api.finding import find_batch, find_job
+from api.forms.batches import batch_json
+from api.forms.jobs import job_json
 from api.http.errors import ApiError, JsonAnswer
 from api.http.parameters import STRICT_QUERY, BatchId, JobId
 from api.http.request_bodies import RETRY_BODY, request_body
@@ -55,7 +57,7 @@ def post_retry_batch(parts: ServicesDep, caller: CallerDep, batch_id: BatchId, b
         raise ApiError(409, "nothing_to_retry", f"no job of the batch is {named}: there is nothing to run again")
     _publish(parts, changes)
     batch = find_batch(parts, caller, batch_id)
-    return JsonAnswer(batch.as_json(), 202)
+    return JsonAnswer(batch_json(batch), 202)
 
 
 @routes.post("/jobs/{job_id}/retry", status_code=202, responses=_answer(JobWithRequest))
@@ -71,7 +73,7 @@ def post_retry_job(parts: ServicesDep, caller: CallerDep, job_id: JobId) -> Resp
                        " text can run again")  # fmt: skip
     _publish(parts, [changes])
     job = find_job(parts, caller, job_id)
-    return JsonAnswer(job.as_json(), 202)
+    return JsonAnswer(job_json(job), 202)
 
 
 def _publish(parts: ServicesDep, changes: list[StatusChange]) -> None:

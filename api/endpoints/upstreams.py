@@ -4,6 +4,7 @@ from fastapi import APIRouter
 from starlette.responses import Response
 
 from api.callers.caller import CallerDep, is_operator
+from api.forms.upstreams import upstream_json
 from api.http.errors import JsonAnswer
 from api.http.parameters import STRICT_QUERY
 from api.schemas.errors import ERROR_RESPONSES
@@ -25,7 +26,7 @@ def get_upstreams(parts: ServicesDep, caller: CallerDep) -> Response:
     return JsonAnswer(
         {
             "object": "list",
-            "data": [view.as_json(with_messages=operator) for view in views],
+            "data": [upstream_json(view, with_messages=operator) for view in views],
             "file_mistakes": [mistake.as_json() for mistake in parts.upstreams.mistakes],
         }
     )

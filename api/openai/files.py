@@ -11,6 +11,7 @@ from fastapi.concurrency import run_in_threadpool
 from starlette.responses import FileResponse, Response, StreamingResponse
 
 from api.callers.caller import CallerDep
+from api.forms.files import file_json
 from api.http.errors import ApiError, JsonAnswer
 from api.http.parameters import STRICT_QUERY, After, FileId
 from api.openai.output_lines import output_lines
@@ -64,7 +65,7 @@ async def post_file(parts: ServicesDep, caller: CallerDep, request: Request) -> 
         message = "the folder of the files (LONGHAND_FILES) cannot be written; the service's log says why"
         raise ApiError(503, "files_not_writable", message) from None
     await run_in_threadpool(sweep_expired, parts)
-    return JsonAnswer(file.as_json())
+    return JsonAnswer(file_json(file))
 
 
 @routes.get("/files", responses={200: {"model": FileList}})
@@ -86,7 +87,7 @@ def get_files(
     return JsonAnswer(
         {
             "object": "list",
-            "data": [file.as_json() for file in found],
+            "data": [file_json(file) for file in found],
             "first_id": found[0].id if found else None,
             "last_id": found[-1].id if found else None,
             "has_more": more,
@@ -97,7 +98,7 @@ def get_files(
 @routes.get("/files/{file_id}", responses={200: {"model": FileObject}})
 def get_file(parts: ServicesDep, caller: CallerDep, file_id: FileId) -> Response:
     """One file. The length of a batch's output is counted when it is first asked for."""
-    return JsonAnswer(_counted(parts, caller.project, _read(parts, caller.project, file_id)).as_json())
+    return JsonAnswer(file_json(_counted(parts, caller.project, _read(parts, caller.project, file_id))))
 
 
 @routes.get(

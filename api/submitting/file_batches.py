@@ -10,6 +10,7 @@ import anyio.to_thread
 from starlette.responses import Response
 
 from api.callers.caller import Caller
+from api.forms.batches import batch_json
 from api.http.errors import ApiError, JsonAnswer
 from api.http.parameters import is_id
 from api.services import Services
@@ -144,4 +145,4 @@ def _read(parts: Services, batch_id: str, project: str) -> dict[str, object]:
     batch = read_batch(parts.database, batch_id, project=project)
     if batch is None:  # what the key stands for is a job
         raise KeyReusedError
-    return batch.as_json()
+    return batch_json(batch)

@@ -8,6 +8,8 @@ from fastapi.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from api.callers.caller import Caller, CallerDep
+from api.forms.batches import batch_json
+from api.forms.jobs import job_json
 from api.http.errors import JsonAnswer
 from api.http.request_bodies import BATCH_BODY, JOB_BODY, request_body
 from api.schemas.batches import BatchObject
@@ -51,7 +53,7 @@ def post_job(parts: ServicesDep, caller: CallerDep, body: JobBody, idempotency_k
     stored = read_job(parts.database, accepted.id, project=caller.project)
     if stored is None:  # what the key stands for has been deleted since
         raise key_reused()
-    return _accepted(stored.as_json(), f"/v1/jobs/{stored.id}", accepted)
+    return _accepted(job_json(stored), f"/v1/jobs/{stored.id}", accepted)
 
 
 @routes.post(
@@ -97,7 +99,7 @@ def _post_requests(parts: Services, caller: Caller, body: bytes, key: Idempotenc
     stored = read_batch(parts.database, accepted.id, project=caller.project)
     if stored is None:  # as above
         raise key_reused()
-    return _accepted(stored.as_json(), f"/v1/batches/{stored.id}", accepted)
+    return _accepted(batch_json(stored), f"/v1/batches/{stored.id}", accepted)
 
 
 def _accepted(shown: dict[str, Any], location: str, accepted: Accepted) -> Response:
