@@ -6,7 +6,7 @@ from typing import Any
 from api.watching.batch_cursor import BatchCursor
 from api.watching.frames import deltas_frame, event_frame
 from api.watching.job_channels import JobChannel, JobChannels
-from jobs.live.channel import Step, Text
+from jobs.live.follower import Step, Text
 
 _EVENT_BYTES = 64 * 1024
 

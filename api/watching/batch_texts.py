@@ -15,7 +15,7 @@ from api.watching.inbox import ReceivedMessage
 from api.watching.job_channels import JobChannel, JobChannels
 from api.watching.job_text import JobText
 from api.watching.tails import Tails
-from jobs.live.channel import Gap, ResetMessage, Started, Step, Text
+from jobs.live.follower import Gap, ResetMessage, Started, Step, Text
 from jobs.model.ids import place_in_batch
 from jobs.model.records import Job
 from jobs.model.status import JobStatus
