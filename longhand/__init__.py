@@ -29,7 +29,7 @@ from longhand.client.errors import (
     RefusedError,
     UnavailableError,
 )
-from longhand.client.events import BatchDone, BatchStatus, Delta, Done, Event, Progress, Reset, Status
+from longhand.client.events import BatchDone, BatchStatus, Delta, Done, Event, Progress, Reasoning, Reset, Status
 from longhand.client.objects import Attempt, Batch, BatchUsage, Counts, Fault, Job, Result, Usage
 
 if TYPE_CHECKING:
@@ -59,6 +59,7 @@ __all__ = [
     "NoAnswerError",
     "NotFoundError",
     "Progress",
+    "Reasoning",
     "RefusedError",
     "Reset",
     "Result",

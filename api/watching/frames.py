@@ -22,9 +22,10 @@ def event_frame(name: str, cursor: str, shown: dict[str, Any]) -> bytes:
     return f"id: {cursor}\nevent: {name}\ndata: {json.dumps(shown, separators=(',', ':'))}\n\n".encode()
 
 
-def deltas_frame(cursor: str, deltas: list[dict[str, Any]]) -> bytes:
-    """The event of deltas of many jobs."""
-    return b"id: %b\nevent: deltas\ndata: %b\n\n" % (cursor.encode(), one_line(_encoder.encode({"deltas": deltas})))
+def deltas_frame(cursor: str, deltas: list[dict[str, Any]], reasoning: list[dict[str, Any]]) -> bytes:
+    """The event of deltas of many jobs, and of their reasoning if there is any."""
+    shown = {"deltas": deltas, "reasoning": reasoning} if reasoning else {"deltas": deltas}
+    return b"id: %b\nevent: deltas\ndata: %b\n\n" % (cursor.encode(), one_line(_encoder.encode(shown)))
 
 
 def whole_frame(received: ReceivedMessage, step: Text | Reasoning, beside: int) -> bytes:

@@ -13,9 +13,9 @@ from rich.live import Live
 from rich.text import Text
 
 from longhand.client.client import Client
-from longhand.client.events import Delta, Done, Event, Reset, Status
+from longhand.client.events import Delta, Done, Event, Reasoning, Reset, Status
 from longhand.client.objects import Hold, Job, cut_short, why
-from longhand.terminal.batch_state import BatchState, Failure, name_of
+from longhand.terminal.batch_state import BatchState, Failure, name_of, thinking
 from longhand.terminal.batch_view import BatchView
 from longhand.terminal.cells import plain
 from longhand.terminal.waiting_words import hold_sentence
@@ -25,18 +25,25 @@ _LONGEST_LINE = 2000
 """How many characters `Lines` holds back at most while the end of their line has not come."""
 
 
-def watch_job(client: Client, job_id: str, out: TextIO) -> bool:
-    """Write a job's text to `out` as it arrives. Returns whether the job was completed."""
+def watch_job(client: Client, job_id: str, out: TextIO, *, with_reasoning: bool = False) -> bool:
+    """Write a job's text to `out` as it arrives, and its reasoning to stderr: all of it, or on a terminal only how much
+    there is before the text. Returns whether the job was completed.
+    """
     terminal = out.isatty()
     at_line_start = True
+    thoughts = _Thoughts(sys.stderr, whole=with_reasoning)
     for event in client.watch(job_id):
         match event:
+            case Reasoning():
+                thoughts.take(event)
             case Delta(text=text) if text:
+                thoughts.end()
                 shown = plain(text) if terminal else text
                 out.write(shown)
                 out.flush()
                 at_line_start = shown.endswith("\n") if shown else at_line_start
             case Reset(attempt=attempt):
+                thoughts.end()
                 # In the output itself, so that nobody who keeps it takes two texts for one.
                 out.write(f"{'' if at_line_start else chr(10)}{_starts_over(attempt)}\n")
                 out.flush()
@@ -48,6 +55,7 @@ def watch_job(client: Client, job_id: str, out: TextIO) -> bool:
                     at_line_start = True
                 sys.stderr.write(_waiting(job, client.job(job_id).get("hold")) + "\n")
             case Done(job=job):
+                thoughts.end()
                 if not at_line_start and terminal:
                     out.write("\n")
                     out.flush()
@@ -55,6 +63,37 @@ def watch_job(client: Client, job_id: str, out: TextIO) -> bool:
                 return bool(job["status"] == "completed")
     # A 204: the job had already ended, and there was nothing new to send.
     return client.job(job_id)["status"] == "completed"
+
+
+class _Thoughts:
+    """Shows reasoning on stderr."""
+
+    def __init__(self, err: TextIO, *, whole: bool) -> None:
+        self._err = err
+        self._whole = whole
+        self._characters = 0
+        self._is_open = False
+
+    def take(self, event: Reasoning) -> None:
+        """Show a piece, or how much there is by now."""
+        self._characters = len(event.text) + (self._characters if event.offset else 0)
+        if not event.text:
+            return
+        if self._whole:
+            self._err.write(plain(event.text) if self._err.isatty() else event.text)
+        elif self._err.isatty():
+            self._err.write(f"\r{thinking(self._characters)}")
+        else:
+            return
+        self._is_open = True
+        self._err.flush()
+
+    def end(self) -> None:
+        """Something else follows, on a line of its own."""
+        if self._is_open:
+            self._is_open = False
+            self._err.write("\n")
+            self._err.flush()
 
 
 def watch_batch(client: Client, batch_id: str, console: Console, out: TextIO, *, with_texts: bool) -> bool:

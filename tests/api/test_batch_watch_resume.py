@@ -18,6 +18,8 @@ from tests.api.batch_watching import BatchShown, BatchWatcher, submit_jobs
 from tests.api.watching import Writer, events_of, pieces, wait_until
 from tests.conftest import serve_api
 
+pytestmark = pytest.mark.usefixtures("either_text")
+
 
 class Room:
     """Writers of many jobs, some of which end and some of which are tried again."""

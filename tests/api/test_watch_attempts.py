@@ -11,6 +11,8 @@ from jobs.lifecycle.transitions import finish
 from jobs.store.database import Database, utc_now
 from tests.api.watching import WatcherThread, Writer, pieces, submit
 
+pytestmark = pytest.mark.usefixtures("either_text")
+
 
 def lose(database: Database) -> None:
     """Let every lease run out."""

@@ -10,6 +10,8 @@ from api.main import ApiServer
 from jobs.store.database import Database
 from tests.api.watching import Shown, WatcherThread, Writer, events_of, pieces, submit
 
+pytestmark = pytest.mark.usefixtures("either_text")
+
 
 def write_one_by_one(writer: Writer, watcher: WatcherThread, seed: int) -> None:
     """So that no two deltas are joined to one, and there are as many places to be cut at as can be."""
