@@ -44,9 +44,8 @@ def run(arguments: Sequence[str]) -> int:
         missing = (error.name or "").partition(".")[0]
         if missing in _OURS:
             raise
-        return _complain(
-            f"this command needs the server part, and {missing} is not installed: pip install 'longhand-server[server]'", 1
-        )
+        needs = f"this command needs the server part, and {missing} is not installed"
+        return _complain(f"{needs}: pip install 'longhand-server[server]'", 1)
     except BrokenPipeError:
         # The reader of our output has seen enough (`longhand jobs | head`). The interpreter must not flush it again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -106,12 +105,12 @@ def _show_version(wanted: bool) -> None:
 
 
 def _options(
-    show_version: Annotated[  # noqa: ARG001  # its callback does the work
+    show_version: Annotated[
         bool,
         typer.Option("--version", is_eager=True, callback=_show_version, help="Show the version and exit."),
     ] = False,
 ) -> None:
-    pass
+    """The options of `longhand` itself. Each one's callback does its work."""
 
 
 def _complain(message: str, code: int) -> int:
