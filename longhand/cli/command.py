@@ -19,8 +19,8 @@ _HELP = """\
 Durable, watchable batch generation on any OpenAI-compatible endpoint.
 
 Start a whole stack with `longhand up` (or see it work with `longhand demo`), then `submit`, `watch`, `results`.
-Settings are environment variables: LONGHAND_UPSTREAM_URL says which endpoint writes (or LONGHAND_UPSTREAMS a
-file of several), LONGHAND_URL where the commands find a running Longhand, LONGHAND_API_KEY the key that they send.
+Settings are environment variables. LONGHAND_UPSTREAM_URL is the endpoint that writes (or LONGHAND_UPSTREAMS a file
+of several). LONGHAND_URL is where the commands find a running Longhand, LONGHAND_API_KEY the key that they send.
 """
 
 _OURS = ("api", "jobs", "longhand", "migrations", "worker")

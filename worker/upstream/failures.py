@@ -89,7 +89,8 @@ def error_of_status(
         )
     if status == 404 and not evidence.says(Trouble.REJECTED):
         return Rejected(
-            f"The upstream knows no such model, or its URL lacks a path such as /v1: check {URL_SETTING} (HTTP 404){said}",
+            f"The upstream knows no such model, or its URL lacks its path, such as /v1; check {URL_SETTING}"
+            f" (HTTP 404){said}",
             status=404,
         )
     return Rejected(f"The upstream rejected the request (HTTP {status}){said}", status=status)
