@@ -1,4 +1,4 @@
-"""The three clocks of a stream, kept by one timer."""
+"""The three clocks of a stream, run by one timer."""
 
 import asyncio
 from collections.abc import Sequence

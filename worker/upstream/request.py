@@ -1,4 +1,4 @@
-"""The request as one upstream takes it: its model's name there, its headers, the names of its parameters."""
+"""The request as one upstream accepts it: the model's name there, the headers, the names of the parameters."""
 
 import json
 from collections.abc import Mapping, Sequence
