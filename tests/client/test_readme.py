@@ -54,8 +54,8 @@ class Reader:
 
     def type(self, line: str) -> subprocess.CompletedProcess[str]:
         """Run a line, with the ids that the lines before it have printed."""
-        for kind, found in self._ids.items():
-            line = line.replace(f"{kind}_...", found)
+        for kind, resource_id in self._ids.items():
+            line = line.replace(f"{kind}_...", resource_id)
         assert "_..." not in line
         ran = subprocess.run(
             ["sh", "-c", line.replace(":8440", f":{self._port}")],
@@ -93,9 +93,9 @@ def test_every_line_of_the_readme_does_what_it_says(up: Up, tmp_path: Path) -> N
     assert "there is nothing to run again" in said
     assert len(list((tmp_path / "articles").glob("*.md"))) == 8
     assert (tmp_path / "articles" / "0001-tea.md").read_text()
-    output = {line.split(" -")[0]: done.stdout for line, done in ran.items()}
-    assert "event: done" in next(out for line, out in output.items() if line.startswith("curl") and "/events" in line)
-    assert output["longhand keys create"].startswith("lh_")
+    [watched] = [done.stdout for line, done in ran.items() if line.startswith("curl -N ")]
+    assert "event: done" in watched
+    assert ran["longhand keys create"].stdout.startswith("lh_")
     assert up.end() == 0
 
 
