@@ -5,9 +5,9 @@ from jobs.pace.rate import CUTS
 from jobs.pace.state import State
 
 PROBE_CALLS, PROBE_SECONDS = 400, 300.0
-"""After so many clean calls the first probe, because what was learned first may be wrong; after each refused one
-twice as many, up to
-the second number: a probe may cost two refusals, and that is half a per cent. A lane with few calls probes by time."""
+"""The first probe comes after so many clean calls, because what was learned first may be wrong; each refused probe
+doubles the number, up to the second one: a probe may cost two refusals, and that is half a per cent. A lane with few
+calls probes by time."""
 TRIAL_AFTER = 3
 """After so many refusals in a row one request at a time is tried until one is accepted."""
 BLOCKED_SECONDS = 5.0
@@ -17,13 +17,11 @@ MUCH, MUCH_SHARE = 5, 0.1
 
 
 def judge(state: State, token_rate: float | None, now: float) -> None:
-    """Tell a limit of the rate from one of the streams in flight, and go below it.
+    """Decide whether the rate or the number in flight is limited, and go below the limit.
 
-    What was accepted with as many in flight speaks against a limit of those, and what was accepted after as many
-    in a second
-    speaks against one of the rate. If nothing speaks against either, the next such refusal tells: the limit is
-    what has not
-    changed. If much speaks against both, a limit has fallen, or is one of another kind.
+    What was accepted with as many in flight speaks against a limit of those, and what was accepted after as many in a
+    second speaks against one of the rate. If nothing speaks against either, the next such refusal decides: the limit is
+    what has not changed. If much speaks against both, a limit has fallen, or is one of another kind.
     """
     if state.judged is None or now < state.judge_at:
         return
