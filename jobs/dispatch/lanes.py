@@ -80,7 +80,7 @@ class Lanes:
         self._upstreams: dict[str, Turns] = {}
         self._in_flight: dict[Key, int] = {}
         self._crowded: set[Key] = set()
-        self._held: set[str] = set()
+        self._held: dict[str, Hold] = {}
 
     def note(self, key: Key, change: Callable[[LaneNews], Any]) -> None:
         """Add to the news of a lane; they are written in the next round."""
@@ -104,9 +104,9 @@ class Lanes:
                 self.note(key, lambda kept: kept.add(news))
         return turn is not None
 
-    def is_held(self, key: Key) -> bool:
-        """Whether the upstream was held in the last round."""
-        return key[0] in self._held
+    def hold_of(self, key: Key) -> Hold | None:
+        """The hold of the upstream, as it was in the last round."""
+        return self._held.get(key[0])
 
     def is_eager(self, key: Key) -> bool:
         """Whether news of this lane should be written at once: jobs wait for its pace, or its upstream is held."""
@@ -118,7 +118,7 @@ class Lanes:
         view = self._look()
         routes, weights = self._routes(), self._weights()
         self._in_flight = {key: counted.total for key, counted in view.in_flight.items()}
-        self._held = {hold.target for hold in view.holds if hold.kind is HoldKind.UPSTREAM}
+        self._held = {hold.target: hold for hold in view.holds if hold.kind is HoldKind.UPSTREAM}
         free -= sum(counted.reserved for counted in view.in_flight.values())
         closed: set[Key] = set()
         touched: set[Key] = set()

@@ -31,8 +31,8 @@ from jobs.dispatch.due import RESERVED, count_in_flight, is_due, is_fresh
 from jobs.dispatch.fair import MOST_REMEMBERED, Turns
 from jobs.dispatch.holds import find_holds
 from jobs.dispatch.lane_news import Held, LaneNews, LaneTurn, LaneWish
-from jobs.dispatch.outages import begin_probe, end_probe, lift, name_probe
 from jobs.dispatch.routes import Route
+from jobs.dispatch.upstream_holds import begin_probe, end_probe, lift_hold, name_probe
 from jobs.pace.lane import Lane
 from jobs.pace.reports import Refused
 from jobs.store.database import Database, insert_into
@@ -94,8 +94,7 @@ class _Turn:
             taken_back += returned
         for project, seconds in wish.news.ended:
             self._turns.projects.learn(project, seconds)
-        accepted_at = wish.news.accepted_at
-        lifted = lift(self._connection, wish.key[0], accepted_at) if accepted_at is not None else None
+        lifted = lift_hold(self._connection, wish.key[0], wish.news.accepted_at, wish.news.proved_at)
         held = Held.of(find_holds(self._connection), wish.key)
         restarts = bool(self._row["restart"]) and held.upstream is None
         if restarts:
