@@ -10,9 +10,9 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from api.forms.jobs import job_json, seconds
 from api.http.json_lines import json_line
 from jobs.model.batch_records import Batch
-from jobs.model.records import seconds
 from jobs.model.status import CUT_SHORT_WORDS, JobStatus
 from jobs.store.queries import StoredResult
 
@@ -26,7 +26,7 @@ CSV_COLUMNS = (
 def jsonl_lines(results: Iterable[StoredResult]) -> Iterator[bytes]:
     """One JSON object per job: the job as the API shows it, its place in the input, and its text."""
     for index, result in enumerate(results):
-        yield json_line({"index": index, **result.job.as_json(), **_texts(result)})
+        yield json_line({"index": index, **job_json(result.job), **_texts(result)})
 
 
 def csv_lines(results: Iterable[StoredResult]) -> Iterator[str]:

@@ -8,17 +8,17 @@ from jobs.model.records import Job
 from jobs.store.queries import read_batch, read_job
 
 
-def find_job(parts: Services, caller: Caller, job_id: str) -> Job:
+def find_job(services: Services, caller: Caller, job_id: str) -> Job:
     """The job, if it is the caller's. Raises `ApiError` (404)."""
-    job = read_job(parts.database, job_id, project=caller.project)
+    job = read_job(services.database, job_id, project=caller.project)
     if job is None:
         raise ApiError.not_found("job", job_id)
     return job
 
 
-def find_batch(parts: Services, caller: Caller, batch_id: str) -> Batch:
+def find_batch(services: Services, caller: Caller, batch_id: str) -> Batch:
     """The batch, if it is the caller's. Raises `ApiError` (404)."""
-    batch = read_batch(parts.database, batch_id, project=caller.project)
+    batch = read_batch(services.database, batch_id, project=caller.project)
     if batch is None:
         raise ApiError.not_found("batch", batch_id)
     return batch

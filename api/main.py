@@ -62,26 +62,26 @@ _PROBE_SECONDS = 3
 log = getLogger(__name__)
 
 
-def make_app(parts: Services) -> FastAPI:
+def make_app(services: Services) -> FastAPI:
     """The application over these parts. It connects its hub when it is started and closes nothing that it was given
     but the hub, the tails and the models.
     """
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        parts.hub.start()
-        await run_in_threadpool(files.sweep_files, parts)
-        await _log_who_is_served(parts)
-        clearing = asyncio.create_task(parts.watch_limiter.clear_for_ever(parts.keyring))
-        following = asyncio.create_task(_follow_file(parts.upstreams))
+        services.hub.start()
+        await run_in_threadpool(files.sweep_files, services)
+        await _log_who_is_served(services)
+        clearing = asyncio.create_task(services.watch_limiter.clear_for_ever(services.keyring))
+        following = asyncio.create_task(_follow_file(services.upstreams))
         try:
             yield
         finally:
             clearing.cancel()
             following.cancel()
-            parts.hub.close()
-            await parts.tails.close()
-            await parts.models.close()
+            services.hub.close()
+            await services.tails.close()
+            await services.models.close()
 
     app = FastAPI(
         title="Longhand",
@@ -93,7 +93,7 @@ def make_app(parts: Services) -> FastAPI:
         docs_url=None,  # both would have their scripts loaded from another host; see `reference.py`
         redoc_url=None,
     )
-    app.state.parts = parts
+    app.state.services = services
     for module in (page, reference, health):
         app.include_router(module.routes)
     # A key first of all, before the path, the query or the body is looked at.
@@ -157,7 +157,7 @@ def open_api(settings: Settings, host: str, port: int) -> Iterator[ApiServer]:
     try:
         hub = Hub(redis_url)
         watch_limiter = WatchLimiter(settings.max_watchers_per_key)
-        parts = Services(
+        services = Services(
             settings,
             database,
             waker,
@@ -171,7 +171,7 @@ def open_api(settings: Settings, host: str, port: int) -> Iterator[ApiServer]:
             models=Models(source),
             upstreams=source,
         )
-        yield ApiServer(make_app(parts), hub, listener)
+        yield ApiServer(make_app(services), hub, listener)
     finally:
         listener.close()
         status_publisher.close()
@@ -198,9 +198,9 @@ async def _follow_file(source: UpstreamSource) -> None:
         await run_in_threadpool(source.current)
 
 
-async def _log_who_is_served(parts: Services) -> None:
+async def _log_who_is_served(services: Services) -> None:
     try:
-        if not await parts.keyring.requires_keys():
+        if not await services.keyring.requires_keys():
             log.warning("no API key is set up: only this machine is served; to serve others, %s", MAKE_KEY)
     except SQLAlchemyError as error:
         log.warning("the database does not answer: %s", driver_message(error))

@@ -38,9 +38,9 @@ class Services:
     upstreams: UpstreamSource
 
 
-async def _parts_of(request: Request) -> Services:
-    parts: Services = request.app.state.parts
-    return parts
+async def _services_of(request: Request) -> Services:
+    services: Services = request.app.state.services
+    return services
 
 
-ServicesDep = Annotated[Services, Depends(_parts_of)]
+ServicesDep = Annotated[Services, Depends(_services_of)]

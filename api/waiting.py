@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from api.callers.caller import Caller, is_operator
+from api.forms.waiting import hold_json, waiting_json
 from api.services import Services
 from jobs.dispatch.holds import Hold, HoldKind, read_holds
 from jobs.dispatch.routes import DEFAULT, Route, routes_of
@@ -15,44 +16,44 @@ from jobs.model.status import BatchStatus, JobStatus
 NOTHING: dict[str, Any] = {"hold": None, "limited_by": None, "limited_by_message": None, "limited_until": None}
 
 
-def waiting_json(parts: Services, caller: Caller, jobs: Sequence[Job]) -> dict[str, dict[str, Any]]:
+def waiting_by_id(services: Services, caller: Caller, jobs: Sequence[Job]) -> dict[str, dict[str, Any]]:
     """`hold` and `limited_by` with its sentence and its time, by id: of those of the jobs that are queued and wait."""
     queued = [job.id for job in jobs if job.status is JobStatus.QUEUED]
     if not queued:
         return {}
-    found = find_why_waiting(parts.database, queued, _routes(parts), parts.settings.hint_seconds)
+    found = find_why_waiting(services.database, queued, _routes(services), services.settings.hint_seconds)
     return {
-        job_id: {"hold": hold_json(parts, caller, waiting.hold), **waiting.as_json()}
+        job_id: {"hold": caller_hold_json(services, caller, waiting.hold), **waiting_json(waiting)}
         for job_id, waiting in found.items()
     }
 
 
-def batch_hold_json(parts: Services, caller: Caller, batch: Batch) -> dict[str, Any] | None:
+def batch_hold_json(services: Services, caller: Caller, batch: Batch) -> dict[str, Any] | None:
     """What keeps all the jobs of a batch from starting."""
     if batch.status is not BatchStatus.IN_PROGRESS:
         return None
-    holds = read_holds(parts.database)
+    holds = read_holds(services.database)
     if not holds:
         return None
     hold = find_hold(holds, batch_id=batch.id, project=caller.project, model=batch.model)
-    return hold_json(parts, caller, hold or find_upstream_hold(holds, batch.model, _routes(parts)))
+    return caller_hold_json(services, caller, hold or find_upstream_hold(holds, batch.model, _routes(services)))
 
 
-def hold_json(parts: Services, caller: Caller, hold: Hold | None) -> dict[str, Any] | None:
+def caller_hold_json(services: Services, caller: Caller, hold: Hold | None) -> dict[str, Any] | None:
     """A hold, with what this caller can do about it."""
     if hold is None:
         return None
     # A hold of a batch or a project is shown only to callers who own it.
     own = hold.kind in (HoldKind.BATCH, HoldKind.PROJECT)
-    return {**hold.as_json(), "url": _address_of(parts, hold), "may_resume": own or is_operator(caller)}
+    return {**hold_json(hold), "url": _address_of(services, hold), "may_resume": own or is_operator(caller)}
 
 
-def _address_of(parts: Services, hold: Hold) -> str | None:
+def _address_of(services: Services, hold: Hold) -> str | None:
     if hold.kind is not HoldKind.UPSTREAM:
         return None
-    return next((spec.address for spec in parts.upstreams.current().specs if spec.name == hold.target), None)
+    return next((spec.address for spec in services.upstreams.current().specs if spec.name == hold.target), None)
 
 
-def _routes(parts: Services) -> Sequence[Route]:
+def _routes(services: Services) -> Sequence[Route]:
     """The upstreams. An API that was given none takes it that the workers have the one that needs no file."""
-    return routes_of(parts.upstreams.current()) or [DEFAULT]
+    return routes_of(services.upstreams.current()) or [DEFAULT]

@@ -4,7 +4,8 @@
 - `attempt.py`: one attempt of a job. `upstream/` reads the completion, `continuation.py` asks for the rest of an
   interrupted text, `measure.py` counts and hashes what was written.
 - `answer_check.py`: holds a text to the format that was asked for.
-- `finalize.py`: what becomes of the attempt, stored and then published. `db_retry.py`: tries again while the database is away.
+- `finalize.py`: what becomes of the attempt, stored and then published. `db_retry.py`: tries again while the database
+  is away.
 - `event_loop.py`: the one loop that all streams share. `recorder.py`: keeps every delta of a
   `recording.py` and publishes it.
 - `active_attempts.py`: which attempts run here. `heartbeat.py` renews their leases and checkpoints their texts.

@@ -32,11 +32,11 @@ InReference = Annotated[object, Depends(HTTPBearer(auto_error=False, description
 """Lets `/docs` show that a key is wanted, and send one; it is read below."""
 
 
-async def read_caller(request: Request, parts: ServicesDep, _shown: InReference = None) -> Caller:
+async def read_caller(request: Request, services: ServicesDep, _shown: InReference = None) -> Caller:
     """The caller of a request. Raises `ApiError`: 401 without a good key, 403 when no key is set up and this is not
     somebody on this machine.
     """
-    if not await parts.keyring.requires_keys():
+    if not await services.keyring.requires_keys():
         refuse_strangers(request)
         return Caller(DEFAULT_PROJECT, None)
     header = request.headers.get("authorization")
@@ -45,7 +45,7 @@ async def read_caller(request: Request, parts: ServicesDep, _shown: InReference 
     scheme, _, secret = header.partition(" ")
     if scheme.lower() != "bearer":
         raise _unauthorized("the Authorization header must be `Bearer lh_...`")
-    key = await parts.keyring.find(secret.strip())
+    key = await services.keyring.find(secret.strip())
     if key is None:
         # Nothing of what was sent is said again: it may be a good key of somebody else's service.
         raise _unauthorized(f"this API key is unknown or was revoked: {MAKE_KEY}")

@@ -26,7 +26,7 @@ _NO_KEY = "-"
 
 async def read_watcher(
     request: Request,
-    parts: ServicesDep,
+    services: ServicesDep,
     token: Annotated[
         str | None, Query(description="From `POST /v1/watch_tokens`, for clients that cannot send a key.")
     ] = None,
@@ -34,35 +34,35 @@ async def read_watcher(
 ) -> Caller:
     """The caller who may watch the job or the batch in the path: one with a key, or with a token for it."""
     if token is None:
-        return await read_caller(request, parts)
+        return await read_caller(request, services)
     given = request.path_params
     channel = f"jobs/{given['job_id']}" if "job_id" in given else f"batches/{given['batch_id']}"
-    return await _check(request, parts, token, channel)
+    return await _check(request, services, token, channel)
 
 
 WatcherDep = Annotated[Caller, Depends(read_watcher)]
 """As `CallerDep`, for the endpoints that a watch token opens."""
 
 
-async def _check(request: Request, parts: Services, token: str, channel: str) -> Caller:
+async def _check(request: Request, services: Services, token: str, channel: str) -> Caller:
     """The caller that this token was made for. Raises `ApiError`, which says nothing of what was sent."""
     time, _, key_id = token.rpartition(".")[0].partition(".")
     if not time.isdecimal() or not time.isascii() or len(time) > 12 or not (key_id == _NO_KEY or is_id(key_id)):
         raise _refused("this is no watch token")
     if key_id == _NO_KEY:
-        if await parts.keyring.requires_keys():
+        if await services.keyring.requires_keys():
             raise _refused("this watch token is from before there was an API key")
         refuse_strangers(request)
         caller = Caller(DEFAULT_PROJECT, None)
     else:
-        key = await parts.keyring.find_by_id(key_id)
+        key = await services.keyring.find_by_id(key_id)
         if key is None:
             raise _refused("the API key of this watch token is unknown or was revoked")
         caller = Caller(key.project, key.id)
-    signed = sign_token(await parts.keyring.token_secret(), caller, channel, int(time))
+    signed = sign_token(await services.keyring.token_secret(), caller, channel, int(time))
     if not hmac.compare_digest(signed.encode(), token.encode()):
         raise _refused("this watch token is not for this channel")
-    if datetime.fromtimestamp(int(time), UTC) <= parts.database.now():
+    if datetime.fromtimestamp(int(time), UTC) <= services.database.now():
         raise _refused(f"this watch token is older than {TOKEN_SECONDS} s", "watch_token_expired")
     return caller
 

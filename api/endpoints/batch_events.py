@@ -30,7 +30,7 @@ routes = APIRouter(prefix="/v1", tags=["watch"], dependencies=STRICT_QUERY, resp
     },
 )
 async def get_batch_events(
-    parts: ServicesDep,
+    services: ServicesDep,
     caller: WatcherDep,
     batch_id: BatchId,
     deltas: Annotated[bool, Query(description="Also the text of every job.")] = False,
@@ -58,7 +58,7 @@ async def get_batch_events(
     as `Last-Event-ID` goes on there with no byte lost or doubled.
     """
     came = read_batch_cursor(header or last_event_id)
-    batch = await run_in_threadpool(read_batch, parts.database, batch_id, project=caller.project)
+    batch = await run_in_threadpool(read_batch, services.database, batch_id, project=caller.project)
     if batch is None:
         raise ApiError.not_found("batch", batch_id)
     only_running = deltas and texts == "running"
@@ -71,10 +71,10 @@ async def get_batch_events(
         cursor = came
         if cursor.done and has_ended(batch) and cursor.opened_at == opened_at(batch):
             return Response(status_code=204)
-    if parts.hub.closed:
+    if services.hub.closed:
         raise ApiError(503, "shutting_down", "this server is going down: come back", headers={"Retry-After": "1"})
     cursor.done = False
     cursor.opened_at = opened_at(batch)
-    read_hold = partial(batch_hold_json, parts, caller)
-    watch = BatchWatch(parts.database, parts.hub, parts.tails, batch, cursor, read_hold)
-    return EventStream(watch, slot=parts.watch_limiter.take(caller.project, caller.key_id, watch))
+    read_hold = partial(batch_hold_json, services, caller)
+    watch = BatchWatch(services.database, services.hub, services.tails, batch, cursor, read_hold)
+    return EventStream(watch, slot=services.watch_limiter.take(caller.project, caller.key_id, watch))

@@ -7,14 +7,15 @@ from starlette.responses import Response
 
 from api.callers.caller import CallerDep
 from api.finding import find_batch, find_job
+from api.forms.batches import batch_json
+from api.forms.jobs import job_json
 from api.http.errors import ApiError, JsonAnswer
 from api.http.parameters import STRICT_QUERY, BatchId, JobId
 from api.schemas.batches import BatchObject
 from api.schemas.errors import ERROR_RESPONSES
 from api.schemas.jobs import JobWithRequest
 from api.services import ServicesDep
-from jobs.lifecycle.close_batch import close_batch
-from jobs.lifecycle.rescue import cancel_batch, cancel_job
+from api.use_cases import cancel_one_batch, cancel_one_job
 from jobs.model.status import BatchStatus, JobStatus
 
 routes = APIRouter(prefix="/v1", tags=["cancel"], dependencies=STRICT_QUERY, responses=ERROR_RESPONSES)
@@ -28,26 +29,22 @@ def _answers(model: Any) -> dict[int | str, dict[str, Any]]:
 
 
 @routes.post("/jobs/{job_id}/cancel", responses=_answers(JobWithRequest))
-def post_cancel_job(parts: ServicesDep, caller: CallerDep, job_id: JobId) -> Response:
+def post_cancel_job(services: ServicesDep, caller: CallerDep, job_id: JobId) -> Response:
     """Cancel a job; what it has written is kept. Cancelling a cancelled job is fine, any other ended one is 409."""
-    find_job(parts, caller, job_id)
-    change = cancel_job(parts.database, job_id)
-    if change is not None:
-        if change.batch_id is not None and change.status is JobStatus.CANCELLED:
-            close_batch(parts.database, change.batch_id)
-        parts.status_publisher.publish([change])
-    job = find_job(parts, caller, job_id)
+    find_job(services, caller, job_id)
+    cancel_one_job(services, job_id)
+    job = find_job(services, caller, job_id)
     if job.is_final and job.status is not JobStatus.CANCELLED:
         raise ApiError(409, "already_ended", f"the job has ended as {job.status} and cannot be cancelled")
-    return JsonAnswer(job.as_json(), 200 if job.is_final else 202)
+    return JsonAnswer(job_json(job), 200 if job.is_final else 202)
 
 
 @routes.post("/batches/{batch_id}/cancel", responses=_answers(BatchObject))
-def post_cancel_batch(parts: ServicesDep, caller: CallerDep, batch_id: BatchId) -> Response:
+def post_cancel_batch(services: ServicesDep, caller: CallerDep, batch_id: BatchId) -> Response:
     """Cancel every job of a batch that has not ended. The batch is `cancelling` until the last of them has."""
-    find_batch(parts, caller, batch_id)
-    parts.status_publisher.publish(cancel_batch(parts.database, batch_id))
-    batch = find_batch(parts, caller, batch_id)
+    find_batch(services, caller, batch_id)
+    cancel_one_batch(services, batch_id)
+    batch = find_batch(services, caller, batch_id)
     if batch.status not in (BatchStatus.CANCELLING, BatchStatus.CANCELLED):
         raise ApiError(409, "already_ended", f"the batch has ended as {batch.status} and cannot be cancelled")
-    return JsonAnswer(batch.as_json(), 200 if batch.status is BatchStatus.CANCELLED else 202)
+    return JsonAnswer(batch_json(batch), 200 if batch.status is BatchStatus.CANCELLED else 202)

@@ -27,18 +27,18 @@ async def get_healthz() -> Response:
 
 
 @routes.get("/readyz", response_class=Response)
-async def get_readyz(parts: ServicesDep) -> Response:
+async def get_readyz(services: ServicesDep) -> Response:
     """`ok`; or `degraded` when Redis is away (jobs are taken and stored, watching is slower); or `unavailable` with
     503 when the database is.
     """
-    database, redis = await asyncio.gather(_ask_database(parts.database), _ask_redis(parts))
+    database, redis = await asyncio.gather(_ask_database(services.database), _ask_redis(services))
     status = "unavailable" if database != "ok" else "ok" if redis == "ok" else "degraded"
     details: dict[str, Any] = {
         "status": status,
         "database": database,
         "redis": redis,
-        "subscriber": "connected" if parts.hub.connected else "reconnecting",
-        "watchers": parts.hub.watching,
+        "subscriber": "connected" if services.hub.connected else "reconnecting",
+        "watchers": services.hub.watching,
     }
     return JsonAnswer(details, 503 if status == "unavailable" else 200)
 
@@ -64,9 +64,9 @@ def _look_at_tables(database: Database) -> str:
     return "ok"
 
 
-async def _ask_redis(parts: ServicesDep) -> str:
+async def _ask_redis(services: ServicesDep) -> str:
     try:
-        await asyncio.wait_for(parts.tails.ping(), _REDIS_SECONDS)
+        await asyncio.wait_for(services.tails.ping(), _REDIS_SECONDS)
     except TimeoutError:
         return f"does not answer within {_REDIS_SECONDS} s"
     except OSError:

@@ -15,7 +15,7 @@ from api.schemas.upstreams import HeldObject
 from api.services import Services, ServicesDep
 from api.submitting.bodies import SmallBody, read_fields, read_value
 from api.submitting.fields import check_text, invalid, unknown
-from api.waiting import hold_json
+from api.waiting import caller_hold_json
 from jobs.dispatch.holds import HoldKind, pause, read_holds, resume
 from jobs.model.status import BatchStatus
 
@@ -45,82 +45,82 @@ routes = APIRouter(prefix="/v1", tags=["holds"], dependencies=STRICT_QUERY, resp
 
 
 @routes.post("/batches/{batch_id}/pause", **_PAUSE)
-def post_pause_batch(parts: ServicesDep, caller: CallerDep, batch_id: BatchId, body: SmallBody) -> Response:
+def post_pause_batch(services: ServicesDep, caller: CallerDep, batch_id: BatchId, body: SmallBody) -> Response:
     """Start no more jobs of a batch until it is resumed. Its deadline goes on. 409 when the batch has ended."""
-    batch = find_batch(parts, caller, batch_id)
+    batch = find_batch(services, caller, batch_id)
     if batch.status is not BatchStatus.IN_PROGRESS:
         raise ApiError(409, "not_running", f"the batch is {batch.status}: there is nothing to pause")
-    return _pause(parts, caller, HoldKind.BATCH, batch_id, body)
+    return _pause(services, caller, HoldKind.BATCH, batch_id, body)
 
 
 @routes.post("/batches/{batch_id}/resume", **_RESUME)
-def post_resume_batch(parts: ServicesDep, caller: CallerDep, batch_id: BatchId) -> Response:
+def post_resume_batch(services: ServicesDep, caller: CallerDep, batch_id: BatchId) -> Response:
     """Lift the hold of a batch. Other holds, of its model for instance, stay. Resuming what is not held is fine."""
-    find_batch(parts, caller, batch_id)
-    return _resume(parts, caller, HoldKind.BATCH, batch_id)
+    find_batch(services, caller, batch_id)
+    return _resume(services, caller, HoldKind.BATCH, batch_id)
 
 
 @routes.post("/upstreams/{name}/pause", **_PAUSE)
-def post_pause_upstream(parts: ServicesDep, caller: CallerDep, name: UpstreamName, body: SmallBody) -> Response:
+def post_pause_upstream(services: ServicesDep, caller: CallerDep, name: UpstreamName, body: SmallBody) -> Response:
     """Send no more jobs to an upstream; those that another one takes go there. For operators."""
     _require_operator(caller)
-    _require_upstream(parts, name)
-    return _pause(parts, caller, HoldKind.UPSTREAM, name, body)
+    _require_upstream(services, name)
+    return _pause(services, caller, HoldKind.UPSTREAM, name, body)
 
 
 @routes.post("/upstreams/{name}/resume", **_RESUME)
-def post_resume_upstream(parts: ServicesDep, caller: CallerDep, name: UpstreamName) -> Response:
+def post_resume_upstream(services: ServicesDep, caller: CallerDep, name: UpstreamName) -> Response:
     """Lift the hold of an upstream, also one that Longhand set: jobs are sent there at once. For operators."""
     _require_operator(caller)
-    return _resume(parts, caller, HoldKind.UPSTREAM, name)
+    return _resume(services, caller, HoldKind.UPSTREAM, name)
 
 
 @routes.post("/models/{model:path}/pause", **_PAUSE)
-def post_pause_model(parts: ServicesDep, caller: CallerDep, model: ModelName, body: SmallBody) -> Response:
+def post_pause_model(services: ServicesDep, caller: CallerDep, model: ModelName, body: SmallBody) -> Response:
     """Start no more jobs of a model, of any project. For operators."""
     _require_operator(caller)
-    return _pause(parts, caller, HoldKind.MODEL, check_text(model, "model", 256), body)
+    return _pause(services, caller, HoldKind.MODEL, check_text(model, "model", 256), body)
 
 
 @routes.post("/models/{model:path}/resume", **_RESUME)
-def post_resume_model(parts: ServicesDep, caller: CallerDep, model: ModelName) -> Response:
+def post_resume_model(services: ServicesDep, caller: CallerDep, model: ModelName) -> Response:
     """Lift the hold of a model. For operators."""
     _require_operator(caller)
-    return _resume(parts, caller, HoldKind.MODEL, check_text(model, "model", 256))
+    return _resume(services, caller, HoldKind.MODEL, check_text(model, "model", 256))
 
 
 @routes.post("/projects/{name}/pause", **_PAUSE)
-def post_pause_project(parts: ServicesDep, caller: CallerDep, name: ProjectName, body: SmallBody) -> Response:
+def post_pause_project(services: ServicesDep, caller: CallerDep, name: ProjectName, body: SmallBody) -> Response:
     """Start no more jobs of a project: your own, or, as an operator, any."""
     _require_project(caller, name)
-    return _pause(parts, caller, HoldKind.PROJECT, name, body)
+    return _pause(services, caller, HoldKind.PROJECT, name, body)
 
 
 @routes.post("/projects/{name}/resume", **_RESUME)
-def post_resume_project(parts: ServicesDep, caller: CallerDep, name: ProjectName) -> Response:
+def post_resume_project(services: ServicesDep, caller: CallerDep, name: ProjectName) -> Response:
     """Lift the hold of a project: your own, or, as an operator, any."""
     _require_project(caller, name)
-    return _resume(parts, caller, HoldKind.PROJECT, name)
+    return _resume(services, caller, HoldKind.PROJECT, name)
 
 
-def _pause(parts: Services, caller: Caller, kind: HoldKind, target: str, body: bytes) -> Response:
+def _pause(services: Services, caller: Caller, kind: HoldKind, target: str, body: bytes) -> Response:
     running, message = _read_body(body)
-    change = pause(parts.database, kind, target, message=message, release_running=running == RELEASE)
-    parts.status_publisher.publish_batches(change.batch_ids)
-    return _answer(parts, caller, kind, target)
+    change = pause(services.database, kind, target, message=message, release_running=running == RELEASE)
+    services.status_publisher.publish_batches(change.batch_ids)
+    return _answer(services, caller, kind, target)
 
 
-def _resume(parts: Services, caller: Caller, kind: HoldKind, target: str) -> Response:
-    change = resume(parts.database, kind, target)
+def _resume(services: Services, caller: Caller, kind: HoldKind, target: str) -> Response:
+    change = resume(services.database, kind, target)
     if change.changed:
-        parts.waker.wake()
-        parts.status_publisher.publish_batches(change.batch_ids)
-    return _answer(parts, caller, kind, target)
+        services.waker.wake()
+        services.status_publisher.publish_batches(change.batch_ids)
+    return _answer(services, caller, kind, target)
 
 
-def _answer(parts: Services, caller: Caller, kind: HoldKind, target: str) -> Response:
-    held = [hold for hold in read_holds(parts.database) if (hold.kind, hold.target) == (kind, target)]
-    hold = hold_json(parts, caller, held[0] if held else None)
+def _answer(services: Services, caller: Caller, kind: HoldKind, target: str) -> Response:
+    held = [hold for hold in read_holds(services.database) if (hold.kind, hold.target) == (kind, target)]
+    hold = caller_hold_json(services, caller, held[0] if held else None)
     return JsonAnswer({"object": "held", "kind": str(kind), "target": target, "hold": hold})
 
 
@@ -155,9 +155,9 @@ def _require_project(caller: Caller, name: str) -> None:
     check_text(name, "name", 64)
 
 
-def _require_upstream(parts: Services, name: str) -> None:
+def _require_upstream(services: Services, name: str) -> None:
     """Refuse an unknown upstream; a process that was given none takes any name."""
-    specs = parts.upstreams.current().specs
+    specs = services.upstreams.current().specs
     if specs and all(spec.name != name for spec in specs):
         known = ", ".join(spec.name for spec in specs)
         raise ApiError(404, "not_found", f"there is no upstream {name[:80]!r}; there are {known}", param="name")

@@ -28,7 +28,7 @@ routes = APIRouter(prefix="/v1", tags=["watch"], dependencies=STRICT_QUERY, resp
     },
 )
 async def get_events(
-    parts: ServicesDep,
+    services: ServicesDep,
     caller: WatcherDep,
     job_id: JobId,
     header: Annotated[str | None, Header(alias="Last-Event-ID", description="The id of the last event seen.")] = None,
@@ -45,12 +45,12 @@ async def get_events(
     client that comes back with it as `Last-Event-ID` goes on there with no byte lost or doubled.
     """
     cursor = read_cursor(header or last_event_id)
-    job = await run_in_threadpool(read_job, parts.database, job_id, project=caller.project)
+    job = await run_in_threadpool(read_job, services.database, job_id, project=caller.project)
     if job is None:
         raise ApiError.not_found("job", job_id)
     if cursor.tells_end_of(job):
         return Response(status_code=204)
-    if parts.hub.closed:
+    if services.hub.closed:
         raise ApiError(503, "shutting_down", "this server is going down: come back", headers={"Retry-After": "1"})
-    watch = Watch(parts.database, parts.hub, parts.tails, job_id, cursor)
-    return EventStream(watch, slot=parts.watch_limiter.take(caller.project, caller.key_id, watch))
+    watch = Watch(services.database, services.hub, services.tails, job_id, cursor)
+    return EventStream(watch, slot=services.watch_limiter.take(caller.project, caller.key_id, watch))

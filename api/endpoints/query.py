@@ -8,13 +8,15 @@ from starlette.responses import Response
 
 from api.callers.caller import CallerDep
 from api.finding import find_batch, find_job
+from api.forms.batches import batch_json
+from api.forms.jobs import attempt_json, job_json
 from api.http.errors import ApiError, JsonAnswer
 from api.http.parameters import STRICT_QUERY, After, BatchId, JobId, Limit, read_filter
 from api.schemas.batches import BatchList, BatchObject
 from api.schemas.errors import ERROR_RESPONSES
 from api.schemas.jobs import JobList, JobWithAttempts
 from api.services import ServicesDep
-from api.waiting import NOTHING, batch_hold_json, waiting_json
+from api.waiting import NOTHING, batch_hold_json, waiting_by_id
 from jobs.model.status import JobStatus
 from jobs.store.queries import list_batches, read_attempts, read_result
 from jobs.store.search import JobFilter, list_jobs
@@ -26,7 +28,7 @@ routes = APIRouter(prefix="/v1", dependencies=STRICT_QUERY, responses=ERROR_RESP
 # The tag is what lets `metadata.<key>` through.
 @routes.get("/jobs", tags=["query", "metadata"], responses={200: {"model": JobList}})
 def get_jobs(
-    parts: ServicesDep,
+    services: ServicesDep,
     caller: CallerDep,
     wanted: Annotated[JobFilter, Depends(read_filter)],
     after: After = None,
@@ -37,19 +39,19 @@ def get_jobs(
     by `metadata.<key>=<value>`.
     """
     found, more = list_jobs(
-        parts.database, wanted, project=caller.project, after=after, limit=limit, newest_first=order == "desc"
+        services.database, wanted, project=caller.project, after=after, limit=limit, newest_first=order == "desc"
     )
-    waiting = waiting_json(parts, caller, found)
-    return _page([{**job.as_json(), **waiting.get(job.id, {})} for job in found], more)
+    waiting = waiting_by_id(services, caller, found)
+    return _page([{**job_json(job), **waiting.get(job.id, {})} for job in found], more)
 
 
 @routes.get("/jobs/{job_id}", tags=["query"], responses={200: {"model": JobWithAttempts}})
-def get_job(parts: ServicesDep, caller: CallerDep, job_id: JobId) -> Response:
+def get_job(services: ServicesDep, caller: CallerDep, job_id: JobId) -> Response:
     """One job with its request, every attempt at it, and while it is queued, why it waits."""
-    job = find_job(parts, caller, job_id)
-    attempts = read_attempts(parts.database, job_id)
-    waiting = waiting_json(parts, caller, [job]).get(job_id, NOTHING)
-    return JsonAnswer({**job.as_json(), **waiting, "attempts": [attempt.as_json() for attempt in attempts]})
+    job = find_job(services, caller, job_id)
+    attempts = read_attempts(services.database, job_id)
+    waiting = waiting_by_id(services, caller, [job]).get(job_id, NOTHING)
+    return JsonAnswer({**job_json(job), **waiting, "attempts": [attempt_json(attempt) for attempt in attempts]})
 
 
 @routes.get(
@@ -74,7 +76,7 @@ def get_job(parts: ServicesDep, caller: CallerDep, job_id: JobId) -> Response:
     },
 )
 def get_text(
-    parts: ServicesDep,
+    services: ServicesDep,
     caller: CallerDep,
     job_id: JobId,
     partial: Annotated[
@@ -87,7 +89,7 @@ def get_text(
     checkpoint, or what an earlier attempt left, if that is longer. Of one that ended without completing, it is the
     longest text of all its attempts.
     """
-    result = read_result(parts.database, job_id, project=caller.project)
+    result = read_result(services.database, job_id, project=caller.project)
     if result is None:
         raise ApiError.not_found("job", job_id)
     job, text = result.job, result.text
@@ -97,7 +99,7 @@ def get_text(
         )
     attempt = job.text_attempt
     if text is None:
-        attempt, text = read_longest(parts.database, job_id) or (None, "")
+        attempt, text = read_longest(services.database, job_id) or (None, "")
     headers = {"x-job-status": str(job.status)}
     if attempt is not None:
         headers["x-text-attempt"] = str(attempt)
@@ -111,18 +113,18 @@ def get_text(
 
 
 @routes.get("/batches", tags=["query"], responses={200: {"model": BatchList}})
-def get_batches(parts: ServicesDep, caller: CallerDep, after: After = None, limit: Limit = 20) -> Response:
+def get_batches(services: ServicesDep, caller: CallerDep, after: After = None, limit: Limit = 20) -> Response:
     """List batches, newest first."""
-    found, more = list_batches(parts.database, project=caller.project, after=after, limit=limit)
-    return _page([batch.as_json() for batch in found], more)
+    found, more = list_batches(services.database, project=caller.project, after=after, limit=limit)
+    return _page([batch_json(batch) for batch in found], more)
 
 
 @routes.get("/batches/{batch_id}", tags=["query"], responses={200: {"model": BatchObject}})
-def get_batch(parts: ServicesDep, caller: CallerDep, batch_id: BatchId) -> Response:
+def get_batch(services: ServicesDep, caller: CallerDep, batch_id: BatchId) -> Response:
     """One batch with its counts, what it has cost so far, and what holds it."""
-    batch = find_batch(parts, caller, batch_id)
-    hold = batch_hold_json(parts, caller, batch)
-    return JsonAnswer({**batch.as_json(), **({"hold": hold} if hold else {})})
+    batch = find_batch(services, caller, batch_id)
+    hold = batch_hold_json(services, caller, batch)
+    return JsonAnswer({**batch_json(batch), **({"hold": hold} if hold else {})})
 
 
 def _page(listed: Sequence[dict[str, Any]], more: bool) -> Response:

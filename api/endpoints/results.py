@@ -30,7 +30,7 @@ _BYTES_PER_CHUNK = 64 * 1024
     responses={200: {"content": {media_type: {} for media_type in _MEDIA_TYPES.values()}}},
 )
 def get_results(
-    parts: ServicesDep,
+    services: ServicesDep,
     caller: CallerDep,
     batch_id: BatchId,
     format: Annotated[  # noqa: A002  # the name of the query parameter
@@ -42,8 +42,8 @@ def get_results(
     `text` is there for completed jobs alone, and `incomplete` says if it was cut short; what failed, cancelled and
     expired jobs had written is `partial_text`.
     """
-    batch = find_batch(parts, caller, batch_id)
-    results = stream_results(parts.database, batch_id)
+    batch = find_batch(services, caller, batch_id)
+    results = stream_results(services.database, batch_id)
     match format:
         case "jsonl":
             lines: Iterator[bytes] = jsonl_lines(results)

@@ -7,6 +7,8 @@ from starlette.responses import Response
 
 from api.callers.caller import CallerDep
 from api.finding import find_batch, find_job
+from api.forms.batches import batch_json
+from api.forms.jobs import job_json
 from api.http.errors import ApiError, JsonAnswer
 from api.http.parameters import STRICT_QUERY, BatchId, JobId
 from api.http.request_bodies import RETRY_BODY, request_body
@@ -16,8 +18,8 @@ from api.schemas.jobs import JobWithRequest
 from api.services import ServicesDep
 from api.submitting.bodies import SmallBody, read_fields, read_value
 from api.submitting.fields import invalid, unknown
-from jobs.lifecycle.retry import FAILURES, RETRYABLE, BatchCancellingError, retry_batch, retry_job
-from jobs.live.status_changes import StatusChange
+from api.use_cases import retry_jobs_of_batch, retry_one_job
+from jobs.lifecycle.retry import FAILURES, RETRYABLE
 from jobs.model.status import JobStatus
 
 _INCOMPLETE = "incomplete"
@@ -35,7 +37,7 @@ def _answer(model: Any) -> dict[int | str, dict[str, Any]]:
     responses=_answer(BatchObject),
     openapi_extra=request_body(RETRY_BODY, required=False),
 )
-def post_retry_batch(parts: ServicesDep, caller: CallerDep, batch_id: BatchId, body: SmallBody) -> Response:
+def post_retry_batch(services: ServicesDep, caller: CallerDep, batch_id: BatchId, body: SmallBody) -> Response:
     """Run the failures of a batch again: its jobs that failed or expired, or `which` you name. `incomplete` are those
     that completed with a text that was cut short; if they write less this time and fail, that text is stored again.
 
@@ -44,43 +46,24 @@ def post_retry_batch(parts: ServicesDep, caller: CallerDep, batch_id: BatchId, b
     batch is being cancelled.
     """
     which = _read_which(body)
-    find_batch(parts, caller, batch_id)
-    try:
-        statuses = [JobStatus(name) for name in which if name != _INCOMPLETE]
-        changes = retry_batch(parts.database, batch_id, statuses, incomplete=_INCOMPLETE in which)
-    except BatchCancellingError:
-        raise _cancelling() from None
-    if not changes:
+    find_batch(services, caller, batch_id)
+    statuses = [JobStatus(name) for name in which if name != _INCOMPLETE]
+    if not retry_jobs_of_batch(services, batch_id, statuses, incomplete=_INCOMPLETE in which):
         named = " or ".join(sorted(which))
         raise ApiError(409, "nothing_to_retry", f"no job of the batch is {named}: there is nothing to run again")
-    _publish(parts, changes)
-    batch = find_batch(parts, caller, batch_id)
-    return JsonAnswer(batch.as_json(), 202)
+    batch = find_batch(services, caller, batch_id)
+    return JsonAnswer(batch_json(batch), 202)
 
 
 @routes.post("/jobs/{job_id}/retry", status_code=202, responses=_answer(JobWithRequest))
-def post_retry_job(parts: ServicesDep, caller: CallerDep, job_id: JobId) -> Response:
+def post_retry_job(services: ServicesDep, caller: CallerDep, job_id: JobId) -> Response:
     """Run one job again that has failed, expired, been cancelled or been cut short. Its batch is opened again."""
-    job = find_job(parts, caller, job_id)
-    try:
-        changes = retry_job(parts.database, job_id, job.batch_id)
-    except BatchCancellingError:
-        raise _cancelling() from None
-    if changes is None:
+    job = find_job(services, caller, job_id)
+    if not retry_one_job(services, job_id, job.batch_id):
         raise ApiError(409, "nothing_to_retry", f"the job is {job.status}: only a job that ended without a whole"
                        " text can run again")  # fmt: skip
-    _publish(parts, [changes])
-    job = find_job(parts, caller, job_id)
-    return JsonAnswer(job.as_json(), 202)
-
-
-def _publish(parts: ServicesDep, changes: list[StatusChange]) -> None:
-    parts.status_publisher.publish(changes)
-    parts.waker.wake()
-
-
-def _cancelling() -> ApiError:
-    return ApiError(409, "batch_cancelling", "the batch is being cancelled: retry when it is `cancelled`")
+    job = find_job(services, caller, job_id)
+    return JsonAnswer(job_json(job), 202)
 
 
 def _read_which(body: bytes) -> frozenset[str]:

@@ -4,6 +4,7 @@ from fastapi import APIRouter
 from starlette.responses import Response
 
 from api.callers.caller import CallerDep, is_operator
+from api.forms.upstreams import upstream_json
 from api.http.errors import JsonAnswer
 from api.http.parameters import STRICT_QUERY
 from api.schemas.errors import ERROR_RESPONSES
@@ -16,16 +17,16 @@ routes = APIRouter(prefix="/v1", tags=["upstreams"], dependencies=STRICT_QUERY, 
 
 
 @routes.get("/upstreams", responses={200: {"model": UpstreamList}})
-def get_upstreams(parts: ServicesDep, caller: CallerDep) -> Response:
+def get_upstreams(services: ServicesDep, caller: CallerDep) -> Response:
     """List the upstreams in the order of their file, with their limits and what is known of their state."""
-    upstreams = parts.upstreams.current()
-    states = read_upstream_states(parts.database, upstreams.specs, parts.settings.hint_seconds)
+    upstreams = services.upstreams.current()
+    states = read_upstream_states(services.database, upstreams.specs, services.settings.hint_seconds)
     views = view_upstreams(upstreams.specs, states)
     operator = is_operator(caller)
     return JsonAnswer(
         {
             "object": "list",
-            "data": [view.as_json(with_messages=operator) for view in views],
-            "file_mistakes": [mistake.as_json() for mistake in parts.upstreams.mistakes],
+            "data": [upstream_json(view, with_messages=operator) for view in views],
+            "file_mistakes": [mistake.as_json() for mistake in services.upstreams.mistakes],
         }
     )

@@ -39,7 +39,7 @@ class WatchTokenObject(BaseModel):
 
 
 @routes.post("/watch_tokens", responses={200: {"model": WatchTokenObject}}, openapi_extra=request_body(_BODY))
-async def post_watch_token(parts: ServicesDep, caller: CallerDep, body: SmallBody) -> Response:
+async def post_watch_token(services: ServicesDep, caller: CallerDep, body: SmallBody) -> Response:
     """Make a token for one channel, for clients that cannot send a key with it, as a browser's `EventSource`.
 
     `{"channel": "jobs/job_..."}` or `{"channel": "batches/batch_..."}`. Within 60 s the token opens
@@ -50,11 +50,11 @@ async def post_watch_token(parts: ServicesDep, caller: CallerDep, body: SmallBod
     room, _, resource_id = channel.partition("/")
     read = read_job if room == "jobs" else read_batch
     if not is_id(resource_id) or (
-        await run_in_threadpool(read, parts.database, resource_id, project=caller.project) is None
+        await run_in_threadpool(read, services.database, resource_id, project=caller.project) is None
     ):
         raise ApiError.not_found("job" if room == "jobs" else "batch", resource_id)
-    expires_at = parts.database.now() + timedelta(seconds=TOKEN_SECONDS)
-    token = sign_token(await parts.keyring.token_secret(), caller, channel, int(expires_at.timestamp()))
+    expires_at = services.database.now() + timedelta(seconds=TOKEN_SECONDS)
+    token = sign_token(await services.keyring.token_secret(), caller, channel, int(expires_at.timestamp()))
     shown = {"object": "watch_token", "token": token, "channel": channel, "expires_at": int(expires_at.timestamp())}
     return JsonAnswer(shown, headers={"cache-control": "no-store"})
 

@@ -29,8 +29,8 @@ log = getLogger(__name__)
 class Wait:
     """Waits for the end of one job. The channel wakes it; the row decides."""
 
-    def __init__(self, parts: Services, job_id: str) -> None:
-        self._parts = parts
+    def __init__(self, services: Services, job_id: str) -> None:
+        self._services = services
         self._job_id = job_id
         self._inbox: Inbox | None = None
         self._stopping = False
@@ -38,7 +38,7 @@ class Wait:
     @property
     def stopped(self) -> bool:
         """Whether it was told to end before the job has."""
-        return self._stopping or self._parts.hub.closed or (self._inbox is not None and self._inbox.closed)
+        return self._stopping or self._services.hub.closed or (self._inbox is not None and self._inbox.closed)
 
     def stop(self) -> None:
         """End soon: the client is gone."""
@@ -53,7 +53,7 @@ class Wait:
         """
         now = asyncio.get_running_loop().time
         deadline, quiet, look_at = now() + seconds, _QUIET_SECONDS, 0.0
-        async with self._parts.hub.watch(self._job_id) as inbox:
+        async with self._services.hub.watch(self._job_id) as inbox:
             self._inbox = inbox
             while not self.stopped:
                 if now() >= look_at:
@@ -75,10 +75,10 @@ class Wait:
 
     async def _read(self) -> StoredResult | None:
         try:
-            state = await run_in_threadpool(read_status, self._parts.database, self._job_id)
+            state = await run_in_threadpool(read_status, self._services.database, self._job_id)
             result = None
             if state is not None and state[0] in FINAL:
-                result = await run_in_threadpool(read_result, self._parts.database, self._job_id, project=None)
+                result = await run_in_threadpool(read_result, self._services.database, self._job_id, project=None)
         except SQLAlchemyError as error:
             log.warning("wait for %s: the database does not answer: %s", self._job_id, driver_message(error))
             return None
@@ -91,9 +91,9 @@ class Interruption:
     """Why a client that waits for the job of its POST is not told the end of it. The job goes on."""
 
     def __init__(
-        self, parts: Services, job_id: str, slot: WatchSlot, headers: Mapping[str, str], *, has_key: bool
+        self, services: Services, job_id: str, slot: WatchSlot, headers: Mapping[str, str], *, has_key: bool
     ) -> None:
-        self._parts = parts
+        self._services = services
         self._job_id = job_id
         self._seat = slot
         self._headers = headers
@@ -106,7 +106,7 @@ class Interruption:
         """
         goes_on = f"the job {self._job_id} goes on, its text is at /v1/jobs/{self._job_id}/text"
         retry = {"x-should-retry": "false"}
-        if self._parts.hub.closed:
+        if self._services.hub.closed:
             advice = "do not send it again"
             if self._has_key:
                 advice, retry = "send the same request with the same Idempotency-Key again", {"Retry-After": "1"}

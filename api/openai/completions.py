@@ -13,6 +13,7 @@ from api.http.errors import ApiError, JsonAnswer
 from api.http.event_stream import EventStream
 from api.http.parameters import STRICT_QUERY
 from api.http.request_bodies import JOB_BODY, request_body
+from api.idempotency import Key, check_key, replayed
 from api.openai.at_end import AnswerAtEnd, Interruption, Wait
 from api.openai.chat_answers import (
     DONE,
@@ -28,10 +29,10 @@ from api.services import Services, ServicesDep
 from api.submitting.bodies import JobBody, read_fields, read_value
 from api.submitting.checks import check_job
 from api.submitting.fields import invalid, unsupported
-from api.submitting.idempotency import Key, check_key, key_reused, replayed
+from api.use_cases import submit_one_job
 from api.watching.frames import COMMENT
-from jobs.intake.idempotency import IdempotencyKey, KeyReusedError
-from jobs.intake.submission import Accepted, NewJob, submit_job
+from jobs.intake.idempotency import IdempotencyKey
+from jobs.intake.submission import Accepted, NewJob
 from jobs.live.channel import ResetMessage, Text
 from jobs.model.records import Job
 from jobs.model.status import JobStatus
@@ -61,7 +62,7 @@ _UNSAID = NewJob(request={}, on_interrupt="continue")
     openapi_extra=request_body(JOB_BODY),
 )
 async def post_chat_completion(
-    parts: ServicesDep, caller: CallerDep, body: JobBody, idempotency_key: Key = None
+    services: ServicesDep, caller: CallerDep, body: JobBody, idempotency_key: Key = None
 ) -> Response:
     """OpenAI's chat completion, as a job: `x-job-id` in the headers names it.
 
@@ -71,11 +72,11 @@ async def post_chat_completion(
     key, job, stream, with_usage = await run_in_threadpool(_read, idempotency_key, body)
     with ExitStack() as held:
         # Before the job is stored: a client that is refused a seat sends its request again.
-        slot = held.enter_context(parts.watch_limiter.take(caller.project, caller.key_id))
-        accepted, stored = await run_in_threadpool(_submit, parts, caller.project, job, key)
+        slot = held.enter_context(services.watch_limiter.take(caller.project, caller.key_id))
+        accepted, stored = await run_in_threadpool(_submit, services, caller.project, job, key)
         headers = accepted_headers(accepted)
-        interruption = Interruption(parts, stored.id, slot, headers, has_key=key is not None)
-        wait = Wait(parts, stored.id)
+        interruption = Interruption(services, stored.id, slot, headers, has_key=key is not None)
+        wait = Wait(services, stored.id)
         slot.hold(wait)
         if not stream:
             return AnswerAtEnd(wait, _answer, interruption, headers, slot=held.pop_all())
@@ -84,7 +85,7 @@ async def post_chat_completion(
             raise _with_headers(job_failure(result.job), headers)
         if wait.stopped:
             raise interruption.error()
-        chunks = ChatStream(parts, stored, interruption, with_usage=with_usage)
+        chunks = ChatStream(services, stored, interruption, with_usage=with_usage)
         slot.hold(chunks)
         return EventStream(chunks, headers, slot=held.pop_all())
 
@@ -92,11 +93,11 @@ async def post_chat_completion(
 class ChatStream:
     """A job's text as chunks of a chat completion."""
 
-    def __init__(self, parts: Services, job: Job, interruption: Interruption, *, with_usage: bool) -> None:
+    def __init__(self, services: Services, job: Job, interruption: Interruption, *, with_usage: bool) -> None:
         self._job = job
         self._interruption = interruption
         self._with_usage = with_usage
-        self._watch = JobEventStream(parts, job.id)
+        self._watch = JobEventStream(services, job.id)
 
     @property
     def stopped(self) -> bool:
@@ -145,14 +146,9 @@ def _read(idempotency_key: str | None, body: bytes) -> tuple[IdempotencyKey | No
     return check_key(idempotency_key, PATH, body), check_job(body, _UNSAID), *_read_stream(body)
 
 
-def _submit(parts: Services, project: str, job: NewJob, key: IdempotencyKey | None) -> tuple[Accepted, Job]:
-    try:
-        accepted = submit_job(parts.database, job, project=project, idempotency_key=key)
-    except KeyReusedError:
-        raise key_reused() from None
-    if not accepted.repeated:
-        parts.waker.wake()
-    stored = read_job(parts.database, accepted.id, project=project)
+def _submit(services: Services, project: str, job: NewJob, key: IdempotencyKey | None) -> tuple[Accepted, Job]:
+    accepted = submit_one_job(services, project, job, key)
+    stored = read_job(services.database, accepted.id, project=project)
     if stored is None:
         raise ApiError(410, "deleted", f"the job {accepted.id}, which this Idempotency-Key made, was deleted")
     return accepted, stored

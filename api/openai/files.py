@@ -11,6 +11,7 @@ from fastapi.concurrency import run_in_threadpool
 from starlette.responses import FileResponse, Response, StreamingResponse
 
 from api.callers.caller import CallerDep
+from api.forms.files import file_json
 from api.http.errors import ApiError, JsonAnswer
 from api.http.parameters import STRICT_QUERY, After, FileId
 from api.openai.output_lines import output_lines
@@ -44,7 +45,7 @@ log = getLogger(__name__)
 
 
 @routes.post("/files", responses={200: {"model": FileObject}}, openapi_extra=FILE_FORM)
-async def post_file(parts: ServicesDep, caller: CallerDep, request: Request) -> Response:
+async def post_file(services: ServicesDep, caller: CallerDep, request: Request) -> Response:
     """Upload a JSON Lines file as multipart/form-data, with `purpose=batch`.
 
     It is streamed to disk. `expires_after[anchor]=created_at` and `expires_after[seconds]` (3600 to 2592000) say for
@@ -55,21 +56,21 @@ async def post_file(parts: ServicesDep, caller: CallerDep, request: Request) -> 
         advice = "is not taken with an upload; send it with the POST that makes a batch of the file"
         raise unsupported("Idempotency-Key", advice)
     try:
-        with Upload(parts.settings.files_folder, parts.settings.max_file_bytes) as upload:
+        with Upload(services.settings.files_folder, services.settings.max_file_bytes) as upload:
             await upload.read(request)
             seconds = _check_form(upload)
-            file = await run_in_threadpool(_keep, parts, caller.project, upload, seconds)
+            file = await run_in_threadpool(_keep, services, caller.project, upload, seconds)
     except OSError as error:
-        log.error("an upload cannot be written to %s: %s", parts.settings.files_folder, error.strerror)  # noqa: TRY400  # the folder is at fault, not the code
+        log.error("an upload cannot be written to %s: %s", services.settings.files_folder, error.strerror)  # noqa: TRY400  # the folder is at fault, not the code
         message = "the folder of the files (LONGHAND_FILES) cannot be written; the service's log says why"
         raise ApiError(503, "files_not_writable", message) from None
-    await run_in_threadpool(sweep_expired, parts)
-    return JsonAnswer(file.as_json())
+    await run_in_threadpool(sweep_expired, services)
+    return JsonAnswer(file_json(file))
 
 
 @routes.get("/files", responses={200: {"model": FileList}})
 def get_files(
-    parts: ServicesDep,
+    services: ServicesDep,
     caller: CallerDep,
     purpose: Annotated[str | None, Query(description="Files with this purpose: `batch` or `batch_output`.")] = None,
     after: After = None,
@@ -81,12 +82,17 @@ def get_files(
     `bytes` is null for the output of a batch whose length nobody has asked for yet: `GET /v1/files/{id}` counts it.
     """
     found, more = list_files(
-        parts.database, project=caller.project, purpose=purpose, after=after, limit=limit, newest_first=order == "desc"
+        services.database,
+        project=caller.project,
+        purpose=purpose,
+        after=after,
+        limit=limit,
+        newest_first=order == "desc",
     )
     return JsonAnswer(
         {
             "object": "list",
-            "data": [file.as_json() for file in found],
+            "data": [file_json(file) for file in found],
             "first_id": found[0].id if found else None,
             "last_id": found[-1].id if found else None,
             "has_more": more,
@@ -95,9 +101,9 @@ def get_files(
 
 
 @routes.get("/files/{file_id}", responses={200: {"model": FileObject}})
-def get_file(parts: ServicesDep, caller: CallerDep, file_id: FileId) -> Response:
+def get_file(services: ServicesDep, caller: CallerDep, file_id: FileId) -> Response:
     """One file. The length of a batch's output is counted when it is first asked for."""
-    return JsonAnswer(_counted(parts, caller.project, _read(parts, caller.project, file_id)).as_json())
+    return JsonAnswer(file_json(_counted(services, caller.project, _read(services, caller.project, file_id))))
 
 
 @routes.get(
@@ -105,48 +111,48 @@ def get_file(parts: ServicesDep, caller: CallerDep, file_id: FileId) -> Response
     response_class=Response,
     responses={200: {"content": {"application/jsonl": {}}, "description": "The bytes of the file."}},
 )
-def get_content(parts: ServicesDep, caller: CallerDep, file_id: FileId) -> Response:
+def get_content(services: ServicesDep, caller: CallerDep, file_id: FileId) -> Response:
     """The bytes of a file. Those of an upload can be asked for by `Range`.
 
     The outputs of a batch are written from its jobs while they are read: what was retried since is in them.
     """
-    file = _read(parts, caller.project, file_id)
+    file = _read(services, caller.project, file_id)
     if file.purpose == BATCH_OUTPUT:
         name = f"attachment; filename*=utf-8''{quote(file.filename, safe='')}"
-        lines: Iterator[bytes] = output_lines(parts.database, file, project=caller.project)
+        lines: Iterator[bytes] = output_lines(services.database, file, project=caller.project)
         return StreamingResponse(lines, media_type="application/jsonl", headers={"content-disposition": name})
-    path = parts.settings.files_folder / file.id
+    path = services.settings.files_folder / file.id
     if not path.is_file():
         raise not_readable(file.id)
     return FileResponse(path, media_type="application/jsonl", filename=file.filename)
 
 
 @routes.delete("/files/{file_id}", responses={200: {"model": DeletedFile}})
-def remove_file(parts: ServicesDep, caller: CallerDep, file_id: FileId) -> Response:
+def remove_file(services: ServicesDep, caller: CallerDep, file_id: FileId) -> Response:
     """Delete a file. The batch that was made from it, and its jobs, stay and go on."""
-    if not delete_file(parts.database, file_id, project=caller.project):
+    if not delete_file(services.database, file_id, project=caller.project):
         raise ApiError.not_found("file", file_id)
-    delete_bytes(parts.settings.files_folder, [file_id])
+    delete_bytes(services.settings.files_folder, [file_id])
     return JsonAnswer({"id": file_id, "object": "file", "deleted": True})
 
 
-def sweep_files(parts: Services) -> None:
+def sweep_files(services: Services) -> None:
     """Delete what nobody can ask for any more: expired files, and bytes that have had no row for a day. At start."""
-    sweep_expired(parts)
-    folder = parts.settings.files_folder
+    sweep_expired(services)
+    folder = services.settings.files_folder
     try:
         old = find_old(folder)
         for start in range(0, len(old), 500):
             some = old[start : start + 500]
-            delete_bytes(folder, set(some) - which_exist(parts.database, some))
+            delete_bytes(folder, set(some) - which_exist(services.database, some))
     except (OSError, *DATABASE_ERRORS) as error:
         log.warning("the folder of the files was not swept: %s", _cause(error))
 
 
-def sweep_expired(parts: Services) -> None:
+def sweep_expired(services: Services) -> None:
     """Delete expired files. Called with each upload too; it never raises."""
     try:
-        delete_bytes(parts.settings.files_folder, delete_expired(parts.database))
+        delete_bytes(services.settings.files_folder, delete_expired(services.database))
     except (OSError, *DATABASE_ERRORS) as error:
         log.warning("expired files were not deleted: %s", _cause(error))
 
@@ -179,28 +185,28 @@ def _check_form(upload: Upload) -> int | None:
     return int(seconds)
 
 
-def _keep(parts: Services, project: str, upload: Upload, seconds: int | None) -> File:
+def _keep(services: Services, project: str, upload: Upload, seconds: int | None) -> File:
     file_id = new_id("file")
     upload.keep(file_id)
     return add_upload(
-        parts.database, file_id, project=project, filename=upload.filename or "", size=upload.size, seconds=seconds
+        services.database, file_id, project=project, filename=upload.filename or "", size=upload.size, seconds=seconds
     )
 
 
-def _read(parts: Services, project: str, file_id: str) -> File:
-    file = read_file(parts.database, file_id, project=project)
+def _read(services: Services, project: str, file_id: str) -> File:
+    file = read_file(services.database, file_id, project=project)
     if file is None:
         raise ApiError.not_found("file", file_id)
     return file
 
 
-def _counted(parts: Services, project: str, file: File) -> File:
+def _counted(services: Services, project: str, file: File) -> File:
     """The file with its length, which of an output is counted now if nobody has asked for it yet."""
     if file.bytes is not None:
         return file
-    batch = read_batch(parts.database, file.batch_id or "", project=project)
-    size = sum(len(piece) for piece in output_lines(parts.database, file, project=project))
+    batch = read_batch(services.database, file.batch_id or "", project=project)
+    size = sum(len(piece) for piece in output_lines(services.database, file, project=project))
     ended_at = batch.times["finalizing_at"] if batch is not None else None
     if ended_at is not None:  # otherwise it runs again, and will be longer
-        keep_bytes(parts.database, file, size, ended_at)
+        keep_bytes(services.database, file, size, ended_at)
     return replace(file, bytes=size)

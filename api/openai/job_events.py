@@ -22,8 +22,8 @@ _TOLD = b"\n"
 class JobEventStream(Watch):
     """Watches a job from its first byte."""
 
-    def __init__(self, parts: Services, job_id: str) -> None:
-        super().__init__(parts.database, parts.hub, parts.tails, job_id, Cursor())
+    def __init__(self, services: Services, job_id: str) -> None:
+        super().__init__(services.database, services.hub, services.tails, job_id, Cursor())
         self._told: list[JobEvent] = []
 
     async def values(self) -> AsyncGenerator[list[JobEvent], None]:

@@ -13,12 +13,12 @@ routes = APIRouter(prefix="/v1", tags=["openai"], dependencies=STRICT_QUERY, res
 
 
 @routes.get("/models")
-async def get_models(parts: ServicesDep, caller: CallerDep) -> Response:
+async def get_models(services: ServicesDep, caller: CallerDep) -> Response:
     """The upstream's list of models, up to half a minute old."""
-    return JsonAnswer(await parts.models.read_list())
+    return JsonAnswer(await services.models.read_list())
 
 
 @routes.get("/models/{model:path}")
-async def get_model(parts: ServicesDep, caller: CallerDep, model: str) -> Response:
+async def get_model(services: ServicesDep, caller: CallerDep, model: str) -> Response:
     """What the upstream says of one model."""
-    return JsonAnswer(await parts.models.read_one(model))
+    return JsonAnswer(await services.models.read_one(model))

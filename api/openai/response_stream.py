@@ -19,12 +19,12 @@ from jobs.store.queries import StoredResult, read_attempts, read_result
 class ResponseStream:
     """The events of one Response for one client. `after` is the number of the last event that the client has."""
 
-    def __init__(self, parts: Services, asked: StoredResponse, after: int = -1) -> None:
-        self._parts = parts
+    def __init__(self, services: Services, asked: StoredResponse, after: int = -1) -> None:
+        self._services = services
         self._asked = asked
         self._events = ResponseEvents(asked, after)
         # From the first byte, whatever the client has: one way for every client, and most texts are short.
-        self._watch = JobEventStream(parts, asked.job.id)
+        self._watch = JobEventStream(services, asked.job.id)
 
     @property
     def stopped(self) -> bool:
@@ -55,7 +55,7 @@ class ResponseStream:
         if isinstance(one, ResetMessage):
             return await self._switch_attempt(one.attempt, anew=True)
         if isinstance(one, StoredResult):
-            result = await run_in_threadpool(read_result, self._parts.database, self._asked.job.id, project=None)
+            result = await run_in_threadpool(read_result, self._services.database, self._asked.job.id, project=None)
             if result is None or result.text is None:
                 return self._interrupted()
             frames = await self._switch_attempt(result.job.attempt)
@@ -67,14 +67,14 @@ class ResponseStream:
             return b""
         attempts = []
         if attempt > 1:
-            attempts = await run_in_threadpool(read_attempts, self._parts.database, self._asked.job.id)
+            attempts = await run_in_threadpool(read_attempts, self._services.database, self._asked.job.id)
         begun = _frames(self._events.begun())
         return begun + _frames(self._events.switch_attempt(attempt, attempts, anew=anew))
 
     def _interrupted(self) -> bytes:
         """Not an event of the Response: without a number, and the SDK raises it."""
         response_id, number = self._asked.id, self._events.last_number
-        if self._parts.hub.closed:
+        if self._services.hub.closed:
             come_back = f"retrieve it with stream=true and starting_after={number}"
             error = ApiError(503, "shutting_down", f"this server is going down; {response_id} goes on: {come_back}")
         elif self._watch.stopped:

@@ -22,13 +22,13 @@ _SMALL_BYTES = 64 * 1024
 _FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
-async def _read_job_body(request: Request, parts: ServicesDep) -> bytes:
-    return await _read_body(request, *job_limit(parts.settings))
+async def _read_job_body(request: Request, services: ServicesDep) -> bytes:
+    return await _read_body(request, *job_limit(services.settings))
 
 
-async def _read_batch_body(request: Request, parts: ServicesDep) -> bytes:
+async def _read_batch_body(request: Request, services: ServicesDep) -> bytes:
     advice = "(LONGHAND_MAX_BODY_BYTES): upload the requests as a file (POST /v1/files), or split the batch"
-    return await _read_body(request, parts.settings.max_body_bytes, advice)
+    return await _read_body(request, services.settings.max_body_bytes, advice)
 
 
 async def _read_small_body(request: Request) -> bytes:

@@ -10,14 +10,16 @@ import anyio.to_thread
 from starlette.responses import Response
 
 from api.callers.caller import Caller
+from api.forms.batches import batch_json
 from api.http.errors import ApiError, JsonAnswer
 from api.http.parameters import is_id
+from api.idempotency import replayed
 from api.services import Services
 from api.submitting.batch_orders import NewFileBatch, check_file_batch
-from api.submitting.idempotency import replayed
 from api.submitting.input_files import check_file
 from api.submitting.input_lines import Mistakes
 from api.submitting.uploads import not_readable
+from api.use_cases import wake_for
 from jobs.inputs.mistakes import MistakeError, Notes
 from jobs.inputs.reading import open_input
 from jobs.intake.drafts import Draft, DraftLostError
@@ -38,7 +40,7 @@ class StoppedError(Exception):
     """The process was told to end before the whole file was read."""
 
 
-async def post_file_batch(parts: Services, caller: Caller, body: bytes, key: IdempotencyKey | None) -> Response:
+async def post_file_batch(services: Services, caller: Caller, body: bytes, key: IdempotencyKey | None) -> Response:
     """Make a batch of the file that the body names; the answer is the batch, in progress or failed.
 
     Raises `ApiError`, and `KeyReusedError`.
@@ -48,29 +50,28 @@ async def post_file_batch(parts: Services, caller: Caller, body: bytes, key: Ide
     try:
         # A few at a time: each is minutes of work for one core at worst, and holds one of the process's threads.
         accepted = await anyio.to_thread.run_sync(
-            make_file_batch, parts, caller.project, wanted, key, stopped.is_set, limiter=parts.file_batches,
+            make_file_batch, services, caller.project, wanted, key, stopped.is_set, limiter=services.file_batches,
             abandon_on_cancel=True,
         )  # fmt: skip
     finally:
         stopped.set()  # when this was cancelled: the process ends, and the thread gives up what it has stored
-    if not accepted.repeated:
-        parts.waker.wake()
-    batch = await anyio.to_thread.run_sync(_read, parts, accepted.id, caller.project)
+    wake_for(services, accepted)
+    batch = await anyio.to_thread.run_sync(_read, services, accepted.id, caller.project)
     return JsonAnswer(batch, 200, headers={"location": f"/v1/batches/{accepted.id}", **replayed(accepted)})
 
 
 def make_file_batch(
-    parts: Services, project: str, wanted: NewFileBatch, key: IdempotencyKey | None, stopped: Callable[[], bool]
+    services: Services, project: str, wanted: NewFileBatch, key: IdempotencyKey | None, stopped: Callable[[], bool]
 ) -> Accepted:
     """Read a file and store a batch: one that runs, or one that has failed with the errors of its lines.
 
     Raises `ApiError`, `KeyReusedError`, and `StoppedError` once `stopped` says so; nothing is stored then.
     """
     if key is not None:
-        known = find_key(parts.database, project, key)  # not to read 200 MB for a batch that is there
+        known = find_key(services.database, project, key)  # not to read 200 MB for a batch that is there
         if known is not None:
             return Accepted(known, repeated=True)
-    file = find_input(parts, project, wanted.input_file_id)
+    file = find_input(services, project, wanted.input_file_id)
     terms = BatchOptions(
         project,
         file.id,
@@ -81,11 +82,11 @@ def make_file_batch(
         key,
         max_concurrency=wanted.max_concurrency,
     )
-    draft = Draft(parts.database, terms)
+    draft = Draft(services.database, terms)
     began = monotonic()
     try:
         notes = Notes()
-        errors = _fill(draft, parts.settings, wanted, file, notes, stopped)
+        errors = _fill(draft, services.settings, wanted, file, notes, stopped)
         if errors.first:
             accepted = draft.refuse([mistake.as_json() for mistake in errors.listed()])
         else:
@@ -129,9 +130,9 @@ def _fill(
     return mistakes
 
 
-def find_input(parts: Services, project: str, file_id: str) -> File:
+def find_input(services: Services, project: str, file_id: str) -> File:
     """The uploaded file of this id. Raises `ApiError`."""
-    file = read_file(parts.database, file_id, project=project) if is_id(file_id) else None
+    file = read_file(services.database, file_id, project=project) if is_id(file_id) else None
     if file is None:
         raise ApiError(404, "not_found", f"input_file_id: no file has the id {file_id[:80]!r}", param="input_file_id")
     if file.purpose != BATCH:
@@ -140,8 +141,8 @@ def find_input(parts: Services, project: str, file_id: str) -> File:
     return file
 
 
-def _read(parts: Services, batch_id: str, project: str) -> dict[str, object]:
-    batch = read_batch(parts.database, batch_id, project=project)
+def _read(services: Services, batch_id: str, project: str) -> dict[str, object]:
+    batch = read_batch(services.database, batch_id, project=project)
     if batch is None:  # what the key stands for is a job
         raise KeyReusedError
-    return batch.as_json()
+    return batch_json(batch)

@@ -32,7 +32,7 @@ _SHOWN_PROMPT = 4000
 
 
 @routes.post("/inputs", responses={200: {"model": InputObject}}, openapi_extra=request_body(INPUT_BODY))
-async def post_input(parts: ServicesDep, caller: CallerDep, body: SmallBody) -> Response:
+async def post_input(services: ServicesDep, caller: CallerDep, body: SmallBody) -> Response:
     """Say what an uploaded file would become: its encoding, delimiter and columns, its first rows, the first prompt,
     how many jobs, and everything that is wrong with it.
 
@@ -40,19 +40,19 @@ async def post_input(parts: ServicesDep, caller: CallerDep, body: SmallBody) -> 
     `limit` only that many requests are looked at.
     """
     # As making a batch: a long file keeps one core busy.
-    shown = await anyio.to_thread.run_sync(_look, parts, caller, body, limiter=parts.file_batches)
+    shown = await anyio.to_thread.run_sync(_look, services, caller, body, limiter=services.file_batches)
     return JsonAnswer(shown)
 
 
-def _look(parts: Services, caller: Caller, body: bytes) -> dict[str, Any]:
+def _look(services: Services, caller: Caller, body: bytes) -> dict[str, Any]:
     wanted, limit = check_input_order(body)
-    file = find_input(parts, caller.project, wanted.input_file_id)
+    file = find_input(services, caller.project, wanted.input_file_id)
     notes, mistakes = Notes(), Mistakes()
     count, first, opened_as = 0, None, None
     try:
-        with open_input(parts.settings.files_folder / file.id) as opened:
-            opened_as = open_file(opened, file.filename, wanted.read, parts.settings, notes)
-            for checked in check_lines(opened_as, wanted, parts.settings, limit=limit):
+        with open_input(services.settings.files_folder / file.id) as opened:
+            opened_as = open_file(opened, file.filename, wanted.read, services.settings, notes)
+            for checked in check_lines(opened_as, wanted, services.settings, limit=limit):
                 if isinstance(checked, MistakeError):
                     mistakes.add(checked)
                     continue
@@ -62,7 +62,7 @@ def _look(parts: Services, caller: Caller, body: bytes) -> dict[str, Any]:
         raise not_readable(file.id, param="input_file_id") from None
     except MistakeError as mistake:
         mistakes.add(mistake)
-    rows = _first_rows(parts, file, wanted.read or ReadOptions()) if opened_as and opened_as.columns else []
+    rows = _first_rows(services, file, wanted.read or ReadOptions()) if opened_as and opened_as.columns else []
     return {
         "object": "input",
         "input_file_id": file.id,
@@ -87,10 +87,10 @@ def _form(file: InputFile | None) -> dict[str, Any]:
     }
 
 
-def _first_rows(parts: Services, file: File, read: ReadOptions) -> list[list[str]]:
+def _first_rows(services: Services, file: File, read: ReadOptions) -> list[list[str]]:
     """The first rows of a table with something in them, whatever its template is."""
-    with open_input(parts.settings.files_folder / file.id) as opened:
-        table = open_file(opened, file.filename, read, parts.settings, Notes())
+    with open_input(services.settings.files_folder / file.id) as opened:
+        table = open_file(opened, file.filename, read, services.settings, Notes())
         rows = (row.cells for row in table.rows() if isinstance(row, Row) and any(map(str.strip, row.cells)))
         return [[cell[:_SHOWN_CHARACTERS] for cell in table.named_cells(cells)] for cells in islice(rows, _SHOWN_ROWS)]
 

@@ -8,8 +8,11 @@ from fastapi.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from api.callers.caller import Caller, CallerDep
+from api.forms.batches import batch_json
+from api.forms.jobs import job_json
 from api.http.errors import JsonAnswer
 from api.http.request_bodies import BATCH_BODY, JOB_BODY, request_body
+from api.idempotency import Key, check_key, key_reused, replayed
 from api.schemas.batches import BatchObject
 from api.schemas.errors import ERROR_RESPONSES
 from api.schemas.jobs import JobObject
@@ -18,10 +21,10 @@ from api.submitting.batch_orders import check_batch, names_file
 from api.submitting.bodies import BatchBody, JobBody
 from api.submitting.checks import check_job
 from api.submitting.file_batches import post_file_batch
-from api.submitting.idempotency import Key, check_key, key_reused, replayed
 from api.submitting.upstream_choice import check_upstreams
+from api.use_cases import submit_one_batch, submit_one_job
 from jobs.intake.idempotency import IdempotencyKey, KeyReusedError
-from jobs.intake.submission import Accepted, BatchOptions, submit_batch, submit_job
+from jobs.intake.submission import Accepted, BatchOptions
 from jobs.store.queries import read_batch, read_job
 
 routes = APIRouter(prefix="/v1", tags=["submit"], responses=ERROR_RESPONSES)
@@ -31,7 +34,7 @@ _LARGE_BYTES = 1_000_000
 
 
 @routes.post("/jobs", status_code=202, responses={202: {"model": JobObject}}, openapi_extra=request_body(JOB_BODY))
-def post_job(parts: ServicesDep, caller: CallerDep, body: JobBody, idempotency_key: Key = None) -> Response:
+def post_job(services: ServicesDep, caller: CallerDep, body: JobBody, idempotency_key: Key = None) -> Response:
     """Submit one job.
 
     The body is one for chat completions: `model`, `messages`, and any other parameter of the upstream, passed through
@@ -41,23 +44,20 @@ def post_job(parts: ServicesDep, caller: CallerDep, body: JobBody, idempotency_k
     """
     key = check_key(idempotency_key, "/v1/jobs", body)
     job = check_job(body)
-    check_upstreams(parts.upstreams.current(), [job])
-    try:
-        accepted = submit_job(parts.database, job, project=caller.project, idempotency_key=key)
-    except KeyReusedError:
-        raise key_reused() from None
-    if not accepted.repeated:
-        parts.waker.wake()
-    stored = read_job(parts.database, accepted.id, project=caller.project)
+    check_upstreams(services.upstreams.current(), [job])
+    accepted = submit_one_job(services, caller.project, job, key)
+    stored = read_job(services.database, accepted.id, project=caller.project)
     if stored is None:  # what the key stands for has been deleted since
         raise key_reused()
-    return _accepted(stored.as_json(), f"/v1/jobs/{stored.id}", accepted)
+    return _accepted(job_json(stored), f"/v1/jobs/{stored.id}", accepted)
 
 
 @routes.post(
     "/batches", status_code=202, responses={202: {"model": BatchObject}}, openapi_extra=request_body(BATCH_BODY)
 )
-async def post_batch(parts: ServicesDep, caller: CallerDep, body: BatchBody, idempotency_key: Key = None) -> Response:
+async def post_batch(
+    services: ServicesDep, caller: CallerDep, body: BatchBody, idempotency_key: Key = None
+) -> Response:
     """Submit many jobs at once: all of them are taken, or none.
 
     Each item of `requests` is `{"custom_id", "body"}`, and `body` is what `POST /v1/jobs` takes. `priority`,
@@ -72,17 +72,17 @@ async def post_batch(parts: ServicesDep, caller: CallerDep, body: BatchBody, ide
     key = await run_in_threadpool(check_key, idempotency_key, "/v1/batches", body)
     try:
         if await run_in_threadpool(names_file, body):
-            return await post_file_batch(parts, caller, body, key)
-        limiter = parts.large_batches if len(body) > _LARGE_BYTES else None
-        return await to_thread.run_sync(_post_requests, parts, caller, body, key, limiter=limiter)
+            return await post_file_batch(services, caller, body, key)
+        limiter = services.large_batches if len(body) > _LARGE_BYTES else None
+        return await to_thread.run_sync(_post_requests, services, caller, body, key, limiter=limiter)
     except KeyReusedError:
         raise key_reused() from None
 
 
-def _post_requests(parts: Services, caller: Caller, body: bytes, key: IdempotencyKey | None) -> Response:
-    batch = check_batch(body, parts.settings)
-    check_upstreams(parts.upstreams.current(), batch.jobs, "requests[{}].body")
-    terms = BatchOptions(
+def _post_requests(services: Services, caller: Caller, body: bytes, key: IdempotencyKey | None) -> Response:
+    batch = check_batch(body, services.settings)
+    check_upstreams(services.upstreams.current(), batch.jobs, "requests[{}].body")
+    options = BatchOptions(
         project=caller.project,
         metadata=batch.metadata,
         completion_window=batch.completion_window,
@@ -91,13 +91,11 @@ def _post_requests(parts: Services, caller: Caller, body: bytes, key: Idempotenc
         idempotency_key=key,
         max_concurrency=batch.max_concurrency,
     )
-    accepted = submit_batch(parts.database, batch.jobs, terms, warnings=batch.notes.as_json())
-    if not accepted.repeated:
-        parts.waker.wake()
-    stored = read_batch(parts.database, accepted.id, project=caller.project)
+    accepted = submit_one_batch(services, batch.jobs, options, batch.notes.as_json())
+    stored = read_batch(services.database, accepted.id, project=caller.project)
     if stored is None:  # as above
         raise key_reused()
-    return _accepted(stored.as_json(), f"/v1/batches/{stored.id}", accepted)
+    return _accepted(batch_json(stored), f"/v1/batches/{stored.id}", accepted)
 
 
 def _accepted(shown: dict[str, Any], location: str, accepted: Accepted) -> Response:

@@ -5,6 +5,7 @@ from typing import Any
 
 from starlette.concurrency import run_in_threadpool
 
+from api.forms.jobs import job_json
 from api.watching.batch_outbox import Outbox
 from api.watching.batch_states import BatchStates
 from api.watching.batch_texts import BatchTexts
@@ -65,5 +66,5 @@ class BatchJobs:
         for job in rows:
             place = self._states.show(job)
             self._texts.shown(job)
-            shown.append({**job.as_json(), "index": place})
+            shown.append({**job_json(job), "index": place})
         return self._out.event("jobs", {"jobs": shown})

@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
 
+from api.forms.batches import batch_json
 from api.watching.batch_cursor import BatchCursor
 from api.watching.batch_jobs import BatchJobs
 from api.watching.batch_outbox import Outbox
@@ -206,7 +207,7 @@ class BatchWatch:
 
     def _batch_event(self) -> bytes:
         hold = {"hold": self._hold} if self._hold and not has_ended(self._batch) else {}
-        return self._out.event("batch", {**self._batch.as_json(), **hold})
+        return self._out.event("batch", {**batch_json(self._batch), **hold})
 
     async def _show_changed(self) -> AsyncIterator[bytes]:
         while self._changed:
@@ -252,9 +253,9 @@ class BatchWatch:
             yield frame
         if not missed and not self._states.open:
             self._out.cursor.done = self._ended = True
-            yield self._out.event("done", batch.as_json())
+            yield self._out.event("done", batch_json(batch))
 
 
 def _progress(batch: Batch) -> dict[str, Any]:
-    shown = batch.as_json()
+    shown = batch_json(batch)
     return {name: shown[name] for name in ("status", "request_counts", "usage")}

@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
 
+from api.forms.jobs import job_json
 from api.watching.frames import COMMENT, RETRY, delta_frame, event_frame, whole_frame
 from api.watching.hub import Hub
 from api.watching.inbox import Inbox, ReceivedMessage
@@ -238,10 +239,10 @@ class Watch:
         return self._event("reset", {"attempt": self._follower.attempt})
 
     def _status_frame(self, job: Job) -> bytes:
-        return self._event("status", job.as_json())
+        return self._event("status", job_json(job))
 
     def _done_frame(self, job: Job) -> bytes:
-        return self._event("done", job.as_json(), f":{job.status}")
+        return self._event("done", job_json(job), f":{job.status}")
 
     def _event(self, name: str, shown: dict[str, Any], suffix: str = "") -> bytes:
         return event_frame(name, f"{self._follower.attempt}:{self._follower.offset}{suffix}", shown)

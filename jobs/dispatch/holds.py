@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Self
+from typing import Self
 
 from sqlalchemy import ColumnElement, Connection, RowMapping, and_, delete, false, literal_column, or_, select, update
 
@@ -54,19 +54,6 @@ class Hold:
         """A hold from its row."""
         plain = {name: row[name] for name in cls.__slots__ if name != "kind"}
         return cls(kind=HoldKind(row["kind"]), **plain)
-
-    def as_json(self) -> dict[str, Any]:
-        """As the API shows it. Times are Unix seconds."""
-        return {
-            "kind": str(self.kind),
-            "target": self.target,
-            "reason": self.reason,
-            "since": round(self.since.timestamp(), 3),
-            "message": self.message,
-            "held_by": self.held_by,
-            "probe_at": round(self.probe_at.timestamp(), 3) if self.probe_at else None,
-            "upstream": self.target if self.kind is HoldKind.UPSTREAM else None,
-        }
 
 
 @dataclass(frozen=True, slots=True)

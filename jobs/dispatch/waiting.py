@@ -33,11 +33,6 @@ class Waiting:
     until: datetime | None = None
     """When it is looked at again, where that is known."""
 
-    def as_json(self) -> dict[str, Any]:
-        """As the API shows it, but for the hold."""
-        until = round(self.until.timestamp(), 3) if self.until else None
-        return {"limited_by": self.limited_by, "limited_by_message": self.message, "limited_until": until}
-
 
 def find_why_waiting(
     database: Database, job_ids: Sequence[str], routes: Sequence[Route], hint_seconds: float

@@ -49,30 +49,3 @@ class Batch:
     """What is wrong with its input file, each `{code, line, message, param}`."""
     warnings: list[dict[str, Any]] | None = None
     """What of its requests was read otherwise than it was written, each `{code, line, message, count}`."""
-
-    def as_json(self) -> dict[str, Any]:
-        """The batch as OpenAI's Batch object; times are whole Unix seconds, as there."""
-        times = {name: int(at.timestamp()) if at else None for name, at in self.times.items()}
-        return {
-            "id": self.id,
-            "object": "batch",
-            "endpoint": self.endpoint,
-            "status": str(self.status),
-            "model": self.model,
-            "errors": {"object": "list", "data": self.errors} if self.errors else None,
-            "warnings": self.warnings or [],
-            "input_file_id": self.input_file_id,
-            "output_file_id": self.output_file_id,
-            "error_file_id": self.error_file_id,
-            "completion_window": self.completion_window,
-            **times,
-            "metadata": self.metadata,
-            "request_counts": {
-                "total": self.total,
-                "completed": self.completed,
-                "failed": self.failed,
-                "in_progress": self.in_progress,
-                "incomplete": self.incomplete,
-            },
-            "usage": self.usage,
-        }

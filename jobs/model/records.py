@@ -11,11 +11,6 @@ from jobs.model.status import FINAL, AttemptOutcome, JobStatus
 from jobs.tables import USAGE
 
 
-def seconds(moment: datetime | None) -> float | None:
-    """A time as Unix seconds with milliseconds, as the API gives it."""
-    return None if moment is None else round(moment.timestamp(), 3)
-
-
 @dataclass(frozen=True, slots=True)
 class Usage:
     """Token counts and who counted them. Unknown is None, never 0."""
@@ -38,10 +33,6 @@ class Usage:
     def as_columns(self) -> dict[str, Any]:
         """The same as columns of `jobs` or `attempts`."""
         return {**{name: getattr(self, name) for name in USAGE}, "usage_source": self.source}
-
-    def as_json(self) -> dict[str, Any]:
-        """The same as the API shows it."""
-        return {**{name: getattr(self, name) for name in USAGE}, "source": self.source}
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,49 +103,6 @@ class Job:
         """Whether the job has ended."""
         return self.status in FINAL
 
-    def as_json(self) -> dict[str, Any]:
-        """The job as the API shows it. Times are Unix seconds."""
-        shown: dict[str, Any] = {
-            "id": self.id,
-            "object": "job",
-            "status": str(self.status),
-            "batch_id": self.batch_id,
-            "custom_id": self.custom_id,
-            "model": self.model,
-            "upstream": self.upstream,
-            "metadata": self.metadata,
-            "priority": self.priority,
-            "max_attempts": self.max_attempts,
-            "attempt": self.attempt,
-            "failures": self.failures,
-            "crashes": self.crashes,
-            "rate_limits": self.rate_limits,
-            "drains": self.drains,
-            "created_at": seconds(self.created_at),
-            "due_at": seconds(self.due_at) if self.status is JobStatus.QUEUED else None,
-            "started_at": seconds(self.started_at),
-            "first_delta_at": seconds(self.first_delta_at),
-            "finished_at": seconds(self.finished_at),
-            "expires_at": seconds(self.expires_at),
-            "cancel_requested_at": seconds(self.cancel_requested_at),
-            "finish_reason": self.finish_reason,
-            "incomplete": {"reason": self.incomplete} if self.incomplete else None,
-            "text_attempt": self.text_attempt,
-            "bytes": self.bytes,
-            "sha256": self.sha256,
-            "usage": self.usage.as_json() if self.usage else None,
-            "text_tokens": self.text_tokens,
-            "text_tokens_source": self.text_tokens_source,
-            "upstream_id": self.upstream_id,
-            "upstream_model": self.upstream_model,
-            "error": {"code": self.error_code, "message": self.error_message} if self.error_code else None,
-        }
-        if self.request is not None:
-            shown["request"] = self.request
-        if self.message is not None:
-            shown["message"] = self.message
-        return shown
-
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
@@ -180,20 +128,3 @@ class Attempt:
         plain = {name: row[name] for name in cls.__slots__ if name not in ("usage", "outcome")}
         outcome = AttemptOutcome(row["outcome"]) if row["outcome"] else None
         return cls(**plain, outcome=outcome, usage=Usage.from_row(row))
-
-    def as_json(self) -> dict[str, Any]:
-        """The attempt as the API shows it. `outcome` is null while it runs."""
-        return {
-            "attempt": self.attempt,
-            "worker": self.worker,
-            "upstream": self.upstream,
-            "started_at": seconds(self.started_at),
-            "first_delta_at": seconds(self.first_delta_at),
-            "finished_at": seconds(self.finished_at),
-            "outcome": str(self.outcome) if self.outcome else None,
-            "error": {"code": self.error_code, "message": self.error_message} if self.error_code else None,
-            "deltas": self.deltas,
-            "bytes": self.bytes,
-            "continued_bytes": self.continued_bytes,
-            "usage": self.usage.as_json() if self.usage else None,
-        }

@@ -7,7 +7,7 @@ retried later is in it. Its row is made by the transaction that ends the batch.
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Self
+from typing import Self
 
 from sqlalchemy import ColumnElement, Connection, RowMapping, delete, exists, insert, or_, select, update
 
@@ -39,20 +39,6 @@ class File:
     def from_row(cls, row: RowMapping) -> Self:
         """A file from its row."""
         return cls(**{name: row[name] for name in cls.__slots__})
-
-    def as_json(self) -> dict[str, Any]:
-        """OpenAI's File object; times are whole Unix seconds."""
-        return {
-            "id": self.id,
-            "object": "file",
-            "bytes": self.bytes,
-            "created_at": int(self.created_at.timestamp()),
-            "expires_at": int(self.expires_at.timestamp()) if self.expires_at else None,
-            "filename": self.filename,
-            "purpose": self.purpose,
-            "status": "processed",
-            "status_details": None,
-        }
 
 
 def add_upload(

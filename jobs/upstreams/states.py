@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from jobs.upstreams.spec import UpstreamSpec
 
@@ -18,16 +17,6 @@ class HoldState:
     held_by: str
     probe_at: datetime | None = None
 
-    def as_json(self) -> dict[str, Any]:
-        """As the API shows it."""
-        return {
-            "reason": self.reason,
-            "since": self.since.timestamp(),
-            "message": self.message,
-            "held_by": self.held_by,
-            "probe_at": self.probe_at.timestamp() if self.probe_at else None,
-        }
-
 
 @dataclass(frozen=True, slots=True)
 class LimitUse:
@@ -35,10 +24,6 @@ class LimitUse:
 
     used: float | None = None
     limit: float | None = None
-
-    def as_json(self) -> dict[str, Any]:
-        """As the API shows it."""
-        return {"used": self.used, "limit": self.limit}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,18 +37,6 @@ class ModelState:
     requests: LimitUse = LimitUse()
     tokens: LimitUse = LimitUse()
     first_delta_seconds: float | None = None
-
-    def as_json(self) -> dict[str, Any]:
-        """As the API shows it."""
-        return {
-            "model": self.model,
-            "running": self.running,
-            "window": self.window,
-            "limited_by": self.limited_by,
-            "requests_per_minute": self.requests.as_json(),
-            "tokens_per_minute": self.tokens.as_json(),
-            "first_delta_seconds": self.first_delta_seconds,
-        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,36 +66,6 @@ class UpstreamView:
 
     spec: UpstreamSpec
     state: UpstreamState | None = None
-
-    def as_json(self, *, with_messages: bool) -> dict[str, Any]:
-        """As the API shows it. Error messages may quote another project's work, so they are for operators alone."""
-        spec, state = self.spec, self.state
-        error = state.last_error if state else None
-        return {
-            "object": "upstream",
-            "name": spec.name,
-            "url": spec.address,
-            "models": list(spec.models),
-            "rename": dict(spec.rename),
-            "tier": spec.tier,
-            "weight": spec.weight,
-            "limits": {
-                "max_streams": spec.max_streams,
-                "requests_per_minute": spec.requests_per_minute,
-                "tokens_per_minute": spec.tokens_per_minute,
-            },
-            "state": None if state is None else "held" if state.hold else "ok",
-            "hold": state.hold.as_json() if state and state.hold else None,
-            "running": state.running if state else None,
-            "in_use": [model.as_json() for model in state.models] if state else None,
-            "last_error": error
-            and {
-                "code": error.code,
-                "at": error.at.timestamp(),
-                "message": error.message if with_messages else None,
-            },
-            "first_delta_seconds": state.first_delta_seconds if state else None,
-        }
 
 
 def view_upstreams(specs: tuple[UpstreamSpec, ...], states: Mapping[str, UpstreamState]) -> list[UpstreamView]:

@@ -32,7 +32,7 @@ def test_a_watch_that_fails_stays_without_its_end_is_logged_and_gives_its_seat_b
         assert answer.status_code == 200
         with pytest.raises(httpx.RemoteProtocolError):
             answer.read()
-        watch_limiter = sqlite_api.config.app.state.parts.watch_limiter  # type: ignore[union-attr]  # it is the application
+        watch_limiter = sqlite_api.config.app.state.services.watch_limiter  # type: ignore[union-attr]  # it is the application
         wait_until(lambda: watch_limiter.taken == 0)
         wait_until(lambda: any(one.name == "api.access" and path in one.getMessage() for one in caplog.records))
     request_id = answer.headers["x-request-id"]

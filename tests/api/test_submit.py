@@ -151,7 +151,7 @@ def refused(server: ApiServer, path: str, *, status: int = 400, **sent: Any) -> 
     error: dict[str, Any] = body["error"]
     assert error.keys() == {"message", "type", "param", "code"}
     assert error["type"] == "invalid_request_error"
-    database = server.config.app.state.parts.database  # type: ignore[union-attr]  # it is our own application
+    database = server.config.app.state.services.database  # type: ignore[union-attr]  # it is our own application
     assert stored(database) == 0
     return error
 

@@ -33,7 +33,7 @@ def narrow_api(secrets: dict[str, str], database_url: str, redis_url: str) -> It
 
 
 def taken(api: ApiServer) -> int:
-    return int(api.config.app.state.parts.watch_limiter.taken)  # type: ignore[union-attr]  # it is the application
+    return int(api.config.app.state.services.watch_limiter.taken)  # type: ignore[union-attr]  # it is the application
 
 
 def hung_up(port: int, path: str, secret: str) -> None:

@@ -126,7 +126,7 @@ def test_after_a_minute_a_token_opens_nothing_and_what_it_has_opened_goes_on(
     path = f"/v1/jobs/{job}/events?token={token_for(blue, f'jobs/{job}')}"
     watcher = WatcherThread(closed_api.port, job, path=path)
     watcher.wait_for(lambda shown: shown.names() == ["status"])
-    parts = closed_api.config.app.state.parts  # type: ignore[union-attr]  # it is the application
+    parts = closed_api.config.app.state.services  # type: ignore[union-attr]  # it is the application
     parts.database._skew += timedelta(seconds=TOKEN_SECONDS)
     assert opens(nobody, path) == (401, "watch_token_expired")
     fresh = token_for(blue, f"jobs/{job}")
@@ -165,7 +165,7 @@ def test_what_is_no_channel_is_refused(blue: httpx.Client, body: bytes, status: 
 def test_a_watch_ends_when_its_key_is_revoked_and_its_token_opens_nothing(
     closed_api: ApiServer, blue: httpx.Client, nobody: httpx.Client, job: str, database: Database
 ) -> None:
-    parts = closed_api.config.app.state.parts  # type: ignore[union-attr]  # it is the application
+    parts = closed_api.config.app.state.services  # type: ignore[union-attr]  # it is the application
     path = f"/v1/jobs/{job}/events?token={token_for(blue, f'jobs/{job}')}"
     watcher = WatcherThread(closed_api.port, job, path=path)
     watcher.wait_for(lambda shown: shown.names() == ["status"])
@@ -181,7 +181,7 @@ def test_a_watch_ends_when_its_key_is_revoked_and_its_token_opens_nothing(
 def test_before_there_is_a_key_tokens_work_on_this_machine_and_end_with_the_first_key(
     sqlite_api: ApiServer, sqlite_database: Database
 ) -> None:
-    parts = sqlite_api.config.app.state.parts  # type: ignore[union-attr]  # it is the application
+    parts = sqlite_api.config.app.state.services  # type: ignore[union-attr]  # it is the application
     job = submit(sqlite_database)
     with calling(sqlite_api) as nobody:
         path = f"/v1/jobs/{job}/events?token={token_for(nobody, f'jobs/{job}')}"

@@ -45,9 +45,9 @@ MUTANTS = (
         "done before the commit",
         [(
             "worker/finalize.py",
-            'verb, kept = "finish", keep(',
+            'verb, kept = "finish", retry_until_stored(',
             ('self._tell(running, status, written)\n'
-            '            verb, kept = "finish", keep('),
+            '            verb, kept = "finish", retry_until_stored('),
         )],
         ["test_order.py::test_done_is_told_only_after_the_commit"],
     ),
@@ -63,13 +63,14 @@ MUTANTS = (
             "        insert_jobs(connection, [job_row(job_id, project, None, job, now)])\n",
             "        insert_jobs(connection, [job_row(job_id, project, None, job, now)])\n        wake()\n",
         ), (
-            "api/submitting/submit.py",
-            "submit_job(parts.database, job, project=caller.project, idempotency_key=key)",
-            "submit_job(parts.database, job, project=caller.project, idempotency_key=key, wake=parts.waker.wake)",
+            "api/use_cases.py",
+            "submit_job(services.database, job, project=project, idempotency_key=key, response=response)",
+            ("submit_job(services.database, job, project=project, idempotency_key=key, response=response,"
+            " wake=services.waker.wake)"),
         ), (
-            "api/submitting/submit.py",
-            "        parts.waker.wake()\n    stored = read_job(",
-            "        pass\n    stored = read_job(",
+            "api/use_cases.py",
+            "    wake_for(services, accepted)\n    return accepted\n\n\ndef submit_one_batch",
+            "    return accepted\n\n\ndef submit_one_batch",
         )],
         ["test_order.py::test_no_wake_is_sent_before_its_job_is_committed"],
     ),
@@ -120,7 +121,7 @@ MUTANTS = (
         "a drain that gives nothing back",
         [(
             "worker/finalize.py",
-            'verb, kept = "release", keep(running, transitions.release, *end)',
+            'verb, kept = "release", retry_until_stored(running, transitions.release, *end)',
             'verb, kept = "release", False',
         )],
         ["test_stopping.py::test_a_drain_gives_back_every_stream_and_charges_none"],
@@ -153,7 +154,7 @@ MUTANTS = (
         "a lost attempt that nobody counts",
         [(
             "jobs/lifecycle/rescue.py",
-            "        keep_lost_texts(connection, [(one.id, one.attempt) for one in change])\n",
+            "        keep_lost_texts(connection, [(one.id, one.attempt) for one in changes])\n",
             "",
         )],
         ["test_killed_workers.py::test_a_worker_killed_at_any_point_costs_no_job_and_no_byte[checkpoint]"],

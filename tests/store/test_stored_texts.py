@@ -8,6 +8,7 @@ from hashlib import sha256
 import pytest
 from sqlalchemy import func, select
 
+from api.forms.jobs import job_json
 from jobs.intake.submission import submit_job
 from jobs.lifecycle.close_batch import close_batch
 from jobs.lifecycle.lease import Checkpoint, renew
@@ -223,7 +224,7 @@ def test_what_came_beside_a_text_is_stored_with_it_whatever_it_holds(store: Stor
     message = {"citations": [{"url": "https://example.com/\x00\ud800"}], "refusal": None}
     finish(store.database, job_id, 1, written("Rain", message=message))
     assert store.job(job_id).message == message
-    assert store.job(job_id).as_json()["message"] == message
+    assert job_json(store.job(job_id))["message"] == message
 
 
 def test_an_erased_response_leaves_no_text_behind(store: Store) -> None:

@@ -1,0 +1,80 @@
+"""A job and its attempts as the API shows them."""
+
+from datetime import datetime
+from typing import Any
+
+from jobs.model.records import Attempt, Job, Usage
+from jobs.model.status import JobStatus
+from jobs.tables import USAGE
+
+
+def seconds(moment: datetime | None) -> float | None:
+    """A time as Unix seconds with milliseconds, as the API gives it."""
+    return None if moment is None else round(moment.timestamp(), 3)
+
+
+def usage_json(usage: Usage) -> dict[str, Any]:
+    """The same as the API shows it."""
+    return {**{name: getattr(usage, name) for name in USAGE}, "source": usage.source}
+
+
+def job_json(job: Job) -> dict[str, Any]:
+    """The job as the API shows it. Times are Unix seconds."""
+    shown: dict[str, Any] = {
+        "id": job.id,
+        "object": "job",
+        "status": str(job.status),
+        "batch_id": job.batch_id,
+        "custom_id": job.custom_id,
+        "model": job.model,
+        "upstream": job.upstream,
+        "metadata": job.metadata,
+        "priority": job.priority,
+        "max_attempts": job.max_attempts,
+        "attempt": job.attempt,
+        "failures": job.failures,
+        "crashes": job.crashes,
+        "rate_limits": job.rate_limits,
+        "drains": job.drains,
+        "created_at": seconds(job.created_at),
+        "due_at": seconds(job.due_at) if job.status is JobStatus.QUEUED else None,
+        "started_at": seconds(job.started_at),
+        "first_delta_at": seconds(job.first_delta_at),
+        "finished_at": seconds(job.finished_at),
+        "expires_at": seconds(job.expires_at),
+        "cancel_requested_at": seconds(job.cancel_requested_at),
+        "finish_reason": job.finish_reason,
+        "incomplete": {"reason": job.incomplete} if job.incomplete else None,
+        "text_attempt": job.text_attempt,
+        "bytes": job.bytes,
+        "sha256": job.sha256,
+        "usage": usage_json(job.usage) if job.usage else None,
+        "text_tokens": job.text_tokens,
+        "text_tokens_source": job.text_tokens_source,
+        "upstream_id": job.upstream_id,
+        "upstream_model": job.upstream_model,
+        "error": {"code": job.error_code, "message": job.error_message} if job.error_code else None,
+    }
+    if job.request is not None:
+        shown["request"] = job.request
+    if job.message is not None:
+        shown["message"] = job.message
+    return shown
+
+
+def attempt_json(attempt: Attempt) -> dict[str, Any]:
+    """The attempt as the API shows it. `outcome` is null while it runs."""
+    return {
+        "attempt": attempt.attempt,
+        "worker": attempt.worker,
+        "upstream": attempt.upstream,
+        "started_at": seconds(attempt.started_at),
+        "first_delta_at": seconds(attempt.first_delta_at),
+        "finished_at": seconds(attempt.finished_at),
+        "outcome": str(attempt.outcome) if attempt.outcome else None,
+        "error": {"code": attempt.error_code, "message": attempt.error_message} if attempt.error_code else None,
+        "deltas": attempt.deltas,
+        "bytes": attempt.bytes,
+        "continued_bytes": attempt.continued_bytes,
+        "usage": usage_json(attempt.usage) if attempt.usage else None,
+    }

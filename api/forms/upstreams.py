@@ -1,0 +1,65 @@
+"""An upstream as the API shows it."""
+
+from typing import Any
+
+from jobs.upstreams.states import HoldState, LimitUse, ModelState, UpstreamView
+
+
+def upstream_json(view: UpstreamView, *, with_messages: bool) -> dict[str, Any]:
+    """As the API shows it. Error messages may quote another project's work, so they are for operators alone."""
+    spec, state = view.spec, view.state
+    error = state.last_error if state else None
+    return {
+        "object": "upstream",
+        "name": spec.name,
+        "url": spec.address,
+        "models": list(spec.models),
+        "rename": dict(spec.rename),
+        "tier": spec.tier,
+        "weight": spec.weight,
+        "limits": {
+            "max_streams": spec.max_streams,
+            "requests_per_minute": spec.requests_per_minute,
+            "tokens_per_minute": spec.tokens_per_minute,
+        },
+        "state": None if state is None else "held" if state.hold else "ok",
+        "hold": _hold_json(state.hold) if state and state.hold else None,
+        "running": state.running if state else None,
+        "in_use": [_model_json(model) for model in state.models] if state else None,
+        "last_error": error
+        and {
+            "code": error.code,
+            "at": error.at.timestamp(),
+            "message": error.message if with_messages else None,
+        },
+        "first_delta_seconds": state.first_delta_seconds if state else None,
+    }
+
+
+def _hold_json(hold: HoldState) -> dict[str, Any]:
+    """As the API shows it."""
+    return {
+        "reason": hold.reason,
+        "since": hold.since.timestamp(),
+        "message": hold.message,
+        "held_by": hold.held_by,
+        "probe_at": hold.probe_at.timestamp() if hold.probe_at else None,
+    }
+
+
+def _limit_json(limit: LimitUse) -> dict[str, Any]:
+    """As the API shows it."""
+    return {"used": limit.used, "limit": limit.limit}
+
+
+def _model_json(model: ModelState) -> dict[str, Any]:
+    """As the API shows it."""
+    return {
+        "model": model.model,
+        "running": model.running,
+        "window": model.window,
+        "limited_by": model.limited_by,
+        "requests_per_minute": _limit_json(model.requests),
+        "tokens_per_minute": _limit_json(model.tokens),
+        "first_delta_seconds": model.first_delta_seconds,
+    }
