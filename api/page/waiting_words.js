@@ -9,11 +9,11 @@ const WAITS = {
   max_concurrency: "Waits until another article of its batch ends: so many at once are what the batch allows.",
   no_free_stream: "Waits for a free stream: the workers are all busy. Another worker would write more at once.",
   no_upstream: "Cannot start: no upstream takes its model. Add the model to the upstreams file.",
-  max_streams: "Waits for a free stream of its upstream, which has as many as its max_streams allows.",
-  window: "Waits for a free stream of its upstream, which takes no more at once for now.",
-  requests: "Waits for its upstream's limit of requests per minute.",
-  tokens: "Waits for its upstream's limit of tokens per minute.",
-  retry_after: "Waits because its upstream refused a request.",
+  max_streams: "Waits for a free stream of its upstream. For more at once, raise its max_streams in the upstreams file.",
+  window: "Waits for a free stream of its upstream, which takes no more at once for now. It starts by itself.",
+  requests: "Waits for its upstream's limit of requests per minute. It starts by itself.",
+  tokens: "Waits for its upstream's limit of tokens per minute. It starts by itself.",
+  retry_after: "Waits because its upstream refused a request as one too many. It starts by itself.",
 };
 
 // What is said of a hold, by its `reason`: what is so, what a person does about it, and the few words on a card.
@@ -24,6 +24,11 @@ const HOLDS = {
     is: (what) => `${what} refuses its API key`,
     todo: "Check its key, then press Resume.",
     card: "Waits for a key that is accepted.",
+  },
+  limit: {
+    is: (what) => `${what} has refused every request for minutes`,
+    todo: "Check its plan, its quota and its limits per day, then press Resume.",
+    card: "Waits until its upstream takes requests again.",
   },
   away: {
     is: (what) => `${what} cannot be reached`,

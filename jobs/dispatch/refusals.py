@@ -12,7 +12,7 @@ from sqlalchemy import Connection, RowMapping, and_, func, select, update
 
 from jobs.dispatch.due import RUNNING
 from jobs.dispatch.upstream_holds import begin_hold, find_system_hold, lock_lanes, put_off_probe
-from jobs.store.database import Database
+from jobs.store.database import Database, insert_into
 from jobs.tables import attempts, jobs, lanes
 
 LONGEST_WINDOW_SECONDS = 120.0
@@ -48,9 +48,9 @@ def note_refusal(database: Database, refusal: Refusal) -> Refused:
     of_lane = and_(lanes.c.upstream == upstream, lanes.c.model == refusal.model)
     with database.write() as connection:
         now = database.now()
-        row = connection.execute(select(lanes).where(of_lane)).mappings().one_or_none()
-        if row is None:
-            return Refused()
+        new = insert_into(connection, lanes).values(upstream=upstream, model=refusal.model, updated_at=now)
+        connection.execute(new.on_conflict_do_nothing())
+        row = connection.execute(select(lanes).where(of_lane)).mappings().one()
         noted = {"refused_job": refusal.job_id}
         if not refusal.is_limit:
             if row["refused_job"] != refusal.job_id:
@@ -86,10 +86,9 @@ def _put_off(connection: Connection, refusal: Refusal, now: datetime) -> None:
 
 def _hold(connection: Connection, refusal: Refusal, since: datetime, now: datetime) -> tuple[str, ...] | None:
     """Hold the upstream, unless another model of it was accepted meanwhile, or a stream of it may take all its room."""
-    upstream, wait = refusal.upstream, refusal.retry_after_seconds
+    upstream, message, wait = refusal.upstream, refusal.message, refusal.retry_after_seconds
     lock_lanes(connection, upstream)
     hold = find_system_hold(connection, upstream)
-    message = f"it has refused every request since {since:%Y-%m-%d %H:%M} UTC; it says: {refusal.message}"
     if hold is not None:
         if hold["held_by"] == "system" and hold["probe_job"] == refusal.job_id:
             put_off_probe(connection, hold, refusal.job_id, "limit", message, now, least_seconds=wait)

@@ -15,11 +15,22 @@ from jobs.store.database import Database
 from jobs.tables import batches, jobs, lanes
 
 LANE_SENTENCES = {
-    "max_streams": "the upstream has as many streams as its max_streams allows; raise it to run more at once",
-    "window": "the upstream has as many streams as it has been found to take; they grow as it keeps up",
-    "requests": "the upstream's limit of requests a minute is used up for the moment",
-    "tokens": "the upstream's limit of tokens a minute is used up for the moment",
-    "retry_after": "the upstream refused a request, so the next ones wait a little; they go on by themselves",
+    "max_streams": "the upstream {} writes as many texts at once as its max_streams allows; raise that in the upstreams"
+    " file to write more",
+    "window": "the upstream {} writes as many texts at once as it was found to take; wait, they become more while it"
+    " keeps up",
+    "requests": "the upstream {} allows no more requests for the moment; wait, or raise its requests_per_minute if your"
+    " plan allows more",
+    "tokens": "the upstream {} allows no more tokens for the moment; wait, or raise its tokens_per_minute if your plan"
+    " allows more",
+    "retry_after": "the upstream {} refused a request as one too many; wait, the next one is sent by itself",
+}
+
+HOLD_SENTENCES = {
+    "credit": "is out of credit: top it up",
+    "key": "refuses its key: check it",
+    "limit": "has refused every request for minutes: check its plan, its quota and its limits per day",
+    "away": "cannot be reached: see whether its server runs",
 }
 
 
@@ -117,9 +128,12 @@ class _View:
             verb = "does not take" if row["only_upstream"] else "takes"
             return Waiting("no_upstream", f"{which} {verb} the model {model}; add it to `models` in the upstreams file")
         if row["due_at"] > self._now:
-            return Waiting("retry", "it waits for its next attempt", until=row["due_at"])
+            return Waiting(
+                "retry", "its last attempt did not succeed; wait, the next one starts by itself", until=row["due_at"]
+            )
         if is_full:
-            return Waiting("max_concurrency", "its batch has as many running jobs as its max_concurrency allows")
+            message = "its batch has as many running jobs as its max_concurrency allows; wait until one of them ends"
+            return Waiting("max_concurrency", message)
         limits = [self._limit_of(route, model) for route in routes]
         if limits[0] is not None and all(limits):
             return limits[0]
@@ -137,14 +151,16 @@ class _View:
             return None
         until = lane.state.paused_until if named == "retry_after" else 0.0
         return Waiting(
-            named, LANE_SENTENCES[named], until=datetime.fromtimestamp(until, UTC) if until > moment else None
+            named,
+            LANE_SENTENCES[named].format(route.name),
+            until=datetime.fromtimestamp(until, UTC) if until > moment else None,
         )
 
 
 def _describe_hold(hold: Hold) -> str:
     if hold.held_by == "person":
         return f"the {hold.kind} {hold.target} is paused; resume it to go on"
-    causes = {"credit": "is out of credit: top it up", "key": "refuses the key: check it", "away": "cannot be reached"}
     return (
-        f"the upstream {hold.target} {causes[hold.reason]}; it is tried again by itself, and `resume` does it at once"
+        f"the upstream {hold.target} {HOLD_SENTENCES[hold.reason]}; it is tried again by itself, and `resume` does it"
+        " at once"
     )

@@ -43,6 +43,11 @@ def batch(**fields: Any) -> Any:
     [
         ("credit", "the upstream main is out of credit since ", "; pay, then run: longhand resume --upstream main"),
         ("key", "the upstream main refuses its API key since ", "; check the key, then run: longhand resume"),
+        (
+            "limit",
+            "the upstream main has refused every request for minutes since ",
+            "; check its plan, quota and limits",
+        ),
         ("away", "the upstream main cannot be reached since ", "; start the server at http://127.0.0.1:9000/v1, then"),
     ],
 )
@@ -51,7 +56,7 @@ def test_a_hold_of_the_system_says_what_to_do(reason: str, is_so: str, to_do: st
     assert said.startswith(is_so)
     assert to_do in said
     assert "it is tried by itself at " in said
-    assert "quota" not in said
+    assert "You exceeded" not in said
     assert "longhand resume" not in hold_sentence(hold(reason=reason, may_resume=False))
 
 
