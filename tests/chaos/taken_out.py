@@ -46,7 +46,7 @@ MUTANTS = (
         [(
             "worker/finalize.py",
             'verb, kept = "finish", retry_until_stored(',
-            ('self._tell(running, status, written)\n'
+            ('self._publish_status(running, status, written)\n'
             '            verb, kept = "finish", retry_until_stored('),
         )],
         ["test_order.py::test_done_is_told_only_after_the_commit"],
