@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from api.http.errors import ApiError
 from api.watching.batch_shown import NO_PLACE, Shown, put_number
+from api.watching.job_cursor import LONGEST_OFFSET
 from jobs.model.status import JobStatus
 
 _MAX_BYTES = 5600
@@ -90,9 +91,13 @@ def read_batch_cursor(text: str | None) -> BatchCursor | None:
         raise _never_given_out()
     try:
         encoded = base64.b64decode(text.encode("ascii") + b"=" * (-len(text) % 4), altchars=b"-_", validate=True)
-        return _decode(_numbers(encoded))
+        cursor = _decode(_numbers(encoded))
     except (ValueError, binascii.Error, UnicodeEncodeError):
         raise _never_given_out() from None
+    # Each id has one form: what is written otherwise (places twice, empty runs) was forged, and could not be encoded.
+    if cursor.encode() != text:
+        raise _never_given_out()
+    return cursor
 
 
 def _never_given_out() -> ApiError:
@@ -117,8 +122,12 @@ def _decode(numbers: list[int]) -> BatchCursor:
     for gap, first, second in zip(items[::3], items[1::3], items[2::3], strict=True):
         start = end + gap
         if first & 1:
+            if not flags & _DELTAS or not first >> 1 or not 0 < second <= LONGEST_OFFSET:
+                raise ValueError("no part of a text")
             under_way.append((start, first >> 1, second))
             end = start + 1
+        elif not second:
+            raise ValueError("an empty run")
         else:
             runs.append((start, start + second, first >> 1))
             end = start + second

@@ -9,7 +9,10 @@ from api.http.errors import ApiError
 from jobs.model.records import Job
 from jobs.model.status import FINAL
 
-_CURSOR = re.compile(rf"([0-9]{{1,9}}):([0-9]{{1,12}})(?::({'|'.join(sorted(FINAL))}))?")
+LONGEST_OFFSET = 2**31 - 2
+"""No text is longer, and PostgreSQL reads from no later byte."""
+
+_CURSOR = re.compile(rf"([0-9]{{1,9}}):([0-9]{{1,10}})(?::({'|'.join(sorted(FINAL))}))?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +33,7 @@ def read_cursor(text: str | None) -> Cursor:
     if not text:
         return Cursor()
     match = _CURSOR.fullmatch(text)
-    if match is None:
+    if match is None or int(match[2]) > LONGEST_OFFSET:
         raise ApiError(
             400,
             "invalid_value",

@@ -35,7 +35,7 @@ def test_runs_say_of_every_place_what_was_last_said_of_it(changes: list[tuple[in
 
 
 @given(
-    st.dictionaries(_PLACES, st.tuples(st.booleans(), st.integers(0, 40), st.integers(0, 10**9)), max_size=100),
+    st.dictionaries(_PLACES, st.tuples(st.booleans(), st.integers(1, 40), st.integers(1, 10**9)), max_size=100),
     st.booleans(), st.booleans(), st.booleans(), st.integers(0, 2**42), st.integers(0, 50_000), st.none() | _PLACES,
 )  # fmt: skip
 def test_a_cursor_is_read_as_it_was_written(
@@ -48,6 +48,7 @@ def test_a_cursor_is_read_as_it_was_written(
     known: int | None,
 ) -> None:
     places = {place: item for place, item in items.items() if known is None or place < known}
+    places = {place: item for place, item in places.items() if deltas or not item[0]}  # parts come with texts alone
     under_way = sorted((place, attempt, offset) for place, (runs, attempt, offset) in places.items() if runs)
     written = BatchCursor(deltas, only_running, done, opened_at, listed, known, Shown(), under_way)
     for place, (runs, tag, _) in places.items():
