@@ -13,7 +13,7 @@ from starlette.responses import FileResponse, Response, StreamingResponse
 from api.callers.caller import CallerDep
 from api.forms.files import file_json
 from api.http.errors import ApiError, JsonAnswer
-from api.http.parameters import STRICT_QUERY, After, FileId
+from api.http.parameters import STRICT_QUERY, AfterFile, FileId
 from api.openai.output_lines import output_lines
 from api.openai.schemas import FILE_FORM, DeletedFile, FileList, FileObject
 from api.schemas.errors import ERROR_RESPONSES
@@ -73,7 +73,7 @@ def get_files(
     services: ServicesDep,
     caller: CallerDep,
     purpose: Annotated[str | None, Query(description="Files with this purpose: `batch` or `batch_output`.")] = None,
-    after: After = None,
+    after: AfterFile = None,
     limit: Annotated[int, Query(ge=1, le=10_000, description="How many items.")] = 10_000,
     order: Annotated[Literal["asc", "desc"], Query(description="Oldest or newest first.")] = "desc",
 ) -> Response:
