@@ -12,6 +12,7 @@ import typer
 from jobs.settings import SettingsError
 from longhand.cli import hold_commands, job_commands, key_commands, simulate_command, stack_commands, upstream_commands
 from longhand.client.errors import LonghandError
+from longhand.terminal.output import say
 
 _HELP = """\
 Durable, watchable batch generation on any OpenAI-compatible endpoint.
@@ -88,5 +89,5 @@ def make_app() -> typer.Typer:
 
 def _complain(message: str, code: int) -> int:
     for line in message.splitlines():
-        sys.stderr.write(f"longhand: {line}\n")
+        say(f"longhand: {line}", err=True)
     return code

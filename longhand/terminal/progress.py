@@ -3,7 +3,6 @@
 Texts are what was asked for, and go to `out`; everything that is said about them goes to stderr.
 """
 
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TextIO
@@ -17,7 +16,8 @@ from longhand.client.events import Delta, Done, Event, Reset, Status
 from longhand.client.objects import Hold, Job, cut_short, why
 from longhand.terminal.batch_state import BatchState, Failure, name_of
 from longhand.terminal.batch_view import BatchView
-from longhand.terminal.cells import plain
+from longhand.terminal.cells import one_line, plain
+from longhand.terminal.output import say
 from longhand.terminal.waiting_words import hold_sentence
 
 _MOST_FAILURES = 10
@@ -46,12 +46,12 @@ def watch_job(client: Client, job_id: str, out: TextIO) -> bool:
                     out.write("\n")
                     out.flush()
                     at_line_start = True
-                sys.stderr.write(_waiting(job, client.job(job_id).get("hold")) + "\n")
+                say(_waiting(job, client.job(job_id).get("hold")), err=True)
             case Done(job=job):
                 if not at_line_start and terminal:
                     out.write("\n")
                     out.flush()
-                sys.stderr.write(_ending(job) + "\n")
+                say(_ending(job), err=True)
                 return bool(job["status"] == "completed")
     # A 204: the job had already ended, and there was nothing new to send.
     return client.job(job_id)["status"] == "completed"
@@ -153,7 +153,7 @@ class Lines:
                 self._names.pop(job["id"])
 
     def _learn_name(self, job: Job) -> None:
-        self._names[job["id"]] = name_of(job)
+        self._names[job["id"]] = one_line(name_of(job))
         self._write(job["id"], self._nameless.pop(job["id"], []))
 
     def _end_line(self, job_id: str) -> None:
@@ -173,7 +173,7 @@ class Lines:
 
 def _print_failure(console: Console, failure: Failure) -> None:
     said = f"{failure.name}: {failure.status}{', ' + failure.why if failure.why else ''}"
-    console.print(Text(plain(said), style="red"), soft_wrap=True)
+    console.print(Text(one_line(said), style="red"), soft_wrap=True)
 
 
 def _print_retry(console: Console, batch_id: str, failures: int) -> None:
