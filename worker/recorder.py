@@ -67,6 +67,7 @@ class Recorder:
         self._rate = 0.0
         self._closing = False
         self._away = False
+        self._full = False
         self._loop = asyncio.get_running_loop()
         self._task = self._loop.create_task(self._flush_forever(), name="recorder")
 
@@ -159,13 +160,22 @@ class Recorder:
         if self._away:
             log.warning("redis is back, watching continues")
             self._away = False
+        self._note_room(any(place < 0 for place in broken))
         for place in broken:
-            recording, start, end = spans[place - 1]
+            recording, start, end = spans[abs(place) - 1]
+            if place < 0:
+                recording.write_later(now)
+                continue
             log.warning("tail lost, writing all of it again", extra={"job_id": recording.job_id})
             recording.keep_events(values[start:end])
             recording.write_anew()
             self.wake(recording)
         return told
+
+    def _note_room(self, full: bool) -> None:
+        if full != self._full:  # once: every call finds it for as long as it lasts
+            log.warning("redis is full, no live text is kept in it" if full else "redis has room again")
+        self._full = full
 
     async def _call(self, keys: list[str], values: list[Any]) -> Any:
         if self._connection is None:

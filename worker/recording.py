@@ -8,6 +8,12 @@ from jobs.live.channel import channel_name, encode_delta, tail_key
 
 _EVENT_START = b'{"event"'
 
+ENDED_TAIL_SECONDS = 60
+"""How long a tail stays after its attempt has ended: the text is in the row; watchers that are reading it finish."""
+
+FULL_SECONDS = 1.0
+"""After Redis had no room for a tail it is not written again before this time: that takes the whole text."""
+
 
 class Recording:
     """The text so far of one attempt, and what of it the watchers have not been told yet.
@@ -34,6 +40,7 @@ class Recording:
         self._whole = bool(text)
         self._finished = False
         self._expire_at = 0.0
+        self._again_at = 0.0
 
     def add(self, piece: str) -> None:
         """Take the next piece of text, and tell it soon."""
@@ -55,10 +62,14 @@ class Recording:
         """Add what is due to a call of `RECORD_SCRIPT`; returns how many messages."""
         messages, self._messages = self._messages, []
         seconds = 0
-        if self.text and now >= self._expire_at:  # before the first text there is no tail that could expire
+        if self._finished:
+            tail_seconds = min(tail_seconds, ENDED_TAIL_SECONDS)
+        if self.text and (self._finished or now >= self._expire_at):  # before the first text there is no tail
             seconds = tail_seconds
             self._expire_at = now + tail_seconds / 4
-        if self._whole:
+        if self._whole and now < self._again_at:
+            values += [0, 0, b"", self.channel, len(messages)]
+        elif self._whole:
             # Watchers may have missed anything before this: a nudge at the end shows them. It comes after `started`, or
             # it would be of an attempt that they do not know yet.
             messages.append(encode_delta(self.attempt, len(self.text), ""))
@@ -86,6 +97,13 @@ class Recording:
             self.text.clear()
             self._told = 0
         self._whole = bool(self.text)
+
+    def write_later(self, now: float) -> None:
+        """Redis has no room for the tail. What was published has reached the watchers; the rest they find in the row's
+        checkpoints, until a later call with new text has room for all of it.
+        """
+        self._again_at = now + FULL_SECONDS
+        self.write_anew()
 
     def keep_events(self, messages: list[bytes]) -> None:
         """Tell the events among messages that could not be told again; the deltas are in the tail."""
