@@ -64,7 +64,7 @@ def test_a_lost_job_is_queued_again_and_due_at_once(store: Store) -> None:
     [attempt] = read_attempts(store.database, job_id)
     assert (attempt.outcome, attempt.finished_at) == (AttemptOutcome.LOST, store.clock.now)
     assert attempt.error_code == WORKER_LOST.code
-    assert store.rows()["texts"] == [(job_id, 1, "so far", 0, False)]
+    assert store.rows()["texts"] == [(job_id, 1, "so far", "", 0, False)]
 
 
 def test_a_lost_job_that_somebody_cancelled_ends_cancelled_with_its_text(store: Store) -> None:

@@ -74,7 +74,7 @@ def test_an_attempt_keeps_what_it_wrote_and_what_it_cost(store: Store, verb: str
     [attempt] = read_attempts(store.database, job_id)
     assert (attempt.deltas, attempt.bytes, attempt.usage) == (whole.deltas, whole.bytes, USAGE)
     assert attempt.first_delta_at == whole.first_delta_at
-    assert store.rows()["texts"] == [(job_id, 1, whole.text, whole.deltas, MEANINGS[verb][0] in FINAL)]
+    assert store.rows()["texts"] == [(job_id, 1, whole.text, "", whole.deltas, MEANINGS[verb][0] in FINAL)]
 
 
 @each
@@ -171,9 +171,9 @@ def test_a_longer_text_of_an_earlier_attempt_outlives_every_end_but_a_completed_
     retry(store.database, job_id, 1, written("a longer first text"), REFUSED, store.clock.now)
     store.claim(job_id)
     TRANSITIONS[verb](store.database, job_id, 2, written("short"))
-    status, first = MEANINGS[verb][0], (job_id, 1, "a longer first text", 19)
+    status, first = MEANINGS[verb][0], (job_id, 1, "a longer first text", "", 19)
     is_own = status in (JobStatus.COMPLETED, JobStatus.QUEUED)
-    assert store.rows()["texts"] == [((job_id, 2, "short", 5) if is_own else first) + (status in FINAL,)]
+    assert store.rows()["texts"] == [((job_id, 2, "short", "", 5) if is_own else first) + (status in FINAL,)]
     assert store.rows()["longest_texts"] == ([first] if status is JobStatus.QUEUED else [])
     if status in FINAL:
         assert store.job(job_id).bytes == (5 if is_own else 19)
@@ -205,7 +205,7 @@ def test_of_many_ends_at_the_same_time_one_stands(store: Store) -> None:
     told = at_once([partial(TRANSITIONS[verb], store.database, job_id, 1, written(verb)) for verb in ends])
     [winner] = [verb for verb, kept in zip(ends, told, strict=True) if kept]
     assert store.job(job_id).status is MEANINGS[winner][0]
-    assert store.rows()["texts"] == [(job_id, 1, winner, len(winner), MEANINGS[winner][0] in FINAL)]
+    assert store.rows()["texts"] == [(job_id, 1, winner, "", len(winner), MEANINGS[winner][0] in FINAL)]
 
 
 def test_a_finish_wins_over_a_cancel_that_came_too_late_to_stop_it(store: Store) -> None:
