@@ -8,7 +8,7 @@ export const thinking = (tokens) => `thinking, ${number(Math.max(1, Math.round(t
 
 export class Thoughts {
   #summary = el("summary", {});
-  #words = el("pre", { class: "raw", dir: "auto" });
+  #words = el("pre", { class: "thought", dir: "auto" });
   #frame = null;
   /** Whether the reader has opened or closed it: then it stays so. */
   #chosen = false;
