@@ -43,6 +43,19 @@ def test_reasoning_by_any_name_is_given_once_and_apart(delta_of: Any) -> None:
     assert read(*deltas, {"content": "Tea."}, {"content": " More."}) == ("Tea. More.", "".join(THOUGHTS))
 
 
+def test_reasoning_that_is_sent_whole_again_in_each_delta_is_kept_once() -> None:
+    so_far = [THOUGHTS[0], THOUGHTS[0] + THOUGHTS[1], "".join(THOUGHTS), "".join(THOUGHTS) + " Then I write."]
+    deltas = [{"reasoning_content": whole} for whole in so_far]
+    assert read(*deltas, {"content": "Tea."}) == ("Tea.", so_far[-1])
+
+
+def test_reasoning_that_is_taken_back_never_costs_the_text() -> None:
+    so_far = ["I think of tea", "I think of tea and rain", "I think of tea and rain, twice", "No: of coffee"]
+    text, thoughts = read(*({"reasoning_content": whole} for whole in so_far), {"content": "Tea."})
+    assert text == "Tea."
+    assert thoughts == so_far[2]
+
+
 def test_encrypted_reasoning_has_no_text() -> None:
     details = [{"type": "reasoning.encrypted", "data": "c2VjcmV0"}]
     assert read({"reasoning_details": details}, {"content": "Tea."}) == ("Tea.", "")

@@ -234,18 +234,7 @@ class Answer:
                     if self.signs.reason is not None or not self.signs.has_content:
                         self.signs.note_content()
                     (self._text.feed_message if choice.came_as_message else self._text.feed)(content)
-            if (
-                delta.reasoning_content
-                or delta.reasoning
-                or delta.tool_calls
-                or delta.refusal
-                or delta.reasoning_details
-                or delta.function_call
-                or delta.annotations
-                or delta.thinking
-                or delta.reasoning_text
-                or delta.thinking_blocks
-            ):
+            if thinks or delta.tool_calls or delta.refusal or delta.function_call or delta.annotations:
                 is_progress = self._beside.take(delta) or is_progress
                 self.signs.note_reasoning(thinks)
         if choice.finish_reason is not None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from worker.upstream.chunks import TextDelta
 from worker.upstream.errors import NotText, Refusal, ToolCalls, quote
-from worker.upstream.reasoning import reasoning_of_part
+from worker.upstream.reasoning import text_inside
 from worker.upstream.text import make_storable
 
 MAX_MESSAGE_BYTES = 1 << 16
@@ -59,7 +59,7 @@ class Beside:
                 if isinstance(text, str):
                     texts.append(text)
             elif isinstance(kind, str) and kind in _THINKING_PARTS:
-                on_thought(reasoning_of_part(part))
+                on_thought(text_inside(part))
             else:
                 self._other_part = self._other_part or str(kind)
                 self._extend("other_parts", [part])

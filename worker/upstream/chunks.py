@@ -4,7 +4,7 @@ Whatever differs from it goes to `lenient.py`. Unknown fields are ignored.
 https://platform.openai.com/docs/api-reference/chat-streaming
 """
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Generic, Literal, TypeVar
 
 import msgspec
 
@@ -111,16 +111,29 @@ class _PlainDelta(msgspec.Struct, gc=False):
     annotations: list[None] | None = None
 
 
-class _PlainChoice(msgspec.Struct, gc=False):
-    delta: _PlainDelta
+class _PlainReasoningDelta(msgspec.Struct, gc=False):
+    content: _Empty = None
+    refusal: _Empty = None
+    reasoning_content: str | None = None
+    reasoning: str | None = None
+    tool_calls: list[None] | None = None
+    function_call: None = None
+    annotations: list[None] | None = None
+
+
+D = TypeVar("D")
+
+
+class _PlainChoice(msgspec.Struct, Generic[D], gc=False):
+    delta: D
     index: Literal[0] | None = None
     finish_reason: _Empty = None
     finishReason: None = None  # noqa: N815  # as above
     usage: None = None
 
 
-class _PlainChunk(msgspec.Struct, gc=False):
-    choices: Annotated[list[_PlainChoice], msgspec.Meta(min_length=1, max_length=1)]
+class _PlainChunk(msgspec.Struct, Generic[D], gc=False):
+    choices: Annotated[list[_PlainChoice[D]], msgspec.Meta(min_length=1, max_length=1)]
     usage: None = None
     error: None = None
     base_resp: None = None
@@ -129,7 +142,8 @@ class _PlainChunk(msgspec.Struct, gc=False):
     search_results: None = None
 
 
-_plain_decoder = msgspec.json.Decoder(_PlainChunk)
+_plain_decoder = msgspec.json.Decoder(_PlainChunk[_PlainDelta])
+_plain_reasoning_decoder = msgspec.json.Decoder(_PlainChunk[_PlainReasoningDelta])
 
 
 def read_plain(payload: bytes) -> str | None:
@@ -146,37 +160,6 @@ def read_plain(payload: bytes) -> str | None:
 def malformed(payload: bytes, reason: str) -> MalformedChunk:
     """The error of a payload that cannot be read, with what was received."""
     return MalformedChunk(f"The upstream sent an event that is no completion chunk ({reason}): {quote(payload)}")
-
-
-class _PlainReasoningDelta(msgspec.Struct, gc=False):
-    content: _Empty = None
-    refusal: _Empty = None
-    reasoning_content: str | None = None
-    reasoning: str | None = None
-    tool_calls: list[None] | None = None
-    function_call: None = None
-    annotations: list[None] | None = None
-
-
-class _PlainReasoningChoice(msgspec.Struct, gc=False):
-    delta: _PlainReasoningDelta
-    index: Literal[0] | None = None
-    finish_reason: _Empty = None
-    finishReason: None = None  # noqa: N815  # as above
-    usage: None = None
-
-
-class _PlainReasoningChunk(msgspec.Struct, gc=False):
-    choices: Annotated[list[_PlainReasoningChoice], msgspec.Meta(min_length=1, max_length=1)]
-    usage: None = None
-    error: None = None
-    base_resp: None = None
-    x_groq: None = None
-    citations: None = None
-    search_results: None = None
-
-
-_plain_reasoning_decoder = msgspec.json.Decoder(_PlainReasoningChunk)
 
 
 def read_plain_reasoning(payload: bytes) -> str | None:

@@ -1,4 +1,4 @@
-"""The text of an answer: the new part of each content, without reasoning, cleaned and limited in length."""
+"""The text of an answer, and its reasoning: the new part of each piece, cleaned and limited in length."""
 
 from collections.abc import Callable
 
@@ -12,18 +12,23 @@ MAX_PIECE = 1 << 16
 
 
 class TextOutput:
-    """Feed it each content; it calls `on_text` with what is to be stored. `close` gives what was held back."""
+    """Feed it each content; it calls `on_text` with what is to be stored. `close` gives what was held back.
+
+    `kind` is what its errors call it. `on_thought` is given what stands in think tags, if they are looked for.
+    """
 
     def __init__(
         self,
         on_text: Callable[[str], None],
         max_text_bytes: int,
         *,
-        think_tags: bool,
+        kind: str = "text",
+        think_tags: bool = False,
         on_thought: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._on_text = on_text
         self._max_text_bytes = max_text_bytes
+        self._kind = kind
         self._repeats = repeats = Repeats()
         self._new_of, self._new_of_message = repeats.feed, repeats.feed_message  # bound once, not for each delta
         self._think_tags = ThinkTags(on_thought) if think_tags else None
@@ -63,7 +68,8 @@ class TextOutput:
         self.bytes += len(text) if text.isascii() else len(text.encode())
         if self.bytes > self._max_text_bytes:
             raise TextTooLong(
-                f"The text is longer than {self._max_text_bytes} bytes; LONGHAND_MAX_TEXT_BYTES sets this limit."
+                f"The {self._kind} is longer than {self._max_text_bytes} bytes;"
+                " LONGHAND_MAX_TEXT_BYTES sets this limit."
             )
         if len(text) <= MAX_PIECE:
             self._on_text(text)
