@@ -171,7 +171,7 @@ class Watch:
         """Look at the row, and send what is new there or in the tail."""
         inbox.resync = False  # first: what is published from now on is queued again
         self._behind = False
-        before = (self._follower.attempt, self._follower.offset, self._shown)
+        before = self._place()
         try:
             async for frame in self._look_at_row():
                 yield frame
@@ -181,11 +181,15 @@ class Watch:
         except MovedOnError:
             log.info("watch of %s: run again while its text was sent", self._job_id)
         now = self._now()
-        moved = before != (self._follower.attempt, self._follower.offset, self._shown)
+        moved = before != self._place()
         self._not_before = now if moved else now + _BEHIND_SECONDS
         self._quiet = _QUIET_SECONDS if moved or not self._hub.connected else self._quiet * 2
         self._quiet = min(self._quiet, _LONGEST_QUIET_SECONDS)
         self._look_at = now + self._quiet
+
+    def _place(self) -> tuple[object, ...]:
+        follower = self._follower
+        return follower.attempt, follower.offset, follower.reasoning_offset, self._shown
 
     async def _look_at_row(self) -> AsyncIterator[bytes]:
         state = await run_in_threadpool(read_status, self._database, self._job_id)

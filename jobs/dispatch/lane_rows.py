@@ -1,19 +1,34 @@
-"""A lane's row: the controller, the turns and the news in it."""
+"""A lane's row: its lock, and the controller, the turns and the news in it."""
 
 import json
 from collections.abc import Mapping
+from datetime import datetime
 from logging import getLogger
 from typing import Any
 
-from sqlalchemy import RowMapping
+from sqlalchemy import Connection, RowMapping, select
 
 from jobs.dispatch.choice import LaneTurns
 from jobs.dispatch.fair import MOST_REMEMBERED, Turns
 from jobs.dispatch.lane_news import LaneNews
 from jobs.dispatch.routes import Route
 from jobs.pace.lane import Lane
+from jobs.store.database import insert_into
+from jobs.tables import lanes
 
 log = getLogger(__name__)
+
+
+def lock_lane(connection: Connection, key: tuple[str, str], now: datetime) -> RowMapping | None:
+    """Lock a lane's row, which is made if need be, and read it. None: another process has it at this moment."""
+    wanted = select(lanes).where(lanes.c.upstream == key[0], lanes.c.model == key[1])
+    locked = wanted.with_for_update(skip_locked=True)
+    row = connection.execute(locked).mappings().one_or_none()
+    if row is None and connection.execute(wanted).first() is None:
+        new = insert_into(connection, lanes).values(upstream=key[0], model=key[1], updated_at=now)
+        connection.execute(new.on_conflict_do_nothing())
+        row = connection.execute(locked).mappings().one_or_none()
+    return row
 
 
 def read_lane(row: Mapping[str, Any] | RowMapping | None, route: Route, moment: float) -> Lane:

@@ -29,12 +29,12 @@ from jobs.dispatch.choice import Choosing, Chosen
 from jobs.dispatch.due import RESERVED, count_in_flight, is_due, is_fresh
 from jobs.dispatch.holds import find_holds
 from jobs.dispatch.lane_news import Held, LaneTurn, LaneWish
-from jobs.dispatch.lane_rows import dump_turns, news_columns, read_lane, read_turns
+from jobs.dispatch.lane_rows import dump_turns, lock_lane, news_columns, read_lane, read_turns
 from jobs.dispatch.upstream_holds import begin_probe, end_probe, lift_hold, name_probe
 from jobs.dispatch.upstream_total import UpstreamTotal
 from jobs.pace.lane import Lane
 from jobs.pace.reports import Refused
-from jobs.store.database import Database, insert_into
+from jobs.store.database import Database
 from jobs.tables import jobs, lanes
 
 CHARACTERS_PER_TOKEN = 4
@@ -56,7 +56,7 @@ def take_lane_turn(
     """Write the news of a lane and reserve its next jobs; the caller hints them. None: another process has the lane."""
     with database.write() as connection:
         total = UpstreamTotal.lock(connection, wish.route, database.now(), hint_seconds)
-        row = _lock(connection, wish.key, database.now()) if total is not None else None
+        row = lock_lane(connection, wish.key, database.now()) if total is not None else None
         if total is None or row is None:
             return None
         turn = _Turn(connection, wish, row, total, database.now())
@@ -207,17 +207,6 @@ class _Turn:
                 self._total.release(tokens)
             return None
         return max(of_all, send_at)
-
-
-def _lock(connection: Connection, key: tuple[str, str], now: datetime) -> RowMapping | None:
-    wanted = select(lanes).where(lanes.c.upstream == key[0], lanes.c.model == key[1])
-    locked = wanted.with_for_update(skip_locked=True)
-    row = connection.execute(locked).mappings().one_or_none()
-    if row is None and connection.execute(wanted).first() is None:
-        new = insert_into(connection, lanes).values(upstream=key[0], model=key[1], updated_at=now)
-        connection.execute(new.on_conflict_do_nothing())
-        row = connection.execute(locked).mappings().one_or_none()
-    return row
 
 
 def _may_go_to(wish: LaneWish, now: datetime) -> ColumnElement[bool]:

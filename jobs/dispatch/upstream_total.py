@@ -9,19 +9,16 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from logging import getLogger
 from typing import Any, Self
 
-from sqlalchemy import Connection, RowMapping, and_, select, update
+from sqlalchemy import Connection, RowMapping, and_, update
 
 from jobs.dispatch.due import InFlight, count_in_flight
+from jobs.dispatch.lane_rows import lock_lane, read_lane
 from jobs.dispatch.routes import Route
 from jobs.pace.lane import Lane
 from jobs.pace.reports import Accepted, Finished, LaneLimits, LimitedBy, Refused, Report
-from jobs.store.database import insert_into
 from jobs.tables import lanes
-
-log = getLogger(__name__)
 
 ALL_MODELS = ""
 """The model of the row."""
@@ -57,13 +54,7 @@ class UpstreamTotal:
         """As it is now, for this transaction alone. None: another process has it at this moment."""
         if not is_limited(route):
             return cls(None, 0, now.timestamp())
-        wanted = select(lanes).where(lanes.c.upstream == route.name, lanes.c.model == ALL_MODELS)
-        locked = wanted.with_for_update(skip_locked=True)
-        row = connection.execute(locked).mappings().one_or_none()
-        if row is None and connection.execute(wanted).first() is None:
-            new = insert_into(connection, lanes).values(upstream=route.name, model=ALL_MODELS, updated_at=now)
-            connection.execute(new.on_conflict_do_nothing())
-            row = connection.execute(locked).mappings().one_or_none()
+        row = lock_lane(connection, (route.name, ALL_MODELS), now)
         if row is None:
             return None
         in_flight = count_in_flight(connection, now, hint_seconds)
@@ -122,11 +113,6 @@ def is_limited(route: Route) -> bool:
 
 
 def _read(row: Mapping[str, Any] | RowMapping | None, route: Route, moment: float) -> Lane:
-    lane = Lane.new(route.limits, moment)
-    if row is not None and row["pace"]:
-        try:
-            lane = Lane.from_json(json.loads(row["pace"]), route.limits)
-        except (ValueError, KeyError, TypeError):
-            log.warning("what %s has used of its limits cannot be read and is counted anew", route.name)
+    lane = read_lane(row, route, moment)
     lane.state.window.size = lane.state.rate.ramp = UNLIMITED
     return lane

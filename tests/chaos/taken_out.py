@@ -107,8 +107,8 @@ MUTANTS = (
         "a lost tail is not written anew",
         [(
             "worker/recorder.py",
-            "            recording.write_anew()\n            self.wake(recording)\n        return told\n",
-            "            self.wake(recording)\n        return told\n",
+            "            recording.write_anew()\n            self.wake(recording)\n        for recording, _, _",
+            "            self.wake(recording)\n        for recording, _, _",
         )],
         ["test_redis_faults.py::test_an_erased_redis_costs_no_job_and_no_byte"],
     ),
@@ -165,17 +165,15 @@ MUTANTS = (
         ["test_stopping.py::test_a_cancel_closes_the_upstream_within_2_seconds[redis_frozen]"],
     ),
     Mutant(
-        "two that dispatch a lane at once",
-        [("jobs/dispatch/reservation.py", "locked = wanted.with_for_update(skip_locked=True)", "locked = wanted")],
-        ["store/test_reservation_races.py::test_of_two_that_dispatch_at_once_one_leaves_the_lane_to_the_other"],
-    ),
-    Mutant(
-        "two that dispatch models of one upstream at once",
-        [("jobs/dispatch/upstream_total.py", "locked = wanted.with_for_update(skip_locked=True)", "locked = wanted")],
-        [(
-            "store/test_reservation_races.py"
-            "::test_of_two_that_dispatch_models_of_one_upstream_at_once_one_leaves_it_to_the_other"
-        )],
+        "two that dispatch a lane, or models of one upstream, at once",
+        [("jobs/dispatch/lane_rows.py", "locked = wanted.with_for_update(skip_locked=True)", "locked = wanted")],
+        [
+            "store/test_reservation_races.py::test_of_two_that_dispatch_at_once_one_leaves_the_lane_to_the_other",
+            (
+                "store/test_reservation_races.py"
+                "::test_of_two_that_dispatch_models_of_one_upstream_at_once_one_leaves_it_to_the_other"
+            ),
+        ],
     ),
     Mutant(
         "a hold of cut streams that first words lift",

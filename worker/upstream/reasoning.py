@@ -40,12 +40,15 @@ class ReasoningOutput(TextOutput):
 
     def __init__(self, on_reasoning: Callable[[str], None], max_bytes: int) -> None:
         super().__init__(on_reasoning, max_bytes, kind="reasoning")
-        self._is_heard = True
+        self._new_of = self._hear(self._new_of)
+        self._new_of_message = self._hear(self._new_of_message)
 
-    def feed(self, content: str) -> None:
-        """Take what a delta holds."""
-        if content and self._is_heard:
+    def _hear(self, new_of: Callable[[str], str]) -> Callable[[str], str]:
+        def heard(content: str) -> str:
             try:
-                super().feed(content)
+                return new_of(content) if content else ""
             except RepeatedText:
-                self._is_heard = False
+                self._new_of = self._new_of_message = lambda _: ""
+                return ""
+
+        return heard

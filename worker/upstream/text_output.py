@@ -30,7 +30,9 @@ class TextOutput:
         self._max_text_bytes = max_text_bytes
         self._kind = kind
         self._repeats = repeats = Repeats()
-        self._new_of, self._new_of_message = repeats.feed, repeats.feed_message  # bound once, not for each delta
+        # Bound once, not for each delta.
+        self._new_of: Callable[[str], str] = repeats.feed
+        self._new_of_message: Callable[[str], str] = repeats.feed_message
         self._think_tags = ThinkTags(on_thought) if think_tags else None
         self._cleaner = TextCleaner()
         self.bytes = 0
