@@ -61,7 +61,7 @@ class AttemptRunner:
         self._settings = settings
         self._claims = GroupCommit(self._claim_one, self._claim_many)
         self._answer_check = AnswerCheck()
-        self._leaver = Finalizer(database, loop, recorder, running, settings)
+        self._finalizer = Finalizer(database, loop, recorder, running, settings)
 
     def close(self) -> None:
         """End what was started for the runs."""
@@ -74,15 +74,15 @@ class AttemptRunner:
             if claimed is None:
                 return False
             log.info("claim", extra={"job_id": job_id, "attempt": claimed.attempt})
-            self._leaver.publish_batch_event(claimed.job, claimed.attempt, JobStatus.IN_PROGRESS)
+            self._finalizer.publish_batch_event(claimed.job, claimed.attempt, JobStatus.IN_PROGRESS)
             with self._attempts.run(claimed) as running:
                 spec = self._upstreams.find(claimed.upstream)
                 running.text, running.reasoning = self._find_text(running, claimed, spec)
                 outcome = self._loop.run(self._stream(running, self._request_of(running, spec), spec))
                 written = measure(running, outcome, self._tokenizers)
                 outcome = self._check(running, outcome, written)
-                self._leaver.finalize(running, outcome, written)
-            self._leaver.close_batch(claimed.job.batch_id)
+                self._finalizer.finalize(running, outcome, written)
+            self._finalizer.close_batch(claimed.job.batch_id)
             return True
 
     def _claim_one(self, wanted: _Wanted) -> Claimed | None:

@@ -131,7 +131,7 @@ class Dispatch:
         self._publish_changes(lost)
         self._expire_and_cancel()
         for batch_id in close_batches(self._database):
-            log.info("settle", extra={"batch_id": batch_id})
+            log.info("close batch", extra={"batch_id": batch_id})
             self._publish(batch_id, encode_batch())
         self._keep_habits()
         self._publish_changes(erase_deleted(self._database))
@@ -150,6 +150,6 @@ class Dispatch:
         if self._more_to_end:
             self._woken.set()
 
-    def _publish_changes(self, change: Sequence[StatusChange]) -> None:
-        for resource_id, message in notifications(change):
+    def _publish_changes(self, changes: Sequence[StatusChange]) -> None:
+        for resource_id, message in notifications(changes):
             self._publish(resource_id, message)

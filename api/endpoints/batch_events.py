@@ -15,7 +15,7 @@ from api.schemas.errors import ERROR_RESPONSES
 from api.services import ServicesDep
 from api.waiting import batch_hold_json
 from api.watching.batch_cursor import BatchCursor, read_batch_cursor
-from api.watching.batch_watch import BatchWatch, has_ended, opened_at
+from api.watching.batch_watch import BatchWatch
 from jobs.store.queries import read_batch
 
 routes = APIRouter(prefix="/v1", tags=["watch"], dependencies=STRICT_QUERY, responses=ERROR_RESPONSES)
@@ -69,12 +69,12 @@ async def get_batch_events(
         cursor = BatchCursor(deltas=deltas, only_running=only_running, known=0)
     else:
         cursor = came
-        if cursor.done and has_ended(batch) and cursor.opened_at == opened_at(batch):
+        if cursor.done and batch.is_final and cursor.opened_at == batch.opened_at_ms:
             return Response(status_code=204)
     if services.hub.closed:
         raise ApiError(503, "shutting_down", "this server is going down: come back", headers={"Retry-After": "1"})
     cursor.done = False
-    cursor.opened_at = opened_at(batch)
+    cursor.opened_at = batch.opened_at_ms
     read_hold = partial(batch_hold_json, services, caller)
     watch = BatchWatch(services.database, services.hub, services.tails, batch, cursor, read_hold)
     return EventStream(watch, slot=services.watch_limiter.take(caller.project, caller.key_id, watch))

@@ -150,7 +150,7 @@ def _decode(numbers: list[int]) -> BatchCursor:
 
 
 def _items(numbers: list[int], *, has_reasoning: bool) -> Iterator[tuple[int, int, int, int]]:
-    """Three numbers each, and a fourth of a job under way whose reasoning is told."""
+    """Three numbers for each job, and a fourth for one that runs and has sent reasoning."""
     at = 0
     while at < len(numbers):
         size = 4 if has_reasoning and at + 1 < len(numbers) and numbers[at + 1] & 1 else 3

@@ -27,7 +27,6 @@ from api.watching.job_text import MovedOnError
 from api.watching.tails import Tails
 from jobs.live.channel import Message
 from jobs.model.batch_records import Batch
-from jobs.model.status import BatchStatus
 from jobs.store.database import Database
 from jobs.store.queries import read_batch, read_states
 
@@ -43,20 +42,7 @@ _COST_FACTOR = 20
 _JOBS_PER_EVENT = 500
 _STATES_PER_READ = 2000
 
-_ENDED = frozenset({BatchStatus.COMPLETED, BatchStatus.FAILED, BatchStatus.EXPIRED, BatchStatus.CANCELLED})
-
 log = getLogger(__name__)
-
-
-def opened_at(batch: Batch) -> int:
-    """When a batch was opened last, in milliseconds: by its submission or a retry."""
-    at = batch.times["in_progress_at"]
-    return int(at.timestamp() * 1000) if at is not None else 0
-
-
-def has_ended(batch: Batch) -> bool:
-    """Whether every job of a batch has ended and its counts are frozen."""
-    return batch.status in _ENDED
 
 
 class BatchWatch:
@@ -206,7 +192,7 @@ class BatchWatch:
         self._look_at = now + max(self._look_seconds, _COST_FACTOR * (now - began))
 
     def _batch_event(self) -> bytes:
-        hold = {"hold": self._hold} if self._hold and not has_ended(self._batch) else {}
+        hold = {"hold": self._hold} if self._hold and not self._batch.is_final else {}
         return self._out.event("batch", {**batch_json(self._batch), **hold})
 
     async def _show_changed(self) -> AsyncIterator[bytes]:
@@ -238,12 +224,12 @@ class BatchWatch:
             self._ended = True  # the batch was deleted under its watcher
             return
         before, self._batch = self._batch, batch
-        self._out.cursor.opened_at = opened_at(batch)
+        self._out.cursor.opened_at = batch.opened_at_ms
         if batch.status != before.status:
             yield self._batch_event()
         if _progress(batch) != _progress(before):
             yield self._out.event("progress", _progress(batch))
-        if not has_ended(batch):
+        if not batch.is_final:
             self._counts_changed = not self._states.open  # all jobs have ended: the batch will, at any moment
             return
         self._counts_changed = True

@@ -1,6 +1,5 @@
-"""The cursor: `attempt:offset`, the id of every event, and with reasoning `attempt:offset:reasoning offset`; that of
-`done` also has the status. Clients echo it, they never
-compute it.
+"""The cursor, which is the id of every event: `attempt:offset`, or with reasoning `attempt:offset:reasoning offset`.
+That of `done` also has the status. Clients echo it and never compute it.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""What holds the job that is watched: its watcher is told when that changes, and only then."""
+"""Sends the watcher of a job its hold, each time that changes."""
 
 from collections.abc import Callable
 from typing import Any
@@ -9,7 +9,7 @@ from jobs.model.status import JobStatus
 
 
 class JobHold:
-    """What one watcher was told of the hold. `read` reads what holds the job now, in a thread."""
+    """The hold as one watcher has it. `read` reads what holds the job now, in a thread."""
 
     def __init__(self, read: Callable[[], dict[str, Any] | None]) -> None:
         self._read = read

@@ -138,5 +138,5 @@ class Hinter:
             try:
                 send_hints(self._app, job_ids)
             except (OperationalError, OSError) as error:
-                log.warning("hint failed, dispatch will hint again: %s", error)
+                log.warning("hint failed: %s", error)
                 self._run_here(job_ids)

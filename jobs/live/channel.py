@@ -15,7 +15,7 @@ from typing import Literal
 import msgspec
 
 Part = Literal["text", "reasoning"]
-"""The two texts of a job: what it wrote, and what it thought meanwhile. Each has offsets and a tail of its own."""
+"""The two texts of a job: what it wrote, and what it thought meanwhile. Each has its offsets and its tail."""
 
 
 def tail_key(job_id: str, attempt: int) -> str:

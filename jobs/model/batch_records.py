@@ -6,6 +6,8 @@ from typing import Any
 
 from jobs.model.status import BatchStatus
 
+_FINAL = frozenset({BatchStatus.COMPLETED, BatchStatus.FAILED, BatchStatus.EXPIRED, BatchStatus.CANCELLED})
+
 BATCH_TIMES = (
     "created_at",
     "in_progress_at",
@@ -49,3 +51,14 @@ class Batch:
     """What is wrong with its input file, each `{code, line, message, param}`."""
     warnings: list[dict[str, Any]] | None = None
     """What of its requests was read otherwise than it was written, each `{code, line, message, count}`."""
+
+    @property
+    def is_final(self) -> bool:
+        """Whether every job has ended and the counts are frozen. A retry opens the batch again."""
+        return self.status in _FINAL
+
+    @property
+    def opened_at_ms(self) -> int:
+        """When the batch was opened last, by its submission or a retry: Unix milliseconds, 0 if it never was."""
+        at = self.times["in_progress_at"]
+        return int(at.timestamp() * 1000) if at is not None else 0

@@ -14,7 +14,7 @@ import typer
 from jobs.settings import SettingsError
 from longhand.cli import hold_commands, job_commands, key_commands, simulate_command, stack_commands, upstream_commands
 from longhand.client.errors import LonghandError
-from longhand.terminal.output import say
+from longhand.terminal.output import print_line
 
 _HELP = """\
 Durable, watchable batch generation on any OpenAI-compatible endpoint.
@@ -101,7 +101,7 @@ def make_app() -> typer.Typer:
 
 def _show_version(wanted: bool) -> None:
     if wanted:
-        say(f"longhand {version('longhand-server')}")
+        print_line(f"longhand {version('longhand-server')}")
         raise typer.Exit
 
 
@@ -116,5 +116,5 @@ def _options(
 
 def _complain(message: str, code: int) -> int:
     for line in message.splitlines():
-        say(f"longhand: {line}", err=True)
+        print_line(f"longhand: {line}", err=True)
     return code

@@ -2,7 +2,7 @@
 
 from jobs.settings import load_settings
 from longhand.client.client import Client
-from longhand.terminal.output import say
+from longhand.terminal.output import print_line
 
 
 def open_client() -> Client:
@@ -10,4 +10,4 @@ def open_client() -> Client:
     settings = load_settings()
     api_key = settings.api_key.get_secret_value() if settings.api_key else None
     # Not `typer.echo`: that writes past a live view, which then no longer knows where its lines are.
-    return Client(settings.url, api_key=api_key, on_retry=lambda line: say(line, err=True))
+    return Client(settings.url, api_key=api_key, on_retry=lambda line: print_line(line, err=True))

@@ -9,7 +9,7 @@ import typer
 from jobs.settings import load_settings
 from longhand.client.errors import InputError, LonghandError, first_line
 from longhand.terminal import tables
-from longhand.terminal.output import say
+from longhand.terminal.output import print_line
 
 if TYPE_CHECKING:
     from jobs.store.database import Database
@@ -40,10 +40,10 @@ def create(
 
         first = not any_keys(database)
         key, secret = create_key(database, project=project, name=name)
-    say(secret)
-    say(f"{key.id}, project {key.project}: it is not shown again", err=True)
+    print_line(secret)
+    print_line(f"{key.id}, project {key.project}: it is not shown again", err=True)
     if first:
-        say(
+        print_line(
             "this is the first key: in 5 s every request needs one; the commands and the client take it from"
             " LONGHAND_API_KEY",
             err=True,
@@ -59,7 +59,7 @@ def list_all() -> None:
     if listed:
         tables.table_console().print(tables.keys_table(listed))
     else:
-        say("no keys yet, and only this machine is served: longhand keys create", err=True)
+        print_line("no keys yet, and only this machine is served: longhand keys create", err=True)
 
 
 def revoke(
@@ -70,7 +70,7 @@ def revoke(
         from jobs.store.keys import revoke_key  # noqa: PLC0415  # loads SQLAlchemy
 
         revoked = revoke_key(database, key)
-    say(f"{revoked.id} ({revoked.prefix}..., project {revoked.project}): revoked", err=True)
+    print_line(f"{revoked.id} ({revoked.prefix}..., project {revoked.project}): revoked", err=True)
 
 
 @contextmanager

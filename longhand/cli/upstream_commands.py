@@ -8,7 +8,7 @@ import typer
 from jobs.settings import load_settings
 from longhand.cli.command_client import open_client
 from longhand.terminal import tables, upstream_tables
-from longhand.terminal.output import say
+from longhand.terminal.output import print_line
 
 
 def make_upstreams_app() -> typer.Typer:
@@ -33,7 +33,7 @@ def list_all(context: typer.Context) -> None:
         listed = client.upstreams()
     tables.table_console().print(upstream_tables.upstreams_table(listed["data"]))
     for note in upstream_tables.notes(listed):
-        say(note, err=True)
+        print_line(note, err=True)
 
 
 def check(
@@ -52,11 +52,11 @@ def check(
     for mistake in reading.mistakes:
         # As compilers write it, so that editors find the place.
         place = f"{file}:{mistake.line}" if mistake.line else str(file)
-        say(f"{place}: {mistake.message}", err=True)
+        print_line(f"{place}: {mistake.message}", err=True)
     if reading.upstreams.specs:
         tables.table_console().print(upstream_tables.declared_table(reading.upstreams))
     count = len(reading.mistakes)
     if count:
-        say(f"{count} mistake{'s' if count > 1 else ''}: this file would not be used", err=True)
+        print_line(f"{count} mistake{'s' if count > 1 else ''}: this file would not be used", err=True)
         raise typer.Exit(1)
-    say(f"{file}: no mistakes", err=True)
+    print_line(f"{file}: no mistakes", err=True)

@@ -15,7 +15,7 @@ from rich.segment import Segment
 from longhand.terminal.cells import plain
 
 
-def say(line: str, *, err: bool = False) -> None:
+def print_line(line: str, *, err: bool = False) -> None:
     """Write a line to stdout, or to stderr."""
     # The stream of this moment: a live view puts one of its own there, to know where its lines are.
     print(plain(line), file=sys.stderr if err else sys.stdout, flush=True)

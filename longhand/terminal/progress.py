@@ -19,7 +19,7 @@ from longhand.terminal.batch_state import BatchState, Failure, thinking
 from longhand.terminal.batch_view import BatchView
 from longhand.terminal.cells import one_line, plain
 from longhand.terminal.lines import Lines, starts_over
-from longhand.terminal.output import say
+from longhand.terminal.output import print_line
 from longhand.terminal.waiting_words import hold_sentence
 
 _MOST_FAILURES = 10
@@ -51,16 +51,16 @@ def watch_job(client: Client, job_id: str, out: TextIO, *, with_reasoning: bool 
                     out.write("\n")
                     out.flush()
                     at_line_start = True
-                say(_waiting(job), err=True)
+                print_line(_waiting(job), err=True)
             case OnHold(hold=hold):
                 if said := _held(hold, shown_hold):
-                    say(said, err=True)
+                    print_line(said, err=True)
                 shown_hold = hold
             case Done(job=job):
                 if not at_line_start and terminal:
                     out.write("\n")
                     out.flush()
-                say(_ending(job), err=True)
+                print_line(_ending(job), err=True)
                 return bool(job["status"] == "completed")
     # A 204: the job had already ended, and there was nothing new to send.
     return client.job(job_id)["status"] == "completed"

@@ -17,7 +17,7 @@ from jobs.intake.submission import BatchOptions, NewJob, submit_batch
 from jobs.lifecycle.close_batch import close_batch
 from jobs.store.database import Database
 from jobs.store.search import JobFilter, list_jobs
-from longhand.terminal.output import open_console, say
+from longhand.terminal.output import open_console, print_line
 from tests.api.watching import Writer
 
 EVIL = "\x1b]0;owned\x07\x1b[2Jid\u202etxt\x9b31m\u2066\r\nforged"
@@ -83,8 +83,8 @@ def on_terminal(command: list[str], url: str) -> str:
 
 
 def test_one_cleaner_stands_before_every_way_out(capsys: pytest.CaptureFixture[str]) -> None:
-    say(EVIL)
-    say(EVIL, err=True)
+    print_line(EVIL)
+    print_line(EVIL, err=True)
     open_console(force_terminal=True, color_system=None).print(Text(EVIL))
     written = capsys.readouterr()
     for text in (written.out, written.err):
