@@ -22,7 +22,7 @@ SPREAD = 1.08
 """Spacing goes by so much more than a learned rate, so that requests do not stay bunched as they began."""
 CUTS = (0.03, 0.06, 0.12, 0.25, 0.5)
 """How much a refusal takes from the rate, and how much each further one in a row does."""
-FIRST_RATE, RAMP_STEP, RAMP_SECONDS = 8.0, 1.5, 0.5
+FIRST_RATE, RAMP_STEP, RAMP_SECONDS, STEEPEST = 8.0, 1.5, 0.5, 1_000_000.0
 SEARCH_STEP, SEARCH_SECONDS = 1.5, 1.0
 PROBE_STEP, LARGEST_STEP, PROBE_SECONDS = 0.02, 0.5, 2.0
 LARGEST_CUT = 0.6
@@ -127,7 +127,7 @@ class Rate(msgspec.Struct):
             return
         if self.learned is None:
             if now - self.grown_at >= RAMP_SECONDS:
-                self.ramp, self.grown_at = self.ramp * RAMP_STEP, now
+                self.ramp, self.grown_at = min(STEEPEST, self.ramp * RAMP_STEP), now
             return
         if self.growth == "search" and now - self.grown_at >= SEARCH_SECONDS:
             self.plateau, self.grown_at = self.learned, now

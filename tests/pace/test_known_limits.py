@@ -1,9 +1,11 @@
 """Limits that the upstreams file or the headers state: 600 requests and 900,000 tokens a minute, three workers."""
 
+import json
 import random
 
 import pytest
 
+from jobs.pace.lane import Lane
 from jobs.pace.reports import LaneLimits, LimitKind
 from tests.pace.provider_models import FixedWindow, Provider, SlidingWindow, TokenBucket, Work
 from tests.pace.simulation import Seen, Simulation
@@ -63,3 +65,16 @@ def test_an_erased_row_or_a_killed_worker_costs_no_more_than_one_percent(fault: 
     seen = run(Provider(FixedWindow(600, 60)), mixed(500, 6.5, 1), FROM_FILE, 1, **{fault: 20.0})
     assert len(seen.ends) >= 500 - 100
     assert seen.refused() <= 0.01
+
+
+def test_a_limit_that_held_a_lane_for_an_hour_can_be_taken_out_of_the_file() -> None:
+    now, limited = 1_790_000_000.0, LaneLimits(requests_per_minute=60)
+    lane = Lane.new(limited, now)
+    for _ in range(3600):
+        now += 1.0
+        while lane.room(0, now):
+            assert lane.reserve(10, now) is not None
+        lane.apply([], 0, now)
+    lane = Lane.from_json(json.loads(json.dumps(lane.to_json())), LaneLimits())
+    assert lane.room(0, now + 1.0) > 0
+    assert lane.next_at(0, now + 1.0) < now + 60
