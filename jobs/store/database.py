@@ -1,10 +1,12 @@
 """One database behind one object: SQLite (embedded) and PostgreSQL, with the settings that make each of them safe."""
 
+import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from time import monotonic, sleep
 from typing import Any
 
 from sqlalchemy import Connection, Engine, ExceptionContext, Table, create_engine, event, func, select
@@ -228,12 +230,28 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
     connection.isolation_level = None  # the driver must not begin transactions by itself: `_begin_sqlite` does
     cursor = connection.cursor()
     cursor.execute("PRAGMA busy_timeout=30000")
-    cursor.execute("PRAGMA journal_mode=WAL")
+    _write_ahead(cursor)
     cursor.execute("PRAGMA synchronous=FULL")
     cursor.execute("PRAGMA foreign_keys=ON")
     cursor.close()
     # SQLite's own knows only ASCII: "ÉTÉ" would not be found as "été".
     connection.create_function("lower", 1, _lower, deterministic=True)
+
+
+def _write_ahead(cursor: Any) -> None:
+    """Have the file use a write-ahead log. Of several that open a new file at once SQLite refuses all but one, and
+    does so without waiting: two that wait for each other would never end.
+    """
+    until = monotonic() + _PATIENCE_SECONDS
+    while True:
+        try:
+            cursor.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or monotonic() > until:
+                raise
+            sleep(0.01)
+        else:
+            return
 
 
 def _lower(value: object) -> object:

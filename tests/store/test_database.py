@@ -1,12 +1,16 @@
 """The ways into a database: who waits for whom, and whose clock it is."""
 
+import multiprocessing
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from jobs.store import database as database_module
@@ -68,3 +72,32 @@ def test_an_answer_that_was_long_on_its_way_says_nothing_about_the_time(
         database = Database(real.engine, clock)
         database.synchronize()
         assert (database.now() != START) is shifted
+
+
+_NEW_FILES = 60
+
+
+def open_many(folder: str, gate: Any, found: Any) -> None:
+    refused = 0
+    for number in range(_NEW_FILES):
+        gate.wait(60)
+        database = open_database(f"sqlite:///{folder}/{number}.db")
+        try:
+            with database.read() as connection:
+                connection.execute(text("SELECT 1"))
+        except OperationalError:
+            refused += 1
+        finally:
+            database.close()
+    found.put(refused)
+
+
+def test_processes_that_open_a_new_database_at_the_same_time_are_all_let_in(tmp_path: Path) -> None:
+    context = multiprocessing.get_context("spawn")
+    gate, found = context.Barrier(6), context.Queue()
+    processes = [context.Process(target=open_many, args=(str(tmp_path), gate, found)) for _ in range(6)]
+    for process in processes:
+        process.start()
+    assert [found.get(timeout=120) for _ in processes] == [0] * 6
+    for process in processes:
+        process.join(60)
