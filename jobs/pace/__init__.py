@@ -28,11 +28,14 @@ How it works:
   its step while it is accepted.
   First deltas that all wait several times as long as with few in flight halve it: the server queues.
 - The rate (`rate.py`) is known from the file or the headers, and then requests are spaced at 98.5 % of it; or it is
-  learned from refusals, and then the n-th request before this one must be n/rate seconds ago, by the times of sending.
+  learned. At first it grows by half in half a second, so that the first refusal comes just above the limit and is one
+  of few. From then on the n-th request before this one must be n/rate seconds ago, by the times of sending. After a cut
+  the rate comes back to what was held before, unless that is refused again; a probe above it is rare and small.
 - A refusal is judged 0.12 s later (`judge.py`), when the log (`log.py`) shows how many were in flight and how many were
   accepted in the second before. What was accepted under the same conditions tells which of both limits it was. Until
   then nothing starts. All refusals that were sent before the judgement are one.
 - Tokens (`tokens.py`) are a bucket. A reservation charges what such a request will probably use, the end settles it.
-- Refusals in a row pause the lane, longer each time; after three, one request at a time is tried. When nothing is
-  accepted for five seconds, the limit is one per minute: the rate becomes what was accepted in the last minute.
+- Refusals in a row pause the lane, longer each time, and so does a Retry-After, unless only one request met the limit;
+  after three, one request at a time is tried. When nothing is accepted for five seconds, the limit is one per minute:
+  the rate becomes what was accepted in the last minute.
 """
