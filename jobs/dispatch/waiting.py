@@ -16,7 +16,7 @@ from jobs.tables import batches, jobs, lanes
 
 LANE_SENTENCES = {
     "max_streams": "the upstream has as many streams as its max_streams allows; raise it to run more at once",
-    "window": "the upstream has as many streams as it has been found to take; they grow as it keeps up",
+    "window": "the upstream has as many streams as it can take so far; Longhand tries more as it keeps up",
     "requests": "the upstream's limit of requests a minute is used up for the moment",
     "tokens": "the upstream's limit of tokens a minute is used up for the moment",
     "retry_after": "the upstream refused a request, so the next ones wait a little; they go on by themselves",
@@ -124,7 +124,7 @@ class _View:
         if limits[0] is not None and all(limits):
             return limits[0]
         return Waiting(
-            "no_free_stream", "every stream of the workers is taken; start another worker to run more at once"
+            "no_free_stream", "all streams of the workers are busy; start another worker to run more at once"
         )
 
     def _limit_of(self, route: Route, model: str) -> Waiting | None:
@@ -145,6 +145,4 @@ def _describe_hold(hold: Hold) -> str:
     if hold.held_by == "person":
         return f"the {hold.kind} {hold.target} is paused; resume it to go on"
     causes = {"credit": "is out of credit: top it up", "key": "refuses the key: check it", "away": "cannot be reached"}
-    return (
-        f"the upstream {hold.target} {causes[hold.reason]}; it is tried again by itself, and `resume` does it at once"
-    )
+    return f"the upstream {hold.target} {causes[hold.reason]}; Longhand tries it again by itself; `resume` tries it now"
