@@ -82,6 +82,19 @@ def find_hold(holds: Iterable[Hold], *, batch_id: str | None, project: str, mode
     return None
 
 
+def find_job_hold(database: Database, job_id: str, routes: Sequence[Route]) -> Hold | None:
+    """The hold that keeps a queued job from starting."""
+    with database.read() as connection:
+        holds = find_holds(connection)
+        columns = (jobs.c.project, jobs.c.batch_id, jobs.c.model, jobs.c.only_upstream)
+        row = connection.execute(select(*columns).where(jobs.c.id == job_id, QUEUED)).one_or_none() if holds else None
+    if row is None:
+        return None
+    able = [route for route in routes if row.only_upstream in (None, route.name)]
+    hold = find_hold(holds, batch_id=row.batch_id, project=row.project, model=row.model)
+    return hold or find_upstream_hold(holds, row.model, able)
+
+
 def find_upstream_hold(holds: Iterable[Hold], model: str | None, routes: Sequence[Route]) -> Hold | None:
     """The hold of an upstream, when all that take this model are held; the latest of them."""
     held = {hold.target: hold for hold in holds if hold.kind is HoldKind.UPSTREAM}

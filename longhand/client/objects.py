@@ -208,7 +208,7 @@ class Batch(TypedDict):
     usage: BatchUsage | None
     """What it has cost so far; None while nothing is known of it."""
     hold: NotRequired[Hold]
-    """What keeps all its jobs from starting; not there when nothing does, or in a list."""
+    """What keeps all its jobs from starting; not there when nothing does."""
 
 
 _CUT_SHORT = {

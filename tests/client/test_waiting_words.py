@@ -8,7 +8,7 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
-from longhand import BatchStatus
+from longhand import BatchStatus, Client, Done, OnHold, Status
 from longhand.terminal import progress
 from longhand.terminal.batch_state import BatchState
 from longhand.terminal.batch_view import BatchView
@@ -115,3 +115,18 @@ def test_a_list_of_upstreams_explains_holds_and_limits() -> None:
     assert said[0].startswith("the upstream main is out of credit since ")
     assert said[0].endswith("; it said: You exceeded your quota.")
     assert said[1] == f"limited by requests: {LANES['requests']}"
+
+
+def test_the_watch_of_a_job_says_a_hold_once_until_it_is_another(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queued: Any = {**JOB, "status": "queued", "attempt": 0}
+    done = Done({**JOB, "status": "completed", "usage": None, "incomplete": None})
+    again = hold(since=1.0, probe_at=time.time() + 300)
+    events = [Status(queued), OnHold("job_1", hold(since=1.0)), OnHold("job_1", again), OnHold("job_1", None), done]
+    client = Client("http://127.0.0.1:9")
+    monkeypatch.setattr(client, "watch", lambda _: iter(events))
+    assert progress.watch_job(client, "job_1", StringIO())
+    first, held, lifted, last = capsys.readouterr().err.splitlines()
+    assert (first, lifted, last) == ("queued", "no longer held", "completed")
+    assert held.startswith("on hold: the upstream main is out of credit since 1970-01-01")
