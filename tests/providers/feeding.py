@@ -16,9 +16,9 @@ import uvloop
 from tests.upstream.reading import BODY
 from worker.upstream import Clocks, Ending, Upstream
 from worker.upstream import stream as stream_module
-from worker.upstream.connection import Connection
 from worker.upstream.errors import UpstreamError
-from worker.upstream.transport import Transport
+from worker.upstream.http.client import HttpClient, Response
+from worker.upstream.http.connection import Connection
 
 URL = "http://provider.test/v1"
 Outcome = tuple[Ending | UpstreamError, str]
@@ -57,7 +57,7 @@ class _Wire(asyncio.Transport):
         asyncio.get_running_loop().call_soon(self._feed)
 
 
-class _FedTransport(Transport):
+class _FedClient(HttpClient):
     """The n-th request gets the n-th answer, later ones the last."""
 
     def __init__(self, answers: Sequence[Sequence[bytes]], fed: Fed) -> None:
@@ -65,9 +65,9 @@ class _FedTransport(Transport):
         self._answers = answers
         self._fed = fed
 
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        self._fed.asked.append(request.content)
-        return await super().handle_async_request(request)
+    async def post(self, headers: Mapping[str, str], content: bytes) -> Response:
+        self._fed.asked.append(content)
+        return await super().post(headers, content)
 
     async def _connect(self) -> Connection:
         connection = Connection(URL)
@@ -79,10 +79,10 @@ class _FedTransport(Transport):
 def feed(*answers: Sequence[bytes], readings: int = 1, body: Mapping[str, object] | None = None, **options: Any) -> Fed:
     """Read these answers, one after the other, with one `Upstream`."""
     fed = Fed()
-    client = httpx.AsyncClient(transport=_FedTransport(answers, fed), timeout=None)  # noqa: S113 - it has no network
+    client = _FedClient(answers, fed)
 
     async def run() -> None:
-        with mock.patch.object(stream_module, "open_client", return_value=client):
+        with mock.patch.object(stream_module, "HttpClient", return_value=client):
             upstream = Upstream(URL, "sk-a-key-of-tests", Clocks(), **options)
         for _ in range(readings):
             fed.outcomes.append(await _read(upstream, {**BODY, **(body or {})}))

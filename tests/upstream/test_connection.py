@@ -21,8 +21,7 @@ from tests.upstream.scripted_upstream import (
     http_chunk,
     text,
 )
-from worker.upstream import Clocks, Upstream, transport
-from worker.upstream.connection import MAX_BARE_BYTES
+from worker.upstream import Clocks, Upstream
 from worker.upstream.errors import (
     ConnectFailed,
     CutMidStream,
@@ -31,6 +30,8 @@ from worker.upstream.errors import (
     ServerError,
     UpstreamError,
 )
+from worker.upstream.http import client as transport
+from worker.upstream.http.connection import MAX_BARE_BYTES
 
 WHOLE = text("One") + text(" two") + FINISH + DONE
 INTERIM = b"HTTP/1.1 103 Early Hints\r\nlink: </style.css>\r\ncontent-length: 0\r\n\r\n"

@@ -25,7 +25,7 @@ from tests.upstream.scripted_upstream import (
     http_chunk,
     text,
 )
-from worker.upstream import Clocks, Upstream, transport
+from worker.upstream import Clocks, Upstream
 from worker.upstream.errors import (
     ConnectFailed,
     ConnectTimedOut,
@@ -43,6 +43,7 @@ from worker.upstream.errors import (
     Unauthorized,
     UpstreamError,
 )
+from worker.upstream.http import client as transport
 
 WORDS = ["One", " two", " three", " four"]
 

@@ -17,7 +17,7 @@ from tests.upstream.reading import BODY
 from tests.upstream.scripted_upstream import DONE, FINISH, chunked, head, http_chunk, text
 from worker.upstream import Clocks, Upstream
 from worker.upstream.errors import CutMidStream, EndedWithoutEnd, TLSFailed
-from worker.upstream.transport import open_client
+from worker.upstream.http.client import HttpClient
 
 WHOLE = b"".join(chunked(text("One"), text(" two"), FINISH, DONE))
 PATIENCE_SECONDS = 30
@@ -142,13 +142,11 @@ def test_the_certificates_of_one_upstreams_own_file_are_trusted_for_it_alone(tmp
     async def run() -> None:
         async with serving(own.issue_cert("localhost"), WHOLE) as server:
             url = httpx.URL(server.url)
-            async with open_client(url, server.url, ca_file=tmp_path / "own.pem") as client:
-                response = await client.send(client.build_request("POST", url, content=b"{}"), stream=True)
-                assert response.status_code == 200
-                await response.aclose()
-            async with open_client(url, server.url) as client:
-                with pytest.raises(TLSFailed, match="ca_file"):
-                    await client.send(client.build_request("POST", url, content=b"{}"), stream=True)
+            response = await HttpClient(url, server.url, ca_file=tmp_path / "own.pem").post({}, b"{}")
+            assert response.status == 200
+            response.close()
+            with pytest.raises(TLSFailed, match="ca_file"):
+                await HttpClient(url, server.url).post({}, b"{}")
             assert server.asked == 1
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:

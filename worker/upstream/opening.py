@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping
 
-from worker.upstream.body import Body
 from worker.upstream.clocks import Watchdog
 from worker.upstream.errors import BodyTooLong
 from worker.upstream.failures import parse
+from worker.upstream.http.body import Body
 from worker.upstream.sse import BOM
 
 MAX_QUOTED_BYTES = 1 << 16

@@ -10,7 +10,6 @@ from typing import Any
 
 from jobs.proxy import Proxy
 from worker.upstream.answer import Answer
-from worker.upstream.body import Body
 from worker.upstream.clocks import Clocks, Watchdog
 from worker.upstream.dialects.parameters import Change, find_change
 from worker.upstream.dialects.shapes import find_error
@@ -19,12 +18,13 @@ from worker.upstream.ending import Ending
 from worker.upstream.errors import CutMidStream, UpstreamError
 from worker.upstream.failures import error_of_body, error_of_status, parse
 from worker.upstream.habits import Habits
+from worker.upstream.http.body import Body
+from worker.upstream.http.client import HttpClient
 from worker.upstream.opening import MAX_QUOTED_BYTES, QUOTED_SECONDS, read_opening, read_whole
 from worker.upstream.request import RequestForm, completions_url, encode
 from worker.upstream.retry_after import read_rate_limits, read_retry_after
 from worker.upstream.secrets import secrets_of
 from worker.upstream.sse import SSEParser
-from worker.upstream.transport import open_client
 
 AROUND_TEXT_BYTES = 1 << 20
 """How much longer than its text a body may be that holds the whole completion."""
@@ -73,7 +73,7 @@ class Upstream:
         self.habits = habits or Habits()
         self._max_line_bytes = max_line_bytes
         self._max_text_bytes = max_text_bytes
-        self._client = open_client(self._url, where, proxy, ca_file)
+        self._client = HttpClient(self._url, where, proxy, ca_file)
         self._running: Counter[str] = Counter()
         self._begun: Counter[str] = Counter()
         self._watched: defaultdict[str, list[Watchdog]] = defaultdict(list)
@@ -162,20 +162,19 @@ class Upstream:
     ) -> "BodyEnd | _Refusal":
         """How the body of the answer ended; or the refusal, and what to change of the request."""
         headers = self._form.http_headers(idempotency_key)
-        request = self._client.build_request("POST", self._url, content=encode(body), headers=headers)
-        response = await self._client.send(request, stream=True)
+        response = await self._client.post(headers, encode(body))
         try:
-            opened = Body(response)
+            opened = response.body
             answer.rate_limits = read_rate_limits(response.headers, datetime.now(UTC))
-            if not response.is_success:
+            if not 200 <= response.status < 300:
                 words = await opened.read_up_to(MAX_QUOTED_BYTES, QUOTED_SECONDS)
                 refusal = error_of_status(
-                    response.status_code,
+                    response.status,
                     words,
                     retry_after_seconds=read_retry_after(response.headers, datetime.now(UTC)),
-                    location=response.extensions["location"],
+                    location=response.headers.get("location"),
                 )
-                return _Refusal(refusal, find_change(response.status_code, parse(words), words, body))
+                return _Refusal(refusal, find_change(response.status, parse(words), words, body))
             content_type = response.headers.get("content-type", "")
             opening, is_event_stream = await read_opening(content_type, opened, watchdog)
             if is_event_stream:
@@ -185,7 +184,7 @@ class Upstream:
         finally:
             # No clock may cancel the closing.
             watchdog.stop()
-            await response.aclose()
+            response.close()
 
     async def _read_events(self, opening: bytes, body: Body, answer: Answer, watchdog: Watchdog) -> BodyEnd:
         parser = SSEParser(self._max_line_bytes)

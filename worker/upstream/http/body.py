@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 
 import httpx
 
-from worker.upstream.connection import Connection
 from worker.upstream.errors import CutMidStream, NotAStream, UpstreamError
+from worker.upstream.http.connection import Connection
 
 MAX_UNPACKED_BYTES = 1 << 16
 """Compressed bytes may grow a thousandfold, so they are unpacked in pieces of at most this size."""
@@ -17,12 +17,12 @@ _GZIP, _ZLIB, _RAW_DEFLATE = 31, 15, -15
 
 
 class Body:
-    """Reads one response. Unpacks gzip and deflate (RFC 9110, 8.4.1): some send them although asked not to."""
+    """Reads the body of one answer. Unpacks gzip and deflate (RFC 9110, 8.4.1): some send them although asked not
+    to."""
 
-    def __init__(self, response: httpx.Response) -> None:
-        # From our transport: the response's own iterators cost more than all the rest of reading.
-        self._connection: Connection = response.extensions["connection"]
-        self._encoding = response.headers.get("content-encoding", "").strip().lower() or "identity"
+    def __init__(self, connection: Connection, headers: httpx.Headers) -> None:
+        self._connection = connection
+        self._encoding = headers.get("content-encoding", "").strip().lower() or "identity"
         self._decoder = zlib.decompressobj(_ZLIB if self._encoding == "deflate" else _GZIP)
         self._may_be_raw = self._encoding == "deflate"
         self._unpacked: Iterator[bytes] = iter(())

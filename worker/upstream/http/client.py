@@ -1,9 +1,9 @@
-"""How the HTTP client reaches the upstream: a new connection for each stream."""
+"""The client: a new connection for each request, to one address."""
 
 import asyncio
 import socket
 import ssl
-from http.cookiejar import CookieJar, DefaultCookiePolicy
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +11,10 @@ import aiohappyeyeballs
 import httpx
 
 from jobs.proxy import Proxy
-from worker.upstream.connection import Connection
 from worker.upstream.errors import ConnectFailed, ConnectTimedOut, NameNotFound, TLSFailed, UpstreamError, quote
-from worker.upstream.tunnel import open_tunnel
+from worker.upstream.http.body import Body
+from worker.upstream.http.connection import Connection
+from worker.upstream.http.tunnel import open_tunnel
 
 CONNECT_SECONDS = 10.0
 
@@ -28,31 +29,29 @@ _PORTS = {"http": 80, "https": 443}
 _AddressInfo = tuple[int, int, int, str, tuple[Any, ...]]
 
 
-def open_client(
-    url: httpx.URL, where: str, proxy: Proxy | None = None, ca_file: Path | None = None
-) -> httpx.AsyncClient:
-    """A client for all streams of one event loop. `where` is the upstream's address as people may see it. The
-    certificates of `ca_file` are trusted besides the system's.
+class Response:
+    """The head of an answer, and its body as it comes. Close it: that hangs up."""
 
-    It has no timeouts of its own but that of connecting, because the watchdog does their work, and comments would
-    defeat them. Cookies are neither kept nor sent: they would be shared among all jobs.
-    """
-    return httpx.AsyncClient(
-        transport=Transport(url, where, proxy, ca_file),
-        cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
-        timeout=httpx.Timeout(None),
-        follow_redirects=False,
-    )
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self.status = connection.status
+        self.headers = httpx.Headers(connection.headers)
+        self.body = Body(connection, self.headers)
+
+    def close(self) -> None:
+        """Hang up at once."""
+        self._connection.close()
 
 
-class Transport(httpx.AsyncBaseTransport):
-    """Connects to the one upstream. Raises typed `UpstreamError`s.
+class HttpClient:
+    """For all requests of one event loop to one URL. Raises typed `UpstreamError`s.
 
-    Each response has two extensions: `connection`, and `location`, which is that header, taken away: httpx makes a
-    request of it even when redirects are not followed, and fails when it is no URL.
+    `where` is the address as people may see it. The certificates of `ca_file` are trusted besides the system's. It has
+    no timeout but that of connecting: the watchdog does their work, and comments in a stream would defeat them.
     """
 
     def __init__(self, url: httpx.URL, where: str, proxy: Proxy | None = None, ca_file: Path | None = None) -> None:
+        self._url = url
         self._host = url.raw_host.decode("ascii")
         self._port = url.port or _PORTS[url.scheme]
         self._where = where
@@ -63,22 +62,15 @@ class Transport(httpx.AsyncBaseTransport):
         self._addresses_until = 0.0
         self._turn = 0
 
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Send a request whose body is in memory; returns when the head of the answer is there."""
+    async def post(self, headers: Mapping[str, str], content: bytes) -> Response:
+        """Send a request; returns when the head of the answer is there."""
         connection = await self._connect()
         try:
-            await connection.ask(_encode_head(request), request.content)
-            response = httpx.Response(
-                connection.status,
-                headers=connection.headers,
-                stream=_Stream(connection),
-                extensions={"connection": connection},
-            )
+            await connection.ask(_encode_head(self._url, headers, len(content)), content)
+            return Response(connection)
         except BaseException:
             connection.close()
             raise
-        response.extensions["location"] = response.headers.pop("location", None)
-        return response
 
     async def aclose(self) -> None:
         """Wait for no address any more. Connections are closed by their streams."""
@@ -184,19 +176,10 @@ async def look_up(host: str, port: int) -> list[_AddressInfo]:
     return list(await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM))
 
 
-class _Stream(httpx.AsyncByteStream):
-    """Closes the connection with the response. The body is read from the connection."""
-
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-
-    async def aclose(self) -> None:
-        self._connection.close()
-
-
-def _encode_head(request: httpx.Request) -> bytes:
-    lines = [b"%b %b HTTP/1.1" % (request.method.encode("ascii"), request.url.raw_path)]
-    lines += [b"%b: %b" % header for header in request.headers.raw]
+def _encode_head(url: httpx.URL, headers: Mapping[str, str], length: int) -> bytes:
+    ours = {"host": url.netloc.decode("ascii"), "user-agent": "longhand", "content-length": str(length)}
+    lines = [b"POST %b HTTP/1.1" % url.raw_path]
+    lines += [f"{name}: {value}".encode("ascii") for name, value in {**ours, **headers}.items()]
     if any(b"\r" in line or b"\n" in line for line in lines):
         raise ValueError("a header of the request holds a line break")
     return b"\r\n".join(lines) + b"\r\n\r\n"
