@@ -11,6 +11,7 @@ from jobs.dispatch.due import QUEUED, RUNNING, InFlight, count_in_flight
 from jobs.dispatch.holds import Hold, HoldKind, find_holds
 from jobs.dispatch.reservation import LEAD_SECONDS, read_lane
 from jobs.dispatch.routes import Route
+from jobs.dispatch.upstream_total import ALL_MODELS, UpstreamTotal
 from jobs.store.database import Database
 from jobs.tables import batches, jobs, lanes
 
@@ -159,7 +160,9 @@ class _View:
         in_flight = self._in_flight.get(key, InFlight()).total
         lane = read_lane(self._rows.get(key), route, moment)
         lane.apply([], in_flight, moment)
+        total = UpstreamTotal.of(self._rows.get((route.name, ALL_MODELS)), route, self._in_flight, moment)
         named = None if lane.room(in_flight, moment, LEAD_SECONDS) > 0 else lane.limited_by(in_flight, moment)
+        named = named or (None if total.room(LEAD_SECONDS) > 0 else total.limited_by())
         if named is None:
             return None
         until = lane.state.paused_until if named == "retry_after" else 0.0

@@ -7,6 +7,7 @@ from sqlalchemy import func, select
 from jobs.dispatch.lane_news import LaneTurn, LaneWish
 from jobs.dispatch.reservation import take_lane_turn
 from jobs.dispatch.routes import Route
+from jobs.dispatch.upstream_total import ALL_MODELS
 from jobs.intake.submission import BatchOptions, submit_batch
 from jobs.lifecycle.lease import claim
 from jobs.model.endings import MAX_CRASHES
@@ -40,9 +41,10 @@ def in_flight(database: Database) -> int:
 
 
 def with_lane(store: Store) -> Store:
-    """The store, with the row of the lane."""
+    """The store, with the rows of the lane and of its upstream."""
     with store.database.write() as connection:
-        connection.execute(lanes.insert().values(upstream="default", model="m1", updated_at=store.clock.now))
+        for model in ("m1", ALL_MODELS):
+            connection.execute(lanes.insert().values(upstream="default", model=model, updated_at=store.clock.now))
     return store
 
 
