@@ -57,14 +57,17 @@ def note_refusal(database: Database, refusal: Refusal) -> Refused:
                 connection.execute(update(lanes).where(of_lane).values(**noted))
             return Refused(row["accepted_at"], row["refused_job"])
         since = _refused_since(row, now)
+        is_lasting = (now - since).total_seconds() >= LONGEST_WINDOW_SECONDS
+        if is_lasting:
+            lock_lanes(connection, upstream)  # all at once and in order, before one of them is written
         until = now + timedelta(seconds=refusal.retry_after_seconds)
         run = {"refused_since": since, "refused_until": max(until, row["refused_until"] or until)}
         connection.execute(update(lanes).where(of_lane).values(**noted, **run))
         batch_ids = None
-        if (now - since).total_seconds() < LONGEST_WINDOW_SECONDS:
-            _put_off(connection, refusal, now)
-        else:
+        if is_lasting:
             batch_ids = _hold(connection, refusal, since, now)
+        else:
+            _put_off(connection, refusal, now)
         return Refused(row["accepted_at"], row["refused_job"], batch_ids or (), began=batch_ids is not None)
 
 
@@ -87,7 +90,6 @@ def _put_off(connection: Connection, refusal: Refusal, now: datetime) -> None:
 def _hold(connection: Connection, refusal: Refusal, since: datetime, now: datetime) -> tuple[str, ...] | None:
     """Hold the upstream, unless another model of it was accepted meanwhile, or a stream of it may take all its room."""
     upstream, message, wait = refusal.upstream, refusal.message, refusal.retry_after_seconds
-    lock_lanes(connection, upstream)
     hold = find_system_hold(connection, upstream)
     if hold is not None:
         if hold["held_by"] == "system" and hold["probe_job"] == refusal.job_id:
