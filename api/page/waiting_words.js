@@ -31,9 +31,9 @@ const HOLDS = {
     card: "Waits until its upstream takes requests again.",
   },
   away: {
-    is: (what) => `${what} cannot be reached`,
-    todo: "Start its server, then press Resume.",
-    card: "Waits for its upstream.",
+    is: (what) => `${what} fails or cannot be reached`,
+    todo: "See that its server runs, then press Resume.",
+    card: "Waits until its upstream works again.",
   },
 };
 
@@ -52,7 +52,7 @@ export function holdAdvice(hold) {
   const parts = ["It began ", time(hold.since), ". "];
   if (hold.reason === "paused") parts.push(hold.may_resume ? "Press Resume to go on." : "An operator can resume it.");
   else if (!hold.may_resume) parts.push("An operator has to see to it.");
-  else if (hold.reason === "away" && hold.url) parts.push(`Start the server at ${hold.url}, then press Resume.`);
+  else if (hold.reason === "away" && hold.url) parts.push(`See that the server at ${hold.url} runs, then press Resume.`);
   else parts.push(ofReason(hold).todo);
   if (hold.probe_at !== null) parts.push(" Longhand also tries it by itself, next ", time(hold.probe_at), ".");
   return parts;

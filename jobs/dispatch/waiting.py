@@ -31,7 +31,7 @@ HOLD_SENTENCES = {
     "credit": "is out of credit: top it up",
     "key": "refuses its key: check it",
     "limit": "has refused every request for minutes: check its plan, its quota and its limits per day",
-    "away": "cannot be reached: see whether its server runs",
+    "away": "fails or cannot be reached: see whether its server runs",
 }
 
 

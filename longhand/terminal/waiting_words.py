@@ -20,7 +20,7 @@ _HOLDS = {
     "credit": ("is out of credit", "pay, then "),
     "key": ("refuses its API key", "check the key, then "),
     "limit": ("has refused every request for minutes", "check its plan, quota and limits per day, then "),
-    "away": ("cannot be reached", "start its server, then "),
+    "away": ("fails or cannot be reached", "see that its server runs, then "),
 }
 """By the reason of a hold: what is so, and what a person does before lifting it."""
 
@@ -30,7 +30,7 @@ def hold_sentence(hold: Hold | Json) -> str:
     what = "the batch" if hold["kind"] == "batch" else f"the {hold['kind']} {hold['target']}"
     is_so, first = _HOLDS.get(hold["reason"], ("is held", ""))
     if hold["reason"] == "away" and hold.get("url"):
-        first = f"start the server at {hold['url']}, then "
+        first = f"see that the server at {hold['url']} runs, then "
     then = (
         f"{first}run: longhand resume {hold_arguments(hold)}" if hold.get("may_resume", True) else _for_operators(hold)
     )

@@ -52,7 +52,7 @@ class Soak:
         if waiting < _MOST_WAITING:
             self.submit()
         if self.chance.random() < 0.6:
-            is_ours = self.chance.random() < 0.88  # what is held runs no jobs for the other faults to hit
+            is_ours = self.chance.random() < 0.8  # what is held runs no jobs for the other faults to hit
             fault = self.chance.choice(self.faults if is_ours else self.provider_faults)
             fault(self)
             self.done[fault.__name__.removeprefix("_")] += 1

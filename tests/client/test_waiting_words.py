@@ -48,7 +48,11 @@ def batch(**fields: Any) -> Any:
             "the upstream main has refused every request for minutes since ",
             "; check its plan, quota and limits",
         ),
-        ("away", "the upstream main cannot be reached since ", "; start the server at http://127.0.0.1:9000/v1, then"),
+        (
+            "away",
+            "the upstream main fails or cannot be reached since ",
+            "; see that the server at http://127.0.0.1:9000/v1",
+        ),
     ],
 )
 def test_a_hold_of_the_system_says_what_to_do(reason: str, is_so: str, to_do: str) -> None:
