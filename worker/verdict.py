@@ -41,7 +41,7 @@ def find_fault(error: UpstreamError) -> Verdict:
         return Verdict("cut", by_status=False)
     if isinstance(error, NoFirstDelta):
         return Verdict("queue", by_status=False)
-    if error.cause is Cause.DATABASE_ERRORS and status not in _OWN:
+    if error.cause is Cause.AWAY and status not in _OWN:
         if status is None and not isinstance(error, ServerError):
             return Verdict("away", by_status=False)
         return Verdict("away" if status in AWAY_STATUSES else "failing", by_status=True)

@@ -125,9 +125,15 @@ def test_the_watch_of_a_job_says_a_hold_once_until_it_is_another(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     queued: Any = {**JOB, "status": "queued", "attempt": 0}
-    done = Done({**JOB, "status": "completed", "usage": None, "incomplete": None})
+    completed: Any = {**JOB, "status": "completed", "usage": None, "incomplete": None}
     again = hold(since=1.0, probe_at=time.time() + 300)
-    events = [Status(queued), OnHold("job_1", hold(since=1.0)), OnHold("job_1", again), OnHold("job_1", None), done]
+    events = [
+        Status(queued),
+        OnHold("job_1", hold(since=1.0)),
+        OnHold("job_1", again),
+        OnHold("job_1", None),
+        Done(completed),
+    ]
     client = Client("http://127.0.0.1:9")
     monkeypatch.setattr(client, "watch", lambda _: iter(events))
     assert progress.watch_job(client, "job_1", StringIO())
