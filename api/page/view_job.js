@@ -116,6 +116,7 @@ export function jobView(id) {
           showJob(next);
           readJob();
         },
+        hold: ({ hold }) => showJob({ hold }),
         delta: (delta) => {
           // Bytes are missing, which the server's cursor rules out: begin anew rather than show a torn text.
           if (!text.take(delta)) return watch();

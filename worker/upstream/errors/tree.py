@@ -21,7 +21,7 @@ class Cause(StrEnum):
     """The request or its answer. Only this is charged against `max_attempts`."""
     LIMIT = "limit"
     """The upstream takes fewer requests than it got: everybody slows down."""
-    DATABASE_ERRORS = "away"
+    AWAY = "away"
     """The upstream cannot be reached, or fails whatever it is asked."""
     CREDIT = "credit"
     """The upstream's account is out of credit."""
