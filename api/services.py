@@ -6,6 +6,7 @@ from typing import Annotated
 from anyio import CapacityLimiter
 from fastapi import Depends, Request
 
+from api.access.body_budget import BodyBudget
 from api.access.keyring import Keyring
 from api.access.watch_limiter import WatchLimiter
 from api.model_lists.upstream_models import Models
@@ -30,6 +31,7 @@ class Services:
     tails: Tails
     keyring: Keyring
     watch_limiter: WatchLimiter
+    body_budget: BodyBudget
     file_batches: CapacityLimiter
     """How many batches are made from files at once: each keeps one core busy."""
     large_batches: CapacityLimiter
