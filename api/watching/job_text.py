@@ -1,5 +1,5 @@
-"""One job's text and reasoning as one watcher is sent them: where it is, how it gets what it missed, and the proof at
-the end.
+"""One job's text and reasoning for one watcher: where the watcher is, how it gets what it missed, and the check at the
+end.
 
 One rule: the texts since the last reset, joined, are always the first bytes of one attempt's text, and at the end of
 the job exactly the stored text. The same is true of the reasoning since its last event at offset 0. This says what to

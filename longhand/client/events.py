@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
-from longhand.client.objects import FINAL, Batch, BatchUsage, Counts, Job
+from longhand.client.objects import FINAL, Batch, BatchUsage, Counts, Hold, Job
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +17,16 @@ class Status:
     """A job as it is now, without its text: the first event, which comes again when status or attempt changes."""
 
     job: Job
+
+
+@dataclass(frozen=True, slots=True)
+class OnHold:
+    """What keeps a queued job from starting has changed; `hold` is None once nothing does. Of a batch, see
+    `BatchStatus`.
+    """
+
+    job_id: str
+    hold: Hold | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +108,7 @@ class BatchDone:
     batch: Batch
 
 
-JobEvent = Status | Delta | Reasoning | Reset | Done
+JobEvent = Status | OnHold | Delta | Reasoning | Reset | Done
 """What the watch of a job yields; the last one is `Done`."""
 Event = JobEvent | BatchStatus | Progress | BatchDone
 """What the watch of a batch yields; the last one is `BatchDone`."""
@@ -118,16 +128,15 @@ class SentEvent:
         """
         fields = json.loads(self.payload)
         match self.name:
-            case "delta":
-                return [Delta(job_id, fields["attempt"], fields["offset"], fields["text"])]
+            case "delta" | "reasoning":
+                kind = Delta if self.name == "delta" else Reasoning
+                return [kind(job_id, fields["attempt"], fields["offset"], fields["text"])]
             case "deltas":
-                thought = [_reasoning(one["id"], one) for one in fields.get("reasoning", ())]
-                texts = [Delta(one["id"], one["attempt"], one["offset"], one["text"]) for one in fields["deltas"]]
-                return [*thought, *texts]
-            case "reasoning":
-                return [_reasoning(job_id, fields)]
+                return _deltas(fields)
             case "status":
                 return [Status(fields)]
+            case "hold":
+                return [OnHold(job_id, fields["hold"])]
             case "jobs":
                 return [Done(job) if job["status"] in FINAL else Status(job) for job in fields["jobs"]]
             case "reset":
@@ -141,8 +150,11 @@ class SentEvent:
         return []
 
 
-def _reasoning(job_id: str, fields: Mapping[str, Any]) -> Reasoning:
-    return Reasoning(job_id, fields["attempt"], fields["offset"], fields["text"])
+def _deltas(fields: Mapping[str, Any]) -> list[Event]:
+    """The texts of many jobs, after their reasoning, which a server sends only where there is any."""
+    thought = [Reasoning(one["id"], one["attempt"], one["offset"], one["text"]) for one in fields.get("reasoning", ())]
+    texts = [Delta(one["id"], one["attempt"], one["offset"], one["text"]) for one in fields["deltas"]]
+    return [*thought, *texts]
 
 
 class EventDecoder:

@@ -13,7 +13,7 @@ from rich.live import Live
 from rich.text import Text
 
 from longhand.client.client import Client
-from longhand.client.events import Delta, Done, Event, Reasoning, Reset, Status
+from longhand.client.events import Delta, Done, Event, OnHold, Reasoning, Reset, Status
 from longhand.client.objects import Hold, Job, cut_short, why
 from longhand.terminal.batch_state import BatchState, Failure, name_of, thinking
 from longhand.terminal.batch_view import BatchView
@@ -32,18 +32,16 @@ def watch_job(client: Client, job_id: str, out: TextIO, *, with_reasoning: bool 
     terminal = out.isatty()
     at_line_start = True
     thoughts = _Thoughts(sys.stderr, whole=with_reasoning)
+    shown_hold: Hold | None = None
     for event in client.watch(job_id):
+        thoughts.take(event)
         match event:
-            case Reasoning():
-                thoughts.take(event)
             case Delta(text=text) if text:
-                thoughts.end()
                 shown = plain(text) if terminal else text
                 out.write(shown)
                 out.flush()
                 at_line_start = shown.endswith("\n") if shown else at_line_start
             case Reset(attempt=attempt):
-                thoughts.end()
                 # In the output itself, so that nobody who keeps it takes two texts for one.
                 out.write(f"{'' if at_line_start else chr(10)}{_starts_over(attempt)}\n")
                 out.flush()
@@ -53,9 +51,12 @@ def watch_job(client: Client, job_id: str, out: TextIO, *, with_reasoning: bool 
                     out.write("\n")
                     out.flush()
                     at_line_start = True
-                sys.stderr.write(_waiting(job, client.job(job_id).get("hold")) + "\n")
+                sys.stderr.write(_waiting(job) + "\n")
+            case OnHold(hold=hold):
+                if said := _held(hold, shown_hold):
+                    sys.stderr.write(said + "\n")
+                shown_hold = hold
             case Done(job=job):
-                thoughts.end()
                 if not at_line_start and terminal:
                     out.write("\n")
                     out.flush()
@@ -74,26 +75,23 @@ class _Thoughts:
         self._characters = 0
         self._is_open = False
 
-    def take(self, event: Reasoning) -> None:
-        """Show a piece, or how much there is by now."""
-        self._characters = len(event.text) + (self._characters if event.offset else 0)
-        if not event.text:
-            return
-        if self._whole:
-            self._err.write(plain(event.text) if self._err.isatty() else event.text)
-        elif self._err.isatty():
-            self._err.write(f"\r{thinking(self._characters)}")
-        else:
-            return
-        self._is_open = True
-        self._err.flush()
-
-    def end(self) -> None:
-        """Something else follows, on a line of its own."""
-        if self._is_open:
+    def take(self, event: Event) -> None:
+        """Show a piece of reasoning, or how much there is by now; before anything else, end the line."""
+        if isinstance(event, Reasoning):
+            self._characters = len(event.text) + (self._characters if event.offset else 0)
+            self._show(event.text)
+        elif self._is_open and isinstance(event, Delta | Reset | Done):
             self._is_open = False
             self._err.write("\n")
             self._err.flush()
+
+    def _show(self, text: str) -> None:
+        if not text or not (self._whole or self._err.isatty()):
+            return
+        shown = plain(text) if self._err.isatty() else text
+        self._err.write(shown if self._whole else f"\r{thinking(self._characters)}")
+        self._is_open = True
+        self._err.flush()
 
 
 def watch_batch(client: Client, batch_id: str, console: Console, out: TextIO, *, with_texts: bool) -> bool:
@@ -230,9 +228,16 @@ def _starts_over(attempt: int) -> str:
     return f"--- the text starts over (attempt {attempt}) ---"
 
 
-def _waiting(job: Job, hold: Hold | None) -> str:
-    if hold is not None:
-        return f"queued; {hold_sentence(hold)}"
+def _held(hold: Hold | None, before: Hold | None) -> str:
+    """What to say of a hold; nothing when only the time of its next probe has changed."""
+    if hold is None:
+        return "no longer held" if before is not None else ""
+    if before is not None and all(hold[name] == before[name] for name in ("kind", "target", "reason", "since")):
+        return ""
+    return f"on hold: {hold_sentence(hold)}"
+
+
+def _waiting(job: Job) -> str:
     if not job["attempt"]:
         return "queued"
     because = f" ({why(job)})" if job["error"] else ""

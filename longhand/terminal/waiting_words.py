@@ -8,7 +8,7 @@ from longhand.terminal.cells import plain
 
 LANES = {
     "max_streams": "as many streams run there as its max_streams allows; raise it in the upstreams file to run more",
-    "window": "as many streams run there as it has been found to take; they grow as it keeps up",
+    "window": "as many streams run there as it can take so far; Longhand tries more as it keeps up",
     "requests": "its limit of requests per minute is used up for the moment; jobs go on by themselves",
     "tokens": "its limit of tokens per minute is used up for the moment; jobs go on by themselves",
     "retry_after": "it refused a request, so the next ones wait a little; jobs go on by themselves",

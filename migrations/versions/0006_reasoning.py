@@ -6,7 +6,7 @@ from alembic import op
 from migrations.job_columns import add_before_the_prompt
 
 revision = "0006"
-down_revision = "0003"
+down_revision = "0005"
 branch_labels = None
 depends_on = None
 
@@ -22,3 +22,17 @@ def upgrade() -> None:
         reasoning_text_tokens="INTEGER",
         reasoning_text_tokens_source="TEXT",
     )
+
+
+def downgrade() -> None:
+    for name in (
+        "reasoning_bytes",
+        "reasoning_sha256",
+        "reasoning_text_tokens",
+        "reasoning_text_tokens_source",
+    ):
+        op.drop_column("jobs", name)
+    for name in ("reasoning_text_tokens", "reasoning_text_tokens_source"):
+        op.drop_column("attempts", name)
+    for table in ("texts", "longest_texts", "lost_texts"):
+        op.drop_column(table, "reasoning")

@@ -34,8 +34,11 @@ def test_runs_say_of_every_place_what_was_last_said_of_it(changes: list[tuple[in
     assert all(one[1] < two[0] or (one[1] == two[0] and one[2] != two[2]) for one, two in pairwise(runs))
 
 
+_ITEMS = st.tuples(st.booleans(), st.integers(0, 40), st.integers(0, 10**9), st.integers(0, 10))
+
+
 @given(
-    st.dictionaries(_PLACES, st.tuples(st.booleans(), st.integers(0, 40), st.integers(0, 10**9), st.integers(0, 10)), max_size=100),
+    st.dictionaries(_PLACES, _ITEMS, max_size=100),
     st.booleans(), st.booleans(), st.booleans(), st.integers(0, 2**42), st.integers(0, 50_000), st.none() | _PLACES,
 )  # fmt: skip
 def test_a_cursor_is_read_as_it_was_written(

@@ -197,19 +197,19 @@ MUTANTS = (
         "what fails at a held upstream is charged",
         [(
             "jobs/dispatch/outages.py",
-            "return Judgement(charged=alone and failure.refusals >= MOST_ALONE, alone=alone)",
-            "return Judgement(charged=True, alone=alone)",
+            "return Judgement(charged=is_cut and failure.refusals >= MOST_CUT, alone=is_cut)",
+            "return Judgement(charged=True, alone=is_cut)",
         )],
         ["store/test_holds.py::test_an_upstream_is_held_at_once_and_probed_with_one_job_at_growing_intervals"],
     ),
     Mutant(
         "two failures at once that do not see each other",
-        [("jobs/dispatch/outages.py", "    connection.execute(of_it.with_for_update())\n", "")],
+        [("jobs/dispatch/upstream_holds.py", "    connection.execute(of_it.with_for_update())\n", "")],
         ["store/test_outage_races.py::test_of_two_streams_that_are_cut_at_once_the_second_says_that_it_was_the_upstream"],
     ),
     Mutant(
         "a worker that charges whatever was judged",
-        [("worker/finalize.py", "        if judged.charged:\n", "        if judged is not None:\n")],
+        [("worker/failed_attempts.py", "        if judged.charged:\n", "        if judged is not None:\n")],
         ["test_holds.py::test_an_outage_under_running_and_waiting_jobs_charges_none_although_a_worker_dies_in_it[503]"],
     ),
     Mutant(
