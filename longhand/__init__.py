@@ -1,4 +1,4 @@
-"""The face of Longhand: the `longhand` command, the HTTP client, and the local stack that `longhand up` runs.
+"""What you use: the `longhand` command, the HTTP client, and the local stack that `longhand up` runs.
 
 What is where:
 

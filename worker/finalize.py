@@ -1,4 +1,4 @@
-"""What becomes of an attempt that is over: it is stored, and only then told."""
+"""Ends an attempt: stores what becomes of it, and only then publishes it."""
 
 from collections.abc import Sequence
 from dataclasses import replace

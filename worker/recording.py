@@ -1,4 +1,4 @@
-"""The text so far of one attempt, and what of it is still to be told."""
+"""The text so far of one attempt, and the part that is not yet published."""
 
 from collections.abc import Callable
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""What a worker process sees of its upstreams, told to their lanes: sent, accepted, refused, ended.
+"""Reports to the lanes what a worker process sees of its upstreams: sent, accepted, refused, ended.
 
 The reports are kept in memory until a round of dispatch writes them. Where jobs wait for the pace of a lane, or its
 upstream is held, a round begins at once.

@@ -1,4 +1,4 @@
-"""Who is at fault when an attempt fails: its job, which is charged then, or its upstream."""
+"""Decides who is at fault when an attempt fails: its job, which is then charged, or its upstream."""
 
 from dataclasses import dataclass
 from typing import Literal

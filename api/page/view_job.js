@@ -166,7 +166,7 @@ export function jobView(id) {
   }
 
   async function cancelJob() {
-    if (await ask("Stop writing this article? What is written so far is kept.", "Stop it", "Let it be written"))
+    if (await ask("Stop writing this article? The text so far is kept.", "Stop it", "Let it be written"))
       await act(cancel, "cancel");
   }
 

@@ -1,4 +1,4 @@
-"""The watch of one job: subscribe first, then read, then relay, and prove at the end that it was all.
+"""The watch of one job: subscribe first, then read, then relay, and verify the whole text at the end.
 
 Messages can be lost, late or from a zombie; so what is missed is read from the tail, and from the row once the job has
 ended (`job_text.py`).

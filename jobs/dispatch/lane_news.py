@@ -1,4 +1,4 @@
-"""What a turn of a lane begins and ends with: news, wishes, what is held, and what became of it."""
+"""The input and output of a lane's turn: news, wishes, holds, and the result."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field

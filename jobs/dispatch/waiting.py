@@ -16,6 +16,13 @@ from jobs.store.database import Database
 from jobs.tables import batches, jobs, lanes
 
 LANE_SENTENCES = {
+<<<<<<< HEAD
+    "max_streams": "the upstream has as many streams as its max_streams allows; raise it to run more at once",
+    "window": "the upstream has as many streams as it can take so far; Longhand tries more as it keeps up",
+    "requests": "the upstream's limit of requests a minute is used up for the moment",
+    "tokens": "the upstream's limit of tokens a minute is used up for the moment",
+    "retry_after": "the upstream refused a request, so the next ones wait a little; they go on by themselves",
+=======
     "max_streams": "the upstream {} writes as many texts at once as its max_streams allows; raise that in the upstreams"
     " file to write more",
     "window": "the upstream {} writes as many texts at once as it was found to take; wait, they become more while it"
@@ -32,6 +39,7 @@ HOLD_SENTENCES = {
     "key": "refuses its key: check it",
     "limit": "has refused every request for minutes: check its plan, its quota and its limits per day",
     "away": "fails or cannot be reached: see whether its server runs",
+>>>>>>> holds
 }
 
 
@@ -152,7 +160,7 @@ class _View:
         if limits[0] is not None and all(limits):
             return limits[0]
         return Waiting(
-            "no_free_stream", "every stream of the workers is taken; start another worker to run more at once"
+            "no_free_stream", "all streams of the workers are busy; start another worker to run more at once"
         )
 
     def _limit_of(self, route: Route, model: str) -> Waiting | None:
@@ -176,7 +184,12 @@ class _View:
 def _describe_hold(hold: Hold) -> str:
     if hold.held_by == "person":
         return f"the {hold.kind} {hold.target} is paused; resume it to go on"
+<<<<<<< HEAD
+    causes = {"credit": "is out of credit: top it up", "key": "refuses the key: check it", "away": "cannot be reached"}
+    return f"the upstream {hold.target} {causes[hold.reason]}; Longhand tries it again by itself; `resume` tries it now"
+=======
     return (
         f"the upstream {hold.target} {HOLD_SENTENCES[hold.reason]}; it is tried again by itself, and `resume` does it"
         " at once"
     )
+>>>>>>> holds

@@ -1,4 +1,4 @@
-"""Whether the database is at the revision that this code is written for.
+"""Checks that the schema version of the database matches this code.
 
 A worker or an API with other tables would fail at each statement, and log it a hundred times a minute. So it checks
 once, before it begins, and ends with one line.

@@ -7,11 +7,11 @@ from longhand.client.objects import Hold, Job, Json
 from longhand.terminal.cells import plain
 
 LANES = {
-    "max_streams": "it writes as many texts at once as its max_streams allows; raise that in the upstreams file",
-    "window": "it writes as many texts at once as it was found to take; wait, they become more while it keeps up",
-    "requests": "it allows no more requests for the moment; wait, or raise its requests_per_minute",
-    "tokens": "it allows no more tokens for the moment; wait, or raise its tokens_per_minute",
-    "retry_after": "it refused a request as one too many; wait, the next one is sent by itself",
+    "max_streams": "as many streams run there as its max_streams allows; raise it in the upstreams file to run more",
+    "window": "as many streams run there as it can take so far; Longhand tries more as it keeps up",
+    "requests": "its limit of requests per minute is used up for the moment; jobs go on by themselves",
+    "tokens": "its limit of tokens per minute is used up for the moment; jobs go on by themselves",
+    "retry_after": "it refused a request, so the next ones wait a little; jobs go on by themselves",
 }
 """What an upstream's `limited_by` means."""
 
@@ -19,8 +19,7 @@ _HOLDS = {
     "paused": ("is paused", ""),
     "credit": ("is out of credit", "pay, then "),
     "key": ("refuses its API key", "check the key, then "),
-    "limit": ("has refused every request for minutes", "check its plan, quota and limits per day, then "),
-    "away": ("fails or cannot be reached", "see that its server runs, then "),
+    "away": ("cannot be reached", "start its server, then "),
 }
 """By the reason of a hold: what is so, and what a person does before lifting it."""
 
@@ -30,7 +29,7 @@ def hold_sentence(hold: Hold | Json) -> str:
     what = "the batch" if hold["kind"] == "batch" else f"the {hold['kind']} {hold['target']}"
     is_so, first = _HOLDS.get(hold["reason"], ("is held", ""))
     if hold["reason"] == "away" and hold.get("url"):
-        first = f"see that the server at {hold['url']} runs, then "
+        first = f"start the server at {hold['url']}, then "
     then = (
         f"{first}run: longhand resume {hold_arguments(hold)}" if hold.get("may_resume", True) else _for_operators(hold)
     )

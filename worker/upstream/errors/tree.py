@@ -8,6 +8,8 @@ from worker.upstream.ending import Ending
 from worker.upstream.rate_limits import RateLimit
 from worker.upstream.text import make_storable
 
+URL_SETTING = "`url` in the upstreams file, or LONGHAND_UPSTREAM_URL"
+"""Where a person says which endpoint this is, for messages."""
 MAX_QUOTE = 300
 """At most this many characters of an upstream's own words go into a message."""
 
