@@ -9,19 +9,11 @@ const WAITS = {
   max_concurrency: "Waits until another article of its batch ends: the batch allows no more at once.",
   no_free_stream: "Waits for a free stream: all workers are busy. Start another worker to write more at once.",
   no_upstream: "Cannot start: no upstream takes its model. Add the model to the upstreams file.",
-<<<<<<< HEAD
-  max_streams: "Waits for a free stream of its upstream: it has as many as its max_streams allows.",
-  window: "Waits for a free stream of its upstream, which accepts no more at once for now.",
-  requests: "Waits for its upstream's limit of requests per minute.",
-  tokens: "Waits for its upstream's limit of tokens per minute.",
-  retry_after: "Waits because its upstream refused a request.",
-=======
   max_streams: "Waits for a free stream of its upstream. For more at once, raise its max_streams in the upstreams file.",
   window: "Waits for a free stream of its upstream, which takes no more at once for now. It starts by itself.",
   requests: "Waits for its upstream's limit of requests per minute. It starts by itself.",
   tokens: "Waits for its upstream's limit of tokens per minute. It starts by itself.",
   retry_after: "Waits because its upstream refused a request as one too many. It starts by itself.",
->>>>>>> holds
 };
 
 // What is said of a hold, by its `reason`: what is so, what a person does about it, and the few words on a card.
@@ -59,13 +51,8 @@ export const holdTitle = (hold) => `${ofReason(hold).is(WHAT[hold.kind](hold.tar
 export function holdAdvice(hold) {
   const parts = ["It began ", time(hold.since), ". "];
   if (hold.reason === "paused") parts.push(hold.may_resume ? "Press Resume to go on." : "An operator can resume it.");
-<<<<<<< HEAD
   else if (!hold.may_resume) parts.push("Ask an operator to look into it.");
-  else if (hold.reason === "away" && hold.url) parts.push(`Start the server at ${hold.url}, then press Resume.`);
-=======
-  else if (!hold.may_resume) parts.push("An operator has to see to it.");
   else if (hold.reason === "away" && hold.url) parts.push(`See that the server at ${hold.url} runs, then press Resume.`);
->>>>>>> holds
   else parts.push(ofReason(hold).todo);
   if (hold.probe_at !== null) parts.push(" Longhand also tries it by itself, next ", time(hold.probe_at), ".");
   return parts;

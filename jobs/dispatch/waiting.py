@@ -16,13 +16,6 @@ from jobs.store.database import Database
 from jobs.tables import batches, jobs, lanes
 
 LANE_SENTENCES = {
-<<<<<<< HEAD
-    "max_streams": "the upstream has as many streams as its max_streams allows; raise it to run more at once",
-    "window": "the upstream has as many streams as it can take so far; Longhand tries more as it keeps up",
-    "requests": "the upstream's limit of requests a minute is used up for the moment",
-    "tokens": "the upstream's limit of tokens a minute is used up for the moment",
-    "retry_after": "the upstream refused a request, so the next ones wait a little; they go on by themselves",
-=======
     "max_streams": "the upstream {} writes as many texts at once as its max_streams allows; raise that in the upstreams"
     " file to write more",
     "window": "the upstream {} writes as many texts at once as it was found to take; wait, they become more while it"
@@ -39,7 +32,6 @@ HOLD_SENTENCES = {
     "key": "refuses its key: check it",
     "limit": "has refused every request for minutes: check its plan, its quota and its limits per day",
     "away": "fails or cannot be reached: see whether its server runs",
->>>>>>> holds
 }
 
 
@@ -184,12 +176,7 @@ class _View:
 def _describe_hold(hold: Hold) -> str:
     if hold.held_by == "person":
         return f"the {hold.kind} {hold.target} is paused; resume it to go on"
-<<<<<<< HEAD
-    causes = {"credit": "is out of credit: top it up", "key": "refuses the key: check it", "away": "cannot be reached"}
-    return f"the upstream {hold.target} {causes[hold.reason]}; Longhand tries it again by itself; `resume` tries it now"
-=======
     return (
-        f"the upstream {hold.target} {HOLD_SENTENCES[hold.reason]}; it is tried again by itself, and `resume` does it"
-        " at once"
+        f"the upstream {hold.target} {HOLD_SENTENCES[hold.reason]}; Longhand tries it again by itself, and"
+        " `resume` tries it now"
     )
->>>>>>> holds
