@@ -32,7 +32,7 @@ const HOLDS = {
   },
   away: {
     is: (what) => `${what} fails or cannot be reached`,
-    todo: "See that its server runs, then press Resume.",
+    todo: "Check that its server runs, then press Resume.",
     card: "Waits until its upstream works again.",
   },
 };
@@ -52,7 +52,7 @@ export function holdAdvice(hold) {
   const parts = ["It began ", time(hold.since), ". "];
   if (hold.reason === "paused") parts.push(hold.may_resume ? "Press Resume to go on." : "An operator can resume it.");
   else if (!hold.may_resume) parts.push("Ask an operator to look into it.");
-  else if (hold.reason === "away" && hold.url) parts.push(`See that the server at ${hold.url} runs, then press Resume.`);
+  else if (hold.reason === "away" && hold.url) parts.push(`Check that the server at ${hold.url} runs, then press Resume.`);
   else parts.push(ofReason(hold).todo);
   if (hold.probe_at !== null) parts.push(" Longhand also tries it by itself, next ", time(hold.probe_at), ".");
   return parts;

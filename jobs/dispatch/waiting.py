@@ -177,6 +177,6 @@ def _describe_hold(hold: Hold) -> str:
     if hold.held_by == "person":
         return f"the {hold.kind} {hold.target} is paused; resume it to go on"
     return (
-        f"the upstream {hold.target} {HOLD_SENTENCES[hold.reason]}; Longhand tries it again by itself, and"
-        " `resume` tries it now"
+        f"the upstream {hold.target} {HOLD_SENTENCES[hold.reason]}; it is tried again by itself, and `resume` does it"
+        " at once"
     )
