@@ -58,8 +58,9 @@ class TextRepair:
         encoded = stored.encode()
         length, digest = self.done.proof if self.part == "text" else self.done.reasoning_proof
         if (len(encoded), sha256(encoded).hexdigest()) != (length, digest):
+            of = " of reasoning" if self.part == "reasoning" else ""
             raise BrokenTextError(
-                f"{job['id']}: {len(encoded)} bytes of its {self.part} are stored, and they are not the {length} bytes"
+                f"{job['id']}: {len(encoded)} bytes{of} are stored, and they are not the {length} bytes"
                 f" with SHA-256 {digest} that the job states"
             )
         end: list[Event] = [self.done] if self.is_last else []
