@@ -8,6 +8,7 @@ after is sent anew, after a reset.
 
 import base64
 import binascii
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from api.http.errors import ApiError
@@ -20,7 +21,7 @@ _MAX_CHARACTERS = 8192
 """No longer one was ever given out: to read it would hold up everybody else."""
 _MAX_SHIFT = 42
 
-_DONE, _DELTAS, _ONLY_RUNNING, _STOPPED = 1, 2, 4, 8
+_DONE, _DELTAS, _ONLY_RUNNING, _STOPPED, _REASONING = 1, 2, 4, 8, 16
 _ENDINGS = (JobStatus.FAILED, JobStatus.CANCELLED, JobStatus.EXPIRED)
 
 COMPLETED = 0
@@ -47,14 +48,15 @@ class BatchCursor:
     known: int | None = None
     """From this place on the cursor says nothing; None: it says all."""
     shown: Shown = field(default_factory=Shown)
-    under_way: list[tuple[int, int, int]] = field(default_factory=list)
-    """Place, attempt and offset of jobs of which the client has a part, in order."""
+    under_way: list[tuple[int, int, int, int]] = field(default_factory=list)
+    """Place, attempt, offset and reasoning offset of jobs of which the client has a part, in order."""
 
     def encode(self) -> str:
         """The event id."""
         flags = self.done * _DONE | self.deltas * _DELTAS | self.only_running * _ONLY_RUNNING
         head, body = bytearray(), bytearray()
         stopped = self._put_items(body)
+        flags |= _REASONING if self._has_reasoning else 0
         put_number(head, flags | (_STOPPED if stopped is not None else 0))
         put_number(head, self.opened_at)
         put_number(head, self.listed)
@@ -62,12 +64,18 @@ class BatchCursor:
             put_number(head, stopped)
         return base64.urlsafe_b64encode(head + body).rstrip(b"=").decode()
 
+    @property
+    def _has_reasoning(self) -> bool:
+        """Whether items under way have one number more; without reasoning the cursor is as it always was."""
+        return any(reasoning for _, _, _, reasoning in self.under_way)
+
     def _put_items(self, body: bytearray) -> int | None:
         """The runs and the jobs under way, in input order. The place from which on nothing is said; None: all is."""
         last = NO_PLACE if self.known is None else self.known
         run = end = 0
         next_run = self.shown.place_of(run)
-        for place, attempt, offset in self.under_way:
+        has_reasoning = self._has_reasoning
+        for place, attempt, offset, reasoning in self.under_way:
             if next_run < place:
                 run, end = self.shown.put(body, run, end, min(place, last), _MAX_BYTES)
                 next_run = self.shown.place_of(run)
@@ -76,6 +84,8 @@ class BatchCursor:
             put_number(body, place - end)
             put_number(body, attempt << 1 | 1)
             put_number(body, offset)
+            if has_reasoning:
+                put_number(body, reasoning)
             end = place + 1
         run, end = self.shown.put(body, run, end, last, _MAX_BYTES)
         next_run = self.shown.place_of(run)
@@ -107,17 +117,14 @@ def _decode(numbers: list[int]) -> BatchCursor:
         known = next(rest) if flags & _STOPPED else None
     except StopIteration:
         raise ValueError("cut") from None
-    if flags > _DONE | _DELTAS | _ONLY_RUNNING | _STOPPED:
+    if flags > _DONE | _DELTAS | _ONLY_RUNNING | _STOPPED | _REASONING:
         raise ValueError("unknown flag")
     runs, under_way = [], []
     end = 0
-    items = list(rest)
-    if len(items) % 3:
-        raise ValueError("cut")
-    for gap, first, second in zip(items[::3], items[1::3], items[2::3], strict=True):
+    for gap, first, second, reasoning in _items(list(rest), has_reasoning=bool(flags & _REASONING)):
         start = end + gap
         if first & 1:
-            under_way.append((start, first >> 1, second))
+            under_way.append((start, first >> 1, second, reasoning))
             end = start + 1
         else:
             runs.append((start, start + second, first >> 1))
@@ -132,6 +139,18 @@ def _decode(numbers: list[int]) -> BatchCursor:
         shown=Shown(runs),
         under_way=under_way,
     )
+
+
+def _items(numbers: list[int], *, has_reasoning: bool) -> Iterator[tuple[int, int, int, int]]:
+    """Three numbers each, and a fourth of a job under way whose reasoning is told."""
+    at = 0
+    while at < len(numbers):
+        size = 4 if has_reasoning and at + 1 < len(numbers) and numbers[at + 1] & 1 else 3
+        item = numbers[at : at + size]
+        if len(item) < size:
+            raise ValueError("cut")
+        yield item[0], item[1], item[2], item[3] if size == 4 else 0
+        at += size
 
 
 def _numbers(encoded: bytes) -> list[int]:

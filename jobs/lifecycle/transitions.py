@@ -218,6 +218,10 @@ def _final_changes(now: datetime, status: JobStatus, attempt: int, written: Atte
         "sha256": written.sha256,
         "text_tokens": written.text_tokens,
         "text_tokens_source": written.text_tokens_source,
+        "reasoning_bytes": written.reasoning_bytes or None,
+        "reasoning_sha256": written.reasoning_sha256,
+        "reasoning_text_tokens": written.reasoning_text_tokens,
+        "reasoning_text_tokens_source": written.reasoning_text_tokens_source,
         "upstream_id": written.upstream_id,
         "upstream_model": written.upstream_model,
         **(written.usage.as_columns() if written.usage else {}),
@@ -244,6 +248,8 @@ def _attempt_changes(
         "bytes": written.bytes,
         "text_tokens": written.text_tokens,
         "text_tokens_source": written.text_tokens_source,
+        "reasoning_text_tokens": written.reasoning_text_tokens,
+        "reasoning_text_tokens_source": written.reasoning_text_tokens_source,
         **(written.usage.as_columns() if written.usage else {}),
         **_why(error),
     }
@@ -254,4 +260,5 @@ def _why(error: JobError | None) -> dict[str, Any]:
 
 
 def _text_row(job_id: str, attempt: int, written: AttemptResult) -> dict[str, Any]:
-    return {"job_id": job_id, "attempt": attempt, "text": written.text, "deltas": written.deltas}
+    own = {"job_id": job_id, "attempt": attempt, "text": written.text}
+    return own | {"reasoning": written.reasoning, "deltas": written.deltas}

@@ -65,6 +65,11 @@ def _write_on(prompt: str, seed: str) -> Iterator[str]:
         yield from write_deltas(prompt, f"{seed}-{number}")
 
 
+def thought_of(number: int) -> str:
+    """One delta of reasoning."""
+    return f"Thought {number} – so far, so good. "
+
+
 class Completion:
     """One completion as bytes, whole or streamed. `fired` is called with the name of each fault that is carried out."""
 
@@ -98,6 +103,8 @@ class Completion:
             del deltas[limit:]
         self.sent = len(deltas)
         message: dict[str, Any] = {"role": "assistant", "content": "".join(deltas), "refusal": None, "annotations": []}
+        if self.orders.reasoning:
+            message["reasoning_content"] = "".join(map(thought_of, range(self.orders.reasoning)))
         completion = {
             "id": self.id,
             "object": "chat.completion",
@@ -136,6 +143,10 @@ class Completion:
         framing = len(before) + len(after)
         limit = self.request.max_deltas
         stop_at, stop = self._stop()
+        for number in range(self.orders.reasoning):
+            thought = {"content": None, "reasoning_content": thought_of(number)}
+            yield lead + self._choice(thought)
+            lead = b""
         for delta in self.deltas:
             if self.sent == stop_at:
                 return self._stopped(lead, stop)
@@ -237,12 +248,13 @@ class Completion:
             self.fired("usage")
             return self.orders.usage or None
         prompt_tokens = self.request.prompt_tokens()
+        thought = self.orders.reasoning
         return {
             "prompt_tokens": prompt_tokens,
-            "completion_tokens": self.sent,
-            "total_tokens": prompt_tokens + self.sent,
+            "completion_tokens": self.sent + thought,
+            "total_tokens": prompt_tokens + self.sent + thought,
             "prompt_tokens_details": {"cached_tokens": 0, "audio_tokens": 0},
-            "completion_tokens_details": {"reasoning_tokens": 0, "audio_tokens": 0},
+            "completion_tokens_details": {"reasoning_tokens": thought, "audio_tokens": 0},
         }
 
     def _long_line(self, length: int) -> Iterator[bytes]:

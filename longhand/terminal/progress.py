@@ -13,9 +13,9 @@ from rich.live import Live
 from rich.text import Text
 
 from longhand.client.client import Client
-from longhand.client.events import Delta, Done, Event, OnHold, Reset, Status
+from longhand.client.events import Delta, Done, Event, OnHold, Reasoning, Reset, Status
 from longhand.client.objects import Hold, Job, cut_short, why
-from longhand.terminal.batch_state import BatchState, Failure, name_of
+from longhand.terminal.batch_state import BatchState, Failure, name_of, thinking
 from longhand.terminal.batch_view import BatchView
 from longhand.terminal.cells import plain
 from longhand.terminal.waiting_words import hold_sentence
@@ -25,12 +25,16 @@ _LONGEST_LINE = 2000
 """How many characters `Lines` holds back at most while the end of their line has not come."""
 
 
-def watch_job(client: Client, job_id: str, out: TextIO) -> bool:
-    """Write a job's text to `out` as it arrives. Returns whether the job was completed."""
+def watch_job(client: Client, job_id: str, out: TextIO, *, with_reasoning: bool = False) -> bool:
+    """Write a job's text to `out` as it arrives, and its reasoning to stderr: all of it, or on a terminal only how much
+    there is before the text. Returns whether the job was completed.
+    """
     terminal = out.isatty()
     at_line_start = True
+    thoughts = _Thoughts(sys.stderr, whole=with_reasoning)
     shown_hold: Hold | None = None
     for event in client.watch(job_id):
+        thoughts.take(event)
         match event:
             case Delta(text=text) if text:
                 shown = plain(text) if terminal else text
@@ -60,6 +64,34 @@ def watch_job(client: Client, job_id: str, out: TextIO) -> bool:
                 return bool(job["status"] == "completed")
     # A 204: the job had already ended, and there was nothing new to send.
     return client.job(job_id)["status"] == "completed"
+
+
+class _Thoughts:
+    """Shows reasoning on stderr."""
+
+    def __init__(self, err: TextIO, *, whole: bool) -> None:
+        self._err = err
+        self._whole = whole
+        self._characters = 0
+        self._is_open = False
+
+    def take(self, event: Event) -> None:
+        """Show a piece of reasoning, or how much there is by now; before anything else, end the line."""
+        if isinstance(event, Reasoning):
+            self._characters = len(event.text) + (self._characters if event.offset else 0)
+            self._show(event.text)
+        elif self._is_open and isinstance(event, Delta | Reset | Done):
+            self._is_open = False
+            self._err.write("\n")
+            self._err.flush()
+
+    def _show(self, text: str) -> None:
+        if not text or not (self._whole or self._err.isatty()):
+            return
+        shown = plain(text) if self._err.isatty() else text
+        self._err.write(shown if self._whole else f"\r{thinking(self._characters)}")
+        self._is_open = True
+        self._err.flush()
 
 
 def watch_batch(client: Client, batch_id: str, console: Console, out: TextIO, *, with_texts: bool) -> bool:
