@@ -157,7 +157,6 @@ class AttemptRunner:
             await self._wait_until(running.claimed.send_at)
             async with self._upstreams.use(spec) as upstream:
                 running.sent = sent = self._reporter.send(running.claimed)
-                recording.on_first = sent.accept
                 if sent.proof_bytes is not None:
                     recording.call_after(sent.proof_bytes, sent.prove)
                 try:
@@ -166,6 +165,7 @@ class AttemptRunner:
                         recording.add,
                         on_reasoning=recording.add_reasoning,
                         idempotency_key=f"{job.id}-{running.attempt}",
+                        on_accepted=sent.accept,
                     )
                 finally:
                     sent.close()

@@ -30,8 +30,6 @@ class Recording:
         self.reasoning = bytearray(reasoning.encode())
         self.deltas = 0
         self.first_delta_at: datetime | None = None
-        self.on_first: Callable[[], None] | None = None
-        """Called when the first piece comes."""
         self._mark: tuple[int, Callable[[], None]] | None = None
         self.channel = channel_name(job_id)
         self.tail = tail_key(job_id, attempt)
@@ -48,8 +46,6 @@ class Recording:
         """Take the next piece of text, and tell it soon."""
         if self.deltas == 0:
             self.first_delta_at = self._now()
-            if self.on_first is not None:
-                self.on_first()
         self.deltas += 1
         self._messages.append(encode_delta(self.attempt, len(self.text), piece))
         self.text += piece.encode()

@@ -6,12 +6,14 @@ from hashlib import sha256
 
 import pytest
 import redis as redis_py
+from sqlalchemy import select
 
 from jobs.live.channel import encode_reasoning, reasoning_key
 from jobs.model.status import JobStatus
 from jobs.store.database import Database
 from jobs.store.search import JobFilter, list_jobs
 from jobs.store.stored_texts import read_longest
+from jobs.tables import lanes
 from longhand.simulator import ServedSimulator
 from tests.worker.one_recording import JOB, recording_on
 from tests.worker.worker_fixtures import WorkerParts, job_and_text, listening, open_worker, small_settings, submit
@@ -58,6 +60,15 @@ def test_a_job_that_thinks_and_is_cut_keeps_what_it_thought(worker: WorkerParts)
     worker.run(job_id)
     job, text = job_and_text(worker.database, job_id)
     assert (job.status, text, job.reasoning_bytes) == (JobStatus.FAILED, "", len(THOUGHTS.encode()))
+
+
+def test_an_upstream_that_only_thinks_has_accepted_the_request(worker: WorkerParts) -> None:
+    job_id = submit(worker.database, {"deltas": DELTAS, "reasoning": 30, "cut_after": 0}, max_attempts=1)
+    worker.run(job_id)
+    job, _ = job_and_text(worker.database, job_id)
+    worker.lanes.write_news((str(job.upstream), job.model))
+    with worker.database.read() as connection:
+        assert connection.scalar(select(lanes.c.accepted_at).where(lanes.c.model == job.model)) is not None
 
 
 def test_reasoning_is_told_once_in_order_with_the_text_and_is_in_its_tail(
