@@ -11,15 +11,16 @@ RUN /opt/longhand/bin/pip install --no-cache-dir --only-binary :all: --no-deps -
 # The build tool is pinned as well; it stays behind in this stage.
 RUN grep -h == requirements.lock requirements-dev.lock > pins.txt \
     && python -m venv /opt/build && /opt/build/bin/pip install --no-cache-dir --constraint pins.txt hatchling
-COPY pyproject.toml README.md ./
+COPY pyproject.toml README.md LICENSE ./
 COPY api api
 COPY jobs jobs
 COPY longhand longhand
 COPY migrations migrations
 COPY worker worker
-# `pip check` fails the build when the lock lacks a dependency or holds one that does not fit.
+# Without an index, so that the build fails when the lock lacks a package of `longhand-server[server]`; `pip check` fails it
+# when two of them do not fit each other.
 RUN /opt/build/bin/pip wheel --no-build-isolation --no-deps --wheel-dir dist . \
-    && /opt/longhand/bin/pip install --no-cache-dir --no-deps dist/*.whl && /opt/longhand/bin/pip check
+    && /opt/longhand/bin/pip install --no-cache-dir --no-index "$(echo dist/*.whl)[server]" && /opt/longhand/bin/pip check
 
 FROM python:3.11-slim-trixie
 RUN groupadd --system --gid 10001 longhand \

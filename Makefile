@@ -29,11 +29,11 @@ bench: .venv/ready  ## measure everything, over an hour; BENCH_PYTHON=... has th
 
 lock:  ## pin the newest versions that pyproject.toml allows
 	rm -rf .venv-lock && $(PYTHON) -m venv .venv-lock
-	.venv-lock/bin/pip install --quiet .
-	.venv-lock/bin/pip freeze --exclude longhand > requirements.lock
+	.venv-lock/bin/pip install --quiet '.[server]'
+	.venv-lock/bin/pip freeze --exclude longhand-server > requirements.lock
 	.venv-lock/bin/pip install --quiet '.[dev]' hatchling editables
 	echo "-r requirements.lock" > requirements-dev.lock
-	.venv-lock/bin/pip freeze --exclude longhand | grep -vxFf requirements.lock >> requirements-dev.lock
+	.venv-lock/bin/pip freeze --exclude longhand-server | grep -vxFf requirements.lock >> requirements-dev.lock
 	rm -rf .venv-lock
 
 clean:

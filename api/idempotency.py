@@ -1,4 +1,4 @@
-"""The `Idempotency-Key` of a POST that submits work: repeated, it makes nothing again."""
+"""The `Idempotency-Key` of a POST that submits work: a repeated POST creates nothing new."""
 
 from typing import Annotated
 

@@ -1,4 +1,4 @@
-"""The composition root: makes every part of the API process once, joins them and serves them."""
+"""The composition root: creates every part of the API process once, joins them and serves them."""
 
 import asyncio
 import socket

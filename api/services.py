@@ -1,4 +1,4 @@
-"""What the endpoints are given: made once in `main.py`, found here."""
+"""The services that endpoints use: created once in `main.py`, injected from here."""
 
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass

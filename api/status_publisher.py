@@ -1,4 +1,4 @@
-"""Publishes what became of jobs that were moved here and not by a worker: cancelled, or queued again by a retry."""
+"""Publishes status changes that the API makes and no worker: a cancel, or a retry that queues jobs again."""
 
 import queue
 import threading

@@ -8,7 +8,7 @@ from api.forms.waiting import hold_json, waiting_json
 from api.services import Services
 from jobs.dispatch.holds import Hold, HoldKind, read_holds
 from jobs.dispatch.routes import DEFAULT, Route, routes_of
-from jobs.dispatch.waiting import find_hold, find_upstream_hold, find_why_waiting
+from jobs.dispatch.waiting import find_hold, find_job_hold, find_upstream_hold, find_why_waiting
 from jobs.model.batch_records import Batch
 from jobs.model.records import Job
 from jobs.model.status import BatchStatus, JobStatus
@@ -28,15 +28,27 @@ def waiting_by_id(services: Services, caller: Caller, jobs: Sequence[Job]) -> di
     }
 
 
+def job_hold_json(services: Services, caller: Caller, job_id: str) -> dict[str, Any] | None:
+    """What keeps a queued job from starting."""
+    return caller_hold_json(services, caller, find_job_hold(services.database, job_id, _routes(services)))
+
+
 def batch_hold_json(services: Services, caller: Caller, batch: Batch) -> dict[str, Any] | None:
     """What keeps all the jobs of a batch from starting."""
-    if batch.status is not BatchStatus.IN_PROGRESS:
-        return None
-    holds = read_holds(services.database)
-    if not holds:
-        return None
-    hold = find_hold(holds, batch_id=batch.id, project=caller.project, model=batch.model)
-    return caller_hold_json(services, caller, hold or find_upstream_hold(holds, batch.model, _routes(services)))
+    return batch_holds_json(services, caller, [batch]).get(batch.id)
+
+
+def batch_holds_json(services: Services, caller: Caller, listed: Sequence[Batch]) -> dict[str, dict[str, Any]]:
+    """The same of each of these batches that is held, by id."""
+    running = [batch for batch in listed if batch.status is BatchStatus.IN_PROGRESS]
+    holds = read_holds(services.database) if running else []
+    held = {}
+    for batch in running if holds else ():
+        hold = find_hold(holds, batch_id=batch.id, project=caller.project, model=batch.model)
+        shown = caller_hold_json(services, caller, hold or find_upstream_hold(holds, batch.model, _routes(services)))
+        if shown is not None:
+            held[batch.id] = shown
+    return held
 
 
 def caller_hold_json(services: Services, caller: Caller, hold: Hold | None) -> dict[str, Any] | None:

@@ -1,9 +1,9 @@
 """Jobs: what a job is, where it is stored, how it travels. Both `api` and `worker` import this, and never each other.
 
-The way of a job, and the file that each step is in:
+The way of a job, with the file of each step:
 
 1. Submit: `api/submitting/` checks it, `jobs/intake/submission.py` inserts the rows in one transaction. The row is the
-   outbox. What a file means, `jobs/inputs/` says: to the command, the API and the page alike.
+   outbox. `jobs/inputs/` reads files, for the command, the API and the page alike.
 2. Reserve: after the commit, `jobs/live/wake.py` wakes the workers' dispatch (`worker/dispatch.py`). It gives due jobs
    to an upstream, as many as the upstream's pace allows: `jobs/dispatch/lanes.py` shares out the free streams,
    `jobs/dispatch/reservation.py` takes one lane's turn, `jobs/dispatch/choice.py` and `jobs/dispatch/fair.py` say whose
@@ -22,26 +22,26 @@ The way of a job, and the file that each step is in:
 8. Query: `jobs/store/queries.py` and `jobs/store/search.py` read rows, never Redis. Lists and searches have two indexes
    of their own: `jobs/store/metadata_pairs.py` and `jobs/store/text_index.py`.
 
-What goes wrong on the way is mended by `worker/dispatch.py`, too, one loop in every worker process: it rescues and
-expires (`jobs/lifecycle/rescue.py`), and ends batches (`jobs/lifecycle/close_batch.py`). Whose fault a failed attempt
-was, `worker/verdict.py` and `jobs/dispatch/outages.py` judge; what must not start now is a row of
-`jobs/dispatch/holds.py`. `jobs/live/status_changes.py` makes the messages about jobs that were moved so.
-`jobs/lifecycle/retry.py` runs failures again when a user asks for it. What the attempts of a dead worker have cost is
+`worker/dispatch.py`, one loop in every worker process, also repairs what goes wrong on the way: it rescues and
+expires (`jobs/lifecycle/rescue.py`), and closes batches (`jobs/lifecycle/close_batch.py`). Whose fault a failed attempt
+was, `worker/verdict.py`, `jobs/dispatch/outages.py` and `jobs/dispatch/refusals.py` judge; what must not start now is
+a row of `jobs/dispatch/holds.py`. `jobs/live/status_changes.py` makes the messages about these changes.
+`jobs/lifecycle/retry.py` runs failures again when a user asks for it. What the attempts of a dead worker cost is
 counted afterwards (`jobs/lifecycle/lost.py`, `worker/lost.py`).
 
-Everything belongs to a project: `jobs/store/keys.py`. A repeated submission makes nothing twice:
+Everything belongs to a project: `jobs/store/keys.py`. A client's retry never creates a second job:
 `jobs/intake/idempotency.py`. A batch from a file (`jobs/store/files.py`) is a draft (`jobs/intake/drafts.py`) until it
-is whole. A job that was asked for as a Response has one more row: `jobs/lifecycle/responses.py`.
+is whole. A job that was submitted as a Response has one more row: `jobs/lifecycle/responses.py`.
 
 Which upstreams there are, and how each is used, is read from a file or the environment: `jobs/upstreams/`. What they
-have shown of themselves is kept by `jobs/store/upstream_habits.py`. Why a queued
-job waits is told by `jobs/dispatch/waiting.py`.
+have shown of themselves is stored by `jobs/store/upstream_habits.py`. `jobs/dispatch/waiting.py` says why a queued job
+waits.
 
-What all of these stand on: the statuses and who moves them (`jobs/model/status.py`), rows as values
+What all of these build on: the statuses and who changes them (`jobs/model/status.py`), rows as values
 (`jobs/model/records.py`, `jobs/model/batch_records.py`, `jobs/model/endings.py`), the tables (`jobs/tables/`) and their
 revision (`jobs/store/revision.py`), the database (`jobs/store/database.py`), ids (`jobs/model/ids.py`), settings
 (`jobs/settings.py`, `jobs/setting_types.py`), logs (`jobs/logs.py`), the connection over which each delta goes
 (`jobs/live/redis_connection.py`), the proxy before the upstream (`jobs/proxy.py`).
 
-SQL is the truth. Redis may be erased at any moment and costs no job and no text.
+The database is authoritative. Redis can be wiped at any moment without losing a job or a text.
 """

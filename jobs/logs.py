@@ -1,4 +1,4 @@
-"""Logs: one line an event, with the job's id and attempt where there is one. Never a request, a text or a key."""
+"""Logs: one line for each event, with the job's id and attempt where there is one. Never a request, a text or a key."""
 
 import logging
 import sys

@@ -1,4 +1,4 @@
-"""The proxy that leads to the upstream, in a network that lets nobody out directly."""
+"""The proxy to the upstream, for a network without a direct way out."""
 
 from base64 import b64encode
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""Kinds of values that a setting may have."""
+"""The types of values that a setting may have."""
 
 import json
 from typing import Annotated, TypeVar

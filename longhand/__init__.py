@@ -1,4 +1,4 @@
-"""The face of Longhand: the `longhand` command, the HTTP client, and the local stack that `longhand up` runs.
+"""What you use: the `longhand` command, the HTTP client, and the local stack that `longhand up` runs.
 
 What is where:
 
@@ -29,8 +29,8 @@ from longhand.client.errors import (
     RefusedError,
     UnavailableError,
 )
-from longhand.client.events import BatchDone, BatchStatus, Delta, Done, Event, Progress, Reset, Status
-from longhand.client.objects import Attempt, Batch, BatchUsage, Counts, Fault, Job, Result, Usage
+from longhand.client.events import BatchDone, BatchStatus, Delta, Done, Event, OnHold, Progress, Reset, Status
+from longhand.client.objects import Attempt, Batch, BatchUsage, Counts, Fault, Hold, Job, Result, Usage
 
 if TYPE_CHECKING:
     from longhand.client.async_client import AsyncClient
@@ -52,12 +52,14 @@ __all__ = [
     "Done",
     "Event",
     "Fault",
+    "Hold",
     "InputError",
     "InvalidRequestError",
     "Job",
     "LonghandError",
     "NoAnswerError",
     "NotFoundError",
+    "OnHold",
     "Progress",
     "RefusedError",
     "Reset",

@@ -1,4 +1,4 @@
-"""Holds finished texts to the format that was asked for."""
+"""Checks finished texts against the format that the request asks for."""
 
 from typing import Any
 

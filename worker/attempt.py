@@ -156,6 +156,8 @@ class AttemptRunner:
             async with self._upstreams.use(spec) as upstream:
                 running.sent = sent = self._reporter.send(running.claimed)
                 recording.on_first = sent.accept
+                if sent.proof_bytes is not None:
+                    recording.call_after(sent.proof_bytes, sent.prove)
                 try:
                     return await upstream.stream(request, recording.add, idempotency_key=f"{job.id}-{running.attempt}")
                 finally:

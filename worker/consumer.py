@@ -1,4 +1,4 @@
-"""Celery's side of a worker: its consumer takes the hints, its pool of threads runs them."""
+"""Celery in a worker: its consumer receives the hints, and its thread pool runs them."""
 
 import warnings
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Continuing an interrupted text: the request for the rest of it, in the form that the upstream takes."""
+"""Continues an interrupted text: builds the request for the rest of it, in the form that the upstream accepts."""
 
 from collections.abc import Mapping
 from typing import Any, Literal

@@ -1,4 +1,4 @@
-"""How a worker asks its database: again and again while it is away."""
+"""Retries a worker's database calls while the database is away."""
 
 from collections.abc import Callable
 from functools import partial

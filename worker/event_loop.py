@@ -1,4 +1,4 @@
-"""The one event loop of a worker process, in a thread of its own; all its streams share it."""
+"""The one event loop of a worker process, in a separate thread; all its streams share it."""
 
 import asyncio
 import threading

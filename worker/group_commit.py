@@ -1,4 +1,4 @@
-"""One transaction for what many threads ask of the database at the same time.
+"""One transaction for the writes of many threads that come at the same time.
 
 A claim and a finish each cost a commit, and a commit is a sync of the disk, which on SQLite everybody else waits for.
 So while one thread commits, the others queue up, and the first of them then commits for all.

@@ -1,4 +1,4 @@
-"""Keeps what upstreams have shown of themselves in the database, for all workers and all who come after them."""
+"""Stores the habits of upstreams in the database, for all workers and for later processes."""
 
 from collections import defaultdict
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""Counts what lost attempts had written, in its own thread: neither a rescue nor the streams may wait for it."""
+"""Counts what lost attempts wrote, in its own thread, so that neither a rescue nor a stream waits for it."""
 
 import random
 import threading

@@ -1,4 +1,4 @@
-"""The composition root of a worker process: everything is made here, once, and passed on."""
+"""The composition root of a worker process: creates every part once and passes it on."""
 
 import logging
 import os

@@ -1,4 +1,4 @@
-"""What an attempt has written: its length, its hash, and its tokens, counted after the stream."""
+"""Measures what an attempt wrote: its length, its hash and its tokens, counted after the stream."""
 
 from collections.abc import Mapping
 from hashlib import sha256

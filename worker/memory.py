@@ -1,4 +1,4 @@
-"""How the process takes memory from the system."""
+"""How the process gets memory from the system."""
 
 import ctypes
 

@@ -1,4 +1,4 @@
-"""The recorder: keeps every delta, and publishes it to the watchers.
+"""The recorder: stores every delta in Redis and publishes it to the watchers.
 
 One for a process, on its event loop. Each attempt has a `Recording`, the text so far; everything that is due in any of
 them goes to Redis in one packed call (`RECORD_SCRIPT`), because the price of a delta falls 5 to 12 times from 5 to 100

@@ -1,4 +1,4 @@
-"""The text so far of one attempt, and what of it is still to be told."""
+"""The text so far of one attempt, and the part that is not yet published."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -31,6 +31,7 @@ class Recording:
         self.first_delta_at: datetime | None = None
         self.on_first: Callable[[], None] | None = None
         """Called when the first piece comes."""
+        self._mark: tuple[int, Callable[[], None]] | None = None
         self.channel = channel_name(job_id)
         self.tail = tail_key(job_id, attempt)
         self._wake = wake
@@ -51,7 +52,14 @@ class Recording:
         self.deltas += 1
         self._messages.append(encode_delta(self.attempt, len(self.text), piece))
         self.text += piece.encode()
+        if self._mark is not None and len(self.text) >= self._mark[0]:
+            (_, reached), self._mark = self._mark, None
+            reached()
         self._wake(self)
+
+    def call_after(self, count: int, reached: Callable[[], None]) -> None:
+        """Call this when so many more bytes have come."""
+        self._mark = (len(self.text) + count, reached)
 
     def publish(self, message: bytes) -> None:
         """Tell an event, after all that was added before."""

@@ -1,4 +1,4 @@
-"""The upstreams of a worker process: each as the upstreams file says now."""
+"""The upstreams of a worker process, as the upstreams file declares them now."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager

@@ -1,4 +1,4 @@
-"""What a worker process sees of its upstreams, told to their lanes: sent, accepted, refused, ended.
+"""Reports to the lanes what a worker process sees of its upstreams: sent, accepted, refused, ended.
 
 The reports are kept in memory until a round of dispatch writes them. Where jobs wait for the pace of a lane, or its
 upstream is held, a round begins at once.
@@ -10,6 +10,7 @@ from datetime import datetime
 
 from jobs.dispatch.lane_news import LaneNews
 from jobs.dispatch.lanes import Key, Lanes
+from jobs.dispatch.upstream_holds import proof_bytes
 from jobs.lifecycle.lease import Claimed
 from jobs.pace.reports import Accepted, Finished, Observed, Refused, Report
 from jobs.store.database import DATABASE_ERRORS
@@ -39,8 +40,11 @@ class Sent:
         self.accepted_at: datetime | None = None
         self.closed_at: datetime | None = None
         self.in_flight = max(1, reporter.lanes.in_flight(self.key))
-        self.probes = reporter.lanes.is_held(self.key)
+        hold = reporter.lanes.hold_of(self.key)
+        self.probes = hold is not None
         """Whether its upstream is held, so that this may be the probe."""
+        self.proof_bytes = proof_bytes(hold.cut_bytes) if hold and hold.cut_bytes is not None else None
+        """How much text proves that an upstream is well again that was held because it cut streams."""
         self._reporter = reporter
         self._project = claimed.job.project
         self._reserved_tokens = claimed.reserved_tokens
@@ -60,6 +64,14 @@ class Sent:
             news.reports.append(report)
             news.first_delta_seconds.append(waited)
             news.accepted_at = self.sent_at if news.accepted_at is None else max(news.accepted_at, self.sent_at)
+
+        self._note(change)
+
+    def prove(self) -> None:
+        """It has written so much that its upstream does not cut every text."""
+
+        def change(news: LaneNews) -> None:
+            news.proved_at = self.sent_at if news.proved_at is None else max(news.proved_at, self.sent_at)
 
         self._note(change)
 
@@ -91,6 +103,8 @@ class Sent:
             news.ended.append((self._project, max(0.001, moment - sent_at)))
 
         self._note(change)
+        if isinstance(outcome, Ending):
+            self.prove()
         if refused:
             self._write()
 

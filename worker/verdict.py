@@ -1,10 +1,10 @@
-"""Who is at fault when an attempt fails: its job, which is charged then, or its upstream."""
+"""Decides who is at fault when an attempt fails: its job, which is then charged, or its upstream."""
 
 from dataclasses import dataclass
 from typing import Literal
 
 from jobs.dispatch.outages import Reason
-from worker.upstream.errors import Cause, CutMidStream, NoFirstDelta, ServerError, UpstreamError
+from worker.upstream.errors import Cause, CutMidStream, ErrorInStream, NoFirstDelta, ServerError, UpstreamError
 
 AWAY_STATUSES = frozenset((502, 503, 504, 520, 521, 522, 523, 524, 530))
 """Said by what stands before a server that does not answer, or by one that is still loading its model."""
@@ -36,11 +36,12 @@ def find_fault(error: UpstreamError) -> Verdict:
         return Verdict("credit", by_status=True)
     if error.cause is Cause.KEY:
         return Verdict("key", by_status=True)
-    if isinstance(error, CutMidStream):
+    # A server that fails inside its answer breaks it off, whether it finds words for that or not.
+    if isinstance(error, CutMidStream) or (isinstance(error, ErrorInStream) and (status or 0) >= 500):
         return Verdict("cut", by_status=False)
     if isinstance(error, NoFirstDelta):
         return Verdict("queue", by_status=False)
-    if error.cause is Cause.DATABASE_ERRORS and status not in _OWN:
+    if error.cause is Cause.AWAY and status not in _OWN:
         if status is None and not isinstance(error, ServerError):
             return Verdict("away", by_status=False)
         return Verdict("away" if status in AWAY_STATUSES else "failing", by_status=True)

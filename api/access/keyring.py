@@ -1,4 +1,4 @@
-"""The keys as one API process knows them: asked of the database, and remembered for a few seconds."""
+"""The API keys in one API process: read from the database and cached for a few seconds."""
 
 import time
 from collections.abc import Callable

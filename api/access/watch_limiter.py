@@ -1,4 +1,4 @@
-"""Seats: at most this many watchers per key, and none whose key was revoked."""
+"""Watch slots: a limit on the watchers of one key; watchers of a revoked key are ended."""
 
 import asyncio
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Watch tokens: what opens one channel for a minute, for an `EventSource`, which can send no header.
+"""Watch tokens: each opens one channel within a minute, for an `EventSource`, which cannot send a header.
 
 A token stands in a URL, and URLs end up in the logs of proxies and the histories of browsers. So it opens one stream of
 one job or batch and nothing else, and soon not even that. A stream that it has opened goes on after its time.

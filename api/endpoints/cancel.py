@@ -1,4 +1,4 @@
-"""Cancel: a queued job ends at once, a running one when its worker has closed the upstream's stream."""
+"""Cancel: a queued job ends at once, a running job when its worker has closed the upstream's stream."""
 
 from typing import Any
 

@@ -1,5 +1,6 @@
 """A job's text while it is written, as server-sent events."""
 
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Query
@@ -12,7 +13,9 @@ from api.http.event_stream import EventStream
 from api.http.parameters import STRICT_QUERY, JobId
 from api.schemas.errors import ERROR_RESPONSES
 from api.services import ServicesDep
+from api.waiting import job_hold_json
 from api.watching.job_cursor import read_cursor
+from api.watching.job_hold import JobHold
 from api.watching.job_watch import Watch
 from jobs.store.queries import read_job
 
@@ -37,6 +40,7 @@ async def get_events(
     """Watch a job. Events:
 
     - `status`: the job without its text; first of all, and when its status changes.
+    - `hold`: `{"hold"}`, what keeps the queued job from starting; with null once nothing does.
     - `delta`: `{"attempt", "offset", "text"}`, the next piece of the text. `offset` counts UTF-8 bytes.
     - `reset`: `{"attempt"}`, the text begins anew: forget what came before.
     - `done`: the job as it has ended, with `bytes` and `sha256`; the last event.
@@ -52,5 +56,6 @@ async def get_events(
         return Response(status_code=204)
     if services.hub.closed:
         raise ApiError(503, "shutting_down", "this server is going down: come back", headers={"Retry-After": "1"})
-    watch = Watch(services.database, services.hub, services.tails, job_id, cursor)
+    hold = JobHold(partial(job_hold_json, services, caller, job_id))
+    watch = Watch(services.database, services.hub, services.tails, job_id, cursor, hold)
     return EventStream(watch, slot=services.watch_limiter.take(caller.project, caller.key_id, watch))

@@ -16,7 +16,8 @@ from api.schemas.batches import BatchList, BatchObject
 from api.schemas.errors import ERROR_RESPONSES
 from api.schemas.jobs import JobList, JobWithAttempts
 from api.services import ServicesDep
-from api.waiting import NOTHING, batch_hold_json, waiting_by_id
+from api.waiting import NOTHING, batch_hold_json, batch_holds_json, waiting_by_id
+from jobs.model.batch_records import Batch
 from jobs.model.status import JobStatus
 from jobs.store.queries import list_batches, read_attempts, read_result
 from jobs.store.search import JobFilter, list_jobs
@@ -114,17 +115,21 @@ def get_text(
 
 @routes.get("/batches", tags=["query"], responses={200: {"model": BatchList}})
 def get_batches(services: ServicesDep, caller: CallerDep, after: AfterBatch = None, limit: Limit = 20) -> Response:
-    """List batches, newest first."""
+    """List batches, newest first, each with what holds it."""
     found, more = list_batches(services.database, project=caller.project, after=after, limit=limit)
-    return _page([batch_json(batch) for batch in found], more)
+    holds = batch_holds_json(services, caller, found)
+    return _page([_with_hold(batch, holds.get(batch.id)) for batch in found], more)
 
 
 @routes.get("/batches/{batch_id}", tags=["query"], responses={200: {"model": BatchObject}})
 def get_batch(services: ServicesDep, caller: CallerDep, batch_id: BatchId) -> Response:
     """One batch with its counts, what it has cost so far, and what holds it."""
     batch = find_batch(services, caller, batch_id)
-    hold = batch_hold_json(services, caller, batch)
-    return JsonAnswer({**batch_json(batch), **({"hold": hold} if hold else {})})
+    return JsonAnswer(_with_hold(batch, batch_hold_json(services, caller, batch)))
+
+
+def _with_hold(batch: Batch, hold: dict[str, Any] | None) -> dict[str, Any]:
+    return {**batch_json(batch), **({"hold": hold} if hold else {})}
 
 
 def _page(listed: Sequence[dict[str, Any]], more: bool) -> Response:

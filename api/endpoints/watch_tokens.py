@@ -1,4 +1,4 @@
-"""Make a watch token."""
+"""Create a watch token."""
 
 from datetime import timedelta
 from typing import Literal

@@ -1,4 +1,4 @@
-"""A watch as an HTTP response that ends in order, whoever ends it."""
+"""A watch as an HTTP response that ends cleanly, whichever side ends it."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Generator, Mapping

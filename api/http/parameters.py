@@ -1,4 +1,4 @@
-"""What is asked for in the path and the query: read strictly, unknown names refused."""
+"""Path and query parameters, read strictly: unknown names are refused."""
 
 import re
 from collections.abc import Callable, Iterator

@@ -1,4 +1,4 @@
-"""What the OpenAPI page says of the bodies that requests have."""
+"""What the OpenAPI page says about request bodies."""
 
 from typing import Any
 

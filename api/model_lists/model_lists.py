@@ -1,4 +1,4 @@
-"""The lists of models of several upstreams, made into one: each name as a job is to give it."""
+"""Merges the model lists of several upstreams into one, with the names that jobs use."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any

@@ -1,11 +1,11 @@
 """Jobs and batches in the forms that the official SDKs speak.
 
-- `files.py`: files, whose bytes `uploads.py` keeps on disk. `output_lines.py` writes a batch's output from its rows.
-  (A batch is made of a file in `api/submitting/`.)
+- `files.py`: files. `output_lines.py` writes a batch's output from its rows. (`api/submitting/` stores the bytes of an
+  upload and creates a batch from a file.)
 - `completions.py`: chat completions as jobs, in the form of `chat_answers.py`.
-- `responses.py`: Responses. `response_request.py` reads what is asked for, `response_object.py` shows it,
+- `responses.py`: Responses. `response_request.py` reads the request, `response_object.py` shows the Response,
   `response_stream.py` sends the events that `response_events.py` makes, numbered by `response_numbers.py`.
 - For both, `job_events.py` is the watch of a job as values, and `at_end.py` waits for a job's end.
-- `models.py`: the upstream's models (`upstream_models.py`).
-- `schemas.py`: what the OpenAPI page says of files and Responses.
+- `models.py`: the upstreams' models (`api/model_lists/`).
+- `schemas.py`: what the OpenAPI page says about files and Responses.
 """

@@ -1,4 +1,4 @@
-"""Waiting for a job's end, for answers that are given only then."""
+"""Waits for a job's end, for answers that are sent only then."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping

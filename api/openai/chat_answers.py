@@ -1,4 +1,4 @@
-"""A job in the form of chat completions: whole, in chunks, and what it is as a refusal."""
+"""A job in the form of chat completions: whole, in chunks, or as an error."""
 
 import json
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""The watch of one job as values, for endpoints that send its text in a form of their own."""
+"""The watch of one job as values, for endpoints that send its text in another form."""
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing

@@ -1,4 +1,4 @@
-"""What a client asks for as a Response, as the chat-completions body that the upstream is sent.
+"""Translates a request for a Response into the chat-completions body for the upstream.
 
 Text in, text out. What cannot be done is refused by name; nothing is ignored.
 """

@@ -1,4 +1,4 @@
-"""OpenAI's Responses, each one a job: in the background, followed from any place, cancelled, deleted."""
+"""OpenAI's Responses, each one a job: run in the background, resumed anywhere, cancelled, deleted."""
 
 import json
 from collections.abc import Awaitable, Callable, Mapping

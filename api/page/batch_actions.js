@@ -40,7 +40,7 @@ export function batchActions(state, onFault) {
     const { total, completed, failed } = state.batch.request_counts;
     const left = plural(total - completed - failed, "article");
     const sure = await ask(
-      `Cancel the ${left} of this batch that are not written yet? What is written so far is kept.`,
+      `Cancel the ${left} of this batch that are not written yet? The text so far is kept.`,
       "Cancel them",
       "Let them be written",
     );

@@ -10,10 +10,10 @@ export function batchNotes(batch) {
   const errors = batch.errors?.data ?? [];
   if (errors.length) {
     const more = errors.length > MOST ? [el("p", {}, `and ${errors.length - MOST} more.`)] : [];
-    parts.push(wrong("Its file was refused, and no job was made of it.", list(errors.slice(0, MOST)), ...more));
+    parts.push(wrong("Its file was refused, and no job was created.", list(errors.slice(0, MOST)), ...more));
   }
   const warnings = batch.warnings ?? [];
-  if (warnings.length) parts.push(el("div", { class: "hint" }, "Read otherwise than it was written:", list(warnings)));
+  if (warnings.length) parts.push(el("div", { class: "hint" }, "Read differently from how it was written:", list(warnings)));
   return parts;
 }
 

@@ -8,7 +8,7 @@ const MOST_FAULTS = 10;
 const PAUSE_MS = 250;
 const ENDINGS = ".jsonl,.ndjson,.json,.csv,.tsv,.tab,.txt,text/csv,text/plain,application/jsonl";
 const ENCODINGS = [
-  ["", "Found from the file"],
+  ["", "Detect from the file"],
   ["utf-8", "UTF-8"],
   ["utf-16", "UTF-16"],
   ["gb18030", "GB18030 / GBK"],

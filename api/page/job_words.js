@@ -27,7 +27,7 @@ export function noteOf(job) {
     case "queued":
       return `${whyItWaits(job, job)} The text appears here as it is written.`;
     case "in_progress":
-      return "The model has not said anything yet.";
+      return "The model has not written anything yet.";
     case "completed":
       return "The model answered with an empty text.";
     default:

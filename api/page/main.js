@@ -53,7 +53,7 @@ function nameView() {
 
 function showNetwork() {
   const banner = document.getElementById("lost");
-  const words = "No connection to Longhand. What is shown stays, and goes on by itself when the connection is back.";
+  const words = "No connection to Longhand. The page keeps what it shows, and continues when the connection is back.";
   let timer = null;
   net.addEventListener("lost", () => {
     // A stream that a proxy ends comes back at once; that is not worth a word.

@@ -85,7 +85,7 @@ export class Reading {
       say("Copied.");
       this.#copy.textContent = "Copied";
     } catch {
-      say("This browser does not let the page copy.");
+      say("This browser does not allow the page to copy.");
       this.#copy.textContent = "Cannot copy here";
     }
     setTimeout(() => (this.#copy.textContent = "Copy"), 2000);

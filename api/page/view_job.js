@@ -116,6 +116,7 @@ export function jobView(id) {
           showJob(next);
           readJob();
         },
+        hold: ({ hold }) => showJob({ hold }),
         delta: (delta) => {
           // Bytes are missing, which the server's cursor rules out: begin anew rather than show a torn text.
           if (!text.take(delta)) return watch();
@@ -165,7 +166,7 @@ export function jobView(id) {
   }
 
   async function cancelJob() {
-    if (await ask("Stop writing this article? What is written so far is kept.", "Stop it", "Let it be written"))
+    if (await ask("Stop writing this article? The text so far is kept.", "Stop it", "Let it be written"))
       await act(cancel, "cancel");
   }
 

@@ -8,7 +8,7 @@ export function missingView() {
       "section",
       { class: "empty" },
       el("h1", {}, "There is nothing here"),
-      el("p", {}, "This address leads nowhere. ", el("a", { href: "#/" }, "All batches"), " are still there."),
+      el("p", {}, "There is no page at this address. ", el("a", { href: "#/" }, "All batches"), " are still there."),
     ),
   };
 }

@@ -112,7 +112,7 @@ export function newView() {
     const named = model.value.trim();
     if (way === "prompt") {
       if (!prompt.value.trim()) return { faults: [{ line: null, message: "The prompt is empty." }], at: prompt };
-      if (!named) return { faults: [{ line: null, message: "Name the model that is to write." }], at: model };
+      if (!named) return { faults: [{ line: null, message: "Name the model that should write." }], at: model };
       const body = { model: named, messages: [{ role: "user", content: prompt.value }] };
       // A deadline belongs to batches; then it is a batch of one.
       if (until.value)
@@ -122,7 +122,7 @@ export function newView() {
     if (way === "file") return readFile(named);
     const items = readList(list.value);
     if (!items.length) return { faults: [{ line: null, message: "The list is empty." }], at: list };
-    if (!named) return { faults: [{ line: null, message: "Name the model that is to write." }], at: model };
+    if (!named) return { faults: [{ line: null, message: "Name the model that should write." }], at: model };
     const requests = items.map(({ messages }) => ({ body: { model: named, messages } }));
     return { path: "/v1/batches", body: { requests, ...terms() }, lines: items.map(({ line }) => line) };
   }
@@ -185,7 +185,7 @@ export function newView() {
   }
 
   const titleField = el("div", { class: "field" }, el("label", { for: "title" }, "Title (optional)"), title);
-  const modelHint = el("p", { id: "model-hint", class: "hint" }, "Lines that name a model of their own keep it.");
+  const modelHint = el("p", { id: "model-hint", class: "hint" }, "Lines that name a model keep it.");
   const form = el(
     "form",
     { class: "new", novalidate: true, onsubmit: send },

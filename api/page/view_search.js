@@ -82,14 +82,14 @@ export function searchView(query) {
         "div",
         { class: "empty" },
         el("p", { class: "empty-title" }, "Nothing is stored yet"),
-        el("p", {}, "What you submit can be searched here. ", el("a", { href: "#/new" }, "Write something")),
+        el("p", {}, "You can search here what you submit. ", el("a", { href: "#/new" }, "Write something")),
       );
     }
     return el(
       "div",
       { class: "empty" },
       el("p", { class: "empty-title" }, "Nothing was found"),
-      el("p", {}, "The passage is looked for exactly as it stands, except for capitals. Try a shorter one."),
+      el("p", {}, "The search finds exactly this passage, ignoring case. Try a shorter one."),
     );
   }
 

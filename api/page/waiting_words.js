@@ -6,14 +6,14 @@ const QUEUED = "Waiting for its turn.";
 
 // What is said of a queued article, by its `limited_by`.
 const WAITS = {
-  max_concurrency: "Waits until another article of its batch ends: so many at once are what the batch allows.",
-  no_free_stream: "Waits for a free stream: the workers are all busy. Another worker would write more at once.",
+  max_concurrency: "Waits until another article of its batch ends: the batch allows no more at once.",
+  no_free_stream: "Waits for a free stream: all workers are busy. Start another worker to write more at once.",
   no_upstream: "Cannot start: no upstream takes its model. Add the model to the upstreams file.",
-  max_streams: "Waits for a free stream of its upstream, which has as many as its max_streams allows.",
-  window: "Waits for a free stream of its upstream, which takes no more at once for now.",
-  requests: "Waits for its upstream's limit of requests per minute.",
-  tokens: "Waits for its upstream's limit of tokens per minute.",
-  retry_after: "Waits because its upstream refused a request.",
+  max_streams: "Waits for a free stream of its upstream. For more at once, raise its max_streams in the upstreams file.",
+  window: "Waits for a free stream of its upstream, which takes no more at once for now. It starts by itself.",
+  requests: "Waits for its upstream's limit of requests per minute. It starts by itself.",
+  tokens: "Waits for its upstream's limit of tokens per minute. It starts by itself.",
+  retry_after: "Waits because its upstream refused a request as one too many. It starts by itself.",
 };
 
 // What is said of a hold, by its `reason`: what is so, what a person does about it, and the few words on a card.
@@ -25,10 +25,15 @@ const HOLDS = {
     todo: "Check its key, then press Resume.",
     card: "Waits for a key that is accepted.",
   },
+  limit: {
+    is: (what) => `${what} has refused every request for minutes`,
+    todo: "Check its plan, its quota and its limits per day, then press Resume.",
+    card: "Waits until its upstream takes requests again.",
+  },
   away: {
-    is: (what) => `${what} cannot be reached`,
-    todo: "Start its server, then press Resume.",
-    card: "Waits for its upstream.",
+    is: (what) => `${what} fails or cannot be reached`,
+    todo: "Check that its server runs, then press Resume.",
+    card: "Waits until its upstream works again.",
   },
 };
 
@@ -46,8 +51,8 @@ export const holdTitle = (hold) => `${ofReason(hold).is(WHAT[hold.kind](hold.tar
 export function holdAdvice(hold) {
   const parts = ["It began ", time(hold.since), ". "];
   if (hold.reason === "paused") parts.push(hold.may_resume ? "Press Resume to go on." : "An operator can resume it.");
-  else if (!hold.may_resume) parts.push("An operator has to see to it.");
-  else if (hold.reason === "away" && hold.url) parts.push(`Start the server at ${hold.url}, then press Resume.`);
+  else if (!hold.may_resume) parts.push("Ask an operator to look into it.");
+  else if (hold.reason === "away" && hold.url) parts.push(`Check that the server at ${hold.url} runs, then press Resume.`);
   else parts.push(ofReason(hold).todo);
   if (hold.probe_at !== null) parts.push(" Longhand also tries it by itself, next ", time(hold.probe_at), ".");
   return parts;
@@ -64,7 +69,7 @@ export function whyItWaits(job, waits) {
   if (waits?.hold) return ofReason(waits.hold).card;
   if (waits?.limited_by === "retry" || (!waits && job.attempt)) {
     const when = waits?.limited_until ? ` at ${clock(waits.limited_until)}` : " by itself";
-    return `The last attempt did not succeed. Attempt ${job.attempt + 1} starts${when}.`;
+    return `The last attempt failed. Attempt ${job.attempt + 1} starts${when}.`;
   }
   const words = WAITS[waits?.limited_by] ?? waits?.limited_by_message ?? QUEUED;
   return waits?.limited_until ? `${words} The next one is sent at ${clock(waits.limited_until)}.` : words;

@@ -93,7 +93,7 @@ class BatchObject(Described):
     request_counts: Counts
     usage: BatchUsageObject | None = Field(description="What it has cost so far; null while nothing is known of it.")
     hold: HoldDetail | None = Field(
-        default=None, description="What keeps all its jobs from starting; not there when nothing does, or in a list."
+        default=None, description="What keeps all its jobs from starting; not there when nothing does."
     )
 
 

@@ -1,4 +1,4 @@
-"""What the OpenAPI page says of the upstreams' answers. A test holds these alike with what is really answered."""
+"""What the OpenAPI page says about the upstreams' answers. A test compares this with the real answers."""
 
 from typing import Literal
 

@@ -16,7 +16,7 @@ class HoldDetail(Described):
 
     kind: Literal["batch", "project", "model", "upstream"]
     target: str
-    reason: str = Field(description="`paused`, or of a hold of Longhand's own: `away`, `credit` or `key`.")
+    reason: str = Field(description="`paused`, or of a hold of Longhand's own: `away`, `credit`, `key` or `limit`.")
     since: float
     message: str
     held_by: str

@@ -1,4 +1,4 @@
-"""What a POST asks for that makes a batch: of the requests in its body, or of a file."""
+"""Reads a POST that creates a batch, from the requests in its body or from a file."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace

@@ -1,4 +1,4 @@
-"""Reading what a client sent: no more than allowed, and JSON that can be stored."""
+"""Reads a request body: not more than allowed, and only JSON that can be stored."""
 
 import json
 import math

@@ -1,4 +1,4 @@
-"""A batch from a file: its lines are checked and stored as they are read, and taken whole or not at all."""
+"""A batch from a file: its lines are checked and stored while they are read, then accepted completely or not at all."""
 
 import threading
 from collections.abc import Callable

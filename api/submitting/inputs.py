@@ -1,4 +1,4 @@
-"""Inputs: what an uploaded file would become, by the same rules, before a batch is made of it."""
+"""Inputs: what an uploaded file would become, by the same rules, before you create a batch from it."""
 
 from itertools import islice
 from typing import Any

@@ -1,4 +1,4 @@
-"""The jobs of a batch as one watcher is shown them: rows that are news to it, each after its text."""
+"""The jobs of a batch for one watcher: the rows that are new to it, each after its text."""
 
 from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""What a batch's watcher is being sent: texts of many jobs, coalesced, with a cursor that is exact after each event."""
+"""The outgoing events of a batch's watcher: the texts of many jobs, merged, with an exact cursor after each event."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any

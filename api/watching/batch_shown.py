@@ -1,4 +1,4 @@
-"""Which jobs of a batch a client was shown to their end: runs of places, and how they are written into its cursor."""
+"""The jobs of a batch that a client has seen to their end: ranges of positions, and their form in its cursor."""
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator

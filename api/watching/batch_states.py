@@ -1,4 +1,4 @@
-"""What a batch's watcher knows of the status of every job: 8 bytes for each, so that 50,000 cost 400 kB."""
+"""The job statuses that a batch's watcher knows: 8 bytes each, so that 50,000 jobs cost 400 kB."""
 
 from array import array
 

@@ -1,4 +1,4 @@
-"""The texts of a batch for one watcher: relayed as they are heard, read where they were missed, proved at the end.
+"""The texts of a batch for one watcher: relayed as they arrive, read where something was missed, verified at the end.
 
 A job has a channel here from when it begins to run until it ends; `job_text.py` knows where each text is.
 """

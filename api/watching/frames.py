@@ -1,4 +1,4 @@
-"""Server-sent events as bytes: the last step before the wire, and the one that is taken most often."""
+"""Server-sent events as bytes: the last step before the network, and the most frequent one."""
 
 import json
 from collections.abc import Iterator

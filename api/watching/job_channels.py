@@ -1,4 +1,4 @@
-"""The channels of running jobs that one watcher of a batch listens to, with one bound on all that is queued."""
+"""The channels of running jobs that one watcher of a batch listens to, with one limit on all queued messages."""
 
 from api.watching.hub import Hub
 from api.watching.inbox import Inbox, ReceivedMessage

@@ -1,4 +1,4 @@
-"""One job's text as one watcher is sent it: where it is, how it gets what it missed, and the proof at the end.
+"""One job's text for one watcher: where the watcher is, how it gets what it missed, and the check at the end.
 
 One rule: the texts since the last reset, joined, are always the first bytes of one attempt's text, and at the end of
 the job exactly the stored text. This says what to send and sends nothing itself. However slowly its client reads, it

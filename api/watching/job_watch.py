@@ -1,4 +1,4 @@
-"""The watch of one job: subscribe first, then read, then relay, and prove at the end that it was all.
+"""The watch of one job: subscribe first, then read, then relay, and verify the whole text at the end.
 
 Messages can be lost, late or from a zombie; so what is missed is read from the tail, and from the row once the job has
 ended (`job_text.py`).
@@ -17,6 +17,7 @@ from api.watching.frames import COMMENT, RETRY, delta_frame, event_frame, whole_
 from api.watching.hub import Hub
 from api.watching.inbox import Inbox, ReceivedMessage
 from api.watching.job_cursor import Cursor
+from api.watching.job_hold import JobHold
 from api.watching.job_text import JobText, MovedOnError
 from api.watching.tails import Tails
 from jobs.live.channel import Gap, ResetMessage, Step, Text
@@ -38,10 +39,13 @@ log = getLogger(__name__)
 class Watch:
     """One watcher's way through one job's text."""
 
-    def __init__(self, database: Database, hub: Hub, tails: Tails, job_id: str, cursor: Cursor) -> None:
+    def __init__(
+        self, database: Database, hub: Hub, tails: Tails, job_id: str, cursor: Cursor, hold: JobHold | None = None
+    ) -> None:
         self._database = database
         self._hub = hub
         self._job_id = job_id
+        self._hold = hold
         self._text = JobText(database, tails, job_id, cursor.attempt, cursor.offset)
         self._follower = self._text.follower
         self._shown: tuple[JobStatus, int] | None = None
@@ -199,6 +203,8 @@ class Watch:
             # Asked again: an attempt may have recorded by now whether it continues the text.
             async for frame in self._switch_attempt(state[1]):
                 yield frame
+        if self._hold is not None and (news := await self._hold.find_news(state[0])):
+            yield self._event("hold", news)
         if self._follower.attempt > 0:
             async for step in self._text.fill():
                 yield self._step_frame(step)

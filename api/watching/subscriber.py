@@ -1,4 +1,4 @@
-"""The one connection on which an API process hears every channel that somebody watches.
+"""The one connection on which an API process receives every watched channel.
 
 A bare asyncio protocol: receiving one message costs 8 us this way, with redis-py's pub/sub 30 to 42.
 """

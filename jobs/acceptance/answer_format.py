@@ -1,4 +1,4 @@
-"""Structured output: what a `response_format` asks of a text, and where a text is not so.
+"""Structured output: what a `response_format` requires of a text, and where a text does not match it.
 
 Nothing is ever fetched: a schema that refers to another place is refused when it is submitted. What a schema costs has
 no bound: 25 nested choices are 30 million tries, and some cannot even be compiled in a lifetime. So `find_fault` and

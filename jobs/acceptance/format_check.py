@@ -1,4 +1,4 @@
-"""Asks a process beside this one about schemas: it may be ended, and a thread cannot.
+"""Checks schemas in a separate process, because a process can be killed and a thread cannot.
 
 A schema that somebody submits may take for ever, and `jsonschema-rs` holds Python's lock while it works: in our own
 process nothing else would run, no heartbeat and no request.

@@ -1,4 +1,4 @@
-"""The process in which schemas are compiled and texts are held to them. It ends itself when one takes too long.
+"""The process that compiles schemas and checks texts against them. It ends itself when one takes too long.
 
 Each line of its input is a question, `{"schema", "text"}`, where a null text asks for the schema's own fault. Each line
 of its output is an answer, `{"fault", "mismatch"}`. It ends with its input, so also with the process that started it.

@@ -1,4 +1,4 @@
-"""Which jobs are due, and which models and projects have some that wait."""
+"""Which jobs are due, and which models and projects have waiting jobs."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

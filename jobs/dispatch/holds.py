@@ -1,8 +1,9 @@
 """Holds: what must not start now, each a row that dispatch and every claim consult.
 
 A person holds (`pause`) and lifts (`resume`) a batch, a project, a model or an upstream. The system holds an upstream
-that is out of credit, refuses the key or is away (`jobs/dispatch/outages.py`); it sends one job at growing intervals to
-see, and the first text of any attempt lifts the hold. What is held is never charged. Deadlines go on.
+that is out of credit, refuses the key, is away (`jobs/dispatch/outages.py`) or refuses everything for minutes
+(`jobs/dispatch/refusals.py`); it sends one job at growing intervals to see, and what that writes lifts the hold
+(`jobs/dispatch/upstream_holds.py`). What is held is never charged. Deadlines go on.
 """
 
 from collections.abc import Sequence
@@ -32,7 +33,7 @@ class HoldKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """What is held, since when and why. `reason` is `paused`, or for one of the system `credit`, `key` or `away`."""
+    """What is held, since when and why. `reason` is `paused`, or of the system's `credit`, `key`, `limit` or `away`."""
 
     kind: HoldKind
     target: str
@@ -45,6 +46,8 @@ class Hold:
     probes: int
     probe_job: str | None
     last_probe: str | None
+    cut_bytes: int | None
+    """Streams that were cut began it, the longest after so many bytes."""
 
     @classmethod
     def from_row(cls, row: RowMapping) -> Self:
@@ -72,7 +75,8 @@ def pause(
     with database.write() as connection:
         now = database.now()
         held = {"since": now, "reason": "paused", "message": message or f"the {kind} was paused", "held_by": "person"}
-        unprobed = {"probe_at": None, "probe_seconds": None, "probes": 0, "probe_job": None, "last_probe": None}
+        probe = ("probe_at", "probe_seconds", "probe_job", "last_probe", "cut_bytes")
+        unprobed = {**dict.fromkeys(probe), "probes": 0}
         row = insert_into(connection, holds).values(kind=kind, target=target, **held, **unprobed)
         stored = row.on_conflict_do_update(
             index_elements=[holds.c.kind, holds.c.target], set_=held | unprobed, where=holds.c.held_by != "person"

@@ -1,4 +1,4 @@
-"""What a turn of a lane begins and ends with: news, wishes, what is held, and what became of it."""
+"""The input and output of a lane's turn: news, wishes, holds, and the result."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -20,12 +20,14 @@ class LaneNews:
     """Of each attempt that ended, its project and how many seconds it had a stream."""
     accepted_at: datetime | None = None
     """When the latest request was sent that wrote a text."""
+    proved_at: datetime | None = None
+    """The same of one that wrote a whole text, or more than those that were cut when its upstream was held."""
     first_delta_seconds: list[float] = field(default_factory=list)
 
     @property
     def is_something(self) -> bool:
         """Whether there is anything to write."""
-        return bool(self.reports or self.ended or self.accepted_at is not None)
+        return bool(self.reports or self.ended or self.accepted_at is not None or self.proved_at is not None)
 
     def add(self, other: "LaneNews") -> None:
         """Put back what could not be written."""
@@ -33,6 +35,7 @@ class LaneNews:
         self.ended[:0] = other.ended
         self.first_delta_seconds[:0] = other.first_delta_seconds
         self.accepted_at = max(filter(None, (self.accepted_at, other.accepted_at)), default=None)
+        self.proved_at = max(filter(None, (self.proved_at, other.proved_at)), default=None)
 
 
 @dataclass(frozen=True, slots=True)

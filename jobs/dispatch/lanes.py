@@ -18,6 +18,7 @@ from jobs.dispatch.holds import Hold, HoldKind, find_holds
 from jobs.dispatch.lane_news import Held, LaneNews, LaneTurn, LaneWish
 from jobs.dispatch.reservation import LEAD_SECONDS, read_lane, take_lane_turn
 from jobs.dispatch.routes import DEFAULT, Route
+from jobs.dispatch.upstream_total import ALL_MODELS, UNLIMITED, UpstreamTotal
 from jobs.store.database import Database
 from jobs.tables import lanes
 
@@ -80,7 +81,7 @@ class Lanes:
         self._upstreams: dict[str, Turns] = {}
         self._in_flight: dict[Key, int] = {}
         self._crowded: set[Key] = set()
-        self._held: set[str] = set()
+        self._held: dict[str, Hold] = {}
 
     def note(self, key: Key, change: Callable[[LaneNews], Any]) -> None:
         """Add to the news of a lane; they are written in the next round."""
@@ -104,9 +105,9 @@ class Lanes:
                 self.note(key, lambda kept: kept.add(news))
         return turn is not None
 
-    def is_held(self, key: Key) -> bool:
-        """Whether the upstream was held in the last round."""
-        return key[0] in self._held
+    def hold_of(self, key: Key) -> Hold | None:
+        """The hold of the upstream, as it was in the last round."""
+        return self._held.get(key[0])
 
     def is_eager(self, key: Key) -> bool:
         """Whether news of this lane should be written at once: jobs wait for its pace, or its upstream is held."""
@@ -118,12 +119,13 @@ class Lanes:
         view = self._look()
         routes, weights = self._routes(), self._weights()
         self._in_flight = {key: counted.total for key, counted in view.in_flight.items()}
-        self._held = {hold.target for hold in view.holds if hold.kind is HoldKind.UPSTREAM}
+        self._held = {hold.target: hold for hold in view.holds if hold.kind is HoldKind.UPSTREAM}
         free -= sum(counted.reserved for counted in view.in_flight.values())
         closed: set[Key] = set()
         touched: set[Key] = set()
+        shared = {route.name: self._shared_room(view, route) for route in routes}
         for _ in range(_PASSES):
-            grants = self._share_out(view, routes, weights, free, closed)
+            grants = self._share_out(view, routes, weights, free, closed, dict(shared))
             owed = {key for key in self._keys_with_news(view) if key not in touched}
             if not grants and not owed:
                 break
@@ -135,6 +137,7 @@ class Lanes:
                     closed.add(key)
                 if turn is not None:
                     free -= len(turn.reserved)
+                    shared[key[0]] = shared.get(key[0], 0) - len(turn.reserved)
                     self._in_flight[key] = turn.in_flight
             if free <= 0:
                 break
@@ -172,10 +175,26 @@ class Lanes:
         lane.apply([], in_flight, moment)
         return lane.room(in_flight, moment, LEAD_SECONDS)
 
+    def _shared_room(self, view: _View, route: Route) -> int:
+        """How many more the upstream's own limits allow, of all its models. Of a held one each lane says it."""
+        row, moment = view.rows.get((route.name, ALL_MODELS)), self._database.now().timestamp()
+        if route.name in self._held:
+            return UNLIMITED
+        return UpstreamTotal.of(row, route, view.in_flight, moment).room(LEAD_SECONDS)
+
     def _share_out(
-        self, view: _View, routes: Sequence[Route], weights: Mapping[str, float], free: int, closed: set[Key]
+        self,
+        view: _View,
+        routes: Sequence[Route],
+        weights: Mapping[str, float],
+        free: int,
+        closed: set[Key],
+        shared: dict[str, int],
     ) -> dict[Key, int]:
-        """How many of the free streams each lane gets. A model counts as much as the projects that wait for it."""
+        """How many of the free streams each lane gets. A model counts as much as the projects that wait for it.
+
+        `shared` is how many more each upstream takes of all its models.
+        """
         room = {
             (route.name, model): self._room(view, route, model)
             for model in view.waiting
@@ -193,18 +212,20 @@ class Lanes:
         }
         grants: dict[Key, int] = {}
         while free > 0:
-            open_models = {model for (_, model), left in room.items() if left > 0}
+            room = {key: left for key, left in room.items() if left > 0 and shared[key[0]] > 0}
+            open_models = {model for _, model in room}
             if not open_models:
                 break
             model = self._models.next(sorted(open_models))
             self._models.take(model, weight_of[model])
-            names = [name for (name, of_model), left in room.items() if of_model == model and left > 0]
+            names = [name for name, of_model in room if of_model == model]
             lowest = min(by_name[name].tier for name in names)
             equals = sorted(name for name in names if by_name[name].tier == lowest)
             turns = self._upstreams.setdefault(model, Turns())
             name = turns.next(equals)
             turns.take(name, by_name[name].weight)
             room[name, model] -= 1
+            shared[name] -= 1
             grants[name, model] = grants.get((name, model), 0) + 1
             free -= 1
         return grants
@@ -231,6 +252,7 @@ class Lanes:
         self._crowded.discard(wish.key)
         if turn.room <= 0 and wish.projects:
             self._crowded.add(wish.key)
+            done.look(turn.look_at)
         if turn.lifted is not None:
             done.lifted = True
             done.batch_ids.update(turn.lifted)

@@ -31,8 +31,9 @@ from jobs.dispatch.due import RESERVED, count_in_flight, is_due, is_fresh
 from jobs.dispatch.fair import MOST_REMEMBERED, Turns
 from jobs.dispatch.holds import find_holds
 from jobs.dispatch.lane_news import Held, LaneNews, LaneTurn, LaneWish
-from jobs.dispatch.outages import begin_probe, end_probe, lift, name_probe
 from jobs.dispatch.routes import Route
+from jobs.dispatch.upstream_holds import begin_probe, end_probe, lift_hold, name_probe
+from jobs.dispatch.upstream_total import UpstreamTotal
 from jobs.pace.lane import Lane
 from jobs.pace.reports import Refused
 from jobs.store.database import Database, insert_into
@@ -58,20 +59,24 @@ def take_lane_turn(
 ) -> LaneTurn | None:
     """Write the news of a lane and reserve its next jobs; the caller hints them. None: another process has the lane."""
     with database.write() as connection:
-        row = _lock(connection, wish.key, database.now())
-        if row is None:
+        total = UpstreamTotal.lock(connection, wish.route, database.now(), hint_seconds)
+        row = _lock(connection, wish.key, database.now()) if total is not None else None
+        if total is None or row is None:
             return None
-        turn = _Turn(connection, wish, row, database.now())
+        turn = _Turn(connection, wish, row, total, database.now())
         return turn.take(weights, hint_seconds)
 
 
 class _Turn:
     """One turn, in the transaction that has locked the lane's row."""
 
-    def __init__(self, connection: Connection, wish: LaneWish, row: RowMapping, now: datetime) -> None:
+    def __init__(
+        self, connection: Connection, wish: LaneWish, row: RowMapping, total: UpstreamTotal, now: datetime
+    ) -> None:
         self._connection = connection
         self._wish = wish
         self._row = row
+        self._total = total
         self._now = now
         self._moment = now.timestamp()
         self._lane = read_lane(row, wish.route, self._moment)
@@ -87,6 +92,7 @@ class _Turn:
         # A reservation that was not taken back although it counts no more is locked: a claim has it at this moment.
         self._in_flight = counted.total + counted.void if counted else 0
         lane.apply(wish.news.reports, self._in_flight, moment)
+        self._total.apply(wish.news.reports)
         if any(isinstance(report, Refused) and report.retry_after_seconds for report in wish.news.reports):
             # What was reserved before the upstream said so and is not on its way yet does not go.
             returned = self._take_back(true())
@@ -94,18 +100,18 @@ class _Turn:
             taken_back += returned
         for project, seconds in wish.news.ended:
             self._turns.projects.learn(project, seconds)
-        accepted_at = wish.news.accepted_at
-        lifted = lift(self._connection, wish.key[0], accepted_at) if accepted_at is not None else None
+        lifted = lift_hold(self._connection, wish.key[0], wish.news.accepted_at, wish.news.proved_at)
         held = Held.of(find_holds(self._connection), wish.key)
         restarts = bool(self._row["restart"]) and held.upstream is None
         if restarts:
             lane.restart(moment)
         chosen = self._choose_probe(held) if held.upstream is not None else self._choose(held, weights)
         self._in_flight += len(chosen)
-        room = lane.room(self._in_flight, moment, LEAD_SECONDS)
+        room = min(lane.room(self._in_flight, moment, LEAD_SECONDS), self._total.room(LEAD_SECONDS))
         if chosen or taken_back or restarts or wish.news.is_something or (room <= 0 and wish.projects):
             self._store(restarts=restarts)
-        look_at = datetime.fromtimestamp(lane.next_at(self._in_flight, moment), self._now.tzinfo)
+        next_at = max(lane.next_at(self._in_flight, moment), self._total.next_at())
+        look_at = datetime.fromtimestamp(next_at, self._now.tzinfo)
         return LaneTurn(chosen, self._in_flight, room, look_at, lifted)
 
     def _store(self, *, restarts: bool) -> None:
@@ -114,6 +120,7 @@ class _Turn:
         of_lane = and_(lanes.c.upstream == self._wish.key[0], lanes.c.model == self._wish.key[1])
         changed = update(lanes).where(of_lane).values(pace=pace, turns=turns, updated_at=self._now, **noted)
         self._connection.execute(changed)
+        self._total.store(self._connection, self._wish.key[0], self._now)
 
     def _take_back(self, which: ColumnElement[bool]) -> list[str]:
         """Take back reservations whose hints were lost or refused. A claim under way comes first or finds none."""
@@ -126,10 +133,12 @@ class _Turn:
             self._connection.execute(taken.values(**free))
         for row in rows:
             self._lane.release(row.reserved_tokens or 0, self._moment)
+            self._total.release(row.reserved_tokens or 0)
         return [row.id for row in rows]
 
     def _choose(self, held: "Held", weights: Mapping[str, float]) -> list[Chosen]:
-        room = min(self._wish.most, self._lane.room(self._in_flight, self._moment, LEAD_SECONDS))
+        lane_room = self._lane.room(self._in_flight, self._moment, LEAD_SECONDS)
+        room = min(self._wish.most, lane_room, self._total.room(LEAD_SECONDS))
         projects = [project for project in self._wish.projects if project not in held.projects]
         if room <= 0 or not projects or held.model:
             return []
@@ -146,7 +155,7 @@ class _Turn:
         may_go = _may_go_to(self._wish, self._now)
         chosen: list[Chosen] = []
         most = self._wish.route.limits.max_streams
-        if most is None or self._in_flight < most:  # else it goes when a stream has ended
+        if most is None or self._total.in_flight < most:  # else it goes when a stream has ended
             for rather in (jobs.c.refused_at.is_(None), jobs.c.id != (hold.last_probe or ""), true()):
                 chosen = self._reserve(held, projects, {}, 1, and_(may_go, rather), paced=False)
                 if chosen:
@@ -179,7 +188,7 @@ class _Turn:
         for one in candidates:
             if one.id not in tokens:
                 continue
-            send_at = self._lane.reserve(tokens[one.id], self._moment, LEAD_SECONDS)
+            send_at = self._take_place(tokens[one.id])
             if send_at is None and paced:
                 break
             at = now if send_at is None else datetime.fromtimestamp(max(send_at, self._moment), now.tzinfo)
@@ -192,6 +201,16 @@ class _Turn:
             connection.execute(reserved.values(upstream=wish.route.name, **place), values)
             choosing.note_served(chosen)
         return chosen
+
+    def _take_place(self, tokens: int) -> float | None:
+        """Take a request and its tokens from the upstream's limits and the lane's; when it may be sent."""
+        of_all = self._total.reserve(tokens, LEAD_SECONDS)
+        send_at = self._lane.reserve(tokens, self._moment, LEAD_SECONDS) if of_all is not None else None
+        if of_all is None or send_at is None:
+            if of_all is not None:
+                self._total.release(tokens)
+            return None
+        return max(of_all, send_at)
 
 
 def read_lane(row: Mapping[str, Any] | RowMapping | None, route: Route, moment: float) -> Lane:

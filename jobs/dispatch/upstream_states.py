@@ -9,6 +9,7 @@ from sqlalchemy import RowMapping, select
 from jobs.dispatch.due import InFlight, count_in_flight
 from jobs.dispatch.reservation import read_lane
 from jobs.dispatch.routes import route_of
+from jobs.dispatch.upstream_total import ALL_MODELS
 from jobs.pace.usage import usage_of
 from jobs.store.database import Database
 from jobs.tables import holds, lanes
@@ -25,7 +26,8 @@ def read_upstream_states(
     """The state of each of these upstreams, by name."""
     now = database.now()
     with database.read() as connection:
-        rows = connection.execute(select(lanes).order_by(lanes.c.upstream, lanes.c.model)).mappings().all()
+        of_models = select(lanes).where(lanes.c.model != ALL_MODELS).order_by(lanes.c.upstream, lanes.c.model)
+        rows = connection.execute(of_models).mappings().all()
         in_flight = count_in_flight(connection, now, hint_seconds)
         held = connection.execute(select(holds).where(holds.c.kind == "upstream")).mappings().all()
     rows_of: defaultdict[str, list[RowMapping]] = defaultdict(list)

@@ -11,15 +11,27 @@ from jobs.dispatch.due import QUEUED, RUNNING, InFlight, count_in_flight
 from jobs.dispatch.holds import Hold, HoldKind, find_holds
 from jobs.dispatch.reservation import LEAD_SECONDS, read_lane
 from jobs.dispatch.routes import Route
+from jobs.dispatch.upstream_total import ALL_MODELS, UpstreamTotal
 from jobs.store.database import Database
 from jobs.tables import batches, jobs, lanes
 
 LANE_SENTENCES = {
-    "max_streams": "the upstream has as many streams as its max_streams allows; raise it to run more at once",
-    "window": "the upstream has as many streams as it has been found to take; they grow as it keeps up",
-    "requests": "the upstream's limit of requests a minute is used up for the moment",
-    "tokens": "the upstream's limit of tokens a minute is used up for the moment",
-    "retry_after": "the upstream refused a request, so the next ones wait a little; they go on by themselves",
+    "max_streams": "the upstream {} writes as many texts at once as its max_streams allows; raise that in the upstreams"
+    " file to write more",
+    "window": "the upstream {} writes as many texts at once as it was found to take; wait, they become more while it"
+    " keeps up",
+    "requests": "the upstream {} allows no more requests for the moment; wait, or raise its requests_per_minute if your"
+    " plan allows more",
+    "tokens": "the upstream {} allows no more tokens for the moment; wait, or raise its tokens_per_minute if your plan"
+    " allows more",
+    "retry_after": "the upstream {} refused a request as one too many; wait, the next one is sent by itself",
+}
+
+HOLD_SENTENCES = {
+    "credit": "is out of credit: top it up",
+    "key": "refuses its key: check it",
+    "limit": "has refused every request for minutes: check its plan, its quota and its limits per day",
+    "away": "fails or cannot be reached: see whether its server runs",
 }
 
 
@@ -71,6 +83,19 @@ def find_hold(holds: Iterable[Hold], *, batch_id: str | None, project: str, mode
     return None
 
 
+def find_job_hold(database: Database, job_id: str, routes: Sequence[Route]) -> Hold | None:
+    """The hold that keeps a queued job from starting."""
+    with database.read() as connection:
+        holds = find_holds(connection)
+        columns = (jobs.c.project, jobs.c.batch_id, jobs.c.model, jobs.c.only_upstream)
+        row = connection.execute(select(*columns).where(jobs.c.id == job_id, QUEUED)).one_or_none() if holds else None
+    if row is None:
+        return None
+    able = [route for route in routes if row.only_upstream in (None, route.name)]
+    hold = find_hold(holds, batch_id=row.batch_id, project=row.project, model=row.model)
+    return hold or find_upstream_hold(holds, row.model, able)
+
+
 def find_upstream_hold(holds: Iterable[Hold], model: str | None, routes: Sequence[Route]) -> Hold | None:
     """The hold of an upstream, when all that take this model are held; the latest of them."""
     held = {hold.target: hold for hold in holds if hold.kind is HoldKind.UPSTREAM}
@@ -117,14 +142,17 @@ class _View:
             verb = "does not take" if row["only_upstream"] else "takes"
             return Waiting("no_upstream", f"{which} {verb} the model {model}; add it to `models` in the upstreams file")
         if row["due_at"] > self._now:
-            return Waiting("retry", "it waits for its next attempt", until=row["due_at"])
+            return Waiting(
+                "retry", "its last attempt did not succeed; wait, the next one starts by itself", until=row["due_at"]
+            )
         if is_full:
-            return Waiting("max_concurrency", "its batch has as many running jobs as its max_concurrency allows")
+            message = "its batch has as many running jobs as its max_concurrency allows; wait until one of them ends"
+            return Waiting("max_concurrency", message)
         limits = [self._limit_of(route, model) for route in routes]
         if limits[0] is not None and all(limits):
             return limits[0]
         return Waiting(
-            "no_free_stream", "every stream of the workers is taken; start another worker to run more at once"
+            "no_free_stream", "all streams of the workers are busy; start another worker to run more at once"
         )
 
     def _limit_of(self, route: Route, model: str) -> Waiting | None:
@@ -132,19 +160,23 @@ class _View:
         in_flight = self._in_flight.get(key, InFlight()).total
         lane = read_lane(self._rows.get(key), route, moment)
         lane.apply([], in_flight, moment)
+        total = UpstreamTotal.of(self._rows.get((route.name, ALL_MODELS)), route, self._in_flight, moment)
         named = None if lane.room(in_flight, moment, LEAD_SECONDS) > 0 else lane.limited_by(in_flight, moment)
+        named = named or (None if total.room(LEAD_SECONDS) > 0 else total.limited_by())
         if named is None:
             return None
         until = lane.state.paused_until if named == "retry_after" else 0.0
         return Waiting(
-            named, LANE_SENTENCES[named], until=datetime.fromtimestamp(until, UTC) if until > moment else None
+            named,
+            LANE_SENTENCES[named].format(route.name),
+            until=datetime.fromtimestamp(until, UTC) if until > moment else None,
         )
 
 
 def _describe_hold(hold: Hold) -> str:
     if hold.held_by == "person":
         return f"the {hold.kind} {hold.target} is paused; resume it to go on"
-    causes = {"credit": "is out of credit: top it up", "key": "refuses the key: check it", "away": "cannot be reached"}
     return (
-        f"the upstream {hold.target} {causes[hold.reason]}; it is tried again by itself, and `resume` does it at once"
+        f"the upstream {hold.target} {HOLD_SENTENCES[hold.reason]}; it is tried again by itself, and `resume` does it"
+        " at once"
     )

@@ -1,4 +1,4 @@
-"""Finds what parts the cells of a table: a comma, a semicolon, a tab or a bar."""
+"""Finds the delimiter between the cells of a table: a comma, a semicolon, a tab or a bar."""
 
 import csv
 import io

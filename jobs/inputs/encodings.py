@@ -1,4 +1,4 @@
-"""Finds the encoding of a text, and gives the text in UTF-8.
+"""Finds the encoding of a text and converts the text to UTF-8.
 
 What is not valid in its encoding stays invalid in the UTF-8 that is given, so that the row it is in can be named.
 """

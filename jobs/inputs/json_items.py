@@ -1,4 +1,5 @@
-"""The objects of a JSON text, one for each request: one a line, and what people write instead.
+"""The objects of a JSON text, one for each request: one on each line, or one of the other ways in which people write
+them.
 
 A list of them, objects over several lines, comments between them and a comma after them are read as meant. Nothing is
 parsed here: an object is cut out of the text by its brackets, and no more of it than `max_bytes` is kept.

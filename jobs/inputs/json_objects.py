@@ -1,4 +1,4 @@
-"""Decodes one request of a JSON text, and says what to do where it is not JSON."""
+"""Decodes one request of a JSON text, and says what to do if it is not JSON."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""What is wrong with an input, and what was read otherwise than it was written."""
+"""What is wrong with an input, and what was read differently from how it was written."""
 
 import re
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The way in: a file of any kind that is taken, read once as a stream of requests."""
+"""The entrance: reads a file of any accepted kind once, as a stream of requests."""
 
 import io
 from collections.abc import Iterator

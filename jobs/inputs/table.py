@@ -1,4 +1,4 @@
-"""A table as requests: the first row names the columns, and each other row is put into the template."""
+"""A table as requests: the first row names the columns, and each other row fills the template."""
 
 import json
 from collections.abc import Iterator

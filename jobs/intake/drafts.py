@@ -1,4 +1,4 @@
-"""Drafts: a batch that is being read from a file, stored in pieces and taken whole or not at all.
+"""Drafts: a batch while it is read from a file, stored in pieces, then accepted completely or not at all.
 
 Fifty thousand jobs in one transaction would hold SQLite's only write lock for longer than a lease lasts. So they are
 stored in many small ones, under a draft. One short transaction at the end replaces the draft with the batch. Until then

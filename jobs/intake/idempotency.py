@@ -1,4 +1,4 @@
-"""Idempotency keys: a repeated submission makes nothing, and gives what the first one made."""
+"""Idempotency keys: a repeated submission creates nothing and returns what the first one created."""
 
 from dataclasses import dataclass
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""What lost attempts had written: copied by their rescue, and counted afterwards.
+"""The texts of lost attempts: copied by the rescue, counted afterwards.
 
 A rescue must not wait for a tokenizer, and the next attempt soon overwrites the checkpoint. So the rescue copies the
 checkpoint in its own transaction, and the transaction that stores the count deletes the copy: if a process dies in

@@ -1,4 +1,4 @@
-"""The channel: how a text travels live from the worker that records it to whoever watches.
+"""The channel: how a text travels live from the worker that records it to its watchers.
 
 Each delta is appended to the tail and then published, in that order. A message says at which byte it starts, so a
 watcher that knows the byte it has reached can tell what is new, what it has already, and what it has missed. Pub/sub

@@ -1,4 +1,4 @@
-"""Jobs whose status was changed from outside their attempt, and what their watchers are told of it."""
+"""Status changes from outside the job's attempt, and the messages about them to watchers."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence

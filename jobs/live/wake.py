@@ -1,4 +1,5 @@
-"""Wakes: whoever adds work says so on one channel of Redis, and every dispatch looks at the rows at once.
+"""Wakes: after adding work, a process publishes a wake on one Redis channel, and every dispatch looks at the rows at
+once.
 
 A wake names nothing and may be lost: dispatch looks every second anyway.
 """

@@ -1,4 +1,4 @@
-"""Ids that sort in the order in which they were made."""
+"""Ids that sort by the time of their creation."""
 
 import math
 import secrets

@@ -1,13 +1,10 @@
 """How fast to send: the pace of one lane, which is one upstream and one model.
 
-`jobs/pace/lane.py` has the controller, `jobs/pace/reports.py` what it is told. It is pure: no I/O, no clock (`now` is
-passed as
-seconds of one clock that all workers share), and its whole state is a small JSON object in a row. Each worker uses
-the row by turns,
-in one short transaction that locks it:
+`jobs/pace/lane.py` has the controller, `jobs/pace/reports.py` its input. It is pure: no I/O, no clock (`now` is passed
+as seconds of one clock that all workers share), and its whole state is a small JSON object in a row. The workers use
+the row in turns, in one short transaction that locks it:
 
-    lane = Lane.from_json(row.pace, limits)           # or Lane.new(limits, now) for a new row, or one that cannot be
-    read
+    lane = Lane.from_json(row.pace, limits)           # or Lane.new(limits, now) for a new or unreadable row
     lane.apply(reports, in_flight, now)               # what this process has seen since its last turn, in any order
     for _ in range(min(lane.room(in_flight, now), waiting)):
         send_at = lane.reserve(estimated_tokens, now) # None: no room for it now
@@ -15,24 +12,24 @@ in one short transaction that locks it:
         in_flight += 1
     row.pace = lane.to_json()
 
-`in_flight` is counted by the caller from its rows: what is reserved or hinted, being sent, or running. So a worker
-that dies leaks
-nothing here. `reserve` takes `lead`: a caller that can hold a request back until a given time passes how far ahead it
-may be
-planned (0.1 s is good), and `reserve` answers with the time to send at. Without it the answer is `now`.
+The caller counts `in_flight` from its rows: what is reserved or hinted, being sent, or running. So a worker that dies
+leaks nothing here. `reserve` takes `lead`: a caller that can hold a request back passes how far ahead it may be planned
+(0.1 s is good), and `reserve` returns the time to send at. Without it that is `now`.
 
 How it works:
 
 - The window (`window.py`) grows by doubling while what is accepted comes soon, and a refusal for too many
-  in flight sets it to what the upstream had then. It stays there; a probe above it is rare and doubles
-  its step while it is accepted.
-  First deltas that all wait several times as long as with few in flight halve it: the server queues.
+  in flight sets it to what the upstream had then. It stays there; a probe above it is rare and doubles its step while
+  it is accepted. First deltas that all wait several times as long as with few in flight halve it: the server queues.
 - The rate (`rate.py`) is known from the file or the headers, and then requests are spaced at 98.5 % of it; or it is
-  learned from refusals, and then the n-th request before this one must be n/rate seconds ago, by the times of sending.
+  learned. At first it grows by half in half a second, so that the first refusal comes just above the limit and is one
+  of few. From then on the n-th request before this one must be n/rate seconds ago, by the times of sending. After a cut
+  the rate comes back to what was held before, unless that is refused again; a probe above it is rare and small.
 - A refusal is judged 0.12 s later (`judge.py`), when the log (`log.py`) shows how many were in flight and how many were
   accepted in the second before. What was accepted under the same conditions tells which of both limits it was. Until
   then nothing starts. All refusals that were sent before the judgement are one.
 - Tokens (`tokens.py`) are a bucket. A reservation charges what such a request will probably use, the end settles it.
-- Refusals in a row pause the lane, longer each time; after three, one request at a time is tried. When nothing is
-  accepted for five seconds, the limit is one per minute: the rate becomes what was accepted in the last minute.
+- Refusals in a row pause the lane, longer each time, and so does a Retry-After, unless only one request met the limit;
+  after three, one request at a time is tried. When nothing is accepted for five seconds, the limit is one per minute:
+  the rate becomes what was accepted in the last minute.
 """

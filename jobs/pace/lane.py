@@ -5,7 +5,7 @@ from typing import Any, Self
 
 import msgspec
 
-from jobs.pace.judge import PROBE_SECONDS, TRIAL_AFTER, judge
+from jobs.pace.judge import PROBE_SECONDS, STRAY_EVERY, TRIAL_AFTER, judge
 from jobs.pace.log import Log
 from jobs.pace.reports import Accepted, Finished, LaneLimits, LimitedBy, Observed, Refused, Report
 from jobs.pace.state import State, forget_times, not_ahead
@@ -15,10 +15,12 @@ IN_A_ROW_SECONDS = 2.0
 ON_ITS_WAY = 0.03
 """What was reserved before a cut is sent up to so long after it."""
 TRIAL_SECONDS = 1.0
-PAUSE_COST = 100.0
+PAUSE_COST = 20.0
 """After a refusal with Retry-After, so many times that pass before a probe: it may cost one per cent of the time."""
-LONG_PAUSE = 1.0
+LONG_PAUSE = 2.5
 """After a pause of so long, streams come back by doubling."""
+QUIET_SECONDS = 1.0
+"""Nothing grows so soon after a refusal."""
 BACKOFF, LONGEST_BACKOFF, LONGEST_PAUSE = 0.1, 15.0, 3600.0
 JUDGE_SECONDS = 0.12
 """A refusal is judged so much later, when the reports of all that was sent before it are in. Until then nothing
@@ -76,28 +78,35 @@ class Lane:
                     self.state.rate.observe(report, now)
                 case Observed():
                     self.state.tokens.observe(report, now)
-        was_judged = self.state.judged is not None
-        judge(self.state, self._token_rate(now), now)
-        if was_judged and self.state.judged is None and self.state.paused_until - now >= LONG_PAUSE / 2:
-            self.state.window.restart()
+        self._judge(now)
         self._grow(now)
+
+    def _judge(self, now: float) -> None:
+        state = self.state
+        if state.judged is None or now < state.judge_at:
+            return
+        state.is_stray = judge(state, self._token_rate(now), now)
+        if not state.is_stray and state.pause_after > now:
+            self._pause_until(state.pause_after, now)
+        if state.paused_until - now >= LONG_PAUSE:
+            state.window.restart()
 
     def room(self, in_flight: int, now: float, lead: float = 0.0) -> int:
         """How many more requests may start now: by the window, the request rate and a pause. Tokens are asked by
         `reserve`."""
         self._advance(now)
         state = self.state
-        if now < state.paused_until or state.judged is not None:
+        if now < state.paused_until or state.is_waiting():
             return 0
         by_window = max(0, self._window() - in_flight)
         by_rate = state.rate.room(self._known(now), now + lead)
         if by_rate == 0 and by_window > 0:
             state.rate_held_at = now
-        elif by_window == 0 and (by_rate is None or by_rate > 0):
+        elif by_window == 0 and by_rate > 0:
             state.window_held_at = now
         if state.in_a_row >= TRIAL_AFTER:
             by_window = min(by_window, 1)
-        return by_window if by_rate is None else min(by_window, by_rate)
+        return min(by_window, by_rate)
 
     def reserve(self, estimated_tokens: int, now: float, lead: float = 0.0) -> float | None:
         """Take one request and its tokens. The time to send it at (`now`, or at most `lead` later); None: no room
@@ -109,7 +118,7 @@ class Lane:
             state.rate.opens_at(known, now),
             state.tokens.opens_at(amount, self._token_rate(now), now),
         )
-        if now < state.paused_until or state.judged is not None or send_at > now + lead:
+        if now < state.paused_until or state.is_waiting() or send_at > now + lead:
             return None
         state.rate.take(send_at, known, exact=lead > 0)
         state.tokens.take(amount)
@@ -132,7 +141,7 @@ class Lane:
         """Why no more can start now. None: they can."""
         self._advance(now)
         state = self.state
-        if now < state.paused_until or state.judged is not None:
+        if now < state.paused_until or state.is_waiting():
             return "retry_after"
         if self.limits.max_streams is not None and in_flight >= self.limits.max_streams:
             return "max_streams"
@@ -185,6 +194,7 @@ class Lane:
         if report.sent_at < state.cut_at:
             return
         state.clean += 1
+        state.strays = max(0.0, state.strays - 1 / STRAY_EVERY)
         if state.in_a_row >= TRIAL_AFTER:
             state.in_a_row, state.paused_until = 0, min(state.paused_until, now)
         state.window.accepted(report, now)
@@ -193,10 +203,10 @@ class Lane:
         """What has been clean for long enough may become more, but only what holds requests back."""
         state = self.state
         by_rate = now - state.rate_held_at < LIMITING_SECONDS
-        if now - state.refused_at < LONG_PAUSE or state.in_a_row >= TRIAL_AFTER:
+        if now - state.refused_at < QUIET_SECONDS or state.in_a_row >= TRIAL_AFTER:
             return
         state.rate.grow(now, limiting=by_rate)
-        quiet = now - state.refused_at
+        quiet = now - max(state.refused_at, state.window.cut_at)
         if quiet < PAUSE_COST * state.hinted_pause or (state.clean < state.probe_after and quiet < PROBE_SECONDS):
             return
         if by_rate and state.window.growth != "probe":
@@ -208,25 +218,33 @@ class Lane:
         state = self.state
         state.tokens.give_back(max(0, report.reserved_tokens))
         state.rate.log.refused(report)
-        self._pause(report, now)
         if state.judged is None and report.sent_at >= state.cut_at:
             state.judged, state.judge_at = (report.sent_at, report.in_flight), now + JUDGE_SECONDS
+            state.judged_refusals, state.pause_after = 0, 0.0
             state.cut_at = state.judge_at + ON_ITS_WAY
             state.in_a_row = state.in_a_row + 1 if now - state.refused_at < IN_A_ROW_SECONDS + state.hinted_pause else 1
-            state.clean, state.refused_at = 0, now
+            state.streak, state.clean, state.refused_at = state.clean, 0, now
             if state.in_a_row > 1 and not report.retry_after_seconds:
                 self._pause_until(now + min(LONGEST_BACKOFF, BACKOFF * 2.0**state.in_a_row), now)
         elif state.judged is not None and report.sent_at < state.judged[0]:
             state.judged = (report.sent_at, report.in_flight)
+        state.judged_refusals += 1
+        self._note_hint(report, now)
 
-    def _pause(self, report: Refused, now: float) -> None:
-        self.state.hinted_pause = max(0.0, report.retry_after_seconds or 0.0)
-        if report.retry_after_seconds is not None:
-            self._pause_until(report.at + report.retry_after_seconds, now)
+    def _note_hint(self, report: Refused, now: float) -> None:
+        state = self.state
+        state.hinted_pause = max(0.0, report.retry_after_seconds or 0.0)
+        if report.retry_after_seconds is None:
+            return
+        until = report.at + report.retry_after_seconds
+        if state.judged is not None:
+            state.pause_after = max(state.pause_after, until)
+        elif not state.is_stray:
+            self._pause_until(until, now)
 
     def _pause_until(self, until: float, now: float) -> None:
         state = self.state
         until = min(until, now + LONGEST_PAUSE)
         state.paused_until = max(state.paused_until, until)
-        if until - now >= LONG_PAUSE * 0.9:
+        if until - now >= LONG_PAUSE:
             state.window.restart()

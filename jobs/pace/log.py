@@ -13,6 +13,7 @@ LENGTH = 128
 """Requests that are remembered. A rate of more than half as many a second is held by its spacing alone."""
 SECONDS = 10.0
 """How long a request is remembered after its end."""
+MEAN_SECONDS = 5.0
 BREAK_SECONDS = 0.4
 THIRD = 0.33
 SAME_SECONDS = 0.005
@@ -93,6 +94,11 @@ class Log(msgspec.Struct):
     def in_second_before(self, at: float, seconds: float = 1.0) -> int:
         times = self.times(LENGTH)
         return bisect_left(times, at) - bisect_right(times, at - seconds)
+
+    def mean_rate(self, at: float) -> float:
+        """Requests a second that were accepted before, in the last seconds, pauses included."""
+        since = max(at - MEAN_SECONDS, self.entries[0].at) if len(self.entries) >= LENGTH else at - MEAN_SECONDS
+        return sum(since <= sent.at < at for sent in self.entries) / max(1.0, at - since)
 
     def evidence(self, refused_at: float, in_flight: int, since: float) -> tuple[int, int, int]:
         """Of what was accepted before: how many with at least as many in flight; how many after as many in a second

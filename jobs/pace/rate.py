@@ -1,5 +1,6 @@
 """How many requests a second a lane may send: known from the file or the headers, or learned from refusals."""
 
+import math
 from typing import Literal
 
 import msgspec
@@ -10,17 +11,24 @@ from jobs.pace.tokens import MARGIN, squeeze
 
 FEWEST = 4
 """A limit is held as so many requests, or as many as it allows in a second, in the time that it allows them in."""
-ARRIVAL = 0.005
-"""A request may take so much longer on its way than the one that must be a window ahead of it."""
+ARRIVAL, LONGEST_ARRIVAL, ARRIVAL_DECAY = 0.008, 0.04, 1 / 1200
+"""A request may take so much longer on its way than the one that must be a window ahead of it. Each request that came
+too soon doubles it, and each accepted one takes a small share of it away again."""
 CATCH_UP = 0.1
 """Seconds of spacing that a lane may be behind and make up for: turns come every 20 to 50 ms."""
+FIRST_CATCH_UP = 0.5
+"""At the very first a few may start at once: a small batch must not wait for a ramp."""
 SPREAD = 1.08
 """Spacing goes by so much more than a learned rate, so that requests do not stay bunched as they began."""
 CUTS = (0.03, 0.06, 0.12, 0.25, 0.5)
 """How much a refusal takes from the rate, and how much each further one in a row does."""
+FIRST_RATE, RAMP_STEP, RAMP_SECONDS = 8.0, 1.5, 0.5
 SEARCH_STEP, SEARCH_SECONDS = 1.5, 1.0
-PROBE_STEP, LARGEST_STEP, PROBE_SECONDS = 0.05, 0.5, 2.0
+PROBE_STEP, LARGEST_STEP, PROBE_SECONDS = 0.02, 0.5, 2.0
 LARGEST_CUT = 0.6
+RECOVER_STEP, RECOVER_SECONDS = 1.01, 0.5
+AGAIN_SECONDS = 10.0
+STILL_BEST, LARGEST_STEP_DOWN = 0.94, 0.8
 SLOWEST = 1 / 60
 BIN_SECONDS, BINS = 5, 12
 """What was accepted in the last minute is counted in bins: a limit per minute without any hint shows only there."""
@@ -31,13 +39,19 @@ class Rate(msgspec.Struct):
     """Requests a second that were accepted when more were refused. None: never refused for their rate."""
     growth: Literal["search", "hold", "probe"] = "hold"
     plateau: float = 0.0
+    best: float = 0.0
+    """What was held before the last cut: the rate comes back to it soon, unless it is refused again."""
     step: float = PROBE_STEP
     grown_at: float = 0.0
+    arrival: float = ARRIVAL
+    refused_at: float = 0.0
     stated: float | None = None
     squeezed: float | None = None
     squeezed_until: float = 0.0
     next_slot: float = 0.0
     """When the next request is due by the spacing."""
+    ramp: float = FIRST_RATE
+    """As long as nothing else is known: so that the first refusal is one of few, and comes just above the limit."""
     log: Log = msgspec.field(default_factory=Log)
     bins: list[list[float]] = msgspec.field(default_factory=list)
 
@@ -52,46 +66,48 @@ class Rate(msgspec.Struct):
 
     def opens_at(self, known: float | None, now: float) -> float:
         """When the next request may be sent."""
-        rates = [rate for rate in (known, self.learned) if rate is not None]
-        if not rates:
-            return now
-        return max(now, self.next_slot - CATCH_UP, self._log_opens_at(min(rates)))
+        return max(now, self.next_slot - self._catch_up(known), self._log_opens_at(self._limit(known)))
+
+    def _limit(self, known: float | None) -> float:
+        return min((rate for rate in (known, self.learned) if rate is not None), default=self.ramp)
 
     def _log_opens_at(self, rate: float) -> float:
-        count = max(FEWEST, round(rate))
+        count = _held_together(rate)
         if count > LENGTH // 2:
             return 0.0
         times = self.log.times(count)
-        return times[-count] + count / rate + ARRIVAL if len(times) >= count else 0.0
+        return times[-count] + count / rate + self.arrival if len(times) >= count else 0.0
 
-    def room(self, known: float | None, until: float) -> int | None:
-        """How many requests may be sent until then. None: as many as there are."""
-        rates = [rate for rate in (known, self.learned) if rate is not None]
-        if not rates:
-            return None
+    def room(self, known: float | None, until: float) -> int:
+        """How many requests may be sent until then."""
         if self.opens_at(known, until) > until:
             return 0
-        pace, rate = self._pace(known), min(rates)
-        room = 1 + int((until - self.next_slot + CATCH_UP) * pace) if self.next_slot else 1 + int(CATCH_UP * pace)
-        room = min(room, 1 + int((2 * CATCH_UP) * pace))
-        count = max(FEWEST, round(rate))
+        pace, rate = self._pace(known), self._limit(known)
+        catch_up = self._catch_up(known)
+        room = 1 + int((until - self.next_slot + catch_up) * pace) if self.next_slot else 1 + int(catch_up * pace)
+        room = min(room, 1 + int((2 * catch_up) * pace))
+        count = _held_together(rate)
         if count <= LENGTH // 2:
-            since = until - count / rate - ARRIVAL
+            since = until - count / rate - self.arrival
             room = min(room, count - sum(t > since for t in self.log.times(count)))
         return max(0, room)
 
     def take(self, at: float, known: float | None, *, exact: bool) -> None:
         self.log.plan(at if exact else at + TYPICAL_DELAY)
-        if known is not None or self.learned is not None:
-            self.next_slot = max(self.next_slot, at - CATCH_UP) + 1 / self._pace(known)
+        self.next_slot = max(self.next_slot, at - self._catch_up(known)) + 1 / self._pace(known)
+
+    def _catch_up(self, known: float | None) -> float:
+        is_first = self.ramp == FIRST_RATE and known is None and self.learned is None
+        return FIRST_CATCH_UP if is_first else CATCH_UP
 
     def _pace(self, known: float | None) -> float:
         """Requests a second by which they are spaced."""
         paces = [] if known is None else [known * MARGIN]
-        return min([*paces, self.learned * SPREAD] if self.learned is not None else paces)
+        return min([*paces, self.learned * SPREAD] if self.learned is not None else paces, default=self.ramp)
 
     def accepted(self, report: Accepted) -> None:
         self.log.accepted(report)
+        self.arrival = max(ARRIVAL, self.arrival * (1 - ARRIVAL_DECAY))
         self._count(report.sent_at)
 
     def _count(self, sent_at: float) -> None:
@@ -107,11 +123,18 @@ class Rate(msgspec.Struct):
 
     def grow(self, now: float, *, limiting: bool) -> None:
         """After a second without a refusal in which the rate was what held requests back."""
-        if self.learned is None or not limiting:
+        if not limiting:
+            return
+        if self.learned is None:
+            if now - self.grown_at >= RAMP_SECONDS:
+                self.ramp, self.grown_at = self.ramp * RAMP_STEP, now
             return
         if self.growth == "search" and now - self.grown_at >= SEARCH_SECONDS:
             self.plateau, self.grown_at = self.learned, now
             self.learned *= SEARCH_STEP
+        elif self.growth == "hold" and self.learned < self.best and now - self.grown_at >= RECOVER_SECONDS:
+            self.learned = self.plateau = min(self.best, self.learned * RECOVER_STEP)
+            self.grown_at = now
         elif self.growth == "probe" and now - self.grown_at >= max(PROBE_SECONDS, FEWEST / self.learned):
             self.step = min(LARGEST_STEP, 2 * self.step)
             self.plateau = self.learned
@@ -123,8 +146,12 @@ class Rate(msgspec.Struct):
             self._probe_above(now)
 
     def _probe_above(self, now: float) -> None:
-        self.learned = max(self.plateau * (1 + self.step), min(self.plateau + 1, self.plateau * 2))
+        self.learned = self.plateau * (1 + self.step)
         self.grown_at = now
+
+    def note_stray(self) -> None:
+        """A request was refused for having come too soon after another."""
+        self.arrival = min(LONGEST_ARRIVAL, 2 * self.arrival)
 
     def end_probe(self) -> bool:
         if self.growth == "probe":
@@ -141,13 +168,18 @@ class Rate(msgspec.Struct):
         if self.growth == "search":
             self.cut(max(self.plateau, min(count, self.learned * (1 - CUTS[0]))), now)
             return
-        lower = self.learned * (1 - CUTS[min(in_a_row, len(CUTS)) - 1])
-        if steady and count < self.learned:
-            lower = max(count, self.learned * LARGEST_CUT)
-        self.cut(lower, now)
+        lower, best = self.learned * (1 - CUTS[max(0, min(in_a_row, len(CUTS)) - 1)]), max(self.best, self.learned)
+        if count < STILL_BEST * self.learned:  # whatever way the upstream counts, so many in a second were too many
+            best = max(count, self.learned * LARGEST_CUT)
+        if in_a_row > 1 or at - self.refused_at < AGAIN_SECONDS:
+            # Nearer to what was accepted in the long run: a bucket that was full has emptied.
+            best = min(best, self.learned)
+            lower = min(lower, max(self.learned * LARGEST_STEP_DOWN, (self.log.mean_rate(at) + self.learned) / 2))
+        self.cut(min(lower, best), now)
+        self.best, self.refused_at = best, at
 
     def cut(self, rate: float, now: float, *, searching: bool = False) -> None:
-        self.learned = self.plateau = max(SLOWEST, rate)
+        self.learned = self.plateau = self.best = max(SLOWEST, rate)
         self.growth = "search" if searching else "hold"
         self.step, self.grown_at = PROBE_STEP, now
 
@@ -155,3 +187,10 @@ class Rate(msgspec.Struct):
         if report.limit is not None and report.limit > 0:
             self.stated = report.limit / max(0.1, report.window_seconds or 60.0)
             self.squeezed, self.squeezed_until = squeeze(report, now)
+
+
+def _held_together(rate: float) -> int:
+    """How many are held as so many in the time that the rate gives them. Not fewer than a second's: then a second that
+    begins anywhere has no more than that, however they bunch.
+    """
+    return max(FEWEST, math.ceil(rate - 1e-6))

@@ -10,6 +10,7 @@ from jobs.pace.sizes import Sizes
 from jobs.pace.tokens import Stated, Tokens
 from jobs.pace.window import Window
 
+STREAK = 60
 FIRST_PROBE = 150
 """Clean calls before the first probe."""
 
@@ -26,9 +27,19 @@ class State(msgspec.Struct):
     in_a_row: int = 0
     refused_at: float = 0.0
     cut_at: float = 0.0
+    strays: float = 0.0
+    """Refusals that nothing was cut for: each `STRAY_EVERY` accepted requests make up for one."""
     judged: tuple[float, int] | None = None
     """The refusal that is to be judged at `judge_at`: when it was sent, and how many were in flight by the rows."""
     judge_at: float = 0.0
+    streak: int = 0
+    """Requests accepted between it and the refusal before it."""
+    judged_refusals: int = 0
+    """How many were refused until then."""
+    pause_after: float = 0.0
+    """Until when they said to wait. The lane waits, too, unless the judgement is that only they met the limit."""
+    is_stray: bool = False
+    """The last judgement."""
     evidence_from: float = 0.0
     blocked: bool = False
     """Since nothing is accepted any more, the rate has been set to what was accepted in the last minute."""
@@ -39,6 +50,13 @@ class State(msgspec.Struct):
     hinted_pause: float = 0.0
     rate_held_at: float = 0.0
     window_held_at: float = 0.0
+
+    def is_waiting(self) -> bool:
+        """Whether nothing may start until a refusal is judged. The first after many accepted ones holds up none."""
+        return self.judged is not None and (self.streak < STREAK or self.judged_refusals > 1)
+
+    def is_probing(self) -> bool:
+        return self.window.growth == "probe" or self.rate.growth == "probe"
 
 
 def not_ahead(report: Report, now: float) -> Report:
@@ -53,7 +71,16 @@ def not_ahead(report: Report, now: float) -> Report:
 def forget_times(old: State, now: float) -> State:
     """What is known of the lane without anything that has a time: the clock was set back."""
     window = Window(old.window.size, old.window.growth, old.window.plateau, old.window.step, quick=old.window.quick)
-    rate = Rate(old.rate.learned, old.rate.growth, old.rate.plateau, old.rate.step, stated=old.rate.stated)
+    rate = Rate(
+        learned=old.rate.learned,
+        growth=old.rate.growth,
+        plateau=old.rate.plateau,
+        best=old.rate.best,
+        step=old.rate.step,
+        arrival=old.rate.arrival,
+        ramp=old.rate.ramp,
+        stated=old.rate.stated,
+    )
     stated = {kind: Stated(one.per_second) for kind, one in old.tokens.stated.items()}
     tokens = Tokens(
         old.tokens.level, now, stated, old.tokens.output_share, old.tokens.mean_used, old.tokens.mean_estimate

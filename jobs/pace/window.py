@@ -46,7 +46,7 @@ class Window(msgspec.Struct):
         self.waits = [*self.waits[1 - MOST_WAITS :], waited]
         if self._shrink_if_queueing(now):
             return True
-        if not late and report.in_flight * 4 > self.size:
+        if not late and report.in_flight * 2 > self.size:
             self._grow(report, now)
         return False
 

@@ -1,4 +1,4 @@
-"""How the jobs of a batch stand, and what they have cost."""
+"""The counts of a batch's jobs by status, and their cost."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

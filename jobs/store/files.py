@@ -1,4 +1,4 @@
-"""Files: uploads, and the outputs of batches. The row is the truth; the bytes of an upload are on disk.
+"""Files: uploads, and the outputs of batches. The row is authoritative; the bytes of an upload are on disk.
 
 The output of a batch is not on disk: it is written from the rows of its jobs each time somebody reads it, so what was
 retried later is in it. Its row is made by the transaction that ends the batch.

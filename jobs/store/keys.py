@@ -1,4 +1,4 @@
-"""API keys: who may ask, and for which project. The secret is shown once; only its prefix and SHA-256 are stored.
+"""API keys: who may call, and for which project. The secret is shown once; only its prefix and SHA-256 are stored.
 
 A row is never deleted. Once there has been a key, keys are required, even when all of them have been revoked: a service
 that was closed must not open by itself.

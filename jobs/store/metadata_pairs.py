@@ -1,4 +1,4 @@
-"""Each pair of a job's metadata as a row of its own, so that lists by metadata can be read in order.
+"""Each pair of a job's metadata as a separate row, so that lists by metadata can be read in order.
 
 An index over the metadata themselves would be written again with each change of a job's status (PostgreSQL), or is not
 possible (SQLite). These rows are written with the job and never change. A pair is stored as a number that two pairs may

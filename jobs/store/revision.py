@@ -1,4 +1,4 @@
-"""Whether the database is at the revision that this code is written for.
+"""Checks that the schema version of the database matches this code.
 
 A worker or an API with other tables would fail at each statement, and log it a hundred times a minute. So it checks
 once, before it begins, and ends with one line.
@@ -12,7 +12,7 @@ from jobs.store.database import DATABASE_ERRORS, driver_message, open_database
 
 log = getLogger(__name__)
 
-REVISION = "0003"
+REVISION = "0005"
 """The newest one in `migrations/versions`; a test compares the two. Revisions are numbers and only grow."""
 
 

@@ -1,4 +1,4 @@
-"""What upstreams and models have shown of themselves, as all workers share it.
+"""The habits of upstreams and models, shared by all workers.
 
 Each lesson may have cost a call, so a new process must not learn it again; and whether an answer without a
 finish_reason is whole depends on what any of them has seen.

@@ -1,4 +1,4 @@
-"""What work comes from: files, the drafts of their batches, and requests for Responses."""
+"""The sources of work: files, the drafts of their batches, and requests for Responses."""
 
 from sqlalchemy import BigInteger, Column, Index, Table, Text, text
 

@@ -21,9 +21,13 @@ lanes = Table(
     Column("error_at", UtcDateTime),
     Column("error_code", Text),
     Column("error_message", Text),
+    # The job that was charged for it last, and when: if the upstream turns out to be away, it is forgiven.
     Column("error_job", Text),
-    # The job that was refused last.
+    Column("suspect_at", UtcDateTime),
+    # The job that was refused last, and since when and until when every request is, as far as is known.
     Column("refused_job", Text),
+    Column("refused_since", UtcDateTime),
+    Column("refused_until", UtcDateTime),
     # Set when the upstream is held: afterwards the window starts small again.
     Column("restart", Boolean, nullable=False, server_default=false()),
     # A moving average of the seconds from a request to its first delta.
@@ -48,4 +52,6 @@ holds = Table(
     Column("probe_job", Text),
     # The last probe that failed: another job goes next, if there is one.
     Column("last_probe", Text),
+    # Streams that were cut began it, the longest after so many bytes: the first text of a probe proves nothing then.
+    Column("cut_bytes", Integer),
 )

@@ -1,4 +1,4 @@
-"""What all the tables belong to."""
+"""The schema that all tables belong to."""
 
 from sqlalchemy import MetaData
 

@@ -1,4 +1,4 @@
-"""The texts of jobs: the stored one, the longest of earlier attempts, and what lost attempts had written."""
+"""The texts of jobs: the stored one, the longest of earlier attempts, and those of lost attempts."""
 
 from sqlalchemy import Boolean, Column, Index, Integer, Table, Text, false, text
 

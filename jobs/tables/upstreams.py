@@ -1,4 +1,4 @@
-"""What is known of upstreams."""
+"""What is known about upstreams."""
 
 from sqlalchemy import Column, Table, Text
 

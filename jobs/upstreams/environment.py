@@ -1,4 +1,4 @@
-"""The one upstream that environment variables mean, for all who need no file."""
+"""The one upstream from environment variables, if you use no file."""
 
 import os
 from pathlib import Path

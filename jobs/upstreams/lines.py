@@ -1,4 +1,4 @@
-"""On which line of a TOML file a key or a value stands: Python's own reader does not say."""
+"""Finds the line of a key or a value in a TOML file, which Python's own reader does not report."""
 
 import re
 import tomllib

@@ -1,4 +1,4 @@
-"""One upstream as it is declared, and the set of all of them; frozen values that say nothing of how things stand."""
+"""One upstream as declared, and the set of all of them: frozen values without any current state."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

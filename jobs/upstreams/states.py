@@ -1,4 +1,4 @@
-"""How each upstream is doing, as people are shown it. Unknown is null, never 0."""
+"""The state of each upstream, as people see it. Unknown is null, never 0."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The keys of an upstream that say how it is spoken to: address, key, headers, parameters, proxy, certificates."""
+"""The keys of an upstream that say how to talk to it: address, key, headers, parameters, proxy, certificates."""
 
 from collections.abc import Mapping
 from pathlib import Path

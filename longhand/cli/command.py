@@ -6,6 +6,8 @@ Exit codes: 0 for success, 1 for failure, 2 for input that cannot be used (argum
 import os
 import sys
 from collections.abc import Sequence
+from importlib.metadata import version
+from typing import Annotated
 
 import typer
 
@@ -18,9 +20,11 @@ _HELP = """\
 Durable, watchable batch generation on any OpenAI-compatible endpoint.
 
 Start a whole stack with `longhand up` (or see it work with `longhand demo`), then `submit`, `watch`, `results`.
-Settings are environment variables: LONGHAND_UPSTREAM_URL says which endpoint writes (or LONGHAND_UPSTREAMS a
-file of several), LONGHAND_URL where the commands find a running Longhand, LONGHAND_API_KEY the key that they send.
+Settings are environment variables. LONGHAND_UPSTREAM_URL is the endpoint that writes (or LONGHAND_UPSTREAMS a file
+of several). LONGHAND_URL is where the commands find a running Longhand, LONGHAND_API_KEY the key that they send.
 """
+
+_OURS = ("api", "jobs", "longhand", "migrations", "worker")
 
 
 def main() -> None:
@@ -37,6 +41,12 @@ def run(arguments: Sequence[str]) -> int:
         return _complain(str(error), 2)
     except LonghandError as error:
         return _complain(str(error), error.exit_code)
+    except ModuleNotFoundError as error:
+        missing = (error.name or "").partition(".")[0]
+        if missing in _OURS:
+            raise
+        needs = f"this command needs the server part, and {missing} is not installed"
+        return _complain(f"{needs}: pip install 'longhand-server[server]'", 1)
     except BrokenPipeError:
         # The reader of our output has seen enough (`longhand jobs | head`). The interpreter must not flush it again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -60,10 +70,12 @@ def make_app() -> typer.Typer:
     app = typer.Typer(
         help=_HELP,
         no_args_is_help=True,
+        context_settings={"help_option_names": ["-h", "--help"]},
         rich_markup_mode="markdown",
         add_completion=False,
         pretty_exceptions_enable=False,
     )
+    app.callback()(_options)
     for command in (
         stack_commands.up,
         stack_commands.demo,
@@ -85,6 +97,21 @@ def make_app() -> typer.Typer:
     app.add_typer(key_commands.make_keys_app(), name="keys")
     app.add_typer(upstream_commands.make_upstreams_app(), name="upstreams")
     return app
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        say(f"longhand {version('longhand-server')}")
+        raise typer.Exit
+
+
+def _options(
+    show_version: Annotated[
+        bool,
+        typer.Option("--version", is_eager=True, callback=_show_version, help="Show the version and exit."),
+    ] = False,
+) -> None:
+    """The options of `longhand` itself. Each one's callback does its work."""
 
 
 def _complain(message: str, code: int) -> int:

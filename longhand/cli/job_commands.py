@@ -27,17 +27,20 @@ Id = Annotated[str, typer.Argument(metavar="ID", help="The id of a job or a batc
 
 def submit(
     source: Annotated[
-        str, typer.Argument(metavar="FILE|PROMPT", help="A .jsonl, .csv, .tsv or .txt file, - (JSONL) or a prompt.")
+        str,
+        typer.Argument(
+            metavar="FILE|PROMPT", help="A .jsonl, .csv, .tsv or .txt file, - (JSONL from stdin) or a prompt."
+        ),
     ],
     model: Annotated[str | None, typer.Option(help="For requests that name no model.")] = None,
     template: Annotated[
         str | None, typer.Option(help="Prompt for each CSV row: 'Write about {topic}'. Default: column `prompt`.")
     ] = None,
     encoding: Annotated[
-        str | None, typer.Option(help="The file's encoding, such as gb18030. Default: it is found.")
+        str | None, typer.Option(help="The file's encoding, such as gb18030. Default: detected.")
     ] = None,
     delimiter: Annotated[
-        str | None, typer.Option(help="What parts the cells of a table. Default: it is found.")
+        str | None, typer.Option(help="The character between the cells of a table. Default: detected.")
     ] = None,
     id_column: Annotated[
         str | None, typer.Option(metavar="COLUMN", help="The column with each row's custom_id. Default: `custom_id`.")
@@ -45,13 +48,13 @@ def submit(
     metadata: Annotated[
         list[str] | None, typer.Option(metavar="KEY=VALUE", help="Stored with the job or batch; repeatable.")
     ] = None,
-    watch_it: Annotated[bool, typer.Option("--watch", help="Then watch it, as `longhand watch` does.")] = False,
+    watch_it: Annotated[bool, typer.Option("--watch", help="Watch it afterwards, as `longhand watch` does.")] = False,
 ) -> None:
     """Submit one job (a prompt) or a batch (a file), and print its id.
 
     A line of JSONL is {"prompt": "..."}, {"messages": [...]}, {"body": {...}} or a line of an OpenAI batch file, each
-    with a "custom_id" if you like. CSV columns `custom_id` and `model` are used as such; of a .txt file each line is a
-    prompt. If any line is wrong, nothing is submitted.
+    with a "custom_id" if you like. The table columns `custom_id` and `model` are used as such. In a .txt file each line
+    is a prompt. If any line is wrong, nothing is submitted.
     """
     read = ReadOptions(template, encoding, delimiter, id_column)
     submission = read_submission(
@@ -80,9 +83,9 @@ def watch(
     resource_id: Id,
     text: Annotated[bool, typer.Option("--text", help="For a batch, also show the texts as they are written.")] = False,
 ) -> None:
-    """Follow a job's text while it is written, or a batch's progress, until it has ended.
+    """Follow a job's text while it is written, or a batch's progress, until it ends.
 
-    Ctrl-C stops watching and nothing else. The exit code is 1 if the job, or any job of the batch, was not completed.
+    Ctrl-C stops watching and nothing else. The exit code is 1 if the job, or any job of the batch, did not complete.
     """
     with open_client() as client:
         _watch(client, resource_id, with_texts=text)
@@ -95,7 +98,7 @@ def jobs(
     text: Annotated[str | None, typer.Option(help="Only jobs whose text so far contains this, ignoring case.")] = None,
     limit: Annotated[int, typer.Option(help="At most this many, newest first.", min=1)] = 20,
 ) -> None:
-    """List jobs, newest first. Below the list stands what the queued ones wait for."""
+    """List jobs, newest first, and below them what the queued ones wait for."""
     with open_client() as client:
         listed = list(
             client.jobs(batch_id=batch, status=status.value if status else None, model=model, q=text, limit=limit)
@@ -120,11 +123,11 @@ def show(resource_id: Id) -> None:
 def results(
     batch_id: Annotated[str, typer.Argument(metavar="BATCH", help="The batch's id.")],
     output: Annotated[
-        Path, typer.Option("--output", "-o", metavar="DIR", help="Folder for the files; made if it is missing.")
+        Path, typer.Option("--output", "-o", metavar="DIR", help="Folder for the files; created if it is missing.")
     ],
     form: Annotated[str, typer.Option("--format", help="md (a file for each article), jsonl or csv.")] = "md",
 ) -> None:
-    """Write a batch's results to files, in input order, also while it still runs.
+    """Write a batch's results to files, in input order. The batch may still be running.
 
     md: `0001-<custom_id>.md` for each whole text; the name of an incomplete or cut-short one ends in `.partial.md`.
     """
@@ -139,7 +142,7 @@ def results(
 
 
 def cancel(resource_id: Id) -> None:
-    """Cancel a job or all jobs of a batch. What was written so far is kept."""
+    """Cancel a job or all jobs of a batch. The text so far is kept."""
     with open_client() as client:
         cancelled = client.cancel(resource_id)
     say(f"{resource_id}: {'cancelling' if cancelled['status'] == 'in_progress' else cancelled['status']}")

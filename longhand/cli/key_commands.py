@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def make_keys_app() -> typer.Typer:
     """The commands under `longhand keys`."""
-    keys = typer.Typer(help="API keys: make, list and revoke them. Needs the database.", no_args_is_help=True)
+    keys = typer.Typer(help="Create, list and revoke API keys. Needs the database.", no_args_is_help=True)
     keys.command("create")(create)
     keys.command("list")(list_all)
     keys.command("revoke")(revoke)
@@ -26,14 +26,14 @@ def make_keys_app() -> typer.Typer:
 
 def create(
     project: Annotated[
-        str, typer.Option(help="The project whose jobs it can see; any new name makes one.")
+        str, typer.Option(help="The project whose jobs the key can see; a new name creates one.")
     ] = "default",
-    name: Annotated[str, typer.Option(help="A note for yourself, such as who has the key.")] = "",
+    name: Annotated[str, typer.Option(help="A note for you, such as who has the key.")] = "",
 ) -> None:
-    """Make a key. It is printed once, alone on stdout, and can never be shown again: KEY=$(longhand keys create).
+    """Create a key. It is printed once, alone on stdout, and never again: KEY=$(longhand keys create).
 
-    From the first key on nobody is served without one, not even on this machine. All keys of a project see the same
-    jobs, batches and files, and none of another project.
+    After the first key, every request needs one, also from this machine. All keys of a project see the same jobs,
+    batches and files, and none of another project.
     """
     with _database() as database:
         from jobs.store.keys import any_keys, create_key  # noqa: PLC0415  # loads SQLAlchemy
@@ -41,17 +41,17 @@ def create(
         first = not any_keys(database)
         key, secret = create_key(database, project=project, name=name)
     say(secret)
-    say(f"{key.id}, project {key.project}: this is the only time that it is shown", err=True)
+    say(f"{key.id}, project {key.project}: it is not shown again", err=True)
     if first:
         say(
-            "it is the first key: from 5 s on nobody is served without one; the commands and the client take it from"
+            "this is the first key: in 5 s every request needs one; the commands and the client take it from"
             " LONGHAND_API_KEY",
             err=True,
         )
 
 
 def list_all() -> None:
-    """List the keys, also those revoked, each by its first characters: nothing more is stored that can be read."""
+    """List the keys, also revoked ones, each by its first characters: the rest is stored only as a hash."""
     with _database() as database:
         from jobs.store.keys import list_keys  # noqa: PLC0415  # loads SQLAlchemy
 
@@ -65,7 +65,7 @@ def list_all() -> None:
 def revoke(
     key: Annotated[str, typer.Argument(metavar="ID_OR_PREFIX", help="As `longhand keys list` shows it.")],
 ) -> None:
-    """Revoke a key. It is refused after at most 5 s, and what is watched with it ends within 8 s."""
+    """Revoke a key. Within 5 s it is refused, and within 8 s the streams that it opened end."""
     with _database() as database:
         from jobs.store.keys import revoke_key  # noqa: PLC0415  # loads SQLAlchemy
 

@@ -28,7 +28,7 @@ def _fault(text: str, **more: Any) -> Any:
 def simulate(
     port: Port = 8441,
     host: Host = "127.0.0.1",
-    deltas_per_second: Annotated[float, typer.Option(help="Of each stream; 0: as fast as they are read.", min=0)] = 50,
+    deltas_per_second: Annotated[float, typer.Option(help="In each stream; 0: no limit.", min=0)] = 50,
     first_delta_seconds: Annotated[float, typer.Option(help="Seconds to wait before the first delta.", min=0)] = 0.2,
     deltas: Annotated[int | None, typer.Option(help="Length of each text, whatever its prompt says.", min=1)] = None,
     file: Annotated[Path | None, typer.Option(help="A TOML file of several [[upstream]], each with its port.")] = None,
@@ -36,29 +36,29 @@ def simulate(
     requests_per_minute: Annotated[float | None, _limit("Requests in a minute.")] = None,
     tokens_per_minute: Annotated[float | None, _limit("Tokens in a minute: the prompt's, and max_tokens.")] = None,
     in_flight: Annotated[int | None, _limit("Requests at once; more are refused.")] = None,
-    slots: Annotated[int | None, _limit("Texts written at once; more requests wait inside.")] = None,
-    tokens_per_request: Annotated[int | None, _limit("A request with more is refused each time.")] = None,
+    slots: Annotated[int | None, _limit("Texts written at once; further requests wait in its queue.")] = None,
+    tokens_per_request: Annotated[int | None, _limit("A request with more tokens is always refused.")] = None,
     window: Annotated[str, _limit("How a limit counts: sliding, fixed or bucket.")] = "sliding",
     burst_seconds: Annotated[
-        float | None, _limit("What a bucket holds, in seconds of its refill; all by default.")
+        float | None, _limit("Size of a bucket in seconds of refill. Default: the whole limit.")
     ] = None,
     limited_model: Annotated[list[str] | None, _limit("Which models have limits; a pattern, repeatable.")] = None,
-    count_refused: Annotated[bool, _limit("Refused requests count, too.")] = False,
+    count_refused: Annotated[bool, _limit("Count refused requests too.")] = False,
     retry_after: Annotated[bool, _limit("Send Retry-After with a refusal.")] = False,
     rate_headers: Annotated[bool, _limit("Send x-ratelimit-* headers.")] = False,
     outage: Annotated[list[str] | None, _fault("START:SECONDS refuses connections, START:SECONDS:503 answers.")] = None,
-    credit: Annotated[int | None, _fault("Completions that are paid for.")] = None,
+    credit: Annotated[int | None, _fault("Completions until the account is out of credit.")] = None,
     credit_status: Annotated[int, _fault("Status for missing credit: 429, 402 or 403.")] = 429,
     top_up: Annotated[list[str] | None, _fault("AT:COMPLETIONS adds credit at that second.")] = None,
-    key: Annotated[str | None, _fault("The only API key that is accepted.")] = None,
-    key_refused_after: Annotated[float | None, _fault("From this second on no key is accepted.")] = None,
+    key: Annotated[str | None, _fault("Accept only this API key.")] = None,
+    key_refused_after: Annotated[float | None, _fault("Accept no key after this many seconds.")] = None,
 ) -> None:
-    """Run a streaming OpenAI-compatible upstream for trials, benchmarks and fault tests. It writes made-up prose.
+    """Run an OpenAI-compatible upstream that writes made-up text, for trials, benchmarks and fault tests.
 
-    With --file all other options but --host stand in the file, under the same names: `requests_per_minute = 600`,
+    With --file, all other options except --host are in the file, under the same names: `requests_per_minute = 600`,
     `outages = [{start = 10, seconds = 60, status = 503}]`, `limited_models = ["gpt-*"]`, `top_ups = [{at = 60,
-    completions = 100}]`. GET /stats tells what was called. POST /limits, /credit, /key and /outage change it all while
-    it runs; each takes JSON, such as {"requests_per_minute": 1200}.
+    completions = 100}]`. GET /stats reports the calls. POST /limits, /credit, /key and /outage change these while it
+    runs; each takes JSON, such as {"requests_per_minute": 1200}.
     """
     from longhand.simulator.provider import ProviderError, Upstream, make, read_upstreams  # noqa: PLC0415  # loads uvloop
 

@@ -23,11 +23,11 @@ def up(
     port: Port = DEFAULT_PORT,
     workers: Annotated[int, typer.Option(help="Worker processes, each with LONGHAND_STREAMS streams.", min=1)] = 1,
 ) -> None:
-    """Run the whole stack from this terminal: Valkey, the workers and the API. Ctrl-C ends all of it.
+    """Run the whole stack from this terminal: Valkey, the workers and the API. Ctrl-C stops all of it.
 
-    LONGHAND_UPSTREAM_URL, or else OPENAI_BASE_URL, must name the endpoint that writes, or LONGHAND_UPSTREAMS a file of
-    several. Everything is kept in LONGHAND_HOME (default: .longhand). An embedded Valkey is started unless
-    LONGHAND_REDIS_URL is set.
+    Set LONGHAND_UPSTREAM_URL (or OPENAI_BASE_URL) to the endpoint that writes, or LONGHAND_UPSTREAMS to a file of
+    several. Everything is stored in LONGHAND_HOME (default: .longhand). An embedded Valkey is started unless you set
+    LONGHAND_REDIS_URL.
     """
     from longhand.stack.home import locked_home  # noqa: PLC0415  # no other command needs it
     from longhand.stack.signals import StopSignals  # noqa: PLC0415  # no other command needs it
@@ -63,9 +63,9 @@ def demo(
 ) -> None:
     """See Longhand at work: 20 articles, each watched live, stored, and compared.
 
-    Starts a whole stack in a temporary home and removes it afterwards. If LONGHAND_UPSTREAM_URL is set, that endpoint
-    writes the articles, otherwise a simulator does; OPENAI_BASE_URL does not count here. The exit code is 0 only if
-    every text was stored and equals what was watched.
+    Starts a whole stack in a temporary home and removes it afterwards. If you set LONGHAND_UPSTREAM_URL, that endpoint
+    writes the articles; otherwise a simulator does. OPENAI_BASE_URL does not count here. The exit code is 0 only if
+    every stored text equals what was watched.
     """
     from longhand.demo.run import run_demo  # noqa: PLC0415  # loads the stack and the simulator
 

@@ -14,7 +14,7 @@ from longhand.terminal.output import say
 def make_upstreams_app() -> typer.Typer:
     """The commands under `longhand upstreams`, which by itself lists them."""
     upstreams = typer.Typer(
-        help="List the upstreams of the running Longhand and how each is doing; `check` a file of them.",
+        help="List the upstreams and how each is doing; `check` a file of them.",
         invoke_without_command=True,
     )
     upstreams.callback()(list_all)
@@ -25,7 +25,7 @@ def make_upstreams_app() -> typer.Typer:
 def list_all(context: typer.Context) -> None:
     """List the upstreams of the running Longhand: state, streams, window, use of each limit, last error.
 
-    Where no figure stands, nothing is known yet.
+    An empty cell means that nothing is known yet.
     """
     if context.invoked_subcommand is not None:
         return
@@ -37,12 +37,12 @@ def list_all(context: typer.Context) -> None:
 
 
 def check(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="As LONGHAND_UPSTREAMS is to name it.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The file, as in LONGHAND_UPSTREAMS.")],
     no_keys: Annotated[
-        bool, typer.Option("--no-keys", help="Do not ask for the keys, which need not be set on this machine.")
+        bool, typer.Option("--no-keys", help="Do not require the keys, for a check on another machine.")
     ] = False,
 ) -> None:
-    """Check an upstreams file: every mistake with its line, and what was understood. Exit code 1 if there is any.
+    """Check an upstreams file: every mistake with its line, and what was understood. Exit code 1 if there is a mistake.
 
     Nothing is sent to any upstream.
     """

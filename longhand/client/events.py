@@ -7,7 +7,7 @@ import json
 from dataclasses import dataclass
 from hashlib import sha256
 
-from longhand.client.objects import FINAL, Batch, BatchUsage, Counts, Job
+from longhand.client.objects import FINAL, Batch, BatchUsage, Counts, Hold, Job
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +15,16 @@ class Status:
     """A job as it is now, without its text: the first event, which comes again when status or attempt changes."""
 
     job: Job
+
+
+@dataclass(frozen=True, slots=True)
+class OnHold:
+    """What keeps a queued job from starting has changed; `hold` is None once nothing does. Of a batch, see
+    `BatchStatus`.
+    """
+
+    job_id: str
+    hold: Hold | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +85,7 @@ class BatchDone:
     batch: Batch
 
 
-JobEvent = Status | Delta | Reset | Done
+JobEvent = Status | OnHold | Delta | Reset | Done
 """What the watch of a job yields; the last one is `Done`."""
 Event = JobEvent | BatchStatus | Progress | BatchDone
 """What the watch of a batch yields; the last one is `BatchDone`."""
@@ -101,6 +111,8 @@ class SentEvent:
                 return [Delta(one["id"], one["attempt"], one["offset"], one["text"]) for one in fields["deltas"]]
             case "status":
                 return [Status(fields)]
+            case "hold":
+                return [OnHold(job_id, fields["hold"])]
             case "jobs":
                 return [Done(job) if job["status"] in FINAL else Status(job) for job in fields["jobs"]]
             case "reset":

@@ -67,7 +67,7 @@ class Hold(TypedDict):
     target: str
     """The id of the batch, or the name of the project, model or upstream."""
     reason: str
-    """`paused`, or of a hold of Longhand's own: `away`, `credit` or `key`."""
+    """`paused`, or of a hold of Longhand's own: `away`, `credit`, `key` or `limit`."""
     since: float
     message: str
     held_by: str
@@ -208,7 +208,7 @@ class Batch(TypedDict):
     usage: BatchUsage | None
     """What it has cost so far; None while nothing is known of it."""
     hold: NotRequired[Hold]
-    """What keeps all its jobs from starting; not there when nothing does, or in a list."""
+    """What keeps all its jobs from starting; not there when nothing does."""
 
 
 _CUT_SHORT = {

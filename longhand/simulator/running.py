@@ -91,6 +91,14 @@ class ServedSimulator:
 
         self._in_loop(pay())
 
+    def run_out_of_credit(self) -> None:
+        """Pay for nothing more, until `top_up`."""
+
+        async def spend() -> None:
+            self._simulator.gate.credit = 0
+
+        self._in_loop(spend())
+
     def refuse_key(self, refused: bool = True) -> None:
         """Refuse every key, or none any more."""
 

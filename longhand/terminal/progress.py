@@ -12,7 +12,7 @@ from rich.live import Live
 from rich.text import Text
 
 from longhand.client.client import Client
-from longhand.client.events import Delta, Done, Event, Reset, Status
+from longhand.client.events import Delta, Done, Event, OnHold, Reset, Status
 from longhand.client.objects import Hold, Job, cut_short, why
 from longhand.terminal.batch_state import BatchState, Failure, name_of
 from longhand.terminal.batch_view import BatchView
@@ -29,6 +29,7 @@ def watch_job(client: Client, job_id: str, out: TextIO) -> bool:
     """Write a job's text to `out` as it arrives. Returns whether the job was completed."""
     terminal = out.isatty()
     at_line_start = True
+    shown_hold: Hold | None = None
     for event in client.watch(job_id):
         match event:
             case Delta(text=text) if text:
@@ -46,7 +47,11 @@ def watch_job(client: Client, job_id: str, out: TextIO) -> bool:
                     out.write("\n")
                     out.flush()
                     at_line_start = True
-                say(_waiting(job, client.job(job_id).get("hold")), err=True)
+                say(_waiting(job), err=True)
+            case OnHold(hold=hold):
+                if said := _held(hold, shown_hold):
+                    say(said, err=True)
+                shown_hold = hold
             case Done(job=job):
                 if not at_line_start and terminal:
                     out.write("\n")
@@ -191,9 +196,16 @@ def _starts_over(attempt: int) -> str:
     return f"--- the text starts over (attempt {attempt}) ---"
 
 
-def _waiting(job: Job, hold: Hold | None) -> str:
-    if hold is not None:
-        return f"queued; {hold_sentence(hold)}"
+def _held(hold: Hold | None, before: Hold | None) -> str:
+    """What to say of a hold; nothing when only the time of its next probe has changed."""
+    if hold is None:
+        return "no longer held" if before is not None else ""
+    if before is not None and all(hold[name] == before[name] for name in ("kind", "target", "reason", "since")):
+        return ""
+    return f"on hold: {hold_sentence(hold)}"
+
+
+def _waiting(job: Job) -> str:
     if not job["attempt"]:
         return "queued"
     because = f" ({why(job)})" if job["error"] else ""

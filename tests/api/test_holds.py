@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +10,10 @@ import httpx
 import pytest
 
 from api.main import ApiServer
-from api.schemas.batches import BatchObject
+from api.schemas.batches import BatchList, BatchObject
 from api.schemas.jobs import JobList, JobWithAttempts
 from api.schemas.upstreams import HeldObject
+from api.schemas.waiting import HoldDetail
 from jobs.store.database import Database
 from jobs.store.keys import create_key
 from tests.api.callers import calling
@@ -213,3 +215,31 @@ def test_a_watch_of_a_batch_tells_when_it_is_held_and_when_it_goes_on(client: ht
         assert next(holds) is None
         client.post("/v1/upstreams/one/pause")
         assert next(holds)["target"] == "one"
+
+
+def test_a_watch_of_a_job_tells_what_holds_it_and_when_it_goes_on(client: httpx.Client, database: Database) -> None:
+    job = client.post("/v1/jobs", json=ask(upstream="one")).json()
+    client.post("/v1/upstreams/one/pause", json={"message": "until Monday"})
+    with client.stream("GET", f"/v1/jobs/{job['id']}/events") as answer:
+        lines = answer.iter_lines()
+        events = ((name[7:], json.loads(next(lines)[6:])) for name in lines if name.startswith("event: "))
+        assert next(events)[0] == "status"
+        name, shown = next(events)
+        assert (name, shown["hold"]["target"], shown["hold"]["message"]) == ("hold", "one", "until Monday")
+        HoldDetail.model_validate(shown["hold"])
+        client.post("/v1/upstreams/one/resume")
+        assert next(events) == ("hold", {"hold": None})
+        client.post("/v1/models/gpt-4o/pause")
+        assert next(events)[1]["hold"]["kind"] == "model"
+        client.post("/v1/models/gpt-4o/resume")
+        assert claim_now(database, job["id"], "w1", 60) is not None
+        told = [*takewhile(lambda event: event[0] != "status", events)]
+        assert told in ([], [("hold", {"hold": None})])
+
+
+def test_a_list_of_batches_says_which_of_them_are_held(client: httpx.Client) -> None:
+    first, second = submit_batch(client)["id"], submit_batch(client)["id"]
+    client.post(f"/v1/batches/{first}/pause")
+    listed = BatchList.model_validate(client.get("/v1/batches").json()).data
+    assert {batch.id: batch.hold.target if batch.hold else None for batch in listed} == {first: first, second: None}
+    assert "hold" not in client.get("/v1/batches").json()["data"][0]

@@ -27,6 +27,7 @@ class _Link:
         self.client = client
         self.server = server
         self.swallowing = False
+        self.received_bytes = 0
         self._seen: set[Trap] = set()
         self._carried: dict[Trap, bytes] = {}
 
@@ -39,7 +40,8 @@ class _Link:
         """Pass on what comes from one side, as long as both are there."""
         proxy = self._proxy
         while piece := await reader.read(_PIECE_BYTES):
-            if not await proxy.let_pass(direction, len(piece)):
+            self.received_bytes += len(piece) if direction == "to_client" else 0
+            if not await proxy.let_pass(direction, len(piece), self.received_bytes):
                 self.cut()
                 return
             trap = self._caught(piece, direction)
@@ -92,6 +94,7 @@ class FaultProxy:
         self._refusing = False
         self._delay_seconds = 0.0
         self._bytes_left: int | None = None
+        self._bytes_each: int | None = None
         self._links: set[_Link] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._loop = uvloop.new_event_loop()
@@ -125,6 +128,10 @@ class FaultProxy:
         """Break the connection on which the so-many-th byte from now on comes from the server."""
         self._bytes_left = received_bytes
 
+    def cut_each_after(self, received_bytes: int) -> None:
+        """Break each connection once so many bytes have come from the server over it, until `heal`."""
+        self._bytes_each = received_bytes
+
     def trap(self, at: bytes, *, after: bytes = b"", action: Action, direction: Direction = "to_server") -> Trap:
         """Set a trap; see `Trap`."""
         trap = Trap(at, after, action, direction, self._call)
@@ -135,7 +142,7 @@ class FaultProxy:
         """End every fault, but not a trap that waits or holds."""
         self._refusing = False
         self._delay_seconds = 0.0
-        self._bytes_left = None
+        self._bytes_left = self._bytes_each = None
         for flowing in self._flowing.values():
             self._call(flowing.set)
 
@@ -153,7 +160,7 @@ class FaultProxy:
 
     # What the loop does.
 
-    async def let_pass(self, direction: Direction, length: int) -> bool:
+    async def let_pass(self, direction: Direction, length: int, received_bytes: int) -> bool:
         """Wait while frozen or delayed; False when the connection is to be cut here."""
         self.counts[f"bytes_{direction}"] += length
         if self._delay_seconds:
@@ -168,6 +175,9 @@ class FaultProxy:
                 self._bytes_left = None
                 self.counts["cut"] += 1
                 return False
+        if direction == "to_client" and self._bytes_each is not None and received_bytes > self._bytes_each:
+            self.counts["cut"] += 1
+            return False
         return True
 
     async def _listen(self) -> asyncio.Server:

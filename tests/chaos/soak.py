@@ -31,9 +31,10 @@ _MOST_WAITING = 150
 class Soak:
     """The stack, the dice, and what has been done so far."""
 
-    def __init__(self, stack: Stack, upstream: FaultProxy, seed: int) -> None:
+    def __init__(self, stack: Stack, provider: ServedSimulator, line: FaultProxy, seed: int) -> None:
         self.stack = stack
-        self.upstream = upstream
+        self.provider = provider
+        self.line = line
         self.chance = random.Random(seed)
         self.done: Counter[str] = Counter()
         self.jobs = 0
@@ -42,6 +43,7 @@ class Soak:
         self.api = stack.start_api()
         self.workers = [stack.start_worker(**_SETTINGS) for _ in range(WORKERS)]
         self._heals: list[tuple[float, int, Callable[[], object]]] = []
+        self._wrong_with_provider: set[str] = set()
 
     def turn(self) -> None:
         """Heal what is to be healed, submit something, and break something."""
@@ -50,7 +52,8 @@ class Soak:
         if waiting < _MOST_WAITING:
             self.submit()
         if self.chance.random() < 0.6:
-            fault = self.chance.choice(self.faults)
+            is_ours = self.chance.random() < 0.8  # what is held runs no jobs for the other faults to hit
+            fault = self.chance.choice(self.faults if is_ours else self.provider_faults)
             fault(self)
             self.done[fault.__name__.removeprefix("_")] += 1
         time.sleep(self.chance.uniform(0.3, 1.5))
@@ -162,7 +165,40 @@ class Soak:
         self.stack.worker_database.trap(b"COMMIT", action="swallow")
 
     def _cut_upstream(self) -> None:
-        self.cut_streams += self.upstream.cut_all()
+        self.cut_streams += self.line.cut_all()
+
+    # What is wrong with the provider for a while. Each at most once at a time, since its end ends it.
+
+    def _lose_provider(self) -> None:
+        status = self.chance.choice((None, 502, 503))
+        self._wrong("away", lambda: self.provider.go_away(status), self.provider.come_back)
+
+    def _cut_every_stream(self) -> None:
+        after = self.chance.randint(500, 5000)
+        self._wrong("cuts", lambda: self.line.cut_each_after(after), self.line.heal)
+
+    def _spend_credit(self) -> None:
+        self._wrong("credit", self.provider.run_out_of_credit, lambda: self.provider.top_up(1_000_000))
+
+    def _reject_key(self) -> None:
+        self._wrong("key", self.provider.refuse_key, lambda: self.provider.refuse_key(False))
+
+    def _limit_provider(self) -> None:
+        limit = self.chance.choice(({"in_flight": 5}, {"requests_per_second": 5}))
+        none = dict.fromkeys(limit)
+        self._wrong("limit", lambda: self.provider.change_limits(**limit), lambda: self.provider.change_limits(**none))
+
+    def _wrong(self, what: str, begin: Callable[[], object], end: Callable[[], object]) -> None:
+        if what in self._wrong_with_provider:
+            return
+        self._wrong_with_provider.add(what)
+        begin()
+
+        def heal() -> None:
+            self._wrong_with_provider.discard(what)
+            end()
+
+        self._later(heal)
 
     faults = (
         _kill_worker,
@@ -178,6 +214,13 @@ class Soak:
         _swallow_a_commit,
         _cut_upstream,
     )
+    provider_faults = (
+        _lose_provider,
+        _cut_every_stream,
+        _spend_credit,
+        _reject_key,
+        _limit_provider,
+    )
 
     def _take_worker(self) -> Process:
         self.cut_streams += STREAMS
@@ -190,16 +233,18 @@ def test_soak(stack: Stack, upstream: ServedSimulator) -> None:
     seed = int(os.environ.get("SEED") or random.randrange(1_000_000))
     print(f"\nsoak of {minutes:g} minutes, SEED={seed}")
     url = httpx.URL(upstream.url)
-    with faults_before((url.host, url.port or 80)) as proxy:
-        stack.upstream_url = f"http://127.0.0.1:{proxy.port}/v1"
-        soak = Soak(stack, proxy, seed)
+    with faults_before((url.host, url.port or 80)) as line:
+        stack.upstream_url = f"http://127.0.0.1:{line.port}/v1"
+        soak = Soak(stack, upstream, line, seed)
         until = time.monotonic() + minutes * 60
         while time.monotonic() < until:
             soak.turn()
         soak.heal_due(all_of_them=True)
         stack.wait_final(300)
         watchers = stack.watchers
-        tally = check(stack, upstream, watchers=watchers, most_calls=soak.jobs + soak.cut_streams, watch_seconds=60)
+        seen = upstream.stats()
+        explained = soak.jobs + soak.cut_streams + seen["cut"] + line.counts["cut"] + sum(seen["refused"].values())
+        tally = check(stack, upstream, watchers=watchers, most_calls=explained, watch_seconds=60)
     for name, count in sorted(soak.done.items()):
         print(f"{name:<28}{count:>8}")
     print(f"{'jobs':<28}{soak.jobs:>8}")

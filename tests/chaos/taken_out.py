@@ -170,13 +170,36 @@ MUTANTS = (
         ["store/test_reservation_races.py::test_of_two_that_dispatch_at_once_one_leaves_the_lane_to_the_other"],
     ),
     Mutant(
+        "two that dispatch models of one upstream at once",
+        [("jobs/dispatch/upstream_total.py", "locked = wanted.with_for_update(skip_locked=True)", "locked = wanted")],
+        [(
+            "store/test_reservation_races.py"
+            "::test_of_two_that_dispatch_models_of_one_upstream_at_once_one_leaves_it_to_the_other"
+        )],
+    ),
+    Mutant(
+        "a hold of cut streams that first words lift",
+        [("jobs/dispatch/upstream_holds.py", "and_(holds.c.cut_bytes.is_(None), holds.c.since <= accepted_at)",
+          "holds.c.since <= accepted_at")],
+        [(
+            "store/test_holds.py"
+            "::test_a_hold_that_cut_streams_began_is_lifted_by_a_text_that_is_longer_and_not_by_its_first_words"
+        )],
+    ),
+    Mutant(
         "a lane whose jobs in flight nobody counts",
-        [("jobs/dispatch/reservation.py", "counted.total + counted.void if counted else 0", "0")],
-        ["store/test_reservation.py::test_a_lane_never_has_more_in_flight_than_its_streams"],
+        [
+            ("jobs/dispatch/reservation.py", "counted.total + counted.void if counted else 0", "0"),
+            ("jobs/dispatch/upstream_total.py", "found.in_flight += sum(", "found.in_flight = 0 * sum("),
+        ],
+        ["store/test_reservation_races.py::test_a_claim_under_way_keeps_its_place_although_its_hint_is_late"],
     ),
     Mutant(
         "a claim under way whose hint is late is not counted",
-        [("jobs/dispatch/reservation.py", "counted.total + counted.void if counted", "counted.total if counted")],
+        [
+            ("jobs/dispatch/reservation.py", "counted.total + counted.void if counted", "counted.total if counted"),
+            ("jobs/dispatch/upstream_total.py", "found.in_flight += sum(", "found.in_flight += 0 * sum("),
+        ],
         ["store/test_reservation_races.py::test_a_claim_under_way_keeps_its_place_although_its_hint_is_late"],
     ),
     Mutant(
@@ -197,19 +220,19 @@ MUTANTS = (
         "what fails at a held upstream is charged",
         [(
             "jobs/dispatch/outages.py",
-            "return Judgement(charged=alone and failure.refusals >= MOST_ALONE, alone=alone)",
-            "return Judgement(charged=True, alone=alone)",
+            "return Judgement(charged=is_cut and failure.refusals >= MOST_CUT, alone=is_cut)",
+            "return Judgement(charged=True, alone=is_cut)",
         )],
         ["store/test_holds.py::test_an_upstream_is_held_at_once_and_probed_with_one_job_at_growing_intervals"],
     ),
     Mutant(
         "two failures at once that do not see each other",
-        [("jobs/dispatch/outages.py", "    connection.execute(of_it.with_for_update())\n", "")],
+        [("jobs/dispatch/upstream_holds.py", "    connection.execute(of_it.with_for_update())\n", "")],
         ["store/test_outage_races.py::test_of_two_streams_that_are_cut_at_once_the_second_says_that_it_was_the_upstream"],
     ),
     Mutant(
         "a worker that charges whatever was judged",
-        [("worker/finalize.py", "        if judged.charged:\n", "        if judged is not None:\n")],
+        [("worker/failed_attempts.py", "        if judged.charged:\n", "        if judged is not None:\n")],
         ["test_holds.py::test_an_outage_under_running_and_waiting_jobs_charges_none_although_a_worker_dies_in_it[503]"],
     ),
     Mutant(

@@ -8,6 +8,7 @@ from jobs.dispatch.holds import Hold, read_holds
 from jobs.model.status import JobStatus
 from longhand.simulator import ServedSimulator
 from tests.chaos.audit import begin_audit, read_audit
+from tests.chaos.fault_proxy import FaultProxy
 from tests.chaos.invariants import articles, check
 from tests.chaos.processes import PATIENCE_SECONDS, wait_until
 from tests.chaos.stack import QUICK, Stack
@@ -66,6 +67,49 @@ def test_without_credit_jobs_wait_uncharged_although_a_worker_dies_and_all_compl
     _check_nothing_charged(stack, upstream, 80)
     print(f"{wasted} calls refused before the top-up")
     assert wasted <= 2 * 20 + 4
+
+
+def test_an_upstream_that_begins_every_text_and_cuts_it_is_held_until_one_is_longer(
+    stack: Stack, upstream: ServedSimulator, line: FaultProxy
+) -> None:
+    """Its probes write their first words, too: were that enough, every stream would be cut and paid for again."""
+    stack.upstream_url = f"http://127.0.0.1:{line.port}/v1"
+    stack.start_api()
+    doomed, _ = (stack.start_worker(**SETTINGS) for _ in range(2))
+    stack.submit(articles(20, deltas=60, per_second=20))
+    upstream.wait_until(lambda seen: seen["running"] >= 4)
+    line.cut_each_after(3000)
+    hold = _wait_held(stack, probes=1)
+    assert hold.cut_bytes is not None
+    doomed.kill()
+    assert _wait_held(stack, probes=3).since == hold.since, "the first words of a probe lifted it"
+    line.heal()
+    stack.wait_final(120)
+    tally = check(stack, upstream, most_calls=20 + line.counts["cut"] + upstream.stats()["clients_gone"])
+    assert (tally.statuses, tally.failed) == ({JobStatus.COMPLETED: 20}, 0)
+    assert line.counts["cut"] >= 4 + 3
+    assert not read_holds(stack.database)
+    print(f"{line.counts['cut']} streams cut")
+
+
+def test_a_rejected_key_charges_nothing_and_the_work_goes_on_with_the_right_one(
+    stack: Stack, upstream: ServedSimulator
+) -> None:
+    begin_audit(stack.database)
+    stack.start_api()
+    doomed, _ = (stack.start_worker(**SETTINGS) for _ in range(2))
+    stack.submit(articles(60, deltas=40, per_second=20))
+    upstream.wait_until(lambda seen: seen["completed"] >= 3)
+    upstream.refuse_key()
+    hold = _wait_held(stack, probes=0)
+    assert hold.reason == "key"
+    doomed.kill()
+    _wait_held(stack, probes=1)
+    assert stack.count(JobStatus.FAILED) == 0
+    upstream.refuse_key(False)
+    stack.wait_final(120)
+    _check_nothing_charged(stack, upstream, 60)
+    assert upstream.stats()["refused"]["key"] >= 2
 
 
 def _wait_held(stack: Stack, probes: int) -> Hold:

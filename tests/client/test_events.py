@@ -6,7 +6,18 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from longhand.client.events import BatchDone, BatchStatus, Delta, Done, EventDecoder, Progress, Reset, SentEvent, Status
+from longhand.client.events import (
+    BatchDone,
+    BatchStatus,
+    Delta,
+    Done,
+    EventDecoder,
+    OnHold,
+    Progress,
+    Reset,
+    SentEvent,
+    Status,
+)
 from tests.client.sent import DONE, ENDED, JOB, RETRY, delta, sent
 
 
@@ -50,3 +61,10 @@ def test_each_event_of_a_batch_has_its_meaning() -> None:
         Progress("in_progress", counts, None),
         BatchDone(batch),
     ]
+
+
+def test_what_holds_a_job_is_an_event_until_nothing_does() -> None:
+    hold: Any = {"kind": "model", "target": "m", "reason": "paused"}
+    stream = sent("hold", {"hold": hold}, "0:0") + sent("hold", {"hold": None}, "0:0")
+    decoded = [event for found in EventDecoder().feed(stream) for event in found.typed("job_1")]
+    assert decoded == [OnHold("job_1", hold), OnHold("job_1", None)]

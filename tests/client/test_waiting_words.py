@@ -8,7 +8,7 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
-from longhand import BatchStatus
+from longhand import BatchStatus, Client, Done, OnHold, Status
 from longhand.terminal import progress
 from longhand.terminal.batch_state import BatchState
 from longhand.terminal.batch_view import BatchView
@@ -43,7 +43,16 @@ def batch(**fields: Any) -> Any:
     [
         ("credit", "the upstream main is out of credit since ", "; pay, then run: longhand resume --upstream main"),
         ("key", "the upstream main refuses its API key since ", "; check the key, then run: longhand resume"),
-        ("away", "the upstream main cannot be reached since ", "; start the server at http://127.0.0.1:9000/v1, then"),
+        (
+            "limit",
+            "the upstream main has refused every request for minutes since ",
+            "; check its plan, quota and limits",
+        ),
+        (
+            "away",
+            "the upstream main fails or cannot be reached since ",
+            "; check that the server at http://127.0.0.1:9000/v1 runs",
+        ),
     ],
 )
 def test_a_hold_of_the_system_says_what_to_do(reason: str, is_so: str, to_do: str) -> None:
@@ -51,7 +60,7 @@ def test_a_hold_of_the_system_says_what_to_do(reason: str, is_so: str, to_do: st
     assert said.startswith(is_so)
     assert to_do in said
     assert "it is tried by itself at " in said
-    assert "quota" not in said
+    assert "You exceeded" not in said
     assert "longhand resume" not in hold_sentence(hold(reason=reason, may_resume=False))
 
 
@@ -110,3 +119,24 @@ def test_a_list_of_upstreams_explains_holds_and_limits() -> None:
     assert said[0].startswith("the upstream main is out of credit since ")
     assert said[0].endswith("; it said: You exceeded your quota.")
     assert said[1] == f"limited by requests: {LANES['requests']}"
+
+
+def test_the_watch_of_a_job_says_a_hold_once_until_it_is_another(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queued: Any = {**JOB, "status": "queued", "attempt": 0}
+    completed: Any = {**JOB, "status": "completed", "usage": None, "incomplete": None}
+    again = hold(since=1.0, probe_at=time.time() + 300)
+    events = [
+        Status(queued),
+        OnHold("job_1", hold(since=1.0)),
+        OnHold("job_1", again),
+        OnHold("job_1", None),
+        Done(completed),
+    ]
+    client = Client("http://127.0.0.1:9")
+    monkeypatch.setattr(client, "watch", lambda _: iter(events))
+    assert progress.watch_job(client, "job_1", StringIO())
+    first, held, lifted, last = capsys.readouterr().err.splitlines()
+    assert (first, lifted, last) == ("queued", "no longer held", "completed")
+    assert held.startswith("on hold: the upstream main is out of credit since 1970-01-01")

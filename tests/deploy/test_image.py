@@ -53,5 +53,9 @@ def test_the_lock_pins_every_dependency_and_holds_all_that_longhand_names() -> N
     unpinned = [pin for pin in pins if not re.fullmatch(r"[\w.-]+(\[[\w,-]+\])?==[\w.+!]+", pin)]
     assert unpinned == []
     locked = {normal(re.split(r"[\[=]", pin)[0]) for pin in pins}
-    needed = {normal(re.split(r"[\[<>=!~; ]", item)[0]) for item in PROJECT["project"]["dependencies"]}
+    project = PROJECT["project"]
+    needed = {
+        normal(re.split(r"[\[<>=!~; ]", item)[0])
+        for item in (*project["dependencies"], *project["optional-dependencies"]["server"])
+    }
     assert needed <= locked

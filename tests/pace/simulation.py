@@ -63,13 +63,14 @@ class Simulation:
         seed: int = 1,
         limits: LaneLimits | None = None,
         lead: float = 0.0,
+        is_late: bool = False,
         changes: Sequence[Change] = (),
         erase_at: float | None = None,
         kill_at: float | None = None,
         until: float = 3600.0,
     ) -> None:
         self.random = random.Random(seed)
-        self.provider, self.lead, self.until = provider, lead, until
+        self.provider, self.lead, self.until, self.is_late = provider, lead, until, is_late
         self.limits = limits or LaneLimits()
         self.row: bytes | None = None
         self.waiting = list(reversed(works))
@@ -122,7 +123,8 @@ class Simulation:
             self.in_flight += 1
             sent = max(send_at - EPOCH, now + self.random.uniform(0.005, 0.030))
             count = self.in_flight
-            self._at(sent, lambda t, w=work, e=estimate, c=count: self._send(process, w, e, c, t))  # type: ignore[misc]
+            arrives = sent + self._on_the_way()
+            self._at(arrives, lambda t, w=work, e=estimate, c=count, s=sent: self._send(process, w, e, c, s, t))  # type: ignore[misc]
         self.row = msgspec.json.encode(lane.to_json())
         self.seen.in_flight.append((now, self.in_flight))
         self._at(now + self.random.uniform(0.020, 0.050), lambda t: self._turn(process, t))
@@ -134,7 +136,14 @@ class Simulation:
         if after is not None:
             self._at(arrives, lambda _now: after())
 
-    def _send(self, process: _Process, work: Work, estimate: int, count: int, now: float) -> None:
+    def _on_the_way(self) -> float:
+        """From the moment that a worker notes as the sending: with `is_late`, as on a busy machine, where it mostly
+        takes milliseconds and sometimes a turn of the core."""
+        if not self.is_late:
+            return 0.0
+        return self.random.expovariate(800) + (self.random.uniform(0.01, 0.05) if self.random.random() < 0.005 else 0.0)
+
+    def _send(self, process: _Process, work: Work, estimate: int, count: int, noted: float, now: float) -> None:
         if not process.alive:
             self._at(now + 15.0, lambda _now: self._requeue(work))
             return
@@ -142,7 +151,7 @@ class Simulation:
         self.seen.sends.append((now, answer.starts_at is not None))
         if answer.starts_at is not None:
             self.seen.admitted.append((now, work.tokens))
-        sent = EPOCH + now
+        sent = EPOCH + noted
         for observed in answer.headers:
             self._at(
                 answer.ends_at if answer.starts_at is None else answer.starts_at,
@@ -154,7 +163,7 @@ class Simulation:
             return
         job = next(self.jobs)
         process.running.add(job)
-        begun = Accepted(sent, EPOCH + answer.starts_at, answer.starts_at - now, count)
+        begun = Accepted(sent, EPOCH + answer.starts_at, answer.starts_at - noted, count)
         self._at(answer.starts_at, lambda t: self._report(process, t, begun) if job in process.running else None)
         self._at(answer.ends_at, lambda t: self._end(process, job, work, estimate, sent, t))
 

@@ -8,8 +8,9 @@ from tests.pace.simulation import Simulation
 
 
 @pytest.mark.parametrize(("slots", "most"), [(1, 6), (4, 10)])
-def test_a_server_that_queues_gets_a_small_window(slots: int, most: int) -> None:
-    seen = Simulation(Provider(slots=slots), [Work(10.0, 0.1)] * 60 * slots, workers=2, until=700).run()
+@pytest.mark.parametrize("seed", [1, 2, 7])
+def test_a_server_that_queues_gets_a_small_window(slots: int, most: int, seed: int) -> None:
+    seen = Simulation(Provider(slots=slots), [Work(10.0, 0.1)] * 60 * slots, workers=2, seed=seed, until=700).run()
     assert max(running for _, running in seen.in_flight) <= most
     assert len(seen.ends) == 60 * slots
     assert seen.over_at <= 640

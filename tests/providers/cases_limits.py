@@ -5,7 +5,7 @@ from worker.upstream.errors import Cause
 
 LIMITED = Fails("upstream_rate_limited", Cause.LIMIT)
 KEY = Fails("upstream_unauthorized", Cause.KEY, retryable=False)
-DATABASE_ERRORS = Fails("upstream_server_error", Cause.DATABASE_ERRORS)
+AWAY = Fails("upstream_server_error", Cause.AWAY)
 OVERLOADED = Fails("upstream_overloaded", Cause.LIMIT)
 TOO_LARGE = Fails("upstream_request_too_large")
 REJECTED = Fails("upstream_rejected", retryable=False)
@@ -120,7 +120,7 @@ REFUSALS: tuple[tuple[str, str, str, int, object, Fails], ...] = (
         "issue 11, c12",
         503,
         {"error": {"code": 503, "message": "Loading model", "type": "unavailable_error"}},
-        DATABASE_ERRORS,
+        AWAY,
     ),
     (
         "H",
@@ -136,7 +136,7 @@ REFUSALS: tuple[tuple[str, str, str, int, object, Fails], ...] = (
         "issue 11, kind H",
         524,
         b"<!DOCTYPE html><title>524: A timeout occurred</title>",
-        DATABASE_ERRORS,
+        AWAY,
     ),
     (
         "H",
@@ -144,7 +144,7 @@ REFUSALS: tuple[tuple[str, str, str, int, object, Fails], ...] = (
         "theopenco/llmgateway#1578",
         504,
         {"error": {"message": "Upstream timed out", "type": "upstream_timeout", "code": "timeout"}},
-        DATABASE_ERRORS,
+        AWAY,
     ),
     (
         "H",
@@ -152,7 +152,7 @@ REFUSALS: tuple[tuple[str, str, str, int, object, Fails], ...] = (
         "huggingface/transformers: `transformers serve`",
         500,
         b"Internal Server Error",
-        DATABASE_ERRORS,
+        AWAY,
     ),
 )
 

@@ -76,7 +76,7 @@ def test_words_of_an_empty_account_are_known_whatever_the_code(status: int, word
 def test_an_outage_is_never_the_fault_of_the_job(status: int, body: object) -> None:
     error = refuse(status, body)
     assert error.retryable
-    assert error.cause in (Cause.DATABASE_ERRORS, Cause.LIMIT)
+    assert error.cause in (Cause.AWAY, Cause.LIMIT)
 
 
 @given(status=st.integers(400, 599), body=ANY_JSON | st.binary(max_size=40))

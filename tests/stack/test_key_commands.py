@@ -36,7 +36,7 @@ def test_a_key_is_alone_on_stdout_and_never_shown_again(environ: dict[str, str],
     assert re.fullmatch(r"lh_[A-Za-z0-9_-]{43}\n", made.stdout)
     secret = made.stdout.strip()
     assert secret not in made.stderr
-    assert "it is the first key" in made.stderr
+    assert "this is the first key" in made.stderr
     assert "first key" not in longhand("keys", "create", environ=environ).stderr
     listed = longhand("keys", "list", environ=environ)
     assert listed.returncode == 0

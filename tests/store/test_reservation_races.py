@@ -7,10 +7,12 @@ from sqlalchemy import func, select
 from jobs.dispatch.lane_news import LaneTurn, LaneWish
 from jobs.dispatch.reservation import take_lane_turn
 from jobs.dispatch.routes import Route
+from jobs.dispatch.upstream_total import ALL_MODELS
 from jobs.intake.submission import BatchOptions, submit_batch
 from jobs.lifecycle.lease import claim
 from jobs.model.endings import MAX_CRASHES
 from jobs.pace.reports import LaneLimits
+from jobs.pace.window import FIRST
 from jobs.store.database import Database
 from jobs.tables import DEFAULT_PROJECT, jobs, lanes
 from tests.store.reserving import take_due
@@ -23,7 +25,7 @@ COUNT = "SELECT jobs.upstream, jobs.model, count(*)"
 """How the count of what is in flight begins."""
 
 
-def turn(database: Database, max_streams: int) -> LaneTurn | None:
+def turn(database: Database, max_streams: int | None) -> LaneTurn | None:
     """A turn of a process with ten free streams in the lane of the jobs."""
     route = Route("default", limits=LaneLimits(max_streams=max_streams))
     return take_lane_turn(database, LaneWish(route, "m1", 10, [DEFAULT_PROJECT], MAX_CRASHES), {}, HINT_SECONDS)
@@ -40,9 +42,10 @@ def in_flight(database: Database) -> int:
 
 
 def with_lane(store: Store) -> Store:
-    """The store, with the row of the lane."""
+    """The store, with the rows of the lane and of its upstream."""
     with store.database.write() as connection:
-        connection.execute(lanes.insert().values(upstream="default", model="m1", updated_at=store.clock.now))
+        for model in ("m1", ALL_MODELS):
+            connection.execute(lanes.insert().values(upstream="default", model=model, updated_at=store.clock.now))
     return store
 
 
@@ -83,7 +86,17 @@ def test_of_two_that_dispatch_at_once_one_leaves_the_lane_to_the_other(postgres_
     """Else both would count the same free streams, and fill them twice."""
     store = with_lane(postgres_store)
     store.submit_batch(6)
-    with Interruption(store.database, COUNT, partial(turn, store.database, 3)) as another:
-        assert len(reserved_in(turn(store.database, 3))) == 3
+    with Interruption(store.database, COUNT, partial(turn, store.database, None)) as another:
+        assert len(reserved_in(turn(store.database, None))) == FIRST  # of a window that nothing else limits
     assert another.result() is None
+
+
+def test_of_two_that_dispatch_models_of_one_upstream_at_once_one_leaves_it_to_the_other(postgres_store: Store) -> None:
+    """Else both would count what its limits leave, and take it twice."""
+    store = with_lane(postgres_store)
+    store.submit_batch(6)
+    other = LaneWish(Route("default", limits=LaneLimits(max_streams=3)), "m2", 10, [DEFAULT_PROJECT], MAX_CRASHES)
+    with Interruption(store.database, COUNT, partial(take_lane_turn, store.database, other, {}, HINT_SECONDS)) as it:
+        assert len(reserved_in(turn(store.database, 3))) == 3
+    assert it.result() is None
     assert in_flight(store.database) == 3

@@ -51,7 +51,7 @@ def test_an_upstream_that_writes_no_first_delta_in_time_fails(idle: bytes) -> No
     error, pieces = run_out(Clocks(first_delta_seconds=0.2), http_chunk(ROLE), Stall(idle))
     assert type(error) is NoFirstDelta
     assert error.retryable
-    assert "LONGHAND_FIRST_DELTA_SECONDS" in error.message
+    assert "`first_delta_seconds` in the upstreams file, or LONGHAND_FIRST_DELTA_SECONDS" in error.message
     assert pieces == []
 
 
@@ -66,7 +66,7 @@ def test_an_upstream_that_stalls_between_deltas_fails(idle: bytes) -> None:
     error, pieces = run_out(Clocks(between_deltas_seconds=0.2), http_chunk(text("One")), Stall(idle))
     assert type(error) is Stalled
     assert error.retryable
-    assert "LONGHAND_BETWEEN_DELTAS_SECONDS" in error.message
+    assert "`between_deltas_seconds` in the upstreams file, or LONGHAND_BETWEEN_DELTAS_SECONDS" in error.message
     assert pieces == ["One"]
     assert error.ending is not None
     assert error.ending.upstream_id == "chatcmpl-1"
@@ -77,7 +77,7 @@ def test_the_total_ends_a_stream_that_goes_on_and_on(delta: object) -> None:
     clocks = Clocks(first_delta_seconds=10, between_deltas_seconds=10, total_seconds=0.5)
     error, _ = run_out(clocks, Stall(http_chunk(chunk(delta))))
     assert type(error) is TookTooLong
-    assert "LONGHAND_TOTAL_SECONDS" in error.message
+    assert "`total_seconds` in the upstreams file, or LONGHAND_TOTAL_SECONDS" in error.message
 
 
 @pytest.mark.parametrize("delta", [{"reasoning_content": "hm"}, {"tool_calls": [{"index": 0}]}, {"content": "x"}])

@@ -105,7 +105,10 @@ def test_a_text_comes_through_the_proxy_from_an_upstream_that_only_the_proxy_kno
     ("answer", "says"),
     [
         (REFUSAL, r"to upstream\.invalid:443: the proxy .* refuses it \(407 .*Set its user and password"),
-        (b"HTTP/1.1 403 Forbidden\r\n\r\n", r"refuses it \(403 Forbidden\).*Check HTTPS_PROXY"),
+        (
+            b"HTTP/1.1 403 Forbidden\r\n\r\n",
+            r"refuses it \(403 Forbidden\).*Check `proxy` in the upstreams file, or HTTPS_PROXY",
+        ),
         (b"220 mail.example ESMTP\r\n", "No valid answer from the proxy"),
         (b"", "No valid answer from the proxy"),
     ],
@@ -130,7 +133,9 @@ def test_a_proxy_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -> 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         with pytest.raises(ConnectFailed, match=rf"No connection to the proxy 127\.0\.0\.1:{port}"):
             runner.run(read_through(f"127.0.0.1:{port}", HOST, 443, monkeypatch))
-        with pytest.raises(NameNotFound, match=r"the proxy proxy\.invalid:3128 .*Check HTTPS_PROXY"):
+        with pytest.raises(
+            NameNotFound, match=r"the proxy proxy\.invalid:3128 .*Check `proxy` in the upstreams file, or HTTPS_PROXY"
+        ):
             runner.run(read_through("http://proxy.invalid:3128", HOST, 443, monkeypatch))
 
 

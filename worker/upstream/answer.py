@@ -1,4 +1,4 @@
-"""One answer while it is being read: takes payloads, gives text, and judges at the end what it was."""
+"""One answer while it is read: takes payloads, yields text, and decides at the end what the answer was."""
 
 from collections.abc import Callable, Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""What stands beside the text of an answer: reasoning, refusal, tool calls, citations, parts of other types.
+"""What comes beside the text of an answer: reasoning, refusal, tool calls, citations, parts of other types.
 
 It is noted, and never a reason to lose a text. Without a text it says why there is none.
 """

@@ -1,4 +1,4 @@
-"""The three clocks of a stream, kept by one timer."""
+"""The three clocks of a stream, run by one timer."""
 
 import asyncio
 from collections.abc import Sequence
@@ -103,9 +103,12 @@ class Watchdog:
             seconds, what = self._clocks.between_deltas_seconds, "wrote nothing more for {}"
         else:
             seconds, what = self._clocks.total_seconds, "was still writing after {}"
-        name = {NoFirstDelta: "FIRST_DELTA", Stalled: "BETWEEN_DELTAS"}.get(self._ran_out, "TOTAL")
+        key = {NoFirstDelta: "first_delta", Stalled: "between_deltas"}.get(self._ran_out, "total") + "_seconds"
         sentence = what.format(f"{seconds:g} seconds")
-        return self._ran_out(f"The upstream {sentence}; LONGHAND_{name}_SECONDS sets how long it may.")
+        return self._ran_out(
+            f"The upstream {sentence}. To give it longer, raise `{key}` in the upstreams file,"
+            f" or LONGHAND_{key.upper()}."
+        )
 
     def _deadline(self) -> tuple[float, type[ClockRanOut]]:
         error: type[ClockRanOut] = Stalled

@@ -1,4 +1,4 @@
-"""What is known of an upstream's answer when it is over, well or not."""
+"""What is known about an upstream's answer at its end, good or bad."""
 
 from dataclasses import dataclass
 from typing import Any

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from worker.upstream.dialects.error_words import Trouble, troubles_of_codes, troubles_of_words
 from worker.upstream.dialects.shapes import find_error, sentence_of, sentences_of, status_of, words_of
 from worker.upstream.errors import (
+    URL_SETTING,
     Cause,
     ErrorInStream,
     NotAStream,
@@ -83,12 +84,13 @@ def error_of_status(
     if 300 <= status < 400:
         return Rejected(
             f"The upstream redirects (HTTP {status}) to {quote(location or 'nowhere')}, and redirects are not followed."
-            " Set LONGHAND_UPSTREAM_URL to the final address.",
+            f" Set {URL_SETTING} to the final address.",
             status=status,
         )
     if status == 404 and not evidence.says(Trouble.REJECTED):
         return Rejected(
-            f"The upstream knows no such model, or LONGHAND_UPSTREAM_URL lacks its path, such as /v1 (HTTP 404){said}",
+            f"The upstream knows no such model, or its URL lacks its path, such as /v1; check {URL_SETTING}"
+            f" (HTTP 404){said}",
             status=404,
         )
     return Rejected(f"The upstream rejected the request (HTTP {status}){said}", status=status)
@@ -134,8 +136,7 @@ def error_of_body(content_type: str, body: bytes, parsed: object) -> UpstreamErr
     what = "an HTML page" if body.lstrip()[:1] == b"<" else f"a body of type {quote(content_type) or 'unknown'}"
     return NotAStream(
         f"The upstream answered 200 with {what} instead of an event stream."
-        " Check where LONGHAND_UPSTREAM_URL points."
-        + (f" It began: {quote(body)}" if body.strip() else " It was empty.")
+        f" Check {URL_SETTING}." + (f" It began: {quote(body)}" if body.strip() else " It was empty.")
     )
 
 

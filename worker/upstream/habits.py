@@ -1,4 +1,4 @@
-"""What an upstream and model have shown of themselves, in this process.
+"""The habits of an upstream and model, as this process has seen them.
 
 `worker/habits.py` keeps it in the database, so that a new process need not learn it again: each lesson may cost a call.
 """

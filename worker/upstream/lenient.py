@@ -1,4 +1,4 @@
-"""Chunks of an unusual shape, read as they are meant.
+"""Reads chunks of an unusual shape as the upstream means them.
 
 Empty means absent, and what stands beside the text never costs it.
 """

@@ -1,4 +1,4 @@
-"""What a body is: told by its first bytes, because the content type alone is not to be trusted."""
+"""Finds out what a body is from its first bytes, because the content type alone cannot be trusted."""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,4 @@
-"""What an answer's headers say of the upstream's rate limits."""
+"""What an answer's headers say about the upstream's rate limits."""
 
 from dataclasses import dataclass
 from typing import Literal

@@ -1,4 +1,4 @@
-"""Deltas that repeat the text so far, told from those that go on with it.
+"""Distinguishes deltas that repeat the text so far from deltas that continue it.
 
 Some upstreams send the whole text so far in each delta, and some replay it once. Stored as it comes, such a text would
 be doubled. But an ordinary text may repeat itself, too: it may begin with two equal lines. So a delta that could be

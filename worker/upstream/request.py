@@ -1,4 +1,4 @@
-"""The request as one upstream takes it: its model's name there, its headers, the names of its parameters."""
+"""The request as one upstream accepts it: the model's name there, the headers, the names of the parameters."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -58,6 +58,9 @@ def completions_url(url: str) -> httpx.URL:
     """Where completions are asked for, from an upstream's base URL with its `/v1`; a query in it is kept."""
     base = httpx.URL(url)
     if base.userinfo:
-        raise ValueError("the upstream's URL holds a user or password; set LONGHAND_UPSTREAM_API_KEY instead")
+        raise ValueError(
+            "the upstream's URL holds a user or password: instead, set `api_key_env` in the upstreams file, or"
+            " LONGHAND_UPSTREAM_API_KEY"
+        )
     path = base.path.rstrip("/").removesuffix("/chat/completions") + "/chat/completions"
     return base.copy_with(path=path, fragment=None)

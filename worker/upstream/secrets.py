@@ -1,4 +1,4 @@
-"""What of the upstream's address and key no message may repeat."""
+"""The parts of the upstream's address and key that no message may contain."""
 
 from urllib.parse import quote as percent
 from urllib.parse import quote_plus, unquote, unquote_plus

@@ -10,7 +10,7 @@ front of it or without; an `error:` line is an error, and so are the data of an 
 
 import json
 
-from worker.upstream.errors import LineTooLong
+from worker.upstream.errors import URL_SETTING, LineTooLong
 
 BOM = b"\xef\xbb\xbf"
 DONE = b"[DONE]"
@@ -154,7 +154,7 @@ class SSEParser:
         if length > self._max_line_bytes:
             raise LineTooLong(
                 f"The upstream sent a line or an event of more than {self._max_line_bytes} bytes, which no chunk of a"
-                " completion has. Check where LONGHAND_UPSTREAM_URL points."
+                f" completion has. Check {URL_SETTING}."
             )
 
 

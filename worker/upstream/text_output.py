@@ -1,4 +1,4 @@
-"""The text of an answer on its way out: what is new of each content, without thoughts, cleaned, and within its cap."""
+"""The text of an answer: the new part of each content, without reasoning, cleaned and limited in length."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""Thoughts that stand in the content, between `<think>` and `</think>`, and the text after them."""
+"""Separates reasoning inside the content, between `<think>` and `</think>`, from the text after it."""
 
 _OPENING = ("<think>", "<thinking>", "<thought>", "<reasoning>")
 

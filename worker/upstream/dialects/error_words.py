@@ -16,7 +16,7 @@ class Trouble(StrEnum):
     RATE_LIMITED = "rate_limited"
     OVERLOADED = "overloaded"
     KEY_REFUSED = "key_refused"
-    DATABASE_ERRORS = "away"
+    AWAY = "away"
 
 
 class Codes(NamedTuple):
@@ -93,7 +93,7 @@ _CODES = (
     Codes(Trouble.KEY_REFUSED, "1004 2049", "MiniMax, error codes"),
     Codes(Trouble.KEY_REFUSED, "invalid_iam_token", "Baidu Qianfan, error codes"),
     Codes(Trouble.KEY_REFUSED, "invalidapikey authenticationerror", "DashScope; Volcengine Ark"),
-    Codes(Trouble.DATABASE_ERRORS, "unavailable_error unavailable service_unavailable", "llama.cpp server; Gemini"),
+    Codes(Trouble.AWAY, "unavailable_error unavailable service_unavailable", "llama.cpp server; Gemini"),
 )  # fmt: skip
 
 _WORDS = (

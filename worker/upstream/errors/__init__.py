@@ -79,10 +79,11 @@ from worker.upstream.errors.reaching import (
     Unauthorized,
     Unreachable,
 )
-from worker.upstream.errors.tree import MAX_QUOTE, Cause, UpstreamError, quote
+from worker.upstream.errors.tree import MAX_QUOTE, URL_SETTING, Cause, UpstreamError, quote
 
 __all__ = [
     "MAX_QUOTE",
+    "URL_SETTING",
     "Aborted",
     "BodyTooLong",
     "Cause",

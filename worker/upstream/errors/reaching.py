@@ -9,7 +9,7 @@ class Unreachable(UpstreamError):
     """No connection to the upstream."""
 
     code = "upstream_unreachable"
-    cause = Cause.DATABASE_ERRORS
+    cause = Cause.AWAY
 
 
 class NameNotFound(Unreachable):
@@ -54,7 +54,7 @@ class ServerError(UpstreamError):
     """The upstream failed, and says that it is its own fault or a matter of time."""
 
     code = "upstream_server_error"
-    cause = Cause.DATABASE_ERRORS
+    cause = Cause.AWAY
 
 
 class Overloaded(ServerError):

@@ -8,6 +8,8 @@ from worker.upstream.ending import Ending
 from worker.upstream.rate_limits import RateLimit
 from worker.upstream.text import make_storable
 
+URL_SETTING = "`url` in the upstreams file, or LONGHAND_UPSTREAM_URL"
+"""Where a person says which endpoint this is, for messages."""
 MAX_QUOTE = 300
 """At most this many characters of an upstream's own words go into a message."""
 
@@ -19,7 +21,7 @@ class Cause(StrEnum):
     """The request or its answer. Only this is charged against `max_attempts`."""
     LIMIT = "limit"
     """The upstream takes fewer requests than it got: everybody slows down."""
-    DATABASE_ERRORS = "away"
+    AWAY = "away"
     """The upstream cannot be reached, or fails whatever it is asked."""
     CREDIT = "credit"
     """The upstream's account is out of credit."""

@@ -11,10 +11,18 @@ import aiohappyeyeballs
 import httpx
 
 from jobs.proxy import Proxy
-from worker.upstream.errors import ConnectFailed, ConnectTimedOut, NameNotFound, TLSFailed, UpstreamError, quote
+from worker.upstream.errors import (
+    URL_SETTING,
+    ConnectFailed,
+    ConnectTimedOut,
+    NameNotFound,
+    TLSFailed,
+    UpstreamError,
+    quote,
+)
 from worker.upstream.http.body import Body
 from worker.upstream.http.connection import Connection
-from worker.upstream.http.tunnel import open_tunnel
+from worker.upstream.http.tunnel import PROXY_SETTING, open_tunnel
 
 CONNECT_SECONDS = 10.0
 
@@ -97,9 +105,9 @@ class HttpClient:
         try:
             found = await self._find_addresses()
         except (socket.gaierror, UnicodeError) as failure:
-            setting = "HTTPS_PROXY (or proxy in the upstreams file)" if self._proxy else "the upstream's URL"
+            setting = PROXY_SETTING if self._proxy else URL_SETTING
             raise NameNotFound(
-                f"The host name of {self._peer} has no address. Check {setting} and the network's DNS."
+                f"The host name of {self._peer} has no address. Check {setting}, and the network's DNS."
             ) from failure
         # By turns, as whoever gives a name several addresses means it.
         self._turn = (self._turn + 1) % len(found)

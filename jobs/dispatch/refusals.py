@@ -1,0 +1,105 @@
+"""Requests that were one too many: who was refused last, since when nobody is accepted, and when that is no rate limit.
+
+A limit that lasts longer than any minute's window is another kind of limit, whatever the upstream calls it: a spent
+quota, a plan that has ended, a limit per day. Then the upstream is held, so that its jobs wait without being refused
+again and again.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection, RowMapping, and_, func, select, update
+
+from jobs.dispatch.due import RUNNING
+from jobs.dispatch.upstream_holds import begin_hold, find_system_hold, lock_lanes, put_off_probe
+from jobs.store.database import Database, insert_into
+from jobs.tables import attempts, jobs, lanes
+
+LONGEST_WINDOW_SECONDS = 120.0
+"""Nobody was accepted for so long, and at least as often as this somebody was refused: that is no limit per minute."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A request that was one too many. `is_limit`: the upstream said so itself."""
+
+    upstream: str
+    model: str
+    job_id: str
+    message: str
+    retry_after_seconds: float
+    is_limit: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """What was known of the lane before. `batch_ids`: a hold has begun, and their watchers are to be told."""
+
+    accepted_at: datetime | None = None
+    """When the latest request of the lane was sent that wrote a text."""
+    refused_before: str | None = None
+    batch_ids: tuple[str, ...] = ()
+    began: bool = False
+
+
+def note_refusal(database: Database, refusal: Refusal) -> Refused:
+    """Note that a job was one too many, and hold the upstream if this has lasted too long to be a rate limit."""
+    upstream = refusal.upstream
+    of_lane = and_(lanes.c.upstream == upstream, lanes.c.model == refusal.model)
+    with database.write() as connection:
+        now = database.now()
+        new = insert_into(connection, lanes).values(upstream=upstream, model=refusal.model, updated_at=now)
+        connection.execute(new.on_conflict_do_nothing())
+        row = connection.execute(select(lanes).where(of_lane)).mappings().one()
+        noted = {"refused_job": refusal.job_id}
+        if not refusal.is_limit:
+            if row["refused_job"] != refusal.job_id:
+                connection.execute(update(lanes).where(of_lane).values(**noted))
+            return Refused(row["accepted_at"], row["refused_job"])
+        since = _refused_since(row, now)
+        is_lasting = (now - since).total_seconds() >= LONGEST_WINDOW_SECONDS
+        if is_lasting:
+            lock_lanes(connection, upstream)  # all at once and in order, before one of them is written
+        until = now + timedelta(seconds=refusal.retry_after_seconds)
+        run = {"refused_since": since, "refused_until": max(until, row["refused_until"] or until)}
+        connection.execute(update(lanes).where(of_lane).values(**noted, **run))
+        batch_ids = None
+        if is_lasting:
+            batch_ids = _hold(connection, refusal, since, now)
+        else:
+            _put_off(connection, refusal, now)
+        return Refused(row["accepted_at"], row["refused_job"], batch_ids or (), began=batch_ids is not None)
+
+
+def _refused_since(row: RowMapping, now: datetime) -> datetime:
+    """Since when the lane has been refused all that it sent, without a longer pause between two refusals."""
+    since, until, accepted_at = row["refused_since"], row["refused_until"], row["accepted_at"]
+    if since is None or until is None or (accepted_at is not None and accepted_at >= since):
+        return now
+    return now if (now - until).total_seconds() > LONGEST_WINDOW_SECONDS else since
+
+
+def _put_off(connection: Connection, refusal: Refusal, now: datetime) -> None:
+    """A held upstream that limits its rate is not well yet, so its next probe comes later."""
+    hold = find_system_hold(connection, refusal.upstream)
+    if hold is not None and hold["held_by"] == "system" and hold["probe_job"] == refusal.job_id:
+        wait = refusal.retry_after_seconds
+        put_off_probe(connection, hold, refusal.job_id, hold["reason"], hold["message"], now, least_seconds=wait)
+
+
+def _hold(connection: Connection, refusal: Refusal, since: datetime, now: datetime) -> tuple[str, ...] | None:
+    """Hold the upstream, unless another model of it was accepted meanwhile, or a stream of it may take all its room."""
+    upstream, message, wait = refusal.upstream, refusal.message, refusal.retry_after_seconds
+    hold = find_system_hold(connection, upstream)
+    if hold is not None:
+        if hold["held_by"] == "system" and hold["probe_job"] == refusal.job_id:
+            put_off_probe(connection, hold, refusal.job_id, "limit", message, now, least_seconds=wait)
+        return None
+    accepted_at = connection.scalar(select(func.max(lanes.c.accepted_at)).where(lanes.c.upstream == upstream))
+    if accepted_at is not None and accepted_at >= since:
+        return None
+    older = select(jobs.c.id).join(attempts, and_(attempts.c.job_id == jobs.c.id, attempts.c.attempt == jobs.c.attempt))
+    writing = older.where(RUNNING, jobs.c.upstream == upstream, attempts.c.started_at < since)
+    if connection.execute(writing.limit(1)).first() is not None:
+        return None
+    return begin_hold(connection, upstream, "limit", message, now, least_seconds=wait)

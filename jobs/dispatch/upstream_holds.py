@@ -1,0 +1,143 @@
+"""The system's holds of upstreams: begun by failures, probed at growing intervals, lifted by what a probe writes.
+
+A probe's first text lifts a hold, but not one that began with streams that were cut: such an upstream begins each text
+and breaks it off. That one is lifted by a text that is whole, or that is clearly longer than those that were cut.
+"""
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import ColumnElement, Connection, RowMapping, and_, delete, or_, select, update
+
+from jobs.dispatch.due import RESERVED
+from jobs.dispatch.holds import HoldKind, find_held_batches
+from jobs.store.database import Database, insert_into
+from jobs.tables import holds, jobs, lanes
+
+FIRST_PROBE_SECONDS = {"away": 1.0, "credit": 5.0, "key": 5.0, "limit": 30.0}
+LONGEST_PROBE_SECONDS = 300.0
+
+SAME_JOB_SECONDS = 60.0
+"""While only one job was there to probe with, it may be the job: the interval grows no longer than this."""
+
+LOST_PROBE_SECONDS = 60.0
+"""Of a probe that was lost nobody hears: the next one comes after this time."""
+
+LEAST_PROOF_BYTES = 2000
+
+
+def proof_bytes(cut_bytes: int) -> int:
+    """How much a probe must write to be clearly longer than streams that were cut after so many bytes."""
+    return max(LEAST_PROOF_BYTES, 2 * cut_bytes)
+
+
+def find_system_hold(connection: Connection, upstream: str) -> RowMapping | None:
+    """Lock the hold of an upstream, a person's too, and read it."""
+    return connection.execute(select(holds).where(_of(upstream)).with_for_update()).mappings().one_or_none()
+
+
+def lock_lanes(connection: Connection, upstream: str) -> None:
+    """Whoever begins or judges a hold locks the lanes first, as dispatch does: of two at once the second must see the
+    first.
+    """
+    of_it = select(lanes.c.model).where(lanes.c.upstream == upstream).order_by(lanes.c.model)
+    connection.execute(of_it.with_for_update())
+
+
+def begin_hold(
+    connection: Connection,
+    upstream: str,
+    reason: str,
+    message: str,
+    now: datetime,
+    *,
+    cut_bytes: int | None = None,
+    least_seconds: float = 0.0,
+) -> tuple[str, ...]:
+    """Hold an upstream that is not held; the batches whose watchers are to be told."""
+    seconds = max(FIRST_PROBE_SECONDS[reason], least_seconds)
+    values = {"since": now, "reason": reason, "message": message, "held_by": "system", "cut_bytes": cut_bytes}
+    probe = {"probe_at": now + timedelta(seconds=seconds), "probe_seconds": seconds, "probes": 0}
+    row = insert_into(connection, holds).values(kind=HoldKind.UPSTREAM, target=upstream, **values, **probe)
+    connection.execute(row.on_conflict_do_nothing())
+    connection.execute(update(jobs).where(RESERVED, jobs.c.upstream == upstream).values(hinted_at=None))
+    # When it is well again, its streams come back one by one, not all at once.
+    connection.execute(update(lanes).where(lanes.c.upstream == upstream).values(restart=True))
+    return tuple(find_held_batches(connection, HoldKind.UPSTREAM, upstream))
+
+
+def lift_hold(
+    connection: Connection, upstream: str, accepted_at: datetime | None, proved_at: datetime | None
+) -> tuple[str, ...] | None:
+    """Lift the system's hold if a request that was sent since it began has written text, or for a hold that began with
+    cut streams enough of it. The batches to be told; None: nothing was lifted.
+    """
+    proved: list[ColumnElement[bool]] = []
+    if accepted_at is not None:
+        proved.append(and_(holds.c.cut_bytes.is_(None), holds.c.since <= accepted_at))
+    if proved_at is not None:
+        proved.append(holds.c.since <= proved_at)
+    if not proved:
+        return None
+    lifted = connection.execute(delete(holds).where(_of(upstream), holds.c.held_by == "system", or_(*proved)))
+    return tuple(find_held_batches(connection, HoldKind.UPSTREAM, upstream)) if lifted.rowcount else None
+
+
+def begin_probe(connection: Connection, upstream: str, now: datetime) -> bool:
+    """Take the probe that is due, so that nobody else does; then reserve a job and name it by `name_probe`."""
+    later = now + timedelta(seconds=LOST_PROBE_SECONDS)
+    due = update(holds).where(_of(upstream), holds.c.held_by == "system", holds.c.probe_at <= now)
+    return connection.execute(due.values(probe_at=later, probe_job=None)).rowcount > 0
+
+
+def name_probe(connection: Connection, upstream: str, job_id: str | None, again_at: datetime) -> None:
+    """The job that a claim may take to the held upstream; None: none was there, look again at this time."""
+    values = {"probe_job": job_id} if job_id is not None else {"probe_job": None, "probe_at": again_at}
+    connection.execute(update(holds).where(_of(upstream)).values(**values))
+
+
+def end_probe(connection: Connection, upstream: str, job_id: str, again_at: datetime) -> None:
+    """The probe has told nothing, because it was not sent or failed by itself: let another one go at this time."""
+    again = {"probe_at": again_at, "probe_job": None, "last_probe": job_id}
+    connection.execute(update(holds).where(_of(upstream), holds.c.probe_job == job_id).values(**again))
+
+
+def end_probe_now(database: Database, upstream: str, job_id: str) -> None:
+    """The same in a transaction of its own."""
+    with database.write() as connection:
+        end_probe(connection, upstream, job_id, database.now())
+
+
+def put_off_probe(
+    connection: Connection,
+    hold: RowMapping,
+    job_id: str,
+    reason: str,
+    message: str,
+    now: datetime,
+    *,
+    cut_bytes: int | None = None,
+    least_seconds: float = 0.0,
+) -> None:
+    """The probe has failed by its upstream's fault: the hold is for that reason now, and the next probe comes later."""
+    longest = SAME_JOB_SECONDS if hold["last_probe"] == job_id else LONGEST_PROBE_SECONDS
+    seconds = max(min(longest, 2 * (hold["probe_seconds"] or 1.0)), least_seconds)
+    # What is refused or not reached at all is no longer an upstream that begins texts and breaks them off.
+    cut = None if cut_bytes is None else max(cut_bytes, hold["cut_bytes"] or 0)
+    connection.execute(
+        update(holds)
+        .where(_of(hold["target"]))
+        .values(
+            probe_at=now + timedelta(seconds=seconds),
+            probe_seconds=seconds,
+            probes=holds.c.probes + 1,
+            probe_job=None,
+            last_probe=job_id,
+            reason=reason,
+            message=message,
+            cut_bytes=cut,
+        )
+    )
+
+
+def _of(upstream: str) -> ColumnElement[bool]:
+    return and_(holds.c.kind == HoldKind.UPSTREAM, holds.c.target == upstream)

@@ -1,0 +1,132 @@
+"""What the models of an upstream share: the limits that the upstreams file gives it, which bound their sum.
+
+Each model has a lane, and learns its pace there. What is declared holds for all of them together, so an upstream with
+limits has one more row in `lanes`, whose model is empty. A turn of any of its lanes locks that row first, so two turns
+never take the same room. An upstream without limits has none.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from logging import getLogger
+from typing import Any, Self
+
+from sqlalchemy import Connection, RowMapping, and_, select, update
+
+from jobs.dispatch.due import InFlight, count_in_flight
+from jobs.dispatch.routes import Route
+from jobs.pace.lane import Lane
+from jobs.pace.reports import Accepted, Finished, LaneLimits, LimitedBy, Refused, Report
+from jobs.store.database import insert_into
+from jobs.tables import lanes
+
+log = getLogger(__name__)
+
+ALL_MODELS = ""
+"""The model of the row."""
+
+UNLIMITED = 1_000_000
+"""A window as wide and a ramp as steep as this limit nothing: what an upstream takes is learned for each model."""
+
+
+@dataclass(slots=True)
+class UpstreamTotal:
+    """The limits of one upstream at one moment. Without a lane it has none."""
+
+    lane: Lane | None
+    in_flight: int
+    moment: float
+
+    @classmethod
+    def of(
+        cls,
+        row: Mapping[str, Any] | RowMapping | None,
+        route: Route,
+        in_flight: Mapping[tuple[str, str], InFlight],
+        moment: float,
+    ) -> Self:
+        """As it is in this row."""
+        if not is_limited(route):
+            return cls(None, 0, moment)
+        total = sum(counted.total for (name, _), counted in in_flight.items() if name == route.name)
+        return cls(_read(row, route, moment), total, moment)
+
+    @classmethod
+    def lock(cls, connection: Connection, route: Route, now: datetime, hint_seconds: float) -> Self | None:
+        """As it is now, for this transaction alone. None: another process has it at this moment."""
+        if not is_limited(route):
+            return cls(None, 0, now.timestamp())
+        wanted = select(lanes).where(lanes.c.upstream == route.name, lanes.c.model == ALL_MODELS)
+        locked = wanted.with_for_update(skip_locked=True)
+        row = connection.execute(locked).mappings().one_or_none()
+        if row is None and connection.execute(wanted).first() is None:
+            new = insert_into(connection, lanes).values(upstream=route.name, model=ALL_MODELS, updated_at=now)
+            connection.execute(new.on_conflict_do_nothing())
+            row = connection.execute(locked).mappings().one_or_none()
+        if row is None:
+            return None
+        in_flight = count_in_flight(connection, now, hint_seconds)
+        found = cls.of(row, route, in_flight, now.timestamp())
+        # What is reserved no more, and not taken back yet, may be claimed at this moment.
+        found.in_flight += sum(counted.void for (name, _), counted in in_flight.items() if name == route.name)
+        return found
+
+    def apply(self, reports: Sequence[Report]) -> None:
+        """Settle what a lane has seen. A refusal is the lane's: here it only gives its reservation back."""
+        if self.lane is None:
+            return
+        for report in reports:
+            if isinstance(report, Refused):
+                self.lane.release(report.reserved_tokens, self.moment)
+        ended = [report for report in reports if isinstance(report, Accepted | Finished)]
+        self.lane.apply(ended, self.in_flight, self.moment)
+
+    def room(self, lead: float) -> int:
+        """How many more requests may start."""
+        return self.lane.room(self.in_flight, self.moment, lead) if self.lane is not None else UNLIMITED
+
+    def reserve(self, tokens: int, lead: float) -> float | None:
+        """Take one request and its tokens; when it may be sent, or None: not now."""
+        if self.lane is None:
+            return self.moment
+        send_at = self.lane.reserve(tokens, self.moment, lead) if self.room(lead) > 0 else None
+        self.in_flight += send_at is not None
+        return send_at
+
+    def release(self, tokens: int) -> None:
+        """Give a reservation back that was not used."""
+        if self.lane is not None:
+            self.lane.release(tokens, self.moment)
+            self.in_flight -= 1
+
+    def limited_by(self) -> LimitedBy | None:
+        """Which limit leaves no room."""
+        return self.lane.limited_by(self.in_flight, self.moment) if self.lane is not None else None
+
+    def next_at(self) -> float:
+        """When it may have room again, if no report comes before."""
+        return self.lane.next_at(self.in_flight, self.moment) if self.lane is not None else self.moment
+
+    def store(self, connection: Connection, upstream: str, now: datetime) -> None:
+        """Write it back into its row."""
+        if self.lane is not None:
+            of_row = and_(lanes.c.upstream == upstream, lanes.c.model == ALL_MODELS)
+            pace = json.dumps(self.lane.to_json())
+            connection.execute(update(lanes).where(of_row).values(pace=pace, updated_at=now))
+
+
+def is_limited(route: Route) -> bool:
+    """Whether the upstreams file gives it any limit."""
+    return route.limits != LaneLimits()
+
+
+def _read(row: Mapping[str, Any] | RowMapping | None, route: Route, moment: float) -> Lane:
+    lane = Lane.new(route.limits, moment)
+    if row is not None and row["pace"]:
+        try:
+            lane = Lane.from_json(json.loads(row["pace"]), route.limits)
+        except (ValueError, KeyError, TypeError):
+            log.warning("what %s has used of its limits cannot be read and is counted anew", route.name)
+    lane.state.window.size = lane.state.rate.ramp = UNLIMITED
+    return lane

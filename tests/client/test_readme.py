@@ -1,0 +1,128 @@
+"""The README, run as it stands there: every line of its shell blocks, its Python, the examples, and every link."""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from longhand.simulator import Pace, serve_in_thread
+from tests.stack.running_up import ROOT, Up, environ_of, running_up
+
+README = (ROOT / "README.md").read_text()
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
+_FILE = r"(?<![\w/.])(?:api|benchmarks|docs|examples|jobs|longhand|migrations|tests|worker)/[\w./-]+\.[a-z]+\b"
+# These set up what the fixtures below set up: an environment, an upstream and `longhand up`.
+_SET_UP = (
+    "python3 -m venv .venv",
+    ". .venv/bin/activate",
+    "pip install '.[server]'",
+    "export LONGHAND_UPSTREAM_URL=https://api.openai.com/v1 LONGHAND_UPSTREAM_API_KEY=sk-...",
+    "export LONGHAND_UPSTREAM_URL=http://127.0.0.1:9000/v1",
+    "longhand simulate --port 9000 &",
+    "longhand up",
+)
+
+
+def blocks_of(text: str, language: str) -> list[str]:
+    """The fenced blocks in this language."""
+    return re.findall(rf"^```{language}\n(.*?)^```$", text, flags=re.MULTILINE | re.DOTALL)
+
+
+def lines_to_run() -> list[str]:
+    """Every line of the shell blocks that is not set-up; a line that ends in a backslash goes on in the next one."""
+    text = "".join(blocks_of(README, "sh")).replace("\\\n", "")
+    lines = text.splitlines()
+    assert set(_SET_UP) <= set(lines)
+    return [line for line in lines if line not in _SET_UP]
+
+
+class Reader:
+    """Someone who types what the README says."""
+
+    def __init__(self, up: Up, folder: Path) -> None:
+        self._folder = folder
+        self._port = up.url.rpartition(":")[2]
+        # The command that belongs to this Python.
+        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        self.environ = {**environ_of(folder / "home", {"LONGHAND_URL": up.url}), "PATH": path}
+        self._ids: dict[str, str] = {}
+
+    def type(self, line: str) -> subprocess.CompletedProcess[str]:
+        """Run a line, with the ids that the lines before it have printed."""
+        for kind, resource_id in self._ids.items():
+            line = line.replace(f"{kind}_...", resource_id)
+        assert "_..." not in line
+        ran = subprocess.run(
+            ["sh", "-c", line.replace(":8440", f":{self._port}")],
+            cwd=self._folder,
+            env=self.environ,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        for kind in ("batch", "job"):
+            if found := re.search(rf"\b{kind}_[0-9a-f]{{20,}}", ran.stdout):
+                self._ids[kind] = found[0]
+        return ran
+
+
+@pytest.fixture
+def up(tmp_path: Path) -> Iterator[Up]:
+    with (
+        serve_in_thread(Pace(deltas_per_second=500, first_delta_seconds=0.05)) as upstream,
+        running_up(environ_of(tmp_path / "home", {"LONGHAND_UPSTREAM_URL": upstream.url}), "--port", "0") as running,
+    ):
+        yield running
+
+
+def test_every_line_of_the_readme_does_what_it_says(up: Up, tmp_path: Path) -> None:
+    (tmp_path / "examples").symlink_to(ROOT / "examples")
+    reader = Reader(up, tmp_path)
+    ran = {line: reader.type(line) for line in lines_to_run()}
+    failed = {line: (done.returncode, done.stderr) for line, done in ran.items() if done.returncode}
+    # Nothing has failed that could be run again, and the README says "if".
+    [(line, (code, said))] = failed.items()
+    assert line.startswith("longhand retry ")
+    assert code == 1
+    assert "there is nothing to run again" in said
+    assert len(list((tmp_path / "articles").glob("*.md"))) == 8
+    assert (tmp_path / "articles" / "0001-tea.md").read_text()
+    [watched] = [done.stdout for line, done in ran.items() if line.startswith("curl -N ")]
+    assert "event: done" in watched
+    assert ran["longhand keys create"].stdout.startswith("lh_")
+    assert up.end() == 0
+
+
+def test_the_python_of_the_readme_and_the_examples_run(
+    up: Up, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("LONGHAND_URL", up.url)
+    examples = [path.read_text() for path in (ROOT / "examples").glob("*.py")]
+    for source in (*blocks_of(README, "python"), *examples):
+        names: dict[str, Any] = {}
+        exec(compile(source, "README.md", "exec"), names)  # noqa: S102  # the document is what is tested
+    said = capsys.readouterr().out
+    assert len(re.findall(r": completed, \d+ bytes, SHA-256 [0-9a-f]{64}$", said, re.MULTILINE)) == 2
+    assert up.end() == 0
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_every_link_leads_to_a_file_that_exists(document: Path) -> None:
+    links = re.findall(r"\]\((?!https?:)([^)#\s]+)", document.read_text())
+    assert [link for link in links if not (document.parent / link).exists()] == []
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_every_file_that_a_document_names_exists(document: Path) -> None:
+    named = re.findall(_FILE, document.read_text())
+    assert [name for name in named if not (ROOT / name).exists()] == []
+
+
+def test_the_picture_is_small_enough_to_load_at_once() -> None:
+    assert (ROOT / "docs" / "page.png").stat().st_size < 200_000

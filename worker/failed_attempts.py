@@ -1,0 +1,165 @@
+"""What becomes of a job whose attempt failed: it is charged, goes back uncharged, waits for a limit, or ends."""
+
+import random
+from collections.abc import Callable
+from datetime import timedelta
+from functools import partial
+from logging import getLogger
+from time import sleep
+
+from jobs.dispatch.outages import Failure, Judgement, Reason, forgive_if_held, judge
+from jobs.dispatch.refusals import Refusal, Refused, note_refusal
+from jobs.lifecycle import transitions
+from jobs.model.endings import AttemptResult, JobError
+from jobs.model.records import Job
+from jobs.model.status import JobStatus
+from jobs.settings import Settings
+from jobs.store.database import Database
+from worker.active_attempts import ActiveAttempt, ActiveAttempts
+from worker.db_retry import retry_unless_draining, retry_until_stored
+from worker.reports import Sent
+from worker.upstream.errors import Interrupted, UpstreamError
+from worker.verdict import Verdict, find_fault
+
+log = getLogger(__name__)
+
+COMPANY_SECONDS = 0.3
+"""How long a stream that broke off waits for company, before it ends its job."""
+
+MOST_REFUSALS = 8
+"""A job that its upstream refused so often while it took others ends with the upstream's words."""
+
+Stored = tuple[JobStatus, str, bool]
+"""The job's new status, the verb for the log, and whether it was stored."""
+
+
+class FailedAttempts:
+    """Stores failed attempts, each in its job's own thread. `publish_batch` tells the watchers of a batch."""
+
+    def __init__(
+        self,
+        database: Database,
+        attempts: ActiveAttempts,
+        settings: Settings,
+        publish_batch: Callable[[str], None],
+    ) -> None:
+        self._database = database
+        self._attempts = attempts
+        self._settings = settings
+        self._publish_batch = publish_batch
+
+    def store(self, running: ActiveAttempt, error: UpstreamError, written: AttemptResult) -> Stored:
+        """Queue the job again or end it, as the fault was its own or its upstream's."""
+        verdict = find_fault(error)
+        sent = running.sent
+        if verdict.fault == "job" or sent is None:
+            return self._charge(running, error, written)
+        if verdict.fault == "limit" or verdict.fault == "queue":  # noqa: PLR1714 - mypy narrows only this
+            return self._wait(running, sent, error, written, verdict)
+        return self._hold_or_charge(running, sent, error, written, verdict.fault, by_status=verdict.by_status)
+
+    def _hold_or_charge(
+        self,
+        running: ActiveAttempt,
+        sent: Sent,
+        error: UpstreamError,
+        written: AttemptResult,
+        reason: Reason,
+        *,
+        by_status: bool,
+    ) -> Stored:
+        """It may be the upstream's fault: what the others got says."""
+        job = running.job
+        new_bytes = written.bytes - len(running.text.encode())
+        failure = Failure(
+            *sent.key, job.id, sent.sent_at, reason, error.code, error.message, by_status, job.refusals,
+            refused_at=job.refused_at, written_bytes=max(0, new_bytes),
+        )  # fmt: skip
+        judged = retry_unless_draining(self._attempts, judge, self._database, failure)
+        if judged is not None and judged.suspect and self._is_last(job, error) and len(self._attempts) > 1:
+            # It would end for good. If the upstream has gone away, the other streams break off at this moment, too.
+            sleep(COMPANY_SECONDS)
+            judged = retry_unless_draining(self._attempts, judge, self._database, failure)
+        if judged is None:  # the database is away and this process drains: the lease will be rescued
+            return JobStatus.QUEUED, "lose", False
+        self._tell_held(sent, judged, error)
+        if judged.charged:
+            forgive = partial(forgive_if_held, upstream=sent.key[0], job_id=job.id, sent_at=sent.sent_at)
+            return self._charge(running, error, written, forgive if judged.suspect else None)
+        due_at = self._database.now() + timedelta(seconds=self._backoff(job.refusals, error) if judged.alone else 0.0)
+        fault = JobError(error.code, error.message, error.status)
+        hold_back = partial(transitions.hold_back, refused=judged.alone)
+        kept = retry_until_stored(running, hold_back, self._database, job.id, running.attempt, written, fault, due_at)
+        return JobStatus.QUEUED, "hold back", kept
+
+    def _charge(
+        self,
+        running: ActiveAttempt,
+        error: UpstreamError,
+        written: AttemptResult,
+        forgive: Callable[..., object] | None = None,
+    ) -> Stored:
+        job = running.job
+        fault = JobError(error.code, error.message, error.status)
+        end = (self._database, job.id, running.attempt, written)
+        if not self._is_last(job, error):
+            now = self._database.now()
+            due_at = now + timedelta(seconds=self._backoff(job.failures, error))
+            retry = partial(transitions.retry, last=partial(forgive, now=now)) if forgive else transitions.retry
+            return JobStatus.QUEUED, "retry", retry_until_stored(running, retry, *end, fault, due_at)
+        return JobStatus.FAILED, "fail", retry_until_stored(running, transitions.fail, *end, fault)
+
+    def _wait(
+        self, running: ActiveAttempt, sent: Sent, error: UpstreamError, written: AttemptResult, verdict: Verdict
+    ) -> Stored:
+        """Queue a job again that was one too many; nothing is charged.
+
+        The lane slows down for all, but not for one job that is refused while others are accepted: that one waits
+        longer each time, and ends when it was refused too often.
+        """
+        job = running.job
+        is_limit = verdict.fault == "limit" and not isinstance(error, Interrupted)
+        refusal = Refusal(*sent.key, job.id, error.message, error.retry_after_seconds or 0.0, is_limit)
+        before = retry_unless_draining(self._attempts, note_refusal, self._database, refusal) or Refused()
+        self._tell_held(sent, before, error)
+        others = before.accepted_at is not None and before.accepted_at > (job.refused_at or sent.sent_at)
+        if verdict.fault == "queue" and not (others or sent.in_flight > 1):
+            return self._charge(running, error, written)
+        # A server that drops its only request has been paid for nothing, and would be without end.
+        if isinstance(error, Interrupted) and sent.most_in_flight <= 1:
+            return self._charge(running, error, written)
+        alone = others and job.refused_at is not None and before.refused_before == job.id
+        if alone and job.refusals + 1 >= MOST_REFUSALS:
+            fault = JobError(error.code, error.message, error.status)
+            end = (self._database, job.id, running.attempt, written)
+            return JobStatus.FAILED, "fail", retry_until_stored(running, transitions.fail, *end, fault)
+        sent.end(error, refused=not alone)
+        running.sent = None
+        due_at = self._database.now() + timedelta(seconds=self._seconds_to_wait(job, error, alone=alone))
+        fault = JobError(error.code, error.message, error.status)
+        waits = partial(transitions.wait_for_limit, alone=alone)
+        kept = retry_until_stored(running, waits, self._database, job.id, running.attempt, written, fault, due_at)
+        return JobStatus.QUEUED, "wait", kept
+
+    def _tell_held(self, sent: Sent, judged: Judgement | Refused, error: UpstreamError) -> None:
+        for batch_id in judged.batch_ids:
+            self._publish_batch(batch_id)
+        if judged.began:
+            log.warning("hold the upstream %s: %s", sent.key[0], error.code)
+
+    def _is_last(self, job: Job, error: UpstreamError) -> bool:
+        return not error.retryable or job.failures + 1 >= job.max_attempts
+
+    def _seconds_to_wait(self, job: Job, error: UpstreamError, *, alone: bool) -> float:
+        base = self._settings.retry_base_seconds
+        seconds = error.retry_after_seconds
+        if seconds is None or seconds < base:  # less than our own shortest wait tells nothing
+            seconds = base * 2 ** min(job.rate_limits, 6)
+        if alone:
+            seconds = max(seconds, base * 2**job.refusals)
+        return seconds + random.uniform(0, base)
+
+    def _backoff(self, failures: int, error: UpstreamError) -> float:
+        """Exponential with full jitter, and never sooner than the upstream asked for."""
+        ceiling = min(self._settings.retry_cap_seconds, self._settings.retry_base_seconds * 2**failures)
+        return (error.retry_after_seconds or 0.0) + random.uniform(0, ceiling)
