@@ -160,7 +160,16 @@ class Recorder:
         if self._away:
             log.warning("redis is back, watching continues")
             self._away = False
-        self._note_room(any(place < 0 for place in broken))
+        full = any(place < 0 for place in broken)
+        if full or any(values[start - 3] for _, start, _ in spans):  # a call without text proves no room
+            self._note_room(full=full)
+        self._write_again(broken, spans, values, now)
+        return told
+
+    def _write_again(
+        self, broken: list[int], spans: list[tuple[Recording, int, int]], values: list[Any], now: float
+    ) -> None:
+        """Have the tails written again that were lost, and later those for which there was no room."""
         for place in broken:
             recording, start, end = spans[abs(place) - 1]
             if place < 0:
@@ -170,9 +179,8 @@ class Recorder:
             recording.keep_events(values[start:end])
             recording.write_anew()
             self.wake(recording)
-        return told
 
-    def _note_room(self, full: bool) -> None:
+    def _note_room(self, *, full: bool) -> None:
         if full != self._full:  # once: every call finds it for as long as it lasts
             log.warning("redis is full, no live text is kept in it" if full else "redis has room again")
         self._full = full

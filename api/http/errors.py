@@ -15,7 +15,8 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import Match
 
-from jobs.store.database import driver_message, is_disk_full
+from jobs.store.database import driver_message
+from jobs.store.disk_full import is_disk_full
 
 log = getLogger(__name__)
 

@@ -1,6 +1,5 @@
 """One database behind one object: SQLite (embedded) and PostgreSQL, with the settings that make each of them safe."""
 
-import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -31,12 +30,6 @@ longer is stopped or hangs, and until it goes on nobody else waits for it."""
 _SLOW_ANSWER = timedelta(seconds=1)
 """What took this long tells the database's time only to within half of it."""
 
-_DISK_FULL = "53100"
-"""The SQLSTATE of a write for which there is no room."""
-
-_SQLITE_FULL = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_SHMSIZE)
-"""The second one: no room for the index of the write-ahead log, which a read needs, too."""
-
 _READ_ONLY = "25006"
 """The SQLSTATE of a write in a read-only transaction: during a failover, or on a replica."""
 
@@ -48,13 +41,6 @@ def is_transient(error: Exception) -> bool:
             return True
         return str(getattr(error.orig, "sqlstate", "")).startswith("25")  # of a transaction's state: read-only, ...
     return isinstance(error, PoolTimeoutError)
-
-
-def is_disk_full(error: Exception) -> bool:
-    """Whether an error says that the disk of the database is full."""
-    cause = getattr(error, "orig", None)
-    code = getattr(cause, "sqlite_errorcode", None)
-    return code in _SQLITE_FULL or getattr(cause, "sqlstate", None) == _DISK_FULL
 
 
 def driver_message(error: Exception) -> str:
@@ -163,7 +149,8 @@ class _Turn:
             return
         if self._lock is None:
             self._lock = FileLock(self._path)
-        if not self._lock.acquire(LOCK_SECONDS):
+        # From when this process began to wait: those behind the first one do not each wait as long again.
+        if not self._lock.acquire(max(0.0, LOCK_SECONDS - self._lock.waited_seconds())):
             raise PoolTimeoutError(f"another process has kept the turn to write for more than {LOCK_SECONDS} s")
         try:
             yield

@@ -10,7 +10,8 @@ import pytest
 from sqlalchemy import event
 
 from api.main import ApiServer
-from jobs.store.database import Database, is_disk_full
+from jobs.store.database import Database
+from jobs.store.disk_full import is_disk_full
 from tests.api.watching import REQUEST, submit
 
 BATCH = {"requests": [{"custom_id": str(n), "body": REQUEST} for n in range(200)]}
