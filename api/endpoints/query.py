@@ -17,6 +17,7 @@ from api.schemas.errors import ERROR_RESPONSES
 from api.schemas.jobs import JobList, JobWithAttempts
 from api.services import ServicesDep
 from api.waiting import NOTHING, batch_hold_json, batch_holds_json, waiting_by_id
+from jobs.live.channel import Part
 from jobs.model.batch_records import Batch
 from jobs.model.status import JobStatus
 from jobs.store.queries import list_batches, read_attempts, read_result
@@ -83,8 +84,10 @@ def get_text(
     partial: Annotated[
         bool, Query(description="Also the text of a job that is not completed, as far as it is stored.")
     ] = False,
+    part: Annotated[Part, Query(description="The text, or the reasoning that the model wrote beside it.")] = "text",
 ) -> Response:
-    """The stored text of a completed job. Any other job is refused with 409, unless `partial=true`.
+    """The stored text of a completed job, or its reasoning (`part=reasoning`). Any other job is
+    refused with 409, unless `partial=true`.
 
     Of a job that has not ended, that is the longest text so far: what its running attempt had written by its last
     checkpoint, or what an earlier attempt left, if that is longer. Of one that ended without completing, it is the
@@ -99,8 +102,10 @@ def get_text(
             409, "not_completed", f"the job is {job.status}: ask with ?partial=true for what is stored of its text"
         )
     attempt = job.text_attempt
-    if text is None:
-        attempt, text = read_longest(services.database, job_id) or (None, "")
+    if text is None or part == "reasoning":
+        longest = read_longest(services.database, job_id)
+        attempt = longest.attempt if longest else None
+        text = getattr(longest, part) if longest else ""
     headers = {"x-job-status": str(job.status)}
     if attempt is not None:
         headers["x-text-attempt"] = str(attempt)
@@ -108,8 +113,9 @@ def get_text(
         headers["x-incomplete"] = job.incomplete
     if job.finish_reason is not None:
         headers["x-finish-reason"] = _header_value(job.finish_reason)
-    if job.status is JobStatus.COMPLETED and job.sha256 is not None:
-        headers["x-text-sha256"] = job.sha256
+    stored = job.sha256 if part == "text" else job.reasoning_sha256
+    if job.status is JobStatus.COMPLETED and stored is not None:
+        headers["x-text-sha256"] = stored
     return Response(text.encode(), headers=headers, media_type="text/plain; charset=utf-8")
 
 

@@ -33,7 +33,7 @@ from api.use_cases import submit_one_job
 from api.watching.frames import COMMENT
 from jobs.intake.idempotency import IdempotencyKey
 from jobs.intake.submission import Accepted, NewJob
-from jobs.live.channel import ResetMessage, Text
+from jobs.live.follower import ResetMessage, Text
 from jobs.model.records import Job
 from jobs.model.status import JobStatus
 from jobs.store.queries import StoredResult, read_job

@@ -9,7 +9,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from jobs.live.channel import tail_key
+from jobs.live.channel import Part, reasoning_key, tail_key
 
 _SLICE_BYTES = 256 * 1024
 _CONNECTIONS = 32
@@ -40,9 +40,9 @@ class Tails:
         )
         self._redis: Redis = Redis.from_pool(pool)
 
-    async def read(self, job_id: str, attempt: int, offset: int) -> Slice | None:
+    async def read(self, job_id: str, attempt: int, offset: int, part: Part = "text") -> Slice | None:
         """What stands in a tail from byte `offset` on; None when there is no tail or no Redis."""
-        key = tail_key(job_id, attempt)
+        key = tail_key(job_id, attempt) if part == "text" else reasoning_key(job_id, attempt)
         try:
             async with self._redis.pipeline(transaction=False) as pipeline:
                 pipeline.strlen(key)

@@ -82,13 +82,16 @@ def submit(
 def watch(
     resource_id: Id,
     text: Annotated[bool, typer.Option("--text", help="For a batch, also show the texts as they are written.")] = False,
+    reasoning: Annotated[
+        bool, typer.Option("--reasoning", help="For a job, also show on stderr what the model thinks.")
+    ] = False,
 ) -> None:
     """Follow a job's text while it is written, or a batch's progress, until it ends.
 
     Ctrl-C stops watching and nothing else. The exit code is 1 if the job, or any job of the batch, did not complete.
     """
     with open_client() as client:
-        _watch(client, resource_id, with_texts=text)
+        _watch(client, resource_id, with_texts=text, with_reasoning=reasoning)
 
 
 def jobs(
@@ -175,14 +178,14 @@ def _read_which(named: str | None) -> list[Retried] | None:
     return [known[name] for name in chosen]
 
 
-def _watch(client: Client, resource_id: str, *, with_texts: bool = False) -> None:
+def _watch(client: Client, resource_id: str, *, with_texts: bool = False, with_reasoning: bool = False) -> None:
     try:
         if resource_id.startswith("batch_"):
             completed = progress.watch_batch(
                 client, resource_id, open_console(stderr=True), sys.stdout, with_texts=with_texts
             )
         else:
-            completed = progress.watch_job(client, resource_id, sys.stdout)
+            completed = progress.watch_job(client, resource_id, sys.stdout, with_reasoning=with_reasoning)
     except KeyboardInterrupt:
         say(f"\nstopped watching; the work continues: longhand watch {resource_id}", err=True)
         raise

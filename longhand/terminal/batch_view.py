@@ -6,7 +6,7 @@ from rich.containers import Lines
 from rich.text import Text
 
 from longhand.client.objects import FINAL
-from longhand.terminal.batch_state import BatchState, Writing
+from longhand.terminal.batch_state import BatchState, Writing, thinking
 from longhand.terminal.cells import duration, first_cells, last_cells, one_line
 from longhand.terminal.tables import status_text
 from longhand.terminal.waiting_words import hold_sentence
@@ -93,7 +93,8 @@ def _writing_line(writing: Writing, width: int) -> Text:
         (name + " " * (_NAME_CELLS - cell_len(name)), "bold"), f" {writing.characters:>7,}", again, " "
     )
     line.no_wrap = True
-    line.append(last_cells(one_line(writing.end), max(0, width - cell_len(line.plain) - 1)), "dim")
+    end = writing.end or (thinking(writing.thought) if writing.thought else "")
+    line.append(last_cells(one_line(end), max(0, width - cell_len(line.plain) - 1)), "dim")
     return line
 
 

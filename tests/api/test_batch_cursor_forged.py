@@ -35,7 +35,7 @@ def test_a_cursor_that_is_taken_is_the_one_form_of_what_it_says(numbers: list[in
     with suppress(ApiError):
         cursor = read_batch_cursor(text)
         assert cursor is not None
-        assert cursor.encode() == text
+        assert cursor.encode(with_reasoning=bool(numbers[0] & 16)) == text
 
 
 @pytest.mark.parametrize("offset", [2**31 - 1, 2**40])
@@ -43,7 +43,17 @@ def test_an_offset_that_no_text_can_have_is_refused(offset: int) -> None:
     with pytest.raises(ApiError):
         read_cursor(f"1:{offset}")
     with pytest.raises(ApiError):
-        read_batch_cursor(BatchCursor(deltas=True, under_way=[(0, 1, offset)]).encode())
+        read_batch_cursor(BatchCursor(deltas=True, under_way=[(0, 1, offset, 0)]).encode())
+
+
+def test_a_cursor_that_stopped_before_the_only_job_with_reasoning_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("api.watching.batch_cursor._MAX_BYTES", 20)
+    under_way = [(place, 1, 100, 0) for place in range(20)] + [(20, 1, 0, 5)]
+    given_out = BatchCursor(deltas=True, listed=21, under_way=under_way).encode()
+    read = read_batch_cursor(given_out)
+    assert read is not None
+    assert read.known is not None
+    assert read.under_way == under_way[: read.known]
 
 
 def test_random_cursors_are_refused_or_watched_to_the_end(
@@ -85,7 +95,9 @@ def random_cursor(chance: Random, *, deltas: bool) -> str:
         if kind == 1:
             cursor.shown.add(place, chance.choice([COMPLETED, 1, 4, 900]))
         elif kind == 2 and deltas:
-            cursor.under_way.append((place, chance.choice([1, 2, 2**20]), chance.choice([1, 15, 24, 2**31 - 2])))
+            cursor.under_way.append(
+                (place, chance.choice([1, 2, 2**20]), chance.choice([1, 15, 24, 2**31 - 2]), chance.choice([0, 7]))
+            )
     return cursor.encode()
 
 

@@ -114,7 +114,7 @@ MUTANTS = (
     ),
     Mutant(
         "a zombie's messages are not dropped",
-        [("jobs/live/channel.py", "        if message.attempt < self.attempt:\n            return []\n", "")],
+        [("jobs/live/follower.py", "        if message.attempt < self.attempt:\n            return []\n", "")],
         ["test_zombies.py::test_no_watcher_shows_what_a_zombie_writes_while_attempt_2_runs"],
     ),
     Mutant(
