@@ -67,6 +67,7 @@ class Recorder:
         self._rate = 0.0
         self._closing = False
         self._away = False
+        self._full = False
         self._loop = asyncio.get_running_loop()
         self._task = self._loop.create_task(self._flush_forever(), name="recorder")
 
@@ -164,12 +165,28 @@ class Recorder:
         if self._away:
             log.warning("redis is back, watching continues")
             self._away = False
-        for recording, start, end in dict.fromkeys(spans[place - 1] for place in broken):
+        full = any(place < 0 for place in broken)
+        if full or any(values[start - 3] for _, start, _ in spans):  # a call without text proves no room
+            self._note_room(full=full)
+        self._write_again(broken, spans, values, now)
+        return told
+
+    def _write_again(
+        self, broken: list[int], spans: list[tuple[Recording, int, int]], values: list[Any], now: float
+    ) -> None:
+        """Have the tails written again that were lost, and later those for which there was no room."""
+        for recording, start, end in dict.fromkeys(spans[place - 1] for place in broken if place > 0):
             log.warning("tail lost, writing all of it again", extra={"job_id": recording.job_id})
             recording.keep_events(values[start:end])
             recording.write_anew()
             self.wake(recording)
-        return told
+        for recording, _, _ in dict.fromkeys(spans[-place - 1] for place in broken if place < 0):
+            recording.write_later(now)
+
+    def _note_room(self, *, full: bool) -> None:
+        if full != self._full:  # once: every call finds it for as long as it lasts
+            log.warning("redis is full, no live text is kept in it" if full else "redis has room again")
+        self._full = full
 
     async def _call(self, keys: list[str], values: list[Any]) -> Any:
         if self._connection is None:

@@ -8,6 +8,12 @@ from jobs.live.channel import channel_name, encode_delta, encode_reasoning, reas
 
 _EVENT_START = b'{"event"'
 
+ENDED_TAIL_SECONDS = 60
+"""How long a tail stays after its attempt has ended: the text is in the row; watchers that are reading it finish."""
+
+FULL_SECONDS = 1.0
+"""After Redis had no room for a tail it is not written again before this time: that takes the whole text."""
+
 
 class Recording:
     """The text and the reasoning so far of one attempt, and what of them the watchers have not been told yet.
@@ -41,6 +47,7 @@ class Recording:
         self._whole = bool(text or reasoning)
         self._finished = False
         self._expire_at = 0.0
+        self._again_at = 0.0
 
     def add(self, piece: str) -> None:
         """Take the next piece of text, and tell it soon."""
@@ -76,11 +83,16 @@ class Recording:
         """
         messages, self._messages = self._messages, []
         seconds = 0
-        if (self.text or self.reasoning) and now >= self._expire_at:  # before that there is no tail that could expire
+        if self._finished:
+            tail_seconds = min(tail_seconds, ENDED_TAIL_SECONDS)
+        # Before the first piece there is no tail that could expire.
+        if (self.text or self.reasoning) and (self._finished or now >= self._expire_at):
             seconds = tail_seconds
             self._expire_at = now + tail_seconds / 4
         thinks = len(self.reasoning) > self._reasoning_told
-        if self._whole:
+        if self._whole and now < self._again_at:
+            self._pack(keys, values, self.tail, 0, 0, bytearray(), messages)
+        elif self._whole:
             # Watchers may have missed anything before this: nudges at the end show them. They come after `started`, or
             # they would be of an attempt that they do not know yet.
             if self.reasoning:
@@ -90,7 +102,8 @@ class Recording:
             start = -1 if self.text else 0
             self._pack(keys, values, self.tail, tail_seconds, start, self.text, messages)
             self._whole = False
-        elif thinks and len(self.text) == self._told:  # nearly all of the reasoning: one tail grows, as for a text
+        elif thinks and not self._finished and len(self.text) == self._told:
+            # Nearly all of the reasoning: one tail grows, as for a text.
             new = self.reasoning[self._reasoning_told :]
             self._pack(keys, values, self.reasoning_tail, seconds, self._reasoning_told, new, messages)
         else:
@@ -131,6 +144,13 @@ class Recording:
             self.reasoning.clear()
             self._told = self._reasoning_told = 0
         self._whole = bool(self.text or self.reasoning)
+
+    def write_later(self, now: float) -> None:
+        """Redis has no room for the tail. What was published has reached the watchers; the rest they find in the row's
+        checkpoints, until a later call with new text has room for all of it.
+        """
+        self._again_at = now + FULL_SECONDS
+        self.write_anew()
 
     def keep_events(self, messages: list[bytes]) -> None:
         """Tell the events among messages that could not be told again; the deltas are in the tail."""

@@ -11,7 +11,7 @@ from api.finding import find_batch, find_job
 from api.forms.batches import batch_json
 from api.forms.jobs import attempt_json, job_json
 from api.http.errors import ApiError, JsonAnswer
-from api.http.parameters import STRICT_QUERY, After, BatchId, JobId, Limit, read_filter
+from api.http.parameters import STRICT_QUERY, AfterBatch, AfterJob, BatchId, JobId, Limit, read_filter
 from api.schemas.batches import BatchList, BatchObject
 from api.schemas.errors import ERROR_RESPONSES
 from api.schemas.jobs import JobList, JobWithAttempts
@@ -33,7 +33,7 @@ def get_jobs(
     services: ServicesDep,
     caller: CallerDep,
     wanted: Annotated[JobFilter, Depends(read_filter)],
-    after: After = None,
+    after: AfterJob = None,
     limit: Limit = 20,
     order: Annotated[Literal["asc", "desc"], Query(description="Oldest or newest first.")] = "desc",
 ) -> Response:
@@ -120,7 +120,7 @@ def get_text(
 
 
 @routes.get("/batches", tags=["query"], responses={200: {"model": BatchList}})
-def get_batches(services: ServicesDep, caller: CallerDep, after: After = None, limit: Limit = 20) -> Response:
+def get_batches(services: ServicesDep, caller: CallerDep, after: AfterBatch = None, limit: Limit = 20) -> Response:
     """List batches, newest first, each with what holds it."""
     found, more = list_batches(services.database, project=caller.project, after=after, limit=limit)
     holds = batch_holds_json(services, caller, found)

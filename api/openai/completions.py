@@ -73,7 +73,7 @@ async def post_chat_completion(
     with ExitStack() as held:
         # Before the job is stored: a client that is refused a seat sends its request again.
         slot = held.enter_context(services.watch_limiter.take(caller.project, caller.key_id))
-        accepted, stored = await run_in_threadpool(_submit, services, caller.project, job, key)
+        accepted, stored = await services.run_write(_submit, services, caller.project, job, key)
         headers = accepted_headers(accepted)
         interruption = Interruption(services, stored.id, slot, headers, has_key=key is not None)
         wait = Wait(services, stored.id)

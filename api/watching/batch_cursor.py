@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 from api.http.errors import ApiError
 from api.watching.batch_shown import NO_PLACE, Shown, put_number
+from api.watching.job_cursor import LONGEST_OFFSET
 from jobs.model.status import JobStatus
 
 _MAX_BYTES = 5600
@@ -51,12 +52,13 @@ class BatchCursor:
     under_way: list[tuple[int, int, int, int]] = field(default_factory=list)
     """Place, attempt, offset and reasoning offset of jobs of which the client has a part, in order."""
 
-    def encode(self) -> str:
-        """The event id."""
+    def encode(self, *, with_reasoning: bool = False) -> str:
+        """The event id. One that stopped early may leave room for reasoning of jobs that it does not come to."""
+        with_reasoning = with_reasoning or any(reasoning for _, _, _, reasoning in self.under_way)
         flags = self.done * _DONE | self.deltas * _DELTAS | self.only_running * _ONLY_RUNNING
         head, body = bytearray(), bytearray()
-        stopped = self._put_items(body)
-        flags |= _REASONING if self._has_reasoning else 0
+        stopped = self._put_items(body, with_reasoning=with_reasoning)
+        flags |= _REASONING if with_reasoning else 0
         put_number(head, flags | (_STOPPED if stopped is not None else 0))
         put_number(head, self.opened_at)
         put_number(head, self.listed)
@@ -64,17 +66,13 @@ class BatchCursor:
             put_number(head, stopped)
         return base64.urlsafe_b64encode(head + body).rstrip(b"=").decode()
 
-    @property
-    def _has_reasoning(self) -> bool:
-        """Whether items under way have one number more; without reasoning the cursor is as it always was."""
-        return any(reasoning for _, _, _, reasoning in self.under_way)
-
-    def _put_items(self, body: bytearray) -> int | None:
-        """The runs and the jobs under way, in input order. The place from which on nothing is said; None: all is."""
+    def _put_items(self, body: bytearray, *, with_reasoning: bool) -> int | None:
+        """The runs and the jobs under way, in input order; each of these with one number more where any has reasoning.
+        The place from which on nothing is said; None: all is.
+        """
         last = NO_PLACE if self.known is None else self.known
         run = end = 0
         next_run = self.shown.place_of(run)
-        has_reasoning = self._has_reasoning
         for place, attempt, offset, reasoning in self.under_way:
             if next_run < place:
                 run, end = self.shown.put(body, run, end, min(place, last), _MAX_BYTES)
@@ -84,7 +82,7 @@ class BatchCursor:
             put_number(body, place - end)
             put_number(body, attempt << 1 | 1)
             put_number(body, offset)
-            if has_reasoning:
+            if with_reasoning:
                 put_number(body, reasoning)
             end = place + 1
         run, end = self.shown.put(body, run, end, last, _MAX_BYTES)
@@ -100,9 +98,14 @@ def read_batch_cursor(text: str | None) -> BatchCursor | None:
         raise _never_given_out()
     try:
         encoded = base64.b64decode(text.encode("ascii") + b"=" * (-len(text) % 4), altchars=b"-_", validate=True)
-        return _decode(_numbers(encoded))
+        numbers = _numbers(encoded)
+        cursor = _decode(numbers)
     except (ValueError, binascii.Error, UnicodeEncodeError):
         raise _never_given_out() from None
+    # Each id has one form: what is written otherwise (places twice, empty runs) was forged, and could not be encoded.
+    if cursor.encode(with_reasoning=bool(numbers[0] & _REASONING)) != text:
+        raise _never_given_out()
+    return cursor
 
 
 def _never_given_out() -> ApiError:
@@ -124,8 +127,13 @@ def _decode(numbers: list[int]) -> BatchCursor:
     for gap, first, second, reasoning in _items(list(rest), has_reasoning=bool(flags & _REASONING)):
         start = end + gap
         if first & 1:
+            longest = max(second, reasoning)
+            if not flags & _DELTAS or not first >> 1 or not 0 < longest <= LONGEST_OFFSET:
+                raise ValueError("no part of a text")
             under_way.append((start, first >> 1, second, reasoning))
             end = start + 1
+        elif not second:
+            raise ValueError("an empty run")
         else:
             runs.append((start, start + second, first >> 1))
             end = start + second

@@ -11,7 +11,10 @@ from jobs.live.follower import Follower
 from jobs.model.records import Job
 from jobs.model.status import FINAL
 
-_CURSOR = re.compile(rf"([0-9]{{1,9}}):([0-9]{{1,12}})(?::([0-9]{{1,12}}))?(?::({'|'.join(sorted(FINAL))}))?")
+LONGEST_OFFSET = 2**31 - 2
+"""No text is longer, and PostgreSQL reads from no later byte."""
+
+_CURSOR = re.compile(rf"([0-9]{{1,9}}):([0-9]{{1,10}})(?::([0-9]{{1,10}}))?(?::({'|'.join(sorted(FINAL))}))?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +37,7 @@ def read_cursor(text: str | None) -> Cursor:
     if not text:
         return Cursor()
     match = _CURSOR.fullmatch(text)
-    if match is None:
+    if match is None or max(int(match[2]), int(match[3] or 0)) > LONGEST_OFFSET:
         raise ApiError(
             400,
             "invalid_value",

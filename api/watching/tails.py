@@ -6,7 +6,7 @@ from logging import getLogger
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from jobs.live.channel import Part, reasoning_key, tail_key
@@ -53,12 +53,16 @@ class Tails:
             return None
         return Slice(text, length) if length else None
 
-    async def ping(self) -> None:
-        """Return when Redis has answered; raises OSError or TimeoutError when it does not."""
+    async def try_write(self) -> None:
+        """Return when Redis has taken a write; raises OSError or TimeoutError when it does not. One that is full still
+        answers a ping.
+        """
         try:
-            await self._redis.ping()
+            await self._redis.set("longhand:ready", b"", ex=60)
         except RedisTimeoutError as error:
             raise TimeoutError from error
+        except ResponseError as error:
+            raise PermissionError(str(error)) from error
         except RedisError as error:
             raise OSError(str(error)) from error
 

@@ -117,21 +117,31 @@ def decode(payload: bytes) -> Message:
 # text starts (-1: it is the whole text), the text, the channel, how many messages follow, the messages. A tail that was
 # not as long as the worker believes (Redis was erased) is removed, nothing is published for it, and its number is
 # returned, for the worker to write the whole of it. +2 us in the server over plain commands, -22 us in the worker.
+# Where Redis is full, the tail is removed, the messages are published even so, and the number is returned negative.
 RECORD_SCRIPT = """
 local broken = {}
+local full = {}
 local a = 1
 for i = 1, #KEYS do
   local seconds, offset, text, count = tonumber(ARGV[a]), tonumber(ARGV[a + 1]), ARGV[a + 2], tonumber(ARGV[a + 4])
-  local whole = true
-  if offset < 0 then
-    redis.call('SET', KEYS[i], text)
-  elseif #text > 0 and redis.call('APPEND', KEYS[i], text) ~= offset + #text then
-    redis.call('DEL', KEYS[i])
-    broken[#broken + 1] = i
-    whole = false
+  local whole, kept = true, true
+  if offset < 0 or #text > 0 then
+    local done = #full > 0 or redis.pcall(offset < 0 and 'SET' or 'APPEND', KEYS[i], text)
+    if done == true or (type(done) == 'table' and done.err) then
+      if done ~= true and not string.find(done.err, 'OOM') then
+        return redis.error_reply(done.err)
+      end
+      full[#full + 1] = KEYS[i]
+      broken[#broken + 1] = -i
+      kept = false
+    elseif offset >= 0 and done ~= offset + #text then
+      redis.call('DEL', KEYS[i])
+      broken[#broken + 1] = i
+      whole = false
+    end
   end
   if whole then
-    if seconds > 0 then
+    if kept and seconds > 0 then
       redis.call('EXPIRE', KEYS[i], seconds)
     end
     for m = a + 5, a + 4 + count do
@@ -139,6 +149,9 @@ for i = 1, #KEYS do
     end
   end
   a = a + 5 + count
+end
+for i = 1, #full do
+  redis.call('DEL', full[i])
 end
 return broken
 """

@@ -5,7 +5,7 @@ from typing import TextIO
 from longhand.client.events import Delta, Done, Event, Reset, Status
 from longhand.client.objects import Job
 from longhand.terminal.batch_state import name_of
-from longhand.terminal.cells import plain
+from longhand.terminal.cells import one_line, plain
 
 _LONGEST_LINE = 2000
 """How many characters `Lines` holds back at most while the end of their line has not come."""
@@ -46,7 +46,7 @@ class Lines:
                 self._names.pop(job["id"])
 
     def _learn_name(self, job: Job) -> None:
-        self._names[job["id"]] = name_of(job)
+        self._names[job["id"]] = one_line(name_of(job))
         self._write(job["id"], self._nameless.pop(job["id"], []))
 
     def _end_line(self, job_id: str) -> None:

@@ -17,8 +17,9 @@ from longhand.client.events import Delta, Done, Event, OnHold, Reasoning, Reset,
 from longhand.client.objects import Hold, Job, cut_short, why
 from longhand.terminal.batch_state import BatchState, Failure, thinking
 from longhand.terminal.batch_view import BatchView
-from longhand.terminal.cells import plain
+from longhand.terminal.cells import one_line, plain
 from longhand.terminal.lines import Lines, starts_over
+from longhand.terminal.output import say
 from longhand.terminal.waiting_words import hold_sentence
 
 _MOST_FAILURES = 10
@@ -50,16 +51,16 @@ def watch_job(client: Client, job_id: str, out: TextIO, *, with_reasoning: bool 
                     out.write("\n")
                     out.flush()
                     at_line_start = True
-                sys.stderr.write(_waiting(job) + "\n")
+                say(_waiting(job), err=True)
             case OnHold(hold=hold):
                 if said := _held(hold, shown_hold):
-                    sys.stderr.write(said + "\n")
+                    say(said, err=True)
                 shown_hold = hold
             case Done(job=job):
                 if not at_line_start and terminal:
                     out.write("\n")
                     out.flush()
-                sys.stderr.write(_ending(job) + "\n")
+                say(_ending(job), err=True)
                 return bool(job["status"] == "completed")
     # A 204: the job had already ended, and there was nothing new to send.
     return client.job(job_id)["status"] == "completed"
@@ -160,7 +161,7 @@ class _CountLines:
 
 def _print_failure(console: Console, failure: Failure) -> None:
     said = f"{failure.name}: {failure.status}{', ' + failure.why if failure.why else ''}"
-    console.print(Text(plain(said), style="red"), soft_wrap=True)
+    console.print(Text(one_line(said), style="red"), soft_wrap=True)
 
 
 def _print_retry(console: Console, batch_id: str, failures: int) -> None:

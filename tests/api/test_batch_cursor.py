@@ -34,7 +34,7 @@ def test_runs_say_of_every_place_what_was_last_said_of_it(changes: list[tuple[in
     assert all(one[1] < two[0] or (one[1] == two[0] and one[2] != two[2]) for one, two in pairwise(runs))
 
 
-_ITEMS = st.tuples(st.booleans(), st.integers(0, 40), st.integers(0, 10**9), st.integers(0, 10))
+_ITEMS = st.tuples(st.booleans(), st.integers(1, 40), st.integers(1, 10**9), st.integers(0, 10))
 
 
 @given(
@@ -51,6 +51,7 @@ def test_a_cursor_is_read_as_it_was_written(
     known: int | None,
 ) -> None:
     places = {place: item for place, item in items.items() if known is None or place < known}
+    places = {place: item for place, item in places.items() if deltas or not item[0]}  # parts come with texts alone
     under_way = sorted((place, one, two, three) for place, (runs, one, two, three) in places.items() if runs)
     written = BatchCursor(deltas, only_running, done, opened_at, listed, known, Shown(), under_way)
     for place, (runs, tag, *_) in places.items():
