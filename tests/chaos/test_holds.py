@@ -128,7 +128,7 @@ def _wait_held(stack: Stack, probes: int) -> Hold:
 
 def _check_nothing_charged(stack: Stack, upstream: ServedSimulator, count: int) -> None:
     seen = upstream.stats()
-    # Each job once, and what was refused, cut, or lost with its worker, also just after the upstream had written it all.
+    # Each job once, and what was refused, cut, or lost with its worker, even just after the upstream had written it.
     written_twice = min(max(0, seen["completed"] - count), _count_lost(stack))
     explained = count + sum(seen["refused"].values()) + seen["cut"] + seen["clients_gone"] + written_twice
     tally = check(stack, upstream, most_calls=explained)
