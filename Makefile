@@ -7,8 +7,8 @@ BIN := .venv/bin
 demo: .venv/ready  ## see Longhand at work: a whole stack, 20 articles, watched live
 	$(BIN)/longhand demo
 
-test: .venv/ready  ## run the tests, two at a time: they mostly wait
-	$(BIN)/pytest -q -n 2
+test: .venv/ready  ## run the tests, three at a time: they mostly wait
+	$(BIN)/pytest -q -n 3
 
 check: .venv/ready  ## what CI checks before the tests
 	$(BIN)/ruff check .
@@ -16,7 +16,7 @@ check: .venv/ready  ## what CI checks before the tests
 	$(BIN)/mypy
 
 chaos: .venv/ready  ## kill, stop, cut and freeze everything; see docs/reliability.md
-	$(BIN)/pytest -q -s tests/chaos
+	$(BIN)/pytest -q -n 2 tests/chaos
 
 soak: .venv/ready  ## faults at random for MINUTES=60; SEED=... makes the same choices again
 	MINUTES=$(or $(MINUTES),60) SEED=$(SEED) $(BIN)/pytest -q -s --timeout 0 tests/chaos/soak.py

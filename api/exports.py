@@ -7,6 +7,7 @@ In all of them a completed text and a partial one have different names, and a co
 import csv
 import io
 import json
+import unicodedata
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -21,6 +22,11 @@ CSV_COLUMNS = (
     "output_tokens", "total_tokens", "usage_source", "text_tokens", "attempt", "error_code", "error_message",
     "created_at", "started_at", "finished_at", "bytes", "sha256", "metadata", "incomplete", "text_attempt",
 )  # fmt: skip
+
+_FORMULA_SIGNS = frozenset("=+-@\u2212")
+"""What a formula begins with, after NFKC; and the minus sign."""
+_CONTROLS = frozenset("\t\r\n\v\f")
+_UNSEEN = " \u00a0\u2000\u200b\u200c\u200d\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2060\u3000\ufeff\x00"
 
 
 def jsonl_lines(results: Iterable[StoredResult]) -> Iterator[bytes]:
@@ -97,8 +103,13 @@ def _csv_row(index: int, result: StoredResult) -> dict[str, Any]:
 
 
 def _harmless(value: Any) -> Any:
-    """A cell that a spreadsheet takes for text: those that begin like a formula get an apostrophe in front."""
-    if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")):
+    """A cell that a spreadsheet takes for text: those that begin like a formula get an apostrophe in front. Full-width
+    signs are read as the plain ones by spreadsheets of East Asia, and some skip what cannot be seen before a sign.
+    """
+    if not isinstance(value, str) or not value:
+        return value
+    start = value.lstrip(_UNSEEN)
+    if value[0] in _CONTROLS or unicodedata.normalize("NFKC", start[:1]) in _FORMULA_SIGNS:
         return "'" + value
     return value
 

@@ -1,9 +1,11 @@
 """The services that endpoints use: created once in `main.py`, injected from here."""
 
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
-from typing import Annotated
+from functools import partial, wraps
+from typing import Annotated, Any, ParamSpec, TypeVar
 
-from anyio import CapacityLimiter
+from anyio import CapacityLimiter, to_thread
 from fastapi import Depends, Request
 
 from api.access.body_budget import BodyBudget
@@ -17,6 +19,9 @@ from jobs.live.wake import Waker
 from jobs.settings import Settings
 from jobs.store.database import Database
 from jobs.upstreams import UpstreamSource
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +41,26 @@ class Services:
     """How many batches are made from files at once: each keeps one core busy."""
     large_batches: CapacityLimiter
     """How many batches with large bodies are stored at once."""
+    writes: CapacityLimiter
+    """How many requests write at once, in threads of their own: while a database takes no writes, reads go on."""
     models: Models
     upstreams: UpstreamSource
+
+    async def run_write(self, write: Callable[P, R], *arguments: P.args, **named: P.kwargs) -> R:
+        """Call what writes to the database in a thread that is kept for that."""
+        return await to_thread.run_sync(partial(write, *arguments, **named), limiter=self.writes)
+
+
+def writing(endpoint: Callable[P, R]) -> Callable[P, Coroutine[Any, Any, R]]:
+    """Let an endpoint that writes run in the threads for that; it has a parameter `services`."""
+
+    @wraps(endpoint)
+    async def run(*arguments: P.args, **named: P.kwargs) -> R:
+        services = named["services"]
+        assert isinstance(services, Services)  # noqa: S101  # FastAPI gives each endpoint its parameters by name
+        return await services.run_write(endpoint, *arguments, **named)
+
+    return run
 
 
 async def _services_of(request: Request) -> Services:

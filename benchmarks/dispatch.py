@@ -1,15 +1,15 @@
 """`python -m benchmarks.dispatch`: rounds of dispatch and claims over 1,000,000 jobs, SQLite and PostgreSQL.
 
 Half of the jobs wait, in batches of a hundred of three projects and three models; the others have ended. They are put
-into the tables directly. Eight workers (threads, each with a connection pool of its own) then dispatch and claim at the
-same time, and finish what they got; the times of the claims and rounds are told, and on PostgreSQL how often a claim
-was seen to wait for a lock.
+into the tables directly. Eight worker processes then dispatch and claim at the same time, and finish what they got.
+Shown are the times of the claims and rounds, and on PostgreSQL how often a claim was seen to wait for a lock.
 """
 
 import argparse
+import itertools
+import multiprocessing
 import random
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -86,51 +86,49 @@ def _with_first(statement: str) -> str:
     return f"WITH RECURSIVE{numbers}:count) {head}{select_part}"
 
 
-class _Measured:
-    """The times of the claims, rounds and ends of some workers."""
+Millis = dict[str, list[float]]
 
-    def __init__(self, url: str) -> None:
-        self.millis: dict[str, list[float]] = {"claim": [], "round": [], "finish": []}
-        self.ended = threading.Event()
-        self._url = url
-        self._lock = threading.Lock()
 
-    def work(self, name: str) -> None:
-        """One worker."""
-        database = open_database(self._url, connections=2)
-        own = Lanes(database, 3.0, lambda: [Route("default", limits=LaneLimits(max_streams=64))])
-        wrote = AttemptResult("text", 4, "", 1, None, usage=Usage(1, 0, 1, 0, 2, source="upstream"))
-        rng = random.Random(name)
-        while not self.ended.is_set():
-            for job_id in self._timed("round", own.reserve, 10, MAX_CRASHES).reserved:
-                claimed = self._timed("claim", claim, database, job_id, name, 60)
-                if claimed is not None:
-                    self._timed("finish", finish, database, job_id, claimed.attempt, wrote)
-            self.ended.wait(rng.uniform(0.01, 0.03))
-        database.close()
+def work(url: str, name: str, ended: Any, results: Any) -> None:
+    """One worker process: the times of its claims, rounds and ends go to `results` once `ended` is set."""
+    database = open_database(url, connections=2)
+    lanes = Lanes(database, 3.0, lambda: [Route("default", limits=LaneLimits(max_streams=64))])
+    wrote = AttemptResult("text", 4, "", 1, None, usage=Usage(1, 0, 1, 0, 2, source="upstream"))
+    rng = random.Random(name)
+    millis: Millis = {"round": [], "claim": [], "finish": []}
+    while not ended.is_set():
+        for job_id in _timed(millis["round"], lanes.reserve, 10, MAX_CRASHES).reserved:
+            claimed = _timed(millis["claim"], claim, database, job_id, name, 60)
+            if claimed is not None:
+                _timed(millis["finish"], finish, database, job_id, claimed.attempt, wrote)
+        ended.wait(rng.uniform(0.01, 0.03))
+    database.close()
+    results.put(millis)
 
-    def _timed(self, name: str, call: Callable[..., T], *given: Any) -> T:
-        began = time.perf_counter()
-        result = call(*given)
-        with self._lock:
-            self.millis[name].append(1000 * (time.perf_counter() - began))
-        return result
+
+def _timed(millis: list[float], call: Callable[..., T], *given: Any) -> T:
+    began = time.perf_counter()
+    result = call(*given)
+    millis.append(1000 * (time.perf_counter() - began))
+    return result
 
 
 def measure(url: str, seconds: float) -> list[dict[str, Any]]:
-    """Eight workers for so long; the times of their claims, rounds and ends."""
-    measured = _Measured(url)
-    threads = [threading.Thread(target=measured.work, args=(f"w{number}",)) for number in range(WORKERS)]
-    for thread in threads:
-        thread.start()
+    """Eight worker processes for so long; the times of their claims, rounds and ends."""
+    context = multiprocessing.get_context("spawn")
+    ended, results = context.Event(), context.Queue()
+    workers = [context.Process(target=work, args=(url, f"w{number}", ended, results)) for number in range(WORKERS)]
+    for worker in workers:
+        worker.start()
     looks, waiting = _look_for_waits(url, seconds)
-    measured.ended.set()
-    for thread in threads:
-        thread.join()
+    ended.set()
+    each: list[Millis] = [results.get(timeout=60) for _ in workers]
+    for worker in workers:
+        worker.join()
     print(f"claims seen waiting for a lock: {waiting} in {looks} looks", flush=True)
     rows = []
-    for name, millis in measured.millis.items():
-        millis.sort()
+    for name in ("claim", "round", "finish"):
+        millis = sorted(itertools.chain.from_iterable(one[name] for one in each))
         row = {"what": name, "times": len(millis), "p50 ms": quantile(millis, 0.5), "p99 ms": quantile(millis, 0.99)}
         rows.append(row | {"longest ms": millis[-1]})
     return rows

@@ -24,8 +24,8 @@ The way of a job, with the file of each step:
 
 `worker/dispatch.py`, one loop in every worker process, also repairs what goes wrong on the way: it rescues and
 expires (`jobs/lifecycle/rescue.py`), and closes batches (`jobs/lifecycle/close_batch.py`). Whose fault a failed attempt
-was, `worker/verdict.py` and `jobs/dispatch/outages.py` judge; what must not start now is a row of
-`jobs/dispatch/holds.py`. `jobs/live/status_changes.py` makes the messages about these changes.
+was, `worker/verdict.py`, `jobs/dispatch/outages.py` and `jobs/dispatch/refusals.py` judge; what must not start now is
+a row of `jobs/dispatch/holds.py`. `jobs/live/status_changes.py` makes the messages about these changes.
 `jobs/lifecycle/retry.py` runs failures again when a user asks for it. What the attempts of a dead worker cost is
 counted afterwards (`jobs/lifecycle/lost.py`, `worker/lost.py`).
 

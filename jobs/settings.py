@@ -77,7 +77,7 @@ class Settings(BaseSettings):
     hint_seconds: Seconds = 3
     """A hint that nobody has claimed for this long is lost: its place in the upstream's pace is free again."""
     tail_seconds: int = Field(default=3600, ge=60, le=TEN_YEARS)
-    """How many seconds a tail stays in Redis after the last write."""
+    """How many seconds a tail stays in Redis after the last write; that of an ended attempt stays at most a minute."""
     retry_base_seconds: Seconds = 1
     """Backoff before the second try: up to this, then doubled each time (full jitter)."""
     retry_cap_seconds: Seconds = 60

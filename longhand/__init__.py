@@ -29,7 +29,18 @@ from longhand.client.errors import (
     RefusedError,
     UnavailableError,
 )
-from longhand.client.events import BatchDone, BatchStatus, Delta, Done, Event, OnHold, Progress, Reset, Status
+from longhand.client.events import (
+    BatchDone,
+    BatchStatus,
+    Delta,
+    Done,
+    Event,
+    OnHold,
+    Progress,
+    Reasoning,
+    Reset,
+    Status,
+)
 from longhand.client.objects import Attempt, Batch, BatchUsage, Counts, Fault, Hold, Job, Result, Usage
 
 if TYPE_CHECKING:
@@ -61,6 +72,7 @@ __all__ = [
     "NotFoundError",
     "OnHold",
     "Progress",
+    "Reasoning",
     "RefusedError",
     "Reset",
     "Result",

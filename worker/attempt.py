@@ -77,7 +77,7 @@ class AttemptRunner:
             self._leaver.publish_batch_event(claimed.job, claimed.attempt, JobStatus.IN_PROGRESS)
             with self._attempts.run(claimed) as running:
                 spec = self._upstreams.find(claimed.upstream)
-                running.text = self._find_text(running, claimed, spec)
+                running.text, running.reasoning = self._find_text(running, claimed, spec)
                 outcome = self._loop.run(self._stream(running, self._request_of(running, spec), spec))
                 written = measure(running, outcome, self._tokenizers)
                 outcome = self._check(running, outcome, written)
@@ -100,20 +100,22 @@ class AttemptRunner:
         job_ids, tried_at = zip(*wanted, strict=True)
         return claim_many(self._database, job_ids, self._worker, self._settings.lease_seconds, tried_at)
 
-    def _find_text(self, running: ActiveAttempt, claimed: Claimed, spec: UpstreamSpec | None) -> str:
-        """The text to continue: the last tail, which has all that watchers saw, or the checkpoint.
+    def _find_text(self, running: ActiveAttempt, claimed: Claimed, spec: UpstreamSpec | None) -> tuple[str, str]:
+        """The text to continue, and the reasoning that belongs to it: the last tails, which have all that watchers saw,
+        or the checkpoint.
 
         The row says how long it is before anybody is told of the attempt, so that watchers know whether to reset.
         """
         job, attempt = running.job, running.attempt
         if not claimed.continues:
-            return ""
-        text, checkpoint = "", claimed.text
+            return "", ""
+        text = reasoning = ""
         if spec is not None and spec.prefix != "none":
-            tail = self._loop.run(self._recorder.read_tail(job.id, attempt - 1))
-            text = tail if len(tail) > len(checkpoint) else checkpoint
+            tails = self._loop.run(self._recorder.read_tails(job.id, attempt - 1))
+            checkpoints = (claimed.text, claimed.reasoning)
+            text, reasoning = (max(pair, key=len) for pair in zip(checkpoints, tails, strict=True))
         retry_until_stored(running, note_continued, self._database, job.id, attempt, len(text.encode()))
-        return text
+        return text, reasoning if text else ""
 
     def _request_of(self, running: ActiveAttempt, spec: UpstreamSpec | None) -> Mapping[str, Any]:
         """The body to send. Made in the job's own thread: counting may load a tokenizer, and the loop is for all."""
@@ -147,7 +149,7 @@ class AttemptRunner:
     async def _stream(self, running: ActiveAttempt, request: Mapping[str, Any], spec: UpstreamSpec | None) -> Outcome:
         """Stream and record the completion; how that ended."""
         job = running.job
-        recording = self._recorder.open(job.id, running.attempt, running.text)
+        recording = self._recorder.open(job.id, running.attempt, running.text, running.reasoning)
         running.attach(recording)
         if spec is None:  # it was taken out of the file after the job was reserved: the job goes to another one
             return StopReason.DRAIN
@@ -155,11 +157,16 @@ class AttemptRunner:
             await self._wait_until(running.claimed.send_at)
             async with self._upstreams.use(spec) as upstream:
                 running.sent = sent = self._reporter.send(running.claimed)
-                recording.on_first = sent.accept
                 if sent.proof_bytes is not None:
                     recording.call_after(sent.proof_bytes, sent.prove)
                 try:
-                    return await upstream.stream(request, recording.add, idempotency_key=f"{job.id}-{running.attempt}")
+                    return await upstream.stream(
+                        request,
+                        recording.add,
+                        on_reasoning=recording.add_reasoning,
+                        idempotency_key=f"{job.id}-{running.attempt}",
+                        on_accepted=sent.accept,
+                    )
                 finally:
                     sent.close()
         except EmptyCompletion as error:

@@ -128,7 +128,10 @@ class Finalizer:
         stored: AttemptResult | StoredText | None = written
         if attempt > 1 and status is not JobStatus.COMPLETED:
             stored = retry_unless_draining(self._attempts, read_stored, self._database, running.job.id, attempt)
-        return encode_done(attempt, status, stored.bytes, stored.sha256) if stored else None
+        if stored is None:
+            return None
+        proof = (stored.bytes, stored.sha256, stored.reasoning_bytes, stored.reasoning_sha256 or "")
+        return encode_done(attempt, status, *proof)
 
     def close_batch(self, batch_id: str | None) -> None:
         """End the batch if that was its last job. While another one of it runs here it cannot be: that one will ask."""

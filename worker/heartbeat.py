@@ -72,7 +72,7 @@ class Heartbeat:
             if one.job.id not in kept:
                 one.stop(StopReason.LOST)
             elif checkpoint.text is not None:
-                one.note_stored(checkpoint.text)
+                one.note_stored(checkpoint.text, checkpoint.reasoning)
 
     def _stop_unwanted(self) -> None:
         """Cut the streams of jobs that somebody cancelled or released, or whose time is over."""

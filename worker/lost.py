@@ -60,15 +60,18 @@ class LostCounter:
 
     def _count(self, lost: LostText) -> None:
         counted = self._tokenizers.count_text(lost.model, lost.text)
-        usage = self._usage(lost, counted)
-        if store_lost_count(self._database, lost, usage, counted.tokens, counted.source):
+        thought = self._tokenizers.count_text(lost.model, lost.reasoning).tokens if lost.reasoning else None
+        usage = self._usage(lost, counted, thought or 0)
+        if store_lost_count(self._database, lost, usage, counted.tokens, counted.source, thought):
             log.info("count: %d tokens", counted.tokens, extra={"job_id": lost.job_id, "attempt": lost.attempt})
 
-    def _usage(self, lost: LostText, counted: TokenCount) -> Usage | None:
+    def _usage(self, lost: LostText, counted: TokenCount, thought: int) -> Usage | None:
         """None when nothing of the text is the attempt's own: what it cost is unknown."""
         whole = lost.text.encode()
-        if len(whole) <= lost.continued_bytes:
+        if len(whole) <= lost.continued_bytes and (lost.continued_bytes or not thought):
             return None
+        if lost.continued_bytes:
+            thought = 0  # mostly it was carried over, with the text, from the attempt that was paid for it
         before = whole[: lost.continued_bytes].decode()
         before_tokens = self._tokenizers.count_text(lost.model, before).tokens if before else 0
-        return count_usage(lost.model, lost.request, counted, before_tokens, self._tokenizers)
+        return count_usage(lost.model, lost.request, counted, before_tokens, self._tokenizers, thought)

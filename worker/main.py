@@ -32,6 +32,7 @@ from worker.lost import LostCounter
 from worker.recorder import Recorder
 from worker.registry import UpstreamRegistry, opener
 from worker.reports import LaneReporter
+from worker.unhinted import UnhintedJobs
 
 log = logging.getLogger(__name__)
 
@@ -58,7 +59,8 @@ def run_worker(settings: Settings) -> None:  # noqa: PLR0915  # the composition 
     upstreams = UpstreamRegistry(source, opener(settings, habits.of))
     app = make_celery(redis_url)
 
-    hinter = Hinter(app)
+    unhinted = UnhintedJobs(lambda job_id: run(job_id), settings.streams)  # noqa: PLW0108  # `run` is made below
+    hinter = Hinter(app, unhinted.start)
 
     def publish(job_id: str, message: bytes) -> None:
         loop.call(recorder.publish, job_id, message)
@@ -107,6 +109,7 @@ def run_worker(settings: Settings) -> None:  # noqa: PLR0915  # the composition 
     finally:
         for each in reversed(loops):
             each.stop()
+        unhinted.close()
         runner.close()
         waker.close()
         hinter.close()

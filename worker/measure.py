@@ -31,24 +31,37 @@ def measure(running: ActiveAttempt, outcome: Outcome, tokenizers: Tokenizers) ->
     ending = outcome.ending if isinstance(outcome, UpstreamError) else outcome
     ending = ending if isinstance(ending, Ending) else None
     counted = tokenizers.count_text(running.job.model, text)
+    thoughts = bytes(recording.reasoning) if recording else b""
+    reasoning = tokenizers.count_text(running.job.model, thoughts.decode()) if thoughts else None
     return AttemptResult(
         text=text,
         bytes=len(encoded),
         sha256=sha256(encoded).hexdigest(),
         deltas=recording.deltas if recording else 0,
         first_delta_at=recording.first_delta_at if recording else None,
-        usage=_usage(running, ending, counted, tokenizers),
+        usage=_usage(running, ending, counted, reasoning, tokenizers),
         text_tokens=counted.tokens,
         text_tokens_source=counted.source,
         finish_reason=ending.finish_reason if ending else None,
         incomplete=_CUT_SHORT.get(ending.finish_reason or "") if ending else None,
+        reasoning=thoughts.decode(),
+        reasoning_bytes=len(thoughts),
+        reasoning_sha256=sha256(thoughts).hexdigest() if thoughts else None,
+        reasoning_text_tokens=reasoning.tokens if reasoning else None,
+        reasoning_text_tokens_source=reasoning.source if reasoning else None,
         message=ending.message if ending else None,
         upstream_id=ending.upstream_id if ending else None,
         upstream_model=ending.upstream_model if ending else None,
     )
 
 
-def _usage(running: ActiveAttempt, ending: Ending | None, counted: TokenCount, tokenizers: Tokenizers) -> Usage | None:
+def _usage(
+    running: ActiveAttempt,
+    ending: Ending | None,
+    counted: TokenCount,
+    reasoning: TokenCount | None,
+    tokenizers: Tokenizers,
+) -> Usage | None:
     """The upstream's own count when it sent one, else ours. None when nothing came: what it cost is unknown."""
     if ending is not None and ending.usage is not None:
         told = ending.usage
@@ -60,19 +73,31 @@ def _usage(running: ActiveAttempt, ending: Ending | None, counted: TokenCount, t
             told.total_tokens,
             source="upstream",
         )
-    if running.recording is None or not running.recording.deltas:
+    recording = running.recording
+    if recording is None or not (recording.deltas or len(recording.reasoning) > len(running.reasoning.encode())):
         return None
-    return count_usage(running.job.model, running.job.request or {}, counted, running.text_tokens, tokenizers)
+    thought = reasoning.tokens if reasoning else 0
+    if thought and running.reasoning:  # what was continued was paid for before, and is not sent again
+        thought = max(0, thought - tokenizers.count_text(running.job.model, running.reasoning).tokens)
+    request = running.job.request or {}
+    return count_usage(running.job.model, request, counted, running.text_tokens, tokenizers, thought)
 
 
 def count_usage(
-    model: str, request: Mapping[str, Any], counted: TokenCount, text_tokens: int, tokenizers: Tokenizers
+    model: str,
+    request: Mapping[str, Any],
+    counted: TokenCount,
+    text_tokens: int,
+    tokenizers: Tokenizers,
+    reasoning_tokens: int = 0,
 ) -> Usage:
     """Our own count of what a cut attempt cost. Of the `counted` tokens, `text_tokens` were continued from earlier
-    attempts and belong to the prompt.
+    attempts and belong to the prompt; `reasoning_tokens` were written beside them.
     """
     prompt = tokenizers.count_messages(model, request.get("messages", []))
     sure = counted.source == prompt.source == "tokenizer"
     # Continued text was paid for when it was first written; now it is part of the prompt.
-    asked, written = prompt.tokens + text_tokens, max(0, counted.tokens - text_tokens)
-    return Usage(asked, None, written, None, asked + written, source="tokenizer" if sure else "estimate")
+    asked, written = prompt.tokens + text_tokens, max(0, counted.tokens - text_tokens) + reasoning_tokens
+    return Usage(
+        asked, None, written, reasoning_tokens or None, asked + written, source="tokenizer" if sure else "estimate"
+    )

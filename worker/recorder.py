@@ -16,7 +16,7 @@ import hiredis
 from redis.asyncio import ConnectionPool, Redis
 from redis.exceptions import RedisError
 
-from jobs.live.channel import RECORD_SCRIPT, encode_started, tail_key
+from jobs.live.channel import RECORD_SCRIPT, encode_started, reasoning_key, tail_key
 from jobs.live.redis_connection import RedisConnection, connect, handshake_commands
 from jobs.store.database import utc_now
 from worker.recording import Recording
@@ -67,24 +67,28 @@ class Recorder:
         self._rate = 0.0
         self._closing = False
         self._away = False
+        self._full = False
         self._loop = asyncio.get_running_loop()
         self._task = self._loop.create_task(self._flush_forever(), name="recorder")
 
-    def open(self, job_id: str, attempt: int, text: str = "") -> Recording:
-        """Begin to record an attempt, which continues `text`, and tell the watchers that it has started."""
-        recording = Recording(self.wake, self._now, job_id, attempt, text)
+    def open(self, job_id: str, attempt: int, text: str = "", reasoning: str = "") -> Recording:
+        """Begin to record an attempt, which continues these texts, and tell the watchers that it has started."""
+        recording = Recording(self.wake, self._now, job_id, attempt, text, reasoning)
         recording.publish(encode_started(attempt, len(recording.text)))
         return recording
 
-    async def read_tail(self, job_id: str, attempt: int) -> str:
-        """The text so far of an attempt, as its watchers have it; empty when Redis is away or no longer has it."""
+    async def read_tails(self, job_id: str, attempt: int) -> tuple[str, str]:
+        """The text and the reasoning so far of an attempt, as its watchers have them; empty when Redis is away or no
+        longer has them.
+        """
         redis = Redis(connection_pool=self._pool)
         try:
-            tail = await redis.get(tail_key(job_id, attempt)) or b""
-            return tail.decode(errors="ignore") if isinstance(tail, bytes) else tail
+            tails = await redis.mget(tail_key(job_id, attempt), reasoning_key(job_id, attempt))
         except (RedisError, OSError, TimeoutError) as error:
             log.warning("tail not read: %s", error, extra={"job_id": job_id, "attempt": attempt})
-            return ""
+            return "", ""
+        text, reasoning = (tail.decode(errors="ignore") if isinstance(tail, bytes) else "" for tail in tails)
+        return text, reasoning
 
     def publish(self, resource_id: str, message: bytes) -> None:
         """Tell an event about a job that this process does not run, or about a batch."""
@@ -133,16 +137,18 @@ class Recorder:
         values: list[Any] = []
         now = self._loop.time()
         told = 0
-        spans = []
+        spans: list[tuple[Recording, int, int]] = []
         size = 0
         for recording in due:
             if size > MAX_CALL_BYTES:
                 self.wake(recording)
                 continue
+            first = len(values)
             count = recording.pack(keys, values, now, self._tail_seconds)
             told += count
-            size += sum(map(len, values[len(values) - count :])) + len(values[len(values) - count - 3])
-            spans.append((recording, len(values) - count, len(values)))
+            size += sum(len(value) for value in values[first:] if isinstance(value, bytes))
+            span = (recording, len(values) - count, len(values))
+            spans += [span] * (len(keys) - len(spans))  # one for each of its tails
         try:
             broken = await self._call(keys, values)
         except Exception as error:  # whatever it is: without this task nobody is told anything any more
@@ -151,7 +157,7 @@ class Recorder:
             self._away = True
             await self._disconnect()
             # Whether the call was carried out is unknown, so every tail is written again.
-            for recording, start, end in spans:
+            for recording, start, end in dict.fromkeys(spans):
                 recording.keep_events(values[start:end])
                 recording.write_anew()
                 self.wake(recording)
@@ -159,13 +165,28 @@ class Recorder:
         if self._away:
             log.warning("redis is back, watching continues")
             self._away = False
-        for place in broken:
-            recording, start, end = spans[place - 1]
+        full = any(place < 0 for place in broken)
+        if full or any(values[start - 3] for _, start, _ in spans):  # a call without text proves no room
+            self._note_room(full=full)
+        self._write_again(broken, spans, values, now)
+        return told
+
+    def _write_again(
+        self, broken: list[int], spans: list[tuple[Recording, int, int]], values: list[Any], now: float
+    ) -> None:
+        """Have the tails written again that were lost, and later those for which there was no room."""
+        for recording, start, end in dict.fromkeys(spans[place - 1] for place in broken if place > 0):
             log.warning("tail lost, writing all of it again", extra={"job_id": recording.job_id})
             recording.keep_events(values[start:end])
             recording.write_anew()
             self.wake(recording)
-        return told
+        for recording, _, _ in dict.fromkeys(spans[-place - 1] for place in broken if place < 0):
+            recording.write_later(now)
+
+    def _note_room(self, *, full: bool) -> None:
+        if full != self._full:  # once: every call finds it for as long as it lasts
+            log.warning("redis is full, no live text is kept in it" if full else "redis has room again")
+        self._full = full
 
     async def _call(self, keys: list[str], values: list[Any]) -> Any:
         if self._connection is None:

@@ -9,7 +9,8 @@ from contextlib import suppress
 from datetime import datetime
 
 from jobs.dispatch.lane_news import LaneNews
-from jobs.dispatch.lanes import Key, Lanes
+from jobs.dispatch.lanes import Lanes
+from jobs.dispatch.rounds import Key
 from jobs.dispatch.upstream_holds import proof_bytes
 from jobs.lifecycle.lease import Claimed
 from jobs.pace.reports import Accepted, Finished, Observed, Refused, Report

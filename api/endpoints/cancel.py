@@ -14,7 +14,7 @@ from api.http.parameters import STRICT_QUERY, BatchId, JobId
 from api.schemas.batches import BatchObject
 from api.schemas.errors import ERROR_RESPONSES
 from api.schemas.jobs import JobWithRequest
-from api.services import ServicesDep
+from api.services import ServicesDep, writing
 from api.use_cases import cancel_one_batch, cancel_one_job
 from jobs.model.status import BatchStatus, JobStatus
 
@@ -29,6 +29,7 @@ def _answers(model: Any) -> dict[int | str, dict[str, Any]]:
 
 
 @routes.post("/jobs/{job_id}/cancel", responses=_answers(JobWithRequest))
+@writing
 def post_cancel_job(services: ServicesDep, caller: CallerDep, job_id: JobId) -> Response:
     """Cancel a job; what it has written is kept. Cancelling a cancelled job is fine, any other ended one is 409."""
     find_job(services, caller, job_id)
@@ -40,6 +41,7 @@ def post_cancel_job(services: ServicesDep, caller: CallerDep, job_id: JobId) -> 
 
 
 @routes.post("/batches/{batch_id}/cancel", responses=_answers(BatchObject))
+@writing
 def post_cancel_batch(services: ServicesDep, caller: CallerDep, batch_id: BatchId) -> Response:
     """Cancel every job of a batch that has not ended. The batch is `cancelling` until the last of them has."""
     find_batch(services, caller, batch_id)

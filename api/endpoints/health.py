@@ -28,8 +28,8 @@ async def get_healthz() -> Response:
 
 @routes.get("/readyz", response_class=Response)
 async def get_readyz(services: ServicesDep) -> Response:
-    """`ok`; or `degraded` when Redis is away (jobs are taken and stored, watching is slower); or `unavailable` with
-    503 when the database is.
+    """`ok`; or `degraded` when Redis is away or full (jobs are taken and stored, watching is slower); or `unavailable`
+    with 503 when the database is.
     """
     database, redis = await asyncio.gather(_ask_database(services.database), _ask_redis(services))
     status = "unavailable" if database != "ok" else "ok" if redis == "ok" else "degraded"
@@ -66,9 +66,11 @@ def _look_at_tables(database: Database) -> str:
 
 async def _ask_redis(services: ServicesDep) -> str:
     try:
-        await asyncio.wait_for(services.tails.ping(), _REDIS_SECONDS)
+        await asyncio.wait_for(services.tails.try_write(), _REDIS_SECONDS)
     except TimeoutError:
         return f"does not answer within {_REDIS_SECONDS} s"
+    except PermissionError:
+        return "answers and takes no writes: it is full or read-only"
     except OSError:
         return "does not answer"
     return "ok"

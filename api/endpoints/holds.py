@@ -12,7 +12,7 @@ from api.http.parameters import STRICT_QUERY, BatchId
 from api.http.request_bodies import request_body
 from api.schemas.errors import ERROR_RESPONSES
 from api.schemas.upstreams import HeldObject
-from api.services import Services, ServicesDep
+from api.services import Services, ServicesDep, writing
 from api.submitting.bodies import SmallBody, read_fields, read_value
 from api.submitting.fields import check_text, invalid, unknown
 from api.waiting import caller_hold_json
@@ -45,6 +45,7 @@ routes = APIRouter(prefix="/v1", tags=["holds"], dependencies=STRICT_QUERY, resp
 
 
 @routes.post("/batches/{batch_id}/pause", **_PAUSE)
+@writing
 def post_pause_batch(services: ServicesDep, caller: CallerDep, batch_id: BatchId, body: SmallBody) -> Response:
     """Start no more jobs of a batch until it is resumed. Its deadline goes on. 409 when the batch has ended."""
     batch = find_batch(services, caller, batch_id)
@@ -54,6 +55,7 @@ def post_pause_batch(services: ServicesDep, caller: CallerDep, batch_id: BatchId
 
 
 @routes.post("/batches/{batch_id}/resume", **_RESUME)
+@writing
 def post_resume_batch(services: ServicesDep, caller: CallerDep, batch_id: BatchId) -> Response:
     """Lift the hold of a batch. Other holds, of its model for instance, stay. Resuming what is not held is fine."""
     find_batch(services, caller, batch_id)
@@ -61,6 +63,7 @@ def post_resume_batch(services: ServicesDep, caller: CallerDep, batch_id: BatchI
 
 
 @routes.post("/upstreams/{name}/pause", **_PAUSE)
+@writing
 def post_pause_upstream(services: ServicesDep, caller: CallerDep, name: UpstreamName, body: SmallBody) -> Response:
     """Send no more jobs to an upstream; those that another one takes go there. For operators."""
     _require_operator(caller)
@@ -69,6 +72,7 @@ def post_pause_upstream(services: ServicesDep, caller: CallerDep, name: Upstream
 
 
 @routes.post("/upstreams/{name}/resume", **_RESUME)
+@writing
 def post_resume_upstream(services: ServicesDep, caller: CallerDep, name: UpstreamName) -> Response:
     """Lift the hold of an upstream, also one that Longhand set: jobs are sent there at once. For operators."""
     _require_operator(caller)
@@ -76,6 +80,7 @@ def post_resume_upstream(services: ServicesDep, caller: CallerDep, name: Upstrea
 
 
 @routes.post("/models/{model:path}/pause", **_PAUSE)
+@writing
 def post_pause_model(services: ServicesDep, caller: CallerDep, model: ModelName, body: SmallBody) -> Response:
     """Start no more jobs of a model, of any project. For operators."""
     _require_operator(caller)
@@ -83,6 +88,7 @@ def post_pause_model(services: ServicesDep, caller: CallerDep, model: ModelName,
 
 
 @routes.post("/models/{model:path}/resume", **_RESUME)
+@writing
 def post_resume_model(services: ServicesDep, caller: CallerDep, model: ModelName) -> Response:
     """Lift the hold of a model. For operators."""
     _require_operator(caller)
@@ -90,6 +96,7 @@ def post_resume_model(services: ServicesDep, caller: CallerDep, model: ModelName
 
 
 @routes.post("/projects/{name}/pause", **_PAUSE)
+@writing
 def post_pause_project(services: ServicesDep, caller: CallerDep, name: ProjectName, body: SmallBody) -> Response:
     """Start no more jobs of a project: your own, or, as an operator, any."""
     _require_project(caller, name)
@@ -97,6 +104,7 @@ def post_pause_project(services: ServicesDep, caller: CallerDep, name: ProjectNa
 
 
 @routes.post("/projects/{name}/resume", **_RESUME)
+@writing
 def post_resume_project(services: ServicesDep, caller: CallerDep, name: ProjectName) -> Response:
     """Lift the hold of a project: your own, or, as an operator, any."""
     _require_project(caller, name)

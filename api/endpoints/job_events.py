@@ -42,8 +42,10 @@ async def get_events(
     - `status`: the job without its text; first of all, and when its status changes.
     - `hold`: `{"hold"}`, what keeps the queued job from starting; with null once nothing does.
     - `delta`: `{"attempt", "offset", "text"}`, the next piece of the text. `offset` counts UTF-8 bytes.
-    - `reset`: `{"attempt"}`, the text begins anew: forget what came before.
-    - `done`: the job as it has ended, with `bytes` and `sha256`; the last event.
+    - `reasoning`: the same for what the model thinks while it writes. `offset` counts the bytes of the reasoning; an
+      event at offset 0, which may be empty, begins it anew.
+    - `reset`: `{"attempt"}`, text and reasoning begin anew: forget what came before.
+    - `done`: the job as it has ended, with `bytes` and `sha256` of the text and of `reasoning`; the last event.
 
     The texts of the deltas since the last `reset`, joined, are always the text so far. Every event's id is a cursor: a
     client that comes back with it as `Last-Event-ID` goes on there with no byte lost or doubled.

@@ -11,12 +11,13 @@ from api.finding import find_batch, find_job
 from api.forms.batches import batch_json
 from api.forms.jobs import attempt_json, job_json
 from api.http.errors import ApiError, JsonAnswer
-from api.http.parameters import STRICT_QUERY, After, BatchId, JobId, Limit, read_filter
+from api.http.parameters import STRICT_QUERY, AfterBatch, AfterJob, BatchId, JobId, Limit, read_filter
 from api.schemas.batches import BatchList, BatchObject
 from api.schemas.errors import ERROR_RESPONSES
 from api.schemas.jobs import JobList, JobWithAttempts
 from api.services import ServicesDep
 from api.waiting import NOTHING, batch_hold_json, batch_holds_json, waiting_by_id
+from jobs.live.channel import Part
 from jobs.model.batch_records import Batch
 from jobs.model.status import JobStatus
 from jobs.store.queries import list_batches, read_attempts, read_result
@@ -32,7 +33,7 @@ def get_jobs(
     services: ServicesDep,
     caller: CallerDep,
     wanted: Annotated[JobFilter, Depends(read_filter)],
-    after: After = None,
+    after: AfterJob = None,
     limit: Limit = 20,
     order: Annotated[Literal["asc", "desc"], Query(description="Oldest or newest first.")] = "desc",
 ) -> Response:
@@ -83,8 +84,10 @@ def get_text(
     partial: Annotated[
         bool, Query(description="Also the text of a job that is not completed, as far as it is stored.")
     ] = False,
+    part: Annotated[Part, Query(description="The text, or the reasoning that the model wrote beside it.")] = "text",
 ) -> Response:
-    """The stored text of a completed job. Any other job is refused with 409, unless `partial=true`.
+    """The stored text of a completed job, or its reasoning (`part=reasoning`). Any other job is
+    refused with 409, unless `partial=true`.
 
     Of a job that has not ended, that is the longest text so far: what its running attempt had written by its last
     checkpoint, or what an earlier attempt left, if that is longer. Of one that ended without completing, it is the
@@ -99,8 +102,10 @@ def get_text(
             409, "not_completed", f"the job is {job.status}: ask with ?partial=true for what is stored of its text"
         )
     attempt = job.text_attempt
-    if text is None:
-        attempt, text = read_longest(services.database, job_id) or (None, "")
+    if text is None or part == "reasoning":
+        longest = read_longest(services.database, job_id)
+        attempt = longest.attempt if longest else None
+        text = getattr(longest, part) if longest else ""
     headers = {"x-job-status": str(job.status)}
     if attempt is not None:
         headers["x-text-attempt"] = str(attempt)
@@ -108,13 +113,14 @@ def get_text(
         headers["x-incomplete"] = job.incomplete
     if job.finish_reason is not None:
         headers["x-finish-reason"] = _header_value(job.finish_reason)
-    if job.status is JobStatus.COMPLETED and job.sha256 is not None:
-        headers["x-text-sha256"] = job.sha256
+    stored = job.sha256 if part == "text" else job.reasoning_sha256
+    if job.status is JobStatus.COMPLETED and stored is not None:
+        headers["x-text-sha256"] = stored
     return Response(text.encode(), headers=headers, media_type="text/plain; charset=utf-8")
 
 
 @routes.get("/batches", tags=["query"], responses={200: {"model": BatchList}})
-def get_batches(services: ServicesDep, caller: CallerDep, after: After = None, limit: Limit = 20) -> Response:
+def get_batches(services: ServicesDep, caller: CallerDep, after: AfterBatch = None, limit: Limit = 20) -> Response:
     """List batches, newest first, each with what holds it."""
     found, more = list_batches(services.database, project=caller.project, after=after, limit=limit)
     holds = batch_holds_json(services, caller, found)

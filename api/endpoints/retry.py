@@ -15,7 +15,7 @@ from api.http.request_bodies import RETRY_BODY, request_body
 from api.schemas.batches import BatchObject
 from api.schemas.errors import ERROR_RESPONSES
 from api.schemas.jobs import JobWithRequest
-from api.services import ServicesDep
+from api.services import ServicesDep, writing
 from api.submitting.bodies import SmallBody, read_fields, read_value
 from api.submitting.fields import invalid, unknown
 from api.use_cases import retry_jobs_of_batch, retry_one_job
@@ -37,6 +37,7 @@ def _answer(model: Any) -> dict[int | str, dict[str, Any]]:
     responses=_answer(BatchObject),
     openapi_extra=request_body(RETRY_BODY, required=False),
 )
+@writing
 def post_retry_batch(services: ServicesDep, caller: CallerDep, batch_id: BatchId, body: SmallBody) -> Response:
     """Run the failures of a batch again: its jobs that failed or expired, or `which` you name. `incomplete` are those
     that completed with a text that was cut short; if they write less this time and fail, that text is stored again.
@@ -56,6 +57,7 @@ def post_retry_batch(services: ServicesDep, caller: CallerDep, batch_id: BatchId
 
 
 @routes.post("/jobs/{job_id}/retry", status_code=202, responses=_answer(JobWithRequest))
+@writing
 def post_retry_job(services: ServicesDep, caller: CallerDep, job_id: JobId) -> Response:
     """Run one job again that has failed, expired, been cancelled or been cut short. Its batch is opened again."""
     job = find_job(services, caller, job_id)

@@ -18,6 +18,14 @@ def usage_json(usage: Usage) -> dict[str, Any]:
     return {**{name: getattr(usage, name) for name in USAGE}, "source": usage.source}
 
 
+def reasoning_json(job: Job) -> dict[str, Any] | None:
+    """The proof of the stored reasoning and its tokens; None without one."""
+    if not job.reasoning_bytes:
+        return None
+    proof = {"bytes": job.reasoning_bytes, "sha256": job.reasoning_sha256}
+    return proof | {"tokens": job.reasoning_text_tokens, "tokens_source": job.reasoning_text_tokens_source}
+
+
 def job_json(job: Job) -> dict[str, Any]:
     """The job as the API shows it. Times are Unix seconds."""
     shown: dict[str, Any] = {
@@ -51,6 +59,7 @@ def job_json(job: Job) -> dict[str, Any]:
         "usage": usage_json(job.usage) if job.usage else None,
         "text_tokens": job.text_tokens,
         "text_tokens_source": job.text_tokens_source,
+        "reasoning": reasoning_json(job),
         "upstream_id": job.upstream_id,
         "upstream_model": job.upstream_model,
         "error": {"code": job.error_code, "message": job.error_message} if job.error_code else None,

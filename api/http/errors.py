@@ -16,6 +16,7 @@ from starlette.responses import Response
 from starlette.routing import Match
 
 from jobs.store.database import driver_message
+from jobs.store.disk_full import is_disk_full
 
 log = getLogger(__name__)
 
@@ -110,6 +111,10 @@ def _database_away(request: Request, error: Exception) -> Response:
     if not _is_away(error):
         log.error("database refused a statement at %s: %s", where, driver_message(error))
         return error_answer(ApiError(500, "database_error", "the database refused this; the service's log says why"))
+    if is_disk_full(error):
+        log.error("disk of the database full at %s: %s", where, driver_message(error))
+        message = "the disk of the database is full; nothing was changed. Free some space there, then try again"
+        return error_answer(ApiError(503, "disk_full", message, headers={"Retry-After": "30"}))
     log.error("database away at %s: %s", where, driver_message(error))
     return error_answer(
         ApiError(

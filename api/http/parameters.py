@@ -1,7 +1,7 @@
 """Path and query parameters, read strictly: unknown names are refused."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -17,11 +17,29 @@ METADATA = "metadata."
 _FIRST_YEAR, _LAST_YEAR = 1970, 9000
 _MOST_PAIRS = 16
 _ID = re.compile(r"[a-z]+_[0-9a-z]+")
+_LONGEST_ID = 64
+LONGEST_SEARCH = 1000
+"""Of `q`, in characters: SQLite takes no pattern of more than 50,000 bytes, and a search reads it for each text."""
+_LONGEST_VALUE = 2000
+"""Of any other query parameter, in characters: no name, key or value that could be found is longer."""
+_LONGEST_VALUES = {"q": LONGEST_SEARCH, "last_event_id": 8192}
 
 JobId = Annotated[str, Path(description="The id of a job, `job_...`.")]
 BatchId = Annotated[str, Path(description="The id of a batch, `batch_...`.")]
 FileId = Annotated[str, Path(description="The id of a file, `file_...`.")]
-After = Annotated[str | None, Query(description="Begin after the item with this id: the `last_id` of the page before.")]
+_AFTER = Query(description="Begin after the item with this id: the `last_id` of the page before.")
+
+
+def _after(kind: str) -> Callable[[str | None], str | None]:
+    def read(after: Annotated[str | None, _AFTER] = None) -> str | None:
+        return check_id("after", after, kind)
+
+    return read
+
+
+AfterJob = Annotated[str | None, Depends(_after("job"))]
+AfterBatch = Annotated[str | None, Depends(_after("batch"))]
+AfterFile = Annotated[str | None, Depends(_after("file"))]
 Limit = Annotated[int, Query(ge=1, le=100, description="How many items.")]
 
 
@@ -40,6 +58,10 @@ async def strict_parameters(request: Request) -> None:
             raise ApiError(400, "unknown_parameter", f"{name[:64]}: unknown query parameter{advice}", param=name[:64])
         if "\x00" in name or "\x00" in value:
             raise ApiError(400, "invalid_value", f"{name[:64]!r}: must not hold NUL", param=name[:64])
+        most = _LONGEST_VALUES.get(name, _LONGEST_VALUE)
+        if max(len(name), len(value)) > most:
+            message = f"{name[:64]}: must have at most {most} characters, not {max(len(name), len(value))}"
+            raise ApiError(400, "invalid_value", message, param=name[:64])
     for name, value in request.path_params.items():
         if name.endswith("_id") and not is_id(value):
             raise ApiError.not_found(name.removesuffix("_id"), value)
@@ -47,7 +69,18 @@ async def strict_parameters(request: Request) -> None:
 
 def is_id(text: str) -> bool:
     """Whether this can be the id of anything."""
-    return _ID.fullmatch(text) is not None
+    return len(text) <= _LONGEST_ID and _ID.fullmatch(text) is not None
+
+
+def check_id(name: str, value: str | None, kind: str) -> str | None:
+    """An id of the query. A wrong one is refused: as a filter it would find nothing, and as the place where a page
+    begins it might give the first page again, to a client that then pages for ever.
+    """
+    if value is None or (is_id(value) and value.startswith(f"{kind}_")):
+        return value
+    raise ApiError(
+        400, "invalid_value", f"{name}: must be the id of a {kind}, {kind}_..., not {value[:60]!r}", param=name
+    )
 
 
 def _query_names(dependant: Dependant) -> Iterator[str]:
@@ -70,7 +103,12 @@ def read_filter(
     ] = None,
     created_before: Annotated[str | None, Query(description="Jobs created before this time.")] = None,
     q: Annotated[
-        str | None, Query(min_length=1, description="Jobs whose text so far contains exactly this, ignoring case.")
+        str | None,
+        Query(
+            min_length=1,
+            max_length=LONGEST_SEARCH,
+            description="Jobs whose text so far contains exactly this, ignoring case.",
+        ),
     ] = None,
 ) -> JobFilter:
     """The filter that the query asks for; `metadata.<key>=<value>` as often as wanted."""
@@ -83,7 +121,7 @@ def read_filter(
         message = f"{METADATA}: {len(metadata)} keys, and no job has more than {_MOST_PAIRS}"
         raise ApiError(400, "invalid_value", message, param=METADATA.rstrip("."))
     return JobFilter(
-        batch_id=batch_id,
+        batch_id=check_id("batch_id", batch_id, "batch"),
         status=status,
         model=model,
         custom_id=custom_id,

@@ -20,8 +20,10 @@ log = getLogger(__name__)
 _SECONDS = 20.0
 _KEPT_SECONDS = 30.0
 _LONGEST_NAME = 256
-_LONGEST_ANSWER = 8 << 20
+_LONGEST_ANSWER = 2 << 20
 """In bytes; the longest list known, with prices and descriptions of 400 models, has half of one million."""
+_READS_AT_ONCE = 8
+"""So many answers are held in memory at once, whatever number of clients ask."""
 
 
 class Models:
@@ -31,14 +33,17 @@ class Models:
         self._source = source
         self._clients: list[tuple[UpstreamSpec, httpx.AsyncClient]] = []
         self._kept: tuple[Upstreams, float, dict[str, Any]] | None = None
+        self._listing = asyncio.Lock()
+        self._reading = asyncio.Semaphore(_READS_AT_ONCE)
 
     async def read_list(self) -> dict[str, Any]:
         """One list of the models of all upstreams that answer. Raises `ApiError` when none does."""
         upstreams = await self._current()
-        if self._kept is None or self._kept[0] is not upstreams or self._kept[1] < time.monotonic():
-            listed = await self._read_lists(upstreams)
-            self._kept = (upstreams, time.monotonic() + _KEPT_SECONDS, listed)
-        return self._kept[2]
+        async with self._listing:  # who asks meanwhile gets the same list
+            if self._kept is None or self._kept[0] is not upstreams or self._kept[1] < time.monotonic():
+                listed = await self._read_lists(upstreams)
+                self._kept = (upstreams, time.monotonic() + _KEPT_SECONDS, listed)
+            return self._kept[2]
 
     async def read_one(self, model: str) -> dict[str, Any]:
         """What the first upstream that knows this model says of it. Raises `ApiError`."""
@@ -106,11 +111,15 @@ class Models:
         base = url.path.rstrip("/").removesuffix("/chat/completions")
         try:
             async with (
+                self._reading,
                 asyncio.timeout(_SECONDS),
                 self._client(spec).stream("GET", url.copy_with(path=base + path, fragment=None)) as response,
             ):
+                # Uncompressed was asked for: a few compressed bytes can become any number.
+                if response.headers.get("content-encoding", "identity") != "identity":
+                    raise _strange(response.status_code)
                 body = bytearray()
-                async for piece in response.aiter_bytes():
+                async for piece in response.aiter_raw():
                     body += piece
                     if len(body) > _LONGEST_ANSWER:
                         raise _strange(response.status_code)
@@ -135,6 +144,7 @@ class Models:
 
 def _open(spec: UpstreamSpec) -> httpx.AsyncClient:
     headers = {name: value.get_secret_value() for name, value in spec.headers.items()}
+    headers["accept-encoding"] = "identity"
     if spec.api_key:
         headers["authorization"] = f"Bearer {spec.api_key.get_secret_value()}"
     trusted = httpx.create_ssl_context()

@@ -33,7 +33,7 @@ from api.use_cases import submit_one_job
 from api.watching.frames import COMMENT
 from jobs.intake.idempotency import IdempotencyKey
 from jobs.intake.submission import Accepted, NewJob
-from jobs.live.channel import ResetMessage, Text
+from jobs.live.follower import ResetMessage, Text
 from jobs.model.records import Job
 from jobs.model.status import JobStatus
 from jobs.store.queries import StoredResult, read_job
@@ -73,7 +73,7 @@ async def post_chat_completion(
     with ExitStack() as held:
         # Before the job is stored: a client that is refused a seat sends its request again.
         slot = held.enter_context(services.watch_limiter.take(caller.project, caller.key_id))
-        accepted, stored = await run_in_threadpool(_submit, services, caller.project, job, key)
+        accepted, stored = await services.run_write(_submit, services, caller.project, job, key)
         headers = accepted_headers(accepted)
         interruption = Interruption(services, stored.id, slot, headers, has_key=key is not None)
         wait = Wait(services, stored.id)

@@ -1,5 +1,6 @@
 """Files, as the OpenAI API has them: the inputs of batches, and what batches give."""
 
+import errno
 from collections.abc import Iterator
 from dataclasses import replace
 from logging import getLogger
@@ -7,17 +8,16 @@ from typing import Annotated, Literal
 from urllib.parse import quote
 
 from fastapi import APIRouter, Query, Request
-from fastapi.concurrency import run_in_threadpool
 from starlette.responses import FileResponse, Response, StreamingResponse
 
 from api.callers.caller import CallerDep
 from api.forms.files import file_json
 from api.http.errors import ApiError, JsonAnswer
-from api.http.parameters import STRICT_QUERY, After, FileId
+from api.http.parameters import STRICT_QUERY, AfterFile, FileId
 from api.openai.output_lines import output_lines
 from api.openai.schemas import FILE_FORM, DeletedFile, FileList, FileObject
 from api.schemas.errors import ERROR_RESPONSES
-from api.services import Services, ServicesDep
+from api.services import Services, ServicesDep, writing
 from api.submitting.fields import invalid, missing, unknown, unsupported
 from api.submitting.uploads import Upload, delete_bytes, find_old, not_readable
 from jobs.model.ids import new_id
@@ -59,12 +59,15 @@ async def post_file(services: ServicesDep, caller: CallerDep, request: Request) 
         with Upload(services.settings.files_folder, services.settings.max_file_bytes) as upload:
             await upload.read(request)
             seconds = _check_form(upload)
-            file = await run_in_threadpool(_keep, services, caller.project, upload, seconds)
+            file = await services.run_write(_keep, services, caller.project, upload, seconds)
     except OSError as error:
         log.error("an upload cannot be written to %s: %s", services.settings.files_folder, error.strerror)  # noqa: TRY400  # the folder is at fault, not the code
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            message = "the disk of the folder of the files (LONGHAND_FILES) is full: free some space, then try again"
+            raise ApiError(503, "disk_full", message, headers={"Retry-After": "30"}) from None
         message = "the folder of the files (LONGHAND_FILES) cannot be written; the service's log says why"
         raise ApiError(503, "files_not_writable", message) from None
-    await run_in_threadpool(sweep_expired, services)
+    await services.run_write(sweep_expired, services)
     return JsonAnswer(file_json(file))
 
 
@@ -73,7 +76,7 @@ def get_files(
     services: ServicesDep,
     caller: CallerDep,
     purpose: Annotated[str | None, Query(description="Files with this purpose: `batch` or `batch_output`.")] = None,
-    after: After = None,
+    after: AfterFile = None,
     limit: Annotated[int, Query(ge=1, le=10_000, description="How many items.")] = 10_000,
     order: Annotated[Literal["asc", "desc"], Query(description="Oldest or newest first.")] = "desc",
 ) -> Response:
@@ -128,6 +131,7 @@ def get_content(services: ServicesDep, caller: CallerDep, file_id: FileId) -> Re
 
 
 @routes.delete("/files/{file_id}", responses={200: {"model": DeletedFile}})
+@writing
 def remove_file(services: ServicesDep, caller: CallerDep, file_id: FileId) -> Response:
     """Delete a file. The batch that was made from it, and its jobs, stay and go on."""
     if not delete_file(services.database, file_id, project=caller.project):

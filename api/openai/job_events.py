@@ -7,7 +7,7 @@ from api.services import Services
 from api.watching.inbox import ReceivedMessage
 from api.watching.job_cursor import Cursor
 from api.watching.job_watch import Watch
-from jobs.live.channel import ResetMessage, Text
+from jobs.live.follower import Reasoning, ResetMessage, Text
 from jobs.model.records import Job
 from jobs.store.queries import StoredResult
 
@@ -42,6 +42,9 @@ class JobEventStream(Watch):
 
     def _delta_frame(self, step: Text, received: ReceivedMessage | None = None) -> bytes:
         return self._format(step)
+
+    def _reasoning_frame(self, step: Reasoning, received: ReceivedMessage | None = None) -> bytes:
+        return b""  # these forms show the text
 
     def _reset_frame(self) -> bytes:
         return self._format(ResetMessage(self._follower.attempt))

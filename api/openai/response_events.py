@@ -32,7 +32,7 @@ from api.openai.response_object import (
     text_part,
 )
 from jobs.lifecycle.responses import StoredResponse
-from jobs.live.channel import Text
+from jobs.live.follower import Text
 from jobs.model.records import Attempt
 from jobs.model.status import JobStatus
 

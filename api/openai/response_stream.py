@@ -12,7 +12,7 @@ from api.openai.response_events import Event, ResponseEvents
 from api.services import Services
 from api.watching.frames import COMMENT
 from jobs.lifecycle.responses import StoredResponse, with_result
-from jobs.live.channel import ResetMessage, Text
+from jobs.live.follower import ResetMessage, Text
 from jobs.store.queries import StoredResult, read_attempts, read_result
 
 

@@ -24,7 +24,7 @@ from api.openai.response_request import MAX_CONVERSATION_BYTES, Message, Respons
 from api.openai.response_stream import ResponseStream
 from api.openai.schemas import RESPONSE_BODY
 from api.schemas.errors import ERROR_RESPONSES
-from api.services import Services, ServicesDep
+from api.services import Services, ServicesDep, writing
 from api.submitting.bodies import JobBody
 from api.submitting.fields import unsupported
 from api.use_cases import cancel_one_job, submit_one_job
@@ -57,12 +57,12 @@ async def post_response(
     key = await run_in_threadpool(check_key, idempotency_key, PATH, body)
     request = await run_in_threadpool(read_response_request, body)
     if request.background and not request.stream:
-        accepted, asked = await run_in_threadpool(_submit, services, caller.project, request, key)
+        accepted, asked = await services.run_write(_submit, services, caller.project, request, key)
         return JsonAnswer(await _shown(services, asked), headers=accepted_headers(accepted))
     with ExitStack() as held:
         # Before the job is stored: a client that is refused a seat sends its request again.
         slot = held.enter_context(services.watch_limiter.take(caller.project, caller.key_id))
-        accepted, asked = await run_in_threadpool(_submit, services, caller.project, request, key)
+        accepted, asked = await services.run_write(_submit, services, caller.project, request, key)
         headers = accepted_headers(accepted)
         interruption = Interruption(services, asked.job.id, slot, headers, has_key=key is not None)
         wait = Wait(services, asked.job.id)
@@ -111,12 +111,13 @@ async def post_cancel_response(services: ServicesDep, caller: CallerDep, respons
     stays as it is.
     """
     asked = await run_in_threadpool(_find, services, caller.project, response_id)
-    if await run_in_threadpool(cancel_one_job, services, asked.job.id) is not None:
+    if await services.run_write(cancel_one_job, services, asked.job.id) is not None:
         await Wait(services, asked.job.id).until_end(seconds=_CANCEL_SECONDS)
     return JsonAnswer(await _shown(services, await run_in_threadpool(_find, services, caller.project, response_id)))
 
 
 @routes.delete("/responses/{response_id}")
+@writing
 def delete_one_response(services: ServicesDep, caller: CallerDep, response_id: ResponseId) -> Response:
     """Delete a Response, its job, its text and its attempts, for good. One that still runs is cancelled first."""
     changes = delete_response(services.database, response_id, project=caller.project)

@@ -48,7 +48,7 @@ export class BatchState {
         batch: (batch) => this.#takeBatch(batch),
         progress: (progress) => this.#takeBatch({ ...this.batch, ...progress }),
         jobs: ({ jobs }) => this.#takeJobs(jobs),
-        deltas: ({ deltas }) => this.#takeDeltas(deltas),
+        deltas: ({ deltas, reasoning }) => this.#takeDeltas(deltas, reasoning ?? []),
         reset: ({ id, attempt }) => this.#takeReset(id, attempt),
         done: (batch) => {
           this.#stream.close();
@@ -153,13 +153,14 @@ export class BatchState {
     this.listener.onJobs(jobs.map((job) => job.id));
   }
 
-  #takeDeltas(deltas) {
+  #takeDeltas(deltas, reasoning) {
     const now = performance.now();
+    for (const piece of reasoning) if (!this.textOf(piece.id).think(piece)) return this.watch();
     for (const delta of deltas) {
       // Bytes are missing, which the server's cursor rules out: begin anew rather than show a torn text.
       if (!this.textOf(delta.id).take(delta, now)) return this.watch();
     }
-    return this.listener.onText(deltas.map((delta) => delta.id));
+    return this.listener.onText([...reasoning, ...deltas].map((delta) => delta.id));
   }
 
   #takeReset(id, attempt) {

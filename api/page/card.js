@@ -4,6 +4,7 @@ import { el, setText } from "./dom.js";
 import { languageOf, number, plain, rate, short } from "./format.js";
 import { makeMark, setMark } from "./mark.js";
 import { badge, isFinal, setBadge, shownStatus } from "./status.js";
+import { thinking } from "./thoughts.js";
 import { whyItWaits } from "./waiting_words.js";
 
 const SHOWN = 900;
@@ -64,6 +65,7 @@ export class Card {
     // Before its last error: of a thousand that a held upstream has sent back, each would say the same.
     if (job.status === "queued") return whyItWaits(job, this.waitsOf(job));
     if (job.error) return `${job.error.message ?? job.error.code}`;
+    if (job.status === "in_progress" && text?.thought) return `${thinking(text.thoughtTokens)}.`;
     if (job.status === "in_progress") return "Waiting for the first words.";
     if (job.status === "completed") return job.bytes ? "" : "The text is empty.";
     return text?.text ? plain(text.text.slice(0, SHOWN)) : "Nothing was written.";

@@ -28,6 +28,10 @@ export class JobText {
   text = "";
   bytes = 0;
   tokens = 0;
+  /** The reasoning, which stands beside the text. */
+  thought = "";
+  thoughtBytes = 0;
+  thoughtTokens = 0;
   #steps = [];
   #resets = 0;
 
@@ -47,8 +51,26 @@ export class JobText {
     return true;
   }
 
-  /** The text begins anew. */
+  /** Take a piece of the reasoning; one at offset 0 begins it anew. False when bytes before it are missing. */
+  think({ attempt, offset, text }) {
+    if (attempt < this.attempt) return true;
+    if (attempt > this.attempt && this.bytes === 0) this.attempt = attempt;
+    if (offset === 0) this.#forgetThought();
+    if (offset !== this.thoughtBytes) return offset < this.thoughtBytes;
+    this.thought += text;
+    this.thoughtBytes += byteLength(text);
+    this.thoughtTokens += guessTokens(text);
+    return true;
+  }
+
+  #forgetThought() {
+    this.thought = "";
+    this.thoughtBytes = this.thoughtTokens = 0;
+  }
+
+  /** Text and reasoning begin anew. */
   reset(attempt) {
+    this.#forgetThought();
     this.#resets += 1;
     this.attempt = attempt;
     this.text = "";
@@ -59,7 +81,9 @@ export class JobText {
 
   /** Take a text that was read whole. */
   set(attempt, text) {
+    const kept = [this.thought, this.thoughtBytes, this.thoughtTokens];
     this.reset(attempt);
+    [this.thought, this.thoughtBytes, this.thoughtTokens] = kept;
     this.text = text;
     this.bytes = byteLength(text);
     this.tokens = guessTokens(text);

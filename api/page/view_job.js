@@ -13,6 +13,7 @@ import { Reading } from "./reading.js";
 import { restoreScroll } from "./router.js";
 import { badge, isFinal, setBadge, shownStatus, statusWord } from "./status.js";
 import { Stream } from "./stream.js";
+import { Thoughts } from "./thoughts.js";
 import { unread } from "./unread.js";
 
 /** So often a queued article is read again: what it waits for changes without an event. */
@@ -23,6 +24,7 @@ export function jobView(id) {
   const path = `/v1/jobs/${id}`;
   const text = new JobText();
   const reading = new Reading(text);
+  const thoughts = new Thoughts(text);
   const heading = el("h1", { dir: "auto" }, "Article");
   const status = badge("queued");
   const mark = makeMark();
@@ -121,10 +123,17 @@ export function jobView(id) {
           // Bytes are missing, which the server's cursor rules out: begin anew rather than show a torn text.
           if (!text.take(delta)) return watch();
           note.hidden = text.bytes > 0;
+          if (text.thought) thoughts.changed();
           return reading.changed();
+        },
+        reasoning: (piece) => {
+          if (!text.think(piece)) return watch();
+          note.hidden = true;
+          return thoughts.changed();
         },
         reset: ({ attempt }) => {
           text.reset(attempt);
+          thoughts.changed();
           note.hidden = false;
           reading.changed();
         },
@@ -159,6 +168,7 @@ export function jobView(id) {
 
   function showText() {
     note.hidden = text.bytes > 0;
+    thoughts.draw();
     reading.draw();
     if (restored) return;
     restored = true;
@@ -208,13 +218,14 @@ export function jobView(id) {
       banner.node,
       el("div", { class: "actions" }, save, ...reading.buttons, retry, cancel),
       fault,
-      el("div", { class: "columns" }, el("div", { class: "reading" }, cut, note, ...reading.nodes), details),
+      el("div", { class: "columns" }, el("div", { class: "reading" }, cut, thoughts.node, note, ...reading.nodes), details),
     ),
     close() {
       clearInterval(timer);
       closed.abort();
       stream?.close();
       reading.close();
+      thoughts.close();
     },
   };
 }

@@ -31,6 +31,15 @@ class UsageObject(Described):
     source: Literal["upstream", "tokenizer", "estimate"]
 
 
+class ReasoningObject(Described):
+    """The stored reasoning of a job, which `/v1/jobs/{id}/text?part=reasoning` returns."""
+
+    bytes: int = Field(description="Its length in UTF-8.")
+    sha256: str
+    tokens: int | None = Field(description="Our own count; what the upstream reported is in `usage`.")
+    tokens_source: Literal["tokenizer", "estimate"] | None
+
+
 class AttemptObject(Described):
     """One run of a job. `outcome` is null while it runs.
 
@@ -91,6 +100,7 @@ class JobObject(Described):
     usage: UsageObject | None
     text_tokens: int | None
     text_tokens_source: str | None
+    reasoning: ReasoningObject | None = Field(description="The reasoning beside the text; null when there was none.")
     upstream_id: str | None
     upstream_model: str | None
     error: JobErrorObject | None

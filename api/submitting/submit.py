@@ -16,7 +16,7 @@ from api.idempotency import Key, check_key, key_reused, replayed
 from api.schemas.batches import BatchObject
 from api.schemas.errors import ERROR_RESPONSES
 from api.schemas.jobs import JobObject
-from api.services import Services, ServicesDep
+from api.services import Services, ServicesDep, writing
 from api.submitting.batch_orders import check_batch, names_file
 from api.submitting.bodies import BatchBody, JobBody
 from api.submitting.checks import check_job
@@ -34,6 +34,7 @@ _LARGE_BYTES = 1_000_000
 
 
 @routes.post("/jobs", status_code=202, responses={202: {"model": JobObject}}, openapi_extra=request_body(JOB_BODY))
+@writing
 def post_job(services: ServicesDep, caller: CallerDep, body: JobBody, idempotency_key: Key = None) -> Response:
     """Submit one job.
 
@@ -73,7 +74,7 @@ async def post_batch(
     try:
         if await run_in_threadpool(names_file, body):
             return await post_file_batch(services, caller, body, key)
-        limiter = services.large_batches if len(body) > _LARGE_BYTES else None
+        limiter = services.large_batches if len(body) > _LARGE_BYTES else services.writes
         return await to_thread.run_sync(_post_requests, services, caller, body, key, limiter=limiter)
     except KeyReusedError:
         raise key_reused() from None

@@ -15,7 +15,7 @@ from api.watching.inbox import ReceivedMessage
 from api.watching.job_channels import JobChannel, JobChannels
 from api.watching.job_text import JobText
 from api.watching.tails import Tails
-from jobs.live.channel import Gap, ResetMessage, Started, Step, Text
+from jobs.live.follower import Gap, Reasoning, ResetMessage, Started, Step, Text
 from jobs.model.ids import place_in_batch
 from jobs.model.records import Job
 from jobs.model.status import JobStatus
@@ -88,7 +88,7 @@ class BatchTexts:
     def shown(self, job: Job) -> None:
         """After a job was shown: forget one that has ended, or that waits while the client has nothing of it."""
         channel = self._channels.find(job.id)
-        if channel is not None and (job.is_final or (job.status is JobStatus.QUEUED and not channel.sent[1])):
+        if channel is not None and (job.is_final or (job.status is JobStatus.QUEUED and not any(channel.sent[1:]))):
             self._channels.remove(channel)
 
     async def read_behind(self) -> AsyncIterator[bytes]:
@@ -129,6 +129,9 @@ class BatchTexts:
                 if isinstance(step, Text):
                     channel.text.note(step.text)
                     yield step
+                elif isinstance(step, Reasoning):
+                    channel.text.note_reasoning(step)
+                    yield step
                 elif isinstance(step, ResetMessage):
                     channel.text.note_reset()
                     yield step
@@ -150,7 +153,7 @@ class BatchTexts:
             steps += await channel.text.switch_attempt(channel.attempt)
             async for step in channel.text.fill():
                 steps.append(step)
-                size += step.end - step.offset if isinstance(step, Text) else 0
+                size += step.end - step.offset if isinstance(step, Text | Reasoning) else 0
                 if size > _BYTES_PER_READ:
                     self._channels.ask_resync(channel)
                     break

@@ -8,7 +8,8 @@ import msgspec
 
 from api.http.json_lines import one_line
 from api.watching.inbox import ReceivedMessage
-from jobs.live.channel import Text, encode_delta
+from jobs.live.channel import encode_delta
+from jobs.live.follower import Reasoning, Text
 
 RETRY = b"retry: 1000\n\n"
 COMMENT = b": still here\n\n"
@@ -21,23 +22,27 @@ def event_frame(name: str, cursor: str, shown: dict[str, Any]) -> bytes:
     return f"id: {cursor}\nevent: {name}\ndata: {json.dumps(shown, separators=(',', ':'))}\n\n".encode()
 
 
-def deltas_frame(cursor: str, deltas: list[dict[str, Any]]) -> bytes:
-    """The event of deltas of many jobs."""
-    return b"id: %b\nevent: deltas\ndata: %b\n\n" % (cursor.encode(), one_line(_encoder.encode({"deltas": deltas})))
+def deltas_frame(cursor: str, deltas: list[dict[str, Any]], reasoning: list[dict[str, Any]]) -> bytes:
+    """The event of deltas of many jobs, and of their reasoning if there is any."""
+    shown = {"deltas": deltas, "reasoning": reasoning} if reasoning else {"deltas": deltas}
+    return b"id: %b\nevent: deltas\ndata: %b\n\n" % (cursor.encode(), one_line(_encoder.encode(shown)))
 
 
-def whole_frame(received: ReceivedMessage, step: Text) -> bytes:
-    """The event of a delta that nothing is trimmed from: the message as published, the same for every watcher."""
+def whole_frame(received: ReceivedMessage, step: Text | Reasoning, beside: int) -> bytes:
+    """The event of a delta that nothing is trimmed from, the same for every watcher that is as far in the other text
+    (`beside`): for a text the message as published.
+    """
     payload = received.payload
     if b"\n" in payload or b"\r" in payload:
-        return delta_frame(step)  # valid JSON, but not one line
-    received.frame, received.text, received.end = _frame(step, payload), step.text.encode(), step.end
-    return received.frame
+        return delta_frame(step, beside)  # valid JSON, but not one line
+    frame = _frame(step, payload, beside) if isinstance(step, Text) else delta_frame(step, beside)
+    received.frame, received.text, received.end, received.beside = frame, step.text.encode(), step.end, beside
+    return frame
 
 
-def delta_frame(step: Text) -> bytes:
-    """The event of a delta."""
-    return _frame(step, encode_delta(step.attempt, step.offset, step.text))
+def delta_frame(step: Text | Reasoning, beside: int) -> bytes:
+    """The event of a delta. `beside` says how far the watcher is in the other text."""
+    return _frame(step, encode_delta(step.attempt, step.offset, step.text), beside)
 
 
 def split_text(encoded: bytes, size: int) -> Iterator[str]:
@@ -53,7 +58,12 @@ def split_text(encoded: bytes, size: int) -> Iterator[str]:
         start = end
 
 
-def _frame(step: Text, payload: bytes) -> bytes:
+def _frame(step: Text | Reasoning, payload: bytes, beside: int) -> bytes:
+    if isinstance(step, Reasoning):
+        shown = (step.attempt, beside, step.end, one_line(payload))
+        return b"id: %d:%d:%d\nevent: reasoning\ndata: %b\n\n" % shown
+    if beside:
+        return b"id: %d:%d:%d\nevent: delta\ndata: %b\n\n" % (step.attempt, step.end, beside, one_line(payload))
     return b"id: %d:%d\nevent: delta\ndata: %b\n\n" % (step.attempt, step.end, one_line(payload))
 
 

@@ -13,7 +13,7 @@ _MAX_WAITING_BYTES = 256 * 1024
 class ReceivedMessage:
     """One message, decoded once for all watchers of the channel."""
 
-    __slots__ = ("end", "frame", "message", "payload", "text")
+    __slots__ = ("beside", "end", "frame", "message", "payload", "text")
 
     def __init__(self, message: Message, payload: bytes) -> None:
         self.message = message
@@ -24,6 +24,8 @@ class ReceivedMessage:
         """The delta's text as hashed; set with `frame`."""
         self.end = 0
         """The offset after the delta; set with `frame`."""
+        self.beside = 0
+        """How far those are in the other text whom `frame` fits; set with it."""
 
 
 class Listener(Protocol):

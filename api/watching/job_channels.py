@@ -19,7 +19,7 @@ class JobChannel:
         self.place = place
         self.text = text
         self.received: list[ReceivedMessage] = []
-        self.sent = (text.follower.attempt, text.follower.offset)
+        self.sent = (text.follower.attempt, text.follower.offset, text.follower.reasoning_offset)
         """How far the client is: behind `text`, as long as what that took has not been sent."""
         self.attempt = text.follower.attempt
         """The attempt that the row has."""
@@ -55,9 +55,9 @@ class JobChannels:
         """The channel of a job, if it has one."""
         return self._by_job.get(job_id)
 
-    def under_way(self) -> list[tuple[int, int, int]]:
-        """Place, attempt and offset of every job of which the client has a part, in input order."""
-        return sorted((channel.place, *channel.sent) for channel in self._by_job.values() if channel.sent[1])
+    def under_way(self) -> list[tuple[int, int, int, int]]:
+        """Place, attempt, offset and reasoning offset of every job of which the client has a part, in input order."""
+        return sorted((channel.place, *channel.sent) for channel in self._by_job.values() if any(channel.sent[1:]))
 
     def add(self, place: int, text: JobText) -> JobChannel:
         """A channel for a job, which does not listen yet."""

@@ -1,18 +1,22 @@
-"""One job's text for one watcher: where the watcher is, how it gets what it missed, and the check at the end.
+"""One job's text and reasoning for one watcher: where the watcher is, how it gets what it missed, and the check at the
+end.
 
 One rule: the texts since the last reset, joined, are always the first bytes of one attempt's text, and at the end of
-the job exactly the stored text. This says what to send and sends nothing itself. However slowly its client reads, it
-holds no more than a part of the text.
+the job exactly the stored text. The same is true of the reasoning since its last event at offset 0. This says what to
+send and sends nothing itself. However slowly its client reads, it holds no more than a part of the text.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from hashlib import sha256
+from functools import partial
 
 from starlette.concurrency import run_in_threadpool
 
 from api.watching.frames import split_text
+from api.watching.inbox import ReceivedMessage
+from api.watching.sent import Sent
 from api.watching.tails import Tails
-from jobs.live.channel import Follower, ResetMessage, Step, Text
+from jobs.live.channel import Part
+from jobs.live.follower import Follower, Reasoning, ResetMessage, Step, Text
 from jobs.model.records import Job
 from jobs.model.status import FINAL
 from jobs.store.database import Database
@@ -30,44 +34,81 @@ class MovedOnError(Exception):
 class JobText:
     """A follower of one job's channel that can also read."""
 
-    __slots__ = ("_database", "_hash", "_hashed_from", "_tails", "follower", "job_id")
+    __slots__ = ("_database", "_reasoning", "_tails", "_text", "follower", "job_id")
 
-    def __init__(self, database: Database, tails: Tails, job_id: str, attempt: int = 0, offset: int = 0) -> None:
+    def __init__(
+        self,
+        database: Database,
+        tails: Tails,
+        job_id: str,
+        attempt: int = 0,
+        offset: int = 0,
+        reasoning_offset: int = 0,
+    ) -> None:
         self._database = database
         self._tails = tails
         self.job_id = job_id
-        self.follower = Follower(attempt, offset)
-        # Of what this connection sent, from which byte on: a client that came with a cursor has the bytes before.
-        self._hash = sha256()
-        self._hashed_from = offset
+        self.follower = Follower(attempt, offset, reasoning_offset)
+        self._text = Sent(offset)
+        self._reasoning = Sent(reasoning_offset)
 
     def note(self, text: str) -> None:
         """Text that the follower took from a message is being sent."""
-        self._hash.update(text.encode())
+        self._text.hash.update(text.encode())
 
-    def note_whole(self, text: bytes, end: int) -> None:
-        """A message that starts where we are is being sent whole: it ends at the offset `end`."""
-        self.follower.offset = end
-        self._hash.update(text)
+    def note_reasoning(self, step: Reasoning) -> None:
+        """The same for reasoning."""
+        if step.offset == 0:
+            self._reasoning = Sent()
+        self._reasoning.hash.update(step.text.encode())
+
+    def fits(self, received: ReceivedMessage) -> bool:
+        """Whether the event that was made of a message for another watcher is right for this one, too."""
+        message, follower = received.message, self.follower
+        if message.attempt != follower.attempt:
+            return False
+        if message.reasoning is None:
+            return message.offset == follower.offset and received.beside == follower.reasoning_offset
+        return message.reasoning_offset == follower.reasoning_offset and received.beside == follower.offset
+
+    def note_whole(self, received: ReceivedMessage) -> None:
+        """A message that fits is being sent whole."""
+        if received.message.reasoning is None:
+            self.follower.offset = received.end
+            self._text.hash.update(received.text)
+        else:
+            if self.follower.reasoning_offset == 0:
+                self._reasoning = Sent()
+            self.follower.reasoning_offset = received.end
+            self._reasoning.hash.update(received.text)
 
     def note_reset(self) -> None:
         """A reset is being sent."""
-        self._hash = sha256()
-        self._hashed_from = 0
+        self._text, self._reasoning = Sent(), Sent()
 
     async def fill(self) -> AsyncIterator[Step]:
-        """What the tail has that this watcher has not; without a tail, what the checkpoint has."""
+        """What the tails have that this watcher has not; without a tail, what the checkpoint has."""
+        for part in ("reasoning", "text"):
+            async for step in self._fill(part):
+                yield step
+
+    async def _fill(self, part: Part) -> AsyncIterator[Step]:
         follower = self.follower
         while True:
-            part = await self._tails.read(self.job_id, follower.attempt, follower.offset)
-            if part is None:
-                async for step in self._read_on(self._checkpoint):
+            read = await self._tails.read(self.job_id, follower.attempt, self._offset(part), part)
+            if read is None:
+                if part == "reasoning" and await self._tails.read(self.job_id, follower.attempt, 0) is not None:
+                    return  # with a text and no reasoning in Redis there is none
+                async for step in self._read_on(part, partial(self._checkpoint, part)):
                     yield step
                 return
-            for step in self._take(part.text):
+            for step in self._take(part, read.text):
                 yield step
-            if not part.text or follower.offset >= part.length:
+            if not read.text or self._offset(part) >= read.length:
                 return
+
+    def _offset(self, part: Part) -> int:
+        return self.follower.offset if part == "text" else self.follower.reasoning_offset
 
     async def switch_attempt(self, attempt: int) -> list[Step]:
         """Follow another attempt, with a reset unless it continues the text shown. An attempt that has not recorded yet
@@ -91,49 +132,63 @@ class JobText:
 
         for step in self._noted(self.follower.restart(job.attempt, anew=not await self._agrees(job, read))):
             yield step
+        async for step in self._finish_reasoning(job):
+            yield step
         if self.follower.offset < (job.bytes or 0):
-            async for step in self._read_on(read):
+            async for step in self._read_on("text", read):
+                yield step
+
+    async def _finish_reasoning(self, job: Job) -> AsyncIterator[Step]:
+        """What is missing of the stored reasoning, or all of it anew."""
+
+        async def read(offset: int) -> bytes:
+            return (await self._stored(job, offset, part="reasoning")).text
+
+        sent, end, length = self._reasoning, self.follower.reasoning_offset, job.reasoning_bytes or 0
+        if sent.start == 0 and end == length and (not end or sent.hash.hexdigest() == job.reasoning_sha256):
+            return
+        # What the client had before is of the present attempt, as the follower keeps it.
+        agrees = end <= length and (sent.start == 0 or job.text_attempt == job.attempt)
+        if not (agrees and await sent.begins(read, end)):
+            for step in self._noted(self.follower.restart_reasoning()):
+                yield step
+        if self.follower.reasoning_offset < length:
+            async for step in self._read_on("reasoning", read):
                 yield step
 
     async def _agrees(self, job: Job, read: Callable[[int], Awaitable[bytes]]) -> bool:
         """Whether what was shown is the beginning of the stored text."""
         end = self.follower.offset
-        if self._hashed_from == 0 and (end, self._hash.hexdigest()) == (job.bytes, job.sha256):
+        sent = self._text
+        if sent.start == 0 and (end, sent.hash.hexdigest()) == (job.bytes, job.sha256):
             return True  # all of it: nothing has to be read
         if end > (job.bytes or 0):
             return False
-        stored, at = sha256(), self._hashed_from
-        while at < end:
-            part = (await read(at))[: end - at]
-            if not part:
-                return False
-            stored.update(part)
-            at += len(part)
-        if stored.digest() != self._hash.digest():
+        if not await sent.begins(read, end):
             return False
         # The rest of the proof for what the client had before: whose text was stored in the end.
-        return self._hashed_from == 0 or await self._goes_on((await self._stored(job, 0, size=0)).attempt) is True
+        return sent.start == 0 or await self._goes_on((await self._stored(job, 0, size=0)).attempt) is True
 
-    async def _read_on(self, read: Callable[[int], Awaitable[bytes]]) -> AsyncIterator[Step]:
+    async def _read_on(self, part: Part, read: Callable[[int], Awaitable[bytes]]) -> AsyncIterator[Step]:
         """What a text has that this watcher has not, read in parts."""
         while True:
-            offset = self.follower.offset
-            part = await read(offset)
-            for step in self._take(part):
+            offset = self._offset(part)
+            found = await read(offset)
+            for step in self._take(part, found):
                 yield step
-            if len(part) < PART_BYTES and self.follower.offset >= offset:
+            if len(found) < PART_BYTES and self._offset(part) >= offset:
                 return
 
-    async def _stored(self, job: Job, offset: int, *, size: int = PART_BYTES) -> TextPart:
-        part = await run_in_threadpool(read_text_part, self._database, self.job_id, offset, size)
-        if part is None or part.job_status not in FINAL or part.job_attempt != job.attempt:
+    async def _stored(self, job: Job, offset: int, *, size: int = PART_BYTES, part: Part = "text") -> TextPart:
+        found = await run_in_threadpool(read_text_part, self._database, self.job_id, offset, size, part)
+        if found is None or found.job_status not in FINAL or found.job_attempt != job.attempt:
             raise MovedOnError
-        return part
+        return found
 
-    async def _checkpoint(self, offset: int) -> bytes:
-        part = await run_in_threadpool(read_text_part, self._database, self.job_id, offset, PART_BYTES)
+    async def _checkpoint(self, part: Part, offset: int) -> bytes:
+        found = await run_in_threadpool(read_text_part, self._database, self.job_id, offset, PART_BYTES, part)
         # A checkpoint of an earlier attempt is not this attempt's text; this watcher may also be ahead of it.
-        return part.text if part is not None and part.attempt == self.follower.attempt else b""
+        return found.text if found is not None and found.attempt == self.follower.attempt else b""
 
     async def _goes_on(self, attempt: int) -> bool | None:
         """Whether the text shown is also the beginning of another attempt's text: every attempt from the one to the
@@ -152,19 +207,26 @@ class JobText:
         # An attempt that ended before it could record this published nothing, so it does not matter.
         return all(one.continued_bytes is None or one.continued_bytes >= shown[1] for one in on_the_way)
 
-    def _take(self, encoded: bytes) -> Iterator[Step]:
+    def _take(self, part: Part, encoded: bytes) -> Iterator[Step]:
         """Text that was read and starts where this watcher is, in pieces of bounded size."""
+        take = self.follower.take if part == "text" else self.follower.take_reasoning
         try:
             for text in split_text(encoded, _EVENT_BYTES):
-                yield from self._noted(self.follower.take(self.follower.offset, text))
+                yield from self._noted(take(self._offset(part), text))
         except UnicodeDecodeError:
             # A cursor inside a character was never an event's id: begin again rather than send a broken character.
-            yield from self._noted(self.follower.restart(self.follower.attempt, anew=True))
+            follower = self.follower
+            anew = part == "text"
+            yield from self._noted(
+                follower.restart(follower.attempt, anew=True) if anew else follower.restart_reasoning()
+            )
 
     def _noted(self, steps: list[Step]) -> list[Step]:
         for step in steps:
             if isinstance(step, Text):
                 self.note(step.text)
+            elif isinstance(step, Reasoning):
+                self.note_reasoning(step)
             elif isinstance(step, ResetMessage):
                 self.note_reset()
         return steps

@@ -16,11 +16,11 @@ from api.forms.jobs import job_json
 from api.watching.frames import COMMENT, RETRY, delta_frame, event_frame, whole_frame
 from api.watching.hub import Hub
 from api.watching.inbox import Inbox, ReceivedMessage
-from api.watching.job_cursor import Cursor
+from api.watching.job_cursor import Cursor, cursor_of
 from api.watching.job_hold import JobHold
 from api.watching.job_text import JobText, MovedOnError
 from api.watching.tails import Tails
-from jobs.live.channel import Gap, ResetMessage, Step, Text
+from jobs.live.follower import Gap, Reasoning, ResetMessage, Step, Text
 from jobs.model.records import Job
 from jobs.model.status import FINAL, JobStatus
 from jobs.store.database import Database
@@ -46,7 +46,7 @@ class Watch:
         self._hub = hub
         self._job_id = job_id
         self._hold = hold
-        self._text = JobText(database, tails, job_id, cursor.attempt, cursor.offset)
+        self._text = JobText(database, tails, job_id, cursor.attempt, cursor.offset, cursor.reasoning_offset)
         self._follower = self._text.follower
         self._shown: tuple[JobStatus, int] | None = None
         self._inbox: Inbox | None = None
@@ -115,16 +115,9 @@ class Watch:
         if inbox is None or self._send is None or inbox.closed:
             return
         one = received[0]
-        message, follower = one.message, self._follower
-        if (
-            len(received) == 1
-            and one.frame is not None
-            and message.offset == follower.offset
-            and message.attempt == follower.attempt
-            and not self._behind
-        ):
+        if len(received) == 1 and one.frame is not None and not self._behind and self._text.fits(one):
             # Nearly always; the same as `_relay` would do, from what it has made for another watcher.
-            self._text.note_whole(one.text, one.end)
+            self._text.note_whole(one)
             frame = one.frame
             self._sent_at = now = self._now()
             self._quiet = _QUIET_SECONDS
@@ -152,14 +145,15 @@ class Watch:
                 if isinstance(step, Text):
                     texts.append(step.text)
                     frames.append(self._delta_frame(step, one))
+                elif isinstance(step, Reasoning):
+                    self._text.note_reasoning(step)
+                    frames.append(self._reasoning_frame(step, one))
                 elif isinstance(step, ResetMessage):
                     texts.clear()
                     self._text.note_reset()
                     frames.append(self._reset_frame())
                 else:
-                    self._missed = True
-                    if not isinstance(step, Gap):
-                        self._not_before = 0.0
+                    self._note_missed(step)
             if self._missed:
                 break
         if texts:
@@ -167,6 +161,11 @@ class Watch:
         if frames:
             self._sent_at = now
         return b"".join(frames)
+
+    def _note_missed(self, step: Step) -> None:
+        self._missed = True
+        if not isinstance(step, Gap):
+            self._not_before = 0.0
 
     async def _look(self, inbox: Inbox) -> AsyncIterator[bytes]:
         """Look at the row, and send what is new there or in the tail."""
@@ -201,8 +200,8 @@ class Watch:
                 return
         else:
             # Asked again: an attempt may have recorded by now whether it continues the text.
-            async for frame in self._switch_attempt(state[1]):
-                yield frame
+            for step in await self._text.switch_attempt(state[1]):
+                yield self._step_frame(step)
         if self._hold is not None and (news := await self._hold.find_news(state[0])):
             yield self._event("hold", news)
         if self._follower.attempt > 0:
@@ -211,18 +210,14 @@ class Watch:
 
     async def _send_status(self, job: Job) -> AsyncIterator[bytes]:
         if not job.is_final:
-            async for frame in self._switch_attempt(job.attempt):
-                yield frame
+            for step in await self._text.switch_attempt(job.attempt):
+                yield self._step_frame(step)
         if self._shown != (job.status, job.attempt):
             self._shown = (job.status, job.attempt)
             yield self._status_frame(job)
         if job.is_final:
             async for frame in self._finish(job):
                 yield frame
-
-    async def _switch_attempt(self, attempt: int) -> AsyncIterator[bytes]:
-        for step in await self._text.switch_attempt(attempt):
-            yield self._step_frame(step)
 
     async def _finish(self, job: Job) -> AsyncIterator[bytes]:
         """Send what is missing of the stored text, or the text anew, and `done`."""
@@ -232,14 +227,23 @@ class Watch:
         yield self._done_frame(job)
 
     def _step_frame(self, step: Step) -> bytes:
+        if isinstance(step, Reasoning):
+            return self._reasoning_frame(step)
         return self._delta_frame(step) if isinstance(step, Text) else self._reset_frame()
 
     # The form of the job's own events; `job_events.py` has another.
 
     def _delta_frame(self, step: Text, received: ReceivedMessage | None = None) -> bytes:
-        if received is not None and step.text is received.message.text:
-            return received.frame or whole_frame(received, step)
-        return delta_frame(step)
+        beside = self._follower.reasoning_offset
+        if received is None or step.text is not received.message.text:
+            return delta_frame(step, beside)
+        frame = received.frame if received.beside == beside else None
+        return frame or whole_frame(received, step, beside)
+
+    def _reasoning_frame(self, step: Reasoning, received: ReceivedMessage | None = None) -> bytes:
+        is_whole = received is not None and step.text is received.message.reasoning
+        beside = self._follower.offset
+        return whole_frame(received, step, beside) if received and is_whole else delta_frame(step, beside)
 
     def _reset_frame(self) -> bytes:
         return self._event("reset", {"attempt": self._follower.attempt})
@@ -251,4 +255,4 @@ class Watch:
         return self._event("done", job_json(job), f":{job.status}")
 
     def _event(self, name: str, shown: dict[str, Any], suffix: str = "") -> bytes:
-        return event_frame(name, f"{self._follower.attempt}:{self._follower.offset}{suffix}", shown)
+        return event_frame(name, cursor_of(self._follower) + suffix, shown)

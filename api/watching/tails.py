@@ -6,10 +6,10 @@ from logging import getLogger
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from jobs.live.channel import tail_key
+from jobs.live.channel import Part, reasoning_key, tail_key
 
 _SLICE_BYTES = 256 * 1024
 _CONNECTIONS = 32
@@ -40,9 +40,9 @@ class Tails:
         )
         self._redis: Redis = Redis.from_pool(pool)
 
-    async def read(self, job_id: str, attempt: int, offset: int) -> Slice | None:
+    async def read(self, job_id: str, attempt: int, offset: int, part: Part = "text") -> Slice | None:
         """What stands in a tail from byte `offset` on; None when there is no tail or no Redis."""
-        key = tail_key(job_id, attempt)
+        key = tail_key(job_id, attempt) if part == "text" else reasoning_key(job_id, attempt)
         try:
             async with self._redis.pipeline(transaction=False) as pipeline:
                 pipeline.strlen(key)
@@ -53,12 +53,16 @@ class Tails:
             return None
         return Slice(text, length) if length else None
 
-    async def ping(self) -> None:
-        """Return when Redis has answered; raises OSError or TimeoutError when it does not."""
+    async def try_write(self) -> None:
+        """Return when Redis has taken a write; raises OSError or TimeoutError when it does not. One that is full still
+        answers a ping.
+        """
         try:
-            await self._redis.ping()
+            await self._redis.set("longhand:ready", b"", ex=60)
         except RedisTimeoutError as error:
             raise TimeoutError from error
+        except ResponseError as error:
+            raise PermissionError(str(error)) from error
         except RedisError as error:
             raise OSError(str(error)) from error
 

@@ -6,59 +6,28 @@ the lane's row, which all processes share (`jobs/dispatch/reservation.py`).
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import RowMapping, select
+from sqlalchemy import select
 
-from jobs.dispatch.due import InFlight, count_in_flight, find_waiting
+from jobs.dispatch.due import count_in_flight, find_waiting
 from jobs.dispatch.fair import Turns
 from jobs.dispatch.holds import Hold, HoldKind, find_holds
-from jobs.dispatch.lane_news import Held, LaneNews, LaneTurn, LaneWish
-from jobs.dispatch.reservation import LEAD_SECONDS, read_lane, take_lane_turn
+from jobs.dispatch.lane_news import LaneNews, LaneTurn, LaneWish
+from jobs.dispatch.lane_rows import read_lane
+from jobs.dispatch.reservation import LEAD_SECONDS, take_lane_turn
+from jobs.dispatch.rounds import Key, Round, View
 from jobs.dispatch.routes import DEFAULT, Route
 from jobs.dispatch.upstream_total import ALL_MODELS, UNLIMITED, UpstreamTotal
 from jobs.store.database import Database
 from jobs.tables import lanes
-
-Key = tuple[str, str]
-"""A lane: the upstream's name and the model."""
 
 LOCKED_SECONDS = 0.02
 """A lane that another process has at this moment is tried again after this time."""
 
 _PASSES = 3
 """A lane that had fewer jobs than streams leaves the rest to the others, in another pass of the same round."""
-
-
-@dataclass(slots=True)
-class Round:
-    """What a round has reserved, to be hinted now, and when the next one is due if nobody wakes it before."""
-
-    reserved: list[str] = field(default_factory=list)
-    batch_ids: set[str] = field(default_factory=set)
-    """The batches whose watchers are to be told that a hold was lifted."""
-    lifted: bool = False
-    look_at: datetime | None = None
-
-    def look(self, at: datetime) -> None:
-        """Look again at this time or before."""
-        self.look_at = at if self.look_at is None else min(self.look_at, at)
-
-
-@dataclass(slots=True)
-class _View:
-    """The rows as they were when the round began. Only rooms are guessed from it; each lane's turn counts again."""
-
-    waiting: dict[str, list[str]]
-    in_flight: dict[Key, InFlight]
-    rows: dict[Key, RowMapping]
-    holds: Sequence[Hold]
-
-    def held(self, key: Key) -> Held:
-        """What of the holds concerns this lane."""
-        return Held.of(self.holds, key)
 
 
 class Lanes:
@@ -144,23 +113,23 @@ class Lanes:
         self._note_when_to_look(view, routes, done)
         return done
 
-    def _look(self) -> _View:
+    def _look(self) -> View:
         now = self._database.now()
         with self._database.read() as connection:
             rows = connection.execute(select(lanes)).mappings().all()
-            return _View(
+            return View(
                 find_waiting(connection),
                 count_in_flight(connection, now, self._hint_seconds),
                 {(row["upstream"], row["model"]): row for row in rows},
                 find_holds(connection),
             )
 
-    def _keys_with_news(self, view: _View) -> set[Key]:
+    def _keys_with_news(self, view: View) -> set[Key]:
         with self._lock:
             told = set(self._news)
         return told | {key for key, counted in view.in_flight.items() if counted.void}
 
-    def _room(self, view: _View, route: Route, model: str) -> int:
+    def _room(self, view: View, route: Route, model: str) -> int:
         key = (route.name, model)
         now = self._database.now()
         moment = now.timestamp()
@@ -175,7 +144,7 @@ class Lanes:
         lane.apply([], in_flight, moment)
         return lane.room(in_flight, moment, LEAD_SECONDS)
 
-    def _shared_room(self, view: _View, route: Route) -> int:
+    def _shared_room(self, view: View, route: Route) -> int:
         """How many more the upstream's own limits allow, of all its models. Of a held one each lane says it."""
         row, moment = view.rows.get((route.name, ALL_MODELS)), self._database.now().timestamp()
         if route.name in self._held:
@@ -184,7 +153,7 @@ class Lanes:
 
     def _share_out(
         self,
-        view: _View,
+        view: View,
         routes: Sequence[Route],
         weights: Mapping[str, float],
         free: int,
@@ -230,7 +199,7 @@ class Lanes:
             free -= 1
         return grants
 
-    def _wish(self, key: Key, view: _View, routes: Sequence[Route], most: int, most_crashes: int) -> LaneWish:
+    def _wish(self, key: Key, view: View, routes: Sequence[Route], most: int, most_crashes: int) -> LaneWish:
         name, model = key
         route = next((route for route in routes if route.name == name), Route(name))
         others = any(other.name != name and other.takes(model) for other in routes)
@@ -259,7 +228,7 @@ class Lanes:
             done.look(self._database.now())
         return turn
 
-    def _note_when_to_look(self, view: _View, routes: Sequence[Route], done: Round) -> None:
+    def _note_when_to_look(self, view: View, routes: Sequence[Route], done: Round) -> None:
         """Lanes with jobs waiting and without room may have some before anybody wakes this process."""
         now = self._database.now()
         for model in view.waiting:

@@ -7,7 +7,7 @@ message; they keep a worker from hoarding, hanging or giving up. Each was measur
 import queue
 import ssl
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from logging import getLogger
 from typing import Any
 
@@ -107,11 +107,13 @@ def _send_many(app: Celery, job_ids: Iterable[str]) -> None:
 class Hinter:
     """Sends hints from a thread of its own, so that a submit never waits for a broker that is away or frozen.
 
-    A hint that cannot be sent is dropped: dispatch hints the job again.
+    Jobs whose hints the broker does not take, because it is away or full, are given to `run_here`. Without it they are
+    dropped: dispatch hints the jobs again.
     """
 
-    def __init__(self, app: Celery) -> None:
+    def __init__(self, app: Celery, run_here: Callable[[Sequence[str]], None] = lambda _: None) -> None:
         self._app = app
+        self._run_here = run_here
         self._waiting: queue.Queue[list[str] | None] = queue.Queue(maxsize=1000)
         self._thread = threading.Thread(target=self._run, name="hinter", daemon=True)
         self._thread.start()
@@ -137,3 +139,4 @@ class Hinter:
                 send_hints(self._app, job_ids)
             except (OperationalError, OSError) as error:
                 log.warning("hint failed, dispatch will hint again: %s", error)
+                self._run_here(job_ids)

@@ -9,7 +9,6 @@ here, before anything is counted; a claim that comes later finds no reservation.
 import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from logging import getLogger
 from typing import Any
 
 from sqlalchemy import (
@@ -26,20 +25,17 @@ from sqlalchemy import (
     update,
 )
 
-from jobs.dispatch.choice import Choosing, Chosen, LaneTurns
+from jobs.dispatch.choice import Choosing, Chosen
 from jobs.dispatch.due import RESERVED, count_in_flight, is_due, is_fresh
-from jobs.dispatch.fair import MOST_REMEMBERED, Turns
 from jobs.dispatch.holds import find_holds
-from jobs.dispatch.lane_news import Held, LaneNews, LaneTurn, LaneWish
-from jobs.dispatch.routes import Route
+from jobs.dispatch.lane_news import Held, LaneTurn, LaneWish
+from jobs.dispatch.lane_rows import dump_turns, news_columns, read_lane, read_turns
 from jobs.dispatch.upstream_holds import begin_probe, end_probe, lift_hold, name_probe
 from jobs.dispatch.upstream_total import UpstreamTotal
 from jobs.pace.lane import Lane
 from jobs.pace.reports import Refused
 from jobs.store.database import Database, insert_into
 from jobs.tables import jobs, lanes
-
-log = getLogger(__name__)
 
 CHARACTERS_PER_TOKEN = 4
 """Of a request, whose tokens are only estimated: what its reservation took is settled when it ends."""
@@ -80,7 +76,7 @@ class _Turn:
         self._now = now
         self._moment = now.timestamp()
         self._lane = read_lane(row, wish.route, self._moment)
-        self._turns = _read_turns(row)
+        self._turns = read_turns(row)
         self._in_flight = 0
 
     def take(self, weights: Mapping[str, float], hint_seconds: float) -> LaneTurn:
@@ -115,8 +111,8 @@ class _Turn:
         return LaneTurn(chosen, self._in_flight, room, look_at, lifted)
 
     def _store(self, *, restarts: bool) -> None:
-        noted = _noted(self._row, self._wish.news) | ({"restart": False} if restarts else {})
-        pace, turns = json.dumps(self._lane.to_json()), _dump_turns(self._turns)
+        noted = news_columns(self._row, self._wish.news) | ({"restart": False} if restarts else {})
+        pace, turns = json.dumps(self._lane.to_json()), dump_turns(self._turns)
         of_lane = and_(lanes.c.upstream == self._wish.key[0], lanes.c.model == self._wish.key[1])
         changed = update(lanes).where(of_lane).values(pace=pace, turns=turns, updated_at=self._now, **noted)
         self._connection.execute(changed)
@@ -213,16 +209,6 @@ class _Turn:
         return max(of_all, send_at)
 
 
-def read_lane(row: Mapping[str, Any] | RowMapping | None, route: Route, moment: float) -> Lane:
-    """The controller in a lane's row; a new one where there is none, or one that cannot be read."""
-    if row is not None and row["pace"]:
-        try:
-            return Lane.from_json(json.loads(row["pace"]), route.limits)
-        except (ValueError, KeyError, TypeError):
-            log.warning("the pace of %s for %s cannot be read and begins anew", row["upstream"], row["model"])
-    return Lane.new(route.limits, moment)
-
-
 def _lock(connection: Connection, key: tuple[str, str], now: datetime) -> RowMapping | None:
     wanted = select(lanes).where(lanes.c.upstream == key[0], lanes.c.model == key[1])
     locked = wanted.with_for_update(skip_locked=True)
@@ -249,25 +235,3 @@ def _estimate_tokens(request: str, lane: Lane) -> int:
     asked = json.loads(request)
     output = asked.get("max_completion_tokens") or asked.get("max_tokens")
     return len(request) // CHARACTERS_PER_TOKEN + (output if isinstance(output, int) else lane.estimate_output())
-
-
-def _read_turns(row: RowMapping) -> LaneTurns:
-    stored = json.loads(row["turns"]) if row["turns"] else {}
-    return LaneTurns(Turns.from_json(stored.get("projects", {})), stored.get("alone_at", {}))
-
-
-def _dump_turns(turns: LaneTurns) -> str:
-    latest = sorted(turns.alone_at, key=lambda project: turns.alone_at[project])[-MOST_REMEMBERED:]
-    return json.dumps(
-        {"projects": turns.projects.as_json(), "alone_at": {project: turns.alone_at[project] for project in latest}}
-    )
-
-
-def _noted(row: RowMapping, news: LaneNews) -> dict[str, Any]:
-    noted: dict[str, Any] = {}
-    if news.accepted_at is not None and (row["accepted_at"] is None or news.accepted_at > row["accepted_at"]):
-        noted["accepted_at"] = news.accepted_at
-    average = row["first_delta_seconds"]
-    for seconds in news.first_delta_seconds:
-        average = seconds if average is None else average + 0.1 * (seconds - average)
-    return noted | {"first_delta_seconds": average}

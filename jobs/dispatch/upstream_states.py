@@ -7,7 +7,7 @@ from statistics import median
 from sqlalchemy import RowMapping, select
 
 from jobs.dispatch.due import InFlight, count_in_flight
-from jobs.dispatch.reservation import read_lane
+from jobs.dispatch.lane_rows import read_lane
 from jobs.dispatch.routes import route_of
 from jobs.dispatch.upstream_total import ALL_MODELS
 from jobs.pace.usage import usage_of

@@ -27,7 +27,7 @@ ALL_MODELS = ""
 """The model of the row."""
 
 UNLIMITED = 1_000_000
-"""A window as wide as this limits nothing: how many streams an upstream takes is learned for each model."""
+"""A window as wide and a ramp as steep as this limit nothing: what an upstream takes is learned for each model."""
 
 
 @dataclass(slots=True)
@@ -122,11 +122,11 @@ def is_limited(route: Route) -> bool:
 
 
 def _read(row: Mapping[str, Any] | RowMapping | None, route: Route, moment: float) -> Lane:
+    lane = Lane.new(route.limits, moment)
     if row is not None and row["pace"]:
         try:
-            return Lane.from_json(json.loads(row["pace"]), route.limits)
+            lane = Lane.from_json(json.loads(row["pace"]), route.limits)
         except (ValueError, KeyError, TypeError):
             log.warning("what %s has used of its limits cannot be read and is counted anew", route.name)
-    lane = Lane.new(route.limits, moment)
-    lane.state.window.size = UNLIMITED
+    lane.state.window.size = lane.state.rate.ramp = UNLIMITED
     return lane

@@ -9,7 +9,8 @@ from sqlalchemy import Connection, and_, func, select
 
 from jobs.dispatch.due import QUEUED, RUNNING, InFlight, count_in_flight
 from jobs.dispatch.holds import Hold, HoldKind, find_holds
-from jobs.dispatch.reservation import LEAD_SECONDS, read_lane
+from jobs.dispatch.lane_rows import read_lane
+from jobs.dispatch.reservation import LEAD_SECONDS
 from jobs.dispatch.routes import Route
 from jobs.dispatch.upstream_total import ALL_MODELS, UpstreamTotal
 from jobs.store.database import Database

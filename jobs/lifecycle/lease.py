@@ -35,6 +35,8 @@ class Claimed:
     reserved_tokens: int = 0
     send_at: datetime | None = None
     """When its request is to go upstream, as the pace has planned it: now, or a moment later."""
+    reasoning: str = ""
+    """The reasoning that belongs to `text`."""
 
 
 def claim(
@@ -68,8 +70,8 @@ def claim(
                 _refuse(connection, job_id)
                 return None
             continues = _continues(connection, row)
-        text = _read_left(connection, job_id) if continues else ""
-    return _claimed(row, text, continues)
+        left = _read_left(connection, job_id) if continues else ("", "")
+    return _claimed(row, left, continues)
 
 
 def claim_many(
@@ -94,7 +96,7 @@ def claim_many(
         taken = connection.execute(_take(now, worker, lease_seconds).where(jobs.c.id.in_(free))).mappings().all()
         if taken:
             connection.execute(insert(attempts), [_begun(row, now, 0) for row in taken])
-    claimed = {row["id"]: _claimed(row, "", False) for row in taken}
+    claimed = {row["id"]: _claimed(row, ("", ""), False) for row in taken}
     return [claimed.get(job_id) for job_id in job_ids]
 
 
@@ -120,9 +122,9 @@ def _take(now: datetime, worker: str, lease_seconds: float) -> Any:
     )
 
 
-def _claimed(row: RowMapping, text: str, continues: bool) -> Claimed:
+def _claimed(row: RowMapping, left: tuple[str, str], continues: bool) -> Claimed:
     pace = (row["upstream"], row["reserved_tokens"] or 0, row["hinted_at"])
-    return Claimed(Job.from_row(row), row["attempt"], text, continues, *pace)
+    return Claimed(Job.from_row(row), row["attempt"], left[0], continues, *pace, reasoning=left[1])
 
 
 def _begun(row: RowMapping, now: datetime, continued_bytes: int | None) -> dict[str, Any]:
@@ -172,8 +174,11 @@ def _continues(connection: Connection, row: RowMapping) -> bool:
     return connection.scalar(select(attempts.c.outcome).where(*before)) != AttemptOutcome.COMPLETED
 
 
-def _read_left(connection: Connection, job_id: str) -> str:
-    return connection.scalar(select(texts.c.text).where(texts.c.job_id == job_id)) or ""
+def _read_left(connection: Connection, job_id: str) -> tuple[str, str]:
+    """The text that an earlier attempt has left, and its reasoning."""
+    left = select(texts.c.text, texts.c.reasoning).where(texts.c.job_id == job_id)
+    row = connection.execute(left).one_or_none()
+    return (row.text, row.reasoning) if row else ("", "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +191,8 @@ class Checkpoint:
     attempt: int
     text: str | None
     deltas: int = 0
+    reasoning: str = ""
+    """The reasoning so far; stored with the text."""
 
 
 def renew(database: Database, worker: str, running: Sequence[Checkpoint], lease_seconds: float) -> set[str]:
@@ -214,7 +221,8 @@ def renew(database: Database, worker: str, running: Sequence[Checkpoint], lease_
             connection.execute(update(jobs).where(jobs.c.id.in_(found)).values(lease_until=until))
             kept.update(found)
         grown = [
-            {"job_id": item.job_id, "attempt": item.attempt, "text": item.text, "deltas": item.deltas}
+            {"job_id": item.job_id, "attempt": item.attempt, "text": item.text, "reasoning": item.reasoning}
+            | {"deltas": item.deltas}
             for item in running
             if item.text is not None and kept.get(item.job_id) == item.attempt
         ]

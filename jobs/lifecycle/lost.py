@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, delete, exists, insert, select, tuple_, update
+from sqlalchemy import Connection, delete, exists, insert, or_, select, tuple_, update
 
 from jobs.model.records import Usage
 from jobs.model.status import FINAL
@@ -33,13 +33,14 @@ class LostText:
     deltas: int | None
     continued_bytes: int
     """How many bytes at the beginning of the text were written by the previous attempt."""
+    reasoning: str = ""
 
 
 def keep_lost_texts(connection: Connection, lost: Sequence[tuple[str, int]]) -> None:
     """Copy the checkpoints of these jobs and attempts, where there are any, within the rescue's transaction."""
-    columns = ("job_id", "attempt", "text", "deltas")
+    columns = ("job_id", "attempt", "text", "reasoning", "deltas")
     written = select(*(texts.c[name] for name in columns)).where(
-        tuple_(texts.c.job_id, texts.c.attempt).in_(lost), texts.c.text != ""
+        tuple_(texts.c.job_id, texts.c.attempt).in_(lost), or_(texts.c.text != "", texts.c.reasoning != "")
     )
     if lost:
         connection.execute(insert(lost_texts).from_select(columns, written))
@@ -66,17 +67,24 @@ def read_lost_text(database: Database, job_id: str, attempt: int) -> LostText | 
         return None
     request = json.loads(row.request)
     begun = row.continued_bytes or 0
-    return LostText(job_id, attempt, row.batch_id, row.model, request, row.text, row.deltas, begun)
+    return LostText(job_id, attempt, row.batch_id, row.model, request, row.text, row.deltas, begun, row.reasoning)
 
 
 def store_lost_count(
-    database: Database, lost: LostText, usage: Usage | None, text_tokens: int, text_tokens_source: str
+    database: Database,
+    lost: LostText,
+    usage: Usage | None,
+    text_tokens: int,
+    text_tokens_source: str,
+    reasoning_tokens: int | None = None,
 ) -> bool:
     """Give an attempt its counts, deltas and bytes, and its job the same counts if it has ended with this text.
 
     False when another process has done it.
     """
     counted: dict[str, Any] = {"text_tokens": text_tokens, "text_tokens_source": text_tokens_source}
+    if reasoning_tokens is not None:
+        counted |= {"reasoning_text_tokens": reasoning_tokens, "reasoning_text_tokens_source": text_tokens_source}
     counted |= usage.as_columns() if usage else {}
     with database.write() as connection:
         # The batch before its jobs, as a retry locks them, and a job before its other rows, as everybody does.

@@ -168,7 +168,13 @@ def _end_unstarted(
 
 
 def _with_text(one: StatusChange, stored: StoredText) -> StatusChange:
-    return replace(one, bytes=stored.bytes, sha256=stored.sha256)
+    return replace(
+        one,
+        bytes=stored.bytes,
+        sha256=stored.sha256,
+        reasoning_bytes=stored.reasoning_bytes,
+        reasoning_sha256=stored.reasoning_sha256,
+    )
 
 
 def _rescue_one(

@@ -25,6 +25,7 @@ FAILURES = frozenset({JobStatus.FAILED, JobStatus.EXPIRED})
 _RESULT = (
     "finished_at", "first_delta_at", "finish_reason", "incomplete", "text_attempt", "message", "bytes", "sha256",
     *USAGE, "usage_source", "text_tokens", "text_tokens_source", "upstream_id",
+    "reasoning_bytes", "reasoning_sha256", "reasoning_text_tokens", "reasoning_text_tokens_source",
     "upstream_model", "error_code", "error_message", "error_status",
 )  # fmt: skip
 

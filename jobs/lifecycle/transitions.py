@@ -5,13 +5,13 @@ A transition out of `in_progress` names the attempt it belongs to. The attempt i
 number and no number is used twice, so a worker that was thought dead changes no row when it wakes up.
 """
 
-import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import BindParameter, ColumnElement, Connection, and_, bindparam, select, update
 
+from jobs.lifecycle.columns import attempt_changes, final_changes, job_changes, text_row
 from jobs.model.endings import CANCELLED, EXPIRED, AttemptResult, JobError
 from jobs.model.status import AttemptOutcome, JobStatus
 from jobs.store.database import Database
@@ -41,9 +41,9 @@ def finish_many(database: Database, finished: Sequence[tuple[str, int, AttemptRe
             ends, own, final_texts = [], [], []
             for job_id, attempt, written in stored:
                 of = {"of_job": job_id, "of_attempt": attempt}
-                ends.append(_job_changes(_final_changes(now, JobStatus.COMPLETED, attempt, written), None) | of)
-                own.append(_attempt_changes(now, AttemptOutcome.COMPLETED, written, None) | of)
-                final_texts.append(_text_row(job_id, attempt, written))
+                ends.append(job_changes(final_changes(now, JobStatus.COMPLETED, attempt, written), None) | of)
+                own.append(attempt_changes(now, AttemptOutcome.COMPLETED, written, None) | of)
+                final_texts.append(text_row(job_id, attempt, written))
             connection.execute(update(jobs).where(_held(of_job, of_attempt)), ends)
             connection.execute(
                 update(attempts).where(attempts.c.job_id == of_job, attempts.c.attempt == of_attempt), own
@@ -153,7 +153,7 @@ def _end(
     error: JobError | None,
     counted: dict[str, Any] | None = None,
 ) -> bool:
-    changes = _final_changes(database.now(), status, attempt, written) | (counted or {})
+    changes = final_changes(database.now(), status, attempt, written) | (counted or {})
     return _leave(database, job_id, attempt, outcome, written, error, changes)
 
 
@@ -184,7 +184,7 @@ def _leave(
 ) -> bool:
     """Take a job out of `in_progress`: the job, its attempt and its text, in one transaction behind the fence."""
     with database.write() as connection:
-        left = connection.execute(update(jobs).where(_held(job_id, attempt)).values(_job_changes(changes, error)))
+        left = connection.execute(update(jobs).where(_held(job_id, attempt)).values(job_changes(changes, error)))
         if left.rowcount == 0:
             # A caller tries again after a commit that was carried out but reported an error: then its own outcome is
             # there. A rescued attempt has the outcome `lost`, which no worker writes for itself.
@@ -193,9 +193,9 @@ def _leave(
         connection.execute(
             update(attempts)
             .where(attempts.c.job_id == job_id, attempts.c.attempt == attempt)
-            .values(_attempt_changes(database.now(), outcome, written, error))
+            .values(attempt_changes(database.now(), outcome, written, error))
         )
-        store_last_text(connection, changes["status"], _text_row(job_id, attempt, written))
+        store_last_text(connection, changes["status"], text_row(job_id, attempt, written))
         last(connection)
     return True
 
@@ -203,55 +203,3 @@ def _leave(
 def _held(job_id: Any, attempt: Any) -> ColumnElement[bool]:
     """The fence."""
     return and_(jobs.c.id == job_id, jobs.c.attempt == attempt, jobs.c.status == JobStatus.IN_PROGRESS)
-
-
-def _final_changes(now: datetime, status: JobStatus, attempt: int, written: AttemptResult) -> dict[str, Any]:
-    return {
-        "status": status,
-        "finished_at": now,
-        "first_delta_at": written.first_delta_at,
-        "finish_reason": written.finish_reason,
-        "incomplete": written.incomplete if status is JobStatus.COMPLETED else None,
-        "message": _message_json(written.message),
-        "text_attempt": attempt,
-        "bytes": written.bytes,
-        "sha256": written.sha256,
-        "text_tokens": written.text_tokens,
-        "text_tokens_source": written.text_tokens_source,
-        "upstream_id": written.upstream_id,
-        "upstream_model": written.upstream_model,
-        **(written.usage.as_columns() if written.usage else {}),
-    }
-
-
-def _job_changes(changes: dict[str, Any], error: JobError | None) -> dict[str, Any]:
-    return {"lease_until": None, **changes, **_why(error), "error_status": error.status if error else None}
-
-
-def _message_json(message: Mapping[str, Any] | None) -> str | None:
-    # In ASCII: whatever an upstream sent, no database refuses it, and no text is lost for it.
-    return json.dumps(message, separators=(",", ":")) if message else None
-
-
-def _attempt_changes(
-    now: datetime, outcome: AttemptOutcome, written: AttemptResult, error: JobError | None
-) -> dict[str, Any]:
-    return {
-        "finished_at": now,
-        "outcome": outcome,
-        "first_delta_at": written.first_delta_at,
-        "deltas": written.deltas,
-        "bytes": written.bytes,
-        "text_tokens": written.text_tokens,
-        "text_tokens_source": written.text_tokens_source,
-        **(written.usage.as_columns() if written.usage else {}),
-        **_why(error),
-    }
-
-
-def _why(error: JobError | None) -> dict[str, Any]:
-    return {"error_code": error.code if error else None, "error_message": error.message if error else None}
-
-
-def _text_row(job_id: str, attempt: int, written: AttemptResult) -> dict[str, Any]:
-    return {"job_id": job_id, "attempt": attempt, "text": written.text, "deltas": written.deltas}

@@ -10,15 +10,22 @@ on one shard; the recorder's call names the keys of many jobs, so a Redis Cluste
 name carries the attempt, so a zombie can write only its own tail.
 """
 
-from dataclasses import dataclass
 from typing import Literal
 
 import msgspec
+
+Part = Literal["text", "reasoning"]
+"""The two texts of a job: what it wrote, and what it thought meanwhile. Each has offsets and a tail of its own."""
 
 
 def tail_key(job_id: str, attempt: int) -> str:
     """The key of the text so far of one attempt."""
     return f"longhand:{{{job_id}}}:tail:{attempt}"
+
+
+def reasoning_key(job_id: str, attempt: int) -> str:
+    """The key of the reasoning so far of one attempt."""
+    return f"longhand:{{{job_id}}}:reasoning:{attempt}"
 
 
 def channel_name(resource_id: str) -> str:
@@ -28,6 +35,9 @@ def channel_name(resource_id: str) -> str:
 
 class Message(msgspec.Struct, omit_defaults=True):
     """What a channel carries: one delta, or an event.
+
+    A delta of the reasoning has `reasoning` and `reasoning_offset`, and no text: a reader that does not know them reads
+    an empty text at offset 0, which says nothing.
 
     `event` is empty for a delta; `started` says that an attempt begins and at which byte (0: from the beginning; more:
     it continues the text of the attempt before it); `queued` that the job waits for its next attempt; `done` that it
@@ -45,6 +55,10 @@ class Message(msgspec.Struct, omit_defaults=True):
     status: str = ""
     bytes: int = 0
     sha256: str = ""
+    reasoning: str | None = None
+    reasoning_offset: int = 0
+    reasoning_bytes: int = 0
+    reasoning_sha256: str = ""
 
 
 _encoder = msgspec.json.Encoder()
@@ -59,6 +73,11 @@ def encode_delta(attempt: int, offset: int, text: str) -> bytes:
     return _encoder.encode({"attempt": attempt, "offset": offset, "text": text})
 
 
+def encode_reasoning(attempt: int, offset: int, text: str) -> bytes:
+    """The same for a delta that starts at byte `offset` of the reasoning."""
+    return _encoder.encode({"attempt": attempt, "reasoning_offset": offset, "reasoning": text})
+
+
 def encode_started(attempt: int, offset: int) -> bytes:
     """The message that an attempt begins at byte `offset`."""
     return _encoder.encode({"event": "started", "attempt": attempt, "offset": offset})
@@ -69,9 +88,14 @@ def encode_queued(attempt: int) -> bytes:
     return _encoder.encode({"event": "queued", "attempt": attempt})
 
 
-def encode_done(attempt: int, status: str, length: int, sha256: str) -> bytes:
+def encode_done(
+    attempt: int, status: str, length: int, sha256: str, reasoning_bytes: int = 0, reasoning_sha256: str = ""
+) -> bytes:
     """The message that a job has ended; published only after its row says so."""
-    return _encoder.encode({"event": "done", "attempt": attempt, "status": status, "bytes": length, "sha256": sha256})
+    done = {"event": "done", "attempt": attempt, "status": status, "bytes": length, "sha256": sha256}
+    if reasoning_bytes:
+        done |= {"reasoning_bytes": reasoning_bytes, "reasoning_sha256": reasoning_sha256}
+    return _encoder.encode(done)
 
 
 def encode_job(job_id: str, attempt: int, status: str) -> bytes:
@@ -93,21 +117,31 @@ def decode(payload: bytes) -> Message:
 # text starts (-1: it is the whole text), the text, the channel, how many messages follow, the messages. A tail that was
 # not as long as the worker believes (Redis was erased) is removed, nothing is published for it, and its number is
 # returned, for the worker to write the whole of it. +2 us in the server over plain commands, -22 us in the worker.
+# Where Redis is full, the tail is removed, the messages are published even so, and the number is returned negative.
 RECORD_SCRIPT = """
 local broken = {}
+local full = {}
 local a = 1
 for i = 1, #KEYS do
   local seconds, offset, text, count = tonumber(ARGV[a]), tonumber(ARGV[a + 1]), ARGV[a + 2], tonumber(ARGV[a + 4])
-  local whole = true
-  if offset < 0 then
-    redis.call('SET', KEYS[i], text)
-  elseif #text > 0 and redis.call('APPEND', KEYS[i], text) ~= offset + #text then
-    redis.call('DEL', KEYS[i])
-    broken[#broken + 1] = i
-    whole = false
+  local whole, kept = true, true
+  if offset < 0 or #text > 0 then
+    local done = #full > 0 or redis.pcall(offset < 0 and 'SET' or 'APPEND', KEYS[i], text)
+    if done == true or (type(done) == 'table' and done.err) then
+      if done ~= true and not string.find(done.err, 'OOM') then
+        return redis.error_reply(done.err)
+      end
+      full[#full + 1] = KEYS[i]
+      broken[#broken + 1] = -i
+      kept = false
+    elseif offset >= 0 and done ~= offset + #text then
+      redis.call('DEL', KEYS[i])
+      broken[#broken + 1] = i
+      whole = false
+    end
   end
   if whole then
-    if seconds > 0 then
+    if kept and seconds > 0 then
       redis.call('EXPIRE', KEYS[i], seconds)
     end
     for m = a + 5, a + 4 + count do
@@ -116,110 +150,8 @@ for i = 1, #KEYS do
   end
   a = a + 5 + count
 end
+for i = 1, #full do
+  redis.call('DEL', full[i])
+end
 return broken
 """
-
-
-@dataclass(frozen=True, slots=True)
-class Text:
-    """New text that starts at byte `offset`."""
-
-    attempt: int
-    offset: int
-    text: str
-    end: int
-    """The byte after it."""
-
-
-@dataclass(frozen=True, slots=True)
-class ResetMessage:
-    """The text begins again with this attempt; what was shown before is void."""
-
-    attempt: int
-
-
-@dataclass(frozen=True, slots=True)
-class Gap:
-    """Something was missed: read the tail (or the row) before you continue."""
-
-
-@dataclass(frozen=True, slots=True)
-class Started:
-    """An attempt has begun."""
-
-    attempt: int
-
-
-@dataclass(frozen=True, slots=True)
-class Queued:
-    """The job waits for its next attempt."""
-
-    attempt: int
-
-
-@dataclass(frozen=True, slots=True)
-class DoneMessage:
-    """The job has ended; its row has all there is to say."""
-
-
-Step = Text | ResetMessage | Gap | Started | Queued | DoneMessage
-
-
-class Follower:
-    """Where a watcher is in a job's text, and what each message means from there. It reads nothing itself."""
-
-    __slots__ = ("attempt", "offset")
-
-    def __init__(self, attempt: int = 0, offset: int = 0) -> None:
-        self.attempt = attempt
-        self.offset = offset
-
-    def follow(self, message: Message) -> list[Step]:
-        """What a message means here: nothing for what is known already or comes from a zombie's attempt."""
-        if message.event == "done":
-            return [DoneMessage()]
-        if message.attempt < self.attempt:
-            return []
-        if message.event == "queued":
-            return [Queued(message.attempt)] if message.attempt == self.attempt else []
-        if message.event == "started":
-            return self._start(message)
-        if message.attempt > self.attempt or message.offset > self.offset:
-            return [Gap()]
-        return self.take(message.offset, message.text)
-
-    def take(self, offset: int, text: str) -> list[Step]:
-        """Take text of the present attempt that starts at byte `offset`."""
-        if offset == self.offset:
-            if not text:
-                return []
-            self.offset = end = offset + len(text.encode())
-            return [Text(self.attempt, offset, text, end)]
-        encoded = text.encode()
-        end = offset + len(encoded)
-        if end <= self.offset:
-            return []
-        cut = self.offset - offset
-        if encoded[cut] & 0xC0 == 0x80:
-            return [Gap()]  # a cursor inside a character was never given out: the reader begins again
-        start, self.offset = self.offset, end
-        return [Text(self.attempt, start, encoded[cut:].decode(), end)]
-
-    def restart(self, attempt: int, *, anew: bool) -> list[Step]:
-        """Change to a later attempt, which begins the text again (`anew`) or continues where this one is."""
-        shown = self.offset > 0
-        self.attempt = attempt
-        if not anew:
-            return []
-        self.offset = 0
-        return [ResetMessage(attempt)] if shown else []
-
-    def _start(self, message: Message) -> list[Step]:
-        if message.attempt == self.attempt:
-            return []
-        follows = message.attempt == self.attempt + 1
-        goes_on = follows and message.offset > 0 and self.offset <= message.offset
-        if not goes_on and message.offset > 0 and not follows:
-            # An attempt in between was missed; only the rows can tell whether this text continues ours.
-            return [Gap()]
-        return [*self.restart(message.attempt, anew=not goes_on), Started(message.attempt)]

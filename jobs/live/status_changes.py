@@ -25,6 +25,8 @@ class StatusChange:
     bytes: int = 0
     """The length of the text that an ended job keeps."""
     sha256: str = EMPTY_SHA256
+    reasoning_bytes: int = 0
+    reasoning_sha256: str = ""
 
 
 def notifications(changes: Sequence[StatusChange], *, batches_changed: bool = False) -> Iterator[tuple[str, bytes]]:
@@ -36,7 +38,10 @@ def notifications(changes: Sequence[StatusChange], *, batches_changed: bool = Fa
     by_batch = Counter(one.batch_id for one in changes if one.batch_id is not None)
     for one in changes:
         if one.status in FINAL:
-            yield one.id, encode_done(one.attempt, one.status, one.bytes, one.sha256)
+            yield (
+                one.id,
+                encode_done(one.attempt, one.status, one.bytes, one.sha256, one.reasoning_bytes, one.reasoning_sha256),
+            )
         elif one.status is JobStatus.QUEUED:
             yield one.id, encode_queued(one.attempt)
         # One that still runs was asked to end, and its worker publishes what becomes of it.

@@ -43,5 +43,11 @@ class AttemptResult:
     """Why the text is cut short although the attempt completed; None for a whole one."""
     message: Mapping[str, Any] | None = None
     """What came beside the text, as JSON; at most 64 kB."""
+    reasoning: str = ""
+    reasoning_bytes: int = 0
+    reasoning_sha256: str | None = None
+    """None without any reasoning."""
+    reasoning_text_tokens: int | None = None
+    reasoning_text_tokens_source: str | None = None
     upstream_id: str | None = None
     upstream_model: str | None = None

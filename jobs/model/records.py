@@ -73,6 +73,10 @@ class Job:
     usage: Usage | None
     text_tokens: int | None
     text_tokens_source: str | None
+    reasoning_bytes: int | None
+    reasoning_sha256: str | None
+    reasoning_text_tokens: int | None
+    reasoning_text_tokens_source: str | None
     upstream_id: str | None
     upstream_model: str | None
     error_code: str | None

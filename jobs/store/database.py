@@ -1,7 +1,5 @@
 """One database behind one object: SQLite (embedded) and PostgreSQL, with the settings that make each of them safe."""
 
-import fcntl
-import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,12 +14,18 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
+from jobs.store.file_lock import FileLock
+
 DATABASE_ERRORS = (DBAPIError, PoolTimeoutError)
 """What a statement raises when the database is away or refuses it; `is_transient` tells the one from the other."""
 
 
 _PATIENCE_SECONDS = 60
 """How long a thread waits for a connection of the pool, and on SQLite for its turn to write."""
+
+LOCK_SECONDS = 20
+"""How long one process waits on SQLite for another that writes. The largest batch takes a third of it; one that takes
+longer is stopped or hangs, and until it goes on nobody else waits for it."""
 
 _SLOW_ANSWER = timedelta(seconds=1)
 """What took this long tells the database's time only to within half of it."""
@@ -121,11 +125,15 @@ class _Turn:
     def __init__(self, path: str | None) -> None:
         self._threads = threading.Lock()
         self._path = f"{path}-turn" if path else None
-        self._file: int | None = None
+        self._lock: FileLock | None = None
 
     @contextmanager
     def of_threads(self) -> Iterator[None]:
-        """The turn among the threads that write through this object. Raises when it does not come within 60 s."""
+        """The turn among the threads that write through this object. Raises when it does not come within 60 s, and at
+        once when another process has kept the turn for longer than any transaction takes.
+        """
+        if self._lock is not None and self._lock.waited_seconds() > LOCK_SECONDS:
+            raise PoolTimeoutError(f"another process has kept the turn to write for more than {LOCK_SECONDS} s")
         if not self._threads.acquire(timeout=_PATIENCE_SECONDS):
             raise PoolTimeoutError(f"no turn to write within {_PATIENCE_SECONDS} s")
         try:
@@ -135,23 +143,25 @@ class _Turn:
 
     @contextmanager
     def of_processes(self) -> Iterator[None]:
-        """The turn among all processes; held by the thread whose turn it is here."""
+        """The turn among all processes; held by the thread whose turn it is here. Raises when it does not come."""
         if self._path is None:
             yield
             return
-        if self._file is None:
-            self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        fcntl.flock(self._file, fcntl.LOCK_EX)
+        if self._lock is None:
+            self._lock = FileLock(self._path)
+        # From when this process began to wait: those behind the first one do not each wait as long again.
+        if not self._lock.acquire(max(0.0, LOCK_SECONDS - self._lock.waited_seconds())):
+            raise PoolTimeoutError(f"another process has kept the turn to write for more than {LOCK_SECONDS} s")
         try:
             yield
         finally:
-            fcntl.flock(self._file, fcntl.LOCK_UN)
+            self._lock.release()
 
     def close(self) -> None:
         with self._threads:
-            if self._file is not None:
-                os.close(self._file)
-            self._file = None
+            if self._lock is not None:
+                self._lock.close()
+            self._lock = None
 
 
 def insert_into(connection: Connection, table: Table) -> sqlite.Insert | postgresql.Insert:

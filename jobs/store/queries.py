@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, LargeBinary, RowMapping, Select, func, literal_column, select
 
+from jobs.live.channel import Part
 from jobs.model.batch_records import BATCH_TIMES, Batch
 from jobs.model.records import Attempt, Job
 from jobs.model.status import BatchStatus, JobStatus
@@ -69,14 +70,14 @@ def read_text_so_far(database: Database, job_id: str) -> tuple[int, str] | None:
     return (row.attempt, row.text) if row else None
 
 
-def read_text_part(database: Database, job_id: str, offset: int, size: int) -> TextPart | None:
-    """Up to `size` bytes from byte `offset` on, of the text that `read_text_so_far` gives, which may be too long to be
-    held by each of many watchers.
+def read_text_part(database: Database, job_id: str, offset: int, size: int, part: Part = "text") -> TextPart | None:
+    """Up to `size` bytes from byte `offset` on, of the text that `read_text_so_far` gives, or of its reasoning: both
+    may be too long to be held by each of many watchers.
     """
-    cut = func.substr(func.convert_to(texts.c.text, "UTF8"), offset + 1, size, type_=LargeBinary)
-    part = literal_column("texts.rowid") if database.is_sqlite else cut
+    cut = func.substr(func.convert_to(texts.c[part], "UTF8"), offset + 1, size, type_=LargeBinary)
+    found = literal_column("texts.rowid") if database.is_sqlite else cut
     wanted = (
-        select(part.label("part"), texts.c.attempt.label("text_attempt"), jobs.c.status, jobs.c.attempt)
+        select(found.label("part"), texts.c.attempt.label("text_attempt"), jobs.c.status, jobs.c.attempt)
         .join_from(jobs, texts, texts.c.job_id == jobs.c.id, isouter=True)
         .where(jobs.c.id == job_id)
     )
@@ -84,7 +85,7 @@ def read_text_part(database: Database, job_id: str, offset: int, size: int) -> T
         row = connection.execute(wanted).one_or_none()
         if row is None:
             return None
-        read = _read_blob(connection, row.part, offset, size) if database.is_sqlite else row.part
+        read = _read_blob(connection, part, row.part, offset, size) if database.is_sqlite else row.part
     return TextPart(read or b"", row.text_attempt or 0, JobStatus(row.status), row.attempt)
 
 
@@ -190,12 +191,12 @@ def _result(row: RowMapping) -> StoredResult:
     return StoredResult(job, (row["text"] or "") if job.is_final else None)
 
 
-def _read_blob(connection: Connection, row_id: int | None, offset: int, size: int) -> bytes | None:
+def _read_blob(connection: Connection, part: Part, row_id: int | None, offset: int, size: int) -> bytes | None:
     """A part of a text in SQLite, whose `substr` would read all of it for each part."""
     if row_id is None:
         return None
     driver: Any = connection.connection.driver_connection
-    with driver.blobopen("texts", "text", row_id, readonly=True) as blob:
+    with driver.blobopen("texts", part, row_id, readonly=True) as blob:
         blob.seek(min(offset, len(blob)))
         read: bytes = blob.read(size)
     return read

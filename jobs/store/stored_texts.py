@@ -10,15 +10,17 @@ Everything here is called within a transaction that holds the job's row, behind 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
     LargeBinary,
+    and_,
     cast,
     delete,
     func,
+    or_,
     select,
     true,
     tuple_,
@@ -30,8 +32,9 @@ from jobs.model.status import FINAL, JobStatus
 from jobs.store.database import Database, insert_into
 from jobs.tables import USAGE, attempts, jobs, longest_texts, texts
 
-_COLUMNS = ("job_id", "attempt", "text", "deltas")
-_COUNTS = (*USAGE, "usage_source", "text_tokens", "text_tokens_source")
+_COLUMNS = ("job_id", "attempt", "text", "reasoning", "deltas")
+_REASONING_TOKENS = ("reasoning_text_tokens", "reasoning_text_tokens_source")
+_COUNTS = (*USAGE, "usage_source", "text_tokens", "text_tokens_source", *_REASONING_TOKENS)
 _ROWS_PER_STATEMENT = 500
 """SQLite bounds the number of parameters."""
 
@@ -42,6 +45,17 @@ class StoredText:
 
     bytes: int
     sha256: str
+    reasoning_bytes: int = 0
+    reasoning_sha256: str = ""
+    """Empty without any reasoning."""
+
+
+class LongestText(NamedTuple):
+    """The longest text of a job so far, and the reasoning of the same attempt."""
+
+    attempt: int
+    text: str
+    reasoning: str
 
 
 NO_TEXT = StoredText(0, EMPTY_SHA256)
@@ -84,24 +98,28 @@ def end_with_longest(connection: Connection, job_ids: Sequence[str]) -> Mapping[
     return {job_id: stored for job_id in job_ids if (stored := _end_one(connection, job_id)) is not None}
 
 
-def read_longest(database: Database, job_id: str) -> tuple[int, str] | None:
-    """The longest text of a job so far, and its attempt: of a running job the checkpoint, unless an earlier attempt has
-    left a longer text; of an ended one the stored text.
+def read_longest(database: Database, job_id: str) -> LongestText | None:
+    """The longest text of a job so far, with its reasoning: of a running job the checkpoint, unless an earlier attempt
+    has left a longer text; of an ended one the stored text.
     """
-    both = [select(table.c.attempt, table.c.text).where(table.c.job_id == job_id) for table in (texts, longest_texts)]
+    both = [
+        select(table.c.attempt, table.c.text, table.c.reasoning).where(table.c.job_id == job_id)
+        for table in (texts, longest_texts)
+    ]
     with database.read() as connection:
         # In one statement, so that a text is not missed while it moves from one table to the other.
         rows = connection.execute(both[0].union_all(both[1])).all()
-    found = [(row.attempt, row.text) for row in rows]
-    return max(found, key=lambda one: (len(one[1].encode()), one[0]), default=None)
+    found = [LongestText(row.attempt, row.text, row.reasoning) for row in rows]
+    return max(found, key=lambda one: (*_lengths(one), one.attempt), default=None)
 
 
 def read_stored(database: Database, job_id: str, attempt: int) -> StoredText | None:
     """What a job is stored with that ended in this attempt; None when it runs again, or is gone."""
     ended = (jobs.c.id == job_id, jobs.c.attempt == attempt, jobs.c.status.in_(FINAL))
+    proof = select(jobs.c.bytes, jobs.c.sha256, jobs.c.reasoning_bytes, jobs.c.reasoning_sha256)
     with database.read() as connection:
-        row = connection.execute(select(jobs.c.bytes, jobs.c.sha256).where(*ended)).one_or_none()
-    return StoredText(row.bytes, row.sha256) if row else None
+        row = connection.execute(proof.where(*ended)).one_or_none()
+    return StoredText(row.bytes, row.sha256, row.reasoning_bytes or 0, row.reasoning_sha256 or "") if row else None
 
 
 def _keep_longest(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -114,7 +132,7 @@ def _keep_longest(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> 
         .where(
             texts.c.job_id.in_([job_id for job_id, _ in ours]),
             tuple_(texts.c.job_id, texts.c.attempt).not_in(ours),
-            _length(connection, texts.c.text) > func.coalesce(_length(connection, kept.c.text), 0),
+            _is_longer(connection, kept),
         )
     )
     copy = insert_into(connection, longest_texts).from_select(_COLUMNS, overwritten)
@@ -125,9 +143,9 @@ def _keep_longest(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> 
 def _write(connection: Connection, rows: Sequence[Mapping[str, Any]], *, ended: bool) -> None:
     """One text a job, whichever attempt wrote it."""
     row = insert_into(connection, texts)
-    changes = {name: row.excluded[name] for name in ("attempt", "text", "deltas", "ended")}
+    changes = {name: row.excluded[name] for name in ("attempt", "text", "reasoning", "deltas", "ended")}
     stored = row.on_conflict_do_update(index_elements=[texts.c.job_id], set_=changes)
-    connection.execute(stored, [{**row, "ended": ended} for row in rows])
+    connection.execute(stored, [{"reasoning": "", **row, "ended": ended} for row in rows])
 
 
 def _end_one(connection: Connection, job_id: str) -> StoredText | None:
@@ -135,22 +153,44 @@ def _end_one(connection: Connection, job_id: str) -> StoredText | None:
         delete(longest_texts).where(longest_texts.c.job_id == job_id).returning(*longest_texts.c)
     ).one_or_none()
     last = connection.execute(
-        update(texts).where(texts.c.job_id == job_id).values(ended=true()).returning(texts.c.text, texts.c.attempt)
+        update(texts)
+        .where(texts.c.job_id == job_id)
+        .values(ended=true())
+        .returning(*(texts.c[name] for name in _COLUMNS))
     ).one_or_none()
-    if kept is not None and (last is None or len(kept.text.encode()) > len(last.text.encode())):
+    if kept is not None and (last is None or _lengths(kept) > _lengths(last)):
         _write(connection, [{name: getattr(kept, name) for name in _COLUMNS}], ended=True)
         last = kept
     if last is None:
         return None
-    encoded = last.text.encode()
-    stored = StoredText(len(encoded), sha256(encoded).hexdigest())
+    stored = StoredText(*_proof(last.text), *(_proof(last.reasoning) if last.reasoning else ()))
     counts = select(*(attempts.c[name] for name in _COUNTS)).where(
         attempts.c.job_id == job_id, attempts.c.attempt == last.attempt
     )
     counted = connection.execute(counts).mappings().one()
     own = {"bytes": stored.bytes, "sha256": stored.sha256, "text_attempt": last.attempt}
+    own |= {"reasoning_bytes": stored.reasoning_bytes or None, "reasoning_sha256": stored.reasoning_sha256 or None}
     connection.execute(update(jobs).where(jobs.c.id == job_id).values(**own, **counted))
     return stored
+
+
+def _proof(text: str) -> tuple[int, str]:
+    encoded = text.encode()
+    return len(encoded), sha256(encoded).hexdigest()
+
+
+def _lengths(row: Any) -> tuple[int, int]:
+    """What makes one text longer than another: the text, and between equal ones the reasoning."""
+    return len(row.text.encode()), len(row.reasoning.encode())
+
+
+def _is_longer(connection: Connection, kept: Any) -> ColumnElement[bool]:
+    """Whether the row in `texts` is longer than the one that is kept, by the rule of `_lengths`."""
+    text, reasoning = (
+        (_length(connection, texts.c[name]), func.coalesce(_length(connection, kept.c[name]), 0))
+        for name in ("text", "reasoning")
+    )
+    return or_(text[0] > text[1], and_(text[0] == text[1], reasoning[0] > reasoning[1]))
 
 
 def _length(connection: Connection, text: ColumnElement[str]) -> ColumnElement[int]:

@@ -14,6 +14,8 @@ texts = Table(
     Column("job_id", Text, primary_key=True),
     Column("attempt", Integer, nullable=False),
     Column("text", Text, nullable=False),
+    # The reasoning before and between the text, kept apart so that no article, export or search holds it.
+    Column("reasoning", Text, nullable=False, server_default=""),
     # The number of deltas that it came in: all that is known of an attempt whose worker died.
     Column("deltas", Integer),
     # Whether the job has ended with this text; then the index of texts (`jobs/store/text_index.py`) holds it.
@@ -30,6 +32,7 @@ longest_texts = Table(
     Column("job_id", Text, primary_key=True),
     Column("attempt", Integer, nullable=False),
     Column("text", Text, nullable=False),
+    Column("reasoning", Text, nullable=False, server_default=""),
     Column("deltas", Integer),
 )
 
@@ -41,5 +44,6 @@ lost_texts = Table(
     Column("job_id", Text, primary_key=True),
     Column("attempt", Integer, primary_key=True),
     Column("text", Text, nullable=False),
+    Column("reasoning", Text, nullable=False, server_default=""),
     Column("deltas", Integer),
 )

@@ -110,6 +110,11 @@ jobs = Table(
     *_usage_columns(),
     Column("text_tokens", Integer),
     Column("text_tokens_source", Text),
+    # Of the stored reasoning; null without one.
+    Column("reasoning_bytes", Integer),
+    Column("reasoning_sha256", Text),
+    Column("reasoning_text_tokens", Integer),
+    Column("reasoning_text_tokens_source", Text),
     Column("upstream_id", Text),
     Column("upstream_model", Text),
     Column("error_code", Text),
@@ -189,6 +194,8 @@ attempts = Table(
     # Of its text, for a job that ends with it later: cancelled or expired while it waited for its next attempt.
     Column("text_tokens", Integer),
     Column("text_tokens_source", Text),
+    Column("reasoning_text_tokens", Integer),
+    Column("reasoning_text_tokens_source", Text),
     Index("attempts_by_batch", "batch_id"),
 )
 

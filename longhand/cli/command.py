@@ -14,6 +14,7 @@ import typer
 from jobs.settings import SettingsError
 from longhand.cli import hold_commands, job_commands, key_commands, simulate_command, stack_commands, upstream_commands
 from longhand.client.errors import LonghandError
+from longhand.terminal.output import say
 
 _HELP = """\
 Durable, watchable batch generation on any OpenAI-compatible endpoint.
@@ -100,7 +101,7 @@ def make_app() -> typer.Typer:
 
 def _show_version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"longhand {version('longhand-server')}")
+        say(f"longhand {version('longhand-server')}")
         raise typer.Exit
 
 
@@ -115,5 +116,5 @@ def _options(
 
 def _complain(message: str, code: int) -> int:
     for line in message.splitlines():
-        sys.stderr.write(f"longhand: {line}\n")
+        say(f"longhand: {line}", err=True)
     return code

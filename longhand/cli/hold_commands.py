@@ -7,6 +7,7 @@ import typer
 from longhand.cli.command_client import open_client
 from longhand.client.hold_calls import Held
 from longhand.client.objects import Json
+from longhand.terminal.output import say
 from longhand.terminal.waiting_words import hold_arguments, hold_sentence
 
 BatchArgument = Annotated[str | None, typer.Argument(metavar="[BATCH]", help="The id of a batch.")]
@@ -33,7 +34,7 @@ def pause(
         held = client.pause(batch, release_running=release, message=message, **_given(model, upstream, project))
     running = "those that run are given back, uncharged" if release else "those that run go on"
     then = f"start it again with: longhand resume {hold_arguments(held)}"
-    typer.echo(f"{_named(held)}: paused; no more of its jobs start, {running}; {then}")
+    say(f"{_named(held)}: paused; no more of its jobs start, {running}; {then}")
 
 
 def resume(
@@ -42,11 +43,11 @@ def resume(
     """Lift the hold of a batch, or of a --model, an --upstream or a --project, also one that Longhand has set."""
     with open_client() as client:
         held = client.resume(batch, **_given(model, upstream, project))
-        typer.echo(f"{_named(held)}: resumed; its jobs start as soon as there is room")
+        say(f"{_named(held)}: resumed; its jobs start as soon as there is room")
         # It may be held as a whole, and its model or its upstream besides.
         other = client.batch(batch).get("hold") if batch is not None else None
     if other:
-        typer.echo(f"{batch} still waits: {hold_sentence(other)}")
+        say(f"{batch} still waits: {hold_sentence(other)}")
 
 
 def _given(model: str | None, upstream: str | None, project: str | None) -> Held:

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Annotated, get_args
 
 import typer
-from rich.console import Console
 
 from jobs.inputs.reading import ReadOptions
 from jobs.model.status import JobStatus
@@ -17,6 +16,7 @@ from longhand.client.client import Client
 from longhand.client.errors import InputError, RefusedError
 from longhand.client.objects import Retried
 from longhand.terminal import progress, tables
+from longhand.terminal.output import open_console, say
 from longhand.terminal.waiting_words import waiting_notes
 
 _WIDE = 120
@@ -61,7 +61,7 @@ def submit(
         source, Options(model, read, parse_metadata(metadata or ())), max_line_bytes=load_settings().max_line_bytes
     )
     for remark in submission.remarks:
-        typer.echo(remark, err=True)
+        say(remark, err=True)
     with open_client() as client:
         try:
             accepted = (client.submit_batch if submission.is_batch else client.submit_job)(submission.body)
@@ -71,24 +71,27 @@ def submit(
             raise InputError(submission.in_terms_of_input(error)) from None
         resource_id = accepted["id"]
         # With --watch the text comes to stdout, which the id would spoil.
-        typer.echo(resource_id, err=watch_it)
+        say(resource_id, err=watch_it)
         jobs_word = "1 job" if submission.count == 1 else f"{submission.count} jobs"
         if watch_it:
             _watch(client, resource_id)
         else:
-            typer.echo(f"submitted {jobs_word}; follow with: longhand watch {resource_id}", err=True)
+            say(f"submitted {jobs_word}; follow with: longhand watch {resource_id}", err=True)
 
 
 def watch(
     resource_id: Id,
     text: Annotated[bool, typer.Option("--text", help="For a batch, also show the texts as they are written.")] = False,
+    reasoning: Annotated[
+        bool, typer.Option("--reasoning", help="For a job, also show on stderr what the model thinks.")
+    ] = False,
 ) -> None:
     """Follow a job's text while it is written, or a batch's progress, until it ends.
 
     Ctrl-C stops watching and nothing else. The exit code is 1 if the job, or any job of the batch, did not complete.
     """
     with open_client() as client:
-        _watch(client, resource_id, with_texts=text)
+        _watch(client, resource_id, with_texts=text, with_reasoning=reasoning)
 
 
 def jobs(
@@ -107,9 +110,9 @@ def jobs(
         console = tables.table_console()
         console.print(tables.jobs_table(listed, wide=console.width >= _WIDE))
         for note in waiting_notes(listed):
-            typer.echo(note, err=True)
+            say(note, err=True)
     else:
-        typer.echo("no such jobs" if batch or status or model or text else "no jobs yet: longhand submit", err=True)
+        say("no such jobs" if batch or status or model or text else "no jobs yet: longhand submit", err=True)
 
 
 def show(resource_id: Id) -> None:
@@ -136,16 +139,16 @@ def results(
     with open_client() as client:
         written = write_results(client, batch_id, output, form)
     for line in written.remarks:
-        typer.echo(line, err=True)
+        say(line, err=True)
     what = str(written.files[0]) if form != "md" else f"{len(written.files)} articles to {output}"
-    typer.echo(f"wrote {what}", err=True)
+    say(f"wrote {what}", err=True)
 
 
 def cancel(resource_id: Id) -> None:
     """Cancel a job or all jobs of a batch. The text so far is kept."""
     with open_client() as client:
         cancelled = client.cancel(resource_id)
-    typer.echo(f"{resource_id}: {'cancelling' if cancelled['status'] == 'in_progress' else cancelled['status']}")
+    say(f"{resource_id}: {'cancelling' if cancelled['status'] == 'in_progress' else cancelled['status']}")
 
 
 def retry(
@@ -161,7 +164,7 @@ def retry(
     """Run one failed job again, or all failed jobs of a batch and only those. They keep their ids."""
     with open_client() as client:
         client.retry(resource_id, which=_read_which(which))
-    typer.echo(f"{resource_id}: queued again; follow with: longhand watch {resource_id}", err=True)
+    say(f"{resource_id}: queued again; follow with: longhand watch {resource_id}", err=True)
 
 
 def _read_which(named: str | None) -> list[Retried] | None:
@@ -175,16 +178,16 @@ def _read_which(named: str | None) -> list[Retried] | None:
     return [known[name] for name in chosen]
 
 
-def _watch(client: Client, resource_id: str, *, with_texts: bool = False) -> None:
+def _watch(client: Client, resource_id: str, *, with_texts: bool = False, with_reasoning: bool = False) -> None:
     try:
         if resource_id.startswith("batch_"):
             completed = progress.watch_batch(
-                client, resource_id, Console(stderr=True), sys.stdout, with_texts=with_texts
+                client, resource_id, open_console(stderr=True), sys.stdout, with_texts=with_texts
             )
         else:
-            completed = progress.watch_job(client, resource_id, sys.stdout)
+            completed = progress.watch_job(client, resource_id, sys.stdout, with_reasoning=with_reasoning)
     except KeyboardInterrupt:
-        typer.echo(f"\nstopped watching; the work continues: longhand watch {resource_id}", err=True)
+        say(f"\nstopped watching; the work continues: longhand watch {resource_id}", err=True)
         raise
     if not completed:
         raise typer.Exit(1)

@@ -9,6 +9,7 @@ import typer
 from jobs.settings import load_settings
 from longhand.client.errors import InputError, LonghandError, first_line
 from longhand.terminal import tables
+from longhand.terminal.output import say
 
 if TYPE_CHECKING:
     from jobs.store.database import Database
@@ -39,10 +40,10 @@ def create(
 
         first = not any_keys(database)
         key, secret = create_key(database, project=project, name=name)
-    typer.echo(secret)
-    typer.echo(f"{key.id}, project {key.project}: it is not shown again", err=True)
+    say(secret)
+    say(f"{key.id}, project {key.project}: it is not shown again", err=True)
     if first:
-        typer.echo(
+        say(
             "this is the first key: in 5 s every request needs one; the commands and the client take it from"
             " LONGHAND_API_KEY",
             err=True,
@@ -58,7 +59,7 @@ def list_all() -> None:
     if listed:
         tables.table_console().print(tables.keys_table(listed))
     else:
-        typer.echo("no keys yet, and only this machine is served: longhand keys create", err=True)
+        say("no keys yet, and only this machine is served: longhand keys create", err=True)
 
 
 def revoke(
@@ -69,7 +70,7 @@ def revoke(
         from jobs.store.keys import revoke_key  # noqa: PLC0415  # loads SQLAlchemy
 
         revoked = revoke_key(database, key)
-    typer.echo(f"{revoked.id} ({revoked.prefix}..., project {revoked.project}): revoked", err=True)
+    say(f"{revoked.id} ({revoked.prefix}..., project {revoked.project}): revoked", err=True)
 
 
 @contextmanager

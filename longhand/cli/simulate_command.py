@@ -8,6 +8,7 @@ import typer
 
 from longhand.cli.stack_commands import Host, Port
 from longhand.client.errors import InputError, LonghandError
+from longhand.terminal.output import say
 
 if TYPE_CHECKING:  # what it loads, no other command needs
     from longhand.simulator import Upstream
@@ -97,7 +98,7 @@ def _serve(host: str, upstreams: "list[Upstream]") -> None:
 
     def on_ready(urls: list[str]) -> None:
         for url in urls:
-            typer.echo(f"simulator ready: LONGHAND_UPSTREAM_URL={url}")
+            say(f"simulator ready: LONGHAND_UPSTREAM_URL={url}")
 
     try:
         run_simulators(host, upstreams, on_ready)

@@ -11,6 +11,7 @@ from rich.console import Console
 from jobs.settings import Settings, load_settings
 from longhand.client.connection import DEFAULT_PORT
 from longhand.client.errors import LonghandError, first_line
+from longhand.terminal.output import open_console, say
 from longhand.terminal.tables import stack_summary
 
 Host = Annotated[str, typer.Option(help="Address to listen on.")]
@@ -35,7 +36,7 @@ def up(
 
     settings = load_settings()
     _check_upstreams(settings, port)
-    console = Console(highlight=False)
+    console = open_console()
 
     def report(line: str) -> None:
         _say(console, line)
@@ -85,7 +86,7 @@ def migrate() -> None:
         migrate_database(settings.database)
     except SQLAlchemyError as error:
         raise LonghandError(f"the database could not be migrated: {first_line(error)}") from None
-    typer.echo("the database is at the newest revision")
+    say("the database is at the newest revision")
 
 
 def api(host: Host = "127.0.0.1", port: Port = DEFAULT_PORT) -> None:

@@ -8,6 +8,7 @@ import typer
 from jobs.settings import load_settings
 from longhand.cli.command_client import open_client
 from longhand.terminal import tables, upstream_tables
+from longhand.terminal.output import say
 
 
 def make_upstreams_app() -> typer.Typer:
@@ -32,7 +33,7 @@ def list_all(context: typer.Context) -> None:
         listed = client.upstreams()
     tables.table_console().print(upstream_tables.upstreams_table(listed["data"]))
     for note in upstream_tables.notes(listed):
-        typer.echo(note, err=True)
+        say(note, err=True)
 
 
 def check(
@@ -51,11 +52,11 @@ def check(
     for mistake in reading.mistakes:
         # As compilers write it, so that editors find the place.
         place = f"{file}:{mistake.line}" if mistake.line else str(file)
-        typer.echo(f"{place}: {mistake.message}", err=True)
+        say(f"{place}: {mistake.message}", err=True)
     if reading.upstreams.specs:
         tables.table_console().print(upstream_tables.declared_table(reading.upstreams))
     count = len(reading.mistakes)
     if count:
-        typer.echo(f"{count} mistake{'s' if count > 1 else ''}: this file would not be used", err=True)
+        say(f"{count} mistake{'s' if count > 1 else ''}: this file would not be used", err=True)
         raise typer.Exit(1)
-    typer.echo(f"{file}: no mistakes", err=True)
+    say(f"{file}: no mistakes", err=True)

@@ -8,7 +8,7 @@ import random
 import uuid
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 from urllib.parse import quote
 
 import httpx
@@ -18,6 +18,8 @@ from longhand.client.items import WrongItemError, as_body, as_item, ask, check_i
 from longhand.client.objects import Batch, Job, JobStatus, Json
 
 T = TypeVar("T")
+Part = Literal["text", "reasoning"]
+"""The two texts of a job."""
 
 _SUBMIT_WAITS = (0.2, 0.5, 1.0, 2.0)
 _PAGE = 100
@@ -65,11 +67,12 @@ def read_batch(batch_id: str) -> Call[Batch]:
     return _get(path_of(batch_id, "batch"), read_json)
 
 
-def read_text(job_id: str, *, partial: bool) -> Call[str]:
-    """The stored text of one job."""
-    return _get(
-        f"{path_of(job_id, 'job')}/text", lambda response: response.text, {"partial": "true"} if partial else {}
-    )
+def read_text(job_id: str, *, partial: bool, part: Part = "text") -> Call[str]:
+    """The stored text of one job, or its reasoning."""
+    params = {"partial": "true"} if partial else {}
+    if part != "text":
+        params["part"] = part
+    return _get(f"{path_of(job_id, 'job')}/text", lambda response: response.text, params)
 
 
 def read_upstreams() -> Call[Any]:

@@ -4,8 +4,10 @@ Follows "Interpreting an event stream" of the WHATWG HTML standard. The decoder 
 """
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
+from typing import Any
 
 from longhand.client.objects import FINAL, Batch, BatchUsage, Counts, Hold, Job
 
@@ -38,8 +40,18 @@ class Delta:
 
 
 @dataclass(frozen=True, slots=True)
+class Reasoning:
+    """New reasoning of a job, which stands beside its text. One at offset 0 starts it over, even when it is empty."""
+
+    job_id: str
+    attempt: int
+    offset: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Reset:
-    """The text of a job starts over with this attempt; discard what came of it before."""
+    """Text and reasoning of a job start over with this attempt; discard what came of them before."""
 
     job_id: str
     attempt: int
@@ -60,6 +72,17 @@ class Done:
     def sha256(self) -> str:
         """The SHA-256 of the stored text in UTF-8, as hexadecimal digits."""
         return self.job["sha256"] or sha256(b"").hexdigest()
+
+    @property
+    def proof(self) -> tuple[int, str]:
+        """Both of these."""
+        return self.bytes, self.sha256
+
+    @property
+    def reasoning_proof(self) -> tuple[int, str]:
+        """Length and SHA-256 of the stored reasoning; of an empty one, too, if the server is older than reasoning."""
+        stored = self.job.get("reasoning")
+        return (stored["bytes"], stored["sha256"]) if stored else (0, sha256(b"").hexdigest())
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +108,7 @@ class BatchDone:
     batch: Batch
 
 
-JobEvent = Status | OnHold | Delta | Reset | Done
+JobEvent = Status | OnHold | Delta | Reasoning | Reset | Done
 """What the watch of a job yields; the last one is `Done`."""
 Event = JobEvent | BatchStatus | Progress | BatchDone
 """What the watch of a batch yields; the last one is `BatchDone`."""
@@ -105,10 +128,11 @@ class SentEvent:
         """
         fields = json.loads(self.payload)
         match self.name:
-            case "delta":
-                return [Delta(job_id, fields["attempt"], fields["offset"], fields["text"])]
+            case "delta" | "reasoning":
+                kind = Delta if self.name == "delta" else Reasoning
+                return [kind(job_id, fields["attempt"], fields["offset"], fields["text"])]
             case "deltas":
-                return [Delta(one["id"], one["attempt"], one["offset"], one["text"]) for one in fields["deltas"]]
+                return _deltas(fields)
             case "status":
                 return [Status(fields)]
             case "hold":
@@ -124,6 +148,13 @@ class SentEvent:
             case "done":
                 return [BatchDone(fields) if fields.get("object") == "batch" else Done(fields)]
         return []
+
+
+def _deltas(fields: Mapping[str, Any]) -> list[Event]:
+    """The texts of many jobs, after their reasoning, which a server sends only where there is any."""
+    thought = [Reasoning(one["id"], one["attempt"], one["offset"], one["text"]) for one in fields.get("reasoning", ())]
+    texts = [Delta(one["id"], one["attempt"], one["offset"], one["text"]) for one in fields["deltas"]]
+    return [*thought, *texts]
 
 
 class EventDecoder:

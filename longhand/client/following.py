@@ -13,7 +13,7 @@ from typing import Literal
 
 import httpx
 
-from longhand.client.calls import Call, events_call, read_text
+from longhand.client.calls import Call, Part, events_call, read_text
 from longhand.client.errors import (
     BrokenTextError,
     InputError,
@@ -22,7 +22,7 @@ from longhand.client.errors import (
     RefusedError,
     UnavailableError,
 )
-from longhand.client.events import BatchDone, Delta, Done, Event, EventDecoder, Reset
+from longhand.client.events import BatchDone, Delta, Done, Event, EventDecoder, Reasoning, Reset
 
 Texts = Literal["all", "running", "none"]
 
@@ -40,25 +40,33 @@ _QUERIES: dict[str, Mapping[str, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class TextRepair:
-    """What was yielded of this job is not what is stored."""
+    """What was yielded of this job's text, or of its reasoning, is not what is stored."""
 
     done: Done
+    part: Part
+    is_last: bool
+    """Whether nothing else of the job has to be mended, so that its end may be yielded."""
 
     @property
     def call(self) -> Call[str]:
         """Fetches what is stored."""
-        return read_text(self.done.job["id"], partial=True)
+        return read_text(self.done.job["id"], partial=True, part=self.part)
 
     def events(self, stored: str) -> list[Event]:
         """What to yield instead. Raises `BrokenTextError` if the stored text is not what its job says either."""
         job = self.done.job
         encoded = stored.encode()
-        if (len(encoded), sha256(encoded).hexdigest()) != (self.done.bytes, self.done.sha256):
+        length, digest = self.done.proof if self.part == "text" else self.done.reasoning_proof
+        if (len(encoded), sha256(encoded).hexdigest()) != (length, digest):
+            of = " of reasoning" if self.part == "reasoning" else ""
             raise BrokenTextError(
-                f"{job['id']}: {len(encoded)} bytes are stored, and they are not the {self.done.bytes} bytes with"
-                f" SHA-256 {self.done.sha256} that the job states"
+                f"{job['id']}: {len(encoded)} bytes{of} are stored, and they are not the {length} bytes"
+                f" with SHA-256 {digest} that the job states"
             )
-        return [Reset(job["id"], job["attempt"]), Delta(job["id"], job["attempt"], 0, stored), self.done]
+        end: list[Event] = [self.done] if self.is_last else []
+        if self.part == "reasoning":
+            return [Reasoning(job["id"], job["attempt"], 0, stored), *end]
+        return [Reset(job["id"], job["attempt"]), Delta(job["id"], job["attempt"], 0, stored), *end]
 
 
 class _Text:
@@ -76,8 +84,8 @@ class _Text:
         self.bytes += len(encoded)
         self.hash.update(encoded)
 
-    def equals(self, done: Done) -> bool:
-        return (self.bytes, self.hash.hexdigest()) == (done.bytes, done.sha256)
+    def equals(self, proof: tuple[int, str]) -> bool:
+        return (self.bytes, self.hash.hexdigest()) == proof
 
 
 class Following:
@@ -105,7 +113,8 @@ class Following:
         self._lost_at = 0.0
         self._last_said = ""
         self._texts: dict[str, _Text] = {}
-        self._proved: dict[str, str] = {}
+        self._reasoning: dict[str, _Text] = {}
+        self._proved: dict[str, tuple[str, str]] = {}
 
     def call(self) -> Call[None]:
         """The request for the next connection, from where the last one broke off."""
@@ -126,11 +135,12 @@ class Following:
             self._retry_seconds = self._decoder.retry_seconds
         for sent in sent_events:
             for event in sent.typed(self._id):
-                yield self._checked(event)
+                yield from self._checked(event)
                 if isinstance(event, Done):
                     # Not earlier: if a mend breaks off, the same event comes again and must be found wrong again.
                     self._texts.pop(event.job["id"], None)
-                    self._proved[event.job["id"]] = event.sha256
+                    self._reasoning.pop(event.job["id"], None)
+                    self._proved[event.job["id"]] = (event.sha256, event.reasoning_proof[1])
                 self.ended = isinstance(event, BatchDone) or (isinstance(event, Done) and event.job["id"] == self._id)
             self._cursor = sent.id or self._cursor
             if self.ended:
@@ -159,21 +169,36 @@ class Following:
         wished = error.retry_after_seconds if isinstance(error, RefusedError) else None
         return max(pause, self._retry_seconds, wished or 0.0) * random.uniform(1.0, 1.5)
 
-    def _checked(self, event: Event) -> Event | TextRepair:
+    def _checked(self, event: Event) -> list[Event | TextRepair]:
         if not self._has_texts:
-            return event
+            return [event]
         if isinstance(event, Delta):
             self._texts.setdefault(event.job_id, _Text()).add(event.text)
+        elif isinstance(event, Reasoning):
+            if event.offset == 0:
+                self._reasoning[event.job_id] = _Text()
+            self._reasoning.setdefault(event.job_id, _Text()).add(event.text)
         elif isinstance(event, Reset):
             self._texts[event.job_id] = _Text()
+            self._reasoning.pop(event.job_id, None)
             self._proved.pop(event.job_id, None)
-        elif isinstance(event, Done) and not self._is_proved(event):
-            return TextRepair(event)
-        return event
+        elif isinstance(event, Done):
+            return self._proved_or_mended(event)
+        return [event]
 
-    def _is_proved(self, done: Done) -> bool:
-        text = self._texts.get(done.job["id"])
+    def _proved_or_mended(self, done: Done) -> list[Event | TextRepair]:
+        thinks = done.reasoning_proof[0] > 0
+        if not self._is_proved(done, self._texts, done.proof, 0):
+            # Its reset voids the reasoning, too.
+            return [TextRepair(done, "text", not thinks), *([TextRepair(done, "reasoning", True)] if thinks else [])]
+        if not self._is_proved(done, self._reasoning, done.reasoning_proof, 1):
+            return [TextRepair(done, "reasoning", True)]
+        return [done]
+
+    def _is_proved(self, done: Done, texts: Mapping[str, _Text], proof: tuple[int, str], place: int) -> bool:
+        text = texts.get(done.job["id"])
         if text is not None:
-            return text.equals(done)
+            return text.equals(proof)
         # After a lost connection the server may send the end of a job once more.
-        return self._proved.get(done.job["id"]) == done.sha256 or done.bytes == 0 or self._may_be_silent
+        proved = self._proved.get(done.job["id"])
+        return (proved is not None and proved[place] == proof[1]) or proof[0] == 0 or self._may_be_silent

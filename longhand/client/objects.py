@@ -78,6 +78,15 @@ class Hold(TypedDict):
     may_resume: bool
 
 
+class ReasoningProof(TypedDict):
+    """The stored reasoning of a job."""
+
+    bytes: int
+    sha256: str
+    tokens: int | None
+    tokens_source: str | None
+
+
 class Job(TypedDict):
     """One generation, without its text."""
 
@@ -117,6 +126,8 @@ class Job(TypedDict):
     usage: Usage | None
     text_tokens: int | None
     text_tokens_source: str | None
+    reasoning: NotRequired[ReasoningProof | None]
+    """What the model thought beside the text; None when there was nothing, missing from an older server."""
     upstream_id: str | None
     upstream_model: str | None
     error: Fault | None

@@ -29,6 +29,7 @@ from longhand.simulator import Pace, serve_in_thread
 from longhand.stack.stack import child_environ, choose_port, python, wait_until_ready
 from longhand.stack.supervisor import Supervisor
 from longhand.terminal.cells import last_cells
+from longhand.terminal.output import open_console
 from longhand.terminal.tables import status_text, without_secret
 
 _MARGIN_SECONDS = 20.0
@@ -42,7 +43,7 @@ _UPSTREAM_KEYS = ("LONGHAND_UPSTREAM_API_KEY", "OPENAI_API_KEY")
 
 def run_demo(settings: Settings, model: str) -> bool:
     """Run the demo and say how it went. True only if every text was stored and equals what was watched."""
-    console = Console(highlight=False)
+    console = open_console()
     with _ending_as_interrupt(), ExitStack() as cleanup:
         unset = _OF_THE_USER
         upstream = settings.upstream_url

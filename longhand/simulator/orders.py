@@ -33,7 +33,8 @@ class RequestError(Exception):
 class Orders(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The `simulate` field, or the `x-simulate` header. `None` and `False` order nothing.
 
-    The first group orders no faults and always applies; `length` is in deltas, whatever the prompt asks for, and with
+    The first group orders no faults and always applies; `length` is in deltas, whatever the prompt asks for;
+    so many deltas of `reasoning` come before the text; and with
     `finish_early` every chunk says `finish_reason: "stop"`, from the first on, as some providers' do. The rest are
     faults: with `times` they apply only to that many requests of a `key` (default: a hash of the messages), and
     later requests are healthy. Positions count deltas.
@@ -42,6 +43,7 @@ class Orders(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     text: str | None = None
     deltas: list[str] | None = None
     length: Positive | None = None
+    reasoning: Count = 0
     deltas_per_second: Seconds | None = None
     first_delta_seconds: Seconds | None = None
     finish_early: bool = False
@@ -74,7 +76,7 @@ class Orders(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 
 
 _NO_FAULTS = (
-    *("text", "deltas", "length", "deltas_per_second", "first_delta_seconds", "finish_early"),
+    *("text", "deltas", "length", "reasoning", "deltas_per_second", "first_delta_seconds", "finish_early"),
     *("key", "times"),
 )
 # A response in one piece has no deltas to count, and no lines to damage.

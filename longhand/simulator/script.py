@@ -4,13 +4,13 @@ import itertools
 import json
 import secrets
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from typing import Any, Literal, NamedTuple
 
 import msgspec
 
+from longhand.simulator.deltas import deltas_of, thought_of
 from longhand.simulator.orders import ChatRequest, Orders
-from longhand.simulator.prose import split, write_deltas
 
 LINE_PIECE_BYTES = 16_384
 
@@ -48,23 +48,6 @@ def in_one_piece(response: bytes) -> Steps:
     return Finale(response, "end")
 
 
-def deltas_of(request: ChatRequest, orders: Orders, seed: str) -> Iterable[str]:
-    """The text to send, cut into deltas: as ordered, or an article for the prompt."""
-    if orders.deltas is not None:
-        return orders.deltas
-    if orders.text is not None:
-        return split(orders.text)
-    if orders.length is not None:
-        return itertools.islice(_write_on(request.prompt, seed), orders.length)
-    return write_deltas(request.prompt, seed)
-
-
-def _write_on(prompt: str, seed: str) -> Iterator[str]:
-    """One article after another, without end."""
-    for number in itertools.count():
-        yield from write_deltas(prompt, f"{seed}-{number}")
-
-
 class Completion:
     """One completion as bytes, whole or streamed. `fired` is called with the name of each fault that is carried out."""
 
@@ -98,6 +81,8 @@ class Completion:
             del deltas[limit:]
         self.sent = len(deltas)
         message: dict[str, Any] = {"role": "assistant", "content": "".join(deltas), "refusal": None, "annotations": []}
+        if self.orders.reasoning:
+            message["reasoning_content"] = "".join(map(thought_of, range(self.orders.reasoning)))
         completion = {
             "id": self.id,
             "object": "chat.completion",
@@ -136,6 +121,10 @@ class Completion:
         framing = len(before) + len(after)
         limit = self.request.max_deltas
         stop_at, stop = self._stop()
+        for number in range(self.orders.reasoning):
+            thought = {"content": None, "reasoning_content": thought_of(number)}
+            yield lead + self._choice(thought)
+            lead = b""
         for delta in self.deltas:
             if self.sent == stop_at:
                 return self._stopped(lead, stop)
@@ -237,12 +226,13 @@ class Completion:
             self.fired("usage")
             return self.orders.usage or None
         prompt_tokens = self.request.prompt_tokens()
+        thought = self.orders.reasoning
         return {
             "prompt_tokens": prompt_tokens,
-            "completion_tokens": self.sent,
-            "total_tokens": prompt_tokens + self.sent,
+            "completion_tokens": self.sent + thought,
+            "total_tokens": prompt_tokens + self.sent + thought,
             "prompt_tokens_details": {"cached_tokens": 0, "audio_tokens": 0},
-            "completion_tokens_details": {"reasoning_tokens": 0, "audio_tokens": 0},
+            "completion_tokens_details": {"reasoning_tokens": thought, "audio_tokens": 0},
         }
 
     def _long_line(self, length: int) -> Iterator[bytes]:

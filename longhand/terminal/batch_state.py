@@ -3,7 +3,7 @@
 import time
 from dataclasses import dataclass, field
 
-from longhand.client.events import BatchDone, BatchStatus, Delta, Done, Event, Progress, Reset, Status
+from longhand.client.events import BatchDone, BatchStatus, Delta, Done, Event, Progress, Reasoning, Reset, Status
 from longhand.client.objects import Batch, Job, why
 
 _KEPT_CHARACTERS = 400
@@ -21,6 +21,8 @@ class Writing:
     characters: int = 0
     end: str = ""
     """The last characters of its text."""
+    thought: int = 0
+    """How many characters of reasoning have come."""
 
 
 @dataclass(slots=True)
@@ -58,6 +60,9 @@ class BatchState:
                 writing = self.writing[job_id]
                 writing.characters += len(text)
                 writing.end = (writing.end + text)[-_KEPT_CHARACTERS:]
+            case Reasoning(job_id=job_id, offset=offset, text=text) if job_id in self.writing:
+                writing = self.writing[job_id]
+                writing.thought = len(text) + (writing.thought if offset else 0)
             case Reset(job_id=job_id, attempt=attempt) if job_id in self.writing:
                 self.writing[job_id] = Writing(self.writing[job_id].name, attempt)
             case Done(job=job):
@@ -110,6 +115,11 @@ class BatchState:
             self._seen.append((now, self.ended))
         while len(self._seen) > 2 and self._seen[1][0] < now - _PACE_SECONDS:
             del self._seen[0]
+
+
+def thinking(characters: int) -> str:
+    """About how much a model has thought, in words; four characters make a token."""
+    return f"thinking, {max(1, characters // 4):,} tokens"
 
 
 def name_of(job: Job) -> str:

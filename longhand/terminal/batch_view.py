@@ -6,8 +6,8 @@ from rich.containers import Lines
 from rich.text import Text
 
 from longhand.client.objects import FINAL
-from longhand.terminal.batch_state import BatchState, Writing
-from longhand.terminal.cells import duration, first_cells, last_cells, plain
+from longhand.terminal.batch_state import BatchState, Writing, thinking
+from longhand.terminal.cells import duration, first_cells, last_cells, one_line
 from longhand.terminal.tables import status_text
 from longhand.terminal.waiting_words import hold_sentence
 
@@ -87,13 +87,14 @@ class BatchView:
 
 
 def _writing_line(writing: Writing, width: int) -> Text:
-    name = first_cells(plain(" ".join(writing.name.split())), _NAME_CELLS)
+    name = first_cells(one_line(writing.name), _NAME_CELLS)
     again = f" (attempt {writing.attempt})" if writing.attempt > 1 else ""
     line = Text.assemble(
         (name + " " * (_NAME_CELLS - cell_len(name)), "bold"), f" {writing.characters:>7,}", again, " "
     )
     line.no_wrap = True
-    line.append(last_cells(plain(" ".join(writing.end.split())), max(0, width - cell_len(line.plain) - 1)), "dim")
+    end = writing.end or (thinking(writing.thought) if writing.thought else "")
+    line.append(last_cells(one_line(end), max(0, width - cell_len(line.plain) - 1)), "dim")
     return line
 
 

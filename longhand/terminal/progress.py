@@ -13,24 +13,28 @@ from rich.live import Live
 from rich.text import Text
 
 from longhand.client.client import Client
-from longhand.client.events import Delta, Done, Event, OnHold, Reset, Status
+from longhand.client.events import Delta, Done, Event, OnHold, Reasoning, Reset, Status
 from longhand.client.objects import Hold, Job, cut_short, why
-from longhand.terminal.batch_state import BatchState, Failure, name_of
+from longhand.terminal.batch_state import BatchState, Failure, thinking
 from longhand.terminal.batch_view import BatchView
-from longhand.terminal.cells import plain
+from longhand.terminal.cells import one_line, plain
+from longhand.terminal.lines import Lines, starts_over
+from longhand.terminal.output import say
 from longhand.terminal.waiting_words import hold_sentence
 
 _MOST_FAILURES = 10
-_LONGEST_LINE = 2000
-"""How many characters `Lines` holds back at most while the end of their line has not come."""
 
 
-def watch_job(client: Client, job_id: str, out: TextIO) -> bool:
-    """Write a job's text to `out` as it arrives. Returns whether the job was completed."""
+def watch_job(client: Client, job_id: str, out: TextIO, *, with_reasoning: bool = False) -> bool:
+    """Write a job's text to `out` as it arrives, and its reasoning to stderr: all of it, or on a terminal only how much
+    there is before the text. Returns whether the job was completed.
+    """
     terminal = out.isatty()
     at_line_start = True
+    thoughts = _Thoughts(sys.stderr, whole=with_reasoning)
     shown_hold: Hold | None = None
     for event in client.watch(job_id):
+        thoughts.take(event)
         match event:
             case Delta(text=text) if text:
                 shown = plain(text) if terminal else text
@@ -39,7 +43,7 @@ def watch_job(client: Client, job_id: str, out: TextIO) -> bool:
                 at_line_start = shown.endswith("\n") if shown else at_line_start
             case Reset(attempt=attempt):
                 # In the output itself, so that nobody who keeps it takes two texts for one.
-                out.write(f"{'' if at_line_start else chr(10)}{_starts_over(attempt)}\n")
+                out.write(f"{'' if at_line_start else chr(10)}{starts_over(attempt)}\n")
                 out.flush()
                 at_line_start = True
             case Status(job=job) if job["status"] == "queued":
@@ -47,19 +51,47 @@ def watch_job(client: Client, job_id: str, out: TextIO) -> bool:
                     out.write("\n")
                     out.flush()
                     at_line_start = True
-                sys.stderr.write(_waiting(job) + "\n")
+                say(_waiting(job), err=True)
             case OnHold(hold=hold):
                 if said := _held(hold, shown_hold):
-                    sys.stderr.write(said + "\n")
+                    say(said, err=True)
                 shown_hold = hold
             case Done(job=job):
                 if not at_line_start and terminal:
                     out.write("\n")
                     out.flush()
-                sys.stderr.write(_ending(job) + "\n")
+                say(_ending(job), err=True)
                 return bool(job["status"] == "completed")
     # A 204: the job had already ended, and there was nothing new to send.
     return client.job(job_id)["status"] == "completed"
+
+
+class _Thoughts:
+    """Shows reasoning on stderr."""
+
+    def __init__(self, err: TextIO, *, whole: bool) -> None:
+        self._err = err
+        self._whole = whole
+        self._characters = 0
+        self._is_open = False
+
+    def take(self, event: Event) -> None:
+        """Show a piece of reasoning, or how much there is by now; before anything else, end the line."""
+        if isinstance(event, Reasoning):
+            self._characters = len(event.text) + (self._characters if event.offset else 0)
+            self._show(event.text)
+        elif self._is_open and isinstance(event, Delta | Reset | Done):
+            self._is_open = False
+            self._err.write("\n")
+            self._err.flush()
+
+    def _show(self, text: str) -> None:
+        if not text or not (self._whole or self._err.isatty()):
+            return
+        shown = plain(text) if self._err.isatty() else text
+        self._err.write(shown if self._whole else f"\r{thinking(self._characters)}")
+        self._is_open = True
+        self._err.flush()
 
 
 def watch_batch(client: Client, batch_id: str, console: Console, out: TextIO, *, with_texts: bool) -> bool:
@@ -127,58 +159,9 @@ class _CountLines:
             self._console.print(line, soft_wrap=True, highlight=False)
 
 
-class Lines:
-    """Texts of many jobs as whole lines: `name | line`."""
-
-    def __init__(self, out: TextIO) -> None:
-        self._out = out
-        self._names: dict[str, str] = {}
-        self._begun: dict[str, str] = {}
-        self._nameless: dict[str, list[str]] = {}
-        """Lines of jobs whose name is not known yet: the text of a job may come just before its first status."""
-
-    def take(self, event: Event) -> None:
-        """Write the lines that an event completes."""
-        match event:
-            case Delta(job_id=job_id, text=text):
-                *whole, rest = (self._begun.get(job_id, "") + text).split("\n")
-                if len(rest) > _LONGEST_LINE:
-                    whole.append(rest)
-                    rest = ""
-                self._begun[job_id] = rest
-                self._write(job_id, whole)
-            case Reset(job_id=job_id, attempt=attempt):
-                self._end_line(job_id)
-                self._write(job_id, [_starts_over(attempt)])
-            case Status(job=job):
-                self._learn_name(job)
-            case Done(job=job):
-                self._learn_name(job)
-                self._end_line(job["id"])
-                self._names.pop(job["id"])
-
-    def _learn_name(self, job: Job) -> None:
-        self._names[job["id"]] = name_of(job)
-        self._write(job["id"], self._nameless.pop(job["id"], []))
-
-    def _end_line(self, job_id: str) -> None:
-        rest = self._begun.pop(job_id, "")
-        if rest:
-            self._write(job_id, [rest])
-
-    def _write(self, job_id: str, lines: list[str]) -> None:
-        name = self._names.get(job_id)
-        if name is None:
-            self._nameless.setdefault(job_id, []).extend(lines)
-            return
-        shown = (plain(line) if self._out.isatty() else line for line in lines)
-        self._out.write("".join(f"{name} | {line}\n" for line in shown))
-        self._out.flush()
-
-
 def _print_failure(console: Console, failure: Failure) -> None:
     said = f"{failure.name}: {failure.status}{', ' + failure.why if failure.why else ''}"
-    console.print(Text(plain(said), style="red"), soft_wrap=True)
+    console.print(Text(one_line(said), style="red"), soft_wrap=True)
 
 
 def _print_retry(console: Console, batch_id: str, failures: int) -> None:
@@ -190,10 +173,6 @@ def _print_cut_short(console: Console, batch_id: str, count: int) -> None:
     what = "1 text was" if count == 1 else f"{count} texts were"
     again = f"run them again with: longhand retry {batch_id} --which incomplete"
     console.print(Text(f"{what} cut short; {again}", style="yellow"), soft_wrap=True)
-
-
-def _starts_over(attempt: int) -> str:
-    return f"--- the text starts over (attempt {attempt}) ---"
 
 
 def _held(hold: Hold | None, before: Hold | None) -> str:

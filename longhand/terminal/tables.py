@@ -5,12 +5,14 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit, urlunsplit
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
 from longhand.client.objects import Job, Json, cut_short, why
+from longhand.terminal.cells import one_line
+from longhand.terminal.output import PlainConsole, open_console
 from longhand.terminal.waiting_words import hold_sentence, waits_sentence
 
 if TYPE_CHECKING:
@@ -29,10 +31,10 @@ _STYLES = {
 }
 
 
-def table_console() -> Console:
+def table_console() -> PlainConsole:
     """A console for tables on stdout. In a pipe or a file nothing is cut to the width of a terminal."""
-    console = Console(highlight=False)
-    return console if console.is_terminal else Console(highlight=False, width=400)
+    console = open_console()
+    return console if console.is_terminal else open_console(width=400)
 
 
 def stack_summary(stack: "Stack") -> RenderableType:
@@ -76,12 +78,12 @@ def jobs_table(listed: Sequence[Job], *, wide: bool) -> Table:
         cells: list[RenderableType] = [
             Text(job["id"]),
             _status_of(job),
-            Text(job.get("custom_id") or ""),
+            Text(one_line(job.get("custom_id") or "")),
             _number(job["usage"]["output_tokens"] if job["usage"] else None),
             _seconds(job.get("started_at"), job.get("finished_at")),
         ]
         if wide:
-            cells += [str(job["attempt"]), _time(job["created_at"]), Text(job["model"])]
+            cells += [str(job["attempt"]), _time(job["created_at"]), Text(one_line(job["model"]))]
         table.add_row(*cells)
     return table
 

@@ -8,10 +8,10 @@ from longhand.terminal.cells import plain
 
 LANES = {
     "max_streams": "as many streams run there as its max_streams allows; raise it in the upstreams file to run more",
-    "window": "as many streams run there as it can take so far; Longhand tries more as it keeps up",
-    "requests": "its limit of requests per minute is used up for the moment; jobs go on by themselves",
-    "tokens": "its limit of tokens per minute is used up for the moment; jobs go on by themselves",
-    "retry_after": "it refused a request, so the next ones wait a little; jobs go on by themselves",
+    "window": "as many streams run there as it can take so far; wait, Longhand tries more as it keeps up",
+    "requests": "it allows no more requests for the moment; wait, or raise its requests_per_minute",
+    "tokens": "it allows no more tokens for the moment; wait, or raise its tokens_per_minute",
+    "retry_after": "it refused a request as one too many; wait, the next one is sent by itself",
 }
 """What an upstream's `limited_by` means."""
 
@@ -19,7 +19,8 @@ _HOLDS = {
     "paused": ("is paused", ""),
     "credit": ("is out of credit", "pay, then "),
     "key": ("refuses its API key", "check the key, then "),
-    "away": ("cannot be reached", "start its server, then "),
+    "limit": ("has refused every request for minutes", "check its plan, quota and limits per day, then "),
+    "away": ("fails or cannot be reached", "check that its server runs, then "),
 }
 """By the reason of a hold: what is so, and what a person does before lifting it."""
 
@@ -29,7 +30,7 @@ def hold_sentence(hold: Hold | Json) -> str:
     what = "the batch" if hold["kind"] == "batch" else f"the {hold['kind']} {hold['target']}"
     is_so, first = _HOLDS.get(hold["reason"], ("is held", ""))
     if hold["reason"] == "away" and hold.get("url"):
-        first = f"start the server at {hold['url']}, then "
+        first = f"check that the server at {hold['url']} runs, then "
     then = (
         f"{first}run: longhand resume {hold_arguments(hold)}" if hold.get("may_resume", True) else _for_operators(hold)
     )

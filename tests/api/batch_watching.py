@@ -6,7 +6,7 @@ from typing import Any
 from jobs.intake.submission import NewJob, submit_batch
 from jobs.store.database import Database
 from jobs.store.search import JobFilter, list_jobs
-from tests.api.watching import REQUEST, WatcherThread
+from tests.api.watching import REQUEST, WatcherThread, assert_reasoning_is
 
 FINAL = ("completed", "failed", "cancelled", "expired")
 
@@ -20,6 +20,7 @@ class BatchShown:
         self.whole = whole
         """Whether all texts are asked for."""
         self.texts: dict[str, str] = {}
+        self.reasoning: dict[str, str] = {}
         self.jobs: dict[str, dict[str, Any]] = {}
         self.batch: dict[str, Any] = {}
         self.progress: dict[str, Any] = {}
@@ -64,8 +65,13 @@ class BatchShown:
     def _take_reset(self, shown: dict[str, Any]) -> None:
         self.resets.append((shown["id"], shown["attempt"]))
         self.texts[shown["id"]] = ""
+        self.reasoning[shown["id"]] = ""
 
     def _take_deltas(self, shown: dict[str, Any]) -> None:
+        for delta in shown.get("reasoning", ()):
+            had = self.reasoning.get(delta["id"], "") if delta["offset"] else ""
+            assert delta["offset"] == len(had.encode()), f"a byte of the reasoning lost or doubled: {delta}"
+            self.reasoning[delta["id"]] = had + delta["text"]
         for delta in shown["deltas"]:
             had = self.texts.get(delta["id"], "")
             assert delta["offset"] == len(had.encode()), f"a byte lost or doubled: {delta}"
@@ -81,6 +87,7 @@ class BatchShown:
             if job["status"] in FINAL and (self.whole or job["id"] in self.texts):
                 encoded = self.texts.get(job["id"], "").encode()
                 assert (len(encoded), sha256(encoded).hexdigest()) == (job["bytes"], job["sha256"]), job
+                assert_reasoning_is(self.reasoning.get(job["id"], ""), job)
                 self.proved += 1
 
 

@@ -34,12 +34,15 @@ def test_runs_say_of_every_place_what_was_last_said_of_it(changes: list[tuple[in
     assert all(one[1] < two[0] or (one[1] == two[0] and one[2] != two[2]) for one, two in pairwise(runs))
 
 
+_ITEMS = st.tuples(st.booleans(), st.integers(1, 40), st.integers(1, 10**9), st.integers(0, 10))
+
+
 @given(
-    st.dictionaries(_PLACES, st.tuples(st.booleans(), st.integers(0, 40), st.integers(0, 10**9)), max_size=100),
+    st.dictionaries(_PLACES, _ITEMS, max_size=100),
     st.booleans(), st.booleans(), st.booleans(), st.integers(0, 2**42), st.integers(0, 50_000), st.none() | _PLACES,
 )  # fmt: skip
 def test_a_cursor_is_read_as_it_was_written(
-    items: dict[int, tuple[bool, int, int]],
+    items: dict[int, tuple[bool, int, int, int]],
     deltas: bool,
     only_running: bool,
     done: bool,
@@ -48,9 +51,10 @@ def test_a_cursor_is_read_as_it_was_written(
     known: int | None,
 ) -> None:
     places = {place: item for place, item in items.items() if known is None or place < known}
-    under_way = sorted((place, attempt, offset) for place, (runs, attempt, offset) in places.items() if runs)
+    places = {place: item for place, item in places.items() if deltas or not item[0]}  # parts come with texts alone
+    under_way = sorted((place, one, two, three) for place, (runs, one, two, three) in places.items() if runs)
     written = BatchCursor(deltas, only_running, done, opened_at, listed, known, Shown(), under_way)
-    for place, (runs, tag, _) in places.items():
+    for place, (runs, tag, *_) in places.items():
         if not runs:
             written.shown.add(place, tag)
     read = read_batch_cursor(written.encode())
@@ -75,7 +79,7 @@ def test_whatever_changed_before_a_cursor_is_its_items_in_order_up_to_where_it_i
             if ends:
                 cursor.shown.add(place, tag)
             elif tag:
-                cursor.under_way = sorted([*cursor.under_way, (place, tag, place * 100)])
+                cursor.under_way = sorted([*cursor.under_way, (place, tag, place * 100, 0)])
             if encodes:
                 assert cursor.encode() == plainly(cursor, most)
         assert cursor.encode() == plainly(cursor, most)
@@ -83,7 +87,7 @@ def test_whatever_changed_before_a_cursor_is_its_items_in_order_up_to_where_it_i
 
 def plainly(cursor: BatchCursor, most: int) -> str:
     """The same id, all of it made at once."""
-    items = [(place, place + 1, attempt << 1 | 1, offset) for place, attempt, offset in cursor.under_way]
+    items = [(place, place + 1, attempt << 1 | 1, offset) for place, attempt, offset, _ in cursor.under_way]
     items += [(start, stop, tag << 1, stop - start) for start, stop, tag in cursor.shown.runs()]
     body = bytearray()
     end, stopped = 0, cursor.known
@@ -116,9 +120,9 @@ def test_five_hundred_jobs_under_way_fit_into_a_header_line() -> None:
     for place in range(50_000):
         if place not in places:
             cursor.shown.add(place, COMPLETED)
-    cursor.under_way = [(place, 1, chance.randint(1, 60_000)) for place in places]
+    cursor.under_way = [(place, 1, chance.randint(1, 60_000), 0) for place in places]
     assert len(cursor.encode()) < 6500
-    together = BatchCursor(deltas=True, listed=500, under_way=[(place, 1, 60_000) for place in range(500)])
+    together = BatchCursor(deltas=True, listed=500, under_way=[(place, 1, 60_000, 0) for place in range(500)])
     assert len(together.encode()) < 4200
 
 

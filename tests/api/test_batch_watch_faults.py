@@ -25,6 +25,8 @@ from tests.api.test_watch_faults import unchunked
 from tests.api.watching import PATIENCE_SECONDS, Writer, events_of, pieces, wait_until
 from tests.conftest import serve_api
 
+pytestmark = pytest.mark.usefixtures("either_text")
+
 
 def test_a_subscriber_that_is_killed_again_and_again_loses_no_byte_of_any_job(
     sqlite_api: ApiServer, sqlite_database: Database, valkey_client: redis.Redis

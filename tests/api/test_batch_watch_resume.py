@@ -18,6 +18,8 @@ from tests.api.batch_watching import BatchShown, BatchWatcher, submit_jobs
 from tests.api.watching import Writer, events_of, pieces, wait_until
 from tests.conftest import serve_api
 
+pytestmark = pytest.mark.usefixtures("either_text")
+
 
 class Room:
     """Writers of many jobs, some of which end and some of which are tried again."""
@@ -127,7 +129,7 @@ def test_a_client_that_comes_back_is_shown_only_what_it_may_not_know(
             if len(shown.jobs) == 10 and shown.texts.get(ids[4]):
                 break
     again = BatchShown()
-    again.texts = dict(shown.texts)
+    again.texts, again.reasoning = dict(shown.texts), dict(shown.reasoning)
     watcher = BatchWatcher(sqlite_api.port, batch_id, cursor=shown.cursor, shown=again)
     watcher.wait_for(lambda shown: ids[4] in shown.jobs)
     running.write("whole")
@@ -175,7 +177,7 @@ def test_a_cursor_of_another_way_of_asking_begins_anew_with_resets(
     watcher = BatchWatcher(sqlite_api.port, batch_id, query="?deltas=true&texts=running")
     watcher.wait_for(lambda shown: shown.texts.get(ids[1]) == "running")
     shown = BatchShown()
-    shown.texts = dict(watcher.shown.texts)
+    shown.texts, shown.reasoning = dict(watcher.shown.texts), dict(watcher.shown.reasoning)
     again = BatchWatcher(sqlite_api.port, batch_id, cursor=watcher.shown.cursor, shown=shown)
     again.wait_for(lambda shown: shown.texts == {ids[0]: "ended", ids[1]: "running"})
     assert [job_id for job_id, _ in shown.resets] == ids
@@ -189,11 +191,11 @@ class Remembering(BatchShown):
 
     def __init__(self) -> None:
         super().__init__()
-        self.moments: list[tuple[str, dict[str, str]]] = []
+        self.moments: list[tuple[str, dict[str, str], dict[str, str]]] = []
 
     def take(self, name: str, shown: dict[str, Any], cursor: str) -> None:
         super().take(name, shown, cursor)
-        self.moments.append((cursor, dict(self.texts)))
+        self.moments.append((cursor, dict(self.texts), dict(self.reasoning)))
 
 
 def test_a_database_that_blinks_while_the_batch_is_listed_doubles_no_text_for_who_is_cut_then(
@@ -230,8 +232,8 @@ def test_a_database_that_blinks_while_the_batch_is_listed_doubles_no_text_for_wh
     last.finish()
     assert watcher.join().proved == 5
     assert reads > 2
-    for cursor, texts in shown.moments[:-1]:
+    for cursor, texts, reasoning in shown.moments[:-1]:
         again = BatchShown()
-        again.texts = texts
+        again.texts, again.reasoning = texts, reasoning
         BatchWatcher(sqlite_api.port, batch_id, cursor=cursor, shown=again).join()
         assert again.texts == dict.fromkeys(ids, "whole"), cursor

@@ -14,7 +14,7 @@ from api.openai.response_events import Event, ResponseEvents
 from api.openai.response_numbers import MARK, ROOM, TEXT, VOID, chains_up_to, diverged_by
 from api.openai.response_object import response_usage
 from jobs.lifecycle.responses import StoredResponse
-from jobs.live.channel import Text
+from jobs.live.follower import Text
 from jobs.model.records import Attempt, Job, Usage
 from jobs.model.status import AttemptOutcome, JobStatus
 

@@ -172,7 +172,7 @@ def test_the_stream_tells_proxies_and_browsers_what_they_must_know(
     assert answer.text.startswith("retry: 1000\n")
 
 
-@pytest.mark.parametrize("cursor", ["x", "1", "1:2:3", "1:-2", "1:2:ended", "99999999999:1"])
+@pytest.mark.parametrize("cursor", ["x", "1", "1:2:3:4", "1:-2", "1:2:ended", "99999999999:1"])
 def test_a_malformed_cursor_is_refused(sqlite_api: ApiServer, sqlite_database: Database, cursor: str) -> None:
     url = f"http://127.0.0.1:{sqlite_api.port}/v1/jobs/{submit(sqlite_database)}/events"
     for answer in (httpx.get(url, headers={"Last-Event-ID": cursor}), httpx.get(url, params={"last_event_id": cursor})):

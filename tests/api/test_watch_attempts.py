@@ -9,7 +9,9 @@ from api.main import ApiServer
 from jobs.lifecycle.rescue import rescue_lost
 from jobs.lifecycle.transitions import finish
 from jobs.store.database import Database, utc_now
-from tests.api.watching import WatcherThread, Writer, pieces, submit
+from tests.api.watching import Shown, WatcherThread, Writer, pieces, submit
+
+pytestmark = pytest.mark.usefixtures("either_text")
 
 
 def lose(database: Database) -> None:
@@ -116,13 +118,14 @@ def test_a_job_whose_second_attempt_left_nothing_ends_with_the_text_of_the_first
     second.write("shown and lost")
     watcher.wait_for(lambda shown: shown.text == "shown and lost")
     cursor = watcher.shown.cursor
+    came_back = Shown()
+    came_back.text, came_back.reasoning = watcher.shown.text, watcher.shown.reasoning
     with sqlite_database.write() as connection:
         connection.exec_driver_sql("UPDATE jobs SET cancel_requested_at = created_at")
     lose_and_end(sqlite_database)
     assert (watcher.join().text, watcher.shown.resets) == ("stored, and longer than what is lost", 1)
     # One who comes back with a cursor of attempt 2 has its text, and must be reset as well.
-    again = WatcherThread(sqlite_api.port, job_id, cursor=cursor)
-    again.shown.text = "shown and lost"
+    again = WatcherThread(sqlite_api.port, job_id, cursor=cursor, shown=came_back)
     assert (again.join().text, again.shown.resets) == ("stored, and longer than what is lost", 1)
 
 

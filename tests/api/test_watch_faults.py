@@ -22,6 +22,8 @@ from jobs.store.database import Database
 from tests.api.watching import PATIENCE_SECONDS, Shown, WatcherThread, Writer, events_of, pieces, submit, wait_until
 from tests.conftest import free_port, serve_api
 
+pytestmark = pytest.mark.usefixtures("either_text")
+
 
 def test_a_subscriber_that_is_killed_again_and_again_loses_no_byte(
     sqlite_api: ApiServer, sqlite_database: Database, valkey_client: redis.Redis

@@ -60,7 +60,7 @@ def test_a_batch_cursor_inside_a_character_that_is_yet_to_come_begins_again_and_
     writer.write("abcd")
     shown = BatchShown()
     shown.texts[ids[0]] = "?" * 5
-    cursor = BatchCursor(deltas=True, listed=1, under_way=[(0, 1, 5)]).encode()
+    cursor = BatchCursor(deltas=True, listed=1, under_way=[(0, 1, 5, 0)]).encode()
     forged = BatchWatcher(sqlite_api.port, batch_id, cursor=cursor, shown=shown)
     wait_until(lambda: all_wait(sqlite_api, 1))
     with healthy(sqlite_api):

@@ -162,7 +162,7 @@ def test_the_longest_cursor_passes_through_nginx(
 ) -> None:
     batch_id, _ = submit_jobs(sqlite_database, 1)
     authorized = {"Authorization": f"Bearer {key}"}
-    cursor = BatchCursor(deltas=True, listed=50_000, under_way=[(place, 3, 30_000) for place in range(0, 50_000, 2)])
+    cursor = BatchCursor(deltas=True, listed=50_000, under_way=[(place, 3, 30_000, 0) for place in range(0, 50_000, 2)])
     encoded = cursor.encode()
     assert len(encoded) > 7400
     with nginx(tmp_path, sqlite_api.port) as port:

@@ -10,6 +10,8 @@ from api.main import ApiServer
 from jobs.store.database import Database
 from tests.api.watching import Shown, WatcherThread, Writer, events_of, pieces, submit
 
+either_text = pytest.mark.usefixtures("either_text")
+
 
 def write_one_by_one(writer: Writer, watcher: WatcherThread, seed: int) -> None:
     """So that no two deltas are joined to one, and there are as many places to be cut at as can be."""
@@ -18,16 +20,17 @@ def write_one_by_one(writer: Writer, watcher: WatcherThread, seed: int) -> None:
         watcher.wait_for(lambda shown: shown.text == writer.text)
 
 
+@either_text
 def test_resuming_after_any_event_of_an_ended_job_is_exact(
     sqlite_api: ApiServer, sqlite_database: Database, valkey_client: redis.Redis
 ) -> None:
     job_id = submit(sqlite_database, on_interrupt="continue")
-    before_each: list[tuple[str | None, str, int]] = []
+    before_each: list[tuple[str | None, str, str, int]] = []
 
     class Recorded(Shown):
         def take(self, name: str, shown: dict[str, object], cursor: str) -> None:
             super().take(name, shown, cursor)
-            before_each.append((self.cursor, self.text, self.attempt))
+            before_each.append((self.cursor, self.text, self.reasoning, self.attempt))
 
     watcher = WatcherThread(sqlite_api.port, job_id, shown=Recorded())
     first = Writer(sqlite_database, valkey_client, job_id)
@@ -44,9 +47,9 @@ def test_resuming_after_any_event_of_an_ended_job_is_exact(
     assert watcher.join().text == text
     assert len(before_each) > 60
     with httpx.Client(base_url=f"http://127.0.0.1:{sqlite_api.port}") as client:
-        for cursor, had, attempt in before_each[:-1]:
+        for cursor, had, thought, attempt in before_each[:-1]:
             shown = Shown()
-            shown.text = had
+            shown.text, shown.reasoning = had, thought
             with client.stream("GET", f"/v1/jobs/{job_id}/events", headers={"Last-Event-ID": cursor or ""}) as answer:
                 list(events_of(answer.iter_lines(), shown))
             assert shown.text == text, cursor
@@ -56,6 +59,7 @@ def test_resuming_after_any_event_of_an_ended_job_is_exact(
         assert client.get(f"/v1/jobs/{job_id}/events", headers=last).status_code == 204
 
 
+@either_text
 @pytest.mark.parametrize("seed", range(4))
 def test_a_client_that_is_cut_again_and_again_while_the_text_grows_is_exact(
     sqlite_api: ApiServer, sqlite_database: Database, valkey_client: redis.Redis, seed: int

@@ -17,13 +17,16 @@ from jobs.lifecycle.lease import note_continued
 from jobs.lifecycle.transitions import fail, finish, retry
 from jobs.live.channel import (
     RECORD_SCRIPT,
+    Part,
     channel_name,
     encode_batch,
     encode_delta,
     encode_done,
     encode_job,
     encode_queued,
+    encode_reasoning,
     encode_started,
+    reasoning_key,
     tail_key,
 )
 from jobs.model.endings import AttemptResult, JobError
@@ -41,6 +44,9 @@ REQUEST = {"model": "played", "messages": [{"role": "user", "content": "Write."}
 class Writer:
     """Plays a worker: one attempt at one job, recorded as the real recorder does it."""
 
+    thinks = False
+    """Whether each piece is written to the reasoning, too, before it is written to the text (`both_texts`)."""
+
     def __init__(self, database: Database, client: redis.Redis, job_id: str, *, continued: str = "") -> None:
         claimed = claim_now(database, job_id, "played", lease_seconds=600)
         assert claimed is not None
@@ -50,6 +56,7 @@ class Writer:
         self.batch_id = claimed.job.batch_id
         self.attempt = claimed.attempt
         self.text = continued
+        self.reasoning = ""
         self.broken = 0
         self._script = client.register_script(RECORD_SCRIPT)
         self.tell_batch(JobStatus.IN_PROGRESS)
@@ -62,11 +69,21 @@ class Writer:
     def write(self, *pieces: str) -> None:
         """Record each piece: append it to the tail, publish it; a tail that is gone is written anew, with a nudge."""
         for piece in pieces:
+            if self.thinks:
+                self.think(piece)
             offset = len(self.text.encode())
             self.text += piece
             if self._record(offset, piece, encode_delta(self.attempt, offset, piece)):
                 self.broken += 1
                 self._rewrite()
+
+    def think(self, piece: str) -> None:
+        """Record a piece of the reasoning."""
+        offset = len(self.reasoning.encode())
+        self.reasoning += piece
+        if self._record(offset, piece, encode_reasoning(self.attempt, offset, piece), "reasoning"):
+            self.broken += 1
+            self._rewrite()
 
     def say(self, message: bytes) -> None:
         """Publish an event."""
@@ -104,8 +121,17 @@ class Writer:
     def written(self) -> AttemptResult:
         """What a worker stores at the end."""
         encoded = self.text.encode()
+        thought = self.reasoning.encode()
         return AttemptResult(
-            self.text, len(encoded), sha256(encoded).hexdigest(), deltas=1, first_delta_at=None, finish_reason="stop"
+            self.text,
+            len(encoded),
+            sha256(encoded).hexdigest(),
+            deltas=1,
+            first_delta_at=None,
+            finish_reason="stop",
+            reasoning=self.reasoning,
+            reasoning_bytes=len(thought),
+            reasoning_sha256=sha256(thought).hexdigest() if thought else None,
         )
 
     def done(self, status: JobStatus) -> bytes:
@@ -116,11 +142,16 @@ class Writer:
 
     def _rewrite(self) -> None:
         nudge = encode_delta(self.attempt, len(self.text.encode()), "")
-        assert not self._record(-1, self.text, nudge)
+        if self.reasoning:
+            thought = encode_reasoning(self.attempt, len(self.reasoning.encode()), "")
+            assert not self._record(-1, self.reasoning, thought, "reasoning")
+        if self.text:
+            assert not self._record(-1, self.text, nudge)
 
-    def _record(self, offset: int, text: str, message: bytes) -> list[int]:
+    def _record(self, offset: int, text: str, message: bytes, part: Part = "text") -> list[int]:
         values: list[Any] = [3600, offset, text, channel_name(self.job_id), 1, message]
-        broken: list[int] = self._script(keys=[tail_key(self.job_id, self.attempt)], args=values)
+        key_of = tail_key if part == "text" else reasoning_key
+        broken: list[int] = self._script(keys=[key_of(self.job_id, self.attempt)], args=values)
         return broken
 
 
@@ -143,6 +174,7 @@ class Shown:
 
     def __init__(self) -> None:
         self.text = ""
+        self.reasoning = ""
         self.attempt = 0
         self.cursor: str | None = None
         self.done: dict[str, Any] | None = None
@@ -156,23 +188,37 @@ class Shown:
         self.cursor = cursor
         if name == "reset":
             self.resets += 1
-            self.text = ""
+            self.text = self.reasoning = ""
+        elif name == "reasoning":
+            had = "" if shown["offset"] == 0 else self.reasoning
+            assert shown["offset"] == len(had.encode()), f"a byte of the reasoning lost or doubled at {cursor}"
+            self.reasoning = had + shown["text"]
         elif name == "delta":
             assert shown["offset"] == len(self.text.encode()), f"a byte lost or doubled at {cursor}"
             self.text += shown["text"]
         elif name == "done":
             encoded = self.text.encode()
             assert (len(encoded), sha256(encoded).hexdigest()) == (shown["bytes"], shown["sha256"])
-            assert cursor.endswith(f":{len(encoded)}:{shown['status']}")
+            assert_reasoning_is(self.reasoning, shown)
+            assert cursor.endswith(f":{shown['status']}")
             self.done = shown
-        attempt, offset = cursor.split(":")[:2]
+        attempt, offset, *beside = cursor.split(":")
         assert int(offset) == len(self.text.encode())
+        thought = int(beside[0]) if beside and beside[0].isdigit() else 0
+        assert thought == len(self.reasoning.encode())
         self.attempt = int(attempt)
 
     def names(self) -> list[str]:
         """The events' names, one for each run of equal ones."""
         names = [name for name, _ in self.events]
         return [name for place, name in enumerate(names) if place == 0 or names[place - 1] != name]
+
+
+def assert_reasoning_is(reasoning: str, job: dict[str, Any]) -> None:
+    """What was shown of the reasoning is what the job was stored with."""
+    stored = job["reasoning"] or {"bytes": 0, "sha256": sha256(b"").hexdigest()}
+    encoded = reasoning.encode()
+    assert (len(encoded), sha256(encoded).hexdigest()) == (stored["bytes"], stored["sha256"])
 
 
 def events_of(lines: Iterator[str], shown: Any) -> Iterator[str]:

@@ -152,12 +152,12 @@ def _add_marked(original: Callable[..., Any], recording: Any, piece: str) -> Non
 
 
 _PATCHES: dict[str, Sequence[tuple[Any, str, Callable[..., Any]]]] = {
-    "claim": [(worker.attempt, "claim", _claim), (worker.attempt, "claim_together", _claim_many)],
+    "claim": [(worker.attempt, "claim", _claim), (worker.attempt, "claim_many", _claim_many)],
     "delta": [(Recording, "add", _add)],
     "checkpoint": [(worker.heartbeat, "renew", _renew)],
     "finish": [
         (jobs.lifecycle.transitions, "finish", _finish),
-        (jobs.lifecycle.transitions, "finish_together", _finish_many),
+        (jobs.lifecycle.transitions, "finish_many", _finish_many),
     ],
     "commit": [
         (jobs.store.stored_texts, "store_completed_texts", _store_texts),
@@ -165,7 +165,7 @@ _PATCHES: dict[str, Sequence[tuple[Any, str, Callable[..., Any]]]] = {
     ],
     "done": [
         (jobs.lifecycle.transitions, "finish", _finished),
-        (jobs.lifecycle.transitions, "finish_together", _finished_many),
+        (jobs.lifecycle.transitions, "finish_many", _finished_many),
     ],
     "drain": [(ActiveAttempts, "drain", _drain)],
 }

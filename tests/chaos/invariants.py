@@ -16,8 +16,8 @@ from jobs.model.status import FINAL, JobStatus
 from jobs.store.queries import read_batch
 from jobs.tables import attempts, jobs, texts
 from longhand.simulator import ServedSimulator
+from longhand.simulator.deltas import deltas_of
 from longhand.simulator.orders import ChatRequest, messages_hash
-from longhand.simulator.script import deltas_of
 from tests.chaos.processes import PATIENCE_SECONDS, wait_until
 from tests.chaos.stack import Stack
 from tests.chaos.watching import Watcher

@@ -114,7 +114,7 @@ MUTANTS = (
     ),
     Mutant(
         "a zombie's messages are not dropped",
-        [("jobs/live/channel.py", "        if message.attempt < self.attempt:\n            return []\n", "")],
+        [("jobs/live/follower.py", "        if message.attempt < self.attempt:\n            return []\n", "")],
         ["test_zombies.py::test_no_watcher_shows_what_a_zombie_writes_while_attempt_2_runs"],
     ),
     Mutant(
@@ -170,13 +170,36 @@ MUTANTS = (
         ["store/test_reservation_races.py::test_of_two_that_dispatch_at_once_one_leaves_the_lane_to_the_other"],
     ),
     Mutant(
+        "two that dispatch models of one upstream at once",
+        [("jobs/dispatch/upstream_total.py", "locked = wanted.with_for_update(skip_locked=True)", "locked = wanted")],
+        [(
+            "store/test_reservation_races.py"
+            "::test_of_two_that_dispatch_models_of_one_upstream_at_once_one_leaves_it_to_the_other"
+        )],
+    ),
+    Mutant(
+        "a hold of cut streams that first words lift",
+        [("jobs/dispatch/upstream_holds.py", "and_(holds.c.cut_bytes.is_(None), holds.c.since <= accepted_at)",
+          "holds.c.since <= accepted_at")],
+        [(
+            "store/test_holds.py"
+            "::test_a_hold_that_cut_streams_began_is_lifted_by_a_text_that_is_longer_and_not_by_its_first_words"
+        )],
+    ),
+    Mutant(
         "a lane whose jobs in flight nobody counts",
-        [("jobs/dispatch/reservation.py", "counted.total + counted.void if counted else 0", "0")],
-        ["store/test_reservation.py::test_a_lane_never_has_more_in_flight_than_its_streams"],
+        [
+            ("jobs/dispatch/reservation.py", "counted.total + counted.void if counted else 0", "0"),
+            ("jobs/dispatch/upstream_total.py", "found.in_flight += sum(", "found.in_flight = 0 * sum("),
+        ],
+        ["store/test_reservation_races.py::test_a_claim_under_way_keeps_its_place_although_its_hint_is_late"],
     ),
     Mutant(
         "a claim under way whose hint is late is not counted",
-        [("jobs/dispatch/reservation.py", "counted.total + counted.void if counted", "counted.total if counted")],
+        [
+            ("jobs/dispatch/reservation.py", "counted.total + counted.void if counted", "counted.total if counted"),
+            ("jobs/dispatch/upstream_total.py", "found.in_flight += sum(", "found.in_flight += 0 * sum("),
+        ],
         ["store/test_reservation_races.py::test_a_claim_under_way_keeps_its_place_although_its_hint_is_late"],
     ),
     Mutant(

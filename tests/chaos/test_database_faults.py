@@ -60,7 +60,7 @@ def test_jobs_stream_on_while_the_database_is_away(
     workers = [stack.start_worker(LONGHAND_STREAMS="25", **settings) for _ in range(2)]
     pace = 300 / away_seconds
     ids = stack.submit(
-        [*articles(25, deltas=150, per_second=pace), *articles(25, deltas=450, per_second=pace, first=25)]
+        [*articles(25, deltas=250, per_second=pace), *articles(25, deltas=600, per_second=pace, first=25)]
     )
     watchers = stack.watch(ids)
     upstream.wait_until(lambda seen: seen["running"] == 50)

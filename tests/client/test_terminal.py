@@ -24,7 +24,7 @@ from longhand.client.errors import InputError
 from longhand.terminal import progress
 from longhand.terminal.batch_state import BatchState
 from longhand.terminal.batch_view import BatchView
-from longhand.terminal.progress import Lines
+from longhand.terminal.lines import Lines
 from longhand.terminal.tables import job_summary, jobs_table
 from tests.api.batch_watching import submit_jobs
 from tests.api.watching import Writer, submit

@@ -51,7 +51,7 @@ def batch(**fields: Any) -> Any:
         (
             "away",
             "the upstream main fails or cannot be reached since ",
-            "; see that the server at http://127.0.0.1:9000/v1",
+            "; check that the server at http://127.0.0.1:9000/v1 runs",
         ),
     ],
 )

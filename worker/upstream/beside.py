@@ -4,10 +4,12 @@ It is noted, and never a reason to lose a text. Without a text it says why there
 """
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 from worker.upstream.chunks import TextDelta
 from worker.upstream.errors import NotText, Refusal, ToolCalls, quote
+from worker.upstream.reasoning import reasoning_of_part
 from worker.upstream.text import make_storable
 
 MAX_MESSAGE_BYTES = 1 << 16
@@ -17,8 +19,6 @@ _MAX_REFUSAL = 4000
 
 _TEXT_PARTS = frozenset(("text", "output_text"))
 _THINKING_PARTS = frozenset(("thinking", "reasoning", "redacted_thinking", "thought"))
-
-_REASONING = ("reasoning_content", "reasoning", "reasoning_details", "reasoning_text", "thinking", "thinking_blocks")
 
 
 class Beside:
@@ -47,8 +47,10 @@ class Beside:
             self._tool_calls = self._tool_calls or _says_something([delta.tool_calls, delta.function_call])
         return is_progress
 
-    def take_parts(self, parts: list[Any]) -> str:
-        """The text of content that comes as a list of parts. A part that is neither text nor thinking is noted."""
+    def take_parts(self, parts: list[Any], on_thought: Callable[[str], None] = lambda _: None) -> str:
+        """The text of content that comes as a list of parts; thinking goes to `on_thought`. A part that is neither is
+        noted.
+        """
         texts = []
         for part in parts:
             kind = part.get("type", "text") if isinstance(part, dict) else "text"
@@ -56,7 +58,9 @@ class Beside:
             if isinstance(kind, str) and kind in _TEXT_PARTS:
                 if isinstance(text, str):
                     texts.append(text)
-            elif not (isinstance(kind, str) and kind in _THINKING_PARTS):
+            elif isinstance(kind, str) and kind in _THINKING_PARTS:
+                on_thought(reasoning_of_part(part))
+            else:
                 self._other_part = self._other_part or str(kind)
                 self._extend("other_parts", [part])
         return "".join(texts)

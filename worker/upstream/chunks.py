@@ -146,3 +146,43 @@ def read_plain(payload: bytes) -> str | None:
 def malformed(payload: bytes, reason: str) -> MalformedChunk:
     """The error of a payload that cannot be read, with what was received."""
     return MalformedChunk(f"The upstream sent an event that is no completion chunk ({reason}): {quote(payload)}")
+
+
+class _PlainReasoningDelta(msgspec.Struct, gc=False):
+    content: _Empty = None
+    refusal: _Empty = None
+    reasoning_content: str | None = None
+    reasoning: str | None = None
+    tool_calls: list[None] | None = None
+    function_call: None = None
+    annotations: list[None] | None = None
+
+
+class _PlainReasoningChoice(msgspec.Struct, gc=False):
+    delta: _PlainReasoningDelta
+    index: Literal[0] | None = None
+    finish_reason: _Empty = None
+    finishReason: None = None  # noqa: N815  # as above
+    usage: None = None
+
+
+class _PlainReasoningChunk(msgspec.Struct, gc=False):
+    choices: Annotated[list[_PlainReasoningChoice], msgspec.Meta(min_length=1, max_length=1)]
+    usage: None = None
+    error: None = None
+    base_resp: None = None
+    x_groq: None = None
+    citations: None = None
+    search_results: None = None
+
+
+_plain_reasoning_decoder = msgspec.json.Decoder(_PlainReasoningChunk)
+
+
+def read_plain_reasoning(payload: bytes) -> str | None:
+    """The same for a chunk that holds nothing but reasoning, in one of the two fields that are common."""
+    try:
+        delta = _plain_reasoning_decoder.decode(payload).choices[0].delta
+    except (ValueError, RecursionError):
+        return None
+    return delta.reasoning_content or delta.reasoning

@@ -84,15 +84,23 @@ class Upstream:
         on_text: Callable[[str], None],
         idempotency_key: str | None = None,
         on_accepted: Callable[[], None] | None = None,
+        on_reasoning: Callable[[str], None] = lambda _: None,
     ) -> Ending:
-        """Ask for the completion that `body` describes and call `on_text` with each piece of its text, in order.
+        """Ask for the completion that `body` describes and call `on_text` with each piece of its text, in order, and
+        `on_reasoning` with each piece of its reasoning.
 
         Returns when the text is whole, and raises `UpstreamError` when it is not: its `ending` has what was known by
         then. Cancelling the task closes the connection at once. `on_accepted` is called once, at the first sign that
         the upstream is writing: text, reasoning, or any other content.
         """
         model = str(body.get("model"))
-        answer = Answer(on_text, self._max_text_bytes, think_tags=self._think_tags, on_accepted=on_accepted)
+        answer = Answer(
+            on_text,
+            self._max_text_bytes,
+            think_tags=self._think_tags,
+            on_accepted=on_accepted,
+            on_reasoning=on_reasoning,
+        )
         others = self._running[model]
         self._running[model] += 1
         self._begun[model] += 1

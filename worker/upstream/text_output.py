@@ -14,12 +14,19 @@ MAX_PIECE = 1 << 16
 class TextOutput:
     """Feed it each content; it calls `on_text` with what is to be stored. `close` gives what was held back."""
 
-    def __init__(self, on_text: Callable[[str], None], max_text_bytes: int, *, think_tags: bool) -> None:
+    def __init__(
+        self,
+        on_text: Callable[[str], None],
+        max_text_bytes: int,
+        *,
+        think_tags: bool,
+        on_thought: Callable[[str], None] = lambda _: None,
+    ) -> None:
         self._on_text = on_text
         self._max_text_bytes = max_text_bytes
         self._repeats = repeats = Repeats()
         self._new_of, self._new_of_message = repeats.feed, repeats.feed_message  # bound once, not for each delta
-        self._think_tags = ThinkTags() if think_tags else None
+        self._think_tags = ThinkTags(on_thought) if think_tags else None
         self._cleaner = TextCleaner()
         self.bytes = 0
         """How much has been given."""

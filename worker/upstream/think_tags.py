@@ -1,19 +1,24 @@
 """Separates reasoning inside the content, between `<think>` and `</think>`, from the text after it."""
 
+from collections.abc import Callable
+
 _OPENING = ("<think>", "<thinking>", "<thought>", "<reasoning>")
 
 
 class ThinkTags:
-    """Feed it content that may be cut anywhere, get the text without the thoughts that it begins with.
+    """Feed it content that may be cut anywhere, get the text without the thoughts that it begins with; these go to
+    `on_thought`.
 
     Only at the beginning: an article may speak of these tags. White space before and after the thoughts goes with them.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, on_thought: Callable[[str], None] = lambda _: None) -> None:
+        self._on_thought = on_thought
         self._waiting = ""
         self._closing = ""
         self._is_before = True
         self._is_after = False
+        self._has_thought = False
 
     def feed(self, content: str) -> str:
         """The text in `content`; what may still become a tag is held back."""
@@ -34,8 +39,11 @@ class ThinkTags:
             return text
         thoughts, found, text = self._waiting.partition(self._closing)
         if not found:
-            self._waiting = thoughts[-len(self._closing) :]  # the tag may be cut
+            held = _beginning_of(self._closing, thoughts)  # the tag may be cut
+            self._think(thoughts[: len(thoughts) - held])
+            self._waiting = thoughts[len(thoughts) - held :]
             return ""
+        self._think(thoughts)
         self._waiting = self._closing = ""
         self._is_after = True
         return self._after(text)
@@ -43,10 +51,24 @@ class ThinkTags:
     def close(self) -> str:
         """What was held back when the content has ended: a beginning that never became a tag."""
         waiting, self._waiting = self._waiting, ""
+        if self._closing:
+            self._think(waiting)
         return waiting if self._is_before else ""
+
+    def _think(self, thoughts: str) -> None:
+        if not self._has_thought:
+            thoughts = thoughts.lstrip()
+        if thoughts:
+            self._has_thought = True
+            self._on_thought(thoughts)
 
     def _after(self, text: str) -> str:
         if self._is_after:
             text = text.lstrip()
             self._is_after = not text
         return text
+
+
+def _beginning_of(tag: str, text: str) -> int:
+    """How many characters at the end of a text may be the beginning of a tag."""
+    return next((size for size in range(min(len(tag) - 1, len(text)), 0, -1) if tag.startswith(text[-size:])), 0)

@@ -1,0 +1,74 @@
+"""What a transition writes into the columns of a job, its attempt and its text."""
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from jobs.model.endings import AttemptResult, JobError
+from jobs.model.status import AttemptOutcome, JobStatus
+
+
+def final_changes(now: datetime, status: JobStatus, attempt: int, written: AttemptResult) -> dict[str, Any]:
+    """Of a job that ends."""
+    return {
+        "status": status,
+        "finished_at": now,
+        "first_delta_at": written.first_delta_at,
+        "finish_reason": written.finish_reason,
+        "incomplete": written.incomplete if status is JobStatus.COMPLETED else None,
+        "message": message_json(written.message),
+        "text_attempt": attempt,
+        "bytes": written.bytes,
+        "sha256": written.sha256,
+        "text_tokens": written.text_tokens,
+        "text_tokens_source": written.text_tokens_source,
+        "reasoning_bytes": written.reasoning_bytes or None,
+        "reasoning_sha256": written.reasoning_sha256,
+        "reasoning_text_tokens": written.reasoning_text_tokens,
+        "reasoning_text_tokens_source": written.reasoning_text_tokens_source,
+        "upstream_id": written.upstream_id,
+        "upstream_model": written.upstream_model,
+        **(written.usage.as_columns() if written.usage else {}),
+    }
+
+
+def job_changes(changes: dict[str, Any], error: JobError | None) -> dict[str, Any]:
+    """Of a job that leaves its worker."""
+    return {"lease_until": None, **changes, **why(error), "error_status": error.status if error else None}
+
+
+def message_json(message: Mapping[str, Any] | None) -> str | None:
+    """What came beside the text, as it is stored."""
+    # In ASCII: whatever an upstream sent, no database refuses it, and no text is lost for it.
+    return json.dumps(message, separators=(",", ":")) if message else None
+
+
+def attempt_changes(
+    now: datetime, outcome: AttemptOutcome, written: AttemptResult, error: JobError | None
+) -> dict[str, Any]:
+    """Of an attempt that ends."""
+    return {
+        "finished_at": now,
+        "outcome": outcome,
+        "first_delta_at": written.first_delta_at,
+        "deltas": written.deltas,
+        "bytes": written.bytes,
+        "text_tokens": written.text_tokens,
+        "text_tokens_source": written.text_tokens_source,
+        "reasoning_text_tokens": written.reasoning_text_tokens,
+        "reasoning_text_tokens_source": written.reasoning_text_tokens_source,
+        **(written.usage.as_columns() if written.usage else {}),
+        **why(error),
+    }
+
+
+def why(error: JobError | None) -> dict[str, Any]:
+    """The columns of an error."""
+    return {"error_code": error.code if error else None, "error_message": error.message if error else None}
+
+
+def text_row(job_id: str, attempt: int, written: AttemptResult) -> dict[str, Any]:
+    """The row of a text."""
+    own = {"job_id": job_id, "attempt": attempt, "text": written.text}
+    return own | {"reasoning": written.reasoning, "deltas": written.deltas}

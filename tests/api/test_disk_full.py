@@ -1,0 +1,72 @@
+"""A full disk: what is refused says so, what is read goes on, and with room again all is well."""
+
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import httpx
+import pytest
+from sqlalchemy import event
+
+from api.main import ApiServer
+from jobs.store.database import Database
+from jobs.store.disk_full import is_disk_full
+from tests.api.watching import REQUEST, submit
+
+BATCH = {"requests": [{"custom_id": str(n), "body": REQUEST} for n in range(200)]}
+
+
+@contextmanager
+def full_disk(database: Database) -> Iterator[None]:
+    """Let the file of the database grow no more: SQLite then says what it says of a full disk."""
+
+    def cap(connection: Any, _record: Any) -> None:
+        pages = connection.execute("PRAGMA page_count").fetchone()[0]
+        connection.execute(f"PRAGMA max_page_count={pages}")
+
+    database.engine.dispose()
+    event.listen(database.engine, "connect", cap)
+    try:
+        yield
+    finally:
+        event.remove(database.engine, "connect", cap)
+        database.engine.dispose()
+
+
+def test_a_full_disk_is_said_to_be_full_and_reads_go_on(sqlite_api: ApiServer, sqlite_database: Database) -> None:
+    known = submit(sqlite_database)
+    services = sqlite_api.config.app.state.services  # type: ignore[union-attr]  # it is the application
+    with httpx.Client(base_url=f"http://127.0.0.1:{sqlite_api.port}", timeout=30) as client:
+        with full_disk(services.database):
+            answer = client.post("/v1/batches", json=BATCH)
+            error = answer.json()["error"]
+            assert (answer.status_code, error["code"]) == (503, "disk_full")
+            assert error["message"].startswith("the disk of the database is full; nothing was changed")
+            assert int(answer.headers["retry-after"]) > 0
+            assert client.get(f"/v1/jobs/{known}").status_code == 200
+            assert client.get("/v1/batches").json()["data"] == []
+        assert client.post("/v1/batches", json=BATCH).status_code == 202
+
+
+@pytest.mark.parametrize("full", [errno.ENOSPC, errno.EDQUOT])
+def test_a_full_disk_of_the_files_is_said_to_be_full(
+    sqlite_api: ApiServer, monkeypatch: pytest.MonkeyPatch, full: int
+) -> None:
+    def write(_self: object) -> None:
+        raise OSError(full, "No space left on device")
+
+    monkeypatch.setattr("api.submitting.uploads.Upload._write", write)
+    with httpx.Client(base_url=f"http://127.0.0.1:{sqlite_api.port}", timeout=30) as client:
+        answer = client.post("/v1/files", data={"purpose": "batch"}, files={"file": ("a.jsonl", b"{}\n")})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (503, "disk_full")
+
+
+def test_postgresql_says_it_by_its_own_code() -> None:
+    class RefusalError(Exception):
+        sqlstate = "53100"
+
+    error = Exception()
+    error.orig = RefusalError()  # type: ignore[attr-defined]  # as SQLAlchemy's errors have it
+    assert is_disk_full(error)
+    assert not is_disk_full(Exception())
