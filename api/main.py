@@ -1,6 +1,7 @@
 """The composition root: creates every part of the API process once, joins them and serves them."""
 
 import asyncio
+import resource
 import socket
 import sys
 from collections.abc import AsyncIterator, Iterator
@@ -13,6 +14,7 @@ from fastapi import Depends, FastAPI
 from fastapi.concurrency import run_in_threadpool
 from sqlalchemy.exc import SQLAlchemyError
 
+from api.access.body_budget import BodyBudget
 from api.access.keyring import Keyring
 from api.access.watch_limiter import WatchLimiter
 from api.callers.caller import MAKE_KEY, read_caller
@@ -61,6 +63,9 @@ last sign of life when nothing is sent. At worst it is freed after 17 s. A live 
 cut too, and resumes with its cursor.
 """
 _PROBE_SECONDS = 3
+
+_BODIES_AT_ONCE = 4
+"""How many of the largest bodies may be in memory at once."""
 
 log = getLogger(__name__)
 
@@ -169,6 +174,7 @@ def open_api(settings: Settings, host: str, port: int) -> Iterator[ApiServer]:
             Tails(redis_url),
             Keyring(database),
             watch_limiter=watch_limiter,
+            body_budget=BodyBudget(_BODIES_AT_ONCE * settings.max_body_bytes),
             file_batches=CapacityLimiter(2),
             large_batches=CapacityLimiter(1),
             writes=CapacityLimiter(WRITES_AT_ONCE),
@@ -189,10 +195,21 @@ def run_api(settings: Settings, host: str, port: int) -> None:
     Raises as `open_api`, and `RevisionError` when the tables are not this version's.
     """
     start_logging("api")
+    raise_descriptor_limit()
     check_revision(settings.database)
     with open_api(settings, host, port) as server:
         log.info("listening on http://%s:%d", f"[{host}]" if ":" in host else host, server.port)
         server.serve_here()
+
+
+def raise_descriptor_limit() -> None:
+    """Let this process have as many connections as the system allows it: a usual soft limit, 1,024, is soon full."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        except (ValueError, OSError) as error:  # where the hard limit is "unlimited" and the system has another idea
+            log.warning("the limit of open files stays at %d: %s", soft, error)
 
 
 async def _follow_file(source: UpstreamSource) -> None:

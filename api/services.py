@@ -8,6 +8,7 @@ from typing import Annotated, Any, ParamSpec, TypeVar
 from anyio import CapacityLimiter, to_thread
 from fastapi import Depends, Request
 
+from api.access.body_budget import BodyBudget
 from api.access.keyring import Keyring
 from api.access.watch_limiter import WatchLimiter
 from api.model_lists.upstream_models import Models
@@ -35,6 +36,7 @@ class Services:
     tails: Tails
     keyring: Keyring
     watch_limiter: WatchLimiter
+    body_budget: BodyBudget
     file_batches: CapacityLimiter
     """How many batches are made from files at once: each keeps one core busy."""
     large_batches: CapacityLimiter
