@@ -42,6 +42,7 @@ from api.services import Services
 from api.status_publisher import StatusPublisher
 from api.submitting import inputs, submit
 from api.watching.hub import Hub
+from api.watching.job_rows import JobRows
 from api.watching.tails import Tails
 from jobs.live.wake import Waker
 from jobs.logs import start_logging
@@ -63,6 +64,10 @@ last sign of life when nothing is sent. At worst it is freed after 17 s. A live 
 cut too, and resumes with its cursor.
 """
 _PROBE_SECONDS = 3
+
+_SWITCH_SECONDS = 0.0005
+"""How long a thread that reads the database may keep the interpreter from the event loop. With Python's own 5 ms, each
+look at a socket costs the loop as much while the threads are busy."""
 
 _BODIES_AT_ONCE = 4
 """How many of the largest bodies may be in memory at once."""
@@ -172,6 +177,7 @@ def open_api(settings: Settings, host: str, port: int) -> Iterator[ApiServer]:
             status_publisher,
             hub,
             Tails(redis_url),
+            JobRows(database),
             Keyring(database),
             watch_limiter=watch_limiter,
             body_budget=BodyBudget(_BODIES_AT_ONCE * settings.max_body_bytes),
@@ -195,6 +201,7 @@ def run_api(settings: Settings, host: str, port: int) -> None:
     Raises as `open_api`, and `RevisionError` when the tables are not this version's.
     """
     start_logging("api")
+    sys.setswitchinterval(_SWITCH_SECONDS)
     raise_descriptor_limit()
     check_revision(settings.database)
     with open_api(settings, host, port) as server:

@@ -14,6 +14,7 @@ from api.access.watch_limiter import WatchLimiter
 from api.model_lists.upstream_models import Models
 from api.status_publisher import StatusPublisher
 from api.watching.hub import Hub
+from api.watching.job_rows import JobRows
 from api.watching.tails import Tails
 from jobs.live.wake import Waker
 from jobs.settings import Settings
@@ -34,6 +35,7 @@ class Services:
     status_publisher: StatusPublisher
     hub: Hub
     tails: Tails
+    rows: JobRows
     keyring: Keyring
     watch_limiter: WatchLimiter
     body_budget: BodyBudget

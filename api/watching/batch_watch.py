@@ -14,6 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
 
 from api.forms.batches import batch_json
+from api.http.event_stream import nothing
 from api.watching.batch_cursor import BatchCursor
 from api.watching.batch_jobs import BatchJobs
 from api.watching.batch_outbox import Outbox
@@ -72,6 +73,7 @@ class BatchWatch:
         self._jobs = BatchJobs(database, batch.id, self._out, self._states, self._texts)
         self._counts_changed = False
         self._inbox: Inbox | None = None
+        self.on_open: Callable[[], None] = nothing
         self._stopping = False
         self._ended = False
         self._now = asyncio.get_running_loop().time
@@ -103,6 +105,7 @@ class BatchWatch:
                         yield frame
                         if self.stopped:
                             return
+                    self.on_open()
                     if self._now() - self._told_at >= _COMMENT_SECONDS:
                         self._told_at = self._now()
                         yield COMMENT
