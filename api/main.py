@@ -58,6 +58,9 @@ STOP_SECONDS = 3
 WRITES_AT_ONCE = 16
 """Requests that write to the database, each in a thread; they share few transactions' time anyway."""
 
+LISTINGS_AT_ONCE = 2
+"""Slices of batches that are read or written out at once; each of them takes turns with the event loop."""
+
 GONE_SECONDS = 8
 """A client that acknowledges nothing for this long is gone: counted from the first unacknowledged byte, or from its
 last sign of life when nothing is sent. At worst it is freed after 17 s. A live client that reads nothing for as long is
@@ -183,6 +186,7 @@ def open_api(settings: Settings, host: str, port: int) -> Iterator[ApiServer]:
             body_budget=BodyBudget(_BODIES_AT_ONCE * settings.max_body_bytes),
             file_batches=CapacityLimiter(2),
             large_batches=CapacityLimiter(1),
+            listings=CapacityLimiter(LISTINGS_AT_ONCE),
             writes=CapacityLimiter(WRITES_AT_ONCE),
             models=Models(source),
             upstreams=source,

@@ -43,6 +43,8 @@ class Services:
     """How many batches are made from files at once: each keeps one core busy."""
     large_batches: CapacityLimiter
     """How many batches with large bodies are stored at once."""
+    listings: CapacityLimiter
+    """How many batches are listed to their watchers at once, each by 500 jobs: others need the interpreter too."""
     writes: CapacityLimiter
     """How many requests write at once, in threads of their own: while a database takes no writes, reads go on."""
     models: Models

@@ -10,6 +10,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from logging import getLogger
 from typing import Any
 
+from anyio import CapacityLimiter
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
 
@@ -56,6 +57,7 @@ class BatchWatch:
         database: Database,
         hub: Hub,
         tails: Tails,
+        listings: CapacityLimiter,
         batch: Batch,
         cursor: BatchCursor,
         read_hold: Callable[[Batch], dict[str, Any] | None],
@@ -70,7 +72,7 @@ class BatchWatch:
         self._out = Outbox(cursor, self._channels)
         self._states = BatchStates(batch.total, cursor)
         self._texts = BatchTexts(database, tails, self._channels, self._out, self._states, self._changed)
-        self._jobs = BatchJobs(database, batch.id, self._out, self._states, self._texts)
+        self._jobs = BatchJobs(database, listings, batch.id, self._out, self._states, self._texts)
         self._counts_changed = False
         self._inbox: Inbox | None = None
         self.on_open: Callable[[], None] = nothing
