@@ -5,15 +5,20 @@ take turns, and none has more jobs in flight than its `max_concurrency`; a batch
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from sqlalchemy import (
-    BindParameter,
     ColumnElement,
+    CompoundSelect,
     Connection,
+    Integer,
+    RowMapping,
     and_,
-    bindparam,
+    case,
+    cast,
     func,
     literal_column,
+    null,
     or_,
     select,
     update,
@@ -46,6 +51,16 @@ class LaneTurns:
     alone_at: dict[str, float] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class _Group:
+    """A batch that has a job that may start, or the jobs without a batch, which are as one: without `batch_id`."""
+
+    batch_id: str | None
+    first: str
+    served_at: datetime
+    expires_at: datetime
+
+
 class Choosing:
     """One choice, in one transaction that holds the lane. `may_start` is what a job's row must fulfil."""
 
@@ -65,7 +80,8 @@ class Choosing:
         self._turns = turns
         self._now = now
         self._held_batches = set(held_batches)
-        self._room_of_batch: dict[str | None, int] = self._find_capped()
+        self._room_of_batch: dict[str | None, int] = {}
+        """Of the batches with a `max_concurrency`; counted when the first of them has a job that is next."""
 
     def choose(self, projects: Sequence[str], weights: Mapping[str, float], room: int) -> Iterator[Chosen]:
         """Up to `room` jobs, in the order in which they are to start."""
@@ -92,21 +108,18 @@ class Choosing:
         if served_at:
             # A row that another process has locked is left: that its turn is not noted costs nobody much.
             free = select(batches.c.id).where(batches.c.id.in_(served_at)).order_by(batches.c.id)
-            ids = self._connection.scalars(free.with_for_update(skip_locked=True)).all()
-            of_id: BindParameter[str] = bindparam("of_id")
-            noted = update(batches).where(batches.c.id == of_id).values(dispatched_at=bindparam("at"))
-            if ids:
-                self._connection.execute(noted, [{"of_id": one, "at": served_at[one]} for one in ids])
+            noted = update(batches).where(batches.c.id.in_(free.with_for_update(skip_locked=True)))
+            self._connection.execute(noted.values(dispatched_at=case(served_at, value=batches.c.id)))
 
-    def _find_capped(self) -> dict[str | None, int]:
+    def _find_rooms(self) -> dict[str | None, int]:
         """How many more jobs the batches with a `max_concurrency` may start, those that this transaction could lock.
 
         They are locked, because their jobs may be in several lanes, and each has its own lock.
         """
         capped = select(batches.c.id, batches.c.max_concurrency).where(
             _IN_PROGRESS, batches.c.max_concurrency.is_not(None),
-            or_(batches.c.model.is_(None), batches.c.model == self._model),
-        )  # fmt: skip
+            self._is_of_model(),
+        ).with_hint(batches, **using("batches_capped"))  # fmt: skip
         found = self._connection.execute(capped.order_by(batches.c.id)).all()
         if not found:
             return {}
@@ -125,43 +138,77 @@ class Choosing:
             room[batch_id] -= count
         return room
 
-    def _jobs_of(self, project: str, room: int) -> Iterator[Chosen]:
-        last: int | None = None
-        while True:
-            highest = select(jobs.c.priority).where(QUEUED, jobs.c.model == self._model, jobs.c.project == project)
-            if last is not None:
-                highest = highest.where(jobs.c.priority < last)
-            last = self._connection.scalar(highest.order_by(jobs.c.priority.desc()).limit(1))
-            if last is None:
-                return
-            yield from self._in_turn(project, last, room)
+    def _is_of_model(self) -> ColumnElement[bool]:
+        return or_(batches.c.model.is_(None), batches.c.model == self._model)
 
-    def _in_turn(self, project: str, priority: int, room: int) -> Iterator[Chosen]:
-        """The jobs of one priority, one of each batch in turn; those without a batch are as one batch."""
-        here = and_(self._may_start, jobs.c.priority == priority)
+    def _jobs_of(self, project: str, room: int) -> Iterator[Chosen]:
+        priority: int | None = None
+        while True:
+            priority, groups = self._find_groups(project, priority, room)
+            if priority is None:
+                return
+            yield from self._in_turn(project, priority, groups, room)
+
+    def _find_groups(self, project: str, below: int | None, room: int) -> tuple[int | None, list["_Group"]]:
+        """The highest priority, below this one, of the jobs that wait, and who has jobs of it that may start.
+
+        Without groups all its jobs wait for something else; without a priority there is no such job.
+        """
+        while True:
+            *rows, alone = self._connection.execute(self._groups(project, below, room)).mappings()
+            unknown = [
+                row for row in rows if row["max_concurrency"] is not None and row["id"] not in self._room_of_batch
+            ]
+            if not unknown:
+                break
+            # What this choice has taken already is only known here.
+            self._room_of_batch = (
+                dict.fromkeys((row["id"] for row in unknown), 0) | self._find_rooms() | self._room_of_batch
+            )
+        groups = _in_order(rows)
+        if alone["first"] is not None:
+            at = self._turns.alone_at.get(project)
+            groups.append(_Group(None, alone["first"], datetime.fromtimestamp(at, UTC) if at else _LONG_AGO, _NEVER))
+        return alone["priority"], sorted(
+            groups, key=lambda group: (group.served_at, group.expires_at, group.batch_id or "")
+        )
+
+    def _groups(self, project: str, below: int | None, room: int) -> CompoundSelect[Any]:
+        """One row for each batch that has a job that may start, the first in turn; the last row is of the jobs without
+        a batch. In one statement: a round sends it for each lane and project, and the way there costs more than the rest.
+        """
+        of_project = and_(QUEUED, jobs.c.model == self._model, jobs.c.project == project)
+        if below is not None:
+            of_project = and_(of_project, jobs.c.priority < below)
+        waiting = select(jobs.c.priority).where(of_project).order_by(jobs.c.priority.desc()).limit(1).correlate(None)
+        highest = waiting.with_hint(jobs, **using("jobs_waiting")).scalar_subquery()
+        here = and_(self._may_start, jobs.c.priority == highest)
+        first = select(jobs.c.id).order_by(jobs.c.id).limit(1)
+        of_batch = first.where(jobs.c.batch_id == batches.c.id, here).with_hint(jobs, **using("jobs_by_batch"))
+        alone = first.where(jobs.c.batch_id.is_(None), jobs.c.project == project, here)
+        alone = alone.with_hint(jobs, **using("jobs_alone"))
+        columns = (batches.c.id, batches.c.dispatched_at, batches.c.expires_at, batches.c.in_progress_at)
+        running = select(*columns, batches.c.max_concurrency, of_batch.scalar_subquery().label("first")).where(
+            _IN_PROGRESS, batches.c.project == project, self._is_of_model()
+        )
         # What this choice has taken from a batch at a higher priority may have filled it.
         full = self._held_batches | {
             batch_id for batch_id, left in self._room_of_batch.items() if batch_id and left <= 0
         }
-        waiting = (
-            select(batches.c.id, batches.c.dispatched_at, batches.c.expires_at, batches.c.in_progress_at)
-            .where(_IN_PROGRESS, batches.c.project == project, batches.c.id.not_in(full))
-            .where(select(jobs.c.id).where(jobs.c.batch_id == batches.c.id, here).exists())
-            .order_by(batches.c.dispatched_at)
-            .limit(min(max(room, 2), _BATCHES_PER_ROUND))
-        )
-        rows = self._connection.execute(waiting).all()
-        # Those that nobody has served yet are equals, whichever came first: the earlier deadline goes first.
-        unserved = min((row.dispatched_at for row in rows if row.dispatched_at == row.in_progress_at), default=_NEVER)
-        groups: list[tuple[datetime, datetime, str | None]] = []
-        for row in rows:
-            served_at = unserved if row.dispatched_at == row.in_progress_at else row.dispatched_at
-            groups.append((served_at, row.expires_at or _NEVER, row.id))
-        alone_at = self._turns.alone_at.get(project)
-        groups.append((datetime.fromtimestamp(alone_at, UTC) if alone_at else _LONG_AGO, _NEVER, None))
-        groups.sort(key=lambda group: (group[0], group[1], group[2] or ""))
-        each = room // len(groups) + 1
-        turns = [self._of_group(project, here, batch_id, each) for _, _, batch_id in groups]
+        if full:
+            running = running.where(batches.c.id.not_in(full))
+        of_each = running.subquery()
+        in_turn = select(of_each).where(of_each.c.first.is_not(None)).order_by(of_each.c.dispatched_at)
+        some = in_turn.limit(min(max(room, 2), _BATCHES_PER_ROUND)).subquery()
+        nothing = [null()] * (len(columns) + 1)
+        of_alone = select(*nothing, alone.scalar_subquery(), highest)
+        return select(*some.c, cast(null(), Integer).label("priority")).union_all(of_alone)
+
+    def _in_turn(self, project: str, priority: int, groups: Sequence["_Group"], room: int) -> Iterator[Chosen]:
+        """The jobs of one priority, one of each group in turn."""
+        here = and_(self._may_start, jobs.c.priority == priority)
+        each = room // max(1, len(groups)) + 1
+        turns = [self._of_group(project, here, group, each) for group in groups]
         while turns:
             for turn in list(turns):
                 one = next(turn, None)
@@ -170,23 +217,40 @@ class Choosing:
                 else:
                     yield one
 
-    def _of_group(self, project: str, here: ColumnElement[bool], batch_id: str | None, page: int) -> Iterator[Chosen]:
-        """The jobs of a batch, or those without one, in the order of submission; read in pages."""
-        after = ""
-        while True:
-            if batch_id is None:
-                some = select(jobs.c.id).where(jobs.c.batch_id.is_(None), jobs.c.project == project, here)
-                some = some.with_hint(jobs, **using("jobs_alone"))
-            else:
-                some = select(jobs.c.id).where(jobs.c.batch_id == batch_id, here)
-                some = some.with_hint(jobs, **using("jobs_by_batch"))
-            ids = self._connection.scalars(some.where(jobs.c.id > after).order_by(jobs.c.id).limit(page)).all()
+    def _of_group(self, project: str, here: ColumnElement[bool], group: "_Group", page: int) -> Iterator[Chosen]:
+        """The jobs of a batch, or those without one, in the order of submission; read in pages after the first."""
+        batch_id = group.batch_id
+        if batch_id is None:
+            some = select(jobs.c.id).where(jobs.c.batch_id.is_(None), jobs.c.project == project, here)
+            some = some.with_hint(jobs, **using("jobs_alone"))
+        else:
+            some = select(jobs.c.id).where(jobs.c.batch_id == batch_id, here)
+            some = some.with_hint(jobs, **using("jobs_by_batch"))
+        some = some.order_by(jobs.c.id).limit(page)
+        ids: Sequence[str] = [group.first]
+        while ids:
             for job_id in ids:
                 if batch_id in self._room_of_batch:
                     if self._room_of_batch[batch_id] <= 0:
                         return
                     self._room_of_batch[batch_id] -= 1
                 yield Chosen(job_id, project, batch_id)
-            if len(ids) < page:
-                return
-            after = ids[-1]
+            ids = self._connection.scalars(some.where(jobs.c.id > ids[-1])).all()
+
+
+def _in_order(rows: Sequence[RowMapping]) -> list["_Group"]:
+    """The batches of these rows. Those that nobody has served yet are equals, whichever came first: the earlier deadline
+    goes first.
+    """
+    unserved = min(
+        (row["dispatched_at"] for row in rows if row["dispatched_at"] == row["in_progress_at"]), default=_NEVER
+    )
+    return [
+        _Group(
+            row["id"],
+            row["first"],
+            unserved if row["dispatched_at"] == row["in_progress_at"] else row["dispatched_at"],
+            row["expires_at"] or _NEVER,
+        )
+        for row in rows
+    ]
