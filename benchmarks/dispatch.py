@@ -88,7 +88,7 @@ class _Worker:
         self._measured: Measured = {}
 
     def work(self, ready: Any, ended: Any, rate: float) -> Measured:
-        """Work from when all are `ready` until `ended` is set, at `rate` jobs a second or, with 0, as fast as it can."""
+        """Work from when all are `ready` until `ended` is set, at `rate` jobs a second or, with 0, at full speed."""
         ready.wait()
         pause = random.Random(self._name)
         warm_at = time.monotonic() + _WARM_SECONDS

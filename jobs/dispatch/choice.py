@@ -4,34 +4,16 @@ take turns, and none has more jobs in flight than its `max_concurrency`; a batch
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from datetime import datetime, timedelta
 
-from sqlalchemy import (
-    ColumnElement,
-    CompoundSelect,
-    Connection,
-    Integer,
-    RowMapping,
-    and_,
-    case,
-    cast,
-    func,
-    literal_column,
-    null,
-    or_,
-    select,
-    update,
-)
+from sqlalchemy import ColumnElement, Connection, and_, case, func, select, update
 
 from jobs.dispatch.due import QUEUED, RUNNING, using
 from jobs.dispatch.fair import Turns
+from jobs.dispatch.groups import IN_PROGRESS, Group, Waiting, is_of_model, waiting_groups
 from jobs.tables import batches, jobs
 
 _BATCHES_PER_ROUND = 64
-_NEVER = datetime(9999, 1, 1, tzinfo=UTC)
-_LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
-_IN_PROGRESS = batches.c.status == literal_column("'in_progress'")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,16 +31,6 @@ class LaneTurns:
 
     projects: Turns = field(default_factory=Turns)
     alone_at: dict[str, float] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class _Group:
-    """A batch that has a job that may start, or the jobs without a batch, which are as one: without `batch_id`."""
-
-    batch_id: str | None
-    first: str
-    served_at: datetime
-    expires_at: datetime
 
 
 class Choosing:
@@ -117,8 +89,7 @@ class Choosing:
         They are locked, because their jobs may be in several lanes, and each has its own lock.
         """
         capped = select(batches.c.id, batches.c.max_concurrency).where(
-            _IN_PROGRESS, batches.c.max_concurrency.is_not(None),
-            self._is_of_model(),
+            IN_PROGRESS, batches.c.max_concurrency.is_not(None), is_of_model(self._model)
         ).with_hint(batches, **using("batches_capped"))  # fmt: skip
         found = self._connection.execute(capped.order_by(batches.c.id)).all()
         if not found:
@@ -138,73 +109,30 @@ class Choosing:
             room[batch_id] -= count
         return room
 
-    def _is_of_model(self) -> ColumnElement[bool]:
-        return or_(batches.c.model.is_(None), batches.c.model == self._model)
-
     def _jobs_of(self, project: str, room: int) -> Iterator[Chosen]:
         priority: int | None = None
         while True:
-            priority, groups = self._find_groups(project, priority, room)
+            waiting = self._find_waiting(project, priority, room)
+            priority = waiting.priority
             if priority is None:
                 return
-            yield from self._in_turn(project, priority, groups, room)
+            yield from self._in_turn(project, priority, waiting.groups, room)
 
-    def _find_groups(self, project: str, below: int | None, room: int) -> tuple[int | None, list["_Group"]]:
-        """The highest priority, below this one, of the jobs that wait, and who has jobs of it that may start.
-
-        Without groups all its jobs wait for something else; without a priority there is no such job.
-        """
+    def _find_waiting(self, project: str, below: int | None, room: int) -> Waiting:
         while True:
-            *rows, alone = self._connection.execute(self._groups(project, below, room)).mappings()
-            unknown = [
-                row for row in rows if row["max_concurrency"] is not None and row["id"] not in self._room_of_batch
-            ]
+            # What this choice has taken from a batch at a higher priority may have filled it.
+            full = {batch_id for batch_id, left in self._room_of_batch.items() if batch_id and left <= 0}
+            most, without = min(max(room, 2), _BATCHES_PER_ROUND), full | self._held_batches
+            groups = waiting_groups(self._model, project, self._may_start, below, most, without)
+            rows = self._connection.execute(groups).mappings().all()
+            waiting = Waiting.of(rows, self._turns.alone_at.get(project))
+            unknown = waiting.capped - self._room_of_batch.keys()
             if not unknown:
-                break
-            # What this choice has taken already is only known here.
-            self._room_of_batch = (
-                dict.fromkeys((row["id"] for row in unknown), 0) | self._find_rooms() | self._room_of_batch
-            )
-        groups = _in_order(rows)
-        if alone["first"] is not None:
-            at = self._turns.alone_at.get(project)
-            groups.append(_Group(None, alone["first"], datetime.fromtimestamp(at, UTC) if at else _LONG_AGO, _NEVER))
-        return alone["priority"], sorted(
-            groups, key=lambda group: (group.served_at, group.expires_at, group.batch_id or "")
-        )
+                return waiting
+            # Of a batch that is known already, what this choice has taken is not in the rows.
+            self._room_of_batch = dict.fromkeys(unknown, 0) | self._find_rooms() | self._room_of_batch
 
-    def _groups(self, project: str, below: int | None, room: int) -> CompoundSelect[Any]:
-        """One row for each batch that has a job that may start, the first in turn; the last row is of the jobs without
-        a batch. In one statement: a round sends it for each lane and project, and the way there costs more than the rest.
-        """
-        of_project = and_(QUEUED, jobs.c.model == self._model, jobs.c.project == project)
-        if below is not None:
-            of_project = and_(of_project, jobs.c.priority < below)
-        waiting = select(jobs.c.priority).where(of_project).order_by(jobs.c.priority.desc()).limit(1).correlate(None)
-        highest = waiting.with_hint(jobs, **using("jobs_waiting")).scalar_subquery()
-        here = and_(self._may_start, jobs.c.priority == highest)
-        first = select(jobs.c.id).order_by(jobs.c.id).limit(1)
-        of_batch = first.where(jobs.c.batch_id == batches.c.id, here).with_hint(jobs, **using("jobs_by_batch"))
-        alone = first.where(jobs.c.batch_id.is_(None), jobs.c.project == project, here)
-        alone = alone.with_hint(jobs, **using("jobs_alone"))
-        columns = (batches.c.id, batches.c.dispatched_at, batches.c.expires_at, batches.c.in_progress_at)
-        running = select(*columns, batches.c.max_concurrency, of_batch.scalar_subquery().label("first")).where(
-            _IN_PROGRESS, batches.c.project == project, self._is_of_model()
-        )
-        # What this choice has taken from a batch at a higher priority may have filled it.
-        full = self._held_batches | {
-            batch_id for batch_id, left in self._room_of_batch.items() if batch_id and left <= 0
-        }
-        if full:
-            running = running.where(batches.c.id.not_in(full))
-        of_each = running.subquery()
-        in_turn = select(of_each).where(of_each.c.first.is_not(None)).order_by(of_each.c.dispatched_at)
-        some = in_turn.limit(min(max(room, 2), _BATCHES_PER_ROUND)).subquery()
-        nothing = [null()] * (len(columns) + 1)
-        of_alone = select(*nothing, alone.scalar_subquery(), highest)
-        return select(*some.c, cast(null(), Integer).label("priority")).union_all(of_alone)
-
-    def _in_turn(self, project: str, priority: int, groups: Sequence["_Group"], room: int) -> Iterator[Chosen]:
+    def _in_turn(self, project: str, priority: int, groups: Sequence[Group], room: int) -> Iterator[Chosen]:
         """The jobs of one priority, one of each group in turn."""
         here = and_(self._may_start, jobs.c.priority == priority)
         each = room // max(1, len(groups)) + 1
@@ -217,7 +145,7 @@ class Choosing:
                 else:
                     yield one
 
-    def _of_group(self, project: str, here: ColumnElement[bool], group: "_Group", page: int) -> Iterator[Chosen]:
+    def _of_group(self, project: str, here: ColumnElement[bool], group: Group, page: int) -> Iterator[Chosen]:
         """The jobs of a batch, or those without one, in the order of submission; read in pages after the first."""
         batch_id = group.batch_id
         if batch_id is None:
@@ -236,21 +164,3 @@ class Choosing:
                     self._room_of_batch[batch_id] -= 1
                 yield Chosen(job_id, project, batch_id)
             ids = self._connection.scalars(some.where(jobs.c.id > ids[-1])).all()
-
-
-def _in_order(rows: Sequence[RowMapping]) -> list["_Group"]:
-    """The batches of these rows. Those that nobody has served yet are equals, whichever came first: the earlier deadline
-    goes first.
-    """
-    unserved = min(
-        (row["dispatched_at"] for row in rows if row["dispatched_at"] == row["in_progress_at"]), default=_NEVER
-    )
-    return [
-        _Group(
-            row["id"],
-            row["first"],
-            unserved if row["dispatched_at"] == row["in_progress_at"] else row["dispatched_at"],
-            row["expires_at"] or _NEVER,
-        )
-        for row in rows
-    ]

@@ -57,8 +57,8 @@ class UpstreamTotal:
         in_flight: Mapping[tuple[str, str], InFlight],
         moment: float,
     ) -> Self:
-        """The same for a turn, which has locked the row: what is reserved no more, and not taken back yet, counts too. A
-        claim may have it at this moment.
+        """The same for a turn, which has locked the row: what is reserved no more, and not taken back yet, counts too.
+        A claim may have it at this moment.
         """
         found = cls.of(row, route, in_flight, moment)
         if found.lane is not None:
