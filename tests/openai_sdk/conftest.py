@@ -80,8 +80,11 @@ def _install(config: pytest.Config, version: str) -> Sdk:
         with tempfile.TemporaryDirectory(dir=packages.parent, ignore_cleanup_errors=True) as name:
             fresh = Path(name)
             command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+            # The tests' own clients trust nobody (`no_certificates`); pip must know its index.
+            environ = {name: value for name, value in os.environ.items() if name != "SSL_CERT_DIR"}
             done = subprocess.run(
                 [*command, "--target", str(fresh / "packages"), f"openai=={version}"],
+                env=environ,
                 capture_output=True,
                 text=True,
                 check=False,
