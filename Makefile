@@ -14,6 +14,7 @@ check: .venv/ready  ## what CI checks before the tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/oxlint --deny-warnings api/page tests/page
 
 chaos: .venv/ready  ## kill, stop, cut and freeze everything; see docs/reliability.md
 	$(BIN)/pytest -q -n 2 tests/chaos

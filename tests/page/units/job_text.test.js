@@ -54,6 +54,40 @@ test("a new attempt that continues the text goes on where it was", () => {
   assert.deepEqual([text.attempt, text.text], [2, "one two"]);
 });
 
+test("reasoning is joined and counted beside the text", () => {
+  const text = new JobText();
+  assert.equal(text.think({ attempt: 1, offset: 0, text: "蜜" }), true);
+  assert.equal(text.think({ attempt: 1, offset: 3, text: "蜂" }), true);
+  text.take({ attempt: 1, offset: 0, text: "Bees" });
+  assert.deepEqual([text.thought, text.thoughtBytes, text.text, text.bytes], ["蜜蜂", 6, "Bees", 4]);
+});
+
+test("a piece of reasoning that comes twice is left out, and a missing one is noticed", () => {
+  const text = new JobText();
+  text.think({ attempt: 1, offset: 0, text: "ab" });
+  text.think({ attempt: 1, offset: 2, text: "cd" });
+  assert.equal(text.think({ attempt: 1, offset: 2, text: "cd" }), true);
+  assert.equal(text.think({ attempt: 1, offset: 5, text: "f" }), false);
+  assert.equal(text.thought, "abcd");
+});
+
+test("a new attempt thinks anew, and the old one's thoughts are heard no more", () => {
+  const text = new JobText();
+  text.think({ attempt: 1, offset: 0, text: "old" });
+  text.think({ attempt: 2, offset: 0, text: "new" });
+  assert.equal(text.think({ attempt: 1, offset: 3, text: "er" }), true);
+  assert.deepEqual([text.attempt, text.thought], [2, "new"]);
+  text.take({ attempt: 3, offset: 0, text: "x" });
+  assert.equal(text.thought, "", "a text that begins anew has no reasoning of the attempt before");
+});
+
+test("a text that was read whole leaves the reasoning as it is", () => {
+  const text = new JobText();
+  text.think({ attempt: 1, offset: 0, text: "a thought" });
+  text.set(1, "Tea");
+  assert.deepEqual([text.text, text.thought, text.thoughtBytes], ["Tea", "a thought", 9]);
+});
+
 test("the rate is that of the last seconds, and zero when nothing comes any more", () => {
   const text = new JobText();
   for (let second = 0; second <= 10; second += 1) {
