@@ -1,6 +1,7 @@
 # Everything runs in .venv, which the first target that needs it makes. Nothing else has to be installed or running.
 PYTHON ?= python3
 BIN := .venv/bin
+PYTEST = $(BIN)/pytest
 
 .PHONY: demo test check chaos soak mutants bench lock clean
 
@@ -8,7 +9,7 @@ demo: .venv/ready  ## see Longhand at work: a whole stack, 20 articles, watched 
 	$(BIN)/longhand demo
 
 test: .venv/ready  ## run the tests, three at a time: they mostly wait
-	$(BIN)/pytest -q -n 3
+	$(PYTEST) -q -n 3
 
 check: .venv/ready  ## what CI checks before the tests
 	$(BIN)/ruff check .
@@ -17,7 +18,7 @@ check: .venv/ready  ## what CI checks before the tests
 	$(BIN)/oxlint --deny-warnings api/page tests/page
 
 chaos: .venv/ready  ## kill, stop, cut and freeze everything; see docs/reliability.md
-	$(BIN)/pytest -q -n 2 tests/chaos
+	$(PYTEST) -q -n 2 tests/chaos
 
 soak: .venv/ready  ## faults at random for MINUTES=60; SEED=... makes the same choices again
 	MINUTES=$(or $(MINUTES),60) SEED=$(SEED) $(BIN)/pytest -q -s --timeout 0 tests/chaos/soak.py
