@@ -1,4 +1,4 @@
-"""Which tests may carry the mark `races`, and which get it from their folder."""
+"""Which tests may carry the mark `races`, which get it from their folder, and which start real processes."""
 
 from collections.abc import Iterable
 
@@ -6,6 +6,12 @@ import pytest
 
 MAY_RACE = ("api", "client", "openai_sdk", "page", "stack", "suite", "upstreams", "worker", "chaos")
 """The folders with tests that start real processes. Tests of the store and of the parsers are exact at any speed."""
+
+SERVERS = frozenset({"browser", "own_valkey", "postgres_server", "valkey_server"})
+"""The fixtures that start a process. Some are asked for by their name in a parameter: `postgresql`, `valkey`."""
+
+STARTERS = frozenset({"environ_of", "multiprocessing", "running_up", "subprocess"})
+"""What a file imports to start processes itself; all its tests then count as such."""
 
 
 def mark_races(items: Iterable[pytest.Item]) -> None:
@@ -18,6 +24,20 @@ def mark_races(items: Iterable[pytest.Item]) -> None:
             raise pytest.UsageError(f"{item.nodeid} must pass at any speed: it cannot be marked `races`")
 
 
+def mark_processes(items: Iterable[pytest.Item]) -> None:
+    """Mark what starts a server or another process; `make test-quick` leaves it out."""
+    for item in items:
+        if item.get_closest_marker("races") or (isinstance(item, pytest.Function) and _starts(item)):
+            item.add_marker(pytest.mark.processes)
+
+
 def watches(nodeid: str) -> bool:
     """Whether it is one of the API's or the client's tests that a watcher gets every byte once."""
     return nodeid.startswith(("tests/api/", "tests/client/")) and "watch" in nodeid.partition("::")[0]
+
+
+def _starts(test: pytest.Function) -> bool:
+    parameters = test.callspec.params.values() if hasattr(test, "callspec") else ()
+    if any(isinstance(value, str) and value.startswith(("postgresql", "valkey")) for value in parameters):
+        return True
+    return bool(SERVERS.intersection(test.fixturenames) or STARTERS & vars(test.module).keys())

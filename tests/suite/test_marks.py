@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[2]
 CONFTEST = """
 import pytest
 
-from tests.suite.marks import mark_races
+from tests.suite.marks import mark_processes, mark_races
 
 @pytest.fixture
 def browser():
@@ -21,21 +21,38 @@ def browser():
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
     mark_races(items)
+    mark_processes(items)
+
+@pytest.fixture
+def postgres_server():
+    return None
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request):
+    return request.param
 """
 
 
-def collected(folder: Path, files: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    """What pytest lists as racing of these files."""
+INI = """
+[pytest]
+markers =
+    races: may lose
+    processes: starts one
+"""
+
+
+def collected(folder: Path, files: dict[str, str], chosen: str = "races") -> subprocess.CompletedProcess[str]:
+    """What pytest lists of these files for a choice of marks."""
     for name, content in {
         "conftest.py": CONFTEST,
-        "pytest.ini": "[pytest]\nmarkers = races: may lose\n",
+        "pytest.ini": INI,
         **files,
     }.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(content)
     environ = {**os.environ, "PYTHONPATH": str(ROOT), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
-    command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-m", "races", "--strict-markers", "tests"]
+    command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-m", chosen, "--strict-markers", "tests"]
     return subprocess.run(command, cwd=folder, env=environ, capture_output=True, text=True, check=False)
 
 
@@ -49,6 +66,21 @@ def test_the_chaos_suite_and_what_needs_a_browser_may_be_run_again(tmp_path: Pat
     assert [line for line in listed if "::" in line] == [
         "tests/chaos/test_kills.py::test_a",
         "tests/page/test_page.py::test_b",
+    ]
+
+
+def test_the_quick_tests_start_no_process(tmp_path: Path) -> None:
+    files = {
+        "tests/chaos/test_kills.py": "def test_a(): pass\n",
+        "tests/store/test_rows.py": "def test_b(database): pass\ndef test_c(postgres_server): pass\n",
+        "tests/store/test_load.py": "import multiprocessing\n\ndef test_d(): pass\n",
+        "tests/stack/test_up.py": "import pytest\n\npytestmark = pytest.mark.races\n\ndef test_e(): pass\n",
+        "tests/upstream/test_sse.py": "def test_f(): pass\n",
+    }
+    listed = collected(tmp_path, files, "not processes").stdout.splitlines()
+    assert [line for line in listed if "::" in line] == [
+        "tests/store/test_rows.py::test_b[sqlite]",
+        "tests/upstream/test_sse.py::test_f",
     ]
 
 
