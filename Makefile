@@ -12,7 +12,7 @@ test: .venv/ready  ## run the tests, three at a time: they mostly wait
 	$(PYTEST) -q -n 3
 
 test-quick: .venv/ready  ## run the tests that start no processes, in less than a minute
-	$(PYTEST) -q -n 2 -m "not processes"
+	$(PYTEST) -q -n 2 -m "not processes and not long" --hypothesis-profile quick
 
 coverage: .venv/ready  ## run the tests and print how much of the product they run
 	rm -rf .coverage && mkdir .coverage

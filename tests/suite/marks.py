@@ -1,4 +1,4 @@
-"""Which tests may carry the mark `races`, which get it from their folder, and which start real processes."""
+"""Which tests may carry the mark `races`, which get it from their folder, and which `make test-quick` leaves out."""
 
 from collections.abc import Iterable
 
@@ -12,6 +12,18 @@ SERVERS = frozenset({"browser", "own_valkey", "postgres_server", "valkey_server"
 
 STARTERS = frozenset({"environ_of", "multiprocessing", "running_up", "subprocess"})
 """What a file imports to start processes itself; all its tests then count as such."""
+
+LONG = (
+    "tests/inputs/test_random_tables.py",
+    "tests/pace/test_known_limits.py",
+    "tests/pace/test_learned_limits.py",
+    "tests/pace/test_servers.py",
+    "tests/store/test_due.py::test_jobs_without_a_batch_do_not_starve_batches_nor_batches_them",
+    "tests/store/test_job_life.py",
+    "tests/store/test_reservation.py::test_eight_workers_at_once_neither_pass_the_window_nor_run_a_job_twice",
+    "tests/store/test_reservation.py::test_projects_share_by_weight_however_much_room_there_is",
+)
+"""What computes for seconds: hours of a provider's life, thousands of random cases, many threads."""
 
 
 def mark_races(items: Iterable[pytest.Item]) -> None:
@@ -29,6 +41,13 @@ def mark_processes(items: Iterable[pytest.Item]) -> None:
     for item in items:
         if item.get_closest_marker("races") or (isinstance(item, pytest.Function) and _starts(item)):
             item.add_marker(pytest.mark.processes)
+
+
+def mark_long(items: Iterable[pytest.Item]) -> None:
+    """Mark what computes for seconds; `make test-quick` leaves it out."""
+    for item in items:
+        if item.nodeid.startswith(LONG):
+            item.add_marker(pytest.mark.long)
 
 
 def watches(nodeid: str) -> bool:

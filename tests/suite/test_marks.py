@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.suite.marks import LONG
+
 ROOT = Path(__file__).parents[2]
 
 CONFTEST = """
@@ -82,6 +84,12 @@ def test_the_quick_tests_start_no_process(tmp_path: Path) -> None:
         "tests/store/test_rows.py::test_b[sqlite]",
         "tests/upstream/test_sse.py::test_f",
     ]
+
+
+@pytest.mark.parametrize("name", LONG)
+def test_what_is_left_out_as_long_exists(name: str) -> None:
+    path, _, test = name.partition("::")
+    assert f"def {test or 'test_'}" in (ROOT / path).read_text()
 
 
 @pytest.mark.parametrize(
