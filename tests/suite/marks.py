@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import pytest
 
-MAY_RACE = ("api", "client", "openai_sdk", "page", "stack", "suite", "upstreams", "worker", "chaos")
+MAY_RACE = ("api", "attacks", "client", "openai_sdk", "page", "stack", "suite", "upstreams", "worker", "chaos")
 """The folders with tests that start real processes. Tests of the store and of the parsers are exact at any speed."""
 
 SERVERS = frozenset({"browser", "own_valkey", "postgres_server", "valkey_server"})

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -109,3 +110,9 @@ def test_a_test_that_must_be_exact_at_any_speed_cannot_be_marked(tmp_path: Path,
     ran = collected(tmp_path, {name: marked})
     assert ran.returncode == pytest.ExitCode.USAGE_ERROR
     assert f"{name}::test_a must pass at any speed: it cannot be marked `races`" in ran.stdout + ran.stderr
+
+
+def test_every_folder_with_tests_is_run() -> None:
+    paths = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["pytest"]["ini_options"]["testpaths"]
+    folders = {f"tests/{file.parent.name}" for file in (ROOT / "tests").glob("*/test_*.py")}
+    assert folders == {*paths, "tests/chaos"}
