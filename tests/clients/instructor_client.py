@@ -16,4 +16,4 @@ client = instructor.from_openai(OpenAI(), mode=instructor.Mode.JSON_SCHEMA)
 made = client.chat.completions.create(
     model="gpt-4o-mini", messages=[{"role": "user", "content": "Paris"}], response_model=City
 )
-assert made == City(name="Paris", population=7), made
+assert made.model_dump() == {"name": "Paris", "population": 7}, made

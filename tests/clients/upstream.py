@@ -23,7 +23,12 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         """A chat completion, streamed."""
         request = json.loads(self.rfile.read(int(self.headers["content-length"])))
-        text = _answer(request)
+        try:
+            text = _answer(request)
+        except (AttributeError, KeyError, TypeError):
+            error = {"error": {"message": "that is no chat", "type": "invalid_request_error"}}
+            self._send(400, "application/json", json.dumps(error).encode())
+            return
         cut = len(text) // 2
         first = {"role": "assistant", "content": text[:cut]}
         chunks = [
@@ -66,7 +71,7 @@ def _answer(request: dict[str, Any]) -> str:
     if asked.get("type") == "json_schema":
         return json.dumps(_fit(asked["json_schema"]["schema"]))
     said = [message for message in request["messages"] if message["role"] != "system"]
-    content = said[-1]["content"]
+    content = said[-1].get("content") if said else ""
     last = content if isinstance(content, str) else " ".join(part.get("text", "an image") for part in content)
     return f"{len(said)} messages, the last: {last}"
 
