@@ -177,9 +177,8 @@ def run_sync(client: OpenAI) -> None:
 
     # Refused by name.
     for name, value in (
-        ("tools", [{"type": "web_search"}]), ("store", False), ("include", ["reasoning.encrypted_content"]),
-        ("text", {"format": {"type": "json_object"}}), ("truncation", "auto"), ("conversation", "conv_1"),
-        ("max_tool_calls", 3), ("prompt", {"id": "pmpt_1"}), ("top_logprobs", 3),
+        ("tools", [{"type": "web_search"}]), ("conversation", "conv_1"), ("prompt", {"id": "pmpt_1"}),
+        ("include", ["message.output_text.logprobs"]), ("top_logprobs", 3),
     ):  # fmt: skip
         with pytest.raises(openai.BadRequestError) as refused:
             client.responses.create(model=MODEL, input="x", **{name: value})
@@ -188,6 +187,29 @@ def run_sync(client: OpenAI) -> None:
         client.responses.create(model=MODEL, input="x", previous_response_id="resp_00")
     with pytest.raises(openai.NotFoundError):
         client.responses.retrieve("resp_00")
+
+
+def run_strict(client: OpenAI) -> None:
+    """What a client that checks every answer against its types is told, with what others send by default."""
+    first = client.responses.create(model=MODEL, input=PROMPT, include=[], truncation="auto", service_tier="flex")
+    check_whole(first)
+    items = list(client.responses.input_items.list(first.id, limit=1, include=["message.input_image.image_url"]))
+    assert [item.type for item in items] == ["message"]
+    referred: Any = [{"type": "item_reference", "id": item.id} for item in (*items, *first.output)]
+    check_whole(client.responses.create(model=MODEL, input=[*referred, {"role": "user", "content": "More."}]))
+    counting = getattr(client.responses, "input_tokens", None)  # not in the SDK's first version
+    if counting is not None:
+        assert counting.count(model="gpt-4o-mini", input="hello world").input_tokens == 9
+    unstored = client.responses.create(model=MODEL, input=PROMPT, store=False)
+    check_whole(unstored)
+    with pytest.raises(openai.NotFoundError):
+        retrieve_for_ever(client, unstored.id)  # it is erased once its answer is sent
+
+
+def retrieve_for_ever(client: OpenAI, response_id: str) -> None:
+    """Ask for a Response until the client raises."""
+    while True:
+        client.responses.retrieve(response_id)
 
 
 async def run_async(client: AsyncOpenAI) -> None:
@@ -222,6 +244,8 @@ async def main(url: str) -> None:
     """Both."""
     with OpenAI(base_url=url, api_key="none", timeout=60) as client:
         run_sync(client)
+    with OpenAI(base_url=url, api_key="none", timeout=60, _strict_response_validation=True) as client:
+        run_strict(client)
     async with AsyncOpenAI(base_url=url, api_key="none", timeout=60) as client:
         await run_async(client)
 
