@@ -20,9 +20,15 @@ def has_calls(message: Mapping[str, Any] | None) -> bool:
     return bool(message and (message.get("tool_calls") or message.get("function_call")))
 
 
-def calls_as_text(message: Mapping[str, Any] | None) -> str:
-    """All names and arguments, for a count of tokens."""
+def calls_of(message: Mapping[str, Any] | None) -> list[tuple[str, str]]:
+    """The name and the arguments of each call."""
     message = message or {}
     called = [call.get(call.get("type") or "function") for call in message.get("tool_calls") or ()]
     called.append(message.get("function_call"))
-    return "\n".join(str(value) for each in called if isinstance(each, Mapping) for value in each.values())
+    found = [each for each in called if isinstance(each, Mapping)]
+    return [(each.get("name", ""), each.get("arguments", each.get("input", ""))) for each in found]
+
+
+def calls_as_text(message: Mapping[str, Any] | None) -> str:
+    """All calls, a line for each: for people, and for a count of tokens."""
+    return "\n".join(f"{name}({arguments})" for name, arguments in calls_of(message))

@@ -41,6 +41,8 @@ def test_results_show_the_calls_of_each_job(
     Writer(database, valkey_client, only_job(database)).finish(**CALLED)
     (line,) = client.get(f"/v1/batches/{batch['id']}/results?format=jsonl").text.splitlines()
     assert json.loads(line)["message"] == MESSAGE
+    article = client.get(f"/v1/batches/{batch['id']}/results?format=md").text
+    assert '*Called `get_weather`:*\n\n```\n{"city": "Ōslo\u2028"}\n```\n' in article
 
 
 def test_an_output_file_has_the_message_that_the_provider_would_have_returned(
