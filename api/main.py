@@ -31,11 +31,12 @@ from api.endpoints import (
     upstreams,
     watch_tokens,
 )
+from api.http.cors import Cors
 from api.http.envelope import Envelope
 from api.http.errors import add_error_answers
 from api.http.protocol import BoundedProtocol
 from api.model_lists.upstream_models import Models
-from api.openai import completions, files, models, responses
+from api.openai import completions, files, models, response_items, responses, text_completions
 from api.services import Services
 from api.status_publisher import StatusPublisher
 from api.submitting import inputs, submit
@@ -46,6 +47,7 @@ from jobs.logs import start_logging
 from jobs.settings import Settings
 from jobs.store.database import driver_message, open_database
 from jobs.store.revision import check_revision
+from jobs.tokens import Tokenizers
 from jobs.upstreams import UpstreamSource, open_upstreams
 from jobs.upstreams.source import LOOK_SECONDS
 
@@ -102,12 +104,14 @@ def make_app(services: Services) -> FastAPI:
     # A key first of all, before the path, the query or the body is looked at.
     for module in (submit, inputs, query, results, cancel, retry, upstreams, holds, watch_tokens):
         app.include_router(module.routes, dependencies=[Depends(read_caller)])
-    for module in (files, completions, responses, models):
+    for module in (files, completions, text_completions, responses, response_items, models):
         app.include_router(module.routes, dependencies=[Depends(read_caller)])
     for module in (job_events, batch_events):
         app.include_router(module.routes, dependencies=[Depends(read_watcher)])
     add_error_answers(app)
     app.add_middleware(Envelope)
+    if services.settings.cors_origins:
+        app.add_middleware(Cors, origins=services.settings.cors_origins)  # around it: a stream is sent from there
     return app
 
 
@@ -174,6 +178,7 @@ def open_api(settings: Settings, host: str, port: int) -> Iterator[ApiServer]:
             writes=CapacityLimiter(WRITES_AT_ONCE),
             models=Models(source),
             upstreams=source,
+            tokenizers=Tokenizers(settings.tokenizers),
         )
         yield ApiServer(make_app(services), hub, listener)
     finally:

@@ -17,6 +17,7 @@ from api.watching.tails import Tails
 from jobs.live.wake import Waker
 from jobs.settings import Settings
 from jobs.store.database import Database
+from jobs.tokens import Tokenizers
 from jobs.upstreams import UpstreamSource
 
 P = ParamSpec("P")
@@ -43,6 +44,7 @@ class Services:
     """How many requests write at once, in threads of their own: while a database takes no writes, reads go on."""
     models: Models
     upstreams: UpstreamSource
+    tokenizers: Tokenizers
 
     async def run_write(self, write: Callable[P, R], *arguments: P.args, **named: P.kwargs) -> R:
         """Call what writes to the database in a thread that is kept for that."""

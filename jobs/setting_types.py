@@ -1,12 +1,15 @@
 """The types of values that a setting may have."""
 
 import json
+import re
 from typing import Annotated, TypeVar
 
 from pydantic import BeforeValidator, Field
 from pydantic_settings import NoDecode
 
 T = TypeVar("T")
+
+_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^/\s?#@,]+")
 
 TEN_YEARS = 10 * 365 * 24 * 3600
 """The longest duration, in seconds: what is much longer no clock and no calendar can count."""
@@ -20,5 +23,18 @@ def _parse_json(given: object) -> object:
     except (ValueError, RecursionError):
         raise ValueError('must be a JSON object, such as {"name": "value"}') from None
 
+
+def _parse_origins(given: object) -> object:
+    if not isinstance(given, str):
+        return given
+    origins = tuple(origin.strip().rstrip("/").lower() for origin in given.split(",") if origin.strip())
+    for origin in origins:
+        if origin != "*" and not _ORIGIN.fullmatch(origin):
+            raise ValueError(f"must be origins such as https://app.example, or *, with commas between; not {origin!r}")
+    return origins
+
+
+Origins = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_parse_origins)]
+"""The origins of pages, with commas between."""
 
 JsonObject = Annotated[dict[str, T], NoDecode, BeforeValidator(_parse_json)]

@@ -1,6 +1,7 @@
 """The caller of a request: the project of its key or, before there is any key, a program on this machine."""
 
 import ipaddress
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated
 from urllib.parse import urlsplit
@@ -37,7 +38,7 @@ async def read_caller(request: Request, services: ServicesDep, _shown: InReferen
     somebody on this machine.
     """
     if not await services.keyring.requires_keys():
-        refuse_strangers(request)
+        refuse_strangers(request, services.settings.cors_origins)
         return Caller(DEFAULT_PROJECT, None)
     header = request.headers.get("authorization")
     if header is None:
@@ -63,11 +64,11 @@ CallerDep = Annotated[Caller, Depends(read_caller)]
 """What every endpoint takes that reads or changes something: all that it touches is of `caller.project`."""
 
 
-def refuse_strangers(request: Request) -> None:
+def refuse_strangers(request: Request, origins: Sequence[str] = ()) -> None:
     """Let through, while there is no key, only programs on this machine, and none of them on behalf of somebody else.
 
     A browser on this machine is such a program, and any web page can make it ask: so neither a name that somebody else
-    may point here (DNS rebinding) nor the page of another origin is served.
+    may point here (DNS rebinding) nor the page of another origin is served, unless it is one of `origins`.
     """
     peer = request.client.host if request.client else "a socket"
     if not _is_loopback(peer):
@@ -86,6 +87,8 @@ def refuse_strangers(request: Request) -> None:
     origin = request.headers.get("origin", "").lower()
     site = request.headers.get("sec-fetch-site", "none")
     own = ("", f"http://{host.lower()}", f"https://{host.lower()}")
+    if origin and origin in origins:
+        return
     if origin not in own or site not in ("none", "same-origin"):
         raise _forbidden(f"no API key is set up, and this comes from the page of another origin: {MAKE_KEY}")
 

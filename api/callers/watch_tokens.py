@@ -52,7 +52,7 @@ async def _check(request: Request, services: Services, token: str, channel: str)
     if key_id == _NO_KEY:
         if await services.keyring.requires_keys():
             raise _refused("this watch token is from before there was an API key")
-        refuse_strangers(request)
+        refuse_strangers(request, services.settings.cors_origins)
         caller = Caller(DEFAULT_PROJECT, None)
     else:
         key = await services.keyring.find_by_id(key_id)

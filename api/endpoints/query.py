@@ -27,8 +27,7 @@ from jobs.store.stored_texts import read_longest
 routes = APIRouter(prefix="/v1", dependencies=STRICT_QUERY, responses=ERROR_RESPONSES)
 
 
-# The tag is what lets `metadata.<key>` through.
-@routes.get("/jobs", tags=["query", "metadata"], responses={200: {"model": JobList}})
+@routes.get("/jobs", tags=["query"], responses={200: {"model": JobList}})
 def get_jobs(
     services: ServicesDep,
     caller: CallerDep,

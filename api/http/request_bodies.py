@@ -89,7 +89,7 @@ BATCH_BODY: dict[str, Any] = {
         },
         "input_file_id": {"type": "string", "description": "Instead of `requests`: an uploaded file of them."},
         "input": _INPUT,
-        "endpoint": {"type": "string", "enum": ["/v1/chat/completions"]},
+        "endpoint": {"type": "string", "enum": ["/v1/chat/completions", "/v1/responses"]},
         "completion_window": {"type": "string", "pattern": "^[1-9][0-9]{0,5}[smhd]$", "example": "24h"},
         "max_concurrency": {"type": "integer", "minimum": 1, "description": "So many of its jobs run at once."},
         "output_expires_after": {

@@ -1,14 +1,15 @@
 """Durable chat completions: each one runs as a job, and goes on when its client goes away."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import ExitStack, aclosing
+from functools import partial
 from typing import Any
 
 from fastapi import APIRouter
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from api.callers.caller import CallerDep
+from api.callers.caller import Caller, CallerDep
 from api.http.errors import ApiError, JsonAnswer
 from api.http.event_stream import EventStream
 from api.http.parameters import STRICT_QUERY
@@ -47,7 +48,7 @@ FIRST_SECONDS = 3.0
 """How long the head of a streamed answer waits for the first text. What fails until then, which is most of what fails
 at all, is answered with its own HTTP status, and the SDK raises its typed error."""
 
-_UNSAID = NewJob(request={}, on_interrupt="continue")
+CONTINUED = NewJob(request={}, on_interrupt="continue")
 """A chunk cannot be taken back, so an interrupted text is continued wherever the upstream can do that."""
 
 
@@ -71,6 +72,20 @@ async def post_chat_completion(
     same POST gives the same completion from its start, while it is written and afterwards.
     """
     key, job, stream, with_usage = await run_in_threadpool(_read, idempotency_key, body)
+    chunks = partial(ChatStream, with_usage=with_usage) if stream else None
+    return await complete(services, caller, job, key, answer=answer_chat, chunks=chunks)
+
+
+async def complete(
+    services: Services,
+    caller: Caller,
+    job: NewJob,
+    key: IdempotencyKey | None,
+    *,
+    answer: Callable[[StoredResult], Awaitable[Response]],
+    chunks: "Callable[[Services, Job, Interruption], ChatStream] | None",
+) -> Response:
+    """Submit a job and answer with what it writes: whole, or with `chunks` while it is written."""
     with ExitStack() as held:
         # Before the job is stored: a client that is refused a seat sends its request again.
         slot = held.enter_context(services.watch_limiter.take(caller.project, caller.key_id))
@@ -79,16 +94,16 @@ async def post_chat_completion(
         interruption = Interruption(services, stored.id, slot, headers, has_key=key is not None)
         wait = Wait(services, stored.id)
         slot.hold(wait)
-        if not stream:
-            return AnswerAtEnd(wait, _answer, interruption, headers, slot=held.pop_all())
+        if chunks is None:
+            return AnswerAtEnd(wait, answer, interruption, headers, slot=held.pop_all())
         result = await wait.until_end(seconds=FIRST_SECONDS, or_text=True)
         if result is not None and result.job.status is not JobStatus.COMPLETED:
             raise _with_headers(job_failure(result.job), headers)
         if wait.stopped:
             raise interruption.error()
-        chunks = ChatStream(services, stored, interruption, with_usage=with_usage)
-        slot.hold(chunks)
-        return EventStream(chunks, headers, slot=held.pop_all())
+        streamed = chunks(services, stored, interruption)
+        slot.hold(streamed)
+        return EventStream(streamed, headers, slot=held.pop_all())
 
 
 class ChatStream:
@@ -129,15 +144,22 @@ class ChatStream:
         yield error_frame(self._interruption.error())
 
     async def _end(self, job: Job) -> bytes:
-        """What comes beside the text is known at the end, because only then it is sure to be whole."""
         if job.status is not JobStatus.COMPLETED:
             return error_frame(job_failure(job))
+        beside = await self._beside(job)
+        usage = self._usage(job) if self._with_usage else b""
+        return beside + self._chunk({}, job.finish_reason) + usage + DONE
+
+    async def _beside(self, job: Job) -> bytes:
+        """What comes beside the text is sent at the end: only then it is sure to be whole."""
         message = await run_in_threadpool(read_message, self._services.database, job.id) or {}
         frames = b"".join(self._chunk(delta) for delta in last_deltas(message))
         if message.get("logprobs"):
             frames += chunk_frame(self._job, {}, None, with_usage=self._with_usage, logprobs=message["logprobs"])
-        usage = usage_frame(job) if self._with_usage else b""
-        return frames + self._chunk({}, job.finish_reason) + usage + DONE
+        return frames
+
+    def _usage(self, job: Job) -> bytes:
+        return usage_frame(job)
 
     def _chunk(self, delta: dict[str, Any], finish_reason: str | None = None) -> bytes:
         return chunk_frame(self._job, delta, finish_reason, with_usage=self._with_usage)
@@ -150,7 +172,7 @@ def accepted_headers(accepted: Accepted) -> dict[str, str]:
 
 def _read(idempotency_key: str | None, body: bytes) -> tuple[IdempotencyKey | None, NewJob, bool, bool]:
     """The key, the job, and whether the answer is a stream, with the usage in it."""
-    return check_key(idempotency_key, PATH, body), check_job(body, _UNSAID), *_read_stream(body)
+    return check_key(idempotency_key, PATH, body), check_job(body, CONTINUED), *read_stream(body)
 
 
 def _submit(services: Services, project: str, job: NewJob, key: IdempotencyKey | None) -> tuple[Accepted, Job]:
@@ -161,7 +183,8 @@ def _submit(services: Services, project: str, job: NewJob, key: IdempotencyKey |
     return accepted, stored
 
 
-async def _answer(result: StoredResult) -> Response:
+async def answer_chat(result: StoredResult) -> Response:
+    """The answer to who has waited for the end. Raises `ApiError` when there is no whole text."""
     if result.job.status is not JobStatus.COMPLETED:
         raise job_failure(result.job)
     return JsonAnswer(whole_completion(result))
@@ -181,7 +204,7 @@ def _with_headers(error: ApiError, headers: dict[str, str]) -> ApiError:
     return error
 
 
-def _read_stream(body: bytes) -> tuple[bool, bool]:
+def read_stream(body: bytes) -> tuple[bool, bool]:
     """Whether the answer is to be streamed, and whether with a chunk for the usage."""
     fields = read_fields(body)
     stream = read_value(fields["stream"], "stream") if "stream" in fields else None

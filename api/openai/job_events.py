@@ -11,9 +11,9 @@ from jobs.live.follower import Reasoning, ResetMessage, Text
 from jobs.model.records import Job
 from jobs.store.queries import StoredResult
 
-JobEvent = Text | ResetMessage | Job | StoredResult
-"""New text; that it begins anew; the job when its status has changed; and last of all the job as it has ended, without
-its text, which may be long: a reader that wants all of it at once has to read it.
+JobEvent = Text | Reasoning | ResetMessage | Job | StoredResult
+"""New text; new reasoning; that both begin anew; the job when its status has changed; and last of all the job as it has
+ended, without its text, which may be long: a reader that wants all of it at once has to read it.
 """
 
 _TOLD = b"\n"
@@ -44,7 +44,7 @@ class JobEventStream(Watch):
         return self._format(step)
 
     def _reasoning_frame(self, step: Reasoning, received: ReceivedMessage | None = None) -> bytes:
-        return b""  # these forms show the text
+        return self._format(step)
 
     def _reset_frame(self) -> bytes:
         return self._format(ResetMessage(self._follower.attempt))

@@ -5,11 +5,15 @@ from typing import Any
 
 from api.http.json_lines import json_line
 from api.openai.chat_answers import whole_completion
+from api.openai.response_object import find_item_id, response_object
+from jobs.inputs.dialects import RESPONSES
+from jobs.lifecycle.responses import stream_responses
+from jobs.model.batch_records import Batch
 from jobs.model.records import Job
 from jobs.model.status import FINAL, JobStatus
 from jobs.store.database import Database
 from jobs.store.files import File
-from jobs.store.queries import StoredResult, read_batch, stream_results
+from jobs.store.queries import read_batch, stream_results
 
 _COMPLETED = frozenset({JobStatus.COMPLETED})
 _CODES = {JobStatus.EXPIRED: "batch_expired", JobStatus.CANCELLED: "batch_cancelled"}
@@ -24,8 +28,8 @@ def output_lines(database: Database, file: File, *, project: str) -> Iterator[by
     is_output = file.filename.endswith("_output.jsonl")  # the name is Longhand's own
     waiting: list[bytes] = []
     size = 0
-    for result in stream_results(database, batch.id, _COMPLETED if is_output else FINAL - _COMPLETED):
-        line = json_line(_line(result))
+    statuses = _COMPLETED if is_output else FINAL - _COMPLETED
+    for line in map(json_line, _lines(database, batch, statuses)):
         waiting.append(line)
         size += len(line)
         if size >= _BYTES_PER_CHUNK:
@@ -35,12 +39,21 @@ def output_lines(database: Database, file: File, *, project: str) -> Iterator[by
         yield b"".join(waiting)
 
 
-def _line(result: StoredResult) -> dict[str, Any]:
-    job = result.job
+def _lines(database: Database, batch: Batch, statuses: frozenset[JobStatus]) -> Iterator[dict[str, Any]]:
+    """The lines, in the form of the endpoint that the batch was made for."""
+    if batch.endpoint == RESPONSES:
+        for asked in stream_responses(database, batch.id, statuses):
+            yield _line(asked.job, response_object(asked, item_id=find_item_id(database, asked)))
+    else:
+        for result in stream_results(database, batch.id, statuses):
+            yield _line(result.job, whole_completion(result))
+
+
+def _line(job: Job, whole: dict[str, Any]) -> dict[str, Any]:
     response: dict[str, Any] | None = None
     error: dict[str, Any] | None = None
     if job.status is JobStatus.COMPLETED:
-        response = _response(job, 200, whole_completion(result))
+        response = _response(job, 200, whole)
     elif job.status is JobStatus.FAILED and job.error_status is not None and job.error_status >= 400:
         kind = "invalid_request_error" if job.error_status < 500 else "server_error"
         told = {"message": job.error_message, "type": kind, "param": None, "code": job.error_code}

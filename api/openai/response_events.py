@@ -22,6 +22,7 @@ from api.openai.response_numbers import (
     diverged_up_to,
     number_of,
     offset_of,
+    thought_offset_of,
 )
 from api.openai.response_object import (
     message_id,
@@ -31,8 +32,9 @@ from api.openai.response_object import (
     response_status,
     text_part,
 )
+from api.openai.response_reasoning import ReasoningItem, reasoning_id
 from jobs.lifecycle.responses import StoredResponse
-from jobs.live.follower import Text
+from jobs.live.follower import Reasoning, Text
 from jobs.model.records import Attempt
 from jobs.model.status import JobStatus
 
@@ -59,6 +61,9 @@ class ResponseEvents:
         self._begun = False
         self._voided = 0
         self._item: _Item | None = None
+        self._thought: ReasoningItem | None = None
+        # How many reasoning items stand before the item that is next, in what this client is told.
+        self._thoughts = 0
         self._index = 0
         self._chain = Chain(1, [(1, 0)])
         self.attempt = 0
@@ -106,12 +111,28 @@ class ResponseEvents:
         self._voided = len(before)
         if self._item is not None and self._item.first != self._chain.first:
             self._item = None
+        if self._thought is not None and self._thought.id != reasoning_id(self._asked.job.id, self._chain.first):
+            self._thought = None
         if self._item is None:
             self._index = len(before)
+
+    def reasoning(self, step: Reasoning) -> Iterator[Event]:
+        """The next piece of the reasoning. Once the text has begun it is told by no event: the item is closed."""
+        if self._item is not None or not step.text:
+            return
+        first = self._chain.first
+        if self._thought is None:
+            skip = thought_offset_of(self._after) if self._after >= 0 and attempt_of(self._after) == first else 0
+            index = self._index + self._thoughts
+            self._thoughts += 1
+            self._thought = ReasoningItem(reasoning_id(self._asked.job.id, first), index, skip)
+            yield from self._of_reasoning(self._thought.begin())
+        yield from self._of_reasoning(self._thought.add(step))
 
     def text(self, step: Text) -> Iterator[Event]:
         """The next piece of the text."""
         if self._item is None:
+            yield from self._end_reasoning()
             yield from self._begin_item()
         if step.end <= self._skip:
             return
@@ -131,6 +152,8 @@ class ResponseEvents:
         number = self._number(max(asked.job.attempt, 1), TEXT + len(text.encode()))
         status = response_status(asked.job)
         item_id = None
+        if self._item is None:
+            yield from self._end_reasoning()
         if self._item is not None:
             item_id = self._item.id
             item = message_item(item_id, text, whole=status == "completed")
@@ -146,9 +169,18 @@ class ResponseEvents:
         shown = response_object(asked, item_id=item_id)
         yield from self._event(f"response.{status}", number + 4, response=shown)
 
+    def _end_reasoning(self) -> Iterator[Event]:
+        if self._thought is not None:
+            yield from self._of_reasoning(self._thought.end())
+
+    def _of_reasoning(self, events: Iterator[tuple[int, Event]]) -> Iterator[Event]:
+        for place, event in events:
+            named = {name: value for name, value in event.items() if name != "type"}
+            yield from self._event(event["type"], self._number(self._chain.first, place), **named)
+
     def _begin_item(self) -> Iterator[Event]:
         first = self._chain.first
-        self._item = _Item(self._index, first, message_id(self._asked.job.id, first))
+        self._item = _Item(self._index + self._thoughts, first, message_id(self._asked.job.id, first))
         yield from self._added(self._item)
         part = text_part("")
         yield from self._event(
@@ -161,12 +193,13 @@ class ResponseEvents:
         yield from self._event("response.output_item.added", number, output_index=item.index, item=shown)
 
     def _void(self, index: int, chain: Chain) -> Iterator[Event]:
-        item = _Item(index, chain.first, message_id(self._asked.job.id, chain.first))
-        if self._item is None or self._item.first != chain.first:
+        item = self._item
+        if item is None or item.first != chain.first:
+            item = _Item(index + self._thoughts, chain.first, message_id(self._asked.job.id, chain.first))
             yield from self._added(item)
         shown = {"id": item.id, "type": "message", "role": "assistant", "status": "incomplete", "content": []}
         yield from self._event(
-            "response.output_item.done", self._number(chain.last, VOID), output_index=index, item=shown
+            "response.output_item.done", self._number(chain.last, VOID), output_index=item.index, item=shown
         )
 
     def _number(self, attempt: int, place: int) -> int:

@@ -1,8 +1,11 @@
-"""The sequence numbers of a Response's events: each says where in the text it stands, and needs nothing else for it.
+"""The sequence numbers of a Response's events: each says where in its two texts it stands, and needs nothing else.
 
-    0 created, 1 queued, 2 in_progress, 3 output_item.added, 4 content_part.added,
-    4 + n the delta that ends at byte n of the text,
-    5, 6, 7 + length output_text.done, content_part.done, output_item.done, 8 + length the last event
+    0 created, 1 queued, 2 in_progress,
+    3 output_item.added and 4 content_part.added of the reasoning, 4 + r the delta that ends at byte r of it,
+    5, 6, 7 + r reasoning_text.done, content_part.done, output_item.done;
+    then, from HALF = 2^27 on, the same of the text:
+    HALF output_item.added, HALF + 1 content_part.added, HALF + 1 + n the delta that ends at byte n of the text,
+    HALF + 2, 3, 4 + length output_text.done, content_part.done, output_item.done, HALF + 5 + length the last event
 
 These are the numbers of the first attempt; those of attempt a are higher by (a - 1) * 2^32. So they are the same for
 every client and at any time, and need not be stored: a client that comes back with one is sent the bytes after it. They
@@ -23,12 +26,16 @@ from jobs.model.status import AttemptOutcome
 ROOM = 1 << 32
 """Numbers of one attempt. A number of the two-millionth attempt is still exact in JavaScript."""
 MARK = 1 << 28
-"""Numbers of one attempt with the same marks: more than a text has bytes."""
+"""Numbers of one attempt with the same marks: more than both texts have bytes."""
+HALF = MARK // 2
+"""Where the numbers of the text begin; those of the reasoning are below."""
 _MARKS = 4
 
-CREATED, QUEUED, IN_PROGRESS, ITEM_ADDED, PART_ADDED = range(5)
+CREATED, QUEUED, IN_PROGRESS, THOUGHT_ADDED, THOUGHT = range(5)
+"""`THOUGHT` is what is added to a byte offset of the reasoning to give its number."""
+ITEM_ADDED, PART_ADDED = HALF, HALF + 1
 TEXT = PART_ADDED
-"""What is added to a byte offset to give its number."""
+"""What is added to a byte offset of the text to give its number."""
 VOID = MARK - 1
 """The event that a text is void: another attempt began again."""
 
@@ -47,6 +54,11 @@ def attempt_of(number: int) -> int:
 def offset_of(number: int) -> int:
     """How many bytes of the attempt's text were told up to a number."""
     return max(0, number % MARK - TEXT)
+
+
+def thought_offset_of(number: int) -> int:
+    """How many bytes of the reasoning were told up to a number, when nothing of the text was."""
+    return max(0, number % MARK - THOUGHT)
 
 
 def diverged_up_to(number: int) -> frozenset[int]:

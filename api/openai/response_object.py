@@ -3,9 +3,13 @@
 from collections.abc import Mapping
 from typing import Any
 
+from api.openai.response_numbers import chains_up_to
+from api.openai.response_reasoning import reasoning_item
 from jobs.lifecycle.responses import StoredResponse
 from jobs.model.records import Job, Usage
 from jobs.model.status import JobStatus
+from jobs.store.database import Database
+from jobs.store.queries import read_attempts
 
 _ERROR_CODES = {"upstream_rejected": "invalid_prompt", "upstream_rejected_in_stream": "invalid_prompt",
                 "upstream_quota_spent": "rate_limit_exceeded"}  # fmt: skip
@@ -18,7 +22,6 @@ def response_object(asked: StoredResponse, *, item_id: str | None = None) -> dic
     ended = job.is_final
     reason = job.incomplete if status == "incomplete" else None
     whole = status == "completed"
-    output = [message_item(item_id or message_id(job.id), asked.text, whole=whole)] if asked.text else []
     return {
         **_echoed(asked),
         "status": status,
@@ -26,9 +29,16 @@ def response_object(asked: StoredResponse, *, item_id: str | None = None) -> dic
         "error": _error(job) if status == "failed" else None,
         "incomplete_details": {"reason": reason} if reason else None,
         "model": request["model"],
-        "output": output,
+        "output": output_items(asked, item_id or message_id(job.id), whole=whole),
         "usage": response_usage(job.usage) if ended else None,
     }
+
+
+def output_items(asked: StoredResponse, item_id: str, *, whole: bool) -> list[dict[str, Any]]:
+    """The output: the reasoning, if there is any, and the text."""
+    number = item_id.partition("_")[2]  # with the attempt that began the text
+    thoughts = [reasoning_item(f"rs_{number}", asked.reasoning)] if asked.reasoning else []
+    return [*thoughts, *([message_item(item_id, asked.text, whole=whole)] if asked.text else [])]
 
 
 def response_in(asked: StoredResponse, status: str) -> dict[str, Any]:
@@ -67,24 +77,32 @@ def message_id(job_id: str, attempt: int = 1) -> str:
     return named if attempt == 1 else f"{named}_{attempt}"
 
 
+def find_item_id(database: Database, asked: StoredResponse) -> str:
+    """The id of the output item as the events name it: by the attempt that began the text."""
+    if asked.job.attempt < 2:
+        return message_id(asked.job.id)
+    attempts = read_attempts(database, asked.job.id)
+    return message_id(asked.job.id, chains_up_to(attempts, asked.job.attempt)[-1].first)
+
+
 def response_usage(usage: Usage | None) -> dict[str, Any] | None:
-    """The usage; None when the totals are not known, which the SDK's types want to be numbers. Of the details they want
-    it too, but no version of the SDK checks what it gets, so those that are unknown are null and never 0.
+    """The usage; None when the totals are not known. The SDK's types want the details to be numbers, and a strict
+    client refuses a null: those that are unknown are 0 here, and null in the job.
     """
     if usage is None or usage.input_tokens is None or usage.output_tokens is None:
         return None
     return {
         "input_tokens": usage.input_tokens,
-        "input_tokens_details": {"cached_tokens": usage.cached_tokens},
+        "input_tokens_details": {"cached_tokens": usage.cached_tokens or 0},
         "output_tokens": usage.output_tokens,
-        "output_tokens_details": {"reasoning_tokens": usage.reasoning_tokens},
+        "output_tokens_details": {"reasoning_tokens": usage.reasoning_tokens or 0},
         "total_tokens": usage.total_tokens or usage.input_tokens + usage.output_tokens,
     }
 
 
 def _echoed(asked: StoredResponse) -> dict[str, Any]:
     request: Mapping[str, Any] = asked.request
-    reasoning = request.get("reasoning") or {}
+    reasoning, text = request.get("reasoning") or {}, request.get("text") or {}
     return {
         "id": asked.id,
         "object": "response",
@@ -95,15 +113,18 @@ def _echoed(asked: StoredResponse) -> dict[str, Any]:
         "metadata": asked.job.metadata,
         "parallel_tool_calls": request.get("parallel_tool_calls", True),
         "previous_response_id": request.get("previous_response_id"),
+        "max_tool_calls": request.get("max_tool_calls"),
+        "prompt_cache_key": request.get("prompt_cache_key"),
         "reasoning": {"effort": reasoning.get("effort"), "summary": None},
+        "safety_identifier": request.get("safety_identifier"),
         "service_tier": request.get("service_tier"),
-        "store": True,
+        "store": request.get("store", True),
         "temperature": request.get("temperature"),
-        "text": {"format": {"type": "text"}},
+        "text": {"format": {"type": "text"}, **{name: value for name, value in text.items() if value is not None}},
         "tool_choice": request.get("tool_choice", "auto"),
         "tools": [],
         "top_p": request.get("top_p"),
-        "truncation": "disabled",
+        "truncation": request.get("truncation", "disabled"),
         "user": request.get("user"),
     }
 

@@ -1,7 +1,7 @@
 """A Response as a stream of server-sent events, from any number on, while it is written and afterwards."""
 
 import json
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from contextlib import aclosing
 
 from starlette.concurrency import run_in_threadpool
@@ -11,17 +11,27 @@ from api.openai.job_events import JobEvent, JobEventStream
 from api.openai.response_events import Event, ResponseEvents
 from api.services import Services
 from api.watching.frames import COMMENT
-from jobs.lifecycle.responses import StoredResponse, with_result
-from jobs.live.follower import ResetMessage, Text
-from jobs.store.queries import StoredResult, read_attempts, read_result
+from jobs.lifecycle.responses import StoredResponse, read_response
+from jobs.live.follower import Reasoning, ResetMessage, Text
+from jobs.store.queries import StoredResult, read_attempts
 
 
 class ResponseStream:
-    """The events of one Response for one client. `after` is the number of the last event that the client has."""
+    """The events of one Response for one client. `after` is the number of the last event that the client has, and
+    `at_end` is called when all of them have been sent.
+    """
 
-    def __init__(self, services: Services, asked: StoredResponse, after: int = -1) -> None:
+    def __init__(
+        self,
+        services: Services,
+        asked: StoredResponse,
+        after: int = -1,
+        *,
+        at_end: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
         self._services = services
         self._asked = asked
+        self._at_end = at_end
         self._events = ResponseEvents(asked, after)
         # From the first byte, whatever the client has: one way for every client, and most texts are short.
         self._watch = JobEventStream(services, asked.job.id)
@@ -45,6 +55,8 @@ class ResponseStream:
                 frames = b"".join([await self._format(one) for one in told])
                 yield frames or COMMENT
                 if told and isinstance(told[-1], StoredResult):
+                    if self._at_end is not None:
+                        await self._at_end()  # the client has been sent all of it
                     return
         yield self._interrupted()
 
@@ -52,14 +64,18 @@ class ResponseStream:
         if isinstance(one, Text):
             frames = await self._switch_attempt(one.attempt)
             return frames + _frames(self._events.text(one))
+        if isinstance(one, Reasoning):
+            frames = await self._switch_attempt(one.attempt)
+            return frames + _frames(self._events.reasoning(one))
         if isinstance(one, ResetMessage):
             return await self._switch_attempt(one.attempt, anew=True)
         if isinstance(one, StoredResult):
-            result = await run_in_threadpool(read_result, self._services.database, self._asked.job.id, project=None)
-            if result is None or result.text is None:
+            database, project = self._services.database, self._asked.job.project
+            ended = await run_in_threadpool(read_response, database, self._asked.id, project=project)
+            if ended is None or ended.text is None:
                 return self._interrupted()
-            frames = await self._switch_attempt(result.job.attempt)
-            return frames + _frames(self._events.end(with_result(self._asked, result)))
+            frames = await self._switch_attempt(ended.job.attempt)
+            return frames + _frames(self._events.end(ended))
         return _frames(self._events.begun()) if one.attempt > 0 else b""
 
     async def _switch_attempt(self, attempt: int, *, anew: bool = False) -> bytes:

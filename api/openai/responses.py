@@ -3,9 +3,11 @@
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import ExitStack
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query
+from starlette.background import BackgroundTask
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
@@ -17,26 +19,26 @@ from api.http.request_bodies import request_body
 from api.idempotency import Key, check_key
 from api.openai.at_end import AnswerAtEnd, Interruption, Wait
 from api.openai.chat_answers import job_failure
-from api.openai.completions import FIRST_SECONDS, accepted_headers
-from api.openai.response_numbers import chains_up_to
-from api.openai.response_object import message_id, response_object, response_status
-from api.openai.response_request import MAX_CONVERSATION_BYTES, Message, ResponseRequest, read_response_request
+from api.openai.completions import CONTINUED, FIRST_SECONDS, accepted_headers
+from api.openai.response_conversation import conversation
+from api.openai.response_object import find_item_id, response_object
+from api.openai.response_schemas import RESPONSE_BODY
 from api.openai.response_stream import ResponseStream
-from api.openai.schemas import RESPONSE_BODY
 from api.schemas.errors import ERROR_RESPONSES
 from api.services import Services, ServicesDep, writing
 from api.submitting.bodies import JobBody
+from api.submitting.checks import check_job
 from api.submitting.fields import unsupported
+from api.submitting.response_request import ResponseRequest, read_response_request
 from api.use_cases import cancel_one_job, submit_one_job
+from jobs.inputs.dialects import RESPONSES
 from jobs.intake.idempotency import IdempotencyKey
 from jobs.intake.submission import Accepted
-from jobs.lifecycle.responses import StoredResponse, delete_response, job_id_of, read_response, response_id, with_result
+from jobs.lifecycle.responses import StoredResponse, delete_response, job_id_of, read_response, response_id
 from jobs.model.status import JobStatus
-from jobs.store.queries import StoredResult, read_attempts
+from jobs.store.queries import StoredResult
 
 routes = APIRouter(prefix="/v1", tags=["openai"], dependencies=STRICT_QUERY, responses=ERROR_RESPONSES)
-
-PATH = "/v1/responses"
 
 _CANCEL_SECONDS = 5.0
 """How long a cancel waits for the worker to have closed the upstream's stream, which takes 2 s."""
@@ -52,9 +54,10 @@ async def post_response(
     events. However it is asked for, it is a job: it goes on when the client goes away, and everything about it can be
     asked for again, for as long as it is stored.
 
-    Text only. A parameter that is not supported is refused by name.
+    A parameter that is not supported is refused by name. With `store: false` it is deleted once its answer
+    has been sent.
     """
-    key = await run_in_threadpool(check_key, idempotency_key, PATH, body)
+    key = await run_in_threadpool(check_key, idempotency_key, RESPONSES, body)
     request = await run_in_threadpool(read_response_request, body)
     if request.background and not request.stream:
         accepted, asked = await services.run_write(_submit, services, caller.project, request, key)
@@ -75,7 +78,8 @@ async def post_response(
                 _refuse_failed(result)
         if wait.stopped:
             raise interruption.error()
-        events = ResponseStream(services, asked)
+        unstored = None if request.is_stored or request.background else partial(_erase_unstored, services, asked)
+        events = ResponseStream(services, asked, at_end=unstored)
         slot.hold(events)
         return EventStream(events, headers, slot=held.pop_all())
 
@@ -90,6 +94,8 @@ async def get_response(
         int | None, Query(ge=0, lt=1 << 53, description="Only the events after the one with this `sequence_number`.")
     ] = None,
     include_obfuscation: Annotated[bool, Query(description="Must be false: nothing is obfuscated here.")] = False,
+    include: Annotated[list[str] | None, Query(description="Taken and without an effect.")] = None,
+    include_in_brackets: Annotated[list[str] | None, Query(alias="include[]", include_in_schema=False)] = None,
 ) -> Response:
     """One Response as it stands; with `stream=true` its events from any of them on, at any time."""
     if include_obfuscation:
@@ -120,6 +126,10 @@ async def post_cancel_response(services: ServicesDep, caller: CallerDep, respons
 @writing
 def delete_one_response(services: ServicesDep, caller: CallerDep, response_id: ResponseId) -> Response:
     """Delete a Response, its job, its text and its attempts, for good. One that still runs is cancelled first."""
+    asked = read_response(services.database, response_id, project=caller.project)
+    if asked is not None and asked.job.batch_id is not None:
+        message = f"{response_id} belongs to the batch {asked.job.batch_id}, whose output needs it"
+        raise ApiError(409, "belongs_to_a_batch", message, param="id")
     changes = delete_response(services.database, response_id, project=caller.project)
     if changes is None:
         raise ApiError.not_found("response", response_id)
@@ -130,15 +140,24 @@ def delete_one_response(services: ServicesDep, caller: CallerDep, response_id: R
 def _answer(services: Services, asked: StoredResponse) -> Callable[[StoredResult], Awaitable[Response]]:
     async def answer(result: StoredResult) -> Response:
         _refuse_failed(result)
-        return JsonAnswer(await _shown(services, with_result(asked, result)))
+        ended = await run_in_threadpool(_find, services, asked.job.project, asked.id)
+        unstored = None if asked.request.get("store", True) else BackgroundTask(_erase_unstored, services, ended)
+        return JsonAnswer(await _shown(services, ended), background=unstored)
 
     return answer
+
+
+async def _erase_unstored(services: Services, asked: StoredResponse) -> None:
+    """Delete a Response that was not to be stored: its answer has been sent."""
+    await services.run_write(delete_response, services.database, asked.id, project=asked.job.project)
 
 
 def _submit(
     services: Services, project: str, request: ResponseRequest, key: IdempotencyKey | None
 ) -> tuple[Accepted, StoredResponse]:
-    job = request.job(_conversation(services, project, request.previous))
+    chat = request.chat_body(conversation(services, project, request))
+    # An event that was sent cannot be taken back, so an interrupted text is continued where the upstream can.
+    job = check_job(json.dumps(chat).encode(), CONTINUED)
     kept = {**request.kept(), "model": job.request["model"]}
     accepted = submit_one_job(services, project, job, key, response=kept)
     named = response_id(accepted.id)
@@ -146,34 +165,6 @@ def _submit(
     if asked is None:
         raise ApiError(410, "deleted", f"{named}, which this Idempotency-Key made, was deleted")
     return accepted, asked
-
-
-def _conversation(services: Services, project: str, previous: str | None) -> list[Message]:
-    """The messages of the previous Response, without its instructions, and its answer."""
-    if previous is None:
-        return []
-    asked = read_response(services.database, previous, project=project)
-    if asked is None:
-        raise ApiError(
-            404, "previous_response_not_found", f"previous_response_id: no response has the id {previous[:80]!r}",
-            param="previous_response_id",
-        )  # fmt: skip
-    if asked.job.status is not JobStatus.COMPLETED or asked.job.request is None:
-        status = response_status(asked.job)
-        message = f"previous_response_id: {asked.id} is {status}; only a completed one can be continued"
-        raise ApiError(400, "previous_response_not_completed", message, param="previous_response_id")
-    messages: list[Message] = asked.job.request["messages"]
-    if asked.request.get("instructions"):
-        messages = messages[1:]
-    messages = [*messages, {"role": "assistant", "content": asked.text or ""}]
-    length = len(json.dumps(messages))
-    if length > MAX_CONVERSATION_BYTES:
-        message = (
-            f"previous_response_id: the conversation is {length} bytes long, and {MAX_CONVERSATION_BYTES} are allowed:"
-            " begin a new one"
-        )
-        raise ApiError(413, "conversation_too_long", message, param="previous_response_id")
-    return messages
 
 
 def _find(services: Services, project: str, named: str) -> StoredResponse:
@@ -187,9 +178,7 @@ async def _shown(services: Services, asked: StoredResponse) -> Mapping[str, Any]
     """The Response, its output item named as its events name it."""
     if asked.job.attempt < 2 or not asked.text:
         return response_object(asked)
-    attempts = await run_in_threadpool(read_attempts, services.database, asked.job.id)
-    first = chains_up_to(attempts, asked.job.attempt)[-1].first
-    return response_object(asked, item_id=message_id(asked.job.id, first))
+    return response_object(asked, item_id=await run_in_threadpool(find_item_id, services.database, asked))
 
 
 def _refuse_failed(result: StoredResult) -> None:

@@ -2,8 +2,6 @@
 
 from typing import Any, Literal
 
-from pydantic import Field
-
 from api.schemas.waiting import Described
 
 
@@ -12,7 +10,7 @@ class FileObject(Described):
 
     id: str
     object: Literal["file"]
-    bytes: int | None = Field(description="Null in a list: the output of a batch that was not counted yet.")
+    bytes: int
     created_at: int
     expires_at: int | None
     filename: str
@@ -39,33 +37,39 @@ class DeletedFile(Described):
     deleted: Literal[True]
 
 
-RESPONSE_BODY: dict[str, Any] = {
+class InputItemList(Described):
+    """A page of the items that a Response was written after."""
+
+    object: Literal["list"]
+    data: list[dict[str, Any]]
+    first_id: str
+    last_id: str
+    has_more: bool
+
+
+class InputTokens(Described):
+    """How many tokens an input has."""
+
+    object: Literal["response.input_tokens"]
+    input_tokens: int
+
+
+PROMPT_BODY: dict[str, Any] = {
     "type": "object",
-    "required": ["model", "input"],
-    "additionalProperties": False,
+    "required": ["model", "prompt"],
+    "additionalProperties": True,
     "properties": {
-        "model": {"type": "string", "maxLength": 256},
-        "input": {"description": 'A text, or a list of messages such as `{"role": "user", "content": "..."}`.'},
-        "instructions": {"type": "string"},
-        "previous_response_id": {"type": "string"},
-        "background": {"type": "boolean"},
+        "model": {"type": "string", "minLength": 1, "maxLength": 256},
+        "prompt": {
+            "oneOf": [
+                {"type": "string", "minLength": 1},
+                {"type": "array", "minItems": 1, "maxItems": 1, "items": {"type": "string", "minLength": 1}},
+            ]
+        },
+        "max_tokens": {"type": "integer", "minimum": 1},
         "stream": {"type": "boolean"},
-        "stream_options": {"type": "object", "properties": {"include_obfuscation": {"enum": [False]}}},
-        "store": {"enum": [True]},
-        "max_output_tokens": {"type": "integer", "minimum": 1},
-        "temperature": {"type": "number", "minimum": 0, "maximum": 2},
-        "top_p": {"type": "number", "minimum": 0, "maximum": 1},
-        "reasoning": {"type": "object", "properties": {"effort": {"type": "string"}}},
-        "metadata": {"type": "object", "additionalProperties": {"type": "string"}},
-        "user": {"type": "string"},
-        "text": {"type": "object", "properties": {"format": {"enum": [{"type": "text"}]}}},
-        "truncation": {"enum": ["disabled"]},
-        "service_tier": {"enum": ["auto", "default"]},
-        "tools": {"type": "array", "maxItems": 0},
-        "tool_choice": {"enum": ["auto", "none"]},
-        "parallel_tool_calls": {"type": "boolean"},
     },
-    "example": {"model": "gpt-4o-mini", "input": "Write 800 words about the pencil.", "background": True},
+    "example": {"model": "gpt-4o-mini", "prompt": "Write 100 words about the pencil."},
 }
 
 

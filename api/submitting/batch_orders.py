@@ -11,7 +11,7 @@ from api.submitting.bodies import job_limit, read_fields
 from api.submitting.checks import check_item, own_fields, read_field, refuse_unknown
 from api.submitting.fields import check_expiry, check_integer, check_text, check_window, invalid, missing
 from api.submitting.slices import Slices, TooManyValuesError
-from jobs.inputs.dialects import ENDPOINT
+from jobs.inputs.dialects import ENDPOINT, RESPONSES
 from jobs.inputs.mistakes import Notes
 from jobs.inputs.reading import ReadOptions
 from jobs.intake.submission import NewJob
@@ -21,8 +21,8 @@ _BATCH_FIELDS = frozenset({"requests", "metadata", "completion_window", "priorit
                            "endpoint", "output_expires_after", "max_concurrency", "upstream"})  # fmt: skip
 _FILE_BATCH_FIELDS = (_BATCH_FIELDS - {"requests"}) | {"input_file_id", "input"}
 _INPUT_FIELDS = frozenset({"model", "template", "encoding", "delimiter", "id_column"})
-# What others call the endpoint: Azure.
-_OTHER_NAMES = ("/chat/completions",)
+# With what others call the endpoints: Azure.
+_ENDPOINTS = {ENDPOINT: ENDPOINT, RESPONSES: RESPONSES, "/chat/completions": ENDPOINT, "/responses": RESPONSES}
 _LONGEST_FILE_BATCH = 1_000_000
 _LONGEST_TEMPLATE = 20_000
 _MOST_BATCH_VALUES = 3_000_000
@@ -39,6 +39,7 @@ class NewBatch:
     completion_seconds: float | None = None
     output_seconds: int | None = None
     max_concurrency: int | None = None
+    endpoint: str = ENDPOINT
     notes: Notes = field(default_factory=Notes)
 
 
@@ -57,6 +58,7 @@ class NewFileBatch:
     completion_seconds: float | None
     output_seconds: int | None
     max_concurrency: int | None
+    endpoint: str = ENDPOINT
 
 
 def check_batch(body: bytes, settings: Settings) -> NewBatch:
@@ -70,7 +72,7 @@ def check_batch(body: bytes, settings: Settings) -> NewBatch:
         raise invalid("requests", "must have at least one item")
     terms = _read_terms(fields)
     notes = Notes()
-    jobs = list(_read_items(items, terms.defaults, notes, *job_limit(settings)))
+    jobs = list(_read_items(items, terms, notes, *job_limit(settings)))
     return NewBatch(
         jobs,
         terms.metadata,
@@ -78,6 +80,7 @@ def check_batch(body: bytes, settings: Settings) -> NewBatch:
         terms.completion_seconds,
         terms.output_seconds,
         terms.max_concurrency,
+        terms.endpoint,
         notes,
     )
 
@@ -146,8 +149,9 @@ def check_input_order(body: bytes) -> tuple[NewFileBatch, int | None]:
 
 
 def _read_terms(fields: dict[str, msgspec.Raw]) -> NewFileBatch:
-    if read_field(fields, "endpoint", "") not in (None, ENDPOINT, *_OTHER_NAMES):
-        raise invalid("endpoint", f'must be "{ENDPOINT}"')
+    endpoint = read_field(fields, "endpoint", "")
+    if endpoint not in (None, *_ENDPOINTS):
+        raise invalid("endpoint", f'must be "{ENDPOINT}" or "{RESPONSES}"')
     window = read_field(fields, "completion_window", "")
     seconds = None if window is None else check_window(window)
     outputs = read_field(fields, "output_expires_after", "")
@@ -163,7 +167,17 @@ def _read_terms(fields: dict[str, msgspec.Raw]) -> NewFileBatch:
     most = read_field(fields, "max_concurrency", "")
     if most is not None:
         check_integer(most, "max_concurrency", 1, 1_000_000)
-    return NewFileBatch(input_file_id or "", read, defaults, metadata, window, seconds, check_expiry(outputs), most)
+    return NewFileBatch(
+        input_file_id or "",
+        read,
+        defaults,
+        metadata,
+        window,
+        seconds,
+        check_expiry(outputs),
+        most,
+        _ENDPOINTS.get(endpoint, ENDPOINT),
+    )
 
 
 def check_input(text: msgspec.Raw) -> tuple[ReadOptions | None, str | None]:
@@ -180,14 +194,17 @@ def check_input(text: msgspec.Raw) -> tuple[ReadOptions | None, str | None]:
     return ReadOptions(**values), model
 
 
-def _read_items(items: list[memoryview], defaults: NewJob, notes: Notes, longest: int, advice: str) -> Iterator[NewJob]:
+def _read_items(
+    items: list[memoryview], terms: NewFileBatch, notes: Notes, longest: int, advice: str
+) -> Iterator[NewJob]:
     place_of: dict[str, int] = {}
     for place, item in enumerate(items):
         where = f"requests[{place}]"
         if len(item) > longest:
             raise ApiError(413, "job_too_large", f"{where}: is larger than {longest} bytes, the most that is taken"
                            f" {advice}", param=where)  # fmt: skip
-        job = check_item(read_fields(bytes(item), where), where, defaults, notes, place + 1)
+        fields = read_fields(bytes(item), where)
+        job = check_item(fields, where, terms.defaults, notes, place + 1, endpoint=terms.endpoint)
         if job.custom_id is not None and place_of.setdefault(job.custom_id, place) != place:
             raise invalid(f"{where}.custom_id", f"is the same as that of requests[{place_of[job.custom_id]}]")
         yield job

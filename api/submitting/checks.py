@@ -20,7 +20,9 @@ from api.submitting.fields import (
     missing,
     unknown,
 )
-from jobs.inputs.dialects import read_request, with_texts_as_metadata
+from api.submitting.response_input import Reference
+from api.submitting.response_request import read_response_line
+from jobs.inputs.dialects import ENDPOINT, RESPONSES, read_request, read_response_request, with_texts_as_metadata
 from jobs.inputs.mistakes import MistakeError, Notes
 from jobs.intake.submission import NewJob
 
@@ -43,12 +45,14 @@ def check_item(
     *,
     of_file: bool = False,
     needs_custom_id: bool = False,
+    endpoint: str = ENDPOINT,
 ) -> NewJob:
     """The job of one item of `requests`, or of one line of a file: a program has written the first, and anything may
     have written the second.
     """
     try:
-        given, body = read_request(fields, _Undecoded(), notes, line, where=where)
+        read = read_response_request if endpoint == RESPONSES else read_request
+        given, body = read(fields, _Undecoded(), notes, line, where=where)
         if of_file:
             body = with_texts_as_metadata(body, _Undecoded(), notes, line)
     except MistakeError as mistake:
@@ -61,7 +65,8 @@ def check_item(
     inside = join(where, "body") if "body" in fields else where
     if "custom_id" in body:
         raise invalid(join(inside, "custom_id"), "belongs beside `body`, not into it")
-    return replace(_read_job(body, inside, defaults), custom_id=custom_id)
+    read_body = _read_response_job if endpoint == RESPONSES else _read_job
+    return replace(read_body(body, inside, defaults), custom_id=custom_id)
 
 
 class _Undecoded:
@@ -89,6 +94,24 @@ def _read_job(fields: dict[str, msgspec.Raw], where: str, defaults: NewJob) -> N
         request["model"] = defaults.request["model"]
     _check_request(request, where)
     return replace(own, request={name: value for name, value in request.items() if name not in _OURS})
+
+
+def _read_response_job(fields: dict[str, msgspec.Raw], where: str, defaults: NewJob) -> NewJob:
+    """The job of a body for Responses, with what the client asked for, in which the result is shown again."""
+    own = own_fields(fields, where, defaults)
+    ours = _JOB_FIELDS - {"metadata"}
+    given = {name: read_value(text, join(where, name)) for name, text in fields.items() if name not in ours}
+    if given.get("model") is None and "model" in defaults.request:
+        given["model"] = defaults.request["model"]
+    try:
+        request = read_response_line(given)
+        messages = [item for item in request.items if not isinstance(item, Reference)]
+        chat = {name: value for name, value in request.chat_body(messages).items() if name != "metadata"}
+        _check_request(chat, "")
+    except ApiError as error:
+        at, message = join(where, error.param or ""), error.message
+        raise ApiError(error.status, error.code, join(where, message), param=at, headers=error.headers) from None
+    return replace(own, request=chat, response={**request.kept(), "model": chat["model"]})
 
 
 def own_fields(fields: dict[str, msgspec.Raw], where: str, defaults: NewJob) -> NewJob:

@@ -81,6 +81,7 @@ def make_file_batch(
         wanted.output_seconds,
         key,
         max_concurrency=wanted.max_concurrency,
+        endpoint=wanted.endpoint,
     )
     draft = Draft(services.database, terms)
     began = monotonic()

@@ -42,7 +42,7 @@ def check_lines(
 ) -> Iterator[tuple[NewJob, int] | MistakeError]:
     """The jobs of a file that is open already. Raises `MistakeError` for a template that does not fit."""
     needs_custom_id = wanted.read is None and not file.is_table
-    checker = LineChecker(wanted.defaults, file.notes, needs_custom_id=needs_custom_id)
+    checker = LineChecker(wanted.defaults, file.notes, needs_custom_id=needs_custom_id, endpoint=wanted.endpoint)
     taken = 0
     for line in islice(file.lines(), limit):
         taken += 1

@@ -21,7 +21,8 @@ _FIELD_CODES = {("invalid_value", "url"): "invalid_url", ("invalid_value", "meth
 class LineChecker:
     """Makes jobs of lines, and remembers which `custom_id` came where: 16 bytes and a number for each."""
 
-    def __init__(self, defaults: NewJob, notes: Notes, *, needs_custom_id: bool) -> None:
+    def __init__(self, defaults: NewJob, notes: Notes, *, needs_custom_id: bool, endpoint: str) -> None:
+        self._endpoint = endpoint
         self._for_all = defaults
         self._notes = notes
         self._needs_custom_id = needs_custom_id
@@ -60,6 +61,7 @@ class LineChecker:
             line.line,
             of_file=True,
             needs_custom_id=self._needs_custom_id,
+            endpoint=self._endpoint,
         )
 
 

@@ -91,6 +91,7 @@ def _post_requests(services: Services, caller: Caller, body: bytes, key: Idempot
         output_seconds=batch.output_seconds,
         idempotency_key=key,
         max_concurrency=batch.max_concurrency,
+        endpoint=batch.endpoint,
     )
     accepted = submit_one_batch(services, batch.jobs, options, batch.notes.as_json())
     stored = read_batch(services.database, accepted.id, project=caller.project)

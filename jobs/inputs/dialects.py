@@ -12,11 +12,12 @@ from typing import Any, Protocol, TypeVar
 from jobs.inputs.mistakes import MistakeError, Notes
 
 ENDPOINT = "/v1/chat/completions"
+RESPONSES = "/v1/responses"
 _AROUND = ("custom_id", "method", "url")
 # Where a line of a batch file may be meant for, and why a job cannot do it.
 _OTHER_ENDPOINTS = {
     "/embeddings": "a job's result is a text, and embeddings are none",
-    "/responses": "a line is read as a body for chat completions",
+    "/responses": 'for such lines create the batch with "endpoint": "/v1/responses"',
     "/moderations": "a job's result is a text that a model writes",
     "/completions": "a line is read as a body for chat completions",
     "/messages": "a line is read as a body for chat completions",
@@ -71,6 +72,31 @@ def read_request(
     param = f"{at}body." if ways == ["body"] else at
     body = _merge_extra_body(body, values, notes, line, param)
     _note_our_fields(body, notes, line)
+    return _custom_id(fields, values, notes, line, at), body
+
+
+def read_response_request(
+    fields: Mapping[str, T], values: Values[T], notes: Notes, line: int | None, *, where: str = ""
+) -> tuple[Any, dict[str, T]]:
+    """The same of a request for a Response, which has one form: `custom_id`, `method`, `url`, `body`."""
+    at = f"{where}." if where else ""
+    _check_method(fields, values, at)
+    url = values.read(fields["url"], f"{at}url") if "url" in fields else RESPONSES
+    if url != RESPONSES and not (isinstance(url, str) and f"/{url}".rstrip("/").endswith("/responses")):
+        reason = f'{at}url: "url" must be "{RESPONSES}", the endpoint of the batch'
+        raise MistakeError("invalid_value", reason, "put other lines into another batch", param=f"{at}url")
+    for name in fields:
+        if name not in (*_AROUND, "body"):
+            known = "known are body, custom_id, method, url"
+            raise MistakeError(
+                "unknown_parameter", f'"{name[:64]}" must stand inside "body"', known, param=f"{at}{name[:64]}"
+            )
+    if "body" not in fields:
+        raise MistakeError("missing_required_parameter", 'a line needs a "body"', "write one", param=f"{at}body")
+    body = _merge_extra_body(values.fields(fields["body"], f"{at}body"), values, notes, line, f"{at}body.")
+    for name in ("stream", "background", "store"):
+        if name in body:
+            notes.add(name, f'"{name}" was left out: the lines of a batch are written in the background and kept', line)
     return _custom_id(fields, values, notes, line, at), body
 
 

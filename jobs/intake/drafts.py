@@ -16,12 +16,21 @@ from typing import Any
 from sqlalchemy import Connection, delete, insert, select, update
 
 from jobs.intake.idempotency import hold_key
-from jobs.intake.submission import Accepted, BatchOptions, NewJob, batch_row, insert_jobs, job_row, one_model
+from jobs.intake.submission import (
+    Accepted,
+    BatchOptions,
+    NewJob,
+    batch_row,
+    insert_jobs,
+    insert_responses,
+    job_row,
+    one_model,
+)
 from jobs.model.ids import new_id, numbered_id
 from jobs.model.status import BatchStatus
 from jobs.store.database import Database
 from jobs.store.metadata_pairs import remove_pairs
-from jobs.tables import batches, drafts, jobs
+from jobs.tables import batches, drafts, jobs, responses
 
 ABANDONED_SECONDS = 120.0
 """The maker of a draft that was not touched for this long is gone."""
@@ -63,6 +72,7 @@ class Draft:
                 raise DraftLostError
             if rows:
                 insert_jobs(connection, rows)
+                insert_responses(connection, self._terms.project, zip(ids, new_jobs, strict=True), self._began)
         self.total += len(ids)
         self._models.update(job.request["model"] for job in new_jobs)
 
@@ -143,6 +153,7 @@ def _clear(database: Database, batch_id: str, transactions: float = math.inf) ->
             some = select(jobs.c.id).where(jobs.c.batch_id == batch_id).order_by(jobs.c.id).limit(_ROWS_PER_DELETE)
             ids = list(connection.scalars(some))
             remove_pairs(connection, ids)
+            connection.execute(delete(responses).where(responses.c.job_id.in_(ids)))
             connection.execute(delete(jobs).where(jobs.c.id.in_(ids)))
             if len(ids) < _ROWS_PER_DELETE:
                 connection.execute(delete(drafts).where(drafts.c.batch_id == batch_id))

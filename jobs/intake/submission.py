@@ -32,6 +32,8 @@ class NewJob:
     expires_at: datetime | None = None
     only_upstream: str | None = None
     """The one upstream that may run it."""
+    response: Mapping[str, Any] | None = None
+    """What the client sent, if it is a Response of a batch (`jobs/lifecycle/responses.py`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,8 @@ class BatchOptions:
     idempotency_key: IdempotencyKey | None = None
     max_concurrency: int | None = None
     """How many of its jobs may run at once."""
+    endpoint: str = "/v1/chat/completions"
+    """What the requests are for, and in what form the outputs are."""
     only_upstream: str | None = None
     """The one upstream that may run its jobs, where a job names no other."""
 
@@ -83,8 +87,8 @@ def submit_job(
             return Accepted(known, repeated=True)
         insert_jobs(connection, [job_row(job_id, project, None, job, now)])
         if response is not None:
-            asked = json.dumps(response, separators=(",", ":"))
-            row = {"job_id": job_id, "project": project, "request": asked, "created_at": now}
+            row = _response_row(job_id, project, response, now)
+            row["deleted_at"] = now if response.get("store") is False else None
             connection.execute(insert(responses).values(row))
     return Accepted(job_id)
 
@@ -114,6 +118,7 @@ def submit_batch(
         )
         for chunk in _chunks(rows):
             insert_jobs(connection, chunk)
+        insert_responses(connection, terms.project, zip(ids, new_jobs, strict=True), now)
     return Accepted(batch_id)
 
 
@@ -125,7 +130,7 @@ def batch_row(
         "id": batch_id,
         "project": terms.project,
         "status": BatchStatus.IN_PROGRESS,
-        "endpoint": "/v1/chat/completions",
+        "endpoint": terms.endpoint,
         "input_file_id": terms.input_file_id,
         "output_seconds": terms.output_seconds,
         "model": model,
@@ -150,6 +155,21 @@ def insert_jobs(connection: Connection, rows: list[dict[str, Any]]) -> None:
     """Insert new jobs, whose rows `job_row` has made, and the pairs of their metadata, by which lists find them."""
     connection.execute(insert(jobs), rows)
     add_pairs(connection, rows)
+
+
+def insert_responses(
+    connection: Connection, project: str, new_jobs: Iterable[tuple[str, NewJob]], now: datetime
+) -> None:
+    """Insert what was asked for with those of the new jobs that are Responses."""
+    asked = ((job_id, job.response) for job_id, job in new_jobs)
+    rows = (_response_row(job_id, project, response, now) for job_id, response in asked if response is not None)
+    for chunk in _chunks(rows):
+        connection.execute(insert(responses), chunk)
+
+
+def _response_row(job_id: str, project: str, response: Mapping[str, Any], now: datetime) -> dict[str, Any]:
+    asked = json.dumps(response, separators=(",", ":"))
+    return {"job_id": job_id, "project": project, "request": asked, "created_at": now}
 
 
 def job_row(

@@ -2,27 +2,35 @@
 
 Deleting a Response moves it, in one transaction, to the project `NOBODY`, so that every read misses it and its job at
 once. Its rows are erased as soon as the job has ended, by the API that deleted it or by any worker's dispatch loop.
+
+One that is not to be stored is marked from its submission on. The API deletes it when it has sent the answer; if nobody
+was there to be sent it, a worker deletes it some minutes after its end.
 """
 
 import json
 import re
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, delete, select, update
+from sqlalchemy import Connection, RowMapping, Select, delete, select, update
 
 from jobs.lifecycle.rescue import cancel_job
 from jobs.live.status_changes import StatusChange
 from jobs.model.records import Job
-from jobs.model.status import FINAL
+from jobs.model.status import FINAL, JobStatus
 from jobs.store.database import Database
 from jobs.store.metadata_pairs import remove_pairs
-from jobs.store.queries import StoredResult
 from jobs.tables import attempts, jobs, longest_texts, lost_texts, responses, texts
 
 NOBODY = ""
 """The project of Responses that were deleted and are not erased yet. No key can belong to it."""
+
+UNSTORED_SECONDS = 600.0
+"""How long a Response that is not to be stored can still be fetched after its end, if its answer was not sent whole."""
+
+_ROWS_PER_READ = 200
 
 _PREFIX = "resp_"
 _ID = re.compile(r"resp_([0-9a-f]{1,60})")
@@ -35,6 +43,8 @@ class StoredResponse:
     request: dict[str, Any]
     job: Job
     text: str | None
+    reasoning: str = ""
+    """Empty without any, and until the job has ended."""
 
     @property
     def id(self) -> str:
@@ -53,29 +63,43 @@ def job_id_of(named: str) -> str | None:
     return f"job_{match[1]}" if match else None
 
 
+def stream_responses(database: Database, batch_id: str, statuses: Collection[JobStatus]) -> Iterator[StoredResponse]:
+    """The Responses of a batch in these statuses, in input order; a few hundred are in memory at a time."""
+    last = ""
+    while True:
+        wanted = _wanted().where(jobs.c.batch_id == batch_id, jobs.c.id > last, jobs.c.status.in_(statuses))
+        with database.read() as connection:
+            rows = connection.execute(wanted.order_by(jobs.c.id).limit(_ROWS_PER_READ)).mappings().all()
+        yield from map(_stored, rows)
+        if len(rows) < _ROWS_PER_READ:
+            return
+        last = rows[-1]["id"]
+
+
 def read_response(database: Database, named: str, *, project: str) -> StoredResponse | None:
     """A Response of this project by its id, read in one statement, so that all of it belongs together."""
-    wanted = (
-        select(responses.c.request.label("asked"), *jobs.c, texts.c.text)
-        .join_from(responses, jobs, jobs.c.id == responses.c.job_id)
-        .join(texts, texts.c.job_id == jobs.c.id, isouter=True)
-        .where(
-            responses.c.job_id == (job_id_of(named) or ""),
-            responses.c.project == project,
-            jobs.c.project == project,
-        )
+    wanted = _wanted().where(
+        responses.c.job_id == (job_id_of(named) or ""),
+        responses.c.project == project,
+        jobs.c.project == project,
     )
     with database.read() as connection:
         row = connection.execute(wanted).mappings().one_or_none()
-    if row is None:
-        return None
+    return _stored(row) if row is not None else None
+
+
+def _wanted() -> Select[Any]:
+    return (
+        select(responses.c.request.label("asked"), *jobs.c, texts.c.text, texts.c.reasoning)
+        .join_from(responses, jobs, jobs.c.id == responses.c.job_id)
+        .join(texts, texts.c.job_id == jobs.c.id, isouter=True)
+    )
+
+
+def _stored(row: RowMapping) -> StoredResponse:
     job = Job.from_row(row)
-    return StoredResponse(json.loads(row["asked"]), job, (row["text"] or "") if job.is_final else None)
-
-
-def with_result(asked: StoredResponse, result: StoredResult) -> StoredResponse:
-    """The same Response with its job at a later time."""
-    return StoredResponse(asked.request, result.job, result.text)
+    text, reasoning = (row["text"] or "", row["reasoning"] or "") if job.is_final else (None, "")
+    return StoredResponse(json.loads(row["asked"]), job, text, reasoning)
 
 
 def delete_response(database: Database, named: str, *, project: str) -> list[StatusChange] | None:
@@ -98,10 +122,24 @@ def delete_response(database: Database, named: str, *, project: str) -> list[Sta
 
 def erase_deleted(database: Database, limit: int = 100) -> list[StatusChange]:
     """Continue deletions: cancel what runs, erase what has ended. Returns the jobs that were moved by a cancel."""
-    marked = select(responses.c.job_id).where(responses.c.deleted_at.is_not(None)).limit(limit)
+    marked = select(responses.c.job_id).where(responses.c.deleted_at.is_not(None), responses.c.project == NOBODY)
+    unstored = (
+        select(responses.c.job_id, responses.c.project)
+        .join_from(responses, jobs, jobs.c.id == responses.c.job_id)
+        .where(
+            responses.c.deleted_at.is_not(None),
+            responses.c.project != NOBODY,
+            jobs.c.status.in_(FINAL),
+            jobs.c.finished_at < database.now() - timedelta(seconds=UNSTORED_SECONDS),
+        )
+    )
     with database.read() as connection:  # nearly always there is none
-        job_ids = list(connection.scalars(marked))
-    return _end_and_erase(database, job_ids)
+        job_ids = list(connection.scalars(marked.limit(limit)))
+        left = connection.execute(unstored.limit(limit)).all()
+    changes = _end_and_erase(database, job_ids)
+    for row in left:
+        changes.extend(delete_response(database, response_id(row.job_id), project=row.project) or [])
+    return changes
 
 
 def _end_and_erase(database: Database, job_ids: list[str]) -> list[StatusChange]:

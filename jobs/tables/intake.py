@@ -46,6 +46,7 @@ responses = Table(
     Column("project", Text, nullable=False),
     Column("request", Text, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
+    # Set: it is to be erased. One that is not to be stored has this from the beginning, and its project until its end.
     Column("deleted_at", UtcDateTime),
     Index("responses_deleted", "deleted_at", sqlite_where=DELETED, postgresql_where=DELETED),
 )

@@ -156,7 +156,7 @@ def test_an_empty_file_and_one_with_too_many_lines_are_refused(served_client: ht
         ({"input_file_id": "../../etc/passwd"}, 404, "input_file_id"),
         ({"input_file_id": ""}, 404, "input_file_id"),
         ({"input_file_id": 7}, 400, "input_file_id"),
-        ({"endpoint": "/v1/responses"}, 400, "endpoint"),
+        ({"endpoint": "/v1/embeddings"}, 400, "endpoint"),
         ({"completion_window": "soon"}, 400, "completion_window"),
         ({"output_expires_after": {"anchor": "created_at", "seconds": 1}}, 400, "output_expires_after.seconds"),
         ({"output_expires_after": {"anchor": "x", "seconds": 3600}}, 400, "output_expires_after.anchor"),
@@ -214,10 +214,12 @@ def test_the_outputs_are_written_from_the_rows(
     close_batch(database, batch["id"])
     listed = served_client.get("/v1/files", params={"purpose": "batch_output"}).json()
     FileList.model_validate(listed)
-    assert [file["bytes"] for file in listed["data"]] == [None, None]  # no list reads every text of a project
+    counted = {file["id"]: file["bytes"] for file in listed["data"]}
     ended = served_client.get(f"/v1/batches/{batch['id']}").json()
     BatchObject.model_validate(ended)
     assert (ended["status"], ended["request_counts"]["failed"]) == ("completed", 3)
+    for file_id in (ended["output_file_id"], ended["error_file_id"]):
+        assert counted[file_id] == len(served_client.get(f"/v1/files/{file_id}/content").content)
     output = lines_of(served_client, ended["output_file_id"])
     assert len(output) == 1
     assert (output[0]["custom_id"], output[0]["error"]) == ("a", None)
@@ -228,8 +230,8 @@ def test_the_outputs_are_written_from_the_rows(
     assert completion["usage"] is None  # nobody counted: unknown is null and never 0
     errors = lines_of(served_client, ended["error_file_id"])
     assert [error["custom_id"] for error in errors] == ["b", "c", "d"]
-    listed = served_client.get("/v1/files", params={"purpose": "batch_output"}).json()
-    assert None not in [file["bytes"] for file in listed["data"]]  # both were counted since, and that is kept
+    with database.read() as connection:
+        assert None not in connection.scalars(select(files.c.bytes)).all()  # that is kept, and no list counts it again
     assert errors[0]["response"]["status_code"] == 422
     assert errors[0]["response"]["body"]["error"] == {
         "message": "not so", "type": "invalid_request_error", "param": None, "code": "upstream_rejected",
@@ -332,3 +334,19 @@ def _answers(client: httpx.Client) -> bool:
     except httpx.TransportError:
         time.sleep(0.05)
         return False
+
+
+def test_a_page_of_files_ends_early_when_counting_takes_too_long(
+    served_client: httpx.Client, database: Database, valkey_client: redis_py.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(2):
+        batch = submit(served_client, line("a"))
+        with database.read() as connection:
+            job_id = connection.scalars(select(jobs.c.id).where(jobs.c.batch_id == batch["id"])).one()
+        Writer(database, valkey_client, job_id).finish()
+    monkeypatch.setattr("api.openai.files._COUNTING_SECONDS", 0.0)
+    first = served_client.get("/v1/files", params={"purpose": "batch_output"}).json()
+    assert (len(first["data"]), first["has_more"]) == (1, True)
+    rest = served_client.get("/v1/files", params={"purpose": "batch_output", "after": first["last_id"]}).json()
+    assert (len(rest["data"]), rest["has_more"]) == (1, False)
+    assert all(file["bytes"] > 0 for file in (*first["data"], *rest["data"]))

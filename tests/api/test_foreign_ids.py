@@ -37,6 +37,7 @@ BY_ID = {
     ("GET", "/v1/responses/{response_id}"): "response",
     ("POST", "/v1/responses/{response_id}/cancel"): "response",
     ("DELETE", "/v1/responses/{response_id}"): "response",
+    ("GET", "/v1/responses/{response_id}/input_items"): "response",
 }
 """Method and path, and what is named there."""
 
@@ -50,6 +51,8 @@ WITHOUT_ID = {
     ("POST", "/v1/inputs"),
     ("POST", "/v1/chat/completions"),
     ("POST", "/v1/responses"),
+    ("POST", "/v1/responses/input_tokens"),
+    ("POST", "/v1/completions"),
     ("POST", "/v1/watch_tokens"),
     ("GET", "/v1/models"),
     ("GET", "/v1/models/{model:path}"),  # the upstream's, and everybody's
@@ -208,6 +211,12 @@ def test_a_foreign_id_in_a_body_is_answered_as_an_unknown_one(
         ),
         ("/v1/inputs", owned["file"], {"input_file_id": "ID"}),
         ("/v1/responses", owned["response"], {"model": "m", "input": "x", "previous_response_id": "ID"}),
+        ("/v1/responses/input_tokens", owned["response"], {"model": "m", "input": "x", "previous_response_id": "ID"}),
+        (
+            "/v1/responses",
+            owned["response"].replace("resp_", "rs_"),
+            {"model": "m", "input": [{"type": "item_reference", "id": "ID"}]},
+        ),
     ]
     for path, own, body in bodies:
         unknown = f"{own.partition('_')[0]}_{UNKNOWN}"

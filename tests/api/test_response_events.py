@@ -261,10 +261,10 @@ def test_there_is_always_a_last_event(status: JobStatus, reason: str | None, kin
     assert [event["type"] for event in told] == [kind]
 
 
-def test_a_detail_of_the_usage_that_nobody_counted_is_null_and_never_0() -> None:
+def test_a_detail_of_the_usage_that_nobody_counted_is_the_number_that_strict_clients_want() -> None:
     shown = response_usage(Usage(9, None, 4, None, 13, source="tokenizer"))
     assert shown is not None
     assert (shown["input_tokens_details"], shown["output_tokens_details"]) == (
-        {"cached_tokens": None},
-        {"reasoning_tokens": None},
+        {"cached_tokens": 0},
+        {"reasoning_tokens": 0},
     )

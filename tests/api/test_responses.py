@@ -9,6 +9,7 @@ import redis
 from sqlalchemy import select
 
 from api.main import ApiServer
+from api.openai.response_numbers import PART_ADDED
 from jobs.lifecycle.responses import erase_deleted, job_id_of
 from jobs.lifecycle.transitions import cancel_running, fail
 from jobs.model.endings import JobError
@@ -150,7 +151,7 @@ def test_an_attempt_that_writes_anew_is_told_as_a_new_item(
     assert told(follow(client, created["id"], old)) == told([one for one in whole if one["sequence_number"] > old])
     late = follow(client, created["id"])
     assert {event["sequence_number"] for event in late if "delta" not in event} == {
-        event["sequence_number"] for event in whole if "delta" not in event and event["sequence_number"] != 4
+        event["sequence_number"] for event in whole if "delta" not in event and event["sequence_number"] != PART_ADDED
     }
 
 
@@ -323,7 +324,8 @@ def test_who_waits_when_the_server_goes_down_is_told_how_to_come_back(
         ({"input": None}, "input"),
         ({"input": []}, "input"),
         ({"input": [{"role": "tool", "content": "x"}]}, "input[0].role"),
-        ({"input": [{"role": "user", "content": [{"type": "input_image"}]}]}, "input[0].content[0].type"),
+        ({"input": [{"role": "user", "content": [{"type": "input_image"}]}]}, "input[0].content[0].image_url"),
+        ({"input": [{"role": "user", "content": [{"type": "input_file"}]}]}, "input[0].content[0].type"),
         ({"input": [{"type": "function_call_output"}]}, "input[0].type"),
         ({"input": [{"role": "user", "content": "x", "name": "y"}]}, "input[0].name"),
         ({"model": None}, "model"),
@@ -331,8 +333,11 @@ def test_who_waits_when_the_server_goes_down_is_told_how_to_come_back(
         ({"instructions": ["x"]}, "instructions"),
         ({"max_output_tokens": 0}, "max_output_tokens"),
         ({"temperature": 3}, "temperature"),
-        ({"reasoning": {"summary": "auto"}}, "reasoning.summary"),
-        ({"text": {"verbosity": "low"}}, "text.verbosity"),
+        ({"reasoning": {"surprise": "auto"}}, "reasoning.surprise"),
+        ({"text": {"verbosity": 1}}, "text.verbosity"),
+        ({"text": {"format": {"type": "grammar"}}}, "text.format.type"),
+        ({"include": ["message.output_text.logprobs"]}, "include"),
+        ({"top_logprobs": 2}, "top_logprobs"),
         ({"stream_options": {"include_obfuscation": True}}, "stream_options.include_obfuscation"),
         ({"tool_choice": "required"}, "tool_choice"),
         ({"metadata": {"a": 1}}, "metadata.a"),
@@ -346,7 +351,7 @@ def test_what_cannot_be_done_is_refused_by_name(sqlite_api: ApiServer, change: d
 
 def test_an_unknown_query_is_refused_and_unknown_ids_are_not_found(client: httpx.Client) -> None:
     created = create(client)
-    for query in ("include=x", "starting_after=3", "stream=true&starting_after=-1", "include_obfuscation=true"):
+    for query in ("surprise=x", "starting_after=3", "stream=true&starting_after=-1", "include_obfuscation=true"):
         assert client.get(f"/v1/responses/{created['id']}?{query}").status_code == 400, query
     for unknown in ("resp_00", created["id"].replace("resp", "job"), "x", "resp_" + "0" * 200):
         assert client.get(f"/v1/responses/{unknown}").status_code == 404

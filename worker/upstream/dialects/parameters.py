@@ -30,6 +30,7 @@ _ROWS = (
     Row("parallel_tool_calls", None, "OpenAI o-series: only allowed when tools are specified"),
     Row("prompt_cache_key", None, "Azure OpenAI and servers older than the parameter"),
     Row("safety_identifier", None, "Azure OpenAI and servers older than the parameter"),
+    Row("verbosity", None, "all but OpenAI's gpt-5: a wish, which clients send by default"),
 )
 
 _REFUSING = re.compile(

@@ -1,0 +1,101 @@
+"""What stands around a Response: its input items, and how many tokens an input has."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Path, Query
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import Response
+
+from api.callers.caller import CallerDep
+from api.http.errors import ApiError, JsonAnswer
+from api.http.parameters import STRICT_QUERY
+from api.http.request_bodies import request_body
+from api.openai.response_conversation import conversation, own_messages
+from api.openai.response_schemas import INPUT_TOKENS_BODY
+from api.openai.schemas import InputItemList, InputTokens
+from api.schemas.errors import ERROR_RESPONSES
+from api.services import Services, ServicesDep
+from api.submitting.bodies import JobBody, read_fields, read_value
+from api.submitting.fields import missing
+from api.submitting.response_input import Message, input_item_id
+from api.submitting.response_request import make_response_request
+from jobs.lifecycle.responses import read_response
+
+routes = APIRouter(prefix="/v1", tags=["openai"], dependencies=STRICT_QUERY, responses=ERROR_RESPONSES)
+
+_NOT_COUNTED = ("conversation", "personality")
+
+
+@routes.get("/responses/{response_id}/input_items", responses={200: {"model": InputItemList}})
+def get_input_items(
+    services: ServicesDep,
+    caller: CallerDep,
+    response_id: Annotated[str, Path(description="The id of a Response, `resp_...`.")],
+    after: Annotated[str | None, Query(description="Begin after the item with this id.")] = None,
+    limit: Annotated[int, Query(ge=1, le=100, description="How many items.")] = 20,
+    order: Annotated[Literal["asc", "desc"], Query(description="First or last item first.")] = "desc",
+    include: Annotated[list[str] | None, Query(description="Taken and without an effect.")] = None,
+    include_in_brackets: Annotated[list[str] | None, Query(alias="include[]", include_in_schema=False)] = None,
+) -> Response:
+    """The items that a Response was written after, those of the Responses before it among them."""
+    asked = read_response(services.database, response_id, project=caller.project)
+    if asked is None:
+        raise ApiError.not_found("response", response_id)
+    items = [_input_item(asked.job.id, place, message) for place, message in enumerate(own_messages(asked))]
+    if order == "desc":
+        items.reverse()
+    begin = 0
+    if after is not None:
+        begin = next((place + 1 for place, item in enumerate(items) if item["id"] == after), 0)
+        if begin == 0:
+            raise ApiError(400, "invalid_value", f"after: no input item has the id {after[:80]!r}", param="after")
+    page = items[begin : begin + limit]
+    ends = {"first_id": page[0]["id"], "last_id": page[-1]["id"]} if page else {"first_id": "", "last_id": ""}
+    return JsonAnswer({"object": "list", "data": page, **ends, "has_more": begin + limit < len(items)})
+
+
+@routes.post(
+    "/responses/input_tokens", responses={200: {"model": InputTokens}}, openapi_extra=request_body(INPUT_TOKENS_BODY)
+)
+async def post_input_tokens(services: ServicesDep, caller: CallerDep, body: JobBody) -> Response:
+    """How many tokens the input of a Response has, counted here: exactly for OpenAI's models, else estimated.
+
+    Images count nothing. Nothing is stored and no upstream is asked.
+    """
+    return JsonAnswer(await run_in_threadpool(_count, services, caller.project, body))
+
+
+def _count(services: Services, project: str, body: bytes) -> Mapping[str, Any]:
+    raw = read_fields(body)
+    fields = {name: read_value(raw[name], name) for name in raw if name not in _NOT_COUNTED}
+    model = fields.get("model")
+    if not isinstance(model, str) or not model:
+        raise missing("model", "the name of the model whose tokens are counted")
+    nothing = not fields.get("input")
+    request = make_response_request({**fields, "input": "" if nothing else fields["input"]})
+    messages = conversation(services, project, request)
+    chat = request.chat_body(messages[:-1] if nothing else messages)["messages"]
+    return {"object": "response.input_tokens", "input_tokens": services.tokenizers.count_messages(model, chat).tokens}
+
+
+def _input_item(job_id: str, place: int, message: Message) -> dict[str, Any]:
+    """A chat message as an input item."""
+    role, content = message["role"], message.get("content")
+    kind = "output_text" if role == "assistant" else "input_text"
+    parts = [{"type": "text", "text": content}] if isinstance(content, str) else content or []
+    shown = [_input_part(kind, part) for part in parts]
+    return {
+        "id": input_item_id(job_id, place),
+        "type": "message",
+        "role": role,
+        "status": "completed",
+        "content": shown,
+    }
+
+
+def _input_part(kind: str, part: Mapping[str, Any]) -> dict[str, Any]:
+    if part["type"] == "image_url":
+        image = part["image_url"]
+        return {"type": "input_image", "image_url": image["url"], "detail": image.get("detail", "auto")}
+    return {"type": kind, "text": part["text"], **({"annotations": []} if kind == "output_text" else {})}

@@ -1,0 +1,77 @@
+"""The reasoning of a Response as an output item, and as events while nothing of the text has come.
+
+Reasoning that comes once the text has begun is told by no event: the item of the stored Response has it.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from api.openai.response_numbers import THOUGHT, THOUGHT_ADDED
+from jobs.live.follower import Reasoning
+
+
+def reasoning_item(item_id: str, text: str | None) -> dict[str, Any]:
+    """The output item that has the reasoning; None: it has only begun."""
+    content = [] if text is None else [reasoning_part(text)]
+    return {"id": item_id, "type": "reasoning", "summary": [], "content": content}
+
+
+def reasoning_part(text: str) -> dict[str, Any]:
+    """The one part of such an item's content."""
+    return {"type": "reasoning_text", "text": text}
+
+
+def reasoning_id(job_id: str, attempt: int = 1) -> str:
+    """The id of the reasoning item of the text that an attempt began."""
+    named = f"rs_{job_id.partition('_')[2]}"
+    return named if attempt == 1 else f"{named}_{attempt}"
+
+
+@dataclass(slots=True)
+class ReasoningItem:
+    """A reasoning item that is being told. Its events come with their places, which the caller numbers."""
+
+    id: str
+    index: int
+    skip: int
+    """Up to this byte the client has it already."""
+    _pieces: list[str] = field(default_factory=list)
+    _end: int = 0
+
+    def begin(self) -> Iterator[tuple[int, dict[str, Any]]]:
+        """The first events."""
+        added = {"type": "response.output_item.added", "output_index": self.index}
+        yield THOUGHT_ADDED, {**added, "item": reasoning_item(self.id, None)}
+        yield THOUGHT, {"type": "response.content_part.added", **self._place(), "part": reasoning_part("")}
+
+    def add(self, step: Reasoning) -> Iterator[tuple[int, dict[str, Any]]]:
+        """The next piece. One that begins anew is told from where it goes beyond what was told."""
+        if step.end <= self._end:
+            return
+        encoded = step.text.encode()
+        self._pieces.append(encoded[_whole(encoded, self._end - step.offset) :].decode())
+        self._end = step.end
+        if step.end > self.skip:
+            delta = encoded[_whole(encoded, self.skip - step.offset) :].decode()
+            event = {"type": "response.reasoning_text.delta", **self._place(), "delta": delta}
+            yield THOUGHT + step.end, event
+
+    def end(self) -> Iterator[tuple[int, dict[str, Any]]]:
+        """The last events: the text begins, or the job has ended."""
+        text, number = "".join(self._pieces), THOUGHT + self._end
+        yield number + 1, {"type": "response.reasoning_text.done", **self._place(), "text": text}
+        yield number + 2, {"type": "response.content_part.done", **self._place(), "part": reasoning_part(text)}
+        item = reasoning_item(self.id, text)
+        yield number + 3, {"type": "response.output_item.done", "output_index": self.index, "item": item}
+
+    def _place(self) -> dict[str, Any]:
+        return {"item_id": self.id, "output_index": self.index, "content_index": 0}
+
+
+def _whole(encoded: bytes, start: int) -> int:
+    """A place to cut at which is no place inside a character."""
+    start = max(start, 0)
+    while 0 < start < len(encoded) and encoded[start] & 0xC0 == 0x80:
+        start -= 1
+    return start
