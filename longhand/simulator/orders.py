@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from longhand.simulator.tool_calls import CalledTool
+from longhand.simulator.tool_calls import CalledTool, required_calls
 
 Count = Annotated[int, msgspec.Meta(ge=0)]
 Positive = Annotated[int, msgspec.Meta(ge=1)]
@@ -115,6 +115,8 @@ class ChatRequest(msgspec.Struct, frozen=True, kw_only=True):
     max_tokens: Count | None = None
     max_completion_tokens: Count | None = None
     n: Literal[1] | None = None
+    tools: list[Any] | None = None
+    tool_choice: Any = None
     simulate: Orders | None = None
 
     @property
@@ -130,6 +132,10 @@ class ChatRequest(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def include_usage(self) -> bool:
         return self.stream_options is not None and self.stream_options.include_usage
+
+    def called(self, orders: Orders) -> list[CalledTool]:
+        """The tools that the answer calls: those ordered, or the one that `tool_choice` requires."""
+        return orders.tool_calls or required_calls(self.tools or (), self.tool_choice)
 
     def prompt_tokens(self) -> int:
         """An estimate: four Latin characters, or one other, make a token; four more tokens for each message."""

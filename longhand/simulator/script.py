@@ -56,7 +56,8 @@ class Completion:
         self.request = request
         self.orders = orders
         self.deltas = deltas_of(request, orders, seed)
-        self._reason = "tool_calls" if orders.tool_calls else "stop"
+        self.called = request.called(orders)
+        self._reason = "tool_calls" if self.called else "stop"
         self.fired = fired
         self.sent = 0
         self.id = f"chatcmpl-{secrets.token_hex(12)}"
@@ -83,8 +84,8 @@ class Completion:
             del deltas[limit:]
         self.sent = len(deltas)
         message: dict[str, Any] = {"role": "assistant", "content": "".join(deltas), "refusal": None, "annotations": []}
-        if self.orders.tool_calls:
-            message |= {"content": message["content"] or None, "tool_calls": whole_calls(self.orders.tool_calls)}
+        if self.called:
+            message |= {"content": message["content"] or None, "tool_calls": whole_calls(self.called)}
         if self.orders.reasoning:
             message["reasoning_content"] = "".join(map(thought_of, range(self.orders.reasoning)))
         reason = self._finish_reason(finish_reason)
@@ -136,7 +137,7 @@ class Completion:
             self.sent += 1
             yield b"%b%x\r\n%b%b%b\r\n" % (lead, framing + len(text), before, text, after)
             lead = b""
-        for piece in call_pieces(self.orders.tool_calls):
+        for piece in call_pieces(self.called):
             if self.sent in (stop_at, limit):
                 break
             self.sent += 1

@@ -17,6 +17,37 @@ class CalledTool(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     id: str | None = None
 
 
+def required_calls(tools: Sequence[Any], choice: Any) -> list[CalledTool]:
+    """The call that a request for chat completions requires, its arguments of the types that the tool's schema says."""
+    functions = [
+        tool["function"] for tool in tools if isinstance(tool, dict) and isinstance(tool.get("function"), dict)
+    ]
+    if isinstance(choice, dict):
+        named = (choice.get("function") or {}).get("name")
+        functions = [function for function in functions if function.get("name") == named]
+    elif choice != "required":
+        return []
+    return [CalledTool(str(one.get("name")), _example(one.get("parameters") or {}) or {}) for one in functions[:1]]
+
+
+def _example(schema: dict[str, Any]) -> Any:
+    """Some value of a JSON schema, by the simple types."""
+    if schema.get("enum"):
+        return schema["enum"][0]
+    match schema.get("type"):
+        case "object":
+            return {name: _example(inner) for name, inner in (schema.get("properties") or {}).items()}
+        case "array":
+            return [_example(schema.get("items") or {})]
+        case "integer" | "number":
+            return 1
+        case "boolean":
+            return True
+        case "null":
+            return None
+    return "something"
+
+
 def whole_calls(called: Sequence[CalledTool]) -> list[dict[str, Any]]:
     """The calls as a completion in one piece holds them."""
     return [
