@@ -25,7 +25,7 @@ routes = APIRouter(prefix="/v1", tags=["watch"], dependencies=STRICT_QUERY, resp
     "/batches/{batch_id}/events",
     response_class=Response,
     responses={
-        200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}},
+        200: {"content": {"text/event-stream": {}}},
         204: {"description": "This client was told the end already: nothing more will come, unless by a retry."},
     },
 )

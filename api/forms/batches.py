@@ -29,5 +29,14 @@ def batch_json(batch: Batch) -> dict[str, Any]:
             "in_progress": batch.in_progress,
             "incomplete": batch.incomplete,
         },
-        "usage": batch.usage,
+        "usage": _usage_json(batch.usage) if batch.usage else None,
     }
+
+
+def _usage_json(usage: dict[str, Any]) -> dict[str, Any]:
+    """The usage with 0 for the details that are not known: the SDK's types want numbers, and a strict client refuses a
+    null. The jobs have null.
+    """
+    details = {name: value for name, value in usage.items() if isinstance(value, dict)}
+    known = {name: {kind: count or 0 for kind, count in value.items()} for name, value in details.items()}
+    return {**usage, **known}

@@ -57,7 +57,7 @@ CONTINUED = NewJob(request={}, on_interrupt="continue")
     response_class=Response,
     responses={
         200: {
-            "content": {"application/json": {}, "text/event-stream": {"schema": {"type": "string"}}},
+            "content": {"application/json": {}, "text/event-stream": {}},
             "headers": {"x-job-id": {"schema": {"type": "string"}, "description": "The job that writes it."}},
         }
     },

@@ -43,7 +43,7 @@ _ONLY: dict[str, tuple[tuple[Any, ...], str]] = {
 @routes.post(
     "/completions",
     response_class=Response,
-    responses={200: {"content": {"application/json": {}, "text/event-stream": {"schema": {"type": "string"}}}}},
+    responses={200: {"content": {"application/json": {}, "text/event-stream": {}}}},
     openapi_extra=request_body(PROMPT_BODY),
 )
 async def post_completion(

@@ -10,13 +10,13 @@ from api.schemas.waiting import Described, HoldDetail
 class BatchInputDetails(Described):
     """Of the tokens read, those that the upstream had cached."""
 
-    cached_tokens: int | None
+    cached_tokens: int = Field(description="0 if no attempt knows.")
 
 
 class BatchOutputDetails(Described):
     """Of the tokens written, those of its reasoning."""
 
-    reasoning_tokens: int | None
+    reasoning_tokens: int = Field(description="0 if no attempt knows.")
 
 
 class BatchUsageObject(Described):

@@ -15,7 +15,7 @@ from api.http.request_bodies import BATCH_BODY, JOB_BODY, request_body
 from api.idempotency import Key, check_key, key_reused, replayed
 from api.schemas.batches import BatchObject
 from api.schemas.errors import ERROR_RESPONSES
-from api.schemas.jobs import JobObject
+from api.schemas.jobs import JobWithRequest
 from api.services import Services, ServicesDep, writing
 from api.submitting.batch_orders import check_batch, names_file
 from api.submitting.bodies import BatchBody, JobBody
@@ -33,7 +33,7 @@ _LARGE_BYTES = 1_000_000
 """Batches with more than this in their body are stored one after the other: each takes memory and a core."""
 
 
-@routes.post("/jobs", status_code=202, responses={202: {"model": JobObject}}, openapi_extra=request_body(JOB_BODY))
+@routes.post("/jobs", status_code=202, responses={202: {"model": JobWithRequest}}, openapi_extra=request_body(JOB_BODY))
 @writing
 def post_job(services: ServicesDep, caller: CallerDep, body: JobBody, idempotency_key: Key = None) -> Response:
     """Submit one job.

@@ -81,8 +81,8 @@ def read_response_request(
     """The same of a request for a Response, which has one form: `custom_id`, `method`, `url`, `body`."""
     at = f"{where}." if where else ""
     _check_method(fields, values, at)
-    url = values.read(fields["url"], f"{at}url") if "url" in fields else RESPONSES
-    if url != RESPONSES and not (isinstance(url, str) and f"/{url}".rstrip("/").endswith("/responses")):
+    url = values.read(fields["url"], f"{at}url") if "url" in fields else None
+    if url not in (None, RESPONSES) and not (isinstance(url, str) and f"/{url}".rstrip("/").endswith("/responses")):
         reason = f'{at}url: "url" must be "{RESPONSES}", the endpoint of the batch'
         raise MistakeError("invalid_value", reason, "put other lines into another batch", param=f"{at}url")
     for name in fields:

@@ -20,7 +20,9 @@ How it works:
 
 - The window (`window.py`) grows by doubling while what is accepted comes soon, and a refusal for too many
   in flight sets it to what the upstream had then. It stays there; a probe above it is rare and doubles its step while
-  it is accepted. First deltas that all wait several times as long as with few in flight halve it: the server queues.
+  it is accepted. First deltas that all wait several times as long as with few in flight shrink it: the server queues,
+  or it stalls. At first the window comes back at once, as after a stall; from then on it is tried with more at growing
+  intervals.
 - The rate (`rate.py`) is known from the file or the headers, and then requests are spaced at 98.5 % of it; or it is
   learned. At first it grows by half in half a second, so that the first refusal comes just above the limit and is one
   of few. From then on the n-th request before this one must be n/rate seconds ago, by the times of sending. After a cut

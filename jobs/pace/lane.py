@@ -72,6 +72,7 @@ class Lane:
                 case Finished():
                     self.state.rate.log.finished(report)
                     self.state.tokens.settle(report)
+                    self.state.window.finished(report)
                     if report.output_tokens is not None:
                         self.state.sizes.add(report.output_tokens)
                 case Observed(kind="requests"):

@@ -4,7 +4,7 @@ from typing import Literal
 
 import msgspec
 
-from jobs.pace.reports import Accepted
+from jobs.pace.reports import Accepted, Finished
 
 FIRST = 4
 """Streams to begin with, also after a pause."""
@@ -19,6 +19,10 @@ SLOW, SLOW_SECONDS = 4.0, 0.5
 queue."""
 FEWEST_WAITS, MOST_WAITS = 3, 8
 """So many requests in a row must all have waited: queueing delays each, a long prompt only some."""
+LARGEST_SHRINK, QUEUED, SMOOTHING = 0.5, 1.1, 0.1
+LONGEST_SEARCH_SECONDS, FORGET_SECONDS = 8.0, 120.0
+"""A server that queues is tried with more at growing intervals, up to the first; waits that are older than the second
+count no more."""
 
 
 class Window(msgspec.Struct):
@@ -33,8 +37,17 @@ class Window(msgspec.Struct):
     """The time to the first delta with few in flight."""
     waits: list[float] = msgspec.field(default_factory=list)
     blamed: float | None = None
-    """The mean wait that made the window shrink last. Unless it shrinks with the window, queueing was not the
-    reason."""
+    """The mean wait that first made the window shrink, with `blamed_size`. Unless it shrinks with the window,
+    queueing was not the reason."""
+    blamed_size: float = 0.0
+    queues: int = 0
+    """How often of late the waits showed a queue. An upstream that stalls for seconds looks like one that queues, so
+    after the first time the window comes back at once."""
+    queued_at: float = 0.0
+    lasts: float | None = None
+    """Seconds from the request to the end of its text, on the mean."""
+    ceiling: float | None = None
+    """The plateau before the waits showed a queue: what is above it was refused."""
 
     def accepted(self, report: Accepted, now: float) -> bool:
         """Grow by an accepted request. True: the waits show a queue, so the window shrank."""
@@ -50,6 +63,10 @@ class Window(msgspec.Struct):
             self._grow(report, now)
         return False
 
+    def finished(self, report: Finished) -> None:
+        lasted = max(0.0, report.at - report.sent_at)
+        self.lasts = lasted if self.lasts is None else self.lasts + SMOOTHING * (lasted - self.lasts)
+
     def _is_slow(self, waited: float) -> bool:
         return self.quick is not None and waited > max(SLOW * self.quick, self.quick + SLOW_SECONDS)
 
@@ -61,20 +78,31 @@ class Window(msgspec.Struct):
         if not self._is_slow(min(last)):
             self.blamed = None
             return False
-        blamed, self.blamed = self.blamed, None
         mean = sum(last) / enough
-        if blamed is not None and mean > 0.8 * blamed:
+        if self.blamed is not None and self.size <= 0.6 * self.blamed_size and mean > 0.8 * self.blamed:
             self.quick = min(last)  # half the streams and the same wait: the server is as slow as that
-            self.growth, self.plateau, self.waits = "double", None, []
+            self.growth, self.plateau, self.waits, self.blamed = "double", None, [], None
             return False
         if self.size <= 1:
             return False
         if self.end_probe():
             self.cut(self.size, now)
         else:
-            self.blamed = mean
-            self.cut(max(1.0, self.size / 2), now)
+            self._halve(mean, now)
         return True
+
+    def _halve(self, mean: float, now: float) -> None:
+        self.queues = self.queues + 1 if now - self.queued_at < FORGET_SECONDS else 1
+        self.queued_at = now
+        size = max(1.0, self.size * self._share_that_runs(mean))
+        if self.queues == 1:
+            self.size, self.cut_at, self.grown_at, self.waits = size, now, now, []
+        else:
+            ceiling = self.plateau if self.growth == "hold" else self.ceiling
+            if self.blamed is None:
+                self.blamed, self.blamed_size = mean, self.size
+            self.cut(size, now, searching=True)
+            self.ceiling = ceiling
 
     def _grow(self, report: Accepted, now: float) -> None:
         match self.growth:
@@ -82,14 +110,27 @@ class Window(msgspec.Struct):
                 self.size += 1 if self.size < MANY else 2
             case "hold" if self.plateau is not None:
                 self.size = min(self.plateau, self.size + 1)
-            case "search" if report.in_flight >= 0.8 * self.size and now - self.grown_at >= SEARCH_SECONDS:
+            case "search" if report.in_flight >= 0.8 * int(self.size) and now - self.grown_at >= self._search_seconds():
                 self.size, self.grown_at = max(self.size + 1, self.size * SEARCH_STEP), now
+                if self.ceiling is not None and self.size >= self.ceiling:
+                    self.size, self.plateau, self.growth = self.ceiling, self.ceiling, "hold"
             case "probe" if self.plateau is not None and report.in_flight > self.plateau and now - self.grown_at >= 1.0:
                 self.step = min(LARGEST_STEP, 2 * self.step)
                 self.plateau = self.size
                 self._probe_above(self.plateau, now)
             case _:
                 pass
+
+    def _share_that_runs(self, waited: float) -> float:
+        """Of the streams in flight, those that the server writes, and a few more, so that none of its places is empty.
+        Never less than half: in a stall it seems to write none.
+        """
+        if self.lasts is None:
+            return LARGEST_SHRINK
+        return min(0.95, max(LARGEST_SHRINK, QUEUED * (1 - waited / self.lasts)))
+
+    def _search_seconds(self) -> float:
+        return min(LONGEST_SEARCH_SECONDS, SEARCH_SECONDS * 2.0 ** max(0, self.queues - 2))
 
     def probe(self, now: float) -> None:
         """See whether more is accepted by now."""
@@ -112,6 +153,7 @@ class Window(msgspec.Struct):
         self.size = self.plateau = max(1.0, size)
         self.growth = "search" if searching else "hold"
         self.step = PROBE_STEP
+        self.ceiling = None
         self.cut_at = self.grown_at = now
         self.waits = []
 

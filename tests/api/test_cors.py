@@ -7,7 +7,7 @@ import pytest
 import redis
 
 from api.main import ApiServer
-from jobs.settings import Settings
+from jobs.settings import SettingsError, load_settings
 from jobs.store.database import Database
 from jobs.store.keys import create_key
 from tests.api.watching import Writer, submit
@@ -107,6 +107,7 @@ def test_without_a_key_a_named_origin_is_served_and_a_star_opens_nothing(
 
 
 @pytest.mark.parametrize("given", ["app.example", "https://app.example/path", "https://a b"])
-def test_what_is_no_origin_is_refused_at_the_start(given: str, sqlite_url: str, redis_url: str) -> None:
-    with pytest.raises(ValueError, match="must be origins such as"):
-        Settings(database_url=sqlite_url, redis_url=redis_url, cors_origins=given)
+def test_what_is_no_origin_is_refused_at_the_start(given: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LONGHAND_CORS_ORIGINS", given)
+    with pytest.raises(SettingsError, match="must be origins such as"):
+        load_settings()

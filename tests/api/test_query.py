@@ -407,4 +407,7 @@ def test_the_openapi_page_describes_every_path(client: httpx.Client) -> None:
             assert operation["description"], path
             assert "422" not in operation["responses"], path
             assert len(operation["tags"]) == 1, path  # the reference lists it once under each
-    assert "requestBody" in described["paths"]["/v1/jobs"]["post"]
+    posted = described["paths"]["/v1/jobs"]["post"]
+    assert "requestBody" in posted
+    shown = posted["responses"]["202"]["content"]["application/json"]["schema"]
+    assert shown == {"$ref": "#/components/schemas/JobWithRequest"}  # what `test_submit.py` validates the answer with

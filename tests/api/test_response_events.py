@@ -265,6 +265,6 @@ def test_a_detail_of_the_usage_that_nobody_counted_is_the_number_that_strict_cli
     shown = response_usage(Usage(9, None, 4, None, 13, source="tokenizer"))
     assert shown is not None
     assert (shown["input_tokens_details"], shown["output_tokens_details"]) == (
-        {"cached_tokens": 0},
+        {"cached_tokens": 0, "cache_write_tokens": 0},
         {"reasoning_tokens": 0},
     )

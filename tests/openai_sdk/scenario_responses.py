@@ -172,9 +172,8 @@ def run_sync(client: OpenAI) -> None:
 
     # Refused by name.
     for name, value in (
-        ("tools", [{"type": "web_search"}]), ("store", False), ("include", ["reasoning.encrypted_content"]),
-        ("text", {"format": {"type": "json_object"}}), ("truncation", "auto"), ("conversation", "conv_1"),
-        ("max_tool_calls", 3), ("prompt", {"id": "pmpt_1"}), ("top_logprobs", 3),
+        ("tools", [{"type": "web_search"}]), ("conversation", "conv_1"), ("prompt", {"id": "pmpt_1"}),
+        ("include", ["message.output_text.logprobs"]), ("top_logprobs", 3),
     ):  # fmt: skip
         with pytest.raises(openai.BadRequestError) as refused:
             client.responses.create(model=MODEL, input="x", **{name: value})

@@ -66,3 +66,20 @@ def test_the_reason_why_nothing_starts_is_named() -> None:
     assert lane.limited_by(2, 0.0) == "max_streams"
     lane.apply([Refused(0.0, 0.1, 30.0, 1)], 0, 0.2)
     assert lane.limited_by(0, 0.3) == "retry_after"
+
+
+def test_an_upstream_that_stalls_whenever_a_batch_begins_loses_few_streams() -> None:
+    lane, now = Lane.new(LaneLimits(), 0.0), 0.0
+    for waited in (0.05, 0.05, 6.0, 4.0, 2.5, 1.5, 1.0):
+        started = min(20, int(lane.to_json()["window"]["size"]))
+        sends = [now] * started + [now + waited + 0.1] * (20 - started)
+        delays = [waited] * started + [0.05] * (20 - started)
+        begun: list[Report] = [
+            Accepted(sent_at, sent_at + delay, delay, number)
+            for number, (sent_at, delay) in enumerate(zip(sends, delays, strict=True), 1)
+        ]
+        lane.apply(begun[:started], started, now + waited)
+        lane.apply(begun[started:], 20, now + waited + 0.2)
+        lane.apply([Finished(sent_at, now + 15.0, 10, 10, 10) for sent_at in sends], 0, now + 15.0)
+        now += 20.0
+    assert lane.to_json()["window"]["size"] >= 16

@@ -1,5 +1,7 @@
 """Servers that queue, servers without limits, and servers that hold few long streams."""
 
+import random
+
 import pytest
 
 from jobs.pace.reports import LaneLimits
@@ -14,6 +16,16 @@ def test_a_server_that_queues_gets_a_small_window(slots: int, most: int, seed: i
     assert max(running for _, running in seen.in_flight) <= most
     assert len(seen.ends) == 60 * slots
     assert seen.over_at <= 640
+
+
+@pytest.mark.parametrize("slots", [1, 4, 8, 32, 64])
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_a_server_that_queues_is_kept_busy(slots: int, seed: int) -> None:
+    chance = random.Random(seed)
+    works = [Work(chance.uniform(2.0, 18.0), 0.1) for _ in range(60 * slots)]
+    seen = Simulation(Provider(slots=slots), works, seed=seed, until=1500).run()
+    assert sum(work.seconds for work in works) / slots >= 0.96 * seen.over_at
+    assert sum(running for _, running in seen.in_flight) / len(seen.in_flight) <= 1.5 * slots + 2
 
 
 def test_without_a_limit_four_hundred_long_streams_run_within_ten_seconds() -> None:

@@ -1,0 +1,104 @@
+"""The `openai` Python SDK with strict validation of every answer: python openai_python.py URL."""
+
+import io
+import json
+import sys
+import time
+from typing import Any
+
+from openai import OpenAI
+from pydantic import BaseModel
+
+MODEL = "gpt-4o-mini"
+
+
+class City(BaseModel):
+    """What is asked for as JSON."""
+
+    name: str
+    population: int
+
+
+def run(client: OpenAI) -> None:
+    """All of it."""
+    for model in (*client.models.list(), client.models.retrieve(MODEL)):
+        assert model.id == MODEL
+    chat(client)
+    responses(client)
+    for endpoint, body in (
+        ("/v1/chat/completions", {"model": MODEL, "messages": [{"role": "user", "content": "tea"}]}),
+        ("/v1/responses", {"model": MODEL, "input": "tea"}),
+    ):
+        batch(client, endpoint, body)
+
+
+def chat(client: OpenAI) -> None:
+    """Chat completions and completions of a prompt."""
+    messages: Any = [{"role": "user", "content": "tea"}]
+    whole = client.chat.completions.create(model=MODEL, messages=messages)
+    assert whole.choices[0].message.content == "1 messages, the last: tea"
+    parse = getattr(client.chat.completions, "parse", None) or client.beta.chat.completions.parse
+    parsed = parse(model=MODEL, messages=messages, response_format=City)
+    assert parsed.choices[0].message.parsed == City(name="Paris", population=7)
+    chunks = client.chat.completions.create(model=MODEL, messages=messages, stream=True)
+    told = "".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices)
+    assert told == "1 messages, the last: tea"
+    prompted = client.completions.create(model=MODEL, prompt="tea")
+    assert prompted.choices[0].text == "1 messages, the last: tea"
+    # Its type for this has no room for a chunk that is not the last, so the strict client refuses OpenAI's own.
+    with OpenAI(base_url=client.base_url, api_key=client.api_key) as lenient:
+        pieces = list(lenient.completions.create(model=MODEL, prompt="tea", stream=True))
+    assert "".join(piece.choices[0].text for piece in pieces if piece.choices) == "1 messages, the last: tea"
+
+
+def responses(client: OpenAI) -> None:
+    """Responses."""
+    first = client.responses.create(model=MODEL, input="think of tea", include=[], truncation="auto")
+    assert first.output_text == "1 messages, the last: think of tea"
+    assert [item.type for item in first.output] == ["reasoning", "message"]
+    items = client.responses.input_items.list(first.id, include=["message.input_image.image_url"])
+    assert [item.type for item in items] == ["message"]
+    second = client.responses.create(model=MODEL, previous_response_id=first.id, input="more")
+    assert second.output_text == "3 messages, the last: more"
+    referred: Any = [{"type": "item_reference", "id": item.id} for item in first.output]
+    third = client.responses.create(model=MODEL, input=[*referred, {"role": "user", "content": "again"}])
+    assert third.output_text == "2 messages, the last: again"
+    parsed = client.responses.parse(model=MODEL, input="Paris", text_format=City)
+    assert parsed.output_parsed == City(name="Paris", population=7)
+    events = list(client.responses.create(model=MODEL, input="think of tea", stream=True, store=False))
+    assert events[-1].type == "response.completed"
+    assert [event.type for event in events].count("response.output_item.done") == 2
+    counting = getattr(client.responses, "input_tokens", None)
+    if counting is not None:  # newer than some of the SDK's versions
+        assert counting.count(model=MODEL, input="hello world").input_tokens == 9
+    with client.responses.stream(model=MODEL, input="think of tea") as stream:
+        assert stream.get_final_response().output_text == "1 messages, the last: think of tea"
+
+
+def batch(client: OpenAI, endpoint: Any, body: dict[str, Any]) -> None:
+    """A batch file from its upload to its output."""
+    line = {"custom_id": "a", "method": "POST", "url": endpoint, "body": body}
+    file = client.files.create(file=("in.jsonl", io.BytesIO(json.dumps(line).encode())), purpose="batch")
+    made = client.batches.create(input_file_id=file.id, endpoint=endpoint, completion_window="24h")
+    deadline = time.monotonic() + 60
+    while made.status not in ("completed", "failed") and time.monotonic() < deadline:
+        made = client.batches.retrieve(made.id)
+    assert made.status == "completed", made
+    assert made.output_file_id
+    output = json.loads(client.files.content(made.output_file_id).text)
+    assert output["response"]["body"]["object"] == ("response" if "responses" in endpoint else "chat.completion")
+    assert {listed.id for listed in client.files.list()} >= {file.id, made.output_file_id}
+    assert made.id in {listed.id for listed in client.batches.list()}
+
+
+def main(url: str) -> None:
+    """The strict client, and one that adds a version to every request, as those for Azure do."""
+    with OpenAI(_strict_response_validation=True, timeout=60) as client:
+        run(client)
+        key = client.api_key
+    with OpenAI(base_url=url, api_key=key, default_query={"api-version": "2024-10-21"}, timeout=60) as versioned:
+        chat(versioned)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
