@@ -7,6 +7,7 @@ In all of them a completed text and a partial one have different names, and a co
 import csv
 import io
 import json
+import re
 import unicodedata
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -14,6 +15,7 @@ from typing import Any
 from api.forms.jobs import job_json, seconds
 from api.http.json_lines import json_line
 from jobs.model.batch_records import Batch
+from jobs.model.message import calls_of
 from jobs.model.status import CUT_SHORT_WORDS, JobStatus
 from jobs.store.queries import StoredResult
 
@@ -58,6 +60,8 @@ def md_lines(batch: Batch, results: Iterable[StoredResult]) -> Iterator[str]:
             if job.incomplete:
                 yield f"*This text was {CUT_SHORT_WORDS.get(job.incomplete, 'cut short')} ({job.incomplete}).*\n\n"
             yield f"{texts['text']}\n"
+            for name, arguments in calls_of(job.message):
+                yield f"\n*Called `{name}`:*\n\n{_code_block(arguments)}"
         elif "partial_text" in texts:
             why = " ".join(f"{job.error_code}: {job.error_message}".split()) if job.error_code else "no reason given"
             yield f"*Not completed: {job.status} ({why}).*\n"
@@ -65,6 +69,12 @@ def md_lines(batch: Batch, results: Iterable[StoredResult]) -> Iterator[str]:
                 yield f"\n*What it had written:*\n\n{texts['partial_text']}\n"
         else:
             yield f"*Not completed yet: {job.status}.*\n"
+
+
+def _code_block(content: str) -> str:
+    """A block of code in Markdown; what is in it cannot end it."""
+    fence = "`" * max(3, 1 + max((len(run) for run in re.findall("`+", content)), default=0))
+    return f"{fence}\n{content}\n{fence}\n"
 
 
 def _texts(result: StoredResult) -> dict[str, str]:

@@ -9,6 +9,7 @@ from typing import Any
 from jobs.dispatch.reservation import LEAD_SECONDS
 from jobs.lifecycle.lease import Claimed, claim, claim_many, note_continued
 from jobs.model.endings import AttemptResult
+from jobs.model.message import has_calls
 from jobs.model.status import JobStatus
 from jobs.settings import Settings
 from jobs.store.database import Database
@@ -129,9 +130,10 @@ class AttemptRunner:
     def _check(self, running: ActiveAttempt, outcome: Outcome, written: AttemptResult) -> Outcome:
         """The error of a whole text that is not in the format that was asked for; else the outcome as it is.
 
-        A text that was cut short is not checked: it is incomplete, and says so.
+        A text that was cut short is not checked: it is incomplete, and says so. Neither is what stands beside a tool
+        call: the text in that format comes once the tool has answered.
         """
-        if not isinstance(outcome, Ending) or written.incomplete:
+        if not isinstance(outcome, Ending) or written.incomplete or has_calls(written.message):
             return outcome
         error = self._answer_check.find_error(running.job.request, written.text)
         if error is None:

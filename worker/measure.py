@@ -6,6 +6,7 @@ from typing import Any
 
 from jobs.live.status_changes import EMPTY_SHA256
 from jobs.model.endings import AttemptResult
+from jobs.model.message import calls_as_text
 from jobs.model.records import Usage
 from jobs.tokens import TokenCount, Tokenizers
 from worker.active_attempts import ActiveAttempt, StopReason
@@ -74,12 +75,17 @@ def _usage(
             source="upstream",
         )
     recording = running.recording
-    if recording is None or not (recording.deltas or len(recording.reasoning) > len(running.reasoning.encode())):
+    called = calls_as_text(ending.message if ending is not None else None)
+    has_thought = recording is not None and len(recording.reasoning) > len(running.reasoning.encode())
+    if recording is None or not (recording.deltas or has_thought or called):
         return None
     thought = reasoning.tokens if reasoning else 0
     if thought and running.reasoning:  # what was continued was paid for before, and is not sent again
         thought = max(0, thought - tokenizers.count_text(running.job.model, running.reasoning).tokens)
     request = running.job.request or {}
+    if called:  # as JSON, which is not how the model wrote it
+        calls = tokenizers.count_text(running.job.model, called).tokens
+        counted = counted._replace(tokens=counted.tokens + calls, source="estimate")
     return count_usage(running.job.model, request, counted, running.text_tokens, tokenizers, thought)
 
 

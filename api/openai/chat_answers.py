@@ -1,7 +1,7 @@
 """A job in the form of chat completions: whole, in chunks, or as an error."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from api.http.errors import ApiError, error_body
@@ -27,8 +27,12 @@ _STATUS_OF_CODE = {
 def whole_completion(result: StoredResult) -> dict[str, Any]:
     """A completed job as a `chat.completion`. Its finish reason is the upstream's: null if that gave none."""
     job = result.job
-    message: dict[str, Any] = {"role": "assistant", "content": result.text or "", "refusal": None, "annotations": []}
-    choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": job.finish_reason}
+    choice = {
+        "index": 0,
+        "message": whole_message(job, result.text or "", result.reasoning),
+        "logprobs": (job.message or {}).get("logprobs"),
+        "finish_reason": job.finish_reason,
+    }
     return {
         "id": completion_id(job),
         "object": "chat.completion",
@@ -36,12 +40,43 @@ def whole_completion(result: StoredResult) -> dict[str, Any]:
         "model": job.upstream_model or job.model,
         "choices": [choice],
         "usage": chat_usage(job.usage),
+        **_fingerprint(job.message),
     }
 
 
-def chunk_frame(job: Job, delta: Mapping[str, Any], finish_reason: str | None, *, with_usage: bool) -> bytes:
+def whole_message(job: Job, text: str, reasoning: str) -> dict[str, Any]:
+    """The assistant's message, as the upstream would have returned it unstreamed."""
+    stored = job.message or {}
+    called = {name: stored[name] for name in ("tool_calls", "function_call") if stored.get(name)}
+    shown = {
+        "role": "assistant",
+        "content": text or (None if called else ""),
+        "refusal": stored.get("refusal"),
+        "annotations": stored.get("annotations") or [],
+        **called,
+    }
+    return shown | ({"reasoning_content": reasoning} if reasoning else {})
+
+
+def last_deltas(message: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """What comes beside a text, as the deltas that are sent when the job has ended: a call is whole in one of them."""
+    for index, call in enumerate(message.get("tool_calls") or ()):
+        yield {"tool_calls": [{"index": index, **call}]}
+    for name in ("function_call", "refusal", "annotations"):
+        if message.get(name):
+            yield {name: message[name]}
+
+
+def chunk_frame(
+    job: Job,
+    delta: Mapping[str, Any],
+    finish_reason: str | None,
+    *,
+    with_usage: bool,
+    logprobs: Mapping[str, Any] | None = None,
+) -> bytes:
     """A `chat.completion.chunk` as a server-sent event. The id is that of the job, and so the same in all of them."""
-    choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish_reason}
+    choice = {"index": 0, "delta": delta, "logprobs": logprobs, "finish_reason": finish_reason}
     return unnamed_frame(_chunk(job, [choice], {"usage": None} if with_usage else {}))
 
 
@@ -100,6 +135,11 @@ def job_failure(job: Job) -> ApiError:
     if status is None or not 400 <= status < 600 or status in (401, 403):
         status = _STATUS_OF_CODE.get(code, 502)
     return ApiError(status, code, message, headers=headers)
+
+
+def _fingerprint(message: Mapping[str, Any] | None) -> dict[str, Any]:
+    found = (message or {}).get("system_fingerprint")
+    return {"system_fingerprint": found} if found else {}
 
 
 def _chunk(job: Job, choices: list[dict[str, Any]], more: Mapping[str, Any]) -> dict[str, Any]:

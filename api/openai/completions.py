@@ -21,6 +21,7 @@ from api.openai.chat_answers import (
     chunk_frame,
     error_frame,
     job_failure,
+    last_deltas,
     usage_frame,
     whole_completion,
 )
@@ -37,7 +38,7 @@ from jobs.intake.submission import Accepted, NewJob
 from jobs.live.follower import ResetMessage, Text
 from jobs.model.records import Job
 from jobs.model.status import JobStatus
-from jobs.store.queries import StoredResult, read_job
+from jobs.store.queries import StoredResult, read_job, read_message
 
 routes = APIRouter(prefix="/v1", tags=["openai"], dependencies=STRICT_QUERY, responses=ERROR_RESPONSES)
 
@@ -109,6 +110,7 @@ class ChatStream:
     """A job's text as chunks of a chat completion."""
 
     def __init__(self, services: Services, job: Job, interruption: Interruption, *, with_usage: bool) -> None:
+        self._services = services
         self._job = job
         self._interruption = interruption
         self._with_usage = with_usage
@@ -137,15 +139,24 @@ class ChatStream:
                         yield error_frame(_restarted(self._job))
                         return
                     elif isinstance(one, StoredResult):
-                        yield self._end(one.job)
+                        yield await self._end(one.job)
                         return
         yield error_frame(self._interruption.error())
 
-    def _end(self, job: Job) -> bytes:
+    async def _end(self, job: Job) -> bytes:
         if job.status is not JobStatus.COMPLETED:
             return error_frame(job_failure(job))
+        beside = await self._beside(job)
         usage = self._usage(job) if self._with_usage else b""
-        return self._chunk({}, job.finish_reason) + usage + DONE
+        return beside + self._chunk({}, job.finish_reason) + usage + DONE
+
+    async def _beside(self, job: Job) -> bytes:
+        """What comes beside the text is sent at the end: only then it is sure to be whole."""
+        message = await run_in_threadpool(read_message, self._services.database, job.id) or {}
+        frames = b"".join(self._chunk(delta) for delta in last_deltas(message))
+        if message.get("logprobs"):
+            frames += chunk_frame(self._job, {}, None, with_usage=self._with_usage, logprobs=message["logprobs"])
+        return frames
 
     def _usage(self, job: Job) -> bytes:
         return usage_frame(job)

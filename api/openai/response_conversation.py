@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 
 from api.http.errors import ApiError
+from api.openai.response_calls import answer_message, call_message
 from api.openai.response_object import response_status
 from api.services import Services
 from api.submitting.response_input import Message, Reference, resolve
@@ -46,7 +47,7 @@ class _Reading:
         if asked.job.status is not JobStatus.COMPLETED or asked.job.request is None:
             message = f"{param}: {asked.id} is {response_status(asked.job)}; only a completed one can be continued"
             raise ApiError(400, "previous_response_not_completed", message, param=param)
-        messages = [*own_messages(asked), {"role": "assistant", "content": asked.text or ""}]
+        messages = [*own_messages(asked), answer_message(asked.job, asked.text)]
         self._count(messages, param)
         return messages
 
@@ -64,6 +65,8 @@ class _Reading:
     def _message(self, asked: StoredResponse, reference: Reference) -> Message | None:
         if reference.is_reasoning:
             return None
+        if reference.call is not None:
+            return call_message(asked.job, reference.call)
         if reference.place is None:
             return {"role": "assistant", "content": asked.text} if asked.text else None
         messages = own_messages(asked)

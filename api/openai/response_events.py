@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from api.openai.response_calls import call_events, call_items
 from api.openai.response_numbers import (
     CREATED,
     IN_PROGRESS,
@@ -161,13 +162,18 @@ class ResponseEvents:
             yield from self._event("response.content_part.done", number + 2, **self._place(), part=text_part(text))
             index = self._item.index
             yield from self._event("response.output_item.done", number + 3, output_index=index, item=item)
+        number += 4
+        index = self._item.index + 1 if self._item is not None else self._index + self._thoughts
+        for name, fields in call_events(call_items(asked.job, whole=status == "completed"), index):
+            yield from self._event(name, number, **fields)
+            number += 1
         if asked.job.status is JobStatus.CANCELLED:
             # There is no event for this among OpenAI's, and neither `incomplete` nor `failed` would be true.
             message = f"the response {asked.id} was cancelled; what was written is kept"
-            yield from self._event("error", number + 4, code="cancelled", message=message, param=None)
+            yield from self._event("error", number, code="cancelled", message=message, param=None)
             return
         shown = response_object(asked, item_id=item_id)
-        yield from self._event(f"response.{status}", number + 4, response=shown)
+        yield from self._event(f"response.{status}", number, response=shown)
 
     def _end_reasoning(self) -> Iterator[Event]:
         if self._thought is not None:
@@ -209,7 +215,7 @@ class ResponseEvents:
         assert self._item is not None  # noqa: S101  # tells the type checker what every caller has seen to
         return {"item_id": self._item.id, "output_index": self._item.index, "content_index": 0}
 
-    def _event(self, name: str, number: int, **fields: Any) -> Iterator[Event]:
+    def _event(self, name: str, number: int, /, **fields: Any) -> Iterator[Event]:
         if number > self._after:
             self.last_number = number
             yield {"type": name, "sequence_number": number, **fields}

@@ -11,6 +11,7 @@ from api.callers.caller import CallerDep
 from api.http.errors import ApiError, JsonAnswer
 from api.http.parameters import STRICT_QUERY
 from api.http.request_bodies import request_body
+from api.openai.response_calls import input_items
 from api.openai.response_conversation import conversation, own_messages
 from api.openai.response_schemas import INPUT_TOKENS_BODY
 from api.openai.schemas import InputItemList, InputTokens
@@ -42,7 +43,8 @@ def get_input_items(
     asked = read_response(services.database, response_id, project=caller.project)
     if asked is None:
         raise ApiError.not_found("response", response_id)
-    items = [_input_item(asked.job.id, place, message) for place, message in enumerate(own_messages(asked))]
+    messages = enumerate(own_messages(asked))
+    items = [item for place, message in messages for item in _input_items(asked.job.id, place, message)]
     if order == "desc":
         items.reverse()
     begin = 0
@@ -79,8 +81,15 @@ def _count(services: Services, project: str, body: bytes) -> Mapping[str, Any]:
     return {"object": "response.input_tokens", "input_tokens": services.tokenizers.count_messages(model, chat).tokens}
 
 
+def _input_items(job_id: str, place: int, message: Message) -> list[dict[str, Any]]:
+    """A chat message as input items: its content, and what it calls."""
+    called = input_items(input_item_id(job_id, place), message)
+    has_content = message["role"] != "tool" and (message.get("content") or not called)
+    return [*([_input_item(job_id, place, message)] if has_content else []), *called]
+
+
 def _input_item(job_id: str, place: int, message: Message) -> dict[str, Any]:
-    """A chat message as an input item."""
+    """The content of a chat message as an input item."""
     role, content = message["role"], message.get("content")
     kind = "output_text" if role == "assistant" else "input_text"
     parts = [{"type": "text", "text": content}] if isinstance(content, str) else content or []

@@ -5,7 +5,8 @@
     5, 6, 7 + r reasoning_text.done, content_part.done, output_item.done;
     then, from HALF = 2^27 on, the same of the text:
     HALF output_item.added, HALF + 1 content_part.added, HALF + 1 + n the delta that ends at byte n of the text,
-    HALF + 2, 3, 4 + length output_text.done, content_part.done, output_item.done, HALF + 5 + length the last event
+    HALF + 2, 3, 4 + length output_text.done, content_part.done, output_item.done, then four for each tool call,
+    HALF + 5 + 4 * calls + length the last event
 
 These are the numbers of the first attempt; those of attempt a are higher by (a - 1) * 2^32. So they are the same for
 every client and at any time, and need not be stored: a client that comes back with one is sent the bytes after it. They

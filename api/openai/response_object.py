@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from api.openai.response_calls import call_items
 from api.openai.response_numbers import chains_up_to
 from api.openai.response_reasoning import reasoning_item
 from jobs.lifecycle.responses import StoredResponse
@@ -35,10 +36,11 @@ def response_object(asked: StoredResponse, *, item_id: str | None = None) -> dic
 
 
 def output_items(asked: StoredResponse, item_id: str, *, whole: bool) -> list[dict[str, Any]]:
-    """The output: the reasoning, if there is any, and the text."""
+    """The output: the reasoning, if there is any, the text, and the tool calls."""
     number = item_id.partition("_")[2]  # with the attempt that began the text
     thoughts = [reasoning_item(f"rs_{number}", asked.reasoning)] if asked.reasoning else []
-    return [*thoughts, *([message_item(item_id, asked.text, whole=whole)] if asked.text else [])]
+    texts = [message_item(item_id, asked.text, whole=whole)] if asked.text else []
+    return [*thoughts, *texts, *call_items(asked.job, whole=whole)]
 
 
 def response_in(asked: StoredResponse, status: str) -> dict[str, Any]:
@@ -122,7 +124,7 @@ def _echoed(asked: StoredResponse) -> dict[str, Any]:
         "temperature": request.get("temperature"),
         "text": {"format": {"type": "text"}, **{name: value for name, value in text.items() if value is not None}},
         "tool_choice": request.get("tool_choice", "auto"),
-        "tools": [],
+        "tools": request.get("tools", []),
         "top_p": request.get("top_p"),
         "truncation": request.get("truncation", "disabled"),
         "user": request.get("user"),

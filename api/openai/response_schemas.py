@@ -13,19 +13,31 @@ _FORMAT = {
         "strict": {"type": "boolean"},
     },
 }
+_FUNCTION = {
+    "type": "object",
+    "required": ["type", "name"],
+    "properties": {
+        "type": {"enum": ["function"]},
+        "name": {"type": "string", "minLength": 1},
+        "description": {"type": "string"},
+        "parameters": {"type": "object"},
+        "strict": {"type": "boolean"},
+    },
+}
 _INPUT: dict[str, Any] = {
     "model": {"type": "string", "minLength": 1, "maxLength": 256},
     "input": {
         "description": 'A text, or a list of items: messages such as `{"role": "user", "content": "..."}`, reasoning'
-        " items (left out), and `item_reference` to an item that is stored here."
+        " items (left out), `function_call` and `function_call_output`, and `item_reference` to an item that is stored"
+        " here."
     },
     "instructions": {"type": "string"},
     "previous_response_id": {"type": "string"},
     "reasoning": {"type": "object", "properties": _REASONING},
     "text": {"type": "object", "properties": {"format": _FORMAT, "verbosity": {"enum": ["low", "medium", "high"]}}},
     "truncation": {"enum": ["auto", "disabled"]},
-    "tools": {"type": "array", "maxItems": 0},
-    "tool_choice": {"enum": ["auto", "none"]},
+    "tools": {"type": "array", "items": _FUNCTION},
+    "tool_choice": {"anyOf": [{"enum": ["auto", "none", "required"]}, _FUNCTION]},
     "parallel_tool_calls": {"type": "boolean"},
 }
 

@@ -61,6 +61,9 @@ async def post_completion(
 class TextStream(ChatStream):
     """A job's text as chunks of a completion."""
 
+    async def _beside(self, job: Job) -> bytes:
+        return b""  # this form has the text alone
+
     def _usage(self, job: Job) -> bytes:
         return unnamed_frame({**_completion(self._job), "choices": [], "usage": chat_usage(job.usage)})
 

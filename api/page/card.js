@@ -5,6 +5,7 @@ import { languageOf, number, plain, rate, short } from "./format.js";
 import { makeMark, setMark } from "./mark.js";
 import { badge, isFinal, setBadge, shownStatus } from "./status.js";
 import { thinking } from "./thoughts.js";
+import { calledTool } from "./tool_calls.js";
 import { whyItWaits } from "./waiting_words.js";
 
 const SHOWN = 900;
@@ -67,6 +68,7 @@ export class Card {
     if (job.error) return `${job.error.message ?? job.error.code}`;
     if (job.status === "in_progress" && text?.thought) return `${thinking(text.thoughtTokens)}.`;
     if (job.status === "in_progress") return "Waiting for the first words.";
+    if (job.status === "completed" && calledTool(job)) return "The model called a tool.";
     if (job.status === "completed") return job.bytes ? "" : "The text is empty.";
     return text?.text ? plain(text.text.slice(0, SHOWN)) : "Nothing was written.";
   }

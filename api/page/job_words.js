@@ -1,6 +1,7 @@
 // What is said of a job in place of its text, or above it.
 
 import { isFinal } from "./status.js";
+import { calledTool } from "./tool_calls.js";
 import { whyItWaits } from "./waiting_words.js";
 
 const ENDED = { failed: "failed", cancelled: "was cancelled", expired: "expired" };
@@ -29,7 +30,7 @@ export function noteOf(job) {
     case "in_progress":
       return "The model has not written anything yet.";
     case "completed":
-      return "The model answered with an empty text.";
+      return calledTool(job) ? "The model called a tool." : "The model answered with an empty text.";
     default:
       return "Nothing was written.";
   }

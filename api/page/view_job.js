@@ -14,6 +14,7 @@ import { restoreScroll } from "./router.js";
 import { badge, isFinal, setBadge, shownStatus, statusWord } from "./status.js";
 import { Stream } from "./stream.js";
 import { Thoughts } from "./thoughts.js";
+import { showCalls } from "./tool_calls.js";
 import { unread } from "./unread.js";
 
 /** So often a queued article is read again: what it waits for changes without an event. */
@@ -32,6 +33,7 @@ export function jobView(id) {
   const fault = el("div", {});
   const note = el("p", { class: "note" }, "Reading the article …");
   const cut = el("p", { class: "cut", hidden: true });
+  const calls = el("section", { class: "calls", hidden: true });
   const details = el("aside", { class: "details", "aria-label": "About this article" });
   const cancel = el("button", { type: "button", class: "grave-quiet", hidden: true, onclick: cancelJob }, "Cancel");
   const retry = el("button", { type: "button", hidden: true, onclick: retryJob }, "Retry");
@@ -63,6 +65,7 @@ export function jobView(id) {
         " / ",
         el("a", { href: `#/batches/${job.batch_id}` }, "Batch of this article"),
       );
+    showCalls(calls, job);
     showDetails(details, job);
     if (before && before !== job.status) say(`The article is now: ${statusWord(shownStatus(job))}.`);
     heading.dispatchEvent(new Event("renamed", { bubbles: true }));
@@ -218,7 +221,7 @@ export function jobView(id) {
       banner.node,
       el("div", { class: "actions" }, save, ...reading.buttons, retry, cancel),
       fault,
-      el("div", { class: "columns" }, el("div", { class: "reading" }, cut, thoughts.node, note, ...reading.nodes), details),
+      el("div", { class: "columns" }, el("div", { class: "reading" }, cut, thoughts.node, note, ...reading.nodes, calls), details),
     ),
     close() {
       clearInterval(timer);

@@ -111,7 +111,10 @@ class JobWithRequest(JobObject):
 
     request: dict[str, Any]
     message: dict[str, Any] | None = Field(
-        None, description="What the upstream sent beside the text, such as citations; left out when it sent nothing."
+        None,
+        description="The rest of the assistant's message, as the upstream would have returned it unstreamed:"
+        " `tool_calls`, `function_call`, `refusal`, `annotations`, `logprobs`, `system_fingerprint`. Left out when the"
+        " upstream sent nothing beside the text. Only an answer that was whole has calls.",
     )
 
 

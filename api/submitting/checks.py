@@ -161,16 +161,10 @@ def _check_request(request: dict[str, Any], where: str) -> None:
 
 
 def _refuse_undeliverable(request: dict[str, Any], where: str) -> None:
-    """Refuse by name what would change the answer into something that a job's text cannot hold."""
+    """Refuse by name what would change the answer into something that a job cannot hold."""
     if request.get("n") not in (None, 1) or isinstance(request.get("n"), bool):
-        raise invalid(join(where, "n"), "must be 1: a job has one text; submit one job for each", "unsupported_value")
-    for name in ("tools", "functions"):
-        if request.get(name) not in (None, []):
-            reason = "calls cannot be delivered, because a job's result is text: leave it out"
-            raise invalid(join(where, name), reason, "unsupported_value")
-    if request.get("logprobs") not in (None, False):
-        reason = "log probabilities are not kept, because a job's result is text: leave it out"
-        raise invalid(join(where, "logprobs"), reason, "unsupported_value")
+        reason = "must be 1: a job has one answer. For n answers submit the same request n times, best as one batch"
+        raise invalid(join(where, "n"), reason, "unsupported_value")
     if request.get("modalities") not in (None, ["text"]) or request.get("audio") is not None:
         name = "modalities" if request.get("modalities") not in (None, ["text"]) else "audio"
         raise invalid(join(where, name), "only text can be delivered", "unsupported_value")

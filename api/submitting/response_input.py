@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from api.submitting.fields import invalid, unsupported
+from api.submitting.response_tools import read_call, read_call_output
 from jobs.lifecycle.responses import response_id
 
 Message = dict[str, Any]
@@ -23,7 +24,7 @@ _OTHER_PARTS = {
     "input_file": "send what stands in it as input_text",
     "input_audio": "send it in writing, as input_text",
 }
-_STORED_ITEM = re.compile(r"(msg|rs)_([0-9a-f]{1,60})(?:_([0-9]{1,9})|_in([0-9]{1,9}))?")
+_STORED_ITEM = re.compile(r"(msg|rs|fc)_([0-9a-f]{1,60})(?:_([0-9]{1,9})|_in([0-9]{1,9}))?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,8 @@ class Reference:
     is_reasoning: bool
     place: int | None
     """Of an input item: which of the conversation's messages it is."""
+    call: int | None = None
+    """Of a tool call: which of the answer's calls it is."""
 
 
 Item = Message | Reference
@@ -74,18 +77,23 @@ def _read_item(item: Any, at: str) -> Item | None:
             return _read_reference(item, at)
         case "reasoning":
             return None
-    way_out = "only messages, reasoning items and item references are supported: say it in a message"
-    raise unsupported(f"{at}.type", f"{way_out}, not {str(kind)[:60]!r}")
+        case "function_call":
+            return read_call(item, at)
+        case "function_call_output":
+            return read_call_output(item, at)
+    known = "only messages, function calls and their outputs, reasoning items and item references are supported"
+    raise unsupported(f"{at}.type", f"{known}, not {str(kind)[:60]!r}: say it in a message")
 
 
 def _read_reference(item: Mapping[str, Any], at: str) -> Reference:
     named = item.get("id")
     match = _STORED_ITEM.fullmatch(named) if isinstance(named, str) else None
-    if match is None:
+    if match is None or (match[1] == "fc" and not match[3]):
         message = "must be the id of an item of a Response that is stored here: send the item itself"
         raise invalid(f"{at}.id", message, "item_not_found")
     place = int(match[4]) if match[4] else None
-    return Reference(f"{at}.id", match[0], response_id(f"job_{match[2]}"), match[1] == "rs", place)
+    call = int(match[3]) if match[1] == "fc" else None
+    return Reference(f"{at}.id", match[0], response_id(f"job_{match[2]}"), match[1] == "rs", place, call)
 
 
 def _read_message(item: Mapping[str, Any], at: str) -> Message:

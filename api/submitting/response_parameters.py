@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from api.http.errors import ApiError
 from api.submitting.fields import check_response_format, invalid, unsupported
+from api.submitting.response_tools import check_tools
 
 PASSED = ("prompt_cache_key", "safety_identifier", "temperature", "top_p", "user")
 """What goes to the upstream under the same name. The worker leaves out what the upstream refuses of it."""
@@ -32,8 +33,6 @@ _WAYS_OUT = {
 
 # What asks for nothing but what is done anyway.
 _ONLY: dict[str, tuple[Any, ...]] = {
-    "tool_choice": ("auto", "none"),
-    "tools": ([],),
     "top_logprobs": (0,),
 }
 _LOGPROBS = "message.output_text.logprobs"
@@ -93,6 +92,7 @@ def check_parameters(fields: Mapping[str, Any]) -> None:
     if _inner(fields, "stream_options", {"include_obfuscation": bool}).get("include_obfuscation"):
         raise unsupported("stream_options.include_obfuscation", "nothing is obfuscated here: leave it out")
     chat_format(fields)
+    check_tools(fields)
 
 
 def chat_format(fields: Mapping[str, Any]) -> dict[str, Any] | None:

@@ -9,6 +9,7 @@ from api.submitting.bodies import read_fields, read_value
 from api.submitting.fields import missing, unsupported
 from api.submitting.response_input import Item, Message, Reference, read_input
 from api.submitting.response_parameters import PASSED, chat_format, check_parameters, verbosity
+from api.submitting.response_tools import chat_tools, join_calls
 
 MAX_CONVERSATION_BYTES = 8 * 1024 * 1024
 """How long all messages before a new one may be together, as JSON."""
@@ -60,7 +61,7 @@ class ResponseRequest:
         fields = self.fields
         instructions = fields.get("instructions")
         first = [{"role": "system", "content": instructions}] if instructions else []
-        body: dict[str, Any] = {"model": fields.get("model"), "messages": [*first, *messages]}
+        body: dict[str, Any] = {"model": fields.get("model"), "messages": [*first, *join_calls(messages)]}
         for name in (*PASSED, "metadata"):
             if name in fields:
                 body[name] = fields[name]
@@ -73,7 +74,7 @@ class ResponseRequest:
             "verbosity": verbosity(fields),
             "service_tier": None if fields.get("service_tier") in ("auto", "default") else fields.get("service_tier"),
         }
-        return body | {name: value for name, value in asked.items() if value is not None}
+        return body | chat_tools(fields) | {name: value for name, value in asked.items() if value is not None}
 
 
 def read_response_line(given: Mapping[str, Any]) -> ResponseRequest:

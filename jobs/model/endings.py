@@ -42,7 +42,7 @@ class AttemptResult:
     incomplete: str | None = None
     """Why the text is cut short although the attempt completed; None for a whole one."""
     message: Mapping[str, Any] | None = None
-    """What came beside the text, as JSON; at most 64 kB."""
+    """What came beside the text, as JSON (`jobs/model/message.py`)."""
     reasoning: str = ""
     reasoning_bytes: int = 0
     reasoning_sha256: str | None = None

@@ -3,6 +3,7 @@
 The job or batch that a caller names is read with the caller's project; what belongs to it is read after that.
 """
 
+import json
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -24,10 +25,11 @@ _UNKNOWN_TEXT_BYTES = 16 * 1024
 
 @dataclass(frozen=True, slots=True)
 class StoredResult:
-    """A job with its stored text; the text is None until the job has ended."""
+    """A job with its stored text and its reasoning; the text is None until the job has ended."""
 
     job: Job
     text: str | None
+    reasoning: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,13 @@ def read_job(database: Database, job_id: str, *, project: str | None) -> Job | N
     with database.read() as connection:
         row = connection.execute(wanted).mappings().one_or_none()
     return Job.from_row(row) if row else None
+
+
+def read_message(database: Database, job_id: str) -> dict[str, Any] | None:
+    """What an ended job has beside its text (`jobs/model/message.py`)."""
+    with database.read() as connection:
+        message: str | None = connection.scalar(select(jobs.c.message).where(jobs.c.id == job_id))
+    return json.loads(message) if message else None
 
 
 def read_status(database: Database, job_id: str) -> tuple[JobStatus, int] | None:
@@ -183,12 +192,16 @@ def _of(project: str | None, column: ColumnElement[str]) -> Iterator[ColumnEleme
 
 
 def _with_text() -> Select[Any]:
-    return select(*RESULT_COLUMNS, texts.c.text).join_from(jobs, texts, texts.c.job_id == jobs.c.id, isouter=True)
+    return select(*RESULT_COLUMNS, texts.c.text, texts.c.reasoning).join_from(
+        jobs, texts, texts.c.job_id == jobs.c.id, isouter=True
+    )
 
 
 def _result(row: RowMapping) -> StoredResult:
     job = Job.from_row(row)
-    return StoredResult(job, (row["text"] or "") if job.is_final else None)
+    if not job.is_final:
+        return StoredResult(job, None)
+    return StoredResult(job, row["text"] or "", row["reasoning"] or "")
 
 
 def _read_blob(connection: Connection, part: Part, row_id: int | None, offset: int, size: int) -> bytes | None:

@@ -137,7 +137,7 @@ jobs = Table(
     # JSON as text: PostgreSQL's jsonb refuses the NUL that a prompt may hold, and sorts its keys. These two are last,
     # because SQLite then reads a list of jobs without reading their prompts.
     Column("request", Text, nullable=False),
-    # What came beside the text (citations, a refusal, ...), at most 64 kB. JSON as text too, for the same NUL.
+    # The rest of the assistant's message (`jobs/model/message.py`). JSON as text too, for the same NUL.
     Column("message", Text),
     # Measured with 1,000,000 jobs. The indexes begin with equalities on plain columns, because SQLite uses no partial
     # index for a status that is a parameter. None contains the lease, so PostgreSQL renews leases without touching one.

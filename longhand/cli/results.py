@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
+from jobs.model.message import has_calls
 from longhand.client.client import Client
 from longhand.client.errors import InputError, LonghandError
 from longhand.client.objects import Result, cut_short, why
@@ -59,6 +60,8 @@ def _write_articles(client: Client, batch_id: str, directory: Path) -> ExportRep
             if text is not None and (cut := cut_short(item)):
                 _write_text(partial, text)
                 written.remarks.append(f"{partial}: {cut}")
+            elif text == "" and has_calls(item.get("message")):
+                written.remarks.append(f"{stem}: no text, but a tool call: --format jsonl has it")
             elif text is not None:
                 _write_text(whole, text)
                 # What an earlier call found while the batch still ran is out of date now.

@@ -141,7 +141,7 @@ class Job(TypedDict):
     request: NotRequired[dict[str, Any]]
     """As it goes upstream; only where one job is read or submitted."""
     message: NotRequired[dict[str, Any]]
-    """What the upstream sent beside the text, such as citations; only where one job or its results are read."""
+    """The rest of the assistant's message, such as its tool calls; only where one job or its results are read."""
     attempts: NotRequired[list[Attempt]]
     """Only where one job is read."""
 

@@ -8,13 +8,15 @@ from longhand.simulator.prose import split, write_deltas
 
 
 def deltas_of(request: ChatRequest, orders: Orders, seed: str) -> Iterable[str]:
-    """The text to send, cut into deltas: as ordered, or an article for the prompt."""
+    """The text to send, cut into deltas: as ordered, none beside tool calls, or an article for the prompt."""
     if orders.deltas is not None:
         return orders.deltas
     if orders.text is not None:
         return split(orders.text)
     if orders.length is not None:
         return itertools.islice(_write_on(request.prompt, seed), orders.length)
+    if request.called(orders):
+        return ()
     return write_deltas(request.prompt, seed)
 
 

@@ -7,6 +7,8 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from longhand.simulator.tool_calls import CalledTool, required_calls
+
 Count = Annotated[int, msgspec.Meta(ge=0)]
 Positive = Annotated[int, msgspec.Meta(ge=1)]
 Seconds = Annotated[float, msgspec.Meta(ge=0)]
@@ -34,7 +36,8 @@ class Orders(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     """The `simulate` field, or the `x-simulate` header. `None` and `False` order nothing.
 
     The first group orders no faults and always applies; `length` is in deltas, whatever the prompt asks for;
-    so many deltas of `reasoning` come before the text; and with
+    so many deltas of `reasoning` come before the text; `tool_calls` come after it, or, if no text is ordered, alone,
+    in pieces that count as deltas; and with
     `finish_early` every chunk says `finish_reason: "stop"`, from the first on, as some providers' do. The rest are
     faults: with `times` they apply only to that many requests of a `key` (default: a hash of the messages), and
     later requests are healthy. Positions count deltas.
@@ -44,6 +47,7 @@ class Orders(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     deltas: list[str] | None = None
     length: Positive | None = None
     reasoning: Count = 0
+    tool_calls: list[CalledTool] = []
     deltas_per_second: Seconds | None = None
     first_delta_seconds: Seconds | None = None
     finish_early: bool = False
@@ -76,8 +80,8 @@ class Orders(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 
 
 _NO_FAULTS = (
-    *("text", "deltas", "length", "reasoning", "deltas_per_second", "first_delta_seconds", "finish_early"),
-    *("key", "times"),
+    *("text", "deltas", "length", "reasoning", "tool_calls", "deltas_per_second", "first_delta_seconds"),
+    *("finish_early", "key", "times"),
 )
 # A response in one piece has no deltas to count, and no lines to damage.
 _ONLY_STREAMED = (
@@ -111,6 +115,8 @@ class ChatRequest(msgspec.Struct, frozen=True, kw_only=True):
     max_tokens: Count | None = None
     max_completion_tokens: Count | None = None
     n: Literal[1] | None = None
+    tools: list[Any] | None = None
+    tool_choice: Any = None
     simulate: Orders | None = None
 
     @property
@@ -126,6 +132,10 @@ class ChatRequest(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def include_usage(self) -> bool:
         return self.stream_options is not None and self.stream_options.include_usage
+
+    def called(self, orders: Orders) -> list[CalledTool]:
+        """The tools that the answer calls: those ordered, or the one that `tool_choice` requires."""
+        return orders.tool_calls or required_calls(self.tools or (), self.tool_choice)
 
     def prompt_tokens(self) -> int:
         """An estimate: four Latin characters, or one other, make a token; four more tokens for each message."""

@@ -11,6 +11,7 @@ import msgspec
 
 from longhand.simulator.deltas import deltas_of, thought_of
 from longhand.simulator.orders import ChatRequest, Orders
+from longhand.simulator.tool_calls import call_pieces, whole_calls
 
 LINE_PIECE_BYTES = 16_384
 
@@ -55,6 +56,8 @@ class Completion:
         self.request = request
         self.orders = orders
         self.deltas = deltas_of(request, orders, seed)
+        self.called = request.called(orders)
+        self._reason = "tool_calls" if self.called else "stop"
         self.fired = fired
         self.sent = 0
         self.id = f"chatcmpl-{secrets.token_hex(12)}"
@@ -75,27 +78,24 @@ class Completion:
         """The response in one piece, and in how many deltas its text would have come."""
         limit = self.request.max_deltas
         deltas = list(self.deltas if limit is None else itertools.islice(self.deltas, limit + 1))
-        finish_reason = "stop"
+        finish_reason = self._reason
         if limit is not None and len(deltas) > limit:
             finish_reason = "length"
             del deltas[limit:]
         self.sent = len(deltas)
         message: dict[str, Any] = {"role": "assistant", "content": "".join(deltas), "refusal": None, "annotations": []}
+        if self.called:
+            message |= {"content": message["content"] or None, "tool_calls": whole_calls(self.called)}
         if self.orders.reasoning:
             message["reasoning_content"] = "".join(map(thought_of, range(self.orders.reasoning)))
+        reason = self._finish_reason(finish_reason)
+        choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": reason}
         completion = {
             "id": self.id,
             "object": "chat.completion",
             "created": self.created,
             "model": self.request.model,
-            "choices": [
-                {
-                    "index": 0,
-                    "message": message,
-                    "logprobs": None,
-                    "finish_reason": self._finish_reason(finish_reason),
-                }
-            ],
+            "choices": [choice],
             "usage": self._usage(),
             "system_fingerprint": "fp_simulator",
         }
@@ -137,7 +137,17 @@ class Completion:
             self.sent += 1
             yield b"%b%x\r\n%b%b%b\r\n" % (lead, framing + len(text), before, text, after)
             lead = b""
-        return self._stopped(lead, stop) if self.sent == stop_at else self._finale(lead, "stop")
+        for piece in call_pieces(self.called):
+            if self.sent in (stop_at, limit):
+                break
+            self.sent += 1
+            yield lead + self._choice(piece)
+            lead = b""
+        else:
+            limit = None
+        if self.sent == stop_at:
+            return self._stopped(lead, stop)
+        return self._finale(lead, self._reason if limit is None else "length")
 
     def comment(self) -> bytes:
         """What a stalled stream keeps sending."""

@@ -198,6 +198,8 @@ def _ending(job: Job) -> str:
         parts.append(f"{usage['output_tokens']} tokens ({usage['source']})")
     if cut := cut_short(job):
         parts.insert(1, cut)
+    if job.get("finish_reason") in ("tool_calls", "function_call"):
+        parts.append(f"called a tool: longhand show {job['id']}")
     if job["error"]:
         parts.append(why(job))
     return ", ".join(parts)

@@ -10,8 +10,9 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from jobs.model.message import calls_as_text
 from longhand.client.objects import Job, Json, cut_short, why
-from longhand.terminal.cells import one_line
+from longhand.terminal.cells import one_line, plain
 from longhand.terminal.output import PlainConsole, open_console
 from longhand.terminal.waiting_words import hold_sentence, waits_sentence
 
@@ -106,6 +107,7 @@ def job_summary(job: Json) -> RenderableType:
         "started": _time(job.get("started_at")),
         "finished": _time(job.get("finished_at")),
         "finish_reason": job.get("finish_reason"),
+        "tool calls": plain(calls_as_text(job.get("message"))),
         "bytes": _number(job.get("bytes")),
         "sha256": job.get("sha256"),
         "text of": _text_of(job),

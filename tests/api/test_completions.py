@@ -240,9 +240,6 @@ def test_a_stream_that_has_begun_ends_with_an_error_when_the_server_goes_down(
     ("change", "param"),
     [
         ({"n": 2}, "n"),
-        ({"tools": [{"type": "function"}]}, "tools"),
-        ({"functions": [{}]}, "functions"),
-        ({"logprobs": True}, "logprobs"),
         ({"modalities": ["audio"]}, "modalities"),
         ({"stream": "yes"}, "stream"),
         ({"stream_options": {"include_usage": True}}, "stream_options"),

@@ -72,7 +72,7 @@ def test_a_streamed_completion_is_the_text_in_pieces_then_its_end_and_its_usage(
         ({"echo": True}, "echo", "yourself"),
         ({"logprobs": 5}, "logprobs", "leave it out"),
         ({"suffix": "x"}, "suffix", "in the prompt"),
-        ({"n": 2}, "n", "one job for each"),
+        ({"n": 2}, "n", "submit the same request n times"),
         ({"messages": []}, "messages", "/v1/chat/completions"),
     ],
 )

@@ -275,6 +275,19 @@ def test_a_text_that_was_cut_short_says_so_in_lists_and_alone() -> None:
     assert "1 cut short" in drawn(state, 80, 20)[-1]
 
 
+def test_a_tool_call_is_shown_with_its_name_and_its_arguments_and_moves_no_cursor() -> None:
+    call = {
+        "id": "call_1",
+        "type": "function",
+        "function": {"name": "get_weather", "arguments": '{"city": "\x1b[2JOslo"}'},
+    }
+    custom = {"id": "call_2", "type": "custom", "custom": {"name": "run", "input": "ls"}}
+    called = job(0, "bees", **{**KNOWN, "finish_reason": "tool_calls", "message": {"tool_calls": [call, custom]}})
+    shown = shown_by(job_summary(called))
+    assert re.search(r'tool calls +get_weather\({"city": "\[2JOslo"}\)\n +run\(ls\)', shown)
+    assert "tool calls" not in shown_by(job_summary(job(0, "bees", **KNOWN)))
+
+
 @pytest.mark.parametrize(
     ("resource_id", "which"), [("job_1", ["failed"]), ("batch_1", None), ("batch_1", ["incomplete"])]
 )

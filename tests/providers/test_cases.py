@@ -15,6 +15,7 @@ from tests.providers import (
     cases_reasons,
     cases_requests,
     cases_side_fields,
+    cases_tool_calls,
     cases_usage,
     cases_waits,
 )
@@ -25,6 +26,7 @@ MODULES = (
     cases_ends,
     cases_reasons,
     cases_side_fields,
+    cases_tool_calls,
     cases_gateways,
     cases_framing,
     cases_cumulative,

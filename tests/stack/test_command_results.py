@@ -55,6 +55,18 @@ def test_articles_become_files_in_input_order_and_partial_texts_are_named_so(tmp
     ]
 
 
+def test_a_tool_call_without_a_text_is_no_article(tmp_path: Path) -> None:
+    call = {"id": "call_1", "type": "function", "function": {"name": "get_weather", "arguments": "{}"}}
+    shared = {"status": "completed", "finish_reason": "tool_calls", "message": {"tool_calls": [call]}}
+    items = [{"id": "job_1", **shared, "text": ""}, {"id": "job_2", **shared, "text": "Let me look."}]
+    lines = "".join(json.dumps(item) + "\n" for item in items).encode()
+    script = [head(transfer_encoding="chunked"), http_chunk(lines), http_chunk(b"")]
+    with ScriptedUpstream(script) as server, Client(server.url) as client:
+        written = write_results(client, "batch_1", tmp_path, "md")
+    assert [path.name for path in written.files] == ["0002-job_2.md"]
+    assert written.remarks == ["0001-job_1: no text, but a tool call: --format jsonl has it"]
+
+
 def test_any_custom_ids_become_names_that_are_safe_and_differ_on_every_system(tmp_path: Path) -> None:
     names = ["a/b", "../up", "x" * 300, "CON", "Tea", "tea", "名" * 100, "a:b?*", ".", "-rf", "a. ", "\x00",
              "a\\b", "\u00e9", "e\u0301"]  # fmt: skip

@@ -1,6 +1,7 @@
 """The shapes in which upstreams send chunks."""
 
 import json
+import re
 
 import pytest
 
@@ -21,7 +22,6 @@ from worker.upstream.errors import (
     Refusal,
     RejectedInStream,
     TextTooLong,
-    ToolCalls,
     Unauthorized,
     UpstreamError,
 )
@@ -97,8 +97,6 @@ def test_content_may_be_a_list_of_text_parts() -> None:
     ("delta", "expected"),
     [
         ({"refusal": "I can't."}, Refusal),
-        ({"tool_calls": [{"index": 0, "function": {"name": "f", "arguments": ""}}]}, ToolCalls),
-        ({"function_call": {"name": "f", "arguments": ""}}, ToolCalls),
         ({"content": [{"type": "image_url", "image_url": {"url": "data:"}}]}, NotText),
     ],
 )
@@ -121,7 +119,7 @@ def test_content_that_is_not_text_is_progress_and_alone_never_a_success(
     [
         ({"refusal": "I can't."}, {"refusal": "I can't."}),
         ({"function_call": {"name": "", "arguments": ""}}, None),
-        ({"tool_calls": [{"index": 0, "function": {"name": "f", "arguments": ""}}]}, None),
+        ({"function_call": {"name": "f", "arguments": ""}}, {"function_call": {"name": "f", "arguments": ""}}),
         ({"content": [{"type": "reference", "reference_ids": [1]}]},
          {"other_parts": [{"type": "reference", "reference_ids": [1]}]}),
         ({"annotations": [{"type": "url_citation", "url": "https://example.org"}]},
@@ -133,12 +131,45 @@ def test_what_stands_beside_a_text_is_noted_and_costs_no_text(delta: object, not
     assert (text, ending.message) == ("some text", noted)
 
 
-def test_a_text_before_a_tool_call_is_not_the_whole_answer() -> None:
-    call = of_delta({"tool_calls": [{"index": 0, "function": {"name": "f", "arguments": ""}}]})
+def test_a_text_is_kept_although_the_call_that_its_finish_reason_tells_of_did_not_come() -> None:
     finish = {"choices": [{"delta": {}, "finish_reason": "tool_calls"}]}
-    with pytest.raises(ToolCalls):
-        take(of_delta({"content": "Let me look."}), call, finish)
-    assert take(of_delta({"content": "some text"}), finish)[0] == "some text"
+    text, _, ending = take(of_delta({"content": "some text"}), finish)
+    assert (text, ending.finish_reason, ending.message) == ("some text", "tool_calls", None)
+
+
+def test_a_call_that_comes_without_an_id_is_given_one() -> None:
+    call = {"function": {"name": "f", "arguments": "{}"}}
+    _, _, ending = take(of_delta({"tool_calls": [call, call]}), FINISH)
+    assert ending.message is not None
+    ids = [each["id"] for each in ending.message["tool_calls"]]
+    assert len(set(ids)) == 2
+    assert all(re.fullmatch(r"call_[0-9a-f]{24}", each) for each in ids)
+
+
+def test_half_a_call_is_in_no_ending_that_is_an_error() -> None:
+    answer = Answer(lambda _: None, 1000)
+    answer.take(json.dumps(of_delta({"tool_calls": [{"function": {"name": "f", "arguments": '{"a'}}]})).encode())
+    assert answer.ending().message is None
+
+
+def test_calls_without_end_are_too_large() -> None:
+    piece = of_delta({"tool_calls": [{"index": 0, "function": {"arguments": "x" * 1000}}]})
+    with pytest.raises(TextTooLong, match="tool calls"):
+        take(*[piece] * 2000)
+
+
+def test_log_probabilities_without_end_cost_no_text() -> None:
+    token = {"token": "x" * 1000, "logprob": -1.0}
+    choice = {"delta": {"content": "x"}, "logprobs": {"content": [token] * 50}}
+    text, _, ending = take(*[{"choices": [choice]}] * 100, FINISH)
+    assert (text, ending.message) == ("x" * 100, {"logprobs_dropped": True})
+
+
+@pytest.mark.parametrize("logprobs", [None, {}, {"content": None}, {"content": [], "refusal": None}, [], "x", {"a": 1}])
+def test_empty_log_probabilities_are_none(logprobs: object) -> None:
+    chunks = [{"choices": [{"delta": {"content": each}, "logprobs": logprobs}]} for each in "abc"]
+    text, _, ending = take(*chunks, FINISH)
+    assert (text, ending.message) == ("abc", None)
 
 
 def test_a_refusal_is_quoted() -> None:

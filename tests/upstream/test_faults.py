@@ -39,7 +39,6 @@ from worker.upstream.errors import (
     RejectedInStream,
     TextTooLong,
     TLSFailed,
-    ToolCalls,
     Unauthorized,
     UpstreamError,
 )
@@ -135,7 +134,7 @@ def test_a_text_that_the_upstream_cut_short_is_complete_and_says_so(reason: str)
         ("text/event-stream", b"", EndedWithoutEnd),
         ("text/event-stream", b": only comments\n\n", EndedWithoutEnd),
         ("text/event-stream", b"data: hello\n\n", MalformedChunk),
-        ("text/event-stream", chunk({"tool_calls": [{"index": 0}]}, "tool_calls") + DONE, ToolCalls),
+        ("text/event-stream", chunk({"tool_calls": [{"index": 0}]}, "tool_calls") + DONE, EmptyCompletion),
         ("application/json", b'{"error": {"message": "boom", "type": "server_error"}}', ErrorInStream),
         ("application/json", b'\n {"error": {"message": "no", "code": "invalid_api_key"}}', Unauthorized),
         ("text/event-stream", b'{"error": {"message": "boom", "type": "server_error"}}', ErrorInStream),

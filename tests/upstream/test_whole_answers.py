@@ -29,7 +29,6 @@ from worker.upstream.errors import (
     Refusal,
     Stalled,
     TextTooLong,
-    ToolCalls,
     UpstreamError,
 )
 
@@ -115,7 +114,7 @@ def test_a_packed_one_is_unpacked() -> None:
     ("content", "expected", "retryable"),
     [
         (completion({"content": None, "refusal": "I can't."}), Refusal, False),
-        (completion({"content": None, "tool_calls": [{"id": "1"}]}, "tool_calls"), ToolCalls, False),
+        (completion({"content": None, "tool_calls": [{"id": "1"}]}, "tool_calls"), EmptyCompletion, True),
         (completion({"content": [{"type": "image_url"}]}), NotText, False),
         (completion({"content": ""}), EmptyCompletion, True),
         (completion({"content": "One"}, "error"), Aborted, True),

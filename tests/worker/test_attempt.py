@@ -206,7 +206,6 @@ def test_a_passing_fault_is_retried_and_costs_one_attempt(
         ({"cut_after": 2}, "upstream_cut", 3),
         ({"status": 400}, "upstream_rejected", 1),
         ({"deltas": [], "shapes": ["refusal"]}, "upstream_refusal", 1),
-        ({"deltas": [], "shapes": ["tool_calls"]}, "upstream_tool_calls", 1),
         ({"long_line": 3_000_000}, "upstream_line_too_long", 1),
     ],
 )

@@ -6,25 +6,26 @@ from typing import Any
 from worker.upstream.beside import Beside
 from worker.upstream.chunks import Choice, Chunk, read_chunk, read_plain, read_plain_reasoning
 from worker.upstream.dialects.finish_reasons import Meaning
+from worker.upstream.empty_answers import error_of_empty
 from worker.upstream.end_signs import BodyEnd, EndSigns, error_of_end
 from worker.upstream.ending import Ending
 from worker.upstream.errors import (
     Aborted,
-    ContentFiltered,
     CutMidStream,
-    EmptyCompletion,
+    EndedWithoutEnd,
     MalformedChunk,
-    ReasoningUsedBudget,
     UpstreamError,
     quote,
 )
 from worker.upstream.habits import Habit
 from worker.upstream.lenient import chunk_of, read_leniently, split_glued
+from worker.upstream.logprobs import Logprobs
 from worker.upstream.rate_limits import RateLimit
 from worker.upstream.reasoning import ReasoningOutput, reasoning_of
 from worker.upstream.sse import DONE, strip_fields
 from worker.upstream.text import make_storable
 from worker.upstream.text_output import TextOutput
+from worker.upstream.tool_calls import ToolCalls
 from worker.upstream.usage import UsageReports
 
 MAX_NOTED = 200
@@ -51,6 +52,8 @@ class Answer:
         self._id: str | None = None
         self._model: str | None = None
         self._beside = Beside()
+        self._calls = ToolCalls()
+        self._logprobs = Logprobs()
         self._last_payload = b""
         self._is_plain = False
         """The last chunk was text, and no end is near: the next one most likely is text and nothing else."""
@@ -144,9 +147,14 @@ class Answer:
         """Something stood between the events that is none."""
         self._last_payload = stray or self._last_payload
 
-    def ending(self) -> Ending:
-        """What is known so far."""
+    def ending(self, *, is_whole: bool = False) -> Ending:
+        """What is known so far. Tool calls are part of a whole answer only: nobody may take half of one for a call."""
         message = self._beside.as_message()
+        if is_whole:
+            message |= self._calls.as_message()
+            logprobs = self._logprobs.as_choice()
+            message |= {"logprobs": logprobs} if logprobs else {}
+            message |= {"logprobs_dropped": True} if self._logprobs.are_dropped else {}
         if self.signs.word is not None and self.signs.word != self.signs.reason:
             message["finish_reason"] = make_storable(self.signs.word[:MAX_NOTED])
         elif self.signs.reason is not None and self.signs.meaning is None:
@@ -158,7 +166,7 @@ class Answer:
         return Ending(reason, usage, self._id, self._model, self.rate_limits, message or None)
 
     def finish(self, end: BodyEnd, known: frozenset[Habit] = frozenset(), *, alone: bool = True) -> Ending:
-        """Judge the answer, whose body has ended so. Raises unless it is complete and a text.
+        """Judge the answer, whose body has ended so. Raises unless it is complete, and a text or a tool call.
 
         `known` is what its upstream and model have shown before, `alone` whether no other request ran beside it.
         """
@@ -171,11 +179,12 @@ class Answer:
                 f"The upstream broke off its answer (finish_reason {quote(self.signs.word or '')}), so the text is"
                 " likely cut."
             )
-        if self._text.bytes == 0:
-            self._judge_empty()
-        elif self.signs.meaning in (Meaning.TOOL_CALL, Meaning.FUNCTION_CALL):
-            self._beside.refuse_tool_calls()
-        return self.ending()
+        if self._calls.are_there:
+            self._judge_calls()
+        elif self._text.bytes == 0:
+            self._beside.refuse()
+            raise error_of_empty(self.signs.meaning, self.signs.word, self._usage.read())
+        return self.ending(is_whole=True)
 
     def _not_whole(self, end: BodyEnd, alone: bool) -> UpstreamError:
         self.signs.note_bare_end(end)
@@ -184,23 +193,13 @@ class Answer:
             return self._cut
         return error_of_end(self.signs, self._last_payload, is_dropped=is_dropped)
 
-    def _judge_empty(self) -> None:
-        """Raise what an answer without text is: never a success."""
-        self._beside.refuse(called_tools=self.signs.meaning in (Meaning.TOOL_CALL, Meaning.FUNCTION_CALL))
-        usage = self._usage.read()
-        if self.signs.meaning is Meaning.CUT_AT_LIMIT:
-            counts = ""
-            if usage is not None and usage.output_tokens:
-                spent = usage.reasoning_tokens if usage.reasoning_tokens is not None else usage.output_tokens
-                counts = f": {spent} of {usage.output_tokens} tokens went into reasoning"
-            raise ReasoningUsedBudget(
-                f"The answer reached its token limit before any text{counts}. Raise `max_tokens`, or ask for less"
-                " reasoning."
+    def _judge_calls(self) -> None:
+        """Raise if a call ends in the middle, unless the upstream says that it has cut the answer there."""
+        cut = self._calls.find_cut()
+        if cut is not None and self.signs.meaning not in (Meaning.CUT_AT_LIMIT, Meaning.FILTERED):
+            raise EndedWithoutEnd(
+                f"The upstream ended its answer inside the arguments of the tool call {cut}, so the call is likely cut."
             )
-        if self.signs.meaning is Meaning.FILTERED:
-            raise ContentFiltered("The upstream's content filter kept back the whole text.")
-        reason = f" (finish_reason {quote(self.signs.word)})" if self.signs.word else ""
-        raise EmptyCompletion(f"The upstream completed its answer{reason} without any text.")
 
     def _note(self, chunk: Chunk) -> None:
         if chunk.usage is not None:
@@ -209,35 +208,44 @@ class Answer:
             self._id = make_storable(chunk.id[:MAX_NOTED])
         if self._model is None and isinstance(chunk.model, str):
             self._model = make_storable(chunk.model[:MAX_NOTED])
+        if isinstance(chunk.system_fingerprint, str):
+            self._beside.note("system_fingerprint", make_storable(chunk.system_fingerprint[:MAX_NOTED]))
         if chunk.citations or chunk.search_results:
             self._beside.note("citations", chunk.citations)
             self._beside.note("search_results", chunk.search_results)
 
     def _take_choice(self, choice: Choice) -> bool:
         delta = choice.delta
-        has_content = False
+        has_content = is_progress = thinks = False
         had_content = self.signs.has_content
-        is_progress = False
-        thinks = False
         if delta is not None:
+            is_message = choice.came_as_message
             thinks = delta.has_reasoning
             if thinks:
-                is_message = choice.came_as_message
                 (self._reasoning.feed_message if is_message else self._reasoning.feed)(reasoning_of(delta))
-            content = delta.content
-            if content:
+            if delta.content:
                 is_progress = True
-                if not isinstance(content, str):
-                    content = self._beside.take_parts(content, self._reasoning.feed)
-                if content:
-                    has_content = True
-                    if self.signs.reason is not None or not self.signs.has_content:
-                        self.signs.note_content()
-                    (self._text.feed_message if choice.came_as_message else self._text.feed)(content)
-            if thinks or delta.tool_calls or delta.refusal or delta.function_call or delta.annotations:
+                has_content = self._take_content(delta.content, is_message=is_message)
+            if delta.tool_calls or delta.function_call:
+                is_progress = True
+                called = self._calls.feed(delta.tool_calls, delta.function_call, is_message=is_message)
+                has_content = has_content or called
+            if has_content and (self.signs.reason is not None or not had_content):
+                self.signs.note_content()
+            if thinks or delta.refusal or delta.annotations:
                 is_progress = self._beside.take(delta) or is_progress
                 self.signs.note_reasoning(thinks)
+        if choice.logprobs:
+            self._logprobs.feed(choice.logprobs)
         if choice.finish_reason is not None:
             beside = has_content or thinks
             self.signs.note_finish(choice.finish_reason, beside_content=beside, after_content=had_content)
         return is_progress
+
+    def _take_content(self, content: str | list[Any], *, is_message: bool) -> bool:
+        """Whether it holds any text."""
+        if not isinstance(content, str):
+            content = self._beside.take_parts(content, self._reasoning.feed)
+        if content:
+            (self._text.feed_message if is_message else self._text.feed)(content)
+        return bool(content)

@@ -1,4 +1,4 @@
-"""What comes beside the text of an answer: reasoning, refusal, tool calls, citations, parts of other types.
+"""What comes beside the text of an answer: a refusal, citations, parts of other types.
 
 It is noted, and never a reason to lose a text. Without a text it says why there is none.
 """
@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from worker.upstream.chunks import TextDelta
-from worker.upstream.errors import NotText, Refusal, ToolCalls, quote
+from worker.upstream.errors import NotText, Refusal, quote
 from worker.upstream.reasoning import text_inside
 from worker.upstream.text import make_storable
 
@@ -24,12 +24,11 @@ _THINKING_PARTS = frozenset(("thinking", "reasoning", "redacted_thinking", "thou
 class Beside:
     """Collects it while an answer is read."""
 
-    __slots__ = ("_notes", "_other_part", "_refusal", "_room", "_tool_calls")
+    __slots__ = ("_notes", "_other_part", "_refusal", "_room")
 
     def __init__(self) -> None:
         self._refusal = ""
         self._other_part: str | None = None
-        self._tool_calls = False
         self._notes: dict[str, Any] = {}
         self._room = MAX_MESSAGE_BYTES
 
@@ -41,10 +40,6 @@ class Beside:
             self._refusal = (self._refusal + delta.refusal)[:_MAX_REFUSAL]
         if delta.annotations:
             self._extend("annotations", delta.annotations)
-        if delta.tool_calls or delta.function_call:
-            is_progress = True
-            # With empty names and arguments it calls nothing, as some gateways send it beside each text.
-            self._tool_calls = self._tool_calls or _says_something([delta.tool_calls, delta.function_call])
         return is_progress
 
     def take_parts(self, parts: list[Any], on_thought: Callable[[str], None] = lambda _: None) -> str:
@@ -74,18 +69,12 @@ class Beside:
         """All that was noted."""
         return {**self._notes, **({"refusal": make_storable(self._refusal)} if self._refusal else {})}
 
-    def refuse(self, *, called_tools: bool) -> None:
-        """Raise why there is no text, if that is known; `called_tools` is what the finish_reason says."""
-        self.refuse_tool_calls(called_tools)
+    def refuse(self) -> None:
+        """Raise why there is no text, if that is known."""
         if self._refusal:
             raise Refusal(f"The model refused: {quote(self._refusal)}")
         if self._other_part is not None:
             raise NotText(f"The model answered with content of type {quote(self._other_part)}, which is not text.")
-
-    def refuse_tool_calls(self, called_tools: bool = False) -> None:
-        """Raise if a tool was called."""
-        if self._tool_calls or called_tools:
-            raise ToolCalls("The model called a tool, and a job has none to offer. Take `tools` out of the request.")
 
     def _extend(self, name: str, values: object) -> None:
         known = self._notes.get(name, [])
@@ -104,11 +93,3 @@ class Beside:
         if size - before <= self._room and "\\u0000" not in text:
             self._room -= size - before
             self._notes[name] = json.loads(text)
-
-
-def _says_something(call: object) -> bool:
-    if isinstance(call, dict):
-        return any(_says_something(value) for name, value in call.items() if name not in ("index", "type", "id"))
-    if isinstance(call, list):
-        return any(map(_says_something, call))
-    return bool(call)

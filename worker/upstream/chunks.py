@@ -45,6 +45,7 @@ class Choice(msgspec.Struct, gc=False):
     index: int | None = 0
     delta: TextDelta | None = None
     finish_reason: str | None = None
+    logprobs: Any = None
     # Where some upstreams put them. Not decoded: beside a delta nobody reads them.
     message: msgspec.Raw = msgspec.Raw()
     text: msgspec.Raw = msgspec.Raw()
@@ -60,6 +61,7 @@ class Chunk(msgspec.Struct, gc=False):
     choices: list[Choice] | None = None
     id: Any = None
     model: Any = None
+    system_fingerprint: Any = None
     usage: Any = None
     error: Any = None
     base_resp: Any = None
@@ -121,6 +123,11 @@ class _PlainReasoningDelta(msgspec.Struct, gc=False):
     annotations: list[None] | None = None
 
 
+class _NoLogprobs(msgspec.Struct, gc=False):
+    content: list[None] | None = None
+    refusal: list[None] | None = None
+
+
 D = TypeVar("D")
 
 
@@ -128,6 +135,7 @@ class _PlainChoice(msgspec.Struct, Generic[D], gc=False):
     delta: D
     index: Literal[0] | None = None
     finish_reason: _Empty = None
+    logprobs: _NoLogprobs | None = None
     finishReason: None = None  # noqa: N815  # as above
     usage: None = None
 

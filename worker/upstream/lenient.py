@@ -56,6 +56,7 @@ def chunk_of(found: Mapping[str, Any], payload: bytes) -> Chunk:
         [_choice(choice, payload) for choice in choices],
         found.get("id"),
         found.get("model"),
+        found.get("system_fingerprint"),
         find_usage(found),
         citations=found.get("citations"),
         search_results=found.get("search_results"),
@@ -84,7 +85,7 @@ def _choice(choice: object, payload: bytes) -> Choice:
     if isinstance(reason, Mapping):
         reason = reason.get("type") or reason.get("reason")
     index, reason = _index(choice.get("index"), payload), str(reason) if reason else None
-    return Choice(index, _delta(delta, payload), reason, came_as_message=came_as_message)
+    return Choice(index, _delta(delta, payload), reason, choice.get("logprobs"), came_as_message=came_as_message)
 
 
 def split_glued(payload: bytes) -> list[bytes]:

@@ -35,7 +35,6 @@
         - BodyTooLong
       + NotText                   content that is not text: not retryable
         - Refusal
-        - ToolCalls
 
 Callers catch `UpstreamError` and read its attributes; the branches are for readers and tests.
 """
@@ -63,7 +62,6 @@ from worker.upstream.errors.answering import (
     Stalled,
     TextTooLong,
     TookTooLong,
-    ToolCalls,
 )
 from worker.upstream.errors.reaching import (
     ConnectFailed,
@@ -117,7 +115,6 @@ __all__ = [
     "TextTooLong",
     "TooLargeForLimit",
     "TookTooLong",
-    "ToolCalls",
     "Unauthorized",
     "Unreachable",
     "UpstreamError",

@@ -142,9 +142,3 @@ class Refusal(NotText):
     """The model declined in the `refusal` field."""
 
     code = "upstream_refusal"
-
-
-class ToolCalls(NotText):
-    """The model called a tool, and nobody is there to answer it."""
-
-    code = "upstream_tool_calls"
