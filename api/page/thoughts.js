@@ -2,6 +2,7 @@
 
 import { el, setText } from "./dom.js";
 import { plural } from "./format.js";
+import { isFinal } from "./status.js";
 
 const about = (tokens) => plural(Math.max(1, Math.round(tokens)), "token");
 
@@ -14,12 +15,22 @@ export class Thoughts {
   #frame = null;
   /** Whether the reader has opened or closed it: then it stays so. */
   #chosen = false;
+  #status = "in_progress";
+  /** What was counted at the end. */
+  #tokens = null;
 
   /** Of a `JobText`. */
   constructor(text) {
     this.text = text;
     this.node = el("details", { class: "thoughts", hidden: true }, this.#summary, this.#words);
     this.#summary.addEventListener("click", () => (this.#chosen = true));
+  }
+
+  /** The job has another status, or its tokens are counted. */
+  setJob({ status, reasoning }) {
+    this.#status = status;
+    this.#tokens = isFinal(status) ? (reasoning?.tokens ?? null) : null;
+    this.changed();
   }
 
   /** The reasoning or the text has changed. */
@@ -32,10 +43,15 @@ export class Thoughts {
     this.#frame = null;
     const { thought, thoughtTokens, bytes } = this.text;
     this.node.hidden = thought === "";
-    if (!this.#chosen) this.node.open = bytes === 0;
-    setText(this.#summary, bytes === 0 ? `The model is ${thinking(thoughtTokens)}` : `Reasoning, ≈ ${about(thoughtTokens)}`);
+    if (!this.#chosen) this.node.open = bytes === 0 && this.#status !== "completed";
+    setText(this.#summary, this.#title(bytes, thoughtTokens));
     if (this.node.open || this.#words.textContent === "") setText(this.#words, thought);
     this.node.ontoggle ??= () => setText(this.#words, this.text.thought);
+  }
+
+  #title(bytes, guessed) {
+    if (bytes === 0 && this.#status === "in_progress") return `The model is ${thinking(guessed)}`;
+    return `Reasoning, ${this.#tokens === null ? `≈ ${about(guessed)}` : about(this.#tokens)}`;
   }
 
   close() {

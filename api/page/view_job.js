@@ -58,6 +58,7 @@ export function jobView(id) {
     cut.textContent = cutShort(job);
     cut.hidden = !cut.textContent || !job.bytes;
     reading.setStatus(job.status, isFinal(job.status));
+    thoughts.setJob(job);
     if (job.batch_id)
       put(
         crumbs,

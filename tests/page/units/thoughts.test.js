@@ -89,3 +89,20 @@ test("a view that was left draws no more", () => {
   assert.equal(drawFrame(), 0);
   assert.equal(words.textContent, "a");
 });
+
+test("a job that has ended without a text is thinking no more, and its tokens are those that were counted", () => {
+  const { thoughts, node, summary } = shown("Let me think");
+  thoughts.setJob({ status: "completed", reasoning: { tokens: 4 } });
+  drawFrame();
+  assert.deepEqual([summary.textContent, node.open], ["Reasoning, 4 tokens", false]);
+  thoughts.setJob({ status: "cancelled", reasoning: null });
+  drawFrame();
+  assert.deepEqual([summary.textContent, node.open], ["Reasoning, ≈ 3 tokens", true]);
+});
+
+test("a job that waits to be tried again is not thinking", () => {
+  const { thoughts, summary } = shown("Let me think");
+  thoughts.setJob({ status: "queued", reasoning: null });
+  drawFrame();
+  assert.equal(summary.textContent, "Reasoning, ≈ 3 tokens");
+});
