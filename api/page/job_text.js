@@ -23,6 +23,17 @@ function byteLength(text) {
   return length;
 }
 
+/** As `JobText.compare`: a text of so many bytes, and the `bytes` and `sha256` that are stored of it. */
+async function compareWith(stored, text, bytes) {
+  if (bytes !== (stored.bytes ?? 0)) return "differs";
+  if (!stored.sha256) return bytes === 0 ? "same" : "length";
+  if (!globalThis.crypto?.subtle) return "length";
+  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", ENCODER.encode(text)));
+  return Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("") === stored.sha256
+    ? "same"
+    : "differs";
+}
+
 export class JobText {
   attempt = 0;
   text = "";
@@ -34,6 +45,12 @@ export class JobText {
   thoughtTokens = 0;
   #steps = [];
   #resets = 0;
+  #showsThought;
+
+  /** With `showsThought` the reasoning is compared and read as well. Cards only say how long it is. */
+  constructor({ showsThought = false } = {}) {
+    this.#showsThought = showsThought;
+  }
 
   /** Take a delta. False when bytes before it are missing. */
   take({ attempt, offset, text }, now = performance.now()) {
@@ -55,7 +72,7 @@ export class JobText {
   think({ attempt, offset, text }) {
     if (attempt < this.attempt) return true;
     if (attempt > this.attempt && this.bytes === 0) this.attempt = attempt;
-    if (offset === 0) this.#forgetThought();
+    if (offset === 0) this.#setThought("");
     if (offset !== this.thoughtBytes) return offset < this.thoughtBytes;
     this.thought += text;
     this.thoughtBytes += byteLength(text);
@@ -63,14 +80,9 @@ export class JobText {
     return true;
   }
 
-  #forgetThought() {
-    this.thought = "";
-    this.thoughtBytes = this.thoughtTokens = 0;
-  }
-
   /** Text and reasoning begin anew. */
   reset(attempt) {
-    this.#forgetThought();
+    this.#setThought("");
     this.#resets += 1;
     this.attempt = attempt;
     this.text = "";
@@ -96,28 +108,37 @@ export class JobText {
     return (this.tokens - first[1]) / Math.max(0.5, (now - first[0]) / 1000);
   }
 
-  /** Whether this is exactly the stored text of an ended job: `same`, `differs`, or `length` where only the length could
-   * be compared (browsers give SHA-256 to secure places alone).
+  /** Whether text and reasoning are exactly what is stored of an ended job: `same`, `differs`, or `length` where
+   * only the lengths could be compared (browsers give SHA-256 to secure places alone).
    */
   async compare(job) {
-    if (this.bytes !== (job.bytes ?? 0)) return "differs";
-    if (!job.sha256) return this.bytes === 0 ? "same" : "length";
-    if (!globalThis.crypto?.subtle) return "length";
-    const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", ENCODER.encode(this.text)));
-    return Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("") === job.sha256
-      ? "same"
-      : "differs";
+    const found = [await this.#compareText(job), await this.#compareThought(job)];
+    return ["differs", "length"].find((one) => found.includes(one)) ?? "same";
   }
 
-  /** Make this the stored text of an ended job: as it is, or read anew. Resolves as `compare`. */
+  #compareText = (job) => compareWith(job, this.text, this.bytes);
+  #compareThought = (job) =>
+    this.#showsThought ? compareWith(job.reasoning ?? {}, this.thought, this.thoughtBytes) : "same";
+
+  /** Make these the stored text and reasoning of an ended job: as they are, or read anew. Resolves as `compare`. */
   async settle(job, signal) {
     const resets = this.#resets;
     const compared = await this.compare(job);
     if (compared !== "differs") return compared;
-    const stored = await callText(`/v1/jobs/${job.id}/text?partial=true`, { signal });
+    const path = `/v1/jobs/${job.id}/text?partial=true`;
+    const text = (await this.#compareText(job)) === "differs" ? await callText(path, { signal }) : this.text;
+    const isOld = (await this.#compareThought(job)) === "differs";
+    const thought = isOld && job.reasoning?.bytes ? await callText(`${path}&part=reasoning`, { signal }) : "";
     // The job may run again by now: then what was read is old, and the text belongs to the new attempt.
     if (resets !== this.#resets) return "differs";
-    this.set(job.attempt, stored);
+    this.set(job.attempt, text);
+    if (isOld) this.#setThought(thought);
     return this.compare(job);
+  }
+
+  #setThought(thought) {
+    this.thought = thought;
+    this.thoughtBytes = byteLength(thought);
+    this.thoughtTokens = guessTokens(thought);
   }
 }

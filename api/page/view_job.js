@@ -23,7 +23,7 @@ const RETRYABLE = ["failed", "expired", "cancelled"];
 
 export function jobView(id) {
   const path = `/v1/jobs/${id}`;
-  const text = new JobText();
+  const text = new JobText({ showsThought: true });
   const reading = new Reading(text);
   const thoughts = new Thoughts(text);
   const heading = el("h1", { dir: "auto" }, "Article");

@@ -134,3 +134,23 @@ test("what was read is dropped when the job runs again meanwhile", async (t) => 
   assert.equal(await text.settle(job), "differs");
   assert.equal(text.text, "anew");
 });
+
+test("a page that shows the reasoning compares it as well, and reads it anew if it differs", async (t) => {
+  const asked = [];
+  t.mock.method(globalThis, "fetch", async (path) => {
+    asked.push(path);
+    return new Response("a thought");
+  });
+  const job = { id: "job_1", attempt: 1, bytes: BYTES.length, sha256: sha256(TEXT) };
+  const thoughtful = { ...job, reasoning: { bytes: 9, sha256: sha256("a thought") } };
+  const text = new JobText({ showsThought: true });
+  text.set(1, TEXT);
+  text.think({ attempt: 1, offset: 0, text: "a though" });
+  assert.equal(await text.compare(thoughtful), "differs");
+  assert.equal(await text.settle(thoughtful), "same");
+  assert.deepEqual([text.text, text.thought], [TEXT, "a thought"]);
+  assert.deepEqual(asked, ["/v1/jobs/job_1/text?partial=true&part=reasoning"]);
+  assert.equal(await text.settle({ ...job, reasoning: null }), "same");
+  assert.equal(text.thought, "", "none is stored");
+  assert.equal(asked.length, 1);
+});
