@@ -1,22 +1,32 @@
 # Everything runs in .venv, which the first target that needs it makes. Nothing else has to be installed or running.
 PYTHON ?= python3
 BIN := .venv/bin
+PYTEST = $(BIN)/pytest
 
-.PHONY: demo test check chaos soak mutants bench lock clean
+.PHONY: demo test test-quick coverage check chaos soak mutants bench lock clean
 
 demo: .venv/ready  ## see Longhand at work: a whole stack, 20 articles, watched live
 	$(BIN)/longhand demo
 
 test: .venv/ready  ## run the tests, three at a time: they mostly wait
-	$(BIN)/pytest -q -n 3
+	$(PYTEST) -q -n 3
+
+test-quick: .venv/ready  ## run the tests that start no processes, in less than a minute
+	$(PYTEST) -q -n 2 -m "not processes and not long" --hypothesis-profile quick
+
+coverage: .venv/ready  ## run the tests and print how much of the product they run
+	rm -rf .coverage && mkdir .coverage
+	$(BIN)/coverage run -m pytest -q -n 3
+	$(BIN)/coverage combine -q && $(BIN)/coverage report
 
 check: .venv/ready  ## what CI checks before the tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/oxlint --deny-warnings api/page tests/page
 
 chaos: .venv/ready  ## kill, stop, cut and freeze everything; see docs/reliability.md
-	$(BIN)/pytest -q -n 2 tests/chaos
+	$(PYTEST) -q -n 2 tests/chaos
 
 soak: .venv/ready  ## faults at random for MINUTES=60; SEED=... makes the same choices again
 	MINUTES=$(or $(MINUTES),60) SEED=$(SEED) $(BIN)/pytest -q -s --timeout 0 tests/chaos/soak.py
@@ -37,7 +47,7 @@ lock:  ## pin the newest versions that pyproject.toml allows
 	rm -rf .venv-lock
 
 clean:
-	rm -rf .venv .venv-lock .longhand .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-lock .longhand .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage
 
 .venv/ready: pyproject.toml requirements.lock requirements-dev.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Longhand needs Python 3.11 or later; say PYTHON=...")'

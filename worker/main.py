@@ -17,7 +17,7 @@ from jobs.live.wake import WakeListener, Waker
 from jobs.logs import start_logging
 from jobs.model.ids import new_id
 from jobs.settings import Settings
-from jobs.store.database import DATABASE_ERRORS, Database, open_database, utc_now
+from jobs.store.database import DATABASE_ERRORS, Database, open_database
 from jobs.store.revision import check_revision
 from jobs.tokens import Tokenizers
 from jobs.upstreams import open_upstreams
@@ -123,7 +123,7 @@ def run_worker(settings: Settings) -> None:  # noqa: PLR0915  # the composition 
         raise SystemExit(status)
 
 
-def open_databases(url: str, clock: Callable[[], datetime] = utc_now) -> tuple[Database, Database]:
+def open_databases(url: str, clock: Callable[[], datetime] | None = None) -> tuple[Database, Database]:
     """The database as the jobs' threads use it, and as the heartbeat and dispatch do; both go by one clock.
 
     The second has a pool of its own: the first may be taken by hundreds of ending jobs. With SQLite they are the same:

@@ -4,7 +4,6 @@ from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Query
-from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from api.callers.watch_tokens import WatcherDep
@@ -17,7 +16,6 @@ from api.waiting import job_hold_json
 from api.watching.job_cursor import read_cursor
 from api.watching.job_hold import JobHold
 from api.watching.job_watch import Watch
-from jobs.store.queries import read_job
 
 routes = APIRouter(prefix="/v1", tags=["watch"], dependencies=STRICT_QUERY, responses=ERROR_RESPONSES)
 
@@ -51,13 +49,13 @@ async def get_events(
     client that comes back with it as `Last-Event-ID` goes on there with no byte lost or doubled.
     """
     cursor = read_cursor(header or last_event_id)
-    job = await run_in_threadpool(read_job, services.database, job_id, project=caller.project)
-    if job is None:
+    job = await services.rows.read(job_id)
+    if job is None or job.project != caller.project:
         raise ApiError.not_found("job", job_id)
     if cursor.tells_end_of(job):
         return Response(status_code=204)
     if services.hub.closed:
         raise ApiError(503, "shutting_down", "this server is going down: come back", headers={"Retry-After": "1"})
     hold = JobHold(partial(job_hold_json, services, caller, job_id))
-    watch = Watch(services.database, services.hub, services.tails, job_id, cursor, hold)
+    watch = Watch(services.database, services.hub, services.tails, services.rows, job_id, cursor, hold)
     return EventStream(watch, slot=services.watch_limiter.take(caller.project, caller.key_id, watch))

@@ -8,7 +8,8 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.http.errors import ApiError, error_answer
-from api.http.event_stream import STREAM, EventStream
+from api.http.event_stream import STREAM, EventStream, nothing
+from api.http.opening_gate import OpeningGate
 
 log = getLogger("api.access")
 
@@ -21,6 +22,7 @@ class Envelope:
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
+        self._gate = OpeningGate()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -38,10 +40,12 @@ class Envelope:
             await send(message)
 
         started = time.perf_counter()
+        # Before any layer below has worked for it: that alone would keep a thousand of them busy for seconds.
+        opening = await self._gate.enter() if scope["path"].endswith("/events") else None
         try:
             stream = await self._answer(scope, receive, send_named)
             if stream is not None:
-                await stream.send(receive, send_named)
+                await stream.send(receive, send_named, opening.release if opening is not None else nothing)
         except ClientDisconnect:
             status = 499  # nobody is there to be answered; the number is nginx's
         except Exception:
@@ -51,6 +55,8 @@ class Envelope:
                 await error_answer(refused)(scope, receive, send_named)
             # Otherwise the response stays without its end, and the client can tell that it is not whole.
         finally:
+            if opening is not None:
+                opening.release()
             # The path as it came, percent-encoded: a decoded one could forge a line of its own.
             path = scope["raw_path"].decode("ascii", "replace")
             took_ms = (time.perf_counter() - started) * 1000

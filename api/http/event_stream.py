@@ -32,12 +32,24 @@ class Streamed(Protocol):
         """What to send, as it goes over the wire."""
 
 
+def nothing() -> None:
+    """What a stream calls when it is open, if nobody waits for that."""
+
+
 @runtime_checkable
 class Immediate(Streamed, Protocol):
     """A stream that can send an event at once, without waking a task."""
 
     def send_through(self, send: Callable[[bytes], bool]) -> None:
         """Let it use `send`, which takes an event, and returns False when the client is slow: the next has to wait."""
+
+
+@runtime_checkable
+class Opening(Streamed, Protocol):
+    """A stream that is worked for while it opens, and then only when something happens."""
+
+    on_open: Callable[[], None]
+    """What it calls when it is open; more than once, if it likes."""
 
 
 class EventStream(Response):
@@ -72,8 +84,10 @@ class EventStream(Response):
         self._seat = taken
         scope[STREAM] = self
 
-    async def send(self, receive: Receive, send: Send) -> None:
-        """Send all of it."""
+    async def send(self, receive: Receive, send: Send, opened: Callable[[], None]) -> None:
+        """Send all of it; `opened` is called when it has opened."""
+        if isinstance(self.watch, Opening):
+            self.watch.on_open = opened
         with self._seat:  # until here the seat is given back when this is collected
             await self._stream(receive, send)
 

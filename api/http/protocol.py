@@ -1,8 +1,10 @@
-"""uvicorn's HTTP/1.1, with bounds: uvicorn itself takes a head, or a body's trailer, of any length in any time."""
+"""uvicorn's HTTP/1.1, with bounds: uvicorn itself takes a head, a body or a trailer of any length in any time."""
 
 import asyncio
 import json
+from collections.abc import Callable
 from http import HTTPStatus
+from typing import cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
@@ -10,71 +12,170 @@ from api.http.errors import ApiError, error_body
 
 MOST_HEAD_BYTES = 64 * 1024
 HEAD_SECONDS = 20.0
-"""How long a connection may take to send a whole head, its first one or another one."""
+"""How long a connection may be without a whole head of a request that is not answered yet."""
+
+BODY_SECONDS = 20.0
+LEAST_BODY_BYTES = 4096
+"""So much of a body must come in each `BODY_SECONDS`, or the rest of it."""
+
+MOST_FRAMING = 4
+"""How many bytes of a chunked body may come for each byte in it, beyond one head's worth: tiny chunks cost CPU."""
+
+LINGER_BYTES = 256 * 1024
+LINGER_SECONDS = 2.0
+"""What is taken, unread, after an answer that came before the end of its body. An instant close would reset the
+connection, and the client might lose the answer."""
 
 
 class BoundedProtocol(HttpToolsProtocol):
-    """One connection. What the parser has been given and keeps to itself is counted, and never more than a head."""
+    """One connection. What the parser has been given and keeps to itself is counted, and never more than a head.
+
+    One timer runs whenever the client owes something: a head, or the rest of a body.
+    """
 
     _kept_bytes = 0
-    _head_timer: asyncio.TimerHandle | None = None
+    _raw_bytes = 0
+    _body_bytes = 0
+    _window_bytes = 0
+    _in_body = False
+    _keep_alive = False
+    _linger_left: int | None = None
+    _timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
         super().connection_made(transport)
-        self._start_timer()
+        self._await_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_timer()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
+        if self._linger_left is not None:
+            self._linger_left -= len(data)
+            if self._linger_left < 0:
+                self.transport.close()
+            return
         self._kept_bytes += len(data)
+        self._raw_bytes += len(data)
         super().data_received(data)
-        if self._kept_bytes > MOST_HEAD_BYTES and not self.transport.is_closing():
+        if self.transport.is_closing() or self._linger_left is not None:
+            return
+        if self._kept_bytes > MOST_HEAD_BYTES:
             self._refuse_head()
+        elif self._in_body and self._raw_bytes > MOST_HEAD_BYTES + MOST_FRAMING * self._body_bytes:
+            message = "the chunks of the body are so small that reading them costs more than what is in them"
+            self._refuse(ApiError(400, "chunks_too_small", message))
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self._start_timer()
+        self._await_head()
 
     def on_headers_complete(self) -> None:
         self._stop_timer()
         self._kept_bytes = 0
         if len(self.url) + sum(len(name) + len(value) for name, value in self.headers) > MOST_HEAD_BYTES:
             self._refuse_head()
-        else:
-            super().on_headers_complete()
+            return
+        super().on_headers_complete()
+        # Until the body is whole, an answer is the last one on this connection, and says so.
+        self._in_body = True
+        self._keep_alive, self.cycle.keep_alive = self.cycle.keep_alive, False
+        self.cycle.transport = cast("asyncio.Transport", _LingeringTransport(self))
+        self._raw_bytes = self._body_bytes = 0
+        self._await_body()
 
     def on_body(self, body: bytes) -> None:
         self._kept_bytes = 0
+        self._body_bytes += len(body)
         if not self.transport.is_closing():
             super().on_body(body)
 
     def on_message_complete(self) -> None:
         self._kept_bytes = 0
+        self._in_body = False
+        self._stop_timer()
         if not self.transport.is_closing():
+            self.cycle.transport = self.transport
+            if not self.cycle.response_started:
+                self.cycle.keep_alive = self._keep_alive
             super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        if self._linger_left is not None:
+            self.server_state.total_requests += 1
+            self.flow.resume_reading()
+            return
+        super().on_response_complete()
+        if self.cycle.response_complete and not self.transport.is_closing():
+            self._await_head()  # uvicorn's own timer for idle connections ends with any byte, also with an empty line
 
     def send_400_response(self, msg: str) -> None:
         self._refuse(ApiError(400, "invalid_http", msg))
+
+    def linger(self) -> None:
+        """Close after an answer whose request is still being sent: take a little more, so that it can be read."""
+        if self._linger_left is None:
+            self._linger_left = LINGER_BYTES
+            if self.transport.can_write_eof():
+                self.transport.write_eof()
+            self._start_timer(LINGER_SECONDS, self.transport.close)
 
     def _refuse_head(self) -> None:
         message = f"the request's head is longer than {MOST_HEAD_BYTES} bytes, the most that is taken"
         self._refuse(ApiError(431, "head_too_large", message))
 
     def _refuse(self, error: ApiError) -> None:
-        if self.cycle is None or self.cycle.response_complete:  # else it would stand in the middle of another answer
+        cycle = self.cycle
+        unanswered = self._in_body and cycle is not None and not cycle.response_started and not self.pipeline
+        # Else the refusal would stand in the middle of another answer.
+        if cycle is None or cycle.response_complete or unanswered:
             body = json.dumps(error_body(error)).encode("ascii")
             head = f"HTTP/1.1 {error.status} {HTTPStatus(error.status).phrase}\r\ncontent-type: application/json\r\n"
             head += f"content-length: {len(body)}\r\nconnection: close\r\n\r\n"
             self.transport.write(head.encode("ascii") + body)
-        self.transport.close()
+        if not unanswered:
+            self.transport.close()
+            return
+        cycle.disconnected = True  # for the endpoint, which waits for the rest of the body
+        cycle.message_event.set()
+        self.linger()
+        self.flow.resume_reading()
 
-    def _start_timer(self) -> None:
+    def _await_head(self) -> None:
+        self._start_timer(HEAD_SECONDS, self.transport.close)
+
+    def _await_body(self) -> None:
+        self._window_bytes = self._body_bytes
+        self._start_timer(BODY_SECONDS, self._check_body)
+
+    def _check_body(self) -> None:
+        """The body must go on, unless it is we who do not read it."""
+        if self.flow.read_paused or self._body_bytes - self._window_bytes >= LEAST_BODY_BYTES:
+            self._await_body()
+            return
+        message = f"the body came too slowly: less than {LEAST_BODY_BYTES} bytes in {BODY_SECONDS:g} s"
+        self._refuse(ApiError(408, "body_too_slow", message))
+
+    def _start_timer(self, seconds: float, expired: Callable[[], None]) -> None:
         self._stop_timer()
-        self._head_timer = self.loop.call_later(HEAD_SECONDS, self.transport.close)
+        self._timer = self.loop.call_later(seconds, expired)
 
     def _stop_timer(self) -> None:
-        if self._head_timer is not None:
-            self._head_timer.cancel()
-            self._head_timer = None
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+
+class _LingeringTransport:
+    """What an answer is written to while its request is still being sent: its end lets the connection linger."""
+
+    __slots__ = ("_protocol", "is_closing", "write")
+
+    def __init__(self, protocol: BoundedProtocol) -> None:
+        self._protocol = protocol
+        self.write = protocol.transport.write
+        self.is_closing = protocol.transport.is_closing
+
+    def close(self) -> None:
+        self._protocol.linger()

@@ -11,6 +11,7 @@ import httpx
 from fastapi.concurrency import run_in_threadpool
 
 from api.http.errors import ApiError
+from api.model_lists.bounded_body import BodyError, BoundedBody
 from api.model_lists.model_lists import find_items, merge
 from jobs.proxy import Proxy
 from jobs.upstreams import Upstreams, UpstreamSource, UpstreamSpec
@@ -115,20 +116,20 @@ class Models:
                 asyncio.timeout(_SECONDS),
                 self._client(spec).stream("GET", url.copy_with(path=base + path, fragment=None)) as response,
             ):
-                # Uncompressed was asked for: a few compressed bytes can become any number.
-                if response.headers.get("content-encoding", "identity") != "identity":
-                    raise _strange(response.status_code)
-                body = bytearray()
-                async for piece in response.aiter_raw():
-                    body += piece
-                    if len(body) > _LONGEST_ANSWER:
-                        raise _strange(response.status_code)
+                try:
+                    # Uncompressed was asked for, and some compress unasked.
+                    body = BoundedBody(response.headers.get("content-encoding", ""), _LONGEST_ANSWER)
+                    async for piece in response.aiter_raw():
+                        body.add(piece)
+                    content = body.whole()
+                except BodyError:
+                    raise _strange(response.status_code) from None
         except (httpx.TimeoutException, TimeoutError):
             raise ApiError(504, "upstream_timeout", f"the upstream did not answer within {_SECONDS:g} s") from None
         except httpx.HTTPError as error:
             said = f"the upstream cannot be asked for its models: {type(error).__name__}"
             raise ApiError(502, "upstream_unreachable", said) from None
-        return _judge(response, bytes(body))
+        return _judge(response, content)
 
     def _client(self, spec: UpstreamSpec) -> httpx.AsyncClient:
         """The client of this upstream. One whose upstream has changed is used by nobody any more once it has answered;

@@ -4,6 +4,7 @@ import json
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import ExitStack
 from functools import partial
+from logging import getLogger
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query
@@ -36,12 +37,15 @@ from jobs.intake.idempotency import IdempotencyKey
 from jobs.intake.submission import Accepted
 from jobs.lifecycle.responses import StoredResponse, delete_response, job_id_of, read_response, response_id
 from jobs.model.status import JobStatus
+from jobs.store.database import DATABASE_ERRORS, driver_message
 from jobs.store.queries import StoredResult
 
 routes = APIRouter(prefix="/v1", tags=["openai"], dependencies=STRICT_QUERY, responses=ERROR_RESPONSES)
 
 _CANCEL_SECONDS = 5.0
 """How long a cancel waits for the worker to have closed the upstream's stream, which takes 2 s."""
+
+log = getLogger(__name__)
 
 ResponseId = Annotated[str, Path(description="The id of a Response, `resp_...`.")]
 
@@ -148,8 +152,11 @@ def _answer(services: Services, asked: StoredResponse) -> Callable[[StoredResult
 
 
 async def _erase_unstored(services: Services, asked: StoredResponse) -> None:
-    """Delete a Response that was not to be stored: its answer has been sent."""
-    await services.run_write(delete_response, services.database, asked.id, project=asked.job.project)
+    """Delete a Response that was not to be stored: its answer was sent. It never raises: a worker does it later."""
+    try:
+        await services.run_write(delete_response, services.database, asked.id, project=asked.job.project)
+    except DATABASE_ERRORS as error:
+        log.warning("%s was not erased yet: %s", asked.id, driver_message(error))
 
 
 def _submit(

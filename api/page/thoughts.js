@@ -1,10 +1,12 @@
 // The reasoning of a job, folded above its text, and open while nothing else has come.
 
 import { el, setText } from "./dom.js";
-import { number } from "./format.js";
+import { plural } from "./format.js";
+
+const about = (tokens) => plural(Math.max(1, Math.round(tokens)), "token");
 
 /** About how many tokens, in words. */
-export const thinking = (tokens) => `thinking, ${number(Math.max(1, Math.round(tokens)))} tokens`;
+export const thinking = (tokens) => `thinking, ${about(tokens)}`;
 
 export class Thoughts {
   #summary = el("summary", {});
@@ -31,7 +33,7 @@ export class Thoughts {
     const { thought, thoughtTokens, bytes } = this.text;
     this.node.hidden = thought === "";
     if (!this.#chosen) this.node.open = bytes === 0;
-    setText(this.#summary, bytes === 0 ? `The model is ${thinking(thoughtTokens)}` : `Reasoning, ≈ ${number(Math.max(1, Math.round(thoughtTokens)))} tokens`);
+    setText(this.#summary, bytes === 0 ? `The model is ${thinking(thoughtTokens)}` : `Reasoning, ≈ ${about(thoughtTokens)}`);
     if (this.node.open || this.#words.textContent === "") setText(this.#words, thought);
     this.node.ontoggle ??= () => setText(this.#words, this.text.thought);
   }

@@ -2,13 +2,15 @@
 
 import json
 import math
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from functools import cache
 from typing import Annotated, Any, NoReturn
 
 import msgspec
 from fastapi import Depends, Request
 
+from api.access.body_budget import HeldBody
+from api.callers.caller import CallerDep
 from api.http.errors import ApiError
 from api.services import ServicesDep
 from api.submitting.slices import MOST_VALUES, TooManyValuesError, require_few_values
@@ -22,17 +24,25 @@ _SMALL_BYTES = 64 * 1024
 _FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
-async def _read_job_body(request: Request, services: ServicesDep) -> bytes:
-    return await _read_body(request, *job_limit(services.settings))
+async def _read_job_body(request: Request, services: ServicesDep, caller: CallerDep) -> AsyncIterator[bytes]:
+    held = services.body_budget.open(caller.project, caller.key_id)
+    try:
+        yield await _read_body(request, held, *job_limit(services.settings))
+    finally:
+        held.release()
 
 
-async def _read_batch_body(request: Request, services: ServicesDep) -> bytes:
+async def _read_batch_body(request: Request, services: ServicesDep, caller: CallerDep) -> AsyncIterator[bytes]:
     advice = "(LONGHAND_MAX_BODY_BYTES): upload the requests as a file (POST /v1/files), or split the batch"
-    return await _read_body(request, services.settings.max_body_bytes, advice)
+    held = services.body_budget.open(caller.project, caller.key_id)
+    try:
+        yield await _read_body(request, held, services.settings.max_body_bytes, advice)
+    finally:
+        held.release()
 
 
 async def _read_small_body(request: Request) -> bytes:
-    return await _read_body(request, _SMALL_BYTES, "and this request needs few of them")
+    return await _read_body(request, None, _SMALL_BYTES, "and this request needs few of them")
 
 
 JobBody = Annotated[bytes, Depends(_read_job_body)]
@@ -49,8 +59,10 @@ def job_limit(settings: Settings) -> tuple[int, str]:
     return settings.max_line_bytes, "for one job (LONGHAND_MAX_LINE_BYTES)"
 
 
-async def _read_body(request: Request, limit: int, advice: str) -> bytes:
-    """The body, refused as soon as it is known to be too large, with or without a Content-Length."""
+async def _read_body(request: Request, held: HeldBody | None, limit: int, advice: str) -> bytes:
+    """The body, refused as soon as it is known to be too large, with or without a Content-Length, and as soon as this
+    process holds too much of all bodies together.
+    """
     kind = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
     if kind != "application/json" and not kind.endswith("+json"):
         raise ApiError(415, "unsupported_media_type", f"send JSON as application/json, not {kind[:60]!r}")
@@ -62,6 +74,8 @@ async def _read_body(request: Request, limit: int, advice: str) -> bytes:
         length += len(piece)
         if length > limit:
             raise _too_large(limit, advice)
+        if held is not None:
+            held.add(len(piece))
         pieces.append(piece)
     return b"".join(pieces)
 

@@ -10,10 +10,12 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from logging import getLogger
 from typing import Any
 
+from anyio import CapacityLimiter
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
 
 from api.forms.batches import batch_json
+from api.http.event_stream import nothing
 from api.watching.batch_cursor import BatchCursor
 from api.watching.batch_jobs import BatchJobs
 from api.watching.batch_outbox import Outbox
@@ -55,6 +57,7 @@ class BatchWatch:
         database: Database,
         hub: Hub,
         tails: Tails,
+        listings: CapacityLimiter,
         batch: Batch,
         cursor: BatchCursor,
         read_hold: Callable[[Batch], dict[str, Any] | None],
@@ -69,9 +72,10 @@ class BatchWatch:
         self._out = Outbox(cursor, self._channels)
         self._states = BatchStates(batch.total, cursor)
         self._texts = BatchTexts(database, tails, self._channels, self._out, self._states, self._changed)
-        self._jobs = BatchJobs(database, batch.id, self._out, self._states, self._texts)
+        self._jobs = BatchJobs(database, listings, batch.id, self._out, self._states, self._texts)
         self._counts_changed = False
         self._inbox: Inbox | None = None
+        self.on_open: Callable[[], None] = nothing
         self._stopping = False
         self._ended = False
         self._now = asyncio.get_running_loop().time
@@ -103,6 +107,7 @@ class BatchWatch:
                         yield frame
                         if self.stopped:
                             return
+                    self.on_open()
                     if self._now() - self._told_at >= _COMMENT_SECONDS:
                         self._told_at = self._now()
                         yield COMMENT

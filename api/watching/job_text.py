@@ -14,7 +14,7 @@ from starlette.concurrency import run_in_threadpool
 from api.watching.frames import split_text
 from api.watching.inbox import ReceivedMessage
 from api.watching.sent import Sent
-from api.watching.tails import Tails
+from api.watching.tails import Slice, Tails
 from jobs.live.channel import Part
 from jobs.live.follower import Follower, Reasoning, ResetMessage, Step, Text
 from jobs.model.records import Job
@@ -88,24 +88,25 @@ class JobText:
 
     async def fill(self) -> AsyncIterator[Step]:
         """What the tails have that this watcher has not; without a tail, what the checkpoint has."""
-        for part in ("reasoning", "text"):
-            async for step in self._fill(part):
-                yield step
-
-    async def _fill(self, part: Part) -> AsyncIterator[Step]:
         follower = self.follower
-        while True:
-            read = await self._tails.read(self.job_id, follower.attempt, self._offset(part), part)
-            if read is None:
-                if part == "reasoning" and await self._tails.read(self.job_id, follower.attempt, 0) is not None:
-                    return  # with a text and no reasoning in Redis there is none
-                async for step in self._read_on(part, partial(self._checkpoint, part)):
-                    yield step
-                return
+        text, reasoning = await self._tails.read_both(
+            self.job_id, follower.attempt, follower.offset, follower.reasoning_offset
+        )
+        if reasoning is not None or text is None:  # with a text and no reasoning in Redis there is none
+            async for step in self._fill("reasoning", reasoning):
+                yield step
+        async for step in self._fill("text", text):
+            yield step
+
+    async def _fill(self, part: Part, read: Slice | None) -> AsyncIterator[Step]:
+        while read is not None:
             for step in self._take(part, read.text):
                 yield step
             if not read.text or self._offset(part) >= read.length:
                 return
+            read = await self._tails.read(self.job_id, self.follower.attempt, self._offset(part), part)
+        async for step in self._read_on(part, partial(self._checkpoint, part)):
+            yield step
 
     def _offset(self, part: Part) -> int:
         return self.follower.offset if part == "text" else self.follower.reasoning_offset

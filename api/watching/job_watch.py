@@ -10,21 +10,21 @@ from logging import getLogger
 from typing import Any
 
 from sqlalchemy.exc import SQLAlchemyError
-from starlette.concurrency import run_in_threadpool
 
 from api.forms.jobs import job_json
+from api.http.event_stream import nothing
 from api.watching.frames import COMMENT, RETRY, delta_frame, event_frame, whole_frame
 from api.watching.hub import Hub
 from api.watching.inbox import Inbox, ReceivedMessage
 from api.watching.job_cursor import Cursor, cursor_of
 from api.watching.job_hold import JobHold
+from api.watching.job_rows import JobRows
 from api.watching.job_text import JobText, MovedOnError
 from api.watching.tails import Tails
 from jobs.live.follower import Gap, Reasoning, ResetMessage, Step, Text
 from jobs.model.records import Job
-from jobs.model.status import FINAL, JobStatus
+from jobs.model.status import JobStatus
 from jobs.store.database import Database
-from jobs.store.queries import read_jobs, read_status
 
 _QUIET_SECONDS = 3.0
 """Look at the row when nothing was heard for this long, then less and less often."""
@@ -40,9 +40,16 @@ class Watch:
     """One watcher's way through one job's text."""
 
     def __init__(
-        self, database: Database, hub: Hub, tails: Tails, job_id: str, cursor: Cursor, hold: JobHold | None = None
+        self,
+        database: Database,
+        hub: Hub,
+        tails: Tails,
+        rows: JobRows,
+        job_id: str,
+        cursor: Cursor,
+        hold: JobHold | None = None,
     ) -> None:
-        self._database = database
+        self._rows = rows
         self._hub = hub
         self._job_id = job_id
         self._hold = hold
@@ -50,17 +57,14 @@ class Watch:
         self._follower = self._text.follower
         self._shown: tuple[JobStatus, int] | None = None
         self._inbox: Inbox | None = None
-        self._stopping = False
-        self._ended = False
+        self._stopping = self._ended = False
         self._now = asyncio.get_running_loop().time
         self._sent_at = self._now()
         self._quiet = _QUIET_SECONDS
-        self._behind = False
-        self._missed = False
+        self._behind = self._missed = self._held_up = False
         self._send: Callable[[bytes], bool] | None = None
-        self._held_up = False
-        self._look_at = 0.0
-        self._not_before = 0.0
+        self.on_open: Callable[[], None] = nothing
+        self._look_at = self._not_before = 0.0
 
     @property
     def stopped(self) -> bool:
@@ -87,6 +91,7 @@ class Watch:
             async for frame in self._look(inbox):
                 self._sent_at = self._now()
                 yield frame
+            self.on_open()
             while not self._ended and not self.stopped:
                 inbox.alarm_at = min(self._look_at, self._sent_at + _COMMENT_SECONDS)
                 received = await inbox.take(self._relay_at_once if self._send is not None else None)
@@ -153,7 +158,8 @@ class Watch:
                     self._text.note_reset()
                     frames.append(self._reset_frame())
                 else:
-                    self._note_missed(step)
+                    self._missed = True
+                    self._not_before = self._not_before if isinstance(step, Gap) else 0.0
             if self._missed:
                 break
         if texts:
@@ -161,11 +167,6 @@ class Watch:
         if frames:
             self._sent_at = now
         return b"".join(frames)
-
-    def _note_missed(self, step: Step) -> None:
-        self._missed = True
-        if not isinstance(step, Gap):
-            self._not_before = 0.0
 
     async def _look(self, inbox: Inbox) -> AsyncIterator[bytes]:
         """Look at the row, and send what is new there or in the tail."""
@@ -192,14 +193,14 @@ class Watch:
         return follower.attempt, follower.offset, follower.reasoning_offset, self._shown
 
     async def _look_at_row(self) -> AsyncIterator[bytes]:
-        state = await run_in_threadpool(read_status, self._database, self._job_id)
-        if state is None:
-            self._ended = True  # the job was deleted under its watcher
+        job = await self._rows.read(self._job_id)
+        if job is None:
+            self._ended = True  # it was deleted under its watcher
             return
-        if state != self._shown or state[0] in FINAL:  # an end that was shown, but whose text could not be read
-            for job in await run_in_threadpool(read_jobs, self._database, [self._job_id]):
-                async for frame in self._send_status(job):
-                    yield frame
+        state = job.status, job.attempt
+        if state != self._shown or job.is_final:  # an end that was shown, but whose text could not be read
+            async for frame in self._send_status(job):
+                yield frame
             if self._ended:
                 return
         else:
@@ -220,15 +221,10 @@ class Watch:
             self._shown = (job.status, job.attempt)
             yield self._status_frame(job)
         if job.is_final:
-            async for frame in self._finish(job):
-                yield frame
-
-    async def _finish(self, job: Job) -> AsyncIterator[bytes]:
-        """Send what is missing of the stored text, or the text anew, and `done`."""
-        async for step in self._text.finish(job):
-            yield self._step_frame(step)
-        self._ended = True
-        yield self._done_frame(job)
+            async for step in self._text.finish(job):
+                yield self._step_frame(step)
+            self._ended = True
+            yield self._done_frame(job)
 
     def _step_frame(self, step: Step) -> bytes:
         if isinstance(step, Reasoning):

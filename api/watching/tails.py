@@ -53,6 +53,25 @@ class Tails:
             return None
         return Slice(text, length) if length else None
 
+    async def read_both(
+        self, job_id: str, attempt: int, offset: int, reasoning_offset: int
+    ) -> tuple[Slice | None, Slice | None]:
+        """What stands in the tails of text and reasoning from these bytes on, in one call."""
+        text, reasoning = tail_key(job_id, attempt), reasoning_key(job_id, attempt)
+        try:
+            async with self._redis.pipeline(transaction=False) as pipeline:
+                for key, start in (text, offset), (reasoning, reasoning_offset):
+                    pipeline.strlen(key)
+                    pipeline.getrange(key, start, start + _SLICE_BYTES - 1)
+                length, found, reasoning_length, found_reasoning = await pipeline.execute()
+        except (RedisError, OSError) as error:
+            log.warning("tails not read, the checkpoint has to do: %s", error)
+            return None, None
+        return (
+            Slice(found, length) if length else None,
+            Slice(found_reasoning, reasoning_length) if reasoning_length else None,
+        )
+
     async def try_write(self) -> None:
         """Return when Redis has taken a write; raises OSError or TimeoutError when it does not. One that is full still
         answers a ping.

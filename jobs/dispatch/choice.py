@@ -4,29 +4,16 @@ take turns, and none has more jobs in flight than its `max_concurrency`; a batch
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
-from sqlalchemy import (
-    BindParameter,
-    ColumnElement,
-    Connection,
-    and_,
-    bindparam,
-    func,
-    literal_column,
-    or_,
-    select,
-    update,
-)
+from sqlalchemy import ColumnElement, Connection, and_, case, func, select, update
 
 from jobs.dispatch.due import QUEUED, RUNNING, using
 from jobs.dispatch.fair import Turns
+from jobs.dispatch.groups import IN_PROGRESS, Group, Waiting, is_of_model, waiting_groups
 from jobs.tables import batches, jobs
 
 _BATCHES_PER_ROUND = 64
-_NEVER = datetime(9999, 1, 1, tzinfo=UTC)
-_LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
-_IN_PROGRESS = batches.c.status == literal_column("'in_progress'")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +52,8 @@ class Choosing:
         self._turns = turns
         self._now = now
         self._held_batches = set(held_batches)
-        self._room_of_batch: dict[str | None, int] = self._find_capped()
+        self._room_of_batch: dict[str | None, int] = {}
+        """Of the batches with a `max_concurrency`; counted when the first of them has a job that is next."""
 
     def choose(self, projects: Sequence[str], weights: Mapping[str, float], room: int) -> Iterator[Chosen]:
         """Up to `room` jobs, in the order in which they are to start."""
@@ -92,21 +80,17 @@ class Choosing:
         if served_at:
             # A row that another process has locked is left: that its turn is not noted costs nobody much.
             free = select(batches.c.id).where(batches.c.id.in_(served_at)).order_by(batches.c.id)
-            ids = self._connection.scalars(free.with_for_update(skip_locked=True)).all()
-            of_id: BindParameter[str] = bindparam("of_id")
-            noted = update(batches).where(batches.c.id == of_id).values(dispatched_at=bindparam("at"))
-            if ids:
-                self._connection.execute(noted, [{"of_id": one, "at": served_at[one]} for one in ids])
+            noted = update(batches).where(batches.c.id.in_(free.with_for_update(skip_locked=True)))
+            self._connection.execute(noted.values(dispatched_at=case(served_at, value=batches.c.id)))
 
-    def _find_capped(self) -> dict[str | None, int]:
+    def _find_rooms(self) -> dict[str | None, int]:
         """How many more jobs the batches with a `max_concurrency` may start, those that this transaction could lock.
 
         They are locked, because their jobs may be in several lanes, and each has its own lock.
         """
         capped = select(batches.c.id, batches.c.max_concurrency).where(
-            _IN_PROGRESS, batches.c.max_concurrency.is_not(None),
-            or_(batches.c.model.is_(None), batches.c.model == self._model),
-        )  # fmt: skip
+            IN_PROGRESS, batches.c.max_concurrency.is_not(None), is_of_model(self._model)
+        ).with_hint(batches, **using("batches_capped"))  # fmt: skip
         found = self._connection.execute(capped.order_by(batches.c.id)).all()
         if not found:
             return {}
@@ -126,42 +110,33 @@ class Choosing:
         return room
 
     def _jobs_of(self, project: str, room: int) -> Iterator[Chosen]:
-        last: int | None = None
+        priority: int | None = None
         while True:
-            highest = select(jobs.c.priority).where(QUEUED, jobs.c.model == self._model, jobs.c.project == project)
-            if last is not None:
-                highest = highest.where(jobs.c.priority < last)
-            last = self._connection.scalar(highest.order_by(jobs.c.priority.desc()).limit(1))
-            if last is None:
+            waiting = self._find_waiting(project, priority, room)
+            priority = waiting.priority
+            if priority is None:
                 return
-            yield from self._in_turn(project, last, room)
+            yield from self._in_turn(project, priority, waiting.groups, room)
 
-    def _in_turn(self, project: str, priority: int, room: int) -> Iterator[Chosen]:
-        """The jobs of one priority, one of each batch in turn; those without a batch are as one batch."""
+    def _find_waiting(self, project: str, below: int | None, room: int) -> Waiting:
+        while True:
+            # What this choice has taken from a batch at a higher priority may have filled it.
+            full = {batch_id for batch_id, left in self._room_of_batch.items() if batch_id and left <= 0}
+            most, without = min(max(room, 2), _BATCHES_PER_ROUND), full | self._held_batches
+            groups = waiting_groups(self._model, project, self._may_start, below, most, without)
+            rows = self._connection.execute(groups).mappings().all()
+            waiting = Waiting.of(rows, self._turns.alone_at.get(project))
+            unknown = waiting.capped - self._room_of_batch.keys()
+            if not unknown:
+                return waiting
+            # Of a batch that is known already, what this choice has taken is not in the rows.
+            self._room_of_batch = dict.fromkeys(unknown, 0) | self._find_rooms() | self._room_of_batch
+
+    def _in_turn(self, project: str, priority: int, groups: Sequence[Group], room: int) -> Iterator[Chosen]:
+        """The jobs of one priority, one of each group in turn."""
         here = and_(self._may_start, jobs.c.priority == priority)
-        # What this choice has taken from a batch at a higher priority may have filled it.
-        full = self._held_batches | {
-            batch_id for batch_id, left in self._room_of_batch.items() if batch_id and left <= 0
-        }
-        waiting = (
-            select(batches.c.id, batches.c.dispatched_at, batches.c.expires_at, batches.c.in_progress_at)
-            .where(_IN_PROGRESS, batches.c.project == project, batches.c.id.not_in(full))
-            .where(select(jobs.c.id).where(jobs.c.batch_id == batches.c.id, here).exists())
-            .order_by(batches.c.dispatched_at)
-            .limit(min(max(room, 2), _BATCHES_PER_ROUND))
-        )
-        rows = self._connection.execute(waiting).all()
-        # Those that nobody has served yet are equals, whichever came first: the earlier deadline goes first.
-        unserved = min((row.dispatched_at for row in rows if row.dispatched_at == row.in_progress_at), default=_NEVER)
-        groups: list[tuple[datetime, datetime, str | None]] = []
-        for row in rows:
-            served_at = unserved if row.dispatched_at == row.in_progress_at else row.dispatched_at
-            groups.append((served_at, row.expires_at or _NEVER, row.id))
-        alone_at = self._turns.alone_at.get(project)
-        groups.append((datetime.fromtimestamp(alone_at, UTC) if alone_at else _LONG_AGO, _NEVER, None))
-        groups.sort(key=lambda group: (group[0], group[1], group[2] or ""))
-        each = room // len(groups) + 1
-        turns = [self._of_group(project, here, batch_id, each) for _, _, batch_id in groups]
+        each = room // max(1, len(groups)) + 1
+        turns = [self._of_group(project, here, group, each) for group in groups]
         while turns:
             for turn in list(turns):
                 one = next(turn, None)
@@ -170,23 +145,22 @@ class Choosing:
                 else:
                     yield one
 
-    def _of_group(self, project: str, here: ColumnElement[bool], batch_id: str | None, page: int) -> Iterator[Chosen]:
-        """The jobs of a batch, or those without one, in the order of submission; read in pages."""
-        after = ""
-        while True:
-            if batch_id is None:
-                some = select(jobs.c.id).where(jobs.c.batch_id.is_(None), jobs.c.project == project, here)
-                some = some.with_hint(jobs, **using("jobs_alone"))
-            else:
-                some = select(jobs.c.id).where(jobs.c.batch_id == batch_id, here)
-                some = some.with_hint(jobs, **using("jobs_by_batch"))
-            ids = self._connection.scalars(some.where(jobs.c.id > after).order_by(jobs.c.id).limit(page)).all()
+    def _of_group(self, project: str, here: ColumnElement[bool], group: Group, page: int) -> Iterator[Chosen]:
+        """The jobs of a batch, or those without one, in the order of submission; read in pages after the first."""
+        batch_id = group.batch_id
+        if batch_id is None:
+            some = select(jobs.c.id).where(jobs.c.batch_id.is_(None), jobs.c.project == project, here)
+            some = some.with_hint(jobs, **using("jobs_alone"))
+        else:
+            some = select(jobs.c.id).where(jobs.c.batch_id == batch_id, here)
+            some = some.with_hint(jobs, **using("jobs_by_batch"))
+        some = some.order_by(jobs.c.id).limit(page)
+        ids: Sequence[str] = [group.first]
+        while ids:
             for job_id in ids:
                 if batch_id in self._room_of_batch:
                     if self._room_of_batch[batch_id] <= 0:
                         return
                     self._room_of_batch[batch_id] -= 1
                 yield Chosen(job_id, project, batch_id)
-            if len(ids) < page:
-                return
-            after = ids[-1]
+            ids = self._connection.scalars(some.where(jobs.c.id > ids[-1])).all()

@@ -79,12 +79,14 @@ def is_fresh(now: datetime, hint_seconds: float) -> ColumnElement[bool]:
 
 
 def count_in_flight(
-    connection: Connection, now: datetime, hint_seconds: float, lane: tuple[str, str] | None = None
+    connection: Connection, now: datetime, hint_seconds: float, upstream: str | None = None, model: str | None = None
 ) -> dict[tuple[str, str], InFlight]:
-    """What is in flight, by upstream and model: in all lanes, or in this one."""
+    """What is in flight, by upstream and model: in all lanes, in those of an upstream, or in one."""
     of_lane: Sequence[ColumnElement[bool]] = (jobs.c.upstream > "",)
-    if lane is not None:
-        of_lane = (jobs.c.upstream == lane[0], jobs.c.model == lane[1])
+    if upstream is not None:
+        of_lane = (jobs.c.upstream == upstream,)
+        if model is not None:
+            of_lane = (*of_lane, jobs.c.model == model)
     key = (jobs.c.upstream, jobs.c.model)
     fresh = func.sum(case((is_fresh(now, hint_seconds), 1), else_=0))
     running = select(*key, func.count(), literal(0), literal(0)).where(RUNNING, *of_lane).group_by(*key)
@@ -93,8 +95,8 @@ def count_in_flight(
     reserved = reserved.with_hint(jobs, **using("jobs_reserved"))
     counted: dict[tuple[str, str], InFlight] = {}
     # One statement: a claim that commits between two of them would be in neither.
-    for upstream, model, *counts in connection.execute(running.union_all(reserved)):
-        one = counted.setdefault((upstream, model), InFlight())
+    for of_upstream, of_model, *counts in connection.execute(running.union_all(reserved)):
+        one = counted.setdefault((of_upstream, of_model), InFlight())
         one.running, one.reserved, one.void = (
             before + int(more) for before, more in zip((one.running, one.reserved, one.void), counts, strict=True)
         )

@@ -26,12 +26,12 @@ from sqlalchemy import (
 )
 
 from jobs.dispatch.choice import Choosing, Chosen
-from jobs.dispatch.due import RESERVED, count_in_flight, is_due, is_fresh
+from jobs.dispatch.due import RESERVED, InFlight, count_in_flight, is_due, is_fresh
 from jobs.dispatch.holds import find_holds
 from jobs.dispatch.lane_news import Held, LaneTurn, LaneWish
 from jobs.dispatch.lane_rows import dump_turns, lock_lane, news_columns, read_lane, read_turns
 from jobs.dispatch.upstream_holds import begin_probe, end_probe, lift_hold, name_probe
-from jobs.dispatch.upstream_total import UpstreamTotal
+from jobs.dispatch.upstream_total import ALL_MODELS, UpstreamTotal, is_limited
 from jobs.pace.lane import Lane
 from jobs.pace.reports import Refused
 from jobs.store.database import Database
@@ -55,12 +55,18 @@ def take_lane_turn(
 ) -> LaneTurn | None:
     """Write the news of a lane and reserve its next jobs; the caller hints them. None: another process has the lane."""
     with database.write() as connection:
-        total = UpstreamTotal.lock(connection, wish.route, database.now(), hint_seconds)
-        row = lock_lane(connection, wish.key, database.now()) if total is not None else None
-        if total is None or row is None:
+        limited, name = is_limited(wish.route), wish.route.name
+        row_of_all = lock_lane(connection, (name, ALL_MODELS), database.now()) if limited else None
+        if limited and row_of_all is None:
             return None
-        turn = _Turn(connection, wish, row, total, database.now())
-        return turn.take(weights, hint_seconds)
+        row = lock_lane(connection, wish.key, database.now())
+        if row is None:
+            return None
+        now = database.now()
+        in_flight = count_in_flight(connection, now, hint_seconds, name, None if limited else wish.model)
+        total = UpstreamTotal.in_turn(row_of_all, wish.route, in_flight, now.timestamp())
+        turn = _Turn(connection, wish, row, total, now)
+        return turn.take(weights, hint_seconds, in_flight.get(wish.key, InFlight()))
 
 
 class _Turn:
@@ -79,14 +85,13 @@ class _Turn:
         self._turns = read_turns(row)
         self._in_flight = 0
 
-    def take(self, weights: Mapping[str, float], hint_seconds: float) -> LaneTurn:
+    def take(self, weights: Mapping[str, float], hint_seconds: float, counted: InFlight) -> LaneTurn:
         wish, lane, moment = self._wish, self._lane, self._moment
-        taken_back = self._take_back(not_(is_fresh(self._now, hint_seconds)))
+        taken_back = self._take_back(not_(is_fresh(self._now, hint_seconds))) if counted.void else []
         for job_id in taken_back:  # if it was a probe, another one goes
             end_probe(self._connection, wish.key[0], job_id, self._now)
-        counted = count_in_flight(self._connection, self._now, hint_seconds, wish.key).get(wish.key)
         # A reservation that was not taken back although it counts no more is locked: a claim has it at this moment.
-        self._in_flight = counted.total + counted.void if counted else 0
+        self._in_flight = counted.total + counted.void - len(taken_back)
         lane.apply(wish.news.reports, self._in_flight, moment)
         self._total.apply(wish.news.reports)
         if any(isinstance(report, Refused) and report.retry_after_seconds for report in wish.news.reports):

@@ -13,8 +13,8 @@ from typing import Any, Self
 
 from sqlalchemy import Connection, RowMapping, and_, update
 
-from jobs.dispatch.due import InFlight, count_in_flight
-from jobs.dispatch.lane_rows import lock_lane, read_lane
+from jobs.dispatch.due import InFlight
+from jobs.dispatch.lane_rows import read_lane
 from jobs.dispatch.routes import Route
 from jobs.pace.lane import Lane
 from jobs.pace.reports import Accepted, Finished, LaneLimits, LimitedBy, Refused, Report
@@ -50,17 +50,19 @@ class UpstreamTotal:
         return cls(_read(row, route, moment), total, moment)
 
     @classmethod
-    def lock(cls, connection: Connection, route: Route, now: datetime, hint_seconds: float) -> Self | None:
-        """As it is now, for this transaction alone. None: another process has it at this moment."""
-        if not is_limited(route):
-            return cls(None, 0, now.timestamp())
-        row = lock_lane(connection, (route.name, ALL_MODELS), now)
-        if row is None:
-            return None
-        in_flight = count_in_flight(connection, now, hint_seconds)
-        found = cls.of(row, route, in_flight, now.timestamp())
-        # What is reserved no more, and not taken back yet, may be claimed at this moment.
-        found.in_flight += sum(counted.void for (name, _), counted in in_flight.items() if name == route.name)
+    def in_turn(
+        cls,
+        row: Mapping[str, Any] | RowMapping | None,
+        route: Route,
+        in_flight: Mapping[tuple[str, str], InFlight],
+        moment: float,
+    ) -> Self:
+        """The same for a turn, which has locked the row: what is reserved no more, and not taken back yet, counts too.
+        A claim may have it at this moment.
+        """
+        found = cls.of(row, route, in_flight, moment)
+        if found.lane is not None:
+            found.in_flight += sum(counted.void for (name, _), counted in in_flight.items() if name == route.name)
         return found
 
     def apply(self, reports: Sequence[Report]) -> None:

@@ -1,22 +1,20 @@
 """One database behind one object: SQLite (embedded) and PostgreSQL, with the settings that make each of them safe."""
 
-import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from time import monotonic, sleep
-from typing import Any
 
 from sqlalchemy import Connection, Engine, ExceptionContext, Table, create_engine, event, func, select
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.dialects.sqlite.base import SQLiteCompiler
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from jobs.store.file_lock import FileLock
+from jobs.store.sqlite_engine import WRITE, prepare_engine
+from jobs.store.steady_clock import SteadyClock
 
 DATABASE_ERRORS = (DBAPIError, PoolTimeoutError)
 """What a statement raises when the database is away or refuses it; `is_transient` tells the one from the other."""
@@ -65,16 +63,19 @@ class Database:
     (`BEGIN IMMEDIATE`), waits for it for up to 30 s, and syncs at its end.
     """
 
-    def __init__(self, engine: Engine, clock: Callable[[], datetime] = utc_now) -> None:
+    def __init__(self, engine: Engine, clock: Callable[[], datetime] | None = None) -> None:
         self.engine = engine
-        self._clock = clock
         self._skew = timedelta()
         self.is_sqlite = engine.dialect.name == "sqlite"
-        self._writer = engine.execution_options(longhand_write=True)
+        self._steady = SteadyClock(f"{engine.url.database}-clock") if self.is_sqlite and engine.url.database else None
+        self._clock = clock or (self._steady.now if self._steady is not None else utc_now)
+        self._writer = engine.execution_options(**{WRITE: True})
         self._turn = _Turn(engine.url.database) if self.is_sqlite else None
 
     def now(self) -> datetime:
-        """The time that leases go by: that of the database, as `synchronize` last found it."""
+        """The time that leases go by: that of the database, as `synchronize` last found it. On SQLite it is the
+        machine's, without its steps back.
+        """
         return self._clock() + self._skew
 
     def synchronize(self) -> None:
@@ -113,6 +114,8 @@ class Database:
     def close(self) -> None:
         """Give up every connection."""
         self.engine.dispose()
+        if self._steady is not None:
+            self._steady.close()
         if self._turn is not None:
             self._turn.close()
 
@@ -171,7 +174,7 @@ def insert_into(connection: Connection, table: Table) -> sqlite.Insert | postgre
     return sqlite.insert(table) if connection.dialect.name == "sqlite" else postgresql.insert(table)
 
 
-def open_database(url: str, *, connections: int = 16, clock: Callable[[], datetime] = utc_now) -> Database:
+def open_database(url: str, *, connections: int = 16, clock: Callable[[], datetime] | None = None) -> Database:
     """Open the database at a SQLAlchemy URL (`sqlite:///...` or `postgresql+psycopg://...`). Nothing is created in it.
 
     `connections` bounds the pool; a thread that asks for one more waits for up to 60 s. A stream holds no connection,
@@ -184,9 +187,7 @@ def open_database(url: str, *, connections: int = 16, clock: Callable[[], dateti
         engine = create_engine(
             parsed, pool_size=connections, max_overflow=0, pool_timeout=_PATIENCE_SECONDS, hide_parameters=True
         )
-        engine.dialect.statement_compiler = _HintingCompiler
-        event.listen(engine, "connect", _prepare_sqlite)
-        event.listen(engine, "begin", _begin_sqlite)
+        prepare_engine(engine)
     else:
         engine = create_engine(
             parsed,
@@ -213,51 +214,7 @@ def open_database(url: str, *, connections: int = 16, clock: Callable[[], dateti
     return Database(engine, clock)
 
 
-class _HintingCompiler(SQLiteCompiler):
-    """Writes `with_hint(table, "INDEXED BY ...", "sqlite")` into the statement, which SQLAlchemy's own leaves out."""
-
-    def get_from_hint_text(self, table: Any, text: str | None) -> str | None:
-        return text
-
-
 def _leave_replica(context: ExceptionContext) -> None:
     """Give up the connections to a server that takes no writes any more: after a failover they lead to the old one."""
     if getattr(context.original_exception, "sqlstate", None) == _READ_ONLY:
         context.is_disconnect = True
-
-
-def _prepare_sqlite(connection: Any, _record: Any) -> None:
-    connection.isolation_level = None  # the driver must not begin transactions by itself: `_begin_sqlite` does
-    cursor = connection.cursor()
-    cursor.execute("PRAGMA busy_timeout=30000")
-    _write_ahead(cursor)
-    cursor.execute("PRAGMA synchronous=FULL")
-    cursor.execute("PRAGMA foreign_keys=ON")
-    cursor.close()
-    # SQLite's own knows only ASCII: "ÉTÉ" would not be found as "été".
-    connection.create_function("lower", 1, _lower, deterministic=True)
-
-
-def _write_ahead(cursor: Any) -> None:
-    """Have the file use a write-ahead log. Of several that open a new file at once SQLite refuses all but one, and
-    does so without waiting: two that wait for each other would never end.
-    """
-    until = monotonic() + _PATIENCE_SECONDS
-    while True:
-        try:
-            cursor.execute("PRAGMA journal_mode=WAL")
-        except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or monotonic() > until:
-                raise
-            sleep(0.01)
-        else:
-            return
-
-
-def _lower(value: object) -> object:
-    return value.lower() if isinstance(value, str) else value
-
-
-def _begin_sqlite(connection: Connection) -> None:
-    write = connection.get_execution_options().get("longhand_write", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")

@@ -19,6 +19,8 @@ from jobs.store.database import Database
 from jobs.tables import LIST_COLUMNS, RESULT_COLUMNS, attempts, batches, jobs, texts
 
 _ROWS_PER_READ = 200
+_TEXT_BYTES_PER_READ = 1024 * 1024
+_UNKNOWN_TEXT_BYTES = 16 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,21 +148,41 @@ def list_batches(database: Database, *, project: str | None, after: str | None, 
 def stream_results(
     database: Database, batch_id: str, statuses: Collection[JobStatus] = frozenset(JobStatus)
 ) -> Iterator[StoredResult]:
-    """The jobs of a batch that have one of these statuses, in input order and with their texts; a few hundred are in
-    memory at a time.
+    """The jobs of a batch that have one of these statuses, in input order and with their texts. In memory are at a
+    time a few hundred, or texts of a megabyte, or one longer text: the reader may be slow.
     """
     last = ""
     while True:
-        wanted = _with_text().where(jobs.c.batch_id == batch_id, jobs.c.id > last).order_by(jobs.c.id)
+        wanted = select(jobs.c.id, jobs.c.bytes).where(jobs.c.batch_id == batch_id, jobs.c.id > last)
         if len(statuses) < len(JobStatus):
             wanted = wanted.where(jobs.c.status.in_(statuses))
         with database.read() as connection:
-            rows = connection.execute(wanted.limit(_ROWS_PER_READ)).mappings().all()
-        for row in rows:
-            yield _result(row)
-        if len(rows) < _ROWS_PER_READ:
+            page = connection.execute(wanted.order_by(jobs.c.id).limit(_ROWS_PER_READ)).all()
+        for group in _groups_by_bytes(page):
+            # One may have been retried in between.
+            texts_of_group = [result for result in read_results(database, group) if result.job.status in statuses]
+            texts_of_group.reverse()
+            while texts_of_group:
+                yield texts_of_group.pop()  # nothing here keeps a text that was handed out
+        if len(page) < _ROWS_PER_READ:
             return
-        last = rows[-1]["id"]
+        last = page[-1].id
+
+
+def _groups_by_bytes(page: Sequence[Any]) -> Iterator[list[str]]:
+    """The ids of jobs whose texts together are small enough to be read at once; a long text comes alone."""
+    group: list[str] = []
+    size = 0
+    for row in page:
+        # A running job has no `bytes` yet, and may end before it is read.
+        row_bytes = row.bytes if row.bytes is not None else _UNKNOWN_TEXT_BYTES
+        if group and size + row_bytes > _TEXT_BYTES_PER_READ:
+            yield group
+            group, size = [], 0
+        group.append(row.id)
+        size += row_bytes
+    if group:
+        yield group
 
 
 def _of(project: str | None, column: ColumnElement[str]) -> Iterator[ColumnElement[bool]]:

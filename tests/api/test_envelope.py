@@ -25,7 +25,7 @@ def test_a_watch_that_fails_stays_without_its_end_is_logged_and_gives_its_seat_b
 
     batch_id, ids = submit_jobs(sqlite_database, 1)
     path = f"/v1/jobs/{ids[0]}/events" if of == "jobs" else f"/v1/batches/{batch_id}/events"
-    monkeypatch.setattr("api.watching.job_watch.read_status", fail)
+    monkeypatch.setattr("api.watching.job_text.JobText.switch_attempt", fail)
     monkeypatch.setattr("api.watching.batch_watch.read_states", fail)
     url = f"http://127.0.0.1:{sqlite_api.port}{path}"
     with caplog.at_level(logging.INFO), httpx.stream("GET", url, timeout=PATIENCE_SECONDS) as answer:

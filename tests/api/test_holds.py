@@ -8,12 +8,14 @@ from typing import Any
 
 import httpx
 import pytest
+import redis
 
 from api.main import ApiServer
 from api.schemas.batches import BatchList, BatchObject
 from api.schemas.jobs import JobList, JobWithAttempts
 from api.schemas.upstreams import HeldObject
 from api.schemas.waiting import HoldDetail
+from jobs.live.channel import channel_name, encode_queued
 from jobs.store.database import Database
 from jobs.store.keys import create_key
 from tests.api.callers import calling
@@ -217,9 +219,16 @@ def test_a_watch_of_a_batch_tells_when_it_is_held_and_when_it_goes_on(client: ht
         assert next(holds)["target"] == "one"
 
 
-def test_a_watch_of_a_job_tells_what_holds_it_and_when_it_goes_on(client: httpx.Client, database: Database) -> None:
+def test_a_watch_of_a_job_tells_what_holds_it_and_when_it_goes_on(
+    client: httpx.Client, database: Database, valkey_client: redis.Redis
+) -> None:
     job = client.post("/v1/jobs", json=ask(upstream="one")).json()
     client.post("/v1/upstreams/one/pause", json={"message": "until Monday"})
+
+    def look() -> None:
+        """Let the watch look at the row now, as any message does; by itself it looks every 3 to 12 s."""
+        valkey_client.publish(channel_name(job["id"]), encode_queued(0))
+
     with client.stream("GET", f"/v1/jobs/{job['id']}/events") as answer:
         lines = answer.iter_lines()
         events = ((name[7:], json.loads(next(lines)[6:])) for name in lines if name.startswith("event: "))
@@ -228,11 +237,13 @@ def test_a_watch_of_a_job_tells_what_holds_it_and_when_it_goes_on(client: httpx.
         assert (name, shown["hold"]["target"], shown["hold"]["message"]) == ("hold", "one", "until Monday")
         HoldDetail.model_validate(shown["hold"])
         client.post("/v1/upstreams/one/resume")
-        assert next(events) == ("hold", {"hold": None})
+        assert next(events) == ("hold", {"hold": None}), "found without a message"
         client.post("/v1/models/gpt-4o/pause")
+        look()
         assert next(events)[1]["hold"]["kind"] == "model"
         client.post("/v1/models/gpt-4o/resume")
         assert claim_now(database, job["id"], "w1", 60) is not None
+        look()
         told = [*takewhile(lambda event: event[0] != "status", events)]
         assert told in ([], [("hold", {"hold": None})])
 

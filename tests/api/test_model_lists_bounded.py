@@ -1,14 +1,18 @@
 """An upstream that lists its models without end, in many bytes or in few: what is read of it is bounded."""
 
 import gzip
+import json
 import threading
+import zlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import httpx
+import pytest
 
+from api.model_lists.bounded_body import BodyError, BoundedBody
 from tests.api.test_models import LIST, client_of
 
 ITEM = b'{"id": "meta/llama", "object": "model"},' * 1000
@@ -17,7 +21,7 @@ ITEM = b'{"id": "meta/llama", "object": "model"},' * 1000
 class Endless:
     """An upstream that writes a list for as long as somebody reads it."""
 
-    def __init__(self, *, compressed: bytes = b"") -> None:
+    def __init__(self, *, compressed: bytes = b"", encoding: str = "gzip") -> None:
         self.sent = 0
         self.stopped = threading.Event()
         upstream = self
@@ -26,7 +30,7 @@ class Endless:
             def do_GET(self) -> None:  # the name that http.server looks for
                 self.send_response(200)
                 if compressed:
-                    self.send_header("content-encoding", "gzip")
+                    self.send_header("content-encoding", encoding)
                 self.end_headers()
                 self.wfile.write(compressed or b'{"object": "list", "data": [')
                 while not compressed:
@@ -65,11 +69,41 @@ def test_an_endless_list_is_read_up_to_its_bound_and_left(sqlite_url: str, redis
         assert (2 << 20) - len(ITEM) < upstream.sent < 64 << 20  # and what the sockets hold
 
 
-def test_a_compressed_list_that_nobody_asked_for_is_not_unpacked(sqlite_url: str, redis_url: str) -> None:
-    upstream = Endless(compressed=gzip.compress(LIST))
+@pytest.mark.parametrize("encoding", ["gzip", "deflate"])
+def test_a_list_that_an_upstream_compresses_unasked_is_read(sqlite_url: str, redis_url: str, encoding: str) -> None:
+    packed = gzip.compress(LIST) if encoding == "gzip" else zlib.compress(LIST)
+    upstream = Endless(compressed=packed, encoding=encoding)
+    with upstream.serving(), client_of(sqlite_url, redis_url, upstream.url) as client:
+        answer = client.get("/models")
+        assert answer.status_code == 200
+        assert [item["id"] for item in answer.json()["data"]] == [item["id"] for item in json.loads(LIST)["data"]]
+
+
+@pytest.mark.parametrize(
+    ("packed", "encoding"),
+    [
+        (gzip.compress(b" " * (8 << 20)), "gzip"),
+        (zlib.compress(b" " * (8 << 20)), "deflate"),
+        (gzip.compress(LIST)[:-9], "gzip"),
+        (LIST, "gzip"),
+        (LIST, "br"),
+    ],
+    ids=["a gzip bomb", "a deflate bomb", "cut short", "not packed", "unknown"],
+)
+def test_a_compressed_list_that_is_too_long_or_broken_is_refused(
+    sqlite_url: str, redis_url: str, packed: bytes, encoding: str
+) -> None:
+    upstream = Endless(compressed=packed, encoding=encoding)
     with upstream.serving(), client_of(sqlite_url, redis_url, upstream.url) as client:
         answer = client.get("/models")
         assert (answer.status_code, answer.json()["error"]["code"]) == (502, "upstream_error")
+
+
+def test_no_more_is_unpacked_than_there_is_room_for() -> None:
+    body = BoundedBody("gzip", 1000)
+    with pytest.raises(BodyError):
+        body.add(gzip.compress(b" " * (64 << 20)))
+    assert len(body._unpacked) == 1001
 
 
 def test_many_who_ask_at_once_cost_one_read(sqlite_url: str, redis_url: str) -> None:

@@ -1,6 +1,7 @@
 """Requests whose head never ends: cut before they fill the memory, and the next request is none the worse for it."""
 
 import socket
+import time
 from collections.abc import Iterator
 
 import httpx
@@ -100,11 +101,20 @@ def test_a_head_that_does_not_come_is_not_waited_for(
         assert everything_from(line) == b""
 
 
-def test_a_body_may_take_longer_than_a_head(sqlite_api: ApiServer, line: socket.socket) -> None:
-    def timed() -> list[bool]:
-        return [one._head_timer is not None for one in sqlite_api.server_state.connections]  # type: ignore[union-attr]  # all are of our protocol
+def test_a_body_may_take_longer_than_a_head_while_it_goes_on(
+    monkeypatch: pytest.MonkeyPatch, sqlite_api: ApiServer, line: socket.socket
+) -> None:
+    def in_body() -> list[bool]:
+        return [one._in_body for one in sqlite_api.server_state.connections]  # type: ignore[union-attr]  # all are of our protocol
 
-    line.sendall(START)
-    wait_until(lambda: timed() == [True])
-    line.sendall(b"Content-Length: 2\r\n\r\n{")
-    wait_until(lambda: timed() == [False])
+    monkeypatch.setattr(protocol, "HEAD_SECONDS", 0.2)
+    monkeypatch.setattr(protocol, "LEAST_BODY_BYTES", 1)
+    monkeypatch.setattr(protocol, "BODY_SECONDS", 10)
+    line.sendall(b"POST /v1/jobs HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n")
+    line.sendall(b"Content-Length: 4\r\n\r\n{")
+    wait_until(lambda: in_body() == [True])
+    for piece in b" ", b" ":
+        time.sleep(0.2)  # a whole HEAD_SECONDS
+        line.sendall(piece)
+    line.sendall(b"}")
+    assert line.recv(65536).startswith(b"HTTP/1.1 400 ")  # read to its end: the model is missing

@@ -196,7 +196,7 @@ def test_a_database_that_is_away_stops_no_text_and_the_end_comes_when_it_is_back
         raise OperationalError("SELECT", {}, Exception("canary"))
 
     with monkeypatch.context() as patched:
-        patched.setattr("api.watching.job_watch.read_status", away)
+        patched.setattr("api.watching.job_rows.read_jobs", away)
         writer.write(*pieces(20, seed=1))
         watcher.wait_for(lambda shown: shown.text == writer.text)
         text = writer.finish()

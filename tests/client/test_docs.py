@@ -31,6 +31,7 @@ def blocks_of(name: str) -> list[str]:
     return found
 
 
+@pytest.mark.races
 def test_every_block_of_the_client_document_runs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -81,6 +81,7 @@ def up(tmp_path: Path) -> Iterator[Up]:
         yield running
 
 
+@pytest.mark.races
 def test_every_line_of_the_readme_does_what_it_says(up: Up, tmp_path: Path) -> None:
     (tmp_path / "examples").symlink_to(ROOT / "examples")
     reader = Reader(up, tmp_path)
@@ -99,6 +100,7 @@ def test_every_line_of_the_readme_does_what_it_says(up: Up, tmp_path: Path) -> N
     assert up.end() == 0
 
 
+@pytest.mark.races
 def test_the_python_of_the_readme_and_the_examples_run(
     up: Up, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

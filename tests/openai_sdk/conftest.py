@@ -12,6 +12,7 @@ import pytest
 
 from longhand.simulator import Pace, serve_in_thread
 from tests.conftest import free_port
+from tests.sparing import AUTHORITIES
 from tests.stack.running_up import environ_of, running_up
 
 VERSIONS = ("1.109.1", "2.54.0", "3.54.0")
@@ -80,8 +81,11 @@ def _install(config: pytest.Config, version: str) -> Sdk:
         with tempfile.TemporaryDirectory(dir=packages.parent, ignore_cleanup_errors=True) as name:
             fresh = Path(name)
             command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+            # The tests' own clients trust nobody (`trusting_nobody`); pip must know its index.
+            environ = {name: value for name, value in os.environ.items() if name != "SSL_CERT_DIR"} | AUTHORITIES
             done = subprocess.run(
                 [*command, "--target", str(fresh / "packages"), f"openai=={version}"],
+                env=environ,
                 capture_output=True,
                 text=True,
                 check=False,

@@ -78,7 +78,7 @@ async def read_lines(client: Any, file_id: str | None) -> list[dict[str, Any]]:
 async def a_batch_runs_to_its_end(client: Any) -> None:
     lines = [line("蜂蜜", text="sweet"), line("bad", status=400), line("tides", text="wet")]
     batch = await create(client, lines, metadata={"series": "one"})
-    assert batch.status == "in_progress"
+    assert batch.status in ("in_progress", "finalizing", "completed")  # it may be over when it is read
     assert batch.created_at <= (batch.in_progress_at or 0)
     assert batch.expires_at == batch.created_at + 86400
     assert batch.metadata == {"series": "one"}

@@ -6,6 +6,8 @@ import pytest
 
 from tests.openai_sdk.conftest import Sdk
 
+pytestmark = pytest.mark.races
+
 SCENARIOS = (
     "a_batch_runs_to_its_end",
     "a_batch_without_failures_has_no_error_file",

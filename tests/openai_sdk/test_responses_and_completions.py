@@ -16,6 +16,8 @@ from tests.conftest import free_port
 from tests.openai_sdk.conftest import Sdk
 from tests.stack.running_up import Up, environ_of, running_up
 
+pytestmark = pytest.mark.races
+
 
 @pytest.mark.parametrize("scenario", ["scenario_responses.py", "scenario_completions.py", "scenario_tools.py"])
 def test_the_sdk_finds_what_it_knows(sdk: Sdk, api_url: str, scenario: str) -> None:

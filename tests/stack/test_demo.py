@@ -24,6 +24,7 @@ def home_in(output: str) -> Path:
     return Path(home)
 
 
+@pytest.mark.races
 def test_the_demo_stores_and_watches_every_article(tmp_path: Path) -> None:
     ran = longhand(
         "demo", environ=environ_of(tmp_path / "of-the-user", {"LONGHAND_DATABASE_URL": "sqlite:///wrong.db"})
@@ -39,6 +40,7 @@ def test_the_demo_stores_and_watches_every_article(tmp_path: Path) -> None:
     assert not (tmp_path / "of-the-user").exists()
 
 
+@pytest.mark.races
 def test_the_demo_does_not_ask_an_endpoint_that_is_set_for_other_programs(tmp_path: Path) -> None:
     with ScriptedUpstream([head(), b"data: [DONE]\n\n"]) as paid:
         environ = environ_of(tmp_path, {"OPENAI_BASE_URL": paid.url, "OPENAI_API_KEY": "canary-1"})
@@ -49,6 +51,7 @@ def test_the_demo_does_not_ask_an_endpoint_that_is_set_for_other_programs(tmp_pa
     assert paid.url not in ran.stdout
 
 
+@pytest.mark.races
 def test_the_demo_fails_when_the_upstream_does(tmp_path: Path) -> None:
     content = json.dumps({"error": {"message": "no such model", "code": "model_not_found"}}).encode()
     with ScriptedUpstream([head(404, "application/json", content_length=str(len(content))) + content]) as upstream:
@@ -63,6 +66,7 @@ def test_the_demo_fails_when_the_upstream_does(tmp_path: Path) -> None:
     assert not home_in(ran.stdout).exists()
 
 
+@pytest.mark.races
 def test_ctrl_c_ends_the_demo_and_removes_its_home(tmp_path: Path) -> None:
     command = [sys.executable, "-P", "-m", "longhand", "demo"]
     demo = subprocess.Popen(

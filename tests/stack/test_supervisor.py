@@ -17,6 +17,8 @@ from longhand.stack.supervisor import Child, Supervisor
 from tests.conftest import free_port
 from tests.stack.running_up import PATIENCE_SECONDS, ROOT, has_ended, watched_pids
 
+pytestmark = pytest.mark.races
+
 SAY = "import signal; print('here', flush=True); signal.pause()"
 IDLE = [sys.executable, "-c", SAY]
 DEAF = [sys.executable, "-c", f"import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); {SAY}"]

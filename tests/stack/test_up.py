@@ -25,6 +25,8 @@ from tests.stack.running_up import (
     watched_pids,
 )
 
+pytestmark = pytest.mark.races
+
 
 @pytest.fixture(scope="module")
 def simulator() -> Iterator[ServedSimulator]:

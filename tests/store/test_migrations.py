@@ -19,7 +19,7 @@ from jobs.store.database import Database, open_database
 from jobs.store.search import JobFilter, list_jobs
 from jobs.tables import LIST_COLUMNS, metadata
 from migrations import migrate
-from tests.conftest import PostgresServer
+from tests.postgres import PostgresServer
 from tests.store.store_fixtures import START, Store
 
 BY_EXPRESSION = ("jobs_by_batch", "jobs_alone", "jobs_waiting")
@@ -36,10 +36,8 @@ def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
         yield f"sqlite:///{tmp_path / 'new folder' / '100% empty.db'}"
         return
     server: PostgresServer = request.getfixturevalue("postgres_server")
-    name = f"longhand_empty_{tmp_path.name.replace('-', '_')[:40].lower()}"
-    server.run(f'CREATE DATABASE "{name}"')
-    yield server.url.set(database=name).render_as_string(hide_password=False)
-    server.run(f'DROP DATABASE "{name}" WITH (FORCE)')
+    with server.database("template1") as url:
+        yield url
 
 
 def tables_of(url: str) -> set[str]:

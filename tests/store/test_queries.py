@@ -1,5 +1,6 @@
 """Queries: every page whole and once, every filter exact, every text as it was stored; rows only."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -10,11 +11,15 @@ from jobs.intake.submission import submit_batch
 from jobs.lifecycle.rescue import cancel_batch
 from jobs.lifecycle.transitions import fail, finish, release
 from jobs.model.status import JobStatus
+from jobs.store import queries
+from jobs.store.database import Database
 from jobs.store.queries import (
+    StoredResult,
     TextPart,
     list_batches,
     read_attempts,
     read_result,
+    read_results,
     read_status,
     read_text_part,
     read_text_so_far,
@@ -256,9 +261,9 @@ def test_results_lose_and_double_nothing_while_jobs_end(store: Store) -> None:
             store.claim(last)
             finish(store.database, last, 1, written(last))
     assert [result.job.id for result in results] == ids
-    # What had ended before its page was read came with its text.
+    # What had ended before it was read came with its text.
     assert [result.text for result in results[-5:]] == ids[-5:]
-    assert {result.text for result in results[:-5]} == {None}
+    assert {result.text for result in results[:-11]} == {None}
     cancel_batch(store.database, batch_id)
     assert {result.job.status for result in stream_results(store.database, batch_id)} == {"cancelled", "completed"}
 
@@ -273,3 +278,21 @@ def test_batches_come_newest_first_and_each_once(store: Store) -> None:
         seen += [batch.id for batch in shown]
         store.submit_batch(1)
     assert seen == ids[::-1]
+
+
+def test_results_of_long_texts_are_never_many_in_memory(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    batch_id, ids = store.submit_batch(30)
+    for job_id in ids:
+        store.claim(job_id)
+        finish(store.database, job_id, 1, written("x" * 300_000))
+    reads = []
+
+    def counted(database: Database, job_ids: Sequence[str]) -> list[StoredResult]:
+        found = read_results(database, job_ids)
+        reads.append(sum(len(result.text or "") for result in found))
+        return found
+
+    monkeypatch.setattr(queries, "read_results", counted)
+    assert [result.job.id for result in stream_results(store.database, batch_id)] == ids
+    assert sum(reads) == 30 * 300_000  # the fault: more than one page of rows holds
+    assert max(reads) <= 1024 * 1024

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from sqlalchemy.engine import URL
 
-from tests.conftest import buried_with_us
+from tests.postgres import buried_with_us
 
 
 def find_trigram_postgres() -> Path | None:

@@ -30,6 +30,8 @@ from tests.worker.worker_fixtures import (
     wait_until,
 )
 
+pytestmark = pytest.mark.races
+
 
 class WorkerProcess:
     """The process and what it has logged."""

@@ -1,0 +1,100 @@
+"""Bodies that lack their last byte: together they take no more memory than the budget, and the others go on."""
+
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack, suppress
+
+import httpx
+import pytest
+
+from api.access.body_budget import FREE_BYTES, BodyBudget
+from api.http import protocol
+from api.http.errors import ApiError
+from api.main import ApiServer
+from jobs.store.database import Database
+from jobs.store.keys import create_key
+from tests.api.watching import wait_until
+from tests.attacks.test_connections import everything_from
+from tests.conftest import serve_api
+
+MOST = 1024 * 1024
+JOB = {"model": "m", "messages": [{"role": "user", "content": "x" * 4 * FREE_BYTES}]}
+
+
+@pytest.fixture
+def keys(sqlite_database: Database) -> tuple[str, str]:
+    """The attacker's and another one's."""
+    attackers, others = (create_key(sqlite_database, name=name)[1] for name in ("attacker", "other"))
+    return attackers, others
+
+
+@pytest.fixture
+def small_api(sqlite_url: str, redis_url: str, keys: tuple[str, str]) -> Iterator[ApiServer]:
+    """An API whose largest body is a megabyte."""
+    with serve_api(sqlite_url, redis_url, max_body_bytes=MOST) as server:
+        yield server
+
+
+def budget_of(server: ApiServer) -> BodyBudget:
+    budget: BodyBudget = server.config.app.state.services.body_budget  # type: ignore[union-attr]  # FastAPI's
+    return budget
+
+
+def send_all_but_one_byte(server: ApiServer, key: str) -> socket.socket:
+    """A body of a megabyte without its end. What the API does not read any more is not sent."""
+    line = socket.create_connection(("127.0.0.1", server.port), timeout=20)
+    head = f"POST /v1/batches HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {key}\r\n"
+    line.sendall(f"{head}Content-Type: application/json\r\nContent-Length: {MOST}\r\n\r\n".encode())
+    with suppress(BrokenPipeError, ConnectionResetError):
+        line.sendall(b" " * (MOST - 1))
+    return line
+
+
+def test_bodies_without_an_end_take_half_of_the_budget_at_most(small_api: ApiServer, keys: tuple[str, str]) -> None:
+    budget = budget_of(small_api)
+    with ExitStack() as lines:
+        for _ in range(2):
+            lines.enter_context(send_all_but_one_byte(small_api, keys[0]))
+        wait_until(lambda: budget.held == 2 * (MOST - 1 - FREE_BYTES))  # they fill the half
+        more = [lines.enter_context(send_all_but_one_byte(small_api, keys[0])) for _ in range(18)]
+        for line in more:
+            assert b"too_many_bodies" in everything_from(line)
+        assert MOST < budget.held <= budget.most // 2
+        with httpx.Client(base_url=f"http://127.0.0.1:{small_api.port}") as client:
+            mine = client.post("/v1/jobs", json=JOB, headers={"Authorization": f"Bearer {keys[0]}"})
+            assert (mine.status_code, mine.headers["retry-after"]) == (503, "2")
+            small = client.post("/v1/jobs", json=JOB | {"messages": []}, headers={"Authorization": f"Bearer {keys[0]}"})
+            assert small.status_code == 400  # it was read
+            others = client.post("/v1/jobs", json=JOB, headers={"Authorization": f"Bearer {keys[1]}"})
+            assert others.status_code == 202
+    wait_until(lambda: budget.held == 0)
+
+
+def test_bodies_that_stop_coming_give_their_room_back(
+    small_api: ApiServer, keys: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(protocol, "BODY_SECONDS", 0.5)
+    budget = budget_of(small_api)
+    with send_all_but_one_byte(small_api, keys[0]) as line:
+        assert b"body_too_slow" in everything_from(line)
+        wait_until(lambda: budget.held == 0)
+    answer = httpx.post(
+        f"http://127.0.0.1:{small_api.port}/v1/jobs", json=JOB, headers={"Authorization": f"Bearer {keys[0]}"}
+    )
+    assert answer.status_code == 202
+    wait_until(lambda: budget.held == 0)
+
+
+def test_one_key_has_half_and_all_keys_have_the_whole() -> None:
+    budget = BodyBudget(1000)
+    one, other = budget.open("p", "one"), budget.open("p", "other")
+    one.add(FREE_BYTES + 500)
+    with pytest.raises(ApiError):
+        one.add(1)
+    other.add(FREE_BYTES + 400)
+    with pytest.raises(ApiError):
+        budget.open("q", "third").add(FREE_BYTES + 101)
+    one.release()
+    one.release()
+    other.release()
+    assert budget.held == 0

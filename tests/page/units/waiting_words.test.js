@@ -1,0 +1,58 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { noteOf, whyCutShort } from "../../../api/page/job_words.js";
+import { holdMessage, holdTitle, whyItWaits } from "../../../api/page/waiting_words.js";
+
+const hold = (changes) => ({ kind: "upstream", target: "main", reason: "credit", held_by: "longhand", message: "", ...changes });
+
+test("a hold says what is held and why", () => {
+  assert.equal(holdTitle(hold({})), "The upstream “main” is out of credit, so no new article starts.");
+  assert.equal(holdTitle(hold({ kind: "batch", reason: "paused" })), "The batch is paused, so no new article starts.");
+  assert.equal(
+    holdTitle(hold({ kind: "model", target: "m", reason: "of a later version" })),
+    "The model “m” is held, so no new article starts.",
+  );
+});
+
+test("an upstream's answer is quoted by its words, not by its JSON", () => {
+  const message = '402: {"error": {"message": "Insufficient balance", "code": "x"}}';
+  assert.equal(holdMessage(hold({ message })), "It said: “Insufficient balance”");
+  assert.equal(holdMessage(hold({ message: "no JSON {" })), "It said: “no JSON {”");
+  assert.equal(holdMessage(hold({ message: '{"detail": "no"}' })), 'It said: “{"detail": "no"}”');
+  assert.equal(holdMessage(hold({})), "");
+});
+
+test("what a person wrote about a pause is shown, what nobody wrote is not", () => {
+  const paused = { held_by: "person", reason: "paused", kind: "batch" };
+  assert.equal(holdMessage(hold({ ...paused, message: "the batch was paused" })), "");
+  assert.equal(holdMessage(hold({ ...paused, message: "until Monday" })), "until Monday");
+});
+
+test("a queued article says the one thing that it waits for", () => {
+  const job = { attempt: 0 };
+  assert.equal(whyItWaits(job, null), "Waiting for its turn.");
+  assert.equal(whyItWaits(job, { hold: hold({}) }), "Waits for credit.");
+  assert.match(whyItWaits(job, { limited_by: "tokens" }), /tokens per minute/);
+  assert.equal(whyItWaits(job, { limited_by: "of a later version", limited_by_message: "Waits." }), "Waits.");
+  assert.match(whyItWaits(job, { limited_by: "requests", limited_until: 5 }), /The next one is sent at .*\d/);
+});
+
+test("after a failed attempt, the next one is announced", () => {
+  const job = { attempt: 2 };
+  assert.equal(whyItWaits(job, null), "The last attempt failed. Attempt 3 starts by itself.");
+  assert.match(whyItWaits(job, { limited_by: "retry", limited_until: 5 }), /^The last attempt failed. Attempt 3 starts at /);
+});
+
+test("an article without a text says why", () => {
+  assert.match(noteOf({ status: "queued", attempt: 0 }), /^Waiting for its turn. The text appears here/);
+  assert.match(noteOf({ status: "in_progress" }), /not written anything yet/);
+  assert.match(noteOf({ status: "completed" }), /empty text/);
+  assert.equal(noteOf({ status: "failed" }), "Nothing was written.");
+});
+
+test("a text that was cut short names the reason, also an unknown one", () => {
+  assert.equal(whyCutShort({ incomplete: null }), "");
+  assert.match(whyCutShort({ incomplete: { reason: "max_output_tokens" } }), /token limit/);
+  assert.equal(whyCutShort({ incomplete: { reason: "new" } }), "Cut short: new.");
+});

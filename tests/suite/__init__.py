@@ -1,0 +1,1 @@
+"""How the suite itself is run: which tests may be run again, and which are quick."""
