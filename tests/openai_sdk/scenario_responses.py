@@ -1,6 +1,7 @@
 """Every call of the SDK's `responses`, sync and async: python scenario_responses.py URL."""
 
 import asyncio
+import re
 import sys
 from typing import Any
 
@@ -182,7 +183,7 @@ def run_sync(client: OpenAI) -> None:
     ):  # fmt: skip
         with pytest.raises(openai.BadRequestError) as refused:
             client.responses.create(model=MODEL, input="x", **{name: value})
-        assert (refused.value.code, (refused.value.param or "").split(".")[0]) == ("unsupported_parameter", name)
+        assert (refused.value.code, re.split(r"[.[]", refused.value.param or "")[0]) == ("unsupported_parameter", name)
     with pytest.raises(openai.NotFoundError):
         client.responses.create(model=MODEL, input="x", previous_response_id="resp_00")
     with pytest.raises(openai.NotFoundError):
