@@ -37,7 +37,7 @@ def main() -> int:
             f"Authorization:Bearer {secret}",
         ]
         options = ["--checks", ",".join(_CHECKS), "--max-examples", str(given.examples), "--continue-on-failure"]
-        return subprocess.run([*command, *options, *given.more], check=False).returncode
+        return subprocess.run([*command, *options, *given.more], cwd=python.parents[2], check=False).returncode
 
 
 if __name__ == "__main__":
