@@ -11,7 +11,7 @@ demo: .venv/ready  ## see Longhand at work: a whole stack, 20 articles, watched 
 test: .venv/ready  ## run the tests, three at a time: they mostly wait
 	$(PYTEST) -q -n 3
 
-test-quick: .venv/ready  ## run the tests that start no processes, in less than a minute
+test-quick: .venv/ready  ## run the tests that start no processes: under a minute on two free cores
 	$(PYTEST) -q -n 2 -m "not processes and not long" --hypothesis-profile quick
 
 coverage: .venv/ready  ## run the tests and print how much of the product they run

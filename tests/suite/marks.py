@@ -22,7 +22,7 @@ LONG = (
     "tests/store/test_job_life.py",
     "tests/store/test_reservation.py::test_eight_workers_at_once_neither_pass_the_window_nor_run_a_job_twice",
     "tests/store/test_reservation.py::test_projects_share_by_weight_however_much_room_there_is",
-    "tests/store/test_upstream_total.py::test_tokens_per_minute_are_those_of_all_models",
+    "tests/store/test_upstream_total.py",
     "tests/upstreams/test_mistakes.py::test_any_values_for_the_keys_give_upstreams_or_mistakes_with_lines",
 )
 """What computes for seconds: hours of a provider's life, thousands of random cases, many threads."""
