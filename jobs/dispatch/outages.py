@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
-from sqlalchemy import Connection, RowMapping, and_, func, insert, select, update
+from sqlalchemy import Connection, RowMapping, and_, func, select, update
 
 from jobs.dispatch.due import QUEUED
 from jobs.dispatch.holds import HoldKind
 from jobs.dispatch.upstream_holds import FIRST_PROBE_SECONDS, begin_hold, find_system_hold, lock_lanes, put_off_probe
 from jobs.model.status import AttemptOutcome
-from jobs.store.database import Database
+from jobs.store.database import Database, insert_into
 from jobs.tables import attempts, holds, jobs, lanes
 
 SUSPECT_SECONDS = 60.0
@@ -152,7 +152,6 @@ def _note(connection: Connection, failure: Failure, now: datetime, *, suspect: b
     """What went wrong last in the lane, for people to see; and which job was charged for it, should it be forgiven."""
     noted = {"error_at": now, "error_code": failure.code, "error_message": failure.message}
     noted |= {"error_job": failure.job_id, "suspect_at": now} if suspect else {}
-    of_lane = and_(lanes.c.upstream == failure.upstream, lanes.c.model == failure.model)
-    if connection.execute(update(lanes).where(of_lane).values(**noted)).rowcount == 0:
-        key = {"upstream": failure.upstream, "model": failure.model}
-        connection.execute(insert(lanes).values(**key, updated_at=now, **noted))
+    # In one statement: a round of dispatch may make the row between two.
+    new = insert_into(connection, lanes).values(upstream=failure.upstream, model=failure.model, updated_at=now, **noted)
+    connection.execute(new.on_conflict_do_update(index_elements=["upstream", "model"], set_=noted))

@@ -16,13 +16,14 @@ from jobs.model.status import FINAL, JobStatus
 from jobs.store.queries import read_batch
 from jobs.tables import attempts, jobs, texts
 from longhand.simulator import ServedSimulator
-from longhand.simulator.deltas import deltas_of
+from longhand.simulator.deltas import deltas_of, thought_of
 from longhand.simulator.orders import ChatRequest, messages_hash
 from tests.chaos.processes import PATIENCE_SECONDS, wait_until
 from tests.chaos.stack import Stack
 from tests.chaos.watching import Watcher
 
 _ENGLISH = "Write an article of 5000 words about rivers, number {}, and the towns on their banks."
+_NONE = ("", "")
 _CHINESE = "请写一篇5000字的文章，题目是河流与城市，第{}号。"
 
 
@@ -50,6 +51,11 @@ def text_of(request: Mapping[str, Any]) -> str:
     deltas = deltas_of(wanted, wanted.simulate, messages_hash(request["messages"]))
     joined = "".join(islice(deltas, wanted.max_deltas))
     return joined.encode("utf-16", "surrogatepass").decode("utf-16", "replace").replace("\x00", "\ufffd")
+
+
+def reasoning_of(request: Mapping[str, Any]) -> str:
+    """What the simulator thinks before it writes."""
+    return "".join(map(thought_of, range(request.get("simulate", {}).get("reasoning", 0))))
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +91,7 @@ def check(
     found, stored, runs = _read(stack)
     calls = upstream.stats()["requests"]
     wrongs = [
-        *(wrong for job in found for wrong in _wrongs_of(job, stored.get(job.id), runs[job.id])),
+        *(wrong for job in found for wrong in _wrongs_of(job, *stored.get(job.id, _NONE), runs[job.id])),
         *_wrong_batches(stack, found),
         *(wrong for watcher in watchers for wrong in _wrongs_watched(watcher, stored)),
     ]
@@ -105,27 +111,23 @@ def check(
     )
 
 
-def _read(stack: Stack) -> tuple[list[Job], dict[str, str], dict[str, list[Attempt]]]:
+def _read(stack: Stack) -> tuple[list[Job], dict[str, tuple[str, str]], dict[str, list[Attempt]]]:
     runs: dict[str, list[Attempt]] = {}
     with stack.database.read() as connection:
         found = [Job.from_row(row) for row in connection.execute(select(jobs).order_by(jobs.c.id)).mappings()]
-        rows = connection.execute(select(texts.c.job_id, texts.c.text)).all()
+        rows = connection.execute(select(texts.c.job_id, texts.c.text, texts.c.reasoning)).all()
         for row in connection.execute(select(attempts).order_by(attempts.c.attempt)).mappings():
             runs.setdefault(row["job_id"], []).append(Attempt.from_row(row))
-    stored = {row.job_id: row.text for row in rows}
+    stored = {row.job_id: (row.text, row.reasoning) for row in rows}
     assert len(stored) == len(rows), "a job has two texts"
     return found, stored, {job.id: runs.get(job.id, []) for job in found}
 
 
-def _wrongs_of(job: Job, text: str | None, runs: list[Attempt]) -> Iterable[str]:
+def _wrongs_of(job: Job, text: str, reasoning: str, runs: list[Attempt]) -> Iterable[str]:
     if job.status not in FINAL:
         yield f"{job.id} has not ended: {job.status}, attempt {job.attempt}"
         return
-    encoded = (text or "").encode()
-    if job.bytes != len(encoded) or job.sha256 != sha256(encoded).hexdigest():
-        yield f"{job.id}: its row does not describe the {len(encoded)} bytes that are stored"
-    if job.status is JobStatus.COMPLETED and encoded != _expected(job, runs):
-        yield f"{job.id}: the stored text is not what the upstream wrote"
+    yield from _wrong_texts(job, text, reasoning, runs)
     if [run.attempt for run in runs] != list(range(1, job.attempt + 1)):
         yield f"{job.id}: attempt {job.attempt}, but the attempts are {[run.attempt for run in runs]}"
     if uncounted := [run.attempt for run in runs if _is_uncounted(run)]:
@@ -139,6 +141,18 @@ def _wrongs_of(job: Job, text: str | None, runs: list[Attempt]) -> Iterable[str]
     for outcome, counted in charged.items():
         if outcomes[outcome] != counted:
             yield f"{job.id}: {counted} counted as {outcome}, {outcomes[outcome]} attempts were"
+
+
+def _wrong_texts(job: Job, text: str, reasoning: str, runs: list[Attempt]) -> Iterable[str]:
+    encoded, thought = text.encode(), reasoning.encode()
+    if job.bytes != len(encoded) or job.sha256 != sha256(encoded).hexdigest():
+        yield f"{job.id}: its row does not describe the {len(encoded)} bytes that are stored"
+    if thought and (job.reasoning_bytes != len(thought) or job.reasoning_sha256 != sha256(thought).hexdigest()):
+        yield f"{job.id}: its row does not describe the {len(thought)} bytes of reasoning that are stored"
+    if job.status is JobStatus.COMPLETED and reasoning != reasoning_of(job.request or {}):
+        yield f"{job.id}: the stored reasoning is not what the upstream wrote"
+    if job.status is JobStatus.COMPLETED and encoded != _expected(job, runs):
+        yield f"{job.id}: the stored text is not what the upstream wrote"
 
 
 def _is_uncounted(run: Attempt) -> bool:
@@ -167,8 +181,11 @@ def _wrong_batches(stack: Stack, found: list[Job]) -> Iterable[str]:
             yield f"{batch_id} says {batch.total}, {batch.completed}, {batch.failed}; its jobs say {counts}"
 
 
-def _wrongs_watched(watcher: Watcher, stored: Mapping[str, str]) -> Iterable[str]:
+def _wrongs_watched(watcher: Watcher, stored: Mapping[str, tuple[str, str]]) -> Iterable[str]:
     for wrong in watcher.wrongs:
         yield f"the watcher of {watcher.job_id}: {wrong}"
-    if watcher.text != stored.get(watcher.job_id, "").encode():
+    text, reasoning = stored.get(watcher.job_id, _NONE)
+    if watcher.text != text.encode():
         yield f"the watcher of {watcher.job_id} has not the stored text"
+    if watcher.reasoning != reasoning.encode():
+        yield f"the watcher of {watcher.job_id} has not the stored reasoning"

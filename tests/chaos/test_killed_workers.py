@@ -38,6 +38,32 @@ def test_a_worker_killed_with_50_streams_is_replaced_within_45_seconds(stack: St
     assert (tally.statuses[JobStatus.COMPLETED], tally.lost, tally.resets) == (50, 50, 50)
 
 
+def test_the_reasoning_and_the_texts_of_50_streams_are_exact_over_two_kills(
+    stack: Stack, upstream: ServedSimulator
+) -> None:
+    """One kill while all think, and one while all write; each hits half of them, as a job under which two workers have
+    died runs alone.
+    """
+    settings = {**QUICK, "LONGHAND_STREAMS": "25"}
+    stack.start_api()
+    first, second = stack.start_worker(**settings), stack.start_worker(**settings)
+    orders = {"deltas_per_second": 60, "first_delta_seconds": 0.05, "reasoning": 500}
+    watchers = stack.watch(stack.submit(articles(50, deltas=500, per_second=60, simulate=orders)))
+    for watcher in watchers:
+        watcher.wait_for_reasoning(1000)
+    first.kill()
+    stack.start_worker(**settings)
+    stack.wait_rescued(first, 45)
+    for watcher in watchers:
+        watcher.wait_for_bytes(100)
+    second.kill()
+    stack.start_worker(**settings)
+    stack.wait_final(120)
+    tally = check(stack, upstream, watchers=watchers, most_calls=100)
+    assert tally.statuses == {JobStatus.COMPLETED: 50}
+    assert tally.lost > 25
+
+
 def test_25_kills_lose_no_hint_for_good(sqlite_stack: Stack, upstream: ServedSimulator) -> None:
     """Fault 3: 2,000 short jobs and more over two workers, one of which is killed again and again."""
     stack = sqlite_stack

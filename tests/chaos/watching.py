@@ -9,7 +9,7 @@ import time
 from hashlib import sha256
 from urllib.parse import urlsplit
 
-from longhand.client.events import Delta, Done, EventDecoder, Reset
+from longhand.client.events import Delta, Done, EventDecoder, Reasoning, Reset
 from tests.chaos.processes import PATIENCE_SECONDS
 
 _SILENT_SECONDS = 25
@@ -24,6 +24,7 @@ class Watcher(threading.Thread):
         self.url = url
         self.job_id = job_id
         self.text = bytearray()
+        self.reasoning = bytearray()
         self.attempt = 0
         self.resets = 0
         self.reconnects = 0
@@ -60,6 +61,12 @@ class Watcher(threading.Thread):
         with self._grown:
             if not self._grown.wait_for(lambda: len(self.text) >= count, timeout_seconds):
                 raise TimeoutError(f"{len(self.text)} of {count} bytes of {self.job_id} within {timeout_seconds} s")
+
+    def wait_for_reasoning(self, count: int, timeout_seconds: float = PATIENCE_SECONDS) -> None:
+        """Wait until so many bytes of the present attempt's reasoning are here."""
+        with self._grown:
+            if not self._grown.wait_for(lambda: len(self.reasoning) >= count, timeout_seconds):
+                raise TimeoutError(f"{len(self.reasoning)} of {count} bytes of the reasoning of {self.job_id}")
 
     def wait_done(self, timeout_seconds: float = PATIENCE_SECONDS) -> Done:
         """Wait for `done`."""
@@ -98,14 +105,19 @@ class Watcher(threading.Thread):
             self.wrongs.append(f"an event after done: {event}")
         if isinstance(event, Delta):
             self._take_delta(event)
+        elif isinstance(event, Reasoning):
+            self._take_reasoning(event)
         elif isinstance(event, Reset):
             self.resets += 1
             self.text.clear()
+            self.reasoning.clear()
             self.attempt = event.attempt
         elif isinstance(event, Done):
             self.done_at = time.monotonic()
             if len(self.text) != event.bytes or sha256(self.text).hexdigest() != event.sha256:
                 self.wrongs.append(f"has {len(self.text)} bytes that are not the {event.bytes} stored ones")
+            if (len(self.reasoning), sha256(self.reasoning).hexdigest()) != event.reasoning_proof:
+                self.wrongs.append(f"has {len(self.reasoning)} bytes of reasoning, not {event.reasoning_proof}")
             self.done = event
 
     def _take_delta(self, delta: Delta) -> None:
@@ -117,4 +129,16 @@ class Watcher(threading.Thread):
         self.deltas += 1
         with self._grown:
             self.text += delta.text.encode()
+            self._grown.notify_all()
+
+    def _take_reasoning(self, piece: Reasoning) -> None:
+        if piece.offset == 0:
+            self.reasoning.clear()
+        if piece.offset != len(self.reasoning):
+            self.wrongs.append(f"reasoning at {piece.offset} where {len(self.reasoning)} bytes are shown")
+        if piece.attempt < self.attempt:
+            self.wrongs.append(f"reasoning of attempt {piece.attempt} after one of {self.attempt}")
+        self.attempt = piece.attempt
+        with self._grown:
+            self.reasoning += piece.text.encode()
             self._grown.notify_all()

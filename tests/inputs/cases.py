@@ -188,10 +188,8 @@ TABLE_CASES = [
 CASES = [*JSON_CASES, *TABLE_CASES]
 # What no job can do is known to the API alone, and the command shows its refusal with the line.
 API_CASES = [
-    jsonl("f19_tools", line("a", {"tools": [{"type": "web_search", "web_search": {"enable": True}}]}),
-          mistake=(1, "body.tools: calls cannot be delivered")),
-    jsonl("f20_logprobs", line("a", {"logprobs": True, "top_logprobs": 5, "max_tokens": 1}),
-          mistake=(1, "body.logprobs: log probabilities are not kept")),
+    jsonl("f19_tools", line("a", {"tools": [{"type": "web_search", "web_search": {"enable": True}}]}), ids="a"),
+    jsonl("f20_logprobs", line("a", {"logprobs": True, "top_logprobs": 5, "max_tokens": 1}), ids="a"),
     jsonl("several_answers", f"{A}\n" + line("b", {"n": 2}), mistake=(2, "body.n: must be 1")),
     Case("no_model.txt", b"Tea\n", [(None, "Tea")]),
 ]  # fmt: skip
