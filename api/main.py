@@ -163,14 +163,15 @@ class ApiServer(uvicorn.Server):
 
 
 @contextmanager
-def open_api(settings: Settings, host: str, port: int) -> Iterator[ApiServer]:
+def open_api(settings: Settings, host: str, port: int, *, share_port: bool = False) -> Iterator[ApiServer]:
     """A server that listens and is ready to `serve_here`. Port 0 takes any free one; `port` of the server says which.
+    With `share_port` other processes may listen on it, too, and the system shares the connections out.
 
     Raises `SettingsError` without a Redis URL or with wrong upstreams, and OSError when the address cannot be had.
     """
     redis_url = settings.require_redis_url()
     source = open_upstreams(settings, port, needs_keys=False)
-    listener = _listen(host, port)
+    listener = _listen(host, port, share_port)
     database = open_database(settings.database)
     waker = Waker(redis_url)
     status_publisher = StatusPublisher(redis_url)
@@ -204,7 +205,7 @@ def open_api(settings: Settings, host: str, port: int) -> Iterator[ApiServer]:
         database.close()
 
 
-def run_api(settings: Settings, host: str, port: int) -> None:
+def run_api(settings: Settings, host: str, port: int, *, share_port: bool = False) -> None:
     """Serve until SIGTERM or SIGINT; returns within 5 s of it, watchers or not.
 
     Raises as `open_api`, and `RevisionError` when the tables are not this version's.
@@ -213,7 +214,7 @@ def run_api(settings: Settings, host: str, port: int) -> None:
     sys.setswitchinterval(_SWITCH_SECONDS)
     raise_descriptor_limit()
     check_revision(settings.database)
-    with open_api(settings, host, port) as server:
+    with open_api(settings, host, port, share_port=share_port) as server:
         log.info("listening on http://%s:%d", f"[{host}]" if ":" in host else host, server.port)
         server.serve_here()
 
@@ -243,9 +244,9 @@ async def _log_who_is_served(services: Services) -> None:
         log.warning("the database does not answer: %s", driver_message(error))
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def _listen(host: str, port: int, share_port: bool) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.create_server((host, port), family=family, backlog=2048)
+    listener = socket.create_server((host, port), family=family, backlog=2048, reuse_port=share_port)
     # What is accepted inherits these. A client whose machine or network is gone says no goodbye: without them its watch
     # stays for hours when nothing is sent to it, and for a quarter of an hour when something is.
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)

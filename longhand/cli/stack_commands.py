@@ -22,6 +22,7 @@ def up(
     host: Host = "127.0.0.1",
     port: Port = DEFAULT_PORT,
     workers: Annotated[int, typer.Option(help="Worker processes, each with LONGHAND_STREAMS streams.", min=1)] = 1,
+    api_workers: Annotated[int, typer.Option(help="API processes, which share the port.", min=1)] = 1,
 ) -> None:
     """Run the whole stack from this terminal: Valkey, the workers and the API. Ctrl-C stops all of it.
 
@@ -44,7 +45,7 @@ def up(
     # Everything that these processes make in the home is for its owner alone.
     os.umask(0o077)
     with StopSignals() as signals, locked_home(settings.home) as home:
-        stack = Stack(settings, home, host, port, workers, signals, Supervisor(report))
+        stack = Stack(settings, home, host, port, workers, api_workers, signals, Supervisor(report))
         try:
             report(f"starting in {home} ...")
             stack.start()
@@ -89,7 +90,13 @@ def migrate() -> None:
     print_line("the database is at the newest revision")
 
 
-def api(host: Host = "127.0.0.1", port: Port = DEFAULT_PORT) -> None:
+def api(
+    host: Host = "127.0.0.1",
+    port: Port = DEFAULT_PORT,
+    share_port: Annotated[
+        bool, typer.Option("--share-port", help="Let other APIs with this option listen on the same port.")
+    ] = False,
+) -> None:
     """Run the API alone, in this process. Needs a migrated database and LONGHAND_REDIS_URL."""
     settings = _for_service()
     _check_upstreams(settings, port, needs_keys=False)
@@ -97,7 +104,7 @@ def api(host: Host = "127.0.0.1", port: Port = DEFAULT_PORT) -> None:
     from api.main import run_api  # noqa: PLC0415  # loads FastAPI
 
     with _right_schema():
-        run_api(settings, host, port)
+        run_api(settings, host, port, share_port=share_port)
 
 
 def worker() -> None:

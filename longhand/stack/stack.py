@@ -38,6 +38,7 @@ class Stack:
     host: str
     port: int
     workers: int
+    api_workers: int
     signals: StopSignals
     supervisor: Supervisor
     redis_url: str = ""
@@ -70,7 +71,11 @@ class Stack:
             name = f"worker-{number}"
             self.services.append(self.supervisor.start(name, python("worker"), environ, logs / f"{name}.log"))
         command = python("longhand", "api", "--host", self.host, "--port", str(self.port))
-        self.services.append(self.supervisor.start("api", command, environ, logs / "api.log"))
+        if self.api_workers > 1:
+            command.append("--share-port")
+        for number in range(1, self.api_workers + 1):
+            name = "api" if self.api_workers == 1 else f"api-{number}"
+            self.services.append(self.supervisor.start(name, command, environ, logs / f"{name}.log"))
         wait_until_ready(self.url, self.services, self._wait)
 
     def run(self) -> None:

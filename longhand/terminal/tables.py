@@ -44,7 +44,7 @@ def stack_summary(stack: "Stack") -> RenderableType:
     redis = without_secret(stack.redis_url) + (" (embedded Valkey)" if settings.redis_url is None else "")
     grid = Table.grid(padding=(0, 2))
     for name, value in (
-        ("API", stack.url),
+        ("API", stack.url + (f" ({stack.api_workers} processes)" if stack.api_workers > 1 else "")),
         ("Docs", f"{stack.url}/docs"),
         ("Upstream", _upstream(settings)),
         ("Workers", f"{stack.workers} x {settings.streams} streams"),

@@ -84,14 +84,21 @@ class Up:
 
     def children(self) -> dict[str, int]:
         """The pids of its processes: `worker`, `api`, `valkey`."""
-        pids = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
         named = {}
-        for pid in pids:
+        for pid in self._pids():
             line = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
             name = next((name for name in ("worker", "valkey", "api") if name in line), None)
             assert name, f"process {pid} is none of ours: {line!r}; {self.output}"
-            named[name] = int(pid)
+            named[name] = pid
         return named
+
+    def apis(self) -> list[int]:
+        """The pids of its APIs."""
+        return [pid for pid in self._pids() if b"\0api\0" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+
+    def _pids(self) -> list[int]:
+        listed = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()
+        return [int(pid) for pid in listed.split()]
 
     @contextmanager
     def frozen(self) -> Iterator[None]:
@@ -137,6 +144,17 @@ def watched_pids(pids: Mapping[str, int]) -> Iterator[dict[str, int]]:
 def has_ended(descriptor: int, within_seconds: float = PATIENCE_SECONDS) -> bool:
     """Whether the process of a descriptor has ended, or does so in time."""
     return bool(select.select([descriptor], [], [], within_seconds)[0])
+
+
+def connections_of(pid: int, port: int) -> int:
+    """How many connections a process has accepted on a port of this machine."""
+    sockets = set()
+    for descriptor in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(OSError):  # it has been closed meanwhile
+            sockets.add(str(descriptor.readlink()))
+    lines = [line.split() for line in Path(f"/proc/{pid}/net/tcp").read_text().splitlines()[1:]]
+    established = [line[9] for line in lines if line[1].endswith(f":{port:04X}") and line[3] == "01"]
+    return sum(f"socket:[{inode}]" in sockets for inode in established)
 
 
 def processes_in(folder: Path) -> list[str]:

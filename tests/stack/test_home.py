@@ -22,7 +22,7 @@ from longhand.stack.supervisor import Supervisor
 def stack(tmp_path: Path) -> Iterator[Stack]:
     said: list[str] = []
     with StopSignals() as signals, locked_home(tmp_path / 'ho me "x"') as home:
-        stack = Stack(Settings(home=home), home, "127.0.0.1", 0, 1, signals, Supervisor(said.append))
+        stack = Stack(Settings(home=home), home, "127.0.0.1", 0, 1, 1, signals, Supervisor(said.append))
         try:
             yield stack
         finally:

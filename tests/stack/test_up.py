@@ -7,6 +7,7 @@ import stat
 from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -17,6 +18,7 @@ from tests.stack.running_up import (
     PATIENCE_SECONDS,
     Up,
     Watch,
+    connections_of,
     environ_of,
     has_ended,
     longhand,
@@ -124,6 +126,28 @@ def test_a_killed_worker_is_started_again_and_its_watcher_ends_with_the_stored_t
         with Client(up.url) as client:
             assert [attempt["outcome"] for attempt in client.read(job_id)["attempts"]] == ["lost", "completed"]
         assert watch.resets == 1
+        assert up.end() == 0
+
+
+def test_two_apis_share_a_port_and_the_watchers_of_one_that_dies_end_with_the_stored_text(
+    environ: dict[str, str],
+) -> None:
+    with running_up(environ, "--port", "0", "--api-workers", "2") as up:
+        url, apis = up.url, up.apis()
+        port = urlsplit(url).port or 0
+        assert len(apis) == 2
+        watches: dict[str, Watch] = {}
+        while not all(connections_of(pid, port) for pid in apis):
+            assert len(watches) < 40, "one of them gets no connection"
+            job_id = submit(url, f"Write a 500-word essay about bees, number {len(watches)}.")
+            watches[job_id] = Watch(url, job_id)
+            assert watches[job_id].has_begun.wait(PATIENCE_SECONDS)
+        os.kill(apis[0], signal.SIGKILL)
+        up.wait_for(r"api-\d died \(signal SIGKILL\); starting it again")
+        up.wait_for(r"api-\d runs again")
+        for job_id, watch in watches.items():
+            assert_stored_as_watched(url, job_id, watch)
+        assert sum(watch.lost_connections for watch in watches.values()) > 0
         assert up.end() == 0
 
 
