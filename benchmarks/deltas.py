@@ -7,6 +7,7 @@ average; so each figure is the best of several windows.
 
 import argparse
 import time
+from collections.abc import Callable
 from contextlib import nullcontext
 from typing import Any
 
@@ -18,7 +19,7 @@ from benchmarks.readers import Readers
 from benchmarks.results import keep, show
 from benchmarks.stack import BenchmarkError, Stack, wait_until
 from benchmarks.upstream import WRAP, stamp_now
-from jobs.live.channel import tail_key
+from jobs.live.channel import reasoning_key, tail_key
 
 RATE = 50.0
 _NEVER_ENDING = 10_000_000
@@ -26,12 +27,18 @@ _IN_TIME_MS = 250.0
 
 
 def measure(
-    streams: int, *, watched: bool = True, rate: float = RATE, windows: int = 3, seconds: float = 3.0
+    streams: int,
+    *,
+    watched: bool = True,
+    rate: float = RATE,
+    windows: int = 3,
+    seconds: float = 3.0,
+    thinks: bool = False,
 ) -> dict[str, Any]:
     """One row: CPU per delta in microseconds, delay in milliseconds, memory in kilobytes per stream."""
     with Stack(streams) as stack:
         idle_bytes = stack.worker_bytes()
-        batch = stack.submit([stack.request(deltas=_NEVER_ENDING, rate=rate)] * streams)
+        batch = stack.submit([stack.request(deltas=_NEVER_ENDING, rate=rate, thinks=thinks)] * streams)
         stack.wait_running(streams)
         ids = stack.ids_of(batch)
         readers = Readers(stack, ids) if watched else None
@@ -41,7 +48,7 @@ def measure(
         rows = []
         for _ in range(windows):
             rows.append(_window(stack, readers, streams, rate, seconds))
-            rows[-1]["tail age ms"] = _tail_age(stack, ids)
+            rows[-1]["tail age ms"] = _tail_age(stack, ids, reasoning_key if thinks else tail_key)
         # What waits unread in a socket has cost nothing yet: such a window is only taken when there is no other.
         in_time = [row for row in rows if row["tail age ms"] < _IN_TIME_MS] or rows
         best = min(in_time, key=lambda row: row["worker"] + row["api"] + row["valkey"])
@@ -52,12 +59,12 @@ def measure(
         return best
 
 
-def _tail_age(stack: Stack, ids: list[str]) -> float:
+def _tail_age(stack: Stack, ids: list[str], key: Callable[[str, int], str]) -> float:
     """How old the newest delta in Valkey is, in milliseconds; the worst of some streams. The pace is part of it."""
     ages = []
     with redis.Redis.from_url(stack.redis_url) as client:
         for job_id in ids[:: max(1, len(ids) // 20)]:
-            newest = client.getrange(tail_key(job_id, 1), -8, -1)
+            newest = client.getrange(key(job_id, 1), -8, -1)
             ages.append((stamp_now() - int(newest)) % WRAP / 1000)
     return max(ages)
 
@@ -97,6 +104,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("streams", nargs="*", type=int, default=[10, 50, 100, 200, 300, 400])
     parser.add_argument("--unwatched", action="store_true", help="no watcher: the worker and Valkey alone")
+    parser.add_argument("--reasoning", action="store_true", help="all deltas are of a reasoning; by turns with text")
     parser.add_argument("--awake", action="store_true", help="keep the cores awake: see benchmarks.wakeups")
     parser.add_argument("--windows", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=3.0)
@@ -105,8 +113,16 @@ def main() -> None:
     rows = []
     with cores_awake() if given.awake else nullcontext():
         for streams in given.streams:
-            rows.append(measure(streams, watched=not given.unwatched, windows=given.windows, seconds=given.seconds))
-            print(rows[-1], flush=True)
+            for thinks in (False, True) if given.reasoning else (False,):
+                row = measure(
+                    streams,
+                    watched=not given.unwatched,
+                    windows=given.windows,
+                    seconds=given.seconds,
+                    thinks=thinks,
+                )
+                rows.append({"what": "reasoning" if thinks else "text", **row} if given.reasoning else row)
+                print(rows[-1], flush=True)
     keep("deltas" + ("-unwatched" if given.unwatched else "") + ("-awake" if given.awake else ""), rows)
     how = (", nobody watching" if given.unwatched else ", one watcher a job") + (", cores awake" if given.awake else "")
     show(f"CPU per delta in us{how}", rows)

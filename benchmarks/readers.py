@@ -17,7 +17,7 @@ from benchmarks.stack import Stack, read_line
 from benchmarks.upstream import WRAP, stamp_now
 
 _MARK = b'"text":" '
-_EVENT = b"event: delta"
+_EVENT, _REASONING = b"event: delta", b"event: reasoning"
 
 
 class Tally:
@@ -56,7 +56,7 @@ class Reader(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         tally = self._tally
-        tally.events += data.count(_EVENT)
+        tally.events += data.count(_EVENT) + data.count(_REASONING)
         # The first of the piece: it has waited longest.
         at = data.find(_MARK)
         if at < 0:

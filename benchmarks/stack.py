@@ -142,13 +142,19 @@ class Stack:
             return False
 
     @staticmethod
-    def request(*, deltas: int, rate: float, first_delta_seconds: float = 0.0) -> dict[str, Any]:
-        """The request of a job of so many deltas, so many a second (0: as fast as they are read)."""
+    def request(*, deltas: int, rate: float, first_delta_seconds: float = 0.0, thinks: bool = False) -> dict[str, Any]:
+        """The request of a job of so many deltas, so many a second (0: as fast as they are read); with `thinks` its
+        deltas are of a reasoning that never ends.
+        """
         return {
             "model": "simulator",
             "messages": [{"role": "user", "content": "Write."}],
             "max_tokens": deltas,
-            "simulate": {"deltas_per_second": rate, "first_delta_seconds": first_delta_seconds},
+            "simulate": {
+                "deltas_per_second": rate,
+                "first_delta_seconds": first_delta_seconds,
+                **({"reasoning": 1} if thinks else {}),
+            },
         }
 
     def submit(self, requests: Sequence[Mapping[str, Any]]) -> str:

@@ -27,12 +27,14 @@ def _stamps() -> Iterator[str]:
 
 
 class StampedCompletion(Completion):
-    """A completion whose text is made while it is sent."""
+    """A completion whose text, or endless reasoning, is made while it is sent."""
 
     def __init__(self, request: ChatRequest, orders: Orders, seed: str, fired: Callable[[str], None]) -> None:
         super().__init__(request, orders, seed, fired)
         if request.max_deltas is not None:
             self.deltas = _stamps()
+        if orders.reasoning:
+            self.thoughts = _stamps()
 
 
 def main() -> None:

@@ -4,7 +4,7 @@ import itertools
 import json
 import secrets
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from typing import Any, Literal, NamedTuple
 
 import msgspec
@@ -56,6 +56,7 @@ class Completion:
         self.request = request
         self.orders = orders
         self.deltas = deltas_of(request, orders, seed)
+        self.thoughts: Iterable[str] = map(thought_of, range(orders.reasoning))
         self.called = request.called(orders)
         self._reason = "tool_calls" if self.called else "stop"
         self.fired = fired
@@ -121,9 +122,8 @@ class Completion:
         framing = len(before) + len(after)
         limit = self.request.max_deltas
         stop_at, stop = self._stop()
-        for number in range(self.orders.reasoning):
-            thought = {"content": None, "reasoning_content": thought_of(number)}
-            yield lead + self._choice(thought)
+        for thought in self.thoughts:
+            yield lead + self._choice({"content": None, "reasoning_content": thought})
             lead = b""
         for delta in self.deltas:
             if self.sent == stop_at:

@@ -1,4 +1,4 @@
-"""instructor, in its mode without tools: python instructor_client.py URL."""
+"""instructor with its defaults, which call a tool, and by a schema: python instructor_client.py URL."""
 
 import instructor
 from openai import OpenAI
@@ -12,8 +12,9 @@ class City(BaseModel):
     population: int
 
 
-client = instructor.from_openai(OpenAI(), mode=instructor.Mode.JSON_SCHEMA)
-made = client.chat.completions.create(
-    model="gpt-4o-mini", messages=[{"role": "user", "content": "Paris"}], response_model=City
-)
-assert made.model_dump() == {"name": "Paris", "population": 7}, made
+for mode in (None, instructor.Mode.JSON_SCHEMA):
+    client = instructor.from_openai(OpenAI(), **({"mode": mode} if mode else {}))
+    made = client.chat.completions.create(
+        model="gpt-4o-mini", messages=[{"role": "user", "content": "Paris"}], response_model=City
+    )
+    assert made.model_dump() == {"name": "Paris", "population": 7}, made

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from agents import Agent, Runner
+from agents import Agent, Runner, function_tool
 from pydantic import BaseModel
 
 MODEL = "gpt-4o-mini"
@@ -15,8 +15,28 @@ class City(BaseModel):
     population: int
 
 
+def weather(city: str) -> str:
+    """The weather of a city."""
+    return f"18 degrees in {city}"
+
+
+async def use_tools() -> None:
+    """A tool, streamed and not, and a handoff to another agent."""
+    agent = Agent(name="Guide", instructions="Be brief.", model=MODEL, tools=[function_tool(weather)])
+    called = await Runner.run(agent, "call weather")
+    assert called.final_output == "3 messages, the last: 18 degrees in Paris", called.final_output
+    stream = Runner.run_streamed(agent, "call weather")
+    kinds = {event.type async for event in stream.stream_events()}
+    assert "run_item_stream_event" in kinds
+    assert stream.final_output == "3 messages, the last: 18 degrees in Paris"
+    desk = Agent(name="Desk", model=MODEL, handoffs=[agent])
+    handed = await Runner.run(desk, "call transfer")
+    assert handed.last_agent is agent
+
+
 async def main() -> None:
-    """Two runs in one conversation, a stream, and an output type."""
+    """Two runs in one conversation, a stream, an output type, and tools."""
+    await use_tools()
     agent = Agent(name="Writer", instructions="Be brief.", model=MODEL)
     first = await Runner.run(agent, "think of tea")
     assert first.final_output == "1 messages, the last: think of tea"

@@ -32,6 +32,18 @@ assert.deepEqual(parsed.output_parsed, { name: "Paris", population: 7 });
 const stream = client.responses.stream({ model, input: "think of tea" });
 assert.equal((await stream.finalResponse()).output_text, "1 messages, the last: think of tea");
 
+const parameters = { type: "object", properties: { city: { type: "string" } }, required: ["city"], additionalProperties: false };
+const weather = { name: "weather", strict: true, parameters };
+const runner = client.chat.completions.runTools({
+  model,
+  messages: [{ role: "user", content: "call weather" }],
+  stream: true,
+  tools: [{ type: "function", function: { ...weather, parse: JSON.parse, function: ({ city }) => `18 degrees in ${city}` } }],
+});
+assert.equal(await runner.finalContent(), "3 messages, the last: 18 degrees in Paris");
+const called = await client.responses.create({ model, input: "call weather", tools: [{ type: "function", ...weather }] });
+assert.deepEqual(JSON.parse(called.output.at(-1).arguments), { city: "Paris" });
+
 for (const [endpoint, body] of [["/v1/chat/completions", { model, messages }], ["/v1/responses", { model, input: "tea" }]]) {
   const line = JSON.stringify({ custom_id: "a", method: "POST", url: endpoint, body });
   const file = await client.files.create({ file: await toFile(Buffer.from(line), "in.jsonl"), purpose: "batch" });

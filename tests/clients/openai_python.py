@@ -25,6 +25,7 @@ def run(client: OpenAI) -> None:
         assert model.id == MODEL
     chat(client)
     responses(client)
+    tools(client)
     for endpoint, body in (
         ("/v1/chat/completions", {"model": MODEL, "messages": [{"role": "user", "content": "tea"}]}),
         ("/v1/responses", {"model": MODEL, "input": "tea"}),
@@ -73,6 +74,35 @@ def responses(client: OpenAI) -> None:
         assert counting.count(model=MODEL, input="hello world").input_tokens == 9
     with client.responses.stream(model=MODEL, input="think of tea") as stream:
         assert stream.get_final_response().output_text == "1 messages, the last: think of tea"
+
+
+def tools(client: OpenAI) -> None:
+    """A tool that is called and answered, streamed and not, over both endpoints."""
+    schema = {"type": "object", "properties": {"city": {"type": "string"}}}
+    function: Any = {"name": "weather", "description": "The weather of a city.", "parameters": schema}
+    messages: Any = [{"role": "user", "content": "call weather"}]
+    offered: Any = [{"type": "function", "function": function}]
+    whole = client.chat.completions.create(model=MODEL, messages=messages, tools=offered).choices[0]
+    assert whole.finish_reason == "tool_calls"
+    assert whole.message.tool_calls
+    call: Any = whole.message.tool_calls[0]
+    assert (call.function.name, json.loads(call.function.arguments)) == ("weather", {"city": "Paris"})
+    chunks = client.chat.completions.create(model=MODEL, messages=messages, tools=offered, stream=True)
+    told = [piece for chunk in chunks for choice in chunk.choices for piece in choice.delta.tool_calls or ()]
+    arguments = "".join(piece.function.arguments or "" for piece in told if piece.function)
+    assert (told[0].index, json.loads(arguments)) == (0, {"city": "Paris"})
+    answered = [*messages, whole.message, {"role": "tool", "tool_call_id": call.id, "content": "18 degrees"}]
+    last = client.chat.completions.create(model=MODEL, messages=answered, tools=offered)
+    assert last.choices[0].message.content == "3 messages, the last: 18 degrees"
+    offered = [{"type": "function", "strict": False, **function}]
+    first = client.responses.create(model=MODEL, input="call weather", tools=offered)
+    made: Any = first.output[-1]
+    assert (made.type, made.name, json.loads(made.arguments)) == ("function_call", "weather", {"city": "Paris"})
+    output: Any = [{"type": "function_call_output", "call_id": made.call_id, "output": "18 degrees"}]
+    second = client.responses.create(model=MODEL, previous_response_id=first.id, input=output, tools=offered)
+    assert second.output_text == "3 messages, the last: 18 degrees"
+    events = list(client.responses.create(model=MODEL, input="call weather", tools=offered, stream=True))
+    assert "response.function_call_arguments.done" in [event.type for event in events]
 
 
 def batch(client: OpenAI, endpoint: Any, body: dict[str, Any]) -> None:

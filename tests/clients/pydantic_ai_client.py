@@ -15,8 +15,13 @@ class City(BaseModel):
     population: int
 
 
+def weather(city: str) -> str:
+    """The weather of a city."""
+    return f"18 degrees in {city}"
+
+
 async def main() -> None:
-    """Two turns, a stream, and a native output type; the usual one is a tool."""
+    """Two turns, a stream, a tool, and an output type: by the usual tool, and a native one."""
     for chosen in (f"openai-chat:{MODEL}", f"openai-responses:{MODEL}"):
         agent = Agent(chosen, instructions="Be brief.")
         first = await agent.run("think of tea")
@@ -25,8 +30,12 @@ async def main() -> None:
         assert second.output == "3 messages, the last: more", second
         async with agent.run_stream("tea") as stream:
             assert await stream.get_output() == "1 messages, the last: tea"
-        typed = await Agent(chosen, output_type=NativeOutput(City)).run("Paris")
-        assert typed.output == City(name="Paris", population=7), typed
+        agent.tool_plain(weather)
+        called = await agent.run("call weather")
+        assert called.output == "3 messages, the last: 18 degrees in Paris", called
+        for output in (City, NativeOutput(City)):
+            typed = await Agent(chosen, output_type=output).run("Paris")
+            assert typed.output == City(name="Paris", population=7), typed
 
 
 asyncio.run(main())

@@ -1,4 +1,8 @@
-"""A scripted upstream: it counts the messages it was sent and repeats the last, or fits the schema it was given."""
+"""A scripted upstream: it counts the messages it was sent and repeats the last, or fits the schema it was given.
+
+It calls a tool when it must, or when the last message is a user's that begins with the word `call`: the first tool, or
+the first whose name has the word that follows.
+"""
 
 import json
 import threading
@@ -24,7 +28,8 @@ class _Handler(BaseHTTPRequestHandler):
         """A chat completion, streamed."""
         request = json.loads(self.rfile.read(int(self.headers["content-length"])))
         try:
-            text = _answer(request)
+            tool = _tool_for(request)
+            text = "" if tool else _answer(request)
         except (AttributeError, KeyError, TypeError):
             error = {"error": {"message": "that is no chat", "type": "invalid_request_error"}}
             self._send(400, "application/json", json.dumps(error).encode())
@@ -33,9 +38,8 @@ class _Handler(BaseHTTPRequestHandler):
         first = {"role": "assistant", "content": text[:cut]}
         chunks = [
             *([_chunk({"reasoning_content": "Let me think."})] if "think" in json.dumps(request["messages"]) else []),
-            _chunk(first),
-            _chunk({"content": text[cut:]}),
-            _chunk({}, "stop"),
+            *(_call(tool) if tool else [_chunk(first), _chunk({"content": text[cut:]})]),
+            _chunk({}, "tool_calls" if tool else "stop"),
             {**_chunk({}), "choices": [], "usage": _USAGE},
         ]
         events = [f"data: {json.dumps(chunk)}\n\n" for chunk in chunks]
@@ -74,6 +78,30 @@ def _answer(request: dict[str, Any]) -> str:
     content = said[-1].get("content") if said else ""
     last = content if isinstance(content, str) else " ".join(part.get("text", "an image") for part in content)
     return f"{len(said)} messages, the last: {last}"
+
+
+def _tool_for(request: dict[str, Any]) -> dict[str, Any] | None:
+    """The function to call."""
+    functions: list[dict[str, Any]] = [tool["function"] for tool in request.get("tools") or []]
+    choice, last = request.get("tool_choice"), request["messages"][-1]
+    if isinstance(choice, dict):
+        return next(one for one in functions if one["name"] == choice["function"]["name"])
+    if choice == "required":
+        return next(iter(functions))
+    said = str(last.get("content")) if last["role"] == "user" else ""
+    if not said.startswith("call "):
+        return None
+    return next((one for one in functions if said.split()[1] in one["name"]), None)
+
+
+def _call(function: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The chunks of a call, its arguments in two pieces."""
+    arguments = json.dumps(_fit(function.get("parameters") or {"type": "object"}))
+    opening = {"name": function["name"], "arguments": ""}
+    call = {"index": 0, "id": "call_1", "type": "function", "function": opening}
+    yield _chunk({"role": "assistant", "content": None, "tool_calls": [call]})
+    for piece in (arguments[:5], arguments[5:]):
+        yield _chunk({"tool_calls": [{"index": 0, "function": {"arguments": piece}}]})
 
 
 def _fit(schema: dict[str, Any]) -> Any:

@@ -1,7 +1,7 @@
 // The Vercel AI SDK with its defaults, which ask /v1/responses: node vercel_ai.mjs URL.
 import assert from "node:assert/strict";
 import { createOpenAI, openai } from "@ai-sdk/openai";
-import { generateObject, generateText, streamText } from "ai";
+import { generateObject, generateText, stepCountIs, streamText, tool } from "ai";
 import { z } from "zod";
 
 const model = "gpt-4o-mini";
@@ -18,6 +18,23 @@ for (const providerOptions of [undefined, { openai: { store: false } }]) {
 const schema = z.object({ name: z.string(), population: z.number() });
 const made = await generateObject({ model: openai(model), schema, prompt: "Paris" });
 assert.deepEqual(made.object, { name: "Paris", population: 7 });
+
+const tools = {
+  weather: tool({
+    description: "The weather of a city.",
+    inputSchema: z.object({ city: z.string() }),
+    execute: async ({ city }) => `18 degrees in ${city}`,
+  }),
+};
+for (const chosen of [openai(model), createOpenAI().chat(model)]) {
+  const steps = { model: chosen, tools, stopWhen: stepCountIs(3), prompt: "call weather" };
+  const { text, steps: taken } = await generateText(steps);
+  assert.match(text, /^3 messages, the last: .*18 degrees in Paris/);
+  assert.equal(taken.length, 2);
+  let told = "";
+  for await (const piece of streamText({ ...steps, onError: ({ error }) => { throw error; } }).textStream) told += piece;
+  assert.equal(told, text);
+}
 
 const image = new Uint8Array(Buffer.from("iVBORw0KGgo=", "base64"));
 const content = [{ type: "text", text: "What is this?" }, { type: "image", image, mediaType: "image/png" }];
