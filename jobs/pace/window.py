@@ -125,7 +125,7 @@ class Window(msgspec.Struct):
         """Of the streams in flight, those that the server writes, and a few more, so that none of its places is empty.
         Never less than half: in a stall it seems to write none.
         """
-        if self.lasts is None:
+        if not self.lasts:
             return LARGEST_SHRINK
         return min(0.95, max(LARGEST_SHRINK, QUEUED * (1 - waited / self.lasts)))
 

@@ -55,6 +55,15 @@ def test_one_overload_cuts_once_for_all_that_was_sent_before() -> None:
     assert lane.to_json()["window"]["size"] == once
 
 
+def test_texts_that_end_as_they_begin_are_no_error_in_a_queue() -> None:
+    lane = Lane.new(LaneLimits(), 0.0)
+    lane.apply([Finished(1.0, 1.0, 10, 10, 10)], 0, 1.0)
+    lane.apply([Accepted(1.0, 1.1, 0.1, n) for n in range(1, 9)], 8, 1.2)
+    size = lane.to_json()["window"]["size"]
+    lane.apply([Accepted(2.0, 12.0, 10.0, 8)] * 8, 8, 12.0)
+    assert lane.to_json()["window"]["size"] == size / 2
+
+
 def test_a_stored_pace_that_is_none_is_a_value_error() -> None:
     with pytest.raises(ValueError, match="no stored pace"):
         Lane.from_json({}, LaneLimits())

@@ -74,8 +74,8 @@ def test_a_network_lost_again_and_again_shows_every_character_once(
         # The page comes back a second after each cut: the texts must go on for much longer than five of these.
         batch_id = watch_twenty(visit, client, upstream, 700)
         for _ in range(5):
-            before = sum(visit.page.evaluate(LENGTHS))
             line.cut()
+            before = sum(visit.page.evaluate(LENGTHS))  # after the cut: what is more has come over a new connection
             visit.page.wait_for_timeout(chance.uniform(0, 300))  # so long it is in the tunnel
             line.mend()
             visit.wait_for(f"(sum) => ({LENGTHS})().then((all) => all.reduce((a, b) => a + b) > sum)", before)
