@@ -126,7 +126,10 @@ def test_a_job_grows_on_its_own_page_to_exactly_its_stored_text(
 
 
 def test_the_failures_of_a_batch_run_again_at_a_click(visit: Visit, client: Client) -> None:
-    requests = [request("well", "Write a 20-word note."), request("ill", "Write a 30-word note.", times=1, status=400)]
+    requests = [
+        request("well", "Write a 20-word note."),
+        request("ill", "Write a 30-word note on failing.", times=1, status=400),
+    ]
     batch_id = submit(client, requests, max_attempts=1)
     visit.go(f"#/batches/{batch_id}")
     visit.page.get_by_role("button", name="Retry 1 failure").click()
