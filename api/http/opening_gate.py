@@ -10,7 +10,7 @@ LONGEST_SECONDS = 0.5
 
 
 class OpeningGate:
-    """Lets in who comes first, and no more at once than are given."""
+    """Opens watches in the order in which they come, and never more than `most` at once."""
 
     def __init__(self, most: int = OPENING_AT_ONCE) -> None:
         self._free = most

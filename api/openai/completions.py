@@ -184,7 +184,7 @@ def _submit(services: Services, project: str, job: NewJob, key: IdempotencyKey |
 
 
 async def answer_chat(result: StoredResult) -> Response:
-    """The answer to who has waited for the end. Raises `ApiError` when there is no whole text."""
+    """Answer a client that waited for the end. Raises `ApiError` if there is no whole text."""
     if result.job.status is not JobStatus.COMPLETED:
         raise job_failure(result.job)
     return JsonAnswer(whole_completion(result))

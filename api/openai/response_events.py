@@ -63,8 +63,8 @@ class ResponseEvents:
         self._voided = 0
         self._item: _Item | None = None
         self._thought: ReasoningItem | None = None
-        # How many reasoning items stand before the item that is next, in what this client is told.
         self._thoughts = 0
+        """The number of reasoning items that this client has been sent before the next item."""
         self._index = 0
         self._chain = Chain(1, [(1, 0)])
         self.attempt = 0
@@ -118,7 +118,7 @@ class ResponseEvents:
             self._index = len(before)
 
     def reasoning(self, step: Reasoning) -> Iterator[Event]:
-        """The next piece of the reasoning. Once the text has begun it is told by no event: the item is closed."""
+        """Send the next piece of the reasoning. The text closes the item, and later reasoning has no event."""
         if self._item is not None or not step.text:
             return
         first = self._chain.first

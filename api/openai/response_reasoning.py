@@ -1,6 +1,6 @@
 """The reasoning of a Response as an output item, and as events while nothing of the text has come.
 
-Reasoning that comes once the text has begun is told by no event: the item of the stored Response has it.
+Reasoning that comes after the text has begun has no event. The item of the stored Response has it.
 """
 
 from collections.abc import Iterator

@@ -64,7 +64,7 @@ def take_lane_turn(
             return None
         now = database.now()
         in_flight = count_in_flight(connection, now, hint_seconds, name, None if limited else wish.model)
-        total = UpstreamTotal.in_turn(row_of_all, wish.route, in_flight, now.timestamp())
+        total = UpstreamTotal.of(row_of_all, wish.route, in_flight, now.timestamp(), in_turn=True)
         turn = _Turn(connection, wish, row, total, now)
         return turn.take(weights, hint_seconds, in_flight.get(wish.key, InFlight()))
 

@@ -42,28 +42,17 @@ class UpstreamTotal:
         route: Route,
         in_flight: Mapping[tuple[str, str], InFlight],
         moment: float,
+        *,
+        in_turn: bool = False,
     ) -> Self:
-        """As it is in this row."""
+        """As it is in this row. For a turn, which has locked the row, a reservation that is void and not taken back yet
+        counts too: a claim may have it at this moment.
+        """
         if not is_limited(route):
             return cls(None, 0, moment)
-        total = sum(counted.total for (name, _), counted in in_flight.items() if name == route.name)
+        counts = [counted for (name, _), counted in in_flight.items() if name == route.name]
+        total = sum(counted.total + (counted.void if in_turn else 0) for counted in counts)
         return cls(_read(row, route, moment), total, moment)
-
-    @classmethod
-    def in_turn(
-        cls,
-        row: Mapping[str, Any] | RowMapping | None,
-        route: Route,
-        in_flight: Mapping[tuple[str, str], InFlight],
-        moment: float,
-    ) -> Self:
-        """The same for a turn, which has locked the row: what is reserved no more, and not taken back yet, counts too.
-        A claim may have it at this moment.
-        """
-        found = cls.of(row, route, in_flight, moment)
-        if found.lane is not None:
-            found.in_flight += sum(counted.void for (name, _), counted in in_flight.items() if name == route.name)
-        return found
 
     def apply(self, reports: Sequence[Report]) -> None:
         """Settle what a lane has seen. A refusal is the lane's: here it only gives its reservation back."""

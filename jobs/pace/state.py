@@ -70,7 +70,15 @@ def not_ahead(report: Report, now: float) -> Report:
 
 def forget_times(old: State, now: float) -> State:
     """What is known of the lane without anything that has a time: the clock was set back."""
-    window = Window(old.window.size, old.window.growth, old.window.plateau, old.window.step, quick=old.window.quick)
+    window = Window(
+        old.window.size,
+        old.window.growth,
+        old.window.plateau,
+        old.window.step,
+        quick=old.window.quick,
+        lasts=old.window.lasts,
+        ceiling=old.window.ceiling,
+    )
     rate = Rate(
         learned=old.rate.learned,
         growth=old.rate.growth,

@@ -19,7 +19,10 @@ SLOW, SLOW_SECONDS = 4.0, 0.5
 queue."""
 FEWEST_WAITS, MOST_WAITS = 3, 8
 """So many requests in a row must all have waited: queueing delays each, a long prompt only some."""
-LARGEST_SHRINK, QUEUED, SMOOTHING = 0.5, 1.1, 0.1
+LEAST_KEPT, MOST_KEPT, SPARE = 0.5, 0.95, 1.1
+"""In a queue the window becomes `SPARE` times what the server writes, within these two shares of what it was."""
+SMOOTHING = 0.1
+"""How much one text moves the mean of how long they last."""
 LONGEST_SEARCH_SECONDS, FORGET_SECONDS = 8.0, 120.0
 """A server that queues is tried with more at growing intervals, up to the first; waits that are older than the second
 count no more."""
@@ -126,8 +129,8 @@ class Window(msgspec.Struct):
         Never less than half: in a stall it seems to write none.
         """
         if not self.lasts:
-            return LARGEST_SHRINK
-        return min(0.95, max(LARGEST_SHRINK, QUEUED * (1 - waited / self.lasts)))
+            return LEAST_KEPT
+        return min(MOST_KEPT, max(LEAST_KEPT, SPARE * (1 - waited / self.lasts)))
 
     def _search_seconds(self) -> float:
         return min(LONGEST_SEARCH_SECONDS, SEARCH_SECONDS * 2.0 ** max(0, self.queues - 2))

@@ -188,7 +188,7 @@ MUTANTS = (
         "a lane whose jobs in flight nobody counts",
         [
             ("jobs/dispatch/reservation.py", "counted.total + counted.void - len(taken_back)", "0"),
-            ("jobs/dispatch/upstream_total.py", "found.in_flight += sum(", "found.in_flight = 0 * sum("),
+            ("jobs/dispatch/upstream_total.py", "total = sum(counted.total + ", "total = 0 * sum(counted.total + "),
         ],
         ["store/test_reservation_races.py::test_a_claim_under_way_keeps_its_place_although_its_hint_is_late"],
     ),
@@ -196,7 +196,7 @@ MUTANTS = (
         "a claim under way whose hint is late is not counted",
         [
             ("jobs/dispatch/reservation.py", "counted.total + counted.void - len(taken_back)", "counted.total"),
-            ("jobs/dispatch/upstream_total.py", "found.in_flight += sum(", "found.in_flight += 0 * sum("),
+            ("jobs/dispatch/upstream_total.py", "(counted.void if in_turn else 0)", "0"),
         ],
         ["store/test_reservation_races.py::test_a_claim_under_way_keeps_its_place_although_its_hint_is_late"],
     ),
