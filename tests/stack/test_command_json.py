@@ -5,7 +5,6 @@ After a change that is meant, run it with UPDATE_SHAPES=1 and read the differenc
 
 import json
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +54,7 @@ class Recorder:
 
 
 @pytest.fixture(scope="module")
-def recorded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Recorder]:
+def recorded(tmp_path_factory: pytest.TempPathFactory) -> Recorder:
     folder = tmp_path_factory.mktemp("json")
     with serve_in_thread(Pace(deltas_per_second=300)) as upstream:
         environ = environ_of(folder / "home", {"LONGHAND_UPSTREAM_URL": upstream.url})
@@ -63,7 +62,7 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Recorder]:
             recorder = Recorder({**environ, "LONGHAND_URL": up.url})
             record(recorder, folder)
             assert up.end() == 0
-    yield recorder
+    return recorder
 
 
 def record(recorder: Recorder, folder: Path) -> None:
