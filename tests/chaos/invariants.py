@@ -84,7 +84,8 @@ def check(
 ) -> Tally:
     """Check every job in the database, and that each watcher has exactly what is stored.
 
-    `most_unequal` is how many texts may differ from what was written in one go; `most_calls` is how often the upstream may have been called: jobs plus injected faults. By default each job once.
+    `most_unequal` is how many texts may differ from what was written in one go. `most_calls` is how often the upstream
+    may have been called: jobs plus injected faults. By default each job once.
     """
     for watcher in watchers:
         watcher.wait_done(watch_seconds)
