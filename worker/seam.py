@@ -17,16 +17,17 @@ _GREETING = re.compile(
     r"\s*(?:(?:sure|certainly|of course|ok|okay|absolutely|understood|got it|no problem)[!,.]* *)?"
     r"(?:(?:here(?:'s|’s| is| are)|this is) (?:the )?(?:rest|continuation|remainder|remaining|next)"
     r"|(?:i(?:'ll|’ll| will) )?continu(?:e|ing|ation)\b|picking up)"
-    r"[^\n]{0,120}?(?:[:：]|\.{3}|…)[ \t]*\n*"
-    r"|\s*(?:sure|certainly|of course|okay|absolutely|understood|got it|no problem)[!.]?[ \t]*\n+"
-    r"|\s*(?:好的|当然|没问题|明白)?[，,！!。 ]*(?:以下是|下面是|这是|接着|继续|我将|我会)[^\n：:]{0,40}[：:][ \t]*\n*",
+    r"[^\n]{0,120}?(?:[:：]|\.{3}|…)[ \t]*\n{0,2}"
+    r"|\s*(?:sure|certainly|of course|okay|absolutely|understood|got it|no problem)[!.]?[ \t]*\n{1,2}"
+    r"|\s*(?:好的|当然|没问题|明白)?[，,！!。 ]*(?:以下是|下面是|这是|接着|继续|我将|我会)[^\n：:]{0,40}[：:]"
+    r"[ \t]*\n{0,2}",
     re.IGNORECASE,
 )
-_CJK = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
-_FEWEST_CJK = 2
-_FEWEST_OF_A_WORD = 3
+_CJK = re.compile(r"[\u3000-\u303f\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uff00-\uff65]")
+_STRUCTURE = re.compile(r"[\d|#*`=_~]")
+_NEVER_TWICE = frozenset(",;:!?—–")
 _FEWEST_SIGNS = 8
-"""Characters of a repetition without a letter: the cells of a table repeat by themselves."""
+"""Characters of a repetition of digits or of signs that make a table or a rule: those repeat by themselves."""
 
 
 class Seam:
@@ -97,9 +98,10 @@ def _is_repetition(tail: str, known: str, letters: str, count: int, left: str, s
     """Whether so many equal characters are a repetition, and not by chance the same."""
     repeated = letters[:count]
     if _CJK.search(repeated) is not None:
-        return count >= _FEWEST_CJK
+        return True
     if not any(one.isalpha() for one in repeated):
-        return count >= _FEWEST_SIGNS
+        is_whole = tail[-1:].isspace() and _STRUCTURE.search(repeated) is None
+        return is_whole or repeated in _NEVER_TWICE or count >= _FEWEST_SIGNS
     # Words are repeated whole: it begins where one begins in the text, and ends where one ends in the answer too.
     if not _starts_a_word(tail, len(known) - count):
         return False
@@ -107,7 +109,7 @@ def _is_repetition(tail: str, known: str, letters: str, count: int, left: str, s
     if after >= len(left) or not (left[after].isalnum() and left[after - 1].isalnum()):
         return True
     # The text stops inside a word, and the answer has all of it.
-    return not tail[-1:].isspace() and count >= _FEWEST_OF_A_WORD
+    return not tail[-1:].isspace()
 
 
 def _starts_a_word(tail: str, place: int) -> bool:

@@ -7,7 +7,7 @@ words.
 
 import random
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import msgspec
@@ -16,8 +16,10 @@ from longhand.simulator.deltas import deltas_of
 from longhand.simulator.orders import ChatRequest, Message, Orders, messages_hash
 from longhand.simulator.prose import split
 
-_WORD = re.compile(r"[A-Za-z'’]+|[\u3400-\u9fff]|[^\sA-Za-z'’\u3400-\u9fff]+")
+_WORD = re.compile(r"[\u3400-\u9fff]|[^\W\u3400-\u9fff][\w'’]*|[^\s\w]+")
 _MOST_WORDS = 40
+_LAST, _NEAR = 40, 400
+"""A text that is not quite the article's beginning is found in it by so many last characters, so near its length."""
 _GREETINGS = (
     "Sure, here is the rest:\n\n",
     "Of course! Continuing from where I left off:\n\n",
@@ -44,18 +46,20 @@ def rest_of(request: ChatRequest, orders: Orders, *, sloppy: bool) -> Iterable[s
     if asked is None:
         return None
     known = [msgspec.to_builtins(message) for message in asked.original.messages]
-    deltas = iter(deltas_of(asked.original, orders, messages_hash(known)))
-    left = asked.text
-    for delta in deltas:
-        if len(left) < len(delta):
-            if not delta.startswith(left):
-                return None
-            before = _sloppy_beginning(asked.text) if sloppy and asked.in_new_message else ""
-            return _all(split(before) if before else [], delta[len(left) :], deltas)
-        if not left.startswith(delta):
-            return None
-        left = left[len(delta) :]
-    return None
+    article = "".join(deltas_of(asked.original, orders, messages_hash(known)))
+    place = _place_in(article, asked.text)
+    if place is None:
+        return None
+    before = _sloppy_beginning(asked.text) if sloppy and asked.in_new_message else ""
+    return [*split(before), *split(article[place:])]
+
+
+def _place_in(article: str, text: str) -> int | None:
+    """Where the article goes on after a text that is its beginning; by its last words, if something before is other."""
+    if article.startswith(text):
+        return len(text) if len(text) < len(article) else None
+    found = article.rfind(text[-_LAST:], 0, len(text) + _NEAR)
+    return found + _LAST if found >= 0 and len(text) > _LAST else None
 
 
 def _continued(request: ChatRequest) -> Continued | None:
@@ -73,13 +77,6 @@ def _continued(request: ChatRequest) -> Continued | None:
             original: list[Message] = list(messages[: len(messages) - 1 - behind])
             return Continued(msgspec.structs.replace(request, messages=original), last.text, bool(behind))
     return None
-
-
-def _all(before: list[str], rest_of_delta: str, deltas: Iterable[str]) -> Iterator[str]:
-    yield from before
-    if rest_of_delta:
-        yield rest_of_delta
-    yield from deltas
 
 
 def _sloppy_beginning(text: str) -> str:
