@@ -17,6 +17,7 @@ from longhand.simulator.orders import ChatRequest, Message, Orders, messages_has
 from longhand.simulator.prose import split
 
 _WORD = re.compile(r"[\u3400-\u9fff]|[^\W\u3400-\u9fff][\w'’]*|[^\s\w]+")
+_ASKS = "cut off"
 _MOST_WORDS = 40
 _LAST, _NEAR = 40, 400
 """A text that is not quite the article's beginning is found in it by so many last characters, so near its length."""
@@ -38,6 +39,8 @@ class Continued:
     original: ChatRequest
     text: str
     in_new_message: bool
+    is_for_rest: bool
+    """Whether it says so: a message behind a whole text asks for something else."""
 
 
 def rest_of(request: ChatRequest, orders: Orders, *, sloppy: bool) -> Iterable[str] | None:
@@ -48,7 +51,7 @@ def rest_of(request: ChatRequest, orders: Orders, *, sloppy: bool) -> Iterable[s
     known = [msgspec.to_builtins(message) for message in asked.original.messages]
     article = "".join(deltas_of(asked.original, orders, messages_hash(known)))
     place = _place_in(article, asked.text)
-    if place is None:
+    if place is None or (place == len(article) and not asked.is_for_rest):
         return None
     before = _sloppy_beginning(asked.text) if sloppy and asked.in_new_message else ""
     return [*split(before), *split(article[place:])]
@@ -57,7 +60,7 @@ def rest_of(request: ChatRequest, orders: Orders, *, sloppy: bool) -> Iterable[s
 def _place_in(article: str, text: str) -> int | None:
     """Where the article goes on after a text that is its beginning; by its last words, if something before is other."""
     if article.startswith(text):
-        return len(text) if len(text) < len(article) else None
+        return len(text)
     found = article.rfind(text[-_LAST:], 0, len(text) + _NEAR)
     return found + _LAST if found >= 0 and len(text) > _LAST else None
 
@@ -75,7 +78,8 @@ def _continued(request: ChatRequest) -> Continued | None:
             and all(one.role == "user" for one in messages[len(messages) - behind :])
         ):
             original: list[Message] = list(messages[: len(messages) - 1 - behind])
-            return Continued(msgspec.structs.replace(request, messages=original), last.text, bool(behind))
+            for_rest = not behind or _ASKS in messages[-1].text
+            return Continued(msgspec.structs.replace(request, messages=original), last.text, bool(behind), for_rest)
     return None
 
 
