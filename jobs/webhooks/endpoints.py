@@ -56,6 +56,14 @@ class WebhookEndpoint:
         return cls(**{name: row[name] for name in cls.__slots__})
 
 
+@dataclass(frozen=True, slots=True)
+class NewWebhook:
+    """An endpoint that a batch is to have."""
+
+    url: str
+    events: Sequence[str]
+
+
 def new_secret() -> str:
     """A secret in the form of the Standard Webhooks specification."""
     return "whsec_" + base64.b64encode(random_secrets.token_bytes(32)).decode("ascii")

@@ -45,8 +45,7 @@ def hears_of_jobs(events: Collection[str]) -> bool:
 def has_listener() -> ColumnElement[bool]:
     """Whether an endpoint hears of the end of a job: a column for the statement that locks or ends the job."""
     # Named by hand: in RETURNING, SQLAlchemy leaves the names of tables out on SQLite; then one would be the other.
-    project, batch_id = literal_column("jobs.project"), literal_column("jobs.batch_id")
-    heard = and_(webhooks.c.hears_jobs, _hears_of(project, batch_id))
+    heard = and_(webhooks.c.hears_jobs, _hears_of(literal_column("jobs.project"), literal_column("jobs.batch_id")))
     return exists(select(literal_column("1")).select_from(webhooks).where(heard)).label("has_listener")
 
 

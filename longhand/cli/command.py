@@ -12,7 +12,15 @@ from typing import Annotated
 import typer
 
 from jobs.settings import SettingsError
-from longhand.cli import hold_commands, job_commands, key_commands, simulate_command, stack_commands, upstream_commands
+from longhand.cli import (
+    hold_commands,
+    job_commands,
+    key_commands,
+    simulate_command,
+    stack_commands,
+    upstream_commands,
+    webhook_commands,
+)
 from longhand.client.errors import LonghandError
 from longhand.terminal.output import print_line
 
@@ -96,6 +104,7 @@ def make_app() -> typer.Typer:
         app.command(command.__name__)(command)
     app.add_typer(key_commands.make_keys_app(), name="keys")
     app.add_typer(upstream_commands.make_upstreams_app(), name="upstreams")
+    app.add_typer(webhook_commands.make_webhooks_app(), name="webhooks")
     return app
 
 

@@ -8,7 +8,6 @@ from sqlalchemy import func, select, update
 
 from jobs.lifecycle.rescue import cancel_batch
 from jobs.tables import webhook_deliveries, webhooks
-from jobs.webhooks import deliveries
 from jobs.webhooks.deliveries import (
     SCHEDULE,
     TAKEN_SECONDS,
@@ -31,7 +30,7 @@ TAKEN = Attempted(status=204)
 
 @pytest.fixture(autouse=True)
 def without_jitter(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(deliveries.random, "uniform", lambda least, _most: least)
+    monkeypatch.setattr("jobs.webhooks.deliveries.random.uniform", lambda least, _most: least)
 
 
 def make(store: Store, **more: Any) -> str:
