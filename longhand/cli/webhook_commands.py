@@ -7,11 +7,12 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
+from longhand.cli.arguments import AsJson
 from longhand.cli.command_client import open_client
 from longhand.client.client import Client
 from longhand.terminal import tables
 from longhand.terminal.cells import one_line
-from longhand.terminal.output import print_line
+from longhand.terminal.output import print_json, print_line
 
 _PATIENCE_SECONDS = 20.0
 """How long `test` waits for the outcome: a try takes at most 15 s."""
@@ -24,7 +25,7 @@ def make_webhooks_app() -> typer.Typer:
     webhooks = typer.Typer(help="Be told by HTTP when batches and Responses end.", no_args_is_help=True)
     webhooks.command("add")(add)
     webhooks.command("list")(list_all)
-    webhooks.command("test")(test)
+    webhooks.command("test")(send_test)
     webhooks.command("replay")(replay)
     webhooks.command("rotate")(rotate)
     webhooks.command("pause")(pause)
@@ -39,47 +40,71 @@ def add(
         list[str] | None, typer.Option(metavar="TYPE", help="What it hears of, such as batch.completed; repeat it.")
     ] = None,
     name: Annotated[str, typer.Option(help="A note for you.")] = "",
+    as_json: AsJson = False,
 ) -> None:
     """Make an endpoint. Its secret is printed once, alone on stdout: SECRET=$(longhand webhooks add https://...).
 
     Without --event it hears of the ends of batches, and of Responses in the background.
+
+    Examples: `longhand webhooks add https://app.example/hook`, `longhand webhooks add https://... --event job.failed`
     """
     with open_client() as client:
         made = client.webhooks.create(url, events=event, name=name or None)
+    if as_json:
+        print_json(made)
+        return
     print_line(made["secret"])
     print_line(f"{made['id']} hears of {', '.join(made['events'])}; its secret is not shown again", err=True)
 
 
-def list_all() -> None:
-    """List the endpoints of the project, and whether they take what is sent."""
+def list_all(as_json: AsJson = False) -> None:
+    """List the endpoints of the project, and whether they take what is sent.
+
+    Example: `longhand webhooks list`
+    """
     with open_client() as client:
         listed = client.webhooks.list()["data"]
-    if listed:
+    if as_json:
+        print_json(listed)
+    elif listed:
         tables.table_console().print(_table(listed))
     else:
         print_line("no webhooks yet: longhand webhooks add https://...", err=True)
 
 
-def test(webhook: WebhookId) -> None:
-    """Send an endpoint a `webhook.test`, and say what came of it. Exit code 1 if it was not taken."""
+def send_test(webhook: WebhookId, as_json: AsJson = False) -> None:
+    """Send an endpoint a `webhook.test`, and say what came of it. Exit code 1 if it was not taken.
+
+    Example: `longhand webhooks test wh_...`
+    """
     with open_client() as client:
-        sent = client.webhooks.test(webhook)
-        outcome = _wait_for(client, webhook, sent["event_id"])
-    if outcome["status"] == "delivered":
+        outcome = _wait_for(client, webhook, client.webhooks.test(webhook))
+    taken = outcome["status"] == "delivered"
+    if as_json:
+        print_json(outcome)
+    elif taken:
         print_line(f"{webhook}: taken, HTTP {outcome['last_status']}")
-        return
-    why = _why(outcome) if outcome["tries"] else "no worker has sent it yet: is one running?"
-    print_line(f"{webhook}: not taken: {why}", err=True)
-    raise typer.Exit(1)
+    else:
+        why = _why(outcome) if outcome["tries"] else "no worker has sent it yet: is one running?"
+        print_line(f"{webhook}: not taken: {why}", err=True)
+    if not taken:
+        raise typer.Exit(1)
 
 
 def replay(
     webhook: WebhookId,
     event: Annotated[str | None, typer.Argument(metavar="[EVENT]", help="The id of an event, evt_...")] = None,
+    as_json: AsJson = False,
 ) -> None:
-    """Send one event again, whatever became of it; without one, all that have failed for good."""
+    """Send one event again, whatever became of it; without one, all that have failed for good.
+
+    Examples: `longhand webhooks replay wh_...`, `longhand webhooks replay wh_... evt_...`
+    """
     with open_client() as client:
         done = client.webhooks.replay(webhook, event)
+    if as_json:
+        print_json(done)
+        return
     print_line(f"{webhook}: {done['replayed']} sent again")
 
 
@@ -88,44 +113,68 @@ def rotate(
     old_seconds: Annotated[
         int | None, typer.Option(help="How long the old secret signs as well; a day unless you say otherwise.")
     ] = None,
+    as_json: AsJson = False,
 ) -> None:
-    """Make a new secret, printed alone on stdout. Until its time the old one signs too: a receiver may have either."""
+    """Make a new secret, printed alone on stdout. Until its time the old one signs too: a receiver may have either.
+
+    Example: `longhand webhooks rotate wh_... --old-seconds 3600`
+    """
     with open_client() as client:
         made = client.webhooks.rotate_secret(webhook, old_secret_seconds=old_seconds)
+    if as_json:
+        print_json(made)
+        return
     print_line(made["secret"])
     print_line(f"{webhook}: this secret is not shown again", err=True)
 
 
-def pause(webhook: WebhookId) -> None:
-    """Send an endpoint nothing until `resume`; what happens meanwhile is sent then."""
+def pause(webhook: WebhookId, as_json: AsJson = False) -> None:
+    """Send an endpoint nothing until `resume`; what happens meanwhile is sent then.
+
+    Example: `longhand webhooks pause wh_...`
+    """
+    then = f"paused; start it again with: longhand webhooks resume {webhook}"
+    _change(webhook, "paused", then, as_json=as_json)
+
+
+def resume(webhook: WebhookId, as_json: AsJson = False) -> None:
+    """Send to an endpoint again, also to one that Longhand has paused because it kept failing.
+
+    Example: `longhand webhooks resume wh_...`
+    """
+    _change(webhook, "enabled", "enabled; what has waited for it is sent now", as_json=as_json)
+
+
+def remove(webhook: WebhookId, as_json: AsJson = False) -> None:
+    """Remove an endpoint. What is still to be sent to it is not sent.
+
+    Example: `longhand webhooks remove wh_...`
+    """
     with open_client() as client:
-        client.webhooks.change(webhook, status="paused")
-    print_line(f"{webhook}: paused; start it again with: longhand webhooks resume {webhook}")
-
-
-def resume(webhook: WebhookId) -> None:
-    """Send to an endpoint again, also to one that Longhand has paused because it kept failing."""
-    with open_client() as client:
-        client.webhooks.change(webhook, status="enabled")
-    print_line(f"{webhook}: enabled; what has waited for it is sent now")
-
-
-def remove(webhook: WebhookId) -> None:
-    """Remove an endpoint. What is still to be sent to it is not sent."""
-    with open_client() as client:
-        client.webhooks.delete(webhook)
+        removed = client.webhooks.delete(webhook)
+    if as_json:
+        print_json(removed)
+        return
     print_line(f"{webhook}: removed")
 
 
-def _wait_for(client: Client, webhook: str, event_id: str) -> Any:
-    """The delivery of an event once it was tried; or as it stands when nobody has tried it."""
+def _change(webhook: str, status: str, done: str, *, as_json: bool) -> None:
+    with open_client() as client:
+        changed = client.webhooks.change(webhook, status=status)
+    if as_json:
+        print_json(changed)
+        return
+    print_line(f"{webhook}: {done}")
+
+
+def _wait_for(client: Client, webhook: str, sent: Any) -> Any:
+    """The delivery once it was tried; or as it stands when nobody has tried it."""
     deadline = time.monotonic() + _PATIENCE_SECONDS
-    while True:
-        listed = client.webhooks.deliveries(webhook, limit=100)["data"]
-        found = next((one for one in listed if one["event_id"] == event_id), None)
-        if found is None or _is_tried(found) or time.monotonic() > deadline:
-            return found or {"status": "pending", "tries": 0}
+    while not _is_tried(sent) and time.monotonic() < deadline:
         time.sleep(0.2)
+        listed = client.webhooks.deliveries(webhook, limit=100)["data"]
+        sent = next((one for one in listed if one["event_id"] == sent["event_id"]), sent)
+    return sent
 
 
 def _is_tried(delivery: Any) -> bool:

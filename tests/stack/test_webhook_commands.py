@@ -49,7 +49,8 @@ def test_an_endpoint_lives_by_commands(tmp_path: Path) -> None:
         again = receiver.wait_for(5)  # the test is sent again, too
         assert event["id"] in {json.loads(one.body)["id"] for one in again[2:]}
         run("webhooks", "pause", webhook)
-        assert "paused" in run("webhooks", "list")
+        [shown] = json.loads(run("webhooks", "list", "--json"))
+        assert (shown["id"], shown["status"]) == (webhook, "paused")
         run("webhooks", "resume", webhook)
         run("webhooks", "remove", webhook)
         assert "no webhooks yet" in run("webhooks", "list")
