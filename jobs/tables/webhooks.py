@@ -18,8 +18,9 @@ webhooks = Table(
     Column("url", Text, nullable=False),
     Column("name", Text, nullable=False),
     Column("events", Json, nullable=False),
-    # Whether one of `events` is of a job or a Response: looked up for each job that ends.
+    # Whether one of `events` is of jobs, or of Responses: looked up for each job that ends.
     Column("hears_jobs", Boolean, nullable=False),
+    Column("hears_responses", Boolean, nullable=False),
     Column("secret", Text, nullable=False),
     # The one before it, which signs as well until this time.
     Column("old_secret", Text),

@@ -15,7 +15,7 @@ from sqlalchemy import ColumnElement, Connection, RowMapping, delete, func, inse
 from jobs.model.ids import new_id
 from jobs.store.database import Database
 from jobs.tables import batches, webhook_deliveries, webhooks
-from jobs.webhooks.events import hears_of_jobs
+from jobs.webhooks.events import heard_ends
 
 MOST_ENDPOINTS = 20
 """Of one project, besides those of single batches."""
@@ -93,7 +93,7 @@ def endpoint_row(
         "url": url,
         "name": name,
         "events": list(events),
-        "hears_jobs": hears_of_jobs(events),
+        **heard_ends(events),
         "secret": new_secret(),
         "created_at": now,
         "failures": 0,
@@ -127,7 +127,7 @@ def change_endpoint(
     """
     now = database.now()
     if "events" in changes:
-        changes |= {"events": list(changes["events"]), "hears_jobs": hears_of_jobs(changes["events"])}
+        changes |= {"events": list(changes["events"]), **heard_ends(changes["events"])}
     if paused is False:
         changes |= dict.fromkeys(("paused_at", "pause_reason", "failing_since")) | {"failures": 0}
     with database.write() as connection:

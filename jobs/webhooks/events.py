@@ -10,7 +10,7 @@ from datetime import datetime
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, exists, insert, literal_column, or_, select
+from sqlalchemy import ColumnElement, Connection, and_, exists, func, insert, literal_column, or_, select
 
 from jobs.model.ids import new_id, new_ids
 from jobs.model.status import JobStatus
@@ -37,15 +37,16 @@ _RESPONSE_STATUS = {
 }
 
 
-def hears_of_jobs(events: Collection[str]) -> bool:
-    """Whether one of these events is of a job or a Response."""
-    return any(event in JOB_ENDS or event in RESPONSE_ENDS for event in events)
+def heard_ends(events: Collection[str]) -> dict[str, bool]:
+    """Whether these events are of jobs and of Responses, as columns of `webhooks`."""
+    heard = set(events)
+    return {"hears_jobs": not heard.isdisjoint(JOB_ENDS), "hears_responses": not heard.isdisjoint(RESPONSE_ENDS)}
 
 
 def has_listener() -> ColumnElement[bool]:
     """Whether an endpoint hears of the end of a job: a column for the statement that locks or ends the job."""
     # Named by hand: in RETURNING, SQLAlchemy leaves the names of tables out on SQLite; then one would be the other.
-    heard = and_(webhooks.c.hears_jobs, _hears_of(literal_column("jobs.project"), literal_column("jobs.batch_id")))
+    heard = _hears_of_end(literal_column("jobs.project"), literal_column("jobs.batch_id"))
     return exists(select(literal_column("1")).select_from(webhooks).where(heard)).label("has_listener")
 
 
@@ -63,7 +64,7 @@ def _add_job_events(connection: Connection, now: datetime, job_ids: Sequence[str
             *(webhooks.c[name].label(f"webhook_{name}") for name in ("id", "events")),
             responses.c.request,
         )
-        .join(webhooks, and_(webhooks.c.hears_jobs, _hears_of(jobs.c.project, jobs.c.batch_id)))
+        .join(webhooks, _hears_of_end(jobs.c.project, jobs.c.batch_id))
         .outerjoin(responses, responses.c.job_id == jobs.c.id)
         .where(jobs.c.id.in_(job_ids))
         .order_by(jobs.c.id, webhooks.c.id)
@@ -124,10 +125,18 @@ def _hears_of(project: Any, batch_id: Any) -> ColumnElement[bool]:
     return and_(webhooks.c.project == project, of_batch)
 
 
+def _hears_of_end(project: Any, batch_id: Any) -> ColumnElement[bool]:
+    """Of the end of a job. The Responses of a batch are told by the batch's own end."""
+    # Not IS NULL: in RETURNING, SQLite 3.40 looks at the wrong column for NOT NULL, and then takes it for false.
+    is_alone = func.coalesce(batch_id, "") == ""
+    of_kind = or_(webhooks.c.hears_jobs, and_(webhooks.c.hears_responses, is_alone))
+    return and_(_hears_of(project, batch_id), of_kind)
+
+
 def _job_events(row: Any) -> list[tuple[str, dict[str, Any]]]:
     status = JobStatus(row.status)
     found: list[tuple[str, dict[str, Any]]] = [(f"job.{status}", {"id": row.id, "batch_id": row.batch_id})]
-    # As OpenAI has it: of Responses in the background. Those of a batch are told by its own end.
+    # As OpenAI has it: of Responses in the background.
     if row.request is not None and row.batch_id is None and json.loads(row.request).get("background"):
         ending = "incomplete" if row.incomplete else _RESPONSE_STATUS[status]
         found.append((f"response.{ending}", {"id": "resp_" + row.id.partition("_")[2]}))

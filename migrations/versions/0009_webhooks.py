@@ -24,6 +24,7 @@ def upgrade() -> None:
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("events", JSON, nullable=False),
         sa.Column("hears_jobs", sa.Boolean(), nullable=False),
+        sa.Column("hears_responses", sa.Boolean(), nullable=False),
         sa.Column("secret", sa.Text(), nullable=False),
         sa.Column("old_secret", sa.Text()),
         sa.Column("old_secret_until", TIME),

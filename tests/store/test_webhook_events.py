@@ -208,14 +208,16 @@ def test_a_response_in_the_background_is_told_by_its_own_id(store: Store) -> Non
 
 
 def test_a_job_that_nobody_hears_of_costs_no_statement_more(store: Store) -> None:
-    """An endpoint that hears of batches, one of another project, and one of another batch: three tries each."""
+    """The endpoints hear of batches and Responses, of another project, and of another batch."""
     counts = []
     for heard in (False, True):
         if heard:
-            listen(store, *BATCH_ENDS)
+            listen(store, *BATCH_ENDS, *RESPONSE_ENDS)
             listen(store, *JOB_ENDS, project="other")
             listen(store, *JOB_ENDS, batch_id="batch_other")
-        ends = [store.running() for _ in range(3)]
+        _, ends = store.submit_batch(3)
+        for job_id in ends:
+            store.claim(job_id)
         with counted(store) as statements:
             finish(store.database, ends[0], 1, written("a", usage=USAGE))
             finish_many(store.database, [(ends[1], 1, written("a", usage=USAGE))])

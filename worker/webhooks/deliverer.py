@@ -29,7 +29,7 @@ AT_ONCE, PER_PROJECT, PER_ENDPOINT = 256, 16, 4
 """How many tries one process makes at once: in all, for one project, for one endpoint (one while it fails)."""
 
 LOOK_SECONDS = 1.0
-SHORTEST_ROUND_SECONDS = 0.1
+SHORTEST_ROUND_SECONDS = 0.2
 """A job that ends wakes the loop, and those that end within this time share the next round."""
 CLEAR_SECONDS = 300.0
 
