@@ -57,12 +57,13 @@ class Deliverer:
 
     def wake(self) -> None:
         """Look for events now: something has ended."""
-        if not self._loop.is_closed():
+        with suppress(RuntimeError):  # it has ended
             self._loop.call_soon_threadsafe(self._woken.set)
 
     def stop(self) -> None:
         """End; what is being sent is given back, to be sent again by another process."""
-        self._loop.call_soon_threadsafe(self._end)
+        with suppress(RuntimeError):  # it has ended
+            self._loop.call_soon_threadsafe(self._end)
         self._thread.join(timeout=_STOP_SECONDS)
 
     def _end(self) -> None:
