@@ -31,6 +31,8 @@ _OF_A_BATCH = frozenset(
         "priority",
         "max_attempts",
         "on_interrupt",
+        "on_length",
+        "max_continuations",
         "max_concurrency",
         "upstream",
         "webhook",
