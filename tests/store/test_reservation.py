@@ -268,7 +268,7 @@ def test_a_batch_that_is_being_cancelled_is_not_served(store: Store) -> None:
 @pytest.mark.parametrize("wanted", [10**30, -(10**30), 2**31])
 def test_a_request_for_any_number_of_tokens_keeps_no_job_waiting(store: Store, wanted: int) -> None:
     """Before, such a number ended every round of dispatch, for all models and projects."""
-    greedy = replace(new_job(), request=new_job().request | {"max_tokens": wanted})
+    greedy = replace(new_job(), request={**new_job().request, "max_tokens": wanted})
     first = submit_job(store.database, greedy).id
     store.clock.advance(1)
     second, third = store.submit(), store.submit(model="m2")
