@@ -10,6 +10,7 @@ from jobs.lifecycle.lease import Checkpoint, Claimed
 from jobs.model.endings import MAX_CRASHES
 from jobs.model.records import Job
 from worker.recording import Recording
+from worker.repair import request_of
 from worker.reports import Sent
 
 CRASH_ROOM = {2: 1}
@@ -36,6 +37,8 @@ class ActiveAttempt:
         self.job: Job = claimed.job
         self.attempt = claimed.attempt
         self.claimed = claimed
+        self.request = request_of(claimed)
+        """The body that it asks with, unless it goes on with a text."""
         self.text = claimed.text
         self.reasoning = claimed.reasoning
         self.sent: Sent | None = None

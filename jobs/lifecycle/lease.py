@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
-from sqlalchemy import Connection, RowMapping, insert, not_, or_, select, update
+from sqlalchemy import Connection, RowMapping, and_, insert, not_, or_, select, update
 
 from jobs.dispatch.due import is_due
 from jobs.dispatch.holds import is_held
@@ -16,8 +16,12 @@ from jobs.model.endings import MAX_CRASHES
 from jobs.model.records import Job
 from jobs.model.status import AttemptOutcome, JobStatus
 from jobs.store.database import Database
+from jobs.store.rejected_texts import RejectedText, read_rejected
 from jobs.store.stored_texts import store_texts
 from jobs.tables import attempts, jobs, texts
+
+_WRITTEN_ANEW = (AttemptOutcome.COMPLETED, AttemptOutcome.NOT_ACCEPTED)
+"""What ended so is no text to go on with: a cut-short one has used up its tokens, and a rejected one is over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +41,8 @@ class Claimed:
     """When its request is to go upstream, as the pace has planned it: now, or a moment later."""
     reasoning: str = ""
     """The reasoning that belongs to `text`."""
+    rejected: RejectedText | None = None
+    """What it is to repair; None: it writes what was asked for."""
 
 
 def claim(
@@ -71,7 +77,8 @@ def claim(
                 return None
             continues = _continues(connection, row)
         left = _read_left(connection, job_id) if continues else ("", "")
-    return _claimed(row, left, continues)
+        rejected = read_rejected(connection, job_id, row["rejected_attempt"])
+    return _claimed(row, left, continues, rejected)
 
 
 def claim_many(
@@ -122,9 +129,9 @@ def _take(now: datetime, worker: str, lease_seconds: float) -> Any:
     )
 
 
-def _claimed(row: RowMapping, left: tuple[str, str], continues: bool) -> Claimed:
+def _claimed(row: RowMapping, left: tuple[str, str], continues: bool, rejected: RejectedText | None = None) -> Claimed:
     pace = (row["upstream"], row["reserved_tokens"] or 0, row["hinted_at"])
-    return Claimed(Job.from_row(row), row["attempt"], left[0], continues, *pace, reasoning=left[1])
+    return Claimed(Job.from_row(row), row["attempt"], left[0], continues, *pace, reasoning=left[1], rejected=rejected)
 
 
 def _begun(row: RowMapping, now: datetime, continued_bytes: int | None) -> dict[str, Any]:
@@ -169,14 +176,15 @@ def _refuse(connection: Connection, job_id: str) -> None:
 def _continues(connection: Connection, row: RowMapping) -> bool:
     if row["on_interrupt"] != "continue" or row["attempt"] == 1:
         return False
-    # A text that was cut short and is retried has used up its tokens: it is written anew.
     before = (attempts.c.job_id == row["id"], attempts.c.attempt == row["attempt"] - 1)
-    return connection.scalar(select(attempts.c.outcome).where(*before)) != AttemptOutcome.COMPLETED
+    return connection.scalar(select(attempts.c.outcome).where(*before)) not in _WRITTEN_ANEW
 
 
 def _read_left(connection: Connection, job_id: str) -> tuple[str, str]:
-    """The text that an earlier attempt has left, and its reasoning."""
-    left = select(texts.c.text, texts.c.reasoning).where(texts.c.job_id == job_id)
+    """The text that an earlier attempt has left unfinished, and its reasoning."""
+    wrote = and_(attempts.c.job_id == texts.c.job_id, attempts.c.attempt == texts.c.attempt)
+    left = select(texts.c.text, texts.c.reasoning).join(attempts, wrote).where(texts.c.job_id == job_id)
+    left = left.where(or_(attempts.c.outcome.is_(None), attempts.c.outcome.not_in(_WRITTEN_ANEW)))
     row = connection.execute(left).one_or_none()
     return (row.text, row.reasoning) if row else ("", "")
 

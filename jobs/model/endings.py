@@ -1,6 +1,6 @@
 """How an attempt ends: what it wrote, and why it wrote no more."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -19,6 +19,8 @@ class JobError:
     message: str
     status: int | None = None
     """The HTTP status with which the upstream refused, when that is the reason."""
+    rejections: Sequence[Mapping[str, Any]] = ()
+    """Why its text was not accepted, each as a `Rejection`."""
 
 
 CANCELLED = JobError("cancelled", "the job was cancelled")

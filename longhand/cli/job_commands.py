@@ -11,7 +11,7 @@ from jobs.model.status import JobStatus
 from jobs.settings import load_settings
 from longhand.cli.command_client import open_client
 from longhand.cli.results import write_results
-from longhand.cli.submission import Options, parse_metadata, read_submission
+from longhand.cli.submission import Options, parse_metadata, read_accept, read_submission
 from longhand.client.client import Client
 from longhand.client.errors import InputError, RefusedError
 from longhand.client.objects import Retried
@@ -48,6 +48,13 @@ def submit(
     metadata: Annotated[
         list[str] | None, typer.Option(metavar="KEY=VALUE", help="Stored with the job or batch; repeatable.")
     ] = None,
+    accept: Annotated[
+        str | None,
+        typer.Option(metavar="FILE|JSON", help='What a text must satisfy: \'{"min_words": 300, "ends_well": true}\'.'),
+    ] = None,
+    on_reject: Annotated[
+        str | None, typer.Option(help="What becomes of a text that is not accepted: fail (default), retry or repair.")
+    ] = None,
     watch_it: Annotated[bool, typer.Option("--watch", help="Watch it afterwards, as `longhand watch` does.")] = False,
 ) -> None:
     """Submit one job (a prompt) or a batch (a file), and print its id.
@@ -57,8 +64,12 @@ def submit(
     is a prompt. If any line is wrong, nothing is submitted.
     """
     read = ReadOptions(template, encoding, delimiter, id_column)
+    given = {"accept": read_accept(accept), "on_reject": on_reject}
+    fields = {name: value for name, value in given.items() if value is not None}
     submission = read_submission(
-        source, Options(model, read, parse_metadata(metadata or ())), max_line_bytes=load_settings().max_line_bytes
+        source,
+        Options(model, read, parse_metadata(metadata or ()), fields),
+        max_line_bytes=load_settings().max_line_bytes,
     )
     for remark in submission.remarks:
         print_line(remark, err=True)

@@ -5,6 +5,7 @@ submitted.
 """
 
 import io
+import json
 import re
 import sys
 from collections.abc import Iterable, Mapping
@@ -34,6 +35,8 @@ class Options:
     read: ReadOptions = field(default_factory=ReadOptions)
     """How a file is read."""
     metadata: Mapping[str, str] = field(default_factory=dict)
+    fields: Mapping[str, Any] = field(default_factory=dict)
+    """Further fields of the job, or of the batch for all its jobs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +87,7 @@ def _prompt(prompt: str, options: Options) -> Submission:
         raise InputError("--template is for CSV files")
     if options.model is None:
         raise InputError("a prompt needs a model: give it with --model")
-    body: Json = {"model": options.model, "messages": ask(prompt)}
+    body: Json = {"model": options.model, "messages": ask(prompt), **options.fields}
     if options.metadata:
         body["metadata"] = dict(options.metadata)
     return Submission(body, is_batch=False)
@@ -114,7 +117,7 @@ def _batch(name: str, file: io.BufferedReader, kind: str, options: Options, max_
         raise InputError("\n".join(mistakes))
     if not requests:
         raise InputError(f"{name}: there is nothing in it to submit")
-    body: Json = {"requests": requests}
+    body: Json = {"requests": requests, **options.fields}
     if options.metadata:
         body["metadata"] = dict(options.metadata)
     return Submission(body, is_batch=True, places=tuple(places), remarks=_remarks(name, opened))
@@ -188,3 +191,18 @@ def parse_metadata(pairs: Iterable[str]) -> dict[str, str]:
             raise InputError(f"--metadata takes key=value, not {pair!r}")
         metadata[key] = value
     return metadata
+
+
+def read_accept(given: str | None) -> Json | None:
+    """The rules of `--accept`: JSON, or a file with it. Raises `InputError`."""
+    if given is None:
+        return None
+    try:
+        text = given if given.lstrip().startswith("{") else Path(given).read_text(encoding="utf-8-sig")
+        rules = json.loads(text)
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else error
+        raise InputError(f"--accept takes a file or an object of JSON, and this is neither: {why}") from None
+    if not isinstance(rules, dict):
+        raise InputError('--accept takes an object such as {"min_words": 300, "ends_well": true}')
+    return rules

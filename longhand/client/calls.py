@@ -25,7 +25,19 @@ _SUBMIT_WAITS = (0.2, 0.5, 1.0, 2.0)
 _PAGE = 100
 # The fields that a batch has for all its jobs; all others belong in the bodies of its requests.
 _OF_A_BATCH = frozenset(
-    {"completion_window", "metadata", "priority", "max_attempts", "on_interrupt", "max_concurrency", "upstream"}
+    {
+        "completion_window",
+        "metadata",
+        "priority",
+        "max_attempts",
+        "on_interrupt",
+        "max_concurrency",
+        "upstream",
+        "accept",
+        "on_reject",
+        "max_repairs",
+        "defaults",
+    }
 )
 
 
@@ -121,6 +133,8 @@ def submit(
         return submit_body("/v1/jobs", body, idempotency_key)
     around = {name: value for name, value in fields.items() if name in _OF_A_BATCH}
     inside = {name: value for name, value in fields.items() if name not in _OF_A_BATCH}
+    if around.get("defaults", {}).get("model"):
+        inside = {"model": around["defaults"]["model"], **inside}
     requests = []
     for place, one in enumerate(work):
         if isinstance(one, Mapping) and "role" in one:

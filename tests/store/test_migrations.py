@@ -242,7 +242,7 @@ def test_a_list_of_jobs_reads_no_prompt_on_sqlite(tmp_path: Path) -> None:
     in_order = [column["name"] for column in inspect(create_engine(url, poolclass=NullPool)).get_columns("jobs")]
     prompt = in_order.index("request")
     assert {column.name for column in LIST_COLUMNS} == set(in_order[:prompt])
-    assert in_order[prompt:] == ["request", "message"]
+    assert in_order[prompt:] == ["request", "message", "accept"]
 
 
 def test_the_folder_of_a_sqlite_file_is_made(tmp_path: Path) -> None:
