@@ -136,8 +136,8 @@ def _read_response_job(fields: dict[str, msgspec.Raw], where: str, defaults: New
 
 
 def own_fields(fields: dict[str, msgspec.Raw], where: str, defaults: NewJob) -> NewJob:
-    """What Longhand takes out of a body for itself. A null is as good as nothing, but a null for `accept`: then the text
-    is not checked, whatever the batch asks of the others.
+    """What Longhand takes out of a body for itself. A null is as good as nothing, except for `accept`: that text is not
+    checked, whatever the batch asks of the others.
     """
     own: dict[str, Any] = {}
     for name in _JOB_FIELDS.keys() & fields.keys():
