@@ -78,7 +78,7 @@ def require_room(defaults: BatchDefaults | None, count: int, length: int, most: 
     """Refuse defaults with which these many requests would be more than a batch may be that states them in each."""
     if defaults is None:
         return
-    if length + defaults.size * count > most:
+    if length + defaults.size * (count - 1) > most:
         reason = f"written out in {count} requests they are more than {most} bytes (LONGHAND_MAX_BODY_BYTES)"
         raise ApiError(413, "batch_too_large", f"defaults: {reason}: split the batch, or send it as a file",
                        param="defaults")  # fmt: skip

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from jobs.acceptance.answer_format import FormatError
 from jobs.acceptance.format_check import FormatCheck
 from jobs.acceptance.languages import known_languages
 from jobs.acceptance.patterns import LARGEST_PROGRAM, find_pattern_fault
@@ -104,7 +105,8 @@ WELL = [
     "It rains.\n\n\n", "It rains.\n\n---", "Say:\n\n```py\nprint(1)\n```", "Say:\n\n~~~\n```\n~~~", "A `code`.",
     TABLE + "| green | 3 |", "tea | price\n--- | ---\ngreen | 3", "Teas:\n\n- green\n- black", "1. green\n2. black",
     "- It rains.\n- It pours.",
-    "今天下雨。", "今天下雨！", "下雨吗？", "他说：“今天下雨。”", "他说：「今天下雨。」", "今天下雨……", "（今天下雨。）",
+    "今天下雨。", "今天下雨！", "下雨吗？",
+    "他说：“今天下雨。”", "他说：「今天下雨。」", "今天下雨……", "（今天下雨。）",
     "今天下雨。（完）", "**今天下雨。**", "茶有：\n\n- 绿茶\n- 红茶", "一、绿茶\n二、红茶", TABLE + "| 绿茶 | 三 |",
     "雨です。", "वर्षा होती है।", "هل تمطر؟",
 ]  # fmt: skip
@@ -116,7 +118,8 @@ BADLY = [
     ("- It rains.\n- It po", "a sentence that does not end"), ("- green\n- black,", "a sentence that does not end"),
     ("- green", "a sentence that does not end"), ("It rains;", "a sentence that does not end"),
     ("It rains.\n\n## Next", "a heading"), ("It rains.\n\n#", "a heading"), ("It rains.\n\nNext\n====", "a heading"),
-    ("It rains.\n\nNext\n---", "a heading"), ("```py\nprint(1)", "a code block"), ("```py\nprint(1).\n", "a code block"),
+    ("It rains.\n\nNext\n---", "a heading"), ("```py\nprint(1)", "a code block"),
+    ("```py\nprint(1).\n", "a code block"),
     ("~~~\ncode\n```", "a code block"), (TABLE + "| green |", "a row of a table with 1 of 2 cells"),
     (TABLE + "| green | 3", "a row of a table that is not closed"), (TABLE, "a table without rows"),
     ("| tea | price |", "a table of which only the beginning"), ("tea | price\n--- | ---\ngreen", "a sentence"),
@@ -291,7 +294,7 @@ def test_a_check_that_takes_too_long_is_ended(check: AnswerCheck) -> None:
 def test_a_broken_schema_of_accept_is_named_by_its_place() -> None:
     made = FormatCheck()
     try:
-        with pytest.raises(Exception, match="json_schema.type"):
+        with pytest.raises(FormatError, match=r"json_schema\.type"):
             made.check_rules({"json_schema": {"type": "objekt"}})
     finally:
         made.close()
