@@ -1,7 +1,8 @@
 """Every reason why a text is not accepted. Called only in the process that may be ended (`format_check.py`)."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from typing import Any, TypedDict
 
 from jobs.acceptance.answer_format import find_mismatch
@@ -23,8 +24,9 @@ class Rejection(TypedDict):
 
 def find_rejections(rules: Mapping[str, Any], text: str, *, cut_short: bool) -> list[Rejection]:
     """What of these rules a text does not keep, in their order; `cut_short`: the upstream said that it is not whole."""
+    words = cache(lambda: count_words(text))
     try:
-        return [one for rule, asked in rules.items() for one in _find(rule, asked, text, cut_short=cut_short)]
+        return [one for rule, asked in rules.items() for one in _find(rule, asked, text, words, cut_short=cut_short)]
     finally:
         forget_patterns()
 
@@ -34,11 +36,11 @@ def tell_rejection(one: Mapping[str, Any]) -> str:
     return f"{one['rule']}: asked for {_asked(one)}, found {one['found']}"
 
 
-def _find(rule: str, asked: Any, text: str, *, cut_short: bool) -> list[Rejection]:
+def _find(rule: str, asked: Any, text: str, words: Callable[[], int], *, cut_short: bool) -> list[Rejection]:
     found = None
     match rule:
         case "min_words" | "max_words":
-            count = count_words(text)
+            count = words()
             wrong = count < asked if rule == "min_words" else count > asked
             found = ("1 word" if count == 1 else f"{count} words") if wrong else None
         case "json_schema":

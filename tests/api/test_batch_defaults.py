@@ -110,7 +110,7 @@ def test_what_is_longhands_own_may_stand_in_the_defaults(client: httpx.Client) -
 
 
 def test_rules_of_a_batch_hold_for_each_request_that_has_none(client: httpx.Client) -> None:
-    bodies = [{"messages": [ask("Tea")]}, {"messages": [ask("Rain")], "accept": None}]
+    bodies: list[dict[str, Any]] = [{"messages": [ask("Tea")]}, {"messages": [ask("Rain")], "accept": None}]
     first, second = submit(client, {"model": "m-1"}, *bodies, accept={"min_words": 5}, on_reject="retry")
     assert (first["accept"], first["on_reject"]) == ({"min_words": 5}, "retry")
     assert second["accept"] is None
