@@ -7,12 +7,14 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from jobs.intake.submission import NewJob, submit_batch
 from jobs.lifecycle.lease import Checkpoint, renew
 from jobs.lifecycle.rescue import cancel_job, rescue_lost
 from jobs.lifecycle.retry import retry_job
 from jobs.model.records import Attempt
 from jobs.model.status import AttemptOutcome, JobStatus
 from jobs.store.database import Database
+from jobs.store.queries import read_batch
 from jobs.tables import rejected_texts
 from tests.store.reserving import claim_now
 from tests.upstream.scripted_upstream import DONE, FINISH, ROLE, Script, ScriptedUpstream, chunk, chunked
@@ -20,8 +22,10 @@ from tests.upstream.scripted_upstream import text as delta
 from tests.worker.test_continuation import Watcher, run_twice
 from tests.worker.worker_fixtures import (
     WorkerParts,
+    ask,
     expire_lease,
     history,
+    ids_of,
     job_and_text,
     listening,
     open_worker,
@@ -244,3 +248,14 @@ def test_the_format_of_the_response_keeps_its_own_code(sqlite_database: Database
     run_through(sqlite_database, redis_url, job_id, writes(BAD))
     job, _ = job_and_text(sqlite_database, job_id)
     assert (job.error_code, job.repairs) == ("schema_mismatch", None)
+
+
+def test_a_batch_has_cost_what_its_rejected_texts_have_cost_too(sqlite_database: Database, redis_url: str) -> None:
+    job = NewJob(ask(), accept=RULES, on_reject="repair")
+    batch_id = submit_batch(sqlite_database, [job]).id
+    [job_id] = ids_of(sqlite_database, batch_id)
+    run_through(sqlite_database, redis_url, job_id, writes(BAD, 5), writes(WORSE, 3), writes(GOOD, 6))
+    batch = read_batch(sqlite_database, batch_id, project=None)
+    assert batch is not None
+    assert batch.usage is not None
+    assert (batch.usage["input_tokens"], batch.usage["output_tokens"]) == (60, 14)
