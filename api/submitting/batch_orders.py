@@ -20,7 +20,8 @@ from jobs.settings import Settings
 
 _BATCH_FIELDS = frozenset({"requests", "metadata", "completion_window", "priority", "max_attempts", "on_interrupt",
                            "accept", "on_reject", "max_repairs", "defaults",
-                           "endpoint", "output_expires_after", "max_concurrency", "upstream"})  # fmt: skip
+                           "on_length", "max_continuations", "endpoint", "output_expires_after", "max_concurrency",
+                           "upstream"})  # fmt: skip
 _FILE_BATCH_FIELDS = (_BATCH_FIELDS - {"requests"}) | {"input_file_id", "input"}
 _INPUT_FIELDS = frozenset({"model", "template", "encoding", "delimiter", "id_column"})
 # With what others call the endpoints: Azure.

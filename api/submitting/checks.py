@@ -1,7 +1,7 @@
 """What is wrong with one job of a submission, by field: the message says what, where, and what to do."""
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -29,12 +29,17 @@ from jobs.inputs.dialects import ENDPOINT, RESPONSES, read_request, read_respons
 from jobs.inputs.mistakes import MistakeError, Notes
 from jobs.intake.submission import NewJob
 
+CONTINUATIONS, MOST_CONTINUATIONS = 8, 100
+"""How often the rest of a text is asked for if nothing else is said, and at the most."""
+
 _JOB_FIELDS: dict[str, Callable[[Any, str], Any]] = {
     "custom_id": check_custom_id,
     "metadata": check_metadata,
     "priority": lambda value, at: check_integer(value, at, -100, 100),
     "max_attempts": lambda value, at: check_integer(value, at, 1, 20),
     "on_interrupt": lambda value, at: check_choice(value, at, ("restart", "continue")),
+    "on_length": lambda value, at: check_choice(value, at, ("stop", "continue")),
+    "max_continuations": lambda value, at: check_integer(value, at, 1, MOST_CONTINUATIONS),
     "upstream": lambda value, at: check_text(value, at, 64),
     "accept": check_accept,
     "on_reject": lambda value, at: check_choice(value, at, ON_REJECT),
@@ -146,7 +151,20 @@ def own_fields(fields: dict[str, msgspec.Raw], where: str, defaults: NewJob) -> 
             own["only_upstream" if name == "upstream" else name] = _JOB_FIELDS[name](value, at)
         elif name == "accept":
             own[name] = None
+    if own.keys() & {"on_length", "max_continuations"}:
+        own["max_continuations"] = _read_continuations(own, where, defaults)
+        own.pop("on_length", None)
     return replace(defaults, **own)
+
+
+def _read_continuations(own: Mapping[str, Any], where: str, defaults: NewJob) -> int | None:
+    """How often the rest of a text is asked for; None: not at all."""
+    on_length, most = own.get("on_length"), own.get("max_continuations")
+    if most is not None and on_length != "continue" and defaults.max_continuations is None:
+        raise invalid(join(where, "max_continuations"), 'needs `on_length: "continue"`')
+    if on_length == "stop":
+        return None
+    return most or defaults.max_continuations or CONTINUATIONS
 
 
 def _check_request(request: dict[str, Any], where: str) -> None:

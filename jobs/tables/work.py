@@ -139,6 +139,8 @@ jobs = Table(
     Column("repairs", Integer),
     # The attempt whose text the next one is to repair; it is in `rejected_texts`. Null: the next one writes anew.
     Column("rejected_attempt", Integer),
+    # How often it may ask for the rest of a text that stopped at the token limit; null: not at all.
+    Column("max_continuations", Integer),
     Column("metadata", Json, nullable=False),
     # JSON as text: PostgreSQL's jsonb refuses the NUL that a prompt may hold, and sorts its keys. These are last,
     # because SQLite then reads a list of jobs without reading their prompts.
@@ -200,6 +202,9 @@ attempts = Table(
     # How many bytes of the previous attempt's text this one continues from. 0: it begins again; null: not known yet.
     Column("continued_bytes", Integer),
     Column("upstream", Text),
+    # What each request wrote of its text, as JSON (`jobs/model/segments.py`): written at the end of each, so that
+    # another attempt knows them. Null for a text that one request wrote.
+    Column("segments", Text),
     *_usage_columns(),
     # Of its text, for a job that ends with it later: cancelled or expired while it waited for its next attempt.
     Column("text_tokens", Integer),

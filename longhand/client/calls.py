@@ -37,6 +37,8 @@ _OF_A_BATCH = frozenset(
         "on_reject",
         "max_repairs",
         "defaults",
+        "on_length",
+        "max_continuations",
     }
 )
 

@@ -6,7 +6,7 @@ from alembic import op
 from migrations.job_columns import add_before_the_prompt
 
 revision = "0008"
-down_revision = "0006"
+down_revision = "0007"
 branch_labels = None
 depends_on = None
 
