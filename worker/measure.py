@@ -111,7 +111,7 @@ def _usage(
     thought = reasoning.tokens if reasoning else 0
     if thought and running.reasoning:  # what was continued was paid for before, and is not sent again
         thought = max(0, thought - tokenizers.count_text(running.job.model, running.reasoning).tokens)
-    request = running.job.request or {}
+    request = running.request
     if called:  # as JSON, which is not how the model wrote it
         calls = tokenizers.count_text(running.job.model, called).tokens
         counted = counted._replace(tokens=counted.tokens + calls, source="estimate")

@@ -35,6 +35,10 @@ class NewJob:
     expires_at: datetime | None = None
     only_upstream: str | None = None
     """The one upstream that may run it."""
+    accept: Mapping[str, Any] | None = None
+    """What its text must satisfy (`jobs/acceptance/rules.py`)."""
+    on_reject: str = "fail"
+    max_repairs: int = 2
     response: Mapping[str, Any] | None = None
     """What the client sent, if it is a Response of a batch (`jobs/lifecycle/responses.py`)."""
 
@@ -216,8 +220,11 @@ def job_row(
         "created_at": now,
         "expires_at": job.expires_at or expires_at,
         "only_upstream": job.only_upstream or only_upstream,
+        "on_reject": job.on_reject,
+        "max_repairs": job.max_repairs,
         "metadata": dict(job.metadata),
         "request": json.dumps(job.request, separators=(",", ":")),
+        "accept": json.dumps(job.accept, separators=(",", ":")) if job.accept else None,
     }
 
 

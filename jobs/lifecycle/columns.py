@@ -62,6 +62,7 @@ def attempt_changes(
         "reasoning_text_tokens_source": written.reasoning_text_tokens_source,
         **(written.usage.as_columns() if written.usage else {}),
         **why(error),
+        **({"rejections": json.dumps(list(error.rejections))} if error and error.rejections else {}),
     }
 
 
