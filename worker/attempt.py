@@ -22,6 +22,7 @@ from worker.db_retry import retry_unless_draining, retry_until_stored
 from worker.event_loop import EventLoop
 from worker.finalize import Finalizer, InternalError
 from worker.group_commit import GroupCommit
+from worker.loop_guard import adders
 from worker.measure import Outcome, measure
 from worker.parts import Part, Parts
 from worker.recorder import Recorder
@@ -196,11 +197,13 @@ class AttemptRunner:
                 running.sent = sent = self._sent(running, part)
                 if sent.proof_bytes is not None:
                     recording.call_after(sent.proof_bytes, sent.prove)
+                write = seam.feed if seam is not None else recording.add
+                add, add_reasoning = adders(recording, write, guarded=spec.loop_guard)
                 try:
                     ending = await upstream.stream(
                         request,
-                        seam.feed if seam is not None else recording.add,
-                        on_reasoning=recording.add_reasoning,
+                        add,
+                        on_reasoning=add_reasoning,
                         idempotency_key=key,
                         on_accepted=sent.accept,
                     )
