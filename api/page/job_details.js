@@ -1,8 +1,11 @@
 // What there is to know of a job beside its text: what was asked, what it cost, and how its attempts went.
 
 import { el, put } from "./dom.js";
+import { detailsOf } from "./failure_groups.js";
+import { sentenceOf } from "./faults.js";
 import { duration, number, plural, rate, time } from "./format.js";
 import { whyCutShort } from "./job_words.js";
+import { contentText } from "./names.js";
 import { isFinal } from "./status.js";
 
 const OUTCOMES = {
@@ -19,8 +22,8 @@ const SOURCES = { upstream: "counted by the upstream", tokenizer: "counted here"
 
 /** Show the sections about a job in this element; what was opened in it stays open. */
 export function showDetails(node, job) {
-  const isOpen = node.querySelector("details")?.open;
-  const hadFocus = node.querySelector("summary") === document.activeElement;
+  const folds = () => [...node.querySelectorAll("details")];
+  const before = folds().map((fold) => [fold.open, fold.querySelector("summary") === document.activeElement]);
   put(
     node,
     errorSection(job),
@@ -30,8 +33,12 @@ export function showDetails(node, job) {
     attemptsSection(job),
     factsSection(job),
   );
-  if (isOpen) node.querySelector("details")?.setAttribute("open", "");
-  if (hadFocus) node.querySelector("summary")?.focus();
+  const after = folds();
+  if (after.length !== before.length) return;
+  after.forEach((fold, place) => {
+    [fold.open] = before[place];
+    if (before[place][1]) fold.querySelector("summary").focus();
+  });
 }
 
 function section(title, ...content) {
@@ -43,8 +50,8 @@ function errorSection(job) {
   const title = isFinal(job.status) ? "Why it is incomplete" : "What went wrong last";
   return section(
     title,
-    el("p", { class: "fault" }, job.error.message ?? job.error.code),
-    el("p", { class: "small" }, job.error.code),
+    el("p", { class: "fault", dir: "auto" }, sentenceOf(job.error)),
+    detailsOf(job.error),
   );
 }
 
@@ -78,12 +85,6 @@ function requestSection(job) {
         )
       : null,
   );
-}
-
-function contentText(content) {
-  if (typeof content === "string") return content;
-  if (Array.isArray(content)) return content.map((part) => part?.text ?? `(${part?.type ?? "something"})`).join("\n");
-  return content === null || content === undefined ? "" : JSON.stringify(content);
 }
 
 function usageSection(job) {
@@ -127,7 +128,7 @@ function attemptItem(attempt) {
     attempt.continued_bytes
       ? el("p", { class: "small" }, `Continues from byte ${number(attempt.continued_bytes)}`)
       : null,
-    attempt.error ? el("p", { class: "small fault" }, attempt.error.message ?? attempt.error.code) : null,
+    attempt.error ? el("p", { class: "small fault" }, sentenceOf(attempt.error)) : null,
   );
 }
 

@@ -4,7 +4,9 @@ import { el, put, wrong } from "./dom.js";
 import { plural, short, time } from "./format.js";
 import { call, onReturn } from "./net.js";
 import { restoreScroll } from "./router.js";
+import { outcomeOf, progressLine } from "./outcome.js";
 import { ProgressBar, badge, isFinal, setBadge } from "./status.js";
+import { t } from "./words.js";
 
 const PAGE = 20;
 const BUSY_MS = 1500;
@@ -119,7 +121,8 @@ class Row {
   }
 
   show(batch) {
-    setBadge(this.badge, batch.status);
+    const { sign, words } = outcomeOf(batch);
+    setBadge(this.badge, sign, words);
     this.bar.show(batch.request_counts);
     this.counts.textContent = countsLine(batch);
   }
@@ -129,10 +132,14 @@ class Row {
 function countsLine(batch) {
   const { total, completed, failed, in_progress: writing, incomplete } = batch.request_counts;
   const words = [`${short(completed)} of ${short(total)} completed`];
+  if (!isFinal(batch.status)) words.unshift(progressLine(batch, null));
   if (incomplete) words.push(`${short(incomplete)} cut short`);
   if (writing) words.push(`${short(writing)} being written`);
   if (failed) words.push(`${short(failed)} not completed`);
-  if (batch.usage?.output_tokens) words.push(`${plural(batch.usage.output_tokens, "token")} written`);
+  if (batch.usage?.output_tokens)
+    words.push(
+      t(isFinal(batch.status) ? "tokens.written.list" : "tokens.ended", { count: batch.usage.output_tokens }),
+    );
   return words.join(" · ");
 }
 

@@ -1,12 +1,12 @@
 // One job: its whole text as Markdown, growing while it is written, and what it took.
 
-import { jobName } from "./card.js";
 import { ask, el, put, say, wrong } from "./dom.js";
 import { downloadLink } from "./download.js";
 import { showDetails } from "./job_details.js";
 import { HoldBanner } from "./hold_banner.js";
 import { JobText } from "./job_text.js";
 import { cutShort, noteOf } from "./job_words.js";
+import { jobName } from "./names.js";
 import { makeMark, setMark } from "./mark.js";
 import { call, onReturn } from "./net.js";
 import { Reading } from "./reading.js";
