@@ -4,6 +4,7 @@ import { put, say } from "./dom.js";
 import { tickTimes } from "./format.js";
 import { net } from "./net.js";
 import { onRoute, readRoute } from "./router.js";
+import { wireShortcuts } from "./shortcuts.js";
 import { wireTheme } from "./theme.js";
 import { batchView } from "./view_batch.js";
 import { batchesView } from "./view_batches.js";
@@ -77,6 +78,7 @@ function wireSkip(link) {
 }
 
 wireTheme(document.getElementById("theme"));
+wireShortcuts(shownView);
 wireSkip(document.querySelector(".skip"));
 showNetwork();
 onRoute(show);

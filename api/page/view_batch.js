@@ -1,5 +1,6 @@
 // One batch: how far it is, and a card for each of its jobs.
 
+import { batchName } from "./batch_name.js";
 import { BatchState } from "./batch_state.js";
 import { batchActions } from "./batch_actions.js";
 import { Card } from "./card.js";
@@ -19,7 +20,6 @@ import { restoreScroll } from "./router.js";
 import { outcomeOf, percentOf, progressLine, secondsLeft } from "./outcome.js";
 import { ProgressBar, badge, isFinal, setBadge } from "./status.js";
 import { unread } from "./unread.js";
-import { batchName } from "./view_batches.js";
 import { t } from "./words.js";
 
 const CARD_HEIGHT = 224;
@@ -212,13 +212,14 @@ export function batchView(id) {
     node: el(
       "section",
       { class: "batch" },
-      el("p", { class: "crumbs" }, el("a", { href: "#/" }, "Batches")),
+      el("p", { class: "crumbs" }, el("a", { href: "#/" }, t("crumbs.home"))),
       el("div", { class: "head" }, heading, status),
       el("p", { class: "id" }, id),
       fault,
       loading,
       body,
     ),
+    step: (by) => grid.step(by),
     close() {
       clearInterval(timer);
       closed.abort();

@@ -1,7 +1,8 @@
 // All batches, newest first, with how far each has come.
 
+import { batchName } from "./batch_name.js";
 import { el, put, wrong } from "./dom.js";
-import { plural, short, time } from "./format.js";
+import { short, time } from "./format.js";
 import { call, onReturn } from "./net.js";
 import { restoreScroll } from "./router.js";
 import { outcomeOf, progressLine } from "./outcome.js";
@@ -11,10 +12,6 @@ import { t } from "./words.js";
 const PAGE = 20;
 const BUSY_MS = 1500;
 const IDLE_MS = 6000;
-
-/** A batch's name: its title, where it was given one. */
-export const batchName = (batch) =>
-  batch.metadata?.title || `Batch of ${plural(batch.request_counts.total, "article")}`;
 
 export function batchesView() {
   const rows = new Map();

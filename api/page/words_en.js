@@ -24,6 +24,33 @@ export const WORDS = {
   // Articles that nobody named.
   "article": "Article",
   "article.place": "Article {place}",
+  "batch.of": { one: "Batch of {count} article", other: "Batch of {count} articles" },
+  "crumbs.home": "All work",
+  "crumbs.batch": "Batch of this article",
+  "step.before": "← Previous",
+  "step.after": "Next →",
+  "step.first": "This is the first article of its batch.",
+  "step.last": "This is the last article of its batch.",
+
+  // How long a text is and how fast it grows.
+  "length.words": { one: "{count} word", other: "{count} words" },
+  "length.characters": { one: "{count} 字", other: "{count} 字" },
+  "live.rate": "≈ {rate} tokens/s",
+  "live.time": "{time}",
+
+  // The keys, as `?` lists them.
+  "keys.title": "Keys",
+  "keys.j.key": "j",
+  "keys.j": "Next article",
+  "keys.k.key": "k",
+  "keys.k": "Previous article",
+  "keys.arrows.key": "← → ↑ ↓ Home End",
+  "keys.arrows": "From card to card",
+  "keys.send.key": "Ctrl Enter",
+  "keys.send": "Submit the form",
+  "keys.?.key": "?",
+  "keys.?": "This list",
+  "close": "Close",
 
   // The order of the cards.
   "sort.label": "Sort the cards",
