@@ -117,7 +117,7 @@ def test_who_has_no_key_at_hand_is_asked_once_and_can_give_it_later(visit: Visit
     expect(visit.page.locator("dialog")).to_have_count(0)
     visit.page.get_by_role("button", name="Enter a key").click()
     enter(visit, secret)
-    visit.heading("Batches")
+    visit.heading("All work")
     expect(visit.page.locator("#keyless")).to_be_empty()
     expect(visit.page.locator("main [role=alert]")).to_have_count(0)
 
