@@ -7,6 +7,7 @@ import { duration, number, plural, rate, time } from "./format.js";
 import { whyCutShort } from "./job_words.js";
 import { contentText } from "./names.js";
 import { isFinal } from "./status.js";
+import { t } from "./words.js";
 
 const OUTCOMES = {
   completed: "completed",
@@ -106,10 +107,20 @@ function usageSection(job) {
 
 function attemptsSection(job) {
   if (!job.attempts?.length) return null;
-  return section("Attempts", el("ol", { class: "attempts" }, ...job.attempts.map(attemptItem)));
+  return section("Attempts", el("ol", { class: "attempts" }, ...job.attempts.map((attempt, at) => attemptItem(attempt, beforeOf(job, at)))));
 }
 
-function attemptItem(attempt) {
+/** When the wait for an attempt began: at the end of the one before, or when the job was submitted. */
+const beforeOf = (job, at) => (at ? job.attempts[at - 1].finished_at : job.created_at);
+
+function attemptItem(attempt, before) {
+  const waited = before ? attempt.started_at - before : 0;
+  const how = [
+    attempt.upstream ? t("attempt.at", { upstream: attempt.upstream }) : "",
+    waited >= 0.1 ? t("attempt.waited", { time: duration(waited) }) : "",
+  ]
+    .filter(Boolean)
+    .join(" · ");
   const took = attempt.finished_at ? duration(attempt.finished_at - attempt.started_at) : "";
   const words = [attempt.outcome ? (OUTCOMES[attempt.outcome] ?? attempt.outcome) : "running", took]
     .filter(Boolean)
@@ -124,6 +135,7 @@ function attemptItem(attempt) {
     "li",
     { value: null },
     el("p", {}, `${attempt.attempt}. ${words}`),
+    how ? el("p", { class: "small" }, how) : null,
     wrote ? el("p", { class: "small" }, wrote) : null,
     attempt.continued_bytes
       ? el("p", { class: "small" }, `Continues from byte ${number(attempt.continued_bytes)}`)

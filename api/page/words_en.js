@@ -50,6 +50,19 @@ export const WORDS = {
   "live.rate": "≈ {rate} tokens/s",
   "live.time": "{time}",
 
+  // How the attempts went.
+  "attempt.waited": "waited {time}",
+  "attempt.at": "by {upstream}",
+
+  // The form.
+  "settings.title": "Settings for every prompt",
+  "settings.system": "System prompt (optional)",
+  "settings.temperature": "Temperature (optional)",
+  "settings.temperature.fault": "The temperature must be a number from 0 to 2.",
+  "settings.max_tokens": "Longest text in tokens (optional)",
+  "settings.max_tokens.fault": "The longest text must be a whole number of tokens, 1 or more.",
+  "sample": "Download a sample table",
+
   // The keys, as `?` lists them.
   "keys.title": "Keys",
   "keys.j.key": "j",

@@ -65,8 +65,8 @@ def test_keys_go_from_article_to_article_and_a_list_names_them(visit: Visit, cli
     expect(page.get_by_role("dialog")).to_have_count(0)
     visit.heading("tea-2")
     page.goto(f"{visit.url}/#/new")
-    page.get_by_label("Prompt").type("just jot it down?")
-    expect(page.get_by_label("Prompt")).to_have_value("just jot it down?")
+    page.get_by_label("Prompt", exact=True).press_sequentially("just jot it down?")
+    expect(page.get_by_label("Prompt", exact=True)).to_have_value("just jot it down?")
     expect(page.get_by_role("dialog")).to_have_count(0)
 
 
