@@ -80,4 +80,7 @@ def test_a_text_that_grows_says_its_length_its_pace_and_its_time(
     live = visit.page.locator(".live")
     expect(live).to_contain_text("字")
     expect(live).to_contain_text("tokens/s")
+    caret = """() => [".article > p:last-child", ".article"].map(
+      (one) => getComputedStyle(document.querySelector(one), "::after").content)"""
+    assert visit.page.evaluate(caret) == ['""', "none"], "the caret is not at the end of the last paragraph"
     client.cancel(batch_id)
