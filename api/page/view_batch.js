@@ -17,6 +17,7 @@ import { jobName } from "./names.js";
 import { onReturn } from "./net.js";
 import { Prompts } from "./prompts.js";
 import { restoreScroll } from "./router.js";
+import { PaceChart } from "./pace_chart.js";
 import { outcomeOf, percentOf, progressLine, secondsLeft } from "./outcome.js";
 import { ProgressBar, badge, isFinal, setBadge } from "./status.js";
 import { unread } from "./unread.js";
@@ -32,6 +33,7 @@ export function batchView(id) {
   const bar = new ProgressBar("Progress of the batch");
   const far = el("p", { class: "small" });
   const facts = new Facts();
+  const chart = new PaceChart();
   const failures = new FailureGroups(() => filter());
   const notes = el("div", {});
   const fault = el("div", {});
@@ -136,6 +138,7 @@ export function batchView(id) {
     const left = total - completed - failed;
     const seconds = secondsLeft({ left, completed, tokens, writtenNow: growing, speed });
     setText(far, progressLine(batch, seconds));
+    if (writing) chart.add(speed, writing);
     facts.show([
       ["Completed", `${number(completed)} of ${number(total)}`],
       incomplete ? ["Cut short", number(incomplete)] : null,
@@ -196,6 +199,7 @@ export function batchView(id) {
     el("div", { class: "bar-line" }, bar.node, far),
     banner.node,
     facts.node,
+    chart.node,
     notes,
     failures.node,
     actions.node,

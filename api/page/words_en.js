@@ -85,6 +85,9 @@ export const WORDS = {
   "sort.longest": "Longest first",
   "sort.shortest": "Shortest first",
 
+  // The chart of a batch.
+  "pace": "At most {speed} tokens/s (solid) by {running} at once (dotted)",
+
   // Failures that have one cause.
   "failures.heading": "What went wrong",
   "failures.group": { one: "{count} article: {why}", other: "{count} articles: {why}" },

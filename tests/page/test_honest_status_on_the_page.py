@@ -109,6 +109,7 @@ def test_tokens_that_are_being_written_count_at_once_and_have_a_unit(
     written = visit.page.locator(".facts div").filter(has=visit.page.get_by_text("Written", exact=True))
     expect(written.locator("dd")).to_contain_text("tokens")
     assert client.batch(batch_id)["usage"] is None, "none of its articles has ended"
+    expect(visit.page.locator(".pace")).to_contain_text("tokens/s (solid) by 1 at once")
     client.cancel(batch_id)
     finish(client, batch_id)
     expect(visit.page.locator(".head .badge")).to_have_text("Cancelled, 0 of 1 completed")
