@@ -4,6 +4,7 @@ import { el, put, wrong } from "./dom.js";
 import { Feed } from "./feed.js";
 import { ArticleRow, BatchRow } from "./home_rows.js";
 import { onReturn } from "./net.js";
+import { otherProject } from "./other_project.js";
 import { Prompts } from "./prompts.js";
 import { go, restoreScroll } from "./router.js";
 import { isFinal } from "./status.js";
@@ -138,5 +139,6 @@ function emptyDesk() {
       "Give it a prompt, a list of them, or a file. You can watch every article while it is written, close this page, and come back: nothing is lost.",
     ),
     el("p", {}, el("a", { class: "button main", href: "#/new" }, "Write something")),
+    otherProject(),
   );
 }

@@ -54,6 +54,10 @@ export const WORDS = {
   "attempt.waited": "waited {time}",
   "attempt.at": "by {upstream}",
 
+  // A key, and what it does not show.
+  "key.project": "Your API key shows the work of its own project. This may belong to another one.",
+  "key.change": "Use another key",
+
   // The form.
   "settings.title": "Settings for every prompt",
   "settings.system": "System prompt (optional)",
