@@ -40,9 +40,15 @@ export const rawOf = ({ code, message }) => (message ? `${code}\n${message}` : c
 /** The failures of three and more jobs that say the same, most first: `[{why, error, jobs}]`. */
 export function groupsOf(jobs) {
   const groups = new Map();
+  const sentences = new Map(); // of a thousand failures most say the same, and to read one takes a parser
+  const sentenceOnce = (error) => {
+    const key = `${error.code} ${error.message}`;
+    if (!sentences.has(key)) sentences.set(key, sentenceOf(error));
+    return sentences.get(key);
+  };
   for (const job of jobs) {
     if (!job?.error || job.status !== "failed") continue;
-    const why = sentenceOf(job.error);
+    const why = sentenceOnce(job.error);
     if (!groups.has(why)) groups.set(why, { why, error: job.error, jobs: [] });
     groups.get(why).jobs.push(job);
   }
