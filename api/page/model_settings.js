@@ -12,10 +12,10 @@ export function offerModels(input, signal) {
   input.setAttribute("list", list.id);
   const read = async () => {
     try {
-      const { data } = await call("/v1/models", { signal });
+      const { data } = await call("/v1/models", { signal, asksForKey: false });
       put(list, ...data.map(({ id }) => el("option", { value: id })));
     } catch {
-      // The upstream has no list, or cannot be reached: one types the name.
+      // No key yet, or the upstream has no list or cannot be reached: one types the name.
     }
   };
   input.addEventListener("focus", read, { once: true });

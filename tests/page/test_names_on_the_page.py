@@ -74,7 +74,7 @@ def test_a_text_that_grows_says_its_length_its_pace_and_its_time(
     visit: Visit, client: Client, upstream: FaultProxy
 ) -> None:
     with held(upstream):
-        batch_id = submit(client, [request("", "x", text="茶叶好喝。" * 900, deltas_per_second=20)])
+        batch_id = submit(client, [{"body": request("", "x", text="茶叶好喝。" * 900, deltas_per_second=20)["body"]}])
         job = next(iter(client.jobs(batch_id=batch_id)))
         visit.go(f"#/jobs/{job['id']}")
     live = visit.page.locator(".live")

@@ -59,7 +59,7 @@ def test_the_settings_of_the_form_are_those_of_the_request(visit: Visit, client:
     page.get_by_label("A list").check()
     page.get_by_label("Prompts").fill("Write 10 words.\nWrite 11 words.")
     page.get_by_label("Model").click()
-    visit.wait_for("() => [...document.querySelectorAll('#models option')].some((one) => one.value === 'gpt-4o-mini')")
+    visit.wait_for("() => [...document.querySelectorAll('#models option')].some((one) => one.value === 'simulator')")
     page.get_by_label("Model").fill(MODEL)
     page.get_by_text("Settings for every prompt").click()
     page.get_by_label("System prompt").fill("Be brief.")
