@@ -48,6 +48,7 @@ def test_keys_go_from_article_to_article_and_a_list_names_them(visit: Visit, cli
         page.keyboard.press(key)
         expect(page.get_by_role("link", name=name, exact=True)).to_be_focused()
     page.keyboard.press("Enter")
+    visit.heading("tea-0")
     for key, name in (("j", "tea-1"), ("j", "tea-2"), ("k", "tea-1")):
         page.keyboard.press(key)
         visit.heading(name)
