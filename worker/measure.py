@@ -8,6 +8,7 @@ from jobs.live.status_changes import EMPTY_SHA256
 from jobs.model.endings import AttemptResult
 from jobs.model.message import calls_as_text
 from jobs.model.records import Usage
+from jobs.model.segments import Segment, sum_usage
 from jobs.tokens import TokenCount, Tokenizers
 from worker.active_attempts import ActiveAttempt, StopReason
 from worker.upstream.ending import Ending
@@ -34,17 +35,21 @@ def measure(running: ActiveAttempt, outcome: Outcome, tokenizers: Tokenizers) ->
     counted = tokenizers.count_text(running.job.model, text)
     thoughts = bytes(recording.reasoning) if recording else b""
     reasoning = tokenizers.count_text(running.job.model, thoughts.decode()) if thoughts else None
+    segments = running.segments
+    if not running.is_noted:
+        segments += (_segment(running, ending, _usage(running, ending, counted, reasoning, tokenizers)),)
     return AttemptResult(
         text=text,
         bytes=len(encoded),
         sha256=sha256(encoded).hexdigest(),
         deltas=recording.deltas if recording else 0,
         first_delta_at=recording.first_delta_at if recording else None,
-        usage=_usage(running, ending, counted, reasoning, tokenizers),
+        usage=sum_usage([one.usage for one in segments if one.attempt == running.attempt]),
         text_tokens=counted.tokens,
         text_tokens_source=counted.source,
         finish_reason=ending.finish_reason if ending else None,
-        incomplete=_CUT_SHORT.get(ending.finish_reason or "") if ending else None,
+        incomplete=running.incomplete or (_CUT_SHORT.get(ending.finish_reason or "") if ending else None),
+        segments=_worth_storing(segments),
         reasoning=thoughts.decode(),
         reasoning_bytes=len(thoughts),
         reasoning_sha256=sha256(thoughts).hexdigest() if thoughts else None,
@@ -54,6 +59,30 @@ def measure(running: ActiveAttempt, outcome: Outcome, tokenizers: Tokenizers) ->
         upstream_id=ending.upstream_id if ending else None,
         upstream_model=ending.upstream_model if ending else None,
     )
+
+
+def measure_segment(running: ActiveAttempt, ending: Ending, tokenizers: Tokenizers) -> Segment:
+    """What the request that has just ended wrote, of a text that goes on."""
+    model, recording = running.job.model, running.recording
+    text = bytes(recording.text).decode() if recording else ""
+    thoughts = bytes(recording.reasoning).decode() if recording else ""
+    reasoning = tokenizers.count_text(model, thoughts) if thoughts else None
+    usage = _usage(running, ending, tokenizers.count_text(model, text), reasoning, tokenizers)
+    return _segment(running, ending, usage)
+
+
+def _segment(running: ActiveAttempt, ending: Ending | None, usage: Usage | None) -> Segment:
+    offset = len(running.text.encode())
+    length = len(running.recording.text) if running.recording else 0
+    reason = ending.finish_reason if ending is not None else None
+    cut = running.seam.cut if running.seam is not None else ""
+    return Segment(running.attempt, offset, length - offset, running.claimed.upstream, reason, usage, cut)
+
+
+def _worth_storing(segments: tuple[Segment, ...]) -> tuple[Segment, ...]:
+    """Those that wrote something, if they are several: a text that one request wrote has none."""
+    wrote = tuple(one for one in segments if one.bytes)
+    return wrote if len(segments) > 1 else ()
 
 
 def _usage(

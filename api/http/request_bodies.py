@@ -17,6 +17,20 @@ _OWN: dict[str, Any] = {
         "default": "restart",
         "description": "What an attempt does with the text of an interrupted one: start again, or continue it.",
     },
+    "on_length": {
+        "type": "string",
+        "enum": ["stop", "continue"],
+        "default": "stop",
+        "description": "What happens at the upstream's token limit: the text ends as incomplete, or its rest is asked"
+        " for, again and again.",
+    },
+    "max_continuations": {
+        "type": "integer",
+        "minimum": 1,
+        "maximum": 100,
+        "default": 8,
+        "description": "How often the rest is asked for, with `on_length: continue`.",
+    },
     "upstream": {"type": "string", "description": "The one upstream that may write; without it any that can."},
 }
 
@@ -100,6 +114,16 @@ BATCH_BODY: dict[str, Any] = {
                 "seconds": {"type": "integer", "minimum": 3600, "maximum": 2_592_000},
             },
             "description": "For how long the output files are kept. The jobs and their texts stay.",
+        },
+        "webhook": {
+            "type": "object",
+            "required": ["url"],
+            "additionalProperties": False,
+            "properties": {
+                "url": {"type": "string"},
+                "events": {"type": "array", "minItems": 1, "items": {"type": "string"}},
+            },
+            "description": "Whom to tell of the batch's end: the answer has the secret that signs.",
         },
         **_OWN,
     },
