@@ -31,6 +31,7 @@ from api.endpoints import (
     results,
     retry,
     upstreams,
+    usage,
     watch_tokens,
 )
 from api.http.cors import Cors
@@ -115,7 +116,7 @@ def make_app(services: Services) -> FastAPI:
     for module in (page, reference, health):
         app.include_router(module.routes)
     # A key first of all, before the path, the query or the body is looked at.
-    for module in (submit, inputs, query, results, cancel, retry, upstreams, holds, watch_tokens):
+    for module in (submit, inputs, query, results, cancel, retry, upstreams, usage, holds, watch_tokens):
         app.include_router(module.routes, dependencies=[Depends(read_caller)])
     for module in (files, completions, text_completions, responses, response_items, models):
         app.include_router(module.routes, dependencies=[Depends(read_caller)])

@@ -80,7 +80,7 @@ class AttemptRunner:
                 spec = self._upstreams.find(claimed.upstream)
                 running.text, running.reasoning = self._find_text(running, claimed, spec)
                 outcome = self._loop.run(self._stream(running, self._request_of(running, spec), spec))
-                written = measure(running, outcome, self._tokenizers)
+                written = measure(running, outcome, self._tokenizers, spec)
                 outcome = self._check(running, outcome, written)
                 self._finalizer.finalize(running, outcome, written)
             self._finalizer.close_batch(claimed.job.batch_id)

@@ -107,8 +107,9 @@ class Finalizer:
         if isinstance(outcome, Ending):
             outcome = NotStoredError(f"the text could not be stored: {cause}")
         paid = replace(
-            NOTHING_WRITTEN, usage=written.usage, deltas=written.deltas, first_delta_at=written.first_delta_at
-        )
+            NOTHING_WRITTEN, usage=written.usage, cost=written.cost, deltas=written.deltas,
+            first_delta_at=written.first_delta_at,
+        )  # fmt: skip
         self._store(running, outcome, paid)
 
     def _publish_status(self, running: ActiveAttempt, status: JobStatus, written: AttemptResult) -> None:

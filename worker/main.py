@@ -76,7 +76,7 @@ def run_worker(settings: Settings) -> None:  # noqa: PLR0915  # the composition 
     wakes = WakeListener(redis_url, dispatch.wake)
     heartbeat = Heartbeat(maintenance_db, running, worker, settings)
     tokenizers = Tokenizers(settings.tokenizers)
-    lost = LostCounter(database, tokenizers, settings.heartbeat_seconds)
+    lost = LostCounter(database, tokenizers, settings.heartbeat_seconds, source.current)
     runner = AttemptRunner(
         database=database,
         loop=loop,

@@ -5,13 +5,16 @@ from hashlib import sha256
 from typing import Any
 
 from jobs.live.status_changes import EMPTY_SHA256
+from jobs.model.cost import Cost
 from jobs.model.endings import AttemptResult
 from jobs.model.message import calls_as_text
 from jobs.model.records import Usage
+from jobs.pricing import cost_of
 from jobs.tokens import TokenCount, Tokenizers
+from jobs.upstreams import Price, UpstreamSpec
 from worker.active_attempts import ActiveAttempt, StopReason
 from worker.upstream.ending import Ending
-from worker.upstream.errors import UpstreamError
+from worker.upstream.errors import Unreachable, UpstreamError
 
 Outcome = Ending | UpstreamError | StopReason
 """How a stream ended: whole, with an error, or cut by this process."""
@@ -22,7 +25,9 @@ _CUT_SHORT = {"length": "max_output_tokens", "content_filter": "content_filter"}
 NOTHING_WRITTEN = AttemptResult(text="", bytes=0, sha256=EMPTY_SHA256, deltas=0, first_delta_at=None)
 
 
-def measure(running: ActiveAttempt, outcome: Outcome, tokenizers: Tokenizers) -> AttemptResult:
+def measure(
+    running: ActiveAttempt, outcome: Outcome, tokenizers: Tokenizers, spec: UpstreamSpec | None = None
+) -> AttemptResult:
     """The text of an attempt that is over, with all that is stored beside it."""
     if outcome is StopReason.LOST:
         return NOTHING_WRITTEN  # it is stored nowhere: what the attempt cost is counted from its checkpoint
@@ -34,13 +39,14 @@ def measure(running: ActiveAttempt, outcome: Outcome, tokenizers: Tokenizers) ->
     counted = tokenizers.count_text(running.job.model, text)
     thoughts = bytes(recording.reasoning) if recording else b""
     reasoning = tokenizers.count_text(running.job.model, thoughts.decode()) if thoughts else None
+    usage = _usage(running, ending, counted, reasoning, tokenizers)
     return AttemptResult(
         text=text,
         bytes=len(encoded),
         sha256=sha256(encoded).hexdigest(),
         deltas=recording.deltas if recording else 0,
         first_delta_at=recording.first_delta_at if recording else None,
-        usage=_usage(running, ending, counted, reasoning, tokenizers),
+        usage=usage,
         text_tokens=counted.tokens,
         text_tokens_source=counted.source,
         finish_reason=ending.finish_reason if ending else None,
@@ -53,7 +59,25 @@ def measure(running: ActiveAttempt, outcome: Outcome, tokenizers: Tokenizers) ->
         message=ending.message if ending else None,
         upstream_id=ending.upstream_id if ending else None,
         upstream_model=ending.upstream_model if ending else None,
+        cost=_cost(running, outcome, usage, spec.price_of(running.job.model) if spec else None),
     )
+
+
+def _cost(running: ActiveAttempt, outcome: Outcome, usage: Usage | None, price: Price | None) -> Cost | None:
+    """None when it is unknown: no price, or nobody counted what the upstream did before it was cut."""
+    if usage is None and (running.sent is None or _is_refusal(outcome)):
+        return Cost(0, price.currency if price else None)
+    return cost_of(usage, price)
+
+
+def _is_refusal(outcome: Outcome) -> bool:
+    """Whether the upstream did not begin: it was not reached, or took no such request. A gateway's 500, 502 or 504 says
+    nothing of that.
+    """
+    if not isinstance(outcome, UpstreamError):
+        return False
+    status = outcome.status or 0
+    return isinstance(outcome, Unreachable) or (400 <= status < 500 and status != 408) or status in (503, 529)
 
 
 def _usage(

@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import Any
 
+from api.forms.costs import attempt_cost_json
 from jobs.model.records import Attempt, Job, Usage
 from jobs.model.status import JobStatus
 from jobs.tables import USAGE
@@ -86,4 +87,5 @@ def attempt_json(attempt: Attempt) -> dict[str, Any]:
         "bytes": attempt.bytes,
         "continued_bytes": attempt.continued_bytes,
         "usage": usage_json(attempt.usage) if attempt.usage else None,
+        "cost": attempt_cost_json(attempt),
     }

@@ -4,6 +4,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from api.schemas.costs import CostFields, CostObject
 from api.schemas.waiting import Described, WaitingObject
 
 
@@ -61,6 +62,7 @@ class AttemptObject(Described):
         description="Bytes of the previous attempt's text that this one continues; null until it is known."
     )
     usage: UsageObject | None
+    cost: CostObject | None = Field(description="Null when it is unknown, or the attempt runs.")
 
 
 class JobObject(Described):
@@ -118,13 +120,13 @@ class JobWithRequest(JobObject):
     )
 
 
-class JobWithAttempts(JobWithRequest, WaitingObject):
+class JobWithAttempts(JobWithRequest, CostFields, WaitingObject):
     """A job with every attempt at it, and while it is queued, what it waits for."""
 
     attempts: list[AttemptObject]
 
 
-class ListedJob(JobObject, WaitingObject):
+class ListedJob(JobObject, CostFields, WaitingObject):
     """A job in a list. What it waits for is only there while it is queued and waits."""
 
 

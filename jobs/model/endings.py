@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from jobs.model.cost import Cost
 from jobs.model.records import Usage
 
 MAX_CRASHES = 3
@@ -51,3 +52,5 @@ class AttemptResult:
     reasoning_text_tokens_source: str | None = None
     upstream_id: str | None = None
     upstream_model: str | None = None
+    cost: Cost | None = None
+    """None: unknown."""

@@ -7,6 +7,7 @@ from typing import Any, Self
 
 from sqlalchemy import RowMapping
 
+from jobs.model.cost import Cost
 from jobs.model.status import FINAL, AttemptOutcome, JobStatus
 from jobs.tables import USAGE
 
@@ -125,10 +126,12 @@ class Attempt:
     continued_bytes: int | None
     upstream: str | None
     usage: Usage | None
+    cost: Cost | None
+    """None: unknown, or it runs."""
 
     @classmethod
     def from_row(cls, row: RowMapping) -> Self:
         """An attempt from its row."""
-        plain = {name: row[name] for name in cls.__slots__ if name not in ("usage", "outcome")}
+        plain = {name: row[name] for name in cls.__slots__ if name not in ("usage", "outcome", "cost")}
         outcome = AttemptOutcome(row["outcome"]) if row["outcome"] else None
-        return cls(**plain, outcome=outcome, usage=Usage.from_row(row))
+        return cls(**plain, outcome=outcome, usage=Usage.from_row(row), cost=Cost.from_row(row))

@@ -13,6 +13,7 @@ from rich.text import Text
 from jobs.model.message import calls_as_text
 from longhand.client.objects import Job, Json, cut_short, why
 from longhand.terminal.cells import one_line, plain
+from longhand.terminal.costs import attempt_cost, cost_text, short_cost
 from longhand.terminal.output import PlainConsole, open_console
 from longhand.terminal.waiting_words import hold_sentence, waits_sentence
 
@@ -74,6 +75,7 @@ def jobs_table(listed: Sequence[Job], *, wide: bool) -> Table:
     if wide:
         table.add_column("attempt", justify="right")
         table.add_column("created", no_wrap=True)
+        table.add_column("cost", justify="right", no_wrap=True)
         table.add_column("model", overflow="fold")
     for job in listed:
         cells: list[RenderableType] = [
@@ -84,7 +86,7 @@ def jobs_table(listed: Sequence[Job], *, wide: bool) -> Table:
             _seconds(job.get("started_at"), job.get("finished_at")),
         ]
         if wide:
-            cells += [str(job["attempt"]), _time(job["created_at"]), Text(one_line(job["model"]))]
+            cells += [str(job["attempt"]), _time(job["created_at"]), short_cost(job), Text(one_line(job["model"]))]
         table.add_row(*cells)
     return table
 
@@ -112,6 +114,7 @@ def job_summary(job: Json) -> RenderableType:
         "sha256": job.get("sha256"),
         "text of": _text_of(job),
         "usage": _pairs({key: value for key, value in usage.items() if value is not None}) if usage else None,
+        "cost": cost_text(job),
         "error": why(job),
     }
     attempts = job.get("attempts") or []
@@ -144,6 +147,7 @@ def batch_summary(batch: Json) -> RenderableType:
         "created": _time(batch["created_at"]),
         "completed": _time(batch.get("completed_at")),
         "usage": _pairs({key: value for key, value in usage.items() if isinstance(value, int)}) if usage else None,
+        "cost": cost_text(batch),
         "errors": _told((batch.get("errors") or {}).get("data")),
         "read otherwise": _told(batch.get("warnings")),
     }
@@ -183,7 +187,7 @@ def _text_of(job: Json) -> str | None:
 
 def _attempts_table(attempts: list[Json]) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
-    for name in ("attempt", "outcome", "first delta s", "seconds", "deltas", "bytes"):
+    for name in ("attempt", "outcome", "first delta s", "seconds", "deltas", "bytes", "cost"):
         table.add_column(name, justify="left" if name == "outcome" else "right", no_wrap=True)
     table.add_column("worker and error", overflow="fold")
     for attempt in attempts:
@@ -195,6 +199,7 @@ def _attempts_table(attempts: list[Json]) -> Table:
             _seconds(attempt["started_at"], attempt.get("finished_at")),
             _number(attempt.get("deltas")),
             _number(attempt.get("bytes")),
+            attempt_cost(attempt),
             Text(f"{attempt['worker']} {error}" if error else attempt["worker"]),
         )
     return table

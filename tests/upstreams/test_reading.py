@@ -66,7 +66,7 @@ def test_every_key_is_taken(tmp_path: Path) -> None:
             think_tags=True,
             usage=False,
             proxy=Proxy("proxy.example", 3128, "Basic dXNlcjpwYXNz"),
-            price=Price(2.0, 0.5, 8.0),
+            prices=(Price(2.0, 0.5, 8.0),),
         ),
     )
     assert found.also_read == {tmp_path / "header"}
