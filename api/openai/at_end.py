@@ -47,7 +47,8 @@ class Wait:
             self._inbox.close()
 
     async def until_end(self, *, seconds: float = float("inf"), or_text: bool = False) -> StoredResult | None:
-        """The job as it has ended. None when stopped, when the time is over, or, with `or_text`, at the next text.
+        """The job as it has ended. None when stopped, when the time is over, or, with `or_text`, at the next text or
+        reasoning.
 
         Raises `ApiError` when the job was erased.
         """
@@ -67,7 +68,7 @@ class Wait:
                     return None
                 inbox.alarm_at = min(look_at, deadline)
                 received = await inbox.take()
-                if or_text and any(one.message.text for one in received):
+                if or_text and any(one.message.text or one.message.reasoning for one in received):
                     return None
                 if inbox.resync or any(one.message.event == "done" for one in received):
                     look_at = 0.0

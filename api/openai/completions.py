@@ -35,7 +35,7 @@ from api.use_cases import submit_one_job
 from api.watching.frames import COMMENT
 from jobs.intake.idempotency import IdempotencyKey
 from jobs.intake.submission import Accepted, NewJob
-from jobs.live.follower import ResetMessage, Text
+from jobs.live.follower import Reasoning, ResetMessage, Text
 from jobs.model.records import Job
 from jobs.model.status import JobStatus
 from jobs.store.queries import StoredResult, read_job, read_message
@@ -115,6 +115,9 @@ class ChatStream:
         self._interruption = interruption
         self._with_usage = with_usage
         self._watch = JobEventStream(services, job.id)
+        self._thought: int | None = 0
+        """The byte that the reasoning was sent up to; None once it has begun anew, which chunks cannot say."""
+        self._has_text = False
 
     @property
     def stopped(self) -> bool:
@@ -134,14 +137,28 @@ class ChatStream:
                     yield COMMENT
                 for one in told:
                     if isinstance(one, Text):
+                        self._has_text = True
                         yield self._chunk({"content": one.text})
-                    elif isinstance(one, ResetMessage):
+                    elif isinstance(one, Reasoning):
+                        if thought := self._reasoning(one):
+                            yield thought
+                    elif isinstance(one, ResetMessage) and self._has_text:
                         yield error_frame(_restarted(self._job))
                         return
+                    elif isinstance(one, ResetMessage):
+                        self._thought = None
                     elif isinstance(one, StoredResult):
                         yield await self._end(one.job)
                         return
         yield error_frame(self._interruption.error())
+
+    def _reasoning(self, step: Reasoning) -> bytes:
+        """The next of the reasoning. Of one that begins anew nothing is sent: it would stand behind the first."""
+        if self._thought != step.offset or not step.text:
+            self._thought = None
+            return b""
+        self._thought = step.end
+        return self._chunk({"reasoning_content": step.text})
 
     async def _end(self, job: Job) -> bytes:
         if job.status is not JobStatus.COMPLETED:

@@ -23,6 +23,7 @@ from api.submitting.checks import check_job
 from api.submitting.fields import invalid, missing, unsupported
 from jobs.intake.idempotency import IdempotencyKey
 from jobs.intake.submission import NewJob
+from jobs.live.follower import Reasoning
 from jobs.model.records import Job
 from jobs.model.status import JobStatus
 from jobs.store.queries import StoredResult
@@ -61,8 +62,13 @@ async def post_completion(
 class TextStream(ChatStream):
     """A job's text as chunks of a completion."""
 
+    # This form has the text alone.
+
     async def _beside(self, job: Job) -> bytes:
-        return b""  # this form has the text alone
+        return b""
+
+    def _reasoning(self, step: Reasoning) -> bytes:
+        return b""
 
     def _usage(self, job: Job) -> bytes:
         return unnamed_frame({**_completion(self._job), "choices": [], "usage": chat_usage(job.usage)})

@@ -64,9 +64,9 @@ def newest(database: Database) -> str:
 
 @contextmanager
 def streaming(
-    api: ApiServer, database: Database, client: redis.Redis, headers: dict[str, str] | None = None
+    api: ApiServer, database: Database, client: redis.Redis, headers: dict[str, str] | None = None, thinks: str = ""
 ) -> Iterator[tuple[Writer, httpx.Response]]:
-    """A completion that is streamed, and has begun."""
+    """A completion that is streamed, and has begun, with a text or with this reasoning."""
     sent: list[httpx.Response] = []
     with httpx.Client(base_url=f"http://127.0.0.1:{api.port}", timeout=60, headers=headers) as http:
 
@@ -78,7 +78,10 @@ def streaming(
         thread.start()
         wait_until(lambda: bool(newest(database)))
         writer = Writer(database, client, newest(database))
-        writer.write("begun ")
+        if thinks:
+            writer.think(thinks)
+        else:
+            writer.write("begun ")
         thread.join(30)
         assert sent[0].headers["x-job-id"] == writer.job_id
         try:
@@ -205,6 +208,51 @@ def test_a_text_that_begins_anew_ends_the_chunks_and_one_that_goes_on_does_not(
         assert error["code"] == "attempt_restarted"
         assert f"/v1/jobs/{first.job_id}/text" in error["message"]
         assert list(events) == []
+
+
+def test_the_chunks_show_the_reasoning_while_it_is_written(
+    sqlite_api: ApiServer, sqlite_database: Database, valkey_client: redis.Redis
+) -> None:
+    with streaming(sqlite_api, sqlite_database, valkey_client, thinks="Hm, ") as (writer, response):
+        deltas = deltas_of(response)
+        assert take_until(deltas, "reasoning_content", "Hm, ") == "Hm, "
+        writer.think("let me see.")
+        assert take_until(deltas, "reasoning_content", "let me see.") == "let me see."
+        writer.write("The ", "text.")
+        assert take_until(deltas, "content", "The text.") == "The text."
+        writer.finish()
+        assert not any("reasoning_content" in delta or delta.get("content") for delta in deltas)
+
+
+def test_reasoning_that_begins_anew_is_not_sent_twice_and_the_text_comes_whole(
+    sqlite_api: ApiServer, sqlite_database: Database, valkey_client: redis.Redis
+) -> None:
+    with streaming(sqlite_api, sqlite_database, valkey_client, thinks="Hm, ") as (first, response):
+        deltas = deltas_of(response)
+        assert take_until(deltas, "reasoning_content", "Hm, ") == "Hm, "
+        first.retry()
+        second = Writer(sqlite_database, valkey_client, first.job_id)
+        second.think("Hm, anew.")
+        second.write("The text.")
+        second.finish()
+        rest = list(deltas)
+    assert not any("reasoning_content" in delta for delta in rest)
+    assert "".join(delta.get("content", "") for delta in rest) == "The text."
+
+
+def deltas_of(response: httpx.Response) -> Iterator[dict[str, Any]]:
+    """The deltas of a stream that ends well."""
+    for event in contents(response.iter_lines()):
+        if event != "[DONE]":
+            yield event["choices"][0]["delta"]
+
+
+def take_until(deltas: Iterator[dict[str, Any]], name: str, whole: str) -> str:
+    """What a field of the deltas holds, joined, until it is as long as this."""
+    taken = ""
+    while len(taken) < len(whole):
+        taken += next(deltas).get(name, "")
+    return taken
 
 
 def test_who_waits_when_the_server_goes_down_is_told_what_to_do(
