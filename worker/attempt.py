@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from logging import getLogger
+from time import monotonic
 from typing import Any
 
 from jobs.dispatch.reservation import LEAD_SECONDS
@@ -18,6 +19,7 @@ from jobs.upstreams import UpstreamSpec
 from worker.active_attempts import ActiveAttempt, ActiveAttempts, StopReason
 from worker.answer_check import AnswerCheck
 from worker.continuation import continue_request
+from worker.counts import WorkerCounts
 from worker.db_retry import retry_unless_draining, retry_until_stored
 from worker.event_loop import EventLoop
 from worker.finalize import Finalizer, InternalError
@@ -50,6 +52,7 @@ class AttemptRunner:
         reporter: LaneReporter,
         worker: str,
         settings: Settings,
+        counts: WorkerCounts | None = None,
     ) -> None:
         self._database = database
         self._loop = loop
@@ -62,7 +65,8 @@ class AttemptRunner:
         self._settings = settings
         self._claims = GroupCommit(self._claim_one, self._claim_many)
         self._answer_check = AnswerCheck()
-        self._finalizer = Finalizer(database, loop, recorder, running, settings)
+        self._counts = counts or WorkerCounts()
+        self._finalizer = Finalizer(database, loop, recorder, running, settings, self._counts)
 
     def close(self) -> None:
         """End what was started for the runs."""
@@ -70,10 +74,12 @@ class AttemptRunner:
 
     def run(self, job_id: str) -> bool:
         """Run a job if it is due and nobody else has it; returns when the attempt is over. False: not run."""
+        began = monotonic()
         with self._attempts.reserve(job_id) as free:
             claimed = retry_unless_draining(self._attempts, self._claims.submit, (job_id, [])) if free else None
             if claimed is None:
                 return False
+            self._counts.add_claim(monotonic() - began)
             log.info("claim", extra={"job_id": job_id, "attempt": claimed.attempt})
             self._finalizer.publish_batch_event(claimed.job, claimed.attempt, JobStatus.IN_PROGRESS)
             with self._attempts.run(claimed) as running:

@@ -22,6 +22,7 @@ from jobs.model.status import JobStatus
 from jobs.settings import Settings
 from jobs.store.database import DATABASE_ERRORS, Database, driver_message
 from worker.active_attempts import ActiveAttempts
+from worker.counts import WorkerCounts
 
 log = getLogger(__name__)
 
@@ -47,6 +48,7 @@ class Dispatch:
         publish: Callable[[str, bytes], None],
         wake_all: Callable[[], None] = lambda: None,
         keep_habits: Callable[[], None] = lambda: None,
+        counts: WorkerCounts | None = None,
     ) -> None:
         self._database = database
         self._running = running
@@ -56,6 +58,7 @@ class Dispatch:
         self._publish = publish
         self._wake_all = wake_all
         self._keep_habits = keep_habits
+        self._counts = counts or WorkerCounts()
         self._ended = threading.Event()
         self._woken = threading.Event()
         # Leases that ran out while the database was away, or before this process began, may be renewed any moment.
@@ -90,6 +93,7 @@ class Dispatch:
                 hung = True
             except Exception:
                 log.exception("dispatch failed, trying again")
+            self._counts.add_round(monotonic() - began)
             if hung or monotonic() - began > self._settings.heartbeat_seconds:
                 # While the database was away nobody could renew: the owners of the leases get one lease's time for it.
                 self._rescue_at = monotonic() + self._settings.lease_seconds
@@ -128,6 +132,7 @@ class Dispatch:
         lost = rescue.rescue_lost(self._database, run_out_before=last) if last is not None else []
         for change in lost:
             log.warning("rescue, now %s", change.status, extra={"job_id": change.id, "attempt": change.attempt})
+        self._counts.add_rescued(len(lost))
         self._publish_changes(lost)
         self._expire_and_cancel()
         for batch_id in close_batches(self._database):

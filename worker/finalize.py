@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from logging import getLogger
+from time import monotonic
 
 from sqlalchemy.exc import DataError
 
@@ -17,6 +18,7 @@ from jobs.settings import Settings
 from jobs.store.database import Database, driver_message
 from jobs.store.stored_texts import StoredText, read_stored
 from worker.active_attempts import ActiveAttempt, ActiveAttempts, StopReason
+from worker.counts import WorkerCounts
 from worker.db_retry import retry_unless_draining, retry_until_stored
 from worker.event_loop import EventLoop
 from worker.failed_attempts import FailedAttempts
@@ -46,23 +48,33 @@ class Finalizer:
     """Ends attempts, each in its job's own thread. The parts are the process's own."""
 
     def __init__(
-        self, database: Database, loop: EventLoop, recorder: Recorder, attempts: ActiveAttempts, settings: Settings
+        self,
+        database: Database,
+        loop: EventLoop,
+        recorder: Recorder,
+        attempts: ActiveAttempts,
+        settings: Settings,
+        counts: WorkerCounts | None = None,
     ) -> None:
         self._database = database
         self._loop = loop
         self._recorder = recorder
         self._attempts = attempts
         self._settings = settings
+        self._counts = counts or WorkerCounts()
         self._finishes = GroupCommit(self._finish_one, self._finish_many)
         self._failed = FailedAttempts(database, attempts, settings, self._publish_batch)
 
     def finalize(self, running: ActiveAttempt, outcome: Outcome, written: AttemptResult) -> None:
         """Store what became of the attempt, and only then tell it and its lane."""
+        began, request = monotonic(), running.sent
         try:
             self._store(running, outcome, written)
         except DataError as error:  # the database will not take this text, however often it is tried
             self._leave_without_text(running, outcome, written, driver_message(error))
         finally:
+            output_tokens = written.usage.output_tokens if written.usage else None
+            self._counts.add_finish(running, request, outcome, output_tokens, monotonic() - began)
             sent = running.sent
             if sent is not None:
                 sent.end(outcome)
@@ -94,6 +106,7 @@ class Finalizer:
             verb, kept = "release", retry_until_stored(running, transitions.release, *end)
         else:
             verb, kept = "lose", False
+        self._counts.add_end(running, verb if kept else "lose", written)
         # The message is in the row. It may quote what the upstream said, so the model's text or the prompt.
         why = f": {outcome.code}" if isinstance(outcome, UpstreamError) else ""
         why += f" (HTTP {outcome.status})" if isinstance(outcome, UpstreamError) and outcome.status else ""

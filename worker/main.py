@@ -24,11 +24,13 @@ from jobs.upstreams import open_upstreams
 from worker.active_attempts import ActiveAttempts
 from worker.attempt import AttemptRunner
 from worker.consumer import consume
+from worker.counts import WorkerCounts
 from worker.dispatch import Dispatch
 from worker.event_loop import EventLoop
 from worker.habits import HabitKeeper
 from worker.heartbeat import Heartbeat
 from worker.lost import LostCounter
+from worker.metrics import WorkerMetrics, serve_metrics
 from worker.recorder import Recorder
 from worker.registry import UpstreamRegistry, opener
 from worker.reports import LaneReporter
@@ -51,6 +53,7 @@ def run_worker(settings: Settings) -> None:  # noqa: PLR0915  # the composition 
     worker = f"{socket.gethostname()}:{os.getpid()}:{new_id('w')[-8:]}"
     database, maintenance_db = open_databases(settings.database)
     running = ActiveAttempts()
+    counts = WorkerCounts()
     loop = EventLoop()
     recorder = loop.run(_open_recorder(redis_url, settings, maintenance_db.now))
     habits = HabitKeeper(maintenance_db)
@@ -72,7 +75,9 @@ def run_worker(settings: Settings) -> None:  # noqa: PLR0915  # the composition 
         lambda: source.current().project_weights,
     )
     waker = Waker(redis_url)
-    dispatch = Dispatch(maintenance_db, running, lanes, settings, hinter.hint, publish, waker.wake, habits.synchronize)
+    dispatch = Dispatch(
+        maintenance_db, running, lanes, settings, hinter.hint, publish, waker.wake, habits.synchronize, counts
+    )
     wakes = WakeListener(redis_url, dispatch.wake)
     heartbeat = Heartbeat(maintenance_db, running, worker, settings)
     tokenizers = Tokenizers(settings.tokenizers)
@@ -87,6 +92,7 @@ def run_worker(settings: Settings) -> None:  # noqa: PLR0915  # the composition 
         reporter=LaneReporter(lanes, maintenance_db.now, dispatch.wake),
         worker=worker,
         settings=settings,
+        counts=counts,
     )
 
     def run(job_id: str) -> None:
@@ -100,6 +106,9 @@ def run_worker(settings: Settings) -> None:  # noqa: PLR0915  # the composition 
             running.drain()
             _end_after_grace(settings.grace_seconds)
 
+    metrics = WorkerMetrics(counts, running, settings.streams)
+    port = settings.worker_metrics_port
+    close_metrics = serve_metrics(metrics, settings.worker_metrics_host, port) if port else lambda: None
     loops = (heartbeat, dispatch, wakes, lost)
     for each in loops:
         each.start()
@@ -109,6 +118,7 @@ def run_worker(settings: Settings) -> None:  # noqa: PLR0915  # the composition 
     finally:
         for each in reversed(loops):
             each.stop()
+        close_metrics()
         unhinted.close()
         runner.close()
         waker.close()
