@@ -214,7 +214,7 @@ def run_api(settings: Settings, host: str, port: int, *, share_port: bool = Fals
 
     Raises as `open_api`, and `RevisionError` when the tables are not this version's.
     """
-    start_logging("api")
+    start_logging("api", settings.log_format)
     sys.setswitchinterval(_SWITCH_SECONDS)
     raise_descriptor_limit()
     check_revision(settings.database)

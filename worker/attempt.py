@@ -28,6 +28,7 @@ from worker.measure import Outcome, measure
 from worker.recorder import Recorder
 from worker.registry import UpstreamRegistry
 from worker.reports import LaneReporter
+from worker.traces import AttemptTrace, Forwarding, Tracing
 from worker.upstream.ending import Ending
 from worker.upstream.errors import EmptyCompletion, UpstreamError
 
@@ -53,6 +54,7 @@ class AttemptRunner:
         worker: str,
         settings: Settings,
         counts: WorkerCounts | None = None,
+        tracing: Tracing | None = None,
     ) -> None:
         self._database = database
         self._loop = loop
@@ -66,6 +68,7 @@ class AttemptRunner:
         self._claims = GroupCommit(self._claim_one, self._claim_many)
         self._answer_check = AnswerCheck()
         self._counts = counts or WorkerCounts()
+        self._tracing = tracing or Forwarding()
         self._finalizer = Finalizer(database, loop, recorder, running, settings, self._counts)
 
     def close(self) -> None:
@@ -80,14 +83,17 @@ class AttemptRunner:
             if claimed is None:
                 return False
             self._counts.add_claim(monotonic() - began)
-            log.info("claim", extra={"job_id": job_id, "attempt": claimed.attempt})
+            lane = {"upstream": claimed.upstream, "model": claimed.job.model, "batch_id": claimed.job.batch_id}
+            log.info("claim", extra={"action": "claim", "job_id": job_id, "attempt": claimed.attempt, **lane})
             self._finalizer.publish_batch_event(claimed.job, claimed.attempt, JobStatus.IN_PROGRESS)
             with self._attempts.run(claimed) as running:
                 spec = self._upstreams.find(claimed.upstream)
+                trace = self._tracing.begin(running)
                 running.text, running.reasoning = self._find_text(running, claimed, spec)
-                outcome = self._loop.run(self._stream(running, self._request_of(running, spec), spec))
+                outcome = self._loop.run(self._stream(running, self._request_of(running, spec), spec, trace))
                 written = measure(running, outcome, self._tokenizers, spec)
                 outcome = self._check(running, outcome, written)
+                trace.end(outcome, written)
                 self._finalizer.finalize(running, outcome, written)
             self._finalizer.close_batch(claimed.job.batch_id)
             return True
@@ -154,7 +160,9 @@ class AttemptRunner:
             if seconds > 0:
                 await asyncio.sleep(min(seconds, LEAD_SECONDS))
 
-    async def _stream(self, running: ActiveAttempt, request: Mapping[str, Any], spec: UpstreamSpec | None) -> Outcome:
+    async def _stream(
+        self, running: ActiveAttempt, request: Mapping[str, Any], spec: UpstreamSpec | None, trace: AttemptTrace
+    ) -> Outcome:
         """Stream and record the completion; how that ended."""
         job = running.job
         recording = self._recorder.open(job.id, running.attempt, running.text, running.reasoning)
@@ -174,6 +182,7 @@ class AttemptRunner:
                         on_reasoning=recording.add_reasoning,
                         idempotency_key=f"{job.id}-{running.attempt}",
                         on_accepted=sent.accept,
+                        traceparent=trace.traceparent,
                     )
                 finally:
                     sent.close()

@@ -131,12 +131,12 @@ class Dispatch:
         last, self._looked_at = self._looked_at, self._database.now()
         lost = rescue.rescue_lost(self._database, run_out_before=last) if last is not None else []
         for change in lost:
-            log.warning("rescue, now %s", change.status, extra={"job_id": change.id, "attempt": change.attempt})
+            log.warning("rescue, now %s", change.status, extra=_ids_of(change, "rescue"))
         self._counts.add_rescued(len(lost))
         self._publish_changes(lost)
         self._expire_and_cancel()
         for batch_id in close_batches(self._database):
-            log.info("close batch", extra={"batch_id": batch_id})
+            log.info("close batch", extra={"action": "close batch", "batch_id": batch_id})
             self._publish(batch_id, encode_batch())
         self._keep_habits()
         self._publish_changes(erase_deleted(self._database))
@@ -148,7 +148,7 @@ class Dispatch:
         ended = rescue.expire_and_cancel_queued(self._database)
         for change in ended:
             verb = "cancel" if change.status is JobStatus.CANCELLED else "expire"
-            log.info(verb, extra={"job_id": change.id, "attempt": change.attempt})
+            log.info(verb, extra=_ids_of(change, verb))
         self._publish_changes(ended)
         # The rest comes in the next rounds, which begin at once: hints and rescues must not wait for all of it.
         self._more_to_end = len(ended) == rescue.MOST_ENDED
@@ -158,3 +158,9 @@ class Dispatch:
     def _publish_changes(self, changes: Sequence[StatusChange]) -> None:
         for resource_id, message in notifications(changes):
             self._publish(resource_id, message)
+
+
+def _ids_of(change: StatusChange, action: str) -> dict[str, object]:
+    """What the log has beside the words."""
+    ids = {"job_id": change.id, "attempt": change.attempt, "batch_id": change.batch_id}
+    return {"action": action, "status": change.status.value, **ids}

@@ -107,11 +107,7 @@ class Finalizer:
         else:
             verb, kept = "lose", False
         self._counts.add_end(running, verb if kept else "lose", written)
-        # The message is in the row. It may quote what the upstream said, so the model's text or the prompt.
-        why = f": {outcome.code}" if isinstance(outcome, UpstreamError) else ""
-        why += f" (HTTP {outcome.status})" if isinstance(outcome, UpstreamError) and outcome.status else ""
-        lost = "" if kept else " (the lease was lost)"
-        log.info("%s%s%s", verb, why, lost, extra={"job_id": job.id, "attempt": attempt})
+        _log_end(running, verb if kept else "lose", verb, outcome, status)
         if kept:
             self._publish_status(running, status, written)
 
@@ -152,6 +148,7 @@ class Finalizer:
         if batch_id is None or self._attempts.has_batch(batch_id):
             return
         if retry_unless_draining(self._attempts, close_batch, self._database, batch_id):
+            log.info("close batch", extra={"action": "close batch", "batch_id": batch_id})
             self._publish_batch(batch_id)
 
     def publish_batch_event(self, job: Job, attempt: int, status: JobStatus) -> None:
@@ -164,3 +161,17 @@ class Finalizer:
     def _publish(self, running: ActiveAttempt, message: bytes) -> None:
         if running.recording is not None:
             running.recording.finish(message)
+
+
+def _log_end(running: ActiveAttempt, action: str, verb: str, outcome: Outcome, status: JobStatus) -> None:
+    """One line. The error's message is in the row: it may quote what the upstream said, so the model's text or the
+    prompt.
+    """
+    error = outcome if isinstance(outcome, UpstreamError) else None
+    why = f": {error.code}" if error else ""
+    why += f" (HTTP {error.status})" if error and error.status else ""
+    lost = " (the lease was lost)" if action == "lose" else ""
+    job, claimed = running.job, running.claimed
+    ids = {"job_id": job.id, "attempt": running.attempt, "batch_id": job.batch_id}
+    lane = {"upstream": claimed.upstream, "model": job.model, "error_code": error.code if error else None}
+    log.info("%s%s%s", verb, why, lost, extra={"action": action, "status": status.value, **ids, **lane})

@@ -5,7 +5,7 @@ import os
 import socket
 import threading
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from datetime import datetime
 
 from sqlalchemy import make_url
@@ -34,6 +34,7 @@ from worker.metrics import WorkerMetrics, serve_metrics
 from worker.recorder import Recorder
 from worker.registry import UpstreamRegistry, opener
 from worker.reports import LaneReporter
+from worker.traces import open_tracing
 from worker.unhinted import UnhintedJobs
 
 log = logging.getLogger(__name__)
@@ -46,7 +47,7 @@ def run_worker(settings: Settings) -> None:  # noqa: PLR0915  # the composition 
     when the Redis or the upstreams are not set, or wrong; and `RevisionError` when the tables are not those of this
     version.
     """
-    start_logging("worker")
+    start_logging("worker", settings.log_format)
     redis_url = settings.require_redis_url()
     source = open_upstreams(settings)
     check_revision(settings.database)
@@ -54,6 +55,7 @@ def run_worker(settings: Settings) -> None:  # noqa: PLR0915  # the composition 
     database, maintenance_db = open_databases(settings.database)
     running = ActiveAttempts()
     counts = WorkerCounts()
+    exits = ExitStack()
     loop = EventLoop()
     recorder = loop.run(_open_recorder(redis_url, settings, maintenance_db.now))
     habits = HabitKeeper(maintenance_db)
@@ -93,6 +95,7 @@ def run_worker(settings: Settings) -> None:  # noqa: PLR0915  # the composition 
         worker=worker,
         settings=settings,
         counts=counts,
+        tracing=exits.enter_context(open_tracing()),
     )
 
     def run(job_id: str) -> None:
@@ -106,9 +109,9 @@ def run_worker(settings: Settings) -> None:  # noqa: PLR0915  # the composition 
             running.drain()
             _end_after_grace(settings.grace_seconds)
 
-    metrics = WorkerMetrics(counts, running, settings.streams)
-    port = settings.worker_metrics_port
-    close_metrics = serve_metrics(metrics, settings.worker_metrics_host, port) if port else lambda: None
+    if port := settings.worker_metrics_port:
+        metrics = WorkerMetrics(counts, running, settings.streams)
+        exits.callback(serve_metrics(metrics, settings.worker_metrics_host, port))
     loops = (heartbeat, dispatch, wakes, lost)
     for each in loops:
         each.start()
@@ -118,7 +121,7 @@ def run_worker(settings: Settings) -> None:  # noqa: PLR0915  # the composition 
     finally:
         for each in reversed(loops):
             each.stop()
-        close_metrics()
+        exits.close()
         unhinted.close()
         runner.close()
         waker.close()

@@ -11,6 +11,7 @@ from api.http.errors import ApiError, error_answer
 from api.http.event_stream import STREAM, EventStream, nothing
 from api.http.opening_gate import OpeningGate
 from api.metrics.counts import ApiCounts
+from jobs.trace_context import HEADER, TRACEPARENT, read_traceparent
 
 log = getLogger("api.access")
 
@@ -36,6 +37,7 @@ class Envelope:
         request_id = f"req_{secrets.token_hex(12)}"
         scope["request_id"] = request_id
         status, counts = 0, self._counts
+        TRACEPARENT.set(_traceparent_of(scope))
 
         async def send_named(message: Message) -> None:
             nonlocal status
@@ -77,3 +79,9 @@ class Envelope:
         await self._app(scope, receive, send)
         stream: EventStream | None = scope.get(STREAM)
         return stream
+
+
+def _traceparent_of(scope: Scope) -> str | None:
+    """The trace that the caller says it is in."""
+    name = HEADER.encode()
+    return next((read_traceparent(value.decode("latin-1")) for key, value in scope["headers"] if key == name), None)

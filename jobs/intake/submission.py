@@ -15,6 +15,7 @@ from jobs.model.status import BatchStatus, JobStatus
 from jobs.store.database import Database
 from jobs.store.metadata_pairs import add_pairs
 from jobs.tables import DEFAULT_PROJECT, batches, jobs, responses
+from jobs.trace_context import TRACEPARENT
 
 _ROWS_PER_INSERT = 500
 
@@ -201,6 +202,7 @@ def job_row(
         "created_at": now,
         "expires_at": job.expires_at or expires_at,
         "only_upstream": job.only_upstream or only_upstream,
+        "traceparent": TRACEPARENT.get(),
         "metadata": dict(job.metadata),
         "request": json.dumps(job.request, separators=(",", ":")),
     }

@@ -88,6 +88,8 @@ class Job:
     """Where it is reserved or runs, or where its last attempt ended it; None while it waits."""
     refusals: int
     refused_at: datetime | None
+    traceparent: str | None
+    """The trace of the request that submitted it."""
     metadata: dict[str, str]
     request: dict[str, Any] | None
     """The chat-completions body; None when it was not read."""
