@@ -93,6 +93,9 @@ class Settings(BaseSettings):
     worker_metrics_host: str = "127.0.0.1"
     """The address that it listens on; `0.0.0.0` for all, without any key."""
 
+    celery_events: bool = False
+    """Send Celery's heartbeats, every 2 s for each worker, so that Flower shows the workers."""
+
     tokenizers: Path | None = None
     """Folder with `<model>.json` or `<model>/tokenizer.json` for models that are not OpenAI's."""
 

@@ -117,7 +117,7 @@ def run_worker(settings: Settings) -> None:  # noqa: PLR0915  # the composition 
         each.start()
     log.info("worker %s takes up to %d streams", worker, settings.streams)
     try:
-        status = consume(app, worker, settings.streams, run, drain)
+        status = consume(app, worker, settings.streams, run, drain, heartbeats=settings.celery_events)
     finally:
         for each in reversed(loops):
             each.stop()

@@ -12,7 +12,20 @@ from typing import Annotated
 import typer
 
 from jobs.settings import SettingsError
-from longhand.cli import hold_commands, job_commands, key_commands, simulate_command, stack_commands, upstream_commands
+from longhand.cli import (
+    hold_commands,
+    job_commands,
+    key_commands,
+    list_commands,
+    local_commands,
+    result_commands,
+    simulate_command,
+    stack_commands,
+    submit_command,
+    upstream_commands,
+    watch_commands,
+)
+from longhand.cli.command_client import use_server
 from longhand.client.errors import LonghandError
 from longhand.terminal.output import print_line
 
@@ -23,6 +36,9 @@ Start a whole stack with `longhand up` (or see it work with `longhand demo`), th
 Settings are environment variables. LONGHAND_UPSTREAM_URL is the endpoint that writes (or LONGHAND_UPSTREAMS a file
 of several). LONGHAND_URL is where the commands find a running Longhand, LONGHAND_API_KEY the key that they send.
 """
+
+_NAMES = {"open_page": "open"}
+"""Commands whose function cannot have their name: it is Python's own."""
 
 _OURS = ("api", "jobs", "longhand", "migrations", "worker")
 
@@ -72,18 +88,20 @@ def make_app() -> typer.Typer:
         no_args_is_help=True,
         context_settings={"help_option_names": ["-h", "--help"]},
         rich_markup_mode="markdown",
-        add_completion=False,
         pretty_exceptions_enable=False,
     )
     app.callback()(_options)
     for command in (
         stack_commands.up,
         stack_commands.demo,
-        job_commands.submit,
-        job_commands.watch,
-        job_commands.jobs,
-        job_commands.show,
-        job_commands.results,
+        submit_command.submit,
+        watch_commands.watch,
+        list_commands.jobs,
+        list_commands.batches,
+        list_commands.show,
+        watch_commands.text,
+        result_commands.results,
+        watch_commands.open_page,
         job_commands.cancel,
         job_commands.retry,
         hold_commands.pause,
@@ -92,8 +110,10 @@ def make_app() -> typer.Typer:
         stack_commands.migrate,
         stack_commands.api,
         stack_commands.worker,
+        local_commands.logs,
+        local_commands.settings,
     ):
-        app.command(command.__name__)(command)
+        app.command(_NAMES.get(command.__name__, command.__name__))(command)
     app.add_typer(key_commands.make_keys_app(), name="keys")
     app.add_typer(upstream_commands.make_upstreams_app(), name="upstreams")
     return app
@@ -110,8 +130,19 @@ def _options(
         bool,
         typer.Option("--version", is_eager=True, callback=_show_version, help="Show the version and exit."),
     ] = False,
+    server: Annotated[
+        str | None, typer.Option(metavar="URL", help="The Longhand to talk to; before LONGHAND_URL.")
+    ] = None,
+    api_key: Annotated[
+        str | None,
+        typer.Option(
+            metavar="KEY",
+            help="The key to send; before LONGHAND_API_KEY. Others on this machine can see it while the command runs.",
+        ),
+    ] = None,
 ) -> None:
-    """The options of `longhand` itself. Each one's callback does its work."""
+    """The options of `longhand` itself, which stand before the command."""
+    use_server(server, api_key)
 
 
 def _complain(message: str, code: int) -> int:

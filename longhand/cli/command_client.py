@@ -1,8 +1,17 @@
 """The client with which the commands talk to a running Longhand."""
 
-from jobs.settings import load_settings
+import os
+
+from jobs.settings import PREFIX, load_settings
 from longhand.client.client import Client
 from longhand.terminal.output import print_line
+
+
+def use_server(url: str | None, api_key: str | None) -> None:
+    """Let this process use another server or key than its environment names; the settings check both as ever."""
+    for name, value in (("URL", url), ("API_KEY", api_key)):
+        if value is not None:
+            os.environ[PREFIX + name] = value
 
 
 def open_client() -> Client:

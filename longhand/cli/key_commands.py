@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from jobs.settings import load_settings
+from longhand.cli.arguments import AsJson
 from longhand.client.errors import InputError, LonghandError, first_line
-from longhand.terminal import tables
-from longhand.terminal.output import print_line
+from longhand.client.objects import Json
+from longhand.terminal import lists, tables
+from longhand.terminal.output import print_json, print_line
 
 if TYPE_CHECKING:
     from jobs.store.database import Database
+    from jobs.store.keys import ApiKey
 
 
 def make_keys_app() -> typer.Typer:
@@ -29,18 +32,24 @@ def create(
         str, typer.Option(help="The project whose jobs the key can see; a new name creates one.")
     ] = "default",
     name: Annotated[str, typer.Option(help="A note for you, such as who has the key.")] = "",
+    as_json: AsJson = False,
 ) -> None:
     """Create a key. It is printed once, alone on stdout, and never again: KEY=$(longhand keys create).
 
     After the first key, every request needs one, also from this machine. All keys of a project see the same jobs,
     batches and files, and none of another project.
+
+    Examples: `longhand keys create`, `longhand keys create --project news --name 'the newsroom'`
     """
     with _database() as database:
         from jobs.store.keys import any_keys, create_key  # noqa: PLC0415  # loads SQLAlchemy
 
         first = not any_keys(database)
         key, secret = create_key(database, project=project, name=name)
-    print_line(secret)
+    if as_json:
+        print_json({**_shown(key), "key": secret})
+    else:
+        print_line(secret)
     print_line(f"{key.id}, project {key.project}: it is not shown again", err=True)
     if first:
         print_line(
@@ -50,27 +59,50 @@ def create(
         )
 
 
-def list_all() -> None:
-    """List the keys, also revoked ones, each by its first characters: the rest is stored only as a hash."""
+def list_all(as_json: AsJson = False) -> None:
+    """List the keys, also revoked ones, each by its first characters: the rest is stored only as a hash.
+
+    Example: `longhand keys list`
+    """
     with _database() as database:
         from jobs.store.keys import list_keys  # noqa: PLC0415  # loads SQLAlchemy
 
         listed = list_keys(database)
-    if listed:
-        tables.table_console().print(tables.keys_table(listed))
+    if as_json:
+        print_json([_shown(key) for key in listed])
+    elif listed:
+        tables.table_console().print(lists.keys_table(listed))
     else:
         print_line("no keys yet, and only this machine is served: longhand keys create", err=True)
 
 
 def revoke(
     key: Annotated[str, typer.Argument(metavar="ID_OR_PREFIX", help="As `longhand keys list` shows it.")],
+    as_json: AsJson = False,
 ) -> None:
-    """Revoke a key. Within 5 s it is refused, and within 8 s the streams that it opened end."""
+    """Revoke a key. Within 5 s it is refused, and within 8 s the streams that it opened end.
+
+    Example: `longhand keys revoke key_...`
+    """
     with _database() as database:
         from jobs.store.keys import revoke_key  # noqa: PLC0415  # loads SQLAlchemy
 
         revoked = revoke_key(database, key)
+    if as_json:
+        print_json(_shown(revoked))
     print_line(f"{revoked.id} ({revoked.prefix}..., project {revoked.project}): revoked", err=True)
+
+
+def _shown(key: "ApiKey") -> Json:
+    """A key without its secret, as JSON. Times are Unix seconds."""
+    return {
+        "id": key.id,
+        "prefix": key.prefix,
+        "project": key.project,
+        "name": key.name,
+        "created_at": key.created_at.timestamp(),
+        "revoked_at": key.revoked_at.timestamp() if key.revoked_at else None,
+    }
 
 
 @contextmanager

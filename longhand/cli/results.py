@@ -4,20 +4,21 @@ All in input order: one `.jsonl` or `.csv` file, or one Markdown file for each a
 name of a complete one: its file ends in `.partial.md`, also when the job completed and the text was cut short.
 """
 
+import json
 import os
 import re
 import tempfile
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
+from typing import IO, cast
 
 from jobs.model.message import has_calls
 from longhand.client.client import Client
 from longhand.client.errors import InputError, LonghandError
-from longhand.client.objects import Result, cut_short, why
+from longhand.client.objects import Json, Result, cut_short, why
 
 _FORMATS = ("md", "jsonl", "csv")
 _UNSAFE = re.compile(r"[^\w.-]+")
@@ -33,26 +34,66 @@ class ExportReport:
     """One line for each text that is missing, incomplete or cut short."""
 
 
-def write_results(client: Client, batch_id: str, directory: Path, form: str) -> ExportReport:
-    """Write the results of a batch into a directory, made if it is missing. Raises `LonghandError`."""
-    if form not in _FORMATS:
-        raise InputError(f"--format is one of {', '.join(_FORMATS)}, not {form!r}")
+def write_results(client: Client, resource_id: str, directory: Path, form: str) -> ExportReport:
+    """Write the results of a batch or of one job into a directory, made if it is missing. Raises `LonghandError`."""
+    _check_form(form, resource_id)
     try:
         directory.mkdir(parents=True, exist_ok=True)
         if form == "md":
-            return _write_articles(client, batch_id, directory)
-        path = directory / f"{safe_name(batch_id)}.{form}"
-        with client.stream_results(batch_id, form) as chunks, _whole_file(path) as file:
-            for chunk in chunks:
-                file.write(chunk)
+            return _write_articles(client, resource_id, directory)
+        path = directory / f"{safe_name(resource_id)}.{form}"
+        with _whole_file(path) as file:
+            copy_results(client, resource_id, form, file)
     except OSError as error:
         raise LonghandError(f"{error.filename or directory}: {error.strerror}") from None
     return ExportReport([path])
 
 
-def _write_articles(client: Client, batch_id: str, directory: Path) -> ExportReport:
+def copy_results(client: Client, resource_id: str, form: str, out: IO[bytes]) -> None:
+    """Write the results in one of the forms to a file that is open. A job in Markdown is its text."""
+    _check_form(form, resource_id)
+    if resource_id.startswith("batch_"):
+        with client.stream_results(resource_id, form) as chunks:
+            for chunk in chunks:
+                out.write(chunk)
+    else:
+        item = _result_of(client, resource_id)
+        shown = item.get("text", item.get("partial_text", "")) if form == "md" else f"{json.dumps(item)}\n"
+        out.write(shown.encode())
+    out.flush()
+
+
+def _check_form(form: str, resource_id: str) -> None:
+    if form not in _FORMATS:
+        raise InputError(f"--format is one of {', '.join(_FORMATS)}, not {form!r}")
+    if not resource_id.startswith(("batch_", "job_")):
+        raise InputError(f"{resource_id!r} is not an id: ids begin with job_ or batch_")
+    if form == "csv" and resource_id.startswith("job_"):
+        raise InputError("--format csv is a table of a batch; for one job take md or jsonl")
+
+
+def _result_of(client: Client, job_id: str) -> Result:
+    """One job as a result of a batch would show it."""
+    job = client.job(job_id)
+    text = client.text(job_id, partial=True)
+    shown: Json = {name: value for name, value in job.items() if name not in ("request", "attempts")}
+    if job["status"] == "completed":
+        shown["text"] = text
+    elif text:
+        shown["partial_text"] = text
+    return cast("Result", shown)
+
+
+def _results_of(client: Client, resource_id: str) -> Generator[Result, None, None]:
+    if resource_id.startswith("batch_"):
+        yield from client.results(resource_id)
+    else:
+        yield _result_of(client, resource_id)
+
+
+def _write_articles(client: Client, resource_id: str, directory: Path) -> ExportReport:
     written = ExportReport()
-    with closing(client.results(batch_id)) as found:
+    with closing(_results_of(client, resource_id)) as found:
         for number, item in enumerate(found, 1):
             stem = f"{number:04}-{safe_name(item.get('custom_id') or item['id'])}"
             whole, partial = directory / f"{stem}.md", directory / f"{stem}.partial.md"

@@ -59,6 +59,8 @@ def simulate(
     `outages = [{start = 10, seconds = 60, status = 503}]`, `limited_models = ["gpt-*"]`, `top_ups = [{at = 60,
     completions = 100}]`. GET /stats reports the calls. POST /limits, /credit, /key and /outage change these while it
     runs; each takes JSON, such as {"requests_per_minute": 1200}.
+
+    Example: `longhand simulate --port 9000`
     """
     from longhand.simulator.provider import ProviderError, Upstream, make, read_upstreams  # noqa: PLC0415  # loads uvloop
 

@@ -29,11 +29,14 @@ def up(
     Set LONGHAND_UPSTREAM_URL (or OPENAI_BASE_URL) to the endpoint that writes, or LONGHAND_UPSTREAMS to a file of
     several. Everything is stored in LONGHAND_HOME (default: .longhand). An embedded Valkey is started unless you set
     LONGHAND_REDIS_URL.
+
+    Examples: `longhand up`, `longhand up --port 8441 --workers 2`
     """
     from longhand.stack.home import locked_home  # noqa: PLC0415  # no other command needs it
     from longhand.stack.signals import StopSignals  # noqa: PLC0415  # no other command needs it
     from longhand.stack.stack import Stack, StackStoppedError  # noqa: PLC0415  # loads Alembic and httpx
     from longhand.stack.supervisor import Supervisor  # noqa: PLC0415  # no other command needs it
+    from longhand.stack.upstream_check import say_whether_the_upstream_answers  # noqa: PLC0415  # loads httpx
 
     settings = load_settings()
     _check_upstreams(settings, port)
@@ -50,34 +53,45 @@ def up(
             report(f"starting in {home} ...")
             stack.start()
             _say(console, stack_summary(stack))
+            report(f"open {stack.url} in your browser")
+            say_whether_the_upstream_answers(stack.url, settings, report)
             stack.run()
         except StackStoppedError:
             pass
         finally:
-            report("ending ...")
+            report(
+                "ending ... (articles that are being written go back to the queue, uncharged; the next `longhand up`"
+                " writes them)"
+            )
             stack.end()
         report("ended")
 
 
 def demo(
     model: Annotated[str, typer.Option(help="The model that writes the articles.")] = "gpt-4o-mini",
+    keep: Annotated[bool, typer.Option("--keep", help="Stay up afterwards, to look around, until Ctrl-C.")] = False,
 ) -> None:
     """See Longhand at work: 20 articles, each watched live, stored, and compared.
 
     Starts a whole stack in a temporary home and removes it afterwards. If you set LONGHAND_UPSTREAM_URL, that endpoint
     writes the articles; otherwise a simulator does. OPENAI_BASE_URL does not count here. The exit code is 0 only if
     every stored text equals what was watched.
+
+    Examples: `longhand demo`, `longhand demo --keep`
     """
     from longhand.demo.run import run_demo  # noqa: PLC0415  # loads the stack and the simulator
 
     # It is set in many shells for other programs, and a demo must not spend money that nobody meant for it.
     os.environ.pop("OPENAI_BASE_URL", None)
-    if not run_demo(load_settings(), model):
+    if not run_demo(load_settings(), model, keep=keep):
         raise typer.Exit(1)
 
 
 def migrate() -> None:
-    """Bring the database (LONGHAND_DATABASE_URL) to the newest revision. Safe to run from several places at once."""
+    """Bring the database (LONGHAND_DATABASE_URL) to the newest revision. Safe to run from several places at once.
+
+    Example: `LONGHAND_DATABASE_URL=postgresql://... longhand migrate`
+    """
     from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415  # loads SQLAlchemy
 
     from migrations import migrate as migrate_database  # noqa: PLC0415  # loads Alembic
@@ -97,7 +111,10 @@ def api(
         bool, typer.Option("--share-port", help="Let other APIs with this option listen on the same port.")
     ] = False,
 ) -> None:
-    """Run the API alone, in this process. Needs a migrated database and LONGHAND_REDIS_URL."""
+    """Run the API alone, in this process. Needs a migrated database and LONGHAND_REDIS_URL.
+
+    Example: `longhand api --host 0.0.0.0 --port 8440`
+    """
     settings = _for_service()
     _check_upstreams(settings, port, needs_keys=False)
 
@@ -111,6 +128,8 @@ def worker() -> None:
     """Run one worker alone, in this process.
 
     Needs a migrated database, LONGHAND_REDIS_URL and LONGHAND_UPSTREAM_URL (or OPENAI_BASE_URL, or LONGHAND_UPSTREAMS).
+
+    Example: `longhand worker`
     """
     settings = _for_service()
     _check_upstreams(settings)

@@ -23,6 +23,7 @@ from longhand.client.objects import Json
 
 _REQUEST = re.compile(r"requests\[(\d+)\]")
 _MOST_MISTAKES = 10
+_PATH = re.compile(r"[/\\]|\.[A-Za-z0-9]{1,5}$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,20 @@ class Options:
     read: ReadOptions = field(default_factory=ReadOptions)
     """How a file is read."""
     metadata: Mapping[str, str] = field(default_factory=dict)
+    system: str | None = None
+    """The system prompt of every request that has none."""
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+    """Other parameters, for every request that does not set them itself."""
+
+    def complete(self, body: Json) -> Json:
+        """A body with what it does not say itself. The two names of the token limit count as one."""
+        added = {name: value for name, value in self.defaults.items() if body.get(name) is None}
+        if body.get("max_completion_tokens") is not None:
+            added.pop("max_tokens", None)
+        messages = body.get("messages")
+        if self.system is not None and isinstance(messages, list) and not _has_system(messages):
+            body = {**body, "messages": [{"role": "system", "content": self.system}, *messages]}
+        return {**body, **added}
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +75,19 @@ class Submission:
         return f"{self.places[int(found[1])]}: {str(error).removeprefix(found[0]).lstrip('.')}"
 
 
-def read_submission(source: str, options: Options, *, max_line_bytes: int = 10_000_000) -> Submission:
+def looks_like_a_path(source: str) -> bool:
+    """Whether it is one word that looks like the name of a file, and there is none."""
+    if source == "-" or len(source) > 200 or any(one.isspace() for one in source) or Path(source).suffix in SUFFIXES:
+        return False
+    return _PATH.search(source) is not None and not Path(source).is_file()
+
+
+def read_submission(
+    source: str, options: Options, *, max_line_bytes: int = 10_000_000, is_prompt: bool = False
+) -> Submission:
     """Read `source`: `-` (JSONL on stdin), a file, or else a prompt. Raises `InputError`."""
+    if is_prompt:
+        return _prompt(source, options)
     if source == "-":
         stdin: io.BufferedReader = io.BufferedReader(io.BytesIO(sys.stdin.buffer.read()), BUFFER_BYTES)
         return _batch("stdin", stdin, ".jsonl", options, max_line_bytes)
@@ -84,7 +110,7 @@ def _prompt(prompt: str, options: Options) -> Submission:
         raise InputError("--template is for CSV files")
     if options.model is None:
         raise InputError("a prompt needs a model: give it with --model")
-    body: Json = {"model": options.model, "messages": ask(prompt)}
+    body = options.complete({"model": options.model, "messages": ask(prompt)})
     if options.metadata:
         body["metadata"] = dict(options.metadata)
     return Submission(body, is_batch=False)
@@ -125,7 +151,7 @@ def _checked(line: Line, options: Options, notes: Notes, lines_by_id: dict[str, 
         custom_id, body = read_request(decode_object(line.content), _Decoded(), notes, line.line)
         body = with_texts_as_metadata(body, _Decoded(), notes, line.line)
         _require_model(body, options)
-        item = check_item({"custom_id": custom_id, "body": body}, {"model": options.model})
+        item = check_item({"custom_id": custom_id, "body": options.complete(body)}, {"model": options.model})
     except MistakeError as mistake:
         raise mistake.at(line.line, line.row) from None
     except WrongItemError as error:
@@ -136,6 +162,11 @@ def _checked(line: Line, options: Options, notes: Notes, lines_by_id: dict[str, 
             reason, remedy = f'"custom_id" {custom_id!r} stands in line {first} already', "give each its own"
             raise MistakeError("duplicate_custom_id", reason, remedy, line=line.line, row=line.row)
     return item
+
+
+def _has_system(messages: list[Any]) -> bool:
+    roles = [message.get("role") for message in messages if isinstance(message, Mapping)]
+    return "system" in roles or "developer" in roles
 
 
 def _require_model(body: Json, options: Options) -> None:

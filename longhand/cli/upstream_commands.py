@@ -6,9 +6,10 @@ from typing import Annotated
 import typer
 
 from jobs.settings import load_settings
+from longhand.cli.arguments import AsJson
 from longhand.cli.command_client import open_client
 from longhand.terminal import tables, upstream_tables
-from longhand.terminal.output import print_line
+from longhand.terminal.output import print_json, print_line
 
 
 def make_upstreams_app() -> typer.Typer:
@@ -22,15 +23,20 @@ def make_upstreams_app() -> typer.Typer:
     return upstreams
 
 
-def list_all(context: typer.Context) -> None:
+def list_all(context: typer.Context, as_json: AsJson = False) -> None:
     """List the upstreams of the running Longhand: state, streams, window, use of each limit, last error.
 
     An empty cell means that nothing is known yet.
+
+    Examples: `longhand upstreams`, `longhand upstreams --json`, `longhand upstreams check upstreams.toml`
     """
     if context.invoked_subcommand is not None:
         return
     with open_client() as client:
         listed = client.upstreams()
+    if as_json:
+        print_json(listed)
+        return
     tables.table_console().print(upstream_tables.upstreams_table(listed["data"]))
     for note in upstream_tables.notes(listed):
         print_line(note, err=True)
@@ -45,6 +51,8 @@ def check(
     """Check an upstreams file: every mistake with its line, and what was understood. Exit code 1 if there is a mistake.
 
     Nothing is sent to any upstream.
+
+    Example: `longhand upstreams check upstreams.toml --no-keys`
     """
     from jobs.upstreams.source import read_file  # noqa: PLC0415  # no other command needs it
 

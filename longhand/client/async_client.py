@@ -9,7 +9,7 @@ from typing import Any, Self, TypeVar, Unpack, cast, overload
 import httpx
 
 from longhand.client import calls, hold_calls
-from longhand.client.calls import Call, JobPages, LineSplitter
+from longhand.client.calls import Call, LineSplitter, Pages, Part
 from longhand.client.connection import address_of, answering, http_options, refusal
 from longhand.client.errors import LonghandError, NoAnswerError, RefusedError
 from longhand.client.events import Event
@@ -92,7 +92,8 @@ class AsyncClient:
         q: str | None = None,
     ) -> AsyncGenerator[Job, None]:
         """The jobs that match the filters, newest first; see `Client.jobs`."""
-        pages = JobPages(
+        pages: Pages[Job] = Pages(
+            "/v1/jobs",
             calls.job_filters(
                 batch_id=batch_id, status=status, model=model, custom_id=custom_id, metadata=metadata,
                 created_after=created_after, created_before=created_before, q=q,
@@ -103,9 +104,16 @@ class AsyncClient:
             for job in pages.take(await self._ask(pages.call())):
                 yield job
 
-    async def text(self, job_id: str, *, partial: bool = False) -> str:
+    async def batches(self, *, limit: int | None = None) -> AsyncGenerator[Batch, None]:
+        """The batches, newest first, read page by page during the iteration."""
+        pages: Pages[Batch] = Pages("/v1/batches", {}, limit)
+        while pages.more:
+            for batch in pages.take(await self._ask(pages.call())):
+                yield batch
+
+    async def text(self, job_id: str, *, partial: bool = False, part: Part = "text") -> str:
         """The stored text of a job; see `Client.text`."""
-        return await self._ask(calls.read_text(job_id, partial=partial))
+        return await self._ask(calls.read_text(job_id, partial=partial, part=part))
 
     async def results(self, batch_id: str) -> AsyncGenerator[Result, None]:
         """Every job of a batch in input order with its text; see `Client.results`."""

@@ -134,10 +134,11 @@ def submit(
     return submit_body("/v1/batches", {**around, "requests": requests}, idempotency_key)
 
 
-class JobPages:
-    """Goes through the pages of a list of jobs."""
+class Pages(Generic[T]):
+    """Goes through the pages of a list, of jobs or of batches."""
 
-    def __init__(self, filters: Mapping[str, str], limit: int | None) -> None:
+    def __init__(self, path: str, filters: Mapping[str, str], limit: int | None) -> None:
+        self._path = path
         self._filters = filters
         self._left = limit
         self._after: dict[str, str] = {}
@@ -146,11 +147,11 @@ class JobPages:
     def call(self) -> Call[Json]:
         """The next page."""
         size = _PAGE if self._left is None else min(self._left, _PAGE)
-        return _get("/v1/jobs", read_json, {**self._filters, **self._after, "limit": str(size)})
+        return _get(self._path, read_json, {**self._filters, **self._after, "limit": str(size)})
 
-    def take(self, page: Json) -> list[Job]:
-        """The jobs of a page that was received."""
-        found: list[Job] = page["data"]
+    def take(self, page: Json) -> list[T]:
+        """What a page that was received lists."""
+        found: list[T] = page["data"]
         if self._left is not None:
             self._left -= len(found)
         self._after = {"after": page["last_id"]}

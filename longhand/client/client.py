@@ -9,7 +9,7 @@ from typing import Any, Self, TypeVar, Unpack, cast, overload
 import httpx
 
 from longhand.client import calls, hold_calls
-from longhand.client.calls import Call, JobPages, LineSplitter
+from longhand.client.calls import Call, LineSplitter, Pages, Part
 from longhand.client.connection import address_of, answering, http_options, refusal
 from longhand.client.errors import LonghandError, NoAnswerError, RefusedError
 from longhand.client.events import Event
@@ -25,9 +25,8 @@ class Client:
 
     `api_key`, by default that of LONGHAND_API_KEY, is sent as `Authorization: Bearer`.
 
-    A client may be used from many threads at once. Close it at the end, or use it in a `with` block. `patience_seconds`
-    is how long a watch that lost its connection keeps trying to get a new one. `on_retry` is called with one line
-    whenever something is tried again.
+    Many threads may use a client at once. Close it at the end, or use it in a `with` block. `patience_seconds` is how
+    long a watch that lost its connection tries to get a new one. `on_retry` gets a line for each further try.
 
     Every method may raise `NoAnswerError` (nothing answers, or an answer breaks off), a branch of `RefusedError`
     (Longhand answered with an error; see `errors.py`), and `InputError` for input that cannot be sent at all. Objects
@@ -124,7 +123,8 @@ class Client:
 
         Times are Unix seconds or ISO 8601. `q`: jobs whose text so far contains exactly this, ignoring case.
         """
-        pages = JobPages(
+        pages: Pages[Job] = Pages(
+            "/v1/jobs",
             calls.job_filters(
                 batch_id=batch_id, status=status, model=model, custom_id=custom_id, metadata=metadata,
                 created_after=created_after, created_before=created_before, q=q,
@@ -134,11 +134,17 @@ class Client:
         while pages.more:
             yield from pages.take(self._ask(pages.call()))
 
-    def text(self, job_id: str, *, partial: bool = False) -> str:
+    def batches(self, *, limit: int | None = None) -> Generator[Batch, None, None]:
+        """The batches, newest first, read page by page during the iteration."""
+        pages: Pages[Batch] = Pages("/v1/batches", {}, limit)
+        while pages.more:
+            yield from pages.take(self._ask(pages.call()))
+
+    def text(self, job_id: str, *, partial: bool = False, part: Part = "text") -> str:
         """The stored text of a completed job. Any other job raises `ConflictError`, unless `partial` asks for what is
-        stored of its text so far.
+        stored of its text so far. `part="reasoning"`: what the model thought, in place of the text.
         """
-        return self._ask(calls.read_text(job_id, partial=partial))
+        return self._ask(calls.read_text(job_id, partial=partial, part=part))
 
     def results(self, batch_id: str) -> Generator[Result, None, None]:
         """Every job of a batch in input order, with its `text` if it is completed; also while the batch runs.

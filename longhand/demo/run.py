@@ -10,7 +10,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -41,8 +41,11 @@ _UPSTREAM_KEYS = ("LONGHAND_UPSTREAM_API_KEY", "OPENAI_API_KEY")
 """The simulator has no use for a key of the user's upstream."""
 
 
-def run_demo(settings: Settings, model: str) -> bool:
-    """Run the demo and say how it went. True only if every text was stored and equals what was watched."""
+def run_demo(settings: Settings, model: str, *, keep: bool = False) -> bool:
+    """Run the demo and say how it went. True only if every text was stored and equals what was watched.
+
+    With `keep` the stack stays up until Ctrl-C.
+    """
     console = open_console()
     with _ending_as_interrupt(), ExitStack() as cleanup:
         unset = _OF_THE_USER
@@ -66,7 +69,12 @@ def run_demo(settings: Settings, model: str) -> bool:
             seconds = time.monotonic() - began_at
             outcomes = [_outcome(client, watcher) for watcher in watchers]
         console.print(results_table(outcomes))
-        return verdict(outcomes, seconds, console)
+        is_right = verdict(outcomes, seconds, console)
+        if keep:
+            console.print(f"The stack stays up: open {url} in your browser. Ctrl-C ends it and removes {batch['id']}.")
+            with suppress(KeyboardInterrupt):
+                threading.Event().wait()
+        return is_right
 
 
 def _requests(model: str) -> list[dict[str, Any]]:

@@ -6,12 +6,12 @@ from rich.cells import cell_len
 
 # What a model writes must not move the cursor, change the title or the clipboard of a terminal, nor turn the direction
 # of what stands beside it; and half a surrogate pair cannot be written at all.
-_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 def plain(text: str) -> str:
     """The text without the control characters that a terminal would obey."""
-    return _CONTROL.sub("", text)
+    return CONTROL.sub("", text)
 
 
 def one_line(text: str) -> str:

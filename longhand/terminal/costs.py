@@ -1,6 +1,6 @@
 """What something cost, for a terminal."""
 
-from longhand.client.objects import Cost, Job, Json
+from longhand.client.objects import Cost, CostFields, Json
 
 
 def cost_text(found: Json) -> str | None:
@@ -15,7 +15,7 @@ def cost_text(found: Json) -> str | None:
     return f"unknown: {listed} and {unknown:,} attempts of unknown cost" if unknown else listed
 
 
-def short_cost(found: Job) -> str:
+def short_cost(found: CostFields) -> str:
     """The whole cost for a cell of a table; empty when it is unknown."""
     return _amount(cost) if (cost := found.get("cost")) else ""
 

@@ -5,6 +5,7 @@ window's title or forge a line. Only the texts that were asked for (`watch` into
 are.
 """
 
+import json
 import sys
 from collections.abc import Iterable
 from typing import Any
@@ -12,13 +13,38 @@ from typing import Any
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 
-from longhand.terminal.cells import plain
+from longhand.terminal.cells import CONTROL, plain
 
 
 def print_line(line: str, *, err: bool = False) -> None:
     """Write a line to stdout, or to stderr."""
     # The stream of this moment: a live view puts one of its own there, to know where its lines are.
     print(plain(line), file=sys.stderr if err else sys.stdout, flush=True)
+
+
+def print_json(value: Any) -> None:
+    """Write a value to stdout as JSON that people can read, too."""
+    _write_json(value, indent=2)
+
+
+def print_json_line(value: Any) -> None:
+    """Write a value to stdout as one line of JSON."""
+    _write_json(value, indent=None)
+
+
+def _write_json(value: Any, indent: int | None) -> None:
+    said = json.dumps(value, indent=indent, ensure_ascii=False, separators=(",", ": ") if indent else (",", ":"))
+    # Other characters that a terminal would obey, or that have no UTF-8, are escaped: the value stays the same.
+    print(CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", said), flush=True)
+
+
+def print_text(text: str) -> None:
+    """Write a text that was asked for: to a terminal without what that would obey, elsewhere every byte as stored."""
+    if sys.stdout.isatty():
+        print(plain(text), end="" if text.endswith("\n") else "\n", flush=True)
+    else:
+        sys.stdout.buffer.write(text.encode())
+        sys.stdout.buffer.flush()
 
 
 class PlainConsole(Console):

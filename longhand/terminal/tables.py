@@ -1,6 +1,5 @@
-"""Tables and summaries for a terminal."""
+"""Summaries of one thing for a terminal: the stack, a job, a batch."""
 
-from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit, urlunsplit
@@ -11,16 +10,15 @@ from rich.table import Table
 from rich.text import Text
 
 from jobs.model.message import calls_as_text
-from longhand.client.objects import Job, Json, cut_short, why
-from longhand.terminal.cells import one_line, plain
-from longhand.terminal.costs import attempt_cost, cost_text, short_cost
+from longhand.client.objects import Json, cut_short, why
+from longhand.terminal.cells import plain
+from longhand.terminal.costs import attempt_cost, cost_text
 from longhand.terminal.output import PlainConsole, open_console
 from longhand.terminal.waiting_words import hold_sentence, waits_sentence
 
 if TYPE_CHECKING:
     # At run time this would load the stack for every `longhand jobs`.
     from jobs.settings import Settings
-    from jobs.store.keys import ApiKey
     from longhand.stack.stack import Stack
 
 _STYLES = {
@@ -64,33 +62,6 @@ def _upstream(settings: "Settings") -> str:
     return without_secret(settings.require_upstream_url())
 
 
-def jobs_table(listed: Sequence[Job], *, wide: bool) -> Table:
-    """Jobs, one on each line; only a wide terminal has room for all columns."""
-    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
-    table.add_column("id", no_wrap=True)
-    table.add_column("status", no_wrap=True)
-    table.add_column("custom_id", no_wrap=True, overflow="ellipsis")
-    for name in ("tokens", "seconds"):
-        table.add_column(name, justify="right", no_wrap=True)
-    if wide:
-        table.add_column("attempt", justify="right")
-        table.add_column("created", no_wrap=True)
-        table.add_column("cost", justify="right", no_wrap=True)
-        table.add_column("model", overflow="fold")
-    for job in listed:
-        cells: list[RenderableType] = [
-            Text(job["id"]),
-            _status_of(job),
-            Text(one_line(job.get("custom_id") or "")),
-            _number(job["usage"]["output_tokens"] if job["usage"] else None),
-            _seconds(job.get("started_at"), job.get("finished_at")),
-        ]
-        if wide:
-            cells += [str(job["attempt"]), _time(job["created_at"]), short_cost(job), Text(one_line(job["model"]))]
-        table.add_row(*cells)
-    return table
-
-
 def job_summary(job: Json) -> RenderableType:
     """One job with its request and its attempts."""
     usage = job.get("usage")
@@ -105,12 +76,12 @@ def job_summary(job: Json) -> RenderableType:
         "because": _because(job.get("hold")),
         "metadata": _pairs(job.get("metadata")),
         "prompt": _prompt(job),
-        "created": _time(job["created_at"]),
-        "started": _time(job.get("started_at")),
-        "finished": _time(job.get("finished_at")),
+        "created": moment_of(job["created_at"]),
+        "started": moment_of(job.get("started_at")),
+        "finished": moment_of(job.get("finished_at")),
         "finish_reason": job.get("finish_reason"),
         "tool calls": plain(calls_as_text(job.get("message"))),
-        "bytes": _number(job.get("bytes")),
+        "bytes": number(job.get("bytes")),
         "sha256": job.get("sha256"),
         "text of": _text_of(job),
         "usage": _pairs({key: value for key, value in usage.items() if value is not None}) if usage else None,
@@ -122,19 +93,6 @@ def job_summary(job: Json) -> RenderableType:
     return Group(view, "", _attempts_table(attempts)) if attempts else view
 
 
-def keys_table(listed: "Sequence[ApiKey]") -> Table:
-    """API keys, one on each line."""
-    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
-    for name in ("id", "prefix", "project", "created", "revoked"):
-        table.add_column(name, no_wrap=True)
-    table.add_column("name", overflow="fold")
-    for key in listed:
-        revoked = _time(key.revoked_at.timestamp()) if key.revoked_at else ""
-        created = _time(key.created_at.timestamp())
-        table.add_row(key.id, f"{key.prefix}...", key.project, created, Text(revoked, style="red"), Text(key.name))
-    return table
-
-
 def batch_summary(batch: Json) -> RenderableType:
     """One batch with its counts."""
     usage = batch.get("usage")
@@ -144,8 +102,8 @@ def batch_summary(batch: Json) -> RenderableType:
         "because": _because(batch.get("hold")),
         "jobs": _pairs(batch["request_counts"]),
         "metadata": _pairs(batch.get("metadata")),
-        "created": _time(batch["created_at"]),
-        "completed": _time(batch.get("completed_at")),
+        "created": moment_of(batch["created_at"]),
+        "completed": moment_of(batch.get("completed_at")),
         "usage": _pairs({key: value for key, value in usage.items() if isinstance(value, int)}) if usage else None,
         "cost": cost_text(batch),
         "errors": _told((batch.get("errors") or {}).get("data")),
@@ -174,11 +132,6 @@ def without_secret(url: str) -> str:
     return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], query=""))
 
 
-def _status_of(job: Job | Json) -> Text:
-    status = status_text(job["status"])
-    return status.append(", cut short", style="yellow") if cut_short(job) else status
-
-
 def _text_of(job: Json) -> str | None:
     """Whose text is stored, if it is not the last attempt's."""
     wrote = job.get("text_attempt")
@@ -195,10 +148,10 @@ def _attempts_table(attempts: list[Json]) -> Table:
         table.add_row(
             str(attempt["attempt"]),
             status_text(attempt.get("outcome") or "running"),
-            _seconds(attempt["started_at"], attempt.get("first_delta_at")),
-            _seconds(attempt["started_at"], attempt.get("finished_at")),
-            _number(attempt.get("deltas")),
-            _number(attempt.get("bytes")),
+            seconds(attempt["started_at"], attempt.get("first_delta_at")),
+            seconds(attempt["started_at"], attempt.get("finished_at")),
+            number(attempt.get("deltas")),
+            number(attempt.get("bytes")),
             attempt_cost(attempt),
             Text(f"{attempt['worker']} {error}" if error else attempt["worker"]),
         )
@@ -234,13 +187,16 @@ def _pairs(pairs: Json | None) -> str | None:
     return ", ".join(f"{key}={value}" for key, value in pairs.items()) if pairs else None
 
 
-def _number(value: int | None) -> str:
+def number(value: int | None) -> str:
+    """A count with commas; empty when it is not known."""
     return "" if value is None else f"{value:,}"
 
 
-def _seconds(start: float | None, end: float | None) -> str:
+def seconds(start: float | None, end: float | None) -> str:
+    """How long it took; empty when that is not known."""
     return "" if start is None or end is None else f"{end - start:.1f}"
 
 
-def _time(moment: float | None) -> str:
+def moment_of(moment: float | None) -> str:
+    """A Unix time as this machine's clock shows it."""
     return "" if moment is None else datetime.fromtimestamp(moment).astimezone().strftime("%Y-%m-%d %H:%M:%S")

@@ -14,7 +14,7 @@ from redis.backoff import ExponentialBackoff
 from redis.retry import Retry
 
 from api.main import ApiServer
-from jobs.live.channel import channel_name, encode_delta, tail_key
+from jobs.live.channel import Part, channel_name, encode_delta, tail_key
 from jobs.store.database import Database
 from longhand import Client
 from longhand.simulator import Pace, serve_in_thread
@@ -57,9 +57,9 @@ class CountedClient(Client):
 
     rows_read = 0
 
-    def text(self, job_id: str, *, partial: bool = False) -> str:
+    def text(self, job_id: str, *, partial: bool = False, part: Part = "text") -> str:
         self.rows_read += 1
-        return super().text(job_id, partial=partial)
+        return super().text(job_id, partial=partial, part=part)
 
 
 class Subscriber:

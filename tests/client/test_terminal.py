@@ -25,7 +25,8 @@ from longhand.terminal import progress
 from longhand.terminal.batch_state import BatchState
 from longhand.terminal.batch_view import BatchView
 from longhand.terminal.lines import Lines
-from longhand.terminal.tables import job_summary, jobs_table
+from longhand.terminal.lists import jobs_table
+from longhand.terminal.tables import job_summary
 from tests.api.batch_watching import submit_jobs
 from tests.api.watching import Writer, submit
 from tests.client.sent import JOB

@@ -1,5 +1,6 @@
 """The command itself: a mistake is one clear line on stderr, with the right exit code and no traceback."""
 
+import json
 import os
 import signal
 import subprocess
@@ -26,6 +27,11 @@ COMMANDS = (
     "pause",
     "resume",
     "simulate",
+    "batches",
+    "text",
+    "open",
+    "logs",
+    "settings",
     "migrate",
     "api",
     "keys",
@@ -50,7 +56,11 @@ def test_every_command_has_its_own_help(tmp_path: Path) -> None:
         (["submit", "Write about bees."], "a prompt needs a model: give it with --model"),
         (["submit", "there-is-none.jsonl"], "there-is-none.jsonl: No such file or directory"),
         (["watch", "42"], "'42' is not an id: ids begin with job_ or batch_"),
-        (["results", "job_1", "-o", "x"], "'job_1' is not the id of a batch, which begins with batch_"),
+        (["results", "42", "-o", "x"], "'42' is not an id: ids begin with job_ or batch_"),
+        (
+            ["results", "job_1", "-o", "x", "--format", "csv"],
+            "--format csv is a table of a batch; for one job take md or jsonl",
+        ),
         (["results", "batch_1", "-o", "x", "--format", "pdf"], "--format is one of md, jsonl, csv, not 'pdf'"),
         (["jobs", "--status", "done"], "Invalid value for '--status': 'done' is not one of"),
         (["worker"], "LONGHAND_REDIS_URL is not set: give the URL of a Redis or Valkey server"),
@@ -170,3 +180,63 @@ def test_output_that_nobody_reads_is_no_traceback(tmp_path: Path) -> None:
             check=False,
         )
     assert (ran.returncode, ran.stderr) == (1, b"")
+
+
+def test_every_help_has_an_example(capsys: pytest.CaptureFixture[str]) -> None:
+    app = command.make_app()
+    names = [[registered.name or ""] for registered in app.registered_commands]
+    for group in app.registered_groups:
+        assert group.typer_instance is not None
+        names += [[group.name or "", one.name or ""] for one in group.typer_instance.registered_commands]
+    assert len(names) > 20
+    for name in names:
+        assert command.run([*name, "--help"]) == 0
+        assert "Example" in capsys.readouterr().out, name
+
+
+def test_a_server_can_be_named_before_the_command(tmp_path: Path) -> None:
+    nobody = f"http://127.0.0.1:{free_port()}"
+    ran = longhand("--server", nobody, "--api-key", "lh_x", "jobs", environ=environ_of(tmp_path, {}))
+    assert ran.returncode == 1
+    assert nobody in ran.stderr
+
+
+def test_a_lone_word_that_looks_like_a_file_is_not_taken_for_a_prompt(tmp_path: Path) -> None:
+    environ = environ_of(tmp_path, {"LONGHAND_URL": f"http://127.0.0.1:{free_port()}"})
+    refused = longhand("submit", "topics.cvs", "--model", "m", environ=environ)
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert refused.stderr == "longhand: topics.cvs: there is no such file; if it is a prompt, add --as-prompt\n"
+    meant = longhand("submit", "topics.cvs", "--model", "m", "--as-prompt", environ=environ)
+    assert "there is no such file" not in meant.stderr
+
+
+def test_the_logs_of_a_home_are_shown_and_a_name_that_is_none_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "logs").mkdir()
+    (tmp_path / "logs" / "api.log").write_text("".join(f"line {number}\n" for number in range(50)))
+    (tmp_path / "logs" / "worker-1.log").write_text("begun\x1b[2J\n")
+    environ = environ_of(tmp_path, {})
+    assert longhand("logs", "api", "-n", "2", environ=environ).stdout == "line 48\nline 49\n"
+    assert longhand("logs", "-n", "1", environ=environ).stdout == "api: line 49\nworker-1: begun[2J\n"
+    refused = longhand("logs", "wroker", environ=environ)
+    assert refused.returncode == 2
+    assert refused.stderr.endswith("no log 'wroker'; there are: api, worker-1\n")
+
+
+def test_settings_are_shown_without_a_secret(tmp_path: Path) -> None:
+    canary = "canary-8d1f"
+    environ = environ_of(
+        tmp_path,
+        {
+            "LONGHAND_UPSTREAM_URL": f"https://user.example/v1?key={canary}",
+            "LONGHAND_UPSTREAM_API_KEY": canary,
+            "LONGHAND_API_KEY": f"lh_{canary}",
+            "LONGHAND_UPSTREAM_HEADERS": json.dumps({"x-key": canary}),
+            "LONGHAND_DATABASE_URL": f"postgresql://user:{canary}@db.example/name",
+            "LONGHAND_REDIS_URL": f"redis://:{canary}@redis.example",
+        },
+    )
+    for arguments in (["settings"], ["settings", "--json"]):
+        shown = longhand(*arguments, environ=environ)
+        assert shown.returncode == 0
+        assert canary not in shown.stdout + shown.stderr
+        assert "db.example" in shown.stdout

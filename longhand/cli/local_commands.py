@@ -1,0 +1,99 @@
+"""The commands about this machine: `logs` and `settings`. They ask no running Longhand."""
+
+import os
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from pydantic import SecretStr
+
+from jobs.settings import PREFIX, load_settings
+from longhand.cli.arguments import AsJson
+from longhand.client.errors import InputError
+from longhand.terminal import lists, tables
+from longhand.terminal.output import print_json, print_line
+
+_LOOK_SECONDS = 0.3
+_BLOCK = 1 << 16
+
+
+def logs(
+    name: Annotated[str, typer.Argument(metavar="[NAME]", help="worker-1, api, valkey ...; without one, all.")] = "",
+    lines: Annotated[int, typer.Option("--lines", "-n", help="So many of the last lines of each.", min=1)] = 20,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what is written, until Ctrl-C.")] = False,
+) -> None:
+    """Show what the processes of `longhand up` have logged, from the folder `logs` of LONGHAND_HOME.
+
+    Examples: `longhand logs`, `longhand logs worker-1 -n 100`, `longhand logs -f`
+    """
+    folder = load_settings().home / "logs"
+    found = sorted(folder.glob("*.log"))
+    chosen = [path for path in found if name in ("", path.stem)]
+    if not chosen:
+        there = ", ".join(path.stem for path in found) or "none: longhand up writes them"
+        raise InputError(f"{folder}: no log {name!r}; there are: {there}" if name else f"{folder}: no logs yet")
+    places = {path: path.stat().st_size for path in chosen}
+    for path in chosen:
+        for line in _last_lines(path, places[path], lines):
+            print_line(_told(path, line, many=len(chosen) > 1))
+    while follow:
+        time.sleep(_LOOK_SECONDS)
+        for path in chosen:
+            places[path] = _print_new(path, places[path], many=len(chosen) > 1)
+
+
+def settings(as_json: AsJson = False) -> None:
+    """Show every setting with its value here and where that comes from. Secrets are not shown.
+
+    Examples: `longhand settings`, `longhand settings --json`
+    """
+    rows = [_setting(name, value) for name, value in load_settings()]
+    if as_json:
+        print_json(rows)
+    else:
+        tables.table_console().print(lists.settings_table(rows))
+
+
+def _setting(field: str, value: Any) -> dict[str, Any]:
+    name = PREFIX + field.upper()
+    is_set = bool(os.environ.get(name))
+    shown = None if value is None else _without_secret(field, value)
+    return {"name": name, "value": shown, "is_set": is_set}
+
+
+def _without_secret(field: str, value: Any) -> Any:
+    if isinstance(value, SecretStr) or field == "upstream_headers":
+        return "(hidden)" if value else None
+    if field.endswith("url"):
+        return tables.without_secret(str(value))
+    return value if isinstance(value, bool | int | float) else list(value) if isinstance(value, tuple) else str(value)
+
+
+def _last_lines(path: Path, size: int, count: int) -> list[str]:
+    """The last lines of a file up to a size, read from its end."""
+    with path.open("rb") as file:
+        start, found = size, b""
+        while start > 0 and found.count(b"\n") <= count:
+            start = max(0, start - _BLOCK)
+            file.seek(start)
+            found = file.read(size - start)
+    return found.decode(errors="replace").splitlines()[-count:]
+
+
+def _print_new(path: Path, place: int, *, many: bool) -> int:
+    """Print the whole lines after a place; the place after them. A file that was begun anew is read from its start."""
+    if not path.exists():
+        return 0
+    place = place if place <= path.stat().st_size else 0
+    with path.open("rb") as file:
+        file.seek(place)
+        new = file.read()
+    whole = new[: new.rfind(b"\n") + 1]
+    for line in whole.decode(errors="replace").splitlines():
+        print_line(_told(path, line, many=many))
+    return place + len(whole)
+
+
+def _told(path: Path, line: str, *, many: bool) -> str:
+    return f"{path.stem}: {line}" if many else line

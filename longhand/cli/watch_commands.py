@@ -1,0 +1,110 @@
+"""The commands that show texts: `watch`, `text` and `open`."""
+
+import sys
+import webbrowser
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from jobs.settings import load_settings
+from longhand.cli.arguments import Id, JobId
+from longhand.cli.command_client import open_client
+from longhand.client.client import Client
+from longhand.client.errors import InputError
+from longhand.client.events import BatchDone, Done, Event
+from longhand.terminal import progress
+from longhand.terminal.output import open_console, print_json_line, print_line, print_text
+
+_NAMES = {"OnHold": "hold", "BatchStatus": "batch", "BatchDone": "batch_done"}
+"""Events whose name in JSON is not that of their class."""
+
+
+def watch(
+    resource_id: Id,
+    text: Annotated[bool, typer.Option("--text", help="For a batch, also show the texts as they are written.")] = False,
+    reasoning: Annotated[
+        bool, typer.Option("--reasoning", help="For a job, also show on stderr what the model thinks.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print each event as a line of JSON, for programs.")] = False,
+) -> None:
+    """Follow a job's text while it is written, or a batch's progress, until it ends.
+
+    Ctrl-C stops watching and nothing else. The exit code is 1 if the job, or any job of the batch, did not complete.
+
+    Examples: `longhand watch job_...`, `longhand watch batch_... --text`
+    """
+    with open_client() as client:
+        if as_json:
+            _print_events(client, resource_id, with_texts=text)
+        else:
+            follow(client, resource_id, with_texts=text, with_reasoning=reasoning)
+
+
+def text(
+    job_id: JobId,
+    partial: Annotated[
+        bool, typer.Option("--partial", help="Also of a job that is not completed: the text so far.")
+    ] = False,
+    reasoning: Annotated[bool, typer.Option("--reasoning", help="What the model thought, not the text.")] = False,
+) -> None:
+    """Print the stored text of a job, and nothing else.
+
+    Examples: `longhand text job_... > tea.md`, `longhand text job_... --partial`
+    """
+    with open_client() as client:
+        found = client.text(job_id, partial=partial, part="reasoning" if reasoning else "text")
+    print_text(found)
+
+
+def open_page(
+    resource_id: Annotated[str, typer.Argument(metavar="[ID]", help="A job or a batch; without one, the page.")] = "",
+) -> None:
+    """Open the page in your browser: all work, or one job or batch.
+
+    Examples: `longhand open`, `longhand open batch_...`
+    """
+    kind = resource_id.partition("_")[0]
+    if resource_id and kind not in ("job", "batch"):
+        raise InputError(f"{resource_id!r} is not an id: ids begin with job_ or batch_")
+    places = {"job": "/jobs/", "batch": "/batches/"}
+    address = load_settings().url.rstrip("/") + (f"/#{places[kind]}{resource_id}" if resource_id else "")
+    print_line(address)
+    if not webbrowser.open(address):
+        print_line("no browser was found here: open this address in yours", err=True)
+
+
+def follow(client: Client, resource_id: str, *, with_texts: bool = False, with_reasoning: bool = False) -> None:
+    """Show it until its end. Raises `typer.Exit` with 1 if it, or a job of it, did not complete."""
+    try:
+        if resource_id.startswith("batch_"):
+            completed = progress.watch_batch(
+                client, resource_id, open_console(stderr=True), sys.stdout, with_texts=with_texts
+            )
+        else:
+            completed = progress.watch_job(client, resource_id, sys.stdout, with_reasoning=with_reasoning)
+    except KeyboardInterrupt:
+        print_line(f"\nstopped watching; the work continues: longhand watch {resource_id}", err=True)
+        raise
+    if not completed:
+        raise typer.Exit(1)
+
+
+def _print_events(client: Client, resource_id: str, *, with_texts: bool) -> None:
+    """Each event as a line: its fields, and its name in `event`. Of a batch, its texts only if they are asked for."""
+    is_batch = resource_id.startswith("batch_")
+    completed = True
+    for event in client.watch(resource_id, texts="all" if with_texts or not is_batch else "none"):
+        print_json_line({"event": _name_of(event), **asdict(event)})
+        if isinstance(event, Done):
+            completed = completed and event.job["status"] == "completed"
+        elif isinstance(event, BatchDone):
+            counts = event.batch["request_counts"]
+            completed = counts["completed"] == counts["total"]
+    if not completed:
+        raise typer.Exit(1)
+
+
+def _name_of(event: Event) -> str:
+    name = type(event).__name__
+    return _NAMES.get(name, name.lower())

@@ -1,0 +1,41 @@
+"""Asks the upstream once, when the stack has started, so that a wrong address or key is told before the first job."""
+
+import threading
+from collections.abc import Callable
+
+import httpx
+
+from jobs.settings import Settings
+
+_SECONDS = 30.0
+
+
+def say_whether_the_upstream_answers(url: str, settings: Settings, say: Callable[[str], None]) -> None:
+    """Ask the API at `url` for the models, which asks every upstream, and say in one line how that went.
+
+    Returns at once: the line comes when the answer does. Nothing depends on it, and it costs nothing at the provider.
+    """
+    threading.Thread(target=_ask, args=(url, settings, say), daemon=True, name="upstream-check").start()
+
+
+def _ask(url: str, settings: Settings, say: Callable[[str], None]) -> None:
+    headers = {"authorization": f"Bearer {settings.api_key.get_secret_value()}"} if settings.api_key else {}
+    try:
+        with httpx.Client(base_url=url, headers=headers, trust_env=False, timeout=_SECONDS) as client:
+            line = _line_of(client.get("/v1/models"))
+    except httpx.TransportError:
+        return  # the stack is ending
+    if line:
+        say(line)
+
+
+def _line_of(answer: httpx.Response) -> str:
+    if answer.is_success:
+        count = len(answer.json()["data"])
+        return f"the upstream answers, with {count} model{'' if count == 1 else 's'}"
+    if answer.status_code == 401:
+        return ""  # this Longhand has keys, and the command was given none
+    error = answer.json()["error"]
+    return (
+        f"the upstream does not list its models, so look at its address and key before you submit: {error['message']}"
+    )

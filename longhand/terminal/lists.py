@@ -1,0 +1,119 @@
+"""Tables for a terminal, with a line for each job, batch, key or setting."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from rich.console import RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from longhand.client.objects import Batch, Job, cut_short
+from longhand.terminal.cells import one_line
+from longhand.terminal.costs import short_cost
+from longhand.terminal.tables import moment_of, number, seconds, status_text
+
+if TYPE_CHECKING:
+    # At run time this would load SQLAlchemy for every `longhand jobs`.
+    from jobs.store.keys import ApiKey
+
+
+def jobs_table(listed: Sequence[Job], *, wide: bool) -> Table:
+    """Jobs, one on each line; only a wide terminal has room for all columns."""
+    table = _table()
+    table.add_column("id", no_wrap=True)
+    table.add_column("status", no_wrap=True)
+    table.add_column("custom_id", no_wrap=True, overflow="ellipsis")
+    for name in ("tokens", "seconds"):
+        table.add_column(name, justify="right", no_wrap=True)
+    if wide:
+        table.add_column("attempt", justify="right")
+        table.add_column("created", no_wrap=True)
+        table.add_column("cost", justify="right", no_wrap=True)
+        table.add_column("model", overflow="fold")
+    for job in listed:
+        cells: list[RenderableType] = [
+            Text(job["id"]),
+            status_of(job),
+            Text(one_line(job.get("custom_id") or "")),
+            number(job["usage"]["output_tokens"] if job["usage"] else None),
+            seconds(job.get("started_at"), job.get("finished_at")),
+        ]
+        if wide:
+            cells += [str(job["attempt"]), moment_of(job["created_at"]), short_cost(job), Text(one_line(job["model"]))]
+        table.add_row(*cells)
+    return table
+
+
+def batches_table(listed: Sequence[Batch], *, wide: bool) -> Table:
+    """Batches, one on each line; only a wide terminal has room for all columns."""
+    table = _table()
+    table.add_column("id", no_wrap=True)
+    table.add_column("status", no_wrap=True)
+    table.add_column("title", no_wrap=True, overflow="ellipsis")
+    for name in ("jobs", "completed", "failed", "tokens"):
+        table.add_column(name, justify="right", no_wrap=True)
+    if wide:
+        table.add_column("created", no_wrap=True)
+        table.add_column("cost", justify="right", no_wrap=True)
+        table.add_column("model", overflow="fold")
+    for batch in listed:
+        counts, usage = batch["request_counts"], batch["usage"]
+        cells: list[RenderableType] = [
+            Text(batch["id"]),
+            status_of_batch(batch),
+            Text(one_line((batch.get("metadata") or {}).get("title", ""))),
+            number(counts["total"]),
+            number(counts["completed"]),
+            number(counts["failed"]),
+            number(usage["output_tokens"] if usage else None),
+        ]
+        if wide:
+            cells += [moment_of(batch["created_at"]), short_cost(batch), Text(one_line(batch["model"] or ""))]
+        table.add_row(*cells)
+    return table
+
+
+def status_of_batch(batch: Batch) -> Text:
+    """The status, and beside it what the word alone would hide."""
+    status, counts = status_text(batch["status"]), batch["request_counts"]
+    if batch["status"] == "completed" and counts["failed"]:
+        everything = counts["failed"] == counts["total"]
+        return Text("all failed", style="red") if everything else status.append(f", {counts['failed']} failed", "red")
+    if batch["status"] == "completed" and counts["incomplete"]:
+        return status.append(f", {counts['incomplete']} cut short", style="yellow")
+    return status.append(", on hold", style="yellow") if batch.get("hold") else status
+
+
+def keys_table(listed: "Sequence[ApiKey]") -> Table:
+    """API keys, one on each line."""
+    table = _table()
+    for name in ("id", "prefix", "project", "created", "revoked"):
+        table.add_column(name, no_wrap=True)
+    table.add_column("name", overflow="fold")
+    for key in listed:
+        revoked = moment_of(key.revoked_at.timestamp()) if key.revoked_at else ""
+        created = moment_of(key.created_at.timestamp())
+        table.add_row(key.id, f"{key.prefix}...", key.project, created, Text(revoked, style="red"), Text(key.name))
+    return table
+
+
+def settings_table(rows: Sequence[dict[str, Any]]) -> Table:
+    """Settings, one on each line."""
+    table = _table()
+    table.add_column("setting", no_wrap=True)
+    table.add_column("value", overflow="fold")
+    table.add_column("from", no_wrap=True)
+    for row in rows:
+        value = "" if row["value"] is None else str(row["value"])
+        table.add_row(Text(row["name"]), Text(value), "environment" if row["is_set"] else "default")
+    return table
+
+
+def status_of(job: Job) -> Text:
+    """The status of a job, and that its text was cut short."""
+    status = status_text(job["status"])
+    return status.append(", cut short", style="yellow") if cut_short(job) else status
+
+
+def _table() -> Table:
+    return Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
