@@ -9,8 +9,10 @@ from enum import StrEnum
 from jobs.lifecycle.lease import Checkpoint, Claimed
 from jobs.model.endings import MAX_CRASHES
 from jobs.model.records import Job
+from jobs.model.segments import Segment
 from worker.recording import Recording
 from worker.reports import Sent
+from worker.seam import Seam
 
 CRASH_ROOM = {2: 1}
 """Of the jobs that have this many crashes behind them, how many one process runs at once. One crash is not limited: it
@@ -37,12 +39,26 @@ class ActiveAttempt:
         self.attempt = claimed.attempt
         self.claimed = claimed
         self.text = claimed.text
+        """What is continued; once the text goes on at the token limit, all that earlier requests wrote."""
         self.reasoning = claimed.reasoning
         self.sent: Sent | None = None
         """What its lane is told; None before it is sent, and when it has been told of the end."""
         self.text_tokens = 0
+        """Of `text`."""
+        self.segments: tuple[Segment, ...] = ()
+        """What earlier requests wrote of `text`, if the text went on at the token limit."""
+        self.is_noted = False
+        """Whether the last request is among them already."""
+        self.seam: Seam | None = None
+        """Where the request that runs was asked for the rest in a new message."""
+        self.incomplete: str | None = None
+        """Why no further part of the text was asked for, where its finish reason does not say it."""
         self.recording: Recording | None = None
         self.stop_reason: StopReason | None = None
+        self.traceparent = claimed.job.traceparent
+        """The header that its requests are sent with."""
+        self.continued_bytes = 0
+        """How much of its text and reasoning was there before it, in bytes."""
         self.counted = False
         """Whether `worker/counts.py` has what it received."""
         self._checkpointed = (0, 0)
@@ -59,8 +75,7 @@ class ActiveAttempt:
         """How many bytes of text and reasoning it has received so far, without those that it continues."""
         if self.recording is None:
             return 0
-        length = len(self.recording.text) + len(self.recording.reasoning)
-        return max(0, length - len(self.text.encode()) - len(self.reasoning.encode()))
+        return len(self.recording.text) + len(self.recording.reasoning) - self.continued_bytes
 
     def attach(self, recording: Recording) -> None:
         """Called on the event loop, in the stream's own task, when the stream begins."""

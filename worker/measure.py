@@ -1,6 +1,6 @@
 """Measures what an attempt wrote: its length, its hash and its tokens, counted after the stream."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from typing import Any
 
@@ -9,6 +9,7 @@ from jobs.model.cost import Cost
 from jobs.model.endings import AttemptResult
 from jobs.model.message import calls_as_text
 from jobs.model.records import Usage
+from jobs.model.segments import Segment, sum_usage
 from jobs.pricing import cost_of
 from jobs.tokens import TokenCount, Tokenizers
 from jobs.upstreams import Price, UpstreamSpec
@@ -39,18 +40,22 @@ def measure(
     counted = tokenizers.count_text(running.job.model, text)
     thoughts = bytes(recording.reasoning) if recording else b""
     reasoning = tokenizers.count_text(running.job.model, thoughts.decode()) if thoughts else None
-    usage = _usage(running, ending, counted, reasoning, tokenizers)
+    segments = running.segments
+    if not running.is_noted:
+        segments += (_segment(running, ending, _usage(running, ending, counted, reasoning, tokenizers)),)
+    usages = [one.usage for one in segments if one.attempt == running.attempt]
     return AttemptResult(
         text=text,
         bytes=len(encoded),
         sha256=sha256(encoded).hexdigest(),
         deltas=recording.deltas if recording else 0,
         first_delta_at=recording.first_delta_at if recording else None,
-        usage=usage,
+        usage=sum_usage(usages),
         text_tokens=counted.tokens,
         text_tokens_source=counted.source,
         finish_reason=ending.finish_reason if ending else None,
-        incomplete=_CUT_SHORT.get(ending.finish_reason or "") if ending else None,
+        incomplete=running.incomplete or (_CUT_SHORT.get(ending.finish_reason or "") if ending else None),
+        segments=_worth_storing(segments),
         reasoning=thoughts.decode(),
         reasoning_bytes=len(thoughts),
         reasoning_sha256=sha256(thoughts).hexdigest() if thoughts else None,
@@ -59,15 +64,23 @@ def measure(
         message=ending.message if ending else None,
         upstream_id=ending.upstream_id if ending else None,
         upstream_model=ending.upstream_model if ending else None,
-        cost=_cost(running, outcome, usage, spec.price_of(running.job.model) if spec else None),
+        cost=_cost(running, outcome, usages, spec.price_of(running.job.model) if spec else None),
     )
 
 
-def _cost(running: ActiveAttempt, outcome: Outcome, usage: Usage | None, price: Price | None) -> Cost | None:
-    """None when it is unknown: no price, or nobody counted what the upstream did before it was cut."""
-    if usage is None and (running.sent is None or _is_refusal(outcome)):
-        return Cost(0, price.currency if price else None)
-    return cost_of(usage, price)
+def _cost(running: ActiveAttempt, outcome: Outcome, usages: Sequence[Usage | None], price: Price | None) -> Cost | None:
+    """Of all its requests. None when it is unknown: no price, or nobody counted what the upstream did before it was
+    cut.
+    """
+    if usages and usages[-1] is None and (running.sent is None or _is_refusal(outcome)):
+        usages = usages[:-1]  # the last request cost nothing
+    nanos = 0
+    for usage in usages:
+        cost = cost_of(usage, price)
+        if cost is None:
+            return None
+        nanos += cost.nanos
+    return Cost(nanos, price.currency if price else None)
 
 
 def _is_refusal(outcome: Outcome) -> bool:
@@ -78,6 +91,30 @@ def _is_refusal(outcome: Outcome) -> bool:
         return False
     status = outcome.status or 0
     return isinstance(outcome, Unreachable) or (400 <= status < 500 and status != 408) or status in (503, 529)
+
+
+def measure_segment(running: ActiveAttempt, ending: Ending, tokenizers: Tokenizers) -> Segment:
+    """What the request that has just ended wrote, of a text that goes on."""
+    model, recording = running.job.model, running.recording
+    text = bytes(recording.text).decode() if recording else ""
+    thoughts = bytes(recording.reasoning).decode() if recording else ""
+    reasoning = tokenizers.count_text(model, thoughts) if thoughts else None
+    usage = _usage(running, ending, tokenizers.count_text(model, text), reasoning, tokenizers)
+    return _segment(running, ending, usage)
+
+
+def _segment(running: ActiveAttempt, ending: Ending | None, usage: Usage | None) -> Segment:
+    offset = len(running.text.encode())
+    length = len(running.recording.text) if running.recording else 0
+    reason = ending.finish_reason if ending is not None else None
+    cut = running.seam.cut if running.seam is not None else ""
+    return Segment(running.attempt, offset, length - offset, running.claimed.upstream, reason, usage, cut)
+
+
+def _worth_storing(segments: tuple[Segment, ...]) -> tuple[Segment, ...]:
+    """Those that wrote something, if they are several: a text that one request wrote has none."""
+    wrote = tuple(one for one in segments if one.bytes)
+    return wrote if len(segments) > 1 else ()
 
 
 def _usage(

@@ -10,7 +10,7 @@ from api.callers.caller import CallerDep
 from api.finding import find_batch, find_job
 from api.forms.batches import batch_json
 from api.forms.costs import cost_json
-from api.forms.jobs import attempt_json, job_json
+from api.forms.jobs import attempt_json, job_json, segments_json
 from api.http.errors import ApiError, JsonAnswer
 from api.http.parameters import STRICT_QUERY, AfterBatch, AfterJob, BatchId, JobId, Limit, read_filter
 from api.schemas.batches import BatchList, BatchObject
@@ -58,7 +58,7 @@ def get_job(services: ServicesDep, caller: CallerDep, job_id: JobId) -> Response
     attempts = read_attempts(services.database, job_id)
     cost = read_costs(services.database, [job_id]).get(job_id, NO_COST)
     waiting = waiting_by_id(services, caller, [job]).get(job_id, NOTHING)
-    own = {**job_json(job), **cost_json(cost), **waiting}
+    own = {**job_json(job), **cost_json(cost), **waiting, "segments": segments_json(job, attempts)}
     return JsonAnswer({**own, "attempts": [attempt_json(attempt) for attempt in attempts]})
 
 

@@ -184,7 +184,15 @@ class Connection(asyncio.Protocol):
         length = shared.gate.provider.deltas
         if length is not None and orders.text is None and orders.deltas is None and orders.length is None:
             orders = msgspec.structs.replace(orders, length=length)
-        completion = Completion(request, orders, seed, lambda name: self._stats.fault(name, key))
+        provider = shared.gate.provider
+        completion = Completion(
+            request,
+            orders,
+            seed,
+            lambda name: self._stats.fault(name, key),
+            most_tokens=provider.max_output_tokens,
+            sloppy=provider.sloppy_continuations,
+        )
         headers = [*orders.headers.items(), *shared.gate.headers(request.model, None, now)]
         own = (ticket, key, request.model, self._billed_as)
         serving = self._serving = Serving(shared.gate, shared.slots, self._stats, *own)

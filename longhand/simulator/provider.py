@@ -88,6 +88,10 @@ class Provider(Limits, frozen=True, kw_only=True):
     """From this time on no key is accepted, in seconds from the start."""
     deltas: Positive | None = None
     """How long each text is, whatever its prompt asks for. `max_tokens` may still cut it."""
+    max_output_tokens: Positive | None = None
+    """How long each answer may be at the most; a longer one ends there with `length`."""
+    sloppy_continuations: bool = False
+    """An answer that goes on with a text in a new message may greet, repeat its last words and reopen a code fence."""
 
     def __post_init__(self) -> None:
         ordered = sorted(self.outages, key=lambda outage: outage.start)
