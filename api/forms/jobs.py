@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+from api.forms.costs import attempt_cost_json
 from jobs.acceptance.rules import MAX_REPAIRS
 from jobs.model.records import Attempt, Job, Usage
 from jobs.model.segments import Segment, load_segments
@@ -97,6 +98,7 @@ def attempt_json(attempt: Attempt) -> dict[str, Any]:
         "continued_bytes": attempt.continued_bytes,
         "segments": [segment_json(one) for one in load_segments(attempt.segments)] or None,
         "usage": usage_json(attempt.usage) if attempt.usage else None,
+        "cost": attempt_cost_json(attempt),
     }
 
 

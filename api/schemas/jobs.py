@@ -4,6 +4,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from api.schemas.costs import CostFields, CostObject
 from api.schemas.waiting import Described, WaitingObject
 
 
@@ -88,6 +89,7 @@ class AttemptObject(Described):
     )
     segments: list[SegmentObject] | None = Field(description="What each request wrote, if the text went on.")
     usage: UsageObject | None
+    cost: CostObject | None = Field(description="Null when it is unknown, or the attempt runs.")
 
 
 class JobObject(Described):
@@ -151,7 +153,7 @@ class JobWithRequest(JobObject):
     )
 
 
-class JobWithAttempts(JobWithRequest, WaitingObject):
+class JobWithAttempts(JobWithRequest, CostFields, WaitingObject):
     """A job with every attempt at it, and while it is queued, what it waits for."""
 
     attempts: list[AttemptObject]
@@ -160,7 +162,7 @@ class JobWithAttempts(JobWithRequest, WaitingObject):
     )
 
 
-class ListedJob(JobObject, WaitingObject):
+class ListedJob(JobObject, CostFields, WaitingObject):
     """A job in a list. What it waits for is only there while it is queued and waits."""
 
 

@@ -15,6 +15,7 @@ from jobs.model.status import BatchStatus, JobStatus
 from jobs.store.database import Database
 from jobs.store.metadata_pairs import add_pairs
 from jobs.tables import DEFAULT_PROJECT, batches, jobs, responses, webhooks
+from jobs.trace_context import TRACEPARENT
 from jobs.webhooks.endpoints import NewWebhook, endpoint_row
 
 _ROWS_PER_INSERT = 500
@@ -222,6 +223,7 @@ def job_row(
         "only_upstream": job.only_upstream or only_upstream,
         "on_reject": job.on_reject,
         "max_repairs": job.max_repairs,
+        "traceparent": TRACEPARENT.get(),
         "metadata": dict(job.metadata),
         "request": json.dumps(job.request, separators=(",", ":")),
         "accept": json.dumps(job.accept, separators=(",", ":")) if job.accept else None,

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from jobs.model.cost import Cost
 from jobs.model.records import Usage
 from jobs.model.segments import Segment
 
@@ -61,3 +62,5 @@ class AttemptResult:
     """What each request wrote of the text, if they were several."""
     upstream_id: str | None = None
     upstream_model: str | None = None
+    cost: Cost | None = None
+    """None: unknown."""

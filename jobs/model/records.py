@@ -7,6 +7,7 @@ from typing import Any, Self
 
 from sqlalchemy import RowMapping
 
+from jobs.model.cost import Cost
 from jobs.model.status import FINAL, AttemptOutcome, JobStatus
 from jobs.tables import USAGE
 
@@ -96,6 +97,8 @@ class Job:
     """How often it asked for a repair; None: never."""
     rejected_attempt: int | None
     """The attempt whose text the next one is to repair."""
+    traceparent: str | None
+    """The trace of the request that submitted it."""
     metadata: dict[str, str]
     request: dict[str, Any] | None
     """The chat-completions body; None when it was not read."""
@@ -139,11 +142,15 @@ class Attempt:
     segments: str | None
     """As they are stored; `jobs/model/segments.py` reads them."""
     usage: Usage | None
+    cost: Cost | None
+    """None: unknown, or it runs."""
 
     @classmethod
     def from_row(cls, row: RowMapping) -> Self:
         """An attempt from its row."""
-        plain = {name: row[name] for name in cls.__slots__ if name not in ("usage", "outcome", "rejections")}
+        made = ("usage", "outcome", "rejections", "cost")
+        plain = {name: row[name] for name in cls.__slots__ if name not in made}
         outcome = AttemptOutcome(row["outcome"]) if row["outcome"] else None
         rejections = json.loads(row["rejections"]) if row["rejections"] else None
-        return cls(**plain, outcome=outcome, usage=Usage.from_row(row), rejections=rejections)
+        own = {"usage": Usage.from_row(row), "cost": Cost.from_row(row), "rejections": rejections}
+        return cls(**plain, outcome=outcome, **own)

@@ -46,6 +46,8 @@ batches = Table(
     # Of the completed ones, those whose text was cut short.
     Column("incomplete", Integer),
     Column("usage", Json),
+    # What its attempts cost (`jobs/model/cost.py`), as of its end; null: nothing is known.
+    Column("cost", Json),
     # At most so many of its jobs run at once, and the one upstream that may run them; null: no such limit.
     Column("max_concurrency", Integer),
     Column("only_upstream", Text),
@@ -131,6 +133,8 @@ jobs = Table(
     # How often it alone was refused while others of its upstream were accepted, and when it was last sent back.
     Column("refusals", Integer, nullable=False, server_default="0"),
     Column("refused_at", UtcDateTime),
+    # The W3C `traceparent` of the request that submitted it: its attempts and what goes upstream belong to that trace.
+    Column("traceparent", Text),
     # Somebody paused it with `running: release`: its worker gives it back.
     Column("release_requested_at", UtcDateTime),
     # What becomes of a text that is not accepted. Null in jobs that a version before has stored: fail, and none so far.
@@ -211,6 +215,9 @@ attempts = Table(
     Column("text_tokens_source", Text),
     Column("reasoning_text_tokens", Integer),
     Column("reasoning_text_tokens_source", Text),
+    # By the price when it ended, in billionths of the currency's unit; null: unknown.
+    Column("cost_nanos", BigInteger),
+    Column("cost_currency", Text),
     Index("attempts_by_batch", "batch_id"),
 )
 

@@ -30,6 +30,22 @@ class Usage(TypedDict):
     source: Literal["upstream", "tokenizer", "estimate"]
 
 
+class Cost(TypedDict):
+    """What something cost. `estimated`: Longhand counted tokens of it, because the upstream did not report them."""
+
+    amount: float
+    currency: str | None
+    source: Literal["upstream", "estimated"]
+
+
+class CostFields(TypedDict, total=False):
+    """The cost of all ended attempts: None while a part is unknown. Where jobs and batches are read or listed."""
+
+    cost: Cost | None
+    known_costs: list[Cost]
+    unknown_cost_attempts: int
+
+
 class Fault(TypedDict):
     """Why a job or an attempt did not complete."""
 
@@ -79,6 +95,7 @@ class Attempt(TypedDict):
     continued_bytes: int | None
     """How much of the text of the attempt before it this one continues; 0: it began again; None: not known yet."""
     usage: Usage | None
+    cost: NotRequired[Cost | None]
     segments: NotRequired[list[Segment] | None]
     """What each request wrote of its text, if the text went on at the token limit."""
 
@@ -110,7 +127,7 @@ class ReasoningProof(TypedDict):
     tokens_source: str | None
 
 
-class Job(TypedDict):
+class Job(CostFields):
     """One generation, without its text."""
 
     id: str
@@ -222,7 +239,7 @@ class Counts(TypedDict):
     """Of the completed ones, those whose text was cut short."""
 
 
-class Batch(TypedDict):
+class Batch(CostFields):
     """Many jobs submitted together: OpenAI's Batch object. Times are whole seconds."""
 
     id: str
