@@ -61,8 +61,7 @@ class Settings(BaseSettings):
     streams: int = Field(default=100, ge=1, le=2000)
     """How many jobs one worker process runs at once."""
     first_delta_seconds: Seconds = 600
-    """How long the upstream may take to write its first delta; a model may reason for minutes without a sign of it.
-    Waiting in the upstream's own queue, while requests that were sent before are written, does not count."""
+    """How long the upstream may take to write its first delta; waiting behind others that it writes does not count."""
     between_deltas_seconds: Seconds = 180
     """How long the upstream may pause between two deltas; comments that keep the connection alive do not count."""
     total_seconds: Seconds = 3600
@@ -217,10 +216,8 @@ class Settings(BaseSettings):
         return self.upstream_url
 
     def check_upstream(self, port: int = 0) -> None:
-        """Refuse Longhand as its own upstream, where each job would ask for another one, and a key of its own.
-
-        Both happen to those who set OPENAI_BASE_URL and OPENAI_API_KEY for their programs and start Longhand in the
-        same shell. `port` is where this Longhand answers; 0: not known.
+        """Refuse Longhand as its own upstream, and a key of its own: OPENAI_BASE_URL may be set for other programs.
+        `port` is where this Longhand answers; 0: not known.
         """
         answers_at = [self.url, *([f"http://localhost:{port}"] if port else [])]
         key = self.upstream_api_key.get_secret_value() if self.upstream_api_key else ""

@@ -17,6 +17,7 @@ What is where:
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from longhand.client.batch_objects import Batch, BatchUsage, Counts
 from longhand.client.errors import (
     AccessError,
     BrokenTextError,
@@ -41,7 +42,7 @@ from longhand.client.events import (
     Reset,
     Status,
 )
-from longhand.client.objects import Attempt, Batch, BatchUsage, Counts, Fault, Hold, Job, Result, Usage
+from longhand.client.objects import Attempt, Fault, Hold, Job, Result, Usage
 
 if TYPE_CHECKING:
     from longhand.client.async_client import AsyncClient

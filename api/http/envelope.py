@@ -10,7 +10,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from api.http.errors import ApiError, error_answer
 from api.http.event_stream import STREAM, EventStream, nothing
 from api.http.opening_gate import OpeningGate
-from api.metrics.counts import ApiCounts
+from api.http.request_counts import ApiCounts
 from jobs.trace_context import HEADER, TRACEPARENT, read_traceparent
 
 log = getLogger("api.access")

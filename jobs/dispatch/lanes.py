@@ -7,6 +7,7 @@ the lane's row, which all processes share (`jobs/dispatch/reservation.py`).
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
+from logging import getLogger
 from typing import Any
 
 from sqlalchemy import select
@@ -20,11 +21,16 @@ from jobs.dispatch.reservation import LEAD_SECONDS, take_lane_turn
 from jobs.dispatch.rounds import Key, Round, View
 from jobs.dispatch.routes import DEFAULT, Route
 from jobs.dispatch.upstream_total import ALL_MODELS, UNLIMITED, UpstreamTotal
-from jobs.store.database import Database
+from jobs.store.database import DATABASE_ERRORS, Database, is_transient
 from jobs.tables import lanes
+
+log = getLogger(__name__)
 
 LOCKED_SECONDS = 0.02
 """A lane that another process has at this moment is tried again after this time."""
+
+BROKEN_SECONDS = 1.0
+"""The same after a turn that failed."""
 
 _PASSES = 3
 """A lane that had fewer jobs than streams leaves the rest to the others, in another pass of the same round."""
@@ -208,14 +214,20 @@ class Lanes:
         return LaneWish(route, model, most, view.waiting.get(model, []), most_crashes, others, news)
 
     def _take_turn(self, wish: LaneWish, weights: Mapping[str, float], done: Round) -> LaneTurn | None:
-        turn = None
+        turn, again = None, LOCKED_SECONDS
         try:
             turn = take_lane_turn(self._database, wish, weights, self._hint_seconds)
+        except Exception as error:
+            if isinstance(error, DATABASE_ERRORS) and is_transient(error):
+                raise
+            # What breaks the turn of one lane, such as a job that nobody foresaw, must not stop the others.
+            log.exception("no job of %s starts at %s: its turn failed", wish.model, wish.route.name)
+            again = BROKEN_SECONDS
         finally:
             if turn is None:  # another process has the lane, or the database is away
                 self.note(wish.key, lambda news: news.add(wish.news))
         if turn is None:
-            done.look(self._database.now() + timedelta(seconds=LOCKED_SECONDS))
+            done.look(self._database.now() + timedelta(seconds=again))
             return None
         done.reserved += [one.id for one in turn.reserved]
         self._crowded.discard(wish.key)

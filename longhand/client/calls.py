@@ -13,9 +13,10 @@ from urllib.parse import quote
 
 import httpx
 
+from longhand.client.batch_objects import Batch
 from longhand.client.errors import InputError, LonghandError, NoAnswerError, RefusedError, UnavailableError
 from longhand.client.items import WrongItemError, as_body, as_item, ask, check_item
-from longhand.client.objects import Batch, Job, JobStatus, Json
+from longhand.client.objects import Job, JobStatus, Json
 
 T = TypeVar("T")
 Part = Literal["text", "reasoning"]

@@ -9,13 +9,14 @@ from typing import Any, Self, TypeVar, Unpack, cast, overload
 import httpx
 
 from longhand.client import calls, hold_calls
+from longhand.client.batch_objects import Batch
 from longhand.client.calls import Call, LineSplitter, Pages, Part
 from longhand.client.connection import address_of, answering, http_options, refusal
 from longhand.client.errors import LonghandError, NoAnswerError, RefusedError
 from longhand.client.events import Event
 from longhand.client.following import TIMEOUT, Following, TextRepair, Texts
 from longhand.client.hold_calls import Held
-from longhand.client.objects import Batch, Job, JobStatus, Json, Result, Retried
+from longhand.client.objects import Job, JobStatus, Json, Result, Retried
 from longhand.client.webhooks import Webhooks
 
 T = TypeVar("T")
@@ -29,9 +30,8 @@ class Client:
     Many threads may use a client at once. Close it at the end, or use it in a `with` block. `patience_seconds` is how
     long a watch that lost its connection tries to get a new one. `on_retry` gets a line for each further try.
 
-    Every method may raise `NoAnswerError` (nothing answers, or an answer breaks off), a branch of `RefusedError`
-    (Longhand answered with an error; see `errors.py`), and `InputError` for input that cannot be sent at all. Objects
-    are as the API shows them; see `objects.py` and the page `/docs` of a running Longhand.
+    Every method may raise `NoAnswerError` (nothing answers, or an answer breaks off), a branch of `RefusedError` (see
+    `errors.py`), and `InputError` for input that cannot be sent. Objects are as the API shows them; see `objects.py`.
     """
 
     def __init__(
@@ -82,9 +82,9 @@ class Client:
         `on_reject` and, for a batch, `defaults` and `completion_window` ("24h").
 
         When `submit` returns, the work is stored. If the answer is lost, the request is sent again with the same
-        `idempotency_key` (a new one for each call, unless given), so that nothing is made twice; after four more tries
-        the error is raised. `InvalidRequestError.param` says which request is wrong. `ConflictError` means that the key
-        was used before with another body.
+        `idempotency_key` (a new one for each call, unless given), so nothing is made twice; after four more tries the
+        error is raised. `InvalidRequestError.param` says which request is wrong; `ConflictError`: the key was used
+        before with another body.
         """
         return cast("Job | Batch", self._ask(calls.submit(work, idempotency_key, fields)))
 
@@ -206,9 +206,8 @@ class Client:
         exactly what is stored: this is verified with a hash of what was yielded, and if they differ, a `Reset` and the
         stored text are yielded first. No text is kept in memory.
 
-        A lost connection is opened again at the place where the events broke off, never sooner than the server asks
-        (`retry:`, `Retry-After`), and after a longer pause each time. For a batch, `texts` says which texts are wanted:
-        "all", those of jobs still "running" when the watch begins, or "none".
+        A lost connection is opened again where the events broke off, never sooner than the server asks. For a batch,
+        `texts` says which are wanted: "all", those of jobs still "running" when the watch begins, or "none".
 
         Raises `NotFoundError` (also for a job that is deleted meanwhile), `NoAnswerError` if nothing answers at first,
         or nothing again within this client's patience, and `BrokenTextError`.

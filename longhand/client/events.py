@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
-from longhand.client.objects import FINAL, Batch, BatchUsage, Counts, Hold, Job
+from longhand.client.batch_objects import Batch, BatchUsage, Counts
+from longhand.client.objects import FINAL, Hold, Job
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from http import HTTPStatus
 from typing import Any, NamedTuple
 
-from longhand.simulator.script import to_json
+from longhand.simulator.wire_form import to_json
 
 JSON = b"application/json"
 

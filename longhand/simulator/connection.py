@@ -14,11 +14,12 @@ from longhand.simulator.control import PATHS, Control
 from longhand.simulator.gate import Gate
 from longhand.simulator.orders import ChatRequest, Orders, RequestError, read_request
 from longhand.simulator.provider import orders_by
-from longhand.simulator.script import Completion, Steps, in_one_piece, to_json
+from longhand.simulator.script import Completion, Steps, in_one_piece
 from longhand.simulator.serving import Serving
 from longhand.simulator.slots import Slots
 from longhand.simulator.stats import Stats
 from longhand.simulator.stream import Pace, Stream, Wheel
+from longhand.simulator.wire_form import to_json
 
 LARGEST_REQUEST_BYTES = 64 * 1024 * 1024
 
@@ -183,14 +184,7 @@ class Connection(asyncio.Protocol):
             return
         orders = orders_by(shared.gate.provider, orders, may_loop=count == 1 and bool(request.stream))
         provider = shared.gate.provider
-        completion = Completion(
-            request,
-            orders,
-            seed,
-            lambda name: self._stats.fault(name, key),
-            most_tokens=provider.max_output_tokens,
-            sloppy=provider.sloppy_continuations,
-        )
+        completion = Completion(request, orders, seed, lambda name: self._stats.fault(name, key), provider)
         headers = [*orders.headers.items(), *shared.gate.headers(request.model, None, now)]
         own = (ticket, key, request.model, self._billed_as)
         serving = self._serving = Serving(shared.gate, shared.slots, self._stats, *own)

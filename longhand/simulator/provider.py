@@ -104,6 +104,10 @@ class Provider(Limits, frozen=True, kw_only=True):
                 raise ValueError(f"the outages at {earlier.start:g} s and {later.start:g} s overlap")
 
 
+HEALTHY = Provider()
+"""It takes everything and never fails."""
+
+
 class Upstream(Provider, frozen=True, kw_only=True):
     """One `[[upstream]]` of a file: a provider, its port and its pace."""
 

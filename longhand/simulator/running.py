@@ -10,8 +10,8 @@ from typing import Any, TypeVar
 
 import uvloop
 
-from longhand.simulator.provider import Provider, Upstream, changed
-from longhand.simulator.server import HEALTHY, Simulator
+from longhand.simulator.provider import HEALTHY, Provider, Upstream, changed
+from longhand.simulator.server import Simulator
 from longhand.simulator.stream import Pace
 
 _Result = TypeVar("_Result")

@@ -1,7 +1,6 @@
 """The bytes of one simulated completion: OpenAI's chunks, one delta per step, with the faults ordered for it."""
 
 import itertools
-import json
 import secrets
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator
@@ -12,7 +11,9 @@ import msgspec
 from longhand.simulator.continuation import rest_of
 from longhand.simulator.deltas import deltas_of, thought_of
 from longhand.simulator.orders import ChatRequest, Orders
+from longhand.simulator.provider import HEALTHY, Provider
 from longhand.simulator.tool_calls import call_pieces, whole_calls
+from longhand.simulator.wire_form import http_chunk, to_json
 
 LINE_PIECE_BYTES = 16_384
 
@@ -32,18 +33,6 @@ class Finale(NamedTuple):
 Steps = Generator[bytes, None, Finale]
 
 
-def to_json(value: Any) -> bytes:
-    """Encode as JSON in UTF-8; what UTF-8 cannot hold, lone surrogates, as escapes."""
-    try:
-        return _encoder.encode(value)
-    except UnicodeEncodeError:
-        return json.dumps(value).encode()
-
-
-def http_chunk(body: bytes) -> bytes:
-    return b"%x\r\n%b\r\n" % (len(body), body)
-
-
 def in_one_piece(response: bytes) -> Steps:
     """A stream without deltas: its last bytes are the whole response."""
     yield from ()
@@ -59,15 +48,14 @@ class Completion:
         orders: Orders,
         seed: str,
         fired: Callable[[str], None],
-        *,
-        most_tokens: int | None = None,
-        sloppy: bool = False,
+        provider: Provider = HEALTHY,
     ) -> None:
         self.request = request
         self.orders = orders
-        rest = rest_of(request, orders, sloppy=sloppy)
+        rest = rest_of(request, orders, sloppy=provider.sloppy_continuations)
         self.deltas = deltas_of(request, orders, seed, fired) if rest is None else rest
-        self._limit = min((one for one in (request.max_deltas, most_tokens) if one is not None), default=None)
+        limits = (request.max_deltas, provider.max_output_tokens)
+        self._limit = min((one for one in limits if one is not None), default=None)
         self.thoughts: Iterable[str] = map(thought_of, range(orders.reasoning))
         self.called = request.called(orders)
         self._reason = "tool_calls" if self.called else "stop"

@@ -14,12 +14,11 @@ from longhand.simulator.connection import Connection, Shared
 from longhand.simulator.control import Control, OutageOrder
 from longhand.simulator.gate import Gate
 from longhand.simulator.listener import Listener
-from longhand.simulator.provider import Limits, Provider
+from longhand.simulator.provider import HEALTHY, Limits, Provider
 from longhand.simulator.slots import Slots
 from longhand.simulator.stats import Stats
 from longhand.simulator.stream import Pace, Wheel
 
-HEALTHY = Provider()
 """A provider that takes everything and never fails."""
 
 

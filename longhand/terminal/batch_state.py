@@ -3,8 +3,9 @@
 import time
 from dataclasses import dataclass, field
 
+from longhand.client.batch_objects import Batch
 from longhand.client.events import BatchDone, BatchStatus, Delta, Done, Event, Progress, Reasoning, Reset, Status
-from longhand.client.objects import Batch, Job, why
+from longhand.client.objects import Job, why
 
 _KEPT_CHARACTERS = 400
 """How much of the end of a growing text is kept: more does not fit into a line."""

@@ -7,7 +7,8 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from longhand.client.objects import Batch, Job, cut_short
+from longhand.client.batch_objects import Batch
+from longhand.client.objects import Job, cut_short
 from longhand.terminal.cells import one_line
 from longhand.terminal.costs import short_cost
 from longhand.terminal.tables import moment_of, number, seconds, status_text

@@ -50,7 +50,9 @@ def default_of(name: str) -> str:
 
 
 def test_the_errors_page_has_each_code_and_no_other() -> None:
-    shown = set(re.findall(r"`([a-z]+(?:_[a-z]+)+|cancelled|expired|deleted|interrupted)`", tables_of("errors.md")))
+    shown = set(
+        re.findall(r"`([a-z]+(?:_[a-z]+)+|cancelled|expired|deleted|interrupted|repetition)`", tables_of("errors.md"))
+    )
     codes = set(codes_of("api", "jobs", "worker"))
     assert codes - shown == set()
     assert shown - codes <= {"max_attempts", "max_tokens", "response_format"}

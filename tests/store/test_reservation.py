@@ -4,12 +4,14 @@ import threading
 from collections import Counter
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 import pytest
 from sqlalchemy import func, select, update
 
+from jobs.dispatch.lane_news import LaneTurn, LaneWish
 from jobs.dispatch.lanes import Lanes
-from jobs.dispatch.reservation import MOST_OUTPUT_TOKENS
+from jobs.dispatch.reservation import MOST_OUTPUT_TOKENS, take_lane_turn
 from jobs.dispatch.routes import Route
 from jobs.intake.submission import BatchOptions, submit_batch, submit_job
 from jobs.lifecycle.lease import claim
@@ -263,6 +265,22 @@ def test_a_batch_that_is_being_cancelled_is_not_served(store: Store) -> None:
     with store.database.write() as connection:
         connection.execute(update(batches).where(batches.c.id == batch_id).values(status="cancelling"))
     assert take_due(store.database, 5, HINT_SECONDS) == []
+
+
+def test_a_lane_whose_turn_fails_stops_no_other_lane(
+    store: Store, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    store.submit()
+    other = store.submit(model="m2")
+
+    def fails_for_m1(database: Database, wish: LaneWish, *given: Any) -> LaneTurn | None:
+        if wish.model == "m1":
+            raise OverflowError("played")
+        return take_lane_turn(database, wish, *given)
+
+    monkeypatch.setattr("jobs.dispatch.lanes.take_lane_turn", fails_for_m1)
+    assert reserved_by(store.database, [Route("default")], 10) == [other]
+    assert "no job of m1 starts at default: its turn failed" in caplog.text
 
 
 @pytest.mark.parametrize("wanted", [10**30, -(10**30), 2**31])
