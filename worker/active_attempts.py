@@ -11,6 +11,7 @@ from jobs.model.endings import MAX_CRASHES
 from jobs.model.records import Job
 from jobs.model.segments import Segment
 from worker.recording import Recording
+from worker.repair import request_of
 from worker.reports import Sent
 from worker.seam import Seam
 
@@ -38,6 +39,8 @@ class ActiveAttempt:
         self.job: Job = claimed.job
         self.attempt = claimed.attempt
         self.claimed = claimed
+        self.request = request_of(claimed)
+        """The body that it asks with, unless it goes on with a text."""
         self.text = claimed.text
         """What is continued; once the text goes on at the token limit, all that earlier requests wrote."""
         self.reasoning = claimed.reasoning

@@ -24,6 +24,7 @@ from worker.db_retry import retry_unless_draining, retry_until_stored
 from worker.event_loop import EventLoop
 from worker.finalize import Finalizer, InternalError
 from worker.group_commit import GroupCommit
+from worker.loop_guard import adders
 from worker.measure import Outcome, measure
 from worker.parts import Part, Parts
 from worker.recorder import Recorder
@@ -139,18 +140,20 @@ class AttemptRunner:
     def _request_of(self, running: ActiveAttempt, spec: UpstreamSpec | None) -> Mapping[str, Any]:
         """The body to send. Made in the job's own thread: counting may load a tokenizer, and the loop is for all."""
         if spec is None or not running.text:
-            return running.job.request or {}
+            return running.request
         return self._parts.request_for_rest(running, spec)
 
     def _check(self, running: ActiveAttempt, outcome: Outcome, written: AttemptResult) -> Outcome:
-        """The error of a whole text that is not in the format that was asked for; else the outcome as it is.
+        """The error of a text that is not in the format that was asked for, or not accepted; else the outcome as it is.
 
-        A text that was cut short is not checked: it is incomplete, and says so. Neither is what stands beside a tool
-        call: the text in that format comes once the tool has answered.
+        A text that was cut short is in no format: it is incomplete, and says so. What stands beside a tool call is not
+        checked at all: the text that was asked for comes once the tool has answered.
         """
-        if not isinstance(outcome, Ending) or written.incomplete or has_calls(written.message):
+        if not isinstance(outcome, Ending) or has_calls(written.message):
             return outcome
-        error = self._answer_check.find_error(running.job.request, written.text)
+        job, cut_short = running.job, written.incomplete is not None
+        error = None if cut_short else self._answer_check.find_error(job.request, written.text)
+        error = error or self._answer_check.find_rejection(job.accept, written.text, cut_short=cut_short)
         if error is None:
             return outcome
         error.ending = outcome
@@ -208,11 +211,13 @@ class AttemptRunner:
                 running.sent = sent = self._sent(running, part)
                 if sent.proof_bytes is not None:
                     recording.call_after(sent.proof_bytes, sent.prove)
+                write = seam.feed if seam is not None else recording.add
+                add, add_reasoning = adders(recording, write, guarded=spec.loop_guard)
                 try:
                     ending = await upstream.stream(
                         request,
-                        seam.feed if seam is not None else recording.add,
-                        on_reasoning=recording.add_reasoning,
+                        add,
+                        on_reasoning=add_reasoning,
                         idempotency_key=key,
                         on_accepted=sent.accept,
                         traceparent=running.traceparent,

@@ -36,6 +36,8 @@ from worker.registry import UpstreamRegistry, opener
 from worker.reports import LaneReporter
 from worker.traces import open_tracing
 from worker.unhinted import UnhintedJobs
+from worker.webhooks.deliverer import Deliverer
+from worker.webhooks.sender import Sender
 
 log = logging.getLogger(__name__)
 
@@ -83,6 +85,7 @@ def run_worker(settings: Settings) -> None:  # noqa: PLR0915  # the composition 
     wakes = WakeListener(redis_url, dispatch.wake)
     heartbeat = Heartbeat(maintenance_db, running, worker, settings)
     tokenizers = Tokenizers(settings.tokenizers)
+    deliverer = Deliverer(database, Sender(settings.webhook_allow))
     lost = LostCounter(database, tokenizers, settings.heartbeat_seconds, source.current)
     runner = AttemptRunner(
         database=database,
@@ -102,6 +105,7 @@ def run_worker(settings: Settings) -> None:  # noqa: PLR0915  # the composition 
         # A refused hint frees no stream. Woken by it, dispatch would hint the same job again at once, and so on.
         if runner.run(job_id):
             dispatch.wake()
+            deliverer.wake()
 
     def drain() -> None:
         if not running.draining:
@@ -112,7 +116,7 @@ def run_worker(settings: Settings) -> None:  # noqa: PLR0915  # the composition 
     if port := settings.worker_metrics_port:
         metrics = WorkerMetrics(counts, running, settings.streams)
         exits.callback(serve_metrics(metrics, settings.worker_metrics_host, port))
-    loops = (heartbeat, dispatch, wakes, lost)
+    loops = (heartbeat, dispatch, wakes, lost, deliverer)
     for each in loops:
         each.start()
     log.info("worker %s takes up to %d streams", worker, settings.streams)

@@ -9,13 +9,13 @@ from jobs.model.cost import Cost
 from jobs.model.endings import AttemptResult
 from jobs.model.message import calls_as_text
 from jobs.model.records import Usage
-from jobs.model.segments import Segment, sum_usage
+from jobs.model.segments import Segment, clip, sum_usage
 from jobs.pricing import cost_of
 from jobs.tokens import TokenCount, Tokenizers
 from jobs.upstreams import Price, UpstreamSpec
 from worker.active_attempts import ActiveAttempt, StopReason
 from worker.upstream.ending import Ending
-from worker.upstream.errors import Unreachable, UpstreamError
+from worker.upstream.errors import Repetition, Unreachable, UpstreamError
 
 Outcome = Ending | UpstreamError | StopReason
 """How a stream ended: whole, with an error, or cut by this process."""
@@ -33,19 +33,20 @@ def measure(
     if outcome is StopReason.LOST:
         return NOTHING_WRITTEN  # it is stored nowhere: what the attempt cost is counted from its checkpoint
     recording = running.recording
-    encoded = bytes(recording.text) if recording else b""
-    text = encoded.decode()
+    encoded, thoughts = (bytes(recording.text), bytes(recording.reasoning)) if recording else (b"", b"")
     ending = outcome.ending if isinstance(outcome, UpstreamError) else outcome
     ending = ending if isinstance(ending, Ending) else None
-    counted = tokenizers.count_text(running.job.model, text)
-    thoughts = bytes(recording.reasoning) if recording else b""
-    reasoning = tokenizers.count_text(running.job.model, thoughts.decode()) if thoughts else None
+    counted, reasoning = _count(running, encoded, thoughts, tokenizers)
     segments = running.segments
     if not running.is_noted:
         segments += (_segment(running, ending, _usage(running, ending, counted, reasoning, tokenizers)),)
     usages = [one.usage for one in segments if one.attempt == running.attempt]
+    if isinstance(outcome, Repetition):  # the rest is paid for and not kept
+        encoded, thoughts = outcome.cut(encoded, thoughts)
+        counted, reasoning = _count(running, encoded, thoughts, tokenizers)
+        segments = clip(segments, len(encoded))
     return AttemptResult(
-        text=text,
+        text=encoded.decode(),
         bytes=len(encoded),
         sha256=sha256(encoded).hexdigest(),
         deltas=recording.deltas if recording else 0,
@@ -66,6 +67,15 @@ def measure(
         upstream_model=ending.upstream_model if ending else None,
         cost=_cost(running, outcome, usages, spec.price_of(running.job.model) if spec else None),
     )
+
+
+def _count(
+    running: ActiveAttempt, encoded: bytes, thoughts: bytes, tokenizers: Tokenizers
+) -> tuple[TokenCount, TokenCount | None]:
+    """The tokens of a text, and of the reasoning if there is any."""
+    model = running.job.model
+    reasoning = tokenizers.count_text(model, thoughts.decode()) if thoughts else None
+    return tokenizers.count_text(model, encoded.decode()), reasoning
 
 
 def _cost(running: ActiveAttempt, outcome: Outcome, usages: Sequence[Usage | None], price: Price | None) -> Cost | None:
@@ -95,11 +105,9 @@ def _is_refusal(outcome: Outcome) -> bool:
 
 def measure_segment(running: ActiveAttempt, ending: Ending, tokenizers: Tokenizers) -> Segment:
     """What the request that has just ended wrote, of a text that goes on."""
-    model, recording = running.job.model, running.recording
-    text = bytes(recording.text).decode() if recording else ""
-    thoughts = bytes(recording.reasoning).decode() if recording else ""
-    reasoning = tokenizers.count_text(model, thoughts) if thoughts else None
-    usage = _usage(running, ending, tokenizers.count_text(model, text), reasoning, tokenizers)
+    recording = running.recording
+    encoded, thoughts = (bytes(recording.text), bytes(recording.reasoning)) if recording else (b"", b"")
+    usage = _usage(running, ending, *_count(running, encoded, thoughts, tokenizers), tokenizers)
     return _segment(running, ending, usage)
 
 
@@ -143,7 +151,7 @@ def _usage(
     thought = reasoning.tokens if reasoning else 0
     if thought and running.reasoning:  # what was continued was paid for before, and is not sent again
         thought = max(0, thought - tokenizers.count_text(running.job.model, running.reasoning).tokens)
-    request = running.job.request or {}
+    request = running.request
     if called:  # as JSON, which is not how the model wrote it
         calls = tokenizers.count_text(running.job.model, called).tokens
         counted = counted._replace(tokens=counted.tokens + calls, source="estimate")

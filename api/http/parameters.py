@@ -29,6 +29,7 @@ _LONGEST_VALUES = {"q": LONGEST_SEARCH, "last_event_id": 8192}
 JobId = Annotated[str, Path(description="The id of a job, `job_...`.")]
 BatchId = Annotated[str, Path(description="The id of a batch, `batch_...`.")]
 FileId = Annotated[str, Path(description="The id of a file, `file_...`.")]
+_NO_BATCH = "none"
 _AFTER = Query(description="Begin after the item with this id: the `last_id` of the page before.")
 
 
@@ -42,6 +43,7 @@ def _after(kind: str) -> Callable[[str | None], str | None]:
 AfterJob = Annotated[str | None, Depends(_after("job"))]
 AfterBatch = Annotated[str | None, Depends(_after("batch"))]
 AfterFile = Annotated[str | None, Depends(_after("file"))]
+AfterEvent = Annotated[str | None, Depends(_after("evt"))]
 Limit = Annotated[int, Query(ge=1, le=100, description="How many items.")]
 
 
@@ -99,7 +101,7 @@ STRICT_QUERY = [Depends(strict_parameters)]
 
 def read_filter(
     request: Request,
-    batch_id: Annotated[str | None, Query(description="Jobs of this batch.")] = None,
+    batch_id: Annotated[str | None, Query(description="Jobs of this batch; `none`: single jobs.")] = None,
     status: Annotated[JobStatus | None, Query(description="Jobs in this status.")] = None,
     model: Annotated[str | None, Query(description="Jobs for this model.")] = None,
     custom_id: Annotated[str | None, Query(description="Jobs with this `custom_id`.")] = None,
@@ -126,7 +128,8 @@ def read_filter(
         message = f"{METADATA}: {len(metadata)} keys, and no job has more than {_MOST_PAIRS}"
         raise ApiError(400, "invalid_value", message, param=METADATA.rstrip("."))
     return JobFilter(
-        batch_id=check_id("batch_id", batch_id, "batch"),
+        batch_id=None if batch_id == _NO_BATCH else check_id("batch_id", batch_id, "batch"),
+        alone=batch_id == _NO_BATCH,
         status=status,
         model=model,
         custom_id=custom_id,

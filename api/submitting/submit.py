@@ -10,6 +10,7 @@ from starlette.responses import Response
 from api.callers.caller import Caller, CallerDep
 from api.forms.batches import batch_json
 from api.forms.jobs import job_json
+from api.forms.webhooks import batch_webhook_json
 from api.http.errors import JsonAnswer
 from api.http.request_bodies import BATCH_BODY, JOB_BODY, request_body
 from api.idempotency import Key, check_key, key_reused, replayed
@@ -22,6 +23,7 @@ from api.submitting.bodies import BatchBody, JobBody
 from api.submitting.checks import check_job
 from api.submitting.file_batches import post_file_batch
 from api.submitting.upstream_choice import check_upstreams
+from api.submitting.webhook_orders import require_receiver
 from api.use_cases import submit_one_batch, submit_one_job
 from jobs.intake.idempotency import IdempotencyKey, KeyReusedError
 from jobs.intake.submission import Accepted, BatchOptions
@@ -39,9 +41,9 @@ def post_job(services: ServicesDep, caller: CallerDep, body: JobBody, idempotenc
     """Submit one job.
 
     The body is one for chat completions: `model`, `messages`, and any other parameter of the upstream, passed through
-    untouched. `custom_id`, `metadata`, `priority`, `max_attempts`, `on_interrupt` and `upstream` are Longhand's own and
-    go no further. `stream` and `stream_options` are taken and dropped: every job can be watched at
-    `/v1/jobs/{id}/events`.
+    untouched. `custom_id`, `metadata`, `priority`, `max_attempts`, `on_interrupt`, `upstream`, `accept`, `on_reject`
+    and `max_repairs` are Longhand's own and go no further. `stream` and `stream_options` are taken and dropped: every
+    job can be watched at `/v1/jobs/{id}/events`.
     """
     key = check_key(idempotency_key, "/v1/jobs", body)
     job = check_job(body)
@@ -62,8 +64,9 @@ async def post_batch(
     """Submit many jobs at once: all of them are taken, or none.
 
     Each item of `requests` is `{"custom_id", "body"}`, and `body` is what `POST /v1/jobs` takes. `priority`,
-    `max_attempts`, `on_interrupt` and `upstream` beside `requests` are for all jobs whose body does not say otherwise;
-    of them, `max_concurrency` run at once. With a
+    `max_attempts`, `on_interrupt`, `upstream`, `accept`, `on_reject` and `max_repairs` beside `requests` are for all
+    jobs whose body does not say otherwise; of them, `max_concurrency` run at once. Each body is merged over `defaults`,
+    if there are any: fields of a body for chat completions, and `system`. With a
     `completion_window` (`30m`, `24h`, `7d`), what has not ended when it closes ends as `expired`.
 
     With `input_file_id` in place of `requests` this is OpenAI's call: each line of the file is
@@ -83,6 +86,8 @@ async def post_batch(
 def _post_requests(services: Services, caller: Caller, body: bytes, key: IdempotencyKey | None) -> Response:
     batch = check_batch(body, services.settings)
     check_upstreams(services.upstreams.current(), batch.jobs, "requests[{}].body")
+    if batch.webhook is not None:
+        require_receiver(services, batch.webhook.url, "webhook.url")
     options = BatchOptions(
         project=caller.project,
         metadata=batch.metadata,
@@ -92,12 +97,16 @@ def _post_requests(services: Services, caller: Caller, body: bytes, key: Idempot
         idempotency_key=key,
         max_concurrency=batch.max_concurrency,
         endpoint=batch.endpoint,
+        webhook=batch.webhook,
     )
     accepted = submit_one_batch(services, batch.jobs, options, batch.notes.as_json())
     stored = read_batch(services.database, accepted.id, project=caller.project)
     if stored is None:  # as above
         raise key_reused()
-    return _accepted(batch_json(stored), f"/v1/batches/{stored.id}", accepted)
+    shown = batch_json(stored)
+    if batch.webhook is not None:
+        shown |= batch_webhook_json(services.database, stored.id, caller.project)
+    return _accepted(shown, f"/v1/batches/{stored.id}", accepted)
 
 
 def _accepted(shown: dict[str, Any], location: str, accepted: Accepted) -> Response:

@@ -64,6 +64,7 @@ def attempt_changes(
         **(written.usage.as_columns() if written.usage else {}),
         **cost_columns(written.cost),
         **why(error),
+        **({"rejections": json.dumps(list(error.rejections))} if error and error.rejections else {}),
     }
 
 

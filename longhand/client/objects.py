@@ -67,7 +67,14 @@ class Attempt(TypedDict):
     started_at: float
     first_delta_at: float | None
     finished_at: float | None
-    outcome: Literal["completed", "failed", "rate_limited", "held", "released", "lost", "cancelled", "expired"] | None
+    outcome: (
+        Literal[
+            "completed", "failed", "not_accepted", "rate_limited", "held", "released", "lost", "cancelled", "expired"
+        ]
+        | None
+    )
+    rejections: NotRequired[list[Json] | None]
+    """Why its text was not accepted, each with `rule`, `asked` and `found`; missing from an older server."""
     error: Fault | None
     deltas: int | None
     bytes: int | None
@@ -128,6 +135,11 @@ class Job(CostFields):
     crashes: int
     rate_limits: int
     drains: int
+    on_reject: NotRequired[Literal["fail", "retry", "repair"]]
+    """What becomes of a text that is not accepted; missing from an older server, as are the next two and `accept`."""
+    max_repairs: NotRequired[int]
+    repairs: NotRequired[int]
+    """How often it asked for a repair of its text."""
     created_at: float
     due_at: float | None
     started_at: float | None
@@ -160,6 +172,8 @@ class Job(CostFields):
     limited_until: NotRequired[float | None]
     index: NotRequired[int]
     """Its place in its batch, from 0; only in the watch of a batch and in results."""
+    accept: NotRequired[Json | None]
+    """What its text must satisfy; like `request` only where one job is read or submitted."""
     request: NotRequired[dict[str, Any]]
     """As it goes upstream; only where one job is read or submitted."""
     message: NotRequired[dict[str, Any]]

@@ -66,7 +66,7 @@ class Completion:
         self.request = request
         self.orders = orders
         rest = rest_of(request, orders, sloppy=sloppy)
-        self.deltas = deltas_of(request, orders, seed) if rest is None else rest
+        self.deltas = deltas_of(request, orders, seed, fired) if rest is None else rest
         self._limit = min((one for one in (request.max_deltas, most_tokens) if one is not None), default=None)
         self.thoughts: Iterable[str] = map(thought_of, range(orders.reasoning))
         self.called = request.called(orders)
