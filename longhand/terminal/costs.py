@@ -1,6 +1,7 @@
 """What something cost, for a terminal."""
 
-from longhand.client.objects import Cost, CostFields, Json
+from longhand.client.costs import Cost, CostFields
+from longhand.client.objects import Json
 
 
 def cost_text(found: Json) -> str | None:

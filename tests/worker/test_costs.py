@@ -10,7 +10,9 @@ from jobs.model.status import AttemptOutcome, JobStatus
 from jobs.store.database import Database
 from jobs.tokens import Tokenizers
 from longhand.simulator import ServedSimulator
+from tests.upstream.scripted_upstream import ScriptedUpstream
 from tests.worker.test_lost import lose
+from tests.worker.test_parts import WHOLE, part
 from tests.worker.worker_fixtures import (
     MODEL,
     WAITS,
@@ -117,3 +119,18 @@ def test_a_lost_attempt_is_priced_by_whoever_counts_it(worker: WorkerParts) -> N
     [only] = history(worker.database, job_id)
     assert only.usage is not None
     assert only.cost == Cost((only.usage.input_tokens or 0) * 2_500 + (only.usage.output_tokens or 0) * 10_000, "USD")
+
+
+def test_a_text_that_goes_on_at_the_limit_costs_what_its_requests_do(
+    sqlite_database: Database, redis_url: str, tmp_path: Path
+) -> None:
+    parts = [part("One ", "two"), part(" three.", end=WHOLE, prompt=14)]
+    with ScriptedUpstream(*parts) as upstream:
+        file = tmp_path / "upstreams.toml"
+        file.write_text(f'[[upstream]]\nname = "default"\nurl = "{upstream.url}"\nprefix = "assistant"\n{PRICES}')
+        with open_worker(sqlite_database, small_settings(redis_url, upstream.url, upstreams=file)) as worker:
+            job_id = submit(sqlite_database, max_continuations=8)
+            worker.run(job_id)
+        assert len(upstream.exchanges) == 2
+    [only] = history(sqlite_database, job_id)
+    assert only.cost == Cost((10 + 14) * 2_500 + (5 + 5) * 10_000, "USD")
