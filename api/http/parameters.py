@@ -134,13 +134,14 @@ def read_filter(
         model=model,
         custom_id=custom_id,
         metadata=metadata,
-        created_after=_read_time(created_after, "created_after"),
-        created_before=_read_time(created_before, "created_before"),
+        created_after=read_time(created_after, "created_after"),
+        created_before=read_time(created_before, "created_before"),
         text=q,
     )
 
 
-def _read_time(value: str | None, name: str) -> datetime | None:
+def read_time(value: str | None, name: str) -> datetime | None:
+    """A time of the query."""
     if value is None:
         return None
     try:

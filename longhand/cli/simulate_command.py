@@ -31,6 +31,9 @@ def simulate(
     deltas_per_second: Annotated[float, typer.Option(help="In each stream; 0: no limit.", min=0)] = 50,
     first_delta_seconds: Annotated[float, typer.Option(help="Seconds to wait before the first delta.", min=0)] = 0.2,
     deltas: Annotated[int | None, typer.Option(help="Length of each text, whatever its prompt says.", min=1)] = None,
+    loop_after: Annotated[
+        int | None, _fault("After this many deltas the first answer to each prompt repeats itself without end.")
+    ] = None,
     max_output_tokens: Annotated[int | None, typer.Option(help="Cut every answer at so many tokens.", min=1)] = None,
     sloppy_continuations: Annotated[
         bool, typer.Option("--sloppy-continuations", help="Asked for the rest, greet and repeat the last words.")
@@ -73,6 +76,7 @@ def simulate(
         "deltas_per_second": deltas_per_second,
         "first_delta_seconds": first_delta_seconds,
         "deltas": deltas,
+        "loop_after": loop_after,
         "max_output_tokens": max_output_tokens,
         "sloppy_continuations": sloppy_continuations,
         "requests_per_second": requests_per_second,

@@ -96,20 +96,24 @@ def _more(spec: "UpstreamSpec") -> Iterator[str]:
         yield f"continues by {spec.prefix}"
     if spec.think_tags:
         yield "think tags are reasoning"
+    if not spec.loop_guard:
+        yield "loops are not cut"
     if not spec.usage:
         yield "usage is not asked for"
     if spec.proxy:
         yield f"through {spec.proxy.where}"
     if spec.ca_file:
         yield f"trusts {spec.ca_file.name}"
-    yield from _prices(spec.price)
+    for price in spec.prices:
+        yield from _price(price)
 
 
-def _prices(price: "Price") -> Iterator[str]:
+def _price(price: "Price") -> Iterator[str]:
     kinds = (("input", price.input), ("cached", price.cached), ("output", price.output))
     prices = [f"{kind} {amount:g}" for kind, amount in kinds if amount is not None]
     if prices:
-        yield f"price {' '.join(prices)}"
+        of = "" if price.models == ("*",) else f" of {' '.join(price.models)}"
+        yield f"price{of} {' '.join(prices)} {price.currency}"
 
 
 def _table(*columns: str) -> Table:
