@@ -30,13 +30,13 @@ export function percentOf({ total, completed, failed }) {
 }
 
 /** Seconds until all is written, at the speed of now; null as long as that is not known.
- *  @param {{left: number, completed: number, tokens: number, writtenNow: number, speed: number}} known
- *  `tokens`: of all that have ended; `writtenNow`: of those being written.
+ *  `tokens` are of all that have ended, `writtenNow` of the `writing` ones. Once those are as long as the ended ones were,
+ *  nobody can tell how long they become.
  */
-export function secondsLeft({ left, completed, tokens, writtenNow, speed }) {
+export function secondsLeft({ left, completed, tokens, writing, writtenNow, speed }) {
   if (!left || !completed || !tokens || !speed) return null;
   const average = tokens / completed;
-  return Math.max(0, left * average - writtenNow) / speed;
+  return writtenNow >= writing * average ? null : (left * average - writtenNow) / speed;
 }
 
 /** The line under the bar: percent, and the time left where it is known. */

@@ -11,13 +11,12 @@ const MOST = 120;
 const STEP_MS = 1000;
 const LEAST = 5;
 
-/** The corners of a line through these values, the newest at the right; 0 is at the bottom, the largest at the top. */
-export function pointsOf(values, { width = WIDTH, height = HEIGHT, most = MOST } = {}) {
+/** The corners of a line through these values, from the oldest at the left; 0 is at the bottom, the largest at the top. */
+export function pointsOf(values, { width = WIDTH, height = HEIGHT } = {}) {
   const top = Math.max(...values, 1e-9);
-  const step = width / (most - 1);
-  const left = width - step * (values.length - 1);
+  const step = width / Math.max(1, values.length - 1);
   return values
-    .map((value, at) => `${(left + at * step).toFixed(1)},${(height - (value / top) * height).toFixed(1)}`)
+    .map((value, at) => `${(at * step).toFixed(1)},${(height - (value / top) * height).toFixed(1)}`)
     .join(" ");
 }
 

@@ -136,7 +136,7 @@ export function batchView(id) {
     const tokens = batch.usage?.output_tokens ?? 0;
     const written = Math.round(tokens + growing);
     const left = total - completed - failed;
-    const seconds = secondsLeft({ left, completed, tokens, writtenNow: growing, speed });
+    const seconds = secondsLeft({ left, completed, tokens, writing, writtenNow: growing, speed });
     setText(far, progressLine(batch, seconds));
     if (writing) chart.add(speed, writing);
     facts.show([

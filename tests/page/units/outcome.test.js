@@ -32,9 +32,9 @@ test("percent is whole and 100 only at the end", () => {
 });
 
 test("the time left is a guess only where there is something to guess from", () => {
-  const known = { left: 4, completed: 6, tokens: 600, writtenNow: 100, speed: 30 };
+  const known = { left: 4, completed: 6, tokens: 600, writing: 2, writtenNow: 100, speed: 30 };
   assert.equal(secondsLeft(known), 10);
-  assert.equal(secondsLeft({ ...known, writtenNow: 900 }), 0);
+  assert.equal(secondsLeft({ ...known, writtenNow: 200 }), null);
   for (const unknown of ["completed", "tokens", "speed", "left"]) assert.equal(secondsLeft({ ...known, [unknown]: 0 }), null);
   assert.equal(progressLine(batch("in_progress", { completed: 4 }), 130), "40 % · about 2 min left");
   assert.equal(progressLine(batch("in_progress", { completed: 4 }), null), "40 %");
