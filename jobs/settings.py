@@ -67,6 +67,8 @@ class Settings(BaseSettings):
     """How long the upstream may pause between two deltas; comments that keep the connection alive do not count."""
     total_seconds: Seconds = 3600
     """How long one attempt may take in all; a longer one fails the job."""
+    loop_guard: bool = True
+    """Whether an attempt is cut whose model repeats itself without end."""
 
     lease_seconds: Seconds = 15
     """How long a worker may run a job without renewing; a job whose lease has run out is rescued."""

@@ -22,6 +22,7 @@ from worker.db_retry import retry_unless_draining, retry_until_stored
 from worker.event_loop import EventLoop
 from worker.finalize import Finalizer, InternalError
 from worker.group_commit import GroupCommit
+from worker.loop_guard import adders
 from worker.measure import Outcome, measure
 from worker.recorder import Recorder
 from worker.registry import UpstreamRegistry
@@ -161,11 +162,12 @@ class AttemptRunner:
                 running.sent = sent = self._reporter.send(running.claimed)
                 if sent.proof_bytes is not None:
                     recording.call_after(sent.proof_bytes, sent.prove)
+                add, add_reasoning = adders(recording, guarded=spec.loop_guard)
                 try:
                     return await upstream.stream(
                         request,
-                        recording.add,
-                        on_reasoning=recording.add_reasoning,
+                        add,
+                        on_reasoning=add_reasoning,
                         idempotency_key=f"{job.id}-{running.attempt}",
                         on_accepted=sent.accept,
                     )

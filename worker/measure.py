@@ -11,7 +11,7 @@ from jobs.model.records import Usage
 from jobs.tokens import TokenCount, Tokenizers
 from worker.active_attempts import ActiveAttempt, StopReason
 from worker.upstream.ending import Ending
-from worker.upstream.errors import UpstreamError
+from worker.upstream.errors import Repetition, UpstreamError
 
 Outcome = Ending | UpstreamError | StopReason
 """How a stream ended: whole, with an error, or cut by this process."""
@@ -27,20 +27,21 @@ def measure(running: ActiveAttempt, outcome: Outcome, tokenizers: Tokenizers) ->
     if outcome is StopReason.LOST:
         return NOTHING_WRITTEN  # it is stored nowhere: what the attempt cost is counted from its checkpoint
     recording = running.recording
-    encoded = bytes(recording.text) if recording else b""
-    text = encoded.decode()
+    encoded, thoughts = (bytes(recording.text), bytes(recording.reasoning)) if recording else (b"", b"")
     ending = outcome.ending if isinstance(outcome, UpstreamError) else outcome
     ending = ending if isinstance(ending, Ending) else None
-    counted = tokenizers.count_text(running.job.model, text)
-    thoughts = bytes(recording.reasoning) if recording else b""
-    reasoning = tokenizers.count_text(running.job.model, thoughts.decode()) if thoughts else None
+    counted, reasoning = _count(running, encoded, thoughts, tokenizers)
+    usage = _usage(running, ending, counted, reasoning, tokenizers)
+    if isinstance(outcome, Repetition):  # the rest is paid for and not kept
+        encoded, thoughts = outcome.cut(encoded, thoughts)
+        counted, reasoning = _count(running, encoded, thoughts, tokenizers)
     return AttemptResult(
-        text=text,
+        text=encoded.decode(),
         bytes=len(encoded),
         sha256=sha256(encoded).hexdigest(),
         deltas=recording.deltas if recording else 0,
         first_delta_at=recording.first_delta_at if recording else None,
-        usage=_usage(running, ending, counted, reasoning, tokenizers),
+        usage=usage,
         text_tokens=counted.tokens,
         text_tokens_source=counted.source,
         finish_reason=ending.finish_reason if ending else None,
@@ -54,6 +55,15 @@ def measure(running: ActiveAttempt, outcome: Outcome, tokenizers: Tokenizers) ->
         upstream_id=ending.upstream_id if ending else None,
         upstream_model=ending.upstream_model if ending else None,
     )
+
+
+def _count(
+    running: ActiveAttempt, encoded: bytes, thoughts: bytes, tokenizers: Tokenizers
+) -> tuple[TokenCount, TokenCount | None]:
+    """The tokens of a text, and of the reasoning if there is any."""
+    model = running.job.model
+    reasoning = tokenizers.count_text(model, thoughts.decode()) if thoughts else None
+    return tokenizers.count_text(model, encoded.decode()), reasoning
 
 
 def _usage(

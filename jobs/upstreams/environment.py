@@ -43,6 +43,7 @@ def upstreams_of_environment(settings: Settings, port: int = 0, *, needs_keys: b
         headers=wire.read_headers(table),
         parameters=wire.read_parameters(table),
         think_tags=settings.upstream_think_tags,
+        loop_guard=settings.loop_guard,
         usage=settings.upstream_usage,
         proxy=wire.read_proxy(table, url),
     )

@@ -58,6 +58,8 @@ class UpstreamSpec:
     """Of a request: from the name of a parameter to the upstream's own name of it, or False: not sent."""
     think_tags: bool = False
     """Whether a `<think>` part at the beginning of its text is reasoning and not text."""
+    loop_guard: bool = True
+    """Whether to cut a text that repeats itself without end."""
     usage: bool = True
     """Whether to ask for `stream_options.include_usage`."""
     proxy: Proxy | None = None

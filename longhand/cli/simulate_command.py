@@ -31,6 +31,9 @@ def simulate(
     deltas_per_second: Annotated[float, typer.Option(help="In each stream; 0: no limit.", min=0)] = 50,
     first_delta_seconds: Annotated[float, typer.Option(help="Seconds to wait before the first delta.", min=0)] = 0.2,
     deltas: Annotated[int | None, typer.Option(help="Length of each text, whatever its prompt says.", min=1)] = None,
+    loop_after: Annotated[
+        int | None, _fault("After this many deltas the first answer to each prompt repeats itself without end.")
+    ] = None,
     file: Annotated[Path | None, typer.Option(help="A TOML file of several [[upstream]], each with its port.")] = None,
     requests_per_second: Annotated[float | None, _limit("Requests in a second.")] = None,
     requests_per_minute: Annotated[float | None, _limit("Requests in a minute.")] = None,
@@ -69,6 +72,7 @@ def simulate(
         "deltas_per_second": deltas_per_second,
         "first_delta_seconds": first_delta_seconds,
         "deltas": deltas,
+        "loop_after": loop_after,
         "requests_per_second": requests_per_second,
         "requests_per_minute": requests_per_minute,
         "tokens_per_minute": tokens_per_minute,

@@ -8,12 +8,12 @@ from http import HTTPStatus
 from typing import Any, cast
 
 import httptools
-import msgspec
 
 from longhand.simulator.answers import BODIES, JSON, Refusal, error_body, make_head, ordered_error
 from longhand.simulator.control import PATHS, Control
 from longhand.simulator.gate import Gate
 from longhand.simulator.orders import ChatRequest, Orders, RequestError, read_request
+from longhand.simulator.provider import orders_by
 from longhand.simulator.script import Completion, Steps, in_one_piece, to_json
 from longhand.simulator.serving import Serving
 from longhand.simulator.slots import Slots
@@ -178,9 +178,7 @@ class Connection(asyncio.Protocol):
             self._stats.refuse("ordered", key, request.model)
             self._answer_with_fault(orders, key)
             return
-        length = shared.gate.provider.deltas
-        if length is not None and orders.text is None and orders.deltas is None and orders.length is None:
-            orders = msgspec.structs.replace(orders, length=length)
+        orders = orders_by(shared.gate.provider, orders, may_loop=count == 1 and bool(request.stream))
         completion = Completion(request, orders, seed, lambda name: self._stats.fault(name, key))
         headers = [*orders.headers.items(), *shared.gate.headers(request.model, None, now)]
         serving = self._serving = Serving(shared.gate, shared.slots, self._stats, ticket, key, request.model)

@@ -59,6 +59,7 @@ class Orders(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     headers: dict[str, str] = msgspec.field(default_factory=dict)
     body: Body | None = None
 
+    loop_after: Count | None = None
     cut_after: Count | None = None
     stall_after: Count | None = None
     silent_after: Count | None = None
@@ -85,7 +86,7 @@ _NO_FAULTS = (
 )
 # A response in one piece has no deltas to count, and no lines to damage.
 _ONLY_STREAMED = (
-    *("cut_after", "stall_after", "silent_after", "error_after", "no_end", "no_done", "no_finish"),
+    *("loop_after", "cut_after", "stall_after", "silent_after", "error_after", "no_end", "no_done", "no_finish"),
     *("bytes_per_write", "long_line", "crlf", "bom", "shapes"),
 )
 

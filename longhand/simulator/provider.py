@@ -11,6 +11,8 @@ from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 
+from longhand.simulator.orders import Orders
+
 Amount = Annotated[float, msgspec.Meta(gt=0)]
 Count = Annotated[int, msgspec.Meta(ge=0)]
 Positive = Annotated[int, msgspec.Meta(ge=1)]
@@ -88,6 +90,8 @@ class Provider(Limits, frozen=True, kw_only=True):
     """From this time on no key is accepted, in seconds from the start."""
     deltas: Positive | None = None
     """How long each text is, whatever its prompt asks for. `max_tokens` may still cut it."""
+    loop_after: Count | None = None
+    """After how many deltas the first streamed answer to each prompt begins to repeat itself without end."""
 
     def __post_init__(self) -> None:
         ordered = sorted(self.outages, key=lambda outage: outage.start)
@@ -123,6 +127,15 @@ def make(kind: type[_Made], fields: dict[str, Any]) -> _Made:
 def changed(limits: Limits, changes: dict[str, Any]) -> Limits:
     """Limits with some of them changed; None takes a limit away."""
     return make(Limits, {**{name: getattr(limits, name) for name in Limits.__struct_fields__}, **changes})
+
+
+def orders_by(provider: Provider, orders: Orders, *, may_loop: bool) -> Orders:
+    """A request's orders, and what the provider orders of its own; the request's count more."""
+    if provider.deltas is not None and orders.text is None and orders.deltas is None and orders.length is None:
+        orders = msgspec.structs.replace(orders, length=provider.deltas)
+    if provider.loop_after is not None and orders.loop_after is None and may_loop:
+        orders = msgspec.structs.replace(orders, loop_after=provider.loop_after)
+    return orders
 
 
 def read_upstreams(path: Path) -> list[Upstream]:

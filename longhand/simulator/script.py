@@ -55,7 +55,7 @@ class Completion:
     def __init__(self, request: ChatRequest, orders: Orders, seed: str, fired: Callable[[str], None]) -> None:
         self.request = request
         self.orders = orders
-        self.deltas = deltas_of(request, orders, seed)
+        self.deltas = deltas_of(request, orders, seed, fired)
         self.thoughts: Iterable[str] = map(thought_of, range(orders.reasoning))
         self.called = request.called(orders)
         self._reason = "tool_calls" if self.called else "stop"

@@ -96,6 +96,8 @@ def _more(spec: "UpstreamSpec") -> Iterator[str]:
         yield f"continues by {spec.prefix}"
     if spec.think_tags:
         yield "think tags are reasoning"
+    if not spec.loop_guard:
+        yield "loops are not cut"
     if not spec.usage:
         yield "usage is not asked for"
     if spec.proxy:

@@ -31,6 +31,7 @@ prefix = "assistant"
 headers = { "x-team" = "news", "x-secret" = "file:header" }
 parameters = { max_tokens = "max_completion_tokens", stream_options = false }
 think_tags = true
+loop_guard = false
 usage = false
 proxy = "http://user:pass@proxy.example:3128"
 price = { input = 2.0, cached = 0.5, output = 8 }
@@ -64,6 +65,7 @@ def test_every_key_is_taken(tmp_path: Path) -> None:
             headers={"x-team": SecretStr("news"), "x-secret": SecretStr("s3cret")},
             parameters={"max_tokens": "max_completion_tokens", "stream_options": False},
             think_tags=True,
+            loop_guard=False,
             usage=False,
             proxy=Proxy("proxy.example", 3128, "Basic dXNlcjpwYXNz"),
             price=Price(2.0, 0.5, 8.0),
@@ -85,9 +87,12 @@ def test_no_secret_is_in_a_repr(tmp_path: Path) -> None:
 
 def test_what_the_file_leaves_open_comes_from_the_settings(tmp_path: Path) -> None:
     (tmp_path / "upstreams.toml").write_text(GOOD + "total_seconds = 50\n")
-    settings = settings_of(upstreams=tmp_path / "upstreams.toml", first_delta_seconds=7, total_seconds=70)
+    settings = settings_of(
+        upstreams=tmp_path / "upstreams.toml", first_delta_seconds=7, total_seconds=70, loop_guard=False
+    )
     [spec] = open_upstreams(settings).current().specs
     assert (spec.first_delta_seconds, spec.between_deltas_seconds, spec.total_seconds) == (7, 180, 50)
+    assert not spec.loop_guard
 
 
 def test_models_are_taken_by_pattern_and_renamed() -> None:
@@ -130,12 +135,14 @@ def test_without_a_file_the_url_means_one_upstream_named_default() -> None:
         upstream_usage=False,
         upstream_prefix="prefix",
         first_delta_seconds=7,
+        loop_guard=False,
     )
     [spec] = open_upstreams(settings).current().specs
     assert (spec.name, spec.url, spec.api_key) == (DEFAULT_UPSTREAM, "https://one.example/v1", SecretStr(KEY))
     assert spec.headers["api-key"].get_secret_value().startswith("/")
     assert spec.parameters == {"max_tokens": "max_completion_tokens", "stream_options": False}
     assert (spec.think_tags, spec.usage, spec.prefix, spec.first_delta_seconds) == (True, False, "prefix", 7)
+    assert not spec.loop_guard
     assert spec.takes("anything/at-all")
 
 

@@ -26,6 +26,7 @@
       + NotAStream                a 200 whose body is neither an event stream nor a completion: HTML, anything
       + MalformedChunk            an event that is no chat.completion.chunk
         - RepeatedText            deltas that repeat the whole text, and change it
+      + Repetition                the model repeats itself without end
       + EmptyCompletion           the end, and no text
         - ReasoningUsedBudget     the token limit was reached before any text: not retryable
         - ContentFiltered         the upstream's filter kept back all of it: not retryable
@@ -59,6 +60,7 @@ from worker.upstream.errors.answering import (
     Refusal,
     RejectedInStream,
     RepeatedText,
+    Repetition,
     Stalled,
     TextTooLong,
     TookTooLong,
@@ -109,6 +111,7 @@ __all__ = [
     "Rejected",
     "RejectedInStream",
     "RepeatedText",
+    "Repetition",
     "ServerError",
     "Stalled",
     "TLSFailed",

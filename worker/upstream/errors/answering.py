@@ -2,6 +2,8 @@
 
 # ruff: noqa: N818 - the names say what happened; that they are errors is what the tree says.
 
+from typing import Literal
+
 from worker.upstream.errors.tree import Cause, UpstreamError
 
 
@@ -84,6 +86,21 @@ class RepeatedText(MalformedChunk):
     """Each delta repeats the whole text, and one changes what came before it."""
 
     code = "upstream_repeated_text"
+
+
+class Repetition(UpstreamError):
+    """The model repeats itself without end. Of its text or its reasoning (`part`) the first `kept` bytes are kept."""
+
+    code = "repetition"
+
+    def __init__(self, message: str, *, part: Literal["text", "reasoning"], kept: int) -> None:
+        super().__init__(message)
+        self.part = part
+        self.kept = kept
+
+    def cut(self, text: bytes, reasoning: bytes) -> tuple[bytes, bytes]:
+        """What is kept of both."""
+        return (text[: self.kept], reasoning) if self.part == "text" else (text, reasoning[: self.kept])
 
 
 class EmptyCompletion(UpstreamError):
