@@ -129,7 +129,8 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
     chance = random.Random(given.seed)  # no secret: it must repeat
-    found, sample = Found(), []
+    found = Found()
+    sample: list[bytes] = []
     for path, text in texts_of(given.paths):
         found.documents += 1
         found.bytes += len(text)
