@@ -8,6 +8,7 @@ request, each delta its own HTTP chunk; `GET /stats` says how many deltas left t
 import sys
 import time
 from collections.abc import Callable, Iterator
+from typing import Any
 
 from longhand.simulator import Pace, connection, run_simulator
 from longhand.simulator.orders import ChatRequest, Orders
@@ -29,8 +30,10 @@ def _stamps() -> Iterator[str]:
 class StampedCompletion(Completion):
     """A completion whose text, or endless reasoning, is made while it is sent."""
 
-    def __init__(self, request: ChatRequest, orders: Orders, seed: str, fired: Callable[[str], None]) -> None:
-        super().__init__(request, orders, seed, fired)
+    def __init__(
+        self, request: ChatRequest, orders: Orders, seed: str, fired: Callable[[str], None], **limits: Any
+    ) -> None:
+        super().__init__(request, orders, seed, fired, **limits)
         if request.max_deltas is not None:
             self.deltas = _stamps()
         if orders.reasoning:

@@ -9,8 +9,10 @@ from enum import StrEnum
 from jobs.lifecycle.lease import Checkpoint, Claimed
 from jobs.model.endings import MAX_CRASHES
 from jobs.model.records import Job
+from jobs.model.segments import Segment
 from worker.recording import Recording
 from worker.reports import Sent
+from worker.seam import Seam
 
 CRASH_ROOM = {2: 1}
 """Of the jobs that have this many crashes behind them, how many one process runs at once. One crash is not limited: it
@@ -37,10 +39,20 @@ class ActiveAttempt:
         self.attempt = claimed.attempt
         self.claimed = claimed
         self.text = claimed.text
+        """What is continued; once the text goes on at the token limit, all that earlier requests wrote."""
         self.reasoning = claimed.reasoning
         self.sent: Sent | None = None
         """What its lane is told; None before it is sent, and when it has been told of the end."""
         self.text_tokens = 0
+        """Of `text`."""
+        self.segments: tuple[Segment, ...] = ()
+        """What earlier requests wrote of `text`, if the text went on at the token limit."""
+        self.is_noted = False
+        """Whether the last request is among them already."""
+        self.seam: Seam | None = None
+        """Where the request that runs was asked for the rest in a new message."""
+        self.incomplete: str | None = None
+        """Why no further part of the text was asked for, where its finish reason does not say it."""
         self.recording: Recording | None = None
         self.stop_reason: StopReason | None = None
         self._checkpointed = (0, 0)

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from logging import getLogger
 from typing import Any
 
@@ -17,16 +18,17 @@ from jobs.tokens import Tokenizers
 from jobs.upstreams import UpstreamSpec
 from worker.active_attempts import ActiveAttempt, ActiveAttempts, StopReason
 from worker.answer_check import AnswerCheck
-from worker.continuation import continue_request
 from worker.db_retry import retry_unless_draining, retry_until_stored
 from worker.event_loop import EventLoop
 from worker.finalize import Finalizer, InternalError
 from worker.group_commit import GroupCommit
 from worker.loop_guard import adders
 from worker.measure import Outcome, measure
+from worker.parts import Part, Parts
 from worker.recorder import Recorder
+from worker.recording import Recording
 from worker.registry import UpstreamRegistry
-from worker.reports import LaneReporter
+from worker.reports import LaneReporter, Sent
 from worker.upstream.ending import Ending
 from worker.upstream.errors import EmptyCompletion, UpstreamError
 
@@ -63,6 +65,7 @@ class AttemptRunner:
         self._settings = settings
         self._claims = GroupCommit(self._claim_one, self._claim_many)
         self._answer_check = AnswerCheck()
+        self._parts = Parts(database, tokenizers, settings)
         self._finalizer = Finalizer(database, loop, recorder, running, settings)
 
     def close(self) -> None:
@@ -80,7 +83,9 @@ class AttemptRunner:
             with self._attempts.run(claimed) as running:
                 spec = self._upstreams.find(claimed.upstream)
                 running.text, running.reasoning = self._find_text(running, claimed, spec)
+                self._parts.resume(running, claimed)
                 outcome = self._loop.run(self._stream(running, self._request_of(running, spec), spec))
+                outcome = self._parts.write_on(running, outcome, spec, partial(self._ask_part, running))
                 written = measure(running, outcome, self._tokenizers)
                 outcome = self._check(running, outcome, written)
                 self._finalizer.finalize(running, outcome, written)
@@ -112,7 +117,7 @@ class AttemptRunner:
         if not claimed.continues:
             return "", ""
         text = reasoning = ""
-        if spec is not None and spec.prefix != "none":
+        if spec is not None and (spec.prefix != "none" or claimed.segments):
             tails = self._loop.run(self._recorder.read_tails(job.id, attempt - 1))
             checkpoints = (claimed.text, claimed.reasoning)
             text, reasoning = (max(pair, key=len) for pair in zip(checkpoints, tails, strict=True))
@@ -121,12 +126,9 @@ class AttemptRunner:
 
     def _request_of(self, running: ActiveAttempt, spec: UpstreamSpec | None) -> Mapping[str, Any]:
         """The body to send. Made in the job's own thread: counting may load a tokenizer, and the loop is for all."""
-        job = running.job
-        request = job.request or {}
         if spec is None or not running.text:
-            return request
-        running.text_tokens = self._tokenizers.count_text(job.model, running.text).tokens
-        return continue_request(request, running.text, running.text_tokens, spec.prefix)
+            return running.job.request or {}
+        return self._parts.request_for_rest(running, spec)
 
     def _check(self, running: ActiveAttempt, outcome: Outcome, written: AttemptResult) -> Outcome:
         """The error of a whole text that is not in the format that was asked for; else the outcome as it is.
@@ -142,6 +144,11 @@ class AttemptRunner:
         error.ending = outcome
         return error
 
+    def _sent(self, running: ActiveAttempt, part: Part | None) -> Sent:
+        if part is None:
+            return self._reporter.send(running.claimed)
+        return self._reporter.send_unplanned(running.claimed, part.estimated_tokens)
+
     async def _wait_until(self, send_at: datetime | None) -> None:
         """The pace may have planned the request for a moment later."""
         if send_at is not None:
@@ -156,23 +163,52 @@ class AttemptRunner:
         running.attach(recording)
         if spec is None:  # it was taken out of the file after the job was reserved: the job goes to another one
             return StopReason.DRAIN
+        return await self._send(running, recording, request, spec)
+
+    def _ask_part(self, running: ActiveAttempt, spec: UpstreamSpec, part: Part) -> Outcome:
+        """Stream and record the next part of a text whose last one has ended."""
+        if running.sent is not None:
+            running.sent.end(outcome=None)
+        return self._loop.run(self._stream_part(running, spec, part))
+
+    async def _stream_part(self, running: ActiveAttempt, spec: UpstreamSpec, part: Part) -> Outcome:
+        recording = running.recording
+        if recording is None:
+            raise RuntimeError("a text goes on that was not recorded")
+        running.attach(recording)
+        return await self._send(running, recording, part.request, spec, part)
+
+    async def _send(
+        self,
+        running: ActiveAttempt,
+        recording: Recording,
+        request: Mapping[str, Any],
+        spec: UpstreamSpec,
+        part: Part | None = None,
+    ) -> Outcome:
+        job, seam = running.job, running.seam
+        key = f"{job.id}-{running.attempt}" + (f"-{part.number + 1}" if part is not None else "")
         try:
-            await self._wait_until(running.claimed.send_at)
+            if part is None:
+                await self._wait_until(running.claimed.send_at)
             async with self._upstreams.use(spec) as upstream:
-                running.sent = sent = self._reporter.send(running.claimed)
+                running.sent = sent = self._sent(running, part)
                 if sent.proof_bytes is not None:
                     recording.call_after(sent.proof_bytes, sent.prove)
-                add, add_reasoning = adders(recording, guarded=spec.loop_guard)
+                write = seam.feed if seam is not None else recording.add
+                add, add_reasoning = adders(recording, write, guarded=spec.loop_guard)
                 try:
-                    return await upstream.stream(
+                    ending = await upstream.stream(
                         request,
                         add,
                         on_reasoning=add_reasoning,
-                        idempotency_key=f"{job.id}-{running.attempt}",
+                        idempotency_key=key,
                         on_accepted=sent.accept,
                     )
                 finally:
                     sent.close()
+            if seam is not None:
+                seam.close()
         except EmptyCompletion as error:
             # A text that is continued may have been whole already.
             whole = running.text and error.ending is not None and error.ending.finish_reason is not None
@@ -187,3 +223,5 @@ class AttemptRunner:
             # Else the job would wait for its lease to run out, and after three times end as if its workers had died.
             log.exception("stream failed", extra={"job_id": job.id, "attempt": running.attempt})
             return InternalError(f"Longhand itself failed with {type(error).__name__}; the worker's log says how")
+        else:
+            return ending

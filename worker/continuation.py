@@ -5,7 +5,11 @@ from typing import Any, Literal
 
 PrefixForm = Literal["none", "assistant", "prefix", "continue_final_message"]
 
-_LIMITS = ("max_tokens", "max_completion_tokens")
+LIMITS = ("max_tokens", "max_completion_tokens")
+"""The names of the limit on tokens in a request."""
+
+_SHOWN = 80
+"""So many of the last characters are shown in the message that asks for the rest."""
 
 
 def continue_request(request: Mapping[str, Any], text: str, written_tokens: int, form: PrefixForm) -> dict[str, Any]:
@@ -21,7 +25,27 @@ def continue_request(request: Mapping[str, Any], text: str, written_tokens: int,
     body = {**request, "messages": [*request.get("messages", []), message]}
     if form == "continue_final_message":
         body |= {"continue_final_message": True, "add_generation_prompt": False}
-    for limit in _LIMITS:
+    return _with_what_is_left(body, written_tokens)
+
+
+def ask_for_the_rest(request: Mapping[str, Any], text: str, written_tokens: int) -> dict[str, Any]:
+    """The body that asks for the rest in a new message, for an upstream that continues no message of its own.
+
+    The answer is asked to begin with the last words, which show where it goes on; `worker/seam.py` cuts them off.
+    """
+    last_words = text[-_SHOWN:].lstrip()
+    asked = (
+        "Your answer was cut off at a length limit. Write the rest of it. Begin by repeating your last words exactly as"
+        f" they stand, which are {last_words!r}, and go on from there: in the same sentence, language and format, with"
+        " no greeting, no comment and nothing of what comes before them."
+    )
+    said = {"role": "assistant", "content": text}
+    messages = [*request.get("messages", []), said, {"role": "user", "content": asked}]
+    return _with_what_is_left({**request, "messages": messages}, written_tokens)
+
+
+def _with_what_is_left(body: dict[str, Any], written_tokens: int) -> dict[str, Any]:
+    for limit in LIMITS:
         if isinstance(body.get(limit), int):
             body[limit] = max(1, body[limit] - written_tokens)
     return body

@@ -37,11 +37,11 @@ class Loop:
     period: int
 
 
-def adders(recording: Recording, *, guarded: bool) -> tuple[Add, Add]:
-    """What takes the pieces of the text and of the reasoning of an attempt."""
+def adders(recording: Recording, write: Add, *, guarded: bool) -> tuple[Add, Add]:
+    """What takes the pieces of the text, which `write` records, and of the reasoning of an attempt."""
     if not guarded:
-        return recording.add, recording.add_reasoning
-    text = LoopGuard("text", recording.text, recording.add)
+        return write, recording.add_reasoning
+    text = LoopGuard("text", recording.text, write)
     return text.add, LoopGuard("reasoning", recording.reasoning, recording.add_reasoning).add
 
 

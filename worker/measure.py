@@ -8,6 +8,7 @@ from jobs.live.status_changes import EMPTY_SHA256
 from jobs.model.endings import AttemptResult
 from jobs.model.message import calls_as_text
 from jobs.model.records import Usage
+from jobs.model.segments import Segment, clip, sum_usage
 from jobs.tokens import TokenCount, Tokenizers
 from worker.active_attempts import ActiveAttempt, StopReason
 from worker.upstream.ending import Ending
@@ -31,10 +32,14 @@ def measure(running: ActiveAttempt, outcome: Outcome, tokenizers: Tokenizers) ->
     ending = outcome.ending if isinstance(outcome, UpstreamError) else outcome
     ending = ending if isinstance(ending, Ending) else None
     counted, reasoning = _count(running, encoded, thoughts, tokenizers)
-    usage = _usage(running, ending, counted, reasoning, tokenizers)
+    segments = running.segments
+    if not running.is_noted:
+        segments += (_segment(running, ending, _usage(running, ending, counted, reasoning, tokenizers)),)
+    usage = sum_usage([one.usage for one in segments if one.attempt == running.attempt])
     if isinstance(outcome, Repetition):  # the rest is paid for and not kept
         encoded, thoughts = outcome.cut(encoded, thoughts)
         counted, reasoning = _count(running, encoded, thoughts, tokenizers)
+        segments = clip(segments, len(encoded))
     return AttemptResult(
         text=encoded.decode(),
         bytes=len(encoded),
@@ -45,7 +50,8 @@ def measure(running: ActiveAttempt, outcome: Outcome, tokenizers: Tokenizers) ->
         text_tokens=counted.tokens,
         text_tokens_source=counted.source,
         finish_reason=ending.finish_reason if ending else None,
-        incomplete=_CUT_SHORT.get(ending.finish_reason or "") if ending else None,
+        incomplete=running.incomplete or (_CUT_SHORT.get(ending.finish_reason or "") if ending else None),
+        segments=_worth_storing(segments),
         reasoning=thoughts.decode(),
         reasoning_bytes=len(thoughts),
         reasoning_sha256=sha256(thoughts).hexdigest() if thoughts else None,
@@ -64,6 +70,28 @@ def _count(
     model = running.job.model
     reasoning = tokenizers.count_text(model, thoughts.decode()) if thoughts else None
     return tokenizers.count_text(model, encoded.decode()), reasoning
+
+
+def measure_segment(running: ActiveAttempt, ending: Ending, tokenizers: Tokenizers) -> Segment:
+    """What the request that has just ended wrote, of a text that goes on."""
+    recording = running.recording
+    encoded, thoughts = (bytes(recording.text), bytes(recording.reasoning)) if recording else (b"", b"")
+    usage = _usage(running, ending, *_count(running, encoded, thoughts, tokenizers), tokenizers)
+    return _segment(running, ending, usage)
+
+
+def _segment(running: ActiveAttempt, ending: Ending | None, usage: Usage | None) -> Segment:
+    offset = len(running.text.encode())
+    length = len(running.recording.text) if running.recording else 0
+    reason = ending.finish_reason if ending is not None else None
+    cut = running.seam.cut if running.seam is not None else ""
+    return Segment(running.attempt, offset, length - offset, running.claimed.upstream, reason, usage, cut)
+
+
+def _worth_storing(segments: tuple[Segment, ...]) -> tuple[Segment, ...]:
+    """Those that wrote something, if they are several: a text that one request wrote has none."""
+    wrote = tuple(one for one in segments if one.bytes)
+    return wrote if len(segments) > 1 else ()
 
 
 def _usage(

@@ -13,7 +13,7 @@ from jobs.dispatch.lanes import Lanes
 from jobs.dispatch.rounds import Key
 from jobs.dispatch.upstream_holds import proof_bytes
 from jobs.lifecycle.lease import Claimed
-from jobs.pace.reports import Accepted, Finished, Observed, Refused, Report
+from jobs.pace.reports import Accepted, Finished, Observed, Refused, Report, Unplanned
 from jobs.store.database import DATABASE_ERRORS
 from worker.upstream.ending import Ending
 from worker.upstream.errors import UpstreamError
@@ -29,13 +29,22 @@ class LaneReporter:
 
     def send(self, claimed: Claimed) -> "Sent":
         """A request goes upstream at this moment."""
-        return Sent(self, claimed)
+        return Sent(self, claimed, claimed.reserved_tokens)
+
+    def send_unplanned(self, claimed: Claimed, estimated_tokens: int) -> "Sent":
+        """A running job sends a request for the next part of its text: it has its place in flight, and no reservation
+        of the lane's limits, which it takes now.
+        """
+        sent = Sent(self, claimed, estimated_tokens)
+        report = Unplanned(sent.sent_at.timestamp(), estimated_tokens)
+        self.lanes.note(sent.key, lambda news: news.reports.append(report))
+        return sent
 
 
 class Sent:
     """One request, from its sending on."""
 
-    def __init__(self, reporter: LaneReporter, claimed: Claimed) -> None:
+    def __init__(self, reporter: LaneReporter, claimed: Claimed, reserved_tokens: int) -> None:
         self.key: Key = (claimed.upstream, claimed.job.model)
         self.sent_at = reporter.now()
         self.accepted_at: datetime | None = None
@@ -48,7 +57,7 @@ class Sent:
         """How much text proves that an upstream is well again that was held because it cut streams."""
         self._reporter = reporter
         self._project = claimed.job.project
-        self._reserved_tokens = claimed.reserved_tokens
+        self._reserved_tokens = reserved_tokens
 
     @property
     def most_in_flight(self) -> int:

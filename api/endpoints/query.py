@@ -9,7 +9,7 @@ from starlette.responses import Response
 from api.callers.caller import CallerDep
 from api.finding import find_batch, find_job
 from api.forms.batches import batch_json
-from api.forms.jobs import attempt_json, job_json
+from api.forms.jobs import attempt_json, job_json, segments_json
 from api.http.errors import ApiError, JsonAnswer
 from api.http.parameters import STRICT_QUERY, AfterBatch, AfterJob, BatchId, JobId, Limit, read_filter
 from api.schemas.batches import BatchList, BatchObject
@@ -52,7 +52,8 @@ def get_job(services: ServicesDep, caller: CallerDep, job_id: JobId) -> Response
     job = find_job(services, caller, job_id)
     attempts = read_attempts(services.database, job_id)
     waiting = waiting_by_id(services, caller, [job]).get(job_id, NOTHING)
-    return JsonAnswer({**job_json(job), **waiting, "attempts": [attempt_json(attempt) for attempt in attempts]})
+    return JsonAnswer({**job_json(job), **waiting, "attempts": [attempt_json(attempt) for attempt in attempts],
+                       "segments": segments_json(job, attempts)})  # fmt: skip
 
 
 @routes.get(

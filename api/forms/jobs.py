@@ -1,9 +1,11 @@
 """A job and its attempts as the API shows them."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
 from jobs.model.records import Attempt, Job, Usage
+from jobs.model.segments import Segment, load_segments
 from jobs.model.status import JobStatus
 from jobs.tables import USAGE
 
@@ -39,6 +41,8 @@ def job_json(job: Job) -> dict[str, Any]:
         "metadata": job.metadata,
         "priority": job.priority,
         "max_attempts": job.max_attempts,
+        "on_length": "stop" if job.max_continuations is None else "continue",
+        "max_continuations": job.max_continuations,
         "attempt": job.attempt,
         "failures": job.failures,
         "crashes": job.crashes,
@@ -85,5 +89,26 @@ def attempt_json(attempt: Attempt) -> dict[str, Any]:
         "deltas": attempt.deltas,
         "bytes": attempt.bytes,
         "continued_bytes": attempt.continued_bytes,
+        "segments": [segment_json(one) for one in load_segments(attempt.segments)] or None,
         "usage": usage_json(attempt.usage) if attempt.usage else None,
     }
+
+
+def segment_json(segment: Segment) -> dict[str, Any]:
+    """What one request wrote of a text, as the API shows it."""
+    return {
+        "attempt": segment.attempt,
+        "offset": segment.offset,
+        "bytes": segment.bytes,
+        "upstream": segment.upstream,
+        "finish_reason": segment.finish_reason,
+        "usage": usage_json(segment.usage) if segment.usage else None,
+        "cut": segment.cut or None,
+    }
+
+
+def segments_json(job: Job, attempts: Sequence[Attempt]) -> list[dict[str, Any]] | None:
+    """The segments of the stored text, or of the text so far; None: one request wrote it."""
+    number = job.text_attempt or job.attempt
+    stored = next((one.segments for one in attempts if one.attempt == number), None)
+    return [segment_json(one) for one in load_segments(stored)] or None

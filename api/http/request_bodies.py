@@ -17,6 +17,20 @@ _OWN: dict[str, Any] = {
         "default": "restart",
         "description": "What an attempt does with the text of an interrupted one: start again, or continue it.",
     },
+    "on_length": {
+        "type": "string",
+        "enum": ["stop", "continue"],
+        "default": "stop",
+        "description": "What happens at the upstream's token limit: the text ends as incomplete, or its rest is asked"
+        " for, again and again.",
+    },
+    "max_continuations": {
+        "type": "integer",
+        "minimum": 1,
+        "maximum": 100,
+        "default": 8,
+        "description": "How often the rest is asked for, with `on_length: continue`.",
+    },
     "upstream": {"type": "string", "description": "The one upstream that may write; without it any that can."},
 }
 

@@ -21,7 +21,9 @@ def response_object(asked: StoredResponse, *, item_id: str | None = None) -> dic
     job, request = asked.job, asked.request
     status = response_status(job)
     ended = job.is_final
+    # The SDK knows two reasons: a context window that is full is a limit on tokens, too.
     reason = job.incomplete if status == "incomplete" else None
+    reason = "max_output_tokens" if reason == "context_window" else reason
     whole = status == "completed"
     return {
         **_echoed(asked),

@@ -17,7 +17,7 @@ class JobErrorObject(Described):
 class IncompleteDetails(Described):
     """Why the text of a completed job is cut short."""
 
-    reason: Literal["max_output_tokens", "content_filter"]
+    reason: Literal["max_output_tokens", "content_filter", "context_window"]
 
 
 class UsageObject(Described):
@@ -40,6 +40,18 @@ class ReasoningObject(Described):
     tokens_source: Literal["tokenizer", "estimate"] | None
 
 
+class SegmentObject(Described):
+    """What one request wrote of a text that went on at the token limit."""
+
+    attempt: int
+    offset: int = Field(description="Bytes of the text before it.")
+    bytes: int
+    upstream: str
+    finish_reason: str | None = Field(description="Null: the request was interrupted.")
+    usage: UsageObject | None
+    cut: str | None = Field(description="What the answer began with and the text does not have.")
+
+
 class AttemptObject(Described):
     """One run of a job. `outcome` is null while it runs.
 
@@ -60,6 +72,7 @@ class AttemptObject(Described):
     continued_bytes: int | None = Field(
         description="Bytes of the previous attempt's text that this one continues; null until it is known."
     )
+    segments: list[SegmentObject] | None = Field(description="What each request wrote, if the text went on.")
     usage: UsageObject | None
 
 
@@ -76,6 +89,8 @@ class JobObject(Described):
     metadata: dict[str, str]
     priority: int
     max_attempts: int
+    on_length: Literal["stop", "continue"]
+    max_continuations: int | None = Field(description="How often the rest may be asked for; null: not at all.")
     attempt: int = Field(description="The number of the last attempt; 0: none has begun.")
     failures: int = Field(description="Attempts that failed; only these count against `max_attempts`.")
     crashes: int
@@ -122,6 +137,9 @@ class JobWithAttempts(JobWithRequest, WaitingObject):
     """A job with every attempt at it, and while it is queued, what it waits for."""
 
     attempts: list[AttemptObject]
+    segments: list[SegmentObject] | None = Field(
+        description="What each request wrote of the text, with `on_length: continue`; null: one wrote all of it."
+    )
 
 
 class ListedJob(JobObject, WaitingObject):

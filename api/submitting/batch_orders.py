@@ -18,7 +18,8 @@ from jobs.intake.submission import NewJob
 from jobs.settings import Settings
 
 _BATCH_FIELDS = frozenset({"requests", "metadata", "completion_window", "priority", "max_attempts", "on_interrupt",
-                           "endpoint", "output_expires_after", "max_concurrency", "upstream"})  # fmt: skip
+                           "on_length", "max_continuations", "endpoint", "output_expires_after", "max_concurrency",
+                           "upstream"})  # fmt: skip
 _FILE_BATCH_FIELDS = (_BATCH_FIELDS - {"requests"}) | {"input_file_id", "input"}
 _INPUT_FIELDS = frozenset({"model", "template", "encoding", "delimiter", "id_column"})
 # With what others call the endpoints: Azure.

@@ -26,7 +26,10 @@ from jobs.inputs.dialects import ENDPOINT, RESPONSES, read_request, read_respons
 from jobs.inputs.mistakes import MistakeError, Notes
 from jobs.intake.submission import NewJob
 
-_JOB_FIELDS = frozenset({"custom_id", "metadata", "priority", "max_attempts", "on_interrupt", "upstream"})
+_JOB_FIELDS = frozenset({"custom_id", "metadata", "priority", "max_attempts", "on_interrupt", "on_length",
+                         "max_continuations", "upstream"})  # fmt: skip
+CONTINUATIONS, MOST_CONTINUATIONS = 8, 100
+"""How often the rest of a text is asked for if nothing else is said, and at the most."""
 # Longhand asks for the stream and its usage itself.
 _OURS = frozenset({"stream", "stream_options"})
 
@@ -132,11 +135,27 @@ def own_fields(fields: dict[str, msgspec.Raw], where: str, defaults: NewJob) -> 
                 own[name] = check_integer(value, at, 1, 20)
             case "upstream":
                 own["only_upstream"] = check_text(value, at, 64)
+            case "on_length" | "max_continuations":
+                own["max_continuations"] = _read_continuations(fields, where, defaults)
             case _:
                 if value not in ("restart", "continue"):
                     raise invalid(at, 'must be "restart" or "continue"')
                 own[name] = value
     return replace(defaults, **own)
+
+
+def _read_continuations(fields: dict[str, msgspec.Raw], where: str, defaults: NewJob) -> int | None:
+    """How often the rest of a text is asked for; None: not at all."""
+    on_length, most = read_field(fields, "on_length", where), read_field(fields, "max_continuations", where)
+    if on_length not in (None, "stop", "continue"):
+        raise invalid(join(where, "on_length"), 'must be "stop" or "continue"')
+    if most is not None:
+        check_integer(most, join(where, "max_continuations"), 1, MOST_CONTINUATIONS)
+        if on_length != "continue" and defaults.max_continuations is None:
+            raise invalid(join(where, "max_continuations"), 'needs `on_length: "continue"`')
+    if on_length == "stop":
+        return None
+    return most or defaults.max_continuations or CONTINUATIONS
 
 
 def _check_request(request: dict[str, Any], where: str) -> None:

@@ -17,7 +17,7 @@ from jobs.dispatch.due import InFlight
 from jobs.dispatch.lane_rows import read_lane
 from jobs.dispatch.routes import Route
 from jobs.pace.lane import Lane
-from jobs.pace.reports import Accepted, Finished, LaneLimits, LimitedBy, Refused, Report
+from jobs.pace.reports import Accepted, Finished, LaneLimits, LimitedBy, Refused, Report, Unplanned
 from jobs.tables import lanes
 
 ALL_MODELS = ""
@@ -61,7 +61,7 @@ class UpstreamTotal:
         for report in reports:
             if isinstance(report, Refused):
                 self.lane.release(report.reserved_tokens, self.moment)
-        ended = [report for report in reports if isinstance(report, Accepted | Finished)]
+        ended = [report for report in reports if isinstance(report, Accepted | Finished | Unplanned)]
         self.lane.apply(ended, self.in_flight, self.moment)
 
     def room(self, lead: float) -> int:

@@ -29,6 +29,8 @@ class NewJob:
     priority: int = 0
     max_attempts: int = 3
     on_interrupt: str = "restart"
+    max_continuations: int | None = None
+    """How often it may ask for the rest of its text at the token limit; None: not at all."""
     expires_at: datetime | None = None
     only_upstream: str | None = None
     """The one upstream that may run it."""
@@ -192,6 +194,7 @@ def job_row(
         "priority": job.priority,
         "max_attempts": job.max_attempts,
         "on_interrupt": job.on_interrupt,
+        "max_continuations": job.max_continuations,
         "attempt": 0,
         "due_at": now,
         "failures": 0,

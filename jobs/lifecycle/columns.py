@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from jobs.model.endings import AttemptResult, JobError
+from jobs.model.segments import dump_segments
 from jobs.model.status import AttemptOutcome, JobStatus
 
 
@@ -54,6 +55,7 @@ def attempt_changes(
         "first_delta_at": written.first_delta_at,
         "deltas": written.deltas,
         "bytes": written.bytes,
+        "segments": dump_segments(written.segments),
         "text_tokens": written.text_tokens,
         "text_tokens_source": written.text_tokens_source,
         "reasoning_text_tokens": written.reasoning_text_tokens,

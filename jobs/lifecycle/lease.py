@@ -12,12 +12,14 @@ from sqlalchemy import Connection, RowMapping, insert, not_, or_, select, update
 
 from jobs.dispatch.due import is_due
 from jobs.dispatch.holds import is_held
+from jobs.lifecycle.continued import find_continued, read_left
 from jobs.model.endings import MAX_CRASHES
 from jobs.model.records import Job
-from jobs.model.status import AttemptOutcome, JobStatus
+from jobs.model.segments import Segment, load_segments
+from jobs.model.status import JobStatus
 from jobs.store.database import Database
 from jobs.store.stored_texts import store_texts
-from jobs.tables import attempts, jobs, texts
+from jobs.tables import attempts, jobs
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,8 @@ class Claimed:
     """When its request is to go upstream, as the pace has planned it: now, or a moment later."""
     reasoning: str = ""
     """The reasoning that belongs to `text`."""
+    segments: tuple[Segment, ...] = ()
+    """What earlier requests wrote of `text`, if it went on at the token limit before."""
 
 
 def claim(
@@ -62,16 +66,17 @@ def claim(
         take = _take(now, worker, lease_seconds).where(jobs.c.id == job_id, jobs.c.crashes <= most_crashes)
         row = connection.execute(take).mappings().one_or_none()
         if row is not None:
-            continues = _continues(connection, row)
-            connection.execute(insert(attempts).values(_begun(row, now, None if continues else 0)))
+            before = find_continued(connection, row)
+            begun = _begun(row, now, 0 if before is None else None)
+            connection.execute(insert(attempts).values(begun | {"segments": before["segments"] if before else None}))
         else:
             row = _find_own(connection, job_id, worker, earlier)
             if row is None:
                 _refuse(connection, job_id)
                 return None
-            continues = _continues(connection, row)
-        left = _read_left(connection, job_id) if continues else ("", "")
-    return _claimed(row, left, continues)
+            before = find_continued(connection, row)
+        left = read_left(connection, job_id) if before is not None else ("", "")
+    return _claimed(row, left, before)
 
 
 def claim_many(
@@ -96,7 +101,7 @@ def claim_many(
         taken = connection.execute(_take(now, worker, lease_seconds).where(jobs.c.id.in_(free))).mappings().all()
         if taken:
             connection.execute(insert(attempts), [_begun(row, now, 0) for row in taken])
-    claimed = {row["id"]: _claimed(row, ("", ""), False) for row in taken}
+    claimed = {row["id"]: _claimed(row, ("", ""), None) for row in taken}
     return [claimed.get(job_id) for job_id in job_ids]
 
 
@@ -122,9 +127,11 @@ def _take(now: datetime, worker: str, lease_seconds: float) -> Any:
     )
 
 
-def _claimed(row: RowMapping, left: tuple[str, str], continues: bool) -> Claimed:
+def _claimed(row: RowMapping, left: tuple[str, str], before: RowMapping | None) -> Claimed:
     pace = (row["upstream"], row["reserved_tokens"] or 0, row["hinted_at"])
-    return Claimed(Job.from_row(row), row["attempt"], left[0], continues, *pace, reasoning=left[1])
+    segments = load_segments(before["segments"] if before is not None else None)
+    job, continues = Job.from_row(row), before is not None
+    return Claimed(job, row["attempt"], left[0], continues, *pace, reasoning=left[1], segments=segments)
 
 
 def _begun(row: RowMapping, now: datetime, continued_bytes: int | None) -> dict[str, Any]:
@@ -164,21 +171,6 @@ def _refuse(connection: Connection, job_id: str) -> None:
     """
     refused = update(jobs).where(jobs.c.id == job_id, jobs.c.status == JobStatus.QUEUED, jobs.c.hinted_at.is_not(None))
     connection.execute(refused.values(hinted_at=None))
-
-
-def _continues(connection: Connection, row: RowMapping) -> bool:
-    if row["on_interrupt"] != "continue" or row["attempt"] == 1:
-        return False
-    # A text that was cut short and is retried has used up its tokens: it is written anew.
-    before = (attempts.c.job_id == row["id"], attempts.c.attempt == row["attempt"] - 1)
-    return connection.scalar(select(attempts.c.outcome).where(*before)) != AttemptOutcome.COMPLETED
-
-
-def _read_left(connection: Connection, job_id: str) -> tuple[str, str]:
-    """The text that an earlier attempt has left, and its reasoning."""
-    left = select(texts.c.text, texts.c.reasoning).where(texts.c.job_id == job_id)
-    row = connection.execute(left).one_or_none()
-    return (row.text, row.reasoning) if row else ("", "")
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,9 +6,15 @@ from datetime import datetime
 from typing import Any
 
 from jobs.model.records import Usage
+from jobs.model.segments import Segment
 
 MAX_CRASHES = 3
 """A job under which this many workers have died is poison: it ends as `worker_lost`."""
+
+
+WRITTEN_ANEW = frozenset(("schema_mismatch", "repetition"))
+"""Errors of a text that was whole, or that would only go on with its loop: the next attempt writes it anew, and
+continues nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,5 +55,7 @@ class AttemptResult:
     """None without any reasoning."""
     reasoning_text_tokens: int | None = None
     reasoning_text_tokens_source: str | None = None
+    segments: tuple[Segment, ...] = ()
+    """What each request wrote of the text, if they were several."""
     upstream_id: str | None = None
     upstream_model: str | None = None

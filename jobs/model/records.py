@@ -83,6 +83,8 @@ class Job:
     error_message: str | None
     error_status: int | None
     """The HTTP status with which the upstream refused it, if that is why it ended."""
+    max_continuations: int | None
+    """How often it may ask for the rest of its text at the token limit; None: not at all."""
     upstream: str | None
     """Where it is reserved or runs, or where its last attempt ended it; None while it waits."""
     refusals: int
@@ -124,6 +126,8 @@ class Attempt:
     bytes: int | None
     continued_bytes: int | None
     upstream: str | None
+    segments: str | None
+    """As they are stored; `jobs/model/segments.py` reads them."""
     usage: Usage | None
 
     @classmethod

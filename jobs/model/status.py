@@ -41,6 +41,7 @@ FINAL = frozenset({JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED, J
 
 CUT_SHORT_WORDS = {
     "max_output_tokens": "cut short at the token limit",
+    "context_window": "cut short because the context window of the model is full",
     "content_filter": "cut short by the upstream's content filter",
 }
 """What `incomplete` says of a completed job, in words."""

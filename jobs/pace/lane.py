@@ -7,7 +7,7 @@ import msgspec
 
 from jobs.pace.judge import PROBE_SECONDS, STRAY_EVERY, TRIAL_AFTER, judge
 from jobs.pace.log import Log
-from jobs.pace.reports import Accepted, Finished, LaneLimits, LimitedBy, Observed, Refused, Report
+from jobs.pace.reports import Accepted, Finished, LaneLimits, LimitedBy, Observed, Refused, Report, Unplanned
 from jobs.pace.state import State, forget_times, not_ahead
 
 IN_A_ROW_SECONDS = 2.0
@@ -75,6 +75,9 @@ class Lane:
                     self.state.window.finished(report)
                     if report.output_tokens is not None:
                         self.state.sizes.add(report.output_tokens)
+                case Unplanned():
+                    self.state.rate.take(report.at, self._known(now), exact=True)
+                    self.state.tokens.take(report.estimated_tokens)
                 case Observed(kind="requests"):
                     self.state.rate.observe(report, now)
                 case Observed():

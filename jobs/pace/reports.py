@@ -66,5 +66,14 @@ class Observed:
     window_seconds: float | None = None
 
 
-Report = Accepted | Finished | Refused | Observed
+@dataclass(frozen=True, slots=True)
+class Unplanned:
+    """A running job sent a request that no reservation stands for: for the next part of its text. It keeps its place
+    in flight, and takes a request and its tokens from the lane's limits all the same."""
+
+    at: float
+    estimated_tokens: int
+
+
+Report = Accepted | Finished | Refused | Observed | Unplanned
 LimitedBy = Literal["max_streams", "window", "requests", "tokens", "retry_after"]

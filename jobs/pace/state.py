@@ -5,7 +5,7 @@ from dataclasses import replace
 import msgspec
 
 from jobs.pace.rate import Rate
-from jobs.pace.reports import Observed, Report
+from jobs.pace.reports import Observed, Report, Unplanned
 from jobs.pace.sizes import Sizes
 from jobs.pace.tokens import Stated, Tokens
 from jobs.pace.window import Window
@@ -61,7 +61,7 @@ class State(msgspec.Struct):
 
 def not_ahead(report: Report, now: float) -> Report:
     """The same report, with no time after `now`: a process's clock may be a little ahead, or may have been set back."""
-    if isinstance(report, Observed):
+    if isinstance(report, Observed | Unplanned):
         return report if report.at <= now else replace(report, at=now)
     if report.at <= now and report.sent_at <= report.at:
         return report

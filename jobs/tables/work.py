@@ -133,6 +133,8 @@ jobs = Table(
     Column("refused_at", UtcDateTime),
     # Somebody paused it with `running: release`: its worker gives it back.
     Column("release_requested_at", UtcDateTime),
+    # How often it may ask for the rest of a text that stopped at the token limit; null: not at all.
+    Column("max_continuations", Integer),
     Column("metadata", Json, nullable=False),
     # JSON as text: PostgreSQL's jsonb refuses the NUL that a prompt may hold, and sorts its keys. These two are last,
     # because SQLite then reads a list of jobs without reading their prompts.
@@ -190,6 +192,9 @@ attempts = Table(
     # How many bytes of the previous attempt's text this one continues from. 0: it begins again; null: not known yet.
     Column("continued_bytes", Integer),
     Column("upstream", Text),
+    # What each request wrote of its text, as JSON (`jobs/model/segments.py`): written at the end of each, so that
+    # another attempt knows them. Null for a text that one request wrote.
+    Column("segments", Text),
     *_usage_columns(),
     # Of its text, for a job that ends with it later: cancelled or expired while it waited for its next attempt.
     Column("text_tokens", Integer),

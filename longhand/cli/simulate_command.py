@@ -34,6 +34,10 @@ def simulate(
     loop_after: Annotated[
         int | None, _fault("After this many deltas the first answer to each prompt repeats itself without end.")
     ] = None,
+    max_output_tokens: Annotated[int | None, typer.Option(help="Cut every answer at so many tokens.", min=1)] = None,
+    sloppy_continuations: Annotated[
+        bool, typer.Option("--sloppy-continuations", help="Asked for the rest, greet and repeat the last words.")
+    ] = False,
     file: Annotated[Path | None, typer.Option(help="A TOML file of several [[upstream]], each with its port.")] = None,
     requests_per_second: Annotated[float | None, _limit("Requests in a second.")] = None,
     requests_per_minute: Annotated[float | None, _limit("Requests in a minute.")] = None,
@@ -73,6 +77,8 @@ def simulate(
         "first_delta_seconds": first_delta_seconds,
         "deltas": deltas,
         "loop_after": loop_after,
+        "max_output_tokens": max_output_tokens,
+        "sloppy_continuations": sloppy_continuations,
         "requests_per_second": requests_per_second,
         "requests_per_minute": requests_per_minute,
         "tokens_per_minute": tokens_per_minute,

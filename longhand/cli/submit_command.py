@@ -28,6 +28,12 @@ def submit(
     system: Annotated[str | None, typer.Option(metavar="TEXT", help="System prompt of requests without one.")] = None,
     temperature: Annotated[float | None, typer.Option(help="For requests that set none.", min=0, max=2)] = None,
     max_tokens: Annotated[int | None, typer.Option(help="The longest text, for requests that set none.", min=1)] = None,
+    on_length: Annotated[
+        str | None, typer.Option(metavar="stop|continue", help="At the upstream's token limit: ask for the rest.")
+    ] = None,
+    max_continuations: Annotated[
+        int | None, typer.Option(help="How often, with --on-length continue. Default: 8.", min=1, max=100)
+    ] = None,
     template: Annotated[
         str | None, typer.Option(help="Prompt for each CSV row: 'Write about {topic}'. Default: column `prompt`.")
     ] = None,
@@ -66,7 +72,8 @@ def submit(
     pairs = parse_metadata(metadata or ())
     if title is not None:
         pairs["title"] = title
-    fields: Json = {"temperature": temperature, "max_tokens": max_tokens}
+    fields: Json = {"temperature": temperature, "max_tokens": max_tokens, "on_length": on_length,
+                    "max_continuations": max_continuations}  # fmt: skip
     defaults = {name: value for name, value in fields.items() if value is not None}
     read = ReadOptions(template, encoding, delimiter, id_column)
     options = Options(model, read, pairs, system, defaults)

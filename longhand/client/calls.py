@@ -25,7 +25,17 @@ _SUBMIT_WAITS = (0.2, 0.5, 1.0, 2.0)
 _PAGE = 100
 # The fields that a batch has for all its jobs; all others belong in the bodies of its requests.
 _OF_A_BATCH = frozenset(
-    {"completion_window", "metadata", "priority", "max_attempts", "on_interrupt", "max_concurrency", "upstream"}
+    {
+        "completion_window",
+        "metadata",
+        "priority",
+        "max_attempts",
+        "on_interrupt",
+        "on_length",
+        "max_continuations",
+        "max_concurrency",
+        "upstream",
+    }
 )
 
 

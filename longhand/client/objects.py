@@ -40,7 +40,21 @@ class Fault(TypedDict):
 class IncompleteDetails(TypedDict):
     """Why the text of a completed job was cut short."""
 
-    reason: Literal["max_output_tokens", "content_filter"]
+    reason: Literal["max_output_tokens", "content_filter", "context_window"]
+
+
+class Segment(TypedDict):
+    """What one request wrote of a text that went on at the token limit."""
+
+    attempt: int
+    offset: int
+    bytes: int
+    upstream: str
+    finish_reason: str | None
+    """None: the request was interrupted."""
+    usage: Usage | None
+    cut: str | None
+    """What the answer began with and the text does not have."""
 
 
 class Attempt(TypedDict):
@@ -58,6 +72,8 @@ class Attempt(TypedDict):
     continued_bytes: int | None
     """How much of the text of the attempt before it this one continues; 0: it began again; None: not known yet."""
     usage: Usage | None
+    segments: NotRequired[list[Segment] | None]
+    """What each request wrote of its text, if the text went on at the token limit."""
 
 
 class Hold(TypedDict):
@@ -99,6 +115,9 @@ class Job(TypedDict):
     metadata: dict[str, str]
     priority: int
     max_attempts: int
+    on_length: NotRequired[Literal["stop", "continue"]]
+    max_continuations: NotRequired[int | None]
+    """How often the rest of its text may be asked for at the token limit; None: not at all."""
     attempt: int
     """The number of the last attempt; 0: none has begun."""
     failures: int
@@ -143,7 +162,8 @@ class Job(TypedDict):
     message: NotRequired[dict[str, Any]]
     """The rest of the assistant's message, such as its tool calls; only where one job or its results are read."""
     attempts: NotRequired[list[Attempt]]
-    """Only where one job is read."""
+    """Only where one job is read, as is `segments`: what each request wrote of the text."""
+    segments: NotRequired[list[Segment] | None]
 
 
 class Result(Job):
@@ -224,6 +244,7 @@ class Batch(TypedDict):
 
 _CUT_SHORT = {
     "max_output_tokens": "cut short at the token limit",
+    "context_window": "cut short because the context window of the model is full",
     "content_filter": "cut short by the upstream's content filter",
 }
 

@@ -179,7 +179,15 @@ class Connection(asyncio.Protocol):
             self._answer_with_fault(orders, key)
             return
         orders = orders_by(shared.gate.provider, orders, may_loop=count == 1 and bool(request.stream))
-        completion = Completion(request, orders, seed, lambda name: self._stats.fault(name, key))
+        provider = shared.gate.provider
+        completion = Completion(
+            request,
+            orders,
+            seed,
+            lambda name: self._stats.fault(name, key),
+            most_tokens=provider.max_output_tokens,
+            sloppy=provider.sloppy_continuations,
+        )
         headers = [*orders.headers.items(), *shared.gate.headers(request.model, None, now)]
         serving = self._serving = Serving(shared.gate, shared.slots, self._stats, ticket, key, request.model)
         serving.start(lambda: self._begin(completion, request, orders, key, headers))

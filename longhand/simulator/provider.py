@@ -92,6 +92,10 @@ class Provider(Limits, frozen=True, kw_only=True):
     """How long each text is, whatever its prompt asks for. `max_tokens` may still cut it."""
     loop_after: Count | None = None
     """After how many deltas the first streamed answer to each prompt begins to repeat itself without end."""
+    max_output_tokens: Positive | None = None
+    """How long each answer may be at the most; a longer one ends there with `length`."""
+    sloppy_continuations: bool = False
+    """An answer that goes on with a text in a new message may greet, repeat its last words and reopen a code fence."""
 
     def __post_init__(self) -> None:
         ordered = sorted(self.outages, key=lambda outage: outage.start)

@@ -9,6 +9,7 @@ from typing import Any, Literal, NamedTuple
 
 import msgspec
 
+from longhand.simulator.continuation import rest_of
 from longhand.simulator.deltas import deltas_of, thought_of
 from longhand.simulator.orders import ChatRequest, Orders
 from longhand.simulator.tool_calls import call_pieces, whole_calls
@@ -52,10 +53,21 @@ def in_one_piece(response: bytes) -> Steps:
 class Completion:
     """One completion as bytes, whole or streamed. `fired` is called with the name of each fault that is carried out."""
 
-    def __init__(self, request: ChatRequest, orders: Orders, seed: str, fired: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        request: ChatRequest,
+        orders: Orders,
+        seed: str,
+        fired: Callable[[str], None],
+        *,
+        most_tokens: int | None = None,
+        sloppy: bool = False,
+    ) -> None:
         self.request = request
         self.orders = orders
-        self.deltas = deltas_of(request, orders, seed, fired)
+        rest = rest_of(request, orders, sloppy=sloppy)
+        self.deltas = deltas_of(request, orders, seed, fired) if rest is None else rest
+        self._limit = min((one for one in (request.max_deltas, most_tokens) if one is not None), default=None)
         self.thoughts: Iterable[str] = map(thought_of, range(orders.reasoning))
         self.called = request.called(orders)
         self._reason = "tool_calls" if self.called else "stop"
@@ -77,7 +89,7 @@ class Completion:
 
     def whole(self) -> tuple[bytes, int]:
         """The response in one piece, and in how many deltas its text would have come."""
-        limit = self.request.max_deltas
+        limit = self._limit
         deltas = list(self.deltas if limit is None else itertools.islice(self.deltas, limit + 1))
         finish_reason = self._reason
         if limit is not None and len(deltas) > limit:
@@ -120,7 +132,7 @@ class Completion:
         reason = b'"stop"' if self.orders.finish_early else b"null"
         after = b'},"logprobs":null,"finish_reason":%b}]}' % reason + self.line_end * 2
         framing = len(before) + len(after)
-        limit = self.request.max_deltas
+        limit = self._limit
         stop_at, stop = self._stop()
         for thought in self.thoughts:
             yield lead + self._choice({"content": None, "reasoning_content": thought})

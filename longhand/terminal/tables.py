@@ -79,6 +79,7 @@ def job_summary(job: Json) -> RenderableType:
         "started": moment_of(job.get("started_at")),
         "finished": moment_of(job.get("finished_at")),
         "finish_reason": job.get("finish_reason"),
+        "segments": _segments(job.get("segments")),
         "tool calls": plain(calls_as_text(job.get("message"))),
         "bytes": number(job.get("bytes")),
         "sha256": job.get("sha256"),
@@ -127,6 +128,14 @@ def without_secret(url: str) -> str:
         return f"SQLite, {url.removeprefix('sqlite:///')}"
     parts = urlsplit(url)
     return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], query=""))
+
+
+def _segments(segments: list[Json] | None) -> str | None:
+    """What each request wrote of a text that went on at the token limit."""
+    return "\n".join(
+        f"{one['bytes']:,} bytes from {one['offset']:,} ({one['finish_reason'] or 'interrupted'})"
+        for one in segments or ()
+    )
 
 
 def _text_of(job: Json) -> str | None:

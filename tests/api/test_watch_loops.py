@@ -152,6 +152,19 @@ def test_a_loop_does_not_make_a_text_the_longest(worker: WorkerParts, simulator:
     assert simulator.stats()["faults"] == {"loop_after": 1}
 
 
+def test_a_loop_is_not_continued(sqlite_database: Database, redis_url: str, simulator: ServedSimulator) -> None:
+    """Its tail in Redis has the loop, too: what an interrupted text would go on from."""
+    with open_worker(sqlite_database, small_settings(redis_url, simulator.url, upstream_prefix="assistant")) as worker:
+        loops = {"text": ARTICLE, "loop_after": len(split(ARTICLE)) * 3 // 4, "times": 1}
+        job_id = submit_job(worker.database, NewJob(ask(loops), on_interrupt="continue")).id
+        worker.dispatch.start()
+        wait_until(lambda: all_final(worker.database, [job_id]), "the job ends")
+        job, text = job_and_text(worker.database, job_id)
+        first, second = history(worker.database, job_id)
+    assert first.error_code == "repetition"
+    assert (job.status, text, second.continued_bytes) == (JobStatus.COMPLETED, ARTICLE, 0)
+
+
 def test_reasoning_that_loops_is_cut(sqlite_database: Database, redis_url: str, simulator: ServedSimulator) -> None:
     settings = small_settings(redis_url, simulator.url, upstream_think_tags=True)
     with open_worker(sqlite_database, settings) as worker:

@@ -24,6 +24,7 @@ from tests.chaos.watching import Watcher
 
 _ENGLISH = "Write an article of 5000 words about rivers, number {}, and the towns on their banks."
 _NONE = ("", "")
+_NOT_WRITTEN = "the stored text is not what the upstream wrote"
 _CHINESE = "请写一篇5000字的文章，题目是河流与城市，第{}号。"
 
 
@@ -79,10 +80,12 @@ def check(
     watchers: Sequence[Watcher] = (),
     most_calls: int | None = None,
     watch_seconds: float = PATIENCE_SECONDS,
+    most_unequal: int = 0,
 ) -> Tally:
     """Check every job in the database, and that each watcher has exactly what is stored.
 
-    `most_calls` is how often the upstream may have been called: jobs plus injected faults. By default each job once.
+    `most_unequal` is how many texts may differ from what was written in one go. `most_calls` is how often the upstream
+    may have been called: jobs plus injected faults. By default each job once.
     """
     for watcher in watchers:
         watcher.wait_done(watch_seconds)
@@ -98,6 +101,9 @@ def check(
     most_calls = len(found) if most_calls is None else most_calls
     if calls > most_calls:
         wrongs.append(f"the upstream was called {calls} times, at most {most_calls} are explained")
+    unequal = [wrong for wrong in wrongs if wrong.endswith(_NOT_WRITTEN)]
+    if len(unequal) <= most_unequal:
+        wrongs = [wrong for wrong in wrongs if wrong not in unequal]
     assert not wrongs, f"{len(wrongs)} wrongs:\n" + "\n".join(wrongs[:20])
     return Tally(
         statuses=Counter(job.status for job in found),
@@ -152,7 +158,7 @@ def _wrong_texts(job: Job, text: str, reasoning: str, runs: list[Attempt]) -> It
     if job.status is JobStatus.COMPLETED and reasoning != reasoning_of(job.request or {}):
         yield f"{job.id}: the stored reasoning is not what the upstream wrote"
     if job.status is JobStatus.COMPLETED and encoded != _expected(job, runs):
-        yield f"{job.id}: the stored text is not what the upstream wrote"
+        yield f"{job.id}: {_NOT_WRITTEN}"
 
 
 def _is_uncounted(run: Attempt) -> bool:
@@ -162,6 +168,8 @@ def _is_uncounted(run: Attempt) -> bool:
 def _expected(job: Job, runs: list[Attempt]) -> bytes:
     """What the attempts wrote: each its whole text, or that after as much of the one before as it went on from."""
     written = text_of(job.request or {}).encode()
+    if job.max_continuations is not None:
+        return written  # however often it was asked for the rest
     whole = b""
     for run in runs:
         whole = whole[: run.continued_bytes or 0] + written

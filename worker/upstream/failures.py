@@ -93,7 +93,9 @@ def error_of_status(
             f" (HTTP 404){said}",
             status=404,
         )
-    return Rejected(f"The upstream rejected the request (HTTP {status}){said}", status=status)
+    rejected = Rejected(f"The upstream rejected the request (HTTP {status}){said}", status=status)
+    rejected.is_too_large = evidence.says(Trouble.TOO_LARGE)
+    return rejected
 
 
 def error_of_object(error: object) -> UpstreamError:
@@ -103,7 +105,9 @@ def error_of_object(error: object) -> UpstreamError:
     if status == 402 or evidence.is_credit:
         return QuotaSpent(f"The upstream's account is out of credit, it said inside the stream: {said}", status=status)
     if evidence.says(Trouble.TOO_LARGE):
-        return RejectedInStream(f"The upstream rejected the request inside the stream: {said}", status=status)
+        too_large = RejectedInStream(f"The upstream rejected the request inside the stream: {said}", status=status)
+        too_large.is_too_large = True
+        return too_large
     if (
         status == 429
         or Trouble.RATE_LIMITED in evidence.by_code

@@ -35,7 +35,8 @@ class UpstreamError(Exception):
     `code` is stored with the job. `cause` says who is at fault. `retryable` says whether the same request may well
     succeed later. `retry_after_seconds` is what the upstream asked for, None when it did not say. `status` is the HTTP
     status if that is the reason. `rate_limits` is what the answer's headers said of its limits. `ending` is what was
-    known of the answer when it failed: its usage must be paid anyway.
+    known of the answer when it failed: its usage must be paid anyway. `is_too_large` says that the request is longer
+    than the limit, or than the model's context window.
     """
 
     code: ClassVar[str] = "upstream_error"
@@ -48,6 +49,7 @@ class UpstreamError(Exception):
         self.retry_after_seconds = retry_after_seconds
         self.rate_limits: tuple[RateLimit, ...] = ()
         self.ending: Ending | None = None
+        self.is_too_large = False
 
     @property
     def message(self) -> str:

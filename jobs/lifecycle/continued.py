@@ -1,0 +1,41 @@
+"""What an attempt continues: the text that the attempt before it left, and what each request wrote of that."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import Connection, RowMapping, select, update
+
+from jobs.model.endings import WRITTEN_ANEW
+from jobs.model.segments import Segment, dump_segments
+from jobs.model.status import AttemptOutcome
+from jobs.store.database import Database
+from jobs.tables import attempts, texts
+
+
+def find_continued(connection: Connection, row: RowMapping) -> RowMapping | None:
+    """The attempt whose text this one continues; None: it writes anew.
+
+    A text that has segments goes on whatever `on_interrupt` says: each of them was whole, and paid for.
+    """
+    if row["attempt"] == 1:
+        return None
+    own = (attempts.c.job_id == row["id"], attempts.c.attempt == row["attempt"] - 1)
+    found = select(attempts.c.outcome, attempts.c.error_code, attempts.c.segments).where(*own)
+    before = connection.execute(found).mappings().one_or_none()
+    # A text that was cut short and is retried has used up its tokens: it is written anew.
+    if before is None or before["outcome"] == AttemptOutcome.COMPLETED or before["error_code"] in WRITTEN_ANEW:
+        return None
+    return before if row["on_interrupt"] == "continue" or before["segments"] else None
+
+
+def read_left(connection: Connection, job_id: str) -> tuple[str, str]:
+    """The text that an earlier attempt has left, and its reasoning."""
+    left = select(texts.c.text, texts.c.reasoning).where(texts.c.job_id == job_id)
+    row = connection.execute(left).one_or_none()
+    return (row.text, row.reasoning) if row else ("", "")
+
+
+def note_segments(database: Database, job_id: str, attempt: int, segments: Sequence[Segment]) -> None:
+    """Store what each request has written of the text so far, for the attempt after this one."""
+    with database.write() as connection:
+        own = update(attempts).where(attempts.c.job_id == job_id, attempts.c.attempt == attempt)
+        connection.execute(own.values(segments=dump_segments(segments)))

@@ -1,0 +1,79 @@
+"""The segments of a text: what each request wrote of it, for a job that asks for the rest at the token limit.
+
+They lie one after the other and cover the text from its first byte. Stored with each attempt as JSON: those that it
+took over from earlier attempts, and its own.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from jobs.model.records import Usage
+from jobs.tables import USAGE
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """What one request wrote. `offset` and `bytes` count the UTF-8 of the job's text."""
+
+    attempt: int
+    offset: int
+    bytes: int
+    upstream: str
+    finish_reason: str | None
+    """None: the request was interrupted."""
+    usage: Usage | None
+    cut: str = ""
+    """What the answer began with and the text does not have: its repetition of the end, a greeting, a code fence."""
+
+    @property
+    def end(self) -> int:
+        """The byte after it."""
+        return self.offset + self.bytes
+
+
+def clip(segments: Sequence[Segment], length: int) -> tuple[Segment, ...]:
+    """The segments of the first `length` bytes. One that is cut there has no finish reason any more."""
+    kept = [one if one.end <= length else _shortened(one, length) for one in segments if one.offset < length]
+    return tuple(kept)
+
+
+def _shortened(segment: Segment, length: int) -> Segment:
+    return replace(segment, bytes=length - segment.offset, finish_reason=None)
+
+
+def sum_usage(usages: Sequence[Usage | None]) -> Usage | None:
+    """What several requests cost together. A request of which nothing is known came to nothing, and is left out; a
+    count that one of the others does not have is None. The source is the least sure one.
+    """
+    known = [usage for usage in usages if usage is not None]
+    if len(known) < 2:
+        return known[0] if known else None
+    sources = ("upstream", "tokenizer", "estimate")
+    counts: dict[str, int | None] = {}
+    for name in USAGE:
+        values = [getattr(usage, name) for usage in known]
+        counts[name] = None if None in values else sum(values)
+    return Usage(**counts, source=max((usage.source for usage in known), key=sources.index))
+
+
+def dump_segments(segments: Sequence[Segment]) -> str | None:
+    """As they are stored; None without any. In ASCII: no database refuses what was cut."""
+    return json.dumps([_as_json(one) for one in segments], separators=(",", ":")) if segments else None
+
+
+def load_segments(stored: str | None) -> tuple[Segment, ...]:
+    """As `dump_segments` gave them."""
+    return tuple(_from_json(fields) for fields in json.loads(stored)) if stored else ()
+
+
+def _as_json(segment: Segment) -> dict[str, Any]:
+    fields = {name: getattr(segment, name) for name in Segment.__slots__ if name != "usage"}
+    return fields | {"usage": segment.usage.as_columns() if segment.usage else None}
+
+
+def _from_json(fields: dict[str, Any]) -> Segment:
+    usage = fields["usage"]
+    read = Usage(**{name: usage[name] for name in USAGE}, source=usage["usage_source"]) if usage else None
+    return Segment(**{**fields, "usage": read})

@@ -1,0 +1,114 @@
+"""The seam of a text whose rest was asked for in a new message: nothing is doubled, nothing is lost."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from worker.seam import HELD, Seam, cut_seam
+
+ENGLISH = (
+    "# Tea\n\nTea is a drink made from leaves. It was first known in China, where monks drank it to stay awake.\n\n"
+    "## How it is made\n\n- Boil water, and let it cool for a minute.\n- Pour it over the leaves.\n- Wait.\n\n"
+    "| kind | minutes |\n|---|---|\n| green | 2 |\n| black | 4 |\n\n"
+    "```python\nfor cup in cups:\n    cup.fill(90)\n```\n\n"
+    "Whoever drinks it slowly tastes more of it. That is why nobody hurries here, and why the cups are small.\n"
+)
+CHINESE = (
+    "# 茶\n\n茶是用茶树的叶子做成的饮料，最早出现在中国。僧人们喝茶来保持清醒，后来它传到了世界各地。\n\n"
+    "## 怎么泡茶\n\n先把水烧开，放凉一分钟，再倒在茶叶上。慢慢喝的人能尝到更多的味道，所以这里没有人着急。\n"
+)
+
+
+def words_before(text: str, count: int) -> str:
+    """The end of a text from the beginning of one of its words on."""
+    places = [
+        place for place in range(len(text)) if text[place].isalpha() and (place == 0 or text[place - 1].isspace())
+    ]
+    return text[places[-count] :] if count and len(places) >= count else ""
+
+
+@pytest.mark.parametrize("text", [ENGLISH, CHINESE], ids=["English", "Chinese"])
+def test_a_rest_that_is_exact_stays_as_it_is_wherever_the_text_was_cut(text: str) -> None:
+    wrong = [cut for cut in range(60, len(text) - 1) if text[:cut] + cut_seam(text[:cut], text[cut:]) != text]
+    # A word that stands twice by itself, such as a cell of a table, cannot be told from a repetition.
+    assert len(wrong) <= len(text) // 100, [text[cut - 10 : cut + 10] for cut in wrong]
+
+
+@pytest.mark.parametrize("words", [1, 2, 3, 8, 20, 40])
+def test_repeated_words_are_cut_wherever_the_text_was_cut(words: int) -> None:
+    wrong = []
+    for cut in range(200, len(ENGLISH) - 1):
+        before, rest = ENGLISH[:cut], ENGLISH[cut:]
+        repeated = words_before(before, words)
+        if repeated and (words > 1 or len(repeated) > 3) and cut_seam(before, repeated + rest) != rest:
+            wrong.append(before[-30:] + "<>" + rest[:15])
+    assert len(wrong) <= (len(ENGLISH) // 50 if words == 1 else 3), wrong
+
+
+@pytest.mark.parametrize("characters", [2, 5, 20, 60])
+def test_repeated_chinese_characters_are_cut(characters: int) -> None:
+    places = range(80, len(CHINESE) - 1)
+    wrong = [cut for cut in places if cut_seam(CHINESE[:cut], CHINESE[cut - characters :]) != CHINESE[cut:]]
+    assert len(wrong) <= 3, [CHINESE[cut - 10 : cut + 5] for cut in wrong]
+
+
+@pytest.mark.parametrize(
+    "greeting",
+    [
+        "Sure, here is the rest:\n\n",
+        "Here's the continuation of the article:\n",
+        "Of course! Continuing from where I left off:\n\n",
+        "Certainly!\n\n",
+        "I'll continue from where it stopped: ",
+        "好的，以下是接下来的内容：\n\n",
+        "继续上文：\n",
+    ],
+)
+def test_a_greeting_is_cut(greeting: str) -> None:
+    before, rest = "Tea is a drink made", " from leaves. It is old."
+    assert cut_seam(before, f"{greeting}made from leaves. It is old.") == rest
+    assert cut_seam("Tea is a drink. ", f"{greeting}It is old.") == "It is old."
+
+
+@pytest.mark.parametrize(
+    "rest", [" Sure enough, it rained.", "Here is the tea that he had asked for.", "Continuity matters."]
+)
+def test_a_sentence_that_only_looks_like_a_greeting_stays(rest: str) -> None:
+    assert cut_seam("He looked up. ", rest).strip() == rest.strip()
+
+
+def test_a_fence_that_is_open_is_not_opened_again() -> None:
+    before = "Look:\n\n```python\nfor cup in cups:\n    cup"
+    assert cut_seam(before, "```python\nfor cup in cups:\n    cup.fill(90)\n```\n") == ".fill(90)\n```\n"
+    assert cut_seam("Look:\n\n", "```python\ncups = 3\n```\n") == "```python\ncups = 3\n```\n"
+
+
+def test_the_space_that_an_answer_cannot_begin_with_is_put_back() -> None:
+    assert cut_seam("It is old.", "Monks drank it.") == " Monks drank it."
+    assert cut_seam("It is old.\n\n", "Monks drank it.") == "Monks drank it."
+    assert cut_seam("It is ol", "d.") == "d."
+
+
+@given(st.text(), st.lists(st.text(min_size=1), max_size=30))
+def test_the_pieces_in_which_an_answer_comes_change_nothing(before: str, pieces: list[str]) -> None:
+    told: list[str] = []
+    seam = Seam(before, told.append)
+    for piece in pieces:
+        seam.feed(piece)
+    seam.close()
+    answer = "".join(pieces)
+    assert "".join(told) == cut_seam(before, answer) or len(answer) > HELD
+    assert "".join(told).endswith(answer[2 * HELD :])
+
+
+def test_what_is_held_back_is_told_as_soon_as_it_is_long_enough() -> None:
+    told: list[str] = []
+    seam = Seam("Tea is", told.append)
+    for _ in range(HELD // 10 - 1):
+        seam.feed(" and more.")
+    assert told == []
+    seam.feed(" and more.")
+    assert "".join(told) == " and more." * (HELD // 10)
+    seam.feed(" The end.")
+    assert told[-1] == " The end."
+    assert seam.cut == ""

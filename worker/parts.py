@@ -1,0 +1,148 @@
+"""Asks for the rest of a text that stopped at the token limit, part by part, within one attempt.
+
+A part is no attempt: it is charged to nobody, its watchers see neither a reset nor a seam, and what it wrote is noted
+before the next one is asked for, so that an attempt after a crash goes on from there.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from logging import getLogger
+from typing import Any
+
+from jobs.lifecycle.continued import note_segments
+from jobs.lifecycle.lease import Claimed
+from jobs.model.message import has_calls
+from jobs.model.segments import Segment, clip
+from jobs.settings import Settings
+from jobs.store.database import Database
+from jobs.tokens import Tokenizers
+from jobs.upstreams import UpstreamSpec
+from worker.active_attempts import ActiveAttempt
+from worker.continuation import LIMITS, ask_for_the_rest, continue_request
+from worker.db_retry import retry_until_stored
+from worker.measure import Outcome, measure_segment
+from worker.seam import Seam
+from worker.upstream.ending import Ending
+from worker.upstream.errors import Rejected, TooLargeForLimit, UpstreamError
+
+log = getLogger(__name__)
+
+AT_LIMIT = "length"
+"""The finish reason of a text that stopped at the token limit."""
+
+_CHARACTERS_PER_TOKEN = 4
+_ESTIMATED_OUTPUT = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """The request for what comes after a text."""
+
+    request: Mapping[str, Any]
+    estimated_tokens: int
+    number: int
+    """How many parts the text has before it."""
+
+
+class Parts:
+    """Asks for the parts of texts, each in its job's own thread. The parts are the process's own."""
+
+    def __init__(self, database: Database, tokenizers: Tokenizers, settings: Settings) -> None:
+        self._database = database
+        self._tokenizers = tokenizers
+        self._settings = settings
+
+    def write_on(
+        self,
+        running: ActiveAttempt,
+        outcome: Outcome,
+        spec: UpstreamSpec | None,
+        ask: Callable[[UpstreamSpec, Part], Outcome],
+    ) -> Outcome:
+        """How the text ended, once no more of it is to be asked for. `ask` streams one part and records it."""
+        while isinstance(outcome, Ending) and spec is not None and self._may_go_on(running, outcome, spec):
+            self._note(running, outcome)
+            part = self._next_part(running, spec)
+            if part is None:
+                return outcome
+            log.info("continue: part %d", part.number + 1, extra={"job_id": running.job.id, "attempt": running.attempt})
+            running.is_noted = False
+            before, outcome = outcome, ask(spec, part)
+            if isinstance(outcome, UpstreamError) and (why := _why_no_more(outcome)) is not None:
+                log.info("continue: no more, %s", outcome.code, extra={"job_id": running.job.id})
+                running.incomplete, running.is_noted = why, True
+                return before
+        return outcome
+
+    def resume(self, running: ActiveAttempt, claimed: Claimed) -> None:
+        """Take over what earlier attempts wrote of the text that this one continues."""
+        if not claimed.segments or not running.text:
+            return
+        length = len(running.text.encode())
+        kept = clip(claimed.segments, length)
+        end = kept[-1].end if kept else 0
+        if end < length:  # written since its last whole part, by an attempt that was interrupted
+            upstream = claimed.segments[-1].upstream
+            kept += (Segment(running.attempt - 1, end, length - end, upstream, None, None),)
+        running.segments = kept
+
+    def request_for_rest(self, running: ActiveAttempt, spec: UpstreamSpec) -> Mapping[str, Any]:
+        """The body that asks for what comes after `running.text`, and the seam where the answer needs one."""
+        job = running.job
+        running.text_tokens = self._tokenizers.count_text(job.model, running.text).tokens
+        if spec.prefix != "none":
+            running.seam = None
+            return continue_request(job.request or {}, running.text, self._spent(running), spec.prefix)
+        running.seam = Seam(running.text, lambda piece: running.recording.add(piece) if running.recording else None)
+        return ask_for_the_rest(job.request or {}, running.text, self._spent(running))
+
+    def _may_go_on(self, running: ActiveAttempt, ending: Ending, spec: UpstreamSpec) -> bool:
+        job, recording = running.job, running.recording
+        if job.max_continuations is None or ending.finish_reason != AT_LIMIT or has_calls(ending.message):
+            return False
+        if recording is None or not len(running.text.encode()) < len(recording.text) < self._settings.max_text_bytes:
+            return False  # nothing new came, or as much as a job may hold
+        if spec.prefix == "none" and _is_json(job.request or {}):
+            return False  # an answer in a new message begins another value
+        whole = sum(one.finish_reason == AT_LIMIT for one in running.segments)
+        return whole < job.max_continuations
+
+    def _note(self, running: ActiveAttempt, ending: Ending) -> None:
+        """The part is whole: what comes is written after it, also by another attempt."""
+        recording = running.recording
+        if recording is None:
+            return
+        running.segments = (*running.segments, measure_segment(running, ending, self._tokenizers))
+        running.is_noted = True
+        running.text, running.reasoning = bytes(recording.text).decode(), bytes(recording.reasoning).decode()
+        own = (self._database, running.job.id, running.attempt, running.segments)
+        retry_until_stored(running, note_segments, *own)
+
+    def _next_part(self, running: ActiveAttempt, spec: UpstreamSpec) -> Part | None:
+        """None: the request's own limit is reached, which is for the whole text."""
+        asked = running.job.request or {}
+        request = self.request_for_rest(running, spec)
+        limits = [asked[name] for name in LIMITS if isinstance(asked.get(name), int)]
+        left = min(limits) - self._spent(running) if limits else _ESTIMATED_OUTPUT
+        if left <= 0:
+            return None
+        prompt = sum(len(str(message)) for message in request["messages"]) // _CHARACTERS_PER_TOKEN
+        return Part(request, prompt + left, len(running.segments))
+
+    def _spent(self, running: ActiveAttempt) -> int:
+        """How many tokens the text has taken so far: as the upstream counted each part, if it counted all of them."""
+        told = [one.usage.output_tokens if one.usage else None for one in running.segments]
+        known = [tokens for tokens in told if tokens is not None]
+        return sum(known) if known and len(known) == len(told) else running.text_tokens
+
+
+def _why_no_more(error: UpstreamError) -> str | None:
+    """Why the rest of a text cannot be had, if that is what an error says; the text so far is then all there is."""
+    if error.is_too_large and not isinstance(error, TooLargeForLimit):
+        return "context_window"
+    return "max_output_tokens" if type(error) is Rejected or isinstance(error, TooLargeForLimit) else None
+
+
+def _is_json(request: Mapping[str, Any]) -> bool:
+    wanted = request.get("response_format")
+    return isinstance(wanted, Mapping) and wanted.get("type") in ("json_object", "json_schema")

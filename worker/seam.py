@@ -1,0 +1,146 @@
+"""The seam between a text and its rest, where the rest came as the answer to a new message.
+
+Such an answer may greet the reader, open a code fence again that is open already, and repeat the last words; it is even
+asked to repeat them, because that shows where it goes on. The first characters are held back until it is known what of
+them is new.
+"""
+
+import re
+from collections.abc import Callable
+
+HELD = 700
+"""Characters that are held back. The longest repetition that is found is a little shorter."""
+
+_FENCE = re.compile(r"^ {0,3}(```+|~~~+)", re.MULTILINE)
+_OPENED = re.compile(r"\s*(?:```+|~~~+)[^\n`]*\n")
+_GREETING = re.compile(
+    r"\s*(?:(?:sure|certainly|of course|ok|okay|absolutely|understood|got it|no problem)[!,.]* *)?"
+    r"(?:(?:here(?:'s|’s| is| are)|this is) (?:the )?(?:rest|continuation|remainder|remaining|next)"
+    r"|(?:i(?:'ll|’ll| will) )?continu(?:e|ing|ation)\b|picking up)"
+    r"[^\n]{0,120}?(?:[:：]|\.{3}|…)[ \t]*\n{0,2}"
+    r"|\s*(?:sure|certainly|of course|okay|absolutely|understood|got it|no problem)[!.]?[ \t]*\n{1,2}"
+    r"|\s*(?:好的|当然|没问题|明白)?[，,！!。 ]*(?:以下是|下面是|这是|接着|继续|我将|我会)[^\n：:]{0,40}[：:]"
+    r"[ \t]*\n{0,2}",
+    re.IGNORECASE,
+)
+_CJK = re.compile(r"[\u3000-\u303f\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uff00-\uff65]")
+_STRUCTURE = re.compile(r"[\d|#*`=_~]")
+_NEVER_TWICE = frozenset(",;:!?—–")
+_FEWEST_SIGNS = 8
+"""Characters of a repetition of digits or of signs that make a table or a rule: those repeat by themselves."""
+
+
+class Seam:
+    """Passes on what is new of the rest of a text. `before` is the text that it follows."""
+
+    def __init__(self, before: str, on_text: Callable[[str], None]) -> None:
+        self._before = before
+        self._on_text = on_text
+        self._held: list[str] = []
+        self._length = 0
+        self._is_open = False
+        self.cut = ""
+        """What was left out, once that is decided."""
+
+    def feed(self, piece: str) -> None:
+        """Take the next piece of the answer."""
+        if self._is_open:
+            self._on_text(piece)
+            return
+        self._held.append(piece)
+        self._length += len(piece)
+        if self._length >= HELD:
+            self.close()
+
+    def close(self) -> None:
+        """Decide now: enough has come, or nothing more does."""
+        if self._is_open:
+            return
+        self._is_open = True
+        held = "".join(self._held)
+        self._held.clear()
+        new = cut_seam(self._before, held)
+        self.cut = held[: len(held) - len(new)] if held.endswith(new) else held
+        if new:
+            self._on_text(new)
+
+
+def cut_seam(before: str, answer: str) -> str:
+    """What of the beginning of an answer is new after this text."""
+    rest = answer
+    greeting = _GREETING.match(rest)
+    if greeting is not None and _is_none_of_the_text(before, greeting.group()):
+        rest = rest[greeting.end() :]
+    if _has_open_fence(before) and (opened := _OPENED.match(rest)) is not None:
+        rest = rest[opened.end() :]
+    overlap = find_overlap(before, rest)
+    if overlap:
+        return _without_double_space(before, rest[overlap:])
+    if rest != answer:  # what stood before it was no text, so its first line begins here
+        rest = _without_double_space(before, rest)
+    return _with_missing_space(before, rest)
+
+
+def find_overlap(before: str, answer: str) -> int:
+    """How many characters at the beginning of the answer repeat the end of the text. White space may differ."""
+    left = answer[:HELD]
+    said = [place for place, one in enumerate(left) if not one.isspace()]
+    tail = before[-2 * HELD :]
+    known = "".join(tail.split())
+    letters = "".join(left[place] for place in said)
+    for count in range(min(len(letters), len(known)), 0, -1):
+        if known.endswith(letters[:count]) and _is_repetition(tail, known, letters, count, left, said):
+            return said[count - 1] + 1
+    return 0
+
+
+def _is_repetition(tail: str, known: str, letters: str, count: int, left: str, said: list[int]) -> bool:
+    """Whether so many equal characters are a repetition, and not by chance the same."""
+    repeated = letters[:count]
+    if _CJK.search(repeated) is not None:
+        return True
+    if not any(one.isalpha() for one in repeated):
+        is_whole = tail[-1:].isspace() and _STRUCTURE.search(repeated) is None
+        return is_whole or repeated in _NEVER_TWICE or count >= _FEWEST_SIGNS
+    # Words are repeated whole: it begins where one begins in the text, and ends where one ends in the answer too.
+    if not _starts_a_word(tail, len(known) - count):
+        return False
+    after = said[count - 1] + 1
+    if after >= len(left) or not (left[after].isalnum() and left[after - 1].isalnum()):
+        return True
+    # The text stops inside a word, and the answer has all of it.
+    return not tail[-1:].isspace()
+
+
+def _starts_a_word(tail: str, place: int) -> bool:
+    """Whether the character at this place, white space not counted, begins a word."""
+    seen = -1
+    for at, one in enumerate(tail):
+        if not one.isspace():
+            seen += 1
+            if seen == place:
+                return at == 0 or not (tail[at - 1].isalnum() and one.isalnum())
+    return False
+
+
+def _is_none_of_the_text(before: str, greeting: str) -> bool:
+    """Whether these words cannot be the rest of the sentence: they repeat none of it."""
+    return greeting.strip() not in before
+
+
+def _has_open_fence(text: str) -> bool:
+    return len(_FENCE.findall(text)) % 2 == 1
+
+
+def _without_double_space(before: str, rest: str) -> str:
+    """The rest without the white space that the text ends with already."""
+    space = before[len(before.rstrip()) :]
+    if not space:
+        return rest
+    return rest[len(space) :] if rest.startswith(space) else rest.lstrip(" \t") if rest[:1] in " \t" else rest
+
+
+def _with_missing_space(before: str, rest: str) -> str:
+    """The rest with the space that an answer, which begins a line, cannot begin with."""
+    ended = before[-1:] in tuple(".,;:!?") and len(before) > 1 and before[-2].isalpha()
+    return f" {rest}" if ended and rest[:1].isupper() and rest[:1].isascii() else rest
