@@ -32,6 +32,7 @@ from api.endpoints import (
     retry,
     upstreams,
     watch_tokens,
+    webhooks,
 )
 from api.http.cors import Cors
 from api.http.envelope import Envelope
@@ -115,7 +116,7 @@ def make_app(services: Services) -> FastAPI:
     for module in (page, reference, health):
         app.include_router(module.routes)
     # A key first of all, before the path, the query or the body is looked at.
-    for module in (submit, inputs, query, results, cancel, retry, upstreams, holds, watch_tokens):
+    for module in (submit, inputs, query, results, cancel, retry, upstreams, holds, watch_tokens, webhooks):
         app.include_router(module.routes, dependencies=[Depends(read_caller)])
     for module in (files, completions, text_completions, responses, response_items, models):
         app.include_router(module.routes, dependencies=[Depends(read_caller)])
@@ -193,6 +194,7 @@ def open_api(settings: Settings, host: str, port: int, *, share_port: bool = Fal
             large_batches=CapacityLimiter(1),
             listings=CapacityLimiter(LISTINGS_AT_ONCE),
             writes=CapacityLimiter(WRITES_AT_ONCE),
+            lookups=CapacityLimiter(4),
             models=Models(source),
             upstreams=source,
             tokenizers=Tokenizers(settings.tokenizers),

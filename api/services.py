@@ -48,6 +48,8 @@ class Services:
     """How many batches are listed to their watchers at once, each by 500 jobs: others need the interpreter too."""
     writes: CapacityLimiter
     """How many requests write at once, in threads of their own: while a database takes no writes, reads go on."""
+    lookups: CapacityLimiter
+    """How many names of webhooks are looked up at once; the name servers may be anybody's."""
     models: Models
     upstreams: UpstreamSource
     tokenizers: Tokenizers

@@ -1,5 +1,6 @@
 """The types of values that a setting may have."""
 
+import ipaddress
 import json
 import re
 from typing import Annotated, TypeVar
@@ -36,5 +37,20 @@ def _parse_origins(given: object) -> object:
 
 Origins = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_parse_origins)]
 """The origins of pages, with commas between."""
+
+
+def _parse_networks(given: object) -> object:
+    if not isinstance(given, str):
+        return given
+    try:
+        return tuple(ipaddress.ip_network(part.strip()) for part in given.split(",") if part.strip())
+    except ValueError as error:
+        raise ValueError(f"must be networks such as 10.0.0.0/8, with commas between: {error}") from None
+
+
+Networks = Annotated[
+    tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...], NoDecode, BeforeValidator(_parse_networks)
+]
+"""Networks in CIDR form, with commas between."""
 
 JsonObject = Annotated[dict[str, T], NoDecode, BeforeValidator(_parse_json)]

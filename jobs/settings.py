@@ -13,7 +13,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator, model_v
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from jobs.setting_types import TEN_YEARS, JsonObject, Origins, Seconds
+from jobs.setting_types import TEN_YEARS, JsonObject, Networks, Origins, Seconds
 from jobs.upstream_address import check_http_url, clean_key, is_openai, is_same_service
 
 PREFIX = "LONGHAND_"
@@ -100,6 +100,9 @@ class Settings(BaseSettings):
 
     cors_origins: Origins = ()
     """The pages of which origins may ask, with commas between, such as `https://app.example`; `*`: all, with a key."""
+
+    webhook_allow: Networks = ()
+    """Networks of your own that webhooks may go to, with commas between, such as `10.0.0.0/8`; the internet is free."""
 
     max_body_bytes: int = Field(default=64_000_000, ge=1)
     """The largest body, in bytes, of a batch whose requests stand in it; a larger batch comes as a file."""

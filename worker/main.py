@@ -33,6 +33,8 @@ from worker.recorder import Recorder
 from worker.registry import UpstreamRegistry, opener
 from worker.reports import LaneReporter
 from worker.unhinted import UnhintedJobs
+from worker.webhooks.deliverer import Deliverer
+from worker.webhooks.sender import Sender
 
 log = logging.getLogger(__name__)
 
@@ -76,6 +78,7 @@ def run_worker(settings: Settings) -> None:  # noqa: PLR0915  # the composition 
     wakes = WakeListener(redis_url, dispatch.wake)
     heartbeat = Heartbeat(maintenance_db, running, worker, settings)
     tokenizers = Tokenizers(settings.tokenizers)
+    deliverer = Deliverer(database, Sender(settings.webhook_allow))
     lost = LostCounter(database, tokenizers, settings.heartbeat_seconds)
     runner = AttemptRunner(
         database=database,
@@ -93,6 +96,7 @@ def run_worker(settings: Settings) -> None:  # noqa: PLR0915  # the composition 
         # A refused hint frees no stream. Woken by it, dispatch would hint the same job again at once, and so on.
         if runner.run(job_id):
             dispatch.wake()
+            deliverer.wake()
 
     def drain() -> None:
         if not running.draining:
@@ -100,7 +104,7 @@ def run_worker(settings: Settings) -> None:  # noqa: PLR0915  # the composition 
             running.drain()
             _end_after_grace(settings.grace_seconds)
 
-    loops = (heartbeat, dispatch, wakes, lost)
+    loops = (heartbeat, dispatch, wakes, lost, deliverer)
     for each in loops:
         each.start()
     log.info("worker %s takes up to %d streams", worker, settings.streams)

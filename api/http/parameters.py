@@ -42,6 +42,7 @@ def _after(kind: str) -> Callable[[str | None], str | None]:
 AfterJob = Annotated[str | None, Depends(_after("job"))]
 AfterBatch = Annotated[str | None, Depends(_after("batch"))]
 AfterFile = Annotated[str | None, Depends(_after("file"))]
+AfterEvent = Annotated[str | None, Depends(_after("evt"))]
 Limit = Annotated[int, Query(ge=1, le=100, description="How many items.")]
 
 

@@ -115,6 +115,16 @@ BATCH_BODY: dict[str, Any] = {
             },
             "description": "For how long the output files are kept. The jobs and their texts stay.",
         },
+        "webhook": {
+            "type": "object",
+            "required": ["url"],
+            "additionalProperties": False,
+            "properties": {
+                "url": {"type": "string"},
+                "events": {"type": "array", "minItems": 1, "items": {"type": "string"}},
+            },
+            "description": "Whom to tell of the batch's end: the answer has the secret that signs.",
+        },
         **_OWN,
     },
     "example": {

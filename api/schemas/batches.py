@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from api.schemas.waiting import Described, HoldDetail
+from api.schemas.webhooks import WebhookWithSecret
 
 
 class BatchInputDetails(Described):
@@ -92,6 +93,9 @@ class BatchObject(Described):
     metadata: dict[str, str]
     request_counts: Counts
     usage: BatchUsageObject | None = Field(description="What it has cost so far; null while nothing is known of it.")
+    webhook: WebhookWithSecret | None = Field(
+        default=None, description="Only in the answer that accepts the batch: whom to tell of its end."
+    )
     hold: HoldDetail | None = Field(
         default=None, description="What keeps all its jobs from starting; not there when nothing does."
     )

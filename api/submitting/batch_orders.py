@@ -11,15 +11,17 @@ from api.submitting.bodies import job_limit, read_fields
 from api.submitting.checks import check_item, own_fields, read_field, refuse_unknown
 from api.submitting.fields import check_expiry, check_integer, check_text, check_window, invalid, missing
 from api.submitting.slices import Slices, TooManyValuesError
+from api.submitting.webhook_orders import check_batch_webhook
 from jobs.inputs.dialects import ENDPOINT, RESPONSES
 from jobs.inputs.mistakes import Notes
 from jobs.inputs.reading import ReadOptions
 from jobs.intake.submission import NewJob
 from jobs.settings import Settings
+from jobs.webhooks.endpoints import NewWebhook
 
 _BATCH_FIELDS = frozenset({"requests", "metadata", "completion_window", "priority", "max_attempts", "on_interrupt",
                            "on_length", "max_continuations", "endpoint", "output_expires_after", "max_concurrency",
-                           "upstream"})  # fmt: skip
+                           "upstream", "webhook"})  # fmt: skip
 _FILE_BATCH_FIELDS = (_BATCH_FIELDS - {"requests"}) | {"input_file_id", "input"}
 _INPUT_FIELDS = frozenset({"model", "template", "encoding", "delimiter", "id_column"})
 # With what others call the endpoints: Azure.
@@ -41,6 +43,7 @@ class NewBatch:
     output_seconds: int | None = None
     max_concurrency: int | None = None
     endpoint: str = ENDPOINT
+    webhook: NewWebhook | None = None
     notes: Notes = field(default_factory=Notes)
 
 
@@ -60,6 +63,7 @@ class NewFileBatch:
     output_seconds: int | None
     max_concurrency: int | None
     endpoint: str = ENDPOINT
+    webhook: NewWebhook | None = None
 
 
 def check_batch(body: bytes, settings: Settings) -> NewBatch:
@@ -82,6 +86,7 @@ def check_batch(body: bytes, settings: Settings) -> NewBatch:
         terms.output_seconds,
         terms.max_concurrency,
         terms.endpoint,
+        terms.webhook,
         notes,
     )
 
@@ -165,6 +170,7 @@ def _read_terms(fields: dict[str, msgspec.Raw]) -> NewFileBatch:
     read, model = check_input(fields["input"]) if "input" in fields else (None, None)
     if model is not None:
         defaults = replace(defaults, request={"model": model})
+    webhook = read_field(fields, "webhook", "")
     most = read_field(fields, "max_concurrency", "")
     if most is not None:
         check_integer(most, "max_concurrency", 1, 1_000_000)
@@ -178,6 +184,7 @@ def _read_terms(fields: dict[str, msgspec.Raw]) -> NewFileBatch:
         check_expiry(outputs),
         most,
         _ENDPOINTS.get(endpoint, ENDPOINT),
+        None if webhook is None else check_batch_webhook(webhook),
     )
 
 

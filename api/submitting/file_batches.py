@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from api.callers.caller import Caller
 from api.forms.batches import batch_json
+from api.forms.webhooks import batch_webhook_json
 from api.http.errors import ApiError, JsonAnswer
 from api.http.parameters import is_id
 from api.idempotency import replayed
@@ -19,6 +20,7 @@ from api.submitting.batch_orders import NewFileBatch, check_file_batch
 from api.submitting.input_files import check_file
 from api.submitting.input_lines import Mistakes
 from api.submitting.uploads import not_readable
+from api.submitting.webhook_orders import require_receiver
 from api.use_cases import wake_for
 from jobs.inputs.mistakes import MistakeError, Notes
 from jobs.inputs.reading import open_input
@@ -56,7 +58,7 @@ async def post_file_batch(services: Services, caller: Caller, body: bytes, key: 
     finally:
         stopped.set()  # when this was cancelled: the process ends, and the thread gives up what it has stored
     wake_for(services, accepted)
-    batch = await anyio.to_thread.run_sync(_read, services, accepted.id, caller.project)
+    batch = await anyio.to_thread.run_sync(_read, services, accepted.id, caller.project, wanted.webhook is not None)
     return JsonAnswer(batch, 200, headers={"location": f"/v1/batches/{accepted.id}", **replayed(accepted)})
 
 
@@ -72,6 +74,8 @@ def make_file_batch(
         if known is not None:
             return Accepted(known, repeated=True)
     file = find_input(services, project, wanted.input_file_id)
+    if wanted.webhook is not None:
+        require_receiver(services, wanted.webhook.url, "webhook.url")
     terms = BatchOptions(
         project,
         file.id,
@@ -82,6 +86,7 @@ def make_file_batch(
         key,
         max_concurrency=wanted.max_concurrency,
         endpoint=wanted.endpoint,
+        webhook=wanted.webhook,
     )
     draft = Draft(services.database, terms)
     began = monotonic()
@@ -142,8 +147,8 @@ def find_input(services: Services, project: str, file_id: str) -> File:
     return file
 
 
-def _read(services: Services, batch_id: str, project: str) -> dict[str, object]:
+def _read(services: Services, batch_id: str, project: str, with_webhook: bool) -> dict[str, object]:
     batch = read_batch(services.database, batch_id, project=project)
     if batch is None:  # what the key stands for is a job
         raise KeyReusedError
-    return batch_json(batch)
+    return batch_json(batch) | (batch_webhook_json(services.database, batch_id, project) if with_webhook else {})

@@ -10,6 +10,7 @@ from starlette.responses import Response
 from api.callers.caller import Caller, CallerDep
 from api.forms.batches import batch_json
 from api.forms.jobs import job_json
+from api.forms.webhooks import batch_webhook_json
 from api.http.errors import JsonAnswer
 from api.http.request_bodies import BATCH_BODY, JOB_BODY, request_body
 from api.idempotency import Key, check_key, key_reused, replayed
@@ -22,6 +23,7 @@ from api.submitting.bodies import BatchBody, JobBody
 from api.submitting.checks import check_job
 from api.submitting.file_batches import post_file_batch
 from api.submitting.upstream_choice import check_upstreams
+from api.submitting.webhook_orders import require_receiver
 from api.use_cases import submit_one_batch, submit_one_job
 from jobs.intake.idempotency import IdempotencyKey, KeyReusedError
 from jobs.intake.submission import Accepted, BatchOptions
@@ -83,6 +85,8 @@ async def post_batch(
 def _post_requests(services: Services, caller: Caller, body: bytes, key: IdempotencyKey | None) -> Response:
     batch = check_batch(body, services.settings)
     check_upstreams(services.upstreams.current(), batch.jobs, "requests[{}].body")
+    if batch.webhook is not None:
+        require_receiver(services, batch.webhook.url, "webhook.url")
     options = BatchOptions(
         project=caller.project,
         metadata=batch.metadata,
@@ -92,12 +96,16 @@ def _post_requests(services: Services, caller: Caller, body: bytes, key: Idempot
         idempotency_key=key,
         max_concurrency=batch.max_concurrency,
         endpoint=batch.endpoint,
+        webhook=batch.webhook,
     )
     accepted = submit_one_batch(services, batch.jobs, options, batch.notes.as_json())
     stored = read_batch(services.database, accepted.id, project=caller.project)
     if stored is None:  # as above
         raise key_reused()
-    return _accepted(batch_json(stored), f"/v1/batches/{stored.id}", accepted)
+    shown = batch_json(stored)
+    if batch.webhook is not None:
+        shown |= batch_webhook_json(services.database, stored.id, caller.project)
+    return _accepted(shown, f"/v1/batches/{stored.id}", accepted)
 
 
 def _accepted(shown: dict[str, Any], location: str, accepted: Accepted) -> Response:

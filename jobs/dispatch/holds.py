@@ -17,6 +17,7 @@ from sqlalchemy import ColumnElement, Connection, RowMapping, and_, delete, fals
 from jobs.dispatch.due import RESERVED, RUNNING
 from jobs.store.database import Database, insert_into
 from jobs.tables import batches, holds, jobs
+from jobs.webhooks.events import add_hold_events
 
 MOST_TOLD = 500
 """Of so many batches the watchers are told that a hold has begun or ended; the others see it with the next job."""
@@ -86,6 +87,8 @@ def pause(
         connection.execute(update(jobs).where(RESERVED, of_it).values(hinted_at=None))
         if release_running:
             connection.execute(update(jobs).where(RUNNING, of_it).values(release_requested_at=now))
+        if changed:
+            _add_events(connection, now, kind, target, "batch.held")
         return HoldChange(changed, find_held_batches(connection, kind, target))
 
 
@@ -93,6 +96,8 @@ def resume(database: Database, kind: HoldKind, target: str) -> HoldChange:
     """Lift a hold, whoever made it. The caller wakes dispatch."""
     with database.write() as connection:
         lifted = connection.execute(delete(holds).where(holds.c.kind == kind, holds.c.target == target)).rowcount > 0
+        if lifted:
+            _add_events(connection, database.now(), kind, target, "batch.resumed")
         return HoldChange(lifted, find_held_batches(connection, kind, target) if lifted else ())
 
 
@@ -130,15 +135,24 @@ def is_held() -> ColumnElement[bool]:
 
 def find_held_batches(connection: Connection, kind: HoldKind, target: str) -> Sequence[str]:
     """The running batches that such a hold concerns, as far as they can be told of it."""
+    return connection.scalars(select(batches.c.id).where(_batches_of(kind, target)).limit(MOST_TOLD)).all()
+
+
+def _batches_of(kind: HoldKind, target: str) -> ColumnElement[bool]:
     running = batches.c.status == literal_column("'in_progress'")
-    concerned: ColumnElement[bool] = running
     if kind is HoldKind.BATCH:
-        concerned = batches.c.id == target
-    elif kind is HoldKind.PROJECT:
-        concerned = and_(running, batches.c.project == target)
-    elif kind is HoldKind.MODEL:
-        concerned = and_(running, or_(batches.c.model == target, batches.c.model.is_(None)))
-    return connection.scalars(select(batches.c.id).where(concerned).limit(MOST_TOLD)).all()
+        return batches.c.id == target
+    if kind is HoldKind.PROJECT:
+        return and_(running, batches.c.project == target)
+    if kind is HoldKind.MODEL:
+        return and_(running, or_(batches.c.model == target, batches.c.model.is_(None)))
+    return running
+
+
+def _add_events(connection: Connection, now: datetime, kind: HoldKind, target: str, event: str) -> None:
+    """For webhooks. Not of an upstream: nobody knows yet which batches would have been sent there."""
+    if kind is not HoldKind.UPSTREAM:
+        add_hold_events(connection, now, _batches_of(kind, target), event, {"kind": kind, "target": target})
 
 
 def _jobs_of(kind: HoldKind, target: str) -> ColumnElement[bool]:

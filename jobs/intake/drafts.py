@@ -23,6 +23,7 @@ from jobs.intake.submission import (
     batch_row,
     insert_jobs,
     insert_responses,
+    insert_webhook,
     job_row,
     one_model,
 )
@@ -31,6 +32,7 @@ from jobs.model.status import BatchStatus
 from jobs.store.database import Database
 from jobs.store.metadata_pairs import remove_pairs
 from jobs.tables import batches, drafts, jobs, responses
+from jobs.webhooks.events import add_batch_event
 
 ABANDONED_SECONDS = 120.0
 """The maker of a draft that was not touched for this long is gone."""
@@ -90,6 +92,7 @@ class Draft:
                     raise DraftLostError
                 row = {**self._row(self._batch_id, now), "warnings": list(warnings) or None}
                 connection.execute(insert(batches).values(row))
+                insert_webhook(connection, self._terms, self._batch_id, now)
         if known is not None:
             self.drop()
             return Accepted(known, repeated=True)
@@ -109,6 +112,9 @@ class Draft:
                 ended = {"status": BatchStatus.FAILED, "in_progress_at": None, "failed_at": now}
                 nothing = {"total": 0, "completed": 0, "failed": 0, "usage": None, "model": None}
                 connection.execute(insert(batches).values({**row, **ended, **nothing, "errors": list(errors)}))
+                insert_webhook(connection, self._terms, failed_id, now)
+                counts = {"total": 0, "completed": 0, "failed": 0}
+                add_batch_event(connection, now, failed_id, self._terms.project, "batch.failed", counts)
             _mark_dropped(connection, self._batch_id, now)
         _clear(self._database, self._batch_id)
         return Accepted(known or failed_id, repeated=known is not None)

@@ -14,7 +14,8 @@ from jobs.model.ids import new_id, new_ids
 from jobs.model.status import BatchStatus, JobStatus
 from jobs.store.database import Database
 from jobs.store.metadata_pairs import add_pairs
-from jobs.tables import DEFAULT_PROJECT, batches, jobs, responses
+from jobs.tables import DEFAULT_PROJECT, batches, jobs, responses, webhooks
+from jobs.webhooks.endpoints import NewWebhook, endpoint_row
 
 _ROWS_PER_INSERT = 500
 
@@ -63,6 +64,8 @@ class BatchOptions:
     """What the requests are for, and in what form the outputs are."""
     only_upstream: str | None = None
     """The one upstream that may run its jobs, where a job names no other."""
+    webhook: NewWebhook | None = None
+    """Whom to tell of what happens to it."""
 
     def expires_at(self, begun_at: datetime) -> datetime | None:
         """When the completion window closes, for a batch that was begun at this time."""
@@ -113,6 +116,7 @@ def submit_batch(
         model = one_model({job.request["model"] for job in new_jobs})
         row = batch_row(batch_id, terms, model, len(new_jobs), now, now)
         connection.execute(insert(batches).values({**row, "warnings": list(warnings) or None}))
+        insert_webhook(connection, terms, batch_id, now)
         expires_at = terms.expires_at(now)
         rows = (
             job_row(job_id, terms.project, batch_id, job, now, expires_at, terms.only_upstream)
@@ -146,6 +150,14 @@ def batch_row(
         "max_concurrency": terms.max_concurrency,
         "only_upstream": terms.only_upstream,
     }
+
+
+def insert_webhook(connection: Connection, terms: BatchOptions, batch_id: str, now: datetime) -> None:
+    """Insert the endpoint of a new batch, if it is to have one."""
+    wanted = terms.webhook
+    if wanted is not None:
+        row = endpoint_row(now, project=terms.project, url=wanted.url, events=wanted.events, batch_id=batch_id)
+        connection.execute(insert(webhooks).values(row))
 
 
 def one_model(models: Collection[str]) -> str | None:

@@ -9,9 +9,11 @@ from jobs.store.batch_counts import count_failed, count_incomplete, count_jobs, 
 from jobs.store.database import Database
 from jobs.store.files import add_outputs, name_outputs
 from jobs.tables import batches, jobs
+from jobs.webhooks.events import add_batch_event
 
-_OF_OUTPUTS = (
-    batches.c.id, batches.c.project, batches.c.output_file_id, batches.c.error_file_id, batches.c.output_seconds
+_OF_ENDED = (
+    batches.c.id, batches.c.project, batches.c.total,
+    batches.c.output_file_id, batches.c.error_file_id, batches.c.output_seconds,
 )  # fmt: skip
 
 
@@ -42,7 +44,7 @@ def _close(database: Database, which: ColumnElement[bool]) -> list[str]:
         with database.write() as connection:
             # Locked before its usage is added up, so that a count by `jobs/lifecycle/lost.py` comes either before the
             # sum and is in it, or after the batch has ended, and then corrects it.
-            locked = select(*_OF_OUTPUTS).where(batches.c.id == batch_id).with_for_update()
+            locked = select(*_OF_ENDED).where(batches.c.id == batch_id).with_for_update()
             batch = connection.execute(locked).mappings().one()
             final = _final_values(connection, database, batch_id, BatchStatus(status))
             ended_at = final["finalizing_at"]
@@ -56,6 +58,8 @@ def _close(database: Database, which: ColumnElement[bool]) -> list[str]:
             )
             if connection.execute(unmoved.values({**final, **outputs})).rowcount:
                 add_outputs(connection, batch, outputs, ended_at)
+                counts = {"total": batch["total"], "completed": final["completed"], "failed": final["failed"]}
+                add_batch_event(connection, ended_at, batch_id, batch["project"], f"batch.{final['status']}", counts)
                 settled.append(batch_id)
     return settled
 

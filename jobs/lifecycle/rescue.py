@@ -18,6 +18,7 @@ from jobs.model.status import FINAL, AttemptOutcome, BatchStatus, JobStatus
 from jobs.store.database import Database
 from jobs.store.stored_texts import NO_TEXT, StoredText, end_with_longest
 from jobs.tables import attempts, batches, jobs
+from jobs.webhooks.events import add_job_events, has_listener
 
 _LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 """Compared with it, "is set" is a range, which SQLite looks up in an index; for IS NOT NULL it would not."""
@@ -160,9 +161,11 @@ def _end_unstarted(
             error_message=error.message,
             error_status=None,
         )
-        .returning(jobs.c.id, jobs.c.batch_id, jobs.c.attempt)
+        .returning(jobs.c.id, jobs.c.batch_id, jobs.c.attempt, has_listener())
     ).all()
     left = end_with_longest(connection, [row.id for row in rows if row.attempt > 0])
+    if heard := [row.id for row in rows if row.has_listener]:
+        add_job_events(connection, database.now(), heard)
     ended = [StatusChange(row.id, row.batch_id, row.attempt, status) for row in rows]
     return [_with_text(one, left.get(one.id, NO_TEXT)) for one in ended]
 
@@ -200,7 +203,7 @@ def _rescue_one(
             error_status=None,
             **ended,
         )
-        .returning(jobs.c.batch_id)
+        .returning(jobs.c.batch_id, has_listener())
     ).one_or_none()
     if row is None:
         return None
@@ -209,4 +212,6 @@ def _rescue_one(
         .where(attempts.c.job_id == job_id, attempts.c.attempt == attempt)
         .values(finished_at=now, outcome=AttemptOutcome.LOST, error_code=WORKER_LOST.code)
     )
+    if row.has_listener and status in FINAL:
+        add_job_events(connection, now, [job_id])
     return StatusChange(job_id, row.batch_id, attempt, status)

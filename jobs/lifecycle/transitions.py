@@ -13,10 +13,11 @@ from sqlalchemy import BindParameter, ColumnElement, Connection, and_, bindparam
 
 from jobs.lifecycle.columns import attempt_changes, final_changes, job_changes, text_row
 from jobs.model.endings import CANCELLED, EXPIRED, AttemptResult, JobError
-from jobs.model.status import AttemptOutcome, JobStatus
+from jobs.model.status import FINAL, AttemptOutcome, JobStatus
 from jobs.store.database import Database
 from jobs.store.stored_texts import store_completed_texts, store_last_text
 from jobs.tables import attempts, jobs
+from jobs.webhooks.events import add_job_events, has_listener
 
 
 def finish(database: Database, job_id: str, attempt: int, written: AttemptResult) -> bool:
@@ -49,15 +50,20 @@ def finish_many(database: Database, finished: Sequence[tuple[str, int, AttemptRe
                 update(attempts).where(attempts.c.job_id == of_job, attempts.c.attempt == of_attempt), own
             )
             store_completed_texts(connection, final_texts)
+            if heard := [job_id for job_id, attempt, _ in stored if held[job_id, attempt]]:
+                add_job_events(connection, now, heard)
     done = {job_id for job_id, _, _ in stored}
     return [True if job_id in done else None for job_id, _, _ in finished]
 
 
-def _lock_held(connection: Connection, job_ids: Sequence[str]) -> set[tuple[str, int]]:
-    """Lock those of these jobs that run and nobody else has locked, by id, as everybody does; with their attempts."""
-    running = select(jobs.c.id, jobs.c.attempt).where(jobs.c.id.in_(job_ids), jobs.c.status == JobStatus.IN_PROGRESS)
+def _lock_held(connection: Connection, job_ids: Sequence[str]) -> dict[tuple[str, int], bool]:
+    """Lock those of these jobs that run and nobody else has locked, by id, as everybody does; with their attempts, and
+    whether a webhook hears of their end.
+    """
+    wanted = select(jobs.c.id, jobs.c.attempt, has_listener())
+    running = wanted.where(jobs.c.id.in_(job_ids), jobs.c.status == JobStatus.IN_PROGRESS)
     rows = connection.execute(running.order_by(jobs.c.id).with_for_update(skip_locked=True))
-    return {(row.id, row.attempt) for row in rows}
+    return {(row.id, row.attempt): row.has_listener for row in rows}
 
 
 def fail(database: Database, job_id: str, attempt: int, written: AttemptResult, error: JobError) -> bool:
@@ -184,8 +190,9 @@ def _leave(
 ) -> bool:
     """Take a job out of `in_progress`: the job, its attempt and its text, in one transaction behind the fence."""
     with database.write() as connection:
-        left = connection.execute(update(jobs).where(_held(job_id, attempt)).values(job_changes(changes, error)))
-        if left.rowcount == 0:
+        leave = update(jobs).where(_held(job_id, attempt)).values(job_changes(changes, error))
+        left = connection.execute(leave.returning(has_listener())).one_or_none()
+        if left is None:
             # A caller tries again after a commit that was carried out but reported an error: then its own outcome is
             # there. A rescued attempt has the outcome `lost`, which no worker writes for itself.
             own = select(attempts.c.outcome).where(attempts.c.job_id == job_id, attempts.c.attempt == attempt)
@@ -196,6 +203,8 @@ def _leave(
             .values(attempt_changes(database.now(), outcome, written, error))
         )
         store_last_text(connection, changes["status"], text_row(job_id, attempt, written))
+        if left.has_listener and changes["status"] in FINAL:
+            add_job_events(connection, database.now(), [job_id])
         last(connection)
     return True
 

@@ -6,6 +6,7 @@ from jobs.tables.lanes import holds, lanes
 from jobs.tables.schema import DEFAULT_PROJECT, metadata
 from jobs.tables.texts import longest_texts, lost_texts, texts
 from jobs.tables.upstreams import pauses, upstream_habits
+from jobs.tables.webhooks import webhook_deliveries, webhooks
 from jobs.tables.work import LIST_COLUMNS, RESULT_COLUMNS, USAGE, attempts, batches, jobs, metadata_pairs
 
 __all__ = [
@@ -31,4 +32,6 @@ __all__ = [
     "server_secrets",
     "texts",
     "upstream_habits",
+    "webhook_deliveries",
+    "webhooks",
 ]

@@ -24,6 +24,7 @@ from longhand.cli import (
     submit_command,
     upstream_commands,
     watch_commands,
+    webhook_commands,
 )
 from longhand.cli.command_client import use_server
 from longhand.client.errors import LonghandError
@@ -116,6 +117,7 @@ def make_app() -> typer.Typer:
         app.command(_NAMES.get(command.__name__, command.__name__))(command)
     app.add_typer(key_commands.make_keys_app(), name="keys")
     app.add_typer(upstream_commands.make_upstreams_app(), name="upstreams")
+    app.add_typer(webhook_commands.make_webhooks_app(), name="webhooks")
     return app
 
 

@@ -35,6 +35,7 @@ _OF_A_BATCH = frozenset(
         "max_continuations",
         "max_concurrency",
         "upstream",
+        "webhook",
     }
 )
 

@@ -16,6 +16,7 @@ from longhand.client.events import Event
 from longhand.client.following import TIMEOUT, Following, TextRepair, Texts
 from longhand.client.hold_calls import Held
 from longhand.client.objects import Batch, Job, JobStatus, Json, Result, Retried
+from longhand.client.webhooks import Webhooks
 
 T = TypeVar("T")
 
@@ -45,6 +46,7 @@ class Client:
         self._patience_seconds = patience_seconds
         self._on_retry = on_retry
         self._http = httpx.Client(**http_options(self.url, api_key))
+        self.webhooks = Webhooks(self._ask)
 
     def __enter__(self) -> Self:
         return self

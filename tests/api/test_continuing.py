@@ -26,7 +26,9 @@ def post(api: ApiServer, path: str, body: dict[str, Any]) -> httpx.Response:
         ({"on_length": None, "max_continuations": None}, ("stop", None)),
     ],
 )
-def test_a_job_says_whether_its_text_goes_on(sqlite_api: ApiServer, fields: dict[str, Any], shown: tuple[Any]) -> None:
+def test_a_job_says_whether_its_text_goes_on(
+    sqlite_api: ApiServer, fields: dict[str, Any], shown: tuple[str, int | None]
+) -> None:
     accepted = post(sqlite_api, "/v1/jobs", {**ASK, **fields})
     assert accepted.status_code == 202
     job = httpx.get(f"http://127.0.0.1:{sqlite_api.port}/v1/jobs/{accepted.json()['id']}").json()

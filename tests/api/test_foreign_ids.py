@@ -13,6 +13,7 @@ from sqlalchemy import select
 from api.main import ApiServer
 from jobs.store.database import Database
 from jobs.tables import metadata
+from jobs.webhooks.endpoints import create_endpoint
 from tests.api.callers import blue, calling, closed_api, red, secrets
 from tests.api.watching import REQUEST, Writer
 
@@ -38,6 +39,13 @@ BY_ID = {
     ("POST", "/v1/responses/{response_id}/cancel"): "response",
     ("DELETE", "/v1/responses/{response_id}"): "response",
     ("GET", "/v1/responses/{response_id}/input_items"): "response",
+    ("GET", "/v1/webhooks/{webhook_id}"): "webhook",
+    ("POST", "/v1/webhooks/{webhook_id}"): "webhook",
+    ("DELETE", "/v1/webhooks/{webhook_id}"): "webhook",
+    ("POST", "/v1/webhooks/{webhook_id}/rotate_secret"): "webhook",
+    ("POST", "/v1/webhooks/{webhook_id}/test"): "webhook",
+    ("POST", "/v1/webhooks/{webhook_id}/replay"): "webhook",
+    ("GET", "/v1/webhooks/{webhook_id}/deliveries"): "webhook",
 }
 """Method and path, and what is named there."""
 
@@ -59,6 +67,8 @@ WITHOUT_ID = {
     ("POST", "/v1/models/{model:path}/pause"),  # for operators, as those of upstreams
     ("POST", "/v1/models/{model:path}/resume"),
     ("GET", "/v1/upstreams"),
+    ("GET", "/v1/webhooks"),
+    ("POST", "/v1/webhooks"),
     ("POST", "/v1/upstreams/{name}/pause"),
     ("POST", "/v1/upstreams/{name}/resume"),
     ("POST", "/v1/projects/{name}/pause"),  # of one's own alone
@@ -83,6 +93,7 @@ def owned(closed_api: ApiServer, blue: httpx.Client, database: Database, valkey_
         "job": blue.post("/v1/jobs", json={**REQUEST, "custom_id": CUSTOM_ID, "metadata": {"of": "blue"}}).json()["id"],
         "batch": blue.post("/v1/batches", json=batch).json()["id"],
         "file": blue.post("/v1/files", files=upload, data={"purpose": "batch"}).json()["id"],
+        "webhook": create_endpoint(database, project="blue", url="https://app.example/", events=["batch.held"]).id,
         "response": blue.post("/v1/responses", json={"model": "m", "input": "Hello", "background": True}).json()["id"],
     }
 
@@ -178,6 +189,7 @@ def test_no_list_shows_what_is_anothers(red: httpx.Client, blue: httpx.Client, o
         "/v1/jobs",
         "/v1/batches",
         "/v1/files",
+        "/v1/webhooks",
     ]
     assert {path for method, path in WITHOUT_ID if method == "GET" and path not in EVERYBODYS} <= set(asked)
     for path in asked:

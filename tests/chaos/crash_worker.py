@@ -21,11 +21,14 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
+import jobs.lifecycle.close_batch
 import jobs.lifecycle.transitions
 import jobs.store.stored_texts
 import worker.attempt
+import worker.finalize
 import worker.heartbeat
 import worker.main
+import worker.webhooks.deliverer
 from jobs.settings import load_settings
 from jobs.store.database import Database
 from worker.active_attempts import ActiveAttempts
@@ -34,6 +37,10 @@ from worker.recording import Recording
 POINTS = ("claim", "delta", "checkpoint", "finish", "commit", "done", "drain")
 """Just after the claim's commit; at a delta; after a checkpoint's commit; before the finish; inside the finish's
 transaction, before its commit; after its commit, before `done` is published; while a drain gives the jobs back."""
+
+BATCH_END_POINTS = ("close", "event", "closed", "taken", "sent")
+"""Before the last job's worker ends the batch; inside that transaction, after the event for webhooks; after its commit;
+after the event's delivery was taken; after it was sent, before that is stored."""
 
 _JOB = os.environ.get("CHAOS_JOB", "")
 _once = threading.Lock()
@@ -130,6 +137,35 @@ def _finished_many(original: Callable[..., Any], database: Any, finished: Any) -
     return results
 
 
+def _close(original: Callable[..., Any], database: Any, batch_id: str) -> Any:
+    _crash(batch_id)
+    return original(database, batch_id)
+
+
+def _event(original: Callable[..., Any], connection: Any, now: Any, batch_id: str, *more: Any) -> None:
+    original(connection, now, batch_id, *more)
+    _crash(batch_id)
+
+
+def _closed(original: Callable[..., Any], database: Any, batch_id: str) -> Any:
+    ended = original(database, batch_id)
+    if ended:
+        _crash(batch_id)
+    return ended
+
+
+def _taken(original: Callable[..., Any], database: Any, found: Any) -> Any:
+    taken = original(database, found)
+    if taken:
+        _crash(taken[0].event_id)
+    return taken
+
+
+def _sent(original: Callable[..., Any], database: Any, delivery: Any, got: Any) -> Any:
+    _crash(delivery.event_id)
+    return original(database, delivery, got)
+
+
 def _drain(original: Callable[..., Any], running: Any) -> None:
     original(running)
     _crash("")
@@ -168,6 +204,11 @@ _PATCHES: dict[str, Sequence[tuple[Any, str, Callable[..., Any]]]] = {
         (jobs.lifecycle.transitions, "finish_many", _finished_many),
     ],
     "drain": [(ActiveAttempts, "drain", _drain)],
+    "close": [(worker.finalize, "close_batch", _close)],
+    "event": [(jobs.lifecycle.close_batch, "add_batch_event", _event)],
+    "closed": [(worker.finalize, "close_batch", _closed)],
+    "taken": [(worker.webhooks.deliverer, "take", _taken)],
+    "sent": [(worker.webhooks.deliverer, "store_outcome", _sent)],
 }
 
 

@@ -160,6 +160,19 @@ MUTANTS = (
         ["test_killed_workers.py::test_a_worker_killed_at_any_point_costs_no_job_and_no_byte[checkpoint]"],
     ),
     Mutant(
+        "an event for webhooks in a transaction of its own",
+        [(
+            "jobs/lifecycle/close_batch.py",
+            ("                add_batch_event(connection, ended_at, batch_id, batch[\"project\"],"
+             " f\"batch.{final['status']}\", counts)\n                settled.append(batch_id)\n"),
+            ("                settled.append(batch_id)\n        if batch_id in settled:\n"
+             "            with database.write() as connection:\n"
+             "                add_batch_event(connection, ended_at, batch_id, batch[\"project\"],"
+             " f\"batch.{final['status']}\", counts)\n"),
+        )],
+        ["test_webhooks.py::test_a_worker_killed_around_the_end_of_a_batch_loses_no_event[event]"],
+    ),
+    Mutant(
         "a cancel that no heartbeat looks for",
         [("worker/heartbeat.py", "                self._stop_unwanted()\n", "")],
         ["test_stopping.py::test_a_cancel_closes_the_upstream_within_2_seconds[redis_frozen]"],

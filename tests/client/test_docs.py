@@ -1,8 +1,14 @@
 """The code of the documentation, run as it stands there: the Python client, and the subscriber of the raw channel."""
 
+import asyncio
+import json
+import os
 import re
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from hashlib import sha256
 from itertools import cycle
 from pathlib import Path
@@ -19,7 +25,10 @@ from jobs.store.database import Database
 from longhand import Client
 from longhand.simulator import Pace, serve_in_thread
 from tests.api.watching import Writer, pieces, submit, wait_until
+from tests.conftest import free_port
 from tests.stack.running_up import environ_of, running_up
+from tests.worker.receiving import LOOPBACK, SECRET, delivery_to
+from worker.webhooks.sender import Sender
 
 _DOCS = Path(__file__).parents[2] / "docs"
 
@@ -238,3 +247,27 @@ def test_a_subscriber_of_an_ended_job_has_the_stored_text(played: Played) -> Non
     writer.write("The pencil")
     writer.finish()
     assert played.subscribe().end_equals("The pencil")
+
+
+def test_the_documented_receiver_of_webhooks_takes_what_is_signed_and_nothing_else() -> None:
+    [block] = blocks_of("webhooks.md")
+    port = str(free_port())
+    environ = {**os.environ, "WEBHOOK_SECRET": SECRET, "PORT": port}
+    command = [sys.executable, "-c", block]
+    with subprocess.Popen(
+        command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as running:
+        try:
+            sender = Sender(LOOPBACK)
+            event = {"type": "batch.completed", "data": {"id": "batch_1"}}
+
+            def send(secret: str) -> int | None:
+                delivery = delivery_to(f"http://127.0.0.1:{port}/", json.dumps(event), (secret,))
+                return asyncio.run(sender.send(delivery, datetime.now(UTC))).status
+
+            wait_until(lambda: send(SECRET) == 204)
+            assert send("whsec_b3RoZXI=") is None
+            assert running.stdout is not None
+            assert running.stdout.readline() == "batch.completed batch_1\n"
+        finally:
+            running.kill()

@@ -17,7 +17,9 @@ from tests.stack.running_up import Up, environ_of, longhand, running_up
 def running_stack(project: str = "default") -> Iterator[tuple[Up, str]]:
     """A whole stack over the scripted upstream, and a key of it for this project."""
     with scripted_upstream() as upstream, tempfile.TemporaryDirectory(prefix="clients-") as folder:
-        environ = environ_of(Path(folder) / "home", {"LONGHAND_UPSTREAM_URL": upstream})
+        environ = environ_of(
+            Path(folder) / "home", {"LONGHAND_UPSTREAM_URL": upstream, "LONGHAND_WEBHOOK_ALLOW": "127.0.0.0/8"}
+        )
         with running_up(environ, "--port", str(free_port())) as up:
             assert up.url  # it is ready, and the tables are there
             made = longhand("keys", "create", "--project", project, environ=environ)

@@ -1,5 +1,6 @@
 // The npm package `openai`: node openai_node.mjs URL.
 import assert from "node:assert/strict";
+import http from "node:http";
 import OpenAI, { toFile } from "openai";
 import { zodTextFormat } from "openai/helpers/zod";
 import { z } from "zod";
@@ -55,3 +56,27 @@ for (const [endpoint, body] of [["/v1/chat/completions", { model, messages }], [
   const output = JSON.parse(await (await client.files.content(batch.output_file_id)).text());
   assert.equal(output.response.body.object, endpoint.endsWith("responses") ? "response" : "chat.completion");
 }
+
+const came = [];
+const receiver = http.createServer((request, answer) => {
+  let body = "";
+  request.on("data", (piece) => (body += piece));
+  request.on("end", () => {
+    came.push([body, request.headers]);
+    answer.writeHead(204).end();
+  });
+});
+await new Promise((ready) => receiver.listen(0, "127.0.0.1", ready));
+const endpoint = await client.post("/webhooks", { body: { url: `http://127.0.0.1:${receiver.address().port}/hook` } });
+const later = await client.responses.create({ model, input: "tea", background: true });
+for (const deadline = Date.now() + 60_000; came.length === 0 && Date.now() < deadline;) {
+  await new Promise((go) => setTimeout(go, 50));
+}
+const [body, headers] = came[0];
+const event = await client.webhooks.unwrap(body, headers, endpoint.secret);
+assert.equal(event.type, "response.completed");
+assert.equal(event.data.id, later.id);
+await assert.rejects(client.webhooks.unwrap(body.replace("resp_", "resp-"), headers, endpoint.secret));
+await client.delete(`/webhooks/${endpoint.id}`);
+receiver.close();
+receiver.closeAllConnections();

@@ -2,11 +2,14 @@
 
 import io
 import json
+import queue
 import sys
+import threading
 import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from openai import OpenAI
+from openai import InvalidWebhookSignatureError, OpenAI
 from pydantic import BaseModel
 
 MODEL = "gpt-4o-mini"
@@ -31,6 +34,7 @@ def run(client: OpenAI) -> None:
         ("/v1/responses", {"model": MODEL, "input": "tea"}),
     ):
         batch(client, endpoint, body)
+    webhooks(client)
 
 
 def chat(client: OpenAI) -> None:
@@ -119,6 +123,43 @@ def batch(client: OpenAI, endpoint: Any, body: dict[str, Any]) -> None:
     assert output["response"]["body"]["object"] == ("response" if "responses" in endpoint else "chat.completion")
     assert {listed.id for listed in client.files.list()} >= {file.id, made.output_file_id}
     assert made.id in {listed.id for listed in client.batches.list()}
+
+
+def webhooks(client: OpenAI) -> None:
+    """The end of a batch and of a Response, as this program is told of them."""
+    came: queue.Queue[tuple[bytes, dict[str, str]]] = queue.Queue()
+
+    class Receiver(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            came.put((self.rfile.read(int(self.headers["content-length"])), dict(self.headers)))
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Receiver) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        endpoint: Any = client.post(
+            "/webhooks", cast_to=object, body={"url": f"http://127.0.0.1:{server.server_port}/hook"}
+        )
+        batch(client, "/v1/responses", {"model": MODEL, "input": "tea"})
+        response = client.responses.create(model=MODEL, input="tea", background=True)
+        told: dict[str, Any] = {}
+        for _ in range(2):
+            body, headers = came.get(timeout=60)
+            event = client.webhooks.unwrap(body, headers, secret=endpoint["secret"])
+            told[event.type] = event
+        assert told.keys() == {"batch.completed", "response.completed"}
+        assert told["response.completed"].data.id == response.id
+        try:
+            client.webhooks.unwrap(body.replace(b"evt_", b"evt-"), headers, secret=endpoint["secret"])
+        except InvalidWebhookSignatureError:
+            pass
+        else:
+            raise AssertionError("a body that was changed is taken")
+        client.delete(f"/webhooks/{endpoint['id']}", cast_to=object)
+        server.shutdown()
 
 
 def main(url: str) -> None:

@@ -1,0 +1,76 @@
+"""Reads what is asked of a webhook: where it goes and what it hears of, and whether an address may be asked at all."""
+
+import anyio
+import anyio.from_thread
+import anyio.to_thread
+
+from api.http.errors import ApiError
+from api.services import Services
+from api.submitting.fields import check_text, invalid, missing, unknown
+from jobs.webhooks.addresses import LONGEST_URL, ReceiverRefusedError, check_addresses, check_url, look_up
+from jobs.webhooks.endpoints import NewWebhook
+from jobs.webhooks.events import BATCH_ENDS, EVENTS
+
+_LOOKUP_SECONDS = 5.0
+_BATCH_WEBHOOK_FIELDS = frozenset({"url", "events"})
+
+
+def check_batch_webhook(value: object, at: str = "webhook") -> NewWebhook:
+    """The endpoint of a single batch: `{"url", "events"}`. Its address is not checked here."""
+    if not isinstance(value, dict):
+        raise invalid(at, 'must be an object such as {"url": "https://app.example/webhooks"}')
+    for name in value:
+        if name not in _BATCH_WEBHOOK_FIELDS:
+            raise unknown(f"{at}.{str(name)[:64]}", _BATCH_WEBHOOK_FIELDS)
+    if value.get("url") is None:
+        raise missing(f"{at}.url", "where the events are sent")
+    events = value.get("events")
+    return NewWebhook(
+        read_url(value["url"], f"{at}.url"),
+        BATCH_ENDS if events is None else read_events(events, f"{at}.events"),
+    )
+
+
+def read_url(value: object, at: str) -> str:
+    """A URL by its form."""
+    url = check_text(value, at, LONGEST_URL)
+    try:
+        check_url(url)
+    except ReceiverRefusedError as refused:
+        raise invalid(at, str(refused), "invalid_webhook_url") from None
+    return url
+
+
+def read_events(value: object, at: str) -> tuple[str, ...]:
+    """Names of events, each once."""
+    if not isinstance(value, list) or not value or any(name not in EVENTS for name in value):
+        raise invalid(at, f"must be a list with one or more of {', '.join(EVENTS)}")
+    return tuple(dict.fromkeys(value))
+
+
+def require_receiver(services: Services, url: str, at: str) -> None:
+    """Refuse a URL whose host has no address, or one that no webhook may have. Called in a thread.
+
+    It is checked again at each delivery: a name may change its answer.
+    """
+    host, port = check_url(url)
+    found = anyio.from_thread.run(_find, services, host, port)
+    try:
+        check_addresses(found, services.settings.webhook_allow)
+    except ReceiverRefusedError as refused:
+        raise invalid(at, str(refused), "invalid_webhook_url") from None
+
+
+async def _find(services: Services, host: str, port: int) -> list[str]:
+    try:
+        with anyio.fail_after(_LOOKUP_SECONDS):
+            # Few at once, and left behind when they take too long: the name server may be the caller's own.
+            return await anyio.to_thread.run_sync(look_up, host, port, limiter=services.lookups, abandon_on_cancel=True)
+    except OSError:  # TimeoutError is one, too
+        return []
+
+
+def too_many(most: int) -> ApiError:
+    """The refusal of one more endpoint."""
+    message = f"the project has {most} webhooks, the most that it may have: change or delete one"
+    return ApiError(409, "too_many_webhooks", message)

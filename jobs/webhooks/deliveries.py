@@ -1,0 +1,177 @@
+"""What is to be delivered: taken by one process at a time, tried by a schedule, kept for some days.
+
+A process takes a delivery by moving its `due_at` on to when the process must be dead; the number of the try is the
+fence of its outcome. So a delivery whose process died is taken by another one, and the event arrives at least once,
+each time with the same id.
+"""
+
+import random
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, and_, func, select, tuple_, update
+
+from jobs.store.database import Database
+from jobs.tables import webhook_deliveries as deliveries
+from jobs.tables import webhooks
+from jobs.webhooks.endpoints import pause_endpoint
+
+SCHEDULE = (0, 5, 300, 1800, 7200, 28800, 86400)
+"""After how many seconds each try comes, counted from the one before."""
+
+TAKEN_SECONDS = 20
+"""A delivery that was taken for this long is another process's: longer than any try may last."""
+
+PAUSE_AFTER_SECONDS, PAUSE_AFTER_FAILURES = 24 * 3600, 5
+"""An endpoint is paused when it has failed for so long, and so often, without taking anything in between."""
+
+GONE = 410
+"""The HTTP status with which a receiver asks never to be sent anything again."""
+
+_MOST_FOUND = 1000
+_LONGEST_ERROR = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """An event that this process is to send to an endpoint now."""
+
+    webhook_id: str
+    event_id: str
+    project: str
+    url: str
+    body: str
+    tries: int
+    secrets: Sequence[str] = field(repr=False)
+    fails: bool
+    """Whether the last try at this endpoint failed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attempted:
+    """What a try got: a status, or the reason why there was none."""
+
+    status: int | None = None
+    error: str | None = None
+
+    @property
+    def delivered(self) -> bool:
+        """Whether the receiver has taken it."""
+        return self.status is not None and 200 <= self.status < 300
+
+
+def find_due(
+    database: Database, *, per_endpoint: int, full_endpoints: Collection[str], full_projects: Collection[str]
+) -> list[tuple[str, str, str, bool]]:
+    """What is due, a few for each endpoint, the longest-waiting first: webhook, event, project, whether it fails.
+
+    An endpoint that fails gets one at a time. Nothing is taken.
+    """
+    due = and_(
+        *_is_due(database.now()),
+        deliveries.c.webhook_id.not_in(full_endpoints),
+        webhooks.c.project.not_in(full_projects),
+    )
+    place = func.row_number().over(partition_by=deliveries.c.webhook_id, order_by=deliveries.c.due_at)
+    ranked = (
+        select(*_KEY, webhooks.c.project, webhooks.c.failures, deliveries.c.due_at, place.label("place"))
+        .join(webhooks, webhooks.c.id == deliveries.c.webhook_id)
+        .where(due)
+        .subquery()
+    )
+    first = (ranked.c.place == 1) | ((ranked.c.failures == 0) & (ranked.c.place <= per_endpoint))
+    found = select(ranked).where(first).order_by(ranked.c.place, ranked.c.due_at).limit(_MOST_FOUND)
+    with database.read() as connection:  # nearly always there is none, and no write lock is taken
+        return [(row.webhook_id, row.event_id, row.project, row.failures > 0) for row in connection.execute(found)]
+
+
+def take(database: Database, found: Collection[tuple[str, str]]) -> list[Delivery]:
+    """Take those of these that are still due: nobody else has them for `TAKEN_SECONDS`."""
+    now = database.now()
+    wanted = (
+        select(
+            *_KEY, deliveries.c.body, deliveries.c.tries, webhooks.c.project, webhooks.c.url, webhooks.c.failures,
+            webhooks.c.secret, webhooks.c.old_secret, webhooks.c.old_secret_until,
+        )
+        .join(webhooks, webhooks.c.id == deliveries.c.webhook_id)
+        .where(tuple_(*_KEY).in_(found), *_is_due(now))
+        .order_by(*_KEY)
+        # A locked one is being taken by another process.
+        .with_for_update(skip_locked=True, of=deliveries)
+    )  # fmt: skip
+    taken = []
+    with database.write() as connection:
+        for row in connection.execute(wanted).all():
+            until = now + timedelta(seconds=TAKEN_SECONDS)
+            mine = update(deliveries).where(*_of(row.webhook_id, row.event_id))
+            connection.execute(mine.values(due_at=until, tries=row.tries + 1, tried_at=now))
+            secrets = [row.secret]
+            if row.old_secret is not None and row.old_secret_until > now:
+                secrets.append(row.old_secret)
+            named = (row.webhook_id, row.event_id, row.project, row.url, row.body)
+            taken.append(Delivery(*named, row.tries + 1, secrets, row.failures > 0))
+    return taken
+
+
+def store_outcome(database: Database, delivery: Delivery, got: Attempted) -> str | None:
+    """Store what a try got, and when the next one is. Returns why the endpoint was paused for it, if it was."""
+    now = database.now()
+    error = got.error[:_LONGEST_ERROR] if got.error else None
+    values: dict[str, Any] = {"last_status": got.status, "last_error": error, "due_at": None}
+    if got.delivered:
+        values["delivered_at"] = now
+    elif delivery.tries >= len(SCHEDULE):
+        values["given_up_at"] = now
+    else:
+        seconds = SCHEDULE[delivery.tries] * random.uniform(1.0, 1.1)
+        values["due_at"] = now + timedelta(seconds=seconds)
+    with database.write() as connection:
+        # The endpoint before its deliveries, as a pause locks them.
+        reason = None
+        if not got.delivered or delivery.fails:
+            reason = _count(connection, now, delivery.webhook_id, got)
+        fence = (deliveries.c.tries == delivery.tries, deliveries.c.delivered_at.is_(None))
+        mine = update(deliveries).where(*_of(delivery.webhook_id, delivery.event_id), *fence)
+        connection.execute(mine.values(values))
+        if reason is not None:
+            pause_endpoint(connection, now, delivery.webhook_id, reason)
+    return reason
+
+
+def give_back(database: Database, taken: Collection[Delivery]) -> None:
+    """Let another process send these at once: this one ends. The try is not counted."""
+    with database.write() as connection:
+        for one in sorted(taken, key=lambda delivery: (delivery.webhook_id, delivery.event_id)):
+            fence = (deliveries.c.tries == one.tries, deliveries.c.due_at.is_not(None))
+            mine = update(deliveries).where(*_of(one.webhook_id, one.event_id), *fence)
+            connection.execute(mine.values(due_at=database.now(), tries=one.tries - 1))
+
+
+def _count(connection: Connection, now: datetime, webhook_id: str, got: Attempted) -> str | None:
+    """Count failures of an endpoint in a row; why it is to be paused, if it is."""
+    own = select(webhooks).where(webhooks.c.id == webhook_id, webhooks.c.paused_at.is_(None)).with_for_update()
+    row = connection.execute(own).one_or_none()
+    if row is None:
+        return None
+    since = None if got.delivered else (row.failing_since or now)
+    failures = 0 if got.delivered else row.failures + 1
+    changed = update(webhooks).where(webhooks.c.id == webhook_id)
+    connection.execute(changed.values(failures=failures, failing_since=since))
+    if got.status == GONE:
+        return "the receiver answered 410 Gone"
+    if since is not None and failures >= PAUSE_AFTER_FAILURES and now - since >= timedelta(seconds=PAUSE_AFTER_SECONDS):
+        return f"{failures} tries in a row have failed since {since:%Y-%m-%d %H:%M} UTC"
+    return None
+
+
+_KEY = (deliveries.c.webhook_id, deliveries.c.event_id)
+
+
+def _of(webhook_id: str, event_id: str) -> tuple[ColumnElement[bool], ...]:
+    return deliveries.c.webhook_id == webhook_id, deliveries.c.event_id == event_id
+
+
+def _is_due(now: datetime) -> tuple[ColumnElement[bool], ...]:
+    return deliveries.c.due_at <= now, webhooks.c.paused_at.is_(None)

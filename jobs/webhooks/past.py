@@ -1,0 +1,123 @@
+"""What was delivered and what was not: read, sent again, and deleted after some days."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Self
+
+from sqlalchemy import ColumnElement, RowMapping, delete, select, tuple_, update
+
+from jobs.store.database import Database
+from jobs.tables import webhook_deliveries as deliveries
+from jobs.tables import webhooks
+from jobs.webhooks.endpoints import delete_batch_endpoints
+from jobs.webhooks.events import add_test_event
+
+KEPT_DAYS = 7
+"""How long deliveries can be looked at and sent again; longer than the last try takes."""
+
+_ROWS_PER_DELETE = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class PastDelivery:
+    """A delivery as it stands."""
+
+    webhook_id: str
+    event_id: str
+    type: str
+    created_at: datetime
+    due_at: datetime | None
+    tries: int
+    tried_at: datetime | None
+    delivered_at: datetime | None
+    given_up_at: datetime | None
+    last_status: int | None
+    last_error: str | None
+
+    @classmethod
+    def from_row(cls, row: RowMapping) -> Self:
+        """A delivery from its row."""
+        return cls(**{name: row[name] for name in cls.__slots__})
+
+    @property
+    def status(self) -> str:
+        """`delivered`, `failed`, or `pending`."""
+        if self.delivered_at is not None:
+            return "delivered"
+        return "failed" if self.given_up_at is not None else "pending"
+
+
+def list_deliveries(
+    database: Database, webhook_id: str, *, status: str | None, after: str | None, limit: int
+) -> tuple[list[PastDelivery], bool]:
+    """A page of an endpoint's deliveries, the newest first, after the event with id `after`; whether there are more."""
+    query = select(deliveries).where(deliveries.c.webhook_id == webhook_id, *_in_status(status))
+    if after is not None:
+        query = query.where(deliveries.c.event_id < after)
+    query = query.order_by(deliveries.c.event_id.desc()).limit(limit + 1)
+    with database.read() as connection:
+        found = [PastDelivery.from_row(row) for row in connection.execute(query).mappings()]
+    return found[:limit], len(found) > limit
+
+
+def read_delivery(database: Database, webhook_id: str, event_id: str) -> PastDelivery | None:
+    """One delivery; the caller has found the endpoint by its project."""
+    wanted = select(deliveries).where(deliveries.c.webhook_id == webhook_id, deliveries.c.event_id == event_id)
+    with database.read() as connection:
+        row = connection.execute(wanted).mappings().one_or_none()
+    return PastDelivery.from_row(row) if row else None
+
+
+def replay(database: Database, webhook_id: str, event_id: str | None = None) -> int:
+    """Send an event again, whatever became of it; or else all that were given up. With their old ids, by the whole
+    schedule. How many there are.
+    """
+    which = deliveries.c.given_up_at.is_not(None) if event_id is None else deliveries.c.event_id == event_id
+    again = update(deliveries).where(deliveries.c.webhook_id == webhook_id, which)
+    with database.write() as connection:
+        # A try that is under way now counts as one of the new ones.
+        return connection.execute(
+            again.values(due_at=database.now(), tries=0, delivered_at=None, given_up_at=None)
+        ).rowcount
+
+
+def send_test(database: Database, webhook_id: str) -> str:
+    """Send an endpoint an event that says nothing. Returns the event's id."""
+    with database.write() as connection:
+        return add_test_event(connection, database.now(), webhook_id)
+
+
+def clear_deliveries(database: Database) -> int:
+    """Delete some of what is old or has no endpoint any more, and leave what waits for a paused endpoint out of what is
+    due. Returns how many rows there were; call it again for the rest.
+    """
+    before = database.now() - timedelta(days=KEPT_DAYS)
+    old = select(deliveries.c.webhook_id, deliveries.c.event_id).where(deliveries.c.created_at < before)
+    due = select(deliveries.c.webhook_id, deliveries.c.event_id).where(deliveries.c.due_at.is_not(None))
+    orphans = due.where(~select(webhooks.c.id).where(webhooks.c.id == deliveries.c.webhook_id).exists())
+    waiting = due.join(webhooks, webhooks.c.id == deliveries.c.webhook_id).where(webhooks.c.paused_at.is_not(None))
+    with database.read() as connection:  # nearly always there is none, and no write lock is taken
+        gone = [tuple(row) for query in (old, orphans) for row in connection.execute(query.limit(_ROWS_PER_DELETE))]
+        paused = {row.webhook_id for row in connection.execute(waiting.limit(_ROWS_PER_DELETE))}
+    key = tuple_(deliveries.c.webhook_id, deliveries.c.event_id)
+    for start in range(0, len(gone), _ROWS_PER_DELETE):
+        with database.write() as connection:
+            connection.execute(delete(deliveries).where(key.in_(gone[start : start + _ROWS_PER_DELETE])))
+    if paused:
+        with database.write() as connection:
+            # Locked: a resume must find what is taken out here, or find it still due.
+            locked = select(webhooks.c.id).where(webhooks.c.id.in_(paused), webhooks.c.paused_at.is_not(None))
+            still = connection.scalars(locked.order_by(webhooks.c.id).with_for_update()).all()
+            own = deliveries.c.webhook_id.in_(still)
+            connection.execute(update(deliveries).where(own, deliveries.c.due_at.is_not(None)).values(due_at=None))
+    return len(gone) + delete_batch_endpoints(database)
+
+
+def _in_status(status: str | None) -> tuple[ColumnElement[bool], ...]:
+    if status == "delivered":
+        return (deliveries.c.delivered_at.is_not(None),)
+    if status == "failed":
+        return (deliveries.c.given_up_at.is_not(None),)
+    if status == "pending":
+        return (deliveries.c.delivered_at.is_(None), deliveries.c.given_up_at.is_(None))
+    return ()

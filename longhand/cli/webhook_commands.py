@@ -1,0 +1,198 @@
+"""The commands `longhand webhooks ...`: the endpoints that are told of what has ended."""
+
+import time
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from longhand.cli.arguments import AsJson
+from longhand.cli.command_client import open_client
+from longhand.client.client import Client
+from longhand.terminal import tables
+from longhand.terminal.cells import one_line
+from longhand.terminal.output import print_json, print_line
+
+_PATIENCE_SECONDS = 20.0
+"""How long `test` waits for the outcome: a try takes at most 15 s."""
+
+WebhookId = Annotated[str, typer.Argument(metavar="ID", help="As `longhand webhooks list` shows it.")]
+
+
+def make_webhooks_app() -> typer.Typer:
+    """The commands under `longhand webhooks`."""
+    webhooks = typer.Typer(help="Be told by HTTP when batches and Responses end.", no_args_is_help=True)
+    webhooks.command("add")(add)
+    webhooks.command("list")(list_all)
+    webhooks.command("test")(send_test)
+    webhooks.command("replay")(replay)
+    webhooks.command("rotate")(rotate)
+    webhooks.command("pause")(pause)
+    webhooks.command("resume")(resume)
+    webhooks.command("remove")(remove)
+    return webhooks
+
+
+def add(
+    url: Annotated[str, typer.Argument(help="Where the events are sent.")],
+    event: Annotated[
+        list[str] | None, typer.Option(metavar="TYPE", help="What it hears of, such as batch.completed; repeat it.")
+    ] = None,
+    name: Annotated[str, typer.Option(help="A note for you.")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Make an endpoint. Its secret is printed once, alone on stdout: SECRET=$(longhand webhooks add https://...).
+
+    Without --event it hears of the ends of batches, and of Responses in the background.
+
+    Examples: `longhand webhooks add https://app.example/hook`, `longhand webhooks add https://... --event job.failed`
+    """
+    with open_client() as client:
+        made = client.webhooks.create(url, events=event, name=name or None)
+    if as_json:
+        print_json(made)
+        return
+    print_line(made["secret"])
+    print_line(f"{made['id']} hears of {', '.join(made['events'])}; its secret is not shown again", err=True)
+
+
+def list_all(as_json: AsJson = False) -> None:
+    """List the endpoints of the project, and whether they take what is sent.
+
+    Example: `longhand webhooks list`
+    """
+    with open_client() as client:
+        listed = client.webhooks.list()["data"]
+    if as_json:
+        print_json(listed)
+    elif listed:
+        tables.table_console().print(_table(listed))
+    else:
+        print_line("no webhooks yet: longhand webhooks add https://...", err=True)
+
+
+def send_test(webhook: WebhookId, as_json: AsJson = False) -> None:
+    """Send an endpoint a `webhook.test`, and say what came of it. Exit code 1 if it was not taken.
+
+    Example: `longhand webhooks test wh_...`
+    """
+    with open_client() as client:
+        outcome = _wait_for(client, webhook, client.webhooks.test(webhook))
+    taken = outcome["status"] == "delivered"
+    if as_json:
+        print_json(outcome)
+    elif taken:
+        print_line(f"{webhook}: taken, HTTP {outcome['last_status']}")
+    else:
+        why = _why(outcome) if outcome["tries"] else "no worker has sent it yet: is one running?"
+        print_line(f"{webhook}: not taken: {why}", err=True)
+    if not taken:
+        raise typer.Exit(1)
+
+
+def replay(
+    webhook: WebhookId,
+    event: Annotated[str | None, typer.Argument(metavar="[EVENT]", help="The id of an event, evt_...")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Send one event again, whatever became of it; without one, all that have failed for good.
+
+    Examples: `longhand webhooks replay wh_...`, `longhand webhooks replay wh_... evt_...`
+    """
+    with open_client() as client:
+        done = client.webhooks.replay(webhook, event)
+    if as_json:
+        print_json(done)
+        return
+    print_line(f"{webhook}: {done['replayed']} sent again")
+
+
+def rotate(
+    webhook: WebhookId,
+    old_seconds: Annotated[
+        int | None, typer.Option(help="How long the old secret signs as well; a day unless you say otherwise.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make a new secret, printed alone on stdout. Until its time the old one signs too: a receiver may have either.
+
+    Example: `longhand webhooks rotate wh_... --old-seconds 3600`
+    """
+    with open_client() as client:
+        made = client.webhooks.rotate_secret(webhook, old_secret_seconds=old_seconds)
+    if as_json:
+        print_json(made)
+        return
+    print_line(made["secret"])
+    print_line(f"{webhook}: this secret is not shown again", err=True)
+
+
+def pause(webhook: WebhookId, as_json: AsJson = False) -> None:
+    """Send an endpoint nothing until `resume`; what happens meanwhile is sent then.
+
+    Example: `longhand webhooks pause wh_...`
+    """
+    then = f"paused; start it again with: longhand webhooks resume {webhook}"
+    _change(webhook, "paused", then, as_json=as_json)
+
+
+def resume(webhook: WebhookId, as_json: AsJson = False) -> None:
+    """Send to an endpoint again, also to one that Longhand has paused because it kept failing.
+
+    Example: `longhand webhooks resume wh_...`
+    """
+    _change(webhook, "enabled", "enabled; what has waited for it is sent now", as_json=as_json)
+
+
+def remove(webhook: WebhookId, as_json: AsJson = False) -> None:
+    """Remove an endpoint. What is still to be sent to it is not sent.
+
+    Example: `longhand webhooks remove wh_...`
+    """
+    with open_client() as client:
+        removed = client.webhooks.delete(webhook)
+    if as_json:
+        print_json(removed)
+        return
+    print_line(f"{webhook}: removed")
+
+
+def _change(webhook: str, status: str, done: str, *, as_json: bool) -> None:
+    with open_client() as client:
+        changed = client.webhooks.change(webhook, status=status)
+    if as_json:
+        print_json(changed)
+        return
+    print_line(f"{webhook}: {done}")
+
+
+def _wait_for(client: Client, webhook: str, sent: Any) -> Any:
+    """The delivery once it was tried; or as it stands when nobody has tried it."""
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while not _is_tried(sent) and time.monotonic() < deadline:
+        time.sleep(0.2)
+        listed = client.webhooks.deliveries(webhook, limit=100)["data"]
+        sent = next((one for one in listed if one["event_id"] == sent["event_id"]), sent)
+    return sent
+
+
+def _is_tried(delivery: Any) -> bool:
+    return bool(delivery["last_status"] or delivery["last_error"] or delivery["status"] != "pending")
+
+
+def _why(delivery: Any) -> str:
+    return delivery["last_error"] or f"HTTP {delivery['last_status']}"
+
+
+def _table(listed: list[Any]) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
+    for name in ("id", "status"):
+        table.add_column(name, no_wrap=True)
+    for name in ("url", "events", "because"):
+        table.add_column(name, overflow="fold")
+    for one in listed:
+        because = one["pause_reason"] or (f"{one['failures']} tries failed" if one["failures"] else "")
+        status = Text(one["status"], style="green" if one["status"] == "enabled" else "red")
+        table.add_row(one["id"], status, Text(one_line(one["url"])), Text(" ".join(one["events"])), Text(because))
+    return table

@@ -1,0 +1,274 @@
+"""The events of webhooks: written by the transaction that ends the thing, and at no cost where nobody hears of them."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+
+import pytest
+from sqlalchemy import event, insert, select
+
+from jobs.dispatch.holds import HoldKind, pause, resume
+from jobs.intake.drafts import Draft
+from jobs.intake.submission import BatchOptions, submit_job
+from jobs.lifecycle.close_batch import close_batch
+from jobs.lifecycle.rescue import cancel_batch, cancel_job, expire_and_cancel_queued, rescue_lost
+from jobs.lifecycle.retry import retry_batch
+from jobs.lifecycle.transitions import cancel_running, fail, finish, finish_many, retry
+from jobs.model.status import BatchStatus
+from jobs.store.queries import read_batch
+from jobs.tables import webhook_deliveries, webhooks
+from jobs.webhooks.endpoints import create_endpoint, endpoint_row
+from jobs.webhooks.events import BATCH_ENDS, EVENTS, JOB_ENDS, RESPONSE_ENDS
+from tests.store.store_fixtures import REFUSED, START, USAGE, Store, new_job, store, written
+
+__all__ = ["store"]  # a fixture
+
+URL = "https://app.example/webhooks"
+
+
+def listen(store: Store, *events: str, project: str = "default", batch_id: str | None = None) -> str:
+    """An endpoint that hears of these events, or of all."""
+    row = endpoint_row(store.clock.now, project=project, url=URL, events=events or EVENTS, batch_id=batch_id)
+    with store.database.write() as connection:
+        connection.execute(insert(webhooks).values(row))
+    store.clock.advance(0.001)
+    return str(row["id"])
+
+
+def told(store: Store, webhook_id: str | None = None) -> list[tuple[str, str]]:
+    """The type and the subject of each event, in the order of their ids."""
+    wanted = select(webhook_deliveries).order_by(webhook_deliveries.c.event_id)
+    if webhook_id is not None:
+        wanted = wanted.where(webhook_deliveries.c.webhook_id == webhook_id)
+    with store.database.read() as connection:
+        rows = connection.execute(wanted).all()
+    for row in rows:
+        body = json.loads(row.body)
+        assert (body["id"], body["object"], body["type"]) == (row.event_id, "event", row.type)
+        assert body["created_at"] == int(row.created_at.timestamp())
+    return [(row.type, json.loads(row.body)["data"]["id"]) for row in rows]
+
+
+@contextmanager
+def counted(store: Store) -> Iterator[list[str]]:
+    """The statements that are carried out meanwhile."""
+    statements: list[str] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        statements.append(statement)
+
+    event.listen(store.database.engine, "before_cursor_execute", note)
+    try:
+        yield statements
+    finally:
+        event.remove(store.database.engine, "before_cursor_execute", note)
+
+
+def end_batch(store: Store, batch_id: str, ids: list[str]) -> None:
+    """Complete its jobs and close it."""
+    for job_id in ids:
+        store.claim(job_id)
+        finish(store.database, job_id, 1, written("text", usage=USAGE))
+    store.clock.advance(0.001)
+    assert close_batch(store.database, batch_id)
+
+
+def test_the_end_of_a_batch_is_told_once_with_its_counts_and_no_text(store: Store) -> None:
+    listen(store, *BATCH_ENDS)
+    batch_id, ids = store.submit_batch(2)
+    end_batch(store, batch_id, ids)
+    assert close_batch(store.database, batch_id) is False
+    assert told(store) == [("batch.completed", batch_id)]
+    with store.database.read() as connection:
+        body = json.loads(connection.scalars(select(webhook_deliveries.c.body)).one())
+    assert body["data"] == {"id": batch_id, "request_counts": {"total": 2, "completed": 2, "failed": 0}}
+
+
+def test_a_batch_whose_end_is_rolled_back_tells_nothing(store: Store) -> None:
+    listen(store)
+    batch_id, [job_id] = store.submit_batch(1)
+    store.claim(job_id)
+    finish(store.database, job_id, 1, written("text", usage=USAGE))
+    before = told(store)
+
+    def break_off(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        if statement.startswith("INSERT INTO webhook_deliveries"):
+            raise ConnectionAbortedError
+
+    event.listen(store.database.engine, "after_cursor_execute", break_off)
+    try:
+        with pytest.raises(ConnectionAbortedError):
+            close_batch(store.database, batch_id)
+    finally:
+        event.remove(store.database.engine, "after_cursor_execute", break_off)
+    batch = read_batch(store.database, batch_id, project=None)
+    assert batch is not None
+    assert batch.status is BatchStatus.IN_PROGRESS
+    assert told(store) == before
+    assert close_batch(store.database, batch_id)
+    assert ("batch.completed", batch_id) in told(store)
+
+
+def test_a_batch_that_runs_again_is_told_again_under_another_id(store: Store) -> None:
+    listen(store, *BATCH_ENDS)
+    batch_id, [job_id] = store.submit_batch(1)
+    store.claim(job_id)
+    fail(store.database, job_id, 1, written(), REFUSED)
+    close_batch(store.database, batch_id)
+    store.clock.advance(1)
+    retry_batch(store.database, batch_id)
+    store.claim(job_id)
+    finish(store.database, job_id, 2, written("text", usage=USAGE))
+    close_batch(store.database, batch_id)
+    assert told(store) == [("batch.completed", batch_id)] * 2
+
+
+def test_every_way_a_batch_ends_has_its_event(store: Store) -> None:
+    listen(store, *BATCH_ENDS)
+    cancelled, _ = store.submit_batch(2)
+    cancel_batch(store.database, cancelled)
+    store.clock.advance(1)
+    expired, _ = store.submit_batch(1, expires_at=store.clock.after(5))
+    store.clock.advance(6)
+    expire_and_cancel_queued(store.database)
+    close_batch(store.database, expired)
+    store.clock.advance(1)
+    refused = Draft(store.database, BatchOptions()).refuse([{"code": "bad", "line": 1, "message": "", "param": None}])
+    assert told(store) == [
+        ("batch.cancelled", cancelled), ("batch.expired", expired), ("batch.failed", refused.id)
+    ]  # fmt: skip
+
+
+def test_every_way_a_job_ends_has_its_event(store: Store) -> None:
+    listen(store, *JOB_ENDS)
+    ends = []
+    for kind, end in (
+        ("completed", lambda job_id: finish(store.database, job_id, 1, written("a", usage=USAGE))),
+        ("completed", lambda job_id: finish_many(store.database, [(job_id, 1, written("a", usage=USAGE))])),
+        ("failed", partial(fail, store.database, attempt=1, written=written(), error=REFUSED)),
+        ("cancelled", partial(cancel_running, store.database, attempt=1, written=written())),
+    ):
+        job_id = store.running()
+        assert end(job_id=job_id) if isinstance(end, partial) else end(job_id)
+        store.clock.advance(1)
+        ends.append((f"job.{kind}", job_id))
+    queued = store.submit()
+    cancel_job(store.database, queued)
+    store.clock.advance(1)
+    late = store.submit(expires_at=store.clock.after(1))
+    store.clock.advance(2)
+    expire_and_cancel_queued(store.database)
+    wanted = store.running()
+    cancel_job(store.database, wanted)
+    store.clock.advance(60)
+    rescue_lost(store.database)
+    assert told(store) == [*ends, ("job.cancelled", queued), ("job.expired", late), ("job.cancelled", wanted)]
+
+
+def test_a_retry_and_a_lost_lease_tell_nothing(store: Store) -> None:
+    listen(store)
+    job_id = store.running()
+    retry(store.database, job_id, 1, written(), REFUSED, store.clock.after(1))
+    assert finish(store.database, job_id, 1, written("late", usage=USAGE)) is False
+    assert finish_many(store.database, [(job_id, 1, written("late", usage=USAGE))]) == [None]
+    assert told(store) == []
+
+
+def test_an_end_that_is_stored_twice_after_an_unknown_commit_is_told_once(store: Store) -> None:
+    listen(store, *JOB_ENDS)
+    job_id = store.running()
+    assert fail(store.database, job_id, 1, written(), REFUSED) is True
+    assert fail(store.database, job_id, 1, written(), REFUSED) is True
+    assert told(store) == [("job.failed", job_id)]
+
+
+def respond(store: Store, **asked: Any) -> str:
+    """A running job that was asked for as a Response."""
+    job_id = submit_job(store.database, new_job(), response=asked).id
+    store.clock.advance(0.001)
+    store.claim(job_id)
+    return job_id
+
+
+def test_a_response_in_the_background_is_told_by_its_own_id(store: Store) -> None:
+    listen(store, *RESPONSE_ENDS)
+    whole, cut, failed = (respond(store, background=True) for _ in range(3))
+    in_front = respond(store)
+    finish(store.database, whole, 1, written("a", usage=USAGE))
+    finish(store.database, in_front, 1, written("a", usage=USAGE))
+    store.clock.advance(1)
+    finish_many(store.database, [(cut, 1, written("a", usage=USAGE, incomplete="max_output_tokens"))])
+    store.clock.advance(1)
+    fail(store.database, failed, 1, written(), REFUSED)
+    names = [job_id.replace("job_", "resp_") for job_id in (whole, cut, failed)]
+    kinds = ("response.completed", "response.incomplete", "response.failed")
+    assert told(store) == list(zip(kinds, names, strict=True))
+
+
+def test_a_job_that_nobody_hears_of_costs_no_statement_more(store: Store) -> None:
+    """The endpoints hear of batches and Responses, of another project, and of another batch."""
+    counts = []
+    for heard in (False, True):
+        if heard:
+            listen(store, *BATCH_ENDS, *RESPONSE_ENDS)
+            listen(store, *JOB_ENDS, project="other")
+            listen(store, *JOB_ENDS, batch_id="batch_other")
+        _, ends = store.submit_batch(3)
+        for job_id in ends:
+            store.claim(job_id)
+        with counted(store) as statements:
+            finish(store.database, ends[0], 1, written("a", usage=USAGE))
+            finish_many(store.database, [(ends[1], 1, written("a", usage=USAGE))])
+            fail(store.database, ends[2], 1, written(), REFUSED)
+        counts.append(list(statements))
+    assert counts[0] == counts[1]
+    assert told(store) == []
+    listen(store, *JOB_ENDS)
+    job_id = store.running()
+    with counted(store) as statements:
+        finish(store.database, job_id, 1, written("a", usage=USAGE))
+    assert any(statement.startswith("INSERT INTO webhook_deliveries") for statement in statements)
+
+
+def test_an_endpoint_of_one_batch_hears_of_that_batch_alone(store: Store) -> None:
+    mine, ids = store.submit_batch(1)
+    other, others = store.submit_batch(1)
+    webhook = listen(store, *BATCH_ENDS, *JOB_ENDS, batch_id=mine)
+    end_batch(store, other, others)
+    store.clock.advance(1)
+    end_batch(store, mine, ids)
+    assert told(store, webhook) == [("job.completed", ids[0]), ("batch.completed", mine)]
+
+
+def test_two_endpoints_hear_of_one_event_under_one_id(store: Store) -> None:
+    first, second = listen(store), listen(store)
+    store_batch, ids = store.submit_batch(1)
+    end_batch(store, store_batch, ids)
+    wanted = select(webhook_deliveries.c.webhook_id, webhook_deliveries.c.event_id)
+    with store.database.read() as connection:
+        rows = connection.execute(wanted).all()
+    ids_of = [{row.event_id for row in rows if row.webhook_id == name} for name in (first, second)]
+    assert ids_of[0] == ids_of[1]
+    assert len(ids_of[0]) == 2
+
+
+def test_a_pause_and_a_resume_of_a_batch_its_project_or_its_model_are_told(store: Store) -> None:
+    listen(store, "batch.held", "batch.resumed")
+    batch_id, _ = store.submit_batch(1)
+    kinds = ((HoldKind.BATCH, batch_id), (HoldKind.PROJECT, "default"), (HoldKind.MODEL, "m1"))
+    for kind, target in kinds:
+        for step in (pause, pause, resume, resume):
+            step(store.database, kind, target)
+            store.clock.advance(1)
+    pause(store.database, HoldKind.UPSTREAM, "default")
+    assert told(store) == [("batch.held", batch_id), ("batch.resumed", batch_id)] * 3
+
+
+def test_a_secret_is_new_for_each_endpoint_and_not_in_its_repr(store: Store) -> None:
+    made = [create_endpoint(store.database, project="default", url=URL, events=EVENTS) for _ in range(2)]
+    assert made[0].secret != made[1].secret
+    assert made[0].secret.startswith("whsec_")
+    assert made[0].secret not in repr(made[0])
+    assert made[0].created_at == START

@@ -1,0 +1,126 @@
+"""The deliverer of a worker process: sends what is due, and lets no receiver delay another one."""
+
+import json
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from sqlalchemy import select
+from standardwebhooks import Webhook
+
+from jobs.store.database import Database
+from jobs.tables import webhook_deliveries
+from jobs.webhooks.endpoints import WebhookEndpoint, create_endpoint, rotate_secret
+from jobs.webhooks.past import PastDelivery, read_delivery, send_test
+from tests.api.watching import wait_until
+from tests.worker.receiving import LOOPBACK, TAKEN, Receiver, receiving
+from worker.webhooks.deliverer import PER_ENDPOINT, Deliverer
+from worker.webhooks.sender import Sender
+
+
+@contextmanager
+def delivering(database: Database) -> Iterator[Deliverer]:
+    """A deliverer that runs."""
+    deliverer = Deliverer(database, Sender(LOOPBACK))
+    deliverer.start()
+    try:
+        yield deliverer
+    finally:
+        deliverer.stop()
+
+
+def endpoint_at(database: Database, receiver: Receiver, project: str = "default") -> WebhookEndpoint:
+    """An endpoint there."""
+    return create_endpoint(database, project=project, url=receiver.url, events=["batch.completed"])
+
+
+def past_of(database: Database, endpoint: WebhookEndpoint, event_id: str) -> PastDelivery:
+    """What became of an event."""
+    found = read_delivery(database, endpoint.id, event_id)
+    assert found is not None
+    return found
+
+
+def test_an_event_is_sent_signed_and_only_once(database: Database) -> None:
+    with receiving() as receiver, delivering(database) as deliverer:
+        endpoint = endpoint_at(database, receiver)
+        event_id = send_test(database, endpoint.id)
+        deliverer.wake()
+        [request] = receiver.wait_for(1)
+        wait_until(lambda: past_of(database, endpoint, event_id).status == "delivered")
+        second = send_test(database, endpoint.id)
+        deliverer.wake()
+        receiver.wait_for(2)
+    event = Webhook(endpoint.secret).verify(request.body, request.headers)
+    assert (event["id"], request.headers["webhook-id"]) == (event_id, event_id)
+    assert [one.headers["webhook-id"] for one in receiver.received] == [event_id, second]
+
+
+def test_both_secrets_of_a_rotation_verify_what_is_sent(database: Database) -> None:
+    with receiving() as receiver:
+        old = endpoint_at(database, receiver)
+        new = rotate_secret(database, old.id, project="default")
+        assert new is not None
+        send_test(database, old.id)
+        with delivering(database):
+            [request] = receiver.wait_for(1)
+    for secret in (old.secret, new.secret):
+        assert Webhook(secret).verify(request.body, request.headers)["type"] == "webhook.test"
+
+
+def test_a_receiver_that_hangs_delays_nobody_else(database: Database) -> None:
+    """Ten endpoints of two projects hang with all their events; the one that answers gets its own meanwhile."""
+    with receiving(None) as hanging, receiving() as well, delivering(database) as deliverer:
+        for number in range(10):
+            endpoint = endpoint_at(database, hanging, f"p{number % 2}")
+            for _ in range(PER_ENDPOINT + 2):
+                send_test(database, endpoint.id)
+        deliverer.wake()
+        hanging.wait_for(20)
+        good = endpoint_at(database, well)
+        event_id = send_test(database, good.id)
+        deliverer.wake()
+        well.wait_for(1)
+        wait_until(lambda: past_of(database, good, event_id).status == "delivered")
+        assert not hanging.freed.is_set()
+        assert len(hanging.received) <= 32, "16 at once for each project"
+        statuses = select(webhook_deliveries.c.last_status, webhook_deliveries.c.last_error)
+        with database.read() as connection:
+            assert connection.execute(statuses.where(webhook_deliveries.c.webhook_id != good.id)).all() == [
+                (None, None)
+            ] * (10 * (PER_ENDPOINT + 2)), "the others still hang"
+
+
+def test_a_worker_that_ends_gives_back_what_hangs_and_another_sends_it_under_the_same_id(database: Database) -> None:
+    with receiving(None, TAKEN) as receiver:
+        endpoint = endpoint_at(database, receiver)
+        event_id = send_test(database, endpoint.id)
+        with delivering(database):
+            receiver.wait_for(1)
+        assert past_of(database, endpoint, event_id).tries == 0
+        with delivering(database):
+            requests = receiver.wait_for(2)
+    assert {request.headers["webhook-id"] for request in requests} == {event_id}
+    assert len({request.body for request in requests}) == 1
+
+
+def test_a_failure_is_tried_again_by_the_schedule_and_nothing_secret_is_logged(
+    database: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    with receiving(b"HTTP/1.1 500 No\r\n\r\n", TAKEN) as receiver, delivering(database) as deliverer:
+        endpoint = endpoint_at(database, receiver)
+        event_id = send_test(database, endpoint.id)
+        deliverer.wake()
+        wait_until(lambda: past_of(database, endpoint, event_id).last_status == 500)
+        past = past_of(database, endpoint, event_id)
+        assert past.due_at is not None
+        assert past.tried_at is not None
+        assert (past.due_at - past.tried_at).total_seconds() > 4
+        receiver.wait_for(2)
+        wait_until(lambda: past_of(database, endpoint, event_id).status == "delivered")
+    said = "\n".join(json.dumps(record.__dict__, default=repr) for record in caplog.records)
+    assert event_id in said
+    for secret in (endpoint.secret, endpoint.secret.removeprefix("whsec_"), receiver.url):
+        assert secret not in said

@@ -1,0 +1,1 @@
+"""Sends webhooks: `sender` makes one request, `deliverer` decides which and when."""

@@ -1,0 +1,158 @@
+"""Delivers webhooks: one loop in every worker process, in a thread of its own, and no leader.
+
+It shares neither loop nor threads with the streams: a receiver that hangs, or a name server, delays no text. How many
+tries one endpoint and one project may have at once is bounded, so they delay only their own events.
+"""
+
+import asyncio
+import threading
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from functools import partial
+from logging import getLogger
+from time import monotonic
+from typing import ParamSpec, TypeVar
+
+from jobs.store.database import DATABASE_ERRORS, Database, driver_message
+from jobs.webhooks.deliveries import Attempted, Delivery, find_due, give_back, store_outcome, take
+from jobs.webhooks.past import clear_deliveries
+from worker.webhooks.sender import Sender
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+log = getLogger(__name__)
+
+AT_ONCE, PER_PROJECT, PER_ENDPOINT = 256, 16, 4
+"""How many tries one process makes at once: in all, for one project, for one endpoint (one while it fails)."""
+
+LOOK_SECONDS = 1.0
+SHORTEST_ROUND_SECONDS = 0.2
+"""A job that ends wakes the loop, and those that end within this time share the next round."""
+CLEAR_SECONDS = 300.0
+
+_STOP_SECONDS = 5.0
+
+
+class Deliverer:
+    """Start it after the parts are made; it ends with `stop`."""
+
+    def __init__(self, database: Database, sender: Sender) -> None:
+        self._database = database
+        self._sender = sender
+        self._loop = asyncio.new_event_loop()
+        self._woken = asyncio.Event()
+        self._ended = False
+        self._running: dict[asyncio.Task[None], Delivery] = {}
+        self._clear_at = monotonic()
+        # One statement at a time: what waits for the database must not take its connections from the streams.
+        self._statements = ThreadPoolExecutor(1, thread_name_prefix="webhook-rows")
+        self._thread = threading.Thread(target=self._run, name="webhooks", daemon=True)
+
+    def start(self) -> None:
+        """Begin to deliver."""
+        self._thread.start()
+
+    def wake(self) -> None:
+        """Look for events now: something has ended."""
+        with suppress(RuntimeError):  # it has ended
+            self._loop.call_soon_threadsafe(self._woken.set)
+
+    def stop(self) -> None:
+        """End; what is being sent is given back, to be sent again by another process."""
+        with suppress(RuntimeError):  # it has ended
+            self._loop.call_soon_threadsafe(self._end)
+        self._thread.join(timeout=_STOP_SECONDS)
+
+    def _end(self) -> None:
+        self._ended = True
+        self._woken.set()
+
+    def _run(self) -> None:
+        try:
+            self._loop.run_until_complete(self._deliver())
+        finally:
+            self._statements.shutdown(wait=False, cancel_futures=True)
+            self._loop.close()
+
+    async def _deliver(self) -> None:
+        while not self._ended:
+            began = monotonic()
+            self._woken.clear()
+            try:
+                await self._round()
+            except DATABASE_ERRORS as error:
+                log.warning("webhooks failed, trying again: %s", driver_message(error))
+            except Exception:
+                log.exception("webhooks failed, trying again")
+            await asyncio.sleep(max(0.0, began + SHORTEST_ROUND_SECONDS - monotonic()))
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._woken.wait(), LOOK_SECONDS)
+        await self._give_back()
+
+    async def _round(self) -> None:
+        of_endpoint = Counter(delivery.webhook_id for delivery in self._running.values())
+        of_project = Counter(delivery.project for delivery in self._running.values())
+        if len(self._running) < AT_ONCE:
+            found = await self._ask(
+                find_due,
+                self._database,
+                per_endpoint=PER_ENDPOINT,
+                full_endpoints=[name for name, count in of_endpoint.items() if count >= PER_ENDPOINT],
+                full_projects=[name for name, count in of_project.items() if count >= PER_PROJECT],
+            )
+            chosen: list[tuple[str, str]] = []
+            for webhook_id, event_id, project, fails in found:
+                if len(chosen) + len(self._running) >= AT_ONCE:
+                    break
+                most = 1 if fails else PER_ENDPOINT
+                if of_endpoint[webhook_id] < most and of_project[project] < PER_PROJECT:
+                    of_endpoint[webhook_id] += 1
+                    of_project[project] += 1
+                    chosen.append((webhook_id, event_id))
+            for delivery in await self._ask(take, self._database, chosen) if chosen else ():
+                task = self._loop.create_task(self._try(delivery))
+                self._running[task] = delivery
+                task.add_done_callback(self._forget)
+        if monotonic() >= self._clear_at:
+            self._clear_at = monotonic() + CLEAR_SECONDS
+            if await self._ask(clear_deliveries, self._database):
+                self._clear_at = monotonic() + LOOK_SECONDS
+
+    async def _try(self, delivery: Delivery) -> None:
+        try:
+            got = await self._sender.send(delivery, self._database.now())
+        except Exception as error:  # it counts as a try: what always fails must not be tried for ever
+            log.exception("a webhook cannot be sent", extra={"webhook_id": delivery.webhook_id})
+            got = Attempted(error=type(error).__name__)
+        verb = "deliver" if got.delivered else "deliver failed"
+        extra = {"webhook_id": delivery.webhook_id, "event_id": delivery.event_id}
+        log.info("%s: try %d, HTTP %s", verb, delivery.tries, got.status, extra=extra)
+        try:
+            reason = await self._ask(store_outcome, self._database, delivery, got)
+        except DATABASE_ERRORS as error:  # it is sent again, with the same id
+            log.warning("the outcome of a webhook is not stored: %s", driver_message(error), extra=extra)
+            return
+        if reason is not None:
+            log.warning("pause webhook: %s", reason, extra=extra)
+
+    def _forget(self, task: asyncio.Task[None]) -> None:
+        del self._running[task]
+        self._woken.set()  # there may be more for this endpoint
+
+    async def _give_back(self) -> None:
+        left = dict(self._running)
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
+        unsent = [delivery for task, delivery in left.items() if task.cancelled()]
+        if unsent:
+            try:
+                await self._ask(give_back, self._database, unsent)
+            except DATABASE_ERRORS as error:
+                log.warning("webhooks are not given back, and sent later: %s", driver_message(error))
+
+    async def _ask(self, question: Callable[P, R], *arguments: P.args, **named: P.kwargs) -> R:
+        return await self._loop.run_in_executor(self._statements, partial(question, *arguments, **named))
