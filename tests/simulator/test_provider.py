@@ -1,5 +1,6 @@
 """A simulated provider's limits, credit and keys: what is refused, in which words, and what the stats say of it."""
 
+import json
 import socket
 import threading
 from collections.abc import Iterator
@@ -250,6 +251,24 @@ def test_every_text_can_have_one_length() -> None:
         request["simulate"] = {"deltas": ABC}
         ordered = httpx.post(f"{simulator.url}/chat/completions", json=request).json()["usage"]
     assert (usage["completion_tokens"], ordered["completion_tokens"]) == (1000, 3)
+
+
+def test_the_first_answer_to_a_prompt_can_repeat_itself() -> None:
+    with provider(loop_after=20) as simulator:
+        request = asking("Write 300 words about bees", max_tokens=200)
+        first, second = (written(simulator.url, request) for _ in range(2))
+        assert simulator.stats()["faults"] == {"loop_after": 1}
+    assert len(first) == len(second) == 200
+    assert first == (first[:20] * 10)
+    assert first[:20] == second[:20]
+    assert first[20:40] != second[20:40]
+
+
+def written(url: str, request: Any) -> list[str]:
+    """The deltas of a streamed answer."""
+    lines = httpx.post(f"{url}/chat/completions", json=request).text.splitlines()
+    chunks = [json.loads(line.removeprefix("data: ")) for line in lines if line.startswith("data: {")]
+    return [text for chunk in chunks for choice in chunk["choices"] if (text := choice["delta"].get("content"))]
 
 
 def test_a_file_names_several_providers(tmp_path: Path) -> None:
