@@ -12,6 +12,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from api.forms.costs import cost_json
 from api.forms.jobs import job_json, seconds
 from api.http.json_lines import json_line
 from jobs.model.batch_records import Batch
@@ -23,6 +24,7 @@ CSV_COLUMNS = (
     "index", "id", "custom_id", "status", "finish_reason", "model", "text", "partial_text", "input_tokens",
     "output_tokens", "total_tokens", "usage_source", "text_tokens", "attempt", "error_code", "error_message",
     "created_at", "started_at", "finished_at", "bytes", "sha256", "metadata", "incomplete", "text_attempt",
+    "cost", "cost_currency", "cost_source",
 )  # fmt: skip
 
 _FORMULA_SIGNS = frozenset("=+-@\u2212")
@@ -34,7 +36,7 @@ _UNSEEN = " \u00a0\u2000\u200b\u200c\u200d\u200e\u200f\u202a\u202b\u202c\u202d\u
 def jsonl_lines(results: Iterable[StoredResult]) -> Iterator[bytes]:
     """One JSON object per job: the job as the API shows it, its place in the input, and its text."""
     for index, result in enumerate(results):
-        yield json_line({"index": index, **job_json(result.job), **_texts(result)})
+        yield json_line({"index": index, **job_json(result.job), **cost_json(result.cost), **_texts(result)})
 
 
 def csv_lines(results: Iterable[StoredResult]) -> Iterator[str]:
@@ -85,6 +87,7 @@ def _texts(result: StoredResult) -> dict[str, str]:
 
 def _csv_row(index: int, result: StoredResult) -> dict[str, Any]:
     job, usage = result.job, result.job.usage
+    cost = cost_json(result.cost)["cost"] or {}
     return {
         "index": index,
         "id": job.id,
@@ -108,6 +111,9 @@ def _csv_row(index: int, result: StoredResult) -> dict[str, Any]:
         "sha256": job.sha256,
         "incomplete": job.incomplete,
         "text_attempt": job.text_attempt,
+        "cost": cost.get("amount"),
+        "cost_currency": cost.get("currency"),
+        "cost_source": cost.get("source"),
         "metadata": json.dumps(job.metadata, ensure_ascii=False) if job.metadata else None,
     }
 

@@ -1,7 +1,6 @@
 """The composition root: creates every part of the API process once, joins them and serves them."""
 
 import asyncio
-import resource
 import socket
 import sys
 from collections.abc import AsyncIterator, Iterator
@@ -25,19 +24,23 @@ from api.endpoints import (
     health,
     holds,
     job_events,
+    metrics,
     page,
     query,
     reference,
     results,
     retry,
     upstreams,
+    usage,
     watch_tokens,
     webhooks,
 )
 from api.http.cors import Cors
+from api.http.descriptors import raise_descriptor_limit
 from api.http.envelope import Envelope
 from api.http.errors import add_error_answers
 from api.http.protocol import BoundedProtocol
+from api.metrics.metrics import ApiMetrics
 from api.model_lists.upstream_models import Models
 from api.openai import completions, files, models, response_items, responses, text_completions
 from api.services import Services
@@ -113,17 +116,19 @@ def make_app(services: Services) -> FastAPI:
         redoc_url=None,
     )
     app.state.services = services
-    for module in (page, reference, health):
+    for module in (page, reference, health, metrics):
         app.include_router(module.routes)
     # A key first of all, before the path, the query or the body is looked at.
-    for module in (submit, inputs, query, results, cancel, retry, upstreams, holds, watch_tokens, webhooks):
+    for module in (
+        submit, inputs, query, results, cancel, retry, upstreams, usage, holds, watch_tokens, webhooks
+    ):  # fmt: skip
         app.include_router(module.routes, dependencies=[Depends(read_caller)])
     for module in (files, completions, text_completions, responses, response_items, models):
         app.include_router(module.routes, dependencies=[Depends(read_caller)])
     for module in (job_events, batch_events):
         app.include_router(module.routes, dependencies=[Depends(read_watcher)])
     add_error_answers(app)
-    app.add_middleware(Envelope)
+    app.add_middleware(Envelope, counts=services.metrics.counts)
     if services.settings.cors_origins:
         app.add_middleware(Cors, origins=services.settings.cors_origins)  # around it: a stream is sent from there
     return app
@@ -198,6 +203,7 @@ def open_api(settings: Settings, host: str, port: int, *, share_port: bool = Fal
             models=Models(source),
             upstreams=source,
             tokenizers=Tokenizers(settings.tokenizers),
+            metrics=ApiMetrics(hub, database, source, settings.hint_seconds),
         )
         yield ApiServer(make_app(services), hub, listener)
     finally:
@@ -212,23 +218,13 @@ def run_api(settings: Settings, host: str, port: int, *, share_port: bool = Fals
 
     Raises as `open_api`, and `RevisionError` when the tables are not this version's.
     """
-    start_logging("api")
+    start_logging("api", settings.log_format)
     sys.setswitchinterval(_SWITCH_SECONDS)
     raise_descriptor_limit()
     check_revision(settings.database)
     with open_api(settings, host, port, share_port=share_port) as server:
         log.info("listening on http://%s:%d", f"[{host}]" if ":" in host else host, server.port)
         server.serve_here()
-
-
-def raise_descriptor_limit() -> None:
-    """Let this process have as many connections as the system allows it: a usual soft limit, 1,024, is soon full."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft != hard:
-        try:
-            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-        except (ValueError, OSError) as error:  # where the hard limit is "unlimited" and the system has another idea
-            log.warning("the limit of open files stays at %d: %s", soft, error)
 
 
 async def _follow_file(source: UpstreamSource) -> None:

@@ -11,6 +11,7 @@ from fastapi import Depends, Request
 from api.access.body_budget import BodyBudget
 from api.access.keyring import Keyring
 from api.access.watch_limiter import WatchLimiter
+from api.metrics.metrics import ApiMetrics
 from api.model_lists.upstream_models import Models
 from api.status_publisher import StatusPublisher
 from api.watching.hub import Hub
@@ -53,6 +54,7 @@ class Services:
     models: Models
     upstreams: UpstreamSource
     tokenizers: Tokenizers
+    metrics: ApiMetrics
 
     async def run_write(self, write: Callable[P, R], *arguments: P.args, **named: P.kwargs) -> R:
         """Call what writes to the database in a thread that is kept for that."""

@@ -5,6 +5,7 @@ watchers told. Whatever of the latter is lost delays and costs nothing: workers 
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from logging import getLogger
 from typing import Any
 
 from api.http.errors import ApiError
@@ -17,6 +18,8 @@ from jobs.lifecycle.rescue import cancel_batch, cancel_job
 from jobs.lifecycle.retry import BatchCancellingError, retry_batch, retry_job
 from jobs.live.status_changes import StatusChange
 from jobs.model.status import JobStatus
+
+log = getLogger(__name__)
 
 
 def submit_one_job(
@@ -47,6 +50,8 @@ def submit_one_batch(
 def wake_for(services: Services, accepted: Accepted) -> None:
     """Wake the workers for what is new; a repeated submission made nothing."""
     if not accepted.repeated:
+        name = "batch_id" if accepted.id.startswith("batch_") else "job_id"
+        log.info("submit", extra={"action": "submit", name: accepted.id})
         services.waker.wake()
 
 
@@ -56,13 +61,16 @@ def cancel_one_job(services: Services, job_id: str) -> StatusChange | None:
     if change is not None:
         if change.batch_id is not None and change.status is JobStatus.CANCELLED:
             close_batch(services.database, change.batch_id)
+        _log_changes("cancel", [change])
         services.status_publisher.publish([change])
     return change
 
 
 def cancel_one_batch(services: Services, batch_id: str) -> None:
     """Cancel every job of a batch that has not ended."""
-    services.status_publisher.publish(cancel_batch(services.database, batch_id))
+    changes = cancel_batch(services.database, batch_id)
+    _log_changes("cancel", changes)
+    services.status_publisher.publish(changes)
 
 
 def retry_one_job(services: Services, job_id: str, batch_id: str | None) -> bool:
@@ -86,9 +94,17 @@ def retry_jobs_of_batch(services: Services, batch_id: str, statuses: Sequence[Jo
 def _requeued(services: Services, changes: Iterable[StatusChange]) -> bool:
     queued = list(changes)
     if queued:
+        _log_changes("retry by hand", queued)
         services.status_publisher.publish(queued)
         services.waker.wake()
     return bool(queued)
+
+
+def _log_changes(action: str, changes: Iterable[StatusChange]) -> None:
+    """One line for each. A running job that is to be cancelled gets its end from its worker."""
+    for change in changes:
+        ids = {"job_id": change.id, "attempt": change.attempt, "batch_id": change.batch_id}
+        log.info(action, extra={"action": action, "status": change.status.value, **ids})
 
 
 def _cancelling() -> ApiError:

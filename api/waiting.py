@@ -52,12 +52,14 @@ def batch_holds_json(services: Services, caller: Caller, listed: Sequence[Batch]
 
 
 def caller_hold_json(services: Services, caller: Caller, hold: Hold | None) -> dict[str, Any] | None:
-    """A hold, with what this caller can do about it."""
+    """A hold, with what this caller can do about it. What an upstream said may quote another project's work."""
     if hold is None:
         return None
     # A hold of a batch or a project is shown only to callers who own it.
     own = hold.kind in (HoldKind.BATCH, HoldKind.PROJECT)
-    return {**hold_json(hold), "url": _address_of(services, hold), "may_resume": own or is_operator(caller)}
+    operator = is_operator(caller)
+    shown = {**hold_json(hold), "url": _address_of(services, hold), "may_resume": own or operator}
+    return shown if operator or hold.held_by == "person" else shown | {"message": ""}
 
 
 def _address_of(services: Services, hold: Hold) -> str | None:

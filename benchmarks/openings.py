@@ -1,7 +1,7 @@
 """`python -m benchmarks.openings`: 1,000 watches of five running jobs that are opened at once, on one API process.
 
 Beside them five watchers read on, and `/healthz` is asked every 20 ms. Measured with the API as it runs, and again with
-one that has just been restarted, as when its watchers come back.
+one that has just been restarted, as when its watchers come back. Before that, what one GET costs.
 """
 
 import argparse
@@ -56,6 +56,23 @@ def _row(stack: Stack, name: str, ids: list[str], watchers: int, running: Reader
     }
 
 
+def measure_requests(count: int = 1000) -> list[dict[str, Any]]:
+    """What one request costs the API, by kind, over one connection, beside nothing else: a job that has ended."""
+    with Stack(1) as stack:
+        batch = stack.submit([stack.request(deltas=100, rate=1000)])
+        stack.wait_ended(batch)
+        [job_id] = stack.ids_of(batch)
+        rows = []
+        for path in ("/healthz", f"/v1/jobs/{job_id}", f"/v1/jobs/{job_id}/text", "/v1/jobs?limit=1"):
+            stack.client.get(path).raise_for_status()
+            meter = stack.meter()
+            for _ in range(count):
+                stack.client.get(path)
+            spent = meter.lap()
+            rows.append({"GET": path.replace(job_id, "{id}"), "API ms of CPU": 1000 * spent.cpu["api"] / count})
+        return rows
+
+
 def measure(watchers: int, jobs: int = 5) -> list[dict[str, Any]]:
     """A row for an API that runs, and one for an API that was restarted."""
     with Stack(jobs) as stack:
@@ -77,6 +94,9 @@ def main() -> None:
     parser.add_argument("watchers", nargs="?", type=int, default=1000)
     watchers = parser.parse_args().watchers
     print(f"load average before: {load_now()}", flush=True)
+    requests = measure_requests()
+    keep("requests", requests)
+    show("What a request costs", requests)
     rows = measure(watchers)
     keep("openings", rows)
     show(f"{watchers:,} watches opened at once", rows)

@@ -27,7 +27,8 @@ expires (`jobs/lifecycle/rescue.py`), and closes batches (`jobs/lifecycle/close_
 was, `worker/verdict.py`, `jobs/dispatch/outages.py` and `jobs/dispatch/refusals.py` judge; what must not start now is
 a row of `jobs/dispatch/holds.py`. `jobs/live/status_changes.py` makes the messages about these changes.
 `jobs/lifecycle/retry.py` runs failures again when a user asks for it. What the attempts of a dead worker cost is
-counted afterwards (`jobs/lifecycle/lost.py`, `worker/lost.py`).
+counted afterwards (`jobs/lifecycle/lost.py`, `worker/lost.py`). `jobs/pricing.py` makes a cost of a usage
+(`jobs/model/cost.py`), and `jobs/store/costs.py` adds costs up.
 
 Everything belongs to a project: `jobs/store/keys.py`. A client's retry never creates a second job:
 `jobs/intake/idempotency.py`. A batch from a file (`jobs/store/files.py`) is a draft (`jobs/intake/drafts.py`) until it

@@ -14,7 +14,7 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from jobs.setting_types import TEN_YEARS, JsonObject, Networks, Origins, Seconds
-from jobs.upstream_address import check_http_url, clean_key, is_openai, is_same_service
+from jobs.upstream_address import check_http_url, clean_key, find_loop, is_openai
 
 PREFIX = "LONGHAND_"
 UPSTREAM_URL = "LONGHAND_UPSTREAM_URL"
@@ -87,6 +87,16 @@ class Settings(BaseSettings):
 
     idempotency_seconds: Seconds = 7 * 24 * 3600
     """How long an `Idempotency-Key` is remembered at least."""
+
+    log_format: Literal["text", "json"] = "text"
+    """How the services log: a line of words for each event, or a JSON object."""
+    worker_metrics_port: int = Field(default=0, ge=0, le=65535)
+    """Where a worker serves `/metrics` for Prometheus; 0: nowhere. Under `longhand up` each further worker adds 1."""
+    worker_metrics_host: str = "127.0.0.1"
+    """The address that it listens on; `0.0.0.0` for all, without any key."""
+
+    celery_events: bool = False
+    """Send Celery's heartbeats, every 2 s for each worker, so that Flower shows the workers."""
 
     tokenizers: Path | None = None
     """Folder with `<model>.json` or `<model>/tokenizer.json` for models that are not OpenAI's."""
@@ -213,17 +223,9 @@ class Settings(BaseSettings):
         same shell. `port` is where this Longhand answers; 0: not known.
         """
         answers_at = [self.url, *([f"http://localhost:{port}"] if port else [])]
-        if self.upstream_url and any(is_same_service(self.upstream_url, own) for own in answers_at):
-            raise SettingsError(
-                "the upstream (LONGHAND_UPSTREAM_URL, or else OPENAI_BASE_URL) is the address of Longhand itself: set"
-                " LONGHAND_UPSTREAM_URL to the endpoint that is to write, and LONGHAND_URL to where Longhand answers"
-            )
-        key = self.upstream_api_key
-        if self.upstream_url and key and key.get_secret_value().startswith("lh_"):
-            raise SettingsError(
-                "the upstream's key (LONGHAND_UPSTREAM_API_KEY, or else OPENAI_API_KEY) begins with lh_, as Longhand's"
-                " own keys do: set LONGHAND_UPSTREAM_API_KEY to the key that the upstream gave you"
-            )
+        key = self.upstream_api_key.get_secret_value() if self.upstream_api_key else ""
+        if self.upstream_url and (mistake := find_loop(self.upstream_url, key, answers_at)):
+            raise SettingsError(mistake)
 
 
 def load_settings() -> Settings:

@@ -1,5 +1,6 @@
 """Addresses and keys of upstreams: whether they can be used, and whose an address is: OpenAI's, or this Longhand's."""
 
+from collections.abc import Iterable
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
@@ -54,3 +55,18 @@ def _is_this_machine(host: str) -> bool:
     except ValueError:
         return host == "localhost" or host.endswith(".localhost")
     return address.is_loopback or address.is_unspecified
+
+
+def find_loop(url: str, key: str, answers_at: Iterable[str]) -> str | None:
+    """What is wrong with an upstream that is Longhand itself, or has a key of Longhand's own."""
+    if any(is_same_service(url, own) for own in answers_at):
+        return (
+            "the upstream (LONGHAND_UPSTREAM_URL, or else OPENAI_BASE_URL) is the address of Longhand itself: set"
+            " LONGHAND_UPSTREAM_URL to the endpoint that is to write, and LONGHAND_URL to where Longhand answers"
+        )
+    if key.startswith("lh_"):
+        return (
+            "the upstream's key (LONGHAND_UPSTREAM_API_KEY, or else OPENAI_API_KEY) begins with lh_, as Longhand's"
+            " own keys do: set LONGHAND_UPSTREAM_API_KEY to the key that the upstream gave you"
+        )
+    return None

@@ -11,6 +11,7 @@ from jobs.model.endings import MAX_CRASHES
 from jobs.model.records import Job
 from jobs.model.segments import Segment
 from worker.recording import Recording
+from worker.repair import request_of
 from worker.reports import Sent
 from worker.seam import Seam
 
@@ -38,6 +39,8 @@ class ActiveAttempt:
         self.job: Job = claimed.job
         self.attempt = claimed.attempt
         self.claimed = claimed
+        self.request = request_of(claimed)
+        """The body that it asks with, unless it goes on with a text."""
         self.text = claimed.text
         """What is continued; once the text goes on at the token limit, all that earlier requests wrote."""
         self.reasoning = claimed.reasoning
@@ -55,9 +58,27 @@ class ActiveAttempt:
         """Why no further part of the text was asked for, where its finish reason does not say it."""
         self.recording: Recording | None = None
         self.stop_reason: StopReason | None = None
+        self.traceparent = claimed.job.traceparent
+        """The header that its requests are sent with."""
+        self.continued_bytes = 0
+        """How much of its text and reasoning was there before it, in bytes."""
+        self.counted = False
+        """Whether `worker/counts.py` has what it received."""
         self._checkpointed = (0, 0)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[object] | None = None
+
+    @property
+    def deltas(self) -> int:
+        """How many it has received so far."""
+        return self.recording.deltas if self.recording is not None else 0
+
+    @property
+    def received_bytes(self) -> int:
+        """How many bytes of text and reasoning it has received so far, without those that it continues."""
+        if self.recording is None:
+            return 0
+        return len(self.recording.text) + len(self.recording.reasoning) - self.continued_bytes
 
     def attach(self, recording: Recording) -> None:
         """Called on the event loop, in the stream's own task, when the stream begins."""
@@ -76,7 +97,7 @@ class ActiveAttempt:
 
     def checkpoint(self) -> Checkpoint:
         """Text and reasoning so far, when one has grown since the last one that was stored."""
-        deltas = self.recording.deltas if self.recording is not None else 0  # read first: it is still being written
+        deltas = self.deltas  # read first: it is still being written
         # The reasoning first: what is continued needs no text that is older than its reasoning.
         reasoning = bytes(self.recording.reasoning) if self.recording is not None else b""
         text = bytes(self.recording.text) if self.recording is not None else b""

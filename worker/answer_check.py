@@ -1,9 +1,11 @@
-"""Checks finished texts against the format that the request asks for."""
+"""Checks finished texts against the format that the request asks for, and against the rules of the job."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from jobs.acceptance.answer_format import FormatError, read_format
 from jobs.acceptance.format_check import CPU_SECONDS, FormatCheck, TooSlowError
+from jobs.acceptance.rejections import Rejection, tell_rejection
 from worker.upstream.errors import UpstreamError
 
 
@@ -17,6 +19,23 @@ class SchemaNotChecked(UpstreamError):  # noqa: N818
     """The check took too long. Another text would not be checked sooner."""
 
     code = "schema_not_checked"
+    retryable = False
+
+
+class NotAccepted(UpstreamError):  # noqa: N818
+    """The text does not keep the rules of `accept`. The job says what becomes of it."""
+
+    code = "not_accepted"
+
+    def __init__(self, rejections: Sequence[Rejection]) -> None:
+        super().__init__(f"the text was not accepted: {'; '.join(map(tell_rejection, rejections))}")
+        self.rejections = rejections
+
+
+class NotChecked(UpstreamError):  # noqa: N818
+    """The check of the rules took too long. Another text would not be checked sooner."""
+
+    code = "accept_not_checked"
     retryable = False
 
 
@@ -44,6 +63,19 @@ class AnswerCheck:
         return (
             None if mismatch is None else SchemaMismatch(f"the text is not what response_format asks for: {mismatch}")
         )
+
+    def find_rejection(self, accept: Mapping[str, Any] | None, text: str, *, cut_short: bool) -> UpstreamError | None:
+        """Why a text is not accepted, with every reason; None when it is."""
+        if accept is None:
+            return None
+        try:
+            rejections = self.format_check.find_rejections(accept, text, cut_short=cut_short)
+        except TooSlowError:
+            return NotChecked(
+                f"the text could not be checked against `accept` within {self.format_check.cpu_seconds:g} s: make its"
+                " schema or its patterns simpler"
+            )
+        return NotAccepted(rejections) if rejections else None
 
     def close(self) -> None:
         """End what was started for the checks."""

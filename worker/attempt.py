@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from logging import getLogger
+from time import monotonic
 from typing import Any
 
 from jobs.dispatch.reservation import LEAD_SECONDS
@@ -18,6 +19,7 @@ from jobs.tokens import Tokenizers
 from jobs.upstreams import UpstreamSpec
 from worker.active_attempts import ActiveAttempt, ActiveAttempts, StopReason
 from worker.answer_check import AnswerCheck
+from worker.counts import WorkerCounts
 from worker.db_retry import retry_unless_draining, retry_until_stored
 from worker.event_loop import EventLoop
 from worker.finalize import Finalizer, InternalError
@@ -29,6 +31,7 @@ from worker.recorder import Recorder
 from worker.recording import Recording
 from worker.registry import UpstreamRegistry
 from worker.reports import LaneReporter, Sent
+from worker.traces import Forwarding, Tracing
 from worker.upstream.ending import Ending
 from worker.upstream.errors import EmptyCompletion, UpstreamError
 
@@ -53,6 +56,8 @@ class AttemptRunner:
         reporter: LaneReporter,
         worker: str,
         settings: Settings,
+        counts: WorkerCounts | None = None,
+        tracing: Tracing | None = None,
     ) -> None:
         self._database = database
         self._loop = loop
@@ -66,7 +71,9 @@ class AttemptRunner:
         self._claims = GroupCommit(self._claim_one, self._claim_many)
         self._answer_check = AnswerCheck()
         self._parts = Parts(database, tokenizers, settings)
-        self._finalizer = Finalizer(database, loop, recorder, running, settings)
+        self._counts = counts or WorkerCounts()
+        self._tracing = tracing or Forwarding()
+        self._finalizer = Finalizer(database, loop, recorder, running, settings, self._counts)
 
     def close(self) -> None:
         """End what was started for the runs."""
@@ -74,20 +81,26 @@ class AttemptRunner:
 
     def run(self, job_id: str) -> bool:
         """Run a job if it is due and nobody else has it; returns when the attempt is over. False: not run."""
+        began = monotonic()
         with self._attempts.reserve(job_id) as free:
             claimed = retry_unless_draining(self._attempts, self._claims.submit, (job_id, [])) if free else None
             if claimed is None:
                 return False
-            log.info("claim", extra={"job_id": job_id, "attempt": claimed.attempt})
+            self._counts.add_claim(monotonic() - began)
+            lane = {"upstream": claimed.upstream, "model": claimed.job.model, "batch_id": claimed.job.batch_id}
+            log.info("claim", extra={"action": "claim", "job_id": job_id, "attempt": claimed.attempt, **lane})
             self._finalizer.publish_batch_event(claimed.job, claimed.attempt, JobStatus.IN_PROGRESS)
             with self._attempts.run(claimed) as running:
                 spec = self._upstreams.find(claimed.upstream)
+                trace = self._tracing.begin(running)
+                running.traceparent = trace.traceparent
                 running.text, running.reasoning = self._find_text(running, claimed, spec)
                 self._parts.resume(running, claimed)
                 outcome = self._loop.run(self._stream(running, self._request_of(running, spec), spec))
                 outcome = self._parts.write_on(running, outcome, spec, partial(self._ask_part, running))
-                written = measure(running, outcome, self._tokenizers)
+                written = measure(running, outcome, self._tokenizers, spec)
                 outcome = self._check(running, outcome, written)
+                trace.end(outcome, written)
                 self._finalizer.finalize(running, outcome, written)
             self._finalizer.close_batch(claimed.job.batch_id)
             return True
@@ -127,18 +140,20 @@ class AttemptRunner:
     def _request_of(self, running: ActiveAttempt, spec: UpstreamSpec | None) -> Mapping[str, Any]:
         """The body to send. Made in the job's own thread: counting may load a tokenizer, and the loop is for all."""
         if spec is None or not running.text:
-            return running.job.request or {}
+            return running.request
         return self._parts.request_for_rest(running, spec)
 
     def _check(self, running: ActiveAttempt, outcome: Outcome, written: AttemptResult) -> Outcome:
-        """The error of a whole text that is not in the format that was asked for; else the outcome as it is.
+        """The error of a text that is not in the format that was asked for, or not accepted; else the outcome as it is.
 
-        A text that was cut short is not checked: it is incomplete, and says so. Neither is what stands beside a tool
-        call: the text in that format comes once the tool has answered.
+        A text that was cut short is in no format: it is incomplete, and says so. What stands beside a tool call is not
+        checked at all: the text that was asked for comes once the tool has answered.
         """
-        if not isinstance(outcome, Ending) or written.incomplete or has_calls(written.message):
+        if not isinstance(outcome, Ending) or has_calls(written.message):
             return outcome
-        error = self._answer_check.find_error(running.job.request, written.text)
+        job, cut_short = running.job, written.incomplete is not None
+        error = None if cut_short else self._answer_check.find_error(job.request, written.text)
+        error = error or self._answer_check.find_rejection(job.accept, written.text, cut_short=cut_short)
         if error is None:
             return outcome
         error.ending = outcome
@@ -160,6 +175,7 @@ class AttemptRunner:
         """Stream and record the completion; how that ended."""
         job = running.job
         recording = self._recorder.open(job.id, running.attempt, running.text, running.reasoning)
+        running.continued_bytes = len(recording.text) + len(recording.reasoning)
         running.attach(recording)
         if spec is None:  # it was taken out of the file after the job was reserved: the job goes to another one
             return StopReason.DRAIN
@@ -204,6 +220,7 @@ class AttemptRunner:
                         on_reasoning=add_reasoning,
                         idempotency_key=key,
                         on_accepted=sent.accept,
+                        traceparent=running.traceparent,
                     )
                 finally:
                     sent.close()

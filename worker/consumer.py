@@ -13,7 +13,15 @@ from jobs.dispatch.queue import QUEUE, RUN_TASK
 log = getLogger(__name__)
 
 
-def consume(app: Celery, worker: str, streams: int, run_job: Callable[[str], None], drain: Callable[[], None]) -> int:
+def consume(
+    app: Celery,
+    worker: str,
+    streams: int,
+    run_job: Callable[[str], None],
+    drain: Callable[[], None],
+    *,
+    heartbeats: bool = False,
+) -> int:
     """Take hints until a signal or an error ends the consumer; the exit status. Call it in the main thread.
 
     `drain` is called first of all when the end begins, and maybe again: the consumer waits for every job that runs.
@@ -48,7 +56,7 @@ def consume(app: Celery, worker: str, streams: int, run_job: Callable[[str], Non
         # Each of these keeps a chatter between workers going that nothing here needs.
         without_gossip=True,
         without_mingle=True,
-        without_heartbeat=True,
+        without_heartbeat=not heartbeats,
     )
     try:
         consumer.start()

@@ -22,6 +22,7 @@ from jobs.model.status import JobStatus
 from jobs.settings import Settings
 from jobs.store.database import DATABASE_ERRORS, Database, driver_message
 from worker.active_attempts import ActiveAttempts
+from worker.counts import WorkerCounts
 
 log = getLogger(__name__)
 
@@ -47,6 +48,7 @@ class Dispatch:
         publish: Callable[[str, bytes], None],
         wake_all: Callable[[], None] = lambda: None,
         keep_habits: Callable[[], None] = lambda: None,
+        counts: WorkerCounts | None = None,
     ) -> None:
         self._database = database
         self._running = running
@@ -56,6 +58,7 @@ class Dispatch:
         self._publish = publish
         self._wake_all = wake_all
         self._keep_habits = keep_habits
+        self._counts = counts or WorkerCounts()
         self._ended = threading.Event()
         self._woken = threading.Event()
         # Leases that ran out while the database was away, or before this process began, may be renewed any moment.
@@ -90,6 +93,7 @@ class Dispatch:
                 hung = True
             except Exception:
                 log.exception("dispatch failed, trying again")
+            self._counts.add_round(monotonic() - began)
             if hung or monotonic() - began > self._settings.heartbeat_seconds:
                 # While the database was away nobody could renew: the owners of the leases get one lease's time for it.
                 self._rescue_at = monotonic() + self._settings.lease_seconds
@@ -127,11 +131,12 @@ class Dispatch:
         last, self._looked_at = self._looked_at, self._database.now()
         lost = rescue.rescue_lost(self._database, run_out_before=last) if last is not None else []
         for change in lost:
-            log.warning("rescue, now %s", change.status, extra={"job_id": change.id, "attempt": change.attempt})
+            log.warning("rescue, now %s", change.status, extra=_ids_of(change, "rescue"))
+        self._counts.add_rescued(len(lost))
         self._publish_changes(lost)
         self._expire_and_cancel()
         for batch_id in close_batches(self._database):
-            log.info("close batch", extra={"batch_id": batch_id})
+            log.info("close batch", extra={"action": "close batch", "batch_id": batch_id})
             self._publish(batch_id, encode_batch())
         self._keep_habits()
         self._publish_changes(erase_deleted(self._database))
@@ -143,7 +148,7 @@ class Dispatch:
         ended = rescue.expire_and_cancel_queued(self._database)
         for change in ended:
             verb = "cancel" if change.status is JobStatus.CANCELLED else "expire"
-            log.info(verb, extra={"job_id": change.id, "attempt": change.attempt})
+            log.info(verb, extra=_ids_of(change, verb))
         self._publish_changes(ended)
         # The rest comes in the next rounds, which begin at once: hints and rescues must not wait for all of it.
         self._more_to_end = len(ended) == rescue.MOST_ENDED
@@ -153,3 +158,9 @@ class Dispatch:
     def _publish_changes(self, changes: Sequence[StatusChange]) -> None:
         for resource_id, message in notifications(changes):
             self._publish(resource_id, message)
+
+
+def _ids_of(change: StatusChange, action: str) -> dict[str, object]:
+    """What the log has beside the words."""
+    ids = {"job_id": change.id, "attempt": change.attempt, "batch_id": change.batch_id}
+    return {"action": action, "status": change.status.value, **ids}

@@ -16,6 +16,7 @@ from jobs.model.status import JobStatus
 from jobs.settings import Settings
 from jobs.store.database import Database
 from worker.active_attempts import ActiveAttempt, ActiveAttempts
+from worker.answer_check import NotAccepted
 from worker.db_retry import retry_unless_draining, retry_until_stored
 from worker.reports import Sent
 from worker.upstream.errors import Interrupted, UpstreamError
@@ -50,6 +51,8 @@ class FailedAttempts:
 
     def store(self, running: ActiveAttempt, error: UpstreamError, written: AttemptResult) -> Stored:
         """Queue the job again or end it, as the fault was its own or its upstream's."""
+        if isinstance(error, NotAccepted):
+            return self._reject(running, error, written)
         verdict = find_fault(error)
         sent = running.sent
         if verdict.fault == "job" or sent is None:
@@ -92,6 +95,15 @@ class FailedAttempts:
         kept = retry_until_stored(running, hold_back, self._database, job.id, running.attempt, written, fault, due_at)
         return JobStatus.QUEUED, "hold back", kept
 
+    def _reject(self, running: ActiveAttempt, error: NotAccepted, written: AttemptResult) -> Stored:
+        """Have the text repaired or written anew, or end the job, as the job says."""
+        job = running.job
+        if job.on_reject == "repair" and (job.repairs or 0) < (job.max_repairs or 0):
+            end = (self._database, job.id, running.attempt, written, _as_job_error(error))
+            return JobStatus.QUEUED, "repair", retry_until_stored(running, transitions.ask_for_repair, *end)
+        error.retryable = job.on_reject == "retry"
+        return self._charge(running, error, written)
+
     def _charge(
         self,
         running: ActiveAttempt,
@@ -100,7 +112,7 @@ class FailedAttempts:
         forgive: Callable[..., object] | None = None,
     ) -> Stored:
         job = running.job
-        fault = JobError(error.code, error.message, error.status)
+        fault = _as_job_error(error)
         end = (self._database, job.id, running.attempt, written)
         if not self._is_last(job, error):
             now = self._database.now()
@@ -163,3 +175,8 @@ class FailedAttempts:
         """Exponential with full jitter, and never sooner than the upstream asked for."""
         ceiling = min(self._settings.retry_cap_seconds, self._settings.retry_base_seconds * 2**failures)
         return (error.retry_after_seconds or 0.0) + random.uniform(0, ceiling)
+
+
+def _as_job_error(error: UpstreamError) -> JobError:
+    rejections = error.rejections if isinstance(error, NotAccepted) else ()
+    return JobError(error.code, error.message, error.status, rejections)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from logging import getLogger
+from time import monotonic
 
 from sqlalchemy.exc import DataError
 
@@ -17,6 +18,7 @@ from jobs.settings import Settings
 from jobs.store.database import Database, driver_message
 from jobs.store.stored_texts import StoredText, read_stored
 from worker.active_attempts import ActiveAttempt, ActiveAttempts, StopReason
+from worker.counts import WorkerCounts
 from worker.db_retry import retry_unless_draining, retry_until_stored
 from worker.event_loop import EventLoop
 from worker.failed_attempts import FailedAttempts
@@ -46,23 +48,33 @@ class Finalizer:
     """Ends attempts, each in its job's own thread. The parts are the process's own."""
 
     def __init__(
-        self, database: Database, loop: EventLoop, recorder: Recorder, attempts: ActiveAttempts, settings: Settings
+        self,
+        database: Database,
+        loop: EventLoop,
+        recorder: Recorder,
+        attempts: ActiveAttempts,
+        settings: Settings,
+        counts: WorkerCounts | None = None,
     ) -> None:
         self._database = database
         self._loop = loop
         self._recorder = recorder
         self._attempts = attempts
         self._settings = settings
+        self._counts = counts or WorkerCounts()
         self._finishes = GroupCommit(self._finish_one, self._finish_many)
         self._failed = FailedAttempts(database, attempts, settings, self._publish_batch)
 
     def finalize(self, running: ActiveAttempt, outcome: Outcome, written: AttemptResult) -> None:
         """Store what became of the attempt, and only then tell it and its lane."""
+        began, request = monotonic(), running.sent
         try:
             self._store(running, outcome, written)
         except DataError as error:  # the database will not take this text, however often it is tried
             self._leave_without_text(running, outcome, written, driver_message(error))
         finally:
+            output_tokens = written.usage.output_tokens if written.usage else None
+            self._counts.add_finish(running, request, outcome, output_tokens, monotonic() - began)
             sent = running.sent
             if sent is not None:
                 sent.end(outcome)
@@ -94,11 +106,8 @@ class Finalizer:
             verb, kept = "release", retry_until_stored(running, transitions.release, *end)
         else:
             verb, kept = "lose", False
-        # The message is in the row. It may quote what the upstream said, so the model's text or the prompt.
-        why = f": {outcome.code}" if isinstance(outcome, UpstreamError) else ""
-        why += f" (HTTP {outcome.status})" if isinstance(outcome, UpstreamError) and outcome.status else ""
-        lost = "" if kept else " (the lease was lost)"
-        log.info("%s%s%s", verb, why, lost, extra={"job_id": job.id, "attempt": attempt})
+        self._counts.add_end(running, verb if kept else "lose", written)
+        _log_end(running, verb if kept else "lose", verb, outcome, status)
         if kept:
             self._publish_status(running, status, written)
 
@@ -107,8 +116,9 @@ class Finalizer:
         if isinstance(outcome, Ending):
             outcome = NotStoredError(f"the text could not be stored: {cause}")
         paid = replace(
-            NOTHING_WRITTEN, usage=written.usage, deltas=written.deltas, first_delta_at=written.first_delta_at
-        )
+            NOTHING_WRITTEN, usage=written.usage, cost=written.cost, deltas=written.deltas,
+            first_delta_at=written.first_delta_at,
+        )  # fmt: skip
         self._store(running, outcome, paid)
 
     def _publish_status(self, running: ActiveAttempt, status: JobStatus, written: AttemptResult) -> None:
@@ -138,6 +148,7 @@ class Finalizer:
         if batch_id is None or self._attempts.has_batch(batch_id):
             return
         if retry_unless_draining(self._attempts, close_batch, self._database, batch_id):
+            log.info("close batch", extra={"action": "close batch", "batch_id": batch_id})
             self._publish_batch(batch_id)
 
     def publish_batch_event(self, job: Job, attempt: int, status: JobStatus) -> None:
@@ -150,3 +161,17 @@ class Finalizer:
     def _publish(self, running: ActiveAttempt, message: bytes) -> None:
         if running.recording is not None:
             running.recording.finish(message)
+
+
+def _log_end(running: ActiveAttempt, action: str, verb: str, outcome: Outcome, status: JobStatus) -> None:
+    """One line. The error's message is in the row: it may quote what the upstream said, so the model's text or the
+    prompt.
+    """
+    error = outcome if isinstance(outcome, UpstreamError) else None
+    why = f": {error.code}" if error else ""
+    why += f" (HTTP {error.status})" if error and error.status else ""
+    lost = " (the lease was lost)" if action == "lose" else ""
+    job, claimed = running.job, running.claimed
+    ids = {"job_id": job.id, "attempt": running.attempt, "batch_id": job.batch_id}
+    lane = {"upstream": claimed.upstream, "model": job.model, "error_code": error.code if error else None}
+    log.info("%s%s%s", verb, why, lost, extra={"action": action, "status": status.value, **ids, **lane})

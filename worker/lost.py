@@ -2,12 +2,15 @@
 
 import random
 import threading
+from collections.abc import Callable
 from logging import getLogger
 
 from jobs.lifecycle.lost import LostText, list_lost_texts, read_lost_text, store_lost_count
 from jobs.model.records import Usage
+from jobs.pricing import cost_of
 from jobs.store.database import DATABASE_ERRORS, Database, driver_message
 from jobs.tokens import TokenCount, Tokenizers
+from jobs.upstreams import Upstreams
 from worker.measure import count_usage
 
 log = getLogger(__name__)
@@ -16,10 +19,17 @@ log = getLogger(__name__)
 class LostCounter:
     """Start it after the parts are made; it ends with `stop`. Each worker process has one, and any one is enough."""
 
-    def __init__(self, database: Database, tokenizers: Tokenizers, every_seconds: float) -> None:
+    def __init__(
+        self,
+        database: Database,
+        tokenizers: Tokenizers,
+        every_seconds: float,
+        upstreams: Callable[[], Upstreams] = Upstreams,
+    ) -> None:
         self._database = database
         self._tokenizers = tokenizers
         self._every_seconds = every_seconds
+        self._upstreams = upstreams
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._loop, name="lost", daemon=True)
 
@@ -62,7 +72,9 @@ class LostCounter:
         counted = self._tokenizers.count_text(lost.model, lost.text)
         thought = self._tokenizers.count_text(lost.model, lost.reasoning).tokens if lost.reasoning else None
         usage = self._usage(lost, counted, thought or 0)
-        if store_lost_count(self._database, lost, usage, counted.tokens, counted.source, thought):
+        spec = self._upstreams().find(lost.upstream or "")
+        cost = cost_of(usage, spec.price_of(lost.model) if spec else None)
+        if store_lost_count(self._database, lost, usage, counted.tokens, counted.source, thought, cost):
             log.info("count: %d tokens", counted.tokens, extra={"job_id": lost.job_id, "attempt": lost.attempt})
 
     def _usage(self, lost: LostText, counted: TokenCount, thought: int) -> Usage | None:

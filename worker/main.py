@@ -5,7 +5,7 @@ import os
 import socket
 import threading
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from datetime import datetime
 
 from sqlalchemy import make_url
@@ -24,14 +24,17 @@ from jobs.upstreams import open_upstreams
 from worker.active_attempts import ActiveAttempts
 from worker.attempt import AttemptRunner
 from worker.consumer import consume
+from worker.counts import WorkerCounts
 from worker.dispatch import Dispatch
 from worker.event_loop import EventLoop
 from worker.habits import HabitKeeper
 from worker.heartbeat import Heartbeat
 from worker.lost import LostCounter
+from worker.metrics import WorkerMetrics, serve_metrics
 from worker.recorder import Recorder
 from worker.registry import UpstreamRegistry, opener
 from worker.reports import LaneReporter
+from worker.traces import open_tracing
 from worker.unhinted import UnhintedJobs
 from worker.webhooks.deliverer import Deliverer
 from worker.webhooks.sender import Sender
@@ -46,13 +49,15 @@ def run_worker(settings: Settings) -> None:  # noqa: PLR0915  # the composition 
     when the Redis or the upstreams are not set, or wrong; and `RevisionError` when the tables are not those of this
     version.
     """
-    start_logging("worker")
+    start_logging("worker", settings.log_format)
     redis_url = settings.require_redis_url()
     source = open_upstreams(settings)
     check_revision(settings.database)
     worker = f"{socket.gethostname()}:{os.getpid()}:{new_id('w')[-8:]}"
     database, maintenance_db = open_databases(settings.database)
     running = ActiveAttempts()
+    counts = WorkerCounts()
+    exits = ExitStack()
     loop = EventLoop()
     recorder = loop.run(_open_recorder(redis_url, settings, maintenance_db.now))
     habits = HabitKeeper(maintenance_db)
@@ -74,12 +79,14 @@ def run_worker(settings: Settings) -> None:  # noqa: PLR0915  # the composition 
         lambda: source.current().project_weights,
     )
     waker = Waker(redis_url)
-    dispatch = Dispatch(maintenance_db, running, lanes, settings, hinter.hint, publish, waker.wake, habits.synchronize)
+    dispatch = Dispatch(
+        maintenance_db, running, lanes, settings, hinter.hint, publish, waker.wake, habits.synchronize, counts
+    )
     wakes = WakeListener(redis_url, dispatch.wake)
     heartbeat = Heartbeat(maintenance_db, running, worker, settings)
     tokenizers = Tokenizers(settings.tokenizers)
     deliverer = Deliverer(database, Sender(settings.webhook_allow))
-    lost = LostCounter(database, tokenizers, settings.heartbeat_seconds)
+    lost = LostCounter(database, tokenizers, settings.heartbeat_seconds, source.current)
     runner = AttemptRunner(
         database=database,
         loop=loop,
@@ -90,6 +97,8 @@ def run_worker(settings: Settings) -> None:  # noqa: PLR0915  # the composition 
         reporter=LaneReporter(lanes, maintenance_db.now, dispatch.wake),
         worker=worker,
         settings=settings,
+        counts=counts,
+        tracing=exits.enter_context(open_tracing()),
     )
 
     def run(job_id: str) -> None:
@@ -104,15 +113,19 @@ def run_worker(settings: Settings) -> None:  # noqa: PLR0915  # the composition 
             running.drain()
             _end_after_grace(settings.grace_seconds)
 
+    if port := settings.worker_metrics_port:
+        metrics = WorkerMetrics(counts, running, settings.streams)
+        exits.callback(serve_metrics(metrics, settings.worker_metrics_host, port))
     loops = (heartbeat, dispatch, wakes, lost, deliverer)
     for each in loops:
         each.start()
     log.info("worker %s takes up to %d streams", worker, settings.streams)
     try:
-        status = consume(app, worker, settings.streams, run, drain)
+        status = consume(app, worker, settings.streams, run, drain, heartbeats=settings.celery_events)
     finally:
         for each in reversed(loops):
             each.stop()
+        exits.close()
         unhinted.close()
         runner.close()
         waker.close()

@@ -1,18 +1,21 @@
 """Measures what an attempt wrote: its length, its hash and its tokens, counted after the stream."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from typing import Any
 
 from jobs.live.status_changes import EMPTY_SHA256
+from jobs.model.cost import Cost
 from jobs.model.endings import AttemptResult
 from jobs.model.message import calls_as_text
 from jobs.model.records import Usage
 from jobs.model.segments import Segment, clip, sum_usage
+from jobs.pricing import cost_of
 from jobs.tokens import TokenCount, Tokenizers
+from jobs.upstreams import Price, UpstreamSpec
 from worker.active_attempts import ActiveAttempt, StopReason
 from worker.upstream.ending import Ending
-from worker.upstream.errors import Repetition, UpstreamError
+from worker.upstream.errors import Repetition, Unreachable, UpstreamError
 
 Outcome = Ending | UpstreamError | StopReason
 """How a stream ended: whole, with an error, or cut by this process."""
@@ -23,7 +26,9 @@ _CUT_SHORT = {"length": "max_output_tokens", "content_filter": "content_filter"}
 NOTHING_WRITTEN = AttemptResult(text="", bytes=0, sha256=EMPTY_SHA256, deltas=0, first_delta_at=None)
 
 
-def measure(running: ActiveAttempt, outcome: Outcome, tokenizers: Tokenizers) -> AttemptResult:
+def measure(
+    running: ActiveAttempt, outcome: Outcome, tokenizers: Tokenizers, spec: UpstreamSpec | None = None
+) -> AttemptResult:
     """The text of an attempt that is over, with all that is stored beside it."""
     if outcome is StopReason.LOST:
         return NOTHING_WRITTEN  # it is stored nowhere: what the attempt cost is counted from its checkpoint
@@ -35,7 +40,7 @@ def measure(running: ActiveAttempt, outcome: Outcome, tokenizers: Tokenizers) ->
     segments = running.segments
     if not running.is_noted:
         segments += (_segment(running, ending, _usage(running, ending, counted, reasoning, tokenizers)),)
-    usage = sum_usage([one.usage for one in segments if one.attempt == running.attempt])
+    usages = [one.usage for one in segments if one.attempt == running.attempt]
     if isinstance(outcome, Repetition):  # the rest is paid for and not kept
         encoded, thoughts = outcome.cut(encoded, thoughts)
         counted, reasoning = _count(running, encoded, thoughts, tokenizers)
@@ -46,7 +51,7 @@ def measure(running: ActiveAttempt, outcome: Outcome, tokenizers: Tokenizers) ->
         sha256=sha256(encoded).hexdigest(),
         deltas=recording.deltas if recording else 0,
         first_delta_at=recording.first_delta_at if recording else None,
-        usage=usage,
+        usage=sum_usage(usages),
         text_tokens=counted.tokens,
         text_tokens_source=counted.source,
         finish_reason=ending.finish_reason if ending else None,
@@ -60,6 +65,7 @@ def measure(running: ActiveAttempt, outcome: Outcome, tokenizers: Tokenizers) ->
         message=ending.message if ending else None,
         upstream_id=ending.upstream_id if ending else None,
         upstream_model=ending.upstream_model if ending else None,
+        cost=_cost(running, outcome, usages, spec.price_of(running.job.model) if spec else None),
     )
 
 
@@ -70,6 +76,31 @@ def _count(
     model = running.job.model
     reasoning = tokenizers.count_text(model, thoughts.decode()) if thoughts else None
     return tokenizers.count_text(model, encoded.decode()), reasoning
+
+
+def _cost(running: ActiveAttempt, outcome: Outcome, usages: Sequence[Usage | None], price: Price | None) -> Cost | None:
+    """Of all its requests. None when it is unknown: no price, or nobody counted what the upstream did before it was
+    cut.
+    """
+    if usages and usages[-1] is None and (running.sent is None or _is_refusal(outcome)):
+        usages = usages[:-1]  # the last request cost nothing
+    nanos = 0
+    for usage in usages:
+        cost = cost_of(usage, price)
+        if cost is None:
+            return None
+        nanos += cost.nanos
+    return Cost(nanos, price.currency if price else None)
+
+
+def _is_refusal(outcome: Outcome) -> bool:
+    """Whether the upstream did not begin: it was not reached, or took no such request. A gateway's 500, 502 or 504 says
+    nothing of that.
+    """
+    if not isinstance(outcome, UpstreamError):
+        return False
+    status = outcome.status or 0
+    return isinstance(outcome, Unreachable) or (400 <= status < 500 and status != 408) or status in (503, 529)
 
 
 def measure_segment(running: ActiveAttempt, ending: Ending, tokenizers: Tokenizers) -> Segment:
@@ -120,7 +151,7 @@ def _usage(
     thought = reasoning.tokens if reasoning else 0
     if thought and running.reasoning:  # what was continued was paid for before, and is not sent again
         thought = max(0, thought - tokenizers.count_text(running.job.model, running.reasoning).tokens)
-    request = running.job.request or {}
+    request = running.request
     if called:  # as JSON, which is not how the model wrote it
         calls = tokenizers.count_text(running.job.model, called).tokens
         counted = counted._replace(tokens=counted.tokens + calls, source="estimate")

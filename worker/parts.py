@@ -92,9 +92,9 @@ class Parts:
         running.text_tokens = self._tokenizers.count_text(job.model, running.text).tokens
         if spec.prefix != "none":
             running.seam = None
-            return continue_request(job.request or {}, running.text, self._spent(running), spec.prefix)
+            return continue_request(running.request, running.text, self._spent(running), spec.prefix)
         running.seam = Seam(running.text, lambda piece: running.recording.add(piece) if running.recording else None)
-        return ask_for_the_rest(job.request or {}, running.text, self._spent(running))
+        return ask_for_the_rest(running.request, running.text, self._spent(running))
 
     def _may_go_on(self, running: ActiveAttempt, ending: Ending, spec: UpstreamSpec) -> bool:
         job, recording = running.job, running.recording
@@ -120,7 +120,7 @@ class Parts:
 
     def _next_part(self, running: ActiveAttempt, spec: UpstreamSpec) -> Part | None:
         """None: the request's own limit is reached, which is for the whole text."""
-        asked = running.job.request or {}
+        asked = running.request
         request = self.request_for_rest(running, spec)
         limits = [asked[name] for name in LIMITS if isinstance(asked.get(name), int)]
         left = min(limits) - self._spent(running) if limits else _ESTIMATED_OUTPUT

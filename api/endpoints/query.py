@@ -9,6 +9,7 @@ from starlette.responses import Response
 from api.callers.caller import CallerDep
 from api.finding import find_batch, find_job
 from api.forms.batches import batch_json
+from api.forms.costs import cost_json
 from api.forms.jobs import attempt_json, job_json, segments_json
 from api.http.errors import ApiError, JsonAnswer
 from api.http.parameters import STRICT_QUERY, AfterBatch, AfterJob, BatchId, JobId, Limit, read_filter
@@ -19,7 +20,9 @@ from api.services import ServicesDep
 from api.waiting import NOTHING, batch_hold_json, batch_holds_json, waiting_by_id
 from jobs.live.channel import Part
 from jobs.model.batch_records import Batch
+from jobs.model.cost import NO_COST
 from jobs.model.status import JobStatus
+from jobs.store.costs import read_costs
 from jobs.store.queries import list_batches, read_attempts, read_result
 from jobs.store.search import JobFilter, list_jobs
 from jobs.store.stored_texts import read_longest
@@ -43,7 +46,9 @@ def get_jobs(
         services.database, wanted, project=caller.project, after=after, limit=limit, newest_first=order == "desc"
     )
     waiting = waiting_by_id(services, caller, found)
-    return _page([{**job_json(job), **waiting.get(job.id, {})} for job in found], more)
+    costs = read_costs(services.database, [job.id for job in found])
+    shown = [{**job_json(job), **cost_json(costs.get(job.id, NO_COST)), **waiting.get(job.id, {})} for job in found]
+    return _page(shown, more)
 
 
 @routes.get("/jobs/{job_id}", tags=["query"], responses={200: {"model": JobWithAttempts}})
@@ -51,9 +56,10 @@ def get_job(services: ServicesDep, caller: CallerDep, job_id: JobId) -> Response
     """One job with its request, every attempt at it, and while it is queued, why it waits."""
     job = find_job(services, caller, job_id)
     attempts = read_attempts(services.database, job_id)
+    cost = read_costs(services.database, [job_id]).get(job_id, NO_COST)
     waiting = waiting_by_id(services, caller, [job]).get(job_id, NOTHING)
-    return JsonAnswer({**job_json(job), **waiting, "attempts": [attempt_json(attempt) for attempt in attempts],
-                       "segments": segments_json(job, attempts)})  # fmt: skip
+    own = {**job_json(job), **cost_json(cost), **waiting, "segments": segments_json(job, attempts)}
+    return JsonAnswer({**own, "attempts": [attempt_json(attempt) for attempt in attempts]})
 
 
 @routes.get(

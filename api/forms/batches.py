@@ -2,7 +2,9 @@
 
 from typing import Any
 
+from api.forms.costs import cost_json
 from jobs.model.batch_records import Batch
+from jobs.model.cost import NO_COST
 
 
 def batch_json(batch: Batch) -> dict[str, Any]:
@@ -30,6 +32,7 @@ def batch_json(batch: Batch) -> dict[str, Any]:
             "incomplete": batch.incomplete,
         },
         "usage": _usage_json(batch.usage) if batch.usage else None,
+        **cost_json(batch.cost or NO_COST),
     }
 
 

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+from api.forms.costs import attempt_cost_json
+from jobs.acceptance.rules import MAX_REPAIRS
 from jobs.model.records import Attempt, Job, Usage
 from jobs.model.segments import Segment, load_segments
 from jobs.model.status import JobStatus
@@ -48,6 +50,9 @@ def job_json(job: Job) -> dict[str, Any]:
         "crashes": job.crashes,
         "rate_limits": job.rate_limits,
         "drains": job.drains,
+        "on_reject": job.on_reject or "fail",
+        "max_repairs": MAX_REPAIRS if job.max_repairs is None else job.max_repairs,
+        "repairs": job.repairs or 0,
         "created_at": seconds(job.created_at),
         "due_at": seconds(job.due_at) if job.status is JobStatus.QUEUED else None,
         "started_at": seconds(job.started_at),
@@ -70,6 +75,7 @@ def job_json(job: Job) -> dict[str, Any]:
     }
     if job.request is not None:
         shown["request"] = job.request
+        shown["accept"] = job.accept
     if job.message is not None:
         shown["message"] = job.message
     return shown
@@ -86,11 +92,13 @@ def attempt_json(attempt: Attempt) -> dict[str, Any]:
         "finished_at": seconds(attempt.finished_at),
         "outcome": str(attempt.outcome) if attempt.outcome else None,
         "error": {"code": attempt.error_code, "message": attempt.error_message} if attempt.error_code else None,
+        "rejections": attempt.rejections,
         "deltas": attempt.deltas,
         "bytes": attempt.bytes,
         "continued_bytes": attempt.continued_bytes,
         "segments": [segment_json(one) for one in load_segments(attempt.segments)] or None,
         "usage": usage_json(attempt.usage) if attempt.usage else None,
+        "cost": attempt_cost_json(attempt),
     }
 
 

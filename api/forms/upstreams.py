@@ -23,7 +23,7 @@ def upstream_json(view: UpstreamView, *, with_messages: bool) -> dict[str, Any]:
             "tokens_per_minute": spec.tokens_per_minute,
         },
         "state": None if state is None else "held" if state.hold else "ok",
-        "hold": _hold_json(state.hold) if state and state.hold else None,
+        "hold": _hold_json(state.hold, with_messages=with_messages) if state and state.hold else None,
         "running": state.running if state else None,
         "in_use": [_model_json(model) for model in state.models] if state else None,
         "last_error": error
@@ -36,12 +36,12 @@ def upstream_json(view: UpstreamView, *, with_messages: bool) -> dict[str, Any]:
     }
 
 
-def _hold_json(hold: HoldState) -> dict[str, Any]:
+def _hold_json(hold: HoldState, *, with_messages: bool) -> dict[str, Any]:
     """As the API shows it."""
     return {
         "reason": hold.reason,
         "since": hold.since.timestamp(),
-        "message": hold.message,
+        "message": hold.message if with_messages or hold.held_by == "person" else "",
         "held_by": hold.held_by,
         "probe_at": hold.probe_at.timestamp() if hold.probe_at else None,
     }

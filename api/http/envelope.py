@@ -10,8 +10,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from api.http.errors import ApiError, error_answer
 from api.http.event_stream import STREAM, EventStream, nothing
 from api.http.opening_gate import OpeningGate
+from api.metrics.counts import ApiCounts
+from jobs.trace_context import HEADER, TRACEPARENT, read_traceparent
 
 log = getLogger("api.access")
+
+_METHOD = {method: method for method in ("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS")}
+"""Those that are labels of a metric: a client may send any word."""
 
 
 class Envelope:
@@ -20,8 +25,9 @@ class Envelope:
     The line has no query string and no header: both may carry what is nobody's business.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, counts: ApiCounts) -> None:
         self._app = app
+        self._counts = counts
         self._gate = OpeningGate()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -30,13 +36,16 @@ class Envelope:
             return
         request_id = f"req_{secrets.token_hex(12)}"
         scope["request_id"] = request_id
-        status = 0
+        status, counts = 0, self._counts
+        TRACEPARENT.set(_traceparent_of(scope))
 
         async def send_named(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
                 message["headers"] = [*message.get("headers", ()), (b"x-request-id", request_id.encode())]
+            else:
+                counts.sent_bytes += len(message.get("body", b""))
             await send(message)
 
         started = time.perf_counter()
@@ -59,6 +68,7 @@ class Envelope:
                 opening.release()
             # The path as it came, percent-encoded: a decoded one could forge a line of its own.
             path = scope["raw_path"].decode("ascii", "replace")
+            counts.requests[_METHOD.get(scope["method"], "other"), str(status)] += 1
             took_ms = (time.perf_counter() - started) * 1000
             log.info("%s %s %d %.1f ms %s", scope["method"], path, status, took_ms, request_id)
 
@@ -69,3 +79,9 @@ class Envelope:
         await self._app(scope, receive, send)
         stream: EventStream | None = scope.get(STREAM)
         return stream
+
+
+def _traceparent_of(scope: Scope) -> str | None:
+    """The trace that the caller says it is in."""
+    name = HEADER.encode()
+    return next((read_traceparent(value.decode("latin-1")) for key, value in scope["headers"] if key == name), None)

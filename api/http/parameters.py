@@ -29,6 +29,7 @@ _LONGEST_VALUES = {"q": LONGEST_SEARCH, "last_event_id": 8192}
 JobId = Annotated[str, Path(description="The id of a job, `job_...`.")]
 BatchId = Annotated[str, Path(description="The id of a batch, `batch_...`.")]
 FileId = Annotated[str, Path(description="The id of a file, `file_...`.")]
+_NO_BATCH = "none"
 _AFTER = Query(description="Begin after the item with this id: the `last_id` of the page before.")
 
 
@@ -100,7 +101,7 @@ STRICT_QUERY = [Depends(strict_parameters)]
 
 def read_filter(
     request: Request,
-    batch_id: Annotated[str | None, Query(description="Jobs of this batch.")] = None,
+    batch_id: Annotated[str | None, Query(description="Jobs of this batch; `none`: single jobs.")] = None,
     status: Annotated[JobStatus | None, Query(description="Jobs in this status.")] = None,
     model: Annotated[str | None, Query(description="Jobs for this model.")] = None,
     custom_id: Annotated[str | None, Query(description="Jobs with this `custom_id`.")] = None,
@@ -127,18 +128,20 @@ def read_filter(
         message = f"{METADATA}: {len(metadata)} keys, and no job has more than {_MOST_PAIRS}"
         raise ApiError(400, "invalid_value", message, param=METADATA.rstrip("."))
     return JobFilter(
-        batch_id=check_id("batch_id", batch_id, "batch"),
+        batch_id=None if batch_id == _NO_BATCH else check_id("batch_id", batch_id, "batch"),
+        alone=batch_id == _NO_BATCH,
         status=status,
         model=model,
         custom_id=custom_id,
         metadata=metadata,
-        created_after=_read_time(created_after, "created_after"),
-        created_before=_read_time(created_before, "created_before"),
+        created_after=read_time(created_after, "created_after"),
+        created_before=read_time(created_before, "created_before"),
         text=q,
     )
 
 
-def _read_time(value: str | None, name: str) -> datetime | None:
+def read_time(value: str | None, name: str) -> datetime | None:
+    """A time of the query."""
     if value is None:
         return None
     try:

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from http import HTTPStatus
 from typing import cast
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn._types import ASGI3Application
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from api.http.errors import ApiError, error_body
 
@@ -20,6 +21,10 @@ LEAST_BODY_BYTES = 4096
 
 MOST_FRAMING = 4
 """How many bytes of a chunked body may come for each byte in it, beyond one head's worth: tiny chunks cost CPU."""
+
+MOST_PIPELINED = 8
+"""How many requests may wait on one connection for the answer before theirs. Each is kept with its head, and browsers,
+SDKs and proxies send none before the answer has come."""
 
 LINGER_BYTES = 256 * 1024
 LINGER_SECONDS = 2.0
@@ -41,6 +46,7 @@ class BoundedProtocol(HttpToolsProtocol):
     _keep_alive = False
     _linger_left: int | None = None
     _timer: asyncio.TimerHandle | None = None
+    _answering: RequestResponseCycle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
         super().connection_made(transport)
@@ -48,6 +54,11 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_timer()
+        if self._answering is not None and not self._answering.response_complete:
+            # uvicorn tells the newest request only, and the one that is being answered may be followed by others.
+            self._answering.disconnected = True
+            self._answering.message_event.set()
+        self.pipeline.clear()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -77,6 +88,10 @@ class BoundedProtocol(HttpToolsProtocol):
         if len(self.url) + sum(len(name) + len(value) for name, value in self.headers) > MOST_HEAD_BYTES:
             self._refuse_head()
             return
+        if len(self.pipeline) >= MOST_PIPELINED:
+            self.transport.close()
+        if self.transport.is_closing():
+            return  # what the parser was given at once with that
         super().on_headers_complete()
         # Until the body is whole, an answer is the last one on this connection, and says so.
         self._in_body = True
@@ -107,8 +122,14 @@ class BoundedProtocol(HttpToolsProtocol):
             self.flow.resume_reading()
             return
         super().on_response_complete()
+        if self.pipeline:
+            self.flow.pause_reading()  # uvicorn reads on after each answer, and more would wait each time
         if self.cycle.response_complete and not self.transport.is_closing():
             self._await_head()  # uvicorn's own timer for idle connections ends with any byte, also with an empty line
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        self._answering = cycle
+        super()._start_asgi_task(cycle, app)
 
     def send_400_response(self, msg: str) -> None:
         self._refuse(ApiError(400, "invalid_http", msg))

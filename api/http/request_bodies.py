@@ -2,6 +2,17 @@
 
 from typing import Any
 
+_PATTERNS: dict[str, Any] = {
+    "type": "array",
+    "minItems": 1,
+    "maxItems": 32,
+    "items": {"anyOf": [
+        {"type": "string", "maxLength": 1000},
+        {"type": "object", "required": ["pattern"], "properties": {"pattern": {"type": "string", "maxLength": 1000}}},
+    ]},
+    "description": "Texts, as they are written, and patterns of RE2.",
+}  # fmt: skip
+
 _OWN: dict[str, Any] = {
     "metadata": {
         "type": "object",
@@ -32,6 +43,29 @@ _OWN: dict[str, Any] = {
         "description": "How often the rest is asked for, with `on_length: continue`.",
     },
     "upstream": {"type": "string", "description": "The one upstream that may write; without it any that can."},
+    "accept": {
+        "type": "object",
+        "additionalProperties": False,
+        "properties": {
+            "min_words": {"type": "integer", "minimum": 1},
+            "max_words": {"type": "integer", "minimum": 1},
+            "json_schema": {"type": "object"},
+            "must_include": _PATTERNS,
+            "must_not_include": _PATTERNS,
+            "ends_well": {"type": "boolean", "description": "With a whole sentence, code block, table or list."},
+            "language": {"type": "string", "description": "The ISO 639-1 code of the language of most of the text."},
+        },
+        "description": "What the text must satisfy. One that does not ends its attempt as `not_accepted`.",
+        "example": {"min_words": 300, "must_include": ["tea", {"pattern": "(?i)green|black"}], "ends_well": True},
+    },
+    "on_reject": {
+        "type": "string",
+        "enum": ["fail", "retry", "repair"],
+        "default": "fail",
+        "description": "What becomes of a text that is not accepted: the job fails, it is written anew (charged against"
+        " `max_attempts`), or the model is asked to repair it, up to `max_repairs` times.",
+    },
+    "max_repairs": {"type": "integer", "minimum": 1, "maximum": 20, "default": 2},
 }
 
 _CUSTOM_ID = {"type": "string", "maxLength": 512, "description": "Your own name for the job."}
@@ -50,6 +84,15 @@ _INPUT: dict[str, Any] = {
     " their forms. Without it the file is in OpenAI's form, where every line has a `custom_id`.",
 }
 
+_DEFAULTS: dict[str, Any] = {
+    "type": "object",
+    "additionalProperties": True,
+    "properties": {"system": {"type": "string", "description": "The system prompt."}},
+    "description": "What each request's body is merged over: any of its fields, and `system`. A field of the body wins,"
+    " a null in it takes a default away, and the messages of the defaults come before its own.",
+    "example": {"model": "gpt-4o-mini", "system": "You write for a magazine.", "temperature": 0.7},
+}
+
 INPUT_BODY: dict[str, Any] = {
     "type": "object",
     "required": ["input_file_id"],
@@ -57,6 +100,7 @@ INPUT_BODY: dict[str, Any] = {
     "properties": {
         "input_file_id": {"type": "string", "description": "An uploaded file."},
         "input": _INPUT,
+        "defaults": _DEFAULTS,
         "limit": {"type": "integer", "minimum": 1, "maximum": 1000, "description": "Look at so many requests only."},
     },
     "example": {"input_file_id": "file_...", "input": {"model": "gpt-4o-mini", "template": "Write about {topic}."}},
@@ -103,6 +147,7 @@ BATCH_BODY: dict[str, Any] = {
         },
         "input_file_id": {"type": "string", "description": "Instead of `requests`: an uploaded file of them."},
         "input": _INPUT,
+        "defaults": _DEFAULTS,
         "endpoint": {"type": "string", "enum": ["/v1/chat/completions", "/v1/responses"]},
         "completion_window": {"type": "string", "pattern": "^[1-9][0-9]{0,5}[smhd]$", "example": "24h"},
         "max_concurrency": {"type": "integer", "minimum": 1, "description": "So many of its jobs run at once."},

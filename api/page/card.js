@@ -1,7 +1,9 @@
 // The card of one job: its status, its text while it grows, its tokens and their rate.
 
 import { el, setText } from "./dom.js";
+import { sentenceOf } from "./faults.js";
 import { languageOf, number, plain, rate, short } from "./format.js";
+import { firstWords, jobName } from "./names.js";
 import { makeMark, setMark } from "./mark.js";
 import { badge, isFinal, setBadge, shownStatus } from "./status.js";
 import { thinking } from "./thoughts.js";
@@ -10,30 +12,30 @@ import { whyItWaits } from "./waiting_words.js";
 
 const SHOWN = 900;
 
-/** A job's name: the one it was given, or its place. */
-export const jobName = (job, index) => job.custom_id || (index === undefined ? "Article" : `Article ${index + 1}`);
-
 export class Card {
-  /** `waitsOf(job)` gives what is known of why a queued article waits. */
-  constructor(state, job, waitsOf) {
+  /** `waitsOf(job)` gives what is known of why a queued article waits; `prompts` reads the prompts that are seen. */
+  constructor(state, job, { waitsOf, prompts }) {
     this.state = state;
     this.waitsOf = waitsOf;
+    this.prompts = prompts;
     this.id = job.id;
     this.badge = badge(shownStatus(job));
     this.words = el("p", { class: "card-text", dir: "auto" });
     this.tokens = el("span", {});
     this.speed = el("span", {});
     this.mark = makeMark();
-    const name = jobName(job, job.index);
+    this.link = el("a", { href: `#/jobs/${job.id}` });
+    this.prompt = el("p", { class: "card-prompt", dir: "auto" });
     this.node = el(
       "li",
       { class: "card" },
       el(
         "div",
         { class: "card-head" },
-        el("h3", { dir: "auto" }, el("a", { href: `#/jobs/${job.id}`, title: name }, name)),
+        el("h3", { dir: "auto" }, this.link),
         this.badge,
       ),
+      this.prompt,
       el("div", { class: "card-body" }, this.words),
       el("div", { class: "card-foot" }, this.tokens, this.speed, this.mark),
     );
@@ -45,6 +47,7 @@ export class Card {
     const text = this.state.texts.get(this.id);
     setBadge(this.badge, shownStatus(job));
     this.node.dataset.status = job.status;
+    this.#showName(job, text);
     setText(this.words, this.#excerpt(job, text));
     const language = text?.text ? languageOf(text.text) : null;
     if (language) this.words.lang = language;
@@ -53,6 +56,15 @@ export class Card {
     setText(this.speed, now ? `≈ ${rate(now)}/s` : "");
     // Where nothing was written there is nothing to compare.
     setMark(this.mark, job.bytes ? this.state.marks.get(this.id) : null);
+  }
+
+  #showName(job, text) {
+    const prompt = this.prompts.of(job.id);
+    const name = jobName(job, { text: text?.text, prompt });
+    setText(this.link, name);
+    if (this.link.title !== name) this.link.title = name;
+    // Said once: a card that is called by its prompt does not repeat it.
+    setText(this.prompt, name === firstWords(prompt) ? "" : firstWords(prompt));
   }
 
   /** The end of a text that grows, the beginning of one that is there. */
@@ -65,7 +77,7 @@ export class Card {
     this.words.className = "card-text note";
     // Before its last error: of a thousand that a held upstream has sent back, each would say the same.
     if (job.status === "queued") return whyItWaits(job, this.waitsOf(job));
-    if (job.error) return `${job.error.message ?? job.error.code}`;
+    if (job.error) return sentenceOf(job.error);
     if (job.status === "in_progress" && text?.thought) return `${thinking(text.thoughtTokens)}.`;
     if (job.status === "in_progress") return "Waiting for the first words.";
     if (job.status === "completed" && calledTool(job)) return "The model called a tool.";

@@ -3,6 +3,7 @@
 import { ChosenFile } from "./chosen_file.js";
 import { el, put, wrong } from "./dom.js";
 import { plural } from "./format.js";
+import { sampleLink } from "./sample.js";
 
 const MOST_FAULTS = 10;
 const PAUSE_MS = 250;
@@ -249,6 +250,7 @@ export function filePart(changed) {
           { id: "file-hint", class: "hint" },
           'Choose a file, or drop it anywhere here: a table (.csv, .tsv), prompts (.txt, one a line), or JSONL (OpenAI\'s batch lines, or {"prompt": …} on each line).',
         ),
+        el("p", {}, sampleLink()),
       ),
       summary,
       encodingPart,

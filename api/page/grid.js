@@ -93,6 +93,16 @@ export class Grid {
     else if (event.key === "End") next = this.#count - 1;
     if (!entry || next === null || event.altKey || event.ctrlKey || event.metaKey) return;
     event.preventDefault();
+    this.#goTo(next);
+  }
+
+  /** Go on to the next (1) or the previous (-1) card; at first to the first one. */
+  step(by) {
+    const entry = [...this.#drawn.values()].find(({ card }) => card.node.contains(document.activeElement));
+    this.#goTo(entry ? entry.index + by : 0);
+  }
+
+  #goTo(next) {
     if (next < 0 || next >= this.#count) return;
     const top = this.node.getBoundingClientRect().top + Math.floor(next / this.columns) * (this.height + GAP);
     if (top < 0 || top + this.height > innerHeight) scrollBy({ top: top - innerHeight / 3, behavior: "instant" });

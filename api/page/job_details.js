@@ -1,9 +1,13 @@
 // What there is to know of a job beside its text: what was asked, what it cost, and how its attempts went.
 
 import { el, put } from "./dom.js";
+import { detailsOf } from "./failure_groups.js";
+import { sentenceOf } from "./faults.js";
 import { duration, number, plural, rate, time } from "./format.js";
 import { whyCutShort } from "./job_words.js";
+import { contentText } from "./names.js";
 import { isFinal } from "./status.js";
+import { t } from "./words.js";
 
 const OUTCOMES = {
   completed: "completed",
@@ -19,8 +23,8 @@ const SOURCES = { upstream: "counted by the upstream", tokenizer: "counted here"
 
 /** Show the sections about a job in this element; what was opened in it stays open. */
 export function showDetails(node, job) {
-  const isOpen = node.querySelector("details")?.open;
-  const hadFocus = node.querySelector("summary") === document.activeElement;
+  const folds = () => [...node.querySelectorAll("details")];
+  const before = folds().map((fold) => [fold.open, fold.querySelector("summary") === document.activeElement]);
   put(
     node,
     errorSection(job),
@@ -30,8 +34,12 @@ export function showDetails(node, job) {
     attemptsSection(job),
     factsSection(job),
   );
-  if (isOpen) node.querySelector("details")?.setAttribute("open", "");
-  if (hadFocus) node.querySelector("summary")?.focus();
+  const after = folds();
+  if (after.length !== before.length) return;
+  after.forEach((fold, place) => {
+    [fold.open] = before[place];
+    if (before[place][1]) fold.querySelector("summary").focus();
+  });
 }
 
 function section(title, ...content) {
@@ -43,8 +51,8 @@ function errorSection(job) {
   const title = isFinal(job.status) ? "Why it is incomplete" : "What went wrong last";
   return section(
     title,
-    el("p", { class: "fault" }, job.error.message ?? job.error.code),
-    el("p", { class: "small" }, job.error.code),
+    el("p", { class: "fault", dir: "auto" }, sentenceOf(job.error)),
+    detailsOf(job.error),
   );
 }
 
@@ -80,12 +88,6 @@ function requestSection(job) {
   );
 }
 
-function contentText(content) {
-  if (typeof content === "string") return content;
-  if (Array.isArray(content)) return content.map((part) => part?.text ?? `(${part?.type ?? "something"})`).join("\n");
-  return content === null || content === undefined ? "" : JSON.stringify(content);
-}
-
 function usageSection(job) {
   const { usage } = job;
   if (!usage) return null;
@@ -105,10 +107,20 @@ function usageSection(job) {
 
 function attemptsSection(job) {
   if (!job.attempts?.length) return null;
-  return section("Attempts", el("ol", { class: "attempts" }, ...job.attempts.map(attemptItem)));
+  return section("Attempts", el("ol", { class: "attempts" }, ...job.attempts.map((attempt, at) => attemptItem(attempt, beforeOf(job, at)))));
 }
 
-function attemptItem(attempt) {
+/** When the wait for an attempt began: at the end of the one before, or when the job was submitted. */
+const beforeOf = (job, at) => (at ? job.attempts[at - 1].finished_at : job.created_at);
+
+function attemptItem(attempt, before) {
+  const waited = before ? attempt.started_at - before : 0;
+  const how = [
+    attempt.upstream ? t("attempt.at", { upstream: attempt.upstream }) : "",
+    waited >= 0.1 ? t("attempt.waited", { time: duration(waited) }) : "",
+  ]
+    .filter(Boolean)
+    .join(" · ");
   const took = attempt.finished_at ? duration(attempt.finished_at - attempt.started_at) : "";
   const words = [attempt.outcome ? (OUTCOMES[attempt.outcome] ?? attempt.outcome) : "running", took]
     .filter(Boolean)
@@ -123,11 +135,12 @@ function attemptItem(attempt) {
     "li",
     { value: null },
     el("p", {}, `${attempt.attempt}. ${words}`),
+    how ? el("p", { class: "small" }, how) : null,
     wrote ? el("p", { class: "small" }, wrote) : null,
     attempt.continued_bytes
       ? el("p", { class: "small" }, `Continues from byte ${number(attempt.continued_bytes)}`)
       : null,
-    attempt.error ? el("p", { class: "small fault" }, attempt.error.message ?? attempt.error.code) : null,
+    attempt.error ? el("p", { class: "small fault" }, sentenceOf(attempt.error)) : null,
   );
 }
 

@@ -82,6 +82,15 @@ function ask(refused) {
   });
 }
 
+/** Ask for another key, of another project, and show everything anew with it. */
+export async function changeKey() {
+  const key = await ask(null);
+  if (key === null) return;
+  kept = key;
+  remember("key", key, TAB);
+  location.reload();
+}
+
 /** Say at the top that nothing can be read, and let it be mended. */
 function showDeclined() {
   const enter = el("button", { type: "button", onclick: again }, "Enter a key");

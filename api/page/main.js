@@ -4,9 +4,10 @@ import { put, say } from "./dom.js";
 import { tickTimes } from "./format.js";
 import { net } from "./net.js";
 import { onRoute, readRoute } from "./router.js";
+import { wireShortcuts } from "./shortcuts.js";
 import { wireTheme } from "./theme.js";
 import { batchView } from "./view_batch.js";
-import { batchesView } from "./view_batches.js";
+import { homeView } from "./view_home.js";
 import { jobView } from "./view_job.js";
 import { missingView } from "./view_missing.js";
 import { newView } from "./view_new.js";
@@ -21,7 +22,7 @@ let view = null;
 export const shownView = () => view;
 
 function makeView({ path: [room, id, ...rest], query }) {
-  if (room === undefined) return batchesView();
+  if (room === undefined) return homeView();
   if (rest.length === 0 && id !== undefined) {
     if (room === "batches") return batchView(id);
     if (room === "jobs") return jobView(id);
@@ -77,6 +78,7 @@ function wireSkip(link) {
 }
 
 wireTheme(document.getElementById("theme"));
+wireShortcuts(shownView);
 wireSkip(document.querySelector(".skip"));
 showNetwork();
 onRoute(show);

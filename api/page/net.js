@@ -56,9 +56,9 @@ export function onReturn(look, signal) {
   document.addEventListener("visibilitychange", () => document.hidden || look(), { signal });
 }
 
-/** GET or POST; resolves to the parsed JSON. Rejects with `ApiError`. */
-export async function call(path, { method = "GET", body, headers = {}, signal } = {}) {
-  return (await answer(path, { method, body, headers, signal })).json();
+/** GET or POST; resolves to the parsed JSON. Rejects with `ApiError`. Without `asksForKey`, a 401 is one as well. */
+export async function call(path, { method = "GET", body, headers = {}, signal, asksForKey = true } = {}) {
+  return (await answer(path, { method, body, headers, signal, asksForKey })).json();
 }
 
 /** POST a form with a file; resolves to the parsed JSON. Rejects with `ApiError`. */
@@ -82,7 +82,7 @@ export async function watchToken(channel, signal) {
   return (await call("/v1/watch_tokens", { method: "POST", body: { channel }, signal })).token;
 }
 
-async function answer(path, { method = "GET", body, headers = {}, signal }) {
+async function answer(path, { method = "GET", body, headers = {}, signal, asksForKey = true }) {
   const key = heldKey();
   const isJson = body !== undefined && !(body instanceof FormData);
   let response;
@@ -102,7 +102,7 @@ async function answer(path, { method = "GET", body, headers = {}, signal }) {
   noteFound();
   if (response.ok) return response;
   // Nothing was done without a key, so it may be asked again with one.
-  if (response.status === 401 && (await askForKey(key))) return answer(path, { method, body, headers, signal });
+  if (response.status === 401 && asksForKey && (await askForKey(key))) return answer(path, { method, body, headers, signal });
   let told;
   try {
     told = (await response.json()).error;

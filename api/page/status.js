@@ -1,6 +1,7 @@
 // Statuses as one sees them: a sign, a word and a colour, never the colour alone.
 
 import { el } from "./dom.js";
+import { t } from "./words.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 
@@ -13,6 +14,7 @@ const SIGNS = {
   completed: "M3 8.5l3.5 3.5L13 4.5",
   cut_short: "M3 4h10M3 8h10M3 12h3.5",
   failed: "M4 4l8 8M12 4l-8 8",
+  partly_failed: "M8 2.5v7M8 12.8v.4",
   on_hold: "M5.5 3.5v9M10.5 3.5v9",
   cancelled: "M3.5 8h9",
   cancelling: "M3.5 8h9",
@@ -53,11 +55,11 @@ export function badge(status) {
   return made;
 }
 
-/** Make a badge show another status. */
-export function setBadge(made, status) {
-  if (made.dataset.status === status) return;
+/** Make a badge show another status; with `words`, say these. */
+export function setBadge(made, status, words = statusWord(status)) {
+  if (made.dataset.status === status && made.textContent === words) return;
   made.dataset.status = status;
-  made.replaceChildren(sign(status), WORDS[status] ?? status);
+  made.replaceChildren(sign(status), words);
 }
 
 function sign(status) {
@@ -70,11 +72,13 @@ function sign(status) {
   return drawn;
 }
 
-/** A bar of counts by status. `counts` has `completed`, `failed`, `in_progress` and `total`. */
+const PARTS = ["whole", "cut_short", "failed", "in_progress"];
+
+/** A bar of counts by status. `counts` has `completed`, `incomplete`, `failed`, `in_progress` and `total`. */
 export class ProgressBar {
   constructor(label) {
     this.node = el("div", { class: "progress", role: "progressbar", "aria-label": label, "aria-valuemin": "0" });
-    this.parts = ["completed", "failed", "in_progress"].map((name) => {
+    this.parts = PARTS.map((name) => {
       const part = el("span", { class: `part ${name}` });
       this.node.append(part);
       return [name, part];
@@ -83,14 +87,16 @@ export class ProgressBar {
 
   show(counts) {
     const ended = counts.completed + counts.failed;
+    const { total, failed, in_progress: writing, incomplete = 0 } = counts;
+    const sizes = { whole: counts.completed - incomplete, cut_short: incomplete, failed, in_progress: writing };
     this.node.setAttribute("aria-valuemax", String(counts.total));
     this.node.setAttribute("aria-valuenow", String(ended));
     this.node.setAttribute(
       "aria-valuetext",
-      `${ended} of ${counts.total} ended, ${counts.failed} without a whole text`,
+      t("progress.value", { ended, total, writing, failed }),
     );
     // Set as properties: the page's policy refuses style attributes.
-    for (const [name, part] of this.parts) part.style.flexGrow = String(counts[name]);
-    this.node.style.setProperty("--rest", String(Math.max(0, counts.total - ended - counts.in_progress)));
+    for (const [name, part] of this.parts) part.style.flexGrow = String(sizes[name]);
+    this.node.style.setProperty("--rest", String(Math.max(0, total - ended - writing)));
   }
 }

@@ -1,48 +1,48 @@
 // One batch: how far it is, and a card for each of its jobs.
 
+import { batchName } from "./batch_name.js";
 import { BatchState } from "./batch_state.js";
 import { batchActions } from "./batch_actions.js";
-import { Card, jobName } from "./card.js";
-import { el, put, say, wrong } from "./dom.js";
+import { Card } from "./card.js";
+import { CardFilters } from "./card_filters.js";
+import { el, put, say, setText, wrong } from "./dom.js";
 import { batchNotes } from "./batch_notes.js";
 import { BatchWaits } from "./batch_waits.js";
+import { FailureGroups } from "./failure_groups.js";
 import { Facts } from "./facts.js";
-import { duration, number, rate, short, time } from "./format.js";
+import { duration, number, rate, time } from "./format.js";
 import { Grid } from "./grid.js";
 import { HoldBanner } from "./hold_banner.js";
+import { jobName } from "./names.js";
 import { onReturn } from "./net.js";
+import { Prompts } from "./prompts.js";
 import { restoreScroll } from "./router.js";
-import { ProgressBar, badge, isFinal, setBadge, shownBatchStatus, shownStatus, statusWord } from "./status.js";
+import { PaceChart } from "./pace_chart.js";
+import { outcomeOf, percentOf, progressLine, secondsLeft } from "./outcome.js";
+import { ProgressBar, badge, isFinal, setBadge } from "./status.js";
 import { unread } from "./unread.js";
-import { batchName } from "./view_batches.js";
+import { t } from "./words.js";
 
 const CARD_HEIGHT = 224;
 const FRAME_MS = 100;
 const FACTS_MS = 500;
-const FILTERS = ["all", "in_progress", "queued", "completed", "cut_short", "failed"];
-const ENDED_BADLY = ["failed", "cancelled", "expired"];
 
 export function batchView(id) {
   const heading = el("h1", { dir: "auto" }, "Batch");
   const status = badge("in_progress");
   const bar = new ProgressBar("Progress of the batch");
+  const far = el("p", { class: "small" });
   const facts = new Facts();
+  const chart = new PaceChart();
+  const failures = new FailureGroups(() => filter());
   const notes = el("div", {});
   const fault = el("div", {});
   const refused = el("div", {});
-  const filters = el("div", { class: "filters", role: "group", "aria-label": "Show" });
-  const find = el("input", {
-    type: "search",
-    placeholder: "Find by name",
-    "aria-label": "Find a card by its name",
-    oninput: () => filter(),
-  });
   const nothing = el("p", { class: "note", hidden: true }, "No article matches.");
   const body = el("div", { hidden: true });
   const loading = el("p", { class: "loading" }, "Reading the batch …");
   const dirty = new Set();
   const closed = new AbortController();
-  let chosen = "all";
   let listed = [];
   let restored = false;
   let stale = false;
@@ -67,10 +67,12 @@ export function batchView(id) {
     onFault: (error) => put(fault, wrong(error.message)),
     isDrawn: (one) => grid.drawn.has(one),
   });
+  const prompts = new Prompts((one) => dirty.add(one));
+  const filters = new CardFilters({ nameOf, onChange: () => filter() });
   const grid = new Grid({
     height: CARD_HEIGHT,
     keyAt: (index) => listed[index]?.id,
-    makeCard: (index) => new Card(state, listed[index], (job) => waits.of(job)),
+    makeCard: (index) => new Card(state, listed[index], { waitsOf: (job) => waits.of(job), prompts }),
     onDrawn: settleDrawn,
   });
   const waits = new BatchWaits(state, {
@@ -80,20 +82,25 @@ export function batchView(id) {
   const banner = new HoldBanner(() => state.reread());
   const actions = batchActions(state, (error) => put(refused, error && wrong(error.message)));
 
+  function nameOf(job) {
+    return jobName(job, { text: state.texts.get(job.id)?.text, prompt: prompts.known(job.id) });
+  }
+
   function showBatch() {
     const { batch } = state;
     loading.hidden = true;
     body.hidden = false;
     fault.replaceChildren();
     heading.textContent = batchName(batch);
-    setBadge(status, shownBatchStatus(batch));
+    const { sign, words } = outcomeOf(batch);
+    setBadge(status, sign, words);
     if (JSON.stringify(batch.hold) !== held) updateQueued();
     held = JSON.stringify(batch.hold);
     banner.show(batch.hold);
     bar.show(batch.request_counts);
     actions.show(batch);
     showFacts();
-    if (heard !== null && heard !== batch.status) say(`The batch is now: ${statusWord(batch.status)}.`);
+    if (heard !== null && heard !== batch.status) say(`The batch is now: ${words}.`);
     heard = batch.status;
     heading.dispatchEvent(new Event("renamed", { bubbles: true }));
   }
@@ -120,16 +127,26 @@ export function batchView(id) {
       ? (batch.completed_at ?? batch.failed_at ?? batch.cancelled_at ?? batch.expired_at)
       : null;
     let speed = 0;
-    for (const [jobId, text] of state.texts) if (state.byId.get(jobId)?.status === "in_progress") speed += text.rate();
+    let growing = 0;
+    for (const [jobId, text] of state.texts) {
+      if (state.byId.get(jobId)?.status !== "in_progress") continue;
+      speed += text.rate();
+      growing += text.tokens + text.thoughtTokens;
+    }
+    const tokens = batch.usage?.output_tokens ?? 0;
+    const written = Math.round(tokens + growing);
     const left = total - completed - failed;
+    const seconds = secondsLeft({ left, completed, tokens, writtenNow: growing, speed });
+    setText(far, progressLine(batch, seconds));
+    if (writing) chart.add(speed, writing);
     facts.show([
       ["Completed", `${number(completed)} of ${number(total)}`],
       incomplete ? ["Cut short", number(incomplete)] : null,
-      failed ? ["Not completed", number(failed)] : null,
+      failed ? ["Failed", number(failed)] : null,
       writing ? ["Being written", number(writing)] : null,
       left - writing > 0 ? ["Queued", number(left - writing)] : null,
-      batch.usage?.output_tokens ? ["Tokens written", short(batch.usage.output_tokens)] : null,
-      batch.usage?.input_tokens ? ["Tokens read", short(batch.usage.input_tokens)] : null,
+      written ? ["Written", t(growing ? "tokens.about" : "tokens.written", { count: written })] : null,
+      batch.usage?.input_tokens ? ["Read", t("tokens.written", { count: batch.usage.input_tokens })] : null,
       speed ? ["Rate", `≈ ${rate(speed)} tokens/s`] : null,
       ended ? ["Took", duration(ended - batch.created_at)] : null,
       ["Submitted", submitted],
@@ -138,37 +155,12 @@ export function batchView(id) {
 
   function filter() {
     stale = false;
+    failures.show(state.jobs);
     actions.show(state.batch);
-    const sought = find.value.trim().toLowerCase();
-    const is = (job, name) =>
-      name === "all" || (name === "failed" ? ENDED_BADLY.includes(job.status) : shownStatus(job) === name);
-    listed = state.jobs.filter(
-      (job) => is(job, chosen) && (!sought || jobName(job, job.index).toLowerCase().includes(sought)),
-    );
-    showFilters(is);
-    nothing.hidden = listed.length > 0 || !state.jobs.length;
+    const found = filters.list(state.jobs);
+    listed = filters.showsAll ? found.filter((job) => !failures.hides(job)) : found;
+    nothing.hidden = found.length > 0 || !state.jobs.length;
     grid.setCount(listed.length);
-  }
-
-  function showFilters(is) {
-    FILTERS.forEach((name, place) => {
-      const count = state.jobs.filter((job) => is(job, name)).length;
-      let button = filters.children[place];
-      if (!button) {
-        button = el("button", {
-          type: "button",
-          onclick: () => {
-            chosen = name;
-            filter();
-          },
-        });
-        filters.append(button);
-      }
-      const word = name === "all" ? "All" : name === "failed" ? "Not completed" : statusWord(name);
-      button.textContent = `${word} ${number(count)}`;
-      button.setAttribute("aria-pressed", String(name === chosen));
-      button.hidden = count === 0 && name !== chosen && name !== "all";
-    });
   }
 
   // At most so often: a person cannot read faster, and 50 jobs may tell something 50 times a second.
@@ -204,14 +196,15 @@ export function batchView(id) {
 
   put(
     body,
-    el("div", { class: "bar-line" }, bar.node),
+    el("div", { class: "bar-line" }, bar.node, far),
     banner.node,
-    facts.node,
+    el("div", { class: "facts-line" }, facts.node, chart.node),
     notes,
+    failures.node,
     actions.node,
     refused,
     el("h2", { class: "unseen" }, "Articles"),
-    el("div", { class: "tools" }, filters, find),
+    filters.node,
     nothing,
     grid.node,
   );
@@ -222,17 +215,19 @@ export function batchView(id) {
     node: el(
       "section",
       { class: "batch" },
-      el("p", { class: "crumbs" }, el("a", { href: "#/" }, "Batches")),
+      el("p", { class: "crumbs" }, el("a", { href: "#/" }, t("crumbs.home"))),
       el("div", { class: "head" }, heading, status),
       el("p", { class: "id" }, id),
       fault,
       loading,
       body,
     ),
+    step: (by) => grid.step(by),
     close() {
       clearInterval(timer);
       closed.abort();
       waits.close();
+      prompts.close();
       state.close();
       grid.close();
     },
@@ -240,6 +235,6 @@ export function batchView(id) {
 }
 
 function doneShare(batch) {
-  const { total, completed, failed } = batch.request_counts;
-  return isFinal(batch.status) || !total ? "" : `${Math.floor(((completed + failed) / total) * 100)}% · `;
+  const counts = batch.request_counts;
+  return isFinal(batch.status) || !counts.total ? "" : `${percentOf(counts)}% · `;
 }

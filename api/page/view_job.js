@@ -1,12 +1,14 @@
 // One job: its whole text as Markdown, growing while it is written, and what it took.
 
-import { jobName } from "./card.js";
 import { ask, el, put, say, wrong } from "./dom.js";
 import { downloadLink } from "./download.js";
 import { showDetails } from "./job_details.js";
 import { HoldBanner } from "./hold_banner.js";
 import { JobText } from "./job_text.js";
 import { cutShort, noteOf } from "./job_words.js";
+import { JobPlace } from "./job_place.js";
+import { jobName } from "./names.js";
+import { LiveLine } from "./live_line.js";
 import { makeMark, setMark } from "./mark.js";
 import { call, onReturn } from "./net.js";
 import { Reading } from "./reading.js";
@@ -26,10 +28,10 @@ export function jobView(id) {
   const text = new JobText({ showsThought: true });
   const reading = new Reading(text);
   const thoughts = new Thoughts(text);
+  const live = new LiveLine(text);
   const heading = el("h1", { dir: "auto" }, "Article");
   const status = badge("queued");
   const mark = makeMark();
-  const crumbs = el("p", { class: "crumbs" }, el("a", { href: "#/" }, "Batches"));
   const fault = el("div", {});
   const note = el("p", { class: "note" }, "Reading the article …");
   const cut = el("p", { class: "cut", hidden: true });
@@ -39,6 +41,7 @@ export function jobView(id) {
   const retry = el("button", { type: "button", hidden: true, onclick: retryJob }, "Retry");
   const banner = new HoldBanner(readJob);
   const closed = new AbortController();
+  const place = new JobPlace(closed.signal);
   let job = null;
   let stream = null;
   /** The attempt whose end the stream has told, after which nothing comes from it; null as long as it tells. */
@@ -49,7 +52,7 @@ export function jobView(id) {
   function showJob(next) {
     const before = job?.status;
     job = { ...job, ...next };
-    heading.textContent = jobName(job);
+    showName();
     setBadge(status, shownStatus(job));
     banner.show(job.status === "queued" ? job.hold : null);
     retry.hidden = !job.incomplete && !RETRYABLE.includes(job.status);
@@ -59,16 +62,18 @@ export function jobView(id) {
     cut.hidden = !cut.textContent || !job.bytes;
     reading.setStatus(job.status, isFinal(job.status));
     thoughts.setJob(job);
-    if (job.batch_id)
-      put(
-        crumbs,
-        el("a", { href: "#/" }, "Batches"),
-        " / ",
-        el("a", { href: `#/batches/${job.batch_id}` }, "Batch of this article"),
-      );
+    live.setJob(job);
+    place.show(job);
     showCalls(calls, job);
     showDetails(details, job);
     if (before && before !== job.status) say(`The article is now: ${statusWord(shownStatus(job))}.`);
+    heading.dispatchEvent(new Event("renamed", { bubbles: true }));
+  }
+
+  function showName() {
+    const name = jobName(job, { text: text.text });
+    if (heading.textContent === name) return;
+    heading.textContent = name;
     heading.dispatchEvent(new Event("renamed", { bubbles: true }));
   }
 
@@ -128,6 +133,7 @@ export function jobView(id) {
           if (!text.take(delta)) return watch();
           note.hidden = text.bytes > 0;
           if (text.thought) thoughts.changed();
+          showName();
           return reading.changed();
         },
         reasoning: (piece) => {
@@ -172,8 +178,10 @@ export function jobView(id) {
 
   function showText() {
     note.hidden = text.bytes > 0;
+    showName();
     thoughts.draw();
     reading.draw();
+    live.draw();
     if (restored) return;
     restored = true;
     restoreScroll();
@@ -212,24 +220,27 @@ export function jobView(id) {
     text,
     title: () =>
       job
-        ? `${shownStatus(job) === "completed" ? "" : `${statusWord(shownStatus(job))} · `}${jobName(job)}`
+        ? `${shownStatus(job) === "completed" ? "" : `${statusWord(shownStatus(job))} · `}${heading.textContent}`
         : "Article",
     node: el(
       "section",
       { class: "job" },
-      crumbs,
+      place.node,
       el("div", { class: "head" }, heading, el("p", { class: "state" }, status, mark)),
+      live.node,
       banner.node,
       el("div", { class: "actions" }, save, ...reading.buttons, retry, cancel),
       fault,
       el("div", { class: "columns" }, el("div", { class: "reading" }, cut, thoughts.node, note, ...reading.nodes, calls), details),
     ),
+    step: (by) => place.step(by),
     close() {
       clearInterval(timer);
       closed.abort();
       stream?.close();
       reading.close();
       thoughts.close();
+      live.close();
     },
   };
 }

@@ -1,4 +1,5 @@
 import { el } from "./dom.js";
+import { t } from "./words.js";
 
 /** What is shown for an address that leads nowhere. */
 export function missingView() {
@@ -8,7 +9,7 @@ export function missingView() {
       "section",
       { class: "empty" },
       el("h1", {}, "There is nothing here"),
-      el("p", {}, "There is no page at this address. ", el("a", { href: "#/" }, "All batches"), " are still there."),
+      el("p", {}, "There is no page at this address. ", el("a", { href: "#/" }, t("crumbs.home")), " is still there."),
     ),
   };
 }

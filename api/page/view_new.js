@@ -6,6 +6,7 @@ import { filePart } from "./file_part.js";
 import { plural } from "./format.js";
 import { inTermsOfLines, readList } from "./input.js";
 import { recall, remember } from "./kept.js";
+import { modelSettings, offerModels } from "./model_settings.js";
 import { call } from "./net.js";
 import { go } from "./router.js";
 
@@ -51,6 +52,7 @@ export function newView() {
     value: draft.title,
     oninput: changed,
   });
+  const settings = modelSettings(draft, changed);
   const until = el(
     "select",
     { id: "window", onchange: changed },
@@ -61,6 +63,8 @@ export function newView() {
       ["7d", "Within a week"],
     ].map(([value, word]) => el("option", { value, selected: value === draft.until }, word)),
   );
+  const closed = new AbortController();
+  const models = offerModels(model, closed.signal);
   const submit = el("button", { class: "main" }, "Submit");
   const faults = el("div", { id: "faults" });
   const parts = {
@@ -72,7 +76,6 @@ export function newView() {
   let key = null;
   let way = draft.way ?? "prompt";
   let isSent = false;
-  const closed = new AbortController();
 
   const ways = el(
     "fieldset",
@@ -105,15 +108,19 @@ export function newView() {
         : "One prompt per line. Empty lines are left out.";
     submit.textContent = way === "prompt" ? "Submit" : count ? `Submit ${plural(count, "article")}` : "Submit";
     titleField.hidden = modelHint.hidden = way === "prompt";
+    settings.node.hidden = way === "file"; // its lines have their own
   }
 
   /** What is to be sent: `{path, body, lines}`, or `{faults, more, at}`; of a file it is a promise. */
   function read() {
     const named = model.value.trim();
+    const set = settings.read();
+    if (set.fault && way !== "file") return { faults: [{ line: null, message: set.fault }], at: set.at };
     if (way === "prompt") {
       if (!prompt.value.trim()) return { faults: [{ line: null, message: "The prompt is empty." }], at: prompt };
       if (!named) return { faults: [{ line: null, message: "Name the model that should write." }], at: model };
-      const body = { model: named, messages: [{ role: "user", content: prompt.value }] };
+      const messages = [...set.system, { role: "user", content: prompt.value }];
+      const body = { model: named, messages, ...set.body };
       // A deadline belongs to batches; then it is a batch of one.
       if (until.value)
         return { path: "/v1/batches", body: { requests: [{ body }], completion_window: until.value }, lines: [] };
@@ -123,7 +130,9 @@ export function newView() {
     const items = readList(list.value);
     if (!items.length) return { faults: [{ line: null, message: "The list is empty." }], at: list };
     if (!named) return { faults: [{ line: null, message: "Name the model that should write." }], at: model };
-    const requests = items.map(({ messages }) => ({ body: { model: named, messages } }));
+    const requests = items.map(({ messages }) => ({
+      body: { model: named, messages: [...set.system, ...messages], ...set.body },
+    }));
     return { path: "/v1/batches", body: { requests, ...terms() }, lines: items.map(({ line }) => line) };
   }
 
@@ -194,10 +203,11 @@ export function newView() {
     el(
       "div",
       { class: "fields" },
-      el("div", { class: "field" }, el("label", { for: "model" }, "Model"), model, modelHint),
+      el("div", { class: "field" }, el("label", { for: "model" }, "Model"), model, models, modelHint),
       titleField,
       el("div", { class: "field" }, el("label", { for: "window" }, "Deadline"), until),
     ),
+    settings.node,
     faults,
     el("p", { class: "buttons" }, submit),
   );
@@ -219,9 +229,9 @@ export function newView() {
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) form.requestSubmit();
   });
   function keep() {
-    const typed = { prompt: prompt.value, list: list.value, title: title.value };
+    const typed = { prompt: prompt.value, list: list.value, title: title.value, system: settings.values().system };
     const isEmpty = !Object.values(typed).some((value) => value.trim());
-    keepDraft(isSent || isEmpty ? null : { ...typed, model: model.value, until: until.value, way, key });
+    keepDraft(isSent || isEmpty ? null : { ...typed, ...settings.values(), model: model.value, until: until.value, way, key });
   }
   addEventListener("pagehide", keep, { signal: closed.signal });
   choose(way);

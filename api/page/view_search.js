@@ -1,8 +1,9 @@
 // Search in what is stored; without a passage, all articles, newest first.
 
-import { jobName } from "./card.js";
 import { el, put, say, wrong } from "./dom.js";
+import { sentenceOf } from "./faults.js";
 import { number, plain, plural, time } from "./format.js";
+import { jobName } from "./names.js";
 import { call, callText } from "./net.js";
 import { restoreScroll } from "./router.js";
 import { badge, shownStatus, statusWord } from "./status.js";
@@ -97,7 +98,7 @@ export function searchView(query) {
     const snippet = el("p", { class: "snippet", dir: "auto" });
     const tokens = job.usage?.output_tokens ? ` · ${number(job.usage.output_tokens)} tokens` : "";
     if (sought || (job.bytes && !job.error)) showSnippet(job, snippet);
-    else if (job.error) snippet.textContent = job.error.message ?? job.error.code;
+    else if (job.error) snippet.textContent = sentenceOf(job.error);
     return el(
       "li",
       { class: "hit" },

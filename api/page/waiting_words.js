@@ -1,5 +1,6 @@
 // Why something waits, and what to do about it: a sentence for each reason that the API gives, and no others.
 
+import { inWords } from "./faults.js";
 import { time, clock } from "./format.js";
 
 const QUEUED = "Waiting for its turn.";
@@ -73,16 +74,6 @@ export function whyItWaits(job, waits) {
   }
   const words = WAITS[waits?.limited_by] ?? waits?.limited_by_message ?? QUEUED;
   return waits?.limited_until ? `${words} The next one is sent at ${clock(waits.limited_until)}.` : words;
-}
-
-/** What a person can read of an answer that is quoted as JSON. */
-function inWords(message) {
-  try {
-    const answer = JSON.parse(message.slice(message.indexOf("{")));
-    return String(answer.error.message || message);
-  } catch {
-    return message;
-  }
 }
 
 const ofReason = (hold) => HOLDS[hold.reason] ?? { is: (what) => `${what} is held`, todo: "Press Resume.", card: "Held." };

@@ -4,6 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from api.schemas.costs import CostFields
 from api.schemas.waiting import Described, HoldDetail
 from api.schemas.webhooks import WebhookWithSecret
 
@@ -65,7 +66,7 @@ class Warned(Described):
     count: int = Field(description="Of how many it is true.")
 
 
-class BatchObject(Described):
+class BatchObject(CostFields):
     """OpenAI's Batch object. Times are whole Unix seconds."""
 
     id: str

@@ -4,6 +4,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from api.schemas.costs import CostFields, CostObject
 from api.schemas.waiting import Described, WaitingObject
 
 
@@ -40,6 +41,14 @@ class ReasoningObject(Described):
     tokens_source: Literal["tokenizer", "estimate"] | None
 
 
+class RejectionObject(Described):
+    """One reason why a text was not accepted."""
+
+    rule: str
+    asked: Any
+    found: str
+
+
 class SegmentObject(Described):
     """What one request wrote of a text that went on at the token limit."""
 
@@ -65,8 +74,14 @@ class AttemptObject(Described):
     started_at: float
     first_delta_at: float | None
     finished_at: float | None
-    outcome: Literal["completed", "failed", "rate_limited", "held", "released", "lost", "cancelled", "expired"] | None
+    outcome: (
+        Literal[
+            "completed", "failed", "not_accepted", "rate_limited", "held", "released", "lost", "cancelled", "expired"
+        ]
+        | None
+    )
     error: JobErrorObject | None
+    rejections: list[RejectionObject] | None = Field(description="Why its text was not accepted; null when it was.")
     deltas: int | None
     bytes: int | None
     continued_bytes: int | None = Field(
@@ -74,6 +89,7 @@ class AttemptObject(Described):
     )
     segments: list[SegmentObject] | None = Field(description="What each request wrote, if the text went on.")
     usage: UsageObject | None
+    cost: CostObject | None = Field(description="Null when it is unknown, or the attempt runs.")
 
 
 class JobObject(Described):
@@ -96,6 +112,9 @@ class JobObject(Described):
     crashes: int
     rate_limits: int
     drains: int
+    on_reject: Literal["fail", "retry", "repair"] = Field(description="What becomes of a text that is not accepted.")
+    max_repairs: int
+    repairs: int = Field(description="How often it asked for a repair of its text.")
     created_at: float
     due_at: float | None
     started_at: float | None
@@ -125,6 +144,7 @@ class JobWithRequest(JobObject):
     """A job as it is shown after its submission: with the request as it goes upstream."""
 
     request: dict[str, Any]
+    accept: dict[str, Any] | None = Field(description="What its text must satisfy; null: any text will do.")
     message: dict[str, Any] | None = Field(
         None,
         description="The rest of the assistant's message, as the upstream would have returned it unstreamed:"
@@ -133,7 +153,7 @@ class JobWithRequest(JobObject):
     )
 
 
-class JobWithAttempts(JobWithRequest, WaitingObject):
+class JobWithAttempts(JobWithRequest, CostFields, WaitingObject):
     """A job with every attempt at it, and while it is queued, what it waits for."""
 
     attempts: list[AttemptObject]
@@ -142,7 +162,7 @@ class JobWithAttempts(JobWithRequest, WaitingObject):
     )
 
 
-class ListedJob(JobObject, WaitingObject):
+class ListedJob(JobObject, CostFields, WaitingObject):
     """A job in a list. What it waits for is only there while it is queued and waits."""
 
 

@@ -7,8 +7,9 @@ from itertools import islice
 import msgspec
 
 from api.http.errors import ApiError
+from api.submitting.batch_defaults import BatchDefaults, check_defaults, require_room
 from api.submitting.bodies import job_limit, read_fields
-from api.submitting.checks import check_item, own_fields, read_field, refuse_unknown
+from api.submitting.checks import Merge, check_item, own_fields, read_field, refuse_unknown
 from api.submitting.fields import check_expiry, check_integer, check_text, check_window, invalid, missing
 from api.submitting.slices import Slices, TooManyValuesError
 from api.submitting.webhook_orders import check_batch_webhook
@@ -20,6 +21,7 @@ from jobs.settings import Settings
 from jobs.webhooks.endpoints import NewWebhook
 
 _BATCH_FIELDS = frozenset({"requests", "metadata", "completion_window", "priority", "max_attempts", "on_interrupt",
+                           "accept", "on_reject", "max_repairs", "defaults",
                            "on_length", "max_continuations", "endpoint", "output_expires_after", "max_concurrency",
                            "upstream", "webhook"})  # fmt: skip
 _FILE_BATCH_FIELDS = (_BATCH_FIELDS - {"requests"}) | {"input_file_id", "input"}
@@ -64,6 +66,13 @@ class NewFileBatch:
     max_concurrency: int | None
     endpoint: str = ENDPOINT
     webhook: NewWebhook | None = None
+    shared: BatchDefaults | None = None
+    """What the bodies of its requests are merged over."""
+
+    @property
+    def merge(self) -> Merge | None:
+        """Puts a body over what the batch states for all."""
+        return None if self.shared is None else self.shared.merge
 
 
 def check_batch(body: bytes, settings: Settings) -> NewBatch:
@@ -76,6 +85,7 @@ def check_batch(body: bytes, settings: Settings) -> NewBatch:
     if not items:
         raise invalid("requests", "must have at least one item")
     terms = _read_terms(fields)
+    require_room(terms.shared, len(items), len(body), settings.max_body_bytes, _MOST_BATCH_VALUES)
     notes = Notes()
     jobs = list(_read_items(items, terms, notes, *job_limit(settings)))
     return NewBatch(
@@ -146,7 +156,7 @@ def check_file_batch(body: bytes) -> NewFileBatch:
 def check_input_order(body: bytes) -> tuple[NewFileBatch, int | None]:
     """What the body of `POST /v1/inputs` asks for: how to read which file, and how many of its requests."""
     fields = read_fields(body)
-    refuse_unknown(fields, frozenset({"input_file_id", "input", "limit"}), "")
+    refuse_unknown(fields, frozenset({"input_file_id", "input", "limit", "defaults"}), "")
     limit = read_field(fields, "limit", "")
     if limit is not None:
         check_integer(limit, "limit", 1, 1000)
@@ -171,6 +181,8 @@ def _read_terms(fields: dict[str, msgspec.Raw]) -> NewFileBatch:
     if model is not None:
         defaults = replace(defaults, request={"model": model})
     webhook = read_field(fields, "webhook", "")
+    endpoint = _ENDPOINTS.get(endpoint, ENDPOINT)
+    shared = check_defaults(fields["defaults"], endpoint) if "defaults" in fields else None
     most = read_field(fields, "max_concurrency", "")
     if most is not None:
         check_integer(most, "max_concurrency", 1, 1_000_000)
@@ -183,8 +195,9 @@ def _read_terms(fields: dict[str, msgspec.Raw]) -> NewFileBatch:
         seconds,
         check_expiry(outputs),
         most,
-        _ENDPOINTS.get(endpoint, ENDPOINT),
+        endpoint,
         None if webhook is None else check_batch_webhook(webhook),
+        shared,
     )
 
 
@@ -208,11 +221,11 @@ def _read_items(
     place_of: dict[str, int] = {}
     for place, item in enumerate(items):
         where = f"requests[{place}]"
-        if len(item) > longest:
+        if len(item) + (terms.shared.size if terms.shared else 0) > longest:
             raise ApiError(413, "job_too_large", f"{where}: is larger than {longest} bytes, the most that is taken"
                            f" {advice}", param=where)  # fmt: skip
         fields = read_fields(bytes(item), where)
-        job = check_item(fields, where, terms.defaults, notes, place + 1, endpoint=terms.endpoint)
+        job = check_item(fields, where, terms.defaults, notes, place + 1, endpoint=terms.endpoint, merge=terms.merge)
         if job.custom_id is not None and place_of.setdefault(job.custom_id, place) != place:
             raise invalid(f"{where}.custom_id", f"is the same as that of requests[{place_of[job.custom_id]}]")
         yield job

@@ -1,7 +1,7 @@
 """What is wrong with one job of a submission, by field: the message says what, where, and what to do."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -10,6 +10,8 @@ import msgspec
 from api.http.errors import ApiError
 from api.submitting.bodies import read_fields, read_value
 from api.submitting.fields import (
+    check_accept,
+    check_choice,
     check_custom_id,
     check_integer,
     check_metadata,
@@ -22,16 +24,34 @@ from api.submitting.fields import (
 )
 from api.submitting.response_input import Reference
 from api.submitting.response_request import read_response_line
+from jobs.acceptance.rules import ON_REJECT
 from jobs.inputs.dialects import ENDPOINT, RESPONSES, read_request, read_response_request, with_texts_as_metadata
 from jobs.inputs.mistakes import MistakeError, Notes
 from jobs.intake.submission import NewJob
 
-_JOB_FIELDS = frozenset({"custom_id", "metadata", "priority", "max_attempts", "on_interrupt", "on_length",
-                         "max_continuations", "upstream"})  # fmt: skip
 CONTINUATIONS, MOST_CONTINUATIONS = 8, 100
 """How often the rest of a text is asked for if nothing else is said, and at the most."""
+
+_JOB_FIELDS: dict[str, Callable[[Any, str], Any]] = {
+    "custom_id": check_custom_id,
+    "metadata": check_metadata,
+    "priority": lambda value, at: check_integer(value, at, -100, 100),
+    "max_attempts": lambda value, at: check_integer(value, at, 1, 20),
+    "on_interrupt": lambda value, at: check_choice(value, at, ("restart", "continue")),
+    "on_length": lambda value, at: check_choice(value, at, ("stop", "continue")),
+    "max_continuations": lambda value, at: check_integer(value, at, 1, MOST_CONTINUATIONS),
+    "upstream": lambda value, at: check_text(value, at, 64),
+    "accept": check_accept,
+    "on_reject": lambda value, at: check_choice(value, at, ON_REJECT),
+    "max_repairs": lambda value, at: check_integer(value, at, 1, 20),
+}
+"""What Longhand takes out of a body for itself, and how each is checked."""
+
 # Longhand asks for the stream and its usage itself.
 _OURS = frozenset({"stream", "stream_options"})
+
+Merge = Callable[[dict[str, msgspec.Raw], str], dict[str, msgspec.Raw]]
+"""Puts a body over the defaults of its batch; the text is where the body stands."""
 
 
 def check_job(body: bytes, defaults: NewJob | None = None) -> NewJob:
@@ -49,9 +69,10 @@ def check_item(
     of_file: bool = False,
     needs_custom_id: bool = False,
     endpoint: str = ENDPOINT,
+    merge: Merge | None = None,
 ) -> NewJob:
     """The job of one item of `requests`, or of one line of a file: a program has written the first, and anything may
-    have written the second.
+    have written the second. `merge` puts the body over what the batch states for all.
     """
     try:
         read = read_response_request if endpoint == RESPONSES else read_request
@@ -68,6 +89,8 @@ def check_item(
     inside = join(where, "body") if "body" in fields else where
     if "custom_id" in body:
         raise invalid(join(inside, "custom_id"), "belongs beside `body`, not into it")
+    if merge is not None:
+        body = merge(body, inside)
     read_body = _read_response_job if endpoint == RESPONSES else _read_job
     return replace(read_body(body, inside, defaults), custom_id=custom_id)
 
@@ -102,7 +125,7 @@ def _read_job(fields: dict[str, msgspec.Raw], where: str, defaults: NewJob) -> N
 def _read_response_job(fields: dict[str, msgspec.Raw], where: str, defaults: NewJob) -> NewJob:
     """The job of a body for Responses, with what the client asked for, in which the result is shown again."""
     own = own_fields(fields, where, defaults)
-    ours = _JOB_FIELDS - {"metadata"}
+    ours = _JOB_FIELDS.keys() - {"metadata"}
     given = {name: read_value(text, join(where, name)) for name, text in fields.items() if name not in ours}
     if given.get("model") is None and "model" in defaults.request:
         given["model"] = defaults.request["model"]
@@ -118,41 +141,27 @@ def _read_response_job(fields: dict[str, msgspec.Raw], where: str, defaults: New
 
 
 def own_fields(fields: dict[str, msgspec.Raw], where: str, defaults: NewJob) -> NewJob:
-    """What Longhand takes out of a body for itself. A null is as good as nothing."""
+    """What Longhand takes out of a body for itself. A null is as good as nothing, except for `accept`: that text is not
+    checked, whatever the batch asks of the others.
+    """
     own: dict[str, Any] = {}
-    for name in _JOB_FIELDS & fields.keys():
+    for name in _JOB_FIELDS.keys() & fields.keys():
         value, at = read_field(fields, name, where), join(where, name)
-        if value is None:
-            continue
-        match name:
-            case "custom_id":
-                own[name] = check_custom_id(value, at)
-            case "metadata":
-                own[name] = check_metadata(value, at)
-            case "priority":
-                own[name] = check_integer(value, at, -100, 100)
-            case "max_attempts":
-                own[name] = check_integer(value, at, 1, 20)
-            case "upstream":
-                own["only_upstream"] = check_text(value, at, 64)
-            case "on_length" | "max_continuations":
-                own["max_continuations"] = _read_continuations(fields, where, defaults)
-            case _:
-                if value not in ("restart", "continue"):
-                    raise invalid(at, 'must be "restart" or "continue"')
-                own[name] = value
+        if value is not None:
+            own["only_upstream" if name == "upstream" else name] = _JOB_FIELDS[name](value, at)
+        elif name == "accept":
+            own[name] = None
+    if own.keys() & {"on_length", "max_continuations"}:
+        own["max_continuations"] = _read_continuations(own, where, defaults)
+        own.pop("on_length", None)
     return replace(defaults, **own)
 
 
-def _read_continuations(fields: dict[str, msgspec.Raw], where: str, defaults: NewJob) -> int | None:
+def _read_continuations(own: Mapping[str, Any], where: str, defaults: NewJob) -> int | None:
     """How often the rest of a text is asked for; None: not at all."""
-    on_length, most = read_field(fields, "on_length", where), read_field(fields, "max_continuations", where)
-    if on_length not in (None, "stop", "continue"):
-        raise invalid(join(where, "on_length"), 'must be "stop" or "continue"')
-    if most is not None:
-        check_integer(most, join(where, "max_continuations"), 1, MOST_CONTINUATIONS)
-        if on_length != "continue" and defaults.max_continuations is None:
-            raise invalid(join(where, "max_continuations"), 'needs `on_length: "continue"`')
+    on_length, most = own.get("on_length"), own.get("max_continuations")
+    if most is not None and on_length != "continue" and defaults.max_continuations is None:
+        raise invalid(join(where, "max_continuations"), 'needs `on_length: "continue"`')
     if on_length == "stop":
         return None
     return most or defaults.max_continuations or CONTINUATIONS

@@ -2,13 +2,14 @@
 
 import atexit
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import Any
 
 from api.http.errors import ApiError
 from jobs.acceptance.answer_format import FormatError
 from jobs.acceptance.format_check import FormatCheck
+from jobs.acceptance.rules import RuleError
 
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 _WINDOW = re.compile(r"([1-9][0-9]{0,5})([smhd])")
@@ -89,6 +90,24 @@ def check_response_format(value: Any, at: str) -> None:
         _format_check().check_format(value)
     except FormatError as error:
         raise invalid(join(at, error.path), error.reason, "invalid_json_schema") from None
+
+
+def check_accept(value: Any, at: str) -> dict[str, Any]:
+    """Rules that a text can be held to: each one known, and every pattern and schema a good one."""
+    try:
+        return _format_check().check_rules(value)
+    except RuleError as error:
+        raise invalid(join(at, error.path) if error.path else at, error.reason) from None
+    except FormatError as error:
+        raise invalid(join(at, error.path), error.reason, "invalid_json_schema") from None
+
+
+def check_choice(value: Any, at: str, known: Sequence[str]) -> str:
+    """One of these words."""
+    if value not in known:
+        *words, last = (f'"{word}"' for word in known)
+        raise invalid(at, f"must be {', '.join(words)} or {last}")
+    return str(value)
 
 
 def invalid(param: str, message: str, code: str = "invalid_value") -> ApiError:

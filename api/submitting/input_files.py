@@ -42,16 +42,28 @@ def check_lines(
 ) -> Iterator[tuple[NewJob, int] | MistakeError]:
     """The jobs of a file that is open already. Raises `MistakeError` for a template that does not fit."""
     needs_custom_id = wanted.read is None and not file.is_table
-    checker = LineChecker(wanted.defaults, file.notes, needs_custom_id=needs_custom_id, endpoint=wanted.endpoint)
-    taken = 0
+    checker = LineChecker(
+        wanted.defaults,
+        file.notes,
+        needs_custom_id=needs_custom_id,
+        endpoint=wanted.endpoint,
+        merge=wanted.merge,
+    )
+    taken, size, shared_size = 0, 0, wanted.shared.size if wanted.shared else 0
     for line in islice(file.lines(), limit):
         taken += 1
         if taken > settings.max_batch_jobs:
             reason = f"the file has more than {settings.max_batch_jobs} lines (LONGHAND_MAX_BATCH_JOBS)"
             yield MistakeError("too_many_lines", reason, "split it", line=line.line)
             return
+        length = shared_size + (len(line.content) if isinstance(line, Line) else 0)
+        size += length
+        if shared_size and size > settings.max_file_bytes:
+            reason = f"with the defaults in each line the file has over {settings.max_file_bytes} bytes"
+            yield MistakeError("batch_too_large", f"{reason} (LONGHAND_MAX_FILE_BYTES)", "split it", line=line.line)
+            return
         try:
-            yield checker.check(line), len(line.content) if isinstance(line, Line) else 0
+            yield checker.check(line), length
         except MistakeError as mistake:
             yield mistake
     if not taken:

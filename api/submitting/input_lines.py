@@ -5,7 +5,7 @@ from hashlib import blake2b
 
 from api.http.errors import ApiError
 from api.submitting.bodies import read_fields
-from api.submitting.checks import check_item
+from api.submitting.checks import Merge, check_item
 from jobs.inputs.json_objects import json_remedy
 from jobs.inputs.mistakes import MistakeError, Notes
 from jobs.inputs.table import Line
@@ -21,7 +21,10 @@ _FIELD_CODES = {("invalid_value", "url"): "invalid_url", ("invalid_value", "meth
 class LineChecker:
     """Makes jobs of lines, and remembers which `custom_id` came where: 16 bytes and a number for each."""
 
-    def __init__(self, defaults: NewJob, notes: Notes, *, needs_custom_id: bool, endpoint: str) -> None:
+    def __init__(
+        self, defaults: NewJob, notes: Notes, *, needs_custom_id: bool, endpoint: str, merge: Merge | None = None
+    ) -> None:
+        self._merge = merge
         self._endpoint = endpoint
         self._for_all = defaults
         self._notes = notes
@@ -62,6 +65,7 @@ class LineChecker:
             of_file=True,
             needs_custom_id=self._needs_custom_id,
             endpoint=self._endpoint,
+            merge=self._merge,
         )
 
 

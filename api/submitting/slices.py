@@ -115,6 +115,11 @@ def require_few_values(text: bytes) -> None:
                 raise TooManyValuesError
 
 
+def count_values(text: bytes) -> int:
+    """How many values a JSON text has, nested ones included."""
+    return sum(text[place] not in _CLOSING for place in _marks(memoryview(text), 0))
+
+
 def _marks(text: memoryview, start: int) -> Iterator[int]:
     """The places of the brackets and commas that are not inside a string."""
     at = start

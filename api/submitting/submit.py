@@ -41,9 +41,9 @@ def post_job(services: ServicesDep, caller: CallerDep, body: JobBody, idempotenc
     """Submit one job.
 
     The body is one for chat completions: `model`, `messages`, and any other parameter of the upstream, passed through
-    untouched. `custom_id`, `metadata`, `priority`, `max_attempts`, `on_interrupt` and `upstream` are Longhand's own and
-    go no further. `stream` and `stream_options` are taken and dropped: every job can be watched at
-    `/v1/jobs/{id}/events`.
+    untouched. `custom_id`, `metadata`, `priority`, `max_attempts`, `on_interrupt`, `upstream`, `accept`, `on_reject`
+    and `max_repairs` are Longhand's own and go no further. `stream` and `stream_options` are taken and dropped: every
+    job can be watched at `/v1/jobs/{id}/events`.
     """
     key = check_key(idempotency_key, "/v1/jobs", body)
     job = check_job(body)
@@ -64,8 +64,9 @@ async def post_batch(
     """Submit many jobs at once: all of them are taken, or none.
 
     Each item of `requests` is `{"custom_id", "body"}`, and `body` is what `POST /v1/jobs` takes. `priority`,
-    `max_attempts`, `on_interrupt` and `upstream` beside `requests` are for all jobs whose body does not say otherwise;
-    of them, `max_concurrency` run at once. With a
+    `max_attempts`, `on_interrupt`, `upstream`, `accept`, `on_reject` and `max_repairs` beside `requests` are for all
+    jobs whose body does not say otherwise; of them, `max_concurrency` run at once. Each body is merged over `defaults`,
+    if there are any: fields of a body for chat completions, and `system`. With a
     `completion_window` (`30m`, `24h`, `7d`), what has not ended when it closes ends as `expired`.
 
     With `input_file_id` in place of `requests` this is OpenAI's call: each line of the file is

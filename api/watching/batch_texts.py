@@ -139,7 +139,7 @@ class BatchTexts:
                     channel.attempt = step.attempt
                     self._changed.add(channel.id)
                 elif isinstance(step, Gap):
-                    self._channels.ask_resync(channel)
+                    self._channels.note_gap(channel)
                     return
                 else:
                     self._changed.add(channel.id)  # it is over: the row has the rest

@@ -30,11 +30,12 @@ log = getLogger(__name__)
 class _Channel:
     """A channel, and its listeners."""
 
-    __slots__ = ("confirmed", "listeners")
+    __slots__ = ("confirmed", "listeners", "was_heard")
 
     def __init__(self) -> None:
         self.listeners: set[Listener] = set()
         self.confirmed = asyncio.Event()
+        self.was_heard = False
 
 
 class Hub:
@@ -49,6 +50,8 @@ class Hub:
         self._subscriber: Subscriber | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self.closed = False
+        self.resyncs = 0
+        """How often a watcher that had begun may have missed something."""
 
     @property
     def connected(self) -> bool:
@@ -77,7 +80,7 @@ class Hub:
         """The inbox of a new watcher of a channel. Begins when the server has confirmed the subscription, or when it is
         known that it cannot now: the watcher is then told to resync as soon as it could.
         """
-        inbox = Inbox(self._touched)
+        inbox = Inbox(self._touched, self.note_resync)
         self._inboxes.add(inbox)
         channel = self._join(resource_id, inbox)
         try:
@@ -112,6 +115,10 @@ class Hub:
             del self._channels[name]
             if self._subscriber is not None:
                 self._subscriber.unsubscribe(name)
+
+    def note_resync(self) -> None:
+        """A watcher has missed a message."""
+        self.resyncs += 1
 
     def _join(self, resource_id: str, listener: Listener) -> _Channel:
         name = channel_name(resource_id).encode()
@@ -192,5 +199,7 @@ class Hub:
         channel = self._channels.get(name)
         if channel is not None:
             channel.confirmed.set()
+            self.resyncs += len(channel.listeners) if channel.was_heard else 0
+            channel.was_heard = True
             for listener in channel.listeners:
                 listener.ask_resync()

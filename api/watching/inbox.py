@@ -44,9 +44,21 @@ class Inbox:
     Messages wait until all that came in the same piece is queued: then the hub flushes every inbox in `touched`.
     """
 
-    __slots__ = ("_bytes", "_poked", "_relay", "_touched", "_waiting", "_wake", "alarm_at", "closed", "resync")
+    __slots__ = (
+        "_bytes",
+        "_note_resync",
+        "_poked",
+        "_relay",
+        "_touched",
+        "_waiting",
+        "_wake",
+        "alarm_at",
+        "closed",
+        "resync",
+    )
 
-    def __init__(self, touched: "list[Inbox]") -> None:
+    def __init__(self, touched: "list[Inbox]", note_resync: Callable[[], object] = lambda: None) -> None:
+        self._note_resync = note_resync
         self._touched = touched
         self._waiting: list[ReceivedMessage] = []
         self._bytes = 0
@@ -88,6 +100,7 @@ class Inbox:
         if self.resync:
             return
         if len(self._waiting) >= _MAX_WAITING or self._bytes >= _MAX_WAITING_BYTES:
+            self._note_resync()
             self.ask_resync()
             return
         if not self._waiting:

@@ -96,6 +96,7 @@ class JobChannels:
         if channel in self._behind:
             return
         if self._waiting >= _MAX_WAITING or self._bytes >= _MAX_WAITING_BYTES:
+            self._hub.note_resync()
             self.ask_resync(channel)
             for noisy in list(self._noisy):
                 self.ask_resync(noisy)
@@ -111,6 +112,11 @@ class JobChannels:
         self.forget_heard(channel)
         self._behind[channel] = None
         self._wake()
+
+    def note_gap(self, channel: JobChannel) -> None:
+        """A message of a job was lost: its text has to be read."""
+        self._hub.note_resync()
+        self.ask_resync(channel)
 
     def ask_resync_of_quiet(self) -> None:
         """Let the jobs be read that were not heard of since the last call: their messages may have been lost."""

@@ -159,6 +159,7 @@ class Watch:
                     frames.append(self._reset_frame())
                 else:
                     self._missed = True
+                    self._hub.resyncs += isinstance(step, Gap)
                     self._not_before = self._not_before if isinstance(step, Gap) else 0.0
             if self._missed:
                 break

@@ -1,1 +1,1 @@
-"""Whether a finished text is what was asked for: JSON by a schema, checked in a process that may be killed."""
+"""Whether a finished text is what was asked for: by a schema and by rules, checked in a process that may be killed."""

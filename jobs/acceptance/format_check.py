@@ -1,4 +1,4 @@
-"""Checks schemas in a separate process, because a process can be killed and a thread cannot.
+"""Checks texts and schemas in a separate process, because a process can be killed and a thread cannot.
 
 A schema that somebody submits may take for ever, and `jsonschema-rs` holds Python's lock while it works: in our own
 process nothing else would run, no heartbeat and no request.
@@ -10,11 +10,13 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from jobs.acceptance.answer_format import FormatError, join_path, read_format
+from jobs.acceptance.rejections import Rejection
+from jobs.acceptance.rules import read_rules, schema_text
 
 CPU_SECONDS = 2.0
 """How long one question may compute. An honest one takes milliseconds."""
@@ -43,22 +45,38 @@ class FormatCheck:
         wanted = read_format(response_format)
         if wanted is None or wanted.schema is None:
             return
-        if len(wanted.schema) > LONGEST_SCHEMA:
-            raise FormatError(wanted.path, f"is longer than {LONGEST_SCHEMA} bytes")
-        fault = self._find_fault(wanted.schema)
-        if fault is not None:
-            path, reason = fault
-            raise FormatError(join_path(wanted.path, path), reason)
+        self._check_schema(wanted.schema, wanted.path)
+
+    def check_rules(self, rules: Any) -> dict[str, Any]:
+        """The rules of an `accept`. Raises `RuleError`, and `FormatError` for its schema."""
+        wanted = read_rules(rules)
+        schema = schema_text(wanted)
+        if schema is not None:
+            self._check_schema(schema, "json_schema")
+        return wanted
 
     def find_mismatch(self, schema: str | None, text: str) -> str | None:
         """Where and why a text is not what was asked for; None when it is. Raises `TooSlowError`."""
         mismatch: str | None = self._ask({"schema": schema, "text": text})["mismatch"]
         return mismatch
 
+    def find_rejections(self, rules: Mapping[str, Any], text: str, *, cut_short: bool) -> list[Rejection]:
+        """Every reason why a text is not accepted. Raises `TooSlowError`."""
+        found: list[Rejection] = self._ask({"accept": rules, "text": text, "cut_short": cut_short})["rejections"]
+        return found
+
     def close(self) -> None:
         """End the process."""
         with self._lock:
             self._end()
+
+    def _check_schema(self, schema: str, at: str) -> None:
+        if len(schema) > LONGEST_SCHEMA:
+            raise FormatError(at, f"is longer than {LONGEST_SCHEMA} bytes")
+        fault = self._find_fault(schema)
+        if fault is not None:
+            path, reason = fault
+            raise FormatError(join_path(at, path), reason)
 
     def _find_fault(self, schema: str) -> tuple[Sequence[str | int], str] | None:
         """What is wrong with a schema. It is remembered: many jobs of a batch have the same one."""

@@ -1,7 +1,8 @@
 """The process that compiles schemas and checks texts against them. It ends itself when one takes too long.
 
-Each line of its input is a question, `{"schema", "text"}`, where a null text asks for the schema's own fault. Each line
-of its output is an answer, `{"fault", "mismatch"}`. It ends with its input, so also with the process that started it.
+Each line of its input is a question, `{"schema", "text"}`, where a null text asks for the schema's own fault, or
+`{"accept", "text", "cut_short"}`. Each line of its output is an answer: `{"fault"}`, `{"mismatch"}` or
+`{"rejections"}`. It ends with its input, so also with the process that started it.
 """
 
 import json
@@ -11,6 +12,7 @@ import sys
 from typing import Any
 
 from jobs.acceptance.answer_format import find_fault, find_mismatch
+from jobs.acceptance.rejections import find_rejections
 
 _MOST_MEMORY = 2 << 30
 
@@ -27,12 +29,16 @@ def main() -> None:
         # It counts the time of the CPU, because a busy machine is nobody's fault, and ends the process also in the
         # midst of a search that never comes back to Python.
         signal.setitimer(signal.ITIMER_PROF, cpu_seconds)
-        answer = _answer(question["schema"], question["text"])
+        answer = _answer(question)
         signal.setitimer(signal.ITIMER_PROF, 0)
         print(json.dumps(answer), flush=True)
 
 
-def _answer(schema: str | None, text: str | None) -> dict[str, Any]:
+def _answer(question: dict[str, Any]) -> dict[str, Any]:
+    text = question["text"]
+    if "accept" in question:
+        return {"rejections": find_rejections(question["accept"], text, cut_short=question["cut_short"])}
+    schema = question["schema"]
     if text is None:
         return {"fault": find_fault(schema) if schema is not None else None}
     return {"mismatch": find_mismatch(schema, text)}

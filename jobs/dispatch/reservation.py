@@ -40,6 +40,10 @@ from jobs.tables import jobs, lanes
 CHARACTERS_PER_TOKEN = 4
 """Of a request, whose tokens are only estimated: what its reservation took is settled when it ends."""
 
+MOST_OUTPUT_TOKENS = 1_000_000
+"""No model writes more in one answer. A request may ask for any number, and a lane must not wait for years for it, nor
+must a number that the database cannot hold keep all jobs from being dispatched."""
+
 LEAD_SECONDS = 0.1
 """How far ahead a request may be planned: its job is claimed at once, and its worker sends it at its time."""
 
@@ -228,4 +232,5 @@ def _may_go_to(wish: LaneWish, now: datetime) -> ColumnElement[bool]:
 def _estimate_tokens(request: str, lane: Lane) -> int:
     asked = json.loads(request)
     output = asked.get("max_completion_tokens") or asked.get("max_tokens")
-    return len(request) // CHARACTERS_PER_TOKEN + (output if isinstance(output, int) else lane.estimate_output())
+    wanted = min(max(0, output), MOST_OUTPUT_TOKENS) if isinstance(output, int) else lane.estimate_output()
+    return len(request) // CHARACTERS_PER_TOKEN + wanted

@@ -15,6 +15,7 @@ from jobs.model.status import BatchStatus, JobStatus
 from jobs.store.database import Database
 from jobs.store.metadata_pairs import add_pairs
 from jobs.tables import DEFAULT_PROJECT, batches, jobs, responses, webhooks
+from jobs.trace_context import TRACEPARENT
 from jobs.webhooks.endpoints import NewWebhook, endpoint_row
 
 _ROWS_PER_INSERT = 500
@@ -35,6 +36,10 @@ class NewJob:
     expires_at: datetime | None = None
     only_upstream: str | None = None
     """The one upstream that may run it."""
+    accept: Mapping[str, Any] | None = None
+    """What its text must satisfy (`jobs/acceptance/rules.py`)."""
+    on_reject: str = "fail"
+    max_repairs: int = 2
     response: Mapping[str, Any] | None = None
     """What the client sent, if it is a Response of a batch (`jobs/lifecycle/responses.py`)."""
 
@@ -216,8 +221,12 @@ def job_row(
         "created_at": now,
         "expires_at": job.expires_at or expires_at,
         "only_upstream": job.only_upstream or only_upstream,
+        "on_reject": job.on_reject,
+        "max_repairs": job.max_repairs,
+        "traceparent": TRACEPARENT.get(),
         "metadata": dict(job.metadata),
         "request": json.dumps(job.request, separators=(",", ":")),
+        "accept": json.dumps(job.accept, separators=(",", ":")) if job.accept else None,
     }
 
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from jobs.model.cost import cost_columns
 from jobs.model.endings import AttemptResult, JobError
 from jobs.model.segments import dump_segments
 from jobs.model.status import AttemptOutcome, JobStatus
@@ -61,7 +62,9 @@ def attempt_changes(
         "reasoning_text_tokens": written.reasoning_text_tokens,
         "reasoning_text_tokens_source": written.reasoning_text_tokens_source,
         **(written.usage.as_columns() if written.usage else {}),
+        **cost_columns(written.cost),
         **why(error),
+        **({"rejections": json.dumps(list(error.rejections))} if error and error.rejections else {}),
     }
 
 

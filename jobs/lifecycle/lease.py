@@ -18,6 +18,7 @@ from jobs.model.records import Job
 from jobs.model.segments import Segment, load_segments
 from jobs.model.status import JobStatus
 from jobs.store.database import Database
+from jobs.store.rejected_texts import RejectedText, read_rejected
 from jobs.store.stored_texts import store_texts
 from jobs.tables import attempts, jobs
 
@@ -39,6 +40,8 @@ class Claimed:
     """When its request is to go upstream, as the pace has planned it: now, or a moment later."""
     reasoning: str = ""
     """The reasoning that belongs to `text`."""
+    rejected: RejectedText | None = None
+    """What it is to repair; None: it writes what was asked for."""
     segments: tuple[Segment, ...] = ()
     """What earlier requests wrote of `text`, if it went on at the token limit before."""
 
@@ -76,7 +79,8 @@ def claim(
                 return None
             before = find_continued(connection, row)
         left = read_left(connection, job_id) if before is not None else ("", "")
-    return _claimed(row, left, before)
+        rejected = read_rejected(connection, job_id, row["rejected_attempt"])
+    return _claimed(row, left, before, rejected)
 
 
 def claim_many(
@@ -127,11 +131,15 @@ def _take(now: datetime, worker: str, lease_seconds: float) -> Any:
     )
 
 
-def _claimed(row: RowMapping, left: tuple[str, str], before: RowMapping | None) -> Claimed:
+def _claimed(
+    row: RowMapping, left: tuple[str, str], before: RowMapping | None, rejected: RejectedText | None = None
+) -> Claimed:
     pace = (row["upstream"], row["reserved_tokens"] or 0, row["hinted_at"])
     segments = load_segments(before["segments"] if before is not None else None)
     job, continues = Job.from_row(row), before is not None
-    return Claimed(job, row["attempt"], left[0], continues, *pace, reasoning=left[1], segments=segments)
+    return Claimed(
+        job, row["attempt"], left[0], continues, *pace, reasoning=left[1], segments=segments, rejected=rejected
+    )
 
 
 def _begun(row: RowMapping, now: datetime, continued_bytes: int | None) -> dict[str, Any]:

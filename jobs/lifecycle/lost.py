@@ -13,9 +13,11 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, exists, insert, or_, select, tuple_, update
 
+from jobs.model.cost import NO_COST, Cost, cost_columns
 from jobs.model.records import Usage
 from jobs.model.status import FINAL
 from jobs.store.batch_counts import sum_usage
+from jobs.store.costs import sum_costs
 from jobs.store.database import Database
 from jobs.tables import attempts, batches, jobs, lost_texts, texts
 
@@ -34,6 +36,7 @@ class LostText:
     continued_bytes: int
     """How many bytes at the beginning of the text were written by the previous attempt."""
     reasoning: str = ""
+    upstream: str | None = None
 
 
 def keep_lost_texts(connection: Connection, lost: Sequence[tuple[str, int]]) -> None:
@@ -56,7 +59,14 @@ def list_lost_texts(database: Database, limit: int = 100) -> list[tuple[str, int
 def read_lost_text(database: Database, job_id: str, attempt: int) -> LostText | None:
     """One of these texts; None when it has been counted."""
     wanted = (
-        select(lost_texts, attempts.c.batch_id, attempts.c.continued_bytes, jobs.c.model, jobs.c.request)
+        select(
+            lost_texts,
+            attempts.c.batch_id,
+            attempts.c.continued_bytes,
+            attempts.c.upstream,
+            jobs.c.model,
+            jobs.c.request,
+        )
         .join(jobs, jobs.c.id == lost_texts.c.job_id)
         .join(attempts, (attempts.c.job_id == lost_texts.c.job_id) & (attempts.c.attempt == lost_texts.c.attempt))
         .where(lost_texts.c.job_id == job_id, lost_texts.c.attempt == attempt)
@@ -67,7 +77,8 @@ def read_lost_text(database: Database, job_id: str, attempt: int) -> LostText | 
         return None
     request = json.loads(row.request)
     begun = row.continued_bytes or 0
-    return LostText(job_id, attempt, row.batch_id, row.model, request, row.text, row.deltas, begun, row.reasoning)
+    return LostText(job_id, attempt, row.batch_id, row.model, request, row.text, row.deltas, begun,
+                    row.reasoning, row.upstream)  # fmt: skip
 
 
 def store_lost_count(
@@ -77,8 +88,9 @@ def store_lost_count(
     text_tokens: int,
     text_tokens_source: str,
     reasoning_tokens: int | None = None,
+    cost: Cost | None = None,
 ) -> bool:
-    """Give an attempt its counts, deltas and bytes, and its job the same counts if it has ended with this text.
+    """Give an attempt its counts, cost, deltas and bytes, and its job the same counts if it has ended with this text.
 
     False when another process has done it.
     """
@@ -97,7 +109,7 @@ def store_lost_count(
         connection.execute(
             update(attempts)
             .where(attempts.c.job_id == lost.job_id, attempts.c.attempt == lost.attempt)
-            .values(deltas=lost.deltas, bytes=len(lost.text.encode()), **counted)
+            .values(deltas=lost.deltas, bytes=len(lost.text.encode()), **counted, **cost_columns(cost))
         )
         # Not by the job's attempt: a later one may have been lost before its first checkpoint, and this text was kept.
         keeps_it = exists().where(texts.c.job_id == lost.job_id, texts.c.attempt == lost.attempt)
@@ -105,6 +117,7 @@ def store_lost_count(
             update(jobs).where(jobs.c.id == lost.job_id, jobs.c.status.in_(FINAL), keeps_it).values(**counted)
         )
         if lost.batch_id is not None and has_ended:
-            cost = sum_usage(connection, lost.batch_id)
-            connection.execute(update(batches).where(batches.c.id == lost.batch_id).values(usage=cost))
+            costs = sum_costs(connection, attempts.c.batch_id, [lost.batch_id]).get(lost.batch_id, NO_COST)
+            summed = {"usage": sum_usage(connection, lost.batch_id), "cost": costs.as_json()}
+            connection.execute(update(batches).where(batches.c.id == lost.batch_id).values(summed))
     return True

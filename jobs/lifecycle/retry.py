@@ -82,6 +82,7 @@ def _retry(
         values |= dict.fromkeys(("failures", "crashes", "rate_limits", "drains", "refusals"), 0)
         values |= {"status": JobStatus.QUEUED, "due_at": now, "expires_at": expires_at}
         values |= dict.fromkeys(("hinted_at", "lease_until", "cancel_requested_at", "refused_at"))
+        values |= dict.fromkeys(("repairs", "rejected_attempt"))
         values |= dict.fromkeys(("upstream", "last_upstream", "reserved_tokens", "release_requested_at"))
         # Locked by id, as everybody does who takes many rows.
         locked = select(jobs.c.id).where(which, ended).order_by(jobs.c.id).with_for_update()

@@ -7,14 +7,16 @@ number and no number is used twice, so a worker that was thought dead changes no
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any
 
-from sqlalchemy import BindParameter, ColumnElement, Connection, and_, bindparam, select, update
+from sqlalchemy import BindParameter, ColumnElement, Connection, and_, bindparam, func, select, update
 
 from jobs.lifecycle.columns import attempt_changes, final_changes, job_changes, text_row
 from jobs.model.endings import CANCELLED, EXPIRED, AttemptResult, JobError
 from jobs.model.status import FINAL, AttemptOutcome, JobStatus
 from jobs.store.database import Database
+from jobs.store.rejected_texts import keep_rejected
 from jobs.store.stored_texts import store_completed_texts, store_last_text
 from jobs.tables import attempts, jobs
 from jobs.webhooks.events import add_job_events, has_listener
@@ -69,7 +71,7 @@ def _lock_held(connection: Connection, job_ids: Sequence[str]) -> dict[tuple[str
 def fail(database: Database, job_id: str, attempt: int, written: AttemptResult, error: JobError) -> bool:
     """End a job as failed, charge it one failure and keep what was written. False: the lease was lost."""
     counted = {"failures": jobs.c.failures + 1}
-    return _end(database, job_id, attempt, AttemptOutcome.FAILED, JobStatus.FAILED, written, error, counted)
+    return _end(database, job_id, attempt, _outcome_of(error), JobStatus.FAILED, written, error, counted)
 
 
 def cancel_running(database: Database, job_id: str, attempt: int, written: AttemptResult) -> bool:
@@ -97,7 +99,21 @@ def retry(
     `last` is called at the end of the transaction.
     """
     counted = {"failures": jobs.c.failures + 1}
-    return _requeue(database, job_id, attempt, AttemptOutcome.FAILED, written, error, due_at, counted, last)
+    return _requeue(database, job_id, attempt, _outcome_of(error), written, error, due_at, counted, last)
+
+
+def ask_for_repair(database: Database, job_id: str, attempt: int, written: AttemptResult, error: JobError) -> bool:
+    """Queue a job again whose next attempts are to repair this text. Counted apart from failures. False: the lease was
+    lost.
+    """
+    counted = {"repairs": func.coalesce(jobs.c.repairs, 0) + 1, "rejected_attempt": attempt}
+    keep = partial(keep_rejected, job_id=job_id, attempt=attempt, text=written.text)
+    now = database.now()
+    return _requeue(database, job_id, attempt, AttemptOutcome.NOT_ACCEPTED, written, error, now, counted, keep)
+
+
+def _outcome_of(error: JobError) -> AttemptOutcome:
+    return AttemptOutcome.NOT_ACCEPTED if error.rejections else AttemptOutcome.FAILED
 
 
 def wait_for_limit(

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from jobs.model.cost import CostSum
 from jobs.model.status import BatchStatus
 
 _FINAL = frozenset({BatchStatus.COMPLETED, BatchStatus.FAILED, BatchStatus.EXPIRED, BatchStatus.CANCELLED})
@@ -42,6 +43,8 @@ class Batch:
     """The sums of all attempts; None when nothing is known of them."""
     model: str | None = None
     """The one model of all its jobs; None when they have several."""
+    cost: CostSum | None = None
+    """What its ended attempts cost; None when nothing is known."""
     input_file_id: str | None = None
     output_file_id: str | None = None
     """The output for the jobs that completed, once the batch has ended; None when there are none."""

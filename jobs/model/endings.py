@@ -1,10 +1,11 @@
 """How an attempt ends: what it wrote, and why it wrote no more."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from jobs.model.cost import Cost
 from jobs.model.records import Usage
 from jobs.model.segments import Segment
 
@@ -12,7 +13,7 @@ MAX_CRASHES = 3
 """A job under which this many workers have died is poison: it ends as `worker_lost`."""
 
 
-WRITTEN_ANEW = frozenset(("schema_mismatch", "repetition"))
+WRITTEN_ANEW = frozenset(("schema_mismatch", "not_accepted", "repetition"))
 """Errors of a text that was whole, or that would only go on with its loop: the next attempt writes it anew, and
 continues nothing."""
 
@@ -25,6 +26,8 @@ class JobError:
     message: str
     status: int | None = None
     """The HTTP status with which the upstream refused, when that is the reason."""
+    rejections: Sequence[Mapping[str, Any]] = ()
+    """Why its text was not accepted, each as a `Rejection`."""
 
 
 CANCELLED = JobError("cancelled", "the job was cancelled")
@@ -59,3 +62,5 @@ class AttemptResult:
     """What each request wrote of the text, if they were several."""
     upstream_id: str | None = None
     upstream_model: str | None = None
+    cost: Cost | None = None
+    """None: unknown."""

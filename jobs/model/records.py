@@ -7,6 +7,7 @@ from typing import Any, Self
 
 from sqlalchemy import RowMapping
 
+from jobs.model.cost import Cost
 from jobs.model.status import FINAL, AttemptOutcome, JobStatus
 from jobs.tables import USAGE
 
@@ -89,20 +90,30 @@ class Job:
     """Where it is reserved or runs, or where its last attempt ended it; None while it waits."""
     refusals: int
     refused_at: datetime | None
+    on_reject: str | None
+    """What becomes of a text that is not accepted; None, of an older version: it fails."""
+    max_repairs: int | None
+    repairs: int | None
+    """How often it asked for a repair; None: never."""
+    rejected_attempt: int | None
+    """The attempt whose text the next one is to repair."""
+    traceparent: str | None
+    """The trace of the request that submitted it."""
     metadata: dict[str, str]
     request: dict[str, Any] | None
     """The chat-completions body; None when it was not read."""
     message: dict[str, Any] | None
     """What came beside the text; None when there was nothing, or when it was not read."""
+    accept: dict[str, Any] | None
+    """The rules for the text; None when there are none, or when they were not read."""
 
     @classmethod
     def from_row(cls, row: RowMapping) -> Self:
-        """A job from a row of `jobs`, with or without its `request` and `message`."""
-        made = ("usage", "request", "message", "status")
-        plain = {name: row[name] for name in cls.__slots__ if name not in made}
-        request, message = (json.loads(row[name]) if row.get(name) else None for name in ("request", "message"))
-        status, usage = JobStatus(row["status"]), Usage.from_row(row)
-        return cls(**plain, status=status, usage=usage, request=request, message=message)
+        """A job from a row of `jobs`, with or without its `request`, `message` and `accept`."""
+        as_json = ("request", "message", "accept")
+        plain = {name: row[name] for name in cls.__slots__ if name not in (*as_json, "usage", "status")}
+        decoded: dict[str, Any] = {name: json.loads(row[name]) if row.get(name) else None for name in as_json}
+        return cls(**plain, **decoded, status=JobStatus(row["status"]), usage=Usage.from_row(row))
 
     @property
     def is_final(self) -> bool:
@@ -122,6 +133,8 @@ class Attempt:
     outcome: AttemptOutcome | None
     error_code: str | None
     error_message: str | None
+    rejections: list[dict[str, Any]] | None
+    """Why its text was not accepted; None when it was, or when nothing was asked of it."""
     deltas: int | None
     bytes: int | None
     continued_bytes: int | None
@@ -129,10 +142,15 @@ class Attempt:
     segments: str | None
     """As they are stored; `jobs/model/segments.py` reads them."""
     usage: Usage | None
+    cost: Cost | None
+    """None: unknown, or it runs."""
 
     @classmethod
     def from_row(cls, row: RowMapping) -> Self:
         """An attempt from its row."""
-        plain = {name: row[name] for name in cls.__slots__ if name not in ("usage", "outcome")}
+        made = ("usage", "outcome", "rejections", "cost")
+        plain = {name: row[name] for name in cls.__slots__ if name not in made}
         outcome = AttemptOutcome(row["outcome"]) if row["outcome"] else None
-        return cls(**plain, outcome=outcome, usage=Usage.from_row(row))
+        rejections = json.loads(row["rejections"]) if row["rejections"] else None
+        own = {"usage": Usage.from_row(row), "cost": Cost.from_row(row), "rejections": rejections}
+        return cls(**plain, outcome=outcome, **own)

@@ -61,10 +61,12 @@ class BatchStatus(StrEnum):
 
 
 class AttemptOutcome(StrEnum):
-    """How an attempt ended. Only `failed` is charged against `max_attempts`."""
+    """How an attempt ended. Only `failed` and `not_accepted` are charged against `max_attempts`."""
 
     COMPLETED = "completed"
     FAILED = "failed"
+    NOT_ACCEPTED = "not_accepted"
+    """The text is whole and does not keep the rules of `accept`. Charged, unless the job asks for a repair of it."""
     RATE_LIMITED = "rate_limited"
     """The upstream said 429: the job waits and is not charged."""
     HELD = "held"

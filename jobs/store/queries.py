@@ -12,9 +12,11 @@ from sqlalchemy import ColumnElement, Connection, LargeBinary, RowMapping, Selec
 
 from jobs.live.channel import Part
 from jobs.model.batch_records import BATCH_TIMES, Batch
+from jobs.model.cost import NO_COST, CostSum
 from jobs.model.records import Attempt, Job
 from jobs.model.status import BatchStatus, JobStatus
 from jobs.store.batch_counts import count_failed, count_incomplete, count_jobs, sum_usage
+from jobs.store.costs import sum_costs
 from jobs.store.database import Database
 from jobs.tables import LIST_COLUMNS, RESULT_COLUMNS, attempts, batches, jobs, texts
 
@@ -30,6 +32,8 @@ class StoredResult:
     job: Job
     text: str | None
     reasoning: str = ""
+    cost: CostSum = NO_COST
+    """What its ended attempts cost, where that was read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,10 +125,11 @@ def read_jobs(database: Database, job_ids: Sequence[str]) -> list[Job]:
 
 
 def read_results(database: Database, job_ids: Sequence[str]) -> list[StoredResult]:
-    """Some jobs with their stored texts, in input order."""
+    """Some jobs with their stored texts and what they cost, in input order."""
     wanted = _with_text().where(jobs.c.id.in_(job_ids)).order_by(jobs.c.id)
     with database.read() as connection:
-        return [_result(row) for row in connection.execute(wanted).mappings()]
+        costs = sum_costs(connection, attempts.c.job_id, job_ids)
+        return [_result(row, costs.get(row["id"], NO_COST)) for row in connection.execute(wanted).mappings()]
 
 
 def read_batch(database: Database, batch_id: str, *, project: str | None) -> Batch | None:
@@ -197,11 +202,11 @@ def _with_text() -> Select[Any]:
     )
 
 
-def _result(row: RowMapping) -> StoredResult:
+def _result(row: RowMapping, cost: CostSum = NO_COST) -> StoredResult:
     job = Job.from_row(row)
     if not job.is_final:
-        return StoredResult(job, None)
-    return StoredResult(job, row["text"] or "", row["reasoning"] or "")
+        return StoredResult(job, None, cost=cost)
+    return StoredResult(job, row["text"] or "", row["reasoning"] or "", cost)
 
 
 def _read_blob(connection: Connection, part: Part, row_id: int | None, offset: int, size: int) -> bytes | None:
@@ -219,8 +224,11 @@ def _batches(connection: Connection, rows: Sequence[RowMapping]) -> list[Batch]:
     running = [row["id"] for row in rows if row["completed"] is None]
     counts = count_jobs(connection, running) if running else {}
     cut_short = count_incomplete(connection, running) if running else {}
+    costs = sum_costs(connection, attempts.c.batch_id, running) if running else {}
     shown = []
     for row in rows:
+        if row["completed"] is not None and row["cost"]:
+            costs[row["id"]] = CostSum.from_json(row["cost"])
         of_row = counts.get(row["id"], {})
         ended = row["completed"] is not None
         shown.append(
@@ -238,6 +246,7 @@ def _batches(connection: Connection, rows: Sequence[RowMapping]) -> list[Batch]:
                 incomplete=(row["incomplete"] or 0) if ended else cut_short.get(row["id"], 0),
                 usage=row["usage"] if ended else sum_usage(connection, row["id"]),
                 model=row["model"],
+                cost=costs.get(row["id"]),
                 input_file_id=row["input_file_id"],
                 # A batch that runs again after a retry has kept their ids.
                 output_file_id=row["output_file_id"] if ended else None,

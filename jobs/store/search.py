@@ -58,6 +58,8 @@ class JobFilter:
     created_after: datetime | None = None
     created_before: datetime | None = None
     text: str | None = None
+    alone: bool = False
+    """Only jobs that belong to no batch."""
 
 
 def list_jobs(
@@ -142,6 +144,10 @@ def _query(
         looked_up -= {"batch_id", "status", "model"}
     elif "batch_id" in given:
         looked_up -= {"project", "model"}
+    if wanted.alone:
+        query = query.where(jobs.c.batch_id.is_(None))
+        if "custom_id" not in given:
+            looked_up = set()  # by the index of batches: most jobs of a project are in one
     pairs = _count_pairs(connection, project, wanted.metadata) if project is not None else []
     if pairs and (pairs[0][0] < _FEW or set(given) == {"project"}):
         # The rarest pair drives the query. A common one is checked on each job that the other columns find.

@@ -30,7 +30,7 @@ from sqlalchemy import (
 from jobs.live.status_changes import EMPTY_SHA256
 from jobs.model.status import FINAL, JobStatus
 from jobs.store.database import Database, insert_into
-from jobs.tables import USAGE, attempts, jobs, longest_texts, texts
+from jobs.tables import USAGE, attempts, jobs, longest_texts, rejected_texts, texts
 
 _COLUMNS = ("job_id", "attempt", "text", "reasoning", "deltas")
 _REASONING_TOKENS = ("reasoning_text_tokens", "reasoning_text_tokens_source")
@@ -77,6 +77,7 @@ def store_completed_texts(connection: Connection, rows: Sequence[Mapping[str, An
     later = [row["job_id"] for row in rows if row["attempt"] > 1]
     if later:
         connection.execute(delete(longest_texts).where(longest_texts.c.job_id.in_(later)))
+        connection.execute(delete(rejected_texts).where(rejected_texts.c.job_id.in_(later)))
 
 
 def store_last_text(connection: Connection, status: JobStatus, row: Mapping[str, Any]) -> None:
@@ -149,6 +150,7 @@ def _write(connection: Connection, rows: Sequence[Mapping[str, Any]], *, ended: 
 
 
 def _end_one(connection: Connection, job_id: str) -> StoredText | None:
+    connection.execute(delete(rejected_texts).where(rejected_texts.c.job_id == job_id))
     kept = connection.execute(
         delete(longest_texts).where(longest_texts.c.job_id == job_id).returning(*longest_texts.c)
     ).one_or_none()

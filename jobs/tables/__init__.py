@@ -4,7 +4,7 @@ from jobs.tables.access import api_keys, idempotency_keys, server_secrets
 from jobs.tables.intake import drafts, files, responses
 from jobs.tables.lanes import holds, lanes
 from jobs.tables.schema import DEFAULT_PROJECT, metadata
-from jobs.tables.texts import longest_texts, lost_texts, texts
+from jobs.tables.texts import longest_texts, lost_texts, rejected_texts, texts
 from jobs.tables.upstreams import pauses, upstream_habits
 from jobs.tables.webhooks import webhook_deliveries, webhooks
 from jobs.tables.work import LIST_COLUMNS, RESULT_COLUMNS, USAGE, attempts, batches, jobs, metadata_pairs
@@ -28,6 +28,7 @@ __all__ = [
     "metadata",
     "metadata_pairs",
     "pauses",
+    "rejected_texts",
     "responses",
     "server_secrets",
     "texts",

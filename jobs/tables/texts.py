@@ -1,4 +1,4 @@
-"""The texts of jobs: the stored one, the longest of earlier attempts, and those of lost attempts."""
+"""The texts of jobs: the stored one, the longest of earlier attempts, those to repair, and those of lost attempts."""
 
 from sqlalchemy import Boolean, Column, Index, Integer, Table, Text, false, text
 
@@ -34,6 +34,16 @@ longest_texts = Table(
     Column("text", Text, nullable=False),
     Column("reasoning", Text, nullable=False, server_default=""),
     Column("deltas", Integer),
+)
+
+# The text that a job's next attempts are to repair, from its rejection until the job ends. It is kept apart from
+# `texts`, which the repair's own checkpoints overwrite: a crash in a repair loses nothing that is needed to ask again.
+rejected_texts = Table(
+    "rejected_texts",
+    metadata,
+    Column("job_id", Text, primary_key=True),
+    Column("attempt", Integer, nullable=False),
+    Column("text", Text, nullable=False),
 )
 
 # What lost attempts had written by their last checkpoint, from the rescue until the tokens have been counted. Nearly

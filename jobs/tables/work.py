@@ -46,6 +46,8 @@ batches = Table(
     # Of the completed ones, those whose text was cut short.
     Column("incomplete", Integer),
     Column("usage", Json),
+    # What its attempts cost (`jobs/model/cost.py`), as of its end; null: nothing is known.
+    Column("cost", Json),
     # At most so many of its jobs run at once, and the one upstream that may run them; null: no such limit.
     Column("max_concurrency", Integer),
     Column("only_upstream", Text),
@@ -131,16 +133,26 @@ jobs = Table(
     # How often it alone was refused while others of its upstream were accepted, and when it was last sent back.
     Column("refusals", Integer, nullable=False, server_default="0"),
     Column("refused_at", UtcDateTime),
+    # The W3C `traceparent` of the request that submitted it: its attempts and what goes upstream belong to that trace.
+    Column("traceparent", Text),
     # Somebody paused it with `running: release`: its worker gives it back.
     Column("release_requested_at", UtcDateTime),
+    # What becomes of a text that is not accepted. Null in jobs that a version before has stored: fail, and none so far.
+    Column("on_reject", Text),
+    Column("max_repairs", Integer),
+    Column("repairs", Integer),
+    # The attempt whose text the next one is to repair; it is in `rejected_texts`. Null: the next one writes anew.
+    Column("rejected_attempt", Integer),
     # How often it may ask for the rest of a text that stopped at the token limit; null: not at all.
     Column("max_continuations", Integer),
     Column("metadata", Json, nullable=False),
-    # JSON as text: PostgreSQL's jsonb refuses the NUL that a prompt may hold, and sorts its keys. These two are last,
+    # JSON as text: PostgreSQL's jsonb refuses the NUL that a prompt may hold, and sorts its keys. These are last,
     # because SQLite then reads a list of jobs without reading their prompts.
     Column("request", Text, nullable=False),
     # The rest of the assistant's message (`jobs/model/message.py`). JSON as text too, for the same NUL.
     Column("message", Text),
+    # The rules for a text (`jobs/acceptance/rules.py`): with a schema in them they may be long, too.
+    Column("accept", Text),
     # Measured with 1,000,000 jobs. The indexes begin with equalities on plain columns, because SQLite uses no partial
     # index for a status that is a parameter. None contains the lease, so PostgreSQL renews leases without touching one.
     # For lists, which are always of one project:
@@ -166,10 +178,10 @@ jobs = Table(
     Index("jobs_alone", "model", "project", text("priority DESC"), "id", sqlite_where=ALONE, postgresql_where=ALONE),
 )  # fmt: skip
 
-LIST_COLUMNS = [column for column in jobs.c if column.name not in ("request", "message")]
+LIST_COLUMNS = [column for column in jobs.c if column.name not in ("request", "message", "accept")]
 """What lists read of a job: a prompt may be long, and few of them need it."""
 
-RESULT_COLUMNS = [column for column in jobs.c if column.name != "request"]
+RESULT_COLUMNS = [column for column in jobs.c if column.name not in ("request", "accept")]
 """What results read of a job: its answer, and not its prompt."""
 
 attempts = Table(
@@ -187,6 +199,8 @@ attempts = Table(
     Column("outcome", Text),
     Column("error_code", Text),
     Column("error_message", Text),
+    # Why its text was not accepted: JSON, a list of `Rejection`.
+    Column("rejections", Text),
     Column("deltas", Integer),
     Column("bytes", Integer),
     # How many bytes of the previous attempt's text this one continues from. 0: it begins again; null: not known yet.
@@ -201,6 +215,9 @@ attempts = Table(
     Column("text_tokens_source", Text),
     Column("reasoning_text_tokens", Integer),
     Column("reasoning_text_tokens_source", Text),
+    # By the price when it ended, in billionths of the currency's unit; null: unknown.
+    Column("cost_nanos", BigInteger),
+    Column("cost_currency", Text),
     Index("attempts_by_batch", "batch_id"),
 )
 

@@ -7,7 +7,8 @@ doing, as people see it; `jobs/dispatch/upstream_states.py` reads that from the 
 """
 
 from jobs.upstreams.mistakes import Mistake
+from jobs.upstreams.price import Price
 from jobs.upstreams.source import UpstreamSource, open_upstreams
-from jobs.upstreams.spec import DEFAULT_UPSTREAM, Price, Upstreams, UpstreamSpec
+from jobs.upstreams.spec import DEFAULT_UPSTREAM, Upstreams, UpstreamSpec
 
 __all__ = ["DEFAULT_UPSTREAM", "Mistake", "Price", "UpstreamSource", "UpstreamSpec", "Upstreams", "open_upstreams"]

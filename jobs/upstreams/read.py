@@ -11,9 +11,10 @@ from jobs.setting_types import TEN_YEARS
 from jobs.settings import Settings
 from jobs.upstreams.lines import find_lines
 from jobs.upstreams.mistakes import Mistake, Mistakes
-from jobs.upstreams.spec import DEFAULT_WEIGHT, PrefixForm, Price, Upstreams, UpstreamSpec
+from jobs.upstreams.price import DEFAULT_CURRENCY, Price
+from jobs.upstreams.spec import DEFAULT_WEIGHT, PrefixForm, Upstreams, UpstreamSpec
 from jobs.upstreams.table import Table
-from jobs.upstreams.values import check_pattern, name_of, project_of
+from jobs.upstreams.values import check_pattern, currency_of, name_of, project_of
 from jobs.upstreams.wire import Wire
 
 UPSTREAM_KEYS = [
@@ -126,8 +127,6 @@ def _read_one(table: Table, settings: Settings, wire: Wire) -> UpstreamSpec:
             table.note(f"this upstream has no {needed}")
     url = wire.read_url(table)
     models = _read_models(table)
-    price = table.below("price", "{ input = 2.0, output = 8.0 }")
-    price.refuse_unknown(("input", "cached", "output"))
     ca_file, ca_changed_at = wire.read_certificates(table)
     return UpstreamSpec(
         name=table.take("name", name_of, ""),
@@ -152,8 +151,19 @@ def _read_one(table: Table, settings: Settings, wire: Wire) -> UpstreamSpec:
         proxy=wire.read_proxy(table, url),
         ca_file=ca_file,
         ca_changed_at=ca_changed_at,
-        price=Price(*(price.number(kind, None, least=0) for kind in ("input", "cached", "output"))),
+        prices=_read_prices(table),
     )
+
+
+def _read_prices(table: Table) -> tuple[Price, ...]:
+    """One price for all models, or a list of them, each for the models that it names."""
+    prices = []
+    for each in table.below_each("price", "{ input = 2.0, output = 8.0 }"):
+        each.refuse_unknown(("input", "cached", "output", "currency", "models"))
+        input_price, cached, output = (each.number(kind, None, least=0) for kind in ("input", "cached", "output"))
+        currency = each.take("currency", currency_of, DEFAULT_CURRENCY)
+        prices.append(Price(input_price, cached, output, currency, _read_models(each)))
+    return tuple(prices)
 
 
 def _read_models(table: Table) -> tuple[str, ...]:

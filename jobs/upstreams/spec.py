@@ -10,6 +10,7 @@ from urllib.parse import urlsplit, urlunsplit
 from pydantic import SecretStr
 
 from jobs.proxy import Proxy
+from jobs.upstreams.price import Price
 
 PrefixForm = Literal["none", "assistant", "prefix", "continue_final_message"]
 
@@ -17,15 +18,6 @@ DEFAULT_UPSTREAM = "default"
 """The name of the one upstream that LONGHAND_UPSTREAM_URL means."""
 
 DEFAULT_WEIGHT = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class Price:
-    """What a million tokens cost, in whatever currency you count; None: not given."""
-
-    input: float | None = None
-    cached: float | None = None
-    output: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +59,8 @@ class UpstreamSpec:
     """Certificates (PEM) that are trusted besides the system's."""
     ca_changed_at: int = 0
     """When `ca_file` was changed, in ns: with other certificates it is another upstream."""
-    price: Price = Price()
+    prices: tuple[Price, ...] = ()
+    """The first that covers a model is its price."""
 
     @property
     def address(self) -> str:
@@ -77,6 +70,10 @@ class UpstreamSpec:
     def takes(self, model: str) -> bool:
         """Whether jobs of this model may go there."""
         return any(fnmatchcase(model, pattern) for pattern in self.models)
+
+    def price_of(self, model: str) -> Price | None:
+        """The price of a model, by its name in jobs; None when none was given."""
+        return next((price for price in self.prices if price.covers(model)), None)
 
     def model_name(self, model: str) -> str:
         """The upstream's own name of a model."""

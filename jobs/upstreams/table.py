@@ -126,6 +126,21 @@ class Table:
         """A table below this one."""
         return Table(self.pairs(key, what), (*self._place, key), self._mistakes)
 
+    def below_each(self, key: str, what: str) -> list["Table"]:
+        """The tables of a list below this one, or the one table that stands in its place; none if it is not there."""
+        value = self._table.get(key)
+        if not isinstance(value, list):
+            return [self.below(key, what)] if value is not None else []
+        tables = []
+        for number, item in enumerate(value):
+            if isinstance(item, dict):
+                tables.append(Table(item, (*self._place, key, number), self._mistakes))
+            else:
+                self.note(
+                    f"{key} must hold tables, such as {what} (number {number + 1} is {_shown(item)})", key, number
+                )
+        return tables
+
     def _refuse(self, key: str, value: object, meant: str) -> None:
         self.note(f"{key} must be {meant} (it is {_shown(value)})", key)
 

@@ -19,6 +19,7 @@ ReadPath = Callable[[str], Path]
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _PROJECT = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+_CURRENCY = re.compile(r"[A-Z]{3}")
 _HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _SET_BY_LONGHAND = frozenset(
@@ -60,6 +61,13 @@ def project_of(text: str) -> str:
             "must be 1 to 64 of a-z, 0-9, '.', '_' and '-', beginning with a letter or a digit"
             f" (it is {text[:80]!r}), as for `longhand keys create`"
         )
+    return text
+
+
+def currency_of(text: str) -> str:
+    """The code of a currency."""
+    if not _CURRENCY.fullmatch(text):
+        raise ValueError(f"must be the three capital letters of a currency, such as USD (it is {text[:80]!r})")
     return text
 
 

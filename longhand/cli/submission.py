@@ -5,6 +5,7 @@ submitted.
 """
 
 import io
+import json
 import re
 import sys
 from collections.abc import Iterable, Mapping
@@ -39,6 +40,8 @@ class Options:
     """The system prompt of every request that has none."""
     defaults: Mapping[str, Any] = field(default_factory=dict)
     """Other parameters, for every request that does not set them itself."""
+    fields: Mapping[str, Any] = field(default_factory=dict)
+    """Further fields of the job, or of the batch for all its jobs."""
 
     def complete(self, body: Json) -> Json:
         """A body with what it does not say itself. The two names of the token limit count as one."""
@@ -110,7 +113,7 @@ def _prompt(prompt: str, options: Options) -> Submission:
         raise InputError("--template is for CSV files")
     if options.model is None:
         raise InputError("a prompt needs a model: give it with --model")
-    body = options.complete({"model": options.model, "messages": ask(prompt)})
+    body = {**options.complete({"model": options.model, "messages": ask(prompt)}), **options.fields}
     if options.metadata:
         body["metadata"] = dict(options.metadata)
     return Submission(body, is_batch=False)
@@ -140,7 +143,7 @@ def _batch(name: str, file: io.BufferedReader, kind: str, options: Options, max_
         raise InputError("\n".join(mistakes))
     if not requests:
         raise InputError(f"{name}: there is nothing in it to submit")
-    body: Json = {"requests": requests}
+    body: Json = {"requests": requests, **options.fields}
     if options.metadata:
         body["metadata"] = dict(options.metadata)
     return Submission(body, is_batch=True, places=tuple(places), remarks=_remarks(name, opened))
@@ -219,3 +222,18 @@ def parse_metadata(pairs: Iterable[str]) -> dict[str, str]:
             raise InputError(f"--metadata takes key=value, not {pair!r}")
         metadata[key] = value
     return metadata
+
+
+def read_accept(given: str | None) -> Json | None:
+    """The rules of `--accept`: JSON, or a file with it. Raises `InputError`."""
+    if given is None:
+        return None
+    try:
+        text = given if given.lstrip().startswith("{") else Path(given).read_text(encoding="utf-8-sig")
+        rules = json.loads(text)
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else error
+        raise InputError(f"--accept takes a file or an object of JSON, and this is neither: {why}") from None
+    if not isinstance(rules, dict):
+        raise InputError('--accept takes an object such as {"min_words": 300, "ends_well": true}')
+    return rules

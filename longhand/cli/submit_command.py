@@ -9,7 +9,14 @@ from jobs.inputs.reading import ReadOptions
 from jobs.settings import load_settings
 from longhand.cli.arguments import AsJson
 from longhand.cli.command_client import open_client
-from longhand.cli.submission import Options, Submission, looks_like_a_path, parse_metadata, read_submission
+from longhand.cli.submission import (
+    Options,
+    Submission,
+    looks_like_a_path,
+    parse_metadata,
+    read_accept,
+    read_submission,
+)
 from longhand.cli.watch_commands import follow
 from longhand.client.client import Client
 from longhand.client.errors import InputError, RefusedError
@@ -50,6 +57,13 @@ def submit(
     metadata: Annotated[
         list[str] | None, typer.Option(metavar="KEY=VALUE", help="Stored with the job or batch; repeatable.")
     ] = None,
+    accept: Annotated[
+        str | None,
+        typer.Option(metavar="FILE|JSON", help='What a text must satisfy: \'{"min_words": 300, "ends_well": true}\'.'),
+    ] = None,
+    on_reject: Annotated[
+        str | None, typer.Option(help="What becomes of a text that is not accepted: fail (default), retry or repair.")
+    ] = None,
     as_prompt: Annotated[
         bool, typer.Option("--as-prompt", help="It is a prompt, although it looks like the name of a file.")
     ] = False,
@@ -76,7 +90,9 @@ def submit(
                     "max_continuations": max_continuations}  # fmt: skip
     defaults = {name: value for name, value in fields.items() if value is not None}
     read = ReadOptions(template, encoding, delimiter, id_column)
-    options = Options(model, read, pairs, system, defaults)
+    rules: Json = {"accept": read_accept(accept), "on_reject": on_reject}
+    own = {name: value for name, value in rules.items() if value is not None}
+    options = Options(model, read, pairs, system, defaults, own)
     submission = read_submission(source, options, max_line_bytes=load_settings().max_line_bytes, is_prompt=as_prompt)
     for remark in submission.remarks:
         print_line(remark, err=True)

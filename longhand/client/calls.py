@@ -31,11 +31,15 @@ _OF_A_BATCH = frozenset(
         "priority",
         "max_attempts",
         "on_interrupt",
-        "on_length",
-        "max_continuations",
         "max_concurrency",
         "upstream",
         "webhook",
+        "accept",
+        "on_reject",
+        "max_repairs",
+        "defaults",
+        "on_length",
+        "max_continuations",
     }
 )
 
@@ -132,6 +136,8 @@ def submit(
         return submit_body("/v1/jobs", body, idempotency_key)
     around = {name: value for name, value in fields.items() if name in _OF_A_BATCH}
     inside = {name: value for name, value in fields.items() if name not in _OF_A_BATCH}
+    if around.get("defaults", {}).get("model"):
+        inside = {"model": around["defaults"]["model"], **inside}
     requests = []
     for place, one in enumerate(work):
         if isinstance(one, Mapping) and "role" in one:

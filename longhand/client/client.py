@@ -78,8 +78,8 @@ class Client:
         A request is a prompt or a chat-completions body: `{"messages": [...]}` or `{"prompt": "..."}` with any other
         parameter of the upstream; in a batch also `{"custom_id": ..., "body": {...}}`. `fields` (`model`,
         `temperature`, ...) go into every body that does not set them itself. Longhand's own fields are `custom_id`,
-        `metadata`, `priority` (-100 to 100, higher is sooner), `max_attempts`, `on_interrupt` and, for a batch,
-        `completion_window` ("24h").
+        `metadata`, `priority` (-100 to 100, higher is sooner), `max_attempts`, `on_interrupt`, `accept`,
+        `on_reject` and, for a batch, `defaults` and `completion_window` ("24h").
 
         When `submit` returns, the work is stored. If the answer is lost, the request is sent again with the same
         `idempotency_key` (a new one for each call, unless given), so that nothing is made twice; after four more tries

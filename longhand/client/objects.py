@@ -30,6 +30,22 @@ class Usage(TypedDict):
     source: Literal["upstream", "tokenizer", "estimate"]
 
 
+class Cost(TypedDict):
+    """What something cost. `estimated`: Longhand counted tokens of it, because the upstream did not report them."""
+
+    amount: float
+    currency: str | None
+    source: Literal["upstream", "estimated"]
+
+
+class CostFields(TypedDict, total=False):
+    """The cost of all ended attempts: None while a part is unknown. Where jobs and batches are read or listed."""
+
+    cost: Cost | None
+    known_costs: list[Cost]
+    unknown_cost_attempts: int
+
+
 class Fault(TypedDict):
     """Why a job or an attempt did not complete."""
 
@@ -65,13 +81,21 @@ class Attempt(TypedDict):
     started_at: float
     first_delta_at: float | None
     finished_at: float | None
-    outcome: Literal["completed", "failed", "rate_limited", "held", "released", "lost", "cancelled", "expired"] | None
+    outcome: (
+        Literal[
+            "completed", "failed", "not_accepted", "rate_limited", "held", "released", "lost", "cancelled", "expired"
+        ]
+        | None
+    )
+    rejections: NotRequired[list[Json] | None]
+    """Why its text was not accepted, each with `rule`, `asked` and `found`; missing from an older server."""
     error: Fault | None
     deltas: int | None
     bytes: int | None
     continued_bytes: int | None
     """How much of the text of the attempt before it this one continues; 0: it began again; None: not known yet."""
     usage: Usage | None
+    cost: NotRequired[Cost | None]
     segments: NotRequired[list[Segment] | None]
     """What each request wrote of its text, if the text went on at the token limit."""
 
@@ -103,7 +127,7 @@ class ReasoningProof(TypedDict):
     tokens_source: str | None
 
 
-class Job(TypedDict):
+class Job(CostFields):
     """One generation, without its text."""
 
     id: str
@@ -125,6 +149,11 @@ class Job(TypedDict):
     crashes: int
     rate_limits: int
     drains: int
+    on_reject: NotRequired[Literal["fail", "retry", "repair"]]
+    """What becomes of a text that is not accepted; missing from an older server, as are the next two and `accept`."""
+    max_repairs: NotRequired[int]
+    repairs: NotRequired[int]
+    """How often it asked for a repair of its text."""
     created_at: float
     due_at: float | None
     started_at: float | None
@@ -157,6 +186,8 @@ class Job(TypedDict):
     limited_until: NotRequired[float | None]
     index: NotRequired[int]
     """Its place in its batch, from 0; only in the watch of a batch and in results."""
+    accept: NotRequired[Json | None]
+    """What its text must satisfy; like `request` only where one job is read or submitted."""
     request: NotRequired[dict[str, Any]]
     """As it goes upstream; only where one job is read or submitted."""
     message: NotRequired[dict[str, Any]]
@@ -208,7 +239,7 @@ class Counts(TypedDict):
     """Of the completed ones, those whose text was cut short."""
 
 
-class Batch(TypedDict):
+class Batch(CostFields):
     """Many jobs submitted together: OpenAI's Batch object. Times are whole seconds."""
 
     id: str

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any, cast
 
@@ -50,6 +50,7 @@ class Connection(asyncio.Protocol):
     def _clear(self) -> None:
         self._path = b""
         self._key = ""
+        self._billed_as = ""
         self._simulate: bytes | None = None
         self._expects_continue = False
         self._body = bytearray()
@@ -108,6 +109,8 @@ class Connection(asyncio.Protocol):
             self._simulate = value
         elif name == b"authorization":
             self._key = value.decode("latin-1").removeprefix("Bearer ").strip()
+        elif name == b"idempotency-key":
+            self._billed_as = value.decode("latin-1")
         elif name == b"expect":
             self._expects_continue = value.lower() == b"100-continue"
 
@@ -189,7 +192,8 @@ class Connection(asyncio.Protocol):
             sloppy=provider.sloppy_continuations,
         )
         headers = [*orders.headers.items(), *shared.gate.headers(request.model, None, now)]
-        serving = self._serving = Serving(shared.gate, shared.slots, self._stats, ticket, key, request.model)
+        own = (ticket, key, request.model, self._billed_as)
+        serving = self._serving = Serving(shared.gate, shared.slots, self._stats, *own)
         serving.start(lambda: self._begin(completion, request, orders, key, headers))
 
     def _begin(
@@ -207,11 +211,7 @@ class Connection(asyncio.Protocol):
     def _start(
         self, head: bytes, steps: Steps, wait_deltas: int, completion: Completion, orders: Orders, key: str
     ) -> None:
-        pace = self._shared.pace
-        if orders.deltas_per_second is not None:
-            pace = replace(pace, deltas_per_second=orders.deltas_per_second)
-        if orders.first_delta_seconds is not None:
-            pace = replace(pace, first_delta_seconds=orders.first_delta_seconds)
+        pace = self._shared.pace.ordered(orders.deltas_per_second, orders.first_delta_seconds)
         if orders.bytes_per_write is not None:
             self._stats.fault("bytes_per_write", key)
         serving = self._serving
@@ -219,7 +219,7 @@ class Connection(asyncio.Protocol):
 
         def over(event: str) -> None:
             if serving is not None:
-                serving.end(event, completion.sent)
+                serving.end(event, completion.sent + completion.thought)
 
         self._stream = Stream(
             steps,

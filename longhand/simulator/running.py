@@ -63,6 +63,11 @@ class ServedSimulator:
         """What `GET /stats` gives."""
         return self._simulator.stats.snapshot()
 
+    def ledger(self) -> dict[str, tuple[int, int]]:
+        """The tokens that each request has read and written, by its `Idempotency-Key`, once it is over."""
+        with self._simulator.stats.changed:
+            return dict(self._simulator.stats.ledger)
+
     def wait_until(self, holds: Callable[[dict[str, Any]], bool], timeout_seconds: float = 60) -> dict[str, Any]:
         """Wait until `holds` of the stats and return them. Raises `TimeoutError`. See `Stats.wait_until`."""
         return self._simulator.stats.wait_until(holds, timeout_seconds)

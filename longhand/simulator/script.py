@@ -72,7 +72,7 @@ class Completion:
         self.called = request.called(orders)
         self._reason = "tool_calls" if self.called else "stop"
         self.fired = fired
-        self.sent = 0
+        self.sent = self.thought = 0
         self.id = f"chatcmpl-{secrets.token_hex(12)}"
         self.created = int(time.time())
         # Every chunk of a stream begins with these bytes, and every delta but for its text is the same.
@@ -95,7 +95,7 @@ class Completion:
         if limit is not None and len(deltas) > limit:
             finish_reason = "length"
             del deltas[limit:]
-        self.sent = len(deltas)
+        self.sent, self.thought = len(deltas), self.orders.reasoning
         message: dict[str, Any] = {"role": "assistant", "content": "".join(deltas), "refusal": None, "annotations": []}
         if self.called:
             message |= {"content": message["content"] or None, "tool_calls": whole_calls(self.called)}
@@ -134,7 +134,8 @@ class Completion:
         framing = len(before) + len(after)
         limit = self._limit
         stop_at, stop = self._stop()
-        for thought in self.thoughts:
+        for number, thought in enumerate(self.thoughts, 1):
+            self.thought = number
             yield lead + self._choice({"content": None, "reasoning_content": thought})
             lead = b""
         for delta in self.deltas:
@@ -247,8 +248,7 @@ class Completion:
         if self.orders.usage is not None:
             self.fired("usage")
             return self.orders.usage or None
-        prompt_tokens = self.request.prompt_tokens()
-        thought = self.orders.reasoning
+        prompt_tokens, thought = self.request.prompt_tokens(), self.thought
         return {
             "prompt_tokens": prompt_tokens,
             "completion_tokens": self.sent + thought,

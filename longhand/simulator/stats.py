@@ -44,6 +44,7 @@ class Stats:
             self.faults: Counter[str] = Counter()
             self.clients_gone = 0
             self.cut = 0
+            self.ledger: dict[str, tuple[int, int]] = {}
             self.late_deltas = 0
             self.max_late_seconds = 0.0
             self.last: dict[str, dict[str, Any]] = {}
@@ -107,6 +108,12 @@ class Stats:
             second["completed"] += event == "completed"
             second["tokens"] += tokens
             self._record(event, key)
+
+    def bill(self, name: str, input_tokens: int, output_tokens: int) -> None:
+        """An accepted request has read and written so many tokens; `name` is its `Idempotency-Key`."""
+        with self.changed:
+            before = self.ledger.get(name, (0, 0))
+            self.ledger[name] = before[0] + input_tokens, before[1] + output_tokens
 
     def outage(self, event: str) -> None:
         """An outage has begun (`outage`) or ended (`outage_over`)."""

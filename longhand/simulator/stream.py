@@ -26,6 +26,13 @@ class Pace:
         if self.deltas_per_second < 0 or self.first_delta_seconds < 0:
             raise ValueError("a pace cannot be negative")
 
+    def ordered(self, deltas_per_second: float | None, first_delta_seconds: float | None) -> "Pace":
+        """The pace of one request, which may order its own."""
+        return Pace(
+            self.deltas_per_second if deltas_per_second is None else deltas_per_second,
+            self.first_delta_seconds if first_delta_seconds is None else first_delta_seconds,
+        )
+
     @property
     def interval_seconds(self) -> float:
         return 1 / self.deltas_per_second if self.deltas_per_second else 0.0

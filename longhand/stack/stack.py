@@ -69,7 +69,8 @@ class Stack:
         logs = self.home / "logs"
         for number in range(1, self.workers + 1):
             name = f"worker-{number}"
-            self.services.append(self.supervisor.start(name, python("worker"), environ, logs / f"{name}.log"))
+            own = {**environ, **self._metrics_port(number)}
+            self.services.append(self.supervisor.start(name, python("worker"), own, logs / f"{name}.log"))
         command = python("longhand", "api", "--host", self.host, "--port", str(self.port))
         if self.api_workers > 1:
             command.append("--share-port")
@@ -110,6 +111,11 @@ class Stack:
                 break
             self.supervisor.report(f"valkey could not read its file and starts with an empty one ({last_line})")
         raise StackError(f"the embedded Valkey did not start: {last_line}; its log is {log}")
+
+    def _metrics_port(self, number: int) -> dict[str, str]:
+        """Each worker serves its metrics on a port of its own."""
+        first = self.settings.worker_metrics_port
+        return {"LONGHAND_WORKER_METRICS_PORT": str(first + number - 1)} if first else {}
 
     def _wait(self) -> None:
         self.signals.wait(_LOOK_SECONDS)

@@ -9,6 +9,7 @@ from rich.text import Text
 
 from longhand.client.objects import Batch, Job, cut_short
 from longhand.terminal.cells import one_line
+from longhand.terminal.costs import short_cost
 from longhand.terminal.tables import moment_of, number, seconds, status_text
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ def jobs_table(listed: Sequence[Job], *, wide: bool) -> Table:
     if wide:
         table.add_column("attempt", justify="right")
         table.add_column("created", no_wrap=True)
+        table.add_column("cost", justify="right", no_wrap=True)
         table.add_column("model", overflow="fold")
     for job in listed:
         cells: list[RenderableType] = [
@@ -37,7 +39,7 @@ def jobs_table(listed: Sequence[Job], *, wide: bool) -> Table:
             seconds(job.get("started_at"), job.get("finished_at")),
         ]
         if wide:
-            cells += [str(job["attempt"]), moment_of(job["created_at"]), Text(one_line(job["model"]))]
+            cells += [str(job["attempt"]), moment_of(job["created_at"]), short_cost(job), Text(one_line(job["model"]))]
         table.add_row(*cells)
     return table
 
@@ -52,6 +54,7 @@ def batches_table(listed: Sequence[Batch], *, wide: bool) -> Table:
         table.add_column(name, justify="right", no_wrap=True)
     if wide:
         table.add_column("created", no_wrap=True)
+        table.add_column("cost", justify="right", no_wrap=True)
         table.add_column("model", overflow="fold")
     for batch in listed:
         counts, usage = batch["request_counts"], batch["usage"]
@@ -65,7 +68,7 @@ def batches_table(listed: Sequence[Batch], *, wide: bool) -> Table:
             number(usage["output_tokens"] if usage else None),
         ]
         if wide:
-            cells += [moment_of(batch["created_at"]), Text(one_line(batch["model"] or ""))]
+            cells += [moment_of(batch["created_at"]), short_cost(batch), Text(one_line(batch["model"] or ""))]
         table.add_row(*cells)
     return table
 

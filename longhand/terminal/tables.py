@@ -12,6 +12,7 @@ from rich.text import Text
 from jobs.model.message import calls_as_text
 from longhand.client.objects import Json, cut_short, why
 from longhand.terminal.cells import plain
+from longhand.terminal.costs import attempt_cost, cost_text
 from longhand.terminal.output import PlainConsole, open_console
 from longhand.terminal.waiting_words import hold_sentence, waits_sentence
 
@@ -85,6 +86,7 @@ def job_summary(job: Json) -> RenderableType:
         "sha256": job.get("sha256"),
         "text of": _text_of(job),
         "usage": _pairs({key: value for key, value in usage.items() if value is not None}) if usage else None,
+        "cost": cost_text(job),
         "error": why(job),
     }
     attempts = job.get("attempts") or []
@@ -104,6 +106,7 @@ def batch_summary(batch: Json) -> RenderableType:
         "created": moment_of(batch["created_at"]),
         "completed": moment_of(batch.get("completed_at")),
         "usage": _pairs({key: value for key, value in usage.items() if isinstance(value, int)}) if usage else None,
+        "cost": cost_text(batch),
         "errors": _told((batch.get("errors") or {}).get("data")),
         "read otherwise": _told(batch.get("warnings")),
     }
@@ -146,7 +149,7 @@ def _text_of(job: Json) -> str | None:
 
 def _attempts_table(attempts: list[Json]) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
-    for name in ("attempt", "outcome", "first delta s", "seconds", "deltas", "bytes"):
+    for name in ("attempt", "outcome", "first delta s", "seconds", "deltas", "bytes", "cost"):
         table.add_column(name, justify="left" if name == "outcome" else "right", no_wrap=True)
     table.add_column("worker and error", overflow="fold")
     for attempt in attempts:
@@ -158,6 +161,7 @@ def _attempts_table(attempts: list[Json]) -> Table:
             seconds(attempt["started_at"], attempt.get("finished_at")),
             number(attempt.get("deltas")),
             number(attempt.get("bytes")),
+            attempt_cost(attempt),
             Text(f"{attempt['worker']} {error}" if error else attempt["worker"]),
         )
     return table

@@ -104,14 +104,16 @@ def _more(spec: "UpstreamSpec") -> Iterator[str]:
         yield f"through {spec.proxy.where}"
     if spec.ca_file:
         yield f"trusts {spec.ca_file.name}"
-    yield from _prices(spec.price)
+    for price in spec.prices:
+        yield from _price(price)
 
 
-def _prices(price: "Price") -> Iterator[str]:
+def _price(price: "Price") -> Iterator[str]:
     kinds = (("input", price.input), ("cached", price.cached), ("output", price.output))
     prices = [f"{kind} {amount:g}" for kind, amount in kinds if amount is not None]
     if prices:
-        yield f"price {' '.join(prices)}"
+        of = "" if price.models == ("*",) else f" of {' '.join(price.models)}"
+        yield f"price{of} {' '.join(prices)} {price.currency}"
 
 
 def _table(*columns: str) -> Table:

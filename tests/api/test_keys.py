@@ -31,7 +31,7 @@ def test_the_reference_says_that_a_key_is_sent_as_a_bearer(closed_api: ApiServer
         shown = nobody.get("/openapi.json").json()
     assert shown["components"]["securitySchemes"]["HTTPBearer"]["scheme"] == "bearer"
     open_paths = [path for path, methods in shown["paths"].items() for one in methods.values() if "security" not in one]
-    assert open_paths == ["/healthz", "/readyz"]
+    assert open_paths == ["/healthz", "/readyz", "/metrics"]
 
 
 @pytest.mark.parametrize(

@@ -398,7 +398,8 @@ def test_the_openapi_page_describes_every_path(client: httpx.Client) -> None:
         "/v1/files", "/v1/files/{file_id}", "/v1/files/{file_id}/content", "/v1/watch_tokens",
         "/v1/responses", "/v1/responses/{response_id}", "/v1/responses/{response_id}/cancel",
         "/v1/responses/{response_id}/input_items", "/v1/responses/input_tokens", "/v1/completions",
-        "/v1/chat/completions", "/v1/models", "/v1/models/{model}", "/v1/upstreams", "/v1/inputs",
+        "/v1/chat/completions", "/v1/models", "/v1/models/{model}", "/v1/upstreams", "/v1/inputs", "/v1/usage",
+        "/metrics",
         *(f"/v1/{held}/{verb}" for verb in ("pause", "resume")
           for held in ("batches/{batch_id}", "models/{model}", "upstreams/{name}", "projects/{name}")),
     }  # fmt: skip

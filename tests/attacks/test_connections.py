@@ -179,7 +179,7 @@ def test_the_health_answer_does_not_wait_for_attackers(locked_api: ApiServer) ->
 def test_the_soft_limit_of_descriptors_is_raised() -> None:
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     script = (
-        "import resource; from api.main import raise_descriptor_limit;"
+        "import resource; from api.http.descriptors import raise_descriptor_limit;"
         f"resource.setrlimit(resource.RLIMIT_NOFILE, (256, {hard})); raise_descriptor_limit();"
         "print(resource.getrlimit(resource.RLIMIT_NOFILE)[0])"
     )

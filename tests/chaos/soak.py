@@ -1,4 +1,4 @@
-"""The soak: faults at random over a steady stream of jobs and watchers, and the invariants at the end.
+"""The soak: faults and attackers at random over a steady stream of jobs and watchers, and the invariants at the end.
 
 `make soak MINUTES=60 SEED=7`. It is a test that is collected only by its path; the seed is printed and makes the same
 choices again (not the same timing).
@@ -17,6 +17,7 @@ import httpx
 
 from jobs.model.status import FINAL, JobStatus
 from longhand.simulator import ServedSimulator
+from tests.chaos.elders import Elders
 from tests.chaos.fault_proxy import FaultProxy, faults_before
 from tests.chaos.invariants import articles, check
 from tests.chaos.processes import Process
@@ -40,14 +41,16 @@ class Soak:
         self.jobs = 0
         self.cut_streams = 0
         """How many streams the faults can have cut: each may be asked for once more."""
+        self.elders = Elders(stack.start_api(), stack.api_url, stack.start_worker(**_SETTINGS))
         self.api = stack.start_api()
-        self.workers = [stack.start_worker(**_SETTINGS) for _ in range(WORKERS)]
+        self.workers = [stack.start_worker(**_SETTINGS) for _ in range(WORKERS - 1)]
         self._heals: list[tuple[float, int, Callable[[], object]]] = []
         self._wrong_with_provider: set[str] = set()
 
     def turn(self) -> None:
         """Heal what is to be healed, submit something, and break something."""
         self.heal_due()
+        self.elders.look()
         waiting = self.stack.count(JobStatus.QUEUED)
         if waiting < _MOST_WAITING:
             self.submit()
@@ -167,6 +170,9 @@ class Soak:
     def _cut_upstream(self) -> None:
         self.cut_streams += self.line.cut_all()
 
+    def _attack(self) -> None:
+        self._later(self.elders.attack(self.chance, [watcher.job_id for watcher in self.stack.watchers[-5:]]))
+
     # What is wrong with the provider for a while. Each at most once at a time, since its end ends it.
 
     def _lose_provider(self) -> None:
@@ -213,14 +219,9 @@ class Soak:
         _refuse_database,
         _swallow_a_commit,
         _cut_upstream,
+        _attack,
     )
-    provider_faults = (
-        _lose_provider,
-        _cut_every_stream,
-        _spend_credit,
-        _reject_key,
-        _limit_provider,
-    )
+    provider_faults = (_lose_provider, _cut_every_stream, _spend_credit, _reject_key, _limit_provider)
 
     def _take_worker(self) -> Process:
         self.cut_streams += STREAMS
@@ -245,7 +246,8 @@ def test_soak(stack: Stack, upstream: ServedSimulator) -> None:
         seen = upstream.stats()
         explained = soak.jobs + soak.cut_streams + seen["cut"] + line.counts["cut"] + sum(seen["refused"].values())
         tally = check(stack, upstream, watchers=watchers, most_calls=explained, watch_seconds=60)
-    for name, count in sorted(soak.done.items()):
+    soak.elders.check_memory()
+    for name, count in sorted((soak.done + soak.elders.attacks).items()):
         print(f"{name:<28}{count:>8}")
     print(f"{'jobs':<28}{soak.jobs:>8}")
     for status in sorted(FINAL):

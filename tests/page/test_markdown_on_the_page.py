@@ -55,7 +55,7 @@ CASES = {
 @pytest.fixture
 def page(visit: Visit) -> Page:
     visit.go("")
-    visit.heading("Batches")
+    visit.heading("All work")
     return visit.page
 
 

@@ -54,6 +54,41 @@ def jobs_of_shown_batch(visit: Visit, client: Client) -> list[tuple[str | None, 
     return [(job["custom_id"], job["model"], job["request"]["messages"][0]["content"]) for job in jobs]
 
 
+def test_the_settings_of_the_form_are_those_of_the_request(visit: Visit, client: Client) -> None:
+    page = visit.page
+    page.get_by_label("A list").check()
+    page.get_by_label("Prompts").fill("Write 10 words.\nWrite 11 words.")
+    page.get_by_label("Model").click()
+    visit.wait_for("() => [...document.querySelectorAll('#models option')].some((one) => one.value === 'simulator')")
+    page.get_by_label("Model").fill(MODEL)
+    page.get_by_text("Settings for every prompt").click()
+    page.get_by_label("System prompt").fill("Be brief.")
+    page.get_by_label("Temperature").fill("7")
+    page.get_by_label("Longest text in tokens").fill("90")
+    page.get_by_role("button", name="Submit").click()
+    expect(page.get_by_role("alert")).to_contain_text("The temperature must be a number from 0 to 2.")
+    expect(page.get_by_label("Temperature")).to_be_focused()
+    assert posts(visit) == []
+    page.get_by_label("Temperature").fill("0.3")
+    page.get_by_role("button", name="Submit").click()
+    page.wait_for_url("**/#/batches/*")
+    jobs = client.jobs(batch_id=page.url.rpartition("/")[2], limit=10)
+    sent = [client.read(job["id"])["request"] for job in jobs]
+    assert len(sent) == 2
+    for one in sent:
+        assert (one["temperature"], one["max_tokens"]) == (0.3, 90)
+        assert one["messages"][0] == {"role": "system", "content": "Be brief."}
+
+
+def test_the_sample_table_can_be_submitted_as_it_is(visit: Visit) -> None:
+    page = visit.page
+    page.get_by_label("A file").check()
+    with page.expect_download() as waiting:
+        page.get_by_role("link", name="Download a sample table").click()
+    give_file(visit, waiting.value.suggested_filename, waiting.value.path().read_bytes())
+    expect(page.get_by_role("button", name="Submit 3 articles")).to_be_visible()
+
+
 def test_a_prompt_becomes_a_job_that_is_shown_while_it_is_written(visit: Visit, client: Client) -> None:
     visit.page.get_by_label("Prompt", exact=True).fill("Write a 60-word note about rain.")
     visit.page.get_by_label("Model").fill(MODEL)

@@ -80,7 +80,7 @@ def test_script_in_an_answer_is_shown_on_cards_and_in_search_as_text(visit: Visi
 
 def test_the_browser_itself_would_refuse_to_read_text_as_html(visit: Visit) -> None:
     visit.go("")
-    visit.heading("Batches")
+    visit.heading("All work")
     refused = """() => { try { document.body.innerHTML = "<b>x</b>"; return false; } catch { return true; } }"""
     with visit.page.expect_console_message():  # where the refusal is told
         assert visit.page.evaluate(refused)

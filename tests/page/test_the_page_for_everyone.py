@@ -205,7 +205,7 @@ def test_going_back_finds_an_article_where_it_was_left(visit: Visit, client: Cli
 
 def test_a_chosen_theme_is_kept(visit: Visit) -> None:
     visit.go("")
-    visit.heading("Batches")
+    visit.heading("All work")
     paper = "getComputedStyle(document.documentElement).backgroundColor"
     light = visit.page.evaluate(paper)
     button = visit.page.locator("#theme")
@@ -216,7 +216,7 @@ def test_a_chosen_theme_is_kept(visit: Visit) -> None:
     dark = visit.page.evaluate(paper)
     assert dark != light
     visit.page.reload()
-    visit.heading("Batches")
+    visit.heading("All work")
     assert visit.page.evaluate(paper) == dark
     button.click()
     assert visit.page.evaluate(paper) == light

@@ -160,7 +160,7 @@ def test_a_batch_is_cancelled_only_after_a_question(visit: Visit, client: Client
     assert client.read(batch_id)["status"] == "in_progress"
     visit.page.get_by_role("button", name="Cancel", exact=True).click()
     visit.page.get_by_role("button", name="Cancel them").click()
-    expect(visit.page.locator(".head .badge")).to_have_text("Cancelled")
+    expect(visit.page.locator(".head .badge")).to_have_text("Cancelled, 0 of 3 completed")
     assert client.read(batch_id)["status"] == "cancelled"
 
 

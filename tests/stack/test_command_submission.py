@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from jobs.inputs.reading import ReadOptions
-from longhand.cli.submission import Options, parse_metadata, read_submission
+from longhand.cli.submission import Options, parse_metadata, read_accept, read_submission
 from longhand.client.errors import InputError, RefusedError
 
 MODEL = Options(model="m-1")
@@ -169,3 +169,22 @@ def test_metadata_are_pairs() -> None:
     assert parse_metadata(["a=1", "b=x=y", "c="]) == {"a": "1", "b": "x=y", "c": ""}
     with pytest.raises(InputError, match="--metadata takes key=value, not 'a'"):
         parse_metadata(["a"])
+
+
+def test_rules_hold_for_a_prompt_and_for_a_whole_file(tmp_path: Path) -> None:
+    options = Options(model="m-1", fields={"accept": {"min_words": 3}, "on_reject": "retry"})
+    prompt = read_submission("Write about bees.", options).body
+    batch = read_submission(written(tmp_path, "in.txt", "Bees\nTea\n"), options).body
+    for body in (prompt, batch):
+        assert (body["accept"], body["on_reject"]) == ({"min_words": 3}, "retry")
+    assert all("accept" not in request["body"] for request in batch["requests"])
+
+
+def test_rules_are_read_from_json_or_from_a_file(tmp_path: Path) -> None:
+    rules = {"must_include": ["茶"], "ends_well": True}
+    assert read_accept(json.dumps(rules)) == rules
+    assert read_accept(written(tmp_path, "rules.json", json.dumps(rules, ensure_ascii=False))) == rules
+    assert read_accept(None) is None
+    for wrong in ("{", written(tmp_path, "list.json", "[]"), str(tmp_path / "none.json")):
+        with pytest.raises(InputError, match="--accept takes"):
+            read_accept(wrong)

@@ -14,13 +14,14 @@ from sqlalchemy import MetaData, create_engine, insert, inspect, make_url, selec
 from sqlalchemy.pool import NullPool
 
 import migrations
+from jobs.lifecycle.transitions import fail
 from jobs.model.status import FINAL, BatchStatus, JobStatus
 from jobs.store.database import Database, open_database
 from jobs.store.search import JobFilter, list_jobs
 from jobs.tables import LIST_COLUMNS, metadata
 from migrations import migrate
 from tests.postgres import PostgresServer
-from tests.store.store_fixtures import START, Store
+from tests.store.store_fixtures import REFUSED, START, Store, written
 
 BY_EXPRESSION = ("jobs_by_batch", "jobs_alone", "jobs_waiting")
 """The indexes that Alembic cannot compare: they are over `priority DESC`."""
@@ -235,6 +236,19 @@ def test_texts_that_0001_knew_to_be_cut_short_are_so_afterwards(empty_url: str) 
     assert counted == {row["status"]: 2 if row["completed"] is not None else None for row in rows["batches"]}
 
 
+def test_a_job_of_a_version_without_rules_runs_and_ends(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'longhand.db'}"
+    command.upgrade(alembic_for(url), "0001")
+    fill_0001(url)
+    migrate(url)
+    store = Store(open_database(url))
+    store.clock.advance(1)
+    claimed = store.claim("job_alone")
+    assert (claimed.rejected, claimed.job.accept, claimed.job.on_reject) == (None, None, None)
+    assert fail(store.database, "job_alone", claimed.attempt, written("Rain"), REFUSED)
+    assert store.job("job_alone").repairs is None
+
+
 def test_a_list_of_jobs_reads_no_prompt_on_sqlite(tmp_path: Path) -> None:
     """SQLite reads a row from its first column to the last one that is wanted."""
     url = f"sqlite:///{tmp_path / 'longhand.db'}"
@@ -242,7 +256,7 @@ def test_a_list_of_jobs_reads_no_prompt_on_sqlite(tmp_path: Path) -> None:
     in_order = [column["name"] for column in inspect(create_engine(url, poolclass=NullPool)).get_columns("jobs")]
     prompt = in_order.index("request")
     assert {column.name for column in LIST_COLUMNS} == set(in_order[:prompt])
-    assert in_order[prompt:] == ["request", "message"]
+    assert in_order[prompt:] == ["request", "message", "accept"]
 
 
 def test_the_folder_of_a_sqlite_file_is_made(tmp_path: Path) -> None:

@@ -134,6 +134,16 @@ def test_jobs_are_found_by_batch_model_and_custom_id(store: Store) -> None:
     assert found(store, model="m1", batch_id=batch_id) == []
 
 
+def test_single_jobs_are_found_among_those_of_batches(store: Store) -> None:
+    first = store.submit(custom_id="alone")
+    store.submit_batch(2, model="m2")
+    last = store.submit()
+    assert found(store, alone=True) == [first, last]
+    assert found(store, alone=True, custom_id="alone") == [first]
+    assert found(store, alone=True, model="m2") == []
+    assert found(store, alone=True, status=JobStatus.QUEUED) == [first, last]
+
+
 def test_jobs_are_found_by_the_time_of_their_making(store: Store) -> None:
     ids = []
     for _ in range(3):

@@ -2,14 +2,16 @@
 
 import threading
 from collections import Counter
+from dataclasses import replace
 from functools import partial
 
 import pytest
 from sqlalchemy import func, select, update
 
 from jobs.dispatch.lanes import Lanes
+from jobs.dispatch.reservation import MOST_OUTPUT_TOKENS
 from jobs.dispatch.routes import Route
-from jobs.intake.submission import BatchOptions, submit_batch
+from jobs.intake.submission import BatchOptions, submit_batch, submit_job
 from jobs.lifecycle.lease import claim
 from jobs.lifecycle.rescue import rescue_lost
 from jobs.lifecycle.transitions import finish, release, retry
@@ -261,3 +263,17 @@ def test_a_batch_that_is_being_cancelled_is_not_served(store: Store) -> None:
     with store.database.write() as connection:
         connection.execute(update(batches).where(batches.c.id == batch_id).values(status="cancelling"))
     assert take_due(store.database, 5, HINT_SECONDS) == []
+
+
+@pytest.mark.parametrize("wanted", [10**30, -(10**30), 2**31])
+def test_a_request_for_any_number_of_tokens_keeps_no_job_waiting(store: Store, wanted: int) -> None:
+    """Before, such a number ended every round of dispatch, for all models and projects."""
+    greedy = replace(new_job(), request={**new_job().request, "max_tokens": wanted})
+    first = submit_job(store.database, greedy).id
+    store.clock.advance(1)
+    second, third = store.submit(), store.submit(model="m2")
+    assert set(reserved_by(store.database, [Route("default")], 10)) == {first, second, third}
+    with store.database.read() as connection:
+        tokens = connection.scalar(select(jobs.c.reserved_tokens).where(jobs.c.id == first))
+    assert tokens is not None
+    assert 0 <= tokens < 2 * MOST_OUTPUT_TOKENS

@@ -301,6 +301,8 @@ def test_a_page_after_a_job_stays_within_the_times_that_were_asked(store: Store,
         ({"custom_id": "c", "batch_id": "b", "model": "m1"}, "jobs_by_custom_id (project=? AND custom_id=? AND id<?)"),
         ({"batch_id": "b"}, "jobs_in_batch (batch_id=? AND id<?)"),
         ({"batch_id": "b", "model": "m1"}, "jobs_in_batch (batch_id=? AND id<?)"),
+        ({"alone": True}, "jobs_in_batch (batch_id=? AND id<?)"),
+        ({"alone": True, "status": JobStatus.FAILED}, "jobs_in_batch (batch_id=? AND id<?)"),
         ({"metadata": {"a": "b"}}, "metadata_pairs USING PRIMARY KEY (project=? AND pair=? AND job_id<?)"),
         (
             {"metadata": {"a": "b"}, "status": JobStatus.FAILED, "batch_id": "b"},

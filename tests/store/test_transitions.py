@@ -8,7 +8,16 @@ import pytest
 
 from jobs.lifecycle.lease import Checkpoint, renew
 from jobs.lifecycle.rescue import cancel_job, rescue_lost
-from jobs.lifecycle.transitions import cancel_running, expire_running, fail, finish, release, retry, wait_for_limit
+from jobs.lifecycle.transitions import (
+    ask_for_repair,
+    cancel_running,
+    expire_running,
+    fail,
+    finish,
+    release,
+    retry,
+    wait_for_limit,
+)
 from jobs.model.endings import CANCELLED, EXPIRED, AttemptResult, JobError
 from jobs.model.status import FINAL, AttemptOutcome, JobStatus
 from jobs.store.database import Database
@@ -17,6 +26,8 @@ from tests.store.store_fixtures import LEASE, LIMITED, REFUSED, START, USAGE, St
 
 __all__ = ["store"]  # a fixture
 
+REASONS = ({"rule": "min_words", "asked": 3, "found": "2 words"},)
+REJECTED = JobError("not_accepted", "the text was not accepted", rejections=REASONS)
 DUE = START + timedelta(seconds=30)
 Transition = Callable[[Database, str, int, AttemptResult], bool]
 
@@ -28,6 +39,8 @@ TRANSITIONS: dict[str, Transition] = {
     "retry": partial(retry, error=REFUSED, due_at=DUE),
     "wait": partial(wait_for_limit, error=LIMITED, due_at=DUE),
     "release": release,
+    "reject": partial(fail, error=REJECTED),
+    "repair": partial(ask_for_repair, error=REJECTED),
 }
 # Where each one leads, what the attempt's outcome is, what it is charged as, and what it says went wrong.
 MEANINGS: dict[str, tuple[JobStatus, AttemptOutcome, str | None, JobError | None]] = {
@@ -38,6 +51,8 @@ MEANINGS: dict[str, tuple[JobStatus, AttemptOutcome, str | None, JobError | None
     "retry": (JobStatus.QUEUED, AttemptOutcome.FAILED, "failures", REFUSED),
     "wait": (JobStatus.QUEUED, AttemptOutcome.RATE_LIMITED, "rate_limits", LIMITED),
     "release": (JobStatus.QUEUED, AttemptOutcome.RELEASED, "drains", None),
+    "reject": (JobStatus.FAILED, AttemptOutcome.NOT_ACCEPTED, "failures", REJECTED),
+    "repair": (JobStatus.QUEUED, AttemptOutcome.NOT_ACCEPTED, None, REJECTED),
 }
 each = pytest.mark.parametrize("verb", list(TRANSITIONS))
 whole = written(
@@ -86,7 +101,7 @@ def test_only_an_ended_job_has_a_result(store: Store, verb: str) -> None:
     assert result is not None
     if MEANINGS[verb][0] not in FINAL:
         assert (result.text, result.job.finished_at, result.job.usage) == (None, None, None)
-        assert result.job.due_at == (store.clock.now if verb == "release" else DUE)
+        assert result.job.due_at == (store.clock.now if verb in ("release", "repair") else DUE)
         return
     job = result.job
     assert (result.text, job.bytes, job.sha256) == (whole.text, whole.bytes, whole.sha256)
@@ -105,7 +120,7 @@ def test_done_twice_it_is_true_and_changes_nothing_the_second_time(store: Store,
     assert store.rows() == before
 
 
-@pytest.mark.parametrize("verb", ["retry", "wait", "release"])
+@pytest.mark.parametrize("verb", ["retry", "wait", "release", "repair"])
 def test_done_twice_it_is_true_also_when_the_next_attempt_has_begun(store: Store, verb: str) -> None:
     job_id = store.running()
     TRANSITIONS[verb](store.database, job_id, 1, whole)
@@ -214,3 +229,18 @@ def test_a_finish_wins_over_a_cancel_that_came_too_late_to_stop_it(store: Store)
     assert finish(store.database, job_id, 1, whole) is True
     assert store.job(job_id).status is JobStatus.COMPLETED
     assert cancel_job(store.database, job_id) is None
+
+
+def test_a_repair_is_counted_apart_and_its_text_stays_until_the_job_ends(store: Store) -> None:
+    job_id = store.running(on_reject="repair", accept={"min_words": 3})
+    ask_for_repair(store.database, job_id, 1, written("It rains"), REJECTED)
+    [attempt] = read_attempts(store.database, job_id)
+    assert attempt.rejections == list(REASONS)
+    second = store.claim(job_id)
+    assert second.rejected is not None
+    assert (second.rejected.text, second.rejected.rejections) == ("It rains", list(REASONS))
+    assert (second.job.repairs, second.job.accept) == (1, {"min_words": 3})
+    retry(store.database, job_id, 2, written("It"), REFUSED, store.clock.now)
+    assert store.claim(job_id).rejected == second.rejected
+    finish(store.database, job_id, 3, whole)
+    assert store.rows()["rejected_texts"] == []

@@ -68,7 +68,7 @@ def test_every_key_is_taken(tmp_path: Path) -> None:
             loop_guard=False,
             usage=False,
             proxy=Proxy("proxy.example", 3128, "Basic dXNlcjpwYXNz"),
-            price=Price(2.0, 0.5, 8.0),
+            prices=(Price(2.0, 0.5, 8.0),),
         ),
     )
     assert found.also_read == {tmp_path / "header"}

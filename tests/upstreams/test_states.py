@@ -76,6 +76,8 @@ def test_a_hold_is_shown_with_its_next_probe(store: Store) -> None:
     shown = upstream_json(UpstreamView(SPEC, states["one"]), with_messages=True)
     assert (shown["state"], shown["hold"]["reason"], shown["hold"]["held_by"]) == ("held", "credit", "system")
     assert shown["hold"]["probe_at"] == probe_at.timestamp()
+    assert shown["hold"]["message"] == "no credit"
+    assert upstream_json(UpstreamView(SPEC, states["one"]), with_messages=False)["hold"]["message"] == ""
 
 
 def test_the_message_of_an_error_is_for_operators_alone(store: Store) -> None:

@@ -38,13 +38,15 @@ class RequestForm:
             asked = apply_change(asked, change)
         return asked
 
-    def http_headers(self, idempotency_key: str | None) -> dict[str, str]:
+    def http_headers(self, idempotency_key: str | None, traceparent: str | None = None) -> dict[str, str]:
         """The headers to send, their names in lower case."""
         headers = {"content-type": "application/json", "accept": "text/event-stream", "accept-encoding": "identity"}
         if self.api_key:
             headers["authorization"] = f"Bearer {self.api_key}"
         if idempotency_key:
             headers["idempotency-key"] = idempotency_key
+        if traceparent:
+            headers["traceparent"] = traceparent
         headers |= {name.lower(): value for name, value in self.headers.items()}
         return {name: value for name, value in headers.items() if value}
 

@@ -85,6 +85,7 @@ class Upstream:
         idempotency_key: str | None = None,
         on_accepted: Callable[[], None] | None = None,
         on_reasoning: Callable[[str], None] = lambda _: None,
+        traceparent: str | None = None,
     ) -> Ending:
         """Ask for the completion that `body` describes and call `on_text` with each piece of its text, in order, and
         `on_reasoning` with each piece of its reasoning.
@@ -106,7 +107,7 @@ class Upstream:
         self._begun[model] += 1
         begun = self._begun[model]
         try:
-            end = await self._ask(body, idempotency_key, answer)
+            end = await self._ask(body, idempotency_key, traceparent, answer)
             alone = not others and begun == self._begun[model]
             ending = answer.finish(end, self.habits.of(model), alone=alone)
         except UpstreamError as error:
@@ -127,12 +128,15 @@ class Upstream:
         """Close every connection."""
         await self._client.aclose()
 
-    async def _ask(self, body: Mapping[str, object], idempotency_key: str | None, answer: Answer) -> BodyEnd:
+    async def _ask(
+        self, body: Mapping[str, object], idempotency_key: str | None, traceparent: str | None, answer: Answer
+    ) -> BodyEnd:
         """Ask, and ask again without what is refused by name: before any text that is as good as the first time."""
         model = str(body.get("model"))
         changes = list(self.habits.changes_of(model))
         while True:
-            outcome = await self._watch(self._form.body(body, changes), idempotency_key, answer, self._watched[model])
+            headers = self._form.http_headers(idempotency_key, traceparent)
+            outcome = await self._watch(self._form.body(body, changes), headers, answer, self._watched[model])
             if isinstance(outcome, BodyEnd):
                 return outcome
             change = outcome.change
@@ -144,7 +148,7 @@ class Upstream:
                 idempotency_key = f"{idempotency_key}-{change.name}"
 
     async def _watch(
-        self, body: Mapping[str, Any], idempotency_key: str | None, answer: Answer, watched: list[Watchdog]
+        self, body: Mapping[str, Any], headers: dict[str, str], answer: Answer, watched: list[Watchdog]
     ) -> "BodyEnd | _Refusal":
         """Read one answer under the clocks. `watched` are the requests to its model that run, the oldest first."""
         task = asyncio.current_task()
@@ -153,7 +157,7 @@ class Upstream:
         watchdog = Watchdog(self._clocks, task, tuple(watched))
         watched.append(watchdog)
         try:
-            return await self._read(body, idempotency_key, answer, watchdog)
+            return await self._read(body, headers, answer, watchdog)
         except asyncio.CancelledError:
             if not watchdog.caused():
                 raise
@@ -166,10 +170,9 @@ class Upstream:
             watched.remove(watchdog)
 
     async def _read(
-        self, body: Mapping[str, Any], idempotency_key: str | None, answer: Answer, watchdog: Watchdog
+        self, body: Mapping[str, Any], headers: dict[str, str], answer: Answer, watchdog: Watchdog
     ) -> "BodyEnd | _Refusal":
         """How the body of the answer ended; or the refusal, and what to change of the request."""
-        headers = self._form.http_headers(idempotency_key)
         response = await self._client.post(headers, encode(body))
         try:
             opened = response.body

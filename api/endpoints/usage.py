@@ -1,0 +1,61 @@
+"""What a project has used and what that cost."""
+
+from datetime import datetime, timedelta
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+from starlette.responses import Response
+
+from api.callers.caller import CallerDep
+from api.forms.costs import cost_json
+from api.http.errors import ApiError, JsonAnswer
+from api.http.parameters import STRICT_QUERY, read_time
+from api.schemas.costs import ProjectUsage
+from api.schemas.errors import ERROR_RESPONSES
+from api.services import ServicesDep
+from jobs.store.costs import ModelUsage, add_costs, read_project_usage
+
+routes = APIRouter(prefix="/v1", tags=["query"], dependencies=STRICT_QUERY, responses=ERROR_RESPONSES)
+
+_DEFAULT = timedelta(days=30)
+
+
+@routes.get("/usage", responses={200: {"model": ProjectUsage}})
+def get_usage(
+    services: ServicesDep,
+    caller: CallerDep,
+    from_: Annotated[
+        str | None,
+        Query(alias="from", description="Unix seconds or ISO 8601; default: 30 days before the end."),
+    ] = None,
+    to: Annotated[str | None, Query(description="The end, which is not included; default: now.")] = None,
+) -> Response:
+    """Tokens and costs of your project by model and upstream, of all attempts that ended in this time."""
+    end = read_time(to, "to") or services.database.now()
+    begin = read_time(from_, "from") or end - _DEFAULT
+    if begin >= end:
+        raise ApiError(400, "invalid_value", "from: must be before `to`", param="from")
+    return JsonAnswer(
+        _usage_json(caller.project, begin, end, read_project_usage(services.database, caller.project, begin, end))
+    )
+
+
+def _usage_json(project: str, begin: datetime, end: datetime, used: list[ModelUsage]) -> dict[str, Any]:
+    return {
+        "object": "usage",
+        "project": project,
+        "from": begin.timestamp(),
+        "to": end.timestamp(),
+        "data": [
+            {
+                "model": one.model,
+                "upstream": one.upstream,
+                "attempts": one.attempts,
+                **one.tokens,
+                "unknown_usage_attempts": one.unknown,
+                **cost_json(one.cost),
+            }
+            for one in used
+        ],
+        **cost_json(add_costs(one.cost for one in used)),
+    }

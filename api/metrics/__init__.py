@@ -1,0 +1,1 @@
+"""The metrics of an API process, and of what all processes share: the rows of lanes, holds and queued jobs."""

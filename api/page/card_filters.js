@@ -1,0 +1,91 @@
+// Which cards of a batch are shown, and in which order: by status, by name, sorted.
+
+import { el } from "./dom.js";
+import { number } from "./format.js";
+import { shownStatus, statusWord } from "./status.js";
+import { t } from "./words.js";
+
+const FILTERS = ["all", "in_progress", "queued", "completed", "cut_short", "failed"];
+const ENDED_BADLY = ["failed", "cancelled", "expired"];
+// What one wants to see first when cards are sorted by status: what needs a person, then what moves.
+const URGENCY = ["failed", "expired", "cut_short", "in_progress", "queued", "cancelled", "completed"];
+const SORTS = ["place", "status", "name", "longest", "shortest"];
+
+const is = (job, filter) =>
+  filter === "all" || (filter === "failed" ? ENDED_BADLY.includes(job.status) : shownStatus(job) === filter);
+
+export class CardFilters {
+  chosen = "all";
+  #buttons = el("div", { class: "filters", role: "group", "aria-label": "Show" });
+  #find;
+  #sort;
+
+  /** `nameOf(job)` gives the name that is shown; `onChange()` is called when something else is to be shown. */
+  constructor({ nameOf, onChange }) {
+    this.nameOf = nameOf;
+    this.onChange = onChange;
+    this.#find = el("input", {
+      type: "search",
+      placeholder: "Find by name",
+      "aria-label": "Find a card by its name",
+      oninput: onChange,
+    });
+    this.#sort = el(
+      "select",
+      { "aria-label": t("sort.label"), onchange: onChange },
+      ...SORTS.map((value) => el("option", { value }, t(`sort.${value}`))),
+    );
+    this.node = el(
+      "div",
+      { class: "tools" },
+      this.#buttons,
+      el("div", { class: "sorting" }, this.#sort, this.#find),
+    );
+  }
+
+  /** Whether all cards are shown, so that what stands for many may stand in their place. */
+  get showsAll() {
+    return this.chosen === "all" && !this.#find.value.trim();
+  }
+
+  /** The jobs to show, in order. */
+  list(jobs) {
+    const sought = this.#find.value.trim().toLowerCase();
+    const listed = jobs.filter(
+      (job) => is(job, this.chosen) && (!sought || this.nameOf(job).toLowerCase().includes(sought)),
+    );
+    this.#showButtons(jobs);
+    return sorted(listed, this.#sort.value, this.nameOf);
+  }
+
+  #showButtons(jobs) {
+    FILTERS.forEach((name, place) => {
+      const count = jobs.filter((job) => is(job, name)).length;
+      let button = this.#buttons.children[place];
+      if (!button) {
+        button = el("button", { type: "button", onclick: () => this.#choose(name) });
+        this.#buttons.append(button);
+      }
+      const word = name === "all" ? "All" : name === "failed" ? "Not completed" : statusWord(name);
+      button.textContent = `${word} ${number(count)}`;
+      button.setAttribute("aria-pressed", String(name === this.chosen));
+      button.hidden = count === 0 && name !== this.chosen && name !== "all";
+    });
+  }
+
+  #choose(name) {
+    this.chosen = name;
+    this.onChange();
+  }
+}
+
+/** A new list in this order. Jobs that are alike keep their place in the batch. */
+export function sorted(jobs, order, nameOf) {
+  const by = {
+    status: (one, other) => URGENCY.indexOf(shownStatus(one)) - URGENCY.indexOf(shownStatus(other)),
+    name: (one, other) => nameOf(one).localeCompare(nameOf(other), undefined, { numeric: true }),
+    longest: (one, other) => (other.bytes ?? 0) - (one.bytes ?? 0),
+    shortest: (one, other) => (one.bytes ?? Infinity) - (other.bytes ?? Infinity) || 0,
+  }[order];
+  return by ? [...jobs].sort(by) : jobs;
+}

@@ -1,0 +1,71 @@
+// The rows of the home view: a batch with how far it is, a single article with what it has come to.
+
+import { batchName } from "./batch_name.js";
+import { el, setText } from "./dom.js";
+import { sentenceOf } from "./faults.js";
+import { short, time } from "./format.js";
+import { jobName } from "./names.js";
+import { outcomeOf, progressLine } from "./outcome.js";
+import { ProgressBar, badge, isFinal, setBadge, shownStatus } from "./status.js";
+import { t } from "./words.js";
+
+export class BatchRow {
+  constructor(batch) {
+    this.link = el("a", { href: `#/batches/${batch.id}`, dir: "auto" }, batchName(batch));
+    this.badge = badge(batch.status);
+    this.bar = new ProgressBar(`Progress of ${batchName(batch)}`);
+    this.counts = el("p", { class: "counts" });
+    this.node = el(
+      "li",
+      { class: "batch-row" },
+      el("div", { class: "row-head" }, el("h2", {}, this.link), this.badge),
+      this.bar.node,
+      el("div", { class: "row-foot" }, this.counts, el("p", { class: "when" }, time(batch.created_at))),
+    );
+  }
+
+  show(batch) {
+    const { sign, words } = outcomeOf(batch);
+    setBadge(this.badge, sign, words);
+    this.bar.show(batch.request_counts);
+    setText(this.counts, countsLine(batch));
+  }
+}
+
+/** The counts of a batch in words. */
+function countsLine(batch) {
+  const { total, completed, failed, in_progress: writing, incomplete } = batch.request_counts;
+  const words = [`${short(completed)} of ${short(total)} completed`];
+  if (!isFinal(batch.status)) words.unshift(progressLine(batch, null));
+  if (incomplete) words.push(`${short(incomplete)} cut short`);
+  if (writing) words.push(`${short(writing)} being written`);
+  if (failed) words.push(`${short(failed)} not completed`);
+  if (batch.usage?.output_tokens)
+    words.push(
+      t(isFinal(batch.status) ? "tokens.written.list" : "tokens.ended", { count: batch.usage.output_tokens }),
+    );
+  return words.join(" · ");
+}
+
+export class ArticleRow {
+  constructor(job, prompts) {
+    this.prompts = prompts;
+    this.link = el("a", { href: `#/jobs/${job.id}`, dir: "auto" });
+    this.badge = badge(shownStatus(job));
+    this.facts = el("p", { class: "counts", dir: "auto" });
+    this.node = el(
+      "li",
+      { class: "batch-row article-row" },
+      el("div", { class: "row-head" }, el("h2", {}, this.link), this.badge),
+      el("div", { class: "row-foot" }, this.facts, el("p", { class: "when" }, time(job.created_at))),
+    );
+  }
+
+  show(job) {
+    setBadge(this.badge, shownStatus(job));
+    setText(this.link, jobName(job, { prompt: job.custom_id ? "" : this.prompts.of(job.id) }));
+    const tokens = job.usage?.output_tokens ? t("tokens.written.list", { count: job.usage.output_tokens }) : null;
+    const error = job.error && job.status !== "completed" ? sentenceOf(job.error) : null;
+    setText(this.facts, [job.model, tokens, error].filter(Boolean).join(" · "));
+  }
+}

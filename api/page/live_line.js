@@ -1,0 +1,59 @@
+// How long a text is, how fast it grows and since when: one line that is brought up to date while it is written.
+
+import { el, setText } from "./dom.js";
+import { duration, rate } from "./format.js";
+import { isFinal } from "./status.js";
+import { t } from "./words.js";
+
+const LOOK_MS = 500;
+const CHINESE = /[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]|[\ud840-\ud87f][\udc00-\udfff]/g;
+const PUNCTUATION = /[\u3000-\u303f\uff00-\uff0f\uff1a-\uff20\u2014\u2018-\u201d\u2026]/g;
+const WORDS = /[\p{L}\p{N}]+(?:['’.,-][\p{L}\p{N}]+)*/gu;
+
+/** The length of a text as its language counts it: `{key, count}`. Chinese counts characters with punctuation, and a
+ *  Latin word or a number as one, as editors of Chinese do.
+ */
+export function lengthOf(text) {
+  const characters = text.match(CHINESE)?.length ?? 0;
+  const others = text.replace(CHINESE, " ").match(WORDS)?.length ?? 0;
+  if (characters <= others) return { key: "length.words", count: characters + others };
+  return { key: "length.characters", count: characters + others + (text.match(PUNCTUATION)?.length ?? 0) };
+}
+
+/** The parts of the line. `now` is in seconds. */
+export function livePartsOf(job, text, now) {
+  if (!text.text) return [];
+  const { key, count } = lengthOf(text.text);
+  const parts = [t(key, { count })];
+  if (!isFinal(job.status)) {
+    const speed = text.rate();
+    if (speed) parts.push(t("live.rate", { rate: rate(speed) }));
+  }
+  const end = isFinal(job.status) ? job.finished_at : now;
+  if (job.started_at && end) parts.push(t("live.time", { time: duration(Math.max(0, end - job.started_at)) }));
+  return parts;
+}
+
+export class LiveLine {
+  node = el("p", { class: "live" });
+  #job = null;
+  #timer = setInterval(() => this.#job && !isFinal(this.#job.status) && !document.hidden && this.draw(), LOOK_MS);
+
+  /** Of a `JobText`. */
+  constructor(text) {
+    this.text = text;
+  }
+
+  setJob(job) {
+    this.#job = job;
+    this.draw();
+  }
+
+  draw() {
+    if (this.#job) setText(this.node, livePartsOf(this.#job, this.text, Date.now() / 1000).join(" · "));
+  }
+
+  close() {
+    clearInterval(this.#timer);
+  }
+}

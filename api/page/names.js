@@ -1,0 +1,44 @@
+// What an article is called: by its custom id, else by its first heading, else by the first words of its prompt.
+
+import { plain } from "./format.js";
+import { t } from "./words.js";
+
+const LOOKED_AT = 2000;
+const MOST = 70;
+
+/** The first heading of a text that begins with one, without its marks. */
+export function headingOf(text) {
+  const found = /^[ ]{0,3}#{1,6}[ \t]+(.+?)[ \t]*#*[ \t]*\n/m.exec((text ?? "").slice(0, LOOKED_AT));
+  return found ? plain(found[1]).trim() : "";
+}
+
+/** The first words of a prompt, cut between words. */
+export function firstWords(prompt) {
+  const words = (prompt ?? "").replace(/\s+/g, " ").trim();
+  if (words.length <= MOST) return words;
+  const cut = words.slice(0, MOST);
+  const space = cut.lastIndexOf(" ");
+  // Chinese has no spaces; half a pair of surrogates is no letter.
+  return `${(space > MOST / 2 ? cut.slice(0, space) : cut).replace(/[\ud800-\udbff]$/, "")} …`;
+}
+
+/** The content of a message as text. */
+export function contentText(content) {
+  if (typeof content === "string") return content;
+  if (Array.isArray(content)) return content.map((part) => part?.text ?? `(${part?.type ?? "something"})`).join("\n");
+  return content === null || content === undefined ? "" : JSON.stringify(content);
+}
+
+/** The prompt of a request: what its last message of the user says. */
+export function promptOf(request) {
+  const asked = (request?.messages ?? []).filter(({ role }) => role === "user").at(-1);
+  return asked ? contentText(asked.content) : "";
+}
+
+/** A job's name. `text` and `prompt` are what is known of them. */
+export function jobName(job, { text = "", prompt = "" } = {}) {
+  if (job.custom_id) return job.custom_id;
+  const words = headingOf(text) || firstWords(prompt || promptOf(job.request));
+  if (words) return words;
+  return job.index === undefined ? t("article") : t("article.place", { place: job.index + 1 });
+}

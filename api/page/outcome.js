@@ -1,0 +1,54 @@
+// What became of a batch, and how far it is: in words, and in a colour that says what happened, not what its status is.
+
+import { isFinal, shownBatchStatus, statusWord } from "./status.js";
+import { duration } from "./format.js";
+import { t } from "./words.js";
+
+/** `{sign, words}` of a batch: `sign` is a status whose sign and colour it has. */
+export function outcomeOf(batch) {
+  const status = shownBatchStatus(batch);
+  const { total, completed, failed, incomplete = 0 } = batch.request_counts;
+  const cut = incomplete ? t("outcome.cut", { count: incomplete }) : "";
+  const lost = failed ? t("outcome.failed", { count: failed }) : "";
+  if (status === "completed" || (status === "failed" && total)) {
+    if (failed && failed >= total) return { sign: "failed", words: lost };
+    if (failed) return { sign: "partly_failed", words: joined(t("outcome.with_failures", { count: failed }), cut) };
+    return cut ? { sign: "cut_short", words: cut } : { sign: "completed", words: statusWord("completed") };
+  }
+  if (isFinal(status)) {
+    const words = total ? t("outcome.stopped", { status: statusWord(status), completed, total }) : statusWord(status);
+    return { sign: status, words };
+  }
+  return { sign: status, words: joined(joined(statusWord(status), lost), cut) };
+}
+
+const joined = (first, second) => (second ? t("outcome.joined", { first, second }) : first);
+
+/** How much of a batch has ended, in whole percent; 100 only when all has. */
+export function percentOf({ total, completed, failed }) {
+  return total ? Math.floor(((completed + failed) / total) * 100) : 0;
+}
+
+/** Seconds until all is written, at the speed of now; null as long as that is not known.
+ *  @param {{left: number, completed: number, tokens: number, writtenNow: number, speed: number}} known
+ *  `tokens`: of all that have ended; `writtenNow`: of those being written.
+ */
+export function secondsLeft({ left, completed, tokens, writtenNow, speed }) {
+  if (!left || !completed || !tokens || !speed) return null;
+  const average = tokens / completed;
+  return Math.max(0, left * average - writtenNow) / speed;
+}
+
+/** The line under the bar: percent, and the time left where it is known. */
+export function progressLine(batch, seconds) {
+  if (isFinal(batch.status)) return "";
+  const percent = t("progress.percent", { percent: percentOf(batch.request_counts) });
+  if (shownBatchStatus(batch) === "on_hold") return `${percent} · ${t("progress.paused")}`;
+  return seconds === null ? percent : `${percent} · ${t("progress.left", { time: duration(roughly(seconds)) })}`;
+}
+
+/** An estimate that does not pretend: to 5 seconds, to half a minute, to 5 minutes. */
+export function roughly(seconds) {
+  const step = seconds < 60 ? 5 : seconds < 900 ? 30 : 300;
+  return Math.max(step, Math.round(seconds / step) * step);
+}

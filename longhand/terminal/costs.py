@@ -1,0 +1,33 @@
+"""What something cost, for a terminal."""
+
+from longhand.client.objects import Cost, CostFields, Json
+
+
+def cost_text(found: Json) -> str | None:
+    """The cost of a job or a batch; of one with an unknown part, what is known, and that it is not all."""
+    whole, known = found.get("cost"), found.get("known_costs")
+    if whole:
+        return _amount(whole)
+    unknown = found.get("unknown_cost_attempts")
+    if not known:
+        return None
+    listed = " and ".join(map(_amount, known))
+    return f"unknown: {listed} and {unknown:,} attempts of unknown cost" if unknown else listed
+
+
+def short_cost(found: CostFields) -> str:
+    """The whole cost for a cell of a table; empty when it is unknown."""
+    return _amount(cost) if (cost := found.get("cost")) else ""
+
+
+def attempt_cost(attempt: Json) -> str:
+    """The cost of an attempt for a cell; empty when it is unknown."""
+    cost = attempt.get("cost")
+    return _amount(cost) if cost and cost["currency"] else ""
+
+
+def _amount(cost: Cost) -> str:
+    about = "about " if cost["source"] == "estimated" else ""
+    amount = f"{cost['amount']:,.9f}".rstrip("0")
+    places = len(amount.partition(".")[2])
+    return f"{about}{amount}{'0' * max(0, 2 - places)} {cost['currency']}"

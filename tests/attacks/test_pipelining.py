@@ -1,0 +1,60 @@
+"""Requests that are sent before the answer to the one before: few of them wait, and each is told of the hang-up."""
+
+import socket
+from contextlib import closing
+
+from api.http.protocol import MOST_PIPELINED
+from api.main import ApiServer
+from jobs.store.database import Database
+from tests.api.watching import PATIENCE_SECONDS, submit, wait_until
+from tests.attacks.test_connections import HEALTH, everything_from
+
+_LAST = HEALTH.replace(b"Host:", b"Connection: close\r\nHost:")
+_LONG = b"GET /openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n"
+
+
+def connected(server: ApiServer) -> socket.socket:
+    return socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE_SECONDS)
+
+
+def test_a_few_requests_at_once_are_answered_in_turn(sqlite_api: ApiServer) -> None:
+    with connected(sqlite_api) as line:
+        line.sendall(_LONG + HEALTH * (MOST_PIPELINED - 1) + _LAST)
+        answers = everything_from(line)
+    assert answers.count(b"HTTP/1.1 200 OK") == MOST_PIPELINED + 1
+    assert answers.index(b'"openapi"') < answers.index(b'{"status":"ok"}')
+
+
+def test_a_stranger_cannot_have_any_number_of_requests_wait(sqlite_api: ApiServer) -> None:
+    """Before, each answer let 256 KB of further requests in, and a client that reads slowly kept them all waiting."""
+    with connected(sqlite_api) as line:
+        line.sendall(_LONG * 1000)
+        assert everything_from(line).count(b"HTTP/1.1 200 OK") < MOST_PIPELINED + 2
+
+
+def test_requests_that_come_later_wait_outside(sqlite_api: ApiServer) -> None:
+    """Sent one by one, so that no read brings in more than may wait; what waits outside is answered, too."""
+    with connected(sqlite_api) as line:
+        line.sendall(_LONG * 2)
+        for _ in range(3 * MOST_PIPELINED):
+            line.sendall(HEALTH)
+            answered = line.recv(65536)
+            assert answered
+        line.sendall(_LAST)
+        assert everything_from(line).endswith(b'{"status":"ok"}')
+
+
+def test_a_watch_with_a_request_behind_it_ends_when_its_client_hangs_up(
+    sqlite_api: ApiServer, sqlite_database: Database
+) -> None:
+    job_id = submit(sqlite_database)
+    slots = sqlite_api.config.app.state.services.watch_limiter  # type: ignore[union-attr]  # FastAPI's
+    with closing(connected(sqlite_api)) as line:
+        line.sendall(b"GET /v1/jobs/%b/events HTTP/1.1\r\nHost: localhost\r\n\r\n" % job_id.encode())
+        assert line.recv(65536).startswith(b"HTTP/1.1 200")
+        assert slots.taken == 1
+        line.sendall(HEALTH)
+        connections = sqlite_api.server_state.connections
+        wait_until(lambda: any(getattr(protocol, "pipeline", None) for protocol in connections))
+        line.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\x00\x00\x00\x00\x00\x00\x00")  # a reset, at once
+    wait_until(lambda: slots.taken == 0)

@@ -1,0 +1,68 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { groupsOf, sentenceOf } from "../../../api/page/faults.js";
+import { outcomeOf, percentOf, progressLine, roughly, secondsLeft } from "../../../api/page/outcome.js";
+
+const batch = (status, counts, hold = null) => ({
+  status,
+  hold,
+  request_counts: { total: 10, completed: 0, failed: 0, in_progress: 0, incomplete: 0, ...counts },
+});
+
+test("the words and the colour of a batch are those of what happened", () => {
+  const cases = [
+    ["completed", { completed: 10 }, "completed", "Completed"],
+    ["completed", { failed: 10 }, "failed", "10 failed"],
+    ["completed", { completed: 9, failed: 1 }, "partly_failed", "Completed with 1 failure"],
+    ["completed", { completed: 8, failed: 2, incomplete: 1 }, "partly_failed", "Completed with 2 failures, 1 cut short"],
+    ["completed", { completed: 10, incomplete: 1 }, "cut_short", "1 cut short"],
+    ["cancelled", { completed: 3, failed: 7 }, "cancelled", "Cancelled, 3 of 10 completed"],
+    ["expired", { completed: 3, failed: 7 }, "expired", "Expired, 3 of 10 completed"],
+    ["failed", { total: 0 }, "failed", "Failed"],
+    ["in_progress", { in_progress: 2 }, "in_progress", "Writing"],
+    ["in_progress", { in_progress: 2, failed: 3 }, "in_progress", "Writing, 3 failed"],
+  ];
+  for (const [status, counts, sign, words] of cases) assert.deepEqual(outcomeOf(batch(status, counts)), { sign, words });
+});
+
+test("percent is whole and 100 only at the end", () => {
+  assert.equal(percentOf({ total: 1000, completed: 990, failed: 9 }), 99);
+  assert.equal(percentOf({ total: 0, completed: 0, failed: 0 }), 0);
+});
+
+test("the time left is a guess only where there is something to guess from", () => {
+  const known = { left: 4, completed: 6, tokens: 600, writtenNow: 100, speed: 30 };
+  assert.equal(secondsLeft(known), 10);
+  assert.equal(secondsLeft({ ...known, writtenNow: 900 }), 0);
+  for (const unknown of ["completed", "tokens", "speed", "left"]) assert.equal(secondsLeft({ ...known, [unknown]: 0 }), null);
+  assert.equal(progressLine(batch("in_progress", { completed: 4 }), 130), "40 % · about 2 min left");
+  assert.equal(progressLine(batch("in_progress", { completed: 4 }), null), "40 %");
+  assert.equal(progressLine(batch("in_progress", { completed: 4 }, { kind: "batch" }), 10), "40 % · on hold");
+  assert.equal(progressLine(batch("completed", { completed: 10 }), null), "");
+  assert.deepEqual([0, 7, 130, 1000].map(roughly), [5, 5, 120, 900]);
+});
+
+test("an error is a sentence, and the upstream's reason stands without its JSON", () => {
+  const message = '404: {"error": {"message": "no such model", "code": "x"}}';
+  assert.equal(sentenceOf({ code: "upstream_rejected", message }), "The upstream rejected the request: no such model.");
+  assert.equal(
+    sentenceOf({ code: "upstream_connect_failed", message: "ECONNREFUSED 127.0.0.1:1" }),
+    "The upstream refused the connection.",
+  );
+  assert.equal(sentenceOf({ code: "of_a_later_version", message: "it went wrong" }), "it went wrong.");
+  assert.equal(sentenceOf({ code: "of_a_later_version" }), "of_a_later_version.");
+});
+
+test("three failures that say the same are one group, two are none", () => {
+  const failed = (id, code) => ({ id, status: "failed", error: { code, message: id } });
+  const jobs = [
+    ...["a", "b", "c"].map((id) => failed(id, "upstream_stalled")),
+    ...["d", "e"].map((id) => failed(id, "upstream_cut")),
+    { id: "f", status: "queued", error: { code: "upstream_stalled" } },
+  ];
+  assert.deepEqual(
+    groupsOf(jobs).map((group) => group.jobs.map(({ id }) => id)),
+    [["a", "b", "c"]],
+  );
+});
