@@ -152,5 +152,5 @@ class Attempt:
         plain = {name: row[name] for name in cls.__slots__ if name not in made}
         outcome = AttemptOutcome(row["outcome"]) if row["outcome"] else None
         rejections = json.loads(row["rejections"]) if row["rejections"] else None
-        own = {"usage": Usage.from_row(row), "cost": Cost.from_row(row), "rejections": rejections}
-        return cls(**plain, outcome=outcome, **own)
+        cost, usage = Cost.from_row(row), Usage.from_row(row)
+        return cls(**plain, outcome=outcome, usage=usage, rejections=rejections, cost=cost)
