@@ -228,8 +228,7 @@ class Settings(BaseSettings):
 def load_settings() -> Settings:
     """Read the settings from the environment.
 
-    Raises `SettingsError` with one line for each wrong value and for each unknown `LONGHAND_` name: a misspelt name
-    that is silently ignored costs an afternoon.
+    Raises `SettingsError` with a line for each wrong value and each unknown `LONGHAND_` name, which may be misspelt.
     """
     known = {name.upper() for name in Settings.model_fields}
     problems = []

@@ -2,7 +2,8 @@
 
 from typing import Any, Literal, NotRequired, TypedDict
 
-from longhand.client.objects import CostFields, Hold
+from longhand.client.costs import CostFields
+from longhand.client.objects import Hold
 
 BatchStatus = Literal[
     "validating", "in_progress", "finalizing", "completed", "failed", "expired", "cancelling", "cancelled"

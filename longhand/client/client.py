@@ -93,7 +93,7 @@ class Client:
         return self._ask(calls.submit_body("/v1/jobs", body))
 
     def submit_batch(self, body: Mapping[str, Any]) -> Json:
-        """Submit a body of `POST /v1/batches` as it is: `{"requests": [{"custom_id", "body"}], ...}`."""
+        """Submit a body of `POST /v1/batches` as it is."""
         return self._ask(calls.submit_body("/v1/batches", body))
 
     def job(self, job_id: str) -> Job:
@@ -143,8 +143,8 @@ class Client:
             yield from pages.take(self._ask(pages.call()))
 
     def text(self, job_id: str, *, partial: bool = False, part: Part = "text") -> str:
-        """The stored text of a completed job. Any other job raises `ConflictError`, unless `partial` asks for what is
-        stored of its text so far. `part="reasoning"`: what the model thought, in place of the text.
+        """The stored text of a completed job; of another, `ConflictError`, unless `partial` asks for its text so far.
+        `part="reasoning"`: what the model thought, in place of the text.
         """
         return self._ask(calls.read_text(job_id, partial=partial, part=part))
 
@@ -183,8 +183,8 @@ class Client:
         return self._ask(hold_calls.resume(hold_calls.held_path(batch_id, held)))
 
     def cancel(self, resource_id: str) -> Json:
-        """Cancel a job or a batch, and return it as it then is. A running job ends within seconds, and its text so far
-        is kept. Raises `ConflictError` if the job or batch had already ended.
+        """Cancel a job or a batch; it as it then is. A running job ends within seconds, and its text so far is kept.
+        Raises `ConflictError` if it had already ended.
         """
         return self._ask(calls.cancel(resource_id))
 
@@ -192,9 +192,7 @@ class Client:
         """Run one failed job again, or all failed jobs of a batch and only those. Returns the job or the batch.
 
         `which` chooses among the jobs of a batch: `failed` and `expired` if you say nothing, `cancelled`, and
-        `incomplete` for completed ones whose text was cut short.
-
-        Jobs keep their ids. Raises `ConflictError` if there is nothing to run again, or the batch is being cancelled.
+        `incomplete` for completed ones whose text was cut short. Jobs keep their ids. Raises `ConflictError` if there is nothing to run again, or the batch is being cancelled.
         """
         return self._ask(calls.retry(resource_id, which))
 
