@@ -192,7 +192,8 @@ class Client:
         """Run one failed job again, or all failed jobs of a batch and only those. Returns the job or the batch.
 
         `which` chooses among the jobs of a batch: `failed` and `expired` if you say nothing, `cancelled`, and
-        `incomplete` for completed ones whose text was cut short. Jobs keep their ids. Raises `ConflictError` if there is nothing to run again, or the batch is being cancelled.
+        `incomplete` for completed ones whose text was cut short. Jobs keep their ids. Raises `ConflictError` if there
+        is nothing to run again, or the batch is being cancelled.
         """
         return self._ask(calls.retry(resource_id, which))
 
