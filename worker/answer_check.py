@@ -28,7 +28,7 @@ class NotAccepted(UpstreamError):  # noqa: N818
     code = "not_accepted"
 
     def __init__(self, rejections: Sequence[Rejection]) -> None:
-        super().__init__(f"the text was not accepted: {'; '.join(map(tell_rejection, rejections))}")
+        super().__init__(f"The text was not accepted: {'; '.join(map(tell_rejection, rejections))}")
         self.rejections = rejections
 
 

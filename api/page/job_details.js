@@ -4,7 +4,7 @@ import { el, put } from "./dom.js";
 import { detailsOf } from "./failure_groups.js";
 import { sentenceOf } from "./faults.js";
 import { duration, number, plural, rate, time } from "./format.js";
-import { whyCutShort } from "./job_words.js";
+import { wasNotAsAsked, whyCutShort } from "./job_words.js";
 import { contentText } from "./names.js";
 import { isFinal } from "./status.js";
 import { t } from "./words.js";
@@ -16,6 +16,7 @@ const OUTCOMES = {
   held: "given back, because its upstream was held",
   released: "handed back when its worker stopped",
   lost: "lost with its worker",
+  not_accepted: t("outcome.not_accepted"),
   cancelled: "cancelled",
   expired: "expired",
 };
@@ -48,7 +49,8 @@ function section(title, ...content) {
 
 function errorSection(job) {
   if (!job.error) return null;
-  const title = isFinal(job.status) ? "Why it is incomplete" : "What went wrong last";
+  const ended = wasNotAsAsked(job) ? t("rejected.why") : "Why it is incomplete";
+  const title = isFinal(job.status) ? ended : "What went wrong last";
   return section(
     title,
     el("p", { class: "fault", dir: "auto" }, sentenceOf(job.error)),

@@ -29,8 +29,10 @@ export function modelSettings(draft, changed) {
     name,
     el("input", { id: name, type: "number", inputmode: "decimal", value: draft[name], oninput: changed, ...bounds }),
   ]);
+  const onLength = el("input", { id: "on_length", type: "checkbox", checked: draft.onLength === true, onchange: changed });
   const values = () => ({
     system: system.value,
+    onLength: onLength.checked,
     ...Object.fromEntries(numbers.map(([name, input]) => [name, input.value])),
   });
   const isUsed = Object.values(values()).some(Boolean);
@@ -41,6 +43,7 @@ export function modelSettings(draft, changed) {
       if (wrong) return { fault: t(`settings.${wrong[0]}.fault`), at: wrong[1] };
       const set = numbers.filter(([, input]) => input.value !== "");
       const body = Object.fromEntries(set.map(([name, input]) => [name, input.valueAsNumber]));
+      if (onLength.checked) body.on_length = "continue";
       return { system: system.value.trim() ? [{ role: "system", content: system.value }] : [], body };
     },
     node: el(
@@ -55,6 +58,7 @@ export function modelSettings(draft, changed) {
           el("div", { class: "field" }, el("label", { for: name }, t(`settings.${name}`)), input),
         ),
       ),
+      el("p", { class: "field" }, el("label", { for: "on_length" }, onLength, ` ${t("settings.on_length")}`)),
     ),
   };
 }

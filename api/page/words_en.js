@@ -59,6 +59,11 @@ export const WORDS = {
   "key.change": "Use another key",
 
   // The form.
+  "cut.context_window": "Cut short: the context window of the model is full.",
+  "outcome.not_accepted": "not accepted",
+  "rejected.title": "Not accepted: the text is not as it was asked for.",
+  "rejected.why": "Why it was not accepted",
+  "settings.on_length": "When a text stops at the token limit, ask for the rest",
   "settings.title": "Settings for every prompt",
   "settings.system": "System prompt (optional)",
   "settings.temperature": "Temperature (optional)",

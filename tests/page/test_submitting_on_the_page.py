@@ -65,6 +65,7 @@ def test_the_settings_of_the_form_are_those_of_the_request(visit: Visit, client:
     page.get_by_label("System prompt").fill("Be brief.")
     page.get_by_label("Temperature").fill("7")
     page.get_by_label("Longest text in tokens").fill("90")
+    page.get_by_label("ask for the rest").check()
     page.get_by_role("button", name="Submit").click()
     expect(page.get_by_role("alert")).to_contain_text("The temperature must be a number from 0 to 2.")
     expect(page.get_by_label("Temperature")).to_be_focused()
@@ -73,9 +74,9 @@ def test_the_settings_of_the_form_are_those_of_the_request(visit: Visit, client:
     page.get_by_role("button", name="Submit").click()
     page.wait_for_url("**/#/batches/*")
     jobs = client.jobs(batch_id=page.url.rpartition("/")[2], limit=10)
-    sent = [client.read(job["id"])["request"] for job in jobs]
-    assert len(sent) == 2
-    for one in sent:
+    read = [client.read(job["id"]) for job in jobs]
+    assert [job["on_length"] for job in read] == ["continue"] * 2
+    for one in (job["request"] for job in read):
         assert (one["temperature"], one["max_tokens"]) == (0.3, 90)
         assert one["messages"][0] == {"role": "system", "content": "Be brief."}
 

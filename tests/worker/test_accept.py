@@ -86,7 +86,7 @@ def test_a_text_that_does_not_fails_with_every_reason_and_is_kept(database: Data
     job, text = job_and_text(database, job_id)
     assert (job.status, job.error_code, job.failures, text) == (JobStatus.FAILED, "not_accepted", 1, WORSE)
     assert job.error_message == (
-        "the text was not accepted: min_words: asked for 4, found 2 words;"
+        "The text was not accepted: min_words: asked for 4, found 2 words;"
         f' ends_well: asked for a good ending, found a sentence that does not end, "{WORSE}"'
     )
     [attempt] = history(database, job_id)

@@ -278,7 +278,7 @@ def test_the_texts_are_checked_in_another_process(check: AnswerCheck) -> None:
     assert check.find_rejection({"min_words": 2}, "It rains", cut_short=False) is None
     error = check.find_rejection({"min_words": 3}, "It rains", cut_short=False)
     assert isinstance(error, NotAccepted)
-    assert error.message == "the text was not accepted: min_words: asked for 3, found 2 words"
+    assert error.message == "The text was not accepted: min_words: asked for 3, found 2 words"
     assert error.rejections == [{"rule": "min_words", "asked": 3, "found": "2 words"}]
 
 
