@@ -21,6 +21,7 @@ from api.callers.watch_tokens import read_watcher
 from api.endpoints import (
     batch_events,
     cancel,
+    erase,
     health,
     holds,
     job_events,
@@ -120,7 +121,7 @@ def make_app(services: Services) -> FastAPI:
         app.include_router(module.routes)
     # A key first of all, before the path, the query or the body is looked at.
     for module in (
-        submit, inputs, query, results, cancel, retry, upstreams, usage, holds, watch_tokens, webhooks
+        submit, inputs, query, results, cancel, retry, erase, upstreams, usage, holds, watch_tokens, webhooks
     ):  # fmt: skip
         app.include_router(module.routes, dependencies=[Depends(read_caller)])
     for module in (files, completions, text_completions, responses, response_items, models):

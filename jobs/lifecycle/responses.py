@@ -14,18 +14,16 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, Select, delete, select, update
+from sqlalchemy import Connection, RowMapping, Select, select, update
 
+from jobs.lifecycle.erase import NOBODY, erase_jobs
 from jobs.lifecycle.rescue import cancel_job
 from jobs.live.status_changes import StatusChange
 from jobs.model.records import Job
 from jobs.model.status import FINAL, JobStatus
 from jobs.store.database import Database
 from jobs.store.metadata_pairs import remove_pairs
-from jobs.tables import attempts, jobs, longest_texts, lost_texts, responses, texts
-
-NOBODY = ""
-"""The project of Responses that were deleted and are not erased yet. No key can belong to it."""
+from jobs.tables import jobs, responses, texts
 
 UNSTORED_SECONDS = 600.0
 """How long a Response that is not to be stored can still be fetched after its end, if its answer was not sent whole."""
@@ -157,10 +155,6 @@ def _end_and_erase(database: Database, job_ids: list[str]) -> list[StatusChange]
 
 def _erase(connection: Connection, job_id: str) -> None:
     """Erase a job that has ended, with all of its rows. One that runs is kept: its worker still writes to them."""
-    ended = jobs.c.status.in_(FINAL)
-    gone = connection.execute(delete(jobs).where(jobs.c.id == job_id, ended))
-    left = connection.scalar(select(jobs.c.id).where(jobs.c.id == job_id))
-    if gone.rowcount == 0 and left is not None:
-        return
-    for table in (texts, longest_texts, lost_texts, attempts, responses):
-        connection.execute(delete(table).where(table.c.job_id == job_id))
+    status = connection.scalar(select(jobs.c.status).where(jobs.c.id == job_id).with_for_update())
+    if status is None or status in FINAL:
+        erase_jobs(connection, [job_id])

@@ -105,6 +105,7 @@ def make_app() -> typer.Typer:
         watch_commands.open_page,
         job_commands.cancel,
         job_commands.retry,
+        job_commands.delete,
         hold_commands.pause,
         hold_commands.resume,
         simulate_command.simulate,

@@ -148,6 +148,10 @@ class AsyncClient:
         """Cancel a job or a batch; see `Client.cancel`."""
         return await self._ask(calls.cancel(resource_id))
 
+    async def delete(self, resource_id: str) -> Json:
+        """Delete an ended job or batch; see `Client.delete`."""
+        return await self._ask(calls.delete(resource_id))
+
     async def retry(self, resource_id: str, *, which: Iterable[Retried] | None = None) -> Json:
         """Run what failed again; see `Client.retry`."""
         return await self._ask(calls.retry(resource_id, which))

@@ -101,6 +101,11 @@ def cancel(resource_id: str) -> Call[Any]:
     return Call("POST", f"{path_of(resource_id)}/cancel", read_json, waits=(0.0,))
 
 
+def delete(resource_id: str) -> Call[Any]:
+    """Delete an ended job or batch. Not sent twice: the second request would be told that there is none."""
+    return Call("DELETE", path_of(resource_id), read_json)
+
+
 def retry(resource_id: str, which: Iterable[str] | None) -> Call[Any]:
     """Run again what has failed. Not sent twice: the second request would be told that there is nothing to retry."""
     path = f"{path_of(resource_id)}/retry"

@@ -188,6 +188,10 @@ class Client:
         """
         return self._ask(calls.cancel(resource_id))
 
+    def delete(self, resource_id: str) -> Json:
+        """Delete an ended job or batch with all that belongs to it, for good. Raises `ConflictError` if it runs."""
+        return self._ask(calls.delete(resource_id))
+
     def retry(self, resource_id: str, *, which: Iterable[Retried] | None = None) -> Json:
         """Run one failed job again, or all failed jobs of a batch and only those. Returns the job or the batch.
 

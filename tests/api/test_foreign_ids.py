@@ -22,6 +22,8 @@ __all__ = ["blue", "closed_api", "red", "secrets"]  # fixtures
 BY_ID = {
     ("GET", "/v1/jobs/{job_id}"): "job",
     ("GET", "/v1/jobs/{job_id}/text"): "job",
+    ("DELETE", "/v1/jobs/{job_id}"): "job",
+    ("DELETE", "/v1/batches/{batch_id}"): "batch",
     ("GET", "/v1/jobs/{job_id}/events"): "job",
     ("POST", "/v1/jobs/{job_id}/cancel"): "job",
     ("POST", "/v1/jobs/{job_id}/retry"): "job",

@@ -28,6 +28,7 @@ COMMANDS = (
     "resume",
     "simulate",
     "batches",
+    "delete",
     "text",
     "open",
     "logs",

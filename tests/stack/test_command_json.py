@@ -85,6 +85,7 @@ def record(recorder: Recorder, folder: Path) -> None:
     held = recorder.run("submit what is held", "submit", "Write about tea.", "--model", "held")["id"]
     recorder.run("cancel", "cancel", held)
     recorder.run("retry", "retry", held)
+    recorder.run("delete", "delete", job, "--yes")
     recorder.run("resume", "resume", "--model", "held")
     recorder.run("upstreams", "upstreams")
     recorder.run("settings", "settings")

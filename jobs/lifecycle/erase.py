@@ -1,0 +1,96 @@
+"""Erase: take ended jobs and batches out of every table, in rounds so short that nobody waits for one.
+
+A batch is first moved to the project `NOBODY`, so that every read misses it at once. Its jobs go in rounds after that;
+if the process that began stops, the dispatch loop of any worker goes on.
+"""
+
+from collections.abc import Sequence
+
+from sqlalchemy import Connection, delete, select, update
+
+from jobs.model.status import FINAL, BatchStatus
+from jobs.store.database import Database
+from jobs.store.metadata_pairs import remove_pairs
+from jobs.tables import (
+    attempts,
+    batches,
+    files,
+    jobs,
+    longest_texts,
+    lost_texts,
+    rejected_texts,
+    responses,
+    texts,
+    webhook_deliveries,
+    webhooks,
+)
+
+NOBODY = ""
+"""The project of what was deleted and is not erased yet. No key can belong to it."""
+
+JOBS_AT_ONCE = 200
+
+_OF_JOBS = (texts, longest_texts, lost_texts, rejected_texts, attempts, responses)
+
+ENDED = (BatchStatus.COMPLETED, BatchStatus.FAILED, BatchStatus.EXPIRED, BatchStatus.CANCELLED)
+
+
+def erase_job(database: Database, job_id: str) -> bool:
+    """Erase a job that has ended, and whose batch has, too. False: it has not."""
+    with database.write() as connection:
+        # The batch before its jobs, as a retry locks them.
+        batch_id = connection.scalar(select(jobs.c.batch_id).where(jobs.c.id == job_id))
+        if batch_id is not None:
+            own = select(batches.c.status).where(batches.c.id == batch_id).with_for_update()
+            if connection.scalar(own) not in (None, *ENDED):
+                return False
+        ended = select(jobs.c.id).where(jobs.c.id == job_id, jobs.c.status.in_(FINAL)).with_for_update()
+        found = list(connection.scalars(ended))
+        erase_jobs(connection, found)
+    return bool(found)
+
+
+def delete_batch(database: Database, batch_id: str) -> bool:
+    """Hide a batch that has ended, and erase it with its jobs and its output files. False: it has not ended."""
+    with database.write() as connection:
+        ended = (batches.c.id == batch_id, batches.c.status.in_(ENDED))
+        if connection.execute(update(batches).where(*ended).values(project=NOBODY)).rowcount == 0:
+            return False
+        # The files name the project too, and a secret must not outlive its batch.
+        connection.execute(delete(files).where(files.c.batch_id == batch_id))
+        own = select(webhooks.c.id).where(webhooks.c.batch_id == batch_id)
+        connection.execute(delete(webhook_deliveries).where(webhook_deliveries.c.webhook_id.in_(own)))
+        connection.execute(delete(webhooks).where(webhooks.c.batch_id == batch_id))
+    while not _erase_some(database, batch_id):
+        pass
+    return True
+
+
+def go_on_erasing(database: Database) -> None:
+    """One round for a batch whose deletion was begun by a process that is gone."""
+    with database.read() as connection:  # nearly always there is none
+        begun = connection.scalar(select(batches.c.id).where(batches.c.project == NOBODY).limit(1))
+    if begun is not None:
+        _erase_some(database, begun)
+
+
+def _erase_some(database: Database, batch_id: str) -> bool:
+    """Erase some jobs of a batch, and after the last the batch. True: all is gone."""
+    with database.write() as connection:
+        some = select(jobs.c.id).where(jobs.c.batch_id == batch_id).order_by(jobs.c.id).limit(JOBS_AT_ONCE)
+        found = list(connection.scalars(some.with_for_update()))
+        erase_jobs(connection, found)
+        if found:
+            return False
+        connection.execute(delete(batches).where(batches.c.id == batch_id, batches.c.project == NOBODY))
+    return True
+
+
+def erase_jobs(connection: Connection, job_ids: Sequence[str]) -> None:
+    """Delete all rows of these jobs, which have ended and are locked."""
+    if not job_ids:
+        return
+    remove_pairs(connection, job_ids)
+    for table in _OF_JOBS:
+        connection.execute(delete(table).where(table.c.job_id.in_(job_ids)))
+    connection.execute(delete(jobs).where(jobs.c.id.in_(job_ids)))
