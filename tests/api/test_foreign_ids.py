@@ -53,6 +53,7 @@ BY_ID = {
 
 WITHOUT_ID = {
     ("GET", "/v1/jobs"),
+    ("GET", "/v1/usage"),
     ("POST", "/v1/jobs"),
     ("GET", "/v1/batches"),
     ("POST", "/v1/batches"),
