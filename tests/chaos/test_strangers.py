@@ -80,7 +80,7 @@ class Honest:
         assert noticed["health"]["count"] > 0
         assert noticed["health"]["max"] < _LONGEST_ANSWER_MS
         assert noticed["gaps"]["count"] > 0
-        assert most - memory < 400 * _MB
+        assert most - memory < 700 * _MB  # unbounded, ten slow readers took 2.6 GB
 
     def end(self, upstream: ServedSimulator) -> None:
         """Everything has ended as it should, in spite of the attack, and every watcher is exact."""
