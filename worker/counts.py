@@ -18,6 +18,7 @@ Lane = tuple[str, str]
 OUTCOMES = {
     "finish": "completed",
     "retry": "failed",
+    "repair": "not_accepted",
     "fail": "failed",
     "wait": "rate_limited",
     "hold back": "held",
@@ -72,7 +73,7 @@ class WorkerCounts:
         """An attempt has ended by this transition; `lose`: nothing of it was stored."""
         with self.lock:
             lane = self.lane_of(running)
-            self.attempts[*lane, OUTCOMES[verb]] += 1
+            self.attempts[*lane, OUTCOMES.get(verb, verb)] += 1
             self.refusals[lane] += verb == "wait"
             if written.usage is not None:
                 for kind in ("input", "cached", "output", "reasoning"):

@@ -192,6 +192,7 @@ def test_no_list_shows_what_is_anothers(red: httpx.Client, blue: httpx.Client, o
         "/v1/jobs",
         "/v1/batches",
         "/v1/files",
+        "/v1/usage",
         "/v1/webhooks",
     ]
     assert {path for method, path in WITHOUT_ID if method == "GET" and path not in EVERYBODYS} <= set(asked)

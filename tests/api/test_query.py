@@ -142,8 +142,8 @@ def test_what_is_not_there_is_404(client: httpx.Client, method: str, path: str) 
 
 
 def test_a_wrong_method_is_405_and_told_which_is_right(client: httpx.Client) -> None:
-    answer = client.delete("/v1/batches/batch_0")
-    assert (answer.status_code, answer.headers["allow"]) == (405, "GET")
+    answer = client.put("/v1/batches/batch_0")
+    assert (answer.status_code, answer.headers["allow"]) == (405, "DELETE, GET")
     assert answer.json()["error"]["code"] == "method_not_allowed"
 
 
@@ -399,7 +399,8 @@ def test_the_openapi_page_describes_every_path(client: httpx.Client) -> None:
         "/v1/responses", "/v1/responses/{response_id}", "/v1/responses/{response_id}/cancel",
         "/v1/responses/{response_id}/input_items", "/v1/responses/input_tokens", "/v1/completions",
         "/v1/chat/completions", "/v1/models", "/v1/models/{model}", "/v1/upstreams", "/v1/inputs", "/v1/usage",
-        "/metrics",
+        "/metrics", "/v1/webhooks", "/v1/webhooks/{webhook_id}",
+        *(f"/v1/webhooks/{{webhook_id}}/{what}" for what in ("replay", "test", "deliveries", "rotate_secret")),
         *(f"/v1/{held}/{verb}" for verb in ("pause", "resume")
           for held in ("batches/{batch_id}", "models/{model}", "upstreams/{name}", "projects/{name}")),
     }  # fmt: skip

@@ -45,6 +45,7 @@ def test_an_upstream_out_of_credit_shows_one_banner_and_resume_goes_on(
     with Client(poor.url) as client, Visit.open(browser, poor.url) as visit:
         batch_id = submit(client, [request(f"tea-{i}", f"Write a 20-word note about tea {i}.") for i in range(12)])
         page = visit.page
+        page.set_viewport_size({"width": 1280, "height": 1600})  # only cards in sight are drawn
         visit.go(f"#/batches/{batch_id}")
         said = banner(page)
         assert "is out of credit, so no new article starts." in said

@@ -189,7 +189,7 @@ def test_the_first_link_skips_to_the_content_and_leaves_the_view_as_it_is(visit:
 
 
 def test_going_back_finds_an_article_where_it_was_left(visit: Visit, client: Client) -> None:
-    text = "A paragraph of words.\n\n" * 200
+    text = "".join(f"Paragraph {number} of words.\n\n" for number in range(200))
     body = {"model": "m", "messages": [{"role": "user", "content": "x"}], "simulate": {"text": text}}
     visit.go(f"#/jobs/{client.submit_job(body)['id']}")
     expect(visit.page.locator(".mark")).to_have_text("= stored")
