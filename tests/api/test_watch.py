@@ -39,6 +39,7 @@ def test_a_watcher_sees_the_statuses_the_text_and_the_end(
     assert watcher.ended_whole
 
 
+@pytest.mark.usefixtures("either_text")
 @pytest.mark.parametrize("seed", range(5))
 def test_late_watchers_at_random_instants_get_every_byte_once(
     sqlite_api: ApiServer, sqlite_database: Database, valkey_client: redis.Redis, seed: int
@@ -60,6 +61,7 @@ def test_late_watchers_at_random_instants_get_every_byte_once(
         assert shown.done is not None
 
 
+@pytest.mark.usefixtures("either_text")
 def test_a_text_that_is_read_in_slices_is_never_cut_inside_a_character(
     sqlite_api: ApiServer, sqlite_database: Database, valkey_client: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -76,6 +78,7 @@ def test_a_text_that_is_read_in_slices_is_never_cut_inside_a_character(
     assert len(ended.shown.events) > len(text.encode()) / 5
 
 
+@pytest.mark.usefixtures("either_text")
 def test_a_failed_job_ends_with_exactly_the_text_that_it_keeps(
     sqlite_api: ApiServer, sqlite_database: Database, valkey_client: redis.Redis
 ) -> None:

@@ -21,6 +21,7 @@ def texts(seed: int) -> tuple[str, str]:
     return long, long[: len(long) // 3] if seed % 2 else "".join(pieces(chance.randint(0, 9), seed + 100))
 
 
+@pytest.mark.usefixtures("either_text")
 @pytest.mark.parametrize("seed", range(4))
 def test_every_watcher_ends_with_the_longest_text(
     sqlite_api: ApiServer, sqlite_database: Database, valkey_client: redis.Redis, seed: int
@@ -52,6 +53,7 @@ def test_every_watcher_ends_with_the_longest_text(
     for came_with, had in ((cursor, long), (late_cursor, short)):
         shown = Shown()
         shown.text = had
+        shown.reasoning = had if Writer.thinks else ""
         assert WatcherThread(sqlite_api.port, job_id, cursor=came_with, shown=shown).join().text == long
 
 
