@@ -7,6 +7,7 @@ from logging import getLogger
 
 from jobs.lifecycle.lost import LostText, list_lost_texts, read_lost_text, store_lost_count
 from jobs.model.records import Usage
+from jobs.model.segments import sum_usage
 from jobs.pricing import cost_of
 from jobs.store.database import DATABASE_ERRORS, Database, driver_message
 from jobs.tokens import TokenCount, Tokenizers
@@ -78,12 +79,20 @@ class LostCounter:
             log.info("count: %d tokens", counted.tokens, extra={"job_id": lost.job_id, "attempt": lost.attempt})
 
     def _usage(self, lost: LostText, counted: TokenCount, thought: int) -> Usage | None:
-        """None when nothing of the text is the attempt's own: what it cost is unknown."""
+        """What its whole requests told, and our count of the last one. None when nothing of the text is the attempt's
+        own: what it cost is unknown.
+        """
+        parts = [one for one in lost.segments if one.attempt == lost.attempt and one.usage is not None]
+        begun = parts[-1].end if parts else lost.continued_bytes
+        return sum_usage([*(one.usage for one in parts), self._usage_from(lost, begun, counted, thought)])
+
+    def _usage_from(self, lost: LostText, begun: int, counted: TokenCount, thought: int) -> Usage | None:
+        """Our count of the request that wrote the text from this byte on."""
         whole = lost.text.encode()
-        if len(whole) <= lost.continued_bytes and (lost.continued_bytes or not thought):
+        if len(whole) <= begun and (begun or not thought):
             return None
-        if lost.continued_bytes:
+        if begun:
             thought = 0  # mostly it was carried over, with the text, from the attempt that was paid for it
-        before = whole[: lost.continued_bytes].decode()
+        before = whole[:begun].decode()
         before_tokens = self._tokenizers.count_text(lost.model, before).tokens if before else 0
         return count_usage(lost.model, lost.request, counted, before_tokens, self._tokenizers, thought)

@@ -15,6 +15,7 @@ from sqlalchemy import Connection, delete, exists, insert, or_, select, tuple_, 
 
 from jobs.model.cost import NO_COST, Cost, cost_columns
 from jobs.model.records import Usage
+from jobs.model.segments import Segment, load_segments
 from jobs.model.status import FINAL
 from jobs.store.batch_counts import sum_usage
 from jobs.store.costs import sum_costs
@@ -37,6 +38,8 @@ class LostText:
     """How many bytes at the beginning of the text were written by the previous attempt."""
     reasoning: str = ""
     upstream: str | None = None
+    segments: tuple[Segment, ...] = ()
+    """What whole requests wrote of it, if it went on at the token limit: of those the cost is known."""
 
 
 def keep_lost_texts(connection: Connection, lost: Sequence[tuple[str, int]]) -> None:
@@ -64,6 +67,7 @@ def read_lost_text(database: Database, job_id: str, attempt: int) -> LostText | 
             attempts.c.batch_id,
             attempts.c.continued_bytes,
             attempts.c.upstream,
+            attempts.c.segments,
             jobs.c.model,
             jobs.c.request,
         )
@@ -78,7 +82,7 @@ def read_lost_text(database: Database, job_id: str, attempt: int) -> LostText | 
     request = json.loads(row.request)
     begun = row.continued_bytes or 0
     return LostText(job_id, attempt, row.batch_id, row.model, request, row.text, row.deltas, begun,
-                    row.reasoning, row.upstream)  # fmt: skip
+                    row.reasoning, row.upstream, load_segments(row.segments))  # fmt: skip
 
 
 def store_lost_count(

@@ -4,10 +4,12 @@ from typing import Any
 
 import pytest
 
+from jobs.lifecycle.continued import note_segments
 from jobs.lifecycle.lease import Checkpoint, note_continued, renew
 from jobs.lifecycle.lost import list_lost_texts
 from jobs.lifecycle.rescue import rescue_lost
 from jobs.model.records import Usage
+from jobs.model.segments import Segment
 from jobs.model.status import AttemptOutcome, JobStatus
 from jobs.store.database import Database
 from jobs.tokens import Tokenizers
@@ -88,6 +90,29 @@ def test_a_text_that_goes_on_is_charged_once_and_then_as_prompt(database: Databa
     assert first.output_tokens == of_begun
     assert second.output_tokens == of_whole - of_begun
     assert second.input_tokens == (first.input_tokens or 0) + of_begun
+
+
+def test_of_a_text_in_parts_the_whole_requests_cost_what_they_said(
+    sqlite_database: Database, tokenizers: Tokenizers
+) -> None:
+    job_id = submit(sqlite_database, max_continuations=8)
+    first, rest = "Once upon a time there was a river. ", "It ran into the sea."
+    claimed = claim_now(sqlite_database, job_id, "dead", 60)
+    assert claimed is not None
+    told = Usage(11, None, 13, None, 24, source="upstream")
+    part = Segment(1, 0, len(first.encode()), "default", "length", told)
+    note_segments(sqlite_database, job_id, 1, [part])
+    renew(sqlite_database, "dead", [Checkpoint(job_id, 1, first + rest, 7)], 60)
+    expire_lease(sqlite_database, job_id)
+    assert rescue_lost(sqlite_database)
+    LostCounter(sqlite_database, tokenizers, 60).count_all()
+    [lost] = history(sqlite_database, job_id)
+    assert lost.usage is not None
+    of_first, of_whole = (tokenizers.count_text(MODEL, text).tokens for text in (first, first + rest))
+    assert lost.usage.output_tokens == 13 + of_whole - of_first
+    prompt = tokenizers.count_messages(MODEL, ask()["messages"]).tokens
+    assert lost.usage.input_tokens == 11 + prompt + of_first
+    assert lost.usage.source == "tokenizer"
 
 
 def test_what_an_attempt_only_took_over_says_nothing_of_its_cost(database: Database, tokenizers: Tokenizers) -> None:
