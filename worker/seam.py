@@ -88,39 +88,36 @@ def find_overlap(before: str, answer: str) -> int:
     tail = before[-2 * HELD :]
     known = "".join(tail.split())
     letters = "".join(left[place] for place in said)
+    begins = _word_starts(tail)
     for count in range(min(len(letters), len(known)), 0, -1):
-        if known.endswith(letters[:count]) and _is_repetition(tail, known, letters, count, left, said):
-            return said[count - 1] + 1
+        if not known.endswith(letters[:count]):
+            continue
+        end = said[count - 1] + 1
+        if _is_repetition(letters[:count], tail, begins=begins[-count], inside_word=_is_inside_word(left, end)):
+            return end
     return 0
 
 
-def _is_repetition(tail: str, known: str, letters: str, count: int, left: str, said: list[int]) -> bool:
-    """Whether so many equal characters are a repetition, and not by chance the same."""
-    repeated = letters[:count]
+def _is_repetition(repeated: str, tail: str, *, begins: bool, inside_word: bool) -> bool:
+    """Whether these equal characters are a repetition, and not by chance the same. `begins`: they begin where a word
+    of the text does; `inside_word`: the answer goes on with the word that they end with.
+    """
     if _CJK.search(repeated) is not None:
         return True
     if not any(one.isalpha() for one in repeated):
         is_whole = tail[-1:].isspace() and _STRUCTURE.search(repeated) is None
-        return is_whole or repeated in _NEVER_TWICE or count >= _FEWEST_SIGNS
-    # Words are repeated whole: it begins where one begins in the text, and ends where one ends in the answer too.
-    if not _starts_a_word(tail, len(known) - count):
-        return False
-    after = said[count - 1] + 1
-    if after >= len(left) or not (left[after].isalnum() and left[after - 1].isalnum()):
-        return True
-    # The text stops inside a word, and the answer has all of it.
-    return not tail[-1:].isspace()
+        return is_whole or repeated in _NEVER_TWICE or len(repeated) >= _FEWEST_SIGNS
+    # Words are repeated whole. A text that stops inside one may be answered with all of it.
+    return begins and not (inside_word and tail[-1:].isspace())
 
 
-def _starts_a_word(tail: str, place: int) -> bool:
-    """Whether the character at this place, white space not counted, begins a word."""
-    seen = -1
-    for at, one in enumerate(tail):
-        if not one.isspace():
-            seen += 1
-            if seen == place:
-                return at == 0 or not (tail[at - 1].isalnum() and one.isalnum())
-    return False
+def _is_inside_word(text: str, place: int) -> bool:
+    return place < len(text) and text[place].isalnum() and text[place - 1].isalnum()
+
+
+def _word_starts(text: str) -> list[bool]:
+    """For each character that is no white space, whether a word begins with it."""
+    return [at == 0 or not _is_inside_word(text, at) for at, one in enumerate(text) if not one.isspace()]
 
 
 def _is_none_of_the_text(before: str, greeting: str) -> bool:
