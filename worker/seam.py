@@ -106,7 +106,8 @@ def _is_repetition(repeated: str, tail: str, *, begins: bool, inside_word: bool)
         return True
     if not any(one.isalpha() for one in repeated):
         is_whole = tail[-1:].isspace() and _STRUCTURE.search(repeated) is None
-        return is_whole or repeated in _NEVER_TWICE or len(repeated) >= _FEWEST_SIGNS
+        has_both = len(repeated) > 2 and 0 < len(_STRUCTURE.findall(repeated)) < len(repeated)
+        return is_whole or has_both or repeated in _NEVER_TWICE or len(repeated) >= _FEWEST_SIGNS
     # Words are repeated whole. A text that stops inside one may be answered with all of it.
     return begins and not (inside_word and tail[-1:].isspace())
 

@@ -65,8 +65,8 @@ def _check_batch(stack: Stack, upstream: ServedSimulator, batch_id: str) -> bool
     known, unknown, estimated = 0, 0, False
     for job_id in stack.ids_of(batch_id):
         for one in read_attempts(stack.database, job_id):
-            read, wrote = ledger[f"{job_id}-{one.attempt}"]
             if one.outcome is AttemptOutcome.COMPLETED:
+                read, wrote = ledger[f"{job_id}-{one.attempt}"]  # a lost one may have died before its request was sent
                 assert one.cost == Cost(read * INPUT + wrote * OUTPUT, "USD"), job_id
                 assert one.usage is not None
                 assert one.usage.source == "upstream"
