@@ -54,7 +54,9 @@ def up(
             stack.start()
             _say(console, stack_summary(stack))
             report(f"open {stack.url} in your browser")
-            say_whether_the_upstream_answers(stack.url, settings, report)
+            say_whether_the_upstream_answers(
+                stack.url, settings, lambda line: None if signals.stopped else report(line)
+            )
             stack.run()
         except StackStoppedError:
             pass
