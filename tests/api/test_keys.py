@@ -11,6 +11,7 @@ from api.http.errors import ApiError
 from api.main import ApiServer
 from jobs.store.database import Database
 from jobs.store.keys import create_key, revoke_key
+from jobs.store.queries import read_job
 from tests.api.callers import blue, calling, closed_api, code_of, red, secrets
 from tests.api.watching import REQUEST
 from tests.conftest import serve_api
@@ -32,6 +33,17 @@ def test_the_reference_says_that_a_key_is_sent_as_a_bearer(closed_api: ApiServer
     assert shown["components"]["securitySchemes"]["HTTPBearer"]["scheme"] == "bearer"
     open_paths = [path for path, methods in shown["paths"].items() for one in methods.values() if "security" not in one]
     assert open_paths == ["/healthz", "/readyz", "/metrics"]
+
+
+def test_the_first_key_counts_from_its_first_request_on(sqlite_api: ApiServer, sqlite_database: Database) -> None:
+    """For five seconds the API takes it that there is none; then it would cut off whoever it took for a stranger."""
+    with calling(sqlite_api) as client:
+        assert client.get("/v1/jobs").status_code == 200
+        _, secret = create_key(sqlite_database, project="news", name="")
+        made = client.post("/v1/jobs", json=REQUEST, headers={"Authorization": f"Bearer {secret}"})
+    job = read_job(sqlite_database, made.json()["id"], project=None)
+    assert job is not None
+    assert job.project == "news"
 
 
 @pytest.mark.parametrize(
