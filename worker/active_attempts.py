@@ -74,6 +74,15 @@ class ActiveAttempt:
         return self.recording.deltas if self.recording is not None else 0
 
     @property
+    def has_new(self) -> bool:
+        """Whether the request that runs has brought anything: text, also held back or cut at its seam, or reasoning."""
+        if self.recording is None:
+            return False
+        begun = self.seam is not None and self.seam.has_begun
+        text, reasoning = len(self.text.encode()), len(self.reasoning.encode())
+        return begun or len(self.recording.text) > text or len(self.recording.reasoning) > reasoning
+
+    @property
     def received_bytes(self) -> int:
         """How many bytes of text and reasoning it has received so far, without those that it continues."""
         if self.recording is None:

@@ -183,8 +183,6 @@ class AttemptRunner:
 
     def _ask_part(self, running: ActiveAttempt, spec: UpstreamSpec, part: Part) -> Outcome:
         """Stream and record the next part of a text whose last one has ended."""
-        if running.sent is not None:
-            running.sent.end(outcome=None)
         return self._loop.run(self._stream_part(running, spec, part))
 
     async def _stream_part(self, running: ActiveAttempt, spec: UpstreamSpec, part: Part) -> Outcome:

@@ -14,7 +14,7 @@ from jobs.pricing import cost_of
 from jobs.tokens import TokenCount, Tokenizers
 from jobs.upstreams import Price, UpstreamSpec
 from worker.active_attempts import ActiveAttempt, StopReason
-from worker.upstream.ending import Ending
+from worker.upstream.ending import Ending, ReportedUsage
 from worker.upstream.errors import Repetition, Unreachable, UpstreamError
 
 Outcome = Ending | UpstreamError | StopReason
@@ -105,6 +105,8 @@ def _is_refusal(outcome: Outcome) -> bool:
 
 def measure_segment(running: ActiveAttempt, ending: Ending, tokenizers: Tokenizers) -> Segment:
     """What the request that has just ended wrote, of a text that goes on."""
+    if ending.usage is not None:  # nothing has to be counted
+        return _segment(running, ending, _told(ending.usage))
     recording = running.recording
     encoded, thoughts = (bytes(recording.text), bytes(recording.reasoning)) if recording else (b"", b"")
     usage = _usage(running, ending, *_count(running, encoded, thoughts, tokenizers), tokenizers)
@@ -125,6 +127,11 @@ def _worth_storing(segments: tuple[Segment, ...]) -> tuple[Segment, ...]:
     return wrote if len(segments) > 1 else ()
 
 
+def _told(usage: ReportedUsage) -> Usage:
+    counts = (usage.input_tokens, usage.cached_tokens, usage.output_tokens, usage.reasoning_tokens, usage.total_tokens)
+    return Usage(*counts, source="upstream")
+
+
 def _usage(
     running: ActiveAttempt,
     ending: Ending | None,
@@ -134,19 +141,9 @@ def _usage(
 ) -> Usage | None:
     """The upstream's own count when it sent one, else ours. None when nothing came: what it cost is unknown."""
     if ending is not None and ending.usage is not None:
-        told = ending.usage
-        return Usage(
-            told.input_tokens,
-            told.cached_tokens,
-            told.output_tokens,
-            told.reasoning_tokens,
-            told.total_tokens,
-            source="upstream",
-        )
-    recording = running.recording
+        return _told(ending.usage)
     called = calls_as_text(ending.message if ending is not None else None)
-    has_thought = recording is not None and len(recording.reasoning) > len(running.reasoning.encode())
-    if recording is None or not (recording.deltas or has_thought or called):
+    if not (running.has_new or called):
         return None
     thought = reasoning.tokens if reasoning else 0
     if thought and running.reasoning:  # what was continued was paid for before, and is not sent again

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from logging import getLogger
 from typing import Any
 
+from jobs.dispatch.reservation import CHARACTERS_PER_TOKEN
 from jobs.lifecycle.continued import note_segments
 from jobs.lifecycle.lease import Claimed
 from jobs.model.message import has_calls
@@ -17,7 +18,7 @@ from jobs.settings import Settings
 from jobs.store.database import Database
 from jobs.tokens import Tokenizers
 from jobs.upstreams import UpstreamSpec
-from worker.active_attempts import ActiveAttempt
+from worker.active_attempts import ActiveAttempt, StopReason
 from worker.continuation import LIMITS, ask_for_the_rest, continue_request
 from worker.db_retry import retry_until_stored
 from worker.measure import Outcome, measure_segment
@@ -30,7 +31,6 @@ log = getLogger(__name__)
 AT_LIMIT = "length"
 """The finish reason of a text that stopped at the token limit."""
 
-_CHARACTERS_PER_TOKEN = 4
 _ESTIMATED_OUTPUT = 1000
 
 
@@ -61,15 +61,18 @@ class Parts:
     ) -> Outcome:
         """How the text ended, once no more of it is to be asked for. `ask` streams one part and records it."""
         while isinstance(outcome, Ending) and spec is not None and self._may_go_on(running, outcome, spec):
-            self._note(running, outcome)
+            if not self._note(running, outcome):
+                return StopReason.LOST
             part = self._next_part(running, spec)
             if part is None:
                 return outcome
             log.info("continue: part %d", part.number + 1, extra={"job_id": running.job.id, "attempt": running.attempt})
+            _tell_lane(running, outcome)
             running.is_noted = False
             before, outcome = outcome, ask(spec, part)
-            if isinstance(outcome, UpstreamError) and (why := _why_no_more(outcome)) is not None:
+            if isinstance(outcome, UpstreamError) and (why := _why_no_more(running, outcome)) is not None:
                 log.info("continue: no more, %s", outcome.code, extra={"job_id": running.job.id})
+                _tell_lane(running, outcome)
                 running.incomplete, running.is_noted = why, True
                 return before
         return outcome
@@ -107,16 +110,16 @@ class Parts:
         whole = sum(one.finish_reason == AT_LIMIT for one in running.segments)
         return whole < job.max_continuations
 
-    def _note(self, running: ActiveAttempt, ending: Ending) -> None:
-        """The part is whole: what comes is written after it, also by another attempt."""
+    def _note(self, running: ActiveAttempt, ending: Ending) -> bool:
+        """The part is whole: what comes is written after it, also by another attempt. False: the lease was lost."""
         recording = running.recording
         if recording is None:
-            return
+            return False
         running.segments = (*running.segments, measure_segment(running, ending, self._tokenizers))
         running.is_noted = True
         running.text, running.reasoning = bytes(recording.text).decode(), bytes(recording.reasoning).decode()
         own = (self._database, running.job.id, running.attempt, running.segments)
-        retry_until_stored(running, note_segments, *own)
+        return retry_until_stored(running, note_segments, *own)
 
     def _next_part(self, running: ActiveAttempt, spec: UpstreamSpec) -> Part | None:
         """None: the request's own limit is reached, which is for the whole text."""
@@ -126,7 +129,7 @@ class Parts:
         left = min(limits) - self._spent(running) if limits else _ESTIMATED_OUTPUT
         if left <= 0:
             return None
-        prompt = sum(len(str(message)) for message in request["messages"]) // _CHARACTERS_PER_TOKEN
+        prompt = sum(len(str(message)) for message in request["messages"]) // CHARACTERS_PER_TOKEN
         return Part(request, prompt + left, len(running.segments))
 
     def _spent(self, running: ActiveAttempt) -> int:
@@ -136,8 +139,17 @@ class Parts:
         return sum(known) if known and len(known) == len(told) else running.text_tokens
 
 
-def _why_no_more(error: UpstreamError) -> str | None:
+def _tell_lane(running: ActiveAttempt, outcome: Outcome) -> None:
+    """The request is over, and the attempt goes on: its lane settles the tokens, and learns what the headers said."""
+    if running.sent is not None:
+        running.sent.end(outcome)
+        running.sent = None
+
+
+def _why_no_more(running: ActiveAttempt, error: UpstreamError) -> str | None:
     """Why the rest of a text cannot be had, if that is what an error says; the text so far is then all there is."""
+    if running.has_new:  # it was refused in the middle, and not for what was asked
+        return None
     if error.is_too_large and not isinstance(error, TooLargeForLimit):
         return "context_window"
     return "max_output_tokens" if type(error) is Rejected or isinstance(error, TooLargeForLimit) else None

@@ -42,6 +42,11 @@ class Seam:
         self.cut = ""
         """What was left out, once that is decided."""
 
+    @property
+    def has_begun(self) -> bool:
+        """Whether anything came."""
+        return self._is_open or self._length > 0
+
     def feed(self, piece: str) -> None:
         """Take the next piece of the answer."""
         if self._is_open:

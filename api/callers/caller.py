@@ -40,7 +40,8 @@ async def read_caller(request: Request, services: ServicesDep, _shown: InReferen
     header = request.headers.get("authorization")
     scheme, _, secret = (header or "").partition(" ")
     if not await services.keyring.requires_keys():
-        # The first key may be seconds old. Whoever has it is its caller, and not cut off as a stranger later.
+        # The first key may be seconds old. A request that sends it belongs to its project already, and its stream must
+        # not be cut off when the key takes effect.
         key = await services.keyring.find(secret.strip()) if scheme.lower() == "bearer" else None
         if key is not None:
             return Caller(key.project, key.id)

@@ -1,4 +1,4 @@
-"""Webhooks: the endpoints that are told of what has ended. The workers send; see docs/webhooks.md."""
+"""Webhooks: the URLs that Longhand calls when work ends. The workers call them; see docs/webhooks.md."""
 
 from typing import Annotated, Any, Literal
 

@@ -15,7 +15,7 @@ def attempt_cost_json(attempt: Attempt) -> dict[str, Any] | None:
 
 
 def cost_json(cost: CostSum) -> dict[str, Any]:
-    """The fields that show a sum. `cost` is the whole, so it is null while a part is unknown."""
+    """The fields that show a sum. `cost` is the total; it is null while part of it is unknown."""
     return {
         "cost": _known_json(cost.whole) if cost.whole else None,
         "known_costs": [_known_json(known) for known in cost.known],

@@ -8,7 +8,7 @@ from api.schemas.waiting import Described
 
 
 class WebhookObject(Described):
-    """An endpoint that is told of events. Times are Unix seconds."""
+    """An endpoint that Longhand calls when something happens. Times are Unix seconds."""
 
     id: str
     object: Literal["webhook"]

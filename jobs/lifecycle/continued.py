@@ -40,8 +40,11 @@ def read_left(connection: Connection, job_id: str) -> tuple[str, str]:
     return (row.text, row.reasoning) if row else ("", "")
 
 
-def note_segments(database: Database, job_id: str, attempt: int, segments: Sequence[Segment]) -> None:
-    """Store what each request has written of the text so far, for the attempt after this one."""
+def note_segments(database: Database, job_id: str, attempt: int, segments: Sequence[Segment]) -> bool:
+    """Store what each request has written of the text so far, for the attempt after this one. False: the attempt was
+    taken for lost, and another one has the job.
+    """
+    own = (attempts.c.job_id == job_id, attempts.c.attempt == attempt, attempts.c.outcome.is_(None))
     with database.write() as connection:
-        own = update(attempts).where(attempts.c.job_id == job_id, attempts.c.attempt == attempt)
-        connection.execute(own.values(segments=dump_segments(segments)))
+        noted = connection.execute(update(attempts).where(*own).values(segments=dump_segments(segments)))
+    return noted.rowcount > 0
