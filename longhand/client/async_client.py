@@ -10,12 +10,13 @@ import httpx
 
 from longhand.client import calls, hold_calls
 from longhand.client.batch_objects import Batch
-from longhand.client.calls import Call, LineSplitter, Pages, Part
+from longhand.client.calls import Call, Pages, Part
 from longhand.client.connection import address_of, answering, http_options, refusal
 from longhand.client.errors import LonghandError, NoAnswerError, RefusedError
 from longhand.client.events import Event
 from longhand.client.following import TIMEOUT, Following, TextRepair, Texts
 from longhand.client.hold_calls import Held
+from longhand.client.lines import LineSplitter
 from longhand.client.objects import Job, JobStatus, Json, Result, Retried
 from longhand.client.webhooks import Webhooks
 

@@ -213,26 +213,6 @@ def events_call(resource_id: str, params: Mapping[str, str], cursor: str) -> Cal
     return Call("GET", f"{path_of(resource_id)}/events", lambda _: None, params, headers=headers)
 
 
-class LineSplitter:
-    """Feed it bytes, get the lines that they complete. Not `splitlines`: U+2028 may stand inside a text."""
-
-    def __init__(self) -> None:
-        self._pending = bytearray()
-
-    def feed(self, chunk: bytes) -> list[bytes]:
-        """The lines that are not empty."""
-        self._pending += chunk
-        if b"\n" not in chunk:
-            return []
-        *lines, rest = bytes(self._pending).split(b"\n")
-        self._pending[:] = rest
-        return [line for line in lines if line]
-
-    def close(self) -> list[bytes]:
-        """The last line, if no newline ended it."""
-        return [bytes(self._pending)] if self._pending else []
-
-
 def _one(work: str | Mapping[str, Any], fields: Json) -> Json:
     """One item of a batch, from a prompt, a body, or an item."""
     if isinstance(work, str):

@@ -182,6 +182,9 @@ def test_a_failure_in_a_later_part_goes_on_there(
     assert (watcher.resets, job.status, job.attempt) == (0, JobStatus.COMPLETED, 2)
     first, second = history(sqlite_database, job_id)
     assert first.outcome == outcome
+    if not (isinstance(failure, list | tuple) and isinstance(failure[-1], Cut)):  # it brought nothing
+        assert first.usage is not None
+        assert (first.usage.input_tokens, first.usage.output_tokens) == (10, 5)
     assert second.continued_bytes == len("One two three fo") if cut else len("One two")
     segments = load_segments(second.segments)
     assert segments[0].attempt == 1
