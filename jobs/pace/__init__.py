@@ -24,14 +24,18 @@ How it works:
   or it stalls. At first the window comes back at once, as after a stall; from then on it is tried with more at growing
   intervals.
 - The rate (`rate.py`) is known from the file or the headers, and then requests are spaced at 98.5 % of it; or it is
-  learned. At first it grows by half in half a second, so that the first refusal comes just above the limit and is one
-  of few. From then on the n-th request before this one must be n/rate seconds ago, by the times of sending. After a cut
-  the rate comes back to what was held before, unless that is refused again; a probe above it is rare and small.
+  learned. At first it grows by a fifth in a quarter of a second and hardly anything is planned ahead, so that the first
+  refusal comes just above the limit and is nearly alone. From then on the n-th request before this one must be n/rate
+  seconds ago, by the times of sending. After a cut the rate comes back to what was held before, unless that is refused
+  again, but not below what was accepted between two refusals. A probe begins with one request more, at a moment when
+  the limit is used up; only if that is accepted is the rate raised (`growth.py`).
 - A refusal is judged 0.12 s later (`judge.py`), when the log (`log.py`) shows how many were in flight and how many were
   accepted in the second before. What was accepted under the same conditions tells which of both limits it was. Until
   then nothing starts. All refusals that were sent before the judgement are one.
 - Tokens (`tokens.py`) are a bucket. A reservation charges what such a request will probably use, the end settles it.
-- Refusals in a row pause the lane, longer each time, and so does a Retry-After, unless only one request met the limit;
+  If mostly large requests are refused, there is a limit of tokens that nothing states: it becomes what was accepted
+  between two refusals (`token_rate.py`).
+- Refusals in a row pause the lane, longer each time, and so does a Retry-After, unless only one request met the limit after many clean ones;
   after three, one request at a time is tried. When nothing is accepted for five seconds, the limit is one per minute:
   the rate becomes what was accepted in the last minute.
 """

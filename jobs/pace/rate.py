@@ -51,7 +51,7 @@ class Rate(msgspec.Struct):
     refused_at: float = 0.0
     drained_at: float = 0.0
     measured: float = 0.0
-    """What was accepted each second up to `drained_at`, when a request was refused, from the refusal before on."""
+    """What was accepted each second between the refusal before and `drained_at`."""
     shoots: bool = False
     """A probe begins with one request more, and it is not known yet what became of that."""
     shot_at: float = 0.0
@@ -205,24 +205,24 @@ class Rate(msgspec.Struct):
         if self.learned is None:
             self.cut(count, now, searching=not self.log.is_steady(at))
             return
-        if count < self.learned <= count + 1:  # one more than so many in a second was too many
+        is_again = at - self.refused_at < AGAIN_SECONDS
+        if count < self.learned <= count + 1 and not is_again:  # one more than so many in a second was too many
             self.cut(count, now)
+            self.refused_at = at
             return
         lower, best = self.learned * (1 - CUTS[max(0, min(in_a_row, len(CUTS)) - 1)]), max(self.best, self.learned)
         if count < STILL_BEST * self.learned:  # whatever way the upstream counts, so many in a second were too many
             best = max(count, self.learned * LARGEST_CUT)
-        if in_a_row > 1 or at - self.refused_at < AGAIN_SECONDS:
+        if in_a_row > 1 or is_again:
             # Nearer to what was accepted in the long run: a bucket that was full has emptied.
-            best = min(best, self.learned)
             lower = min(lower, max(self.learned * LARGEST_STEP_DOWN, (self.log.mean_rate(at) + self.learned) / 2))
+            best = min(best, (lower + self.learned) / 2)
         best = max(best, min(floor, self.learned))
         self.cut(max(min(lower, best), min(floor * (1 - CUTS[0]), self.learned)), now)
         self.best, self.refused_at = best, at
 
     def _measure(self, at: float) -> float:
-        """What was accepted in the time since a refusal, in requests a second: at both ends the upstream had nothing
-        left, however it counts. Bunches after a pause say less.
-        """
+        """What was accepted a second between two refusals: at both the upstream had nothing left, however it counts."""
         if at - self.drained_at > DRAIN_SECONDS:
             since = max(self.drained_at, at - MEASURE_SECONDS)
             self.measured = self.log.in_second_before(at, at - since) / (at - since)
