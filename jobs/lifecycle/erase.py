@@ -31,10 +31,10 @@ NOBODY = ""
 """The project of what was deleted and is not erased yet. No key can belong to it."""
 
 JOBS_AT_ONCE = 200
-ROUND_SECONDS = 0.1
+ROUND_SECONDS = 0.05
 """What one round erases: so many jobs, or what it manages in this time. On SQLite every other writer waits for it."""
 
-_JOBS_PER_STATEMENT = 20
+_JOBS_PER_STATEMENT = 5
 
 _OF_JOBS = (texts, longest_texts, lost_texts, rejected_texts, attempts, responses)
 
