@@ -2,6 +2,7 @@
 // shown as the text that it is.
 
 import { el } from "./dom.js";
+import { t } from "./words.js";
 
 const LONGEST = 20000;
 /** Longer runs are shown as they are: time grows with the square of the marks in one block. */
@@ -124,12 +125,12 @@ function linkAt(text, place, closing, isImage) {
   if (!target) return null;
   const words = inlineNodes(text.slice(place + 1, end), { links: false });
   // Nothing is loaded from elsewhere: an image is a link to it.
-  const shown = isImage ? ["image: ", ...words] : words;
+  const shown = isImage ? [t("text.image"), ...words] : words;
   const href = safeLink(target[1] ?? target[2]);
   return {
     node: href
       ? linkTo(href, shown)
-      : el("span", { class: "no-link", title: "Not a link: only web and mail addresses are followed." }, ...shown),
+      : el("span", { class: "no-link", title: t("text.no_link") }, ...shown),
     end: stop + 1,
   };
 }

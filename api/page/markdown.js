@@ -4,6 +4,7 @@
 import { readBlocks } from "./blocks.js";
 import { el } from "./dom.js";
 import { inlineNodes } from "./inline.js";
+import { t } from "./words.js";
 
 /** An element that shows a text as Markdown; `show` may be called again with the text grown, or with another one. */
 export class Markdown {
@@ -41,7 +42,7 @@ function nodeOf(block, tight) {
     case "code":
       return el(
         "pre",
-        { tabindex: "0", "aria-label": block.language ? `Code: ${block.language}` : "Code" },
+        { tabindex: "0", "aria-label": block.language ? t("text.code_in", { language: block.language }) : t("text.code") },
         el("code", {}, block.text),
       );
     case "quote":
@@ -74,7 +75,7 @@ function tableNode({ head, aligns, rows }) {
   // Wide tables scroll in their own box, which the keyboard must reach.
   return el(
     "div",
-    { class: "wide", tabindex: "0", role: "region", "aria-label": "Table" },
+    { class: "wide", tabindex: "0", role: "region", "aria-label": t("text.table") },
     el(
       "table",
       {},
