@@ -50,6 +50,13 @@ export const WORDS = {
   "live.rate": "≈ {rate} tokens/s",
   "live.time": "{time}",
 
+  // A text as Markdown.
+  "markdown.code": "Code",
+  "markdown.code.of": "Code: {language}",
+  "markdown.table": "Table",
+  "markdown.image": "image: {alt}",
+  "markdown.no_link": "Not a link: only web and mail addresses are followed. {target}",
+
   // How the attempts went.
   "attempt.waited": "waited {time}",
   "attempt.at": "by {upstream}",
