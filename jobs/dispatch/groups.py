@@ -1,16 +1,20 @@
 """Whose jobs may start in a lane: the batches of a project that have one, and its jobs without a batch, as a group."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any, Self
 
 from sqlalchemy import (
+    BindParameter,
     ColumnElement,
     CompoundSelect,
+    Connection,
     Integer,
     RowMapping,
     and_,
+    bindparam,
     cast,
     literal_column,
     null,
@@ -19,6 +23,7 @@ from sqlalchemy import (
 )
 
 from jobs.dispatch.due import QUEUED, using
+from jobs.dispatch.start_rule import StartRule
 from jobs.tables import batches, jobs
 
 IN_PROGRESS = batches.c.status == literal_column("'in_progress'")
@@ -52,7 +57,7 @@ class Waiting:
 
     @classmethod
     def of(cls, rows: Sequence[RowMapping], alone_at: float | None) -> Self:
-        """From the rows of `waiting_groups`; `alone_at` is when the jobs without a batch had their last turn."""
+        """From the rows of `find_waiting_groups`; `alone_at` is when the jobs without a batch had their last turn."""
         found = [row for row in rows if row["id"] is not None]
         [alone] = (row for row in rows if row["id"] is None)
         # Those that nobody has served yet are equals, whichever came first: the earlier deadline goes first.
@@ -73,22 +78,39 @@ def _is_unserved(row: RowMapping) -> bool:
     return bool(row["dispatched_at"] == row["in_progress_at"])
 
 
-def is_of_model(model: str) -> ColumnElement[bool]:
+def is_of_model(model: ColumnElement[str]) -> ColumnElement[bool]:
     """Whether a batch may have jobs of this model."""
     return or_(batches.c.model.is_(None), batches.c.model == model)
 
 
-def waiting_groups(
-    model: str, project: str, may_start: ColumnElement[bool], below: int | None, most: int, without: Collection[str]
-) -> CompoundSelect[Any]:
+def find_waiting_groups(
+    connection: Connection,
+    rule: StartRule,
+    values: Mapping[str, Any],
+    project: str,
+    below: int | None,
+    most: int,
+    without: Collection[str],
+) -> Sequence[RowMapping]:
     """A row for each of up to `most` batches that have a job that may start, and one without an id for the jobs that
     have no batch. All are of the highest priority that a job of the project waits with (below `below`, if given).
-
-    A turn needs this of each project, so it is one statement: each way to the database costs more than what it finds.
     """
+    asked = {"of_project": project, "below": below, "most": most, "without": list(without)}
+    statement = _waiting_groups(rule, is_below=below is not None, is_without=bool(without))
+    return connection.execute(statement, {**values, **asked}).mappings().all()
+
+
+@cache
+def _waiting_groups(rule: StartRule, *, is_below: bool, is_without: bool) -> CompoundSelect[Any]:
+    """A turn needs this of each project, so it is one statement: each way to the database costs more than what it
+    finds.
+    """
+    may_start = starts_in_lane(rule)
+    model: BindParameter[str] = bindparam("of_model")
+    project: BindParameter[str] = bindparam("of_project")
     of_project = and_(QUEUED, jobs.c.model == model, jobs.c.project == project)
-    if below is not None:
-        of_project = and_(of_project, jobs.c.priority < below)
+    if is_below:
+        of_project = and_(of_project, jobs.c.priority < bindparam("below"))
     waiting = select(jobs.c.priority).where(of_project).order_by(jobs.c.priority.desc()).limit(1).correlate(None)
     highest = waiting.with_hint(jobs, **using("jobs_waiting")).scalar_subquery()
     here = and_(may_start, jobs.c.priority == highest)
@@ -99,9 +121,15 @@ def waiting_groups(
     columns = (batches.c.id, batches.c.dispatched_at, batches.c.expires_at, batches.c.in_progress_at)
     running = select(*columns, batches.c.max_concurrency, of_batch.scalar_subquery().label("first"))
     running = running.where(IN_PROGRESS, batches.c.project == project, is_of_model(model))
-    if without:
-        running = running.where(batches.c.id.not_in(without))
+    if is_without:
+        running = running.where(batches.c.id.not_in(bindparam("without", expanding=True)))
     each = running.subquery()
-    in_turn = select(each).where(each.c.first.is_not(None)).order_by(each.c.dispatched_at).limit(most).subquery()
+    in_turn = select(each).where(each.c.first.is_not(None)).order_by(each.c.dispatched_at).limit(bindparam("most"))
+    of_batches = in_turn.subquery()
     of_alone = select(*[null()] * (len(columns) + 1), alone.scalar_subquery(), highest)
-    return select(*in_turn.c, cast(null(), Integer).label("priority")).union_all(of_alone)
+    return select(*of_batches.c, cast(null(), Integer).label("priority")).union_all(of_alone)
+
+
+def starts_in_lane(rule: StartRule) -> ColumnElement[bool]:
+    """Whether a job of the lane's model may start."""
+    return and_(QUEUED, jobs.c.model == bindparam("of_model"), rule.holds())

@@ -10,19 +10,16 @@ from datetime import datetime, timedelta
 from logging import getLogger
 from typing import Any
 
-from sqlalchemy import select
-
 from jobs.dispatch.due import count_in_flight, find_waiting
 from jobs.dispatch.fair import Turns
 from jobs.dispatch.holds import Hold, HoldKind, find_holds
 from jobs.dispatch.lane_news import LaneNews, LaneTurn, LaneWish
-from jobs.dispatch.lane_rows import read_lane
+from jobs.dispatch.lane_rows import find_lanes, read_lane
 from jobs.dispatch.reservation import LEAD_SECONDS, take_lane_turn
 from jobs.dispatch.rounds import Key, Round, View
 from jobs.dispatch.routes import DEFAULT, Route
 from jobs.dispatch.upstream_total import ALL_MODELS, UNLIMITED, UpstreamTotal
 from jobs.store.database import DATABASE_ERRORS, Database, is_transient
-from jobs.tables import lanes
 
 log = getLogger(__name__)
 
@@ -122,11 +119,10 @@ class Lanes:
     def _look(self) -> View:
         now = self._database.now()
         with self._database.read() as connection:
-            rows = connection.execute(select(lanes)).mappings().all()
             return View(
                 find_waiting(connection),
                 count_in_flight(connection, now, self._hint_seconds),
-                {(row["upstream"], row["model"]): row for row in rows},
+                find_lanes(connection),
                 find_holds(connection),
             )
 
