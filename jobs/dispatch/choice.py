@@ -8,15 +8,17 @@ from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 
-from sqlalchemy import CompoundSelect, Connection, Select, Update, and_, bindparam, func, select, update
+from sqlalchemy import CompoundSelect, Connection, RowMapping, Select, Update, and_, bindparam, func, select, update
 
 from jobs.dispatch.due import QUEUED, RUNNING, moment, using
 from jobs.dispatch.fair import Turns
-from jobs.dispatch.groups import IN_PROGRESS, Group, Waiting, find_waiting_groups, is_of_model, starts_in_lane
+from jobs.dispatch.group_queries import IN_PROGRESS, is_of_model, starts_in_lane
+from jobs.dispatch.groups import Group, Waiting, find_waiting_groups
 from jobs.dispatch.start_rule import StartRule
 from jobs.tables import batches, jobs
 
 _BATCHES_PER_ROUND = 64
+_PROJECTS_AT_ONCE = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +60,14 @@ class Choosing:
         self._held_batches = set(held_batches)
         self._room_of_batch: dict[str | None, int] = {}
         """Of the batches with a `max_concurrency`; counted when the first of them has a job that is next."""
+        self._unseen: list[str] = []
+        self._seen: dict[str, Sequence[RowMapping]] = {}
+        """Of projects that are soon next, the groups: found with those of another one, and not used yet."""
 
     def choose(self, projects: Sequence[str], weights: Mapping[str, float], room: int) -> Iterator[Chosen]:
         """Up to `room` jobs, in the order in which they are to start."""
         queues = {project: self._jobs_of(project, room) for project in projects}
+        self._unseen = self._turns.projects.in_order(projects)
         while room > 0 and queues:
             project = self._turns.projects.next(queues)
             chosen = next(queues[project], None)
@@ -115,14 +121,25 @@ class Choosing:
         while True:
             # What this choice has taken from a batch at a higher priority may have filled it.
             full = {batch_id for batch_id, left in self._room_of_batch.items() if batch_id and left <= 0}
-            most, without = min(max(room, 2), _BATCHES_PER_ROUND), full | self._held_batches
-            rows = find_waiting_groups(self._connection, self._rule, self._values, project, below, most, without)
+            rows = self._seen.pop(project, None)
+            if rows is None:
+                most, without = min(max(room, 2), _BATCHES_PER_ROUND), full | self._held_batches
+                together = self._next_to_see(project, room if below is None else 1)
+                asked = (together, below, most, without)
+                self._seen.update(find_waiting_groups(self._connection, self._rule, self._values, *asked))
+                rows = self._seen.pop(project)
             waiting = Waiting.of(rows, self._turns.alone_at.get(project))
             unknown = waiting.capped - self._room_of_batch.keys()
             if not unknown:
                 return waiting
             # Of a batch that is known already, what this choice has taken is not in the rows.
             self._room_of_batch = dict.fromkeys(unknown, 0) | self._find_rooms() | self._room_of_batch
+
+    def _next_to_see(self, project: str, room: int) -> list[str]:
+        """This project, and with it others that nobody has looked at yet and that are next as far as one can tell."""
+        others = [other for other in self._unseen if other != project][: min(room, _PROJECTS_AT_ONCE) - 1]
+        self._unseen = [other for other in self._unseen if other != project and other not in others]
+        return [project, *others]
 
     def _in_turn(self, project: str, priority: int, groups: Sequence[Group], room: int) -> Iterator[Chosen]:
         """The jobs of one priority, one of each group in turn."""
