@@ -64,7 +64,7 @@ test("the Chinese is Chinese, with its own punctuation and a space before and af
     for (const text of Object.values(formsOf(CHINESE[key]))) {
       if (/\p{L}/u.test(text.replace(/\{\w+\}|token|Token/g, ""))) assert.match(text, /\p{Script=Han}/u, key);
       // A value is Latin or a number, or brings its own space.
-      const shown = text.replace(/\{(?:what|how|why|words|mark|home|first|second|theme|next|status|reason|delimiter|topic)\}/g, "字");
+      const shown = text.replace(/\{(?:what|when|how|why|words|mark|home|first|second|theme|next|status|reason|delimiter|topic)\}/g, "字");
       assert.doesNotMatch(shown, /\p{Script=Han}[\w{]|[\w}]\p{Script=Han}/u, `${key}: no space`);
       assert.doesNotMatch(shown, /\p{Script=Han}[,;:!?()]|\p{Script=Han}\.(?!\w)|[,;:!?(]\p{Script=Han}/u, `${key}: narrow punctuation`);
       assert.doesNotMatch(shown, /[，。；：！？、（）“”] | [，。；：！？、（）”]/u, `${key}: space at wide punctuation`);
