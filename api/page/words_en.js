@@ -36,6 +36,7 @@ export const WORDS = {
   "download.md": "Markdown",
   "download.jsonl": "JSONL",
   "download.csv": "CSV",
+  "download.zip": "ZIP",
 
   // Numbers, times and durations.
   "unknown": "unknown",
