@@ -18,6 +18,7 @@ import { onReturn } from "./net.js";
 import { Prompts } from "./prompts.js";
 import { restoreScroll } from "./router.js";
 import { PaceChart } from "./pace_chart.js";
+import { trialPart } from "./trial.js";
 import { outcomeOf, percentOf, progressLine, secondsLeft } from "./outcome.js";
 import { ProgressBar, badge, isFinal, setBadge } from "./status.js";
 import { unread } from "./unread.js";
@@ -198,6 +199,7 @@ export function batchView(id) {
     body,
     el("div", { class: "bar-line" }, bar.node, far),
     banner.node,
+    trialPart(id),
     el("div", { class: "facts-line" }, facts.node, chart.node),
     notes,
     failures.node,
