@@ -38,6 +38,7 @@ export const WORDS = {
   "download.md": "Markdown",
   "download.jsonl": "JSONL",
   "download.csv": "CSV",
+  "download.zip": "ZIP",
 
   // 数字、时间与时长。
   "unknown": "未知",
