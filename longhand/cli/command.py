@@ -6,12 +6,12 @@ Exit codes: 0 for success, 1 for failure, 2 for input that cannot be used (argum
 import os
 import sys
 from collections.abc import Sequence
-from importlib.metadata import version
 from typing import Annotated
 
 import typer
 
 from jobs.settings import SettingsError
+from jobs.version import read_version
 from longhand.cli import (
     hold_commands,
     job_commands,
@@ -124,7 +124,7 @@ def make_app() -> typer.Typer:
 
 def _show_version(wanted: bool) -> None:
     if wanted:
-        print_line(f"longhand {version('longhand-server')}")
+        print_line(f"longhand {read_version()}")
         raise typer.Exit
 
 
