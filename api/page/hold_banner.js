@@ -3,15 +3,16 @@
 import { el, put, say, wrong } from "./dom.js";
 import { call } from "./net.js";
 import { holdAdvice, holdMessage, holdTitle } from "./waiting_words.js";
+import { t } from "./words.js";
 
 export class HoldBanner {
-  node = el("section", { class: "held", "aria-label": "On hold", hidden: true });
+  node = el("section", { class: "held", "aria-label": t("status.on_hold"), hidden: true });
   #shown = "null";
   #title = el("h2", {});
   #advice = el("p", {});
   #message = el("p", { class: "small", dir: "auto" });
   #fault = el("div", {});
-  #resume = el("button", { type: "button", class: "main", onclick: () => this.#lift() }, "Resume");
+  #resume = el("button", { type: "button", class: "main", onclick: () => this.#lift() }, t("hold.resume"));
   #hold = null;
   #isLifting = false;
 
@@ -54,7 +55,7 @@ export class HoldBanner {
     this.#fault.replaceChildren();
     try {
       await call(path, { method: "POST" });
-      say("Resumed.");
+      say(t("hold.resumed"));
       await this.onLifted();
     } catch (error) {
       put(this.#fault, wrong(error.message));

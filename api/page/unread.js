@@ -7,6 +7,6 @@ export function unread(error, again) {
   const way =
     error.status === 404
       ? el("p", {}, el("a", { href: "#/" }, t("crumbs.home")))
-      : el("button", { type: "button", onclick: again }, "Try again");
+      : el("button", { type: "button", onclick: again }, t("again"));
   return wrong(error.message, ...[error.status === 404 ? otherProject() : null, way].filter(Boolean));
 }

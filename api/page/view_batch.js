@@ -28,9 +28,9 @@ const FRAME_MS = 100;
 const FACTS_MS = 500;
 
 export function batchView(id) {
-  const heading = el("h1", { dir: "auto" }, "Batch");
+  const heading = el("h1", { dir: "auto" }, t("batch"));
   const status = badge("in_progress");
-  const bar = new ProgressBar("Progress of the batch");
+  const bar = new ProgressBar(t("progress.batch"));
   const far = el("p", { class: "small" });
   const facts = new Facts();
   const chart = new PaceChart();
@@ -38,9 +38,9 @@ export function batchView(id) {
   const notes = el("div", {});
   const fault = el("div", {});
   const refused = el("div", {});
-  const nothing = el("p", { class: "note", hidden: true }, "No article matches.");
+  const nothing = el("p", { class: "note", hidden: true }, t("batch.no_match"));
   const body = el("div", { hidden: true });
-  const loading = el("p", { class: "loading" }, "Reading the batch …");
+  const loading = el("p", { class: "loading" }, t("batch.reading"));
   const dirty = new Set();
   const closed = new AbortController();
   let listed = [];
@@ -100,7 +100,7 @@ export function batchView(id) {
     bar.show(batch.request_counts);
     actions.show(batch);
     showFacts();
-    if (heard !== null && heard !== batch.status) say(`The batch is now: ${words}.`);
+    if (heard !== null && heard !== batch.status) say(t("batch.now", { status: words }));
     heard = batch.status;
     heading.dispatchEvent(new Event("renamed", { bubbles: true }));
   }
@@ -140,16 +140,16 @@ export function batchView(id) {
     setText(far, progressLine(batch, seconds));
     if (writing) chart.add(speed, writing);
     facts.show([
-      ["Completed", `${number(completed)} of ${number(total)}`],
-      incomplete ? ["Cut short", number(incomplete)] : null,
-      failed ? ["Failed", number(failed)] : null,
-      writing ? ["Being written", number(writing)] : null,
-      left - writing > 0 ? ["Queued", number(left - writing)] : null,
-      written ? ["Written", t(growing ? "tokens.about" : "tokens.written", { count: written })] : null,
-      batch.usage?.input_tokens ? ["Read", t("tokens.written", { count: batch.usage.input_tokens })] : null,
-      speed ? ["Rate", `≈ ${rate(speed)} tokens/s`] : null,
-      ended ? ["Took", duration(ended - batch.created_at)] : null,
-      ["Submitted", submitted],
+      [t("status.completed"), t("facts.of", { count: completed, total })],
+      incomplete ? [t("status.cut_short"), number(incomplete)] : null,
+      failed ? [t("status.failed"), number(failed)] : null,
+      writing ? [t("facts.writing"), number(writing)] : null,
+      left - writing > 0 ? [t("status.queued"), number(left - writing)] : null,
+      written ? [t("facts.written"), t(growing ? "tokens.about" : "tokens.written", { count: written })] : null,
+      batch.usage?.input_tokens ? [t("facts.read"), t("tokens.written", { count: batch.usage.input_tokens })] : null,
+      speed ? [t("facts.rate"), t("live.rate", { rate: rate(speed) })] : null,
+      ended ? [t("facts.took"), duration(ended - batch.created_at)] : null,
+      [t("facts.submitted"), submitted],
     ]);
   }
 
@@ -203,7 +203,7 @@ export function batchView(id) {
     failures.node,
     actions.node,
     refused,
-    el("h2", { class: "unseen" }, "Articles"),
+    el("h2", { class: "unseen" }, t("articles")),
     filters.node,
     nothing,
     grid.node,
@@ -211,7 +211,7 @@ export function batchView(id) {
   return {
     state,
     grid,
-    title: () => (state.batch ? `${doneShare(state.batch)}${batchName(state.batch)}` : "Batch"),
+    title: () => (state.batch ? `${doneShare(state.batch)}${batchName(state.batch)}` : t("batch")),
     node: el(
       "section",
       { class: "batch" },

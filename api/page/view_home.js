@@ -132,13 +132,13 @@ function emptyDesk() {
   return el(
     "div",
     { class: "empty" },
-    el("p", { class: "empty-title" }, "The desk is clear"),
+    el("p", { class: "empty-title" }, t("home.empty")),
     el(
       "p",
       {},
-      "Give it a prompt, a list of them, or a file. You can watch every article while it is written, close this page, and come back: nothing is lost.",
+      t("home.empty.hint"),
     ),
-    el("p", {}, el("a", { class: "button main", href: "#/new" }, "Write something")),
+    el("p", {}, el("a", { class: "button main", href: "#/new" }, t("home.empty.write"))),
     otherProject(),
   );
 }
