@@ -3,11 +3,13 @@
 import { ERRORS } from "./words_en_errors.js";
 import { FORM } from "./words_en_form.js";
 import { JOB } from "./words_en_job.js";
+import { SYSTEM } from "./words_en_system.js";
 
 export const WORDS = {
   ...ERRORS,
   ...FORM,
   ...JOB,
+  ...SYSTEM,
 
   // The frame of the page.
   "skip": "Skip to the content",

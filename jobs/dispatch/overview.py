@@ -1,7 +1,7 @@
 """What runs and what waits, by project and model, for people who look at the whole.
 
 It reads what dispatch reads, from the same indexes, and counts no queue to its end: a million queued jobs cost no more
-than `MOST_COUNTED` of them.
+than `MOST_COUNTED` of them do.
 """
 
 from collections import Counter
@@ -18,8 +18,8 @@ from jobs.dispatch.waiting import Waiting, find_why_waiting
 from jobs.store.database import Database
 from jobs.tables import batches, holds, jobs
 
-MOST_COUNTED = 100_000
-"""Of each model of a project so many queued jobs are counted; of what is more it is only said that there is more."""
+MOST_COUNTED = 200_000
+"""So many queued jobs are counted, shared out over the lines; of what is more it is only said that there is more."""
 
 MOST_LINES = 100
 """So many models of projects are shown, and so many holds."""
@@ -77,7 +77,8 @@ def read_overview(
         waiting = {(one, model) for model, projects in find_waiting(connection).items() for one in projects}
         pairs = sorted(pair for pair in waiting | running.keys() if project in (None, pair[0]))
         shown = pairs[:MOST_LINES]
-        queued = _count_queued(connection, [pair for pair in shown if pair in waiting])
+        most = MOST_COUNTED // max(1, len(shown))
+        queued = _count_queued(connection, [pair for pair in shown if pair in waiting], most)
         held = _find_held(connection, project)
     firsts = [first for _, first in queued.values() if first is not None]
     why = find_why_waiting(database, firsts, routes, hint_seconds)
@@ -85,8 +86,7 @@ def read_overview(
     for pair in shown:
         count, first = queued.get(pair, (0, None))
         reason = why.get(first) if first else None
-        counted_all = count <= MOST_COUNTED
-        lines.append(QueueLine(*pair, min(count, MOST_COUNTED), counted_all, running[pair], reason))
+        lines.append(QueueLine(*pair, min(count, most), count <= most, running[pair], reason))
     return Overview(lines, len(pairs) > len(shown), holders, held)
 
 
@@ -99,15 +99,15 @@ def _read_running(connection: Connection) -> Iterable[tuple[str, str, str, int, 
 
 
 def _count_queued(
-    connection: Connection, pairs: Sequence[tuple[str, str]]
+    connection: Connection, pairs: Sequence[tuple[str, str]], most: int
 ) -> dict[tuple[str, str], tuple[int, str | None]]:
-    """How many jobs of each wait, up to one more than are counted, and the first that nobody has reserved."""
+    """How many jobs of each wait, up to one more than is counted, and the first that nobody has reserved."""
     if not pairs:
         return {}
     parts = []
     for place, (project, model) in enumerate(pairs):
         here = and_(QUEUED, jobs.c.model == model, jobs.c.project == project)
-        some = select(literal(1)).where(here).limit(MOST_COUNTED + 1).with_hint(jobs, **using("jobs_waiting"))
+        some = select(literal(1)).where(here).limit(most + 1).with_hint(jobs, **using("jobs_waiting"))
         count = select(func.count()).select_from(some.subquery()).scalar_subquery()
         first = select(jobs.c.id).where(here, jobs.c.upstream.is_(None)).order_by(jobs.c.priority.desc()).limit(1)
         first = first.with_hint(jobs, **using("jobs_waiting"))

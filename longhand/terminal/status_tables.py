@@ -65,8 +65,12 @@ def queue_table(lines: Sequence[Json]) -> Table:
     return table
 
 
-def notes(found: Json) -> Iterator[str]:
-    """What no table has room for: what is missing, why work waits, holds, last errors."""
+def notes(found: Json) -> Sequence[str]:
+    """What no table has room for: what is missing, why work waits, holds, last errors; each once."""
+    return list(dict.fromkeys(_notes(found)))
+
+
+def _notes(found: Json) -> Iterator[str]:
     if found["workers"] is None:
         yield "while the database and Redis do not answer, the workers are not known"
     elif not any(worker["state"] != "lost" for worker in found["workers"]):

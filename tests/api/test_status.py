@@ -69,7 +69,7 @@ def test_what_runs_and_what_waits_is_counted_by_project_and_model(client: httpx.
 def test_no_queue_is_counted_to_its_end(
     client: httpx.Client, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(overview, "MOST_COUNTED", 4)
+    monkeypatch.setattr(overview, "MOST_COUNTED", 8)
     submit_batch(database, [new("few") for _ in range(4)])
     submit_batch(database, [new("many") for _ in range(9)])
     lines = [(line["model"], line["queued"], line["counted_all"]) for line in status(client)["queue"]]
