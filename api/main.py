@@ -126,10 +126,9 @@ def make_app(services: Services) -> FastAPI:
         app.include_router(module.routes)
     # A key first of all, before the path, the query or the body is looked at.
     for module in (
-        submit, inputs, query, results, cancel, retry, erase, upstreams, usage, holds, watch_tokens, webhooks
+        submit, inputs, query, results, cancel, retry, erase, upstreams, usage, holds, watch_tokens, webhooks,
+        files, completions, text_completions, responses, response_items, models,
     ):  # fmt: skip
-        app.include_router(module.routes, dependencies=[Depends(read_caller)])
-    for module in (files, completions, text_completions, responses, response_items, models):
         app.include_router(module.routes, dependencies=[Depends(read_caller)])
     for module in (job_events, batch_events):
         app.include_router(module.routes, dependencies=[Depends(read_watcher)])
@@ -188,9 +187,7 @@ def open_api(settings: Settings, host: str, port: int, *, share_port: bool = Fal
     waker = Waker(redis_url)
     status_publisher = StatusPublisher(redis_url)
     try:
-        hub = Hub(redis_url)
-        tails = Tails(redis_url)
-        watch_limiter = WatchLimiter(settings.max_watchers_per_key)
+        hub, tails = Hub(redis_url), Tails(redis_url)
         services = Services(
             settings,
             database,
@@ -200,7 +197,7 @@ def open_api(settings: Settings, host: str, port: int, *, share_port: bool = Fal
             tails,
             JobRows(database),
             Keyring(database),
-            watch_limiter=watch_limiter,
+            watch_limiter=WatchLimiter(settings.max_watchers_per_key),
             body_budget=BodyBudget(_BODIES_AT_ONCE * settings.max_body_bytes),
             file_batches=CapacityLimiter(2),
             large_batches=CapacityLimiter(1),

@@ -69,7 +69,8 @@ def test_without_a_worker_the_view_says_how_to_start_one(browser: Browser, sqlit
         visit.go("#/system")
         said = visit.page.get_by_role("alert")
         expect(said).to_have_text(
-            "No worker is running, so nothing is written. Start one with longhand worker, or everything with longhand up."
+            "No worker is running, so nothing is written."
+            " Start one with longhand worker, or everything with longhand up."
         )
         expect(visit.page.locator(".head .badge")).to_have_text("Needs a look")
         assert visit.page.evaluate(FAULTS) == []
