@@ -143,6 +143,8 @@ def record_webhooks(recorder: Recorder, url: str) -> None:
 
 def record_keys(recorder: Recorder) -> None:
     """The last ones: with a first key, every other command would need it."""
+    recorder.run("projects list", "projects", "list")
+    recorder.run("projects retention", "projects", "retention", "default", "30d")
     key = recorder.run("keys create", "keys", "create")["id"]
     recorder.run("keys list", "keys", "list")
     recorder.run("keys revoke", "keys", "revoke", key)
