@@ -54,6 +54,8 @@ BY_ID = {
 WITHOUT_ID = {
     ("GET", "/v1/jobs"),
     ("GET", "/v1/usage"),
+    ("GET", "/v1/status"),
+    ("GET", "/v1/me"),
     ("POST", "/v1/jobs"),
     ("GET", "/v1/batches"),
     ("POST", "/v1/batches"),
