@@ -71,13 +71,13 @@ function leafOf(token, open) {
 
 function codeOf(token) {
   const language = token.info.trim().split(/\s+/)[0];
-  const label = language ? t("text.code_in", { language }) : t("text.code");
+  const label = language ? t("markdown.code.of", { language }) : t("markdown.code");
   return el("pre", { tabindex: "0", "aria-label": label }, el("code", {}, token.content.replace(/\n$/, "")));
 }
 
 /** Nothing is loaded from elsewhere: an image is a link to it, or words where it stands in a link already. */
 function imageOf(token, open) {
-  const words = t("text.image") + textOf(token.children);
+  const words = t("markdown.image", { alt: textOf(token.children) });
   if (open.some((node) => node.nodeName === "A" || node.className === "no-link")) return [words];
   const link = linkTo(token.attrGet("src"), token.attrGet("title"));
   link.append(words);
@@ -94,7 +94,7 @@ function linkTo(target, title) {
   const href = safeLink(target);
   if (href) return el("a", { href, title, rel: "noopener noreferrer nofollow", target: "_blank" });
   const where = title ? `${target} "${title}"` : target;
-  return el("span", { class: "no-link", title: `${t("text.no_link")} ${where}` });
+  return el("span", { class: "no-link", title: t("markdown.no_link", { target: where }) });
 }
 
 /** A link that is safe to follow, or null. */
@@ -115,5 +115,5 @@ function alignOf(token) {
 
 /** Wide tables scroll in their own box, which the keyboard must reach. */
 function wide(table) {
-  return el("div", { class: "wide", tabindex: "0", role: "region", "aria-label": t("text.table") }, table);
+  return el("div", { class: "wide", tabindex: "0", role: "region", "aria-label": t("markdown.table") }, table);
 }

@@ -1,6 +1,6 @@
 // One job: its whole text as Markdown, growing while it is written, and what it took.
 
-import { ask, el, put, say, wrong } from "./dom.js";
+import { ask, el, put, say } from "./dom.js";
 import { downloadLink } from "./download.js";
 import { showDetails } from "./job_details.js";
 import { HoldBanner } from "./hold_banner.js";
@@ -12,6 +12,7 @@ import { LiveLine } from "./live_line.js";
 import { makeMark, setMark } from "./mark.js";
 import { call, onReturn } from "./net.js";
 import { Reading } from "./reading.js";
+import { refused } from "./refusals.js";
 import { restoreScroll } from "./router.js";
 import { badge, isFinal, setBadge, shownStatus, statusWord } from "./status.js";
 import { Stream } from "./stream.js";
@@ -204,7 +205,7 @@ export function jobView(id) {
       await showAnswer({ verb });
       return true;
     } catch (error) {
-      put(fault, wrong(error.message));
+      put(fault, refused(error));
       return false;
     } finally {
       button.disabled = false;
@@ -215,7 +216,7 @@ export function jobView(id) {
   onReturn(lookAgain, closed.signal);
   start();
   const save = downloadLink(`${path}/text?partial=true`, `${id}.md`, t("download.as", { word: t("download.md") }), t("download"), (error) =>
-    put(fault, wrong(error.message)),
+    put(fault, refused(error)),
   );
   return {
     text,

@@ -8,6 +8,7 @@ import { inTermsOfLines, readList } from "./input.js";
 import { recall, remember } from "./kept.js";
 import { modelSettings, offerModels } from "./model_settings.js";
 import { call } from "./net.js";
+import { detailsLeft, refusalOf } from "./refusals.js";
 import { go } from "./router.js";
 import { TRIED, cutOrder, keepTrial } from "./trial.js";
 import { t } from "./words.js";
@@ -180,8 +181,8 @@ export function newView() {
   }
 
   function showFaults(found, more, at) {
-    const lines = found.map(({ line, message }) =>
-      el("li", {}, line === null ? null : el("b", {}, t("line", { line })), message),
+    const lines = found.map((one) =>
+      el("li", {}, one.line === null ? null : el("b", {}, t("line", one)), refusalOf(one), detailsLeft(one)),
     );
     const count = more ? el("p", {}, t("form.more_lines", { count: more })) : null;
     const box = wrong(

@@ -1,10 +1,11 @@
 // Search in what is stored; without a passage, all articles, newest first.
 
-import { el, put, say, wrong } from "./dom.js";
+import { el, put, say } from "./dom.js";
 import { sentenceOf } from "./faults.js";
 import { plain, time } from "./format.js";
 import { jobName } from "./names.js";
 import { call, callText } from "./net.js";
+import { refused } from "./refusals.js";
 import { restoreScroll } from "./router.js";
 import { badge, shownStatus, statusWord } from "./status.js";
 import { t } from "./words.js";
@@ -74,7 +75,7 @@ export function searchView(query) {
     } catch (error) {
       if (error.name === "AbortError") return;
       const again = el("button", { type: "button", onclick: () => read() }, t("again"));
-      put(place, wrong(error.message, again));
+      put(place, refused(error, again));
     }
   }
 

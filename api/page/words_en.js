@@ -3,11 +3,13 @@
 import { ERRORS } from "./words_en_errors.js";
 import { FORM } from "./words_en_form.js";
 import { JOB } from "./words_en_job.js";
+import { REFUSALS } from "./words_en_refusals.js";
 
 export const WORDS = {
   ...ERRORS,
   ...FORM,
   ...JOB,
+  ...REFUSALS,
 
   // The frame of the page.
   "skip": "Skip to the content",

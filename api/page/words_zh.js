@@ -3,11 +3,13 @@
 import { ERRORS } from "./words_zh_errors.js";
 import { FORM } from "./words_zh_form.js";
 import { JOB } from "./words_zh_job.js";
+import { REFUSALS } from "./words_zh_refusals.js";
 
 export const WORDS = {
   ...ERRORS,
   ...FORM,
   ...JOB,
+  ...REFUSALS,
 
   // 页面的框架。
   "skip": "跳到正文",

@@ -41,7 +41,7 @@ def create(
 
     Examples: `longhand keys create`, `longhand keys create --project news --name 'the newsroom'`
     """
-    with _database() as database:
+    with command_database() as database:
         from jobs.store.keys import any_keys, create_key  # noqa: PLC0415  # loads SQLAlchemy
 
         first = not any_keys(database)
@@ -64,7 +64,7 @@ def list_all(as_json: AsJson = False) -> None:
 
     Example: `longhand keys list`
     """
-    with _database() as database:
+    with command_database() as database:
         from jobs.store.keys import list_keys  # noqa: PLC0415  # loads SQLAlchemy
 
         listed = list_keys(database)
@@ -84,7 +84,7 @@ def revoke(
 
     Example: `longhand keys revoke key_...`
     """
-    with _database() as database:
+    with command_database() as database:
         from jobs.store.keys import revoke_key  # noqa: PLC0415  # loads SQLAlchemy
 
         revoked = revoke_key(database, key)
@@ -106,7 +106,7 @@ def _shown(key: "ApiKey") -> Json:
 
 
 @contextmanager
-def _database() -> "Iterator[Database]":
+def command_database() -> "Iterator[Database]":
     """The database that the settings name; its errors become one line."""
     settings = load_settings()
 

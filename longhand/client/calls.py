@@ -28,6 +28,7 @@ _PAGE = 100
 _OF_A_BATCH = frozenset(
     {
         "completion_window",
+        "expires_after",
         "metadata",
         "priority",
         "max_attempts",
