@@ -9,7 +9,7 @@ export const FORM = {
   "form.prompt": "提示词",
   "form.prompt.example": "写一篇 800 字的文章，介绍铅笔的历史。",
   "form.prompt.empty": "提示词是空的。",
-  "form.list": "提示词",
+  "form.list": "提示词列表",
   "form.list.example": "写一篇关于铅笔的文章。\n写一篇关于墨水的文章。\n写一篇关于毛笔的文章。",
   "form.list.hint": "每行一条提示词，空行会忽略。",
   "form.list.count": { other: "{count} 条提示词，每行一条。" },

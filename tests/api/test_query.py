@@ -423,6 +423,7 @@ def test_the_openapi_page_describes_every_path(client: httpx.Client) -> None:
         "/v1/responses", "/v1/responses/{response_id}", "/v1/responses/{response_id}/cancel",
         "/v1/responses/{response_id}/input_items", "/v1/responses/input_tokens", "/v1/completions",
         "/v1/chat/completions", "/v1/models", "/v1/models/{model}", "/v1/upstreams", "/v1/inputs", "/v1/usage",
+        "/v1/status", "/v1/me",
         "/metrics", "/v1/webhooks", "/v1/webhooks/{webhook_id}",
         *(f"/v1/webhooks/{{webhook_id}}/{what}" for what in ("replay", "test", "deliveries", "rotate_secret")),
         *(f"/v1/{held}/{verb}" for verb in ("pause", "resume")
