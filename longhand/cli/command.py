@@ -6,21 +6,23 @@ Exit codes: 0 for success, 1 for failure, 2 for input that cannot be used (argum
 import os
 import sys
 from collections.abc import Sequence
-from importlib.metadata import version
 from typing import Annotated
 
 import typer
 
 from jobs.settings import SettingsError
+from jobs.version import read_version
 from longhand.cli import (
     hold_commands,
     job_commands,
     key_commands,
     list_commands,
     local_commands,
+    project_commands,
     result_commands,
     simulate_command,
     stack_commands,
+    status_command,
     submit_command,
     upstream_commands,
     watch_commands,
@@ -100,6 +102,7 @@ def make_app() -> typer.Typer:
         list_commands.jobs,
         list_commands.batches,
         list_commands.show,
+        status_command.status,
         watch_commands.text,
         result_commands.results,
         watch_commands.open_page,
@@ -117,6 +120,7 @@ def make_app() -> typer.Typer:
     ):
         app.command(_NAMES.get(command.__name__, command.__name__))(command)
     app.add_typer(key_commands.make_keys_app(), name="keys")
+    app.add_typer(project_commands.make_projects_app(), name="projects")
     app.add_typer(upstream_commands.make_upstreams_app(), name="upstreams")
     app.add_typer(webhook_commands.make_webhooks_app(), name="webhooks")
     return app
@@ -124,7 +128,7 @@ def make_app() -> typer.Typer:
 
 def _show_version(wanted: bool) -> None:
     if wanted:
-        print_line(f"longhand {version('longhand-server')}")
+        print_line(f"longhand {read_version()}")
         raise typer.Exit
 
 

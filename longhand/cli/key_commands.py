@@ -41,16 +41,23 @@ def create(
 
     Examples: `longhand keys create`, `longhand keys create --project news --name 'the newsroom'`
     """
-    with _database() as database:
-        from jobs.store.keys import any_keys, create_key  # noqa: PLC0415  # loads SQLAlchemy
+    with command_database() as database:
+        from jobs.store.keys import any_keys, create_key, find_hidden_projects  # noqa: PLC0415  # loads SQLAlchemy
 
         first = not any_keys(database)
         key, secret = create_key(database, project=project, name=name)
+        hidden = find_hidden_projects(database, key.project)
     if as_json:
         print_json({**_shown(key), "key": secret})
     else:
         print_line(secret)
     print_line(f"{key.id}, project {key.project}: it is not shown again", err=True)
+    if hidden:
+        print_line(
+            f"this key does not show the earlier work of the project {', '.join(hidden)}: the project {key.project} has"
+            f" none yet; to see it, make a key with `longhand keys create --project {hidden[0]}`",
+            err=True,
+        )
     if first:
         print_line(
             "this is the first key: in 5 s every request needs one; the commands and the client take it from"
@@ -64,7 +71,7 @@ def list_all(as_json: AsJson = False) -> None:
 
     Example: `longhand keys list`
     """
-    with _database() as database:
+    with command_database() as database:
         from jobs.store.keys import list_keys  # noqa: PLC0415  # loads SQLAlchemy
 
         listed = list_keys(database)
@@ -84,7 +91,7 @@ def revoke(
 
     Example: `longhand keys revoke key_...`
     """
-    with _database() as database:
+    with command_database() as database:
         from jobs.store.keys import revoke_key  # noqa: PLC0415  # loads SQLAlchemy
 
         revoked = revoke_key(database, key)
@@ -106,7 +113,7 @@ def _shown(key: "ApiKey") -> Json:
 
 
 @contextmanager
-def _database() -> "Iterator[Database]":
+def command_database() -> "Iterator[Database]":
     """The database that the settings name; its errors become one line."""
     settings = load_settings()
 

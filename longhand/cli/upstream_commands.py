@@ -47,6 +47,7 @@ def check(
     no_keys: Annotated[
         bool, typer.Option("--no-keys", help="Do not require the keys, for a check on another machine.")
     ] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Check an upstreams file: every mistake with its line, and what was understood. Exit code 1 if there is a mistake.
 
@@ -57,6 +58,10 @@ def check(
     from jobs.upstreams.source import read_file  # noqa: PLC0415  # no other command needs it
 
     reading = read_file(file, load_settings(), needs_keys=not no_keys)
+    if as_json:
+        mistakes = [{"line": mistake.line, "message": mistake.message} for mistake in reading.mistakes]
+        print_json({"mistakes": mistakes, "upstreams": [spec.name for spec in reading.upstreams.specs]})
+        raise typer.Exit(1 if mistakes else 0)
     for mistake in reading.mistakes:
         # As compilers write it, so that editors find the place.
         place = f"{file}:{mistake.line}" if mistake.line else str(file)

@@ -8,13 +8,14 @@ from typing import Annotated
 import typer
 
 from jobs.settings import load_settings
-from longhand.cli.arguments import Id, JobId
+from longhand.cli.arguments import AsJson, Id, JobId
 from longhand.cli.command_client import open_client
+from longhand.client.calls import Part
 from longhand.client.client import Client
 from longhand.client.errors import InputError
 from longhand.client.events import BatchDone, Done, Event
 from longhand.terminal import progress
-from longhand.terminal.output import open_console, print_json_line, print_line, print_text
+from longhand.terminal.output import open_console, print_json, print_json_line, print_line, print_text
 
 _NAMES = {"OnHold": "hold", "BatchStatus": "batch", "BatchDone": "batch_done"}
 """Events whose name in JSON is not that of their class."""
@@ -47,18 +48,24 @@ def text(
         bool, typer.Option("--partial", help="Also of a job that is not completed: the text so far.")
     ] = False,
     reasoning: Annotated[bool, typer.Option("--reasoning", help="What the model thought, not the text.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Print the stored text of a job, and nothing else.
 
     Examples: `longhand text job_... > tea.md`, `longhand text job_... --partial`
     """
+    part: Part = "reasoning" if reasoning else "text"
     with open_client() as client:
-        found = client.text(job_id, partial=partial, part="reasoning" if reasoning else "text")
-    print_text(found)
+        found = client.text(job_id, partial=partial, part=part)
+    if as_json:
+        print_json({"id": job_id, "part": part, "text": found})
+    else:
+        print_text(found)
 
 
 def open_page(
     resource_id: Annotated[str, typer.Argument(metavar="[ID]", help="A job or a batch; without one, the page.")] = "",
+    as_json: AsJson = False,
 ) -> None:
     """Open the page in your browser: all work, or one job or batch.
 
@@ -69,8 +76,12 @@ def open_page(
         raise InputError(f"{resource_id!r} is not an id: ids begin with job_ or batch_")
     places = {"job": "/jobs/", "batch": "/batches/"}
     address = load_settings().url.rstrip("/") + (f"/#{places[kind]}{resource_id}" if resource_id else "")
-    print_line(address)
-    if not webbrowser.open(address):
+    if not as_json:
+        print_line(address)
+    opened = webbrowser.open(address)
+    if as_json:
+        print_json({"url": address, "opened": opened})
+    elif not opened:
         print_line("no browser was found here: open this address in yours", err=True)
 
 

@@ -28,6 +28,7 @@ _PAGE = 100
 _OF_A_BATCH = frozenset(
     {
         "completion_window",
+        "expires_after",
         "metadata",
         "priority",
         "max_attempts",
@@ -94,6 +95,16 @@ def read_text(job_id: str, *, partial: bool, part: Part = "text") -> Call[str]:
 def read_upstreams() -> Call[Any]:
     """The upstreams, and what is wrong with the file of them."""
     return _get("/v1/upstreams", read_json)
+
+
+def read_status() -> Call[Any]:
+    """The state of the whole."""
+    return _get("/v1/status", read_json)
+
+
+def read_me() -> Call[Any]:
+    """Who asks."""
+    return _get("/v1/me", read_json)
 
 
 def cancel(resource_id: str) -> Call[Any]:

@@ -98,6 +98,16 @@ def keys_table(listed: "Sequence[ApiKey]") -> Table:
     return table
 
 
+def projects_table(rows: Sequence[tuple[str, str]]) -> Table:
+    """Projects and how long each keeps what has ended, one on each line."""
+    table = _table()
+    table.add_column("project", no_wrap=True)
+    table.add_column("deleted after its end", no_wrap=True)
+    for name, period in rows:
+        table.add_row(Text(name), period)
+    return table
+
+
 def settings_table(rows: Sequence[dict[str, Any]]) -> Table:
     """Settings, one on each line."""
     table = _table()
