@@ -55,6 +55,10 @@ class Rate(msgspec.Struct):
     bins: Bins = msgspec.field(default_factory=list)
     """What was accepted in the last minute: a limit per minute without any hint shows only there."""
 
+    def __post_init__(self) -> None:
+        if self.stated is not None and not math.isfinite(self.stated):  # stored by a version that believed all headers
+            self.stated = None
+
     def known(self, from_file: float | None, now: float) -> float | None:
         """Requests a second by the file and the headers."""
         rates = [] if from_file is None else [from_file / 60]
@@ -176,7 +180,7 @@ class Rate(msgspec.Struct):
         self.step, self.grown_at = PROBE_STEP, now
 
     def observe(self, report: Observed, now: float) -> None:
-        if report.limit is not None and report.limit > 0:
+        if report.limit is not None and 0 < report.limit < math.inf:
             self.stated = report.limit / max(0.1, report.window_seconds or 60.0)
             self.squeezed, self.squeezed_until = squeeze(report, now)
 
