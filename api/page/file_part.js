@@ -2,6 +2,8 @@
 
 import { ChosenFile } from "./chosen_file.js";
 import { el, put, wrong } from "./dom.js";
+import { fileNotes } from "./file_notes.js";
+import { refusalOf } from "./refusals.js";
 import { sampleLink } from "./sample.js";
 import { t } from "./words.js";
 
@@ -19,7 +21,6 @@ const ENCODINGS = [
   ["windows-1250", "Windows-1250"],
   ["windows-1251", "Windows-1251"],
 ];
-const DELIMITERS = { ";": "form.cells.semicolons", "\t": "form.cells.tabs", "|": "form.cells.bars" };
 const lacksModel = ({ code, param }) => code === "missing_required_parameter" && param === "body.model";
 
 /** The node, and what it does: `take(file)`, `count()`, `title()`, `order(model)`. */
@@ -115,7 +116,7 @@ export function filePart(changed) {
       if (turn === turns) show();
     } catch (error) {
       if (turn !== turns) return;
-      put(summary, wrong(t("form.file.unreadable", { name: file.name }), el("ul", {}, el("li", {}, error.message))));
+      put(summary, wrong(t("form.file.unreadable", { name: file.name }), el("ul", {}, el("li", {}, refusalOf(error)))));
     }
     changed();
   }
@@ -177,24 +178,13 @@ export function filePart(changed) {
       example,
       ...(quick.first_prompt !== null
         ? [el("b", {}, t("form.first")), quick.first_prompt]
-        : [el("b", {}, t("form.not_yet")), fault?.message ?? t("form.no_rows")]),
+        : [el("b", {}, t("form.not_yet")), fault ? refusalOf(fault) : t("form.no_rows")]),
     );
   }
 
   function showSummary() {
-    const { count, mistakes, mistake_count: total, warnings, encoding: found, is_guess: isGuess, delimiter } =
-      chosen.report;
-    const told = warnings
-      .filter(({ code }) => code !== "encoding")
-      .map(({ message, line, count: times }) => {
-        const key = times > 1 ? "form.warning.lines" : "form.warning.line";
-        return el("li", {}, line === null ? message : t(key, { message, line, count: times - 1 }));
-      });
-    const form = [
-      found === "UTF-8" ? null : t(isGuess ? "form.guessed" : "form.encoded", { encoding: found }),
-      delimiter === null || delimiter === "," ? null : t("form.cells", { mark: t(DELIMITERS[delimiter] ?? "form.cells.other", { delimiter }) }),
-    ].filter(Boolean);
-    if (form.length) told.unshift(el("li", {}, t("form.read_as", { how: form.join(t("form.read_as.comma")) })));
+    const { count, mistakes, mistake_count: total } = chosen.report;
+    const told = fileNotes(chosen.report);
     const list = told.length ? [el("ul", { class: "hint notes" }, ...told)] : [];
     if (!total) return put(summary, el("p", { class: "summary" }, t("form.file.count", { name: chosen.name, count })), ...list);
     return put(summary, wrong(t("form.file.faulty", { name: chosen.name }), faultList(mistakes)), ...list);
@@ -206,7 +196,7 @@ export function filePart(changed) {
       {},
       ...mistakes
         .slice(0, MOST_FAULTS)
-        .map(({ line, message }) => el("li", {}, line === null ? null : el("b", {}, t("line", { line })), message)),
+        .map((one) => el("li", {}, one.line === null ? null : el("b", {}, t("line", one)), refusalOf(one))),
     );
   }
 
@@ -228,7 +218,7 @@ export function filePart(changed) {
         return {
           faults: report.mistakes
             .slice(0, MOST_FAULTS)
-            .map((one) => (lacksModel(one) ? { ...one, message: t("form.line.no_model") } : one)),
+            .map((one) => (lacksModel(one) ? { line: one.line, message: t("form.line.no_model") } : one)),
           more: Math.max(0, report.mistake_count - MOST_FAULTS),
           lacksModel: report.mistakes.every(lacksModel),
         };

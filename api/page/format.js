@@ -27,7 +27,8 @@ function ago(seconds, now = Date.now() / 1000) {
   const distance = seconds - now;
   if (Math.abs(distance) < 5) return t(distance > 0 ? "time.soon" : "time.now");
   const [, unit, size] = UNITS.find(([end]) => Math.abs(distance) < end);
-  return AGO.format(Math.trunc(distance / size), unit);
+  // Chinese puts a space between a number and a word, as everywhere on the page.
+  return AGO.format(Math.trunc(distance / size), unit).replace(/(\d)(?=\p{Script=Han})/u, "$1 ");
 }
 
 /** A duration in seconds: "42 s", "3 min 20 s", "2 h 5 min". */

@@ -1,7 +1,8 @@
 // What holds the work that is shown: one banner that says why, since when and what to do, with a button that lifts it.
 
-import { el, put, say, wrong } from "./dom.js";
+import { el, put, say } from "./dom.js";
 import { call } from "./net.js";
+import { refused } from "./refusals.js";
 import { holdAdvice, holdMessage, holdTitle } from "./waiting_words.js";
 import { t } from "./words.js";
 
@@ -58,7 +59,7 @@ export class HoldBanner {
       say(t("hold.resumed"));
       await this.onLifted();
     } catch (error) {
-      put(this.#fault, wrong(error.message));
+      put(this.#fault, refused(error));
     } finally {
       this.#isLifting = false;
       this.#resume.disabled = false;

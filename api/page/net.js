@@ -14,9 +14,10 @@ let timer = null;
 
 /** A refusal of the API, or a failure to reach it (`status` 0). */
 class ApiError extends Error {
-  constructor(status, message, param = null) {
+  constructor(status, message, { code = null, param = null } = {}) {
     super(message);
     this.status = status;
+    this.code = code;
     this.param = param;
   }
 }
@@ -113,6 +114,6 @@ async function answer(path, { method = "GET", body, headers = {}, signal, asksFo
   throw new ApiError(
     response.status,
     told?.message ?? t("net.answered", { status: response.status, text: response.statusText }),
-    told?.param,
+    told ?? {},
   );
 }

@@ -5,7 +5,7 @@ import { BatchState } from "./batch_state.js";
 import { batchActions } from "./batch_actions.js";
 import { Card } from "./card.js";
 import { CardFilters } from "./card_filters.js";
-import { el, put, say, setText, wrong } from "./dom.js";
+import { el, put, say, setText } from "./dom.js";
 import { batchNotes } from "./batch_notes.js";
 import { BatchWaits } from "./batch_waits.js";
 import { FailureGroups } from "./failure_groups.js";
@@ -16,8 +16,10 @@ import { HoldBanner } from "./hold_banner.js";
 import { jobName } from "./names.js";
 import { onReturn } from "./net.js";
 import { Prompts } from "./prompts.js";
+import { refused } from "./refusals.js";
 import { restoreScroll } from "./router.js";
 import { PaceChart } from "./pace_chart.js";
+import { trialPart } from "./trial.js";
 import { outcomeOf, percentOf, progressLine, secondsLeft } from "./outcome.js";
 import { ProgressBar, badge, isFinal, setBadge } from "./status.js";
 import { unread } from "./unread.js";
@@ -37,7 +39,7 @@ export function batchView(id) {
   const failures = new FailureGroups(() => filter());
   const notes = el("div", {});
   const fault = el("div", {});
-  const refused = el("div", {});
+  const refusal = el("div", {});
   const nothing = el("p", { class: "note", hidden: true }, t("batch.no_match"));
   const body = el("div", { hidden: true });
   const loading = el("p", { class: "loading" }, t("batch.reading"));
@@ -64,7 +66,7 @@ export function batchView(id) {
       }
     },
     onText: (ids) => ids.forEach((one) => dirty.add(one)),
-    onFault: (error) => put(fault, wrong(error.message)),
+    onFault: (error) => put(fault, refused(error)),
     isDrawn: (one) => grid.drawn.has(one),
   });
   const prompts = new Prompts((one) => dirty.add(one));
@@ -80,7 +82,7 @@ export function batchView(id) {
     onChange: updateQueued,
   });
   const banner = new HoldBanner(() => state.reread());
-  const actions = batchActions(state, (error) => put(refused, error && wrong(error.message)));
+  const actions = batchActions(state, (error) => put(refusal, error && refused(error)));
 
   function nameOf(job) {
     return jobName(job, { text: state.texts.get(job.id)?.text, prompt: prompts.known(job.id) });
@@ -198,11 +200,12 @@ export function batchView(id) {
     body,
     el("div", { class: "bar-line" }, bar.node, far),
     banner.node,
+    trialPart(id),
     el("div", { class: "facts-line" }, facts.node, chart.node),
     notes,
     failures.node,
     actions.node,
-    refused,
+    refusal,
     el("h2", { class: "unseen" }, t("articles")),
     filters.node,
     nothing,

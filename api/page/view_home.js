@@ -6,6 +6,7 @@ import { ArticleRow, BatchRow } from "./home_rows.js";
 import { onReturn } from "./net.js";
 import { otherProject } from "./other_project.js";
 import { Prompts } from "./prompts.js";
+import { detailsLeft, refusalOf } from "./refusals.js";
 import { go, restoreScroll } from "./router.js";
 import { isFinal } from "./status.js";
 import { t } from "./words.js";
@@ -47,7 +48,7 @@ export function homeView() {
       if (isFirst) restoreScroll();
     } catch (error) {
       if (turn !== turns || error.name === "AbortError") return;
-      if (error.status !== 0 || !rows.size) put(fault, wrong(t("home.fault", { reason: error.message })));
+      if (error.status !== 0 || !rows.size) put(fault, unreadList(error));
       if (!rows.size) place.replaceChildren();
     }
     const busy = feed.list("all").some(({ item }) => !isFinal(item.status));
@@ -86,7 +87,7 @@ export function homeView() {
       show();
       list.children[first]?.querySelector("a")?.focus();
     } catch (error) {
-      if (error.name !== "AbortError") put(fault, wrong(t("home.fault", { reason: error.message })));
+      if (error.name !== "AbortError") put(fault, unreadList(error));
     } finally {
       older.disabled = false;
     }
@@ -118,6 +119,8 @@ export function homeView() {
     },
   };
 }
+
+const unreadList = (error) => wrong(t("home.fault", { reason: refusalOf(error) }), detailsLeft(error));
 
 function searchForm() {
   const words = el("input", { type: "search", "aria-label": t("home.search"), placeholder: t("home.search") });

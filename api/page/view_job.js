@@ -1,6 +1,6 @@
 // One job: its whole text as Markdown, growing while it is written, and what it took.
 
-import { ask, el, put, say, wrong } from "./dom.js";
+import { ask, el, put, say } from "./dom.js";
 import { downloadLink } from "./download.js";
 import { showDetails } from "./job_details.js";
 import { HoldBanner } from "./hold_banner.js";
@@ -12,6 +12,7 @@ import { LiveLine } from "./live_line.js";
 import { makeMark, setMark } from "./mark.js";
 import { call, onReturn } from "./net.js";
 import { Reading } from "./reading.js";
+import { refused } from "./refusals.js";
 import { restoreScroll } from "./router.js";
 import { badge, isFinal, setBadge, shownStatus, statusWord } from "./status.js";
 import { Stream } from "./stream.js";
@@ -40,6 +41,7 @@ export function jobView(id) {
   const details = el("aside", { class: "details", "aria-label": t("job.about") });
   const cancel = el("button", { type: "button", class: "grave-quiet", hidden: true, onclick: cancelJob }, t("cancel"));
   const retry = el("button", { type: "button", hidden: true, onclick: retryJob }, t("job.retry"));
+  const actions = el("div", { class: "actions" });
   const banner = new HoldBanner(readJob);
   const closed = new AbortController();
   const place = new JobPlace(closed.signal);
@@ -55,6 +57,7 @@ export function jobView(id) {
     job = { ...job, ...next };
     showName();
     setBadge(status, shownStatus(job));
+    status.hidden = actions.hidden = false;
     banner.show(job.status === "queued" ? job.hold : null);
     retry.hidden = !job.incomplete && !RETRYABLE.includes(job.status);
     cancel.hidden = isFinal(job.status) || job.cancel_requested_at !== null;
@@ -96,7 +99,7 @@ export function jobView(id) {
       return true;
     } catch (error) {
       if (error.name === "AbortError" || job) return false;
-      note.hidden = true;
+      note.hidden = status.hidden = actions.hidden = true; // nothing is known of it
       put(fault, unread(error, start));
       return false;
     }
@@ -204,7 +207,7 @@ export function jobView(id) {
       await showAnswer({ verb });
       return true;
     } catch (error) {
-      put(fault, wrong(error.message));
+      put(fault, refused(error));
       return false;
     } finally {
       button.disabled = false;
@@ -215,7 +218,7 @@ export function jobView(id) {
   onReturn(lookAgain, closed.signal);
   start();
   const save = downloadLink(`${path}/text?partial=true`, `${id}.md`, t("download.as", { word: t("download.md") }), t("download"), (error) =>
-    put(fault, wrong(error.message)),
+    put(fault, refused(error)),
   );
   return {
     text,
@@ -230,7 +233,7 @@ export function jobView(id) {
       el("div", { class: "head" }, heading, el("p", { class: "state" }, status, mark)),
       live.node,
       banner.node,
-      el("div", { class: "actions" }, save, ...reading.buttons, retry, cancel),
+      put(actions, save, ...reading.buttons, retry, cancel),
       fault,
       el("div", { class: "columns" }, el("div", { class: "reading" }, cut, thoughts.node, note, ...reading.nodes, calls), details),
     ),

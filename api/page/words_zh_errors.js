@@ -46,6 +46,7 @@ export const ERRORS = {
   "error.internal_error": "Longhand 内部出错，请反馈给我们",
   "error.cancelled": "已取消",
   "error.expired": "未能在截止时间前完成",
+  "sentence.space": "",
   "sentence": "{sentence}。",
 
   // 文本为何不完整。
@@ -99,8 +100,8 @@ export const ERRORS = {
   "hold.other.card": "已停止。",
   "hold.other.todo": "点“继续”即可恢复。",
   "hold.operator": "请联系管理员处理。",
-  "hold.began": "开始于 {when}。",
-  "hold.probe": "Longhand 也会自动重试，下次在 {when}。",
+  "hold.began": "{when}开始。",
+  "hold.probe": "Longhand 也会自动重试（下次：{when}）。",
   "hold.said": "接口的说明：“{message}”",
   "hold.resume": "继续",
   "hold.resumed": "已继续。",

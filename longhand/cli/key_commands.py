@@ -42,15 +42,22 @@ def create(
     Examples: `longhand keys create`, `longhand keys create --project news --name 'the newsroom'`
     """
     with command_database() as database:
-        from jobs.store.keys import any_keys, create_key  # noqa: PLC0415  # loads SQLAlchemy
+        from jobs.store.keys import any_keys, create_key, find_hidden_projects  # noqa: PLC0415  # loads SQLAlchemy
 
         first = not any_keys(database)
         key, secret = create_key(database, project=project, name=name)
+        hidden = find_hidden_projects(database, key.project)
     if as_json:
         print_json({**_shown(key), "key": secret})
     else:
         print_line(secret)
     print_line(f"{key.id}, project {key.project}: it is not shown again", err=True)
+    if hidden:
+        print_line(
+            f"this key does not show the earlier work of the project {', '.join(hidden)}: the project {key.project} has"
+            f" none yet; to see it, make a key with `longhand keys create --project {hidden[0]}`",
+            err=True,
+        )
     if first:
         print_line(
             "this is the first key: in 5 s every request needs one; the commands and the client take it from"

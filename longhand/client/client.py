@@ -170,6 +170,14 @@ class Client:
         """The upstreams in `data`, each with its state; in `file_mistakes` what is wrong with the file of them."""
         return self._ask(calls.read_upstreams())
 
+    def status(self) -> Json:
+        """Workers, queue, holds, upstreams, and how fast the database and Redis answer; what is not known is None."""
+        return self._ask(calls.read_status())
+
+    def me(self) -> Json:
+        """The project and the key of this client."""
+        return self._ask(calls.read_me())
+
     def pause(
         self, batch_id: str | None = None, *, release_running: bool = False, message: str = "", **held: Unpack[Held]
     ) -> Json:

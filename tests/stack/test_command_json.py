@@ -117,6 +117,7 @@ def record(recorder: Recorder, folder: Path) -> None:
     recorder.run("results of a job", "results", job, "-o", str(folder / "one"))
     recorder.run("pause", "pause", "--model", "held")
     held = recorder.run("submit what is held", "submit", "Write about tea.", "--model", "held")["id"]
+    recorder.run("status", "status")  # the worker has written something, so it has given a sign of life
     recorder.run("cancel", "cancel", held)
     recorder.run("retry", "retry", held)
     recorder.run("delete", "delete", job, "--yes")
