@@ -47,6 +47,7 @@ from api.openai import completions, files, models, response_items, responses, te
 from api.services import Services
 from api.status_publisher import StatusPublisher
 from api.submitting import inputs, submit
+from api.sweeping import sweep_files, sweep_for_ever
 from api.watching.hub import Hub
 from api.watching.job_rows import JobRows
 from api.watching.tails import Tails
@@ -93,15 +94,17 @@ def make_app(services: Services) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         services.hub.start()
-        await run_in_threadpool(files.sweep_files, services)
+        await run_in_threadpool(sweep_files, services)
         await _log_who_is_served(services)
         clearing = asyncio.create_task(services.watch_limiter.clear_for_ever(services.keyring))
         following = asyncio.create_task(_follow_file(services.upstreams))
+        sweeping = asyncio.create_task(sweep_for_ever(services))
         try:
             yield
         finally:
             clearing.cancel()
             following.cancel()
+            sweeping.cancel()
             services.hub.close()
             await services.tails.close()
             await services.models.close()

@@ -13,7 +13,7 @@ from api.http.errors import ApiError
 routes = APIRouter(include_in_schema=False)
 
 FOLDER = Path(__file__).parents[1] / "page"
-_NAME = re.compile(r"[a-z_]+\.(css|js|svg)")
+_NAME = re.compile(r"(vendor/)?[a-z_]+\.(css|js|svg)")
 _MEDIA_TYPES = {
     "css": "text/css; charset=utf-8",
     "html": "text/html; charset=utf-8",
@@ -39,7 +39,7 @@ def get_page(request: Request) -> Response:
     return _file(request, "index.html")
 
 
-@routes.api_route("/page/{name}", methods=["GET", "HEAD"])
+@routes.api_route("/page/{name:path}", methods=["GET", "HEAD"])
 def get_page_file(request: Request, name: str) -> Response:
     """One of the page's own files."""
     if not _NAME.fullmatch(name):

@@ -36,6 +36,9 @@ def get_results(
     format: Annotated[  # noqa: A002  # the name of the query parameter
         Literal["jsonl", "csv", "md"], Query(description="JSON Lines, CSV or one Markdown document.")
     ] = "jsonl",
+    lang: Annotated[
+        Literal["en", "zh"], Query(description="The language of the headings of CSV and Markdown; JSON Lines has none.")
+    ] = "en",
 ) -> Response:
     """Every job of a batch in input order, with its status.
 
@@ -48,9 +51,9 @@ def get_results(
         case "jsonl":
             lines: Iterator[bytes] = jsonl_lines(results)
         case "csv":
-            lines = map(str.encode, csv_lines(results))
+            lines = map(str.encode, csv_lines(results, lang))
         case "md":
-            lines = map(str.encode, md_lines(batch, results))
+            lines = map(str.encode, md_lines(batch, results, lang))
     name = f'attachment; filename="{batch_id}.{format}"'
     return StreamingResponse(_chunks(lines), media_type=_MEDIA_TYPES[format], headers={"content-disposition": name})
 

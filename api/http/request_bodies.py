@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from jobs.model.retention import CREATED, ENDED, LONGEST_SECONDS, SHORTEST_SECONDS
+
 _PATTERNS: dict[str, Any] = {
     "type": "array",
     "minItems": 1,
@@ -106,6 +108,18 @@ INPUT_BODY: dict[str, Any] = {
     "example": {"input_file_id": "file_...", "input": {"model": "gpt-4o-mini", "template": "Write about {topic}."}},
 }
 
+_EXPIRES_AFTER: dict[str, Any] = {
+    "type": "object",
+    "required": ["anchor", "seconds"],
+    "additionalProperties": False,
+    "properties": {
+        "anchor": {"type": "string", "enum": [ENDED, CREATED]},
+        "seconds": {"type": "integer", "minimum": SHORTEST_SECONDS, "maximum": LONGEST_SECONDS},
+    },
+    "description": "How long after its end or its submission it is deleted with all that belongs to it; never before"
+    " its end. Without it the default of the project holds.",
+}
+
 JOB_BODY: dict[str, Any] = {
     "type": "object",
     "required": ["model", "messages"],
@@ -118,6 +132,7 @@ JOB_BODY: dict[str, Any] = {
             "items": {"type": "object", "required": ["role"], "properties": {"role": {"type": "string"}}},
         },
         "custom_id": _CUSTOM_ID,
+        "expires_after": _EXPIRES_AFTER,
         **_OWN,
     },
     "example": {
@@ -160,6 +175,7 @@ BATCH_BODY: dict[str, Any] = {
             },
             "description": "For how long the output files are kept. The jobs and their texts stay.",
         },
+        "expires_after": _EXPIRES_AFTER,
         "webhook": {
             "type": "object",
             "required": ["url"],

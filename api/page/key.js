@@ -2,6 +2,7 @@
 
 import { el, put } from "./dom.js";
 import { recall, remember } from "./kept.js";
+import { t } from "./words.js";
 
 const TAB = "sessionStorage";
 let kept = recall("key", TAB); // where storage is forbidden, it lives as long as the page
@@ -39,7 +40,7 @@ function ask(refused) {
       spellcheck: "false",
       required: true,
       pattern: "[!-~]+",
-      title: "One word, lh_...",
+      title: t("key.title"),
       "aria-describedby": "api-key-why",
       autofocus: true,
     });
@@ -56,20 +57,18 @@ function ask(refused) {
             dialog.close();
           },
         },
-        el("label", { id: "api-key-label", for: "api-key" }, "API key"),
+        el("label", { id: "api-key-label", for: "api-key" }, t("key.label")),
         el(
           "p",
           { id: "api-key-why", role: refused === null ? null : "alert" },
-          refused === null
-            ? "This Longhand requires an API key. The page keeps it until you close this tab."
-            : "This key is unknown or was revoked. Enter another one.",
+          t(refused === null ? "key.why" : "key.refused"),
         ),
         field,
         el(
           "p",
           { class: "buttons" },
-          el("button", { type: "button", onclick: () => dialog.close() }, "Not now"),
-          el("button", { type: "submit", class: "main" }, "Use this key"),
+          el("button", { type: "button", onclick: () => dialog.close() }, t("key.not_now")),
+          el("button", { type: "submit", class: "main" }, t("key.use")),
         ),
       ),
     );
@@ -93,8 +92,8 @@ export async function changeKey() {
 
 /** Say at the top that nothing can be read, and let it be mended. */
 function showDeclined() {
-  const enter = el("button", { type: "button", onclick: again }, "Enter a key");
-  put(document.getElementById("keyless"), ...(declined ? ["Longhand shows nothing without an API key. ", enter] : []));
+  const enter = el("button", { type: "button", onclick: again }, t("key.enter"));
+  put(document.getElementById("keyless"), ...(declined ? [t("key.none"), " ", enter] : []));
 }
 
 async function again() {

@@ -2,6 +2,7 @@
 
 import { put, say } from "./dom.js";
 import { tickTimes } from "./format.js";
+import { fillWords, wireLanguage } from "./masthead.js";
 import { net } from "./net.js";
 import { onRoute, readRoute } from "./router.js";
 import { wireShortcuts } from "./shortcuts.js";
@@ -12,6 +13,7 @@ import { jobView } from "./view_job.js";
 import { missingView } from "./view_missing.js";
 import { newView } from "./view_new.js";
 import { searchView } from "./view_search.js";
+import { t } from "./words.js";
 
 const TICK_MS = 10000;
 const LOST_MS = 1200;
@@ -54,17 +56,16 @@ function nameView() {
 
 function showNetwork() {
   const banner = document.getElementById("lost");
-  const words = "No connection to Longhand. The page keeps what it shows, and continues when the connection is back.";
   let timer = null;
   net.addEventListener("lost", () => {
     // A stream that a proxy ends comes back at once; that is not worth a word.
     timer = setTimeout(() => {
-      banner.textContent = words;
+      banner.textContent = t("net.lost");
     }, LOST_MS);
   });
   net.addEventListener("found", () => {
     clearTimeout(timer);
-    if (banner.textContent) say("The connection is back.");
+    if (banner.textContent) say(t("net.back"));
     banner.textContent = "";
   });
 }
@@ -77,6 +78,8 @@ function wireSkip(link) {
   });
 }
 
+fillWords();
+wireLanguage(document.getElementById("language"));
 wireTheme(document.getElementById("theme"));
 wireShortcuts(shownView);
 wireSkip(document.querySelector(".skip"));

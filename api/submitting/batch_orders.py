@@ -10,20 +10,29 @@ from api.http.errors import ApiError
 from api.submitting.batch_defaults import BatchDefaults, check_defaults, require_room
 from api.submitting.bodies import job_limit, read_fields
 from api.submitting.checks import Merge, check_item, own_fields, read_field, refuse_unknown
-from api.submitting.fields import check_expiry, check_integer, check_text, check_window, invalid, missing
+from api.submitting.fields import (
+    check_expiry,
+    check_integer,
+    check_retention,
+    check_text,
+    check_window,
+    invalid,
+    missing,
+)
 from api.submitting.slices import Slices, TooManyValuesError
 from api.submitting.webhook_orders import check_batch_webhook
 from jobs.inputs.dialects import ENDPOINT, RESPONSES
 from jobs.inputs.mistakes import Notes
 from jobs.inputs.reading import ReadOptions
 from jobs.intake.submission import NewJob
+from jobs.model.retention import Retention
 from jobs.settings import Settings
 from jobs.webhooks.endpoints import NewWebhook
 
 _BATCH_FIELDS = frozenset({"requests", "metadata", "completion_window", "priority", "max_attempts", "on_interrupt",
                            "accept", "on_reject", "max_repairs", "defaults",
                            "on_length", "max_continuations", "endpoint", "output_expires_after", "max_concurrency",
-                           "upstream", "webhook"})  # fmt: skip
+                           "upstream", "webhook", "expires_after"})  # fmt: skip
 _FILE_BATCH_FIELDS = (_BATCH_FIELDS - {"requests"}) | {"input_file_id", "input"}
 _INPUT_FIELDS = frozenset({"model", "template", "encoding", "delimiter", "id_column"})
 # With what others call the endpoints: Azure.
@@ -47,6 +56,7 @@ class NewBatch:
     endpoint: str = ENDPOINT
     webhook: NewWebhook | None = None
     notes: Notes = field(default_factory=Notes)
+    retention: Retention | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +78,7 @@ class NewFileBatch:
     webhook: NewWebhook | None = None
     shared: BatchDefaults | None = None
     """What the bodies of its requests are merged over."""
+    retention: Retention | None = None
 
     @property
     def merge(self) -> Merge | None:
@@ -98,6 +109,7 @@ def check_batch(body: bytes, settings: Settings) -> NewBatch:
         terms.endpoint,
         terms.webhook,
         notes,
+        terms.retention,
     )
 
 
@@ -198,6 +210,7 @@ def _read_terms(fields: dict[str, msgspec.Raw]) -> NewFileBatch:
         endpoint,
         None if webhook is None else check_batch_webhook(webhook),
         shared,
+        check_retention(read_field(fields, "expires_after", "")),
     )
 
 

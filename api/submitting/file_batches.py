@@ -87,6 +87,7 @@ def make_file_batch(
         max_concurrency=wanted.max_concurrency,
         endpoint=wanted.endpoint,
         webhook=wanted.webhook,
+        retention=wanted.retention,
     )
     draft = Draft(services.database, terms)
     began = monotonic()

@@ -42,7 +42,8 @@ def post_job(services: ServicesDep, caller: CallerDep, body: JobBody, idempotenc
 
     The body is one for chat completions: `model`, `messages`, and any other parameter of the upstream, passed through
     untouched. `custom_id`, `metadata`, `priority`, `max_attempts`, `on_interrupt`, `upstream`, `accept`, `on_reject`
-    and `max_repairs` are Longhand's own and go no further. `stream` and `stream_options` are taken and dropped: every
+    and `max_repairs` are Longhand's own and go no further, as is `expires_after`: how long the job is kept after its
+    end. `stream` and `stream_options` are taken and dropped: every
     job can be watched at `/v1/jobs/{id}/events`.
     """
     key = check_key(idempotency_key, "/v1/jobs", body)
@@ -98,6 +99,7 @@ def _post_requests(services: Services, caller: Caller, body: bytes, key: Idempot
         max_concurrency=batch.max_concurrency,
         endpoint=batch.endpoint,
         webhook=batch.webhook,
+        retention=batch.retention,
     )
     accepted = submit_one_batch(services, batch.jobs, options, batch.notes.as_json())
     stored = read_batch(services.database, accepted.id, project=caller.project)

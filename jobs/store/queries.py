@@ -14,10 +14,12 @@ from jobs.live.channel import Part
 from jobs.model.batch_records import BATCH_TIMES, Batch
 from jobs.model.cost import NO_COST, CostSum
 from jobs.model.records import Attempt, Job
+from jobs.model.retention import Retention, delete_at
 from jobs.model.status import BatchStatus, JobStatus
 from jobs.store.batch_counts import count_failed, count_incomplete, count_jobs, sum_usage
 from jobs.store.costs import sum_costs
 from jobs.store.database import Database
+from jobs.store.projects import keep_seconds_of
 from jobs.tables import LIST_COLUMNS, RESULT_COLUMNS, attempts, batches, jobs, texts
 
 _ROWS_PER_READ = 200
@@ -48,7 +50,7 @@ class TextPart:
 
 def read_job(database: Database, job_id: str, *, project: str | None) -> Job | None:
     """One job with its request; None when it belongs to another project."""
-    wanted = select(jobs).where(jobs.c.id == job_id, *_of(project, jobs.c.project))
+    wanted = select(jobs, keep_seconds_of(jobs)).where(jobs.c.id == job_id, *_of(project, jobs.c.project))
     with database.read() as connection:
         row = connection.execute(wanted).mappings().one_or_none()
     return Job.from_row(row) if row else None
@@ -119,7 +121,7 @@ def read_states(database: Database, batch_id: str, *, after: str, limit: int) ->
 
 def read_jobs(database: Database, job_ids: Sequence[str]) -> list[Job]:
     """Some jobs without their requests, in input order."""
-    wanted = select(*LIST_COLUMNS).where(jobs.c.id.in_(job_ids)).order_by(jobs.c.id)
+    wanted = select(*LIST_COLUMNS, keep_seconds_of(jobs)).where(jobs.c.id.in_(job_ids)).order_by(jobs.c.id)
     with database.read() as connection:
         return [Job.from_row(row) for row in connection.execute(wanted).mappings()]
 
@@ -134,7 +136,8 @@ def read_results(database: Database, job_ids: Sequence[str]) -> list[StoredResul
 
 def read_batch(database: Database, batch_id: str, *, project: str | None) -> Batch | None:
     """One batch with its counts; None when it belongs to another project."""
-    wanted = select(batches).where(batches.c.id == batch_id, *_of(project, batches.c.project))
+    own = (batches.c.id == batch_id, *_of(project, batches.c.project))
+    wanted = select(batches, keep_seconds_of(batches)).where(*own)
     with database.read() as connection:
         row = connection.execute(wanted).mappings().one_or_none()
         return _batches(connection, [row])[0] if row else None
@@ -142,7 +145,7 @@ def read_batch(database: Database, batch_id: str, *, project: str | None) -> Bat
 
 def list_batches(database: Database, *, project: str | None, after: str | None, limit: int) -> tuple[list[Batch], bool]:
     """A page of a project's batches after the one with id `after`, newest first, and whether there are more."""
-    wanted = select(batches).where(*_of(project, batches.c.project))
+    wanted = select(batches, keep_seconds_of(batches)).where(*_of(project, batches.c.project))
     if after is not None:
         wanted = wanted.where(batches.c.id < after)
     with database.read() as connection:
@@ -197,7 +200,7 @@ def _of(project: str | None, column: ColumnElement[str]) -> Iterator[ColumnEleme
 
 
 def _with_text() -> Select[Any]:
-    return select(*RESULT_COLUMNS, texts.c.text, texts.c.reasoning).join_from(
+    return select(*RESULT_COLUMNS, keep_seconds_of(jobs), texts.c.text, texts.c.reasoning).join_from(
         jobs, texts, texts.c.job_id == jobs.c.id, isouter=True
     )
 
@@ -253,6 +256,8 @@ def _batches(connection: Connection, rows: Sequence[RowMapping]) -> list[Batch]:
                 error_file_id=row["error_file_id"] if ended else None,
                 errors=row["errors"],
                 warnings=row["warnings"],
+                retention=Retention.from_row(row),
+                delete_at=delete_at(row, row["finalizing_at"] or row["failed_at"]),
             )
         )
     return shown

@@ -19,6 +19,7 @@ from longhand.cli import (
     key_commands,
     list_commands,
     local_commands,
+    project_commands,
     result_commands,
     simulate_command,
     stack_commands,
@@ -122,6 +123,7 @@ def make_app() -> typer.Typer:
     ):
         app.command(_NAMES.get(command.__name__, command.__name__))(command)
     app.add_typer(key_commands.make_keys_app(), name="keys")
+    app.add_typer(project_commands.make_projects_app(), name="projects")
     app.add_typer(upstream_commands.make_upstreams_app(), name="upstreams")
     app.add_typer(webhook_commands.make_webhooks_app(), name="webhooks")
     return app

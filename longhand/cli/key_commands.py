@@ -34,7 +34,7 @@ def create(
     as_json: AsJson = False,
 ) -> None:
     """Create a key. It is printed once, alone on stdout, and never again: KEY=$(longhand keys create)."""
-    with _database() as database:
+    with command_database() as database:
         from jobs.store.keys import any_keys, create_key  # noqa: PLC0415  # loads SQLAlchemy
 
         first = not any_keys(database)
@@ -50,7 +50,7 @@ def create(
 
 def list_all(as_json: AsJson = False) -> None:
     """List the keys, also revoked ones, each by its first characters: the rest is stored only as a hash."""
-    with _database() as database:
+    with command_database() as database:
         from jobs.store.keys import list_keys  # noqa: PLC0415  # loads SQLAlchemy
 
         listed = list_keys(database)
@@ -67,7 +67,7 @@ def revoke(
     as_json: AsJson = False,
 ) -> None:
     """Revoke a key. Within 5 s it is refused, and within 8 s the streams that it opened end."""
-    with _database() as database:
+    with command_database() as database:
         from jobs.store.keys import revoke_key  # noqa: PLC0415  # loads SQLAlchemy
 
         revoked = revoke_key(database, key)
@@ -89,7 +89,7 @@ def _shown(key: "ApiKey") -> Json:
 
 
 @contextmanager
-def _database() -> "Iterator[Database]":
+def command_database() -> "Iterator[Database]":
     """The database that the settings name; its errors become one line."""
     settings = load_settings()
 

@@ -20,7 +20,7 @@ from longhand.client.client import Client
 from longhand.client.errors import InputError, LonghandError
 from longhand.client.objects import Json, Result
 from longhand.terminal.explanations import cut_short_words, reason, status_word
-from longhand.words.catalogue import t, translated
+from longhand.words.catalogue import spoken, t, translated
 
 _FORMATS = ("md", "jsonl", "csv")
 _UNSAFE = re.compile(r"[^\w.-]+")
@@ -55,7 +55,7 @@ def copy_results(client: Client, resource_id: str, form: str, out: IO[bytes]) ->
     """Write the results in one of the forms to a file that is open. A job in Markdown is its text."""
     _check_form(form, resource_id)
     if resource_id.startswith("batch_"):
-        with client.stream_results(resource_id, form) as chunks:
+        with client.stream_results(resource_id, form, language=spoken()) as chunks:
             for chunk in chunks:
                 out.write(chunk)
     else:

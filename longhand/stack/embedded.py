@@ -67,6 +67,19 @@ def answers(url: str) -> bool:
         client.close()
 
 
+def rewrite_file(url: str) -> None:
+    """Have the server write its file anew, from what it has in memory now: texts of old tails go out of it."""
+    client = redis.Redis.from_url(url, socket_timeout=5, socket_connect_timeout=1)
+    try:
+        size = client.info("persistence")
+        if size["aof_current_size"] > size["aof_base_size"] and not size["aof_rewrite_in_progress"]:
+            client.bgrewriteaof()
+    except redis.RedisError:  # it is being started again, and the next minute comes
+        return
+    finally:
+        client.close()
+
+
 def set_aside(directory: Path) -> bool:
     """Move away the file that a server could not read; False if there is none. All that matters is in SQL."""
     appended = directory / "appendonlydir"

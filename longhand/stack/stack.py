@@ -24,6 +24,8 @@ _LOOK_SECONDS = 0.05
 _MARGIN_SECONDS = 2.0
 """How much longer than its grace a process may take to end before it is killed."""
 _VALKEY_END_SECONDS = 10.0
+_REWRITE_SECONDS = 60.0
+"""A text stays in Valkey's file for so long after it has left Valkey."""
 
 
 class StackStoppedError(Exception):
@@ -82,9 +84,13 @@ class Stack:
 
     def run(self) -> None:
         """Keep every process running until a signal to end comes."""
+        rewrite_at = time.monotonic()
         while not self.signals.stopped:
             self.supervisor.revive()
-            self.signals.wait(self.supervisor.seconds_until_due(at_most=60))
+            if self.valkey is not None and time.monotonic() >= rewrite_at:
+                embedded.rewrite_file(self.redis_url)
+                rewrite_at = time.monotonic() + _REWRITE_SECONDS
+            self.signals.wait(self.supervisor.seconds_until_due(at_most=_REWRITE_SECONDS))
 
     def end(self) -> None:
         """End the API and the workers, which have their grace to release their jobs; then end Valkey."""

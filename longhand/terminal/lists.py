@@ -102,6 +102,16 @@ def keys_table(listed: "Sequence[ApiKey]") -> Table:
     return table
 
 
+def projects_table(rows: Sequence[tuple[str, str]]) -> Table:
+    """Projects and how long each keeps what has ended, one on each line."""
+    table = _table()
+    table.add_column(heading("project"), no_wrap=True)
+    table.add_column(heading("deleted_after"), no_wrap=True)
+    for name, period in rows:
+        table.add_row(Text(name), period)
+    return table
+
+
 def settings_table(rows: Sequence[dict[str, Any]]) -> Table:
     """Settings, one on each line."""
     table = _table()

@@ -123,6 +123,8 @@ def test_what_was_counted_is_what_happened(scraped: Scraped) -> None:
     assert values["longhand_deltas_total"] > 3
     assert values["longhand_received_bytes_total"] > 0
     assert values["longhand_cost_total"] > 0
+    used = {labels["limit"] for labels in scraped.samples["longhand_limit_used"]}
+    assert used == {"requests_per_minute", "tokens_per_minute"}
     assert values["longhand_holds"] == 1
     assert values["longhand_database_up"] == 1
 

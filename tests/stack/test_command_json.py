@@ -143,6 +143,8 @@ def record_keys(recorder: Recorder) -> None:
     """The last ones: with a first key, every other command would need it."""
     key = recorder.run("keys create", "keys", "create")["id"]
     recorder.run("keys list", "keys", "list")
+    recorder.run("projects list", "projects", "list")
+    recorder.run("projects retention", "projects", "retention", "default", "never")
     recorder.run("keys revoke", "keys", "revoke", key)
 
 
