@@ -106,7 +106,7 @@ def batch_summary(batch: Json) -> RenderableType:
         "jobs": _named_pairs(batch["request_counts"]),
         "metadata": _pairs(batch.get("metadata")),
         "created": moment_of(batch["created_at"]),
-        "completed": moment_of(batch.get("completed_at")),
+        "completed_at": moment_of(batch.get("completed_at")),
         "usage": _usage({key: value for key, value in (usage or {}).items() if isinstance(value, int)}),
         "cost": cost_text(batch),
         "errors": _told((batch.get("errors") or {}).get("data")),

@@ -8,17 +8,21 @@ import string
 import subprocess
 import sys
 from collections.abc import Iterator
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pytest
 from rich.cells import cell_len
+from rich.console import Console
 from typer import rich_utils
 
 from longhand.cli import command
 from longhand.terminal.explanations import explained, reason
+from longhand.terminal.lists import jobs_table
 from longhand.words.catalogue import Entry, Part, entries, language_of, meaning_of, speaking, t, translated
-from tests.stack.running_up import ROOT, environ_of
+from tests.client.sent import JOB
+from tests.stack.running_up import ROOT, environ_of, longhand
 
 PARTS: tuple[Part, ...] = ("", "_help", "_errors")
 ROOMS = ("cli", "demo", "stack", "terminal")
@@ -305,3 +309,29 @@ def test_json_is_the_same_in_every_language(tmp_path: Path) -> None:
         said.add(ran.stdout.replace(b'"value": "zh"', b'"value": "en"'))
     assert len(said) == 1
     assert os.environ.get("LONGHAND_LANG") is None
+
+
+def test_columns_stand_below_one_another_although_a_chinese_character_is_two_cells_wide() -> None:
+    job: Any = {**JOB, "usage": {"output_tokens": 7}, "created_at": 0, "model": "MODEL"}
+    listed = [{**job, "custom_id": name} for name in ("tea", "茶文化与春节", "e" * 12)]
+    written = StringIO()
+    with speaking("zh"):
+        Console(file=written, width=140).print(jobs_table(listed, wide=True))
+    first, *rows = written.getvalue().splitlines()
+    assert "状态" in first
+    words = zip([first, *rows], ["模型", *["MODEL"] * 3], strict=True)
+    places = {cell_len(line[: line.index(word)]) for line, word in words}
+    assert len(places) == 1
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_each_shell_completes_commands_and_explains_them_in_the_spoken_language(shell: str, tmp_path: Path) -> None:
+    asked = {
+        "COMP_WORDS": "longhand sub", "COMP_CWORD": "1", "_TYPER_COMPLETE_ARGS": "longhand sub",
+        "_TYPER_COMPLETE_FISH_ACTION": "get-args", "_LONGHAND_COMPLETE": f"complete_{shell}",
+    }  # fmt: skip
+    ran = longhand(environ=environ_of(tmp_path, {**asked, "LONGHAND_LANG": "zh"}))
+    assert "submit" in ran.stdout
+    assert shell == "bash" or "提交一个任务" in ran.stdout  # bash shows names alone
+    script = longhand(environ=environ_of(tmp_path, {"_LONGHAND_COMPLETE": f"source_{shell}"})).stdout
+    assert "longhand" in script
