@@ -99,6 +99,7 @@ _CHINESE_COLUMNS = {
     "cost": "费用",
     "cost_currency": "货币",
     "cost_source": "费用来源",
+    "prompt": "提示词",
 }
 
 

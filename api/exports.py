@@ -9,7 +9,7 @@ import io
 import json
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from api.export_words import WORDS, Language, column_headings
@@ -25,7 +25,7 @@ CSV_COLUMNS = (
     "index", "id", "custom_id", "status", "finish_reason", "model", "text", "partial_text", "input_tokens",
     "output_tokens", "total_tokens", "usage_source", "text_tokens", "attempt", "error_code", "error_message",
     "created_at", "started_at", "finished_at", "bytes", "sha256", "metadata", "incomplete", "text_attempt",
-    "cost", "cost_currency", "cost_source",
+    "cost", "cost_currency", "cost_source", "prompt",
 )  # fmt: skip
 
 _FORMULA_SIGNS = frozenset("=+-@\u2212")
@@ -41,8 +41,9 @@ def jsonl_lines(results: Iterable[StoredResult]) -> Iterator[bytes]:
 
 
 def csv_lines(results: Iterable[StoredResult], language: Language = "en") -> Iterator[str]:
-    """A header and one row per job, quoted as RFC 4180 says."""
+    """A header and one row per job, quoted as RFC 4180 says; behind a mark by which Excel knows that it is UTF-8."""
     written = io.StringIO()
+    written.write("\ufeff")
     writer = csv.writer(written)  # the default dialect is RFC 4180's
     writer.writerow(column_headings(CSV_COLUMNS, language))
     for index, result in enumerate(results):
@@ -117,7 +118,17 @@ def _csv_row(index: int, result: StoredResult) -> dict[str, Any]:
         "cost_currency": cost.get("currency"),
         "cost_source": cost.get("source"),
         "metadata": json.dumps(job.metadata, ensure_ascii=False) if job.metadata else None,
+        "prompt": _prompt(job.request or {}),
     }
+
+
+def _prompt(request: Mapping[str, Any]) -> str:
+    """What the last message of the user says; of one with parts, their texts."""
+    asked = [message.get("content") for message in request.get("messages") or () if message.get("role") == "user"]
+    content = asked[-1] if asked else None
+    if isinstance(content, list):
+        return "\n".join(part["text"] for part in content if isinstance(part.get("text"), str))
+    return content if isinstance(content, str) else ""
 
 
 def _harmless(value: Any) -> Any:

@@ -31,6 +31,7 @@ from api.endpoints import (
     reference,
     results,
     retry,
+    status,
     upstreams,
     usage,
     watch_tokens,
@@ -41,6 +42,7 @@ from api.http.descriptors import raise_descriptor_limit
 from api.http.envelope import Envelope
 from api.http.errors import add_error_answers
 from api.http.protocol import BoundedProtocol
+from api.looks import Looks
 from api.metrics.metrics import ApiMetrics
 from api.model_lists.upstream_models import Models
 from api.openai import completions, files, models, response_items, responses, text_completions
@@ -120,14 +122,13 @@ def make_app(services: Services) -> FastAPI:
         redoc_url=None,
     )
     app.state.services = services
-    for module in (page, reference, health, metrics):
+    for module in (page, reference, health, metrics, status):
         app.include_router(module.routes)
     # A key first of all, before the path, the query or the body is looked at.
     for module in (
-        submit, inputs, query, results, cancel, retry, erase, upstreams, usage, holds, watch_tokens, webhooks
+        submit, inputs, query, results, cancel, retry, erase, upstreams, usage, holds, watch_tokens, webhooks,
+        files, completions, text_completions, responses, response_items, models,
     ):  # fmt: skip
-        app.include_router(module.routes, dependencies=[Depends(read_caller)])
-    for module in (files, completions, text_completions, responses, response_items, models):
         app.include_router(module.routes, dependencies=[Depends(read_caller)])
     for module in (job_events, batch_events):
         app.include_router(module.routes, dependencies=[Depends(read_watcher)])
@@ -186,18 +187,17 @@ def open_api(settings: Settings, host: str, port: int, *, share_port: bool = Fal
     waker = Waker(redis_url)
     status_publisher = StatusPublisher(redis_url)
     try:
-        hub = Hub(redis_url)
-        watch_limiter = WatchLimiter(settings.max_watchers_per_key)
+        hub, tails = Hub(redis_url), Tails(redis_url)
         services = Services(
             settings,
             database,
             waker,
             status_publisher,
             hub,
-            Tails(redis_url),
+            tails,
             JobRows(database),
             Keyring(database),
-            watch_limiter=watch_limiter,
+            watch_limiter=WatchLimiter(settings.max_watchers_per_key),
             body_budget=BodyBudget(_BODIES_AT_ONCE * settings.max_body_bytes),
             file_batches=CapacityLimiter(2),
             large_batches=CapacityLimiter(1),
@@ -208,6 +208,7 @@ def open_api(settings: Settings, host: str, port: int, *, share_port: bool = Fal
             upstreams=source,
             tokenizers=Tokenizers(settings.tokenizers),
             metrics=ApiMetrics(hub, database, source, settings.hint_seconds),
+            looks=Looks(database, tails),
         )
         yield ApiServer(make_app(services), hub, listener)
     finally:

@@ -11,6 +11,7 @@ from fastapi import Depends, Request
 from api.access.body_budget import BodyBudget
 from api.access.keyring import Keyring
 from api.access.watch_limiter import WatchLimiter
+from api.looks import Looks
 from api.metrics.metrics import ApiMetrics
 from api.model_lists.upstream_models import Models
 from api.status_publisher import StatusPublisher
@@ -55,6 +56,7 @@ class Services:
     upstreams: UpstreamSource
     tokenizers: Tokenizers
     metrics: ApiMetrics
+    looks: Looks
 
     async def run_write(self, write: Callable[P, R], *arguments: P.args, **named: P.kwargs) -> R:
         """Call what writes to the database in a thread that is kept for that."""

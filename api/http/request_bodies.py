@@ -81,6 +81,8 @@ _INPUT: dict[str, Any] = {
         "encoding": {"type": "string", "description": "Such as `gb18030`. Without it, it is found."},
         "delimiter": {"type": "string", "description": "What parts the cells of a table. Without it, it is found."},
         "id_column": {"type": "string", "description": "The column with each row's `custom_id`."},
+        "skip": {"type": "integer", "minimum": 0, "description": "Leave out so many requests at the beginning."},
+        "take": {"type": "integer", "minimum": 1, "description": "Take at most so many: for a trial of the first."},
     },
     "description": "How the file is to be read: as a table (.csv, .tsv), as prompts (.txt), or as JSON lines in any of"
     " their forms. Without it the file is in OpenAI's form, where every line has a `custom_id`.",

@@ -7,7 +7,7 @@ import { isFinal } from "./status.js";
 import { language, t } from "./words.js";
 
 const RETRIED = ["failed", "expired"];
-const FORMATS = ["md", "jsonl", "csv"];
+const FORMATS = ["md", "zip", "jsonl", "csv"];
 
 /** The buttons; `show(batch)` brings them up to date, `onFault(error)` is told what went wrong, or null. */
 export function batchActions(state, onFault) {

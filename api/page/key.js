@@ -2,12 +2,15 @@
 
 import { el, put } from "./dom.js";
 import { recall, remember } from "./kept.js";
-import { t } from "./words.js";
+import { pieces, t } from "./words.js";
 
 const TAB = "sessionStorage";
 let kept = recall("key", TAB); // where storage is forbidden, it lives as long as the page
 let asking = null;
 let declined = false;
+
+/** Tells `given` when a key was entered. */
+export const keys = new EventTarget();
 
 /** The key that is sent, or null. */
 export const heldKey = () => kept;
@@ -25,6 +28,7 @@ export function askForKey(refused) {
     remember("key", key, TAB);
     declined = key === null;
     showDeclined();
+    if (key !== null) keys.dispatchEvent(new Event("given"));
     return key !== null;
   });
   return asking;
@@ -63,6 +67,7 @@ function ask(refused) {
           { id: "api-key-why", role: refused === null ? null : "alert" },
           t(refused === null ? "key.why" : "key.refused"),
         ),
+        el("p", { class: "small" }, ...pieces("key.make", { command: el("code", {}, t("command.key")) })),
         field,
         el(
           "p",
@@ -87,6 +92,13 @@ export async function changeKey() {
   if (key === null) return;
   kept = key;
   remember("key", key, TAB);
+  location.reload();
+}
+
+/** Forget the key, and show what there is to see without one. */
+export function signOut() {
+  kept = null;
+  remember("key", null, TAB);
   location.reload();
 }
 

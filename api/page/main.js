@@ -1,5 +1,6 @@
 // The composition root of the page: the masthead, the state of the network, and one view at a time.
 
+import { wireAccount } from "./account.js";
 import { put, say } from "./dom.js";
 import { tickTimes } from "./format.js";
 import { fillWords, wireLanguage } from "./masthead.js";
@@ -13,6 +14,7 @@ import { jobView } from "./view_job.js";
 import { missingView } from "./view_missing.js";
 import { newView } from "./view_new.js";
 import { searchView } from "./view_search.js";
+import { systemView } from "./view_system.js";
 import { t } from "./words.js";
 
 const TICK_MS = 10000;
@@ -30,6 +32,7 @@ function makeView({ path: [room, id, ...rest], query }) {
     if (room === "jobs") return jobView(id);
   }
   if (id === undefined && room === "new") return newView();
+  if (id === undefined && room === "system") return systemView();
   if (id === undefined && room === "search") return searchView(query);
   return missingView();
 }
@@ -84,6 +87,7 @@ wireTheme(document.getElementById("theme"));
 wireShortcuts(shownView);
 wireSkip(document.querySelector(".skip"));
 showNetwork();
+wireAccount(document.getElementById("account"));
 onRoute(show);
 document.getElementById("main").addEventListener("renamed", nameView);
 setInterval(tickTimes, TICK_MS);

@@ -19,6 +19,7 @@ import { Prompts } from "./prompts.js";
 import { refused } from "./refusals.js";
 import { restoreScroll } from "./router.js";
 import { PaceChart } from "./pace_chart.js";
+import { trialPart } from "./trial.js";
 import { outcomeOf, percentOf, progressLine, secondsLeft } from "./outcome.js";
 import { ProgressBar, badge, isFinal, setBadge } from "./status.js";
 import { unread } from "./unread.js";
@@ -199,6 +200,7 @@ export function batchView(id) {
     body,
     el("div", { class: "bar-line" }, bar.node, far),
     banner.node,
+    trialPart(id),
     el("div", { class: "facts-line" }, facts.node, chart.node),
     notes,
     failures.node,

@@ -1,5 +1,6 @@
 // Submit: a prompt, a list of them, or a file. What is wrong is shown with its line, and then nothing is sent.
 
+import { acceptPart } from "./accept_part.js";
 import { el, put, say, wrong } from "./dom.js";
 import { keepDraft, recallDraft } from "./draft.js";
 import { filePart } from "./file_part.js";
@@ -9,6 +10,7 @@ import { modelSettings, offerModels } from "./model_settings.js";
 import { call } from "./net.js";
 import { detailsLeft, refusalOf } from "./refusals.js";
 import { go } from "./router.js";
+import { TRIED, cutOrder, keepTrial } from "./trial.js";
 import { t } from "./words.js";
 
 const WAYS = ["prompt", "list", "file"];
@@ -51,6 +53,7 @@ export function newView() {
     oninput: changed,
   });
   const settings = modelSettings(draft, changed);
+  const accept = acceptPart(draft, changed);
   const until = el(
     "select",
     { id: "window", onchange: changed },
@@ -59,6 +62,7 @@ export function newView() {
   const closed = new AbortController();
   const models = offerModels(model, closed.signal);
   const submit = el("button", { class: "main" }, t("form.submit"));
+  const tryFirst = el("button", { type: "button", onclick: (event) => send(event, true) }, t("trial.try", { count: TRIED }));
   const faults = el("div", { id: "faults" });
   const parts = {
     prompt: el("div", { class: "field" }, el("label", { for: "prompt" }, t("form.prompt")), prompt),
@@ -100,6 +104,7 @@ export function newView() {
         ? t("form.list.count", { count })
         : t("form.list.hint");
     submit.textContent = way !== "prompt" && count ? t("form.submit.count", { count }) : t("form.submit");
+    tryFirst.hidden = count <= TRIED;
     titleField.hidden = modelHint.hidden = way === "prompt";
     settings.node.hidden = way === "file"; // its lines have their own
   }
@@ -108,31 +113,34 @@ export function newView() {
   function read() {
     const named = model.value.trim();
     const set = settings.read();
-    if (set.fault && way !== "file") return { faults: [{ line: null, message: set.fault }], at: set.at };
+    const rules = accept.read();
+    const unset = [way === "file" ? {} : set, rules].find((part) => part.fault);
+    if (unset) return { faults: [{ line: null, message: unset.fault }], at: unset.at };
     if (way === "prompt") {
       if (!prompt.value.trim()) return { faults: [{ line: null, message: t("form.prompt.empty") }], at: prompt };
       if (!named) return { faults: [{ line: null, message: t("form.model.missing") }], at: model };
       const messages = [...set.system, { role: "user", content: prompt.value }];
-      const body = { model: named, messages, ...set.body };
+      const body = { model: named, messages, ...set.body, ...rules.body };
       // A deadline belongs to batches; then it is a batch of one.
       if (until.value)
         return { path: "/v1/batches", body: { requests: [{ body }], completion_window: until.value }, lines: [] };
       return { path: "/v1/jobs", body, lines: [] };
     }
-    if (way === "file") return readFile(named);
+    if (way === "file") return readFile(named, rules.body);
     const items = readList(list.value);
     if (!items.length) return { faults: [{ line: null, message: t("form.list.empty") }], at: list };
     if (!named) return { faults: [{ line: null, message: t("form.model.missing") }], at: model };
     const requests = items.map(({ messages }) => ({
       body: { model: named, messages: [...set.system, ...messages], ...set.body },
     }));
-    return { path: "/v1/batches", body: { requests, ...terms() }, lines: items.map(({ line }) => line) };
+    const body = { requests, ...rules.body, ...terms() };
+    return { path: "/v1/batches", body, lines: items.map(({ line }) => line), count: items.length };
   }
 
-  async function readFile(named) {
+  async function readFile(named, rules) {
     const order = await file.order(named);
     if (order.faults) return { ...order, at: order.lacksModel ? model : order.more === undefined ? file.input : null };
-    return { path: "/v1/batches", body: { ...order, ...terms() }, lines: [] };
+    return { path: "/v1/batches", body: { ...order, ...rules, ...terms() }, lines: [], count: file.count() };
   }
 
   /** What is said of a batch as a whole. */
@@ -142,29 +150,33 @@ export function newView() {
     return name ? { ...said, metadata: { title: name.slice(0, 200) } } : said;
   }
 
-  async function send(event) {
+  async function send(event, isTrial = false) {
     event.preventDefault();
     if (submit.disabled) return; // the keyboard's way of sending does not mind
     faults.replaceChildren();
-    submit.disabled = true;
+    submit.disabled = tryFirst.disabled = true;
     let ready = { lines: [] };
     try {
       ready = await read();
       if (ready.faults) return showFaults(ready.faults, ready.more, ready.at);
       key ??= newKey();
       const sent = key;
-      const made = await call(ready.path, { method: "POST", body: ready.body, headers: { "idempotency-key": key } });
+      const { first, rest } = isTrial ? cutOrder(ready.body, ready.count) : { first: ready.body };
+      const headers = { "idempotency-key": isTrial ? `${sent}-first` : sent };
+      const made = await call(ready.path, { method: "POST", body: first, headers });
       if (made.status === "failed") return showFaults(made.errors.data, 0, null);
       remember("model", model.value.trim() || null);
       say(t("form.submitted"));
-      if (recallDraft().key === sent) keepDraft(null);
+      if (isTrial) keepTrial(made.id, { ...rest, key: `${sent}-rest` });
+      else if (recallDraft().key === sent) keepDraft(null);
       if (closed.signal.aborted) return; // whoever went elsewhere meanwhile is left there
-      isSent = true;
+      isSent = !isTrial; // what is tried may be changed and tried again
+      key = null;
       go(made.object === "job" ? `#/jobs/${made.id}` : `#/batches/${made.id}`);
     } catch (error) {
       showFaults([inTermsOfLines(error, ready.lines)], 0, null);
     } finally {
-      submit.disabled = false;
+      submit.disabled = tryFirst.disabled = false;
     }
   }
 
@@ -201,8 +213,9 @@ export function newView() {
       el("div", { class: "field" }, el("label", { for: "window" }, t("form.window")), until),
     ),
     settings.node,
+    accept.node,
     faults,
-    el("p", { class: "buttons" }, submit),
+    el("p", { class: "buttons" }, submit, tryFirst),
   );
   // Dropped anywhere on the form, a file is a file.
   form.addEventListener("dragover", (event) => {
@@ -224,7 +237,7 @@ export function newView() {
   function keep() {
     const typed = { prompt: prompt.value, list: list.value, title: title.value, system: settings.values().system };
     const isEmpty = !Object.values(typed).some((value) => value.trim());
-    keepDraft(isSent || isEmpty ? null : { ...typed, ...settings.values(), model: model.value, until: until.value, way, key });
+    keepDraft(isSent || isEmpty ? null : { ...typed, ...settings.values(), ...accept.values(), model: model.value, until: until.value, way, key });
   }
   addEventListener("pagehide", keep, { signal: closed.signal });
   choose(way);

@@ -4,12 +4,14 @@ import { ERRORS } from "./words_en_errors.js";
 import { FORM } from "./words_en_form.js";
 import { JOB } from "./words_en_job.js";
 import { REFUSALS } from "./words_en_refusals.js";
+import { SYSTEM } from "./words_en_system.js";
 
 export const WORDS = {
   ...ERRORS,
   ...FORM,
   ...JOB,
   ...REFUSALS,
+  ...SYSTEM,
 
   // The frame of the page.
   "skip": "Skip to the content",
@@ -38,6 +40,7 @@ export const WORDS = {
   "download.md": "Markdown",
   "download.jsonl": "JSONL",
   "download.csv": "CSV",
+  "download.zip": "ZIP",
 
   // Numbers, times and durations.
   "unknown": "unknown",

@@ -77,4 +77,28 @@ export const FORM = {
   "sample": "Download a sample table",
   "sample.table":
     "custom_id,topic,words,audience\ntea,green tea,150,beginners\nrain,why it rains,120,children\npencil,the pencil,150,teachers\n",
+  // What a text must satisfy.
+  "accept.title": "What a text must satisfy",
+  "accept.min_words": "Words at least",
+  "accept.max_words": "Words at most",
+  "accept.words.fault": "A number of words must be a whole number.",
+  "accept.must_include": "Must include",
+  "accept.must_not_include": "Must not include",
+  "accept.hint": "One text per line, exactly as it is written. Leave empty what does not matter.",
+  "accept.language": "Language",
+  "accept.language.any": "Any",
+  "accept.ends_well": "Ends with a whole sentence",
+  "accept.on_reject": "A text that does not",
+  "accept.then.fail": "fails",
+  "accept.then.retry": "is written anew",
+  "accept.then.repair": "is repaired by the model",
+
+  // A trial of the first ones.
+  "trial.try": { one: "Try the first {count}", other: "Try the first {count}" },
+  "trial.name": "{title} (the first {count})",
+  "trial.is": { one: "This is a trial of the first {count}.", other: "This is a trial of the first {count}." },
+  "trial.submit": { one: "Submit the other {count}", other: "Submit the other {count}" },
+  "trial.change": "Change the prompts",
+  "trial.done": { one: "The other {count} is submitted.", other: "The other {count} are submitted." },
+  "trial.show": "Show that batch",
 };

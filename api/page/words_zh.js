@@ -4,12 +4,14 @@ import { ERRORS } from "./words_zh_errors.js";
 import { FORM } from "./words_zh_form.js";
 import { JOB } from "./words_zh_job.js";
 import { REFUSALS } from "./words_zh_refusals.js";
+import { SYSTEM } from "./words_zh_system.js";
 
 export const WORDS = {
   ...ERRORS,
   ...FORM,
   ...JOB,
   ...REFUSALS,
+  ...SYSTEM,
 
   // 页面的框架。
   "skip": "跳到正文",
@@ -38,6 +40,7 @@ export const WORDS = {
   "download.md": "Markdown",
   "download.jsonl": "JSONL",
   "download.csv": "CSV",
+  "download.zip": "ZIP",
 
   // 数字、时间与时长。
   "unknown": "未知",

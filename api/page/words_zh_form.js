@@ -9,7 +9,7 @@ export const FORM = {
   "form.prompt": "提示词",
   "form.prompt.example": "写一篇 800 字的文章，介绍铅笔的历史。",
   "form.prompt.empty": "提示词是空的。",
-  "form.list": "提示词",
+  "form.list": "提示词列表",
   "form.list.example": "写一篇关于铅笔的文章。\n写一篇关于墨水的文章。\n写一篇关于毛笔的文章。",
   "form.list.hint": "每行一条提示词，空行会忽略。",
   "form.list.count": { other: "{count} 条提示词，每行一条。" },
@@ -74,4 +74,28 @@ export const FORM = {
   "sample": "下载示例表格",
   "sample.table":
     "custom_id,topic,words,audience\ntea,绿茶,150,初学者\nrain,为什么会下雨,120,儿童\npencil,铅笔,150,教师\n",
+  // 正文必须满足的条件。
+  "accept.title": "对正文的要求",
+  "accept.min_words": "最少字数",
+  "accept.max_words": "最多字数",
+  "accept.words.fault": "字数必须是整数。",
+  "accept.must_include": "必须包含",
+  "accept.must_not_include": "不得包含",
+  "accept.hint": "每行一条，逐字匹配。没有要求的留空即可。",
+  "accept.language": "语言",
+  "accept.language.any": "不限",
+  "accept.ends_well": "以完整的句子结尾",
+  "accept.on_reject": "不符合要求时",
+  "accept.then.fail": "判为失败",
+  "accept.then.retry": "重新生成",
+  "accept.then.repair": "让模型修改",
+
+  // 先试写前几篇。
+  "trial.try": { other: "先试写前 {count} 篇" },
+  "trial.name": "{title}（前 {count} 篇）",
+  "trial.is": { other: "这一批只是前 {count} 篇的试写。" },
+  "trial.submit": { other: "提交其余 {count} 篇" },
+  "trial.change": "修改提示词",
+  "trial.done": { other: "其余 {count} 篇已提交。" },
+  "trial.show": "查看那一批",
 };

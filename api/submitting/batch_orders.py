@@ -34,7 +34,10 @@ _BATCH_FIELDS = frozenset({"requests", "metadata", "completion_window", "priorit
                            "on_length", "max_continuations", "endpoint", "output_expires_after", "max_concurrency",
                            "upstream", "webhook", "expires_after"})  # fmt: skip
 _FILE_BATCH_FIELDS = (_BATCH_FIELDS - {"requests"}) | {"input_file_id", "input"}
-_INPUT_FIELDS = frozenset({"model", "template", "encoding", "delimiter", "id_column"})
+_INPUT_TEXTS = frozenset({"model", "template", "encoding", "delimiter", "id_column"})
+_INPUT_COUNTS = {"skip": 0, "take": 1}
+_INPUT_FIELDS = _INPUT_TEXTS | _INPUT_COUNTS.keys()
+_MOST_LINES = 1_000_000_000
 # With what others call the endpoints: Azure.
 _ENDPOINTS = {ENDPOINT: ENDPOINT, RESPONSES: RESPONSES, "/chat/completions": ENDPOINT, "/responses": RESPONSES}
 _LONGEST_FILE_BATCH = 1_000_000
@@ -221,11 +224,14 @@ def check_input(text: msgspec.Raw) -> tuple[ReadOptions | None, str | None]:
     fields = read_fields(text, "input")
     refuse_unknown(fields, _INPUT_FIELDS, "input")
     values = {name: read_field(fields, name, "input") for name in _INPUT_FIELDS}
-    for name, value in values.items():
-        if value is not None:
+    given = {name: value for name, value in values.items() if value is not None}
+    for name, value in given.items():
+        if name in _INPUT_COUNTS:
+            check_integer(value, f"input.{name}", _INPUT_COUNTS[name], _MOST_LINES)
+        else:
             check_text(value, f"input.{name}", _LONGEST_TEMPLATE if name == "template" else 256)
-    model = values.pop("model")
-    return ReadOptions(**values), model
+    model = given.pop("model", None)
+    return ReadOptions(**given), model
 
 
 def _read_items(

@@ -40,6 +40,10 @@ class ReadOptions:
     delimiter: str | None = None
     id_column: str | None = None
     """The column whose cells are the jobs' `custom_id`; without it, the one of that name."""
+    skip: int = 0
+    """So many requests at the beginning are left out."""
+    take: int | None = None
+    """At most so many are taken, for a trial of the first ones."""
 
 
 class InputFile:

@@ -10,7 +10,19 @@ from datetime import datetime
 from functools import cache, partial
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, Update, and_, bindparam, func, select, update
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    Connection,
+    Row,
+    Select,
+    Update,
+    and_,
+    bindparam,
+    func,
+    select,
+    update,
+)
 from sqlalchemy.sql.dml import ReturningUpdate
 
 from jobs.lifecycle.columns import attempt_changes, final_changes, job_changes, text_row
@@ -230,9 +242,10 @@ def _leave_row(connection: Connection, changes: Mapping[str, Any], of_attempt: M
 @cache
 def _leaving() -> tuple[Update, ReturningUpdate[Any]]:
     """Without and with a result. The fence: the attempt is the current one, and runs."""
-    of_attempt = and_(jobs.c.id == bindparam("of_job"), jobs.c.attempt == bindparam("of_attempt"))
-    leave = update(jobs).where(of_attempt, jobs.c.status == bindparam("of_status", JobStatus.IN_PROGRESS))
-    return leave, leave.returning(has_listener())
+    job_id: BindParameter[str] = bindparam("of_job")
+    attempt: BindParameter[int] = bindparam("of_attempt")
+    fence = and_(jobs.c.id == job_id, jobs.c.attempt == attempt, jobs.c.status == JobStatus.IN_PROGRESS)
+    return update(jobs).where(fence), update(jobs).where(fence).returning(has_listener())
 
 
 @cache

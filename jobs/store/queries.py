@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, LargeBinary, RowMapping, Select, func, literal_column, select
+from sqlalchemy import ColumnElement, Connection, LargeBinary, RowMapping, Select, func, literal, literal_column, select
 
 from jobs.live.channel import Part
 from jobs.model.batch_records import BATCH_TIMES, Batch
@@ -126,9 +126,9 @@ def read_jobs(database: Database, job_ids: Sequence[str]) -> list[Job]:
         return [Job.from_row(row) for row in connection.execute(wanted).mappings()]
 
 
-def read_results(database: Database, job_ids: Sequence[str]) -> list[StoredResult]:
+def read_results(database: Database, job_ids: Sequence[str], *, with_requests: bool = False) -> list[StoredResult]:
     """Some jobs with their stored texts and what they cost, in input order."""
-    wanted = _with_text().where(jobs.c.id.in_(job_ids)).order_by(jobs.c.id)
+    wanted = _with_text(*([jobs.c.request] if with_requests else [])).where(jobs.c.id.in_(job_ids)).order_by(jobs.c.id)
     with database.read() as connection:
         costs = sum_costs(connection, attempts.c.job_id, job_ids)
         return [_result(row, costs.get(row["id"], NO_COST)) for row in connection.execute(wanted).mappings()]
@@ -154,21 +154,29 @@ def list_batches(database: Database, *, project: str | None, after: str | None, 
 
 
 def stream_results(
-    database: Database, batch_id: str, statuses: Collection[JobStatus] = frozenset(JobStatus)
+    database: Database,
+    batch_id: str,
+    statuses: Collection[JobStatus] = frozenset(JobStatus),
+    *,
+    with_requests: bool = False,
 ) -> Iterator[StoredResult]:
     """The jobs of a batch that have one of these statuses, in input order and with their texts. In memory are at a
-    time a few hundred, or texts of a megabyte, or one longer text: the reader may be slow.
+    time a few hundred, or texts (and requests) of a megabyte, or one that is longer: the reader may be slow.
     """
+    request_bytes = func.length(jobs.c.request) if with_requests else literal(0)
     last = ""
     while True:
-        wanted = select(jobs.c.id, jobs.c.bytes).where(jobs.c.batch_id == batch_id, jobs.c.id > last)
+        wanted = select(jobs.c.id, jobs.c.bytes, request_bytes.label("request_bytes")).where(
+            jobs.c.batch_id == batch_id, jobs.c.id > last
+        )
         if len(statuses) < len(JobStatus):
             wanted = wanted.where(jobs.c.status.in_(statuses))
         with database.read() as connection:
             page = connection.execute(wanted.order_by(jobs.c.id).limit(_ROWS_PER_READ)).all()
         for group in _groups_by_bytes(page):
             # One may have been retried in between.
-            texts_of_group = [result for result in read_results(database, group) if result.job.status in statuses]
+            read = read_results(database, group, with_requests=with_requests)
+            texts_of_group = [result for result in read if result.job.status in statuses]
             texts_of_group.reverse()
             while texts_of_group:
                 yield texts_of_group.pop()  # nothing here keeps a text that was handed out
@@ -183,7 +191,7 @@ def _groups_by_bytes(page: Sequence[Any]) -> Iterator[list[str]]:
     size = 0
     for row in page:
         # A running job has no `bytes` yet, and may end before it is read.
-        row_bytes = row.bytes if row.bytes is not None else _UNKNOWN_TEXT_BYTES
+        row_bytes = row.request_bytes + (row.bytes if row.bytes is not None else _UNKNOWN_TEXT_BYTES)
         if group and size + row_bytes > _TEXT_BYTES_PER_READ:
             yield group
             group, size = [], 0
@@ -199,8 +207,8 @@ def _of(project: str | None, column: ColumnElement[str]) -> Iterator[ColumnEleme
         yield column == project
 
 
-def _with_text() -> Select[Any]:
-    return select(*RESULT_COLUMNS, keep_seconds_of(jobs), texts.c.text, texts.c.reasoning).join_from(
+def _with_text(*more: ColumnElement[Any]) -> Select[Any]:
+    return select(*RESULT_COLUMNS, *more, keep_seconds_of(jobs), texts.c.text, texts.c.reasoning).join_from(
         jobs, texts, texts.c.job_id == jobs.c.id, isouter=True
     )
 

@@ -197,7 +197,7 @@ LIST_COLUMNS = [column for column in jobs.c if column.name not in ("request", "m
 """What lists read of a job: a prompt may be long, and few of them need it."""
 
 RESULT_COLUMNS = [column for column in jobs.c if column.name not in ("request", "accept")]
-"""What results read of a job: its answer, and not its prompt."""
+"""What results read of a job: its answer, and not its prompt, unless that is asked for."""
 
 attempts = Table(
     "attempts",

@@ -6,13 +6,13 @@ Exit codes: 0 for success, 1 for failure, 2 for input that cannot be used (argum
 import os
 import sys
 from collections.abc import Sequence
-from importlib.metadata import version
 from typing import Annotated, Any
 
 import typer
 from typer.main import get_command
 
 from jobs.settings import SettingsError
+from jobs.version import read_version
 from longhand.cli import (
     hold_commands,
     job_commands,
@@ -23,6 +23,7 @@ from longhand.cli import (
     result_commands,
     simulate_command,
     stack_commands,
+    status_command,
     submit_command,
     upstream_commands,
     watch_commands,
@@ -106,6 +107,7 @@ def make_app() -> typer.Typer:
         list_commands.jobs,
         list_commands.batches,
         list_commands.show,
+        status_command.status,
         watch_commands.text,
         result_commands.results,
         watch_commands.open_page,
@@ -131,7 +133,7 @@ def make_app() -> typer.Typer:
 
 def _show_version(wanted: bool) -> None:
     if wanted:
-        print_line(f"longhand {version('longhand-server')}")
+        print_line(f"longhand {read_version()}")
         raise typer.Exit
 
 

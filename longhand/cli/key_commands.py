@@ -35,15 +35,18 @@ def create(
 ) -> None:
     """Create a key. It is printed once, alone on stdout, and never again: KEY=$(longhand keys create)."""
     with command_database() as database:
-        from jobs.store.keys import any_keys, create_key  # noqa: PLC0415  # loads SQLAlchemy
+        from jobs.store.keys import any_keys, create_key, find_hidden_projects  # noqa: PLC0415  # loads SQLAlchemy
 
         first = not any_keys(database)
         key, secret = create_key(database, project=project, name=name)
+        hidden = find_hidden_projects(database, key.project)
     if as_json:
         print_json({**_shown(key), "key": secret})
     else:
         print_line(secret)
     print_line(t("keys.created", id=key.id, project=key.project), err=True)
+    if hidden:
+        print_line(t("keys.hidden", names=", ".join(hidden), project=key.project, first=hidden[0]), err=True)
     if first:
         print_line(t("keys.first"), err=True)
 

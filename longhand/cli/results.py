@@ -6,15 +6,14 @@ name of a complete one: its file ends in `.partial.md`, also when the job comple
 
 import json
 import os
-import re
 import tempfile
-import unicodedata
 from collections.abc import Generator, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, cast
 
+from jobs.model.article_names import article_stem, safe_name
 from jobs.model.message import has_calls
 from longhand.client.client import Client
 from longhand.client.errors import InputError, LonghandError
@@ -23,7 +22,6 @@ from longhand.terminal.explanations import cut_short_words, reason, status_word
 from longhand.words.catalogue import spoken, t, translated
 
 _FORMATS = ("md", "jsonl", "csv")
-_UNSAFE = re.compile(r"[^\w.-]+")
 
 
 @dataclass(slots=True)
@@ -97,7 +95,7 @@ def _write_articles(client: Client, resource_id: str, directory: Path) -> Export
     written = ExportReport()
     with closing(_results_of(client, resource_id)) as found:
         for number, item in enumerate(found, 1):
-            stem = f"{number:04}-{safe_name(item.get('custom_id') or item['id'])}"
+            stem = article_stem(number, item.get("custom_id"), item["id"])
             whole, partial = directory / f"{stem}.md", directory / f"{stem}.partial.md"
             text = item.get("text")
             if text is not None and (cut := cut_short_words(item)):
@@ -116,12 +114,6 @@ def _write_articles(client: Client, resource_id: str, directory: Path) -> Export
             else:
                 written.remarks.append(t("results.no_text", file=stem, why=_status_and_reason(item)))
     return written
-
-
-def safe_name(name: str) -> str:
-    """`name` as a part of a file name on any system: letters, digits, `_`, `-` and inner dots, at most 80 bytes."""
-    plain = _UNSAFE.sub("-", unicodedata.normalize("NFC", name)).strip("-.")
-    return plain.encode()[:80].decode(errors="ignore").strip("-.") or "article"
 
 
 def _status_and_reason(item: Result) -> str:

@@ -116,6 +116,14 @@ class AsyncClient:
         """The upstreams, each with its state; see `Client.upstreams`."""
         return await self._ask(calls.read_upstreams())
 
+    async def status(self) -> Json:
+        """The state of the whole; see `Client.status`."""
+        return await self._ask(calls.read_status())
+
+    async def me(self) -> Json:
+        """The project and the key of this client."""
+        return await self._ask(calls.read_me())
+
     async def pause(
         self, batch_id: str | None = None, *, release_running: bool = False, message: str = "", **held: Unpack[Held]
     ) -> Json:

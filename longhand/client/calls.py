@@ -97,6 +97,16 @@ def read_upstreams() -> Call[Any]:
     return _get("/v1/upstreams", read_json)
 
 
+def read_status() -> Call[Any]:
+    """The state of the whole."""
+    return _get("/v1/status", read_json)
+
+
+def read_me() -> Call[Any]:
+    """Who asks."""
+    return _get("/v1/me", read_json)
+
+
 def cancel(resource_id: str) -> Call[Any]:
     """Cancel a job or a batch. Cancelling twice changes nothing more, so a lost answer may be asked for again."""
     return Call("POST", f"{path_of(resource_id)}/cancel", read_json, waits=(0.0,))

@@ -141,15 +141,21 @@ class Client:
 
     @contextmanager
     def stream_results(self, batch_id: str, form: str, *, language: str = "en") -> Iterator[Iterator[bytes]]:
-        """The results of a batch in input order as `jsonl`, `csv` or `md`, in chunks as they arrive. The headings of
-        `csv` and `md` are English or, with "zh", Chinese.
-        """
+        """The results of a batch in input order: `jsonl`, or `csv` or `md` with headings in "en" or "zh"; in chunks."""
         with self._stream(calls.read_results(batch_id, form, language), httpx.USE_CLIENT_DEFAULT) as response:
             yield response.iter_bytes()
 
     def upstreams(self) -> Json:
         """The upstreams in `data`, each with its state; in `file_mistakes` what is wrong with the file of them."""
         return self._ask(calls.read_upstreams())
+
+    def status(self) -> Json:
+        """Workers, queue, holds, upstreams, and how fast the database and Redis answer; what is not known is None."""
+        return self._ask(calls.read_status())
+
+    def me(self) -> Json:
+        """The project and the key of this client."""
+        return self._ask(calls.read_me())
 
     def pause(
         self, batch_id: str | None = None, *, release_running: bool = False, message: str = "", **held: Unpack[Held]

@@ -17,6 +17,11 @@ def source_word(source: str) -> str:
     return _word(f"source.{source}", source)
 
 
+def limit_word(limit: str) -> str:
+    """What a job waits for, in a word or two."""
+    return _word(f"limit.{limit}", limit.replace("_", " "))
+
+
 def heading(name: str) -> str:
     """The heading of a column or a row."""
     return _word(f"heading.{name}", name)

@@ -78,5 +78,5 @@ def test_no_cell_of_a_csv_begins_like_a_formula(sqlite_database: Database) -> No
     new_jobs = [NewJob(request=REQUEST, custom_id=custom_id) for custom_id in ids]
     batch_id = submit_batch(sqlite_database, new_jobs).id
     text = "".join(csv_lines(stream_results(sqlite_database, batch_id)))
-    cells = [row["custom_id"] for row in csv.DictReader(io.StringIO(text, newline=""))]
+    cells = [row["custom_id"] for row in csv.DictReader(io.StringIO(text.removeprefix("\ufeff"), newline=""))]
     assert cells == [*("'" + formula for formula in FORMULAS), *plain]

@@ -48,13 +48,16 @@ def test_a_language_that_was_chosen_is_kept_and_so_is_the_place(visit: Visit) ->
 
 
 def test_times_and_numbers_are_chinese_on_a_chinese_page(browser: Browser, up: Up, client: Client) -> None:
-    words = "龙井茶，产于杭州。" * 200
-    body = {"model": "m", "messages": [{"role": "user", "content": "x"}], "simulate": {"text": words}}
+    words = "".join(
+        f"龙井茶{chr(0x4E00 + place)}，" for place in range(300)
+    )  # no two alike, which would be cut as a loop
+    orders = {"text": words, "deltas_per_second": 500}
+    body = {"model": "m", "messages": [{"role": "user", "content": "x"}], "simulate": orders}
     job = client.submit_job(body)
     list(client.watch(job["id"]))
     with Visit.open(browser, up.url, locale="zh-CN") as visit:
         visit.go(f"#/jobs/{job['id']}")
-        expect(visit.page.locator(".live")).to_contain_text("1,400 字")
+        expect(visit.page.locator(".live")).to_contain_text("1,200 字")
         expect(visit.page.locator(".live")).to_contain_text("秒")
         moment = visit.page.locator("time").first
         expect(moment).to_have_attribute("title", re.compile("年.*月.*日"))

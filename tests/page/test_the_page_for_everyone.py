@@ -102,6 +102,7 @@ def routes(up: Up) -> Iterator[dict[str, str]]:
             "completed": f"#/jobs/{jobs[0]}",
             "failed": f"#/jobs/{jobs[1]}",
             "writing": f"#/jobs/{jobs[2]}",
+            "system": "#/system",
             "lost": "#/no/such/view",
         }
         client.cancel(batch["id"])
@@ -112,7 +113,7 @@ def settle(visit: Visit) -> None:
     expect(visit.page.locator(".loading:visible")).to_have_count(0)
 
 
-VIEWS = ["batches", "new", "search", "nothing", "batch", "completed", "failed", "writing", "lost"]
+VIEWS = ["batches", "new", "search", "nothing", "batch", "completed", "failed", "writing", "system", "lost"]
 LOCALES = ["en-US", "zh-CN"]
 
 

@@ -13,7 +13,7 @@ from sqlalchemy import select, update
 
 from jobs.lifecycle.erase import NOBODY
 from jobs.store.database import Database, open_database
-from jobs.tables import attempts, batches, files, idempotency_keys, jobs, metadata, rejected_texts, texts, webhooks
+from jobs.tables import batches, files, idempotency_keys, jobs, metadata, texts, webhooks
 from longhand.simulator import Pace, serve_in_thread
 from tests.api.watching import wait_until
 from tests.stack.running_up import environ_of, longhand, running_up
@@ -42,11 +42,11 @@ def called() -> dict[str, Any]:
 def ways_to_end() -> list[dict[str, Any]]:
     """Bodies whose jobs end in all ways in which words are kept: in texts, calls, errors and what was not accepted."""
     text = f"A text of {said('text')}."
-    error = {"error": {"message": f"refused {said('error')}", "type": "invalid_request_error"}}
     return [
         body({"text": text, "reasoning": 2}),
         body({"tool_calls": [called()]}),
-        body({"status": 400, "body": error}),
+        body({said("error"): 1}),  # the upstream refuses it, and quotes it
+        body({"text": text, "finish_reason": said("finish")}),
         body({"text": f"Rejected {said('rejected')}."}, accept={"min_words": 900}, on_reject="repair", max_repairs=1),
     ]
 
@@ -150,8 +150,9 @@ def test_nothing_of_a_text_is_left_anywhere(database_url: str, way: str, tmp_pat
             redis_url = redis_url_of(home)
             own = {"anchor": "ended_at", "seconds": 3600} if way == "expired" else None
             paths, uploads = submit(client, own)
-            everywhere = {table.name for table in (jobs, batches, files, texts, attempts, webhooks, rejected_texts)}
-            assert tables_with_canary(database) >= everywhere | {idempotency_keys.name}
+            everywhere = {table.name for table in (jobs, batches, files, texts, webhooks, idempotency_keys)}
+            assert tables_with_canary(database) >= everywhere
+            assert said("error") in str(client.get("/v1/jobs?status=failed").json())
             assert any("longhand.db" in name for name in files_with_canary(home)) == database.is_sqlite
             if way == "deleted":
                 for path in paths:

@@ -116,6 +116,7 @@ def record(recorder: Recorder, folder: Path) -> None:
     recorder.run("results of a job", "results", job, "-o", str(folder / "one"))
     recorder.run("pause", "pause", "--model", "held")
     held = recorder.run("submit what is held", "submit", "Write about tea.", "--model", "held")["id"]
+    recorder.run("status", "status")  # the worker has written something, so it has given a sign of life
     recorder.run("cancel", "cancel", held)
     recorder.run("retry", "retry", held)
     recorder.run("delete", "delete", job, "--yes")
@@ -141,10 +142,10 @@ def record_webhooks(recorder: Recorder, url: str) -> None:
 
 def record_keys(recorder: Recorder) -> None:
     """The last ones: with a first key, every other command would need it."""
+    recorder.run("projects list", "projects", "list")
+    recorder.run("projects retention", "projects", "retention", "default", "30d")
     key = recorder.run("keys create", "keys", "create")["id"]
     recorder.run("keys list", "keys", "list")
-    recorder.run("projects list", "projects", "list")
-    recorder.run("projects retention", "projects", "retention", "default", "never")
     recorder.run("keys revoke", "keys", "revoke", key)
 
 

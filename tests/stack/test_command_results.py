@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from longhand.cli.results import safe_name, write_results
+from jobs.model.article_names import safe_name
+from longhand.cli.results import write_results
 from longhand.client.client import Client
 from longhand.client.errors import InputError, LonghandError, NoAnswerError
 from tests.stack.running_up import environ_of, longhand

@@ -55,8 +55,8 @@ test("every catalogue has the plural forms of its language, and no others", () =
   }
 });
 
-// The catalogue's words that are the same in every language: names, formats, letters of the keyboard; and a table in CSV.
-const SAME = /^(download\.(md|jsonl|csv)|keys\..*\.key|attempt\.line|live\.time|form\.encoded|search\.quoted|filter\.count|sample\.table)$/;
+// The catalogue's words that are the same in every language: commands, names, formats, letters of the keyboard; and a table in CSV.
+const SAME = /^(command\..*|system\.redis|download\.(md|zip|jsonl|csv)|keys\..*\.key|attempt\.line|live\.time|form\.encoded|search\.quoted|filter\.count|sample\.table)$/;
 
 test("the Chinese is Chinese, with its own punctuation and a space before and after Latin words and numbers", () => {
   for (const key of KEYS) {
