@@ -15,6 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from api.access.body_budget import BodyBudget
 from api.access.keyring import Keyring
+from api.access.turns import Turns
 from api.access.watch_limiter import WatchLimiter
 from api.callers.caller import MAKE_KEY, read_caller
 from api.callers.watch_tokens import read_watcher
@@ -120,6 +121,7 @@ def make_app(services: Services) -> FastAPI:
         redirect_slashes=False,  # a redirect is sent before the key is read, to any host that the client names
         docs_url=None,  # both would have their scripts loaded from another host; see `reference.py`
         redoc_url=None,
+        openapi_url=None,  # as above
     )
     app.state.services = services
     for module in (page, reference, health, metrics, status):
@@ -199,10 +201,10 @@ def open_api(settings: Settings, host: str, port: int, *, share_port: bool = Fal
             Keyring(database),
             watch_limiter=WatchLimiter(settings.max_watchers_per_key),
             body_budget=BodyBudget(_BODIES_AT_ONCE * settings.max_body_bytes),
-            file_batches=CapacityLimiter(2),
-            large_batches=CapacityLimiter(1),
+            file_batches=Turns(2, abandon=True),
+            large_batches=Turns(1),
             listings=CapacityLimiter(LISTINGS_AT_ONCE),
-            writes=CapacityLimiter(WRITES_AT_ONCE),
+            writes=Turns(WRITES_AT_ONCE),
             lookups=CapacityLimiter(4),
             models=Models(source),
             upstreams=source,

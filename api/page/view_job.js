@@ -41,6 +41,7 @@ export function jobView(id) {
   const details = el("aside", { class: "details", "aria-label": t("job.about") });
   const cancel = el("button", { type: "button", class: "grave-quiet", hidden: true, onclick: cancelJob }, t("cancel"));
   const retry = el("button", { type: "button", hidden: true, onclick: retryJob }, t("job.retry"));
+  const actions = el("div", { class: "actions" });
   const banner = new HoldBanner(readJob);
   const closed = new AbortController();
   const place = new JobPlace(closed.signal);
@@ -56,6 +57,7 @@ export function jobView(id) {
     job = { ...job, ...next };
     showName();
     setBadge(status, shownStatus(job));
+    status.hidden = actions.hidden = false;
     banner.show(job.status === "queued" ? job.hold : null);
     retry.hidden = !job.incomplete && !RETRYABLE.includes(job.status);
     cancel.hidden = isFinal(job.status) || job.cancel_requested_at !== null;
@@ -97,7 +99,7 @@ export function jobView(id) {
       return true;
     } catch (error) {
       if (error.name === "AbortError" || job) return false;
-      note.hidden = true;
+      note.hidden = status.hidden = actions.hidden = true; // nothing is known of it
       put(fault, unread(error, start));
       return false;
     }
@@ -231,7 +233,7 @@ export function jobView(id) {
       el("div", { class: "head" }, heading, el("p", { class: "state" }, status, mark)),
       live.node,
       banner.node,
-      el("div", { class: "actions" }, save, ...reading.buttons, retry, cancel),
+      put(actions, save, ...reading.buttons, retry, cancel),
       fault,
       el("div", { class: "columns" }, el("div", { class: "reading" }, cut, thoughts.node, note, ...reading.nodes, calls), details),
     ),

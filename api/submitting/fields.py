@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import Any
 
+from api.access.turns import ASKING
 from api.http.errors import ApiError
 from jobs.acceptance.answer_format import FormatError
 from jobs.acceptance.format_check import FormatCheck
@@ -95,7 +96,7 @@ def _format_check() -> FormatCheck:
 def check_response_format(value: Any, at: str) -> None:
     """A format that a text can be held to: a schema must be a good one, and refer to nothing outside of itself."""
     try:
-        _format_check().check_format(value)
+        _format_check().check_format(value, ASKING.get())
     except FormatError as error:
         raise invalid(join(at, error.path), error.reason, "invalid_json_schema") from None
 
@@ -103,7 +104,7 @@ def check_response_format(value: Any, at: str) -> None:
 def check_accept(value: Any, at: str) -> dict[str, Any]:
     """Rules that a text can be held to: each one known, and every pattern and schema a good one."""
     try:
-        return _format_check().check_rules(value)
+        return _format_check().check_rules(value, ASKING.get())
     except RuleError as error:
         raise invalid(join(at, error.path) if error.path else at, error.reason) from None
     except FormatError as error:

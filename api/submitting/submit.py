@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from anyio import to_thread
 from fastapi import APIRouter
 from fastapi.concurrency import run_in_threadpool
 from starlette.responses import Response
@@ -78,8 +77,8 @@ async def post_batch(
     try:
         if await run_in_threadpool(names_file, body):
             return await post_file_batch(services, caller, body, key)
-        limiter = services.large_batches if len(body) > _LARGE_BYTES else services.writes
-        return await to_thread.run_sync(_post_requests, services, caller, body, key, limiter=limiter)
+        turns = services.large_batches if len(body) > _LARGE_BYTES else services.writes
+        return await turns.run(_post_requests, services, caller, body, key)
     except KeyReusedError:
         raise key_reused() from None
 
