@@ -316,7 +316,7 @@ def test_json_is_the_same_in_every_language(tmp_path: Path) -> None:
 
 def test_columns_stand_below_one_another_although_a_chinese_character_is_two_cells_wide() -> None:
     job: Any = {**JOB, "usage": {"output_tokens": 7}, "created_at": 0, "model": "MODEL"}
-    listed = [{**job, "custom_id": name} for name in ("tea", "茶文化与春节", "e" * 12)]
+    listed: Any = [{**job, "custom_id": name} for name in ("tea", "茶文化与春节", "e" * 12)]
     written = StringIO()
     with speaking("zh"):
         Console(file=written, width=140).print(jobs_table(listed, wide=True))
