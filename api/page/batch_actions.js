@@ -5,14 +5,14 @@ import { ask, el, say } from "./dom.js";
 import { downloadLink } from "./download.js";
 import { call } from "./net.js";
 import { isFinal } from "./status.js";
-import { t } from "./words.js";
+import { language, t } from "./words.js";
 
 const RETRIED = ["failed", "expired"];
 const FORMATS = ["md", "zip", "jsonl", "csv"];
 
 /** The buttons; `show(batch)` brings them up to date, `onFault(error)` is told what went wrong, or null. */
 export function batchActions(state, onFault) {
-  const results = (format) => `/v1/batches/${state.id}/results?format=${format}`;
+  const results = (format) => `/v1/batches/${state.id}/results?format=${format}&lang=${language}`;
   const cancel = el("button", { type: "button", class: "grave-quiet", onclick: cancelBatch }, t("cancel"));
   const pause = el("button", { type: "button", onclick: pauseBatch }, t("batch.pause"));
   const retry = el("button", { type: "button", onclick: retryFailures });
