@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.main import get_command
 
 from longhand.cli import command
 from longhand.simulator import Pace, serve_in_thread
@@ -78,7 +77,7 @@ class Recorder:
     def _keep(self, name: str, found: Any, arguments: tuple[str, ...]) -> None:
         assert name not in self.shapes
         self.shapes[name] = found
-        known = [path for path, _ in commands(get_command(command.make_app()))]
+        known = [path for path, _ in commands(command.make_command())]
         self.ran.add(max((path for path in known if " ".join(arguments).startswith(path)), key=len))
 
 
@@ -157,6 +156,6 @@ def test_what_every_command_prints_for_programs_has_the_documented_fields(record
 
 
 def test_every_command_takes_json_and_is_recorded_or_says_why_not(recorded: Recorder) -> None:
-    every = dict(commands(get_command(command.make_app())))
+    every = dict(commands(command.make_command()))
     assert set(every) - recorded.ran == set(_FOR_PEOPLE)
     assert [name for name in _FOR_PEOPLE if any("--json" in one.opts for one in every[name].params)] == []
