@@ -1,5 +1,6 @@
-// What one can do with a batch: download it, pause it, cancel it, let its failures run again.
+// What one can do with a batch: download it, pause it, cancel it, let its failures run again, delete it.
 
+import { deleteButton } from "./delete_button.js";
 import { ask, el, say } from "./dom.js";
 import { downloadLink } from "./download.js";
 import { call } from "./net.js";
@@ -16,6 +17,7 @@ export function batchActions(state, onFault) {
   const pause = el("button", { type: "button", onclick: pauseBatch }, t("batch.pause"));
   const retry = el("button", { type: "button", onclick: retryFailures });
   const retryCut = el("button", { type: "button", onclick: retryCutShort });
+  const remove = deleteButton({ path: `/v1/batches/${state.id}`, kind: "batch", whereTo: () => "#/", onFault });
   const node = el(
     "div",
     { class: "actions" },
@@ -32,6 +34,7 @@ export function batchActions(state, onFault) {
     retryCut,
     pause,
     cancel,
+    remove,
   );
 
   async function cancelBatch() {
@@ -75,6 +78,7 @@ export function batchActions(state, onFault) {
     show(batch) {
       pause.hidden = batch.status !== "in_progress" || batch.hold?.kind === "batch";
       cancel.hidden = isFinal(batch.status) || batch.status === "cancelling";
+      remove.hidden = !isFinal(batch.status);
       const known = state.jobs.filter((job) => RETRIED.includes(job.status)).length;
       retry.hidden = known === 0 || batch.status === "cancelling";
       retry.textContent = t("batch.retry", { count: known });

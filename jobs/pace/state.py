@@ -11,6 +11,9 @@ from jobs.pace.tokens import Stated, Tokens
 from jobs.pace.window import Window
 
 STREAK = 60
+TRIAL_AFTER = 3
+"""After so many refusals in a row one request at a time is tried until one is accepted."""
+STRAY_EVERY = 60
 FIRST_PROBE = 150
 """Clean calls before the first probe."""
 
@@ -54,6 +57,10 @@ class State(msgspec.Struct):
     def is_waiting(self) -> bool:
         """Whether nothing may start until a refusal is judged. The first after many accepted ones holds up none."""
         return self.judged is not None and (self.streak < STREAK or self.judged_refusals > 1)
+
+    def is_alone(self) -> bool:
+        """Whether the refusal that is judged is the only one after many accepted ones."""
+        return self.judged_refusals == 1 and self.streak >= STREAK
 
     def is_probing(self) -> bool:
         return self.window.growth == "probe" or self.rate.growth == "probe"

@@ -3,9 +3,12 @@ state is believed within reason. The worker's other streams depend on it.
 """
 
 import json
+import math
+import struct
 import time
 from datetime import UTC, datetime
 
+import msgspec
 import pytest
 
 from jobs.pace.rate import Rate
@@ -80,6 +83,14 @@ def test_limits_without_sense_are_none() -> None:
     for limit in stated:
         rate.observe(Observed(0.0, "requests", limit.limit, limit.remaining, limit.reset_seconds), 0.0)
     assert rate.known(None, 1.0) is None
+
+
+def test_a_limit_that_an_older_version_stored_without_sense_is_forgotten() -> None:
+    """Before, no worker reserved a job any more, of any upstream, once one answer had stated it."""
+    stored = msgspec.msgpack.encode(Rate(stated=1.0)).replace(struct.pack(">d", 1.0), struct.pack(">d", math.inf), 1)
+    rate = msgspec.msgpack.decode(stored, type=Rate)
+    assert math.inf not in (rate.stated, rate.known(None, 0.0))
+    assert rate.opens_at(rate.known(None, 0.0), 5.0) == 5.0
 
 
 def test_thousands_of_calls_are_not_searched_for_each_piece() -> None:

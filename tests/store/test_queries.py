@@ -15,17 +15,16 @@ from jobs.store import queries
 from jobs.store.database import Database
 from jobs.store.queries import (
     StoredResult,
-    TextPart,
     list_batches,
     read_attempts,
     read_result,
     read_results,
     read_status,
-    read_text_part,
     read_text_so_far,
     stream_results,
 )
 from jobs.store.search import JobFilter, list_jobs
+from jobs.store.text_parts import TextPart, read_text_part
 from tests.store.store_fixtures import REFUSED, Store, new_job, store, written
 
 __all__ = ["store"]  # a fixture
