@@ -39,7 +39,8 @@ def test_a_page_after_an_id_that_was_never_made_is_refused(client: httpx.Client,
 def test_who_deletes_what_a_page_has_shown_goes_on_behind_it(client: httpx.Client, database: Database) -> None:
     submit_batch(database, [NewJob(request=REQUEST) for _ in range(5)])
     left = [job["id"] for job in client.get("/v1/jobs").json()["data"]]
-    seen, after = [], {}
+    seen: list[str] = []
+    after: dict[str, str] = {}
     while page := client.get("/v1/jobs", params={"limit": 2, **after}).json()["data"]:
         seen += [job["id"] for job in page]
         after = {"after": seen[-1]}
