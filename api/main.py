@@ -15,6 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from api.access.body_budget import BodyBudget
 from api.access.keyring import Keyring
+from api.access.turns import Turns
 from api.access.watch_limiter import WatchLimiter
 from api.callers.caller import MAKE_KEY, read_caller
 from api.callers.watch_tokens import read_watcher
@@ -31,6 +32,7 @@ from api.endpoints import (
     reference,
     results,
     retry,
+    status,
     upstreams,
     usage,
     watch_tokens,
@@ -41,12 +43,14 @@ from api.http.descriptors import raise_descriptor_limit
 from api.http.envelope import Envelope
 from api.http.errors import add_error_answers
 from api.http.protocol import BoundedProtocol
+from api.looks import Looks
 from api.metrics.metrics import ApiMetrics
 from api.model_lists.upstream_models import Models
 from api.openai import completions, files, models, response_items, responses, text_completions
 from api.services import Services
 from api.status_publisher import StatusPublisher
 from api.submitting import inputs, submit
+from api.sweeping import sweep_files, sweep_for_ever
 from api.watching.hub import Hub
 from api.watching.job_rows import JobRows
 from api.watching.tails import Tails
@@ -93,15 +97,17 @@ def make_app(services: Services) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         services.hub.start()
-        await run_in_threadpool(files.sweep_files, services)
+        await run_in_threadpool(sweep_files, services)
         await _log_who_is_served(services)
         clearing = asyncio.create_task(services.watch_limiter.clear_for_ever(services.keyring))
         following = asyncio.create_task(_follow_file(services.upstreams))
+        sweeping = asyncio.create_task(sweep_for_ever(services))
         try:
             yield
         finally:
             clearing.cancel()
             following.cancel()
+            sweeping.cancel()
             services.hub.close()
             await services.tails.close()
             await services.models.close()
@@ -115,16 +121,16 @@ def make_app(services: Services) -> FastAPI:
         redirect_slashes=False,  # a redirect is sent before the key is read, to any host that the client names
         docs_url=None,  # both would have their scripts loaded from another host; see `reference.py`
         redoc_url=None,
+        openapi_url=None,  # as above
     )
     app.state.services = services
-    for module in (page, reference, health, metrics):
+    for module in (page, reference, health, metrics, status):
         app.include_router(module.routes)
     # A key first of all, before the path, the query or the body is looked at.
     for module in (
-        submit, inputs, query, results, cancel, retry, erase, upstreams, usage, holds, watch_tokens, webhooks
+        submit, inputs, query, results, cancel, retry, erase, upstreams, usage, holds, watch_tokens, webhooks,
+        files, completions, text_completions, responses, response_items, models,
     ):  # fmt: skip
-        app.include_router(module.routes, dependencies=[Depends(read_caller)])
-    for module in (files, completions, text_completions, responses, response_items, models):
         app.include_router(module.routes, dependencies=[Depends(read_caller)])
     for module in (job_events, batch_events):
         app.include_router(module.routes, dependencies=[Depends(read_watcher)])
@@ -183,28 +189,28 @@ def open_api(settings: Settings, host: str, port: int, *, share_port: bool = Fal
     waker = Waker(redis_url)
     status_publisher = StatusPublisher(redis_url)
     try:
-        hub = Hub(redis_url)
-        watch_limiter = WatchLimiter(settings.max_watchers_per_key)
+        hub, tails = Hub(redis_url), Tails(redis_url)
         services = Services(
             settings,
             database,
             waker,
             status_publisher,
             hub,
-            Tails(redis_url),
+            tails,
             JobRows(database),
             Keyring(database),
-            watch_limiter=watch_limiter,
+            watch_limiter=WatchLimiter(settings.max_watchers_per_key),
             body_budget=BodyBudget(_BODIES_AT_ONCE * settings.max_body_bytes),
-            file_batches=CapacityLimiter(2),
-            large_batches=CapacityLimiter(1),
+            file_batches=Turns(2, abandon=True),
+            large_batches=Turns(1),
             listings=CapacityLimiter(LISTINGS_AT_ONCE),
-            writes=CapacityLimiter(WRITES_AT_ONCE),
+            writes=Turns(WRITES_AT_ONCE),
             lookups=CapacityLimiter(4),
             models=Models(source),
             upstreams=source,
             tokenizers=Tokenizers(settings.tokenizers),
             metrics=ApiMetrics(hub, database, source, settings.hint_seconds),
+            looks=Looks(database, tails),
         )
         yield ApiServer(make_app(services), hub, listener)
     finally:

@@ -2,15 +2,17 @@
 
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
-from functools import partial, wraps
+from functools import wraps
 from typing import Annotated, Any, ParamSpec, TypeVar
 
-from anyio import CapacityLimiter, to_thread
+from anyio import CapacityLimiter
 from fastapi import Depends, Request
 
 from api.access.body_budget import BodyBudget
 from api.access.keyring import Keyring
+from api.access.turns import Turns
 from api.access.watch_limiter import WatchLimiter
+from api.looks import Looks
 from api.metrics.metrics import ApiMetrics
 from api.model_lists.upstream_models import Models
 from api.status_publisher import StatusPublisher
@@ -41,13 +43,13 @@ class Services:
     keyring: Keyring
     watch_limiter: WatchLimiter
     body_budget: BodyBudget
-    file_batches: CapacityLimiter
+    file_batches: Turns
     """How many batches are made from files at once: each keeps one core busy."""
-    large_batches: CapacityLimiter
+    large_batches: Turns
     """How many batches with large bodies are stored at once."""
     listings: CapacityLimiter
     """How many batches are listed to their watchers at once, each by 500 jobs: others need the interpreter too."""
-    writes: CapacityLimiter
+    writes: Turns
     """How many requests write at once, in threads of their own: while a database takes no writes, reads go on."""
     lookups: CapacityLimiter
     """How many names of webhooks are looked up at once; the name servers may be anybody's."""
@@ -55,10 +57,11 @@ class Services:
     upstreams: UpstreamSource
     tokenizers: Tokenizers
     metrics: ApiMetrics
+    looks: Looks
 
     async def run_write(self, write: Callable[P, R], *arguments: P.args, **named: P.kwargs) -> R:
         """Call what writes to the database in a thread that is kept for that."""
-        return await to_thread.run_sync(partial(write, *arguments, **named), limiter=self.writes)
+        return await self.writes.run(write, *arguments, **named)
 
 
 def writing(endpoint: Callable[P, R]) -> Callable[P, Coroutine[Any, Any, R]]:

@@ -21,7 +21,7 @@ def waiting_by_id(services: Services, caller: Caller, jobs: Sequence[Job]) -> di
     queued = [job.id for job in jobs if job.status is JobStatus.QUEUED]
     if not queued:
         return {}
-    found = find_why_waiting(services.database, queued, _routes(services), services.settings.hint_seconds)
+    found = find_why_waiting(services.database, queued, known_routes(services), services.settings.hint_seconds)
     return {
         job_id: {"hold": caller_hold_json(services, caller, waiting.hold), **waiting_json(waiting)}
         for job_id, waiting in found.items()
@@ -30,7 +30,7 @@ def waiting_by_id(services: Services, caller: Caller, jobs: Sequence[Job]) -> di
 
 def job_hold_json(services: Services, caller: Caller, job_id: str) -> dict[str, Any] | None:
     """What keeps a queued job from starting."""
-    return caller_hold_json(services, caller, find_job_hold(services.database, job_id, _routes(services)))
+    return caller_hold_json(services, caller, find_job_hold(services.database, job_id, known_routes(services)))
 
 
 def batch_hold_json(services: Services, caller: Caller, batch: Batch) -> dict[str, Any] | None:
@@ -45,20 +45,29 @@ def batch_holds_json(services: Services, caller: Caller, listed: Sequence[Batch]
     held = {}
     for batch in running if holds else ():
         hold = find_hold(holds, batch_id=batch.id, project=caller.project, model=batch.model)
-        shown = caller_hold_json(services, caller, hold or find_upstream_hold(holds, batch.model, _routes(services)))
+        shown = caller_hold_json(
+            services, caller, hold or find_upstream_hold(holds, batch.model, known_routes(services))
+        )
         if shown is not None:
             held[batch.id] = shown
     return held
 
 
-def caller_hold_json(services: Services, caller: Caller, hold: Hold | None) -> dict[str, Any] | None:
-    """A hold, with what this caller can do about it. What an upstream said may quote another project's work."""
+def caller_hold_json(
+    services: Services, caller: Caller, hold: Hold | None, project: str | None = None
+) -> dict[str, Any] | None:
+    """A hold, with what this caller can do about it. What an upstream said may quote another project's work.
+
+    `project` is that of the work that it keeps from starting; None: the caller's own.
+    """
     if hold is None:
         return None
-    # A hold of a batch or a project is shown only to callers who own it.
-    own = hold.kind in (HoldKind.BATCH, HoldKind.PROJECT)
     operator = is_operator(caller)
-    shown = {**hold_json(hold), "url": _address_of(services, hold), "may_resume": own or operator}
+    own = project in (None, caller.project)
+    # A hold of a batch or a project is shown only to callers who own it, and to operators; nobody lifts that of another
+    # project's batch.
+    may_resume = {HoldKind.BATCH: own, HoldKind.PROJECT: own or operator}.get(hold.kind, operator)
+    shown = {**hold_json(hold), "url": _address_of(services, hold), "may_resume": may_resume}
     return shown if operator or hold.held_by == "person" else shown | {"message": ""}
 
 
@@ -68,6 +77,6 @@ def _address_of(services: Services, hold: Hold) -> str | None:
     return next((spec.address for spec in services.upstreams.current().specs if spec.name == hold.target), None)
 
 
-def _routes(services: Services) -> Sequence[Route]:
+def known_routes(services: Services) -> Sequence[Route]:
     """The upstreams. An API that was given none takes it that the workers have the one that needs no file."""
     return routes_of(services.upstreams.current()) or [DEFAULT]

@@ -13,6 +13,7 @@ COMMANDS = (
     ("benchmarks.million",),
     ("benchmarks.ingest",),
     ("benchmarks.scaling",),
+    ("benchmarks.cards",),
     ("benchmarks.pace",),
     ("benchmarks.plot",),
 )

@@ -7,11 +7,11 @@ request, each delta its own HTTP chunk; `GET /stats` says how many deltas left t
 
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from typing import Any
 
 from longhand.simulator import Pace, connection, run_simulator
 from longhand.simulator.orders import ChatRequest, Orders
-from longhand.simulator.provider import HEALTHY, Provider
 from longhand.simulator.script import Completion
 
 WRAP = 100_000_000
@@ -30,15 +30,8 @@ def _stamps() -> Iterator[str]:
 class StampedCompletion(Completion):
     """A completion whose text, or endless reasoning, is made while it is sent."""
 
-    def __init__(
-        self,
-        request: ChatRequest,
-        orders: Orders,
-        seed: str,
-        fired: Callable[[str], None],
-        provider: Provider = HEALTHY,
-    ) -> None:
-        super().__init__(request, orders, seed, fired, provider)
+    def __init__(self, request: ChatRequest, orders: Orders, *given: Any, **named: Any) -> None:
+        super().__init__(request, orders, *given, **named)
         if request.max_deltas is not None:
             self.deltas = _stamps()
         if orders.reasoning:

@@ -45,7 +45,7 @@ class AnswerCheck:
     def __init__(self, cpu_seconds: float = CPU_SECONDS) -> None:
         self.format_check = FormatCheck(cpu_seconds)
 
-    def find_error(self, request: dict[str, Any] | None, text: str) -> UpstreamError | None:
+    def find_error(self, request: dict[str, Any] | None, text: str, project: str = "") -> UpstreamError | None:
         """Why a finished text is not what its request asked for; None when it is, or when any text would do."""
         try:
             wanted = read_format((request or {}).get("response_format"))
@@ -54,7 +54,7 @@ class AnswerCheck:
         if wanted is None:
             return None
         try:
-            mismatch = self.format_check.find_mismatch(wanted.schema, text)
+            mismatch = self.format_check.find_mismatch(wanted.schema, text, project)
         except TooSlowError:
             return SchemaNotChecked(
                 f"the text could not be checked against the schema within {self.format_check.cpu_seconds:g} s: make the"
@@ -64,12 +64,14 @@ class AnswerCheck:
             None if mismatch is None else SchemaMismatch(f"the text is not what response_format asks for: {mismatch}")
         )
 
-    def find_rejection(self, accept: Mapping[str, Any] | None, text: str, *, cut_short: bool) -> UpstreamError | None:
+    def find_rejection(
+        self, accept: Mapping[str, Any] | None, text: str, *, cut_short: bool, project: str = ""
+    ) -> UpstreamError | None:
         """Why a text is not accepted, with every reason; None when it is."""
         if accept is None:
             return None
         try:
-            rejections = self.format_check.find_rejections(accept, text, cut_short=cut_short)
+            rejections = self.format_check.find_rejections(accept, text, cut_short=cut_short, project=project)
         except TooSlowError:
             return NotChecked(
                 f"the text could not be checked against `accept` within {self.format_check.cpu_seconds:g} s: make its"

@@ -152,8 +152,10 @@ class AttemptRunner:
         if not isinstance(outcome, Ending) or has_calls(written.message):
             return outcome
         job, cut_short = running.job, written.incomplete is not None
-        error = None if cut_short else self._answer_check.find_error(job.request, written.text)
-        error = error or self._answer_check.find_rejection(job.accept, written.text, cut_short=cut_short)
+        error = None if cut_short else self._answer_check.find_error(job.request, written.text, job.project)
+        error = error or self._answer_check.find_rejection(
+            job.accept, written.text, cut_short=cut_short, project=job.project
+        )
         if error is None:
             return outcome
         error.ending = outcome

@@ -18,7 +18,7 @@ Lane = tuple[str, str]
 OUTCOMES = {
     "finish": "completed",
     "retry": "failed",
-    "repair": "not_accepted",
+    "reject": "not_accepted",
     "fail": "failed",
     "wait": "rate_limited",
     "hold back": "held",
@@ -70,7 +70,7 @@ class WorkerCounts:
             self.rescued += jobs
 
     def add_end(self, running: ActiveAttempt, verb: str, written: AttemptResult) -> None:
-        """An attempt has ended by this transition; `lose`: nothing of it was stored."""
+        """An attempt has ended by this transition; `lose`: nothing was stored, `reject`: the text was not accepted."""
         with self.lock:
             lane = self.lane_of(running)
             self.attempts[*lane, OUTCOMES.get(verb, verb)] += 1

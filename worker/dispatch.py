@@ -15,7 +15,6 @@ from jobs.intake.drafts import clear_abandoned
 from jobs.intake.idempotency import forget_keys
 from jobs.lifecycle import rescue
 from jobs.lifecycle.close_batch import close_batches
-from jobs.lifecycle.erase import go_on_erasing
 from jobs.lifecycle.responses import erase_deleted
 from jobs.live.channel import encode_batch
 from jobs.live.status_changes import StatusChange, notifications
@@ -141,7 +140,6 @@ class Dispatch:
             self._publish(batch_id, encode_batch())
         self._keep_habits()
         self._publish_changes(erase_deleted(self._database))
-        go_on_erasing(self._database)
         forget_keys(self._database, self._settings.idempotency_seconds)
         for batch_id in clear_abandoned(self._database):
             log.warning("clear away the draft of a process that is gone", extra={"batch_id": batch_id})

@@ -18,6 +18,7 @@ from jobs.settings import Settings
 from jobs.store.database import Database, driver_message
 from jobs.store.stored_texts import StoredText, read_stored
 from worker.active_attempts import ActiveAttempt, ActiveAttempts, StopReason
+from worker.answer_check import NotAccepted
 from worker.counts import WorkerCounts
 from worker.db_retry import retry_unless_draining, retry_until_stored
 from worker.event_loop import EventLoop
@@ -106,8 +107,10 @@ class Finalizer:
             verb, kept = "release", retry_until_stored(running, transitions.release, *end)
         else:
             verb, kept = "lose", False
-        self._counts.add_end(running, verb if kept else "lose", written)
-        _log_end(running, verb if kept else "lose", verb, outcome, status)
+        action = verb if kept else "lose"
+        rejected = kept and isinstance(outcome, NotAccepted)
+        self._counts.add_end(running, "reject" if rejected else action, written)
+        _log_end(running, action, verb, outcome, status)
         if kept:
             self._publish_status(running, status, written)
 

@@ -34,6 +34,8 @@ from worker.metrics import WorkerMetrics, serve_metrics
 from worker.recorder import Recorder
 from worker.registry import UpstreamRegistry, opener
 from worker.reports import LaneReporter
+from worker.signs import SignsOfLife
+from worker.sweeper import Sweeper
 from worker.traces import open_tracing
 from worker.unhinted import UnhintedJobs
 from worker.webhooks.deliverer import Deliverer
@@ -85,6 +87,7 @@ def run_worker(settings: Settings) -> None:  # noqa: PLR0915  # the composition 
     wakes = WakeListener(redis_url, dispatch.wake)
     heartbeat = Heartbeat(maintenance_db, running, worker, settings)
     tokenizers = Tokenizers(settings.tokenizers)
+    signs = SignsOfLife(maintenance_db, running, worker, settings)
     deliverer = Deliverer(database, Sender(settings.webhook_allow))
     lost = LostCounter(database, tokenizers, settings.heartbeat_seconds, source.current)
     runner = AttemptRunner(
@@ -116,7 +119,7 @@ def run_worker(settings: Settings) -> None:  # noqa: PLR0915  # the composition 
     if port := settings.worker_metrics_port:
         metrics = WorkerMetrics(counts, running, settings.streams)
         exits.callback(serve_metrics(metrics, settings.worker_metrics_host, port))
-    loops = (heartbeat, dispatch, wakes, lost, deliverer)
+    loops = (heartbeat, dispatch, wakes, lost, deliverer, signs, Sweeper(database))
     for each in loops:
         each.start()
     log.info("worker %s takes up to %d streams", worker, settings.streams)

@@ -9,8 +9,9 @@ from urllib.parse import urlsplit
 from fastapi import Depends, Request
 from fastapi.security import HTTPBearer
 
+from api.access.turns import ASKING
 from api.http.errors import ApiError
-from api.services import ServicesDep
+from api.services import Services, ServicesDep
 from jobs.tables import DEFAULT_PROJECT
 
 MAKE_KEY = (
@@ -34,6 +35,13 @@ InReference = Annotated[object, Depends(HTTPBearer(auto_error=False, description
 
 
 async def read_caller(request: Request, services: ServicesDep, _shown: InReference = None) -> Caller:
+    """As `_read_caller`; the turns of what the request does are taken for its project from here on."""
+    caller = await _read_caller(request, services)
+    ASKING.set(caller.project)
+    return caller
+
+
+async def _read_caller(request: Request, services: Services) -> Caller:
     """The caller of a request. Raises `ApiError`: 401 without a good key, 403 when no key is set up and this is not
     somebody on this machine.
     """

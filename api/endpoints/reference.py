@@ -5,9 +5,11 @@ host learns who reads it and says what runs in the reader's browser, beside a ke
 package `fastapi-offline`, of which nothing else is used.
 """
 
+import json
+from functools import lru_cache
 from importlib.resources import files
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, FastAPI, Request
 from starlette.responses import Response
 
 from api.endpoints.page import HEADERS, send
@@ -69,5 +71,20 @@ def get_style(request: Request) -> Response:
     return send(request, _read("swagger-ui.css"), "css", _HEADERS)
 
 
+@routes.get("/openapi.json")
+def get_description(request: Request) -> Response:
+    """What the page shows. Not FastAPI's own: that makes it on the event loop, for a second in which nothing else goes
+    on, and writes it out anew for everybody who asks.
+    """
+    return send(request, _describe(request.app), "json", HEADERS)
+
+
+@lru_cache(maxsize=1)
+def _describe(app: FastAPI) -> bytes:
+    return json.dumps(app.openapi(), separators=(",", ":"), ensure_ascii=False).encode()
+
+
+@lru_cache
 def _read(name: str) -> bytes:
+    """One copy for all readers, however slow they are: anybody may ask for it, without a key."""
     return (files("fastapi_offline") / "static" / name).read_bytes()

@@ -12,6 +12,7 @@ from api.finding import find_batch
 from api.http.parameters import STRICT_QUERY, BatchId
 from api.schemas.errors import ERROR_RESPONSES
 from api.services import ServicesDep
+from api.zip_export import zip_chunks
 from jobs.store.queries import stream_results
 
 routes = APIRouter(prefix="/v1", tags=["query"], dependencies=STRICT_QUERY, responses=ERROR_RESPONSES)
@@ -20,6 +21,7 @@ _MEDIA_TYPES = {
     "jsonl": "application/jsonl; charset=utf-8",
     "csv": "text/csv; charset=utf-8; header=present",
     "md": "text/markdown; charset=utf-8",
+    "zip": "application/zip",
 }
 _BYTES_PER_CHUNK = 64 * 1024
 
@@ -34,23 +36,30 @@ def get_results(
     caller: CallerDep,
     batch_id: BatchId,
     format: Annotated[  # noqa: A002  # the name of the query parameter
-        Literal["jsonl", "csv", "md"], Query(description="JSON Lines, CSV or one Markdown document.")
+        Literal["jsonl", "csv", "md", "zip"],
+        Query(description="JSON Lines, CSV, one Markdown document, or a ZIP with a Markdown file for each article."),
     ] = "jsonl",
+    lang: Annotated[
+        Literal["en", "zh"], Query(description="The language of the headings of CSV and Markdown; JSON Lines has none.")
+    ] = "en",
 ) -> Response:
     """Every job of a batch in input order, with its status.
 
     `text` is there for completed jobs alone, and `incomplete` says if it was cut short; what failed, cancelled and
-    expired jobs had written is `partial_text`.
+    expired jobs had written is `partial_text`. In a ZIP the name of a text that is not whole ends in `.partial.md`, and
+    `remarks.txt` says why.
     """
     batch = find_batch(services, caller, batch_id)
-    results = stream_results(services.database, batch_id)
+    results = stream_results(services.database, batch_id, with_requests=format == "csv")
     match format:
         case "jsonl":
             lines: Iterator[bytes] = jsonl_lines(results)
         case "csv":
-            lines = map(str.encode, csv_lines(results))
+            lines = map(str.encode, csv_lines(results, lang))
         case "md":
-            lines = map(str.encode, md_lines(batch, results))
+            lines = map(str.encode, md_lines(batch, results, lang))
+        case "zip":
+            lines = zip_chunks(results)
     name = f'attachment; filename="{batch_id}.{format}"'
     return StreamingResponse(_chunks(lines), media_type=_MEDIA_TYPES[format], headers={"content-disposition": name})
 

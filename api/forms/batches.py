@@ -3,6 +3,7 @@
 from typing import Any
 
 from api.forms.costs import cost_json
+from api.forms.jobs import retention_json
 from jobs.model.batch_records import Batch
 from jobs.model.cost import NO_COST
 
@@ -23,6 +24,8 @@ def batch_json(batch: Batch) -> dict[str, Any]:
         "error_file_id": batch.error_file_id,
         "completion_window": batch.completion_window,
         **times,
+        "expires_after": retention_json(batch.retention),
+        "delete_at": int(batch.delete_at.timestamp()) if batch.delete_at else None,
         "metadata": batch.metadata,
         "request_counts": {
             "total": batch.total,

@@ -7,6 +7,7 @@ from typing import Any
 from api.forms.costs import attempt_cost_json
 from jobs.acceptance.rules import MAX_REPAIRS
 from jobs.model.records import Attempt, Job, Usage
+from jobs.model.retention import Retention
 from jobs.model.segments import Segment, load_segments
 from jobs.model.status import JobStatus
 from jobs.tables import USAGE
@@ -28,6 +29,11 @@ def reasoning_json(job: Job) -> dict[str, Any] | None:
         return None
     proof = {"bytes": job.reasoning_bytes, "sha256": job.reasoning_sha256}
     return proof | {"tokens": job.reasoning_text_tokens, "tokens_source": job.reasoning_text_tokens_source}
+
+
+def retention_json(retention: Retention | None) -> dict[str, Any] | None:
+    """What the submission said; None: nothing."""
+    return {"anchor": retention.anchor, "seconds": retention.seconds} if retention is not None else None
 
 
 def job_json(job: Job) -> dict[str, Any]:
@@ -59,6 +65,8 @@ def job_json(job: Job) -> dict[str, Any]:
         "first_delta_at": seconds(job.first_delta_at),
         "finished_at": seconds(job.finished_at),
         "expires_at": seconds(job.expires_at),
+        "expires_after": retention_json(job.retention),
+        "delete_at": seconds(job.delete_at),
         "cancel_requested_at": seconds(job.cancel_requested_at),
         "finish_reason": job.finish_reason,
         "incomplete": {"reason": job.incomplete} if job.incomplete else None,

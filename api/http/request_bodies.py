@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from jobs.model.retention import CREATED, ENDED, LONGEST_SECONDS, SHORTEST_SECONDS
+
 _PATTERNS: dict[str, Any] = {
     "type": "array",
     "minItems": 1,
@@ -79,6 +81,8 @@ _INPUT: dict[str, Any] = {
         "encoding": {"type": "string", "description": "Such as `gb18030`. Without it, it is found."},
         "delimiter": {"type": "string", "description": "What parts the cells of a table. Without it, it is found."},
         "id_column": {"type": "string", "description": "The column with each row's `custom_id`."},
+        "skip": {"type": "integer", "minimum": 0, "description": "Leave out so many requests at the beginning."},
+        "take": {"type": "integer", "minimum": 1, "description": "Take at most so many: for a trial of the first."},
     },
     "description": "How the file is to be read: as a table (.csv, .tsv), as prompts (.txt), or as JSON lines in any of"
     " their forms. Without it the file is in OpenAI's form, where every line has a `custom_id`.",
@@ -106,6 +110,18 @@ INPUT_BODY: dict[str, Any] = {
     "example": {"input_file_id": "file_...", "input": {"model": "gpt-4o-mini", "template": "Write about {topic}."}},
 }
 
+_EXPIRES_AFTER: dict[str, Any] = {
+    "type": "object",
+    "required": ["anchor", "seconds"],
+    "additionalProperties": False,
+    "properties": {
+        "anchor": {"type": "string", "enum": [ENDED, CREATED]},
+        "seconds": {"type": "integer", "minimum": SHORTEST_SECONDS, "maximum": LONGEST_SECONDS},
+    },
+    "description": "How long after its end or its submission it is deleted with all that belongs to it; never before"
+    " its end. Without it the default of the project holds.",
+}
+
 JOB_BODY: dict[str, Any] = {
     "type": "object",
     "required": ["model", "messages"],
@@ -118,6 +134,7 @@ JOB_BODY: dict[str, Any] = {
             "items": {"type": "object", "required": ["role"], "properties": {"role": {"type": "string"}}},
         },
         "custom_id": _CUSTOM_ID,
+        "expires_after": _EXPIRES_AFTER,
         **_OWN,
     },
     "example": {
@@ -160,6 +177,7 @@ BATCH_BODY: dict[str, Any] = {
             },
             "description": "For how long the output files are kept. The jobs and their texts stay.",
         },
+        "expires_after": _EXPIRES_AFTER,
         "webhook": {
             "type": "object",
             "required": ["url"],

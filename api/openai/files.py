@@ -20,20 +20,18 @@ from api.openai.schemas import FILE_FORM, DeletedFile, FileList, FileObject
 from api.schemas.errors import ERROR_RESPONSES
 from api.services import Services, ServicesDep, writing
 from api.submitting.fields import invalid, missing, unknown, unsupported
-from api.submitting.uploads import Upload, delete_bytes, find_old, not_readable
+from api.submitting.uploads import Upload, delete_bytes, not_readable
+from api.sweeping import sweep_expired
 from jobs.model.ids import new_id
-from jobs.store.database import DATABASE_ERRORS, driver_message
 from jobs.store.files import (
     BATCH,
     BATCH_OUTPUT,
     File,
     add_upload,
-    delete_expired,
     delete_file,
     keep_bytes,
     list_files,
     read_file,
-    which_exist,
 )
 from jobs.store.queries import read_batch
 
@@ -144,31 +142,6 @@ def remove_file(services: ServicesDep, caller: CallerDep, file_id: FileId) -> Re
         raise ApiError.not_found("file", file_id)
     delete_bytes(services.settings.files_folder, [file_id])
     return JsonAnswer({"id": file_id, "object": "file", "deleted": True})
-
-
-def sweep_files(services: Services) -> None:
-    """Delete what nobody can ask for any more: expired files, and bytes that have had no row for a day. At start."""
-    sweep_expired(services)
-    folder = services.settings.files_folder
-    try:
-        old = find_old(folder)
-        for start in range(0, len(old), 500):
-            some = old[start : start + 500]
-            delete_bytes(folder, set(some) - which_exist(services.database, some))
-    except (OSError, *DATABASE_ERRORS) as error:
-        log.warning("the folder of the files was not swept: %s", _cause(error))
-
-
-def sweep_expired(services: Services) -> None:
-    """Delete expired files. Called with each upload too; it never raises."""
-    try:
-        delete_bytes(services.settings.files_folder, delete_expired(services.database))
-    except (OSError, *DATABASE_ERRORS) as error:
-        log.warning("expired files were not deleted: %s", _cause(error))
-
-
-def _cause(error: Exception) -> str:
-    return str(error) if isinstance(error, OSError) else driver_message(error)
 
 
 def _check_form(upload: Upload) -> int | None:

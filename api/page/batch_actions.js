@@ -1,64 +1,60 @@
-// What one can do with a batch: download it, pause it, cancel it, let its failures run again.
+// What one can do with a batch: download it, pause it, cancel it, let its failures run again, delete it.
 
+import { deleteButton } from "./delete_button.js";
 import { ask, el, say } from "./dom.js";
 import { downloadLink } from "./download.js";
-import { plural } from "./format.js";
 import { call } from "./net.js";
 import { isFinal } from "./status.js";
+import { language, t } from "./words.js";
 
 const RETRIED = ["failed", "expired"];
+const FORMATS = ["md", "zip", "jsonl", "csv"];
 
 /** The buttons; `show(batch)` brings them up to date, `onFault(error)` is told what went wrong, or null. */
 export function batchActions(state, onFault) {
-  const results = (format) => `/v1/batches/${state.id}/results?format=${format}`;
-  const cancel = el("button", { type: "button", class: "grave-quiet", onclick: cancelBatch }, "Cancel");
-  const pause = el("button", { type: "button", onclick: pauseBatch }, "Pause");
-  const retry = el("button", { type: "button", onclick: retryFailures }, "Retry failures");
-  const retryCut = el("button", { type: "button", onclick: retryCutShort }, "Retry cut short");
+  const results = (format) => `/v1/batches/${state.id}/results?format=${format}&lang=${language}`;
+  const cancel = el("button", { type: "button", class: "grave-quiet", onclick: cancelBatch }, t("cancel"));
+  const pause = el("button", { type: "button", onclick: pauseBatch }, t("batch.pause"));
+  const retry = el("button", { type: "button", onclick: retryFailures });
+  const retryCut = el("button", { type: "button", onclick: retryCutShort });
+  const remove = deleteButton({ path: `/v1/batches/${state.id}`, kind: "batch", whereTo: () => "#/", onFault });
   const node = el(
     "div",
     { class: "actions" },
     el(
       "span",
-      { class: "downloads", role: "group", "aria-label": "Download" },
-      el("span", { class: "label", "aria-hidden": "true" }, "Download"),
-      ...[
-        ["md", "Markdown"],
-        ["jsonl", "JSONL"],
-        ["csv", "CSV"],
-      ].map(([format, word]) =>
-        downloadLink(results(format), `${state.id}.${format}`, `Download as ${word}`, word, onFault),
-      ),
+      { class: "downloads", role: "group", "aria-label": t("download") },
+      el("span", { class: "label", "aria-hidden": "true" }, t("download")),
+      ...FORMATS.map((format) => {
+        const word = t(`download.${format}`);
+        return downloadLink(results(format), `${state.id}.${format}`, t("download.as", { word }), word, onFault);
+      }),
     ),
     retry,
     retryCut,
     pause,
     cancel,
+    remove,
   );
 
   async function cancelBatch() {
     const { total, completed, failed } = state.batch.request_counts;
-    const left = plural(total - completed - failed, "article");
-    const sure = await ask(
-      `Cancel the ${left} of this batch that are not written yet? The text so far is kept.`,
-      "Cancel them",
-      "Let them be written",
-    );
-    if (sure) await act(cancel, "cancel", "The batch is being cancelled.");
+    const question = t("batch.cancel.question", { count: total - completed - failed });
+    const sure = await ask(question, t("batch.cancel.yes"), t("batch.cancel.no"));
+    if (sure) await act(cancel, "cancel", t("batch.cancel.done"));
   }
 
   async function pauseBatch() {
-    const words = "The batch is paused. What is being written goes on.";
-    if (await act(pause, "pause", words)) await state.reread();
+    if (await act(pause, "pause", t("batch.pause.done"))) await state.reread();
   }
 
   async function retryFailures() {
-    if (await act(retry, "retry", "The failures run again.")) state.watch();
+    if (await act(retry, "retry", t("batch.retry.done"))) state.watch();
   }
 
   async function retryCutShort() {
     const again = { which: ["incomplete"] };
-    if (await act(retryCut, "retry", "The articles that were cut short are written again.", again)) state.watch();
+    if (await act(retryCut, "retry", t("batch.retry_cut.done"), again)) state.watch();
   }
 
   async function act(button, verb, words, body) {
@@ -82,12 +78,13 @@ export function batchActions(state, onFault) {
     show(batch) {
       pause.hidden = batch.status !== "in_progress" || batch.hold?.kind === "batch";
       cancel.hidden = isFinal(batch.status) || batch.status === "cancelling";
+      remove.hidden = !isFinal(batch.status);
       const known = state.jobs.filter((job) => RETRIED.includes(job.status)).length;
       retry.hidden = known === 0 || batch.status === "cancelling";
-      retry.textContent = `Retry ${plural(known, "failure")}`;
+      retry.textContent = t("batch.retry", { count: known });
       const cut = state.jobs.filter((job) => job.incomplete).length;
       retryCut.hidden = cut === 0 || batch.status === "cancelling";
-      retryCut.textContent = `Retry ${plural(cut, "article")} cut short`;
+      retryCut.textContent = t("batch.retry_cut", { count: cut });
     },
   };
 }

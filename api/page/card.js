@@ -2,13 +2,14 @@
 
 import { el, setText } from "./dom.js";
 import { sentenceOf } from "./faults.js";
-import { languageOf, number, plain, rate, short } from "./format.js";
+import { languageOf, plain, rate, short } from "./format.js";
 import { firstWords, jobName } from "./names.js";
 import { makeMark, setMark } from "./mark.js";
 import { badge, isFinal, setBadge, shownStatus } from "./status.js";
-import { thinking } from "./thoughts.js";
+import { about } from "./thoughts.js";
 import { calledTool } from "./tool_calls.js";
 import { whyItWaits } from "./waiting_words.js";
+import { t } from "./words.js";
 
 const SHOWN = 900;
 
@@ -49,11 +50,12 @@ export class Card {
     this.node.dataset.status = job.status;
     this.#showName(job, text);
     setText(this.words, this.#excerpt(job, text));
-    const language = text?.text ? languageOf(text.text) : null;
-    if (language) this.words.lang = language;
+    // A note is in the page's language; a text in its own, which is not the page's where it is unknown.
+    if (this.words.classList.contains("note")) this.words.removeAttribute("lang");
+    else this.words.lang = languageOf(text?.text ?? "") ?? "";
     setText(this.tokens, tokensLine(job, text));
     const now = job.status === "in_progress" ? text?.rate() : 0;
-    setText(this.speed, now ? `≈ ${rate(now)}/s` : "");
+    setText(this.speed, now ? t("card.rate", { rate: rate(now) }) : "");
     // Where nothing was written there is nothing to compare.
     setMark(this.mark, job.bytes ? this.state.marks.get(this.id) : null);
   }
@@ -78,17 +80,18 @@ export class Card {
     // Before its last error: of a thousand that a held upstream has sent back, each would say the same.
     if (job.status === "queued") return whyItWaits(job, this.waitsOf(job));
     if (job.error) return sentenceOf(job.error);
-    if (job.status === "in_progress" && text?.thought) return `${thinking(text.thoughtTokens)}.`;
-    if (job.status === "in_progress") return "Waiting for the first words.";
-    if (job.status === "completed" && calledTool(job)) return "The model called a tool.";
-    if (job.status === "completed") return job.bytes ? "" : "The text is empty.";
-    return text?.text ? plain(text.text.slice(0, SHOWN)) : "Nothing was written.";
+    if (job.status === "in_progress" && text?.thought) return t("card.thinking", { tokens: about(text.thoughtTokens) });
+    if (job.status === "in_progress") return t("card.waiting");
+    if (job.status === "completed" && calledTool(job)) return t("note.tool");
+    if (job.status === "completed") return job.bytes ? "" : t("card.empty");
+    return text?.text ? plain(text.text.slice(0, SHOWN)) : t("note.nothing");
   }
 }
 
 function tokensLine(job, text) {
   if (job.usage?.output_tokens !== undefined && job.usage?.output_tokens !== null && isFinal(job.status)) {
-    return `${job.usage.source === "estimate" ? "≈ " : ""}${number(job.usage.output_tokens)} tokens`;
+    const isEstimate = job.usage.source === "estimate";
+    return t(isEstimate ? "tokens.about" : "tokens.written", { count: job.usage.output_tokens });
   }
-  return text?.tokens ? `≈ ${short(Math.round(text.tokens))} tokens` : "";
+  return text?.tokens ? t("card.tokens", { count: Math.round(text.tokens), short: short(Math.round(text.tokens)) }) : "";
 }

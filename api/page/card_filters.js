@@ -1,7 +1,6 @@
 // Which cards of a batch are shown, and in which order: by status, by name, sorted.
 
 import { el } from "./dom.js";
-import { number } from "./format.js";
 import { shownStatus, statusWord } from "./status.js";
 import { t } from "./words.js";
 
@@ -16,7 +15,7 @@ const is = (job, filter) =>
 
 export class CardFilters {
   chosen = "all";
-  #buttons = el("div", { class: "filters", role: "group", "aria-label": "Show" });
+  #buttons = el("div", { class: "filters", role: "group", "aria-label": t("home.show") });
   #find;
   #sort;
 
@@ -26,8 +25,8 @@ export class CardFilters {
     this.onChange = onChange;
     this.#find = el("input", {
       type: "search",
-      placeholder: "Find by name",
-      "aria-label": "Find a card by its name",
+      placeholder: t("find.placeholder"),
+      "aria-label": t("find.label"),
       oninput: onChange,
     });
     this.#sort = el(
@@ -66,8 +65,8 @@ export class CardFilters {
         button = el("button", { type: "button", onclick: () => this.#choose(name) });
         this.#buttons.append(button);
       }
-      const word = name === "all" ? "All" : name === "failed" ? "Not completed" : statusWord(name);
-      button.textContent = `${word} ${number(count)}`;
+      const word = name === "all" ? t("home.all") : name === "failed" ? t("filter.failed") : statusWord(name);
+      button.textContent = t("filter.count", { word, count });
       button.setAttribute("aria-pressed", String(name === this.chosen));
       button.hidden = count === 0 && name !== this.chosen && name !== "all";
     });

@@ -32,7 +32,7 @@ export function sentenceOf({ code, message }) {
   return ended(reason && QUOTED.includes(code) ? t("error.said", { what, reason }) : what);
 }
 
-const ended = (sentence) => (/[.!?。！？]$/.test(sentence) ? sentence : `${sentence}.`);
+const ended = (sentence) => (/[.!?。！？]$/.test(sentence) ? sentence : t("sentence", { sentence }));
 
 /** What `sentenceOf` leaves out: the code and the message as they are stored. */
 export const rawOf = ({ code, message }) => (message ? `${code}\n${message}` : code);

@@ -2,14 +2,15 @@
 
 import { ChosenFile } from "./chosen_file.js";
 import { el, put, wrong } from "./dom.js";
-import { plural } from "./format.js";
+import { fileNotes } from "./file_notes.js";
+import { refusalOf } from "./refusals.js";
 import { sampleLink } from "./sample.js";
+import { t } from "./words.js";
 
 const MOST_FAULTS = 10;
 const PAUSE_MS = 250;
 const ENDINGS = ".jsonl,.ndjson,.json,.csv,.tsv,.tab,.txt,text/csv,text/plain,application/jsonl";
 const ENCODINGS = [
-  ["", "Detect from the file"],
   ["utf-8", "UTF-8"],
   ["utf-16", "UTF-16"],
   ["gb18030", "GB18030 / GBK"],
@@ -20,8 +21,6 @@ const ENCODINGS = [
   ["windows-1250", "Windows-1250"],
   ["windows-1251", "Windows-1251"],
 ];
-const DELIMITERS = { ",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars" };
-const NO_MODEL = 'no "model": name one in the line, or for all lines in the field below';
 const lacksModel = ({ code, param }) => code === "missing_required_parameter" && param === "body.model";
 
 /** The node, and what it does: `take(file)`, `count()`, `title()`, `order(model)`. */
@@ -46,6 +45,7 @@ export function filePart(changed) {
   const encoding = el(
     "select",
     { id: "encoding", onchange: lookAgain },
+    el("option", { value: "" }, t("form.encoding.detect")),
     ...ENCODINGS.map(([value, word]) => el("option", { value }, word)),
   );
   const example = el("p", { class: "example", dir: "auto" });
@@ -54,22 +54,22 @@ export function filePart(changed) {
     class: "wide",
     tabindex: "0",
     role: "region",
-    "aria-label": "The first rows of the file",
+    "aria-label": t("form.rows"),
     hidden: true,
   });
   const summary = el("div", { id: "file-summary" });
   const encodingPart = el(
     "div",
     { class: "field apart", hidden: true },
-    el("label", { for: "encoding" }, "Encoding"),
+    el("label", { for: "encoding" }, t("form.encoding")),
     encoding,
   );
   const tablePart = el(
     "div",
     { class: "field apart", hidden: true },
-    el("label", { for: "template" }, "Prompt for each row"),
+    el("label", { for: "template" }, t("form.template")),
     template,
-    el("p", { id: "template-hint", class: "hint" }, "Write columns in braces. Insert one: ", columns),
+    el("p", { id: "template-hint", class: "hint" }, t("form.template.hint"), " ", columns),
     example,
     preview,
   );
@@ -84,7 +84,7 @@ export function filePart(changed) {
     chosen = new ChosenFile(file);
     tablePart.hidden = encodingPart.hidden = true;
     encoding.value = "";
-    put(summary, el("p", { class: "summary" }, `${file.name} is being read.`));
+    put(summary, el("p", { class: "summary" }, t("form.file.reading", { name: file.name })));
     changed();
     lookAgain();
   }
@@ -116,7 +116,7 @@ export function filePart(changed) {
       if (turn === turns) show();
     } catch (error) {
       if (turn !== turns) return;
-      put(summary, wrong(`${file.name} cannot be read.`, el("ul", {}, el("li", {}, error.message))));
+      put(summary, wrong(t("form.file.unreadable", { name: file.name }), el("ul", {}, el("li", {}, refusalOf(error)))));
     }
     changed();
   }
@@ -125,7 +125,7 @@ export function filePart(changed) {
     const named = [...template.value.matchAll(/\{([^{}]*)\}/g)].map((part) => part[1].trim());
     if (named.length && named.every((name) => names.includes(name))) return;
     const topic = names.find((name) => !["custom_id", "model"].includes(name)) ?? names[0];
-    template.value = names.includes("prompt") ? "{prompt}" : `Write an article about {${topic}}.`;
+    template.value = names.includes("prompt") ? "{prompt}" : t("form.template.example", { topic: `{${topic}}` });
   }
 
   function show() {
@@ -177,27 +177,17 @@ export function filePart(changed) {
     put(
       example,
       ...(quick.first_prompt !== null
-        ? [el("b", {}, "The first: "), quick.first_prompt]
-        : [el("b", {}, "Not yet: "), fault?.message ?? "there are no rows."]),
+        ? [el("b", {}, t("form.first")), quick.first_prompt]
+        : [el("b", {}, t("form.not_yet")), fault ? refusalOf(fault) : t("form.no_rows")]),
     );
   }
 
   function showSummary() {
-    const { count, mistakes, mistake_count: total, warnings, encoding: found, is_guess: isGuess, delimiter } =
-      chosen.report;
-    const told = warnings
-      .filter(({ code }) => code !== "encoding")
-      .map(({ message, line, count: times }) =>
-        el("li", {}, `${message}${line === null ? "" : ` (line ${line}${times > 1 ? ` and ${times - 1} more` : ""})`}`),
-      );
-    const form = [
-      found === "UTF-8" ? null : `${found}${isGuess ? ", guessed from the text: look whether it reads well" : ""}`,
-      delimiter === null || delimiter === "," ? null : `with ${DELIMITERS[delimiter] ?? delimiter} between its cells`,
-    ].filter(Boolean);
-    if (form.length) told.unshift(el("li", {}, `Read as ${form.join(", ")}.`));
+    const { count, mistakes, mistake_count: total } = chosen.report;
+    const told = fileNotes(chosen.report);
     const list = told.length ? [el("ul", { class: "hint notes" }, ...told)] : [];
-    if (!total) return put(summary, el("p", { class: "summary" }, `${chosen.name}: ${plural(count, "prompt")}.`), ...list);
-    return put(summary, wrong(`${chosen.name} cannot be sent as it is.`, faultList(mistakes)), ...list);
+    if (!total) return put(summary, el("p", { class: "summary" }, t("form.file.count", { name: chosen.name, count })), ...list);
+    return put(summary, wrong(t("form.file.faulty", { name: chosen.name }), faultList(mistakes)), ...list);
   }
 
   function faultList(mistakes) {
@@ -206,7 +196,7 @@ export function filePart(changed) {
       {},
       ...mistakes
         .slice(0, MOST_FAULTS)
-        .map(({ line, message }) => el("li", {}, line === null ? null : el("b", {}, `Line ${line}: `), message)),
+        .map((one) => el("li", {}, one.line === null ? null : el("b", {}, t("line", one)), refusalOf(one))),
     );
   }
 
@@ -216,7 +206,7 @@ export function filePart(changed) {
     count: () => (chosen?.report && !chosen.report.mistake_count ? chosen.report.count : 0),
     /** What is to be sent: `{input_file_id, input}`, or `{faults, more, lacksModel}`. Rejects with `ApiError`. */
     async order(model) {
-      const none = { faults: [{ line: null, message: "Choose a file with at least one prompt in it." }] };
+      const none = { faults: [{ line: null, message: t("form.file.none") }] };
       if (chosen === null) return none;
       await looking;
       clearTimeout(timer);
@@ -228,7 +218,7 @@ export function filePart(changed) {
         return {
           faults: report.mistakes
             .slice(0, MOST_FAULTS)
-            .map((one) => (lacksModel(one) ? { ...one, message: NO_MODEL } : one)),
+            .map((one) => (lacksModel(one) ? { line: one.line, message: t("form.line.no_model") } : one)),
           more: Math.max(0, report.mistake_count - MOST_FAULTS),
           lacksModel: report.mistakes.every(lacksModel),
         };
@@ -243,12 +233,12 @@ export function filePart(changed) {
       el(
         "div",
         { class: "field drop" },
-        el("label", { for: "file" }, "File"),
+        el("label", { for: "file" }, t("form.file")),
         input,
         el(
           "p",
           { id: "file-hint", class: "hint" },
-          'Choose a file, or drop it anywhere here: a table (.csv, .tsv), prompts (.txt, one a line), or JSONL (OpenAI\'s batch lines, or {"prompt": …} on each line).',
+          t("form.file.hint"),
         ),
         el("p", {}, sampleLink()),
       ),

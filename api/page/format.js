@@ -1,11 +1,13 @@
 // Numbers, times and durations in words.
 
-const WHOLE = new Intl.NumberFormat();
-const SHORT = new Intl.NumberFormat(undefined, { notation: "compact", maximumFractionDigits: 1 });
-const RATE = new Intl.NumberFormat(undefined, { maximumSignificantDigits: 2 });
-const MOMENT = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "medium" });
-const CLOCK = new Intl.DateTimeFormat(undefined, { timeStyle: "medium" });
-const AGO = new Intl.RelativeTimeFormat("en", { numeric: "auto" });
+import { locale, t } from "./words.js";
+
+const WHOLE = new Intl.NumberFormat(locale);
+const SHORT = new Intl.NumberFormat(locale, { notation: "compact", maximumFractionDigits: 1 });
+const RATE = new Intl.NumberFormat(locale, { maximumSignificantDigits: 2 });
+const MOMENT = new Intl.DateTimeFormat(locale, { dateStyle: "full", timeStyle: "medium" });
+const CLOCK = new Intl.DateTimeFormat(locale, { timeStyle: "medium" });
+const AGO = new Intl.RelativeTimeFormat(locale, { numeric: "auto" });
 const UNITS = [
   [60, "second", 1],
   [3600, "minute", 60],
@@ -16,29 +18,28 @@ const UNITS = [
   [Infinity, "year", 31557600],
 ];
 
-export const number = (value) => (value === null || value === undefined ? "unknown" : WHOLE.format(value));
+export const number = (value) => (value === null || value === undefined ? t("unknown") : WHOLE.format(value));
 export const short = (value) => (value < 10000 ? WHOLE.format(value) : SHORT.format(value));
 export const rate = (value) => RATE.format(value);
-
-/** `1 article`, `20 articles`. */
-export const plural = (count, one, many = `${one}s`) => `${WHOLE.format(count)} ${count === 1 ? one : many}`;
 
 /** How long ago Unix seconds are: "3 minutes ago". */
 function ago(seconds, now = Date.now() / 1000) {
   const distance = seconds - now;
-  if (Math.abs(distance) < 5) return distance > 0 ? "in a moment" : "just now";
+  if (Math.abs(distance) < 5) return t(distance > 0 ? "time.soon" : "time.now");
   const [, unit, size] = UNITS.find(([end]) => Math.abs(distance) < end);
-  return AGO.format(Math.trunc(distance / size), unit);
+  // Chinese puts a space between a number and a word, as everywhere on the page.
+  return AGO.format(Math.trunc(distance / size), unit).replace(/(\d)(?=\p{Script=Han})/u, "$1 ");
 }
 
 /** A duration in seconds: "42 s", "3 min 20 s", "2 h 5 min". */
 export function duration(seconds) {
-  if (seconds < 9.95) return `${RATE.format(Math.max(0, seconds))} s`;
+  if (seconds < 9.95) return t("duration.s", { s: RATE.format(Math.max(0, seconds)) });
   const whole = Math.round(seconds);
-  if (whole < 60) return `${whole} s`;
-  if (whole < 3600) return `${Math.floor(whole / 60)} min${whole % 60 ? ` ${whole % 60} s` : ""}`;
-  if (whole < 172800) return `${Math.floor(whole / 3600)} h ${Math.floor((whole % 3600) / 60)} min`;
-  return `${Math.floor(whole / 86400)} d ${Math.floor((whole % 86400) / 3600)} h`;
+  const [days, hours, minutes] = [86400, 3600, 60].map((unit) => Math.floor(whole / unit));
+  if (whole < 60) return t("duration.s", { s: whole });
+  if (whole < 3600) return t(whole % 60 ? "duration.min_s" : "duration.min", { min: minutes, s: whole % 60 });
+  if (whole < 172800) return t("duration.h_min", { h: hours, min: minutes % 60 });
+  return t("duration.d_h", { d: days, h: hours % 24 });
 }
 
 /** A `<time>` that says how long ago, with the exact moment as its title. `tickTimes` keeps it true. */

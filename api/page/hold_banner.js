@@ -1,17 +1,19 @@
 // What holds the work that is shown: one banner that says why, since when and what to do, with a button that lifts it.
 
-import { el, put, say, wrong } from "./dom.js";
+import { el, put, say } from "./dom.js";
 import { call } from "./net.js";
+import { refused } from "./refusals.js";
 import { holdAdvice, holdMessage, holdTitle } from "./waiting_words.js";
+import { t } from "./words.js";
 
 export class HoldBanner {
-  node = el("section", { class: "held", "aria-label": "On hold", hidden: true });
+  node = el("section", { class: "held", "aria-label": t("status.on_hold"), hidden: true });
   #shown = "null";
   #title = el("h2", {});
   #advice = el("p", {});
   #message = el("p", { class: "small", dir: "auto" });
   #fault = el("div", {});
-  #resume = el("button", { type: "button", class: "main", onclick: () => this.#lift() }, "Resume");
+  #resume = el("button", { type: "button", class: "main", onclick: () => this.#lift() }, t("hold.resume"));
   #hold = null;
   #isLifting = false;
 
@@ -54,10 +56,10 @@ export class HoldBanner {
     this.#fault.replaceChildren();
     try {
       await call(path, { method: "POST" });
-      say("Resumed.");
+      say(t("hold.resumed"));
       await this.onLifted();
     } catch (error) {
-      put(this.#fault, wrong(error.message));
+      put(this.#fault, refused(error));
     } finally {
       this.#isLifting = false;
       this.#resume.disabled = false;

@@ -13,7 +13,7 @@ export class BatchRow {
   constructor(batch) {
     this.link = el("a", { href: `#/batches/${batch.id}`, dir: "auto" }, batchName(batch));
     this.badge = badge(batch.status);
-    this.bar = new ProgressBar(`Progress of ${batchName(batch)}`);
+    this.bar = new ProgressBar(t("progress.of", { name: batchName(batch) }));
     this.counts = el("p", { class: "counts" });
     this.node = el(
       "li",
@@ -35,11 +35,11 @@ export class BatchRow {
 /** The counts of a batch in words. */
 function countsLine(batch) {
   const { total, completed, failed, in_progress: writing, incomplete } = batch.request_counts;
-  const words = [`${short(completed)} of ${short(total)} completed`];
+  const words = [t("counts.completed", { completed: short(completed), total: short(total) })];
   if (!isFinal(batch.status)) words.unshift(progressLine(batch, null));
-  if (incomplete) words.push(`${short(incomplete)} cut short`);
-  if (writing) words.push(`${short(writing)} being written`);
-  if (failed) words.push(`${short(failed)} not completed`);
+  if (incomplete) words.push(t("outcome.cut", { count: incomplete }));
+  if (writing) words.push(t("counts.writing", { count: writing }));
+  if (failed) words.push(t("counts.failed", { count: failed }));
   if (batch.usage?.output_tokens)
     words.push(
       t(isFinal(batch.status) ? "tokens.written.list" : "tokens.ended", { count: batch.usage.output_tokens }),

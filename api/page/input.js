@@ -14,6 +14,6 @@ export function readList(text) {
 /** A refusal of the API as a fault of the line that it is about; `line` is null when it is about none. */
 export function inTermsOfLines(error, lines) {
   const found = /^requests\[(\d+)\]/.exec(error.param ?? "");
-  if (!found || !(Number(found[1]) in lines)) return { line: null, message: error.message };
-  return { line: lines[Number(found[1])], message: error.message.replace(found[0], "").replace(/^\./, "") };
+  if (!found || !(Number(found[1]) in lines)) return { line: null, code: error.code, message: error.message };
+  return { line: lines[Number(found[1])], code: error.code, message: error.message.replace(found[0], "").replace(/^\./, "") };
 }

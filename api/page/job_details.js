@@ -1,26 +1,14 @@
 // What there is to know of a job beside its text: what was asked, what it cost, and how its attempts went.
 
+import { attemptList } from "./attempt_list.js";
 import { el, put } from "./dom.js";
 import { detailsOf } from "./failure_groups.js";
 import { sentenceOf } from "./faults.js";
-import { duration, number, plural, rate, time } from "./format.js";
+import { duration, number, rate, time } from "./format.js";
 import { wasNotAsAsked, whyCutShort } from "./job_words.js";
 import { contentText } from "./names.js";
 import { isFinal } from "./status.js";
-import { t } from "./words.js";
-
-const OUTCOMES = {
-  completed: "completed",
-  failed: "failed",
-  rate_limited: "rate limited",
-  held: "given back, because its upstream was held",
-  released: "handed back when its worker stopped",
-  lost: "lost with its worker",
-  not_accepted: t("outcome.not_accepted"),
-  cancelled: "cancelled",
-  expired: "expired",
-};
-const SOURCES = { upstream: "counted by the upstream", tokenizer: "counted here", estimate: "an estimate" };
+import { t, wordFor } from "./words.js";
 
 /** Show the sections about a job in this element; what was opened in it stays open. */
 export function showDetails(node, job) {
@@ -32,7 +20,7 @@ export function showDetails(node, job) {
     cutSection(job),
     requestSection(job),
     usageSection(job),
-    attemptsSection(job),
+    job.attempts?.length ? section(t("details.attempts"), ...attemptList(job)) : null,
     factsSection(job),
   );
   const after = folds();
@@ -49,8 +37,8 @@ function section(title, ...content) {
 
 function errorSection(job) {
   if (!job.error) return null;
-  const ended = wasNotAsAsked(job) ? t("rejected.why") : "Why it is incomplete";
-  const title = isFinal(job.status) ? ended : "What went wrong last";
+  const ended = wasNotAsAsked(job) ? t("rejected.why") : t("details.incomplete");
+  const title = isFinal(job.status) ? ended : t("details.last_fault");
   return section(
     title,
     el("p", { class: "fault", dir: "auto" }, sentenceOf(job.error)),
@@ -61,7 +49,7 @@ function errorSection(job) {
 function cutSection(job) {
   const why = whyCutShort(job);
   if (!why) return null;
-  return section("Cut short", el("p", { class: "fault" }, why), el("p", { class: "small" }, job.incomplete.reason));
+  return section(t("status.cut_short"), el("p", { class: "fault" }, why), el("p", { class: "small" }, job.incomplete.reason));
 }
 
 function requestSection(job) {
@@ -69,21 +57,21 @@ function requestSection(job) {
   const { messages = [], model, ...rest } = job.request;
   const settings = Object.entries(rest);
   return section(
-    "Request",
+    t("details.request"),
     ...messages.map((message) =>
       el(
         "figure",
         { class: "message" },
-        el("figcaption", {}, message.role),
+        el("figcaption", {}, wordFor("role", message.role)),
         el("p", { dir: "auto" }, contentText(message.content)),
       ),
     ),
-    el("p", { class: "small" }, `Model: ${model}`),
+    el("p", { class: "small" }, t("details.model", { model })),
     settings.length
       ? el(
           "details",
           {},
-          el("summary", {}, plural(settings.length, "setting")),
+          el("summary", {}, t("details.settings", { count: settings.length })),
           el("pre", { tabindex: "0" }, JSON.stringify(rest, null, 2)),
         )
       : null,
@@ -95,80 +83,41 @@ function usageSection(job) {
   if (!usage) return null;
   const seconds = job.finished_at && job.first_delta_at ? job.finished_at - job.first_delta_at : 0;
   return section(
-    "Tokens",
+    t("details.tokens"),
     facts([
-      ["Read", number(usage.input_tokens)],
-      usage.cached_tokens ? ["of which cached", number(usage.cached_tokens)] : null,
-      ["Written", number(usage.output_tokens)],
-      usage.reasoning_tokens ? ["of which reasoning", number(usage.reasoning_tokens)] : null,
-      seconds > 0.5 && usage.output_tokens ? ["Rate", `${rate(usage.output_tokens / seconds)} per second`] : null,
-      ["Source", SOURCES[usage.source] ?? usage.source],
+      [t("facts.read"), number(usage.input_tokens)],
+      usage.cached_tokens ? [t("details.cached"), number(usage.cached_tokens)] : null,
+      [t("facts.written"), number(usage.output_tokens)],
+      usage.reasoning_tokens ? [t("details.reasoning"), number(usage.reasoning_tokens)] : null,
+      seconds > 0.5 && usage.output_tokens ? [t("facts.rate"), t("details.rate", { rate: rate(usage.output_tokens / seconds) })] : null,
+      [t("details.source"), wordFor("source", usage.source)],
     ]),
-  );
-}
-
-function attemptsSection(job) {
-  if (!job.attempts?.length) return null;
-  return section("Attempts", el("ol", { class: "attempts" }, ...job.attempts.map((attempt, at) => attemptItem(attempt, beforeOf(job, at)))));
-}
-
-/** When the wait for an attempt began: at the end of the one before, or when the job was submitted. */
-const beforeOf = (job, at) => (at ? job.attempts[at - 1].finished_at : job.created_at);
-
-function attemptItem(attempt, before) {
-  const waited = before ? attempt.started_at - before : 0;
-  const how = [
-    attempt.upstream ? t("attempt.at", { upstream: attempt.upstream }) : "",
-    waited >= 0.1 ? t("attempt.waited", { time: duration(waited) }) : "",
-  ]
-    .filter(Boolean)
-    .join(" · ");
-  const took = attempt.finished_at ? duration(attempt.finished_at - attempt.started_at) : "";
-  const words = [attempt.outcome ? (OUTCOMES[attempt.outcome] ?? attempt.outcome) : "running", took]
-    .filter(Boolean)
-    .join(" · ");
-  const wrote = [
-    attempt.bytes !== null && attempt.bytes !== undefined ? `${number(attempt.bytes)} bytes` : "",
-    attempt.usage?.output_tokens ? plural(attempt.usage.output_tokens, "token") : "",
-  ]
-    .filter(Boolean)
-    .join(" · ");
-  return el(
-    "li",
-    { value: null },
-    el("p", {}, `${attempt.attempt}. ${words}`),
-    how ? el("p", { class: "small" }, how) : null,
-    wrote ? el("p", { class: "small" }, wrote) : null,
-    attempt.continued_bytes
-      ? el("p", { class: "small" }, `Continues from byte ${number(attempt.continued_bytes)}`)
-      : null,
-    attempt.error ? el("p", { class: "small fault" }, sentenceOf(attempt.error)) : null,
   );
 }
 
 function factsSection(job) {
   const metadata = Object.entries(job.metadata ?? {});
   return section(
-    "Facts",
+    t("details.facts"),
     facts([
-      ["Submitted", time(job.created_at)],
-      job.started_at ? ["Started", time(job.started_at)] : null,
+      [t("facts.submitted"), time(job.created_at)],
+      job.started_at ? [t("details.started"), time(job.started_at)] : null,
       job.first_delta_at && job.started_at
-        ? ["First words after", duration(job.first_delta_at - job.started_at)]
+        ? [t("details.first_words"), duration(job.first_delta_at - job.started_at)]
         : null,
-      job.finished_at ? ["Ended", time(job.finished_at)] : null,
-      job.due_at && job.attempt ? ["Next attempt", time(job.due_at)] : null,
-      job.expires_at && !isFinal(job.status) ? ["Expires", time(job.expires_at)] : null,
-      job.bytes !== null && job.bytes !== undefined ? ["Stored", `${number(job.bytes)} bytes`] : null,
+      job.finished_at ? [t("details.ended"), time(job.finished_at)] : null,
+      job.due_at && job.attempt ? [t("details.next_attempt"), time(job.due_at)] : null,
+      job.expires_at && !isFinal(job.status) ? [t("details.expires"), time(job.expires_at)] : null,
+      job.bytes !== null && job.bytes !== undefined ? [t("details.stored"), t("bytes", { count: job.bytes })] : null,
       job.text_attempt && job.text_attempt !== job.attempt
-        ? ["Text of", `attempt ${job.text_attempt}, which wrote the most`]
+        ? [t("details.text_of"), t("details.text_of.attempt", { attempt: job.text_attempt })]
         : null,
       job.status === "completed" && job.finish_reason !== "stop"
-        ? ["The upstream ended it with", job.finish_reason ?? "no reason given"]
+        ? [t("details.finish"), job.finish_reason ?? t("details.finish.none")]
         : null,
       job.sha256 ? ["SHA-256", el("code", { title: job.sha256 }, `${job.sha256.slice(0, 12)}…`)] : null,
       ...metadata.map(([name, value]) => [name, value]),
-      ["Id", el("code", {}, job.id)],
+      [t("details.id"), el("code", {}, job.id)],
     ]),
   );
 }

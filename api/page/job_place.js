@@ -3,6 +3,7 @@
 import { batchName } from "./batch_name.js";
 import { el, put, say } from "./dom.js";
 import { call } from "./net.js";
+import { refusalOf } from "./refusals.js";
 import { go } from "./router.js";
 import { t } from "./words.js";
 
@@ -47,7 +48,7 @@ export class JobPlace {
       if (data.length) go(`#/jobs/${data[0].id}`);
       else say(t(by > 0 ? "step.last" : "step.first"));
     } catch (error) {
-      if (error.name !== "AbortError") say(error.message);
+      if (error.name !== "AbortError") say(refusalOf(error));
     }
   }
 }

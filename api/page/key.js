@@ -2,11 +2,15 @@
 
 import { el, put } from "./dom.js";
 import { recall, remember } from "./kept.js";
+import { pieces, t } from "./words.js";
 
 const TAB = "sessionStorage";
 let kept = recall("key", TAB); // where storage is forbidden, it lives as long as the page
 let asking = null;
 let declined = false;
+
+/** Tells `given` when a key was entered. */
+export const keys = new EventTarget();
 
 /** The key that is sent, or null. */
 export const heldKey = () => kept;
@@ -24,6 +28,7 @@ export function askForKey(refused) {
     remember("key", key, TAB);
     declined = key === null;
     showDeclined();
+    if (key !== null) keys.dispatchEvent(new Event("given"));
     return key !== null;
   });
   return asking;
@@ -39,7 +44,7 @@ function ask(refused) {
       spellcheck: "false",
       required: true,
       pattern: "[!-~]+",
-      title: "One word, lh_...",
+      title: t("key.title"),
       "aria-describedby": "api-key-why",
       autofocus: true,
     });
@@ -56,20 +61,19 @@ function ask(refused) {
             dialog.close();
           },
         },
-        el("label", { id: "api-key-label", for: "api-key" }, "API key"),
+        el("label", { id: "api-key-label", for: "api-key" }, t("key.label")),
         el(
           "p",
           { id: "api-key-why", role: refused === null ? null : "alert" },
-          refused === null
-            ? "This Longhand requires an API key. The page keeps it until you close this tab."
-            : "This key is unknown or was revoked. Enter another one.",
+          t(refused === null ? "key.why" : "key.refused"),
         ),
+        el("p", { class: "small" }, ...pieces("key.make", { command: el("code", {}, t("command.key")) })),
         field,
         el(
           "p",
           { class: "buttons" },
-          el("button", { type: "button", onclick: () => dialog.close() }, "Not now"),
-          el("button", { type: "submit", class: "main" }, "Use this key"),
+          el("button", { type: "button", onclick: () => dialog.close() }, t("key.not_now")),
+          el("button", { type: "submit", class: "main" }, t("key.use")),
         ),
       ),
     );
@@ -91,10 +95,17 @@ export async function changeKey() {
   location.reload();
 }
 
+/** Forget the key, and show what there is to see without one. */
+export function signOut() {
+  kept = null;
+  remember("key", null, TAB);
+  location.reload();
+}
+
 /** Say at the top that nothing can be read, and let it be mended. */
 function showDeclined() {
-  const enter = el("button", { type: "button", onclick: again }, "Enter a key");
-  put(document.getElementById("keyless"), ...(declined ? ["Longhand shows nothing without an API key. ", enter] : []));
+  const enter = el("button", { type: "button", onclick: again }, t("key.enter"));
+  put(document.getElementById("keyless"), ...(declined ? [t("key.none"), " ", enter] : []));
 }
 
 async function again() {

@@ -6,18 +6,16 @@ import { isFinal } from "./status.js";
 import { t } from "./words.js";
 
 const LOOK_MS = 500;
-const CHINESE = /[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]|[\ud840-\ud87f][\udc00-\udfff]/g;
-const PUNCTUATION = /[\u3000-\u303f\uff00-\uff0f\uff1a-\uff20\u2014\u2018-\u201d\u2026]/g;
+const CHINESE = /\p{Script=Han}/gu;
 const WORDS = /[\p{L}\p{N}]+(?:['’.,-][\p{L}\p{N}]+)*/gu;
 
-/** The length of a text as its language counts it: `{key, count}`. Chinese counts characters with punctuation, and a
- *  Latin word or a number as one, as editors of Chinese do.
+/** The length of a text as its language counts it: `{key, count}`. Chinese counts each character, and a Latin word or a
+ *  number as one; punctuation counts in neither.
  */
 export function lengthOf(text) {
   const characters = text.match(CHINESE)?.length ?? 0;
   const others = text.replace(CHINESE, " ").match(WORDS)?.length ?? 0;
-  if (characters <= others) return { key: "length.words", count: characters + others };
-  return { key: "length.characters", count: characters + others + (text.match(PUNCTUATION)?.length ?? 0) };
+  return { key: characters > others ? "length.characters" : "length.words", count: characters + others };
 }
 
 /** The parts of the line. `now` is in seconds. */

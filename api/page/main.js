@@ -1,7 +1,9 @@
 // The composition root of the page: the masthead, the state of the network, and one view at a time.
 
+import { wireAccount } from "./account.js";
 import { put, say } from "./dom.js";
 import { tickTimes } from "./format.js";
+import { fillWords, wireLanguage } from "./masthead.js";
 import { net } from "./net.js";
 import { onRoute, readRoute } from "./router.js";
 import { wireShortcuts } from "./shortcuts.js";
@@ -12,6 +14,8 @@ import { jobView } from "./view_job.js";
 import { missingView } from "./view_missing.js";
 import { newView } from "./view_new.js";
 import { searchView } from "./view_search.js";
+import { systemView } from "./view_system.js";
+import { t } from "./words.js";
 
 const TICK_MS = 10000;
 const LOST_MS = 1200;
@@ -28,6 +32,7 @@ function makeView({ path: [room, id, ...rest], query }) {
     if (room === "jobs") return jobView(id);
   }
   if (id === undefined && room === "new") return newView();
+  if (id === undefined && room === "system") return systemView();
   if (id === undefined && room === "search") return searchView(query);
   return missingView();
 }
@@ -54,17 +59,16 @@ function nameView() {
 
 function showNetwork() {
   const banner = document.getElementById("lost");
-  const words = "No connection to Longhand. The page keeps what it shows, and continues when the connection is back.";
   let timer = null;
   net.addEventListener("lost", () => {
     // A stream that a proxy ends comes back at once; that is not worth a word.
     timer = setTimeout(() => {
-      banner.textContent = words;
+      banner.textContent = t("net.lost");
     }, LOST_MS);
   });
   net.addEventListener("found", () => {
     clearTimeout(timer);
-    if (banner.textContent) say("The connection is back.");
+    if (banner.textContent) say(t("net.back"));
     banner.textContent = "";
   });
 }
@@ -77,10 +81,13 @@ function wireSkip(link) {
   });
 }
 
+fillWords();
+wireLanguage(document.getElementById("language"));
 wireTheme(document.getElementById("theme"));
 wireShortcuts(shownView);
 wireSkip(document.querySelector(".skip"));
 showNetwork();
+wireAccount(document.getElementById("account"));
 onRoute(show);
 document.getElementById("main").addEventListener("renamed", nameView);
 setInterval(tickTimes, TICK_MS);

@@ -25,7 +25,7 @@ export function firstWords(prompt) {
 /** The content of a message as text. */
 export function contentText(content) {
   if (typeof content === "string") return content;
-  if (Array.isArray(content)) return content.map((part) => part?.text ?? `(${part?.type ?? "something"})`).join("\n");
+  if (Array.isArray(content)) return content.map((part) => part?.text ?? `(${part?.type ?? t("content.unknown")})`).join("\n");
   return content === null || content === undefined ? "" : JSON.stringify(content);
 }
 

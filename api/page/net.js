@@ -2,6 +2,7 @@
 // is said once, at the top, and heals by itself.
 
 import { askForKey, heldKey, keyHeaders } from "./key.js";
+import { t } from "./words.js";
 
 const PROBE_MS = 2000;
 const PROBE_TIMEOUT_MS = 10000;
@@ -13,9 +14,10 @@ let timer = null;
 
 /** A refusal of the API, or a failure to reach it (`status` 0). */
 class ApiError extends Error {
-  constructor(status, message, param = null) {
+  constructor(status, message, { code = null, param = null } = {}) {
     super(message);
     this.status = status;
+    this.code = code;
     this.param = param;
   }
 }
@@ -97,7 +99,7 @@ async function answer(path, { method = "GET", body, headers = {}, signal, asksFo
   } catch (error) {
     if (error.name === "AbortError") throw error;
     noteLost();
-    throw new ApiError(0, "Longhand cannot be reached. Nothing was lost here; try again when it is back.");
+    throw new ApiError(0, t("net.away"));
   }
   noteFound();
   if (response.ok) return response;
@@ -111,7 +113,7 @@ async function answer(path, { method = "GET", body, headers = {}, signal, asksFo
   }
   throw new ApiError(
     response.status,
-    told?.message ?? `The server answered ${response.status} ${response.statusText}.`,
-    told?.param,
+    told?.message ?? t("net.answered", { status: response.status, text: response.statusText }),
+    told ?? {},
   );
 }

@@ -3,16 +3,17 @@
 import { el, say } from "./dom.js";
 import { languageOf } from "./format.js";
 import { Markdown } from "./markdown.js";
+import { t } from "./words.js";
 
 const NEAR_END = 120;
 const LEAST_PAUSE_MS = 40;
 
 export class Reading {
   #article = new Markdown();
-  #raw = el("pre", { class: "raw", dir: "auto", tabindex: "0", "aria-label": "The text as it is stored", hidden: true });
-  #source = el("button", { type: "button", "aria-pressed": "false", onclick: () => this.#toggle() }, "Plain text");
-  #copy = el("button", { type: "button", onclick: () => this.#copyText() }, "Copy");
-  #toEnd = el("button", { type: "button", class: "to-end", hidden: true, onclick: toTheEnd }, "Go to the end ↓");
+  #raw = el("pre", { class: "raw", dir: "auto", tabindex: "0", "aria-label": t("reading.raw"), hidden: true });
+  #source = el("button", { type: "button", "aria-pressed": "false", onclick: () => this.#toggle() }, t("reading.plain"));
+  #copy = el("button", { type: "button", onclick: () => this.#copyText() }, t("reading.copy"));
+  #toEnd = el("button", { type: "button", class: "to-end", hidden: true, onclick: toTheEnd }, t("reading.to_end"));
   #grows = false;
   #waiting = null;
   #frame = null;
@@ -82,13 +83,13 @@ export class Reading {
   async #copyText() {
     try {
       await navigator.clipboard.writeText(this.text.text);
-      say("Copied.");
-      this.#copy.textContent = "Copied";
+      say(t("reading.copied.said"));
+      this.#copy.textContent = t("reading.copied");
     } catch {
-      say("This browser does not allow the page to copy.");
-      this.#copy.textContent = "Cannot copy here";
+      say(t("reading.no_copy.said"));
+      this.#copy.textContent = t("reading.no_copy");
     }
-    setTimeout(() => (this.#copy.textContent = "Copy"), 2000);
+    setTimeout(() => (this.#copy.textContent = t("reading.copy")), 2000);
   }
 }
 

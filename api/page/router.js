@@ -1,4 +1,4 @@
-// Hash routes: #/, #/new, #/batches/ID, #/jobs/ID, #/search?q=. Going back finds the page where it was left.
+// Hash routes: #/, #/new, #/batches/ID, #/jobs/ID, #/search?q=, #/system. Going back finds the page where it was left.
 
 const scrolls = new Map();
 let current = location.hash;

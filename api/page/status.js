@@ -1,7 +1,7 @@
 // Statuses as one sees them: a sign, a word and a colour, never the colour alone.
 
 import { el } from "./dom.js";
-import { t } from "./words.js";
+import { has, t } from "./words.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 
@@ -21,20 +21,6 @@ const SIGNS = {
   expired: "M8 4v4.5l3 2M8 1.8a6.2 6.2 0 1 0 .01 0",
 };
 
-const WORDS = {
-  queued: "Queued",
-  validating: "Checking",
-  in_progress: "Writing",
-  finalizing: "Finishing",
-  completed: "Completed",
-  cut_short: "Cut short",
-  failed: "Failed",
-  on_hold: "On hold",
-  cancelled: "Cancelled",
-  cancelling: "Cancelling",
-  expired: "Expired",
-};
-
 /** Whether a job or a batch with this status has ended. */
 export const isFinal = (status) => ["completed", "failed", "cancelled", "expired"].includes(status);
 
@@ -46,7 +32,7 @@ export const shownBatchStatus = (batch) =>
   batch.hold && batch.status === "in_progress" && !batch.request_counts.in_progress ? "on_hold" : batch.status;
 
 /** The word for a status. */
-export const statusWord = (status) => WORDS[status] ?? status;
+export const statusWord = (status) => (has(`status.${status}`) ? t(`status.${status}`) : status);
 
 /** A status with its sign. */
 export function badge(status) {

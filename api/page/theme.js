@@ -1,6 +1,7 @@
 // The theme: the system's, or the one chosen here.
 
 import { recall, remember } from "./kept.js";
+import { t } from "./words.js";
 
 const NEXT = { auto: "light", light: "dark", dark: "auto" };
 const SIGN = { auto: "◐", light: "○", dark: "●" };
@@ -13,12 +14,8 @@ export function wireTheme(button) {
     if (chosen === "auto") delete document.documentElement.dataset.theme;
     else document.documentElement.dataset.theme = chosen;
     button.textContent = SIGN[chosen];
-    const words = chosen === "auto" ? "as the system" : chosen;
-    button.title = `Theme: ${words}`;
-    button.setAttribute(
-      "aria-label",
-      `Theme: ${words}. Change to ${NEXT[chosen] === "auto" ? "the system's" : NEXT[chosen]}.`,
-    );
+    button.title = t("theme.is", { theme: t(`theme.${chosen}`) });
+    button.setAttribute("aria-label", t("theme.change", { theme: t(`theme.${chosen}`), next: t(`theme.next.${NEXT[chosen]}`) }));
   };
   button.addEventListener("click", () => {
     chosen = NEXT[chosen];

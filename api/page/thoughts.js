@@ -1,13 +1,11 @@
 // The reasoning of a job, folded above its text, and open while nothing else has come.
 
 import { el, setText } from "./dom.js";
-import { plural } from "./format.js";
 import { isFinal } from "./status.js";
-
-const about = (tokens) => plural(Math.max(1, Math.round(tokens)), "token");
+import { t } from "./words.js";
 
 /** About how many tokens, in words. */
-export const thinking = (tokens) => `thinking, ${about(tokens)}`;
+export const about = (tokens) => t("tokens.written", { count: Math.max(1, Math.round(tokens)) });
 
 export class Thoughts {
   #summary = el("summary", {});
@@ -50,8 +48,10 @@ export class Thoughts {
   }
 
   #title(bytes, guessed) {
-    if (bytes === 0 && this.#status === "in_progress") return `The model is ${thinking(guessed)}`;
-    return `Reasoning, ${this.#tokens === null ? `≈ ${about(guessed)}` : about(this.#tokens)}`;
+    if (bytes === 0 && this.#status === "in_progress") return t("thoughts.now", { tokens: about(guessed) });
+    return this.#tokens === null
+      ? t("thoughts.about", { tokens: about(guessed) })
+      : t("thoughts", { tokens: about(this.#tokens) });
   }
 
   close() {

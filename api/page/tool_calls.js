@@ -1,6 +1,7 @@
 // What a model called, in place of a text or after one: each tool with its arguments.
 
 import { el, put } from "./dom.js";
+import { t } from "./words.js";
 
 /** Whether the answer of a job is a call, by what every form of a job says. */
 export const calledTool = (job) => ["tool_calls", "function_call"].includes(job.finish_reason);
@@ -12,14 +13,14 @@ export function showCalls(node, job) {
   if (function_call) calls.push(function_call);
   node.hidden = calls.length === 0;
   if (node.hidden) return node.replaceChildren();
-  return put(node, el("h2", {}, calls.length === 1 ? "Tool call" : "Tool calls"), ...calls.map(callFigure));
+  return put(node, el("h2", {}, t("tool.calls", { count: calls.length })), ...calls.map(callFigure));
 }
 
 function callFigure(call) {
   return el(
     "figure",
     {},
-    el("figcaption", {}, el("code", {}, call.name || "(no name)")),
+    el("figcaption", {}, el("code", {}, call.name || t("tool.no_name"))),
     el("pre", { tabindex: "0", dir: "auto" }, indented(call.arguments ?? call.input ?? "")),
   );
 }

@@ -5,7 +5,7 @@ import { BatchState } from "./batch_state.js";
 import { batchActions } from "./batch_actions.js";
 import { Card } from "./card.js";
 import { CardFilters } from "./card_filters.js";
-import { el, put, say, setText, wrong } from "./dom.js";
+import { el, put, say, setText } from "./dom.js";
 import { batchNotes } from "./batch_notes.js";
 import { BatchWaits } from "./batch_waits.js";
 import { FailureGroups } from "./failure_groups.js";
@@ -16,8 +16,10 @@ import { HoldBanner } from "./hold_banner.js";
 import { jobName } from "./names.js";
 import { onReturn } from "./net.js";
 import { Prompts } from "./prompts.js";
+import { refused } from "./refusals.js";
 import { restoreScroll } from "./router.js";
 import { PaceChart } from "./pace_chart.js";
+import { trialPart } from "./trial.js";
 import { outcomeOf, percentOf, progressLine, secondsLeft } from "./outcome.js";
 import { ProgressBar, badge, isFinal, setBadge } from "./status.js";
 import { unread } from "./unread.js";
@@ -28,19 +30,19 @@ const FRAME_MS = 100;
 const FACTS_MS = 500;
 
 export function batchView(id) {
-  const heading = el("h1", { dir: "auto" }, "Batch");
+  const heading = el("h1", { dir: "auto" }, t("batch"));
   const status = badge("in_progress");
-  const bar = new ProgressBar("Progress of the batch");
+  const bar = new ProgressBar(t("progress.batch"));
   const far = el("p", { class: "small" });
   const facts = new Facts();
   const chart = new PaceChart();
   const failures = new FailureGroups(() => filter());
   const notes = el("div", {});
   const fault = el("div", {});
-  const refused = el("div", {});
-  const nothing = el("p", { class: "note", hidden: true }, "No article matches.");
+  const refusal = el("div", {});
+  const nothing = el("p", { class: "note", hidden: true }, t("batch.no_match"));
   const body = el("div", { hidden: true });
-  const loading = el("p", { class: "loading" }, "Reading the batch …");
+  const loading = el("p", { class: "loading" }, t("batch.reading"));
   const dirty = new Set();
   const closed = new AbortController();
   let listed = [];
@@ -64,7 +66,7 @@ export function batchView(id) {
       }
     },
     onText: (ids) => ids.forEach((one) => dirty.add(one)),
-    onFault: (error) => put(fault, wrong(error.message)),
+    onFault: (error) => put(fault, refused(error)),
     isDrawn: (one) => grid.drawn.has(one),
   });
   const prompts = new Prompts((one) => dirty.add(one));
@@ -80,7 +82,7 @@ export function batchView(id) {
     onChange: updateQueued,
   });
   const banner = new HoldBanner(() => state.reread());
-  const actions = batchActions(state, (error) => put(refused, error && wrong(error.message)));
+  const actions = batchActions(state, (error) => put(refusal, error && refused(error)));
 
   function nameOf(job) {
     return jobName(job, { text: state.texts.get(job.id)?.text, prompt: prompts.known(job.id) });
@@ -100,7 +102,7 @@ export function batchView(id) {
     bar.show(batch.request_counts);
     actions.show(batch);
     showFacts();
-    if (heard !== null && heard !== batch.status) say(`The batch is now: ${words}.`);
+    if (heard !== null && heard !== batch.status) say(t("batch.now", { status: words }));
     heard = batch.status;
     heading.dispatchEvent(new Event("renamed", { bubbles: true }));
   }
@@ -140,16 +142,16 @@ export function batchView(id) {
     setText(far, progressLine(batch, seconds));
     if (writing) chart.add(speed, writing);
     facts.show([
-      ["Completed", `${number(completed)} of ${number(total)}`],
-      incomplete ? ["Cut short", number(incomplete)] : null,
-      failed ? ["Failed", number(failed)] : null,
-      writing ? ["Being written", number(writing)] : null,
-      left - writing > 0 ? ["Queued", number(left - writing)] : null,
-      written ? ["Written", t(growing ? "tokens.about" : "tokens.written", { count: written })] : null,
-      batch.usage?.input_tokens ? ["Read", t("tokens.written", { count: batch.usage.input_tokens })] : null,
-      speed ? ["Rate", `≈ ${rate(speed)} tokens/s`] : null,
-      ended ? ["Took", duration(ended - batch.created_at)] : null,
-      ["Submitted", submitted],
+      [t("status.completed"), t("facts.of", { count: completed, total })],
+      incomplete ? [t("status.cut_short"), number(incomplete)] : null,
+      failed ? [t("status.failed"), number(failed)] : null,
+      writing ? [t("facts.writing"), number(writing)] : null,
+      left - writing > 0 ? [t("status.queued"), number(left - writing)] : null,
+      written ? [t("facts.written"), t(growing ? "tokens.about" : "tokens.written", { count: written })] : null,
+      batch.usage?.input_tokens ? [t("facts.read"), t("tokens.written", { count: batch.usage.input_tokens })] : null,
+      speed ? [t("facts.rate"), t("live.rate", { rate: rate(speed) })] : null,
+      ended ? [t("facts.took"), duration(ended - batch.created_at)] : null,
+      [t("facts.submitted"), submitted],
     ]);
   }
 
@@ -198,12 +200,13 @@ export function batchView(id) {
     body,
     el("div", { class: "bar-line" }, bar.node, far),
     banner.node,
+    trialPart(id),
     el("div", { class: "facts-line" }, facts.node, chart.node),
     notes,
     failures.node,
     actions.node,
-    refused,
-    el("h2", { class: "unseen" }, "Articles"),
+    refusal,
+    el("h2", { class: "unseen" }, t("articles")),
     filters.node,
     nothing,
     grid.node,
@@ -211,7 +214,7 @@ export function batchView(id) {
   return {
     state,
     grid,
-    title: () => (state.batch ? `${doneShare(state.batch)}${batchName(state.batch)}` : "Batch"),
+    title: () => (state.batch ? `${doneShare(state.batch)}${batchName(state.batch)}` : t("batch")),
     node: el(
       "section",
       { class: "batch" },

@@ -6,6 +6,7 @@ import { ArticleRow, BatchRow } from "./home_rows.js";
 import { onReturn } from "./net.js";
 import { otherProject } from "./other_project.js";
 import { Prompts } from "./prompts.js";
+import { detailsLeft, refusalOf } from "./refusals.js";
 import { go, restoreScroll } from "./router.js";
 import { isFinal } from "./status.js";
 import { t } from "./words.js";
@@ -47,7 +48,7 @@ export function homeView() {
       if (isFirst) restoreScroll();
     } catch (error) {
       if (turn !== turns || error.name === "AbortError") return;
-      if (error.status !== 0 || !rows.size) put(fault, wrong(t("home.fault", { reason: error.message })));
+      if (error.status !== 0 || !rows.size) put(fault, unreadList(error));
       if (!rows.size) place.replaceChildren();
     }
     const busy = feed.list("all").some(({ item }) => !isFinal(item.status));
@@ -86,7 +87,7 @@ export function homeView() {
       show();
       list.children[first]?.querySelector("a")?.focus();
     } catch (error) {
-      if (error.name !== "AbortError") put(fault, wrong(t("home.fault", { reason: error.message })));
+      if (error.name !== "AbortError") put(fault, unreadList(error));
     } finally {
       older.disabled = false;
     }
@@ -119,6 +120,8 @@ export function homeView() {
   };
 }
 
+const unreadList = (error) => wrong(t("home.fault", { reason: refusalOf(error) }), detailsLeft(error));
+
 function searchForm() {
   const words = el("input", { type: "search", "aria-label": t("home.search"), placeholder: t("home.search") });
   const submit = (event) => {
@@ -132,13 +135,13 @@ function emptyDesk() {
   return el(
     "div",
     { class: "empty" },
-    el("p", { class: "empty-title" }, "The desk is clear"),
+    el("p", { class: "empty-title" }, t("home.empty")),
     el(
       "p",
       {},
-      "Give it a prompt, a list of them, or a file. You can watch every article while it is written, close this page, and come back: nothing is lost.",
+      t("home.empty.hint"),
     ),
-    el("p", {}, el("a", { class: "button main", href: "#/new" }, "Write something")),
+    el("p", {}, el("a", { class: "button main", href: "#/new" }, t("home.empty.write"))),
     otherProject(),
   );
 }

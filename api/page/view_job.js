@@ -1,6 +1,7 @@
 // One job: its whole text as Markdown, growing while it is written, and what it took.
 
-import { ask, el, put, say, wrong } from "./dom.js";
+import { deleteButton } from "./delete_button.js";
+import { ask, el, put, say } from "./dom.js";
 import { downloadLink } from "./download.js";
 import { showDetails } from "./job_details.js";
 import { HoldBanner } from "./hold_banner.js";
@@ -12,12 +13,14 @@ import { LiveLine } from "./live_line.js";
 import { makeMark, setMark } from "./mark.js";
 import { call, onReturn } from "./net.js";
 import { Reading } from "./reading.js";
+import { refused } from "./refusals.js";
 import { restoreScroll } from "./router.js";
 import { badge, isFinal, setBadge, shownStatus, statusWord } from "./status.js";
 import { Stream } from "./stream.js";
 import { Thoughts } from "./thoughts.js";
 import { showCalls } from "./tool_calls.js";
 import { unread } from "./unread.js";
+import { t } from "./words.js";
 
 /** So often a queued article is read again: what it waits for changes without an event. */
 const WAITS_MS = 4000;
@@ -29,16 +32,23 @@ export function jobView(id) {
   const reading = new Reading(text);
   const thoughts = new Thoughts(text);
   const live = new LiveLine(text);
-  const heading = el("h1", { dir: "auto" }, "Article");
+  const heading = el("h1", { dir: "auto" }, t("article"));
   const status = badge("queued");
   const mark = makeMark();
   const fault = el("div", {});
-  const note = el("p", { class: "note" }, "Reading the article …");
+  const note = el("p", { class: "note" }, t("job.reading"));
   const cut = el("p", { class: "cut", hidden: true });
   const calls = el("section", { class: "calls", hidden: true });
-  const details = el("aside", { class: "details", "aria-label": "About this article" });
-  const cancel = el("button", { type: "button", class: "grave-quiet", hidden: true, onclick: cancelJob }, "Cancel");
-  const retry = el("button", { type: "button", hidden: true, onclick: retryJob }, "Retry");
+  const details = el("aside", { class: "details", "aria-label": t("job.about") });
+  const cancel = el("button", { type: "button", class: "grave-quiet", hidden: true, onclick: cancelJob }, t("cancel"));
+  const retry = el("button", { type: "button", hidden: true, onclick: retryJob }, t("job.retry"));
+  const remove = deleteButton({
+    path,
+    kind: "job",
+    whereTo: () => (job.batch_id ? `#/batches/${job.batch_id}` : "#/"),
+    onFault: (error) => put(fault, error && refused(error)),
+  });
+  const actions = el("div", { class: "actions" });
   const banner = new HoldBanner(readJob);
   const closed = new AbortController();
   const place = new JobPlace(closed.signal);
@@ -54,9 +64,11 @@ export function jobView(id) {
     job = { ...job, ...next };
     showName();
     setBadge(status, shownStatus(job));
+    status.hidden = actions.hidden = false;
     banner.show(job.status === "queued" ? job.hold : null);
     retry.hidden = !job.incomplete && !RETRYABLE.includes(job.status);
     cancel.hidden = isFinal(job.status) || job.cancel_requested_at !== null;
+    remove.hidden = !isFinal(job.status);
     note.textContent = noteOf(job);
     cut.textContent = cutShort(job);
     cut.hidden = !cut.textContent || !job.bytes;
@@ -66,7 +78,7 @@ export function jobView(id) {
     place.show(job);
     showCalls(calls, job);
     showDetails(details, job);
-    if (before && before !== job.status) say(`The article is now: ${statusWord(shownStatus(job))}.`);
+    if (before && before !== job.status) say(t("job.now", { status: statusWord(shownStatus(job)) }));
     heading.dispatchEvent(new Event("renamed", { bubbles: true }));
   }
 
@@ -95,7 +107,7 @@ export function jobView(id) {
       return true;
     } catch (error) {
       if (error.name === "AbortError" || job) return false;
-      note.hidden = true;
+      note.hidden = status.hidden = actions.hidden = true; // nothing is known of it
       put(fault, unread(error, start));
       return false;
     }
@@ -188,7 +200,7 @@ export function jobView(id) {
   }
 
   async function cancelJob() {
-    if (await ask("Stop writing this article? The text so far is kept.", "Stop it", "Let it be written"))
+    if (await ask(t("job.cancel.question"), t("job.cancel.yes"), t("job.cancel.no")))
       await act(cancel, "cancel");
   }
 
@@ -203,7 +215,7 @@ export function jobView(id) {
       await showAnswer({ verb });
       return true;
     } catch (error) {
-      put(fault, wrong(error.message));
+      put(fault, refused(error));
       return false;
     } finally {
       button.disabled = false;
@@ -213,15 +225,15 @@ export function jobView(id) {
   const timer = setInterval(() => job?.status === "queued" && !document.hidden && readJob(), WAITS_MS);
   onReturn(lookAgain, closed.signal);
   start();
-  const save = downloadLink(`${path}/text?partial=true`, `${id}.md`, "Download as Markdown", "Download", (error) =>
-    put(fault, wrong(error.message)),
+  const save = downloadLink(`${path}/text?partial=true`, `${id}.md`, t("download.as", { word: t("download.md") }), t("download"), (error) =>
+    put(fault, refused(error)),
   );
   return {
     text,
     title: () =>
       job
         ? `${shownStatus(job) === "completed" ? "" : `${statusWord(shownStatus(job))} · `}${heading.textContent}`
-        : "Article",
+        : t("article"),
     node: el(
       "section",
       { class: "job" },
@@ -229,7 +241,7 @@ export function jobView(id) {
       el("div", { class: "head" }, heading, el("p", { class: "state" }, status, mark)),
       live.node,
       banner.node,
-      el("div", { class: "actions" }, save, ...reading.buttons, retry, cancel),
+      put(actions, save, ...reading.buttons, retry, cancel, remove),
       fault,
       el("div", { class: "columns" }, el("div", { class: "reading" }, cut, thoughts.node, note, ...reading.nodes, calls), details),
     ),

@@ -1,39 +1,39 @@
 // Submit: a prompt, a list of them, or a file. What is wrong is shown with its line, and then nothing is sent.
 
+import { acceptPart } from "./accept_part.js";
 import { el, put, say, wrong } from "./dom.js";
 import { keepDraft, recallDraft } from "./draft.js";
 import { filePart } from "./file_part.js";
-import { plural } from "./format.js";
 import { inTermsOfLines, readList } from "./input.js";
 import { recall, remember } from "./kept.js";
 import { modelSettings, offerModels } from "./model_settings.js";
 import { call } from "./net.js";
+import { detailsLeft, refusalOf } from "./refusals.js";
 import { go } from "./router.js";
+import { TRIED, cutOrder, keepTrial } from "./trial.js";
+import { t } from "./words.js";
 
-const WAYS = [
-  ["prompt", "One prompt"],
-  ["list", "A list"],
-  ["file", "A file"],
-];
+const WAYS = ["prompt", "list", "file"];
+const WINDOWS = ["", "1h", "24h", "7d"];
 
 export function newView() {
   const draft = recallDraft();
   const prompt = el("textarea", {
     id: "prompt",
     rows: "7",
-    placeholder: "Write 800 words about the history of the pencil.",
+    placeholder: t("form.prompt.example"),
     value: draft.prompt,
     oninput: changed,
   });
   const list = el("textarea", {
     id: "list",
     rows: "10",
-    placeholder: "Write about pencils.\nWrite about ink.\n写一篇关于毛笔的文章。",
+    placeholder: t("form.list.example"),
     value: draft.list,
     oninput: changed,
     "aria-describedby": "list-count",
   });
-  const listCount = el("p", { id: "list-count", class: "hint" }, "One prompt per line. Empty lines are left out.");
+  const listCount = el("p", { id: "list-count", class: "hint" }, t("form.list.hint"));
   const file = filePart(changed);
   const model = el("input", {
     type: "text",
@@ -53,23 +53,20 @@ export function newView() {
     oninput: changed,
   });
   const settings = modelSettings(draft, changed);
+  const accept = acceptPart(draft, changed);
   const until = el(
     "select",
     { id: "window", onchange: changed },
-    ...[
-      ["", "Whenever it is done"],
-      ["1h", "Within an hour"],
-      ["24h", "Within a day"],
-      ["7d", "Within a week"],
-    ].map(([value, word]) => el("option", { value, selected: value === draft.until }, word)),
+    ...WINDOWS.map((value) => el("option", { value, selected: value === draft.until }, t(`form.window.${value || "none"}`))),
   );
   const closed = new AbortController();
   const models = offerModels(model, closed.signal);
-  const submit = el("button", { class: "main" }, "Submit");
+  const submit = el("button", { class: "main" }, t("form.submit"));
+  const tryFirst = el("button", { type: "button", onclick: (event) => send(event, true) }, t("trial.try", { count: TRIED }));
   const faults = el("div", { id: "faults" });
   const parts = {
-    prompt: el("div", { class: "field" }, el("label", { for: "prompt" }, "Prompt"), prompt),
-    list: el("div", { class: "field" }, el("label", { for: "list" }, "Prompts"), list, listCount),
+    prompt: el("div", { class: "field" }, el("label", { for: "prompt" }, t("form.prompt")), prompt),
+    list: el("div", { class: "field" }, el("label", { for: "list" }, t("form.list")), list, listCount),
     file: file.node,
   };
   // Kept until something is changed, so that sending twice after a lost answer submits once.
@@ -80,13 +77,13 @@ export function newView() {
   const ways = el(
     "fieldset",
     { class: "ways" },
-    el("legend", {}, "What do you have?"),
-    ...WAYS.map(([name, word]) =>
+    el("legend", {}, t("form.ways")),
+    ...WAYS.map((name) =>
       el(
         "label",
         {},
         el("input", { type: "radio", name: "way", value: name, checked: name === way, onchange: () => choose(name) }),
-        el("span", {}, word),
+        el("span", {}, t(`form.way.${name}`)),
       ),
     ),
   );
@@ -104,9 +101,10 @@ export function newView() {
     const count = way === "list" ? readList(list.value).length : way === "file" ? file.count() : 0;
     listCount.textContent =
       way === "list" && count
-        ? `${plural(count, "prompt")}, one per line.`
-        : "One prompt per line. Empty lines are left out.";
-    submit.textContent = way === "prompt" ? "Submit" : count ? `Submit ${plural(count, "article")}` : "Submit";
+        ? t("form.list.count", { count })
+        : t("form.list.hint");
+    submit.textContent = way !== "prompt" && count ? t("form.submit.count", { count }) : t("form.submit");
+    tryFirst.hidden = count <= TRIED;
     titleField.hidden = modelHint.hidden = way === "prompt";
     settings.node.hidden = way === "file"; // its lines have their own
   }
@@ -115,31 +113,34 @@ export function newView() {
   function read() {
     const named = model.value.trim();
     const set = settings.read();
-    if (set.fault && way !== "file") return { faults: [{ line: null, message: set.fault }], at: set.at };
+    const rules = accept.read();
+    const unset = [way === "file" ? {} : set, rules].find((part) => part.fault);
+    if (unset) return { faults: [{ line: null, message: unset.fault }], at: unset.at };
     if (way === "prompt") {
-      if (!prompt.value.trim()) return { faults: [{ line: null, message: "The prompt is empty." }], at: prompt };
-      if (!named) return { faults: [{ line: null, message: "Name the model that should write." }], at: model };
+      if (!prompt.value.trim()) return { faults: [{ line: null, message: t("form.prompt.empty") }], at: prompt };
+      if (!named) return { faults: [{ line: null, message: t("form.model.missing") }], at: model };
       const messages = [...set.system, { role: "user", content: prompt.value }];
-      const body = { model: named, messages, ...set.body };
+      const body = { model: named, messages, ...set.body, ...rules.body };
       // A deadline belongs to batches; then it is a batch of one.
       if (until.value)
         return { path: "/v1/batches", body: { requests: [{ body }], completion_window: until.value }, lines: [] };
       return { path: "/v1/jobs", body, lines: [] };
     }
-    if (way === "file") return readFile(named);
+    if (way === "file") return readFile(named, rules.body);
     const items = readList(list.value);
-    if (!items.length) return { faults: [{ line: null, message: "The list is empty." }], at: list };
-    if (!named) return { faults: [{ line: null, message: "Name the model that should write." }], at: model };
+    if (!items.length) return { faults: [{ line: null, message: t("form.list.empty") }], at: list };
+    if (!named) return { faults: [{ line: null, message: t("form.model.missing") }], at: model };
     const requests = items.map(({ messages }) => ({
       body: { model: named, messages: [...set.system, ...messages], ...set.body },
     }));
-    return { path: "/v1/batches", body: { requests, ...terms() }, lines: items.map(({ line }) => line) };
+    const body = { requests, ...rules.body, ...terms() };
+    return { path: "/v1/batches", body, lines: items.map(({ line }) => line), count: items.length };
   }
 
-  async function readFile(named) {
+  async function readFile(named, rules) {
     const order = await file.order(named);
     if (order.faults) return { ...order, at: order.lacksModel ? model : order.more === undefined ? file.input : null };
-    return { path: "/v1/batches", body: { ...order, ...terms() }, lines: [] };
+    return { path: "/v1/batches", body: { ...order, ...rules, ...terms() }, lines: [], count: file.count() };
   }
 
   /** What is said of a batch as a whole. */
@@ -149,41 +150,45 @@ export function newView() {
     return name ? { ...said, metadata: { title: name.slice(0, 200) } } : said;
   }
 
-  async function send(event) {
+  async function send(event, isTrial = false) {
     event.preventDefault();
     if (submit.disabled) return; // the keyboard's way of sending does not mind
     faults.replaceChildren();
-    submit.disabled = true;
+    submit.disabled = tryFirst.disabled = true;
     let ready = { lines: [] };
     try {
       ready = await read();
       if (ready.faults) return showFaults(ready.faults, ready.more, ready.at);
       key ??= newKey();
       const sent = key;
-      const made = await call(ready.path, { method: "POST", body: ready.body, headers: { "idempotency-key": key } });
+      const { first, rest } = isTrial ? cutOrder(ready.body, ready.count) : { first: ready.body };
+      const headers = { "idempotency-key": isTrial ? `${sent}-first` : sent };
+      const made = await call(ready.path, { method: "POST", body: first, headers });
       if (made.status === "failed") return showFaults(made.errors.data, 0, null);
       remember("model", model.value.trim() || null);
-      say("Submitted.");
-      if (recallDraft().key === sent) keepDraft(null);
+      say(t("form.submitted"));
+      if (isTrial) keepTrial(made.id, { ...rest, key: `${sent}-rest` });
+      else if (recallDraft().key === sent) keepDraft(null);
       if (closed.signal.aborted) return; // whoever went elsewhere meanwhile is left there
-      isSent = true;
+      isSent = !isTrial; // what is tried may be changed and tried again
+      key = null;
       go(made.object === "job" ? `#/jobs/${made.id}` : `#/batches/${made.id}`);
     } catch (error) {
       showFaults([inTermsOfLines(error, ready.lines)], 0, null);
     } finally {
-      submit.disabled = false;
+      submit.disabled = tryFirst.disabled = false;
     }
   }
 
   function showFaults(found, more, at) {
-    const lines = found.map(({ line, message }) =>
-      el("li", {}, line === null ? null : el("b", {}, `Line ${line}: `), message),
+    const lines = found.map((one) =>
+      el("li", {}, one.line === null ? null : el("b", {}, t("line", one)), refusalOf(one), detailsLeft(one)),
     );
-    const count = more ? el("p", {}, `and ${plural(more, "more line")}.`) : null;
+    const count = more ? el("p", {}, t("form.more_lines", { count: more })) : null;
     const box = wrong(
       found.length === 1
-        ? "Nothing was sent."
-        : `Nothing was sent: ${plural(found.length + (more ?? 0), "line")} must be corrected.`,
+        ? t("form.not_sent")
+        : t("form.not_sent.lines", { count: found.length + (more ?? 0) }),
       el("ul", {}, ...lines),
       count ?? "",
     );
@@ -193,8 +198,8 @@ export function newView() {
     (at ?? box).focus();
   }
 
-  const titleField = el("div", { class: "field" }, el("label", { for: "title" }, "Title (optional)"), title);
-  const modelHint = el("p", { id: "model-hint", class: "hint" }, "Lines that name a model keep it.");
+  const titleField = el("div", { class: "field" }, el("label", { for: "title" }, t("form.title")), title);
+  const modelHint = el("p", { id: "model-hint", class: "hint" }, t("form.model.hint"));
   const form = el(
     "form",
     { class: "new", novalidate: true, onsubmit: send },
@@ -203,13 +208,14 @@ export function newView() {
     el(
       "div",
       { class: "fields" },
-      el("div", { class: "field" }, el("label", { for: "model" }, "Model"), model, models, modelHint),
+      el("div", { class: "field" }, el("label", { for: "model" }, t("form.model")), model, models, modelHint),
       titleField,
-      el("div", { class: "field" }, el("label", { for: "window" }, "Deadline"), until),
+      el("div", { class: "field" }, el("label", { for: "window" }, t("form.window")), until),
     ),
     settings.node,
+    accept.node,
     faults,
-    el("p", { class: "buttons" }, submit),
+    el("p", { class: "buttons" }, submit, tryFirst),
   );
   // Dropped anywhere on the form, a file is a file.
   form.addEventListener("dragover", (event) => {
@@ -231,14 +237,14 @@ export function newView() {
   function keep() {
     const typed = { prompt: prompt.value, list: list.value, title: title.value, system: settings.values().system };
     const isEmpty = !Object.values(typed).some((value) => value.trim());
-    keepDraft(isSent || isEmpty ? null : { ...typed, ...settings.values(), model: model.value, until: until.value, way, key });
+    keepDraft(isSent || isEmpty ? null : { ...typed, ...settings.values(), ...accept.values(), model: model.value, until: until.value, way, key });
   }
   addEventListener("pagehide", keep, { signal: closed.signal });
   choose(way);
   key = draft.key ?? null;
   return {
-    title: () => "New",
-    node: el("section", {}, el("div", { class: "head" }, el("h1", {}, "Have something written")), form),
+    title: () => t("home.new"),
+    node: el("section", {}, el("div", { class: "head" }, el("h1", {}, t("form.heading"))), form),
     close() {
       keep();
       closed.abort();

@@ -1,12 +1,14 @@
 // Search in what is stored; without a passage, all articles, newest first.
 
-import { el, put, say, wrong } from "./dom.js";
+import { el, put, say, setText } from "./dom.js";
 import { sentenceOf } from "./faults.js";
-import { number, plain, plural, time } from "./format.js";
+import { plain, time } from "./format.js";
 import { jobName } from "./names.js";
 import { call, callText } from "./net.js";
+import { refused } from "./refusals.js";
 import { restoreScroll } from "./router.js";
 import { badge, shownStatus, statusWord } from "./status.js";
+import { t } from "./words.js";
 
 const PAGE = 20;
 const STATUSES = ["completed", "in_progress", "queued", "failed", "cancelled", "expired"];
@@ -18,7 +20,7 @@ export function searchView(query) {
   const status = el(
     "select",
     { id: "status", name: "status" },
-    el("option", { value: "" }, "Any status"),
+    el("option", { value: "" }, t("search.any_status")),
     ...STATUSES.map((one) => el("option", { value: one, selected: one === query.get("status") }, statusWord(one))),
   );
   const model = el("input", {
@@ -28,9 +30,9 @@ export function searchView(query) {
     value: query.get("model") ?? "",
     autocomplete: "off",
   });
-  const found = el("ol", { class: "found", role: "list", "aria-label": "Articles" });
-  const place = el("div", {}, el("p", { class: "loading" }, "Searching …"));
-  const more = el("button", { type: "button", hidden: true, onclick: () => read() }, "More");
+  const found = el("ol", { class: "found", role: "list", "aria-label": t("articles") });
+  const place = el("div", {}, el("p", { class: "loading" }, t("search.reading")));
+  const more = el("button", { type: "button", hidden: true, onclick: () => read() }, t("search.more"));
   const closed = new AbortController();
   let last = null;
 
@@ -47,10 +49,10 @@ export function searchView(query) {
         else location.hash = hash;
       },
     },
-    field("q", "Passage in the text", passage),
-    field("status", "Status", status),
-    field("model", "Model", model),
-    el("button", { class: "main" }, "Search"),
+    field("q", t("search.passage"), passage),
+    field("status", t("search.status"), status),
+    field("model", t("form.model"), model),
+    el("button", { class: "main" }, t("home.search.button")),
   );
 
   async function read() {
@@ -68,12 +70,12 @@ export function searchView(query) {
       const count = found.children.length;
       if (!count) put(place, nothing());
       else if (first) found.children[first]?.querySelector("a").focus();
-      say(count ? `${page.has_more ? "At least " : ""}${plural(count, "article")}` : "Nothing was found.");
+      say(count ? t(page.has_more ? "search.at_least" : "search.count", { count }) : t("search.none.said"));
       if (!first) restoreScroll();
     } catch (error) {
       if (error.name === "AbortError") return;
-      const again = el("button", { type: "button", onclick: () => read() }, "Try again");
-      put(place, wrong(error.message, again));
+      const again = el("button", { type: "button", onclick: () => read() }, t("again"));
+      put(place, refused(error, again));
     }
   }
 
@@ -82,22 +84,23 @@ export function searchView(query) {
       return el(
         "div",
         { class: "empty" },
-        el("p", { class: "empty-title" }, "Nothing is stored yet"),
-        el("p", {}, "You can search here what you submit. ", el("a", { href: "#/new" }, "Write something")),
+        el("p", { class: "empty-title" }, t("search.nothing")),
+        el("p", {}, t("search.nothing.hint"), " ", el("a", { href: "#/new" }, t("home.empty.write"))),
       );
     }
     return el(
       "div",
       { class: "empty" },
-      el("p", { class: "empty-title" }, "Nothing was found"),
-      el("p", {}, "The search finds exactly this passage, ignoring case. Try a shorter one."),
+      el("p", { class: "empty-title" }, t("search.none")),
+      el("p", {}, t("search.none.hint")),
     );
   }
 
   function row(job) {
     const snippet = el("p", { class: "snippet", dir: "auto" });
-    const tokens = job.usage?.output_tokens ? ` · ${number(job.usage.output_tokens)} tokens` : "";
-    if (sought || (job.bytes && !job.error)) showSnippet(job, snippet);
+    const tokens = job.usage?.output_tokens ? ` · ${t("tokens.written", { count: job.usage.output_tokens })}` : "";
+    const name = el("a", { href: `#/jobs/${job.id}`, dir: "auto" }, jobName(job));
+    if (sought || (job.bytes && !job.error)) showSnippet(job, snippet, name);
     else if (job.error) snippet.textContent = sentenceOf(job.error);
     return el(
       "li",
@@ -105,7 +108,7 @@ export function searchView(query) {
       el(
         "div",
         { class: "row-head" },
-        el("h2", {}, el("a", { href: `#/jobs/${job.id}` }, jobName(job))),
+        el("h2", {}, name),
         badge(shownStatus(job)),
       ),
       snippet,
@@ -113,10 +116,11 @@ export function searchView(query) {
     );
   }
 
-  async function showSnippet(job, snippet) {
+  async function showSnippet(job, snippet, name) {
     try {
       const text = await callText(`/v1/jobs/${job.id}/text?partial=true`, { signal: closed.signal });
       put(snippet, ...around(text, sought));
+      setText(name, jobName(job, { text })); // what has no other name is called by its first heading
     } catch {
       // The hit itself is shown; only the words around it are missing.
     }
@@ -124,11 +128,11 @@ export function searchView(query) {
 
   read();
   return {
-    title: () => (sought ? `“${sought}”` : "Search"),
+    title: () => (sought ? t("search.quoted", { sought }) : t("search")),
     node: el(
       "section",
       {},
-      el("div", { class: "head" }, el("h1", {}, sought ? `Search: “${sought}”` : "Search")),
+      el("div", { class: "head" }, el("h1", {}, sought ? t("search.heading", { sought }) : t("search"))),
       form,
       place,
       found,

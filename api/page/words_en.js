@@ -1,14 +1,90 @@
 // What the page says, in English. Each key has a text, or one for each plural form; `{name}` is a value.
 
+import { ERRORS } from "./words_en_errors.js";
+import { FORM } from "./words_en_form.js";
+import { JOB } from "./words_en_job.js";
+import { REFUSALS } from "./words_en_refusals.js";
+import { SYSTEM } from "./words_en_system.js";
+
 export const WORDS = {
+  ...ERRORS,
+  ...FORM,
+  ...JOB,
+  ...REFUSALS,
+  ...SYSTEM,
+
+  // The frame of the page.
+  "skip": "Skip to the content",
+  "masthead.home": "Longhand, all work",
+  "masthead.nav": "Main",
+  "masthead.language": "Language",
+  "foot": "Longhand keeps every character.",
+  "foot.api": "The API",
+  "theme.is": "Theme: {theme}",
+  "theme.change": "Theme: {theme}. Change to {next}.",
+  "theme.auto": "as the system",
+  "theme.light": "light",
+  "theme.dark": "dark",
+  "theme.next.auto": "the system's",
+  "theme.next.light": "light",
+  "theme.next.dark": "dark",
+  "missing.title": "Not found",
+  "missing.heading": "There is nothing here",
+  "missing.words": "There is no page at this address. {home} is still there.",
+  "cancel": "Cancel",
+  "delete": "Delete",
+  "delete.batch.question": "Delete this batch with all its articles, prompts and files? This cannot be undone.",
+  "delete.job.question": "Delete this article with its prompt and all its attempts? This cannot be undone.",
+  "delete.yes": "Delete for good",
+  "delete.no": "Keep",
+  "delete.done": "It is deleted.",
+  "close": "Close",
+  "again": "Try again",
+  "details": "Details",
+  "download": "Download",
+  "download.as": "Download as {word}",
+  "download.md": "Markdown",
+  "download.jsonl": "JSONL",
+  "download.csv": "CSV",
+  "download.zip": "ZIP",
+
+  // Numbers, times and durations.
+  "unknown": "unknown",
+  "bytes": { one: "{count} byte", other: "{count} bytes" },
+  "time.now": "just now",
+  "time.soon": "in a moment",
+  "duration.s": "{s} s",
+  "duration.min": "{min} min",
+  "duration.min_s": "{min} min {s} s",
+  "duration.h_min": "{h} h {min} min",
+  "duration.d_h": "{d} d {h} h",
+
+  // Statuses.
+  "status.queued": "Queued",
+  "status.validating": "Checking",
+  "status.in_progress": "Writing",
+  "status.finalizing": "Finishing",
+  "status.completed": "Completed",
+  "status.cut_short": "Cut short",
+  "status.failed": "Failed",
+  "status.on_hold": "On hold",
+  "status.cancelled": "Cancelled",
+  "status.cancelling": "Cancelling",
+  "status.expired": "Expired",
+
   // How a batch went, in one glance.
   "outcome.failed": { one: "{count} failed", other: "{count} failed" },
   "outcome.with_failures": { one: "Completed with {count} failure", other: "Completed with {count} failures" },
   "outcome.cut": { one: "{count} cut short", other: "{count} cut short" },
   "outcome.joined": "{first}, {second}",
   "outcome.stopped": "{status}, {completed} of {total} completed",
+  "counts.completed": "{completed} of {total} completed",
+  "counts.writing": { one: "{count} being written", other: "{count} being written" },
+  "counts.failed": { one: "{count} not completed", other: "{count} not completed" },
 
   // How far it is.
+  "progress.of": "Progress of {name}",
+  "progress.batch": "Progress of the batch",
   "progress.percent": "{percent} %",
   "progress.left": "about {time} left",
   "progress.paused": "on hold",
@@ -23,8 +99,12 @@ export const WORDS = {
 
   // Articles that nobody named.
   "article": "Article",
+  "articles": "Articles",
   "article.place": "Article {place}",
+  "batch": "Batch",
   "batch.of": { one: "Batch of {count} article", other: "Batch of {count} articles" },
+
+  // Home.
   "home.title": "All work",
   "home.reading": "Reading what there is …",
   "home.older": "Older",
@@ -37,6 +117,10 @@ export const WORDS = {
   "home.search.button": "Search",
   "home.fault": "The list could not be read. {reason}",
   "home.nothing": "There is none.",
+  "home.empty": "The desk is clear",
+  "home.empty.hint":
+    "Give it a prompt, a list of them, or a file. You can watch every article while it is written, close this page, and come back: nothing is lost.",
+  "home.empty.write": "Write something",
   "crumbs.home": "All work",
   "crumbs.batch": "Batch of this article",
   "step.before": "← Previous",
@@ -44,33 +128,74 @@ export const WORDS = {
   "step.first": "This is the first article of its batch.",
   "step.last": "This is the last article of its batch.",
 
-  // How long a text is and how fast it grows.
-  "length.words": { one: "{count} word", other: "{count} words" },
-  "length.characters": { one: "{count} 字", other: "{count} 字" },
-  "live.rate": "≈ {rate} tokens/s",
-  "live.time": "{time}",
+  // A batch.
+  "batch.reading": "Reading the batch …",
+  "batch.now": "The batch is now: {status}.",
+  "batch.no_match": "No article matches.",
+  "batch.pause": "Pause",
+  "batch.pause.done": "The batch is paused. What is being written goes on.",
+  "batch.retry": { one: "Retry {count} failure", other: "Retry {count} failures" },
+  "batch.retry.done": "The failures run again.",
+  "batch.retry_cut": { one: "Retry {count} article cut short", other: "Retry {count} articles cut short" },
+  "batch.retry_cut.done": "The articles that were cut short are written again.",
+  "batch.cancel.question": {
+    one: "Cancel the {count} article of this batch that is not written yet? The text so far is kept.",
+    other: "Cancel the {count} articles of this batch that are not written yet? The text so far is kept.",
+  },
+  "batch.cancel.yes": "Cancel them",
+  "batch.cancel.no": "Let them be written",
+  "batch.cancel.done": "The batch is being cancelled.",
+  "notes.refused": "Its file was refused, and no job was created.",
+  "notes.more": { one: "and {count} more.", other: "and {count} more." },
+  "notes.warnings": "Read differently from how it was written:",
+  "pace": "At most {speed} tokens/s (solid) by {running} at once (dotted)",
 
-  // How the attempts went.
-  "attempt.waited": "waited {time}",
-  "attempt.at": "by {upstream}",
+  // Failures that have one cause.
+  "failures.heading": "What went wrong",
+  "failures.group": { one: "{count} article: {why}", other: "{count} articles: {why}" },
+  "failures.show": { one: "Show it", other: "Show the {count} articles" },
+  "failures.hide": { one: "Hide it", other: "Hide the {count} articles" },
+
+  // Which cards, and in which order.
+  "filter.count": { one: "{word} {count}", other: "{word} {count}" },
+  "filter.failed": "Not completed",
+  "find.placeholder": "Find by name",
+  "find.label": "Find a card by its name",
+  "sort.label": "Sort the cards",
+  "sort.place": "In input order",
+  "sort.status": "By status",
+  "sort.name": "By name",
+  "sort.longest": "Longest first",
+  "sort.shortest": "Shortest first",
+
+  // Search.
+  "search": "Search",
+  "search.heading": "Search: “{sought}”",
+  "search.quoted": "“{sought}”",
+  "search.passage": "Passage in the text",
+  "search.status": "Status",
+  "search.any_status": "Any status",
+  "search.reading": "Searching …",
+  "search.more": "More",
+  "search.count": { one: "{count} article", other: "{count} articles" },
+  "search.at_least": { one: "At least {count} article", other: "At least {count} articles" },
+  "search.none": "Nothing was found",
+  "search.none.said": "Nothing was found.",
+  "search.none.hint": "The search finds exactly this passage, ignoring case. Try a shorter one.",
+  "search.nothing": "Nothing is stored yet",
+  "search.nothing.hint": "You can search here what you submit.",
 
   // A key, and what it does not show.
   "key.project": "Your API key shows the work of its own project. This may belong to another one.",
   "key.change": "Use another key",
-
-  // The form.
-  "cut.context_window": "Cut short: the context window of the model is full.",
-  "outcome.not_accepted": "not accepted",
-  "rejected.title": "Not accepted: the text is not as it was asked for.",
-  "rejected.why": "Why it was not accepted",
-  "settings.on_length": "When a text stops at the token limit, ask for the rest",
-  "settings.title": "Settings for every prompt",
-  "settings.system": "System prompt (optional)",
-  "settings.temperature": "Temperature (optional)",
-  "settings.temperature.fault": "The temperature must be a number from 0 to 2.",
-  "settings.max_tokens": "Longest text in tokens (optional)",
-  "settings.max_tokens.fault": "The longest text must be a whole number of tokens, 1 or more.",
-  "sample": "Download a sample table",
+  "key.label": "API key",
+  "key.title": "One word, lh_...",
+  "key.why": "This Longhand requires an API key. The page keeps it until you close this tab.",
+  "key.refused": "This key is unknown or was revoked. Enter another one.",
+  "key.not_now": "Not now",
+  "key.use": "Use this key",
+  "key.enter": "Enter a key",
+  "key.none": "Longhand shows nothing without an API key.",
 
   // The keys, as `?` lists them.
   "keys.title": "Keys",
@@ -84,63 +209,4 @@ export const WORDS = {
   "keys.send": "Submit the form",
   "keys.?.key": "?",
   "keys.?": "This list",
-  "close": "Close",
-
-  // The order of the cards.
-  "sort.label": "Sort the cards",
-  "sort.place": "In input order",
-  "sort.status": "By status",
-  "sort.name": "By name",
-  "sort.longest": "Longest first",
-  "sort.shortest": "Shortest first",
-
-  // The chart of a batch.
-  "pace": "At most {speed} tokens/s (solid) by {running} at once (dotted)",
-
-  // Failures that have one cause.
-  "failures.heading": "What went wrong",
-  "failures.group": { one: "{count} article: {why}", other: "{count} articles: {why}" },
-  "failures.show": { one: "Show it", other: "Show the {count} articles" },
-  "failures.hide": { one: "Hide it", other: "Hide the {count} articles" },
-  "details": "Details",
-
-  // Errors by their code. Where the upstream gave a reason, it follows.
-  "error.said": "{what}: {reason}",
-  "error.upstream_unreachable": "The upstream could not be reached",
-  "error.upstream_name_not_found": "The upstream's host name was not found",
-  "error.upstream_connect_failed": "The upstream refused the connection",
-  "error.upstream_connect_timeout": "The upstream did not accept the connection in time",
-  "error.upstream_tls_failed": "The upstream's certificate is not trusted",
-  "error.upstream_rate_limited": "The upstream asked for fewer requests",
-  "error.upstream_overloaded": "The upstream was overloaded",
-  "error.upstream_request_too_large": "The request is larger than the upstream's limit for a minute",
-  "error.upstream_quota_spent": "The upstream's account has no credit left",
-  "error.upstream_unauthorized": "The upstream refused its API key",
-  "error.upstream_rejected": "The upstream rejected the request",
-  "error.upstream_rejected_in_stream": "The upstream rejected the request",
-  "error.upstream_server_error": "The upstream failed",
-  "error.upstream_error_in_stream": "The upstream failed while it wrote",
-  "error.upstream_cut": "The upstream's answer broke off",
-  "error.upstream_ended_without_end": "The upstream's answer broke off",
-  "error.upstream_interrupted": "The upstream's answer was interrupted",
-  "error.upstream_aborted": "The upstream aborted its answer",
-  "error.upstream_timeout": "The upstream did not answer in time",
-  "error.upstream_no_first_delta": "The upstream wrote nothing in time",
-  "error.upstream_stalled": "The upstream stopped writing",
-  "error.upstream_took_too_long": "The attempt took too long",
-  "error.upstream_not_a_stream": "The upstream did not answer with a text. Check its URL",
-  "error.upstream_malformed_chunk": "The upstream's answer cannot be read",
-  "error.upstream_repeated_text": "The upstream sent the same text again",
-  "error.upstream_empty_completion": "The upstream answered with an empty text",
-  "error.upstream_reasoning_used_budget": "The model thought until its token limit. Ask for more tokens",
-  "error.upstream_content_filtered": "A content filter stopped the text. Change the prompt",
-  "error.upstream_refusal": "The model refused to write it. Change the prompt",
-  "error.upstream_not_text": "The upstream's answer is not a text",
-  "error.schema_mismatch": "The text does not have the format that was asked for",
-  "error.schema_not_checked": "The format of the text could not be checked in time",
-  "error.worker_lost": "Its worker died each time it was tried",
-  "error.text_not_stored": "The text could not be stored",
-  "error.internal_error": "Longhand failed. Please report it",
-  "error.cancelled": "It was cancelled",
-  "error.expired": "Its deadline passed before it was written",
 };

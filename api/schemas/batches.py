@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from api.schemas.costs import CostFields
+from api.schemas.retention import ExpiresAfter
 from api.schemas.waiting import Described, HoldDetail
 from api.schemas.webhooks import WebhookWithSecret
 
@@ -91,6 +92,8 @@ class BatchObject(CostFields):
     cancelling_at: int | None
     cancelled_at: int | None
     expires_at: int | None
+    expires_after: ExpiresAfter | None = Field(description="Null: as its project says.")
+    delete_at: int | None = Field(description="When it is deleted with its jobs; null: not known yet, or never.")
     metadata: dict[str, str]
     request_counts: Counts
     usage: BatchUsageObject | None = Field(description="What it has cost so far; null while nothing is known of it.")

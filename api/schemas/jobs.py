@@ -5,6 +5,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from api.schemas.costs import CostFields, CostObject
+from api.schemas.retention import ExpiresAfter
 from api.schemas.waiting import Described, WaitingObject
 
 
@@ -121,6 +122,8 @@ class JobObject(Described):
     first_delta_at: float | None
     finished_at: float | None
     expires_at: float | None
+    expires_after: ExpiresAfter | None = Field(description="Null: as its project says, or as long as its batch.")
+    delete_at: float | None = Field(description="When it is deleted; null: not known before its end, or never.")
     cancel_requested_at: float | None
     finish_reason: str | None = Field(description="As the upstream gave it; null when it gave none.")
     incomplete: IncompleteDetails | None = Field(
@@ -160,6 +163,7 @@ class JobWithAttempts(JobWithRequest, CostFields, WaitingObject):
     segments: list[SegmentObject] | None = Field(
         description="What each request wrote of the text, with `on_length: continue`; null: one wrote all of it."
     )
+    kept_texts: list[int] = Field(description="The attempts of which a text is stored: `.../text?attempt=`.")
 
 
 class ListedJob(JobObject, CostFields, WaitingObject):

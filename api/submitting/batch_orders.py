@@ -10,22 +10,34 @@ from api.http.errors import ApiError
 from api.submitting.batch_defaults import BatchDefaults, check_defaults, require_room
 from api.submitting.bodies import job_limit, read_fields
 from api.submitting.checks import Merge, check_item, own_fields, read_field, refuse_unknown
-from api.submitting.fields import check_expiry, check_integer, check_text, check_window, invalid, missing
+from api.submitting.fields import (
+    check_expiry,
+    check_integer,
+    check_retention,
+    check_text,
+    check_window,
+    invalid,
+    missing,
+)
 from api.submitting.slices import Slices, TooManyValuesError
 from api.submitting.webhook_orders import check_batch_webhook
 from jobs.inputs.dialects import ENDPOINT, RESPONSES
 from jobs.inputs.mistakes import Notes
 from jobs.inputs.reading import ReadOptions
 from jobs.intake.submission import NewJob
+from jobs.model.retention import Retention
 from jobs.settings import Settings
 from jobs.webhooks.endpoints import NewWebhook
 
 _BATCH_FIELDS = frozenset({"requests", "metadata", "completion_window", "priority", "max_attempts", "on_interrupt",
                            "accept", "on_reject", "max_repairs", "defaults",
                            "on_length", "max_continuations", "endpoint", "output_expires_after", "max_concurrency",
-                           "upstream", "webhook"})  # fmt: skip
+                           "upstream", "webhook", "expires_after"})  # fmt: skip
 _FILE_BATCH_FIELDS = (_BATCH_FIELDS - {"requests"}) | {"input_file_id", "input"}
-_INPUT_FIELDS = frozenset({"model", "template", "encoding", "delimiter", "id_column"})
+_INPUT_TEXTS = frozenset({"model", "template", "encoding", "delimiter", "id_column"})
+_INPUT_COUNTS = {"skip": 0, "take": 1}
+_INPUT_FIELDS = _INPUT_TEXTS | _INPUT_COUNTS.keys()
+_MOST_LINES = 1_000_000_000
 # With what others call the endpoints: Azure.
 _ENDPOINTS = {ENDPOINT: ENDPOINT, RESPONSES: RESPONSES, "/chat/completions": ENDPOINT, "/responses": RESPONSES}
 _LONGEST_FILE_BATCH = 1_000_000
@@ -47,6 +59,7 @@ class NewBatch:
     endpoint: str = ENDPOINT
     webhook: NewWebhook | None = None
     notes: Notes = field(default_factory=Notes)
+    retention: Retention | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +81,7 @@ class NewFileBatch:
     webhook: NewWebhook | None = None
     shared: BatchDefaults | None = None
     """What the bodies of its requests are merged over."""
+    retention: Retention | None = None
 
     @property
     def merge(self) -> Merge | None:
@@ -98,6 +112,7 @@ def check_batch(body: bytes, settings: Settings) -> NewBatch:
         terms.endpoint,
         terms.webhook,
         notes,
+        terms.retention,
     )
 
 
@@ -198,6 +213,7 @@ def _read_terms(fields: dict[str, msgspec.Raw]) -> NewFileBatch:
         endpoint,
         None if webhook is None else check_batch_webhook(webhook),
         shared,
+        check_retention(read_field(fields, "expires_after", "")),
     )
 
 
@@ -208,11 +224,14 @@ def check_input(text: msgspec.Raw) -> tuple[ReadOptions | None, str | None]:
     fields = read_fields(text, "input")
     refuse_unknown(fields, _INPUT_FIELDS, "input")
     values = {name: read_field(fields, name, "input") for name in _INPUT_FIELDS}
-    for name, value in values.items():
-        if value is not None:
+    given = {name: value for name, value in values.items() if value is not None}
+    for name, value in given.items():
+        if name in _INPUT_COUNTS:
+            check_integer(value, f"input.{name}", _INPUT_COUNTS[name], _MOST_LINES)
+        else:
             check_text(value, f"input.{name}", _LONGEST_TEMPLATE if name == "template" else 256)
-    model = values.pop("model")
-    return ReadOptions(**values), model
+    model = given.pop("model", None)
+    return ReadOptions(**given), model
 
 
 def _read_items(

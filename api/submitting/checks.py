@@ -16,6 +16,7 @@ from api.submitting.fields import (
     check_integer,
     check_metadata,
     check_response_format,
+    check_retention,
     check_text,
     invalid,
     join,
@@ -56,7 +57,10 @@ Merge = Callable[[dict[str, msgspec.Raw], str], dict[str, msgspec.Raw]]
 
 def check_job(body: bytes, defaults: NewJob | None = None) -> NewJob:
     """The job that a chat-completions body asks for; `defaults` has what holds where it says nothing."""
-    return _read_job(read_fields(body), "", defaults or NewJob(request={}))
+    fields = read_fields(body)
+    kept = check_retention(read_field(fields, "expires_after", ""))
+    fields.pop("expires_after", None)
+    return replace(_read_job(fields, "", defaults or NewJob(request={})), retention=kept)
 
 
 def check_item(
@@ -89,6 +93,8 @@ def check_item(
     inside = join(where, "body") if "body" in fields else where
     if "custom_id" in body:
         raise invalid(join(inside, "custom_id"), "belongs beside `body`, not into it")
+    if "expires_after" in body:
+        raise invalid(join(inside, "expires_after"), "is for the whole batch: its jobs are deleted with it")
     if merge is not None:
         body = merge(body, inside)
     read_body = _read_response_job if endpoint == RESPONSES else _read_job

@@ -6,14 +6,14 @@ from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import Any
 
+from api.access.turns import ASKING
 from api.http.errors import ApiError
 from jobs.acceptance.answer_format import FormatError
 from jobs.acceptance.format_check import FormatCheck
 from jobs.acceptance.rules import RuleError
+from jobs.model.retention import CREATED, ENDED, LONGEST_SECONDS, SHORTEST_SECONDS, Retention, read_period
 
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
-_WINDOW = re.compile(r"([1-9][0-9]{0,5})([smhd])")
-_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _LONGEST_WINDOW_SECONDS = 366 * 86400
 
 
@@ -26,6 +26,16 @@ def check_expiry(value: Any, name: str = "output_expires_after") -> int | None:
     if value["anchor"] != "created_at":
         raise invalid(f"{name}.anchor", 'must be "created_at"')
     return check_integer(value["seconds"], f"{name}.seconds", 3600, 2_592_000)
+
+
+def check_retention(value: Any, name: str = "expires_after") -> Retention | None:
+    """How long a job or batch is kept, in the form of OpenAI's `expires_after`; None for nothing said."""
+    if value is None:
+        return None
+    if not isinstance(value, dict) or value.keys() != {"anchor", "seconds"}:
+        raise invalid(name, f'must be {{"anchor": "{ENDED}", "seconds": ...}}')
+    anchor = check_choice(value["anchor"], f"{name}.anchor", (ENDED, CREATED))
+    return Retention(check_integer(value["seconds"], f"{name}.seconds", SHORTEST_SECONDS, LONGEST_SECONDS), anchor)
 
 
 def check_metadata(value: Any, at: str) -> dict[str, str]:
@@ -69,9 +79,8 @@ def check_integer(value: Any, at: str, least: int, most: int) -> int:
 
 def check_window(value: Any) -> float:
     """The seconds of a completion window such as `24h`."""
-    match = _WINDOW.fullmatch(value) if isinstance(value, str) else None
-    seconds = int(match[1]) * _SECONDS[match[2]] if match else 0
-    if not 0 < seconds <= _LONGEST_WINDOW_SECONDS:
+    seconds = read_period(value) if isinstance(value, str) else None
+    if seconds is None or seconds > _LONGEST_WINDOW_SECONDS:
         raise invalid("completion_window", 'must be a time such as "30m", "24h" or "7d", at most a year')
     return seconds
 
@@ -87,7 +96,7 @@ def _format_check() -> FormatCheck:
 def check_response_format(value: Any, at: str) -> None:
     """A format that a text can be held to: a schema must be a good one, and refer to nothing outside of itself."""
     try:
-        _format_check().check_format(value)
+        _format_check().check_format(value, ASKING.get())
     except FormatError as error:
         raise invalid(join(at, error.path), error.reason, "invalid_json_schema") from None
 
@@ -95,7 +104,7 @@ def check_response_format(value: Any, at: str) -> None:
 def check_accept(value: Any, at: str) -> dict[str, Any]:
     """Rules that a text can be held to: each one known, and every pattern and schema a good one."""
     try:
-        return _format_check().check_rules(value)
+        return _format_check().check_rules(value, ASKING.get())
     except RuleError as error:
         raise invalid(join(at, error.path) if error.path else at, error.reason) from None
     except FormatError as error:

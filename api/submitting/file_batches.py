@@ -51,10 +51,8 @@ async def post_file_batch(services: Services, caller: Caller, body: bytes, key: 
     stopped = threading.Event()
     try:
         # A few at a time: each is minutes of work for one core at worst, and holds one of the process's threads.
-        accepted = await anyio.to_thread.run_sync(
-            make_file_batch, services, caller.project, wanted, key, stopped.is_set, limiter=services.file_batches,
-            abandon_on_cancel=True,
-        )  # fmt: skip
+        turns = services.file_batches
+        accepted = await turns.run(make_file_batch, services, caller.project, wanted, key, stopped.is_set)
     finally:
         stopped.set()  # when this was cancelled: the process ends, and the thread gives up what it has stored
     wake_for(services, accepted)
@@ -87,6 +85,7 @@ def make_file_batch(
         max_concurrency=wanted.max_concurrency,
         endpoint=wanted.endpoint,
         webhook=wanted.webhook,
+        retention=wanted.retention,
     )
     draft = Draft(services.database, terms)
     began = monotonic()

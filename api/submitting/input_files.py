@@ -50,7 +50,9 @@ def check_lines(
         merge=wanted.merge,
     )
     taken, size, shared_size = 0, 0, wanted.shared.size if wanted.shared else 0
-    for line in islice(file.lines(), limit):
+    skip, most = (wanted.read.skip, wanted.read.take) if wanted.read else (0, None)
+    stop = min((skip + end for end in (limit, most) if end is not None), default=None)
+    for line in islice(file.lines(), skip, stop):
         taken += 1
         if taken > settings.max_batch_jobs:
             reason = f"the file has more than {settings.max_batch_jobs} lines (LONGHAND_MAX_BATCH_JOBS)"

@@ -3,7 +3,6 @@
 from itertools import islice
 from typing import Any
 
-import anyio.to_thread
 from fastapi import APIRouter
 from starlette.responses import Response
 
@@ -40,7 +39,7 @@ async def post_input(services: ServicesDep, caller: CallerDep, body: SmallBody) 
     `limit` only that many requests are looked at.
     """
     # As making a batch: a long file keeps one core busy.
-    shown = await anyio.to_thread.run_sync(_look, services, caller, body, limiter=services.file_batches)
+    shown = await services.file_batches.run(_look, services, caller, body)
     return JsonAnswer(shown)
 
 

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from anyio import to_thread
 from fastapi import APIRouter
 from fastapi.concurrency import run_in_threadpool
 from starlette.responses import Response
@@ -42,7 +41,8 @@ def post_job(services: ServicesDep, caller: CallerDep, body: JobBody, idempotenc
 
     The body is one for chat completions: `model`, `messages`, and any other parameter of the upstream, passed through
     untouched. `custom_id`, `metadata`, `priority`, `max_attempts`, `on_interrupt`, `upstream`, `accept`, `on_reject`
-    and `max_repairs` are Longhand's own and go no further. `stream` and `stream_options` are taken and dropped: every
+    and `max_repairs` are Longhand's own and go no further, as is `expires_after`: how long the job is kept after its
+    end. `stream` and `stream_options` are taken and dropped: every
     job can be watched at `/v1/jobs/{id}/events`.
     """
     key = check_key(idempotency_key, "/v1/jobs", body)
@@ -77,8 +77,8 @@ async def post_batch(
     try:
         if await run_in_threadpool(names_file, body):
             return await post_file_batch(services, caller, body, key)
-        limiter = services.large_batches if len(body) > _LARGE_BYTES else services.writes
-        return await to_thread.run_sync(_post_requests, services, caller, body, key, limiter=limiter)
+        turns = services.large_batches if len(body) > _LARGE_BYTES else services.writes
+        return await turns.run(_post_requests, services, caller, body, key)
     except KeyReusedError:
         raise key_reused() from None
 
@@ -98,6 +98,7 @@ def _post_requests(services: Services, caller: Caller, body: bytes, key: Idempot
         max_concurrency=batch.max_concurrency,
         endpoint=batch.endpoint,
         webhook=batch.webhook,
+        retention=batch.retention,
     )
     accepted = submit_one_batch(services, batch.jobs, options, batch.notes.as_json())
     stored = read_batch(services.database, accepted.id, project=caller.project)

@@ -1,5 +1,7 @@
 """The tails: the text so far of running attempts, read from Redis."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from logging import getLogger
 
@@ -10,6 +12,7 @@ from redis.exceptions import RedisError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from jobs.live.channel import Part, reasoning_key, tail_key
+from jobs.live.worker_signs import WORKERS_KEY, WorkerSign, decode_signs
 
 _SLICE_BYTES = 256 * 1024
 _CONNECTIONS = 32
@@ -76,15 +79,27 @@ class Tails:
         """Return when Redis has taken a write; raises OSError or TimeoutError when it does not. One that is full still
         answers a ping.
         """
-        try:
+        with _plain_errors():
             await self._redis.set("longhand:ready", b"", ex=60)
-        except RedisTimeoutError as error:
-            raise TimeoutError from error
-        except ResponseError as error:
-            raise PermissionError(str(error)) from error
-        except RedisError as error:
-            raise OSError(str(error)) from error
+
+    async def read_signs(self, moment: float) -> dict[str, WorkerSign]:
+        """The signs of life of the workers, by name. Raises as `try_write`."""
+        with _plain_errors():
+            return decode_signs(await self._redis.hgetall(WORKERS_KEY), moment)
 
     async def close(self) -> None:
         """Give up every connection."""
         await self._redis.aclose()
+
+
+@contextmanager
+def _plain_errors() -> Iterator[None]:
+    """TimeoutError, PermissionError when Redis refuses, and OSError for all else."""
+    try:
+        yield
+    except RedisTimeoutError as error:
+        raise TimeoutError from error
+    except ResponseError as error:
+        raise PermissionError(str(error)) from error
+    except RedisError as error:
+        raise OSError(str(error)) from error

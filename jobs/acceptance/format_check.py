@@ -9,12 +9,14 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 from collections.abc import Mapping, Sequence
+from contextvars import ContextVar
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 from jobs.acceptance.answer_format import FormatError, join_path, read_format
+from jobs.acceptance.fair_lock import FairLock
 from jobs.acceptance.rejections import Rejection
 from jobs.acceptance.rules import read_rules, schema_text
 
@@ -26,63 +28,77 @@ LONGEST_SCHEMA = 1 << 20
 
 _REMEMBERED = 256
 
+_SLOW_SECONDS = 0.25
+MOST_SLOW_SECONDS = 6.0
+"""How long all slow schemas of one submission may take to read. A file may have 50,000 of them."""
+
+_spent: ContextVar[float] = ContextVar("slow_schemas", default=0.0)
+"""Of this submission: each is read in one thread, and a thread of the pool begins with the context of its request."""
+
 
 class TooSlowError(Exception):
     """The question took too long, or too much memory."""
 
 
 class FormatCheck:
-    """Answers one question after the other, for all threads. The process is started when it is first needed."""
+    """Answers one question after the other, for all threads, the projects in turn. The process is started when it is
+    first needed.
+    """
 
     def __init__(self, cpu_seconds: float = CPU_SECONDS) -> None:
         self.cpu_seconds = cpu_seconds
-        self._lock = threading.Lock()
+        self._lock = FairLock()
         self._child: subprocess.Popen[str] | None = None
         self._faults: dict[str, tuple[Sequence[str | int], str] | None] = {}
 
-    def check_format(self, response_format: Any) -> None:
+    def check_format(self, response_format: Any, project: str = "") -> None:
         """Raises `FormatError` when no text can be held to a `response_format`."""
         wanted = read_format(response_format)
         if wanted is None or wanted.schema is None:
             return
-        self._check_schema(wanted.schema, wanted.path)
+        self._check_schema(wanted.schema, wanted.path, project)
 
-    def check_rules(self, rules: Any) -> dict[str, Any]:
+    def check_rules(self, rules: Any, project: str = "") -> dict[str, Any]:
         """The rules of an `accept`. Raises `RuleError`, and `FormatError` for its schema."""
         wanted = read_rules(rules)
         schema = schema_text(wanted)
         if schema is not None:
-            self._check_schema(schema, "json_schema")
+            self._check_schema(schema, "json_schema", project)
         return wanted
 
-    def find_mismatch(self, schema: str | None, text: str) -> str | None:
+    def find_mismatch(self, schema: str | None, text: str, project: str = "") -> str | None:
         """Where and why a text is not what was asked for; None when it is. Raises `TooSlowError`."""
-        mismatch: str | None = self._ask({"schema": schema, "text": text})["mismatch"]
+        mismatch: str | None = self._ask({"schema": schema, "text": text}, project)["mismatch"]
         return mismatch
 
-    def find_rejections(self, rules: Mapping[str, Any], text: str, *, cut_short: bool) -> list[Rejection]:
+    def find_rejections(
+        self, rules: Mapping[str, Any], text: str, *, cut_short: bool, project: str = ""
+    ) -> list[Rejection]:
         """Every reason why a text is not accepted. Raises `TooSlowError`."""
-        found: list[Rejection] = self._ask({"accept": rules, "text": text, "cut_short": cut_short})["rejections"]
+        question = {"accept": rules, "text": text, "cut_short": cut_short}
+        found: list[Rejection] = self._ask(question, project)["rejections"]
         return found
 
     def close(self) -> None:
         """End the process."""
-        with self._lock:
+        with self._lock.hold(""):
             self._end()
 
-    def _check_schema(self, schema: str, at: str) -> None:
+    def _check_schema(self, schema: str, at: str, project: str) -> None:
         if len(schema) > LONGEST_SCHEMA:
             raise FormatError(at, f"is longer than {LONGEST_SCHEMA} bytes")
-        fault = self._find_fault(schema)
+        fault = self._find_fault(schema, project)
         if fault is not None:
             path, reason = fault
             raise FormatError(join_path(at, path), reason)
 
-    def _find_fault(self, schema: str) -> tuple[Sequence[str | int], str] | None:
+    def _find_fault(self, schema: str, project: str) -> tuple[Sequence[str | int], str] | None:
         """What is wrong with a schema. It is remembered: many jobs of a batch have the same one."""
         if schema not in self._faults:
+            if _spent.get() > MOST_SLOW_SECONDS:
+                return (), f"comes after others that took more than {MOST_SLOW_SECONDS:g} s to read: make them simpler"
             try:
-                fault = self._ask({"schema": schema, "text": None})["fault"]
+                fault = self._ask({"schema": schema, "text": None}, project)["fault"]
             except TooSlowError:
                 fault = (), f"takes more than {self.cpu_seconds:g} s or too much memory to read: make it simpler"
             while len(self._faults) >= _REMEMBERED:
@@ -90,15 +106,21 @@ class FormatCheck:
             self._faults[schema] = fault
         return self._faults[schema]
 
-    def _ask(self, question: dict[str, Any]) -> dict[str, Any]:
-        with self._lock:
-            # Twice: the process may also be ended by somebody else.
-            for _ in range(2):
-                answer, ended_by = self._try(question)
-                if answer is not None:
-                    return answer
-                if ended_by == -signal.SIGPROF:
-                    break
+    def _ask(self, question: dict[str, Any], project: str) -> dict[str, Any]:
+        with self._lock.hold(project):
+            began = monotonic()
+            try:
+                # Twice: the process may also be ended by somebody else.
+                for _ in range(2):
+                    answer, ended_by = self._try(question)
+                    if answer is not None:
+                        return answer
+                    if ended_by == -signal.SIGPROF:
+                        break
+            finally:
+                took = monotonic() - began
+                if took > _SLOW_SECONDS:
+                    _spent.set(_spent.get() + took)
         raise TooSlowError
 
     def _try(self, question: dict[str, Any]) -> tuple[dict[str, Any] | None, int | None]:

@@ -5,15 +5,20 @@ take turns, and none has more jobs in flight than its `max_concurrency`; a batch
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cache
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, case, func, select, update
+from sqlalchemy import CompoundSelect, Connection, RowMapping, Select, Update, and_, bindparam, func, select, update
 
-from jobs.dispatch.due import QUEUED, RUNNING, using
+from jobs.dispatch.due import QUEUED, RUNNING, moment, using
 from jobs.dispatch.fair import Turns
-from jobs.dispatch.groups import IN_PROGRESS, Group, Waiting, is_of_model, waiting_groups
+from jobs.dispatch.group_queries import IN_PROGRESS, is_of_model, starts_in_lane
+from jobs.dispatch.groups import Group, Waiting, find_waiting_groups
+from jobs.dispatch.start_rule import StartRule
 from jobs.tables import batches, jobs
 
 _BATCHES_PER_ROUND = 64
+_PROJECTS_AT_ONCE = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,30 +39,35 @@ class LaneTurns:
 
 
 class Choosing:
-    """One choice, in one transaction that holds the lane. `may_start` is what a job's row must fulfil."""
+    """One choice, in one transaction that holds the lane. `rule` says which jobs may start, with these `values`."""
 
     def __init__(
         self,
         connection: Connection,
         model: str,
-        may_start: ColumnElement[bool],
+        rule: StartRule,
+        values: Mapping[str, Any],
         turns: LaneTurns,
         now: datetime,
         *,
         held_batches: Collection[str] = (),
     ) -> None:
         self._connection = connection
-        self._model = model
-        self._may_start = and_(QUEUED, jobs.c.model == model, may_start)
+        self._rule = rule
+        self._values = {**values, "of_model": model}
         self._turns = turns
         self._now = now
         self._held_batches = set(held_batches)
         self._room_of_batch: dict[str | None, int] = {}
         """Of the batches with a `max_concurrency`; counted when the first of them has a job that is next."""
+        self._unseen: list[str] = []
+        self._seen: dict[str, Sequence[RowMapping]] = {}
+        """Of projects that are soon next, the groups: found with those of another one, and not used yet."""
 
     def choose(self, projects: Sequence[str], weights: Mapping[str, float], room: int) -> Iterator[Chosen]:
         """Up to `room` jobs, in the order in which they are to start."""
         queues = {project: self._jobs_of(project, room) for project in projects}
+        self._unseen = self._turns.projects.in_order(projects)
         while room > 0 and queues:
             project = self._turns.projects.next(queues)
             chosen = next(queues[project], None)
@@ -79,33 +89,22 @@ class Choosing:
                 served_at[one.batch_id] = at
         if served_at:
             # A row that another process has locked is left: that its turn is not noted costs nobody much.
-            free = select(batches.c.id).where(batches.c.id.in_(served_at)).order_by(batches.c.id)
-            noted = update(batches).where(batches.c.id.in_(free.with_for_update(skip_locked=True)))
-            self._connection.execute(noted.values(dispatched_at=case(served_at, value=batches.c.id)))
+            # Locked by id, as everybody does who takes many rows.
+            noted = [{"of_batch": batch_id, "served_at": served_at[batch_id]} for batch_id in sorted(served_at)]
+            self._connection.execute(_noting_turns(), noted)
 
     def _find_rooms(self) -> dict[str | None, int]:
         """How many more jobs the batches with a `max_concurrency` may start, those that this transaction could lock.
 
         They are locked, because their jobs may be in several lanes, and each has its own lock.
         """
-        capped = select(batches.c.id, batches.c.max_concurrency).where(
-            IN_PROGRESS, batches.c.max_concurrency.is_not(None), is_of_model(self._model)
-        ).with_hint(batches, **using("batches_capped"))  # fmt: skip
-        found = self._connection.execute(capped.order_by(batches.c.id)).all()
+        found = self._connection.execute(_capped(), {"of_model": self._values["of_model"]}).all()
         if not found:
             return {}
-        locked = set(self._connection.scalars(
-            select(batches.c.id).where(batches.c.id.in_([row.id for row in found])).order_by(batches.c.id)
-            .with_for_update(skip_locked=True)
-        ))  # fmt: skip
+        ids = [row.id for row in found]
+        locked = set(self._connection.scalars(_free_batches(), {"ids": ids}))
         room: dict[str | None, int] = {row.id: row.max_concurrency if row.id in locked else 0 for row in found}
-        # One statement: a claim that commits between two of them would be in neither.
-        reserved = and_(QUEUED, jobs.c.upstream > "", jobs.c.hinted_at.is_not(None))
-        one, other = (
-            select(jobs.c.batch_id, func.count()).where(state, jobs.c.batch_id.in_(room)).group_by(jobs.c.batch_id)
-            for state in (RUNNING, reserved)
-        )
-        for batch_id, count in self._connection.execute(one.union_all(other)):
+        for batch_id, count in self._connection.execute(_counting_batches(), {"ids": ids}):
             room[batch_id] -= count
         return room
 
@@ -122,9 +121,13 @@ class Choosing:
         while True:
             # What this choice has taken from a batch at a higher priority may have filled it.
             full = {batch_id for batch_id, left in self._room_of_batch.items() if batch_id and left <= 0}
-            most, without = min(max(room, 2), _BATCHES_PER_ROUND), full | self._held_batches
-            groups = waiting_groups(self._model, project, self._may_start, below, most, without)
-            rows = self._connection.execute(groups).mappings().all()
+            rows = self._seen.pop(project, None)
+            if rows is None:
+                most, without = min(max(room, 2), _BATCHES_PER_ROUND), full | self._held_batches
+                together = self._next_to_see(project, room if below is None else 1)
+                asked = (together, below, most, without)
+                self._seen.update(find_waiting_groups(self._connection, self._rule, self._values, *asked))
+                rows = self._seen.pop(project)
             waiting = Waiting.of(rows, self._turns.alone_at.get(project))
             unknown = waiting.capped - self._room_of_batch.keys()
             if not unknown:
@@ -132,11 +135,16 @@ class Choosing:
             # Of a batch that is known already, what this choice has taken is not in the rows.
             self._room_of_batch = dict.fromkeys(unknown, 0) | self._find_rooms() | self._room_of_batch
 
+    def _next_to_see(self, project: str, room: int) -> list[str]:
+        """This project, and with it others that nobody has looked at yet and that are next as far as one can tell."""
+        others = [other for other in self._unseen if other != project][: min(room, _PROJECTS_AT_ONCE) - 1]
+        self._unseen = [other for other in self._unseen if other != project and other not in others]
+        return [project, *others]
+
     def _in_turn(self, project: str, priority: int, groups: Sequence[Group], room: int) -> Iterator[Chosen]:
         """The jobs of one priority, one of each group in turn."""
-        here = and_(self._may_start, jobs.c.priority == priority)
         each = room // max(1, len(groups)) + 1
-        turns = [self._of_group(project, here, group, each) for group in groups]
+        turns = [self._of_group(project, priority, group, each) for group in groups]
         while turns:
             for turn in list(turns):
                 one = next(turn, None)
@@ -145,16 +153,11 @@ class Choosing:
                 else:
                     yield one
 
-    def _of_group(self, project: str, here: ColumnElement[bool], group: Group, page: int) -> Iterator[Chosen]:
+    def _of_group(self, project: str, priority: int, group: Group, page: int) -> Iterator[Chosen]:
         """The jobs of a batch, or those without one, in the order of submission; read in pages after the first."""
         batch_id = group.batch_id
-        if batch_id is None:
-            some = select(jobs.c.id).where(jobs.c.batch_id.is_(None), jobs.c.project == project, here)
-            some = some.with_hint(jobs, **using("jobs_alone"))
-        else:
-            some = select(jobs.c.id).where(jobs.c.batch_id == batch_id, here)
-            some = some.with_hint(jobs, **using("jobs_by_batch"))
-        some = some.order_by(jobs.c.id).limit(page)
+        some = _page(self._rule, is_alone=batch_id is None)
+        asked = {**self._values, "of_project": project, "of_batch": batch_id, "of_priority": priority, "most": page}
         ids: Sequence[str] = [group.first]
         while ids:
             for job_id in ids:
@@ -163,4 +166,50 @@ class Choosing:
                         return
                     self._room_of_batch[batch_id] -= 1
                 yield Chosen(job_id, project, batch_id)
-            ids = self._connection.scalars(some.where(jobs.c.id > ids[-1])).all()
+            ids = self._connection.scalars(some, {**asked, "after": ids[-1]}).all()
+
+
+@cache
+def _page(rule: StartRule, *, is_alone: bool) -> Select[Any]:
+    """Jobs of a batch, or of a project without one."""
+    if is_alone:
+        of_group = and_(jobs.c.batch_id.is_(None), jobs.c.project == bindparam("of_project"))
+    else:
+        of_group = jobs.c.batch_id == bindparam("of_batch")
+    here = and_(of_group, starts_in_lane(rule), jobs.c.priority == bindparam("of_priority"))
+    some = select(jobs.c.id).where(here, jobs.c.id > bindparam("after"))
+    some = some.with_hint(jobs, **using("jobs_alone" if is_alone else "jobs_by_batch"))
+    return some.order_by(jobs.c.id).limit(bindparam("most"))
+
+
+@cache
+def _capped() -> Select[Any]:
+    capped = and_(IN_PROGRESS, batches.c.max_concurrency.is_not(None), is_of_model(bindparam("of_model")))
+    some = select(batches.c.id, batches.c.max_concurrency).where(capped)
+    return some.with_hint(batches, **using("batches_capped")).order_by(batches.c.id)
+
+
+@cache
+def _free_batches() -> Select[Any]:
+    """Those of some batches that nobody else has locked, locked now, by id as everybody does."""
+    some = select(batches.c.id).where(batches.c.id.in_(bindparam("ids", expanding=True)))
+    return some.order_by(batches.c.id).with_for_update(skip_locked=True)
+
+
+@cache
+def _noting_turns() -> Update:
+    free = select(batches.c.id).where(batches.c.id == bindparam("of_batch")).with_for_update(skip_locked=True)
+    return update(batches).where(batches.c.id.in_(free)).values(dispatched_at=moment("served_at"))
+
+
+@cache
+def _counting_batches() -> CompoundSelect[Any]:
+    """How many jobs each of some batches has in flight."""
+    of_batches = jobs.c.batch_id.in_(bindparam("ids", expanding=True))
+    # One statement: a claim that commits between two of them would be in neither.
+    reserved = and_(QUEUED, jobs.c.upstream > "", jobs.c.hinted_at.is_not(None))
+    one, other = (
+        select(jobs.c.batch_id, func.count()).where(state, of_batches).group_by(jobs.c.batch_id)
+        for state in (RUNNING, reserved)
+    )
+    return one.union_all(other)

@@ -3,10 +3,28 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, case, func, literal, literal_column, or_, select, text
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    CompoundSelect,
+    Connection,
+    TextClause,
+    and_,
+    bindparam,
+    case,
+    func,
+    literal,
+    literal_column,
+    or_,
+    select,
+    text,
+)
 
 from jobs.tables import jobs
+from jobs.tables.column_types import UtcDateTime
 
 # Literals: SQLite uses a partial index only for a status that stands in the statement.
 QUEUED = jobs.c.status == literal_column("'queued'")
@@ -40,7 +58,12 @@ def using(index: str) -> dict[str, str]:
     return {"text": f"INDEXED BY {index}", "dialect_name": "sqlite"}
 
 
-def is_due(now: datetime) -> ColumnElement[bool]:
+def moment(name: str) -> BindParameter[datetime]:
+    """A time in a statement that is built once: to build one takes longer than SQLite takes to run it."""
+    return bindparam(name, type_=UtcDateTime)
+
+
+def is_due(now: datetime | BindParameter[datetime]) -> ColumnElement[bool]:
     """Whether a job may run now: what dispatch reserves and what a claim takes."""
     return and_(
         QUEUED,
@@ -53,10 +76,14 @@ def is_due(now: datetime) -> ColumnElement[bool]:
 def find_waiting(connection: Connection) -> dict[str, list[str]]:
     """The projects that have queued jobs, by model; not all of them need be due."""
     waiting: dict[str, list[str]] = {}
-    hint = " INDEXED BY jobs_waiting" if connection.dialect.name == "sqlite" else ""
-    for model, project in connection.execute(text(_WAITING.format(hint=hint))):
+    for model, project in connection.execute(_waiting(is_sqlite=connection.dialect.name == "sqlite")):
         waiting.setdefault(model, []).append(project)
     return waiting
+
+
+@cache
+def _waiting(*, is_sqlite: bool) -> TextClause:
+    return text(_WAITING.format(hint=" INDEXED BY jobs_waiting" if is_sqlite else ""))
 
 
 @dataclass(slots=True)
@@ -73,31 +100,40 @@ class InFlight:
         return self.running + self.reserved
 
 
-def is_fresh(now: datetime, hint_seconds: float) -> ColumnElement[bool]:
-    """Whether a reservation counts: its hint may still come. One that a claim has refused has no `hinted_at`."""
-    return and_(jobs.c.hinted_at.is_not(None), jobs.c.hinted_at > now - timedelta(seconds=hint_seconds))
+def is_fresh(lost_at: datetime | BindParameter[datetime]) -> ColumnElement[bool]:
+    """Whether a reservation counts, which was hinted after `lost_at`: its hint may still come. One that a claim has
+    refused has no `hinted_at`.
+    """
+    return and_(jobs.c.hinted_at.is_not(None), jobs.c.hinted_at > lost_at)
 
 
 def count_in_flight(
     connection: Connection, now: datetime, hint_seconds: float, upstream: str | None = None, model: str | None = None
 ) -> dict[tuple[str, str], InFlight]:
     """What is in flight, by upstream and model: in all lanes, in those of an upstream, or in one."""
-    of_lane: Sequence[ColumnElement[bool]] = (jobs.c.upstream > "",)
-    if upstream is not None:
-        of_lane = (jobs.c.upstream == upstream,)
-        if model is not None:
-            of_lane = (*of_lane, jobs.c.model == model)
-    key = (jobs.c.upstream, jobs.c.model)
-    fresh = func.sum(case((is_fresh(now, hint_seconds), 1), else_=0))
-    running = select(*key, func.count(), literal(0), literal(0)).where(RUNNING, *of_lane).group_by(*key)
-    running = running.with_hint(jobs, **using("jobs_running"))
-    reserved = select(*key, literal(0), fresh, func.count() - fresh).where(RESERVED, *of_lane).group_by(*key)
-    reserved = reserved.with_hint(jobs, **using("jobs_reserved"))
+    count = _counting(of_upstream=upstream is not None, of_model=upstream is not None and model is not None)
+    values = {"lost_at": now - timedelta(seconds=hint_seconds), "of_upstream": upstream, "of_model": model}
     counted: dict[tuple[str, str], InFlight] = {}
-    # One statement: a claim that commits between two of them would be in neither.
-    for of_upstream, of_model, *counts in connection.execute(running.union_all(reserved)):
+    for of_upstream, of_model, *counts in connection.execute(count, values):
         one = counted.setdefault((of_upstream, of_model), InFlight())
         one.running, one.reserved, one.void = (
             before + int(more) for before, more in zip((one.running, one.reserved, one.void), counts, strict=True)
         )
     return counted
+
+
+@cache
+def _counting(*, of_upstream: bool, of_model: bool) -> CompoundSelect[Any]:
+    of_lane: Sequence[ColumnElement[bool]] = (jobs.c.upstream > "",)
+    if of_upstream:
+        of_lane = (jobs.c.upstream == bindparam("of_upstream"),)
+        if of_model:
+            of_lane = (*of_lane, jobs.c.model == bindparam("of_model"))
+    key = (jobs.c.upstream, jobs.c.model)
+    fresh = func.sum(case((is_fresh(moment("lost_at")), 1), else_=0))
+    running = select(*key, func.count(), literal(0), literal(0)).where(RUNNING, *of_lane).group_by(*key)
+    running = running.with_hint(jobs, **using("jobs_running"))
+    reserved = select(*key, literal(0), fresh, func.count() - fresh).where(RESERVED, *of_lane).group_by(*key)
+    reserved = reserved.with_hint(jobs, **using("jobs_reserved"))
+    # One statement: a claim that commits between two of them would be in neither.
+    return running.union_all(reserved)

@@ -44,7 +44,15 @@ class Turns:
 
     def next(self, names: Iterable[str]) -> str:
         """Who of these is next."""
-        return min(names, key=lambda name: (max(self._times.get(name, 0.0), self._now), self._times.get(name, 0.0)))
+        return min(names, key=self._place)
+
+    def in_order(self, names: Iterable[str]) -> list[str]:
+        """These, as they would be next if each had one turn."""
+        return sorted(names, key=self._place)
+
+    def _place(self, name: str) -> tuple[float, float]:
+        time = self._times.get(name, 0.0)
+        return max(time, self._now), time
 
     def take(self, name: str, weight: float) -> None:
         """Give this one a turn."""

@@ -1,27 +1,14 @@
 """Whose jobs may start in a lane: the batches of a project that have one, and its jobs without a batch, as a group."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Self
 
-from sqlalchemy import (
-    ColumnElement,
-    CompoundSelect,
-    Integer,
-    RowMapping,
-    and_,
-    cast,
-    literal_column,
-    null,
-    or_,
-    select,
-)
+from sqlalchemy import Connection, RowMapping
 
-from jobs.dispatch.due import QUEUED, using
-from jobs.tables import batches, jobs
-
-IN_PROGRESS = batches.c.status == literal_column("'in_progress'")
+from jobs.dispatch.group_queries import groups_on_postgresql, groups_on_sqlite
+from jobs.dispatch.start_rule import StartRule
 
 _NEVER = datetime(9999, 1, 1, tzinfo=UTC)
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
@@ -52,7 +39,7 @@ class Waiting:
 
     @classmethod
     def of(cls, rows: Sequence[RowMapping], alone_at: float | None) -> Self:
-        """From the rows of `waiting_groups`; `alone_at` is when the jobs without a batch had their last turn."""
+        """From the rows of `find_waiting_groups`; `alone_at` is when the jobs without a batch had their last turn."""
         found = [row for row in rows if row["id"] is not None]
         [alone] = (row for row in rows if row["id"] is None)
         # Those that nobody has served yet are equals, whichever came first: the earlier deadline goes first.
@@ -73,35 +60,28 @@ def _is_unserved(row: RowMapping) -> bool:
     return bool(row["dispatched_at"] == row["in_progress_at"])
 
 
-def is_of_model(model: str) -> ColumnElement[bool]:
-    """Whether a batch may have jobs of this model."""
-    return or_(batches.c.model.is_(None), batches.c.model == model)
-
-
-def waiting_groups(
-    model: str, project: str, may_start: ColumnElement[bool], below: int | None, most: int, without: Collection[str]
-) -> CompoundSelect[Any]:
-    """A row for each of up to `most` batches that have a job that may start, and one without an id for the jobs that
-    have no batch. All are of the highest priority that a job of the project waits with (below `below`, if given).
-
-    A turn needs this of each project, so it is one statement: each way to the database costs more than what it finds.
+def find_waiting_groups(
+    connection: Connection,
+    rule: StartRule,
+    values: Mapping[str, Any],
+    projects: Sequence[str],
+    below: int | None,
+    most: int,
+    without: Collection[str],
+) -> Mapping[str, Sequence[RowMapping]]:
+    """By project a row for each of up to `most` batches that have a job that may start, and one without an id for the
+    jobs that have no batch. All are of the highest priority that a job of the project waits with (below `below`, if
+    given).
     """
-    of_project = and_(QUEUED, jobs.c.model == model, jobs.c.project == project)
-    if below is not None:
-        of_project = and_(of_project, jobs.c.priority < below)
-    waiting = select(jobs.c.priority).where(of_project).order_by(jobs.c.priority.desc()).limit(1).correlate(None)
-    highest = waiting.with_hint(jobs, **using("jobs_waiting")).scalar_subquery()
-    here = and_(may_start, jobs.c.priority == highest)
-    first = select(jobs.c.id).order_by(jobs.c.id).limit(1)
-    of_batch = first.where(jobs.c.batch_id == batches.c.id, here).with_hint(jobs, **using("jobs_by_batch"))
-    alone = first.where(jobs.c.batch_id.is_(None), jobs.c.project == project, here)
-    alone = alone.with_hint(jobs, **using("jobs_alone"))
-    columns = (batches.c.id, batches.c.dispatched_at, batches.c.expires_at, batches.c.in_progress_at)
-    running = select(*columns, batches.c.max_concurrency, of_batch.scalar_subquery().label("first"))
-    running = running.where(IN_PROGRESS, batches.c.project == project, is_of_model(model))
-    if without:
-        running = running.where(batches.c.id.not_in(without))
-    each = running.subquery()
-    in_turn = select(each).where(each.c.first.is_not(None)).order_by(each.c.dispatched_at).limit(most).subquery()
-    of_alone = select(*[null()] * (len(columns) + 1), alone.scalar_subquery(), highest)
-    return select(*in_turn.c, cast(null(), Integer).label("priority")).union_all(of_alone)
+    asked: dict[str, Any] = {"below": below, "most": most, "without": list(without)}
+    kind = {"is_below": below is not None, "is_without": bool(without)}
+    if connection.dialect.name == "sqlite":
+        statement = groups_on_sqlite(rule, len(projects), **kind)
+        asked |= {f"project_{place}": project for place, project in enumerate(projects)}
+    else:
+        statement = groups_on_postgresql(rule, **kind)
+        asked["projects"] = list(projects)
+    found: dict[str, list[RowMapping]] = {project: [] for project in projects}
+    for row in connection.execute(statement, {**values, **asked}).mappings():
+        found[projects[row["place"]]].append(row)
+    return found

@@ -10,9 +10,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Self
+from functools import cache
+from typing import Any, Self
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, and_, delete, false, literal_column, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    RowMapping,
+    Select,
+    and_,
+    delete,
+    false,
+    literal_column,
+    or_,
+    select,
+    update,
+)
 
 from jobs.dispatch.due import RESERVED, RUNNING
 from jobs.store.database import Database, insert_into
@@ -109,8 +122,12 @@ def read_holds(database: Database) -> list[Hold]:
 
 def find_holds(connection: Connection) -> list[Hold]:
     """The same inside a transaction."""
-    rows = connection.execute(select(holds).order_by(holds.c.kind, holds.c.target)).mappings()
-    return [Hold.from_row(row) for row in rows]
+    return [Hold.from_row(row) for row in connection.execute(_all()).mappings()]
+
+
+@cache
+def _all() -> Select[Any]:
+    return select(holds).order_by(holds.c.kind, holds.c.target)
 
 
 def is_held() -> ColumnElement[bool]:

@@ -3,10 +3,11 @@
 import json
 from collections.abc import Mapping
 from datetime import datetime
+from functools import cache
 from logging import getLogger
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, select
+from sqlalchemy import Connection, RowMapping, Select, Update, bindparam, select, update
 
 from jobs.dispatch.choice import LaneTurns
 from jobs.dispatch.fair import MOST_REMEMBERED, Turns
@@ -21,14 +22,42 @@ log = getLogger(__name__)
 
 def lock_lane(connection: Connection, key: tuple[str, str], now: datetime) -> RowMapping | None:
     """Lock a lane's row, which is made if need be, and read it. None: another process has it at this moment."""
-    wanted = select(lanes).where(lanes.c.upstream == key[0], lanes.c.model == key[1])
-    locked = wanted.with_for_update(skip_locked=True)
-    row = connection.execute(locked).mappings().one_or_none()
-    if row is None and connection.execute(wanted).first() is None:
+    wanted, locked = _row_of()
+    of_lane = {"of_upstream": key[0], "of_model": key[1]}
+    row = connection.execute(locked, of_lane).mappings().one_or_none()
+    if row is None and connection.execute(wanted, of_lane).first() is None:
         new = insert_into(connection, lanes).values(upstream=key[0], model=key[1], updated_at=now)
         connection.execute(new.on_conflict_do_nothing())
-        row = connection.execute(locked).mappings().one_or_none()
+        row = connection.execute(locked, of_lane).mappings().one_or_none()
     return row
+
+
+@cache
+def _row_of() -> tuple[Select[Any], Select[Any]]:
+    wanted = select(lanes).where(lanes.c.upstream == bindparam("of_upstream"), lanes.c.model == bindparam("of_model"))
+    locked = wanted.with_for_update(skip_locked=True)
+    return wanted, locked
+
+
+def find_lanes(connection: Connection) -> dict[tuple[str, str], RowMapping]:
+    """The rows of all lanes, by upstream and model."""
+    return {(row["upstream"], row["model"]): row for row in connection.execute(_all()).mappings()}
+
+
+@cache
+def _all() -> Select[Any]:
+    return select(lanes)
+
+
+def store_lane(connection: Connection, key: tuple[str, str], values: Mapping[str, Any]) -> None:
+    """Write these columns of a lane's row."""
+    of_lane = {"of_upstream": key[0], "of_model": key[1]}
+    connection.execute(_storing(), {**of_lane, **values})
+
+
+@cache
+def _storing() -> Update:
+    return update(lanes).where(lanes.c.upstream == bindparam("of_upstream"), lanes.c.model == bindparam("of_model"))
 
 
 def read_lane(row: Mapping[str, Any] | RowMapping | None, route: Route, moment: float) -> Lane:

@@ -10,19 +10,16 @@ from datetime import datetime, timedelta
 from logging import getLogger
 from typing import Any
 
-from sqlalchemy import select
-
 from jobs.dispatch.due import count_in_flight, find_waiting
 from jobs.dispatch.fair import Turns
 from jobs.dispatch.holds import Hold, HoldKind, find_holds
 from jobs.dispatch.lane_news import LaneNews, LaneTurn, LaneWish
-from jobs.dispatch.lane_rows import read_lane
+from jobs.dispatch.lane_rows import find_lanes
 from jobs.dispatch.reservation import LEAD_SECONDS, take_lane_turn
 from jobs.dispatch.rounds import Key, Round, View
 from jobs.dispatch.routes import DEFAULT, Route
 from jobs.dispatch.upstream_total import ALL_MODELS, UNLIMITED, UpstreamTotal
 from jobs.store.database import DATABASE_ERRORS, Database, is_transient
-from jobs.tables import lanes
 
 log = getLogger(__name__)
 
@@ -122,11 +119,10 @@ class Lanes:
     def _look(self) -> View:
         now = self._database.now()
         with self._database.read() as connection:
-            rows = connection.execute(select(lanes)).mappings().all()
             return View(
                 find_waiting(connection),
                 count_in_flight(connection, now, self._hint_seconds),
-                {(row["upstream"], row["model"]): row for row in rows},
+                find_lanes(connection),
                 find_holds(connection),
             )
 
@@ -146,9 +142,7 @@ class Lanes:
             return int(held.upstream.probe_at is not None and held.upstream.probe_at <= now)
         counted = view.in_flight.get(key)
         in_flight = counted.total if counted else 0
-        lane = read_lane(view.rows.get(key), route, moment)
-        lane.apply([], in_flight, moment)
-        return lane.room(in_flight, moment, LEAD_SECONDS)
+        return view.lane(key, route, in_flight, moment).room(in_flight, moment, LEAD_SECONDS)
 
     def _shared_room(self, view: View, route: Route) -> int:
         """How many more the upstream's own limits allow, of all its models. Of a held one each lane says it."""
@@ -254,7 +248,6 @@ class Lanes:
                         done.look(hold.probe_at)
                     continue
                 in_flight = self._in_flight.get(key, 0)
-                lane = read_lane(view.rows[key], route, now.timestamp())
-                lane.apply([], in_flight, now.timestamp())
+                lane = view.lane(key, route, in_flight, now.timestamp())
                 if lane.room(in_flight, now.timestamp(), LEAD_SECONDS) <= 0:
                     done.look(datetime.fromtimestamp(lane.next_at(in_flight, now.timestamp()), now.tzinfo))

@@ -9,6 +9,7 @@ here, before anything is counted; a claim that comes later finds no reservation.
 import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
 from sqlalchemy import (
@@ -16,26 +17,28 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     RowMapping,
+    Select,
+    Update,
     and_,
     bindparam,
     not_,
-    or_,
     select,
     true,
     update,
 )
 
 from jobs.dispatch.choice import Choosing, Chosen
-from jobs.dispatch.due import RESERVED, InFlight, count_in_flight, is_due, is_fresh
+from jobs.dispatch.due import RESERVED, InFlight, count_in_flight, is_fresh
 from jobs.dispatch.holds import find_holds
 from jobs.dispatch.lane_news import Held, LaneTurn, LaneWish
-from jobs.dispatch.lane_rows import dump_turns, lock_lane, news_columns, read_lane, read_turns
+from jobs.dispatch.lane_rows import dump_turns, lock_lane, news_columns, read_lane, read_turns, store_lane
+from jobs.dispatch.start_rule import Rather, StartRule, start_values
 from jobs.dispatch.upstream_holds import begin_probe, end_probe, lift_hold, name_probe
 from jobs.dispatch.upstream_total import ALL_MODELS, UpstreamTotal, is_limited
 from jobs.pace.lane import Lane
 from jobs.pace.reports import Refused
 from jobs.store.database import Database
-from jobs.tables import jobs, lanes
+from jobs.tables import jobs
 
 CHARACTERS_PER_TOKEN = 4
 """Of a request, whose tokens are only estimated: what its reservation took is settled when it ends."""
@@ -49,9 +52,6 @@ LEAD_SECONDS = 0.1
 
 PROBE_AGAIN_SECONDS = 1.0
 """When a probe is due and the lane has no job for it."""
-
-OTHER_UPSTREAM_SECONDS = 2.0
-"""How long a job that failed at one upstream waits for another one to have room; then either may have it."""
 
 
 def take_lane_turn(
@@ -91,7 +91,8 @@ class _Turn:
 
     def take(self, weights: Mapping[str, float], hint_seconds: float, counted: InFlight) -> LaneTurn:
         wish, lane, moment = self._wish, self._lane, self._moment
-        taken_back = self._take_back(not_(is_fresh(self._now, hint_seconds))) if counted.void else []
+        lost_at = self._now - timedelta(seconds=hint_seconds)
+        taken_back = self._take_back(not_(is_fresh(lost_at))) if counted.void else []
         for job_id in taken_back:  # if it was a probe, another one goes
             end_probe(self._connection, wish.key[0], job_id, self._now)
         # A reservation that was not taken back although it counts no more is locked: a claim has it at this moment.
@@ -122,9 +123,8 @@ class _Turn:
     def _store(self, *, restarts: bool) -> None:
         noted = news_columns(self._row, self._wish.news) | ({"restart": False} if restarts else {})
         pace, turns = json.dumps(self._lane.to_json()), dump_turns(self._turns)
-        of_lane = and_(lanes.c.upstream == self._wish.key[0], lanes.c.model == self._wish.key[1])
-        changed = update(lanes).where(of_lane).values(pace=pace, turns=turns, updated_at=self._now, **noted)
-        self._connection.execute(changed)
+        changed = {"pace": pace, "turns": turns, "updated_at": self._now, **noted}
+        store_lane(self._connection, self._wish.key, changed)
         self._total.store(self._connection, self._wish.key[0], self._now)
 
     def _take_back(self, which: ColumnElement[bool]) -> list[str]:
@@ -147,7 +147,7 @@ class _Turn:
         projects = [project for project in self._wish.projects if project not in held.projects]
         if room <= 0 or not projects or held.model:
             return []
-        return self._reserve(held, projects, weights, room, _may_go_to(self._wish, self._now))
+        return self._reserve(held, projects, weights, room)
 
     def _choose_probe(self, held: "Held") -> list[Chosen]:
         """One job, if a probe of the held upstream is due: rather one that it has not failed on."""
@@ -157,12 +157,11 @@ class _Turn:
             return []
         if not projects or held.model or not begin_probe(self._connection, name, self._now):
             return []
-        may_go = _may_go_to(self._wish, self._now)
         chosen: list[Chosen] = []
         most = self._wish.route.limits.max_streams
         if most is None or self._total.in_flight < most:  # else it goes when a stream has ended
-            for rather in (jobs.c.refused_at.is_(None), jobs.c.id != (hold.last_probe or ""), true()):
-                chosen = self._reserve(held, projects, {}, 1, and_(may_go, rather), paced=False)
+            for rather in (Rather.NOT_REFUSED, Rather.NOT_LAST, Rather.ANY):
+                chosen = self._reserve(held, projects, {}, 1, rather, paced=False)
                 if chosen:
                     break
         again_at = self._now + timedelta(seconds=PROBE_AGAIN_SECONDS)
@@ -175,21 +174,22 @@ class _Turn:
         projects: Sequence[str],
         weights: Mapping[str, float],
         room: int,
-        may_go: ColumnElement[bool],
+        rather: Rather = Rather.ANY,
         *,
         paced: bool = True,
     ) -> list[Chosen]:
         connection, wish, now = self._connection, self._wish, self._now
-        may_start = and_(is_due(now), may_go, jobs.c.crashes <= wish.most_crashes)
-        choosing = Choosing(connection, wish.model, may_start, self._turns, now, held_batches=held.batches)
+        rule = StartRule(wish.has_others, rather)
+        last_probe = held.upstream.last_probe if held.upstream is not None else None
+        values = start_values(now, wish.route.name, wish.most_crashes, last_probe)
+        choosing = Choosing(connection, wish.model, rule, values, self._turns, now, held_batches=held.batches)
         candidates = list(choosing.choose(projects, weights, room))
         if not candidates:
             return []
         # Locked by id, as everybody does who takes many rows. Those that another process has locked are not free.
-        free = select(jobs.c.id, jobs.c.request).where(jobs.c.id.in_([one.id for one in candidates]), may_start)
-        rows = connection.execute(free.order_by(jobs.c.id).with_for_update(skip_locked=True))
+        rows = connection.execute(_free_jobs(rule), {**values, "ids": [one.id for one in candidates]})
         tokens = {row.id: _estimate_tokens(row.request, self._lane) for row in rows}
-        chosen, values = [], []
+        chosen, places = [], []
         for one in candidates:
             if one.id not in tokens:
                 continue
@@ -198,12 +198,10 @@ class _Turn:
                 break
             at = now if send_at is None else datetime.fromtimestamp(max(send_at, self._moment), now.tzinfo)
             chosen.append(one)
-            values.append({"of_id": one.id, "of_tokens": tokens[one.id], "at": at})
+            of_upstream = {"of_upstream": wish.route.name}
+            places.append({"of_id": one.id, "of_tokens": tokens[one.id], "at": at} | of_upstream)
         if chosen:
-            of_id: BindParameter[str] = bindparam("of_id")
-            reserved = update(jobs).where(jobs.c.id == of_id, jobs.c.upstream.is_(None))
-            place: dict[str, Any] = {"hinted_at": bindparam("at"), "reserved_tokens": bindparam("of_tokens")}
-            connection.execute(reserved.values(upstream=wish.route.name, **place), values)
+            connection.execute(_reserving(), places)
             choosing.note_served(chosen)
         return chosen
 
@@ -218,15 +216,18 @@ class _Turn:
         return max(of_all, send_at)
 
 
-def _may_go_to(wish: LaneWish, now: datetime) -> ColumnElement[bool]:
-    """Whether this upstream may have a job: nobody has it, it names no other, and a retry prefers another one."""
-    name = wish.route.name
-    free = and_(jobs.c.upstream.is_(None), or_(jobs.c.only_upstream.is_(None), jobs.c.only_upstream == name))
-    if not wish.has_others:
-        return free
-    waited = jobs.c.due_at <= now - timedelta(seconds=OTHER_UPSTREAM_SECONDS)
-    elsewhere = or_(jobs.c.last_upstream.is_(None), jobs.c.last_upstream != name)
-    return and_(free, or_(elsewhere, jobs.c.only_upstream == name, waited))
+@cache
+def _free_jobs(rule: StartRule) -> Select[Any]:
+    some = select(jobs.c.id, jobs.c.request).where(jobs.c.id.in_(bindparam("ids", expanding=True)), rule.holds())
+    return some.order_by(jobs.c.id).with_for_update(skip_locked=True)
+
+
+@cache
+def _reserving() -> Update:
+    of_id: BindParameter[str] = bindparam("of_id")
+    free = update(jobs).where(jobs.c.id == of_id, jobs.c.upstream.is_(None))
+    place: dict[str, Any] = {"hinted_at": bindparam("at"), "reserved_tokens": bindparam("of_tokens")}
+    return free.values(upstream=bindparam("of_upstream"), **place)
 
 
 def _estimate_tokens(request: str, lane: Lane) -> int:

@@ -9,6 +9,9 @@ from sqlalchemy import RowMapping
 from jobs.dispatch.due import InFlight
 from jobs.dispatch.holds import Hold
 from jobs.dispatch.lane_news import Held
+from jobs.dispatch.lane_rows import read_lane
+from jobs.dispatch.routes import Route
+from jobs.pace.lane import Lane
 
 Key = tuple[str, str]
 """A lane: the upstream's name and the model."""
@@ -37,6 +40,16 @@ class View:
     in_flight: dict[Key, InFlight]
     rows: dict[Key, RowMapping]
     holds: Sequence[Hold]
+
+    _lanes: dict[Key, Lane] = field(default_factory=dict)
+
+    def lane(self, key: Key, route: Route, in_flight: int, moment: float) -> Lane:
+        """The lane at this moment, as its row says; the row is parsed once."""
+        lane = self._lanes.get(key)
+        if lane is None:
+            lane = self._lanes[key] = read_lane(self.rows.get(key), route, moment)
+        lane.apply([], in_flight, moment)
+        return lane
 
     def held(self, key: Key) -> Held:
         """What of the holds concerns this lane."""

@@ -59,7 +59,7 @@ def _model(
         window=usage.window,
         limited_by=usage.limited_by,
         requests=LimitUse(usage.requests_in_last_minute, usage.requests_per_minute),
-        tokens=LimitUse(None, usage.tokens_per_minute),
+        tokens=LimitUse(usage.tokens_in_last_minute, usage.tokens_per_minute),
         first_delta_seconds=row["first_delta_seconds"],
     )
 

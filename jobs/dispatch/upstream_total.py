@@ -11,14 +11,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Self
 
-from sqlalchemy import Connection, RowMapping, and_, update
+from sqlalchemy import Connection, RowMapping
 
 from jobs.dispatch.due import InFlight
-from jobs.dispatch.lane_rows import read_lane
+from jobs.dispatch.lane_rows import read_lane, store_lane
 from jobs.dispatch.routes import Route
 from jobs.pace.lane import Lane
 from jobs.pace.reports import Accepted, Finished, LaneLimits, LimitedBy, Refused, Report, Unplanned
-from jobs.tables import lanes
 
 ALL_MODELS = ""
 """The model of the row."""
@@ -93,9 +92,8 @@ class UpstreamTotal:
     def store(self, connection: Connection, upstream: str, now: datetime) -> None:
         """Write it back into its row."""
         if self.lane is not None:
-            of_row = and_(lanes.c.upstream == upstream, lanes.c.model == ALL_MODELS)
             pace = json.dumps(self.lane.to_json())
-            connection.execute(update(lanes).where(of_row).values(pace=pace, updated_at=now))
+            store_lane(connection, (upstream, ALL_MODELS), {"pace": pace, "updated_at": now})
 
 
 def is_limited(route: Route) -> bool:

@@ -40,6 +40,10 @@ class ReadOptions:
     delimiter: str | None = None
     id_column: str | None = None
     """The column whose cells are the jobs' `custom_id`; without it, the one of that name."""
+    skip: int = 0
+    """So many requests at the beginning are left out."""
+    take: int | None = None
+    """At most so many are taken, for a trial of the first ones."""
 
 
 class InputFile:
@@ -85,7 +89,10 @@ class InputFile:
         if not self.is_table:
             yield from read_json_items(self._text, self._max_bytes, self.notes)
         elif self._header is not None:
-            filler = RowFiller(self._header, self._options.template, self.notes, id_column=self._options.id_column)
+            options = self._options
+            filler = RowFiller(
+                self._header, options.template, self.notes, id_column=options.id_column, max_bytes=self._max_bytes
+            )
             yield from filler.lines(self._rows)
 
     def rows(self) -> Iterator[Row | MistakeError]:

@@ -163,6 +163,7 @@ def _clear(database: Database, batch_id: str, transactions: float = math.inf) ->
             connection.execute(delete(jobs).where(jobs.c.id.in_(ids)))
             if len(ids) < _ROWS_PER_DELETE:
                 connection.execute(delete(drafts).where(drafts.c.batch_id == batch_id))
+                database.mark_erased()
                 return
 
 

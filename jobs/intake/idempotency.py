@@ -1,10 +1,11 @@
 """Idempotency keys: a repeated submission creates nothing and returns what the first one created."""
 
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from hashlib import sha256
 
-from sqlalchemy import Connection, delete, select, tuple_
+from sqlalchemy import Connection, delete, select, tuple_, update
 
 from jobs.store.database import Database, insert_into
 from jobs.tables import idempotency_keys
@@ -55,7 +56,7 @@ def hold_key(
         .returning(idempotency_keys.c.key)
     )
     if taken.one_or_none() is not None:
-        return None
+        return _erased_resource(connection, project, idempotency_key)
     held = _resource_of(connection, project, idempotency_key)
     if held is None:  # `forget_keys` has just deleted it
         return hold_key(connection, database, project, idempotency_key, resource_id)
@@ -65,7 +66,31 @@ def hold_key(
 def find_key(database: Database, project: str, idempotency_key: IdempotencyKey) -> str | None:
     """What an earlier submission made with this key; None when there was none. Raises `KeyReusedError`."""
     with database.read() as connection:
-        return _resource_of(connection, project, idempotency_key)
+        erased = replace(idempotency_key, key=_digest_of(project, idempotency_key.key))
+        return _resource_of(connection, project, idempotency_key) or _resource_of(connection, project, erased)
+
+
+def erase_keys(connection: Connection, resource_ids: Collection[str]) -> None:
+    """Forget the words of the keys with which these were submitted, and keep that they were used: a retry that comes
+    late must not pay for a job again that was deleted meanwhile.
+    """
+    own = idempotency_keys.c.resource_id.in_(resource_ids)
+    for project, key in connection.execute(select(idempotency_keys.c.project, idempotency_keys.c.key).where(own)).all():
+        same = update(idempotency_keys).where(idempotency_keys.c.project == project, idempotency_keys.c.key == key)
+        connection.execute(same.values(key=_digest_of(project, key)))
+
+
+def _erased_resource(connection: Connection, project: str, idempotency_key: IdempotencyKey) -> str | None:
+    """What was made with a key and has been erased since; the key that was just taken is given up again."""
+    erased = _resource_of(connection, project, replace(idempotency_key, key=_digest_of(project, idempotency_key.key)))
+    if erased is not None:
+        own = (idempotency_keys.c.project == project, idempotency_keys.c.key == idempotency_key.key)
+        connection.execute(delete(idempotency_keys).where(*own))
+    return erased
+
+
+def _digest_of(project: str, key: str) -> str:
+    return "erased:" + sha256(f"{project} {key}".encode()).hexdigest()
 
 
 def _resource_of(connection: Connection, project: str, idempotency_key: IdempotencyKey) -> str | None:

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, insert
 
 from jobs.intake.idempotency import IdempotencyKey, hold_key
 from jobs.model.ids import new_id, new_ids
+from jobs.model.retention import Retention
 from jobs.model.status import BatchStatus, JobStatus
 from jobs.store.database import Database
 from jobs.store.metadata_pairs import add_pairs
@@ -19,6 +20,8 @@ from jobs.trace_context import TRACEPARENT
 from jobs.webhooks.endpoints import NewWebhook, endpoint_row
 
 _ROWS_PER_INSERT = 500
+
+_KEPT = {"keep_seconds": None, "keep_from": None, "erase_at": None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +45,8 @@ class NewJob:
     max_repairs: int = 2
     response: Mapping[str, Any] | None = None
     """What the client sent, if it is a Response of a batch (`jobs/lifecycle/responses.py`)."""
+    retention: Retention | None = None
+    """How long it is kept, if it belongs to no batch; None: as its project says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +76,8 @@ class BatchOptions:
     """The one upstream that may run its jobs, where a job names no other."""
     webhook: NewWebhook | None = None
     """Whom to tell of what happens to it."""
+    retention: Retention | None = None
+    """How long it is kept with its jobs; None: as its project says."""
 
     def expires_at(self, begun_at: datetime) -> datetime | None:
         """When the completion window closes, for a batch that was begun at this time."""
@@ -154,6 +161,7 @@ def batch_row(
         "total": total,
         "max_concurrency": terms.max_concurrency,
         "only_upstream": terms.only_upstream,
+        **(terms.retention.as_columns(begun_at) if terms.retention else {}),
     }
 
 
@@ -224,6 +232,8 @@ def job_row(
         "on_reject": job.on_reject,
         "max_repairs": job.max_repairs,
         "traceparent": TRACEPARENT.get(),
+        # Said of every row: those of one statement have the same columns.
+        **(job.retention.as_columns(now) if job.retention else _KEPT),
         "metadata": dict(job.metadata),
         "request": json.dumps(job.request, separators=(",", ":")),
         "accept": json.dumps(job.accept, separators=(",", ":")) if job.accept else None,

@@ -5,9 +5,11 @@ if the process that began stops, the dispatch loop of any worker goes on.
 """
 
 from collections.abc import Sequence
+from time import monotonic
 
-from sqlalchemy import Connection, delete, select, update
+from sqlalchemy import ColumnElement, Connection, delete, select, update
 
+from jobs.intake.idempotency import erase_keys
 from jobs.model.status import FINAL, BatchStatus
 from jobs.store.database import Database
 from jobs.store.metadata_pairs import remove_pairs
@@ -29,6 +31,10 @@ NOBODY = ""
 """The project of what was deleted and is not erased yet. No key can belong to it."""
 
 JOBS_AT_ONCE = 200
+ROUND_SECONDS = 0.05
+"""What one round erases: so many jobs, or what it manages in this time. On SQLite every other writer waits for it."""
+
+_JOBS_PER_STATEMENT = 5
 
 _OF_JOBS = (texts, longest_texts, lost_texts, rejected_texts, attempts, responses)
 
@@ -47,11 +53,21 @@ def erase_job(database: Database, job_id: str) -> bool:
         ended = select(jobs.c.id).where(jobs.c.id == job_id, jobs.c.status.in_(FINAL)).with_for_update()
         found = list(connection.scalars(ended))
         erase_jobs(connection, found)
+    database.mark_erased()
     return bool(found)
 
 
 def delete_batch(database: Database, batch_id: str) -> bool:
     """Hide a batch that has ended, and erase it with its jobs and its output files. False: it has not ended."""
+    if not hide_batch(database, batch_id):
+        return False
+    while not _erase_some(database, batch_id):
+        pass
+    return True
+
+
+def hide_batch(database: Database, batch_id: str) -> bool:
+    """Hide a batch that has ended, and erase its output files; the rest is for `go_on_erasing`. False: it has not."""
     with database.write() as connection:
         ended = (batches.c.id == batch_id, batches.c.status.in_(ENDED))
         if connection.execute(update(batches).where(*ended).values(project=NOBODY)).rowcount == 0:
@@ -61,17 +77,28 @@ def delete_batch(database: Database, batch_id: str) -> bool:
         own = select(webhooks.c.id).where(webhooks.c.batch_id == batch_id)
         connection.execute(delete(webhook_deliveries).where(webhook_deliveries.c.webhook_id.in_(own)))
         connection.execute(delete(webhooks).where(webhooks.c.batch_id == batch_id))
-    while not _erase_some(database, batch_id):
-        pass
+        erase_keys(connection, [batch_id])
+    database.mark_erased()
     return True
 
 
-def go_on_erasing(database: Database) -> None:
-    """One round for a batch whose deletion was begun by a process that is gone."""
+def go_on_erasing(database: Database) -> bool:
+    """One round for a batch that is hidden and not erased yet. False: there is none."""
     with database.read() as connection:  # nearly always there is none
         begun = connection.scalar(select(batches.c.id).where(batches.c.project == NOBODY).limit(1))
     if begun is not None:
         _erase_some(database, begun)
+    return begun is not None
+
+
+def erase_some_jobs(database: Database, which: ColumnElement[bool]) -> int:
+    """One round for some jobs that belong to no batch. Returns how many it erased."""
+    with database.write() as connection:
+        alone = (jobs.c.batch_id.is_(None), jobs.c.status.in_(FINAL), which)
+        some = select(jobs.c.id).where(*alone).limit(JOBS_AT_ONCE).with_for_update(skip_locked=True)
+        count = _erase_in_time(connection, list(connection.scalars(some)))
+    database.mark_erased()
+    return count
 
 
 def _erase_some(database: Database, batch_id: str) -> bool:
@@ -79,11 +106,22 @@ def _erase_some(database: Database, batch_id: str) -> bool:
     with database.write() as connection:
         some = select(jobs.c.id).where(jobs.c.batch_id == batch_id).order_by(jobs.c.id).limit(JOBS_AT_ONCE)
         found = list(connection.scalars(some.with_for_update()))
-        erase_jobs(connection, found)
+        _erase_in_time(connection, found)
         if found:
             return False
         connection.execute(delete(batches).where(batches.c.id == batch_id, batches.c.project == NOBODY))
+    database.mark_erased()
     return True
+
+
+def _erase_in_time(connection: Connection, job_ids: Sequence[str]) -> int:
+    """Erase these jobs in turn, until the time of a round is over. Returns how many."""
+    until = monotonic() + ROUND_SECONDS
+    done = 0
+    while done < len(job_ids) and monotonic() < until:
+        erase_jobs(connection, job_ids[done : done + _JOBS_PER_STATEMENT])
+        done = min(len(job_ids), done + _JOBS_PER_STATEMENT)
+    return done
 
 
 def erase_jobs(connection: Connection, job_ids: Sequence[str]) -> None:
@@ -91,6 +129,7 @@ def erase_jobs(connection: Connection, job_ids: Sequence[str]) -> None:
     if not job_ids:
         return
     remove_pairs(connection, job_ids)
+    erase_keys(connection, job_ids)
     for table in _OF_JOBS:
         connection.execute(delete(table).where(table.c.job_id.in_(job_ids)))
     connection.execute(delete(jobs).where(jobs.c.id.in_(job_ids)))

@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
-from sqlalchemy import Connection, RowMapping, insert, not_, or_, select, update
+from sqlalchemy import Connection, RowMapping, or_, select, update
 
-from jobs.dispatch.due import is_due
-from jobs.dispatch.holds import is_held
 from jobs.lifecycle.continued import find_continued, read_left
+from jobs.lifecycle.take import claim_values, insert_attempts, lock_fresh, take_many, take_one
 from jobs.model.endings import MAX_CRASHES
 from jobs.model.records import Job
 from jobs.model.segments import Segment, load_segments
@@ -66,12 +65,12 @@ def claim(
         earlier = tuple(tried_at or ())
         if tried_at is not None:
             tried_at.append(now)
-        take = _take(now, worker, lease_seconds).where(jobs.c.id == job_id, jobs.c.crashes <= most_crashes)
-        row = connection.execute(take).mappings().one_or_none()
+        asked = claim_values(now, worker, lease_seconds) | {"of_job": job_id, "most_crashes": most_crashes}
+        row = connection.execute(take_one(), asked).mappings().one_or_none()
         if row is not None:
             before = find_continued(connection, row)
             begun = _begun(row, now, 0 if before is None else None)
-            connection.execute(insert(attempts).values(begun | {"segments": before["segments"] if before else None}))
+            connection.execute(insert_attempts(), begun | {"segments": before["segments"] if before else None})
         else:
             row = _find_own(connection, job_id, worker, earlier)
             if row is None:
@@ -99,36 +98,13 @@ def claim_many(
         now = database.now()
         for times in tried_at:
             times.append(now)
-        # Locked by id, as everybody does who takes many rows.
-        fresh = select(jobs.c.id).where(jobs.c.id.in_(job_ids), jobs.c.attempt == 0).order_by(jobs.c.id)
-        free = connection.scalars(fresh.with_for_update(skip_locked=True)).all()
-        taken = connection.execute(_take(now, worker, lease_seconds).where(jobs.c.id.in_(free))).mappings().all()
+        free = connection.scalars(lock_fresh(), {"ids": list(job_ids)}).all()
+        asked = claim_values(now, worker, lease_seconds) | {"ids": free}
+        taken = connection.execute(take_many(), asked).mappings().all() if free else []
         if taken:
-            connection.execute(insert(attempts), [_begun(row, now, 0) for row in taken])
+            connection.execute(insert_attempts(), [_begun(row, now, 0) for row in taken])
     claimed = {row["id"]: _claimed(row, ("", ""), None) for row in taken}
     return [claimed.get(job_id) for job_id in job_ids]
-
-
-def _take(now: datetime, worker: str, lease_seconds: float) -> Any:
-    """The one conditional UPDATE that takes jobs; which, and of how many crashes, is for the caller to add.
-
-    It takes only what is reserved and due. It asks for no time of the reservation: dispatch takes back the old ones
-    before it counts, so a job that still is reserved here is counted in its lane.
-    """
-    return (
-        update(jobs)
-        .where(is_due(now), jobs.c.upstream.is_not(None), jobs.c.hinted_at.is_not(None))
-        .where(not_(is_held()))
-        .values(
-            status=JobStatus.IN_PROGRESS,
-            attempt=jobs.c.attempt + 1,
-            worker=worker,
-            lease_until=now + timedelta(seconds=lease_seconds),
-            started_at=now,
-            first_delta_at=None,
-        )
-        .returning(*jobs.c)
-    )
 
 
 def _claimed(

@@ -150,6 +150,7 @@ def _end_and_erase(database: Database, job_ids: list[str]) -> list[StatusChange]
             changes.append(one)
         with database.write() as connection:
             _erase(connection, job_id)
+        database.mark_erased()
     return changes
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, or_, select, update
 
+from jobs.lifecycle.erase import NOBODY
 from jobs.live.status_changes import StatusChange
 from jobs.model.status import BatchStatus, JobStatus
 from jobs.store.database import Database
@@ -71,7 +72,7 @@ def _retry(
         if batch_id is not None:
             # The batch is locked first, so that nobody ends it after its jobs are queued and before it is opened.
             batch = connection.execute(select(batches).where(batches.c.id == batch_id).with_for_update()).one_or_none()
-            if batch is None:
+            if batch is None or batch.project == NOBODY:  # it is being erased
                 return []
             if batch.status == BatchStatus.CANCELLING:
                 raise BatchCancellingError

@@ -5,12 +5,25 @@ A transition out of `in_progress` names the attempt it belongs to. The attempt i
 number and no number is used twice, so a worker that was thought dead changes no row when it wakes up.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
-from sqlalchemy import BindParameter, ColumnElement, Connection, and_, bindparam, func, select, update
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    Connection,
+    Row,
+    Select,
+    Update,
+    and_,
+    bindparam,
+    func,
+    select,
+    update,
+)
+from sqlalchemy.sql.dml import ReturningUpdate
 
 from jobs.lifecycle.columns import attempt_changes, final_changes, job_changes, text_row
 from jobs.model.endings import CANCELLED, EXPIRED, AttemptResult, JobError
@@ -33,8 +46,6 @@ def finish_many(database: Database, finished: Sequence[tuple[str, int, AttemptRe
     None: not stored; finish it alone. That is so for a lost lease, for a row that another process has locked (the
     others must not wait), and for a text without usage.
     """
-    of_job: BindParameter[str] = bindparam("of_job")
-    of_attempt: BindParameter[int] = bindparam("of_attempt")
     with database.write() as connection:
         now = database.now()
         held = _lock_held(connection, [job_id for job_id, _, _ in finished])
@@ -47,10 +58,8 @@ def finish_many(database: Database, finished: Sequence[tuple[str, int, AttemptRe
                 ends.append(job_changes(final_changes(now, JobStatus.COMPLETED, attempt, written), None) | of)
                 own.append(attempt_changes(now, AttemptOutcome.COMPLETED, written, None) | of)
                 final_texts.append(text_row(job_id, attempt, written))
-            connection.execute(update(jobs).where(_held(of_job, of_attempt)), ends)
-            connection.execute(
-                update(attempts).where(attempts.c.job_id == of_job, attempts.c.attempt == of_attempt), own
-            )
+            connection.execute(_leaving()[0], ends)
+            connection.execute(_ending(), own)
             store_completed_texts(connection, final_texts)
             if heard := [job_id for job_id, attempt, _ in stored if held[job_id, attempt]]:
                 add_job_events(connection, now, heard)
@@ -62,9 +71,7 @@ def _lock_held(connection: Connection, job_ids: Sequence[str]) -> dict[tuple[str
     """Lock those of these jobs that run and nobody else has locked, by id, as everybody does; with their attempts, and
     whether a webhook hears of their end.
     """
-    wanted = select(jobs.c.id, jobs.c.attempt, has_listener())
-    running = wanted.where(jobs.c.id.in_(job_ids), jobs.c.status == JobStatus.IN_PROGRESS)
-    rows = connection.execute(running.order_by(jobs.c.id).with_for_update(skip_locked=True))
+    rows = connection.execute(_running(), {"ids": list(job_ids)})
     return {(row.id, row.attempt): row.has_listener for row in rows}
 
 
@@ -206,18 +213,14 @@ def _leave(
 ) -> bool:
     """Take a job out of `in_progress`: the job, its attempt and its text, in one transaction behind the fence."""
     with database.write() as connection:
-        leave = update(jobs).where(_held(job_id, attempt)).values(job_changes(changes, error))
-        left = connection.execute(leave.returning(has_listener())).one_or_none()
+        of_attempt = {"of_job": job_id, "of_attempt": attempt}
+        left = _leave_row(connection, job_changes(changes, error), of_attempt)
         if left is None:
             # A caller tries again after a commit that was carried out but reported an error: then its own outcome is
             # there. A rescued attempt has the outcome `lost`, which no worker writes for itself.
             own = select(attempts.c.outcome).where(attempts.c.job_id == job_id, attempts.c.attempt == attempt)
             return connection.scalar(own) == outcome
-        connection.execute(
-            update(attempts)
-            .where(attempts.c.job_id == job_id, attempts.c.attempt == attempt)
-            .values(attempt_changes(database.now(), outcome, written, error))
-        )
+        connection.execute(_ending(), attempt_changes(database.now(), outcome, written, error) | of_attempt)
         store_last_text(connection, changes["status"], text_row(job_id, attempt, written))
         if left.has_listener and changes["status"] in FINAL:
             add_job_events(connection, database.now(), [job_id])
@@ -225,6 +228,35 @@ def _leave(
     return True
 
 
-def _held(job_id: Any, attempt: Any) -> ColumnElement[bool]:
-    """The fence."""
-    return and_(jobs.c.id == job_id, jobs.c.attempt == attempt, jobs.c.status == JobStatus.IN_PROGRESS)
+def _leave_row(connection: Connection, changes: Mapping[str, Any], of_attempt: Mapping[str, Any]) -> Row[Any] | None:
+    """Change the job's row behind the fence; whether a webhook hears of its end. None: the lease was lost."""
+    computed = {name: value for name, value in changes.items() if isinstance(value, ColumnElement)}
+    plain = {name: value for name, value in changes.items() if name not in computed}
+    leave = _leaving()[1].values(computed) if computed else _leaving()[1]
+    return connection.execute(leave, {**plain, **of_attempt}).one_or_none()
+
+
+# These statements are built once: to build one takes longer than SQLite takes to run it.
+
+
+@cache
+def _leaving() -> tuple[Update, ReturningUpdate[Any]]:
+    """Without and with a result. The fence: the attempt is the current one, and runs."""
+    job_id: BindParameter[str] = bindparam("of_job")
+    attempt: BindParameter[int] = bindparam("of_attempt")
+    fence = and_(jobs.c.id == job_id, jobs.c.attempt == attempt, jobs.c.status == JobStatus.IN_PROGRESS)
+    return update(jobs).where(fence), update(jobs).where(fence).returning(has_listener())
+
+
+@cache
+def _ending() -> Update:
+    return update(attempts).where(
+        attempts.c.job_id == bindparam("of_job"), attempts.c.attempt == bindparam("of_attempt")
+    )
+
+
+@cache
+def _running() -> Select[Any]:
+    wanted = select(jobs.c.id, jobs.c.attempt, has_listener())
+    running = wanted.where(jobs.c.id.in_(bindparam("ids", expanding=True)), jobs.c.status == JobStatus.IN_PROGRESS)
+    return running.order_by(jobs.c.id).with_for_update(skip_locked=True)

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from jobs.model.cost import CostSum
+from jobs.model.retention import Retention
 from jobs.model.status import BatchStatus
 
 _FINAL = frozenset({BatchStatus.COMPLETED, BatchStatus.FAILED, BatchStatus.EXPIRED, BatchStatus.CANCELLED})
@@ -54,6 +55,10 @@ class Batch:
     """What is wrong with its input file, each `{code, line, message, param}`."""
     warnings: list[dict[str, Any]] | None = None
     """What of its requests was read otherwise than it was written, each `{code, line, message, count}`."""
+    retention: Retention | None = None
+    """How long it asked to be kept; None: as its project says."""
+    delete_at: datetime | None = None
+    """When it is to be deleted with its jobs; None: not known yet, or never."""
 
     @property
     def is_final(self) -> bool:

@@ -8,6 +8,7 @@ from typing import Any, Self
 from sqlalchemy import RowMapping
 
 from jobs.model.cost import Cost
+from jobs.model.retention import Retention, delete_at
 from jobs.model.status import FINAL, AttemptOutcome, JobStatus
 from jobs.tables import USAGE
 
@@ -99,6 +100,10 @@ class Job:
     """The attempt whose text the next one is to repair."""
     traceparent: str | None
     """The trace of the request that submitted it."""
+    retention: Retention | None
+    """How long it is kept after all; None: as its project says, or as long as its batch."""
+    delete_at: datetime | None
+    """When it is to be deleted, where its project's default was read, too; None: not known yet, or never."""
     metadata: dict[str, str]
     request: dict[str, Any] | None
     """The chat-completions body; None when it was not read."""
@@ -111,9 +116,13 @@ class Job:
     def from_row(cls, row: RowMapping) -> Self:
         """A job from a row of `jobs`, with or without its `request`, `message` and `accept`."""
         as_json = ("request", "message", "accept")
-        plain = {name: row[name] for name in cls.__slots__ if name not in (*as_json, "usage", "status")}
+        made = (*as_json, "usage", "status", "retention", "delete_at")
+        plain = {name: row[name] for name in cls.__slots__ if name not in made}
         decoded: dict[str, Any] = {name: json.loads(row[name]) if row.get(name) else None for name in as_json}
-        return cls(**plain, **decoded, status=JobStatus(row["status"]), usage=Usage.from_row(row))
+        status = JobStatus(row["status"])
+        gone = delete_at(row, row["finished_at"] if status in FINAL else None) if row["batch_id"] is None else None
+        kept = Retention.from_row(row)
+        return cls(**plain, **decoded, status=status, usage=Usage.from_row(row), retention=kept, delete_at=gone)
 
     @property
     def is_final(self) -> bool:

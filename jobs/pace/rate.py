@@ -6,6 +6,7 @@ from typing import Literal
 import msgspec
 
 from jobs.pace.log import LENGTH, TYPICAL_DELAY, Log
+from jobs.pace.minute import Bins, count, in_last_minute
 from jobs.pace.reports import Accepted, Observed
 from jobs.pace.tokens import MARGIN, squeeze
 
@@ -34,8 +35,6 @@ RECOVER_STEP, RECOVER_SECONDS = 1.01, 0.5
 AGAIN_SECONDS = 10.0
 STILL_BEST, LARGEST_STEP_DOWN = 0.94, 0.8
 SLOWEST = 1 / 60
-BIN_SECONDS, BINS = 5, 12
-"""What was accepted in the last minute is counted in bins: a limit per minute without any hint shows only there."""
 
 
 class Rate(msgspec.Struct):
@@ -64,7 +63,12 @@ class Rate(msgspec.Struct):
     ramp: float = FIRST_RATE
     """As long as nothing else is known: so that the first refusal is one of few, and comes just above the limit."""
     log: Log = msgspec.field(default_factory=Log)
-    bins: list[list[float]] = msgspec.field(default_factory=list)
+    bins: Bins = msgspec.field(default_factory=list)
+    """What was accepted in the last minute: a limit per minute without any hint shows only there."""
+
+    def __post_init__(self) -> None:
+        if self.stated is not None and not math.isfinite(self.stated):  # stored by a version that believed all headers
+            self.stated = None
 
     def known(self, from_file: float | None, now: float) -> float | None:
         """Requests a second by the file and the headers."""
@@ -139,18 +143,10 @@ class Rate(msgspec.Struct):
     def accepted(self, report: Accepted) -> None:
         self.log.accepted(report)
         self.arrival = max(ARRIVAL, self.arrival * (1 - ARRIVAL_DECAY))
-        self._count(report.sent_at)
-
-    def _count(self, sent_at: float) -> None:
-        start = sent_at // BIN_SECONDS * BIN_SECONDS
-        for one in self.bins:
-            if one[0] == start:
-                one[1] += 1
-                return
-        self.bins = [*self.bins, [start, 1]][-BINS:]
+        self.bins = count(self.bins, report.sent_at)
 
     def in_last_minute(self, now: float) -> float:
-        return sum(count for start, count in self.bins if start > now - 60)
+        return in_last_minute(self.bins, now)
 
     def grow(self, now: float, *, limiting: bool) -> None:
         """After a second without a refusal in which the rate was what held requests back."""
@@ -246,7 +242,7 @@ class Rate(msgspec.Struct):
         self.learned, self.growth, self.best = None, "hold", 0.0
 
     def observe(self, report: Observed, now: float) -> None:
-        if report.limit is not None and report.limit > 0:
+        if report.limit is not None and 0 < report.limit < math.inf:
             self.stated = report.limit / max(0.1, report.window_seconds or 60.0)
             self.squeezed, self.squeezed_until = squeeze(report, now)
 

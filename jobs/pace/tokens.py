@@ -2,6 +2,7 @@
 
 import msgspec
 
+from jobs.pace.minute import Bins, count, in_last_minute
 from jobs.pace.reports import Finished, Observed
 from jobs.pace.token_rate import TokenRate
 
@@ -44,6 +45,13 @@ class Tokens(msgspec.Struct):
     once. Charged whole,
     they would hold back a lane of long texts until these have ended.
     """
+
+    bins: Bins = msgspec.field(default_factory=list)
+    """What was used, by when its request ended: for people to see."""
+
+    def used_in_last_minute(self, now: float) -> float | None:
+        """None: no request has said yet what it used."""
+        return in_last_minute(self.bins, now) if self.bins else None
 
     def rate(self, from_file: float | None, now: float) -> float | None:
         """Tokens a second, or None: no limit is known."""
@@ -94,6 +102,7 @@ class Tokens(msgspec.Struct):
     def settle(self, report: Finished) -> None:
         if report.used_tokens is None:
             return
+        self.bins = count(self.bins, report.at, report.used_tokens)
         charged = self.charge(report.reserved_tokens)
         if self.mean_used and report.reserved_tokens < 4 * (self.mean_estimate or 0.0):
             charged = self.mean_used  # it may have been reserved when estimates were lower

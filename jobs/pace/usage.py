@@ -16,6 +16,8 @@ class LaneUsage:
     requests_in_last_minute: float
     requests_per_minute: float | None
     """What the file or the upstream says, or what was learned from refusals."""
+    tokens_in_last_minute: float | None
+    """Of requests that ended in it."""
     tokens_per_minute: float | None
 
 
@@ -31,6 +33,7 @@ def usage_of(lane: Lane, in_flight: int, now: float) -> LaneUsage:
         limited_by=limited_by,
         requests_in_last_minute=state.rate.in_last_minute(now),
         requests_per_minute=_per_minute(limits.requests_per_minute, min(filter(None, rates), default=None)),
+        tokens_in_last_minute=state.tokens.used_in_last_minute(now),
         tokens_per_minute=_per_minute(limits.tokens_per_minute, token_rate),
     )
 

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from jobs.store.file_lock import FileLock
-from jobs.store.sqlite_engine import WRITE, prepare_engine
+from jobs.store.sqlite_engine import WRITE, copy_log, empty_log, prepare_engine
 from jobs.store.steady_clock import SteadyClock
 
 DATABASE_ERRORS = (DBAPIError, PoolTimeoutError)
@@ -71,6 +71,8 @@ class Database:
         self._clock = clock or (self._steady.now if self._steady is not None else utc_now)
         self._writer = engine.execution_options(**{WRITE: True})
         self._turn = _Turn(engine.url.database) if self.is_sqlite else None
+        # Something was, as far as anybody knows, by a process that ended before it could scrub.
+        self._has_erased = self.is_sqlite
 
     def now(self) -> datetime:
         """The time that leases go by: that of the database, as `synchronize` last found it. On SQLite it is the
@@ -110,6 +112,29 @@ class Database:
             connection.begin(),
         ):
             yield connection
+
+    def mark_erased(self) -> None:
+        """Something was deleted that nobody is to find any more, not even in the database's files."""
+        self._has_erased = self.is_sqlite
+
+    def scrub(self) -> None:
+        """Empty SQLite's write-ahead log if something was deleted: the log still has what stood there before. While
+        somebody reads an older state that cannot be, and the next call tries again.
+        """
+        if not self._has_erased or self._turn is None:
+            return
+        self._has_erased, done = False, False
+        try:
+            with closing(self.engine.raw_connection()) as connection:
+                copy_log(connection)
+            with (
+                self._turn.of_threads(),
+                closing(self.engine.raw_connection()) as connection,
+                self._turn.of_processes(),
+            ):
+                done = empty_log(connection)
+        finally:
+            self._has_erased = self._has_erased or not done
 
     def close(self) -> None:
         """Give up every connection."""

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Self
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, delete, exists, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, and_, delete, exists, insert, or_, select, update
 
 from jobs.model.ids import new_ids
 from jobs.store.database import Database, insert_into
+from jobs.store.projects import read_keep_seconds, read_limited
 from jobs.tables import batches, files
 
 BATCH = "batch"
@@ -44,8 +45,12 @@ class File:
 def add_upload(
     database: Database, file_id: str, *, project: str, filename: str, size: int, seconds: int | None
 ) -> File:
-    """Insert the row of an upload whose bytes are on disk; from then on the file exists. It expires after `seconds`."""
+    """Insert the row of an upload whose bytes are on disk; from then on the file exists. It expires after `seconds`, or
+    when its project says so.
+    """
     now = database.now()
+    if seconds is None:
+        seconds = read_keep_seconds(database, project)
     row = {
         "id": file_id,
         "project": project,
@@ -90,17 +95,26 @@ def delete_file(database: Database, file_id: str, *, project: str) -> bool:
     """
     gone = delete(files).where(files.c.id == file_id, files.c.project == project, _alive(database))
     with database.write() as connection:
-        return connection.execute(gone).rowcount > 0
+        found = connection.execute(gone).rowcount > 0
+    database.mark_erased()
+    return found
 
 
 def delete_expired(database: Database, limit: int = 1000) -> list[str]:
-    """Delete the rows of files that have expired. Returns their ids, for the caller to delete the bytes."""
-    expired = files.c.expires_at <= database.now()
+    """Delete the rows of files that have expired, by their own time or as uploads by that of their project. Returns
+    their ids, for the caller to delete the bytes.
+    """
+    now = database.now()
+    expired = [files.c.expires_at <= now]
+    for project, seconds in read_limited(database):
+        old = and_(files.c.purpose == BATCH, files.c.created_at <= now - timedelta(seconds=seconds))
+        expired.append(and_(files.c.project == project, files.c.expires_at.is_(None), old))
     with database.read() as connection:  # nearly always there is none, and no write lock is taken
-        found = list(connection.scalars(select(files.c.id).where(expired).limit(limit)))
+        found = list(connection.scalars(select(files.c.id).where(or_(*expired)).limit(limit)))
     if found:
         with database.write() as connection:
             connection.execute(delete(files).where(files.c.id.in_(found)))
+        database.mark_erased()
     return found
 
 

@@ -14,7 +14,7 @@ from sqlalchemy import RowMapping, insert, select, update
 
 from jobs.model.ids import new_id
 from jobs.store.database import Database, insert_into
-from jobs.tables import DEFAULT_PROJECT, api_keys, server_secrets
+from jobs.tables import DEFAULT_PROJECT, api_keys, jobs, server_secrets
 
 PREFIX_CHARS = 10
 """How much of a secret is stored readably: `lh_` and 7 of its 43 random characters, so that a person recognises it."""
@@ -119,6 +119,23 @@ def any_keys(database: Database) -> bool:
     """Whether there has ever been a key, revoked or not; then keys are required."""
     with database.read() as connection:
         return connection.scalar(select(api_keys.c.id).limit(1)) is not None
+
+
+def find_hidden_projects(database: Database, project: str, most: int = 3) -> list[str]:
+    """Up to so many projects that have jobs while this one has none yet: its key will show none of them."""
+    wanted = select(jobs.c.project).order_by(jobs.c.project).limit(1)
+    found: list[str] = []
+    with database.read() as connection:
+        if connection.scalar(wanted.where(jobs.c.project == project)) is not None:
+            return []
+        # From each to the next: a million jobs of one project cost as much as one.
+        while len(found) < most:
+            after = found[-1] if found else ""
+            following = connection.scalar(wanted.where(jobs.c.project > after))
+            if following is None:
+                break
+            found.append(following)
+    return found
 
 
 def read_token_secret(database: Database) -> bytes:

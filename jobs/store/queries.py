@@ -8,16 +8,17 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, LargeBinary, RowMapping, Select, func, literal_column, select
+from sqlalchemy import ColumnElement, Connection, RowMapping, Select, func, literal, select
 
-from jobs.live.channel import Part
 from jobs.model.batch_records import BATCH_TIMES, Batch
 from jobs.model.cost import NO_COST, CostSum
 from jobs.model.records import Attempt, Job
+from jobs.model.retention import Retention, delete_at
 from jobs.model.status import BatchStatus, JobStatus
 from jobs.store.batch_counts import count_failed, count_incomplete, count_jobs, sum_usage
 from jobs.store.costs import sum_costs
 from jobs.store.database import Database
+from jobs.store.projects import keep_seconds_of
 from jobs.tables import LIST_COLUMNS, RESULT_COLUMNS, attempts, batches, jobs, texts
 
 _ROWS_PER_READ = 200
@@ -36,19 +37,9 @@ class StoredResult:
     """What its ended attempts cost, where that was read."""
 
 
-@dataclass(frozen=True, slots=True)
-class TextPart:
-    """A part of a text as UTF-8, with the attempt that wrote the text, and where its job is."""
-
-    text: bytes
-    attempt: int
-    job_status: JobStatus
-    job_attempt: int
-
-
 def read_job(database: Database, job_id: str, *, project: str | None) -> Job | None:
     """One job with its request; None when it belongs to another project."""
-    wanted = select(jobs).where(jobs.c.id == job_id, *_of(project, jobs.c.project))
+    wanted = select(jobs, keep_seconds_of(jobs)).where(jobs.c.id == job_id, *_of(project, jobs.c.project))
     with database.read() as connection:
         row = connection.execute(wanted).mappings().one_or_none()
     return Job.from_row(row) if row else None
@@ -83,25 +74,6 @@ def read_text_so_far(database: Database, job_id: str) -> tuple[int, str] | None:
     return (row.attempt, row.text) if row else None
 
 
-def read_text_part(database: Database, job_id: str, offset: int, size: int, part: Part = "text") -> TextPart | None:
-    """Up to `size` bytes from byte `offset` on, of the text that `read_text_so_far` gives, or of its reasoning: both
-    may be too long to be held by each of many watchers.
-    """
-    cut = func.substr(func.convert_to(texts.c[part], "UTF8"), offset + 1, size, type_=LargeBinary)
-    found = literal_column("texts.rowid") if database.is_sqlite else cut
-    wanted = (
-        select(found.label("part"), texts.c.attempt.label("text_attempt"), jobs.c.status, jobs.c.attempt)
-        .join_from(jobs, texts, texts.c.job_id == jobs.c.id, isouter=True)
-        .where(jobs.c.id == job_id)
-    )
-    with database.read() as connection:
-        row = connection.execute(wanted).one_or_none()
-        if row is None:
-            return None
-        read = _read_blob(connection, part, row.part, offset, size) if database.is_sqlite else row.part
-    return TextPart(read or b"", row.text_attempt or 0, JobStatus(row.status), row.attempt)
-
-
 def read_attempts(database: Database, job_id: str) -> list[Attempt]:
     """Every attempt of a job, the first one first."""
     wanted = select(attempts).where(attempts.c.job_id == job_id).order_by(attempts.c.attempt)
@@ -119,14 +91,14 @@ def read_states(database: Database, batch_id: str, *, after: str, limit: int) ->
 
 def read_jobs(database: Database, job_ids: Sequence[str]) -> list[Job]:
     """Some jobs without their requests, in input order."""
-    wanted = select(*LIST_COLUMNS).where(jobs.c.id.in_(job_ids)).order_by(jobs.c.id)
+    wanted = select(*LIST_COLUMNS, keep_seconds_of(jobs)).where(jobs.c.id.in_(job_ids)).order_by(jobs.c.id)
     with database.read() as connection:
         return [Job.from_row(row) for row in connection.execute(wanted).mappings()]
 
 
-def read_results(database: Database, job_ids: Sequence[str]) -> list[StoredResult]:
+def read_results(database: Database, job_ids: Sequence[str], *, with_requests: bool = False) -> list[StoredResult]:
     """Some jobs with their stored texts and what they cost, in input order."""
-    wanted = _with_text().where(jobs.c.id.in_(job_ids)).order_by(jobs.c.id)
+    wanted = _with_text(*([jobs.c.request] if with_requests else [])).where(jobs.c.id.in_(job_ids)).order_by(jobs.c.id)
     with database.read() as connection:
         costs = sum_costs(connection, attempts.c.job_id, job_ids)
         return [_result(row, costs.get(row["id"], NO_COST)) for row in connection.execute(wanted).mappings()]
@@ -134,7 +106,8 @@ def read_results(database: Database, job_ids: Sequence[str]) -> list[StoredResul
 
 def read_batch(database: Database, batch_id: str, *, project: str | None) -> Batch | None:
     """One batch with its counts; None when it belongs to another project."""
-    wanted = select(batches).where(batches.c.id == batch_id, *_of(project, batches.c.project))
+    own = (batches.c.id == batch_id, *_of(project, batches.c.project))
+    wanted = select(batches, keep_seconds_of(batches)).where(*own)
     with database.read() as connection:
         row = connection.execute(wanted).mappings().one_or_none()
         return _batches(connection, [row])[0] if row else None
@@ -142,7 +115,7 @@ def read_batch(database: Database, batch_id: str, *, project: str | None) -> Bat
 
 def list_batches(database: Database, *, project: str | None, after: str | None, limit: int) -> tuple[list[Batch], bool]:
     """A page of a project's batches after the one with id `after`, newest first, and whether there are more."""
-    wanted = select(batches).where(*_of(project, batches.c.project))
+    wanted = select(batches, keep_seconds_of(batches)).where(*_of(project, batches.c.project))
     if after is not None:
         wanted = wanted.where(batches.c.id < after)
     with database.read() as connection:
@@ -151,21 +124,29 @@ def list_batches(database: Database, *, project: str | None, after: str | None, 
 
 
 def stream_results(
-    database: Database, batch_id: str, statuses: Collection[JobStatus] = frozenset(JobStatus)
+    database: Database,
+    batch_id: str,
+    statuses: Collection[JobStatus] = frozenset(JobStatus),
+    *,
+    with_requests: bool = False,
 ) -> Iterator[StoredResult]:
     """The jobs of a batch that have one of these statuses, in input order and with their texts. In memory are at a
-    time a few hundred, or texts of a megabyte, or one longer text: the reader may be slow.
+    time a few hundred, or texts (and requests) of a megabyte, or one that is longer: the reader may be slow.
     """
+    request_bytes = func.length(jobs.c.request) if with_requests else literal(0)
     last = ""
     while True:
-        wanted = select(jobs.c.id, jobs.c.bytes).where(jobs.c.batch_id == batch_id, jobs.c.id > last)
+        wanted = select(jobs.c.id, jobs.c.bytes, request_bytes.label("request_bytes")).where(
+            jobs.c.batch_id == batch_id, jobs.c.id > last
+        )
         if len(statuses) < len(JobStatus):
             wanted = wanted.where(jobs.c.status.in_(statuses))
         with database.read() as connection:
             page = connection.execute(wanted.order_by(jobs.c.id).limit(_ROWS_PER_READ)).all()
         for group in _groups_by_bytes(page):
             # One may have been retried in between.
-            texts_of_group = [result for result in read_results(database, group) if result.job.status in statuses]
+            read = read_results(database, group, with_requests=with_requests)
+            texts_of_group = [result for result in read if result.job.status in statuses]
             texts_of_group.reverse()
             while texts_of_group:
                 yield texts_of_group.pop()  # nothing here keeps a text that was handed out
@@ -180,7 +161,7 @@ def _groups_by_bytes(page: Sequence[Any]) -> Iterator[list[str]]:
     size = 0
     for row in page:
         # A running job has no `bytes` yet, and may end before it is read.
-        row_bytes = row.bytes if row.bytes is not None else _UNKNOWN_TEXT_BYTES
+        row_bytes = row.request_bytes + (row.bytes if row.bytes is not None else _UNKNOWN_TEXT_BYTES)
         if group and size + row_bytes > _TEXT_BYTES_PER_READ:
             yield group
             group, size = [], 0
@@ -196,8 +177,8 @@ def _of(project: str | None, column: ColumnElement[str]) -> Iterator[ColumnEleme
         yield column == project
 
 
-def _with_text() -> Select[Any]:
-    return select(*RESULT_COLUMNS, texts.c.text, texts.c.reasoning).join_from(
+def _with_text(*more: ColumnElement[Any]) -> Select[Any]:
+    return select(*RESULT_COLUMNS, *more, keep_seconds_of(jobs), texts.c.text, texts.c.reasoning).join_from(
         jobs, texts, texts.c.job_id == jobs.c.id, isouter=True
     )
 
@@ -207,17 +188,6 @@ def _result(row: RowMapping, cost: CostSum = NO_COST) -> StoredResult:
     if not job.is_final:
         return StoredResult(job, None, cost=cost)
     return StoredResult(job, row["text"] or "", row["reasoning"] or "", cost)
-
-
-def _read_blob(connection: Connection, part: Part, row_id: int | None, offset: int, size: int) -> bytes | None:
-    """A part of a text in SQLite, whose `substr` would read all of it for each part."""
-    if row_id is None:
-        return None
-    driver: Any = connection.connection.driver_connection
-    with driver.blobopen("texts", part, row_id, readonly=True) as blob:
-        blob.seek(min(offset, len(blob)))
-        read: bytes = blob.read(size)
-    return read
 
 
 def _batches(connection: Connection, rows: Sequence[RowMapping]) -> list[Batch]:
@@ -253,6 +223,8 @@ def _batches(connection: Connection, rows: Sequence[RowMapping]) -> list[Batch]:
                 error_file_id=row["error_file_id"] if ended else None,
                 errors=row["errors"],
                 warnings=row["warnings"],
+                retention=Retention.from_row(row),
+                delete_at=delete_at(row, row["finalizing_at"] or row["failed_at"]),
             )
         )
     return shown

@@ -12,7 +12,7 @@ from jobs.store.database import DATABASE_ERRORS, driver_message, open_database
 
 log = getLogger(__name__)
 
-REVISION = "0010"
+REVISION = "0012"
 """The newest one in `migrations/versions`; a test compares the two. Revisions are numbers and only grow."""
 
 
@@ -28,7 +28,7 @@ def check_revision(url: str) -> None:
     database = open_database(url, connections=1)
     try:
         with database.read() as connection:
-            found = _read_revision(connection)
+            found = read_revision(connection)
     except DATABASE_ERRORS as error:
         log.warning("the database is away, its revision is not known: %s", driver_message(error))
         return
@@ -48,7 +48,8 @@ def check_revision(url: str) -> None:
         )
 
 
-def _read_revision(connection: Connection) -> str | None:
+def read_revision(connection: Connection) -> str | None:
+    """The revision that the database is at; None without tables."""
     if not inspect(connection).has_table("alembic_version"):
         return None
     return connection.scalar(select(table("alembic_version", column("version_num")).c.version_num))

@@ -33,6 +33,7 @@ from jobs.model.records import Job
 from jobs.model.status import JobStatus
 from jobs.store.database import Database
 from jobs.store.metadata_pairs import pair_number
+from jobs.store.projects import keep_seconds_of
 from jobs.store.text_index import find_with_text
 from jobs.tables import LIST_COLUMNS, drafts, jobs, metadata_pairs, texts
 
@@ -138,7 +139,7 @@ def _query(
     columns |= {"status": wanted.status, "model": wanted.model}
     given = {name: value for name, value in columns.items() if value is not None}
     key: ColumnElement[str] = jobs.c.id
-    query = select(*LIST_COLUMNS)
+    query = select(*LIST_COLUMNS, keep_seconds_of(jobs))
     looked_up = set(given)
     if "custom_id" in given:
         looked_up -= {"batch_id", "status", "model"}

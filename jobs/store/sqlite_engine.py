@@ -4,11 +4,15 @@ import sqlite3
 from time import monotonic, sleep
 from typing import Any
 
-from sqlalchemy import Connection, Engine, event
+from sqlalchemy import Connection, Engine, PoolProxiedConnection, event
 from sqlalchemy.dialects.sqlite.base import SQLiteCompiler
 
 WRITE = "longhand_write"
 """The execution option of a connection whose transactions write."""
+
+_BUSY_MS = 30_000
+_READERS_MS = 100
+"""How long everybody who wants to write waits for those who read from the log that is to be emptied."""
 
 _OPEN_SECONDS = 60
 """How long one of several processes that open a new file waits for the others."""
@@ -21,6 +25,30 @@ def prepare_engine(engine: Engine) -> None:
     event.listen(engine, "begin", _begin_sqlite)
 
 
+def copy_log(connection: PoolProxiedConnection) -> None:
+    """Copy the write-ahead log into the database, while others read and write."""
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA wal_checkpoint(PASSIVE)")
+    cursor.close()
+
+
+def empty_log(connection: PoolProxiedConnection) -> bool:
+    """Copy the rest of the log and cut it to nothing. Nobody writes meanwhile. False: somebody still reads from it."""
+    cursor = connection.cursor()
+    cursor.execute(f"PRAGMA busy_timeout={_READERS_MS}")
+    try:
+        cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        (busy, _, _) = cursor.fetchone() or (1, 0, 0)
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode & 0xFF not in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+            raise
+        busy = 1
+    finally:
+        cursor.execute(f"PRAGMA busy_timeout={_BUSY_MS}")
+        cursor.close()
+    return not busy
+
+
 class _HintingCompiler(SQLiteCompiler):
     """Writes `with_hint(table, "INDEXED BY ...", "sqlite")` into the statement, which SQLAlchemy's own leaves out."""
 
@@ -31,9 +59,10 @@ class _HintingCompiler(SQLiteCompiler):
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
     connection.isolation_level = None  # the driver must not begin transactions by itself: `_begin_sqlite` does
     cursor = connection.cursor()
-    cursor.execute("PRAGMA busy_timeout=30000")
+    cursor.execute(f"PRAGMA busy_timeout={_BUSY_MS}")
     _write_ahead(cursor)
     cursor.execute("PRAGMA synchronous=FULL")
+    cursor.execute("PRAGMA secure_delete=ON")  # what is deleted is overwritten, and not only left out
     cursor.execute("PRAGMA foreign_keys=ON")
     cursor.close()
     # SQLite's own knows only ASCII: "ÉTÉ" would not be found as "été".

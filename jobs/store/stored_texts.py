@@ -9,12 +9,14 @@ Everything here is called within a transaction that holds the job's row, behind 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from hashlib import sha256
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    Insert,
     LargeBinary,
     and_,
     cast,
@@ -26,6 +28,7 @@ from sqlalchemy import (
     tuple_,
     update,
 )
+from sqlalchemy.dialects import postgresql, sqlite
 
 from jobs.live.status_changes import EMPTY_SHA256
 from jobs.model.status import FINAL, JobStatus
@@ -143,10 +146,14 @@ def _keep_longest(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> 
 
 def _write(connection: Connection, rows: Sequence[Mapping[str, Any]], *, ended: bool) -> None:
     """One text a job, whichever attempt wrote it."""
-    row = insert_into(connection, texts)
+    connection.execute(_writing(connection.dialect.name), [{"reasoning": "", **row, "ended": ended} for row in rows])
+
+
+@cache
+def _writing(dialect: str) -> Insert:
+    row = sqlite.insert(texts) if dialect == "sqlite" else postgresql.insert(texts)
     changes = {name: row.excluded[name] for name in ("attempt", "text", "reasoning", "deltas", "ended")}
-    stored = row.on_conflict_do_update(index_elements=[texts.c.job_id], set_=changes)
-    connection.execute(stored, [{"reasoning": "", **row, "ended": ended} for row in rows])
+    return row.on_conflict_do_update(index_elements=[texts.c.job_id], set_=changes)
 
 
 def _end_one(connection: Connection, job_id: str) -> StoredText | None:

@@ -1,6 +1,6 @@
 """The tables. The migrations in `migrations/versions/` make them; a test compares the two."""
 
-from jobs.tables.access import api_keys, idempotency_keys, server_secrets
+from jobs.tables.access import api_keys, idempotency_keys, projects, server_secrets
 from jobs.tables.intake import drafts, files, responses
 from jobs.tables.lanes import holds, lanes
 from jobs.tables.schema import DEFAULT_PROJECT, metadata
@@ -28,6 +28,7 @@ __all__ = [
     "metadata",
     "metadata_pairs",
     "pauses",
+    "projects",
     "rejected_texts",
     "responses",
     "server_secrets",

@@ -1,6 +1,6 @@
 """Who may use the API, and what the API remembers of callers."""
 
-from sqlalchemy import Column, Index, Table, Text
+from sqlalchemy import Column, Index, Integer, Table, Text
 
 from jobs.tables.column_types import UtcDateTime
 from jobs.tables.schema import DEFAULT_PROJECT, metadata
@@ -18,6 +18,15 @@ api_keys = Table(
     Column("created_at", UtcDateTime, nullable=False),
     Column("revoked_at", UtcDateTime),
     Index("api_keys_by_sha256", "sha256", unique=True),
+)
+
+# What an operator has said of a project. One without a row keeps everything.
+projects = Table(
+    "projects",
+    metadata,
+    Column("name", Text, primary_key=True),
+    # How long ended jobs, batches and uploads are kept that say nothing themselves; null: until somebody deletes them.
+    Column("keep_seconds", Integer),
 )
 
 # What the API processes share and nobody else may know.
@@ -38,4 +47,6 @@ idempotency_keys = Table(
     Column("resource_id", Text, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
     Index("idempotency_keys_by_age", "created_at"),
+    # For what is erased: its key goes, too.
+    Index("idempotency_keys_by_resource", "resource_id"),
 )

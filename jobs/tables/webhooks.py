@@ -56,5 +56,6 @@ webhook_deliveries = Table(
     Column("last_status", Integer),
     Column("last_error", Text),
     Index("webhook_deliveries_due", "due_at", sqlite_where=DUE, postgresql_where=DUE),
+    Index("webhook_deliveries_due_of", "webhook_id", "due_at", "event_id", sqlite_where=DUE, postgresql_where=DUE),
     Index("webhook_deliveries_by_age", "created_at"),
 )

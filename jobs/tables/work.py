@@ -7,6 +7,7 @@ from jobs.tables.schema import DEFAULT_PROJECT, metadata
 
 RUNNING = text("status = 'in_progress'")
 CAPPED = text("status = 'in_progress' AND max_concurrency IS NOT NULL")
+ERASED = text("erase_at IS NOT NULL")
 
 batches = Table(
     "batches",
@@ -51,10 +52,16 @@ batches = Table(
     # At most so many of its jobs run at once, and the one upstream that may run them; null: no such limit.
     Column("max_concurrency", Integer),
     Column("only_upstream", Text),
+    # How long it is kept, and from when on (`jobs/model/retention.py`); null: as its project says. Nobody need look
+    # before `erase_at` whether it is to be erased.
+    Column("keep_seconds", Integer),
+    Column("keep_from", Text),
+    Column("erase_at", UtcDateTime),
     Index("batches_of_project", "project", "id"),
     Index("batches_by_status", "status", "dispatched_at"),
     Index("batches_in_turn", "project", "dispatched_at", sqlite_where=RUNNING, postgresql_where=RUNNING),
     Index("batches_capped", "max_concurrency", sqlite_where=CAPPED, postgresql_where=CAPPED),
+    Index("batches_to_erase", "erase_at", sqlite_where=ERASED, postgresql_where=ERASED),
 )
 
 USAGE = ("input_tokens", "cached_tokens", "output_tokens", "reasoning_tokens", "total_tokens")
@@ -67,6 +74,7 @@ def _usage_columns() -> list[Column[int] | Column[str]]:
 QUEUED = text("status = 'queued'")
 RESERVED = text("status = 'queued' AND upstream IS NOT NULL")
 ALONE = text("status = 'queued' AND batch_id IS NULL")
+ENDED_ALONE = text("batch_id IS NULL AND finished_at IS NOT NULL")
 NAMED = text("custom_id IS NOT NULL")
 EXPIRING = text("expires_at IS NOT NULL")
 ASKED = text("cancel_requested_at IS NOT NULL")
@@ -145,6 +153,10 @@ jobs = Table(
     Column("rejected_attempt", Integer),
     # How often it may ask for the rest of a text that stopped at the token limit; null: not at all.
     Column("max_continuations", Integer),
+    # As in `batches`; a job of a batch has none of its own.
+    Column("keep_seconds", Integer),
+    Column("keep_from", Text),
+    Column("erase_at", UtcDateTime),
     Column("metadata", Json, nullable=False),
     # JSON as text: PostgreSQL's jsonb refuses the NUL that a prompt may hold, and sorts its keys. These are last,
     # because SQLite then reads a list of jobs without reading their prompts.
@@ -176,13 +188,16 @@ jobs = Table(
     Index("jobs_asked", "status", "cancel_requested_at", sqlite_where=ASKED, postgresql_where=ASKED),
     # PostgreSQL cannot read jobs in order from `jobs_by_batch` where the batch is null.
     Index("jobs_alone", "model", "project", text("priority DESC"), "id", sqlite_where=ALONE, postgresql_where=ALONE),
+    # For those that are kept no longer: by their own time, or by that of their project.
+    Index("jobs_to_erase", "erase_at", sqlite_where=ERASED, postgresql_where=ERASED),
+    Index("jobs_ended_alone", "project", "finished_at", sqlite_where=ENDED_ALONE, postgresql_where=ENDED_ALONE),
 )  # fmt: skip
 
 LIST_COLUMNS = [column for column in jobs.c if column.name not in ("request", "message", "accept")]
 """What lists read of a job: a prompt may be long, and few of them need it."""
 
 RESULT_COLUMNS = [column for column in jobs.c if column.name not in ("request", "accept")]
-"""What results read of a job: its answer, and not its prompt."""
+"""What results read of a job: its answer, and not its prompt, unless that is asked for."""
 
 attempts = Table(
     "attempts",

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, func, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, select, tuple_, update
 
 from jobs.store.database import Database
 from jobs.tables import webhook_deliveries as deliveries
@@ -30,7 +30,7 @@ PAUSE_AFTER_SECONDS, PAUSE_AFTER_FAILURES = 24 * 3600, 5
 GONE = 410
 """The HTTP status with which a receiver asks never to be sent anything again."""
 
-_MOST_FOUND = 1000
+_MOST_ENDPOINTS = 300
 _LONGEST_ERROR = 300
 
 
@@ -69,22 +69,32 @@ def find_due(
 
     An endpoint that fails gets one at a time. Nothing is taken.
     """
-    due = and_(
-        *_is_due(database.now()),
-        deliveries.c.webhook_id.not_in(full_endpoints),
-        webhooks.c.project.not_in(full_projects),
+    now = database.now()
+    is_due = deliveries.c.due_at <= now
+    # By the index of an endpoint's own: one that is away may have a hundred thousand due, and they cost nothing here.
+    own = select(deliveries.c.due_at).where(deliveries.c.webhook_id == webhooks.c.id, is_due)
+    oldest = own.order_by(deliveries.c.due_at).limit(1).scalar_subquery()
+    waiting = (
+        select(webhooks.c.id, webhooks.c.project, webhooks.c.failures)
+        .where(webhooks.c.paused_at.is_(None), oldest.is_not(None))
+        .where(webhooks.c.id.not_in(full_endpoints), webhooks.c.project.not_in(full_projects))
+        .order_by(oldest)
+        .limit(_MOST_ENDPOINTS)
     )
-    place = func.row_number().over(partition_by=deliveries.c.webhook_id, order_by=deliveries.c.due_at)
-    ranked = (
-        select(*_KEY, webhooks.c.project, webhooks.c.failures, deliveries.c.due_at, place.label("place"))
-        .join(webhooks, webhooks.c.id == deliveries.c.webhook_id)
-        .where(due)
-        .subquery()
-    )
-    first = (ranked.c.place == 1) | ((ranked.c.failures == 0) & (ranked.c.place <= per_endpoint))
-    found = select(ranked).where(first).order_by(ranked.c.place, ranked.c.due_at).limit(_MOST_FOUND)
+    found = []
     with database.read() as connection:  # nearly always there is none, and no write lock is taken
-        return [(row.webhook_id, row.event_id, row.project, row.failures > 0) for row in connection.execute(found)]
+        if connection.scalar(select(deliveries.c.event_id).where(is_due).limit(1)) is None:
+            return []
+        for webhook_id, project, failures in connection.execute(waiting).all():
+            first = (
+                select(deliveries.c.due_at, deliveries.c.event_id)
+                .where(deliveries.c.webhook_id == webhook_id, is_due)
+                .order_by(deliveries.c.due_at, deliveries.c.event_id)
+                .limit(1 if failures else per_endpoint)
+            )
+            for place, (due_at, event_id) in enumerate(connection.execute(first)):
+                found.append((place, due_at, webhook_id, event_id, project, failures > 0))
+    return [one[2:] for one in sorted(found)]
 
 
 def take(database: Database, found: Collection[tuple[str, str]]) -> list[Delivery]:

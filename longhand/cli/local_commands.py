@@ -12,42 +12,39 @@ from jobs.settings import PREFIX, load_settings
 from longhand.cli.arguments import AsJson
 from longhand.client.errors import InputError
 from longhand.terminal import lists, tables
-from longhand.terminal.output import print_json, print_line
+from longhand.terminal.output import print_json, print_json_line, print_line
+from longhand.words.catalogue import t
 
 _LOOK_SECONDS = 0.3
 _BLOCK = 1 << 16
 
 
 def logs(
-    name: Annotated[str, typer.Argument(metavar="[NAME]", help="worker-1, api, valkey ...; without one, all.")] = "",
-    lines: Annotated[int, typer.Option("--lines", "-n", help="So many of the last lines of each.", min=1)] = 20,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what is written, until Ctrl-C.")] = False,
+    name: Annotated[str, typer.Argument(metavar="[NAME]")] = "",
+    lines: Annotated[int, typer.Option("--lines", "-n", min=1)] = 20,
+    follow: Annotated[bool, typer.Option("--follow", "-f")] = False,
+    as_json: Annotated[bool, typer.Option("--json")] = False,
 ) -> None:
-    """Show what the processes of `longhand up` have logged, from the folder `logs` of LONGHAND_HOME.
-
-    Examples: `longhand logs`, `longhand logs worker-1 -n 100`, `longhand logs -f`
-    """
+    """Show what the processes of `longhand up` have logged, from the folder `logs` of LONGHAND_HOME."""
     folder = load_settings().home / "logs"
     found = sorted(folder.glob("*.log"))
     chosen = [path for path in found if name in ("", path.stem)]
     if not chosen:
-        there = ", ".join(path.stem for path in found) or "none: longhand up writes them"
-        raise InputError(f"{folder}: no log {name!r}; there are: {there}" if name else f"{folder}: no logs yet")
+        there = ", ".join(path.stem for path in found) or t("logs.there_are_none")
+        named = t("logs.no_such", folder=folder, name=repr(name), there=there)
+        raise InputError(named if name else t("logs.none", folder=folder))
     places = {path: path.stat().st_size for path in chosen}
     for path in chosen:
         for line in _last_lines(path, places[path], lines):
-            print_line(_told(path, line, many=len(chosen) > 1))
+            _tell(path, line, many=len(chosen) > 1, as_json=as_json)
     while follow:
         time.sleep(_LOOK_SECONDS)
         for path in chosen:
-            places[path] = _print_new(path, places[path], many=len(chosen) > 1)
+            places[path] = _print_new(path, places[path], many=len(chosen) > 1, as_json=as_json)
 
 
 def settings(as_json: AsJson = False) -> None:
-    """Show every setting with its value here and where that comes from. Secrets are not shown.
-
-    Examples: `longhand settings`, `longhand settings --json`
-    """
+    """Show every setting with its value here and where that comes from. Secrets are not shown."""
     rows = [_setting(name, value) for name, value in load_settings()]
     if as_json:
         print_json(rows)
@@ -67,7 +64,9 @@ def _without_secret(field: str, value: Any) -> Any:
         return "(hidden)" if value else None
     if field.endswith("url"):
         return tables.without_secret(str(value))
-    return value if isinstance(value, bool | int | float) else list(value) if isinstance(value, tuple) else str(value)
+    if isinstance(value, tuple):
+        return [str(one) for one in value]
+    return value if isinstance(value, bool | int | float) else str(value)
 
 
 def _last_lines(path: Path, size: int, count: int) -> list[str]:
@@ -81,7 +80,7 @@ def _last_lines(path: Path, size: int, count: int) -> list[str]:
     return found.decode(errors="replace").splitlines()[-count:]
 
 
-def _print_new(path: Path, place: int, *, many: bool) -> int:
+def _print_new(path: Path, place: int, *, many: bool, as_json: bool) -> int:
     """Print the whole lines after a place; the place after them. A file that was begun anew is read from its start."""
     if not path.exists():
         return 0
@@ -91,9 +90,12 @@ def _print_new(path: Path, place: int, *, many: bool) -> int:
         new = file.read()
     whole = new[: new.rfind(b"\n") + 1]
     for line in whole.decode(errors="replace").splitlines():
-        print_line(_told(path, line, many=many))
+        _tell(path, line, many=many, as_json=as_json)
     return place + len(whole)
 
 
-def _told(path: Path, line: str, *, many: bool) -> str:
-    return f"{path.stem}: {line}" if many else line
+def _tell(path: Path, line: str, *, many: bool, as_json: bool) -> None:
+    if as_json:
+        print_json_line({"log": path.stem, "line": line})
+    else:
+        print_line(f"{path.stem}: {line}" if many else line)

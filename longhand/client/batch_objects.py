@@ -3,7 +3,7 @@
 from typing import Any, Literal, NotRequired, TypedDict
 
 from longhand.client.costs import CostFields
-from longhand.client.objects import Hold
+from longhand.client.objects import ExpiresAfter, Hold
 
 BatchStatus = Literal[
     "validating", "in_progress", "finalizing", "completed", "failed", "expired", "cancelling", "cancelled"
@@ -69,6 +69,10 @@ class Batch(CostFields):
     cancelling_at: int | None
     cancelled_at: int | None
     expires_at: int | None
+    expires_after: NotRequired[ExpiresAfter | None]
+    """None: as its project says; missing from an older server, as is the next."""
+    delete_at: NotRequired[int | None]
+    """When it is deleted with its jobs; None: not known before its end, or never."""
     metadata: dict[str, str]
     request_counts: Counts
     usage: BatchUsage | None

@@ -110,6 +110,13 @@ class ReasoningProof(TypedDict):
     tokens_source: str | None
 
 
+class ExpiresAfter(TypedDict):
+    """How long something asked to be kept, and from when on."""
+
+    anchor: Literal["ended_at", "created_at"]
+    seconds: int
+
+
 class Job(CostFields):
     """One generation, without its text."""
 
@@ -143,6 +150,10 @@ class Job(CostFields):
     first_delta_at: float | None
     finished_at: float | None
     expires_at: float | None
+    expires_after: NotRequired[ExpiresAfter | None]
+    """None: as its project says, or as long as its batch; missing from an older server, as is the next."""
+    delete_at: NotRequired[float | None]
+    """When it is deleted; None: not known before its end, or never."""
     cancel_requested_at: float | None
     finish_reason: str | None
     """As the upstream gave it; None when it gave none."""

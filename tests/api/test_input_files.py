@@ -190,3 +190,33 @@ def test_the_first_hundred_mistakes_are_shown_and_all_are_counted(client: httpx.
     file_id = upload(client, "t.csv", b"topic,tone\n" + b"Tea\n" * 250)
     found = look(client, file_id, input={"template": TOPIC, "model": "m"})
     assert ([mistake["line"] for mistake in found["mistakes"]], found["mistake_count"]) == (list(range(2, 102)), 250)
+
+
+@pytest.mark.parametrize("name", ["topics.csv", "topics.txt", "topics.jsonl"])
+def test_the_first_of_a_file_and_the_rest_of_it_are_all_of_it_and_none_twice(client: httpx.Client, name: str) -> None:
+    topics = [f"topic {place}" for place in range(8)]
+    content = {
+        "topics.csv": "\n".join(["prompt", "", *topics[:3], "", *topics[3:]]),
+        "topics.txt": "\n".join([*topics[:2], "", *topics[2:]]),
+        "topics.jsonl": "\n".join(f'{{"prompt": "{topic}"}}' for topic in topics),
+    }
+    file_id = upload(client, name, content[name].encode())
+    parts = []
+    for count, part in ((3, {"take": 3}), (2, {"skip": 3, "take": 2}), (3, {"skip": 5})):
+        order = {"input_file_id": file_id, "input": {"model": MODEL, **part}}
+        assert look(client, file_id, input=order["input"])["count"] == count
+        batch = client.post("/v1/batches", json=order).json()
+        parts += [job["request"]["messages"][-1]["content"] for job in jobs_of(client, batch)]
+    assert parts == topics
+
+
+@pytest.mark.parametrize(
+    ("part", "words"), [({"skip": -1}, "from 0 to"), ({"take": 0}, "from 1 to"), ({"take": "3"}, "")]
+)
+def test_a_part_of_a_file_that_cannot_be_is_refused(client: httpx.Client, part: dict[str, Any], words: str) -> None:
+    file_id = upload(client, "a.txt", b"a\nb\n")
+    answer = client.post("/v1/batches", json={"input_file_id": file_id, "input": {"model": MODEL, **part}})
+    assert (answer.status_code, answer.json()["error"]["param"]) == (400, f"input.{next(iter(part))}")
+    assert f"must be a whole number {words}" in answer.json()["error"]["message"]
+    beyond = client.post("/v1/batches", json={"input_file_id": file_id, "input": {"model": MODEL, "skip": 2}}).json()
+    assert [one["code"] for one in beyond["errors"]["data"]] == ["empty_file"]

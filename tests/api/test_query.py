@@ -1,9 +1,11 @@
 """Asking over HTTP: lists, filters, one job, texts, results, cancel, health, and the form of every refusal."""
 
+import codecs
 import csv
 import io
 import json
 import logging
+import zipfile
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -247,13 +249,15 @@ def test_a_line_of_results_is_one_line_to_every_reader(
 def test_results_as_csv_are_quoted_and_hold_no_formula(client: httpx.Client, ran: str) -> None:
     answer = client.get(f"/v1/batches/{ran}/results", params={"format": "csv"})
     assert answer.headers["content-type"].startswith("text/csv; charset=utf-8")
-    assert answer.content.startswith(b"index,id,custom_id,status,finish_reason,")
-    rows = list(csv.DictReader(io.StringIO(answer.content.decode(), newline="")))
+    # The mark comes first: without it Excel takes UTF-8 for the encoding of its country.
+    assert answer.content.startswith(codecs.BOM_UTF8 + b"index,id,custom_id,status,finish_reason,")
+    rows = list(csv.DictReader(io.StringIO(answer.content.decode("utf-8-sig"), newline="")))
     assert [row["custom_id"] for row in rows] == ["good", "'=HYPERLINK(1)", "", "late\n#x"]
     assert [row["text"] for row in rows] == ['Ünï, "quoted"\r\nlines', "", "'-cut", ""]
     assert [row["partial_text"] for row in rows] == ["", "'@half", "", ""]
     assert [row["incomplete"] for row in rows] == ["", "", "max_output_tokens", ""]
     assert [row["text_attempt"] for row in rows] == ["1", "1", "1", ""]
+    assert [row["prompt"] for row in rows] == ["Write."] * 4
 
 
 def test_results_as_markdown_are_one_document_that_names_the_failed(client: httpx.Client, ran: str) -> None:
@@ -264,6 +268,26 @@ def test_results_as_markdown_are_one_document_that_names_the_failed(client: http
     assert "*Not completed: failed (upstream_error: played).*" in answer.text
     assert "*This text was cut short at the token limit (max_output_tokens).*" in answer.text
     assert "*Not completed yet: in_progress.*" in answer.text
+
+
+def test_results_as_zip_have_a_file_for_each_text_and_name_those_that_are_not_whole(
+    client: httpx.Client, ran: str
+) -> None:
+    answer = client.get(f"/v1/batches/{ran}/results", params={"format": "zip"})
+    assert answer.headers["content-type"] == "application/zip"
+    assert answer.headers["content-disposition"] == f'attachment; filename="{ran}.zip"'
+    third = ids(client.get("/v1/jobs", params={"batch_id": ran, "status": "completed", "order": "desc"}))[0]
+    with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
+        assert archive.testzip() is None
+        texts = {name: archive.read(name).decode() for name in archive.namelist()}
+    assert texts == {
+        "0001-good.md": 'Ünï, "quoted"\r\nlines',
+        "0002-HYPERLINK-1.partial.md": "@half",
+        f"0003-{third}.partial.md": "-cut",
+        "remarks.txt": "0002-HYPERLINK-1: incomplete: failed (upstream_error: played)\n"
+        f"0003-{third}: cut short at the token limit (max_output_tokens)\n"
+        "0004-late-x: no text: in_progress\n",
+    }
 
 
 def test_a_running_job_is_asked_to_end_and_an_ended_one_cannot_be(
@@ -399,6 +423,7 @@ def test_the_openapi_page_describes_every_path(client: httpx.Client) -> None:
         "/v1/responses", "/v1/responses/{response_id}", "/v1/responses/{response_id}/cancel",
         "/v1/responses/{response_id}/input_items", "/v1/responses/input_tokens", "/v1/completions",
         "/v1/chat/completions", "/v1/models", "/v1/models/{model}", "/v1/upstreams", "/v1/inputs", "/v1/usage",
+        "/v1/status", "/v1/me",
         "/metrics", "/v1/webhooks", "/v1/webhooks/{webhook_id}",
         *(f"/v1/webhooks/{{webhook_id}}/{what}" for what in ("replay", "test", "deliveries", "rotate_secret")),
         *(f"/v1/{held}/{verb}" for verb in ("pause", "resume")

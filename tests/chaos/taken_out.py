@@ -22,7 +22,7 @@ MUTANTS = (
         [(
             "jobs/lifecycle/transitions.py",
             "and_(jobs.c.id == job_id, jobs.c.attempt == attempt, jobs.c.status == JobStatus.IN_PROGRESS)",
-            "and_(jobs.c.id == job_id, jobs.c.status == JobStatus.IN_PROGRESS)",
+            "and_(jobs.c.id == job_id, attempt.is_not(None), jobs.c.status == JobStatus.IN_PROGRESS)",
         )],
         ["test_zombies.py::test_a_zombie_that_wakes_up_before_its_finish_stores_nothing"],
     ),
@@ -77,7 +77,7 @@ MUTANTS = (
     Mutant(
         "a claim that asks for no status",
         [(
-            "jobs/lifecycle/lease.py",
+            "jobs/lifecycle/take.py",
             ".where(is_due(now), jobs.c.upstream",
             ".where(jobs.c.due_at <= now, jobs.c.upstream",
         )],
@@ -216,7 +216,7 @@ MUTANTS = (
     Mutant(
         "a claim that asks for no reservation",
         [(
-            "jobs/lifecycle/lease.py",
+            "jobs/lifecycle/take.py",
             ".where(is_due(now), jobs.c.upstream.is_not(None), jobs.c.hinted_at.is_not(None))",
             ".where(is_due(now))",
         )],
@@ -224,7 +224,7 @@ MUTANTS = (
     ),
     Mutant(
         "a claim that asks for no hold",
-        [("jobs/lifecycle/lease.py", "        .where(not_(is_held()))\n", "")],
+        [("jobs/lifecycle/take.py", "        .where(not_(is_held()))\n", "")],
         ["store/test_outage_races.py::test_a_job_that_was_reserved_beside_the_beginning_of_a_hold_is_not_claimed"],
     ),
     Mutant(

@@ -1,10 +1,12 @@
 """The page's reading of Markdown, as elements, and the same for a text that grows."""
 
 import json
+from itertools import pairwise
 
 import pytest
 from playwright.sync_api import Page
 
+from tests.page.test_commonmark_on_the_page import EXAMPLES
 from tests.page.visit import Visit
 
 _SHOW = """async (text) => {
@@ -14,17 +16,29 @@ _SHOW = """async (text) => {
   return shown.node.innerHTML;
 }"""
 # The text cut at every place, shown to one and the same element, against each of the beginnings shown to a new one.
-_GROW = """async (text) => {
+_GROW = """async (texts) => {
   const { Markdown } = await import("/page/markdown.js");
-  const growing = new Markdown();
-  for (let end = 0; end <= text.length; end += 1) {
-    growing.show(text.slice(0, end));
-    const whole = new Markdown();
-    whole.show(text.slice(0, end));
-    const [one, other] = [growing.node.innerHTML, whole.node.innerHTML];
-    if (one !== other) return [text.slice(0, end), one, other];
+  for (const text of texts) {
+    const growing = new Markdown();
+    for (let end = 0; end <= text.length; end += 1) {
+      growing.show(text.slice(0, end));
+      const whole = new Markdown();
+      whole.show(text.slice(0, end));
+      const [one, other] = [growing.node.innerHTML, whole.node.innerHTML];
+      if (one !== other) return [text.slice(0, end), one, other];
+    }
   }
   return null;
+}"""
+# Which nodes are still the same, where a text goes on in a place that is open.
+_KEPT = """async ([text, more, selector]) => {
+  const { Markdown } = await import("/page/markdown.js");
+  const growing = new Markdown();
+  growing.show(text);
+  const before = [...growing.node.querySelectorAll(selector)];
+  growing.show(text + more);
+  const after = [...growing.node.querySelectorAll(selector)];
+  return [before.length, before.filter((node, place) => node === after[place]).length];
 }"""
 
 CASES = {
@@ -48,8 +62,17 @@ CASES = {
     "| a | b |\n|---|--:|\n| 1 | 2 \\| 3 |": '<div class="wide" tabindex="0" role="region" aria-label="Table"><table>'
     '<thead><tr><th scope="col">a</th><th class="to-right" scope="col">b</th></tr></thead>'
     '<tbody><tr><td>1</td><td class="to-right">2 | 3</td></tr></tbody></table></div>',
-    "<b>x</b> &amp;": "<p>&lt;b&gt;x&lt;/b&gt; &amp;amp;</p>",
+    "<b>x</b> &lt;i&gt; &copy;": "<p>&lt;b&gt;x&lt;/b&gt; &lt;i&gt; ©</p>",
+    "- [ ] a\n- [x] b\n- [y] c": "<ul><li><span>☐ a</span></li><li><span>☑ b</span></li>"
+    "<li><span>[y] c</span></li></ul>",
+    "[a][b] [c]\n\n[b]: https://b.example/ 'd'\n[e]: /f": '<p><a href="https://b.example/" title="d" '
+    'rel="noopener noreferrer nofollow" target="_blank">a</a> [c]</p>',
+    "![a *b*](https://b.example/c.png)": '<p><a href="https://b.example/c.png" rel="noopener noreferrer nofollow" '
+    'target="_blank">image: a b</a></p>',
 }
+
+LATE = "[a] [b][c] *[d]*\n\nx\n\n[a]: https://a.example\n'title\nof a'\n[c]: /c\n[a]: /second\n\n[d]:\n/d"
+"""Links that are defined below where they stand, over several lines."""
 
 
 @pytest.fixture
@@ -65,8 +88,29 @@ def test_markdown_is_read_as_elements(page: Page, text: str) -> None:
 
 
 def test_a_text_that_grows_is_at_every_place_what_it_would_be_at_once(page: Page) -> None:
-    text = "\n\n".join(CASES) + "\n" + "\n".join(CASES)
-    assert page.evaluate(_GROW, text) is None
+    cases = "\n\n".join(CASES)
+    texts = [f"{cases}\n" + "\n".join(CASES), "x\n|a|b|\n|-|-|x\n\n- a\n\n  b\n1. c", f"{LATE}\n\ny\n\n{LATE}"]
+    assert page.evaluate(_GROW, texts) is None
+
+
+def test_the_specification_grows_as_well(page: Page) -> None:
+    # Each before one that it may run into, with a definition at the end that may be for either.
+    texts = [f"{one['markdown']}\n{other['markdown']}\n[foo]: /late" for one, other in pairwise(EXAMPLES[::3])]
+    assert page.evaluate(_GROW, texts) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "more", "selector"),
+    [
+        ("- a\n- b", "c\n- d", "li"),
+        ("```\na\nb", "\nc", "code"),
+        ("a\n\nb *c*", " d\n\ne", "p, em"),
+        ("|a|\n|-|\n|b|\n", "|c|", "td"),
+    ],
+)
+def test_what_only_grows_is_not_built_anew(page: Page, text: str, more: str, selector: str) -> None:
+    before, kept = page.evaluate(_KEPT, [text, more, selector])
+    assert before == kept > 0
 
 
 def test_only_safe_links_become_links(page: Page) -> None:

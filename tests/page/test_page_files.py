@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from hashlib import sha256
 
 import httpx
 import pytest
@@ -10,7 +11,8 @@ from api.endpoints import page
 from tests.conftest import serve_api
 
 FOLDER = page.FOLDER
-FILES = sorted(file.name for file in FOLDER.iterdir() if file.name != "index.html")
+SERVED = {".css", ".js", ".svg"}
+FILES = sorted(str(file.relative_to(FOLDER)) for file in FOLDER.rglob("*") if file.suffix in SERVED)
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +59,10 @@ def test_a_head_request_gets_the_headers_alone(http: httpx.Client) -> None:
     assert "content-security-policy" in answer.headers
 
 
-@pytest.mark.parametrize("name", ["none.js", "..%2fpage.py", "%2e%2e/page.py", "index.html", "a.py"])
+@pytest.mark.parametrize(
+    "name",
+    ["none.js", "..%2fpage.py", "%2e%2e/page.py", "index.html", "a.py", "vendor/LICENSES", "vendor/%2e%2e/main.js"],
+)
 def test_nothing_but_the_pages_files_is_served(http: httpx.Client, name: str) -> None:
     answer = http.get(f"/page/{name}")
     assert answer.status_code == 404
@@ -94,4 +99,15 @@ def test_there_is_no_second_reference_that_needs_another_host(http: httpx.Client
 def test_every_module_that_is_imported_is_there() -> None:
     for file in FOLDER.glob("*.js"):
         for name in re.findall(r'from "\./([^"]+)"', file.read_text()):
-            assert (FOLDER / name).exists(), f"{file.name} imports {name}"
+            assert name in FILES, f"{file.name} imports {name}"
+
+
+def test_what_others_wrote_is_as_they_wrote_it_and_says_under_which_licence() -> None:
+    vendor = FOLDER / "vendor"
+    readme = (vendor / "README.md").read_text()
+    (row,) = re.findall(r"^\| `markdown_it\.js` \| (.+?) \|.*\| `([0-9a-f]{64})` \|$", readme, re.MULTILINE)
+    content = (vendor / "markdown_it.js").read_bytes()
+    assert sha256(content).hexdigest() == row[1]
+    name, version = row[0].split()
+    assert f"{name} {version}".encode() in content[:100]
+    assert f"{name} {version}\n" in (vendor / "LICENSES").read_text()

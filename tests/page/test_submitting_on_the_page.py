@@ -307,4 +307,4 @@ def test_everything_can_be_submitted_by_keyboard_alone(visit: Visit) -> None:
     keys.press("ArrowRight")
     assert visit.page.evaluate("document.activeElement.closest('.card').getAttribute('aria-posinset')") == "2"
     keys.press("Enter")
-    visit.heading("Article")
+    visit.heading("Write 13 words.")

@@ -1,9 +1,10 @@
-"""The page by keyboard, by screen reader, on a phone, in the dark."""
+"""The page by keyboard, by screen reader, on a phone, in the dark, in English and in Chinese."""
 
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, expect
 
 from longhand.client.client import Client
@@ -101,6 +102,7 @@ def routes(up: Up) -> Iterator[dict[str, str]]:
             "completed": f"#/jobs/{jobs[0]}",
             "failed": f"#/jobs/{jobs[1]}",
             "writing": f"#/jobs/{jobs[2]}",
+            "system": "#/system",
             "lost": "#/no/such/view",
         }
         client.cancel(batch["id"])
@@ -111,31 +113,65 @@ def settle(visit: Visit) -> None:
     expect(visit.page.locator(".loading:visible")).to_have_count(0)
 
 
-VIEWS = ["batches", "new", "search", "nothing", "batch", "completed", "failed", "writing", "lost"]
+VIEWS = ["batches", "new", "search", "nothing", "batch", "completed", "failed", "writing", "system", "lost"]
+LOCALES = ["en-US", "zh-CN"]
 
 
-@pytest.mark.parametrize("view", VIEWS)
-def test_everything_has_a_name_and_headings_are_in_order(visit: Visit, routes: dict[str, str], view: str) -> None:
-    visit.go(routes[view])
-    settle(visit)
-    assert visit.page.evaluate(FAULTS) == []
+@pytest.mark.parametrize("locale", LOCALES)
+def test_everything_has_a_name_and_headings_are_in_order(
+    browser: Browser, up: Up, routes: dict[str, str], locale: str
+) -> None:
+    with Visit.open(browser, up.url, locale=locale) as visit:
+        for view in VIEWS:
+            visit.go(routes[view])
+            settle(visit)
+            assert visit.page.evaluate(FAULTS) == [], view
+        visit.assert_clean()
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("locale", LOCALES)
+def test_axe_finds_no_fault_in_any_view(
+    browser: Browser, up: Up, routes: dict[str, str], locale: str, scheme: Any, width: int
+) -> None:
+    """axe-core is the one that the development tool `axe-playwright-python` brings."""
+    axe = Axe()
+    with Visit.open(browser, up.url, width=width, scheme=scheme, locale=locale, bypasses_policy=True) as visit:
+        for view in VIEWS:
+            visit.go(routes[view])
+            settle(visit)
+            found = axe.run(visit.page)
+            assert found.response["passes"], "axe has looked at nothing"
+            assert found.violations_count == 0, f"{view}: {found.generate_report()}"
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_every_text_stands_out_from_its_ground(browser: Browser, up: Up, routes: dict[str, str], scheme: Any) -> None:
-    with Visit.open(browser, up.url, scheme=scheme) as visit:
+@pytest.mark.parametrize("locale", LOCALES)
+def test_every_text_stands_out_from_its_ground(
+    browser: Browser, up: Up, routes: dict[str, str], scheme: Any, locale: str
+) -> None:
+    with Visit.open(browser, up.url, scheme=scheme, locale=locale) as visit:
         for view in VIEWS:
             visit.go(routes[view])
             settle(visit)
             assert visit.page.evaluate(FAINT) == [], view
 
 
-def test_nothing_is_wider_than_a_phone(browser: Browser, up: Up, routes: dict[str, str]) -> None:
-    with Visit.open(browser, up.url, width=320) as visit:
+@pytest.mark.parametrize("locale", LOCALES)
+def test_nothing_is_wider_than_a_phone(browser: Browser, up: Up, routes: dict[str, str], locale: str) -> None:
+    with Visit.open(browser, up.url, width=320, locale=locale) as visit:
         for view in VIEWS:
             visit.go(routes[view])
             settle(visit)
             assert visit.page.evaluate("document.documentElement.scrollWidth") <= 320, view
+        visit.go(routes["new"])
+        visit.page.locator("input[value=file]").check()
+        visit.page.locator("#file").set_input_files(
+            {"name": "a-table-with-a-long-name.csv", "mimeType": "text/csv", "buffer": b"topic,words\ntea,20\n"}
+        )
+        visit.page.locator("#template").wait_for()
+        assert visit.page.evaluate("document.documentElement.scrollWidth") <= 320, "a file"
 
 
 def test_a_text_from_right_to_left_begins_at_the_right_and_fits_on_a_phone(

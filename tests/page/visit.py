@@ -45,12 +45,26 @@ class Visit:
     @classmethod
     @contextmanager
     def open(
-        cls, browser: Browser, url: str, *, width: int = 1280, scheme: Literal["light", "dark"] = "light"
+        cls,
+        browser: Browser,
+        url: str,
+        *,
+        width: int = 1280,
+        scheme: Literal["light", "dark"] = "light",
+        locale: str = "en-US",
+        bypasses_policy: bool = False,
     ) -> Iterator[Self]:
-        """A window of this width, with an empty profile."""
+        """A window of this width in a browser of this language, with an empty profile. A test that runs a script of its
+        own, and not one of the page's, bypasses the page's policy.
+        """
         size: Any = {"width": width, "height": 800}
         context = browser.new_context(
-            viewport=size, color_scheme=scheme, reduced_motion="reduce", accept_downloads=True
+            viewport=size,
+            color_scheme=scheme,
+            locale=locale,
+            bypass_csp=bypasses_policy,
+            reduced_motion="reduce",
+            accept_downloads=True,
         )
         try:
             yield cls(context, url)

@@ -36,6 +36,7 @@ COMMANDS = (
     "migrate",
     "api",
     "keys",
+    "projects",
     "upstreams",
     "worker",
 )

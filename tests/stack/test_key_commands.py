@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from api.main import ApiServer
+from jobs.intake.submission import NewJob, submit_job
 from jobs.store.database import open_database
 from jobs.store.keys import list_keys
 from longhand.client.async_client import AsyncClient
@@ -51,6 +52,24 @@ def test_a_key_is_alone_on_stdout_and_never_shown_again(environ: dict[str, str],
     assert (revoked.returncode, revoked.stdout) == (0, "")
     assert [key.revoked_at is not None for key in list_keys(database)] == [True, False]
     database.close()
+
+
+def test_a_key_that_hides_earlier_work_says_so_and_names_the_project_of_it(
+    environ: dict[str, str], sqlite_url: str
+) -> None:
+    said = "this key does not show the earlier work of the project"
+    assert said not in longhand("keys", "create", "--project", "first", environ=environ).stderr
+    database = open_database(sqlite_url)
+    submit_job(database, NewJob(request={"model": "m", "messages": []}))  # as without a key
+    made = longhand("keys", "create", "--project", "blue", environ=environ)
+    assert f"{said} default: the project blue has none yet" in made.stderr
+    assert "longhand keys create --project default" in made.stderr
+    assert said not in longhand("keys", "create", environ=environ).stderr
+    for project in ("blue", "green"):
+        submit_job(database, NewJob(request={"model": "m", "messages": []}), project=project)
+    database.close()
+    assert said not in longhand("keys", "create", "--project", "blue", environ=environ).stderr
+    assert f"{said} blue, default, green" in longhand("keys", "create", "--project", "new", environ=environ).stderr
 
 
 @pytest.mark.parametrize(

@@ -6,12 +6,13 @@ from functools import partial
 import pytest
 from sqlalchemy import update
 
+from jobs.intake.submission import BatchOptions, submit_batch
 from jobs.lifecycle.rescue import cancel_job
 from jobs.lifecycle.transitions import release, retry
 from jobs.model.status import JobStatus
 from jobs.tables import jobs
 from tests.store.reserving import take_due
-from tests.store.store_fixtures import REFUSED, Store, at_once, store, written
+from tests.store.store_fixtures import REFUSED, Store, at_once, counted, new_job, store, written
 
 __all__ = ["store"]  # a fixture
 
@@ -159,3 +160,20 @@ def test_two_dispatchers_at_once_never_both_take_a_job(store: Store) -> None:
             connection.execute(update(jobs).where(jobs.c.id.in_(got)).values(status=JobStatus.IN_PROGRESS))
     assert len(taken) == len(set(taken)) == 280
     assert rounds > 2
+
+
+def test_each_of_many_projects_starts_with_its_own_highest_priority(store: Store) -> None:
+    first = set()
+    for number in range(1, 8):
+        options = BatchOptions(project=f"p{number}")
+        submit_batch(store.database, [new_job()] * 2, options)
+        first.add(store.ids(submit_batch(store.database, [new_job(priority=number)] * 2, options).id)[0])
+    assert set(due(store, room=7)) == first
+
+
+def test_a_turn_looks_for_the_jobs_of_several_projects_in_one_statement(store: Store) -> None:
+    for number in range(4):
+        submit_batch(store.database, [new_job()] * 2, BatchOptions(project=f"p{number}"))
+    with counted(store) as statements:
+        assert len(due(store, room=4)) == 4
+    assert len([one for one in statements if "expires_at" in one and "batches" in one and "UNION ALL" in one]) == 1

@@ -14,9 +14,11 @@ from sqlalchemy import MetaData, create_engine, insert, inspect, make_url, selec
 from sqlalchemy.pool import NullPool
 
 import migrations
+from jobs.lifecycle.retention import delete_some
 from jobs.lifecycle.transitions import fail
 from jobs.model.status import FINAL, BatchStatus, JobStatus
 from jobs.store.database import Database, open_database
+from jobs.store.projects import set_keep_seconds
 from jobs.store.search import JobFilter, list_jobs
 from jobs.tables import LIST_COLUMNS, metadata
 from migrations import migrate
@@ -263,3 +265,44 @@ def test_the_folder_of_a_sqlite_file_is_made(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'a' / 'b' / 'longhand.db'}"
     migrate(url)
     assert Path(str(make_url(url).database)).is_file()
+
+
+def test_what_a_version_without_retention_stores_is_deleted_by_the_default_of_its_project(empty_url: str) -> None:
+    """It writes to the same tables while it is replaced, and knows none of the new columns."""
+    command.upgrade(alembic_for(empty_url), "0010")
+    engine = create_engine(empty_url, poolclass=NullPool)
+    old = MetaData()
+    old.reflect(engine, only=["jobs", "batches"])
+    migrate(empty_url)
+    counts = dict.fromkeys(("failures", "crashes", "rate_limits", "drains", "refusals"), 0)
+    job = {
+        "model": "m",
+        "status": "completed",
+        "attempt": 1,
+        "priority": 0,
+        "max_attempts": 3,
+        "metadata": {},
+        **counts,
+    }
+    job |= {"on_interrupt": "restart", "request": "{}", "project": "default", "created_at": START, "due_at": START}
+    batch = {"id": "batch_1", "status": "completed", "endpoint": "", "metadata": {}, "project": "default", "total": 1}
+    batch |= {"created_at": START, "dispatched_at": START, "finalizing_at": START, "completed": 1, "failed": 0}
+    with engine.begin() as connection:
+        connection.execute(insert(old.tables["batches"]), batch)
+        for name, batch_id, ended_at in (
+            ("a", "batch_1", START),
+            ("b", None, START),
+            ("c", None, START.replace(hour=13)),
+        ):
+            row = job | {"id": f"job_{name}", "batch_id": batch_id, "finished_at": ended_at}
+            connection.execute(insert(old.tables["jobs"]), row)
+    store = Store(open_database(empty_url))
+    try:
+        set_keep_seconds(store.database, "default", 3600)
+        store.clock.advance(3600)
+        while delete_some(store.database):
+            pass
+        rows = rows_of(empty_url)
+        assert ([row["id"] for row in rows["jobs"]], rows["batches"]) == (["job_c"], [])
+    finally:
+        store.database.close()

@@ -15,17 +15,16 @@ from jobs.store import queries
 from jobs.store.database import Database
 from jobs.store.queries import (
     StoredResult,
-    TextPart,
     list_batches,
     read_attempts,
     read_result,
     read_results,
     read_status,
-    read_text_part,
     read_text_so_far,
     stream_results,
 )
 from jobs.store.search import JobFilter, list_jobs
+from jobs.store.text_parts import TextPart, read_text_part
 from tests.store.store_fixtures import REFUSED, Store, new_job, store, written
 
 __all__ = ["store"]  # a fixture
@@ -297,12 +296,28 @@ def test_results_of_long_texts_are_never_many_in_memory(store: Store, monkeypatc
         finish(store.database, job_id, 1, written("x" * 300_000))
     reads = []
 
-    def counted(database: Database, job_ids: Sequence[str]) -> list[StoredResult]:
-        found = read_results(database, job_ids)
+    def counted(database: Database, job_ids: Sequence[str], **options: bool) -> list[StoredResult]:
+        found = read_results(database, job_ids, **options)
         reads.append(sum(len(result.text or "") for result in found))
         return found
 
     monkeypatch.setattr(queries, "read_results", counted)
     assert [result.job.id for result in stream_results(store.database, batch_id)] == ids
     assert sum(reads) == 30 * 300_000  # the fault: more than one page of rows holds
+    assert max(reads) <= 1024 * 1024
+
+
+def test_results_of_long_prompts_are_never_many_in_memory(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    batch_id = submit_batch(store.database, [new_job("x" * 300_000)] * 10).id
+    reads = []
+
+    def counted(database: Database, job_ids: Sequence[str], **options: bool) -> list[StoredResult]:
+        found = read_results(database, job_ids, **options)
+        reads.append(sum(len(str(result.job.request)) for result in found))
+        return found
+
+    monkeypatch.setattr(queries, "read_results", counted)
+    results = list(stream_results(store.database, batch_id, with_requests=True))
+    assert [result.job.request for result in results] == [new_job("x" * 300_000).request] * 10
+    assert sum(reads) > 10 * 300_000
     assert max(reads) <= 1024 * 1024

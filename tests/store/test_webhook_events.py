@@ -1,8 +1,6 @@
 """The events of webhooks: written by the transaction that ends the thing, and at no cost where nobody hears of them."""
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -21,7 +19,7 @@ from jobs.store.queries import read_batch
 from jobs.tables import webhook_deliveries, webhooks
 from jobs.webhooks.endpoints import create_endpoint, endpoint_row
 from jobs.webhooks.events import BATCH_ENDS, EVENTS, JOB_ENDS, RESPONSE_ENDS
-from tests.store.store_fixtures import REFUSED, START, USAGE, Store, new_job, store, written
+from tests.store.store_fixtures import REFUSED, START, USAGE, Store, counted, new_job, store, written
 
 __all__ = ["store"]  # a fixture
 
@@ -49,21 +47,6 @@ def told(store: Store, webhook_id: str | None = None) -> list[tuple[str, str]]:
         assert (body["id"], body["object"], body["type"]) == (row.event_id, "event", row.type)
         assert body["created_at"] == int(row.created_at.timestamp())
     return [(row.type, json.loads(row.body)["data"]["id"]) for row in rows]
-
-
-@contextmanager
-def counted(store: Store) -> Iterator[list[str]]:
-    """The statements that are carried out meanwhile."""
-    statements: list[str] = []
-
-    def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
-        statements.append(statement)
-
-    event.listen(store.database.engine, "before_cursor_execute", note)
-    try:
-        yield statements
-    finally:
-        event.remove(store.database.engine, "before_cursor_execute", note)
 
 
 def end_batch(store: Store, batch_id: str, ids: list[str]) -> None:

@@ -208,7 +208,12 @@ def test_the_last_usage_wins_and_unknown_counts_stay_unknown() -> None:
     running = {"prompt_tokens": 5, "completion_tokens": 1, "total_tokens": 6}
     final = {"prompt_tokens": 5, "completion_tokens": 9, "completion_tokens_details": {"reasoning_tokens": 2}}
     _, _, ending = take({**of_delta({"content": "x"}), "usage": running}, FINISH, {"choices": [], "usage": final})
-    assert ending.usage == ReportedUsage(5, None, 9, 2, None)
+    assert ending.usage == ReportedUsage(5, None, 9, 2, 14)
+
+
+def test_a_total_that_is_not_stated_is_input_and_output() -> None:
+    ollama = {"prompt_eval_count": 11, "eval_count": 7}
+    assert read_usage(ollama) == ReportedUsage(11, None, 7, None, 18)
 
 
 ZEROS = {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}

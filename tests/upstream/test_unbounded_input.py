@@ -23,7 +23,7 @@ ALLOWED_BYTES = 16 << 20
 READER = """
 import asyncio, re, sys
 from pathlib import Path
-from worker.upstream.errors import LineTooLong
+from worker.upstream.errors import UpstreamError
 from worker.upstream import Clocks, Upstream
 
 def peak_bytes():
@@ -37,7 +37,7 @@ async def main():
     error = None
     try:
         await upstream.stream({}, lambda text: None)
-    except LineTooLong as caught:
+    except UpstreamError as caught:
         error = caught
     grown = peak_bytes() - before
     await upstream.aclose()
@@ -80,6 +80,15 @@ def test_a_line_that_unpacks_to_no_end_takes_no_memory_either() -> None:
     error, grown, _ = read_elsewhere([head(content_encoding="gzip"), packed])
     assert error == "LineTooLong"
     assert grown < ALLOWED_BYTES
+
+
+def test_an_answer_that_blank_lines_follow_without_end_is_whole() -> None:
+    answer = head(content_type="text/plain"), b'{"choices": []}\n', Flood(b"\n" * 65536, OFFERED_BYTES)
+    error, grown, upstream = read_elsewhere(list(answer))
+    assert error == "EmptyCompletion"
+    assert grown < ALLOWED_BYTES
+    assert upstream.last.fired == ["Flood"]
+    assert upstream.last.sent_bytes < OFFERED_BYTES // 8
 
 
 def read_elsewhere(script: Script) -> tuple[str, int, ScriptedUpstream]:

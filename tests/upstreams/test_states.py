@@ -9,7 +9,7 @@ from sqlalchemy import insert
 from api.forms.upstreams import upstream_json
 from jobs.dispatch.upstream_states import read_upstream_states
 from jobs.pace.lane import Lane
-from jobs.pace.reports import Accepted, LaneLimits
+from jobs.pace.reports import Accepted, Finished, LaneLimits
 from jobs.tables import holds, lanes
 from jobs.upstreams import UpstreamSpec
 from jobs.upstreams.states import ErrorState, UpstreamView
@@ -28,6 +28,7 @@ def add_lane(store: Store, model: str, **columns: Any) -> None:
     lane = Lane.new(LaneLimits(max_streams=3, requests_per_minute=600), now - 10)
     for at in (now - 5, now - 4):
         lane.apply([Accepted(sent_at=at, at=at + 1, waited_seconds=1.0, in_flight=1)], 1, at + 1)
+        lane.apply([Finished(sent_at=at, at=at + 2, reserved_tokens=50, used_tokens=40)], 1, at + 2)
     row = {"upstream": "one", "model": model, "pace": json.dumps(lane.to_json()), "updated_at": store.clock.now}
     with store.database.write() as connection:
         connection.execute(insert(lanes).values(**row | columns))
@@ -56,7 +57,7 @@ def test_streams_window_limits_and_the_last_error_are_shown(store: Store) -> Non
     assert model.window is not None
     assert 1 <= model.window <= 3
     assert (model.requests.used, model.requests.limit) == (2, 600)
-    assert (model.tokens.used, model.tokens.limit) == (None, None)
+    assert (model.tokens.used, model.tokens.limit) == (80, None)
     assert (other.model, other.running) == ("other", 0)
 
 

@@ -1,5 +1,6 @@
 """A text that is not accepted: its job fails, or writes anew, or asks for a repair, and every attempt is counted."""
 
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -104,6 +105,23 @@ def test_a_retry_writes_anew_and_is_charged(database: Database, redis_url: str) 
     assert (job.status, job.failures, job.repairs, text) == (JobStatus.COMPLETED, 1, None, GOOD)
     assert outcomes(history(database, job_id)) == ["not_accepted", "completed"]
     assert (watcher.shown, watcher.resets) == (GOOD, 1)
+
+
+@pytest.mark.parametrize("on_reject", ["fail", "retry", "repair"])
+def test_the_metrics_count_attempts_in_the_words_of_their_rows(
+    sqlite_database: Database, redis_url: str, on_reject: str
+) -> None:
+    job_id = submit(sqlite_database, accept=RULES, on_reject=on_reject, max_attempts=2)
+    with (
+        ScriptedUpstream(writes(BAD), writes(GOOD)) as upstream,
+        worker_on(sqlite_database, redis_url, upstream) as worker,
+        listening(redis_url, job_id) as ear,
+    ):
+        run_twice(worker, ear, job_id)
+        counted = {outcome: number for (*_, outcome), number in worker.counts.attempts.items()}
+    rows = outcomes(history(sqlite_database, job_id))
+    assert "not_accepted" in rows
+    assert counted == Counter(rows)
 
 
 def test_retries_end_with_max_attempts_and_the_longest_text(sqlite_database: Database, redis_url: str) -> None:

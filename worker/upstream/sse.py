@@ -17,6 +17,10 @@ DONE = b"[DONE]"
 
 _MAX_STRAY = 4096
 
+_MOST_LOOKS = 64
+"""How often it is looked whether an unfinished event is a whole object: each look reads all of it, and it may have half
+a million lines."""
+
 
 class SSEParser:
     """Feed it bytes, get the `data` payloads of the events that are complete.
@@ -25,7 +29,17 @@ class SSEParser:
     bounded by the cap and the size of one chunk.
     """
 
-    __slots__ = ("_at_start", "_data", "_has_data", "_is_error", "_line", "_max_line_bytes", "_skip_lf", "stray")
+    __slots__ = (
+        "_at_start",
+        "_data",
+        "_has_data",
+        "_is_error",
+        "_line",
+        "_looks",
+        "_max_line_bytes",
+        "_skip_lf",
+        "stray",
+    )
 
     def __init__(self, max_line_bytes: int = 1 << 20) -> None:
         self._max_line_bytes = max_line_bytes
@@ -37,6 +51,7 @@ class SSEParser:
         self._at_start = True
         self._skip_lf = False
         self._is_error = False
+        self._looks = 0
         self.stray = b""
         """The last of what came between the events and is none, for an error's message."""
 
@@ -115,7 +130,7 @@ class SSEParser:
             value = b""
         else:
             return self._take_other_line(line)
-        whole = self._dispatch() if self._has_data and (self._data == DONE or _is_object(self._data)) else []
+        whole = self._dispatch() if self._data == DONE or self._is_whole() else []
         if self._has_data:
             self._data += b"\n"
         self._has_data = True
@@ -127,7 +142,7 @@ class SSEParser:
         if line.startswith((b":", b"id", b"retry")):
             return []
         if line.startswith(b"event:"):
-            whole = self._dispatch() if self._has_data and _is_object(self._data) else []
+            whole = self._dispatch() if self._is_whole() else []
             self._is_error = line[6:].strip() == b"error"
             return whole
         if line.startswith(b"error:"):
@@ -141,7 +156,15 @@ class SSEParser:
             return [*self._dispatch(), payload]
         return []
 
+    def _is_whole(self) -> bool:
+        """Whether the unfinished event is one that only lacks its blank line."""
+        if self._looks >= _MOST_LOOKS or not _may_be_object(self._data):
+            return False
+        self._looks += 1
+        return _is_object(self._data)
+
     def _dispatch(self) -> list[bytes]:
+        self._looks = 0
         is_error, self._is_error = self._is_error, False
         if not self._has_data:
             return []
@@ -168,12 +191,16 @@ def strip_fields(payload: bytes) -> bytes:
 
 def _is_object(line: bytes | bytearray) -> bool:
     """Whether this is a whole JSON object."""
-    if line[:1] != b"{" or not line.rstrip().endswith(b"}"):
+    if not _may_be_object(line):
         return False
     try:
         return isinstance(json.loads(line.decode("utf-8", "replace"), strict=False), dict)
     except (ValueError, RecursionError):
         return False
+
+
+def _may_be_object(line: bytes | bytearray) -> bool:
+    return line[:1] == b"{" and line[-64:].rstrip().endswith(b"}")
 
 
 def _as_error(value: bytes) -> bytes:

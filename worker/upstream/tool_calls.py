@@ -28,6 +28,7 @@ class ToolCalls:
     def __init__(self) -> None:
         self._calls: list[ToolCall] = []
         self._by_index: dict[int, ToolCall] = {}
+        self._by_id: dict[str, ToolCall] = {}
         self._function: ToolCall | None = None
         self._room = MAX_CALLS_BYTES
         self._came_in_deltas = False
@@ -88,6 +89,7 @@ class ToolCalls:
             self._by_index[index] = call
         if not call.id:
             call.id = make_storable(_text(item.get("id")))
+            self._by_id.setdefault(call.id, call)
             self._take_room(len(call.id.encode()))
         if isinstance(item.get("custom"), Mapping):
             call.kind = "custom"
@@ -102,7 +104,7 @@ class ToolCalls:
             known = self._by_index.get(index)
             return None if known is not None and _is_another(known, call_id, name, _arguments(body)) else known
         if call_id:
-            known = next((call for call in self._calls if call.id == call_id), None)
+            known = self._by_id.get(call_id)
             return known or (None if name else last)  # some give each piece an id of its own
         return None if last is not None and last.says_something and name and not last.goes_on else last
 

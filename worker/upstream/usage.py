@@ -48,9 +48,10 @@ class UsageReports:
         counts = {name: count for name, count in self._counts.items() if count or name not in _NEVER_ZERO}
         if not any(counts.values()):
             return None
-        if {"input_tokens", "output_tokens", "total_tokens"} <= counts.keys():
-            # Parts that came apart are in no total of the upstream's own.
-            counts["total_tokens"] = max(counts["total_tokens"], counts["input_tokens"] + counts["output_tokens"])
+        if {"input_tokens", "output_tokens"} <= counts.keys():
+            # Ollama's own answers state no total, and parts that came apart are in none.
+            both = counts["input_tokens"] + counts["output_tokens"]
+            counts["total_tokens"] = max(counts.get("total_tokens", 0), both)
         return ReportedUsage(*(counts.get(name) for name in ReportedUsage.__struct_fields__))
 
     def _merge(self) -> None:

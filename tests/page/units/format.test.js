@@ -1,18 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { duration, guessTokens, languageOf, number, plain, plural } from "../../../api/page/format.js";
+import { duration, guessTokens, languageOf, number, plain } from "../../../api/page/format.js";
 
 test("a number that nobody knows is called unknown", () => {
   assert.equal(number(null), "unknown");
   assert.equal(number(undefined), "unknown");
   assert.equal(number(0), "0");
-});
-
-test("one is not many", () => {
-  assert.equal(plural(1, "article"), "1 article");
-  assert.equal(plural(0, "article"), "0 articles");
-  assert.equal(plural(2, "batch", "batches"), "2 batches");
 });
 
 test("a duration is said in the two units that matter", () => {

@@ -12,12 +12,16 @@ test("each line of a list is a prompt, and keeps its number", () => {
 });
 
 test("a refusal names the line, not the place in the request", () => {
-  const error = { param: "requests[1].body.model", message: "requests[1].body.model: there is no such model" };
-  assert.deepEqual(inTermsOfLines(error, [1, 4]), { line: 4, message: "body.model: there is no such model" });
+  const error = { code: "model_not_found", param: "requests[1].body.model", message: "requests[1].body.model: there is no such model" };
+  assert.deepEqual(inTermsOfLines(error, [1, 4]), {
+    line: 4,
+    code: "model_not_found",
+    message: "body.model: there is no such model",
+  });
 });
 
 test("a refusal that is about no line keeps its words", () => {
   for (const param of [undefined, null, "model", "requests[7].body"]) {
-    assert.deepEqual(inTermsOfLines({ param, message: "no" }, [1]), { line: null, message: "no" });
+    assert.deepEqual(inTermsOfLines({ code: "a", param, message: "no" }, [1]), { line: null, code: "a", message: "no" });
   }
 });

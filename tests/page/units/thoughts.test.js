@@ -5,7 +5,7 @@ import { beABrowser, drawFrame } from "./browser.js";
 
 beABrowser();
 const { JobText } = await import("../../../api/page/job_text.js");
-const { Thoughts, thinking } = await import("../../../api/page/thoughts.js");
+const { Thoughts, about } = await import("../../../api/page/thoughts.js");
 
 /** A job that has thought `thought` and written `written`, as the page shows it. */
 function shown(thought, written = "") {
@@ -28,8 +28,8 @@ function clickOn(node, summary) {
 }
 
 test("the tokens are counted in words, and never as none", () => {
-  assert.equal(thinking(0), "thinking, 1 token");
-  assert.equal(thinking(1.6), "thinking, 2 tokens");
+  assert.equal(about(0), "1 token");
+  assert.equal(about(1.6), "2 tokens");
 });
 
 test("a job that has not thought shows no reasoning", () => {

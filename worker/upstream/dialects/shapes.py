@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from typing import Any
 
 _INNER = (
@@ -28,6 +29,7 @@ _FINE_CODES = frozenset(("", "0", "200", "ok", "success", "none", "null", "20000
 _FINE_SENTENCES = frozenset(("", "ok", "success", "succeed", "none", "null"))
 
 _DEEPEST = 6
+_MOST_SENTENCES, _LONGEST_SENTENCE = 16, 4096
 
 
 def objects_of(found: object, depth: int = 0) -> Iterator[Mapping[str, Any]]:
@@ -55,7 +57,14 @@ def words_of(found: object) -> set[str]:
 
 
 def sentences_of(found: object) -> Iterator[str]:
-    """All that an error says to people."""
+    """What an error says to people. Of each sentence the beginning, and the first sentences: some errors repeat the
+    whole prompt, and all of it is searched for words.
+    """
+    for sentence in islice(_sentences(found), _MOST_SENTENCES):
+        yield sentence[:_LONGEST_SENTENCE]
+
+
+def _sentences(found: object) -> Iterator[str]:
     if isinstance(found, str):
         yield found
     for each in objects_of(found):

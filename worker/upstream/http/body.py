@@ -47,13 +47,13 @@ class Body:
 
         Raises what `take` raises, and `CutMidStream`.
         """
-        for unpacked in self._unpacked:
-            if not take(unpacked):
-                return
         if self._encoding == "identity":
             await self._connection.relay(take)
-        else:
-            await self._connection.relay(lambda packed: all(map(take, self._unpack(packed))))
+            return
+        while piece := await self.read():
+            if not take(piece):
+                return
+            await asyncio.sleep(0)  # what came at once may unpack to 200 MB, and the other streams are to go on
 
     async def read_up_to(self, enough_bytes: int, seconds: float) -> bytes:
         """The beginning of the rest: whole pieces until they are enough, or for as long as nothing goes wrong."""

@@ -1,0 +1,80 @@
+"""The state of the whole at one glance, and who the caller is."""
+
+import asyncio
+from functools import partial
+from typing import Any
+
+from anyio.to_thread import run_sync
+from fastapi import APIRouter, Request
+from sqlalchemy.exc import SQLAlchemyError
+from starlette.responses import Response
+
+from api.callers.caller import Caller, CallerDep, InReference, is_operator, read_caller
+from api.forms.status import database_json, redis_json
+from api.http.errors import JsonAnswer
+from api.http.parameters import STRICT_QUERY
+from api.looks import LOOK_SECONDS, within
+from api.schemas.errors import ERROR_RESPONSES
+from api.schemas.status import MeObject, StatusObject
+from api.services import Services, ServicesDep
+from api.status_report import UNKNOWN, report_status
+from jobs.version import read_version
+
+routes = APIRouter(prefix="/v1", tags=["status"], dependencies=STRICT_QUERY, responses=ERROR_RESPONSES)
+
+_ROWS_SECONDS = 3.0
+
+
+@routes.get("/status", responses={200: {"model": StatusObject}})
+async def get_status(request: Request, services: ServicesDep, _shown: InReference = None) -> Response:
+    """What runs, what waits and why, at this moment: workers, queue, holds and upstreams, and how fast the database and
+    Redis answer. It answers within seconds also while either does not: what is unknown then is null.
+
+    A key of the project `default` sees the queue of all projects, any other only its own.
+    """
+    database, redis, caller = await asyncio.gather(
+        services.looks.at_database(), services.looks.at_redis(), _find_caller(request, services)
+    )
+    found: dict[str, Any] | None = None
+    if caller is not None and database.state == "ok":
+        found = await _read(services, partial(report_status, services, caller, redis, with_rows=True))
+    if caller is not None and found is None:
+        found = report_status(services, caller, redis, with_rows=False)
+    return JsonAnswer(
+        {
+            "object": "status",
+            "version": read_version(),
+            "at": round(services.database.now().timestamp(), 3),
+            "project": caller.project if caller else None,
+            "is_operator": is_operator(caller) if caller else None,
+            "database": database_json(database),
+            "redis": redis_json(redis),
+            **(found or UNKNOWN),
+        }
+    )
+
+
+@routes.get("/me", responses={200: {"model": MeObject}})
+async def get_me(services: ServicesDep, caller: CallerDep) -> Response:
+    """Who you are: your project, and the key that you sent. `key` is null while there is no key and programs on this
+    machine are served.
+    """
+    key = await services.keyring.find_by_id(caller.key_id) if caller.key_id else None
+    shown = key and {"id": key.id, "prefix": key.prefix, "name": key.name, "created_at": key.created_at.timestamp()}
+    me = {"object": "me", "project": caller.project, "is_operator": is_operator(caller), "key": shown}
+    return JsonAnswer(me, headers={"cache-control": "no-store"})
+
+
+async def _find_caller(request: Request, services: Services) -> Caller | None:
+    """The caller; None while the database does not tell. Raises as `read_caller`."""
+    try:
+        return await within(LOOK_SECONDS, read_caller(request, services))
+    except (TimeoutError, SQLAlchemyError):
+        return None
+
+
+async def _read(services: Services, report: partial[dict[str, Any]]) -> dict[str, Any] | None:
+    try:
+        return await within(_ROWS_SECONDS, run_sync(report, limiter=services.looks.reading))
+    except (TimeoutError, SQLAlchemyError):
+        return None

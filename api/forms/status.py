@@ -1,0 +1,75 @@
+"""The state of the whole, as the API shows it. Times are Unix seconds; unknown is null."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from api.looks import Answer
+from jobs.dispatch.overview import Holder, QueueLine
+from jobs.live.worker_signs import WorkerSign
+from jobs.store.revision import REVISION
+
+MOST_WORKERS = 200
+
+
+def database_json(answer: Answer[str]) -> dict[str, Any]:
+    """As the API shows it."""
+    return {**_answer_json(answer), "revision": answer.found, "needed_revision": REVISION}
+
+
+def redis_json(answer: Answer[Mapping[str, WorkerSign]]) -> dict[str, Any]:
+    """As the API shows it."""
+    return _answer_json(answer)
+
+
+def _answer_json(answer: Answer[Any]) -> dict[str, Any]:
+    milliseconds = None if answer.seconds is None else round(1000 * answer.seconds, 2)
+    return {"state": answer.state, "latency_ms": milliseconds}
+
+
+def workers_json(
+    signs: Mapping[str, WorkerSign], holders: Mapping[str, Holder], now: datetime, lease_seconds: float
+) -> list[dict[str, Any]]:
+    """The workers that have given a sign of life, and those that have not and run jobs by their rows: of a version
+    before, or while Redis is away. Those that live come first.
+    """
+    shown = []
+    for name in signs.keys() | holders.keys():
+        sign, holder = signs.get(name), holders.get(name)
+        renewed = (holder.lease_until - timedelta(seconds=lease_seconds)).timestamp() if holder else 0.0
+        seen_at = max(sign.at if sign else 0.0, renewed)
+        is_lost = now.timestamp() - seen_at > lease_seconds
+        running = sign.running if sign and not is_lost else holder.running if holder else 0
+        free = None
+        if sign:
+            free = 0 if is_lost or sign.draining else max(0, sign.streams - running)
+        shown.append(
+            {
+                "name": name,
+                "state": "lost" if is_lost else "draining" if sign and sign.draining else "running",
+                "version": sign.version if sign else None,
+                "streams": sign.streams if sign else None,
+                "running": running,
+                "free": free,
+                "started_at": round(sign.started_at, 3) if sign else None,
+                "seen_at": round(seen_at, 3),
+            }
+        )
+    shown.sort(key=lambda worker: (worker["state"] == "lost", worker["name"]))
+    return shown[:MOST_WORKERS]
+
+
+def line_json(line: QueueLine) -> dict[str, Any]:
+    """As the API shows it, but for what the first job waits for."""
+    return {
+        "project": line.project,
+        "model": line.model,
+        "queued": line.queued,
+        "counted_all": line.counted_all,
+        "running": line.running,
+    }
+
+
+def is_free(workers: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether any worker could run one more job."""
+    return any(worker["free"] for worker in workers)

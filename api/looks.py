@@ -1,0 +1,118 @@
+"""How the database and Redis answer at this moment, told within a bounded time.
+
+One look at each is under way at a time, whoever asks: one that is frozen holds a single thread.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Generic, Literal, TypeVar
+
+from anyio import CapacityLimiter
+from anyio.to_thread import run_sync
+from sqlalchemy.exc import SQLAlchemyError
+
+from api.watching.tails import Tails
+from jobs.live.worker_signs import WorkerSign
+from jobs.store.database import Database
+from jobs.store.revision import read_revision
+
+LOOK_SECONDS = 1.0
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer(Generic[T]):
+    """`slow`: no answer in time. `refuses`: it answers and takes no writes."""
+
+    state: Literal["ok", "slow", "away", "refuses"]
+    seconds: float | None = None
+    found: T | None = None
+
+
+async def within(seconds: float, asked: Awaitable[T]) -> T:
+    """What was asked for. Raises TimeoutError after so many seconds; a thread that does it goes on alone."""
+    task = asyncio.ensure_future(asked)
+    done, _ = await asyncio.wait({task}, timeout=seconds)
+    if not done:
+        task.add_done_callback(_drop)
+        raise TimeoutError
+    return task.result()
+
+
+class Looks:
+    """Looks at the database and at Redis."""
+
+    def __init__(self, database: Database, tails: Tails) -> None:
+        self._database = database
+        self._tails = tails
+        self._thread = CapacityLimiter(1)
+        self.reading = CapacityLimiter(2)
+        """How many read the rows of a whole at once."""
+        self.readiness: asyncio.Task[dict[str, Any]] | None = None
+        """The look of `/readyz` that is under way."""
+        self._at_database: asyncio.Task[Answer[str]] | None = None
+        self._at_redis: asyncio.Task[Answer[Mapping[str, WorkerSign]]] | None = None
+
+    async def at_database(self) -> Answer[str]:
+        """How long it takes to read the revision of its tables, and that."""
+        self._at_database = task = _under_way(self._at_database, self._ask_database)
+        return await _answer_of(task)
+
+    async def at_redis(self) -> Answer[Mapping[str, WorkerSign]]:
+        """How long it takes to write something, and the signs of life of the workers."""
+        self._at_redis = task = _under_way(self._at_redis, self._ask_redis)
+        return await _answer_of(task)
+
+    async def _ask_database(self) -> Answer[str]:
+        return await run_sync(self._read_revision, limiter=self._thread)
+
+    def _read_revision(self) -> Answer[str]:
+        began = time.perf_counter()
+        try:
+            with self._database.read() as connection:
+                revision = read_revision(connection)
+        except SQLAlchemyError:
+            return Answer("away")
+        return Answer("ok", time.perf_counter() - began, revision)
+
+    async def _ask_redis(self) -> Answer[Mapping[str, WorkerSign]]:
+        began = time.perf_counter()
+        state: Literal["ok", "refuses"] = "ok"
+        try:
+            try:
+                await self._tails.try_write()
+            except PermissionError:
+                state = "refuses"
+            seconds = time.perf_counter() - began
+            signs = await self._tails.read_signs(self._database.now().timestamp())
+        except TimeoutError:
+            return Answer("slow")
+        except OSError:
+            return Answer("away")
+        return Answer(state, seconds, signs)
+
+
+def _under_way(
+    task: asyncio.Task[Answer[T]] | None, ask: Callable[[], Awaitable[Answer[T]]]
+) -> asyncio.Task[Answer[T]]:
+    return task if task is not None and not task.done() else asyncio.ensure_future(_run(ask))
+
+
+async def _run(ask: Callable[[], Awaitable[Answer[T]]]) -> Answer[T]:
+    return await ask()
+
+
+async def _answer_of(task: asyncio.Task[Answer[T]]) -> Answer[T]:
+    try:
+        return await within(LOOK_SECONDS, asyncio.shield(task))
+    except TimeoutError:
+        return Answer("slow")
+
+
+def _drop(task: asyncio.Future[Any]) -> None:
+    """Nobody waits for it any more; a failure of it is no news."""
+    if not task.cancelled():
+        task.exception()

@@ -1,0 +1,40 @@
+"""The upstreams, as a caller may see them."""
+
+from typing import Any
+
+from sqlalchemy import exists, select
+
+from api.callers.caller import Caller, is_operator
+from api.forms.upstreams import upstream_json
+from api.services import Services
+from jobs.dispatch.upstream_states import read_upstream_states
+from jobs.store.database import Database
+from jobs.tables import jobs
+from jobs.upstreams.states import UpstreamState, view_upstreams
+
+
+def upstreams_json(services: Services, caller: Caller, *, with_states: bool = True) -> dict[str, Any]:
+    """All of them in the order of their file, and what is wrong with the file; without the states, as while the
+    database is away, only what is declared. A project sees the models of its own jobs: other names may tell of others'
+    work.
+    """
+    specs = services.upstreams.current().specs
+    states: dict[str, UpstreamState] = {}
+    if with_states:
+        states = read_upstream_states(services.database, specs, services.settings.hint_seconds)
+    operator = is_operator(caller)
+    shown = [upstream_json(view, with_messages=operator) for view in view_upstreams(specs, states)]
+    if not operator:
+        named = {lane["model"] for upstream in shown for lane in upstream["in_use"] or ()}
+        own = _models_of(services.database, caller.project, named)
+        for upstream in shown:
+            lanes = upstream["in_use"]
+            upstream["in_use"] = lanes and [lane for lane in lanes if lane["model"] in own]
+    return {"data": shown, "file_mistakes": [mistake.as_json() for mistake in services.upstreams.mistakes]}
+
+
+def _models_of(database: Database, project: str, named: set[str]) -> set[str]:
+    """Those of these models of which the project has a job; one look into an index for each."""
+    with database.read() as connection:
+        found = {model: exists().where(jobs.c.project == project, jobs.c.model == model) for model in named}
+        return {model for model, has in found.items() if connection.scalar(select(has))}

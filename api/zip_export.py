@@ -1,0 +1,74 @@
+"""A batch's results as a ZIP of Markdown files, written while it is read: nothing but one text is in memory."""
+
+import io
+from collections.abc import Iterable, Iterator
+from datetime import UTC
+from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
+
+from jobs.model.article_names import article_stem
+from jobs.model.message import has_calls
+from jobs.model.records import Job
+from jobs.model.status import CUT_SHORT_WORDS, JobStatus
+from jobs.store.queries import StoredResult
+
+_REMARKS = "remarks.txt"
+_OLDEST = (1980, 1, 1, 0, 0, 0)  # a ZIP knows no earlier time
+
+
+def zip_chunks(results: Iterable[StoredResult]) -> Iterator[bytes]:
+    """Files named as `longhand results -o` names them. `remarks.txt` says which texts are missing or not whole."""
+    sink = _Sink()
+    remarks: list[str] = []
+    with ZipFile(sink, "w", ZIP_DEFLATED) as archive:
+        for number, result in enumerate(results, 1):
+            job = result.job
+            stem = article_stem(number, job.custom_id, job.id)
+            if remark := _remark(result):
+                remarks.append(f"{stem}: {remark}")
+            if result.text or (_is_whole(job) and not has_calls(job.message)):
+                info = ZipInfo(f"{stem}.md" if _is_whole(job) else f"{stem}.partial.md", _time_of(job))
+                info.compress_type = ZIP_DEFLATED
+                info.external_attr = 0o100644 << 16
+                archive.writestr(info, result.text or "")
+            yield sink.take()
+        if remarks:
+            archive.writestr(_REMARKS, "\n".join(remarks) + "\n")
+    yield sink.take()
+
+
+def _is_whole(job: Job) -> bool:
+    return job.status is JobStatus.COMPLETED and not job.incomplete
+
+
+def _remark(result: StoredResult) -> str:
+    job = result.job
+    if _is_whole(job):
+        return "no text, but a tool call" if not result.text and has_calls(job.message) else ""
+    if job.status is JobStatus.COMPLETED:
+        return f"{CUT_SHORT_WORDS.get(job.incomplete or '', 'cut short')} ({job.incomplete})"
+    why = " ".join(f"{job.error_code}: {job.error_message}".split()) if job.error_code else ""
+    return f"{'incomplete' if result.text else 'no text'}: {job.status}" + (f" ({why})" if why else "")
+
+
+def _time_of(job: Job) -> tuple[int, int, int, int, int, int]:
+    ended = job.finished_at
+    return ended.astimezone(UTC).timetuple()[:6] if ended else _OLDEST
+
+
+class _Sink(io.RawIOBase):
+    """A file that cannot be wound back, whose content is taken away while it is written."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._written: list[bytes] = []
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, part: bytes) -> int:  # type: ignore[override]  # zipfile writes nothing else
+        self._written.append(bytes(part))
+        return len(part)
+
+    def take(self) -> bytes:
+        taken, self._written = b"".join(self._written), []
+        return taken

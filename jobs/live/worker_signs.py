@@ -1,0 +1,49 @@
+"""Signs of life: each worker process says in Redis, every few seconds, that it lives and how busy it is.
+
+They are for people who look at the whole, and nothing goes by them: leases alone say who has a job. A Redis that was
+wiped knows the workers again after one heartbeat.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+WORKERS_KEY = "longhand:workers"
+"""A hash: the name of each worker, and its last sign."""
+
+FORGOTTEN_SECONDS = 600
+"""After so long without a sign, a worker that ended without a word is not shown any more."""
+
+
+class WorkerSign(msgspec.Struct):
+    """What a worker says of itself. Times are Unix seconds by the clock of the database."""
+
+    version: str
+    streams: int
+    running: int
+    draining: bool
+    started_at: float
+    at: float
+
+
+_encoder = msgspec.json.Encoder()
+_decoder = msgspec.json.Decoder(WorkerSign)
+
+
+def encode_sign(sign: WorkerSign) -> bytes:
+    """As it stands in the hash."""
+    return _encoder.encode(sign)
+
+
+def decode_signs(found: Mapping[Any, Any], moment: float) -> dict[str, WorkerSign]:
+    """The signs by name, but for those that are old; what another version wrote otherwise is left out."""
+    signs = {}
+    for name, said in found.items():
+        try:
+            sign = _decoder.decode(said)
+        except msgspec.DecodeError:
+            continue
+        if moment - sign.at < FORGOTTEN_SECONDS:
+            signs[name.decode(errors="replace")] = sign
+    return signs

@@ -1,0 +1,149 @@
+"""What one project sends without end, or makes slow, keeps that project waiting and no other."""
+
+import json
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
+from itertools import pairwise
+from typing import Any
+
+import anyio
+import httpx
+import pytest
+
+from api.access.turns import ASKING, Turns
+from api.main import ApiServer
+from api.submitting import fields
+from jobs.acceptance import format_check
+from jobs.acceptance.answer_format import FormatError
+from jobs.acceptance.fair_lock import FairLock
+from jobs.acceptance.format_check import FormatCheck
+from jobs.store.database import Database
+from jobs.store.keys import create_key
+from tests.api.callers import calling
+from tests.api.watching import wait_until
+
+JOB = {"model": "m", "messages": [{"role": "user", "content": "Write."}]}
+
+
+def format_of(schema: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "json_schema", "json_schema": {"name": "x", "schema": schema}}
+
+
+def hostile(number: int) -> dict[str, Any]:
+    """A schema that cannot be compiled in a lifetime, and none like it was seen before."""
+    names = [f"a{n}" for n in range(41)]
+    defs: dict[str, Any] = {
+        name: {"anyOf": [{"$ref": f"#/$defs/{after}"}] * 2, "unevaluatedProperties": False}
+        for name, after in pairwise(names)
+    }
+    return {"$ref": "#/$defs/a0", "unevaluatedProperties": False, "title": str(number), "$defs": {**defs, "a40": {}}}
+
+
+@pytest.fixture
+def quick_check(monkeypatch: pytest.MonkeyPatch) -> Iterator[FormatCheck]:
+    check = FormatCheck(cpu_seconds=0.3)
+    monkeypatch.setattr(fields, "_format_check", lambda: check)
+    yield check
+    check.close()
+
+
+@pytest.mark.usefixtures("quick_check")
+def test_schemas_that_take_for_ever_do_not_stop_the_jobs_of_others(
+    sqlite_api: ApiServer, sqlite_database: Database
+) -> None:
+    """Before, 24 requests of one key let no project submit anything for minutes."""
+    secrets = {name: create_key(sqlite_database, project=name)[1] for name in ("red", "blue")}
+    turns = sqlite_api.config.app.state.services.writes  # type: ignore[union-attr]  # FastAPI's
+    with calling(sqlite_api, secrets["red"]) as red, calling(sqlite_api, secrets["blue"]) as blue:
+
+        def attack(number: int) -> httpx.Response:
+            return red.post("/v1/jobs", json=JOB | {"response_format": format_of(hostile(number))}, timeout=120)
+
+        with ThreadPoolExecutor(24) as attackers:
+            attacks = [attackers.submit(attack, number) for number in range(24)]
+            wait_until(lambda: turns.all.borrowed_tokens == turns.of_one_project)  # the fault has fired
+            assert blue.post("/v1/jobs", json=JOB).status_code == 202
+            checked = blue.post("/v1/jobs", json=JOB | {"response_format": format_of({"type": "object"})})
+            assert checked.status_code == 202
+            assert not all(one.done() for one in attacks)
+            assert {one.result().json()["error"]["code"] for one in attacks} == {"invalid_json_schema"}
+
+
+def test_the_slow_schemas_of_one_submission_are_given_up_together(
+    quick_check: FormatCheck, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file of 50,000 of them took one of two places for a day."""
+    monkeypatch.setattr(format_check, "MOST_SLOW_SECONDS", 0.5)
+    asked: list[dict[str, Any]] = []
+    attempt = quick_check._try
+
+    def note(question: dict[str, Any]) -> Any:
+        asked.append(question)
+        return attempt(question)
+
+    monkeypatch.setattr(quick_check, "_try", note)
+
+    def submit() -> list[str]:
+        reasons = []
+        for number in range(50):
+            with pytest.raises(FormatError) as refused:
+                quick_check.check_format(format_of(hostile(number)))
+            reasons.append(refused.value.reason)
+        return reasons
+
+    reasons = copy_context().run(submit)
+    assert "takes more than 0.3 s" in reasons[0]
+    assert "comes after others" in reasons[-1]
+    assert len(asked) < 5
+    copy_context().run(quick_check.check_format, format_of({"type": "object"}))  # another submission
+
+
+@pytest.mark.parametrize("most", [1, 2, 16])
+def test_one_project_has_never_all_the_turns(most: int) -> None:
+    going, released = threading.Semaphore(0), threading.Event()
+
+    def block() -> None:
+        going.release()
+        released.wait(20)
+
+    async def ask(turns: Turns, project: str) -> None:
+        ASKING.set(project)
+        await turns.run(block if project == "red" else released.set)
+
+    async def compete() -> Turns:
+        turns = Turns(most)
+        async with anyio.create_task_group() as group:
+            for _ in range(3 * most):
+                group.start_soon(ask, turns, "red")
+            for _ in range(turns.of_one_project):
+                assert await anyio.to_thread.run_sync(going.acquire, True, 20)
+            if most == 1:
+                released.set()
+            group.start_soon(ask, turns, "blue")  # it ends the others
+        return turns
+
+    turns = anyio.run(compete)
+    assert released.is_set()
+    assert turns._by_project == {}
+
+
+def test_a_lock_goes_to_the_projects_in_turn() -> None:
+    lock, order = FairLock(), []
+
+    def hold(project: str) -> None:
+        with lock.hold(project):
+            order.append(project)
+
+    threads = []
+    with lock.hold("red"):
+        for project in ("red", "red", "red", "blue"):
+            threads.append(threading.Thread(target=hold, args=(project,)))
+            threads[-1].start()
+            wait_until(lambda: sum(map(len, lock._waiting.values())) == len(threads))
+    for thread in threads:
+        thread.join()
+    assert order == ["red", "blue", "red", "red"]
+    with lock.hold("blue"):
+        assert json.dumps(list(lock._waiting)) == "[]"

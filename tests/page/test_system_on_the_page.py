@@ -1,0 +1,108 @@
+"""The system view: what runs, what waits and why, the upstreams, and whose key this is."""
+
+from pathlib import Path
+
+from playwright.sync_api import Browser, Page, expect
+
+from longhand.client.client import Client
+from tests.chaos.fault_proxy import FaultProxy
+from tests.conftest import serve_api
+from tests.page.test_the_page_for_everyone import FAINT, FAULTS
+from tests.page.visit import Visit
+from tests.page.watched import finish, held, request, submit
+from tests.stack.running_up import environ_of, longhand, running_up
+
+
+def figure(page: Page, name: str) -> str:
+    """The figure with this name at the top."""
+    return page.locator(".tiles > div", has=page.get_by_text(name, exact=True)).locator("dd").inner_text()
+
+
+def test_what_is_written_and_what_waits_is_seen_at_once_and_the_view_goes_on_by_itself(
+    visit: Visit, client: Client, upstream: FaultProxy
+) -> None:
+    page = visit.page
+    with held(upstream):
+        requests = [request(f"tea-{i}", f"Write a 20-word note about tea {i}.") for i in range(4)]
+        for one in requests:
+            one["body"]["model"] = "of-this-test"  # others may have left something to write
+        batch_id = submit(client, requests, max_concurrency=1)
+        visit.go("#/system")
+        line = page.locator(".rows > li", has_text="of-this-test")
+        expect(line).to_contain_text("1 being written · 3 wait")
+        expect(line).to_contain_text("Waits until another article of its batch ends")
+        assert int(figure(page, "Free streams").replace(",", "")) > 0
+        assert figure(page, "Database").endswith(" ms")
+        client.pause(batch_id, message="<b>until Monday</b>")
+        banner = page.locator(".held:visible")
+        expect(banner).to_contain_text("The batch is paused")
+        expect(banner).to_contain_text("<b>until Monday</b>")
+        assert page.evaluate(FAULTS) == []
+        assert page.evaluate(FAINT) == []
+        banner.get_by_role("button", name="Resume").click()
+        expect(page.locator(".held:visible")).to_have_count(0)
+        expect(page.locator("h1")).to_be_focused()
+    finish(client, batch_id)
+    expect(line).to_have_count(0)
+
+
+def test_an_upstream_is_paused_after_a_question_and_goes_on_at_a_click(visit: Visit, client: Client) -> None:
+    page = visit.page
+    visit.go("#/system")
+    expect(page.locator(".upstream .badge")).to_have_text("Works")
+    page.get_by_role("button", name="Pause the upstream default").click()
+    page.get_by_role("button", name="Let it go on").click()
+    assert client.upstreams()["data"][0]["state"] == "ok"
+    page.get_by_role("button", name="Pause the upstream default").click()
+    page.get_by_role("button", name="Pause it").click()
+    try:
+        expect(page.locator(".upstream .badge")).to_have_text("On hold")
+        assert client.upstreams()["data"][0]["hold"]["reason"] == "paused"
+    finally:
+        page.locator(".upstream").get_by_role("button", name="Resume").click()
+    expect(page.locator(".upstream .badge")).to_have_text("Works")
+    expect(page.locator(".head .badge")).to_have_text("All is well")
+
+
+def test_without_a_worker_the_view_says_how_to_start_one(browser: Browser, sqlite_url: str, redis_url: str) -> None:
+    with (
+        serve_api(sqlite_url, redis_url) as api,
+        Visit.open(browser, f"http://127.0.0.1:{api.port}", width=320) as visit,
+    ):
+        visit.go("#/system")
+        said = visit.page.get_by_role("alert")
+        expect(said).to_have_text(
+            "No worker is running, so nothing is written."
+            " Start one with longhand worker, or everything with longhand up."
+        )
+        expect(visit.page.locator(".head .badge")).to_have_text("Needs a look")
+        assert visit.page.evaluate(FAULTS) == []
+        assert visit.page.evaluate("document.documentElement.scrollWidth") <= 320
+        visit.assert_clean()
+
+
+def test_a_key_is_named_with_its_project_and_can_be_given_back(
+    browser: Browser, upstream: FaultProxy, tmp_path: Path
+) -> None:
+    environ = environ_of(tmp_path / "home", {"LONGHAND_UPSTREAM_URL": f"http://127.0.0.1:{upstream.port}/v1"})
+    assert longhand("migrate", environ=environ).returncode == 0
+    made = longhand("keys", "create", "--project", "blue", "--name", "the newsroom", environ=environ)
+    secret = made.stdout.strip()
+    with running_up(environ, "--port", "0") as up, Visit.open(browser, up.url) as visit:
+        visit.refused = {401}
+        page = visit.page
+        visit.go("#/system")
+        dialog = page.get_by_role("dialog", name="API key")
+        expect(dialog).to_contain_text("longhand keys create --project NAME")
+        page.locator("#api-key").fill(secret)
+        page.get_by_role("button", name="Use this key").click()
+        expect(page.locator("#account")).to_have_text("blue")
+        key = page.locator(".system-part", has_text="Your key").last
+        expect(key).to_contain_text(f"Your key {secret[:10]}… (the newsroom) shows the work of the project blue")
+        expect(page.get_by_role("button", name="Pause the upstream default")).to_be_hidden()  # operators may
+        key.get_by_role("button", name="Sign out").click()
+        expect(dialog).to_be_visible()
+        expect(page.locator("#account")).to_be_hidden()
+        assert page.evaluate("() => sessionStorage.length") == 0
+        visit.assert_clean()
+        up.end()
