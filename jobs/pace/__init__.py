@@ -36,6 +36,6 @@ How it works:
   If mostly large requests are refused, there is a limit of tokens that nothing states: it becomes what was accepted
   between two refusals (`token_rate.py`).
 - Refusals in a row pause the lane, longer each time, and so does a Retry-After, unless only one request met the limit
-  after many clean ones; after three, one request at a time is tried. When nothing is accepted for five seconds, the limit is one per minute:
-  the rate becomes what was accepted in the last minute.
+  after many clean ones; after three, one request at a time is tried. When nothing is accepted for five seconds, the
+  limit is one per minute: the rate becomes what was accepted in the last minute.
 """
