@@ -3,9 +3,13 @@ state is believed within reason. The worker's other streams depend on it.
 """
 
 import json
+import math
+import struct
 import time
 from datetime import UTC, datetime
+from typing import Any
 
+import msgspec
 import pytest
 
 from jobs.pace.rate import Rate
@@ -48,11 +52,11 @@ def test_an_event_of_many_lines_is_not_read_again_for_each(line: bytes, monkeypa
     """Before, 70 kB of them after one long line took a worker a minute and more."""
     loads, looks = json.loads, []
 
-    def count(text: str, **named: bool) -> object:
+    def count(text: str, **named: Any) -> object:
         looks.append(len(text))
         return loads(text, **named)
 
-    monkeypatch.setattr(sse.json, "loads", count)
+    monkeypatch.setattr("worker.upstream.sse.json.loads", count)
     parser = sse.SSEParser()
     assert parser.feed(b': x\n\ndata: {"a": "%b", "b": [}\n' % (b"x" * 100_000)) == []
     assert parser.feed(line * 10_000) == []
@@ -80,6 +84,14 @@ def test_limits_without_sense_are_none() -> None:
     for limit in stated:
         rate.observe(Observed(0.0, "requests", limit.limit, limit.remaining, limit.reset_seconds), 0.0)
     assert rate.known(None, 1.0) is None
+
+
+def test_a_limit_that_an_older_version_stored_without_sense_is_forgotten() -> None:
+    """Before, no worker reserved a job any more, of any upstream, once one answer had stated it."""
+    stored = msgspec.msgpack.encode(Rate(stated=1.0)).replace(struct.pack(">d", 1.0), struct.pack(">d", math.inf), 1)
+    rate = msgspec.msgpack.decode(stored, type=Rate)
+    assert math.inf not in (rate.stated, rate.known(None, 0.0))
+    assert rate.opens_at(rate.known(None, 0.0), 5.0) == 5.0
 
 
 def test_thousands_of_calls_are_not_searched_for_each_piece() -> None:
