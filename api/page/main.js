@@ -82,7 +82,7 @@ function wireSkip(link) {
 }
 
 fillWords();
-wireLanguage(document.getElementById("language"));
+wireLanguage(document.getElementById("page-language"));
 wireTheme(document.getElementById("theme"));
 wireShortcuts(shownView);
 wireSkip(document.querySelector(".skip"));

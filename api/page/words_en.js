@@ -17,7 +17,7 @@ export const WORDS = {
   "skip": "Skip to the content",
   "masthead.home": "Longhand, all work",
   "masthead.nav": "Main",
-  "masthead.language": "Language",
+  "masthead.language": "Language of the page",
   "foot": "Longhand keeps every character.",
   "foot.api": "The API",
   "theme.is": "Theme: {theme}",

@@ -17,7 +17,7 @@ export const WORDS = {
   "skip": "跳到正文",
   "masthead.home": "Longhand，全部内容",
   "masthead.nav": "主导航",
-  "masthead.language": "语言",
+  "masthead.language": "页面语言",
   "foot": "Longhand 保存每一个字。",
   "foot.api": "API 文档",
   "theme.is": "主题：{theme}",

@@ -36,14 +36,14 @@ def test_a_language_that_was_chosen_is_kept_and_so_is_the_place(visit: Visit) ->
     visit.go("#/new")
     visit.heading("Have something written")
     visit.page.get_by_label("Prompt", exact=True).fill("tea")
-    visit.page.get_by_label("Language").select_option("简体中文")
+    visit.page.get_by_label("Language of the page").select_option("简体中文")
     visit.heading("新建文章")
     expect(visit.page).to_have_title("新建 · Longhand")
     expect(visit.page.get_by_label("提示词", exact=True)).to_have_value("tea")
     visit.go("")
     visit.page.reload()
     visit.heading("全部内容")
-    visit.page.get_by_label("语言").select_option("English")
+    visit.page.get_by_label("页面语言").select_option("English")
     visit.heading("All work")
 
 
