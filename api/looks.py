@@ -51,6 +51,8 @@ class Looks:
         self._thread = CapacityLimiter(1)
         self.reading = CapacityLimiter(2)
         """How many read the rows of a whole at once."""
+        self.readiness: asyncio.Task[dict[str, Any]] | None = None
+        """The look of `/readyz` that is under way."""
         self._at_database: asyncio.Task[Answer[str]] | None = None
         self._at_redis: asyncio.Task[Answer[Mapping[str, WorkerSign]]] | None = None
 

@@ -10,7 +10,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.responses import Response
 
 from api.http.errors import JsonAnswer
-from api.services import ServicesDep
+from api.services import Services, ServicesDep
 from jobs.store.database import Database
 from jobs.tables import metadata
 
@@ -31,16 +31,23 @@ async def get_readyz(services: ServicesDep) -> Response:
     """`ok`; or `degraded` when Redis is away or full (jobs are taken and stored, watching is slower); or `unavailable`
     with 503 when the database is.
     """
+    task = services.looks.readiness
+    if task is None or task.done():  # all who ask meanwhile share one look: it costs much, and needs no key
+        task = services.looks.readiness = asyncio.ensure_future(_look(services))
+    details = await asyncio.shield(task)
+    return JsonAnswer(details, 503 if details["status"] == "unavailable" else 200)
+
+
+async def _look(services: Services) -> dict[str, Any]:
     database, redis = await asyncio.gather(_ask_database(services.database), _ask_redis(services))
     status = "unavailable" if database != "ok" else "ok" if redis == "ok" else "degraded"
-    details: dict[str, Any] = {
+    return {
         "status": status,
         "database": database,
         "redis": redis,
         "subscriber": "connected" if services.hub.connected else "reconnecting",
         "watchers": services.hub.watching,
     }
-    return JsonAnswer(details, 503 if status == "unavailable" else 200)
 
 
 async def _ask_database(database: Database) -> str:

@@ -13,6 +13,7 @@ export const REFUSALS = {
   "refusal.invalid_url": "{message}",
   "refusal.invalid_method": "{message}",
   "refusal.cell_too_long": "{message}",
+  "refusal.too_many_columns": "{message}",
   "refusal.duplicate_column": "{message}",
   "refusal.duplicate_custom_id": "{message}",
   "refusal.empty_cell": "{message}",

@@ -13,6 +13,7 @@ export const REFUSALS = {
   "refusal.invalid_url": "url 无效：{message}",
   "refusal.invalid_method": "method 无效：{message}",
   "refusal.cell_too_long": "单元格过长：{message}",
+  "refusal.too_many_columns": "列太多：{message}",
   "refusal.duplicate_column": "列名重复：{message}",
   "refusal.duplicate_custom_id": "custom_id 重复：{message}",
   "refusal.empty_cell": "单元格为空：{message}",

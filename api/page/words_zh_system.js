@@ -35,6 +35,7 @@ export const SYSTEM = {
   "notice.file_line": "上游文件第 {line} 行有误，仍使用之前的配置。{message}",
 
   "held.title": "暂停中",
+  "held.name": "暂停中：{name}",
   "held.batch": "打开批次",
 
   "queue.title": "生成与等待",

@@ -89,7 +89,10 @@ class InputFile:
         if not self.is_table:
             yield from read_json_items(self._text, self._max_bytes, self.notes)
         elif self._header is not None:
-            filler = RowFiller(self._header, self._options.template, self.notes, id_column=self._options.id_column)
+            options = self._options
+            filler = RowFiller(
+                self._header, options.template, self.notes, id_column=options.id_column, max_bytes=self._max_bytes
+            )
             yield from filler.lines(self._rows)
 
     def rows(self) -> Iterator[Row | MistakeError]:

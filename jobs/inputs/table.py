@@ -6,7 +6,10 @@ from dataclasses import dataclass
 
 from jobs.inputs.mistakes import MistakeError, Notes
 from jobs.inputs.rows import Row
-from jobs.inputs.template import fields_of, fill, parse_template
+from jobs.inputs.template import fields_of, fill, name_columns, parse_template
+
+MOST_COLUMNS = 16_384
+"""As many as a spreadsheet has."""
 
 _BLANK = " \t\r\n\f\v\xa0\u3000\u200b\ufeff"
 
@@ -30,10 +33,14 @@ class Header:
         self.width = len(cells)
         self.names = {place: name for place, name in enumerate(cells) if name}
         self.columns = list(self.names.values())
-        for name in self.columns:
-            if self.columns.count(name) > 1:
-                first, second = [place + 1 for place, other in self.names.items() if other == name][:2]
-                reason = f"two columns have the same name, {name!r}: the {first}. and the {second}."
+        if self.width > MOST_COLUMNS:
+            reason = f"the first row has {self.width} columns, and {MOST_COLUMNS} are allowed"
+            raise MistakeError("too_many_columns", reason, "leave out those that no prompt needs", line=row.line)
+        place_of: dict[str, int] = {}
+        for place, name in self.names.items():
+            first = place_of.setdefault(name, place)
+            if first != place:
+                reason = f"two columns have the same name, {name[:200]!r}: the {first + 1}. and the {place + 1}."
                 raise MistakeError("duplicate_column", reason, "rename one of them", line=row.line, row=row.row)
         for place in range(self.width):
             if place not in self.names:
@@ -43,13 +50,16 @@ class Header:
 class RowFiller:
     """Makes a request of each row of a table."""
 
-    def __init__(self, header: Header, template: str | None, notes: Notes, *, id_column: str | None) -> None:
+    def __init__(
+        self, header: Header, template: str | None, notes: Notes, *, id_column: str | None, max_bytes: int
+    ) -> None:
         self._header = header
         self._notes = notes
         self._template = parse_template(header.columns, template)
         self._fields = fields_of(self._template)
+        self._max_bytes = max_bytes
         if id_column is not None and id_column not in header.columns:
-            remedy = "the columns are " + ", ".join(header.columns)
+            remedy = name_columns(header.columns)
             raise MistakeError("unknown_column", f"{id_column!r} is not a column", remedy, param="id_column")
         self._id_column = id_column or "custom_id"
 
@@ -80,6 +90,10 @@ class RowFiller:
                 more if cells > width else "add the cells that are missing, empty ones too",
             )
         cells_by_name = {name: row.cells[place] for place, name in self._header.names.items()}
+        # Before it is filled: a template may name a cell of 10 MB some thousand times.
+        length = sum(len(cells_by_name[name]) * times for name, times in self._fields.items())
+        if length > self._max_bytes:
+            raise self._too_long()
         for name in self._fields:
             if not cells_by_name[name].strip(_BLANK):
                 reason = "the prompt is empty" if self._template.strip() == f"{{{name}}}" else f"{{{name}}} is empty"
@@ -90,4 +104,11 @@ class RowFiller:
             body["model"] = model  # type: ignore[assignment]  # a body has values of any kind
         if custom_id := cells_by_name.get(self._id_column, "").strip(_BLANK):
             request["custom_id"] = custom_id
-        return json.dumps(request, ensure_ascii=False, separators=(",", ":")).encode()
+        content = json.dumps(request, ensure_ascii=False, separators=(",", ":")).encode()
+        if len(content) > self._max_bytes:
+            raise self._too_long()
+        return content
+
+    def _too_long(self) -> MistakeError:
+        reason = f"its prompt is longer than {self._max_bytes} bytes (LONGHAND_MAX_LINE_BYTES)"
+        return MistakeError("line_too_long", reason, "shorten its cells, or name them less often in the template")

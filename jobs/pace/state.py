@@ -97,7 +97,14 @@ def forget_times(old: State, now: float) -> State:
         stated=old.rate.stated,
     )
     stated = {kind: Stated(one.per_second) for kind, one in old.tokens.stated.items()}
+    learned = old.tokens.unstated
     tokens = Tokens(
-        old.tokens.level, now, stated, old.tokens.output_share, old.tokens.mean_used, old.tokens.mean_estimate
+        level=old.tokens.level,
+        at=now,
+        stated=stated,
+        unstated=msgspec.structs.replace(learned, grown_at=0.0, since=0.0, taken=0.0),
+        output_share=old.tokens.output_share,
+        mean_used=old.tokens.mean_used,
+        mean_estimate=old.tokens.mean_estimate,
     )
     return State(now, window, rate, tokens, old.sizes, probe_after=old.probe_after)

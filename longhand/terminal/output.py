@@ -52,8 +52,8 @@ def _write_json(value: Any, indent: int | None) -> None:
     print(CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", said), flush=True)
 
 
-def _is_unicode(encoding: str) -> bool:
-    return encoding.lower().replace("-", "").startswith("utf")
+def _is_unicode(encoding: str | None) -> bool:
+    return (encoding or "utf-8").lower().replace("-", "").startswith("utf")
 
 
 def print_text(text: str) -> None:

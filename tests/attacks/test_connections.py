@@ -7,14 +7,17 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
 
+from api.endpoints import health
 from api.http import protocol
 from api.main import ApiServer
 from jobs.store.database import Database
 from jobs.store.keys import create_key
+from tests.api.watching import wait_until
 from tests.conftest import serve_api
 
 HEALTH = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
@@ -174,6 +177,28 @@ def test_the_health_answer_does_not_wait_for_attackers(locked_api: ApiServer) ->
         for attacker in attackers:
             attacker.join()
     assert {answer.status_code for answer in answers} == {200}
+
+
+def test_all_who_ask_at_once_whether_it_is_ready_share_one_look(
+    locked_api: ApiServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It needs no key and asks for every table: 1,500 at once let nobody else be answered for 12 s."""
+    looks, all_asked, look = [], threading.Event(), health._look_at_tables
+
+    def count(database: Database) -> str:
+        looks.append(database)
+        all_asked.wait(60)
+        return look(database)
+
+    monkeypatch.setattr(health, "_look_at_tables", count)
+    monkeypatch.setattr(health, "_DATABASE_SECONDS", 60)
+    with ThreadPoolExecutor(30) as strangers:
+        url = f"http://127.0.0.1:{locked_api.port}/readyz"
+        answers = [strangers.submit(httpx.get, url, timeout=60) for _ in range(30)]
+        wait_until(lambda: len(locked_api.server_state.tasks) >= 30)
+        all_asked.set()
+        assert {answer.result().json()["database"] for answer in answers} == {"ok"}
+    assert len(looks) == 1
 
 
 def test_the_soft_limit_of_descriptors_is_raised() -> None:

@@ -78,7 +78,12 @@ def test_the_slow_schemas_of_one_submission_are_given_up_together(
     monkeypatch.setattr(format_check, "MOST_SLOW_SECONDS", 0.5)
     asked: list[dict[str, Any]] = []
     attempt = quick_check._try
-    monkeypatch.setattr(quick_check, "_try", lambda question: asked.append(question) or attempt(question))
+
+    def note(question: dict[str, Any]) -> Any:
+        asked.append(question)
+        return attempt(question)
+
+    monkeypatch.setattr(quick_check, "_try", note)
 
     def submit() -> list[str]:
         reasons = []

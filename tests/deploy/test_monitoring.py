@@ -99,11 +99,13 @@ def scraped(tmp_path_factory: pytest.TempPathFactory) -> Scraped:
             refused = {"model": "m", "messages": [{"role": "user", "content": "Write."}],
                        "simulate": {"status": 429, "times": 1}}  # fmt: skip
             job = httpx.post(f"{up.url}/v1/jobs", json=refused).json()
+            batch = client.submit(["Write about tea.", "Write about rain."], model="m")
+            for _ in client.watch(batch["id"]):
+                pass
             for _ in client.watch(job["id"]):
                 pass
             before = scrape(up.url, port)
-            batch = client.submit(["Write about tea.", "Write about rain."], model="m")
-            for _ in client.watch(batch["id"]):
+            for _ in client.watch(client.submit("Write about snow.", model="m")["id"]):
                 pass
             running = httpx.post(f"{up.url}/v1/jobs", json={**refused, "simulate": {"silent_after": 3}}).json()
             wait_until(lambda: upstream.stats()["running"] == 1)
@@ -157,12 +159,12 @@ def test_every_metric_of_the_alerts_is_exported(scraped: Scraped) -> None:
 
 def test_what_was_counted_is_what_happened(scraped: Scraped) -> None:
     values = scraped.values
-    assert values["longhand_attempts_total"] == 4  # three texts and one refusal
+    assert values["longhand_attempts_total"] == 5  # four texts and one refusal
     assert values["longhand_refusals_total"] == 1
     assert values["longhand_worker_streams_running"] == 1
     assert values["longhand_jobs_waiting"] == 1
-    assert values["gen_ai_server_time_to_first_token_seconds_count"] == 3
-    assert values["longhand_claim_seconds_count"] == 5
+    assert values["gen_ai_server_time_to_first_token_seconds_count"] == 4
+    assert values["longhand_claim_seconds_count"] == 6
     assert values["longhand_deltas_total"] > 3
     assert values["longhand_received_bytes_total"] > 0
     assert values["longhand_cost_total"] > 0

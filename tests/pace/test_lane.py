@@ -112,3 +112,13 @@ def test_while_a_limit_is_searched_no_request_is_planned_far_ahead() -> None:
         assert send_at <= 0.03
     lane.state.rate.cut(20, 0.0)
     assert lane.reserve(10, 0.0, 0.1) is not None
+
+
+def test_a_clock_that_is_set_back_costs_nothing_that_was_learned_of_tokens() -> None:
+    lane = Lane.new(LaneLimits(), 1000.0)
+    lane.state.tokens.unstated.learned = 50.0
+    lane.state.tokens.mean_used = 300.0
+    lane.room(0, 500.0)
+    tokens = lane.state.tokens
+    assert (tokens.unstated.learned, tokens.output_share, tokens.mean_used) == (50.0, 0.75, 300.0)
+    assert lane.next_at(0, 501.0) <= 506.0
