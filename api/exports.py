@@ -12,12 +12,13 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from api.export_words import WORDS, Language, column_headings
 from api.forms.costs import cost_json
 from api.forms.jobs import job_json, seconds
 from api.http.json_lines import json_line
 from jobs.model.batch_records import Batch
 from jobs.model.message import calls_of
-from jobs.model.status import CUT_SHORT_WORDS, JobStatus
+from jobs.model.status import JobStatus
 from jobs.store.queries import StoredResult
 
 CSV_COLUMNS = (
@@ -39,12 +40,12 @@ def jsonl_lines(results: Iterable[StoredResult]) -> Iterator[bytes]:
         yield json_line({"index": index, **job_json(result.job), **cost_json(result.cost), **_texts(result)})
 
 
-def csv_lines(results: Iterable[StoredResult]) -> Iterator[str]:
+def csv_lines(results: Iterable[StoredResult], language: Language = "en") -> Iterator[str]:
     """A header and one row per job, quoted as RFC 4180 says; behind a mark by which Excel knows that it is UTF-8."""
     written = io.StringIO()
     written.write("\ufeff")
     writer = csv.writer(written)  # the default dialect is RFC 4180's
-    writer.writerow(CSV_COLUMNS)
+    writer.writerow(column_headings(CSV_COLUMNS, language))
     for index, result in enumerate(results):
         yield _taken(written)
         row = _csv_row(index, result)
@@ -52,26 +53,27 @@ def csv_lines(results: Iterable[StoredResult]) -> Iterator[str]:
     yield _taken(written)
 
 
-def md_lines(batch: Batch, results: Iterable[StoredResult]) -> Iterator[str]:
+def md_lines(batch: Batch, results: Iterable[StoredResult], language: Language = "en") -> Iterator[str]:
     """One document: every article under a heading with its `custom_id` or its number."""
+    words = WORDS[language]
     yield f"# {batch.id}\n"
     for index, result in enumerate(results):
         job = result.job
-        yield f"\n## {' '.join((job.custom_id or f'Article {index + 1}').split())}\n\n"
+        yield f"\n## {' '.join((job.custom_id or words.article.format(index + 1)).split())}\n\n"
         texts = _texts(result)
         if "text" in texts:
             if job.incomplete:
-                yield f"*This text was {CUT_SHORT_WORDS.get(job.incomplete, 'cut short')} ({job.incomplete}).*\n\n"
+                yield f"*{words.cut_short(job.incomplete)}*\n\n"
             yield f"{texts['text']}\n"
             for name, arguments in calls_of(job.message):
-                yield f"\n*Called `{name}`:*\n\n{_code_block(arguments)}"
+                yield f"\n*{words.called.format(name)}*\n\n{_code_block(arguments)}"
         elif "partial_text" in texts:
-            why = " ".join(f"{job.error_code}: {job.error_message}".split()) if job.error_code else "no reason given"
-            yield f"*Not completed: {job.status} ({why}).*\n"
+            why = " ".join(f"{job.error_code}: {job.error_message}".split()) if job.error_code else words.no_reason
+            yield f"*{words.not_completed.format(words.status(job.status), why)}*\n"
             if texts["partial_text"]:
-                yield f"\n*What it had written:*\n\n{texts['partial_text']}\n"
+                yield f"\n*{words.written}*\n\n{texts['partial_text']}\n"
         else:
-            yield f"*Not completed yet: {job.status}.*\n"
+            yield f"*{words.not_yet.format(words.status(job.status))}*\n"
 
 
 def _code_block(content: str) -> str:

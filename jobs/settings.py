@@ -41,6 +41,9 @@ class Settings(BaseSettings):
     api_key: SecretStr | None = None
     """The key that these commands send, `lh_...`; none: a Longhand that has no key serves its own machine."""
 
+    lang: Literal["en", "zh"] | None = None
+    """The language of the command; none: that of LC_ALL, LC_MESSAGES or LANG. The client's room `words` reads it."""
+
     upstream_url: str | None = Field(default=None, validation_alias=UPSTREAM_URL, repr=False)  # it may hold a key
     """Base URL of the OpenAI-compatible endpoint, with its `/v1`; none: `OPENAI_BASE_URL`."""
     upstream_api_key: SecretStr | None = Field(default=None, validation_alias=UPSTREAM_API_KEY)

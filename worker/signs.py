@@ -29,6 +29,7 @@ class SignsOfLife:
         self._settings = settings
         self._version = read_version()
         self._started_at = database.now().timestamp()
+        self._has_cleared = False
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="signs of life", daemon=True)
 
@@ -46,18 +47,15 @@ class SignsOfLife:
         with Redis.from_url(
             redis_url, socket_timeout=_TIMEOUT_SECONDS, socket_connect_timeout=_TIMEOUT_SECONDS
         ) as client:
-            is_told = True
-            is_first = True
+            is_away = False
             while True:
                 try:
-                    if is_first:
-                        self._forget_old(client)
                     self._give(client)
-                    is_told, is_first = True, False
+                    is_away = False
                 except (RedisError, OSError) as error:
-                    if is_told:
+                    if not is_away:
                         log.warning("no sign of life can be given, trying on: %s", error)
-                    is_told = False
+                    is_away = True
                 if self._ended.wait(self._settings.heartbeat_seconds):
                     break
             try:
@@ -78,6 +76,9 @@ class SignsOfLife:
             pipeline.hset(WORKERS_KEY, self._worker, encode_sign(sign))
             pipeline.expire(WORKERS_KEY, FORGOTTEN_SECONDS)
             pipeline.execute()
+        if not self._has_cleared:
+            self._forget_old(client)
+            self._has_cleared = True
 
     def _forget_old(self, client: Redis) -> None:
         """Workers that die again and again leave a sign each: the next one clears them away."""

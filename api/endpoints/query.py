@@ -16,13 +16,15 @@ from api.http.parameters import STRICT_QUERY, AfterBatch, AfterJob, BatchId, Job
 from api.schemas.batches import BatchList, BatchObject
 from api.schemas.errors import ERROR_RESPONSES
 from api.schemas.jobs import JobList, JobWithAttempts
-from api.services import ServicesDep
+from api.services import Services, ServicesDep
 from api.waiting import NOTHING, batch_hold_json, batch_holds_json, waiting_by_id
 from jobs.live.channel import Part
 from jobs.model.batch_records import Batch
 from jobs.model.cost import NO_COST
+from jobs.model.records import Job
 from jobs.model.status import JobStatus
 from jobs.store.costs import read_costs
+from jobs.store.kept_texts import kept_attempts, read_kept_text
 from jobs.store.queries import list_batches, read_attempts, read_result
 from jobs.store.search import JobFilter, list_jobs
 from jobs.store.stored_texts import read_longest
@@ -58,7 +60,8 @@ def get_job(services: ServicesDep, caller: CallerDep, job_id: JobId) -> Response
     attempts = read_attempts(services.database, job_id)
     cost = read_costs(services.database, [job_id]).get(job_id, NO_COST)
     waiting = waiting_by_id(services, caller, [job]).get(job_id, NOTHING)
-    own = {**job_json(job), **cost_json(cost), **waiting, "segments": segments_json(job, attempts)}
+    kept = {"segments": segments_json(job, attempts), "kept_texts": kept_attempts(services.database, job_id)}
+    own = {**job_json(job), **cost_json(cost), **waiting, **kept}
     return JsonAnswer({**own, "attempts": [attempt_json(attempt) for attempt in attempts]})
 
 
@@ -91,30 +94,36 @@ def get_text(
         bool, Query(description="Also the text of a job that is not completed, as far as it is stored.")
     ] = False,
     part: Annotated[Part, Query(description="The text, or the reasoning that the model wrote beside it.")] = "text",
+    attempt: Annotated[
+        int | None, Query(ge=1, le=2**31 - 1, description="What this attempt wrote; one of the job's `kept_texts`.")
+    ] = None,
 ) -> Response:
     """The stored text of a completed job, or its reasoning (`part=reasoning`). Any other job is
     refused with 409, unless `partial=true`.
 
     Of a job that has not ended, that is the longest text so far: what its running attempt had written by its last
     checkpoint, or what an earlier attempt left, if that is longer. Of one that ended without completing, it is the
-    longest text of all its attempts.
+    longest text of all its attempts. With `attempt` it is what that one wrote, also if it failed or was not accepted.
+    While a job has not ended, its newest text is kept, the longest of earlier attempts, and the one to repair.
     """
     result = read_result(services.database, job_id, project=caller.project)
     if result is None:
         raise ApiError.not_found("job", job_id)
     job, text = result.job, result.text
+    if attempt is not None:
+        return _attempt_text(services, job, attempt)
     if job.status is not JobStatus.COMPLETED and not partial:
         raise ApiError(
             409, "not_completed", f"the job is {job.status}: ask with ?partial=true for what is stored of its text"
         )
-    attempt = job.text_attempt
+    writer = job.text_attempt
     if text is None or part == "reasoning":
         longest = read_longest(services.database, job_id)
-        attempt = longest.attempt if longest else None
+        writer = longest.attempt if longest else None
         text = getattr(longest, part) if longest else ""
     headers = {"x-job-status": str(job.status)}
-    if attempt is not None:
-        headers["x-text-attempt"] = str(attempt)
+    if writer is not None:
+        headers["x-text-attempt"] = str(writer)
     if job.incomplete is not None:
         headers["x-incomplete"] = job.incomplete
     if job.finish_reason is not None:
@@ -122,6 +131,16 @@ def get_text(
     stored = job.sha256 if part == "text" else job.reasoning_sha256
     if job.status is JobStatus.COMPLETED and stored is not None:
         headers["x-text-sha256"] = stored
+    return Response(text.encode(), headers=headers, media_type="text/plain; charset=utf-8")
+
+
+def _attempt_text(services: Services, job: Job, attempt: int) -> Response:
+    """What one attempt wrote, whatever became of it."""
+    text = read_kept_text(services.database, job.id, attempt)
+    if text is None:
+        words = f"attempt: no text of attempt {attempt} is kept; `kept_texts` of the job names those that are"
+        raise ApiError(404, "not_found", words, param="attempt")
+    headers = {"x-job-status": str(job.status), "x-text-attempt": str(attempt)}
     return Response(text.encode(), headers=headers, media_type="text/plain; charset=utf-8")
 
 

@@ -39,6 +39,9 @@ def get_results(
         Literal["jsonl", "csv", "md", "zip"],
         Query(description="JSON Lines, CSV, one Markdown document, or a ZIP with a Markdown file for each article."),
     ] = "jsonl",
+    lang: Annotated[
+        Literal["en", "zh"], Query(description="The language of the headings of CSV and Markdown; JSON Lines has none.")
+    ] = "en",
 ) -> Response:
     """Every job of a batch in input order, with its status.
 
@@ -52,9 +55,9 @@ def get_results(
         case "jsonl":
             lines: Iterator[bytes] = jsonl_lines(results)
         case "csv":
-            lines = map(str.encode, csv_lines(results))
+            lines = map(str.encode, csv_lines(results, lang))
         case "md":
-            lines = map(str.encode, md_lines(batch, results))
+            lines = map(str.encode, md_lines(batch, results, lang))
         case "zip":
             lines = zip_chunks(results)
     name = f'attachment; filename="{batch_id}.{format}"'

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 from fastapi import Depends, Path, Query, Request
@@ -10,6 +10,7 @@ from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 
 from api.http.errors import ApiError
+from jobs.model.ids import time_of_id
 from jobs.model.status import JobStatus
 from jobs.store.search import JobFilter
 
@@ -18,6 +19,9 @@ _AZURE_VERSION = "api-version"
 """Clients made for Azure send it with every request; it says nothing that matters here."""
 _FIRST_YEAR, _LAST_YEAR = 1970, 9000
 _MOST_PAIRS = 16
+_FIRST_ID = datetime(2020, 1, 1, tzinfo=UTC)
+"""No id is older than Longhand."""
+_CLOCKS_APART = timedelta(days=1)
 _ID = re.compile(r"[a-z]+_[0-9a-z]+")
 _LONGEST_ID = 64
 LONGEST_SEARCH = 1000
@@ -35,7 +39,7 @@ _AFTER = Query(description="Begin after the item with this id: the `last_id` of 
 
 def _after(kind: str) -> Callable[[str | None], str | None]:
     def read(after: Annotated[str | None, _AFTER] = None) -> str | None:
-        return check_id("after", after, kind)
+        return _check_made("after", check_id("after", after, kind), kind)
 
     return read
 
@@ -88,6 +92,16 @@ def check_id(name: str, value: str | None, kind: str) -> str | None:
     raise ApiError(
         400, "invalid_value", f"{name}: must be the id of a {kind}, {kind}_..., not {value[:60]!r}", param=name
     )
+
+
+def _check_made(name: str, value: str | None, kind: str) -> str | None:
+    """An id that was made here at some time. Its item need not be there any more: whoever deletes what a page has shown
+    goes on behind it. An id of no such time would begin before all items, with the first page again and again.
+    """
+    made_at = time_of_id(value) if value is not None else None
+    if value is None or (made_at is not None and _FIRST_ID <= made_at <= datetime.now(UTC) + _CLOCKS_APART):
+        return value
+    raise ApiError(400, "invalid_value", f"{name}: no {kind} has ever had the id {value[:60]!r}", param=name)
 
 
 def _query_names(dependant: Dependant) -> Iterator[str]:

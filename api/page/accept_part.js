@@ -19,8 +19,8 @@ export function acceptPart(draft, changed) {
     el("textarea", { id: name, rows: "2", value: draft[name], oninput: changed, "aria-describedby": "accept-hint" }),
   ]);
   const names = new Intl.DisplayNames([locale], { type: "language" });
-  const language = choice("language", draft.language, [
-    ["", t("accept.language.any")],
+  const language = choice("text_language", draft.text_language, [
+    ["", t("accept.text_language.any")],
     ...LANGUAGES.map((code) => [code, names.of(code)]),
   ]);
   const endsWell = el("input", { id: "ends_well", type: "checkbox", checked: draft.ends_well === true, onchange: changed });
@@ -33,7 +33,7 @@ export function acceptPart(draft, changed) {
 
   const values = () => ({
     ...Object.fromEntries([...counts, ...texts].map(([name, input]) => [name, input.value])),
-    language: language.value,
+    text_language: language.value,
     ends_well: endsWell.checked,
     on_reject: then.value,
   });
@@ -60,7 +60,7 @@ export function acceptPart(draft, changed) {
       "details",
       { class: "settings", open: Object.keys(rules()).length > 0 },
       el("summary", {}, t("accept.title")),
-      el("div", { class: "fields" }, ...counts.map(([name, input]) => field(name, input)), field("language", language)),
+      el("div", { class: "fields" }, ...counts.map(([name, input]) => field(name, input)), field("text_language", language)),
       el("div", { class: "fields" }, ...texts.map(([name, input]) => field(name, input))),
       el("p", { id: "accept-hint", class: "hint" }, t("accept.hint")),
       el("p", { class: "field" }, el("label", { for: "ends_well" }, endsWell, ` ${t("accept.ends_well")}`)),

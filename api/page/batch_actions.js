@@ -1,21 +1,23 @@
-// What one can do with a batch: download it, pause it, cancel it, let its failures run again.
+// What one can do with a batch: download it, pause it, cancel it, let its failures run again, delete it.
 
+import { deleteButton } from "./delete_button.js";
 import { ask, el, say } from "./dom.js";
 import { downloadLink } from "./download.js";
 import { call } from "./net.js";
 import { isFinal } from "./status.js";
-import { t } from "./words.js";
+import { language, t } from "./words.js";
 
 const RETRIED = ["failed", "expired"];
 const FORMATS = ["md", "zip", "jsonl", "csv"];
 
 /** The buttons; `show(batch)` brings them up to date, `onFault(error)` is told what went wrong, or null. */
 export function batchActions(state, onFault) {
-  const results = (format) => `/v1/batches/${state.id}/results?format=${format}`;
+  const results = (format) => `/v1/batches/${state.id}/results?format=${format}&lang=${language}`;
   const cancel = el("button", { type: "button", class: "grave-quiet", onclick: cancelBatch }, t("cancel"));
   const pause = el("button", { type: "button", onclick: pauseBatch }, t("batch.pause"));
   const retry = el("button", { type: "button", onclick: retryFailures });
   const retryCut = el("button", { type: "button", onclick: retryCutShort });
+  const remove = deleteButton({ path: `/v1/batches/${state.id}`, kind: "batch", whereTo: () => "#/", onFault });
   const node = el(
     "div",
     { class: "actions" },
@@ -32,6 +34,7 @@ export function batchActions(state, onFault) {
     retryCut,
     pause,
     cancel,
+    remove,
   );
 
   async function cancelBatch() {
@@ -75,6 +78,7 @@ export function batchActions(state, onFault) {
     show(batch) {
       pause.hidden = batch.status !== "in_progress" || batch.hold?.kind === "batch";
       cancel.hidden = isFinal(batch.status) || batch.status === "cancelling";
+      remove.hidden = !isFinal(batch.status);
       const known = state.jobs.filter((job) => RETRIED.includes(job.status)).length;
       retry.hidden = known === 0 || batch.status === "cancelling";
       retry.textContent = t("batch.retry", { count: known });

@@ -50,8 +50,9 @@ export class Card {
     this.node.dataset.status = job.status;
     this.#showName(job, text);
     setText(this.words, this.#excerpt(job, text));
-    const language = text?.text ? languageOf(text.text) : null;
-    if (language) this.words.lang = language;
+    // A note is in the page's language; a text in its own, which is not the page's where it is unknown.
+    if (this.words.classList.contains("note")) this.words.removeAttribute("lang");
+    else this.words.lang = languageOf(text?.text ?? "") ?? "";
     setText(this.tokens, tokensLine(job, text));
     const now = job.status === "in_progress" ? text?.rate() : 0;
     setText(this.speed, now ? t("card.rate", { rate: rate(now) }) : "");

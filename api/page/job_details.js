@@ -1,5 +1,6 @@
 // What there is to know of a job beside its text: what was asked, what it cost, and how its attempts went.
 
+import { attemptList } from "./attempt_list.js";
 import { el, put } from "./dom.js";
 import { detailsOf } from "./failure_groups.js";
 import { sentenceOf } from "./faults.js";
@@ -7,10 +8,7 @@ import { duration, number, rate, time } from "./format.js";
 import { wasNotAsAsked, whyCutShort } from "./job_words.js";
 import { contentText } from "./names.js";
 import { isFinal } from "./status.js";
-import { has, t } from "./words.js";
-
-/** The words for a value that has some; a value of a later version stands for itself. */
-const wordFor = (kind, value) => (has(`${kind}.${value}`) ? t(`${kind}.${value}`) : value);
+import { t, wordFor } from "./words.js";
 
 /** Show the sections about a job in this element; what was opened in it stays open. */
 export function showDetails(node, job) {
@@ -22,7 +20,7 @@ export function showDetails(node, job) {
     cutSection(job),
     requestSection(job),
     usageSection(job),
-    attemptsSection(job),
+    job.attempts?.length ? section(t("details.attempts"), ...attemptList(job)) : null,
     factsSection(job),
   );
   const after = folds();
@@ -94,45 +92,6 @@ function usageSection(job) {
       seconds > 0.5 && usage.output_tokens ? [t("facts.rate"), t("details.rate", { rate: rate(usage.output_tokens / seconds) })] : null,
       [t("details.source"), wordFor("source", usage.source)],
     ]),
-  );
-}
-
-function attemptsSection(job) {
-  if (!job.attempts?.length) return null;
-  return section(t("details.attempts"), el("ol", { class: "attempts" }, ...job.attempts.map((attempt, at) => attemptItem(attempt, beforeOf(job, at)))));
-}
-
-/** When the wait for an attempt began: at the end of the one before, or when the job was submitted. */
-const beforeOf = (job, at) => (at ? job.attempts[at - 1].finished_at : job.created_at);
-
-function attemptItem(attempt, before) {
-  const waited = before ? attempt.started_at - before : 0;
-  const how = [
-    attempt.upstream ? t("attempt.at", { upstream: attempt.upstream }) : "",
-    waited >= 0.1 ? t("attempt.waited", { time: duration(waited) }) : "",
-  ]
-    .filter(Boolean)
-    .join(" · ");
-  const took = attempt.finished_at ? duration(attempt.finished_at - attempt.started_at) : "";
-  const words = [wordFor("attempt", attempt.outcome ?? "running"), took]
-    .filter(Boolean)
-    .join(" · ");
-  const wrote = [
-    attempt.bytes !== null && attempt.bytes !== undefined ? t("bytes", { count: attempt.bytes }) : "",
-    attempt.usage?.output_tokens ? t("tokens.written", { count: attempt.usage.output_tokens }) : "",
-  ]
-    .filter(Boolean)
-    .join(" · ");
-  return el(
-    "li",
-    { value: null },
-    el("p", {}, t("attempt.line", { attempt: attempt.attempt, words })),
-    how ? el("p", { class: "small" }, how) : null,
-    wrote ? el("p", { class: "small" }, wrote) : null,
-    attempt.continued_bytes
-      ? el("p", { class: "small" }, t("attempt.continued", { bytes: attempt.continued_bytes }))
-      : null,
-    attempt.error ? el("p", { class: "small fault" }, sentenceOf(attempt.error)) : null,
   );
 }
 

@@ -33,6 +33,7 @@ export class HeldList {
 
   #make(hold) {
     const banner = new HoldBanner(this.onLifted);
+    banner.node.setAttribute("aria-label", t("held.name", { name: hold.target }));
     const link = el("a", { href: `#/batches/${hold.target}` }, t("held.batch"));
     const isBatch = hold.kind === "batch";
     return { banner, node: el("div", {}, banner.node, isBatch ? el("p", { class: "small" }, link) : null) };

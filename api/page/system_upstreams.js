@@ -40,6 +40,7 @@ class UpstreamCard {
     this.error = el("p", { class: "small", dir: "auto" });
     this.fault = el("div", {});
     this.hold = new HoldBanner(onChanged);
+    this.hold.node.setAttribute("aria-label", t("held.name", { name: this.name }));
     this.pause = el(
       "button",
       { type: "button", "aria-label": t("upstreams.pause.name", { name: this.name }), onclick: () => this.#pause() },

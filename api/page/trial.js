@@ -4,7 +4,6 @@
 import { el, put, wrong } from "./dom.js";
 import { recall, remember } from "./kept.js";
 import { call } from "./net.js";
-import { go } from "./router.js";
 import { t } from "./words.js";
 
 export const TRIED = 3;
@@ -68,7 +67,7 @@ export function trialPart(id) {
       if (made.status === "failed") throw new Error(made.errors.data[0].message);
       keepTrial(id, { count, batch: made.id });
       show();
-      go(`#/batches/${made.id}`);
+      location.hash = `#/batches/${made.id}`;
     } catch (error) {
       put(fault, wrong(error.message));
       button.disabled = false;

@@ -1,5 +1,6 @@
 // One job: its whole text as Markdown, growing while it is written, and what it took.
 
+import { deleteButton } from "./delete_button.js";
 import { ask, el, put, say } from "./dom.js";
 import { downloadLink } from "./download.js";
 import { showDetails } from "./job_details.js";
@@ -41,6 +42,13 @@ export function jobView(id) {
   const details = el("aside", { class: "details", "aria-label": t("job.about") });
   const cancel = el("button", { type: "button", class: "grave-quiet", hidden: true, onclick: cancelJob }, t("cancel"));
   const retry = el("button", { type: "button", hidden: true, onclick: retryJob }, t("job.retry"));
+  const remove = deleteButton({
+    path,
+    kind: "job",
+    whereTo: () => (job.batch_id ? `#/batches/${job.batch_id}` : "#/"),
+    onFault: (error) => put(fault, error && refused(error)),
+  });
+  const actions = el("div", { class: "actions" });
   const banner = new HoldBanner(readJob);
   const closed = new AbortController();
   const place = new JobPlace(closed.signal);
@@ -56,9 +64,11 @@ export function jobView(id) {
     job = { ...job, ...next };
     showName();
     setBadge(status, shownStatus(job));
+    status.hidden = actions.hidden = false;
     banner.show(job.status === "queued" ? job.hold : null);
     retry.hidden = !job.incomplete && !RETRYABLE.includes(job.status);
     cancel.hidden = isFinal(job.status) || job.cancel_requested_at !== null;
+    remove.hidden = !isFinal(job.status);
     note.textContent = noteOf(job);
     cut.textContent = cutShort(job);
     cut.hidden = !cut.textContent || !job.bytes;
@@ -97,7 +107,7 @@ export function jobView(id) {
       return true;
     } catch (error) {
       if (error.name === "AbortError" || job) return false;
-      note.hidden = true;
+      note.hidden = status.hidden = actions.hidden = true; // nothing is known of it
       put(fault, unread(error, start));
       return false;
     }
@@ -231,7 +241,7 @@ export function jobView(id) {
       el("div", { class: "head" }, heading, el("p", { class: "state" }, status, mark)),
       live.node,
       banner.node,
-      el("div", { class: "actions" }, save, ...reading.buttons, retry, cancel),
+      put(actions, save, ...reading.buttons, retry, cancel, remove),
       fault,
       el("div", { class: "columns" }, el("div", { class: "reading" }, cut, thoughts.node, note, ...reading.nodes, calls), details),
     ),

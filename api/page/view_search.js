@@ -1,6 +1,6 @@
 // Search in what is stored; without a passage, all articles, newest first.
 
-import { el, put, say } from "./dom.js";
+import { el, put, say, setText } from "./dom.js";
 import { sentenceOf } from "./faults.js";
 import { plain, time } from "./format.js";
 import { jobName } from "./names.js";
@@ -99,7 +99,8 @@ export function searchView(query) {
   function row(job) {
     const snippet = el("p", { class: "snippet", dir: "auto" });
     const tokens = job.usage?.output_tokens ? ` · ${t("tokens.written", { count: job.usage.output_tokens })}` : "";
-    if (sought || (job.bytes && !job.error)) showSnippet(job, snippet);
+    const name = el("a", { href: `#/jobs/${job.id}`, dir: "auto" }, jobName(job));
+    if (sought || (job.bytes && !job.error)) showSnippet(job, snippet, name);
     else if (job.error) snippet.textContent = sentenceOf(job.error);
     return el(
       "li",
@@ -107,7 +108,7 @@ export function searchView(query) {
       el(
         "div",
         { class: "row-head" },
-        el("h2", {}, el("a", { href: `#/jobs/${job.id}` }, jobName(job))),
+        el("h2", {}, name),
         badge(shownStatus(job)),
       ),
       snippet,
@@ -115,10 +116,11 @@ export function searchView(query) {
     );
   }
 
-  async function showSnippet(job, snippet) {
+  async function showSnippet(job, snippet, name) {
     try {
       const text = await callText(`/v1/jobs/${job.id}/text?partial=true`, { signal: closed.signal });
       put(snippet, ...around(text, sought));
+      setText(name, jobName(job, { text })); // what has no other name is called by its first heading
     } catch {
       // The hit itself is shown; only the words around it are missing.
     }

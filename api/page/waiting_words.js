@@ -15,8 +15,8 @@ export const holdTitle = (hold) =>
 
 /** What to do about a hold, and what happens by itself; strings and elements. */
 export function holdAdvice(hold) {
-  const parts = [...pieces("hold.began", { when: time(hold.since) }), " ", todoFor(hold)];
-  if (hold.probe_at !== null) parts.push(" ", ...pieces("hold.probe", { when: time(hold.probe_at) }));
+  const parts = [...pieces("hold.began", { when: time(hold.since) }), t("sentence.space"), todoFor(hold)];
+  if (hold.probe_at !== null) parts.push(t("sentence.space"), ...pieces("hold.probe", { when: time(hold.probe_at) }));
   return parts;
 }
 

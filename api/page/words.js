@@ -33,3 +33,6 @@ const shown = (value) => (typeof value === "number" ? WHOLE.format(value) : (val
 
 /** Whether the catalogue has this key. */
 export const has = (key) => Object.hasOwn(WORDS, key);
+
+/** The words for a value that has some; a value of a later version stands for itself. */
+export const wordFor = (kind, value) => (has(`${kind}.${value}`) ? t(`${kind}.${value}`) : value);

@@ -46,6 +46,7 @@ export const ERRORS = {
   "error.internal_error": "Longhand failed. Please report it",
   "error.cancelled": "It was cancelled",
   "error.expired": "Its deadline passed before it was written",
+  "sentence.space": " ",
   "sentence": "{sentence}.",
 
   // Why a completed or an ended text is not whole.

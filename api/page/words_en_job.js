@@ -110,4 +110,10 @@ export const JOB = {
   "attempt.not_accepted": "not accepted",
   "attempt.cancelled": "cancelled",
   "attempt.expired": "expired",
+  "attempt.segments": "What each request wrote",
+  "segment.length": "stopped at the token limit",
+  "segment.stop": "came to its end",
+  "segment.none": "interrupted",
+  "earlier.read": "Read its text",
+  "earlier.title": "What attempt {attempt} wrote",
 };

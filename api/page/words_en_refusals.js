@@ -38,7 +38,7 @@ export const REFUSALS = {
   "refusal.field_too_large": "{message}",
   "refusal.too_many_values": "{message}",
   "refusal.nested_too_deep": "{message}",
-  "refusal.invalid_api_key": "The API key is unknown or was revoked.",
+  "refusal.invalid_api_key": "A valid API key is needed.",
   "refusal.operators_only": "Only a key of the project “default” may do this.",
   "refusal.no_key_is_set_up": "There is no API key yet. On the machine that runs Longhand, “longhand keys create” makes one.",
   "refusal.not_found": "There is nothing with this id.",

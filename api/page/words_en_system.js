@@ -35,6 +35,7 @@ export const SYSTEM = {
   "notice.file_line": "The upstreams file is wrong in line {line}, so an earlier one counts. {message}",
 
   "held.title": "On hold",
+  "held.name": "On hold: {name}",
   "held.batch": "Open the batch",
 
   "queue.title": "Writing and waiting",

@@ -46,6 +46,7 @@ export const ERRORS = {
   "error.internal_error": "Longhand 内部出错，请反馈给我们",
   "error.cancelled": "已取消",
   "error.expired": "未能在截止时间前完成",
+  "sentence.space": "",
   "sentence": "{sentence}。",
 
   // 文本为何不完整。

@@ -109,4 +109,10 @@ export const JOB = {
   "attempt.not_accepted": "未通过验收",
   "attempt.cancelled": "已取消",
   "attempt.expired": "已过期",
+  "attempt.segments": "每次请求写出的部分",
+  "segment.length": "到达 token 上限",
+  "segment.stop": "正常结束",
+  "segment.none": "中断",
+  "earlier.read": "阅读这次的文本",
+  "earlier.title": "第 {attempt} 次尝试的文本",
 };

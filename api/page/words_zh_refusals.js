@@ -38,7 +38,7 @@ export const REFUSALS = {
   "refusal.field_too_large": "字段过长：{message}",
   "refusal.too_many_values": "数据过多：{message}",
   "refusal.nested_too_deep": "嵌套过深：{message}",
-  "refusal.invalid_api_key": "API 密钥无效或已被吊销。",
+  "refusal.invalid_api_key": "需要有效的 API 密钥。",
   "refusal.operators_only": "只有 default 项目的密钥可以执行此操作。",
   "refusal.no_key_is_set_up": "还没有 API 密钥。请在运行 Longhand 的机器上执行 longhand keys create。",
   "refusal.not_found": "没有这个编号对应的内容。",

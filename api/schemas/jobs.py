@@ -163,6 +163,7 @@ class JobWithAttempts(JobWithRequest, CostFields, WaitingObject):
     segments: list[SegmentObject] | None = Field(
         description="What each request wrote of the text, with `on_length: continue`; null: one wrote all of it."
     )
+    kept_texts: list[int] = Field(description="The attempts of which a text is stored: `.../text?attempt=`.")
 
 
 class ListedJob(JobObject, CostFields, WaitingObject):

@@ -20,7 +20,8 @@ from jobs.live.follower import Follower, Reasoning, ResetMessage, Step, Text
 from jobs.model.records import Job
 from jobs.model.status import FINAL
 from jobs.store.database import Database
-from jobs.store.queries import TextPart, read_attempts, read_text_part
+from jobs.store.queries import read_attempts
+from jobs.store.text_parts import TextPart, read_text_part
 
 _EVENT_BYTES = 64 * 1024
 PART_BYTES = 256 * 1024

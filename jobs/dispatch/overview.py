@@ -18,7 +18,7 @@ from jobs.dispatch.waiting import Waiting, find_why_waiting
 from jobs.store.database import Database
 from jobs.tables import batches, holds, jobs
 
-MOST_COUNTED = 200_000
+MOST_COUNTED = 50_000
 """So many queued jobs are counted, shared out over the lines; of what is more it is only said that there is more."""
 
 MOST_LINES = 100

@@ -1,10 +1,12 @@
 """Ids that sort by the time of their creation."""
 
 import math
+import re
 import secrets
 from datetime import UTC, datetime
 
 _SEQUENCE_LIMIT = 16**5
+_ID = re.compile(r"[a-z]+_(0[0-9a-f]{11})[0-9a-f]{17}")
 
 
 def new_ids(prefix: str, count: int, made_at: datetime | None = None) -> list[str]:
@@ -34,6 +36,12 @@ def new_id(prefix: str, made_at: datetime | None = None) -> str:
 def first_id(prefix: str, made_at: datetime) -> str:
     """An id that sorts before every id made at this time or later, and after every earlier one."""
     return f"{prefix}_{max(0, _milliseconds(made_at)):012x}"
+
+
+def time_of_id(made_id: str) -> datetime | None:
+    """When this id was made; None for what no function here has made."""
+    found = _ID.fullmatch(made_id)
+    return datetime.fromtimestamp(int(found[1], 16) / 1000, UTC) if found else None
 
 
 def _milliseconds(moment: datetime) -> int:

@@ -2,23 +2,22 @@
 
 from jobs.pace.log import EXACT_UP_TO
 from jobs.pace.rate import CUTS
-from jobs.pace.state import State
+from jobs.pace.state import TRIAL_AFTER, State
 
-PROBE_CALLS, PROBE_SECONDS = 400, 300.0
-"""After so many clean calls the first probe, because what was learned first may be wrong; after each refused one
-twice as many, up to
-the second number: a probe may cost two refusals, and that is half a per cent. A lane with few calls probes by time."""
-TRIAL_AFTER = 3
-"""After so many refusals in a row one request at a time is tried until one is accepted."""
+PROBE_CALLS = 400
+"""After each refused probe twice as many clean calls come before the next one, up to this number."""
+HOPELESS_AFTER = 6
+"""After so many refusals in a row it is no limit of tokens."""
 BLOCKED_SECONDS = 5.0
 """Nothing accepted for so long, although little was sent: the limit is one per minute, and used up."""
-STRAY_EVERY = 60
 MOST_STRAYS = 2
 """A single request that is refused at a rate and a number in flight that have been accepted again and again has only
 come too soon after another. A limit that has fallen refuses the next ones, too: so only so many are let pass, and each
 `STRAY_EVERY` accepted ones make up for one."""
 NEAR = 0.9
 """With fewer in flight than this share of the window, its size was not the reason."""
+FEW = 20
+"""So few since a limit seemed to have fallen say little."""
 MUCH, MUCH_SHARE = 5, 0.1
 """So many accepted requests, and so large a share of those remembered, rule a limit out."""
 
@@ -32,17 +31,34 @@ def judge(state: State, token_rate: float | None, now: float) -> bool:
     """
     if state.judged is None:
         return False
-    (sent_at, in_flight), state.judged = state.judged, None
-    log = state.rate.log
-    if in_flight <= EXACT_UP_TO:
-        in_flight = log.in_flight_at(sent_at) + 1
-    count = log.in_second_before(sent_at)
-    against_window, against_rate, of = log.evidence(sent_at, in_flight - 1, state.evidence_from)
+    (sent_at, by_rows), state.judged = state.judged, None
+    if state.judged_refusals == 1 and state.rate.was_shot(sent_at):
+        state.rate.end_probe()
+        _probe_later(state)
+        return True
+    unstated = state.tokens.unstated
+    if token_rate is None or unstated.learned is not None:
+        measured, token_rate = unstated.measure(now), None
+        if unstated.is_reason() and state.in_a_row < HOPELESS_AFTER:
+            _cut_tokens(state, measured, now)
+            return state.is_alone()
+        unstated.learned = None
     if token_rate is not None and state.in_a_row < TRIAL_AFTER:
         state.tokens.empty(token_rate)
         return False
+    return _judge_counts(state, sent_at, by_rows, now)
+
+
+def _judge_counts(state: State, sent_at: float, by_rows: int, now: float) -> bool:
+    log = state.rate.log
+    in_flight = log.in_flight_at(sent_at) + 1 if by_rows <= EXACT_UP_TO else by_rows
+    count = log.in_second_before(sent_at)
+    against_window, against_rate, of = log.evidence(sent_at, in_flight - 1, state.evidence_from)
+    if of < FEW and log.evidence(sent_at, in_flight - 1, 0.0)[0] >= MUCH:
+        against_window = against_rate + 1  # a bucket that is empty by now is likelier than a limit that has fallen
     if min(against_window, against_rate) < max(MUCH, MUCH_SHARE * of):
-        return _cut_one(state, in_flight, count, against_window, against_rate, sent_at, now)
+        against = against_window, against_rate
+        return _cut_one(state, in_flight, by_rows, count, against, sent_at, now) or state.is_alone()
     if state.judged_refusals == 1 and state.strays + 1 <= MOST_STRAYS and not state.is_probing():
         state.strays += 1
         state.rate.note_stray()
@@ -52,11 +68,24 @@ def judge(state: State, token_rate: float | None, now: float) -> bool:
     return False
 
 
+def _cut_tokens(state: State, measured: float | None, now: float) -> None:
+    unstated = state.tokens.unstated
+    is_new = unstated.learned is None
+    unstated.cut(measured, now)
+    if is_new and unstated.learned is not None:  # so what was learned of the others was wrong
+        state.rate.forget()
+        state.window.forget()
+    if unstated.learned is not None:
+        state.tokens.empty(unstated.learned)
+    state.rate.end_probe()
+    state.window.end_probe()
+
+
 def _cut_one(
-    state: State, in_flight: int, count: int, against_window: int, against_rate: int, sent_at: float, now: float
+    state: State, in_flight: int, by_rows: int, count: int, against: tuple[int, int], sent_at: float, now: float
 ) -> bool:
     """Cut what less speaks against. True: it was a probe, and all is as it was before."""
-    searching = False
+    (against_window, against_rate), searching = against, False
     if against_window == against_rate == 0:
         if state.suspect is None:
             state.suspect, searching, against_rate = (in_flight, count), True, 1
@@ -66,12 +95,21 @@ def _cut_one(
     probed = state.is_probing() and state.judged_refusals <= 2
     if against_window <= against_rate:
         if not state.window.end_probe():
-            state.window.cut(in_flight - 1, now, searching=searching)
+            # The rows have a few more in flight than the upstream, and the window goes by the rows.
+            size = max(by_rows, in_flight) - 1 if state.is_alone() else in_flight - 1
+            state.window.cut(min(size, state.window.size - 1), now, searching=searching)
     elif not state.rate.end_probe():
         state.rate.refused(count, state.in_a_row, sent_at, now)
     else:
-        state.probe_after = min(PROBE_CALLS, 2 * state.probe_after)
-    return probed and not state.is_probing()
+        _probe_later(state)
+    probed = probed and not state.is_probing()
+    if probed:
+        state.in_a_row = 0
+    return probed
+
+
+def _probe_later(state: State) -> None:
+    state.probe_after, state.in_a_row = min(PROBE_CALLS, 2 * state.probe_after), 0
 
 
 def _cut_both(state: State, in_flight: int, count: int, sent_at: float, now: float) -> None:

@@ -5,29 +5,28 @@ from typing import Any, Self
 
 import msgspec
 
-from jobs.pace.judge import PROBE_SECONDS, STRAY_EVERY, TRIAL_AFTER, judge
+from jobs.pace.growth import grow
+from jobs.pace.judge import judge
 from jobs.pace.log import Log
 from jobs.pace.reports import Accepted, Finished, LaneLimits, LimitedBy, Observed, Refused, Report, Unplanned
-from jobs.pace.state import State, forget_times, not_ahead
+from jobs.pace.state import STRAY_EVERY, TRIAL_AFTER, State, forget_times, not_ahead
 
 IN_A_ROW_SECONDS = 2.0
 """A refusal so soon after the last one is in a row with it."""
 ON_ITS_WAY = 0.03
 """What was reserved before a cut is sent up to so long after it."""
 TRIAL_SECONDS = 1.0
-PAUSE_COST = 20.0
-"""After a refusal with Retry-After, so many times that pass before a probe: it may cost one per cent of the time."""
 LONG_PAUSE = 2.5
 """After a pause of so long, streams come back by doubling."""
-QUIET_SECONDS = 1.0
-"""Nothing grows so soon after a refusal."""
 BACKOFF, LONGEST_BACKOFF, LONGEST_PAUSE = 0.1, 15.0, 3600.0
 JUDGE_SECONDS = 0.12
 """A refusal is judged so much later, when the reports of all that was sent before it are in. Until then nothing
 starts."""
 LONGEST_LOOK = 1.0
+SEARCH_LEAD = 0.03
+"""No further ahead is planned while a limit is searched: what is planned when the first refusal comes is refused, too.
+"""
 CLOCK_STEP = 2.0
-LIMITING_SECONDS = 0.25
 
 
 class Lane:
@@ -83,7 +82,7 @@ class Lane:
                 case Observed():
                     self.state.tokens.observe(report, now)
         self._judge(now)
-        self._grow(now)
+        grow(self.state, now)
 
     def _judge(self, now: float) -> None:
         state = self.state
@@ -99,7 +98,7 @@ class Lane:
         """How many more requests may start now: by the window, the request rate and a pause. Tokens are asked by
         `reserve`."""
         self._advance(now)
-        state = self.state
+        state, lead = self.state, self._lead(lead, now)
         if now < state.paused_until or state.is_waiting():
             return 0
         by_window = max(0, self._window() - in_flight)
@@ -116,12 +115,12 @@ class Lane:
         """Take one request and its tokens. The time to send it at (`now`, or at most `lead` later); None: no room
         now."""
         self._advance(now)
-        state = self.state
+        state, lead = self.state, self._lead(lead, now)
         known, amount = self._known(now), max(0, estimated_tokens)
-        send_at = max(
-            state.rate.opens_at(known, now),
-            state.tokens.opens_at(amount, self._token_rate(now), now),
-        )
+        tokens_at = state.tokens.opens_at(amount, self._token_rate(now), now)
+        if tokens_at > now + lead:
+            state.tokens.held_at = now
+        send_at = max(state.rate.opens_at(known, now), tokens_at)
         if now < state.paused_until or state.is_waiting() or send_at > now + lead:
             return None
         state.rate.take(send_at, known, exact=lead > 0)
@@ -176,6 +175,10 @@ class Lane:
         size = int(self.state.window.size)
         return size if self.limits.max_streams is None else min(size, self.limits.max_streams)
 
+    def _lead(self, lead: float, now: float) -> float:
+        is_searching = self._known(now) is None and self.state.rate.is_searching()
+        return min(lead, SEARCH_LEAD) if is_searching else lead
+
     def _known(self, now: float) -> float | None:
         return self.state.rate.known(self.limits.requests_per_minute, now)
 
@@ -203,24 +206,9 @@ class Lane:
             state.in_a_row, state.paused_until = 0, min(state.paused_until, now)
         state.window.accepted(report, now)
 
-    def _grow(self, now: float) -> None:
-        """What has been clean for long enough may become more, but only what holds requests back."""
-        state = self.state
-        by_rate = now - state.rate_held_at < LIMITING_SECONDS
-        if now - state.refused_at < QUIET_SECONDS or state.in_a_row >= TRIAL_AFTER:
-            return
-        state.rate.grow(now, limiting=by_rate)
-        quiet = now - max(state.refused_at, state.window.cut_at)
-        if quiet < PAUSE_COST * state.hinted_pause or (state.clean < state.probe_after and quiet < PROBE_SECONDS):
-            return
-        if by_rate and state.window.growth != "probe":
-            state.rate.probe(now)
-        elif not by_rate and state.rate.growth != "probe" and now - state.window_held_at < LIMITING_SECONDS:
-            state.window.probe(now)
-
     def _refused(self, report: Refused, now: float) -> None:
         state = self.state
-        state.tokens.give_back(max(0, report.reserved_tokens))
+        state.tokens.refused(max(0, report.reserved_tokens))
         state.rate.log.refused(report)
         if state.judged is None and report.sent_at >= state.cut_at:
             state.judged, state.judge_at = (report.sent_at, report.in_flight), now + JUDGE_SECONDS
@@ -250,5 +238,6 @@ class Lane:
         state = self.state
         until = min(until, now + LONGEST_PAUSE)
         state.paused_until = max(state.paused_until, until)
+        state.rate.pause(until)
         if until - now >= LONG_PAUSE:
             state.window.restart()

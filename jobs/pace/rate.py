@@ -12,10 +12,10 @@ from jobs.pace.tokens import MARGIN, squeeze
 
 FEWEST = 4
 """A limit is held as so many requests, or as many as it allows in a second, in the time that it allows them in."""
-ARRIVAL, LONGEST_ARRIVAL, ARRIVAL_DECAY = 0.008, 0.04, 1 / 1200
+ARRIVAL, LONGEST_ARRIVAL, ARRIVAL_DECAY = 0.008, 0.016, 1 / 1200
 """A request may take so much longer on its way than the one that must be a window ahead of it. Each request that came
 too soon doubles it, and each accepted one takes a small share of it away again."""
-CATCH_UP = 0.1
+CATCH_UP = 0.05
 """Seconds of spacing that a lane may be behind and make up for: turns come every 20 to 50 ms."""
 FIRST_CATCH_UP = 0.5
 """At the very first a few may start at once: a small batch must not wait for a ramp."""
@@ -23,9 +23,13 @@ SPREAD = 1.08
 """Spacing goes by so much more than a learned rate, so that requests do not stay bunched as they began."""
 CUTS = (0.03, 0.06, 0.12, 0.25, 0.5)
 """How much a refusal takes from the rate, and how much each further one in a row does."""
-FIRST_RATE, RAMP_STEP, RAMP_SECONDS, STEEPEST = 8.0, 1.5, 0.5, 1_000_000.0
-SEARCH_STEP, SEARCH_SECONDS = 1.5, 1.0
-PROBE_STEP, LARGEST_STEP, PROBE_SECONDS = 0.02, 0.5, 2.0
+FIRST_RATE, RAMP_STEP, RAMP_SECONDS, STEEPEST = 8.0, 1.225, 0.25, 1_000_000.0
+SEARCH_STEP, SEARCH_SECONDS = 0.25, 1.0
+PROBE_STEP, LARGEST_STEP, PROBE_SECONDS = 0.02, 0.25, 2.0
+SHOT_BEFORE, SHOT_SECONDS = 0.01, 1.0
+"""A probe begins with one request more, sent so long before the limit allows it. If that is not refused within so long,
+more is tried."""
+DRAIN_SECONDS, MEASURE_SECONDS = 1.5, 5.0
 LARGEST_CUT = 0.6
 RECOVER_STEP, RECOVER_SECONDS = 1.01, 0.5
 AGAIN_SECONDS = 10.0
@@ -44,6 +48,13 @@ class Rate(msgspec.Struct):
     grown_at: float = 0.0
     arrival: float = ARRIVAL
     refused_at: float = 0.0
+    drained_at: float = 0.0
+    measured: float = 0.0
+    """What was accepted each second up to `drained_at`, when a request was refused, from the refusal before on."""
+    shoots: bool = False
+    """A probe begins with one request more, and it is not known yet what became of that."""
+    shot_at: float = 0.0
+    """When it was sent. 0: not yet."""
     stated: float | None = None
     squeezed: float | None = None
     squeezed_until: float = 0.0
@@ -70,6 +81,8 @@ class Rate(msgspec.Struct):
 
     def opens_at(self, known: float | None, now: float) -> float:
         """When the next request may be sent."""
+        if (shot_at := self._may_shoot_at(known, now)) is not None:
+            return shot_at
         return max(now, self.next_slot - self._catch_up(known), self._log_opens_at(self._limit(known)))
 
     def _limit(self, known: float | None) -> float:
@@ -82,8 +95,18 @@ class Rate(msgspec.Struct):
         times = self.log.times(count)
         return times[-count] + count / rate + self.arrival if len(times) >= count else 0.0
 
+    def _may_shoot_at(self, known: float | None, now: float) -> float | None:
+        """When one more than the limit may be sent: while the time in which the limit counts is as full as ever."""
+        if not self.shoots or self.shot_at or self.learned is None:
+            return None
+        at = max(now, *self.log.times(1))
+        is_full = self._log_opens_at(self._limit(known)) - self.arrival - at >= SHOT_BEFORE
+        return at if is_full else None
+
     def room(self, known: float | None, until: float) -> int:
         """How many requests may be sent until then."""
+        if (shot_at := self._may_shoot_at(known, until)) is not None and shot_at <= until:
+            return 1
         if self.opens_at(known, until) > until:
             return 0
         pace, rate = self._pace(known), self._limit(known)
@@ -97,7 +120,11 @@ class Rate(msgspec.Struct):
         return max(0, room)
 
     def take(self, at: float, known: float | None, *, exact: bool) -> None:
+        is_shot = self._may_shoot_at(known, at) == at
         self.log.plan(at if exact else at + TYPICAL_DELAY)
+        if is_shot:
+            self.shot_at = at
+            return
         self.next_slot = max(self.next_slot, at - self._catch_up(known)) + 1 / self._pace(known)
 
     def _catch_up(self, known: float | None) -> float:
@@ -108,6 +135,10 @@ class Rate(msgspec.Struct):
         """Requests a second by which they are spaced."""
         paces = [] if known is None else [known * MARGIN]
         return min([*paces, self.learned * SPREAD] if self.learned is not None else paces, default=self.ramp)
+
+    def is_searching(self) -> bool:
+        """Whether more is tried than has been accepted."""
+        return self.learned is None or self.growth != "hold"
 
     def accepted(self, report: Accepted) -> None:
         self.log.accepted(report)
@@ -126,43 +157,52 @@ class Rate(msgspec.Struct):
                 self.ramp, self.grown_at = min(STEEPEST, self.ramp * RAMP_STEP), now
             return
         if self.growth == "search" and now - self.grown_at >= SEARCH_SECONDS:
-            self.plateau, self.grown_at = self.learned, now
-            self.learned *= SEARCH_STEP
+            self.growth = "hold"
+            self.probe(now, SEARCH_STEP)
         elif self.growth == "hold" and self.learned < self.best and now - self.grown_at >= RECOVER_SECONDS:
             self.learned = self.plateau = min(self.best, self.learned * RECOVER_STEP)
             self.grown_at = now
+        elif self.shoots:
+            if self.shot_at and now - self.shot_at >= SHOT_SECONDS:
+                self._probe_above(now)
         elif self.growth == "probe" and now - self.grown_at >= max(PROBE_SECONDS, FEWEST / self.learned):
             self.step = min(LARGEST_STEP, 2 * self.step)
             self.plateau = self.learned
             self._probe_above(now)
 
-    def probe(self, now: float) -> None:
+    def probe(self, now: float, step: float = PROBE_STEP) -> None:
         if self.growth == "hold" and self.learned is not None:
-            self.growth, self.plateau = "probe", self.learned
-            self._probe_above(now)
+            self.growth, self.plateau, self.step, self.shot_at = "probe", self.learned, step, 0.0
+            self.shoots = _held_together(self.learned) <= LENGTH // 2
+            if not self.shoots:  # it is held by its spacing, so one more shows nothing
+                self._probe_above(now)
 
     def _probe_above(self, now: float) -> None:
         self.learned = self.plateau * (1 + self.step)
-        self.grown_at = now
+        self.grown_at, self.shoots = now, False
 
     def note_stray(self) -> None:
         """A request was refused for having come too soon after another."""
         self.arrival = min(LONGEST_ARRIVAL, 2 * self.arrival)
 
+    def was_shot(self, sent_at: float) -> bool:
+        """Whether this was the one request more."""
+        return self.shoots and 0 < self.shot_at <= sent_at + SHOT_BEFORE
+
     def end_probe(self) -> bool:
         if self.growth == "probe":
-            self.growth, self.learned, self.step = "hold", self.plateau, PROBE_STEP
+            self.growth, self.learned, self.step, self.shoots = "hold", self.plateau, PROBE_STEP, False
             return True
         return False
 
     def refused(self, count: int, in_a_row: int, at: float, now: float) -> None:
         """More was refused after `count` were accepted within a second: come back to what was accepted."""
-        steady = self.log.is_steady(at)
+        floor = self._measure(at)
         if self.learned is None:
-            self.cut(count, now, searching=not steady)
+            self.cut(count, now, searching=not self.log.is_steady(at))
             return
-        if self.growth == "search":
-            self.cut(max(self.plateau, min(count, self.learned * (1 - CUTS[0]))), now)
+        if count < self.learned <= count + 1:  # one more than so many in a second was too many
+            self.cut(count, now)
             return
         lower, best = self.learned * (1 - CUTS[max(0, min(in_a_row, len(CUTS)) - 1)]), max(self.best, self.learned)
         if count < STILL_BEST * self.learned:  # whatever way the upstream counts, so many in a second were too many
@@ -171,13 +211,35 @@ class Rate(msgspec.Struct):
             # Nearer to what was accepted in the long run: a bucket that was full has emptied.
             best = min(best, self.learned)
             lower = min(lower, max(self.learned * LARGEST_STEP_DOWN, (self.log.mean_rate(at) + self.learned) / 2))
-        self.cut(min(lower, best), now)
+        best = max(best, min(floor, self.learned))
+        self.cut(max(min(lower, best), min(floor * (1 - CUTS[0]), self.learned)), now)
         self.best, self.refused_at = best, at
+
+    def _measure(self, at: float) -> float:
+        """What was accepted in the time since a refusal, in requests a second: at both ends the upstream had nothing
+        left, however it counts. Bunches after a pause say less.
+        """
+        if at - self.drained_at > DRAIN_SECONDS:
+            since = max(self.drained_at, at - MEASURE_SECONDS)
+            self.measured = self.log.in_second_before(at, at - since) / (at - since)
+            self.drained_at = at
+        return self.measured
 
     def cut(self, rate: float, now: float, *, searching: bool = False) -> None:
         self.learned = self.plateau = self.best = max(SLOWEST, rate)
         self.growth = "search" if searching else "hold"
-        self.step, self.grown_at = PROBE_STEP, now
+        self.step, self.grown_at, self.shoots = PROBE_STEP, now, False
+
+    def pause(self, until: float) -> None:
+        """Nothing is made up for that could not be sent in a pause, so that it does not end with many at once."""
+        self.next_slot = max(self.next_slot, until + CATCH_UP)
+
+    def forget(self) -> None:
+        """What was learned was of another limit."""
+        if self.learned is not None:
+            self.ramp = max(FIRST_RATE, self.learned)
+        self.end_probe()
+        self.learned, self.growth, self.best = None, "hold", 0.0
 
     def observe(self, report: Observed, now: float) -> None:
         if report.limit is not None and 0 < report.limit < math.inf:

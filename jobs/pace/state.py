@@ -11,6 +11,9 @@ from jobs.pace.tokens import Stated, Tokens
 from jobs.pace.window import Window
 
 STREAK = 60
+TRIAL_AFTER = 3
+"""After so many refusals in a row one request at a time is tried until one is accepted."""
+STRAY_EVERY = 60
 FIRST_PROBE = 150
 """Clean calls before the first probe."""
 
@@ -55,6 +58,10 @@ class State(msgspec.Struct):
         """Whether nothing may start until a refusal is judged. The first after many accepted ones holds up none."""
         return self.judged is not None and (self.streak < STREAK or self.judged_refusals > 1)
 
+    def is_alone(self) -> bool:
+        """Whether the refusal that is judged is the only one after many accepted ones."""
+        return self.judged_refusals == 1 and self.streak >= STREAK
+
     def is_probing(self) -> bool:
         return self.window.growth == "probe" or self.rate.growth == "probe"
 
@@ -90,7 +97,14 @@ def forget_times(old: State, now: float) -> State:
         stated=old.rate.stated,
     )
     stated = {kind: Stated(one.per_second) for kind, one in old.tokens.stated.items()}
+    learned = old.tokens.unstated
     tokens = Tokens(
-        old.tokens.level, now, stated, old.tokens.output_share, old.tokens.mean_used, old.tokens.mean_estimate
+        level=old.tokens.level,
+        at=now,
+        stated=stated,
+        unstated=msgspec.structs.replace(learned, grown_at=0.0, since=0.0, taken=0.0),
+        output_share=old.tokens.output_share,
+        mean_used=old.tokens.mean_used,
+        mean_estimate=old.tokens.mean_estimate,
     )
     return State(now, window, rate, tokens, old.sizes, probe_after=old.probe_after)

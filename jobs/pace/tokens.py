@@ -4,6 +4,7 @@ import msgspec
 
 from jobs.pace.minute import Bins, count, in_last_minute
 from jobs.pace.reports import Finished, Observed
+from jobs.pace.token_rate import TokenRate
 
 MARGIN = 0.985
 """Share of a known limit that is used: the clocks of two machines and the time on the way differ a little."""
@@ -33,6 +34,9 @@ class Tokens(msgspec.Struct):
     """What may be taken now. Below zero after a large request, and when estimates were too low."""
     at: float = 0.0
     stated: dict[str, Stated] = msgspec.field(default_factory=dict)
+    unstated: TokenRate = msgspec.field(default_factory=TokenRate)
+    held_at: float = 0.0
+    """When they last held a request back."""
     output_share: float = 0.75
     """Of all tokens, those that are output: some upstreams limit both apart, and only sums are reserved."""
     mean_used: float | None = None
@@ -58,6 +62,8 @@ class Tokens(msgspec.Struct):
             if stated.squeezed is not None and now < stated.squeezed_until:
                 rate = min(rate, stated.squeezed)
             rates.append(rate / max(0.05, share))
+        if not rates and self.unstated.learned is not None:
+            rates.append(self.unstated.learned)
         return max(min(rates), SLOWEST) if rates else None
 
     def advance(self, rate: float | None, now: float) -> None:
@@ -82,10 +88,16 @@ class Tokens(msgspec.Struct):
 
     def take(self, amount: float) -> None:
         self.level -= self.charge(amount)
+        self.unstated.take(self.charge(amount), self.at)
         self.mean_estimate = _towards(self.mean_estimate, amount)
 
     def give_back(self, amount: float) -> None:
         self.level += self.charge(amount)
+        self.unstated.give_back(self.charge(amount))
+
+    def refused(self, amount: float) -> None:
+        self.level += self.charge(amount)
+        self.unstated.refused(self.charge(amount))
 
     def settle(self, report: Finished) -> None:
         if report.used_tokens is None:

@@ -160,6 +160,11 @@ class Window(msgspec.Struct):
         self.cut_at = self.grown_at = now
         self.waits = []
 
+    def forget(self) -> None:
+        """What was learned of refusals was of another limit."""
+        self.end_probe()
+        self.growth, self.plateau, self.ceiling = "double", None, None
+
     def restart(self) -> None:
         """After a pause: begin with few and come back to the plateau by doubling."""
         if self.plateau is None:

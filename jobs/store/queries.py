@@ -8,9 +8,8 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, LargeBinary, RowMapping, Select, func, literal, literal_column, select
+from sqlalchemy import ColumnElement, Connection, RowMapping, Select, func, literal, select
 
-from jobs.live.channel import Part
 from jobs.model.batch_records import BATCH_TIMES, Batch
 from jobs.model.cost import NO_COST, CostSum
 from jobs.model.records import Attempt, Job
@@ -36,16 +35,6 @@ class StoredResult:
     reasoning: str = ""
     cost: CostSum = NO_COST
     """What its ended attempts cost, where that was read."""
-
-
-@dataclass(frozen=True, slots=True)
-class TextPart:
-    """A part of a text as UTF-8, with the attempt that wrote the text, and where its job is."""
-
-    text: bytes
-    attempt: int
-    job_status: JobStatus
-    job_attempt: int
 
 
 def read_job(database: Database, job_id: str, *, project: str | None) -> Job | None:
@@ -83,25 +72,6 @@ def read_text_so_far(database: Database, job_id: str) -> tuple[int, str] | None:
     with database.read() as connection:
         row = connection.execute(select(texts.c.attempt, texts.c.text).where(texts.c.job_id == job_id)).one_or_none()
     return (row.attempt, row.text) if row else None
-
-
-def read_text_part(database: Database, job_id: str, offset: int, size: int, part: Part = "text") -> TextPart | None:
-    """Up to `size` bytes from byte `offset` on, of the text that `read_text_so_far` gives, or of its reasoning: both
-    may be too long to be held by each of many watchers.
-    """
-    cut = func.substr(func.convert_to(texts.c[part], "UTF8"), offset + 1, size, type_=LargeBinary)
-    found = literal_column("texts.rowid") if database.is_sqlite else cut
-    wanted = (
-        select(found.label("part"), texts.c.attempt.label("text_attempt"), jobs.c.status, jobs.c.attempt)
-        .join_from(jobs, texts, texts.c.job_id == jobs.c.id, isouter=True)
-        .where(jobs.c.id == job_id)
-    )
-    with database.read() as connection:
-        row = connection.execute(wanted).one_or_none()
-        if row is None:
-            return None
-        read = _read_blob(connection, part, row.part, offset, size) if database.is_sqlite else row.part
-    return TextPart(read or b"", row.text_attempt or 0, JobStatus(row.status), row.attempt)
 
 
 def read_attempts(database: Database, job_id: str) -> list[Attempt]:
@@ -218,17 +188,6 @@ def _result(row: RowMapping, cost: CostSum = NO_COST) -> StoredResult:
     if not job.is_final:
         return StoredResult(job, None, cost=cost)
     return StoredResult(job, row["text"] or "", row["reasoning"] or "", cost)
-
-
-def _read_blob(connection: Connection, part: Part, row_id: int | None, offset: int, size: int) -> bytes | None:
-    """A part of a text in SQLite, whose `substr` would read all of it for each part."""
-    if row_id is None:
-        return None
-    driver: Any = connection.connection.driver_connection
-    with driver.blobopen("texts", part, row_id, readonly=True) as blob:
-        blob.seek(min(offset, len(blob)))
-        read: bytes = blob.read(size)
-    return read
 
 
 def _batches(connection: Connection, rows: Sequence[RowMapping]) -> list[Batch]:

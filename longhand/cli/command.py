@@ -6,9 +6,10 @@ Exit codes: 0 for success, 1 for failure, 2 for input that cannot be used (argum
 import os
 import sys
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.main import get_command
 
 from jobs.settings import SettingsError
 from jobs.version import read_version
@@ -29,16 +30,11 @@ from longhand.cli import (
     webhook_commands,
 )
 from longhand.cli.command_client import use_server
+from longhand.cli.help import add_help, translate_typer
 from longhand.client.errors import LonghandError
-from longhand.terminal.output import print_line
-
-_HELP = """\
-Durable, watchable batch generation on any OpenAI-compatible endpoint.
-
-Start a whole stack with `longhand up` (or see it work with `longhand demo`), then `submit`, `watch`, `results`.
-Settings are environment variables. LONGHAND_UPSTREAM_URL is the endpoint that writes (or LONGHAND_UPSTREAMS a file
-of several). LONGHAND_URL is where the commands find a running Longhand, LONGHAND_API_KEY the key that they send.
-"""
+from longhand.terminal.explanations import explained
+from longhand.terminal.output import never_fail_to_print, print_line
+from longhand.words.catalogue import language_of, speak, spoken, t, translated
 
 _NAMES = {"open_page": "open"}
 """Commands whose function cannot have their name: it is Python's own."""
@@ -53,19 +49,20 @@ def main() -> None:
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command and return its exit code. Errors that the user can correct become lines on stderr."""
+    speak(language_of(os.environ))
+    never_fail_to_print()
     try:
-        code = make_app()(list(arguments), prog_name="longhand", standalone_mode=False)
+        code = make_command()(list(arguments), prog_name="longhand", standalone_mode=False)
         sys.stdout.flush()
     except SettingsError as error:
         return _complain(str(error), 2)
     except LonghandError as error:
-        return _complain(str(error), error.exit_code)
+        return _complain(explained(error), error.exit_code)
     except ModuleNotFoundError as error:
         missing = (error.name or "").partition(".")[0]
         if missing in _OURS:
             raise
-        needs = f"this command needs the server part, and {missing} is not installed"
-        return _complain(f"{needs}: pip install 'longhand-server[server]'", 1)
+        return _complain(t("command.needs_server", missing=missing), 1)
     except BrokenPipeError:
         # The reader of our output has seen enough (`longhand jobs | head`). The interpreter must not flush it again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -80,14 +77,22 @@ def run(arguments: Sequence[str]) -> int:
             return 2
         context = getattr(error, "ctx", None)
         message = error.format_message().replace("Value error, ", "")  # pydantic's prefix, which adds nothing
-        return _complain(f"{message} (see {context.command_path if context else 'longhand'} --help)", 2)
+        path = context.command_path if context else "longhand"
+        return _complain(t("command.see_help", message=translated(message), path=path), 2)
     return code if isinstance(code, int) else 0
 
 
+def make_command() -> Any:
+    """All commands with their help, as the parser has them."""
+    if spoken() != "en":
+        translate_typer()
+    made = get_command(make_app())
+    add_help(made)
+    return made
+
+
 def make_app() -> typer.Typer:
-    """All commands."""
     app = typer.Typer(
-        help=_HELP,
         no_args_is_help=True,
         context_settings={"help_option_names": ["-h", "--help"]},
         rich_markup_mode="markdown",
@@ -133,20 +138,9 @@ def _show_version(wanted: bool) -> None:
 
 
 def _options(
-    show_version: Annotated[
-        bool,
-        typer.Option("--version", is_eager=True, callback=_show_version, help="Show the version and exit."),
-    ] = False,
-    server: Annotated[
-        str | None, typer.Option(metavar="URL", help="The Longhand to talk to; before LONGHAND_URL.")
-    ] = None,
-    api_key: Annotated[
-        str | None,
-        typer.Option(
-            metavar="KEY",
-            help="The key to send; before LONGHAND_API_KEY. Others on this machine can see it while the command runs.",
-        ),
-    ] = None,
+    show_version: Annotated[bool, typer.Option("--version", is_eager=True, callback=_show_version)] = False,
+    server: Annotated[str | None, typer.Option(metavar="URL")] = None,
+    api_key: Annotated[str | None, typer.Option(metavar="KEY")] = None,
 ) -> None:
     """The options of `longhand` itself, which stand before the command."""
     use_server(server, api_key)
@@ -154,5 +148,5 @@ def _options(
 
 def _complain(message: str, code: int) -> int:
     for line in message.splitlines():
-        print_line(f"longhand: {line}", err=True)
+        print_line(f"longhand: {translated(line)}", err=True)
     return code

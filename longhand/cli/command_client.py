@@ -5,6 +5,7 @@ import os
 from jobs.settings import PREFIX, load_settings
 from longhand.client.client import Client
 from longhand.terminal.output import print_line
+from longhand.words.catalogue import translated
 
 
 def use_server(url: str | None, api_key: str | None) -> None:
@@ -19,4 +20,4 @@ def open_client() -> Client:
     settings = load_settings()
     api_key = settings.api_key.get_secret_value() if settings.api_key else None
     # Not `typer.echo`: that writes past a live view, which then no longer knows where its lines are.
-    return Client(settings.url, api_key=api_key, on_retry=lambda line: print_line(line, err=True))
+    return Client(settings.url, api_key=api_key, on_retry=lambda line: print_line(translated(line), err=True))

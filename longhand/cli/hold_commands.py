@@ -10,11 +10,12 @@ from longhand.client.hold_calls import Held
 from longhand.client.objects import Json
 from longhand.terminal.output import print_json, print_line
 from longhand.terminal.waiting_words import hold_arguments, hold_sentence
+from longhand.words.catalogue import t
 
-BatchArgument = Annotated[str | None, typer.Argument(metavar="[BATCH]", help="The id of a batch.")]
-Model = Annotated[str | None, typer.Option(metavar="NAME", help="A model, of all projects.")]
-Upstream = Annotated[str | None, typer.Option(metavar="NAME", help="An upstream, as `longhand upstreams` lists it.")]
-Project = Annotated[str | None, typer.Option(metavar="NAME", help="A project.")]
+BatchArgument = Annotated[str | None, typer.Argument(metavar="[BATCH]")]
+Model = Annotated[str | None, typer.Option(metavar="NAME")]
+Upstream = Annotated[str | None, typer.Option(metavar="NAME")]
+Project = Annotated[str | None, typer.Option(metavar="NAME")]
 
 
 def pause(
@@ -22,26 +23,18 @@ def pause(
     model: Model = None,
     upstream: Upstream = None,
     project: Project = None,
-    release: Annotated[
-        bool, typer.Option("--release", help="Also give back the jobs that run, uncharged; they start again later.")
-    ] = False,
-    message: Annotated[str, typer.Option(help="Why; shown wherever the hold is.")] = "",
+    release: Annotated[bool, typer.Option("--release")] = False,
+    message: str = "",
     as_json: AsJson = False,
 ) -> None:
-    """Start no more jobs of a batch, or of a --model, an --upstream or a --project, until `longhand resume`.
-
-    Jobs that run go on. What is held is not charged; deadlines go on.
-
-    Examples: `longhand pause batch_...`, `longhand pause --model gpt-4o --release --message 'too expensive today'`
-    """
+    """Start no more jobs of a batch, or of a --model, an --upstream or a --project, until `longhand resume`."""
     with open_client() as client:
         held = client.pause(batch, release_running=release, message=message, **_given(model, upstream, project))
     if as_json:
         print_json(held)
         return
-    running = "those that run are given back, uncharged" if release else "those that run go on"
-    then = f"start it again with: longhand resume {hold_arguments(held)}"
-    print_line(f"{_named(held)}: paused; no more of its jobs start, {running}; {then}")
+    key = "pause.released" if release else "pause.done"
+    print_line(t(key, name=_named(held), arguments=hold_arguments(held)))
 
 
 def resume(
@@ -51,20 +44,17 @@ def resume(
     project: Project = None,
     as_json: AsJson = False,
 ) -> None:
-    """Lift the hold of a batch, or of a --model, an --upstream or a --project, also one that Longhand has set.
-
-    Examples: `longhand resume batch_...`, `longhand resume --upstream openai`
-    """
+    """Lift the hold of a batch, or of a --model, an --upstream or a --project, also one that Longhand has set."""
     with open_client() as client:
         held = client.resume(batch, **_given(model, upstream, project))
         if as_json:
             print_json(held)
             return
-        print_line(f"{_named(held)}: resumed; its jobs start as soon as there is room")
+        print_line(t("resume.done", name=_named(held)))
         # It may be held as a whole, and its model or its upstream besides.
         other = client.batch(batch).get("hold") if batch is not None else None
     if other:
-        print_line(f"{batch} still waits: {hold_sentence(other)}")
+        print_line(t("resume.still_waits", batch=batch, why=hold_sentence(other)))
 
 
 def _given(model: str | None, upstream: str | None, project: str | None) -> Held:
@@ -79,4 +69,4 @@ def _given(model: str | None, upstream: str | None, project: str | None) -> Held
 
 
 def _named(held: Json) -> str:
-    return held["target"] if held["kind"] == "batch" else f"{held['kind']} {held['target']}"
+    return t(f"held.{held['kind']}", name=held["target"])

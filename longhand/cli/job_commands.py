@@ -5,70 +5,57 @@ from typing import Annotated, get_args
 
 import typer
 
-from longhand.cli.arguments import AsJson, Id
+from longhand.cli.arguments import AsJson, Id, confirm
 from longhand.cli.command_client import open_client
 from longhand.client.errors import InputError
 from longhand.client.objects import Retried
+from longhand.terminal.explanations import status_word
 from longhand.terminal.output import print_json, print_json_line, print_line
+from longhand.words.catalogue import t
 
 
 def cancel(resource_id: Id, as_json: AsJson = False) -> None:
-    """Cancel a job or all jobs of a batch. The text so far is kept.
-
-    Examples: `longhand cancel job_...`, `longhand cancel batch_...`
-    """
+    """Cancel a job or all jobs of a batch. The text so far is kept."""
     with open_client() as client:
         cancelled = client.cancel(resource_id)
     if as_json:
         print_json(cancelled)
     else:
-        print_line(f"{resource_id}: {'cancelling' if cancelled['status'] == 'in_progress' else cancelled['status']}")
+        status = "cancelling" if cancelled["status"] == "in_progress" else cancelled["status"]
+        print_line(t("cancel.done", id=resource_id, status=status_word(status)))
 
 
 def retry(
     resource_id: Id,
-    which: Annotated[
-        str | None,
-        typer.Option(
-            metavar="WHICH,...",
-            help="Of a batch: failed, expired, cancelled, incomplete (cut short). Default: failed,expired.",
-        ),
-    ] = None,
+    which: Annotated[str | None, typer.Option(metavar="WHICH,...")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Run one failed job again, or all failed jobs of a batch and only those. They keep their ids.
-
-    Examples: `longhand retry batch_...`, `longhand retry batch_... --which failed,incomplete`
-    """
+    """Run one failed job again, or all failed jobs of a batch and only those. They keep their ids."""
     with open_client() as client:
         retried = client.retry(resource_id, which=_read_which(which))
     if as_json:
         print_json(retried)
     else:
-        print_line(f"{resource_id}: queued again; follow with: longhand watch {resource_id}", err=True)
+        print_line(t("retry.done", id=resource_id), err=True)
 
 
 def delete(
-    resource_ids: Annotated[list[str], typer.Argument(metavar="ID...", help="Ended jobs or batches.")],
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    resource_ids: Annotated[list[str], typer.Argument(metavar="ID...")],
+    yes: Annotated[bool, typer.Option("--yes", "-y")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Delete ended jobs or batches with all that belongs to them: requests, texts, attempts, output files. For good.
-
-    Examples: `longhand delete batch_...`, `longhand delete job_... job_... --yes`
-    """
+    """Delete ended jobs or batches with all that belongs to them: requests, texts, attempts, output files. For good."""
     if not yes:
         if not sys.stdin.isatty():
-            raise InputError("nothing was deleted: add --yes where nobody can be asked")
-        what = resource_ids[0] if len(resource_ids) == 1 else f"these {len(resource_ids)}"
-        typer.confirm(f"Delete {what} for good?", abort=True, err=True)
+            raise InputError(t("delete.needs_yes"))
+        confirm(t("delete.ask", count=len(resource_ids), first=resource_ids[0]))
     with open_client() as client:
         for resource_id in resource_ids:
             deleted = client.delete(resource_id)
             if as_json:
                 print_json_line(deleted)
             else:
-                print_line(f"{resource_id}: deleted")
+                print_line(t("delete.done", id=resource_id))
 
 
 def _read_which(named: str | None) -> list[Retried] | None:
@@ -78,5 +65,5 @@ def _read_which(named: str | None) -> list[Retried] | None:
     chosen = [part.strip() for part in named.split(",")]
     for name in chosen:
         if name not in known:
-            raise InputError(f"--which takes {', '.join(known)}, not {name!r}")
+            raise InputError(t("retry.which", known=", ".join(known), given=repr(name)))
     return [known[name] for name in chosen]

@@ -12,6 +12,7 @@ from longhand.client.errors import InputError, LonghandError, first_line
 from longhand.client.objects import Json
 from longhand.terminal import lists, tables
 from longhand.terminal.output import print_json, print_line
+from longhand.words.catalogue import t
 
 if TYPE_CHECKING:
     from jobs.store.database import Database
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 def make_keys_app() -> typer.Typer:
     """The commands under `longhand keys`."""
-    keys = typer.Typer(help="Create, list and revoke API keys. Needs the database.", no_args_is_help=True)
+    keys = typer.Typer(no_args_is_help=True)
     keys.command("create")(create)
     keys.command("list")(list_all)
     keys.command("revoke")(revoke)
@@ -28,19 +29,11 @@ def make_keys_app() -> typer.Typer:
 
 
 def create(
-    project: Annotated[
-        str, typer.Option(help="The project whose jobs the key can see; a new name creates one.")
-    ] = "default",
-    name: Annotated[str, typer.Option(help="A note for you, such as who has the key.")] = "",
+    project: str = "default",
+    name: str = "",
     as_json: AsJson = False,
 ) -> None:
-    """Create a key. It is printed once, alone on stdout, and never again: KEY=$(longhand keys create).
-
-    After the first key, every request needs one, also from this machine. All keys of a project see the same jobs,
-    batches and files, and none of another project.
-
-    Examples: `longhand keys create`, `longhand keys create --project news --name 'the newsroom'`
-    """
+    """Create a key. It is printed once, alone on stdout, and never again: KEY=$(longhand keys create)."""
     with command_database() as database:
         from jobs.store.keys import any_keys, create_key, find_hidden_projects  # noqa: PLC0415  # loads SQLAlchemy
 
@@ -51,26 +44,15 @@ def create(
         print_json({**_shown(key), "key": secret})
     else:
         print_line(secret)
-    print_line(f"{key.id}, project {key.project}: it is not shown again", err=True)
+    print_line(t("keys.created", id=key.id, project=key.project), err=True)
     if hidden:
-        print_line(
-            f"this key does not show the earlier work of the project {', '.join(hidden)}: the project {key.project} has"
-            f" none yet; to see it, make a key with `longhand keys create --project {hidden[0]}`",
-            err=True,
-        )
+        print_line(t("keys.hidden", names=", ".join(hidden), project=key.project, first=hidden[0]), err=True)
     if first:
-        print_line(
-            "this is the first key: in 5 s every request needs one; the commands and the client take it from"
-            " LONGHAND_API_KEY",
-            err=True,
-        )
+        print_line(t("keys.first"), err=True)
 
 
 def list_all(as_json: AsJson = False) -> None:
-    """List the keys, also revoked ones, each by its first characters: the rest is stored only as a hash.
-
-    Example: `longhand keys list`
-    """
+    """List the keys, also revoked ones, each by its first characters: the rest is stored only as a hash."""
     with command_database() as database:
         from jobs.store.keys import list_keys  # noqa: PLC0415  # loads SQLAlchemy
 
@@ -80,24 +62,21 @@ def list_all(as_json: AsJson = False) -> None:
     elif listed:
         tables.table_console().print(lists.keys_table(listed))
     else:
-        print_line("no keys yet, and only this machine is served: longhand keys create", err=True)
+        print_line(t("keys.none"), err=True)
 
 
 def revoke(
-    key: Annotated[str, typer.Argument(metavar="ID_OR_PREFIX", help="As `longhand keys list` shows it.")],
+    key: Annotated[str, typer.Argument(metavar="ID_OR_PREFIX")],
     as_json: AsJson = False,
 ) -> None:
-    """Revoke a key. Within 5 s it is refused, and within 8 s the streams that it opened end.
-
-    Example: `longhand keys revoke key_...`
-    """
+    """Revoke a key. Within 5 s it is refused, and within 8 s the streams that it opened end."""
     with command_database() as database:
         from jobs.store.keys import revoke_key  # noqa: PLC0415  # loads SQLAlchemy
 
         revoked = revoke_key(database, key)
     if as_json:
         print_json(_shown(revoked))
-    print_line(f"{revoked.id} ({revoked.prefix}..., project {revoked.project}): revoked", err=True)
+    print_line(t("keys.revoked", id=revoked.id, prefix=revoked.prefix, project=revoked.project), err=True)
 
 
 def _shown(key: "ApiKey") -> Json:
@@ -135,4 +114,4 @@ def command_database() -> "Iterator[Database]":
     except RevisionError as error:
         raise LonghandError(str(error)) from None
     except SQLAlchemyError as error:
-        raise LonghandError(f"the database does not answer: {first_line(error)}") from None
+        raise LonghandError(t("database.away", why=first_line(error))) from None

@@ -10,25 +10,23 @@ from longhand.cli.command_client import open_client
 from longhand.terminal import lists, tables
 from longhand.terminal.output import PlainConsole, print_json, print_line
 from longhand.terminal.waiting_words import waiting_notes
+from longhand.words.catalogue import t
 
 _WIDE = 120
 """A terminal with this many columns has room for every column of a table."""
 
-Limit = Annotated[int, typer.Option(help="At most this many, newest first.", min=1)]
+Limit = Annotated[int, typer.Option(min=1)]
 
 
 def jobs(
-    status: Annotated[JobStatus | None, typer.Option(help="Only jobs in this status.")] = None,
-    batch: Annotated[str | None, typer.Option(metavar="ID", help="Only jobs of this batch.")] = None,
-    model: Annotated[str | None, typer.Option(help="Only jobs of this model.")] = None,
-    text: Annotated[str | None, typer.Option(help="Only jobs whose text so far contains this, ignoring case.")] = None,
+    status: JobStatus | None = None,
+    batch: Annotated[str | None, typer.Option(metavar="ID")] = None,
+    model: str | None = None,
+    text: str | None = None,
     limit: Limit = 20,
     as_json: AsJson = False,
 ) -> None:
-    """List jobs, newest first, and below them what the queued ones wait for.
-
-    Examples: `longhand jobs --status failed`, `longhand jobs --batch batch_... --limit 100 --json`
-    """
+    """List jobs, newest first, and below them what the queued ones wait for."""
     with open_client() as client:
         found = list(
             # One more than is shown tells whether there are more.
@@ -43,16 +41,13 @@ def jobs(
         console.print(lists.jobs_table(listed, wide=wide))
         for note in waiting_notes(listed):
             print_line(note, err=True)
-        _note_the_rest(console, more=len(found) > limit, hidden="" if wide else "attempt, created and model")
+        _note_the_rest(console, more=len(found) > limit, hidden="" if wide else t("list.hidden.jobs"))
     else:
-        print_line("no such jobs" if batch or status or model or text else "no jobs yet: longhand submit", err=True)
+        print_line(t("jobs.no_such" if batch or status or model or text else "jobs.none"), err=True)
 
 
 def batches(limit: Limit = 20, as_json: AsJson = False) -> None:
-    """List batches, newest first, each with how far it is.
-
-    Examples: `longhand batches`, `longhand batches --limit 100 --json`
-    """
+    """List batches, newest first, each with how far it is."""
     with open_client() as client:
         found = list(client.batches(limit=limit + 1))
     listed = found[:limit]
@@ -62,16 +57,13 @@ def batches(limit: Limit = 20, as_json: AsJson = False) -> None:
         console = tables.table_console()
         wide = console.width >= _WIDE
         console.print(lists.batches_table(listed, wide=wide))
-        _note_the_rest(console, more=len(found) > limit, hidden="" if wide else "created and model")
+        _note_the_rest(console, more=len(found) > limit, hidden="" if wide else t("list.hidden.batches"))
     else:
-        print_line("no batches yet: longhand submit FILE", err=True)
+        print_line(t("batches.none"), err=True)
 
 
 def show(resource_id: Id, as_json: AsJson = False) -> None:
-    """Show a job with its attempts, or a batch.
-
-    Examples: `longhand show job_...`, `longhand show batch_... --json`
-    """
+    """Show a job with its attempts, or a batch."""
     with open_client() as client:
         found = client.read(resource_id)
     if as_json:
@@ -84,6 +76,6 @@ def show(resource_id: Id, as_json: AsJson = False) -> None:
 def _note_the_rest(console: PlainConsole, *, more: bool, hidden: str) -> None:
     """Say what the table does not show."""
     if more:
-        print_line("there are more: --limit shows them", err=True)
+        print_line(t("list.more"), err=True)
     if hidden:
-        print_line(f"a terminal of {_WIDE} columns (this has {console.width}) also shows {hidden}", err=True)
+        print_line(t("list.wider", wide=_WIDE, width=console.width, hidden=hidden), err=True)

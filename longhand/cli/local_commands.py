@@ -13,27 +13,26 @@ from longhand.cli.arguments import AsJson
 from longhand.client.errors import InputError
 from longhand.terminal import lists, tables
 from longhand.terminal.output import print_json, print_json_line, print_line
+from longhand.words.catalogue import t
 
 _LOOK_SECONDS = 0.3
 _BLOCK = 1 << 16
 
 
 def logs(
-    name: Annotated[str, typer.Argument(metavar="[NAME]", help="worker-1, api, valkey ...; without one, all.")] = "",
-    lines: Annotated[int, typer.Option("--lines", "-n", help="So many of the last lines of each.", min=1)] = 20,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what is written, until Ctrl-C.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print each line as one of JSON, for programs.")] = False,
+    name: Annotated[str, typer.Argument(metavar="[NAME]")] = "",
+    lines: Annotated[int, typer.Option("--lines", "-n", min=1)] = 20,
+    follow: Annotated[bool, typer.Option("--follow", "-f")] = False,
+    as_json: Annotated[bool, typer.Option("--json")] = False,
 ) -> None:
-    """Show what the processes of `longhand up` have logged, from the folder `logs` of LONGHAND_HOME.
-
-    Examples: `longhand logs`, `longhand logs worker-1 -n 100`, `longhand logs -f`
-    """
+    """Show what the processes of `longhand up` have logged, from the folder `logs` of LONGHAND_HOME."""
     folder = load_settings().home / "logs"
     found = sorted(folder.glob("*.log"))
     chosen = [path for path in found if name in ("", path.stem)]
     if not chosen:
-        there = ", ".join(path.stem for path in found) or "none: longhand up writes them"
-        raise InputError(f"{folder}: no log {name!r}; there are: {there}" if name else f"{folder}: no logs yet")
+        there = ", ".join(path.stem for path in found) or t("logs.there_are_none")
+        named = t("logs.no_such", folder=folder, name=repr(name), there=there)
+        raise InputError(named if name else t("logs.none", folder=folder))
     places = {path: path.stat().st_size for path in chosen}
     for path in chosen:
         for line in _last_lines(path, places[path], lines):
@@ -45,10 +44,7 @@ def logs(
 
 
 def settings(as_json: AsJson = False) -> None:
-    """Show every setting with its value here and where that comes from. Secrets are not shown.
-
-    Examples: `longhand settings`, `longhand settings --json`
-    """
+    """Show every setting with its value here and where that comes from. Secrets are not shown."""
     rows = [_setting(name, value) for name, value in load_settings()]
     if as_json:
         print_json(rows)

@@ -17,7 +17,9 @@ from jobs.model.article_names import article_stem, safe_name
 from jobs.model.message import has_calls
 from longhand.client.client import Client
 from longhand.client.errors import InputError, LonghandError
-from longhand.client.objects import Json, Result, cut_short, why
+from longhand.client.objects import Json, Result
+from longhand.terminal.explanations import cut_short_words, reason, status_word
+from longhand.words.catalogue import spoken, t, translated
 
 _FORMATS = ("md", "jsonl", "csv")
 
@@ -43,7 +45,7 @@ def write_results(client: Client, resource_id: str, directory: Path, form: str) 
         with _whole_file(path) as file:
             copy_results(client, resource_id, form, file)
     except OSError as error:
-        raise LonghandError(f"{error.filename or directory}: {error.strerror}") from None
+        raise LonghandError(f"{error.filename or directory}: {translated(str(error.strerror))}") from None
     return ExportReport([path])
 
 
@@ -51,7 +53,7 @@ def copy_results(client: Client, resource_id: str, form: str, out: IO[bytes]) ->
     """Write the results in one of the forms to a file that is open. A job in Markdown is its text."""
     _check_form(form, resource_id)
     if resource_id.startswith("batch_"):
-        with client.stream_results(resource_id, form) as chunks:
+        with client.stream_results(resource_id, form, language=spoken()) as chunks:
             for chunk in chunks:
                 out.write(chunk)
     else:
@@ -63,11 +65,11 @@ def copy_results(client: Client, resource_id: str, form: str, out: IO[bytes]) ->
 
 def _check_form(form: str, resource_id: str) -> None:
     if form not in _FORMATS:
-        raise InputError(f"--format is one of {', '.join(_FORMATS)}, not {form!r}")
+        raise InputError(t("results.format", known=", ".join(_FORMATS), given=repr(form)))
     if not resource_id.startswith(("batch_", "job_")):
-        raise InputError(f"{resource_id!r} is not an id: ids begin with job_ or batch_")
+        raise InputError(t("id.unknown", id=repr(resource_id)))
     if form == "csv" and resource_id.startswith("job_"):
-        raise InputError("--format csv is a table of a batch; for one job take md or jsonl")
+        raise InputError(t("results.csv_of_a_job"))
 
 
 def _result_of(client: Client, job_id: str) -> Result:
@@ -96,11 +98,11 @@ def _write_articles(client: Client, resource_id: str, directory: Path) -> Export
             stem = article_stem(number, item.get("custom_id"), item["id"])
             whole, partial = directory / f"{stem}.md", directory / f"{stem}.partial.md"
             text = item.get("text")
-            if text is not None and (cut := cut_short(item)):
+            if text is not None and (cut := cut_short_words(item)):
                 _write_text(partial, text)
-                written.remarks.append(f"{partial}: {cut}")
+                written.remarks.append(t("results.cut", file=partial, why=cut))
             elif text == "" and has_calls(item.get("message")):
-                written.remarks.append(f"{stem}: no text, but a tool call: --format jsonl has it")
+                written.remarks.append(t("results.tool_call", file=stem))
             elif text is not None:
                 _write_text(whole, text)
                 # What an earlier call found while the batch still ran is out of date now.
@@ -108,15 +110,15 @@ def _write_articles(client: Client, resource_id: str, directory: Path) -> Export
                 written.files.append(whole)
             elif part := item.get("partial_text"):
                 _write_text(partial, part)
-                written.remarks.append(f"{partial}: incomplete: {_status_and_reason(item)}")
+                written.remarks.append(t("results.incomplete", file=partial, why=_status_and_reason(item)))
             else:
-                written.remarks.append(f"{stem}: no text: {_status_and_reason(item)}")
+                written.remarks.append(t("results.no_text", file=stem, why=_status_and_reason(item)))
     return written
 
 
 def _status_and_reason(item: Result) -> str:
-    because = why(item)
-    return f"{item['status']} ({because})" if because else item["status"]
+    because, status = reason(item), status_word(item["status"])
+    return t("status.because", status=status, why=because) if because else status
 
 
 def _write_text(path: Path, text: str) -> None:

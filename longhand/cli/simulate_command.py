@@ -9,66 +9,45 @@ import typer
 from longhand.cli.stack_commands import Host, Port
 from longhand.client.errors import InputError, LonghandError
 from longhand.terminal.output import print_line
+from longhand.words.catalogue import t, translated
 
 if TYPE_CHECKING:  # what it loads, no other command needs
     from longhand.simulator import Upstream
 
-_LIMITS = "Limits"
-_FAULTS = "Outages, credit and keys"
-
-
-def _limit(text: str, **more: Any) -> Any:
-    return typer.Option(help=text, rich_help_panel=_LIMITS, **more)
-
-
-def _fault(text: str, **more: Any) -> Any:
-    return typer.Option(help=text, rich_help_panel=_FAULTS, **more)
+_LIMIT = typer.Option(rich_help_panel="limits")
+_FAULT = typer.Option(rich_help_panel="faults")
 
 
 def simulate(
     port: Port = 8441,
     host: Host = "127.0.0.1",
-    deltas_per_second: Annotated[float, typer.Option(help="In each stream; 0: no limit.", min=0)] = 50,
-    first_delta_seconds: Annotated[float, typer.Option(help="Seconds to wait before the first delta.", min=0)] = 0.2,
-    deltas: Annotated[int | None, typer.Option(help="Length of each text, whatever its prompt says.", min=1)] = None,
-    loop_after: Annotated[
-        int | None, _fault("After this many deltas the first answer to each prompt repeats itself without end.")
-    ] = None,
-    max_output_tokens: Annotated[int | None, typer.Option(help="Cut every answer at so many tokens.", min=1)] = None,
-    sloppy_continuations: Annotated[
-        bool, typer.Option("--sloppy-continuations", help="Asked for the rest, greet and repeat the last words.")
-    ] = False,
-    file: Annotated[Path | None, typer.Option(help="A TOML file of several [[upstream]], each with its port.")] = None,
-    requests_per_second: Annotated[float | None, _limit("Requests in a second.")] = None,
-    requests_per_minute: Annotated[float | None, _limit("Requests in a minute.")] = None,
-    tokens_per_minute: Annotated[float | None, _limit("Tokens in a minute: the prompt's, and max_tokens.")] = None,
-    in_flight: Annotated[int | None, _limit("Requests at once; more are refused.")] = None,
-    slots: Annotated[int | None, _limit("Texts written at once; further requests wait in its queue.")] = None,
-    tokens_per_request: Annotated[int | None, _limit("A request with more tokens is always refused.")] = None,
-    window: Annotated[str, _limit("How a limit counts: sliding, fixed or bucket.")] = "sliding",
-    burst_seconds: Annotated[
-        float | None, _limit("Size of a bucket in seconds of refill. Default: the whole limit.")
-    ] = None,
-    limited_model: Annotated[list[str] | None, _limit("Which models have limits; a pattern, repeatable.")] = None,
-    count_refused: Annotated[bool, _limit("Count refused requests too.")] = False,
-    retry_after: Annotated[bool, _limit("Send Retry-After with a refusal.")] = False,
-    rate_headers: Annotated[bool, _limit("Send x-ratelimit-* headers.")] = False,
-    outage: Annotated[list[str] | None, _fault("START:SECONDS refuses connections, START:SECONDS:503 answers.")] = None,
-    credit: Annotated[int | None, _fault("Completions until the account is out of credit.")] = None,
-    credit_status: Annotated[int, _fault("Status for missing credit: 429, 402 or 403.")] = 429,
-    top_up: Annotated[list[str] | None, _fault("AT:COMPLETIONS adds credit at that second.")] = None,
-    key: Annotated[str | None, _fault("Accept only this API key.")] = None,
-    key_refused_after: Annotated[float | None, _fault("Accept no key after this many seconds.")] = None,
+    deltas_per_second: Annotated[float, typer.Option(min=0)] = 50,
+    first_delta_seconds: Annotated[float, typer.Option(min=0)] = 0.2,
+    deltas: Annotated[int | None, typer.Option(min=1)] = None,
+    loop_after: Annotated[int | None, _FAULT] = None,
+    max_output_tokens: Annotated[int | None, typer.Option(min=1)] = None,
+    sloppy_continuations: Annotated[bool, typer.Option("--sloppy-continuations")] = False,
+    file: Path | None = None,
+    requests_per_second: Annotated[float | None, _LIMIT] = None,
+    requests_per_minute: Annotated[float | None, _LIMIT] = None,
+    tokens_per_minute: Annotated[float | None, _LIMIT] = None,
+    in_flight: Annotated[int | None, _LIMIT] = None,
+    slots: Annotated[int | None, _LIMIT] = None,
+    tokens_per_request: Annotated[int | None, _LIMIT] = None,
+    window: Annotated[str, _LIMIT] = "sliding",
+    burst_seconds: Annotated[float | None, _LIMIT] = None,
+    limited_model: Annotated[list[str] | None, _LIMIT] = None,
+    count_refused: Annotated[bool, _LIMIT] = False,
+    retry_after: Annotated[bool, _LIMIT] = False,
+    rate_headers: Annotated[bool, _LIMIT] = False,
+    outage: Annotated[list[str] | None, _FAULT] = None,
+    credit: Annotated[int | None, _FAULT] = None,
+    credit_status: Annotated[int, _FAULT] = 429,
+    top_up: Annotated[list[str] | None, _FAULT] = None,
+    key: Annotated[str | None, _FAULT] = None,
+    key_refused_after: Annotated[float | None, _FAULT] = None,
 ) -> None:
-    """Run an OpenAI-compatible upstream that writes made-up text, for trials, benchmarks and fault tests.
-
-    With --file, all other options except --host are in the file, under the same names: `requests_per_minute = 600`,
-    `outages = [{start = 10, seconds = 60, status = 503}]`, `limited_models = ["gpt-*"]`, `top_ups = [{at = 60,
-    completions = 100}]`. GET /stats reports the calls. POST /limits, /credit, /key and /outage change these while it
-    runs; each takes JSON, such as {"requests_per_minute": 1200}.
-
-    Example: `longhand simulate --port 9000`
-    """
+    """Run an OpenAI-compatible upstream that writes made-up text, for trials, benchmarks and fault tests."""
     from longhand.simulator.provider import ProviderError, Upstream, make, read_upstreams  # noqa: PLC0415  # loads uvloop
 
     fields: dict[str, Any] = {
@@ -110,14 +89,15 @@ def _serve(host: str, upstreams: "list[Upstream]") -> None:
 
     def on_ready(urls: list[str]) -> None:
         for url in urls:
-            print_line(f"simulator ready: LONGHAND_UPSTREAM_URL={url}")
+            print_line(t("simulate.ready", url=url))
 
     try:
         run_simulators(host, upstreams, on_ready)
     except OSError as error:
         # uvloop's own sentence about a taken port names the address twice.
-        ports = " or ".join(str(upstream.port) for upstream in upstreams)
-        raise LonghandError(f"cannot listen on {host} port {ports}: {os.strerror(error.errno or 0)}") from None
+        ports = t("simulate.or").join(str(upstream.port) for upstream in upstreams)
+        why = translated(os.strerror(error.errno or 0))
+        raise LonghandError(t("simulate.cannot_listen", host=host, ports=ports, why=why)) from None
 
 
 def _outage(text: str) -> dict[str, Any]:
@@ -127,7 +107,7 @@ def _outage(text: str) -> dict[str, Any]:
         made: dict[str, Any] = {"start": float(start), "seconds": float(seconds)}
         return made | ({"status": int(status)} if status else {})
     except ValueError:
-        raise InputError(f"--outage {text}: give START:SECONDS or START:SECONDS:STATUS, such as 10:60:503") from None
+        raise InputError(t("simulate.outage", given=text)) from None
 
 
 def _top_up(text: str) -> dict[str, Any]:
@@ -135,4 +115,4 @@ def _top_up(text: str) -> dict[str, Any]:
     try:
         return {"at": float(at), "completions": int(completions)}
     except ValueError:
-        raise InputError(f"--top-up {text}: give AT:COMPLETIONS, such as 60:100") from None
+        raise InputError(t("simulate.top_up", given=text)) from None

@@ -13,25 +13,19 @@ from longhand.client.connection import DEFAULT_PORT
 from longhand.client.errors import LonghandError, first_line
 from longhand.terminal.output import open_console, print_line
 from longhand.terminal.tables import stack_summary
+from longhand.words.catalogue import t
 
-Host = Annotated[str, typer.Option(help="Address to listen on.")]
-Port = Annotated[int, typer.Option(help="Port to listen on; 0 picks a free one.", min=0, max=65535)]
+Host = str
+Port = Annotated[int, typer.Option(min=0, max=65535)]
 
 
 def up(
     host: Host = "127.0.0.1",
     port: Port = DEFAULT_PORT,
-    workers: Annotated[int, typer.Option(help="Worker processes, each with LONGHAND_STREAMS streams.", min=1)] = 1,
-    api_workers: Annotated[int, typer.Option(help="API processes, which share the port.", min=1)] = 1,
+    workers: Annotated[int, typer.Option(min=1)] = 1,
+    api_workers: Annotated[int, typer.Option(min=1)] = 1,
 ) -> None:
-    """Run the whole stack from this terminal: Valkey, the workers and the API. Ctrl-C stops all of it.
-
-    Set LONGHAND_UPSTREAM_URL (or OPENAI_BASE_URL) to the endpoint that writes, or LONGHAND_UPSTREAMS to a file of
-    several. Everything is stored in LONGHAND_HOME (default: .longhand). An embedded Valkey is started unless you set
-    LONGHAND_REDIS_URL.
-
-    Examples: `longhand up`, `longhand up --port 8441 --workers 2`
-    """
+    """Run the whole stack from this terminal: Valkey, the workers and the API. Ctrl-C stops all of it."""
     from longhand.stack.home import locked_home  # noqa: PLC0415  # no other command needs it
     from longhand.stack.signals import StopSignals  # noqa: PLC0415  # no other command needs it
     from longhand.stack.stack import Stack, StackStoppedError  # noqa: PLC0415  # loads Alembic and httpx
@@ -50,10 +44,10 @@ def up(
     with StopSignals() as signals, locked_home(settings.home) as home:
         stack = Stack(settings, home, host, port, workers, api_workers, signals, Supervisor(report))
         try:
-            report(f"starting in {home} ...")
+            report(t("up.starting", home=home))
             stack.start()
             _say(console, stack_summary(stack))
-            report(f"open {stack.url} in your browser")
+            report(t("up.open", url=stack.url))
             say_whether_the_upstream_answers(
                 stack.url, settings, lambda line: None if signals.stopped else report(line)
             )
@@ -61,26 +55,16 @@ def up(
         except StackStoppedError:
             pass
         finally:
-            report(
-                "ending ... (articles that are being written go back to the queue, uncharged; the next `longhand up`"
-                " writes them)"
-            )
+            report(t("up.ending"))
             stack.end()
-        report("ended")
+        report(t("up.ended"))
 
 
 def demo(
-    model: Annotated[str, typer.Option(help="The model that writes the articles.")] = "gpt-4o-mini",
-    keep: Annotated[bool, typer.Option("--keep", help="Stay up afterwards, to look around, until Ctrl-C.")] = False,
+    model: str = "gpt-4o-mini",
+    keep: Annotated[bool, typer.Option("--keep")] = False,
 ) -> None:
-    """See Longhand at work: 20 articles, each watched live, stored, and compared.
-
-    Starts a whole stack in a temporary home and removes it afterwards. If you set LONGHAND_UPSTREAM_URL, that endpoint
-    writes the articles; otherwise a simulator does. OPENAI_BASE_URL does not count here. The exit code is 0 only if
-    every stored text equals what was watched.
-
-    Examples: `longhand demo`, `longhand demo --keep`
-    """
+    """See Longhand at work: 20 articles, each watched live, stored, and compared."""
     from longhand.demo.run import run_demo  # noqa: PLC0415  # loads the stack and the simulator
 
     # It is set in many shells for other programs, and a demo must not spend money that nobody meant for it.
@@ -90,10 +74,7 @@ def demo(
 
 
 def migrate() -> None:
-    """Bring the database (LONGHAND_DATABASE_URL) to the newest revision. Safe to run from several places at once.
-
-    Example: `LONGHAND_DATABASE_URL=postgresql://... longhand migrate`
-    """
+    """Bring the database (LONGHAND_DATABASE_URL) to the newest revision. Safe to run from several places at once."""
     from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415  # loads SQLAlchemy
 
     from migrations import migrate as migrate_database  # noqa: PLC0415  # loads Alembic
@@ -102,21 +83,16 @@ def migrate() -> None:
     try:
         migrate_database(settings.database)
     except SQLAlchemyError as error:
-        raise LonghandError(f"the database could not be migrated: {first_line(error)}") from None
-    print_line("the database is at the newest revision")
+        raise LonghandError(t("migrate.failed", why=first_line(error))) from None
+    print_line(t("migrate.done"))
 
 
 def api(
     host: Host = "127.0.0.1",
     port: Port = DEFAULT_PORT,
-    share_port: Annotated[
-        bool, typer.Option("--share-port", help="Let other APIs with this option listen on the same port.")
-    ] = False,
+    share_port: Annotated[bool, typer.Option("--share-port")] = False,
 ) -> None:
-    """Run the API alone, in this process. Needs a migrated database and LONGHAND_REDIS_URL.
-
-    Example: `longhand api --host 0.0.0.0 --port 8440`
-    """
+    """Run the API alone, in this process. Needs a migrated database and LONGHAND_REDIS_URL."""
     settings = _for_service()
     _check_upstreams(settings, port, needs_keys=False)
 
@@ -127,12 +103,7 @@ def api(
 
 
 def worker() -> None:
-    """Run one worker alone, in this process.
-
-    Needs a migrated database, LONGHAND_REDIS_URL and LONGHAND_UPSTREAM_URL (or OPENAI_BASE_URL, or LONGHAND_UPSTREAMS).
-
-    Example: `longhand worker`
-    """
+    """Run one worker alone, in this process."""
     settings = _for_service()
     _check_upstreams(settings)
 

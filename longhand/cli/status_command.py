@@ -10,12 +10,7 @@ from longhand.terminal.output import print_json, print_line
 
 
 def status(as_json: AsJson = False) -> None:
-    """Show what runs, what waits and why: workers, queue, upstreams, database and Redis.
-
-    Exit code 1 while the database or Redis does not answer, or no worker runs.
-
-    Examples: `longhand status`, `longhand status --json`
-    """
+    """Show what runs, what waits and why: workers, queue, upstreams, database and Redis."""
     with open_client() as client:
         found = client.status()
     if as_json:

@@ -21,9 +21,13 @@ from jobs.inputs.table import Line
 from longhand.client.errors import InputError, RefusedError
 from longhand.client.items import WrongItemError, ask, check_item
 from longhand.client.objects import Json
+from longhand.terminal.explanations import explained
+from longhand.words.catalogue import t, translated
 
 _REQUEST = re.compile(r"requests\[(\d+)\]")
 _MOST_MISTAKES = 10
+_OWN = ""
+"""The code of a mistake whose sentence is the command's own: there is nothing to add to it."""
 _PATH = re.compile(r"[/\\]|\.[A-Za-z0-9]{1,5}$")
 
 
@@ -101,18 +105,18 @@ def read_submission(
         with open_input(Path(source)) as file:
             return _batch(source, file, kind_of(source), options, max_line_bytes)
     except OSError as error:
-        raise InputError(f"{source}: {error.strerror}") from None
+        raise InputError(f"{source}: {translated(str(error.strerror))}") from None
     except MistakeError as mistake:
-        raise InputError(f"{source}: {mistake}") from None
+        raise InputError(f"{source}: {explained(mistake)}") from None
 
 
 def _prompt(prompt: str, options: Options) -> Submission:
     if not prompt.strip():
-        raise InputError("the prompt is empty")
+        raise InputError(t("submit.empty_prompt"))
     if options.read.template is not None:
-        raise InputError("--template is for CSV files")
+        raise InputError(t("submit.template_without_table"))
     if options.model is None:
-        raise InputError("a prompt needs a model: give it with --model")
+        raise InputError(t("submit.needs_model"))
     body = {**options.complete({"model": options.model, "messages": ask(prompt)}), **options.fields}
     if options.metadata:
         body["metadata"] = dict(options.metadata)
@@ -133,16 +137,16 @@ def _batch(name: str, file: io.BufferedReader, kind: str, options: Options, max_
                 requests.append(_checked(line, options, opened.notes, lines_by_id))
                 places.append(_place(name, line.line, line.row))
             except MistakeError as mistake:
-                mistakes.append(f"{_place(name, mistake.line, mistake.row)}: {mistake}")
+                mistakes.append(f"{_place(name, mistake.line, mistake.row)}: {explained(mistake)}")
                 if len(mistakes) == _MOST_MISTAKES:
-                    mistakes.append("(and perhaps more)")
+                    mistakes.append(t("submit.more_mistakes"))
                     break
     except MistakeError as mistake:
         mistakes = [_of_whole_file(name, mistake)]
     if mistakes:
         raise InputError("\n".join(mistakes))
     if not requests:
-        raise InputError(f"{name}: there is nothing in it to submit")
+        raise InputError(t("submit.nothing", name=name))
     body: Json = {"requests": requests, **options.fields}
     if options.metadata:
         body["metadata"] = dict(options.metadata)
@@ -158,12 +162,12 @@ def _checked(line: Line, options: Options, notes: Notes, lines_by_id: dict[str, 
     except MistakeError as mistake:
         raise mistake.at(line.line, line.row) from None
     except WrongItemError as error:
-        raise MistakeError("invalid_value", str(error), line=line.line, row=line.row) from None
+        raise MistakeError(_OWN, translated(str(error)), line=line.line, row=line.row) from None
     if custom_id is not None:
         first = lines_by_id.setdefault(custom_id, line.line)
         if first != line.line:
-            reason, remedy = f'"custom_id" {custom_id!r} stands in line {first} already', "give each its own"
-            raise MistakeError("duplicate_custom_id", reason, remedy, line=line.line, row=line.row)
+            why = t("submit.same_custom_id", custom_id=repr(custom_id), line=first)
+            raise MistakeError(_OWN, why, line=line.line, row=line.row)
     return item
 
 
@@ -174,7 +178,7 @@ def _has_system(messages: list[Any]) -> bool:
 
 def _require_model(body: Json, options: Options) -> None:
     if body.get("model") is None and options.model is None:
-        raise WrongItemError('no "model": name one in the line or with --model')
+        raise WrongItemError(t("submit.no_model"))
 
 
 class _Decoded:
@@ -185,7 +189,7 @@ class _Decoded:
 
     def fields(self, value: Any, param: str) -> Json:
         if not isinstance(value, dict):
-            raise MistakeError("invalid_type", f'"{param.rpartition(".")[2]}" must be an object', param=param)
+            raise MistakeError(_OWN, t("submit.not_an_object", name=param.rpartition(".")[2]), param=param)
         return value
 
     def make(self, value: Any) -> Any:
@@ -195,22 +199,22 @@ class _Decoded:
 def _place(name: str, line: int | None, row: int | None) -> str:
     if line is None:
         return name
-    return f"{name}:{line}" if row in (None, line) else f"{name}:{line} (row {row})"
+    return f"{name}:{line}" if row in (None, line) else t("submit.row", name=name, line=line, row=row)
 
 
 def _of_whole_file(name: str, mistake: MistakeError) -> str:
     if mistake.param is not None:
-        return f"{name}: --{mistake.param.replace('_', '-')}: {mistake}"
-    return f"{_place(name, mistake.line, mistake.row)}: {mistake}"
+        return f"{name}: --{mistake.param.replace('_', '-')}: {explained(mistake)}"
+    return f"{_place(name, mistake.line, mistake.row)}: {explained(mistake)}"
 
 
 def _remarks(name: str, opened: InputFile) -> tuple[str, ...]:
     found: list[str] = []
     if opened.encoding.codec != "utf-8" and not opened.encoding.is_guess:  # a guess is a note
-        found.append(f"read as {opened.encoding.name}")
+        found.append(t("submit.read_as", encoding=opened.encoding.name))
     if opened.form is not None and opened.form.delimiter != ",":
-        found.append(f"read with a {opened.form.name} between the cells")
-    return tuple(f"{name}: {remark}" for remark in (*found, *opened.notes))
+        found.append(t("submit.read_with", delimiter=translated(opened.form.name)))
+    return tuple(f"{name}: {remark}" for remark in (*found, *map(explained, opened.notes)))
 
 
 def parse_metadata(pairs: Iterable[str]) -> dict[str, str]:
@@ -219,7 +223,7 @@ def parse_metadata(pairs: Iterable[str]) -> dict[str, str]:
     for pair in pairs:
         key, equals, value = pair.partition("=")
         if not equals or not key:
-            raise InputError(f"--metadata takes key=value, not {pair!r}")
+            raise InputError(t("submit.metadata", given=repr(pair)))
         metadata[key] = value
     return metadata
 
@@ -232,8 +236,8 @@ def read_accept(given: str | None) -> Json | None:
         text = given if given.lstrip().startswith("{") else Path(given).read_text(encoding="utf-8-sig")
         rules = json.loads(text)
     except (OSError, ValueError) as error:
-        why = error.strerror if isinstance(error, OSError) else error
-        raise InputError(f"--accept takes a file or an object of JSON, and this is neither: {why}") from None
+        why = translated(str(error.strerror)) if isinstance(error, OSError) else error
+        raise InputError(t("submit.accept_unreadable", why=why)) from None
     if not isinstance(rules, dict):
-        raise InputError('--accept takes an object such as {"min_words": 300, "ends_well": true}')
+        raise InputError(t("submit.accept_no_object"))
     return rules

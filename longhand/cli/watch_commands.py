@@ -16,6 +16,7 @@ from longhand.client.errors import InputError
 from longhand.client.events import BatchDone, Done, Event
 from longhand.terminal import progress
 from longhand.terminal.output import open_console, print_json, print_json_line, print_line, print_text
+from longhand.words.catalogue import t
 
 _NAMES = {"OnHold": "hold", "BatchStatus": "batch", "BatchDone": "batch_done"}
 """Events whose name in JSON is not that of their class."""
@@ -23,18 +24,11 @@ _NAMES = {"OnHold": "hold", "BatchStatus": "batch", "BatchDone": "batch_done"}
 
 def watch(
     resource_id: Id,
-    text: Annotated[bool, typer.Option("--text", help="For a batch, also show the texts as they are written.")] = False,
-    reasoning: Annotated[
-        bool, typer.Option("--reasoning", help="For a job, also show on stderr what the model thinks.")
-    ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print each event as a line of JSON, for programs.")] = False,
+    text: Annotated[bool, typer.Option("--text")] = False,
+    reasoning: Annotated[bool, typer.Option("--reasoning")] = False,
+    as_json: Annotated[bool, typer.Option("--json")] = False,
 ) -> None:
-    """Follow a job's text while it is written, or a batch's progress, until it ends.
-
-    Ctrl-C stops watching and nothing else. The exit code is 1 if the job, or any job of the batch, did not complete.
-
-    Examples: `longhand watch job_...`, `longhand watch batch_... --text`
-    """
+    """Follow a job's text while it is written, or a batch's progress, until it ends."""
     with open_client() as client:
         if as_json:
             _print_events(client, resource_id, with_texts=text)
@@ -44,16 +38,11 @@ def watch(
 
 def text(
     job_id: JobId,
-    partial: Annotated[
-        bool, typer.Option("--partial", help="Also of a job that is not completed: the text so far.")
-    ] = False,
-    reasoning: Annotated[bool, typer.Option("--reasoning", help="What the model thought, not the text.")] = False,
+    partial: Annotated[bool, typer.Option("--partial")] = False,
+    reasoning: Annotated[bool, typer.Option("--reasoning")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Print the stored text of a job, and nothing else.
-
-    Examples: `longhand text job_... > tea.md`, `longhand text job_... --partial`
-    """
+    """Print the stored text of a job, and nothing else."""
     part: Part = "reasoning" if reasoning else "text"
     with open_client() as client:
         found = client.text(job_id, partial=partial, part=part)
@@ -64,16 +53,13 @@ def text(
 
 
 def open_page(
-    resource_id: Annotated[str, typer.Argument(metavar="[ID]", help="A job or a batch; without one, the page.")] = "",
+    resource_id: Annotated[str, typer.Argument(metavar="[ID]")] = "",
     as_json: AsJson = False,
 ) -> None:
-    """Open the page in your browser: all work, or one job or batch.
-
-    Examples: `longhand open`, `longhand open batch_...`
-    """
+    """Open the page in your browser: all work, or one job or batch."""
     kind = resource_id.partition("_")[0]
     if resource_id and kind not in ("job", "batch"):
-        raise InputError(f"{resource_id!r} is not an id: ids begin with job_ or batch_")
+        raise InputError(t("id.unknown", id=repr(resource_id)))
     places = {"job": "/jobs/", "batch": "/batches/"}
     address = load_settings().url.rstrip("/") + (f"/#{places[kind]}{resource_id}" if resource_id else "")
     if not as_json:
@@ -82,7 +68,7 @@ def open_page(
     if as_json:
         print_json({"url": address, "opened": opened})
     elif not opened:
-        print_line("no browser was found here: open this address in yours", err=True)
+        print_line(t("open.no_browser"), err=True)
 
 
 def follow(client: Client, resource_id: str, *, with_texts: bool = False, with_reasoning: bool = False) -> None:
@@ -95,7 +81,7 @@ def follow(client: Client, resource_id: str, *, with_texts: bool = False, with_r
         else:
             completed = progress.watch_job(client, resource_id, sys.stdout, with_reasoning=with_reasoning)
     except KeyboardInterrupt:
-        print_line(f"\nstopped watching; the work continues: longhand watch {resource_id}", err=True)
+        print_line("\n" + t("watch.stopped", id=resource_id), err=True)
         raise
     if not completed:
         raise typer.Exit(1)

@@ -12,17 +12,19 @@ from longhand.cli.command_client import open_client
 from longhand.client.client import Client
 from longhand.terminal import tables
 from longhand.terminal.cells import one_line
+from longhand.terminal.explanations import heading, status_word
 from longhand.terminal.output import print_json, print_line
+from longhand.words.catalogue import t
 
 _PATIENCE_SECONDS = 20.0
 """How long `test` waits for the outcome: a try takes at most 15 s."""
 
-WebhookId = Annotated[str, typer.Argument(metavar="ID", help="As `longhand webhooks list` shows it.")]
+WebhookId = Annotated[str, typer.Argument(metavar="ID")]
 
 
 def make_webhooks_app() -> typer.Typer:
     """The commands under `longhand webhooks`."""
-    webhooks = typer.Typer(help="Be told by HTTP when batches and Responses end.", no_args_is_help=True)
+    webhooks = typer.Typer(no_args_is_help=True)
     webhooks.command("add")(add)
     webhooks.command("list")(list_all)
     webhooks.command("test")(send_test)
@@ -35,33 +37,23 @@ def make_webhooks_app() -> typer.Typer:
 
 
 def add(
-    url: Annotated[str, typer.Argument(help="Where the events are sent.")],
-    event: Annotated[
-        list[str] | None, typer.Option(metavar="TYPE", help="What it hears of, such as batch.completed; repeat it.")
-    ] = None,
-    name: Annotated[str, typer.Option(help="A note for you.")] = "",
+    url: Annotated[str, typer.Argument()],
+    event: Annotated[list[str] | None, typer.Option(metavar="TYPE")] = None,
+    name: str = "",
     as_json: AsJson = False,
 ) -> None:
-    """Make an endpoint. Its secret is printed once, alone on stdout: SECRET=$(longhand webhooks add https://...).
-
-    Without --event it hears of the ends of batches, and of Responses in the background.
-
-    Examples: `longhand webhooks add https://app.example/hook`, `longhand webhooks add https://... --event job.failed`
-    """
+    """Make an endpoint. Its secret is printed once, alone on stdout: SECRET=$(longhand webhooks add https://...)."""
     with open_client() as client:
         made = client.webhooks.create(url, events=event, name=name or None)
     if as_json:
         print_json(made)
         return
     print_line(made["secret"])
-    print_line(f"{made['id']} hears of {', '.join(made['events'])}; its secret is not shown again", err=True)
+    print_line(t("webhooks.added", id=made["id"], events=", ".join(made["events"])), err=True)
 
 
 def list_all(as_json: AsJson = False) -> None:
-    """List the endpoints of the project, and whether they take what is sent.
-
-    Example: `longhand webhooks list`
-    """
+    """List the endpoints of the project, and whether they take what is sent."""
     with open_client() as client:
         listed = client.webhooks.list()["data"]
     if as_json:
@@ -69,93 +61,72 @@ def list_all(as_json: AsJson = False) -> None:
     elif listed:
         tables.table_console().print(_table(listed))
     else:
-        print_line("no webhooks yet: longhand webhooks add https://...", err=True)
+        print_line(t("webhooks.none"), err=True)
 
 
 def send_test(webhook: WebhookId, as_json: AsJson = False) -> None:
-    """Send an endpoint a `webhook.test`, and say what came of it. Exit code 1 if it was not taken.
-
-    Example: `longhand webhooks test wh_...`
-    """
+    """Send an endpoint a `webhook.test`, and say what came of it. Exit code 1 if it was not taken."""
     with open_client() as client:
         outcome = _wait_for(client, webhook, client.webhooks.test(webhook))
     taken = outcome["status"] == "delivered"
     if as_json:
         print_json(outcome)
     elif taken:
-        print_line(f"{webhook}: taken, HTTP {outcome['last_status']}")
+        print_line(t("webhooks.taken", id=webhook, status=outcome["last_status"]))
     else:
-        why = _why(outcome) if outcome["tries"] else "no worker has sent it yet: is one running?"
-        print_line(f"{webhook}: not taken: {why}", err=True)
+        why = _why(outcome) if outcome["tries"] else t("webhooks.not_tried")
+        print_line(t("webhooks.not_taken", id=webhook, why=why), err=True)
     if not taken:
         raise typer.Exit(1)
 
 
 def replay(
     webhook: WebhookId,
-    event: Annotated[str | None, typer.Argument(metavar="[EVENT]", help="The id of an event, evt_...")] = None,
+    event: Annotated[str | None, typer.Argument(metavar="[EVENT]")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Send one event again, whatever became of it; without one, all that have failed for good.
-
-    Examples: `longhand webhooks replay wh_...`, `longhand webhooks replay wh_... evt_...`
-    """
+    """Send one event again, whatever became of it; without one, all that have failed for good."""
     with open_client() as client:
         done = client.webhooks.replay(webhook, event)
     if as_json:
         print_json(done)
         return
-    print_line(f"{webhook}: {done['replayed']} sent again")
+    print_line(t("webhooks.replayed", id=webhook, number=done["replayed"]))
 
 
 def rotate(
     webhook: WebhookId,
-    old_seconds: Annotated[
-        int | None, typer.Option(help="How long the old secret signs as well; a day unless you say otherwise.")
-    ] = None,
+    old_seconds: int | None = None,
     as_json: AsJson = False,
 ) -> None:
-    """Make a new secret, printed alone on stdout. Until its time the old one signs too: a receiver may have either.
-
-    Example: `longhand webhooks rotate wh_... --old-seconds 3600`
-    """
+    """Make a new secret, printed alone on stdout. Until its time the old one signs too: a receiver may have either."""
     with open_client() as client:
         made = client.webhooks.rotate_secret(webhook, old_secret_seconds=old_seconds)
     if as_json:
         print_json(made)
         return
     print_line(made["secret"])
-    print_line(f"{webhook}: this secret is not shown again", err=True)
+    print_line(t("webhooks.rotated", id=webhook), err=True)
 
 
 def pause(webhook: WebhookId, as_json: AsJson = False) -> None:
-    """Send an endpoint nothing until `resume`; what happens meanwhile is sent then.
-
-    Example: `longhand webhooks pause wh_...`
-    """
-    then = f"paused; start it again with: longhand webhooks resume {webhook}"
-    _change(webhook, "paused", then, as_json=as_json)
+    """Send an endpoint nothing until `resume`; what happens meanwhile is sent then."""
+    _change(webhook, "paused", "webhooks.paused", as_json=as_json)
 
 
 def resume(webhook: WebhookId, as_json: AsJson = False) -> None:
-    """Send to an endpoint again, also to one that Longhand has paused because it kept failing.
-
-    Example: `longhand webhooks resume wh_...`
-    """
-    _change(webhook, "enabled", "enabled; what has waited for it is sent now", as_json=as_json)
+    """Send to an endpoint again, also to one that Longhand has paused because it kept failing."""
+    _change(webhook, "enabled", "webhooks.resumed", as_json=as_json)
 
 
 def remove(webhook: WebhookId, as_json: AsJson = False) -> None:
-    """Remove an endpoint. What is still to be sent to it is not sent.
-
-    Example: `longhand webhooks remove wh_...`
-    """
+    """Remove an endpoint. What is still to be sent to it is not sent."""
     with open_client() as client:
         removed = client.webhooks.delete(webhook)
     if as_json:
         print_json(removed)
         return
-    print_line(f"{webhook}: removed")
+    print_line(t("webhooks.removed", id=webhook))
 
 
 def _change(webhook: str, status: str, done: str, *, as_json: bool) -> None:
@@ -164,7 +135,7 @@ def _change(webhook: str, status: str, done: str, *, as_json: bool) -> None:
     if as_json:
         print_json(changed)
         return
-    print_line(f"{webhook}: {done}")
+    print_line(t(done, id=webhook))
 
 
 def _wait_for(client: Client, webhook: str, sent: Any) -> Any:
@@ -188,11 +159,11 @@ def _why(delivery: Any) -> str:
 def _table(listed: list[Any]) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
     for name in ("id", "status"):
-        table.add_column(name, no_wrap=True)
+        table.add_column(heading(name), no_wrap=True)
     for name in ("url", "events", "because"):
-        table.add_column(name, overflow="fold")
+        table.add_column(heading(name), overflow="fold")
     for one in listed:
-        because = one["pause_reason"] or (f"{one['failures']} tries failed" if one["failures"] else "")
-        status = Text(one["status"], style="green" if one["status"] == "enabled" else "red")
+        because = one["pause_reason"] or (t("webhooks.failures", number=one["failures"]) if one["failures"] else "")
+        status = Text(status_word(one["status"]), style="green" if one["status"] == "enabled" else "red")
         table.add_row(one["id"], status, Text(one_line(one["url"])), Text(" ".join(one["events"])), Text(because))
     return table

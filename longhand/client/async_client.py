@@ -14,10 +14,11 @@ from longhand.client.calls import Call, Pages, Part
 from longhand.client.connection import address_of, answering, http_options, refusal
 from longhand.client.errors import LonghandError, NoAnswerError, RefusedError
 from longhand.client.events import Event
+from longhand.client.filters import JobFilters, query_of
 from longhand.client.following import TIMEOUT, Following, TextRepair, Texts
 from longhand.client.hold_calls import Held
 from longhand.client.lines import LineSplitter
-from longhand.client.objects import Job, JobStatus, Json, Result, Retried
+from longhand.client.objects import Job, Json, Result, Retried
 from longhand.client.webhooks import Webhooks
 
 T = TypeVar("T")
@@ -82,28 +83,9 @@ class AsyncClient:
         """A batch with its counts; see `Client.batch`."""
         return await self._ask(calls.read_batch(batch_id))
 
-    async def jobs(
-        self,
-        *,
-        limit: int | None = None,
-        batch_id: str | None = None,
-        status: JobStatus | None = None,
-        model: str | None = None,
-        custom_id: str | None = None,
-        metadata: Mapping[str, str] | None = None,
-        created_after: float | str | None = None,
-        created_before: float | str | None = None,
-        q: str | None = None,
-    ) -> AsyncGenerator[Job, None]:
+    async def jobs(self, *, limit: int | None = None, **filters: Unpack[JobFilters]) -> AsyncGenerator[Job, None]:
         """The jobs that match the filters, newest first; see `Client.jobs`."""
-        pages: Pages[Job] = Pages(
-            "/v1/jobs",
-            calls.job_filters(
-                batch_id=batch_id, status=status, model=model, custom_id=custom_id, metadata=metadata,
-                created_after=created_after, created_before=created_before, q=q,
-            ),
-            limit,
-        )  # fmt: skip
+        pages: Pages[Job] = Pages("/v1/jobs", query_of(filters), limit)
         while pages.more:
             for job in pages.take(await self._ask(pages.call())):
                 yield job

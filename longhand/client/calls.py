@@ -16,7 +16,7 @@ import httpx
 from longhand.client.batch_objects import Batch
 from longhand.client.errors import InputError, LonghandError, NoAnswerError, RefusedError, UnavailableError
 from longhand.client.items import WrongItemError, as_body, as_item, ask, check_item
-from longhand.client.objects import Job, JobStatus, Json
+from longhand.client.objects import Job, Json
 
 T = TypeVar("T")
 Part = Literal["text", "reasoning"]
@@ -193,29 +193,10 @@ class Pages(Generic[T]):
         return found
 
 
-def job_filters(
-    *,
-    batch_id: str | None,
-    status: JobStatus | None,
-    model: str | None,
-    custom_id: str | None,
-    metadata: Mapping[str, str] | None,
-    created_after: float | str | None,
-    created_before: float | str | None,
-    q: str | None,
-) -> dict[str, str]:
-    """The filters that are set, under their names in the query string."""
-    given = {
-        "status": status, "batch_id": batch_id, "model": model, "custom_id": custom_id, "q": q,
-        "created_after": created_after, "created_before": created_before,
-    }  # fmt: skip
-    filters = {name: str(value) for name, value in given.items() if value is not None}
-    return filters | {f"metadata.{key}": value for key, value in (metadata or {}).items()}
-
-
-def read_results(batch_id: str, form: str) -> Call[None]:
+def read_results(batch_id: str, form: str, language: str = "en") -> Call[None]:
     """The results of a batch as a download; the body is to be streamed."""
-    return _get(f"{path_of(batch_id, 'batch')}/results", lambda _: None, {"format": form})
+    params = {"format": form} | ({"lang": language} if language != "en" else {})  # unknown to an older server
+    return _get(f"{path_of(batch_id, 'batch')}/results", lambda _: None, params)
 
 
 def events_call(resource_id: str, params: Mapping[str, str], cursor: str) -> Call[None]:

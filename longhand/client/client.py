@@ -14,10 +14,11 @@ from longhand.client.calls import Call, Pages, Part
 from longhand.client.connection import address_of, answering, http_options, refusal
 from longhand.client.errors import LonghandError, NoAnswerError, RefusedError
 from longhand.client.events import Event
+from longhand.client.filters import JobFilters, query_of
 from longhand.client.following import TIMEOUT, Following, TextRepair, Texts
 from longhand.client.hold_calls import Held
 from longhand.client.lines import LineSplitter
-from longhand.client.objects import Job, JobStatus, Json, Result, Retried
+from longhand.client.objects import Job, Json, Result, Retried
 from longhand.client.webhooks import Webhooks
 
 T = TypeVar("T")
@@ -109,31 +110,9 @@ class Client:
         """A job or a batch: the id says which."""
         return self._ask(calls.read_object(resource_id))
 
-    def jobs(
-        self,
-        *,
-        limit: int | None = None,
-        batch_id: str | None = None,
-        status: JobStatus | None = None,
-        model: str | None = None,
-        custom_id: str | None = None,
-        metadata: Mapping[str, str] | None = None,
-        created_after: float | str | None = None,
-        created_before: float | str | None = None,
-        q: str | None = None,
-    ) -> Generator[Job, None, None]:
-        """The jobs that match the filters, newest first, read page by page during the iteration.
-
-        Times are Unix seconds or ISO 8601. `q`: jobs whose text so far contains exactly this, ignoring case.
-        """
-        pages: Pages[Job] = Pages(
-            "/v1/jobs",
-            calls.job_filters(
-                batch_id=batch_id, status=status, model=model, custom_id=custom_id, metadata=metadata,
-                created_after=created_after, created_before=created_before, q=q,
-            ),
-            limit,
-        )  # fmt: skip
+    def jobs(self, *, limit: int | None = None, **filters: Unpack[JobFilters]) -> Generator[Job, None, None]:
+        """The jobs that match the filters, newest first, read page by page during the iteration; see `filters.py`."""
+        pages: Pages[Job] = Pages("/v1/jobs", query_of(filters), limit)
         while pages.more:
             yield from pages.take(self._ask(pages.call()))
 
@@ -161,9 +140,9 @@ class Client:
         yield from map(json.loads, splitter.close())
 
     @contextmanager
-    def stream_results(self, batch_id: str, form: str) -> Iterator[Iterator[bytes]]:
-        """The results of a batch in input order as `jsonl`, `csv` or `md`, in chunks as they arrive."""
-        with self._stream(calls.read_results(batch_id, form), httpx.USE_CLIENT_DEFAULT) as response:
+    def stream_results(self, batch_id: str, form: str, *, language: str = "en") -> Iterator[Iterator[bytes]]:
+        """The results of a batch in input order: `jsonl`, or `csv` or `md` with headings in "en" or "zh"; in chunks."""
+        with self._stream(calls.read_results(batch_id, form, language), httpx.USE_CLIENT_DEFAULT) as response:
             yield response.iter_bytes()
 
     def upstreams(self) -> Json:

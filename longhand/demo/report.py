@@ -10,9 +10,11 @@ from rich.text import Text
 from longhand.client.client import Client
 from longhand.client.errors import LonghandError
 from longhand.client.events import Delta, Done, Reset, Status
-from longhand.client.objects import Json, why
+from longhand.client.objects import Json
 from longhand.demo.prompts import ARTICLES
+from longhand.terminal.explanations import explained, heading, reason
 from longhand.terminal.tables import status_text
+from longhand.words.catalogue import t
 
 
 @dataclass(slots=True)
@@ -44,7 +46,7 @@ class Watcher:
                     case Done(job=job):
                         self.status, self.done = job["status"], event
         except LonghandError as error:
-            self.error = str(error)
+            self.error = explained(error)
 
     @property
     def text(self) -> str:
@@ -74,12 +76,12 @@ class Outcome:
 
 def results_table(outcomes: list[Outcome]) -> Table:
     """The articles, one on each line."""
-    table = Table(title="Results", title_justify="left")
-    table.add_column("article", no_wrap=True)
-    table.add_column("status")
-    for name in ("words", "tokens", "first s", "deltas/s"):
-        table.add_column(name, justify="right")
-    table.add_column("equal")
+    table = Table(title=t("demo.results"), title_justify="left")
+    table.add_column(heading("article"), no_wrap=True)
+    table.add_column(heading("status"))
+    for name in ("words", "tokens", "first_seconds", "deltas_each_second"):
+        table.add_column(heading(name), justify="right")
+    table.add_column(heading("equal"))
     for outcome in outcomes:
         job = outcome.job
         usage = job.get("usage") or {}
@@ -90,7 +92,7 @@ def results_table(outcomes: list[Outcome]) -> Table:
             "" if usage.get("output_tokens") is None else str(usage["output_tokens"]),
             _shown(_between(job.get("started_at"), job.get("first_delta_at")), "{:.2f}"),
             _shown(_deltas_per_second(job), "{:.1f}"),
-            Text("yes", style="green") if outcome.is_equal else Text("NO", style="bold red"),
+            Text(t("yes"), style="green") if outcome.is_equal else Text(t("demo.no"), style="bold red"),
         )
     return table
 
@@ -100,16 +102,16 @@ def verdict(outcomes: list[Outcome], seconds: float, console: Console) -> bool:
     stored = sum(outcome.is_stored for outcome in outcomes)
     equal = sum(outcome.is_equal for outcome in outcomes)
     for outcome in outcomes:
-        reason = outcome.watcher.error or why(outcome.job)
-        if reason:
-            console.print(f"{outcome.watcher.name}: {reason}", style="red", markup=False)
+        if said := outcome.watcher.error or reason(outcome.job):
+            console.print(f"{outcome.watcher.name}: {said}", style="red", markup=False)
     total = len(outcomes)
     good = stored == equal == total == len(ARTICLES)
+    took = f"{seconds:.1f}"
     if good:
-        line = f"All {total} texts are stored, and each watched text equals the stored one by SHA-256"
+        line = t("demo.good", total=total, seconds=took)
     else:
-        line = f"{stored} of {len(ARTICLES)} texts are stored; {equal} watched texts equal the stored one by SHA-256"
-    console.print(f"{line} ({seconds:.1f} s).", style="bold green" if good else "bold red", soft_wrap=True)
+        line = t("demo.bad", stored=stored, total=len(ARTICLES), equal=equal, seconds=took)
+    console.print(line, style="bold green" if good else "bold red", soft_wrap=True)
     return good
 
 

@@ -29,8 +29,10 @@ from longhand.simulator import Pace, serve_in_thread
 from longhand.stack.stack import child_environ, choose_port, python, wait_until_ready
 from longhand.stack.supervisor import Supervisor
 from longhand.terminal.cells import last_cells
+from longhand.terminal.explanations import status_word
 from longhand.terminal.output import open_console
 from longhand.terminal.tables import status_text, without_secret
+from longhand.words.catalogue import t
 
 _MARGIN_SECONDS = 20.0
 """How much longer than the grace of its workers `longhand up` may take to end."""
@@ -53,17 +55,15 @@ def run_demo(settings: Settings, model: str, *, keep: bool = False) -> bool:
         if upstream is None:
             upstream = cleanup.enter_context(serve_in_thread(Pace(deltas_per_second=40))).url
             unset += _UPSTREAM_KEYS
-            line = f"LONGHAND_UPSTREAM_URL is not set, so a simulator at {upstream} writes the articles: made-up prose."
+            line = t("demo.simulator", url=upstream)
         else:
-            line = f"{model} at {without_secret(upstream)} writes the articles."
+            line = t("demo.upstream", model=model, url=without_secret(upstream))
         console.print(line, soft_wrap=True, markup=False)
         url = cleanup.enter_context(_stack(settings.grace_seconds, upstream, unset, console))
         with Client(url) as client:
             began_at = time.monotonic()
             batch = client.submit_batch({"requests": _requests(model), "metadata": {"title": "longhand demo"}})
-            console.print(
-                f"Submitted {batch['id']}: {len(ARTICLES)} articles. Watching each of them live.", soft_wrap=True
-            )
+            console.print(t("demo.submitted", id=batch["id"], number=len(ARTICLES)), soft_wrap=True)
             watchers = [Watcher(job["id"], job["custom_id"] or job["id"]) for job in _jobs_of(client, batch["id"])]
             _watch_all(client, watchers, console)
             seconds = time.monotonic() - began_at
@@ -71,7 +71,7 @@ def run_demo(settings: Settings, model: str, *, keep: bool = False) -> bool:
         console.print(results_table(outcomes))
         is_right = verdict(outcomes, seconds, console)
         if keep:
-            console.print(f"The stack stays up: open {url} in your browser. Ctrl-C ends it and removes {batch['id']}.")
+            console.print(t("demo.stays", url=url, id=batch["id"]))
             with suppress(KeyboardInterrupt):
                 threading.Event().wait()
         return is_right
@@ -105,9 +105,9 @@ def _stack(grace_seconds: float, upstream: str, unset: Sequence[str], console: C
         command = python("longhand", "up", "--port", str(port))
         up = supervisor.start("longhand up", command, environ, home / "up.log")
         url = f"http://127.0.0.1:{port}"
-        with console.status("Starting a whole stack: Valkey, a worker, the API ..."):
+        with console.status(t("demo.starting")):
             wait_until_ready(url, [up], lambda: time.sleep(0.05))
-        console.print(f"A whole stack runs at {url}, in the temporary home {home}.", soft_wrap=True)
+        console.print(t("demo.runs", url=url, home=home), soft_wrap=True)
         yield url
     finally:
         supervisor.end_all(grace_seconds + _MARGIN_SECONDS)
@@ -127,7 +127,8 @@ def _watch_all(client: Client, watchers: list[Watcher], console: Console) -> Non
         return
     for watcher, thread in zip(watchers, threads, strict=True):
         thread.join()
-        console.print(f"{watcher.name}: {watcher.error or watcher.status}, {len(watcher.text)} characters watched")
+        said = watcher.error or status_word(watcher.status)
+        console.print(t("demo.watched", name=watcher.name, status=said, number=len(watcher.text)))
 
 
 def _live_table(watchers: list[Watcher], width: int) -> Table:
@@ -139,9 +140,9 @@ def _live_table(watchers: list[Watcher], width: int) -> Table:
     room = max(0, width - _NAME_CELLS - _STATUS_CELLS - _WORDS_CELLS - 8)
     for watcher in watchers:
         text = watcher.text
-        status = Text("lost", style="red") if watcher.error else status_text(watcher.status)
+        status = Text(status_word("lost"), style="red") if watcher.error else status_text(watcher.status)
         tail = Text(last_cells(" ".join(text[-300:].split()), room), style="dim")
-        table.add_row(Text(watcher.name), status, f"{count_words(text)} words", tail)
+        table.add_row(Text(watcher.name), status, t("demo.words", number=count_words(text)), tail)
     return table
 
 

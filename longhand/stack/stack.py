@@ -16,6 +16,7 @@ from longhand.client.errors import StackError, first_line
 from longhand.stack import embedded
 from longhand.stack.signals import StopSignals
 from longhand.stack.supervisor import Child, Supervisor, describe_end
+from longhand.words.catalogue import t, translated
 from migrations import migrate
 
 _START_SECONDS = 60.0
@@ -60,7 +61,7 @@ class Stack:
         try:
             migrate(self.settings.database)
         except SQLAlchemyError as error:
-            raise StackError(f"the database cannot be used: {first_line(error)}") from None
+            raise StackError(t("up.database_unusable", why=first_line(error))) from None
         environ = child_environ(
             {
                 "LONGHAND_HOME": str(self.home),
@@ -115,8 +116,8 @@ class Stack:
                 continue  # somebody took the port after it was chosen
             if not embedded.set_aside(directory):
                 break
-            self.supervisor.report(f"valkey could not read its file and starts with an empty one ({last_line})")
-        raise StackError(f"the embedded Valkey did not start: {last_line}; its log is {log}")
+            self.supervisor.report(t("up.valkey_empty", why=last_line))
+        raise StackError(t("up.valkey_failed", why=last_line, log=log))
 
     def _metrics_port(self, number: int) -> dict[str, str]:
         """Each worker serves its metrics on a port of its own."""
@@ -143,24 +144,22 @@ def choose_port(host: str, port: int) -> int:
                 return int(probe.getsockname()[1])
             probe.listen()
     except OSError as error:
-        raise StackError(f"cannot listen on {host} port {port}: {error.strerror} (--host, --port)") from None
+        raise StackError(t("up.cannot_listen", host=host, port=port, why=translated(str(error.strerror)))) from None
     return port
 
 
 def wait_until_ready(url: str, children: list[Child], wait: Callable[[], None]) -> None:
     """Wait until `/readyz` succeeds. Raises `StackError` if a child dies before that, or if it takes too long."""
     deadline = time.monotonic() + _START_SECONDS
-    said = "it does not answer"
+    said = t("up.no_answer")
     with httpx.Client(base_url=url, trust_env=False, timeout=5) as client:
         while time.monotonic() < deadline:
             for child in children:
                 if not _runs(child):
                     code = child.running.returncode if child.running else 0
                     last_line = child.last_log_line()
-                    raise StackError(
-                        f"{child.name} ended ({describe_end(code)}) before it was ready: {last_line};"
-                        f" its log is {child.log}"
-                    )
+                    how = describe_end(code)
+                    raise StackError(t("up.child_ended", name=child.name, how=how, why=last_line, log=child.log))
             try:
                 response = client.get("/readyz")
                 if response.is_success:
@@ -169,7 +168,7 @@ def wait_until_ready(url: str, children: list[Child], wait: Callable[[], None]) 
             except httpx.TransportError as error:
                 said = str(error)
             wait()
-    raise StackError(f"the API at {url} was not ready within {_START_SECONDS:g} s: {said}")
+    raise StackError(t("up.not_ready", url=url, seconds=f"{_START_SECONDS:g}", why=said))
 
 
 def python(module: str, *arguments: str) -> list[str]:

@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from longhand.words.catalogue import t
+
 _LEASH = Path(__file__).with_name("leash.py")
 _FIRST_PAUSE_SECONDS = 0.5
 _LONGEST_PAUSE_SECONDS = 30.0
@@ -67,12 +69,12 @@ class Supervisor:
                 child.running = None
                 pause = _pause_after(child, now)
                 child.due_at = now + pause
-                when = f"starting it again in {pause:g} s" if pause else "starting it again"
-                self.report(f"{child.name} died ({how}); {when}; its log is {child.log}")
+                key = "up.died_pause" if pause else "up.died"
+                self.report(t(key, name=child.name, how=how, seconds=f"{pause:g}", log=child.log))
             if child.running is None and now >= child.due_at:
                 _launch(child)
                 if child.deaths > 0:
-                    self.report(f"{child.name} runs again (process {_pid(child)})")
+                    self.report(t("up.runs_again", name=child.name, pid=_pid(child)))
 
     def seconds_until_due(self, at_most: float) -> float:
         """How long there is nothing to do, unless a child dies."""
@@ -91,7 +93,7 @@ class Supervisor:
             _signal(child, signal.SIGCONT)
         for child in running:
             if not _ended(child, max(0.0, deadline - time.monotonic())):
-                self.report(f"{child.name} did not end within {within_seconds:g} s and was killed")
+                self.report(t("up.killed", name=child.name, seconds=f"{within_seconds:g}"))
                 _signal(child, signal.SIGKILL)
                 _ended(child, 10)
 
@@ -102,7 +104,7 @@ class Supervisor:
 
 def describe_end(code: int) -> str:
     """How a process ended, from its return code."""
-    return f"exit code {code}" if code >= 0 else f"signal {signal.Signals(-code).name}"
+    return t("up.exit_code", code=code) if code >= 0 else t("up.signal", name=signal.Signals(-code).name)
 
 
 def _launch(child: Child) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 import httpx
 
 from jobs.settings import Settings
+from longhand.words.catalogue import t
 
 _SECONDS = 30.0
 
@@ -31,11 +32,7 @@ def _ask(url: str, settings: Settings, say: Callable[[str], None]) -> None:
 
 def _line_of(answer: httpx.Response) -> str:
     if answer.is_success:
-        count = len(answer.json()["data"])
-        return f"the upstream answers, with {count} model{'' if count == 1 else 's'}"
+        return t("up.upstream_answers", count=len(answer.json()["data"]))
     if answer.status_code == 401:
         return ""  # this Longhand has keys, and the command was given none
-    error = answer.json()["error"]
-    return (
-        f"the upstream does not list its models, so look at its address and key before you submit: {error['message']}"
-    )
+    return t("up.upstream_fails", why=answer.json()["error"]["message"])

@@ -5,7 +5,9 @@ from dataclasses import dataclass, field
 
 from longhand.client.batch_objects import Batch
 from longhand.client.events import BatchDone, BatchStatus, Delta, Done, Event, Progress, Reasoning, Reset, Status
-from longhand.client.objects import Job, why
+from longhand.client.objects import Job
+from longhand.terminal.explanations import reason
+from longhand.words.catalogue import t
 
 _KEPT_CHARACTERS = 400
 """How much of the end of a growing text is kept: more does not fit into a line."""
@@ -69,7 +71,7 @@ class BatchState:
             case Done(job=job):
                 self.writing.pop(job["id"], None)
                 if job["status"] != "completed":
-                    return Failure(name_of(job), job["status"], why(job))
+                    return Failure(name_of(job), job["status"], reason(job))
         return None
 
     @property
@@ -119,8 +121,8 @@ class BatchState:
 
 
 def thinking(characters: int) -> str:
-    """About how much a model has thought, in words; four characters make a token."""
-    return f"thinking, {max(1, characters // 4):,} tokens"
+    """About how much a model has thought; four characters make a token."""
+    return t("watch.thinking", tokens=f"{max(1, characters // 4):,}")
 
 
 def name_of(job: Job) -> str:

@@ -10,6 +10,7 @@ from longhand.terminal.batch_state import BatchState, Writing, thinking
 from longhand.terminal.cells import duration, first_cells, last_cells, one_line
 from longhand.terminal.tables import status_text
 from longhand.terminal.waiting_words import hold_sentence
+from longhand.words.catalogue import t
 
 _NAME_CELLS = 18
 _FRAME_LINES = 4
@@ -39,14 +40,14 @@ class BatchView:
         writing = list(self._state.writing.values())
         lines = [_writing_line(one, width) for one in writing[: max(room, 0)]]
         if len(writing) > len(lines):
-            lines.append(Text(f"... and {len(writing) - len(lines)} more are being written", style="dim"))
+            lines.append(Text(t("batch.more_writing", number=len(writing) - len(lines)), style="dim"))
         return lines
 
     def _bar_line(self, width: int) -> Text:
         state = self._state
         # As wide as the label will ever be: otherwise the bar would shrink when it should grow.
         total = f"{state.total:,}"
-        label = f" {state.ended:>{len(total)},}/{total} ended"
+        label = " " + t("batch.ended", ended=f"{state.ended:>{len(total)},}", total=total)
         counts = state.batch["request_counts"]
         return Text.assemble(
             _bar(
@@ -54,7 +55,7 @@ class BatchView:
                 (counts["failed"], "╳", "red"),
                 (counts["in_progress"], "╌", "cyan"),
                 total=state.total,
-                width=max(8, min(width, 100) - len(label)),
+                width=max(8, min(width, 100) - cell_len(label)),
             ),
             label,
             no_wrap=True,
@@ -67,28 +68,29 @@ class BatchView:
         rate, left, tokens = state.jobs_per_second, state.seconds_left, state.output_tokens
         parts = [status_text(state.batch["status"])]
         if counts["completed"]:
-            parts.append(Text(f"{counts['completed']:,} completed", style="green"))
+            parts.append(Text(t("batch.completed", number=f"{counts['completed']:,}"), style="green"))
         if cut := counts.get("incomplete"):
-            parts.append(Text(f"{cut:,} cut short", style="yellow"))
+            parts.append(Text(t("batch.cut_short", number=f"{cut:,}"), style="yellow"))
         if counts["failed"]:
-            parts.append(Text(f"{counts['failed']:,} not completed", style="red"))
+            parts.append(Text(t("batch.not_completed", number=f"{counts['failed']:,}"), style="red"))
         if counts["in_progress"] and not ended:
-            parts.append(Text(f"{counts['in_progress']:,} writing", style="cyan"))
+            parts.append(Text(t("batch.writing", number=f"{counts['in_progress']:,}"), style="cyan"))
         if left is not None and not ended:
-            parts.append(Text(f"{duration(left)} left"))
+            parts.append(Text(t("batch.left", time=duration(left))))
         if tokens is not None:
-            parts.append(Text(f"{tokens:,} tokens"))
+            parts.append(Text(t("batch.tokens", number=f"{tokens:,}")))
         if rate is not None:
-            parts.append(Text(f"{rate:.1f} jobs/s" if rate >= 0.1 else f"{rate * 60:.1f} jobs/min"))
+            each = ("batch.each_second", rate) if rate >= 0.1 else ("batch.each_minute", rate * 60)
+            parts.append(Text(t(each[0], number=f"{each[1]:.1f}")))
         # The last parts matter least, and are the first to go when the terminal is narrow.
-        while len(parts) > 1 and sum(map(len, parts)) + 2 * (len(parts) - 1) > width:
+        while len(parts) > 1 and sum(part.cell_len for part in parts) + 2 * (len(parts) - 1) > width:
             parts.pop()
         return Text("  ").join(parts)
 
 
 def _writing_line(writing: Writing, width: int) -> Text:
     name = first_cells(one_line(writing.name), _NAME_CELLS)
-    again = f" (attempt {writing.attempt})" if writing.attempt > 1 else ""
+    again = t("batch.attempt", attempt=writing.attempt) if writing.attempt > 1 else ""
     line = Text.assemble(
         (name + " " * (_NAME_CELLS - cell_len(name)), "bold"), f" {writing.characters:>7,}", again, " "
     )

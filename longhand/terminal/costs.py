@@ -2,6 +2,7 @@
 
 from longhand.client.costs import Cost, CostFields
 from longhand.client.objects import Json
+from longhand.words.catalogue import t
 
 
 def cost_text(found: Json) -> str | None:
@@ -12,8 +13,8 @@ def cost_text(found: Json) -> str | None:
     unknown = found.get("unknown_cost_attempts")
     if not known:
         return None
-    listed = " and ".join(map(_amount, known))
-    return f"unknown: {listed} and {unknown:,} attempts of unknown cost" if unknown else listed
+    listed = t("cost.and").join(map(_amount, known))
+    return t("cost.partly_unknown", listed=listed, number=f"{unknown:,}") if unknown else listed
 
 
 def short_cost(found: CostFields) -> str:
@@ -28,7 +29,7 @@ def attempt_cost(attempt: Json) -> str:
 
 
 def _amount(cost: Cost) -> str:
-    about = "about " if cost["source"] == "estimated" else ""
+    about = t("cost.about") if cost["source"] == "estimated" else ""
     amount = f"{cost['amount']:,.9f}".rstrip("0")
     places = len(amount.partition(".")[2])
     return f"{about}{amount}{'0' * max(0, 2 - places)} {cost['currency']}"

@@ -6,13 +6,14 @@ from longhand.client.events import Delta, Done, Event, Reset, Status
 from longhand.client.objects import Job
 from longhand.terminal.batch_state import name_of
 from longhand.terminal.cells import one_line, plain
+from longhand.words.catalogue import t
 
 _LONGEST_LINE = 2000
 """How many characters `Lines` holds back at most while the end of their line has not come."""
 
 
 def starts_over(attempt: int) -> str:
-    return f"--- the text starts over (attempt {attempt}) ---"
+    return t("watch.starts_over", attempt=attempt)
 
 
 class Lines:

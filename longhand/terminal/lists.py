@@ -8,10 +8,12 @@ from rich.table import Table
 from rich.text import Text
 
 from longhand.client.batch_objects import Batch
-from longhand.client.objects import Job, cut_short
+from longhand.client.objects import Job
 from longhand.terminal.cells import one_line
 from longhand.terminal.costs import short_cost
+from longhand.terminal.explanations import heading
 from longhand.terminal.tables import moment_of, number, seconds, status_text
+from longhand.words.catalogue import t
 
 if TYPE_CHECKING:
     # At run time this would load SQLAlchemy for every `longhand jobs`.
@@ -21,16 +23,16 @@ if TYPE_CHECKING:
 def jobs_table(listed: Sequence[Job], *, wide: bool) -> Table:
     """Jobs, one on each line; only a wide terminal has room for all columns."""
     table = _table()
-    table.add_column("id", no_wrap=True)
-    table.add_column("status", no_wrap=True)
-    table.add_column("custom_id", no_wrap=True, overflow="ellipsis")
+    table.add_column(heading("id"), no_wrap=True)
+    table.add_column(heading("status"), no_wrap=True)
+    table.add_column(heading("custom_id"), no_wrap=True, overflow="ellipsis")
     for name in ("tokens", "seconds"):
-        table.add_column(name, justify="right", no_wrap=True)
+        table.add_column(heading(name), justify="right", no_wrap=True)
     if wide:
-        table.add_column("attempt", justify="right")
-        table.add_column("created", no_wrap=True)
-        table.add_column("cost", justify="right", no_wrap=True)
-        table.add_column("model", overflow="fold")
+        table.add_column(heading("attempt"), justify="right")
+        table.add_column(heading("created"), no_wrap=True)
+        table.add_column(heading("cost"), justify="right", no_wrap=True)
+        table.add_column(heading("model"), overflow="fold")
     for job in listed:
         cells: list[RenderableType] = [
             Text(job["id"]),
@@ -48,15 +50,15 @@ def jobs_table(listed: Sequence[Job], *, wide: bool) -> Table:
 def batches_table(listed: Sequence[Batch], *, wide: bool) -> Table:
     """Batches, one on each line; only a wide terminal has room for all columns."""
     table = _table()
-    table.add_column("id", no_wrap=True)
-    table.add_column("status", no_wrap=True)
-    table.add_column("title", no_wrap=True, overflow="ellipsis")
+    table.add_column(heading("id"), no_wrap=True)
+    table.add_column(heading("status"), no_wrap=True)
+    table.add_column(heading("title"), no_wrap=True, overflow="ellipsis")
     for name in ("jobs", "completed", "failed", "tokens"):
-        table.add_column(name, justify="right", no_wrap=True)
+        table.add_column(heading(name), justify="right", no_wrap=True)
     if wide:
-        table.add_column("created", no_wrap=True)
-        table.add_column("cost", justify="right", no_wrap=True)
-        table.add_column("model", overflow="fold")
+        table.add_column(heading("created"), no_wrap=True)
+        table.add_column(heading("cost"), justify="right", no_wrap=True)
+        table.add_column(heading("model"), overflow="fold")
     for batch in listed:
         counts, usage = batch["request_counts"], batch["usage"]
         cells: list[RenderableType] = [
@@ -79,18 +81,20 @@ def status_of_batch(batch: Batch) -> Text:
     status, counts = status_text(batch["status"]), batch["request_counts"]
     if batch["status"] == "completed" and counts["failed"]:
         everything = counts["failed"] == counts["total"]
-        return Text("all failed", style="red") if everything else status.append(f", {counts['failed']} failed", "red")
+        if everything:
+            return Text(t("status.all_failed"), style="red")
+        return status.append(t("status.some_failed", number=counts["failed"]), "red")
     if batch["status"] == "completed" and counts["incomplete"]:
-        return status.append(f", {counts['incomplete']} cut short", style="yellow")
-    return status.append(", on hold", style="yellow") if batch.get("hold") else status
+        return status.append(t("status.some_cut_short", number=counts["incomplete"]), style="yellow")
+    return status.append(t("status.on_hold"), style="yellow") if batch.get("hold") else status
 
 
 def keys_table(listed: "Sequence[ApiKey]") -> Table:
     """API keys, one on each line."""
     table = _table()
     for name in ("id", "prefix", "project", "created", "revoked"):
-        table.add_column(name, no_wrap=True)
-    table.add_column("name", overflow="fold")
+        table.add_column(heading(name), no_wrap=True)
+    table.add_column(heading("name"), overflow="fold")
     for key in listed:
         revoked = moment_of(key.revoked_at.timestamp()) if key.revoked_at else ""
         created = moment_of(key.created_at.timestamp())
@@ -101,8 +105,8 @@ def keys_table(listed: "Sequence[ApiKey]") -> Table:
 def projects_table(rows: Sequence[tuple[str, str]]) -> Table:
     """Projects and how long each keeps what has ended, one on each line."""
     table = _table()
-    table.add_column("project", no_wrap=True)
-    table.add_column("deleted after its end", no_wrap=True)
+    table.add_column(heading("project"), no_wrap=True)
+    table.add_column(heading("deleted_after"), no_wrap=True)
     for name, period in rows:
         table.add_row(Text(name), period)
     return table
@@ -111,19 +115,21 @@ def projects_table(rows: Sequence[tuple[str, str]]) -> Table:
 def settings_table(rows: Sequence[dict[str, Any]]) -> Table:
     """Settings, one on each line."""
     table = _table()
-    table.add_column("setting", no_wrap=True)
-    table.add_column("value", overflow="fold")
-    table.add_column("from", no_wrap=True)
+    table.add_column(heading("setting"), no_wrap=True)
+    table.add_column(heading("value"), overflow="fold")
+    table.add_column(heading("from"), no_wrap=True)
     for row in rows:
         value = "" if row["value"] is None else str(row["value"])
-        table.add_row(Text(row["name"]), Text(value), "environment" if row["is_set"] else "default")
+        table.add_row(
+            Text(row["name"]), Text(value), t("settings.environment" if row["is_set"] else "settings.default")
+        )
     return table
 
 
 def status_of(job: Job) -> Text:
     """The status of a job, and that its text was cut short."""
     status = status_text(job["status"])
-    return status.append(", cut short", style="yellow") if cut_short(job) else status
+    return status.append(t("status.cut_short"), style="yellow") if job.get("incomplete") else status
 
 
 def _table() -> Table:

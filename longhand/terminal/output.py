@@ -5,6 +5,7 @@ window's title or forge a line. Only the texts that were asked for (`watch` into
 are.
 """
 
+import io
 import json
 import sys
 from collections.abc import Iterable
@@ -22,6 +23,18 @@ def print_line(line: str, *, err: bool = False) -> None:
     print(plain(line), file=sys.stderr if err else sys.stdout, flush=True)
 
 
+def print_prompt(question: str) -> None:
+    """Write a question to stderr, and stay on its line."""
+    print(plain(question), end="", file=sys.stderr, flush=True)
+
+
+def never_fail_to_print() -> None:
+    """Let a character that this terminal's encoding does not have become a `?`: no command fails for that."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and not _is_unicode(stream.encoding):
+            stream.reconfigure(errors="replace")
+
+
 def print_json(value: Any) -> None:
     """Write a value to stdout as JSON that people can read, too."""
     _write_json(value, indent=2)
@@ -33,9 +46,14 @@ def print_json_line(value: Any) -> None:
 
 
 def _write_json(value: Any, indent: int | None) -> None:
-    said = json.dumps(value, indent=indent, ensure_ascii=False, separators=(",", ": ") if indent else (",", ":"))
+    escaped = not _is_unicode(sys.stdout.encoding)
+    said = json.dumps(value, indent=indent, ensure_ascii=escaped, separators=(",", ": ") if indent else (",", ":"))
     # Other characters that a terminal would obey, or that have no UTF-8, are escaped: the value stays the same.
     print(CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", said), flush=True)
+
+
+def _is_unicode(encoding: str | None) -> bool:
+    return (encoding or "utf-8").lower().replace("-", "").startswith("utf")
 
 
 def print_text(text: str) -> None:

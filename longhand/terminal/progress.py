@@ -14,13 +14,15 @@ from rich.text import Text
 
 from longhand.client.client import Client
 from longhand.client.events import Delta, Done, Event, OnHold, Reasoning, Reset, Status
-from longhand.client.objects import Hold, Job, cut_short, why
+from longhand.client.objects import Hold, Job
 from longhand.terminal.batch_state import BatchState, Failure, thinking
 from longhand.terminal.batch_view import BatchView
 from longhand.terminal.cells import one_line, plain
+from longhand.terminal.explanations import cut_short_words, reason, source_word, status_word
 from longhand.terminal.lines import Lines, starts_over
 from longhand.terminal.output import print_line
 from longhand.terminal.waiting_words import hold_sentence
+from longhand.words.catalogue import t
 
 _MOST_FAILURES = 10
 
@@ -151,7 +153,7 @@ class _CountLines:
         if hold and not self._held:
             self._console.print(hold_sentence(hold), soft_wrap=True, highlight=False, markup=False)
         elif self._held and not hold and self._state.ended < self._state.total:
-            self._console.print("no longer held", soft_wrap=True)
+            self._console.print(t("watch.not_held"), soft_wrap=True)
         self._held = hold is not None
         line = _counts(self._state)
         if line != self._last and self._state.ended < self._state.total:
@@ -160,59 +162,60 @@ class _CountLines:
 
 
 def _print_failure(console: Console, failure: Failure) -> None:
-    said = f"{failure.name}: {failure.status}{', ' + failure.why if failure.why else ''}"
+    status = status_word(failure.status)
+    said = t("watch.failure", name=failure.name, status=t("join.comma").join(filter(None, (status, failure.why))))
     console.print(Text(one_line(said), style="red"), soft_wrap=True)
 
 
 def _print_retry(console: Console, batch_id: str, failures: int) -> None:
-    more = f"{failures - _MOST_FAILURES} more; " if failures > _MOST_FAILURES else ""
-    console.print(Text(f"{more}run them again with: longhand retry {batch_id}"), soft_wrap=True)
+    more = t("watch.more", number=failures - _MOST_FAILURES) if failures > _MOST_FAILURES else ""
+    console.print(Text(more + t("watch.retry", id=batch_id)), soft_wrap=True)
 
 
 def _print_cut_short(console: Console, batch_id: str, count: int) -> None:
-    what = "1 text was" if count == 1 else f"{count} texts were"
-    again = f"run them again with: longhand retry {batch_id} --which incomplete"
-    console.print(Text(f"{what} cut short; {again}", style="yellow"), soft_wrap=True)
+    console.print(Text(t("watch.retry_cut_short", count=count, id=batch_id), style="yellow"), soft_wrap=True)
 
 
 def _held(hold: Hold | None, before: Hold | None) -> str:
     """What to say of a hold; nothing when only the time of its next probe has changed."""
     if hold is None:
-        return "no longer held" if before is not None else ""
+        return t("watch.not_held") if before is not None else ""
     if before is not None and all(hold[name] == before[name] for name in ("kind", "target", "reason", "since")):
         return ""
-    return f"on hold: {hold_sentence(hold)}"
+    return t("watch.on_hold", why=hold_sentence(hold))
 
 
 def _waiting(job: Job) -> str:
     if not job["attempt"]:
-        return "queued"
-    because = f" ({why(job)})" if job["error"] else ""
-    return f"attempt {job['attempt']} broke off{because}; queued again"
+        return status_word("queued")
+    key = "watch.broke_off_because" if job["error"] else "watch.broke_off"
+    return t(key, attempt=job["attempt"], why=reason(job))
 
 
 def _ending(job: Job) -> str:
     usage = job["usage"]
-    parts: list[str] = [job["status"]]
+    parts: list[str] = [status_word(job["status"])]
     if usage is not None and usage["output_tokens"] is not None:
-        parts.append(f"{usage['output_tokens']} tokens ({usage['source']})")
-    if cut := cut_short(job):
+        parts.append(t("watch.tokens", number=usage["output_tokens"], source=source_word(usage["source"])))
+    if cut := cut_short_words(job):
         parts.insert(1, cut)
     if job.get("finish_reason") in ("tool_calls", "function_call"):
-        parts.append(f"called a tool: longhand show {job['id']}")
+        parts.append(t("watch.called_a_tool", id=job["id"]))
     if job["error"]:
-        parts.append(why(job))
-    return ", ".join(parts)
+        parts.append(reason(job))
+    return t("join.comma").join(parts)
 
 
 def _counts(state: BatchState) -> str:
     counts = state.batch["request_counts"]
     parts = [
-        f"{state.batch['status']}: {state.ended}/{state.total} ended",
-        f"{counts['completed']} completed",
-        f"{counts['failed']} not completed",
-        f"{counts['in_progress']} writing",
+        t("watch.ended", status=status_word(state.batch["status"]), ended=state.ended, total=state.total),
+        t("batch.completed", number=counts["completed"]),
+        t("batch.not_completed", number=counts["failed"]),
+        t("batch.writing", number=counts["in_progress"]),
     ]
     if cut := counts.get("incomplete"):
-        parts.insert(2, f"{cut} of them cut short")
-    return ", ".join(parts) + (f", {state.output_tokens} tokens" if state.output_tokens is not None else "")
+        parts.insert(2, t("watch.cut_short_of_them", number=cut))
+    if state.output_tokens is not None:
+        parts.append(t("batch.tokens", number=state.output_tokens))
+    return t("join.comma").join(parts)

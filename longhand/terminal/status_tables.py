@@ -9,14 +9,10 @@ from rich.text import Text
 from longhand.client.objects import Json
 from longhand.terminal import upstream_tables
 from longhand.terminal.cells import duration, one_line
+from longhand.terminal.explanations import heading, limit_word, status_word
 from longhand.terminal.waiting_words import hold_sentence, waits_sentence
+from longhand.words.catalogue import t
 
-_STATES = {
-    "ok": "answers",
-    "slow": "does not answer within a second",
-    "away": "cannot be reached",
-    "refuses": "answers and takes no writes: it is full or read-only",
-}
 _STYLES = {"running": "green", "draining": "yellow", "lost": "red"}
 
 
@@ -28,26 +24,26 @@ def is_well(found: Json) -> bool:
 
 def services_lines(found: Json) -> Iterator[str]:
     """The version, the database and Redis."""
-    project = f", project {found['project']}" if found["project"] else ""
+    project = t("state.project", name=found["project"]) if found["project"] else ""
     yield f"longhand {found['version']}{project}"
     database = found["database"]
-    revision = f", revision {database['revision']}" if database["revision"] else ""
+    revision = t("state.revision", revision=database["revision"]) if database["revision"] else ""
     if revision and database["revision"] != database["needed_revision"]:
-        revision += f" and not {database['needed_revision']}: run `longhand migrate`"
-    yield f"database {_answer(database)}{revision}"
-    yield f"redis    {_answer(found['redis'])}"
+        revision += t("state.other_revision", needed=database["needed_revision"])
+    yield t("state.database", state=_answer(database), revision=revision)
+    yield t("state.redis", state=_answer(found["redis"]))
 
 
 def workers_table(workers: Sequence[Json]) -> Table:
     """The workers, one on each line."""
-    table = _table("worker", "state", "running", "free", "last sign", "version")
+    table = _table("worker", "state", "running", "free", "last_sign", "version")
     for worker in workers:
         table.add_row(
             Text(one_line(worker["name"])),
-            Text(worker["state"], style=_STYLES[worker["state"]]),
+            Text(status_word(worker["state"]), style=_STYLES[worker["state"]]),
             _number(worker["running"]),
             _number(worker["free"]),
-            f"{duration(max(0.0, time.time() - worker['seen_at']))} ago",
+            t("state.ago", time=duration(max(0.0, time.time() - worker["seen_at"]))),
             Text(one_line(worker["version"] or upstream_tables.UNKNOWN)),
         )
     return table
@@ -55,10 +51,10 @@ def workers_table(workers: Sequence[Json]) -> Table:
 
 def queue_table(lines: Sequence[Json]) -> Table:
     """The jobs by project and model, and why the first of each waits."""
-    table = _table("project", "model", "queued", "running", "waits for")
+    table = _table("project", "model", "queued", "running", "waits_for")
     for line in lines:
-        queued = _number(line["queued"]) + ("" if line["counted_all"] else " and more")
-        reason = "" if line["limited_by"] is None else line["limited_by"].replace("_", " ")
+        queued = _number(line["queued"]) + ("" if line["counted_all"] else t("state.and_more"))
+        reason = "" if line["limited_by"] is None else limit_word(line["limited_by"])
         table.add_row(
             Text(line["project"]), Text(one_line(line["model"])), queued, _number(line["running"]), Text(reason)
         )
@@ -72,27 +68,24 @@ def notes(found: Json) -> Sequence[str]:
 
 def _notes(found: Json) -> Iterator[str]:
     if found["workers"] is None:
-        yield "while the database and Redis do not answer, the workers are not known"
+        yield t("state.workers_unknown")
     elif not any(worker["state"] != "lost" for worker in found["workers"]):
-        yield (
-            "no worker is running: start one with `longhand worker`, or everything with `longhand up`"
-            if found["workers_complete"]
-            else "no worker runs a job; while Redis does not answer, idle workers are not seen"
-        )
+        yield t("state.no_worker" if found["workers_complete"] else "state.no_busy_worker")
     if found["queue"] is None:
-        yield "while the database does not answer, the queue is not known"
+        yield t("state.queue_unknown")
     said = {waits_sentence(line) for line in found["queue"] or () if line["limited_by"] != "no_worker"}
     said |= {hold_sentence(hold) for hold in found["held"] or ()}
     yield from sorted(said - {""})
     if found["queue_has_more"]:
-        yield "there are more models in the queue than are shown"
+        yield t("state.more_models")
     if found["upstreams"]:
         yield from upstream_tables.notes({"data": found["upstreams"], "file_mistakes": found["file_mistakes"]})
 
 
 def _answer(look: Json) -> str:
-    latency = f" in {look['latency_ms']:.1f} ms" if look["latency_ms"] is not None else ""
-    return f"{_STATES[look['state']]}{latency if look['state'] == 'ok' else ''}"
+    if look["state"] == "ok" and look["latency_ms"] is not None:
+        return t("state.ok_in", ms=f"{look['latency_ms']:.1f}")
+    return t(f"state.{look['state']}")
 
 
 def _number(value: int | None) -> str:
@@ -102,5 +95,7 @@ def _number(value: int | None) -> str:
 def _table(*columns: str) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
     for name in columns:
-        table.add_column(name, justify="right" if name in ("queued", "running", "free") else "left", overflow="fold")
+        table.add_column(
+            heading(name), justify="right" if name in ("queued", "running", "free") else "left", overflow="fold"
+        )
     return table

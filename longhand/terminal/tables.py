@@ -10,11 +10,13 @@ from rich.table import Table
 from rich.text import Text
 
 from jobs.model.message import calls_as_text
-from longhand.client.objects import Json, cut_short, why
+from longhand.client.objects import Json
 from longhand.terminal.cells import plain
 from longhand.terminal.costs import attempt_cost, cost_text
+from longhand.terminal.explanations import cut_short_words, heading, reason, source_word, status_word
 from longhand.terminal.output import PlainConsole, open_console
 from longhand.terminal.waiting_words import hold_sentence, waits_sentence
+from longhand.words.catalogue import t
 
 if TYPE_CHECKING:
     # At run time this would load the stack for every `longhand jobs`.
@@ -40,25 +42,25 @@ def table_console() -> PlainConsole:
 def stack_summary(stack: "Stack") -> RenderableType:
     """What runs and where, without any secret."""
     settings = stack.settings
-    redis = without_secret(stack.redis_url) + (" (embedded Valkey)" if settings.redis_url is None else "")
+    redis = without_secret(stack.redis_url) + (t("up.embedded") if settings.redis_url is None else "")
     grid = Table.grid(padding=(0, 2))
     for name, value in (
-        ("API", stack.url + (f" ({stack.api_workers} processes)" if stack.api_workers > 1 else "")),
-        ("Docs", f"{stack.url}/docs"),
-        ("Upstream", _upstream(settings)),
-        ("Workers", f"{stack.workers} x {settings.streams} streams"),
-        ("Home", str(stack.home)),
-        ("Database", without_secret(settings.database)),
-        ("Redis", redis),
-        ("Logs", str(stack.home / "logs")),
+        ("api", stack.url + (t("up.processes", number=stack.api_workers) if stack.api_workers > 1 else "")),
+        ("docs", f"{stack.url}/docs"),
+        ("upstream", _upstream(settings)),
+        ("workers", t("up.streams", workers=stack.workers, streams=settings.streams)),
+        ("home", str(stack.home)),
+        ("database", without_secret(settings.database)),
+        ("redis", redis),
+        ("logs", str(stack.home / "logs")),
     ):
-        grid.add_row(Text(name, style="bold"), Text(value, overflow="fold"))
-    return Panel(grid, title="Longhand is ready", title_align="left", border_style="green", expand=False)
+        grid.add_row(Text(t(f"up.{name}"), style="bold"), Text(value, overflow="fold"))
+    return Panel(grid, title=t("up.ready"), title_align="left", border_style="green", expand=False)
 
 
 def _upstream(settings: "Settings") -> str:
     if settings.upstreams is not None:
-        return f"those of {settings.upstreams}"
+        return t("up.those_of", file=settings.upstreams)
     return without_secret(settings.require_upstream_url())
 
 
@@ -67,7 +69,7 @@ def job_summary(job: Json) -> RenderableType:
     usage = job.get("usage")
     rows = {
         "status": status_text(job["status"]),
-        "incomplete": Text(cut_short(job), style="yellow"),
+        "incomplete": Text(cut_short_words(job), style="yellow"),
         "batch": job.get("batch_id"),
         "custom_id": job.get("custom_id"),
         "model": job["model"],
@@ -81,13 +83,13 @@ def job_summary(job: Json) -> RenderableType:
         "finished": moment_of(job.get("finished_at")),
         "finish_reason": job.get("finish_reason"),
         "segments": _segments(job.get("segments")),
-        "tool calls": plain(calls_as_text(job.get("message"))),
+        "tool_calls": plain(calls_as_text(job.get("message"))),
         "bytes": number(job.get("bytes")),
         "sha256": job.get("sha256"),
-        "text of": _text_of(job),
-        "usage": _pairs({key: value for key, value in usage.items() if value is not None}) if usage else None,
+        "text_of": _text_of(job),
+        "usage": _usage(usage),
         "cost": cost_text(job),
-        "error": why(job),
+        "error": reason(job),
     }
     attempts = job.get("attempts") or []
     view = _rows(job["id"], rows)
@@ -99,16 +101,16 @@ def batch_summary(batch: Json) -> RenderableType:
     usage = batch.get("usage")
     rows = {
         "status": status_text(batch["status"]),
-        "on hold": hold_sentence(batch["hold"]) if batch.get("hold") else None,
+        "on_hold": hold_sentence(batch["hold"]) if batch.get("hold") else None,
         "because": _because(batch.get("hold")),
-        "jobs": _pairs(batch["request_counts"]),
+        "jobs": _named_pairs(batch["request_counts"]),
         "metadata": _pairs(batch.get("metadata")),
         "created": moment_of(batch["created_at"]),
-        "completed": moment_of(batch.get("completed_at")),
-        "usage": _pairs({key: value for key, value in usage.items() if isinstance(value, int)}) if usage else None,
+        "completed_at": moment_of(batch.get("completed_at")),
+        "usage": _usage({key: value for key, value in (usage or {}).items() if isinstance(value, int)}),
         "cost": cost_text(batch),
         "errors": _told((batch.get("errors") or {}).get("data")),
-        "read otherwise": _told(batch.get("warnings")),
+        "read_otherwise": _told(batch.get("warnings")),
     }
     return _rows(batch["id"], rows)
 
@@ -116,13 +118,14 @@ def batch_summary(batch: Json) -> RenderableType:
 def _told(notes: list[Json] | None) -> str:
     """What is said of the lines of a batch's input, a line for each."""
     return "\n".join(
-        note["message"] if note["line"] is None else f"line {note['line']}: {note['message']}" for note in notes or ()
+        note["message"] if note["line"] is None else t("show.line", line=note["line"], message=note["message"])
+        for note in notes or ()
     )
 
 
 def status_text(status: str) -> Text:
     """A status in its colour."""
-    return Text(status, style=_STYLES.get(status, ""))
+    return Text(status_word(status), style=_STYLES.get(status, ""))
 
 
 def without_secret(url: str) -> str:
@@ -136,7 +139,12 @@ def without_secret(url: str) -> str:
 def _segments(segments: list[Json] | None) -> str | None:
     """What each request wrote of a text that went on at the token limit."""
     return "\n".join(
-        f"{one['bytes']:,} bytes from {one['offset']:,} ({one['finish_reason'] or 'interrupted'})"
+        t(
+            "show.segment",
+            bytes=f"{one['bytes']:,}",
+            offset=f"{one['offset']:,}",
+            end=one["finish_reason"] or t("show.interrupted"),
+        )
         for one in segments or ()
     )
 
@@ -144,16 +152,16 @@ def _segments(segments: list[Json] | None) -> str | None:
 def _text_of(job: Json) -> str | None:
     """Whose text is stored, if it is not the last attempt's."""
     wrote = job.get("text_attempt")
-    return f"attempt {wrote}, which wrote the most" if wrote and wrote != job["attempt"] else None
+    return t("show.text_of", attempt=wrote) if wrote and wrote != job["attempt"] else None
 
 
 def _attempts_table(attempts: list[Json]) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
-    for name in ("attempt", "outcome", "first delta s", "seconds", "deltas", "bytes", "cost"):
-        table.add_column(name, justify="left" if name == "outcome" else "right", no_wrap=True)
-    table.add_column("worker and error", overflow="fold")
+    for name in ("attempt", "outcome", "first_delta", "seconds", "deltas", "bytes", "cost"):
+        table.add_column(heading(name), justify="left" if name == "outcome" else "right", no_wrap=True)
+    table.add_column(heading("worker_and_error"), overflow="fold")
     for attempt in attempts:
-        error = why(attempt)
+        error = reason(attempt)
         table.add_row(
             str(attempt["attempt"]),
             status_text(attempt.get("outcome") or "running"),
@@ -171,11 +179,11 @@ def _rows(title: str, rows: dict[str, str | Text | None]) -> Table:
     grid = Table(box=None, show_header=False, padding=(0, 1), pad_edge=False)
     grid.add_column(style="bold", no_wrap=True)
     grid.add_column(overflow="fold")
-    grid.add_row("id", Text(title))
+    grid.add_row(heading("id"), Text(title))
     for name, value in rows.items():
         if value:
             # As `Text`, so that square brackets in a prompt are not taken for markup.
-            grid.add_row(name, value if isinstance(value, Text) else Text(value))
+            grid.add_row(heading(name), value if isinstance(value, Text) else Text(value))
     return grid
 
 
@@ -194,6 +202,19 @@ def _because(hold: Json | None) -> str | None:
 
 def _pairs(pairs: Json | None) -> str | None:
     return ", ".join(f"{key}={value}" for key, value in pairs.items()) if pairs else None
+
+
+def _named_pairs(pairs: Json) -> str:
+    """Counts with their names."""
+    return t("join.comma").join(t("show.pair", name=heading(key), value=value) for key, value in pairs.items())
+
+
+def _usage(usage: Json | None) -> str | None:
+    """Token counts, as far as they are known."""
+    known = {key: value for key, value in (usage or {}).items() if value is not None}
+    if source := known.get("source"):
+        known["source"] = source_word(source)
+    return _named_pairs(known) or None
 
 
 def number(value: int | None) -> str:

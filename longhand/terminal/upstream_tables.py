@@ -8,7 +8,9 @@ from rich.table import Table
 from rich.text import Text
 
 from longhand.client.objects import Json
+from longhand.terminal.explanations import heading, reason, status_word
 from longhand.terminal.waiting_words import LANES, hold_sentence
+from longhand.words.catalogue import t, translated
 
 if TYPE_CHECKING:
     # At run time this would load pydantic for every `longhand jobs`.
@@ -19,12 +21,14 @@ UNKNOWN = "-"
 
 def upstreams_table(listed: list[Json]) -> Table:
     """The running upstreams, each on a line, and below it its models that are in use."""
-    table = _table("name", "state", "running", "window", "requests/min", "tokens/min", "first delta s", "limited by")
+    table = _table(
+        "name", "state", "running", "window", "requests_per_minute", "tokens_per_minute", "first_delta", "limited_by"
+    )
     for upstream in listed:
         limits = upstream["limits"]
         table.add_row(
             Text(upstream["name"]),
-            Text(upstream["state"] or UNKNOWN, style="red" if upstream["state"] == "held" else "green"),
+            Text(status_word(upstream["state"] or UNKNOWN), style="red" if upstream["state"] == "held" else "green"),
             _of(upstream["running"], limits["max_streams"]),
             "",
             _of(None, limits["requests_per_minute"]),
@@ -52,33 +56,37 @@ def notes(listed: Json) -> Iterator[str]:
         hold, error = upstream["hold"], upstream["last_error"]
         if hold:
             held = {"kind": "upstream", "target": upstream["name"], "url": upstream["url"], **hold}
-            said = f"; it said: {hold['message']}" if hold["held_by"] != "person" and not error else ""
+            said = t("upstreams.it_said", message=hold["message"]) if hold["held_by"] != "person" and not error else ""
             yield hold_sentence(held) + said
         if error:
-            message = f": {error['message']}" if error["message"] else ""
-            yield f"{upstream['name']}: last error at {_time(error['at'])}: {error['code']}{message}"
+            why = reason({"error": error})
+            yield t("upstreams.last_error", name=upstream["name"], time=_time(error["at"]), why=why)
     limits = {lane["limited_by"] for upstream in listed["data"] for lane in upstream["in_use"] or ()}
-    yield from (f"limited by {name}: {LANES[name]}" for name in LANES if name in limits)
+    yield from (t("upstreams.limited_by", name=name, why=t(f"lane.{name}")) for name in LANES if name in limits)
     for mistake in listed["file_mistakes"]:
-        line = f"line {mistake['line']}: " if mistake["line"] else ""
-        yield f"the upstreams file is wrong, so an earlier one counts: {line}{mistake['message']}"
+        said = translated(mistake["message"])
+        if mistake["line"]:
+            said = t("show.line", line=mistake["line"], message=said)
+        yield t("upstreams.wrong_file", why=said)
 
 
 def declared_table(upstreams: "Upstreams") -> Table:
     """What a file declares."""
-    table = _table("name", "url", "key", "models", "tier", "weight", "streams", "requests/min", "tokens/min", "more")
+    table = _table(
+        "name", "url", "key", "models", "tier", "weight", "streams", "requests_per_minute", "tokens_per_minute", "more"
+    )
     for spec in upstreams.specs:
         table.add_row(
             Text(spec.name),
             Text(spec.address),
-            "yes" if spec.api_key else "no",
+            t("yes" if spec.api_key else "no"),
             Text(" ".join(spec.models)),
             str(spec.tier),
             _number(spec.weight, 3),
             _number(spec.max_streams),
             _number(spec.requests_per_minute),
             _number(spec.tokens_per_minute),
-            Text(", ".join(_more(spec))),
+            Text(t("join.comma").join(_more(spec))),
         )
     return table
 
@@ -86,46 +94,46 @@ def declared_table(upstreams: "Upstreams") -> Table:
 def _more(spec: "UpstreamSpec") -> Iterator[str]:
     """The rest, as far as it says something, without any secret."""
     clocks = (spec.first_delta_seconds, spec.between_deltas_seconds, spec.total_seconds)
-    yield "clocks " + "/".join(f"{seconds:g}" for seconds in clocks)
-    yield from (f"{here} is {there}" for here, there in spec.rename.items())
+    yield t("declared.clocks", seconds="/".join(f"{seconds:g}" for seconds in clocks))
+    yield from (t("declared.renamed", here=here, there=there) for here, there in spec.rename.items())
     if spec.headers:
-        yield f"headers {' '.join(spec.headers)}"
+        yield t("declared.headers", names=" ".join(spec.headers))
     for name, other in spec.parameters.items():
-        yield f"{name} is sent as {other}" if other else f"{name} is not sent"
+        yield t("declared.sent_as", name=name, other=other) if other else t("declared.not_sent", name=name)
     if spec.prefix != "none":
-        yield f"continues by {spec.prefix}"
+        yield t("declared.prefix", way=spec.prefix)
     if spec.think_tags:
-        yield "think tags are reasoning"
+        yield t("declared.think_tags")
     if not spec.loop_guard:
-        yield "loops are not cut"
+        yield t("declared.no_loop_guard")
     if not spec.usage:
-        yield "usage is not asked for"
+        yield t("declared.no_usage")
     if spec.proxy:
-        yield f"through {spec.proxy.where}"
+        yield t("declared.proxy", where=spec.proxy.where)
     if spec.ca_file:
-        yield f"trusts {spec.ca_file.name}"
+        yield t("declared.ca_file", name=spec.ca_file.name)
     for price in spec.prices:
         yield from _price(price)
 
 
 def _price(price: "Price") -> Iterator[str]:
     kinds = (("input", price.input), ("cached", price.cached), ("output", price.output))
-    prices = [f"{kind} {amount:g}" for kind, amount in kinds if amount is not None]
+    prices = [t(f"declared.{kind}", amount=f"{amount:g}") for kind, amount in kinds if amount is not None]
     if prices:
-        of = "" if price.models == ("*",) else f" of {' '.join(price.models)}"
-        yield f"price{of} {' '.join(prices)} {price.currency}"
+        key = "declared.price" if price.models == ("*",) else "declared.price_of"
+        yield t(key, models=" ".join(price.models), prices=" ".join(prices), currency=price.currency)
 
 
 def _table(*columns: str) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
     for name in columns:
-        is_text = name in ("name", "state", "url", "key", "models", "limited by", "more")
-        table.add_column(name, justify="left" if is_text else "right", overflow="fold")
+        is_text = name in ("name", "state", "url", "key", "models", "limited_by", "more")
+        table.add_column(heading(name), justify="left" if is_text else "right", overflow="fold")
     return table
 
 
 def _of(used: float | None, limit: float | None) -> str:
-    return f"{_number(used)} of {_number(limit)}" if limit is not None else _number(used)
+    return t("upstreams.of", used=_number(used), limit=_number(limit)) if limit is not None else _number(used)
 
 
 def _number(value: float | None, digits: int = 0) -> str:

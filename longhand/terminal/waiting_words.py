@@ -5,39 +5,36 @@ from datetime import datetime, timedelta
 
 from longhand.client.objects import Hold, Job, Json
 from longhand.terminal.cells import plain
+from longhand.words.catalogue import known, t, translated
 
-LANES = {
-    "max_streams": "as many streams run there as its max_streams allows; raise it in the upstreams file to run more",
-    "window": "as many streams run there as it can take so far; wait, Longhand tries more as it keeps up",
-    "requests": "it allows no more requests for the moment; wait, or raise its requests_per_minute",
-    "tokens": "it allows no more tokens for the moment; wait, or raise its tokens_per_minute",
-    "retry_after": "it refused a request as one too many; wait, the next one is sent by itself",
-}
-"""What an upstream's `limited_by` means."""
-
-_HOLDS = {
-    "paused": ("is paused", ""),
-    "credit": ("is out of credit", "pay, then "),
-    "key": ("refuses its API key", "check the key, then "),
-    "limit": ("has refused every request for minutes", "check its plan, quota and limits per day, then "),
-    "away": ("fails or cannot be reached", "check that its server runs, then "),
-}
-"""By the reason of a hold: what is so, and what a person does before lifting it."""
+LANES = ("max_streams", "window", "requests", "tokens", "retry_after")
+"""What an upstream's `limited_by` may be."""
 
 
 def hold_sentence(hold: Hold | Json) -> str:
     """What is held and why, since when, and what to do."""
-    what = "the batch" if hold["kind"] == "batch" else f"the {hold['kind']} {hold['target']}"
-    is_so, first = _HOLDS.get(hold["reason"], ("is held", ""))
-    if hold["reason"] == "away" and hold.get("url"):
-        first = f"check that the server at {hold['url']} runs, then "
-    then = (
-        f"{first}run: longhand resume {hold_arguments(hold)}" if hold.get("may_resume", True) else _for_operators(hold)
-    )
-    by_itself = f"; it is tried by itself at {_moment(hold['probe_at'])}" if hold["probe_at"] is not None else ""
+    kind, cause = hold["kind"], hold["reason"]
+    what = t(f"hold.{kind}", name=hold["target"])
+    is_so = t(f"hold.{cause}.so" if known(f"hold.{cause}.so") else "hold.other.so")
+    if hold.get("may_resume", True):
+        first = _first_step(hold)
+        then = t("hold.then", first=first, arguments=hold_arguments(hold))
+    else:
+        then = t("hold.operator_resumes" if cause == "paused" else "hold.operator_mends")
+    by_itself = t("hold.by_itself", time=_moment(hold["probe_at"])) if hold["probe_at"] is not None else ""
     message = plain(hold["message"])
-    by_person = f" ({message})" if hold["held_by"] == "person" and message != f"the {hold['kind']} was paused" else ""
-    return f"{what} {is_so} since {_moment(hold['since'])}{by_person}, so no new job starts{by_itself}; {then}"
+    own = hold["held_by"] == "person" and message != f"the {kind} was paused"
+    by_person = t("hold.message", message=message) if own else ""
+    since = _moment(hold["since"])
+    return t("hold.sentence", what=what, is_so=is_so, since=since, message=by_person, by_itself=by_itself, then=then)
+
+
+def _first_step(hold: Hold | Json) -> str:
+    """What a person does before lifting it."""
+    if hold["reason"] == "away" and hold.get("url"):
+        return t("hold.away.first_at", url=hold["url"])
+    key = f"hold.{hold['reason']}.first"
+    return t(key) if known(key) else ""
 
 
 def hold_arguments(held: Hold | Json) -> str:
@@ -49,8 +46,8 @@ def waits_sentence(job: Job | Json) -> str:
     """Why a queued job waits; empty where nothing is said of it."""
     if hold := job.get("hold"):
         return hold_sentence(hold)
-    message, until = job.get("limited_by_message") or "", job.get("limited_until")
-    return f"{message}, until {_moment(until)}" if message and until is not None else message
+    message, until = translated(job.get("limited_by_message") or ""), job.get("limited_until")
+    return t("waits.until", why=message, time=_moment(until)) if message and until is not None else message
 
 
 def waiting_notes(listed: Iterable[Job]) -> Iterator[str]:
@@ -65,11 +62,7 @@ def waiting_notes(listed: Iterable[Job]) -> Iterator[str]:
             counts[key] = counts.get(key, 0) + 1
             sentences.setdefault(key, sentence)
     for key, count in counts.items():
-        yield f"{count} queued job{'s wait' if count > 1 else ' waits'}: {sentences[key]}"
-
-
-def _for_operators(hold: Hold | Json) -> str:
-    return "an operator can resume it" if hold["reason"] == "paused" else "an operator has to see to it"
+        yield t("waits.note", count=count, why=sentences[key])
 
 
 def _moment(seconds: float) -> str:

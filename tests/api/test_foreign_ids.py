@@ -54,6 +54,8 @@ BY_ID = {
 WITHOUT_ID = {
     ("GET", "/v1/jobs"),
     ("GET", "/v1/usage"),
+    ("GET", "/v1/status"),
+    ("GET", "/v1/me"),
     ("POST", "/v1/jobs"),
     ("GET", "/v1/batches"),
     ("POST", "/v1/batches"),
@@ -78,7 +80,8 @@ WITHOUT_ID = {
     ("POST", "/v1/projects/{name}/resume"),
 }
 
-EVERYBODYS = ("/v1/models", "/v1/models/{model:path}", "/v1/upstreams")
+EVERYBODYS = ("/v1/models", "/v1/models/{model:path}", "/v1/upstreams", "/v1/me", "/v1/status")
+"""Each tells everybody something; what of it is one project's is tested beside them."""
 
 UNKNOWN = "01a20a80e1dd00000aac97c2de956"
 CUSTOM_ID = "blues own"
@@ -184,9 +187,9 @@ def test_no_list_shows_what_is_anothers(red: httpx.Client, blue: httpx.Client, o
         "/v1/jobs?metadata.of=blue",
         "/v1/jobs?created_after=0",
         "/v1/jobs?order=asc&limit=100",
-        f"/v1/jobs?after={job[:-1]}&order=asc",
+        f"/v1/jobs?after={job[:-12]}000000000000&order=asc",
         "/v1/batches?limit=100",
-        f"/v1/batches?after={batch}z",
+        f"/v1/batches?after={batch[:-12]}ffffffffffff",
         "/v1/files?limit=100",
         "/v1/files?purpose=batch",
         "/v1/jobs",

@@ -5,11 +5,13 @@ import io
 
 import httpx
 import pytest
+from sqlalchemy import delete
 
 from api.exports import csv_lines
 from jobs.intake.submission import NewJob, submit_batch
 from jobs.store.database import Database
 from jobs.store.queries import stream_results
+from jobs.tables import jobs
 from tests.api.watching import REQUEST, submit
 
 
@@ -21,6 +23,30 @@ def test_a_page_after_what_is_no_id_of_its_items_is_refused(client: httpx.Client
     error = answer.json()["error"]
     assert (error["param"], error["code"]) == ("after", "invalid_value")
     assert error["message"].startswith("after: must be the id of a ")
+
+
+@pytest.mark.parametrize("rest", ["0", "zzz", "f" * 29, "0" * 29, f"{2**42:012x}" + "0" * 17])
+def test_a_page_after_an_id_that_was_never_made_is_refused(client: httpx.Client, rest: str) -> None:
+    webhook = client.post("/v1/webhooks", json={"url": "https://192.0.9.1/", "events": ["batch.completed"]}).json()
+    deliveries = f"/v1/webhooks/{webhook['id']}/deliveries"
+    for path, kind in (("/v1/jobs", "job"), ("/v1/batches", "batch"), ("/v1/files", "file"), (deliveries, "evt")):
+        answer = client.get(path, params={"after": f"{kind}_{rest}"})
+        assert answer.status_code == 400, path
+        assert answer.json()["error"]["param"] == "after"
+        assert f"{kind}_{rest}" in answer.json()["error"]["message"]
+
+
+def test_who_deletes_what_a_page_has_shown_goes_on_behind_it(client: httpx.Client, database: Database) -> None:
+    submit_batch(database, [NewJob(request=REQUEST) for _ in range(5)])
+    left = [job["id"] for job in client.get("/v1/jobs").json()["data"]]
+    seen: list[str] = []
+    after: dict[str, str] = {}
+    while page := client.get("/v1/jobs", params={"limit": 2, **after}).json()["data"]:
+        seen += [job["id"] for job in page]
+        after = {"after": seen[-1]}
+        with database.write() as connection:
+            connection.execute(delete(jobs).where(jobs.c.id.in_(seen)))
+    assert seen == left
 
 
 def test_a_page_after_an_item_of_another_kind_is_refused(client: httpx.Client, database: Database) -> None:

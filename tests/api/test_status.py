@@ -43,7 +43,8 @@ def new(model: str = "m", project: str = "default", **fields: Any) -> NewJob:
 def give_sign(client: redis.Redis, database: Database, name: str, age: float = 0.0, **said: Any) -> None:
     """What a worker of this name says of itself, so many seconds ago."""
     moment = database.now().timestamp() - age
-    sign = {"version": "1", "streams": 100, "running": 0, "draining": False, "started_at": moment, "at": moment}
+    sign: dict[str, Any] = {"version": "1", "streams": 100, "running": 0, "draining": False}
+    sign |= {"started_at": moment, "at": moment}
     client.hset(WORKERS_KEY, name, encode_sign(WorkerSign(**(sign | said))))
 
 

@@ -16,7 +16,7 @@ from starlette.requests import Request
 
 from api.main import ApiServer
 from jobs.store.database import Database
-from jobs.store.queries import TextPart, read_text_part
+from jobs.store.text_parts import TextPart, read_text_part
 from tests.api.batch_watching import BatchShown, submit_jobs
 from tests.api.test_batch_watch_faults import end_all
 from tests.api.test_watch_faults import unchunked

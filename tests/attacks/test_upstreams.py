@@ -7,6 +7,7 @@ import math
 import struct
 import time
 from datetime import UTC, datetime
+from typing import Any
 
 import msgspec
 import pytest
@@ -52,11 +53,11 @@ def test_an_event_of_many_lines_is_not_read_again_for_each(line: bytes, monkeypa
     loads = json.loads
     looks: list[int] = []
 
-    def count(text: str, **named: bool) -> object:
+    def count(text: str, **named: Any) -> object:
         looks.append(len(text))
         return loads(text, **named)
 
-    monkeypatch.setattr(json, "loads", count)
+    monkeypatch.setattr("worker.upstream.sse.json.loads", count)
     parser = sse.SSEParser()
     assert parser.feed(b': x\n\ndata: {"a": "%b", "b": [}\n' % (b"x" * 100_000)) == []
     assert parser.feed(line * 10_000) == []

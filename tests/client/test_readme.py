@@ -15,7 +15,8 @@ from tests.stack.running_up import ROOT, Up, environ_of, running_up
 
 README = (ROOT / "README.md").read_text()
 CHINESE = (ROOT / "README.zh-CN.md").read_text()
-DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
+RECIPES = (ROOT / "docs" / "zh-CN" / "recipes.md").read_text()
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 _FILE = r"(?<![\w/.])(?:api|benchmarks|docs|examples|jobs|longhand|migrations|tests|worker)/[\w./-]+\.[a-z]+\b"
 # These set up what the fixtures below set up: an environment, an upstream and `longhand up`.
 _SET_UP = (
@@ -110,6 +111,22 @@ def test_every_line_of_the_chinese_readme_does_what_it_says(up: Up, tmp_path: Pa
     [line] = [line for line, done in ran.items() if done.returncode]
     assert line.startswith("longhand retry ")
     assert len(list((tmp_path / "articles").glob("*.md"))) == 8
+    assert up.end() == 0
+
+
+@pytest.mark.races
+def test_every_line_of_the_chinese_recipes_does_what_it_says(up: Up, tmp_path: Path) -> None:
+    [table] = blocks_of(RECIPES, "csv")
+    (tmp_path / "topics.csv").write_text(table, encoding="gb18030")
+    reader = Reader(up, tmp_path)
+    reader.environ["LONGHAND_LANG"] = "zh"
+    ran = {line: reader.type(line) for line in "".join(blocks_of(RECIPES, "sh")).replace("\\\n", "").splitlines()}
+    assert {line: done.stderr for line, done in ran.items() if done.returncode} == {}
+    assert len(ran) > 10
+    assert len(list((tmp_path / "articles").glob("*.md"))) == 2
+    [written] = (tmp_path / "articles").glob("*.csv")
+    assert written.read_text().startswith("\ufeff序号,编号,")
+    assert "已删除" in ran["longhand delete batch_... --yes"].stdout
     assert up.end() == 0
 
 

@@ -13,7 +13,8 @@ from longhand.terminal import progress
 from longhand.terminal.batch_state import BatchState
 from longhand.terminal.batch_view import BatchView
 from longhand.terminal.upstream_tables import notes
-from longhand.terminal.waiting_words import LANES, hold_sentence, waiting_notes, waits_sentence
+from longhand.terminal.waiting_words import hold_sentence, waiting_notes, waits_sentence
+from longhand.words.catalogue import t
 from tests.client.sent import JOB
 
 
@@ -118,7 +119,7 @@ def test_a_list_of_upstreams_explains_holds_and_limits() -> None:
     assert len(said) == 2
     assert said[0].startswith("the upstream main is out of credit since ")
     assert said[0].endswith("; it said: You exceeded your quota.")
-    assert said[1] == f"limited by requests: {LANES['requests']}"
+    assert said[1] == f"limited by requests: {t('lane.requests')}"
 
 
 def test_the_watch_of_a_job_says_a_hold_once_until_it_is_another(

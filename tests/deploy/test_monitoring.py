@@ -15,6 +15,7 @@ from longhand import Client
 from longhand.simulator import Pace, serve_in_thread
 from tests.api.watching import wait_until
 from tests.conftest import free_port
+from tests.deploy.evaluating import Scrape, evaluate
 from tests.stack.running_up import environ_of, running_up
 
 ROOT = Path(__file__).parents[2]
@@ -43,6 +44,9 @@ class Scraped:
     values: dict[str, float]
     """The sum of all samples of a name."""
     job_ids: list[str]
+    before: Scrape
+    now: Scrape
+    """An earlier scrape and this one, for the queries."""
 
 
 def metrics_of(query: str) -> set[str]:
@@ -51,9 +55,19 @@ def metrics_of(query: str) -> set[str]:
     return set(re.findall(r"\b(?:longhand|gen_ai|process)_\w+", bare))
 
 
-def parse(*pages: str, job_ids: list[str]) -> Scraped:
+def samples_of(pages: list[str]) -> Scrape:
+    """The samples of some pages, as the queries find them."""
+    found: Scrape = {}
+    for page in pages:
+        for family in text_string_to_metric_families(page):
+            for sample in family.samples:
+                found.setdefault(sample.name, {})[tuple(sorted(sample.labels.items()))] = sample.value
+    return found
+
+
+def parse(pages: list[str], before: list[str], job_ids: list[str]) -> Scraped:
     """Read pages as Prometheus does."""
-    scraped = Scraped({}, {}, {}, job_ids)
+    scraped = Scraped({}, {}, {}, job_ids, samples_of(before), samples_of(pages))
     for page in pages:
         for family in text_string_to_metric_families(page):
             scraped.types[family.name] = family.type
@@ -61,6 +75,14 @@ def parse(*pages: str, job_ids: list[str]) -> Scraped:
                 scraped.samples.setdefault(sample.name, []).append(sample.labels)
                 scraped.values[sample.name] = scraped.values.get(sample.name, 0.0) + sample.value
     return scraped
+
+
+def scrape(url: str, worker_port: int) -> list[str]:
+    """The pages of the API and of the worker."""
+    pages = [httpx.get(f"{url}/metrics"), httpx.get(f"http://127.0.0.1:{worker_port}/metrics")]
+    assert [page.status_code for page in pages] == [200, 200]
+    assert all(page.headers["content-type"].startswith("text/plain; version=") for page in pages)
+    return [page.text for page in pages]
 
 
 @pytest.fixture(scope="module")
@@ -82,13 +104,13 @@ def scraped(tmp_path_factory: pytest.TempPathFactory) -> Scraped:
                 pass
             for _ in client.watch(job["id"]):
                 pass
+            before = scrape(up.url, port)
+            for _ in client.watch(client.submit("Write about snow.", model="m")["id"]):
+                pass
             running = httpx.post(f"{up.url}/v1/jobs", json={**refused, "simulate": {"silent_after": 3}}).json()
             wait_until(lambda: upstream.stats()["running"] == 1)
             ids = [job["id"], running["id"], *(one["id"] for one in client.jobs(batch_id=batch["id"]))]
-            pages = [httpx.get(f"{up.url}/metrics"), httpx.get(f"http://127.0.0.1:{port}/metrics")]
-            assert [page.status_code for page in pages] == [200, 200]
-            assert all(page.headers["content-type"].startswith("text/plain; version=") for page in pages)
-            found = parse(*(page.text for page in pages), job_ids=ids)
+            found = parse(scrape(up.url, port), before, ids)
             assert up.end() == 0
     return found
 
@@ -107,6 +129,29 @@ def test_every_metric_of_the_dashboard_has_data_in_a_real_run(scraped: Scraped) 
     assert missing == set()
 
 
+@pytest.mark.parametrize("query", QUERIES)
+def test_a_query_of_the_dashboard_returns_data_from_a_real_run(query: str, scraped: Scraped) -> None:
+    assert evaluate(query, scraped.before, scraped.now), query
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "sum(longhand_attempts)",
+        'longhand_attempts_total{outcome="no such one"}',
+        "rate(longhand_no_such_metric_total[5m])",
+        "max by (upstream) (longhand_limit_used) / max by (upstream, limit) (longhand_limit)",
+    ],
+)
+def test_a_query_with_a_mistake_returns_nothing(query: str, scraped: Scraped) -> None:
+    assert evaluate(query, scraped.before, scraped.now) == {}
+
+
+def test_a_query_by_a_label_that_is_not_there_is_noticed(scraped: Scraped) -> None:
+    with pytest.raises(AssertionError, match="no label"):
+        evaluate("sum by (model) (rate(longhand_attempts_total[5m]))", scraped.before, scraped.now)
+
+
 def test_every_metric_of_the_alerts_is_exported(scraped: Scraped) -> None:
     missing = {name for condition in CONDITIONS for name in metrics_of(condition) if name not in scraped.samples}
     assert missing == set()
@@ -114,12 +159,12 @@ def test_every_metric_of_the_alerts_is_exported(scraped: Scraped) -> None:
 
 def test_what_was_counted_is_what_happened(scraped: Scraped) -> None:
     values = scraped.values
-    assert values["longhand_attempts_total"] == 4  # three texts and one refusal
+    assert values["longhand_attempts_total"] == 5  # four texts and one refusal
     assert values["longhand_refusals_total"] == 1
     assert values["longhand_worker_streams_running"] == 1
     assert values["longhand_jobs_waiting"] == 1
-    assert values["gen_ai_server_time_to_first_token_seconds_count"] == 3
-    assert values["longhand_claim_seconds_count"] == 5
+    assert values["gen_ai_server_time_to_first_token_seconds_count"] == 4
+    assert values["longhand_claim_seconds_count"] == 6
     assert values["longhand_deltas_total"] > 3
     assert values["longhand_received_bytes_total"] > 0
     assert values["longhand_cost_total"] > 0

@@ -92,3 +92,33 @@ def test_an_upstream_that_stalls_whenever_a_batch_begins_loses_few_streams() -> 
         lane.apply([Finished(sent_at, now + 15.0, 10, 10, 10) for sent_at in sends], 0, now + 15.0)
         now += 20.0
     assert lane.to_json()["window"]["size"] >= 16
+
+
+def test_a_probe_of_the_window_that_the_rate_leaves_unused_ends() -> None:
+    lane = Lane.new(LaneLimits(), 0.0)
+    state = lane.state
+    state.window.cut(8, 0.0)
+    state.window.probe(1.0)
+    state.rate.cut(20, 0.0)
+    state.rate_held_at = 4.0
+    lane.apply([], 6, 4.0)
+    assert state.window.growth == "hold"
+    assert state.window.size == 8
+
+
+def test_while_a_limit_is_searched_no_request_is_planned_far_ahead() -> None:
+    lane = Lane.new(LaneLimits(), 0.0)
+    while (send_at := lane.reserve(10, 0.0, 0.1)) is not None:
+        assert send_at <= 0.03
+    lane.state.rate.cut(20, 0.0)
+    assert lane.reserve(10, 0.0, 0.1) is not None
+
+
+def test_a_clock_that_is_set_back_costs_nothing_that_was_learned_of_tokens() -> None:
+    lane = Lane.new(LaneLimits(), 1000.0)
+    lane.state.tokens.unstated.learned = 50.0
+    lane.state.tokens.mean_used = 300.0
+    lane.room(0, 500.0)
+    tokens = lane.state.tokens
+    assert (tokens.unstated.learned, tokens.output_share, tokens.mean_used) == (50.0, 0.75, 300.0)
+    assert lane.next_at(0, 501.0) <= 506.0

@@ -1,12 +1,13 @@
 """A provider that says nothing of its limits: the lane finds them, keeps just below, and is seldom refused."""
 
+from itertools import pairwise
+from statistics import median
+
 import pytest
 
+from jobs.dispatch.reservation import LEAD_SECONDS
 from tests.pace.provider_models import Counter, FixedWindow, Provider, SlidingWindow, TokenBucket, Work
 from tests.pace.simulation import Seen, Simulation
-
-LEAD = 0.04
-"""How far ahead a worker plans a request."""
 
 
 def counter(kind: str, per_second: float = 20) -> Counter:
@@ -24,7 +25,7 @@ def run(
     seed: int,
     in_flight_limit: int | None,
     retry_after: float | None,
-    lead: float = LEAD,
+    lead: float = LEAD_SECONDS,
     is_late: bool = False,
 ) -> Seen:
     provider = Provider(requests=counter(kind), in_flight_limit=in_flight_limit, retry_after=retry_after)
@@ -38,10 +39,10 @@ def rate_after_ten_seconds(seen: Seen) -> float:
 @pytest.mark.parametrize("workers", [1, 2, 3, 8])
 @pytest.mark.parametrize("in_flight_limit", [8, None])
 def test_twenty_a_second_are_found_and_kept(workers: int, in_flight_limit: int | None) -> None:
-    for seed in (1, 2, 3):
-        seen = run("sliding", workers, seed, in_flight_limit, None)
-        assert rate_after_ten_seconds(seen) >= 19.5
-        assert seen.refused(after=10) <= 0.01
+    runs = [run("sliding", workers, seed, in_flight_limit, None) for seed in (1, 2, 3, 4, 5)]
+    assert min(map(rate_after_ten_seconds, runs)) >= 19.5
+    assert median(seen.refused() for seen in runs) <= 0.01
+    assert max(seen.refused() for seen in runs) <= 0.015
 
 
 @pytest.mark.parametrize("in_flight_limit", [8, None])
@@ -49,7 +50,21 @@ def test_a_retry_after_is_obeyed_and_the_rate_is_kept(in_flight_limit: int | Non
     for seed in (1, 2, 3):
         seen = run("sliding", 2, seed, in_flight_limit, 1.0)
         assert rate_after_ten_seconds(seen) >= 19.5
-        assert seen.refused(after=10) <= 0.01
+        assert seen.refused() <= 0.01
+
+
+def test_a_limit_is_found_with_few_refusals_and_a_probe_costs_one() -> None:
+    for seed in (1, 2, 3, 4):
+        seen = run("sliding", 2, seed, 8, None)
+        assert len(seen.refusals(until=8)) <= 3
+        probes = seen.refusals(after=8)
+        assert probes
+        assert all(later - earlier > 2.0 for earlier, later in pairwise(probes))
+
+
+def test_a_pause_does_not_end_with_many_at_once() -> None:
+    for seed in (1, 2, 3, 4):
+        assert len(run("sliding", 2, seed, 8, 1.0).refusals(until=10)) <= 4
 
 
 @pytest.mark.parametrize("kind", ["fixed", "bucket"])
@@ -71,8 +86,8 @@ def test_on_a_busy_machine_requests_that_come_late_cost_little(
 ) -> None:
     for seed in (1, 2, 3):
         seen = run("sliding", 2, seed, in_flight_limit, retry_after, is_late=True)
-        assert rate_after_ten_seconds(seen) >= 18.8
-        assert seen.refused(after=10) <= 0.015
+        assert rate_after_ten_seconds(seen) >= 18.4
+        assert seen.refused() <= 0.016
 
 
 def test_a_caller_that_cannot_plan_ahead_loses_little() -> None:

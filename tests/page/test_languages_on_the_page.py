@@ -70,5 +70,6 @@ def test_a_refusal_is_told_in_the_readers_language_with_the_servers_words_folded
         alert = visit.page.get_by_role("alert")
         expect(alert.locator("> p").first).to_have_text("没有这个编号对应的内容。")
         expect(alert.get_by_text("no job has the id")).to_be_hidden()
+        expect(visit.page.locator(":is(.badge, .actions):visible")).to_have_count(0)
         alert.get_by_text("详细信息").click()
         expect(alert.get_by_text("no job has the id")).to_be_visible()

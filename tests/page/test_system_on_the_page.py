@@ -24,9 +24,12 @@ def test_what_is_written_and_what_waits_is_seen_at_once_and_the_view_goes_on_by_
     page = visit.page
     with held(upstream):
         requests = [request(f"tea-{i}", f"Write a 20-word note about tea {i}.") for i in range(4)]
+        for one in requests:
+            one["body"]["model"] = "of-this-test"  # others may have left something to write
         batch_id = submit(client, requests, max_concurrency=1)
         visit.go("#/system")
-        line = page.locator(".rows > li", has_text="1 being written · 3 wait")
+        line = page.locator(".rows > li", has_text="of-this-test")
+        expect(line).to_contain_text("1 being written · 3 wait")
         expect(line).to_contain_text("Waits until another article of its batch ends")
         assert int(figure(page, "Free streams").replace(",", "")) > 0
         assert figure(page, "Database").endswith(" ms")
@@ -40,7 +43,7 @@ def test_what_is_written_and_what_waits_is_seen_at_once_and_the_view_goes_on_by_
         expect(page.locator(".held:visible")).to_have_count(0)
         expect(page.locator("h1")).to_be_focused()
     finish(client, batch_id)
-    expect(page.locator(".note", has_text="Nothing waits and nothing is being written.")).to_be_visible()
+    expect(line).to_have_count(0)
 
 
 def test_an_upstream_is_paused_after_a_question_and_goes_on_at_a_click(visit: Visit, client: Client) -> None:

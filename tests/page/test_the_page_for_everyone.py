@@ -165,6 +165,13 @@ def test_nothing_is_wider_than_a_phone(browser: Browser, up: Up, routes: dict[st
             visit.go(routes[view])
             settle(visit)
             assert visit.page.evaluate("document.documentElement.scrollWidth") <= 320, view
+        visit.go(routes["new"])
+        visit.page.locator("input[value=file]").check()
+        visit.page.locator("#file").set_input_files(
+            {"name": "a-table-with-a-long-name.csv", "mimeType": "text/csv", "buffer": b"topic,words\ntea,20\n"}
+        )
+        visit.page.locator("#template").wait_for()
+        assert visit.page.evaluate("document.documentElement.scrollWidth") <= 320, "a file"
 
 
 def test_a_text_from_right_to_left_begins_at_the_right_and_fits_on_a_phone(

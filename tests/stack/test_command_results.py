@@ -11,6 +11,7 @@ from jobs.model.article_names import safe_name
 from longhand.cli.results import write_results
 from longhand.client.client import Client
 from longhand.client.errors import InputError, LonghandError, NoAnswerError
+from tests.stack.running_up import environ_of, longhand
 from tests.upstream.scripted_upstream import Cut, Script, ScriptedUpstream, head, http_chunk
 
 ITEMS: list[dict[str, object]] = [
@@ -54,6 +55,24 @@ def test_articles_become_files_in_input_order_and_partial_texts_are_named_so(tmp
         "0004-late: no text: queued",
         "0005-lost: no text: failed (worker_lost)",
     ]
+
+
+def test_remarks_are_in_the_language_of_the_command_and_in_json_always_english(tmp_path: Path) -> None:
+    script = [head(transfer_encoding="chunked"), *chunks(LINES, 700), http_chunk(b"")]
+    command = ["results", "batch_1", "-o", str(tmp_path / "out")]
+    with ScriptedUpstream(script, script) as server:
+        environ = environ_of(tmp_path, {"LONGHAND_URL": server.url, "LONGHAND_LANG": "zh"})
+        shown = longhand(*command, environ=environ)
+        as_json = longhand(*command, "--json", environ=environ)
+    assert [line.rpartition("/")[2] for line in shown.stderr.splitlines()] == [
+        "0002-etc-passwd.partial.md：达到 token 上限而被截断",
+        "0003-job_3.partial.md：不完整：失败（stall: no）",
+        "0004-late：没有正文：排队中",
+        "0005-lost：没有正文：失败（worker_lost：工作进程连续三次在运行它时退出）",
+        "out",
+    ]
+    assert shown.stderr.endswith(f"已将 1 篇文章写入 {tmp_path / 'out'}\n")
+    assert json.loads(as_json.stdout)["remarks"][2] == "0004-late: no text: queued"
 
 
 def test_a_tool_call_without_a_text_is_no_article(tmp_path: Path) -> None:

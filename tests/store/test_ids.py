@@ -2,10 +2,11 @@
 
 import re
 import time
+from datetime import UTC, datetime
 
 import pytest
 
-from jobs.model.ids import new_id, new_ids
+from jobs.model.ids import new_id, new_ids, time_of_id
 
 
 def test_ids_made_in_one_call_sort_in_the_order_of_the_list() -> None:
@@ -37,3 +38,10 @@ def test_more_ids_than_can_be_kept_in_order_are_refused() -> None:
 
 def test_no_ids_are_no_ids() -> None:
     assert new_ids("job", 0) == []
+
+
+def test_an_id_says_when_it_was_made_and_no_other_word_does() -> None:
+    made_at = datetime(2026, 11, 28, 12, 0, 0, 250_000, tzinfo=UTC)
+    assert time_of_id(new_id("job", made_at)) == made_at
+    for other in ("job_0", "job_zzz", "job_" + "f" * 29, new_id("job") + "0", new_id("job")[:-1], ""):
+        assert time_of_id(other) is None

@@ -15,17 +15,16 @@ from jobs.store import queries
 from jobs.store.database import Database
 from jobs.store.queries import (
     StoredResult,
-    TextPart,
     list_batches,
     read_attempts,
     read_result,
     read_results,
     read_status,
-    read_text_part,
     read_text_so_far,
     stream_results,
 )
 from jobs.store.search import JobFilter, list_jobs
+from jobs.store.text_parts import TextPart, read_text_part
 from tests.store.store_fixtures import REFUSED, Store, new_job, store, written
 
 __all__ = ["store"]  # a fixture
@@ -309,8 +308,7 @@ def test_results_of_long_texts_are_never_many_in_memory(store: Store, monkeypatc
 
 
 def test_results_of_long_prompts_are_never_many_in_memory(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    long = {"model": "m", "messages": [{"role": "user", "content": "x" * 300_000}]}
-    batch_id = submit_batch(store.database, [new_job(request=long) for _ in range(10)]).id
+    batch_id = submit_batch(store.database, [new_job("x" * 300_000)] * 10).id
     reads = []
 
     def counted(database: Database, job_ids: Sequence[str], **options: bool) -> list[StoredResult]:
@@ -320,6 +318,6 @@ def test_results_of_long_prompts_are_never_many_in_memory(store: Store, monkeypa
 
     monkeypatch.setattr(queries, "read_results", counted)
     results = list(stream_results(store.database, batch_id, with_requests=True))
-    assert [result.job.request for result in results] == [long] * 10
+    assert [result.job.request for result in results] == [new_job("x" * 300_000).request] * 10
     assert sum(reads) > 10 * 300_000
     assert max(reads) <= 1024 * 1024

@@ -58,11 +58,15 @@ test("every catalogue has the plural forms of its language, and no others", () =
 // The catalogue's words that are the same in every language: commands, names, formats, letters of the keyboard; and a table in CSV.
 const SAME = /^(command\..*|system\.redis|download\.(md|zip|jsonl|csv)|keys\..*\.key|attempt\.line|live\.time|form\.encoded|search\.quoted|filter\.count|sample\.table)$/;
 
+// One word for one thing: token, 生成, 密钥, 提示词, 接口 and 工作进程, as in README.zh-CN.md.
+const OTHER_WORDS = /词元|令牌|撰写|秘钥|提示语|端点|工人|作业/;
+
 test("the Chinese is Chinese, with its own punctuation and a space before and after Latin words and numbers", () => {
   for (const key of KEYS) {
     if (SAME.test(key)) continue;
     for (const text of Object.values(formsOf(CHINESE[key]))) {
       if (/\p{L}/u.test(text.replace(/\{\w+\}|token|Token/g, ""))) assert.match(text, /\p{Script=Han}/u, key);
+      assert.doesNotMatch(text, OTHER_WORDS, `${key}: another word than README.zh-CN.md has`);
       // A value is Latin or a number, or brings its own space.
       const shown = text.replace(/\{(?:what|when|how|why|words|mark|home|first|second|theme|next|status|reason|delimiter|topic)\}/g, "字");
       assert.doesNotMatch(shown, /\p{Script=Han}[\w{]|[\w}]\p{Script=Han}/u, `${key}: no space`);

@@ -1,0 +1,27 @@
+"""What is still stored of a job's earlier attempts: the longest text, the one to repair, and the newest one."""
+
+from sqlalchemy import select, union
+
+from jobs.store.database import Database
+from jobs.tables import longest_texts, rejected_texts, texts
+
+_TABLES = (texts, longest_texts, rejected_texts)
+
+
+def kept_attempts(database: Database, job_id: str) -> list[int]:
+    """The attempts of which a text is stored, in order."""
+    wanted = union(*(select(table.c.attempt).where(table.c.job_id == job_id, table.c.text != "") for table in _TABLES))
+    with database.read() as connection:
+        return sorted(connection.scalars(wanted))
+
+
+def read_kept_text(database: Database, job_id: str, attempt: int) -> str | None:
+    """What this attempt wrote, as far as it is stored; None when nothing of it is."""
+    with database.read() as connection:
+        for table in _TABLES:
+            wanted = select(table.c.text).where(
+                table.c.job_id == job_id, table.c.attempt == attempt, table.c.text != ""
+            )
+            if (found := connection.scalar(wanted)) is not None:
+                return str(found)
+    return None

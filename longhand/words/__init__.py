@@ -1,0 +1,1 @@
+"""What the command says, in English and in Simplified Chinese."""

@@ -1,0 +1,340 @@
+"""The words of the command: both languages have all of them, the code has none, and Chinese is Chinese throughout."""
+
+import ast
+import json
+import os
+import re
+import string
+import subprocess
+import sys
+from collections.abc import Iterator
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.cells import cell_len
+from rich.console import Console
+from typer import rich_utils
+
+from longhand.cli import command
+from longhand.terminal.explanations import explained, reason
+from longhand.terminal.lists import jobs_table
+from longhand.words.catalogue import Entry, Part, entries, language_of, meaning_of, speaking, t, translated
+from tests.client.sent import JOB
+from tests.stack.running_up import ROOT, environ_of, longhand
+
+PARTS: tuple[Part, ...] = ("", "_help", "_errors")
+ROOMS = ("cli", "demo", "stack", "terminal")
+_CHINESE = re.compile("[\u3400-\u9fff]")
+_ALLOWED = {
+    "Failed listening": "what Valkey logs, looked for in its log",
+}
+"""What looks like a sentence in the code and is none, and why."""
+
+
+@pytest.fixture(autouse=True)
+def _english() -> Iterator[None]:
+    """Speak English again afterwards, whatever a command was told."""
+    with speaking("en"):
+        yield
+
+
+def forms(entry: Entry) -> list[str]:
+    return [entry] if isinstance(entry, str) else list(entry.values())
+
+
+def values_in(entry: Entry) -> set[str]:
+    return {name for form in forms(entry) for _, name, _, _ in string.Formatter().parse(form) if name}
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_both_languages_have_the_same_keys_and_values(part: Part) -> None:
+    english, chinese = entries("en", part), entries("zh", part)
+    assert set(english) == set(chinese)
+    if part != "_help":  # braces in a help are no values
+        literal = {"submit.accept_no_object"}
+        assert [
+            key for key in english if key not in literal and values_in(english[key]) != values_in(chinese[key])
+        ] == []
+
+
+def test_every_sentence_is_chinese_in_chinese() -> None:
+    for part in PARTS:
+        chinese = entries("zh", part)
+        plain = [key for key, entry in chinese.items() if not any(map(_CHINESE.search, forms(entry)))]
+        # What is left are values, names and marks.
+        assert [key for key in plain if len(re.findall("[a-z]{2,}", re.sub(r"{.*?}", "", str(chinese[key])))) > 1] == []
+
+
+def literal_keys() -> Iterator[tuple[str, str]]:
+    """The keys that the code names, and the first parts of those that it puts together."""
+    for path in (ROOT / "longhand").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "t" and node.args:
+                for one in ast.walk(node.args[0]):
+                    if isinstance(one, ast.JoinedStr):
+                        yield "start", str(getattr(one.values[0], "value", ""))
+                    elif (
+                        isinstance(one, ast.Constant)
+                        and isinstance(one.value, str)
+                        and re.fullmatch(r"\w+(\.\w+)+", one.value)
+                    ):
+                        yield "key", one.value
+
+
+def test_every_sentence_that_the_code_asks_for_is_there() -> None:
+    found = set(literal_keys())
+    english = entries("en")
+    assert len(found) > 150
+    assert [key for kind, key in found if kind == "key" and key not in english] == []
+    assert [start for kind, start in found if kind == "start" and not any(k.startswith(start) for k in english)] == []
+
+
+def test_no_sentence_of_the_catalogue_is_out_of_use() -> None:
+    code = "".join(path.read_text() for path in (ROOT / "longhand").rglob("*.py"))
+    put_together = tuple(
+        f"{start}."
+        for start in "cut_short declared heading held hold lane limit source state status up".split()  # noqa: SIM905
+    )
+    assert [key for key in entries("en") if not key.startswith(put_together) and f'"{key}"' not in code] == []
+
+
+def shown_in(node: ast.Call) -> Iterator[str]:
+    """The texts among the arguments of a call: not those inside of another call."""
+    waiting: list[ast.AST] = [*node.args, *(one.value for one in node.keywords if "style" not in str(one.arg))]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, ast.Constant) and isinstance(one.value, str):
+            yield one.value
+        elif not isinstance(one, ast.Call):
+            waiting += ast.iter_child_nodes(one)
+
+
+def sentences_in(source: str) -> list[str]:
+    """Texts of at least two words that the code passes to anything that may show them."""
+    found = []
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Call):
+            name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+            if re.search(r"^_?(print|echo|report|say|confirm|status|Text|Panel|Table|Option|Argument|Typer)|Error$|"
+                         r"^(add_column|add_row|append|print_line|complain)$", name):  # fmt: skip
+                found += [text for text in shown_in(node) if re.search(r"[A-Za-z]{2,}[,;:]? [A-Za-z]{2,}", text)]
+    return found
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_no_sentence_stands_in_the_code(room: str) -> None:
+    found = {str(path.relative_to(ROOT)): sentences_in(path.read_text()) for path in ROOT.glob(f"longhand/{room}/*.py")}
+    assert found
+    assert {name: said for name, texts in found.items() if (said := [x for x in texts if x not in _ALLOWED])} == {}
+
+
+def test_a_sentence_in_the_code_is_found() -> None:
+    assert sentences_in('print_line(f"{name}: there is none", err=True)') == [": there is none"]
+    assert sentences_in('raise InputError("LONGHAND_URL: " + what)') == []
+    assert sentences_in('raise InputError("give one name " + what)') == ["give one name "]
+
+
+def strings_in_code() -> list[str]:
+    """Every text that is written in the rooms whose errors the command shows."""
+    paths = [*(ROOT / "jobs").rglob("*.py"), *(ROOT / "longhand" / "client").rglob("*.py")]
+    nodes = (node for path in paths for node in ast.walk(ast.parse(path.read_text())))
+    return [node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)]
+
+
+def test_every_english_error_is_still_written_like_this() -> None:
+    written = strings_in_code()
+    for key, template in entries("en", "_errors").items():
+        # Typer's and the system's are not ours, and one is put together from words.
+        if not key.startswith(("typer.", "system.")) and key != "waits.no_upstream":
+            pieces = [piece for piece in re.split(r"\{\w+\}|; ", str(template)) if len(piece) > 6]
+            assert [piece for piece in pieces if not any(piece in text for text in written)] == [], key
+
+
+def test_every_code_has_its_meaning_in_chinese() -> None:
+    document = (ROOT / "docs" / "errors.md").read_text()
+    rows = re.findall(r"^\| (?:\d[\d, ]*\| )?((?:`[a-z_]+`(?:, )?)+) \|", document, flags=re.MULTILINE)
+    codes = {code for row in rows for code in re.findall(r"`([a-z_]+)`", row)}
+    assert len(codes) > 80
+    for path in (ROOT / "jobs" / "inputs").glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            name = ast.unparse(node.func) if isinstance(node, ast.Call) else ""
+            if isinstance(node, ast.Call) and node.args and name.endswith(("MistakeError", "notes.add")):
+                codes |= {one.value for one in [node.args[0]] if isinstance(one, ast.Constant)}
+    assert codes - set(entries("zh", "_codes")) == {"code"}  # the head of the table
+
+
+@pytest.mark.parametrize(
+    ("environ", "language"),
+    [
+        ({}, "en"),
+        ({"LANG": "zh_CN.UTF-8"}, "zh"),
+        ({"LANG": "zh_TW.Big5"}, "zh"),
+        ({"LANG": "en_US.UTF-8", "LC_MESSAGES": "zh_CN"}, "zh"),
+        ({"LC_ALL": "C", "LANG": "zh_CN.UTF-8"}, "en"),
+        ({"LC_ALL": "", "LANG": "zh_CN.UTF-8"}, "zh"),
+        ({"LC_ALL": "POSIX", "LC_MESSAGES": "zh_CN"}, "en"),
+        ({"LC_ALL": "de_DE.UTF-8"}, "en"),
+        ({"LONGHAND_LANG": "zh", "LC_ALL": "C"}, "zh"),
+        ({"LONGHAND_LANG": "en", "LANG": "zh_CN.UTF-8"}, "en"),
+    ],
+)
+def test_the_language_is_that_of_the_locale_unless_longhand_is_told_another(
+    environ: dict[str, str], language: str
+) -> None:
+    assert language_of(environ) == language
+
+
+def test_english_counts() -> None:
+    assert t("submit.accepted", count=1, id="x") == "submitted 1 job; follow with: longhand watch x"
+    assert t("submit.accepted", count=0, id="x").startswith("submitted 0 jobs;")
+    with speaking("zh"):
+        assert t("submit.accepted", count=1, id="x") == "已提交 1 个任务；查看进度：longhand watch x"
+
+
+def ask_in(language: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let commands speak a language; afterwards Typer's words are as they were."""
+    for name in [name for name in vars(rich_utils) if name.isupper()]:
+        monkeypatch.setattr(rich_utils, name, getattr(rich_utils, name))
+    monkeypatch.setenv("LC_ALL", language)
+
+
+def helps(language: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> dict[str, str]:
+    """Every help, by the name of its command."""
+    ask_in(language, monkeypatch)
+    monkeypatch.setattr(rich_utils, "MAX_WIDTH", 100)
+    found = {}
+    with speaking("zh" if language.startswith("zh") else "en"):
+        for path in list(_paths(command.make_command())):
+            assert command.run([*path.split(), "--help"]) == 0
+            found[path] = capsys.readouterr().out
+    return found
+
+
+def _paths(found: Any, path: str = "") -> Iterator[str]:
+    yield path
+    for name, inner in getattr(found, "commands", {}).items():
+        yield from _paths(inner, f"{path} {name}".strip())
+
+
+def test_every_help_is_chinese_throughout(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    found = helps("zh_CN.UTF-8", monkeypatch, capsys)
+    assert len(found) > 35
+    for path, shown in found.items():
+        assert "用法：longhand" in shown
+        assert "选项" in shown
+        assert "显示这段帮助并退出。" in shown
+        # Names and examples are as they are; two English words that follow one another would be a sentence.
+        prose = re.sub(r"'[^']*'|\"[^\"]*\"|\{.*?\}|\[.*?\]|longhand [a-z -]+[^│，]*", "", shown)
+        assert re.findall(r"(?<![-\w./=])[A-Za-z]{3,} [a-z]{2,} [a-z]{2,}", prose) == [], path
+
+
+def test_a_help_in_chinese_is_as_straight_as_in_english(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for language in ("zh_CN.UTF-8", "C"):
+        for path, shown in helps(language, monkeypatch, capsys).items():
+            assert {cell_len(line) for line in shown.splitlines() if line[:1] in "╭│╰" and line} <= {100}, path
+
+
+def test_the_english_words_of_typer_are_its_own(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    english = entries("en", "_help")
+    named = [name for name in english if name.startswith("typer.") and hasattr(rich_utils, name[6:].upper())]
+    assert len(named) == 5
+    assert {name: getattr(rich_utils, name[6:].upper()) for name in named} == {name: english[name] for name in named}
+    shown = helps("C", monkeypatch, capsys)[""]
+    others = ("usage", "options_metavar", "subcommand_metavar", "help_option")
+    assert [name for name in others if str(english[f"typer.{name}"]) not in shown] == []
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    ["submit", "submit x --temperature 5", "jobs --limit x", "jobs --status nope", "jobs --limit", "jobs --nope",
+     "jobss", "jobs extra", "results b", "jobs --limit 0", "nonsense", "results x -o y --format z", "open x",
+     "delete job_1", "submit no/file.csv --model m", "retry batch_1 --which none", "submit x"],
+)  # fmt: skip
+def test_every_usage_error_is_chinese(
+    arguments: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ask_in("zh_CN.UTF-8", monkeypatch)
+    assert command.run(arguments.split()) == 2
+    said = capsys.readouterr().err
+    assert _CHINESE.search(said)
+    assert re.findall(r"\b[A-Za-z]+ [a-z]{2,} [a-z]{2,}", said.partition("（用法")[0].replace("longhand", "")) == []
+
+
+def test_an_error_of_the_api_is_explained_and_then_quoted() -> None:
+    fault = {"error": {"code": "upstream_rejected", "message": "no such model"}}
+    assert reason(fault) == "upstream_rejected: no such model"
+    with speaking("zh"):
+        assert reason(fault) == "upstream_rejected：接口拒绝了这个请求（原文：no such model）"
+        assert reason({"error": {"code": "new_code", "message": "what"}}) == "new_code: what"
+        assert meaning_of("new_code") == ""
+        assert explained(ValueError("what")) == "what"
+        said = "LONGHAND_URI is not a setting; did you mean LONGHAND_URL?"
+        assert translated(said) == "没有名为 LONGHAND_URI 的设置，您是否想用 LONGHAND_URL？"
+
+
+@pytest.mark.parametrize(
+    "locale",
+    [
+        {"LC_ALL": "C"},
+        {"LC_ALL": "POSIX", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
+        {"LANG": "zh_CN.UTF-8", "PYTHONIOENCODING": "ascii"},
+        {"LANG": "zh_CN.GB18030", "PYTHONIOENCODING": "gb18030"},
+        {"LANG": "zh_CN.GB2312", "PYTHONIOENCODING": "gb2312"},
+        {"LC_ALL": "de_DE.ISO-8859-1", "PYTHONIOENCODING": "latin-1"},
+    ],
+)
+def test_no_encoding_of_a_terminal_makes_the_command_fail(locale: dict[str, str], tmp_path: Path) -> None:
+    environ = {**environ_of(tmp_path / "家", {}), "LC_ALL": "", **locale}
+    for arguments, code in (["--help"], 0), (["settings"], 0), (["settings", "--json"], 0), (["jobs", "茶"], 2):
+        ran = subprocess.run(
+            [sys.executable, "-P", "-m", "longhand", *arguments], env=environ, capture_output=True, check=False
+        )
+        assert ran.returncode == code, ran.stderr
+        assert b"Traceback" not in ran.stderr
+        if "--json" in arguments:
+            home = next(one for one in json.loads(ran.stdout) if one["name"] == "LONGHAND_HOME")
+            assert os.fsencode(home["value"]) == os.fsencode(tmp_path / "家")
+
+
+def test_json_is_the_same_in_every_language(tmp_path: Path) -> None:
+    said = set()
+    for language in ("en", "zh"):
+        environ = environ_of(tmp_path, {"LONGHAND_API_KEY": "lh_x", "LONGHAND_LANG": language})
+        ran = subprocess.run(
+            [sys.executable, "-P", "-m", "longhand", "settings", "--json"], env=environ, capture_output=True, check=True
+        )
+        said.add(ran.stdout.replace(b'"value": "zh"', b'"value": "en"'))
+    assert len(said) == 1
+    assert os.environ.get("LONGHAND_LANG") is None
+
+
+def test_columns_stand_below_one_another_although_a_chinese_character_is_two_cells_wide() -> None:
+    job: Any = {**JOB, "usage": {"output_tokens": 7}, "created_at": 0, "model": "MODEL"}
+    listed: Any = [{**job, "custom_id": name} for name in ("tea", "茶文化与春节", "e" * 12)]
+    written = StringIO()
+    with speaking("zh"):
+        Console(file=written, width=140).print(jobs_table(listed, wide=True))
+    first, *rows = written.getvalue().splitlines()
+    assert "状态" in first
+    words = zip([first, *rows], ["模型", *["MODEL"] * 3], strict=True)
+    places = {cell_len(line[: line.index(word)]) for line, word in words}
+    assert len(places) == 1
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_each_shell_completes_commands_and_explains_them_in_the_spoken_language(shell: str, tmp_path: Path) -> None:
+    asked = {
+        "COMP_WORDS": "longhand sub", "COMP_CWORD": "1", "_TYPER_COMPLETE_ARGS": "longhand sub",
+        "_TYPER_COMPLETE_FISH_ACTION": "get-args", "_LONGHAND_COMPLETE": f"complete_{shell}",
+    }  # fmt: skip
+    ran = longhand(environ=environ_of(tmp_path, {**asked, "LONGHAND_LANG": "zh"}))
+    assert "submit" in ran.stdout
+    assert shell == "bash" or "提交一个任务" in ran.stdout  # bash shows names alone
+    script = longhand(environ=environ_of(tmp_path, {"_LONGHAND_COMPLETE": f"source_{shell}"})).stdout
+    assert "longhand" in script
