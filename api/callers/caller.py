@@ -12,6 +12,7 @@ from fastapi.security import HTTPBearer
 from api.access.turns import ASKING
 from api.http.errors import ApiError
 from api.services import Services, ServicesDep
+from jobs.acceptance.format_check import count_slow_schemas
 from jobs.tables import DEFAULT_PROJECT
 
 MAKE_KEY = (
@@ -35,9 +36,10 @@ InReference = Annotated[object, Depends(HTTPBearer(auto_error=False, description
 
 
 async def read_caller(request: Request, services: ServicesDep, _shown: InReference = None) -> Caller:
-    """As `_read_caller`; the turns of what the request does are taken for its project from here on."""
+    """As `_read_caller`; from here on what the request costs is counted for its project, and for itself."""
     caller = await _read_caller(request, services)
     ASKING.set(caller.project)
+    count_slow_schemas()
     return caller
 
 

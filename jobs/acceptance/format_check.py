@@ -32,8 +32,13 @@ _SLOW_SECONDS = 0.25
 MOST_SLOW_SECONDS = 6.0
 """How long all slow schemas of one submission may take to read. A file may have 50,000 of them."""
 
-_spent: ContextVar[float] = ContextVar("slow_schemas", default=0.0)
-"""Of this submission: each is read in one thread, and a thread of the pool begins with the context of its request."""
+_spent: ContextVar[float | None] = ContextVar("slow_schemas", default=None)
+"""Seconds of this submission, which is read in one thread, and that begins with the context of its request."""
+
+
+def count_slow_schemas() -> None:
+    """From here on, in this context, the slow schemas are those of one submission."""
+    _spent.set(0.0)
 
 
 class TooSlowError(Exception):
@@ -95,7 +100,7 @@ class FormatCheck:
     def _find_fault(self, schema: str, project: str) -> tuple[Sequence[str | int], str] | None:
         """What is wrong with a schema. It is remembered: many jobs of a batch have the same one."""
         if schema not in self._faults:
-            if _spent.get() > MOST_SLOW_SECONDS:
+            if (_spent.get() or 0.0) > MOST_SLOW_SECONDS:
                 return (), f"comes after others that took more than {MOST_SLOW_SECONDS:g} s to read: make them simpler"
             try:
                 fault = self._ask({"schema": schema, "text": None}, project)["fault"]
@@ -118,9 +123,9 @@ class FormatCheck:
                     if ended_by == -signal.SIGPROF:
                         break
             finally:
-                took = monotonic() - began
-                if took > _SLOW_SECONDS:
-                    _spent.set(_spent.get() + took)
+                took, spent = monotonic() - began, _spent.get()
+                if spent is not None and took > _SLOW_SECONDS:
+                    _spent.set(spent + took)
         raise TooSlowError
 
     def _try(self, question: dict[str, Any]) -> tuple[dict[str, Any] | None, int | None]:

@@ -183,7 +183,8 @@ def test_all_who_ask_at_once_whether_it_is_ready_share_one_look(
     locked_api: ApiServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It needs no key and asks for every table: 1,500 at once let nobody else be answered for 12 s."""
-    looks, all_asked, look = [], threading.Event(), health._look_at_tables
+    looks: list[Database] = []
+    all_asked, look = threading.Event(), health._look_at_tables
 
     def count(database: Database) -> str:
         looks.append(database)

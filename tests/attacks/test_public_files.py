@@ -25,7 +25,7 @@ def test_the_description_is_made_once_and_not_on_the_event_loop(
 
     reference._describe.cache_clear()
     monkeypatch.setattr(FastAPI, "openapi", count)
-    answers = [httpx.get(f"http://127.0.0.1:{sqlite_api.port}/openapi.json") for _ in range(3)]
+    answers = [httpx.get(f"http://127.0.0.1:{sqlite_api.port}/openapi.json", timeout=60) for _ in range(3)]
     assert {answer.json()["info"]["title"] for answer in answers} == {"Longhand"}
     assert len(made) == 1
     assert made != ["api"]  # the thread of the event loop

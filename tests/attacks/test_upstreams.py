@@ -50,7 +50,8 @@ def test_what_an_error_says_is_searched_in_linear_time(words: str) -> None:
 @pytest.mark.parametrize("line", [b"data:}\n", b"event: x}\n"])
 def test_an_event_of_many_lines_is_not_read_again_for_each(line: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     """Before, 70 kB of them after one long line took a worker a minute and more."""
-    loads, looks = json.loads, []
+    loads = json.loads
+    looks: list[int] = []
 
     def count(text: str, **named: Any) -> object:
         looks.append(len(text))
