@@ -42,6 +42,7 @@ from api.http.cors import Cors
 from api.http.descriptors import raise_descriptor_limit
 from api.http.envelope import Envelope
 from api.http.errors import add_error_answers
+from api.http.listener import listen
 from api.http.protocol import BoundedProtocol
 from api.looks import Looks
 from api.metrics.metrics import ApiMetrics
@@ -71,13 +72,6 @@ WRITES_AT_ONCE = 16
 
 LISTINGS_AT_ONCE = 2
 """Slices of batches that are read or written out at once; each of them takes turns with the event loop."""
-
-GONE_SECONDS = 8
-"""A client that acknowledges nothing for this long is gone: counted from the first unacknowledged byte, or from its
-last sign of life when nothing is sent. At worst it is freed after 17 s. A live client that reads nothing for as long is
-cut too, and resumes with its cursor.
-"""
-_PROBE_SECONDS = 3
 
 _SWITCH_SECONDS = 0.0005
 """How long a thread that reads the database may keep the interpreter from the event loop. With Python's own 5 ms, each
@@ -184,7 +178,7 @@ def open_api(settings: Settings, host: str, port: int, *, share_port: bool = Fal
     """
     redis_url = settings.require_redis_url()
     source = open_upstreams(settings, port, needs_keys=False)
-    listener = _listen(host, port, share_port)
+    listener = listen(host, port, share_port=share_port)
     database = open_database(settings.database)
     waker = Waker(redis_url)
     status_publisher = StatusPublisher(redis_url)
@@ -247,16 +241,3 @@ async def _log_who_is_served(services: Services) -> None:
             log.warning("no API key is set up: only this machine is served; to serve others, %s", MAKE_KEY)
     except SQLAlchemyError as error:
         log.warning("the database does not answer: %s", driver_message(error))
-
-
-def _listen(host: str, port: int, share_port: bool) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.create_server((host, port), family=family, backlog=2048, reuse_port=share_port)
-    # What is accepted inherits these. A client whose machine or network is gone says no goodbye: without them its watch
-    # stays for hours when nothing is sent to it, and for a quarter of an hour when something is.
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    if sys.platform == "linux":
-        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, _PROBE_SECONDS)
-        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, _PROBE_SECONDS)
-        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, GONE_SECONDS * 1000)
-    return listener

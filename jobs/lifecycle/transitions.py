@@ -110,9 +110,7 @@ def retry(
 
 
 def ask_for_repair(database: Database, job_id: str, attempt: int, written: AttemptResult, error: JobError) -> bool:
-    """Queue a job again whose next attempts are to repair this text. Counted apart from failures. False: the lease was
-    lost.
-    """
+    """Queue a job again to have this text repaired, counted apart from failures. False: the lease was lost."""
     counted = {"repairs": func.coalesce(jobs.c.repairs, 0) + 1, "rejected_attempt": attempt}
     keep = partial(keep_rejected, job_id=job_id, attempt=attempt, text=written.text)
     now = database.now()

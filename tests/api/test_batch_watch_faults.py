@@ -131,7 +131,7 @@ def test_a_watcher_of_a_batch_that_does_not_read_is_not_buffered_for_and_ends_ex
     valkey_client: redis.Redis,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("api.main.GONE_SECONDS", 120)  # one that takes nothing for long is cut otherwise
+    monkeypatch.setattr("api.http.listener.GONE_SECONDS", 120)  # one that takes nothing for long is cut otherwise
     batch_id, ids = submit_jobs(sqlite_database, 4)
     with serve_api(sqlite_url, redis_url) as server, slow_client(server.port, batch_id) as slow:
         fast = BatchWatcher(server.port, batch_id)

@@ -75,7 +75,9 @@ def test_a_watcher_that_does_not_read_is_not_buffered_for_and_ends_exact(
     valkey_client: redis.Redis,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("api.main.GONE_SECONDS", 120)  # what it is cut for otherwise is the next test's subject
+    monkeypatch.setattr(
+        "api.http.listener.GONE_SECONDS", 120
+    )  # what it is cut for otherwise is the next test's subject
     job_id = submit(sqlite_database)
     writer = Writer(sqlite_database, valkey_client, job_id)
     with serve_api(sqlite_url, redis_url) as server, slow_client(server.port, job_id) as slow:
