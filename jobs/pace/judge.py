@@ -32,6 +32,8 @@ def judge(state: State, token_rate: float | None, now: float) -> bool:
     if state.judged is None:
         return False
     (sent_at, by_rows), state.judged = state.judged, None
+    if not state.accepted_at:  # it takes nothing yet: what it will take is not to be learned from that
+        return False
     if state.judged_refusals == 1 and state.rate.was_shot(sent_at):
         state.rate.end_probe()
         _probe_later(state)

@@ -62,6 +62,16 @@ def test_a_limit_is_found_with_few_refusals_and_a_probe_costs_one() -> None:
         assert all(later - earlier > 2.0 for earlier, later in pairwise(probes))
 
 
+@pytest.mark.parametrize(("refused_for", "soon"), [(0.5, 15), (3, 15), (20, 22)])
+def test_an_upstream_that_takes_nothing_at_first_is_as_fast_as_any_soon_after(refused_for: float, soon: float) -> None:
+    """What it refused before it took anything said nothing of its limits; taken for one, it cost a minute."""
+    for seed in (1, 2, 3):
+        provider = Provider(requests=counter("sliding"), in_flight_limit=8, refuses_until=refused_for)
+        seen = Simulation(provider, [Work()] * 600, seed=seed, lead=LEAD_SECONDS, until=120).run()
+        assert len(seen.refusals(until=refused_for)) >= 4
+        assert seen.rate(refused_for + soon, refused_for + soon + 8) >= 18.5
+
+
 def test_a_pause_does_not_end_with_many_at_once() -> None:
     for seed in (1, 2, 3, 4):
         assert len(run("sliding", 2, seed, 8, 1.0).refusals(until=10)) <= 4
