@@ -13,7 +13,7 @@ from fastapi import Depends, FastAPI
 from fastapi.concurrency import run_in_threadpool
 from sqlalchemy.exc import SQLAlchemyError
 
-from api.access.body_budget import BodyBudget
+from api.access.byte_budget import answer_budget, body_budget
 from api.access.keyring import Keyring
 from api.access.turns import Turns
 from api.access.watch_limiter import WatchLimiter
@@ -42,6 +42,7 @@ from api.http.cors import Cors
 from api.http.descriptors import raise_descriptor_limit
 from api.http.envelope import Envelope
 from api.http.errors import add_error_answers
+from api.http.large_answers import LargeAnswers
 from api.http.listener import listen
 from api.http.protocol import BoundedProtocol
 from api.looks import Looks
@@ -76,9 +77,6 @@ LISTINGS_AT_ONCE = 2
 _SWITCH_SECONDS = 0.0005
 """How long a thread that reads the database may keep the interpreter from the event loop. With Python's own 5 ms, each
 look at a socket costs the loop as much while the threads are busy."""
-
-_BODIES_AT_ONCE = 4
-"""How many of the largest bodies may be in memory at once."""
 
 log = getLogger(__name__)
 
@@ -129,6 +127,7 @@ def make_app(services: Services) -> FastAPI:
     for module in (job_events, batch_events):
         app.include_router(module.routes, dependencies=[Depends(read_watcher)])
     add_error_answers(app)
+    app.add_middleware(LargeAnswers, budget=services.answer_budget)
     app.add_middleware(Envelope, counts=services.metrics.counts)
     if services.settings.cors_origins:
         app.add_middleware(Cors, origins=services.settings.cors_origins)  # around it: a stream is sent from there
@@ -194,7 +193,8 @@ def open_api(settings: Settings, host: str, port: int, *, share_port: bool = Fal
             JobRows(database),
             Keyring(database),
             watch_limiter=WatchLimiter(settings.max_watchers_per_key),
-            body_budget=BodyBudget(_BODIES_AT_ONCE * settings.max_body_bytes),
+            body_budget=body_budget(settings.max_body_bytes),
+            answer_budget=answer_budget(),
             file_batches=Turns(2, abandon=True),
             large_batches=Turns(1),
             listings=CapacityLimiter(LISTINGS_AT_ONCE),

@@ -8,7 +8,7 @@ from typing import Annotated, Any, ParamSpec, TypeVar
 from anyio import CapacityLimiter
 from fastapi import Depends, Request
 
-from api.access.body_budget import BodyBudget
+from api.access.byte_budget import ByteBudget
 from api.access.keyring import Keyring
 from api.access.turns import Turns
 from api.access.watch_limiter import WatchLimiter
@@ -42,7 +42,8 @@ class Services:
     rows: JobRows
     keyring: Keyring
     watch_limiter: WatchLimiter
-    body_budget: BodyBudget
+    body_budget: ByteBudget
+    answer_budget: ByteBudget
     file_batches: Turns
     """How many batches are made from files at once: each keeps one core busy."""
     large_batches: Turns

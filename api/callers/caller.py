@@ -11,6 +11,7 @@ from fastapi.security import HTTPBearer
 
 from api.access.turns import ASKING
 from api.http.errors import ApiError
+from api.http.large_answers import ACCOUNT
 from api.services import Services, ServicesDep
 from jobs.acceptance.format_check import count_slow_schemas
 from jobs.tables import DEFAULT_PROJECT
@@ -39,6 +40,7 @@ async def read_caller(request: Request, services: ServicesDep, _shown: InReferen
     """As `_read_caller`; from here on what the request costs is counted for its project, and for itself."""
     caller = await _read_caller(request, services)
     ASKING.set(caller.project)
+    request.scope[ACCOUNT] = caller.project, caller.key_id
     count_slow_schemas()
     return caller
 

@@ -56,6 +56,7 @@ export const REFUSALS = {
   "refusal.rate_limit_exceeded": "Too many requests at once. Try again in a moment.",
   "refusal.too_many_watchers": "Too many pages watch at once with this key. Close some of them.",
   "refusal.too_many_bodies": "Longhand is busy. Try again in a moment.",
+  "refusal.too_many_large_answers": "Longhand is busy with large downloads. Try again in a moment.",
   "refusal.body_too_slow": "The upload was too slow. Try again.",
   "refusal.shutting_down": "Longhand is shutting down. Try again when it is back.",
   "refusal.interrupted": "It was interrupted. Try again.",

@@ -56,6 +56,7 @@ export const REFUSALS = {
   "refusal.rate_limit_exceeded": "请求过于频繁，请稍后再试。",
   "refusal.too_many_watchers": "同一密钥打开的页面过多，请关闭一些。",
   "refusal.too_many_bodies": "Longhand 正忙，请稍后再试。",
+  "refusal.too_many_large_answers": "Longhand 正忙于大文件下载，请稍后再试。",
   "refusal.body_too_slow": "上传太慢，请重试。",
   "refusal.shutting_down": "Longhand 正在关闭，请待恢复后重试。",
   "refusal.interrupted": "已中断，请重试。",

@@ -9,7 +9,7 @@ from typing import Annotated, Any, NoReturn
 import msgspec
 from fastapi import Depends, Request
 
-from api.access.body_budget import HeldBody
+from api.access.byte_budget import HeldBytes
 from api.callers.caller import CallerDep
 from api.http.errors import ApiError
 from api.services import ServicesDep
@@ -59,7 +59,7 @@ def job_limit(settings: Settings) -> tuple[int, str]:
     return settings.max_line_bytes, "for one job (LONGHAND_MAX_LINE_BYTES)"
 
 
-async def _read_body(request: Request, held: HeldBody | None, limit: int, advice: str) -> bytes:
+async def _read_body(request: Request, held: HeldBytes | None, limit: int, advice: str) -> bytes:
     """The body, refused as soon as it is known to be too large, with or without a Content-Length, and as soon as this
     process holds too much of all bodies together.
     """

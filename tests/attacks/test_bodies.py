@@ -7,7 +7,7 @@ from contextlib import ExitStack, suppress
 import httpx
 import pytest
 
-from api.access.body_budget import FREE_BYTES, BodyBudget
+from api.access.byte_budget import FREE_BYTES, ByteBudget, body_budget
 from api.http import protocol
 from api.http.errors import ApiError
 from api.main import ApiServer
@@ -35,8 +35,8 @@ def small_api(sqlite_url: str, redis_url: str, keys: tuple[str, str]) -> Iterato
         yield server
 
 
-def budget_of(server: ApiServer) -> BodyBudget:
-    budget: BodyBudget = server.config.app.state.services.body_budget  # type: ignore[union-attr]  # FastAPI's
+def budget_of(server: ApiServer) -> ByteBudget:
+    budget: ByteBudget = server.config.app.state.services.body_budget  # type: ignore[union-attr]  # FastAPI's
     return budget
 
 
@@ -86,7 +86,7 @@ def test_bodies_that_stop_coming_give_their_room_back(
 
 
 def test_one_key_has_half_and_all_keys_have_the_whole() -> None:
-    budget = BodyBudget(1000)
+    budget = body_budget(250)
     one, other = budget.open("p", "one"), budget.open("p", "other")
     one.add(FREE_BYTES + 500)
     with pytest.raises(ApiError):

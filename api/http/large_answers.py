@@ -1,0 +1,58 @@
+"""Large answers leave in pieces, and a process holds few of them: a slow reader holds all of its own."""
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from api.access.byte_budget import ByteBudget
+from api.http.errors import ApiError, error_answer
+
+ACCOUNT = "longhand.account"
+"""The key in the scope under which `read_caller` leaves the project and the id of the key."""
+
+PIECE = 256 * 1024
+"""Longer bodies are sent piece by piece, each after the one before has gone: else the socket would copy all at once."""
+
+
+class LargeAnswers:
+    """ASGI middleware. What is streamed comes in pieces of its own, and is not counted."""
+
+    def __init__(self, app: ASGIApp, budget: ByteBudget) -> None:
+        self._app = app
+        self._budget = budget
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        start: Message | None = None
+
+        async def send_in_pieces(message: Message) -> None:
+            nonlocal start
+            if message["type"] == "http.response.start" and _length_of(message) > PIECE:
+                start = message  # until it is known whether there is room for its body
+                return
+            begun, start = start, None
+            held = self._budget.open(*scope.get(ACCOUNT, ("", None)))
+            try:
+                if begun is not None:
+                    held.add(len(message.get("body", b"")))
+                    await send(begun)
+                await _send_pieces(message, send)
+            except ApiError as refused:
+                await error_answer(refused)(scope, receive, send)
+            finally:
+                held.release()
+
+        await self._app(scope, receive, send_in_pieces)
+
+
+async def _send_pieces(message: Message, send: Send) -> None:
+    body = message.get("body", b"")
+    for at in range(0, len(body) - PIECE, PIECE):
+        await send({"type": "http.response.body", "body": body[at : at + PIECE], "more_body": True})
+    if len(body) > PIECE:
+        message = {**message, "body": body[(len(body) - 1) // PIECE * PIECE :]}
+    await send(message)
+
+
+def _length_of(start: Message) -> int:
+    return next((int(value) for name, value in start["headers"] if name.lower() == b"content-length"), 0)

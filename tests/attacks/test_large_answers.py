@@ -1,0 +1,86 @@
+"""Readers that ask for large texts and do not read them: together they hold no more than a budget, and others go on."""
+
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack
+
+import httpx
+import pytest
+
+from api.access.byte_budget import ByteBudget
+from api.main import ApiServer
+from jobs.lifecycle.transitions import finish
+from jobs.store.database import Database
+from jobs.store.keys import create_key
+from tests.api.watching import submit, wait_until
+from tests.conftest import serve_api
+from tests.store.reserving import claim_now
+from tests.store.store_fixtures import written
+
+TEXT = "".join(f"{number:015d}\n" for number in range(1024 * 1024))
+"""16 MB: more than the sockets of a connection take at once."""
+
+
+@pytest.fixture
+def job_id(sqlite_database: Database) -> str:
+    """A job with this text."""
+    made = submit(sqlite_database)
+    claim_now(sqlite_database, made, "w", 60)
+    assert finish(sqlite_database, made, 1, written(TEXT))
+    return made
+
+
+@pytest.fixture
+def keys(sqlite_database: Database, job_id: str) -> tuple[str, str]:
+    """The slow reader's and another one's, of the same project."""
+    first, second = (create_key(sqlite_database, name=name)[1] for name in ("slow", "other"))
+    return first, second
+
+
+@pytest.fixture
+def server(sqlite_url: str, redis_url: str, keys: tuple[str, str]) -> Iterator[ApiServer]:
+    """An API that holds three such texts at once, one of them for one key."""
+    with serve_api(sqlite_url, redis_url) as started:
+        budget_of(started).most = 3 * len(TEXT)
+        yield started
+
+
+def budget_of(server: ApiServer) -> ByteBudget:
+    budget: ByteBudget = server.config.app.state.services.answer_budget  # type: ignore[union-attr]  # FastAPI's
+    return budget
+
+
+def ask(server: ApiServer, job_id: str, key: str) -> httpx.Response:
+    url = f"http://127.0.0.1:{server.port}/v1/jobs/{job_id}/text"
+    return httpx.get(url, headers={"Authorization": f"Bearer {key}"}, timeout=60)
+
+
+def ask_and_read_nothing(server: ApiServer, job_id: str, key: str) -> socket.socket:
+    line = socket.create_connection(("127.0.0.1", server.port), timeout=20)
+    line.sendall(f"GET /v1/jobs/{job_id}/text HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer {key}\r\n\r\n".encode())
+    return line
+
+
+def test_a_reader_that_reads_nothing_holds_its_keys_share_and_no_more(
+    server: ApiServer, job_id: str, keys: tuple[str, str]
+) -> None:
+    slow, other = keys
+    budget = budget_of(server)
+    with ExitStack() as lines:
+        lines.enter_context(ask_and_read_nothing(server, job_id, slow))
+        wait_until(lambda: budget.held > 0)
+        refused = ask(server, job_id, slow)
+        assert refused.status_code == 503
+        assert refused.json()["error"]["code"] == "too_many_large_answers"
+        assert "Retry-After" in refused.headers
+        assert ask(server, job_id, other).text == TEXT
+        assert budget.held > 0  # the slow one still has its own
+    wait_until(lambda: budget.held == 0)
+    assert ask(server, job_id, slow).text == TEXT
+
+
+def test_a_large_answer_comes_whole_in_pieces(server: ApiServer, job_id: str, keys: tuple[str, str]) -> None:
+    answer = ask(server, job_id, keys[0])
+    assert int(answer.headers["content-length"]) == len(TEXT)
+    assert answer.text == TEXT
+    assert budget_of(server).held == 0
