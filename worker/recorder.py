@@ -36,6 +36,10 @@ MAX_CALL_BYTES = 8 * 1024 * 1024
 REDIS_SECONDS = 2.0
 """How long one call may take before Redis counts as away."""
 
+MOST_LATE = 10_000
+"""So many jobs and batches that have nothing more to tell are kept while Redis is away, the latest: hours of it must
+cost no memory. Of the others the watchers read the rows, as they do every few seconds."""
+
 
 class Recorder:
     """Sends what all recordings of the process have to tell. Build it on the event loop that it is to run on.
@@ -161,6 +165,7 @@ class Recorder:
                 recording.keep_events(values[start:end])
                 recording.write_anew()
                 self.wake(recording)
+            self._drop_oldest()
             return None
         if self._away:
             log.warning("redis is back, watching continues")
@@ -170,6 +175,11 @@ class Recorder:
             self._note_room(full=full)
         self._write_again(broken, spans, values, now)
         return told
+
+    def _drop_oldest(self) -> None:
+        ended = [recording for recording in self._due if recording.has_ended]
+        for recording in sorted(ended, key=lambda one: one.made_at)[:-MOST_LATE]:
+            del self._due[recording]
 
     def _write_again(
         self, broken: list[int], spans: list[tuple[Recording, int, int]], values: list[Any], now: float

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import datetime
+from time import monotonic
 from typing import Any
 
 from jobs.live.channel import channel_name, encode_delta, encode_reasoning, reasoning_key, tail_key
@@ -43,11 +44,17 @@ class Recording:
         self._wake = wake
         self._now = now
         self._told = self._reasoning_told = 0
+        self.made_at = monotonic()
         self._messages: list[bytes] = []
         self._whole = bool(text or reasoning)
         self._finished = False
         self._expire_at = 0.0
         self._again_at = 0.0
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether nothing comes after what it has to tell: its attempt has ended, or it was made for one event."""
+        return self._finished or self.attempt == 0
 
     def add(self, piece: str) -> None:
         """Take the next piece of text, and tell it soon."""
