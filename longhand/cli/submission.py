@@ -7,6 +7,7 @@ submitted.
 import io
 import json
 import re
+import stat
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -86,7 +87,7 @@ def looks_like_a_path(source: str) -> bool:
     """Whether it is one word that looks like the name of a file, and there is none."""
     if source == "-" or len(source) > 200 or any(one.isspace() for one in source) or Path(source).suffix in SUFFIXES:
         return False
-    return _PATH.search(source) is not None and not Path(source).is_file()
+    return _PATH.search(source) is not None and not _mode_of(source)
 
 
 def read_submission(
@@ -95,11 +96,13 @@ def read_submission(
     """Read `source`: `-` (JSONL on stdin), a file, or else a prompt. Raises `InputError`."""
     if is_prompt:
         return _prompt(source, options)
+    if stat.S_ISDIR(_mode_of(source)):
+        raise InputError(t("submit.folder", source=source))
     if source == "-":
         stdin: io.BufferedReader = io.BufferedReader(io.BytesIO(sys.stdin.buffer.read()), BUFFER_BYTES)
         return _batch("stdin", stdin, ".jsonl", options, max_line_bytes)
     suffix = Path(source).suffix.lower() if len(source) < 4096 and "\n" not in source else ""
-    if suffix not in SUFFIXES and not (len(source) < 200 and Path(source).is_file()):
+    if suffix not in SUFFIXES and not stat.S_ISREG(_mode_of(source)):
         return _prompt(source, options)
     try:
         with open_input(Path(source)) as file:
@@ -108,6 +111,14 @@ def read_submission(
         raise InputError(f"{source}: {translated(str(error.strerror))}") from None
     except MistakeError as mistake:
         raise InputError(f"{source}: {explained(mistake)}") from None
+
+
+def _mode_of(source: str) -> int:
+    """What kind of file has this name; 0 if none has. A prompt may be too long for a name."""
+    try:
+        return Path(source).stat().st_mode
+    except (OSError, ValueError):
+        return 0
 
 
 def _prompt(prompt: str, options: Options) -> Submission:

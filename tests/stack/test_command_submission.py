@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from jobs.inputs.reading import ReadOptions
-from longhand.cli.submission import Options, parse_metadata, read_accept, read_submission
+from longhand.cli.submission import Options, looks_like_a_path, parse_metadata, read_accept, read_submission
 from longhand.client.errors import InputError, RefusedError
 
 MODEL = Options(model="m-1")
@@ -114,6 +114,22 @@ def test_several_wrong_lines_are_named_at_once_but_not_without_end(tmp_path: Pat
 def test_bytes_that_are_not_utf8_are_named_by_line(tmp_path: Path) -> None:
     said = refusal(written(tmp_path, "in.jsonl", b'{"prompt": "a"}\n{"prompt": "\xff"}'))
     assert said.startswith("in.jsonl:2: the line is not UTF-8: its byte 13 is 0xff: save the file as UTF-8")
+
+
+@pytest.mark.parametrize("name", ["articles", "articles.csv", "."])
+def test_a_folder_is_no_prompt_unless_it_is_said_to_be_one(
+    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / name).mkdir(exist_ok=True)
+    assert refusal(name) == f"{name} is a folder: name a file that is in it; if it is a prompt, add --as-prompt"
+    assert not read_submission(name, MODEL, is_prompt=True).is_batch
+    assert not looks_like_a_path("./" + name)  # else the command would ask whether it is a prompt
+
+
+def test_a_prompt_that_is_too_long_for_the_name_of_a_file_is_a_prompt() -> None:
+    for prompt in ("写一篇关于蜂蜜的文章" * 15, "bees\0"):
+        assert read_submission(prompt, MODEL).body["messages"][0]["content"] == prompt
 
 
 @pytest.mark.parametrize("name", ["in.jsonl", "in.csv"])
