@@ -9,7 +9,7 @@ import typer
 
 from jobs.settings import load_settings
 from longhand.cli.arguments import AsJson, Id, JobId
-from longhand.cli.command_client import open_client
+from longhand.cli.command_client import open_client, server_url
 from longhand.client.calls import Part
 from longhand.client.client import Client
 from longhand.client.errors import InputError
@@ -61,7 +61,7 @@ def open_page(
     if resource_id and kind not in ("job", "batch"):
         raise InputError(t("id.unknown", id=repr(resource_id)))
     places = {"job": "/jobs/", "batch": "/batches/"}
-    address = load_settings().url.rstrip("/") + (f"/#{places[kind]}{resource_id}" if resource_id else "")
+    address = server_url(load_settings()) + (f"/#{places[kind]}{resource_id}" if resource_id else "")
     if not as_json:
         print_line(address)
     opened = webbrowser.open(address)

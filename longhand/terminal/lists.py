@@ -1,6 +1,6 @@
 """Tables for a terminal, with a line for each job, batch, key or setting."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich.console import RenderableType
@@ -112,17 +112,16 @@ def projects_table(rows: Sequence[tuple[str, str]]) -> Table:
     return table
 
 
-def settings_table(rows: Sequence[dict[str, Any]]) -> Table:
-    """Settings, one on each line."""
+def settings_table(rows: Sequence[dict[str, Any]], found_in: Mapping[str, str]) -> Table:
+    """Settings, one on each line. `found_in`: the files that say some of them."""
     table = _table()
     table.add_column(heading("setting"), no_wrap=True)
     table.add_column(heading("value"), overflow="fold")
     table.add_column(heading("from"), no_wrap=True)
     for row in rows:
         value = "" if row["value"] is None else str(row["value"])
-        table.add_row(
-            Text(row["name"]), Text(value), t("settings.environment" if row["is_set"] else "settings.default")
-        )
+        origin = found_in.get(row["name"]) or t("settings.environment" if row["is_set"] else "settings.default")
+        table.add_row(Text(row["name"]), Text(value), Text(origin))
     return table
 
 

@@ -88,6 +88,22 @@ def test_a_batch_goes_in_is_watched_and_comes_out_in_input_order(environ: dict[s
         assert up.end() == 0
 
 
+def test_commands_in_the_same_folder_find_the_stack_on_any_port(environ: dict[str, str]) -> None:
+    def told(name: str) -> str:
+        rows = longhand("settings", environ=environ).stdout.splitlines()
+        return next(row for row in rows if row.startswith(name + " "))
+
+    with running_up(environ, "--port", "0") as up:
+        up.wait_for("open ")
+        listed = longhand("jobs", environ=environ)
+        assert (listed.returncode, listed.stderr) == (0, "no jobs yet: longhand submit\n")
+        assert told("LONGHAND_URL").split()[1:] == [up.url, f"{environ['LONGHAND_HOME']}/url"]
+        elsewhere = longhand("--server", f"http://127.0.0.1:{free_port()}", "jobs", environ=environ)
+        assert "nothing answers" in elsewhere.stderr
+        assert up.end() == 0
+    assert told("LONGHAND_URL").split()[1:] == ["http://127.0.0.1:8440", "default"]
+
+
 def test_a_job_that_failed_makes_watch_fail(environ: dict[str, str]) -> None:
     refused = {"messages": [{"role": "user", "content": "x"}], "simulate": {"status": 400}}
     with running_up(environ, "--port", "0") as up:
