@@ -11,8 +11,10 @@ import httpx
 import pytest
 
 from longhand.cli import command
+from tests.client.sent import answer
 from tests.conftest import free_port
 from tests.stack.running_up import environ_of, longhand
+from tests.upstream.scripted_upstream import ScriptedUpstream
 
 COMMANDS = (
     "up",
@@ -201,6 +203,21 @@ def test_a_server_can_be_named_before_the_command(tmp_path: Path) -> None:
     ran = longhand("--server", nobody, "--api-key", "lh_x", "jobs", environ=environ_of(tmp_path, {}))
     assert ran.returncode == 1
     assert nobody in ran.stderr
+
+
+@pytest.mark.parametrize(
+    ("lang", "said"),
+    [
+        ("en", "job_1 is not completed: --partial prints its text so far, longhand show job_1 says more"),
+        ("zh", "job_1 还没有完成：--partial 输出目前的正文，longhand show job_1 显示详情"),
+    ],
+)
+def test_a_text_that_is_not_whole_is_told_in_words_of_the_command(lang: str, said: str, tmp_path: Path) -> None:
+    error = {"code": "not_completed", "message": "the job is queued: ask with ?partial=true for what is stored"}
+    with ScriptedUpstream([answer(409, {"error": error})]) as server:
+        environ = environ_of(tmp_path, {"LONGHAND_URL": server.url, "LONGHAND_LANG": lang})
+        ran = longhand("text", "job_1", environ=environ)
+    assert (ran.returncode, ran.stdout, ran.stderr) == (1, "", f"longhand: {said}\n")
 
 
 def test_a_lone_word_that_looks_like_a_file_is_not_taken_for_a_prompt(tmp_path: Path) -> None:
