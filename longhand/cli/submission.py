@@ -10,7 +10,7 @@ import re
 import stat
 import sys
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,8 @@ from longhand.words.catalogue import t, translated
 
 _REQUEST = re.compile(r"requests\[(\d+)\]")
 _MOST_MISTAKES = 10
+_MOST_PAIRS = 16
+"""So many the API takes: a title that nobody asked for must not be one too many."""
 _OWN = ""
 """The code of a mistake whose sentence is the command's own: there is nothing to add to it."""
 _PATH = re.compile(r"[/\\]|\.[A-Za-z0-9]{1,5}$")
@@ -106,11 +108,19 @@ def read_submission(
         return _prompt(source, options)
     try:
         with open_input(Path(source)) as file:
-            return _batch(source, file, kind_of(source), options, max_line_bytes)
+            return _batch(source, file, kind_of(source), _with_title(options, source), max_line_bytes)
     except OSError as error:
         raise InputError(f"{source}: {translated(str(error.strerror))}") from None
     except MistakeError as mistake:
         raise InputError(f"{source}: {explained(mistake)}") from None
+
+
+def _with_title(options: Options, source: str) -> Options:
+    """A batch without a title has the name of its file, as on the page; a name that is no text cannot be sent."""
+    stem = Path(source).stem
+    if not stem.isprintable() or len(options.metadata) >= _MOST_PAIRS:
+        return options
+    return replace(options, metadata={"title": stem, **options.metadata})
 
 
 def _mode_of(source: str) -> int:

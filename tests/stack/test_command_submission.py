@@ -51,7 +51,24 @@ def test_each_form_of_a_jsonl_line_becomes_the_same_request(tmp_path: Path) -> N
     content = "\n\n".join(json.dumps(line) for line in lines)
     submission = read_submission(written(tmp_path, "in.jsonl", content), MODEL)
     body = {"messages": messages, "temperature": 0.5, "model": "m-1"}
-    assert submission.body == {"requests": [{"body": body}] * 4}
+    assert submission.body == {"requests": [{"body": body}] * 4, "metadata": {"title": "in"}}
+
+
+def test_a_batch_has_the_name_of_its_file_unless_it_is_given_a_title(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def metadata(source: str, **given: str) -> object:
+        return read_submission(source, Options(model="m-1", metadata=given)).body.get("metadata")
+
+    file = written(tmp_path, "春天.spring.txt", "Bees\n")
+    assert metadata(file) == {"title": "春天.spring"}
+    assert metadata(file, title="Own", team="a") == {"title": "Own", "team": "a"}
+    full = {str(number): "x" for number in range(16)}
+    assert metadata(file, **full) == full
+    assert metadata(written(tmp_path, "no\udcfftext.txt", "Bees\n")) is None
+    assert metadata("Write about bees.") is None
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b'{"prompt": "a"}\n')))
+    assert metadata("-") is None
 
 
 def test_a_line_keeps_its_own_model_and_custom_id(tmp_path: Path) -> None:
