@@ -78,6 +78,8 @@ def run(arguments: Sequence[str]) -> int:
         context = getattr(error, "ctx", None)
         message = error.format_message().replace("Value error, ", "")  # pydantic's prefix, which adds nothing
         path = context.command_path if context else "longhand"
+        if (option := getattr(error, "option_name", None)) in ("--server", "--api-key"):
+            return _complain(t("command.stands_before", option=option, name=path.removeprefix("longhand ")), 2)
         return _complain(t("command.see_help", message=translated(message), path=path), 2)
     return code if isinstance(code, int) else 0
 

@@ -59,6 +59,9 @@ def test_every_command_has_its_own_help(tmp_path: Path) -> None:
         (["up", "--port", "70000"], "Invalid value for '--port': "),
         (["submit", "Write about bees."], "a prompt needs a model: give it with --model"),
         (["submit", "there-is-none.jsonl"], "there-is-none.jsonl: No such file or directory"),
+        (["jobs", "--server", "http://x"], "--server stands before the name of the command: longhand --server ... jobs ..."),
+        (["keys", "list", "--api-key=x"], "--api-key stands before the name of the command: longhand --api-key ... keys list"),
+        (["logs"], "{home}/logs: no logs yet; go to the folder of `longhand up`, or set LONGHAND_HOME"),
         (["watch", "42"], "'42' is not an id: ids begin with job_ or batch_"),
         (["results", "42", "-o", "x"], "'42' is not an id: ids begin with job_ or batch_"),
         (
@@ -74,7 +77,7 @@ def test_every_command_has_its_own_help(tmp_path: Path) -> None:
 def test_what_cannot_be_used_is_one_line_and_exit_code_2(arguments: list[str], line: str, tmp_path: Path) -> None:
     ran = longhand(*arguments, environ=environ_of(tmp_path, {}))
     assert (ran.returncode, ran.stdout) == (2, "")
-    assert ran.stderr.startswith(f"longhand: {line}")
+    assert ran.stderr.startswith(f"longhand: {line.format(home=tmp_path)}")
     assert len(ran.stderr.splitlines()) == 1
 
 
