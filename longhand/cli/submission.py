@@ -171,7 +171,7 @@ def _batch(name: str, file: io.BufferedReader, kind: str, options: Options, max_
     body: Json = {"requests": requests, **options.fields}
     if options.metadata:
         body["metadata"] = dict(options.metadata)
-    return Submission(body, is_batch=True, places=tuple(places), remarks=_remarks(name, opened))
+    return Submission(body, is_batch=True, places=tuple(places), remarks=_remarks(name, opened, options))
 
 
 def _checked(line: Line, options: Options, notes: Notes, lines_by_id: dict[str, int]) -> Json:
@@ -229,12 +229,14 @@ def _of_whole_file(name: str, mistake: MistakeError) -> str:
     return f"{_place(name, mistake.line, mistake.row)}: {explained(mistake)}"
 
 
-def _remarks(name: str, opened: InputFile) -> tuple[str, ...]:
+def _remarks(name: str, opened: InputFile, options: Options) -> tuple[str, ...]:
     found: list[str] = []
     if opened.encoding.codec != "utf-8" and not opened.encoding.is_guess:  # a guess is a note
         found.append(t("submit.read_as", encoding=opened.encoding.name))
     if opened.form is not None and opened.form.delimiter != ",":
         found.append(t("submit.read_with", delimiter=translated(opened.form.name)))
+    if opened.form is not None and "custom_id" not in opened.columns and options.read.id_column is None:
+        found.append(t("submit.no_id_column"))
     return tuple(f"{name}: {remark}" for remark in (*found, *map(explained, opened.notes)))
 
 

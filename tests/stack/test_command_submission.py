@@ -144,6 +144,20 @@ def test_a_folder_is_no_prompt_unless_it_is_said_to_be_one(
     assert not looks_like_a_path("./" + name)  # else the command would ask whether it is a prompt
 
 
+def test_a_table_without_names_for_its_rows_is_remarked(tmp_path: Path) -> None:
+    def remarks(name: str, content: str, id_column: str | None = None) -> tuple[str, ...]:
+        options = Options(model="m-1", read=ReadOptions("Write about {topic}.", id_column=id_column))
+        if name.endswith(".txt"):
+            options = MODEL
+        return read_submission(written(tmp_path, name, content), options).remarks
+
+    said = "no column custom_id: name one with --id-column, or the files are named by job id"
+    assert remarks("in.csv", "topic,words\nbees,10\n") == (f"{tmp_path}/in.csv: {said}",)
+    assert remarks("in.csv", "topic,words\nbees,10\n", "topic") == ()
+    assert remarks("in.csv", "custom_id,topic\nb,bees\n") == ()
+    assert remarks("in.txt", "Write about bees.\n") == ()
+
+
 def test_a_prompt_that_is_too_long_for_the_name_of_a_file_is_a_prompt() -> None:
     for prompt in ("写一篇关于蜂蜜的文章" * 15, "bees\0"):
         assert read_submission(prompt, MODEL).body["messages"][0]["content"] == prompt
