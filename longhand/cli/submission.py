@@ -5,11 +5,10 @@ submitted.
 """
 
 import io
-import json
 import re
 import stat
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -238,29 +237,3 @@ def _remarks(name: str, opened: InputFile, options: Options) -> tuple[str, ...]:
     if opened.form is not None and "custom_id" not in opened.columns and options.read.id_column is None:
         found.append(t("submit.no_id_column"))
     return tuple(f"{name}: {remark}" for remark in (*found, *map(explained, opened.notes)))
-
-
-def parse_metadata(pairs: Iterable[str]) -> dict[str, str]:
-    """`key=value` pairs of the command line. Raises `InputError`."""
-    metadata: dict[str, str] = {}
-    for pair in pairs:
-        key, equals, value = pair.partition("=")
-        if not equals or not key:
-            raise InputError(t("submit.metadata", given=repr(pair)))
-        metadata[key] = value
-    return metadata
-
-
-def read_accept(given: str | None) -> Json | None:
-    """The rules of `--accept`: JSON, or a file with it. Raises `InputError`."""
-    if given is None:
-        return None
-    try:
-        text = given if given.lstrip().startswith("{") else Path(given).read_text(encoding="utf-8-sig")
-        rules = json.loads(text)
-    except (OSError, ValueError) as error:
-        why = translated(str(error.strerror)) if isinstance(error, OSError) else error
-        raise InputError(t("submit.accept_unreadable", why=why)) from None
-    if not isinstance(rules, dict):
-        raise InputError(t("submit.accept_no_object"))
-    return rules

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import stat
 from collections.abc import Iterator
@@ -110,7 +111,12 @@ def test_a_job_that_failed_makes_watch_fail(environ: dict[str, str]) -> None:
         at = {**environ, "LONGHAND_URL": up.url}
         submitted = longhand("submit", "-", "--model", "m", "--watch", environ=at, stdin=json.dumps(refused))
         assert submitted.returncode == 1
+        assert re.fullmatch(r"batch_\w+\n", submitted.stdout)
         assert submitted.stderr.splitlines()[-1].startswith("completed: 1/1 ended, 0 completed, 1 not completed")
+        job = longhand("submit", "Write a 20-word note.", "--model", "m", "--watch", environ=at)
+        assert re.match(r"job_\w+\n", job.stderr)
+        assert "job_" not in job.stdout
+        assert len(job.stdout.split()) > 5
         wrong = longhand("submit", "-", "--model", "m", environ=at, stdin='{"prompt": "a"}\n{"prompt": "b", "n": 2}')
         assert wrong.returncode == 2
         assert wrong.stderr.startswith("longhand: stdin:2: body.n: ")
