@@ -59,7 +59,7 @@ def test_every_command_has_its_own_help(tmp_path: Path) -> None:
         (["up", "--port", "70000"], "Invalid value for '--port': "),
         (["submit", "Write about bees."], "a prompt needs a model: give it with --model"),
         (["submit", "there-is-none.jsonl"], "there-is-none.jsonl: No such file or directory"),
-        (["jobs", "--server", "http://x"], "--server stands before the name of the command: longhand --server ... jobs"),
+        (["jobs", "--server", "http://x"], "--server stands before the name of the command: longhand --server ..."),
         (["keys", "list", "--api-key=x"], "--api-key stands before the name of the command: longhand --api-key"),
         (["logs"], "{home}/logs: no logs yet; go to the folder of `longhand up`, or set LONGHAND_HOME"),
         (["watch", "42"], "'42' is not an id: ids begin with job_ or batch_"),
@@ -221,6 +221,24 @@ def test_a_text_that_is_not_whole_is_told_in_words_of_the_command(lang: str, sai
         environ = environ_of(tmp_path, {"LONGHAND_URL": server.url, "LONGHAND_LANG": lang})
         ran = longhand("text", "job_1", environ=environ)
     assert (ran.returncode, ran.stdout, ran.stderr) == (1, "", f"longhand: {said}\n")
+
+
+@pytest.mark.parametrize(
+    ("status", "failed", "said"),
+    [
+        ("completed", 2, "2 jobs failed; why: longhand jobs --batch batch_1 --status failed; run them again with: "),
+        ("completed", 1, "1 job failed; why: longhand jobs --batch batch_1 --status failed; run it again with: "),
+        ("completed", 0, ""),
+        ("in_progress", 2, ""),
+    ],
+)
+def test_a_batch_with_failures_says_how_to_run_them_again(status: str, failed: int, said: str, tmp_path: Path) -> None:
+    batch = {"id": "batch_1", "object": "batch", "status": status, "created_at": 1, "usage": None,
+             "request_counts": {"total": 3, "completed": 3 - failed, "failed": failed}}  # fmt: skip
+    with ScriptedUpstream([answer(200, batch)]) as server:
+        ran = longhand("show", "batch_1", environ=environ_of(tmp_path, {"LONGHAND_URL": server.url}))
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stderr == (f"{said}longhand retry batch_1\n" if said else "")
 
 
 def test_a_lone_word_that_looks_like_a_file_is_not_taken_for_a_prompt(tmp_path: Path) -> None:
