@@ -276,6 +276,23 @@ def test_a_text_that_was_cut_short_says_so_in_lists_and_alone() -> None:
     assert "1 cut short" in drawn(state, 80, 20)[-1]
 
 
+@pytest.mark.parametrize(("width", "counts"), [(80, False), (160, True)])
+def test_a_list_says_why_jobs_failed(width: int, counts: bool) -> None:
+    why = {"code": "upstream_rejected", "message": "the model\nis not known"}
+    failed = job(0, "a long name of bees", **{**KNOWN, "error": why}, status="failed")
+    again = job(1, "ants", **{**KNOWN, "error": {"code": "stall", "message": "it paused"}}, status="queued")
+    console = Console(file=StringIO(), width=width, color_system=None)
+    console.print(jobs_table([failed, again], wide=counts))
+    assert isinstance(console.file, StringIO)
+    shown = console.file.getvalue()
+    column = shown.index("because")
+    told = "".join(line[column:].rstrip() or " " for line in shown.splitlines()[1:])
+    assert told.replace(" ", "") == "upstream_rejected:themodelisnotknown"
+    assert "stall" not in shown
+    assert ("seconds" in shown.splitlines()[0]) is counts
+    assert "because" not in shown_by(jobs_table([again], wide=False))
+
+
 def test_a_tool_call_is_shown_with_its_name_and_its_arguments_and_moves_no_cursor() -> None:
     call = {
         "id": "call_1",
