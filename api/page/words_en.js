@@ -92,8 +92,12 @@ export const WORDS = {
   "tokens.written": { one: "{count} token", other: "{count} tokens" },
   "tokens.about": { one: "≈ {count} token", other: "≈ {count} tokens" },
   "tokens.ended": {
-    one: "{count} token in articles that have ended",
-    other: "{count} tokens in articles that have ended",
+    one: "{count} token in attempts that have ended",
+    other: "{count} tokens in attempts that have ended",
+  },
+  "tokens.lost": {
+    one: "{count} token in attempts that broke off",
+    other: "{count} tokens in attempts that broke off",
   },
   "tokens.written.list": { one: "{count} token written", other: "{count} tokens written" },
 

@@ -91,7 +91,8 @@ export const WORDS = {
   "progress.value": "共 {total} 篇，{ended} 篇已结束，{writing} 篇生成中，{failed} 篇失败",
   "tokens.written": { other: "{count} token" },
   "tokens.about": { other: "≈ {count} token" },
-  "tokens.ended": { other: "已结束的文章共 {count} token" },
+  "tokens.ended": { other: "已结束的尝试共 {count} token" },
+  "tokens.lost": { other: "中断的尝试共 {count} token" },
   "tokens.written.list": { other: "输出 {count} token" },
 
   // 没有名称的文章与批次。
