@@ -32,6 +32,7 @@ const FACTS_MS = 500;
 export function batchView(id) {
   const heading = el("h1", { dir: "auto" }, t("batch"));
   const status = badge("in_progress");
+  status.hidden = true; // nothing is known of it yet
   const bar = new ProgressBar(t("progress.batch"));
   const far = el("p", { class: "small" });
   const facts = new Facts();
@@ -96,6 +97,7 @@ export function batchView(id) {
     heading.textContent = batchName(batch);
     const { sign, words } = outcomeOf(batch);
     setBadge(status, sign, words);
+    status.hidden = false;
     if (JSON.stringify(batch.hold) !== held) updateQueued();
     held = JSON.stringify(batch.hold);
     banner.show(batch.hold);

@@ -49,6 +49,7 @@ export function jobView(id) {
     onFault: (error) => put(fault, error && refused(error)),
   });
   const actions = el("div", { class: "actions" });
+  status.hidden = actions.hidden = true; // nothing is known of it yet
   const banner = new HoldBanner(readJob);
   const closed = new AbortController();
   const place = new JobPlace(closed.signal);
@@ -107,7 +108,7 @@ export function jobView(id) {
       return true;
     } catch (error) {
       if (error.name === "AbortError" || job) return false;
-      note.hidden = status.hidden = actions.hidden = true; // nothing is known of it
+      note.hidden = true;
       put(fault, unread(error, start));
       return false;
     }
