@@ -146,7 +146,7 @@ export function batchView(id) {
     facts.show([
       [t("status.completed"), t("facts.of", { count: completed, total })],
       incomplete ? [t("status.cut_short"), number(incomplete)] : null,
-      failed ? [t("status.failed"), number(failed)] : null,
+      failed ? [t("filter.failed"), number(failed)] : null,
       writing ? [t("facts.writing"), number(writing)] : null,
       left - writing > 0 ? [t("status.queued"), number(left - writing)] : null,
       written ? [t("facts.written"), t(growing ? "tokens.about" : "tokens.written", { count: written })] : null,

@@ -88,7 +88,7 @@ export const WORDS = {
   "progress.percent": "{percent} %",
   "progress.left": "about {time} left",
   "progress.paused": "on hold",
-  "progress.value": "{ended} of {total} ended, {writing} being written, {failed} failed",
+  "progress.value": "{ended} of {total} ended, {writing} being written, {failed} not completed",
   "tokens.written": { one: "{count} token", other: "{count} tokens" },
   "tokens.about": { one: "≈ {count} token", other: "≈ {count} tokens" },
   "tokens.ended": {

@@ -98,7 +98,7 @@ export const JOB = {
   // How the attempts went.
   "attempt.line": "{attempt}. {words}",
   "attempt.waited": "waited {time}",
-  "attempt.at": "by {upstream}",
+  "attempt.at": "upstream {upstream}",
   "attempt.continued": "Continues from byte {bytes}",
   "attempt.running": "running",
   "attempt.completed": "completed",
