@@ -16,8 +16,8 @@ export const wasNotAsAsked = (job) => job.status === "failed" && NOT_AS_ASKED.ha
 export const whyCutShort = (job) =>
   job.incomplete ? t(has(`cut.${job.incomplete.reason}`) ? `cut.${job.incomplete.reason}` : "cut.other", job.incomplete) : "";
 
-/** What must be said above a text that could pass for a whole one. */
-export function cutShort(job) {
+/** What must be said above an ended text that could pass for a whole one. */
+function cutShort(job) {
   if (!isFinal(job.status)) return "";
   if (wasNotAsAsked(job)) return t("rejected.title");
   if (job.status !== "completed") return t(`incomplete.${job.status}`);
