@@ -17,7 +17,7 @@ export function headingOf(text) {
 /** The text below the name of its job: without the heading that it begins with, where that is the name. */
 export function textBelowName(job, text) {
   const found = job.custom_id ? null : HEADING.exec(text.slice(0, LOOKED_AT));
-  return found && !text.slice(0, found.index).trim() ? text.slice(found.index + found[0].length) : text;
+  return found && !text.slice(0, found.index).trim() ? text.slice(found.index + found[0].length).trimStart() : text;
 }
 
 /** The first words of a prompt, cut between words. */

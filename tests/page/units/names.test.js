@@ -52,7 +52,7 @@ test("cards sorted by status begin with what needs a person", () => {
 
 test("a text that begins with its job's name is shown without it", () => {
   const text = "# Tea of Assam\n\nIt grows.";
-  assert.equal(textBelowName({ custom_id: null }, text), "\nIt grows.");
+  assert.equal(textBelowName({ custom_id: null }, text), "It grows.");
   assert.equal(textBelowName({ custom_id: "tea" }, text), text);
   assert.equal(textBelowName({ custom_id: null }, `Words before.\n${text}`), `Words before.\n${text}`);
   assert.equal(textBelowName({ custom_id: null }, "It grows."), "It grows.");
