@@ -24,7 +24,8 @@ _DELTA = re.compile(
     r"|\s{1,6}"
 )
 
-_TOPIC_ENGLISH = re.compile(r"[A-Za-z][A-Za-z'’-]{3,}")
+_LETTER = r"[^\W\d_\u3400-\u9fff]"
+_TOPIC_ENGLISH = re.compile(rf"{_LETTER}(?:{_LETTER}|['’-]){{3,}}")
 _NO_TOPIC = frozenset(
     """
     about above according after again also another approximately around article based because before

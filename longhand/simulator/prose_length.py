@@ -8,14 +8,14 @@ LONGEST = 100_000
 WORDS_PER_PAGE = 200
 
 _HAN = re.compile(r"[\u3400-\u9fff]")
-_LATIN_WORD = re.compile(r"[A-Za-z][A-Za-z'’-]*")
+_LATIN_WORD = re.compile(r"[^\W\d_\u3400-\u9fff](?:[^\W\d_\u3400-\u9fff]|['’-])*")
 _WANTS_ENGLISH = re.compile(r"用英文|用英语|英语作文|英文作文|\bin English\b", re.IGNORECASE)
 _WANTS_CHINESE = re.compile(r"用中文|\bin (?:standard |simplified |decent )*Chinese\b|\bChinese news\b", re.IGNORECASE)
 
 # Bounded, and begun only where digits begin: a prompt that is one long number must not take quadratic time.
 _NUMBER = r"(?<![\d,])\d[\d,]{0,15}"
 _HAN_NUMBER = "[一二两三四五六七八九十百千万零]{2,}|[一二两三四五六七八九]"
-_ENGLISH_LENGTH = re.compile(rf"({_NUMBER})[\s-]*words?\b", re.IGNORECASE)
+_ENGLISH_LENGTH = re.compile(rf"({_NUMBER})[\s-]*(?:words?|Wörter|Worte|mots|palabras|parole)\b", re.IGNORECASE)
 _ENGLISH_PAGES = re.compile(r"(\d+)[\s-]*pages?\b", re.IGNORECASE)
 _CHINESE_LENGTH = re.compile(rf"(?P<number>{_NUMBER}|[一二两三四五六七八九十百千万零]{{2,}})\s*个?[字词]")
 # "Length: around 2000", with no unit after it.

@@ -107,3 +107,9 @@ def test_deltas_are_the_size_of_tokens() -> None:
     assert max(len(delta.strip()) for delta in english) <= 6
     assert max(sum("\u3400" <= sign <= "\u9fff" for sign in delta) for delta in chinese) == 2
     assert len(english) > 1000
+
+
+def test_a_word_with_an_umlaut_or_an_accent_is_one_word() -> None:
+    assert topics_of("Write about Müller, Brötchen and the Allgäu", ENGLISH) == ["Müller", "Brötchen", "Allgäu"]
+    assert count_words("Das Café im Allgäu") == 4
+    assert asked_length("Schreibe 120 Wörter über Tee") == 120

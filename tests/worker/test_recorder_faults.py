@@ -85,6 +85,28 @@ def failed(monkeypatch: pytest.MonkeyPatch) -> list[Exception]:
     return errors
 
 
+def test_while_redis_is_away_only_the_latest_ends_are_kept_and_no_running_text_is_lost(
+    own_valkey: ValkeyServer, monkeypatch: pytest.MonkeyPatch, failed: list[Exception], tmp_path: Path
+) -> None:
+    monkeypatch.setattr(recorder_module, "MOST_LATE", 10)
+    url, port = str(own_valkey.connection_url), own_valkey.port
+    with recording_on(url) as one:
+        one.add(*PIECES[:100])
+        own_valkey.terminate()
+        for number in range(200):
+            one.loop.call(one.recorder.publish, f"batch_{number}", encode_queued(1))
+        one.add(*PIECES[100:])
+        before = len(failed)
+        wait_until(lambda: len(failed) >= before + 2, "two more calls have failed")
+        wait_until(lambda: len(one.recorder._due) == 11, "ten events and the text are left")
+        again = start_valkey(tmp_path, port)
+        try:
+            with redis_py.Redis.from_url(url) as client:
+                wait_until(lambda: tail_of(client) == "".join(PIECES), "the whole tail")
+        finally:
+            again.terminate()
+
+
 def test_a_frozen_redis_loses_no_text_and_no_event_and_is_named_once(
     own_valkey: ValkeyServer,
     monkeypatch: pytest.MonkeyPatch,
