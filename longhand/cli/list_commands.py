@@ -8,6 +8,7 @@ from jobs.model.status import JobStatus
 from longhand.cli.arguments import AsJson, Id
 from longhand.cli.command_client import open_client
 from longhand.terminal import lists, tables
+from longhand.terminal.batch_list import batch_list
 from longhand.terminal.output import PlainConsole, print_json, print_line
 from longhand.terminal.waiting_words import waiting_notes
 from longhand.words.catalogue import t
@@ -55,9 +56,9 @@ def batches(limit: Limit = 20, as_json: AsJson = False) -> None:
         print_json(listed)
     elif listed:
         console = tables.table_console()
-        wide = console.width >= _WIDE
-        console.print(lists.batches_table(listed, wide=wide))
-        _note_the_rest(console, more=len(found) > limit, hidden="" if wide else t("list.hidden.batches"))
+        shown = batch_list(listed, console.width)
+        console.print(shown.table)
+        _note_the_rest(console, more=len(found) > limit, hidden=shown.hidden, wide=shown.wide)
     else:
         print_line(t("batches.none"), err=True)
 
@@ -73,9 +74,9 @@ def show(resource_id: Id, as_json: AsJson = False) -> None:
     tables.table_console().print(draw(found))
 
 
-def _note_the_rest(console: PlainConsole, *, more: bool, hidden: str) -> None:
+def _note_the_rest(console: PlainConsole, *, more: bool, hidden: str, wide: int = _WIDE) -> None:
     """Say what the table does not show."""
     if more:
         print_line(t("list.more"), err=True)
     if hidden:
-        print_line(t("list.wider", wide=_WIDE, width=console.width, hidden=hidden), err=True)
+        print_line(t("list.wider", wide=wide, width=console.width, hidden=hidden), err=True)
