@@ -195,15 +195,17 @@ def test_english_counts() -> None:
 
 def ask_in(language: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let commands speak a language; afterwards Typer's words are as they were."""
-    for name in [name for name in vars(rich_utils) if name.isupper()]:
+    for name in [name for name in vars(rich_utils) if name.isupper() or name in ("Table", "Columns")]:
         monkeypatch.setattr(rich_utils, name, getattr(rich_utils, name))
     monkeypatch.setenv("LC_ALL", language)
 
 
-def helps(language: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> dict[str, str]:
+def helps(
+    language: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], width: int = 100
+) -> dict[str, str]:
     """Every help, by the name of its command."""
     ask_in(language, monkeypatch)
-    monkeypatch.setattr(rich_utils, "MAX_WIDTH", 100)
+    monkeypatch.setattr(rich_utils, "MAX_WIDTH", width)
     found = {}
     with speaking("zh" if language.startswith("zh") else "en"):
         for path in list(_paths(command.make_command())):
@@ -228,6 +230,17 @@ def test_every_help_is_chinese_throughout(monkeypatch: pytest.MonkeyPatch, capsy
         # Names and examples are as they are; two English words that follow one another would be a sentence.
         prose = re.sub(r"'[^']*'|\"[^\"]*\"|\{.*?\}|\[.*?\]|longhand [a-z -]+[^│，]*", "", shown)
         assert re.findall(r"(?<![-\w./=])[A-Za-z]{3,} [a-z]{2,} [a-z]{2,}", prose) == [], path
+
+
+@pytest.mark.parametrize("width", [60, 80])
+def test_no_help_in_chinese_loses_its_text_in_a_narrow_terminal(
+    width: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert not any("…" in str(entry) for entry in entries("zh", "_help").values())
+    found = helps("zh_CN.UTF-8", monkeypatch, capsys, width=width)
+    assert {path: shown for path, shown in found.items() if "…" in shown} == {}
+    assert all(cell_len(line) <= width for shown in found.values() for line in shown.splitlines())
+    assert not any(word in shown for word in ("TEXT", "COLUMN", "<list") for shown in found.values())
 
 
 def test_a_help_in_chinese_is_as_straight_as_in_english(
