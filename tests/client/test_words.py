@@ -149,7 +149,8 @@ def test_every_english_error_is_still_written_like_this() -> None:
     for key, template in entries("en", "_errors").items():
         # Typer's and the system's are not ours, and one is put together from words.
         if not key.startswith(("typer.", "system.")) and key not in ("waits.no_upstream", "settings.one_of"):
-            pieces = [piece for piece in re.split(r"\{\w+\}|; |: |\? | \(|asked for |, found ", str(template)) if len(piece) > 6]
+            parted = re.split(r"\{\w+\}|; |: |\? | \(|asked for |, found ", str(template))
+            pieces = [piece for piece in parted if len(piece) > 6]
             assert [piece for piece in pieces if not any(piece in text for text in written)] == [], key
 
 
