@@ -87,7 +87,7 @@ export const SYSTEM = {
   "account.named": "{prefix}（{name}）",
   "account.open": "还没有创建任何密钥，因此这台机器上的所有程序都能查看和操作全部内容。创建密钥之后，每个请求都需要密钥。请在运行 Longhand 的机器上创建：{command}。",
   "account.project": "您的密钥 {key} 只显示项目 {project} 的内容。",
-  "account.operator": "您的密钥 {key} 显示项目 {project} 的内容，还可以暂停和恢复影响所有项目的对象。",
+  "account.operator": "您的密钥 {key} 显示项目 {project} 的内容，也可以暂停和恢复接口与模型（会影响所有项目）。",
   "account.other": "其他项目的密钥请在运行 Longhand 的机器上创建：{command}。",
   "account.sign_out": "退出",
   "key.make": "没有密钥？请 Longhand 的管理员运行 {command} 创建。",

@@ -9,6 +9,7 @@ from longhand.cli.arguments import AsJson, Id
 from longhand.cli.command_client import open_client
 from longhand.client.objects import FINAL
 from longhand.terminal import lists, tables
+from longhand.terminal.batch_list import batch_list
 from longhand.terminal.output import PlainConsole, print_json, print_line
 from longhand.terminal.waiting_words import waiting_notes
 from longhand.words.catalogue import t
@@ -47,7 +48,7 @@ def jobs(
         for note in waiting_notes(listed):
             print_line(note, err=True)
         hidden = t("list.hidden.failed_jobs" if with_reasons else "list.hidden.jobs")
-        _note_the_rest(console, more=len(found) > limit, hidden="" if wide else hidden, needed=needed)
+        _note_the_rest(console, more=len(found) > limit, hidden="" if wide else hidden, wide=needed)
     else:
         print_line(t("jobs.no_such" if batch or status or model or text else "jobs.none"), err=True)
 
@@ -61,9 +62,9 @@ def batches(limit: Limit = 20, as_json: AsJson = False) -> None:
         print_json(listed)
     elif listed:
         console = tables.table_console()
-        wide = console.width >= _WIDE
-        console.print(lists.batches_table(listed, wide=wide))
-        _note_the_rest(console, more=len(found) > limit, hidden="" if wide else t("list.hidden.batches"))
+        shown = batch_list(listed, console.width)
+        console.print(shown.table)
+        _note_the_rest(console, more=len(found) > limit, hidden=shown.hidden, wide=shown.wide)
     else:
         print_line(t("batches.none"), err=True)
 
@@ -81,9 +82,9 @@ def show(resource_id: Id, as_json: AsJson = False) -> None:
         print_line(t("show.failures", count=count, id=resource_id), err=True)
 
 
-def _note_the_rest(console: PlainConsole, *, more: bool, hidden: str, needed: int = _WIDE) -> None:
+def _note_the_rest(console: PlainConsole, *, more: bool, hidden: str, wide: int = _WIDE) -> None:
     """Say what the table does not show."""
     if more:
         print_line(t("list.more"), err=True)
     if hidden:
-        print_line(t("list.wider", wide=needed, width=console.width, hidden=hidden), err=True)
+        print_line(t("list.wider", wide=wide, width=console.width, hidden=hidden), err=True)

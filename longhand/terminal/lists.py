@@ -67,35 +67,6 @@ def jobs_table(listed: Sequence[Job], *, wide: bool) -> Table:
     return table
 
 
-def batches_table(listed: Sequence[Batch], *, wide: bool) -> Table:
-    """Batches, one on each line; only a wide terminal has room for all columns."""
-    table = _table()
-    table.add_column(heading("id"), no_wrap=True)
-    table.add_column(heading("status"), no_wrap=True)
-    table.add_column(heading("title"), no_wrap=True, overflow="ellipsis")
-    for name in ("jobs", "completed", "failed", "tokens"):
-        table.add_column(heading(name), justify="right", no_wrap=True)
-    if wide:
-        table.add_column(heading("created"), no_wrap=True)
-        table.add_column(heading("cost"), justify="right", no_wrap=True)
-        table.add_column(heading("model"), overflow="fold")
-    for batch in listed:
-        counts, usage = batch["request_counts"], batch["usage"]
-        cells: list[RenderableType] = [
-            Text(batch["id"]),
-            status_of_batch(batch),
-            Text(one_line((batch.get("metadata") or {}).get("title", ""))),
-            number(counts["total"]),
-            number(counts["completed"]),
-            number(counts["failed"]),
-            number(usage["output_tokens"] if usage else None),
-        ]
-        if wide:
-            cells += [moment_of(batch["created_at"]), short_cost(batch), Text(one_line(batch["model"] or ""))]
-        table.add_row(*cells)
-    return table
-
-
 def status_of_batch(batch: Batch) -> Text:
     """The status, and beside it what the word alone would hide."""
     status, counts = status_text(batch["status"]), batch["request_counts"]

@@ -180,7 +180,7 @@ def test_a_batch_that_is_watched_into_files_is_lines(sqlite_api: ApiServer, play
     last = said.getvalue().splitlines()
     assert "#2: failed, upstream_error: played" in last
     assert last[-2] == f"run them again with: longhand retry {played.batch_id}"
-    assert last[-1] == "completed: 3/3 ended, 2 completed, 1 not completed, 0 writing"
+    assert last[-1] == "completed: 3/3 ended, 2 completed, 1 not completed"
     assert sorted(out.getvalue().splitlines()) == sorted(
         line for number in (1, 2, 3) for line in (f"#{number} | One", f"#{number} | Two and the rest")
     )
