@@ -164,6 +164,7 @@ def test_nothing_is_wider_than_a_phone(browser: Browser, up: Up, routes: dict[st
         for view in VIEWS:
             visit.go(routes[view])
             settle(visit)
+            visit.page.evaluate("for (const fold of document.querySelectorAll('main details')) fold.open = true")
             assert visit.page.evaluate("document.documentElement.scrollWidth") <= 320, view
         visit.go(routes["new"])
         visit.page.locator("input[value=file]").check()
