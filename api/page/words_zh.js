@@ -5,6 +5,7 @@ import { FORM } from "./words_zh_form.js";
 import { JOB } from "./words_zh_job.js";
 import { REFUSALS } from "./words_zh_refusals.js";
 import { SYSTEM } from "./words_zh_system.js";
+import { TOLD } from "./words_zh_told.js";
 
 export const WORDS = {
   ...ERRORS,
@@ -12,6 +13,7 @@ export const WORDS = {
   ...JOB,
   ...REFUSALS,
   ...SYSTEM,
+  ...TOLD,
 
   // 页面的框架。
   "skip": "跳到正文",

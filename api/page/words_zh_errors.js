@@ -59,6 +59,17 @@ export const ERRORS = {
   "incomplete.expired": "不完整：文章在写完前过期。",
   "rejected.title": "未通过验收：文本不符合要求。",
   "rejected.why": "未通过的原因",
+  "reject.said": "未通过验收：{reasons}。",
+  "reject.and": "；",
+  "reject.text": "“{text}”",
+  "reject.pattern": "符合“{text}”的内容",
+  "reject.min_words": "要求至少 {asked} 字，实际 {found} 字",
+  "reject.max_words": "要求最多 {asked} 字，实际 {found} 字",
+  "reject.must_include": "缺少{what}",
+  "reject.must_not_include": "含有{what}",
+  "reject.language": "语言要求 {asked}，实际 {found}",
+  "reject.json_schema": "不符合 JSON Schema：{found}",
+  "reject.ends_well": "结尾不完整，{found}",
 
   // 文章为何排队。
   "waits.turn": "正在排队。",
