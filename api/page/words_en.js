@@ -102,6 +102,7 @@ export const WORDS = {
   // Articles that nobody named.
   "article": "Article",
   "articles": "Articles",
+  "article.unknown": "No such article",
   "article.place": "Article {place}",
   "batch": "Batch",
   "batch.of": { one: "Batch of {count} article", other: "Batch of {count} articles" },

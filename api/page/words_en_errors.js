@@ -122,6 +122,7 @@ export const ERRORS = {
   // The network.
   "net.lost": "No connection to Longhand. The page keeps what it shows, and continues when the connection is back.",
   "net.back": "The connection is back.",
-  "net.away": "Longhand cannot be reached. Nothing was lost here; try again when it is back.",
+  "net.away": "Longhand cannot be reached. Try again when it is back.",
+  "net.away.read": "Longhand cannot be reached. This is read again when it is back.",
   "net.answered": "The server answered {status} {text}.",
 };

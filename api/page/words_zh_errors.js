@@ -50,14 +50,14 @@ export const ERRORS = {
   "sentence": "{sentence}。",
 
   // 文本为何不完整。
-  "cut.max_output_tokens": "被截断：文本达到了 token 上限。",
-  "cut.content_filter": "被截断：接口的内容过滤器拦截了文本。",
+  "cut.max_output_tokens": "被截断：正文达到了 token 上限。",
+  "cut.content_filter": "被截断：接口的内容过滤器拦截了正文。",
   "cut.context_window": "被截断：模型的上下文窗口已满。",
   "cut.other": "被截断：{reason}。",
   "incomplete.failed": "不完整：文章在写完前失败。",
   "incomplete.cancelled": "不完整：文章在写完前被取消。",
   "incomplete.expired": "不完整：文章在写完前过期。",
-  "rejected.title": "未通过验收：文本不符合要求。",
+  "rejected.title": "未通过验收：正文不符合要求。",
   "rejected.why": "未通过的原因",
   "reject.said": "未通过验收：{reasons}。",
   "reject.and": "；",
@@ -120,6 +120,7 @@ export const ERRORS = {
   // 网络。
   "net.lost": "与 Longhand 的连接已断开。页面内容会保留，连接恢复后自动继续。",
   "net.back": "连接已恢复。",
-  "net.away": "无法连接 Longhand。页面上的内容没有丢失，请待恢复后重试。",
+  "net.away": "无法连接 Longhand，请待恢复后重试。",
+  "net.away.read": "无法连接 Longhand，恢复后会自动重新读取。",
   "net.answered": "服务器返回了 {status} {text}。",
 };

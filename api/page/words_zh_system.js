@@ -9,6 +9,8 @@ export const SYSTEM = {
   "system.title": "系统",
   "system.reading": "正在查看系统状态…",
   "system.fault": "无法读取系统状态。{reason}",
+  "system.badge.reading": "正在读取…",
+  "system.badge.away": "无法连接",
   "system.well": "一切正常",
   "system.not_well": "需要留意",
   "system.writing": "生成中",
@@ -83,6 +85,7 @@ export const SYSTEM = {
 
   "account.title": "您的密钥",
   "account.link": "项目 {project}：您的密钥",
+  "account.shown": "项目：{project}",
   "account.named": "{prefix}（{name}）",
   "account.open": "还没有创建任何密钥，因此这台机器上的所有程序都能查看和操作全部内容。创建密钥之后，每个请求都需要密钥。请在运行 Longhand 的机器上创建：{command}。",
   "account.project": "您的密钥 {key} 只显示项目 {project} 的内容。",

@@ -265,6 +265,7 @@ def test_an_unknown_batch_is_told_in_words(visit: Visit) -> None:
     expect(visit.page.get_by_role("alert")).to_contain_text("no batch has the id")
     visit.go("#/jobs/job_0")
     expect(visit.page.get_by_role("alert")).to_contain_text("no job has the id")
+    visit.heading("No such article")
 
 
 def test_what_is_stored_can_be_downloaded_in_three_forms(visit: Visit, client: Client, routes: dict[str, str]) -> None:
