@@ -85,7 +85,7 @@ def test_before_the_first_answer_the_badge_says_that_it_reads_and_then_what_fail
     page = visit.page
     visit.network_lost = True
     waiting: list[Route] = []
-    page.route("**/v1/status", lambda route: waiting.append(route))
+    page.route("**/v1/status", lambda route: waiting.append(route))  # noqa: PLW0108  # Playwright takes no built-in
     visit.go("#/system")
     badge = page.locator(".head .badge")
     expect(badge).to_have_text("Reading …")
