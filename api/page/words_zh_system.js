@@ -33,8 +33,8 @@ export const SYSTEM = {
   "notice.no_worker": "没有工作进程在运行，因此不会生成任何文章。请用 {worker} 启动一个，或用 {up} 启动全部服务。",
   "notice.no_known_worker": "没有工作进程在生成文章。Redis 没有应答时，看不到空闲的工作进程。",
   "notice.revision": "数据表版本为 {revision}，而当前程序需要 {needed}。请运行 {command}。",
-  "notice.file": "上游文件有误，仍使用之前的配置。{message}",
-  "notice.file_line": "上游文件第 {line} 行有误，仍使用之前的配置。{message}",
+  "notice.file": "接口文件有误，仍使用之前的配置。{message}",
+  "notice.file_line": "接口文件第 {line} 行有误，仍使用之前的配置。{message}",
 
   "held.title": "暂停中",
   "held.name": "暂停中：{name}",
