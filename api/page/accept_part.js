@@ -21,7 +21,7 @@ export function acceptPart(draft, changed) {
   const names = new Intl.DisplayNames([locale], { type: "language" });
   const language = choice("text_language", draft.text_language, [
     ["", t("accept.text_language.any")],
-    ...LANGUAGES.map((code) => [code, names.of(code)]),
+    ...LANGUAGES.map((code) => [code, code === "zh" ? t("accept.text_language.zh") : names.of(code)]),
   ]);
   const endsWell = el("input", { id: "ends_well", type: "checkbox", checked: draft.ends_well === true, onchange: changed });
   const then = choice("on_reject", draft.on_reject, THEN.map((way) => [way, t(`accept.then.${way}`)]));

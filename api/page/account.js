@@ -11,7 +11,7 @@ export function wireAccount(link) {
     if (heldKey() === null) return;
     try {
       const { project } = await call("/v1/me", { asksForKey: false });
-      link.textContent = project;
+      link.textContent = t("account.shown", { project });
       link.setAttribute("aria-label", t("account.link", { project }));
       link.hidden = false;
     } catch {

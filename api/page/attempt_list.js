@@ -28,7 +28,7 @@ export function stretchesOf(job, now) {
     if (waited >= LEAST_WAIT) stretches.push(waitOf(waited));
     const seconds = Math.max(0, (attempt.finished_at ?? now) - attempt.started_at);
     const outcome = attempt.outcome ?? "running";
-    const words = t("attempt.line", { attempt: attempt.attempt, words: `${wordFor("attempt", outcome)} · ${duration(seconds)}` });
+    const words = t("attempt.line", { attempt: attempt.attempt, words: `${endOf(job, attempt)} · ${duration(seconds)}` });
     stretches.push({ kind: outcome, seconds, words });
   });
   const last = job.attempts.at(-1).finished_at;
@@ -55,6 +55,10 @@ function timeBar(stretches) {
   return bar;
 }
 
+/** A text that was cut short ends a completed attempt: the last one of its job. */
+const endOf = (job, { attempt, outcome }) =>
+  wordFor("attempt", outcome === "completed" && job.incomplete && attempt === job.attempt ? "cut_short" : (outcome ?? "running"));
+
 const joined = (...words) => words.filter(Boolean).join(" · ");
 const small = (words, kind = "") => (words ? el("p", { class: `small${kind}` }, words) : null);
 
@@ -64,7 +68,7 @@ function attemptItem(job, attempt, waited) {
     waited >= LEAST_WAIT ? t("attempt.waited", { time: duration(waited) }) : "",
   );
   const took = attempt.finished_at ? duration(attempt.finished_at - attempt.started_at) : "";
-  const words = joined(wordFor("attempt", attempt.outcome ?? "running"), took);
+  const words = joined(endOf(job, attempt), took);
   const wrote = joined(
     attempt.bytes !== null && attempt.bytes !== undefined ? t("bytes", { count: attempt.bytes }) : "",
     attempt.usage?.output_tokens ? t("tokens.written", { count: attempt.usage.output_tokens }) : "",

@@ -59,13 +59,15 @@ export class CardFilters {
 
   #showButtons(jobs) {
     FILTERS.forEach((name, place) => {
-      const count = jobs.filter((job) => is(job, name)).length;
+      const found = jobs.filter((job) => is(job, name));
+      const count = found.length;
       let button = this.#buttons.children[place];
       if (!button) {
         button = el("button", { type: "button", onclick: () => this.#choose(name) });
         this.#buttons.append(button);
       }
-      const word = name === "all" ? t("home.all") : name === "failed" ? t("filter.failed") : statusWord(name);
+      const others = name === "failed" && found.some(({ status }) => status !== "failed");
+      const word = name === "all" ? t("home.all") : others ? t("filter.failed") : statusWord(name);
       button.textContent = t("filter.count", { word, count });
       button.setAttribute("aria-pressed", String(name === this.chosen));
       button.hidden = count === 0 && name !== this.chosen && name !== "all";

@@ -1,5 +1,6 @@
 // Errors as sentences: what happened, by its code, and the upstream's reason where it gave one.
 
+import { whyRejected } from "./told.js";
 import { has, t } from "./words.js";
 
 // Here the upstream's own words say more than the code.
@@ -26,6 +27,8 @@ export function inWords(message) {
 
 /** The error of a job or an attempt as one sentence. */
 export function sentenceOf({ code, message }) {
+  const rejected = code === "not_accepted" ? whyRejected(message) : null;
+  if (rejected) return rejected;
   const what = has(`error.${code}`) ? t(`error.${code}`) : null;
   const reason = message ? inWords(message) : "";
   if (!what) return ended(reason || code);

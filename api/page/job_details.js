@@ -106,7 +106,7 @@ function factsSection(job) {
         ? [t("details.first_words"), duration(job.first_delta_at - job.started_at)]
         : null,
       job.finished_at ? [t("details.ended"), time(job.finished_at)] : null,
-      job.due_at && job.attempt ? [t("details.next_attempt"), time(job.due_at)] : null,
+      job.due_at > Date.now() / 1000 && job.attempt && !isFinal(job.status) ? [t("details.next_attempt"), time(job.due_at)] : null,
       job.expires_at && !isFinal(job.status) ? [t("details.expires"), time(job.expires_at)] : null,
       job.bytes !== null && job.bytes !== undefined ? [t("details.stored"), t("bytes", { count: job.bytes })] : null,
       job.text_attempt && job.text_attempt !== job.attempt

@@ -99,7 +99,8 @@ async function answer(path, { method = "GET", body, headers = {}, signal, asksFo
   } catch (error) {
     if (error.name === "AbortError") throw error;
     noteLost();
-    throw new ApiError(0, t("net.away"));
+    const isRead = method === "GET";
+    throw new ApiError(0, t(isRead ? "net.away.read" : "net.away"));
   }
   noteFound();
   if (response.ok) return response;

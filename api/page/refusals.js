@@ -2,13 +2,20 @@
 
 import { wrong } from "./dom.js";
 import { detailsOf } from "./failure_groups.js";
+import { inOurWords } from "./told.js";
 import { has, t } from "./words.js";
 
-/** The sentence for a refusal or a mistake in a file; the server's own where its code has none. */
-export const refusalOf = ({ code, message }) => (has(`refusal.${code}`) ? t(`refusal.${code}`, { message }) : message);
+/** The sentence of this kind for a code; the server's own where it has none. */
+const sentenceFor = (kind, { code, message }) => {
+  const words = inOurWords(message);
+  return has(`${kind}.${code}`) ? t(`${kind}.${code}`, { message: words }) : words;
+};
+
+/** The sentence for a refusal or a mistake in a file. */
+export const refusalOf = (error) => sentenceFor("refusal", error);
 
 /** The sentence for what was read otherwise than it was written. */
-export const warningOf = ({ code, message }) => (has(`warning.${code}`) ? t(`warning.${code}`, { message }) : message);
+export const warningOf = (warning) => sentenceFor("warning", warning);
 
 /** A box with this error in words. */
 export function refused(error, ...more) {
@@ -16,4 +23,4 @@ export function refused(error, ...more) {
 }
 
 /** What the server said, folded; nothing where the sentence has all of it. */
-export const detailsLeft = (error) => (refusalOf(error).includes(error.message) ? null : detailsOf(error));
+export const detailsLeft = (error) => (refusalOf(error).includes(inOurWords(error.message)) ? null : detailsOf(error));

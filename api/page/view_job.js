@@ -108,6 +108,7 @@ export function jobView(id) {
     } catch (error) {
       if (error.name === "AbortError" || job) return false;
       note.hidden = true;
+      if (error.status === 404) heading.textContent = t("article.unknown");
       put(fault, unread(error, start));
       return false;
     }

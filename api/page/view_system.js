@@ -17,6 +17,7 @@ export function systemView() {
   const [fault, notices, tiles, queue, workers] = Array.from({ length: 5 }, () => el("div", {}));
   const versions = el("p", { class: "small" });
   const state = badge("queued");
+  setBadge(state, "queued", t("system.badge.reading"));
   const held = new HeldList(() => look());
   const upstreams = new UpstreamList(() => look());
   const loading = el("p", { class: "loading" }, t("system.reading"));
@@ -44,6 +45,7 @@ export function systemView() {
       show(status);
     } catch (error) {
       if (turn !== turns || error.name === "AbortError") return;
+      if (parts.hidden) setBadge(state, "failed", t(error.status === 0 ? "system.badge.away" : "unknown"));
       // A lost network is told at the top; what was seen last stays.
       if (error.status !== 0 || parts.hidden) put(fault, wrong(t("system.fault", { reason: error.message })));
       loading.hidden = true;

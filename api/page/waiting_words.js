@@ -27,9 +27,12 @@ function todoFor(hold) {
   return t(`hold.${reasonOf(hold)}.todo`);
 }
 
+/** Whether a message is Longhand's own, who reached nobody: answers begin with their status. */
+const isOurs = ({ reason, message }) => reason === "away" && !/^\d{3}\b/.test(message);
+
 /** What was said when it was held: by the upstream, or by who paused it; empty when that is nothing new. */
 export function holdMessage(hold) {
-  if (hold.held_by !== "person") return hold.message ? t("hold.said", { message: inWords(hold.message) }) : "";
+  if (hold.held_by !== "person") return hold.message && !isOurs(hold) ? t("hold.said", { message: inWords(hold.message) }) : "";
   return hold.message === `the ${hold.kind} was paused` ? "" : hold.message;
 }
 

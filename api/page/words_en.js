@@ -5,6 +5,7 @@ import { FORM } from "./words_en_form.js";
 import { JOB } from "./words_en_job.js";
 import { REFUSALS } from "./words_en_refusals.js";
 import { SYSTEM } from "./words_en_system.js";
+import { TOLD } from "./words_en_told.js";
 
 export const WORDS = {
   ...ERRORS,
@@ -12,6 +13,7 @@ export const WORDS = {
   ...JOB,
   ...REFUSALS,
   ...SYSTEM,
+  ...TOLD,
 
   // The frame of the page.
   "skip": "Skip to the content",
@@ -104,6 +106,7 @@ export const WORDS = {
   // Articles that nobody named.
   "article": "Article",
   "articles": "Articles",
+  "article.unknown": "No such article",
   "article.place": "Article {place}",
   "batch": "Batch",
   "batch.of": { one: "Batch of {count} article", other: "Batch of {count} articles" },

@@ -59,6 +59,17 @@ export const ERRORS = {
   "incomplete.expired": "Incomplete: it expired before its end.",
   "rejected.title": "Not accepted: the text is not as it was asked for.",
   "rejected.why": "Why it was not accepted",
+  "reject.said": "Not accepted: {reasons}.",
+  "reject.and": "; ",
+  "reject.text": "“{text}”",
+  "reject.pattern": "what matches “{text}”",
+  "reject.min_words": "at least {asked} words, found {found}",
+  "reject.max_words": "at most {asked} words, found {found}",
+  "reject.must_include": "{what} is missing",
+  "reject.must_not_include": "{what} is in it",
+  "reject.language": "in the language {asked}, found {found}",
+  "reject.json_schema": "it does not fit the schema, {found}",
+  "reject.ends_well": "a good ending, found {found}",
 
   // Why a queued article waits, by its `limited_by`.
   "waits.turn": "Waiting for its turn.",
@@ -111,6 +122,7 @@ export const ERRORS = {
   // The network.
   "net.lost": "No connection to Longhand. The page keeps what it shows, and continues when the connection is back.",
   "net.back": "The connection is back.",
-  "net.away": "Longhand cannot be reached. Nothing was lost here; try again when it is back.",
+  "net.away": "Longhand cannot be reached. Try again when it is back.",
+  "net.away.read": "Longhand cannot be reached. This is read again when it is back.",
   "net.answered": "The server answered {status} {text}.",
 };

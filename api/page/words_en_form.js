@@ -85,6 +85,7 @@ export const FORM = {
   "accept.must_not_include": "Must not include",
   "accept.hint": "One text per line, exactly as it is written. Leave empty what does not matter.",
   "accept.text_language": "Language of the text",
+  "accept.text_language.zh": "Chinese, either script",
   "accept.text_language.any": "Any",
   "accept.ends_well": "Ends with a whole sentence",
   "accept.on_reject": "A text that does not",

@@ -104,6 +104,7 @@ export const JOB = {
   "attempt.continued": "Continues from byte {bytes}",
   "attempt.running": "running",
   "attempt.completed": "completed",
+  "attempt.cut_short": "completed, but cut short",
   "attempt.failed": "failed",
   "attempt.rate_limited": "rate limited",
   "attempt.held": "given back, because its upstream was held",

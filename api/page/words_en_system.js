@@ -9,6 +9,8 @@ export const SYSTEM = {
   "system.title": "System",
   "system.reading": "Looking at the system …",
   "system.fault": "The state of the system could not be read. {reason}",
+  "system.badge.reading": "Reading …",
+  "system.badge.away": "Not reached",
   "system.well": "All is well",
   "system.not_well": "Needs a look",
   "system.writing": "Being written",
@@ -85,6 +87,7 @@ export const SYSTEM = {
 
   "account.title": "Your key",
   "account.link": "Project {project}: your key",
+  "account.shown": "{project}",
   "account.named": "{prefix} ({name})",
   "account.open": "No key was made yet, so every program on this machine sees and does everything. Once there is a key, each request needs one. Make it where Longhand runs: {command}.",
   "account.project": "Your key {key} shows the work of the project {project}, and of no other.",

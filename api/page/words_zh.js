@@ -5,6 +5,7 @@ import { FORM } from "./words_zh_form.js";
 import { JOB } from "./words_zh_job.js";
 import { REFUSALS } from "./words_zh_refusals.js";
 import { SYSTEM } from "./words_zh_system.js";
+import { TOLD } from "./words_zh_told.js";
 
 export const WORDS = {
   ...ERRORS,
@@ -12,6 +13,7 @@ export const WORDS = {
   ...JOB,
   ...REFUSALS,
   ...SYSTEM,
+  ...TOLD,
 
   // 页面的框架。
   "skip": "跳到正文",
@@ -98,6 +100,7 @@ export const WORDS = {
   // 没有名称的文章与批次。
   "article": "文章",
   "articles": "文章",
+  "article.unknown": "找不到这篇文章",
   "article.place": "第 {place} 篇",
   "batch": "批次",
   "batch.of": { other: "批次（{count} 篇文章）" },
@@ -136,7 +139,7 @@ export const WORDS = {
   "batch.retry.done": "失败的文章已重新开始。",
   "batch.retry_cut": { other: "重试 {count} 篇被截断的文章" },
   "batch.retry_cut.done": "被截断的文章已重新开始。",
-  "batch.cancel.question": { other: "取消批次中尚未写完的 {count} 篇文章？已有的文本会保留。" },
+  "batch.cancel.question": { other: "取消批次中尚未写完的 {count} 篇文章？已有的正文会保留。" },
   "batch.cancel.yes": "取消这些文章",
   "batch.cancel.no": "继续生成",
   "batch.cancel.done": "正在取消批次。",

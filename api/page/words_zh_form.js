@@ -33,8 +33,8 @@ export const FORM = {
   "line.and_more": "第 {line} 行及另外 {count} 行：",
 
   // 对每条提示词生效的设置。
-  "settings.on_length": "文本达到 token 上限时，自动续写",
-  "settings.title": "所有提示词的设置",
+  "settings.on_length": "正文达到 token 上限时，自动续写",
+  "settings.title": "生成设置",
   "settings.system": "系统提示词（选填）",
   "settings.temperature": "温度（选填）",
   "settings.temperature.fault": "温度必须是 0 到 2 之间的数。",
@@ -57,7 +57,7 @@ export const FORM = {
   "form.template.example": "写一篇关于{topic}的文章。",
   "form.rows": "文件的前几行",
   "form.first": "第一条：",
-  "form.not_yet": "还不行：",
+  "form.not_yet": "还不能提交：",
   "form.no_rows": "没有数据行。",
   "form.warning.line": "{message}（第 {line} 行）",
   "form.warning.lines": "{message}（第 {line} 行及另外 {count} 行）",
@@ -82,6 +82,7 @@ export const FORM = {
   "accept.must_not_include": "不得包含",
   "accept.hint": "每行一条，逐字匹配。没有要求的留空即可。",
   "accept.text_language": "正文语言",
+  "accept.text_language.zh": "中文（简体或繁体）",
   "accept.text_language.any": "不限",
   "accept.ends_well": "以完整的句子结尾",
   "accept.on_reject": "不符合要求时",

@@ -5,7 +5,7 @@ export const JOB = {
   "job.about": "关于这篇文章",
   "job.now": "文章状态：{status}。",
   "job.retry": "重试",
-  "job.cancel.question": "停止生成这篇文章？已有的文本会保留。",
+  "job.cancel.question": "停止生成这篇文章？已有的正文会保留。",
   "job.cancel.yes": "停止",
   "job.cancel.no": "继续生成",
 
@@ -42,12 +42,12 @@ export const JOB = {
   "markdown.image": "图片：{alt}",
   "markdown.no_link": "不是链接：只能打开网址和邮件地址。{target}",
   "content.unknown": "其他内容",
-  "mark.same": "= 已保存",
-  "mark.same.why": "与保存的文本完全一致：长度和 SHA-256 均相同。",
-  "mark.length": "= 长度一致",
+  "mark.same": "✓ 与保存一致",
+  "mark.same.why": "与保存的正文完全一致：长度和 SHA-256 均相同。",
+  "mark.length": "✓ 长度一致",
   "mark.length.why": "长度一致。此处无法计算 SHA-256：请通过 HTTPS 或 localhost 打开页面。",
   "mark.differs": "与保存的不一致",
-  "mark.differs.why": "与保存的文本不一致，请刷新页面重新读取。",
+  "mark.differs.why": "与保存的正文不一致，请刷新页面重新读取。",
 
   // 正文的长度与速度。
   "length.words": { other: "{count} 个词" },
@@ -91,7 +91,7 @@ export const JOB = {
   "role.user": "用户",
   "role.assistant": "助手",
   "role.tool": "工具",
-  "source.upstream": "接口统计",
+  "source.upstream": "接口上报",
   "source.tokenizer": "本地统计",
   "source.estimate": "估算",
 
@@ -102,6 +102,7 @@ export const JOB = {
   "attempt.continued": "从第 {bytes} 字节续写",
   "attempt.running": "进行中",
   "attempt.completed": "完成",
+  "attempt.cut_short": "完成：被截断",
   "attempt.failed": "失败",
   "attempt.rate_limited": "被限流",
   "attempt.held": "接口暂停，已退回",
@@ -114,6 +115,6 @@ export const JOB = {
   "segment.length": "到达 token 上限",
   "segment.stop": "正常结束",
   "segment.none": "中断",
-  "earlier.read": "阅读这次的文本",
-  "earlier.title": "第 {attempt} 次尝试的文本",
+  "earlier.read": "阅读这次的正文",
+  "earlier.title": "第 {attempt} 次尝试的正文",
 };

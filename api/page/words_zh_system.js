@@ -9,6 +9,8 @@ export const SYSTEM = {
   "system.title": "系统",
   "system.reading": "正在查看系统状态…",
   "system.fault": "无法读取系统状态。{reason}",
+  "system.badge.reading": "正在读取…",
+  "system.badge.away": "无法连接",
   "system.well": "一切正常",
   "system.not_well": "需要留意",
   "system.writing": "生成中",
@@ -31,8 +33,8 @@ export const SYSTEM = {
   "notice.no_worker": "没有工作进程在运行，因此不会生成任何文章。请用 {worker} 启动一个，或用 {up} 启动全部服务。",
   "notice.no_known_worker": "没有工作进程在生成文章。Redis 没有应答时，看不到空闲的工作进程。",
   "notice.revision": "数据表版本为 {revision}，而当前程序需要 {needed}。请运行 {command}。",
-  "notice.file": "上游文件有误，仍使用之前的配置。{message}",
-  "notice.file_line": "上游文件第 {line} 行有误，仍使用之前的配置。{message}",
+  "notice.file": "接口文件有误，仍使用之前的配置。{message}",
+  "notice.file_line": "接口文件第 {line} 行有误，仍使用之前的配置。{message}",
 
   "held.title": "暂停中",
   "held.name": "暂停中：{name}",
@@ -84,6 +86,7 @@ export const SYSTEM = {
 
   "account.title": "您的密钥",
   "account.link": "项目 {project}：您的密钥",
+  "account.shown": "项目：{project}",
   "account.named": "{prefix}（{name}）",
   "account.open": "还没有创建任何密钥，因此这台机器上的所有程序都能查看和操作全部内容。创建密钥之后，每个请求都需要密钥。请在运行 Longhand 的机器上创建：{command}。",
   "account.project": "您的密钥 {key} 只显示项目 {project} 的内容。",

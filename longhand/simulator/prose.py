@@ -40,7 +40,7 @@ _NO_TOPIC = frozenset(
 )
 # There is no word list for Chinese here: a prompt is cut at punctuation and at words that rarely belong to a topic.
 _CUT_CHINESE = re.compile(
-    r"[^\u3400-\u9fff]+|[的了是在和与及或为以对关于请写篇一个份字数左右不少按照根据作帮给我你们要求这那中将并能以上下]+"
+    r"[^\u3400-\u9fff]+|介绍|主题|文章|短文|标题|[的了是在和与及或为以对关于请写篇一个份字数左右不少按照根据作帮给我你们要求这那将并能以上下]+"
 )
 
 

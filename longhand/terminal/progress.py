@@ -188,6 +188,9 @@ def _held(hold: Hold | None, before: Hold | None) -> str:
 def _waiting(job: Job) -> str:
     if not job["attempt"]:
         return status_word("queued")
+    if job["error"] and job["error"]["code"] == "not_accepted":
+        why = (job["error"]["message"] or "").removeprefix("The text was not accepted: ")
+        return t("watch.not_accepted", attempt=job["attempt"], why=why)
     key = "watch.broke_off_because" if job["error"] else "watch.broke_off"
     return t(key, attempt=job["attempt"], why=reason(job))
 

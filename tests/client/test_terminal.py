@@ -316,3 +316,15 @@ def test_which_jobs_run_again_is_said_of_a_batch_alone(resource_id: str, which: 
         return
     content = retry(resource_id, which).content
     assert content == (None if which is None else json.dumps({"which": which}).encode())
+
+
+def test_a_text_that_was_not_accepted_was_not_interrupted(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    error = {"code": "not_accepted", "message": "The text was not accepted: min_words: asked for 300, found 206 words"}
+    waiting = job(0, "bees", status="queued", attempt=1, error=error)
+    with Client("http://127.0.0.1:1") as client:
+        monkeypatch.setattr(client, "watch", lambda _: iter([Status(waiting), Done({**waiting, "usage": None})]))
+        progress.watch_job(client, "job_0", StringIO())
+    said = "the text of attempt 1 was not accepted (min_words: asked for 300, found 206 words); it is written again"
+    assert said in capsys.readouterr().err

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from longhand.client.client import Client
 from tests.chaos.fault_proxy import FaultProxy
@@ -79,6 +79,25 @@ def test_without_a_worker_the_view_says_how_to_start_one(browser: Browser, sqlit
         assert visit.page.evaluate(FAULTS) == []
         assert visit.page.evaluate("document.documentElement.scrollWidth") <= 320
         visit.assert_clean()
+
+
+def test_before_the_first_answer_the_badge_says_that_it_reads_and_then_what_failed(visit: Visit) -> None:
+    page = visit.page
+    visit.network_lost = True
+    waiting: list[Route] = []
+    page.route("**/v1/status", lambda route: waiting.append(route))  # noqa: PLW0108  # Playwright takes no built-in
+    visit.go("#/system")
+    badge = page.locator(".head .badge")
+    expect(badge).to_have_text("Reading …")
+    while not waiting:
+        page.wait_for_timeout(20)
+    waiting[0].abort("connectionrefused")
+    expect(badge).to_have_text("Not reached")
+    expect(page.get_by_role("alert").filter(has_text="is read again when it is back")).to_be_visible()
+    page.unroute("**/v1/status")
+    for route in waiting[1:]:
+        route.continue_()
+    expect(badge).to_have_text("All is well")
 
 
 def test_a_key_is_named_with_its_project_and_can_be_given_back(

@@ -164,6 +164,7 @@ def test_nothing_is_wider_than_a_phone(browser: Browser, up: Up, routes: dict[st
         for view in VIEWS:
             visit.go(routes[view])
             settle(visit)
+            visit.page.evaluate("for (const fold of document.querySelectorAll('main details')) fold.open = true")
             assert visit.page.evaluate("document.documentElement.scrollWidth") <= 320, view
         visit.go(routes["new"])
         visit.page.locator("input[value=file]").check()
@@ -266,6 +267,7 @@ def test_an_unknown_batch_is_told_in_words(visit: Visit) -> None:
     visit.go("#/jobs/job_0")
     expect(visit.page.get_by_role("alert")).to_contain_text("no job has the id")
     expect(visit.page.locator(".head .badge")).to_be_hidden()
+    visit.heading("No such article")
 
 
 def test_what_is_stored_can_be_downloaded_in_three_forms(visit: Visit, client: Client, routes: dict[str, str]) -> None:

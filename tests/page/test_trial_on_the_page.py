@@ -97,7 +97,7 @@ def test_what_an_earlier_attempt_wrote_is_read_over_the_page(visit: Visit, clien
     page.get_by_role("button", name="Read its text").first.click()
     dialog = page.get_by_role("dialog")
     expect(dialog.locator("em")).to_have_text("short")
-    expect(dialog).to_contain_text("The text was not accepted")
+    expect(dialog).to_contain_text("Not accepted: ")
     page.keyboard.press("Escape")
     expect(dialog).to_have_count(0)
 

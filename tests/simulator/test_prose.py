@@ -93,6 +93,8 @@ def test_an_article_has_a_title_headings_and_paragraphs_about_the_prompts_own_wo
 def test_topics_leave_out_the_words_of_the_order_itself() -> None:
     assert topics_of("Please write about honey bees with 300 words", ENGLISH) == ["honey", "bees"]
     assert topics_of("请写一篇关于蜜蜂与花园的文章", CHINESE)[:2] == ["蜜蜂", "花园"]
+    assert topics_of("写一篇 150 字的短文，介绍中国茶文化。", CHINESE)[0] == "中国茶文化"
+    assert topics_of("主题是长城，写一篇文章。", CHINESE)[0] == "长城"
     assert len(topics_of("", ENGLISH)) >= 2
 
 

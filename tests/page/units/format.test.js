@@ -35,8 +35,8 @@ test("a text's language is taken from its letters, and from nothing less", () =>
 
 test("four Latin letters or one other are about one token", () => {
   assert.equal(guessTokens("bees"), 1);
-  assert.equal(guessTokens("蜜蜂"), 2);
-  assert.equal(guessTokens("bees蜂"), 2);
+  assert.equal(guessTokens("蜜蜂飞"), 2);
+  assert.equal(guessTokens("bees蜜蜂飞。"), 4);
   assert.equal(guessTokens(""), 0);
 });
 

@@ -14,6 +14,7 @@ const ALLOWED = new Set([
   "English", "简体中文", // each language in its own words
   "no words for", // an error of the code, which no visitor sees
   "Home", "End", "Enter", "AbortError", "Files", "Bearer", // names that browsers and HTTP give
+  "The text was not accepted:", // how the server's message begins; it is compared, not shown
   "was paused", // what the API stores where nobody wrote a reason; it is compared, not shown
 ]);
 

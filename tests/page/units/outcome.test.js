@@ -54,6 +54,16 @@ test("an error is a sentence, and the upstream's reason stands without its JSON"
   assert.equal(sentenceOf({ code: "of_a_later_version" }), "of_a_later_version.");
 });
 
+test("the reasons of a rejected text are one sentence, and a message that is not understood stays as it is", () => {
+  const told = (message) => sentenceOf({ code: "not_accepted", message: `The text was not accepted: ${message}` });
+  assert.equal(told("min_words: asked for 300, found 206 words"), "Not accepted: at least 300 words, found 206.");
+  assert.equal(
+    told('must_include: asked for "a; b", found nothing like it; must_not_include: asked for the pattern "x+", found "xx"'),
+    "Not accepted: “a; b” is missing; what matches “x+” is in it.",
+  );
+  assert.equal(told("of_a_later_version: asked"), "The text was not accepted: of_a_later_version: asked.");
+});
+
 test("three failures that say the same are one group, two are none", () => {
   const failed = (id, code) => ({ id, status: "failed", error: { code, message: id } });
   const jobs = [

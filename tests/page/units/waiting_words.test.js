@@ -19,6 +19,8 @@ test("an upstream's answer is quoted by its words, not by its JSON", () => {
   const message = '402: {"error": {"message": "Insufficient balance", "code": "x"}}';
   assert.equal(holdMessage(hold({ message })), "It said: “Insufficient balance”");
   assert.equal(holdMessage(hold({ message: "no JSON {" })), "It said: “no JSON {”");
+  assert.equal(holdMessage(hold({ reason: "away", message: "No connection to http://x: Connection refused. Check that it is running." })), "");
+  assert.equal(holdMessage(hold({ reason: "away", message: "503: down for a while" })), "It said: “503: down for a while”");
   assert.equal(holdMessage(hold({ message: '{"detail": "no"}' })), 'It said: “{"detail": "no"}”');
   assert.equal(holdMessage(hold({})), "");
 });
