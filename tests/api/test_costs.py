@@ -16,8 +16,9 @@ from jobs.intake.submission import NewJob, submit_batch
 from jobs.model.cost import Cost
 from jobs.model.records import Usage
 from jobs.store.database import Database
+from longhand.terminal.batch_list import batch_list
 from longhand.terminal.costs import cost_text
-from longhand.terminal.lists import batches_table, jobs_table
+from longhand.terminal.lists import jobs_table
 from longhand.terminal.tables import batch_summary, job_summary
 from tests.api.callers import blue, calling, closed_api, red, secrets
 from tests.api.watching import REQUEST, Writer
@@ -120,5 +121,5 @@ def test_the_commands_show_costs(client: httpx.Client, database: Database, batch
     assert "about 2.001234567 USD" in console.export_text()
     console.print(jobs_table(client.get("/v1/jobs").json()["data"], wide=True))
     assert "about 2.00 USD" in console.export_text()
-    console.print(batches_table(client.get("/v1/batches").json()["data"], wide=True))
+    console.print(batch_list(client.get("/v1/batches").json()["data"], 200).table)
     assert "about 2.001234567 USD" in console.export_text()
