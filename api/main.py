@@ -26,6 +26,7 @@ from api.endpoints import (
     health,
     holds,
     job_events,
+    me,
     metrics,
     page,
     query,
@@ -120,7 +121,7 @@ def make_app(services: Services) -> FastAPI:
         app.include_router(module.routes)
     # A key first of all, before the path, the query or the body is looked at.
     for module in (
-        submit, inputs, query, results, cancel, retry, erase, upstreams, usage, holds, watch_tokens, webhooks,
+        submit, inputs, query, results, cancel, retry, erase, upstreams, usage, me, holds, watch_tokens, webhooks,
         files, completions, text_completions, responses, response_items, models,
     ):  # fmt: skip
         app.include_router(module.routes, dependencies=[Depends(read_caller)])

@@ -1,4 +1,4 @@
-"""The state of the whole at one glance, and who the caller is."""
+"""The state of the whole at one glance."""
 
 import asyncio
 from functools import partial
@@ -9,13 +9,13 @@ from fastapi import APIRouter, Request
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.responses import Response
 
-from api.callers.caller import Caller, CallerDep, InReference, is_operator, read_caller
+from api.callers.caller import Caller, InReference, is_operator, read_caller
 from api.forms.status import database_json, redis_json
 from api.http.errors import JsonAnswer
 from api.http.parameters import STRICT_QUERY
 from api.looks import LOOK_SECONDS, within
 from api.schemas.errors import ERROR_RESPONSES
-from api.schemas.status import MeObject, StatusObject
+from api.schemas.status import StatusObject
 from api.services import Services, ServicesDep
 from api.status_report import UNKNOWN, report_status
 from jobs.version import read_version
@@ -52,17 +52,6 @@ async def get_status(request: Request, services: ServicesDep, _shown: InReferenc
             **(found or UNKNOWN),
         }
     )
-
-
-@routes.get("/me", responses={200: {"model": MeObject}})
-async def get_me(services: ServicesDep, caller: CallerDep) -> Response:
-    """Who you are: your project, and the key that you sent. `key` is null while there is no key and programs on this
-    machine are served.
-    """
-    key = await services.keyring.find_by_id(caller.key_id) if caller.key_id else None
-    shown = key and {"id": key.id, "prefix": key.prefix, "name": key.name, "created_at": key.created_at.timestamp()}
-    me = {"object": "me", "project": caller.project, "is_operator": is_operator(caller), "key": shown}
-    return JsonAnswer(me, headers={"cache-control": "no-store"})
 
 
 async def _find_caller(request: Request, services: Services) -> Caller | None:

@@ -3,7 +3,7 @@
 import { el, setText } from "./dom.js";
 import { sentenceOf } from "./faults.js";
 import { languageOf, plain, rate, short } from "./format.js";
-import { firstWords, jobName } from "./names.js";
+import { firstWords, jobName, textBelowName } from "./names.js";
 import { makeMark, setMark } from "./mark.js";
 import { badge, isFinal, setBadge, shownStatus } from "./status.js";
 import { about } from "./thoughts.js";
@@ -72,9 +72,10 @@ export class Card {
   /** The end of a text that grows, the beginning of one that is there. */
   #excerpt(job, text) {
     this.words.className = "card-text";
+    const below = textBelowName(job, text?.text ?? "");
     if (text?.text) {
-      if (!isFinal(job.status)) return plain(text.text.slice(-SHOWN));
-      if (job.status === "completed") return plain(text.text.slice(0, SHOWN));
+      if (!isFinal(job.status)) return plain(below.slice(-SHOWN));
+      if (job.status === "completed") return plain(below.slice(0, SHOWN));
     }
     this.words.className = "card-text note";
     // Before its last error: of a thousand that a held upstream has sent back, each would say the same.
@@ -84,7 +85,7 @@ export class Card {
     if (job.status === "in_progress") return t("card.waiting");
     if (job.status === "completed" && calledTool(job)) return t("note.tool");
     if (job.status === "completed") return job.bytes ? "" : t("card.empty");
-    return text?.text ? plain(text.text.slice(0, SHOWN)) : t("note.nothing");
+    return text?.text ? plain(below.slice(0, SHOWN)) : t("note.nothing");
   }
 }
 

@@ -44,6 +44,11 @@ export class ChosenFile {
     return this.report;
   }
 
+  /** What is wrong with all of it, read as `input` says. What is known of it stays as it is. */
+  check(input) {
+    return call("/v1/inputs", { method: "POST", body: { input_file_id: this.id, input } });
+  }
+
   get isLong() {
     return this.report !== null && this.report.count > QUICK_COUNT;
   }

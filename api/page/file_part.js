@@ -23,6 +23,12 @@ const ENCODINGS = [
 ];
 const lacksModel = ({ code, param }) => code === "missing_required_parameter" && param === "body.model";
 
+/** What keeps a file from being sent. Lines without a model are one fault: one field mends them all. */
+function faultsOf({ mistakes, mistake_count: total }) {
+  if (mistakes.every(lacksModel)) return { faults: [{ line: null, message: t("form.model.missing") }], more: 0, lacksModel: true };
+  return { faults: mistakes.slice(0, MOST_FAULTS), more: Math.max(0, total - MOST_FAULTS) };
+}
+
 /** The node, and what it does: `take(file)`, `count()`, `title()`, `order(model)`. */
 export function filePart(changed) {
   const input = el("input", {
@@ -173,7 +179,7 @@ export function filePart(changed) {
 
   function showExample() {
     const { quick } = chosen.report;
-    const fault = quick.mistakes.find((one) => !lacksModel(one));
+    const [fault] = quick.mistakes;
     put(
       example,
       ...(quick.first_prompt !== null
@@ -212,16 +218,12 @@ export function filePart(changed) {
       clearTimeout(timer);
       turns += 1;
       if (chosen.id === null) await chosen.send();
-      const how = inputFor(model || null, { isTable: !tablePart.hidden });
-      const report = await chosen.look(how);
-      if (report.mistake_count)
-        return {
-          faults: report.mistakes
-            .slice(0, MOST_FAULTS)
-            .map((one) => (lacksModel(one) ? { line: one.line, message: t("form.line.no_model") } : one)),
-          more: Math.max(0, report.mistake_count - MOST_FAULTS),
-          lacksModel: report.mistakes.every(lacksModel),
-        };
+      const read = { isTable: !tablePart.hidden };
+      const how = inputFor(model || null, read);
+      let report = await chosen.look(inputFor(model || "model", read));
+      // How many there are stays known: with a model, they can be sent.
+      if (!model && !report.mistake_count) report = await chosen.check(how);
+      if (report.mistake_count) return faultsOf(report);
       return report.count ? { input_file_id: chosen.id, input: how } : none;
     },
     /** Forget the faults that are shown here: they are shown where it was tried to send them. */

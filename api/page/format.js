@@ -2,6 +2,8 @@
 
 import { locale, t } from "./words.js";
 
+/** The words for a young time change every second. */
+const TICK_MS = 1000;
 const WHOLE = new Intl.NumberFormat(locale);
 const SHORT = new Intl.NumberFormat(locale, { notation: "compact", maximumFractionDigits: 1 });
 const RATE = new Intl.NumberFormat(locale, { maximumSignificantDigits: 2 });
@@ -42,7 +44,7 @@ export function duration(seconds) {
   return t("duration.d_h", { d: days, h: hours % 24 });
 }
 
-/** A `<time>` that says how long ago, with the exact moment as its title. `tickTimes` keeps it true. */
+/** A `<time>` that says how long ago, with the exact moment as its title. `keepTimes` keeps it true. */
 export function time(seconds) {
   const made = document.createElement("time");
   made.dateTime = new Date(seconds * 1000).toISOString();
@@ -55,8 +57,12 @@ export function time(seconds) {
 /** A time of day, for what is to come soon: "12:03:20". */
 export const clock = (seconds) => CLOCK.format(new Date(seconds * 1000));
 
-/** Bring every `<time>` on the page up to date. */
-export function tickTimes() {
+/** Bring every `<time>` on the page up to date as time passes. */
+export function keepTimes() {
+  setInterval(() => document.hidden || tickTimes(), TICK_MS);
+}
+
+function tickTimes() {
   for (const made of document.querySelectorAll("time[data-at]")) {
     const words = ago(Number(made.dataset.at));
     if (made.textContent !== words) made.textContent = words;

@@ -33,17 +33,17 @@ export class BatchRow {
 }
 
 /** The counts of a batch in words. */
-function countsLine(batch) {
+export function countsLine(batch) {
   const { total, completed, failed, in_progress: writing, incomplete } = batch.request_counts;
   const words = [t("counts.completed", { completed: short(completed), total: short(total) })];
   if (!isFinal(batch.status)) words.unshift(progressLine(batch, null));
   if (incomplete) words.push(t("outcome.cut", { count: incomplete }));
   if (writing) words.push(t("counts.writing", { count: writing }));
   if (failed) words.push(t("counts.failed", { count: failed }));
-  if (batch.usage?.output_tokens)
-    words.push(
-      t(isFinal(batch.status) ? "tokens.written.list" : "tokens.ended", { count: batch.usage.output_tokens }),
-    );
+  const count = batch.usage?.output_tokens;
+  // They are of attempts: as long as no article has ended, of such as came to nothing.
+  if (count && isFinal(batch.status)) words.push(t("tokens.written.list", { count }));
+  else if (count) words.push(t(completed + failed ? "tokens.ended" : "tokens.lost", { count }));
   return words.join(" · ");
 }
 

@@ -1,14 +1,13 @@
 // What is said of a job in place of its text, or above it.
 
+import { el, setText } from "./dom.js";
 import { isFinal } from "./status.js";
 import { calledTool } from "./tool_calls.js";
 import { whyItWaits } from "./waiting_words.js";
 import { has, t } from "./words.js";
 
-
 // Of these the text may be whole; it is only not what was asked for.
 const NOT_AS_ASKED = new Set(["not_accepted", "schema_mismatch"]);
-
 
 /** Whether the job failed with a text that is not as it was asked for. */
 export const wasNotAsAsked = (job) => job.status === "failed" && NOT_AS_ASKED.has(job.error?.code);
@@ -17,12 +16,34 @@ export const wasNotAsAsked = (job) => job.status === "failed" && NOT_AS_ASKED.ha
 export const whyCutShort = (job) =>
   job.incomplete ? t(has(`cut.${job.incomplete.reason}`) ? `cut.${job.incomplete.reason}` : "cut.other", job.incomplete) : "";
 
-/** What must be said above a text that could pass for a whole one. */
-export function cutShort(job) {
+/** What must be said above an ended text that could pass for a whole one. */
+function cutShort(job) {
   if (!isFinal(job.status)) return "";
   if (wasNotAsAsked(job)) return t("rejected.title");
   if (job.status !== "completed") return t(`incomplete.${job.status}`);
   return whyCutShort(job);
+}
+
+/** What must be said above this `JobText` of a job; empty for one that is whole or grows. */
+export function aboveText(job, text) {
+  if (job.status === "queued") return text.bytes ? t("note.left", { why: whyItWaits(job, job) }) : "";
+  return job.bytes ? cutShort(job) : "";
+}
+
+/** The line above a `JobText` that says it. */
+export class AboveText {
+  node = el("p", { class: "cut", hidden: true });
+
+  constructor(text) {
+    this.text = text;
+  }
+
+  show(job) {
+    const words = aboveText(job, this.text);
+    setText(this.node, words);
+    this.node.hidden = !words;
+    this.node.className = job.status === "queued" ? "cut waits" : "cut";
+  }
 }
 
 /** What stands where the text will be, while there is none. */

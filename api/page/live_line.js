@@ -18,16 +18,22 @@ export function lengthOf(text) {
   return { key: characters > others ? "length.characters" : "length.words", count: characters + others };
 }
 
+/** Until when the time counts: of a job that waits again, until its last attempt ended; null where that is not known. */
+function endOf(job, now) {
+  if (job.status === "queued") return job.attempts?.at(-1)?.finished_at ?? null;
+  return isFinal(job.status) ? job.finished_at : now;
+}
+
 /** The parts of the line. `now` is in seconds. */
 export function livePartsOf(job, text, now) {
   if (!text.text) return [];
   const { key, count } = lengthOf(text.text);
   const parts = [t(key, { count })];
-  if (!isFinal(job.status)) {
+  if (job.status === "in_progress") {
     const speed = text.rate();
     if (speed) parts.push(t("live.rate", { rate: rate(speed) }));
   }
-  const end = isFinal(job.status) ? job.finished_at : now;
+  const end = endOf(job, now);
   if (job.started_at && end) parts.push(t("live.time", { time: duration(Math.max(0, end - job.started_at)) }));
   return parts;
 }

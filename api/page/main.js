@@ -2,7 +2,7 @@
 
 import { wireAccount } from "./account.js";
 import { put, say } from "./dom.js";
-import { tickTimes } from "./format.js";
+import { keepTimes } from "./format.js";
 import { fillWords, wireLanguage } from "./masthead.js";
 import { net } from "./net.js";
 import { onRoute, readRoute } from "./router.js";
@@ -17,7 +17,6 @@ import { searchView } from "./view_search.js";
 import { systemView } from "./view_system.js";
 import { t } from "./words.js";
 
-const TICK_MS = 10000;
 const LOST_MS = 1200;
 
 let view = null;
@@ -90,4 +89,4 @@ showNetwork();
 wireAccount(document.getElementById("account"));
 onRoute(show);
 document.getElementById("main").addEventListener("renamed", nameView);
-setInterval(tickTimes, TICK_MS);
+keepTimes();

@@ -6,10 +6,18 @@ import { t } from "./words.js";
 const LOOKED_AT = 2000;
 const MOST = 70;
 
+const HEADING = /^[ ]{0,3}#{1,6}[ \t]+(.+?)[ \t]*#*[ \t]*\n/m;
+
 /** The first heading of a text that begins with one, without its marks. */
 export function headingOf(text) {
-  const found = /^[ ]{0,3}#{1,6}[ \t]+(.+?)[ \t]*#*[ \t]*\n/m.exec((text ?? "").slice(0, LOOKED_AT));
+  const found = HEADING.exec((text ?? "").slice(0, LOOKED_AT));
   return found ? plain(found[1]).trim() : "";
+}
+
+/** The text below the name of its job: without the heading that it begins with, where that is the name. */
+export function textBelowName(job, text) {
+  const found = job.custom_id ? null : HEADING.exec(text.slice(0, LOOKED_AT));
+  return found && !text.slice(0, found.index).trim() ? text.slice(found.index + found[0].length).trimStart() : text;
 }
 
 /** The first words of a prompt, cut between words. */

@@ -70,7 +70,9 @@ export class Reading {
   }
 
   #offerEnd() {
-    this.#toEnd.hidden = !this.#grows || isNearEnd();
+    const shown = this.#raw.hidden ? this.#article.node : this.#raw;
+    // What stands beside the text may be longer than it.
+    this.#toEnd.hidden = !this.#grows || isNearEnd() || shown.getBoundingClientRect().bottom <= innerHeight;
   }
 
   #toggle() {

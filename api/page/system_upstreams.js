@@ -114,7 +114,7 @@ function modelLine(lane) {
       "div",
       { class: "row-line" },
       el("span", { dir: "auto" }, lane.model),
-      el("span", { class: "figures small" }, facts.join(" · ")),
+      el("span", { class: "figures small", title: lane.window === null ? null : t("upstreams.window.why") }, facts.join(" · ")),
     ),
     lane.limited_by ? el("p", { class: "small" }, t(`waits.${lane.limited_by}`)) : null,
   );

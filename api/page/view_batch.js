@@ -32,6 +32,7 @@ const FACTS_MS = 500;
 export function batchView(id) {
   const heading = el("h1", { dir: "auto" }, t("batch"));
   const status = badge("in_progress");
+  status.hidden = true; // nothing is known of it yet
   const bar = new ProgressBar(t("progress.batch"));
   const far = el("p", { class: "small" });
   const facts = new Facts();
@@ -96,6 +97,7 @@ export function batchView(id) {
     heading.textContent = batchName(batch);
     const { sign, words } = outcomeOf(batch);
     setBadge(status, sign, words);
+    status.hidden = false;
     if (JSON.stringify(batch.hold) !== held) updateQueued();
     held = JSON.stringify(batch.hold);
     banner.show(batch.hold);
@@ -144,7 +146,7 @@ export function batchView(id) {
     facts.show([
       [t("status.completed"), t("facts.of", { count: completed, total })],
       incomplete ? [t("status.cut_short"), number(incomplete)] : null,
-      failed ? [t("status.failed"), number(failed)] : null,
+      failed ? [t("filter.failed"), number(failed)] : null,
       writing ? [t("facts.writing"), number(writing)] : null,
       left - writing > 0 ? [t("status.queued"), number(left - writing)] : null,
       written ? [t("facts.written"), t(growing ? "tokens.about" : "tokens.written", { count: written })] : null,

@@ -6,7 +6,7 @@ import { downloadLink } from "./download.js";
 import { showDetails } from "./job_details.js";
 import { HoldBanner } from "./hold_banner.js";
 import { JobText } from "./job_text.js";
-import { cutShort, noteOf } from "./job_words.js";
+import { AboveText, noteOf } from "./job_words.js";
 import { JobPlace } from "./job_place.js";
 import { jobName } from "./names.js";
 import { LiveLine } from "./live_line.js";
@@ -37,7 +37,7 @@ export function jobView(id) {
   const mark = makeMark();
   const fault = el("div", {});
   const note = el("p", { class: "note" }, t("job.reading"));
-  const cut = el("p", { class: "cut", hidden: true });
+  const above = new AboveText(text);
   const calls = el("section", { class: "calls", hidden: true });
   const details = el("aside", { class: "details", "aria-label": t("job.about") });
   const cancel = el("button", { type: "button", class: "grave-quiet", hidden: true, onclick: cancelJob }, t("cancel"));
@@ -49,6 +49,7 @@ export function jobView(id) {
     onFault: (error) => put(fault, error && refused(error)),
   });
   const actions = el("div", { class: "actions" });
+  status.hidden = actions.hidden = true; // nothing is known of it yet
   const banner = new HoldBanner(readJob);
   const closed = new AbortController();
   const place = new JobPlace(closed.signal);
@@ -70,8 +71,7 @@ export function jobView(id) {
     cancel.hidden = isFinal(job.status) || job.cancel_requested_at !== null;
     remove.hidden = !isFinal(job.status);
     note.textContent = noteOf(job);
-    cut.textContent = cutShort(job);
-    cut.hidden = !cut.textContent || !job.bytes;
+    above.show(job);
     reading.setStatus(job.status, isFinal(job.status));
     thoughts.setJob(job);
     live.setJob(job);
@@ -107,7 +107,7 @@ export function jobView(id) {
       return true;
     } catch (error) {
       if (error.name === "AbortError" || job) return false;
-      note.hidden = status.hidden = actions.hidden = true; // nothing is known of it
+      note.hidden = true;
       if (error.status === 404) heading.textContent = t("article.unknown");
       put(fault, unread(error, start));
       return false;
@@ -145,6 +145,7 @@ export function jobView(id) {
           // Bytes are missing, which the server's cursor rules out: begin anew rather than show a torn text.
           if (!text.take(delta)) return watch();
           note.hidden = text.bytes > 0;
+          above.show(job);
           if (text.thought) thoughts.changed();
           showName();
           return reading.changed();
@@ -244,7 +245,7 @@ export function jobView(id) {
       banner.node,
       put(actions, save, ...reading.buttons, retry, cancel, remove),
       fault,
-      el("div", { class: "columns" }, el("div", { class: "reading" }, cut, thoughts.node, note, ...reading.nodes, calls), details),
+      el("div", { class: "columns" }, el("div", { class: "reading" }, above.node, thoughts.node, note, ...reading.nodes, calls), details),
     ),
     step: (by) => place.step(by),
     close() {

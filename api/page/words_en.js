@@ -90,12 +90,16 @@ export const WORDS = {
   "progress.percent": "{percent} %",
   "progress.left": "about {time} left",
   "progress.paused": "on hold",
-  "progress.value": "{ended} of {total} ended, {writing} being written, {failed} failed",
+  "progress.value": "{ended} of {total} ended, {writing} being written, {failed} not completed",
   "tokens.written": { one: "{count} token", other: "{count} tokens" },
   "tokens.about": { one: "≈ {count} token", other: "≈ {count} tokens" },
   "tokens.ended": {
-    one: "{count} token in articles that have ended",
-    other: "{count} tokens in articles that have ended",
+    one: "{count} token in attempts that have ended",
+    other: "{count} tokens in attempts that have ended",
+  },
+  "tokens.lost": {
+    one: "{count} token in attempts that broke off",
+    other: "{count} tokens in attempts that broke off",
   },
   "tokens.written.list": { one: "{count} token written", other: "{count} tokens written" },
 

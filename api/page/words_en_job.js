@@ -11,6 +11,8 @@ export const JOB = {
 
   // What stands where the text will be.
   "note.queued": "{why} The text appears here as it is written.",
+  "note.left":
+    "{why} Below is what the last attempt left. The next one writes the text anew, or goes on from there if that was asked for.",
   "note.writing": "The model has not written anything yet.",
   "note.tool": "The model called a tool.",
   "note.empty": "The model answered with an empty text.",
@@ -98,7 +100,7 @@ export const JOB = {
   // How the attempts went.
   "attempt.line": "{attempt}. {words}",
   "attempt.waited": "waited {time}",
-  "attempt.at": "by {upstream}",
+  "attempt.at": "upstream {upstream}",
   "attempt.continued": "Continues from byte {bytes}",
   "attempt.running": "running",
   "attempt.completed": "completed",

@@ -74,7 +74,9 @@ export const SYSTEM = {
   "upstreams.requests": "{used} of {limit} requests a minute",
   "upstreams.requests_limit": "at most {limit} requests a minute",
   "upstreams.tokens_limit": "at most {limit} tokens a minute",
-  "upstreams.window": "{running} of {window} at once",
+  "upstreams.window": "{running} at once, takes {window} for now",
+  "upstreams.window.why":
+    "Window: how many requests this upstream takes at once. Longhand finds it out: it grows while none is refused, up to the streams.",
   "upstreams.error": "Last error {when}: {reason}",
   "upstreams.pause": "Pause",
   "upstreams.pause.name": "Pause the upstream {name}",

@@ -90,10 +90,11 @@ export const WORDS = {
   "progress.percent": "{percent}%",
   "progress.left": "约剩 {time}",
   "progress.paused": "暂停中",
-  "progress.value": "共 {total} 篇，{ended} 篇已结束，{writing} 篇生成中，{failed} 篇失败",
+  "progress.value": "共 {total} 篇，{ended} 篇已结束，{writing} 篇生成中，{failed} 篇未完成",
   "tokens.written": { other: "{count} token" },
   "tokens.about": { other: "≈ {count} token" },
-  "tokens.ended": { other: "已结束的文章共 {count} token" },
+  "tokens.ended": { other: "已结束的尝试共 {count} token" },
+  "tokens.lost": { other: "中断的尝试共 {count} token" },
   "tokens.written.list": { other: "输出 {count} token" },
 
   // 没有名称的文章与批次。

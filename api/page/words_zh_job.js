@@ -11,6 +11,7 @@ export const JOB = {
 
   // 还没有正文时显示的话。
   "note.queued": "{why}正文会在这里边写边显示。",
+  "note.left": "{why}下面是上一次尝试留下的文本。下一次尝试会重新生成；如果提交时要求续写，则从那里继续。",
   "note.writing": "模型还没有开始输出。",
   "note.tool": "模型调用了工具。",
   "note.empty": "模型返回了空文本。",

@@ -3,9 +3,11 @@
 import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
-from sqlalchemy import RowMapping
+if TYPE_CHECKING:
+    # The command reads periods, also where SQLAlchemy is not installed.
+    from sqlalchemy import RowMapping
 
 CREATED, ENDED = "created_at", "ended_at"
 """From when on the time counts."""
@@ -31,7 +33,7 @@ class Retention:
     anchor: str = ENDED
 
     @classmethod
-    def from_row(cls, row: RowMapping) -> Self | None:
+    def from_row(cls, row: "RowMapping") -> Self | None:
         """A row's own one; None when it has none."""
         return cls(row["keep_seconds"], row["keep_from"]) if row["keep_seconds"] is not None else None
 
@@ -46,7 +48,7 @@ class Retention:
         return None if start is None else start + timedelta(seconds=self.seconds)
 
 
-def delete_at(row: RowMapping, ended_at: datetime | None) -> datetime | None:
+def delete_at(row: "RowMapping", ended_at: datetime | None) -> datetime | None:
     """When a job or batch is to be deleted, by its own words or by its project's; None: not known, or never."""
     kept = Retention.from_row(row)
     if kept is None and (seconds := row.get("project_keep_seconds")) is not None:

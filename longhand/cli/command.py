@@ -73,12 +73,7 @@ def run(arguments: Sequence[str]) -> int:
         # Typer's usage errors: the class has moved between its versions, the method has not.
         if not hasattr(error, "format_message"):
             raise
-        if not error.format_message():  # the help has been shown instead
-            return 2
-        context = getattr(error, "ctx", None)
-        message = error.format_message().replace("Value error, ", "")  # pydantic's prefix, which adds nothing
-        path = context.command_path if context else "longhand"
-        return _complain(t("command.see_help", message=translated(message), path=path), 2)
+        return _complain_of_usage(error)
     return code if isinstance(code, int) else 0
 
 
@@ -144,6 +139,18 @@ def _options(
 ) -> None:
     """The options of `longhand` itself, which stand before the command."""
     use_server(server, api_key)
+
+
+def _complain_of_usage(error: Any) -> int:
+    """Say what is wrong with the arguments."""
+    if not error.format_message():  # the help has been shown instead
+        return 2
+    context = getattr(error, "ctx", None)
+    path = context.command_path if context else "longhand"
+    if (option := getattr(error, "option_name", None)) in ("--server", "--api-key"):
+        return _complain(t("command.stands_before", option=option, name=path.removeprefix("longhand ")), 2)
+    message = error.format_message().replace("Value error, ", "")  # pydantic's prefix, which adds nothing
+    return _complain(t("command.see_help", message=translated(message), path=path), 2)
 
 
 def _complain(message: str, code: int) -> int:

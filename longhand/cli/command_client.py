@@ -2,8 +2,9 @@
 
 import os
 
-from jobs.settings import PREFIX, load_settings
+from jobs.settings import PREFIX, Settings, load_settings
 from longhand.client.client import Client
+from longhand.client.connection import address_of
 from longhand.terminal.output import print_line
 from longhand.words.catalogue import translated
 
@@ -15,9 +16,14 @@ def use_server(url: str | None, api_key: str | None) -> None:
             os.environ[PREFIX + name] = value
 
 
+def server_url(settings: Settings) -> str:
+    """The Longhand to talk to: that of --server or LONGHAND_URL, of `longhand up` in this folder, or the default."""
+    return address_of(settings.url if "url" in settings.model_fields_set else None)
+
+
 def open_client() -> Client:
     """A client for the Longhand that the settings name."""
     settings = load_settings()
     api_key = settings.api_key.get_secret_value() if settings.api_key else None
     # Not `typer.echo`: that writes past a live view, which then no longer knows where its lines are.
-    return Client(settings.url, api_key=api_key, on_retry=lambda line: print_line(translated(line), err=True))
+    return Client(server_url(settings), api_key=api_key, on_retry=lambda line: print_line(translated(line), err=True))

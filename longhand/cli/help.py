@@ -7,6 +7,9 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from rich.console import Console, ConsoleOptions, Group, RenderResult
+from rich.table import Table
+
 from longhand.words.catalogue import help_text, spoken
 
 _CONSTANTS = (
@@ -16,6 +19,9 @@ _CONSTANTS = (
     "DEFAULT_STRING",
     "REQUIRED_LONG_STRING",
 )
+
+_TYPE = re.compile(r"^(?:<([a-z \[\]]+)>|[A-Z]+$)")
+"""The kind of a value, or a word of ours for it."""
 
 
 def add_help(found: Any, path: str = "") -> None:
@@ -39,6 +45,17 @@ def translate_typer() -> None:
     for name in _CONSTANTS:
         if hasattr(rich_utils, name):
             setattr(rich_utils, name, help_text(f"typer.{name.lower()}"))
+    # Rich cuts a word that is longer than its column, and Chinese has no space in a whole sentence.
+    vars(rich_utils).update(Table=_FoldingTable, Columns=lambda items: Group(*items))
+
+
+class _FoldingTable(Table):
+    """A table of which no cell is cut."""
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        for column in self.columns:
+            column.overflow = "fold"
+        yield from super().__rich_console__(console, options)
 
 
 def _translate(found: Any) -> None:
@@ -70,6 +87,6 @@ def _translate_type(param: Any) -> None:
 
     def in_words(*arguments: Any, **named: Any) -> str | None:
         shown = show(*arguments, **named)
-        return re.sub(r"^<([a-z ]+)>", lambda one: help_text(f"types.{one[1]}") or one[0], shown) if shown else shown
+        return re.sub(_TYPE, lambda one: help_text(f"types.{one[1] or one[0]}") or one[0], shown) if shown else shown
 
     param.display_type_rich = in_words

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -102,6 +103,10 @@ def command_database() -> "Iterator[Database]":
     from jobs.store.keys import KeyRefusedError  # noqa: PLC0415  # loads SQLAlchemy
     from jobs.store.revision import RevisionError, check_revision  # noqa: PLC0415  # loads SQLAlchemy
 
+    kept = settings.database.removeprefix("sqlite:///")
+    if settings.database_url is None and not Path(kept).exists():
+        # To migrate here would make a second database, which `longhand up` does not look at.
+        raise LonghandError(t("database.none_here"))
     try:
         check_revision(settings.database)
         database = open_database(settings.database, connections=1)

@@ -7,13 +7,17 @@ import typer
 from jobs.model.status import JobStatus
 from longhand.cli.arguments import AsJson, Id
 from longhand.cli.command_client import open_client
+from longhand.client.objects import FINAL
 from longhand.terminal import lists, tables
+from longhand.terminal.batch_list import batch_list
 from longhand.terminal.output import PlainConsole, print_json, print_line
 from longhand.terminal.waiting_words import waiting_notes
 from longhand.words.catalogue import t
 
 _WIDE = 120
 """A terminal with this many columns has room for every column of a table."""
+_WIDE_WITH_REASONS = 180
+"""The same where jobs have failed, with the reasons."""
 
 Limit = Annotated[int, typer.Option(min=1)]
 
@@ -37,11 +41,14 @@ def jobs(
         print_json(listed)
     elif listed:
         console = tables.table_console()
-        wide = console.width >= _WIDE
+        with_reasons = any(map(lists.failure_of, listed))
+        needed = _WIDE_WITH_REASONS if with_reasons else _WIDE
+        wide = console.width >= needed
         console.print(lists.jobs_table(listed, wide=wide))
         for note in waiting_notes(listed):
             print_line(note, err=True)
-        _note_the_rest(console, more=len(found) > limit, hidden="" if wide else t("list.hidden.jobs"))
+        hidden = t("list.hidden.failed_jobs" if with_reasons else "list.hidden.jobs")
+        _note_the_rest(console, more=len(found) > limit, hidden="" if wide else hidden, wide=needed)
     else:
         print_line(t("jobs.no_such" if batch or status or model or text else "jobs.none"), err=True)
 
@@ -55,9 +62,9 @@ def batches(limit: Limit = 20, as_json: AsJson = False) -> None:
         print_json(listed)
     elif listed:
         console = tables.table_console()
-        wide = console.width >= _WIDE
-        console.print(lists.batches_table(listed, wide=wide))
-        _note_the_rest(console, more=len(found) > limit, hidden="" if wide else t("list.hidden.batches"))
+        shown = batch_list(listed, console.width)
+        console.print(shown.table)
+        _note_the_rest(console, more=len(found) > limit, hidden=shown.hidden, wide=shown.wide)
     else:
         print_line(t("batches.none"), err=True)
 
@@ -71,11 +78,13 @@ def show(resource_id: Id, as_json: AsJson = False) -> None:
         return
     draw = tables.batch_summary if found.get("object") == "batch" else tables.job_summary
     tables.table_console().print(draw(found))
+    if found.get("object") == "batch" and found["status"] in FINAL and (count := found["request_counts"]["failed"]):
+        print_line(t("show.failures", count=count, id=resource_id), err=True)
 
 
-def _note_the_rest(console: PlainConsole, *, more: bool, hidden: str) -> None:
+def _note_the_rest(console: PlainConsole, *, more: bool, hidden: str, wide: int = _WIDE) -> None:
     """Say what the table does not show."""
     if more:
         print_line(t("list.more"), err=True)
     if hidden:
-        print_line(t("list.wider", wide=_WIDE, width=console.width, hidden=hidden), err=True)
+        print_line(t("list.wider", wide=wide, width=console.width, hidden=hidden), err=True)

@@ -10,6 +10,7 @@ from pydantic import SecretStr
 
 from jobs.settings import PREFIX, load_settings
 from longhand.cli.arguments import AsJson
+from longhand.client.connection import running_url, url_file
 from longhand.client.errors import InputError
 from longhand.terminal import lists, tables
 from longhand.terminal.output import print_json, print_json_line, print_line
@@ -45,11 +46,15 @@ def logs(
 
 def settings(as_json: AsJson = False) -> None:
     """Show every setting with its value here and where that comes from. Secrets are not shown."""
-    rows = [_setting(name, value) for name, value in load_settings()]
+    loaded = load_settings()
+    running = None if "url" in loaded.model_fields_set else running_url()
+    shown = {**dict(loaded), "url": running} if running else dict(loaded)
+    rows = [_setting(name, value) for name, value in shown.items()]
     if as_json:
         print_json(rows)
     else:
-        tables.table_console().print(lists.settings_table(rows))
+        found_in = {PREFIX + "URL": str(url_file())} if running else {}
+        tables.table_console().print(lists.settings_table(rows, found_in))
 
 
 def _setting(field: str, value: Any) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from jobs.model.retention import LONGEST_SECONDS, SHORTEST_SECONDS, read_period
 from longhand.cli.arguments import AsJson
 from longhand.cli.key_commands import command_database
 from longhand.client.errors import InputError
@@ -59,8 +60,6 @@ def retention(
 
 
 def _seconds(period: str) -> int:
-    from jobs.model.retention import LONGEST_SECONDS, SHORTEST_SECONDS, read_period  # noqa: PLC0415  # loads SQLAlchemy
-
     seconds = read_period(period)
     if seconds is None or not SHORTEST_SECONDS <= seconds <= LONGEST_SECONDS:
         raise InputError(t("projects.no_period", given=repr(period[:40])))

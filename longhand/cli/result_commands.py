@@ -8,7 +8,7 @@ import typer
 
 from longhand.cli.arguments import AsJson, Id
 from longhand.cli.command_client import open_client
-from longhand.cli.results import copy_results, write_results
+from longhand.cli.results import copy_results, form_of, write_file, write_results
 from longhand.client.errors import InputError
 from longhand.terminal.output import print_json, print_line
 from longhand.words.catalogue import speaking, spoken, t
@@ -16,26 +16,28 @@ from longhand.words.catalogue import speaking, spoken, t
 
 def results(
     resource_id: Id,
-    output: Annotated[str, typer.Option("--output", "-o", metavar="DIR")],
-    form: Annotated[str, typer.Option("--format")] = "md",
+    output: Annotated[str, typer.Option("--output", "-o", metavar="DIR|FILE")],
+    form: Annotated[str | None, typer.Option("--format")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Write the results of a batch to files, in input order, or those of one job. The batch may still be running."""
     if as_json and output == "-":
         raise InputError(t("results.json_or_stdout"))
+    form, is_file = form_of(output, form)
     with open_client() as client:
         if output == "-":
             copy_results(client, resource_id, form, sys.stdout.buffer)
             return
         # What programs read is the same in every language.
         with speaking("en" if as_json else spoken()):
-            written = write_results(client, resource_id, Path(output), form)
+            write = write_file if is_file else write_results
+            written = write(client, resource_id, Path(output), form)
     if as_json:
         print_json({"files": [str(file) for file in written.files], "remarks": written.remarks})
         return
     for line in written.remarks:
         print_line(line, err=True)
-    if form == "md":
+    if form == "md" and not is_file:
         print_line(t("results.wrote_articles", count=len(written.files), folder=output), err=True)
     else:
         print_line(t("results.wrote", file=written.files[0]), err=True)

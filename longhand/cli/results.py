@@ -1,7 +1,7 @@
 """Writes results to files, each under a temporary name first, so that half a file never passes for a whole one.
 
-All in input order: one `.jsonl` or `.csv` file, or one Markdown file for each article. An incomplete text never has the
-name of a complete one: its file ends in `.partial.md`, also when the job completed and the text was cut short.
+All in input order: one file, or one Markdown file for each article. An incomplete text never has the name of a
+complete one: its file ends in `.partial.md`, also when the job completed and the text was cut short.
 """
 
 import json
@@ -21,7 +21,7 @@ from longhand.client.objects import Json, Result
 from longhand.terminal.explanations import cut_short_words, reason, status_word
 from longhand.words.catalogue import spoken, t, translated
 
-_FORMATS = ("md", "jsonl", "csv")
+_FORMATS = ("md", "jsonl", "csv", "zip")
 
 
 @dataclass(slots=True)
@@ -34,19 +34,35 @@ class ExportReport:
     """One line for each text that is missing, incomplete or cut short."""
 
 
-def write_results(client: Client, resource_id: str, directory: Path, form: str) -> ExportReport:
-    """Write the results of a batch or of one job into a directory, made if it is missing. Raises `LonghandError`."""
+def form_of(output: str, form: str | None) -> tuple[str, bool]:
+    """The form of the results, and whether `output` is to be one file: its name ends so, and it is no folder."""
+    ending = Path(output).suffix.lower().removeprefix(".")
+    is_file = ending in _FORMATS and form in (None, ending) and not Path(output).is_dir()
+    return form or (ending if is_file else "md"), is_file
+
+
+def write_file(client: Client, resource_id: str, path: Path, form: str) -> ExportReport:
+    """Write all results into one file; its folder is made if it is missing. Raises `LonghandError`."""
     _check_form(form, resource_id)
     try:
-        directory.mkdir(parents=True, exist_ok=True)
-        if form == "md":
-            return _write_articles(client, resource_id, directory)
-        path = directory / f"{safe_name(resource_id)}.{form}"
+        path.parent.mkdir(parents=True, exist_ok=True)
         with _whole_file(path) as file:
             copy_results(client, resource_id, form, file)
     except OSError as error:
-        raise LonghandError(f"{error.filename or directory}: {translated(str(error.strerror))}") from None
+        raise LonghandError(f"{error.filename or path}: {translated(str(error.strerror))}") from None
     return ExportReport([path])
+
+
+def write_results(client: Client, resource_id: str, directory: Path, form: str) -> ExportReport:
+    """Write the results of a batch or of one job into a directory, made if it is missing. Raises `LonghandError`."""
+    _check_form(form, resource_id)
+    if form != "md":
+        return write_file(client, resource_id, directory / f"{safe_name(resource_id)}.{form}", form)
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        return _write_articles(client, resource_id, directory)
+    except OSError as error:
+        raise LonghandError(f"{error.filename or directory}: {translated(str(error.strerror))}") from None
 
 
 def copy_results(client: Client, resource_id: str, form: str, out: IO[bytes]) -> None:
@@ -68,8 +84,8 @@ def _check_form(form: str, resource_id: str) -> None:
         raise InputError(t("results.format", known=", ".join(_FORMATS), given=repr(form)))
     if not resource_id.startswith(("batch_", "job_")):
         raise InputError(t("id.unknown", id=repr(resource_id)))
-    if form == "csv" and resource_id.startswith("job_"):
-        raise InputError(t("results.csv_of_a_job"))
+    if form in ("csv", "zip") and resource_id.startswith("job_"):
+        raise InputError(t("results.of_a_job", form=form))
 
 
 def _result_of(client: Client, job_id: str) -> Result:

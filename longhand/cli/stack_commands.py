@@ -26,7 +26,7 @@ def up(
     api_workers: Annotated[int, typer.Option(min=1)] = 1,
 ) -> None:
     """Run the whole stack from this terminal: Valkey, the workers and the API. Ctrl-C stops all of it."""
-    from longhand.stack.home import locked_home  # noqa: PLC0415  # no other command needs it
+    from longhand.stack.home import locked_home, tell_url  # noqa: PLC0415  # no other command needs it
     from longhand.stack.signals import StopSignals  # noqa: PLC0415  # no other command needs it
     from longhand.stack.stack import Stack, StackStoppedError  # noqa: PLC0415  # loads Alembic and httpx
     from longhand.stack.supervisor import Supervisor  # noqa: PLC0415  # no other command needs it
@@ -46,6 +46,7 @@ def up(
         try:
             report(t("up.starting", home=home))
             stack.start()
+            tell_url(home, stack.url)
             _say(console, stack_summary(stack))
             report(t("up.open", url=stack.url))
             say_whether_the_upstream_answers(

@@ -5,11 +5,11 @@ submitted.
 """
 
 import io
-import json
 import re
+import stat
 import sys
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,8 @@ from longhand.words.catalogue import t, translated
 
 _REQUEST = re.compile(r"requests\[(\d+)\]")
 _MOST_MISTAKES = 10
+_MOST_PAIRS = 16
+"""So many the API takes: a title that nobody asked for must not be one too many."""
 _OWN = ""
 """The code of a mistake whose sentence is the command's own: there is nothing to add to it."""
 _PATH = re.compile(r"[/\\]|\.[A-Za-z0-9]{1,5}$")
@@ -86,7 +88,7 @@ def looks_like_a_path(source: str) -> bool:
     """Whether it is one word that looks like the name of a file, and there is none."""
     if source == "-" or len(source) > 200 or any(one.isspace() for one in source) or Path(source).suffix in SUFFIXES:
         return False
-    return _PATH.search(source) is not None and not Path(source).is_file()
+    return _PATH.search(source) is not None and not _mode_of(source)
 
 
 def read_submission(
@@ -95,19 +97,37 @@ def read_submission(
     """Read `source`: `-` (JSONL on stdin), a file, or else a prompt. Raises `InputError`."""
     if is_prompt:
         return _prompt(source, options)
+    if stat.S_ISDIR(_mode_of(source)):
+        raise InputError(t("submit.folder", source=source))
     if source == "-":
         stdin: io.BufferedReader = io.BufferedReader(io.BytesIO(sys.stdin.buffer.read()), BUFFER_BYTES)
         return _batch("stdin", stdin, ".jsonl", options, max_line_bytes)
     suffix = Path(source).suffix.lower() if len(source) < 4096 and "\n" not in source else ""
-    if suffix not in SUFFIXES and not (len(source) < 200 and Path(source).is_file()):
+    if suffix not in SUFFIXES and not stat.S_ISREG(_mode_of(source)):
         return _prompt(source, options)
     try:
         with open_input(Path(source)) as file:
-            return _batch(source, file, kind_of(source), options, max_line_bytes)
+            return _batch(source, file, kind_of(source), _with_title(options, source), max_line_bytes)
     except OSError as error:
         raise InputError(f"{source}: {translated(str(error.strerror))}") from None
     except MistakeError as mistake:
         raise InputError(f"{source}: {explained(mistake)}") from None
+
+
+def _with_title(options: Options, source: str) -> Options:
+    """A batch without a title has the name of its file, as on the page; a name that is no text cannot be sent."""
+    stem = Path(source).stem
+    if not stem.isprintable() or len(options.metadata) >= _MOST_PAIRS:
+        return options
+    return replace(options, metadata={"title": stem, **options.metadata})
+
+
+def _mode_of(source: str) -> int:
+    """What kind of file has this name; 0 if none has. A prompt may be too long for a name."""
+    try:
+        return Path(source).stat().st_mode
+    except (OSError, ValueError):
+        return 0
 
 
 def _prompt(prompt: str, options: Options) -> Submission:
@@ -150,7 +170,7 @@ def _batch(name: str, file: io.BufferedReader, kind: str, options: Options, max_
     body: Json = {"requests": requests, **options.fields}
     if options.metadata:
         body["metadata"] = dict(options.metadata)
-    return Submission(body, is_batch=True, places=tuple(places), remarks=_remarks(name, opened))
+    return Submission(body, is_batch=True, places=tuple(places), remarks=_remarks(name, opened, options))
 
 
 def _checked(line: Line, options: Options, notes: Notes, lines_by_id: dict[str, int]) -> Json:
@@ -208,36 +228,12 @@ def _of_whole_file(name: str, mistake: MistakeError) -> str:
     return f"{_place(name, mistake.line, mistake.row)}: {explained(mistake)}"
 
 
-def _remarks(name: str, opened: InputFile) -> tuple[str, ...]:
+def _remarks(name: str, opened: InputFile, options: Options) -> tuple[str, ...]:
     found: list[str] = []
     if opened.encoding.codec != "utf-8" and not opened.encoding.is_guess:  # a guess is a note
         found.append(t("submit.read_as", encoding=opened.encoding.name))
     if opened.form is not None and opened.form.delimiter != ",":
         found.append(t("submit.read_with", delimiter=translated(opened.form.name)))
+    if opened.form is not None and "custom_id" not in opened.columns and options.read.id_column is None:
+        found.append(t("submit.no_id_column"))
     return tuple(f"{name}: {remark}" for remark in (*found, *map(explained, opened.notes)))
-
-
-def parse_metadata(pairs: Iterable[str]) -> dict[str, str]:
-    """`key=value` pairs of the command line. Raises `InputError`."""
-    metadata: dict[str, str] = {}
-    for pair in pairs:
-        key, equals, value = pair.partition("=")
-        if not equals or not key:
-            raise InputError(t("submit.metadata", given=repr(pair)))
-        metadata[key] = value
-    return metadata
-
-
-def read_accept(given: str | None) -> Json | None:
-    """The rules of `--accept`: JSON, or a file with it. Raises `InputError`."""
-    if given is None:
-        return None
-    try:
-        text = given if given.lstrip().startswith("{") else Path(given).read_text(encoding="utf-8-sig")
-        rules = json.loads(text)
-    except (OSError, ValueError) as error:
-        why = translated(str(error.strerror)) if isinstance(error, OSError) else error
-        raise InputError(t("submit.accept_unreadable", why=why)) from None
-    if not isinstance(rules, dict):
-        raise InputError(t("submit.accept_no_object"))
-    return rules

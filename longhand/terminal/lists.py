@@ -1,6 +1,6 @@
 """Tables for a terminal, with a line for each job, batch, key or setting."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich.console import RenderableType
@@ -9,9 +9,9 @@ from rich.text import Text
 
 from longhand.client.batch_objects import Batch
 from longhand.client.objects import Job
-from longhand.terminal.cells import one_line
+from longhand.terminal.cells import first_cells, one_line
 from longhand.terminal.costs import short_cost
-from longhand.terminal.explanations import heading
+from longhand.terminal.explanations import heading, reason
 from longhand.terminal.tables import moment_of, number, seconds, status_text
 from longhand.words.catalogue import t
 
@@ -19,59 +19,50 @@ if TYPE_CHECKING:
     # At run time this would load SQLAlchemy for every `longhand jobs`.
     from jobs.store.keys import ApiKey
 
+_REASON_CELLS = 200
+"""The most of a reason that a list shows; `longhand show` has all of it."""
+_SHORT_NAME_CELLS = 14
+"""A narrow terminal with reasons has so much room for a custom_id."""
+
+
+def failure_of(job: Job) -> str:
+    """Why a job failed, in a line; empty for others, also for one that is tried again."""
+    return first_cells(one_line(reason(job)), _REASON_CELLS) if job["status"] in ("failed", "expired") else ""
+
 
 def jobs_table(listed: Sequence[Job], *, wide: bool) -> Table:
-    """Jobs, one on each line; only a wide terminal has room for all columns."""
+    """Jobs, one on each line; only a wide terminal has room for all columns. Where one has failed, its reason has to
+    be among those that a narrow one shows.
+    """
     table = _table()
+    with_reasons = any(map(failure_of, listed))
+    with_counts = wide or not with_reasons
     table.add_column(heading("id"), no_wrap=True)
     table.add_column(heading("status"), no_wrap=True)
-    table.add_column(heading("custom_id"), no_wrap=True, overflow="ellipsis")
-    for name in ("tokens", "seconds"):
+    room = None if with_counts else _SHORT_NAME_CELLS
+    table.add_column(heading("custom_id"), no_wrap=True, overflow="ellipsis", max_width=room)
+    for name in ("tokens", "seconds") if with_counts else ():
         table.add_column(heading(name), justify="right", no_wrap=True)
     if wide:
         table.add_column(heading("attempt"), justify="right")
         table.add_column(heading("created"), no_wrap=True)
         table.add_column(heading("cost"), justify="right", no_wrap=True)
         table.add_column(heading("model"), overflow="fold")
+    if with_reasons:
+        table.add_column(heading("because"), overflow="fold")
     for job in listed:
         cells: list[RenderableType] = [
             Text(job["id"]),
             status_of(job),
             Text(one_line(job.get("custom_id") or "")),
-            number(job["usage"]["output_tokens"] if job["usage"] else None),
-            seconds(job.get("started_at"), job.get("finished_at")),
         ]
+        if with_counts:
+            cells.append(number(job["usage"]["output_tokens"] if job["usage"] else None))
+            cells.append(seconds(job.get("started_at"), job.get("finished_at")))
         if wide:
             cells += [str(job["attempt"]), moment_of(job["created_at"]), short_cost(job), Text(one_line(job["model"]))]
-        table.add_row(*cells)
-    return table
-
-
-def batches_table(listed: Sequence[Batch], *, wide: bool) -> Table:
-    """Batches, one on each line; only a wide terminal has room for all columns."""
-    table = _table()
-    table.add_column(heading("id"), no_wrap=True)
-    table.add_column(heading("status"), no_wrap=True)
-    table.add_column(heading("title"), no_wrap=True, overflow="ellipsis")
-    for name in ("jobs", "completed", "failed", "tokens"):
-        table.add_column(heading(name), justify="right", no_wrap=True)
-    if wide:
-        table.add_column(heading("created"), no_wrap=True)
-        table.add_column(heading("cost"), justify="right", no_wrap=True)
-        table.add_column(heading("model"), overflow="fold")
-    for batch in listed:
-        counts, usage = batch["request_counts"], batch["usage"]
-        cells: list[RenderableType] = [
-            Text(batch["id"]),
-            status_of_batch(batch),
-            Text(one_line((batch.get("metadata") or {}).get("title", ""))),
-            number(counts["total"]),
-            number(counts["completed"]),
-            number(counts["failed"]),
-            number(usage["output_tokens"] if usage else None),
-        ]
-        if wide:
-            cells += [moment_of(batch["created_at"]), short_cost(batch), Text(one_line(batch["model"] or ""))]
+        if with_reasons:
+            cells.append(Text(failure_of(job)))
         table.add_row(*cells)
     return table
 
@@ -112,17 +103,16 @@ def projects_table(rows: Sequence[tuple[str, str]]) -> Table:
     return table
 
 
-def settings_table(rows: Sequence[dict[str, Any]]) -> Table:
-    """Settings, one on each line."""
+def settings_table(rows: Sequence[dict[str, Any]], found_in: Mapping[str, str]) -> Table:
+    """Settings, one on each line. `found_in`: the files that say some of them."""
     table = _table()
     table.add_column(heading("setting"), no_wrap=True)
     table.add_column(heading("value"), overflow="fold")
     table.add_column(heading("from"), no_wrap=True)
     for row in rows:
         value = "" if row["value"] is None else str(row["value"])
-        table.add_row(
-            Text(row["name"]), Text(value), t("settings.environment" if row["is_set"] else "settings.default")
-        )
+        origin = found_in.get(row["name"]) or t("settings.environment" if row["is_set"] else "settings.default")
+        table.add_row(Text(row["name"]), Text(value), Text(origin))
     return table
 
 

@@ -213,12 +213,15 @@ def _counts(state: BatchState) -> str:
     counts = state.batch["request_counts"]
     parts = [
         t("watch.ended", status=status_word(state.batch["status"]), ended=state.ended, total=state.total),
-        t("batch.completed", number=counts["completed"]),
-        t("batch.not_completed", number=counts["failed"]),
-        t("batch.writing", number=counts["in_progress"]),
     ]
+    if counts["completed"]:
+        parts.append(t("batch.completed", number=counts["completed"]))
     if cut := counts.get("incomplete"):
-        parts.insert(2, t("watch.cut_short_of_them", number=cut))
+        parts.append(t("watch.cut_short_of_them", number=cut))
+    if counts["failed"]:
+        parts.append(t("batch.not_completed", number=counts["failed"]))
+    if counts["in_progress"]:
+        parts.append(t("batch.writing", number=counts["in_progress"]))
     if state.output_tokens is not None:
         parts.append(t("batch.tokens", number=state.output_tokens))
     return t("join.comma").join(parts)

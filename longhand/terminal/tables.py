@@ -13,7 +13,7 @@ from jobs.model.message import calls_as_text
 from longhand.client.objects import Json
 from longhand.terminal.cells import plain
 from longhand.terminal.costs import attempt_cost, cost_text
-from longhand.terminal.explanations import cut_short_words, heading, reason, source_word, status_word
+from longhand.terminal.explanations import cut_short_words, heading, reason, source_word, status_word, told
 from longhand.terminal.output import PlainConsole, open_console
 from longhand.terminal.waiting_words import hold_sentence, waits_sentence
 from longhand.words.catalogue import t
@@ -118,8 +118,9 @@ def batch_summary(batch: Json) -> RenderableType:
 def _told(notes: list[Json] | None) -> str:
     """What is said of the lines of a batch's input, a line for each."""
     return "\n".join(
-        note["message"] if note["line"] is None else t("show.line", line=note["line"], message=note["message"])
+        said if note["line"] is None else t("show.line", line=note["line"], message=said)
         for note in notes or ()
+        for said in [told(note.get("code"), note["message"])]
     )
 
 

@@ -50,13 +50,18 @@ def upstreams_table(listed: list[Json]) -> Table:
     return table
 
 
+def _is_said(hold: Json) -> bool:
+    """Whether its message is the upstream's own. That nothing answers there, Longhand has found and already said."""
+    return hold["held_by"] != "person" and not hold["message"].startswith("No connection to ")
+
+
 def notes(listed: Json) -> Iterator[str]:
     """What no table has room for: holds, last errors, what limits mean, and what is wrong with the file."""
     for upstream in listed["data"]:
         hold, error = upstream["hold"], upstream["last_error"]
         if hold:
             held = {"kind": "upstream", "target": upstream["name"], "url": upstream["url"], **hold}
-            said = t("upstreams.it_said", message=hold["message"]) if hold["held_by"] != "person" and not error else ""
+            said = t("upstreams.it_said", message=hold["message"]) if _is_said(hold) and not error else ""
             yield hold_sentence(held) + said
         if error:
             why = reason({"error": error})

@@ -31,7 +31,10 @@ _speaker = _Speaker()
 
 def language_of(environ: Mapping[str, str]) -> Language:
     """LONGHAND_LANG, or else the first that is set of LC_ALL, LC_MESSAGES and LANG, as for every program."""
-    chosen = next((environ[name] for name in ("LONGHAND_LANG", *_LOCALE_NAMES) if environ.get(name)), "")
+    told = environ.get("LONGHAND_LANG", "")
+    if told.lower().startswith(("en", "zh")):  # another one is a mistake, which is told in the language of the locale
+        return "zh" if told.lower().startswith("zh") else "en"
+    chosen = next((environ[name] for name in _LOCALE_NAMES if environ.get(name)), "")
     return "zh" if chosen.lower().startswith("zh") else "en"
 
 
@@ -68,9 +71,15 @@ def translated(message: str) -> str:
     theirs = entries(spoken(), "_errors")
     for key, pattern in _patterns():
         if found := pattern.fullmatch(message):
-            values = {name: translated(value or "") for name, value in found.groupdict().items()}
+            values = {name: _said(name, value or "") for name, value in found.groupdict().items()}
             return _filled(theirs[key], values)
     return message
+
+
+def _said(name: str, value: str) -> str:
+    """A value of an error: a word that the catalogue has under the value's name, or an error in the error."""
+    word = entries(spoken()).get(f"{name}.{value}")
+    return str(word) if word is not None else translated(value)
 
 
 def meaning_of(code: str | None) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import free_port
 from tests.stack.running_up import environ_of
 
 ROOT = Path(__file__).parents[2]
@@ -67,8 +68,9 @@ def test_the_base_install_has_the_command(hidden: list[str], tmp_path: Path) -> 
     upstreams.write_text('[[upstream]]\nname = "one"\nurl = "http://127.0.0.1:9000/v1"\n')
     ran = run_base(hidden, _COMMAND.format(arguments=["upstreams", "check", str(upstreams)]), tmp_path)
     assert (ran.returncode, ran.stderr) == (0, f"{upstreams}: no mistakes\n")
+    nobody = ["--server", f"http://127.0.0.1:{free_port()}"]
     for arguments in (["jobs"], ["submit", "Write about tea.", "--model", "m"]):
-        ran = run_base(hidden, _COMMAND.format(arguments=arguments), tmp_path)
+        ran = run_base(hidden, _COMMAND.format(arguments=[*nobody, *arguments]), tmp_path)
         assert ran.stderr.splitlines()[-1].startswith("longhand: nothing answers at ")
 
 

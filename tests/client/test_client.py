@@ -1,6 +1,7 @@
 """The client against a real server that plays scripts: answers lost, refused, paged."""
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,7 +18,7 @@ from longhand import (
     RefusedError,
     UnavailableError,
 )
-from longhand.client.connection import DEFAULT_URL
+from longhand.client.connection import DEFAULT_HOME, DEFAULT_URL
 from tests.client.sent import JOB, answer
 from tests.conftest import free_port
 from tests.upstream.scripted_upstream import Cut, ScriptedUpstream, head
@@ -34,6 +35,7 @@ def test_nothing_there_is_said_in_one_line() -> None:
 
 def test_the_client_and_the_settings_look_for_longhand_at_the_same_place() -> None:
     assert Settings.model_fields["url"].default == DEFAULT_URL
+    assert Settings.model_fields["home"].default == Path(DEFAULT_HOME)
 
 
 def test_a_submit_whose_answer_was_lost_is_repeated_with_the_same_key_and_body() -> None:

@@ -180,7 +180,7 @@ def test_a_batch_that_is_watched_into_files_is_lines(sqlite_api: ApiServer, play
     last = said.getvalue().splitlines()
     assert "#2: failed, upstream_error: played" in last
     assert last[-2] == f"run them again with: longhand retry {played.batch_id}"
-    assert last[-1] == "completed: 3/3 ended, 2 completed, 1 not completed, 0 writing"
+    assert last[-1] == "completed: 3/3 ended, 2 completed, 1 not completed"
     assert sorted(out.getvalue().splitlines()) == sorted(
         line for number in (1, 2, 3) for line in (f"#{number} | One", f"#{number} | Two and the rest")
     )
@@ -274,6 +274,23 @@ def test_a_text_that_was_cut_short_says_so_in_lists_and_alone() -> None:
     state = BatchState(batch(3, completed=2))
     state.batch["request_counts"]["incomplete"] = 1
     assert "1 cut short" in drawn(state, 80, 20)[-1]
+
+
+@pytest.mark.parametrize(("width", "counts"), [(80, False), (160, True)])
+def test_a_list_says_why_jobs_failed(width: int, counts: bool) -> None:
+    why = {"code": "upstream_rejected", "message": "the model\nis not known"}
+    failed = job(0, "a long name of bees", **{**KNOWN, "error": why}, status="failed")
+    again = job(1, "ants", **{**KNOWN, "error": {"code": "stall", "message": "it paused"}}, status="queued")
+    console = Console(file=StringIO(), width=width, color_system=None)
+    console.print(jobs_table([failed, again], wide=counts))
+    assert isinstance(console.file, StringIO)
+    shown = console.file.getvalue()
+    column = shown.index("because")
+    told = "".join(line[column:].rstrip() or " " for line in shown.splitlines()[1:])
+    assert told.replace(" ", "") == "upstream_rejected:themodelisnotknown"
+    assert "stall" not in shown
+    assert ("seconds" in shown.splitlines()[0]) is counts
+    assert "because" not in shown_by(jobs_table([again], wide=False))
 
 
 def test_a_tool_call_is_shown_with_its_name_and_its_arguments_and_moves_no_cursor() -> None:

@@ -95,7 +95,7 @@ def test_no_sentence_of_the_catalogue_is_out_of_use() -> None:
     code = "".join(path.read_text() for path in (ROOT / "longhand").rglob("*.py"))
     put_together = tuple(
         f"{start}."
-        for start in "cut_short declared heading held hold lane limit source state status up".split()  # noqa: SIM905
+        for start in "cut_short declared heading held hold lane limit source state status up wanted".split()  # noqa: SIM905
     )
     assert [key for key in entries("en") if not key.startswith(put_together) and f'"{key}"' not in code] == []
 
@@ -138,7 +138,8 @@ def test_a_sentence_in_the_code_is_found() -> None:
 
 def strings_in_code() -> list[str]:
     """Every text that is written in the rooms whose errors the command shows."""
-    paths = [*(ROOT / "jobs").rglob("*.py"), *(ROOT / "longhand" / "client").rglob("*.py")]
+    rooms = ("jobs", "api", "worker", "longhand/client")
+    paths = [path for room in rooms for path in (ROOT / room).rglob("*.py")]
     nodes = (node for path in paths for node in ast.walk(ast.parse(path.read_text())))
     return [node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)]
 
@@ -147,8 +148,9 @@ def test_every_english_error_is_still_written_like_this() -> None:
     written = strings_in_code()
     for key, template in entries("en", "_errors").items():
         # Typer's and the system's are not ours, and one is put together from words.
-        if not key.startswith(("typer.", "system.")) and key != "waits.no_upstream":
-            pieces = [piece for piece in re.split(r"\{\w+\}|; ", str(template)) if len(piece) > 6]
+        if not key.startswith(("typer.", "system.")) and key not in ("waits.no_upstream", "settings.one_of"):
+            parted = re.split(r"\{\w+\}|; |: |\? | \(|asked for |, found ", str(template))
+            pieces = [piece for piece in parted if len(piece) > 6]
             assert [piece for piece in pieces if not any(piece in text for text in written)] == [], key
 
 
@@ -195,15 +197,17 @@ def test_english_counts() -> None:
 
 def ask_in(language: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let commands speak a language; afterwards Typer's words are as they were."""
-    for name in [name for name in vars(rich_utils) if name.isupper()]:
+    for name in [name for name in vars(rich_utils) if name.isupper() or name in ("Table", "Columns")]:
         monkeypatch.setattr(rich_utils, name, getattr(rich_utils, name))
     monkeypatch.setenv("LC_ALL", language)
 
 
-def helps(language: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> dict[str, str]:
+def helps(
+    language: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], width: int = 100
+) -> dict[str, str]:
     """Every help, by the name of its command."""
     ask_in(language, monkeypatch)
-    monkeypatch.setattr(rich_utils, "MAX_WIDTH", 100)
+    monkeypatch.setattr(rich_utils, "MAX_WIDTH", width)
     found = {}
     with speaking("zh" if language.startswith("zh") else "en"):
         for path in list(_paths(command.make_command())):
@@ -228,6 +232,17 @@ def test_every_help_is_chinese_throughout(monkeypatch: pytest.MonkeyPatch, capsy
         # Names and examples are as they are; two English words that follow one another would be a sentence.
         prose = re.sub(r"'[^']*'|\"[^\"]*\"|\{.*?\}|\[.*?\]|longhand [a-z -]+[^│，]*", "", shown)
         assert re.findall(r"(?<![-\w./=])[A-Za-z]{3,} [a-z]{2,} [a-z]{2,}", prose) == [], path
+
+
+@pytest.mark.parametrize("width", [60, 80])
+def test_no_help_in_chinese_loses_its_text_in_a_narrow_terminal(
+    width: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert not any("…" in str(entry) for entry in entries("zh", "_help").values())
+    found = helps("zh_CN.UTF-8", monkeypatch, capsys, width=width)
+    assert {path: shown for path, shown in found.items() if "…" in shown} == {}
+    assert all(cell_len(line) <= width for shown in found.values() for line in shown.splitlines())
+    assert not any(word in shown for word in ("TEXT", "COLUMN", "<list") for shown in found.values())
 
 
 def test_a_help_in_chinese_is_as_straight_as_in_english(

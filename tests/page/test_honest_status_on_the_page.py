@@ -113,6 +113,8 @@ def test_tokens_that_are_being_written_count_at_once_and_have_a_unit(
     client.cancel(batch_id)
     finish(client, batch_id)
     expect(visit.page.locator(".head .badge")).to_have_text("Cancelled, 0 of 1 completed")
+    expect(visit.page.locator(".facts")).to_contain_text("Not completed")
+    expect(visit.page.locator(".facts")).not_to_contain_text("Failed")
 
 
 def test_a_finished_batch_has_no_time_left_and_a_running_one_shows_its_percent(

@@ -176,7 +176,7 @@ def test_wrong_input_is_told_line_by_line_and_nothing_is_sent(
 def test_without_a_model_the_field_is_pointed_at(visit: Visit) -> None:
     visit.page.get_by_label("Prompt", exact=True).fill("Write.")
     visit.page.get_by_role("button", name="Submit").click()
-    expect(visit.page.locator("#faults")).to_contain_text("Name the model")
+    expect(visit.page.locator("#faults")).to_contain_text("The model is missing")
     expect(visit.page.get_by_label("Model")).to_be_focused()
     assert posts(visit) == []
 
@@ -228,12 +228,17 @@ def test_an_encoding_that_was_guessed_wrong_can_be_named(visit: Visit) -> None:
     expect(visit.page.locator("tbody")).to_have_text("Té")
 
 
-def test_lines_without_a_model_are_told_and_the_field_is_pointed_at(visit: Visit) -> None:
-    give_file(visit, "a.txt", "Write 10 words.\n\nWrite 11 words.\n")
-    visit.page.get_by_role("button", name="Submit 2 articles").click()
-    expect(visit.page.locator("#faults")).to_contain_text('Line 3: no "model"')
+def test_lines_without_a_model_are_told_once_and_naming_one_mends_them(visit: Visit) -> None:
+    give_file(visit, "a.txt", "".join(f"Write {count} words.\n" for count in range(10, 15)))
+    submit, first = (visit.page.get_by_role("button", name=name) for name in ("Submit 5 articles", "Try the first 3"))
+    submit.click()
+    expect(visit.page.locator("#faults")).to_have_text("Nothing was sent.The model is missing: choose one above.")
     expect(visit.page.get_by_label("Model")).to_be_focused()
     assert posts(visit) == []
+    visit.page.keyboard.type("m")
+    expect(visit.page.locator("#faults")).to_be_hidden()
+    assert submit.is_visible(), "the count is known while one types"
+    assert first.is_visible()
 
 
 def test_sending_again_after_a_lost_answer_submits_once(visit: Visit, client: Client) -> None:

@@ -263,8 +263,10 @@ def test_an_unknown_batch_is_told_in_words(visit: Visit) -> None:
     visit.refused = {404}
     visit.go("#/batches/batch_0")
     expect(visit.page.get_by_role("alert")).to_contain_text("no batch has the id")
+    expect(visit.page.locator(".head .badge")).to_be_hidden()
     visit.go("#/jobs/job_0")
     expect(visit.page.get_by_role("alert")).to_contain_text("no job has the id")
+    expect(visit.page.locator(".head .badge")).to_be_hidden()
     visit.heading("No such article")
 
 

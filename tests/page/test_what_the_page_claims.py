@@ -139,9 +139,9 @@ def test_a_refusal_stays_to_be_read_while_the_batch_goes_on(visit: Visit, client
         visit.page.route("**/cancel", lambda route: route.fulfill(status=503, json=refusal))
         visit.page.get_by_role("button", name="Cancel", exact=True).click()
         visit.page.get_by_role("button", name="Cancel them").click()
-        expect(visit.page.get_by_role("alert")).to_have_text("This server is going down.")
+        expect(visit.page.get_by_role("alert")).to_contain_text("Longhand is shutting down. Try again when it is back.")
     expect(visit.page.locator(".head .badge")).to_have_text("Completed")
-    expect(visit.page.get_by_role("alert")).to_have_text("This server is going down.")
+    expect(visit.page.get_by_role("alert")).to_contain_text("Longhand is shutting down. Try again when it is back.")
 
 
 def test_texts_out_of_sight_are_forgotten_when_they_are_many_and_read_again(visit: Visit, client: Client) -> None:

@@ -11,8 +11,10 @@ import httpx
 import pytest
 
 from longhand.cli import command
+from tests.client.sent import answer
 from tests.conftest import free_port
 from tests.stack.running_up import environ_of, longhand
+from tests.upstream.scripted_upstream import ScriptedUpstream
 
 COMMANDS = (
     "up",
@@ -57,13 +59,16 @@ def test_every_command_has_its_own_help(tmp_path: Path) -> None:
         (["up", "--port", "70000"], "Invalid value for '--port': "),
         (["submit", "Write about bees."], "a prompt needs a model: give it with --model"),
         (["submit", "there-is-none.jsonl"], "there-is-none.jsonl: No such file or directory"),
+        (["jobs", "--server", "http://x"], "--server stands before the name of the command: longhand --server ..."),
+        (["keys", "list", "--api-key=x"], "--api-key stands before the name of the command: longhand --api-key"),
+        (["logs"], "{home}/logs: no logs yet; go to the folder of `longhand up`, or set LONGHAND_HOME"),
         (["watch", "42"], "'42' is not an id: ids begin with job_ or batch_"),
         (["results", "42", "-o", "x"], "'42' is not an id: ids begin with job_ or batch_"),
         (
             ["results", "job_1", "-o", "x", "--format", "csv"],
-            "--format csv is a table of a batch; for one job take md or jsonl",
+            "--format csv is for a batch; for one job take md or jsonl",
         ),
-        (["results", "batch_1", "-o", "x", "--format", "pdf"], "--format is one of md, jsonl, csv, not 'pdf'"),
+        (["results", "batch_1", "-o", "x", "--format", "pdf"], "--format is one of md, jsonl, csv, zip, not 'pdf'"),
         (["jobs", "--status", "done"], "Invalid value for '--status': 'done' is not one of"),
         (["worker"], "LONGHAND_REDIS_URL is not set: give the URL of a Redis or Valkey server"),
         (["api"], "LONGHAND_REDIS_URL is not set: give the URL of a Redis or Valkey server"),
@@ -72,7 +77,7 @@ def test_every_command_has_its_own_help(tmp_path: Path) -> None:
 def test_what_cannot_be_used_is_one_line_and_exit_code_2(arguments: list[str], line: str, tmp_path: Path) -> None:
     ran = longhand(*arguments, environ=environ_of(tmp_path, {}))
     assert (ran.returncode, ran.stdout) == (2, "")
-    assert ran.stderr.startswith(f"longhand: {line}")
+    assert ran.stderr.startswith(f"longhand: {line.format(home=tmp_path)}")
     assert len(ran.stderr.splitlines()) == 1
 
 
@@ -201,6 +206,39 @@ def test_a_server_can_be_named_before_the_command(tmp_path: Path) -> None:
     ran = longhand("--server", nobody, "--api-key", "lh_x", "jobs", environ=environ_of(tmp_path, {}))
     assert ran.returncode == 1
     assert nobody in ran.stderr
+
+
+@pytest.mark.parametrize(
+    ("lang", "said"),
+    [
+        ("en", "job_1 is not completed: --partial prints its text so far, longhand show job_1 says more"),
+        ("zh", "job_1 还没有完成：--partial 输出目前的正文，longhand show job_1 显示详情"),
+    ],
+)
+def test_a_text_that_is_not_whole_is_told_in_words_of_the_command(lang: str, said: str, tmp_path: Path) -> None:
+    error = {"code": "not_completed", "message": "the job is queued: ask with ?partial=true for what is stored"}
+    with ScriptedUpstream([answer(409, {"error": error})]) as server:
+        environ = environ_of(tmp_path, {"LONGHAND_URL": server.url, "LONGHAND_LANG": lang})
+        ran = longhand("text", "job_1", environ=environ)
+    assert (ran.returncode, ran.stdout, ran.stderr) == (1, "", f"longhand: {said}\n")
+
+
+@pytest.mark.parametrize(
+    ("status", "failed", "said"),
+    [
+        ("completed", 2, "2 jobs failed; why: longhand jobs --batch batch_1 --status failed; run them again with: "),
+        ("completed", 1, "1 job failed; why: longhand jobs --batch batch_1 --status failed; run it again with: "),
+        ("completed", 0, ""),
+        ("in_progress", 2, ""),
+    ],
+)
+def test_a_batch_with_failures_says_how_to_run_them_again(status: str, failed: int, said: str, tmp_path: Path) -> None:
+    batch = {"id": "batch_1", "object": "batch", "status": status, "created_at": 1, "usage": None,
+             "request_counts": {"total": 3, "completed": 3 - failed, "failed": failed}}  # fmt: skip
+    with ScriptedUpstream([answer(200, batch)]) as server:
+        ran = longhand("show", "batch_1", environ=environ_of(tmp_path, {"LONGHAND_URL": server.url}))
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stderr == (f"{said}longhand retry batch_1\n" if said else "")
 
 
 def test_a_lone_word_that_looks_like_a_file_is_not_taken_for_a_prompt(tmp_path: Path) -> None:

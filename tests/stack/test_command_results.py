@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from jobs.model.article_names import safe_name
-from longhand.cli.results import write_results
+from longhand.cli.results import form_of, write_results
 from longhand.client.client import Client
 from longhand.client.errors import InputError, LonghandError, NoAnswerError
 from tests.stack.running_up import environ_of, longhand
@@ -125,6 +125,27 @@ def test_one_file_holds_exactly_what_longhand_sent(tmp_path: Path, form: str) ->
     assert server.last.path == f"/v1/batches/batch_1/results?format={form}"
 
 
+@pytest.mark.parametrize("form", ["jsonl", "csv", "md", "zip"])
+def test_the_name_of_the_output_says_its_form(tmp_path: Path, form: str) -> None:
+    path = tmp_path / "new" / f"out.{form}"
+    with ScriptedUpstream([head(transfer_encoding="chunked"), *chunks(LINES, 50), http_chunk(b"")]) as server:
+        environ = environ_of(tmp_path, {"LONGHAND_URL": server.url})
+        ran = longhand("results", "batch_1", "-o", str(path), environ=environ)
+    assert (ran.returncode, ran.stderr) == (0, f"wrote {path}\n")
+    assert path.read_bytes() == LINES
+    assert server.last.path == f"/v1/batches/batch_1/results?format={form}"
+
+
+def test_a_folder_and_another_format_are_stronger_than_a_name(tmp_path: Path) -> None:
+    (tmp_path / "old.csv").mkdir()
+    assert form_of(str(tmp_path / "old.csv"), None) == ("md", False)
+    assert form_of(str(tmp_path / "new.csv"), "jsonl") == ("jsonl", False)
+    assert form_of(str(tmp_path / "new.csv"), "csv") == ("csv", True)
+    assert form_of(str(tmp_path / "OUT.CSV"), None) == ("csv", True)
+    assert form_of(str(tmp_path / "v1.2"), None) == ("md", False)
+    assert form_of("-", None) == ("md", False)
+
+
 def test_a_download_that_is_cut_leaves_the_earlier_file_and_nothing_else(tmp_path: Path) -> None:
     (tmp_path / "batch_1.jsonl").write_text("earlier")
     script: Script = [head(transfer_encoding="chunked"), *chunks(LINES, 50)[:2], Cut()]
@@ -143,7 +164,7 @@ def test_a_folder_that_cannot_be_made_is_one_clear_line(tmp_path: Path) -> None:
 
 
 def test_an_unknown_format_is_refused(tmp_path: Path) -> None:
-    with Client() as client, pytest.raises(InputError, match="--format is one of md, jsonl, csv, not 'pdf'"):
+    with Client() as client, pytest.raises(InputError, match="--format is one of md, jsonl, csv, zip, not 'pdf'"):
         write_results(client, "batch_1", tmp_path, "pdf")
 
 

@@ -7,8 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from api.submitting.fields import check_retention
 from jobs.inputs.reading import ReadOptions
-from longhand.cli.submission import Options, parse_metadata, read_accept, read_submission
+from jobs.model.retention import Retention
+from longhand.cli.submission import Options, looks_like_a_path, read_submission
+from longhand.cli.submit_options import parse_metadata, read_accept, read_expiry
 from longhand.client.errors import InputError, RefusedError
 
 MODEL = Options(model="m-1")
@@ -51,7 +54,24 @@ def test_each_form_of_a_jsonl_line_becomes_the_same_request(tmp_path: Path) -> N
     content = "\n\n".join(json.dumps(line) for line in lines)
     submission = read_submission(written(tmp_path, "in.jsonl", content), MODEL)
     body = {"messages": messages, "temperature": 0.5, "model": "m-1"}
-    assert submission.body == {"requests": [{"body": body}] * 4}
+    assert submission.body == {"requests": [{"body": body}] * 4, "metadata": {"title": "in"}}
+
+
+def test_a_batch_has_the_name_of_its_file_unless_it_is_given_a_title(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def metadata(source: str, **given: str) -> object:
+        return read_submission(source, Options(model="m-1", metadata=given)).body.get("metadata")
+
+    file = written(tmp_path, "春天.spring.txt", "Bees\n")
+    assert metadata(file) == {"title": "春天.spring"}
+    assert metadata(file, title="Own", team="a") == {"title": "Own", "team": "a"}
+    full = {str(number): "x" for number in range(16)}
+    assert metadata(file, **full) == full
+    assert metadata(written(tmp_path, "no\udcfftext.txt", "Bees\n")) is None
+    assert metadata("Write about bees.") is None
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b'{"prompt": "a"}\n')))
+    assert metadata("-") is None
 
 
 def test_a_line_keeps_its_own_model_and_custom_id(tmp_path: Path) -> None:
@@ -116,6 +136,36 @@ def test_bytes_that_are_not_utf8_are_named_by_line(tmp_path: Path) -> None:
     assert said.startswith("in.jsonl:2: the line is not UTF-8: its byte 13 is 0xff: save the file as UTF-8")
 
 
+@pytest.mark.parametrize("name", ["articles", "articles.csv", "."])
+def test_a_folder_is_no_prompt_unless_it_is_said_to_be_one(
+    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / name).mkdir(exist_ok=True)
+    assert refusal(name) == f"{name} is a folder: name a file that is in it; if it is a prompt, add --as-prompt"
+    assert not read_submission(name, MODEL, is_prompt=True).is_batch
+    assert not looks_like_a_path("./" + name)  # else the command would ask whether it is a prompt
+
+
+def test_a_table_without_names_for_its_rows_is_remarked(tmp_path: Path) -> None:
+    def remarks(name: str, content: str, id_column: str | None = None) -> tuple[str, ...]:
+        options = Options(model="m-1", read=ReadOptions("Write about {topic}.", id_column=id_column))
+        if name.endswith(".txt"):
+            options = MODEL
+        return read_submission(written(tmp_path, name, content), options).remarks
+
+    said = "no column custom_id: name one with --id-column, or the files are named by job id"
+    assert remarks("in.csv", "topic,words\nbees,10\n") == (f"{tmp_path}/in.csv: {said}",)
+    assert remarks("in.csv", "topic,words\nbees,10\n", "topic") == ()
+    assert remarks("in.csv", "custom_id,topic\nb,bees\n") == ()
+    assert remarks("in.txt", "Write about bees.\n") == ()
+
+
+def test_a_prompt_that_is_too_long_for_the_name_of_a_file_is_a_prompt() -> None:
+    for prompt in ("写一篇关于蜂蜜的文章" * 15, "bees\0"):
+        assert read_submission(prompt, MODEL).body["messages"][0]["content"] == prompt
+
+
 @pytest.mark.parametrize("name", ["in.jsonl", "in.csv"])
 def test_a_file_that_is_not_there_is_no_prompt(tmp_path: Path, name: str) -> None:
     assert refusal(str(tmp_path / name)) == f"{name}: No such file or directory"
@@ -178,6 +228,21 @@ def test_rules_hold_for_a_prompt_and_for_a_whole_file(tmp_path: Path) -> None:
     for body in (prompt, batch):
         assert (body["accept"], body["on_reject"]) == ({"min_words": 3}, "retry")
     assert all("accept" not in request["body"] for request in batch["requests"])
+
+
+def test_a_period_after_the_end_holds_for_a_prompt_and_for_a_whole_file(tmp_path: Path) -> None:
+    options = Options(model="m-1", fields={"expires_after": read_expiry("30d")})
+    for source in ("Write about bees.", written(tmp_path, "in.txt", "Bees\nTea\n")):
+        body = read_submission(source, options).body
+        assert check_retention(body["expires_after"]) == Retention(30 * 86400, "ended_at")
+    assert read_expiry(None) is None
+
+
+@pytest.mark.parametrize("given", ["30", "30 days", "never", "59m", "999999d", ""])
+def test_what_is_no_period_is_refused(given: str) -> None:
+    with pytest.raises(InputError) as refused:
+        read_expiry(given)
+    assert str(refused.value).endswith(f"such as 12h or 30d, not {given!r}")
 
 
 def test_rules_are_read_from_json_or_from_a_file(tmp_path: Path) -> None:

@@ -39,10 +39,13 @@ def test_what_is_paused_says_how_to_lift_it(sqlite_url: str, redis_url: str, tmp
             " start it again with: longhand resume --model meta/llama\n"
         )
         assert "longhand resume --model meta/llama" in longhand("show", job["id"], environ=environ).stdout
-        [_, still] = longhand("resume", batch, environ=environ).stdout.splitlines()
+        [nothing, still] = longhand("resume", batch, environ=environ).stdout.splitlines()
+        assert nothing == f"{batch}: was not paused, so nothing has changed"
         assert still.startswith(f"{batch} still waits: the model meta/llama is paused since ")
         resumed = longhand("resume", "--model", "meta/llama", environ=environ)
         assert resumed.stdout == "model meta/llama: resumed; its jobs start as soon as there is room\n"
+        unknown = longhand("resume", "--upstream", "nix", environ={**environ, "LONGHAND_LANG": "zh"})
+        assert (unknown.returncode, unknown.stdout) == (0, "接口 nix：没有被暂停，什么都没有改变\n")
 
 
 @pytest.mark.parametrize(

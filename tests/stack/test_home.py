@@ -3,6 +3,7 @@
 import os
 import socket
 import stat
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,9 +11,11 @@ import pytest
 import redis
 
 from jobs.settings import Settings
+from longhand.client.client import Client
+from longhand.client.connection import DEFAULT_URL, url_file
 from longhand.client.errors import StackError
 from longhand.stack import embedded
-from longhand.stack.home import locked_home
+from longhand.stack.home import locked_home, tell_url
 from longhand.stack.signals import StopSignals
 from longhand.stack.stack import Stack, choose_port
 from longhand.stack.supervisor import Supervisor
@@ -107,3 +110,43 @@ def test_a_port_that_is_taken_is_one_clear_line() -> None:
 def test_a_host_that_does_not_exist_is_one_clear_line() -> None:
     with pytest.raises(StackError, match="cannot listen on no such host port 1"):
         choose_port("no such host", 1)
+
+
+def found_url() -> str:
+    with Client() as client:
+        return client.url
+
+
+def test_a_stack_is_found_by_its_home_while_it_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LONGHAND_HOME", str(tmp_path))
+    monkeypatch.delenv("LONGHAND_URL", raising=False)
+    with locked_home(tmp_path) as home:
+        assert found_url() == DEFAULT_URL
+        tell_url(home, "http://127.0.0.1:8460")
+        assert found_url() == "http://127.0.0.1:8460"
+        assert stat.S_IMODE(url_file(home).stat().st_mode) == 0o600
+        monkeypatch.setenv("LONGHAND_URL", "http://127.0.0.1:8461/v1")
+        assert found_url() == "http://127.0.0.1:8461"
+        monkeypatch.delenv("LONGHAND_URL")
+    assert found_url() == DEFAULT_URL
+
+
+@pytest.mark.parametrize("content", ["", "http://127.0.0.1:8460\n", "http://127.0.0.1:8460\n{ended}\n", "a 1 b", "a 0"])
+def test_a_stack_that_was_killed_or_has_not_written_all_is_not_found(
+    content: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LONGHAND_HOME", str(tmp_path))
+    monkeypatch.delenv("LONGHAND_URL", raising=False)
+    with subprocess.Popen(["true"]) as process:
+        process.wait()
+    url_file(tmp_path).write_text(content.format(ended=process.pid))
+    assert found_url() == DEFAULT_URL
+
+
+def test_what_another_user_wrote_is_not_believed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LONGHAND_HOME", str(tmp_path))
+    monkeypatch.delenv("LONGHAND_URL", raising=False)
+    url_file(tmp_path).write_text(f"http://127.0.0.1:8460\n{os.getpid()}\n")
+    assert found_url() == "http://127.0.0.1:8460"
+    monkeypatch.setattr(os, "getuid", lambda: os.geteuid() + 1)
+    assert found_url() == DEFAULT_URL

@@ -90,7 +90,9 @@ def test_what_cannot_be_used_is_one_line(environ: dict[str, str], arguments: lis
 
 
 def test_a_database_without_tables_is_one_line(tmp_path: Path) -> None:
-    ran = longhand("keys", "create", environ=environ_of(tmp_path / "home", {}))
+    ran = longhand(
+        "keys", "create", environ=environ_of(tmp_path, {"LONGHAND_DATABASE_URL": f"sqlite:///{tmp_path}/new.db"})
+    )
     assert (ran.returncode, ran.stdout) == (1, "")
     assert "run `longhand migrate` first" in ran.stderr
     assert len(ran.stderr.splitlines()) == 1
@@ -140,3 +142,14 @@ def test_the_clients_send_the_key_that_they_are_given(
     with pytest.raises(InputError) as told:
         Client(url, api_key="lh_ä")
     assert "lh_ä" not in str(told.value)
+
+
+@pytest.mark.parametrize(
+    ("language", "said"), [("en", "there is no data of Longhand here"), ("zh", "这里没有 Longhand")]
+)
+def test_a_folder_without_data_is_said_to_be_one_and_gets_no_database(language: str, said: str, tmp_path: Path) -> None:
+    ran = longhand("keys", "list", environ=environ_of(tmp_path, {"LONGHAND_LANG": language}))
+    assert (ran.returncode, ran.stdout) == (1, "")
+    assert said in ran.stderr
+    assert "migrate" not in ran.stderr
+    assert list(tmp_path.rglob("*.db")) == []

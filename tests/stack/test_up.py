@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import stat
 from collections.abc import Iterator
@@ -72,7 +73,7 @@ def test_a_batch_goes_in_is_watched_and_comes_out_in_input_order(environ: dict[s
         assert "submitted 3 jobs" in submitted.stderr
         watched = longhand("watch", batch_id, environ=at)
         assert watched.returncode == 0
-        assert watched.stderr.splitlines()[-1].startswith("completed: 3/3 ended, 3 completed, 0 not completed")
+        assert watched.stderr.splitlines()[-1].startswith("completed: 3/3 ended, 3 completed")
         longhand("results", batch_id, "-o", str(tmp_path / "out"), environ=at)
         longhand("results", batch_id, "-o", str(tmp_path / "out"), "--format", "jsonl", environ=at)
         names = [f"000{place}-{topic}.md" for place, topic in enumerate(topics, 1)]
@@ -88,13 +89,34 @@ def test_a_batch_goes_in_is_watched_and_comes_out_in_input_order(environ: dict[s
         assert up.end() == 0
 
 
+def test_commands_in_the_same_folder_find_the_stack_on_any_port(environ: dict[str, str]) -> None:
+    def told(name: str) -> str:
+        rows = longhand("settings", environ=environ).stdout.splitlines()
+        return next(row for row in rows if row.startswith(name + " "))
+
+    with running_up(environ, "--port", "0") as up:
+        up.wait_for("open ")
+        listed = longhand("jobs", environ=environ)
+        assert (listed.returncode, listed.stderr) == (0, "no jobs yet: longhand submit\n")
+        assert told("LONGHAND_URL").split()[1:] == [up.url, f"{environ['LONGHAND_HOME']}/url"]
+        elsewhere = longhand("--server", f"http://127.0.0.1:{free_port()}", "jobs", environ=environ)
+        assert "nothing answers" in elsewhere.stderr
+        assert up.end() == 0
+    assert told("LONGHAND_URL").split()[1:] == ["http://127.0.0.1:8440", "default"]
+
+
 def test_a_job_that_failed_makes_watch_fail(environ: dict[str, str]) -> None:
     refused = {"messages": [{"role": "user", "content": "x"}], "simulate": {"status": 400}}
     with running_up(environ, "--port", "0") as up:
         at = {**environ, "LONGHAND_URL": up.url}
         submitted = longhand("submit", "-", "--model", "m", "--watch", environ=at, stdin=json.dumps(refused))
         assert submitted.returncode == 1
-        assert submitted.stderr.splitlines()[-1].startswith("completed: 1/1 ended, 0 completed, 1 not completed")
+        assert re.fullmatch(r"batch_\w+\n", submitted.stdout)
+        assert submitted.stderr.splitlines()[-1].startswith("completed: 1/1 ended, 1 not completed")
+        job = longhand("submit", "Write a 20-word note.", "--model", "m", "--watch", environ=at)
+        assert re.match(r"job_\w+\n", job.stderr)
+        assert "job_" not in job.stdout
+        assert len(job.stdout.split()) > 5
         wrong = longhand("submit", "-", "--model", "m", environ=at, stdin='{"prompt": "a"}\n{"prompt": "b", "n": 2}')
         assert wrong.returncode == 2
         assert wrong.stderr.startswith("longhand: stdin:2: body.n: ")

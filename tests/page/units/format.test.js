@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { duration, guessTokens, languageOf, number, plain } from "../../../api/page/format.js";
+import { duration, guessTokens, keepTimes, languageOf, number, plain } from "../../../api/page/format.js";
 
 test("a number that nobody knows is called unknown", () => {
   assert.equal(number(null), "unknown");
@@ -45,4 +45,17 @@ test("a glance at a text is without the marks of Markdown", () => {
   assert.equal(plain("see [this](https://a.example/(x)) and *that*"), "see this and that");
   assert.equal(plain("- one\n> two"), "one\ntwo");
   assert.equal(plain("2*3*4 and snake_case_word"), "2*3*4 and snake_case_word");
+});
+
+test("a time on the page goes on from second to second", (context) => {
+  context.mock.timers.enable({ apis: ["setInterval", "Date"], now: 100_000 });
+  const shown = { dataset: { at: "93" }, textContent: "7 seconds ago" };
+  globalThis.document = { hidden: false, querySelectorAll: () => [shown] };
+  context.after(() => delete globalThis.document);
+  keepTimes();
+  const said = [1, 2].map(() => {
+    context.mock.timers.tick(1000);
+    return shown.textContent;
+  });
+  assert.deepEqual(said, ["8 seconds ago", "9 seconds ago"]);
 });

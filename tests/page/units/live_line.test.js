@@ -28,3 +28,10 @@ test("a text that grows has a rate and the time since it began, an ended one wha
   assert.deepEqual(livePartsOf({ ...job, status: "completed", finished_at: 120 }, text, 500), ["2 words", "20 s"]);
   assert.deepEqual(livePartsOf(job, { text: "" }, 130), []);
 });
+
+test("of an article that waits again, the time stands still at the end of its last attempt", () => {
+  const text = { text: "One two.", rate: () => 12 };
+  const job = { status: "queued", started_at: 100, finished_at: null, attempts: [{ finished_at: 90 }, { finished_at: 117 }] };
+  for (const now of [130, 500]) assert.deepEqual(livePartsOf(job, text, now), ["2 words", "17 s"]);
+  assert.deepEqual(livePartsOf({ ...job, attempts: undefined }, text, 130), ["2 words"]);
+});

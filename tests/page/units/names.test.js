@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { sorted } from "../../../api/page/card_filters.js";
-import { firstWords, headingOf, jobName, promptOf } from "../../../api/page/names.js";
+import { firstWords, headingOf, jobName, promptOf, textBelowName } from "../../../api/page/names.js";
 
 test("a name is the custom id, else the first heading, else the first words of the prompt, else the place", () => {
   const job = { custom_id: null, index: 2 };
@@ -48,4 +48,12 @@ test("cards sorted by status begin with what needs a person", () => {
   const long = [{ bytes: null }, { bytes: 5 }, { bytes: 9 }];
   assert.deepEqual(sorted(long, "longest", jobName).map(({ bytes }) => bytes), [9, 5, null]);
   assert.deepEqual(sorted(long, "shortest", jobName).map(({ bytes }) => bytes), [5, 9, null]);
+});
+
+test("a text that begins with its job's name is shown without it", () => {
+  const text = "# Tea of Assam\n\nIt grows.";
+  assert.equal(textBelowName({ custom_id: null }, text), "It grows.");
+  assert.equal(textBelowName({ custom_id: "tea" }, text), text);
+  assert.equal(textBelowName({ custom_id: null }, `Words before.\n${text}`), `Words before.\n${text}`);
+  assert.equal(textBelowName({ custom_id: null }, "It grows."), "It grows.");
 });
