@@ -322,9 +322,9 @@ def test_a_text_that_was_not_accepted_was_not_interrupted(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     error = {"code": "not_accepted", "message": "The text was not accepted: min_words: asked for 300, found 206 words"}
-    waiting = job(0, "bees", status="queued", attempt=1, error=error)
+    waiting = job(0, "bees", status="queued", attempt=1, error=error, usage=None)
     with Client("http://127.0.0.1:1") as client:
-        monkeypatch.setattr(client, "watch", lambda _: iter([Status(waiting), Done({**waiting, "usage": None})]))
+        monkeypatch.setattr(client, "watch", lambda _: iter([Status(waiting), Done(waiting)]))
         progress.watch_job(client, "job_0", StringIO())
     said = "the text of attempt 1 was not accepted (min_words: asked for 300, found 206 words); it is written again"
     assert said in capsys.readouterr().err

@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -35,7 +36,7 @@ def in_chinese(told: list[str], rejected: list[str]) -> list[list[str]]:
 
 def told_of(table: str, template: str | None, encoding: str = "utf-8", kind: str = ".csv") -> list[str]:
     """What is said of this file: its mistakes and its notes."""
-    file = io.BufferedReader(io.BytesIO(table.encode(encoding)))  # type: ignore[arg-type]
+    file: Any = io.BufferedReader(io.BytesIO(table.encode(encoding)))
     try:
         read = InputFile(file, kind, ReadOptions(template=template), max_line_bytes=1000)
         mistakes = [one.message for one in read.lines() if isinstance(one, MistakeError)]
