@@ -16,7 +16,7 @@ from tests.chaos.stack import QUICK, Stack
 TRANSACTIONS = {
     "claim": b"INSERT INTO attempts",
     "checkpoint": b"UPDATE jobs SET lease_until=",
-    "finish": b"\x00\x00\x00\x04stop",  # the finish reason, as the protocol writes it
+    "finish": b"\x00\x00\x00\x06length",  # the finish reason, as the protocol writes it
     "settle": b"UPDATE batches SET status",
 }
 """What passes on a connection in a transaction, and in no other before it."""

@@ -43,7 +43,7 @@ def test_done_is_told_only_after_the_commit(stack: Stack, upstream: ServedSimula
     stack.start_api()
     stack.start_worker()
     assert stack.worker_database is not None
-    trap = stack.worker_database.trap(b"COMMIT", after=b"\x00\x00\x00\x04stop", action="hold")
+    trap = stack.worker_database.trap(b"COMMIT", after=b"\x00\x00\x00\x06length", action="hold")
     first, second = stack.submit([article(1, deltas=30, per_second=30), article(2, deltas=200, per_second=30)])
     heard = stack.listen(first, second)
     trap.wait()
