@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Table, and_, func, select, update
 
+from jobs.dispatch.due import using
 from jobs.lifecycle.erase import ENDED, erase_some_jobs, go_on_erasing, hide_batch
 from jobs.model.retention import Retention
 from jobs.model.status import FINAL
@@ -72,6 +73,7 @@ def _find_due(
     now = database.now()
     columns: tuple[Any, ...] = (table.c.id, table.c.created_at, table.c.keep_seconds, table.c.keep_from)
     wanted = select(*columns, ended_at.label("ended_at")).where(table.c.erase_at <= now, ended).limit(_AT_ONCE)
+    wanted = wanted.with_hint(table, **using(f"{table.name}_to_erase"))
     with database.read() as connection:
         rows = connection.execute(wanted).mappings().all()
     due, later = [], {}

@@ -15,10 +15,12 @@ from jobs.lifecycle.retention import delete_some
 from jobs.lifecycle.retry import retry_batch
 from jobs.lifecycle.transitions import fail, finish
 from jobs.model.retention import CREATED, ENDED, Retention
+from jobs.store.database import Database
 from jobs.store.files import add_upload, delete_expired, read_file
 from jobs.store.projects import set_keep_seconds
 from jobs.store.queries import read_batch
 from jobs.tables import batches, idempotency_keys, jobs
+from tests.store.plans import plans_of
 from tests.store.store_fixtures import REFUSED, Store, new_job, store, written
 
 __all__ = ["store"]  # a fixture
@@ -108,6 +110,17 @@ def test_a_batch_is_deleted_with_its_jobs_in_rounds(store: Store, monkeypatch: p
     while delete_some(store.database):
         left.append(len(ids(store)))
     assert left == [6, 4, 2, 1, 0]
+
+
+def test_a_look_for_what_is_due_reads_none_of_what_is_kept(sqlite_database: Database) -> None:
+    """Every worker looks every few seconds, and a million ended jobs may be kept."""
+    with plans_of(sqlite_database) as plans:
+        assert not delete_some(sqlite_database)
+    steps = [step for statement, plan in plans if ".erase_at <=" in statement for step in plan]
+    assert steps == [
+        "SEARCH batches USING INDEX batches_to_erase (erase_at<?)",
+        "SEARCH jobs USING INDEX jobs_to_erase (erase_at<?)",
+    ]
 
 
 def test_a_round_ends_when_its_time_is_over(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ from random import Random
 from typing import Any
 
 import pytest
-from sqlalchemy import create_engine, delete, event, select, text
+from sqlalchemy import create_engine, delete, select, text
 from sqlalchemy.engine import URL
 from sqlalchemy.pool import NullPool
 
@@ -28,6 +28,7 @@ from jobs.store.search import JobFilter, list_jobs
 from jobs.store.text_index import drop_text_index, find_with_text, has_text_index, make_text_index
 from jobs.tables import metadata_pairs, texts
 from migrations import migrate
+from tests.store.plans import plans_of
 from tests.store.store_fixtures import LEASE, REFUSED, Store, new_job, written
 from tests.store.trigram_postgres import find_trigram_postgres, running_postgres
 
@@ -111,19 +112,11 @@ def found(store: Store, *, project: str | None = "default", newest_first: bool =
 
 
 def plan_of(store: Store, **wanted: Any) -> str:
-    """How SQLite reads a page of these jobs, without figures about its tables, as in production."""
-    asked: list[tuple[str, Any]] = []
-
-    def note(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
-        asked.append((statement, parameters))
-
-    event.listen(store.database.engine, "before_cursor_execute", note)
-    list_jobs(store.database, JobFilter(**wanted), project="default", after="job_9", limit=5)
-    event.remove(store.database.engine, "before_cursor_execute", note)
-    [(statement, parameters)] = [item for item in asked if item[0].startswith("SELECT jobs.")]
-    with store.database.read() as connection:
-        plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
-        return "; ".join(row[3] for row in plan)
+    """How SQLite reads a page of these jobs."""
+    with plans_of(store.database) as plans:
+        list_jobs(store.database, JobFilter(**wanted), project="default", after="job_9", limit=5)
+    [plan] = [plan for statement, plan in plans if statement.startswith("SELECT jobs.")]
+    return "; ".join(plan)
 
 
 @pytest.mark.parametrize("newest_first", [True, False])

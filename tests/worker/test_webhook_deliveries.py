@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import event, func, select, update
+from sqlalchemy import func, select, update
 
 from jobs.lifecycle.rescue import cancel_batch
 from jobs.store.database import Database
@@ -21,6 +21,7 @@ from jobs.webhooks.deliveries import (
 )
 from jobs.webhooks.endpoints import change_endpoint, create_endpoint, delete_endpoint, read_endpoint, rotate_secret
 from jobs.webhooks.past import KEPT_DAYS, clear_deliveries, list_deliveries, read_delivery, replay, send_test
+from tests.store.plans import plans_of
 from tests.store.store_fixtures import Store, at_once, store
 
 __all__ = ["store"]  # a fixture
@@ -173,22 +174,13 @@ def test_a_look_reads_no_more_of_a_backlog_than_it_may_take(sqlite_database: Dat
     webhook_id = make(store)
     for _ in range(3):
         event_for(store, webhook_id)
-    asked: list[tuple[str, Any]] = []
-
-    def note(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
-        asked.append((statement, parameters))
-
-    event.listen(store.database.engine, "before_cursor_execute", note)
-    assert len(due(store, per_endpoint=2)) == 2
-    event.remove(store.database.engine, "before_cursor_execute", note)
-    looks = [one for one in asked if one[0].startswith("SELECT")]
-    assert len(looks) == 3  # whether there is something, for whom, and what
-    with store.database.read() as connection:
-        for statement, parameters in looks:
-            plan = [row[3] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)]
-            reads = [step for step in plan if "webhook_deliveries" in step]
-            assert reads
-            assert all("INDEX webhook_deliveries_due" in step for step in reads), plan
+    with plans_of(store.database) as plans:
+        assert len(due(store, per_endpoint=2)) == 2
+    assert len(plans) == 3  # whether there is something, for whom, and what
+    for _, plan in plans:
+        reads = [step for step in plan if "webhook_deliveries" in step]
+        assert reads
+        assert all("INDEX webhook_deliveries_due" in step for step in reads), plan
     assert any("webhook_deliveries_due_of (webhook_id=? AND due_at<?)" in step for step in reads)
     assert not any("TEMP B-TREE" in step for step in plan)
 

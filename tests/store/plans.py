@@ -1,0 +1,30 @@
+"""How SQLite reads what a piece of code asks for, without figures about its tables, as in production."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import event
+
+from jobs.store.database import Database
+
+
+@contextmanager
+def plans_of(database: Database) -> Iterator[list[tuple[str, list[str]]]]:
+    """A list that has, after the block, each SELECT that was sent in it, with the steps of its plan."""
+    asked: list[tuple[str, Any]] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
+        asked.append((statement, parameters))
+
+    plans: list[tuple[str, list[str]]] = []
+    event.listen(database.engine, "before_cursor_execute", note)
+    try:
+        yield plans
+    finally:
+        event.remove(database.engine, "before_cursor_execute", note)
+    with database.read() as connection:
+        for statement, parameters in asked:
+            if statement.startswith("SELECT"):
+                plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
+                plans.append((statement, [str(row[3]) for row in plan]))
