@@ -16,7 +16,7 @@ routes = APIRouter(prefix="/v1", tags=["upstreams"], dependencies=STRICT_QUERY, 
 
 @routes.get("/upstreams", responses={200: {"model": UpstreamList}})
 def get_upstreams(services: ServicesDep, caller: CallerDep) -> Response:
-    """List the upstreams in the order of their file, with their limits and what is known of their state. A key of
-    another project than `default` sees `in_use` for the models of its own jobs.
+    """List the upstreams in the order of their file, with their limits and what is known of their state. Keys
+    of `default` see `in_use` for all models. Other keys see it only for the models that their own jobs use.
     """
     return JsonAnswer({"object": "list", **upstreams_json(services, caller)})

@@ -1,4 +1,4 @@
-"""Large answers leave in pieces, and a process holds few of them: a slow reader holds all of its own."""
+"""Sends large answers in pieces, and bounds how many bytes of them wait for slow readers."""
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -13,7 +13,7 @@ PIECE = 256 * 1024
 
 
 class LargeAnswers:
-    """ASGI middleware. What is streamed comes in pieces of its own, and is not counted."""
+    """ASGI middleware. It counts whole answers. A streamed answer makes its own pieces, so it is not counted."""
 
     def __init__(self, app: ASGIApp, budget: ByteBudget) -> None:
         self._app = app
@@ -34,7 +34,8 @@ class LargeAnswers:
             held = self._budget.open(*scope.get(ACCOUNT, ("", None)))
             try:
                 if begun is not None:
-                    held.add(len(message.get("body", b"")))
+                    if not message.get("more_body", False):
+                        held.add(len(message.get("body", b"")))
                     await send(begun)
                 await _send_pieces(message, send)
             except ApiError as refused:

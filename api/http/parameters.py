@@ -95,8 +95,8 @@ def check_id(name: str, value: str | None, kind: str) -> str | None:
 
 
 def _check_made(name: str, value: str | None, kind: str) -> str | None:
-    """An id that was made here at some time. Its item need not be there any more: whoever deletes what a page has shown
-    goes on behind it. An id of no such time would begin before all items, with the first page again and again.
+    """The id, if Longhand may have made it. The item may be deleted by now: a client can delete a page and still ask
+    for the next one. Raises `ApiError` for an id that cannot exist: it would give the first page again and again.
     """
     made_at = time_of_id(value) if value is not None else None
     if value is None or (made_at is not None and _FIRST_ID <= made_at <= datetime.now(UTC) + _CLOCKS_APART):

@@ -1,13 +1,16 @@
 """Readers that ask for large texts and do not read them: together they hold no more than a budget, and others go on."""
 
+import asyncio
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack
 
 import httpx
 import pytest
+from starlette.types import Message, Receive, Scope, Send
 
-from api.access.byte_budget import ByteBudget
+from api.access.byte_budget import ByteBudget, answer_budget
+from api.http.large_answers import PIECE, LargeAnswers
 from api.main import ApiServer
 from jobs.lifecycle.transitions import finish
 from jobs.store.database import Database
@@ -84,3 +87,28 @@ def test_a_large_answer_comes_whole_in_pieces(server: ApiServer, job_id: str, ke
     assert int(answer.headers["content-length"]) == len(TEXT)
     assert answer.text == TEXT
     assert budget_of(server).held == 0
+
+
+def test_a_streamed_answer_passes_whole_while_the_budget_is_full() -> None:
+    pieces = [b"a" * PIECE, b"b" * (PIECE + 7), b""]
+    length = str(sum(map(len, pieces))).encode()
+
+    async def stream(_scope: Scope, _receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", length)]})
+        for piece in pieces:
+            await send({"type": "http.response.body", "body": piece, "more_body": bool(piece)})
+
+    sent: list[Message] = []
+
+    async def keep(message: Message) -> None:
+        sent.append(message)
+
+    async def nothing() -> Message:
+        return {"type": "http.disconnect"}
+
+    asyncio.run(LargeAnswers(stream, answer_budget(0))({"type": "http"}, nothing, keep))
+    assert [message["status"] for message in sent if message["type"] == "http.response.start"] == [200]
+    bodies = [message for message in sent if message["type"] == "http.response.body"]
+    assert b"".join(message["body"] for message in bodies) == b"".join(pieces)
+    assert max(len(message["body"]) for message in bodies) <= PIECE
+    assert [message["more_body"] for message in bodies] == [True] * (len(bodies) - 1) + [False]
