@@ -79,7 +79,7 @@ def test_those_who_wait_for_one_name_share_its_thread_and_its_answer(servers: Na
         assert await going.find("red", "answers", 443) == FOUND
         servers.over.set()
         assert await asyncio.gather(*asking) == [FOUND] * 100
-        assert servers.asked == ["hangs", "answers"]
+        assert sorted(servers.asked) == ["answers", "hangs"]
         await going.find("red", "hangs", 443)
         assert len(servers.asked) == 3, "an answer is not kept"
 
