@@ -131,7 +131,8 @@ def test_comments_that_unpack_to_no_end_leave_the_other_streams_their_turns(monk
         run_with(server.url, Clocks(between_deltas_seconds=1), story)
     assert server.last.fired == ["Flood"]
     assert len(turn_of_piece) > 10
-    assert all(later > earlier for earlier, later in pairwise(turn_of_piece))
+    rest = turn_of_piece[1:]  # the first one is read before it is known what the body is
+    assert all(later > earlier for earlier, later in pairwise(rest))
 
 
 def test_an_answer_that_blank_lines_follow_without_end_is_whole() -> None:
