@@ -4,16 +4,18 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
 from api.callers.caller import CallerDep
 from api.exports import csv_lines, jsonl_lines, md_lines
 from api.finding import find_batch
+from api.http.large_answers import StreamedAnswer
 from api.http.parameters import STRICT_QUERY, BatchId
 from api.schemas.errors import ERROR_RESPONSES
 from api.services import ServicesDep
 from api.zip_export import zip_chunks
-from jobs.store.queries import Also, stream_results
+from jobs.store.groups_by_bytes import Also, most_bytes_at_once
+from jobs.store.queries import stream_results
 
 routes = APIRouter(prefix="/v1", tags=["query"], dependencies=STRICT_QUERY, responses=ERROR_RESPONSES)
 
@@ -51,7 +53,9 @@ def get_results(
     `remarks.txt` says why.
     """
     batch = find_batch(services, caller, batch_id)
-    results = stream_results(services.database, batch_id, also=_ALSO.get(format, ()))
+    also = _ALSO.get(format, ())
+    results = stream_results(services.database, batch_id, also=also)
+    at_once = most_bytes_at_once(services.database, batch_id, also=also)
     match format:
         case "jsonl":
             lines: Iterator[bytes] = jsonl_lines(results)
@@ -63,7 +67,10 @@ def get_results(
         case "zip":
             lines = zip_chunks(results, lang)
     name = f'attachment; filename="{batch_id}.{format}"'
-    return StreamingResponse(_chunks(lines), media_type=_MEDIA_TYPES[format], headers={"content-disposition": name})
+    headers = {"content-disposition": name}
+    return StreamedAnswer(
+        services.answer_budget, at_once, _chunks(lines), media_type=_MEDIA_TYPES[format], headers=headers
+    )
 
 
 def _chunks(lines: Iterator[bytes]) -> Iterator[bytes]:
