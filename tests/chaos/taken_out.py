@@ -174,7 +174,7 @@ MUTANTS = (
     ),
     Mutant(
         "a cancel that no heartbeat looks for",
-        [("worker/heartbeat.py", "                self._stop_unwanted()\n", "")],
+        [("worker/heartbeat.py", "            self._stop_unwanted()\n", "")],
         ["test_stopping.py::test_a_cancel_closes_the_upstream_within_2_seconds[redis_frozen]"],
     ),
     Mutant(
