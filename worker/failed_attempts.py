@@ -90,7 +90,7 @@ class FailedAttempts:
             forgive = partial(forgive_if_held, upstream=sent.key[0], job_id=job.id, sent_at=sent.sent_at)
             return self._charge(running, error, written, forgive if judged.suspect else None)
         due_at = self._database.now() + timedelta(seconds=self._backoff(job.refusals, error) if judged.alone else 0.0)
-        fault = JobError(error.code, error.message, error.status)
+        fault = _as_job_error(error)
         hold_back = partial(transitions.hold_back, refused=judged.alone)
         kept = retry_until_stored(running, hold_back, self._database, job.id, running.attempt, written, fault, due_at)
         return JobStatus.QUEUED, "hold back", kept
@@ -142,13 +142,13 @@ class FailedAttempts:
             return self._charge(running, error, written)
         alone = others and job.refused_at is not None and before.refused_before == job.id
         if alone and job.refusals + 1 >= MOST_REFUSALS:
-            fault = JobError(error.code, error.message, error.status)
+            fault = _as_job_error(error)
             end = (self._database, job.id, running.attempt, written)
             return JobStatus.FAILED, "fail", retry_until_stored(running, transitions.fail, *end, fault)
         sent.end(error, refused=not alone)
         running.sent = None
         due_at = self._database.now() + timedelta(seconds=self._seconds_to_wait(job, error, alone=alone))
-        fault = JobError(error.code, error.message, error.status)
+        fault = _as_job_error(error)
         waits = partial(transitions.wait_for_limit, alone=alone)
         kept = retry_until_stored(running, waits, self._database, job.id, running.attempt, written, fault, due_at)
         return JobStatus.QUEUED, "wait", kept
