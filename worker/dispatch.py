@@ -1,6 +1,6 @@
 """Dispatch and rescue: one loop in every worker process, and no leader.
 
-It hints what is due and not hinted, requeues what a dead worker held, expires what is past its time, and settles
+It hints what is due and not hinted, requeues what a dead worker held, expires what is past its time, and closes
 batches. Every update is conditional, so any number of these loops may run, and any one process may die.
 """
 

@@ -8,7 +8,7 @@ from logging import getLogger
 from time import sleep
 
 from jobs.dispatch.outages import Failure, Judgement, Reason, forgive_if_held, judge
-from jobs.dispatch.refusals import Refusal, Refused, note_refusal
+from jobs.dispatch.refusals import LaneRefusals, Refusal, note_refusal
 from jobs.lifecycle import transitions
 from jobs.model.endings import AttemptResult, JobError
 from jobs.model.records import Job
@@ -132,7 +132,7 @@ class FailedAttempts:
         job = running.job
         is_limit = verdict.fault == "limit" and not isinstance(error, Interrupted)
         refusal = Refusal(*sent.key, job.id, error.message, error.retry_after_seconds or 0.0, is_limit)
-        before = retry_unless_draining(self._attempts, note_refusal, self._database, refusal) or Refused()
+        before = retry_unless_draining(self._attempts, note_refusal, self._database, refusal) or LaneRefusals()
         self._tell_held(sent, before, error)
         others = before.accepted_at is not None and before.accepted_at > (job.refused_at or sent.sent_at)
         if verdict.fault == "queue" and not (others or sent.in_flight > 1):
@@ -153,7 +153,7 @@ class FailedAttempts:
         kept = retry_until_stored(running, waits, self._database, job.id, running.attempt, written, fault, due_at)
         return JobStatus.QUEUED, "wait", kept
 
-    def _tell_held(self, sent: Sent, judged: Judgement | Refused, error: UpstreamError) -> None:
+    def _tell_held(self, sent: Sent, judged: Judgement | LaneRefusals, error: UpstreamError) -> None:
         for batch_id in judged.batch_ids:
             self._publish_batch(batch_id)
         if judged.began:
