@@ -45,7 +45,7 @@ class WatchSlot:
 
 
 class WatchLimiter:
-    """The seats of one API process. Each process counts its own; a service of four lets in four times as many."""
+    """The slots of one API process. Each process counts its own; a service of four lets in four times as many."""
 
     def __init__(self, most: int) -> None:
         self.most = most
@@ -58,7 +58,7 @@ class WatchLimiter:
 
     @contextmanager
     def take(self, project: str, key_id: str | None, watch: Stoppable | None = None) -> Iterator[WatchSlot]:
-        """A seat for as long as the watch goes on. Raises `ApiError` (429) when all seats of this key are taken."""
+        """A slot for as long as the watch goes on. Raises `ApiError` (429) when all slots of this key are taken."""
         if len(self._taken.get((project, key_id), ())) >= self.most:
             raise self._full(project, key_id)
         watch_limiter = self._taken.setdefault((project, key_id), set())

@@ -122,8 +122,8 @@ class Interruption:
 class AnswerAtEnd(Response):
     """Answers when the job has ended. A client that hangs up frees its place at once; the job goes on.
 
-    `answer` makes the response of the ended job, or raises `ApiError`. It holds a seat (`watch_limiter.py`) while it
-    waits.
+    `answer` makes the response of the ended job, or raises `ApiError`. While it waits it holds a watch slot
+    (`api/access/watch_limiter.py`).
     """
 
     def __init__(

@@ -87,7 +87,7 @@ async def complete(
 ) -> Response:
     """Submit a job and answer with what it writes: whole, or with `chunks` while it is written."""
     with ExitStack() as held:
-        # Before the job is stored: a client that is refused a seat sends its request again.
+        # Before the job is stored: a client that is refused a slot sends its request again.
         slot = held.enter_context(services.watch_limiter.take(caller.project, caller.key_id))
         accepted, stored = await services.run_write(_submit, services, caller.project, job, key)
         headers = accepted_headers(accepted)

@@ -10,7 +10,7 @@ import pytest
 from starlette.types import Message, Receive, Scope, Send
 
 from api.access.byte_budget import ByteBudget, answer_budget
-from api.http.large_answers import PIECE, LargeAnswers
+from api.access.large_answers import PIECE, LargeAnswers
 from api.main import ApiServer
 from jobs.lifecycle.transitions import finish
 from jobs.store.database import Database
