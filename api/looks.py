@@ -5,7 +5,7 @@ One look at each is under way at a time, whoever asks: one that is frozen holds 
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, Literal, TypeVar
 
@@ -96,13 +96,9 @@ class Looks:
 
 
 def _under_way(
-    task: asyncio.Task[LookAnswer[T]] | None, ask: Callable[[], Awaitable[LookAnswer[T]]]
+    task: asyncio.Task[LookAnswer[T]] | None, ask: Callable[[], Coroutine[Any, Any, LookAnswer[T]]]
 ) -> asyncio.Task[LookAnswer[T]]:
-    return task if task is not None and not task.done() else asyncio.ensure_future(_run(ask))
-
-
-async def _run(ask: Callable[[], Awaitable[LookAnswer[T]]]) -> LookAnswer[T]:
-    return await ask()
+    return task if task is not None and not task.done() else asyncio.create_task(ask())
 
 
 async def _answer_of(task: asyncio.Task[LookAnswer[T]]) -> LookAnswer[T]:

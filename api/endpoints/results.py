@@ -9,6 +9,7 @@ from starlette.responses import Response, StreamingResponse
 from api.callers.caller import CallerDep
 from api.exports import csv_lines, jsonl_lines, md_lines
 from api.finding import find_batch
+from api.http.json_lines import join_lines
 from api.http.parameters import STRICT_QUERY, BatchId
 from api.schemas.errors import ERROR_RESPONSES
 from api.services import ServicesDep
@@ -23,7 +24,6 @@ _MEDIA_TYPES = {
     "md": "text/markdown; charset=utf-8",
     "zip": "application/zip",
 }
-_BYTES_PER_CHUNK = 64 * 1024
 
 
 @routes.get(
@@ -61,18 +61,4 @@ def get_results(
         case "zip":
             lines = zip_chunks(results)
     name = f'attachment; filename="{batch_id}.{format}"'
-    return StreamingResponse(_chunks(lines), media_type=_MEDIA_TYPES[format], headers={"content-disposition": name})
-
-
-def _chunks(lines: Iterator[bytes]) -> Iterator[bytes]:
-    """Lines joined: each chunk costs a change of threads."""
-    waiting: list[bytes] = []
-    size = 0
-    for line in lines:
-        waiting.append(line)
-        size += len(line)
-        if size >= _BYTES_PER_CHUNK:
-            yield b"".join(waiting)
-            waiting, size = [], 0
-    if waiting:
-        yield b"".join(waiting)
+    return StreamingResponse(join_lines(lines), media_type=_MEDIA_TYPES[format], headers={"content-disposition": name})

@@ -37,7 +37,6 @@ def upstream_json(view: UpstreamView, *, with_messages: bool) -> dict[str, Any]:
 
 
 def _hold_json(hold: HoldState, *, with_messages: bool) -> dict[str, Any]:
-    """As the API shows it."""
     return {
         "reason": hold.reason,
         "since": hold.since.timestamp(),
@@ -48,12 +47,10 @@ def _hold_json(hold: HoldState, *, with_messages: bool) -> dict[str, Any]:
 
 
 def _limit_json(limit: LimitUse) -> dict[str, Any]:
-    """As the API shows it."""
     return {"used": limit.used, "limit": limit.limit}
 
 
 def _model_json(model: ModelState) -> dict[str, Any]:
-    """As the API shows it."""
     return {
         "model": model.model,
         "running": model.running,

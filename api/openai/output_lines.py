@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from api.http.json_lines import json_line
+from api.http.json_lines import join_lines, json_line
 from api.openai.chat_answers import whole_completion
 from api.openai.response_object import find_item_id, response_object
 from jobs.inputs.dialects import RESPONSES
@@ -17,7 +17,6 @@ from jobs.store.queries import read_batch, stream_results
 
 _COMPLETED = frozenset({JobStatus.COMPLETED})
 _CODES = {JobStatus.EXPIRED: "batch_expired", JobStatus.CANCELLED: "batch_cancelled"}
-_BYTES_PER_CHUNK = 64 * 1024
 
 
 def output_lines(database: Database, file: File, *, project: str) -> Iterator[bytes]:
@@ -26,17 +25,8 @@ def output_lines(database: Database, file: File, *, project: str) -> Iterator[by
     if batch is None:
         return
     is_output = file.filename.endswith("_output.jsonl")  # the name is Longhand's own
-    waiting: list[bytes] = []
-    size = 0
     statuses = _COMPLETED if is_output else FINAL - _COMPLETED
-    for line in map(json_line, _lines(database, batch, statuses)):
-        waiting.append(line)
-        size += len(line)
-        if size >= _BYTES_PER_CHUNK:
-            yield b"".join(waiting)
-            waiting, size = [], 0
-    if waiting:
-        yield b"".join(waiting)
+    yield from join_lines(map(json_line, _lines(database, batch, statuses)))
 
 
 def _lines(database: Database, batch: Batch, statuses: frozenset[JobStatus]) -> Iterator[dict[str, Any]]:
