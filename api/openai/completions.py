@@ -132,23 +132,23 @@ class ChatStream:
         """The chunks as they go over the wire. The last is `[DONE]`, or an error that says why there is none."""
         yield self._chunk({"role": "assistant", "content": "", "refusal": None})
         async with aclosing(self._watch.values()) as values:
-            async for told in values:
-                if not told:
+            async for events in values:
+                if not events:
                     yield COMMENT
-                for one in told:
-                    if isinstance(one, Text):
+                for event in events:
+                    if isinstance(event, Text):
                         self._has_text = True
-                        yield self._chunk({"content": one.text})
-                    elif isinstance(one, Reasoning):
-                        if thought := self._reasoning(one):
+                        yield self._chunk({"content": event.text})
+                    elif isinstance(event, Reasoning):
+                        if thought := self._reasoning(event):
                             yield thought
-                    elif isinstance(one, ResetMessage) and self._has_text:
+                    elif isinstance(event, ResetMessage) and self._has_text:
                         yield error_frame(_restarted(self._job))
                         return
-                    elif isinstance(one, ResetMessage):
+                    elif isinstance(event, ResetMessage):
                         self._thought = None
-                    elif isinstance(one, StoredResult):
-                        yield await self._end(one.job)
+                    elif isinstance(event, StoredResult):
+                        yield await self._end(event.job)
                         return
         yield error_frame(self._interruption.error())
 

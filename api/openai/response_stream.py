@@ -51,32 +51,32 @@ class ResponseStream:
         """
         yield _frames(self._events.created()) or COMMENT
         async with aclosing(self._watch.values()) as values:
-            async for told in values:
-                frames = b"".join([await self._format(one) for one in told])
+            async for events in values:
+                frames = b"".join([await self._format(event) for event in events])
                 yield frames or COMMENT
-                if told and isinstance(told[-1], StoredResult):
+                if events and isinstance(events[-1], StoredResult):
                     if self._at_end is not None:
                         await self._at_end()  # the client has been sent all of it
                     return
         yield self._interrupted()
 
-    async def _format(self, one: JobEvent) -> bytes:
-        if isinstance(one, Text):
-            frames = await self._switch_attempt(one.attempt)
-            return frames + _frames(self._events.text(one))
-        if isinstance(one, Reasoning):
-            frames = await self._switch_attempt(one.attempt)
-            return frames + _frames(self._events.reasoning(one))
-        if isinstance(one, ResetMessage):
-            return await self._switch_attempt(one.attempt, anew=True)
-        if isinstance(one, StoredResult):
+    async def _format(self, event: JobEvent) -> bytes:
+        if isinstance(event, Text):
+            frames = await self._switch_attempt(event.attempt)
+            return frames + _frames(self._events.text(event))
+        if isinstance(event, Reasoning):
+            frames = await self._switch_attempt(event.attempt)
+            return frames + _frames(self._events.reasoning(event))
+        if isinstance(event, ResetMessage):
+            return await self._switch_attempt(event.attempt, anew=True)
+        if isinstance(event, StoredResult):
             database, project = self._services.database, self._asked.job.project
             ended = await run_in_threadpool(read_response, database, self._asked.id, project=project)
             if ended is None or ended.text is None:
                 return self._interrupted()
             frames = await self._switch_attempt(ended.job.attempt)
             return frames + _frames(self._events.end(ended))
-        return _frames(self._events.begun()) if one.attempt > 0 else b""
+        return _frames(self._events.begun()) if event.attempt > 0 else b""
 
     async def _switch_attempt(self, attempt: int, *, anew: bool = False) -> bytes:
         if attempt == 0 or (attempt == self._events.attempt and not anew):
