@@ -25,7 +25,7 @@ from api.openai.chat_answers import (
     usage_frame,
     whole_completion,
 )
-from api.openai.job_events import JobEventStream
+from api.openai.job_events import JobStream
 from api.schemas.errors import ERROR_RESPONSES
 from api.services import Services, ServicesDep
 from api.submitting.bodies import JobBody, read_fields, read_value
@@ -106,27 +106,17 @@ async def complete(
         return EventStream(streamed, headers, slot=held.pop_all())
 
 
-class ChatStream:
+class ChatStream(JobStream):
     """A job's text as chunks of a chat completion."""
 
     def __init__(self, services: Services, job: Job, interruption: Interruption, *, with_usage: bool) -> None:
-        self._services = services
+        super().__init__(services, job.id)
         self._job = job
         self._interruption = interruption
         self._with_usage = with_usage
-        self._watch = JobEventStream(services, job.id)
         self._thought: int | None = 0
         """The byte that the reasoning was sent up to; None once it has begun anew, which chunks cannot say."""
         self._has_text = False
-
-    @property
-    def stopped(self) -> bool:
-        """Whether it was told to end before the job has."""
-        return self._watch.stopped
-
-    def stop(self) -> None:
-        """End soon: the client is gone. The job goes on."""
-        self._watch.stop()
 
     async def frames(self) -> AsyncGenerator[bytes, None]:
         """The chunks as they go over the wire. The last is `[DONE]`, or an error that says why there is none."""

@@ -16,7 +16,7 @@ JobEvent = Text | Reasoning | ResetMessage | Job | StoredResult
 ended, without its text, which may be long: a reader that wants all of it at once has to read it.
 """
 
-_SIGN = b"\n"
+_SIGN_OF_NEWS = b"\n"
 
 
 class JobEventStream(Watch):
@@ -38,7 +38,7 @@ class JobEventStream(Watch):
 
     def _format(self, event: JobEvent) -> bytes:
         self._new.append(event)
-        return _SIGN
+        return _SIGN_OF_NEWS
 
     def _delta_frame(self, step: Text, received: ReceivedMessage | None = None) -> bytes:
         return self._format(step)
@@ -54,3 +54,20 @@ class JobEventStream(Watch):
 
     def _done_frame(self, job: Job) -> bytes:
         return self._format(StoredResult(job, None))
+
+
+class JobStream:
+    """Sends the watch of one job in another form."""
+
+    def __init__(self, services: Services, job_id: str) -> None:
+        self._services = services
+        self._watch = JobEventStream(services, job_id)
+
+    @property
+    def stopped(self) -> bool:
+        """Whether it was told to end before the job has."""
+        return self._watch.stopped
+
+    def stop(self) -> None:
+        """End soon: the client is gone. The job goes on."""
+        self._watch.stop()

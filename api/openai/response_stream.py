@@ -7,7 +7,7 @@ from contextlib import aclosing
 from starlette.concurrency import run_in_threadpool
 
 from api.http.errors import ApiError, error_body
-from api.openai.job_events import JobEvent, JobEventStream
+from api.openai.job_events import JobEvent, JobStream
 from api.openai.response_events import Event, ResponseEvents
 from api.services import Services
 from api.watching.frames import COMMENT
@@ -16,7 +16,7 @@ from jobs.live.follower import Reasoning, ResetMessage, Text
 from jobs.store.queries import StoredResult, read_attempts
 
 
-class ResponseStream:
+class ResponseStream(JobStream):
     """The events of one Response for one client. `after` is the number of the last event that the client has, and
     `at_end` is called when all of them have been sent.
     """
@@ -29,21 +29,11 @@ class ResponseStream:
         *,
         at_end: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
-        self._services = services
+        # From the first byte, whatever the client has: one way for every client, and most texts are short.
+        super().__init__(services, asked.job.id)
         self._asked = asked
         self._at_end = at_end
         self._events = ResponseEvents(asked, after)
-        # From the first byte, whatever the client has: one way for every client, and most texts are short.
-        self._watch = JobEventStream(services, asked.job.id)
-
-    @property
-    def stopped(self) -> bool:
-        """Whether it was told to end before the job has."""
-        return self._watch.stopped
-
-    def stop(self) -> None:
-        """End soon: the client is gone. The job goes on."""
-        self._watch.stop()
 
     async def frames(self) -> AsyncGenerator[bytes, None]:
         """The events as they go over the wire. Ends after the last one, or after an error that is not an event of the
