@@ -88,10 +88,9 @@ MUTANTS = (
         [
             (
                 "jobs/lifecycle/rescue.py",
-                "JobStatus.IN_PROGRESS, jobs.c.lease_until < run_out_before)",
-                "JobStatus.IN_PROGRESS)",
+                "_rescue(database, jobs.c.lease_until < (run_out_before or database.now()), limit)",
+                "_rescue(database, jobs.c.worker.is_not(None), limit)",
             ),
-            ("jobs/lifecycle/rescue.py", "            jobs.c.lease_until < now,\n", ""),
         ],
         ["test_killed_workers.py::test_a_long_job_is_asked_for_once"],
     ),
@@ -164,8 +163,8 @@ MUTANTS = (
         [(
             "jobs/lifecycle/close_batch.py",
             ("                add_batch_event(connection, ended_at, batch_id, batch[\"project\"],"
-             " f\"batch.{final['status']}\", counts)\n                settled.append(batch_id)\n"),
-            ("                settled.append(batch_id)\n        if batch_id in settled:\n"
+             " f\"batch.{final['status']}\", counts)\n                closed.append(batch_id)\n"),
+            ("                closed.append(batch_id)\n        if batch_id in closed:\n"
              "            with database.write() as connection:\n"
              "                add_batch_event(connection, ended_at, batch_id, batch[\"project\"],"
              " f\"batch.{final['status']}\", counts)\n"),
@@ -174,7 +173,7 @@ MUTANTS = (
     ),
     Mutant(
         "a cancel that no heartbeat looks for",
-        [("worker/heartbeat.py", "                self._stop_unwanted()\n", "")],
+        [("worker/heartbeat.py", "            self._stop_unwanted()\n", "")],
         ["test_stopping.py::test_a_cancel_closes_the_upstream_within_2_seconds[redis_frozen]"],
     ),
     Mutant(

@@ -61,7 +61,10 @@ def submit(client: httpx.Client, expires_after: dict[str, Any] | None) -> tuple[
     kept: dict[str, Any] = {"expires_after": expires_after} if expires_after else {}
     made, uploads = [], []
     webhook = {"url": f"http://127.0.0.1:9/{said('webhook')}", "events": ["batch.completed", "job.failed"]}
-    requests = [{"custom_id": said(f"id{place}"), "body": one} for place, one in enumerate(ways_to_end())]
+    cells = {said("column"): said("cell")}
+    requests = [
+        {"custom_id": said(f"id{place}"), "cells": cells, "body": one} for place, one in enumerate(ways_to_end())
+    ]
     batch = {"requests": requests, "metadata": {"title": said("title")}, "webhook": webhook, **kept}
     made.append(client.post("/v1/batches", json=batch, headers={"Idempotency-Key": said("batchkey")}))
     for place, one in enumerate(ways_to_end()):
