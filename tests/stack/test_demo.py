@@ -25,12 +25,16 @@ def home_in(output: str) -> Path:
 
 
 @pytest.mark.races
-def test_the_demo_stores_and_watches_every_article(tmp_path: Path) -> None:
-    ran = longhand(
-        "demo", environ=environ_of(tmp_path / "of-the-user", {"LONGHAND_DATABASE_URL": "sqlite:///wrong.db"})
-    )
+def test_the_demo_stores_and_watches_every_article_and_asks_no_endpoint_that_is_set_for_other_programs(
+    tmp_path: Path,
+) -> None:
+    with ScriptedUpstream([head(), b"data: [DONE]\n\n"]) as paid:
+        others = {"OPENAI_BASE_URL": paid.url, "OPENAI_API_KEY": "canary-1", "LONGHAND_DATABASE_URL": "sqlite:///no.db"}
+        ran = longhand("demo", environ=environ_of(tmp_path / "of-the-user", others))
+        assert paid.exchanges == []
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert "LONGHAND_UPSTREAM_URL is not set, so a simulator at http://127.0.0.1:" in ran.stdout
+    assert paid.url not in ran.stdout
     for name in ARTICLES:
         assert re.search(rf"│ {name} +│ completed │ +\d+ │ +\d+ │ +\d+\.\d\d │ +\d+\.\d │ yes ", ran.stdout), ran.stdout
     assert "All 20 texts are stored, and each watched text equals the stored one by SHA-256" in ran.stdout
@@ -38,17 +42,6 @@ def test_the_demo_stores_and_watches_every_article(tmp_path: Path) -> None:
     assert not home.exists()
     assert processes_in(home) == []
     assert not (tmp_path / "of-the-user").exists()
-
-
-@pytest.mark.races
-def test_the_demo_does_not_ask_an_endpoint_that_is_set_for_other_programs(tmp_path: Path) -> None:
-    with ScriptedUpstream([head(), b"data: [DONE]\n\n"]) as paid:
-        environ = environ_of(tmp_path, {"OPENAI_BASE_URL": paid.url, "OPENAI_API_KEY": "canary-1"})
-        ran = longhand("demo", environ=environ)
-        assert paid.exchanges == []
-    assert ran.returncode == 0, ran.stdout + ran.stderr
-    assert "LONGHAND_UPSTREAM_URL is not set, so a simulator at http://127.0.0.1:" in ran.stdout
-    assert paid.url not in ran.stdout
 
 
 @pytest.mark.races
