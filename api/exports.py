@@ -44,12 +44,12 @@ def csv_lines(results: Iterable[StoredResult], language: Language = "en") -> Ite
     """A header and one row per job, quoted as RFC 4180 says; behind a mark by which Excel knows that it is UTF-8."""
     written = io.StringIO()
     written.write("\ufeff")
-    writer = csv.writer(written)  # the default dialect is RFC 4180's
-    writer.writerow(column_headings(CSV_COLUMNS, language))
+    csv.writer(written).writerow(column_headings(CSV_COLUMNS, language))  # the default dialect is RFC 4180's
     for index, result in enumerate(results):
         yield _taken(written)
         row = _csv_row(index, result)
-        writer.writerow([_harmless(row.get(name)) for name in CSV_COLUMNS])
+        # A writer of its own: one keeps the longest row that it has written, four bytes for each character.
+        csv.writer(written).writerow([_harmless(row.get(name)) for name in CSV_COLUMNS])
     yield _taken(written)
 
 
