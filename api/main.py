@@ -15,6 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from api.access.byte_budget import answer_budget, body_budget
 from api.access.keyring import Keyring
+from api.access.large_answers import LargeAnswers
 from api.access.turns import Turns
 from api.access.watch_limiter import WatchLimiter
 from api.callers.caller import MAKE_KEY, read_caller
@@ -43,7 +44,6 @@ from api.http.cors import Cors
 from api.http.descriptors import raise_descriptor_limit
 from api.http.envelope import Envelope
 from api.http.errors import add_error_answers
-from api.http.large_answers import LargeAnswers
 from api.http.listener import listen
 from api.http.protocol import BoundedProtocol
 from api.looks import Looks

@@ -1,6 +1,5 @@
 """Query: jobs, batches and texts, from rows alone; nothing here needs Redis."""
 
-from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query
@@ -11,6 +10,7 @@ from api.finding import find_batch, find_job
 from api.forms.batches import batch_json
 from api.forms.costs import cost_json
 from api.forms.jobs import attempt_json, job_json, segments_json
+from api.forms.pages import page_json
 from api.http.errors import ApiError, JsonAnswer
 from api.http.parameters import STRICT_QUERY, AfterBatch, AfterJob, BatchId, JobId, Limit, read_filter
 from api.schemas.batches import BatchList, BatchObject
@@ -50,7 +50,7 @@ def get_jobs(
     waiting = waiting_by_id(services, caller, found)
     costs = read_costs(services.database, [job.id for job in found])
     shown = [{**job_json(job), **cost_json(costs.get(job.id, NO_COST)), **waiting.get(job.id, {})} for job in found]
-    return _page(shown, more)
+    return JsonAnswer(page_json(shown, more=more))
 
 
 @routes.get("/jobs/{job_id}", tags=["query"], responses={200: {"model": JobWithAttempts}})
@@ -149,7 +149,7 @@ def get_batches(services: ServicesDep, caller: CallerDep, after: AfterBatch = No
     """List batches, newest first, each with what holds it."""
     found, more = list_batches(services.database, project=caller.project, after=after, limit=limit)
     holds = batch_holds_json(services, caller, found)
-    return _page([_with_hold(batch, holds.get(batch.id)) for batch in found], more)
+    return JsonAnswer(page_json([_with_hold(batch, holds.get(batch.id)) for batch in found], more=more))
 
 
 @routes.get("/batches/{batch_id}", tags=["query"], responses={200: {"model": BatchObject}})
@@ -161,18 +161,6 @@ def get_batch(services: ServicesDep, caller: CallerDep, batch_id: BatchId) -> Re
 
 def _with_hold(batch: Batch, hold: dict[str, Any] | None) -> dict[str, Any]:
     return {**batch_json(batch), **({"hold": hold} if hold else {})}
-
-
-def _page(listed: Sequence[dict[str, Any]], more: bool) -> Response:
-    return JsonAnswer(
-        {
-            "object": "list",
-            "data": listed,
-            "first_id": listed[0]["id"] if listed else None,
-            "last_id": listed[-1]["id"] if listed else None,
-            "has_more": more,
-        }
-    )
 
 
 def _header_value(text: str) -> str:

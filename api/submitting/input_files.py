@@ -46,7 +46,7 @@ def check_lines(
         wanted.defaults,
         file.notes,
         needs_custom_id=needs_custom_id,
-        endpoint=wanted.endpoint,
+        endpoint=wanted.options.endpoint,
         merge=wanted.merge,
     )
     taken, size, shared_size = 0, 0, wanted.shared.size if wanted.shared else 0

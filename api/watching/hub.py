@@ -38,6 +38,26 @@ class _Channel:
         self.was_heard = False
 
 
+class Watcher:
+    """Reads the messages of the hub until it is told to end."""
+
+    def __init__(self, hub: "Hub") -> None:
+        self._hub = hub
+        self._inbox: Inbox | None = None
+        self._stopping = False
+
+    @property
+    def stopped(self) -> bool:
+        """Whether it was told to end before what it watches has."""
+        return self._stopping or self._hub.closed or (self._inbox is not None and self._inbox.closed)
+
+    def stop(self) -> None:
+        """End soon: the client is gone."""
+        self._stopping = True
+        if self._inbox is not None:
+            self._inbox.close()
+
+
 class Hub:
     """Hears every watched channel on one connection and passes each message to the watchers of it."""
 

@@ -38,10 +38,10 @@ def _close(database: Database, which: ColumnElement[bool]) -> list[str]:
         jobs.c.batch_id == batches.c.id, jobs.c.status.in_([JobStatus.QUEUED, JobStatus.IN_PROGRESS])
     )
     running = batches.c.status.in_([BatchStatus.IN_PROGRESS, BatchStatus.CANCELLING])
-    with database.read() as connection:  # nearly always there is nothing to settle, and no write lock is taken
+    with database.read() as connection:  # nearly always there is nothing to close, and no write lock is taken
         found = select(batches.c.id, batches.c.status, batches.c.in_progress_at).where(which, running, ~unfinished)
         ready = connection.execute(found).all()
-    settled = []
+    closed = []
     for batch_id, status, in_progress_at in ready:
         with database.write() as connection:
             # Locked before its usage is added up, so that a count by `jobs/lifecycle/lost.py` comes either before the
@@ -62,8 +62,8 @@ def _close(database: Database, which: ColumnElement[bool]) -> list[str]:
                 add_outputs(connection, batch, outputs, ended_at)
                 counts = {"total": batch["total"], "completed": final["completed"], "failed": final["failed"]}
                 add_batch_event(connection, ended_at, batch_id, batch["project"], f"batch.{final['status']}", counts)
-                settled.append(batch_id)
-    return settled
+                closed.append(batch_id)
+    return closed
 
 
 def _final_values(connection: Connection, database: Database, batch_id: str, status: BatchStatus) -> dict[str, Any]:

@@ -44,7 +44,7 @@ def cancel_job(database: Database, job_id: str) -> StatusChange | None:
 def cancel_batch(database: Database, batch_id: str) -> list[StatusChange]:
     """Cancel every job of a batch that has not ended. The batch is `cancelling` until the last of them has."""
     with database.write() as connection:
-        # One transaction: nobody hints or settles a batch that is `cancelling` and has queued jobs, so it must never be
+        # One transaction: nobody hints or closes a batch that is `cancelling` and has queued jobs, so it must never be
         # left with jobs that nobody has asked to end. The batch is locked before its jobs, as a retry locks them.
         connection.execute(
             update(batches)

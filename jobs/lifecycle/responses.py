@@ -62,7 +62,7 @@ def job_id_of(named: str) -> str | None:
 
 def stream_responses(database: Database, batch_id: str, statuses: Collection[JobStatus]) -> Iterator[StoredResponse]:
     """The Responses of a batch in these statuses, in input order; a few are in memory at a time."""
-    for group in groups_of_batch(database, batch_id, statuses, with_requests=True):
+    for group in groups_of_batch(database, batch_id, statuses, also=["request", "cells"]):
         wanted = _wanted().where(jobs.c.id.in_(group), jobs.c.status.in_(statuses)).order_by(jobs.c.id.desc())
         with database.read() as connection:
             responses_of_group = [_stored(row) for row in connection.execute(wanted).mappings()]
@@ -99,7 +99,7 @@ def _stored(row: RowMapping) -> StoredResponse:
 def delete_response(database: Database, named: str, *, project: str) -> list[StatusChange] | None:
     """Delete a Response; a job that still runs is cancelled first. None when this project has no such Response.
 
-    Returns the jobs that were moved, so that the caller can tell their watchers. Calling it again changes nothing.
+    Returns what became of its job, so that the caller can publish it. Calling it again changes nothing.
     """
     job_id = job_id_of(named)
     if job_id is None:
@@ -115,7 +115,7 @@ def delete_response(database: Database, named: str, *, project: str) -> list[Sta
 
 
 def erase_deleted(database: Database, limit: int = 100) -> list[StatusChange]:
-    """Continue deletions: cancel what runs, erase what has ended. Returns the jobs that were moved by a cancel."""
+    """Continue deletions: cancel what runs, erase what has ended. Returns the jobs that this cancelled."""
     marked = select(responses.c.job_id).where(responses.c.deleted_at.is_not(None), responses.c.project == NOBODY)
     unstored = (
         select(responses.c.job_id, responses.c.project)

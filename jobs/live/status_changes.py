@@ -11,7 +11,7 @@ from jobs.model.status import FINAL, JobStatus
 EMPTY_SHA256 = sha256(b"").hexdigest()
 
 MOST_NAMED = 500
-"""When more jobs of one batch have moved together, the batch's watchers are told to look at all of its rows."""
+"""When more jobs of one batch have changed together, the batch's watchers are told to look at all of its rows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,8 @@ class StatusChange:
 
 
 def notifications(changes: Sequence[StatusChange], *, batches_changed: bool = False) -> Iterator[tuple[str, bytes]]:
-    """What to publish once the moves are committed: the id of the job or batch whose channel it is for, and a message.
+    """What to publish once the changes are committed: the id of the job or batch whose channel it is for, and the
+    message.
 
     `batches_changed` says that the rows of their batches have changed too. Nothing is read again: a row that has
     changed since would make `done` untrue.

@@ -3,13 +3,16 @@ be slow, and there may be many.
 """
 
 from collections.abc import Collection, Iterator, Sequence
-from typing import Any
+from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, func, literal, select
+from sqlalchemy import ColumnElement, func, select
 
 from jobs.model.status import JobStatus
 from jobs.store.database import Database
 from jobs.tables import jobs
+
+Also = Literal["request", "cells"]
+"""What of a job is long, and read only where it is asked for."""
 
 _ROWS_AT_ONCE = 200
 _BYTES_AT_ONCE = 1024 * 1024
@@ -18,12 +21,12 @@ _UNKNOWN_TEXT_BYTES = 16 * 1024
 
 
 def groups_of_batch(
-    database: Database, batch_id: str, statuses: Collection[JobStatus], *, with_requests: bool
+    database: Database, batch_id: str, statuses: Collection[JobStatus], *, also: Collection[Also] = ()
 ) -> Iterator[list[str]]:
     """The ids of the jobs that have one of these statuses, in input order: a few hundred, or those of whose texts (and
-    requests) a megabyte is reached, or one that is longer.
+    what is `also` read) a megabyte is reached, or one that is longer.
     """
-    size = _row_bytes(with_requests=with_requests).label("size")
+    size = _row_bytes(also).label("size")
     last = ""
     while True:
         wanted = select(jobs.c.id, size).where(*_of_batch(batch_id, statuses), jobs.c.id > last)
@@ -40,10 +43,10 @@ def most_bytes_at_once(
     batch_id: str,
     statuses: Collection[JobStatus] = frozenset(JobStatus),
     *,
-    with_requests: bool = False,
+    also: Collection[Also] = (),
 ) -> int:
     """How many bytes the largest of these groups may have."""
-    size = _row_bytes(with_requests=with_requests)
+    size = _row_bytes(also)
     wanted = select(func.max(size), func.sum(size)).where(*_of_batch(batch_id, statuses))
     with database.read() as connection:
         longest, together = connection.execute(wanted).one()
@@ -56,9 +59,9 @@ def _of_batch(batch_id: str, statuses: Collection[JobStatus]) -> Iterator[Column
         yield jobs.c.status.in_(statuses)
 
 
-def _row_bytes(*, with_requests: bool) -> ColumnElement[int]:
+def _row_bytes(also: Collection[Also]) -> ColumnElement[int]:
     texts = func.coalesce(jobs.c.bytes, _UNKNOWN_TEXT_BYTES) + func.coalesce(jobs.c.reasoning_bytes, 0)
-    return texts + (func.length(jobs.c.request) if with_requests else literal(0))
+    return sum((func.coalesce(func.length(jobs.c[name]), 0) for name in also), texts)
 
 
 def _grouped(page: Sequence[Any]) -> Iterator[list[str]]:

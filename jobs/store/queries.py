@@ -18,7 +18,7 @@ from jobs.model.status import BatchStatus, JobStatus
 from jobs.store.batch_counts import count_failed, count_incomplete, count_jobs, sum_usage
 from jobs.store.costs import sum_costs
 from jobs.store.database import Database
-from jobs.store.groups_by_bytes import groups_of_batch
+from jobs.store.groups_by_bytes import Also, groups_of_batch
 from jobs.store.projects import keep_seconds_of
 from jobs.tables import LIST_COLUMNS, RESULT_COLUMNS, attempts, batches, jobs, texts
 
@@ -93,9 +93,9 @@ def read_jobs(database: Database, job_ids: Sequence[str]) -> list[Job]:
         return [Job.from_row(row) for row in connection.execute(wanted).mappings()]
 
 
-def read_results(database: Database, job_ids: Sequence[str], *, with_requests: bool = False) -> list[StoredResult]:
+def read_results(database: Database, job_ids: Sequence[str], *, also: Collection[Also] = ()) -> list[StoredResult]:
     """Some jobs with their stored texts and what they cost, in input order."""
-    wanted = _with_text(*([jobs.c.request] if with_requests else [])).where(jobs.c.id.in_(job_ids)).order_by(jobs.c.id)
+    wanted = _with_text(*(jobs.c[name] for name in also)).where(jobs.c.id.in_(job_ids)).order_by(jobs.c.id)
     with database.read() as connection:
         costs = sum_costs(connection, attempts.c.job_id, job_ids)
         return [_result(row, costs.get(row["id"], NO_COST)) for row in connection.execute(wanted).mappings()]
@@ -125,13 +125,13 @@ def stream_results(
     batch_id: str,
     statuses: Collection[JobStatus] = frozenset(JobStatus),
     *,
-    with_requests: bool = False,
+    also: Collection[Also] = (),
 ) -> Iterator[StoredResult]:
     """The jobs of a batch that have one of these statuses, in input order and with their texts; a few are in memory at
     a time.
     """
-    for group in groups_of_batch(database, batch_id, statuses, with_requests=with_requests):
-        read = read_results(database, group, with_requests=with_requests)
+    for group in groups_of_batch(database, batch_id, statuses, also=also):
+        read = read_results(database, group, also=also)
         # One may have been retried in between.
         results = [result for result in read if result.job.status in statuses]
         del read
@@ -177,6 +177,8 @@ def _batches(connection: Connection, rows: Sequence[RowMapping]) -> list[Batch]:
                 endpoint=row["endpoint"],
                 metadata=row["metadata"],
                 completion_window=row["completion_window"],
+                output_seconds=row["output_seconds"],
+                max_concurrency=row["max_concurrency"],
                 times={name: row[name] for name in BATCH_TIMES},
                 total=row["total"],
                 completed=row["completed"] if ended else of_row.get(JobStatus.COMPLETED, 0),

@@ -163,8 +163,8 @@ MUTANTS = (
         [(
             "jobs/lifecycle/close_batch.py",
             ("                add_batch_event(connection, ended_at, batch_id, batch[\"project\"],"
-             " f\"batch.{final['status']}\", counts)\n                settled.append(batch_id)\n"),
-            ("                settled.append(batch_id)\n        if batch_id in settled:\n"
+             " f\"batch.{final['status']}\", counts)\n                closed.append(batch_id)\n"),
+            ("                closed.append(batch_id)\n        if batch_id in closed:\n"
              "            with database.write() as connection:\n"
              "                add_batch_event(connection, ended_at, batch_id, batch[\"project\"],"
              " f\"batch.{final['status']}\", counts)\n"),
@@ -173,7 +173,7 @@ MUTANTS = (
     ),
     Mutant(
         "a cancel that no heartbeat looks for",
-        [("worker/heartbeat.py", "                self._stop_unwanted()\n", "")],
+        [("worker/heartbeat.py", "            self._stop_unwanted()\n", "")],
         ["test_stopping.py::test_a_cancel_closes_the_upstream_within_2_seconds[redis_frozen]"],
     ),
     Mutant(

@@ -42,7 +42,7 @@ def test_how_much_is_read_at_once_of_a_batch_is_known_before(store: Store) -> No
         store.claim(job_id)
         finish(store.database, job_id, 1, written("x" * size))
     assert most_bytes_at_once(store.database, batch_id) == 3_000_000
-    assert 3_100_000 < most_bytes_at_once(store.database, batch_id, with_requests=True) < 3_101_000
+    assert 3_100_000 < most_bytes_at_once(store.database, batch_id, also=["request"]) < 3_101_000
     queued = most_bytes_at_once(store.database, batch_id, [JobStatus.QUEUED])
     assert 10_000 < queued < 100_000, "its text may have come when it is read"
     small = store.submit_batch(3)[0]
