@@ -6,7 +6,7 @@ from sqlalchemy import ColumnElement, Connection, exists, literal, select, updat
 
 from jobs.model.cost import NO_COST
 from jobs.model.status import BatchStatus, JobStatus
-from jobs.store.batch_counts import count_failed, count_incomplete, count_jobs, sum_usage
+from jobs.store.batch_counts import count_failed, count_incomplete, count_jobs, sum_batch_usage
 from jobs.store.costs import sum_costs
 from jobs.store.database import Database
 from jobs.store.files import add_outputs, name_outputs
@@ -83,6 +83,6 @@ def _final_values(connection: Connection, database: Database, batch_id: str, sta
         "completed": counts.get(JobStatus.COMPLETED, 0),
         "failed": count_failed(counts),
         "incomplete": count_incomplete(connection, [batch_id]).get(batch_id, 0),
-        "usage": sum_usage(connection, batch_id),
+        "usage": sum_batch_usage(connection, batch_id),
         "cost": cost.as_json(),
     }
