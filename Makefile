@@ -3,6 +3,9 @@ PYTHON ?= python3
 BIN := .venv/bin
 PYTEST = $(BIN)/pytest
 
+# Every module is compiled once, whatever the environment says: the tests start Python hundreds of times.
+test test-quick: export PYTHONDONTWRITEBYTECODE =
+
 .PHONY: demo test test-quick coverage check chaos soak mutants bench lock clean
 
 demo: .venv/ready  ## see Longhand at work: a whole stack, 20 articles, watched live

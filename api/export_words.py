@@ -11,7 +11,7 @@ Language = Literal["en", "zh"]
 
 @dataclass(frozen=True, slots=True)
 class ExportWords:
-    """The sentences of the Markdown document."""
+    """The sentences of the Markdown document, and of the remarks in a ZIP."""
 
     article: str
     called: str
@@ -24,10 +24,21 @@ class ExportWords:
     cut_reasons: Mapping[str, str]
     cut_anyhow: str
     statuses: Mapping[str, str]
+    remark: str
+    """With what it is about, and what is to be said of it."""
+    because: str
+    """With what, and why."""
+    only_calls: str
+    incomplete: str
+    no_text: str
+
+    def cut_reason(self, incomplete: str | None) -> str:
+        """That a text was cut short, in a few words."""
+        return self.cut_reasons.get(incomplete or "", self.cut_anyhow)
 
     def cut_short(self, incomplete: str) -> str:
         """That a text was cut short, and why."""
-        return self.cut.format(self.cut_reasons.get(incomplete, self.cut_anyhow), incomplete)
+        return self.cut.format(self.cut_reason(incomplete), incomplete)
 
     def status(self, status: str) -> str:
         """A status as this language says it."""
@@ -46,6 +57,11 @@ WORDS: Mapping[Language, ExportWords] = {
         cut_reasons=CUT_SHORT_WORDS,
         cut_anyhow="cut short",
         statuses={},
+        remark="{}: {}",
+        because="{} ({})",
+        only_calls="no text, but a tool call",
+        incomplete="incomplete",
+        no_text="no text",
     ),
     "zh": ExportWords(
         article="第 {} 篇",
@@ -68,6 +84,11 @@ WORDS: Mapping[Language, ExportWords] = {
             "cancelled": "已取消",
             "expired": "已过期",
         },
+        remark="{}：{}",
+        because="{}（{}）",
+        only_calls="没有正文，但调用了工具",
+        incomplete="正文不完整",
+        no_text="没有正文",
     ),
 }
 
@@ -106,3 +127,8 @@ _CHINESE_COLUMNS = {
 def column_headings(names: Iterable[str], language: Language) -> list[str]:
     """The headings of the columns of a table; in English the names of the fields, for programs."""
     return [_CHINESE_COLUMNS[name] if language == "zh" else name for name in names]
+
+
+def input_headings(names: Iterable[str], language: Language) -> list[str]:
+    """The headings of the columns that a table had before it became a batch: never the same as one of ours."""
+    return [f"{'输入' if language == 'zh' else 'input'}.{name}" for name in names]

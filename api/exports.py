@@ -12,7 +12,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from api.export_words import WORDS, Language, column_headings
+from api.export_words import WORDS, Language, column_headings, input_headings
 from api.forms.costs import cost_json
 from api.forms.jobs import job_json, seconds
 from api.http.json_lines import json_line
@@ -41,16 +41,26 @@ def jsonl_lines(results: Iterable[StoredResult]) -> Iterator[bytes]:
 
 
 def csv_lines(results: Iterable[StoredResult], language: Language = "en") -> Iterator[str]:
-    """A header and one row per job, quoted as RFC 4180 says; behind a mark by which Excel knows that it is UTF-8."""
+    """A header and one row per job, quoted as RFC 4180 says; behind a mark by which Excel knows that it is UTF-8.
+
+    Behind our columns are those of the table that the batch was made of. All jobs have those of the first one.
+    """
     written = io.StringIO()
     written.write("\ufeff")
     writer = csv.writer(written)  # the default dialect is RFC 4180's
-    writer.writerow(column_headings(CSV_COLUMNS, language))
+    input_columns: list[str] | None = None
     for index, result in enumerate(results):
-        yield _taken(written)
+        cells = result.job.cells or {}
+        if input_columns is None:
+            input_columns = list(cells)
+            writer.writerow([*column_headings(CSV_COLUMNS, language), *input_headings(input_columns, language)])
         row = _csv_row(index, result)
-        writer.writerow([_harmless(row.get(name)) for name in CSV_COLUMNS])
-    yield _taken(written)
+        own = (row.get(name) for name in CSV_COLUMNS)
+        writer.writerow([_harmless(cell) for cell in (*own, *map(cells.get, input_columns))])
+        yield _taken(written)
+    if input_columns is None:
+        writer.writerow(column_headings(CSV_COLUMNS, language))
+        yield _taken(written)
 
 
 def md_lines(batch: Batch, results: Iterable[StoredResult], language: Language = "en") -> Iterator[str]:

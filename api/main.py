@@ -65,6 +65,7 @@ from jobs.store.revision import check_revision
 from jobs.tokens import Tokenizers
 from jobs.upstreams import UpstreamSource, open_upstreams
 from jobs.upstreams.source import LOOK_SECONDS
+from jobs.webhooks.lookups import Lookups
 
 STOP_SECONDS = 3
 """How long requests that are still running get to end."""
@@ -200,7 +201,7 @@ def open_api(settings: Settings, host: str, port: int, *, share_port: bool = Fal
             large_batches=Turns(1),
             listings=CapacityLimiter(LISTINGS_AT_ONCE),
             writes=Turns(WRITES_AT_ONCE),
-            lookups=CapacityLimiter(4),
+            lookups=Lookups(),
             models=Models(source),
             upstreams=source,
             tokenizers=Tokenizers(settings.tokenizers),

@@ -24,6 +24,7 @@ from jobs.settings import Settings
 from jobs.store.database import Database
 from jobs.tokens import Tokenizers
 from jobs.upstreams import UpstreamSource
+from jobs.webhooks.lookups import Lookups
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -52,8 +53,7 @@ class Services:
     """How many batches are listed to their watchers at once, each by 500 jobs: others need the interpreter too."""
     writes: Turns
     """How many requests write at once, in threads of their own: while a database takes no writes, reads go on."""
-    lookups: CapacityLimiter
-    """How many names of webhooks are looked up at once; the name servers may be anybody's."""
+    lookups: Lookups
     models: Models
     upstreams: UpstreamSource
     tokenizers: Tokenizers

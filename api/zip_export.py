@@ -5,17 +5,18 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
+from api.export_words import WORDS, ExportWords, Language
 from jobs.model.article_names import article_stem
 from jobs.model.message import has_calls
 from jobs.model.records import Job
-from jobs.model.status import CUT_SHORT_WORDS, JobStatus
+from jobs.model.status import JobStatus
 from jobs.store.queries import StoredResult
 
 _REMARKS = "remarks.txt"
 _OLDEST = (1980, 1, 1, 0, 0, 0)  # a ZIP knows no earlier time
 
 
-def zip_chunks(results: Iterable[StoredResult]) -> Iterator[bytes]:
+def zip_chunks(results: Iterable[StoredResult], language: Language = "en") -> Iterator[bytes]:
     """Files named as `longhand results -o` names them. `remarks.txt` says which texts are missing or not whole."""
     sink = _Sink()
     remarks: list[str] = []
@@ -23,8 +24,8 @@ def zip_chunks(results: Iterable[StoredResult]) -> Iterator[bytes]:
         for number, result in enumerate(results, 1):
             job = result.job
             stem = article_stem(number, job.custom_id, job.id)
-            if remark := _remark(result):
-                remarks.append(f"{stem}: {remark}")
+            if remark := _remark(result, WORDS[language]):
+                remarks.append(WORDS[language].remark.format(stem, remark))
             if result.text or (_is_whole(job) and not has_calls(job.message)):
                 info = ZipInfo(f"{stem}.md" if _is_whole(job) else f"{stem}.partial.md", _time_of(job))
                 info.compress_type = ZIP_DEFLATED
@@ -40,14 +41,15 @@ def _is_whole(job: Job) -> bool:
     return job.status is JobStatus.COMPLETED and not job.incomplete
 
 
-def _remark(result: StoredResult) -> str:
+def _remark(result: StoredResult, words: ExportWords) -> str:
     job = result.job
     if _is_whole(job):
-        return "no text, but a tool call" if not result.text and has_calls(job.message) else ""
+        return words.only_calls if not result.text and has_calls(job.message) else ""
     if job.status is JobStatus.COMPLETED:
-        return f"{CUT_SHORT_WORDS.get(job.incomplete or '', 'cut short')} ({job.incomplete})"
+        return words.because.format(words.cut_reason(job.incomplete), job.incomplete)
     why = " ".join(f"{job.error_code}: {job.error_message}".split()) if job.error_code else ""
-    return f"{'incomplete' if result.text else 'no text'}: {job.status}" + (f" ({why})" if why else "")
+    status = words.because.format(words.status(job.status), why) if why else words.status(job.status)
+    return words.remark.format(words.incomplete if result.text else words.no_text, status)
 
 
 def _time_of(job: Job) -> tuple[int, int, int, int, int, int]:

@@ -1,4 +1,4 @@
-"""`python -m worker`: one worker process with the settings of the environment."""
+"""`python -m worker [MARK]`: one worker process with the settings of the environment."""
 
 import sys
 
@@ -10,6 +10,6 @@ from worker.memory import share_one_heap
 if __name__ == "__main__":
     share_one_heap()
     try:
-        run_worker(load_settings())
+        run_worker(load_settings(), *sys.argv[1:2])
     except (SettingsError, RevisionError) as error:
         sys.exit(str(error))

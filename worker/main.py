@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from datetime import datetime
+from secrets import token_hex
 
 from sqlalchemy import make_url
 
@@ -15,7 +16,7 @@ from jobs.dispatch.queue import Hinter, make_celery
 from jobs.dispatch.routes import routes_of
 from jobs.live.wake import WakeListener, Waker
 from jobs.logs import start_logging
-from jobs.model.ids import new_id
+from jobs.model.ids import worker_name
 from jobs.settings import Settings
 from jobs.store.database import DATABASE_ERRORS, Database, open_database
 from jobs.store.revision import check_revision
@@ -44,8 +45,9 @@ from worker.webhooks.sender import Sender
 log = logging.getLogger(__name__)
 
 
-def run_worker(settings: Settings) -> None:  # noqa: PLR0915  # the composition root: a line for each part
-    """Run one worker process until SIGTERM or SIGINT; then drain and return.
+def run_worker(settings: Settings, mark: str | None = None) -> None:  # noqa: PLR0915  # the composition root: a line for each part
+    """Run one worker process until SIGTERM or SIGINT; then drain and return. `mark`: a random word, as `longhand up`
+    gives one to each worker, to know its jobs by when it dies.
 
     Raises `SystemExit` when it ends by an error, so that whatever watches the process starts it again; `SettingsError`
     when the Redis or the upstreams are not set, or wrong; and `RevisionError` when the tables are not those of this
@@ -55,7 +57,7 @@ def run_worker(settings: Settings) -> None:  # noqa: PLR0915  # the composition 
     redis_url = settings.require_redis_url()
     source = open_upstreams(settings)
     check_revision(settings.database)
-    worker = f"{socket.gethostname()}:{os.getpid()}:{new_id('w')[-8:]}"
+    worker = worker_name(socket.gethostname(), os.getpid(), mark or token_hex(4))
     database, maintenance_db = open_databases(settings.database)
     running = ActiveAttempts()
     counts = WorkerCounts()

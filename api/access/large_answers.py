@@ -1,5 +1,9 @@
 """Sends large answers in pieces, and bounds how many bytes of them wait for slow readers."""
 
+from collections.abc import Iterator
+from typing import Any
+
+from starlette.responses import StreamingResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.access.byte_budget import ByteBudget
@@ -13,7 +17,7 @@ PIECE = 256 * 1024
 
 
 class LargeAnswers:
-    """ASGI middleware. It counts whole answers. A streamed answer makes its own pieces, so it is not counted."""
+    """ASGI middleware. It counts whole answers. A streamed answer makes its own pieces: `StreamedAnswer` counts it."""
 
     def __init__(self, app: ASGIApp, budget: ByteBudget) -> None:
         self._app = app
@@ -44,6 +48,31 @@ class LargeAnswers:
                 held.release()
 
         await self._app(scope, receive, send_in_pieces)
+
+
+class StreamedAnswer(StreamingResponse):
+    """An answer that is written while it is read. `at_once`: the most bytes of texts that are read for it at a time.
+
+    Its reader may be slow. So what it holds meanwhile, such a text and the line that it becomes, is counted until its
+    end. Where there is no room, it is refused before it begins.
+    """
+
+    def __init__(self, budget: ByteBudget, at_once: int, content: Iterator[bytes], **more: Any) -> None:
+        super().__init__(content, **more)
+        self._budget = budget
+        self._holds = min(2 * at_once, budget.most // 2)  # what one key may have: none is too large for ever
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        held = self._budget.open(*scope.get(ACCOUNT, ("", None)))
+        try:
+            held.add(self._holds)
+        except ApiError as refused:
+            await error_answer(refused)(scope, receive, send)
+            return
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            held.release()
 
 
 async def _send_pieces(message: Message, send: Send) -> None:

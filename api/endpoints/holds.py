@@ -115,7 +115,7 @@ def _pause(services: Services, caller: Caller, kind: HoldKind, target: str, body
     running, message = _read_body(body)
     change = pause(services.database, kind, target, message=message, release_running=running == RELEASE)
     services.status_publisher.publish_batches(change.batch_ids)
-    return _answer(services, caller, kind, target)
+    return _answer(services, caller, kind, target, changed=change.changed)
 
 
 def _resume(services: Services, caller: Caller, kind: HoldKind, target: str) -> Response:
@@ -123,13 +123,13 @@ def _resume(services: Services, caller: Caller, kind: HoldKind, target: str) -> 
     if change.changed:
         services.waker.wake()
         services.status_publisher.publish_batches(change.batch_ids)
-    return _answer(services, caller, kind, target)
+    return _answer(services, caller, kind, target, changed=change.changed)
 
 
-def _answer(services: Services, caller: Caller, kind: HoldKind, target: str) -> Response:
+def _answer(services: Services, caller: Caller, kind: HoldKind, target: str, *, changed: bool) -> Response:
     held = [hold for hold in read_holds(services.database) if (hold.kind, hold.target) == (kind, target)]
     hold = caller_hold_json(services, caller, held[0] if held else None)
-    return JsonAnswer({"object": "held", "kind": str(kind), "target": target, "hold": hold})
+    return JsonAnswer({"object": "held", "kind": str(kind), "target": target, "hold": hold, "changed": changed})
 
 
 def _read_body(body: bytes) -> tuple[str, str]:

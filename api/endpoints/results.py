@@ -1,11 +1,12 @@
 """The results of a batch as one download, streamed in input order, also while the batch still runs."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
+from api.access.large_answers import StreamedAnswer
 from api.callers.caller import CallerDep
 from api.exports import csv_lines, jsonl_lines, md_lines
 from api.finding import find_batch
@@ -14,6 +15,7 @@ from api.http.parameters import STRICT_QUERY, BatchId
 from api.schemas.errors import ERROR_RESPONSES
 from api.services import ServicesDep
 from api.zip_export import zip_chunks
+from jobs.store.groups_by_bytes import Also, most_bytes_at_once
 from jobs.store.queries import stream_results
 
 routes = APIRouter(prefix="/v1", tags=["query"], dependencies=STRICT_QUERY, responses=ERROR_RESPONSES)
@@ -24,6 +26,7 @@ _MEDIA_TYPES = {
     "md": "text/markdown; charset=utf-8",
     "zip": "application/zip",
 }
+_ALSO: Mapping[str, Collection[Also]] = {"jsonl": ["cells"], "csv": ["request", "cells"]}
 
 
 @routes.get(
@@ -40,7 +43,7 @@ def get_results(
         Query(description="JSON Lines, CSV, one Markdown document, or a ZIP with a Markdown file for each article."),
     ] = "jsonl",
     lang: Annotated[
-        Literal["en", "zh"], Query(description="The language of the headings of CSV and Markdown; JSON Lines has none.")
+        Literal["en", "zh"], Query(description="The language of headings and remarks; JSON Lines has none.")
     ] = "en",
 ) -> Response:
     """Every job of a batch in input order, with its status.
@@ -50,15 +53,21 @@ def get_results(
     `remarks.txt` says why.
     """
     batch = find_batch(services, caller, batch_id)
-    results = stream_results(services.database, batch_id, with_requests=format == "csv")
+    also = _ALSO.get(format, ())
+    results = stream_results(services.database, batch_id, also=also)
+    at_once = most_bytes_at_once(services.database, batch_id, also=also)
     match format:
         case "jsonl":
             lines: Iterator[bytes] = jsonl_lines(results)
         case "csv":
-            lines = map(str.encode, csv_lines(results, lang))
+            # A prompt may hold half a surrogate pair, which UTF-8 has not.
+            lines = (line.encode(errors="replace") for line in csv_lines(results, lang))
         case "md":
             lines = map(str.encode, md_lines(batch, results, lang))
         case "zip":
-            lines = zip_chunks(results)
+            lines = zip_chunks(results, lang)
     name = f'attachment; filename="{batch_id}.{format}"'
-    return StreamingResponse(join_lines(lines), media_type=_MEDIA_TYPES[format], headers={"content-disposition": name})
+    headers = {"content-disposition": name}
+    return StreamedAnswer(
+        services.answer_budget, at_once, join_lines(lines), media_type=_MEDIA_TYPES[format], headers=headers
+    )

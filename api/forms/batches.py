@@ -23,6 +23,8 @@ def batch_json(batch: Batch) -> dict[str, Any]:
         "output_file_id": batch.output_file_id,
         "error_file_id": batch.error_file_id,
         "completion_window": batch.completion_window,
+        "max_concurrency": batch.max_concurrency,
+        "output_expires_after": _output_expiry_json(batch.output_seconds),
         **times,
         "expires_after": retention_json(batch.retention),
         "delete_at": int(batch.delete_at.timestamp()) if batch.delete_at else None,
@@ -37,6 +39,11 @@ def batch_json(batch: Batch) -> dict[str, Any]:
         "usage": _usage_json(batch.usage) if batch.usage else None,
         **cost_json(batch.cost or NO_COST),
     }
+
+
+def _output_expiry_json(seconds: int | None) -> dict[str, Any] | None:
+    """How long the output files are kept, in OpenAI's form; None: nothing was said."""
+    return {"anchor": "created_at", "seconds": seconds} if seconds is not None else None
 
 
 def _usage_json(usage: dict[str, Any]) -> dict[str, Any]:

@@ -46,9 +46,11 @@ def job_json(job: Job) -> dict[str, Any]:
         "custom_id": job.custom_id,
         "model": job.model,
         "upstream": job.upstream,
+        "only_upstream": job.only_upstream,
         "metadata": job.metadata,
         "priority": job.priority,
         "max_attempts": job.max_attempts,
+        "on_interrupt": job.on_interrupt,
         "on_length": "stop" if job.max_continuations is None else "continue",
         "max_continuations": job.max_continuations,
         "attempt": job.attempt,
@@ -84,6 +86,8 @@ def job_json(job: Job) -> dict[str, Any]:
     if job.request is not None:
         shown["request"] = job.request
         shown["accept"] = job.accept
+    if job.cells is not None:
+        shown["cells"] = job.cells
     if job.message is not None:
         shown["message"] = job.message
     return shown

@@ -158,6 +158,13 @@ BATCH_BODY: dict[str, Any] = {
                 "required": ["body"],
                 "properties": {
                     "custom_id": {**_CUSTOM_ID, "description": "Your own name for the job, unique in the batch."},
+                    "cells": {
+                        "type": "object",
+                        "additionalProperties": {"type": "string"},
+                        "description": "The row of a table that it is made of, by column: kept, and exported with its"
+                        " text. All requests of a batch have the same columns.",
+                        "example": {"topic": "pencils", "words": "800"},
+                    },
                     "body": {name: value for name, value in JOB_BODY.items() if name != "example"},
                 },
             },

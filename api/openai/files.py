@@ -9,14 +9,15 @@ from typing import Annotated, Literal
 from urllib.parse import quote
 
 from fastapi import APIRouter, Query, Request
-from starlette.responses import FileResponse, Response, StreamingResponse
+from starlette.responses import FileResponse, Response
 
+from api.access.large_answers import StreamedAnswer
 from api.callers.caller import CallerDep
 from api.forms.files import file_json
 from api.forms.pages import page_json
 from api.http.errors import ApiError, JsonAnswer
 from api.http.parameters import STRICT_QUERY, AfterFile, FileId
-from api.openai.output_lines import output_lines
+from api.openai.output_lines import bytes_at_once, output_lines
 from api.openai.schemas import FILE_FORM, DeletedFile, FileList, FileObject
 from api.schemas.errors import ERROR_RESPONSES
 from api.services import Services, ServicesDep, writing
@@ -119,7 +120,13 @@ def get_content(services: ServicesDep, caller: CallerDep, file_id: FileId) -> Re
     if file.purpose == BATCH_OUTPUT:
         name = f"attachment; filename*=utf-8''{quote(file.filename, safe='')}"
         lines: Iterator[bytes] = output_lines(services.database, file, project=caller.project)
-        return StreamingResponse(lines, media_type="application/jsonl", headers={"content-disposition": name})
+        return StreamedAnswer(
+            services.answer_budget,
+            bytes_at_once(services.database, file),
+            lines,
+            media_type="application/jsonl",
+            headers={"content-disposition": name},
+        )
     path = services.settings.files_folder / file.id
     if not path.is_file():
         raise not_readable(file.id)

@@ -13,6 +13,7 @@ from jobs.model.records import Job
 from jobs.model.status import FINAL, JobStatus
 from jobs.store.database import Database
 from jobs.store.files import File
+from jobs.store.groups_by_bytes import most_bytes_at_once
 from jobs.store.queries import read_batch, stream_results
 
 _COMPLETED = frozenset({JobStatus.COMPLETED})
@@ -24,9 +25,17 @@ def output_lines(database: Database, file: File, *, project: str) -> Iterator[by
     batch = read_batch(database, file.batch_id or "", project=project)
     if batch is None:
         return
+    yield from join_lines(map(json_line, _lines(database, batch, _statuses_of(file))))
+
+
+def bytes_at_once(database: Database, file: File) -> int:
+    """How many bytes of texts are read at a time for such a file."""
+    return most_bytes_at_once(database, file.batch_id or "", _statuses_of(file), also=["request"])
+
+
+def _statuses_of(file: File) -> frozenset[JobStatus]:
     is_output = file.filename.endswith("_output.jsonl")  # the name is Longhand's own
-    statuses = _COMPLETED if is_output else FINAL - _COMPLETED
-    yield from join_lines(map(json_line, _lines(database, batch, statuses)))
+    return _COMPLETED if is_output else FINAL - _COMPLETED
 
 
 def _lines(database: Database, batch: Batch, statuses: frozenset[JobStatus]) -> Iterator[dict[str, Any]]:

@@ -55,7 +55,9 @@ function cutSection(job) {
 function requestSection(job) {
   if (!job.request) return null;
   const { messages = [], model, ...rest } = job.request;
-  const settings = Object.entries(rest);
+  const settings = { ...rest, ...ownSettings(job) };
+  const count = Object.keys(settings).length;
+  const cells = Object.entries(job.cells ?? {});
   return section(
     t("details.request"),
     ...messages.map((message) =>
@@ -67,15 +69,31 @@ function requestSection(job) {
       ),
     ),
     el("p", { class: "small" }, t("details.model", { model })),
-    settings.length
+    count
       ? el(
           "details",
           {},
-          el("summary", {}, t("details.settings", { count: settings.length })),
-          el("pre", { tabindex: "0" }, JSON.stringify(rest, null, 2)),
+          el("summary", {}, t("details.settings", { count })),
+          el("pre", { tabindex: "0" }, JSON.stringify(settings, null, 2)),
         )
       : null,
+    cells.length ? el("details", {}, el("summary", {}, t("details.cells", { count: cells.length })), facts(cells)) : null,
   );
+}
+
+/** What was asked of Longhand itself, as it was submitted: all that differs from what holds when nothing is said. */
+function ownSettings(job) {
+  const asked = {
+    upstream: job.only_upstream ?? undefined,
+    priority: job.priority || undefined,
+    max_attempts: job.max_attempts === 3 ? undefined : job.max_attempts,
+    on_interrupt: job.on_interrupt === "restart" ? undefined : job.on_interrupt,
+    on_length: job.on_length === "stop" ? undefined : job.on_length,
+    max_continuations: job.max_continuations ?? undefined,
+    expires_after: job.expires_after ?? undefined,
+  };
+  if (job.accept) Object.assign(asked, { accept: job.accept, on_reject: job.on_reject, max_repairs: job.max_repairs });
+  return Object.fromEntries(Object.entries(asked).filter(([, value]) => value !== undefined));
 }
 
 function usageSection(job) {

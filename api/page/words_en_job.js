@@ -63,6 +63,7 @@ export const JOB = {
   "details.request": "Request",
   "details.model": "Model: {model}",
   "details.settings": { one: "{count} setting", other: "{count} settings" },
+  "details.cells": { one: "Row of the table: {count} column", other: "Row of the table: {count} columns" },
   "details.tokens": "Tokens",
   "details.cached": "of which cached",
   "details.reasoning": "of which reasoning",

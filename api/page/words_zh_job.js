@@ -61,6 +61,7 @@ export const JOB = {
   "details.request": "请求",
   "details.model": "模型：{model}",
   "details.settings": { other: "{count} 项设置" },
+  "details.cells": { other: "表格中的这一行：{count} 列" },
   "details.tokens": "Token",
   "details.cached": "其中缓存",
   "details.reasoning": "其中思考",

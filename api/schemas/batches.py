@@ -68,6 +68,13 @@ class Warned(Described):
     count: int = Field(description="Of how many it is true.")
 
 
+class OutputExpiresAfter(Described):
+    """How long the output files are kept."""
+
+    anchor: Literal["created_at"]
+    seconds: int
+
+
 class BatchObject(CostFields):
     """OpenAI's Batch object. Times are whole Unix seconds."""
 
@@ -84,6 +91,8 @@ class BatchObject(CostFields):
     output_file_id: str | None
     error_file_id: str | None
     completion_window: str | None
+    max_concurrency: int | None = Field(description="So many of its jobs run at once; null: any number.")
+    output_expires_after: OutputExpiresAfter | None = Field(description="As it was submitted; null: nothing was said.")
     created_at: int
     in_progress_at: int | None
     finalizing_at: int | None

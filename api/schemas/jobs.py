@@ -104,9 +104,13 @@ class JobObject(Described):
     custom_id: str | None
     model: str
     upstream: str | None = Field(description="The upstream that has it or had it last; null while it waits for one.")
+    only_upstream: str | None = Field(
+        description="The one upstream that may run it, as it was submitted; null: any that takes its model."
+    )
     metadata: dict[str, str]
     priority: int
     max_attempts: int
+    on_interrupt: Literal["restart", "continue"] = Field(description="What an attempt after an interrupted one does.")
     on_length: Literal["stop", "continue"]
     max_continuations: int | None = Field(description="How often the rest may be asked for; null: not at all.")
     attempt: int = Field(description="The number of the last attempt; 0: none has begun.")
@@ -149,6 +153,9 @@ class JobWithRequest(JobObject):
 
     request: dict[str, Any]
     accept: dict[str, Any] | None = Field(description="What its text must satisfy; null: any text will do.")
+    cells: dict[str, str] | None = Field(
+        None, description="The row of a table that it was made of, by column. Left out when it was made of none."
+    )
     message: dict[str, Any] | None = Field(
         None,
         description="The rest of the assistant's message, as the upstream would have returned it unstreamed:"

@@ -39,6 +39,7 @@ class HeldObject(Described):
     kind: Literal["batch", "project", "model", "upstream"]
     target: str
     hold: HoldDetail | None
+    changed: bool = Field(description="Whether this call has changed anything: false if it was held, or not, before.")
 
 
 class ModelInUseObject(Described):

@@ -9,7 +9,14 @@ import msgspec
 from api.http.errors import ApiError
 from api.submitting.batch_defaults import BatchDefaults, check_defaults, require_room
 from api.submitting.bodies import job_limit, read_fields
-from api.submitting.checks import Merge, check_item, own_fields, read_field, refuse_unknown
+from api.submitting.checks import (
+    Merge,
+    check_item,
+    own_fields,
+    read_field,
+    refuse_unknown,
+    require_same_columns,
+)
 from api.submitting.fields import (
     check_expiry,
     check_integer,
@@ -208,6 +215,7 @@ def _read_items(
     items: list[memoryview], batch: NewFileBatch, notes: Notes, longest: int, advice: str
 ) -> Iterator[NewJob]:
     place_of: dict[str, int] = {}
+    first: NewJob | None = None
     for place, item in enumerate(items):
         where = f"requests[{place}]"
         if len(item) + (batch.shared.size if batch.shared else 0) > longest:
@@ -219,4 +227,6 @@ def _read_items(
         )
         if job.custom_id is not None and place_of.setdefault(job.custom_id, place) != place:
             raise invalid(f"{where}.custom_id", f"is the same as that of requests[{place_of[job.custom_id]}]")
+        first = first or job
+        require_same_columns(first, job, where)
         yield job

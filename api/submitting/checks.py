@@ -11,6 +11,7 @@ from api.http.errors import ApiError
 from api.submitting.bodies import read_fields, read_value
 from api.submitting.fields import (
     check_accept,
+    check_cells,
     check_choice,
     check_custom_id,
     check_integer,
@@ -78,6 +79,9 @@ def check_item(
     """The job of one item of `requests`, or of one line of a file: a program has written the first, and anything may
     have written the second. `merge` puts the body over what the batch states for all.
     """
+    cells = check_cells(read_field(fields, "cells", where), join(where, "cells")) if "body" in fields else None
+    if "body" in fields:
+        fields = {name: value for name, value in fields.items() if name != "cells"}
     try:
         read = read_response_request if endpoint == RESPONSES else read_request
         given, body = read(fields, _Undecoded(), notes, line, where=where)
@@ -98,7 +102,7 @@ def check_item(
     if merge is not None:
         body = merge(body, inside)
     read_body = _read_response_job if endpoint == RESPONSES else _read_job
-    return replace(read_body(body, inside, defaults), custom_id=custom_id)
+    return replace(read_body(body, inside, defaults), custom_id=custom_id, cells=cells)
 
 
 class _Undecoded:
@@ -202,6 +206,12 @@ def _refuse_undeliverable(request: dict[str, Any], where: str) -> None:
     if request.get("modalities") not in (None, ["text"]) or request.get("audio") is not None:
         name = "modalities" if request.get("modalities") not in (None, ["text"]) else "audio"
         raise invalid(join(where, name), "only text can be delivered", "unsupported_value")
+
+
+def require_same_columns(first: NewJob, job: NewJob, where: str) -> None:
+    """Refuse a job whose cells have other columns than those of the first one of its batch: they are one table."""
+    if list(first.cells or ()) != list(job.cells or ()):
+        raise invalid(join(where, "cells"), "has other columns than the first request: a batch is one table")
 
 
 def read_field(fields: dict[str, msgspec.Raw], name: str, where: str) -> Any:

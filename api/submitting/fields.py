@@ -11,9 +11,11 @@ from api.http.errors import ApiError
 from jobs.acceptance.answer_format import FormatError
 from jobs.acceptance.format_check import FormatCheck
 from jobs.acceptance.rules import RuleError
+from jobs.inputs.table import MOST_COLUMNS
 from jobs.model.retention import CREATED, ENDED, LONGEST_SECONDS, SHORTEST_SECONDS, Retention, read_period
 
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+_SURROGATES = re.compile("[\ud800-\udfff]")
 _LONGEST_WINDOW_SECONDS = 366 * 86400
 
 
@@ -47,6 +49,19 @@ def check_metadata(value: Any, at: str) -> dict[str, str]:
     for key, text in value.items():
         check_text(key, at, 64, what="a key")
         check_text(text, f"{at}.{key[:64]}", 512, empty=True)
+    return value
+
+
+def check_cells(value: Any, at: str) -> dict[str, str] | None:
+    """The cells of a row by column, or nothing: texts of any length, for the job as a whole is bounded."""
+    if value is None:
+        return None
+    if not isinstance(value, dict) or not all(isinstance(cell, str) for cell in value.values()):
+        raise invalid(at, 'must be an object of texts, such as {"topic": "tea"}')
+    if len(value) > MOST_COLUMNS:
+        raise invalid(at, f"has {len(value)} columns, and {MOST_COLUMNS} are allowed")
+    if any(_SURROGATES.search(text) for pair in value.items() for text in pair if not text.isascii()):
+        raise invalid(at, "must not hold half a surrogate pair")
     return value
 
 

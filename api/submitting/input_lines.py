@@ -5,7 +5,7 @@ from hashlib import blake2b
 
 from api.http.errors import ApiError
 from api.submitting.bodies import read_fields
-from api.submitting.checks import Merge, check_item
+from api.submitting.checks import Merge, check_item, require_same_columns
 from jobs.inputs.json_objects import json_remedy
 from jobs.inputs.mistakes import MistakeError, Notes
 from jobs.inputs.table import Line
@@ -30,6 +30,7 @@ class LineChecker:
         self._notes = notes
         self._needs_custom_id = needs_custom_id
         self._line_of: dict[bytes, int] = {}
+        self._first: NewJob | None = None
 
     def check(self, line: Line | MistakeError) -> NewJob:
         """The job of a line. Raises `MistakeError`, also the one that stands in place of a line."""
@@ -37,6 +38,8 @@ class LineChecker:
             raise line
         try:
             job = self._read(line)
+            self._first = self._first or job
+            require_same_columns(self._first, job, "")
         except MistakeError as mistake:
             raise mistake.at(line.line, line.row) from None
         except ApiError as error:

@@ -1,17 +1,15 @@
 """Reads what is asked of a webhook: where it goes and what it hears of, and whether an address may be asked at all."""
 
-import anyio
 import anyio.from_thread
-import anyio.to_thread
 
+from api.access.turns import ASKING
 from api.http.errors import ApiError
 from api.services import Services
 from api.submitting.fields import check_text, invalid, missing, unknown
-from jobs.webhooks.addresses import LONGEST_URL, ReceiverRefusedError, check_addresses, check_url, look_up
+from jobs.webhooks.addresses import LONGEST_URL, ReceiverRefusedError, check_addresses, check_url
 from jobs.webhooks.endpoints import NewWebhook
 from jobs.webhooks.events import BATCH_ENDS, EVENTS
 
-_LOOKUP_SECONDS = 5.0
 _BATCH_WEBHOOK_FIELDS = frozenset({"url", "events"})
 
 
@@ -54,20 +52,14 @@ def require_receiver(services: Services, url: str, at: str) -> None:
     It is checked again at each delivery: a name may change its answer.
     """
     host, port = check_url(url)
-    found = anyio.from_thread.run(_find, services, host, port)
+    try:
+        found = anyio.from_thread.run(services.lookups.find, ASKING.get(), host, port)
+    except OSError:  # TimeoutError is one, too
+        found = []
     try:
         check_addresses(found, services.settings.webhook_allow)
     except ReceiverRefusedError as refused:
         raise invalid(at, str(refused), "invalid_webhook_url") from None
-
-
-async def _find(services: Services, host: str, port: int) -> list[str]:
-    try:
-        with anyio.fail_after(_LOOKUP_SECONDS):
-            # Few at once, and left behind when they take too long: the name server may be the caller's own.
-            return await anyio.to_thread.run_sync(look_up, host, port, limiter=services.lookups, abandon_on_cancel=True)
-    except OSError:  # TimeoutError is one, too
-        return []
 
 
 def too_many(most: int) -> ApiError:

@@ -60,7 +60,7 @@ def read_request(
     if ways == ["body"]:
         body = values.fields(inside.pop("body"), f"{at}body")
         for name in inside:
-            known = "known are body, custom_id, method, url"
+            known = "known are body, cells, custom_id, method, url"
             raise MistakeError(
                 "unknown_parameter", f'"{name[:64]}" must stand inside "body"', known, param=f"{at}{name[:64]}"
             )
@@ -87,7 +87,7 @@ def read_response_request(
         raise MistakeError("invalid_value", reason, "put other lines into another batch", param=f"{at}url")
     for name in fields:
         if name not in (*_AROUND, "body"):
-            known = "known are body, custom_id, method, url"
+            known = "known are body, cells, custom_id, method, url"
             raise MistakeError(
                 "unknown_parameter", f'"{name[:64]}" must stand inside "body"', known, param=f"{at}{name[:64]}"
             )

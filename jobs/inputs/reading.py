@@ -91,7 +91,12 @@ class InputFile:
         elif self._header is not None:
             options = self._options
             filler = RowFiller(
-                self._header, options.template, self.notes, id_column=options.id_column, max_bytes=self._max_bytes
+                self._header,
+                options.template,
+                self.notes,
+                id_column=options.id_column,
+                max_bytes=self._max_bytes,
+                keeps_cells=self.form is not None,  # a line of prompts has no cells
             )
             yield from filler.lines(self._rows)
 

@@ -51,9 +51,17 @@ class RowFiller:
     """Makes a request of each row of a table."""
 
     def __init__(
-        self, header: Header, template: str | None, notes: Notes, *, id_column: str | None, max_bytes: int
+        self,
+        header: Header,
+        template: str | None,
+        notes: Notes,
+        *,
+        id_column: str | None,
+        max_bytes: int,
+        keeps_cells: bool = True,
     ) -> None:
         self._header = header
+        self._keeps_cells = keeps_cells
         self._notes = notes
         self._template = parse_template(header.columns, template)
         self._fields = fields_of(self._template)
@@ -100,6 +108,8 @@ class RowFiller:
                 raise MistakeError("empty_cell", reason, "write something into the cell, or delete the row")
         body = {"messages": [{"role": "user", "content": fill(self._template, cells_by_name)}]}
         request: dict[str, object] = {"body": body}
+        if self._keeps_cells:
+            request["cells"] = cells_by_name
         if model := cells_by_name.get("model", "").strip(_BLANK):
             body["model"] = model  # type: ignore[assignment]  # a body has values of any kind
         if custom_id := cells_by_name.get(self._id_column, "").strip(_BLANK):
@@ -110,5 +120,5 @@ class RowFiller:
         return content
 
     def _too_long(self) -> MistakeError:
-        reason = f"its prompt is longer than {self._max_bytes} bytes (LONGHAND_MAX_LINE_BYTES)"
+        reason = f"its prompt with its cells is longer than {self._max_bytes} bytes (LONGHAND_MAX_LINE_BYTES)"
         return MistakeError("line_too_long", reason, "shorten its cells, or name them less often in the template")

@@ -43,6 +43,8 @@ class NewJob:
     """What its text must satisfy (`jobs/acceptance/rules.py`)."""
     on_reject: str = "fail"
     max_repairs: int = 2
+    cells: Mapping[str, str] | None = None
+    """The row of a table that it was made of, by column."""
     response: Mapping[str, Any] | None = None
     """What the client sent, if it is a Response of a batch (`jobs/lifecycle/responses.py`)."""
     retention: Retention | None = None
@@ -233,6 +235,7 @@ def job_row(
         "metadata": dict(job.metadata),
         "request": json.dumps(job.request, separators=(",", ":")),
         "accept": json.dumps(job.accept, separators=(",", ":")) if job.accept else None,
+        "cells": json.dumps(job.cells, separators=(",", ":")) if job.cells else None,
     }
 
 

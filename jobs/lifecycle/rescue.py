@@ -27,6 +27,9 @@ MOST_ENDED = 500
 """How many jobs `expire_and_cancel_queued` ends in one transaction. The window of a batch of 50,000 closes for all of
 them at once, and nobody else could write to SQLite for as long as that took."""
 
+_MOST_RESCUED = 500
+"""In one transaction."""
+
 
 def cancel_job(database: Database, job_id: str) -> StatusChange | None:
     """Cancel a job: a queued one ends here, a running one is asked to, and its worker ends it within 2 s.
@@ -73,19 +76,32 @@ def expire_and_cancel_queued(database: Database, limit: int = MOST_ENDED) -> lis
     return changes
 
 
-def rescue_lost(database: Database, limit: int = 500, *, run_out_before: datetime | None = None) -> list[StatusChange]:
+def rescue_lost(
+    database: Database, limit: int = _MOST_RESCUED, *, run_out_before: datetime | None = None
+) -> list[StatusChange]:
     """Take jobs whose lease has run out (before a time, if one is given) from their workers, and queue them again.
 
     A job that somebody wants cancelled ends as cancelled instead, one past its time as expired, and one under which
     `MAX_CRASHES` workers have died as failed (`worker_lost`). The checkpoint is kept, and copied for
     `jobs/lifecycle/lost.py`: counting its tokens takes longer than a rescue may.
     """
+    return _rescue(database, jobs.c.lease_until < (run_out_before or database.now()), limit)
+
+
+def rescue_dead(database: Database, worker: str) -> list[StatusChange]:
+    """Take all jobs from a worker whose process is known to be gone, although their leases have not run out."""
+    changes: list[StatusChange] = []
+    while some := _rescue(database, jobs.c.worker == worker, _MOST_RESCUED):
+        changes += some
+    return changes
+
+
+def _rescue(database: Database, which: ColumnElement[bool], limit: int) -> list[StatusChange]:
     now = database.now()
-    run_out_before = run_out_before or now
     with database.write() as connection:
         lost = connection.execute(
             select(jobs.c.id, jobs.c.attempt, jobs.c.crashes, jobs.c.cancel_requested_at, jobs.c.expires_at)
-            .where(jobs.c.status == JobStatus.IN_PROGRESS, jobs.c.lease_until < run_out_before)
+            .where(jobs.c.status == JobStatus.IN_PROGRESS, which)
             .order_by(jobs.c.id)
             .limit(limit)
             # A locked row is being renewed, ended or rescued at this moment.
@@ -183,16 +199,12 @@ def _with_text(one: StatusChange, stored: StoredText) -> StatusChange:
 def _rescue_one(
     connection: Connection, database: Database, job_id: str, attempt: int, status: JobStatus, error: JobError | None
 ) -> StatusChange | None:
+    """Take one job away; its row is locked, so it is as it was found."""
     now = database.now()
     ended: dict[str, Any] = {"finished_at": now, "bytes": 0, "sha256": EMPTY_SHA256} if status in FINAL else UNRESERVED
     row = connection.execute(
         update(jobs)
-        .where(
-            jobs.c.id == job_id,
-            jobs.c.attempt == attempt,
-            jobs.c.status == JobStatus.IN_PROGRESS,
-            jobs.c.lease_until < now,
-        )
+        .where(jobs.c.id == job_id, jobs.c.attempt == attempt, jobs.c.status == JobStatus.IN_PROGRESS)
         .values(
             status=status,
             lease_until=None,

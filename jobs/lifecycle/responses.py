@@ -22,13 +22,12 @@ from jobs.live.status_changes import StatusChange
 from jobs.model.records import Job
 from jobs.model.status import FINAL, JobStatus
 from jobs.store.database import Database
+from jobs.store.groups_by_bytes import groups_of_batch
 from jobs.store.metadata_pairs import remove_pairs
 from jobs.tables import jobs, responses, texts
 
 UNSTORED_SECONDS = 600.0
 """How long a Response that is not to be stored can still be fetched after its end, if its answer was not sent whole."""
-
-_ROWS_PER_READ = 200
 
 _PREFIX = "resp_"
 _ID = re.compile(r"resp_([0-9a-f]{1,60})")
@@ -62,16 +61,13 @@ def job_id_of(named: str) -> str | None:
 
 
 def stream_responses(database: Database, batch_id: str, statuses: Collection[JobStatus]) -> Iterator[StoredResponse]:
-    """The Responses of a batch in these statuses, in input order; a few hundred are in memory at a time."""
-    last = ""
-    while True:
-        wanted = _wanted().where(jobs.c.batch_id == batch_id, jobs.c.id > last, jobs.c.status.in_(statuses))
+    """The Responses of a batch in these statuses, in input order; a few are in memory at a time."""
+    for group in groups_of_batch(database, batch_id, statuses, also=["request", "cells"]):
+        wanted = _wanted().where(jobs.c.id.in_(group), jobs.c.status.in_(statuses)).order_by(jobs.c.id.desc())
         with database.read() as connection:
-            rows = connection.execute(wanted.order_by(jobs.c.id).limit(_ROWS_PER_READ)).mappings().all()
-        yield from map(_stored, rows)
-        if len(rows) < _ROWS_PER_READ:
-            return
-        last = rows[-1]["id"]
+            responses_of_group = [_stored(row) for row in connection.execute(wanted).mappings()]
+        while responses_of_group:
+            yield responses_of_group.pop()  # nothing here keeps one that was handed out
 
 
 def read_response(database: Database, named: str, *, project: str) -> StoredResponse | None:

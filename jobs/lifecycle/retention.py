@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, Table, and_, func, select, update
 
 from jobs.dispatch.due import using
 from jobs.lifecycle.erase import ENDED, erase_some_jobs, go_on_erasing, hide_batch
+from jobs.model.ids import first_id
 from jobs.model.retention import Retention
 from jobs.model.status import FINAL
 from jobs.store.database import Database
@@ -19,6 +20,9 @@ from jobs.store.projects import read_limited
 from jobs.tables import batches, jobs
 
 _AT_ONCE = 200
+
+_NEXT_ID = timedelta(milliseconds=1)
+"""Ids go by whole ones."""
 
 _BATCH_ENDED_AT = func.coalesce(batches.c.finalizing_at, batches.c.failed_at)
 
@@ -39,9 +43,12 @@ def _find_batch(database: Database) -> str | None:
     if due:
         return due[0]
     for project, before in _limits(database):
-        old = (batches.c.project == project, batches.c.status.in_(ENDED), batches.c.keep_seconds.is_(None))
+        # What was made later has not ended before it: so those that are kept are not read.
+        oldest = (batches.c.project == project, batches.c.id < first_id("batch", before + _NEXT_ID))
+        old = (batches.c.status.in_(ENDED), batches.c.keep_seconds.is_(None), before >= _BATCH_ENDED_AT)
+        wanted = select(batches.c.id).where(*oldest, *old).limit(1)
         with database.read() as connection:
-            found = connection.scalar(select(batches.c.id).where(*old, before >= _BATCH_ENDED_AT).limit(1))
+            found = connection.scalar(wanted.with_hint(batches, **using("batches_of_project")))
         if found is not None:
             return str(found)
     return None
@@ -55,8 +62,8 @@ def _due_jobs(database: Database) -> Iterator[ColumnElement[bool]]:
     for project, before in _limits(database):
         old = and_(jobs.c.project == project, jobs.c.finished_at <= before, jobs.c.keep_seconds.is_(None))
         with database.read() as connection:
-            found = select(jobs.c.id).where(old, jobs.c.batch_id.is_(None), jobs.c.status.in_(FINAL))
-            if connection.scalar(found.limit(1)) is not None:
+            found = select(jobs.c.id).where(old, jobs.c.batch_id.is_(None), jobs.c.status.in_(FINAL)).limit(1)
+            if connection.scalar(found.with_hint(jobs, **using("jobs_ended_alone"))) is not None:
                 yield old
 
 

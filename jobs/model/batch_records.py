@@ -32,6 +32,10 @@ class Batch:
     endpoint: str
     metadata: dict[str, str]
     completion_window: str | None
+    output_seconds: int | None
+    """How long its output files are kept; None: as long as the batch."""
+    max_concurrency: int | None
+    """How many of its jobs may run at once; None: any number."""
     times: dict[str, datetime | None]
     total: int
     completed: int

@@ -33,6 +33,11 @@ def new_id(prefix: str, made_at: datetime | None = None) -> str:
     return new_ids(prefix, 1, made_at)[0]
 
 
+def worker_name(host: str, pid: int, mark: str) -> str:
+    """The name of a worker process. Two machines may have one host name, and then the random mark tells them apart."""
+    return f"{host}:{pid}:{mark}"
+
+
 def first_id(prefix: str, made_at: datetime) -> str:
     """An id that sorts before every id made at this time or later, and after every earlier one."""
     return f"{prefix}_{max(0, _milliseconds(made_at)):012x}"

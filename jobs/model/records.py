@@ -89,6 +89,8 @@ class Job:
     """How often it may ask for the rest of its text at the token limit; None: not at all."""
     upstream: str | None
     """Where it is reserved or runs, or where its last attempt ended it; None while it waits."""
+    only_upstream: str | None
+    """The one upstream that may run it; None: any that takes its model."""
     refusals: int
     refused_at: datetime | None
     on_reject: str | None
@@ -110,11 +112,13 @@ class Job:
     """What came beside the text; None when there was nothing, or when it was not read."""
     accept: dict[str, Any] | None
     """The rules for the text; None when there are none, or when they were not read."""
+    cells: dict[str, str] | None
+    """The row of a table that it was made of, by column; None when it was made of none, or when it was not read."""
 
     @classmethod
     def from_row(cls, row: RowMapping) -> Self:
-        """A job from a row of `jobs`, with or without its `request`, `message` and `accept`."""
-        as_json = ("request", "message", "accept")
+        """A job from a row of `jobs`, with or without its `request`, `message`, `accept` and `cells`."""
+        as_json = ("request", "message", "accept", "cells")
         made = (*as_json, "usage", "status", "retention", "delete_at")
         plain = {name: row[name] for name in cls.__slots__ if name not in made}
         decoded: dict[str, Any] = {name: json.loads(row[name]) if row.get(name) else None for name in as_json}

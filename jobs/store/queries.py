@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, Select, func, literal, select
+from sqlalchemy import ColumnElement, Connection, RowMapping, Select, select
 
 from jobs.model.batch_records import BATCH_TIMES, Batch
 from jobs.model.cost import NO_COST, CostSum
@@ -18,12 +18,9 @@ from jobs.model.status import BatchStatus, JobStatus
 from jobs.store.batch_counts import count_failed, count_incomplete, count_jobs, sum_batch_usage
 from jobs.store.costs import sum_costs
 from jobs.store.database import Database
+from jobs.store.groups_by_bytes import Also, groups_of_batch
 from jobs.store.projects import keep_seconds_of
 from jobs.tables import LIST_COLUMNS, RESULT_COLUMNS, attempts, batches, jobs, texts
-
-_ROWS_PER_READ = 200
-_TEXT_BYTES_PER_READ = 1024 * 1024
-_UNKNOWN_TEXT_BYTES = 16 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +86,9 @@ def read_jobs(database: Database, job_ids: Sequence[str]) -> list[Job]:
         return [Job.from_row(row) for row in connection.execute(wanted).mappings()]
 
 
-def read_results(database: Database, job_ids: Sequence[str], *, with_requests: bool = False) -> list[StoredResult]:
+def read_results(database: Database, job_ids: Sequence[str], *, also: Collection[Also] = ()) -> list[StoredResult]:
     """Some jobs with their stored texts and what they cost, in input order."""
-    wanted = _with_text(*([jobs.c.request] if with_requests else [])).where(jobs.c.id.in_(job_ids)).order_by(jobs.c.id)
+    wanted = _with_text(*(jobs.c[name] for name in also)).where(jobs.c.id.in_(job_ids)).order_by(jobs.c.id)
     with database.read() as connection:
         costs = sum_costs(connection, attempts.c.job_id, job_ids)
         return [_result(row, costs.get(row["id"], NO_COST)) for row in connection.execute(wanted).mappings()]
@@ -121,47 +118,19 @@ def stream_results(
     batch_id: str,
     statuses: Collection[JobStatus] = frozenset(JobStatus),
     *,
-    with_requests: bool = False,
+    also: Collection[Also] = (),
 ) -> Iterator[StoredResult]:
-    """The jobs of a batch that have one of these statuses, in input order and with their texts. In memory are at a
-    time a few hundred, or texts (and requests) of a megabyte, or one that is longer: the reader may be slow.
+    """The jobs of a batch that have one of these statuses, in input order and with their texts; a few are in memory at
+    a time.
     """
-    request_bytes = func.length(jobs.c.request) if with_requests else literal(0)
-    last = ""
-    while True:
-        wanted = select(jobs.c.id, jobs.c.bytes, request_bytes.label("request_bytes")).where(
-            jobs.c.batch_id == batch_id, jobs.c.id > last
-        )
-        if len(statuses) < len(JobStatus):
-            wanted = wanted.where(jobs.c.status.in_(statuses))
-        with database.read() as connection:
-            page = connection.execute(wanted.order_by(jobs.c.id).limit(_ROWS_PER_READ)).all()
-        for group in _groups_by_bytes(page):
-            # One may have been retried in between.
-            read = read_results(database, group, with_requests=with_requests)
-            texts_of_group = [result for result in read if result.job.status in statuses]
-            texts_of_group.reverse()
-            while texts_of_group:
-                yield texts_of_group.pop()  # nothing here keeps a text that was handed out
-        if len(page) < _ROWS_PER_READ:
-            return
-        last = page[-1].id
-
-
-def _groups_by_bytes(page: Sequence[Any]) -> Iterator[list[str]]:
-    """The ids of jobs whose texts together are small enough to be read at once; a long text comes alone."""
-    group: list[str] = []
-    size = 0
-    for row in page:
-        # A running job has no `bytes` yet, and may end before it is read.
-        row_bytes = row.request_bytes + (row.bytes if row.bytes is not None else _UNKNOWN_TEXT_BYTES)
-        if group and size + row_bytes > _TEXT_BYTES_PER_READ:
-            yield group
-            group, size = [], 0
-        group.append(row.id)
-        size += row_bytes
-    if group:
-        yield group
+    for group in groups_of_batch(database, batch_id, statuses, also=also):
+        read = read_results(database, group, also=also)
+        # One may have been retried in between.
+        results = [result for result in read if result.job.status in statuses]
+        del read
+        results.reverse()
+        while results:
+            yield results.pop()  # nothing here keeps a text that was handed out
 
 
 def _of(project: str | None, column: ColumnElement[str]) -> Iterator[ColumnElement[bool]]:
@@ -201,6 +170,8 @@ def _batches(connection: Connection, rows: Sequence[RowMapping]) -> list[Batch]:
                 endpoint=row["endpoint"],
                 metadata=row["metadata"],
                 completion_window=row["completion_window"],
+                output_seconds=row["output_seconds"],
+                max_concurrency=row["max_concurrency"],
                 times={name: row[name] for name in BATCH_TIMES},
                 total=row["total"],
                 completed=row["completed"] if ended else of_row.get(JobStatus.COMPLETED, 0),

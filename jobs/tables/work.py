@@ -165,6 +165,8 @@ jobs = Table(
     Column("message", Text),
     # The rules for a text (`jobs/acceptance/rules.py`): with a schema in them they may be long, too.
     Column("accept", Text),
+    # The row of a table that it was made of, by column and in their order: JSON as text. Null: it was made of none.
+    Column("cells", Text),
     # Measured with 1,000,000 jobs. The indexes begin with equalities on plain columns, because SQLite uses no partial
     # index for a status that is a parameter. None contains the lease, so PostgreSQL renews leases without touching one.
     # For lists, which are always of one project:
@@ -193,10 +195,10 @@ jobs = Table(
     Index("jobs_ended_alone", "project", "finished_at", sqlite_where=ENDED_ALONE, postgresql_where=ENDED_ALONE),
 )  # fmt: skip
 
-LIST_COLUMNS = [column for column in jobs.c if column.name not in ("request", "message", "accept")]
+LIST_COLUMNS = [column for column in jobs.c if column.name not in ("request", "message", "accept", "cells")]
 """What lists read of a job: a prompt may be long, and few of them need it."""
 
-RESULT_COLUMNS = [column for column in jobs.c if column.name not in ("request", "accept")]
+RESULT_COLUMNS = [column for column in jobs.c if column.name not in ("request", "accept", "cells")]
 """What results read of a job: its answer, and not its prompt, unless that is asked for."""
 
 attempts = Table(

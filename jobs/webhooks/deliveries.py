@@ -1,17 +1,19 @@
 """What is to be delivered: taken by one process at a time, tried by a schedule, kept for some days.
 
-A process takes a delivery by moving its `due_at` on to when the process must be dead; the number of the try is the
-fence of its outcome. So a delivery whose process died is taken by another one, and the event arrives at least once,
-each time with the same id.
+A process takes a delivery by moving its `due_at` on for a moment, and again as long as it sends; the number of the try
+is the fence of its outcome. So a delivery whose process died is soon taken by another one, and the event arrives at
+least once, each time with the same id.
 """
 
 import random
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from math import inf
+from time import monotonic
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, Select, select, tuple_, update
 
 from jobs.store.database import Database
 from jobs.tables import webhook_deliveries as deliveries
@@ -21,8 +23,9 @@ from jobs.webhooks.endpoints import pause_endpoint
 SCHEDULE = (0, 5, 300, 1800, 7200, 28800, 86400)
 """After how many seconds each try comes, counted from the one before."""
 
-TAKEN_SECONDS = 20
-"""A delivery that was taken for this long is another process's: longer than any try may last."""
+TAKEN_SECONDS, RENEW_SECONDS = 1.2, 0.25
+"""For how long a delivery is taken, and how often that is renewed while it is sent. When a process dies, another one
+sends its events within 2 s."""
 
 PAUSE_AFTER_SECONDS, PAUSE_AFTER_FAILURES = 24 * 3600, 5
 """An endpoint is paused when it has failed for so long, and so often, without taking anything in between."""
@@ -32,6 +35,10 @@ GONE = 410
 
 _MOST_ENDPOINTS = 300
 _LONGEST_ERROR = 300
+
+
+class LateTurnError(Exception):
+    """The turn to write came late, so those who send could not renew either: what looks due may be theirs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,10 +104,30 @@ def find_due(
     return [one[2:] for one in sorted(found)]
 
 
-def take(database: Database, found: Collection[tuple[str, str]]) -> list[Delivery]:
-    """Take those of these that are still due: nobody else has them for `TAKEN_SECONDS`."""
-    now = database.now()
-    wanted = (
+def take(database: Database, found: Collection[tuple[str, str]], *, by: float = inf) -> list[Delivery]:
+    """Take those of these that are still due: nobody else has them for `TAKEN_SECONDS`.
+
+    Raises `LateTurnError` when the turn to write comes after `by`, on the monotonic clock.
+    """
+    taken = []
+    with database.write() as connection:
+        if monotonic() > by:
+            raise LateTurnError
+        now = database.now()
+        until = now + timedelta(seconds=TAKEN_SECONDS)
+        for row in connection.execute(_takeable(found, now)).all():
+            mine = update(deliveries).where(*_of(row.webhook_id, row.event_id))
+            connection.execute(mine.values(due_at=until, tries=row.tries + 1, tried_at=now))
+            secrets = [row.secret]
+            if row.old_secret is not None and row.old_secret_until > now:
+                secrets.append(row.old_secret)
+            named = (row.webhook_id, row.event_id, row.project, row.url, row.body)
+            taken.append(Delivery(*named, row.tries + 1, secrets, row.failures > 0))
+    return taken
+
+
+def _takeable(found: Collection[tuple[str, str]], now: datetime) -> Select[Any]:
+    return (
         select(
             *_KEY, deliveries.c.body, deliveries.c.tries, webhooks.c.project, webhooks.c.url, webhooks.c.failures,
             webhooks.c.secret, webhooks.c.old_secret, webhooks.c.old_secret_until,
@@ -111,18 +138,26 @@ def take(database: Database, found: Collection[tuple[str, str]]) -> list[Deliver
         # A locked one is being taken by another process.
         .with_for_update(skip_locked=True, of=deliveries)
     )  # fmt: skip
-    taken = []
+
+
+def renew(database: Database, sending: Collection[Delivery]) -> None:
+    """Keep these for `TAKEN_SECONDS` more: this process still sends them. What was taken over meanwhile is left, and so
+    is what has an outcome by now: its next try is later than that, or there is none.
+    """
+    tries = {(one.webhook_id, one.event_id): one.tries for one in sending}
     with database.write() as connection:
-        for row in connection.execute(wanted).all():
-            until = now + timedelta(seconds=TAKEN_SECONDS)
-            mine = update(deliveries).where(*_of(row.webhook_id, row.event_id))
-            connection.execute(mine.values(due_at=until, tries=row.tries + 1, tried_at=now))
-            secrets = [row.secret]
-            if row.old_secret is not None and row.old_secret_until > now:
-                secrets.append(row.old_secret)
-            named = (row.webhook_id, row.event_id, row.project, row.url, row.body)
-            taken.append(Delivery(*named, row.tries + 1, secrets, row.failures > 0))
-    return taken
+        until = database.now() + timedelta(seconds=TAKEN_SECONDS)
+        own = (
+            select(*_KEY, deliveries.c.tries)
+            .where(tuple_(*_KEY).in_(tries), deliveries.c.due_at <= until)
+            .order_by(*_KEY)
+            # A locked one is being paused or stored at this moment.
+            .with_for_update(skip_locked=True)
+        )
+        rows = connection.execute(own).all()
+        kept = [(row.webhook_id, row.event_id) for row in rows if tries[row.webhook_id, row.event_id] == row.tries]
+        if kept:
+            connection.execute(update(deliveries).where(tuple_(*_KEY).in_(kept)).values(due_at=until))
 
 
 def store_outcome(database: Database, delivery: Delivery, got: Attempted) -> str | None:

@@ -6,7 +6,6 @@ import typer
 
 from longhand.cli.arguments import AsJson
 from longhand.cli.command_client import open_client
-from longhand.client.client import Client
 from longhand.client.hold_calls import Held
 from longhand.client.objects import Json
 from longhand.terminal.output import print_json, print_line
@@ -47,26 +46,15 @@ def resume(
 ) -> None:
     """Lift the hold of a batch, or of a --model, an --upstream or a --project, also one that Longhand has set."""
     with open_client() as client:
-        was_held = _is_held(client, batch, _given(model, upstream, project))
         held = client.resume(batch, **_given(model, upstream, project))
         if as_json:
             print_json(held)
             return
-        print_line(t("resume.done" if was_held else "resume.not_paused", name=_named(held)))
+        print_line(t("resume.done" if held.get("changed", True) else "resume.not_paused", name=_named(held)))
         # It may be held as a whole, and its model or its upstream besides.
         other = client.batch(batch).get("hold") if batch is not None else None
     if other:
         print_line(t("resume.still_waits", batch=batch, why=hold_sentence(other)))
-
-
-def _is_held(client: Client, batch: str | None, held: Held) -> bool:
-    """Whether there is something to resume. Of a model or a project nothing tells, so it counts as held."""
-    if batch is not None and not held:
-        hold = client.batch(batch).get("hold")
-        return hold is not None and hold["kind"] == "batch"
-    if batch is None and list(held) == ["upstream"]:
-        return any(one["name"] == held["upstream"] and one["hold"] for one in client.upstreams()["data"])
-    return True
 
 
 def _given(model: str | None, upstream: str | None, project: str | None) -> Held:

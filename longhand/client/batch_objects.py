@@ -60,6 +60,10 @@ class Batch(CostFields):
     output_file_id: str | None
     error_file_id: str | None
     completion_window: str | None
+    max_concurrency: NotRequired[int | None]
+    """How many of its jobs may run at once; missing from an older server, as is the next."""
+    output_expires_after: NotRequired[dict[str, Any] | None]
+    """`{"anchor": "created_at", "seconds"}`: how long its output files are kept."""
     created_at: int
     in_progress_at: int | None
     finalizing_at: int | None

@@ -126,9 +126,12 @@ class Job(CostFields):
     batch_id: str | None
     custom_id: str | None
     model: str
+    only_upstream: NotRequired[str | None]
+    """The one upstream that may run it; missing from an older server, as is `on_interrupt`."""
     metadata: dict[str, str]
     priority: int
     max_attempts: int
+    on_interrupt: NotRequired[Literal["restart", "continue"]]
     on_length: NotRequired[Literal["stop", "continue"]]
     max_continuations: NotRequired[int | None]
     """How often the rest of its text may be asked for at the token limit; None: not at all."""
@@ -184,6 +187,8 @@ class Job(CostFields):
     """What its text must satisfy; like `request` only where one job is read or submitted."""
     request: NotRequired[dict[str, Any]]
     """As it goes upstream; only where one job is read or submitted."""
+    cells: NotRequired[dict[str, str]]
+    """The row of a table that it was made of, by column; only where one job or its results are read."""
     message: NotRequired[dict[str, Any]]
     """The rest of the assistant's message, such as its tool calls; only where one job or its results are read."""
     attempts: NotRequired[list[Attempt]]

@@ -14,6 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from jobs.settings import Settings
 from longhand.client.errors import StackError, first_line
 from longhand.stack import embedded
+from longhand.stack.dead_workers import give_back_jobs
 from longhand.stack.signals import StopSignals
 from longhand.stack.supervisor import Child, Supervisor, describe_end
 from longhand.words.catalogue import t, translated
@@ -73,7 +74,9 @@ class Stack:
         for number in range(1, self.workers + 1):
             name = f"worker-{number}"
             own = {**environ, **self._metrics_port(number)}
-            self.services.append(self.supervisor.start(name, python("worker"), own, logs / f"{name}.log"))
+            self.services.append(
+                self.supervisor.start(name, python("worker"), own, logs / f"{name}.log", self._give_back_jobs)
+            )
         command = python("longhand", "api", "--host", self.host, "--port", str(self.port))
         if self.api_workers > 1:
             command.append("--share-port")
@@ -118,6 +121,9 @@ class Stack:
                 break
             self.supervisor.report(t("up.valkey_empty", why=last_line))
         raise StackError(t("up.valkey_failed", why=last_line, log=log))
+
+    def _give_back_jobs(self, pid: int, mark: str) -> None:
+        give_back_jobs(self.settings.database, self.redis_url, pid, mark)
 
     def _metrics_port(self, number: int) -> dict[str, str]:
         """Each worker serves its metrics on a port of its own."""

@@ -1,6 +1,7 @@
 """Keeps processes running: starts them, restarts them when they die, and ends them in order."""
 
 import os
+import secrets
 import signal
 import subprocess
 import sys
@@ -33,6 +34,10 @@ class Child:
     """When to start it again, on the monotonic clock."""
     deaths: int = 0
     """How often it has died since it last ran for that long."""
+    on_death: Callable[[int, str], None] | None = None
+    """Called when its process is gone that nobody ended, with the pid and the mark: a random word that each process of
+    such a child is given as its last argument."""
+    mark: str = ""
 
     def last_log_line(self) -> str:
         """The last line of its log, for a message that says why it died."""
@@ -53,9 +58,16 @@ class Supervisor:
     """Called with one line for the person at the terminal."""
     children: list[Child] = field(default_factory=list)
 
-    def start(self, name: str, command: Sequence[str], environ: Mapping[str, str], log: Path) -> Child:
+    def start(
+        self,
+        name: str,
+        command: Sequence[str],
+        environ: Mapping[str, str],
+        log: Path,
+        on_death: Callable[[int, str], None] | None = None,
+    ) -> Child:
         """Start a process and keep it. Its output goes to the end of the file `log`."""
-        child = Child(name, command, environ, log)
+        child = Child(name, command, environ, log, on_death=on_death)
         self.children.append(child)
         _launch(child)
         return child
@@ -66,6 +78,8 @@ class Supervisor:
         for child in self.children:
             if child.running is not None and child.running.poll() is not None:
                 how = describe_end(child.running.returncode)
+                if child.on_death is not None:
+                    child.on_death(child.running.pid, child.mark)
                 child.running = None
                 pause = _pause_after(child, now)
                 child.due_at = now + pause
@@ -109,10 +123,12 @@ def describe_end(code: int) -> str:
 
 def _launch(child: Child) -> None:
     _make_room(child.log)
+    child.mark = secrets.token_hex(4) if child.on_death is not None else ""
+    command = [*child.command, *filter(None, [child.mark])]
     descriptor = os.open(child.log, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         child.running = subprocess.Popen(  # noqa: S603  # the stack's own commands
-            [sys.executable, "-I", "-S", str(_LEASH), str(os.getpid()), *child.command],
+            [sys.executable, "-I", "-S", str(_LEASH), str(os.getpid()), *command],
             env=dict(child.environ),
             stdin=subprocess.DEVNULL,
             stdout=descriptor,

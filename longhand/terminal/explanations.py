@@ -65,7 +65,8 @@ def told(code: str | None, message: str) -> str:
     """A message in the spoken language; one that the catalogue does not know stands behind what its code means."""
     shown = "\n".join(map(translated, message.splitlines()))
     meaning = meaning_of(code)
-    if not meaning or (shown != message and not _ENGLISH.search(shown)):
+    # What others have said stays as it is, after what Longhand says of it.
+    if not meaning or (shown != message and not _ENGLISH.search(shown.partition("（原文：")[0])):
         return shown
     return t("error.meaning", meaning=meaning, message=shown) if shown else meaning
 

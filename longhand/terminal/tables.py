@@ -16,7 +16,7 @@ from longhand.terminal.costs import attempt_cost, cost_text
 from longhand.terminal.explanations import cut_short_words, heading, reason, source_word, status_word, told
 from longhand.terminal.output import PlainConsole, open_console
 from longhand.terminal.waiting_words import hold_sentence, waits_sentence
-from longhand.words.catalogue import t
+from longhand.words.catalogue import t, translated
 
 if TYPE_CHECKING:
     # At run time this would load the stack for every `longhand jobs`.
@@ -198,7 +198,7 @@ def _prompt(job: Json) -> str | None:
 
 def _because(hold: Json | None) -> str | None:
     """What the upstream said before it was held."""
-    return hold["message"] if hold and hold["held_by"] != "person" else None
+    return plain(translated(hold["message"])) if hold and hold["held_by"] != "person" else None
 
 
 def _pairs(pairs: Json | None) -> str | None:

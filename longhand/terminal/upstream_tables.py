@@ -61,7 +61,7 @@ def notes(listed: Json) -> Iterator[str]:
         hold, error = upstream["hold"], upstream["last_error"]
         if hold:
             held = {"kind": "upstream", "target": upstream["name"], "url": upstream["url"], **hold}
-            said = t("upstreams.it_said", message=hold["message"]) if _is_said(hold) and not error else ""
+            said = t("upstreams.it_said", message=translated(hold["message"])) if _is_said(hold) and not error else ""
             yield hold_sentence(held) + said
         if error:
             why = reason({"error": error})

@@ -18,6 +18,12 @@ Part = Literal["", "_help", "_errors", "_codes"]
 Entry = str | dict[str, str]
 """A sentence, or one for `one` and one for `other`. `{name}` is a value."""
 
+_VALUE = re.compile(r"\{(\w+)\}")
+_QUOTED = r"""'[^']*'|"[^"]*\""""
+_NUMBER = r"[-+.\de]+"
+_NARROW = {"field": rf"[\w.-]+|{_QUOTED}", "mark": _QUOTED, "least": _NUMBER, "most": _NUMBER}
+"""Values that cannot be just anything, for templates with little else in them."""
+
 _LOCALE_NAMES = ("LC_ALL", "LC_MESSAGES", "LANG")
 
 
@@ -77,7 +83,11 @@ def translated(message: str) -> str:
 
 
 def _said(name: str, value: str) -> str:
-    """A value of an error: a word that the catalogue has under the value's name, or an error in the error."""
+    """A value of an error: a word that the catalogue has under the value's name, or an error in the error. What others
+    have `said` is theirs.
+    """
+    if name == "said":
+        return value
     word = entries(spoken()).get(f"{name}.{value}")
     return str(word) if word is not None else translated(value)
 
@@ -107,14 +117,16 @@ def entries(language: Language, part: Part = "") -> dict[str, Entry]:
 
 @cache
 def _patterns() -> list[tuple[str, re.Pattern[str]]]:
-    """What each error looks like in English; the longest first, since a value may be anything."""
-    found = sorted(entries("en", "_errors").items(), key=lambda one: -len(one[1]))
+    """What each error looks like in English; those with most words of their own first: a value may be anything."""
+    found = sorted(entries("en", "_errors").items(), key=lambda one: -len(_VALUE.sub("", str(one[1]))))
     return [(key, re.compile(_as_pattern(str(template)), re.DOTALL)) for key, template in found]
 
 
 def _as_pattern(template: str) -> str:
-    parts = re.split(r"\{(\w+)\}", template)
-    return "".join(f"(?P<{part}>.+?)" if place % 2 else re.escape(part) for place, part in enumerate(parts))
+    parts = _VALUE.split(template)
+    return "".join(
+        f"(?P<{part}>{_NARROW.get(part, '.+?')})" if place % 2 else re.escape(part) for place, part in enumerate(parts)
+    )
 
 
 def _flat(table: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Entry]]:

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import zipfile
 
 import httpx
 import redis
@@ -44,6 +45,10 @@ def test_headings_are_chinese_where_they_are_asked_for_and_cells_are_the_same(
     assert "*这篇正文达到 token 上限而被截断（max_output_tokens）。*\n\n茶 tea\n" in article
     assert "未完成：已取消（" in article
     assert "## Article 1\n\n茶 tea\n" in client.get(path, params={"format": "md"}).text
+    archive = zipfile.ZipFile(io.BytesIO(client.get(path, params={"format": "zip", "lang": "zh"}).content))
+    cut, cancelled = archive.read("remarks.txt").decode().splitlines()
+    assert cut.endswith("：达到 token 上限而被截断（max_output_tokens）")
+    assert "：没有正文：已取消（cancelled: " in cancelled
     lines = [client.get(path, params=lang).content for lang in ({}, {"lang": "zh"})]
     assert lines[0] == lines[1]
     assert client.get(path, params={"lang": "de"}).json()["error"]["param"] == "lang"

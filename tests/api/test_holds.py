@@ -97,9 +97,11 @@ def test_a_paused_batch_says_so_and_nothing_of_it_starts_until_it_is_resumed(
 def test_a_job_says_what_of_it_is_held(client: httpx.Client, path: str) -> None:
     job = client.post("/v1/jobs", json=ask()).json()
     assert client.post(f"{path}/pause").status_code == 200
+    assert client.post(f"{path}/pause").json()["changed"] is False
     hold = hold_of(client, f"/v1/jobs/{job['id']}")
     assert path == f"/v1/{hold['kind']}s/{hold['target']}"
-    assert client.post(f"{path}/resume").json()["hold"] is None
+    resumed = [client.post(f"{path}/resume").json() for _ in range(2)]
+    assert [(one["hold"], one["changed"]) for one in resumed] == [(None, True), (None, False)]
     assert hold_of(client, f"/v1/jobs/{job['id']}") is None
 
 

@@ -72,6 +72,7 @@ def test_the_upstream_that_is_named_goes_no_further_and_holds_for_its_job(
     client: httpx.Client, database: Database
 ) -> None:
     named = client.post("/v1/jobs", json=ask(upstream="one")).raise_for_status().json()
+    assert (named["only_upstream"], named["upstream"]) == ("one", None)
     free = client.post("/v1/jobs", json=ask()).raise_for_status().json()
     assert "upstream" not in client.get(f"/v1/jobs/{named['id']}").json()["request"]
     # The dispatch of these tests has one upstream, `default`.

@@ -1,7 +1,9 @@
 """Webhooks over HTTP: made, changed, tested and removed by their project alone, and never to an inner address."""
 
 import json
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from ipaddress import ip_network
 from typing import Any
 
@@ -20,10 +22,11 @@ from api.schemas.webhooks import (
     WebhookWithSecret,
 )
 from jobs.store.database import Database
+from jobs.store.keys import create_key
 from jobs.webhooks.deliveries import Attempted, find_due, store_outcome, take
 from jobs.webhooks.endpoints import MOST_ENDPOINTS
 from jobs.webhooks.events import BATCH_ENDS, DEFAULT_EVENTS
-from tests.api.callers import code_of
+from tests.api.callers import calling, code_of
 from tests.api.watching import REQUEST
 from tests.conftest import serve_api
 
@@ -129,6 +132,37 @@ def test_without_an_allowed_network_this_machine_is_refused(sqlite_url: str, red
         answer = httpx.post(f"http://127.0.0.1:{server.port}/v1/webhooks", json={"url": "http://localhost/"})
     assert answer.status_code == 400
     assert "LONGHAND_WEBHOOK_ALLOW" in answer.json()["error"]["message"]
+
+
+def test_names_of_one_project_that_hang_keep_no_other_from_making_its_webhooks(
+    sqlite_url: str, redis_url: str, sqlite_database: Database
+) -> None:
+    """Before, four of them held all that were looked up at once, for every project."""
+    red, blue = (create_key(sqlite_database, project=name)[1] for name in ("red", "blue"))
+    over, asked = threading.Event(), threading.Semaphore(0)
+
+    def look_up(host: str, _port: int) -> list[str]:
+        if host.startswith("hangs"):
+            asked.release()
+            over.wait(60)
+        return ["127.0.0.1"]
+
+    allowed = (ip_network("127.0.0.0/8"),)
+    with serve_api(sqlite_url, redis_url, webhook_allow=allowed) as server, ThreadPoolExecutor(8) as attackers:
+        server.config.app.state.services.lookups.look_up = look_up  # type: ignore[union-attr]  # FastAPI's
+        with calling(server, red) as attacker, calling(server, blue) as client:
+            attacks = [
+                attackers.submit(attacker.post, "/v1/webhooks", json={"url": f"https://hangs{number}.example/"})
+                for number in range(8)
+            ]
+            try:
+                for _ in range(4):
+                    assert asked.acquire(timeout=60)  # the fault has fired
+                made = client.post("/v1/webhooks", json={"url": "https://app.example/hook"})
+                assert made.status_code == 201, made.text
+                assert not any(attack.done() and attack.result().status_code == 201 for attack in attacks)
+            finally:
+                over.set()
 
 
 def test_a_project_has_a_bounded_number_of_endpoints(client: httpx.Client) -> None:

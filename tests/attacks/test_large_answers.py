@@ -1,6 +1,7 @@
 """Readers that ask for large texts and do not read them: together they hold no more than a budget, and others go on."""
 
 import asyncio
+import json
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -12,13 +13,16 @@ from starlette.types import Message, Receive, Scope, Send
 from api.access.byte_budget import ByteBudget, answer_budget
 from api.access.large_answers import PIECE, LargeAnswers
 from api.main import ApiServer
+from jobs.intake.submission import submit_batch
+from jobs.lifecycle.close_batch import close_batch
 from jobs.lifecycle.transitions import finish
 from jobs.store.database import Database
 from jobs.store.keys import create_key
+from jobs.store.queries import read_batch, read_states
 from tests.api.watching import submit, wait_until
 from tests.conftest import serve_api
 from tests.store.reserving import claim_now
-from tests.store.store_fixtures import written
+from tests.store.store_fixtures import new_job, written
 
 TEXT = "".join(f"{number:015d}\n" for number in range(1024 * 1024))
 """16 MB: more than the sockets of a connection take at once."""
@@ -34,7 +38,7 @@ def job_id(sqlite_database: Database) -> str:
 
 
 @pytest.fixture
-def keys(sqlite_database: Database, job_id: str) -> tuple[str, str]:
+def keys(sqlite_database: Database) -> tuple[str, str]:
     """The slow reader's and another one's, of the same project."""
     first, second = (create_key(sqlite_database, name=name)[1] for name in ("slow", "other"))
     return first, second
@@ -54,13 +58,17 @@ def budget_of(server: ApiServer) -> ByteBudget:
 
 
 def ask(server: ApiServer, job_id: str, key: str) -> httpx.Response:
-    url = f"http://127.0.0.1:{server.port}/v1/jobs/{job_id}/text"
+    return get(server, f"/v1/jobs/{job_id}/text", key)
+
+
+def get(server: ApiServer, path: str, key: str) -> httpx.Response:
+    url = f"http://127.0.0.1:{server.port}{path}"
     return httpx.get(url, headers={"Authorization": f"Bearer {key}"}, timeout=60)
 
 
-def ask_and_read_nothing(server: ApiServer, job_id: str, key: str) -> socket.socket:
+def ask_and_read_nothing(server: ApiServer, path: str, key: str) -> socket.socket:
     line = socket.create_connection(("127.0.0.1", server.port), timeout=20)
-    line.sendall(f"GET /v1/jobs/{job_id}/text HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer {key}\r\n\r\n".encode())
+    line.sendall(f"GET {path} HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer {key}\r\n\r\n".encode())
     return line
 
 
@@ -70,7 +78,7 @@ def test_a_reader_that_reads_nothing_holds_its_keys_share_and_no_more(
     slow, other = keys
     budget = budget_of(server)
     with ExitStack() as lines:
-        lines.enter_context(ask_and_read_nothing(server, job_id, slow))
+        lines.enter_context(ask_and_read_nothing(server, f"/v1/jobs/{job_id}/text", slow))
         wait_until(lambda: budget.held > 0)
         refused = ask(server, job_id, slow)
         assert refused.status_code == 503
@@ -80,6 +88,52 @@ def test_a_reader_that_reads_nothing_holds_its_keys_share_and_no_more(
         assert budget.held > 0  # the slow one still has its own
     wait_until(lambda: budget.held == 0)
     assert ask(server, job_id, slow).text == TEXT
+
+
+@pytest.fixture
+def paths(sqlite_database: Database) -> dict[str, str]:
+    """Where the results of a batch with such a text are."""
+    batch_id = submit_batch(sqlite_database, [new_job()]).id
+    [(made, _, _)] = read_states(sqlite_database, batch_id, after="", limit=2)
+    claim_now(sqlite_database, made, "w", 60)
+    assert finish(sqlite_database, made, 1, written(TEXT))
+    assert close_batch(sqlite_database, batch_id)
+    batch = read_batch(sqlite_database, batch_id, project=None)
+    assert batch is not None
+    results = {form: f"/v1/batches/{batch_id}/results?format={form}" for form in ("jsonl", "csv", "md", "zip")}
+    return {**results, "file": f"/v1/files/{batch.output_file_id}/content"}
+
+
+def test_readers_of_streamed_results_that_read_nothing_hold_their_keys_share_and_no_more(
+    server: ApiServer, paths: dict[str, str], keys: tuple[str, str]
+) -> None:
+    """Each holds a text and the line that it becomes. Before, sixty of them held two gigabytes."""
+    slow, other = keys
+    budget = budget_of(server)
+    budget.most = 4 * len(TEXT)
+    whole: dict[str, bytes] = {}
+    with ExitStack() as lines:
+        lines.enter_context(ask_and_read_nothing(server, paths["jsonl"], slow))
+        wait_until(lambda: budget.held > 0)
+        for form, path in paths.items():
+            refused = get(server, path, slow)
+            assert refused.status_code == 503, form
+            assert refused.json()["error"]["code"] == "too_many_large_answers"
+            answer = get(server, path, other)
+            assert (answer.status_code, len(answer.content) > len(TEXT) // 10) == (200, True), form
+            whole[form] = answer.content
+        assert budget.held > 0  # the slow one still has its own
+    wait_until(lambda: budget.held == 0)
+    for form, path in paths.items():
+        assert get(server, path, slow).content == whole[form], form
+
+
+def test_results_for_which_there_is_never_room_can_be_read_all_the_same(
+    server: ApiServer, paths: dict[str, str], keys: tuple[str, str]
+) -> None:
+    budget_of(server).most = len(TEXT)
+    [line] = get(server, paths["jsonl"], keys[0]).text.splitlines()
+    assert json.loads(line)["text"] == TEXT
 
 
 def test_a_large_answer_comes_whole_in_pieces(server: ApiServer, job_id: str, keys: tuple[str, str]) -> None:

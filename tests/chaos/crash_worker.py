@@ -154,8 +154,8 @@ def _closed(original: Callable[..., Any], database: Any, batch_id: str) -> Any:
     return ended
 
 
-def _taken(original: Callable[..., Any], database: Any, found: Any) -> Any:
-    taken = original(database, found)
+def _taken(original: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
+    taken = original(*arguments, **named)
     if taken:
         _crash(taken[0].event_id)
     return taken

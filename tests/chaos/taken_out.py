@@ -88,10 +88,9 @@ MUTANTS = (
         [
             (
                 "jobs/lifecycle/rescue.py",
-                "JobStatus.IN_PROGRESS, jobs.c.lease_until < run_out_before)",
-                "JobStatus.IN_PROGRESS)",
+                "_rescue(database, jobs.c.lease_until < (run_out_before or database.now()), limit)",
+                "_rescue(database, jobs.c.worker.is_not(None), limit)",
             ),
-            ("jobs/lifecycle/rescue.py", "            jobs.c.lease_until < now,\n", ""),
         ],
         ["test_killed_workers.py::test_a_long_job_is_asked_for_once"],
     ),

@@ -38,6 +38,9 @@ TABLE = "topic,tone\n茶,短\n"
         (TABLE + "a\n", {"template": "{topic}"}, "有 1 个单元格，而表头有 2 列：请补上缺少的单元格"),
         (TABLE + ",b\n", {"template": "关于{topic}"}, "{topic} 是空的：请填写这个单元格"),
         (TABLE + '"a,b\n', {"template": "{topic}"}, "引号在这里打开后没有关闭"),
+        ("a,b,a\n", {"template": "{a}"}, "第 1 列和第 3 列同名（'a'）：请改掉其中一个"),
+        (TABLE, {"template": "{topic}", "delimiter": "ab"}, "'ab' 不能作分隔符：请用 , ; | 或 tab"),
+        ("PK\x03\x04", {}, "文件是 Excel 工作簿或其他 ZIP 压缩包，不是文本：请用原来的程序打开"),
     ],
 )
 def test_a_mistake_in_a_table_is_told_in_chinese_alone(

@@ -188,10 +188,12 @@ def test_each_csv_row_goes_into_the_template(tmp_path: Path) -> None:
     assert requests == [
         {
             "custom_id": "bees",
+            "cells": {"custom_id": "bees", "topic": "bees, and\nwasps", "model": ""},
             "body": {"messages": [{"role": "user", "content": "Write {about} bees, and\nwasps"}], "model": "m-1"},
         },
         {
             "custom_id": "sea",
+            "cells": {"custom_id": "sea", "topic": "tides", "model": "m-2"},
             "body": {"messages": [{"role": "user", "content": "Write {about} tides"}], "model": "m-2"},
         },
     ]

@@ -44,6 +44,10 @@ def test_what_is_paused_says_how_to_lift_it(sqlite_url: str, redis_url: str, tmp
         assert still.startswith(f"{batch} still waits: the model meta/llama is paused since ")
         resumed = longhand("resume", "--model", "meta/llama", environ=environ)
         assert resumed.stdout == "model meta/llama: resumed; its jobs start as soon as there is room\n"
+        again = longhand("resume", "--model", "meta/llama", environ=environ)
+        assert again.stdout == "model meta/llama: was not paused, so nothing has changed\n"
+        project = longhand("resume", "--project", "default", environ=environ)
+        assert project.stdout == "project default: was not paused, so nothing has changed\n"
         unknown = longhand("resume", "--upstream", "nix", environ={**environ, "LONGHAND_LANG": "zh"})
         assert (unknown.returncode, unknown.stdout) == (0, "接口 nix：没有被暂停，什么都没有改变\n")
 

@@ -33,8 +33,8 @@ class Kept:
         self._signals = signals
         self._logs = logs
 
-    def start(self, name: str, command: list[str]) -> Child:
-        return self.supervisor.start(name, command, os.environ, self._logs / f"{name}.log")
+    def start(self, name: str, command: list[str], on_death: Callable[[int, str], None] | None = None) -> Child:
+        return self.supervisor.start(name, command, os.environ, self._logs / f"{name}.log", on_death)
 
     def until(self, holds: Callable[[], bool]) -> None:
         deadline = time.monotonic() + PATIENCE_SECONDS
@@ -73,6 +73,22 @@ def test_a_killed_child_is_started_again_and_it_is_said(kept: Kept) -> None:
         f"worker-1 died (signal SIGKILL); starting it again in 0.5 s; its log is {child.log}",
         f"worker-1 runs again (process {pid(child)})",
     ]
+
+
+def test_the_pid_and_mark_of_a_child_that_died_are_told_and_those_of_one_that_was_ended_are_not(kept: Kept) -> None:
+    """Each of its processes has a mark of its own, which nothing else has."""
+    died: list[tuple[int, str]] = []
+    say_mark = [sys.executable, "-c", f"import sys; print(sys.argv[1]); {SAY}"]
+    child = kept.start("worker-1", say_mark, lambda pid, mark: died.append((pid, mark)))
+    kept.until_here(child)
+    first = pid(child)
+    os.kill(first, signal.SIGKILL)
+    kept.until_here(child, times=2)
+    marks = [line for line in child.log.read_text().splitlines() if line != "here"]
+    assert died == [(first, marks[0])]
+    assert len(set(marks)) == 2
+    kept.supervisor.end_all(PATIENCE_SECONDS)
+    assert len(died) == 1
 
 
 def test_a_child_that_dies_again_and_again_is_given_longer_and_longer_pauses(kept: Kept) -> None:

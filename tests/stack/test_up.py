@@ -151,6 +151,25 @@ def test_a_killed_worker_is_started_again_and_its_watcher_ends_with_the_stored_t
         assert up.end() == 0
 
 
+def test_the_jobs_of_a_killed_worker_go_on_before_their_leases_have_run_out(environ: dict[str, str]) -> None:
+    """The leases last for longer than this test: the supervisor has seen the end of the process."""
+    patient = {**environ, "LONGHAND_LEASE_SECONDS": "600"}
+    with running_up(patient, "--port", "0", "--workers", "2") as up:
+        job_id = submit(up.url, "Write a 500-word essay about bees.")
+        watch = Watch(up.url, job_id)
+        assert watch.has_begun.wait(PATIENCE_SECONDS)
+        with Client(up.url) as client:
+            worker = client.read(job_id)["attempts"][0]["worker"]
+        os.kill(int(worker.split(":")[1]), signal.SIGKILL)
+        up.wait_for(r"worker-\d died \(signal SIGKILL\)")
+        assert_stored_as_watched(up.url, job_id, watch)
+        with Client(up.url) as client:
+            attempts = client.read(job_id)["attempts"]
+        assert [attempt["outcome"] for attempt in attempts] == ["lost", "completed"]
+        print(f"lost for {attempts[1]['started_at'] - attempts[0]['finished_at']:.2f} s after its rescue")
+        assert up.end() == 0
+
+
 def test_two_apis_share_a_port_and_the_watchers_of_one_that_dies_end_with_the_stored_text(
     environ: dict[str, str],
 ) -> None:

@@ -10,15 +10,17 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
-from sqlalchemy import MetaData, create_engine, insert, inspect, make_url, select, text
+from sqlalchemy import MetaData, create_engine, insert, inspect, make_url, select, text, update
 from sqlalchemy.pool import NullPool
 
 import migrations
+from jobs.intake.submission import NewJob, submit_batch
 from jobs.lifecycle.retention import delete_some
 from jobs.lifecycle.transitions import fail
 from jobs.model.status import FINAL, BatchStatus, JobStatus
 from jobs.store.database import Database, open_database
 from jobs.store.projects import set_keep_seconds
+from jobs.store.queries import stream_results
 from jobs.store.search import JobFilter, list_jobs
 from jobs.tables import LIST_COLUMNS, metadata
 from migrations import migrate
@@ -258,7 +260,7 @@ def test_a_list_of_jobs_reads_no_prompt_on_sqlite(tmp_path: Path) -> None:
     in_order = [column["name"] for column in inspect(create_engine(url, poolclass=NullPool)).get_columns("jobs")]
     prompt = in_order.index("request")
     assert {column.name for column in LIST_COLUMNS} == set(in_order[:prompt])
-    assert in_order[prompt:] == ["request", "message", "accept"]
+    assert in_order[prompt:] == ["request", "message", "accept", "cells"]
 
 
 def test_the_folder_of_a_sqlite_file_is_made(tmp_path: Path) -> None:
@@ -304,5 +306,34 @@ def test_what_a_version_without_retention_stores_is_deleted_by_the_default_of_it
             pass
         rows = rows_of(empty_url)
         assert ([row["id"] for row in rows["jobs"]], rows["batches"]) == (["job_c"], [])
+    finally:
+        store.database.close()
+
+
+def test_a_version_without_cells_submits_and_runs_jobs_beside_one_that_has_them(empty_url: str) -> None:
+    """It writes to the same tables while it is replaced, and does not know the new column."""
+    command.upgrade(alembic_for(empty_url), "0012")
+    engine = create_engine(empty_url, poolclass=NullPool)
+    old = MetaData()
+    old.reflect(engine, only=["jobs"])
+    old_jobs = old.tables["jobs"]
+    assert "cells" not in old_jobs.c
+    migrate(empty_url)
+    store = Store(open_database(empty_url))
+    try:
+        batch_id = submit_batch(store.database, [NewJob({"model": "m"}, cells={"topic": "tea"})] * 2).id
+        with engine.begin() as connection:  # as it reads one, takes it, and submits another one
+            first, second = connection.execute(select(old_jobs).order_by(old_jobs.c.id)).mappings().all()
+            connection.execute(insert(old_jobs), {**first, "id": "job_zz"})
+            connection.execute(update(old_jobs).where(old_jobs.c.id == second["id"]).values(status="failed"))
+        shown = {
+            one.job.id: (one.job.status, one.job.cells)
+            for one in stream_results(store.database, batch_id, also=["cells"])
+        }
+        assert shown == {
+            first["id"]: ("queued", {"topic": "tea"}),
+            second["id"]: ("failed", {"topic": "tea"}),
+            "job_zz": ("queued", None),
+        }
     finally:
         store.database.close()

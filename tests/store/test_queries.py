@@ -296,7 +296,7 @@ def test_results_of_long_texts_are_never_many_in_memory(store: Store, monkeypatc
         finish(store.database, job_id, 1, written("x" * 300_000))
     reads = []
 
-    def counted(database: Database, job_ids: Sequence[str], **options: bool) -> list[StoredResult]:
+    def counted(database: Database, job_ids: Sequence[str], **options: Any) -> list[StoredResult]:
         found = read_results(database, job_ids, **options)
         reads.append(sum(len(result.text or "") for result in found))
         return found
@@ -311,13 +311,13 @@ def test_results_of_long_prompts_are_never_many_in_memory(store: Store, monkeypa
     batch_id = submit_batch(store.database, [new_job("x" * 300_000)] * 10).id
     reads = []
 
-    def counted(database: Database, job_ids: Sequence[str], **options: bool) -> list[StoredResult]:
+    def counted(database: Database, job_ids: Sequence[str], **options: Any) -> list[StoredResult]:
         found = read_results(database, job_ids, **options)
         reads.append(sum(len(str(result.job.request)) for result in found))
         return found
 
     monkeypatch.setattr(queries, "read_results", counted)
-    results = list(stream_results(store.database, batch_id, with_requests=True))
+    results = list(stream_results(store.database, batch_id, also=["request"]))
     assert [result.job.request for result in results] == [new_job("x" * 300_000).request] * 10
     assert sum(reads) > 10 * 300_000
     assert max(reads) <= 1024 * 1024

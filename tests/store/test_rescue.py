@@ -12,7 +12,7 @@ from sqlalchemy import event
 
 from jobs.lifecycle.close_batch import close_batches
 from jobs.lifecycle.lease import Checkpoint, claim, renew
-from jobs.lifecycle.rescue import cancel_batch, cancel_job, expire_and_cancel_queued, rescue_lost
+from jobs.lifecycle.rescue import cancel_batch, cancel_job, expire_and_cancel_queued, rescue_dead, rescue_lost
 from jobs.lifecycle.transitions import cancel_running, finish, retry
 from jobs.model.endings import CANCELLED, EXPIRED, MAX_CRASHES, WORKER_LOST
 from jobs.model.status import AttemptOutcome, BatchStatus, JobStatus
@@ -65,6 +65,28 @@ def test_a_lost_job_is_queued_again_and_due_at_once(store: Store) -> None:
     assert (attempt.outcome, attempt.finished_at) == (AttemptOutcome.LOST, store.clock.now)
     assert attempt.error_code == WORKER_LOST.code
     assert store.rows()["texts"] == [(job_id, 1, "so far", "", 0, False)]
+
+
+def test_the_jobs_of_a_worker_that_is_known_to_be_gone_are_taken_before_their_leases_run_out(store: Store) -> None:
+    """And no others: a machine of the same name may have a worker with the same process id."""
+    first, second, other = store.submit(), store.submit(), store.submit()
+    ended = store.submit()
+    for job_id in (first, second, ended):
+        store.claim(job_id, "host:7:aaaaaaaa")
+    store.claim(other, "host:7:bbbbbbbb")
+    assert finish(store.database, ended, 1, written("whole"))
+    changes = rescue_dead(store.database, "host:7:aaaaaaaa")
+    assert [(one.id, one.attempt, one.status) for one in changes] == [
+        (first, 1, JobStatus.QUEUED),
+        (second, 1, JobStatus.QUEUED),
+    ]
+    job = store.job(first)
+    assert (job.due_at, job.crashes, job.lease_until) == (store.clock.now, 1, None)
+    assert [attempt.outcome for attempt in read_attempts(store.database, first)] == [AttemptOutcome.LOST]
+    assert not finish(store.database, first, 1, written("late")), "what it sent before its end comes too late"
+    assert store.job(other).status is JobStatus.IN_PROGRESS
+    assert store.job(ended).status is JobStatus.COMPLETED
+    assert rescue_dead(store.database, "host:7:aaaaaaaa") == []
 
 
 def test_a_lost_job_that_somebody_cancelled_ends_cancelled_with_its_text(store: Store) -> None:

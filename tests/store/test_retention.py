@@ -1,9 +1,10 @@
 """What has ended is deleted when its time has come, by its own words or its project's, and nothing before its end."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from jobs.intake.idempotency import IdempotencyKey, KeyReusedError, find_key
 from jobs.intake.submission import BatchOptions, submit_batch, submit_job
@@ -121,6 +122,34 @@ def test_a_look_for_what_is_due_reads_none_of_what_is_kept(sqlite_database: Data
         "SEARCH batches USING INDEX batches_to_erase (erase_at<?)",
         "SEARCH jobs USING INDEX jobs_to_erase (erase_at<?)",
     ]
+
+
+def test_a_look_for_what_a_default_lets_go_reads_none_of_what_is_kept(sqlite_database: Database) -> None:
+    """Before, it read every batch of the project: 12 ms for 5,000 of them, each time."""
+    set_keep_seconds(sqlite_database, "news", DAY)
+    with plans_of(sqlite_database) as plans:
+        assert not delete_some(sqlite_database)
+    steps = [step for statement, plan in plans if ".project =" in statement for step in plan]
+    assert steps == [
+        "SEARCH batches USING COVERING INDEX batches_of_project (project=?)",  # those that are being erased
+        "SEARCH batches USING INDEX batches_of_project (project=? AND id<?)",
+        "SEARCH jobs USING INDEX jobs_ended_alone (project=? AND finished_at<?)",
+    ]
+
+
+def test_a_batch_that_ended_in_the_millisecond_of_its_submission_is_due_a_day_later(store: Store) -> None:
+    """A look reads those that were submitted before a time; this one was not before, and has ended by then."""
+    batch_id, job_ids = submit_kept(store, 1, None)
+    set_keep_seconds(store.database, "default", DAY)
+    with store.database.write() as connection:  # its clock stands still
+        made = connection.scalar(select(batches.c.created_at))
+        ended = {"status": "completed", "finalizing_at": made, "completed_at": made, "completed": 1, "failed": 0}
+        connection.execute(update(batches).values(ended))
+        connection.execute(update(jobs).values(status="completed", finished_at=made))
+    assert made is not None
+    store.clock.now = made + timedelta(seconds=DAY)
+    sweep(store)
+    assert ids(store).isdisjoint({batch_id, *job_ids})
 
 
 def test_a_round_ends_when_its_time_is_over(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,11 +1,14 @@
 """An upstream that never ends its line: the job fails, and the memory of the process does not grow."""
 
+import asyncio
 import subprocess
 import sys
 import zlib
+from itertools import pairwise
 
 import pytest
 
+from tests.upstream.reading import BODY, run_with
 from tests.upstream.scripted_upstream import (
     PATIENCE_SECONDS,
     Flood,
@@ -16,6 +19,9 @@ from tests.upstream.scripted_upstream import (
     http_chunk,
     text,
 )
+from worker.upstream import Clocks, Upstream
+from worker.upstream.errors import Stalled
+from worker.upstream.sse import SSEParser
 
 OFFERED_BYTES = 256 << 20
 ALLOWED_BYTES = 16 << 20
@@ -31,7 +37,7 @@ def peak_bytes():
     return 1024 * int(re.search(r"VmHWM:\\s+(\\d+) kB", Path("/proc/self/status").read_text()).group(1))
 
 async def main():
-    upstream = Upstream(sys.argv[1], None, Clocks())
+    upstream = Upstream(sys.argv[1], None, Clocks(between_deltas_seconds=float(sys.argv[2])))
     await upstream.stream({}, lambda text: None)
     before = peak_bytes()
     error = None
@@ -82,6 +88,53 @@ def test_a_line_that_unpacks_to_no_end_takes_no_memory_either() -> None:
     assert grown < ALLOWED_BYTES
 
 
+def packed_comments(total_bytes: int) -> bytes:
+    return gzip_of(b": keep-alive\n\n" * 5000, total_bytes)
+
+
+def test_comments_that_unpack_to_no_end_run_into_the_clock_and_take_no_memory() -> None:
+    """Some 64 kB of them unpack to 64 MB: they come faster than anybody can read them."""
+    packed = packed_comments(64 << 20)
+    opening = [head(content_encoding="gzip"), gzip_of(text("One"), len(text("One")))]
+    error, grown, upstream = read_elsewhere([*opening, Flood(packed, OFFERED_BYTES)], seconds=2)
+    assert error == "Stalled"
+    assert grown < ALLOWED_BYTES
+    assert upstream.last.fired == ["Flood"]
+    assert upstream.last.sent_bytes > len(packed)
+
+
+def test_comments_that_unpack_to_no_end_leave_the_other_streams_their_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is read of a socket at once may unpack to 200 MB: between its pieces, all others of the loop go on."""
+    turns = 0
+    turn_of_piece: list[int] = []
+    feed = SSEParser.feed
+
+    def note(parser: SSEParser, piece: bytes) -> list[bytes]:
+        turn_of_piece.append(turns)
+        return feed(parser, piece)
+
+    async def take_turns() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    async def story(upstream: Upstream) -> None:
+        other = asyncio.create_task(take_turns())
+        with pytest.raises(Stalled):
+            await upstream.stream(BODY, lambda _: None)
+        other.cancel()
+
+    monkeypatch.setattr(SSEParser, "feed", note)
+    opening = [head(content_encoding="gzip"), gzip_of(text("One"), len(text("One")))]
+    with ScriptedUpstream([*opening, Flood(packed_comments(64 << 20), OFFERED_BYTES)]) as server:
+        run_with(server.url, Clocks(between_deltas_seconds=1), story)
+    assert server.last.fired == ["Flood"]
+    assert len(turn_of_piece) > 10
+    rest = turn_of_piece[1:]  # the first one is read before it is known what the body is
+    assert all(later > earlier for earlier, later in pairwise(rest))
+
+
 def test_an_answer_that_blank_lines_follow_without_end_is_whole() -> None:
     answer = head(content_type="text/plain"), b'{"choices": []}\n', Flood(b"\n" * 65536, OFFERED_BYTES)
     error, grown, upstream = read_elsewhere(list(answer))
@@ -91,11 +144,15 @@ def test_an_answer_that_blank_lines_follow_without_end_is_whole() -> None:
     assert upstream.last.sent_bytes < OFFERED_BYTES // 8
 
 
-def read_elsewhere(script: Script) -> tuple[str, int, ScriptedUpstream]:
+def read_elsewhere(script: Script, seconds: float = 180) -> tuple[str, int, ScriptedUpstream]:
     """Read a good answer and then `script` in a process of its own: the error's name and how far its memory grew."""
     with ScriptedUpstream(chunked(text("x"), b"data: [DONE]\n\n"), script) as upstream:
         done = subprocess.run(
-            [sys.executable, "-c", READER, upstream.url], capture_output=True, text=True, timeout=60, check=False
+            [sys.executable, "-c", READER, upstream.url, str(seconds)],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
         )
         assert done.returncode == 0, done.stderr
         assert upstream.last.gone.wait(PATIENCE_SECONDS)

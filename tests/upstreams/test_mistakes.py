@@ -11,7 +11,7 @@ from tests.upstreams.files import GOOD, mistakes_of, read
 KEY = "sk-canary-4711"
 
 
-@pytest.mark.parametrize(
+WRONG_LINES = pytest.mark.parametrize(
     ("line", "told"),
     [
         ('nmae = "x"', "'nmae' is not a key; did you mean name?"),
@@ -68,13 +68,16 @@ KEY = "sk-canary-4711"
         ("price = { input = -1 }", "input must be from 0 to"),
     ],
 )
+
+
+@WRONG_LINES
 def test_a_wrong_value_is_told_with_its_line(line: str, told: str) -> None:
     [mistake] = mistakes_of(f"# above\n{GOOD}{line}\n\n[[project]]\nname = 'p'\nweight = 2\n")
     assert mistake.startswith(f"line 5: {told}")
     assert KEY not in mistake
 
 
-@pytest.mark.parametrize(
+WRONG_FILES = pytest.mark.parametrize(
     ("text", "told"),
     [
         ("", "line 1: there is no upstream in it: begin one with [[upstream]]"),
@@ -99,6 +102,9 @@ def test_a_wrong_value_is_told_with_its_line(line: str, told: str) -> None:
         ("x = " + "[" * 50_000, "line 1: the file nests its values too deeply"),
     ],
 )
+
+
+@WRONG_FILES
 def test_what_is_wrong_with_the_whole_is_told_with_its_line(text: str, told: str) -> None:
     [mistake] = mistakes_of(text)
     assert mistake.startswith(told)

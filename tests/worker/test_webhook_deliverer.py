@@ -11,11 +11,12 @@ from standardwebhooks import Webhook
 
 from jobs.store.database import Database
 from jobs.tables import webhook_deliveries
+from jobs.webhooks import deliveries
 from jobs.webhooks.endpoints import WebhookEndpoint, create_endpoint, rotate_secret
 from jobs.webhooks.past import PastDelivery, read_delivery, send_test
 from tests.api.watching import wait_until
 from tests.worker.receiving import LOOPBACK, TAKEN, Receiver, receiving
-from worker.webhooks.deliverer import PER_ENDPOINT, Deliverer
+from worker.webhooks.deliverer import LOOK_SECONDS, PER_ENDPOINT, SHORTEST_ROUND_SECONDS, Deliverer
 from worker.webhooks.sender import Sender
 
 
@@ -90,6 +91,59 @@ def test_a_receiver_that_hangs_delays_nobody_else(database: Database) -> None:
             assert connection.execute(statuses.where(webhook_deliveries.c.webhook_id != good.id)).all() == [
                 (None, None)
             ] * (10 * (PER_ENDPOINT + 2)), "the others still hang"
+
+
+def test_a_receiver_that_is_slow_is_sent_an_event_once_although_others_look_for_what_is_due(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For longer than a delivery is taken for, without a renewal."""
+    monkeypatch.setattr(deliveries, "TAKEN_SECONDS", 3.0)
+    with receiving(None) as receiver, delivering(database) as deliverer:
+        endpoint = endpoint_at(database, receiver)
+        event_id = send_test(database, endpoint.id)
+        deliverer.wake()
+        receiver.wait_for(1)
+        with delivering(database):
+            wait_until(lambda: len(receiver.received) > 1 or kept_seconds(past_of(database, endpoint, event_id)) > 6.5)
+        assert (len(receiver.received), past_of(database, endpoint, event_id).tries) == (1, 1)
+
+
+def kept_seconds(past: PastDelivery) -> float:
+    """For how long a delivery that was begun is to be left to its process, from its beginning."""
+    assert past.due_at is not None
+    assert past.tried_at is not None
+    return (past.due_at - past.tried_at).total_seconds()
+
+
+def test_an_event_whose_process_died_while_it_sent_comes_from_another_one_within_two_seconds(
+    database: Database,
+) -> None:
+    assert deliveries.TAKEN_SECONDS + LOOK_SECONDS + SHORTEST_ROUND_SECONDS < 2, "by this every process goes"
+    assert 3 * deliveries.RENEW_SECONDS < deliveries.TAKEN_SECONDS, "one that lives may be late"
+    with receiving() as receiver:
+        endpoint = endpoint_at(database, receiver)
+        event_id = send_test(database, endpoint.id)
+        found = deliveries.find_due(database, per_endpoint=1, full_endpoints=(), full_projects=())
+        [dead] = deliveries.take(database, [row[:2] for row in found])
+        assert kept_seconds(past_of(database, endpoint, event_id)) == deliveries.TAKEN_SECONDS
+        with delivering(database):
+            [request] = receiver.wait_for(1)
+    assert request.headers["webhook-id"] == dead.event_id == event_id
+
+
+def test_a_process_never_takes_over_its_own(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It could not renew: the database was away, for instance."""
+    monkeypatch.setattr(deliveries, "TAKEN_SECONDS", 0.0)
+    monkeypatch.setattr("worker.webhooks.deliverer.renew", lambda *_: None)
+    with receiving(None) as hanging, receiving() as well, delivering(database) as deliverer:
+        send_test(database, endpoint_at(database, hanging).id)
+        deliverer.wake()
+        hanging.wait_for(1)
+        for number in range(3):  # it has looked again before each of them is sent
+            send_test(database, endpoint_at(database, well, f"p{number}").id)
+            deliverer.wake()
+            well.wait_for(number + 1)
+        assert len(hanging.received) == 1
 
 
 def test_a_worker_that_ends_gives_back_what_hangs_and_another_sends_it_under_the_same_id(database: Database) -> None:

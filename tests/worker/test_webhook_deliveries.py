@@ -1,6 +1,7 @@
 """Deliveries: taken by one process at a time, tried by the schedule, given up, paused, sent again and deleted."""
 
 from datetime import timedelta
+from time import monotonic
 from typing import Any
 
 import pytest
@@ -14,8 +15,10 @@ from jobs.webhooks.deliveries import (
     TAKEN_SECONDS,
     Attempted,
     Delivery,
+    LateTurnError,
     find_due,
     give_back,
+    renew,
     store_outcome,
     take,
 )
@@ -72,15 +75,57 @@ def test_a_delivery_is_taken_by_one_of_many_processes(store: Store) -> None:
 def test_a_delivery_whose_process_died_is_taken_by_another_with_the_same_id(store: Store) -> None:
     event_for(store, make(store))
     dead = take_one(store)
-    store.clock.advance(TAKEN_SECONDS - 1)
+    store.clock.advance(TAKEN_SECONDS - 0.1)
     assert due(store) == []
-    store.clock.advance(1)
+    store.clock.advance(0.1)
     again = take_one(store)
     assert (again.event_id, again.body, again.tries) == (dead.event_id, dead.body, 2)
     store_outcome(store.database, dead, FAILED)
     past = read_delivery(store.database, again.webhook_id, again.event_id)
     assert past is not None
     assert past.last_status is None, "the outcome of a try that was taken over"
+
+
+def test_a_delivery_whose_receiver_is_slow_is_kept_as_long_as_its_process_renews(store: Store) -> None:
+    event_for(store, make(store))
+    slow = take_one(store)
+    for _ in range(10):
+        store.clock.advance(TAKEN_SECONDS - 0.1)
+        renew(store.database, [slow])
+        assert due(store) == []
+    store.clock.advance(TAKEN_SECONDS)
+    again = take_one(store)
+    store.clock.advance(TAKEN_SECONDS - 0.1)
+    renew(store.database, [slow])  # it comes back to life
+    store.clock.advance(0.1)
+    assert due(store) == [(again.webhook_id, again.event_id)], "a try that was taken over renews nothing"
+
+
+def test_a_renewal_that_comes_after_the_outcome_changes_nothing(store: Store) -> None:
+    """It was on its way when the receiver answered."""
+    webhook_id = make(store)
+    failed, delivered, paused = (event_for(store, webhook_id) for _ in range(3))
+    taken = take(store.database, due(store))
+    assert [one.event_id for one in taken] == [failed, delivered, paused]
+    store_outcome(store.database, taken[0], FAILED)
+    store_outcome(store.database, taken[1], TAKEN)
+    renew(store.database, taken[:2])
+    with store.database.read() as connection:
+        query = select(webhook_deliveries.c.due_at).order_by(webhook_deliveries.c.event_id)
+        assert connection.scalars(query).all()[:2] == [store.clock.after(SCHEDULE[1]), None]
+    change_endpoint(store.database, webhook_id, project="default", paused=True)
+    renew(store.database, taken)
+    with store.database.read() as connection:
+        assert connection.scalars(query).all() == [None] * 3
+
+
+def test_a_turn_to_write_that_comes_late_takes_nothing(store: Store) -> None:
+    """Whoever had it meanwhile kept the owners from renewing, too."""
+    event_for(store, make(store))
+    found = due(store)
+    with pytest.raises(LateTurnError):
+        take(store.database, found, by=monotonic() - 1)
+    assert len(take(store.database, found, by=monotonic() + 60)) == 1
 
 
 def test_the_schedule_is_kept_and_then_it_is_given_up(store: Store) -> None:

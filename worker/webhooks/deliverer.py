@@ -7,16 +7,27 @@ tries one endpoint and one project may have at once is bounded, so they delay on
 import asyncio
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
 from logging import getLogger
+from math import inf
 from time import monotonic
 from typing import ParamSpec, TypeVar
 
 from jobs.store.database import DATABASE_ERRORS, Database, driver_message
-from jobs.webhooks.deliveries import Attempted, Delivery, find_due, give_back, store_outcome, take
+from jobs.webhooks.deliveries import (
+    RENEW_SECONDS,
+    Attempted,
+    Delivery,
+    LateTurnError,
+    find_due,
+    give_back,
+    renew,
+    store_outcome,
+    take,
+)
 from jobs.webhooks.past import clear_deliveries
 from worker.webhooks.sender import Sender
 
@@ -28,7 +39,7 @@ log = getLogger(__name__)
 AT_ONCE, PER_PROJECT, PER_ENDPOINT = 256, 16, 4
 """How many tries one process makes at once: in all, for one project, for one endpoint (one while it fails)."""
 
-LOOK_SECONDS = 1.0
+LOOK_SECONDS = 0.3
 SHORTEST_ROUND_SECONDS = 0.2
 """A job that ends wakes the loop, and those that end within this time share the next round."""
 CLEAR_SECONDS = 300.0
@@ -47,8 +58,13 @@ class Deliverer:
         self._ended = False
         self._running: dict[asyncio.Task[None], Delivery] = {}
         self._clear_at = monotonic()
-        # One statement at a time: what waits for the database must not take its connections from the streams.
+        # Within how long of its beginning a round may take something. Where the database is slow or was away, those who
+        # send could not renew, so they go first; once, because it may be slow all the time.
+        self._patience = RENEW_SECONDS
+        # One statement at a time: what waits for the database must not take its connections from the streams. And one
+        # to renew, which cannot wait for the others.
         self._statements = ThreadPoolExecutor(1, thread_name_prefix="webhook-rows")
+        self._renewals = ThreadPoolExecutor(1, thread_name_prefix="webhook-renewals")
         self._thread = threading.Thread(target=self._run, name="webhooks", daemon=True)
 
     def start(self) -> None:
@@ -74,10 +90,12 @@ class Deliverer:
         try:
             self._loop.run_until_complete(self._deliver())
         finally:
-            self._statements.shutdown(wait=False, cancel_futures=True)
+            for executor in (self._statements, self._renewals):
+                executor.shutdown(wait=False, cancel_futures=True)
             self._loop.close()
 
     async def _deliver(self) -> None:
+        renewing = self._loop.create_task(self._renew_for_ever())
         while not self._ended:
             began = monotonic()
             self._woken.clear()
@@ -85,14 +103,18 @@ class Deliverer:
                 await self._round()
             except DATABASE_ERRORS as error:
                 log.warning("webhooks failed, trying again: %s", driver_message(error))
+                self._patience = -inf
             except Exception:
                 log.exception("webhooks failed, trying again")
             await asyncio.sleep(max(0.0, began + SHORTEST_ROUND_SECONDS - monotonic()))
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._woken.wait(), LOOK_SECONDS)
+        renewing.cancel()
         await self._give_back()
 
     async def _round(self) -> None:
+        began = monotonic()
+        sending = {(delivery.webhook_id, delivery.event_id) for delivery in self._running.values()}
         of_endpoint = Counter(delivery.webhook_id for delivery in self._running.values())
         of_project = Counter(delivery.project for delivery in self._running.values())
         if len(self._running) < AT_ONCE:
@@ -108,18 +130,29 @@ class Deliverer:
                 if len(chosen) + len(self._running) >= AT_ONCE:
                     break
                 most = 1 if fails else PER_ENDPOINT
-                if of_endpoint[webhook_id] < most and of_project[project] < PER_PROJECT:
+                is_mine = (webhook_id, event_id) in sending  # and could not be renewed in time
+                if not is_mine and of_endpoint[webhook_id] < most and of_project[project] < PER_PROJECT:
                     of_endpoint[webhook_id] += 1
                     of_project[project] += 1
                     chosen.append((webhook_id, event_id))
-            for delivery in await self._ask(take, self._database, chosen) if chosen else ():
-                task = self._loop.create_task(self._try(delivery))
-                self._running[task] = delivery
-                task.add_done_callback(self._forget)
+            if chosen:
+                await self._begin(chosen, began)
         if monotonic() >= self._clear_at:
             self._clear_at = monotonic() + CLEAR_SECONDS
             if await self._ask(clear_deliveries, self._database):
                 self._clear_at = monotonic() + LOOK_SECONDS
+
+    async def _begin(self, chosen: Sequence[tuple[str, str]], round_began: float) -> None:
+        try:
+            taken = await self._ask(take, self._database, chosen, by=round_began + self._patience)
+        except LateTurnError:
+            self._patience = inf
+            return
+        self._patience = RENEW_SECONDS
+        for delivery in taken:
+            task = self._loop.create_task(self._try(delivery))
+            self._running[task] = delivery
+            task.add_done_callback(self._forget)
 
     async def _try(self, delivery: Delivery) -> None:
         try:
@@ -137,6 +170,21 @@ class Deliverer:
             return
         if reason is not None:
             log.warning("pause webhook: %s", reason, extra=extra)
+
+    async def _renew_for_ever(self) -> None:
+        """Keep what takes its receiver longer than a moment, so that no other process sends it, too."""
+        before: set[asyncio.Task[None]] = set()
+        while True:
+            await asyncio.sleep(RENEW_SECONDS)
+            slow = [delivery for task, delivery in self._running.items() if task in before]
+            before = set(self._running)
+            if slow:
+                try:
+                    await self._loop.run_in_executor(self._renewals, renew, self._database, slow)
+                except DATABASE_ERRORS as error:
+                    log.warning("webhooks are not renewed, trying again: %s", driver_message(error))
+                except Exception:
+                    log.exception("webhooks are not renewed, trying again")
 
     def _forget(self, task: asyncio.Task[None]) -> None:
         del self._running[task]

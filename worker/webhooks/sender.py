@@ -2,9 +2,7 @@
 
 import asyncio
 import ssl
-import threading
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
 from datetime import datetime
 from math import floor
 from typing import Any
@@ -15,6 +13,7 @@ from standardwebhooks import Webhook
 
 from jobs.webhooks.addresses import LookUp, Network, ReceiverRefusedError, check_addresses, check_url, look_up
 from jobs.webhooks.deliveries import Attempted, Delivery
+from jobs.webhooks.lookups import LOOKUP_SECONDS, Lookups
 
 TOTAL_SECONDS = 15.0
 """How long a try may take, from the name of the host to the status of the answer."""
@@ -30,7 +29,8 @@ class Sender:
     """
 
     def __init__(self, allowed: Sequence[Network], tls: ssl.SSLContext | None = None, find: LookUp = look_up) -> None:
-        self._backend = _CheckedBackend(find, allowed)
+        self._lookups = Lookups(find)
+        self._allowed = allowed
         self._tls = tls or httpx.create_ssl_context()
 
     async def send(self, delivery: Delivery, now: datetime) -> Attempted:
@@ -51,8 +51,9 @@ class Sender:
         check_url(delivery.url)
         headers = list(sign(delivery, now).items())
         body = delivery.body.encode()
+        backend = _CheckedBackend(self._lookups, delivery.project, self._allowed)
         async with (
-            httpcore.AsyncConnectionPool(ssl_context=self._tls, network_backend=self._backend) as pool,
+            httpcore.AsyncConnectionPool(ssl_context=self._tls, network_backend=backend) as pool,
             pool.stream("POST", delivery.url, headers=headers, content=body) as answer,
         ):
             return answer.status
@@ -80,8 +81,9 @@ def _words(error: Exception) -> str:
 class _CheckedBackend(httpcore.AsyncNetworkBackend):
     """Resolves a name once, and connects to what was checked. TLS and the Host header still go by the name."""
 
-    def __init__(self, find: LookUp, allowed: Sequence[Network]) -> None:
-        self._find = find
+    def __init__(self, lookups: Lookups, project: str, allowed: Sequence[Network]) -> None:
+        self._lookups = lookups
+        self._project = project
         self._allowed = allowed
         self._inner = httpcore.AnyIOBackend()
 
@@ -94,7 +96,9 @@ class _CheckedBackend(httpcore.AsyncNetworkBackend):
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.AsyncNetworkStream:
         try:
-            found = await _in_daemon_thread(self._find, host, port)
+            found = await self._lookups.find(self._project, host, port)
+        except TimeoutError:
+            raise ReceiverRefusedError(f"has a host name that is not found within {LOOKUP_SECONDS:g} s") from None
         except OSError:
             raise ReceiverRefusedError("has a host name without an address") from None
         failure: Exception = OSError("no address")
@@ -110,28 +114,3 @@ class _CheckedBackend(httpcore.AsyncNetworkBackend):
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
-
-
-async def _in_daemon_thread(find: LookUp, host: str, port: int) -> list[str]:
-    """Look a name up. Name servers may take longer than anybody waits: neither the end of the process does."""
-    loop = asyncio.get_running_loop()
-    answer: asyncio.Future[list[str]] = loop.create_future()
-
-    def settle(found: list[str] | Exception) -> None:
-        if answer.done():  # nobody waits any more
-            return
-        if isinstance(found, Exception):
-            answer.set_exception(found)
-        else:
-            answer.set_result(found)
-
-    def run() -> None:
-        try:
-            found: list[str] | Exception = find(host, port)
-        except Exception as error:  # it belongs to the one that waits
-            found = error
-        with suppress(RuntimeError):  # the loop has ended
-            loop.call_soon_threadsafe(settle, found)
-
-    threading.Thread(target=run, name="webhook-name", daemon=True).start()
-    return await answer

@@ -15,6 +15,10 @@ from worker.upstream.errors import CutMidStream, UpstreamError, quote
 MAX_BARE_BYTES = 1 << 16
 """How many bytes may come in a row without any of the body: heads, trailers and chunk headers end somewhere."""
 
+MOST_WAITING_BYTES = 1 << 20
+"""When more of the body waits for the one who reads it, no more is read from the socket until then. Only compressed
+bodies come faster than they are read: what unpacks a thousandfold."""
+
 
 class Connection(asyncio.Protocol):
     """Serves one request. `where` is the upstream's address as people may see it.
@@ -43,6 +47,8 @@ class Connection(asyncio.Protocol):
         self._is_delimited = False
         self._bare_bytes = 0
         self._pieces: list[bytes] = []
+        self._waiting_bytes = 0
+        self._is_paused = False
         self._take: Callable[[bytes], bool] | None = None
         self._enough = False
         self._whole = False
@@ -61,8 +67,8 @@ class Connection(asyncio.Protocol):
     async def receive(self) -> bytes:
         """The next piece of the body; empty at its end. Raises `CutMidStream` when the rest is not to come.
 
-        Call it until then, or `close`: the socket is read all the while. Over TLS uvloop loses what waits in a
-        connection whose reading is paused when the server hangs up.
+        Call it until then, or `close`: the socket is read on, until `MOST_WAITING_BYTES` wait. No sooner: over TLS
+        uvloop loses what waits in a connection whose reading is paused when the server hangs up.
         """
         while not self._pieces:
             if self._failure is not None:
@@ -117,6 +123,7 @@ class Connection(asyncio.Protocol):
             if self._take is not None:
                 self._give(self._take_pieces())
                 return
+            self._pause_when_full()
         else:
             self._bare_bytes += len(data)
             if self._bare_bytes > MAX_BARE_BYTES:
@@ -153,13 +160,25 @@ class Connection(asyncio.Protocol):
     def on_body(self, piece: bytes) -> None:
         if not (self._in_head or self._whole):  # else it is an interim answer's, or of one that nobody asked for
             self._pieces.append(piece)
+            self._waiting_bytes += len(piece)
 
     def on_message_complete(self) -> None:
         self._whole = not self._in_head
 
     def _take_pieces(self) -> bytes:
         pieces, self._pieces = self._pieces, []
+        self._waiting_bytes = 0
+        if self._is_paused:
+            self._is_paused = False
+            if self._transport is not None and not self._transport.is_closing():
+                self._transport.resume_reading()
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    def _pause_when_full(self) -> None:
+        is_full = self._waiting_bytes > MOST_WAITING_BYTES and not self._is_paused
+        if is_full and self._transport is not None and not self._transport.is_closing():
+            self._is_paused = True
+            self._transport.pause_reading()
 
     def _give(self, piece: bytes) -> None:
         try:
