@@ -201,5 +201,5 @@ class ActiveAttempts:
         with self._lock:
             self._draining = True
             running = list(self._running.values())
-        for one in running:
-            one.stop(StopReason.DRAIN)
+        for attempt in running:
+            attempt.stop(StopReason.DRAIN)

@@ -40,7 +40,7 @@ def measure(
     segments = running.segments
     if not running.is_noted:
         segments += (_segment(running, ending, _usage(running, ending, counted, reasoning, tokenizers)),)
-    usages = [one.usage for one in segments if one.attempt == running.attempt]
+    usages = [segment.usage for segment in segments if segment.attempt == running.attempt]
     if isinstance(outcome, Repetition):  # the rest is paid for and not kept
         encoded, thoughts = outcome.cut(encoded, thoughts)
         counted, reasoning = _count(running, encoded, thoughts, tokenizers)
@@ -123,7 +123,7 @@ def _segment(running: ActiveAttempt, ending: Ending | None, usage: Usage | None)
 
 def _worth_storing(segments: tuple[Segment, ...]) -> tuple[Segment, ...]:
     """Those that wrote something, if they are several: a text that one request wrote has none."""
-    wrote = tuple(one for one in segments if one.bytes)
+    wrote = tuple(segment for segment in segments if segment.bytes)
     return wrote if len(segments) > 1 else ()
 
 

@@ -114,8 +114,8 @@ class BatchWatch(Watcher):
         if pause > 0 and not self.stopped:
             await asyncio.sleep(pause)
             received += inbox.take_waiting()
-        for one in received:
-            self._note(one.message)
+        for item in received:
+            self._note(item.message)
         if inbox.resync:
             self._look_at = 0.0
 

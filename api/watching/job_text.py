@@ -201,13 +201,13 @@ class JobText:
             return True
         first, last = sorted((shown[0], attempt))
         attempts = await run_in_threadpool(read_attempts, self._database, self.job_id)
-        on_the_way = [one for one in attempts if first < one.attempt <= last]
+        on_the_way = [passed for passed in attempts if first < passed.attempt <= last]
         if len(on_the_way) != last - first:
             return False  # a cursor that was never given out
         if on_the_way[-1].continued_bytes is None and on_the_way[-1].outcome is None:
             return None
         # An attempt that ended before it could record this published nothing, so it does not matter.
-        return all(one.continued_bytes is None or one.continued_bytes >= shown[1] for one in on_the_way)
+        return all(passed.continued_bytes is None or passed.continued_bytes >= shown[1] for passed in on_the_way)
 
     def _take(self, part: Part, encoded: bytes) -> Iterator[Step]:
         """Text that was read and starts where this watcher is, in pieces of bounded size."""

@@ -153,8 +153,11 @@ class SentEvent:
 
 def _deltas(fields: Mapping[str, Any]) -> list[Event]:
     """The texts of many jobs, after their reasoning, which a server sends only where there is any."""
-    thought = [Reasoning(one["id"], one["attempt"], one["offset"], one["text"]) for one in fields.get("reasoning", ())]
-    texts = [Delta(one["id"], one["attempt"], one["offset"], one["text"]) for one in fields["deltas"]]
+    thought = [
+        Reasoning(delta["id"], delta["attempt"], delta["offset"], delta["text"])
+        for delta in fields.get("reasoning", ())
+    ]
+    texts = [Delta(delta["id"], delta["attempt"], delta["offset"], delta["text"]) for delta in fields["deltas"]]
     return [*thought, *texts]
 
 

@@ -113,7 +113,7 @@ class Watchdog:
     def _deadline(self) -> tuple[float, type[ClockRanOut]]:
         error: type[ClockRanOut] = Stalled
         if self._last_delta is None:
-            progress = [one._last_delta for one in self._ahead if one._last_delta is not None]
+            progress = [watchdog._last_delta for watchdog in self._ahead if watchdog._last_delta is not None]
             error, deadline = NoFirstDelta, max(self._started, *progress, 0.0) + self._clocks.first_delta_seconds
         elif self._finished:
             patience = self._clocks.after_finish_seconds * (IN_DOUBT if self._in_doubt else 1)
