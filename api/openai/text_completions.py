@@ -32,7 +32,7 @@ routes = APIRouter(prefix="/v1", tags=["openai"], dependencies=STRICT_QUERY, res
 
 PATH = "/v1/completions"
 
-# What asks for nothing but what is done anyway, and the way out for who asks for more.
+# Values that change nothing, and what to do if you want another one.
 _ONLY: dict[str, tuple[tuple[Any, ...], str]] = {
     "best_of": ((None, 1), "a job has one text: submit one for each"),
     "echo": ((None, False), "the prompt is not sent back: put it before the text yourself"),

@@ -1,6 +1,6 @@
 """Reserve: jobs are given to an upstream, one lane (an upstream and a model) at a time, in one short transaction.
 
-Whoever dispatches locks the lane's row, counts what is in flight in it from the jobs' rows, and reserves as many jobs
+Dispatch locks the lane's row, counts what is in flight in it from the jobs' rows, and reserves as many jobs
 as the pace allows: `upstream` and `hinted_at` are set on them. A claim takes only a reserved job, so it needs no lock
 but that of its own row, and yet no lane ever runs more than its window. A reservation whose hint is lost is taken back
 here, before anything is counted; a claim that comes later finds no reservation.

@@ -22,7 +22,7 @@ _OF_ENDED = (
 def close_batch(database: Database, batch_id: str) -> bool:
     """End a batch when every job of it has ended, and freeze its counts. True when this call ended it.
 
-    Called after each job's end, in a transaction of its own: if the last two jobs ended at the same time and each did
+    Called after each job's end, in a separate transaction: if the last two jobs ended at the same time and each did
     this in its own transaction, each would still see the other running, and the batch would never end.
     """
     return bool(_close(database, batches.c.id == batch_id))

@@ -11,7 +11,7 @@ from jobs.model.status import FINAL, JobStatus
 EMPTY_SHA256 = sha256(b"").hexdigest()
 
 MOST_NAMED = 500
-"""When more jobs of one batch have changed together, the batch's watchers are told to look at all of its rows."""
+"""When more jobs of one batch have changed together, the message to the batch is to look at all of its rows."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""What a lane sent of late: the evidence by which a limit of the rate is told from one of the streams in flight."""
+"""What a lane sent of late: the evidence that distinguishes a limit of the rate from one of the streams in flight."""
 
 import math
 from bisect import bisect_left, bisect_right

@@ -103,7 +103,7 @@ def read_status() -> Call[Any]:
 
 
 def read_me() -> Call[Any]:
-    """Who asks."""
+    """Whose key this is."""
     return _get("/v1/me", read_json)
 
 
@@ -113,12 +113,12 @@ def cancel(resource_id: str) -> Call[Any]:
 
 
 def delete(resource_id: str) -> Call[Any]:
-    """Delete an ended job or batch. Not sent twice: the second request would be told that there is none."""
+    """Delete an ended job or batch. Not sent twice: the second answer would be that there is none."""
     return Call("DELETE", path_of(resource_id), read_json)
 
 
 def retry(resource_id: str, which: Iterable[str] | None) -> Call[Any]:
-    """Run again what has failed. Not sent twice: the second request would be told that there is nothing to retry."""
+    """Run again what has failed. Not sent twice: the second answer would be that there is nothing to retry."""
     path = f"{path_of(resource_id)}/retry"
     if which is None:
         return Call("POST", path, read_json)

@@ -162,7 +162,7 @@ def _deltas(fields: Mapping[str, Any]) -> list[Event]:
 
 
 class EventDecoder:
-    """Feed it bytes, get the events that they complete. Each connection needs a decoder of its own."""
+    """Feed it bytes, get the events that they complete. Use a new decoder for each connection."""
 
     def __init__(self) -> None:
         self.retry_seconds: float | None = None

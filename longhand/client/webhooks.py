@@ -1,4 +1,4 @@
-"""The endpoints that are told of events, as both clients have them: with the client for asyncio, await each call."""
+"""The endpoints that receive events, as both clients have them: with the client for asyncio, await each call."""
 
 import json
 from collections.abc import Callable, Sequence

@@ -74,7 +74,7 @@ class Watchdog:
             self._set_timer()
 
     def end(self) -> None:
-        """The request is over. If it was written, whoever waits behind it in the upstream's queue may be next."""
+        """The request is over. If it was written, the one behind it in the upstream's queue may be next."""
         self.stop()
         self._ahead = ()
         if self._last_delta is not None:
