@@ -86,7 +86,7 @@ def test_a_paused_batch_says_so_and_goes_on_at_a_click(visit: Visit, client: Cli
         page.get_by_role("button", name="Pause").click()
         assert "The batch is paused, so no new article starts." in banner(page)
         expect(page.get_by_role("button", name="Pause")).to_be_hidden()
-        expect(page.locator(".head .badge")).to_have_text("Writing")  # what runs goes on
+        expect(page.locator(".head .badge")).to_have_text("Writing, the rest on hold")  # what runs goes on
         expect(waiting.locator(".card-text")).to_have_text(["Paused."] * 3)
     expect(page.locator(".card[data-status=completed]")).to_have_count(1)
     expect(page.locator(".head .badge")).to_have_text("On hold")
