@@ -14,6 +14,7 @@ from pathlib import Path
 
 from longhand.client.client import Client
 from longhand.client.events import Delta, Done, Reset
+from tests.stack import warm_command
 
 PATIENCE_SECONDS = 60.0
 ROOT = Path(__file__).parents[2]
@@ -27,6 +28,8 @@ def environ_of(home: Path, changes: Mapping[str, str]) -> dict[str, str]:
 
 def longhand(*arguments: str, environ: Mapping[str, str], stdin: str = "") -> subprocess.CompletedProcess[str]:
     """Run one command to its end."""
+    if warm_command.can_run(environ):
+        return warm_command.run(arguments, environ, stdin, PATIENCE_SECONDS)
     return subprocess.run(
         [sys.executable, "-P", "-m", "longhand", *arguments],
         env=dict(environ),
