@@ -1,6 +1,6 @@
 """How the database and Redis answer at this moment, told within a bounded time.
 
-One look at each is under way at a time, whoever asks: one that is frozen holds a single thread.
+One look at each is under way at a time, however many ask: one that is frozen holds a single thread.
 """
 
 import asyncio

@@ -24,7 +24,7 @@ UNKNOWN: dict[str, Any] = {
     "upstreams": None,
     "file_mistakes": None,
 }
-"""While the database does not say who asks, only what anybody may know."""
+"""While the database cannot say who the caller is: only what anybody may know."""
 
 _NO_WORKER = {
     "limited_by": "no_worker",

@@ -9,7 +9,7 @@
 - `dispatch/`: which job starts next, where and when. `pace/`: how fast a lane may go.
 - `lifecycle/`: every change of a job's status, and the end of what is kept.
 - `acceptance/`: whether a finished text is what was asked for.
-- `live/`: what goes over Redis. `webhooks/`: who is told of what has ended. `metrics/`: what a process counts.
+- `live/`: what goes over Redis. `webhooks/`: calls to your URLs when work ends. `metrics/`: what a process counts.
 
 The database is authoritative. Redis can be wiped at any moment without losing a job or a text.
 """

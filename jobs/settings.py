@@ -14,7 +14,7 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from jobs.setting_types import TEN_YEARS, JsonObject, Networks, Origins, Seconds
-from jobs.upstream_address import check_http_url, clean_key, find_loop, is_openai
+from jobs.upstream_address import check_http_url, clean_key, is_openai, own_address_mistake
 
 PREFIX = "LONGHAND_"
 UPSTREAM_URL = "LONGHAND_UPSTREAM_URL"
@@ -220,7 +220,7 @@ class Settings(BaseSettings):
         """
         answers_at = [self.url, *([f"http://localhost:{port}"] if port else [])]
         key = self.upstream_api_key.get_secret_value() if self.upstream_api_key else ""
-        if self.upstream_url and (mistake := find_loop(self.upstream_url, key, answers_at)):
+        if self.upstream_url and (mistake := own_address_mistake(self.upstream_url, key, answers_at)):
             raise SettingsError(mistake)
 
 

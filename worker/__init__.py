@@ -7,7 +7,7 @@
   interrupted text. `repair.py`: a better text in place of a rejected one. `loop_guard.py`: a text that repeats itself
   without end.
 - `failed_attempts.py`: what becomes of a job whose attempt failed. `lost.py`: what the attempts of a dead worker cost.
-- `unhinted.py`: jobs that run although the broker takes no hints. `webhooks/`: what others are told of what has ended.
+- `unhinted.py`: jobs that run although the broker takes no hints. `webhooks/`: calls to your URLs when work ends.
 - `counts.py`, `metrics.py`, `traces.py`, `signs.py`: what the process says of itself.
 - `event_loop.py`: the one loop that all streams share. `memory.py`: one heap for all threads.
 """

@@ -43,7 +43,7 @@ class Heartbeat(BackgroundLoop):
     def _beat(self, held: Sequence[ActiveAttempt]) -> None:
         """Renew every lease and store the texts that have grown; cut the streams whose lease was lost."""
         self._database.synchronize()
-        checkpoints = [one.checkpoint() for one in held]
+        checkpoints = [attempt.checkpoint() for attempt in held]
         try:
             kept = renew(self._database, self._worker, checkpoints, self._settings.lease_seconds)
         except DATABASE_ERRORS as error:
@@ -53,11 +53,11 @@ class Heartbeat(BackgroundLoop):
             log.exception("checkpoint refused, renewing without texts")
             checkpoints = [replace(checkpoint, text=None) for checkpoint in checkpoints]
             kept = renew(self._database, self._worker, checkpoints, self._settings.lease_seconds)
-        for one, checkpoint in zip(held, checkpoints, strict=True):
-            if one.job.id not in kept:
-                one.stop(StopReason.LOST)
+        for attempt, checkpoint in zip(held, checkpoints, strict=True):
+            if attempt.job.id not in kept:
+                attempt.stop(StopReason.LOST)
             elif checkpoint.text is not None:
-                one.note_stored(checkpoint.text, checkpoint.reasoning)
+                attempt.note_stored(checkpoint.text, checkpoint.reasoning)
 
     def _stop_unwanted(self) -> None:
         """Cut the streams of jobs that somebody cancelled or released, or whose time is over."""

@@ -67,9 +67,9 @@ class LostCounter(BackgroundLoop):
         """What its whole requests told, and our count of the last one. None when nothing of the text is the attempt's
         own: what it cost is unknown.
         """
-        parts = [one for one in lost.segments if one.attempt == lost.attempt and one.usage is not None]
+        parts = [part for part in lost.segments if part.attempt == lost.attempt and part.usage is not None]
         begun = parts[-1].end if parts else lost.continued_bytes
-        return sum_usage([*(one.usage for one in parts), self._usage_from(lost, begun, counted, thought)])
+        return sum_usage([*(part.usage for part in parts), self._usage_from(lost, begun, counted, thought)])
 
     def _usage_from(self, lost: LostText, begun: int, counted: TokenCount, thought: int) -> Usage | None:
         """Our count of the request that wrote the text from this byte on."""

@@ -178,7 +178,7 @@ class Recorder:
 
     def _drop_oldest(self) -> None:
         ended = [recording for recording in self._due if recording.has_ended]
-        for recording in sorted(ended, key=lambda one: one.made_at)[:-MOST_LATE]:
+        for recording in sorted(ended, key=lambda each: each.made_at)[:-MOST_LATE]:
             del self._due[recording]
 
     def _write_again(

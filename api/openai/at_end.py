@@ -56,9 +56,9 @@ class Wait(Watcher):
                     return None
                 inbox.alarm_at = min(look_at, deadline)
                 received = await inbox.take()
-                if or_text and any(one.message.text or one.message.reasoning for one in received):
+                if or_text and any(item.message.text or item.message.reasoning for item in received):
                     return None
-                if inbox.resync or any(one.message.event == "done" for one in received):
+                if inbox.resync or any(item.message.event == "done" for item in received):
                     look_at = 0.0
         return None
 

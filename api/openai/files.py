@@ -52,7 +52,7 @@ async def post_file(services: ServicesDep, caller: CallerDep, request: Request) 
     """Upload a JSON Lines file as multipart/form-data, with `purpose=batch`.
 
     It is streamed to disk. `expires_after[anchor]=created_at` and `expires_after[seconds]` (3600 to 2592000) say for
-    how long it is kept; without them it is kept until it is deleted. Every upload is a file of its own: an
+    how long it is kept; without them it is kept until it is deleted. Every upload makes another file: an
     `Idempotency-Key` is refused.
     """
     if "idempotency-key" in request.headers:

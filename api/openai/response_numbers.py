@@ -43,7 +43,7 @@ VOID = MARK - 1
 
 def number_of(attempt: int, place: int, diverged: frozenset[int] = frozenset()) -> int:
     """The number of an event of an attempt, for a client for which these attempts have diverged."""
-    marks = sum(1 << attempt - one for one in diverged if 0 <= attempt - one < _MARKS)
+    marks = sum(1 << attempt - back_to for back_to in diverged if 0 <= attempt - back_to < _MARKS)
     return (attempt - 1) * ROOM + marks * MARK + place
 
 
@@ -97,17 +97,17 @@ def chains_up_to(attempts: Sequence[Attempt], last: int, diverged: frozenset[int
     own, whatever it continued from.
     """
     chains: list[Chain] = []
-    for one in attempts:
-        if one.attempt > last:
+    for written in attempts:
+        if written.attempt > last:
             break
-        continues = bool(chains) and bool(one.continued_bytes)
-        goes_on = continues and one.attempt not in diverged
+        continues = bool(chains) and bool(written.continued_bytes)
+        goes_on = continues and written.attempt not in diverged
         if not goes_on:
-            chains.append(Chain(one.attempt, diverged=continues))
+            chains.append(Chain(written.attempt, diverged=continues))
         chain = chains[-1]
-        chain.starts.append((one.attempt, (one.continued_bytes or 0) if goes_on else 0))
+        chain.starts.append((written.attempt, (written.continued_bytes or 0) if goes_on else 0))
         # Of one that was lost only the last checkpoint is known: more may have been sent, or anything at all.
-        chain.may_be_sent |= bool(one.bytes) or one.outcome in (AttemptOutcome.LOST, None)
+        chain.may_be_sent |= bool(written.bytes) or written.outcome in (AttemptOutcome.LOST, None)
     if not chains or chains[-1].last != last:
         chains.append(Chain(last, [(last, 0)]))
     return chains
@@ -118,7 +118,7 @@ def diverged_by(chain: Chain, number: int) -> int | None:
     client has of the attempt before it, which is void. None: all can.
     """
     attempt, offset = attempt_of(number), offset_of(number)
-    for (one, _), (after, start) in pairwise(chain.starts):
-        if one == attempt and offset > start:
+    for (before, _), (after, start) in pairwise(chain.starts):
+        if before == attempt and offset > start:
             return after
     return None

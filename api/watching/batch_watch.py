@@ -77,7 +77,7 @@ class BatchWatch(Watcher):
         self.on_open: Callable[[], None] = nothing
         self._ended = False
         self._now = asyncio.get_running_loop().time
-        self._sent_at = self._told_at = self._now()
+        self._sent_at = self._spoke_at = self._now()
         self._count_at = 0.0
         self._look_at = 0.0
         self._look_seconds = _LOOK_SECONDS
@@ -90,13 +90,13 @@ class BatchWatch(Watcher):
                 yield RETRY
                 while not self._ended and not self.stopped:
                     async for frame in self._turn(inbox):
-                        self._sent_at = self._told_at = self._now()
+                        self._sent_at = self._spoke_at = self._now()
                         yield frame
                         if self.stopped:
                             return
                     self.on_open()
-                    if self._now() - self._told_at >= _COMMENT_SECONDS:
-                        self._told_at = self._now()
+                    if self._now() - self._spoke_at >= _COMMENT_SECONDS:
+                        self._spoke_at = self._now()
                         yield COMMENT
                     if not self._ended:
                         await self._wait(inbox)
@@ -105,7 +105,7 @@ class BatchWatch(Watcher):
 
     async def _wait(self, inbox: Inbox) -> None:
         """Wait for something to do, and then a little longer, so that more is sent in one event."""
-        alarms = [self._look_at, self._told_at + _COMMENT_SECONDS]
+        alarms = [self._look_at, self._spoke_at + _COMMENT_SECONDS]
         if self._counts_changed:
             alarms.append(self._count_at)
         inbox.alarm_at = min(alarms)
@@ -114,8 +114,8 @@ class BatchWatch(Watcher):
         if pause > 0 and not self.stopped:
             await asyncio.sleep(pause)
             received += inbox.take_waiting()
-        for one in received:
-            self._note(one.message)
+        for item in received:
+            self._note(item.message)
         if inbox.resync:
             self._look_at = 0.0
 

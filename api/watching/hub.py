@@ -1,7 +1,7 @@
 """The hub: one subscriber connection per process, shared by all its watchers.
 
 Pub/sub loses messages without an error: a connection may break, the server drops subscribers that are slow, and a
-watcher's own queue is bounded. Each of these ends here in the same way: the watchers concerned are told to resync, and
+watcher's own queue is bounded. Each of these ends here in the same way: the watchers concerned resync, and
 read what they missed from the tail or the row.
 """
 

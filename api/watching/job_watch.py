@@ -107,11 +107,11 @@ class Watch(Watcher):
         inbox = self._inbox
         if inbox is None or self._send is None or inbox.closed:
             return
-        one = received[0]
-        if len(received) == 1 and one.frame is not None and not self._behind and self._text.fits(one):
+        first = received[0]
+        if len(received) == 1 and first.frame is not None and not self._behind and self._text.fits(first):
             # Nearly always; the same as `_relay` would do, from what it has made for another watcher.
-            self._text.note_whole(one)
-            frame = one.frame
+            self._text.note_whole(first)
+            frame = first.frame
             self._sent_at = now = self._now()
             self._quiet = _QUIET_SECONDS
             self._look_at = now + _QUIET_SECONDS
@@ -133,14 +133,14 @@ class Watch(Watcher):
             self._look_at = now + _QUIET_SECONDS
         frames: list[bytes] = []
         texts: list[str] = []
-        for one in received:
-            for step in self._follower.follow(one.message):
+        for item in received:
+            for step in self._follower.follow(item.message):
                 if isinstance(step, Text):
                     texts.append(step.text)
-                    frames.append(self._delta_frame(step, one))
+                    frames.append(self._delta_frame(step, item))
                 elif isinstance(step, Reasoning):
                     self._text.note_reasoning(step)
-                    frames.append(self._reasoning_frame(step, one))
+                    frames.append(self._reasoning_frame(step, item))
                 elif isinstance(step, ResetMessage):
                     texts.clear()
                     self._text.note_reset()

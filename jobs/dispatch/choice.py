@@ -81,12 +81,12 @@ class Choosing:
     def note_served(self, chosen: Sequence[Chosen]) -> None:
         """Record whose turn that was, once the jobs are reserved."""
         served_at: dict[str, datetime] = {}
-        for place, one in enumerate(chosen):  # a microsecond apart, so that their order is kept
+        for place, job in enumerate(chosen):  # a microsecond apart, so that their order is kept
             at = self._now + timedelta(microseconds=place + 1)
-            if one.batch_id is None:
-                self._turns.alone_at[one.project] = at.timestamp()
+            if job.batch_id is None:
+                self._turns.alone_at[job.project] = at.timestamp()
             else:
-                served_at[one.batch_id] = at
+                served_at[job.batch_id] = at
         if served_at:
             # A row that another process has locked is left: that its turn is not noted costs nobody much.
             # Locked by id, as everybody does who takes many rows.
@@ -147,11 +147,11 @@ class Choosing:
         turns = [self._of_group(project, priority, group, each) for group in groups]
         while turns:
             for turn in list(turns):
-                one = next(turn, None)
-                if one is None:
+                job = next(turn, None)
+                if job is None:
                     turns.remove(turn)
                 else:
-                    yield one
+                    yield job
 
     def _of_group(self, project: str, priority: int, group: Group, page: int) -> Iterator[Chosen]:
         """The jobs of a batch, or those without one, in the order of submission; read in pages after the first."""

@@ -117,9 +117,9 @@ def count_in_flight(
     values = {"lost_at": now - timedelta(seconds=hint_seconds), "of_upstream": upstream, "of_model": model}
     counted: dict[tuple[str, str], InFlight] = {}
     for of_upstream, of_model, *counts in connection.execute(count, values):
-        one = counted.setdefault((of_upstream, of_model), InFlight())
-        one.running, one.reserved, one.void = (
-            before + int(more) for before, more in zip((one.running, one.reserved, one.void), counts, strict=True)
+        lane = counted.setdefault((of_upstream, of_model), InFlight())
+        lane.running, lane.reserved, lane.void = (
+            before + int(more) for before, more in zip((lane.running, lane.reserved, lane.void), counts, strict=True)
         )
     return counted
 

@@ -33,7 +33,7 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class LaneRefusals:
-    """The lane before this refusal. `batch_ids`: a hold has begun, and their watchers are to be told."""
+    """The lane before this refusal. `batch_ids`: those to publish to that a hold has begun."""
 
     accepted_at: datetime | None = None
     """When the latest request of the lane was sent that wrote a text."""

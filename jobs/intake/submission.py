@@ -61,7 +61,7 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class BatchOptions:
-    """What is asked of a batch apart from its jobs."""
+    """What a batch says beside its jobs."""
 
     project: str = DEFAULT_PROJECT
     input_file_id: str | None = None

@@ -6,7 +6,7 @@ from sqlalchemy import ColumnElement, Connection, exists, literal, select, updat
 
 from jobs.model.cost import NO_COST
 from jobs.model.status import BatchStatus, JobStatus
-from jobs.store.batch_counts import count_failed, count_incomplete, count_jobs, sum_usage
+from jobs.store.batch_counts import count_failed, count_incomplete, count_jobs, sum_batch_usage
 from jobs.store.costs import sum_costs
 from jobs.store.database import Database
 from jobs.store.files import add_outputs, name_outputs
@@ -22,7 +22,7 @@ _OF_ENDED = (
 def close_batch(database: Database, batch_id: str) -> bool:
     """End a batch when every job of it has ended, and freeze its counts. True when this call ended it.
 
-    Called after each job's end, in a transaction of its own: if the last two jobs ended at the same time and each did
+    Called after each job's end, in a separate transaction: if the last two jobs ended at the same time and each did
     this in its own transaction, each would still see the other running, and the batch would never end.
     """
     return bool(_close(database, batches.c.id == batch_id))
@@ -83,6 +83,6 @@ def _final_values(connection: Connection, database: Database, batch_id: str, sta
         "completed": counts.get(JobStatus.COMPLETED, 0),
         "failed": count_failed(counts),
         "incomplete": count_incomplete(connection, [batch_id]).get(batch_id, 0),
-        "usage": sum_usage(connection, batch_id),
+        "usage": sum_batch_usage(connection, batch_id),
         "cost": cost.as_json(),
     }

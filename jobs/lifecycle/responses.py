@@ -141,9 +141,9 @@ def _end_and_erase(database: Database, job_ids: list[str]) -> list[StatusChange]
     for job_id in job_ids:
         with database.read() as connection:
             asked_at: datetime | None = connection.scalar(select(jobs.c.cancel_requested_at).where(jobs.c.id == job_id))
-        one = cancel_job(database, job_id) if asked_at is None else None
-        if one is not None:
-            changes.append(one)
+        change = cancel_job(database, job_id) if asked_at is None else None
+        if change is not None:
+            changes.append(change)
         with database.write() as connection:
             _erase(connection, job_id)
         database.mark_erased()

@@ -125,8 +125,8 @@ def add_costs(costs: Iterable[CostSum]) -> CostSum:
     unknown = 0
     for cost in costs:
         unknown += cost.unknown
-        for one in cost.known:
-            before = known.get(one.currency, KnownCost(one.currency, 0, estimated=False))
-            estimated = before.estimated or one.estimated
-            known[one.currency] = KnownCost(one.currency, before.nanos + one.nanos, estimated)
+        for part in cost.known:
+            before = known.get(part.currency, KnownCost(part.currency, 0, estimated=False))
+            estimated = before.estimated or part.estimated
+            known[part.currency] = KnownCost(part.currency, before.nanos + part.nanos, estimated)
     return CostSum(tuple(known[currency] for currency in sorted(known)), unknown)

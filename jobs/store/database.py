@@ -105,7 +105,7 @@ class Database:
             with self._writer.begin() as connection:
                 yield connection
             return
-        # The connection first: whoever waits for one must not keep every other process from writing meanwhile.
+        # The connection first: a thread that waits for one must not keep every other process from writing meanwhile.
         with (
             self._turn.of_threads(),
             self._writer.connect() as connection,

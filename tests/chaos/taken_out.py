@@ -153,7 +153,7 @@ MUTANTS = (
         "a lost attempt that nobody counts",
         [(
             "jobs/lifecycle/rescue.py",
-            "        keep_lost_texts(connection, [(one.id, one.attempt) for one in changes])\n",
+            "        keep_lost_texts(connection, [(change.id, change.attempt) for change in changes])\n",
             "",
         )],
         ["test_killed_workers.py::test_a_worker_killed_at_any_point_costs_no_job_and_no_byte[checkpoint]"],
