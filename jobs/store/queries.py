@@ -21,7 +21,7 @@ from jobs.store.database import Database
 from jobs.store.groups_by_bytes import Also, groups_of_batch
 from jobs.store.job_statements import named, select_attempts, select_job, select_result, select_with_text
 from jobs.store.projects import keep_seconds_of
-from jobs.tables import LIST_COLUMNS, attempts, batches, jobs, texts
+from jobs.tables import LIST_COLUMNS, attempts, batches, jobs
 
 
 @dataclass(frozen=True, slots=True)
