@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, Select, select
+from sqlalchemy import ColumnElement, Connection, RowMapping, select
 
 from jobs.model.batch_records import BATCH_TIMES, Batch
 from jobs.model.cost import NO_COST, CostSum
@@ -19,8 +19,9 @@ from jobs.store.batch_counts import count_failed, count_incomplete, count_jobs, 
 from jobs.store.costs import sum_costs
 from jobs.store.database import Database
 from jobs.store.groups_by_bytes import Also, groups_of_batch
+from jobs.store.job_statements import named, select_attempts, select_job, select_result, select_with_text
 from jobs.store.projects import keep_seconds_of
-from jobs.tables import LIST_COLUMNS, RESULT_COLUMNS, attempts, batches, jobs, texts
+from jobs.tables import LIST_COLUMNS, attempts, batches, jobs
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +37,9 @@ class StoredResult:
 
 def read_job(database: Database, job_id: str, *, project: str | None) -> Job | None:
     """One job with its request; None when it belongs to another project."""
-    wanted = select(jobs, keep_seconds_of(jobs)).where(jobs.c.id == job_id, *_of(project, jobs.c.project))
+    is_owned, job = named(job_id, project)
     with database.read() as connection:
-        row = connection.execute(wanted).mappings().one_or_none()
+        row = connection.execute(select_job(is_owned), job).mappings().one_or_none()
     return Job.from_row(row) if row else None
 
 
@@ -58,17 +59,16 @@ def read_status(database: Database, job_id: str) -> tuple[JobStatus, int] | None
 
 def read_result(database: Database, job_id: str, *, project: str | None) -> StoredResult | None:
     """One job with its stored text, read in one statement, so that the two belong together."""
-    wanted = _with_text().where(jobs.c.id == job_id, *_of(project, jobs.c.project))
+    is_owned, job = named(job_id, project)
     with database.read() as connection:
-        row = connection.execute(wanted).mappings().one_or_none()
+        row = connection.execute(select_result(is_owned), job).mappings().one_or_none()
     return _result(row) if row else None
 
 
 def read_attempts(database: Database, job_id: str) -> list[Attempt]:
     """Every attempt of a job, the first one first."""
-    wanted = select(attempts).where(attempts.c.job_id == job_id).order_by(attempts.c.attempt)
     with database.read() as connection:
-        return [Attempt.from_row(row) for row in connection.execute(wanted).mappings()]
+        return [Attempt.from_row(row) for row in connection.execute(select_attempts(), {"job": job_id}).mappings()]
 
 
 def read_states(database: Database, batch_id: str, *, after: str, limit: int) -> list[tuple[str, JobStatus, int]]:
@@ -88,7 +88,7 @@ def read_jobs(database: Database, job_ids: Sequence[str]) -> list[Job]:
 
 def read_results(database: Database, job_ids: Sequence[str], *, also: Collection[Also] = ()) -> list[StoredResult]:
     """Some jobs with their stored texts and what they cost, in input order."""
-    wanted = _with_text(*(jobs.c[name] for name in also)).where(jobs.c.id.in_(job_ids)).order_by(jobs.c.id)
+    wanted = select_with_text(*(jobs.c[name] for name in also)).where(jobs.c.id.in_(job_ids)).order_by(jobs.c.id)
     with database.read() as connection:
         costs = sum_costs(connection, attempts.c.job_id, job_ids)
         return [_result(row, costs.get(row["id"], NO_COST)) for row in connection.execute(wanted).mappings()]
@@ -137,12 +137,6 @@ def _of(project: str | None, column: ColumnElement[str]) -> Iterator[ColumnEleme
     """Only rows of this project. None means every project; only internal callers may pass it, never an endpoint."""
     if project is not None:
         yield column == project
-
-
-def _with_text(*more: ColumnElement[Any]) -> Select[Any]:
-    return select(*RESULT_COLUMNS, *more, keep_seconds_of(jobs), texts.c.text, texts.c.reasoning).join_from(
-        jobs, texts, texts.c.job_id == jobs.c.id, isouter=True
-    )
 
 
 def _result(row: RowMapping, cost: CostSum = NO_COST) -> StoredResult:

@@ -1,0 +1,53 @@
+"""The statements that read one job. They are built once: to build them takes longer than SQLite takes to run them."""
+
+from functools import cache
+from typing import Any
+
+from sqlalchemy import ColumnElement, CompoundSelect, Select, bindparam, select
+
+from jobs.store.kept_texts import select_kept
+from jobs.store.projects import keep_seconds_of
+from jobs.tables import RESULT_COLUMNS, attempts, jobs, texts
+
+
+def named(job_id: str, project: str | None) -> tuple[bool, dict[str, str]]:
+    """Whether only a job of this project is meant, and what those statements put in. None means every project; only
+    internal callers may pass it, never an endpoint.
+    """
+    return project is not None, {"job": job_id} | ({"of_project": project} if project is not None else {})
+
+
+@cache
+def select_job(is_owned: bool) -> Select[Any]:
+    """A job with its request."""
+    return _of(select(jobs, keep_seconds_of(jobs)), is_owned)
+
+
+@cache
+def select_result(is_owned: bool) -> Select[Any]:
+    """A job with its text."""
+    return _of(select_with_text(), is_owned)
+
+
+@cache
+def select_attempts() -> Select[Any]:
+    """The attempts of a job, the first one first."""
+    return select(attempts).where(attempts.c.job_id == bindparam("job")).order_by(attempts.c.attempt)
+
+
+@cache
+def select_kept_texts() -> CompoundSelect[Any]:
+    """The attempts of which a text is stored."""
+    return select_kept(bindparam("job"))
+
+
+def select_with_text(*more: ColumnElement[Any]) -> Select[Any]:
+    """Jobs with their texts, and with these columns."""
+    return select(*RESULT_COLUMNS, *more, keep_seconds_of(jobs), texts.c.text, texts.c.reasoning).join_from(
+        jobs, texts, texts.c.job_id == jobs.c.id, isouter=True
+    )
+
+
+def _of(wanted: Select[Any], is_owned: bool) -> Select[Any]:
+    wanted = wanted.where(jobs.c.id == bindparam("job"))
+    return wanted.where(jobs.c.project == bindparam("of_project")) if is_owned else wanted
