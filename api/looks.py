@@ -1,11 +1,11 @@
 """How the database and Redis answer at this moment, told within a bounded time.
 
-One look at each is under way at a time, whoever asks: one that is frozen holds a single thread.
+One look at each is under way at a time, however many ask: one that is frozen holds a single thread.
 """
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, Literal, TypeVar
 
@@ -24,7 +24,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Answer(Generic[T]):
+class LookAnswer(Generic[T]):
     """`slow`: no answer in time. `refuses`: it answers and takes no writes."""
 
     state: Literal["ok", "slow", "away", "refuses"]
@@ -53,32 +53,32 @@ class Looks:
         """How many read the rows of a whole at once."""
         self.readiness: asyncio.Task[dict[str, Any]] | None = None
         """The look of `/readyz` that is under way."""
-        self._at_database: asyncio.Task[Answer[str]] | None = None
-        self._at_redis: asyncio.Task[Answer[Mapping[str, WorkerSign]]] | None = None
+        self._at_database: asyncio.Task[LookAnswer[str]] | None = None
+        self._at_redis: asyncio.Task[LookAnswer[Mapping[str, WorkerSign]]] | None = None
 
-    async def at_database(self) -> Answer[str]:
+    async def at_database(self) -> LookAnswer[str]:
         """How long it takes to read the revision of its tables, and that."""
         self._at_database = task = _under_way(self._at_database, self._ask_database)
         return await _answer_of(task)
 
-    async def at_redis(self) -> Answer[Mapping[str, WorkerSign]]:
+    async def at_redis(self) -> LookAnswer[Mapping[str, WorkerSign]]:
         """How long it takes to write something, and the signs of life of the workers."""
         self._at_redis = task = _under_way(self._at_redis, self._ask_redis)
         return await _answer_of(task)
 
-    async def _ask_database(self) -> Answer[str]:
+    async def _ask_database(self) -> LookAnswer[str]:
         return await run_sync(self._read_revision, limiter=self._thread)
 
-    def _read_revision(self) -> Answer[str]:
+    def _read_revision(self) -> LookAnswer[str]:
         began = time.perf_counter()
         try:
             with self._database.read() as connection:
                 revision = read_revision(connection)
         except SQLAlchemyError:
-            return Answer("away")
-        return Answer("ok", time.perf_counter() - began, revision)
+            return LookAnswer("away")
+        return LookAnswer("ok", time.perf_counter() - began, revision)
 
-    async def _ask_redis(self) -> Answer[Mapping[str, WorkerSign]]:
+    async def _ask_redis(self) -> LookAnswer[Mapping[str, WorkerSign]]:
         began = time.perf_counter()
         state: Literal["ok", "refuses"] = "ok"
         try:
@@ -89,27 +89,23 @@ class Looks:
             seconds = time.perf_counter() - began
             signs = await self._tails.read_signs(self._database.now().timestamp())
         except TimeoutError:
-            return Answer("slow")
+            return LookAnswer("slow")
         except OSError:
-            return Answer("away")
-        return Answer(state, seconds, signs)
+            return LookAnswer("away")
+        return LookAnswer(state, seconds, signs)
 
 
 def _under_way(
-    task: asyncio.Task[Answer[T]] | None, ask: Callable[[], Awaitable[Answer[T]]]
-) -> asyncio.Task[Answer[T]]:
-    return task if task is not None and not task.done() else asyncio.ensure_future(_run(ask))
+    task: asyncio.Task[LookAnswer[T]] | None, ask: Callable[[], Coroutine[Any, Any, LookAnswer[T]]]
+) -> asyncio.Task[LookAnswer[T]]:
+    return task if task is not None and not task.done() else asyncio.create_task(ask())
 
 
-async def _run(ask: Callable[[], Awaitable[Answer[T]]]) -> Answer[T]:
-    return await ask()
-
-
-async def _answer_of(task: asyncio.Task[Answer[T]]) -> Answer[T]:
+async def _answer_of(task: asyncio.Task[LookAnswer[T]]) -> LookAnswer[T]:
     try:
         return await within(LOOK_SECONDS, asyncio.shield(task))
     except TimeoutError:
-        return Answer("slow")
+        return LookAnswer("slow")
 
 
 def _drop(task: asyncio.Future[Any]) -> None:

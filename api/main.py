@@ -15,6 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from api.access.byte_budget import answer_budget, body_budget
 from api.access.keyring import Keyring
+from api.access.large_answers import LargeAnswers
 from api.access.turns import Turns
 from api.access.watch_limiter import WatchLimiter
 from api.callers.caller import MAKE_KEY, read_caller
@@ -43,10 +44,10 @@ from api.http.cors import Cors
 from api.http.descriptors import raise_descriptor_limit
 from api.http.envelope import Envelope
 from api.http.errors import add_error_answers
-from api.http.large_answers import LargeAnswers
 from api.http.listener import listen
 from api.http.protocol import BoundedProtocol
 from api.looks import Looks
+from api.memory import give_large_blocks_back
 from api.metrics.metrics import ApiMetrics
 from api.model_lists.upstream_models import Models
 from api.openai import completions, files, models, response_items, responses, text_completions
@@ -222,6 +223,7 @@ def run_api(settings: Settings, host: str, port: int, *, share_port: bool = Fals
     Raises as `open_api`, and `RevisionError` when the tables are not this version's.
     """
     start_logging("api", settings.log_format)
+    give_large_blocks_back()
     sys.setswitchinterval(_SWITCH_SECONDS)
     raise_descriptor_limit()
     check_revision(settings.database)

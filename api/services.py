@@ -52,7 +52,7 @@ class Services:
     listings: CapacityLimiter
     """How many batches are listed to their watchers at once, each by 500 jobs: others need the interpreter too."""
     writes: Turns
-    """How many requests write at once, in threads of their own: while a database takes no writes, reads go on."""
+    """How many requests write at once, in separate threads: while a database takes no writes, reads go on."""
     lookups: Lookups
     models: Models
     upstreams: UpstreamSource

@@ -5,9 +5,9 @@ from datetime import datetime
 from typing import Any
 
 from api.callers.caller import Caller, is_operator
-from api.forms.status import is_free, line_json, workers_json
+from api.forms.status import line_json, workers_json
 from api.forms.waiting import waiting_json
-from api.looks import Answer
+from api.looks import LookAnswer
 from api.services import Services
 from api.upstream_views import upstreams_json
 from api.waiting import NOTHING, caller_hold_json, known_routes
@@ -24,7 +24,7 @@ UNKNOWN: dict[str, Any] = {
     "upstreams": None,
     "file_mistakes": None,
 }
-"""While the database does not say who asks, only what anybody may know."""
+"""While the database cannot say who the caller is: only what anybody may know."""
 
 _NO_WORKER = {
     "limited_by": "no_worker",
@@ -34,7 +34,7 @@ _NO_WORKER = {
 
 
 def report_status(
-    services: Services, caller: Caller, redis: Answer[Mapping[str, WorkerSign]], *, with_rows: bool
+    services: Services, caller: Caller, redis: LookAnswer[Mapping[str, WorkerSign]], *, with_rows: bool
 ) -> dict[str, Any]:
     """All but what the looks have found. Without the rows, as while the database is away, what needs none."""
     settings, now = services.settings, services.database.now()
@@ -78,7 +78,7 @@ def _waiting_json(
     if waiting.limited_by == "no_free_stream" and workers is not None:
         if all(worker["state"] == "lost" for worker in workers):
             return NOTHING | _NO_WORKER
-        if is_free(workers):
+        if any(worker["free"] for worker in workers):
             return NOTHING  # the next round takes it
     return {"hold": caller_hold_json(services, caller, waiting.hold, line.project), **waiting_json(waiting)}
 

@@ -7,10 +7,9 @@ from sqlalchemy import exists, select
 from api.callers.caller import Caller, is_operator
 from api.forms.upstreams import upstream_json
 from api.services import Services
-from jobs.dispatch.upstream_states import read_upstream_states
+from jobs.dispatch.upstream_states import UpstreamState, read_upstream_states
 from jobs.store.database import Database
 from jobs.tables import jobs
-from jobs.upstreams.states import UpstreamState, view_upstreams
 
 
 def upstreams_json(services: Services, caller: Caller, *, with_states: bool = True) -> dict[str, Any]:
@@ -23,7 +22,7 @@ def upstreams_json(services: Services, caller: Caller, *, with_states: bool = Tr
     if with_states:
         states = read_upstream_states(services.database, specs, services.settings.hint_seconds)
     operator = is_operator(caller)
-    shown = [upstream_json(view, with_messages=operator) for view in view_upstreams(specs, states)]
+    shown = [upstream_json(spec, states.get(spec.name), with_messages=operator) for spec in specs]
     if not operator:
         named = {lane["model"] for upstream in shown for lane in upstream["in_use"] or ()}
         own = _models_of(services.database, caller.project, named)

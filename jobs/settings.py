@@ -14,7 +14,7 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from jobs.setting_types import TEN_YEARS, JsonObject, Networks, Origins, Seconds
-from jobs.upstream_address import check_http_url, clean_key, find_loop, is_openai
+from jobs.upstream_address import check_http_url, clean_key, is_openai, own_address_mistake
 
 PREFIX = "LONGHAND_"
 UPSTREAM_URL = "LONGHAND_UPSTREAM_URL"
@@ -96,10 +96,8 @@ class Settings(BaseSettings):
     """Where a worker serves `/metrics` for Prometheus; 0: nowhere. Under `longhand up` each further worker adds 1."""
     worker_metrics_host: str = "127.0.0.1"
     """The address that it listens on; `0.0.0.0` for all, without any key."""
-
     celery_events: bool = False
     """Send Celery's heartbeats, every 2 s for each worker, so that Flower shows the workers."""
-
     tokenizers: Path | None = None
     """Folder with `<model>.json` or `<model>/tokenizer.json` for models that are not OpenAI's."""
 
@@ -112,7 +110,6 @@ class Settings(BaseSettings):
 
     cors_origins: Origins = ()
     """The pages of which origins may ask, with commas between, such as `https://app.example`; `*`: all, with a key."""
-
     webhook_allow: Networks = ()
     """Networks of your own that webhooks may go to, with commas between, such as `10.0.0.0/8`; the internet is free."""
 
@@ -169,10 +166,9 @@ class Settings(BaseSettings):
     def _is_known_database(cls, value: str | None) -> str | None:
         if value is None:
             return None
-        if value.startswith("postgres://"):
-            value = "postgresql://" + value.removeprefix("postgres://")
-        if value.startswith("postgresql://"):
-            value = "postgresql+psycopg://" + value.removeprefix("postgresql://")
+        scheme, colon, rest = value.partition("://")
+        if colon and scheme in ("postgres", "postgresql"):
+            value = f"postgresql+psycopg://{rest}"
         if not value.startswith(("sqlite:///", "postgresql+psycopg://")):
             raise ValueError("must start with sqlite:/// or postgresql://")
         return value
@@ -224,7 +220,7 @@ class Settings(BaseSettings):
         """
         answers_at = [self.url, *([f"http://localhost:{port}"] if port else [])]
         key = self.upstream_api_key.get_secret_value() if self.upstream_api_key else ""
-        if self.upstream_url and (mistake := find_loop(self.upstream_url, key, answers_at)):
+        if self.upstream_url and (mistake := own_address_mistake(self.upstream_url, key, answers_at)):
             raise SettingsError(mistake)
 
 

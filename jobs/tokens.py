@@ -20,7 +20,7 @@ from typing import Literal, NamedTuple
 
 log = logging.getLogger(__name__)
 
-Counter = Callable[[str], int]
+TokenCounter = Callable[[str], int]
 
 
 class TokenCount(NamedTuple):
@@ -75,7 +75,7 @@ class Tokenizers:
     def __init__(self, directory: Path | None) -> None:
         self._files = {} if directory is None else _files_by_model(directory)
         # None: it could not be loaded, and is not tried again.
-        self._counters: dict[str | Path, Counter | None] = {}
+        self._counters: dict[str | Path, TokenCounter | None] = {}
         self._warned: set[str | Path] = set()
         self._lock = threading.Lock()
 
@@ -114,7 +114,7 @@ class Tokenizers:
         """The file or the name of the encoding that counts for a model."""
         return self._files.get(model) or self._files.get(_bare(model)) or encoding_of(model)
 
-    def _counter(self, tokenizer: str | Path) -> Counter | None:
+    def _counter(self, tokenizer: str | Path) -> TokenCounter | None:
         if tokenizer not in self._counters:
             # One thread loads and the others wait: a table is tens of megabytes, loaded twice it costs twice.
             with self._lock:
@@ -157,7 +157,7 @@ def _files_by_model(directory: Path) -> dict[str, Path]:
     return files
 
 
-def _read_file(path: Path) -> Counter:
+def _read_file(path: Path) -> TokenCounter:
     from tokenizers import Tokenizer  # noqa: PLC0415  # it is heavy, and most installations have no such file
 
     tokenizer = Tokenizer.from_file(str(path))
@@ -174,7 +174,7 @@ def _read_file(path: Path) -> Counter:
     return count
 
 
-def _built_in(encoding: str) -> Counter:
+def _built_in(encoding: str) -> TokenCounter:
     return _bindings().tokenizer_for_encoding(encoding).count  # type: ignore[no-any-return]  # the module is untyped
 
 

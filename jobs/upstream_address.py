@@ -57,7 +57,7 @@ def _is_this_machine(host: str) -> bool:
     return address.is_loopback or address.is_unspecified
 
 
-def find_loop(url: str, key: str, answers_at: Iterable[str]) -> str | None:
+def own_address_mistake(url: str, key: str, answers_at: Iterable[str]) -> str | None:
     """What is wrong with an upstream that is Longhand itself, or has a key of Longhand's own."""
     if any(is_same_service(url, own) for own in answers_at):
         return (

@@ -45,7 +45,7 @@ class ActiveAttempt:
         """What is continued; once the text goes on at the token limit, all that earlier requests wrote."""
         self.reasoning = claimed.reasoning
         self.sent: Sent | None = None
-        """What its lane is told; None before it is sent, and when it has been told of the end."""
+        """What reports to its lane; None before it is sent, and once its end is reported."""
         self.text_tokens = 0
         """Of `text`."""
         self.segments: tuple[Segment, ...] = ()
@@ -201,5 +201,5 @@ class ActiveAttempts:
         with self._lock:
             self._draining = True
             running = list(self._running.values())
-        for one in running:
-            one.stop(StopReason.DRAIN)
+        for attempt in running:
+            attempt.stop(StopReason.DRAIN)

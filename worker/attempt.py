@@ -124,7 +124,7 @@ class AttemptRunner:
         """The text to continue, and the reasoning that belongs to it: the last tails, which have all that watchers saw,
         or the checkpoint.
 
-        The row says how long it is before anybody is told of the attempt, so that watchers know whether to reset.
+        The row says how long it is before the attempt is published, so that watchers know whether to reset.
         """
         job, attempt = running.job, running.attempt
         if not claimed.continues:

@@ -29,7 +29,7 @@ def continue_request(request: Mapping[str, Any], text: str, written_tokens: int,
 
 
 def ask_for_the_rest(request: Mapping[str, Any], text: str, written_tokens: int) -> dict[str, Any]:
-    """The body that asks for the rest in a new message, for an upstream that continues no message of its own.
+    """The body that asks for the rest in a new message, for an upstream that cannot continue its own message.
 
     The answer is asked to begin with the last words, which show where it goes on; `worker/seam.py` cuts them off.
     """

@@ -12,7 +12,7 @@ from worker.active_attempts import ActiveAttempt
 from worker.reports import Sent
 from worker.upstream.errors import UpstreamError
 
-Lane = tuple[str, str]
+LaneLabels = tuple[str, str]
 """An upstream and the label of a model."""
 
 OUTCOMES = {
@@ -37,20 +37,20 @@ class WorkerCounts:
         self.lock = threading.Lock()
         self.models = ModelLabels()
         self.attempts: Counter[tuple[str, str, str]] = Counter()
-        self.refusals: Counter[Lane] = Counter()
+        self.refusals: Counter[LaneLabels] = Counter()
         self.rescued = 0
         self.deltas = 0
         self.received_bytes = 0
         self.costs: Counter[tuple[str, str, str, str]] = Counter()
         self.durations: defaultdict[tuple[str, str, str], Histogram] = defaultdict(lambda: Histogram(DURATION))
-        self.first_tokens: defaultdict[Lane, Histogram] = defaultdict(lambda: Histogram(FIRST_TOKEN))
-        self.per_token: defaultdict[Lane, Histogram] = defaultdict(lambda: Histogram(PER_TOKEN))
+        self.first_tokens: defaultdict[LaneLabels, Histogram] = defaultdict(lambda: Histogram(FIRST_TOKEN))
+        self.per_token: defaultdict[LaneLabels, Histogram] = defaultdict(lambda: Histogram(PER_TOKEN))
         self.tokens: defaultdict[tuple[str, str, str, str], Histogram] = defaultdict(lambda: Histogram(TOKENS))
         self.claims = Histogram(SHORT)
         self.finishes = Histogram(SHORT)
         self.rounds = Histogram(SHORT)
 
-    def lane_of(self, running: ActiveAttempt) -> Lane:
+    def lane_of(self, running: ActiveAttempt) -> LaneLabels:
         """The labels of an attempt. With the lock held."""
         return running.claimed.upstream, self.models.label(running.job.model)
 

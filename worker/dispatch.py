@@ -1,10 +1,9 @@
 """Dispatch and rescue: one loop in every worker process, and no leader.
 
-It hints what is due and not hinted, requeues what a dead worker held, expires what is past its time, and settles
+It hints what is due and not hinted, requeues what a dead worker held, expires what is past its time, and closes
 batches. Every update is conditional, so any number of these loops may run, and any one process may die.
 """
 
-import threading
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from logging import getLogger
@@ -20,8 +19,9 @@ from jobs.live.channel import encode_batch
 from jobs.live.status_changes import StatusChange, notifications
 from jobs.model.status import JobStatus
 from jobs.settings import Settings
-from jobs.store.database import DATABASE_ERRORS, Database, driver_message
+from jobs.store.database import DATABASE_ERRORS, Database
 from worker.active_attempts import ActiveAttempts
+from worker.background_loop import BackgroundLoop
 from worker.counts import WorkerCounts
 
 log = getLogger(__name__)
@@ -31,8 +31,8 @@ SHORTEST_ROUND_SECONDS = 0.02
 """New and ended jobs wake the loop, and a round begins at once; those that come within this time share the next one."""
 
 
-class Dispatch:
-    """Start it after the parts are made; it ends with `stop`.
+class Dispatch(BackgroundLoop):
+    """A wake begins a round at once: there are new jobs, or a stream has become free.
 
     `send_hints` sends hints to the queue; `publish` publishes a message on the channel of a job or a batch;
     `wake_all` wakes the dispatch of every process; `keep_habits` shares with them what the upstreams have shown.
@@ -50,6 +50,7 @@ class Dispatch:
         keep_habits: Callable[[], None] = lambda: None,
         counts: WorkerCounts | None = None,
     ) -> None:
+        super().__init__("dispatch", HINT_CHECK_SECONDS, shortest_seconds=SHORTEST_ROUND_SECONDS)
         self._database = database
         self._running = running
         self._lanes = lanes
@@ -59,49 +60,25 @@ class Dispatch:
         self._wake_all = wake_all
         self._keep_habits = keep_habits
         self._counts = counts or WorkerCounts()
-        self._ended = threading.Event()
-        self._woken = threading.Event()
         # Leases that ran out while the database was away, or before this process began, may be renewed any moment.
         self._rescue_at = monotonic() + settings.heartbeat_seconds
         self._looked_at: datetime | None = None
         self._more_to_end = False
-        self._thread = threading.Thread(target=self._loop, name="dispatch", daemon=True)
 
-    def start(self) -> None:
-        """Begin to dispatch."""
-        self._thread.start()
-
-    def wake(self) -> None:
-        """Look for due jobs now: there are new ones, or a stream has become free."""
-        self._woken.set()
-
-    def stop(self) -> None:
-        """End after the current round, if there is one."""
-        self._ended.set()
-        self._woken.set()
-        self._thread.join(timeout=5)
-
-    def _loop(self) -> None:
-        while not self._ended.is_set():
-            began = monotonic()
-            hung = False
-            wait = HINT_CHECK_SECONDS
-            try:
-                wait = self._round()
-            except DATABASE_ERRORS as error:
-                log.warning("dispatch failed, trying again: %s", driver_message(error))
-                hung = True
-            except Exception:
-                log.exception("dispatch failed, trying again")
+    def _round(self) -> float:
+        began, hung = monotonic(), False
+        try:
+            return self._dispatch()
+        except DATABASE_ERRORS:
+            hung = True
+            raise
+        finally:
             self._counts.add_round(monotonic() - began)
             if hung or monotonic() - began > self._settings.heartbeat_seconds:
                 # While the database was away nobody could renew: the owners of the leases get one lease's time for it.
                 self._rescue_at = monotonic() + self._settings.lease_seconds
-            self._woken.wait(wait)
-            self._ended.wait(began + SHORTEST_ROUND_SECONDS - monotonic())
-            self._woken.clear()
 
-    def _round(self) -> float:
+    def _dispatch(self) -> float:
         """One round; after how many seconds the next one is due."""
         if self._running.draining:
             return HINT_CHECK_SECONDS

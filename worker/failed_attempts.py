@@ -8,7 +8,7 @@ from logging import getLogger
 from time import sleep
 
 from jobs.dispatch.outages import Failure, Judgement, Reason, forgive_if_held, judge
-from jobs.dispatch.refusals import Refusal, Refused, note_refusal
+from jobs.dispatch.refusals import LaneRefusals, Refusal, note_refusal
 from jobs.lifecycle import transitions
 from jobs.model.endings import AttemptResult, JobError
 from jobs.model.records import Job
@@ -90,7 +90,7 @@ class FailedAttempts:
             forgive = partial(forgive_if_held, upstream=sent.key[0], job_id=job.id, sent_at=sent.sent_at)
             return self._charge(running, error, written, forgive if judged.suspect else None)
         due_at = self._database.now() + timedelta(seconds=self._backoff(job.refusals, error) if judged.alone else 0.0)
-        fault = JobError(error.code, error.message, error.status)
+        fault = _as_job_error(error)
         hold_back = partial(transitions.hold_back, refused=judged.alone)
         kept = retry_until_stored(running, hold_back, self._database, job.id, running.attempt, written, fault, due_at)
         return JobStatus.QUEUED, "hold back", kept
@@ -132,7 +132,7 @@ class FailedAttempts:
         job = running.job
         is_limit = verdict.fault == "limit" and not isinstance(error, Interrupted)
         refusal = Refusal(*sent.key, job.id, error.message, error.retry_after_seconds or 0.0, is_limit)
-        before = retry_unless_draining(self._attempts, note_refusal, self._database, refusal) or Refused()
+        before = retry_unless_draining(self._attempts, note_refusal, self._database, refusal) or LaneRefusals()
         self._tell_held(sent, before, error)
         others = before.accepted_at is not None and before.accepted_at > (job.refused_at or sent.sent_at)
         if verdict.fault == "queue" and not (others or sent.in_flight > 1):
@@ -142,18 +142,18 @@ class FailedAttempts:
             return self._charge(running, error, written)
         alone = others and job.refused_at is not None and before.refused_before == job.id
         if alone and job.refusals + 1 >= MOST_REFUSALS:
-            fault = JobError(error.code, error.message, error.status)
+            fault = _as_job_error(error)
             end = (self._database, job.id, running.attempt, written)
             return JobStatus.FAILED, "fail", retry_until_stored(running, transitions.fail, *end, fault)
         sent.end(error, refused=not alone)
         running.sent = None
         due_at = self._database.now() + timedelta(seconds=self._seconds_to_wait(job, error, alone=alone))
-        fault = JobError(error.code, error.message, error.status)
+        fault = _as_job_error(error)
         waits = partial(transitions.wait_for_limit, alone=alone)
         kept = retry_until_stored(running, waits, self._database, job.id, running.attempt, written, fault, due_at)
         return JobStatus.QUEUED, "wait", kept
 
-    def _tell_held(self, sent: Sent, judged: Judgement | Refused, error: UpstreamError) -> None:
+    def _tell_held(self, sent: Sent, judged: Judgement | LaneRefusals, error: UpstreamError) -> None:
         for batch_id in judged.batch_ids:
             self._publish_batch(batch_id)
         if judged.began:

@@ -29,5 +29,5 @@ class HabitKeeper:
             store_habits(self._database, self._unstored)
             self._unstored = []
         shown, self._read_at = read_habits(self._database, self._read_at)
-        for one in shown:
-            self._habits[one.upstream].learn(one.model, one.habit, one.value)
+        for habit in shown:
+            self._habits[habit.upstream].learn(habit.model, habit.habit, habit.value)

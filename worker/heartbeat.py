@@ -1,6 +1,5 @@
 """The heartbeat: one thread per worker process that renews the leases, checkpoints the texts and looks for cancels."""
 
-import threading
 from collections.abc import Sequence
 from dataclasses import replace
 from logging import getLogger
@@ -8,8 +7,9 @@ from time import monotonic
 
 from jobs.lifecycle.lease import find_stop_requests, renew
 from jobs.settings import Settings
-from jobs.store.database import DATABASE_ERRORS, Database, driver_message, is_transient
+from jobs.store.database import DATABASE_ERRORS, Database, is_transient
 from worker.active_attempts import ActiveAttempt, ActiveAttempts, StopReason
+from worker.background_loop import BackgroundLoop
 
 log = getLogger(__name__)
 
@@ -18,47 +18,32 @@ STOP_CHECK_SECONDS = 1.0
 way it needs nothing but the database."""
 
 
-class Heartbeat:
-    """Start it after the parts are made; it ends with `stop`."""
+class Heartbeat(BackgroundLoop):
+    """While the database is away the streams continue. When it is back, their leases are renewed, unless another worker
+    has rescued them by then.
+    """
 
     def __init__(self, database: Database, running: ActiveAttempts, worker: str, settings: Settings) -> None:
+        super().__init__("heartbeat", STOP_CHECK_SECONDS, first_wait=STOP_CHECK_SECONDS)
         self._database = database
         self._running = running
         self._worker = worker
         self._settings = settings
-        self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._beat_forever, name="heartbeat", daemon=True)
+        self._beat_at = monotonic() + settings.heartbeat_seconds
 
-    def start(self) -> None:
-        """Begin to beat."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """End after the beat that may be under way."""
-        self._ended.set()
-        self._thread.join(timeout=5)
-
-    def _beat_forever(self) -> None:
-        beat_at = monotonic() + self._settings.heartbeat_seconds
-        while not self._ended.wait(STOP_CHECK_SECONDS):
-            held = self._running.all()
-            if not held:
-                continue
-            try:
-                self._stop_unwanted()
-                if monotonic() >= beat_at:
-                    self._beat(held)
-                    beat_at = monotonic() + self._settings.heartbeat_seconds
-            except DATABASE_ERRORS as error:
-                # The streams continue: when the database is back, their leases are renewed if nobody has rescued them.
-                log.warning("heartbeat failed, trying again: %s", driver_message(error))
-            except Exception:  # without this thread every lease of the process would run out
-                log.exception("heartbeat failed, trying again")
+    def _round(self) -> float:
+        held = self._running.all()
+        if held:
+            self._stop_unwanted()
+            if monotonic() >= self._beat_at:
+                self._beat(held)
+                self._beat_at = monotonic() + self._settings.heartbeat_seconds
+        return STOP_CHECK_SECONDS
 
     def _beat(self, held: Sequence[ActiveAttempt]) -> None:
         """Renew every lease and store the texts that have grown; cut the streams whose lease was lost."""
         self._database.synchronize()
-        checkpoints = [one.checkpoint() for one in held]
+        checkpoints = [attempt.checkpoint() for attempt in held]
         try:
             kept = renew(self._database, self._worker, checkpoints, self._settings.lease_seconds)
         except DATABASE_ERRORS as error:
@@ -68,11 +53,11 @@ class Heartbeat:
             log.exception("checkpoint refused, renewing without texts")
             checkpoints = [replace(checkpoint, text=None) for checkpoint in checkpoints]
             kept = renew(self._database, self._worker, checkpoints, self._settings.lease_seconds)
-        for one, checkpoint in zip(held, checkpoints, strict=True):
-            if one.job.id not in kept:
-                one.stop(StopReason.LOST)
+        for attempt, checkpoint in zip(held, checkpoints, strict=True):
+            if attempt.job.id not in kept:
+                attempt.stop(StopReason.LOST)
             elif checkpoint.text is not None:
-                one.note_stored(checkpoint.text, checkpoint.reasoning)
+                attempt.note_stored(checkpoint.text, checkpoint.reasoning)
 
     def _stop_unwanted(self) -> None:
         """Cut the streams of jobs that somebody cancelled or released, or whose time is over."""

@@ -1,7 +1,6 @@
 """Counts what lost attempts wrote, in its own thread, so that neither a rescue nor a stream waits for it."""
 
 import random
-import threading
 from collections.abc import Callable
 from logging import getLogger
 
@@ -9,16 +8,17 @@ from jobs.lifecycle.lost import LostText, list_lost_texts, read_lost_text, store
 from jobs.model.records import Usage
 from jobs.model.segments import sum_usage
 from jobs.pricing import cost_of
-from jobs.store.database import DATABASE_ERRORS, Database, driver_message
+from jobs.store.database import DATABASE_ERRORS, Database
 from jobs.tokens import TokenCount, Tokenizers
 from jobs.upstreams import Upstreams
+from worker.background_loop import BackgroundLoop
 from worker.measure import count_usage
 
 log = getLogger(__name__)
 
 
-class LostCounter:
-    """Start it after the parts are made; it ends with `stop`. Each worker process has one, and any one is enough."""
+class LostCounter(BackgroundLoop):
+    """Each worker process has one, and any one is enough: what it leaves when it ends, another process counts."""
 
     def __init__(
         self,
@@ -27,30 +27,15 @@ class LostCounter:
         every_seconds: float,
         upstreams: Callable[[], Upstreams] = Upstreams,
     ) -> None:
+        super().__init__("count of lost attempts", every_seconds, first_wait=every_seconds)
         self._database = database
         self._tokenizers = tokenizers
         self._every_seconds = every_seconds
         self._upstreams = upstreams
-        self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._loop, name="lost", daemon=True)
 
-    def start(self) -> None:
-        """Begin to count."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """End after the text that may be under way; another process counts the rest."""
-        self._ended.set()
-        self._thread.join(timeout=5)
-
-    def _loop(self) -> None:
-        while not self._ended.wait(self._every_seconds):
-            try:
-                self.count_all()
-            except DATABASE_ERRORS as error:
-                log.warning("counting lost attempts failed, trying again: %s", driver_message(error))
-            except Exception:
-                log.exception("counting lost attempts failed, trying again")
+    def _round(self) -> float:
+        self.count_all()
+        return self._every_seconds
 
     def count_all(self) -> None:
         """Count what is there now. A text that cannot be counted stays, is logged each time, and holds up no other."""
@@ -82,9 +67,9 @@ class LostCounter:
         """What its whole requests told, and our count of the last one. None when nothing of the text is the attempt's
         own: what it cost is unknown.
         """
-        parts = [one for one in lost.segments if one.attempt == lost.attempt and one.usage is not None]
+        parts = [part for part in lost.segments if part.attempt == lost.attempt and part.usage is not None]
         begun = parts[-1].end if parts else lost.continued_bytes
-        return sum_usage([*(one.usage for one in parts), self._usage_from(lost, begun, counted, thought)])
+        return sum_usage([*(part.usage for part in parts), self._usage_from(lost, begun, counted, thought)])
 
     def _usage_from(self, lost: LostText, begun: int, counted: TokenCount, thought: int) -> Usage | None:
         """Our count of the request that wrote the text from this byte on."""

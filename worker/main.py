@@ -148,7 +148,7 @@ def run_worker(settings: Settings, mark: str | None = None) -> None:  # noqa: PL
 def open_databases(url: str, clock: Callable[[], datetime] | None = None) -> tuple[Database, Database]:
     """The database as the jobs' threads use it, and as the heartbeat and dispatch do; both go by one clock.
 
-    The second has a pool of its own: the first may be taken by hundreds of ending jobs. With SQLite they are the same:
+    The second has its own pool: the first may be taken by hundreds of ending jobs. With SQLite they are the same:
     there is one writer at a time anyway, and the turns are kept inside one `Database`.
     """
     if make_url(url).get_backend_name() == "sqlite":

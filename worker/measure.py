@@ -40,7 +40,7 @@ def measure(
     segments = running.segments
     if not running.is_noted:
         segments += (_segment(running, ending, _usage(running, ending, counted, reasoning, tokenizers)),)
-    usages = [one.usage for one in segments if one.attempt == running.attempt]
+    usages = [segment.usage for segment in segments if segment.attempt == running.attempt]
     if isinstance(outcome, Repetition):  # the rest is paid for and not kept
         encoded, thoughts = outcome.cut(encoded, thoughts)
         counted, reasoning = _count(running, encoded, thoughts, tokenizers)
@@ -106,7 +106,7 @@ def _is_refusal(outcome: Outcome) -> bool:
 def measure_segment(running: ActiveAttempt, ending: Ending, tokenizers: Tokenizers) -> Segment:
     """What the request that has just ended wrote, of a text that goes on."""
     if ending.usage is not None:  # nothing has to be counted
-        return _segment(running, ending, _told(ending.usage))
+        return _segment(running, ending, _reported(ending.usage))
     recording = running.recording
     encoded, thoughts = (bytes(recording.text), bytes(recording.reasoning)) if recording else (b"", b"")
     usage = _usage(running, ending, *_count(running, encoded, thoughts, tokenizers), tokenizers)
@@ -123,11 +123,11 @@ def _segment(running: ActiveAttempt, ending: Ending | None, usage: Usage | None)
 
 def _worth_storing(segments: tuple[Segment, ...]) -> tuple[Segment, ...]:
     """Those that wrote something, if they are several: a text that one request wrote has none."""
-    wrote = tuple(one for one in segments if one.bytes)
+    wrote = tuple(segment for segment in segments if segment.bytes)
     return wrote if len(segments) > 1 else ()
 
 
-def _told(usage: ReportedUsage) -> Usage:
+def _reported(usage: ReportedUsage) -> Usage:
     counts = (usage.input_tokens, usage.cached_tokens, usage.output_tokens, usage.reasoning_tokens, usage.total_tokens)
     return Usage(*counts, source="upstream")
 
@@ -141,7 +141,7 @@ def _usage(
 ) -> Usage | None:
     """The upstream's own count when it sent one, else ours. None when nothing came: what it cost is unknown."""
     if ending is not None and ending.usage is not None:
-        return _told(ending.usage)
+        return _reported(ending.usage)
     called = calls_as_text(ending.message if ending is not None else None)
     if not (running.has_new or called):
         return None

@@ -34,9 +34,9 @@ class WorkerMetrics:
         counts = self._counts
         active = self._running.all()
         running = Counter(map(counts.lane_of, active))
-        uncounted = [one for one in active if not one.counted]
-        deltas = counts.deltas + sum(one.deltas for one in uncounted)
-        received = counts.received_bytes + sum(one.received_bytes for one in uncounted)
+        uncounted = [attempt for attempt in active if not attempt.counted]
+        deltas = counts.deltas + sum(attempt.deltas for attempt in uncounted)
+        received = counts.received_bytes + sum(attempt.received_bytes for attempt in uncounted)
         free = max(0, self._streams - len(active))
         yield gauges("longhand_worker_streams_running", "Streams that this process runs.", _LANE, running)
         yield gauges("longhand_worker_streams_free", "Streams that this process could run more.", (), {(): free})

@@ -107,7 +107,7 @@ class Parts:
             return False  # nothing new came, or as much as a job may hold
         if spec.prefix == "none" and _is_json(job.request or {}):
             return False  # an answer in a new message begins another value
-        whole = sum(one.finish_reason == AT_LIMIT for one in running.segments)
+        whole = sum(segment.finish_reason == AT_LIMIT for segment in running.segments)
         return whole < job.max_continuations
 
     def _note(self, running: ActiveAttempt, ending: Ending) -> bool:
@@ -134,7 +134,7 @@ class Parts:
 
     def _spent(self, running: ActiveAttempt) -> int:
         """How many tokens the text has taken so far: as the upstream counted each part, if it counted all of them."""
-        told = [one.usage.output_tokens if one.usage else None for one in running.segments]
+        told = [segment.usage.output_tokens if segment.usage else None for segment in running.segments]
         known = [tokens for tokens in told if tokens is not None]
         return sum(known) if known and len(known) == len(told) else running.text_tokens
 

@@ -42,7 +42,7 @@ cost no memory. Of the others the watchers read the rows, as they do every few s
 
 
 class Recorder:
-    """Sends what all recordings of the process have to tell. Build it on the event loop that it is to run on.
+    """Sends what is due in all recordings of the process. Build it on the event loop that it is to run on.
 
     `now` is the clock that the rows go by.
     """
@@ -76,7 +76,7 @@ class Recorder:
         self._task = self._loop.create_task(self._flush_forever(), name="recorder")
 
     def open(self, job_id: str, attempt: int, text: str = "", reasoning: str = "") -> Recording:
-        """Begin to record an attempt, which continues these texts, and tell the watchers that it has started."""
+        """Begin to record an attempt, which continues these texts, and publish that it has started."""
         recording = Recording(self.wake, self._now, job_id, attempt, text, reasoning)
         recording.publish(encode_started(attempt, len(recording.text)))
         return recording
@@ -95,7 +95,7 @@ class Recorder:
         return text, reasoning
 
     def publish(self, resource_id: str, message: bytes) -> None:
-        """Tell an event about a job that this process does not run, or about a batch."""
+        """Publish an event about a job that this process does not run, or about a batch."""
         Recording(self.wake, self._now, resource_id, 0, "").publish(message)
 
     def wake(self, recording: Recording) -> None:
@@ -104,8 +104,8 @@ class Recorder:
         self._wake.set()
 
     async def aclose(self) -> None:
-        """Tell what is due, unless Redis is away, and give up the connection."""
-        # The call under way is not cancelled: what it tells would be lost.
+        """Send what is due, unless Redis is away, and close the connection."""
+        # The call under way is not cancelled: what it sends would be lost.
         self._closing = True
         self._wake.set()
         await self._task
@@ -114,22 +114,22 @@ class Recorder:
 
     async def _flush_forever(self) -> None:
         failures = 0
-        last_told_at = self._loop.time()
+        last_sent_at = self._loop.time()
         while True:
             await self._wake.wait()
             self._wake.clear()
-            told = await self._flush()
-            if self._closing and (told is None or not self._due):
+            sent = await self._flush()
+            if self._closing and (sent is None or not self._due):
                 return
-            if told is None:
+            if sent is None:
                 # The first time at once: mostly one connection was cut, and the next one is good.
                 await asyncio.sleep(min(0.5, 0.05 * failures))
                 failures += 1
                 continue
             failures = 0
             now = self._loop.time()
-            elapsed, last_told_at = max(now - last_told_at, 0.0001), now
-            self._rate += (told / elapsed - self._rate) * min(1.0, elapsed / 0.1)
+            elapsed, last_sent_at = max(now - last_sent_at, 0.0001), now
+            self._rate += (sent / elapsed - self._rate) * min(1.0, elapsed / 0.1)
             pause = MAX_PAUSE_SECONDS * min(1.0, self._rate / FULL_PAUSE_RATE)
             if pause > 0.0005:
                 await asyncio.sleep(pause)
@@ -140,7 +140,7 @@ class Recorder:
         keys: list[str] = []
         values: list[Any] = []
         now = self._loop.time()
-        told = 0
+        sent = 0
         spans: list[tuple[Recording, int, int]] = []
         size = 0
         for recording in due:
@@ -149,13 +149,13 @@ class Recorder:
                 continue
             first = len(values)
             count = recording.pack(keys, values, now, self._tail_seconds)
-            told += count
+            sent += count
             size += sum(len(value) for value in values[first:] if isinstance(value, bytes))
             span = (recording, len(values) - count, len(values))
             spans += [span] * (len(keys) - len(spans))  # one for each of its tails
         try:
             broken = await self._call(keys, values)
-        except Exception as error:  # whatever it is: without this task nobody is told anything any more
+        except Exception as error:  # whatever it is: without this task no watcher gets anything
             if not self._away:  # once: there are two tries a second for as long as it lasts
                 log.warning("redis is away, watching is interrupted: %s", error)
             self._away = True
@@ -174,11 +174,11 @@ class Recorder:
         if full or any(values[start - 3] for _, start, _ in spans):  # a call without text proves no room
             self._note_room(full=full)
         self._write_again(broken, spans, values, now)
-        return told
+        return sent
 
     def _drop_oldest(self) -> None:
         ended = [recording for recording in self._due if recording.has_ended]
-        for recording in sorted(ended, key=lambda one: one.made_at)[:-MOST_LATE]:
+        for recording in sorted(ended, key=lambda each: each.made_at)[:-MOST_LATE]:
             del self._due[recording]
 
     def _write_again(

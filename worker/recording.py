@@ -17,7 +17,7 @@ FULL_SECONDS = 1.0
 
 
 class Recording:
-    """The text and the reasoning so far of one attempt, and what of them the watchers have not been told yet.
+    """The text and the reasoning so far of one attempt, and the messages that are not sent yet.
 
     Both are written by the event loop alone. Other threads may copy it at any time: a piece is appended whole.
     """
@@ -43,7 +43,7 @@ class Recording:
         self.reasoning_tail = reasoning_key(job_id, attempt)
         self._wake = wake
         self._now = now
-        self._told = self._reasoning_told = 0
+        self._sent_text = self._sent_reasoning = 0
         self.made_at = monotonic()
         self._messages: list[bytes] = []
         self._whole = bool(text or reasoning)
@@ -53,11 +53,11 @@ class Recording:
 
     @property
     def has_ended(self) -> bool:
-        """Whether nothing comes after what it has to tell: its attempt has ended, or it was made for one event."""
+        """Whether nothing more comes: its attempt has ended, or it was made for one event."""
         return self._finished or self.attempt == 0
 
     def add(self, piece: str) -> None:
-        """Take the next piece of text, and tell it soon."""
+        """Take the next piece of text; it is sent soon."""
         if self.deltas == 0:
             self.first_delta_at = self._now()
         self.deltas += 1
@@ -69,7 +69,7 @@ class Recording:
         self._wake(self)
 
     def add_reasoning(self, piece: str) -> None:
-        """Take the next piece of the reasoning, and tell it soon."""
+        """Take the next piece of the reasoning; it is sent soon."""
         self._messages.append(encode_reasoning(self.attempt, len(self.reasoning), piece))
         self.reasoning += piece.encode()
         self._wake(self)
@@ -79,14 +79,14 @@ class Recording:
         self._mark = (len(self.text) + count, reached)
 
     def publish(self, message: bytes) -> None:
-        """Tell an event, after all that was added before."""
+        """Send an event after all that was added before."""
         self._messages.append(message)
         self._wake(self)
 
     def pack(self, keys: list[str], values: list[Any], now: float, tail_seconds: int) -> int:
         """Add what is due to a call of `RECORD_SCRIPT`; returns how many messages, which are the last values.
 
-        They are told in the order in which they came, once both tails have grown.
+        They are published in the order in which they came, once both tails have grown.
         """
         messages, self._messages = self._messages, []
         seconds = 0
@@ -96,7 +96,7 @@ class Recording:
         if (self.text or self.reasoning) and (self._finished or now >= self._expire_at):
             seconds = tail_seconds
             self._expire_at = now + tail_seconds / 4
-        thinks = len(self.reasoning) > self._reasoning_told
+        thinks = len(self.reasoning) > self._sent_reasoning
         if self._whole and now < self._again_at:
             self._pack(keys, values, self.tail, 0, 0, bytearray(), messages)
         elif self._whole:
@@ -109,16 +109,16 @@ class Recording:
             start = -1 if self.text else 0
             self._pack(keys, values, self.tail, tail_seconds, start, self.text, messages)
             self._whole = False
-        elif thinks and not self._finished and len(self.text) == self._told:
+        elif thinks and not self._finished and len(self.text) == self._sent_text:
             # Nearly all of the reasoning: one tail grows, as for a text.
-            new = self.reasoning[self._reasoning_told :]
-            self._pack(keys, values, self.reasoning_tail, seconds, self._reasoning_told, new, messages)
+            new = self.reasoning[self._sent_reasoning :]
+            self._pack(keys, values, self.reasoning_tail, seconds, self._sent_reasoning, new, messages)
         else:
             if thinks or (self.reasoning and seconds):
-                new = self.reasoning[self._reasoning_told :]
-                self._pack(keys, values, self.reasoning_tail, seconds, self._reasoning_told, new, [])
-            self._pack(keys, values, self.tail, seconds, self._told, self.text[self._told :], messages)
-        self._told, self._reasoning_told = len(self.text), len(self.reasoning)
+                new = self.reasoning[self._sent_reasoning :]
+                self._pack(keys, values, self.reasoning_tail, seconds, self._sent_reasoning, new, [])
+            self._pack(keys, values, self.tail, seconds, self._sent_text, self.text[self._sent_text :], messages)
+        self._sent_text, self._sent_reasoning = len(self.text), len(self.reasoning)
         return len(messages)
 
     def _pack(
@@ -136,7 +136,7 @@ class Recording:
         values += messages
 
     def finish(self, message: bytes) -> None:
-        """Tell the last event. From here on the text is in the row."""
+        """Send the last event. From here on the text is in the row."""
         self._finished = True
         self.publish(message)
 
@@ -149,7 +149,7 @@ class Recording:
         if self._finished:
             self.text.clear()
             self.reasoning.clear()
-            self._told = self._reasoning_told = 0
+            self._sent_text = self._sent_reasoning = 0
         self._whole = bool(self.text or self.reasoning)
 
     def write_later(self, now: float) -> None:
@@ -160,5 +160,5 @@ class Recording:
         self.write_anew()
 
     def keep_events(self, messages: list[bytes]) -> None:
-        """Tell the events among messages that could not be told again; the deltas are in the tail."""
+        """Send the events again of a call that failed; its deltas are in the tail."""
         self._messages = [message for message in messages if message.startswith(_EVENT_START)] + self._messages

@@ -77,8 +77,8 @@ class UpstreamRegistry:
     async def aclose(self) -> None:
         """Close all of them, whatever still runs."""
         opened, self._opened = self._opened, []
-        for one in opened:
-            await one.upstream.aclose()
+        for upstream in opened:
+            await upstream.upstream.aclose()
 
     def _find(self, spec: UpstreamSpec) -> _Opened:
         for opened in self._opened:

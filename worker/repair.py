@@ -23,7 +23,7 @@ def request_of(claimed: Claimed) -> Mapping[str, Any]:
     request = claimed.job.request or {}
     if claimed.rejected is None:
         return request
-    reasons = "\n".join(f"- {tell_rejection(one)}" for one in claimed.rejected.rejections)
+    reasons = "\n".join(f"- {tell_rejection(rejection)}" for rejection in claimed.rejected.rejections)
     asked = [
         {"role": "assistant", "content": claimed.rejected.text},
         {"role": "user", "content": _ASK.format(reasons=reasons)},

@@ -86,7 +86,7 @@ class Sent:
         self._note(change)
 
     def close(self) -> None:
-        """The upstream has no stream of it any more; what became of it is told by `end`."""
+        """The upstream has no stream of it any more; `end` reports what became of it."""
         self.closed_at = self._reporter.now()
 
     def end(self, outcome: object, *, refused: bool = False) -> None:

@@ -89,7 +89,7 @@ def cut_seam(before: str, answer: str) -> str:
 def find_overlap(before: str, answer: str) -> int:
     """How many characters at the beginning of the answer repeat the end of the text. White space may differ."""
     left = answer[:HELD]
-    said = [place for place, one in enumerate(left) if not one.isspace()]
+    said = [place for place, character in enumerate(left) if not character.isspace()]
     tail = before[-2 * HELD :]
     known = "".join(tail.split())
     letters = "".join(left[place] for place in said)
@@ -109,7 +109,7 @@ def _is_repetition(repeated: str, tail: str, *, begins: bool, inside_word: bool)
     """
     if _CJK.search(repeated) is not None:
         return True
-    if not any(one.isalpha() for one in repeated):
+    if not any(character.isalpha() for character in repeated):
         is_whole = tail[-1:].isspace() and _STRUCTURE.search(repeated) is None
         has_both = len(repeated) > 2 and 0 < len(_STRUCTURE.findall(repeated)) < len(repeated)
         return is_whole or has_both or repeated in _NEVER_TWICE or len(repeated) >= _FEWEST_SIGNS
@@ -123,7 +123,7 @@ def _is_inside_word(text: str, place: int) -> bool:
 
 def _word_starts(text: str) -> list[bool]:
     """For each character that is no white space, whether a word begins with it."""
-    return [at == 0 or not _is_inside_word(text, at) for at, one in enumerate(text) if not one.isspace()]
+    return [at == 0 or not _is_inside_word(text, at) for at, character in enumerate(text) if not character.isspace()]
 
 
 def _is_none_of_the_text(before: str, greeting: str) -> bool:

@@ -18,8 +18,8 @@ _TIMEOUT_SECONDS = 5.0
 
 
 class SignsOfLife:
-    """Start it after the parts are made; it ends with `stop`. A thread of its own: neither a database nor a Redis that
-    hangs may make it late for more than itself.
+    """Start it after the parts are made; it ends with `stop`. It has its own thread: neither a database nor a Redis
+    that hangs may make it late for more than itself.
     """
 
     def __init__(self, database: Database, running: ActiveAttempts, worker: str, settings: Settings) -> None:

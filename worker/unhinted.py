@@ -8,10 +8,10 @@ log = getLogger(__name__)
 
 
 class UnhintedJobs:
-    """Runs such jobs in threads of its own, at most as many as the process has streams. Dispatch
+    """Runs such jobs in separate threads, at most as many as the process has streams. Dispatch
     reserves no more than are free.
 
-    A hint may have gone out all the same: the claim decides who runs the job.
+    A hint may have gone out nevertheless: the claim decides who runs the job.
     """
 
     def __init__(self, run: Callable[[str], None], streams: int) -> None:

@@ -45,7 +45,7 @@ class WatchSlot:
 
 
 class WatchLimiter:
-    """The seats of one API process. Each process counts its own; a service of four lets in four times as many."""
+    """The slots of one API process. Each process counts its own; a service of four lets in four times as many."""
 
     def __init__(self, most: int) -> None:
         self.most = most
@@ -54,23 +54,23 @@ class WatchLimiter:
     @property
     def taken(self) -> int:
         """How many watch now."""
-        return sum(len(watch_limiter) for watch_limiter in self._taken.values())
+        return sum(len(slots) for slots in self._taken.values())
 
     @contextmanager
     def take(self, project: str, key_id: str | None, watch: Stoppable | None = None) -> Iterator[WatchSlot]:
-        """A seat for as long as the watch goes on. Raises `ApiError` (429) when all seats of this key are taken."""
+        """A slot for as long as the watch goes on. Raises `ApiError` (429) when all slots of this key are taken."""
         if len(self._taken.get((project, key_id), ())) >= self.most:
             raise self._full(project, key_id)
-        watch_limiter = self._taken.setdefault((project, key_id), set())
+        slots = self._taken.setdefault((project, key_id), set())
         slot = WatchSlot()
         if watch is not None:
             slot.hold(watch)
-        watch_limiter.add(slot)
+        slots.add(slot)
         try:
             yield slot
         finally:
-            watch_limiter.discard(slot)
-            if not watch_limiter and self._taken.get((project, key_id)) is watch_limiter:
+            slots.discard(slot)
+            if not slots and self._taken.get((project, key_id)) is slots:
                 del self._taken[project, key_id]
 
     async def clear_for_ever(self, keyring: Keyring) -> None:

@@ -1,1 +1,1 @@
-"""Who asks: by a key, by a watch token, or as a program on this machine."""
+"""Who sends a request: by a key, by a watch token, or as a program on this machine."""

@@ -9,9 +9,9 @@ from urllib.parse import urlsplit
 from fastapi import Depends, Request
 from fastapi.security import HTTPBearer
 
+from api.access.large_answers import ACCOUNT
 from api.access.turns import ASKING
 from api.http.errors import ApiError
-from api.http.large_answers import ACCOUNT
 from api.services import Services, ServicesDep
 from jobs.acceptance.format_check import count_slow_schemas
 from jobs.tables import DEFAULT_PROJECT

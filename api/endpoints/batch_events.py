@@ -26,7 +26,7 @@ routes = APIRouter(prefix="/v1", tags=["watch"], dependencies=STRICT_QUERY, resp
     response_class=Response,
     responses={
         200: {"content": {"text/event-stream": {}}},
-        204: {"description": "This client was told the end already: nothing more will come, unless by a retry."},
+        204: {"description": "This client has had the last event: nothing more will come, unless by a retry."},
     },
 )
 async def get_batch_events(

@@ -63,7 +63,7 @@ def _look_at_tables(database: Database) -> str:
         with database.read() as connection:
             for table in metadata.sorted_tables:
                 connection.execute(select(table).limit(0))
-        # Whoever watches over the process asks here often: jobs are due by the database's clock, not by this machine's.
+        # A supervisor asks here often: jobs are due by the database's clock, not by this machine's.
         database.synchronize()
     except SQLAlchemyError as error:
         # The driver's own words may name hosts and users.

@@ -70,7 +70,7 @@ def _tag(content: bytes) -> str:
 
 
 def send(request: Request, content: bytes, kind: str, headers: Mapping[str, str]) -> Response:
-    """A file of this kind, which is how its name ends; not sent again to whoever has it."""
+    """A file of this kind, which is how its name ends; not sent again to a browser that has it."""
     headers = {**headers, "etag": _tag(content)}
     seen = {tag.strip().removeprefix("W/") for tag in request.headers.get("if-none-match", "").split(",")}
     if headers["etag"] in seen or "*" in seen:

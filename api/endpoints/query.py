@@ -1,16 +1,16 @@
 """Query: jobs, batches and texts, from rows alone; nothing here needs Redis."""
 
-from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query
 from starlette.responses import Response
 
 from api.callers.caller import CallerDep
-from api.finding import find_batch, find_job
+from api.finding import find_batch
 from api.forms.batches import batch_json
 from api.forms.costs import cost_json
 from api.forms.jobs import attempt_json, job_json, segments_json
+from api.forms.pages import page_json
 from api.http.errors import ApiError, JsonAnswer
 from api.http.parameters import STRICT_QUERY, AfterBatch, AfterJob, BatchId, JobId, Limit, read_filter
 from api.schemas.batches import BatchList, BatchObject
@@ -24,10 +24,11 @@ from jobs.model.cost import NO_COST
 from jobs.model.records import Job
 from jobs.model.status import JobStatus
 from jobs.store.costs import read_costs
-from jobs.store.kept_texts import kept_attempts, read_kept_text
-from jobs.store.queries import list_batches, read_attempts, read_result
+from jobs.store.kept_texts import read_kept_text
+from jobs.store.queries import list_batches, read_result
 from jobs.store.search import JobFilter, list_jobs
 from jobs.store.stored_texts import read_longest
+from jobs.store.whole_jobs import read_whole_job
 
 routes = APIRouter(prefix="/v1", dependencies=STRICT_QUERY, responses=ERROR_RESPONSES)
 
@@ -50,18 +51,19 @@ def get_jobs(
     waiting = waiting_by_id(services, caller, found)
     costs = read_costs(services.database, [job.id for job in found])
     shown = [{**job_json(job), **cost_json(costs.get(job.id, NO_COST)), **waiting.get(job.id, {})} for job in found]
-    return _page(shown, more)
+    return JsonAnswer(page_json(shown, more=more))
 
 
 @routes.get("/jobs/{job_id}", tags=["query"], responses={200: {"model": JobWithAttempts}})
 def get_job(services: ServicesDep, caller: CallerDep, job_id: JobId) -> Response:
     """One job with its request, every attempt at it, and while it is queued, why it waits."""
-    job = find_job(services, caller, job_id)
-    attempts = read_attempts(services.database, job_id)
-    cost = read_costs(services.database, [job_id]).get(job_id, NO_COST)
+    whole = read_whole_job(services.database, job_id, project=caller.project)
+    if whole is None:
+        raise ApiError.not_found("job", job_id)
+    job, attempts = whole.job, whole.attempts
     waiting = waiting_by_id(services, caller, [job]).get(job_id, NOTHING)
-    kept = {"segments": segments_json(job, attempts), "kept_texts": kept_attempts(services.database, job_id)}
-    own = {**job_json(job), **cost_json(cost), **waiting, **kept}
+    kept = {"segments": segments_json(job, attempts), "kept_texts": whole.kept_texts}
+    own = {**job_json(job), **cost_json(whole.cost), **waiting, **kept}
     return JsonAnswer({**own, "attempts": [attempt_json(attempt) for attempt in attempts]})
 
 
@@ -149,7 +151,7 @@ def get_batches(services: ServicesDep, caller: CallerDep, after: AfterBatch = No
     """List batches, newest first, each with what holds it."""
     found, more = list_batches(services.database, project=caller.project, after=after, limit=limit)
     holds = batch_holds_json(services, caller, found)
-    return _page([_with_hold(batch, holds.get(batch.id)) for batch in found], more)
+    return JsonAnswer(page_json([_with_hold(batch, holds.get(batch.id)) for batch in found], more=more))
 
 
 @routes.get("/batches/{batch_id}", tags=["query"], responses={200: {"model": BatchObject}})
@@ -161,18 +163,6 @@ def get_batch(services: ServicesDep, caller: CallerDep, batch_id: BatchId) -> Re
 
 def _with_hold(batch: Batch, hold: dict[str, Any] | None) -> dict[str, Any]:
     return {**batch_json(batch), **({"hold": hold} if hold else {})}
-
-
-def _page(listed: Sequence[dict[str, Any]], more: bool) -> Response:
-    return JsonAnswer(
-        {
-            "object": "list",
-            "data": listed,
-            "first_id": listed[0]["id"] if listed else None,
-            "last_id": listed[-1]["id"] if listed else None,
-            "has_more": more,
-        }
-    )
 
 
 def _header_value(text: str) -> str:

@@ -30,7 +30,7 @@ _PAGE = """<!doctype html>
 <body><div id="reference"><noscript>This page needs JavaScript; what it shows is /openapi.json.</noscript></div></body>
 </html>
 """
-# A file of its own: the policy lets no script stand in the page.
+# Apart from the page, in which the policy allows no script.
 _BEGIN = """SwaggerUIBundle({
   url: "/openapi.json",
   dom_id: "#reference",
@@ -74,7 +74,7 @@ def get_style(request: Request) -> Response:
 @routes.get("/openapi.json")
 def get_description(request: Request) -> Response:
     """What the page shows. Not FastAPI's own: that makes it on the event loop, for a second in which nothing else goes
-    on, and writes it out anew for everybody who asks.
+    on, and writes it out anew for each request.
     """
     return send(request, _describe(request.app), "json", HEADERS)
 

@@ -6,10 +6,11 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Query
 from starlette.responses import Response
 
+from api.access.large_answers import StreamedAnswer
 from api.callers.caller import CallerDep
 from api.exports import csv_lines, jsonl_lines, md_lines
 from api.finding import find_batch
-from api.http.large_answers import StreamedAnswer
+from api.http.json_lines import join_lines
 from api.http.parameters import STRICT_QUERY, BatchId
 from api.schemas.errors import ERROR_RESPONSES
 from api.services import ServicesDep
@@ -26,7 +27,6 @@ _MEDIA_TYPES = {
     "zip": "application/zip",
 }
 _ALSO: Mapping[str, Collection[Also]] = {"jsonl": ["cells"], "csv": ["request", "cells"]}
-_BYTES_PER_CHUNK = 64 * 1024
 
 
 @routes.get(
@@ -69,19 +69,5 @@ def get_results(
     name = f'attachment; filename="{batch_id}.{format}"'
     headers = {"content-disposition": name}
     return StreamedAnswer(
-        services.answer_budget, at_once, _chunks(lines), media_type=_MEDIA_TYPES[format], headers=headers
+        services.answer_budget, at_once, join_lines(lines), media_type=_MEDIA_TYPES[format], headers=headers
     )
-
-
-def _chunks(lines: Iterator[bytes]) -> Iterator[bytes]:
-    """Lines joined: each chunk costs a change of threads."""
-    waiting: list[bytes] = []
-    size = 0
-    for line in lines:
-        waiting.append(line)
-        size += len(line)
-        if size >= _BYTES_PER_CHUNK:
-            yield b"".join(waiting)
-            waiting, size = [], 0
-    if waiting:
-        yield b"".join(waiting)

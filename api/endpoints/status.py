@@ -10,14 +10,14 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.responses import Response
 
 from api.callers.caller import Caller, InReference, is_operator, read_caller
-from api.forms.status import database_json, redis_json
 from api.http.errors import JsonAnswer
 from api.http.parameters import STRICT_QUERY
-from api.looks import LOOK_SECONDS, within
+from api.looks import LOOK_SECONDS, LookAnswer, within
 from api.schemas.errors import ERROR_RESPONSES
 from api.schemas.status import StatusObject
 from api.services import Services, ServicesDep
 from api.status_report import UNKNOWN, report_status
+from jobs.store.revision import REVISION
 from jobs.version import read_version
 
 routes = APIRouter(prefix="/v1", tags=["status"], dependencies=STRICT_QUERY, responses=ERROR_RESPONSES)
@@ -47,8 +47,8 @@ async def get_status(request: Request, services: ServicesDep, _shown: InReferenc
             "at": round(services.database.now().timestamp(), 3),
             "project": caller.project if caller else None,
             "is_operator": is_operator(caller) if caller else None,
-            "database": database_json(database),
-            "redis": redis_json(redis),
+            "database": {**_look_json(database), "revision": database.found, "needed_revision": REVISION},
+            "redis": _look_json(redis),
             **(found or UNKNOWN),
         }
     )
@@ -67,3 +67,8 @@ async def _read(services: Services, report: partial[dict[str, Any]]) -> dict[str
         return await within(_ROWS_SECONDS, run_sync(report, limiter=services.looks.reading))
     except (TimeoutError, SQLAlchemyError):
         return None
+
+
+def _look_json(answer: LookAnswer[Any]) -> dict[str, Any]:
+    milliseconds = None if answer.seconds is None else round(1000 * answer.seconds, 2)
+    return {"state": answer.state, "latency_ms": milliseconds}

@@ -48,14 +48,14 @@ def _usage_json(project: str, begin: datetime, end: datetime, used: list[ModelUs
         "to": end.timestamp(),
         "data": [
             {
-                "model": one.model,
-                "upstream": one.upstream,
-                "attempts": one.attempts,
-                **one.tokens,
-                "unknown_usage_attempts": one.unknown,
-                **cost_json(one.cost),
+                "model": usage.model,
+                "upstream": usage.upstream,
+                "attempts": usage.attempts,
+                **usage.tokens,
+                "unknown_usage_attempts": usage.unknown,
+                **cost_json(usage.cost),
             }
-            for one in used
+            for usage in used
         ],
-        **cost_json(add_costs(one.cost for one in used)),
+        **cost_json(add_costs(usage.cost for usage in used)),
     }

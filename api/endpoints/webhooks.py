@@ -6,6 +6,7 @@ from fastapi import APIRouter, Path, Query
 from starlette.responses import Response
 
 from api.callers.caller import Caller, CallerDep
+from api.forms.pages import page_json
 from api.forms.webhooks import delivery_json, webhook_json
 from api.http.errors import ApiError, JsonAnswer
 from api.http.parameters import STRICT_QUERY, AfterEvent, Limit
@@ -174,9 +175,7 @@ def list_deliveries(
     """What was sent to it and what is to be, the newest first. They are kept for a week."""
     _find(services, caller, webhook_id)
     found, has_more = past.list_deliveries(services.database, webhook_id, status=status, after=after, limit=limit)
-    ids = [one.event_id for one in found]
-    page = {"first_id": ids[0] if ids else None, "last_id": ids[-1] if ids else None, "has_more": has_more}
-    return JsonAnswer({"object": "list", "data": [delivery_json(one) for one in found], **page})
+    return JsonAnswer(page_json([delivery_json(one) for one in found], more=has_more, by="event_id"))
 
 
 def _find(services: Services, caller: Caller, webhook_id: str) -> WebhookEndpoint:

@@ -108,7 +108,7 @@ def attempt_json(attempt: Attempt) -> dict[str, Any]:
         "deltas": attempt.deltas,
         "bytes": attempt.bytes,
         "continued_bytes": attempt.continued_bytes,
-        "segments": [segment_json(one) for one in load_segments(attempt.segments)] or None,
+        "segments": [segment_json(segment) for segment in load_segments(attempt.segments)] or None,
         "usage": usage_json(attempt.usage) if attempt.usage else None,
         "cost": attempt_cost_json(attempt),
     }

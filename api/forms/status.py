@@ -1,30 +1,13 @@
 """The state of the whole, as the API shows it. Times are Unix seconds; unknown is null."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from api.looks import Answer
 from jobs.dispatch.overview import Holder, QueueLine
 from jobs.live.worker_signs import WorkerSign
-from jobs.store.revision import REVISION
 
 MOST_WORKERS = 200
-
-
-def database_json(answer: Answer[str]) -> dict[str, Any]:
-    """As the API shows it."""
-    return {**_answer_json(answer), "revision": answer.found, "needed_revision": REVISION}
-
-
-def redis_json(answer: Answer[Mapping[str, WorkerSign]]) -> dict[str, Any]:
-    """As the API shows it."""
-    return _answer_json(answer)
-
-
-def _answer_json(answer: Answer[Any]) -> dict[str, Any]:
-    milliseconds = None if answer.seconds is None else round(1000 * answer.seconds, 2)
-    return {"state": answer.state, "latency_ms": milliseconds}
 
 
 def workers_json(
@@ -68,8 +51,3 @@ def line_json(line: QueueLine) -> dict[str, Any]:
         "counted_all": line.counted_all,
         "running": line.running,
     }
-
-
-def is_free(workers: Sequence[Mapping[str, Any]]) -> bool:
-    """Whether any worker could run one more job."""
-    return any(worker["free"] for worker in workers)

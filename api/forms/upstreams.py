@@ -2,12 +2,13 @@
 
 from typing import Any
 
-from jobs.upstreams.states import HoldState, LimitUse, ModelState, UpstreamView
+from jobs.dispatch.holds import Hold
+from jobs.dispatch.upstream_states import LimitUse, ModelState, UpstreamState
+from jobs.upstreams import UpstreamSpec
 
 
-def upstream_json(view: UpstreamView, *, with_messages: bool) -> dict[str, Any]:
-    """As the API shows it. Error messages may quote another project's work, so they are for operators alone."""
-    spec, state = view.spec, view.state
+def upstream_json(spec: UpstreamSpec, state: UpstreamState | None, *, with_messages: bool) -> dict[str, Any]:
+    """`state` None: nothing is known. Messages of errors may quote other projects, so they are for operators alone."""
     error = state.last_error if state else None
     return {
         "object": "upstream",
@@ -36,8 +37,7 @@ def upstream_json(view: UpstreamView, *, with_messages: bool) -> dict[str, Any]:
     }
 
 
-def _hold_json(hold: HoldState, *, with_messages: bool) -> dict[str, Any]:
-    """As the API shows it."""
+def _hold_json(hold: Hold, *, with_messages: bool) -> dict[str, Any]:
     return {
         "reason": hold.reason,
         "since": hold.since.timestamp(),
@@ -48,12 +48,10 @@ def _hold_json(hold: HoldState, *, with_messages: bool) -> dict[str, Any]:
 
 
 def _limit_json(limit: LimitUse) -> dict[str, Any]:
-    """As the API shows it."""
     return {"used": limit.used, "limit": limit.limit}
 
 
 def _model_json(model: ModelState) -> dict[str, Any]:
-    """As the API shows it."""
     return {
         "model": model.model,
         "running": model.running,

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from api.forms.jobs import seconds
 from jobs.dispatch.holds import Hold, HoldKind
 from jobs.dispatch.waiting import Waiting
 
@@ -12,15 +13,18 @@ def hold_json(hold: Hold) -> dict[str, Any]:
         "kind": str(hold.kind),
         "target": hold.target,
         "reason": hold.reason,
-        "since": round(hold.since.timestamp(), 3),
+        "since": seconds(hold.since),
         "message": hold.message,
         "held_by": hold.held_by,
-        "probe_at": round(hold.probe_at.timestamp(), 3) if hold.probe_at else None,
+        "probe_at": seconds(hold.probe_at),
         "upstream": hold.target if hold.kind is HoldKind.UPSTREAM else None,
     }
 
 
 def waiting_json(waiting: Waiting) -> dict[str, Any]:
     """As the API shows it, but for the hold."""
-    until = round(waiting.until.timestamp(), 3) if waiting.until else None
-    return {"limited_by": waiting.limited_by, "limited_by_message": waiting.message, "limited_until": until}
+    return {
+        "limited_by": waiting.limited_by,
+        "limited_by_message": waiting.message,
+        "limited_until": seconds(waiting.until),
+    }

@@ -56,7 +56,8 @@ class EventStream(Response):
     """Sends the events of a watch until it ends or the client is gone.
 
     Starlette's own streaming response runs a task group beside the stream, and leaves the stream unclosed when it ends
-    early. Here it ends in order as soon as the client hangs up. It holds a seat (`watch_limiter.py`) while it streams.
+    early. Here it ends in order as soon as the client hangs up. While it streams it holds a watch
+    slot (`api/access/watch_limiter.py`).
 
     As a response it only asks to be sent: `Envelope` does that once all layers below it have returned. What they would
     hold until the end of the stream is a quarter of all that a watcher takes.
@@ -72,7 +73,7 @@ class EventStream(Response):
         slot: AbstractContextManager[object],
     ) -> None:
         self.watch = watch
-        self._seat = slot
+        self._slot = slot
         self._held_up: _HeldUp | None = None
         self.status_code = 200
         self.background: BackgroundTask | None = None
@@ -80,15 +81,15 @@ class EventStream(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         taken = ExitStack()
-        taken.enter_context(self._seat)  # here, where a refusal can still be answered
-        self._seat = taken
+        taken.enter_context(self._slot)  # here, where a refusal can still be answered
+        self._slot = taken
         scope[STREAM] = self
 
     async def send(self, receive: Receive, send: Send, opened: Callable[[], None]) -> None:
         """Send all of it; `opened` is called when it has opened."""
         if isinstance(self.watch, Opening):
             self.watch.on_open = opened
-        with self._seat:  # until here the seat is given back when this is collected
+        with self._slot:  # until here the slot is given back when this is collected
             await self._stream(receive, send)
 
     async def _stream(self, receive: Receive, send: Send) -> None:

@@ -9,11 +9,10 @@ from prometheus_client.core import Metric
 from api.http.request_counts import ApiCounts
 from api.watching.hub import Hub
 from jobs.dispatch.totals import count_holds, count_waiting
-from jobs.dispatch.upstream_states import read_upstream_states
+from jobs.dispatch.upstream_states import ModelState, UpstreamState, read_upstream_states
 from jobs.metrics.page import counters, gauges
 from jobs.store.database import DATABASE_ERRORS, Database, driver_message
 from jobs.upstreams import UpstreamSource
-from jobs.upstreams.states import ModelState, UpstreamState
 
 log = getLogger(__name__)
 

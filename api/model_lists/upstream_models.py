@@ -40,7 +40,7 @@ class Models:
     async def read_list(self) -> dict[str, Any]:
         """One list of the models of all upstreams that answer. Raises `ApiError` when none does."""
         upstreams = await self._current()
-        async with self._listing:  # who asks meanwhile gets the same list
+        async with self._listing:  # those who ask meanwhile get the same list
             if self._kept is None or self._kept[0] is not upstreams or self._kept[1] < time.monotonic():
                 listed = await self._read_lists(upstreams)
                 self._kept = (upstreams, time.monotonic() + _KEPT_SECONDS, listed)

@@ -15,7 +15,7 @@ from starlette.types import Receive, Scope, Send
 from api.access.watch_limiter import WatchSlot
 from api.http.errors import ApiError, error_answer
 from api.services import Services
-from api.watching.inbox import Inbox
+from api.watching.hub import Watcher
 from jobs.model.status import FINAL
 from jobs.store.database import driver_message
 from jobs.store.queries import StoredResult, read_result, read_status
@@ -26,25 +26,13 @@ _LONGEST_QUIET_SECONDS = 12.0
 log = getLogger(__name__)
 
 
-class Wait:
+class Wait(Watcher):
     """Waits for the end of one job. The channel wakes it; the row decides."""
 
     def __init__(self, services: Services, job_id: str) -> None:
+        super().__init__(services.hub)
         self._services = services
         self._job_id = job_id
-        self._inbox: Inbox | None = None
-        self._stopping = False
-
-    @property
-    def stopped(self) -> bool:
-        """Whether it was told to end before the job has."""
-        return self._stopping or self._services.hub.closed or (self._inbox is not None and self._inbox.closed)
-
-    def stop(self) -> None:
-        """End soon: the client is gone."""
-        self._stopping = True
-        if self._inbox is not None:
-            self._inbox.close()
 
     async def until_end(self, *, seconds: float = float("inf"), or_text: bool = False) -> StoredResult | None:
         """The job as it has ended. None when stopped, when the time is over, or, with `or_text`, at the next text or
@@ -54,7 +42,7 @@ class Wait:
         """
         now = asyncio.get_running_loop().time
         deadline, quiet, look_at = now() + seconds, _QUIET_SECONDS, 0.0
-        async with self._services.hub.watch(self._job_id) as inbox:
+        async with self._hub.watch(self._job_id) as inbox:
             self._inbox = inbox
             while not self.stopped:
                 if now() >= look_at:
@@ -68,9 +56,9 @@ class Wait:
                     return None
                 inbox.alarm_at = min(look_at, deadline)
                 received = await inbox.take()
-                if or_text and any(one.message.text or one.message.reasoning for one in received):
+                if or_text and any(item.message.text or item.message.reasoning for item in received):
                     return None
-                if inbox.resync or any(one.message.event == "done" for one in received):
+                if inbox.resync or any(item.message.event == "done" for item in received):
                     look_at = 0.0
         return None
 
@@ -122,8 +110,8 @@ class Interruption:
 class AnswerAtEnd(Response):
     """Answers when the job has ended. A client that hangs up frees its place at once; the job goes on.
 
-    `answer` makes the response of the ended job, or raises `ApiError`. It holds a seat (`watch_limiter.py`) while it
-    waits.
+    `answer` makes the response of the ended job, or raises `ApiError`. While it waits it holds a watch slot
+    (`api/access/watch_limiter.py`).
     """
 
     def __init__(

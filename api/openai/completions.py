@@ -25,7 +25,7 @@ from api.openai.chat_answers import (
     usage_frame,
     whole_completion,
 )
-from api.openai.job_events import JobEventStream
+from api.openai.job_events import JobStream
 from api.schemas.errors import ERROR_RESPONSES
 from api.services import Services, ServicesDep
 from api.submitting.bodies import JobBody, read_fields, read_value
@@ -87,7 +87,7 @@ async def complete(
 ) -> Response:
     """Submit a job and answer with what it writes: whole, or with `chunks` while it is written."""
     with ExitStack() as held:
-        # Before the job is stored: a client that is refused a seat sends its request again.
+        # Before the job is stored: a client that is refused a slot sends its request again.
         slot = held.enter_context(services.watch_limiter.take(caller.project, caller.key_id))
         accepted, stored = await services.run_write(_submit, services, caller.project, job, key)
         headers = accepted_headers(accepted)
@@ -106,49 +106,39 @@ async def complete(
         return EventStream(streamed, headers, slot=held.pop_all())
 
 
-class ChatStream:
+class ChatStream(JobStream):
     """A job's text as chunks of a chat completion."""
 
     def __init__(self, services: Services, job: Job, interruption: Interruption, *, with_usage: bool) -> None:
-        self._services = services
+        super().__init__(services, job.id)
         self._job = job
         self._interruption = interruption
         self._with_usage = with_usage
-        self._watch = JobEventStream(services, job.id)
         self._thought: int | None = 0
         """The byte that the reasoning was sent up to; None once it has begun anew, which chunks cannot say."""
         self._has_text = False
-
-    @property
-    def stopped(self) -> bool:
-        """Whether it was told to end before the job has."""
-        return self._watch.stopped
-
-    def stop(self) -> None:
-        """End soon: the client is gone. The job goes on."""
-        self._watch.stop()
 
     async def frames(self) -> AsyncGenerator[bytes, None]:
         """The chunks as they go over the wire. The last is `[DONE]`, or an error that says why there is none."""
         yield self._chunk({"role": "assistant", "content": "", "refusal": None})
         async with aclosing(self._watch.values()) as values:
-            async for told in values:
-                if not told:
+            async for events in values:
+                if not events:
                     yield COMMENT
-                for one in told:
-                    if isinstance(one, Text):
+                for event in events:
+                    if isinstance(event, Text):
                         self._has_text = True
-                        yield self._chunk({"content": one.text})
-                    elif isinstance(one, Reasoning):
-                        if thought := self._reasoning(one):
+                        yield self._chunk({"content": event.text})
+                    elif isinstance(event, Reasoning):
+                        if thought := self._reasoning(event):
                             yield thought
-                    elif isinstance(one, ResetMessage) and self._has_text:
+                    elif isinstance(event, ResetMessage) and self._has_text:
                         yield error_frame(_restarted(self._job))
                         return
-                    elif isinstance(one, ResetMessage):
+                    elif isinstance(event, ResetMessage):
                         self._thought = None
-                    elif isinstance(one, StoredResult):
-                        yield await self._end(one.job)
+                    elif isinstance(event, StoredResult):
+                        yield await self._end(event.job)
                         return
         yield error_frame(self._interruption.error())
 

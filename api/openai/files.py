@@ -11,10 +11,11 @@ from urllib.parse import quote
 from fastapi import APIRouter, Query, Request
 from starlette.responses import FileResponse, Response
 
+from api.access.large_answers import StreamedAnswer
 from api.callers.caller import CallerDep
 from api.forms.files import file_json
+from api.forms.pages import page_json
 from api.http.errors import ApiError, JsonAnswer
-from api.http.large_answers import StreamedAnswer
 from api.http.parameters import STRICT_QUERY, AfterFile, FileId
 from api.openai.output_lines import bytes_at_once, output_lines
 from api.openai.schemas import FILE_FORM, DeletedFile, FileList, FileObject
@@ -51,7 +52,7 @@ async def post_file(services: ServicesDep, caller: CallerDep, request: Request) 
     """Upload a JSON Lines file as multipart/form-data, with `purpose=batch`.
 
     It is streamed to disk. `expires_after[anchor]=created_at` and `expires_after[seconds]` (3600 to 2592000) say for
-    how long it is kept; without them it is kept until it is deleted. Every upload is a file of its own: an
+    how long it is kept; without them it is kept until it is deleted. Every upload makes another file: an
     `Idempotency-Key` is refused.
     """
     if "idempotency-key" in request.headers:
@@ -96,16 +97,7 @@ def get_files(
         newest_first=order == "desc",
     )
     page = list(_counted_in_time(services, caller.project, found))
-    more, found = more or len(page) < len(found), page
-    return JsonAnswer(
-        {
-            "object": "list",
-            "data": [file_json(file) for file in found],
-            "first_id": found[0].id if found else None,
-            "last_id": found[-1].id if found else None,
-            "has_more": more,
-        }
-    )
+    return JsonAnswer(page_json([file_json(file) for file in page], more=more or len(page) < len(found)))
 
 
 @routes.get("/files/{file_id}", responses={200: {"model": FileObject}})

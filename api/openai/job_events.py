@@ -16,7 +16,7 @@ JobEvent = Text | Reasoning | ResetMessage | Job | StoredResult
 ended, without its text, which may be long: a reader that wants all of it at once has to read it.
 """
 
-_TOLD = b"\n"
+_SIGN_OF_NEWS = b"\n"
 
 
 class JobEventStream(Watch):
@@ -24,7 +24,7 @@ class JobEventStream(Watch):
 
     def __init__(self, services: Services, job_id: str) -> None:
         super().__init__(services.database, services.hub, services.tails, services.rows, job_id, Cursor())
-        self._told: list[JobEvent] = []
+        self._new: list[JobEvent] = []
 
     async def values(self) -> AsyncGenerator[list[JobEvent], None]:
         """What is new, in order. An empty list: nothing is, but the client should be sent a sign of life.
@@ -33,12 +33,12 @@ class JobEventStream(Watch):
         """
         async with aclosing(self.frames()) as frames:
             async for _ in frames:
-                told, self._told = self._told, []
-                yield told
+                new, self._new = self._new, []
+                yield new
 
-    def _format(self, one: JobEvent) -> bytes:
-        self._told.append(one)
-        return _TOLD
+    def _format(self, event: JobEvent) -> bytes:
+        self._new.append(event)
+        return _SIGN_OF_NEWS
 
     def _delta_frame(self, step: Text, received: ReceivedMessage | None = None) -> bytes:
         return self._format(step)
@@ -54,3 +54,20 @@ class JobEventStream(Watch):
 
     def _done_frame(self, job: Job) -> bytes:
         return self._format(StoredResult(job, None))
+
+
+class JobStream:
+    """Sends the watch of one job in another form."""
+
+    def __init__(self, services: Services, job_id: str) -> None:
+        self._services = services
+        self._watch = JobEventStream(services, job_id)
+
+    @property
+    def stopped(self) -> bool:
+        """Whether it was told to end before the job has."""
+        return self._watch.stopped
+
+    def stop(self) -> None:
+        """End soon: the client is gone. The job goes on."""
+        self._watch.stop()

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from api.http.json_lines import json_line
+from api.http.json_lines import join_lines, json_line
 from api.openai.chat_answers import whole_completion
 from api.openai.response_object import find_item_id, response_object
 from jobs.inputs.dialects import RESPONSES
@@ -18,7 +18,6 @@ from jobs.store.queries import read_batch, stream_results
 
 _COMPLETED = frozenset({JobStatus.COMPLETED})
 _CODES = {JobStatus.EXPIRED: "batch_expired", JobStatus.CANCELLED: "batch_cancelled"}
-_BYTES_PER_CHUNK = 64 * 1024
 
 
 def output_lines(database: Database, file: File, *, project: str) -> Iterator[bytes]:
@@ -26,16 +25,7 @@ def output_lines(database: Database, file: File, *, project: str) -> Iterator[by
     batch = read_batch(database, file.batch_id or "", project=project)
     if batch is None:
         return
-    waiting: list[bytes] = []
-    size = 0
-    for line in map(json_line, _lines(database, batch, _statuses_of(file))):
-        waiting.append(line)
-        size += len(line)
-        if size >= _BYTES_PER_CHUNK:
-            yield b"".join(waiting)
-            waiting, size = [], 0
-    if waiting:
-        yield b"".join(waiting)
+    yield from join_lines(map(json_line, _lines(database, batch, _statuses_of(file))))
 
 
 def bytes_at_once(database: Database, file: File) -> int:

@@ -104,9 +104,9 @@ class ResponseEvents:
         self._diverged = frozenset(chain.first for chain in chains if chain.diverged)
         self._chain = chains[-1]
         # What the client has is a beginning of this text only if an attempt of this chain wrote it.
-        mine = any(one == attempt_of(self._after) for one, _ in self._chain.starts) and self._after >= 0
+        mine = any(started == attempt_of(self._after) for started, _ in self._chain.starts) and self._after >= 0
         self._skip = offset_of(self._after) if mine else 0
-        before = [chain for chain in chains[:-1] if chain.told]
+        before = [chain for chain in chains[:-1] if chain.may_be_sent]
         for index, chain in enumerate(before[self._voided :], start=self._voided):
             yield from self._void(index, chain)
         self._voided = len(before)

@@ -12,8 +12,8 @@ These are the numbers of the first attempt; those of attempt a are higher by (a 
 every client and at any time, and need not be stored: a client that comes back with one is sent the bytes after it. They
 rise, and have gaps. See docs/responses.md.
 
-One thing they say besides: whether an attempt was torn off for this client, that is, told as a new item although it had
-continued the text before. (A worker that dies while Redis is erased leaves its last checkpoint, and watchers may have
+They also say whether an attempt has diverged for this client: it was sent as a new item although it had continued the
+text before. (A worker that dies while Redis is erased leaves its last checkpoint, and watchers may have
 been ahead of it.) There is one mark for the attempt itself and one for each of the three before it.
 """
 
@@ -42,8 +42,8 @@ VOID = MARK - 1
 
 
 def number_of(attempt: int, place: int, diverged: frozenset[int] = frozenset()) -> int:
-    """The number of an event of an attempt, for a client for which these attempts were torn off."""
-    marks = sum(1 << attempt - one for one in diverged if 0 <= attempt - one < _MARKS)
+    """The number of an event of an attempt, for a client for which these attempts have diverged."""
+    marks = sum(1 << attempt - back_to for back_to in diverged if 0 <= attempt - back_to < _MARKS)
     return (attempt - 1) * ROOM + marks * MARK + place
 
 
@@ -53,17 +53,17 @@ def attempt_of(number: int) -> int:
 
 
 def offset_of(number: int) -> int:
-    """How many bytes of the attempt's text were told up to a number."""
+    """How many bytes of the attempt's text were sent up to a number."""
     return max(0, number % MARK - TEXT)
 
 
 def thought_offset_of(number: int) -> int:
-    """How many bytes of the reasoning were told up to a number, when nothing of the text was."""
+    """How many bytes of the reasoning were sent up to a number, when nothing of the text was."""
     return max(0, number % MARK - THOUGHT)
 
 
 def diverged_up_to(number: int) -> frozenset[int]:
-    """The attempts that were torn off for a client that was given this number."""
+    """The attempts that have diverged for a client that was given this number."""
     if number < 0:
         return frozenset()
     marks = number % ROOM // MARK
@@ -78,9 +78,9 @@ class Chain:
     starts: list[tuple[int, int]] = field(default_factory=list)
     """Each attempt with the byte that it continued from."""
     diverged: bool = False
-    """Whether its first attempt was torn off the text before it."""
-    told: bool = False
-    """Whether anything of it may have been told."""
+    """Whether its first attempt has diverged from the text before it."""
+    may_be_sent: bool = False
+    """Whether anything of it may have been sent."""
 
     @property
     def last(self) -> int:
@@ -97,17 +97,17 @@ def chains_up_to(attempts: Sequence[Attempt], last: int, diverged: frozenset[int
     own, whatever it continued from.
     """
     chains: list[Chain] = []
-    for one in attempts:
-        if one.attempt > last:
+    for written in attempts:
+        if written.attempt > last:
             break
-        continues = bool(chains) and bool(one.continued_bytes)
-        goes_on = continues and one.attempt not in diverged
+        continues = bool(chains) and bool(written.continued_bytes)
+        goes_on = continues and written.attempt not in diverged
         if not goes_on:
-            chains.append(Chain(one.attempt, diverged=continues))
+            chains.append(Chain(written.attempt, diverged=continues))
         chain = chains[-1]
-        chain.starts.append((one.attempt, (one.continued_bytes or 0) if goes_on else 0))
-        # Of one that was lost only the last checkpoint is known: more may have been told, or anything at all.
-        chain.told |= bool(one.bytes) or one.outcome in (AttemptOutcome.LOST, None)
+        chain.starts.append((written.attempt, (written.continued_bytes or 0) if goes_on else 0))
+        # Of one that was lost only the last checkpoint is known: more may have been sent, or anything at all.
+        chain.may_be_sent |= bool(written.bytes) or written.outcome in (AttemptOutcome.LOST, None)
     if not chains or chains[-1].last != last:
         chains.append(Chain(last, [(last, 0)]))
     return chains
@@ -118,7 +118,7 @@ def diverged_by(chain: Chain, number: int) -> int | None:
     client has of the attempt before it, which is void. None: all can.
     """
     attempt, offset = attempt_of(number), offset_of(number)
-    for (one, _), (after, start) in pairwise(chain.starts):
-        if one == attempt and offset > start:
+    for (before, _), (after, start) in pairwise(chain.starts):
+        if before == attempt and offset > start:
             return after
     return None

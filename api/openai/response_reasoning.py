@@ -30,7 +30,7 @@ def reasoning_id(job_id: str, attempt: int = 1) -> str:
 
 @dataclass(slots=True)
 class ReasoningItem:
-    """A reasoning item that is being told. Its events come with their places, which the caller numbers."""
+    """A reasoning item that is being sent. Its events come with their places, which the caller numbers."""
 
     id: str
     index: int
@@ -46,7 +46,7 @@ class ReasoningItem:
         yield THOUGHT, {"type": "response.content_part.added", **self._place(), "part": reasoning_part("")}
 
     def add(self, step: Reasoning) -> Iterator[tuple[int, dict[str, Any]]]:
-        """The next piece. One that begins anew is told from where it goes beyond what was told."""
+        """The next piece. One that begins anew is sent from where it goes beyond what was sent."""
         if step.end <= self._end:
             return
         encoded = step.text.encode()

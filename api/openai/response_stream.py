@@ -7,7 +7,7 @@ from contextlib import aclosing
 from starlette.concurrency import run_in_threadpool
 
 from api.http.errors import ApiError, error_body
-from api.openai.job_events import JobEvent, JobEventStream
+from api.openai.job_events import JobEvent, JobStream
 from api.openai.response_events import Event, ResponseEvents
 from api.services import Services
 from api.watching.frames import COMMENT
@@ -16,7 +16,7 @@ from jobs.live.follower import Reasoning, ResetMessage, Text
 from jobs.store.queries import StoredResult, read_attempts
 
 
-class ResponseStream:
+class ResponseStream(JobStream):
     """The events of one Response for one client. `after` is the number of the last event that the client has, and
     `at_end` is called when all of them have been sent.
     """
@@ -29,21 +29,11 @@ class ResponseStream:
         *,
         at_end: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
-        self._services = services
+        # From the first byte, whatever the client has: one way for every client, and most texts are short.
+        super().__init__(services, asked.job.id)
         self._asked = asked
         self._at_end = at_end
         self._events = ResponseEvents(asked, after)
-        # From the first byte, whatever the client has: one way for every client, and most texts are short.
-        self._watch = JobEventStream(services, asked.job.id)
-
-    @property
-    def stopped(self) -> bool:
-        """Whether it was told to end before the job has."""
-        return self._watch.stopped
-
-    def stop(self) -> None:
-        """End soon: the client is gone. The job goes on."""
-        self._watch.stop()
 
     async def frames(self) -> AsyncGenerator[bytes, None]:
         """The events as they go over the wire. Ends after the last one, or after an error that is not an event of the
@@ -51,32 +41,32 @@ class ResponseStream:
         """
         yield _frames(self._events.created()) or COMMENT
         async with aclosing(self._watch.values()) as values:
-            async for told in values:
-                frames = b"".join([await self._format(one) for one in told])
+            async for events in values:
+                frames = b"".join([await self._format(event) for event in events])
                 yield frames or COMMENT
-                if told and isinstance(told[-1], StoredResult):
+                if events and isinstance(events[-1], StoredResult):
                     if self._at_end is not None:
                         await self._at_end()  # the client has been sent all of it
                     return
         yield self._interrupted()
 
-    async def _format(self, one: JobEvent) -> bytes:
-        if isinstance(one, Text):
-            frames = await self._switch_attempt(one.attempt)
-            return frames + _frames(self._events.text(one))
-        if isinstance(one, Reasoning):
-            frames = await self._switch_attempt(one.attempt)
-            return frames + _frames(self._events.reasoning(one))
-        if isinstance(one, ResetMessage):
-            return await self._switch_attempt(one.attempt, anew=True)
-        if isinstance(one, StoredResult):
+    async def _format(self, event: JobEvent) -> bytes:
+        if isinstance(event, Text):
+            frames = await self._switch_attempt(event.attempt)
+            return frames + _frames(self._events.text(event))
+        if isinstance(event, Reasoning):
+            frames = await self._switch_attempt(event.attempt)
+            return frames + _frames(self._events.reasoning(event))
+        if isinstance(event, ResetMessage):
+            return await self._switch_attempt(event.attempt, anew=True)
+        if isinstance(event, StoredResult):
             database, project = self._services.database, self._asked.job.project
             ended = await run_in_threadpool(read_response, database, self._asked.id, project=project)
             if ended is None or ended.text is None:
                 return self._interrupted()
             frames = await self._switch_attempt(ended.job.attempt)
             return frames + _frames(self._events.end(ended))
-        return _frames(self._events.begun()) if one.attempt > 0 else b""
+        return _frames(self._events.begun()) if event.attempt > 0 else b""
 
     async def _switch_attempt(self, attempt: int, *, anew: bool = False) -> bytes:
         if attempt == 0 or (attempt == self._events.attempt and not anew):

@@ -67,7 +67,7 @@ async def post_response(
         accepted, asked = await services.run_write(_submit, services, caller.project, request, key)
         return JsonAnswer(await _shown(services, asked), headers=accepted_headers(accepted))
     with ExitStack() as held:
-        # Before the job is stored: a client that is refused a seat sends its request again.
+        # Before the job is stored: a client that is refused a slot sends its request again.
         slot = held.enter_context(services.watch_limiter.take(caller.project, caller.key_id))
         accepted, asked = await services.run_write(_submit, services, caller.project, request, key)
         headers = accepted_headers(accepted)

@@ -2,6 +2,7 @@
 
 from typing import Any, Literal
 
+from api.schemas.pages import Page
 from api.schemas.waiting import Described
 
 
@@ -19,14 +20,10 @@ class FileObject(Described):
     status_details: None
 
 
-class FileList(Described):
+class FileList(Page):
     """A page of files. Go on with `after=<last_id>` while `has_more`."""
 
-    object: Literal["list"]
     data: list[FileObject]
-    first_id: str | None
-    last_id: str | None
-    has_more: bool
 
 
 class DeletedFile(Described):

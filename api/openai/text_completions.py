@@ -32,7 +32,7 @@ routes = APIRouter(prefix="/v1", tags=["openai"], dependencies=STRICT_QUERY, res
 
 PATH = "/v1/completions"
 
-# What asks for nothing but what is done anyway, and the way out for who asks for more.
+# Values that change nothing, and what to do if you want another one.
 _ONLY: dict[str, tuple[tuple[Any, ...], str]] = {
     "best_of": ((None, 1), "a job has one text: submit one for each"),
     "echo": ((None, False), "the prompt is not sent back: put it before the text yourself"),
@@ -99,9 +99,9 @@ def _read_prompt(prompt: Any) -> str:
         raise missing("prompt", "the text to go on from")
     if isinstance(prompt, list) and len(prompt) == 1:
         prompt = prompt[0]
-    if isinstance(prompt, list) and prompt and all(isinstance(one, str) for one in prompt):
+    if isinstance(prompt, list) and prompt and all(isinstance(part, str) for part in prompt):
         raise unsupported("prompt", f"has {len(prompt)} texts: ask once for each, or submit a batch (POST /v1/batches)")
-    if isinstance(prompt, list) and any(isinstance(one, int | list) for one in prompt):
+    if isinstance(prompt, list) and any(isinstance(part, int | list) for part in prompt):
         raise unsupported("prompt", "token ids cannot be read here: send the text")
     if not isinstance(prompt, str) or not prompt:
         raise invalid("prompt", "must be a text that is not empty, or a list with one")

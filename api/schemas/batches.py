@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from api.schemas.costs import CostFields
+from api.schemas.pages import Page
 from api.schemas.retention import ExpiresAfter
 from api.schemas.waiting import Described, HoldDetail
 from api.schemas.webhooks import WebhookWithSecret
@@ -131,11 +132,7 @@ class InputObject(Described):
     warnings: list[Warned]
 
 
-class BatchList(Described):
+class BatchList(Page):
     """A page of batches. Go on with `after=<last_id>` while `has_more`."""
 
-    object: Literal["list"]
     data: list[BatchObject]
-    first_id: str | None
-    last_id: str | None
-    has_more: bool

@@ -5,6 +5,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from api.schemas.costs import CostFields, CostObject
+from api.schemas.pages import Page
 from api.schemas.retention import ExpiresAfter
 from api.schemas.waiting import Described, WaitingObject
 
@@ -177,11 +178,7 @@ class ListedJob(JobObject, CostFields, WaitingObject):
     """A job in a list. What it waits for is only there while it is queued and waits."""
 
 
-class JobList(Described):
+class JobList(Page):
     """A page of jobs. Go on with `after=<last_id>` while `has_more`."""
 
-    object: Literal["list"]
     data: list[ListedJob]
-    first_id: str | None
-    last_id: str | None
-    has_more: bool

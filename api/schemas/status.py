@@ -91,7 +91,7 @@ class KeyObject(Described):
 
 
 class MeObject(Described):
-    """Who asks."""
+    """The caller."""
 
     object: Literal["me"]
     project: str

@@ -4,6 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from api.schemas.pages import Page
 from api.schemas.waiting import Described
 
 
@@ -63,14 +64,10 @@ class DeliveryObject(Described):
     last_error: str | None
 
 
-class DeliveryList(Described):
+class DeliveryList(Page):
     """A page of deliveries, the newest first."""
 
-    object: Literal["list"]
     data: list[DeliveryObject]
-    first_id: str | None
-    last_id: str | None
-    has_more: bool
 
 
 class ReplayedObject(Described):

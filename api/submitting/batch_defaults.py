@@ -33,7 +33,7 @@ class BatchDefaults:
     def merge(self, body: dict[str, msgspec.Raw], where: str) -> dict[str, msgspec.Raw]:
         """The body over the defaults: its fields win, and a null takes a default away.
 
-        The messages of the defaults come first. A body that begins with a system prompt of its own keeps that one.
+        The messages of the defaults come first. A body that begins with its own system prompt keeps that one.
         """
         removed = {name for name, value in body.items() if bytes(value).strip() == b"null"}
         before = self.messages

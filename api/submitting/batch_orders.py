@@ -1,7 +1,7 @@
 """Reads a POST that creates a batch, from the requests in its body or from a file."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from itertools import islice
 
 import msgspec
@@ -31,10 +31,8 @@ from api.submitting.webhook_orders import check_batch_webhook
 from jobs.inputs.dialects import ENDPOINT, RESPONSES
 from jobs.inputs.mistakes import Notes
 from jobs.inputs.reading import ReadOptions
-from jobs.intake.submission import NewJob
-from jobs.model.retention import Retention
+from jobs.intake.submission import BatchOptions, NewJob
 from jobs.settings import Settings
-from jobs.webhooks.endpoints import NewWebhook
 
 _BATCH_FIELDS = frozenset({"requests", "metadata", "completion_window", "priority", "max_attempts", "on_interrupt",
                            "accept", "on_reject", "max_repairs", "defaults",
@@ -55,40 +53,25 @@ _MOST_BATCH_VALUES = 3_000_000
 
 @dataclass(frozen=True, slots=True)
 class NewBatch:
-    """A batch to submit."""
+    """A batch to submit. Its options lack the project and the key of the caller."""
 
     jobs: list[NewJob]
-    metadata: Mapping[str, str] = field(default_factory=dict)
-    completion_window: str | None = None
-    completion_seconds: float | None = None
-    output_seconds: int | None = None
-    max_concurrency: int | None = None
-    endpoint: str = ENDPOINT
-    webhook: NewWebhook | None = None
-    notes: Notes = field(default_factory=Notes)
-    retention: Retention | None = None
+    options: BatchOptions
+    notes: Notes
 
 
 @dataclass(frozen=True, slots=True)
 class NewFileBatch:
-    """A batch whose jobs are the lines of a file. `defaults` is what the batch says of each of them, and its request
-    has the model of those that name none.
+    """A batch whose jobs are the lines of a file; its options lack the same. `defaults` is what the batch says of each
+    job, and its request has the model of those that name none.
     """
 
-    input_file_id: str
+    options: BatchOptions
     read: ReadOptions | None
     """How the file is to be read; None for one that is in OpenAI's form."""
     defaults: NewJob
-    metadata: Mapping[str, str]
-    completion_window: str | None
-    completion_seconds: float | None
-    output_seconds: int | None
-    max_concurrency: int | None
-    endpoint: str = ENDPOINT
-    webhook: NewWebhook | None = None
     shared: BatchDefaults | None = None
     """What the bodies of its requests are merged over."""
-    retention: Retention | None = None
 
     @property
     def merge(self) -> Merge | None:
@@ -105,22 +88,11 @@ def check_batch(body: bytes, settings: Settings) -> NewBatch:
         raise missing("requests", 'a list of {"custom_id", "body"}')
     if not items:
         raise invalid("requests", "must have at least one item")
-    terms = _read_terms(fields)
-    require_room(terms.shared, len(items), len(body), settings.max_body_bytes, _MOST_BATCH_VALUES)
+    batch = _read_batch(fields)
+    require_room(batch.shared, len(items), len(body), settings.max_body_bytes, _MOST_BATCH_VALUES)
     notes = Notes()
-    jobs = list(_read_items(items, terms, notes, *job_limit(settings)))
-    return NewBatch(
-        jobs,
-        terms.metadata,
-        terms.completion_window,
-        terms.completion_seconds,
-        terms.output_seconds,
-        terms.max_concurrency,
-        terms.endpoint,
-        terms.webhook,
-        notes,
-        terms.retention,
-    )
+    jobs = list(_read_items(items, batch, notes, *job_limit(settings)))
+    return NewBatch(jobs, batch.options, notes)
 
 
 def _cut(body: bytes, max_jobs: int) -> tuple[dict[str, msgspec.Raw], list[memoryview] | None]:
@@ -172,7 +144,7 @@ def check_file_batch(body: bytes) -> NewFileBatch:
     """The batch that the body of `POST /v1/batches` asks for, when it names a file."""
     fields = read_fields(body)
     refuse_unknown(fields, _FILE_BATCH_FIELDS, "")
-    return _read_terms(fields)
+    return _read_batch(fields)
 
 
 def check_input_order(body: bytes) -> tuple[NewFileBatch, int | None]:
@@ -182,11 +154,11 @@ def check_input_order(body: bytes) -> tuple[NewFileBatch, int | None]:
     limit = read_field(fields, "limit", "")
     if limit is not None:
         check_integer(limit, "limit", 1, 1000)
-    wanted = _read_terms({name: value for name, value in fields.items() if name != "limit"})
+    wanted = _read_batch({name: value for name, value in fields.items() if name != "limit"})
     return replace(wanted, read=wanted.read or ReadOptions()), limit
 
 
-def _read_terms(fields: dict[str, msgspec.Raw]) -> NewFileBatch:
+def _read_batch(fields: dict[str, msgspec.Raw]) -> NewFileBatch:
     endpoint = read_field(fields, "endpoint", "")
     if endpoint not in (None, *_ENDPOINTS):
         raise invalid("endpoint", f'must be "{ENDPOINT}" or "{RESPONSES}"')
@@ -208,20 +180,18 @@ def _read_terms(fields: dict[str, msgspec.Raw]) -> NewFileBatch:
     most = read_field(fields, "max_concurrency", "")
     if most is not None:
         check_integer(most, "max_concurrency", 1, 1_000_000)
-    return NewFileBatch(
-        input_file_id or "",
-        read,
-        defaults,
-        metadata,
-        window,
-        seconds,
-        check_expiry(outputs),
-        most,
-        endpoint,
-        None if webhook is None else check_batch_webhook(webhook),
-        shared,
-        check_retention(read_field(fields, "expires_after", "")),
+    options = BatchOptions(
+        input_file_id=input_file_id,
+        metadata=metadata,
+        completion_window=window,
+        completion_seconds=seconds,
+        output_seconds=check_expiry(outputs),
+        max_concurrency=most,
+        endpoint=endpoint,
+        webhook=None if webhook is None else check_batch_webhook(webhook),
+        retention=check_retention(read_field(fields, "expires_after", "")),
     )
+    return NewFileBatch(options, read, defaults, shared)
 
 
 def check_input(text: msgspec.Raw) -> tuple[ReadOptions | None, str | None]:
@@ -242,17 +212,19 @@ def check_input(text: msgspec.Raw) -> tuple[ReadOptions | None, str | None]:
 
 
 def _read_items(
-    items: list[memoryview], terms: NewFileBatch, notes: Notes, longest: int, advice: str
+    items: list[memoryview], batch: NewFileBatch, notes: Notes, longest: int, advice: str
 ) -> Iterator[NewJob]:
     place_of: dict[str, int] = {}
     first: NewJob | None = None
     for place, item in enumerate(items):
         where = f"requests[{place}]"
-        if len(item) + (terms.shared.size if terms.shared else 0) > longest:
+        if len(item) + (batch.shared.size if batch.shared else 0) > longest:
             raise ApiError(413, "job_too_large", f"{where}: is larger than {longest} bytes, the most that is taken"
                            f" {advice}", param=where)  # fmt: skip
         fields = read_fields(bytes(item), where)
-        job = check_item(fields, where, terms.defaults, notes, place + 1, endpoint=terms.endpoint, merge=terms.merge)
+        job = check_item(
+            fields, where, batch.defaults, notes, place + 1, endpoint=batch.options.endpoint, merge=batch.merge
+        )
         if job.custom_id is not None and place_of.setdefault(job.custom_id, place) != place:
             raise invalid(f"{where}.custom_id", f"is the same as that of requests[{place_of[job.custom_id]}]")
         first = first or job

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from logging import getLogger
 from time import monotonic
 
@@ -26,7 +27,7 @@ from jobs.inputs.mistakes import MistakeError, Notes
 from jobs.inputs.reading import open_input
 from jobs.intake.drafts import Draft, DraftLostError
 from jobs.intake.idempotency import IdempotencyKey, KeyReusedError, find_key
-from jobs.intake.submission import Accepted, BatchOptions, NewJob
+from jobs.intake.submission import Accepted, NewJob
 from jobs.settings import Settings
 from jobs.store.files import BATCH, File, read_file
 from jobs.store.queries import read_batch
@@ -56,7 +57,8 @@ async def post_file_batch(services: Services, caller: Caller, body: bytes, key: 
     finally:
         stopped.set()  # when this was cancelled: the process ends, and the thread gives up what it has stored
     wake_for(services, accepted)
-    batch = await anyio.to_thread.run_sync(_read, services, accepted.id, caller.project, wanted.webhook is not None)
+    has_webhook = wanted.options.webhook is not None
+    batch = await anyio.to_thread.run_sync(_read, services, accepted.id, caller.project, has_webhook)
     return JsonAnswer(batch, 200, headers={"location": f"/v1/batches/{accepted.id}", **replayed(accepted)})
 
 
@@ -71,23 +73,11 @@ def make_file_batch(
         known = find_key(services.database, project, key)  # not to read 200 MB for a batch that is there
         if known is not None:
             return Accepted(known, repeated=True)
-    file = find_input(services, project, wanted.input_file_id)
-    if wanted.webhook is not None:
-        require_receiver(services, wanted.webhook.url, "webhook.url")
-    terms = BatchOptions(
-        project,
-        file.id,
-        wanted.metadata,
-        wanted.completion_window,
-        wanted.completion_seconds,
-        wanted.output_seconds,
-        key,
-        max_concurrency=wanted.max_concurrency,
-        endpoint=wanted.endpoint,
-        webhook=wanted.webhook,
-        retention=wanted.retention,
-    )
-    draft = Draft(services.database, terms)
+    file = find_input(services, project, wanted.options.input_file_id)
+    if wanted.options.webhook is not None:
+        require_receiver(services, wanted.options.webhook.url, "webhook.url")
+    options = replace(wanted.options, project=project, input_file_id=file.id, idempotency_key=key)
+    draft = Draft(services.database, options)
     began = monotonic()
     try:
         notes = Notes()
@@ -135,8 +125,9 @@ def _fill(
     return mistakes
 
 
-def find_input(services: Services, project: str, file_id: str) -> File:
+def find_input(services: Services, project: str, named: str | None) -> File:
     """The uploaded file of this id. Raises `ApiError`."""
+    file_id = named or ""
     file = read_file(services.database, file_id, project=project) if is_id(file_id) else None
     if file is None:
         raise ApiError(404, "not_found", f"input_file_id: no file has the id {file_id[:80]!r}", param="input_file_id")

@@ -45,7 +45,7 @@ async def post_input(services: ServicesDep, caller: CallerDep, body: SmallBody) 
 
 def _look(services: Services, caller: Caller, body: bytes) -> dict[str, Any]:
     wanted, limit = check_input_order(body)
-    file = find_input(services, caller.project, wanted.input_file_id)
+    file = find_input(services, caller.project, wanted.options.input_file_id)
     notes, mistakes = Notes(), Mistakes()
     count, first, opened_as = 0, None, None
     try:

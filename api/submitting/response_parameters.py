@@ -80,8 +80,8 @@ def check_parameters(fields: Mapping[str, Any]) -> None:
         if name not in _TAKEN:
             raise unsupported(name[:64], f"is not supported: {_WAYS_OUT.get(name, 'leave it out')}")
     for name, allowed in _ONLY.items():
-        if name in fields and not any(fields[name] == one and type(fields[name]) is type(one) for one in allowed):
-            shown = " or ".join(json.dumps(one) for one in allowed)
+        if name in fields and not any(fields[name] == value and type(fields[name]) is type(value) for value in allowed):
+            shown = " or ".join(json.dumps(value) for value in allowed)
             raise unsupported(name, f"only {shown} is supported: leave it out")
     for name, what in _TYPES.items():
         if name in fields and not what.holds(fields[name]):

@@ -45,7 +45,7 @@ class Slices:
 
     def fields(self) -> Iterator[str]:
         """The names of an object's fields. Read what each one has before asking for the next."""
-        for _ in self._services(b"{", b"}"):
+        for _ in self._parts(b"{", b"}"):
             named = _NAME.match(self._text, self._at)
             if named is None:
                 raise ValueError(f"there is no field's name at byte {self._at}")
@@ -54,7 +54,7 @@ class Slices:
 
     def items(self) -> Iterator[memoryview]:
         """The items of a list, each as it came."""
-        for _ in self._services(b"[", b"]"):
+        for _ in self._parts(b"[", b"]"):
             yield self.value()
 
     def value(self) -> memoryview:
@@ -84,7 +84,7 @@ class Slices:
         if self._at < len(self._text):
             raise ValueError(f"it has ended at byte {self._at}, and more follows")
 
-    def _services(self, opening: bytes, closing: bytes) -> Iterator[None]:
+    def _parts(self, opening: bytes, closing: bytes) -> Iterator[None]:
         """Stops before each part of an object or a list."""
         self._take(opening)
         if not self.is_at(closing):

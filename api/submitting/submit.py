@@ -1,5 +1,6 @@
 """Submit: a job, or a batch of them. 202 says that the rows are committed; no answer here waits for Redis."""
 
+from dataclasses import replace
 from typing import Any
 
 from fastapi import APIRouter
@@ -25,7 +26,7 @@ from api.submitting.upstream_choice import check_upstreams
 from api.submitting.webhook_orders import require_receiver
 from api.use_cases import submit_one_batch, submit_one_job
 from jobs.intake.idempotency import IdempotencyKey, KeyReusedError
-from jobs.intake.submission import Accepted, BatchOptions
+from jobs.intake.submission import Accepted
 from jobs.store.queries import read_batch, read_job
 
 routes = APIRouter(prefix="/v1", tags=["submit"], responses=ERROR_RESPONSES)
@@ -86,26 +87,15 @@ async def post_batch(
 def _post_requests(services: Services, caller: Caller, body: bytes, key: IdempotencyKey | None) -> Response:
     batch = check_batch(body, services.settings)
     check_upstreams(services.upstreams.current(), batch.jobs, "requests[{}].body")
-    if batch.webhook is not None:
-        require_receiver(services, batch.webhook.url, "webhook.url")
-    options = BatchOptions(
-        project=caller.project,
-        metadata=batch.metadata,
-        completion_window=batch.completion_window,
-        completion_seconds=batch.completion_seconds,
-        output_seconds=batch.output_seconds,
-        idempotency_key=key,
-        max_concurrency=batch.max_concurrency,
-        endpoint=batch.endpoint,
-        webhook=batch.webhook,
-        retention=batch.retention,
-    )
+    if batch.options.webhook is not None:
+        require_receiver(services, batch.options.webhook.url, "webhook.url")
+    options = replace(batch.options, project=caller.project, idempotency_key=key)
     accepted = submit_one_batch(services, batch.jobs, options, batch.notes.as_json())
     stored = read_batch(services.database, accepted.id, project=caller.project)
     if stored is None:  # as above
         raise key_reused()
     shown = batch_json(stored)
-    if batch.webhook is not None:
+    if batch.options.webhook is not None:
         shown |= batch_webhook_json(services.database, stored.id, caller.project)
     return _accepted(shown, f"/v1/batches/{stored.id}", accepted)
 

@@ -1,4 +1,4 @@
-"""Reads what is asked of a webhook: where it goes and what it hears of, and whether an address may be asked at all."""
+"""Reads what a request says of a webhook: where it goes, what it hears of, and whether its address is allowed."""
 
 import anyio.from_thread
 

@@ -124,8 +124,8 @@ class BatchTexts:
         return None
 
     def _follow(self, channel: JobChannel, received: list[ReceivedMessage]) -> Iterator[Step]:
-        for one in received:
-            for step in channel.text.follower.follow(one.message):
+        for item in received:
+            for step in channel.text.follower.follow(item.message):
                 if isinstance(step, Text):
                     channel.text.note(step.text)
                     yield step

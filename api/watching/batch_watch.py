@@ -22,7 +22,7 @@ from api.watching.batch_outbox import Outbox
 from api.watching.batch_states import BatchStates
 from api.watching.batch_texts import BatchTexts
 from api.watching.frames import COMMENT, RETRY
-from api.watching.hub import Hub
+from api.watching.hub import Hub, Watcher
 from api.watching.inbox import Inbox
 from api.watching.job_channels import JobChannels
 from api.watching.job_text import MovedOnError
@@ -47,7 +47,7 @@ _STATES_PER_READ = 2000
 log = getLogger(__name__)
 
 
-class BatchWatch:
+class BatchWatch(Watcher):
     """One watcher's way through one batch. `cursor` says what the client asked for and what it has; `read_hold` reads
     what keeps its jobs from starting, as this watcher is shown it.
     """
@@ -62,10 +62,10 @@ class BatchWatch:
         cursor: BatchCursor,
         read_hold: Callable[[Batch], dict[str, Any] | None],
     ) -> None:
+        super().__init__(hub)
         self._database = database
         self._read_hold = read_hold
         self._hold: dict[str, Any] | None = None
-        self._hub = hub
         self._batch = batch
         self._changed: set[str] = set()
         self._channels = JobChannels(hub)
@@ -74,26 +74,13 @@ class BatchWatch:
         self._texts = BatchTexts(database, tails, self._channels, self._out, self._states, self._changed)
         self._jobs = BatchJobs(database, listings, batch.id, self._out, self._states, self._texts)
         self._counts_changed = False
-        self._inbox: Inbox | None = None
         self.on_open: Callable[[], None] = nothing
-        self._stopping = False
         self._ended = False
         self._now = asyncio.get_running_loop().time
-        self._sent_at = self._told_at = self._now()
+        self._sent_at = self._spoke_at = self._now()
         self._count_at = 0.0
         self._look_at = 0.0
         self._look_seconds = _LOOK_SECONDS
-
-    @property
-    def stopped(self) -> bool:
-        """Whether the watcher was told to end before the batch has."""
-        return self._stopping or self._hub.closed or (self._inbox is not None and self._inbox.closed)
-
-    def stop(self) -> None:
-        """End soon: the client is gone."""
-        self._stopping = True
-        if self._inbox is not None:
-            self._inbox.close()
 
     async def frames(self) -> AsyncGenerator[bytes, None]:
         """The events as they go over the wire. Ends after `done`, or when the hub closes."""
@@ -103,13 +90,13 @@ class BatchWatch:
                 yield RETRY
                 while not self._ended and not self.stopped:
                     async for frame in self._turn(inbox):
-                        self._sent_at = self._told_at = self._now()
+                        self._sent_at = self._spoke_at = self._now()
                         yield frame
                         if self.stopped:
                             return
                     self.on_open()
-                    if self._now() - self._told_at >= _COMMENT_SECONDS:
-                        self._told_at = self._now()
+                    if self._now() - self._spoke_at >= _COMMENT_SECONDS:
+                        self._spoke_at = self._now()
                         yield COMMENT
                     if not self._ended:
                         await self._wait(inbox)
@@ -118,7 +105,7 @@ class BatchWatch:
 
     async def _wait(self, inbox: Inbox) -> None:
         """Wait for something to do, and then a little longer, so that more is sent in one event."""
-        alarms = [self._look_at, self._told_at + _COMMENT_SECONDS]
+        alarms = [self._look_at, self._spoke_at + _COMMENT_SECONDS]
         if self._counts_changed:
             alarms.append(self._count_at)
         inbox.alarm_at = min(alarms)
@@ -127,8 +114,8 @@ class BatchWatch:
         if pause > 0 and not self.stopped:
             await asyncio.sleep(pause)
             received += inbox.take_waiting()
-        for one in received:
-            self._note(one.message)
+        for item in received:
+            self._note(item.message)
         if inbox.resync:
             self._look_at = 0.0
 

@@ -1,7 +1,7 @@
 """The hub: one subscriber connection per process, shared by all its watchers.
 
 Pub/sub loses messages without an error: a connection may break, the server drops subscribers that are slow, and a
-watcher's own queue is bounded. Each of these ends here in the same way: the watchers concerned are told to resync, and
+watcher's own queue is bounded. Each of these ends here in the same way: the watchers concerned resync, and
 read what they missed from the tail or the row.
 """
 
@@ -36,6 +36,26 @@ class _Channel:
         self.listeners: set[Listener] = set()
         self.confirmed = asyncio.Event()
         self.was_heard = False
+
+
+class Watcher:
+    """Reads the messages of the hub until it is told to end."""
+
+    def __init__(self, hub: "Hub") -> None:
+        self._hub = hub
+        self._inbox: Inbox | None = None
+        self._stopping = False
+
+    @property
+    def stopped(self) -> bool:
+        """Whether it was told to end before what it watches has."""
+        return self._stopping or self._hub.closed or (self._inbox is not None and self._inbox.closed)
+
+    def stop(self) -> None:
+        """End soon: the client is gone."""
+        self._stopping = True
+        if self._inbox is not None:
+            self._inbox.close()
 
 
 class Hub:

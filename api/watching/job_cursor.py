@@ -18,7 +18,7 @@ _CURSOR = re.compile(rf"([0-9]{{1,9}}):([0-9]{{1,10}})(?::([0-9]{{1,10}}))?(?::(
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """How far a watcher has come in the text of `attempt` and in its reasoning, and which end it was told, if any."""
+    """How far a watcher has come in the text of `attempt` and in its reasoning, and which end it was sent, if any."""
 
     attempt: int = 0
     offset: int = 0
@@ -26,7 +26,7 @@ class Cursor:
     ended: str | None = None
 
     def tells_end_of(self, job: Job) -> bool:
-        """Whether this client was told how the job has ended. A retry and a cancel change only the status."""
+        """Whether this client was sent how the job has ended. A retry and a cancel change only the status."""
         shown = (self.ended, self.attempt, self.offset, self.reasoning_offset)
         return job.is_final and shown == (job.status, job.attempt, job.bytes or 0, job.reasoning_bytes or 0)
 

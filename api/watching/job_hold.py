@@ -13,12 +13,12 @@ class JobHold:
 
     def __init__(self, read: Callable[[], dict[str, Any] | None]) -> None:
         self._read = read
-        self._told: dict[str, Any] | None = None
+        self._sent: dict[str, Any] | None = None
 
     async def find_news(self, status: JobStatus) -> dict[str, Any] | None:
         """The content of the next `hold` event; None when the watcher knows. Only what is queued is held."""
         hold = await run_in_threadpool(self._read) if status is JobStatus.QUEUED else None
-        if hold == self._told:
+        if hold == self._sent:
             return None
-        self._told = hold
+        self._sent = hold
         return {"hold": hold}

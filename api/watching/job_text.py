@@ -13,7 +13,7 @@ from starlette.concurrency import run_in_threadpool
 
 from api.watching.frames import split_text
 from api.watching.inbox import ReceivedMessage
-from api.watching.sent import Sent
+from api.watching.sent import SentText
 from api.watching.tails import Slice, Tails
 from jobs.live.channel import Part
 from jobs.live.follower import Follower, Reasoning, ResetMessage, Step, Text
@@ -50,8 +50,8 @@ class JobText:
         self._tails = tails
         self.job_id = job_id
         self.follower = Follower(attempt, offset, reasoning_offset)
-        self._text = Sent(offset)
-        self._reasoning = Sent(reasoning_offset)
+        self._text = SentText(offset)
+        self._reasoning = SentText(reasoning_offset)
 
     def note(self, text: str) -> None:
         """Text that the follower took from a message is being sent."""
@@ -60,7 +60,7 @@ class JobText:
     def note_reasoning(self, step: Reasoning) -> None:
         """The same for reasoning."""
         if step.offset == 0:
-            self._reasoning = Sent()
+            self._reasoning = SentText()
         self._reasoning.hash.update(step.text.encode())
 
     def fits(self, received: ReceivedMessage) -> bool:
@@ -79,13 +79,13 @@ class JobText:
             self._text.hash.update(received.text)
         else:
             if self.follower.reasoning_offset == 0:
-                self._reasoning = Sent()
+                self._reasoning = SentText()
             self.follower.reasoning_offset = received.end
             self._reasoning.hash.update(received.text)
 
     def note_reset(self) -> None:
         """A reset is being sent."""
-        self._text, self._reasoning = Sent(), Sent()
+        self._text, self._reasoning = SentText(), SentText()
 
     async def fill(self) -> AsyncIterator[Step]:
         """What the tails have that this watcher has not; without a tail, what the checkpoint has."""
@@ -201,13 +201,13 @@ class JobText:
             return True
         first, last = sorted((shown[0], attempt))
         attempts = await run_in_threadpool(read_attempts, self._database, self.job_id)
-        on_the_way = [one for one in attempts if first < one.attempt <= last]
+        on_the_way = [passed for passed in attempts if first < passed.attempt <= last]
         if len(on_the_way) != last - first:
             return False  # a cursor that was never given out
         if on_the_way[-1].continued_bytes is None and on_the_way[-1].outcome is None:
             return None
         # An attempt that ended before it could record this published nothing, so it does not matter.
-        return all(one.continued_bytes is None or one.continued_bytes >= shown[1] for one in on_the_way)
+        return all(passed.continued_bytes is None or passed.continued_bytes >= shown[1] for passed in on_the_way)
 
     def _take(self, part: Part, encoded: bytes) -> Iterator[Step]:
         """Text that was read and starts where this watcher is, in pieces of bounded size."""

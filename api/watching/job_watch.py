@@ -14,7 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from api.forms.jobs import job_json
 from api.http.event_stream import nothing
 from api.watching.frames import COMMENT, RETRY, delta_frame, event_frame, whole_frame
-from api.watching.hub import Hub
+from api.watching.hub import Hub, Watcher
 from api.watching.inbox import Inbox, ReceivedMessage
 from api.watching.job_cursor import Cursor, cursor_of
 from api.watching.job_hold import JobHold
@@ -36,7 +36,7 @@ _COMMENT_SECONDS = 15.0
 log = getLogger(__name__)
 
 
-class Watch:
+class Watch(Watcher):
     """One watcher's way through one job's text."""
 
     def __init__(
@@ -49,15 +49,14 @@ class Watch:
         cursor: Cursor,
         hold: JobHold | None = None,
     ) -> None:
+        super().__init__(hub)
         self._rows = rows
-        self._hub = hub
         self._job_id = job_id
         self._hold = hold
         self._text = JobText(database, tails, job_id, cursor.attempt, cursor.offset, cursor.reasoning_offset)
         self._follower = self._text.follower
         self._shown: tuple[JobStatus, int] | None = None
-        self._inbox: Inbox | None = None
-        self._stopping = self._ended = False
+        self._ended = False
         self._now = asyncio.get_running_loop().time
         self._sent_at = self._now()
         self._quiet = _QUIET_SECONDS
@@ -65,17 +64,6 @@ class Watch:
         self._send: Callable[[bytes], bool] | None = None
         self.on_open: Callable[[], None] = nothing
         self._look_at = self._not_before = 0.0
-
-    @property
-    def stopped(self) -> bool:
-        """Whether the watcher was told to end before the job has."""
-        return self._stopping or self._hub.closed or (self._inbox is not None and self._inbox.closed)
-
-    def stop(self) -> None:
-        """End soon: the client is gone."""
-        self._stopping = True
-        if self._inbox is not None:
-            self._inbox.close()
 
     def send_through(self, send: Callable[[bytes], bool]) -> None:
         """From now on send what arrives directly with `send`, bypassing `frames`, while nothing else is to do. `send`
@@ -119,11 +107,11 @@ class Watch:
         inbox = self._inbox
         if inbox is None or self._send is None or inbox.closed:
             return
-        one = received[0]
-        if len(received) == 1 and one.frame is not None and not self._behind and self._text.fits(one):
+        first = received[0]
+        if len(received) == 1 and first.frame is not None and not self._behind and self._text.fits(first):
             # Nearly always; the same as `_relay` would do, from what it has made for another watcher.
-            self._text.note_whole(one)
-            frame = one.frame
+            self._text.note_whole(first)
+            frame = first.frame
             self._sent_at = now = self._now()
             self._quiet = _QUIET_SECONDS
             self._look_at = now + _QUIET_SECONDS
@@ -145,14 +133,14 @@ class Watch:
             self._look_at = now + _QUIET_SECONDS
         frames: list[bytes] = []
         texts: list[str] = []
-        for one in received:
-            for step in self._follower.follow(one.message):
+        for item in received:
+            for step in self._follower.follow(item.message):
                 if isinstance(step, Text):
                     texts.append(step.text)
-                    frames.append(self._delta_frame(step, one))
+                    frames.append(self._delta_frame(step, item))
                 elif isinstance(step, Reasoning):
                     self._text.note_reasoning(step)
-                    frames.append(self._reasoning_frame(step, one))
+                    frames.append(self._reasoning_frame(step, item))
                 elif isinstance(step, ResetMessage):
                     texts.clear()
                     self._text.note_reset()

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 from hashlib import sha256
 
 
-class Sent:
+class SentText:
     """What this connection sent of one of the two texts, and from which byte on: a client that came with a cursor has
     the bytes before.
     """

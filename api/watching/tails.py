@@ -46,34 +46,27 @@ class Tails:
     async def read(self, job_id: str, attempt: int, offset: int, part: Part = "text") -> Slice | None:
         """What stands in a tail from byte `offset` on; None when there is no tail or no Redis."""
         key = tail_key(job_id, attempt) if part == "text" else reasoning_key(job_id, attempt)
-        try:
-            async with self._redis.pipeline(transaction=False) as pipeline:
-                pipeline.strlen(key)
-                pipeline.getrange(key, offset, offset + _SLICE_BYTES - 1)
-                length, text = await pipeline.execute()
-        except (RedisError, OSError) as error:
-            log.warning("tail not read, the checkpoint has to do: %s", error)
-            return None
-        return Slice(text, length) if length else None
+        return (await self._read((key, offset)))[0]
 
     async def read_both(
         self, job_id: str, attempt: int, offset: int, reasoning_offset: int
     ) -> tuple[Slice | None, Slice | None]:
         """What stands in the tails of text and reasoning from these bytes on, in one call."""
-        text, reasoning = tail_key(job_id, attempt), reasoning_key(job_id, attempt)
+        places = (tail_key(job_id, attempt), offset), (reasoning_key(job_id, attempt), reasoning_offset)
+        text, reasoning = await self._read(*places)
+        return text, reasoning
+
+    async def _read(self, *places: tuple[str, int]) -> list[Slice | None]:
         try:
             async with self._redis.pipeline(transaction=False) as pipeline:
-                for key, start in (text, offset), (reasoning, reasoning_offset):
+                for key, start in places:
                     pipeline.strlen(key)
                     pipeline.getrange(key, start, start + _SLICE_BYTES - 1)
-                length, found, reasoning_length, found_reasoning = await pipeline.execute()
+                found = await pipeline.execute()
         except (RedisError, OSError) as error:
-            log.warning("tails not read, the checkpoint has to do: %s", error)
-            return None, None
-        return (
-            Slice(found, length) if length else None,
-            Slice(found_reasoning, reasoning_length) if reasoning_length else None,
-        )
+            log.warning("tail not read, the checkpoint has to do: %s", error)
+            return [None] * len(places)
+        return [Slice(text, length) if length else None for length, text in zip(found[::2], found[1::2], strict=True)]
 
     async def try_write(self) -> None:
         """Return when Redis has taken a write; raises OSError or TimeoutError when it does not. One that is full still

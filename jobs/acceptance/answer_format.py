@@ -1,8 +1,8 @@
 """Structured output: what a `response_format` requires of a text, and where a text does not match it.
 
 Nothing is ever fetched: a schema that refers to another place is refused when it is submitted. What a schema costs has
-no bound: 25 nested choices are 30 million tries, and some cannot even be compiled in a lifetime. So `find_fault` and
-`find_mismatch` are called only in a process that may be ended (`jobs/acceptance/format_check.py`).
+no bound: 25 nested choices are 30 million tries, and some cannot even be compiled in a lifetime. So `find_mismatch`
+and `find_schema_fault` are called only in a process that may be ended (`jobs/acceptance/format_check.py`).
 """
 
 import json
@@ -65,7 +65,7 @@ def read_format(response_format: Any) -> AnswerFormat | None:
         raise FormatError(f"{path}schema", "is nested too deep") from None
 
 
-def find_fault(schema: str) -> tuple[Sequence[str | int], str] | None:
+def find_schema_fault(schema: str) -> tuple[Sequence[str | int], str] | None:
     """The place in a schema that makes it a broken one, and the reason; None for a good one."""
     try:
         _compile(schema)

@@ -11,7 +11,7 @@ import signal
 import sys
 from typing import Any
 
-from jobs.acceptance.answer_format import find_fault, find_mismatch
+from jobs.acceptance.answer_format import find_mismatch, find_schema_fault
 from jobs.acceptance.rejections import find_rejections
 
 _MOST_MEMORY = 2 << 30
@@ -40,7 +40,7 @@ def _answer(question: dict[str, Any]) -> dict[str, Any]:
         return {"rejections": find_rejections(question["accept"], text, cut_short=question["cut_short"])}
     schema = question["schema"]
     if text is None:
-        return {"fault": find_fault(schema) if schema is not None else None}
+        return {"fault": find_schema_fault(schema) if schema is not None else None}
     return {"mismatch": find_mismatch(schema, text)}
 
 

@@ -26,14 +26,18 @@ def find_rejections(rules: Mapping[str, Any], text: str, *, cut_short: bool) -> 
     """What of these rules a text does not keep, in their order; `cut_short`: the upstream said that it is not whole."""
     words = cache(lambda: count_words(text))
     try:
-        return [one for rule, asked in rules.items() for one in _find(rule, asked, text, words, cut_short=cut_short)]
+        return [
+            rejection
+            for rule, asked in rules.items()
+            for rejection in _find(rule, asked, text, words, cut_short=cut_short)
+        ]
     finally:
         forget_patterns()
 
 
-def tell_rejection(one: Mapping[str, Any]) -> str:
+def tell_rejection(rejection: Mapping[str, Any]) -> str:
     """A `Rejection` in words."""
-    return f"{one['rule']}: asked for {_asked(one)}, found {one['found']}"
+    return f"{rejection['rule']}: asked for {_asked(rejection)}, found {rejection['found']}"
 
 
 def _find(rule: str, asked: Any, text: str, words: Callable[[], int], *, cut_short: bool) -> list[Rejection]:
@@ -69,13 +73,17 @@ def _find_each(rule: str, wanted: Sequence[Any], text: str) -> list[Rejection]:
     return rejections
 
 
-def _asked(one: Mapping[str, Any]) -> str:
-    asked = one["asked"]
+def _asked(rejection: Mapping[str, Any]) -> str:
+    asked = rejection["asked"]
     if isinstance(asked, dict):
         return f"the pattern {_quoted(asked['pattern'])}"
     if isinstance(asked, bool):
         return "a good ending"
-    return str(asked) if isinstance(asked, int) or one["rule"] in ("json_schema", "language") else _quoted(str(asked))
+    return (
+        str(asked)
+        if isinstance(asked, int) or rejection["rule"] in ("json_schema", "language")
+        else _quoted(str(asked))
+    )
 
 
 def _quoted(text: str) -> str:

@@ -8,12 +8,12 @@ from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 
-from sqlalchemy import CompoundSelect, Connection, RowMapping, Select, Update, and_, bindparam, func, select, update
+from sqlalchemy import Connection, RowMapping, Select, Update, and_, bindparam, select, update
 
-from jobs.dispatch.due import QUEUED, RUNNING, moment, using
+from jobs.dispatch.due import count_in_flight_of_batches, moment, using
 from jobs.dispatch.fair import Turns
 from jobs.dispatch.group_queries import IN_PROGRESS, is_of_model, starts_in_lane
-from jobs.dispatch.groups import Group, Waiting, find_waiting_groups
+from jobs.dispatch.groups import Group, WaitingGroups, find_waiting_groups
 from jobs.dispatch.start_rule import StartRule
 from jobs.tables import batches, jobs
 
@@ -81,12 +81,12 @@ class Choosing:
     def note_served(self, chosen: Sequence[Chosen]) -> None:
         """Record whose turn that was, once the jobs are reserved."""
         served_at: dict[str, datetime] = {}
-        for place, one in enumerate(chosen):  # a microsecond apart, so that their order is kept
+        for place, job in enumerate(chosen):  # a microsecond apart, so that their order is kept
             at = self._now + timedelta(microseconds=place + 1)
-            if one.batch_id is None:
-                self._turns.alone_at[one.project] = at.timestamp()
+            if job.batch_id is None:
+                self._turns.alone_at[job.project] = at.timestamp()
             else:
-                served_at[one.batch_id] = at
+                served_at[job.batch_id] = at
         if served_at:
             # A row that another process has locked is left: that its turn is not noted costs nobody much.
             # Locked by id, as everybody does who takes many rows.
@@ -104,7 +104,7 @@ class Choosing:
         ids = [row.id for row in found]
         locked = set(self._connection.scalars(_free_batches(), {"ids": ids}))
         room: dict[str | None, int] = {row.id: row.max_concurrency if row.id in locked else 0 for row in found}
-        for batch_id, count in self._connection.execute(_counting_batches(), {"ids": ids}):
+        for batch_id, count in count_in_flight_of_batches(self._connection, ids).items():
             room[batch_id] -= count
         return room
 
@@ -117,7 +117,7 @@ class Choosing:
                 return
             yield from self._in_turn(project, priority, waiting.groups, room)
 
-    def _find_waiting(self, project: str, below: int | None, room: int) -> Waiting:
+    def _find_waiting(self, project: str, below: int | None, room: int) -> WaitingGroups:
         while True:
             # What this choice has taken from a batch at a higher priority may have filled it.
             full = {batch_id for batch_id, left in self._room_of_batch.items() if batch_id and left <= 0}
@@ -128,7 +128,7 @@ class Choosing:
                 asked = (together, below, most, without)
                 self._seen.update(find_waiting_groups(self._connection, self._rule, self._values, *asked))
                 rows = self._seen.pop(project)
-            waiting = Waiting.of(rows, self._turns.alone_at.get(project))
+            waiting = WaitingGroups.of(rows, self._turns.alone_at.get(project))
             unknown = waiting.capped - self._room_of_batch.keys()
             if not unknown:
                 return waiting
@@ -147,11 +147,11 @@ class Choosing:
         turns = [self._of_group(project, priority, group, each) for group in groups]
         while turns:
             for turn in list(turns):
-                one = next(turn, None)
-                if one is None:
+                job = next(turn, None)
+                if job is None:
                     turns.remove(turn)
                 else:
-                    yield one
+                    yield job
 
     def _of_group(self, project: str, priority: int, group: Group, page: int) -> Iterator[Chosen]:
         """The jobs of a batch, or those without one, in the order of submission; read in pages after the first."""
@@ -200,16 +200,3 @@ def _free_batches() -> Select[Any]:
 def _noting_turns() -> Update:
     free = select(batches.c.id).where(batches.c.id == bindparam("of_batch")).with_for_update(skip_locked=True)
     return update(batches).where(batches.c.id.in_(free)).values(dispatched_at=moment("served_at"))
-
-
-@cache
-def _counting_batches() -> CompoundSelect[Any]:
-    """How many jobs each of some batches has in flight."""
-    of_batches = jobs.c.batch_id.in_(bindparam("ids", expanding=True))
-    # One statement: a claim that commits between two of them would be in neither.
-    reserved = and_(QUEUED, jobs.c.upstream > "", jobs.c.hinted_at.is_not(None))
-    one, other = (
-        select(jobs.c.batch_id, func.count()).where(state, of_batches).group_by(jobs.c.batch_id)
-        for state in (RUNNING, reserved)
-    )
-    return one.union_all(other)

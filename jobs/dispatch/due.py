@@ -1,5 +1,6 @@
 """Which jobs are due, and which models and projects have waiting jobs."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -21,6 +22,7 @@ from sqlalchemy import (
     or_,
     select,
     text,
+    union_all,
 )
 
 from jobs.tables import jobs
@@ -115,9 +117,9 @@ def count_in_flight(
     values = {"lost_at": now - timedelta(seconds=hint_seconds), "of_upstream": upstream, "of_model": model}
     counted: dict[tuple[str, str], InFlight] = {}
     for of_upstream, of_model, *counts in connection.execute(count, values):
-        one = counted.setdefault((of_upstream, of_model), InFlight())
-        one.running, one.reserved, one.void = (
-            before + int(more) for before, more in zip((one.running, one.reserved, one.void), counts, strict=True)
+        lane = counted.setdefault((of_upstream, of_model), InFlight())
+        lane.running, lane.reserved, lane.void = (
+            before + int(more) for before, more in zip((lane.running, lane.reserved, lane.void), counts, strict=True)
         )
     return counted
 
@@ -137,3 +139,24 @@ def _counting(*, of_upstream: bool, of_model: bool) -> CompoundSelect[Any]:
     reserved = reserved.with_hint(jobs, **using("jobs_reserved"))
     # One statement: a claim that commits between two of them would be in neither.
     return running.union_all(reserved)
+
+
+def count_in_flight_of_batches(connection: Connection, batch_ids: Sequence[str]) -> Counter[str]:
+    """How many jobs each of these batches has in flight."""
+    counts: Counter[str] = Counter()
+    for batch_id, count in connection.execute(_counting_batches(), {"ids": batch_ids}):
+        counts[batch_id] += count
+    return counts
+
+
+@cache
+def _counting_batches() -> CompoundSelect[Any]:
+    of_batches = jobs.c.batch_id.in_(bindparam("ids", expanding=True))
+    reserved = and_(QUEUED, jobs.c.upstream > "", jobs.c.hinted_at.is_not(None))
+    # One statement: a claim that commits between two of them would be in neither.
+    return union_all(
+        *(
+            select(jobs.c.batch_id, func.count()).where(state, of_batches).group_by(jobs.c.batch_id)
+            for state in (RUNNING, reserved)
+        )
+    )

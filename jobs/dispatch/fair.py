@@ -1,15 +1,15 @@
 """Whose turn it is, among those who share something by weight: start-time fair queueing.
 
-Each has a virtual time, which grows by cost / weight with each turn, and the smallest is next. Who was away does not
-come back with turns saved up: it starts where the others are. So shares follow the weights whether there is one
-stream or four hundred, and whoever comes new is next.
+Each has a virtual time, which grows by cost / weight with each turn, and the smallest is next. One that was away does
+not come back with turns saved up: it starts where the others are. So shares follow the weights whether there is one
+stream or four hundred, and a new one is next.
 """
 
 from collections.abc import Iterable, Mapping
 from typing import Any, Self
 
 MOST_REMEMBERED = 500
-"""Who has no turn for a long time is forgotten: it would start where the others are anyway."""
+"""One that has no turn for a long time is forgotten: it would start where the others are anyway."""
 
 _LEARNING = 0.1
 """How much the latest cost counts in the average of costs."""

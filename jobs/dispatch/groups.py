@@ -26,7 +26,7 @@ class Group:
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
+class WaitingGroups:
     """The groups of one project that have jobs of its highest priority, in the order of their turns.
 
     Without groups, all jobs of that priority wait for something else; without a priority, there is no job.

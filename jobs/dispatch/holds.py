@@ -32,8 +32,8 @@ from jobs.store.database import Database, insert_into
 from jobs.tables import batches, holds, jobs
 from jobs.webhooks.events import add_hold_events
 
-MOST_TOLD = 500
-"""Of so many batches the watchers are told that a hold has begun or ended; the others see it with the next job."""
+MOST_PUBLISHED = 500
+"""To so many batches it is published that a hold has begun or ended; the others see it with the next job."""
 
 
 class HoldKind(StrEnum):
@@ -72,7 +72,7 @@ class Hold:
 
 @dataclass(frozen=True, slots=True)
 class HoldChange:
-    """What a pause or a resume did: whether anything has changed, and the batches whose watchers are to be told."""
+    """What a pause or a resume did: whether anything has changed, and the batches to publish that to."""
 
     changed: bool
     batch_ids: Sequence[str] = ()
@@ -106,7 +106,7 @@ def pause(
 
 
 def resume(database: Database, kind: HoldKind, target: str) -> HoldChange:
-    """Lift a hold, whoever made it. The caller wakes dispatch."""
+    """Lift a hold, a person's or the system's. The caller wakes dispatch."""
     with database.write() as connection:
         lifted = connection.execute(delete(holds).where(holds.c.kind == kind, holds.c.target == target)).rowcount > 0
         if lifted:
@@ -151,8 +151,8 @@ def is_held() -> ColumnElement[bool]:
 
 
 def find_held_batches(connection: Connection, kind: HoldKind, target: str) -> Sequence[str]:
-    """The running batches that such a hold concerns, as far as they can be told of it."""
-    return connection.scalars(select(batches.c.id).where(_batches_of(kind, target)).limit(MOST_TOLD)).all()
+    """The running batches that such a hold concerns, up to `MOST_PUBLISHED`."""
+    return connection.scalars(select(batches.c.id).where(_batches_of(kind, target)).limit(MOST_PUBLISHED)).all()
 
 
 def _batches_of(kind: HoldKind, target: str) -> ColumnElement[bool]:

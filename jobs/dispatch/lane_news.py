@@ -70,7 +70,7 @@ class LaneTurn:
     look_at: datetime
     """When the lane may have room again, at the latest."""
     lifted: tuple[str, ...] | None = None
-    """The news lifted the hold of the upstream: the batches whose watchers are to be told."""
+    """The news lifted the hold of the upstream: the batches to publish that to."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -223,7 +223,7 @@ class Lanes:
         if turn is None:
             done.look(self._database.now() + timedelta(seconds=again))
             return None
-        done.reserved += [one.id for one in turn.reserved]
+        done.reserved += [job.id for job in turn.reserved]
         self._crowded.discard(wish.key)
         if turn.room <= 0 and wish.projects:
             self._crowded.add(wish.key)

@@ -60,7 +60,7 @@ class Judgement:
     suspect: bool = False
     """The next failure of another job would say that it was the upstream."""
     batch_ids: tuple[str, ...] = ()
-    """The batches whose watchers are to be told that a hold has begun."""
+    """The batches to publish to that a hold has begun."""
     began: bool = False
 
 
@@ -84,7 +84,7 @@ def judge(database: Database, failure: Failure) -> Judgement:
 def forgive_if_held(connection: Connection, upstream: str, job_id: str, sent_at: datetime, now: datetime) -> None:
     """Give a job the attempt back that this transaction charges it for, if its upstream was found to be away meanwhile.
 
-    The lanes are locked first: whoever finds it from now on sees the job as charged, and forgives it.
+    The lanes are locked first: a judge that finds it from now on sees the job as charged, and forgives it.
     """
     lock_lanes(connection, upstream)
     held = select(holds.c.kind).where(

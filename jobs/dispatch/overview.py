@@ -74,7 +74,7 @@ def read_overview(
             running[of_project, model] += count
             before = holders.get(worker, Holder(0, lease_until))
             holders[worker] = Holder(before.running + count, max(before.lease_until, lease_until))
-        waiting = {(one, model) for model, projects in find_waiting(connection).items() for one in projects}
+        waiting = {(name, model) for model, projects in find_waiting(connection).items() for name in projects}
         pairs = sorted(pair for pair in waiting | running.keys() if project in (None, pair[0]))
         shown = pairs[:MOST_LINES]
         most = MOST_COUNTED // max(1, len(shown))

@@ -4,9 +4,7 @@ A hint says "this job may be ready". It may be lost or doubled: the claim decide
 message; they keep a worker from hoarding, hanging or giving up. Each was measured on Celery 5.7.
 """
 
-import queue
 import ssl
-import threading
 from collections.abc import Callable, Iterable, Sequence
 from logging import getLogger
 from typing import Any
@@ -14,6 +12,8 @@ from typing import Any
 from celery import Celery, bootsteps
 from kombu.entity import Queue
 from kombu.exceptions import BatchPublishError, OperationalError
+
+from jobs.live.background_sender import BackgroundSender
 
 RUN_TASK = "longhand.run"
 QUEUE = "longhand"
@@ -105,7 +105,7 @@ def _send_many(app: Celery, job_ids: Iterable[str]) -> None:
 
 
 class Hinter:
-    """Sends hints from a thread of its own, so that a submit never waits for a broker that is away or frozen.
+    """Sends hints from its own thread.
 
     Jobs whose hints the broker does not take, because it is away or full, are given to `run_here`. Without it they are
     dropped: dispatch hints the jobs again.
@@ -114,29 +114,20 @@ class Hinter:
     def __init__(self, app: Celery, run_here: Callable[[Sequence[str]], None] = lambda _: None) -> None:
         self._app = app
         self._run_here = run_here
-        self._waiting: queue.Queue[list[str] | None] = queue.Queue(maxsize=1000)
-        self._thread = threading.Thread(target=self._run, name="hinter", daemon=True)
-        self._thread.start()
+        self._sender = BackgroundSender("hinter", self._send)
 
     def hint(self, job_ids: Iterable[str]) -> None:
         """Hint these jobs soon; returns at once and never raises."""
-        try:
-            self._waiting.put_nowait(list(job_ids))
-        except queue.Full:
+        if not self._sender.put(list(job_ids)):
             log.warning("hints dropped, the broker is behind; dispatch will hint these jobs again")
 
     def close(self) -> None:
-        """Stop after what is being sent; waits for at most 1 s, because a frozen broker must not hold up the end."""
-        try:
-            self._waiting.put_nowait(None)
-        except queue.Full:
-            return
-        self._thread.join(timeout=1)
+        """Stop after the last hint."""
+        self._sender.close()
 
-    def _run(self) -> None:
-        while (job_ids := self._waiting.get()) is not None:
-            try:
-                send_hints(self._app, job_ids)
-            except (OperationalError, OSError) as error:
-                log.warning("hint failed: %s", error)
-                self._run_here(job_ids)
+    def _send(self, job_ids: list[str]) -> None:
+        try:
+            send_hints(self._app, job_ids)
+        except (OperationalError, OSError) as error:
+            log.warning("hint failed: %s", error)
+            self._run_here(job_ids)

@@ -32,8 +32,8 @@ class Refusal:
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
-    """What was known of the lane before. `batch_ids`: a hold has begun, and their watchers are to be told."""
+class LaneRefusals:
+    """The lane before this refusal. `batch_ids`: those to publish to that a hold has begun."""
 
     accepted_at: datetime | None = None
     """When the latest request of the lane was sent that wrote a text."""
@@ -42,7 +42,7 @@ class Refused:
     began: bool = False
 
 
-def note_refusal(database: Database, refusal: Refusal) -> Refused:
+def note_refusal(database: Database, refusal: Refusal) -> LaneRefusals:
     """Note that a job was one too many, and hold the upstream if this has lasted too long to be a rate limit."""
     upstream = refusal.upstream
     of_lane = and_(lanes.c.upstream == upstream, lanes.c.model == refusal.model)
@@ -55,7 +55,7 @@ def note_refusal(database: Database, refusal: Refusal) -> Refused:
         if not refusal.is_limit:
             if row["refused_job"] != refusal.job_id:
                 connection.execute(update(lanes).where(of_lane).values(**noted))
-            return Refused(row["accepted_at"], row["refused_job"])
+            return LaneRefusals(row["accepted_at"], row["refused_job"])
         since = _refused_since(row, now)
         is_lasting = (now - since).total_seconds() >= LONGEST_WINDOW_SECONDS
         if is_lasting:
@@ -68,7 +68,7 @@ def note_refusal(database: Database, refusal: Refusal) -> Refused:
             batch_ids = _hold(connection, refusal, since, now)
         else:
             _put_off(connection, refusal, now)
-        return Refused(row["accepted_at"], row["refused_job"], batch_ids or (), began=batch_ids is not None)
+        return LaneRefusals(row["accepted_at"], row["refused_job"], batch_ids or (), began=batch_ids is not None)
 
 
 def _refused_since(row: RowMapping, now: datetime) -> datetime:

@@ -1,6 +1,6 @@
 """Reserve: jobs are given to an upstream, one lane (an upstream and a model) at a time, in one short transaction.
 
-Whoever dispatches locks the lane's row, counts what is in flight in it from the jobs' rows, and reserves as many jobs
+Dispatch locks the lane's row, counts what is in flight in it from the jobs' rows, and reserves as many jobs
 as the pace allows: `upstream` and `hinted_at` are set on them. A claim takes only a reserved job, so it needs no lock
 but that of its own row, and yet no lane ever runs more than its window. A reservation whose hint is lost is taken back
 here, before anything is counted; a claim that comes later finds no reservation.
@@ -187,19 +187,19 @@ class _Turn:
         if not candidates:
             return []
         # Locked by id, as everybody does who takes many rows. Those that another process has locked are not free.
-        rows = connection.execute(_free_jobs(rule), {**values, "ids": [one.id for one in candidates]})
+        rows = connection.execute(_free_jobs(rule), {**values, "ids": [job.id for job in candidates]})
         tokens = {row.id: _estimate_tokens(row.request, self._lane) for row in rows}
         chosen, places = [], []
-        for one in candidates:
-            if one.id not in tokens:
+        for job in candidates:
+            if job.id not in tokens:
                 continue
-            send_at = self._take_place(tokens[one.id])
+            send_at = self._take_place(tokens[job.id])
             if send_at is None and paced:
                 break
             at = now if send_at is None else datetime.fromtimestamp(max(send_at, self._moment), now.tzinfo)
-            chosen.append(one)
+            chosen.append(job)
             of_upstream = {"of_upstream": wish.route.name}
-            places.append({"of_id": one.id, "of_tokens": tokens[one.id], "at": at} | of_upstream)
+            places.append({"of_id": job.id, "of_tokens": tokens[job.id], "at": at} | of_upstream)
         if chosen:
             connection.execute(_reserving(), places)
             choosing.note_served(chosen)

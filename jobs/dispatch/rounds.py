@@ -23,7 +23,7 @@ class Round:
 
     reserved: list[str] = field(default_factory=list)
     batch_ids: set[str] = field(default_factory=set)
-    """The batches whose watchers are to be told that a hold was lifted."""
+    """The batches to publish to that a hold was lifted."""
     lifted: bool = False
     look_at: datetime | None = None
 

@@ -36,7 +36,7 @@ def find_system_hold(connection: Connection, upstream: str) -> RowMapping | None
 
 
 def lock_lanes(connection: Connection, upstream: str) -> None:
-    """Whoever begins or judges a hold locks the lanes first, as dispatch does: of two at once the second must see the
+    """To begin or judge a hold, lock the lanes first, as dispatch does: of two at once the second must see the
     first.
     """
     of_it = select(lanes.c.model).where(lanes.c.upstream == upstream).order_by(lanes.c.model)
@@ -53,7 +53,7 @@ def begin_hold(
     cut_bytes: int | None = None,
     least_seconds: float = 0.0,
 ) -> tuple[str, ...]:
-    """Hold an upstream that is not held; the batches whose watchers are to be told."""
+    """Hold an upstream that is not held; the batches to publish that to."""
     seconds = max(FIRST_PROBE_SECONDS[reason], least_seconds)
     values = {"since": now, "reason": reason, "message": message, "held_by": "system", "cut_bytes": cut_bytes}
     probe = {"probe_at": now + timedelta(seconds=seconds), "probe_seconds": seconds, "probes": 0}
@@ -69,7 +69,7 @@ def lift_hold(
     connection: Connection, upstream: str, accepted_at: datetime | None, proved_at: datetime | None
 ) -> tuple[str, ...] | None:
     """Lift the system's hold if a request that was sent since it began has written text, or for a hold that began with
-    cut streams enough of it. The batches to be told; None: nothing was lifted.
+    cut streams enough of it. The batches to publish that to; None: nothing was lifted.
     """
     proved: list[ColumnElement[bool]] = []
     if accepted_at is not None:
@@ -102,7 +102,7 @@ def end_probe(connection: Connection, upstream: str, job_id: str, again_at: date
 
 
 def end_probe_now(database: Database, upstream: str, job_id: str) -> None:
-    """The same in a transaction of its own."""
+    """The same in its own transaction."""
     with database.write() as connection:
         end_probe(connection, upstream, job_id, database.now())
 

@@ -2,22 +2,66 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
 from statistics import median
 
 from sqlalchemy import RowMapping, select
 
 from jobs.dispatch.due import InFlight, count_in_flight
+from jobs.dispatch.holds import Hold, HoldKind, find_holds
 from jobs.dispatch.lane_rows import read_lane
 from jobs.dispatch.routes import route_of
 from jobs.dispatch.upstream_total import ALL_MODELS
 from jobs.pace.usage import usage_of
 from jobs.store.database import Database
-from jobs.tables import holds, lanes
+from jobs.tables import lanes
 from jobs.upstreams.spec import UpstreamSpec
-from jobs.upstreams.states import ErrorState, HoldState, LimitUse, ModelState, UpstreamState
 
 _IN_USE_SECONDS = 3600.0
 """A model of which nothing has been heard for so long is not shown any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class LimitUse:
+    """How much of a limit is used. `limit` is what the file or the upstream itself says."""
+
+    used: float | None = None
+    limit: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ModelState:
+    """One model at one upstream, which has a pace for itself."""
+
+    model: str
+    running: int | None = None
+    window: float | None = None
+    limited_by: str | None = None
+    requests: LimitUse = LimitUse()
+    tokens: LimitUse = LimitUse()
+    first_delta_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorState:
+    """What went wrong last."""
+
+    code: str
+    at: datetime
+    message: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class UpstreamState:
+    """One upstream. None is unknown, and never 0."""
+
+    hold: Hold | None = None
+    running: int | None = None
+    models: tuple[ModelState, ...] = ()
+    last_error: ErrorState | None = None
+    first_delta_seconds: float | None = None
+    """The median over its models."""
 
 
 def read_upstream_states(
@@ -29,12 +73,12 @@ def read_upstream_states(
         of_models = select(lanes).where(lanes.c.model != ALL_MODELS).order_by(lanes.c.upstream, lanes.c.model)
         rows = connection.execute(of_models).mappings().all()
         in_flight = count_in_flight(connection, now, hint_seconds)
-        held = connection.execute(select(holds).where(holds.c.kind == "upstream")).mappings().all()
+        held = find_holds(connection)
     rows_of: defaultdict[str, list[RowMapping]] = defaultdict(list)
     for row in rows:
         if (row["upstream"], row["model"]) in in_flight or (now - row["updated_at"]).total_seconds() < _IN_USE_SECONDS:
             rows_of[row["upstream"]].append(row)
-    hold_of = {row["target"]: _hold(row) for row in held}
+    hold_of = {hold.target: hold for hold in held if hold.kind is HoldKind.UPSTREAM}
     moment = now.timestamp()
     return {
         spec.name: UpstreamState(
@@ -62,10 +106,6 @@ def _model(
         tokens=LimitUse(usage.tokens_in_last_minute, usage.tokens_per_minute),
         first_delta_seconds=row["first_delta_seconds"],
     )
-
-
-def _hold(row: RowMapping) -> HoldState:
-    return HoldState(row["reason"], row["since"], row["message"], row["held_by"], row["probe_at"])
 
 
 def _last_error(rows: Iterable[RowMapping]) -> ErrorState | None:

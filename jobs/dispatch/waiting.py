@@ -5,16 +5,16 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, and_, func, select
+from sqlalchemy import Connection, select
 
-from jobs.dispatch.due import QUEUED, RUNNING, InFlight, count_in_flight
+from jobs.dispatch.due import QUEUED, InFlight, count_in_flight, count_in_flight_of_batches
 from jobs.dispatch.holds import Hold, HoldKind, find_holds
-from jobs.dispatch.lane_rows import read_lane
+from jobs.dispatch.lane_rows import find_lanes, read_lane
 from jobs.dispatch.reservation import LEAD_SECONDS
 from jobs.dispatch.routes import Route
 from jobs.dispatch.upstream_total import ALL_MODELS, UpstreamTotal
 from jobs.store.database import Database
-from jobs.tables import batches, jobs, lanes
+from jobs.tables import batches, jobs
 
 LANE_SENTENCES = {
     "max_streams": "the upstream {} writes as many texts at once as its max_streams allows; raise that in the upstreams"
@@ -63,13 +63,12 @@ def find_why_waiting(
         if not rows:
             return {}
         view = _View(connection, now, routes, hint_seconds)
-        full = _find_full(
-            connection, {row["batch_id"]: row["max_concurrency"] for row in rows if row["max_concurrency"]}
-        )
+        in_flight = count_in_flight_of_batches(connection, [row["batch_id"] for row in rows if row["max_concurrency"]])
     found = {}
     for row in rows:
         if row["upstream"] is None or row["hinted_at"] is None:
-            found[row["id"]] = view.why(row, is_full=row["batch_id"] in full)
+            is_full = bool(row["max_concurrency"]) and in_flight[row["batch_id"]] >= row["max_concurrency"]
+            found[row["id"]] = view.why(row, is_full=is_full)
     return found
 
 
@@ -106,17 +105,6 @@ def find_upstream_hold(holds: Iterable[Hold], model: str | None, routes: Sequenc
     return max((held[name] for name in able), key=lambda hold: hold.since)
 
 
-def _find_full(connection: Connection, capped: dict[str, int]) -> set[str]:
-    if not capped:
-        return set()
-    counted: dict[str, int] = {}
-    for state in (RUNNING, and_(QUEUED, jobs.c.upstream > "", jobs.c.hinted_at.is_not(None))):
-        of_batches = select(jobs.c.batch_id, func.count()).where(state, jobs.c.batch_id.in_(capped))
-        for batch_id, count in connection.execute(of_batches.group_by(jobs.c.batch_id)):
-            counted[batch_id] = counted.get(batch_id, 0) + count
-    return {batch_id for batch_id, most in capped.items() if counted.get(batch_id, 0) >= most}
-
-
 class _View:
     """The lanes and holds as they are at this moment."""
 
@@ -125,8 +113,7 @@ class _View:
         self._routes = routes
         self._holds = find_holds(connection)
         self._in_flight = count_in_flight(connection, now, hint_seconds)
-        rows = connection.execute(select(lanes)).mappings()
-        self._rows = {(row["upstream"], row["model"]): row for row in rows}
+        self._rows = find_lanes(connection)
 
     def why(self, row: Any, *, is_full: bool) -> Waiting:
         """Why this job waits."""

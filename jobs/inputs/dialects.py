@@ -6,7 +6,7 @@ write a little differently; or a bare body with `messages` or a `prompt`. What a
 The values may be decoded or still be JSON: `Values` says how to look into them.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Protocol, TypeVar
 
 from jobs.inputs.mistakes import MistakeError, Notes
@@ -59,11 +59,7 @@ def read_request(
     body = inside
     if ways == ["body"]:
         body = values.fields(inside.pop("body"), f"{at}body")
-        for name in inside:
-            known = "known are body, cells, custom_id, method, url"
-            raise MistakeError(
-                "unknown_parameter", f'"{name[:64]}" must stand inside "body"', known, param=f"{at}{name[:64]}"
-            )
+        _refuse_beside_body(inside, at)
     elif ways == ["prompt"]:
         prompt = values.read(inside.pop("prompt"), f"{at}prompt")
         if not isinstance(prompt, str) or not prompt.strip():
@@ -85,12 +81,7 @@ def read_response_request(
     if url not in (None, RESPONSES) and not (isinstance(url, str) and f"/{url}".rstrip("/").endswith("/responses")):
         reason = f'{at}url: "url" must be "{RESPONSES}", the endpoint of the batch'
         raise MistakeError("invalid_value", reason, "put other lines into another batch", param=f"{at}url")
-    for name in fields:
-        if name not in (*_AROUND, "body"):
-            known = "known are body, cells, custom_id, method, url"
-            raise MistakeError(
-                "unknown_parameter", f'"{name[:64]}" must stand inside "body"', known, param=f"{at}{name[:64]}"
-            )
+    _refuse_beside_body([name for name in fields if name not in (*_AROUND, "body")], at)
     if "body" not in fields:
         raise MistakeError("missing_required_parameter", 'a line needs a "body"', "write one", param=f"{at}body")
     body = _merge_extra_body(values.fields(fields["body"], f"{at}body"), values, notes, line, f"{at}body.")
@@ -98,6 +89,14 @@ def read_response_request(
         if name in body:
             notes.add(name, f'"{name}" was left out: the lines of a batch are written in the background and kept', line)
     return _custom_id(fields, values, notes, line, at), body
+
+
+def _refuse_beside_body(names: Iterable[str], at: str) -> None:
+    for name in names:
+        known = "known are body, cells, custom_id, method, url"
+        raise MistakeError(
+            "unknown_parameter", f'"{name[:64]}" must stand inside "body"', known, param=f"{at}{name[:64]}"
+        )
 
 
 def _check_method(fields: Mapping[str, T], values: Values[T], at: str) -> None:

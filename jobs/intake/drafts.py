@@ -48,9 +48,9 @@ class DraftLostError(Exception):
 class Draft:
     """A batch to be. `add` its jobs, and end it with `accept`, `refuse` or `drop`."""
 
-    def __init__(self, database: Database, terms: BatchOptions) -> None:
+    def __init__(self, database: Database, options: BatchOptions) -> None:
         self._database = database
-        self._terms = terms
+        self._options = options
         self._began = database.now()
         self._batch_id = new_id("batch", self._began)
         self._models: set[str] = set()
@@ -61,11 +61,9 @@ class Draft:
     def add(self, new_jobs: Sequence[NewJob]) -> None:
         """Store the next jobs. Raises `DraftLostError`, and ValueError when the batch would have too many."""
         ids = [numbered_id("job", self.total + place, self._began) for place in range(len(new_jobs))]
-        expires_at = self._terms.expires_at(self._began)
+        expires_at = self._options.expires_at(self._began)
         rows = [
-            job_row(
-                job_id, self._terms.project, self._batch_id, job, self._began, expires_at, self._terms.only_upstream
-            )
+            job_row(job_id, self._options.project, self._batch_id, job, self._began, expires_at)
             for job_id, job in zip(ids, new_jobs, strict=True)
         ]
         with self._database.write() as connection:
@@ -74,7 +72,7 @@ class Draft:
                 raise DraftLostError
             if rows:
                 insert_jobs(connection, rows)
-                insert_responses(connection, self._terms.project, zip(ids, new_jobs, strict=True), self._began)
+                insert_responses(connection, self._options.project, zip(ids, new_jobs, strict=True), self._began)
         self.total += len(ids)
         self._models.update(job.request["model"] for job in new_jobs)
 
@@ -92,7 +90,7 @@ class Draft:
                     raise DraftLostError
                 row = {**self._row(self._batch_id, now), "warnings": list(warnings) or None}
                 connection.execute(insert(batches).values(row))
-                insert_webhook(connection, self._terms, self._batch_id, now)
+                insert_webhook(connection, self._options, self._batch_id, now)
         if known is not None:
             self.drop()
             return Accepted(known, repeated=True)
@@ -112,9 +110,9 @@ class Draft:
                 ended = {"status": BatchStatus.FAILED, "in_progress_at": None, "failed_at": now}
                 nothing = {"total": 0, "completed": 0, "failed": 0, "usage": None, "model": None}
                 connection.execute(insert(batches).values({**row, **ended, **nothing, "errors": list(errors)}))
-                insert_webhook(connection, self._terms, failed_id, now)
+                insert_webhook(connection, self._options, failed_id, now)
                 counts = {"total": 0, "completed": 0, "failed": 0}
-                add_batch_event(connection, now, failed_id, self._terms.project, "batch.failed", counts)
+                add_batch_event(connection, now, failed_id, self._options.project, "batch.failed", counts)
             _mark_dropped(connection, self._batch_id, now)
         _clear(self._database, self._batch_id)
         return Accepted(known or failed_id, repeated=known is not None)
@@ -126,10 +124,10 @@ class Draft:
         _clear(self._database, self._batch_id)
 
     def _hold_key(self, connection: Connection, batch_id: str) -> str | None:
-        return hold_key(connection, self._database, self._terms.project, self._terms.idempotency_key, batch_id)
+        return hold_key(connection, self._database, self._options.project, self._options.idempotency_key, batch_id)
 
     def _row(self, batch_id: str, now: datetime) -> dict[str, Any]:
-        return batch_row(batch_id, self._terms, one_model(self._models), self.total, self._began, now)
+        return batch_row(batch_id, self._options, one_model(self._models), self.total, self._began, now)
 
 
 def clear_abandoned(database: Database) -> list[str]:

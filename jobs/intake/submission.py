@@ -61,7 +61,7 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class BatchOptions:
-    """What is asked of a batch apart from its jobs."""
+    """What a batch says beside its jobs."""
 
     project: str = DEFAULT_PROJECT
     input_file_id: str | None = None
@@ -74,8 +74,6 @@ class BatchOptions:
     """How many of its jobs may run at once."""
     endpoint: str = "/v1/chat/completions"
     """What the requests are for, and in what form the outputs are."""
-    only_upstream: str | None = None
-    """The one upstream that may run its jobs, where a job names no other."""
     webhook: NewWebhook | None = None
     """Whom to tell of what happens to it."""
     retention: Retention | None = None
@@ -115,7 +113,7 @@ def submit_job(
 def submit_batch(
     database: Database,
     new_jobs: Sequence[NewJob],
-    terms: BatchOptions = BatchOptions(),
+    options: BatchOptions = BatchOptions(),
     *,
     warnings: Sequence[Mapping[str, Any]] = (),
 ) -> Accepted:
@@ -124,54 +122,53 @@ def submit_batch(
         now = database.now()
         batch_id = new_id("batch", now)
         ids = new_ids("job", len(new_jobs), now)
-        known = hold_key(connection, database, terms.project, terms.idempotency_key, batch_id)
+        known = hold_key(connection, database, options.project, options.idempotency_key, batch_id)
         if known is not None:
             return Accepted(known, repeated=True)
         model = one_model({job.request["model"] for job in new_jobs})
-        row = batch_row(batch_id, terms, model, len(new_jobs), now, now)
+        row = batch_row(batch_id, options, model, len(new_jobs), now, now)
         connection.execute(insert(batches).values({**row, "warnings": list(warnings) or None}))
-        insert_webhook(connection, terms, batch_id, now)
-        expires_at = terms.expires_at(now)
+        insert_webhook(connection, options, batch_id, now)
+        expires_at = options.expires_at(now)
         rows = (
-            job_row(job_id, terms.project, batch_id, job, now, expires_at, terms.only_upstream)
+            job_row(job_id, options.project, batch_id, job, now, expires_at)
             for job_id, job in zip(ids, new_jobs, strict=True)
         )
         for chunk in _chunks(rows):
             insert_jobs(connection, chunk)
-        insert_responses(connection, terms.project, zip(ids, new_jobs, strict=True), now)
+        insert_responses(connection, options.project, zip(ids, new_jobs, strict=True), now)
     return Accepted(batch_id)
 
 
 def batch_row(
-    batch_id: str, terms: BatchOptions, model: str | None, total: int, begun_at: datetime, now: datetime
+    batch_id: str, options: BatchOptions, model: str | None, total: int, begun_at: datetime, now: datetime
 ) -> dict[str, Any]:
     """A new batch as a row of `batches`. Its submission began at `begun_at`, which its window counts from."""
     return {
         "id": batch_id,
-        "project": terms.project,
+        "project": options.project,
         "status": BatchStatus.IN_PROGRESS,
-        "endpoint": terms.endpoint,
-        "input_file_id": terms.input_file_id,
-        "output_seconds": terms.output_seconds,
+        "endpoint": options.endpoint,
+        "input_file_id": options.input_file_id,
+        "output_seconds": options.output_seconds,
         "model": model,
-        "metadata": dict(terms.metadata),
-        "completion_window": terms.completion_window,
+        "metadata": dict(options.metadata),
+        "completion_window": options.completion_window,
         "created_at": begun_at,
         "in_progress_at": now,
-        "expires_at": terms.expires_at(begun_at),
+        "expires_at": options.expires_at(begun_at),
         "dispatched_at": now,
         "total": total,
-        "max_concurrency": terms.max_concurrency,
-        "only_upstream": terms.only_upstream,
-        **(terms.retention.as_columns(begun_at) if terms.retention else {}),
+        "max_concurrency": options.max_concurrency,
+        **(options.retention.as_columns(begun_at) if options.retention else {}),
     }
 
 
-def insert_webhook(connection: Connection, terms: BatchOptions, batch_id: str, now: datetime) -> None:
+def insert_webhook(connection: Connection, options: BatchOptions, batch_id: str, now: datetime) -> None:
     """Insert the endpoint of a new batch, if it is to have one."""
-    wanted = terms.webhook
+    wanted = options.webhook
     if wanted is not None:
-        row = endpoint_row(now, project=terms.project, url=wanted.url, events=wanted.events, batch_id=batch_id)
+        row = endpoint_row(now, project=options.project, url=wanted.url, events=wanted.events, batch_id=batch_id)
         connection.execute(insert(webhooks).values(row))
 
 
@@ -208,7 +205,6 @@ def job_row(
     job: NewJob,
     now: datetime,
     expires_at: datetime | None = None,
-    only_upstream: str | None = None,
 ) -> dict[str, Any]:
     """A new job as a row of `jobs`."""
     return {
@@ -230,7 +226,7 @@ def job_row(
         "drains": 0,
         "created_at": now,
         "expires_at": job.expires_at or expires_at,
-        "only_upstream": job.only_upstream or only_upstream,
+        "only_upstream": job.only_upstream,
         "on_reject": job.on_reject,
         "max_repairs": job.max_repairs,
         "traceparent": TRACEPARENT.get(),

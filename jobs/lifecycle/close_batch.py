@@ -6,7 +6,7 @@ from sqlalchemy import ColumnElement, Connection, exists, literal, select, updat
 
 from jobs.model.cost import NO_COST
 from jobs.model.status import BatchStatus, JobStatus
-from jobs.store.batch_counts import count_failed, count_incomplete, count_jobs, sum_usage
+from jobs.store.batch_counts import count_failed, count_incomplete, count_jobs, sum_batch_usage
 from jobs.store.costs import sum_costs
 from jobs.store.database import Database
 from jobs.store.files import add_outputs, name_outputs
@@ -22,7 +22,7 @@ _OF_ENDED = (
 def close_batch(database: Database, batch_id: str) -> bool:
     """End a batch when every job of it has ended, and freeze its counts. True when this call ended it.
 
-    Called after each job's end, in a transaction of its own: if the last two jobs ended at the same time and each did
+    Called after each job's end, in a separate transaction: if the last two jobs ended at the same time and each did
     this in its own transaction, each would still see the other running, and the batch would never end.
     """
     return bool(_close(database, batches.c.id == batch_id))
@@ -38,10 +38,10 @@ def _close(database: Database, which: ColumnElement[bool]) -> list[str]:
         jobs.c.batch_id == batches.c.id, jobs.c.status.in_([JobStatus.QUEUED, JobStatus.IN_PROGRESS])
     )
     running = batches.c.status.in_([BatchStatus.IN_PROGRESS, BatchStatus.CANCELLING])
-    with database.read() as connection:  # nearly always there is nothing to settle, and no write lock is taken
+    with database.read() as connection:  # nearly always there is nothing to close, and no write lock is taken
         found = select(batches.c.id, batches.c.status, batches.c.in_progress_at).where(which, running, ~unfinished)
         ready = connection.execute(found).all()
-    settled = []
+    closed = []
     for batch_id, status, in_progress_at in ready:
         with database.write() as connection:
             # Locked before its usage is added up, so that a count by `jobs/lifecycle/lost.py` comes either before the
@@ -62,8 +62,8 @@ def _close(database: Database, which: ColumnElement[bool]) -> list[str]:
                 add_outputs(connection, batch, outputs, ended_at)
                 counts = {"total": batch["total"], "completed": final["completed"], "failed": final["failed"]}
                 add_batch_event(connection, ended_at, batch_id, batch["project"], f"batch.{final['status']}", counts)
-                settled.append(batch_id)
-    return settled
+                closed.append(batch_id)
+    return closed
 
 
 def _final_values(connection: Connection, database: Database, batch_id: str, status: BatchStatus) -> dict[str, Any]:
@@ -83,6 +83,6 @@ def _final_values(connection: Connection, database: Database, batch_id: str, sta
         "completed": counts.get(JobStatus.COMPLETED, 0),
         "failed": count_failed(counts),
         "incomplete": count_incomplete(connection, [batch_id]).get(batch_id, 0),
-        "usage": sum_usage(connection, batch_id),
+        "usage": sum_batch_usage(connection, batch_id),
         "cost": cost.as_json(),
     }

@@ -17,7 +17,7 @@ from jobs.model.cost import NO_COST, Cost, cost_columns
 from jobs.model.records import Usage
 from jobs.model.segments import Segment, load_segments
 from jobs.model.status import FINAL
-from jobs.store.batch_counts import sum_usage
+from jobs.store.batch_counts import sum_batch_usage
 from jobs.store.costs import sum_costs
 from jobs.store.database import Database
 from jobs.tables import attempts, batches, jobs, lost_texts, texts
@@ -122,6 +122,6 @@ def store_lost_count(
         )
         if lost.batch_id is not None and has_ended:
             costs = sum_costs(connection, attempts.c.batch_id, [lost.batch_id]).get(lost.batch_id, NO_COST)
-            summed = {"usage": sum_usage(connection, lost.batch_id), "cost": costs.as_json()}
+            summed = {"usage": sum_batch_usage(connection, lost.batch_id), "cost": costs.as_json()}
             connection.execute(update(batches).where(batches.c.id == lost.batch_id).values(summed))
     return True

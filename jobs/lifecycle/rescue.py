@@ -44,7 +44,7 @@ def cancel_job(database: Database, job_id: str) -> StatusChange | None:
 def cancel_batch(database: Database, batch_id: str) -> list[StatusChange]:
     """Cancel every job of a batch that has not ended. The batch is `cancelling` until the last of them has."""
     with database.write() as connection:
-        # One transaction: nobody hints or settles a batch that is `cancelling` and has queued jobs, so it must never be
+        # One transaction: nobody hints or closes a batch that is `cancelling` and has queued jobs, so it must never be
         # left with jobs that nobody has asked to end. The batch is locked before its jobs, as a retry locks them.
         connection.execute(
             update(batches)
@@ -117,13 +117,13 @@ def _rescue(database: Database, which: ColumnElement[bool], limit: int) -> list[
                 status, error = JobStatus.FAILED, WORKER_LOST
             else:
                 status, error = JobStatus.QUEUED, None
-            one = _rescue_one(connection, database, job_id, attempt, status, error)
-            if one is not None:
-                changes.append(one)
+            change = _rescue_one(connection, database, job_id, attempt, status, error)
+            if change is not None:
+                changes.append(change)
         # Before a longer text of an earlier attempt takes the place of the one that was lost.
-        keep_lost_texts(connection, [(one.id, one.attempt) for one in changes])
-        left = end_with_longest(connection, [one.id for one in changes if one.status in FINAL])
-    return [_with_text(one, left.get(one.id, NO_TEXT)) for one in changes]
+        keep_lost_texts(connection, [(change.id, change.attempt) for change in changes])
+        left = end_with_longest(connection, [change.id for change in changes if change.status in FINAL])
+    return [_with_text(change, left.get(change.id, NO_TEXT)) for change in changes]
 
 
 def _cancel(connection: Connection, database: Database, which: ColumnElement[bool]) -> list[StatusChange]:
@@ -183,12 +183,12 @@ def _end_unstarted(
     if heard := [row.id for row in rows if row.has_listener]:
         add_job_events(connection, database.now(), heard)
     ended = [StatusChange(row.id, row.batch_id, row.attempt, status) for row in rows]
-    return [_with_text(one, left.get(one.id, NO_TEXT)) for one in ended]
+    return [_with_text(change, left.get(change.id, NO_TEXT)) for change in ended]
 
 
-def _with_text(one: StatusChange, stored: StoredText) -> StatusChange:
+def _with_text(change: StatusChange, stored: StoredText) -> StatusChange:
     return replace(
-        one,
+        change,
         bytes=stored.bytes,
         sha256=stored.sha256,
         reasoning_bytes=stored.reasoning_bytes,

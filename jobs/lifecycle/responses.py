@@ -99,7 +99,7 @@ def _stored(row: RowMapping) -> StoredResponse:
 def delete_response(database: Database, named: str, *, project: str) -> list[StatusChange] | None:
     """Delete a Response; a job that still runs is cancelled first. None when this project has no such Response.
 
-    Returns the jobs that were moved, so that the caller can tell their watchers. Calling it again changes nothing.
+    Returns what became of its job, so that the caller can publish it. Calling it again changes nothing.
     """
     job_id = job_id_of(named)
     if job_id is None:
@@ -115,7 +115,7 @@ def delete_response(database: Database, named: str, *, project: str) -> list[Sta
 
 
 def erase_deleted(database: Database, limit: int = 100) -> list[StatusChange]:
-    """Continue deletions: cancel what runs, erase what has ended. Returns the jobs that were moved by a cancel."""
+    """Continue deletions: cancel what runs, erase what has ended. Returns the jobs that this cancelled."""
     marked = select(responses.c.job_id).where(responses.c.deleted_at.is_not(None), responses.c.project == NOBODY)
     unstored = (
         select(responses.c.job_id, responses.c.project)
@@ -141,9 +141,9 @@ def _end_and_erase(database: Database, job_ids: list[str]) -> list[StatusChange]
     for job_id in job_ids:
         with database.read() as connection:
             asked_at: datetime | None = connection.scalar(select(jobs.c.cancel_requested_at).where(jobs.c.id == job_id))
-        one = cancel_job(database, job_id) if asked_at is None else None
-        if one is not None:
-            changes.append(one)
+        change = cancel_job(database, job_id) if asked_at is None else None
+        if change is not None:
+            changes.append(change)
         with database.write() as connection:
             _erase(connection, job_id)
         database.mark_erased()

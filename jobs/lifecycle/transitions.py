@@ -133,7 +133,7 @@ def wait_for_limit(
 ) -> bool:
     """Queue a job again for `due_at` when the upstream rate-limits; nothing is charged. False: the lease was lost.
 
-    `alone`: others were accepted since it was last refused, so it counts as a refusal of its own.
+    `alone`: others were accepted since it was last refused, so it counts as the job's own refusal.
     """
     counted: dict[str, Any] = {"rate_limits": jobs.c.rate_limits + 1, "refusals": jobs.c.refusals + int(alone)}
     counted["refused_at"] = database.now()

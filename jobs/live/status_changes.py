@@ -11,7 +11,7 @@ from jobs.model.status import FINAL, JobStatus
 EMPTY_SHA256 = sha256(b"").hexdigest()
 
 MOST_NAMED = 500
-"""When more jobs of one batch have moved together, the batch's watchers are told to look at all of its rows."""
+"""When more jobs of one batch have changed together, the message to the batch is to look at all of its rows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,23 +30,31 @@ class StatusChange:
 
 
 def notifications(changes: Sequence[StatusChange], *, batches_changed: bool = False) -> Iterator[tuple[str, bytes]]:
-    """What to publish once the moves are committed: the id of the job or batch whose channel it is for, and a message.
+    """What to publish once the changes are committed: the id of the job or batch whose channel it is for, and the
+    message.
 
     `batches_changed` says that the rows of their batches have changed too. Nothing is read again: a row that has
     changed since would make `done` untrue.
     """
-    by_batch = Counter(one.batch_id for one in changes if one.batch_id is not None)
-    for one in changes:
-        if one.status in FINAL:
+    by_batch = Counter(change.batch_id for change in changes if change.batch_id is not None)
+    for change in changes:
+        if change.status in FINAL:
             yield (
-                one.id,
-                encode_done(one.attempt, one.status, one.bytes, one.sha256, one.reasoning_bytes, one.reasoning_sha256),
+                change.id,
+                encode_done(
+                    change.attempt,
+                    change.status,
+                    change.bytes,
+                    change.sha256,
+                    change.reasoning_bytes,
+                    change.reasoning_sha256,
+                ),
             )
-        elif one.status is JobStatus.QUEUED:
-            yield one.id, encode_queued(one.attempt)
+        elif change.status is JobStatus.QUEUED:
+            yield change.id, encode_queued(change.attempt)
         # One that still runs was asked to end, and its worker publishes what becomes of it.
-        if one.batch_id is not None and by_batch[one.batch_id] <= MOST_NAMED:
-            yield one.batch_id, encode_job(one.id, one.attempt, one.status)
+        if change.batch_id is not None and by_batch[change.batch_id] <= MOST_NAMED:
+            yield change.batch_id, encode_job(change.id, change.attempt, change.status)
     for batch_id, count in by_batch.items():
         if batches_changed or count > MOST_NAMED:
             yield batch_id, encode_batch()

@@ -11,6 +11,8 @@ from logging import getLogger
 from redis import Redis
 from redis.exceptions import RedisError
 
+from jobs.live.background_sender import BackgroundSender
+
 WAKE_CHANNEL = "longhand:wake"
 
 RECONNECT_SECONDS = 0.5
@@ -21,39 +23,26 @@ log = getLogger(__name__)
 
 
 class Waker:
-    """Publishes wakes from a thread of its own, so that a submit never waits for a Redis that is away or frozen.
-
-    Those that are asked for while one is under way are one.
-    """
+    """Publishes wakes from its own thread. A wake that comes while another one waits is the same wake."""
 
     def __init__(self, redis_url: str) -> None:
-        self._redis_url = redis_url
-        self._asked = threading.Event()
-        self._ended = False
-        self._thread = threading.Thread(target=self._run, name="waker", daemon=True)
-        self._thread.start()
+        self._client = _connect(redis_url)
+        self._sender = BackgroundSender("waker", self._publish, most=1)
 
     def wake(self) -> None:
         """Let every dispatch look for jobs soon; returns at once and never raises."""
-        self._asked.set()
+        self._sender.put(b"")
 
     def close(self) -> None:
-        """Stop after the wake that is under way; waits for at most 1 s, because a frozen Redis must not hold it up."""
-        self._ended = True
-        self._asked.set()
-        self._thread.join(timeout=1)
+        """Stop after the last wake."""
+        if self._sender.close():
+            self._client.close()
 
-    def _run(self) -> None:
-        with _connect(self._redis_url) as client:
-            while True:
-                self._asked.wait()
-                self._asked.clear()
-                if self._ended:
-                    return
-                try:
-                    client.publish(WAKE_CHANNEL, b"")
-                except (RedisError, OSError) as error:
-                    log.warning("wake failed, dispatch will look within a second: %s", error)
+    def _publish(self, wake: bytes) -> None:
+        try:
+            self._client.publish(WAKE_CHANNEL, wake)
+        except (RedisError, OSError) as error:
+            log.warning("wake failed, dispatch will look within a second: %s", error)
 
 
 class WakeListener:

@@ -54,13 +54,13 @@ class CostSum:
 
     def as_json(self) -> dict[str, Any]:
         """As a batch that has ended keeps it."""
-        known = [[one.currency, one.nanos, one.estimated] for one in self.known]
+        known = [[cost.currency, cost.nanos, cost.estimated] for cost in self.known]
         return {"known": known, "unknown": self.unknown}
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> Self:
         """What `as_json` made."""
-        return cls(tuple(KnownCost(*one) for one in stored["known"]), stored["unknown"])
+        return cls(tuple(KnownCost(*cost) for cost in stored["known"]), stored["unknown"])
 
 
 NO_COST = CostSum()

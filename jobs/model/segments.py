@@ -35,7 +35,11 @@ class Segment:
 
 def clip(segments: Sequence[Segment], length: int) -> tuple[Segment, ...]:
     """The segments of the first `length` bytes. One that is cut there has no finish reason any more."""
-    kept = [one if one.end <= length else _shortened(one, length) for one in segments if one.offset < length]
+    kept = [
+        segment if segment.end <= length else _shortened(segment, length)
+        for segment in segments
+        if segment.offset < length
+    ]
     return tuple(kept)
 
 
@@ -60,7 +64,7 @@ def sum_usage(usages: Sequence[Usage | None]) -> Usage | None:
 
 def dump_segments(segments: Sequence[Segment]) -> str | None:
     """As they are stored; None without any. In ASCII: no database refuses what was cut."""
-    return json.dumps([_as_json(one) for one in segments], separators=(",", ":")) if segments else None
+    return json.dumps([_as_json(segment) for segment in segments], separators=(",", ":")) if segments else None
 
 
 def load_segments(stored: str | None) -> tuple[Segment, ...]:

@@ -1,4 +1,4 @@
-"""The statuses of a job and of a batch, and who moves them.
+"""The statuses of a job and of a batch, and who changes them.
 
     queued ──claim──> in_progress ──finish──> completed
       ^  │                │ ├─fail, rescue──> failed

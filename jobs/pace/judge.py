@@ -22,7 +22,7 @@ MUCH, MUCH_SHARE = 5, 0.1
 """So many accepted requests, and so large a share of those remembered, rule a limit out."""
 
 
-def judge(state: State, token_rate: float | None, now: float) -> bool:
+def judge_refusal(state: State, token_rate: float | None, now: float) -> bool:
     """Tell a limit of the rate from one of the streams in flight, and go below it. True: only this request met it.
 
     What was accepted with as many in flight speaks against a limit of those, and what was accepted after as many in a

@@ -6,7 +6,7 @@ from typing import Any, Self
 import msgspec
 
 from jobs.pace.growth import grow
-from jobs.pace.judge import judge
+from jobs.pace.judge import judge_refusal
 from jobs.pace.log import Log
 from jobs.pace.reports import Accepted, Finished, LaneLimits, LimitedBy, Observed, Refused, Report, Unplanned
 from jobs.pace.state import STRAY_EVERY, TRIAL_AFTER, State, forget_times, not_ahead
@@ -88,7 +88,7 @@ class Lane:
         state = self.state
         if state.judged is None or now < state.judge_at:
             return
-        state.is_stray = judge(state, self._token_rate(now), now)
+        state.is_stray = judge_refusal(state, self._token_rate(now), now)
         if not state.is_stray and state.pause_after > now:
             self._pause_until(state.pause_after, now)
         if state.paused_until - now >= LONG_PAUSE:

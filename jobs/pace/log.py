@@ -1,4 +1,4 @@
-"""What a lane sent of late: the evidence by which a limit of the rate is told from one of the streams in flight."""
+"""What a lane sent of late: the evidence that distinguishes a limit of the rate from one of the streams in flight."""
 
 import math
 from bisect import bisect_left, bisect_right
@@ -24,7 +24,7 @@ EXACT_UP_TO = 64
 """With more in flight their number is taken from the rows: the log is too short to count them."""
 
 
-class Sent(msgspec.Struct, array_like=True):
+class LoggedRequest(msgspec.Struct, array_like=True):
     at: float
     """When it was sent; until that is reported, when it is to be."""
     ended: float = 0.0
@@ -34,7 +34,7 @@ class Sent(msgspec.Struct, array_like=True):
 
 
 class Log(msgspec.Struct):
-    entries: list[Sent] = msgspec.field(default_factory=list)
+    entries: list[LoggedRequest] = msgspec.field(default_factory=list)
     """In order of `at`. What was refused is not here: upstreams do not count it."""
 
     def to_numbers(self, now: float) -> list[list[int]]:
@@ -51,7 +51,7 @@ class Log(msgspec.Struct):
         entries = []
         for at, lasted, in_flight in zip(*columns, strict=True):
             sent_at = math.floor(now) + at / 1000
-            entries.append(Sent(sent_at, sent_at + lasted / 1000 if lasted else 0.0, in_flight))
+            entries.append(LoggedRequest(sent_at, sent_at + lasted / 1000 if lasted else 0.0, in_flight))
         return cls(entries)
 
     def advance(self, now: float) -> None:
@@ -60,7 +60,7 @@ class Log(msgspec.Struct):
             self.entries = kept[-LENGTH:]
 
     def plan(self, at: float) -> None:
-        self.entries.append(Sent(at))
+        self.entries.append(LoggedRequest(at))
         self._sort()
 
     def release(self) -> None:
@@ -68,7 +68,7 @@ class Log(msgspec.Struct):
 
     def accepted(self, report: Accepted) -> None:
         self._take_plan(report.sent_at)
-        self.entries.append(Sent(report.sent_at, 0.0, max(1, report.in_flight)))
+        self.entries.append(LoggedRequest(report.sent_at, 0.0, max(1, report.in_flight)))
         self._sort()
 
     def finished(self, report: Finished) -> None:

@@ -69,7 +69,7 @@ class Observed:
 @dataclass(frozen=True, slots=True)
 class Unplanned:
     """A running job sent a request that no reservation stands for: for the next part of its text. It keeps its place
-    in flight, and takes a request and its tokens from the lane's limits all the same."""
+    in flight, and takes a request and its tokens from the lane's limits as any other."""
 
     at: float
     estimated_tokens: int

@@ -35,7 +35,7 @@ def count_incomplete(connection: Connection, batch_ids: Sequence[str]) -> dict[s
     return {row.batch_id: row[1] for row in connection.execute(cut_short.group_by(jobs.c.batch_id))}
 
 
-def sum_usage(connection: Connection, batch_id: str) -> dict[str, Any] | None:
+def sum_batch_usage(connection: Connection, batch_id: str) -> dict[str, Any] | None:
     """What a batch has cost: the usage of every attempt of its jobs, added up as OpenAI's Batch object has it.
 
     A count that no attempt knows is None, never 0, and the whole is None when nothing is known.

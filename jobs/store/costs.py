@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Column, Connection, RowMapping, and_, case, func, select
 
 from jobs.model.cost import CostSum, KnownCost
+from jobs.model.records import Attempt
 from jobs.store.database import Database
 from jobs.tables import USAGE, attempts, jobs
 
@@ -37,6 +38,20 @@ def read_costs(database: Database, job_ids: Sequence[str]) -> dict[str, CostSum]
     """What each of some jobs has cost so far, its failed attempts included."""
     with database.read() as connection:
         return sum_costs(connection, attempts.c.job_id, job_ids)
+
+
+def cost_of(found: Iterable[Attempt]) -> CostSum:
+    """The same of attempts that were read."""
+    return add_costs(_cost_of_one(attempt) for attempt in found if attempt.finished_at is not None)
+
+
+def _cost_of_one(attempt: Attempt) -> CostSum:
+    if attempt.cost is None:
+        return CostSum(unknown=1)
+    if attempt.cost.currency is None:
+        return CostSum()
+    is_estimated = attempt.usage is not None and attempt.usage.source != "upstream"
+    return CostSum((KnownCost(attempt.cost.currency, attempt.cost.nanos, is_estimated),))
 
 
 def _sum(rows: Iterable[RowMapping]) -> CostSum:
@@ -110,8 +125,8 @@ def add_costs(costs: Iterable[CostSum]) -> CostSum:
     unknown = 0
     for cost in costs:
         unknown += cost.unknown
-        for one in cost.known:
-            before = known.get(one.currency, KnownCost(one.currency, 0, estimated=False))
-            estimated = before.estimated or one.estimated
-            known[one.currency] = KnownCost(one.currency, before.nanos + one.nanos, estimated)
+        for part in cost.known:
+            before = known.get(part.currency, KnownCost(part.currency, 0, estimated=False))
+            estimated = before.estimated or part.estimated
+            known[part.currency] = KnownCost(part.currency, before.nanos + part.nanos, estimated)
     return CostSum(tuple(known[currency] for currency in sorted(known)), unknown)

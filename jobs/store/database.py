@@ -11,6 +11,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from jobs.store.file_lock import FileLock
 from jobs.store.sqlite_engine import WRITE, copy_log, empty_log, prepare_engine
@@ -104,7 +105,7 @@ class Database:
             with self._writer.begin() as connection:
                 yield connection
             return
-        # The connection first: whoever waits for one must not keep every other process from writing meanwhile.
+        # The connection first: a thread that waits for one must not keep every other process from writing meanwhile.
         with (
             self._turn.of_threads(),
             self._writer.connect() as connection,
@@ -137,7 +138,8 @@ class Database:
             self._has_erased = self._has_erased or not done
 
     def close(self) -> None:
-        """Give up every connection."""
+        """Give up every connection; one that a thread has at this moment is closed when it comes back."""
+        event.listen(self.engine, "checkin", _close_for_good)
         self.engine.dispose()
         if self._steady is not None:
             self._steady.close()
@@ -237,6 +239,10 @@ def open_database(url: str, *, connections: int = 16, clock: Callable[[], dateti
         )
         event.listen(engine, "handle_error", _leave_replica)
     return Database(engine, clock)
+
+
+def _close_for_good(_connection: object, entry: ConnectionPoolEntry) -> None:
+    entry.close()
 
 
 def _leave_replica(context: ExceptionContext) -> None:

@@ -9,7 +9,7 @@ from time import monotonic
 class FileLock:
     """One process's place in the queue for a lock that other processes hold in turn. One thread at a time may use it.
 
-    The kernel wakes the one that waits, but it knows no timeout. So a thread of its own waits where the lock is not
+    The kernel wakes the one that waits, but it knows no timeout. So a separate thread waits where the lock is not
     free; who needs it waits for that thread, and may give up. The place in the queue is then kept for the next one.
     """
 
@@ -68,5 +68,5 @@ class FileLock:
             if self._wanted:
                 self._wanted = False
                 taken.set()
-            else:  # whoever wanted it has given up
+            else:  # the thread that wanted it has given up
                 self.release()

@@ -15,7 +15,7 @@ from jobs.model.cost import NO_COST, CostSum
 from jobs.model.records import Attempt, Job
 from jobs.model.retention import Retention, delete_at
 from jobs.model.status import BatchStatus, JobStatus
-from jobs.store.batch_counts import count_failed, count_incomplete, count_jobs, sum_usage
+from jobs.store.batch_counts import count_failed, count_incomplete, count_jobs, sum_batch_usage
 from jobs.store.costs import sum_costs
 from jobs.store.database import Database
 from jobs.store.groups_by_bytes import Also, groups_of_batch
@@ -62,13 +62,6 @@ def read_result(database: Database, job_id: str, *, project: str | None) -> Stor
     with database.read() as connection:
         row = connection.execute(wanted).mappings().one_or_none()
     return _result(row) if row else None
-
-
-def read_text_so_far(database: Database, job_id: str) -> tuple[int, str] | None:
-    """The last checkpoint, its attempt and its text; for an ended job, the stored text."""
-    with database.read() as connection:
-        row = connection.execute(select(texts.c.attempt, texts.c.text).where(texts.c.job_id == job_id)).one_or_none()
-    return (row.attempt, row.text) if row else None
 
 
 def read_attempts(database: Database, job_id: str) -> list[Attempt]:
@@ -185,7 +178,7 @@ def _batches(connection: Connection, rows: Sequence[RowMapping]) -> list[Batch]:
                 failed=row["failed"] if ended else count_failed(of_row),
                 in_progress=0 if ended else of_row.get(JobStatus.IN_PROGRESS, 0),
                 incomplete=(row["incomplete"] or 0) if ended else cut_short.get(row["id"], 0),
-                usage=row["usage"] if ended else sum_usage(connection, row["id"]),
+                usage=row["usage"] if ended else sum_batch_usage(connection, row["id"]),
                 model=row["model"],
                 cost=costs.get(row["id"]),
                 input_file_id=row["input_file_id"],

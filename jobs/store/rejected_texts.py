@@ -1,4 +1,4 @@
-"""The texts that are to be repaired, and why: what the next attempt needs to ask for that, whoever makes it."""
+"""The texts that are to be repaired, and why: what the next attempt needs to ask for that, in any process."""
 
 import json
 from collections.abc import Mapping, Sequence

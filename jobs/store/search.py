@@ -87,7 +87,7 @@ def list_jobs(
 
 @dataclass(frozen=True, slots=True)
 class _Query:
-    """Everything that is asked of a job except its text. `key` is its id, in the table whose index gives the order."""
+    """All conditions on a job except that on its text. `key` is its id, in the table whose index gives the order."""
 
     rows: Select[Any]
     key: ColumnElement[str]

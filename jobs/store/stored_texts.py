@@ -114,7 +114,7 @@ def read_longest(database: Database, job_id: str) -> LongestText | None:
         # In one statement, so that a text is not missed while it moves from one table to the other.
         rows = connection.execute(both[0].union_all(both[1])).all()
     found = [LongestText(row.attempt, row.text, row.reasoning) for row in rows]
-    return max(found, key=lambda one: (*_lengths(one), one.attempt), default=None)
+    return max(found, key=lambda longest: (*_lengths(longest), longest.attempt), default=None)
 
 
 def read_stored(database: Database, job_id: str, attempt: int) -> StoredText | None:

@@ -22,7 +22,7 @@ class TextPart:
 
 
 def read_text_part(database: Database, job_id: str, offset: int, size: int, part: Part = "text") -> TextPart | None:
-    """Up to `size` bytes from byte `offset` on, of the text that `read_text_so_far` gives, or of its reasoning: both
+    """Up to `size` bytes from byte `offset` on, of the last checkpoint or the stored text, or of its reasoning: both
     may be too long to be held by each of many watchers.
     """
     cut = func.substr(func.convert_to(texts.c[part], "UTF8"), offset + 1, size, type_=LargeBinary)

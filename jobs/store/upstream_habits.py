@@ -35,8 +35,14 @@ def store_habits(database: Database, shown: Sequence[ShownHabit]) -> None:
     with database.write() as connection:
         now = database.now()
         rows = [
-            {"upstream": one.upstream, "model": one.model, "habit": one.habit, "value": one.value, "noted_at": now}
-            for one in shown
+            {
+                "upstream": habit.upstream,
+                "model": habit.model,
+                "habit": habit.habit,
+                "value": habit.value,
+                "noted_at": now,
+            }
+            for habit in shown
         ]
         connection.execute(insert_into(connection, upstream_habits).on_conflict_do_nothing(), rows)
 

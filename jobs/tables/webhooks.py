@@ -1,4 +1,4 @@
-"""Who is told of what has ended, and what is still to be delivered."""
+"""Which URLs to call when work ends, and what is still to be delivered."""
 
 from sqlalchemy import Boolean, Column, Index, Integer, Table, Text, text
 

@@ -2,8 +2,8 @@
 
 `spec.py` is one upstream as a value. `read.py` makes these from a file, `table.py`, `values.py` and `wire.py` check its
 tables key by key, `lines.py` finds the line of a mistake, `mistakes.py` collects them. `environment.py` makes the one
-upstream of an installation without a file. `source.py` reads the file again when it changes. `states.py` is how each is
-doing, as people see it; `jobs/dispatch/upstream_states.py` reads that from the rows.
+upstream of an installation without a file. `source.py` reads the file again when it changes. How each is
+doing, `jobs/dispatch/upstream_states.py` reads from the rows.
 """
 
 from jobs.upstreams.mistakes import Mistake

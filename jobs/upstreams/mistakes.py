@@ -12,8 +12,6 @@ class Mistake:
 
     line: int
     message: str
-    about_secret: bool = False
-    """Whether all that is wrong is that a key or a certificate cannot be had in this process."""
 
     def __str__(self) -> str:
         return f"line {self.line}: {self.message}" if self.line else self.message
@@ -30,7 +28,7 @@ class SecretMissingError(ValueError):
 class Mistakes:
     """Collects mistakes by the place of what is wrong.
 
-    A process that needs no keys (`needs_keys` false) goes on without those that it cannot have.
+    A process that needs no keys (`needs_keys` false) goes on without those that it cannot have: `about_secret`.
     """
 
     def __init__(self, lines: Mapping[Place, int], *, needs_keys: bool = True) -> None:
@@ -44,7 +42,7 @@ class Mistakes:
     def note(self, place: Place, message: str, *, about_secret: bool = False) -> None:
         """Something at this place is wrong."""
         if self._needs_keys or not about_secret:
-            self._found.add(Mistake(self.line(place), message, about_secret))
+            self._found.add(Mistake(self.line(place), message))
 
     def line(self, place: Place) -> int:
         """The line of a place, or of the nearest table around it."""

@@ -26,7 +26,7 @@ _Stamp = tuple[tuple[Path, tuple[int, int, int] | None], ...]
 
 
 class UpstreamSource:
-    """The upstreams in force. It has no thread: whoever asks for them makes it look. Any thread may ask."""
+    """The upstreams in force. It has no thread: it looks when it is asked. Any thread may ask."""
 
     def __init__(
         self,

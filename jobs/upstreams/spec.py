@@ -94,7 +94,3 @@ class Upstreams:
     def for_model(self, model: str) -> tuple[UpstreamSpec, ...]:
         """The upstreams that take this model, the lowest tier first, in the order of the file."""
         return tuple(sorted((spec for spec in self.specs if spec.takes(model)), key=lambda spec: spec.tier))
-
-    def weight_of(self, project: str) -> float:
-        """A project's share against the others; 1 if nothing was said."""
-        return self.project_weights.get(project, DEFAULT_WEIGHT)

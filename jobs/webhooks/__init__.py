@@ -1,3 +1,3 @@
-"""Webhooks: who is told of what has ended (`endpoints`, `addresses`), the events (`events`), their delivery
+"""Webhooks: which URLs to call when work ends (`endpoints`, `addresses`), the events (`events`), their delivery
 (`deliveries`, `outcomes`). The worker sends them (`worker/webhooks`).
 """

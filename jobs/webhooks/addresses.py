@@ -1,6 +1,6 @@
 """Which URLs and which addresses a webhook may have.
 
-Whoever may submit may name a URL, and Longhand asks it from inside of its own network. So only global addresses are
+A key that may submit may name a URL, and Longhand calls it from inside its own network. So only global addresses are
 asked, or those of the networks that `LONGHAND_WEBHOOK_ALLOW` names.
 """
 

@@ -1,4 +1,4 @@
-"""The commands `longhand webhooks ...`: the endpoints that are told of what has ended."""
+"""The commands `longhand webhooks ...`: the endpoints that receive events."""
 
 import time
 from typing import Annotated, Any

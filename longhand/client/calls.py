@@ -103,7 +103,7 @@ def read_status() -> Call[Any]:
 
 
 def read_me() -> Call[Any]:
-    """Who asks."""
+    """Whose key this is."""
     return _get("/v1/me", read_json)
 
 
@@ -113,19 +113,24 @@ def cancel(resource_id: str) -> Call[Any]:
 
 
 def delete(resource_id: str) -> Call[Any]:
-    """Delete an ended job or batch. Not sent twice: the second request would be told that there is none."""
+    """Delete an ended job or batch. Not sent twice: the second answer would be that there is none."""
     return Call("DELETE", path_of(resource_id), read_json)
 
 
 def retry(resource_id: str, which: Iterable[str] | None) -> Call[Any]:
-    """Run again what has failed. Not sent twice: the second request would be told that there is nothing to retry."""
+    """Run again what has failed. Not sent twice: the second answer would be that there is nothing to retry."""
     path = f"{path_of(resource_id)}/retry"
     if which is None:
         return Call("POST", path, read_json)
     if not resource_id.startswith("batch_"):
         raise InputError("`which` chooses among the jobs of a batch; one job is run again whatever its end was")
-    content = json.dumps({"which": list(which)}).encode()
-    return Call("POST", path, read_json, content=content, headers={"content-type": "application/json"})
+    return post_json(path, {"which": list(which)})
+
+
+def post_json(path: str, body: Mapping[str, Any], waits: tuple[float, ...] = ()) -> Call[Any]:
+    """Send an object of JSON, and read one."""
+    headers = {"content-type": "application/json"}
+    return Call("POST", path, read_json, content=json.dumps(body).encode(), headers=headers, waits=waits)
 
 
 def submit_body(path: str, body: Mapping[str, Any], idempotency_key: str | None = None) -> Call[Any]:
@@ -144,7 +149,7 @@ def submit(
     """Submit one prompt or body as a job, or many as a batch. Raises `InputError`."""
     if isinstance(work, str | Mapping):
         try:
-            item = _one(work, fields)
+            item = _make_item(work, fields)
         except WrongItemError as error:
             raise InputError(str(error)) from None
         body = item["body"]
@@ -156,11 +161,11 @@ def submit(
     if around.get("defaults", {}).get("model"):
         inside = {"model": around["defaults"]["model"], **inside}
     requests = []
-    for place, one in enumerate(work):
-        if isinstance(one, Mapping) and "role" in one:
+    for place, request in enumerate(work):
+        if isinstance(request, Mapping) and "role" in request:
             raise InputError('a list of messages is one request: give it as {"messages": [...]}')
         try:
-            requests.append(_one(one, inside))
+            requests.append(_make_item(request, inside))
         except WrongItemError as error:
             raise InputError(f"item {place}: {error}") from None
     if not requests:
@@ -205,7 +210,7 @@ def events_call(resource_id: str, params: Mapping[str, str], cursor: str) -> Cal
     return Call("GET", f"{path_of(resource_id)}/events", lambda _: None, params, headers=headers)
 
 
-def _one(work: str | Mapping[str, Any], fields: Json) -> Json:
+def _make_item(work: str | Mapping[str, Any], fields: Json) -> Json:
     """One item of a batch, from a prompt, a body, or an item."""
     if isinstance(work, str):
         if not work.strip():

@@ -153,13 +153,16 @@ class SentEvent:
 
 def _deltas(fields: Mapping[str, Any]) -> list[Event]:
     """The texts of many jobs, after their reasoning, which a server sends only where there is any."""
-    thought = [Reasoning(one["id"], one["attempt"], one["offset"], one["text"]) for one in fields.get("reasoning", ())]
-    texts = [Delta(one["id"], one["attempt"], one["offset"], one["text"]) for one in fields["deltas"]]
+    thought = [
+        Reasoning(delta["id"], delta["attempt"], delta["offset"], delta["text"])
+        for delta in fields.get("reasoning", ())
+    ]
+    texts = [Delta(delta["id"], delta["attempt"], delta["offset"], delta["text"]) for delta in fields["deltas"]]
     return [*thought, *texts]
 
 
 class EventDecoder:
-    """Feed it bytes, get the events that they complete. Each connection needs a decoder of its own."""
+    """Feed it bytes, get the events that they complete. Use a new decoder for each connection."""
 
     def __init__(self) -> None:
         self.retry_seconds: float | None = None

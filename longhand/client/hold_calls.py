@@ -1,10 +1,9 @@
 """The requests that hold something and lift it again, as values; see `calls.py`."""
 
-import json
 from typing import Any, TypedDict
 from urllib.parse import quote
 
-from longhand.client.calls import Call, path_of, read_json
+from longhand.client.calls import Call, path_of, post_json, read_json
 from longhand.client.errors import InputError
 
 
@@ -19,8 +18,7 @@ class Held(TypedDict, total=False):
 def pause(target: str, *, release_running: bool, message: str) -> Call[Any]:
     """Hold what `held_path` names. Pausing twice changes nothing more."""
     body = {"running": "release" if release_running else "continue", **({"message": message} if message else {})}
-    headers = {"content-type": "application/json"}
-    return Call("POST", f"{target}/pause", read_json, content=json.dumps(body).encode(), headers=headers, waits=(0.0,))
+    return post_json(f"{target}/pause", body, waits=(0.0,))
 
 
 def resume(target: str) -> Call[Any]:

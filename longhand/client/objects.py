@@ -205,19 +205,6 @@ class Result(Job):
     """The longest text that an attempt of a failed, cancelled or expired job had written."""
 
 
-_CUT_SHORT = {
-    "max_output_tokens": "cut short at the token limit",
-    "context_window": "cut short because the context window of the model is full",
-    "content_filter": "cut short by the upstream's content filter",
-}
-
-
-def cut_short(job: Job | Json) -> str:
-    """That the text of a completed job was cut short, and why, in a few words; empty for a whole one."""
-    incomplete = job.get("incomplete")
-    return _CUT_SHORT.get(incomplete["reason"], f"cut short ({incomplete['reason']})") if incomplete else ""
-
-
 def why(owner: Job | Attempt | Json) -> str:
     """What went wrong with a job or an attempt, in one line; empty when nothing did."""
     error = owner.get("error")

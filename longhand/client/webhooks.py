@@ -1,11 +1,10 @@
-"""The endpoints that are told of events, as both clients have them: with the client for asyncio, await each call."""
+"""The endpoints that receive events, as both clients have them: with the client for asyncio, await each call."""
 
-import json
 from collections.abc import Callable, Sequence
 from typing import Any
 from urllib.parse import quote
 
-from longhand.client.calls import Call, read_json
+from longhand.client.calls import Call, post_json, read_json
 from longhand.client.errors import InputError
 
 _PATH = "/v1/webhooks"
@@ -58,8 +57,7 @@ class Webhooks:
 
 
 def _post(path: str, fields: dict[str, Any]) -> Call[Any]:
-    content = json.dumps({name: value for name, value in fields.items() if value is not None}).encode()
-    return Call("POST", path, read_json, content=content, headers={"content-type": "application/json"})
+    return post_json(path, {name: value for name, value in fields.items() if value is not None})
 
 
 def _path(webhook_id: str) -> str:

@@ -19,7 +19,7 @@ from longhand.words.catalogue import t
 
 @dataclass(slots=True)
 class Watcher:
-    """One job, watched live in a thread of its own."""
+    """One job, watched live in its own thread."""
 
     job_id: str
     name: str

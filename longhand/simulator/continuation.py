@@ -75,7 +75,7 @@ def _continued(request: ChatRequest) -> Continued | None:
         if (
             last.role == "assistant"
             and last.text
-            and all(one.role == "user" for one in messages[len(messages) - behind :])
+            and all(message.role == "user" for message in messages[len(messages) - behind :])
         ):
             original: list[Message] = list(messages[: len(messages) - 1 - behind])
             for_rest = not behind or _ASKS in messages[-1].text

@@ -118,7 +118,7 @@ class ServedSimulator:
 
 @contextlib.contextmanager
 def serve_in_thread(pace: Pace | None = None, provider: Provider = HEALTHY) -> Iterator[ServedSimulator]:
-    """Serve on a free port in a thread of its own, for as long as the block lasts."""
+    """Serve on a free port in a separate thread, for as long as the block lasts."""
     started: Future[tuple[ServedSimulator, Callable[[], object]]] = Future()
 
     async def serve() -> None:

@@ -55,7 +55,7 @@ class Completion:
         rest = rest_of(request, orders, sloppy=provider.sloppy_continuations)
         self.deltas = deltas_of(request, orders, seed, fired) if rest is None else rest
         limits = (request.max_deltas, provider.max_output_tokens)
-        self._limit = min((one for one in limits if one is not None), default=None)
+        self._limit = min((limit for limit in limits if limit is not None), default=None)
         self.thoughts: Iterable[str] = map(thought_of, range(orders.reasoning))
         self.called = request.called(orders)
         self._reason = "tool_calls" if self.called else "stop"

@@ -1,4 +1,4 @@
-"""Sending completions on time: one wheel of ticks for all streams, none with a task or a timer of its own."""
+"""Sending completions on time: one wheel of ticks for all streams, none with its own task or timer."""
 
 import asyncio
 import itertools

@@ -27,7 +27,7 @@ def required_calls(tools: Sequence[Any], choice: Any) -> list[CalledTool]:
         functions = [function for function in functions if function.get("name") == named]
     elif choice != "required":
         return []
-    return [CalledTool(str(one.get("name")), _example(one.get("parameters") or {}) or {}) for one in functions[:1]]
+    return [CalledTool(str(tool.get("name")), _example(tool.get("parameters") or {}) or {}) for tool in functions[:1]]
 
 
 def _example(schema: dict[str, Any]) -> Any:

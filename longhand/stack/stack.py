@@ -126,7 +126,7 @@ class Stack:
         give_back_jobs(self.settings.database, self.redis_url, pid, mark)
 
     def _metrics_port(self, number: int) -> dict[str, str]:
-        """Each worker serves its metrics on a port of its own."""
+        """Each worker serves its metrics on another port."""
         first = self.settings.worker_metrics_port
         return {"LONGHAND_WORKER_METRICS_PORT": str(first + number - 1)} if first else {}
 

@@ -1,4 +1,4 @@
-"""Asks the upstream once, when the stack has started, so that a wrong address or key is told before the first job."""
+"""Asks the upstream once, when the stack has started, so that you see a wrong address or key before the first job."""
 
 import threading
 from collections.abc import Callable

@@ -47,7 +47,7 @@ def batch_list(listed: Sequence[Batch], width: int) -> BatchList:
             del shown[name]
     table = Table(box=None, padding=(0, _GAP, 0, 0), pad_edge=False, header_style="bold")
     for name, room in shown.items():
-        # Rich shrinks the columns that may wrap. These two do not wrap all the same: their cells say so.
+        # Rich shrinks the columns that may wrap. These two do not wrap: their cells say so.
         table.add_column(
             Text(heading(name), no_wrap=True),
             justify="right" if name in _NUMBERS else "left",

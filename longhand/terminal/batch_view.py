@@ -38,7 +38,7 @@ class BatchView:
     def _writing_lines(self, width: int, room: int) -> list[Text]:
         # A copy: this is drawn by the thread of the live view while the watch goes on.
         writing = list(self._state.writing.values())
-        lines = [_writing_line(one, width) for one in writing[: max(room, 0)]]
+        lines = [_writing_line(job, width) for job in writing[: max(room, 0)]]
         if len(writing) > len(lines):
             lines.append(Text(t("batch.more_writing", number=len(writing) - len(lines)), style="dim"))
         return lines

@@ -132,7 +132,7 @@ def _shown(console: Console, state: BatchState, *, with_texts: bool) -> Iterator
         yield _CountLines(console, state)
         return
     view = BatchView(state, with_texts=with_texts)
-    # Drawn by a thread of its own, so that the clock keeps running while no events arrive.
+    # Drawn by a separate thread, so that the clock keeps running while no events arrive.
     with Live(get_renderable=lambda: view, console=console, refresh_per_second=8):
         yield lambda: None
 

@@ -143,11 +143,11 @@ def _segments(segments: list[Json] | None) -> str | None:
     return "\n".join(
         t(
             "show.segment",
-            bytes=f"{one['bytes']:,}",
-            offset=f"{one['offset']:,}",
-            end=one["finish_reason"] or t("show.interrupted"),
+            bytes=f"{segment['bytes']:,}",
+            offset=f"{segment['offset']:,}",
+            end=segment["finish_reason"] or t("show.interrupted"),
         )
-        for one in segments or ()
+        for segment in segments or ()
     )
 
 

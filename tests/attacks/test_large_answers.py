@@ -11,7 +11,7 @@ import pytest
 from starlette.types import Message, Receive, Scope, Send
 
 from api.access.byte_budget import ByteBudget, answer_budget
-from api.http.large_answers import PIECE, LargeAnswers
+from api.access.large_answers import PIECE, LargeAnswers
 from api.main import ApiServer
 from jobs.intake.submission import submit_batch
 from jobs.lifecycle.close_batch import close_batch

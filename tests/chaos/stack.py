@@ -18,12 +18,13 @@ from jobs.dispatch.queue import QUEUE
 from jobs.model.records import Job
 from jobs.model.status import FINAL, JobStatus
 from jobs.store.database import open_database
-from jobs.store.queries import read_job, read_text_so_far
+from jobs.store.queries import read_job
 from jobs.tables import attempts, batches, jobs
 from tests.chaos.fault_proxy import FaultProxy, faults_before
 from tests.chaos.listening import Listener
 from tests.chaos.processes import PATIENCE_SECONDS, POLL_SECONDS, Process, wait_until
 from tests.chaos.watching import Watcher
+from tests.text_so_far import read_text_so_far
 
 QUICK = {"LONGHAND_LEASE_SECONDS": "3", "LONGHAND_HEARTBEAT_SECONDS": "1", "LONGHAND_HINT_SECONDS": "4"}
 """A fifth of the default lease and heartbeat: the ratio stays, and a test need not wait for 15 s."""

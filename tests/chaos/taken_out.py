@@ -153,7 +153,7 @@ MUTANTS = (
         "a lost attempt that nobody counts",
         [(
             "jobs/lifecycle/rescue.py",
-            "        keep_lost_texts(connection, [(one.id, one.attempt) for one in changes])\n",
+            "        keep_lost_texts(connection, [(change.id, change.attempt) for change in changes])\n",
             "",
         )],
         ["test_killed_workers.py::test_a_worker_killed_at_any_point_costs_no_job_and_no_byte[checkpoint]"],
@@ -163,8 +163,8 @@ MUTANTS = (
         [(
             "jobs/lifecycle/close_batch.py",
             ("                add_batch_event(connection, ended_at, batch_id, batch[\"project\"],"
-             " f\"batch.{final['status']}\", counts)\n                settled.append(batch_id)\n"),
-            ("                settled.append(batch_id)\n        if batch_id in settled:\n"
+             " f\"batch.{final['status']}\", counts)\n                closed.append(batch_id)\n"),
+            ("                closed.append(batch_id)\n        if batch_id in closed:\n"
              "            with database.write() as connection:\n"
              "                add_batch_event(connection, ended_at, batch_id, batch[\"project\"],"
              " f\"batch.{final['status']}\", counts)\n"),
@@ -173,7 +173,7 @@ MUTANTS = (
     ),
     Mutant(
         "a cancel that no heartbeat looks for",
-        [("worker/heartbeat.py", "                self._stop_unwanted()\n", "")],
+        [("worker/heartbeat.py", "            self._stop_unwanted()\n", "")],
         ["test_stopping.py::test_a_cancel_closes_the_upstream_within_2_seconds[redis_frozen]"],
     ),
     Mutant(

@@ -58,7 +58,7 @@ def test_an_upstream_out_of_credit_shows_one_banner_and_resume_goes_on(
         assert page.evaluate(FAULTS) == []
         assert page.evaluate(FAINT) == []
         page.set_viewport_size({"width": 320, "height": 800})
-        assert page.evaluate("document.documentElement.scrollWidth") <= 320
+        visit.wait_for("() => document.documentElement.scrollWidth <= 320")
         page.set_viewport_size({"width": 1280, "height": 800})
 
         waiting.first.get_by_role("link").click()

@@ -74,7 +74,7 @@ def test_forty_failures_are_red_words_and_one_line_with_their_cause(visit: Visit
     assert page.evaluate(FAULTS) == []
     assert page.evaluate(FAINT) == []
     page.set_viewport_size({"width": 320, "height": 800})
-    assert page.evaluate("document.documentElement.scrollWidth") <= 320
+    visit.wait_for("() => document.documentElement.scrollWidth <= 320")
 
 
 def test_two_failures_and_one_text_cut_short_are_said_beside_completed(visit: Visit, client: Client) -> None:

@@ -2,11 +2,11 @@
 
 import pytest
 
+from jobs.pace.reports import LimitKind
 from tests.providers.feeding import feed
 from tests.upstream.scripted_upstream import DONE, chunk, head
 from worker.upstream import Ending
 from worker.upstream.errors import RateLimited
-from worker.upstream.rate_limits import LimitKind
 
 BODY = chunk({"content": "Tea."}) + chunk({}, "stop") + DONE
 Known = tuple[LimitKind, float | None, float | None, float | None]

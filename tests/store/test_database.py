@@ -48,6 +48,18 @@ def test_a_writer_that_waits_for_a_connection_keeps_no_other_process_from_writin
         waits.result(timeout=20)
 
 
+def test_a_connection_that_a_thread_has_at_the_close_is_closed_when_it_comes_back(database_url: str) -> None:
+    """As when an API ends while a look at a database that does not answer is still under way."""
+    database = open_database(database_url)
+    with database.read() as connection:
+        held = connection.connection.dbapi_connection
+        database.close()
+        assert connection.scalar(text("SELECT 1")) == 1
+    assert held is not None
+    with pytest.raises(Exception, match="closed"):
+        held.cursor().execute("SELECT 1")
+
+
 def test_a_thread_does_not_wait_for_its_turn_without_end(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """As where another process was stopped inside its transaction, and one thread of this one waits for it."""
     monkeypatch.setattr(database_module, "_PATIENCE_SECONDS", 0.05)

@@ -13,9 +13,10 @@ from jobs.lifecycle.rescue import cancel_job, expire_and_cancel_queued, rescue_l
 from jobs.lifecycle.transitions import fail, finish, release, retry
 from jobs.model.endings import MAX_CRASHES
 from jobs.model.status import AttemptOutcome, JobStatus
-from jobs.store.queries import read_attempts, read_text_so_far
+from jobs.store.queries import read_attempts
 from tests.store.reserving import reserve, take_due
 from tests.store.store_fixtures import LEASE, REFUSED, Store, at_once, new_job, store, written
+from tests.text_so_far import read_text_so_far
 
 __all__ = ["store"]  # a fixture
 

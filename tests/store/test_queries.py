@@ -20,12 +20,12 @@ from jobs.store.queries import (
     read_result,
     read_results,
     read_status,
-    read_text_so_far,
     stream_results,
 )
 from jobs.store.search import JobFilter, list_jobs
 from jobs.store.text_parts import TextPart, read_text_part
 from tests.store.store_fixtures import REFUSED, Store, new_job, store, written
+from tests.text_so_far import read_text_so_far
 
 __all__ = ["store"]  # a fixture
 

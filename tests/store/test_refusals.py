@@ -3,7 +3,7 @@
 import pytest
 
 from jobs.dispatch.holds import read_holds
-from jobs.dispatch.refusals import LONGEST_WINDOW_SECONDS, Refusal, Refused, note_refusal
+from jobs.dispatch.refusals import LONGEST_WINDOW_SECONDS, LaneRefusals, Refusal, note_refusal
 from jobs.lifecycle.transitions import wait_for_limit
 from jobs.tables import lanes
 from tests.store.reserving import take_due
@@ -13,7 +13,9 @@ from tests.store.test_holds import accept, due, fail, hold_again, reasons, why
 __all__ = ["store"]  # a fixture
 
 
-def refuse(store: Store, job_id: str, retry_after: float = 0.0, model: str = "m1", *, is_limit: bool = True) -> Refused:
+def refuse(
+    store: Store, job_id: str, retry_after: float = 0.0, model: str = "m1", *, is_limit: bool = True
+) -> LaneRefusals:
     """This job is refused now."""
     refusal = Refusal("default", model, job_id, "slow down (HTTP 429)", retry_after, is_limit)
     return note_refusal(store.database, refusal)
@@ -31,7 +33,7 @@ def test_a_limit_that_outlasts_any_window_of_a_minute_holds_its_upstream_and_say
     [first] = due(store, 1)
     attempt = store.claim(first).attempt
     refuse_for(store, LONGEST_WINDOW_SECONDS, first)
-    assert refuse(store, first) == Refused(None, first, (batch_id,), began=True)
+    assert refuse(store, first) == LaneRefusals(None, first, (batch_id,), began=True)
     wait_for_limit(store.database, first, attempt, written(), REFUSED, store.clock.now)
     [hold] = read_holds(store.database)
     assert (hold.reason, hold.held_by) == ("limit", "system")

@@ -18,11 +18,12 @@ from jobs.lifecycle.responses import delete_response, response_id
 from jobs.lifecycle.retry import retry_batch, retry_job
 from jobs.lifecycle.transitions import cancel_running, expire_running, fail, finish, release, retry, wait_for_limit
 from jobs.model.status import FINAL, JobStatus
-from jobs.store.queries import read_attempts, read_batch, read_result, read_text_so_far
+from jobs.store.queries import read_attempts, read_batch, read_result
 from jobs.store.search import JobFilter, list_jobs
 from jobs.store.stored_texts import read_longest, read_stored
 from jobs.tables import longest_texts
 from tests.store.store_fixtures import LEASE, LIMITED, REFUSED, USAGE, Store, new_job, store, written
+from tests.text_so_far import read_text_so_far
 
 __all__ = ["store"]  # a fixture
 

@@ -173,7 +173,7 @@ def test_many_threads_at_the_first_count_load_a_tokenizer_once(monkeypatch: pyte
     loaded_twice = threading.Event()
     load = tokens._built_in
 
-    def watched(encoding: str) -> tokens.Counter:
+    def watched(encoding: str) -> tokens.TokenCounter:
         loads.append(encoding)
         if len(loads) > 1:
             loaded_twice.set()

@@ -26,9 +26,15 @@ from worker.upstream.errors import (
     UpstreamError,
 )
 from worker.upstream.lenient import read_leniently
-from worker.upstream.usage import read_usage
+from worker.upstream.usage import UsageReports
 
 FINISH = {"choices": [{"delta": {}, "finish_reason": "stop"}]}
+
+
+def read_usage(usage: object) -> ReportedUsage | None:
+    reports = UsageReports()
+    reports.add(usage)
+    return reports.read()
 
 
 def of_delta(delta: object) -> dict[str, object]:

@@ -72,8 +72,7 @@ def test_every_key_is_taken(tmp_path: Path) -> None:
         ),
     )
     assert found.also_read == {tmp_path / "header"}
-    assert found.upstreams.weight_of("newsroom") == 3
-    assert found.upstreams.weight_of("another") == 1
+    assert found.upstreams.project_weights == {"newsroom": 3}
 
 
 def test_no_secret_is_in_a_repr(tmp_path: Path) -> None:

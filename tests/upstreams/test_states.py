@@ -7,12 +7,11 @@ from typing import Any
 from sqlalchemy import insert
 
 from api.forms.upstreams import upstream_json
-from jobs.dispatch.upstream_states import read_upstream_states
+from jobs.dispatch.upstream_states import ErrorState, read_upstream_states
 from jobs.pace.lane import Lane
 from jobs.pace.reports import Accepted, Finished, LaneLimits
 from jobs.tables import holds, lanes
 from jobs.upstreams import UpstreamSpec
-from jobs.upstreams.states import ErrorState, UpstreamView
 from tests.store.reserving import claim_now, reserve
 from tests.store.store_fixtures import Store, store
 
@@ -74,16 +73,16 @@ def test_a_hold_is_shown_with_its_next_probe(store: Store) -> None:
         connection.execute(insert(holds).values(kind="upstream", target="one", probe_at=probe_at, **held))
         connection.execute(insert(holds).values(kind="model", target="two", **held))
     states = read_upstream_states(store.database, [SPEC], HINT_SECONDS)
-    shown = upstream_json(UpstreamView(SPEC, states["one"]), with_messages=True)
+    shown = upstream_json(SPEC, states["one"], with_messages=True)
     assert (shown["state"], shown["hold"]["reason"], shown["hold"]["held_by"]) == ("held", "credit", "system")
     assert shown["hold"]["probe_at"] == probe_at.timestamp()
     assert shown["hold"]["message"] == "no credit"
-    assert upstream_json(UpstreamView(SPEC, states["one"]), with_messages=False)["hold"]["message"] == ""
+    assert upstream_json(SPEC, states["one"], with_messages=False)["hold"]["message"] == ""
 
 
 def test_the_message_of_an_error_is_for_operators_alone(store: Store) -> None:
     add_lane(store, "gpt-4o", error_at=store.clock.now, error_code="overloaded", error_message="of another project")
-    view = UpstreamView(SPEC, read_upstream_states(store.database, [SPEC], HINT_SECONDS)["one"])
-    assert upstream_json(view, with_messages=True)["last_error"]["message"] == "of another project"
-    assert upstream_json(view, with_messages=False)["last_error"]["message"] is None
-    assert upstream_json(view, with_messages=False)["last_error"]["code"] == "overloaded"
+    state = read_upstream_states(store.database, [SPEC], HINT_SECONDS)["one"]
+    assert upstream_json(SPEC, state, with_messages=True)["last_error"]["message"] == "of another project"
+    assert upstream_json(SPEC, state, with_messages=False)["last_error"]["message"] is None
+    assert upstream_json(SPEC, state, with_messages=False)["last_error"]["code"] == "overloaded"

@@ -13,10 +13,10 @@ from jobs.lifecycle.rescue import cancel_job, rescue_lost
 from jobs.model.records import Job
 from jobs.model.status import AttemptOutcome, JobStatus
 from jobs.store.database import Database
-from jobs.store.queries import read_text_so_far
 from jobs.tables import jobs
 from longhand.simulator import ServedSimulator
 from tests.store.reserving import claim_now
+from tests.text_so_far import read_text_so_far
 from tests.worker.worker_fixtures import (
     PATIENCE_SECONDS,
     TEXT,

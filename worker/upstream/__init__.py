@@ -1,15 +1,14 @@
 """Reading the upstream: one request, one stream of text, one typed ending.
 
-`stream.py` asks and reads; `transport.py` reaches the upstream, through a proxy by `tunnel.py`, `connection.py` is one
-request and its answer, `secrets.py` what no message may repeat. `request.py` is the request as this upstream takes it.
-
-Of the answer: `body.py` the bytes, `opening.py` what kind of body it is, `sse.py` the events in it, `chunks.py` and
-`lenient.py` what an event says, `text_output.py`, `repeats.py`, `think_tags.py` and `text.py` what of that is text to
-store, `beside.py` what stands beside it, `usage.py` its cost, `end_signs.py` whether it is whole, `answer.py` all of
-this together, `ending.py` what is known when it is over, `clocks.py` the three clocks.
-
-When it fails: `failures.py`, `retry_after.py` and `rate_limits.py` what a refusal means, `errors/` the tree of what can
-go wrong. `habits.py` is what this upstream has shown before, and `dialects/` what is known of all of them, as data.
+- Request: `stream.py` sends it and reads the answer, with the HTTP client in `http/`. `request.py` builds it as this
+  upstream takes it. `secrets.py` has what no message may repeat.
+- Answer: `opening.py` finds out what kind of body it is, `sse.py` cuts it into events, `chunks.py` and `lenient.py`
+  read an event. `text_output.py`, `repeats.py`, `think_tags.py` and `text.py` decide what is text to store.
+  `reasoning.py`, `tool_calls.py`, `logprobs.py` and `beside.py` collect what comes with it, `usage.py` token counts.
+- End: `clocks.py` runs the three clocks, `end_signs.py` decides whether the answer is whole, `answer.py` combines all
+  of this, `ending.py` is the result.
+- Failure: `failures.py`, `empty_answers.py`, `retry_after.py` and `rate_limits.py` turn it into an error of `errors/`.
+- Knowledge: `habits.py` is what this upstream has shown before, `dialects/` what is known of all of them, as data.
 """
 
 from worker.upstream.clocks import Clocks

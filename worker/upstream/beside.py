@@ -10,7 +10,7 @@ from typing import Any
 from worker.upstream.chunks import TextDelta
 from worker.upstream.errors import NotText, Refusal, quote
 from worker.upstream.reasoning import text_inside
-from worker.upstream.text import make_storable
+from worker.upstream.text import make_storable, storable_json
 
 MAX_MESSAGE_BYTES = 1 << 16
 """How large all notes of an answer may be together."""
@@ -84,9 +84,8 @@ class Beside:
         """Keep a note while there is room; as JSON that every database takes."""
         if self._notes.get(name) == value:
             return
-        try:
-            text = make_storable(json.dumps(value, ensure_ascii=False))
-        except (ValueError, RecursionError, TypeError):
+        text = storable_json(value)
+        if text is None:
             return
         size = len(text.encode())
         before = len(json.dumps(self._notes[name], ensure_ascii=False).encode()) if name in self._notes else 0

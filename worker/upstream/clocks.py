@@ -74,7 +74,7 @@ class Watchdog:
             self._set_timer()
 
     def end(self) -> None:
-        """The request is over. If it was written, whoever waits behind it in the upstream's queue may be next."""
+        """The request is over. If it was written, the one behind it in the upstream's queue may be next."""
         self.stop()
         self._ahead = ()
         if self._last_delta is not None:
@@ -113,7 +113,7 @@ class Watchdog:
     def _deadline(self) -> tuple[float, type[ClockRanOut]]:
         error: type[ClockRanOut] = Stalled
         if self._last_delta is None:
-            progress = [one._last_delta for one in self._ahead if one._last_delta is not None]
+            progress = [watchdog._last_delta for watchdog in self._ahead if watchdog._last_delta is not None]
             error, deadline = NoFirstDelta, max(self._started, *progress, 0.0) + self._clocks.first_delta_seconds
         elif self._finished:
             patience = self._clocks.after_finish_seconds * (IN_DOUBT if self._in_doubt else 1)

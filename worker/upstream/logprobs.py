@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from worker.upstream.text import make_storable
+from worker.upstream.text import storable_json
 
 MAX_LOGPROBS_BYTES = 4 << 20
 """How large they may be as JSON. Larger ones are dropped as a whole: half of them belong to no text."""
@@ -29,9 +29,8 @@ class Logprobs:
             tokens = logprobs.get(name)
             if not tokens or not isinstance(tokens, list):
                 continue
-            try:
-                text = make_storable(json.dumps(tokens, ensure_ascii=False))
-            except (ValueError, RecursionError, TypeError):
+            text = storable_json(tokens)
+            if text is None:
                 continue
             self._room -= len(text.encode())
             if self._room < 0:

@@ -1,9 +1,8 @@
 """What an answer's headers say about the upstream's rate limits."""
 
 from dataclasses import dataclass
-from typing import Literal
 
-LimitKind = Literal["requests", "tokens", "input_tokens", "output_tokens"]
+from jobs.pace.reports import LimitKind
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ JSON can carry what PostgreSQL and UTF-8 refuse: NUL, and halves of a surrogate 
 its text between UTF-16 units splits an emoji over two deltas, so the halves meet only here.
 """
 
+import json
 import re
 
 REPLACEMENT = "\ufffd"
@@ -19,6 +20,14 @@ def make_storable(text: str) -> str:
     if _UNSTORABLE.search(text) is None:
         return text
     return _UNSTORABLE.sub(REPLACEMENT, _PAIR.sub(_join, text))
+
+
+def storable_json(value: object) -> str | None:
+    """A value as JSON that every database accepts; None when it has no such form."""
+    try:
+        return make_storable(json.dumps(value, ensure_ascii=False))
+    except (ValueError, RecursionError, TypeError):
+        return None
 
 
 def _join(pair: re.Match[str]) -> str:

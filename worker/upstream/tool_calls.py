@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from worker.upstream.errors import TextTooLong, quote
-from worker.upstream.text import make_storable
+from worker.upstream.text import make_storable, storable_json
 from worker.upstream.tool_call import ToolCall
 
 MAX_CALLS_BYTES = 1 << 20
@@ -118,9 +118,8 @@ class ToolCalls:
         for name, value in item.items():
             if name in _OWN_FIELDS or not value or call.extras.get(name) == value:
                 continue
-            try:
-                text = make_storable(json.dumps({name: value}, ensure_ascii=False))
-            except (ValueError, RecursionError, TypeError):
+            text = storable_json({name: value})
+            if text is None:
                 continue
             self._take_room(len(text.encode()))
             if "\\u0000" not in text:

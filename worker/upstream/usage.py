@@ -66,13 +66,6 @@ class UsageReports:
                         break
 
 
-def read_usage(usage: object) -> ReportedUsage | None:
-    """One `usage` object; None when it tells nothing."""
-    reports = UsageReports()
-    reports.add(usage)
-    return reports.read()
-
-
 def find_usage(found: Mapping[str, Any]) -> object | None:
     """The usage in a chunk of an unusual shape."""
     places: list[object] = [found, found.get("x_groq")]

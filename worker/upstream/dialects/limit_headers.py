@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from worker.upstream.rate_limits import LimitKind
+from jobs.pace.reports import LimitKind
 
 
 class WaitRow(NamedTuple):

@@ -109,7 +109,7 @@ class HttpClient:
             raise NameNotFound(
                 f"The host name of {self._peer} has no address. Check {setting}, and the network's DNS."
             ) from failure
-        # By turns, as whoever gives a name several addresses means it.
+        # By turns: that is what several addresses of a name are for.
         self._turn = (self._turn + 1) % len(found)
         try:
             opened = await aiohappyeyeballs.start_connection(

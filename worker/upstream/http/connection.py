@@ -1,7 +1,7 @@
 """One request and its answer, over one connection.
 
 A bare asyncio protocol, with llhttp for the syntax. A piece of the body goes from the socket's callback straight to
-whoever takes it: to wake a task for each delta would cost as much as all the rest of reading it.
+its reader: to wake a task for each delta would cost as much as all the rest of reading it.
 """
 
 import asyncio

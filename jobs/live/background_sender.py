@@ -1,0 +1,45 @@
+"""A thread that sends what others hand to it."""
+
+import queue
+import threading
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class BackgroundSender(Generic[T]):
+    """Calls `send` in its own thread, so that nobody waits for a Redis that is away or frozen."""
+
+    def __init__(self, name: str, send: Callable[[T], None], most: int = 1000) -> None:
+        self._send = send
+        self._waiting: queue.Queue[T | None] = queue.Queue(most)
+        self._closing = False
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._thread.start()
+
+    def put(self, item: T) -> bool:
+        """Send this soon. False: `most` others wait already, and this one is dropped."""
+        return self._put(item)
+
+    def close(self) -> bool:
+        """End after what waits is sent, but wait for at most 1 s: a frozen Redis must not hold up the end. True: it has
+        ended.
+        """
+        self._closing = True
+        self._put(None)
+        self._thread.join(timeout=1)
+        return not self._thread.is_alive()
+
+    def _put(self, item: T | None) -> bool:
+        try:
+            self._waiting.put_nowait(item)
+        except queue.Full:
+            return False
+        return True
+
+    def _run(self) -> None:
+        while (item := self._waiting.get()) is not None:
+            self._send(item)
+            if self._closing and self._waiting.empty():
+                return
