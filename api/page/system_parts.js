@@ -54,7 +54,7 @@ function queueLine(line, isOfMany) {
       isOfMany ? el("span", { class: "small" }, t("queue.project", { project: line.project })) : null,
       el("span", { class: "figures" }, counts.join(" · ")),
     ),
-    line.queued ? el("p", { class: "small" }, whyFirst(line)) : null,
+    line.queued ? el("p", { class: "small" }, t("queue.first", { why: whyFirst(line) })) : null,
   );
 }
 

@@ -39,6 +39,7 @@ export const SYSTEM = {
   "held.title": "On hold",
   "held.name": "On hold: {name}",
   "held.batch": "Open the batch",
+  "queue.first": "First in the queue: {why}",
 
   "queue.title": "Writing and waiting",
   "queue.nothing": "Nothing waits and nothing is being written.",

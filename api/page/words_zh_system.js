@@ -39,6 +39,7 @@ export const SYSTEM = {
   "held.title": "暂停中",
   "held.name": "暂停中：{name}",
   "held.batch": "打开批次",
+  "queue.first": "排在最前的：{why}",
 
   "queue.title": "生成与等待",
   "queue.nothing": "没有文章在生成，也没有文章在等待。",

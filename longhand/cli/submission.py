@@ -176,11 +176,12 @@ def _batch(name: str, file: io.BufferedReader, kind: str, options: Options, max_
 def _checked(line: Line, options: Options, notes: Notes, lines_by_id: dict[str, int]) -> Json:
     try:
         fields = decode_object(line.content)
-        cells = {"cells": fields.pop("cells")} if "body" in fields and "cells" in fields else {}
+        cells = fields.pop("cells", None) if "body" in fields else None
         custom_id, body = read_request(fields, _Decoded(), notes, line.line)
         body = with_texts_as_metadata(body, _Decoded(), notes, line.line)
         _require_model(body, options)
-        item = check_item({"custom_id": custom_id, "body": options.complete(body)}, {"model": options.model}) | cells
+        item = {"custom_id": custom_id, "cells": cells, "body": options.complete(body)}
+        item = check_item(item, {"model": options.model})
     except MistakeError as mistake:
         raise mistake.at(line.line, line.row) from None
     except WrongItemError as error:

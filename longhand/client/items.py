@@ -32,13 +32,14 @@ def as_body(request: Json) -> Json:
 
 
 def as_item(line: Json) -> Json:
-    """`{"custom_id"?, "body"}` from a line in OpenAI's form, from one with a `body`, or from a bare request."""
+    """`{"custom_id"?, "cells"?, "body"}` from a line in OpenAI's form, one with a `body`, or a bare request."""
     if line.get("method", "POST") != "POST":
         raise WrongItemError('"method" must be "POST"')
     if line.get("url", ENDPOINT) != ENDPOINT:
         raise WrongItemError(f'"url" must be "{ENDPOINT}"')
-    around = {key: line[key] for key in ("custom_id",) if line.get(key) is not None}
-    inside = {key: value for key, value in line.items() if key not in ("custom_id", "method", "url")}
+    beside = ("custom_id", "cells") if "body" in line else ("custom_id",)
+    around = {key: line[key] for key in beside if line.get(key) is not None}
+    inside = {key: value for key, value in line.items() if key not in (*beside, "method", "url")}
     ways = [key for key in ("body", "messages", "prompt") if key in line]
     if len(ways) != 1:
         raise WrongItemError(f'a line needs one of "body", "messages" and "prompt", and this one {_found(ways)}')
@@ -67,12 +68,10 @@ def check_item(item: Json, defaults: Mapping[str, Any]) -> Json:
     for message in messages:
         if not isinstance(message, dict) or not isinstance(message.get("role"), str):
             raise WrongItemError('each of "messages" must be an object with a "role"')
-    custom_id = item.get("custom_id")
-    if custom_id is None:
-        return {"body": body}
-    if not isinstance(custom_id, str) or not custom_id:
+    around = {key: item[key] for key in ("custom_id", "cells") if item.get(key) is not None}
+    if not isinstance(around.get("custom_id", "a"), str) or around.get("custom_id") == "":
         raise WrongItemError('"custom_id" must be a text that is not empty')
-    return {"custom_id": custom_id, "body": body}
+    return {**around, "body": body}
 
 
 def _found(ways: Sequence[str]) -> str:

@@ -77,7 +77,8 @@ def job_summary(job: Json) -> RenderableType:
         "waits": waits_sentence(job),
         "because": _because(job.get("hold")),
         "metadata": _pairs(job.get("metadata")),
-        "prompt": _prompt(job),
+        "cells": _shortened(_pairs(job.get("cells"))),
+        "prompt": _shortened(_prompt(job)),
         "created": moment_of(job["created_at"]),
         "started": moment_of(job.get("started_at")),
         "finished": moment_of(job.get("finished_at")),
@@ -191,9 +192,14 @@ def _rows(title: str, rows: dict[str, str | Text | None]) -> Table:
 def _prompt(job: Json) -> str | None:
     messages = (job.get("request") or {}).get("messages") or []
     content = messages[-1].get("content") if messages else None
-    if not isinstance(content, str):
+    return content if isinstance(content, str) else None
+
+
+def _shortened(text: str | None) -> str | None:
+    if text is None:
         return None
-    return content if len(content) <= 200 else content[:199] + "…"
+    text = plain(text)
+    return text if len(text) <= 200 else text[:199] + "…"
 
 
 def _because(hold: Json | None) -> str | None:

@@ -117,7 +117,12 @@ def test_a_question_whose_answer_was_lost_is_asked_once_more() -> None:
             },
         ),
         (
-            ["A", {"messages": [{"role": "user", "content": "B"}]}, {"custom_id": "c", "body": {"prompt": "C"}}],
+            [
+                "A",
+                {"messages": [{"role": "user", "content": "B"}]},
+                {"custom_id": "c", "body": {"prompt": "C"}},
+                {"cells": {"topic": "d"}, "body": {"prompt": "D"}},
+            ],
             {"model": "m", "temperature": 1, "priority": 5, "completion_window": "24h", "metadata": {"a": "b"}},
             "/v1/batches",
             {
@@ -130,6 +135,10 @@ def test_a_question_whose_answer_was_lost_is_asked_once_more() -> None:
                     {
                         "custom_id": "c",
                         "body": {"model": "m", "temperature": 1, "messages": [{"role": "user", "content": "C"}]},
+                    },
+                    {
+                        "cells": {"topic": "d"},
+                        "body": {"model": "m", "temperature": 1, "messages": [{"role": "user", "content": "D"}]},
                     },
                 ],
             },

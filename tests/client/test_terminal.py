@@ -301,6 +301,10 @@ def test_a_tool_call_is_shown_with_its_name_and_its_arguments_and_moves_no_curso
     }
     custom = {"id": "call_2", "type": "custom", "custom": {"name": "run", "input": "ls"}}
     called = job(0, "bees", **{**KNOWN, "finish_reason": "tool_calls", "message": {"tool_calls": [call, custom]}})
+    assert re.search(
+        r"row +topic=\[2Jtea, words=9",
+        shown_by(job_summary({**called, "cells": {"topic": "\x1b[2Jtea", "words": "9"}})),
+    )
     shown = shown_by(job_summary(called))
     assert re.search(r'tool calls +get_weather\({"city": "\[2JOslo"}\)\n +run\(ls\)', shown)
     assert "tool calls" not in shown_by(job_summary(job(0, "bees", **KNOWN)))

@@ -30,7 +30,7 @@ def test_what_is_written_and_what_waits_is_seen_at_once_and_the_view_goes_on_by_
         visit.go("#/system")
         line = page.locator(".rows > li", has_text="of-this-test")
         expect(line).to_contain_text("1 being written · 3 wait")
-        expect(line).to_contain_text("Waits until another article of its batch ends")
+        expect(line).to_contain_text("First in the queue: Waits until another article of its batch ends")
         assert int(figure(page, "Free streams").replace(",", "")) > 0
         assert figure(page, "Database").endswith(" ms")
         client.pause(batch_id, message="<b>until Monday</b>")
