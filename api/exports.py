@@ -47,19 +47,21 @@ def csv_lines(results: Iterable[StoredResult], language: Language = "en") -> Ite
     """
     written = io.StringIO()
     written.write("\ufeff")
-    writer = csv.writer(written)  # the default dialect is RFC 4180's
     input_columns: list[str] | None = None
     for index, result in enumerate(results):
         cells = result.job.cells or {}
+        # A writer for each row: one keeps the longest that it has written, four bytes for each character.
+        writer = csv.writer(written)  # the default dialect is RFC 4180's
         if input_columns is None:
             input_columns = list(cells)
             writer.writerow([*column_headings(CSV_COLUMNS, language), *input_headings(input_columns, language)])
         row = _csv_row(index, result)
         own = (row.get(name) for name in CSV_COLUMNS)
         writer.writerow([_harmless(cell) for cell in (*own, *map(cells.get, input_columns))])
+        del writer
         yield _taken(written)
     if input_columns is None:
-        writer.writerow(column_headings(CSV_COLUMNS, language))
+        csv.writer(written).writerow(column_headings(CSV_COLUMNS, language))
         yield _taken(written)
 
 

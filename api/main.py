@@ -47,6 +47,7 @@ from api.http.errors import add_error_answers
 from api.http.listener import listen
 from api.http.protocol import BoundedProtocol
 from api.looks import Looks
+from api.memory import give_large_blocks_back
 from api.metrics.metrics import ApiMetrics
 from api.model_lists.upstream_models import Models
 from api.openai import completions, files, models, response_items, responses, text_completions
@@ -203,6 +204,7 @@ def run_api(settings: Settings, host: str, port: int, *, share_port: bool = Fals
     Raises as `open_api`, and `RevisionError` when the tables are not this version's.
     """
     start_logging("api", settings.log_format)
+    give_large_blocks_back()
     sys.setswitchinterval(_SWITCH_SECONDS)
     raise_descriptor_limit()
     check_revision(settings.database)

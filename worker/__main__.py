@@ -1,5 +1,6 @@
 """`python -m worker [MARK]`: one worker process with the settings of the environment."""
 
+import gc
 import sys
 
 from jobs.settings import SettingsError, load_settings
@@ -13,3 +14,5 @@ if __name__ == "__main__":
         run_worker(load_settings(), *sys.argv[1:2])
     except (SettingsError, RevisionError) as error:
         sys.exit(str(error))
+    finally:
+        gc.freeze()  # the process ends: to look for garbage in all that was imported takes a third of a second

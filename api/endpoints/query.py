@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, Query
 from starlette.responses import Response
 
 from api.callers.caller import CallerDep
-from api.finding import find_batch, find_job
+from api.finding import find_batch
 from api.forms.batches import batch_json
 from api.forms.costs import cost_json
 from api.forms.jobs import attempt_json, job_json, segments_json
@@ -24,10 +24,11 @@ from jobs.model.cost import NO_COST
 from jobs.model.records import Job
 from jobs.model.status import JobStatus
 from jobs.store.costs import read_costs
-from jobs.store.kept_texts import kept_attempts, read_kept_text
-from jobs.store.queries import list_batches, read_attempts, read_result
+from jobs.store.kept_texts import read_kept_text
+from jobs.store.queries import list_batches, read_result
 from jobs.store.search import JobFilter, list_jobs
 from jobs.store.stored_texts import read_longest
+from jobs.store.whole_jobs import read_whole_job
 
 routes = APIRouter(prefix="/v1", dependencies=STRICT_QUERY, responses=ERROR_RESPONSES)
 
@@ -56,12 +57,13 @@ def get_jobs(
 @routes.get("/jobs/{job_id}", tags=["query"], responses={200: {"model": JobWithAttempts}})
 def get_job(services: ServicesDep, caller: CallerDep, job_id: JobId) -> Response:
     """One job with its request, every attempt at it, and while it is queued, why it waits."""
-    job = find_job(services, caller, job_id)
-    attempts = read_attempts(services.database, job_id)
-    cost = read_costs(services.database, [job_id]).get(job_id, NO_COST)
+    whole = read_whole_job(services.database, job_id, project=caller.project)
+    if whole is None:
+        raise ApiError.not_found("job", job_id)
+    job, attempts = whole.job, whole.attempts
     waiting = waiting_by_id(services, caller, [job]).get(job_id, NOTHING)
-    kept = {"segments": segments_json(job, attempts), "kept_texts": kept_attempts(services.database, job_id)}
-    own = {**job_json(job), **cost_json(cost), **waiting, **kept}
+    kept = {"segments": segments_json(job, attempts), "kept_texts": whole.kept_texts}
+    own = {**job_json(job), **cost_json(whole.cost), **waiting, **kept}
     return JsonAnswer({**own, "attempts": [attempt_json(attempt) for attempt in attempts]})
 
 

@@ -1,9 +1,10 @@
 // What an earlier attempt wrote, over the page: it failed or was not accepted, and is still stored.
 
-import { el, put, wrong } from "./dom.js";
+import { el, put } from "./dom.js";
 import { sentenceOf } from "./faults.js";
 import { Markdown } from "./markdown.js";
 import { callText } from "./net.js";
+import { refused } from "./refusals.js";
 import { t } from "./words.js";
 
 export async function showEarlierText({ id }, { attempt, error }) {
@@ -25,6 +26,6 @@ export async function showEarlierText({ id }, { attempt, error }) {
     article.show(await callText(`/v1/jobs/${id}/text?attempt=${attempt}`));
     put(place, article.node);
   } catch (fault) {
-    put(place, wrong(fault.message));
+    put(place, refused(fault));
   }
 }

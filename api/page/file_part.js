@@ -21,6 +21,8 @@ const ENCODINGS = [
   ["windows-1250", "Windows-1250"],
   ["windows-1251", "Windows-1251"],
 ];
+// Columns that name a row rather than say what to write about.
+const NO_TOPIC = /^(custom_id|model|id|no|nr|number|编号|序号)$/i;
 const lacksModel = ({ code, param }) => code === "missing_required_parameter" && param === "body.model";
 
 /** What keeps a file from being sent. Lines without a model are one fault: one field mends them all. */
@@ -130,7 +132,7 @@ export function filePart(changed) {
   function offerTemplate(names) {
     const named = [...template.value.matchAll(/\{([^{}]*)\}/g)].map((part) => part[1].trim());
     if (named.length && named.every((name) => names.includes(name))) return;
-    const topic = names.find((name) => !["custom_id", "model"].includes(name)) ?? names[0];
+    const topic = names.find((name) => !NO_TOPIC.test(name)) ?? names[0];
     template.value = names.includes("prompt") ? "{prompt}" : t("form.template.example", { topic: `{${topic}}` });
   }
 

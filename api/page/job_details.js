@@ -57,7 +57,7 @@ function requestSection(job) {
   const { messages = [], model, ...rest } = job.request;
   const settings = { ...rest, ...ownSettings(job) };
   const count = Object.keys(settings).length;
-  const cells = Object.entries(job.cells ?? {});
+  const cells = Object.entries(job.cells ?? {}).map(([name, text]) => [name, el("span", { dir: "auto" }, text)]);
   return section(
     t("details.request"),
     ...messages.map((message) =>

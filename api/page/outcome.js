@@ -19,7 +19,10 @@ export function outcomeOf(batch) {
     const words = total ? t("outcome.stopped", { status: statusWord(status), completed, total }) : statusWord(status);
     return { sign: status, words };
   }
-  return { sign: status, words: joined(joined(statusWord(status), lost), cut) };
+  // What is being written when a hold begins goes on; the rest waits.
+  const waiting = total - completed - failed - (batch.request_counts.in_progress ?? 0);
+  const rest = batch.hold && status === "in_progress" && waiting > 0 ? t("outcome.rest_on_hold") : "";
+  return { sign: status, words: [statusWord(status), rest, lost, cut].reduce(joined) };
 }
 
 const joined = (first, second) => (second ? t("outcome.joined", { first, second }) : first);

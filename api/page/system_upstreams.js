@@ -1,10 +1,11 @@
 // The upstreams: how each is doing, what limits it, and a button that pauses it or lets it go on.
 
-import { ask, el, put, say, wrong } from "./dom.js";
+import { ask, el, put, say } from "./dom.js";
 import { sentenceOf } from "./faults.js";
 import { duration, number, time } from "./format.js";
 import { HoldBanner } from "./hold_banner.js";
 import { call } from "./net.js";
+import { refused } from "./refusals.js";
 import { badge, setBadge } from "./status.js";
 import { pieces, t } from "./words.js";
 
@@ -83,7 +84,7 @@ class UpstreamCard {
       say(t("upstreams.pause.done"));
       await this.onChanged();
     } catch (error) {
-      put(this.fault, wrong(error.message));
+      put(this.fault, refused(error));
     } finally {
       this.pause.disabled = false;
     }

@@ -1,9 +1,10 @@
 // A trial of the first articles. What is left is kept until somebody has looked at them and submits it: exactly the rest,
 // and once, however often the button is pressed.
 
-import { el, put, wrong } from "./dom.js";
+import { el, put } from "./dom.js";
 import { recall, remember } from "./kept.js";
 import { call } from "./net.js";
+import { refused } from "./refusals.js";
 import { t } from "./words.js";
 
 export const TRIED = 3;
@@ -64,12 +65,12 @@ export function trialPart(id) {
     fault.replaceChildren();
     try {
       const made = await call("/v1/batches", { method: "POST", body: order, headers: { "idempotency-key": key } });
-      if (made.status === "failed") throw new Error(made.errors.data[0].message);
+      if (made.status === "failed") throw made.errors.data[0];
       keepTrial(id, { count, batch: made.id });
       show();
       location.hash = `#/batches/${made.id}`;
     } catch (error) {
-      put(fault, wrong(error.message));
+      put(fault, refused(error));
       button.disabled = false;
     }
   }

@@ -65,7 +65,7 @@ export function jobView(id) {
     job = { ...job, ...next };
     showName();
     setBadge(status, shownStatus(job));
-    status.hidden = actions.hidden = false;
+    status.hidden = actions.hidden = details.hidden = false;
     banner.show(job.status === "queued" ? job.hold : null);
     retry.hidden = !job.incomplete && !RETRYABLE.includes(job.status);
     cancel.hidden = isFinal(job.status) || job.cancel_requested_at !== null;
@@ -107,7 +107,7 @@ export function jobView(id) {
       return true;
     } catch (error) {
       if (error.name === "AbortError" || job) return false;
-      note.hidden = true;
+      note.hidden = details.hidden = true;
       if (error.status === 404) heading.textContent = t("article.unknown");
       put(fault, unread(error, start));
       return false;

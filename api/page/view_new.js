@@ -106,7 +106,6 @@ export function newView() {
     submit.textContent = way !== "prompt" && count ? t("form.submit.count", { count }) : t("form.submit");
     tryFirst.hidden = count <= TRIED;
     titleField.hidden = modelHint.hidden = way === "prompt";
-    settings.node.hidden = way === "file"; // its lines have their own
   }
 
   /** What is to be sent: `{path, body, lines}`, or `{faults, more, at}`; of a file it is a promise. */
@@ -114,7 +113,7 @@ export function newView() {
     const named = model.value.trim();
     const set = settings.read();
     const rules = accept.read();
-    const unset = [way === "file" ? {} : set, rules].find((part) => part.fault);
+    const unset = [set, rules].find((part) => part.fault);
     if (unset) return { faults: [{ line: null, message: unset.fault }], at: unset.at };
     if (way === "prompt") {
       if (!prompt.value.trim()) return { faults: [{ line: null, message: t("form.prompt.empty") }], at: prompt };
@@ -126,7 +125,7 @@ export function newView() {
         return { path: "/v1/batches", body: { requests: [{ body }], completion_window: until.value }, lines: [] };
       return { path: "/v1/jobs", body, lines: [] };
     }
-    if (way === "file") return readFile(named, rules.body);
+    if (way === "file") return readFile(named, set, rules.body);
     const items = readList(list.value);
     if (!items.length) return { faults: [{ line: null, message: t("form.list.empty") }], at: list };
     if (!named) return { faults: [{ line: null, message: t("form.model.missing") }], at: model };
@@ -137,8 +136,11 @@ export function newView() {
     return { path: "/v1/batches", body, lines: items.map(({ line }) => line), count: items.length };
   }
 
-  async function readFile(named, rules) {
+  async function readFile(named, set, rules) {
     const order = await file.order(named);
+    // Lines that say something themselves keep it.
+    const defaults = { ...set.body, ...(set.system.length ? { system: set.system[0].content } : {}) };
+    if (Object.keys(defaults).length) rules = { ...rules, defaults };
     if (order.faults) return { ...order, at: order.lacksModel ? model : order.more === undefined ? file.input : null };
     return { path: "/v1/batches", body: { ...order, ...rules, ...terms() }, lines: [], count: file.count() };
   }

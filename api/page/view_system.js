@@ -3,6 +3,7 @@
 import { accountPart } from "./account.js";
 import { el, put, wrong } from "./dom.js";
 import { call, onReturn } from "./net.js";
+import { refusalOf } from "./refusals.js";
 import { badge, setBadge } from "./status.js";
 import { HeldList } from "./system_held.js";
 import { noticesOf } from "./system_notices.js";
@@ -47,7 +48,7 @@ export function systemView() {
       if (turn !== turns || error.name === "AbortError") return;
       if (parts.hidden) setBadge(state, "failed", t(error.status === 0 ? "system.badge.away" : "unknown"));
       // A lost network is told at the top; what was seen last stays.
-      if (error.status !== 0 || parts.hidden) put(fault, wrong(t("system.fault", { reason: error.message })));
+      if (error.status !== 0 || parts.hidden) put(fault, wrong(t("system.fault", { reason: refusalOf(error) })));
       loading.hidden = true;
     }
     timer = setTimeout(look, document.hidden ? 4 * LOOK_MS : LOOK_MS);

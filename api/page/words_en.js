@@ -78,6 +78,7 @@ export const WORDS = {
   "outcome.failed": { one: "{count} failed", other: "{count} failed" },
   "outcome.with_failures": { one: "Completed with {count} failure", other: "Completed with {count} failures" },
   "outcome.cut": { one: "{count} cut short", other: "{count} cut short" },
+  "outcome.rest_on_hold": "the rest on hold",
   "outcome.joined": "{first}, {second}",
   "outcome.stopped": "{status}, {completed} of {total} completed",
   "counts.completed": "{completed} of {total} completed",
@@ -87,7 +88,7 @@ export const WORDS = {
   // How far it is.
   "progress.of": "Progress of {name}",
   "progress.batch": "Progress of the batch",
-  "progress.percent": "{percent} %",
+  "progress.percent": "{percent}%",
   "progress.left": "about {time} left",
   "progress.paused": "on hold",
   "progress.value": "{ended} of {total} ended, {writing} being written, {failed} not completed",

@@ -59,7 +59,7 @@ export const SYSTEM = {
   "workers.lost": "Lost",
   "workers.streams": "{running} of {streams} streams",
   "workers.running_only": { one: "{count} stream", other: "{count} streams" },
-  "workers.seen": "last sign {when}",
+  "workers.seen": "Last sign {when}",
   "workers.version": "version {version}",
   "workers.lost.why": "It gave no sign of life for longer than it may. Other workers take over its articles.",
   "workers.draining.why": "It was told to end: it stores its texts and gives its articles back.",

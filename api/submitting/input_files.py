@@ -60,8 +60,8 @@ def check_lines(
             return
         length = shared_size + (len(line.content) if isinstance(line, Line) else 0)
         size += length
-        if shared_size and size > settings.max_file_bytes:
-            reason = f"with the defaults in each line the file has over {settings.max_file_bytes} bytes"
+        if size > settings.max_file_bytes:  # a short row can be a long request: each has the template and the columns
+            reason = f"its requests, each with all that is stated once, have over {settings.max_file_bytes} bytes"
             yield MistakeError("batch_too_large", f"{reason} (LONGHAND_MAX_FILE_BYTES)", "split it", line=line.line)
             return
         try:

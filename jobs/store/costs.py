@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Column, Connection, RowMapping, and_, case, func, select
 
 from jobs.model.cost import CostSum, KnownCost
+from jobs.model.records import Attempt
 from jobs.store.database import Database
 from jobs.tables import USAGE, attempts, jobs
 
@@ -37,6 +38,20 @@ def read_costs(database: Database, job_ids: Sequence[str]) -> dict[str, CostSum]
     """What each of some jobs has cost so far, its failed attempts included."""
     with database.read() as connection:
         return sum_costs(connection, attempts.c.job_id, job_ids)
+
+
+def cost_of(found: Iterable[Attempt]) -> CostSum:
+    """The same of attempts that were read."""
+    return add_costs(_cost_of_one(attempt) for attempt in found if attempt.finished_at is not None)
+
+
+def _cost_of_one(attempt: Attempt) -> CostSum:
+    if attempt.cost is None:
+        return CostSum(unknown=1)
+    if attempt.cost.currency is None:
+        return CostSum()
+    is_estimated = attempt.usage is not None and attempt.usage.source != "upstream"
+    return CostSum((KnownCost(attempt.cost.currency, attempt.cost.nanos, is_estimated),))
 
 
 def _sum(rows: Iterable[RowMapping]) -> CostSum:

@@ -1,6 +1,8 @@
 """What is still stored of a job's earlier attempts: the longest text, the one to repair, and the newest one."""
 
-from sqlalchemy import select, union
+from typing import Any
+
+from sqlalchemy import ColumnElement, CompoundSelect, select, union
 
 from jobs.store.database import Database
 from jobs.tables import longest_texts, rejected_texts, texts
@@ -8,11 +10,9 @@ from jobs.tables import longest_texts, rejected_texts, texts
 _TABLES = (texts, longest_texts, rejected_texts)
 
 
-def kept_attempts(database: Database, job_id: str) -> list[int]:
-    """The attempts of which a text is stored, in order."""
-    wanted = union(*(select(table.c.attempt).where(table.c.job_id == job_id, table.c.text != "") for table in _TABLES))
-    with database.read() as connection:
-        return sorted(connection.scalars(wanted))
+def select_kept(job_id: ColumnElement[str]) -> CompoundSelect[Any]:
+    """The attempts of which a text is stored."""
+    return union(*(select(table.c.attempt).where(table.c.job_id == job_id, table.c.text != "") for table in _TABLES))
 
 
 def read_kept_text(database: Database, job_id: str, attempt: int) -> str | None:

@@ -3,6 +3,7 @@
 Exit codes: 0 for success, 1 for failure, 2 for input that cannot be used (arguments, files, settings), 130 for Ctrl-C.
 """
 
+import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -44,7 +45,9 @@ _OURS = ("api", "jobs", "longhand", "migrations", "worker")
 
 def main() -> None:
     """The console script."""
-    sys.exit(run(sys.argv[1:]))
+    code = run(sys.argv[1:])
+    gc.freeze()  # to look for garbage in all that was imported took a quarter of the time of a short command
+    sys.exit(code)
 
 
 def run(arguments: Sequence[str]) -> int:

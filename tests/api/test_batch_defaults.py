@@ -204,6 +204,17 @@ def test_defaults_may_not_make_more_of_a_batch_than_could_be_written_out(client:
     assert [(one["code"], one["line"]) for one in batch["errors"]["data"]] == [("batch_too_large", 4)]
 
 
+@pytest.mark.parametrize(
+    ("head", "template"), [("topic", "{topic}" + "x" * 10_000), ("topic," + "x" * 10_000, "{topic}")]
+)
+def test_nor_may_the_template_or_the_columns_of_a_table(client: httpx.Client, head: str, template: str) -> None:
+    rows = "\n".join([head, *["tea,"] * 5]).encode()
+    order = {"input_file_id": upload(client, "in.csv", rows), "input": {"model": "m-1", "template": template}}
+    batch = client.post("/v1/batches", json=order).json()
+    assert [(one["code"], one["line"]) for one in batch["errors"]["data"]] == [("batch_too_large", 5)]
+    assert client.get("/v1/jobs", params={"batch_id": batch["id"]}).json()["data"] == []
+
+
 def test_the_same_key_with_other_defaults_is_refused(client: httpx.Client) -> None:
     order = {"defaults": {"model": "m-1"}, "requests": GOOD}
     key = {"Idempotency-Key": "defaults"}

@@ -67,6 +67,9 @@ def test_a_text_that_is_not_accepted_is_told_by_its_rules() -> None:
     found = find_rejections({"min_words": 300, "must_include": ["茶"]}, "one two three", cut_short=False)
     failed = {"error": {"code": "not_accepted", "message": str(NotAccepted(found))}}
     assert reason(failed) == 'not_accepted：未通过验收：要求至少 300 字，实际 3 字；要求包含 "茶"，但没有'
+    [one] = find_rejections({"min_words": 300}, "one", cut_short=False)
+    failed = {"error": {"code": "not_accepted", "message": str(NotAccepted([one]))}}
+    assert reason(failed) == "not_accepted：未通过验收：要求至少 300 字，实际 1 字"
 
 
 @pytest.mark.parametrize(
@@ -77,6 +80,11 @@ def test_a_text_that_is_not_accepted_is_told_by_its_rules() -> None:
         ("already_ended", "the batch has ended as completed and cannot be cancelled", "批次已完成，不能再取消"),
         (None, "'batch_1' is not the id of a job, which begins with job_", "'batch_1' 不是任务的编号"),
         ("upstream_rejected", "no such model", "接口拒绝了这个请求（原文：no such model）"),
+        (
+            "invalid_webhook_url",
+            "url: its address 10.0.0.1 is not a global one; LONGHAND_WEBHOOK_ALLOW permits a network of your own",
+            "地址指向 10.0.0.1，不是公网地址；要允许自己的网段，请设 LONGHAND_WEBHOOK_ALLOW",
+        ),
         ("not_found", "something that nobody has translated", "您的项目中没有这个编号（原文："),
         (
             "invalid_api_key",

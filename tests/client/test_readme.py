@@ -156,5 +156,9 @@ def test_every_file_that_a_document_names_exists(document: Path) -> None:
     assert [name for name in named if not (ROOT / name).exists()] == []
 
 
-def test_the_picture_is_small_enough_to_load_at_once() -> None:
-    assert (ROOT / "docs" / "page.png").stat().st_size < 200_000
+@pytest.mark.parametrize(
+    ("readme", "name", "most_bytes"), [(README, "page.png", 200_000), (CHINESE, "page.zh.png", 300_000)]
+)
+def test_each_readme_has_a_picture_in_its_language_that_loads_at_once(readme: str, name: str, most_bytes: int) -> None:
+    assert re.findall(r"^!\[.+\]\(docs/(.+)\)$", readme, flags=re.MULTILINE) == [name]
+    assert (ROOT / "docs" / name).stat().st_size < most_bytes

@@ -52,7 +52,7 @@ class Sdk:
         return out
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def api_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The base URL of a whole stack, as the SDK takes it; a simulator is its upstream, at 200 deltas a second."""
     with serve_in_thread(Pace(deltas_per_second=200, first_delta_seconds=0.02)) as simulator:

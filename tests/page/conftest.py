@@ -86,9 +86,16 @@ def client(up: Up) -> Iterator[Client]:
         yield opened
 
 
-@pytest.fixture
-def visit(browser: Browser, up: Up) -> Iterator[Visit]:
-    """Someone who visits the page. At the end: no error in the console, and no request to another host."""
+@pytest.fixture(scope="package")
+def window(browser: Browser, up: Up) -> Iterator[Visit]:
+    """The window of all who visit the page in turn."""
     with Visit.open(browser, up.url) as opened:
         yield opened
-        opened.assert_clean()
+
+
+@pytest.fixture
+def visit(window: Visit) -> Iterator[Visit]:
+    """Someone who visits the page. At the end: no error in the console, and no request to another host."""
+    window.begin_anew()
+    yield window
+    window.assert_clean()

@@ -58,7 +58,7 @@ def test_an_upstream_out_of_credit_shows_one_banner_and_resume_goes_on(
         assert page.evaluate(FAULTS) == []
         assert page.evaluate(FAINT) == []
         page.set_viewport_size({"width": 320, "height": 800})
-        assert page.evaluate("document.documentElement.scrollWidth") <= 320
+        visit.wait_for("() => document.documentElement.scrollWidth <= 320")
         page.set_viewport_size({"width": 1280, "height": 800})
 
         waiting.first.get_by_role("link").click()
@@ -86,7 +86,7 @@ def test_a_paused_batch_says_so_and_goes_on_at_a_click(visit: Visit, client: Cli
         page.get_by_role("button", name="Pause").click()
         assert "The batch is paused, so no new article starts." in banner(page)
         expect(page.get_by_role("button", name="Pause")).to_be_hidden()
-        expect(page.locator(".head .badge")).to_have_text("Writing")  # what runs goes on
+        expect(page.locator(".head .badge")).to_have_text("Writing, the rest on hold")  # what runs goes on
         expect(waiting.locator(".card-text")).to_have_text(["Paused."] * 3)
     expect(page.locator(".card[data-status=completed]")).to_have_count(1)
     expect(page.locator(".head .badge")).to_have_text("On hold")

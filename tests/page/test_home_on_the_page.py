@@ -23,7 +23,7 @@ def test_home_lists_batches_and_single_articles_newest_first_and_each_kind_alone
     assert page.evaluate(FAULTS) == []
     assert page.evaluate(FAINT) == []
     page.set_viewport_size({"width": 320, "height": 800})
-    assert page.evaluate("document.documentElement.scrollWidth") <= 320
+    visit.wait_for("() => document.documentElement.scrollWidth <= 320")
 
     page.get_by_role("button", name="Batches").click()
     expect(page.get_by_role("link", name="Write a note about a lighthouse.")).to_have_count(0)

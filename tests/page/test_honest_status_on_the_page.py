@@ -44,7 +44,7 @@ def test_an_empty_system_says_what_to_do_and_forty_articles_before_a_dead_upstre
         expect(page.locator(".held")).to_contain_text("fails or cannot be reached, so no new article starts.")
         expect(page.locator(".held")).to_contain_text("then press Resume")
         expect(page.locator(".head .badge")).to_have_text("On hold")
-        expect(page.locator(".bar-line")).to_contain_text("0 % · on hold")
+        expect(page.locator(".bar-line")).to_contain_text("0% · on hold")
         expect(page.locator(".card[data-status=failed]")).to_have_count(0)
         visit.assert_clean()
 
@@ -74,7 +74,7 @@ def test_forty_failures_are_red_words_and_one_line_with_their_cause(visit: Visit
     assert page.evaluate(FAULTS) == []
     assert page.evaluate(FAINT) == []
     page.set_viewport_size({"width": 320, "height": 800})
-    assert page.evaluate("document.documentElement.scrollWidth") <= 320
+    visit.wait_for("() => document.documentElement.scrollWidth <= 320")
 
 
 def test_two_failures_and_one_text_cut_short_are_said_beside_completed(visit: Visit, client: Client) -> None:
@@ -123,7 +123,7 @@ def test_a_finished_batch_has_no_time_left_and_a_running_one_shows_its_percent(
     with held(upstream):
         batch_id = submit(client, [request("one", "Write a 20-word note."), request("two", "Write a 20-word note.")])
         visit.go(f"#/batches/{batch_id}")
-        expect(visit.page.locator(".bar-line")).to_have_text("0 %")
+        expect(visit.page.locator(".bar-line")).to_have_text("0%")
     finish(client, batch_id)
     expect(visit.page.locator(".head .badge")).to_have_text("Completed")
     expect(visit.page.locator(".bar-line")).to_have_text("")

@@ -1,13 +1,15 @@
 """The page's reading of Markdown, as elements, and the same for a text that grows."""
 
 import json
+from collections.abc import Iterator
 from itertools import pairwise
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Browser, Page
 
 from tests.page.test_commonmark_on_the_page import EXAMPLES
 from tests.page.visit import Visit
+from tests.stack.running_up import Up
 
 _SHOW = """async (text) => {
   const { Markdown } = await import("/page/markdown.js");
@@ -75,11 +77,14 @@ LATE = "[a] [b][c] *[d]*\n\nx\n\n[a]: https://a.example\n'title\nof a'\n[c]: /c\
 """Links that are defined below where they stand, over several lines."""
 
 
-@pytest.fixture
-def page(visit: Visit) -> Page:
-    visit.go("")
-    visit.heading("All work")
-    return visit.page
+@pytest.fixture(scope="module")
+def page(browser: Browser, up: Up) -> Iterator[Page]:
+    """One page for all: the texts are shown beside what it shows, and none is there for the next."""
+    with Visit.open(browser, up.url) as visit:
+        visit.go("")
+        visit.heading("All work")
+        yield visit.page
+        visit.assert_clean()
 
 
 @pytest.mark.parametrize("text", CASES)

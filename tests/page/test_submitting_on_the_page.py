@@ -81,6 +81,31 @@ def test_the_settings_of_the_form_are_those_of_the_request(visit: Visit, client:
         assert one["messages"][0] == {"role": "system", "content": "Be brief."}
 
 
+def test_the_settings_of_the_form_hold_for_the_rows_of_a_table_which_stay_with_their_articles(
+    visit: Visit, client: Client
+) -> None:
+    page = visit.page
+    page.get_by_label("A file").check()
+    give_file(visit, "in.csv", b"no,topic\n1,ink\n2,rain\n")
+    expect(page.get_by_label("Prompt for each row")).to_have_value("Write an article about {topic}.")
+    page.get_by_label("Model").fill(MODEL)
+    page.get_by_text("Settings for every prompt").click()
+    page.get_by_label("System prompt").fill("Be brief.")
+    page.get_by_label("Temperature").fill("0.3")
+    page.get_by_label("ask for the rest").check()
+    page.get_by_role("button", name="Submit 2 articles").click()
+    page.wait_for_url("**/#/batches/*")
+    first, second = [client.read(one["id"]) for one in client.jobs(batch_id=page.url.rpartition("/")[2])][::-1]
+    assert first["request"]["messages"][0] == {"role": "system", "content": "Be brief."}
+    assert (first["request"]["temperature"], first["on_length"]) == (0.3, "continue")
+    assert (first["cells"], second["cells"]) == ({"no": "1", "topic": "ink"}, {"no": "2", "topic": "rain"})
+    page.goto(f"{visit.url}/#/jobs/{second['id']}")
+    page.get_by_text("Row of the table: 2 columns").click()
+    expect(page.locator(".details details[open] dl")).to_have_text("no2topicrain")
+    page.get_by_text("3 settings").click()
+    expect(page.locator(".details pre")).to_contain_text('"on_length": "continue"')
+
+
 def test_the_sample_table_can_be_submitted_as_it_is(visit: Visit) -> None:
     page = visit.page
     page.get_by_label("A file").check()

@@ -129,9 +129,10 @@ def test_everything_has_a_name_and_headings_are_in_order(
         visit.assert_clean()
 
 
-@pytest.mark.parametrize("width", [1280, 390])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("locale", LOCALES)
+@pytest.mark.parametrize(
+    ("locale", "scheme", "width"),  # every two of them meet
+    [("en-US", "light", 1280), ("en-US", "dark", 390), ("zh-CN", "light", 390), ("zh-CN", "dark", 1280)],
+)
 def test_axe_finds_no_fault_in_any_view(
     browser: Browser, up: Up, routes: dict[str, str], locale: str, scheme: Any, width: int
 ) -> None:

@@ -10,9 +10,6 @@ from tests.page.visit import Visit
 
 @pytest.fixture(autouse=True)
 def at_the_reference(visit: Visit) -> None:
-    visit.page.add_init_script(
-        "document.addEventListener('securitypolicyviolation', (e) => console.error('policy', e.violatedDirective))"
-    )
     visit.page.goto(f"{visit.url}/docs")
     expect(visit.page.locator(".info .title")).to_contain_text("Longhand")
 

@@ -15,8 +15,8 @@ const batch = (status, counts, hold = null) => ({
 
 test("tokens are never said to be of articles that have ended while none has", () => {
   const held = batch("in_progress", {}, { kind: "upstream" });
-  assert.equal(countsLine(held), "0 % · on hold · 0 of 8 completed · 2,084 tokens in attempts that broke off");
+  assert.equal(countsLine(held), "0% · on hold · 0 of 8 completed · 2,084 tokens in attempts that broke off");
   const writing = batch("in_progress", { completed: 2, in_progress: 6 });
-  assert.equal(countsLine(writing), "25 % · 2 of 8 completed · 6 being written · 2,084 tokens in attempts that have ended");
+  assert.equal(countsLine(writing), "25% · 2 of 8 completed · 6 being written · 2,084 tokens in attempts that have ended");
   assert.equal(countsLine(batch("completed", { completed: 8 })), "8 of 8 completed · 2,084 tokens written");
 });

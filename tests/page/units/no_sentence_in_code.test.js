@@ -60,3 +60,10 @@ test("index.html names keys, and has no words but the product's and those for br
   assert.deepEqual(new Set(texts), new Set(["Longhand"]));
   assert.doesNotMatch(page, /\b(aria-label|title|placeholder|alt)=/);
 });
+
+test("no view shows the words of a refusal as the server wrote them", () => {
+  const raw = /(?:wrong\(|reason: )\w+\.message\b/;
+  assert.match("put(fault, wrong(error.message));", raw);
+  const files = readdirSync(FOLDER).filter((name) => name.endsWith(".js"));
+  assert.deepEqual(files.filter((name) => raw.test(read(name))), []);
+});

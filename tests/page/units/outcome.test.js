@@ -26,6 +26,13 @@ test("the words and the colour of a batch are those of what happened", () => {
   for (const [status, counts, sign, words] of cases) assert.deepEqual(outcomeOf(batch(status, counts)), { sign, words });
 });
 
+test("a batch that is held while some of it is written says both", () => {
+  const held = (counts) => outcomeOf(batch("in_progress", counts, { kind: "batch" }));
+  assert.deepEqual(held({ in_progress: 2, failed: 1 }), { sign: "in_progress", words: "Writing, the rest on hold, 1 failed" });
+  assert.deepEqual(held({ in_progress: 2, completed: 8 }), { sign: "in_progress", words: "Writing" });
+  assert.equal(held({ completed: 8 }).words, "On hold");
+});
+
 test("percent is whole and 100 only at the end", () => {
   assert.equal(percentOf({ total: 1000, completed: 990, failed: 9 }), 99);
   assert.equal(percentOf({ total: 0, completed: 0, failed: 0 }), 0);
@@ -36,9 +43,9 @@ test("the time left is a guess only where there is something to guess from", () 
   assert.equal(secondsLeft(known), 10);
   assert.equal(secondsLeft({ ...known, writtenNow: 200 }), null);
   for (const unknown of ["completed", "tokens", "speed", "left"]) assert.equal(secondsLeft({ ...known, [unknown]: 0 }), null);
-  assert.equal(progressLine(batch("in_progress", { completed: 4 }), 130), "40 % · about 2 min left");
-  assert.equal(progressLine(batch("in_progress", { completed: 4 }), null), "40 %");
-  assert.equal(progressLine(batch("in_progress", { completed: 4 }, { kind: "batch" }), 10), "40 % · on hold");
+  assert.equal(progressLine(batch("in_progress", { completed: 4 }), 130), "40% · about 2 min left");
+  assert.equal(progressLine(batch("in_progress", { completed: 4 }), null), "40%");
+  assert.equal(progressLine(batch("in_progress", { completed: 4 }, { kind: "batch" }), 10), "40% · on hold");
   assert.equal(progressLine(batch("completed", { completed: 10 }), null), "");
   assert.deepEqual([0, 7, 130, 1000].map(roughly), [5, 5, 120, 900]);
 });
