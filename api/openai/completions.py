@@ -154,7 +154,7 @@ class ChatStream(JobStream):
         if job.status is not JobStatus.COMPLETED:
             return error_frame(job_failure(job))
         beside = await self._beside(job)
-        usage = usage_frame(job) if self._with_usage else b""
+        usage = self._usage(job) if self._with_usage else b""
         return beside + self._chunk({}, job.finish_reason) + usage + DONE
 
     async def _beside(self, job: Job) -> bytes:
@@ -164,6 +164,9 @@ class ChatStream(JobStream):
         if message.get("logprobs"):
             frames += chunk_frame(self._job, {}, None, with_usage=self._with_usage, logprobs=message["logprobs"])
         return frames
+
+    def _usage(self, job: Job) -> bytes:
+        return usage_frame(job)
 
     def _chunk(self, delta: dict[str, Any], finish_reason: str | None = None) -> bytes:
         return chunk_frame(self._job, delta, finish_reason, with_usage=self._with_usage)
