@@ -88,31 +88,12 @@ def make_app(services: Services) -> FastAPI:
     """The application over these parts. It connects its hub when it is started and closes nothing that it was given
     but the hub, the tails and the models.
     """
-
-    @asynccontextmanager
-    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        services.hub.start()
-        await run_in_threadpool(sweep_files, services)
-        await _log_who_is_served(services)
-        clearing = asyncio.create_task(services.watch_limiter.clear_for_ever(services.keyring))
-        following = asyncio.create_task(_follow_file(services.upstreams))
-        sweeping = asyncio.create_task(sweep_for_ever(services))
-        try:
-            yield
-        finally:
-            clearing.cancel()
-            following.cancel()
-            sweeping.cancel()
-            services.hub.close()
-            await services.tails.close()
-            await services.models.close()
-
     app = FastAPI(
         title="Longhand",
         summary="A durable batch and background API for any OpenAI-compatible endpoint, whose every job can be watched "
         "while it is being written.",
         version="1",
-        lifespan=lifespan,
+        lifespan=_lifespan,
         redirect_slashes=False,  # a redirect is sent before the key is read, to any host that the client names
         docs_url=None,  # both would have their scripts loaded from another host; see `reference.py`
         redoc_url=None,
@@ -230,6 +211,27 @@ def run_api(settings: Settings, host: str, port: int, *, share_port: bool = Fals
     with open_api(settings, host, port, share_port=share_port) as server:
         log.info("listening on http://%s:%d", f"[{host}]" if ":" in host else host, server.port)
         server.serve_here()
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    services: Services = app.state.services
+    services.hub.start()
+    await run_in_threadpool(sweep_files, services)
+    await _log_who_is_served(services)
+    tasks = [
+        asyncio.create_task(services.watch_limiter.clear_for_ever(services.keyring)),
+        asyncio.create_task(_follow_file(services.upstreams)),
+        asyncio.create_task(sweep_for_ever(services)),
+    ]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        services.hub.close()
+        await services.tails.close()
+        await services.models.close()
 
 
 async def _follow_file(source: UpstreamSource) -> None:

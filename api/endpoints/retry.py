@@ -81,7 +81,7 @@ def _read_which(body: bytes) -> frozenset[str]:
     for name, text in fields.items():
         named = read_value(text, name)
         allowed = sorted({*RETRYABLE, _INCOMPLETE} if name == "which" else RETRYABLE)
-        if not isinstance(named, list) or not named or any(one not in allowed for one in named):
+        if not isinstance(named, list) or not named or any(word not in allowed for word in named):
             raise invalid(name, f"must be a list with one or more of {', '.join(allowed)}")
         return frozenset(named)
     return frozenset(FAILURES)

@@ -87,7 +87,7 @@ def post_webhook(services: ServicesDep, caller: CallerDep, body: SmallBody) -> R
 def list_webhooks(services: ServicesDep, caller: CallerDep) -> Response:
     """The endpoints of the project, the newest first, without those of single batches."""
     found = endpoints.list_endpoints(services.database, project=caller.project)
-    return JsonAnswer({"object": "list", "data": [webhook_json(one) for one in found]})
+    return JsonAnswer({"object": "list", "data": [webhook_json(endpoint) for endpoint in found]})
 
 
 @routes.get("/webhooks/{webhook_id}", responses={200: {"model": WebhookObject}})
@@ -175,7 +175,7 @@ def list_deliveries(
     """What was sent to it and what is to be, the newest first. They are kept for a week."""
     _find(services, caller, webhook_id)
     found, has_more = past.list_deliveries(services.database, webhook_id, status=status, after=after, limit=limit)
-    return JsonAnswer(page_json([delivery_json(one) for one in found], more=has_more, by="event_id"))
+    return JsonAnswer(page_json([delivery_json(delivery) for delivery in found], more=has_more, by="event_id"))
 
 
 def _find(services: Services, caller: Caller, webhook_id: str) -> WebhookEndpoint:

@@ -130,5 +130,5 @@ def segment_json(segment: Segment) -> dict[str, Any]:
 def segments_json(job: Job, attempts: Sequence[Attempt]) -> list[dict[str, Any]] | None:
     """The segments of the stored text, or of the text so far; None: one request wrote it."""
     number = job.text_attempt or job.attempt
-    stored = next((one.segments for one in attempts if one.attempt == number), None)
-    return [segment_json(one) for one in load_segments(stored)] or None
+    stored = next((attempt.segments for attempt in attempts if attempt.attempt == number), None)
+    return [segment_json(segment) for segment in load_segments(stored)] or None

@@ -59,12 +59,9 @@ def _line(job: Job, whole: dict[str, Any]) -> dict[str, Any]:
         response = _response(job, job.error_status, {"error": told})
     else:
         error = {"code": _CODES.get(job.status, job.error_code), "message": job.error_message}
-    return {"id": f"batch_req_{_suffix(job)}", "custom_id": job.custom_id, "response": response, "error": error}
+    line_id = f"batch_req_{job.id.removeprefix('job_')}"
+    return {"id": line_id, "custom_id": job.custom_id, "response": response, "error": error}
 
 
 def _response(job: Job, status: int, body: dict[str, Any]) -> dict[str, Any]:
     return {"status_code": status, "request_id": job.id, "body": body}
-
-
-def _suffix(job: Job) -> str:
-    return job.id.removeprefix("job_")

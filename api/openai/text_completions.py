@@ -85,7 +85,7 @@ def _read(idempotency_key: str | None, body: bytes) -> tuple[IdempotencyKey | No
     if "messages" in fields:
         raise unsupported("messages", "belongs to POST /v1/chat/completions; this takes a prompt")
     for name, (allowed, way_out) in _ONLY.items():
-        if name in fields and not any(fields[name] == one and type(fields[name]) is type(one) for one in allowed):
+        if name in fields and not any(fields[name] == value and type(fields[name]) is type(value) for value in allowed):
             raise unsupported(name, way_out)
     prompt = _read_prompt(fields.get("prompt"))
     chat = {name: value for name, value in fields.items() if name != "prompt" and name not in _ONLY}

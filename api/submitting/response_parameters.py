@@ -4,7 +4,6 @@ What changes nothing about the text is taken, whether or not the upstream knows 
 would change the text and cannot be done is refused by name, with the way out.
 """
 
-import json
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
@@ -31,10 +30,6 @@ _WAYS_OUT = {
     "image": "a Response here is a text: leave it out",
 }
 
-# What asks for nothing but what is done anyway.
-_ONLY: dict[str, tuple[Any, ...]] = {
-    "top_logprobs": (0,),
-}
 _LOGPROBS = "message.output_text.logprobs"
 
 
@@ -58,7 +53,7 @@ _TYPES = {
     "stream": _FLAG,
     "parallel_tool_calls": _FLAG,
     "include": _Type(
-        "a list of texts", lambda value: isinstance(value, list) and all(isinstance(one, str) for one in value)
+        "a list of texts", lambda value: isinstance(value, list) and all(isinstance(text, str) for text in value)
     ),
     "instructions": _WORDS,
     "previous_response_id": _WORDS,
@@ -79,10 +74,9 @@ def check_parameters(fields: Mapping[str, Any]) -> None:
     for name in fields:
         if name not in _TAKEN:
             raise unsupported(name[:64], f"is not supported: {_WAYS_OUT.get(name, 'leave it out')}")
-    for name, allowed in _ONLY.items():
-        if name in fields and not any(fields[name] == value and type(fields[name]) is type(value) for value in allowed):
-            shown = " or ".join(json.dumps(value) for value in allowed)
-            raise unsupported(name, f"only {shown} is supported: leave it out")
+    top_logprobs = fields.get("top_logprobs", 0)
+    if type(top_logprobs) is not int or top_logprobs != 0:
+        raise unsupported("top_logprobs", "only 0 is supported: leave it out")
     for name, what in _TYPES.items():
         if name in fields and not what.holds(fields[name]):
             raise invalid(name, f"must be {what.said}")

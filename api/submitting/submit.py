@@ -43,8 +43,7 @@ def post_job(services: ServicesDep, caller: CallerDep, body: JobBody, idempotenc
     The body is one for chat completions: `model`, `messages`, and any other parameter of the upstream, passed through
     untouched. `custom_id`, `metadata`, `priority`, `max_attempts`, `on_interrupt`, `upstream`, `accept`, `on_reject`
     and `max_repairs` are Longhand's own and go no further, as is `expires_after`: how long the job is kept after its
-    end. `stream` and `stream_options` are taken and dropped: every
-    job can be watched at `/v1/jobs/{id}/events`.
+    end. `stream` and `stream_options` are taken and dropped: every job can be watched at `/v1/jobs/{id}/events`.
     """
     key = check_key(idempotency_key, "/v1/jobs", body)
     job = check_job(body)

@@ -47,7 +47,7 @@ class Upload:
         self._name = ""
         self._value = bytearray()
         self._is_file = False
-        self._services = 0
+        self._parts = 0
         self._field_bytes = 0
         self._ended = False
 
@@ -114,8 +114,8 @@ class Upload:
         self._waiting, self._waiting_bytes = [], 0
 
     def _begin_part(self) -> None:
-        self._services += 1
-        if self._services > _MOST_PARTS:
+        self._parts += 1
+        if self._parts > _MOST_PARTS:
             raise _broken(f"it has more than {_MOST_PARTS} parts")
         self._disposition, self._name, self._is_file = b"", "", False
         self._value = bytearray()

@@ -23,7 +23,9 @@ def check_upstreams(upstreams: Upstreams, jobs: Sequence[NewJob], place: str = "
         spec = upstreams.find(name)
         at = join(place.format(number), "upstream")
         if spec is None:
-            raise invalid(at, f"there is none of this name; there are {', '.join(one.name for one in upstreams.specs)}")
+            raise invalid(
+                at, f"there is none of this name; there are {', '.join(spec.name for spec in upstreams.specs)}"
+            )
         if not spec.takes(model):
             raise invalid(at, f"{name} does not take the model {model!r}; it takes {', '.join(spec.models)}")
         good.add((name, model))

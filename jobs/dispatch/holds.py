@@ -56,7 +56,6 @@ class Hold:
     message: str
     held_by: str
     probe_at: datetime | None
-    probe_seconds: float | None
     probes: int
     probe_job: str | None
     last_probe: str | None

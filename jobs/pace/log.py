@@ -101,9 +101,8 @@ class Log(msgspec.Struct):
         return sum(since <= sent.at < at for sent in self.entries) / max(1.0, at - since)
 
     def evidence(self, refused_at: float, in_flight: int, since: float) -> tuple[int, int, int]:
-        """Of what was accepted before: how many with at least as many in flight; how many after as many in a second
-        and in a third
-        of one (a small bucket is empty sooner); and how many are remembered.
+        """Of what was accepted before: how many with at least as many in flight; how many after as many in a second and
+        in a third of one (a small bucket is empty sooner); and how many are remembered.
         """
         second, third = self.in_second_before(refused_at), self.in_second_before(refused_at, THIRD)
         against_window = against_rate = of = 0

@@ -96,7 +96,7 @@ def forget_times(old: State, now: float) -> State:
         ramp=old.rate.ramp,
         stated=old.rate.stated,
     )
-    stated = {kind: Stated(one.per_second) for kind, one in old.tokens.stated.items()}
+    stated = {kind: Stated(limit.per_second) for kind, limit in old.tokens.stated.items()}
     learned = old.tokens.unstated
     tokens = Tokens(
         level=old.tokens.level,

@@ -41,9 +41,8 @@ class Tokens(msgspec.Struct):
     """Of all tokens, those that are output: some upstreams limit both apart, and only sums are reserved."""
     mean_used: float | None = None
     mean_estimate: float | None = None
-    """Of finished texts and of reservations: estimates are high, and what a text will probably use is charged at
-    once. Charged whole,
-    they would hold back a lane of long texts until these have ended.
+    """Of finished texts and of reservations: estimates are high, and what a text will probably use is charged at once.
+    Charged whole, they would hold back a lane of long texts until these have ended.
     """
 
     bins: Bins = msgspec.field(default_factory=list)

@@ -87,6 +87,8 @@ def _translate_type(param: Any) -> None:
 
     def in_words(*arguments: Any, **named: Any) -> str | None:
         shown = show(*arguments, **named)
-        return re.sub(_TYPE, lambda one: help_text(f"types.{one[1] or one[0]}") or one[0], shown) if shown else shown
+        return (
+            re.sub(_TYPE, lambda kind: help_text(f"types.{kind[1] or kind[0]}") or kind[0], shown) if shown else shown
+        )
 
     param.display_type_rich = in_words

@@ -70,7 +70,7 @@ def _without_secret(field: str, value: Any) -> Any:
     if field.endswith("url"):
         return tables.without_secret(str(value))
     if isinstance(value, tuple):
-        return [str(one) for one in value]
+        return [str(item) for item in value]
     return value if isinstance(value, bool | int | float) else str(value)
 
 

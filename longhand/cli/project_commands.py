@@ -36,7 +36,9 @@ def list_all(as_json: AsJson = False) -> None:
     if as_json:
         print_json([_shown(project) for project in listed])
     else:
-        tables.table_console().print(lists.projects_table([(one.name, _words(one.keep_seconds)) for one in listed]))
+        tables.table_console().print(
+            lists.projects_table([(project.name, _words(project.keep_seconds)) for project in listed])
+        )
 
 
 def retention(
@@ -49,7 +51,7 @@ def retention(
     with command_database() as database:
         from jobs.store.projects import list_projects, set_keep_seconds  # noqa: PLC0415  # loads SQLAlchemy
 
-        names = [one.name for one in list_projects(database)]
+        names = [project.name for project in list_projects(database)]
         if project not in names:
             raise InputError(t("projects.no_such", name=repr(project[:80]), names=", ".join(names)))
         said = set_keep_seconds(database, project, seconds)

@@ -86,7 +86,7 @@ class Submission:
 
 def looks_like_a_path(source: str) -> bool:
     """Whether it is one word that looks like the name of a file, and there is none."""
-    if source == "-" or len(source) > 200 or any(one.isspace() for one in source) or Path(source).suffix in SUFFIXES:
+    if source == "-" or len(source) > 200 or any(map(str.isspace, source)) or Path(source).suffix in SUFFIXES:
         return False
     return _PATH.search(source) is not None and not _mode_of(source)
 

@@ -144,7 +144,7 @@ def _wait_for(client: Client, webhook: str, sent: Any) -> Any:
     while not _is_tried(sent) and time.monotonic() < deadline:
         time.sleep(0.2)
         listed = client.webhooks.deliveries(webhook, limit=100)["data"]
-        sent = next((one for one in listed if one["event_id"] == sent["event_id"]), sent)
+        sent = next((delivery for delivery in listed if delivery["event_id"] == sent["event_id"]), sent)
     return sent
 
 
@@ -157,13 +157,15 @@ def _why(delivery: Any) -> str:
 
 
 def _table(listed: list[Any]) -> Table:
-    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
+    table = tables.plain_table()
     for name in ("id", "status"):
         table.add_column(heading(name), no_wrap=True)
     for name in ("url", "events", "because"):
         table.add_column(heading(name), overflow="fold")
-    for one in listed:
-        because = one["pause_reason"] or (t("webhooks.failures", number=one["failures"]) if one["failures"] else "")
-        status = Text(status_word(one["status"]), style="green" if one["status"] == "enabled" else "red")
-        table.add_row(one["id"], status, Text(one_line(one["url"])), Text(" ".join(one["events"])), Text(because))
+    for webhook in listed:
+        failures, is_on = webhook["failures"], webhook["status"] == "enabled"
+        because = webhook["pause_reason"] or (t("webhooks.failures", number=failures) if failures else "")
+        status = Text(status_word(webhook["status"]), style="green" if is_on else "red")
+        events = Text(" ".join(webhook["events"]))
+        table.add_row(webhook["id"], status, Text(one_line(webhook["url"])), events, Text(because))
     return table

@@ -12,7 +12,7 @@ from longhand.client.objects import Job
 from longhand.terminal.cells import first_cells, one_line
 from longhand.terminal.costs import short_cost
 from longhand.terminal.explanations import heading, reason
-from longhand.terminal.tables import moment_of, number, seconds, status_text
+from longhand.terminal.tables import moment_of, number, plain_table, seconds, status_text
 from longhand.words.catalogue import t
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def jobs_table(listed: Sequence[Job], *, wide: bool) -> Table:
     """Jobs, one on each line; only a wide terminal has room for all columns. Where one has failed, its reason has to
     be among those that a narrow one shows.
     """
-    table = _table()
+    table = plain_table()
     with_reasons = any(map(failure_of, listed))
     with_counts = wide or not with_reasons
     table.add_column(heading("id"), no_wrap=True)
@@ -82,7 +82,7 @@ def status_of_batch(batch: Batch) -> Text:
 
 def keys_table(listed: "Sequence[ApiKey]") -> Table:
     """API keys, one on each line."""
-    table = _table()
+    table = plain_table()
     for name in ("id", "prefix", "project", "created", "revoked"):
         table.add_column(heading(name), no_wrap=True)
     table.add_column(heading("name"), overflow="fold")
@@ -95,7 +95,7 @@ def keys_table(listed: "Sequence[ApiKey]") -> Table:
 
 def projects_table(rows: Sequence[tuple[str, str]]) -> Table:
     """Projects and how long each keeps what has ended, one on each line."""
-    table = _table()
+    table = plain_table()
     table.add_column(heading("project"), no_wrap=True)
     table.add_column(heading("deleted_after"), no_wrap=True)
     for name, period in rows:
@@ -105,7 +105,7 @@ def projects_table(rows: Sequence[tuple[str, str]]) -> Table:
 
 def settings_table(rows: Sequence[dict[str, Any]], found_in: Mapping[str, str]) -> Table:
     """Settings, one on each line. `found_in`: the files that say some of them."""
-    table = _table()
+    table = plain_table()
     table.add_column(heading("setting"), no_wrap=True)
     table.add_column(heading("value"), overflow="fold")
     table.add_column(heading("from"), no_wrap=True)
@@ -120,7 +120,3 @@ def status_of(job: Job) -> Text:
     """The status of a job, and that its text was cut short."""
     status = status_text(job["status"])
     return status.append(t("status.cut_short"), style="yellow") if job.get("incomplete") else status
-
-
-def _table() -> Table:
-    return Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")

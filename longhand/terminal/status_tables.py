@@ -10,6 +10,7 @@ from longhand.client.objects import Json
 from longhand.terminal import upstream_tables
 from longhand.terminal.cells import duration, one_line
 from longhand.terminal.explanations import heading, limit_word, status_word
+from longhand.terminal.tables import plain_table
 from longhand.terminal.waiting_words import hold_sentence, waits_sentence
 from longhand.words.catalogue import t
 
@@ -93,7 +94,7 @@ def _number(value: int | None) -> str:
 
 
 def _table(*columns: str) -> Table:
-    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
+    table = plain_table()
     for name in columns:
         table.add_column(
             heading(name), justify="right" if name in ("queued", "running", "free") else "left", overflow="fold"

@@ -39,6 +39,11 @@ def table_console() -> PlainConsole:
     return console if console.is_terminal else open_console(width=400)
 
 
+def plain_table() -> Table:
+    """A table without lines, its columns not yet made."""
+    return Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
+
+
 def stack_summary(stack: "Stack") -> RenderableType:
     """What runs and where, without any secret."""
     settings = stack.settings
@@ -158,7 +163,7 @@ def _text_of(job: Json) -> str | None:
 
 
 def _attempts_table(attempts: list[Json]) -> Table:
-    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
+    table = plain_table()
     for name in ("attempt", "outcome", "first_delta", "seconds", "deltas", "bytes", "cost"):
         table.add_column(heading(name), justify="left" if name == "outcome" else "right", no_wrap=True)
     table.add_column(heading("worker_and_error"), overflow="fold")

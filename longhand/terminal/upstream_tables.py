@@ -1,7 +1,6 @@
 """Tables of the upstreams for a terminal."""
 
 from collections.abc import Iterator
-from datetime import datetime
 from typing import TYPE_CHECKING
 
 from rich.table import Table
@@ -9,6 +8,7 @@ from rich.text import Text
 
 from longhand.client.objects import Json
 from longhand.terminal.explanations import heading, reason, status_word
+from longhand.terminal.tables import moment_of, plain_table
 from longhand.terminal.waiting_words import LANES, hold_sentence
 from longhand.words.catalogue import t, translated
 
@@ -65,7 +65,7 @@ def notes(listed: Json) -> Iterator[str]:
             yield hold_sentence(held) + said
         if error:
             why = reason({"error": error})
-            yield t("upstreams.last_error", name=upstream["name"], time=_time(error["at"]), why=why)
+            yield t("upstreams.last_error", name=upstream["name"], time=moment_of(error["at"]), why=why)
     limits = {lane["limited_by"] for upstream in listed["data"] for lane in upstream["in_use"] or ()}
     yield from (t("upstreams.limited_by", name=name, why=t(f"lane.{name}")) for name in LANES if name in limits)
     for mistake in listed["file_mistakes"]:
@@ -130,7 +130,7 @@ def _price(price: "Price") -> Iterator[str]:
 
 
 def _table(*columns: str) -> Table:
-    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
+    table = plain_table()
     for name in columns:
         is_text = name in ("name", "state", "url", "key", "models", "limited_by", "more")
         table.add_column(heading(name), justify="left" if is_text else "right", overflow="fold")
@@ -145,7 +145,3 @@ def _number(value: float | None, digits: int = 0) -> str:
     if value is None:
         return UNKNOWN
     return f"{value:,.{digits}f}".rstrip("0").rstrip(".") if digits else f"{value:,.0f}"
-
-
-def _time(moment: float) -> str:
-    return datetime.fromtimestamp(moment).astimezone().strftime("%Y-%m-%d %H:%M:%S")

@@ -118,7 +118,7 @@ def entries(language: Language, part: Part = "") -> dict[str, Entry]:
 @cache
 def _patterns() -> list[tuple[str, re.Pattern[str]]]:
     """What each error looks like in English; those with most words of their own first: a value may be anything."""
-    found = sorted(entries("en", "_errors").items(), key=lambda one: -len(_VALUE.sub("", str(one[1]))))
+    found = sorted(entries("en", "_errors").items(), key=lambda entry: -len(_VALUE.sub("", str(entry[1]))))
     return [(key, re.compile(_as_pattern(str(template)), re.DOTALL)) for key, template in found]
 
 
