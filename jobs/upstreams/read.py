@@ -18,30 +18,10 @@ from jobs.upstreams.values import check_pattern, currency_of, name_of, project_o
 from jobs.upstreams.wire import Wire
 
 UPSTREAM_KEYS = [
-    "name",
-    "url",
-    "api_key_env",
-    "api_key_file",
-    "models",
-    "rename",
-    "tier",
-    "weight",
-    "max_streams",
-    "requests_per_minute",
-    "tokens_per_minute",
-    "first_delta_seconds",
-    "between_deltas_seconds",
-    "total_seconds",
-    "prefix",
-    "headers",
-    "parameters",
-    "think_tags",
-    "loop_guard",
-    "usage",
-    "proxy",
-    "ca_file",
-    "price",
-]
+    "name", "url", "api_key_env", "api_key_file", "models", "rename", "tier", "weight", "max_streams",
+    "requests_per_minute", "tokens_per_minute", "first_delta_seconds", "between_deltas_seconds", "total_seconds",
+    "prefix", "headers", "parameters", "think_tags", "loop_guard", "usage", "proxy", "ca_file", "price",
+]  # fmt: skip
 _PREFIX_FORMS: tuple[PrefixForm, ...] = get_args(PrefixForm)
 _LEAST_WEIGHT, _MOST_WEIGHT = 0.001, 1000.0
 

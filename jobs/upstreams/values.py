@@ -22,25 +22,10 @@ _PROJECT = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 _CURRENCY = re.compile(r"[A-Z]{3}")
 _HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_SET_BY_LONGHAND = frozenset(
-    [
-        "accept",
-        "accept-encoding",
-        "connection",
-        "content-length",
-        "content-type",
-        "cookie",
-        "expect",
-        "host",
-        "idempotency-key",
-        "keep-alive",
-        "proxy-authorization",
-        "te",
-        "trailer",
-        "transfer-encoding",
-        "upgrade",
-    ]
-)
+_SET_BY_LONGHAND = frozenset({
+    "accept", "accept-encoding", "connection", "content-length", "content-type", "cookie", "expect", "host",
+    "idempotency-key", "keep-alive", "proxy-authorization", "te", "trailer", "transfer-encoding", "upgrade",
+})  # fmt: skip
 _LONGEST_SECRET = 64 * 1024
 
 

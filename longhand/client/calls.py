@@ -25,25 +25,10 @@ Part = Literal["text", "reasoning"]
 _SUBMIT_WAITS = (0.2, 0.5, 1.0, 2.0)
 _PAGE = 100
 # The fields that a batch has for all its jobs; all others belong in the bodies of its requests.
-_OF_A_BATCH = frozenset(
-    {
-        "completion_window",
-        "expires_after",
-        "metadata",
-        "priority",
-        "max_attempts",
-        "on_interrupt",
-        "max_concurrency",
-        "upstream",
-        "webhook",
-        "accept",
-        "on_reject",
-        "max_repairs",
-        "defaults",
-        "on_length",
-        "max_continuations",
-    }
-)
+_OF_A_BATCH = frozenset({
+    "completion_window", "expires_after", "metadata", "priority", "max_attempts", "on_interrupt", "max_concurrency",
+    "upstream", "webhook", "accept", "on_reject", "max_repairs", "defaults", "on_length", "max_continuations",
+})  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

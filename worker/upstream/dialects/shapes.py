@@ -6,18 +6,8 @@ from itertools import islice
 from typing import Any
 
 _INNER = (
-    "error",
-    "errors",
-    "Error",
-    "err",
-    "base_resp",
-    "base_response",
-    "Response",
-    "detail",
-    "data",
-    "message",
-    "raw",
-)
+    "error", "errors", "Error", "err", "base_resp", "base_response", "Response", "detail", "data", "message", "raw",
+)  # fmt: skip
 """Fields whose object, or list of objects, may be the error itself."""
 
 _WORDS = ("type", "code", "status", "Code", "error_type", "error_code", "status_code", "reason", "errorCode",
