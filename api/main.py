@@ -74,6 +74,10 @@ STOP_SECONDS = 3
 WRITES_AT_ONCE = 16
 """Requests that write to the database, each in a thread; they share few transactions' time anyway."""
 
+READS_AT_ONCE = 12
+"""Requests that read the database, each in a thread. Fewer than it has connections: key look-ups, watches and writes
+need some, too."""
+
 LISTINGS_AT_ONCE = 2
 """Slices of batches that are read or written out at once; each of them takes turns with the event loop."""
 
@@ -183,6 +187,7 @@ def open_api(settings: Settings, host: str, port: int, *, share_port: bool = Fal
             large_batches=Turns(1),
             listings=CapacityLimiter(LISTINGS_AT_ONCE),
             writes=Turns(WRITES_AT_ONCE),
+            reads=Turns(READS_AT_ONCE),
             lookups=Lookups(),
             models=Models(source),
             upstreams=source,

@@ -53,6 +53,8 @@ class Services:
     """How many batches are listed to their watchers at once, each by 500 jobs: others need the interpreter too."""
     writes: Turns
     """How many requests write at once, in separate threads: while a database takes no writes, reads go on."""
+    reads: Turns
+    """How many requests read at once, in threads of their own: what one project reads leaves the others room."""
     lookups: Lookups
     models: Models
     upstreams: UpstreamSource
@@ -67,12 +69,20 @@ class Services:
 
 def writing(endpoint: Callable[P, R]) -> Callable[P, Coroutine[Any, Any, R]]:
     """Let an endpoint that writes run in the threads for that; it has a parameter `services`."""
+    return _in_turns(endpoint, lambda services: services.writes)
 
+
+def reading(endpoint: Callable[P, R]) -> Callable[P, Coroutine[Any, Any, R]]:
+    """The same for an endpoint that reads."""
+    return _in_turns(endpoint, lambda services: services.reads)
+
+
+def _in_turns(endpoint: Callable[P, R], turns_of: Callable[[Services], Turns]) -> Callable[P, Coroutine[Any, Any, R]]:
     @wraps(endpoint)
     async def run(*arguments: P.args, **named: P.kwargs) -> R:
         services = named["services"]
         assert isinstance(services, Services)  # noqa: S101  # FastAPI gives each endpoint its parameters by name
-        return await services.run_write(endpoint, *arguments, **named)
+        return await turns_of(services).run(endpoint, *arguments, **named)
 
     return run
 

@@ -16,7 +16,7 @@ from api.http.parameters import STRICT_QUERY, AfterBatch, AfterJob, BatchId, Job
 from api.schemas.batches import BatchList, BatchObject
 from api.schemas.errors import ERROR_RESPONSES
 from api.schemas.jobs import JobList, JobWithAttempts
-from api.services import Services, ServicesDep
+from api.services import Services, ServicesDep, reading
 from api.waiting import NOTHING, batch_hold_json, batch_holds_json, waiting_by_id
 from jobs.live.channel import Part
 from jobs.model.batch_records import Batch
@@ -34,6 +34,7 @@ routes = APIRouter(prefix="/v1", dependencies=STRICT_QUERY, responses=ERROR_RESP
 
 
 @routes.get("/jobs", tags=["query"], responses={200: {"model": JobList}})
+@reading
 def get_jobs(
     services: ServicesDep,
     caller: CallerDep,
@@ -55,6 +56,7 @@ def get_jobs(
 
 
 @routes.get("/jobs/{job_id}", tags=["query"], responses={200: {"model": JobWithAttempts}})
+@reading
 def get_job(services: ServicesDep, caller: CallerDep, job_id: JobId) -> Response:
     """One job with its request, every attempt at it, and while it is queued, why it waits."""
     whole = read_whole_job(services.database, job_id, project=caller.project)
@@ -88,6 +90,7 @@ def get_job(services: ServicesDep, caller: CallerDep, job_id: JobId) -> Response
         }
     },
 )
+@reading
 def get_text(
     services: ServicesDep,
     caller: CallerDep,
@@ -147,6 +150,7 @@ def _attempt_text(services: Services, job: Job, attempt: int) -> Response:
 
 
 @routes.get("/batches", tags=["query"], responses={200: {"model": BatchList}})
+@reading
 def get_batches(services: ServicesDep, caller: CallerDep, after: AfterBatch = None, limit: Limit = 20) -> Response:
     """List batches, newest first, each with what holds it."""
     found, more = list_batches(services.database, project=caller.project, after=after, limit=limit)
@@ -155,6 +159,7 @@ def get_batches(services: ServicesDep, caller: CallerDep, after: AfterBatch = No
 
 
 @routes.get("/batches/{batch_id}", tags=["query"], responses={200: {"model": BatchObject}})
+@reading
 def get_batch(services: ServicesDep, caller: CallerDep, batch_id: BatchId) -> Response:
     """One batch with its counts, what it has cost so far, and what holds it."""
     batch = find_batch(services, caller, batch_id)

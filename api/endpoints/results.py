@@ -13,7 +13,7 @@ from api.finding import find_batch
 from api.http.json_lines import join_lines
 from api.http.parameters import STRICT_QUERY, BatchId
 from api.schemas.errors import ERROR_RESPONSES
-from api.services import ServicesDep
+from api.services import ServicesDep, reading
 from api.zip_export import zip_chunks
 from jobs.store.groups_by_bytes import Also, most_bytes_at_once
 from jobs.store.queries import stream_results
@@ -34,6 +34,7 @@ _ALSO: Mapping[str, Collection[Also]] = {"jsonl": ["cells"], "csv": ["request", 
     response_class=Response,
     responses={200: {"content": {media_type: {} for media_type in _MEDIA_TYPES.values()}}},
 )
+@reading
 def get_results(
     services: ServicesDep,
     caller: CallerDep,

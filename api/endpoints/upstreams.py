@@ -8,13 +8,14 @@ from api.http.errors import JsonAnswer
 from api.http.parameters import STRICT_QUERY
 from api.schemas.errors import ERROR_RESPONSES
 from api.schemas.upstreams import UpstreamList
-from api.services import ServicesDep
+from api.services import ServicesDep, reading
 from api.upstream_views import upstreams_json
 
 routes = APIRouter(prefix="/v1", tags=["upstreams"], dependencies=STRICT_QUERY, responses=ERROR_RESPONSES)
 
 
 @routes.get("/upstreams", responses={200: {"model": UpstreamList}})
+@reading
 def get_upstreams(services: ServicesDep, caller: CallerDep) -> Response:
     """List the upstreams in the order of their file, with their limits and what is known of their state. Keys
     of `default` see `in_use` for all models. Other keys see it only for the models that their own jobs use.

@@ -12,7 +12,7 @@ from api.http.errors import ApiError, JsonAnswer
 from api.http.parameters import STRICT_QUERY, read_time
 from api.schemas.costs import ProjectUsage
 from api.schemas.errors import ERROR_RESPONSES
-from api.services import ServicesDep
+from api.services import ServicesDep, reading
 from jobs.store.costs import ModelUsage, add_costs, read_project_usage
 
 routes = APIRouter(prefix="/v1", tags=["query"], dependencies=STRICT_QUERY, responses=ERROR_RESPONSES)
@@ -21,6 +21,7 @@ _DEFAULT = timedelta(days=30)
 
 
 @routes.get("/usage", responses={200: {"model": ProjectUsage}})
+@reading
 def get_usage(
     services: ServicesDep,
     caller: CallerDep,

@@ -21,7 +21,7 @@ from api.schemas.webhooks import (
     WebhookObject,
     WebhookWithSecret,
 )
-from api.services import Services, ServicesDep, writing
+from api.services import Services, ServicesDep, reading, writing
 from api.submitting.bodies import SmallBody, read_fields, read_value
 from api.submitting.fields import check_integer, check_text, invalid, missing, unknown
 from api.submitting.webhook_orders import read_events, read_url, require_receiver, too_many
@@ -84,6 +84,7 @@ def post_webhook(services: ServicesDep, caller: CallerDep, body: SmallBody) -> R
 
 
 @routes.get("/webhooks", responses={200: {"model": WebhookList}})
+@reading
 def list_webhooks(services: ServicesDep, caller: CallerDep) -> Response:
     """The endpoints of the project, the newest first, without those of single batches."""
     found = endpoints.list_endpoints(services.database, project=caller.project)
@@ -91,6 +92,7 @@ def list_webhooks(services: ServicesDep, caller: CallerDep) -> Response:
 
 
 @routes.get("/webhooks/{webhook_id}", responses={200: {"model": WebhookObject}})
+@reading
 def get_webhook(services: ServicesDep, caller: CallerDep, webhook_id: WebhookId) -> Response:
     """One endpoint, also that of a single batch."""
     return JsonAnswer(webhook_json(_find(services, caller, webhook_id)))
@@ -164,6 +166,7 @@ def post_replay(services: ServicesDep, caller: CallerDep, webhook_id: WebhookId,
 
 
 @routes.get("/webhooks/{webhook_id}/deliveries", responses={200: {"model": DeliveryList}})
+@reading
 def list_deliveries(
     services: ServicesDep,
     caller: CallerDep,

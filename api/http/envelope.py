@@ -36,13 +36,15 @@ class Envelope:
             return
         request_id = f"req_{secrets.token_hex(12)}"
         scope["request_id"] = request_id
-        status, counts = 0, self._counts
+        status, counts, is_stream = 0, self._counts, False
         TRACEPARENT.set(_traceparent_of(scope))
 
         async def send_named(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
+                if opening is not None and not is_stream:  # all the work is done, and nobody may be reading
+                    opening.release()
                 message["headers"] = [*message.get("headers", ()), (b"x-request-id", request_id.encode())]
             else:
                 counts.sent_bytes += len(message.get("body", b""))
@@ -54,6 +56,7 @@ class Envelope:
         try:
             stream = await self._answer(scope, receive, send_named)
             if stream is not None:
+                is_stream = True
                 await stream.send(receive, send_named, opening.release if opening is not None else nothing)
         except ClientDisconnect:
             status = 499  # nobody is there to be answered; the number is nginx's

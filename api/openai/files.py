@@ -20,7 +20,7 @@ from api.http.parameters import STRICT_QUERY, AfterFile, FileId
 from api.openai.output_lines import bytes_at_once, output_lines
 from api.openai.schemas import FILE_FORM, DeletedFile, FileList, FileObject
 from api.schemas.errors import ERROR_RESPONSES
-from api.services import Services, ServicesDep, writing
+from api.services import Services, ServicesDep, reading, writing
 from api.submitting.fields import invalid, missing, unknown, unsupported
 from api.submitting.uploads import Upload, delete_bytes, not_readable
 from api.sweeping import sweep_expired
@@ -75,6 +75,7 @@ async def post_file(services: ServicesDep, caller: CallerDep, request: Request) 
 
 
 @routes.get("/files", responses={200: {"model": FileList}})
+@reading
 def get_files(
     services: ServicesDep,
     caller: CallerDep,
@@ -101,6 +102,7 @@ def get_files(
 
 
 @routes.get("/files/{file_id}", responses={200: {"model": FileObject}})
+@reading
 def get_file(services: ServicesDep, caller: CallerDep, file_id: FileId) -> Response:
     """One file. The length of a batch's output is counted when it is first asked for."""
     return JsonAnswer(file_json(_counted(services, caller.project, _read(services, caller.project, file_id))))
@@ -111,6 +113,7 @@ def get_file(services: ServicesDep, caller: CallerDep, file_id: FileId) -> Respo
     response_class=Response,
     responses={200: {"content": {"application/jsonl": {}}, "description": "The bytes of the file."}},
 )
+@reading
 def get_content(services: ServicesDep, caller: CallerDep, file_id: FileId) -> Response:
     """The bytes of a file. Those of an upload can be asked for by `Range`.
 

@@ -16,7 +16,7 @@ from api.openai.response_conversation import conversation, own_messages
 from api.openai.response_schemas import INPUT_TOKENS_BODY
 from api.openai.schemas import InputItemList, InputTokens
 from api.schemas.errors import ERROR_RESPONSES
-from api.services import Services, ServicesDep
+from api.services import Services, ServicesDep, reading
 from api.submitting.bodies import JobBody, read_fields, read_value
 from api.submitting.fields import missing
 from api.submitting.response_input import Message, input_item_id
@@ -29,6 +29,7 @@ _NOT_COUNTED = ("conversation", "personality")
 
 
 @routes.get("/responses/{response_id}/input_items", responses={200: {"model": InputItemList}})
+@reading
 def get_input_items(
     services: ServicesDep,
     caller: CallerDep,

@@ -6,9 +6,13 @@ from collections.abc import Sequence
 
 import httpx
 import pytest
+from starlette.types import Message, Receive, Scope, Send
 
 from api.http import opening_gate
+from api.http.envelope import Envelope
+from api.http.errors import ApiError, error_answer
 from api.http.opening_gate import OPENING_AT_ONCE, OpeningGate
+from api.http.request_counts import ApiCounts
 from api.main import ApiServer
 from api.watching import job_rows
 from api.watching.job_rows import JobRows
@@ -68,6 +72,36 @@ def test_a_watch_that_takes_long_to_open_does_not_keep_the_others_out(monkeypatc
             await gate.enter()
 
     asyncio.run(wait())
+
+
+def test_a_refusal_that_nobody_reads_keeps_no_watch_from_opening(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Forty connections without a key, which read nothing, let the next watch open after four seconds."""
+    monkeypatch.setattr(opening_gate, "LONGEST_SECONDS", PATIENCE_SECONDS)
+    unread: list[Message] = []
+
+    async def refuse(scope: Scope, receive: Receive, send: Send) -> None:
+        await error_answer(ApiError(404, "not_found", "there is no such job"))(scope, receive, send)
+
+    async def refuse_all() -> None:
+        envelope, all_came, read = Envelope(refuse, ApiCounts()), asyncio.Event(), asyncio.Event()
+
+        async def send(message: Message) -> None:
+            unread.append(message)
+            if len(unread) == len(asked):
+                all_came.set()
+            await read.wait()
+
+        async def receive() -> Message:
+            return {"type": "http.request"}
+
+        scope = {"type": "http", "path": "/x/events", "raw_path": b"/x/events", "method": "GET", "headers": []}
+        asked = [asyncio.create_task(envelope(dict(scope), receive, send)) for _ in range(3 * OPENING_AT_ONCE)]
+        await all_came.wait()
+        read.set()
+        await asyncio.gather(*asked)
+
+    asyncio.run(asyncio.wait_for(refuse_all(), PATIENCE_SECONDS / 2))
+    assert {message["type"] for message in unread} == {"http.response.start", "http.response.body"}
 
 
 def test_watches_that_come_at_once_all_open_and_end(

@@ -4,14 +4,18 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
+from inspect import iscoroutinefunction, ismodule
 from itertools import pairwise
 from typing import Any
 
 import httpx
 import pytest
 from anyio import create_task_group, run, to_thread
+from fastapi.routing import APIRoute
 
+from api import main
 from api.access.turns import ASKING, Turns
+from api.endpoints import query
 from api.main import ApiServer
 from api.submitting import fields
 from jobs.acceptance import format_check
@@ -20,8 +24,9 @@ from jobs.acceptance.fair_lock import FairLock
 from jobs.acceptance.format_check import FormatCheck, count_slow_schemas
 from jobs.store.database import Database
 from jobs.store.keys import create_key
+from jobs.store.search import JobFilter, list_jobs
 from tests.api.callers import calling
-from tests.api.watching import wait_until
+from tests.api.watching import PATIENCE_SECONDS, wait_until
 
 JOB = {"model": "m", "messages": [{"role": "user", "content": "Write."}]}
 
@@ -70,6 +75,36 @@ def test_schemas_that_take_for_ever_do_not_stop_the_jobs_of_others(
             assert {one.result().json()["error"]["code"] for one in attacks} == {"invalid_json_schema"}
 
 
+def test_slow_reads_do_not_stop_the_requests_of_others(
+    sqlite_api: ApiServer, sqlite_database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before, searches of one project took all threads: a submission of another one waited for 27 s."""
+    secrets = {name: create_key(sqlite_database, project=name)[1] for name in ("red", "blue")}
+    turns = sqlite_api.config.app.state.services.reads  # type: ignore[union-attr]  # FastAPI's
+    going_on = threading.Event()
+
+    def slow_for_red(database: Database, wanted: JobFilter, **more: Any) -> Any:
+        assert more["project"] != "red" or going_on.wait(PATIENCE_SECONDS)
+        return list_jobs(database, wanted, **more)
+
+    monkeypatch.setattr(query, "list_jobs", slow_for_red)
+    with (
+        calling(sqlite_api, secrets["red"]) as red,
+        calling(sqlite_api, secrets["blue"]) as blue,
+        ThreadPoolExecutor(60) as attackers,
+    ):
+        attacks = [attackers.submit(red.get, "/v1/jobs", timeout=120) for _ in range(60)]
+        wait_until(lambda: turns.all.borrowed_tokens == turns.of_one_project)  # the fault has fired
+        job = blue.post("/v1/jobs", json=JOB)
+        assert job.status_code == 202
+        assert blue.get(f"/v1/jobs/{job.json()['id']}").status_code == 200
+        assert blue.get("/v1/jobs").status_code == 200
+        assert blue.get("/readyz").json()["database"] == "ok"
+        assert not any(one.done() for one in attacks)
+        going_on.set()
+        assert {one.result().status_code for one in attacks} == {200}
+
+
 def test_the_slow_schemas_of_one_submission_are_given_up_together(
     quick_check: FormatCheck, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -98,6 +133,14 @@ def test_the_slow_schemas_of_one_submission_are_given_up_together(
     assert "comes after others" in reasons[-1]
     assert len(asked) < 5
     copy_context().run(quick_check.check_format, format_of({"type": "object"}))  # another submission
+
+
+def test_no_endpoint_runs_in_the_threads_that_projects_do_not_share_out() -> None:
+    routers = [module.routes for module in vars(main).values() if ismodule(module) and hasattr(module, "routes")]
+    routes = [route for router in routers for route in router.routes if isinstance(route, APIRoute)]
+    of_projects = [route for route in routes if route.path.startswith("/v1/")]
+    assert len(of_projects) > 30
+    assert [route.path for route in of_projects if not iscoroutinefunction(route.endpoint)] == []
 
 
 @pytest.mark.parametrize("most", [1, 2, 16])
