@@ -17,6 +17,7 @@ import migrations
 from jobs.intake.submission import NewJob, submit_batch
 from jobs.lifecycle.retention import delete_some
 from jobs.lifecycle.transitions import fail
+from jobs.model.ids import first_id
 from jobs.model.status import FINAL, BatchStatus, JobStatus
 from jobs.store.database import Database, open_database
 from jobs.store.projects import set_keep_seconds
@@ -287,16 +288,17 @@ def test_what_a_version_without_retention_stores_is_deleted_by_the_default_of_it
         **counts,
     }
     job |= {"on_interrupt": "restart", "request": "{}", "project": "default", "created_at": START, "due_at": START}
-    batch = {"id": "batch_1", "status": "completed", "endpoint": "", "metadata": {}, "project": "default", "total": 1}
+    batch_id = first_id("batch", START)
+    batch = {"id": batch_id, "status": "completed", "endpoint": "", "metadata": {}, "project": "default", "total": 1}
     batch |= {"created_at": START, "dispatched_at": START, "finalizing_at": START, "completed": 1, "failed": 0}
     with engine.begin() as connection:
         connection.execute(insert(old.tables["batches"]), batch)
-        for name, batch_id, ended_at in (
-            ("a", "batch_1", START),
+        for name, of_batch, ended_at in (
+            ("a", batch_id, START),
             ("b", None, START),
             ("c", None, START.replace(hour=13)),
         ):
-            row = job | {"id": f"job_{name}", "batch_id": batch_id, "finished_at": ended_at}
+            row = job | {"id": f"job_{name}", "batch_id": of_batch, "finished_at": ended_at}
             connection.execute(insert(old.tables["jobs"]), row)
     store = Store(open_database(empty_url))
     try:
