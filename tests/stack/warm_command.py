@@ -72,6 +72,7 @@ def _start() -> socket.socket:
 
     def end() -> None:
         ours.close()
+        process.kill()
         process.wait()
 
     atexit.register(end)
