@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import Any, Literal, Self
 from urllib.parse import urlsplit
 
-from playwright.sync_api import Browser, BrowserContext, Dialog, Page, expect
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Dialog, Page, expect
 
 PATIENCE_MS = 45_000
 """How long tests wait for what must happen; nothing is measured with it."""
@@ -41,7 +41,7 @@ class Visit:
         self.refused: set[int] = set()
         """HTTP statuses that a test provokes."""
         self.page.add_init_script(_POLICY)
-        self.page.on("console", lambda said: self._hear(said.type, said.text))
+        self.page.on("console", self._hear)
         self.page.on("pageerror", lambda error: self.complaints.append(f"error: {error}"))
         self.page.on("dialog", self._dismiss)
         self.page.on("popup", lambda popup: self.complaints.append(f"popup: {popup.url}"))
@@ -113,7 +113,7 @@ class Visit:
 
     def assert_clean(self) -> None:
         """Nothing was complained of, and nobody else was asked for anything."""
-        assert self.complaints == []
+        assert not self.complaints, self.complaints
         own = urlsplit(self.url).netloc
         assert {url for url in self.requested if urlsplit(url).netloc != own and not url.startswith("blob:")} == set()
 
@@ -121,8 +121,11 @@ class Visit:
         self.complaints.append(f"dialog: {dialog.message}")
         dialog.dismiss()
 
-    def _hear(self, kind: str, text: str) -> None:
+    def _hear(self, said: ConsoleMessage) -> None:
+        kind, text = said.type, said.text
         if kind not in ("error", "warning"):
+            return
+        if said.location["url"].endswith("/favicon.ico"):  # the browser asks for it where `begin_anew` goes
             return
         if self.network_lost and _NETWORK.search(text):
             return
