@@ -1,8 +1,9 @@
 """The upstreams, as a caller may see them."""
 
+from functools import cache
 from typing import Any
 
-from sqlalchemy import exists, select
+from sqlalchemy import Select, bindparam, exists, select
 
 from api.callers.caller import Caller, is_operator
 from api.forms.upstreams import upstream_json
@@ -35,5 +36,9 @@ def upstreams_json(services: Services, caller: Caller, *, with_states: bool = Tr
 def _models_of(database: Database, project: str, named: set[str]) -> set[str]:
     """Those of these models of which the project has a job; one look into an index for each."""
     with database.read() as connection:
-        found = {model: exists().where(jobs.c.project == project, jobs.c.model == model) for model in named}
-        return {model for model, has in found.items() if connection.scalar(select(has))}
+        return {model for model in named if connection.scalar(_has_job(), {"of_project": project, "of_model": model})}
+
+
+@cache
+def _has_job() -> Select[Any]:
+    return select(exists().where(jobs.c.project == bindparam("of_project"), jobs.c.model == bindparam("of_model")))

@@ -5,7 +5,7 @@ not come back with turns saved up: it starts where the others are. So shares fol
 stream or four hundred, and a new one is next.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from typing import Any, Self
 
 MOST_REMEMBERED = 500
@@ -37,10 +37,18 @@ class Turns:
     def as_json(self) -> dict[str, Any]:
         """All of it, for a row."""
         if len(self._times) > MOST_REMEMBERED:
-            latest = sorted(self._times, key=lambda name: self._times[name])[-MOST_REMEMBERED:]
-            self._times = {name: self._times[name] for name in latest}
-            self._costs = {name: cost for name, cost in self._costs.items() if name in self._times}
+            self.forget_others(set(sorted(self._times, key=self.time_of)[-MOST_REMEMBERED:]))
         return {"now": self._now, "times": self._times, "costs": self._costs, "cost": self._cost}
+
+    def forget_others(self, names: Container[str]) -> None:
+        """Forget those that are not among these, if there are too many."""
+        if len(self._times) > MOST_REMEMBERED:
+            self._times = {name: time for name, time in self._times.items() if name in names}
+            self._costs = {name: cost for name, cost in self._costs.items() if name in self._times}
+
+    def time_of(self, name: str) -> float:
+        """Its virtual time: of some that share, the one with the smallest is next."""
+        return self._times.get(name, 0.0)
 
     def next(self, names: Iterable[str]) -> str:
         """Who of these is next."""
@@ -51,12 +59,12 @@ class Turns:
         return sorted(names, key=self._place)
 
     def _place(self, name: str) -> tuple[float, float]:
-        time = self._times.get(name, 0.0)
+        time = self.time_of(name)
         return max(time, self._now), time
 
     def take(self, name: str, weight: float) -> None:
         """Give this one a turn."""
-        self._now = max(self._times.get(name, 0.0), self._now)
+        self._now = max(self.time_of(name), self._now)
         cost = self._costs.get(name, self._cost) or 1.0
         self._times[name] = self._now + cost / weight
 

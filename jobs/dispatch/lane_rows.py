@@ -1,7 +1,7 @@
 """A lane's row: its lock, and the controller, the turns and the news in it."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from functools import cache
 from logging import getLogger
@@ -39,14 +39,17 @@ def _row_of() -> tuple[Select[Any], Select[Any]]:
     return wanted, locked
 
 
-def find_lanes(connection: Connection) -> dict[tuple[str, str], RowMapping]:
-    """The rows of all lanes, by upstream and model."""
-    return {(row["upstream"], row["model"]): row for row in connection.execute(_all()).mappings()}
+def find_lanes(connection: Connection, models: Collection[str]) -> dict[tuple[str, str], RowMapping]:
+    """The rows of these models' lanes, by upstream and model. Others are not read: there is one for every model that
+    anybody has ever named.
+    """
+    asked = {"models": list(models)}
+    return {(row["upstream"], row["model"]): row for row in connection.execute(_of_models(), asked).mappings()}
 
 
 @cache
-def _all() -> Select[Any]:
-    return select(lanes)
+def _of_models() -> Select[Any]:
+    return select(lanes).where(lanes.c.model.in_(bindparam("models", expanding=True)))
 
 
 def store_lane(connection: Connection, key: tuple[str, str], values: Mapping[str, Any]) -> None:

@@ -5,19 +5,19 @@ the lane's row, which all processes share (`jobs/dispatch/reservation.py`).
 """
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from logging import getLogger
 from typing import Any
 
 from jobs.dispatch.due import count_in_flight, find_waiting
-from jobs.dispatch.fair import Turns
 from jobs.dispatch.holds import Hold, HoldKind, find_holds
 from jobs.dispatch.lane_news import LaneNews, LaneTurn, LaneWish
 from jobs.dispatch.lane_rows import find_lanes
 from jobs.dispatch.reservation import LEAD_SECONDS, take_lane_turn
 from jobs.dispatch.rounds import Key, Round, View
 from jobs.dispatch.routes import DEFAULT, Route
+from jobs.dispatch.shares import LaneRooms, Room, StreamShares
 from jobs.dispatch.upstream_total import ALL_MODELS, UNLIMITED, UpstreamTotal
 from jobs.store.database import DATABASE_ERRORS, Database, is_transient
 
@@ -49,8 +49,7 @@ class Lanes:
         self._weights = weights
         self._lock = threading.Lock()
         self._news: dict[Key, LaneNews] = {}
-        self._models = Turns()
-        self._upstreams: dict[str, Turns] = {}
+        self._shares = StreamShares()
         self._in_flight: dict[Key, int] = {}
         self._crowded: set[Key] = set()
         self._held: dict[str, Hold] = {}
@@ -97,7 +96,8 @@ class Lanes:
         touched: set[Key] = set()
         shared = {route.name: self._shared_room(view, route) for route in routes}
         for _ in range(_PASSES):
-            grants = self._share_out(view, routes, weights, free, closed, dict(shared))
+            rooms = LaneRooms(routes, self._rooms_of(view, closed), shared)
+            grants = self._shares.share(view.waiting, rooms, weights, free)
             owed = {key for key in self._keys_with_news(view) if key not in touched}
             if not grants and not owed:
                 break
@@ -119,10 +119,11 @@ class Lanes:
     def _look(self) -> View:
         now = self._database.now()
         with self._database.read() as connection:
+            waiting = self._shares.look_at(find_waiting(connection))
             return View(
-                find_waiting(connection),
+                waiting,
                 count_in_flight(connection, now, self._hint_seconds),
-                find_lanes(connection),
+                find_lanes(connection, {*waiting, ALL_MODELS}),
                 find_holds(connection),
             )
 
@@ -130,6 +131,10 @@ class Lanes:
         with self._lock:
             told = set(self._news)
         return told | {key for key, counted in view.in_flight.items() if counted.void}
+
+    def _rooms_of(self, view: View, closed: Collection[Key]) -> Room:
+        """How much room the lanes have. Those that are closed have none."""
+        return lambda route, model: 0 if (route.name, model) in closed else self._room(view, route, model)
 
     def _room(self, view: View, route: Route, model: str) -> int:
         key = (route.name, model)
@@ -150,54 +155,6 @@ class Lanes:
         if route.name in self._held:
             return UNLIMITED
         return UpstreamTotal.of(row, route, view.in_flight, moment).room(LEAD_SECONDS)
-
-    def _share_out(
-        self,
-        view: View,
-        routes: Sequence[Route],
-        weights: Mapping[str, float],
-        free: int,
-        closed: set[Key],
-        shared: dict[str, int],
-    ) -> dict[Key, int]:
-        """How many of the free streams each lane gets. A model counts as much as the projects that wait for it.
-
-        `shared` is how many more each upstream takes of all its models.
-        """
-        room = {
-            (route.name, model): self._room(view, route, model)
-            for model in view.waiting
-            for route in routes
-            if route.takes(model) and (route.name, model) not in closed
-        }
-        by_name = {route.name: route for route in routes}
-        models_of: dict[str, int] = {}
-        for projects in view.waiting.values():
-            for project in projects:
-                models_of[project] = models_of.get(project, 0) + 1
-        weight_of = {
-            model: sum(weights.get(project, 1.0) / models_of[project] for project in projects)
-            for model, projects in view.waiting.items()
-        }
-        grants: dict[Key, int] = {}
-        while free > 0:
-            room = {key: left for key, left in room.items() if left > 0 and shared[key[0]] > 0}
-            open_models = {model for _, model in room}
-            if not open_models:
-                break
-            model = self._models.next(sorted(open_models))
-            self._models.take(model, weight_of[model])
-            names = [name for name, of_model in room if of_model == model]
-            lowest = min(by_name[name].tier for name in names)
-            equals = sorted(name for name in names if by_name[name].tier == lowest)
-            turns = self._upstreams.setdefault(model, Turns())
-            name = turns.next(equals)
-            turns.take(name, by_name[name].weight)
-            room[name, model] -= 1
-            shared[name] -= 1
-            grants[name, model] = grants.get((name, model), 0) + 1
-            free -= 1
-        return grants
 
     def _wish(self, key: Key, view: View, routes: Sequence[Route], most: int, most_crashes: int) -> LaneWish:
         name, model = key
@@ -237,6 +194,8 @@ class Lanes:
     def _note_when_to_look(self, view: View, routes: Sequence[Route], done: Round) -> None:
         """Lanes with jobs waiting and without room may have some before anybody wakes this process."""
         now = self._database.now()
+        if self._shares.has_more and done.reserved:
+            done.look(now)
         for model in view.waiting:
             for route in routes:
                 key = (route.name, model)

@@ -1,12 +1,12 @@
 """How each upstream is doing, read from the rows that all workers share."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from statistics import median
 
-from sqlalchemy import RowMapping, select
+from sqlalchemy import Connection, RowMapping, or_, select, tuple_
 
 from jobs.dispatch.due import InFlight, count_in_flight
 from jobs.dispatch.holds import Hold, HoldKind, find_holds
@@ -20,6 +20,9 @@ from jobs.upstreams.spec import UpstreamSpec
 
 _IN_USE_SECONDS = 3600.0
 """A model of which nothing has been heard for so long is not shown any more."""
+
+_MOST_SHOWN = 100
+"""Models of all upstreams that are shown at once: those that were used last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,19 +68,18 @@ class UpstreamState:
 
 
 def read_upstream_states(
-    database: Database, specs: Iterable[UpstreamSpec], hint_seconds: float
+    database: Database, specs: Collection[UpstreamSpec], hint_seconds: float
 ) -> dict[str, UpstreamState]:
     """The state of each of these upstreams, by name."""
     now = database.now()
     with database.read() as connection:
-        of_models = select(lanes).where(lanes.c.model != ALL_MODELS).order_by(lanes.c.upstream, lanes.c.model)
-        rows = connection.execute(of_models).mappings().all()
         in_flight = count_in_flight(connection, now, hint_seconds)
+        rows = _rows_in_use(connection, now, in_flight)
+        errors = {spec.name: _last_error(connection, spec.name) for spec in specs}
         held = find_holds(connection)
     rows_of: defaultdict[str, list[RowMapping]] = defaultdict(list)
     for row in rows:
-        if (row["upstream"], row["model"]) in in_flight or (now - row["updated_at"]).total_seconds() < _IN_USE_SECONDS:
-            rows_of[row["upstream"]].append(row)
+        rows_of[row["upstream"]].append(row)
     hold_of = {hold.target: hold for hold in held if hold.kind is HoldKind.UPSTREAM}
     moment = now.timestamp()
     return {
@@ -85,7 +87,7 @@ def read_upstream_states(
             hold=hold_of.get(spec.name),
             running=sum(counted.running for (name, _), counted in in_flight.items() if name == spec.name),
             models=tuple(_model(row, spec, in_flight, moment) for row in rows_of[spec.name]),
-            last_error=_last_error(row for row in rows if row["upstream"] == spec.name),
+            last_error=errors[spec.name],
             first_delta_seconds=_median(row["first_delta_seconds"] for row in rows_of[spec.name]),
         )
         for spec in specs
@@ -108,12 +110,23 @@ def _model(
     )
 
 
-def _last_error(rows: Iterable[RowMapping]) -> ErrorState | None:
-    failed = [row for row in rows if row["error_at"] is not None]
-    if not failed:
-        return None
-    last = max(failed, key=lambda row: row["error_at"])
-    return ErrorState(last["error_code"], last["error_at"], last["error_message"])
+def _rows_in_use(connection: Connection, now: datetime, in_flight: Collection[tuple[str, str]]) -> list[RowMapping]:
+    """The lanes that have something in flight or were used of late, `_MOST_SHOWN` at the most: anybody can name models
+    without end.
+    """
+    is_heard_of = lanes.c.updated_at > now - timedelta(seconds=_IN_USE_SECONDS)
+    busy = tuple_(lanes.c.upstream, lanes.c.model).in_(list(in_flight)[:_MOST_SHOWN])
+    wanted = select(lanes).where(lanes.c.model != ALL_MODELS, or_(busy, is_heard_of))
+    latest = wanted.order_by(busy.desc(), lanes.c.updated_at.desc()).limit(_MOST_SHOWN)
+    rows = connection.execute(latest).mappings().all()
+    return sorted(rows, key=lambda row: (row["upstream"], row["model"]))
+
+
+def _last_error(connection: Connection, upstream: str) -> ErrorState | None:
+    failed = (lanes.c.upstream == upstream, lanes.c.model != ALL_MODELS, lanes.c.error_at.is_not(None))
+    wanted = select(lanes.c.error_code, lanes.c.error_at, lanes.c.error_message).where(*failed)
+    row = connection.execute(wanted.order_by(lanes.c.error_at.desc()).limit(1)).one_or_none()
+    return ErrorState(*row) if row else None
 
 
 def _median(values: Iterable[float | None]) -> float | None:

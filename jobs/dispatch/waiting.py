@@ -1,6 +1,6 @@
 """Why a queued job waits: one word and one sentence, read from the rows that dispatch goes by."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -62,7 +62,7 @@ def find_why_waiting(
         )
         if not rows:
             return {}
-        view = _View(connection, now, routes, hint_seconds)
+        view = _View(connection, now, routes, hint_seconds, {row["model"] for row in rows})
         in_flight = count_in_flight_of_batches(connection, [row["batch_id"] for row in rows if row["max_concurrency"]])
     found = {}
     for row in rows:
@@ -108,12 +108,19 @@ def find_upstream_hold(holds: Iterable[Hold], model: str | None, routes: Sequenc
 class _View:
     """The lanes and holds as they are at this moment."""
 
-    def __init__(self, connection: Connection, now: datetime, routes: Sequence[Route], hint_seconds: float) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        now: datetime,
+        routes: Sequence[Route],
+        hint_seconds: float,
+        models: Collection[str],
+    ) -> None:
         self._now = now
         self._routes = routes
         self._holds = find_holds(connection)
         self._in_flight = count_in_flight(connection, now, hint_seconds)
-        self._rows = find_lanes(connection)
+        self._rows = find_lanes(connection, {*models, ALL_MODELS})
 
     def why(self, row: Any, *, is_full: bool) -> Waiting:
         """Why this job waits."""

@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, func, select
 
 from jobs.model.status import JobStatus
 from jobs.store.database import Database
-from jobs.tables import jobs
+from jobs.tables import jobs, texts
 
 Also = Literal["request", "cells"]
 """What of a job is long, and read only where it is asked for."""
@@ -17,7 +17,7 @@ Also = Literal["request", "cells"]
 _ROWS_AT_ONCE = 200
 _BYTES_AT_ONCE = 1024 * 1024
 _UNKNOWN_TEXT_BYTES = 16 * 1024
-"""A running job has no length yet, and may end before it is read."""
+"""A running job has no length yet, and its text may have grown by so much when it is read."""
 
 
 def groups_of_batch(
@@ -32,10 +32,12 @@ def groups_of_batch(
         wanted = select(jobs.c.id, size).where(*_of_batch(batch_id, statuses), jobs.c.id > last)
         with database.read() as connection:
             page = connection.execute(wanted.order_by(jobs.c.id).limit(_ROWS_AT_ONCE)).all()
-        yield from _grouped(page)
-        if len(page) < _ROWS_AT_ONCE:
+        if not page:
             return
-        last = page[-1].id
+        group = _first_group(page)
+        yield group
+        # The sizes are read again: while the reader took its time, running jobs may have ended with long texts.
+        last = group[-1]
 
 
 def most_bytes_at_once(
@@ -60,18 +62,18 @@ def _of_batch(batch_id: str, statuses: Collection[JobStatus]) -> Iterator[Column
 
 
 def _row_bytes(also: Collection[Also]) -> ColumnElement[int]:
-    texts = func.coalesce(jobs.c.bytes, _UNKNOWN_TEXT_BYTES) + func.coalesce(jobs.c.reasoning_bytes, 0)
-    return sum((func.coalesce(func.length(jobs.c[name]), 0) for name in also), texts)
+    checkpoint = select(func.length(texts.c.text)).where(texts.c.job_id == jobs.c.id).scalar_subquery()
+    so_far = func.coalesce(checkpoint, 0) + _UNKNOWN_TEXT_BYTES
+    written = func.coalesce(jobs.c.bytes, so_far) + func.coalesce(jobs.c.reasoning_bytes, 0)
+    return sum((func.coalesce(func.length(jobs.c[name]), 0) for name in also), written)
 
 
-def _grouped(page: Sequence[Any]) -> Iterator[list[str]]:
-    group: list[str] = []
-    size = 0
-    for row in page:
-        if group and size + row.size > _BYTES_AT_ONCE:
-            yield group
-            group, size = [], 0
-        group.append(row.id)
+def _first_group(page: Sequence[Any]) -> list[str]:
+    group = [page[0].id]
+    size = page[0].size
+    for row in page[1:]:
         size += row.size
-    if group:
-        yield group
+        if size > _BYTES_AT_ONCE:
+            break
+        group.append(row.id)
+    return group

@@ -6,10 +6,11 @@ import pytest
 
 from jobs.intake.submission import submit_batch
 from jobs.lifecycle import responses
+from jobs.lifecycle.lease import Checkpoint, renew
 from jobs.lifecycle.transitions import finish
 from jobs.model.status import JobStatus
-from jobs.store.groups_by_bytes import most_bytes_at_once
-from tests.store.store_fixtures import Store, new_job, store, written
+from jobs.store.groups_by_bytes import groups_of_batch, most_bytes_at_once
+from tests.store.store_fixtures import LEASE, Store, new_job, store, written
 
 __all__ = ["store"]  # a fixture
 
@@ -48,3 +49,28 @@ def test_how_much_is_read_at_once_of_a_batch_is_known_before(store: Store) -> No
     small = store.submit_batch(3)[0]
     assert most_bytes_at_once(store.database, small) == 3 * queued
     assert most_bytes_at_once(store.database, "batch_none") == 0
+
+
+def test_jobs_that_end_with_long_texts_while_the_reader_is_slow_are_not_read_at_once(store: Store) -> None:
+    """Before, the sizes of 200 jobs were read once: 30 that ran then were read with their 8 MB each."""
+    batch_id = store.submit_batch(10)[0]
+    ids = store.ids(batch_id)
+    finish_with(store, ids[0], 2_000_000)
+    groups = groups_of_batch(store.database, batch_id, list(JobStatus))
+    assert next(groups) == [ids[0]]
+    for job_id in ids[1:]:
+        finish_with(store, job_id, 900_000)
+    assert list(groups) == [[job_id] for job_id in ids[1:]]
+
+
+def test_what_a_running_job_has_written_counts(store: Store) -> None:
+    batch_id = store.submit_batch(3)[0]
+    for job_id in store.ids(batch_id):
+        store.claim(job_id, "w1")
+        renew(store.database, "w1", [Checkpoint(job_id, 1, "x" * 900_000)], LEASE)
+    assert [len(group) for group in groups_of_batch(store.database, batch_id, list(JobStatus))] == [1, 1, 1]
+
+
+def finish_with(store: Store, job_id: str, size: int) -> None:
+    store.claim(job_id)
+    finish(store.database, job_id, 1, written("x" * size))

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select, update
 
+from jobs.dispatch import fair, shares
+from jobs.dispatch.holds import HoldKind, pause
 from jobs.dispatch.lane_news import LaneTurn, LaneWish
 from jobs.dispatch.lanes import Lanes
 from jobs.dispatch.reservation import MOST_OUTPUT_TOKENS, take_lane_turn
@@ -295,3 +297,41 @@ def test_a_request_for_any_number_of_tokens_keeps_no_job_waiting(store: Store, w
         tokens = connection.scalar(select(jobs.c.reserved_tokens).where(jobs.c.id == first))
     assert tokens is not None
     assert 0 <= tokens < 2 * MOST_OUTPUT_TOKENS
+
+
+def end(database: Database, ids: list[str]) -> None:
+    with database.write() as connection:
+        connection.execute(update(jobs).where(jobs.c.id.in_(ids)).values(status="completed", upstream=None))
+
+
+def test_a_project_that_names_a_thousand_models_takes_no_other_project_s_turns(store: Store) -> None:
+    """Whoever named a new model was next: 20,000 names kept everybody else waiting for minutes."""
+    rounds = Lanes(store.database, HINT_SECONDS, lambda: [ONE])
+    for _ in range(2):  # its model has had turns before
+        known = submit_job(store.database, new_job(model="known"), project="blue")
+        reserved = rounds.reserve(10, MAX_CRASHES).reserved
+        assert reserved == [known.id]
+        end(store.database, reserved)
+    submit_batch(store.database, [new_job(model=f"m-{place}") for place in range(1000)], BatchOptions(project="red"))
+    blue = {submit_job(store.database, new_job(model="known"), project="blue").id for _ in range(3)}
+    assert blue < set(rounds.reserve(20, MAX_CRASHES).reserved)
+
+
+def test_all_of_a_thousand_models_have_their_turn(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also behind more models without room than a round looks at."""
+    monkeypatch.setattr(shares, "MOST_MODELS", 5)
+    monkeypatch.setattr(fair, "MOST_REMEMBERED", 10)
+    rounds = Lanes(store.database, HINT_SECONDS, lambda: [ONE])
+    models = [f"m-{place:02}" for place in range(40)]
+    for model in models[:20]:
+        pause(store.database, HoldKind.MODEL, model)
+    submit_batch(
+        store.database, [new_job(model=model) for model in models for _ in range(2)], BatchOptions(project="red")
+    )
+    started: set[str] = set()
+    for _ in range(60):
+        reserved = rounds.reserve(3, MAX_CRASHES).reserved
+        with store.database.read() as connection:
+            started |= set(connection.scalars(select(jobs.c.model).where(jobs.c.id.in_(reserved))))
+        end(store.database, reserved)
+    assert started == set(models[20:])

@@ -4,16 +4,19 @@ import json
 from datetime import timedelta
 from typing import Any
 
+import pytest
 from sqlalchemy import insert
 
 from api.forms.upstreams import upstream_json
+from jobs.dispatch import upstream_states
 from jobs.dispatch.upstream_states import ErrorState, read_upstream_states
+from jobs.intake.submission import submit_job
 from jobs.pace.lane import Lane
 from jobs.pace.reports import Accepted, Finished, LaneLimits
 from jobs.tables import holds, lanes
 from jobs.upstreams import UpstreamSpec
 from tests.store.reserving import claim_now, reserve
-from tests.store.store_fixtures import Store, store
+from tests.store.store_fixtures import Store, new_job, store
 
 __all__ = ["store"]  # the fixture
 
@@ -37,6 +40,18 @@ def test_an_upstream_that_nothing_was_sent_to_has_no_models_and_no_error(store: 
     state = read_upstream_states(store.database, [SPEC], HINT_SECONDS)["one"]
     assert (state.running, state.models, state.last_error, state.hold) == (0, (), None, None)
     assert state.first_delta_seconds is None
+
+
+def test_of_models_without_end_those_are_shown_that_are_in_use(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A batch that named 20,000 models made each look cost a second."""
+    monkeypatch.setattr(upstream_states, "_MOST_SHOWN", 3)
+    for place in range(6):
+        add_lane(store, f"m-{place}", updated_at=store.clock.now - timedelta(seconds=place))
+    job_id = submit_job(store.database, new_job(model="m-5")).id
+    reserve(store.database, job_id, upstream="one")
+    assert claim_now(store.database, job_id, "w1", 60) is not None
+    state = read_upstream_states(store.database, [SPEC], HINT_SECONDS)["one"]
+    assert [shown.model for shown in state.models] == ["m-0", "m-1", "m-5"]
 
 
 def test_streams_window_limits_and_the_last_error_are_shown(store: Store) -> None:

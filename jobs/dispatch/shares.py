@@ -1,0 +1,144 @@
+"""Shares out the free streams of one process: in turn over the projects by weight, then over the models of each.
+
+A project that waits for many models gets no more for it. Nor does it cost the others time: a round looks at few models
+of each project, and at the room of a lane only when its turn comes.
+"""
+
+import heapq
+from collections.abc import Callable, Container, Mapping, Sequence
+
+from jobs.dispatch.fair import MOST_REMEMBERED, Turns
+from jobs.dispatch.rounds import Key
+from jobs.dispatch.routes import Route
+
+MOST_MODELS = 200
+"""A round looks at so many models of a project, and the next one at others."""
+
+_PASSED_OVER = 0.01
+"""What a look without room costs a model then, in turns: it must not keep the others from being looked at."""
+
+Room = Callable[[Route, str], int]
+"""How many more streams an upstream takes of a model."""
+
+
+class StreamShares:
+    """Whose turn it is, from round to round."""
+
+    def __init__(self) -> None:
+        self._projects = Turns()
+        self._models: dict[str, Turns] = {}
+        self._upstreams: dict[str, Turns] = {}
+        self.has_more = False
+        """Whether the last look has left models out."""
+
+    def look_at(self, waiting: Mapping[str, list[str]]) -> dict[str, list[str]]:
+        """The models to look at in this round, with the projects that wait for each."""
+        kept: dict[str, set[str]] = {}
+        models_of = _models_by_project(waiting)
+        self._forget(waiting, models_of)
+        for project, models in models_of.items():
+            turns = self._models.setdefault(project, Turns())
+            kept[project] = set(models)
+            turns.forget_others(kept[project])
+            if len(models) > MOST_MODELS:
+                kept[project] = set(heapq.nsmallest(MOST_MODELS, models, key=turns.time_of))
+        looked_at = {
+            model: [project for project in projects if model in kept[project]] for model, projects in waiting.items()
+        }
+        looked_at = {model: projects for model, projects in looked_at.items() if projects}
+        self.has_more = sum(map(len, looked_at.values())) < sum(map(len, waiting.values()))
+        return looked_at
+
+    def share(
+        self,
+        waiting: Mapping[str, Sequence[str]],
+        lanes: "LaneRooms",
+        weights: Mapping[str, float],
+        free: int,
+    ) -> dict[Key, int]:
+        """How many of the free streams each lane gets. `waiting` has the projects that wait for each model."""
+        models_of = _models_by_project(waiting)
+        queues = {project: self._queue(project, models_of[project]) for project in sorted(models_of)}
+        grants: dict[Key, int] = {}
+        while free > 0 and queues:
+            project = self._projects.next(queues)
+            key = self._next_lane(project, queues[project], lanes)
+            if key is None:
+                del queues[project]
+                continue
+            self._projects.take(project, weights.get(project, 1.0))
+            lanes.take(key)
+            grants[key] = grants.get(key, 0) + 1
+            free -= 1
+        return grants
+
+    def _queue(self, project: str, models: Sequence[str]) -> list[tuple[float, str]]:
+        """A heap of the models by their times: whose is smallest is next."""
+        turns = self._models.setdefault(project, Turns())
+        queue = [(turns.time_of(model), model) for model in models]
+        heapq.heapify(queue)
+        return queue
+
+    def _next_lane(self, project: str, queue: list[tuple[float, str]], lanes: "LaneRooms") -> Key | None:
+        """The lane whose turn it is among those of the project. None: none has room."""
+        turns = self._models[project]
+        while queue:
+            _, model = queue[0]
+            routes = lanes.open_to(model)
+            if not routes:
+                heapq.heappop(queue)
+                if self.has_more:
+                    turns.take(model, 1 / _PASSED_OVER)
+                continue
+            turns.take(model, 1.0)
+            heapq.heapreplace(queue, (turns.time_of(model), model))
+            lowest = min(route.tier for route in routes)
+            weight_of = {route.name: route.weight for route in routes if route.tier == lowest}
+            upstreams = self._upstreams.setdefault(model, Turns())
+            name = upstreams.next(sorted(weight_of))
+            upstreams.take(name, weight_of[name])
+            return name, model
+        return None
+
+    def _forget(self, models: Container[str], projects: Container[str]) -> None:
+        """Forget who waits no longer, if there are many: anybody can name new models without end."""
+        self._projects.forget_others(projects)
+        if len(self._models) > MOST_REMEMBERED:
+            self._models = {project: turns for project, turns in self._models.items() if project in projects}
+        if len(self._upstreams) > MOST_REMEMBERED:
+            self._upstreams = {model: turns for model, turns in self._upstreams.items() if model in models}
+
+
+def _models_by_project(waiting: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
+    models: dict[str, list[str]] = {}
+    for model, projects in waiting.items():
+        for project in projects:
+            models.setdefault(project, []).append(model)
+    return models
+
+
+class LaneRooms:
+    """What is left of the room of each lane while streams are shared out. `shared` is how many more each upstream takes
+    of all its models.
+    """
+
+    def __init__(self, routes: Sequence[Route], room: Room, shared: Mapping[str, int]) -> None:
+        self._routes = routes
+        self._room = room
+        self._shared = dict(shared)
+        self._left: dict[Key, int] = {}
+
+    def open_to(self, model: str) -> list[Route]:
+        """The upstreams that take one more of this model."""
+        return [route for route in self._routes if self._shared[route.name] > 0 and self._left_of(route, model) > 0]
+
+    def take(self, key: Key) -> None:
+        """A stream of this lane is given out."""
+        self._shared[key[0]] -= 1
+        self._left[key] -= 1
+
+    def _left_of(self, route: Route, model: str) -> int:
+        key = (route.name, model)
+        if key not in self._left:
+            self._left[key] = self._room(route, model) if route.takes(model) else 0
+        return self._left[key]
