@@ -18,8 +18,9 @@ def test_a_server_that_queues_gets_a_small_window(slots: int, most: int, seed: i
     assert seen.over_at <= 640
 
 
-@pytest.mark.parametrize("slots", [1, 4, 8, 32, 64])
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize(
+    ("slots", "seed"), [*((slots, seed) for slots in (1, 4, 8) for seed in (1, 2, 3)), (32, 2), (64, 3)]
+)
 def test_a_server_that_queues_is_kept_busy(slots: int, seed: int) -> None:
     chance = random.Random(seed)
     works = [Work(chance.uniform(2.0, 18.0), 0.1) for _ in range(60 * slots)]
