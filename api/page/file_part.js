@@ -121,7 +121,8 @@ export function filePart(changed) {
       const isTable = first.quick.columns.length > 0;
       if (isTable) offerTemplate(first.quick.columns);
       await file.look(inputFor("model", { isTable }));
-      if (turn === turns) show();
+      if (turn !== turns) return; // something else was asked for meanwhile, and what it found may be shown already
+      show();
     } catch (error) {
       if (turn !== turns) return;
       put(summary, wrong(t("form.file.unreadable", { name: file.name }), el("ul", {}, el("li", {}, refusalOf(error)))));

@@ -30,6 +30,8 @@ def give_file(visit: Visit, name: str, content: str | bytes) -> None:
     visit.page.get_by_label("File", exact=True).set_input_files(
         {"name": name, "mimeType": "text/plain", "buffer": encoded}
     )
+    # What was found moves the buttons, and a click on its way there would miss.
+    expect(visit.page.locator("#file-summary")).not_to_contain_text("is being read")
 
 
 def drop_file(visit: Visit, name: str, content: str) -> None:
