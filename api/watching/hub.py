@@ -39,7 +39,7 @@ class _Channel:
 
 
 class Watcher:
-    """Reads the messages of the hub until it is told to end."""
+    """Reads messages from the hub until `stop`."""
 
     def __init__(self, hub: "Hub") -> None:
         self._hub = hub

@@ -40,8 +40,8 @@ def _row_of() -> tuple[Select[Any], Select[Any]]:
 
 
 def find_lanes(connection: Connection, models: Collection[str]) -> dict[tuple[str, str], RowMapping]:
-    """The rows of these models' lanes, by upstream and model. Others are not read: there is one for every model that
-    anybody has ever named.
+    """The rows of these models' lanes, by upstream and model. The others are not read: every model that a client
+    has ever named has one.
     """
     asked = {"models": list(models)}
     return {(row["upstream"], row["model"]): row for row in connection.execute(_of_models(), asked).mappings()}

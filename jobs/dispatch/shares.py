@@ -101,7 +101,7 @@ class StreamShares:
         return None
 
     def _forget(self, models: Container[str], projects: Container[str]) -> None:
-        """Forget who waits no longer, if there are many: anybody can name new models without end."""
+        """Drop what no longer waits once there is much of it: clients may name any number of models."""
         self._projects.forget_others(projects)
         if len(self._models) > MOST_REMEMBERED:
             self._models = {project: turns for project, turns in self._models.items() if project in projects}

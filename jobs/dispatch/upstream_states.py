@@ -111,8 +111,8 @@ def _model(
 
 
 def _rows_in_use(connection: Connection, now: datetime, in_flight: Collection[tuple[str, str]]) -> list[RowMapping]:
-    """The lanes that have something in flight or were used of late, `_MOST_SHOWN` at the most: anybody can name models
-    without end.
+    """The lanes that have something in flight or were used of late, `_MOST_SHOWN` at most: clients may name any number
+    of models.
     """
     is_heard_of = lanes.c.updated_at > now - timedelta(seconds=_IN_USE_SECONDS)
     busy = tuple_(lanes.c.upstream, lanes.c.model).in_(list(in_flight)[:_MOST_SHOWN])

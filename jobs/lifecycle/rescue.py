@@ -199,7 +199,7 @@ def _with_text(change: StatusChange, stored: StoredText) -> StatusChange:
 def _rescue_one(
     connection: Connection, database: Database, job_id: str, attempt: int, status: JobStatus, error: JobError | None
 ) -> StatusChange | None:
-    """Take one job away; its row is locked, so it is as it was found."""
+    """Take one job from its worker. The caller has locked the row, so it has not changed since it was read."""
     now = database.now()
     ended: dict[str, Any] = {"finished_at": now, "bytes": 0, "sha256": EMPTY_SHA256} if status in FINAL else UNRESERVED
     row = connection.execute(

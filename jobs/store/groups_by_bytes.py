@@ -27,17 +27,20 @@ def groups_of_batch(
     what is `also` read) a megabyte is reached, or one that is longer.
     """
     size = _row_bytes(also).label("size")
-    last = ""
+    last, most = "", _ROWS_AT_ONCE
     while True:
         wanted = select(jobs.c.id, size).where(*_of_batch(batch_id, statuses), jobs.c.id > last)
         with database.read() as connection:
-            page = connection.execute(wanted.order_by(jobs.c.id).limit(_ROWS_AT_ONCE)).all()
+            page = connection.execute(wanted.order_by(jobs.c.id).limit(most)).all()
         if not page:
             return
         group = _first_group(page)
         yield group
-        # The sizes are read again: while the reader took its time, running jobs may have ended with long texts.
-        last = group[-1]
+        if len(group) == len(page) < most:
+            return
+        # Sizes beyond the group are read again: while the reader took its time, running jobs may have ended with long
+        # texts. So not many more are read than the next group will have.
+        last, most = group[-1], min(_ROWS_AT_ONCE, 2 * len(group))
 
 
 def most_bytes_at_once(
