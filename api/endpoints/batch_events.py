@@ -4,7 +4,6 @@ from functools import partial
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Header, Query
-from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from api.callers.watch_tokens import WatcherDep
@@ -58,7 +57,7 @@ async def get_batch_events(
     as `Last-Event-ID` goes on there with no byte lost or doubled.
     """
     came = read_batch_cursor(header or last_event_id)
-    batch = await run_in_threadpool(read_batch, services.database, batch_id, project=caller.project)
+    batch = await services.run_read(read_batch, services.database, batch_id, project=caller.project)
     if batch is None:
         raise ApiError.not_found("batch", batch_id)
     only_running = deltas and texts == "running"

@@ -1,7 +1,7 @@
 """Path and query parameters, read strictly: unknown names are refused."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
@@ -37,8 +37,8 @@ _NO_BATCH = "none"
 _AFTER = Query(description="Begin after the item with this id: the `last_id` of the page before.")
 
 
-def _after(kind: str) -> Callable[[str | None], str | None]:
-    def read(after: Annotated[str | None, _AFTER] = None) -> str | None:
+def _after(kind: str) -> Callable[[str | None], Awaitable[str | None]]:
+    async def read(after: Annotated[str | None, _AFTER] = None) -> str | None:
         return _check_made("after", check_id("after", after, kind), kind)
 
     return read
@@ -113,7 +113,7 @@ def _query_names(dependant: Dependant) -> Iterator[str]:
 STRICT_QUERY = [Depends(strict_parameters)]
 
 
-def read_filter(
+async def read_filter(
     request: Request,
     batch_id: Annotated[str | None, Query(description="Jobs of this batch; `none`: single jobs.")] = None,
     status: Annotated[JobStatus | None, Query(description="Jobs in this status.")] = None,
