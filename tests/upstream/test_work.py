@@ -1,0 +1,102 @@
+"""What one event, part, line or read costs: as much as its own bytes, however much came before it.
+
+All streams of a worker share one event loop, so what is slow for one of them stands in the way of all. Measured is work
+and not time: calls, and the bytes of JSON that are read and written.
+"""
+
+import json
+import sys
+from collections.abc import Callable
+from types import FrameType
+from typing import Any
+
+import pytest
+
+from worker.upstream.answer import Answer
+
+LINEAR = 2.2
+"""How much more work twice as much may be."""
+
+
+def work_of(action: Callable[[], object]) -> int:
+    """How many calls an action makes, and how many characters of JSON it reads and writes."""
+    work = 0
+    loads, dumps = json.loads, json.dumps
+
+    def note(frame: FrameType, event: str, arg: object) -> None:
+        nonlocal work
+        work += event in ("call", "c_call")
+
+    def counting_loads(text: str, **options: Any) -> Any:
+        nonlocal work
+        work += len(text)
+        return loads(text, **options)
+
+    def counting_dumps(value: object, **options: Any) -> str:
+        nonlocal work
+        text = dumps(value, **options)
+        work += len(text)
+        return text
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(json, "loads", counting_loads)
+        patch.setattr(json, "dumps", counting_dumps)
+        sys.setprofile(note)
+        try:
+            action()
+        finally:
+            sys.setprofile(None)
+    return work
+
+
+def assert_linear(action: Callable[[int], object], count: int = 1000) -> None:
+    """Twice as much is at most about twice the work."""
+    once, twice = work_of(lambda: action(count)), work_of(lambda: action(2 * count))
+    assert twice <= LINEAR * once, f"{count}: {once}, {2 * count}: {twice}"
+
+
+def payload_of(delta: object) -> bytes:
+    return json.dumps({"choices": [{"delta": delta}]}).encode()
+
+
+def take_all(*payloads: bytes) -> Answer:
+    answer = Answer(lambda _: None, 1 << 20)
+    for payload in payloads:
+        answer.take(payload)
+    return answer
+
+
+@pytest.mark.parametrize("count", [1000, 20000])  # there is room for about 5000
+def test_each_content_part_of_one_event_is_looked_at_once(count: int) -> None:
+    payload = payload_of({"content": [{"type": 0}] * count})
+    twice = payload_of({"content": [{"type": 0}] * (2 * count)})
+
+    assert work_of(lambda: take_all(twice)) <= LINEAR * work_of(lambda: take_all(payload))
+
+
+NOTES: dict[str, Callable[[object], bytes]] = {
+    "annotations": lambda value: payload_of({"annotations": [value]}),
+    "other_parts": lambda value: payload_of({"content": [{"type": "chart", "data": value}]}),
+    "refusal": lambda value: payload_of({"refusal": str(value)}),
+    "system_fingerprint": lambda value: json.dumps({"system_fingerprint": str(value), "usage": {"n": 1}}).encode(),
+    "citations": lambda value: json.dumps({"citations": [value]}).encode(),
+    "search_results": lambda value: json.dumps({"search_results": [value]}).encode(),
+}
+
+
+@pytest.mark.parametrize("small", [1, "\0"], ids=["kept", "not kept"])
+@pytest.mark.parametrize("name", NOTES)
+def test_a_small_note_costs_the_same_beside_many_kilobytes_of_notes(name: str, small: object) -> None:
+    event = NOTES[name]
+    before, many = event("x" * 60_000), [event(small), event([small])] * 300
+
+    alone = work_of(lambda: take_all(*many))
+    beside = work_of(lambda: take_all(before, *many)) - work_of(lambda: take_all(before))
+    assert beside <= LINEAR * alone
+
+
+def test_all_that_is_kept_beside_a_text_is_measured() -> None:
+    """A note of another name needs its row in `NOTES`."""
+    answer = take_all(*(event("said") for event in NOTES.values()))
+
+    assert (answer.ending().message or {}).keys() == NOTES.keys()
