@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from worker.upstream.answer import Answer
+from worker.upstream.tool_call import ToolCall
 
 LINEAR = 2.2
 """How much more work twice as much may be."""
@@ -47,12 +48,6 @@ def work_of(action: Callable[[], object]) -> int:
         finally:
             sys.setprofile(None)
     return work
-
-
-def assert_linear(action: Callable[[int], object], count: int = 1000) -> None:
-    """Twice as much is at most about twice the work."""
-    once, twice = work_of(lambda: action(count)), work_of(lambda: action(2 * count))
-    assert twice <= LINEAR * once, f"{count}: {once}, {2 * count}: {twice}"
 
 
 def payload_of(delta: object) -> bytes:
@@ -100,3 +95,43 @@ def test_all_that_is_kept_beside_a_text_is_measured() -> None:
     answer = take_all(*(event("said") for event in NOTES.values()))
 
     assert (answer.ending().message or {}).keys() == NOTES.keys()
+
+
+def calls_payload(*pieces: tuple[str, str]) -> bytes:
+    return payload_of(
+        {"tool_calls": [{"index": 0, "function": {"name": name, "arguments": text}} for name, text in pieces]}
+    )
+
+
+@pytest.mark.parametrize(
+    ("begin", "more"),
+    [
+        (lambda size: ("f", "[" + "1," * size), ("f", "")),
+        (lambda size: ("f", '{"a":"' + "b" * size), ("f", "")),
+    ],
+    ids=["in a list", "in a string"],
+)
+def test_a_piece_of_a_tool_call_costs_the_same_beside_long_arguments(
+    begin: Callable[[int], tuple[str, str]], more: tuple[str, str]
+) -> None:
+    def work_beside(size: int) -> int:
+        first = begin(size)
+        both = work_of(lambda: take_all(calls_payload(first), calls_payload(*[more] * 300)))
+        return both - work_of(lambda: take_all(calls_payload(first)))
+
+    assert work_beside(20_000) <= work_beside(200) + LINEAR * len(begin(20_000)[1])
+
+
+def test_a_tool_call_that_comes_again_and_again_is_put_together_once() -> None:
+    once = calls_payload(*[("f", "a")] * 500)
+    twice = calls_payload(*[("f", "a")] * 1000)
+
+    assert work_of(lambda: take_all(twice)) <= LINEAR * work_of(lambda: take_all(once))
+
+
+def test_the_name_of_a_tool_call_has_an_end_however_many_pieces_it_comes_in() -> None:
+    call = ToolCall()
+    for number in range(1000):
+        call.add(f"piece_{number}", "")
+
+    assert len(call.name) < 2000
