@@ -4,6 +4,7 @@ All streams of a worker share one event loop, so what is slow for one of them st
 and not time: calls, and the bytes of JSON that are read and written.
 """
 
+import asyncio
 import json
 import sys
 from collections.abc import Callable
@@ -12,7 +13,10 @@ from typing import Any
 
 import pytest
 
+from worker.upstream import lenient, stream
 from worker.upstream.answer import Answer
+from worker.upstream.errors import NotAStream
+from worker.upstream.sse import SSEParser, strip_fields
 from worker.upstream.tool_call import ToolCall
 
 LINEAR = 2.2
@@ -135,3 +139,63 @@ def test_the_name_of_a_tool_call_has_an_end_however_many_pieces_it_comes_in() ->
         call.add(f"piece_{number}", "")
 
     assert len(call.name) < 2000
+
+
+LINES: dict[str, tuple[bytes, bytes]] = {
+    "stray": (b'{"k":"\n', b"}\n"),
+    "stray, and blank ones between": (b'{"k":"\n', b"}\n\n"),
+    "data": (b'data: {"k":"' + b"a" * 100_000 + b"\n", b"data: }\n"),
+}
+
+
+@pytest.mark.parametrize("kind", LINES)
+def test_lines_that_may_end_an_object_do_not_have_it_read_again_for_ever(kind: str) -> None:
+    first, line = LINES[kind]
+
+    work = work_of(lambda: SSEParser().feed(b": begin\n" + first + line * 2000))
+
+    calls_for_a_line = 40
+    assert work <= (1 << 18) + 2 * len(first) + 2000 * calls_for_a_line
+
+
+@pytest.mark.parametrize("fields", [1, 50_000])
+def test_field_names_that_are_written_again_and_again_are_taken_away_at_once(fields: int) -> None:
+    assert work_of(lambda: strip_fields(b"data: " * fields + b"{}")) < 10
+    assert strip_fields(b" data: " * fields + b" {} ") == b"{}"
+
+
+def test_each_of_many_glued_events_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    stripped: list[bytes] = []
+
+    def strip(payload: bytes) -> bytes:
+        stripped.append(payload)
+        return payload
+
+    monkeypatch.setattr(lenient, "strip_fields", strip)
+    event = b'{"choices":[]}'
+
+    assert lenient.split_glued(event * 1000) == [event] * 1000
+    assert sum(map(len, stripped)) == 1000 * len(event)
+    assert lenient.split_glued(b"{}" * 500_000) == []
+
+
+def test_a_whole_body_of_many_lines_lets_others_have_their_turn() -> None:
+    body = b'{"k":"\n' + b"}\n" * 100_000
+    turns = 0
+
+    async def others() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    async def read() -> None:
+        beside = asyncio.create_task(others())
+        try:
+            await stream._take_whole("application/json", body, take_all())
+        finally:
+            beside.cancel()
+
+    with pytest.raises(NotAStream):
+        asyncio.run(read())
+    assert turns >= len(body) // (64 << 10)
