@@ -167,7 +167,7 @@ def test_no_token_reaches_over_a_place_where_a_long_text_is_cut(
     reference: Callable[[str], tiktoken.Encoding], encoding: str, parts: list[str]
 ) -> None:
     text = tokens._without_lone_surrogates("".join(parts))
-    ends = set()
+    ends: set[int] = set()
     for token in reference(encoding).encode_ordinary(text):
         ends.add(max(ends, default=0) + len(reference(encoding).decode_single_token_bytes(token)))
     seams = [len(text[: seam.start()].encode()) for seam in tokens._SEAM.finditer(text)]
