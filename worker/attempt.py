@@ -30,8 +30,8 @@ from worker.parts import Part, Parts
 from worker.recorder import Recorder
 from worker.recording import Recording
 from worker.registry import UpstreamRegistry
-from worker.reports import LaneReporter, Sent
-from worker.traces import Forwarding, Tracing
+from worker.reports import LaneReporter
+from worker.traces import Tracing
 from worker.upstream.ending import Ending
 from worker.upstream.errors import EmptyCompletion, UpstreamError
 
@@ -72,11 +72,10 @@ class AttemptRunner:
         self._answer_check = AnswerCheck()
         self._parts = Parts(database, tokenizers, settings)
         self._counts = counts or WorkerCounts()
-        self._tracing = tracing or Forwarding()
+        self._tracing = tracing or Tracing()
         self._finalizer = Finalizer(database, loop, recorder, running, settings, self._counts)
 
     def close(self) -> None:
-        """End what was started for the runs."""
         self._answer_check.close()
 
     def run(self, job_id: str) -> bool:
@@ -161,11 +160,6 @@ class AttemptRunner:
         error.ending = outcome
         return error
 
-    def _sent(self, running: ActiveAttempt, part: Part | None) -> Sent:
-        if part is None:
-            return self._reporter.send(running.claimed)
-        return self._reporter.send_unplanned(running.claimed, part.estimated_tokens)
-
     async def _wait_until(self, send_at: datetime | None) -> None:
         """The pace may have planned the request for a moment later."""
         if send_at is not None:
@@ -208,7 +202,8 @@ class AttemptRunner:
             if part is None:
                 await self._wait_until(running.claimed.send_at)
             async with self._upstreams.use(spec) as upstream:
-                running.sent = sent = self._sent(running, part)
+                sent = self._reporter.send(running.claimed, None if part is None else part.estimated_tokens)
+                running.sent = sent
                 if sent.proof_bytes is not None:
                     recording.call_after(sent.proof_bytes, sent.prove)
                 write = seam.feed if seam is not None else recording.add
