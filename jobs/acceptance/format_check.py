@@ -85,7 +85,6 @@ class FormatCheck:
         return found
 
     def close(self) -> None:
-        """End the process."""
         with self._lock.hold(""):
             self._end()
 

@@ -52,10 +52,10 @@ def keep_lost_texts(connection: Connection, lost: Sequence[tuple[str, int]]) -> 
         connection.execute(insert(lost_texts).from_select(columns, written))
 
 
-def list_lost_texts(database: Database, limit: int = 100) -> list[tuple[str, int]]:
+def list_lost_texts(database: Database) -> list[tuple[str, int]]:
     """The jobs and attempts of some texts that have not been counted yet."""
     with database.read() as connection:
-        rows = connection.execute(select(lost_texts.c.job_id, lost_texts.c.attempt).limit(limit))
+        rows = connection.execute(select(lost_texts.c.job_id, lost_texts.c.attempt).limit(100))
         return [(row.job_id, row.attempt) for row in rows]
 
 

@@ -129,7 +129,6 @@ class Job:
 
     @property
     def is_final(self) -> bool:
-        """Whether the job has ended."""
         return self.status in FINAL
 
 
@@ -159,7 +158,6 @@ class Attempt:
 
     @classmethod
     def from_row(cls, row: RowMapping) -> Self:
-        """An attempt from its row."""
         made = ("usage", "outcome", "rejections", "cost")
         plain = {name: row[name] for name in cls.__slots__ if name not in made}
         outcome = AttemptOutcome(row["outcome"]) if row["outcome"] else None
