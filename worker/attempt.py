@@ -96,7 +96,7 @@ class AttemptRunner:
                 running.text, running.reasoning = self._find_text(running, claimed, spec)
                 self._parts.resume(running, claimed)
                 outcome = self._loop.run(self._stream(running, self._request_of(running, spec), spec))
-                outcome = self._parts.write_on(running, outcome, spec, partial(self._ask_part, running))
+                outcome = self._parts.write_on(running, outcome, spec, partial(self._write_part, running))
                 written = measure(running, outcome, self._tokenizers, spec)
                 outcome = self._check(running, outcome, written)
                 trace.end(outcome, written)
@@ -167,26 +167,25 @@ class AttemptRunner:
             if seconds > 0:
                 await asyncio.sleep(min(seconds, LEAD_SECONDS))
 
-    async def _stream(self, running: ActiveAttempt, request: Mapping[str, Any], spec: UpstreamSpec | None) -> Outcome:
-        """Stream and record the completion; how that ended."""
-        job = running.job
-        recording = self._recorder.open(job.id, running.attempt, running.text, running.reasoning)
-        running.continued_bytes = len(recording.text) + len(recording.reasoning)
+    async def _stream(
+        self,
+        running: ActiveAttempt,
+        request: Mapping[str, Any],
+        spec: UpstreamSpec | None,
+        part: Part | None = None,
+    ) -> Outcome:
+        """Stream and record the completion, or the next part of its text; how that ended."""
+        recording = running.recording
+        if recording is None:
+            recording = self._recorder.open(running.job.id, running.attempt, running.text, running.reasoning)
+            running.continued_bytes = len(recording.text) + len(recording.reasoning)
         running.attach(recording)
         if spec is None:  # it was taken out of the file after the job was reserved: the job goes to another one
             return StopReason.DRAIN
-        return await self._send(running, recording, request, spec)
+        return await self._send(running, recording, request, spec, part)
 
-    def _ask_part(self, running: ActiveAttempt, spec: UpstreamSpec, part: Part) -> Outcome:
-        """Stream and record the next part of a text whose last one has ended."""
-        return self._loop.run(self._stream_part(running, spec, part))
-
-    async def _stream_part(self, running: ActiveAttempt, spec: UpstreamSpec, part: Part) -> Outcome:
-        recording = running.recording
-        if recording is None:
-            raise RuntimeError("a text goes on that was not recorded")
-        running.attach(recording)
-        return await self._send(running, recording, part.request, spec, part)
+    def _write_part(self, running: ActiveAttempt, spec: UpstreamSpec, part: Part) -> Outcome:
+        return self._loop.run(self._stream(running, part.request, spec, part))
 
     async def _send(
         self,
@@ -194,7 +193,7 @@ class AttemptRunner:
         recording: Recording,
         request: Mapping[str, Any],
         spec: UpstreamSpec,
-        part: Part | None = None,
+        part: Part | None,
     ) -> Outcome:
         job, seam = running.job, running.seam
         key = f"{job.id}-{running.attempt}" + (f"-{part.number + 1}" if part is not None else "")

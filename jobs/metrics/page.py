@@ -15,16 +15,13 @@ Labels = TypeVar("Labels", bound=tuple[str, ...])
 
 
 class _Read(Collector):
-    """Calls `read` for each page; a registry that is asked what it would have gets no answer."""
+    """Calls `read` for each page."""
 
     def __init__(self, read: Callable[[], Iterable[Metric]]) -> None:
         self._read = read
 
     def collect(self) -> Iterator[Metric]:
         yield from self._read()
-
-    def describe(self) -> Iterator[Metric]:
-        yield from ()
 
 
 def make_registry(read: Callable[[], Iterable[Metric]]) -> CollectorRegistry:

@@ -98,7 +98,6 @@ class Job:
     max_repairs: int | None
     repairs: int | None
     """How often it asked for a repair; None: never."""
-    """The attempt whose text the next one is to repair."""
     traceparent: str | None
     """The trace of the request that submitted it."""
     retention: Retention | None
