@@ -65,7 +65,7 @@ from jobs.settings import Settings
 from jobs.store.database import driver_message, open_database
 from jobs.store.revision import check_revision
 from jobs.tokens import Tokenizers
-from jobs.upstreams import UpstreamSource, open_upstreams
+from jobs.upstreams import UpstreamSource
 from jobs.upstreams.source import LOOK_SECONDS
 from jobs.webhooks.lookups import Lookups
 
@@ -165,7 +165,7 @@ def open_api(settings: Settings, host: str, port: int, *, share_port: bool = Fal
     Raises `SettingsError` without a Redis URL or with wrong upstreams, and OSError when the address cannot be had.
     """
     redis_url = settings.require_redis_url()
-    source = open_upstreams(settings, port, needs_keys=False)
+    source = UpstreamSource(settings, port, needs_keys=False)
     listener = listen(host, port, share_port=share_port)
     database = open_database(settings.database)
     waker = Waker(redis_url)

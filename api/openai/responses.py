@@ -34,7 +34,8 @@ from api.use_cases import cancel_one_job, submit_one_job
 from jobs.inputs.dialects import RESPONSES
 from jobs.intake.idempotency import IdempotencyKey
 from jobs.intake.submission import Accepted
-from jobs.lifecycle.responses import StoredResponse, delete_response, job_id_of, read_response, response_id
+from jobs.lifecycle.responses import StoredResponse, delete_response, read_response
+from jobs.model.ids import job_id_of, response_id
 from jobs.model.status import JobStatus
 from jobs.store.database import DATABASE_ERRORS, driver_message
 from jobs.store.queries import StoredResult
