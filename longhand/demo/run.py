@@ -20,11 +20,12 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from jobs.acceptance.words import count_words
 from jobs.settings import Settings
 from longhand.client.client import Client
 from longhand.client.objects import Job
 from longhand.demo.prompts import ARTICLES
-from longhand.demo.report import Outcome, Watcher, count_words, results_table, verdict
+from longhand.demo.report import Outcome, Watcher, results_table, verdict
 from longhand.simulator import Pace, serve_in_thread
 from longhand.stack.stack import child_environ, choose_port, python, wait_until_ready
 from longhand.stack.supervisor import Supervisor

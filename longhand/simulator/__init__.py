@@ -2,8 +2,7 @@
 
 `server.py` is the server, `running.py` runs it, `listener.py` is its port, `connection.py` its HTTP, `orders.py` what a
 request asks for, `script.py` the chunks and faults that follow from it, `stream.py` the pace, `stats.py` the record of
-what was done. `prose.py` writes the text, `prose_length.py` reads from a prompt how long it is to be, and
-`prose_stock.py` has the sentences that it is made of.
+what was done. `prose.py` writes the text, out of the sentences of `prose_stock.py`.
 
 What a provider allows and when it fails is a `Provider` (`provider.py`). `gate.py` decides by it which requests are
 served, with `windows.py` for the limits over time and `answers.py` for the words of a refusal. `slots.py` is the queue
