@@ -155,7 +155,7 @@ class Connection(asyncio.Protocol):
                 raise RequestError(f"Unknown request URL: {method} {path}.", status=404, code="unknown_url")
 
     def _list_models(self) -> None:
-        if refusal := self._shared.gate.check(self._key, time.monotonic()):
+        if refusal := self._shared.gate.check(self._key):
             self._send(refusal.status, refusal.content_type, refusal.body)
             return
         model = {"id": "simulator", "object": "model", "created": 1_700_000_000, "owned_by": "longhand"}

@@ -212,19 +212,11 @@ class Completion:
         if orders.no_end:
             self.fired("no_end")
             return Finale(lead + b"0\r\n\r\n", "end")
-        wire = lead + self._shapes()
-        if orders.no_finish:
-            self.fired("no_finish")
-        else:
-            wire += self._choice({}, self._finish_reason(finish_reason))
+        wire = lead + self._shapes() + self._choice({}, self._finish_reason(finish_reason))
         if (self.request.include_usage or orders.usage) and (usage := self._usage()) is not None:
             opening = self.opening.replace(b'"usage":null,', b"")
             wire += http_chunk(opening + b'"choices":[],"usage":' + to_json(usage) + b"}" + self.line_end * 2)
-        if orders.no_done:
-            self.fired("no_done")
-        else:
-            wire += http_chunk(b"data: [DONE]" + self.line_end * 2)
-        return Finale(wire + b"0\r\n\r\n", "end")
+        return Finale(wire + http_chunk(b"data: [DONE]" + self.line_end * 2) + b"0\r\n\r\n", "end")
 
     def _finish_reason(self, finish_reason: str) -> str:
         if self.orders.finish_reason is None:
