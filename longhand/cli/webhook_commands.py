@@ -12,7 +12,7 @@ from longhand.cli.command_client import open_client
 from longhand.client.client import Client
 from longhand.terminal import tables
 from longhand.terminal.cells import one_line
-from longhand.terminal.explanations import heading, status_word
+from longhand.terminal.explanations import status_word
 from longhand.terminal.output import print_json, print_line
 from longhand.words.catalogue import t
 
@@ -157,11 +157,7 @@ def _why(delivery: Any) -> str:
 
 
 def _table(listed: list[Any]) -> Table:
-    table = tables.plain_table()
-    for name in ("id", "status"):
-        table.add_column(heading(name), no_wrap=True)
-    for name in ("url", "events", "because"):
-        table.add_column(heading(name), overflow="fold")
+    table = tables.plain_table("id", "status", "url", "events", "because", fold=("url", "events", "because"))
     for webhook in listed:
         failures, is_on = webhook["failures"], webhook["status"] == "enabled"
         because = webhook["pause_reason"] or (t("webhooks.failures", number=failures) if failures else "")
