@@ -16,7 +16,7 @@ import redis
 from benchmarks.awake import cores_awake
 from benchmarks.machine import load_now
 from benchmarks.readers import Readers
-from benchmarks.results import keep, show
+from benchmarks.results import show
 from benchmarks.stack import BenchmarkError, Stack, wait_until
 from benchmarks.upstream import WRAP, stamp_now
 from jobs.live.channel import reasoning_key, tail_key
@@ -123,9 +123,9 @@ def main() -> None:
                 )
                 rows.append({"what": "reasoning" if thinks else "text", **row} if given.reasoning else row)
                 print(rows[-1], flush=True)
-    keep("deltas" + ("-unwatched" if given.unwatched else "") + ("-awake" if given.awake else ""), rows)
     how = (", nobody watching" if given.unwatched else ", one watcher a job") + (", cores awake" if given.awake else "")
-    show(f"CPU per delta in us{how}", rows)
+    kind = ("-unwatched" if given.unwatched else "") + ("-awake" if given.awake else "")
+    show(f"CPU per delta in us{how}", rows, f"deltas{kind}")
 
 
 if __name__ == "__main__":
