@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from longhand.cli.stack_commands import Host, Port
+from longhand.cli.stack_commands import Port
 from longhand.client.errors import InputError, LonghandError
 from longhand.terminal.output import print_line
 from longhand.words.catalogue import t, translated
@@ -20,7 +20,7 @@ _FAULT = typer.Option(rich_help_panel="faults")
 
 def simulate(
     port: Port = 8441,
-    host: Host = "127.0.0.1",
+    host: str = "127.0.0.1",
     deltas_per_second: Annotated[float, typer.Option(min=0)] = 50,
     first_delta_seconds: Annotated[float, typer.Option(min=0)] = 0.2,
     deltas: Annotated[int | None, typer.Option(min=1)] = None,

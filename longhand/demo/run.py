@@ -44,7 +44,7 @@ _UPSTREAM_KEYS = ("LONGHAND_UPSTREAM_API_KEY", "OPENAI_API_KEY")
 """The simulator has no use for a key of the user's upstream."""
 
 
-def run_demo(settings: Settings, model: str, *, keep: bool = False) -> bool:
+def run_demo(settings: Settings, model: str, *, keep: bool) -> bool:
     """Run the demo and say how it went. True only if every text was stored and equals what was watched.
 
     With `keep` the stack stays up until Ctrl-C.

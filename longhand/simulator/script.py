@@ -11,7 +11,7 @@ import msgspec
 from longhand.simulator.continuation import rest_of
 from longhand.simulator.deltas import deltas_of, thought_of
 from longhand.simulator.orders import ChatRequest, Orders
-from longhand.simulator.provider import HEALTHY, Provider
+from longhand.simulator.provider import Provider
 from longhand.simulator.tool_calls import call_pieces, whole_calls
 from longhand.simulator.wire_form import http_chunk, to_json
 
@@ -48,7 +48,7 @@ class Completion:
         orders: Orders,
         seed: str,
         fired: Callable[[str], None],
-        provider: Provider = HEALTHY,
+        provider: Provider,
     ) -> None:
         self.request = request
         self.orders = orders
