@@ -3,7 +3,6 @@
 from datetime import timedelta
 from typing import Literal
 
-from fastapi import APIRouter
 from pydantic import BaseModel
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
@@ -11,9 +10,8 @@ from starlette.responses import Response
 from api.callers.caller import CallerDep
 from api.callers.watch_tokens import TOKEN_SECONDS, sign_token
 from api.http.errors import ApiError, JsonAnswer
-from api.http.parameters import STRICT_QUERY, is_id
+from api.http.parameters import is_id, v1_routes
 from api.http.request_bodies import request_body
-from api.schemas.errors import ERROR_RESPONSES
 from api.services import ServicesDep
 from api.submitting.bodies import SmallBody, read_fields, read_value
 from api.submitting.fields import invalid, unknown
@@ -26,7 +24,7 @@ _BODY = {
     "properties": {"channel": {"type": "string", "description": "`jobs/job_...` or `batches/batch_...`."}},
 }
 
-routes = APIRouter(prefix="/v1", tags=["watch"], dependencies=STRICT_QUERY, responses=ERROR_RESPONSES)
+routes = v1_routes("watch")
 
 
 class WatchTokenObject(BaseModel):

@@ -2,16 +2,15 @@
 
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Path, Query
+from fastapi import Path, Query
 from starlette.responses import Response
 
 from api.callers.caller import Caller, CallerDep
 from api.forms.pages import page_json
 from api.forms.webhooks import delivery_json, webhook_json
 from api.http.errors import ApiError, JsonAnswer
-from api.http.parameters import STRICT_QUERY, AfterEvent, Limit
+from api.http.parameters import AfterEvent, Limit, v1_routes
 from api.http.request_bodies import request_body
-from api.schemas.errors import ERROR_RESPONSES
 from api.schemas.webhooks import (
     DeletedWebhook,
     DeliveryList,
@@ -57,7 +56,7 @@ StatusQuery = Annotated[
     Literal["pending", "delivered", "failed"] | None, Query(description="Deliveries in this status.")
 ]
 
-routes = APIRouter(prefix="/v1", tags=["webhooks"], dependencies=STRICT_QUERY, responses=ERROR_RESPONSES)
+routes = v1_routes("webhooks")
 
 
 def _body(properties: dict[str, Any], required: tuple[str, ...] = ()) -> dict[str, Any]:

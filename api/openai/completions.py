@@ -5,14 +5,13 @@ from contextlib import ExitStack, aclosing
 from functools import partial
 from typing import Any
 
-from fastapi import APIRouter
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from api.callers.caller import Caller, CallerDep
 from api.http.errors import ApiError, JsonAnswer
 from api.http.event_stream import EventStream
-from api.http.parameters import STRICT_QUERY
+from api.http.parameters import v1_routes
 from api.http.request_bodies import JOB_BODY, request_body
 from api.idempotency import Key, check_key, replayed
 from api.openai.at_end import AnswerAtEnd, Interruption, Wait
@@ -26,7 +25,6 @@ from api.openai.chat_answers import (
     whole_completion,
 )
 from api.openai.job_events import JobStream
-from api.schemas.errors import ERROR_RESPONSES
 from api.services import Services, ServicesDep
 from api.submitting.bodies import JobBody, read_fields, read_value
 from api.submitting.checks import check_job
@@ -40,7 +38,7 @@ from jobs.model.records import Job
 from jobs.model.status import JobStatus
 from jobs.store.queries import StoredResult, read_job, read_message
 
-routes = APIRouter(prefix="/v1", tags=["openai"], dependencies=STRICT_QUERY, responses=ERROR_RESPONSES)
+routes = v1_routes("openai")
 
 PATH = "/v1/chat/completions"
 

@@ -4,19 +4,17 @@ import json
 from functools import partial
 from typing import Any
 
-from fastapi import APIRouter
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from api.callers.caller import CallerDep
 from api.http.errors import JsonAnswer
-from api.http.parameters import STRICT_QUERY
+from api.http.parameters import v1_routes
 from api.http.request_bodies import request_body
 from api.idempotency import Key, check_key
 from api.openai.chat_answers import chat_usage, job_failure, unnamed_frame
 from api.openai.completions import CONTINUED, ChatStream, complete, read_stream
 from api.openai.schemas import PROMPT_BODY
-from api.schemas.errors import ERROR_RESPONSES
 from api.services import ServicesDep
 from api.submitting.bodies import JobBody, read_fields, read_value
 from api.submitting.checks import check_job
@@ -28,7 +26,7 @@ from jobs.model.records import Job
 from jobs.model.status import JobStatus
 from jobs.store.queries import StoredResult
 
-routes = APIRouter(prefix="/v1", tags=["openai"], dependencies=STRICT_QUERY, responses=ERROR_RESPONSES)
+routes = v1_routes("openai")
 
 PATH = "/v1/completions"
 
