@@ -12,8 +12,8 @@ from api.http.parameters import BatchId, v1_routes
 from api.http.request_bodies import request_body
 from api.schemas.upstreams import HeldObject
 from api.services import Services, ServicesDep, writing
-from api.submitting.bodies import SmallBody, read_fields, read_value
-from api.submitting.fields import check_text, invalid, unknown
+from api.submitting.bodies import SmallBody, read_known_fields, read_value
+from api.submitting.fields import check_text, invalid
 from api.waiting import caller_hold_json
 from jobs.dispatch.holds import HoldKind, pause, read_holds, resume
 from jobs.model.status import BatchStatus
@@ -133,10 +133,7 @@ def _answer(services: Services, caller: Caller, kind: HoldKind, target: str, *, 
 
 def _read_body(body: bytes) -> tuple[str, str]:
     """What `running` and `message` say."""
-    fields = read_fields(body) if body.strip() else {}
-    for name in fields:
-        if name not in _FIELDS:
-            raise unknown(name, _FIELDS)
+    fields = read_known_fields(body, _FIELDS)
     running = read_value(fields["running"], "running") if "running" in fields else CONTINUE
     if running not in (CONTINUE, RELEASE):
         raise invalid("running", f'must be "{CONTINUE}" or "{RELEASE}"')

@@ -68,9 +68,7 @@ def post_retry_job(services: ServicesDep, caller: CallerDep, job_id: JobId) -> R
 
 def _read_which(body: bytes) -> frozenset[str]:
     """What to retry: the body is empty, or `{"which": [...]}`, or `{"statuses": [...]}` as it was before."""
-    if not body.strip():
-        return frozenset(FAILURES)
-    fields = read_fields(body)
+    fields = read_fields(body) if body.strip() else {}
     for name in fields:
         if name not in ("which", "statuses"):
             raise unknown(name[:64], ["which"])

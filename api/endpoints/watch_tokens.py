@@ -13,8 +13,8 @@ from api.http.errors import ApiError, JsonAnswer
 from api.http.parameters import is_id, v1_routes
 from api.http.request_bodies import request_body
 from api.services import ServicesDep
-from api.submitting.bodies import SmallBody, read_fields, read_value
-from api.submitting.fields import invalid, unknown
+from api.submitting.bodies import SmallBody, read_field, read_fields, refuse_unknown
+from api.submitting.fields import invalid
 from jobs.store.queries import read_batch, read_job
 
 _BODY = {
@@ -59,10 +59,8 @@ async def post_watch_token(services: ServicesDep, caller: CallerDep, body: Small
 
 def _read_channel(body: bytes) -> str:
     fields = read_fields(body)
-    for name in fields:
-        if name != "channel":
-            raise unknown(name[:64], ["channel"])
-    channel = read_value(fields["channel"], "channel") if "channel" in fields else None
+    refuse_unknown(fields, ["channel"])
+    channel = read_field(fields, "channel")
     if not isinstance(channel, str) or channel.partition("/")[0] not in ("jobs", "batches"):
         raise invalid("channel", "must be jobs/ID or batches/ID")
     return channel

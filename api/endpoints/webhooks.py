@@ -21,8 +21,8 @@ from api.schemas.webhooks import (
     WebhookWithSecret,
 )
 from api.services import Services, ServicesDep, reading, writing
-from api.submitting.bodies import SmallBody, read_fields, read_value
-from api.submitting.fields import check_integer, check_text, invalid, missing, unknown
+from api.submitting.bodies import SmallBody, read_known_fields, read_value
+from api.submitting.fields import check_integer, check_text, invalid, missing
 from api.submitting.webhook_orders import read_events, read_url, require_receiver, too_many
 from jobs.webhooks import endpoints, past
 from jobs.webhooks.endpoints import WebhookEndpoint
@@ -202,9 +202,7 @@ def _secret(endpoint: WebhookEndpoint, status: int) -> Response:
 def _read(body: bytes, known: dict[str, Any]) -> dict[str, Any]:
     """The fields of a body, each checked. A null is as good as nothing."""
     given: dict[str, Any] = {}
-    for name, text in (read_fields(body) if body.strip() else {}).items():
-        if name not in known:
-            raise unknown(name[:64], known)
+    for name, text in read_known_fields(body, known).items():
         value = read_value(text, name)
         match name:
             case _ if value is None:

@@ -26,7 +26,7 @@ from api.openai.chat_answers import (
 )
 from api.openai.job_events import JobStream
 from api.services import Services, ServicesDep
-from api.submitting.bodies import JobBody, read_fields, read_value
+from api.submitting.bodies import JobBody, read_field, read_fields
 from api.submitting.checks import check_job
 from api.submitting.fields import invalid, unsupported
 from api.use_cases import submit_one_job
@@ -212,8 +212,7 @@ def _with_headers(error: ApiError, headers: dict[str, str]) -> ApiError:
 def read_stream(body: bytes) -> tuple[bool, bool]:
     """Whether the answer is to be streamed, and whether with a chunk for the usage."""
     fields = read_fields(body)
-    stream = read_value(fields["stream"], "stream") if "stream" in fields else None
-    options = read_value(fields["stream_options"], "stream_options") if "stream_options" in fields else None
+    stream, options = read_field(fields, "stream"), read_field(fields, "stream_options")
     if stream not in (None, True, False):
         raise invalid("stream", "must be true or false")
     if options is None:

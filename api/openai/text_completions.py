@@ -16,7 +16,7 @@ from api.openai.chat_answers import chat_usage, job_failure, unnamed_frame
 from api.openai.completions import CONTINUED, ChatStream, complete, read_stream
 from api.openai.schemas import PROMPT_BODY
 from api.services import ServicesDep
-from api.submitting.bodies import JobBody, read_fields, read_value
+from api.submitting.bodies import JobBody, read_values
 from api.submitting.checks import check_job
 from api.submitting.fields import invalid, missing, unsupported
 from jobs.intake.idempotency import IdempotencyKey
@@ -78,8 +78,7 @@ class TextStream(ChatStream):
 
 def _read(idempotency_key: str | None, body: bytes) -> tuple[IdempotencyKey | None, NewJob, bool, bool]:
     """The key, the job, and whether the answer is a stream, with the usage in it."""
-    raw = read_fields(body)
-    fields = {name: read_value(raw[name], name) for name in raw}
+    fields = read_values(body)
     if "messages" in fields:
         raise unsupported("messages", "belongs to POST /v1/chat/completions; this takes a prompt")
     for name, (allowed, way_out) in _ONLY.items():
