@@ -5,13 +5,12 @@ from contextlib import ExitStack, aclosing
 from functools import partial
 from typing import Any
 
-from fastapi import APIRouter
 from starlette.responses import Response
 
 from api.callers.caller import Caller, CallerDep
 from api.http.errors import ApiError, JsonAnswer
 from api.http.event_stream import EventStream
-from api.http.parameters import STRICT_QUERY
+from api.http.parameters import v1_routes
 from api.http.request_bodies import JOB_BODY, request_body
 from api.idempotency import Key, check_key, replayed
 from api.openai.at_end import AnswerAtEnd, Interruption, Wait
@@ -25,9 +24,8 @@ from api.openai.chat_answers import (
     whole_completion,
 )
 from api.openai.job_events import JobStream
-from api.schemas.errors import ERROR_RESPONSES
 from api.services import Services, ServicesDep
-from api.submitting.bodies import JobBody, read_fields, read_value
+from api.submitting.bodies import JobBody, read_field, read_fields
 from api.submitting.checks import check_job
 from api.submitting.fields import invalid, unsupported
 from api.use_cases import submit_one_job
@@ -39,7 +37,7 @@ from jobs.model.records import Job
 from jobs.model.status import JobStatus
 from jobs.store.queries import StoredResult, read_job, read_message
 
-routes = APIRouter(prefix="/v1", tags=["openai"], dependencies=STRICT_QUERY, responses=ERROR_RESPONSES)
+routes = v1_routes("openai")
 
 PATH = "/v1/chat/completions"
 
@@ -213,8 +211,7 @@ def _with_headers(error: ApiError, headers: dict[str, str]) -> ApiError:
 def read_stream(body: bytes) -> tuple[bool, bool]:
     """Whether the answer is to be streamed, and whether with a chunk for the usage."""
     fields = read_fields(body)
-    stream = read_value(fields["stream"], "stream") if "stream" in fields else None
-    options = read_value(fields["stream_options"], "stream_options") if "stream_options" in fields else None
+    stream, options = read_field(fields, "stream"), read_field(fields, "stream_options")
     if stream not in (None, True, False):
         raise invalid("stream", "must be true or false")
     if options is None:

@@ -7,14 +7,14 @@ from functools import partial
 from logging import getLogger
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Query
+from fastapi import Path, Query
 from starlette.background import BackgroundTask
 from starlette.responses import Response
 
 from api.callers.caller import CallerDep
 from api.http.errors import ApiError, JsonAnswer
 from api.http.event_stream import EventStream
-from api.http.parameters import STRICT_QUERY
+from api.http.parameters import v1_routes
 from api.http.request_bodies import request_body
 from api.idempotency import Key, check_key
 from api.openai.at_end import AnswerAtEnd, Interruption, Wait
@@ -24,7 +24,6 @@ from api.openai.response_conversation import conversation
 from api.openai.response_object import find_item_id, response_object
 from api.openai.response_schemas import RESPONSE_BODY
 from api.openai.response_stream import ResponseStream
-from api.schemas.errors import ERROR_RESPONSES
 from api.services import Services, ServicesDep, writing
 from api.submitting.bodies import JobBody
 from api.submitting.checks import check_job
@@ -40,7 +39,7 @@ from jobs.model.status import JobStatus
 from jobs.store.database import DATABASE_ERRORS, driver_message
 from jobs.store.queries import StoredResult
 
-routes = APIRouter(prefix="/v1", tags=["openai"], dependencies=STRICT_QUERY, responses=ERROR_RESPONSES)
+routes = v1_routes("openai")
 
 _CANCEL_SECONDS = 5.0
 """How long a cancel waits for the worker to have closed the upstream's stream, which takes 2 s."""
