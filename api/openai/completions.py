@@ -87,7 +87,7 @@ async def complete(
     with ExitStack() as held:
         # Before the job is stored: a client that is refused a slot sends its request again.
         slot = held.enter_context(services.watch_limiter.take(caller.project, caller.key_id))
-        accepted, stored = await services.run_write(_submit, services, caller.project, job, key)
+        accepted, stored = await services.writes.run(_submit, services, caller.project, job, key)
         headers = accepted_headers(accepted)
         interruption = Interruption(services, stored.id, slot, headers, has_key=key is not None)
         wait = Wait(services, stored.id)
