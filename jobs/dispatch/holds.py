@@ -33,7 +33,7 @@ from jobs.tables import batches, holds, jobs
 from jobs.webhooks.events import add_hold_events
 
 MOST_PUBLISHED = 500
-"""To so many batches it is published that a hold has begun or ended; the others see it with the next job."""
+"""The begin and the end of a hold are published to this many batches; the others see it with the next job."""
 
 
 class HoldKind(StrEnum):

@@ -16,7 +16,7 @@ from jobs.store.database import Database, insert_into
 from jobs.tables import attempts, jobs, lanes
 
 LONGEST_WINDOW_SECONDS = 120.0
-"""Nobody was accepted for so long, and at least as often as this somebody was refused: that is no limit per minute."""
+"""If nothing was accepted for this long, and never this long passed without a refusal, it is no limit per minute."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from jobs.dispatch.rounds import Key
 from jobs.upstreams import UpstreamSpec
 
 MOST_MODELS = 200
-"""A round looks at so many models of a project, and the next one at others."""
+"""A round looks at no more models of a project, and the next round at others."""
 
 _PASSED_OVER = 0.01
 """What a look without room costs a model then, in turns: it must not keep the others from being looked at."""
