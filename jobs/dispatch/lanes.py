@@ -7,6 +7,7 @@ the lane's row, which all processes share (`jobs/dispatch/reservation.py`).
 import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from logging import getLogger
 
 from jobs.dispatch.due import find_waiting
@@ -14,7 +15,7 @@ from jobs.dispatch.holds import Hold, HoldKind
 from jobs.dispatch.lane_news import LaneNews, LaneTurn, LaneWish
 from jobs.dispatch.reservation import LEAD_SECONDS, take_lane_turn
 from jobs.dispatch.rounds import Key, Round, View
-from jobs.dispatch.shares import LaneRooms, Room, StreamShares
+from jobs.dispatch.shares import LaneRooms, StreamShares
 from jobs.dispatch.upstream_total import UNLIMITED
 from jobs.store.database import DATABASE_ERRORS, Database, is_transient
 from jobs.upstreams import Upstreams, UpstreamSpec
@@ -88,7 +89,7 @@ class Lanes:
         touched: set[Key] = set()
         shared = {spec.name: self._shared_room(view, spec) for spec in specs}
         for _ in range(_PASSES):
-            rooms = LaneRooms(specs, self._rooms_of(view, closed), shared)
+            rooms = LaneRooms(specs, partial(self._room, view, closed), shared)
             grants = self._shares.share(view.waiting, rooms, weights, free)
             owed = {key for key in self._keys_with_news(view) if key not in touched}
             if not grants and not owed:
@@ -125,12 +126,10 @@ class Lanes:
             told = set(self._news)
         return told | {key for key, counted in view.in_flight.items() if counted.void}
 
-    def _rooms_of(self, view: View, closed: Collection[Key]) -> Room:
-        """How much room the lanes have. Those that are closed have none."""
-        return lambda spec, model: 0 if (spec.name, model) in closed else self._room(view, spec, model)
-
-    def _room(self, view: View, spec: UpstreamSpec, model: str) -> int:
+    def _room(self, view: View, closed: Collection[Key], spec: UpstreamSpec, model: str) -> int:
         key = (spec.name, model)
+        if key in closed:
+            return 0
         now = self._database.now()
         moment = now.timestamp()
         held = view.held(key)

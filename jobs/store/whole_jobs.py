@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from jobs.model.cost import CostSum
 from jobs.model.records import Attempt, Job
-from jobs.store.costs import cost_of
+from jobs.store.costs import add_costs, cost_of_attempt
 from jobs.store.database import Database
 from jobs.store.job_statements import named, select_attempts, select_job, select_kept_texts
 
@@ -35,4 +35,4 @@ def read_whole_job(database: Database, job_id: str, *, project: str) -> WholeJob
             return None
         found = [Attempt.from_row(one) for one in connection.execute(select_attempts(), of_job).mappings()]
         kept = sorted(connection.scalars(select_kept_texts(), of_job))
-    return WholeJob(Job.from_row(row), found, cost_of(found), kept)
+    return WholeJob(Job.from_row(row), found, add_costs(map(cost_of_attempt, found)), kept)
