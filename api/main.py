@@ -54,6 +54,7 @@ from api.openai import completions, files, models, response_items, responses, te
 from api.services import Services
 from api.status_publisher import StatusPublisher
 from api.submitting import inputs, submit
+from api.submitting.fields import stop_checks
 from api.sweeping import sweep_files, sweep_for_ever
 from api.watching.hub import Hub
 from api.watching.job_rows import JobRows
@@ -235,6 +236,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         for task in tasks:
             task.cancel()
         services.hub.close()
+        stop_checks()
         await services.tails.close()
         await services.models.close()
 

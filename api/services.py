@@ -62,8 +62,14 @@ class Services:
     metrics: ApiMetrics
     looks: Looks
 
+    async def run_read(self, read: Callable[P, R], *arguments: P.args, **named: P.kwargs) -> R:
+        """Call what reads from the database in one of the threads that projects share out."""
+        return await self.reads.run(read, *arguments, **named)
+
     async def run_write(self, write: Callable[P, R], *arguments: P.args, **named: P.kwargs) -> R:
-        """Call what writes to the database in a thread that is kept for that."""
+        """Call what writes to the database, or checks what is submitted: a schema may take seconds. In threads of
+        their own, too.
+        """
         return await self.writes.run(write, *arguments, **named)
 
 

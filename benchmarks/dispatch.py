@@ -14,7 +14,7 @@ import random
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -22,7 +22,7 @@ from sqlalchemy import Connection, make_url, text
 
 from benchmarks.machine import load_now, quantile
 from benchmarks.queued_jobs import fill, filled
-from benchmarks.results import keep, show
+from benchmarks.results import show
 from jobs.dispatch.lane_news import LaneNews
 from jobs.dispatch.lanes import Lanes
 from jobs.lifecycle.lease import Claimed, claim
@@ -195,11 +195,6 @@ def _look_for_waits(url: str, seconds: float) -> _Waits:
     return waits
 
 
-@contextmanager
-def _existing(url: str) -> Iterator[str]:
-    yield url
-
-
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -214,11 +209,10 @@ def main() -> None:
         fill(given.url, given.jobs)
         return
     for kind in [make_url(given.url).get_backend_name()] if given.url else given.databases:
-        with _existing(given.url) if given.url else filled(kind, given.jobs) as url:
+        with nullcontext(given.url) if given.url else filled(kind, given.jobs) as url:
             print(f"{kind}; load average before: {load_now()}", flush=True)
             rows = [row for rate in (given.rate, 0.0) for row in measure(url, given.seconds, rate)]
-        keep(f"dispatch-{kind}", rows)
-        show(f"dispatch and claims with {given.jobs:,} jobs on {kind}", rows)
+        show(f"dispatch and claims with {given.jobs:,} jobs on {kind}", rows, f"dispatch-{kind}")
 
 
 if __name__ == "__main__":

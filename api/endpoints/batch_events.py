@@ -3,22 +3,20 @@
 from functools import partial
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Header, Query
-from starlette.concurrency import run_in_threadpool
+from fastapi import Header, Query
 from starlette.responses import Response
 
 from api.callers.watch_tokens import WatcherDep
 from api.http.errors import ApiError
 from api.http.event_stream import EventStream
-from api.http.parameters import STRICT_QUERY, BatchId
-from api.schemas.errors import ERROR_RESPONSES
+from api.http.parameters import BatchId, v1_routes
 from api.services import ServicesDep
 from api.waiting import batch_hold_json
 from api.watching.batch_cursor import BatchCursor, read_batch_cursor
 from api.watching.batch_watch import BatchWatch
 from jobs.store.queries import read_batch
 
-routes = APIRouter(prefix="/v1", tags=["watch"], dependencies=STRICT_QUERY, responses=ERROR_RESPONSES)
+routes = v1_routes("watch")
 
 
 @routes.get(
@@ -58,7 +56,7 @@ async def get_batch_events(
     as `Last-Event-ID` goes on there with no byte lost or doubled.
     """
     came = read_batch_cursor(header or last_event_id)
-    batch = await run_in_threadpool(read_batch, services.database, batch_id, project=caller.project)
+    batch = await services.run_read(read_batch, services.database, batch_id, project=caller.project)
     if batch is None:
         raise ApiError.not_found("batch", batch_id)
     only_running = deltas and texts == "running"

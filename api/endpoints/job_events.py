@@ -3,21 +3,20 @@
 from functools import partial
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Query
+from fastapi import Header, Query
 from starlette.responses import Response
 
 from api.callers.watch_tokens import WatcherDep
 from api.http.errors import ApiError
 from api.http.event_stream import EventStream
-from api.http.parameters import STRICT_QUERY, JobId
-from api.schemas.errors import ERROR_RESPONSES
+from api.http.parameters import JobId, v1_routes
 from api.services import ServicesDep
 from api.waiting import job_hold_json
 from api.watching.job_cursor import read_cursor
 from api.watching.job_hold import JobHold
 from api.watching.job_watch import Watch
 
-routes = APIRouter(prefix="/v1", tags=["watch"], dependencies=STRICT_QUERY, responses=ERROR_RESPONSES)
+routes = v1_routes("watch")
 
 
 @routes.get(

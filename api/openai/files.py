@@ -8,7 +8,7 @@ from time import monotonic
 from typing import Annotated, Literal
 from urllib.parse import quote
 
-from fastapi import APIRouter, Query, Request
+from fastapi import Query, Request
 from starlette.responses import FileResponse, Response
 
 from api.access.large_answers import StreamedAnswer
@@ -16,10 +16,9 @@ from api.callers.caller import CallerDep
 from api.forms.files import file_json
 from api.forms.pages import page_json
 from api.http.errors import ApiError, JsonAnswer
-from api.http.parameters import STRICT_QUERY, AfterFile, FileId
+from api.http.parameters import AfterFile, FileId, v1_routes
 from api.openai.output_lines import bytes_at_once, output_lines
 from api.openai.schemas import FILE_FORM, DeletedFile, FileList, FileObject
-from api.schemas.errors import ERROR_RESPONSES
 from api.services import Services, ServicesDep, reading, writing
 from api.submitting.fields import invalid, missing, unknown, unsupported
 from api.submitting.uploads import Upload, delete_bytes, not_readable
@@ -37,7 +36,7 @@ from jobs.store.files import (
 )
 from jobs.store.queries import read_batch
 
-routes = APIRouter(prefix="/v1", tags=["files"], dependencies=STRICT_QUERY, responses=ERROR_RESPONSES)
+routes = v1_routes("files")
 
 _EXPIRY = ("expires_after[anchor]", "expires_after[seconds]")
 _LONGEST_NAME = 512

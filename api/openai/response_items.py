@@ -3,19 +3,17 @@
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Path, Query
-from starlette.concurrency import run_in_threadpool
+from fastapi import Path, Query
 from starlette.responses import Response
 
 from api.callers.caller import CallerDep
 from api.http.errors import ApiError, JsonAnswer
-from api.http.parameters import STRICT_QUERY
+from api.http.parameters import v1_routes
 from api.http.request_bodies import request_body
 from api.openai.response_calls import input_items
 from api.openai.response_conversation import conversation, own_messages
 from api.openai.response_schemas import INPUT_TOKENS_BODY
 from api.openai.schemas import InputItemList, InputTokens
-from api.schemas.errors import ERROR_RESPONSES
 from api.services import Services, ServicesDep, reading
 from api.submitting.bodies import JobBody, read_fields, read_value
 from api.submitting.fields import missing
@@ -23,7 +21,7 @@ from api.submitting.response_input import Message, input_item_id
 from api.submitting.response_request import make_response_request
 from jobs.lifecycle.responses import read_response
 
-routes = APIRouter(prefix="/v1", tags=["openai"], dependencies=STRICT_QUERY, responses=ERROR_RESPONSES)
+routes = v1_routes("openai")
 
 _NOT_COUNTED = ("conversation", "personality")
 
@@ -66,7 +64,7 @@ async def post_input_tokens(services: ServicesDep, caller: CallerDep, body: JobB
 
     Images count nothing. Nothing is stored and no upstream is asked.
     """
-    return JsonAnswer(await run_in_threadpool(_count, services, caller.project, body))
+    return JsonAnswer(await services.run_read(_count, services, caller.project, body))
 
 
 def _count(services: Services, project: str, body: bytes) -> Mapping[str, Any]:

@@ -7,15 +7,14 @@ from functools import partial
 from logging import getLogger
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Query
+from fastapi import Path, Query
 from starlette.background import BackgroundTask
-from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from api.callers.caller import CallerDep
 from api.http.errors import ApiError, JsonAnswer
 from api.http.event_stream import EventStream
-from api.http.parameters import STRICT_QUERY
+from api.http.parameters import v1_routes
 from api.http.request_bodies import request_body
 from api.idempotency import Key, check_key
 from api.openai.at_end import AnswerAtEnd, Interruption, Wait
@@ -25,7 +24,6 @@ from api.openai.response_conversation import conversation
 from api.openai.response_object import find_item_id, response_object
 from api.openai.response_schemas import RESPONSE_BODY
 from api.openai.response_stream import ResponseStream
-from api.schemas.errors import ERROR_RESPONSES
 from api.services import Services, ServicesDep, writing
 from api.submitting.bodies import JobBody
 from api.submitting.checks import check_job
@@ -41,7 +39,7 @@ from jobs.model.status import JobStatus
 from jobs.store.database import DATABASE_ERRORS, driver_message
 from jobs.store.queries import StoredResult
 
-routes = APIRouter(prefix="/v1", tags=["openai"], dependencies=STRICT_QUERY, responses=ERROR_RESPONSES)
+routes = v1_routes("openai")
 
 _CANCEL_SECONDS = 5.0
 """How long a cancel waits for the worker to have closed the upstream's stream, which takes 2 s."""
@@ -62,8 +60,8 @@ async def post_response(
     A parameter that is not supported is refused by name. With `store: false` it is deleted once its answer
     has been sent.
     """
-    key = await run_in_threadpool(check_key, idempotency_key, RESPONSES, body)
-    request = await run_in_threadpool(read_response_request, body)
+    key = await services.run_write(check_key, idempotency_key, RESPONSES, body)
+    request = await services.run_write(read_response_request, body)
     if request.background and not request.stream:
         accepted, asked = await services.run_write(_submit, services, caller.project, request, key)
         return JsonAnswer(await _shown(services, asked), headers=accepted_headers(accepted))
@@ -107,7 +105,7 @@ async def get_response(
         raise unsupported("include_obfuscation", "nothing is obfuscated here")
     if starting_after is not None and not stream:
         raise unsupported("starting_after", "is only for stream=true")
-    asked = await run_in_threadpool(_find, services, caller.project, response_id)
+    asked = await services.run_read(_find, services, caller.project, response_id)
     if not stream:
         return JsonAnswer(await _shown(services, asked))
     if services.hub.closed:
@@ -121,10 +119,10 @@ async def post_cancel_response(services: ServicesDep, caller: CallerDep, respons
     """Cancel a Response and wait for its end, which takes moments; what it has written is kept. One that has ended
     stays as it is.
     """
-    asked = await run_in_threadpool(_find, services, caller.project, response_id)
+    asked = await services.run_read(_find, services, caller.project, response_id)
     if await services.run_write(cancel_one_job, services, asked.job.id) is not None:
         await Wait(services, asked.job.id).until_end(seconds=_CANCEL_SECONDS)
-    return JsonAnswer(await _shown(services, await run_in_threadpool(_find, services, caller.project, response_id)))
+    return JsonAnswer(await _shown(services, await services.run_read(_find, services, caller.project, response_id)))
 
 
 @routes.delete("/responses/{response_id}")
@@ -145,7 +143,7 @@ def delete_one_response(services: ServicesDep, caller: CallerDep, response_id: R
 def _answer(services: Services, asked: StoredResponse) -> Callable[[StoredResult], Awaitable[Response]]:
     async def answer(result: StoredResult) -> Response:
         _refuse_failed(result)
-        ended = await run_in_threadpool(_find, services, asked.job.project, asked.id)
+        ended = await services.run_read(_find, services, asked.job.project, asked.id)
         unstored = None if asked.request.get("store", True) else BackgroundTask(_erase_unstored, services, ended)
         return JsonAnswer(await _shown(services, ended), background=unstored)
 
@@ -186,7 +184,7 @@ async def _shown(services: Services, asked: StoredResponse) -> Mapping[str, Any]
     """The Response, its output item named as its events name it."""
     if asked.job.attempt < 2 or not asked.text:
         return response_object(asked)
-    return response_object(asked, item_id=await run_in_threadpool(find_item_id, services.database, asked))
+    return response_object(asked, item_id=await services.run_read(find_item_id, services.database, asked))
 
 
 def _refuse_failed(result: StoredResult) -> None:

@@ -56,6 +56,7 @@ class FormatCheck:
         self.cpu_seconds = cpu_seconds
         self._lock = FairLock()
         self._child: subprocess.Popen[str] | None = None
+        self._stops = 0
         self._faults: dict[str, tuple[Sequence[str | int], str] | None] = {}
         self._remembering = threading.Lock()
 
@@ -87,6 +88,14 @@ class FormatCheck:
         found: list[Rejection] = self._ask(question, project)["rejections"]
         return found
 
+    def stop(self) -> None:
+        """Let all that was asked until now be given up, each with `TooSlowError`: a process that is about to end does
+        not wait for it.
+        """
+        self._stops += 1
+        if (child := self._child) is not None:
+            child.kill()
+
     def close(self) -> None:
         with self._lock.hold(""):
             self._end()
@@ -117,11 +126,14 @@ class FormatCheck:
         return fault
 
     def _ask(self, question: dict[str, Any], project: str) -> dict[str, Any]:
+        stops = self._stops
         with self._lock.hold(project):
             began = monotonic()
             try:
                 # Twice: the process may also be ended by somebody else.
                 for _ in range(2):
+                    if self._stops != stops:
+                        break
                     answer, ended_by = self._try(question)
                     if answer is not None:
                         return answer

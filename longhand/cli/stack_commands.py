@@ -15,12 +15,11 @@ from longhand.terminal.output import open_console, print_line
 from longhand.terminal.tables import stack_summary
 from longhand.words.catalogue import t
 
-Host = str
 Port = Annotated[int, typer.Option(min=0, max=65535)]
 
 
 def up(
-    host: Host = "127.0.0.1",
+    host: str = "127.0.0.1",
     port: Port = DEFAULT_PORT,
     workers: Annotated[int, typer.Option(min=1)] = 1,
     api_workers: Annotated[int, typer.Option(min=1)] = 1,
@@ -89,7 +88,7 @@ def migrate() -> None:
 
 
 def api(
-    host: Host = "127.0.0.1",
+    host: str = "127.0.0.1",
     port: Port = DEFAULT_PORT,
     share_port: Annotated[bool, typer.Option("--share-port")] = False,
 ) -> None:
