@@ -90,7 +90,7 @@ class Lanes:
         shared = {spec.name: self._shared_room(view, spec) for spec in specs}
         for _ in range(_PASSES):
             rooms = LaneRooms(specs, partial(self._room, view, closed), shared)
-            grants = self._shares.share(view.waiting, rooms, weights, free)
+            grants = self._shares.share(rooms, weights, free)
             owed = {key for key in self._keys_with_news(view) if key not in touched}
             if not grants and not owed:
                 break
