@@ -13,19 +13,7 @@ from enum import StrEnum
 from functools import cache
 from typing import Any, Self
 
-from sqlalchemy import (
-    ColumnElement,
-    Connection,
-    RowMapping,
-    Select,
-    and_,
-    delete,
-    false,
-    literal_column,
-    or_,
-    select,
-    update,
-)
+from sqlalchemy import ColumnElement, Connection, RowMapping, Select, and_, delete, literal_column, or_, select, update
 
 from jobs.dispatch.due import RESERVED, RUNNING
 from jobs.store.database import Database, insert_into
@@ -174,4 +162,4 @@ def _jobs_of(kind: HoldKind, target: str) -> ColumnElement[bool]:
         HoldKind.MODEL: jobs.c.model,
         HoldKind.UPSTREAM: jobs.c.upstream,
     }
-    return columns[kind] == target if kind in columns else false()
+    return columns[kind] == target
