@@ -21,7 +21,6 @@ from sqlalchemy import (
     and_,
     bindparam,
     delete,
-    false,
     literal_column,
     or_,
     select,
@@ -34,7 +33,7 @@ from jobs.tables import batches, holds, jobs
 from jobs.webhooks.events import add_hold_events
 
 MOST_PUBLISHED = 500
-"""To so many batches it is published that a hold has begun or ended; the others see it with the next job."""
+"""The begin and the end of a hold are published to this many batches; the others see it with the next job."""
 
 
 class HoldKind(StrEnum):
@@ -198,4 +197,4 @@ def _jobs_of(kind: HoldKind, target: str) -> ColumnElement[bool]:
         HoldKind.MODEL: jobs.c.model,
         HoldKind.UPSTREAM: jobs.c.upstream,
     }
-    return columns[kind] == target if kind in columns else false()
+    return columns[kind] == target
