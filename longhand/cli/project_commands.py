@@ -20,7 +20,7 @@ def make_projects_app() -> typer.Typer:
     """The commands under `longhand projects`."""
     projects = typer.Typer(no_args_is_help=True)
     projects.command("list")(list_all)
-    projects.command()(retention)
+    projects.command("retention")(retention)
     return projects
 
 

@@ -26,11 +26,10 @@ WebhookId = Annotated[str, typer.Argument(metavar="ID")]
 def make_webhooks_app() -> typer.Typer:
     """The commands under `longhand webhooks`."""
     webhooks = typer.Typer(no_args_is_help=True)
-    webhooks.command()(add)
-    webhooks.command("list")(list_all)
-    webhooks.command("test")(send_test)
-    for command in (replay, rotate, pause, resume, remove):
-        webhooks.command()(command)
+    named = {"add": add, "list": list_all, "test": send_test, "replay": replay, "rotate": rotate}
+    named |= {"pause": pause, "resume": resume, "remove": remove}
+    for name, command in named.items():
+        webhooks.command(name)(command)
     return webhooks
 
 
