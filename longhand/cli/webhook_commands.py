@@ -26,10 +26,10 @@ WebhookId = Annotated[str, typer.Argument(metavar="ID")]
 def make_webhooks_app() -> typer.Typer:
     """The commands under `longhand webhooks`."""
     webhooks = typer.Typer(no_args_is_help=True)
-    named = {"add": add, "list": list_all, "test": send_test, "replay": replay, "rotate": rotate}
-    named |= {"pause": pause, "resume": resume, "remove": remove}
-    for name, command in named.items():
-        webhooks.command(name)(command)
+    webhooks.command("list")(list_all)
+    webhooks.command("test")(send_test)
+    for command in (add, replay, rotate, pause, resume, remove):
+        webhooks.command(command.__name__)(command)
     return webhooks
 
 
