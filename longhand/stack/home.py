@@ -42,6 +42,6 @@ def locked_home(home: Path) -> Iterator[Path]:
         os.close(descriptor)
 
 
-def tell_url(home: Path, url: str) -> None:
+def write_url(home: Path, url: str) -> None:
     """Let the commands and clients of this folder find the stack; the file goes when the home is given back."""
     write_private(url_file(home), f"{url}\n{os.getpid()}\n")
