@@ -23,14 +23,15 @@ from sqlalchemy import Connection, make_url, text
 from benchmarks.machine import load_now, quantile
 from benchmarks.queued_jobs import fill, filled
 from benchmarks.results import show
+from jobs.dispatch.lane_news import LaneNews
 from jobs.dispatch.lanes import Lanes
-from jobs.dispatch.routes import Route
 from jobs.lifecycle.lease import Claimed, claim
 from jobs.lifecycle.transitions import finish
 from jobs.model.endings import MAX_CRASHES, AttemptResult
 from jobs.model.records import Usage
-from jobs.pace.reports import Accepted, Finished, LaneLimits
+from jobs.pace.reports import Accepted, Finished
 from jobs.store.database import Database, open_database
+from jobs.upstreams import Upstreams, UpstreamSpec
 
 T = TypeVar("T")
 
@@ -81,8 +82,8 @@ class _Worker:
     def __init__(self, url: str, name: str) -> None:
         self._database = _TimedDatabase(open_database(url, connections=2).engine)
         # A declared rate, so that no ramp holds the jobs back.
-        route = Route("default", limits=LaneLimits(max_streams=64, requests_per_minute=600_000))
-        self._lanes = Lanes(self._database, 3.0, lambda: [route])
+        spec = UpstreamSpec(name="default", url="", max_streams=64, requests_per_minute=600_000)
+        self._lanes = Lanes(self._database, 3.0, lambda: Upstreams((spec,)))
         self._name = name
         self._wrote = AttemptResult("text", 4, "", 1, None, usage=Usage(1, 0, 1, 0, 2, source="upstream"))
         self._measured: Measured = {}
@@ -113,7 +114,7 @@ class _Worker:
         key, now = (claimed.upstream, claimed.job.model), self._database.now().timestamp()
         accepted = Accepted(now - 0.1, now, 0.1, self._lanes.in_flight(key))
         finished = Finished(now - 0.1, now, claimed.reserved_tokens, used_tokens=2, output_tokens=1)
-        self._lanes.note(key, lambda news: news.reports.extend((accepted, finished)))
+        self._lanes.note(key, LaneNews([accepted, finished]))
 
     def _timed(self, name: str, call: Callable[..., T], *given: Any) -> T:
         self._database.waited = 0.0

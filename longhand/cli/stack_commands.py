@@ -113,9 +113,9 @@ def worker() -> None:
 
 def _check_upstreams(settings: Settings, port: int = 0, *, needs_keys: bool = True) -> None:
     """Refuse to start with wrong upstreams or, where keys are needed, with none."""
-    from jobs.upstreams import open_upstreams  # noqa: PLC0415  # no other command needs it
+    from jobs.upstreams import UpstreamSource  # noqa: PLC0415  # no other command needs it
 
-    open_upstreams(settings, port, needs_keys=needs_keys)
+    UpstreamSource(settings, port, needs_keys=needs_keys)
 
 
 def _for_service() -> Settings:
