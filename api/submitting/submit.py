@@ -1,16 +1,13 @@
 """Submit: a job, or a batch of them. 202 says that the rows are committed; no answer here waits for Redis."""
 
 from dataclasses import replace
-from typing import Any
 
 from fastapi import APIRouter
 from fastapi.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from api.callers.caller import Caller, CallerDep
-from api.forms.batches import batch_json
 from api.forms.jobs import job_json
-from api.forms.webhooks import batch_webhook_json
 from api.http.errors import JsonAnswer
 from api.http.request_bodies import BATCH_BODY, JOB_BODY, request_body
 from api.idempotency import Key, check_key, key_reused, replayed
@@ -21,13 +18,12 @@ from api.services import Services, ServicesDep, writing
 from api.submitting.batch_orders import check_batch, names_file
 from api.submitting.bodies import BatchBody, JobBody
 from api.submitting.checks import check_job
-from api.submitting.file_batches import post_file_batch
+from api.submitting.file_batches import answer_batch, post_file_batch
 from api.submitting.upstream_choice import check_upstreams
 from api.submitting.webhook_orders import require_receiver
 from api.use_cases import submit_one_batch, submit_one_job
 from jobs.intake.idempotency import IdempotencyKey, KeyReusedError
-from jobs.intake.submission import Accepted
-from jobs.store.queries import read_batch, read_job
+from jobs.store.queries import read_job
 
 routes = APIRouter(prefix="/v1", tags=["submit"], responses=ERROR_RESPONSES)
 
@@ -52,7 +48,7 @@ def post_job(services: ServicesDep, caller: CallerDep, body: JobBody, idempotenc
     stored = read_job(services.database, accepted.id, project=caller.project)
     if stored is None:  # what the key stands for has been deleted since
         raise key_reused()
-    return _accepted(job_json(stored), f"/v1/jobs/{stored.id}", accepted)
+    return JsonAnswer(job_json(stored), 202, headers={"location": f"/v1/jobs/{stored.id}", **replayed(accepted)})
 
 
 @routes.post(
@@ -90,14 +86,4 @@ def _post_requests(services: Services, caller: Caller, body: bytes, key: Idempot
         require_receiver(services, batch.options.webhook.url, "webhook.url")
     options = replace(batch.options, project=caller.project, idempotency_key=key)
     accepted = submit_one_batch(services, batch.jobs, options, batch.notes.as_json())
-    stored = read_batch(services.database, accepted.id, project=caller.project)
-    if stored is None:  # as above
-        raise key_reused()
-    shown = batch_json(stored)
-    if batch.options.webhook is not None:
-        shown |= batch_webhook_json(services.database, stored.id, caller.project)
-    return _accepted(shown, f"/v1/batches/{stored.id}", accepted)
-
-
-def _accepted(shown: dict[str, Any], location: str, accepted: Accepted) -> Response:
-    return JsonAnswer(shown, 202, headers={"location": location, **replayed(accepted)})
+    return answer_batch(services, caller.project, accepted, 202, batch.options.webhook is not None)
