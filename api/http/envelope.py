@@ -2,6 +2,7 @@
 
 import secrets
 import time
+from collections import Counter
 from logging import getLogger
 
 from starlette.requests import ClientDisconnect
@@ -10,13 +11,23 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from api.http.errors import ApiError, error_answer
 from api.http.event_stream import STREAM, EventStream, nothing
 from api.http.opening_gate import OpeningGate
-from api.http.request_counts import ApiCounts
+from jobs.metrics.counts import ModelLabels
 from jobs.trace_context import HEADER, TRACEPARENT, read_traceparent
 
 log = getLogger("api.access")
 
 _METHOD = {method: method for method in ("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS")}
 """Those that are labels of a metric: a client may send any word."""
+
+
+class ApiCounts:
+    """What an API process counts for its metrics, on the event loop alone."""
+
+    def __init__(self) -> None:
+        self.models = ModelLabels()
+        self.requests: Counter[tuple[str, str]] = Counter()
+        """By method and status."""
+        self.sent_bytes = 0
 
 
 class Envelope:

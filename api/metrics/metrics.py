@@ -6,7 +6,7 @@ from logging import getLogger
 
 from prometheus_client.core import Metric
 
-from api.http.request_counts import ApiCounts
+from api.http.envelope import ApiCounts
 from api.watching.hub import Hub
 from jobs.dispatch.totals import count_holds, count_waiting
 from jobs.dispatch.upstream_states import ModelState, read_upstream_states

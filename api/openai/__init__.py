@@ -10,5 +10,5 @@
   numbered by `response_numbers.py`. `response_items.py`: input items, and their tokens.
 - For both, `job_events.py` is the watch of a job as values, and `at_end.py` waits for the job of a POST.
 - `models.py`: the upstreams' models (`api/model_lists/`).
-- `schemas.py`, `response_schemas.py`: what the OpenAPI page says about all of this.
+- `schemas.py`: what the OpenAPI page says about all of this.
 """

@@ -23,8 +23,8 @@ from api.openai.chat_answers import job_failure
 from api.openai.completions import CONTINUED
 from api.openai.response_conversation import conversation
 from api.openai.response_object import read_response_object, response_object
-from api.openai.response_schemas import RESPONSE_BODY
 from api.openai.response_stream import ResponseStream
+from api.openai.schemas import RESPONSE_BODY
 from api.services import Services, ServicesDep, require_open, writing
 from api.submitting.bodies import JobBody
 from api.submitting.checks import check_job
