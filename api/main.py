@@ -51,6 +51,7 @@ from api.process import set_up_process
 from api.services import Services
 from api.status_publisher import StatusPublisher
 from api.submitting import inputs, submit
+from api.submitting.fields import stop_checks
 from api.sweeping import sweep_files, sweep_for_ever
 from api.watching.hub import Hub
 from api.watching.job_rows import JobRows
@@ -61,7 +62,7 @@ from jobs.settings import Settings
 from jobs.store.database import driver_message, open_database
 from jobs.store.revision import check_revision
 from jobs.tokens import Tokenizers
-from jobs.upstreams import UpstreamSource, open_upstreams
+from jobs.upstreams import UpstreamSource
 from jobs.upstreams.source import LOOK_SECONDS
 from jobs.webhooks.lookups import Lookups
 
@@ -157,7 +158,7 @@ def open_api(settings: Settings, host: str, port: int, *, share_port: bool = Fal
     Raises `SettingsError` without a Redis URL or with wrong upstreams, and OSError when the address cannot be had.
     """
     redis_url = settings.require_redis_url()
-    source = open_upstreams(settings, port, needs_keys=False)
+    source = UpstreamSource(settings, port, needs_keys=False)
     listener = listen(host, port, share_port=share_port)
     database = open_database(settings.database)
     waker = Waker(redis_url)
@@ -226,6 +227,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         for task in tasks:
             task.cancel()
         services.hub.close()
+        stop_checks()
         await services.tails.close()
         await services.models.close()
 

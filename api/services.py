@@ -53,7 +53,8 @@ class Services:
     listings: CapacityLimiter
     """How many batches are listed to their watchers at once, each by 500 jobs: others need the interpreter too."""
     writes: Turns
-    """How many requests write at once, in separate threads: while a database takes no writes, reads go on."""
+    """How many requests write at once, or check what is submitted (a schema may take seconds), in separate threads:
+    while a database takes no writes, reads go on."""
     reads: Turns
     """How many requests read at once, in threads of their own: what one project reads leaves the others room."""
     lookups: Lookups

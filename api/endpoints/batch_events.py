@@ -4,7 +4,6 @@ from functools import partial
 from typing import Annotated, Literal
 
 from fastapi import Header, Query
-from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from api.callers.watch_tokens import WatcherDep
@@ -56,7 +55,7 @@ async def get_batch_events(
     as `Last-Event-ID` goes on there with no byte lost or doubled.
     """
     came = read_batch_cursor(header or last_event_id)
-    batch = await run_in_threadpool(find_batch, services, caller, batch_id)
+    batch = await services.reads.run(find_batch, services, caller, batch_id)
     only_running = deltas and texts == "running"
     if came is None:
         cursor = BatchCursor(deltas=deltas, only_running=only_running)

@@ -4,7 +4,6 @@ from datetime import timedelta
 from typing import Literal
 
 from pydantic import BaseModel
-from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from api.callers.caller import CallerDep
@@ -48,7 +47,7 @@ async def post_watch_token(services: ServicesDep, caller: CallerDep, body: Small
     room, _, resource_id = channel.partition("/")
     read = read_job if room == "jobs" else read_batch
     if not is_id(resource_id) or (
-        await run_in_threadpool(read, services.database, resource_id, project=caller.project) is None
+        await services.reads.run(read, services.database, resource_id, project=caller.project) is None
     ):
         raise ApiError.not_found("job" if room == "jobs" else "batch", resource_id)
     expires_at = services.database.now() + timedelta(seconds=TOKEN_SECONDS)

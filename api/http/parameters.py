@@ -1,7 +1,7 @@
 """Path and query parameters, read strictly: unknown names are refused."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
@@ -38,8 +38,8 @@ _NO_BATCH = "none"
 _AFTER = Query(description="Begin after the item with this id: the `last_id` of the page before.")
 
 
-def _after(kind: str) -> Callable[[str | None], str | None]:
-    def read(after: Annotated[str | None, _AFTER] = None) -> str | None:
+def _after(kind: str) -> Callable[[str | None], Awaitable[str | None]]:
+    async def read(after: Annotated[str | None, _AFTER] = None) -> str | None:
         return _check_made("after", check_id("after", after, kind), kind)
 
     return read
@@ -116,7 +116,7 @@ def v1_routes(tag: str) -> APIRouter:
     return APIRouter(prefix="/v1", tags=[tag], dependencies=[Depends(strict_parameters)], responses=ERROR_RESPONSES)
 
 
-def read_filter(
+async def read_filter(
     request: Request,
     batch_id: Annotated[str | None, Query(description="Jobs of this batch; `none`: single jobs.")] = None,
     status: Annotated[JobStatus | None, Query(description="Jobs in this status.")] = None,

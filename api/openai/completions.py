@@ -5,7 +5,6 @@ from contextlib import aclosing
 from functools import partial
 from typing import Any
 
-from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from api.callers.caller import Caller, CallerDep
@@ -64,7 +63,7 @@ async def post_chat_completion(
     When the client goes away the job goes on, and its text is kept at `/v1/jobs/{id}`. With an `Idempotency-Key`, the
     same POST gives the same completion from its start, while it is written and afterwards.
     """
-    key, job, stream, with_usage = await run_in_threadpool(_read, idempotency_key, body)
+    key, job, stream, with_usage = await services.writes.run(_read, idempotency_key, body)
     chunks = partial(ChatStream, with_usage=with_usage) if stream else None
     return await complete(services, caller, job, key, answer=answer_chat, chunks=chunks)
 
@@ -140,7 +139,7 @@ class ChatStream(JobStream):
 
     async def _beside(self, job: Job) -> bytes:
         """What comes beside the text is sent at the end: only then it is sure to be whole."""
-        message = await run_in_threadpool(read_message, self._services.database, job.id) or {}
+        message = await self._services.reads.run(read_message, self._services.database, job.id) or {}
         frames = b"".join(self._chunk(delta) for delta in last_deltas(message))
         if message.get("logprobs"):
             frames += chunk_frame(self._job, {}, None, with_usage=self._with_usage, logprobs=message["logprobs"])

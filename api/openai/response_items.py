@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from fastapi import Path, Query
-from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from api.callers.caller import CallerDep
@@ -62,7 +61,7 @@ async def post_input_tokens(services: ServicesDep, caller: CallerDep, body: JobB
 
     Images count nothing. Nothing is stored and no upstream is asked.
     """
-    return JsonAnswer(await run_in_threadpool(_count, services, caller.project, body))
+    return JsonAnswer(await services.reads.run(_count, services, caller.project, body))
 
 
 def _count(services: Services, project: str, body: bytes) -> Mapping[str, Any]:

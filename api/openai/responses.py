@@ -8,7 +8,6 @@ from typing import Annotated, Any
 
 from fastapi import Path, Query
 from starlette.background import BackgroundTask
-from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from api.callers.caller import CallerDep
@@ -34,7 +33,8 @@ from api.use_cases import cancel_one_job, submit_one_job
 from jobs.inputs.dialects import RESPONSES
 from jobs.intake.idempotency import IdempotencyKey
 from jobs.intake.submission import Accepted
-from jobs.lifecycle.responses import StoredResponse, delete_response, read_response, response_id
+from jobs.lifecycle.responses import StoredResponse, delete_response, read_response
+from jobs.model.ids import response_id
 from jobs.model.status import JobStatus
 from jobs.store.database import DATABASE_ERRORS, driver_message
 from jobs.store.queries import StoredResult
@@ -60,8 +60,8 @@ async def post_response(
     A parameter that is not supported is refused by name. With `store: false` it is deleted once its answer
     has been sent.
     """
-    key = await run_in_threadpool(check_key, idempotency_key, RESPONSES, body)
-    request = await run_in_threadpool(read_response_request, body)
+    key = await services.writes.run(check_key, idempotency_key, RESPONSES, body)
+    request = await services.writes.run(read_response_request, body)
     if request.background and not request.stream:
         accepted, asked = await services.writes.run(_submit, services, caller.project, request, key)
         return JsonAnswer(await _shown(services, asked), headers=accepted_headers(accepted))
@@ -93,7 +93,7 @@ async def get_response(
         raise unsupported("include_obfuscation", "nothing is obfuscated here")
     if starting_after is not None and not stream:
         raise unsupported("starting_after", "is only for stream=true")
-    asked = await run_in_threadpool(find_response, services, caller.project, response_id)
+    asked = await services.reads.run(find_response, services, caller.project, response_id)
     if not stream:
         return JsonAnswer(await _shown(services, asked))
     require_open(services)
@@ -106,10 +106,10 @@ async def post_cancel_response(services: ServicesDep, caller: CallerDep, respons
     """Cancel a Response and wait for its end, which takes moments; what it has written is kept. One that has ended
     stays as it is.
     """
-    asked = await run_in_threadpool(find_response, services, caller.project, response_id)
+    asked = await services.reads.run(find_response, services, caller.project, response_id)
     if await services.writes.run(cancel_one_job, services, asked.job.id) is not None:
         await Wait(services, asked.job.id).until_end(seconds=_CANCEL_SECONDS)
-    ended = await run_in_threadpool(find_response, services, caller.project, response_id)
+    ended = await services.reads.run(find_response, services, caller.project, response_id)
     return JsonAnswer(await _shown(services, ended))
 
 
@@ -130,7 +130,7 @@ def delete_one_response(services: ServicesDep, caller: CallerDep, response_id: R
 
 async def _answer(services: Services, asked: StoredResponse, result: StoredResult) -> Response:
     _refuse_failed(result)
-    ended = await run_in_threadpool(find_response, services, asked.job.project, asked.id)
+    ended = await services.reads.run(find_response, services, asked.job.project, asked.id)
     unstored = None if asked.request.get("store", True) else BackgroundTask(_erase_unstored, services, ended)
     return JsonAnswer(await _shown(services, ended), background=unstored)
 
@@ -161,7 +161,7 @@ def _submit(
 async def _shown(services: Services, asked: StoredResponse) -> Mapping[str, Any]:
     if asked.job.attempt < 2:
         return response_object(asked)  # nothing more has to be read
-    return await run_in_threadpool(read_response_object, services.database, asked)
+    return await services.reads.run(read_response_object, services.database, asked)
 
 
 def _refuse_failed(result: StoredResult) -> None:

@@ -10,6 +10,7 @@ from api.submitting.fields import check_text, invalid, missing
 from jobs.webhooks.addresses import LONGEST_URL, ReceiverRefusedError, check_addresses, check_url
 from jobs.webhooks.endpoints import NewWebhook
 from jobs.webhooks.events import BATCH_ENDS, EVENTS
+from jobs.webhooks.lookups import LOOKUP_SECONDS
 
 
 def check_batch_webhook(value: object) -> NewWebhook:
@@ -48,7 +49,9 @@ def require_receiver(services: Services, url: str, at: str) -> None:
     host, port = check_url(url)
     try:
         found = anyio.from_thread.run(services.lookups.find, ASKING.get(), host, port)
-    except OSError:  # TimeoutError is one, too
+    except TimeoutError:
+        raise invalid(at, f"its host name is not found within {LOOKUP_SECONDS:g} s", "invalid_webhook_url") from None
+    except OSError:
         found = []
     try:
         check_addresses(found, services.settings.webhook_allow)

@@ -37,8 +37,6 @@ MOST_PUBLISHED = 500
 
 
 class HoldKind(StrEnum):
-    """What can be held."""
-
     BATCH = "batch"
     PROJECT = "project"
     MODEL = "model"
@@ -64,7 +62,6 @@ class Hold:
 
     @classmethod
     def from_row(cls, row: RowMapping) -> Self:
-        """A hold from its row."""
         plain = {name: row[name] for name in cls.__slots__ if name != "kind"}
         return cls(kind=HoldKind(row["kind"]), **plain)
 
@@ -114,7 +111,6 @@ def resume(database: Database, kind: HoldKind, target: str) -> HoldChange:
 
 
 def read_holds(database: Database) -> list[Hold]:
-    """All that is held now."""
     with database.read() as connection:
         return find_holds(connection)
 

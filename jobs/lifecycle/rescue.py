@@ -3,13 +3,14 @@
 Conditional updates only, so any number of processes may run them at once.
 """
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, func, select, update
 
 from jobs.lifecycle.close_batch import close_batch
+from jobs.lifecycle.columns import why
 from jobs.lifecycle.lost import keep_lost_texts
 from jobs.lifecycle.transitions import UNRESERVED
 from jobs.live.status_changes import EMPTY_SHA256, StatusChange
@@ -173,9 +174,8 @@ def _end_unstarted(
             cancel_requested_at=func.coalesce(jobs.c.cancel_requested_at, asked_at),
             bytes=0,
             sha256=EMPTY_SHA256,
-            error_code=error.code,
-            error_message=error.message,
             error_status=None,
+            **why(error),
         )
         .returning(jobs.c.id, jobs.c.batch_id, jobs.c.attempt, has_listener())
     ).all()
@@ -187,13 +187,7 @@ def _end_unstarted(
 
 
 def _with_text(change: StatusChange, stored: StoredText) -> StatusChange:
-    return replace(
-        change,
-        bytes=stored.bytes,
-        sha256=stored.sha256,
-        reasoning_bytes=stored.reasoning_bytes,
-        reasoning_sha256=stored.reasoning_sha256,
-    )
+    return replace(change, **asdict(stored))
 
 
 def _rescue_one(
@@ -210,9 +204,8 @@ def _rescue_one(
             lease_until=None,
             due_at=now,
             crashes=jobs.c.crashes + 1,
-            error_code=error.code if error else None,
-            error_message=error.message if error else None,
             error_status=None,
+            **why(error),
             **ended,
         )
         .returning(jobs.c.batch_id, has_listener())

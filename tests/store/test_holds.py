@@ -7,9 +7,8 @@ import pytest
 from sqlalchemy import select
 
 from jobs.dispatch.holds import HoldKind, pause, read_holds, resume
-from jobs.dispatch.lanes import Lanes
+from jobs.dispatch.lane_news import LaneNews
 from jobs.dispatch.outages import Failure, Judgement, judge
-from jobs.dispatch.routes import DEFAULT, Route
 from jobs.dispatch.waiting import find_why_waiting
 from jobs.intake.submission import BatchOptions, submit_batch
 from jobs.lifecycle import transitions
@@ -17,10 +16,10 @@ from jobs.lifecycle.lease import claim, find_stop_requests
 from jobs.lifecycle.transitions import hold_back, release, retry
 from jobs.model.endings import MAX_CRASHES
 from jobs.model.status import JobStatus
-from jobs.pace.reports import LaneLimits
 from jobs.store.queries import read_attempts
 from jobs.tables import jobs, lanes
-from tests.store.reserving import take_due
+from jobs.upstreams import UNDECLARED, UpstreamSpec
+from tests.store.reserving import lanes_of, take_due, upstream
 from tests.store.store_fixtures import LEASE, REFUSED, Store, new_job, store, written
 
 __all__ = ["store"]  # a fixture
@@ -32,8 +31,8 @@ def due(store: Store, room: int = 100) -> list[str]:
     return take_due(store.database, room, HINT_SECONDS)
 
 
-def why(store: Store, job_id: str, *routes: Route) -> str | None:
-    found = find_why_waiting(store.database, [job_id], routes or (DEFAULT,), HINT_SECONDS)
+def why(store: Store, job_id: str, *specs: UpstreamSpec) -> str | None:
+    found = find_why_waiting(store.database, [job_id], specs or (UNDECLARED,), HINT_SECONDS)
     return found[job_id].limited_by if job_id in found else None
 
 
@@ -47,16 +46,21 @@ def fail(store: Store, job_id: str, reason: Any, *, by_status: bool = True, **gi
     return judge(store.database, failure)
 
 
-def accept(store: Store, what: str = "accepted_at") -> None:
+def accept(store: Store) -> None:
     """A request that was sent at this moment has written its first text, and dispatch has noted that."""
-    own = Lanes(store.database, HINT_SECONDS)
-    own.note(("default", "m1"), lambda news: setattr(news, what, store.clock.now))
+    note(store, LaneNews(accepted_at=store.clock.now))
+
+
+def note(store: Store, news: LaneNews) -> None:
+    """Dispatch has noted this of the lane."""
+    own = lanes_of(store.database, HINT_SECONDS)
+    own.note(("default", "m1"), news)
     own.reserve(0, MAX_CRASHES)
 
 
 def prove(store: Store) -> None:
     """A request that was sent at this moment has written more than those that were cut."""
-    accept(store, "proved_at")
+    note(store, LaneNews(proved_at=store.clock.now))
 
 
 def hold_again(store: Store, job_id: str, attempt: int, judged: Judgement) -> None:
@@ -161,15 +165,15 @@ def test_the_first_text_that_was_asked_for_since_lifts_the_hold(store: Store) ->
     [first] = due(store, 1)
     store.claim(first)
     fail(store, first, "credit")
-    own = Lanes(store.database, HINT_SECONDS)
+    own = lanes_of(store.database, HINT_SECONDS)
     before = store.clock.now - timedelta(seconds=1)
-    own.note(("default", "m1"), lambda news: setattr(news, "accepted_at", before))
+    own.note(("default", "m1"), LaneNews(accepted_at=before))
     own.reserve(0, MAX_CRASHES)
     assert len(read_holds(store.database)) == 1  # that one was sent before the credit ran out
     store.clock.advance(5)
     [probe] = due(store)
     store.claim(probe)
-    own.note(("default", "m1"), lambda news: setattr(news, "accepted_at", store.clock.now))
+    own.note(("default", "m1"), LaneNews(accepted_at=store.clock.now))
     done = own.reserve(10, MAX_CRASHES)
     assert done.lifted
     assert len(done.batch_ids) == 1
@@ -192,7 +196,7 @@ def test_another_job_is_the_next_probe(store: Store) -> None:
 
 def test_a_probe_waits_for_one_of_the_streams_that_its_upstream_may_have(store: Store) -> None:
     _, ids = store.submit_batch(4)
-    narrow = Lanes(store.database, HINT_SECONDS, lambda: [Route("default", limits=LaneLimits(max_streams=2))])
+    narrow = lanes_of(store.database, HINT_SECONDS, upstream("default", max_streams=2))
     for job_id in narrow.reserve(10, MAX_CRASHES).reserved:
         store.claim(job_id)
     fail(store, ids[0], "credit")
@@ -263,8 +267,8 @@ def test_jobs_of_a_held_upstream_go_to_another_that_takes_them(store: Store) -> 
     job_id = store.submit()
     pause(store.database, HoldKind.UPSTREAM, "default")
     assert why(store, job_id) == "hold"
-    assert why(store, job_id, DEFAULT, Route("other")) == "no_free_stream"
-    assert take_due(store.database, 5, HINT_SECONDS, routes=lambda: [DEFAULT, Route("other")]) == [job_id]
+    assert why(store, job_id, UNDECLARED, upstream("other")) == "no_free_stream"
+    assert take_due(store.database, 5, HINT_SECONDS, MAX_CRASHES, UNDECLARED, upstream("other")) == [job_id]
     assert store.job(job_id).upstream == "other"
 
 
@@ -298,11 +302,11 @@ def test_a_queued_job_says_why_it_waits(store: Store) -> None:
     first, second = store.ids(capped)
     store.claim(first)
     assert why(store, waits) == "retry"
-    assert why(store, alone, Route("default", ("m1",))) == "no_upstream"
+    assert why(store, alone, upstream("default", models=("m1",))) == "no_upstream"
     assert why(store, named) == "no_upstream"
     assert why(store, second) == "max_concurrency"
     assert why(store, first) is None  # it runs
-    found = find_why_waiting(store.database, [waits, second], [DEFAULT], HINT_SECONDS)
+    found = find_why_waiting(store.database, [waits, second], [UNDECLARED], HINT_SECONDS)
     assert all(one.message for one in found.values())
     with store.database.read() as connection:
         assert connection.scalar(select(jobs.c.failures).where(jobs.c.id == second)) == 0
