@@ -2,6 +2,7 @@
 
 import secrets
 import time
+from collections import Counter
 from logging import getLogger
 
 from starlette.requests import ClientDisconnect
@@ -10,7 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from api.http.errors import ApiError, error_answer
 from api.http.event_stream import STREAM, EventStream, nothing
 from api.http.opening_gate import OPENING, Opening, OpeningGate
-from api.http.request_counts import ApiCounts
+from jobs.metrics.counts import ModelLabels
 from jobs.trace_context import HEADER, TRACEPARENT, read_traceparent
 
 log = getLogger("api.access")
@@ -20,6 +21,16 @@ _METHOD = {method: method for method in ("GET", "HEAD", "POST", "PUT", "DELETE",
 
 _NOSNIFF = (b"x-content-type-options", b"nosniff")
 """No browser may take a stored text for a page, whatever it begins with."""
+
+
+class ApiCounts:
+    """What an API process counts for its metrics, on the event loop alone."""
+
+    def __init__(self) -> None:
+        self.models = ModelLabels()
+        self.requests: Counter[tuple[str, str]] = Counter()
+        """By method and status."""
+        self.sent_bytes = 0
 
 
 class Envelope:

@@ -9,10 +9,9 @@ import pytest
 from starlette.types import Message, Receive, Scope, Send
 
 from api.http import opening_gate
-from api.http.envelope import Envelope
+from api.http.envelope import ApiCounts, Envelope
 from api.http.errors import ApiError, error_answer
 from api.http.opening_gate import OPENING_AT_ONCE, OpeningGate, Place
-from api.http.request_counts import ApiCounts
 from api.main import ApiServer
 from api.watching import job_rows
 from api.watching.job_rows import JobRows
