@@ -26,7 +26,7 @@ from jobs.store.database import Database, open_database
 from migrations import migrate
 from tests.postgres import PostgresServer, buried_with_us, running_postgres
 from tests.sparing import folder_in_memory, share_routes, stopping_at_once, trusting_nobody
-from tests.suite.marks import mark_long, mark_processes, mark_races
+from tests.suite.marks import mark_chaos, mark_long, mark_processes, mark_races
 
 for _name in [name for name in os.environ if name.lower().endswith("_proxy")]:
     del os.environ[_name]  # the machine's own would stand between the tests and what they start
@@ -82,7 +82,8 @@ def spared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests that start or race real processes, or take long, before pytest selects by marks."""
+    """Mark the tests that start, kill or race real processes, or take long, before pytest selects by marks."""
+    mark_chaos(items)
     mark_races(items)
     mark_processes(items)
     mark_long(items)
