@@ -8,7 +8,7 @@ import socket
 import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -234,6 +234,20 @@ def sqlite_api(sqlite_url: str, redis_url: str) -> Iterator[ApiServer]:
     """A real API server over SQLite, for tests whose subject is elsewhere."""
     with serve_api(sqlite_url, redis_url) as server:
         yield server
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def shared_client(request: pytest.FixtureRequest, valkey_server: ValkeyServer) -> Iterator[httpx.Client]:
+    """A client of one API for all tests of a file that change nothing: over SQLite and PostgreSQL in turn."""
+    with ExitStack() as exits:
+        if request.param == "sqlite":
+            template: Path = request.getfixturevalue("sqlite_template")
+            folder = Path(exits.enter_context(tempfile.TemporaryDirectory(dir=template.parent)))
+            url = f"sqlite:///{shutil.copyfile(template, folder / 'longhand.db')}"
+        else:
+            url = exits.enter_context(request.getfixturevalue("postgres_server").database())
+        server = exits.enter_context(serve_api(url, str(valkey_server.connection_url)))
+        yield exits.enter_context(httpx.Client(base_url=f"http://127.0.0.1:{server.port}", timeout=30))
 
 
 @pytest.fixture
