@@ -41,11 +41,14 @@ FAULTS = """() => {
 # The contrast of every visible text with the ground that it stands on.
 FAINT = """() => {
   const canvas = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
+  const known = new Map();
   const rgb = (color) => {
+    if (known.has(color)) return known.get(color);
     canvas.clearRect(0, 0, 1, 1);
     canvas.fillStyle = color;
     canvas.fillRect(0, 0, 1, 1);
-    return [...canvas.getImageData(0, 0, 1, 1).data];
+    known.set(color, [...canvas.getImageData(0, 0, 1, 1).data]);
+    return known.get(color);
   };
   const light = ([r, g, b]) => {
     const [R, G, B] = [r, g, b].map((v) => (v / 255 <= 0.03928 ? v / 255 / 12.92 : ((v / 255 + 0.055) / 1.055) ** 2.4));
