@@ -1,6 +1,7 @@
 """Words that are easy to find go in wherever a client or a model can put them. After deletion they are nowhere."""
 
 import re
+import secrets
 import threading
 from collections.abc import Callable, Mapping
 from datetime import timedelta
@@ -60,15 +61,16 @@ def submit(client: httpx.Client, expires_after: dict[str, Any] | None) -> tuple[
     """Work by every way that takes any: the paths of what was made, and the ids of the uploads."""
     kept: dict[str, Any] = {"expires_after": expires_after} if expires_after else {}
     made, uploads = [], []
+    again = secrets.token_hex(4)  # a key that came before is known again, though not as it was
     webhook = {"url": f"http://127.0.0.1:9/{said('webhook')}", "events": ["batch.completed", "job.failed"]}
     cells = {said("column"): said("cell")}
     requests = [
         {"custom_id": said(f"id{place}"), "cells": cells, "body": one} for place, one in enumerate(ways_to_end())
     ]
     batch = {"requests": requests, "metadata": {"title": said("title")}, "webhook": webhook, **kept}
-    made.append(client.post("/v1/batches", json=batch, headers={"Idempotency-Key": said("batchkey")}))
+    made.append(client.post("/v1/batches", json=batch, headers={"Idempotency-Key": said(f"batchkey{again}")}))
     for place, one in enumerate(ways_to_end()):
-        key = {"Idempotency-Key": said(f"jobkey{place}")}
+        key = {"Idempotency-Key": said(f"jobkey{place}{again}")}
         made.append(client.post("/v1/jobs", json={**one, "custom_id": said(f"alone{place}"), **kept}, headers=key))
     lines = (
         f'{{"custom_id": "{said("line")}", "body": {{"model": "m", "messages": [{{"role": "user", "content": "x"}}]}}}}'
