@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import Header
 
 from api.http.errors import ApiError
-from jobs.intake.idempotency import IdempotencyKey
+from jobs.intake.idempotency import ERASED, IdempotencyKey
 from jobs.intake.submission import Accepted
 
 _KEY_HELP = (
@@ -22,6 +22,8 @@ def check_key(key: str | None, path: str, body: bytes) -> IdempotencyKey | None:
         return None
     if not 1 <= len(key) <= 255:
         raise ApiError(400, "invalid_value", "Idempotency-Key: must have 1 to 255 characters", param="Idempotency-Key")
+    if key.startswith(ERASED):
+        raise ApiError(400, "invalid_value", f"Idempotency-Key: must not begin with {ERASED}", param="Idempotency-Key")
     return IdempotencyKey.of(key, path, body)
 
 

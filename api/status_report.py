@@ -10,7 +10,7 @@ from api.forms.waiting import waiting_json
 from api.looks import LookAnswer
 from api.services import Services
 from api.upstream_views import upstreams_json
-from api.waiting import NOTHING, caller_hold_json, known_routes
+from api.waiting import NOTHING, caller_hold_json, known_upstreams
 from jobs.dispatch.holds import HoldKind
 from jobs.dispatch.overview import HeldWork, Overview, QueueLine, read_overview
 from jobs.live.worker_signs import WorkerSign
@@ -46,7 +46,7 @@ def report_status(
         workers = workers_json(signs, {}, now, settings.lease_seconds) if known else None
         return UNKNOWN | upstreams | {"workers": workers}
     project = None if is_operator(caller) else caller.project
-    seen = read_overview(services.database, known_routes(services), settings.hint_seconds, project)
+    seen = read_overview(services.database, known_upstreams(services), settings.hint_seconds, project)
     workers = workers_json(signs, seen.holders, now, settings.lease_seconds)
     return {
         "workers": workers,

@@ -3,7 +3,7 @@
 import ipaddress
 import json
 import re
-from typing import Annotated, TypeVar
+from typing import Annotated, Literal, TypeVar
 
 from pydantic import BeforeValidator, Field
 from pydantic_settings import NoDecode
@@ -14,6 +14,9 @@ _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^/\s?#@,]+")
 
 TEN_YEARS = 10 * 365 * 24 * 3600
 """The longest duration, in seconds: what is much longer no clock and no calendar can count."""
+
+PrefixForm = Literal["none", "assistant", "prefix", "continue_final_message"]
+"""How an upstream takes a text that it is to continue; none: it cannot."""
 
 Seconds = Annotated[float, Field(gt=0, le=TEN_YEARS, allow_inf_nan=False)]
 

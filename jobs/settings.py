@@ -13,7 +13,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator, model_v
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from jobs.setting_types import TEN_YEARS, JsonObject, Networks, Origins, Seconds
+from jobs.setting_types import TEN_YEARS, JsonObject, Networks, Origins, PrefixForm, Seconds
 from jobs.upstream_address import check_http_url, clean_key, is_openai, own_address_mistake
 
 PREFIX = "LONGHAND_"
@@ -50,7 +50,7 @@ class Settings(BaseSettings):
     """The endpoint's key; none: `OPENAI_API_KEY`, if the endpoint is that of `OPENAI_BASE_URL` or OpenAI's own."""
     upstream_usage: bool = True
     """Ask for `stream_options.include_usage`; false for an upstream that refuses it."""
-    upstream_prefix: Literal["none", "assistant", "prefix", "continue_final_message"] = "none"
+    upstream_prefix: PrefixForm = "none"
     """How the upstream takes a text that it is to continue, for jobs with `on_interrupt: continue`; none: it cannot."""
     upstream_headers: JsonObject[SecretStr] = Field(default_factory=dict)
     """More headers for the upstream, as a JSON object; a value may be `env:NAME` or `file:PATH`."""

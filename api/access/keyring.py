@@ -2,8 +2,10 @@
 
 import time
 from collections.abc import Callable
+from typing import TypeVar
 
-from starlette.concurrency import run_in_threadpool
+from anyio import CapacityLimiter
+from anyio.to_thread import run_sync
 
 from jobs.store.database import Database
 from jobs.store.keys import (
@@ -20,6 +22,12 @@ REMEMBERED_SECONDS = 5.0
 """For this long a found key is not asked for again. So a revoked one opens nothing after 5 s, at the latest."""
 
 
+_READS_AT_ONCE = 4
+"""In threads of their own: a request is never kept waiting for its key by what other requests do."""
+
+T = TypeVar("T")
+
+
 class Keyring:
     """Finds keys. Only keys that exist are remembered, so what strangers send takes no room here."""
 
@@ -30,6 +38,7 @@ class Keyring:
         self._closed = False
         self._open_until = 0.0
         self._token_secret: bytes | None = None
+        self._threads = CapacityLimiter(_READS_AT_ONCE)
 
     async def find(self, secret: str) -> ApiKey | None:
         """The key with this secret; None when there is none, or when it was revoked."""
@@ -45,14 +54,14 @@ class Keyring:
         """Whether there ever was a key. Once that is so it stays so, and nobody is asked again."""
         if not self._closed and self._clock() >= self._open_until:
             asked_at = self._clock()
-            self._closed = await run_in_threadpool(any_keys, self._database)
+            self._closed = await self._read(any_keys)
             self._open_until = asked_at + REMEMBERED_SECONDS
         return self._closed
 
     async def token_secret(self) -> bytes:
         """What watch tokens are signed with."""
         if self._token_secret is None:
-            self._token_secret = await run_in_threadpool(read_token_secret, self._database)
+            self._token_secret = await self._read(read_token_secret)
         return self._token_secret
 
     async def _remembered(self, name: str, find: Callable[[Database, str], ApiKey | None]) -> ApiKey | None:
@@ -60,9 +69,12 @@ class Keyring:
         if known is not None and self._clock() < known[1]:
             return known[0]
         asked_at = self._clock()
-        found = await run_in_threadpool(find, self._database, name)
+        found = await self._read(lambda database: find(database, name))
         if found is None:
             self._known.pop(name, None)
         else:
             self._known[name] = (found, asked_at + REMEMBERED_SECONDS)
         return found
+
+    async def _read(self, read: Callable[[Database], T]) -> T:
+        return await run_sync(read, self._database, limiter=self._threads)

@@ -1,6 +1,7 @@
 """The web page at `/`: files of this package, served as they are. Nothing in it needs another host."""
 
 import re
+import time
 from collections.abc import Mapping
 from functools import lru_cache
 from hashlib import sha256
@@ -14,7 +15,7 @@ from api.http.errors import ApiError
 routes = APIRouter(include_in_schema=False)
 
 FOLDER = Path(__file__).parents[1] / "page"
-_NAME = re.compile(r"(vendor/)?[a-z_]+\.(css|js|svg)")
+_NAME = re.compile(r"(?:([0-9a-f]{16})/)?((?:vendor/)?[a-z_]+\.(?:css|js|svg))")
 _MEDIA_TYPES = {
     "css": "text/css; charset=utf-8",
     "html": "text/html; charset=utf-8",
@@ -22,6 +23,7 @@ _MEDIA_TYPES = {
     "json": "application/json",
     "svg": "image/svg+xml",
 }
+_FOR_EVER = "public, max-age=31536000, immutable"
 HEADERS = {
     # Revalidated each time, mostly with a 304: the files of two versions must not meet in one page.
     "cache-control": "no-cache",
@@ -31,31 +33,57 @@ HEADERS = {
     " require-trusted-types-for 'script'; trusted-types 'none'",
     "cross-origin-opener-policy": "same-origin",
     "referrer-policy": "no-referrer",
-    "x-content-type-options": "nosniff",
 }
 
 
 @routes.api_route("/", methods=["GET", "HEAD"])
 def get_page(request: Request) -> Response:
-    """The page."""
-    return _file(request, "index.html")
+    """The page. It names its files with their version, so that a browser asks for each one only once."""
+    return send(request, _index(_changes(int(time.monotonic()))), "html", HEADERS)
 
 
 @routes.api_route("/page/{name:path}", methods=["GET", "HEAD"])
 def get_page_file(request: Request, name: str) -> Response:
-    """One of the page's own files."""
-    if not _NAME.fullmatch(name):
+    """One of the page's own files, with or without its version before it."""
+    named = _NAME.fullmatch(name)
+    if named is None:
         raise _unknown()
-    return _file(request, name)
-
-
-def _file(request: Request, name: str) -> Response:
-    path = FOLDER / name
+    version, file = named.groups()
+    path = FOLDER / file
     try:
         content = _read(path, path.stat().st_mtime_ns)
     except FileNotFoundError:
         raise _unknown() from None
-    return send(request, content, name.rpartition(".")[2], HEADERS)
+    is_this_version = version is not None and version == _version(_changes(int(time.monotonic())))
+    headers = {**HEADERS, "cache-control": _FOR_EVER} if is_this_version else HEADERS
+    return send(request, content, file.rpartition(".")[2], headers)
+
+
+@lru_cache(maxsize=1)
+def _changes(_second: int) -> tuple[tuple[str, int], ...]:
+    """Which files there are, and when each one changed: a developer's edit is seen a second later."""
+    return tuple(sorted((str(path.relative_to(FOLDER)), path.stat().st_mtime_ns) for path in FOLDER.rglob("*.*")))
+
+
+@lru_cache(maxsize=8)
+def _version(changes: tuple[tuple[str, int], ...]) -> str:
+    """The same in every process that serves the same files."""
+    whole = sha256()
+    for name, _ in changes:
+        content = (FOLDER / name).read_bytes()
+        whole.update(f"{name} {len(content)}\n".encode() + content)
+    return whole.hexdigest()[:16]
+
+
+@lru_cache(maxsize=8)
+def _index(changes: tuple[tuple[str, int], ...]) -> bytes:
+    """index.html with the version in every path. The modules are named in it, because a browser would otherwise find
+    them level by level, each a trip to the server.
+    """
+    modules = [name for name, _ in changes if name.endswith(".js") and not name.startswith(("words_", "early."))]
+    preloads = "".join(f'<link rel="modulepreload" href="/page/{name}">\n' for name in modules)
+    html = (FOLDER / "index.html").read_text().replace("<script type=", preloads + "<script type=")
+    return html.replace('"/page/', f'"/page/{_version(changes)}/').encode()
 
 
 @lru_cache(maxsize=256)

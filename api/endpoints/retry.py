@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from fastapi import APIRouter
 from starlette.responses import Response
 
 from api.callers.caller import CallerDep
@@ -10,10 +9,9 @@ from api.finding import find_batch, find_job
 from api.forms.batches import batch_json
 from api.forms.jobs import job_json
 from api.http.errors import ApiError, JsonAnswer
-from api.http.parameters import STRICT_QUERY, BatchId, JobId
+from api.http.parameters import BatchId, JobId, v1_routes
 from api.http.request_bodies import RETRY_BODY, request_body
 from api.schemas.batches import BatchObject
-from api.schemas.errors import ERROR_RESPONSES
 from api.schemas.jobs import JobWithRequest
 from api.services import ServicesDep, writing
 from api.submitting.bodies import SmallBody, read_fields, read_value
@@ -24,7 +22,7 @@ from jobs.model.status import JobStatus
 
 _INCOMPLETE = "incomplete"
 
-routes = APIRouter(prefix="/v1", tags=["retry"], dependencies=STRICT_QUERY, responses=ERROR_RESPONSES)
+routes = v1_routes("retry")
 
 
 def _answer(model: Any) -> dict[int | str, dict[str, Any]]:
@@ -70,9 +68,7 @@ def post_retry_job(services: ServicesDep, caller: CallerDep, job_id: JobId) -> R
 
 def _read_which(body: bytes) -> frozenset[str]:
     """What to retry: the body is empty, or `{"which": [...]}`, or `{"statuses": [...]}` as it was before."""
-    if not body.strip():
-        return frozenset(FAILURES)
-    fields = read_fields(body)
+    fields = read_fields(body) if body.strip() else {}
     for name in fields:
         if name not in ("which", "statuses"):
             raise unknown(name[:64], ["which"])

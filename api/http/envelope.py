@@ -18,9 +18,12 @@ log = getLogger("api.access")
 _METHOD = {method: method for method in ("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS")}
 """Those that are labels of a metric: a client may send any word."""
 
+_NOSNIFF = (b"x-content-type-options", b"nosniff")
+"""No browser may take a stored text for a page, whatever it begins with."""
+
 
 class Envelope:
-    """ASGI middleware: `x-request-id` on every response, one access line per request, 500 in the one form.
+    """ASGI middleware: `x-request-id` and `nosniff` on every response, one line in the log, and 500 in the one form.
 
     The line has no query string and no header: both may carry what is nobody's business.
     """
@@ -45,7 +48,7 @@ class Envelope:
                 status = message["status"]
                 if opening is not None and not is_stream:  # all the work is done, and nobody may be reading
                     opening.release()
-                message["headers"] = [*message.get("headers", ()), (b"x-request-id", request_id.encode())]
+                message["headers"] = [*message.get("headers", ()), (b"x-request-id", request_id.encode()), _NOSNIFF]
             else:
                 counts.sent_bytes += len(message.get("body", b""))
             await send(message)

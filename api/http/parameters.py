@@ -1,15 +1,16 @@
 """Path and query parameters, read strictly: unknown names are refused."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
-from fastapi import Depends, Path, Query, Request
+from fastapi import APIRouter, Depends, Path, Query, Request
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 
 from api.http.errors import ApiError
+from api.schemas.errors import ERROR_RESPONSES
 from jobs.model.ids import time_of_id
 from jobs.model.status import JobStatus
 from jobs.store.search import JobFilter
@@ -37,8 +38,8 @@ _NO_BATCH = "none"
 _AFTER = Query(description="Begin after the item with this id: the `last_id` of the page before.")
 
 
-def _after(kind: str) -> Callable[[str | None], str | None]:
-    def read(after: Annotated[str | None, _AFTER] = None) -> str | None:
+def _after(kind: str) -> Callable[[str | None], Awaitable[str | None]]:
+    async def read(after: Annotated[str | None, _AFTER] = None) -> str | None:
         return _check_made("after", check_id("after", after, kind), kind)
 
     return read
@@ -110,10 +111,12 @@ def _query_names(dependant: Dependant) -> Iterator[str]:
         yield from _query_names(inner)
 
 
-STRICT_QUERY = [Depends(strict_parameters)]
+def v1_routes(tag: str) -> APIRouter:
+    """Endpoints under `/v1` that refuse unknown parameters."""
+    return APIRouter(prefix="/v1", tags=[tag], dependencies=[Depends(strict_parameters)], responses=ERROR_RESPONSES)
 
 
-def read_filter(
+async def read_filter(
     request: Request,
     batch_id: Annotated[str | None, Query(description="Jobs of this batch; `none`: single jobs.")] = None,
     status: Annotated[JobStatus | None, Query(description="Jobs in this status.")] = None,

@@ -88,11 +88,11 @@ class _Sums:
 
     def add(self, lane: tuple[str, str], model: ModelState) -> None:
         """One lane."""
-        window, running = int(model.window or 0), model.running or 0
+        usage, running = model.usage, model.running
         self.running[lane] += running
-        self.window[lane] += window
-        self.free[lane] += max(0, window - running)
-        for name, use in (("requests_per_minute", model.requests), ("tokens_per_minute", model.tokens)):
+        self.window[lane] += usage.window
+        self.free[lane] += max(0, usage.window - running)
+        for name, use in (("requests_per_minute", usage.requests), ("tokens_per_minute", usage.tokens)):
             for sums, value in ((self.limit, use.limit), (self.used, use.used)):
                 if value is not None:
                     sums[*lane, name] = sums.get((*lane, name), 0.0) + value

@@ -5,14 +5,12 @@ from contextlib import ExitStack, aclosing
 from functools import partial
 from typing import Any
 
-from fastapi import APIRouter
-from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from api.callers.caller import Caller, CallerDep
 from api.http.errors import ApiError, JsonAnswer
 from api.http.event_stream import EventStream
-from api.http.parameters import STRICT_QUERY
+from api.http.parameters import v1_routes
 from api.http.request_bodies import JOB_BODY, request_body
 from api.idempotency import Key, check_key, replayed
 from api.openai.at_end import AnswerAtEnd, Interruption, Wait
@@ -26,9 +24,8 @@ from api.openai.chat_answers import (
     whole_completion,
 )
 from api.openai.job_events import JobStream
-from api.schemas.errors import ERROR_RESPONSES
 from api.services import Services, ServicesDep
-from api.submitting.bodies import JobBody, read_fields, read_value
+from api.submitting.bodies import JobBody, read_field, read_fields
 from api.submitting.checks import check_job
 from api.submitting.fields import invalid, unsupported
 from api.use_cases import submit_one_job
@@ -40,7 +37,7 @@ from jobs.model.records import Job
 from jobs.model.status import JobStatus
 from jobs.store.queries import StoredResult, read_job, read_message
 
-routes = APIRouter(prefix="/v1", tags=["openai"], dependencies=STRICT_QUERY, responses=ERROR_RESPONSES)
+routes = v1_routes("openai")
 
 PATH = "/v1/chat/completions"
 
@@ -71,7 +68,7 @@ async def post_chat_completion(
     When the client goes away the job goes on, and its text is kept at `/v1/jobs/{id}`. With an `Idempotency-Key`, the
     same POST gives the same completion from its start, while it is written and afterwards.
     """
-    key, job, stream, with_usage = await run_in_threadpool(_read, idempotency_key, body)
+    key, job, stream, with_usage = await services.writes.run(_read, idempotency_key, body)
     chunks = partial(ChatStream, with_usage=with_usage) if stream else None
     return await complete(services, caller, job, key, answer=answer_chat, chunks=chunks)
 
@@ -89,7 +86,7 @@ async def complete(
     with ExitStack() as held:
         # Before the job is stored: a client that is refused a slot sends its request again.
         slot = held.enter_context(services.watch_limiter.take(caller.project, caller.key_id))
-        accepted, stored = await services.run_write(_submit, services, caller.project, job, key)
+        accepted, stored = await services.writes.run(_submit, services, caller.project, job, key)
         headers = accepted_headers(accepted)
         interruption = Interruption(services, stored.id, slot, headers, has_key=key is not None)
         wait = Wait(services, stored.id)
@@ -159,7 +156,7 @@ class ChatStream(JobStream):
 
     async def _beside(self, job: Job) -> bytes:
         """What comes beside the text is sent at the end: only then it is sure to be whole."""
-        message = await run_in_threadpool(read_message, self._services.database, job.id) or {}
+        message = await self._services.reads.run(read_message, self._services.database, job.id) or {}
         frames = b"".join(self._chunk(delta) for delta in last_deltas(message))
         if message.get("logprobs"):
             frames += chunk_frame(self._job, {}, None, with_usage=self._with_usage, logprobs=message["logprobs"])
@@ -214,8 +211,7 @@ def _with_headers(error: ApiError, headers: dict[str, str]) -> ApiError:
 def read_stream(body: bytes) -> tuple[bool, bool]:
     """Whether the answer is to be streamed, and whether with a chunk for the usage."""
     fields = read_fields(body)
-    stream = read_value(fields["stream"], "stream") if "stream" in fields else None
-    options = read_value(fields["stream_options"], "stream_options") if "stream_options" in fields else None
+    stream, options = read_field(fields, "stream"), read_field(fields, "stream_options")
     if stream not in (None, True, False):
         raise invalid("stream", "must be true or false")
     if options is None:

@@ -108,6 +108,11 @@ def _format_check() -> FormatCheck:
     return made
 
 
+def stop_checks() -> None:
+    """Give up the checks of schemas that are under way or in line: the process is about to end."""
+    _format_check().stop()
+
+
 def check_response_format(value: Any, at: str) -> None:
     """A format that a text can be held to: a schema must be a good one, and refer to nothing outside of itself."""
     try:

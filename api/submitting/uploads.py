@@ -67,8 +67,10 @@ class Upload:
         if kind != b"multipart/form-data" or b"boundary" not in options:
             raise ApiError(415, "unsupported_media_type", "send the file as multipart/form-data, with its boundary")
         declared = request.headers.get("content-length", "")
-        if declared.isdecimal() and int(declared) > self._max_bytes + _MOST_FIELD_BYTES * 2:
+        most = self._max_bytes + _MOST_FIELD_BYTES * 2
+        if declared.isdecimal() and int(declared) > most:
             raise self._too_large()
+        came = 0
         try:
             parser = MultipartParser(
                 options[b"boundary"],
@@ -84,6 +86,9 @@ class Upload:
                 },
             )
             async for piece in request.stream():
+                came += len(piece)
+                if came > most:  # also what no part holds: the parser reads past it for ever
+                    raise self._too_large()
                 parser.write(piece)
                 if self._waiting_bytes >= _BYTES_PER_WRITE:
                     await run_in_threadpool(self._write)

@@ -9,7 +9,9 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from contextvars import ContextVar
 from pathlib import Path
 from time import monotonic
@@ -54,7 +56,9 @@ class FormatCheck:
         self.cpu_seconds = cpu_seconds
         self._lock = FairLock()
         self._child: subprocess.Popen[str] | None = None
+        self._stops = 0
         self._faults: dict[str, tuple[Sequence[str | int], str] | None] = {}
+        self._remembering = threading.Lock()
 
     def check_format(self, response_format: Any, project: str = "") -> None:
         """Raises `FormatError` when no text can be held to a `response_format`."""
@@ -84,8 +88,15 @@ class FormatCheck:
         found: list[Rejection] = self._ask(question, project)["rejections"]
         return found
 
+    def stop(self) -> None:
+        """Let all that was asked until now be given up, each with `TooSlowError`: a process that is about to end does
+        not wait for it.
+        """
+        self._stops += 1
+        if (child := self._child) is not None:
+            child.kill()
+
     def close(self) -> None:
-        """End the process."""
         with self._lock.hold(""):
             self._end()
 
@@ -99,24 +110,30 @@ class FormatCheck:
 
     def _find_fault(self, schema: str, project: str) -> tuple[Sequence[str | int], str] | None:
         """What is wrong with a schema. It is remembered: many jobs of a batch have the same one."""
-        if schema not in self._faults:
-            if (_spent.get() or 0.0) > MOST_SLOW_SECONDS:
-                return (), f"comes after others that took more than {MOST_SLOW_SECONDS:g} s to read: make them simpler"
-            try:
-                fault = self._ask({"schema": schema, "text": None}, project)["fault"]
-            except TooSlowError:
-                fault = (), f"takes more than {self.cpu_seconds:g} s or too much memory to read: make it simpler"
+        with suppress(KeyError):  # another thread may forget it at any moment
+            return self._faults[schema]
+        if (_spent.get() or 0.0) > MOST_SLOW_SECONDS:
+            return (), f"comes after others that took more than {MOST_SLOW_SECONDS:g} s to read: make them simpler"
+        fault: tuple[Sequence[str | int], str] | None
+        try:
+            fault = self._ask({"schema": schema, "text": None}, project)["fault"]
+        except TooSlowError:
+            fault = (), f"takes more than {self.cpu_seconds:g} s or too much memory to read: make it simpler"
+        with self._remembering:
             while len(self._faults) >= _REMEMBERED:
-                self._faults.pop(next(iter(self._faults)), None)
+                del self._faults[next(iter(self._faults))]
             self._faults[schema] = fault
-        return self._faults[schema]
+        return fault
 
     def _ask(self, question: dict[str, Any], project: str) -> dict[str, Any]:
+        stops = self._stops
         with self._lock.hold(project):
             began = monotonic()
             try:
                 # Twice: the process may also be ended by somebody else.
                 for _ in range(2):
+                    if self._stops != stops:
+                        break
                     answer, ended_by = self._try(question)
                     if answer is not None:
                         return answer

@@ -27,6 +27,10 @@ class IdempotencyKey:
         return cls(key, sha256(f"POST {path}\n".encode() + body).hexdigest())
 
 
+ERASED = "erased:"
+"""How the key of what was deleted begins. No client may send such a key: it would stand in the way of the real one."""
+
+
 class KeyReusedError(Exception):
     """An `Idempotency-Key` was used before, with another body or for another path."""
 
@@ -76,8 +80,11 @@ def erase_keys(connection: Connection, resource_ids: Collection[str]) -> None:
     """
     own = idempotency_keys.c.resource_id.in_(resource_ids)
     for project, key in connection.execute(select(idempotency_keys.c.project, idempotency_keys.c.key).where(own)).all():
-        same = update(idempotency_keys).where(idempotency_keys.c.project == project, idempotency_keys.c.key == key)
-        connection.execute(same.values(key=_digest_of(project, key)))
+        of_project, digest = idempotency_keys.c.project == project, _digest_of(project, key)
+        # Earlier versions took such a key from clients. In the way, it would stop all erasing, in every project.
+        connection.execute(delete(idempotency_keys).where(of_project, idempotency_keys.c.key == digest))
+        same = update(idempotency_keys).where(of_project, idempotency_keys.c.key == key)
+        connection.execute(same.values(key=digest))
 
 
 def _erased_resource(connection: Connection, project: str, idempotency_key: IdempotencyKey) -> str | None:
@@ -90,7 +97,7 @@ def _erased_resource(connection: Connection, project: str, idempotency_key: Idem
 
 
 def _digest_of(project: str, key: str) -> str:
-    return "erased:" + sha256(f"{project} {key}".encode()).hexdigest()
+    return ERASED + sha256(f"{project} {key}".encode()).hexdigest()
 
 
 def _resource_of(connection: Connection, project: str, idempotency_key: IdempotencyKey) -> str | None:

@@ -11,10 +11,10 @@ from typing import Any
 from sqlalchemy import ColumnElement, Table, and_, func, select, update
 
 from jobs.dispatch.due import using
-from jobs.lifecycle.erase import ENDED, erase_some_jobs, go_on_erasing, hide_batch
+from jobs.lifecycle.erase import erase_some_jobs, go_on_erasing, hide_batch
 from jobs.model.ids import first_id
 from jobs.model.retention import Retention
-from jobs.model.status import FINAL
+from jobs.model.status import BATCH_FINAL, FINAL
 from jobs.store.database import Database
 from jobs.store.projects import read_limited
 from jobs.tables import batches, jobs
@@ -39,13 +39,13 @@ def delete_some(database: Database) -> bool:
 
 
 def _find_batch(database: Database) -> str | None:
-    due = _find_due(database, batches, batches.c.status.in_(ENDED), _BATCH_ENDED_AT)
+    due = _find_due(database, batches, batches.c.status.in_(BATCH_FINAL), _BATCH_ENDED_AT)
     if due:
         return due[0]
     for project, before in _limits(database):
         # What was made later has not ended before it: so those that are kept are not read.
         oldest = (batches.c.project == project, batches.c.id < first_id("batch", before + _NEXT_ID))
-        old = (batches.c.status.in_(ENDED), batches.c.keep_seconds.is_(None), before >= _BATCH_ENDED_AT)
+        old = (batches.c.status.in_(BATCH_FINAL), batches.c.keep_seconds.is_(None), before >= _BATCH_ENDED_AT)
         wanted = select(batches.c.id).where(*oldest, *old).limit(1)
         with database.read() as connection:
             found = connection.scalar(wanted.with_hint(batches, **using("batches_of_project")))

@@ -31,7 +31,6 @@ def select_result(is_owned: bool) -> Select[Any]:
 
 @cache
 def select_attempts() -> Select[Any]:
-    """The attempts of a job, the first one first."""
     return select(attempts).where(attempts.c.job_id == bindparam("job")).order_by(attempts.c.attempt)
 
 

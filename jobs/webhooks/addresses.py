@@ -69,7 +69,6 @@ def check_addresses(addresses: Iterable[str], allowed: Sequence[Network]) -> lis
 
 
 def is_permitted(address: str, allowed: Sequence[Network]) -> bool:
-    """Whether this address may be asked."""
     if "%" in address:  # the scope of a link-local address
         return False
     parsed = ipaddress.ip_address(address)

@@ -65,7 +65,6 @@ class Attempted:
 
     @property
     def delivered(self) -> bool:
-        """Whether the receiver has taken it."""
         return self.status is not None and 200 <= self.status < 300
 
 

@@ -82,7 +82,7 @@ def show(resource_id: Id, as_json: AsJson = False) -> None:
         print_line(t("show.failures", count=count, id=resource_id), err=True)
 
 
-def _note_the_rest(console: PlainConsole, *, more: bool, hidden: str, wide: int = _WIDE) -> None:
+def _note_the_rest(console: PlainConsole, *, more: bool, hidden: str, wide: int) -> None:
     """Say what the table does not show."""
     if more:
         print_line(t("list.more"), err=True)

@@ -4,8 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from jobs.model.retention import LONGEST_SECONDS, SHORTEST_SECONDS, read_period
-from longhand.cli.arguments import AsJson
+from longhand.cli.arguments import AsJson, read_seconds
 from longhand.cli.key_commands import command_database
 from longhand.client.errors import InputError
 from longhand.client.objects import Json
@@ -16,14 +15,12 @@ from longhand.words.catalogue import t
 if TYPE_CHECKING:
     from jobs.store.projects import Project
 
-_NEVER = "never"
-
 
 def make_projects_app() -> typer.Typer:
     """The commands under `longhand projects`."""
     projects = typer.Typer(no_args_is_help=True)
     projects.command("list")(list_all)
-    projects.command("retention")(retention)
+    projects.command()(retention)
     return projects
 
 
@@ -47,7 +44,7 @@ def retention(
     as_json: AsJson = False,
 ) -> None:
     """Delete what ended longer ago than this: jobs, batches and uploads that have no `expires_after` of their own."""
-    seconds = None if period == _NEVER else _seconds(period)
+    seconds = None if period == "never" else read_seconds(period, "projects.no_period")
     with command_database() as database:
         from jobs.store.projects import list_projects, set_keep_seconds  # noqa: PLC0415  # loads SQLAlchemy
 
@@ -59,13 +56,6 @@ def retention(
         print_json(_shown(said))
     key = "projects.kept" if seconds is None else "projects.deleted"
     print_line(t(key, project=project, period=_words(seconds)), err=True)
-
-
-def _seconds(period: str) -> int:
-    seconds = read_period(period)
-    if seconds is None or not SHORTEST_SECONDS <= seconds <= LONGEST_SECONDS:
-        raise InputError(t("projects.no_period", given=repr(period[:40])))
-    return seconds
 
 
 def _words(seconds: int | None) -> str:

@@ -15,12 +15,11 @@ from longhand.terminal.output import open_console, print_line
 from longhand.terminal.tables import stack_summary
 from longhand.words.catalogue import t
 
-Host = str
 Port = Annotated[int, typer.Option(min=0, max=65535)]
 
 
 def up(
-    host: Host = "127.0.0.1",
+    host: str = "127.0.0.1",
     port: Port = DEFAULT_PORT,
     workers: Annotated[int, typer.Option(min=1)] = 1,
     api_workers: Annotated[int, typer.Option(min=1)] = 1,
@@ -89,7 +88,7 @@ def migrate() -> None:
 
 
 def api(
-    host: Host = "127.0.0.1",
+    host: str = "127.0.0.1",
     port: Port = DEFAULT_PORT,
     share_port: Annotated[bool, typer.Option("--share-port")] = False,
 ) -> None:
@@ -116,9 +115,9 @@ def worker() -> None:
 
 def _check_upstreams(settings: Settings, port: int = 0, *, needs_keys: bool = True) -> None:
     """Refuse to start with wrong upstreams or, where keys are needed, with none."""
-    from jobs.upstreams import open_upstreams  # noqa: PLC0415  # no other command needs it
+    from jobs.upstreams import UpstreamSource  # noqa: PLC0415  # no other command needs it
 
-    open_upstreams(settings, port, needs_keys=needs_keys)
+    UpstreamSource(settings, port, needs_keys=needs_keys)
 
 
 def _for_service() -> Settings:

@@ -40,6 +40,14 @@ def print_json(value: Any) -> None:
     _write_json(value, indent=2)
 
 
+def print_answer(answer: Any, line: str, *, as_json: bool, err: bool = False) -> None:
+    """Say what came of a command: the answer as JSON, or a line about it."""
+    if as_json:
+        print_json(answer)
+    else:
+        print_line(line, err=err)
+
+
 def print_json_line(value: Any) -> None:
     """Write a value to stdout as one line of JSON."""
     _write_json(value, indent=None)

@@ -3,6 +3,7 @@
 import os
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -187,6 +188,22 @@ def test_a_file_that_is_too_large_is_refused_while_it_comes(files_client: httpx.
     answer = files_client.post("/v1/files", content=pieces(), headers=headers)
     assert (answer.status_code, answer.json()["error"]["code"]) == (413, "file_too_large")
     assert len(sent) < 200  # the connection was closed long before the end
+    assert list(folder.iterdir()) == []
+
+
+def test_a_form_that_goes_on_for_ever_after_its_end_is_refused(files_client: httpx.Client, folder: Path) -> None:
+    sent: list[int] = []
+
+    def pieces() -> Iterator[bytes]:
+        yield form(PURPOSE, FILE)
+        for number in range(200):
+            sent.append(number)
+            yield b"\r\n" * 50_000
+
+    headers = {"content-type": "multipart/form-data; boundary=x"}
+    answer = files_client.post("/v1/files", content=pieces(), headers=headers)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (413, "file_too_large")
+    assert len(sent) < 200
     assert list(folder.iterdir()) == []
 
 

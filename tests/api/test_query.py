@@ -188,6 +188,7 @@ def test_only_a_completed_text_is_given_without_asking_for_a_partial_one(
     text = writer.finish()
     answer = client.get(path)
     assert (answer.text, answer.headers["content-type"]) == (text, "text/plain; charset=utf-8")
+    assert answer.headers["x-content-type-options"] == "nosniff"  # also where the text begins with <html>
     assert answer.headers["x-finish-reason"] == "stop"
     assert answer.headers["x-text-sha256"] == writer.written().sha256
     failed = submit(database)

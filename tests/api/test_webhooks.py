@@ -165,6 +165,24 @@ def test_names_of_one_project_that_hang_keep_no_other_from_making_its_webhooks(
                 over.set()
 
 
+def test_a_name_that_is_not_found_in_time_is_told_from_one_without_an_address(
+    client: httpx.Client, api: ApiServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    over = threading.Event()
+    lookups = api.config.app.state.services.lookups  # type: ignore[union-attr]  # it is the application
+    monkeypatch.setattr("jobs.webhooks.lookups.LOOKUP_SECONDS", 0.1)
+    monkeypatch.setattr(lookups, "look_up", lambda _host, _port: ["127.0.0.1"] if over.wait(60) else [])
+    try:
+        late = client.post("/v1/webhooks", json={"url": "https://late.example/"})
+    finally:
+        over.set()
+    monkeypatch.setattr(lookups, "look_up", lambda _host, _port: [])
+    none = client.post("/v1/webhooks", json={"url": "https://none.example/"})
+    assert [answer.status_code for answer in (late, none)] == [400, 400]
+    assert "is not found within" in late.json()["error"]["message"]
+    assert "has no address" in none.json()["error"]["message"]
+
+
 def test_a_project_has_a_bounded_number_of_endpoints(client: httpx.Client) -> None:
     for _ in range(MOST_ENDPOINTS):
         make(client)

@@ -1,17 +1,20 @@
 """What one project sends without end, or makes slow, keeps that project waiting and no other."""
 
+import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
-from inspect import iscoroutinefunction, ismodule
+from inspect import isasyncgenfunction, iscoroutinefunction, ismodule
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from anyio import create_task_group, run, to_thread
 from fastapi.routing import APIRoute
+from fastapi.security import HTTPBearer
 
 from api import main
 from api.access.turns import ASKING, Turns
@@ -27,6 +30,7 @@ from jobs.store.keys import create_key
 from jobs.store.search import JobFilter, list_jobs
 from tests.api.callers import calling
 from tests.api.watching import PATIENCE_SECONDS, wait_until
+from tests.conftest import serve_api
 
 JOB = {"model": "m", "messages": [{"role": "user", "content": "Write."}]}
 
@@ -53,25 +57,55 @@ def quick_check(monkeypatch: pytest.MonkeyPatch) -> Iterator[FormatCheck]:
     check.close()
 
 
-@pytest.mark.usefixtures("quick_check")
+def chat_format(schema: dict[str, Any]) -> dict[str, Any]:
+    return JOB | {"response_format": format_of(schema)}
+
+
+def text_format(schema: dict[str, Any]) -> dict[str, Any]:
+    return {"model": "m", "prompt": "Write.", "response_format": format_of(schema)}
+
+
+def responses_format(schema: dict[str, Any]) -> dict[str, Any]:
+    return {"model": "m", "input": "Write.", "text": {"format": {"type": "json_schema", "name": "x", "schema": schema}}}
+
+
+def accepting(schema: dict[str, Any]) -> dict[str, Any]:
+    return {"input_file_id": "file_1", "endpoint": "/v1/chat/completions", "accept": {"json_schema": schema}}
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/v1/jobs", chat_format),
+        ("/v1/chat/completions", chat_format),
+        ("/v1/completions", text_format),
+        ("/v1/responses", responses_format),
+        ("/v1/batches", accepting),
+    ],
+)
 def test_schemas_that_take_for_ever_do_not_stop_the_jobs_of_others(
-    sqlite_api: ApiServer, sqlite_database: Database
+    sqlite_api: ApiServer,
+    sqlite_database: Database,
+    quick_check: FormatCheck,
+    path: str,
+    body: Callable[[dict[str, Any]], dict[str, Any]],
 ) -> None:
-    """Before, 24 requests of one key let no project submit anything for minutes."""
+    """Before, 24 requests of one key let no project submit anything for minutes; to some paths, nothing answered."""
     secrets = {name: create_key(sqlite_database, project=name)[1] for name in ("red", "blue")}
     turns = sqlite_api.config.app.state.services.writes  # type: ignore[union-attr]  # FastAPI's
     with calling(sqlite_api, secrets["red"]) as red, calling(sqlite_api, secrets["blue"]) as blue:
 
         def attack(number: int) -> httpx.Response:
-            return red.post("/v1/jobs", json=JOB | {"response_format": format_of(hostile(number))}, timeout=120)
+            return red.post(path, json=body(hostile(number)), timeout=120)
 
-        with ThreadPoolExecutor(24) as attackers:
-            attacks = [attackers.submit(attack, number) for number in range(24)]
+        with ThreadPoolExecutor(turns.of_one_project + 2) as attackers:
+            attacks = [attackers.submit(attack, number) for number in range(turns.of_one_project + 2)]
             wait_until(lambda: turns.all.borrowed_tokens == turns.of_one_project)  # the fault has fired
             assert blue.post("/v1/jobs", json=JOB).status_code == 202
             checked = blue.post("/v1/jobs", json=JOB | {"response_format": format_of({"type": "object"})})
             assert checked.status_code == 202
             assert not all(one.done() for one in attacks)
+            quick_check.stop()  # the rest in line
             assert {one.result().json()["error"]["code"] for one in attacks} == {"invalid_json_schema"}
 
 
@@ -141,6 +175,43 @@ def test_no_endpoint_runs_in_the_threads_that_projects_do_not_share_out() -> Non
     of_projects = [route for route in routes if route.path.startswith("/v1/")]
     assert len(of_projects) > 30
     assert [route.path for route in of_projects if not iscoroutinefunction(route.endpoint)] == []
+    for route in of_projects:
+        waiting = [*route.dependant.dependencies]
+        while waiting:
+            dependant = waiting.pop()
+            waiting += dependant.dependencies
+            called = dependant.call
+            assert iscoroutinefunction(called) or isasyncgenfunction(called) or isinstance(called, HTTPBearer), (
+                f"{route.path}: {called}"
+            )
+
+
+def test_no_request_works_in_the_threads_that_projects_do_not_share_out() -> None:
+    """What reads, writes or checks for one request goes through `services.reads` or `services.writes`."""
+    shared = re.compile(r"run_in_threadpool|to_thread\.run_sync\((?!.*limiter=)")
+    root = Path(main.__file__).parent
+    found = {
+        str(file.relative_to(root)) for file in root.rglob("*.py") if shared.search(file.read_text())
+    }  # fmt: skip
+    watches = {name for name in found if name.startswith("watching/")}  # short reads, bounded by the gate and the inbox
+    assert found - watches == {"main.py", "model_lists/upstream_models.py", "submitting/uploads.py"}
+
+
+def test_an_api_that_is_told_to_end_does_not_wait_for_schemas(
+    sqlite_url: str, redis_url: str, quick_check: FormatCheck
+) -> None:
+    """Before, each one in line took its 2 s, and the process had to be killed."""
+    quick_check.cpu_seconds = 3600.0
+    with ThreadPoolExecutor(8) as attackers, serve_api(sqlite_url, redis_url) as server:
+        turns = server.config.app.state.services.writes  # type: ignore[union-attr]  # FastAPI's
+        url = f"http://127.0.0.1:{server.port}/v1/jobs"
+        attacks = [
+            attackers.submit(httpx.post, url, json=chat_format(hostile(number)), timeout=PATIENCE_SECONDS)
+            for number in range(8)
+        ]
+        wait_until(lambda: turns.all.borrowed_tokens == 8)  # the fault has fired
+        assert not any(attack.done() for attack in attacks)
+    assert turns.all.borrowed_tokens == 0  # `serve_api` has waited for the end of the server
 
 
 @pytest.mark.parametrize("most", [1, 2, 16])

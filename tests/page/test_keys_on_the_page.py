@@ -153,7 +153,7 @@ def test_a_watch_that_was_cut_comes_back_with_a_token_of_its_own_and_its_cursor(
         visit.go(f"#/jobs/{job_id}")
         enter(visit, secret)
         length = """async () => {
-          const { shownView } = await import("/page/main.js");
+          const { shownView } = await import(document.querySelector("script[type=module]").src);
           return shownView().text.bytes > 40;
         }"""
         visit.wait_for(length)

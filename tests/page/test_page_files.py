@@ -1,8 +1,10 @@
 """How the page's files are served; no browser is needed for these."""
 
 import re
+import shutil
 from collections.abc import Iterator
 from hashlib import sha256
+from pathlib import Path
 
 import httpx
 import pytest
@@ -51,6 +53,33 @@ def test_a_file_that_did_not_change_is_not_sent_again(http: httpx.Client) -> Non
     again = http.get("/page/main.js", headers={"If-None-Match": first.headers["etag"]})
     assert (again.status_code, again.content) == (304, b"")
     assert http.get("/page/main.js", headers={"If-None-Match": '"another"'}).status_code == 200
+
+
+def test_the_page_names_every_module_with_a_version_that_a_browser_keeps(http: httpx.Client) -> None:
+    page = http.get("/")
+    assert page.headers["cache-control"] == "no-cache"
+    (version,) = set(re.findall(r'"/page/([0-9a-f]{16})/', page.text))
+    assert '"/page/' not in page.text.replace(f'"/page/{version}/', "")
+    named = set(re.findall(rf'"/page/{version}/([^"]+)"', page.text))
+    assert {name for name in FILES if not name.startswith("words_")} == named
+    for name in named:
+        kept = http.get(f"/page/{version}/{name}")
+        assert "immutable" in kept.headers["cache-control"]
+        assert kept.content == (FOLDER / name).read_bytes()
+
+
+def test_a_page_of_another_version_gets_its_files_but_does_not_keep_them(http: httpx.Client) -> None:
+    answer = http.get(f"/page/{'0' * 16}/main.js")
+    assert (answer.status_code, answer.headers["cache-control"]) == (200, "no-cache")
+    assert http.get(f"/page/{'0' * 16}/none.js").status_code == 404
+
+
+def test_an_edit_of_a_file_is_another_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.copytree(FOLDER, tmp_path / "page")
+    monkeypatch.setattr(page, "FOLDER", tmp_path / "page")
+    before = page._version(page._changes.__wrapped__(0))
+    (tmp_path / "page/main.js").write_text("// edited")
+    assert page._version(page._changes.__wrapped__(0)) != before
 
 
 def test_a_head_request_gets_the_headers_alone(http: httpx.Client) -> None:

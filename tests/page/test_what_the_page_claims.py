@@ -147,7 +147,10 @@ def test_a_refusal_stays_to_be_read_while_the_batch_goes_on(visit: Visit, client
 def test_texts_out_of_sight_are_forgotten_when_they_are_many_and_read_again(visit: Visit, client: Client) -> None:
     batch_id = submit(client, [request(f"note-{i:02}", f"Write a 20-word note about {i}.") for i in range(60)])
     visit.go("")
-    visit.page.evaluate("import('/page/batch_state.js').then(({ BatchState }) => { BatchState.mostBytes = 500; })")
+    visit.page.evaluate("""async () => {
+      const { BatchState } = await import(new URL("batch_state.js", document.querySelector("script[type=module]").src));
+      BatchState.mostBytes = 500;
+    }""")
     visit.page.evaluate("(hash) => { location.hash = hash; }", f"#/batches/{batch_id}")
     expect(visit.page.locator(".head .badge")).to_have_text("Completed")
     all_marked = "() => [...document.querySelectorAll('.card .mark')].every((mark) => mark.textContent === '= stored')"

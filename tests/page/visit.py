@@ -15,7 +15,7 @@ _LOOK_MS = 50
 _WIDTH, _HEIGHT = 1280, 800
 
 _TEXTS = """async () => {
-  const { shownView } = await import("/page/main.js");
+  const { shownView } = await import(document.querySelector("script[type=module]").src);
   return Object.fromEntries([...shownView().state.texts].map(([id, text]) => [id, text.text]));
 }"""
 

@@ -14,7 +14,7 @@ SHOWN = (
     """() => [...document.querySelectorAll(".card .mark")].filter((mark) => mark.textContent === "= stored").length"""
 )
 LENGTHS = """async () => {
-  const { shownView } = await import("/page/main.js");
+  const { shownView } = await import(document.querySelector("script[type=module]").src);
   return [...shownView().state.texts.values()].map((text) => text.bytes);
 }"""
 

@@ -161,9 +161,6 @@ def test_several_simulated_upstreams_come_from_one_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "named"),
     [
-        (["--outage", "10"], "START:SECONDS"),
-        (["--outage", "10:60:404"], "outages[0].status"),
-        (["--top-up", "10"], "AT:COMPLETIONS"),
         (["--in-flight", "0"], "in_flight"),
         (["--window", "moving"], "window"),
         (["--file", "nowhere.toml"], "nowhere.toml"),

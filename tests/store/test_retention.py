@@ -1,12 +1,13 @@
 """What has ended is deleted when its time has come, by its own words or its project's, and nothing before its end."""
 
 from datetime import timedelta
+from hashlib import sha256
 from typing import Any
 
 import pytest
 from sqlalchemy import select, update
 
-from jobs.intake.idempotency import IdempotencyKey, KeyReusedError, find_key
+from jobs.intake.idempotency import ERASED, IdempotencyKey, KeyReusedError, find_key
 from jobs.intake.submission import BatchOptions, submit_batch, submit_job
 from jobs.lifecycle import erase
 from jobs.lifecycle.close_batch import close_batch
@@ -241,6 +242,17 @@ def test_uploads_expire_by_the_default_of_their_project(store: Store) -> None:
     assert delete_expired(store.database) == []
     store.clock.advance(DAY)
     assert set(delete_expired(store.database)) == {"file_before", "file_after"}
+
+
+def test_a_key_that_stands_where_that_of_a_deleted_job_goes_stops_no_deleting(store: Store) -> None:
+    """Clients of earlier versions could send one; nothing of any project was deleted from then on."""
+    digest = ERASED + sha256(b"default k").hexdigest()
+    job_id = submit_job(store.database, new_job(), idempotency_key=IdempotencyKey("k", "print")).id
+    planted = submit_job(store.database, new_job(), idempotency_key=IdempotencyKey(digest, "print")).id
+    end(store, job_id)
+    assert erase_job(store.database, job_id)
+    assert ids(store) == {planted}
+    assert find_key(store.database, "default", IdempotencyKey("k", "print")) == job_id
 
 
 def test_a_key_whose_job_was_deleted_is_forgotten_and_still_not_used_twice(store: Store) -> None:
