@@ -2,7 +2,6 @@
 
 import asyncio
 import socket
-import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from logging import getLogger
@@ -41,16 +40,15 @@ from api.endpoints import (
     webhooks,
 )
 from api.http.cors import Cors
-from api.http.descriptors import raise_descriptor_limit
 from api.http.envelope import Envelope
 from api.http.errors import add_error_answers
 from api.http.listener import listen
 from api.http.protocol import BoundedProtocol
 from api.looks import Looks
-from api.memory import give_large_blocks_back
 from api.metrics.metrics import ApiMetrics
 from api.model_lists.upstream_models import Models
 from api.openai import completions, files, models, response_items, responses, text_completions
+from api.process import set_up_process
 from api.services import Services
 from api.status_publisher import StatusPublisher
 from api.submitting import inputs, submit
@@ -81,10 +79,6 @@ need some, too."""
 
 LISTINGS_AT_ONCE = 2
 """Slices of batches that are read or written out at once; each of them takes turns with the event loop."""
-
-_SWITCH_SECONDS = 0.0005
-"""How long a thread that reads the database may keep the interpreter from the event loop. With Python's own 5 ms, each
-look at a socket costs the loop as much while the threads are busy."""
 
 log = getLogger(__name__)
 
@@ -210,9 +204,7 @@ def run_api(settings: Settings, host: str, port: int, *, share_port: bool = Fals
     Raises as `open_api`, and `RevisionError` when the tables are not this version's.
     """
     start_logging("api", settings.log_format)
-    give_large_blocks_back()
-    sys.setswitchinterval(_SWITCH_SECONDS)
-    raise_descriptor_limit()
+    set_up_process()
     check_revision(settings.database)
     with open_api(settings, host, port, share_port=share_port) as server:
         log.info("listening on http://%s:%d", f"[{host}]" if ":" in host else host, server.port)

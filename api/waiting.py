@@ -41,7 +41,7 @@ def batch_hold_json(services: Services, caller: Caller, batch: Batch) -> dict[st
 def batch_holds_json(services: Services, caller: Caller, listed: Sequence[Batch]) -> dict[str, dict[str, Any]]:
     """The same of each of these batches that is held, by id."""
     running = [batch for batch in listed if batch.status is BatchStatus.IN_PROGRESS]
-    holds = read_holds(services.database) if running else []
+    holds = read_holds(services.database, [batch.id for batch in running]) if running else []
     held = {}
     for batch in running if holds else ():
         hold = find_hold(holds, batch_id=batch.id, project=caller.project, model=batch.model)

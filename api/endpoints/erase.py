@@ -8,7 +8,7 @@ from api.callers.caller import CallerDep
 from api.finding import find_batch, find_job
 from api.http.errors import ApiError, JsonAnswer
 from api.http.parameters import BatchId, JobId, v1_routes
-from api.schemas.waiting import Described
+from api.schemas.base import Described
 from api.services import ServicesDep, writing
 from jobs.lifecycle.erase import delete_batch, erase_job
 

@@ -126,7 +126,8 @@ def _resume(services: Services, caller: Caller, kind: HoldKind, target: str) -> 
 
 
 def _answer(services: Services, caller: Caller, kind: HoldKind, target: str, *, changed: bool) -> Response:
-    held = [hold for hold in read_holds(services.database) if (hold.kind, hold.target) == (kind, target)]
+    holds = read_holds(services.database, [target] if kind is HoldKind.BATCH else ())
+    held = [hold for hold in holds if (hold.kind, hold.target) == (kind, target)]
     hold = caller_hold_json(services, caller, held[0] if held else None)
     return JsonAnswer({"object": "held", "kind": str(kind), "target": target, "hold": hold, "changed": changed})
 

@@ -47,7 +47,7 @@ async def post_watch_token(services: ServicesDep, caller: CallerDep, body: Small
     room, _, resource_id = channel.partition("/")
     read = read_job if room == "jobs" else read_batch
     if not is_id(resource_id) or (
-        await services.run_read(read, services.database, resource_id, project=caller.project) is None
+        await services.reads.run(read, services.database, resource_id, project=caller.project) is None
     ):
         raise ApiError.not_found("job" if room == "jobs" else "batch", resource_id)
     expires_at = services.database.now() + timedelta(seconds=TOKEN_SECONDS)

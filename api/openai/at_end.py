@@ -63,10 +63,12 @@ class Wait(Watcher):
 
     async def _read(self) -> StoredResult | None:
         try:
-            state = await self._services.run_read(read_status, self._services.database, self._job_id)
+            state = await self._services.reads.run(read_status, self._services.database, self._job_id)
             result = None
             if state is not None and state[0] in FINAL:
-                result = await self._services.run_read(read_result, self._services.database, self._job_id, project=None)
+                result = await self._services.reads.run(
+                    read_result, self._services.database, self._job_id, project=None
+                )
         except SQLAlchemyError as error:
             log.warning("wait for %s: the database does not answer: %s", self._job_id, driver_message(error))
             return None

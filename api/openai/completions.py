@@ -68,7 +68,7 @@ async def post_chat_completion(
     When the client goes away the job goes on, and its text is kept at `/v1/jobs/{id}`. With an `Idempotency-Key`, the
     same POST gives the same completion from its start, while it is written and afterwards.
     """
-    key, job, stream, with_usage = await services.run_write(_read, idempotency_key, body)
+    key, job, stream, with_usage = await services.writes.run(_read, idempotency_key, body)
     chunks = partial(ChatStream, with_usage=with_usage) if stream else None
     return await complete(services, caller, job, key, answer=answer_chat, chunks=chunks)
 
@@ -86,7 +86,7 @@ async def complete(
     with ExitStack() as held:
         # Before the job is stored: a client that is refused a slot sends its request again.
         slot = held.enter_context(services.watch_limiter.take(caller.project, caller.key_id))
-        accepted, stored = await services.run_write(_submit, services, caller.project, job, key)
+        accepted, stored = await services.writes.run(_submit, services, caller.project, job, key)
         headers = accepted_headers(accepted)
         interruption = Interruption(services, stored.id, slot, headers, has_key=key is not None)
         wait = Wait(services, stored.id)
@@ -156,7 +156,7 @@ class ChatStream(JobStream):
 
     async def _beside(self, job: Job) -> bytes:
         """What comes beside the text is sent at the end: only then it is sure to be whole."""
-        message = await self._services.run_read(read_message, self._services.database, job.id) or {}
+        message = await self._services.reads.run(read_message, self._services.database, job.id) or {}
         frames = b"".join(self._chunk(delta) for delta in last_deltas(message))
         if message.get("logprobs"):
             frames += chunk_frame(self._job, {}, None, with_usage=self._with_usage, logprobs=message["logprobs"])

@@ -2,8 +2,7 @@
 
 from typing import Any, Literal
 
-from api.schemas.pages import Page
-from api.schemas.waiting import Described
+from api.schemas.base import Described, Page
 
 
 class FileObject(Described):

@@ -1,7 +1,7 @@
 // What one can do with a batch: download it, pause it, cancel it, let its failures run again, delete it.
 
 import { deleteButton } from "./delete_button.js";
-import { ask, el, say } from "./dom.js";
+import { act, ask, el, say } from "./dom.js";
 import { downloadLink } from "./download.js";
 import { call } from "./net.js";
 import { isFinal } from "./status.js";
@@ -41,37 +41,32 @@ export function batchActions(state, onFault) {
     const { total, completed, failed } = state.batch.request_counts;
     const question = t("batch.cancel.question", { count: total - completed - failed });
     const sure = await ask(question, t("batch.cancel.yes"), t("batch.cancel.no"));
-    if (sure) await act(cancel, "cancel", t("batch.cancel.done"));
+    if (sure) await post(cancel, "cancel", t("batch.cancel.done"));
   }
 
   async function pauseBatch() {
-    if (await act(pause, "pause", t("batch.pause.done"))) await state.reread();
+    if (await post(pause, "pause", t("batch.pause.done"))) await state.reread();
   }
 
   async function retryFailures() {
-    if (await act(retry, "retry", t("batch.retry.done"))) state.watch();
+    if (await post(retry, "retry", t("batch.retry.done"))) state.watch();
   }
 
   async function retryCutShort() {
     const again = { which: ["incomplete"] };
-    if (await act(retryCut, "retry", t("batch.retry_cut.done"), again)) state.watch();
+    if (await post(retryCut, "retry", t("batch.retry_cut.done"), again)) state.watch();
   }
 
-  async function act(button, verb, words, body) {
-    button.disabled = true;
-    onFault(null);
-    try {
-      const batch = await call(`/v1/batches/${state.id}/${verb}`, { method: "POST", body });
-      if (batch.object === "batch") state.batch = batch;
-      say(words);
-      return true;
-    } catch (error) {
-      onFault(error);
-      return false;
-    } finally {
-      button.disabled = false;
-    }
-  }
+  const post = (button, verb, words, body) =>
+    act(
+      button,
+      async () => {
+        const batch = await call(`/v1/batches/${state.id}/${verb}`, { method: "POST", body });
+        if (batch.object === "batch") state.batch = batch;
+        say(words);
+      },
+      onFault,
+    );
 
   return {
     node,

@@ -1,10 +1,9 @@
 // The part of the form for a file: chosen or dropped; for a table with a template and what it makes.
 
 import { ChosenFile } from "./chosen_file.js";
-import { el, put, wrong } from "./dom.js";
-import { fileNotes } from "./file_notes.js";
+import { el, menu, put, wrong } from "./dom.js";
+import { fileNotes } from "./input_notes.js";
 import { refusalOf } from "./refusals.js";
-import { sampleLink } from "./sample.js";
 import { t } from "./words.js";
 
 const MOST_FAULTS = 10;
@@ -24,6 +23,12 @@ const ENCODINGS = [
 // Columns that name a row rather than say what to write about.
 const NO_TOPIC = /^(custom_id|model|id|no|nr|number|编号|序号)$/i;
 const lacksModel = ({ code, param }) => code === "missing_required_parameter" && param === "body.model";
+
+/** A link that saves a table to begin with. */
+function sampleLink() {
+  const href = `data:text/csv;charset=utf-8,${encodeURIComponent(t("sample.table"))}`;
+  return el("a", { href, download: "topics.csv" }, t("sample"));
+}
 
 /** What keeps a file from being sent. Lines without a model are one fault: one field mends them all. */
 function faultsOf({ mistakes, mistake_count: total }) {
@@ -50,12 +55,8 @@ export function filePart(changed) {
     "aria-describedby": "template-hint",
     oninput: templateChanged,
   });
-  const encoding = el(
-    "select",
-    { id: "encoding", onchange: lookAgain },
-    el("option", { value: "" }, t("form.encoding.detect")),
-    ...ENCODINGS.map(([value, word]) => el("option", { value }, word)),
-  );
+  const encodings = [["", t("form.encoding.detect")], ...ENCODINGS];
+  const encoding = menu({ id: "encoding", onchange: lookAgain }, encodings);
   const example = el("p", { class: "example", dir: "auto" });
   const columns = el("span", { class: "chips" });
   const preview = el("div", {
@@ -240,11 +241,7 @@ export function filePart(changed) {
         { class: "field drop" },
         el("label", { for: "file" }, t("form.file")),
         input,
-        el(
-          "p",
-          { id: "file-hint", class: "hint" },
-          t("form.file.hint"),
-        ),
+        el("p", { id: "file-hint", class: "hint" }, t("form.file.hint")),
         el("p", {}, sampleLink()),
       ),
       summary,

@@ -46,7 +46,7 @@ async def post_file_batch(services: Services, caller: Caller, body: bytes, key: 
 
     Raises `ApiError`, and `KeyReusedError`.
     """
-    wanted = await services.run_write(check_file_batch, body)
+    wanted = await services.writes.run(check_file_batch, body)
     stopped = threading.Event()
     try:
         # A few at a time: each is minutes of work for one core at worst, and holds one of the process's threads.
@@ -56,7 +56,7 @@ async def post_file_batch(services: Services, caller: Caller, body: bytes, key: 
         stopped.set()  # when this was cancelled: the process ends, and the thread gives up what it has stored
     wake_for(services, accepted)
     has_webhook = wanted.options.webhook is not None
-    batch = await services.run_read(_read, services, accepted.id, caller.project, has_webhook)
+    batch = await services.reads.run(_read, services, accepted.id, caller.project, has_webhook)
     return JsonAnswer(batch, 200, headers={"location": f"/v1/batches/{accepted.id}", **replayed(accepted)})
 
 

@@ -6,7 +6,7 @@ that is out of credit, refuses the key, is away (`jobs/dispatch/outages.py`) or 
 (`jobs/dispatch/upstream_holds.py`). What is held is never charged. Deadlines go on.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -19,6 +19,7 @@ from sqlalchemy import (
     RowMapping,
     Select,
     and_,
+    bindparam,
     delete,
     false,
     literal_column,
@@ -110,19 +111,39 @@ def resume(database: Database, kind: HoldKind, target: str) -> HoldChange:
         return HoldChange(lifted, find_held_batches(connection, kind, target) if lifted else ())
 
 
-def read_holds(database: Database) -> list[Hold]:
+def read_holds(database: Database, batch_ids: Collection[str] = ()) -> list[Hold]:
+    """What is held of projects, models and upstreams, and of these batches. Clients may pause any number of batches."""
     with database.read() as connection:
-        return find_holds(connection)
+        return find_holds(connection, batch_ids)
 
 
-def find_holds(connection: Connection) -> list[Hold]:
+def find_holds(connection: Connection, batch_ids: Collection[str] = ()) -> list[Hold]:
     """The same inside a transaction."""
-    return [Hold.from_row(row) for row in connection.execute(_all()).mappings()]
+    rows = [*connection.execute(_wide()).mappings()]
+    if batch_ids:
+        rows += connection.execute(_of_batches(), {"ids": list(batch_ids)}).mappings()
+    return [Hold.from_row(row) for row in rows]
 
 
 @cache
-def _all() -> Select[Any]:
-    return select(holds).order_by(holds.c.kind, holds.c.target)
+def _wide() -> Select[Any]:
+    wide = [kind for kind in HoldKind if kind is not HoldKind.BATCH]
+    return select(holds).where(holds.c.kind.in_(wide)).order_by(holds.c.kind, holds.c.target)
+
+
+@cache
+def _of_batches() -> Select[Any]:
+    return select(holds).where(holds.c.kind == HoldKind.BATCH, holds.c.target.in_(bindparam("ids", expanding=True)))
+
+
+def is_batch_held() -> ColumnElement[bool]:
+    """Whether a hold keeps a whole batch."""
+    return select(holds.c.kind).where(holds.c.kind == HoldKind.BATCH, holds.c.target == batches.c.id).exists()
+
+
+def forget_hold(connection: Connection, batch_id: str) -> None:
+    """Drop the hold of a batch that has ended: nothing else would ever lift it."""
+    connection.execute(delete(holds).where(holds.c.kind == HoldKind.BATCH, holds.c.target == batch_id))
 
 
 def is_held() -> ColumnElement[bool]:

@@ -78,7 +78,6 @@ class Held:
     upstream: Hold | None
     model: bool
     projects: frozenset[str]
-    batches: frozenset[str]
 
     @classmethod
     def of(cls, found: Sequence[Hold], key: tuple[str, str]) -> Self:
@@ -90,5 +89,4 @@ class Held:
             next(of_upstream, None),
             key[1] in targets[HoldKind.MODEL],
             frozenset(targets[HoldKind.PROJECT]),
-            frozenset(targets[HoldKind.BATCH]),
         )

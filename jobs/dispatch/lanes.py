@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from logging import getLogger
+from time import monotonic
 
 from jobs.dispatch.due import find_waiting
 from jobs.dispatch.holds import Hold, HoldKind
@@ -27,6 +28,15 @@ LOCKED_SECONDS = 0.02
 BROKEN_SECONDS = 1.0
 """The same after a turn that failed."""
 
+ROUND_SECONDS = 0.2
+"""About how long the turns of a round take: what has come meanwhile waits for its end. Then the next round begins."""
+
+_FEWEST_LANES = 4
+"""So many have a turn in a round, however long that takes."""
+
+_LEARNING = 0.1
+"""How much the latest turn counts in the average of what they take."""
+
 _PASSES = 3
 """A lane that had fewer jobs than streams leaves the rest to the others, in another pass of the same round."""
 
@@ -44,6 +54,7 @@ class Lanes:
         self._in_flight: dict[Key, int] = {}
         self._crowded: set[Key] = set()
         self._held: dict[str, Hold] = {}
+        self._turn_seconds = 0.0
 
     def note(self, key: Key, news: LaneNews) -> None:
         """Add to the news of a lane; they are written in the next round."""
@@ -87,13 +98,19 @@ class Lanes:
         closed: set[Key] = set()
         touched: set[Key] = set()
         shared = {spec.name: self._shared_room(view, spec) for spec in specs}
+        until, has_more = monotonic() + ROUND_SECONDS, False
         for _ in range(_PASSES):
-            rooms = LaneRooms(specs, self._rooms_of(view, closed), shared)
+            most = max(_FEWEST_LANES, int(ROUND_SECONDS / max(self._turn_seconds, 0.0001)))
+            rooms = LaneRooms(specs, self._rooms_of(view, closed), shared, most)
             grants = self._shares.share(view.waiting, rooms, weights, free)
-            owed = {key for key in self._keys_with_news(view) if key not in touched}
+            has_more = rooms.are_all_taken or self._shares.has_more
+            owed = [key for key in self._keys_with_news(view) if key not in touched and key not in grants]
             if not grants and not owed:
                 break
-            for key in [*grants, *(owed - grants.keys())]:
+            for key in [*grants, *owed]:
+                if key not in grants and monotonic() > until:
+                    done.look(self._database.now())  # the rest of the news can wait for the next round
+                    break
                 touched.add(key)
                 wish = self._wish(key, view, upstreams, grants.get(key, 0), most_crashes)
                 turn = self._take_turn(wish, weights, done)
@@ -103,8 +120,10 @@ class Lanes:
                     free -= len(turn.reserved)
                     shared[key[0]] = shared.get(key[0], 0) - len(turn.reserved)
                     self._in_flight[key] = turn.in_flight
-            if free <= 0:
+            if free <= 0 or monotonic() > until:
                 break
+        if done.reserved and (has_more or monotonic() > until):
+            done.look(self._database.now())
         self._note_when_to_look(view, specs, done)
         return done
 
@@ -120,10 +139,11 @@ class Lanes:
             waiting = self._shares.look_at(find_waiting(connection))
             return View.read(connection, now, self._hint_seconds, waiting)
 
-    def _keys_with_news(self, view: View) -> set[Key]:
+    def _keys_with_news(self, view: View) -> list[Key]:
+        """The oldest news first: a round may have no time for all."""
         with self._lock:
-            told = set(self._news)
-        return told | {key for key, counted in view.in_flight.items() if counted.void}
+            told = list(self._news)
+        return list(dict.fromkeys(told + [key for key, counted in view.in_flight.items() if counted.void]))
 
     def _rooms_of(self, view: View, closed: Collection[Key]) -> Room:
         """How much room the lanes have. Those that are closed have none."""
@@ -156,7 +176,7 @@ class Lanes:
         return LaneWish(spec, model, most, view.waiting.get(model, []), most_crashes, others, news)
 
     def _take_turn(self, wish: LaneWish, weights: Mapping[str, float], done: Round) -> LaneTurn | None:
-        turn, again = None, LOCKED_SECONDS
+        turn, again, began = None, LOCKED_SECONDS, monotonic()
         try:
             turn = take_lane_turn(self._database, wish, weights, self._hint_seconds)
         except Exception as error:
@@ -168,6 +188,7 @@ class Lanes:
         finally:
             if turn is None:  # another process has the lane, or the database is away
                 self._put_back(wish.key, wish.news)
+        self._turn_seconds += _LEARNING * (monotonic() - began - self._turn_seconds)
         if turn is None:
             done.look(self._database.now() + timedelta(seconds=again))
             return None
@@ -185,8 +206,6 @@ class Lanes:
     def _note_when_to_look(self, view: View, specs: Sequence[UpstreamSpec], done: Round) -> None:
         """Lanes with jobs waiting and without room may have some before anybody wakes this process."""
         now = self._database.now()
-        if self._shares.has_more and done.reserved:
-            done.look(now)
         for model in view.waiting:
             for spec in specs:
                 key = (spec.name, model)

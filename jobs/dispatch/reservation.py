@@ -182,7 +182,7 @@ class _Turn:
         rule = StartRule(wish.has_others, rather)
         last_probe = held.upstream.last_probe if held.upstream is not None else None
         values = start_values(now, wish.spec.name, wish.most_crashes, last_probe)
-        choosing = Choosing(connection, wish.model, rule, values, self._turns, now, held_batches=held.batches)
+        choosing = Choosing(connection, wish.model, rule, values, self._turns, now)
         candidates = list(choosing.choose(projects, weights, room))
         if not candidates:
             return []

@@ -5,6 +5,7 @@ of each project, and at the room of a lane only when its turn comes.
 """
 
 import heapq
+import sys
 from collections.abc import Callable, Container, Mapping, Sequence
 
 from jobs.dispatch.fair import MOST_REMEMBERED, Turns
@@ -63,6 +64,8 @@ class StreamShares:
         while free > 0 and queues:
             project = self._projects.next(queues)
             key = self._next_lane(project, queues[project], lanes)
+            if key is None and lanes.are_all_taken:
+                break  # this project is the first in the next round
             if key is None:
                 del queues[project]
                 continue
@@ -119,14 +122,23 @@ def _models_by_project(waiting: Mapping[str, Sequence[str]]) -> dict[str, list[s
 
 class LaneRooms:
     """What is left of the room of each lane while streams are shared out. `shared` is how many more each upstream takes
-    of all its models.
+    of all its models, and `most` how many lanes may have a turn.
     """
 
-    def __init__(self, specs: Sequence[UpstreamSpec], room: Room, shared: Mapping[str, int]) -> None:
+    def __init__(
+        self, specs: Sequence[UpstreamSpec], room: Room, shared: Mapping[str, int], most: int = sys.maxsize
+    ) -> None:
         self._specs = specs
         self._room = room
         self._shared = dict(shared)
+        self._most = most
         self._left: dict[Key, int] = {}
+        self._taken: set[Key] = set()
+
+    @property
+    def are_all_taken(self) -> bool:
+        """Whether no other lane may have a turn."""
+        return len(self._taken) >= self._most
 
     def open_to(self, model: str) -> list[UpstreamSpec]:
         """The upstreams that take one more of this model."""
@@ -136,9 +148,12 @@ class LaneRooms:
         """A stream of this lane is given out."""
         self._shared[key[0]] -= 1
         self._left[key] -= 1
+        self._taken.add(key)
 
     def _left_of(self, spec: UpstreamSpec, model: str) -> int:
         key = (spec.name, model)
+        if self.are_all_taken and key not in self._taken:
+            return 0
         if key not in self._left:
             self._left[key] = self._room(spec, model) if spec.takes(model) else 0
         return self._left[key]

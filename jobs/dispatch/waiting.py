@@ -59,6 +59,7 @@ def find_why_waiting(
             return {}
         view = View.read(connection, now, hint_seconds, {row["model"]: [] for row in rows})
         in_flight = count_in_flight_of_batches(connection, [row["batch_id"] for row in rows if row["max_concurrency"]])
+        holds = find_holds(connection, {row["batch_id"] for row in rows if row["batch_id"]})
     moment = now.timestamp()
     limits = {
         (spec.name, model): _find_limit(view, spec, model, moment)
@@ -70,7 +71,7 @@ def find_why_waiting(
     for row in rows:
         if row["upstream"] is None or row["hinted_at"] is None:
             is_full = bool(row["max_concurrency"]) and in_flight[row["batch_id"]] >= row["max_concurrency"]
-            found[row["id"]] = _why(row, view.holds, specs, limits, now, is_full=is_full)
+            found[row["id"]] = _why(row, holds, specs, limits, now, is_full=is_full)
     return found
 
 
@@ -88,11 +89,11 @@ def find_hold(holds: Iterable[Hold], *, batch_id: str | None, project: str, mode
 def find_job_hold(database: Database, job_id: str, specs: Sequence[UpstreamSpec]) -> Hold | None:
     """The hold that keeps a queued job from starting."""
     with database.read() as connection:
-        holds = find_holds(connection)
         columns = (jobs.c.project, jobs.c.batch_id, jobs.c.model, jobs.c.only_upstream)
-        row = connection.execute(select(*columns).where(jobs.c.id == job_id, QUEUED)).one_or_none() if holds else None
-    if row is None:
-        return None
+        row = connection.execute(select(*columns).where(jobs.c.id == job_id, QUEUED)).one_or_none()
+        if row is None:
+            return None
+        holds = find_holds(connection, [row.batch_id] if row.batch_id else ())
     able = [spec for spec in specs if row.only_upstream in (None, spec.name)]
     hold = find_hold(holds, batch_id=row.batch_id, project=row.project, model=row.model)
     return hold or find_upstream_hold(holds, row.model, able)

@@ -4,6 +4,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, exists, literal, select, update
 
+from jobs.dispatch.holds import forget_hold
 from jobs.model.status import BatchStatus, JobStatus
 from jobs.store.batch_counts import batch_sums, count_failed, count_incomplete, count_jobs
 from jobs.store.database import Database
@@ -58,6 +59,7 @@ def _close(database: Database, which: ColumnElement[bool]) -> list[str]:
             )
             if connection.execute(unmoved.values({**final, **outputs})).rowcount:
                 add_outputs(connection, batch, outputs, ended_at)
+                forget_hold(connection, batch_id)
                 counts = {"total": batch["total"], "completed": final["completed"], "failed": final["failed"]}
                 add_batch_event(connection, ended_at, batch_id, batch["project"], f"batch.{final['status']}", counts)
                 closed.append(batch_id)

@@ -9,6 +9,7 @@ from time import monotonic
 
 from sqlalchemy import ColumnElement, Connection, delete, select, update
 
+from jobs.dispatch.holds import forget_hold
 from jobs.intake.idempotency import erase_keys
 from jobs.model.status import BATCH_FINAL, FINAL
 from jobs.store.database import Database
@@ -76,6 +77,7 @@ def hide_batch(database: Database, batch_id: str) -> bool:
         connection.execute(delete(webhook_deliveries).where(webhook_deliveries.c.webhook_id.in_(own)))
         connection.execute(delete(webhooks).where(webhooks.c.batch_id == batch_id))
         erase_keys(connection, [batch_id])
+        forget_hold(connection, batch_id)  # of a batch that ended under an earlier version
     database.mark_erased()
     return True
 

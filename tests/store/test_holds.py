@@ -12,7 +12,10 @@ from jobs.dispatch.outages import Failure, Judgement, judge
 from jobs.dispatch.waiting import find_why_waiting
 from jobs.intake.submission import BatchOptions, submit_batch
 from jobs.lifecycle import transitions
+from jobs.lifecycle.close_batch import close_batch
+from jobs.lifecycle.erase import delete_batch
 from jobs.lifecycle.lease import claim, find_stop_requests
+from jobs.lifecycle.rescue import cancel_batch
 from jobs.lifecycle.transitions import hold_back, release, retry
 from jobs.model.endings import MAX_CRASHES
 from jobs.model.status import JobStatus
@@ -89,12 +92,41 @@ def test_what_is_paused_does_not_start_until_it_is_resumed(store: Store, kind: H
     store.clock.advance(HINT_SECONDS + 1)
     assert due(store) == []
     assert why(store, first) == why(store, second) == "hold"
-    assert [(hold.kind, hold.target, hold.held_by) for hold in read_holds(store.database)] == [(kind, target, "person")]
+    held = read_holds(store.database, [batch_id])
+    assert [(hold.kind, hold.target, hold.held_by) for hold in held] == [(kind, target, "person")]
     assert not pause(store.database, kind, target).changed
     assert resume(store.database, kind, target).batch_ids == [batch_id]
     assert not resume(store.database, kind, target).changed
     assert due(store) == [first, second]
     assert [store.job(job_id).failures for job_id in (first, second)] == [0, 0]
+
+
+@pytest.mark.parametrize("ends", ["cancelled", "completed", "deleted"])
+def test_the_hold_of_a_batch_ends_with_it(store: Store, ends: str) -> None:
+    """Before, it stayed for ever, and everything that read holds read it."""
+    batch_id, [job_id] = store.submit_batch(1)
+    if ends == "completed":
+        store.claim(job_id)
+    pause(store.database, HoldKind.BATCH, batch_id)
+    assert [hold.target for hold in read_holds(store.database, [batch_id])] == [batch_id]
+    if ends == "completed":
+        transitions.finish(store.database, job_id, 1, written("text"))
+        close_batch(store.database, batch_id)
+    else:
+        cancel_batch(store.database, batch_id)
+    if ends == "deleted":
+        pause(store.database, HoldKind.BATCH, batch_id)  # as an earlier version left it
+        assert delete_batch(store.database, batch_id)
+    assert read_holds(store.database, [batch_id]) == []
+
+
+def test_holds_of_other_batches_are_not_read(store: Store) -> None:
+    """20,000 paused batches of one project made everybody's jobs wait for seconds."""
+    for _ in range(3):
+        pause(store.database, HoldKind.BATCH, store.submit_batch(1)[0])
+    batch_id, [job_id] = store.submit_batch(1)
+    assert read_holds(store.database) == read_holds(store.database, [batch_id]) == []
+    assert due(store) == [job_id]
 
 
 def test_what_others_have_goes_on_while_a_project_is_paused(store: Store) -> None:

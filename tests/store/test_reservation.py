@@ -2,17 +2,20 @@
 
 import threading
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select, update
+from sqlalchemy import Connection, func, select, update
 
-from jobs.dispatch import fair, shares
+from jobs.dispatch import choice, fair, shares
+from jobs.dispatch.due import count_in_flight_of_batches
 from jobs.dispatch.holds import HoldKind, pause
 from jobs.dispatch.lane_news import LaneTurn, LaneWish
 from jobs.dispatch.reservation import MOST_OUTPUT_TOKENS, take_lane_turn
+from jobs.dispatch.shares import LaneRooms, StreamShares
 from jobs.intake.submission import BatchOptions, submit_batch, submit_job
 from jobs.lifecycle.lease import claim
 from jobs.lifecycle.rescue import rescue_lost
@@ -20,7 +23,7 @@ from jobs.lifecycle.transitions import finish, release, retry
 from jobs.model.endings import MAX_CRASHES
 from jobs.store.database import Database
 from jobs.tables import attempts, batches, jobs, lanes
-from jobs.upstreams import UpstreamSpec
+from jobs.upstreams import UNDECLARED, UpstreamSpec
 from tests.store.reserving import lanes_of, reserve, take_due, unpaced, upstream
 from tests.store.store_fixtures import LEASE, REFUSED, USAGE, Store, at_once, new_job, store, written
 
@@ -136,6 +139,50 @@ def test_capped_batches_of_several_models_stay_below_their_cap_too(store: Store)
     terms = BatchOptions(max_concurrency=3)
     submit_batch(store.database, [new_job(model=f"m{number % 4}") for number in range(12)], terms)
     assert len(take_due(store.database, 50, HINT_SECONDS)) == 3
+
+
+def test_a_batch_with_room_is_found_behind_many_that_are_full(store: Store) -> None:
+    terms = BatchOptions(max_concurrency=1)
+    full = [submit_batch(store.database, [new_job()] * 2, terms).id for _ in range(70)]  # more than a look finds
+    chosen = [job_id for _ in range(2) for job_id in take_due(store.database, 100, HINT_SECONDS)]
+    assert {store.job(job_id).batch_id for job_id in chosen} == set(full)
+    for job_id in chosen[:40]:
+        store.claim(job_id)
+    last = submit_batch(store.database, [new_job()] * 2, terms).id
+    assert [store.job(job_id).batch_id for job_id in take_due(store.database, 100, HINT_SECONDS)] == [last]
+
+
+def test_the_room_of_batches_is_counted_only_where_their_jobs_are_next(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before, every turn locked all batches with a max_concurrency, of all projects: 600 made everybody wait 38 s."""
+    terms = BatchOptions(max_concurrency=1)
+    for _ in range(5):
+        submit_batch(store.database, [new_job(model="other")], replace(terms, project="red"))
+    own = submit_batch(store.database, [new_job(model="m1")], replace(terms, project="blue")).id
+    asked: list[str] = []
+
+    def note(connection: Connection, batch_ids: Sequence[str]) -> Counter[str]:
+        asked.extend(batch_ids)
+        return count_in_flight_of_batches(connection, batch_ids)
+
+    monkeypatch.setattr(choice, "count_in_flight_of_batches", note)
+    pause(store.database, HoldKind.MODEL, "other")
+    assert take_due(store.database, 10, HINT_SECONDS) == store.ids(own)
+    assert asked == [own]
+
+
+def test_a_round_gives_few_lanes_a_turn_and_every_project_one_of_them(store: Store) -> None:
+    """A round of 200 slow turns kept the jobs of others waiting for its end."""
+    waiting = {**{f"m{number}": ["red"] for number in range(50)}, "own": ["blue"], "other": ["green"]}
+    shares, served = StreamShares(), Counter[str]()
+    for _ in range(30):
+        rooms = LaneRooms([UNDECLARED], lambda _spec, _model: 10, {"default": 100}, most=2)
+        grants = shares.share(waiting, rooms, {}, 100)
+        assert len(grants) == 2
+        assert sum(grants.values()) < 100, "the rest is for the project whose turn it is"
+        served.update(waiting[model][0] for _, model in grants)
+    assert served["red"] == served["blue"] == served["green"] == 20
 
 
 @pytest.mark.parametrize("room", [1, 4, 20])
