@@ -177,7 +177,7 @@ def test_a_csv_file_is_put_into_a_template(visit: Visit, client: Client) -> None
         ("a.jsonl", '{"custom_id": "x", "prompt": "y"}\n\n' * 2, ["Line 3:", "the same as that of line 1"]),
         ("a.jsonl", '{"body": {"messages": []}}\n{"body": 3}', ["Line 1:", "must be a list", "Line 2:"]),
         ("a.jsonl", '{"prompt": "x", "url": "/v1/embeddings"}', ["Line 1:", "/v1/chat/completions"]),
-        ("a.csv", "prompt,b\nx\ny,z,1\nw,v", ["Line 2: 1 cells, but 2 columns", "Line 3: 3 cells"]),
+        ("a.csv", "prompt,b\nx\ny,z,1\nw,v", ["Line 2: only 1 of 2 cells", "Line 3: 3 cells"]),
         ("a.csv", 'prompt\n"never closed\n', ["Line 2: a quotation mark is opened here"]),
         ("a.csv", 'a,b\n"x\ny",\nz,,,"', ["Line 4: row 3: a quotation mark"]),
         ("a.csv", "prompt,prompt\nx,y", ["Line 1: two columns"]),

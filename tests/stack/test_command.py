@@ -242,7 +242,7 @@ WHY = "why: longhand jobs --batch batch_1 --status failed"
 def test_a_batch_with_failures_says_how_to_run_them_again(status: str, failed: int, said: str, tmp_path: Path) -> None:
     batch = {"id": "batch_1", "object": "batch", "status": status, "created_at": 1, "usage": None,
              "request_counts": {"total": 3, "completed": 3 - failed, "failed": failed}}  # fmt: skip
-    pages = [[answer(200, {"data": jobs, "has_more": False})] for jobs in ([JOB], [], [])]
+    pages = [[answer(200, {"data": jobs, "has_more": False, "last_id": None})] for jobs in ([JOB], [], [])]
     with ScriptedUpstream([answer(200, batch)], *pages) as server:
         ran = longhand("show", "batch_1", environ=environ_of(tmp_path, {"LONGHAND_URL": server.url}))
     assert ran.returncode == 0, ran.stderr
