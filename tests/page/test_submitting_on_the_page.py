@@ -170,6 +170,21 @@ def test_a_csv_file_is_put_into_a_template(visit: Visit, client: Client) -> None
     ]
 
 
+def test_a_column_that_is_chosen_names_the_articles(visit: Visit, client: Client) -> None:
+    give_file(visit, "topics.csv", "slug,topic\r\nink-1,ink\r\npen-1,pens\r\n")
+    naming = visit.page.get_by_label("Name the articles by")
+    expect(visit.page.locator("#naming-hint")).to_contain_text("No column is called custom_id")
+    naming.select_option("slug")
+    expect(visit.page.locator("#naming-hint")).to_be_empty()
+    visit.page.get_by_label("Prompt for each row").fill("Write 20 words about {topic}.")
+    visit.page.get_by_label("Model").fill(MODEL)
+    visit.page.get_by_role("button", name="Submit 2 articles").click()
+    assert jobs_of_shown_batch(visit, client) == [
+        ("ink-1", MODEL, "Write 20 words about ink."),
+        ("pen-1", MODEL, "Write 20 words about pens."),
+    ]
+
+
 @pytest.mark.parametrize(
     ("name", "content", "told"),
     [
