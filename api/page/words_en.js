@@ -143,6 +143,8 @@ export const WORDS = {
   "batch.retry.done": "The failures run again.",
   "batch.retry_cut": { one: "Retry {count} article cut short", other: "Retry {count} articles cut short" },
   "batch.retry_cut.done": "The articles that were cut short are written again.",
+  "batch.retry_cancelled": { one: "Write the {count} cancelled again", other: "Write the {count} cancelled again" },
+  "batch.retry_cancelled.done": "The articles that were cancelled are written again.",
   "batch.cancel.question": {
     one: "Cancel the {count} article of this batch that is not written yet? The text so far is kept.",
     other: "Cancel the {count} articles of this batch that are not written yet? The text so far is kept.",

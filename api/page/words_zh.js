@@ -137,6 +137,8 @@ export const WORDS = {
   "batch.retry.done": "失败的文章已重新开始。",
   "batch.retry_cut": { other: "重试 {count} 篇被截断的文章" },
   "batch.retry_cut.done": "被截断的文章已重新开始。",
+  "batch.retry_cancelled": { other: "重新生成 {count} 篇已取消的文章" },
+  "batch.retry_cancelled.done": "已取消的文章已重新开始。",
   "batch.cancel.question": { other: "取消批次中尚未写完的 {count} 篇文章？已有的正文会保留。" },
   "batch.cancel.yes": "取消这些文章",
   "batch.cancel.no": "继续生成",

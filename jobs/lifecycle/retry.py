@@ -13,6 +13,7 @@ from sqlalchemy import ColumnElement, Connection, or_, select, update
 from jobs.lifecycle.erase import NOBODY
 from jobs.live.status_changes import StatusChange
 from jobs.model.status import BatchStatus, JobStatus
+from jobs.store.batch_counts import count_incomplete, count_jobs
 from jobs.store.database import Database
 from jobs.store.files import forget_bytes
 from jobs.tables import USAGE, batches, jobs
@@ -59,6 +60,14 @@ def retry_job(database: Database, job_id: str, batch_id: str | None) -> StatusCh
     """
     changes = _retry(database, batch_id, jobs.c.id == job_id, _ended(RETRYABLE, incomplete=True))
     return changes[0] if changes else None
+
+
+def count_retryable(database: Database, batch_id: str) -> dict[str, int]:
+    """How many jobs of a batch can be retried, by status; `incomplete` are those whose text was cut short."""
+    with database.read() as connection:
+        counts = count_jobs(connection, [batch_id]).get(batch_id, {})
+        counts["incomplete"] = count_incomplete(connection, [batch_id]).get(batch_id, 0)
+    return {name: count for name, count in counts.items() if count and name in {*RETRYABLE, "incomplete"}}
 
 
 def _ended(statuses: Collection[JobStatus], *, incomplete: bool) -> ColumnElement[bool]:

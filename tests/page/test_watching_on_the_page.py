@@ -140,6 +140,28 @@ def test_the_failures_of_a_batch_run_again_at_a_click(visit: Visit, client: Clie
     assert_every_card_is_as_stored(visit, client, batch_id, 2)
 
 
+def test_a_cancelled_batch_keeps_its_texts_on_the_cards_and_is_written_again_at_a_click(
+    visit: Visit, client: Client
+) -> None:
+    batch_id = submit(client, [request(name, f"Write a 400-word note on {name}.") for name in ("ink", "pens")])
+    visit.go(f"#/batches/{batch_id}")
+    texts = visit.page.locator(".card-text:not(.note)")
+    expect(texts).to_have_count(2)
+    visit.page.get_by_role("button", name="Cancel", exact=True).click()
+    visit.page.get_by_role("button", name="Cancel them").click()
+    again = visit.page.get_by_role("button", name="Write the 2 cancelled again")
+    expect(again).to_be_visible()
+    kept = visit.page.locator(".card-text.kept")
+    expect(kept).to_have_count(2)
+    stored = "".join(client.text(job["id"], partial=True) for job in client.jobs(batch_id=batch_id))
+    shown = " ".join(kept.all_inner_texts()).split()
+    assert shown
+    assert all(word in stored for word in shown)
+    again.click()
+    expect(visit.page.get_by_role("button", name="Completed 2")).to_be_visible()
+    assert_every_card_is_as_stored(visit, client, batch_id, 2)
+
+
 def test_a_failed_job_runs_again_at_a_click(visit: Visit, client: Client) -> None:
     ill = request("again", "Write a 40-word note about again.", times=1, cut_after=5)
     job = client.submit_job({**ill["body"], "max_attempts": 1})
