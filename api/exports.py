@@ -14,7 +14,7 @@ from typing import Any
 
 from api.export_words import WORDS, Language, column_headings, input_headings
 from api.forms.costs import cost_json
-from api.forms.jobs import job_json, seconds
+from api.forms.jobs import job_json, seconds, usage_json
 from api.http.json_lines import json_line
 from jobs.model.batch_records import Batch
 from jobs.model.message import calls_of
@@ -27,6 +27,11 @@ CSV_COLUMNS = (
     "created_at", "started_at", "finished_at", "bytes", "sha256", "metadata", "incomplete", "text_attempt",
     "cost", "cost_currency", "cost_source", "prompt",
 )  # fmt: skip
+_AS_STORED = (
+    "id", "custom_id", "finish_reason", "model", "text_tokens", "attempt", "error_code", "error_message", "bytes",
+    "sha256", "incomplete", "text_attempt",
+)  # fmt: skip
+_TIMES = ("created_at", "started_at", "finished_at")
 
 _FORMULA_SIGNS = frozenset("=+-@\u2212")
 """What a formula begins with, after NFKC; and the minus sign."""
@@ -101,31 +106,17 @@ def _texts(result: StoredResult) -> dict[str, str]:
 
 
 def _csv_row(index: int, result: StoredResult) -> dict[str, Any]:
-    job, usage = result.job, result.job.usage
+    job = result.job
+    usage = usage_json(job.usage) if job.usage else {}
     cost = cost_json(result.cost)["cost"] or {}
     return {
-        "index": index,
-        "id": job.id,
-        "custom_id": job.custom_id,
-        "status": str(job.status),
-        "finish_reason": job.finish_reason,
-        "model": job.model,
+        **{name: getattr(job, name) for name in _AS_STORED},
+        **{name: seconds(getattr(job, name)) for name in _TIMES},
         **_texts(result),
-        "input_tokens": usage.input_tokens if usage else None,
-        "output_tokens": usage.output_tokens if usage else None,
-        "total_tokens": usage.total_tokens if usage else None,
-        "usage_source": usage.source if usage else None,
-        "text_tokens": job.text_tokens,
-        "attempt": job.attempt,
-        "error_code": job.error_code,
-        "error_message": job.error_message,
-        "created_at": seconds(job.created_at),
-        "started_at": seconds(job.started_at),
-        "finished_at": seconds(job.finished_at),
-        "bytes": job.bytes,
-        "sha256": job.sha256,
-        "incomplete": job.incomplete,
-        "text_attempt": job.text_attempt,
+        **usage,
+        "index": index,
+        "status": str(job.status),
+        "usage_source": usage.get("source"),
         "cost": cost.get("amount"),
         "cost_currency": cost.get("currency"),
         "cost_source": cost.get("source"),

@@ -2,7 +2,6 @@
 
 import asyncio
 import socket
-import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from logging import getLogger
@@ -28,7 +27,6 @@ from api.endpoints import (
     holds,
     job_events,
     me,
-    metrics,
     page,
     query,
     reference,
@@ -41,16 +39,15 @@ from api.endpoints import (
     webhooks,
 )
 from api.http.cors import Cors
-from api.http.descriptors import raise_descriptor_limit
 from api.http.envelope import Envelope
 from api.http.errors import add_error_answers
 from api.http.listener import listen
 from api.http.protocol import BoundedProtocol
 from api.looks import Looks
-from api.memory import give_large_blocks_back
 from api.metrics.metrics import ApiMetrics
 from api.model_lists.upstream_models import Models
 from api.openai import completions, files, models, response_items, responses, text_completions
+from api.process import set_up_process
 from api.services import Services
 from api.status_publisher import StatusPublisher
 from api.submitting import inputs, submit
@@ -65,7 +62,7 @@ from jobs.settings import Settings
 from jobs.store.database import driver_message, open_database
 from jobs.store.revision import check_revision
 from jobs.tokens import Tokenizers
-from jobs.upstreams import UpstreamSource, open_upstreams
+from jobs.upstreams import UpstreamSource
 from jobs.upstreams.source import LOOK_SECONDS
 from jobs.webhooks.lookups import Lookups
 
@@ -81,10 +78,6 @@ need some, too."""
 
 LISTINGS_AT_ONCE = 2
 """Slices of batches that are read or written out at once; each of them takes turns with the event loop."""
-
-_SWITCH_SECONDS = 0.0005
-"""How long a thread that reads the database may keep the interpreter from the event loop. With Python's own 5 ms, each
-look at a socket costs the loop as much while the threads are busy."""
 
 log = getLogger(__name__)
 
@@ -105,7 +98,7 @@ def make_app(services: Services) -> FastAPI:
         openapi_url=None,  # as above
     )
     app.state.services = services
-    for module in (page, reference, health, metrics, status):
+    for module in (page, reference, health, status):
         app.include_router(module.routes)
     # A key first of all, before the path, the query or the body is looked at.
     for module in (
@@ -165,7 +158,7 @@ def open_api(settings: Settings, host: str, port: int, *, share_port: bool = Fal
     Raises `SettingsError` without a Redis URL or with wrong upstreams, and OSError when the address cannot be had.
     """
     redis_url = settings.require_redis_url()
-    source = open_upstreams(settings, port, needs_keys=False)
+    source = UpstreamSource(settings, port, needs_keys=False)
     listener = listen(host, port, share_port=share_port)
     database = open_database(settings.database)
     waker = Waker(redis_url)
@@ -210,9 +203,7 @@ def run_api(settings: Settings, host: str, port: int, *, share_port: bool = Fals
     Raises as `open_api`, and `RevisionError` when the tables are not this version's.
     """
     start_logging("api", settings.log_format)
-    give_large_blocks_back()
-    sys.setswitchinterval(_SWITCH_SECONDS)
-    raise_descriptor_limit()
+    set_up_process()
     check_revision(settings.database)
     with open_api(settings, host, port, share_port=share_port) as server:
         log.info("listening on http://%s:%d", f"[{host}]" if ":" in host else host, server.port)

@@ -12,6 +12,7 @@ from api.access.byte_budget import ByteBudget
 from api.access.keyring import Keyring
 from api.access.turns import Turns
 from api.access.watch_limiter import WatchLimiter
+from api.http.errors import ApiError
 from api.looks import Looks
 from api.metrics.metrics import ApiMetrics
 from api.model_lists.upstream_models import Models
@@ -52,7 +53,8 @@ class Services:
     listings: CapacityLimiter
     """How many batches are listed to their watchers at once, each by 500 jobs: others need the interpreter too."""
     writes: Turns
-    """How many requests write at once, in separate threads: while a database takes no writes, reads go on."""
+    """How many requests write at once, or check what is submitted (a schema may take seconds), in separate threads:
+    while a database takes no writes, reads go on."""
     reads: Turns
     """How many requests read at once, in threads of their own: what one project reads leaves the others room."""
     lookups: Lookups
@@ -62,15 +64,11 @@ class Services:
     metrics: ApiMetrics
     looks: Looks
 
-    async def run_read(self, read: Callable[P, R], *arguments: P.args, **named: P.kwargs) -> R:
-        """Call what reads from the database in one of the threads that projects share out."""
-        return await self.reads.run(read, *arguments, **named)
 
-    async def run_write(self, write: Callable[P, R], *arguments: P.args, **named: P.kwargs) -> R:
-        """Call what writes to the database, or checks what is submitted: a schema may take seconds. In threads of
-        their own, too.
-        """
-        return await self.writes.run(write, *arguments, **named)
+def require_open(services: Services) -> None:
+    """Refuse a new watch while the server goes down. Raises `ApiError`."""
+    if services.hub.closed:
+        raise ApiError(503, "shutting_down", "this server is going down: come back", headers={"Retry-After": "1"})
 
 
 def writing(endpoint: Callable[P, R]) -> Callable[P, Coroutine[Any, Any, R]]:

@@ -19,8 +19,8 @@ async def sweep_for_ever(services: Services) -> None:
     while True:
         for _ in range(_SCRUBS_PER_SWEEP):
             await asyncio.sleep(SCRUB_SECONDS)
-            await services.run_write(scrub, services)
-        await services.run_write(sweep_expired, services)
+            await services.writes.run(scrub, services)
+        await services.writes.run(sweep_expired, services)
 
 
 def scrub(services: Services) -> None:

@@ -7,11 +7,11 @@ from api.callers.caller import Caller, is_operator
 from api.forms.waiting import hold_json, waiting_json
 from api.services import Services
 from jobs.dispatch.holds import Hold, HoldKind, read_holds
-from jobs.dispatch.routes import DEFAULT, Route, routes_of
 from jobs.dispatch.waiting import find_hold, find_job_hold, find_upstream_hold, find_why_waiting
 from jobs.model.batch_records import Batch
 from jobs.model.records import Job
 from jobs.model.status import BatchStatus, JobStatus
+from jobs.upstreams import UNDECLARED, UpstreamSpec
 
 NOTHING: dict[str, Any] = {"hold": None, "limited_by": None, "limited_by_message": None, "limited_until": None}
 
@@ -21,7 +21,7 @@ def waiting_by_id(services: Services, caller: Caller, jobs: Sequence[Job]) -> di
     queued = [job.id for job in jobs if job.status is JobStatus.QUEUED]
     if not queued:
         return {}
-    found = find_why_waiting(services.database, queued, known_routes(services), services.settings.hint_seconds)
+    found = find_why_waiting(services.database, queued, known_upstreams(services), services.settings.hint_seconds)
     return {
         job_id: {"hold": caller_hold_json(services, caller, waiting.hold), **waiting_json(waiting)}
         for job_id, waiting in found.items()
@@ -30,7 +30,7 @@ def waiting_by_id(services: Services, caller: Caller, jobs: Sequence[Job]) -> di
 
 def job_hold_json(services: Services, caller: Caller, job_id: str) -> dict[str, Any] | None:
     """What keeps a queued job from starting."""
-    return caller_hold_json(services, caller, find_job_hold(services.database, job_id, known_routes(services)))
+    return caller_hold_json(services, caller, find_job_hold(services.database, job_id, known_upstreams(services)))
 
 
 def batch_hold_json(services: Services, caller: Caller, batch: Batch) -> dict[str, Any] | None:
@@ -41,12 +41,12 @@ def batch_hold_json(services: Services, caller: Caller, batch: Batch) -> dict[st
 def batch_holds_json(services: Services, caller: Caller, listed: Sequence[Batch]) -> dict[str, dict[str, Any]]:
     """The same of each of these batches that is held, by id."""
     running = [batch for batch in listed if batch.status is BatchStatus.IN_PROGRESS]
-    holds = read_holds(services.database) if running else []
+    holds = read_holds(services.database, [batch.id for batch in running]) if running else []
     held = {}
     for batch in running if holds else ():
         hold = find_hold(holds, batch_id=batch.id, project=caller.project, model=batch.model)
         shown = caller_hold_json(
-            services, caller, hold or find_upstream_hold(holds, batch.model, known_routes(services))
+            services, caller, hold or find_upstream_hold(holds, batch.model, known_upstreams(services))
         )
         if shown is not None:
             held[batch.id] = shown
@@ -77,6 +77,6 @@ def _address_of(services: Services, hold: Hold) -> str | None:
     return next((spec.address for spec in services.upstreams.current().specs if spec.name == hold.target), None)
 
 
-def known_routes(services: Services) -> Sequence[Route]:
+def known_upstreams(services: Services) -> Sequence[UpstreamSpec]:
     """The upstreams. An API that was given none takes it that the workers have the one that needs no file."""
-    return routes_of(services.upstreams.current()) or [DEFAULT]
+    return services.upstreams.current().specs or (UNDECLARED,)

@@ -15,7 +15,7 @@ from typing import Any
 from playwright.sync_api import Browser, CDPSession, Page, sync_playwright
 
 from benchmarks.machine import quantile
-from benchmarks.results import keep, show
+from benchmarks.results import show
 from benchmarks.stack import BenchmarkError, Stack
 
 _WIDTHS = {1440: 900, 390: 844}
@@ -173,8 +173,7 @@ def main() -> None:
         browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
         rows = measure(browser, given.jobs, given.writing, given.seconds)
         browser.close()
-    show(f"The page of {given.jobs} cards of which {given.writing} write", rows)
-    keep("cards", rows)
+    show(f"The page of {given.jobs} cards of which {given.writing} write", rows, "cards")
 
 
 if __name__ == "__main__":

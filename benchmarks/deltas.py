@@ -16,7 +16,7 @@ import redis
 from benchmarks.awake import cores_awake
 from benchmarks.machine import load_now
 from benchmarks.readers import Readers
-from benchmarks.results import keep, show
+from benchmarks.results import show
 from benchmarks.stack import BenchmarkError, Stack, wait_until
 from benchmarks.upstream import WRAP, stamp_now
 from jobs.live.channel import reasoning_key, tail_key
@@ -30,7 +30,6 @@ def measure(
     streams: int,
     *,
     watched: bool = True,
-    rate: float = RATE,
     windows: int = 3,
     seconds: float = 3.0,
     thinks: bool = False,
@@ -38,7 +37,7 @@ def measure(
     """One row: CPU per delta in microseconds, delay in milliseconds, memory in kilobytes per stream."""
     with Stack(streams) as stack:
         idle_bytes = stack.worker_bytes()
-        batch = stack.submit([stack.request(deltas=_NEVER_ENDING, rate=rate, thinks=thinks)] * streams)
+        batch = stack.submit([stack.request(deltas=_NEVER_ENDING, rate=RATE, thinks=thinks)] * streams)
         stack.wait_running(streams)
         ids = stack.ids_of(batch)
         readers = Readers(stack, ids) if watched else None
@@ -47,7 +46,7 @@ def measure(
         time.sleep(2.0)
         rows = []
         for _ in range(windows):
-            rows.append(_window(stack, readers, streams, rate, seconds))
+            rows.append(_window(stack, readers, streams, seconds))
             rows[-1]["tail age ms"] = _tail_age(stack, ids, reasoning_key if thinks else tail_key)
         # What waits unread in a socket has cost nothing yet: such a window is only taken when there is no other.
         in_time = [row for row in rows if row["tail age ms"] < _IN_TIME_MS] or rows
@@ -69,7 +68,7 @@ def _tail_age(stack: Stack, ids: list[str], key: Callable[[str, int], str]) -> f
     return max(ages)
 
 
-def _window(stack: Stack, readers: Readers | None, streams: int, rate: float, seconds: float) -> dict[str, Any]:
+def _window(stack: Stack, readers: Readers | None, streams: int, seconds: float) -> dict[str, Any]:
     before = stack.upstream_stats()
     meter = stack.meter()
     if readers is not None:
@@ -94,7 +93,7 @@ def _window(stack: Stack, readers: Readers | None, streams: int, rate: float, se
     }
     if readers is not None:
         row |= {"events/s": figures["events"] / spent.seconds, "p50 ms": figures["p50"], "p99 ms": figures["p99"]}
-    if rate and sent < 0.97 * streams * rate * spent.seconds:
+    if sent < 0.97 * streams * RATE * spent.seconds:
         row["note"] = "not all in time"
     return row
 
@@ -123,9 +122,9 @@ def main() -> None:
                 )
                 rows.append({"what": "reasoning" if thinks else "text", **row} if given.reasoning else row)
                 print(rows[-1], flush=True)
-    keep("deltas" + ("-unwatched" if given.unwatched else "") + ("-awake" if given.awake else ""), rows)
     how = (", nobody watching" if given.unwatched else ", one watcher a job") + (", cores awake" if given.awake else "")
-    show(f"CPU per delta in us{how}", rows)
+    kind = ("-unwatched" if given.unwatched else "") + ("-awake" if given.awake else "")
+    show(f"CPU per delta in us{how}", rows, f"deltas{kind}")
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ import random
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -22,15 +22,16 @@ from sqlalchemy import Connection, make_url, text
 
 from benchmarks.machine import load_now, quantile
 from benchmarks.queued_jobs import fill, filled
-from benchmarks.results import keep, show
+from benchmarks.results import show
+from jobs.dispatch.lane_news import LaneNews
 from jobs.dispatch.lanes import Lanes
-from jobs.dispatch.routes import Route
 from jobs.lifecycle.lease import Claimed, claim
 from jobs.lifecycle.transitions import finish
 from jobs.model.endings import MAX_CRASHES, AttemptResult
 from jobs.model.records import Usage
-from jobs.pace.reports import Accepted, Finished, LaneLimits
+from jobs.pace.reports import Accepted, Finished
 from jobs.store.database import Database, open_database
+from jobs.upstreams import Upstreams, UpstreamSpec
 
 T = TypeVar("T")
 
@@ -81,8 +82,8 @@ class _Worker:
     def __init__(self, url: str, name: str) -> None:
         self._database = _TimedDatabase(open_database(url, connections=2).engine)
         # A declared rate, so that no ramp holds the jobs back.
-        route = Route("default", limits=LaneLimits(max_streams=64, requests_per_minute=600_000))
-        self._lanes = Lanes(self._database, 3.0, lambda: [route])
+        spec = UpstreamSpec(name="default", url="", max_streams=64, requests_per_minute=600_000)
+        self._lanes = Lanes(self._database, 3.0, lambda: Upstreams((spec,)))
         self._name = name
         self._wrote = AttemptResult("text", 4, "", 1, None, usage=Usage(1, 0, 1, 0, 2, source="upstream"))
         self._measured: Measured = {}
@@ -113,7 +114,7 @@ class _Worker:
         key, now = (claimed.upstream, claimed.job.model), self._database.now().timestamp()
         accepted = Accepted(now - 0.1, now, 0.1, self._lanes.in_flight(key))
         finished = Finished(now - 0.1, now, claimed.reserved_tokens, used_tokens=2, output_tokens=1)
-        self._lanes.note(key, lambda news: news.reports.extend((accepted, finished)))
+        self._lanes.note(key, LaneNews([accepted, finished]))
 
     def _timed(self, name: str, call: Callable[..., T], *given: Any) -> T:
         self._database.waited = 0.0
@@ -194,11 +195,6 @@ def _look_for_waits(url: str, seconds: float) -> _Waits:
     return waits
 
 
-@contextmanager
-def _existing(url: str) -> Iterator[str]:
-    yield url
-
-
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -213,11 +209,10 @@ def main() -> None:
         fill(given.url, given.jobs)
         return
     for kind in [make_url(given.url).get_backend_name()] if given.url else given.databases:
-        with _existing(given.url) if given.url else filled(kind, given.jobs) as url:
+        with nullcontext(given.url) if given.url else filled(kind, given.jobs) as url:
             print(f"{kind}; load average before: {load_now()}", flush=True)
             rows = [row for rate in (given.rate, 0.0) for row in measure(url, given.seconds, rate)]
-        keep(f"dispatch-{kind}", rows)
-        show(f"dispatch and claims with {given.jobs:,} jobs on {kind}", rows)
+        show(f"dispatch and claims with {given.jobs:,} jobs on {kind}", rows, f"dispatch-{kind}")
 
 
 if __name__ == "__main__":

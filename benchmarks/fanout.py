@@ -9,7 +9,7 @@ from typing import Any
 
 from benchmarks.machine import load_now, resident_bytes
 from benchmarks.readers import Readers
-from benchmarks.results import keep, show
+from benchmarks.results import show
 from benchmarks.stack import Stack, wait_until
 
 
@@ -60,8 +60,7 @@ def main() -> None:
     given = parser.parse_args()
     print(f"load average before: {load_now()}", flush=True)
     rows = [measure(given.streams, given.watchers, rate) for rate in given.rates]
-    keep("fanout", rows)
-    show(f"{given.watchers:,} watchers over {given.streams} streams, one API process", rows)
+    show(f"{given.watchers:,} watchers over {given.streams} streams, one API process", rows, "fanout")
 
 
 if __name__ == "__main__":

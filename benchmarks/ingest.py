@@ -15,10 +15,10 @@ from typing import Any
 
 import httpx
 
-from benchmarks.machine import load_now, quantile
+from benchmarks.machine import load_now, peak_bytes, quantile
 from benchmarks.postgres import open_postgres
 from benchmarks.readers import Readers
-from benchmarks.results import keep, show
+from benchmarks.results import show
 from benchmarks.stack import BenchmarkError, Stack, wait_until
 from jobs.store.database import Database
 
@@ -103,7 +103,7 @@ def measure(stack: Stack, size: int, lines: int) -> dict[str, Any]:
         "api CPU s": spent.cpu["api"],
         "first delta after s": first_delta,
         "to a watcher of all s": in_whole_batch,
-        "api peak MB": _peak_bytes(stack.api.pid) / 1e6,
+        "api peak MB": peak_bytes(stack.api.pid) / 1e6,
         "api busy %": 100 * spent.cpu["api"] / spent.seconds,
         "others busy %": 100 * spent.others / spent.seconds,
         "watchers p99 ms before": before["p99"],
@@ -117,14 +117,6 @@ def measure(stack: Stack, size: int, lines: int) -> dict[str, Any]:
 def _events(stack: Stack, url: str, name: str) -> Iterator[str]:
     with stack.client.stream("GET", url, timeout=httpx.Timeout(60)) as response:
         yield from (line for line in response.iter_lines() if line == f"event: {name}")
-
-
-def _peak_bytes(pid: int) -> int:
-    """The most that a process has had in memory so far."""
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmHWM:"):
-            return int(line.split()[1]) * 1024
-    return 0
 
 
 def main() -> None:
@@ -143,8 +135,7 @@ def main() -> None:
                 stack = exits.enter_context(Stack(_WATCHED + 30, database_url=url))
                 rows.append({"database": kind, **measure(stack, int(megabytes * 1e6), given.lines)})
                 print(rows[-1], flush=True)
-    keep("ingest", rows)
-    show("A batch from a file", rows)
+    show("A batch from a file", rows, "ingest")
 
 
 if __name__ == "__main__":

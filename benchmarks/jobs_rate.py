@@ -10,7 +10,7 @@ from typing import Any
 
 from benchmarks.machine import load_now, quantile
 from benchmarks.postgres import open_postgres, postgres_seconds
-from benchmarks.results import keep, show
+from benchmarks.results import show
 from benchmarks.stack import BenchmarkError, Stack
 
 
@@ -101,8 +101,7 @@ def main() -> None:
                     **measure_ingest(fresh(), given.lines),
                 }
             )
-    keep("jobs", rows)
-    show("Jobs", rows)
+    show("Jobs", rows, "jobs")
 
 
 if __name__ == "__main__":

@@ -23,18 +23,22 @@ def _cpu_clock_of(pid: int) -> int:
 
 def resident_bytes(pid: int) -> int:
     """What of a process is in memory."""
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmRSS:"):
-            return int(line.split()[1]) * 1024
-    return 0
+    return _bytes_of(pid, "status", "VmRSS:")
+
+
+def peak_bytes(pid: int) -> int:
+    """The most that a process has had in memory so far."""
+    return _bytes_of(pid, "status", "VmHWM:")
 
 
 def proportional_bytes(pid: int) -> int:
-    """The same, with what is shared between processes divided among them: forked processes share much."""
-    for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
-        if line.startswith("Pss:"):
-            return int(line.split()[1]) * 1024
-    return 0
+    """What of a process is in memory, shared memory divided among those that share it: forked processes share much."""
+    return _bytes_of(pid, "smaps_rollup", "Pss:")
+
+
+def _bytes_of(pid: int, file: str, name: str) -> int:
+    lines = map(str.split, Path(f"/proc/{pid}/{file}").read_text().splitlines())
+    return next((int(words[1]) * 1024 for words in lines if words[0] == name), 0)
 
 
 def children_of(pid: int) -> list[int]:

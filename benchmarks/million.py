@@ -8,21 +8,19 @@ query is asked with other values each time, half of them from the newest on and 
 import argparse
 import json
 import random
-import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from itertools import accumulate
-from pathlib import Path
 from typing import Any
 
 from sqlalchemy import func, insert, select, text
 
 from benchmarks.machine import cpu_seconds, load_now, quantile
-from benchmarks.postgres import open_postgres
-from benchmarks.results import keep, show
+from benchmarks.postgres import new_database
+from benchmarks.results import show
 from jobs.model.ids import new_id, new_ids
 from jobs.model.status import JobStatus
 from jobs.store.database import Database, open_database
@@ -203,24 +201,6 @@ def ask_all(
     return rows
 
 
-@contextmanager
-def _filled(kind: str, number: int) -> Iterator[str]:
-    """The URL of a database with so many jobs."""
-    with ExitStack() as exits:
-        if kind == "postgresql":
-            url = exits.enter_context(open_postgres())[0]()
-        else:
-            directory = exits.enter_context(tempfile.TemporaryDirectory(prefix="longhand-bench-"))
-            url = f"sqlite:///{Path(directory)}/longhand.db"
-        migrate(url)
-        database = open_database(url)
-        began = time.monotonic()
-        fill(database, number, random.Random(7))
-        database.close()
-        print(f"filled in {time.monotonic() - began:.0f} s", flush=True)
-        yield url
-
-
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -233,9 +213,8 @@ def main() -> None:
     for kind in given.databases if given.url is None else [given.url.partition(":")[0].partition("+")[0]]:
         print(f"{kind}; load average before: {load_now()}", flush=True)
         with ExitStack() as exits:
-            url = given.url or exits.enter_context(_filled(kind, given.jobs))
-            if given.url is not None:
-                migrate(url)
+            url = given.url or exits.enter_context(new_database(kind))
+            migrate(url)
             database = open_database(url, connections=1)
             exits.callback(database.close)
             with database.read() as connection:
@@ -244,12 +223,12 @@ def main() -> None:
                 server = None if database.is_sqlite else connection.scalar(text("SELECT pg_backend_pid()"))
             rng = random.Random(7)
             if empty:
-                fill(database, given.jobs, rng)
+                began = time.monotonic()
+                fill(database, given.jobs, random.Random(7))
+                print(f"filled in {time.monotonic() - began:.0f} s", flush=True)
             asked = questions(database, given.jobs, rng)
             rows = ask_all({name: ask for name, ask in asked.items() if given.only in name}, given.times, 5.0, server)
-        if not given.only:
-            keep(f"million-{kind}", rows)
-        show(f"{given.jobs:,} jobs on {kind}", rows)
+        show(f"{given.jobs:,} jobs on {kind}", rows, None if given.only else f"million-{kind}")
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ import httpx
 
 from benchmarks.machine import load_now, quantile
 from benchmarks.readers import Readers
-from benchmarks.results import keep, show
+from benchmarks.results import show
 from benchmarks.stack import BenchmarkError, Stack
 
 _RATE = 20
@@ -95,11 +95,9 @@ def main() -> None:
     watchers = parser.parse_args().watchers
     print(f"load average before: {load_now()}", flush=True)
     requests = measure_requests()
-    keep("requests", requests)
-    show("What a request costs", requests)
+    show("What a request costs", requests, "requests")
     rows = measure(watchers)
-    keep("openings", rows)
-    show(f"{watchers:,} watches opened at once", rows)
+    show(f"{watchers:,} watches opened at once", rows, "openings")
 
 
 if __name__ == "__main__":

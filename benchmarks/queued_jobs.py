@@ -1,14 +1,12 @@
 """A database with many jobs, of which the second half waits: put into the tables directly."""
 
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from sqlalchemy import text
 
-from benchmarks.postgres import open_postgres
+from benchmarks.postgres import new_database
 from jobs.store.database import Database, open_database
 from migrations import migrate
 
@@ -26,16 +24,9 @@ _METADATA = {"sqlite": "'{}'", "postgresql": "CAST('{}' AS jsonb)"}
 @contextmanager
 def filled(kind: str, count: int) -> Iterator[str]:
     """The URL of a new database with so many jobs; it is deleted afterwards."""
-    with tempfile.TemporaryDirectory(prefix="longhand-bench-") as directory:
-        if kind == "sqlite":
-            url = f"sqlite:///{Path(directory)}/longhand.db"
-            fill(url, count)
-            yield url
-        else:
-            with open_postgres() as (make, *_):
-                url = make()
-                fill(url, count)
-                yield url
+    with new_database(kind) as url:
+        fill(url, count)
+        yield url
 
 
 def fill(url: str, count: int) -> None:

@@ -10,19 +10,16 @@ from benchmarks.machine import load_now
 PLACE = Path(__file__).parent / "results"
 
 
-def show(title: str, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Print rows as a Markdown table."""
+def show(title: str, rows: Sequence[Mapping[str, Any]], keep_as: str | None = None) -> None:
+    """Print rows as a Markdown table, and keep them in `benchmarks/results/<keep_as>.json`."""
+    if keep_as is not None:
+        PLACE.mkdir(exist_ok=True)
+        (PLACE / f"{keep_as}.json").write_text(json.dumps(list(rows), indent=1) + "\n")
     names = list(dict.fromkeys(name for row in rows for name in row))
     print(f"\n### {title}\n\n| {' | '.join(names)} |\n|{'---|' * len(names)}")
     for row in rows:
         print(f"| {' | '.join(_cell(row.get(name, '')) for name in names)} |")
     print(f"\nload average afterwards: {load_now()}", flush=True)
-
-
-def keep(name: str, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Write rows to `benchmarks/results/<name>.json`."""
-    PLACE.mkdir(exist_ok=True)
-    (PLACE / f"{name}.json").write_text(json.dumps(list(rows), indent=1) + "\n")
 
 
 def kept(name: str) -> list[dict[str, Any]]:

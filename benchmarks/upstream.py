@@ -5,12 +5,11 @@ reads alike. So whoever receives it knows how long it was on its way. The pace i
 request, each delta its own HTTP chunk; `GET /stats` says how many deltas left too late.
 """
 
-import sys
 import time
 from collections.abc import Iterator
 from typing import Any
 
-from longhand.simulator import Pace, connection, run_simulator
+from longhand.simulator import Upstream, connection, run_simulators
 from longhand.simulator.orders import ChatRequest, Orders
 from longhand.simulator.script import Completion
 
@@ -42,11 +41,8 @@ def main() -> None:
     """Serve until SIGTERM; the first line says where."""
     connection.Completion = StampedCompletion  # type: ignore[attr-defined]  # imported there, and made only there
 
-    def on_ready(url: str) -> None:
-        sys.stdout.write(f"ready {url}\n")
-        sys.stdout.flush()
-
-    run_simulator("127.0.0.1", 0, Pace(50, 0.0), on_ready)
+    upstream = Upstream(deltas_per_second=50, first_delta_seconds=0)
+    run_simulators("127.0.0.1", [upstream], lambda urls: print(f"ready {urls[0]}", flush=True))
 
 
 if __name__ == "__main__":

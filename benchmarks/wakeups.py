@@ -10,7 +10,7 @@ import time
 from typing import Any
 
 from benchmarks.awake import cores_awake
-from benchmarks.results import keep, show
+from benchmarks.results import show
 from jobs.live.channel import encode_delta
 from worker.upstream.answer import Answer
 from worker.upstream.sse import SSEParser
@@ -67,8 +67,7 @@ def main() -> None:
         with cores_awake():
             awake = min(measure(pause_ms) for _ in range(3))
         rows.append({"pause ms": pause_ms, "times as much": cost / hot, "cores awake": awake / hot, "us, hot": hot})
-    keep("wakeups", rows)
-    show("CPU of the same work after a pause", rows)
+    show("CPU of the same work after a pause", rows, "wakeups")
 
 
 if __name__ == "__main__":

@@ -40,14 +40,14 @@ class _Json(logging.Formatter):
         return json.dumps(line, default=str)
 
 
-def start_logging(process: str, form: Literal["text", "json"] = "text", level: int = logging.INFO) -> None:
+def start_logging(process: str, form: Literal["text", "json"]) -> None:
     """Log to stderr from here on; `process` is the name that each line has."""
     output = logging.StreamHandler(sys.stderr)
     words = _Words(f"%(asctime)s {process}[%(process)d] %(levelname)s %(name)s: %(message)s")
     output.setFormatter(_Json(process) if form == "json" else words)
     root = logging.getLogger()
     root.handlers[:] = [output]
-    root.setLevel(level)
+    root.setLevel(logging.INFO)
     # These log each request, httpx with its URL, which may hold a key.
     for name in ("httpx", "httpcore", "celery", "kombu", "amqp"):
         logging.getLogger(name).setLevel(logging.WARNING)

@@ -13,7 +13,7 @@ import math
 import re
 import sys
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Literal, NamedTuple
@@ -175,7 +175,39 @@ def _read_file(path: Path) -> TokenCounter:
 
 
 def _built_in(encoding: str) -> TokenCounter:
-    return _bindings().tokenizer_for_encoding(encoding).count  # type: ignore[no-any-return]  # the module is untyped
+    count_piece: TokenCounter = _bindings().tokenizer_for_encoding(encoding).count
+    one_at_a_time = threading.Lock()
+
+    def count(text: str) -> int:
+        tokens = 0
+        for piece in pieces_of(text):
+            with one_at_a_time:
+                tokens += count_piece(piece)
+        return tokens
+
+    return count
+
+
+_LONGEST_PIECE = 2048
+"""Characters that are counted in one call. It holds the interpreter's lock: 3 ms for random letters, the slowest text.
+Whole, 16 MiB of them stopped all streams of a worker for 18 s."""
+
+_SEAM = re.compile(r"(?<=\S) (?=[^\W\d_])|(?<=[^\W\d_])[，。！？；：、](?=[^\W\d_])|(?<=\n)(?=[^\W\d_])")
+"""Where OpenAI's encodings always begin a new word, so that what is before and behind can be counted apart."""
+
+
+def pieces_of(text: str) -> Iterator[str]:
+    """The text, cut where no token is cut. Of 2,048 characters without such a place (no prose has them) the cut may
+    cost a token.
+    """
+    begin = 0
+    while len(text) - begin > _LONGEST_PIECE:
+        middle, most = begin + _LONGEST_PIECE // 2, begin + _LONGEST_PIECE
+        seam = _SEAM.search(text, middle, most) or _SEAM.search(text, begin + 1, middle)
+        end = seam.start() if seam else most
+        yield text[begin:end]
+        begin = end
+    yield text[begin:]
 
 
 def _bindings() -> ModuleType:

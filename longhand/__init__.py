@@ -5,10 +5,10 @@ What is where:
 - `client/` speaks HTTP. `client.py` and `async_client.py` are thin loops over what does no I/O: `calls.py` has requests
   as values, `following.py` the state of a watch, `events.py` decodes what a watcher is sent, `objects.py` types what
   the API shows.
-- `cli/` is the command. `command.py` lists the commands and makes one line of a mistake. `stack_commands.py` has those
-  that start something (`up`, `api`, `worker`, `migrate`, `demo`), `job_commands.py` those that talk to a running
-  Longhand (`submit`, `watch`, `jobs`, `show`, `results`, `cancel`, `retry`).
-- `terminal/` is what it shows: `tables.py` lists, `progress.py` work in progress.
+- `cli/` is the command. `command.py` lists the commands and makes one line of a mistake; each `*_command*.py` has the
+  commands of one kind. `stack_commands.py` starts something, most others talk to a running Longhand.
+- `terminal/` is what it shows, in tables (`tables.py`, `lists.py`) and while work goes on (`progress.py`); `words/` has
+  its sentences.
 - `stack/` is the whole stack on one machine: its processes, the folder that it has to itself, and their end.
 - `demo/` shows Longhand at work, once and from nothing.
 - `simulator/` is an upstream for trials, benchmarks and fault tests.

@@ -173,14 +173,12 @@ class ActiveAttempts:
         return sum(running.job.crashes == crashes for running in self._running.values())
 
     def has_batch(self, batch_id: str) -> bool:
-        """Whether a job of this batch runs here."""
         return any(running.job.batch_id == batch_id for running in self.all())
 
     def __len__(self) -> int:
         return len(self._running)
 
     def all(self) -> list[ActiveAttempt]:
-        """Those that run now."""
         with self._lock:
             return list(self._running.values())
 

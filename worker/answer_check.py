@@ -60,9 +60,9 @@ class AnswerCheck:
                 f"the text could not be checked against the schema within {self.format_check.cpu_seconds:g} s: make the"
                 " schema simpler (nested anyOf, oneOf and $ref multiply), or submit the job without it"
             )
-        return (
-            None if mismatch is None else SchemaMismatch(f"the text is not what response_format asks for: {mismatch}")
-        )
+        if mismatch is None:
+            return None
+        return SchemaMismatch(f"the text is not what response_format asks for: {mismatch}")
 
     def find_rejection(
         self, accept: Mapping[str, Any] | None, text: str, *, cut_short: bool, project: str = ""
@@ -80,5 +80,4 @@ class AnswerCheck:
         return NotAccepted(rejections) if rejections else None
 
     def close(self) -> None:
-        """End what was started for the checks."""
         self.format_check.close()

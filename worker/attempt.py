@@ -30,8 +30,8 @@ from worker.parts import Part, Parts
 from worker.recorder import Recorder
 from worker.recording import Recording
 from worker.registry import UpstreamRegistry
-from worker.reports import LaneReporter, Sent
-from worker.traces import Forwarding, Tracing
+from worker.reports import LaneReporter
+from worker.traces import Tracing
 from worker.upstream.ending import Ending
 from worker.upstream.errors import EmptyCompletion, UpstreamError
 
@@ -72,11 +72,10 @@ class AttemptRunner:
         self._answer_check = AnswerCheck()
         self._parts = Parts(database, tokenizers, settings)
         self._counts = counts or WorkerCounts()
-        self._tracing = tracing or Forwarding()
+        self._tracing = tracing or Tracing()
         self._finalizer = Finalizer(database, loop, recorder, running, settings, self._counts)
 
     def close(self) -> None:
-        """End what was started for the runs."""
         self._answer_check.close()
 
     def run(self, job_id: str) -> bool:
@@ -97,7 +96,7 @@ class AttemptRunner:
                 running.text, running.reasoning = self._find_text(running, claimed, spec)
                 self._parts.resume(running, claimed)
                 outcome = self._loop.run(self._stream(running, self._request_of(running, spec), spec))
-                outcome = self._parts.write_on(running, outcome, spec, partial(self._ask_part, running))
+                outcome = self._parts.write_on(running, outcome, spec, partial(self._write_part, running))
                 written = measure(running, outcome, self._tokenizers, spec)
                 outcome = self._check(running, outcome, written)
                 trace.end(outcome, written)
@@ -161,11 +160,6 @@ class AttemptRunner:
         error.ending = outcome
         return error
 
-    def _sent(self, running: ActiveAttempt, part: Part | None) -> Sent:
-        if part is None:
-            return self._reporter.send(running.claimed)
-        return self._reporter.send_unplanned(running.claimed, part.estimated_tokens)
-
     async def _wait_until(self, send_at: datetime | None) -> None:
         """The pace may have planned the request for a moment later."""
         if send_at is not None:
@@ -173,26 +167,25 @@ class AttemptRunner:
             if seconds > 0:
                 await asyncio.sleep(min(seconds, LEAD_SECONDS))
 
-    async def _stream(self, running: ActiveAttempt, request: Mapping[str, Any], spec: UpstreamSpec | None) -> Outcome:
-        """Stream and record the completion; how that ended."""
-        job = running.job
-        recording = self._recorder.open(job.id, running.attempt, running.text, running.reasoning)
-        running.continued_bytes = len(recording.text) + len(recording.reasoning)
+    async def _stream(
+        self,
+        running: ActiveAttempt,
+        request: Mapping[str, Any],
+        spec: UpstreamSpec | None,
+        part: Part | None = None,
+    ) -> Outcome:
+        """Stream and record the completion, or the next part of its text; how that ended."""
+        recording = running.recording
+        if recording is None:
+            recording = self._recorder.open(running.job.id, running.attempt, running.text, running.reasoning)
+            running.continued_bytes = len(recording.text) + len(recording.reasoning)
         running.attach(recording)
         if spec is None:  # it was taken out of the file after the job was reserved: the job goes to another one
             return StopReason.DRAIN
-        return await self._send(running, recording, request, spec)
+        return await self._send(running, recording, request, spec, part)
 
-    def _ask_part(self, running: ActiveAttempt, spec: UpstreamSpec, part: Part) -> Outcome:
-        """Stream and record the next part of a text whose last one has ended."""
-        return self._loop.run(self._stream_part(running, spec, part))
-
-    async def _stream_part(self, running: ActiveAttempt, spec: UpstreamSpec, part: Part) -> Outcome:
-        recording = running.recording
-        if recording is None:
-            raise RuntimeError("a text goes on that was not recorded")
-        running.attach(recording)
-        return await self._send(running, recording, part.request, spec, part)
+    def _write_part(self, running: ActiveAttempt, spec: UpstreamSpec, part: Part) -> Outcome:
+        return self._loop.run(self._stream(running, part.request, spec, part))
 
     async def _send(
         self,
@@ -200,7 +193,7 @@ class AttemptRunner:
         recording: Recording,
         request: Mapping[str, Any],
         spec: UpstreamSpec,
-        part: Part | None = None,
+        part: Part | None,
     ) -> Outcome:
         job, seam = running.job, running.seam
         key = f"{job.id}-{running.attempt}" + (f"-{part.number + 1}" if part is not None else "")
@@ -208,7 +201,8 @@ class AttemptRunner:
             if part is None:
                 await self._wait_until(running.claimed.send_at)
             async with self._upstreams.use(spec) as upstream:
-                running.sent = sent = self._sent(running, part)
+                sent = self._reporter.send(running.claimed, None if part is None else part.estimated_tokens)
+                running.sent = sent
                 if sent.proof_bytes is not None:
                     recording.call_after(sent.proof_bytes, sent.prove)
                 write = seam.feed if seam is not None else recording.add

@@ -28,7 +28,6 @@ class BackgroundLoop:
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
     def start(self) -> None:
-        """Begin with the rounds."""
         self._thread.start()
 
     def wake(self) -> None:

@@ -1,9 +1,9 @@
 """Continues an interrupted text: builds the request for the rest of it, in the form that the upstream accepts."""
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any
 
-PrefixForm = Literal["none", "assistant", "prefix", "continue_final_message"]
+from jobs.setting_types import PrefixForm
 
 LIMITS = ("max_tokens", "max_completion_tokens")
 """The names of the limit on tokens in a request."""

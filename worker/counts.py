@@ -55,17 +55,14 @@ class WorkerCounts:
         return running.claimed.upstream, self.models.label(running.job.model)
 
     def add_claim(self, seconds: float) -> None:
-        """A job was claimed, in this time."""
         with self.lock:
             self.claims.add(seconds)
 
     def add_round(self, seconds: float) -> None:
-        """A round of dispatch is over."""
         with self.lock:
             self.rounds.add(seconds)
 
     def add_rescued(self, jobs: int) -> None:
-        """Jobs were taken back from workers that died."""
         with self.lock:
             self.rescued += jobs
 

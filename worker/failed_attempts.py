@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from logging import getLogger
 from time import sleep
@@ -90,17 +90,14 @@ class FailedAttempts:
             forgive = partial(forgive_if_held, upstream=sent.key[0], job_id=job.id, sent_at=sent.sent_at)
             return self._charge(running, error, written, forgive if judged.suspect else None)
         due_at = self._database.now() + timedelta(seconds=self._backoff(job.refusals, error) if judged.alone else 0.0)
-        fault = _as_job_error(error)
         hold_back = partial(transitions.hold_back, refused=judged.alone)
-        kept = retry_until_stored(running, hold_back, self._database, job.id, running.attempt, written, fault, due_at)
-        return JobStatus.QUEUED, "hold back", kept
+        return JobStatus.QUEUED, "hold back", self._keep(running, hold_back, written, error, due_at)
 
     def _reject(self, running: ActiveAttempt, error: NotAccepted, written: AttemptResult) -> Stored:
         """Have the text repaired or written anew, or end the job, as the job says."""
         job = running.job
         if job.on_reject == "repair" and (job.repairs or 0) < (job.max_repairs or 0):
-            end = (self._database, job.id, running.attempt, written, _as_job_error(error))
-            return JobStatus.QUEUED, "repair", retry_until_stored(running, transitions.ask_for_repair, *end)
+            return JobStatus.QUEUED, "repair", self._keep(running, transitions.ask_for_repair, written, error)
         error.retryable = job.on_reject == "retry"
         return self._charge(running, error, written)
 
@@ -112,14 +109,12 @@ class FailedAttempts:
         forgive: Callable[..., object] | None = None,
     ) -> Stored:
         job = running.job
-        fault = _as_job_error(error)
-        end = (self._database, job.id, running.attempt, written)
         if not self._is_last(job, error):
             now = self._database.now()
             due_at = now + timedelta(seconds=self._backoff(job.failures, error))
             retry = partial(transitions.retry, last=partial(forgive, now=now)) if forgive else transitions.retry
-            return JobStatus.QUEUED, "retry", retry_until_stored(running, retry, *end, fault, due_at)
-        return JobStatus.FAILED, "fail", retry_until_stored(running, transitions.fail, *end, fault)
+            return JobStatus.QUEUED, "retry", self._keep(running, retry, written, error, due_at)
+        return JobStatus.FAILED, "fail", self._keep(running, transitions.fail, written, error)
 
     def _wait(
         self, running: ActiveAttempt, sent: Sent, error: UpstreamError, written: AttemptResult, verdict: Verdict
@@ -142,16 +137,26 @@ class FailedAttempts:
             return self._charge(running, error, written)
         alone = others and job.refused_at is not None and before.refused_before == job.id
         if alone and job.refusals + 1 >= MOST_REFUSALS:
-            fault = _as_job_error(error)
-            end = (self._database, job.id, running.attempt, written)
-            return JobStatus.FAILED, "fail", retry_until_stored(running, transitions.fail, *end, fault)
+            return JobStatus.FAILED, "fail", self._keep(running, transitions.fail, written, error)
         sent.end(error, refused=not alone)
         running.sent = None
         due_at = self._database.now() + timedelta(seconds=self._seconds_to_wait(job, error, alone=alone))
-        fault = _as_job_error(error)
         waits = partial(transitions.wait_for_limit, alone=alone)
-        kept = retry_until_stored(running, waits, self._database, job.id, running.attempt, written, fault, due_at)
-        return JobStatus.QUEUED, "wait", kept
+        return JobStatus.QUEUED, "wait", self._keep(running, waits, written, error, due_at)
+
+    def _keep(
+        self,
+        running: ActiveAttempt,
+        transition: Callable[..., bool],
+        written: AttemptResult,
+        error: UpstreamError,
+        *due_at: datetime,
+    ) -> bool:
+        """Store this transition, however long the database takes. False: the lease was lost."""
+        rejections = error.rejections if isinstance(error, NotAccepted) else ()
+        fault = JobError(error.code, error.message, error.status, rejections)
+        own = (self._database, running.job.id, running.attempt)
+        return retry_until_stored(running, transition, *own, written, fault, *due_at)
 
     def _tell_held(self, sent: Sent, judged: Judgement | LaneRefusals, error: UpstreamError) -> None:
         for batch_id in judged.batch_ids:
@@ -175,8 +180,3 @@ class FailedAttempts:
         """Exponential with full jitter, and never sooner than the upstream asked for."""
         ceiling = min(self._settings.retry_cap_seconds, self._settings.retry_base_seconds * 2**failures)
         return (error.retry_after_seconds or 0.0) + random.uniform(0, ceiling)
-
-
-def _as_job_error(error: UpstreamError) -> JobError:
-    rejections = error.rejections if isinstance(error, NotAccepted) else ()
-    return JobError(error.code, error.message, error.status, rejections)

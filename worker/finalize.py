@@ -55,14 +55,14 @@ class Finalizer:
         recorder: Recorder,
         attempts: ActiveAttempts,
         settings: Settings,
-        counts: WorkerCounts | None = None,
+        counts: WorkerCounts,
     ) -> None:
         self._database = database
         self._loop = loop
         self._recorder = recorder
         self._attempts = attempts
         self._settings = settings
-        self._counts = counts or WorkerCounts()
+        self._counts = counts
         self._finishes = GroupCommit(self._finish_one, self._finish_many)
         self._failed = FailedAttempts(database, attempts, settings, self._publish_batch)
 

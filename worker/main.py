@@ -13,7 +13,6 @@ from sqlalchemy import make_url
 
 from jobs.dispatch.lanes import Lanes
 from jobs.dispatch.queue import Hinter, make_celery
-from jobs.dispatch.routes import routes_of
 from jobs.live.wake import WakeListener, Waker
 from jobs.logs import start_logging
 from jobs.model.ids import worker_name
@@ -21,7 +20,7 @@ from jobs.settings import Settings
 from jobs.store.database import DATABASE_ERRORS, Database, open_database
 from jobs.store.revision import check_revision
 from jobs.tokens import Tokenizers
-from jobs.upstreams import open_upstreams
+from jobs.upstreams import UpstreamSource
 from worker.active_attempts import ActiveAttempts
 from worker.attempt import AttemptRunner
 from worker.consumer import consume
@@ -55,7 +54,7 @@ def run_worker(settings: Settings, mark: str | None = None) -> None:  # noqa: PL
     """
     start_logging("worker", settings.log_format)
     redis_url = settings.require_redis_url()
-    source = open_upstreams(settings)
+    source = UpstreamSource(settings)
     check_revision(settings.database)
     worker = worker_name(socket.gethostname(), os.getpid(), mark or token_hex(4))
     database, maintenance_db = open_databases(settings.database)
@@ -76,12 +75,7 @@ def run_worker(settings: Settings, mark: str | None = None) -> None:  # noqa: PL
     def publish(job_id: str, message: bytes) -> None:
         loop.call(recorder.publish, job_id, message)
 
-    lanes = Lanes(
-        maintenance_db,
-        settings.hint_seconds,
-        lambda: routes_of(source.current()),
-        lambda: source.current().project_weights,
-    )
+    lanes = Lanes(maintenance_db, settings.hint_seconds, source.current)
     waker = Waker(redis_url)
     dispatch = Dispatch(
         maintenance_db, running, lanes, settings, hinter.hint, publish, waker.wake, habits.synchronize, counts
@@ -161,7 +155,7 @@ def open_databases(url: str, clock: Callable[[], datetime] | None = None) -> tup
 
 
 async def _open_recorder(redis_url: str, settings: Settings, now: Callable[[], datetime]) -> Recorder:
-    return Recorder(redis_url, settings.tail_seconds, settings.streams, now)
+    return Recorder(redis_url, settings.tail_seconds, now)
 
 
 def _end_after_grace(grace_seconds: float) -> None:

@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from typing import Any
 
+from msgspec.structs import asdict
+
 from jobs.live.status_changes import EMPTY_SHA256
 from jobs.model.cost import Cost
 from jobs.model.endings import AttemptResult
@@ -33,7 +35,7 @@ def measure(
     if outcome is StopReason.LOST:
         return NOTHING_WRITTEN  # it is stored nowhere: what the attempt cost is counted from its checkpoint
     recording = running.recording
-    encoded, thoughts = (bytes(recording.text), bytes(recording.reasoning)) if recording else (b"", b"")
+    encoded, thoughts = _written(running)
     ending = outcome.ending if isinstance(outcome, UpstreamError) else outcome
     ending = ending if isinstance(ending, Ending) else None
     counted, reasoning = _count(running, encoded, thoughts, tokenizers)
@@ -107,10 +109,14 @@ def measure_segment(running: ActiveAttempt, ending: Ending, tokenizers: Tokenize
     """What the request that has just ended wrote, of a text that goes on."""
     if ending.usage is not None:  # nothing has to be counted
         return _segment(running, ending, _reported(ending.usage))
+    counted = _count(running, *_written(running), tokenizers)
+    return _segment(running, ending, _usage(running, ending, *counted, tokenizers))
+
+
+def _written(running: ActiveAttempt) -> tuple[bytes, bytes]:
+    """The text and the reasoning so far."""
     recording = running.recording
-    encoded, thoughts = (bytes(recording.text), bytes(recording.reasoning)) if recording else (b"", b"")
-    usage = _usage(running, ending, *_count(running, encoded, thoughts, tokenizers), tokenizers)
-    return _segment(running, ending, usage)
+    return (bytes(recording.text), bytes(recording.reasoning)) if recording else (b"", b"")
 
 
 def _segment(running: ActiveAttempt, ending: Ending | None, usage: Usage | None) -> Segment:
@@ -128,8 +134,7 @@ def _worth_storing(segments: tuple[Segment, ...]) -> tuple[Segment, ...]:
 
 
 def _reported(usage: ReportedUsage) -> Usage:
-    counts = (usage.input_tokens, usage.cached_tokens, usage.output_tokens, usage.reasoning_tokens, usage.total_tokens)
-    return Usage(*counts, source="upstream")
+    return Usage(**asdict(usage), source="upstream")
 
 
 def _usage(

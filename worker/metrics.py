@@ -25,7 +25,6 @@ class WorkerMetrics:
         self._streams = streams
 
     def read(self) -> Iterator[Metric]:
-        """Every metric as it is now."""
         with self._counts.lock:
             yield from list(self._attempts())
             yield from list(self._model_calls())

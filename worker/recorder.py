@@ -8,13 +8,12 @@ from the beginning, when Redis is back.
 
 import asyncio
 from collections.abc import Callable
+from contextlib import closing
 from datetime import datetime
 from logging import getLogger
 from typing import Any
 
 import hiredis
-from redis.asyncio import ConnectionPool, Redis
-from redis.exceptions import RedisError
 
 from jobs.live.channel import RECORD_SCRIPT, encode_started, reasoning_key, tail_key
 from jobs.live.redis_connection import RedisConnection, connect, handshake_commands
@@ -37,8 +36,8 @@ REDIS_SECONDS = 2.0
 """How long one call may take before Redis counts as away."""
 
 MOST_LATE = 10_000
-"""So many jobs and batches that have nothing more to tell are kept while Redis is away, the latest: hours of it must
-cost no memory. Of the others the watchers read the rows, as they do every few seconds."""
+"""While Redis is away, only the latest of those jobs and batches are kept that have nothing more to say: hours of it
+must cost no memory. Watchers of the others read the rows, as they do every few seconds."""
 
 
 class Recorder:
@@ -51,18 +50,10 @@ class Recorder:
         self,
         redis_url: str,
         tail_seconds: int,
-        max_streams: int = 100,
         now: Callable[[], datetime] = utc_now,
     ) -> None:
         self._now = now
         self._redis_url = redis_url
-        self._pool = ConnectionPool.from_url(
-            redis_url,
-            socket_timeout=REDIS_SECONDS,
-            socket_connect_timeout=REDIS_SECONDS,
-            socket_keepalive=True,
-            max_connections=max_streams + 1,
-        )
         self._connection: RedisConnection | None = None
         self._sha: str | None = None
         self._tail_seconds = tail_seconds
@@ -85,10 +76,12 @@ class Recorder:
         """The text and the reasoning so far of an attempt, as its watchers have them; empty when Redis is away or no
         longer has them.
         """
-        redis = Redis(connection_pool=self._pool)
+        keys = (tail_key(job_id, attempt), reasoning_key(job_id, attempt))
         try:
-            tails = await redis.mget(tail_key(job_id, attempt), reasoning_key(job_id, attempt))
-        except (RedisError, OSError, TimeoutError) as error:
+            # Not over the connection that the deltas go over: these may be megabytes, and would hold them up.
+            with closing(await self._connect()) as connection:
+                tails = await connection.ask("MGET", *keys, seconds=REDIS_SECONDS)
+        except (hiredis.ReplyError, OSError) as error:
             log.warning("tail not read: %s", error, extra={"job_id": job_id, "attempt": attempt})
             return "", ""
         text, reasoning = (tail.decode(errors="ignore") if isinstance(tail, bytes) else "" for tail in tails)
@@ -110,7 +103,6 @@ class Recorder:
         self._wake.set()
         await self._task
         await self._disconnect()
-        await self._pool.disconnect()
 
     async def _flush_forever(self) -> None:
         failures = 0

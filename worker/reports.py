@@ -27,17 +27,14 @@ class LaneReporter:
         self.now = now
         self.wake = wake
 
-    def send(self, claimed: Claimed) -> "Sent":
-        """A request goes upstream at this moment."""
-        return Sent(self, claimed, claimed.reserved_tokens)
-
-    def send_unplanned(self, claimed: Claimed, estimated_tokens: int) -> "Sent":
-        """A running job sends a request for the next part of its text: it has its place in flight, and no reservation
-        of the lane's limits, which it takes now.
+    def send(self, claimed: Claimed, unplanned_tokens: int | None = None) -> "Sent":
+        """A request goes upstream at this moment. With `unplanned_tokens` it is for the next part of a text: it has its
+        place in flight, and no reservation of the lane's limits, so it takes these now.
         """
-        sent = Sent(self, claimed, estimated_tokens)
-        report = Unplanned(sent.sent_at.timestamp(), estimated_tokens)
-        self.lanes.note(sent.key, lambda news: news.reports.append(report))
+        if unplanned_tokens is None:
+            return Sent(self, claimed, claimed.reserved_tokens)
+        sent = Sent(self, claimed, unplanned_tokens)
+        self.lanes.note(sent.key, LaneNews([Unplanned(sent.sent_at.timestamp(), unplanned_tokens)]))
         return sent
 
 
@@ -69,21 +66,11 @@ class Sent:
         self.accepted_at = at = self._reporter.now()
         waited = (at - self.sent_at).total_seconds()
         report = Accepted(self.sent_at.timestamp(), at.timestamp(), waited, self.in_flight)
-
-        def change(news: LaneNews) -> None:
-            news.reports.append(report)
-            news.first_delta_seconds.append(waited)
-            news.accepted_at = self.sent_at if news.accepted_at is None else max(news.accepted_at, self.sent_at)
-
-        self._note(change)
+        self._note(LaneNews([report], accepted_at=self.sent_at, first_delta_seconds=[waited]))
 
     def prove(self) -> None:
         """It has written so much that its upstream does not cut every text."""
-
-        def change(news: LaneNews) -> None:
-            news.proved_at = self.sent_at if news.proved_at is None else max(news.proved_at, self.sent_at)
-
-        self._note(change)
+        self._note(LaneNews(proved_at=self.sent_at))
 
     def close(self) -> None:
         """The upstream has no stream of it any more; `end` reports what became of it."""
@@ -107,14 +94,8 @@ class Sent:
             usage = outcome.usage if isinstance(outcome, Ending) else None
             used, output = (usage.total_tokens, usage.output_tokens) if usage is not None else (None, None)
             reports.append(Finished(sent_at, moment, self._reserved_tokens, used, output))
-
-        def change(news: LaneNews) -> None:
-            news.reports += reports
-            news.ended.append((self._project, max(0.001, moment - sent_at)))
-
-        self._note(change)
-        if isinstance(outcome, Ending):
-            self.prove()
+        proved_at = self.sent_at if isinstance(outcome, Ending) else None
+        self._note(LaneNews(reports, [(self._project, max(0.001, moment - sent_at))], proved_at=proved_at))
         if refused:
             self._write()
 
@@ -125,7 +106,7 @@ class Sent:
                 return
         self._reporter.wake()
 
-    def _note(self, change: Callable[[LaneNews], None]) -> None:
-        self._reporter.lanes.note(self.key, change)
+    def _note(self, news: LaneNews) -> None:
+        self._reporter.lanes.note(self.key, news)
         if self._reporter.lanes.is_eager(self.key):
             self._reporter.wake()

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 from logging import getLogger
-from typing import Any, Protocol
+from typing import Any
 
 from jobs.model.endings import AttemptResult
 from jobs.trace_context import HEADER
@@ -20,86 +20,17 @@ log = getLogger(__name__)
 _ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 
 
-class AttemptTrace(Protocol):
-    """What is known of the trace of one attempt."""
+class AttemptTrace:
+    """The trace of one attempt: the header to send upstream, and its span if there are any."""
 
-    @property
-    def traceparent(self) -> str | None:
-        """The header to send upstream."""
-
-    def end(self, outcome: object, written: AttemptResult) -> None:
-        """It is over."""
-
-
-class Tracing(Protocol):
-    """How attempts are traced; made once for a process."""
-
-    def begin(self, running: ActiveAttempt) -> AttemptTrace:
-        """An attempt begins."""
-
-    def close(self) -> None:
-        """Send what is left."""
-
-
-class Forwarding:
-    """No spans: the header goes on as it came."""
-
-    def begin(self, running: ActiveAttempt) -> AttemptTrace:
-        """The header of its job."""
-        return _Forwarded(running.job.traceparent)
-
-    def close(self) -> None:
-        """There is nothing to send."""
-
-
-class _Forwarded:
-    def __init__(self, traceparent: str | None) -> None:
+    def __init__(self, traceparent: str | None, span: Any = None) -> None:
         self.traceparent = traceparent
-
-    def end(self, outcome: object, written: AttemptResult) -> None:
-        """Nothing is recorded."""
-
-
-class Spans:
-    """A span for each attempt, by OpenTelemetry's conventions for generative AI; `provider` exports them."""
-
-    def __init__(self, provider: Any) -> None:
-        self._provider = provider
-        self._tracer = provider.get_tracer("longhand.worker")
-
-    def begin(self, running: ActiveAttempt) -> AttemptTrace:
-        """A span below the request that submitted the job."""
-        from opentelemetry.propagate import extract  # noqa: PLC0415  # only with the extra
-        from opentelemetry.trace import SpanKind  # noqa: PLC0415  # as above
-
-        job, claimed = running.job, running.claimed
-        parent = extract({HEADER: job.traceparent} if job.traceparent else {})
-        attributes = {
-            "gen_ai.operation.name": "chat",
-            "gen_ai.provider.name": claimed.upstream,
-            "gen_ai.request.model": job.model,
-            "longhand.job.id": job.id,
-            "longhand.attempt": running.attempt,
-        }
-        if job.batch_id is not None:
-            attributes["longhand.batch.id"] = job.batch_id
-        return _Span(
-            self._tracer.start_span(f"chat {job.model}", context=parent, kind=SpanKind.CLIENT, attributes=attributes)
-        )
-
-    def close(self) -> None:
-        """Send what is left."""
-        self._provider.shutdown()
-
-
-class _Span:
-    def __init__(self, span: Any) -> None:
         self._span = span
-        context = span.get_span_context()
-        self.traceparent = f"00-{context.trace_id:032x}-{context.span_id:016x}-{int(context.trace_flags):02x}"
 
     def end(self, outcome: object, written: AttemptResult) -> None:
-        """Without a word of the text, or of what the upstream said."""
+        """It is over. Nothing is recorded of the text, or of what the upstream said."""
+        if self._span is None:
+            return
         from opentelemetry.trace import Status, StatusCode  # noqa: PLC0415  # only with the extra
 
         if isinstance(outcome, UpstreamError):
@@ -116,15 +47,55 @@ class _Span:
         self._span.end()
 
 
+class Tracing:
+    """How the attempts of a process are traced. `provider` exports a span for each, by OpenTelemetry's conventions for
+    generative AI; without one, the header of a job only goes on as it came.
+    """
+
+    def __init__(self, provider: Any = None) -> None:
+        self.provider = provider
+        self._tracer = provider.get_tracer("longhand.worker") if provider is not None else None
+
+    def begin(self, running: ActiveAttempt) -> AttemptTrace:
+        """An attempt begins: its span is below the request that submitted the job."""
+        job, claimed = running.job, running.claimed
+        if self._tracer is None:
+            return AttemptTrace(job.traceparent)
+        from opentelemetry.propagate import extract  # noqa: PLC0415  # only with the extra
+        from opentelemetry.trace import SpanKind  # noqa: PLC0415  # as above
+
+        parent = extract({HEADER: job.traceparent} if job.traceparent else {})
+        attributes = {
+            "gen_ai.operation.name": "chat",
+            "gen_ai.provider.name": claimed.upstream,
+            "gen_ai.request.model": job.model,
+            "longhand.job.id": job.id,
+            "longhand.attempt": running.attempt,
+        }
+        if job.batch_id is not None:
+            attributes["longhand.batch.id"] = job.batch_id
+        name = f"chat {job.model}"
+        span = self._tracer.start_span(name, context=parent, kind=SpanKind.CLIENT, attributes=attributes)
+        context = span.get_span_context()
+        traceparent = f"00-{context.trace_id:032x}-{context.span_id:016x}-{int(context.trace_flags):02x}"
+        return AttemptTrace(traceparent, span)
+
+    def close(self) -> None:
+        """Send what is left."""
+        if self.provider is not None:
+            self.provider.shutdown()
+
+
 @contextmanager
 def open_tracing() -> Iterator[Tracing]:
     """Spans, if an endpoint for them is set in OpenTelemetry's own environment variables and the extra is there."""
-    tracing: Tracing = Forwarding()
+    provider = None
     if any(os.environ.get(name) for name in _ENDPOINTS):
         if find_spec("opentelemetry.sdk") and find_spec("opentelemetry.exporter"):
-            tracing = Spans(_make_provider())
+            provider = _make_provider()
         else:
             log.warning("no traces: install longhand-server[traces], or unset %s", " and ".join(_ENDPOINTS))
+    tracing = Tracing(provider)
     try:
         yield tracing
     finally:

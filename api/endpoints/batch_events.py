@@ -3,21 +3,19 @@
 from functools import partial
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Header, Query
+from fastapi import Header, Query
 from starlette.responses import Response
 
 from api.callers.watch_tokens import WatcherDep
-from api.http.errors import ApiError
+from api.finding import find_batch
 from api.http.event_stream import EventStream
-from api.http.parameters import STRICT_QUERY, BatchId
-from api.schemas.errors import ERROR_RESPONSES
-from api.services import ServicesDep
+from api.http.parameters import BatchId, v1_routes
+from api.services import ServicesDep, require_open
 from api.waiting import batch_hold_json
 from api.watching.batch_cursor import BatchCursor, read_batch_cursor
 from api.watching.batch_watch import BatchWatch
-from jobs.store.queries import read_batch
 
-routes = APIRouter(prefix="/v1", tags=["watch"], dependencies=STRICT_QUERY, responses=ERROR_RESPONSES)
+routes = v1_routes("watch")
 
 
 @routes.get(
@@ -57,9 +55,7 @@ async def get_batch_events(
     as `Last-Event-ID` goes on there with no byte lost or doubled.
     """
     came = read_batch_cursor(header or last_event_id)
-    batch = await services.run_read(read_batch, services.database, batch_id, project=caller.project)
-    if batch is None:
-        raise ApiError.not_found("batch", batch_id)
+    batch = await services.reads.run(find_batch, services, caller, batch_id)
     only_running = deltas and texts == "running"
     if came is None:
         cursor = BatchCursor(deltas=deltas, only_running=only_running)
@@ -70,8 +66,7 @@ async def get_batch_events(
         cursor = came
         if cursor.done and batch.is_final and cursor.opened_at == batch.opened_at_ms:
             return Response(status_code=204)
-    if services.hub.closed:
-        raise ApiError(503, "shutting_down", "this server is going down: come back", headers={"Retry-After": "1"})
+    require_open(services)
     cursor.done = False
     cursor.opened_at = batch.opened_at_ms
     read_hold = partial(batch_hold_json, services, caller)

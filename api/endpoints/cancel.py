@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from fastapi import APIRouter
 from starlette.responses import Response
 
 from api.callers.caller import CallerDep
@@ -10,15 +9,14 @@ from api.finding import find_batch, find_job
 from api.forms.batches import batch_json
 from api.forms.jobs import job_json
 from api.http.errors import ApiError, JsonAnswer
-from api.http.parameters import STRICT_QUERY, BatchId, JobId
+from api.http.parameters import BatchId, JobId, v1_routes
 from api.schemas.batches import BatchObject
-from api.schemas.errors import ERROR_RESPONSES
 from api.schemas.jobs import JobWithRequest
 from api.services import ServicesDep, writing
 from api.use_cases import cancel_one_batch, cancel_one_job
 from jobs.model.status import BatchStatus, JobStatus
 
-routes = APIRouter(prefix="/v1", tags=["cancel"], dependencies=STRICT_QUERY, responses=ERROR_RESPONSES)
+routes = v1_routes("cancel")
 
 
 def _answers(model: Any) -> dict[int | str, dict[str, Any]]:

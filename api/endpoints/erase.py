@@ -2,19 +2,17 @@
 
 from typing import Literal
 
-from fastapi import APIRouter
 from starlette.responses import Response
 
 from api.callers.caller import CallerDep
 from api.finding import find_batch, find_job
 from api.http.errors import ApiError, JsonAnswer
-from api.http.parameters import STRICT_QUERY, BatchId, JobId
-from api.schemas.errors import ERROR_RESPONSES
-from api.schemas.waiting import Described
+from api.http.parameters import BatchId, JobId, v1_routes
+from api.schemas.base import Described
 from api.services import ServicesDep, writing
 from jobs.lifecycle.erase import delete_batch, erase_job
 
-routes = APIRouter(prefix="/v1", tags=["delete"], dependencies=STRICT_QUERY, responses=ERROR_RESPONSES)
+routes = v1_routes("delete")
 
 
 class Deleted(Described):

@@ -2,19 +2,18 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path
+from fastapi import Path
 from starlette.responses import Response
 
 from api.callers.caller import Caller, CallerDep, is_operator
 from api.finding import find_batch
 from api.http.errors import ApiError, JsonAnswer
-from api.http.parameters import STRICT_QUERY, BatchId
+from api.http.parameters import BatchId, v1_routes
 from api.http.request_bodies import request_body
-from api.schemas.errors import ERROR_RESPONSES
 from api.schemas.upstreams import HeldObject
 from api.services import Services, ServicesDep, writing
-from api.submitting.bodies import SmallBody, read_fields, read_value
-from api.submitting.fields import check_text, invalid, unknown
+from api.submitting.bodies import SmallBody, read_known_fields, read_value
+from api.submitting.fields import check_text, invalid
 from api.waiting import caller_hold_json
 from jobs.dispatch.holds import HoldKind, pause, read_holds, resume
 from jobs.model.status import BatchStatus
@@ -41,7 +40,7 @@ ModelName = Annotated[str, Path(description="A model as jobs name it; it may hol
 UpstreamName = Annotated[str, Path(description="The name of an upstream.")]
 ProjectName = Annotated[str, Path(description="The name of a project.")]
 
-routes = APIRouter(prefix="/v1", tags=["holds"], dependencies=STRICT_QUERY, responses=ERROR_RESPONSES)
+routes = v1_routes("holds")
 
 
 @routes.post("/batches/{batch_id}/pause", **_PAUSE)
@@ -127,17 +126,15 @@ def _resume(services: Services, caller: Caller, kind: HoldKind, target: str) -> 
 
 
 def _answer(services: Services, caller: Caller, kind: HoldKind, target: str, *, changed: bool) -> Response:
-    held = [hold for hold in read_holds(services.database) if (hold.kind, hold.target) == (kind, target)]
+    holds = read_holds(services.database, [target] if kind is HoldKind.BATCH else ())
+    held = [hold for hold in holds if (hold.kind, hold.target) == (kind, target)]
     hold = caller_hold_json(services, caller, held[0] if held else None)
     return JsonAnswer({"object": "held", "kind": str(kind), "target": target, "hold": hold, "changed": changed})
 
 
 def _read_body(body: bytes) -> tuple[str, str]:
     """What `running` and `message` say."""
-    fields = read_fields(body) if body.strip() else {}
-    for name in fields:
-        if name not in _FIELDS:
-            raise unknown(name, _FIELDS)
+    fields = read_known_fields(body, _FIELDS)
     running = read_value(fields["running"], "running") if "running" in fields else CONTINUE
     if running not in (CONTINUE, RELEASE):
         raise invalid("running", f'must be "{CONTINUE}" or "{RELEASE}"')

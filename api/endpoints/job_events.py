@@ -3,21 +3,20 @@
 from functools import partial
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Query
+from fastapi import Header, Query
 from starlette.responses import Response
 
 from api.callers.watch_tokens import WatcherDep
 from api.http.errors import ApiError
 from api.http.event_stream import EventStream
-from api.http.parameters import STRICT_QUERY, JobId
-from api.schemas.errors import ERROR_RESPONSES
-from api.services import ServicesDep
+from api.http.parameters import JobId, v1_routes
+from api.services import ServicesDep, require_open
 from api.waiting import job_hold_json
 from api.watching.job_cursor import read_cursor
 from api.watching.job_hold import JobHold
 from api.watching.job_watch import Watch
 
-routes = APIRouter(prefix="/v1", tags=["watch"], dependencies=STRICT_QUERY, responses=ERROR_RESPONSES)
+routes = v1_routes("watch")
 
 
 @routes.get(
@@ -54,8 +53,7 @@ async def get_events(
         raise ApiError.not_found("job", job_id)
     if cursor.tells_end_of(job):
         return Response(status_code=204)
-    if services.hub.closed:
-        raise ApiError(503, "shutting_down", "this server is going down: come back", headers={"Retry-After": "1"})
+    require_open(services)
     hold = JobHold(partial(job_hold_json, services, caller, job_id))
     watch = Watch(services.database, services.hub, services.tails, services.rows, job_id, cursor, hold)
     return EventStream(watch, slot=services.watch_limiter.take(caller.project, caller.key_id, watch))

@@ -1,16 +1,14 @@
 """Who the caller is."""
 
-from fastapi import APIRouter
 from starlette.responses import Response
 
 from api.callers.caller import CallerDep, is_operator
 from api.http.errors import JsonAnswer
-from api.http.parameters import STRICT_QUERY
-from api.schemas.errors import ERROR_RESPONSES
+from api.http.parameters import v1_routes
 from api.schemas.status import MeObject
 from api.services import ServicesDep
 
-routes = APIRouter(prefix="/v1", tags=["status"], dependencies=STRICT_QUERY, responses=ERROR_RESPONSES)
+routes = v1_routes("status")
 
 
 @routes.get("/me", responses={200: {"model": MeObject}})

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import Depends, Query
 from starlette.responses import Response
 
 from api.callers.caller import CallerDep
@@ -12,9 +12,8 @@ from api.forms.costs import cost_json
 from api.forms.jobs import attempt_json, job_json, segments_json
 from api.forms.pages import page_json
 from api.http.errors import ApiError, JsonAnswer
-from api.http.parameters import STRICT_QUERY, AfterBatch, AfterJob, BatchId, JobId, Limit, read_filter
+from api.http.parameters import AfterBatch, AfterJob, BatchId, JobId, Limit, read_filter, v1_routes
 from api.schemas.batches import BatchList, BatchObject
-from api.schemas.errors import ERROR_RESPONSES
 from api.schemas.jobs import JobList, JobWithAttempts
 from api.services import Services, ServicesDep, reading
 from api.waiting import NOTHING, batch_hold_json, batch_holds_json, waiting_by_id
@@ -30,10 +29,10 @@ from jobs.store.search import JobFilter, list_jobs
 from jobs.store.stored_texts import read_longest
 from jobs.store.whole_jobs import read_whole_job
 
-routes = APIRouter(prefix="/v1", dependencies=STRICT_QUERY, responses=ERROR_RESPONSES)
+routes = v1_routes("query")
 
 
-@routes.get("/jobs", tags=["query"], responses={200: {"model": JobList}})
+@routes.get("/jobs", responses={200: {"model": JobList}})
 @reading
 def get_jobs(
     services: ServicesDep,
@@ -55,7 +54,7 @@ def get_jobs(
     return JsonAnswer(page_json(shown, more=more))
 
 
-@routes.get("/jobs/{job_id}", tags=["query"], responses={200: {"model": JobWithAttempts}})
+@routes.get("/jobs/{job_id}", responses={200: {"model": JobWithAttempts}})
 @reading
 def get_job(services: ServicesDep, caller: CallerDep, job_id: JobId) -> Response:
     """One job with its request, every attempt at it, and while it is queued, why it waits."""
@@ -71,7 +70,6 @@ def get_job(services: ServicesDep, caller: CallerDep, job_id: JobId) -> Response
 
 @routes.get(
     "/jobs/{job_id}/text",
-    tags=["query"],
     response_class=Response,
     responses={
         200: {
@@ -149,7 +147,7 @@ def _attempt_text(services: Services, job: Job, attempt: int) -> Response:
     return Response(text.encode(), headers=headers, media_type="text/plain; charset=utf-8")
 
 
-@routes.get("/batches", tags=["query"], responses={200: {"model": BatchList}})
+@routes.get("/batches", responses={200: {"model": BatchList}})
 @reading
 def get_batches(services: ServicesDep, caller: CallerDep, after: AfterBatch = None, limit: Limit = 20) -> Response:
     """List batches, newest first, each with what holds it."""
@@ -158,7 +156,7 @@ def get_batches(services: ServicesDep, caller: CallerDep, after: AfterBatch = No
     return JsonAnswer(page_json([_with_hold(batch, holds.get(batch.id)) for batch in found], more=more))
 
 
-@routes.get("/batches/{batch_id}", tags=["query"], responses={200: {"model": BatchObject}})
+@routes.get("/batches/{batch_id}", responses={200: {"model": BatchObject}})
 @reading
 def get_batch(services: ServicesDep, caller: CallerDep, batch_id: BatchId) -> Response:
     """One batch with its counts, what it has cost so far, and what holds it."""

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterator, Mapping
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from starlette.responses import Response
 
 from api.access.large_answers import StreamedAnswer
@@ -11,14 +11,13 @@ from api.callers.caller import CallerDep
 from api.exports import csv_lines, jsonl_lines, md_lines
 from api.finding import find_batch
 from api.http.json_lines import join_lines
-from api.http.parameters import STRICT_QUERY, BatchId
-from api.schemas.errors import ERROR_RESPONSES
+from api.http.parameters import BatchId, v1_routes
 from api.services import ServicesDep, reading
 from api.zip_export import zip_chunks
 from jobs.store.groups_by_bytes import Also, most_bytes_at_once
 from jobs.store.queries import stream_results
 
-routes = APIRouter(prefix="/v1", tags=["query"], dependencies=STRICT_QUERY, responses=ERROR_RESPONSES)
+routes = v1_routes("query")
 
 _MEDIA_TYPES = {
     "jsonl": "application/jsonl; charset=utf-8",

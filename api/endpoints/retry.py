@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from fastapi import APIRouter
 from starlette.responses import Response
 
 from api.callers.caller import CallerDep
@@ -10,21 +9,20 @@ from api.finding import find_batch, find_job
 from api.forms.batches import batch_json
 from api.forms.jobs import job_json
 from api.http.errors import ApiError, JsonAnswer
-from api.http.parameters import STRICT_QUERY, BatchId, JobId
+from api.http.parameters import BatchId, JobId, v1_routes
 from api.http.request_bodies import RETRY_BODY, request_body
 from api.schemas.batches import BatchObject
-from api.schemas.errors import ERROR_RESPONSES
 from api.schemas.jobs import JobWithRequest
 from api.services import ServicesDep, writing
 from api.submitting.bodies import SmallBody, read_fields, read_value
 from api.submitting.fields import invalid, unknown
 from api.use_cases import retry_jobs_of_batch, retry_one_job
-from jobs.lifecycle.retry import FAILURES, RETRYABLE
+from jobs.lifecycle.retry import FAILURES, RETRYABLE, count_retryable
 from jobs.model.status import JobStatus
 
 _INCOMPLETE = "incomplete"
 
-routes = APIRouter(prefix="/v1", tags=["retry"], dependencies=STRICT_QUERY, responses=ERROR_RESPONSES)
+routes = v1_routes("retry")
 
 
 def _answer(model: Any) -> dict[int | str, dict[str, Any]]:
@@ -50,8 +48,13 @@ def post_retry_batch(services: ServicesDep, caller: CallerDep, batch_id: BatchId
     find_batch(services, caller, batch_id)
     statuses = [JobStatus(name) for name in which if name != _INCOMPLETE]
     if not retry_jobs_of_batch(services, batch_id, statuses, incomplete=_INCOMPLETE in which):
-        named = " or ".join(sorted(which))
-        raise ApiError(409, "nothing_to_retry", f"no job of the batch is {named}: there is nothing to run again")
+        named = f"no job of the batch is {' or '.join(sorted(which))}"
+        others = count_retryable(services.database, batch_id)
+        if not others:
+            raise ApiError(409, "nothing_to_retry", f"{named}: there is nothing to run again")
+        other, count = max(others.items(), key=lambda pair: pair[1])
+        raise ApiError(409, "nothing_to_retry", f"{named}: there is nothing to run again but its {other} ones"
+                       f' ({count}), if you name them in "which" (the command: --which {other})')  # fmt: skip
     batch = find_batch(services, caller, batch_id)
     return JsonAnswer(batch_json(batch), 202)
 
@@ -70,9 +73,7 @@ def post_retry_job(services: ServicesDep, caller: CallerDep, job_id: JobId) -> R
 
 def _read_which(body: bytes) -> frozenset[str]:
     """What to retry: the body is empty, or `{"which": [...]}`, or `{"statuses": [...]}` as it was before."""
-    if not body.strip():
-        return frozenset(FAILURES)
-    fields = read_fields(body)
+    fields = read_fields(body) if body.strip() else {}
     for name in fields:
         if name not in ("which", "statuses"):
             raise unknown(name[:64], ["which"])

@@ -5,22 +5,21 @@ from functools import partial
 from typing import Any
 
 from anyio.to_thread import run_sync
-from fastapi import APIRouter, Request
+from fastapi import Request
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.responses import Response
 
 from api.callers.caller import Caller, InReference, is_operator, read_caller
 from api.http.errors import JsonAnswer
-from api.http.parameters import STRICT_QUERY
+from api.http.parameters import v1_routes
 from api.looks import LOOK_SECONDS, LookAnswer, within
-from api.schemas.errors import ERROR_RESPONSES
 from api.schemas.status import StatusObject
 from api.services import Services, ServicesDep
 from api.status_report import UNKNOWN, report_status
 from jobs.store.revision import REVISION
 from jobs.version import read_version
 
-routes = APIRouter(prefix="/v1", tags=["status"], dependencies=STRICT_QUERY, responses=ERROR_RESPONSES)
+routes = v1_routes("status")
 
 _ROWS_SECONDS = 3.0
 

@@ -1,17 +1,15 @@
 """The upstreams: what is declared of each, and how it is doing."""
 
-from fastapi import APIRouter
 from starlette.responses import Response
 
 from api.callers.caller import CallerDep
 from api.http.errors import JsonAnswer
-from api.http.parameters import STRICT_QUERY
-from api.schemas.errors import ERROR_RESPONSES
+from api.http.parameters import v1_routes
 from api.schemas.upstreams import UpstreamList
 from api.services import ServicesDep, reading
 from api.upstream_views import upstreams_json
 
-routes = APIRouter(prefix="/v1", tags=["upstreams"], dependencies=STRICT_QUERY, responses=ERROR_RESPONSES)
+routes = v1_routes("upstreams")
 
 
 @routes.get("/upstreams", responses={200: {"model": UpstreamList}})

@@ -3,19 +3,18 @@
 from datetime import datetime, timedelta
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from starlette.responses import Response
 
 from api.callers.caller import CallerDep
 from api.forms.costs import cost_json
 from api.http.errors import ApiError, JsonAnswer
-from api.http.parameters import STRICT_QUERY, read_time
+from api.http.parameters import read_time, v1_routes
 from api.schemas.costs import ProjectUsage
-from api.schemas.errors import ERROR_RESPONSES
 from api.services import ServicesDep, reading
 from jobs.store.costs import ModelUsage, add_costs, read_project_usage
 
-routes = APIRouter(prefix="/v1", tags=["query"], dependencies=STRICT_QUERY, responses=ERROR_RESPONSES)
+routes = v1_routes("query")
 
 _DEFAULT = timedelta(days=30)
 

@@ -3,19 +3,17 @@
 from datetime import timedelta
 from typing import Literal
 
-from fastapi import APIRouter
 from pydantic import BaseModel
 from starlette.responses import Response
 
 from api.callers.caller import CallerDep
 from api.callers.watch_tokens import TOKEN_SECONDS, sign_token
 from api.http.errors import ApiError, JsonAnswer
-from api.http.parameters import STRICT_QUERY, is_id
+from api.http.parameters import is_id, v1_routes
 from api.http.request_bodies import request_body
-from api.schemas.errors import ERROR_RESPONSES
 from api.services import ServicesDep
-from api.submitting.bodies import SmallBody, read_fields, read_value
-from api.submitting.fields import invalid, unknown
+from api.submitting.bodies import SmallBody, read_field, read_fields, refuse_unknown
+from api.submitting.fields import invalid
 from jobs.store.queries import read_batch, read_job
 
 _BODY = {
@@ -25,7 +23,7 @@ _BODY = {
     "properties": {"channel": {"type": "string", "description": "`jobs/job_...` or `batches/batch_...`."}},
 }
 
-routes = APIRouter(prefix="/v1", tags=["watch"], dependencies=STRICT_QUERY, responses=ERROR_RESPONSES)
+routes = v1_routes("watch")
 
 
 class WatchTokenObject(BaseModel):
@@ -49,7 +47,7 @@ async def post_watch_token(services: ServicesDep, caller: CallerDep, body: Small
     room, _, resource_id = channel.partition("/")
     read = read_job if room == "jobs" else read_batch
     if not is_id(resource_id) or (
-        await services.run_read(read, services.database, resource_id, project=caller.project) is None
+        await services.reads.run(read, services.database, resource_id, project=caller.project) is None
     ):
         raise ApiError.not_found("job" if room == "jobs" else "batch", resource_id)
     expires_at = services.database.now() + timedelta(seconds=TOKEN_SECONDS)
@@ -60,10 +58,8 @@ async def post_watch_token(services: ServicesDep, caller: CallerDep, body: Small
 
 def _read_channel(body: bytes) -> str:
     fields = read_fields(body)
-    for name in fields:
-        if name != "channel":
-            raise unknown(name[:64], ["channel"])
-    channel = read_value(fields["channel"], "channel") if "channel" in fields else None
+    refuse_unknown(fields, ["channel"])
+    channel = read_field(fields, "channel")
     if not isinstance(channel, str) or channel.partition("/")[0] not in ("jobs", "batches"):
         raise invalid("channel", "must be jobs/ID or batches/ID")
     return channel

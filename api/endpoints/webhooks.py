@@ -2,16 +2,15 @@
 
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Path, Query
+from fastapi import Path, Query
 from starlette.responses import Response
 
 from api.callers.caller import Caller, CallerDep
 from api.forms.pages import page_json
 from api.forms.webhooks import delivery_json, webhook_json
 from api.http.errors import ApiError, JsonAnswer
-from api.http.parameters import STRICT_QUERY, AfterEvent, Limit
+from api.http.parameters import AfterEvent, Limit, v1_routes
 from api.http.request_bodies import request_body
-from api.schemas.errors import ERROR_RESPONSES
 from api.schemas.webhooks import (
     DeletedWebhook,
     DeliveryList,
@@ -22,8 +21,8 @@ from api.schemas.webhooks import (
     WebhookWithSecret,
 )
 from api.services import Services, ServicesDep, reading, writing
-from api.submitting.bodies import SmallBody, read_fields, read_value
-from api.submitting.fields import check_integer, check_text, invalid, missing, unknown
+from api.submitting.bodies import SmallBody, read_known_fields, read_value
+from api.submitting.fields import check_integer, check_text, invalid, missing
 from api.submitting.webhook_orders import read_events, read_url, require_receiver, too_many
 from jobs.webhooks import endpoints, past
 from jobs.webhooks.endpoints import WebhookEndpoint
@@ -57,7 +56,7 @@ StatusQuery = Annotated[
     Literal["pending", "delivered", "failed"] | None, Query(description="Deliveries in this status.")
 ]
 
-routes = APIRouter(prefix="/v1", tags=["webhooks"], dependencies=STRICT_QUERY, responses=ERROR_RESPONSES)
+routes = v1_routes("webhooks")
 
 
 def _body(properties: dict[str, Any], required: tuple[str, ...] = ()) -> dict[str, Any]:
@@ -203,9 +202,7 @@ def _secret(endpoint: WebhookEndpoint, status: int) -> Response:
 def _read(body: bytes, known: dict[str, Any]) -> dict[str, Any]:
     """The fields of a body, each checked. A null is as good as nothing."""
     given: dict[str, Any] = {}
-    for name, text in (read_fields(body) if body.strip() else {}).items():
-        if name not in known:
-            raise unknown(name[:64], known)
+    for name, text in read_known_fields(body, known).items():
         value = read_value(text, name)
         match name:
             case _ if value is None:

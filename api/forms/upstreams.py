@@ -3,7 +3,8 @@
 from typing import Any
 
 from jobs.dispatch.holds import Hold
-from jobs.dispatch.upstream_states import LimitUse, ModelState, UpstreamState
+from jobs.dispatch.upstream_states import ModelState, UpstreamState
+from jobs.pace.usage import LimitUse
 from jobs.upstreams import UpstreamSpec
 
 
@@ -55,9 +56,9 @@ def _model_json(model: ModelState) -> dict[str, Any]:
     return {
         "model": model.model,
         "running": model.running,
-        "window": model.window,
-        "limited_by": model.limited_by,
-        "requests_per_minute": _limit_json(model.requests),
-        "tokens_per_minute": _limit_json(model.tokens),
+        "window": model.usage.window,
+        "limited_by": model.usage.limited_by,
+        "requests_per_minute": _limit_json(model.usage.requests),
+        "tokens_per_minute": _limit_json(model.usage.tokens),
         "first_delta_seconds": model.first_delta_seconds,
     }

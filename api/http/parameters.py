@@ -5,11 +5,12 @@ from collections.abc import Awaitable, Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
-from fastapi import Depends, Path, Query, Request
+from fastapi import APIRouter, Depends, Path, Query, Request
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 
 from api.http.errors import ApiError
+from api.schemas.errors import ERROR_RESPONSES
 from jobs.model.ids import time_of_id
 from jobs.model.status import JobStatus
 from jobs.store.search import JobFilter
@@ -110,7 +111,9 @@ def _query_names(dependant: Dependant) -> Iterator[str]:
         yield from _query_names(inner)
 
 
-STRICT_QUERY = [Depends(strict_parameters)]
+def v1_routes(tag: str) -> APIRouter:
+    """Endpoints under `/v1` that refuse unknown parameters."""
+    return APIRouter(prefix="/v1", tags=[tag], dependencies=[Depends(strict_parameters)], responses=ERROR_RESPONSES)
 
 
 async def read_filter(

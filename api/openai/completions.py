@@ -1,20 +1,18 @@
 """Durable chat completions: each one runs as a job, and goes on when its client goes away."""
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import ExitStack, aclosing
+from contextlib import aclosing
 from functools import partial
 from typing import Any
 
-from fastapi import APIRouter
 from starlette.responses import Response
 
 from api.callers.caller import Caller, CallerDep
 from api.http.errors import ApiError, JsonAnswer
-from api.http.event_stream import EventStream
-from api.http.parameters import STRICT_QUERY
+from api.http.parameters import v1_routes
 from api.http.request_bodies import JOB_BODY, request_body
-from api.idempotency import Key, check_key, replayed
-from api.openai.at_end import AnswerAtEnd, Interruption, Wait
+from api.idempotency import Key, check_key
+from api.openai.at_end import PostedJob
 from api.openai.chat_answers import (
     DONE,
     chunk_frame,
@@ -25,9 +23,8 @@ from api.openai.chat_answers import (
     whole_completion,
 )
 from api.openai.job_events import JobStream
-from api.schemas.errors import ERROR_RESPONSES
 from api.services import Services, ServicesDep
-from api.submitting.bodies import JobBody, read_fields, read_value
+from api.submitting.bodies import JobBody, read_field, read_fields
 from api.submitting.checks import check_job
 from api.submitting.fields import invalid, unsupported
 from api.use_cases import submit_one_job
@@ -39,13 +36,9 @@ from jobs.model.records import Job
 from jobs.model.status import JobStatus
 from jobs.store.queries import StoredResult, read_job, read_message
 
-routes = APIRouter(prefix="/v1", tags=["openai"], dependencies=STRICT_QUERY, responses=ERROR_RESPONSES)
+routes = v1_routes("openai")
 
 PATH = "/v1/chat/completions"
-
-FIRST_SECONDS = 3.0
-"""How long the head of a streamed answer waits for the first text. What fails until then, which is most of what fails
-at all, is answered with its own HTTP status, and the SDK raises its typed error."""
 
 CONTINUED = NewJob(request={}, on_interrupt="continue")
 """A chunk cannot be taken back, so an interrupted text is continued wherever the upstream can do that."""
@@ -70,7 +63,7 @@ async def post_chat_completion(
     When the client goes away the job goes on, and its text is kept at `/v1/jobs/{id}`. With an `Idempotency-Key`, the
     same POST gives the same completion from its start, while it is written and afterwards.
     """
-    key, job, stream, with_usage = await services.run_write(_read, idempotency_key, body)
+    key, job, stream, with_usage = await services.writes.run(_read, idempotency_key, body)
     chunks = partial(ChatStream, with_usage=with_usage) if stream else None
     return await complete(services, caller, job, key, answer=answer_chat, chunks=chunks)
 
@@ -82,36 +75,24 @@ async def complete(
     key: IdempotencyKey | None,
     *,
     answer: Callable[[StoredResult], Awaitable[Response]],
-    chunks: "Callable[[Services, Job, Interruption], ChatStream] | None",
+    chunks: "Callable[[Services, Job, PostedJob], ChatStream] | None",
 ) -> Response:
     """Submit a job and answer with what it writes: whole, or with `chunks` while it is written."""
-    with ExitStack() as held:
-        # Before the job is stored: a client that is refused a slot sends its request again.
-        slot = held.enter_context(services.watch_limiter.take(caller.project, caller.key_id))
-        accepted, stored = await services.run_write(_submit, services, caller.project, job, key)
-        headers = accepted_headers(accepted)
-        interruption = Interruption(services, stored.id, slot, headers, has_key=key is not None)
-        wait = Wait(services, stored.id)
-        slot.hold(wait)
+    with PostedJob(services, caller, key) as posted:
+        stored = await posted.submit(partial(_submit, services, caller.project, job, key))
         if chunks is None:
-            return AnswerAtEnd(wait, answer, interruption, headers, slot=held.pop_all())
-        result = await wait.until_end(seconds=FIRST_SECONDS, or_text=True)
-        if result is not None and result.job.status is not JobStatus.COMPLETED:
-            raise _with_headers(job_failure(result.job), headers)
-        if wait.stopped:
-            raise interruption.error()
-        streamed = chunks(services, stored, interruption)
-        slot.hold(streamed)
-        return EventStream(streamed, headers, slot=held.pop_all())
+            return posted.at_end(answer)
+        await posted.until_text(refuse_failed)
+        return posted.stream(chunks(services, stored, posted))
 
 
 class ChatStream(JobStream):
     """A job's text as chunks of a chat completion."""
 
-    def __init__(self, services: Services, job: Job, interruption: Interruption, *, with_usage: bool) -> None:
+    def __init__(self, services: Services, job: Job, posted: PostedJob, *, with_usage: bool) -> None:
         super().__init__(services, job.id)
         self._job = job
-        self._interruption = interruption
+        self._posted = posted
         self._with_usage = with_usage
         self._thought: int | None = 0
         """The byte that the reasoning was sent up to; None once it has begun anew, which chunks cannot say."""
@@ -139,7 +120,7 @@ class ChatStream(JobStream):
                     elif isinstance(event, StoredResult):
                         yield await self._end(event.job)
                         return
-        yield error_frame(self._interruption.error())
+        yield error_frame(self._posted.interruption())
 
     def _reasoning(self, step: Reasoning) -> bytes:
         """The next of the reasoning. Of one that begins anew nothing is sent: it would stand behind the first."""
@@ -158,7 +139,7 @@ class ChatStream(JobStream):
 
     async def _beside(self, job: Job) -> bytes:
         """What comes beside the text is sent at the end: only then it is sure to be whole."""
-        message = await self._services.run_read(read_message, self._services.database, job.id) or {}
+        message = await self._services.reads.run(read_message, self._services.database, job.id) or {}
         frames = b"".join(self._chunk(delta) for delta in last_deltas(message))
         if message.get("logprobs"):
             frames += chunk_frame(self._job, {}, None, with_usage=self._with_usage, logprobs=message["logprobs"])
@@ -169,11 +150,6 @@ class ChatStream(JobStream):
 
     def _chunk(self, delta: dict[str, Any], finish_reason: str | None = None) -> bytes:
         return chunk_frame(self._job, delta, finish_reason, with_usage=self._with_usage)
-
-
-def accepted_headers(accepted: Accepted) -> dict[str, str]:
-    """The headers of every answer to an accepted submission, errors too."""
-    return {"x-job-id": accepted.id, **replayed(accepted)}
 
 
 def _read(idempotency_key: str | None, body: bytes) -> tuple[IdempotencyKey | None, NewJob, bool, bool]:
@@ -191,9 +167,14 @@ def _submit(services: Services, project: str, job: NewJob, key: IdempotencyKey |
 
 async def answer_chat(result: StoredResult) -> Response:
     """Answer a client that waited for the end. Raises `ApiError` if there is no whole text."""
+    refuse_failed(result)
+    return JsonAnswer(whole_completion(result))
+
+
+def refuse_failed(result: StoredResult) -> None:
+    """Raises `ApiError` for a job that has not completed."""
     if result.job.status is not JobStatus.COMPLETED:
         raise job_failure(result.job)
-    return JsonAnswer(whole_completion(result))
 
 
 def _restarted(job: Job) -> ApiError:
@@ -205,16 +186,10 @@ def _restarted(job: Job) -> ApiError:
     return ApiError(502, "attempt_restarted", message)
 
 
-def _with_headers(error: ApiError, headers: dict[str, str]) -> ApiError:
-    error.headers = {**(error.headers or {}), **headers}
-    return error
-
-
 def read_stream(body: bytes) -> tuple[bool, bool]:
     """Whether the answer is to be streamed, and whether with a chunk for the usage."""
     fields = read_fields(body)
-    stream = read_value(fields["stream"], "stream") if "stream" in fields else None
-    options = read_value(fields["stream_options"], "stream_options") if "stream_options" in fields else None
+    stream, options = read_field(fields, "stream"), read_field(fields, "stream_options")
     if stream not in (None, True, False):
         raise invalid("stream", "must be true or false")
     if options is None:

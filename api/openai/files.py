@@ -8,18 +8,18 @@ from time import monotonic
 from typing import Annotated, Literal
 from urllib.parse import quote
 
-from fastapi import APIRouter, Query, Request
+from fastapi import Query, Request
 from starlette.responses import FileResponse, Response
 
 from api.access.large_answers import StreamedAnswer
 from api.callers.caller import CallerDep
+from api.finding import find_file
 from api.forms.files import file_json
 from api.forms.pages import page_json
 from api.http.errors import ApiError, JsonAnswer
-from api.http.parameters import STRICT_QUERY, AfterFile, FileId
+from api.http.parameters import AfterFile, FileId, v1_routes
 from api.openai.output_lines import bytes_at_once, output_lines
 from api.openai.schemas import FILE_FORM, DeletedFile, FileList, FileObject
-from api.schemas.errors import ERROR_RESPONSES
 from api.services import Services, ServicesDep, reading, writing
 from api.submitting.fields import invalid, missing, unknown, unsupported
 from api.submitting.uploads import Upload, delete_bytes, not_readable
@@ -33,11 +33,10 @@ from jobs.store.files import (
     delete_file,
     keep_bytes,
     list_files,
-    read_file,
 )
 from jobs.store.queries import read_batch
 
-routes = APIRouter(prefix="/v1", tags=["files"], dependencies=STRICT_QUERY, responses=ERROR_RESPONSES)
+routes = v1_routes("files")
 
 _EXPIRY = ("expires_after[anchor]", "expires_after[seconds]")
 _LONGEST_NAME = 512
@@ -62,7 +61,7 @@ async def post_file(services: ServicesDep, caller: CallerDep, request: Request) 
         with Upload(services.settings.files_folder, services.settings.max_file_bytes) as upload:
             await upload.read(request)
             seconds = _check_form(upload)
-            file = await services.run_write(_keep, services, caller.project, upload, seconds)
+            file = await services.writes.run(_keep, services, caller.project, upload, seconds)
     except OSError as error:
         log.error("an upload cannot be written to %s: %s", services.settings.files_folder, error.strerror)  # noqa: TRY400  # the folder is at fault, not the code
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
@@ -70,7 +69,7 @@ async def post_file(services: ServicesDep, caller: CallerDep, request: Request) 
             raise ApiError(503, "disk_full", message, headers={"Retry-After": "30"}) from None
         message = "the folder of the files (LONGHAND_FILES) cannot be written; the service's log says why"
         raise ApiError(503, "files_not_writable", message) from None
-    await services.run_write(sweep_expired, services)
+    await services.writes.run(sweep_expired, services)
     return JsonAnswer(file_json(file))
 
 
@@ -105,7 +104,7 @@ def get_files(
 @reading
 def get_file(services: ServicesDep, caller: CallerDep, file_id: FileId) -> Response:
     """One file. The length of a batch's output is counted when it is first asked for."""
-    return JsonAnswer(file_json(_counted(services, caller.project, _read(services, caller.project, file_id))))
+    return JsonAnswer(file_json(_counted(services, caller.project, find_file(services, caller, file_id))))
 
 
 @routes.get(
@@ -119,7 +118,7 @@ def get_content(services: ServicesDep, caller: CallerDep, file_id: FileId) -> Re
 
     The outputs of a batch are written from its jobs while they are read: what was retried since is in them.
     """
-    file = _read(services, caller.project, file_id)
+    file = find_file(services, caller, file_id)
     if file.purpose == BATCH_OUTPUT:
         name = f"attachment; filename*=utf-8''{quote(file.filename, safe='')}"
         lines: Iterator[bytes] = output_lines(services.database, file, project=caller.project)
@@ -176,13 +175,6 @@ def _keep(services: Services, project: str, upload: Upload, seconds: int | None)
     return add_upload(
         services.database, file_id, project=project, filename=upload.filename or "", size=upload.size, seconds=seconds
     )
-
-
-def _read(services: Services, project: str, file_id: str) -> File:
-    file = read_file(services.database, file_id, project=project)
-    if file is None:
-        raise ApiError.not_found("file", file_id)
-    return file
 
 
 def _counted_in_time(services: Services, project: str, found: list[File]) -> Iterator[File]:

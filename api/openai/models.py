@@ -1,15 +1,13 @@
 """The upstream's models, passed through."""
 
-from fastapi import APIRouter
 from starlette.responses import Response
 
 from api.callers.caller import CallerDep
 from api.http.errors import JsonAnswer
-from api.http.parameters import STRICT_QUERY
-from api.schemas.errors import ERROR_RESPONSES
+from api.http.parameters import v1_routes
 from api.services import ServicesDep
 
-routes = APIRouter(prefix="/v1", tags=["openai"], dependencies=STRICT_QUERY, responses=ERROR_RESPONSES)
+routes = v1_routes("openai")
 
 
 @routes.get("/models")

@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 from typing import Any
 
+from api.http.errors import ApiError, error_body
 from api.http.json_lines import join_lines, json_line
 from api.openai.chat_answers import whole_completion
-from api.openai.response_object import find_item_id, response_object
+from api.openai.response_object import read_response_object
 from jobs.inputs.dialects import RESPONSES
 from jobs.lifecycle.responses import stream_responses
 from jobs.model.batch_records import Batch
@@ -42,7 +43,7 @@ def _lines(database: Database, batch: Batch, statuses: frozenset[JobStatus]) -> 
     """The lines, in the form of the endpoint that the batch was made for."""
     if batch.endpoint == RESPONSES:
         for asked in stream_responses(database, batch.id, statuses):
-            yield _line(asked.job, response_object(asked, item_id=find_item_id(database, asked)))
+            yield _line(asked.job, read_response_object(database, asked))
     else:
         for result in stream_results(database, batch.id, statuses):
             yield _line(result.job, whole_completion(result))
@@ -54,9 +55,8 @@ def _line(job: Job, whole: dict[str, Any]) -> dict[str, Any]:
     if job.status is JobStatus.COMPLETED:
         response = _response(job, 200, whole)
     elif job.status is JobStatus.FAILED and job.error_status is not None and job.error_status >= 400:
-        kind = "invalid_request_error" if job.error_status < 500 else "server_error"
-        told = {"message": job.error_message, "type": kind, "param": None, "code": job.error_code}
-        response = _response(job, job.error_status, {"error": told})
+        refused = ApiError(job.error_status, job.error_code or "failed", job.error_message or "")
+        response = _response(job, job.error_status, error_body(refused))
     else:
         error = {"code": _CODES.get(job.status, job.error_code), "message": job.error_message}
     line_id = f"batch_req_{job.id.removeprefix('job_')}"

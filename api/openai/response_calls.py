@@ -11,17 +11,8 @@ Item = dict[str, Any]
 def call_items(job: Job, *, whole: bool) -> list[Item]:
     """The output items of the functions that were called."""
     number = job.id.partition("_")[2]
-    return [
-        {
-            "id": f"fc_{number}_{place}",
-            "type": "function_call",
-            "status": "completed" if whole else "incomplete",
-            "call_id": call["id"],
-            "name": call["function"]["name"],
-            "arguments": call["function"]["arguments"],
-        }
-        for place, call in enumerate(_calls(job))
-    ]
+    status = "completed" if whole else "incomplete"
+    return [_call_item(f"fc_{number}_{place}", call, status) for place, call in enumerate(_calls(job))]
 
 
 def call_events(items: Sequence[Item], index: int) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -56,17 +47,13 @@ def input_items(item_id: str, message: Mapping[str, Any]) -> list[Item]:
     if message["role"] == "tool":
         output = {"call_id": message["tool_call_id"], "output": message["content"]}
         return [{"id": item_id, "type": "function_call_output", "status": "completed", **output}]
-    return [
-        {
-            "id": f"{item_id}_{place}",
-            "type": "function_call",
-            "status": "completed",
-            "call_id": call["id"],
-            "name": call["function"]["name"],
-            "arguments": call["function"]["arguments"],
-        }
-        for place, call in enumerate(message.get("tool_calls") or ())
-    ]
+    calls = enumerate(message.get("tool_calls") or ())
+    return [_call_item(f"{item_id}_{place}", call, "completed") for place, call in calls]
+
+
+def _call_item(item_id: str, call: Mapping[str, Any], status: str) -> Item:
+    called = {"name": call["function"]["name"], "arguments": call["function"]["arguments"]}
+    return {"id": item_id, "type": "function_call", "status": status, "call_id": call["id"], **called}
 
 
 def _calls(job: Job) -> list[dict[str, Any]]:

@@ -26,14 +26,14 @@ from api.openai.response_numbers import (
     thought_offset_of,
 )
 from api.openai.response_object import (
-    message_id,
     message_item,
+    output_id,
     response_in,
     response_object,
     response_status,
     text_part,
 )
-from api.openai.response_reasoning import ReasoningItem, reasoning_id
+from api.openai.response_reasoning import ReasoningItem, text_from
 from jobs.lifecycle.responses import StoredResponse
 from jobs.live.follower import Reasoning, Text
 from jobs.model.records import Attempt
@@ -112,7 +112,7 @@ class ResponseEvents:
         self._voided = len(before)
         if self._item is not None and self._item.first != self._chain.first:
             self._item = None
-        if self._thought is not None and self._thought.id != reasoning_id(self._asked.job.id, self._chain.first):
+        if self._thought is not None and self._thought.id != output_id("rs", self._asked.job.id, self._chain.first):
             self._thought = None
         if self._item is None:
             self._index = len(before)
@@ -126,7 +126,7 @@ class ResponseEvents:
             skip = thought_offset_of(self._after) if self._after >= 0 and attempt_of(self._after) == first else 0
             index = self._index + self._thoughts
             self._thoughts += 1
-            self._thought = ReasoningItem(reasoning_id(self._asked.job.id, first), index, skip)
+            self._thought = ReasoningItem(output_id("rs", self._asked.job.id, first), index, skip)
             yield from self._of_reasoning(self._thought.begin())
         yield from self._of_reasoning(self._thought.add(step))
 
@@ -137,13 +137,7 @@ class ResponseEvents:
             yield from self._begin_item()
         if step.end <= self._skip:
             return
-        delta = step.text
-        if step.offset < self._skip:
-            encoded = delta.encode()
-            start = self._skip - step.offset
-            while start > 0 and encoded[start] & 0xC0 == 0x80:  # a number inside a character was never given out
-                start -= 1
-            delta = encoded[start:].decode()
+        delta = step.text if step.offset >= self._skip else text_from(step.text.encode(), self._skip - step.offset)
         number = self._number(self._chain.owner(step.end), TEXT + step.end)
         yield from self._event("response.output_text.delta", number, **self._place(), delta=delta, logprobs=[])
 
@@ -152,12 +146,10 @@ class ResponseEvents:
         text = asked.text or ""
         number = self._number(max(asked.job.attempt, 1), TEXT + len(text.encode()))
         status = response_status(asked.job)
-        item_id = None
         if self._item is None:
             yield from self._end_reasoning()
-        if self._item is not None:
-            item_id = self._item.id
-            item = message_item(item_id, text, whole=status == "completed")
+        else:
+            item = message_item(self._item.id, text, whole=status == "completed")
             yield from self._event("response.output_text.done", number + 1, **self._place(), text=text, logprobs=[])
             yield from self._event("response.content_part.done", number + 2, **self._place(), part=text_part(text))
             index = self._item.index
@@ -172,7 +164,7 @@ class ResponseEvents:
             message = f"the response {asked.id} was cancelled; what was written is kept"
             yield from self._event("error", number, code="cancelled", message=message, param=None)
             return
-        shown = response_object(asked, item_id=item_id)
+        shown = response_object(asked, first=self._chain.first)
         yield from self._event(f"response.{status}", number, response=shown)
 
     def _end_reasoning(self) -> Iterator[Event]:
@@ -186,7 +178,7 @@ class ResponseEvents:
 
     def _begin_item(self) -> Iterator[Event]:
         first = self._chain.first
-        self._item = _Item(self._index + self._thoughts, first, message_id(self._asked.job.id, first))
+        self._item = _Item(self._index + self._thoughts, first, output_id("msg", self._asked.job.id, first))
         yield from self._added(self._item)
         part = text_part("")
         yield from self._event(
@@ -201,7 +193,7 @@ class ResponseEvents:
     def _void(self, index: int, chain: Chain) -> Iterator[Event]:
         item = self._item
         if item is None or item.first != chain.first:
-            item = _Item(index + self._thoughts, chain.first, message_id(self._asked.job.id, chain.first))
+            item = _Item(index + self._thoughts, chain.first, output_id("msg", self._asked.job.id, chain.first))
             yield from self._added(item)
         shown = {"id": item.id, "type": "message", "role": "assistant", "status": "incomplete", "content": []}
         yield from self._event(

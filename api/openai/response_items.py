@@ -3,26 +3,24 @@
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Path, Query
+from fastapi import Path, Query
 from starlette.responses import Response
 
 from api.callers.caller import CallerDep
+from api.finding import find_response
 from api.http.errors import ApiError, JsonAnswer
-from api.http.parameters import STRICT_QUERY
+from api.http.parameters import Limit, v1_routes
 from api.http.request_bodies import request_body
 from api.openai.response_calls import input_items
 from api.openai.response_conversation import conversation, own_messages
-from api.openai.response_schemas import INPUT_TOKENS_BODY
-from api.openai.schemas import InputItemList, InputTokens
-from api.schemas.errors import ERROR_RESPONSES
+from api.openai.schemas import INPUT_TOKENS_BODY, InputItemList, InputTokens
 from api.services import Services, ServicesDep, reading
 from api.submitting.bodies import JobBody, read_fields, read_value
 from api.submitting.fields import missing
 from api.submitting.response_input import Message, input_item_id
 from api.submitting.response_request import make_response_request
-from jobs.lifecycle.responses import read_response
 
-routes = APIRouter(prefix="/v1", tags=["openai"], dependencies=STRICT_QUERY, responses=ERROR_RESPONSES)
+routes = v1_routes("openai")
 
 _NOT_COUNTED = ("conversation", "personality")
 
@@ -34,15 +32,13 @@ def get_input_items(
     caller: CallerDep,
     response_id: Annotated[str, Path(description="The id of a Response, `resp_...`.")],
     after: Annotated[str | None, Query(description="Begin after the item with this id.")] = None,
-    limit: Annotated[int, Query(ge=1, le=100, description="How many items.")] = 20,
+    limit: Limit = 20,
     order: Annotated[Literal["asc", "desc"], Query(description="First or last item first.")] = "desc",
     include: Annotated[list[str] | None, Query(description="Taken and without an effect.")] = None,
     include_in_brackets: Annotated[list[str] | None, Query(alias="include[]", include_in_schema=False)] = None,
 ) -> Response:
     """The items that a Response was written after, those of the Responses before it among them."""
-    asked = read_response(services.database, response_id, project=caller.project)
-    if asked is None:
-        raise ApiError.not_found("response", response_id)
+    asked = find_response(services, caller.project, response_id)
     messages = enumerate(own_messages(asked))
     items = [item for place, message in messages for item in _input_items(asked.job.id, place, message)]
     if order == "desc":
@@ -65,7 +61,7 @@ async def post_input_tokens(services: ServicesDep, caller: CallerDep, body: JobB
 
     Images count nothing. Nothing is stored and no upstream is asked.
     """
-    return JsonAnswer(await services.run_read(_count, services, caller.project, body))
+    return JsonAnswer(await services.reads.run(_count, services, caller.project, body))
 
 
 def _count(services: Services, project: str, body: bytes) -> Mapping[str, Any]:

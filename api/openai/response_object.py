@@ -1,7 +1,7 @@
 """A Response as OpenAI's object."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 from api.openai.response_calls import call_items
 from api.openai.response_numbers import chains_up_to
@@ -16,33 +16,30 @@ _ERROR_CODES = {"upstream_rejected": "invalid_prompt", "upstream_rejected_in_str
                 "upstream_quota_spent": "rate_limit_exceeded"}  # fmt: skip
 
 
-def response_object(asked: StoredResponse, *, item_id: str | None = None) -> dict[str, Any]:
-    """The Response as it stands, with its output once it has ended. `item_id` is the output item's own."""
-    job, request = asked.job, asked.request
+def response_object(asked: StoredResponse, *, first: int = 1) -> dict[str, Any]:
+    """The Response as it stands, with its output once it has ended. `first` is the attempt that began its text."""
+    job = asked.job
     status = response_status(job)
     ended = job.is_final
     # The SDK knows two reasons: a context window that is full is a limit on tokens, too.
     reason = job.incomplete if status == "incomplete" else None
     reason = "max_output_tokens" if reason == "context_window" else reason
     whole = status == "completed"
-    return {
-        **_echoed(asked),
-        "status": status,
+    return response_in(asked, status) | {
         "completed_at": int(job.finished_at.timestamp()) if whole and job.finished_at else None,
         "error": _error(job) if status == "failed" else None,
         "incomplete_details": {"reason": reason} if reason else None,
-        "model": request["model"],
-        "output": output_items(asked, item_id or message_id(job.id), whole=whole),
+        "output": _output(asked, first, whole=whole),
         "usage": response_usage(job.usage) if ended else None,
     }
 
 
-def output_items(asked: StoredResponse, item_id: str, *, whole: bool) -> list[dict[str, Any]]:
-    """The output: the reasoning, if there is any, the text, and the tool calls."""
-    number = item_id.partition("_")[2]  # with the attempt that began the text
-    thoughts = [reasoning_item(f"rs_{number}", asked.reasoning)] if asked.reasoning else []
-    texts = [message_item(item_id, asked.text, whole=whole)] if asked.text else []
-    return [*thoughts, *texts, *call_items(asked.job, whole=whole)]
+def _output(asked: StoredResponse, first: int, *, whole: bool) -> list[dict[str, Any]]:
+    """The reasoning, if there is any, the text, and the tool calls."""
+    job = asked.job
+    thoughts = [reasoning_item(output_id("rs", job.id, first), asked.reasoning)] if asked.reasoning else []
+    texts = [message_item(output_id("msg", job.id, first), asked.text, whole=whole)] if asked.text else []
+    return [*thoughts, *texts, *call_items(job, whole=whole)]
 
 
 def response_in(asked: StoredResponse, status: str) -> dict[str, Any]:
@@ -75,18 +72,18 @@ def text_part(text: str) -> dict[str, Any]:
     return {"type": "output_text", "text": text, "annotations": [], "logprobs": []}
 
 
-def message_id(job_id: str, attempt: int = 1) -> str:
-    """The id of the output item that an attempt began."""
-    named = f"msg_{job_id.partition('_')[2]}"
+def output_id(kind: Literal["msg", "rs"], job_id: str, attempt: int = 1) -> str:
+    """The id of the output item that an attempt began: of the text, or of its reasoning."""
+    named = f"{kind}_{job_id.partition('_')[2]}"
     return named if attempt == 1 else f"{named}_{attempt}"
 
 
-def find_item_id(database: Database, asked: StoredResponse) -> str:
-    """The id of the output item as the events name it: by the attempt that began the text."""
-    if asked.job.attempt < 2:
-        return message_id(asked.job.id)
+def read_response_object(database: Database, asked: StoredResponse) -> dict[str, Any]:
+    """The same with its output items named as the events name them."""
+    if asked.job.attempt < 2 or not asked.job.is_final:
+        return response_object(asked)
     attempts = read_attempts(database, asked.job.id)
-    return message_id(asked.job.id, chains_up_to(attempts, asked.job.attempt)[-1].first)
+    return response_object(asked, first=chains_up_to(attempts, asked.job.attempt)[-1].first)
 
 
 def response_usage(usage: Usage | None) -> dict[str, Any] | None:

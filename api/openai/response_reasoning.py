@@ -22,12 +22,6 @@ def reasoning_part(text: str) -> dict[str, Any]:
     return {"type": "reasoning_text", "text": text}
 
 
-def reasoning_id(job_id: str, attempt: int = 1) -> str:
-    """The id of the reasoning item of the text that an attempt began."""
-    named = f"rs_{job_id.partition('_')[2]}"
-    return named if attempt == 1 else f"{named}_{attempt}"
-
-
 @dataclass(slots=True)
 class ReasoningItem:
     """A reasoning item that is being sent. Its events come with their places, which the caller numbers."""
@@ -50,10 +44,10 @@ class ReasoningItem:
         if step.end <= self._end:
             return
         encoded = step.text.encode()
-        self._pieces.append(encoded[_whole(encoded, self._end - step.offset) :].decode())
+        self._pieces.append(text_from(encoded, self._end - step.offset))
         self._end = step.end
         if step.end > self.skip:
-            delta = encoded[_whole(encoded, self.skip - step.offset) :].decode()
+            delta = text_from(encoded, self.skip - step.offset)
             event = {"type": "response.reasoning_text.delta", **self._place(), "delta": delta}
             yield THOUGHT + step.end, event
 
@@ -69,9 +63,9 @@ class ReasoningItem:
         return {"item_id": self.id, "output_index": self.index, "content_index": 0}
 
 
-def _whole(encoded: bytes, start: int) -> int:
-    """A place to cut at which is no place inside a character."""
+def text_from(encoded: bytes, start: int) -> str:
+    """The text from this byte on, and no half character: a number inside of one was never given out."""
     start = max(start, 0)
     while 0 < start < len(encoded) and encoded[start] & 0xC0 == 0x80:
         start -= 1
-    return start
+    return encoded[start:].decode()

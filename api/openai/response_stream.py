@@ -59,7 +59,7 @@ class ResponseStream(JobStream):
             return await self._switch_attempt(event.attempt, anew=True)
         if isinstance(event, StoredResult):
             database, project = self._services.database, self._asked.job.project
-            ended = await self._services.run_read(read_response, database, self._asked.id, project=project)
+            ended = await self._services.reads.run(read_response, database, self._asked.id, project=project)
             if ended is None or ended.text is None:
                 return self._interrupted()
             frames = await self._switch_attempt(ended.job.attempt)
@@ -71,7 +71,7 @@ class ResponseStream(JobStream):
             return b""
         attempts = []
         if attempt > 1:
-            attempts = await self._services.run_read(read_attempts, self._services.database, self._asked.job.id)
+            attempts = await self._services.reads.run(read_attempts, self._services.database, self._asked.job.id)
         begun = _frames(self._events.begun())
         return begun + _frames(self._events.switch_attempt(attempt, attempts, anew=anew))
 

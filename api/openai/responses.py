@@ -1,31 +1,30 @@
 """OpenAI's Responses, each one a job: run in the background, resumed anywhere, cancelled, deleted."""
 
 import json
-from collections.abc import Awaitable, Callable, Mapping
-from contextlib import ExitStack
+from collections.abc import Mapping
 from functools import partial
 from logging import getLogger
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Query
+from fastapi import Path, Query
 from starlette.background import BackgroundTask
 from starlette.responses import Response
 
 from api.callers.caller import CallerDep
+from api.finding import find_response
 from api.http.errors import ApiError, JsonAnswer
 from api.http.event_stream import EventStream
-from api.http.parameters import STRICT_QUERY
+from api.http.parameters import v1_routes
 from api.http.request_bodies import request_body
 from api.idempotency import Key, check_key
-from api.openai.at_end import AnswerAtEnd, Interruption, Wait
+from api.openai.at_end import PostedJob, Wait, accepted_headers
 from api.openai.chat_answers import job_failure
-from api.openai.completions import CONTINUED, FIRST_SECONDS, accepted_headers
+from api.openai.completions import CONTINUED
 from api.openai.response_conversation import conversation
-from api.openai.response_object import find_item_id, response_object
-from api.openai.response_schemas import RESPONSE_BODY
+from api.openai.response_object import read_response_object, response_object
 from api.openai.response_stream import ResponseStream
-from api.schemas.errors import ERROR_RESPONSES
-from api.services import Services, ServicesDep, writing
+from api.openai.schemas import RESPONSE_BODY
+from api.services import Services, ServicesDep, require_open, writing
 from api.submitting.bodies import JobBody
 from api.submitting.checks import check_job
 from api.submitting.fields import unsupported
@@ -34,12 +33,13 @@ from api.use_cases import cancel_one_job, submit_one_job
 from jobs.inputs.dialects import RESPONSES
 from jobs.intake.idempotency import IdempotencyKey
 from jobs.intake.submission import Accepted
-from jobs.lifecycle.responses import StoredResponse, delete_response, job_id_of, read_response, response_id
+from jobs.lifecycle.responses import StoredResponse, delete_response, read_response
+from jobs.model.ids import response_id
 from jobs.model.status import JobStatus
 from jobs.store.database import DATABASE_ERRORS, driver_message
 from jobs.store.queries import StoredResult
 
-routes = APIRouter(prefix="/v1", tags=["openai"], dependencies=STRICT_QUERY, responses=ERROR_RESPONSES)
+routes = v1_routes("openai")
 
 _CANCEL_SECONDS = 5.0
 """How long a cancel waits for the worker to have closed the upstream's stream, which takes 2 s."""
@@ -60,31 +60,19 @@ async def post_response(
     A parameter that is not supported is refused by name. With `store: false` it is deleted once its answer
     has been sent.
     """
-    key = await services.run_write(check_key, idempotency_key, RESPONSES, body)
-    request = await services.run_write(read_response_request, body)
+    key = await services.writes.run(check_key, idempotency_key, RESPONSES, body)
+    request = await services.writes.run(read_response_request, body)
     if request.background and not request.stream:
-        accepted, asked = await services.run_write(_submit, services, caller.project, request, key)
+        accepted, asked = await services.writes.run(_submit, services, caller.project, request, key)
         return JsonAnswer(await _shown(services, asked), headers=accepted_headers(accepted))
-    with ExitStack() as held:
-        # Before the job is stored: a client that is refused a slot sends its request again.
-        slot = held.enter_context(services.watch_limiter.take(caller.project, caller.key_id))
-        accepted, asked = await services.run_write(_submit, services, caller.project, request, key)
-        headers = accepted_headers(accepted)
-        interruption = Interruption(services, asked.job.id, slot, headers, has_key=key is not None)
-        wait = Wait(services, asked.job.id)
-        slot.hold(wait)
+    with PostedJob(services, caller, key) as posted:
+        asked = await posted.submit(partial(_submit, services, caller.project, request, key))
         if not request.stream:
-            return AnswerAtEnd(wait, _answer(services, asked), interruption, headers, slot=held.pop_all())
+            return posted.at_end(partial(_answer, services, asked))
         if not request.background:
-            result = await wait.until_end(seconds=FIRST_SECONDS, or_text=True)
-            if result is not None:
-                _refuse_failed(result)
-        if wait.stopped:
-            raise interruption.error()
+            await posted.until_text(_refuse_failed)
         unstored = None if request.is_stored or request.background else partial(_erase_unstored, services, asked)
-        events = ResponseStream(services, asked, at_end=unstored)
-        slot.hold(events)
-        return EventStream(events, headers, slot=held.pop_all())
+        return posted.stream(ResponseStream(services, asked, at_end=unstored))
 
 
 @routes.get("/responses/{response_id}", response_class=Response)
@@ -105,11 +93,10 @@ async def get_response(
         raise unsupported("include_obfuscation", "nothing is obfuscated here")
     if starting_after is not None and not stream:
         raise unsupported("starting_after", "is only for stream=true")
-    asked = await services.run_read(_find, services, caller.project, response_id)
+    asked = await services.reads.run(find_response, services, caller.project, response_id)
     if not stream:
         return JsonAnswer(await _shown(services, asked))
-    if services.hub.closed:
-        raise ApiError(503, "shutting_down", "this server is shutting down: come back", headers={"Retry-After": "1"})
+    require_open(services)
     events = ResponseStream(services, asked, -1 if starting_after is None else starting_after)
     return EventStream(events, slot=services.watch_limiter.take(caller.project, caller.key_id, events))
 
@@ -119,10 +106,11 @@ async def post_cancel_response(services: ServicesDep, caller: CallerDep, respons
     """Cancel a Response and wait for its end, which takes moments; what it has written is kept. One that has ended
     stays as it is.
     """
-    asked = await services.run_read(_find, services, caller.project, response_id)
-    if await services.run_write(cancel_one_job, services, asked.job.id) is not None:
+    asked = await services.reads.run(find_response, services, caller.project, response_id)
+    if await services.writes.run(cancel_one_job, services, asked.job.id) is not None:
         await Wait(services, asked.job.id).until_end(seconds=_CANCEL_SECONDS)
-    return JsonAnswer(await _shown(services, await services.run_read(_find, services, caller.project, response_id)))
+    ended = await services.reads.run(find_response, services, caller.project, response_id)
+    return JsonAnswer(await _shown(services, ended))
 
 
 @routes.delete("/responses/{response_id}")
@@ -140,20 +128,17 @@ def delete_one_response(services: ServicesDep, caller: CallerDep, response_id: R
     return JsonAnswer({"id": response_id, "object": "response", "deleted": True})
 
 
-def _answer(services: Services, asked: StoredResponse) -> Callable[[StoredResult], Awaitable[Response]]:
-    async def answer(result: StoredResult) -> Response:
-        _refuse_failed(result)
-        ended = await services.run_read(_find, services, asked.job.project, asked.id)
-        unstored = None if asked.request.get("store", True) else BackgroundTask(_erase_unstored, services, ended)
-        return JsonAnswer(await _shown(services, ended), background=unstored)
-
-    return answer
+async def _answer(services: Services, asked: StoredResponse, result: StoredResult) -> Response:
+    _refuse_failed(result)
+    ended = await services.reads.run(find_response, services, asked.job.project, asked.id)
+    unstored = None if asked.request.get("store", True) else BackgroundTask(_erase_unstored, services, ended)
+    return JsonAnswer(await _shown(services, ended), background=unstored)
 
 
 async def _erase_unstored(services: Services, asked: StoredResponse) -> None:
     """Delete a Response that was not to be stored: its answer was sent. It never raises: a worker does it later."""
     try:
-        await services.run_write(delete_response, services.database, asked.id, project=asked.job.project)
+        await services.writes.run(delete_response, services.database, asked.id, project=asked.job.project)
     except DATABASE_ERRORS as error:
         log.warning("%s was not erased yet: %s", asked.id, driver_message(error))
 
@@ -173,18 +158,10 @@ def _submit(
     return accepted, asked
 
 
-def _find(services: Services, project: str, named: str) -> StoredResponse:
-    asked = read_response(services.database, named, project=project) if job_id_of(named) else None
-    if asked is None:
-        raise ApiError.not_found("response", named)
-    return asked
-
-
 async def _shown(services: Services, asked: StoredResponse) -> Mapping[str, Any]:
-    """The Response, its output item named as its events name it."""
-    if asked.job.attempt < 2 or not asked.text:
-        return response_object(asked)
-    return response_object(asked, item_id=await services.run_read(find_item_id, services.database, asked))
+    if asked.job.attempt < 2:
+        return response_object(asked)  # nothing more has to be read
+    return await services.reads.run(read_response_object, services.database, asked)
 
 
 def _refuse_failed(result: StoredResult) -> None:

@@ -4,30 +4,27 @@ import json
 from functools import partial
 from typing import Any
 
-from fastapi import APIRouter
 from starlette.responses import Response
 
 from api.callers.caller import CallerDep
 from api.http.errors import JsonAnswer
-from api.http.parameters import STRICT_QUERY
+from api.http.parameters import v1_routes
 from api.http.request_bodies import request_body
 from api.idempotency import Key, check_key
-from api.openai.chat_answers import chat_usage, job_failure, unnamed_frame
-from api.openai.completions import CONTINUED, ChatStream, complete, read_stream
+from api.openai.chat_answers import chat_usage, unnamed_frame
+from api.openai.completions import CONTINUED, ChatStream, complete, read_stream, refuse_failed
 from api.openai.schemas import PROMPT_BODY
-from api.schemas.errors import ERROR_RESPONSES
 from api.services import ServicesDep
-from api.submitting.bodies import JobBody, read_fields, read_value
+from api.submitting.bodies import JobBody, read_values
 from api.submitting.checks import check_job
 from api.submitting.fields import invalid, missing, unsupported
 from jobs.intake.idempotency import IdempotencyKey
 from jobs.intake.submission import NewJob
 from jobs.live.follower import Reasoning
 from jobs.model.records import Job
-from jobs.model.status import JobStatus
 from jobs.store.queries import StoredResult
 
-routes = APIRouter(prefix="/v1", tags=["openai"], dependencies=STRICT_QUERY, responses=ERROR_RESPONSES)
+routes = v1_routes("openai")
 
 PATH = "/v1/completions"
 
@@ -53,7 +50,7 @@ async def post_completion(
 
     The upstream is asked for a chat completion with the prompt as the user's one message.
     """
-    key, job, stream, with_usage = await services.run_write(_read, idempotency_key, body)
+    key, job, stream, with_usage = await services.writes.run(_read, idempotency_key, body)
     chunks = partial(TextStream, with_usage=with_usage) if stream else None
     return await complete(services, caller, job, key, answer=_answer, chunks=chunks)
 
@@ -79,8 +76,7 @@ class TextStream(ChatStream):
 
 def _read(idempotency_key: str | None, body: bytes) -> tuple[IdempotencyKey | None, NewJob, bool, bool]:
     """The key, the job, and whether the answer is a stream, with the usage in it."""
-    raw = read_fields(body)
-    fields = {name: read_value(raw[name], name) for name in raw}
+    fields = read_values(body)
     if "messages" in fields:
         raise unsupported("messages", "belongs to POST /v1/chat/completions; this takes a prompt")
     for name, (allowed, way_out) in _ONLY.items():
@@ -108,9 +104,8 @@ def _read_prompt(prompt: Any) -> str:
 
 
 async def _answer(result: StoredResult) -> Response:
+    refuse_failed(result)
     job = result.job
-    if job.status is not JobStatus.COMPLETED:
-        raise job_failure(job)
     choices = [_choice(result.text or "", job.finish_reason)]
     return JsonAnswer({**_completion(job), "choices": choices, "usage": chat_usage(job.usage)})
 

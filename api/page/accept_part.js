@@ -1,6 +1,6 @@
 // What a finished text must satisfy, and what becomes of one that does not.
 
-import { el } from "./dom.js";
+import { el, field, menu } from "./dom.js";
 import { locale, t } from "./words.js";
 
 const COUNTS = ["min_words", "max_words"];
@@ -19,16 +19,13 @@ export function acceptPart(draft, changed) {
     el("textarea", { id: name, rows: "2", value: draft[name], oninput: changed, "aria-describedby": "accept-hint" }),
   ]);
   const names = new Intl.DisplayNames([locale], { type: "language" });
-  const language = choice("text_language", draft.text_language, [
-    ["", t("accept.text_language.any")],
-    ...LANGUAGES.map((code) => [code, code === "zh" ? t("accept.text_language.zh") : names.of(code)]),
-  ]);
+  const languages = LANGUAGES.map((code) => [code, code === "zh" ? t("accept.text_language.zh") : names.of(code)]);
+  const language = choice("text_language", [["", t("accept.text_language.any")], ...languages]);
   const endsWell = el("input", { id: "ends_well", type: "checkbox", checked: draft.ends_well === true, onchange: changed });
-  const then = choice("on_reject", draft.on_reject, THEN.map((way) => [way, t(`accept.then.${way}`)]));
+  const then = choice("on_reject", THEN.map((way) => [way, t(`accept.then.${way}`)]));
 
-  function choice(id, chosen, options) {
-    const make = ([value, words]) => el("option", { value, selected: value === chosen }, words);
-    return el("select", { id, onchange: changed }, ...options.map(make));
+  function choice(id, options) {
+    return menu({ id, onchange: changed }, options, draft[id]);
   }
 
   const values = () => ({
@@ -47,7 +44,7 @@ export function acceptPart(draft, changed) {
     return { ...Object.fromEntries(typed), ...chosen, ...(endsWell.checked ? { ends_well: true } : {}) };
   }
 
-  const field = (name, input) => el("div", { class: "field" }, el("label", { for: name }, t(`accept.${name}`)), input);
+  const named = (name, input) => field(name, t(`accept.${name}`), input);
   return {
     values,
     read() {
@@ -60,11 +57,11 @@ export function acceptPart(draft, changed) {
       "details",
       { class: "settings", open: Object.keys(rules()).length > 0 },
       el("summary", {}, t("accept.title")),
-      el("div", { class: "fields" }, ...counts.map(([name, input]) => field(name, input)), field("text_language", language)),
-      el("div", { class: "fields" }, ...texts.map(([name, input]) => field(name, input))),
+      el("div", { class: "fields" }, ...counts.map(([name, input]) => named(name, input)), named("text_language", language)),
+      el("div", { class: "fields" }, ...texts.map(([name, input]) => named(name, input))),
       el("p", { id: "accept-hint", class: "hint" }, t("accept.hint")),
       el("p", { class: "field" }, el("label", { for: "ends_well" }, endsWell, ` ${t("accept.ends_well")}`)),
-      field("on_reject", then),
+      named("on_reject", then),
     ),
   };
 }

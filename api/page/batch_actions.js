@@ -1,7 +1,7 @@
 // What one can do with a batch: download it, pause it, cancel it, let its failures run again, delete it.
 
 import { deleteButton } from "./delete_button.js";
-import { ask, el, say } from "./dom.js";
+import { act, ask, el, say } from "./dom.js";
 import { downloadLink } from "./download.js";
 import { call } from "./net.js";
 import { isFinal } from "./status.js";
@@ -17,6 +17,7 @@ export function batchActions(state, onFault) {
   const pause = el("button", { type: "button", onclick: pauseBatch }, t("batch.pause"));
   const retry = el("button", { type: "button", onclick: retryFailures });
   const retryCut = el("button", { type: "button", onclick: retryCutShort });
+  const retryCancelled = el("button", { type: "button", onclick: writeCancelled });
   const remove = deleteButton({ path: `/v1/batches/${state.id}`, kind: "batch", whereTo: () => "#/", onFault });
   const node = el(
     "div",
@@ -32,6 +33,7 @@ export function batchActions(state, onFault) {
     ),
     retry,
     retryCut,
+    retryCancelled,
     pause,
     cancel,
     remove,
@@ -41,37 +43,37 @@ export function batchActions(state, onFault) {
     const { total, completed, failed } = state.batch.request_counts;
     const question = t("batch.cancel.question", { count: total - completed - failed });
     const sure = await ask(question, t("batch.cancel.yes"), t("batch.cancel.no"));
-    if (sure) await act(cancel, "cancel", t("batch.cancel.done"));
+    if (sure) await post(cancel, "cancel", t("batch.cancel.done"));
   }
 
   async function pauseBatch() {
-    if (await act(pause, "pause", t("batch.pause.done"))) await state.reread();
+    if (await post(pause, "pause", t("batch.pause.done"))) await state.reread();
   }
 
   async function retryFailures() {
-    if (await act(retry, "retry", t("batch.retry.done"))) state.watch();
+    if (await post(retry, "retry", t("batch.retry.done"))) state.watch();
   }
 
   async function retryCutShort() {
     const again = { which: ["incomplete"] };
-    if (await act(retryCut, "retry", t("batch.retry_cut.done"), again)) state.watch();
+    if (await post(retryCut, "retry", t("batch.retry_cut.done"), again)) state.watch();
   }
 
-  async function act(button, verb, words, body) {
-    button.disabled = true;
-    onFault(null);
-    try {
-      const batch = await call(`/v1/batches/${state.id}/${verb}`, { method: "POST", body });
-      if (batch.object === "batch") state.batch = batch;
-      say(words);
-      return true;
-    } catch (error) {
-      onFault(error);
-      return false;
-    } finally {
-      button.disabled = false;
-    }
+  async function writeCancelled() {
+    const again = { which: ["cancelled"] };
+    if (await post(retryCancelled, "retry", t("batch.retry_cancelled.done"), again)) state.watch();
   }
+
+  const post = (button, verb, words, body) =>
+    act(
+      button,
+      async () => {
+        const batch = await call(`/v1/batches/${state.id}/${verb}`, { method: "POST", body });
+        if (batch.object === "batch") state.batch = batch;
+        say(words);
+      },
+      onFault,
+    );
 
   return {
     node,
@@ -85,6 +87,9 @@ export function batchActions(state, onFault) {
       const cut = state.jobs.filter((job) => job.incomplete).length;
       retryCut.hidden = cut === 0 || batch.status === "cancelling";
       retryCut.textContent = t("batch.retry_cut", { count: cut });
+      const cancelled = state.jobs.filter((job) => job.status === "cancelled").length;
+      retryCancelled.hidden = cancelled === 0 || batch.status === "cancelling";
+      retryCancelled.textContent = t("batch.retry_cancelled", { count: cancelled });
     },
   };
 }

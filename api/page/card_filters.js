@@ -1,6 +1,6 @@
 // Which cards of a batch are shown, and in which order: by status, by name, sorted.
 
-import { el } from "./dom.js";
+import { el, menu } from "./dom.js";
 import { shownStatus, statusWord } from "./status.js";
 import { t } from "./words.js";
 
@@ -29,17 +29,9 @@ export class CardFilters {
       "aria-label": t("find.label"),
       oninput: onChange,
     });
-    this.#sort = el(
-      "select",
-      { "aria-label": t("sort.label"), onchange: onChange },
-      ...SORTS.map((value) => el("option", { value }, t(`sort.${value}`))),
-    );
-    this.node = el(
-      "div",
-      { class: "tools" },
-      this.#buttons,
-      el("div", { class: "sorting" }, this.#sort, this.#find),
-    );
+    const sorts = SORTS.map((value) => [value, t(`sort.${value}`)]);
+    this.#sort = menu({ "aria-label": t("sort.label"), onchange: onChange }, sorts);
+    this.node = el("div", { class: "tools" }, this.#buttons, el("div", { class: "sorting" }, this.#sort, this.#find));
   }
 
   /** Whether all cards are shown, so that what stands for many may stand in their place. */

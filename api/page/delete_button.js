@@ -1,6 +1,6 @@
 // Delete what has ended, for good, after a question.
 
-import { ask, el, say } from "./dom.js";
+import { act, ask, el, say } from "./dom.js";
 import { call } from "./net.js";
 import { go } from "./router.js";
 import { t } from "./words.js";
@@ -11,16 +11,9 @@ export function deleteButton({ path, kind, whereTo, onFault }) {
 
   async function remove() {
     if (!(await ask(t(`delete.${kind}.question`), t("delete.yes"), t("delete.no")))) return;
-    button.disabled = true;
-    onFault(null);
-    try {
-      await call(path, { method: "DELETE" });
-      say(t("delete.done"));
-      go(whereTo());
-    } catch (error) {
-      onFault(error);
-      button.disabled = false;
-    }
+    if (!(await act(button, () => call(path, { method: "DELETE" }), onFault))) return;
+    say(t("delete.done"));
+    go(whereTo());
   }
 
   return button;

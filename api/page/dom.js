@@ -42,22 +42,61 @@ export function wrong(words, ...more) {
   return el("div", { class: "wrong", role: "alert" }, el("p", {}, words), ...more);
 }
 
-/** Ask before something that cannot be undone. Resolves to whether the answer was yes. */
-export function ask(question, yes, no) {
+/** A field of a form below its label. */
+export function field(id, label, ...inputs) {
+  return el("div", { class: "field" }, el("label", { for: id }, label), ...inputs);
+}
+
+/** A menu of these `[value, words]`. */
+export function menu(props, options, chosen) {
+  const make = ([value, words]) => el("option", { value, selected: value === chosen }, words);
+  return el("select", props, ...options.map(make));
+}
+
+/** An element of a drawing. */
+export function shape(tag, attributes = {}, ...children) {
+  const made = document.createElementNS("http://www.w3.org/2000/svg", tag);
+  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
+  made.append(...children);
+  return made;
+}
+
+/** Show a dialog over the page. Resolves to what it was closed with. */
+export function showDialog(dialog) {
+  document.body.append(dialog);
+  dialog.showModal();
   return new Promise((resolve) => {
-    const refuse = el("button", { type: "button", autofocus: true, onclick: () => dialog.close("no") }, no);
-    const agree = el("button", { type: "button", class: "grave", onclick: () => dialog.close("yes") }, yes);
-    const dialog = el(
-      "dialog",
-      { "aria-labelledby": "question" },
-      el("p", { id: "question" }, question),
-      el("p", { class: "buttons" }, refuse, agree),
-    );
     dialog.addEventListener("close", () => {
       dialog.remove();
-      resolve(dialog.returnValue === "yes");
+      resolve(dialog.returnValue);
     });
-    document.body.append(dialog);
-    dialog.showModal();
   });
+}
+
+/** Ask before something that cannot be undone. Resolves to whether the answer was yes. */
+export async function ask(question, yes, no) {
+  const refuse = el("button", { type: "button", autofocus: true, onclick: () => dialog.close("no") }, no);
+  const agree = el("button", { type: "button", class: "grave", onclick: () => dialog.close("yes") }, yes);
+  const dialog = el(
+    "dialog",
+    { "aria-labelledby": "question" },
+    el("p", { id: "question" }, question),
+    el("p", { class: "buttons" }, refuse, agree),
+  );
+  return (await showDialog(dialog)) === "yes";
+}
+
+/** Do this while its button is disabled. Resolves to whether it went well; `onFault(error)` is told, and null before. */
+export async function act(button, work, onFault) {
+  button.disabled = true;
+  onFault(null);
+  try {
+    await work();
+    return true;
+  } catch (error) {
+    onFault(error);
+    return false;
+  } finally {
+    button.disabled = false;
+  }
 }

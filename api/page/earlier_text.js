@@ -1,6 +1,6 @@
 // What an earlier attempt wrote, over the page: it failed or was not accepted, and is still stored.
 
-import { el, put } from "./dom.js";
+import { el, put, showDialog } from "./dom.js";
 import { sentenceOf } from "./faults.js";
 import { Markdown } from "./markdown.js";
 import { callText } from "./net.js";
@@ -17,10 +17,8 @@ export async function showEarlierText({ id }, { attempt, error }) {
     place,
     el("p", { class: "buttons" }, el("button", { type: "button", autofocus: true, onclick: () => dialog.close() }, t("close"))),
   );
-  dialog.addEventListener("close", () => dialog.remove());
   addEventListener("hashchange", () => dialog.close(), { once: true });
-  document.body.append(dialog);
-  dialog.showModal();
+  showDialog(dialog);
   try {
     const article = new Markdown();
     article.show(await callText(`/v1/jobs/${id}/text?attempt=${attempt}`));

@@ -1,10 +1,9 @@
 // The part of the form for a file: chosen or dropped; for a table with a template and what it makes.
 
 import { ChosenFile } from "./chosen_file.js";
-import { el, put, wrong } from "./dom.js";
-import { fileNotes } from "./file_notes.js";
+import { el, menu, put, wrong } from "./dom.js";
+import { fileNotes } from "./input_notes.js";
 import { refusalOf } from "./refusals.js";
-import { sampleLink } from "./sample.js";
 import { t } from "./words.js";
 
 const MOST_FAULTS = 10;
@@ -24,6 +23,12 @@ const ENCODINGS = [
 // Columns that name a row rather than say what to write about.
 const NO_TOPIC = /^(custom_id|model|id|no|nr|number|编号|序号)$/i;
 const lacksModel = ({ code, param }) => code === "missing_required_parameter" && param === "body.model";
+
+/** A link that saves a table to begin with. */
+function sampleLink() {
+  const href = `data:text/csv;charset=utf-8,${encodeURIComponent(t("sample.table"))}`;
+  return el("a", { href, download: "topics.csv" }, t("sample"));
+}
 
 /** What keeps a file from being sent. Lines without a model are one fault: one field mends them all. */
 function faultsOf({ mistakes, mistake_count: total }) {
@@ -50,12 +55,8 @@ export function filePart(changed) {
     "aria-describedby": "template-hint",
     oninput: templateChanged,
   });
-  const encoding = el(
-    "select",
-    { id: "encoding", onchange: lookAgain },
-    el("option", { value: "" }, t("form.encoding.detect")),
-    ...ENCODINGS.map(([value, word]) => el("option", { value }, word)),
-  );
+  const encodings = [["", t("form.encoding.detect")], ...ENCODINGS];
+  const encoding = menu({ id: "encoding", onchange: lookAgain }, encodings);
   const example = el("p", { class: "example", dir: "auto" });
   const columns = el("span", { class: "chips" });
   const preview = el("div", {
@@ -66,6 +67,15 @@ export function filePart(changed) {
     hidden: true,
   });
   const summary = el("div", { id: "file-summary" });
+  const naming = menu({ id: "naming", onchange: lookAgain, "aria-describedby": "naming-hint" }, []);
+  const namingHint = el("p", { id: "naming-hint", class: "hint" });
+  const namingPart = el(
+    "div",
+    { class: "field apart", hidden: true },
+    el("label", { for: "naming" }, t("form.naming")),
+    naming,
+    namingHint,
+  );
   const encodingPart = el(
     "div",
     { class: "field apart", hidden: true },
@@ -90,8 +100,9 @@ export function filePart(changed) {
   async function take(file) {
     chosen?.drop();
     chosen = new ChosenFile(file);
-    tablePart.hidden = encodingPart.hidden = true;
+    tablePart.hidden = encodingPart.hidden = namingPart.hidden = true;
     encoding.value = "";
+    put(naming);
     put(summary, el("p", { class: "summary" }, t("form.file.reading", { name: file.name })));
     changed();
     lookAgain();
@@ -106,6 +117,7 @@ export function filePart(changed) {
     return {
       model,
       ...(isTable ? { template: template.value } : {}),
+      ...(isTable && naming.value ? { id_column: naming.value } : {}),
       ...(encoding.value ? { encoding: encoding.value } : {}),
     };
   }
@@ -120,6 +132,7 @@ export function filePart(changed) {
       if (turn !== turns) return file === chosen ? null : file.drop();
       const isTable = first.quick.columns.length > 0;
       if (isTable) offerTemplate(first.quick.columns);
+      offerNaming(first.quick.columns);
       await file.look(inputFor("model", { isTable }));
       if (turn !== turns) return; // something else was asked for meanwhile, and what it found may be shown already
       show();
@@ -135,6 +148,18 @@ export function filePart(changed) {
     if (named.length && named.every((name) => names.includes(name))) return;
     const topic = names.find((name) => !NO_TOPIC.test(name)) ?? names[0];
     template.value = names.includes("prompt") ? "{prompt}" : t("form.template.example", { topic: `{${topic}}` });
+  }
+
+  /** Which column names the articles: `custom_id` where there is one, or another that is chosen. */
+  function offerNaming(names) {
+    const before = names.includes(naming.value) ? naming.value : "";
+    const own = names.includes("custom_id");
+    const others = names.filter((name) => name !== "custom_id").map((name) => [name, name]);
+    const choices = [["", own ? "custom_id" : t("form.naming.none")], ...others];
+    put(naming, ...choices.map(([value, words]) => el("option", { value }, words)));
+    naming.value = before;
+    put(namingHint, own || before ? "" : t("form.naming.hint"));
+    namingPart.hidden = names.length < 2; // lines of prompts are no table
   }
 
   function show() {
@@ -240,16 +265,13 @@ export function filePart(changed) {
         { class: "field drop" },
         el("label", { for: "file" }, t("form.file")),
         input,
-        el(
-          "p",
-          { id: "file-hint", class: "hint" },
-          t("form.file.hint"),
-        ),
+        el("p", { id: "file-hint", class: "hint" }, t("form.file.hint")),
         el("p", {}, sampleLink()),
       ),
       summary,
       encodingPart,
       tablePart,
+      namingPart,
     ),
   };
 }

@@ -1,8 +1,8 @@
 // What holds the work that is shown: one banner that says why, since when and what to do, with a button that lifts it.
 
-import { el, put, say } from "./dom.js";
+import { act, el, put, say } from "./dom.js";
 import { call } from "./net.js";
-import { refused } from "./refusals.js";
+import { faultsIn } from "./refusals.js";
 import { holdAdvice, holdMessage, holdTitle } from "./waiting_words.js";
 import { t } from "./words.js";
 
@@ -51,18 +51,13 @@ export class HoldBanner {
     const { kind, target } = this.#hold;
     const name = kind === "model" ? target.split("/").map(encodeURIComponent).join("/") : encodeURIComponent(target);
     const path = `/v1/${kind === "batch" ? "batche" : kind}s/${name}/resume`;
-    this.#isLifting = true;
-    this.#resume.disabled = true;
-    this.#fault.replaceChildren();
-    try {
+    const lift = async () => {
       await call(path, { method: "POST" });
       say(t("hold.resumed"));
       await this.onLifted();
-    } catch (error) {
-      put(this.#fault, refused(error));
-    } finally {
-      this.#isLifting = false;
-      this.#resume.disabled = false;
-    }
+    };
+    this.#isLifting = true;
+    await act(this.#resume, lift, faultsIn(this.#fault));
+    this.#isLifting = false;
   }
 }

@@ -1,10 +1,9 @@
 // The rows of the home view: a batch with how far it is, a single article with what it has come to.
 
-import { batchName } from "./batch_name.js";
 import { el, setText } from "./dom.js";
 import { sentenceOf } from "./faults.js";
 import { short, time } from "./format.js";
-import { jobName } from "./names.js";
+import { batchName, jobName } from "./names.js";
 import { outcomeOf, progressLine } from "./outcome.js";
 import { ProgressBar, badge, isFinal, setBadge, shownStatus } from "./status.js";
 import { t } from "./words.js";

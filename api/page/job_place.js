@@ -1,7 +1,7 @@
 // Where an article stands: the batch that it belongs to, by name, and the articles before and after it.
 
-import { batchName } from "./batch_name.js";
 import { el, put, say } from "./dom.js";
+import { batchName } from "./names.js";
 import { call } from "./net.js";
 import { refusalOf } from "./refusals.js";
 import { go } from "./router.js";

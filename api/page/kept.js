@@ -19,3 +19,23 @@ export function remember(name, value, where = "localStorage") {
     // as above
   }
 }
+
+// What is too long for the browser's storage is still kept as long as the page is not reloaded.
+const values = new Map();
+
+/** Keep a value for this tab: it survives other views, the back button and a reload. Null forgets it. */
+export function keepValue(name, value) {
+  values.set(name, value);
+  remember(name, null, "sessionStorage");
+  if (value !== null) remember(name, JSON.stringify(value), "sessionStorage");
+}
+
+/** The value that was kept under a name, or null. */
+export function recallValue(name) {
+  if (values.has(name)) return values.get(name);
+  try {
+    return JSON.parse(recall(name, "sessionStorage"));
+  } catch {
+    return null; // not written by this page
+  }
+}

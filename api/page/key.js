@@ -1,6 +1,6 @@
 // The API key, where this Longhand asks for one. It lives as long as the tab, is sent as a header, and is in no address.
 
-import { el, put } from "./dom.js";
+import { el, put, showDialog } from "./dom.js";
 import { recall, remember } from "./kept.js";
 import { pieces, t } from "./words.js";
 
@@ -34,56 +34,45 @@ export function askForKey(refused) {
   return asking;
 }
 
-function ask(refused) {
-  return new Promise((resolve) => {
-    let given = null;
-    const field = el("input", {
-      type: "password",
-      id: "api-key",
-      autocomplete: "off",
-      spellcheck: "false",
-      required: true,
-      pattern: "[!-~]+",
-      title: t("key.title"),
-      "aria-describedby": "api-key-why",
-      autofocus: true,
-    });
-    const dialog = el(
-      "dialog",
-      { "aria-labelledby": "api-key-label" },
-      el(
-        "form",
-        {
-          class: "key",
-          onsubmit: (event) => {
-            event.preventDefault();
-            given = field.value.trim() || null;
-            dialog.close();
-          },
-        },
-        el("label", { id: "api-key-label", for: "api-key" }, t("key.label")),
-        el(
-          "p",
-          { id: "api-key-why", role: refused === null ? null : "alert" },
-          t(refused === null ? "key.why" : "key.refused"),
-        ),
-        el("p", { class: "small" }, ...pieces("key.make", { command: el("code", {}, t("command.key")) })),
-        field,
-        el(
-          "p",
-          { class: "buttons" },
-          el("button", { type: "button", onclick: () => dialog.close() }, t("key.not_now")),
-          el("button", { type: "submit", class: "main" }, t("key.use")),
-        ),
-      ),
-    );
-    dialog.addEventListener("close", () => {
-      dialog.remove();
-      resolve(given);
-    });
-    document.body.append(dialog);
-    dialog.showModal();
+async function ask(refused) {
+  const input = el("input", {
+    type: "password",
+    id: "api-key",
+    autocomplete: "off",
+    spellcheck: "false",
+    required: true,
+    pattern: "[!-~]+",
+    title: t("key.title"),
+    "aria-describedby": "api-key-why",
+    autofocus: true,
   });
+  let given = null;
+  const use = (event) => {
+    event.preventDefault();
+    given = input.value.trim() || null;
+    dialog.close();
+  };
+  const why = { id: "api-key-why", role: refused === null ? null : "alert" };
+  const dialog = el(
+    "dialog",
+    { "aria-labelledby": "api-key-label" },
+    el(
+      "form",
+      { class: "key", onsubmit: use },
+      el("label", { id: "api-key-label", for: "api-key" }, t("key.label")),
+      el("p", why, t(refused === null ? "key.why" : "key.refused")),
+      el("p", { class: "small" }, ...pieces("key.make", { command: el("code", {}, t("command.key")) })),
+      input,
+      el(
+        "p",
+        { class: "buttons" },
+        el("button", { type: "button", onclick: () => dialog.close() }, t("key.not_now")),
+        el("button", { type: "submit", class: "main" }, t("key.use")),
+      ),
+    ),
+  );
+  await showDialog(dialog);
+  return given;
 }
 
 /** Ask for another key, of another project, and show everything anew with it. */

@@ -3,11 +3,10 @@
 import { wireAccount } from "./account.js";
 import { put, say } from "./dom.js";
 import { keepTimes } from "./format.js";
-import { fillWords, wireLanguage } from "./masthead.js";
+import { fillWords, wireLanguage, wireTheme } from "./masthead.js";
 import { net } from "./net.js";
 import { onRoute, readRoute } from "./router.js";
 import { wireShortcuts } from "./shortcuts.js";
-import { wireTheme } from "./theme.js";
 import { batchView } from "./view_batch.js";
 import { homeView } from "./view_home.js";
 import { jobView } from "./view_job.js";

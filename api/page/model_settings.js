@@ -1,6 +1,6 @@
 // How the model is to write: which one, from a list of what the upstreams have, and what is set for every prompt.
 
-import { el, put } from "./dom.js";
+import { el, field, put } from "./dom.js";
 import { call } from "./net.js";
 import { t } from "./words.js";
 
@@ -50,14 +50,8 @@ export function modelSettings(draft, changed) {
       "details",
       { class: "settings", open: isUsed },
       el("summary", {}, t("settings.title")),
-      el("div", { class: "field" }, el("label", { for: "system" }, t("settings.system")), system),
-      el(
-        "div",
-        { class: "fields" },
-        ...numbers.map(([name, input]) =>
-          el("div", { class: "field" }, el("label", { for: name }, t(`settings.${name}`)), input),
-        ),
-      ),
+      field("system", t("settings.system"), system),
+      el("div", { class: "fields" }, ...numbers.map(([name, input]) => field(name, t(`settings.${name}`), input))),
       el("p", { class: "field" }, el("label", { for: "on_length" }, onLength, ` ${t("settings.on_length")}`)),
     ),
   };

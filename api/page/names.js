@@ -1,4 +1,5 @@
-// What an article is called: by its custom id, else by its first heading, else by the first words of its prompt.
+// What an article is called: by its custom id, else by its first heading, else by the first words of its prompt. And a
+// batch: by its title.
 
 import { plain } from "./format.js";
 import { t } from "./words.js";
@@ -50,3 +51,6 @@ export function jobName(job, { text = "", prompt = "" } = {}) {
   if (words) return words;
   return job.index === undefined ? t("article") : t("article.place", { place: job.index + 1 });
 }
+
+/** A batch's name: its title, where it was given one. */
+export const batchName = (batch) => batch.metadata?.title || t("batch.of", { count: batch.request_counts.total });

@@ -1,10 +1,9 @@
 // A small chart of the last minutes of a batch: tokens per second, and how many articles are being written.
 
-import { el, put, setText } from "./dom.js";
+import { el, put, setText, shape } from "./dom.js";
 import { rate } from "./format.js";
 import { t } from "./words.js";
 
-const SVG = "http://www.w3.org/2000/svg";
 const WIDTH = 240;
 const HEIGHT = 40;
 const MOST = 120;
@@ -24,15 +23,12 @@ export class PaceChart {
   node = el("figure", { class: "pace", hidden: true });
   #samples = [];
   #addedAt = -Infinity;
-  #lines = { speed: shape("polyline"), running: shape("polyline") };
+  #lines = { speed: shape("polyline", { class: "speed" }), running: shape("polyline", { class: "running" }) };
   #words = el("figcaption", {});
 
   constructor() {
-    const drawn = shape("svg", { viewBox: `0 -2 ${WIDTH} ${HEIGHT + 4}`, "aria-hidden": "true" });
-    for (const [name, line] of Object.entries(this.#lines)) {
-      line.setAttribute("class", name);
-      drawn.append(line);
-    }
+    const { speed, running } = this.#lines;
+    const drawn = shape("svg", { viewBox: `0 -2 ${WIDTH} ${HEIGHT + 4}`, "aria-hidden": "true" }, speed, running);
     put(this.node, drawn, this.#words);
   }
 
@@ -49,10 +45,4 @@ export class PaceChart {
     const most = (name) => Math.max(...this.#samples.map((sample) => sample[name]));
     setText(this.#words, t("pace", { speed: rate(most("speed")), running: most("running") }));
   }
-}
-
-function shape(tag, attributes = {}) {
-  const made = document.createElementNS(SVG, tag);
-  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-  return made;
 }

@@ -1,6 +1,6 @@
 // What the API refuses, in the page's language: a sentence by its code, and what the server said under "Details".
 
-import { wrong } from "./dom.js";
+import { put, wrong } from "./dom.js";
 import { detailsOf } from "./failure_groups.js";
 import { inOurWords } from "./told.js";
 import { has, t } from "./words.js";
@@ -21,6 +21,9 @@ export const warningOf = (warning) => sentenceFor("warning", warning);
 export function refused(error, ...more) {
   return wrong(refusalOf(error), detailsLeft(error), ...more);
 }
+
+/** Shows an error in this element, and nothing for null. */
+export const faultsIn = (node) => (error) => put(node, error && refused(error));
 
 /** What the server said, folded; nothing where the sentence has all of it. */
 export const detailsLeft = (error) => (refusalOf(error).includes(inOurWords(error.message)) ? null : detailsOf(error));

@@ -1,6 +1,6 @@
 // Keys that work wherever nobody is typing: j and k go to the next and the previous article, ? lists the keys.
 
-import { el } from "./dom.js";
+import { el, showDialog } from "./dom.js";
 import { t } from "./words.js";
 
 const KEYS = ["j", "k", "arrows", "send", "?"];
@@ -21,6 +21,7 @@ export function wireShortcuts(viewOf) {
 const isTyped = (target) => target instanceof Element && target.closest("input, textarea, select") !== null;
 
 function showKeys() {
+  const close = el("button", { type: "button", class: "main", autofocus: true, onclick: () => dialog.close() }, t("close"));
   const dialog = el(
     "dialog",
     { "aria-labelledby": "keys-title" },
@@ -30,13 +31,7 @@ function showKeys() {
       { class: "rows" },
       ...KEYS.map((key) => el("div", {}, el("dt", {}, el("kbd", {}, t(`keys.${key}.key`))), el("dd", {}, t(`keys.${key}`)))),
     ),
-    el(
-      "p",
-      { class: "buttons" },
-      el("button", { type: "button", class: "main", autofocus: true, onclick: () => dialog.close() }, t("close")),
-    ),
+    el("p", { class: "buttons" }, close),
   );
-  dialog.addEventListener("close", () => dialog.remove());
-  document.body.append(dialog);
-  dialog.showModal();
+  showDialog(dialog);
 }

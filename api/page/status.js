@@ -1,9 +1,7 @@
 // Statuses as one sees them: a sign, a word and a colour, never the colour alone.
 
-import { el } from "./dom.js";
-import { has, t } from "./words.js";
-
-const SVG = "http://www.w3.org/2000/svg";
+import { el, shape } from "./dom.js";
+import { t, wordFor } from "./words.js";
 
 // One stroke each, on a field of 16 by 16.
 const SIGNS = {
@@ -32,7 +30,7 @@ export const shownBatchStatus = (batch) =>
   batch.hold && batch.status === "in_progress" && !batch.request_counts.in_progress ? "on_hold" : batch.status;
 
 /** The word for a status. */
-export const statusWord = (status) => (has(`status.${status}`) ? t(`status.${status}`) : status);
+export const statusWord = (status) => wordFor("status", status);
 
 /** A status with its sign. */
 export function badge(status) {
@@ -48,15 +46,8 @@ export function setBadge(made, status, words = statusWord(status)) {
   made.replaceChildren(sign(status), words);
 }
 
-function sign(status) {
-  const drawn = document.createElementNS(SVG, "svg");
-  drawn.setAttribute("viewBox", "0 0 16 16");
-  drawn.setAttribute("aria-hidden", "true");
-  const stroke = document.createElementNS(SVG, "path");
-  stroke.setAttribute("d", SIGNS[status] ?? SIGNS.queued);
-  drawn.append(stroke);
-  return drawn;
-}
+const sign = (status) =>
+  shape("svg", { viewBox: "0 0 16 16", "aria-hidden": "true" }, shape("path", { d: SIGNS[status] ?? SIGNS.queued }));
 
 const PARTS = ["whole", "cut_short", "failed", "in_progress"];
 
@@ -77,10 +68,7 @@ export class ProgressBar {
     const sizes = { whole: counts.completed - incomplete, cut_short: incomplete, failed, in_progress: writing };
     this.node.setAttribute("aria-valuemax", String(counts.total));
     this.node.setAttribute("aria-valuenow", String(ended));
-    this.node.setAttribute(
-      "aria-valuetext",
-      t("progress.value", { ended, total, writing, failed }),
-    );
+    this.node.setAttribute("aria-valuetext", t("progress.value", { ended, total, writing, failed }));
     // Set as properties: the page's policy refuses style attributes.
     for (const [name, part] of this.parts) part.style.flexGrow = String(sizes[name]);
     this.node.style.setProperty("--rest", String(Math.max(0, total - ended - writing)));

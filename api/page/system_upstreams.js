@@ -1,11 +1,11 @@
 // The upstreams: how each is doing, what limits it, and a button that pauses it or lets it go on.
 
-import { ask, el, put, say } from "./dom.js";
+import { act, ask, el, put, say } from "./dom.js";
 import { sentenceOf } from "./faults.js";
 import { duration, number, time } from "./format.js";
 import { HoldBanner } from "./hold_banner.js";
 import { call } from "./net.js";
-import { refused } from "./refusals.js";
+import { faultsIn } from "./refusals.js";
 import { badge, setBadge } from "./status.js";
 import { pieces, t } from "./words.js";
 
@@ -77,17 +77,12 @@ class UpstreamCard {
     const { name } = this;
     const sure = await ask(t("upstreams.pause.question", { name }), t("upstreams.pause.yes"), t("upstreams.pause.no"));
     if (!sure) return;
-    this.pause.disabled = true;
-    this.fault.replaceChildren();
-    try {
+    const pause = async () => {
       await call(`/v1/upstreams/${encodeURIComponent(name)}/pause`, { method: "POST" });
       say(t("upstreams.pause.done"));
       await this.onChanged();
-    } catch (error) {
-      put(this.fault, refused(error));
-    } finally {
-      this.pause.disabled = false;
-    }
+    };
+    await act(this.pause, pause, faultsIn(this.fault));
   }
 }
 

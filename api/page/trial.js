@@ -1,16 +1,13 @@
 // A trial of the first articles. What is left is kept until somebody has looked at them and submits it: exactly the rest,
 // and once, however often the button is pressed.
 
-import { el, put } from "./dom.js";
-import { recall, remember } from "./kept.js";
+import { act, el, put } from "./dom.js";
+import { keepValue, recallValue } from "./kept.js";
 import { call } from "./net.js";
-import { refused } from "./refusals.js";
+import { faultsIn } from "./refusals.js";
 import { t } from "./words.js";
 
 export const TRIED = 3;
-const TAB = "sessionStorage";
-// What is too long for the browser's storage is still kept as long as the page is not reloaded.
-const kept = new Map();
 
 /** An order for a batch of `count` as two: `first` with a few of them, and `rest` with all others. */
 export function cutOrder(order, count) {
@@ -24,18 +21,7 @@ export function cutOrder(order, count) {
 }
 
 /** Keep what is left of a trial: `{order, count, key}`; once it is submitted, `{count, batch}`. */
-export function keepTrial(id, rest) {
-  kept.set(id, rest);
-  remember(`trial.${id}`, JSON.stringify(rest), TAB);
-}
-
-function recallTrial(id) {
-  try {
-    return kept.get(id) ?? JSON.parse(recall(`trial.${id}`, TAB));
-  } catch {
-    return null; // not written by this page
-  }
-}
+export const keepTrial = (id, rest) => keepValue(`trial.${id}`, rest);
 
 /** What is offered beside the batch of a trial; empty beside any other. */
 export function trialPart(id) {
@@ -44,7 +30,7 @@ export function trialPart(id) {
   show();
 
   function show() {
-    const rest = recallTrial(id);
+    const rest = recallValue(`trial.${id}`);
     if (!rest) return;
     const { count, batch } = rest;
     const button = el("button", { type: "button", onclick: () => submitRest(rest, button) }, t("trial.submit", { count }));
@@ -54,25 +40,23 @@ export function trialPart(id) {
         "div",
         { class: "trial", role: "status" },
         el("p", {}, batch ? t("trial.done", { count }) : t("trial.is", { count: TRIED })),
-        batch ? el("a", { href: `#/batches/${batch}` }, t("trial.show")) : el("p", { class: "actions" }, button, el("a", { class: "button", href: "#/new" }, t("trial.change"))),
+        batch
+          ? el("a", { href: `#/batches/${batch}` }, t("trial.show"))
+          : el("p", { class: "actions" }, button, el("a", { class: "button", href: "#/new" }, t("trial.change"))),
         fault,
       ),
     );
   }
 
   async function submitRest({ order, count, key }, button) {
-    button.disabled = true;
-    fault.replaceChildren();
-    try {
+    const submit = async () => {
       const made = await call("/v1/batches", { method: "POST", body: order, headers: { "idempotency-key": key } });
       if (made.status === "failed") throw made.errors.data[0];
       keepTrial(id, { count, batch: made.id });
       show();
       location.hash = `#/batches/${made.id}`;
-    } catch (error) {
-      put(fault, refused(error));
-      button.disabled = false;
-    }
+    };
+    await act(button, submit, faultsIn(fault));
   }
   return node;
 }

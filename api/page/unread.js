@@ -1,13 +1,18 @@
+// What is said where something could not be read, or nothing was found.
+
 import { el } from "./dom.js";
-import { otherProject } from "./other_project.js";
+import { changeKey, heldKey } from "./key.js";
 import { refused } from "./refusals.js";
 import { t } from "./words.js";
 
 /** What a view shows when what it is about could not be read; `again()` tries once more. */
 export function unread(error, again) {
-  const way =
-    error.status === 404
-      ? el("p", {}, el("a", { href: "#/" }, t("crumbs.home")))
-      : el("button", { type: "button", onclick: again }, t("again"));
-  return refused(error, ...[error.status === 404 ? otherProject() : null, way].filter(Boolean));
+  if (error.status !== 404) return refused(error, el("button", { type: "button", onclick: again }, t("again")));
+  return refused(error, otherProject(), el("p", {}, el("a", { href: "#/" }, t("crumbs.home"))));
+}
+
+/** What is not found with one key may be there with that of another project; nothing without a key, which sees all. */
+export function otherProject() {
+  if (heldKey() === null) return null;
+  return el("p", {}, t("key.project"), " ", el("button", { type: "button", onclick: changeKey }, t("key.change")));
 }

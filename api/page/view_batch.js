@@ -1,22 +1,21 @@
 // One batch: how far it is, and a card for each of its jobs.
 
-import { batchName } from "./batch_name.js";
 import { BatchState } from "./batch_state.js";
 import { batchActions } from "./batch_actions.js";
 import { Card } from "./card.js";
 import { CardFilters } from "./card_filters.js";
 import { el, put, say, setText } from "./dom.js";
-import { batchNotes } from "./batch_notes.js";
+import { batchNotes } from "./input_notes.js";
 import { BatchWaits } from "./batch_waits.js";
 import { FailureGroups } from "./failure_groups.js";
 import { Facts } from "./facts.js";
 import { duration, number, rate, time } from "./format.js";
 import { Grid } from "./grid.js";
 import { HoldBanner } from "./hold_banner.js";
-import { jobName } from "./names.js";
+import { batchName, jobName } from "./names.js";
 import { onReturn } from "./net.js";
 import { Prompts } from "./prompts.js";
-import { refused } from "./refusals.js";
+import { faultsIn } from "./refusals.js";
 import { restoreScroll } from "./router.js";
 import { PaceChart } from "./pace_chart.js";
 import { trialPart } from "./trial.js";
@@ -67,7 +66,7 @@ export function batchView(id) {
       }
     },
     onText: (ids) => ids.forEach((one) => dirty.add(one)),
-    onFault: (error) => put(fault, refused(error)),
+    onFault: faultsIn(fault),
     isDrawn: (one) => grid.drawn.has(one),
   });
   const prompts = new Prompts((one) => dirty.add(one));
@@ -83,7 +82,7 @@ export function batchView(id) {
     onChange: updateQueued,
   });
   const banner = new HoldBanner(() => state.reread());
-  const actions = batchActions(state, (error) => put(refusal, error && refused(error)));
+  const actions = batchActions(state, faultsIn(refusal));
 
   function nameOf(job) {
     return jobName(job, { text: state.texts.get(job.id)?.text, prompt: prompts.known(job.id) });

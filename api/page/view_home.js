@@ -4,11 +4,11 @@ import { el, put, wrong } from "./dom.js";
 import { Feed } from "./feed.js";
 import { ArticleRow, BatchRow } from "./home_rows.js";
 import { onReturn } from "./net.js";
-import { otherProject } from "./other_project.js";
 import { Prompts } from "./prompts.js";
 import { detailsLeft, refusalOf } from "./refusals.js";
 import { go, restoreScroll } from "./router.js";
 import { isFinal } from "./status.js";
+import { otherProject } from "./unread.js";
 import { t } from "./words.js";
 
 const BUSY_MS = 1500;
@@ -136,11 +136,7 @@ function emptyDesk() {
     "div",
     { class: "empty" },
     el("p", { class: "empty-title" }, t("home.empty")),
-    el(
-      "p",
-      {},
-      t("home.empty.hint"),
-    ),
+    el("p", {}, t("home.empty.hint")),
     el("p", {}, el("a", { class: "button main", href: "#/new" }, t("home.empty.write"))),
     otherProject(),
   );

@@ -1,7 +1,7 @@
 // One job: its whole text as Markdown, growing while it is written, and what it took.
 
 import { deleteButton } from "./delete_button.js";
-import { ask, el, put, say } from "./dom.js";
+import { act, ask, el, put, say } from "./dom.js";
 import { downloadLink } from "./download.js";
 import { showDetails } from "./job_details.js";
 import { HoldBanner } from "./hold_banner.js";
@@ -13,7 +13,7 @@ import { LiveLine } from "./live_line.js";
 import { makeMark, setMark } from "./mark.js";
 import { call, onReturn } from "./net.js";
 import { Reading } from "./reading.js";
-import { refused } from "./refusals.js";
+import { faultsIn } from "./refusals.js";
 import { restoreScroll } from "./router.js";
 import { badge, isFinal, setBadge, shownStatus, statusWord } from "./status.js";
 import { Stream } from "./stream.js";
@@ -36,6 +36,7 @@ export function jobView(id) {
   const status = badge("queued");
   const mark = makeMark();
   const fault = el("div", {});
+  const showFault = faultsIn(fault);
   const note = el("p", { class: "note" }, t("job.reading"));
   const above = new AboveText(text);
   const calls = el("section", { class: "calls", hidden: true });
@@ -46,7 +47,7 @@ export function jobView(id) {
     path,
     kind: "job",
     whereTo: () => (job.batch_id ? `#/batches/${job.batch_id}` : "#/"),
-    onFault: (error) => put(fault, error && refused(error)),
+    onFault: showFault,
   });
   const actions = el("div", { class: "actions" });
   status.hidden = actions.hidden = true; // nothing is known of it yet
@@ -90,12 +91,9 @@ export function jobView(id) {
   }
 
   /** Show the job that a request answers with, unless something newer was shown while it was on its way. */
-  async function showAnswer(options) {
+  async function showAnswer(verb) {
     const turn = (turns += 1);
-    const answer = await call(options?.verb ? `${path}/${options.verb}` : path, {
-      method: options?.verb ? "POST" : "GET",
-      signal: options?.verb ? undefined : closed.signal,
-    });
+    const answer = await (verb ? call(`${path}/${verb}`, { method: "POST" }) : call(path, { signal: closed.signal }));
     if (turn === turns && !closed.signal.aborted) showJob(answer);
   }
 
@@ -203,33 +201,17 @@ export function jobView(id) {
 
   async function cancelJob() {
     if (await ask(t("job.cancel.question"), t("job.cancel.yes"), t("job.cancel.no")))
-      await act(cancel, "cancel");
+      await act(cancel, () => showAnswer("cancel"), showFault);
   }
 
   async function retryJob() {
-    if (await act(retry, "retry")) watch();
-  }
-
-  async function act(button, verb) {
-    button.disabled = true;
-    fault.replaceChildren();
-    try {
-      await showAnswer({ verb });
-      return true;
-    } catch (error) {
-      put(fault, refused(error));
-      return false;
-    } finally {
-      button.disabled = false;
-    }
+    if (await act(retry, () => showAnswer("retry"), showFault)) watch();
   }
 
   const timer = setInterval(() => job?.status === "queued" && !document.hidden && readJob(), WAITS_MS);
   onReturn(lookAgain, closed.signal);
   start();
-  const save = downloadLink(`${path}/text?partial=true`, `${id}.md`, t("download.as", { word: t("download.md") }), t("download"), (error) =>
-    put(fault, refused(error)),
-  );
+  const save = downloadLink(`${path}/text?partial=true`, `${id}.md`, t("download.as", { word: t("download.md") }), t("download"), showFault);
   return {
     text,
     title: () =>

@@ -1,11 +1,10 @@
 // Submit: a prompt, a list of them, or a file. What is wrong is shown with its line, and then nothing is sent.
 
 import { acceptPart } from "./accept_part.js";
-import { el, put, say, wrong } from "./dom.js";
-import { keepDraft, recallDraft } from "./draft.js";
+import { el, field, menu, put, say, wrong } from "./dom.js";
 import { filePart } from "./file_part.js";
 import { inTermsOfLines, readList } from "./input.js";
-import { recall, remember } from "./kept.js";
+import { keepValue, recall, recallValue, remember } from "./kept.js";
 import { modelSettings, offerModels } from "./model_settings.js";
 import { call } from "./net.js";
 import { detailsLeft, refusalOf } from "./refusals.js";
@@ -17,7 +16,8 @@ const WAYS = ["prompt", "list", "file"];
 const WINDOWS = ["", "1h", "24h", "7d"];
 
 export function newView() {
-  const draft = recallDraft();
+  // What was typed and not sent yet.
+  const draft = recallValue("draft") ?? {};
   const prompt = el("textarea", {
     id: "prompt",
     rows: "7",
@@ -54,19 +54,16 @@ export function newView() {
   });
   const settings = modelSettings(draft, changed);
   const accept = acceptPart(draft, changed);
-  const until = el(
-    "select",
-    { id: "window", onchange: changed },
-    ...WINDOWS.map((value) => el("option", { value, selected: value === draft.until }, t(`form.window.${value || "none"}`))),
-  );
+  const windows = WINDOWS.map((value) => [value, t(`form.window.${value || "none"}`)]);
+  const until = menu({ id: "window", onchange: changed }, windows, draft.until);
   const closed = new AbortController();
   const models = offerModels(model, closed.signal);
   const submit = el("button", { class: "main" }, t("form.submit"));
   const tryFirst = el("button", { type: "button", onclick: (event) => send(event, true) }, t("trial.try", { count: TRIED }));
   const faults = el("div", { id: "faults" });
   const parts = {
-    prompt: el("div", { class: "field" }, el("label", { for: "prompt" }, t("form.prompt")), prompt),
-    list: el("div", { class: "field" }, el("label", { for: "list" }, t("form.list")), list, listCount),
+    prompt: field("prompt", t("form.prompt"), prompt),
+    list: field("list", t("form.list"), list, listCount),
     file: file.node,
   };
   // Kept until something is changed, so that sending twice after a lost answer submits once.
@@ -99,10 +96,7 @@ export function newView() {
     key = null;
     faults.replaceChildren();
     const count = way === "list" ? readList(list.value).length : way === "file" ? file.count() : 0;
-    listCount.textContent =
-      way === "list" && count
-        ? t("form.list.count", { count })
-        : t("form.list.hint");
+    listCount.textContent = way === "list" && count ? t("form.list.count", { count }) : t("form.list.hint");
     submit.textContent = way !== "prompt" && count ? t("form.submit.count", { count }) : t("form.submit");
     tryFirst.hidden = count <= TRIED;
     titleField.hidden = modelHint.hidden = way === "prompt";
@@ -170,7 +164,7 @@ export function newView() {
       remember("model", model.value.trim() || null);
       say(t("form.submitted"));
       if (isTrial) keepTrial(made.id, { ...rest, key: `${sent}-rest` });
-      else if (recallDraft().key === sent) keepDraft(null);
+      else if (recallValue("draft")?.key === sent) keepValue("draft", null);
       if (closed.signal.aborted) return; // whoever went elsewhere meanwhile is left there
       isSent = !isTrial; // what is tried may be changed and tried again
       key = null;
@@ -187,20 +181,16 @@ export function newView() {
       el("li", {}, one.line === null ? null : el("b", {}, t("line", one)), refusalOf(one), detailsLeft(one)),
     );
     const count = more ? el("p", {}, t("form.more_lines", { count: more })) : null;
-    const box = wrong(
-      found.length === 1
-        ? t("form.not_sent")
-        : t("form.not_sent.lines", { count: found.length + (more ?? 0) }),
-      el("ul", {}, ...lines),
-      count ?? "",
-    );
+    const words =
+      found.length === 1 ? t("form.not_sent") : t("form.not_sent.lines", { count: found.length + (more ?? 0) });
+    const box = wrong(words, el("ul", {}, ...lines), count);
     if (way === "file") file.hideFaults();
     box.tabIndex = -1;
     put(faults, box);
     (at ?? box).focus();
   }
 
-  const titleField = el("div", { class: "field" }, el("label", { for: "title" }, t("form.title")), title);
+  const titleField = field("title", t("form.title"), title);
   const modelHint = el("p", { id: "model-hint", class: "hint" }, t("form.model.hint"));
   const form = el(
     "form",
@@ -210,9 +200,9 @@ export function newView() {
     el(
       "div",
       { class: "fields" },
-      el("div", { class: "field" }, el("label", { for: "model" }, t("form.model")), model, models, modelHint),
+      field("model", t("form.model"), model, models, modelHint),
       titleField,
-      el("div", { class: "field" }, el("label", { for: "window" }, t("form.window")), until),
+      field("window", t("form.window"), until),
     ),
     settings.node,
     accept.node,
@@ -239,7 +229,8 @@ export function newView() {
   function keep() {
     const typed = { prompt: prompt.value, list: list.value, title: title.value, system: settings.values().system };
     const isEmpty = !Object.values(typed).some((value) => value.trim());
-    keepDraft(isSent || isEmpty ? null : { ...typed, ...settings.values(), ...accept.values(), model: model.value, until: until.value, way, key });
+    const all = { ...typed, ...settings.values(), ...accept.values(), model: model.value, until: until.value, way, key };
+    keepValue("draft", isSent || isEmpty ? null : all);
   }
   addEventListener("pagehide", keep, { signal: closed.signal });
   choose(way);

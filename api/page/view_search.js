@@ -1,6 +1,6 @@
 // Search in what is stored; without a passage, all articles, newest first.
 
-import { el, put, say, setText } from "./dom.js";
+import { el, field, menu, put, say, setText } from "./dom.js";
 import { sentenceOf } from "./faults.js";
 import { plain, time } from "./format.js";
 import { jobName } from "./names.js";
@@ -17,12 +17,8 @@ const AROUND = 130;
 export function searchView(query) {
   const sought = query.get("q") ?? "";
   const passage = el("input", { type: "search", id: "q", name: "q", value: sought, autocomplete: "off" });
-  const status = el(
-    "select",
-    { id: "status", name: "status" },
-    el("option", { value: "" }, t("search.any_status")),
-    ...STATUSES.map((one) => el("option", { value: one, selected: one === query.get("status") }, statusWord(one))),
-  );
+  const statuses = [["", t("search.any_status")], ...STATUSES.map((one) => [one, statusWord(one)])];
+  const status = menu({ id: "status", name: "status" }, statuses, query.get("status"));
   const model = el("input", {
     type: "text",
     id: "model",
@@ -80,20 +76,12 @@ export function searchView(query) {
   }
 
   function nothing() {
-    if (!sought && !query.get("status") && !query.get("model")) {
-      return el(
-        "div",
-        { class: "empty" },
-        el("p", { class: "empty-title" }, t("search.nothing")),
-        el("p", {}, t("search.nothing.hint"), " ", el("a", { href: "#/new" }, t("home.empty.write"))),
-      );
-    }
-    return el(
-      "div",
-      { class: "empty" },
-      el("p", { class: "empty-title" }, t("search.none")),
-      el("p", {}, t("search.none.hint")),
-    );
+    const empty = (title, ...hint) =>
+      el("div", { class: "empty" }, el("p", { class: "empty-title" }, title), el("p", {}, ...hint));
+    const write = el("a", { href: "#/new" }, t("home.empty.write"));
+    return sought || query.get("status") || query.get("model")
+      ? empty(t("search.none"), t("search.none.hint"))
+      : empty(t("search.nothing"), t("search.nothing.hint"), " ", write);
   }
 
   function row(job) {
@@ -105,12 +93,7 @@ export function searchView(query) {
     return el(
       "li",
       { class: "hit" },
-      el(
-        "div",
-        { class: "row-head" },
-        el("h2", {}, name),
-        badge(shownStatus(job)),
-      ),
+      el("div", { class: "row-head" }, el("h2", {}, name), badge(shownStatus(job))),
       snippet,
       el("p", { class: "when" }, job.model, tokens, " · ", time(job.created_at)),
     );
@@ -140,10 +123,6 @@ export function searchView(query) {
     ),
     close: () => closed.abort(),
   };
-}
-
-function field(id, label, input) {
-  return el("div", { class: "field" }, el("label", { for: id }, label), input);
 }
 
 /** The words around the first place where a text has what was sought, that marked. */

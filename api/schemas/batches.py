@@ -4,10 +4,9 @@ from typing import Literal
 
 from pydantic import Field
 
+from api.schemas.base import Described, ExpiresAfter, Page
 from api.schemas.costs import CostFields
-from api.schemas.pages import Page
-from api.schemas.retention import ExpiresAfter
-from api.schemas.waiting import Described, HoldDetail
+from api.schemas.waiting import HoldDetail
 from api.schemas.webhooks import WebhookWithSecret
 
 

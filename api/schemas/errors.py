@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from api.schemas.waiting import Described
+from api.schemas.base import Described
 
 
 class ErrorDetail(Described):

@@ -4,10 +4,9 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from api.schemas.base import Described, ExpiresAfter, Page
 from api.schemas.costs import CostFields, CostObject
-from api.schemas.pages import Page
-from api.schemas.retention import ExpiresAfter
-from api.schemas.waiting import Described, WaitingObject
+from api.schemas.waiting import WaitingObject
 
 
 class JobErrorObject(Described):

@@ -4,8 +4,9 @@ from typing import Literal
 
 from pydantic import Field
 
+from api.schemas.base import Described
 from api.schemas.upstreams import FileMistakeObject, UpstreamObject
-from api.schemas.waiting import Described, HoldDetail
+from api.schemas.waiting import HoldDetail
 
 
 class RedisLook(Described):

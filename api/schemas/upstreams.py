@@ -4,7 +4,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from api.schemas.waiting import Described, HoldDetail
+from api.schemas.base import Described
+from api.schemas.waiting import HoldDetail
 
 
 class LimitsObject(Described):

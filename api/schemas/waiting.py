@@ -2,13 +2,9 @@
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-
-class Described(BaseModel):
-    """What every schema is: it has these fields and no others."""
-
-    model_config = ConfigDict(extra="forbid")
+from api.schemas.base import Described
 
 
 class HoldDetail(Described):

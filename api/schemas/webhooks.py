@@ -4,8 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from api.schemas.pages import Page
-from api.schemas.waiting import Described
+from api.schemas.base import Described, Page
 
 
 class WebhookObject(Described):

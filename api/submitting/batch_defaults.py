@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from api.http.errors import ApiError
-from api.submitting.bodies import read_fields, read_value
+from api.submitting.bodies import read_field, read_fields, read_value
 from api.submitting.checks import own_fields
 from api.submitting.fields import check_response_format, check_text, invalid
 from api.submitting.slices import count_values
@@ -65,9 +65,7 @@ def check_defaults(text: msgspec.Raw, endpoint: str) -> BatchDefaults | None:
     if endpoint == RESPONSES and "system" in fields:
         raise invalid("defaults.system", "is called `instructions` in a Response")
     own_fields(fields, "defaults", NewJob(request={}))
-    if "response_format" in fields:
-        at = "defaults.response_format"
-        check_response_format(read_value(fields["response_format"], at), at)
+    check_response_format(read_field(fields, "response_format", "defaults"), "defaults.response_format")
     messages = [] if endpoint == RESPONSES else _read_messages(fields)
     kept = {name: value for name, value in fields.items() if not (messages and name in ("system", "messages"))}
     kept = {name: value for name, value in kept.items() if bytes(value).strip() != b"null"}
@@ -89,8 +87,8 @@ def require_room(defaults: BatchDefaults | None, count: int, length: int, most: 
 
 def _read_messages(fields: Mapping[str, msgspec.Raw]) -> list[Any]:
     """The system prompt, and the messages after it."""
-    system = read_value(fields["system"], "defaults.system") if "system" in fields else None
-    messages = read_value(fields["messages"], "defaults.messages") if "messages" in fields else None
+    system = read_field(fields, "system", "defaults")
+    messages = read_field(fields, "messages", "defaults")
     first = []
     if system is not None:
         first = [{"role": "system", "content": check_text(system, "defaults.system", _LONGEST_SYSTEM)}]

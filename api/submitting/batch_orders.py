@@ -8,13 +8,11 @@ import msgspec
 
 from api.http.errors import ApiError
 from api.submitting.batch_defaults import BatchDefaults, check_defaults, require_room
-from api.submitting.bodies import job_limit, read_fields
+from api.submitting.bodies import job_limit, read_field, read_fields, refuse_unknown
 from api.submitting.checks import (
     Merge,
     check_item,
     own_fields,
-    read_field,
-    refuse_unknown,
     require_same_columns,
 )
 from api.submitting.fields import (
@@ -104,7 +102,7 @@ def _cut(body: bytes, max_jobs: int) -> tuple[dict[str, msgspec.Raw], list[memor
         if not slices.is_at(b"{"):
             raise ApiError(400, "invalid_type", "the body: must be an object")
         for name in slices.fields():
-            refuse_unknown([name], _BATCH_FIELDS | {"input_file_id"}, "")
+            refuse_unknown([name], _BATCH_FIELDS | {"input_file_id"})
             if name in fields or (name == "requests" and items is not None):
                 raise invalid(name, "comes twice")
             if name != "requests":
@@ -143,15 +141,15 @@ def names_file(body: bytes) -> bool:
 def check_file_batch(body: bytes) -> NewFileBatch:
     """The batch that the body of `POST /v1/batches` asks for, when it names a file."""
     fields = read_fields(body)
-    refuse_unknown(fields, _FILE_BATCH_FIELDS, "")
+    refuse_unknown(fields, _FILE_BATCH_FIELDS)
     return _read_batch(fields)
 
 
 def check_input_order(body: bytes) -> tuple[NewFileBatch, int | None]:
     """What the body of `POST /v1/inputs` asks for: how to read which file, and how many of its requests."""
     fields = read_fields(body)
-    refuse_unknown(fields, frozenset({"input_file_id", "input", "limit", "defaults"}), "")
-    limit = read_field(fields, "limit", "")
+    refuse_unknown(fields, frozenset({"input_file_id", "input", "limit", "defaults"}))
+    limit = read_field(fields, "limit")
     if limit is not None:
         check_integer(limit, "limit", 1, 1000)
     wanted = _read_batch({name: value for name, value in fields.items() if name != "limit"})
@@ -159,25 +157,25 @@ def check_input_order(body: bytes) -> tuple[NewFileBatch, int | None]:
 
 
 def _read_batch(fields: dict[str, msgspec.Raw]) -> NewFileBatch:
-    endpoint = read_field(fields, "endpoint", "")
+    endpoint = read_field(fields, "endpoint")
     if endpoint not in (None, *_ENDPOINTS):
         raise invalid("endpoint", f'must be "{ENDPOINT}" or "{RESPONSES}"')
-    window = read_field(fields, "completion_window", "")
+    window = read_field(fields, "completion_window")
     seconds = None if window is None else check_window(window)
-    outputs = read_field(fields, "output_expires_after", "")
+    outputs = read_field(fields, "output_expires_after")
     # What the batch says of all its jobs, a job's own body may say otherwise.
     defaults = own_fields(fields, "", NewJob(request={}))
     metadata, defaults = defaults.metadata, replace(defaults, metadata={})
-    input_file_id = read_field(fields, "input_file_id", "")
+    input_file_id = read_field(fields, "input_file_id")
     if input_file_id is not None and not isinstance(input_file_id, str):
         raise invalid("input_file_id", "must be the id of an uploaded file")
     read, model = check_input(fields["input"]) if "input" in fields else (None, None)
     if model is not None:
         defaults = replace(defaults, request={"model": model})
-    webhook = read_field(fields, "webhook", "")
+    webhook = read_field(fields, "webhook")
     endpoint = _ENDPOINTS.get(endpoint, ENDPOINT)
     shared = check_defaults(fields["defaults"], endpoint) if "defaults" in fields else None
-    most = read_field(fields, "max_concurrency", "")
+    most = read_field(fields, "max_concurrency")
     if most is not None:
         check_integer(most, "max_concurrency", 1, 1_000_000)
     options = BatchOptions(
@@ -189,14 +187,14 @@ def _read_batch(fields: dict[str, msgspec.Raw]) -> NewFileBatch:
         max_concurrency=most,
         endpoint=endpoint,
         webhook=None if webhook is None else check_batch_webhook(webhook),
-        retention=check_retention(read_field(fields, "expires_after", "")),
+        retention=check_retention(read_field(fields, "expires_after")),
     )
     return NewFileBatch(options, read, defaults, shared)
 
 
 def check_input(text: msgspec.Raw) -> tuple[ReadOptions | None, str | None]:
     """How a file is to be read, and the model of the lines that name none; a null is as good as nothing."""
-    if read_field({"input": text}, "input", "") is None:
+    if read_field({"input": text}, "input") is None:
         return None, None
     fields = read_fields(text, "input")
     refuse_unknown(fields, _INPUT_FIELDS, "input")

@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping
 from functools import cache
 from typing import Annotated, Any, NoReturn
 
@@ -13,6 +13,7 @@ from api.access.byte_budget import HeldBytes
 from api.callers.caller import CallerDep
 from api.http.errors import ApiError
 from api.services import ServicesDep
+from api.submitting.fields import join, unknown
 from api.submitting.slices import MOST_VALUES, TooManyValuesError, require_few_values
 from jobs.settings import Settings
 
@@ -108,6 +109,30 @@ def read_value(text: msgspec.Raw, where: str) -> Any:
     value = _load(text, where, _read_one)
     _check_depth(value, where)
     return value
+
+
+def read_field(fields: Mapping[str, msgspec.Raw], name: str, where: str = "") -> Any:
+    """The value of a field; None where it is not."""
+    return read_value(fields[name], join(where, name)) if name in fields else None
+
+
+def read_values(body: bytes) -> dict[str, Any]:
+    """The values of all fields of a body."""
+    return {name: read_value(text, name) for name, text in read_fields(body).items()}
+
+
+def read_known_fields(body: bytes, known: Collection[str]) -> dict[str, msgspec.Raw]:
+    """The fields of a body that may be empty; none that is not known."""
+    fields = read_fields(body) if body.strip() else {}
+    refuse_unknown(fields, known)
+    return fields
+
+
+def refuse_unknown(fields: Iterable[str], known: Collection[str], where: str = "") -> None:
+    """Refuse the first field that is not known."""
+    for name in fields:
+        if name not in known:
+            raise unknown(join(where, name[:64]), known)
 
 
 def _split(value: Any, where: str) -> dict[str, msgspec.Raw]:

@@ -1,14 +1,14 @@
 """What is wrong with one job of a submission, by field: the message says what, where, and what to do."""
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
 import msgspec
 
 from api.http.errors import ApiError
-from api.submitting.bodies import read_fields, read_value
+from api.submitting.bodies import read_field, read_fields, read_value
 from api.submitting.fields import (
     check_accept,
     check_cells,
@@ -22,7 +22,6 @@ from api.submitting.fields import (
     invalid,
     join,
     missing,
-    unknown,
 )
 from api.submitting.response_input import Reference
 from api.submitting.response_request import read_response_line
@@ -59,7 +58,7 @@ Merge = Callable[[dict[str, msgspec.Raw], str], dict[str, msgspec.Raw]]
 def check_job(body: bytes, defaults: NewJob | None = None) -> NewJob:
     """The job that a chat-completions body asks for; `defaults` has what holds where it says nothing."""
     fields = read_fields(body)
-    kept = check_retention(read_field(fields, "expires_after", ""))
+    kept = check_retention(read_field(fields, "expires_after"))
     fields.pop("expires_after", None)
     return replace(_read_job(fields, "", defaults or NewJob(request={})), retention=kept)
 
@@ -212,15 +211,3 @@ def require_same_columns(first: NewJob, job: NewJob, where: str) -> None:
     """Refuse a job whose cells have other columns than those of the first one of its batch: they are one table."""
     if list(first.cells or ()) != list(job.cells or ()):
         raise invalid(join(where, "cells"), "has other columns than the first request: a batch is one table")
-
-
-def read_field(fields: dict[str, msgspec.Raw], name: str, where: str) -> Any:
-    """The value of a field; None where it is not."""
-    return read_value(fields[name], join(where, name)) if name in fields else None
-
-
-def refuse_unknown(fields: Iterable[str], known: frozenset[str], where: str) -> None:
-    """Refuse the first field that is not known."""
-    for name in fields:
-        if name not in known:
-            raise unknown(join(where, name[:64]), known)

@@ -10,7 +10,7 @@ from typing import Any
 
 from api.submitting.fields import invalid, unsupported
 from api.submitting.response_tools import read_call, read_call_output
-from jobs.lifecycle.responses import response_id
+from jobs.model.ids import response_id
 
 Message = dict[str, Any]
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from api.submitting.bodies import read_fields, read_value
+from api.submitting.bodies import read_values
 from api.submitting.fields import missing, unsupported
 from api.submitting.response_input import Item, Message, Reference, read_input
 from api.submitting.response_parameters import PASSED, chat_format, check_parameters, verbosity
@@ -90,8 +90,7 @@ def read_response_line(given: Mapping[str, Any]) -> ResponseRequest:
 
 def read_response_request(body: bytes) -> ResponseRequest:
     """The request in the body of `POST /v1/responses`. Raises `ApiError`."""
-    raw = read_fields(body)
-    return make_response_request({name: read_value(raw[name], name) for name in raw})
+    return make_response_request(read_values(body))
 
 
 def make_response_request(given: Mapping[str, Any]) -> ResponseRequest:

@@ -5,29 +5,23 @@ import anyio.from_thread
 from api.access.turns import ASKING
 from api.http.errors import ApiError
 from api.services import Services
-from api.submitting.fields import check_text, invalid, missing, unknown
+from api.submitting.bodies import refuse_unknown
+from api.submitting.fields import check_text, invalid, missing
 from jobs.webhooks.addresses import LONGEST_URL, ReceiverRefusedError, check_addresses, check_url
 from jobs.webhooks.endpoints import NewWebhook
 from jobs.webhooks.events import BATCH_ENDS, EVENTS
 from jobs.webhooks.lookups import LOOKUP_SECONDS
 
-_BATCH_WEBHOOK_FIELDS = frozenset({"url", "events"})
 
-
-def check_batch_webhook(value: object, at: str = "webhook") -> NewWebhook:
+def check_batch_webhook(value: object) -> NewWebhook:
     """The endpoint of a single batch: `{"url", "events"}`. Its address is not checked here."""
     if not isinstance(value, dict):
-        raise invalid(at, 'must be an object such as {"url": "https://app.example/webhooks"}')
-    for name in value:
-        if name not in _BATCH_WEBHOOK_FIELDS:
-            raise unknown(f"{at}.{str(name)[:64]}", _BATCH_WEBHOOK_FIELDS)
+        raise invalid("webhook", 'must be an object such as {"url": "https://app.example/webhooks"}')
+    refuse_unknown(value, ("url", "events"), "webhook")
     if value.get("url") is None:
-        raise missing(f"{at}.url", "where the events are sent")
-    events = value.get("events")
-    return NewWebhook(
-        read_url(value["url"], f"{at}.url"),
-        BATCH_ENDS if events is None else read_events(events, f"{at}.events"),
-    )
+        raise missing("webhook.url", "where the events are sent")
+    url, events = read_url(value["url"], "webhook.url"), value.get("events")
+    return NewWebhook(url, BATCH_ENDS if events is None else read_events(events, "webhook.events"))
 
 
 def read_url(value: object, at: str) -> str:

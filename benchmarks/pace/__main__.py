@@ -10,7 +10,7 @@ from benchmarks.pace.away import measure_credit, measure_outage, measure_queue, 
 from benchmarks.pace.fair import measure_fairness
 from benchmarks.pace.figures import Row
 from benchmarks.pace.limits import measure_change, measure_rate, measure_tokens
-from benchmarks.results import keep, show
+from benchmarks.results import show
 
 SCENARIOS: dict[str, Callable[[int | None], Iterable[Row]]] = {
     "rate": measure_rate,
@@ -35,13 +35,12 @@ def main() -> int:
     missed = 0
     for name in given.scenario or SCENARIOS:
         print(f"load average before: {load_now()}", flush=True)
-        rows = []
+        cells = []
         for row in SCENARIOS[name](given.jobs):
-            print(row.cells(), flush=True)
-            rows.append(row)
-        keep(f"pace-{name}", [row.cells() for row in rows])
-        show(f"Pace: {name}", [row.cells() for row in rows])
-        missed += sum(bool(row.missed) for row in rows)
+            cells.append(row.cells())
+            print(cells[-1], flush=True)
+            missed += bool(row.missed)
+        show(f"Pace: {name}", cells, f"pace-{name}")
     return missed
 
 

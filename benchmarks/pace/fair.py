@@ -9,7 +9,7 @@ import httpx
 from sqlalchemy import func, select
 
 from benchmarks.pace.figures import Row
-from benchmarks.pace.stack import HAS_UPSTREAMS_FILE, PaceStack, waits_for
+from benchmarks.pace.stack import PaceStack, request, waits_for
 from benchmarks.stack import BenchmarkError
 from jobs.store.keys import create_key
 from jobs.tables import attempts, jobs
@@ -22,9 +22,7 @@ _SECONDS = 20
 def measure_fairness(jobs: int | None) -> list[Row]:
     """Shares by equal and unequal weights, with one batch of A and with a hundred."""
     queued = jobs or 50_000
-    rows = [_measure(queued, 1, {}), _measure(queued, 100, {})]
-    if HAS_UPSTREAMS_FILE:
-        rows.append(_measure(queued, 1, {"a": 1, "b": 3}))
+    rows = [_measure(queued, 1, {}), _measure(queued, 100, {}), _measure(queued, 1, {"a": 1, "b": 3})]
     first, split = rows[0].figures, rows[1].figures
     gained = first["share of B %"] - split["share of B %"]
     rows[1].demand(abs(gained) <= 5, "splitting gains nothing")
@@ -66,10 +64,9 @@ def _measure(queued: int, batches: int, weights: Mapping[str, float]) -> Row:
 
 
 def _submit(stack: PaceStack, key: str, count: int) -> str:
-    job = {"model": "fair", "messages": [{"role": "user", "content": "Write."}], "max_tokens": 5}
     answer = httpx.post(
         f"{stack.url}/v1/batches",
-        json={"requests": [{"body": job}] * count},
+        json={"requests": [{"body": request("fair", 5)}] * count},
         headers={"authorization": f"Bearer {key}"},
         timeout=300,
         trust_env=False,

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from benchmarks.pace.figures import SETTLED_SECONDS, Row, Seconds
-from benchmarks.pace.stack import PaceStack, Provider, waits_for
+from benchmarks.pace.stack import PaceStack, Provider, request, waits_for
 from benchmarks.peers import PYTHON, can_import
 
 SHORT_TOKENS = 15  # at 50 a second: 0.3 s
@@ -31,7 +31,7 @@ def _measure_rate(name: str, limits: dict[str, Any], jobs: int) -> Iterator[Row]
         provider = stack.providers[0]
         provider.change_limits(requests_per_second=20, **limits)
         provider.reset()
-        batch = stack.submit([_short("short")] * jobs)
+        batch = stack.submit([request("short", SHORT_TOKENS)] * jobs)
         seconds = stack.wait_ended_or(20 + 4 * jobs / 20, batch)
         row = _rate_row(name, Seconds(provider.stats(), "short"), seconds)
         counts = stack.counts(batch)
@@ -65,10 +65,6 @@ def _rate_row(name: str, seconds: Seconds, took: float) -> Row:
             "seconds": took,
         }
     )
-
-
-def _short(model: str) -> dict[str, Any]:
-    return {"model": model, "messages": [{"role": "user", "content": "Write."}], "max_tokens": SHORT_TOKENS}
 
 
 def measure_tokens(jobs: int | None) -> Iterator[Row]:
@@ -123,20 +119,19 @@ def _mixed(jobs: int) -> list[dict[str, Any]]:
     requests = []
     for tokens in chance.choices((300, 1500, 4000), (0.5, 0.2, 0.3), k=jobs):
         prompt = "Tell me what is in this text. " + "tea and rain " * (tokens * 4 // 13)
-        body = {"model": "limited", "messages": [{"role": "user", "content": prompt}], "max_tokens": 20}
-        requests.append({**body, "simulate": {"length": 15}})
+        messages = [{"role": "user", "content": prompt}]
+        requests.append({**request("limited", 20), "messages": messages, "simulate": {"length": 15}})
     return requests
 
 
 def _run_free(stack: PaceStack, seconds: int = 20, each_second: int = 10) -> float:
     """Submit jobs of one second to an unlimited model, second by second; until the last has ended, in seconds."""
     began = time.monotonic()
-    job = {"model": "free", "messages": [{"role": "user", "content": "Write."}], "max_tokens": 20}
-    request = {**job, "simulate": {"deltas_per_second": 20, "first_delta_seconds": 0}}
+    job = {**request("free", 20), "simulate": {"deltas_per_second": 20, "first_delta_seconds": 0}}
     batches = []
     for second in range(seconds):
         time.sleep(max(0.0, began + second - time.monotonic()))
-        batches.append(stack.submit([request] * each_second))
+        batches.append(stack.submit([job] * each_second))
     stack.wait_ended_or(120, *batches)
     return time.monotonic() - began
 
@@ -148,7 +143,7 @@ def measure_change(jobs: int | None) -> Iterator[Row]:
             provider = stack.providers[0]
             provider.change_limits(window="bucket", burst_seconds=1, rate_headers=headers, requests_per_minute=600)
             provider.reset()
-            batch = stack.submit([_short("short")] * (jobs or 1500))
+            batch = stack.submit([request("short", SHORT_TOKENS)] * (jobs or 1500))
             for before, now in _PHASES:
                 yield _measure_phase(provider, headers, before, now)
             stack.client.post(f"/v1/batches/{batch}/cancel")

@@ -12,12 +12,9 @@ import httpx
 from sqlalchemy import func, select
 
 from benchmarks.stack import Stack, read_line
-from jobs.settings import Settings
 from jobs.tables import attempts, jobs
 
 ENDED = ("completed", "failed", "expired", "cancelled")
-HAS_UPSTREAMS_FILE = "upstreams" in Settings.model_fields
-"""Whether this Longhand knows more than one upstream."""
 
 
 class Provider:
@@ -77,7 +74,7 @@ class PaceStack(Stack):
         lines = [read_line(self.upstream), *(self.upstream.stdout.readline() for _ in self._named[1:])]
         self.providers = [Provider(line.strip().split("=", 1)[1]) for line in lines]
         self.upstream_url = self.providers[0].url
-        if HAS_UPSTREAMS_FILE and (len(self.providers) > 1 or self._project_weights):
+        if len(self.providers) > 1 or self._project_weights:
             # The stack sets the URL of a single upstream, which the file would make void.
             self.environ |= {"LONGHAND_UPSTREAM_URL": "", "LONGHAND_UPSTREAM_API_KEY": ""}
             self.environ["LONGHAND_UPSTREAMS"] = str(self._write_upstreams())
@@ -125,6 +122,11 @@ class PaceStack(Stack):
         began = time.monotonic()
         waits_for(lambda: all(map(self.has_ended, batch_ids)), seconds)
         return time.monotonic() - began
+
+
+def request(model: str, tokens: int) -> dict[str, Any]:
+    """The request of a job of so many tokens."""
+    return {"model": model, "messages": [{"role": "user", "content": "Write."}], "max_tokens": tokens}
 
 
 def waits_for(holds: Callable[[], bool], seconds: float, pause_seconds: float = 0.25) -> bool:

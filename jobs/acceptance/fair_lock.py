@@ -16,7 +16,6 @@ class FairLock:
 
     @contextmanager
     def hold(self, project: str) -> Iterator[None]:
-        """Wait for the turn, and have it."""
         turn = threading.Event()
         with self._guard:
             if self._is_held:

@@ -9,7 +9,9 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from contextvars import ContextVar
 from pathlib import Path
 from time import monotonic
@@ -33,7 +35,7 @@ MOST_SLOW_SECONDS = 6.0
 """How long all slow schemas of one submission may take to read. A file may have 50,000 of them."""
 
 _spent: ContextVar[float | None] = ContextVar("slow_schemas", default=None)
-"""Seconds of this submission, which is read in one thread, and that begins with the context of its request."""
+"""What the slow schemas of this submission took, in seconds. One thread reads it, in the context of its request."""
 
 
 def count_slow_schemas() -> None:
@@ -56,6 +58,7 @@ class FormatCheck:
         self._child: subprocess.Popen[str] | None = None
         self._stops = 0
         self._faults: dict[str, tuple[Sequence[str | int], str] | None] = {}
+        self._remembering = threading.Lock()
 
     def check_format(self, response_format: Any, project: str = "") -> None:
         """Raises `FormatError` when no text can be held to a `response_format`."""
@@ -94,7 +97,6 @@ class FormatCheck:
             child.kill()
 
     def close(self) -> None:
-        """End the process."""
         with self._lock.hold(""):
             self._end()
 
@@ -108,17 +110,20 @@ class FormatCheck:
 
     def _find_fault(self, schema: str, project: str) -> tuple[Sequence[str | int], str] | None:
         """What is wrong with a schema. It is remembered: many jobs of a batch have the same one."""
-        if schema not in self._faults:
-            if (_spent.get() or 0.0) > MOST_SLOW_SECONDS:
-                return (), f"comes after others that took more than {MOST_SLOW_SECONDS:g} s to read: make them simpler"
-            try:
-                fault = self._ask({"schema": schema, "text": None}, project)["fault"]
-            except TooSlowError:
-                fault = (), f"takes more than {self.cpu_seconds:g} s or too much memory to read: make it simpler"
+        with suppress(KeyError):  # another thread may forget it at any moment
+            return self._faults[schema]
+        if (_spent.get() or 0.0) > MOST_SLOW_SECONDS:
+            return (), f"comes after others that took more than {MOST_SLOW_SECONDS:g} s to read: make them simpler"
+        fault: tuple[Sequence[str | int], str] | None
+        try:
+            fault = self._ask({"schema": schema, "text": None}, project)["fault"]
+        except TooSlowError:
+            fault = (), f"takes more than {self.cpu_seconds:g} s or too much memory to read: make it simpler"
+        with self._remembering:
             while len(self._faults) >= _REMEMBERED:
-                self._faults.pop(next(iter(self._faults)), None)
+                del self._faults[next(iter(self._faults))]
             self._faults[schema] = fault
-        return self._faults[schema]
+        return fault
 
     def _ask(self, question: dict[str, Any], project: str) -> dict[str, Any]:
         stops = self._stops

@@ -18,7 +18,6 @@ _MOST_MEMORY = 2 << 30
 
 
 def main() -> None:
-    """Answer until the input ends."""
     cpu_seconds = float(sys.argv[1])
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the worker, which drains
     signal.signal(signal.SIGPROF, signal.SIG_DFL)

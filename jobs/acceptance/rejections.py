@@ -79,11 +79,8 @@ def _asked(rejection: Mapping[str, Any]) -> str:
         return f"the pattern {_quoted(asked['pattern'])}"
     if isinstance(asked, bool):
         return "a good ending"
-    return (
-        str(asked)
-        if isinstance(asked, int) or rejection["rule"] in ("json_schema", "language")
-        else _quoted(str(asked))
-    )
+    is_plain = isinstance(asked, int) or rejection["rule"] in ("json_schema", "language")
+    return str(asked) if is_plain else _quoted(str(asked))
 
 
 def _quoted(text: str) -> str:

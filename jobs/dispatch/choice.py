@@ -2,7 +2,7 @@
 take turns, and none has more jobs in flight than its `max_concurrency`; a batch's jobs go in order.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cache
@@ -12,7 +12,7 @@ from sqlalchemy import Connection, RowMapping, Select, Update, and_, bindparam, 
 
 from jobs.dispatch.due import count_in_flight_of_batches, moment, using
 from jobs.dispatch.fair import Turns
-from jobs.dispatch.group_queries import IN_PROGRESS, is_of_model, starts_in_lane
+from jobs.dispatch.group_queries import starts_in_lane
 from jobs.dispatch.groups import Group, WaitingGroups, find_waiting_groups
 from jobs.dispatch.start_rule import StartRule
 from jobs.tables import batches, jobs
@@ -49,15 +49,12 @@ class Choosing:
         values: Mapping[str, Any],
         turns: LaneTurns,
         now: datetime,
-        *,
-        held_batches: Collection[str] = (),
     ) -> None:
         self._connection = connection
         self._rule = rule
         self._values = {**values, "of_model": model}
         self._turns = turns
         self._now = now
-        self._held_batches = set(held_batches)
         self._room_of_batch: dict[str | None, int] = {}
         """Of the batches with a `max_concurrency`; counted when the first of them has a job that is next."""
         self._unseen: list[str] = []
@@ -93,18 +90,15 @@ class Choosing:
             noted = [{"of_batch": batch_id, "served_at": served_at[batch_id]} for batch_id in sorted(served_at)]
             self._connection.execute(_noting_turns(), noted)
 
-    def _find_rooms(self) -> dict[str | None, int]:
-        """How many more jobs the batches with a `max_concurrency` may start, those that this transaction could lock.
+    def _find_rooms(self, batch_ids: Sequence[str]) -> dict[str | None, int]:
+        """How many more jobs these batches with a `max_concurrency` may start; none, if another one has locked it.
 
         They are locked, because their jobs may be in several lanes, and each has its own lock.
         """
-        found = self._connection.execute(_capped(), {"of_model": self._values["of_model"]}).all()
-        if not found:
-            return {}
-        ids = [row.id for row in found]
-        locked = set(self._connection.scalars(_free_batches(), {"ids": ids}))
-        room: dict[str | None, int] = {row.id: row.max_concurrency if row.id in locked else 0 for row in found}
-        for batch_id, count in count_in_flight_of_batches(self._connection, ids).items():
+        locked = self._connection.execute(_free_batches(), {"ids": batch_ids})
+        room: dict[str | None, int] = dict.fromkeys(batch_ids, 0)
+        room |= {row.id: row.max_concurrency for row in locked}
+        for batch_id, count in count_in_flight_of_batches(self._connection, batch_ids).items():
             room[batch_id] -= count
         return room
 
@@ -123,9 +117,8 @@ class Choosing:
             full = {batch_id for batch_id, left in self._room_of_batch.items() if batch_id and left <= 0}
             rows = self._seen.pop(project, None)
             if rows is None:
-                most, without = min(max(room, 2), _BATCHES_PER_ROUND), full | self._held_batches
                 together = self._next_to_see(project, room if below is None else 1)
-                asked = (together, below, most, without)
+                asked = (together, below, min(max(room, 2), _BATCHES_PER_ROUND), full)
                 self._seen.update(find_waiting_groups(self._connection, self._rule, self._values, *asked))
                 rows = self._seen.pop(project)
             waiting = WaitingGroups.of(rows, self._turns.alone_at.get(project))
@@ -133,7 +126,7 @@ class Choosing:
             if not unknown:
                 return waiting
             # Of a batch that is known already, what this choice has taken is not in the rows.
-            self._room_of_batch = dict.fromkeys(unknown, 0) | self._find_rooms() | self._room_of_batch
+            self._room_of_batch |= self._find_rooms(sorted(unknown))
 
     def _next_to_see(self, project: str, room: int) -> list[str]:
         """This project, and with it others that nobody has looked at yet and that are next as far as one can tell."""
@@ -183,16 +176,9 @@ def _page(rule: StartRule, *, is_alone: bool) -> Select[Any]:
 
 
 @cache
-def _capped() -> Select[Any]:
-    capped = and_(IN_PROGRESS, batches.c.max_concurrency.is_not(None), is_of_model(bindparam("of_model")))
-    some = select(batches.c.id, batches.c.max_concurrency).where(capped)
-    return some.with_hint(batches, **using("batches_capped")).order_by(batches.c.id)
-
-
-@cache
 def _free_batches() -> Select[Any]:
     """Those of some batches that nobody else has locked, locked now, by id as everybody does."""
-    some = select(batches.c.id).where(batches.c.id.in_(bindparam("ids", expanding=True)))
+    some = select(batches.c.id, batches.c.max_concurrency).where(batches.c.id.in_(bindparam("ids", expanding=True)))
     return some.order_by(batches.c.id).with_for_update(skip_locked=True)
 
 

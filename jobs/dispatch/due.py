@@ -142,7 +142,6 @@ def _counting(*, of_upstream: bool, of_model: bool) -> CompoundSelect[Any]:
 
 
 def count_in_flight_of_batches(connection: Connection, batch_ids: Sequence[str]) -> Counter[str]:
-    """How many jobs each of these batches has in flight."""
     counts: Counter[str] = Counter()
     for batch_id, count in connection.execute(_counting_batches(), {"ids": batch_ids}):
         counts[batch_id] += count

@@ -16,7 +16,7 @@ _LEARNING = 0.1
 
 
 class Turns:
-    """The virtual times of some that share. Without reported costs every turn costs the same."""
+    """The virtual times of those who share. Without reported costs every turn costs the same."""
 
     def __init__(self) -> None:
         self._now = 0.0
@@ -26,7 +26,6 @@ class Turns:
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> Self:
-        """What `as_json` gave."""
         turns = cls()
         turns._now = float(stored.get("now", 0.0))
         turns._times = {str(name): float(time) for name, time in stored.get("times", {}).items()}
@@ -35,7 +34,6 @@ class Turns:
         return turns
 
     def as_json(self) -> dict[str, Any]:
-        """All of it, for a row."""
         if len(self._times) > MOST_REMEMBERED:
             self.forget_others(set(sorted(self._times, key=self.time_of)[-MOST_REMEMBERED:]))
         return {"now": self._now, "times": self._times, "costs": self._costs, "cost": self._cost}
@@ -51,7 +49,6 @@ class Turns:
         return self._times.get(name, 0.0)
 
     def next(self, names: Iterable[str]) -> str:
-        """Who of these is next."""
         return min(names, key=self._place)
 
     def in_order(self, names: Iterable[str]) -> list[str]:
@@ -63,7 +60,6 @@ class Turns:
         return max(time, self._now), time
 
     def take(self, name: str, weight: float) -> None:
-        """Give this one a turn."""
         self._now = max(self.time_of(name), self._now)
         cost = self._costs.get(name, self._cost) or 1.0
         self._times[name] = self._now + cost / weight

@@ -21,6 +21,7 @@ from sqlalchemy import (
     cast,
     func,
     literal_column,
+    not_,
     null,
     or_,
     select,
@@ -28,7 +29,8 @@ from sqlalchemy import (
     union_all,
 )
 
-from jobs.dispatch.due import QUEUED, using
+from jobs.dispatch.due import QUEUED, RUNNING, using
+from jobs.dispatch.holds import is_batch_held
 from jobs.dispatch.start_rule import StartRule
 from jobs.tables import batches, jobs
 
@@ -96,8 +98,13 @@ def _highest(project: ColumnElement[str], *, is_below: bool) -> Select[Any]:
 
 
 def _is_running(project: ColumnElement[str], *, is_without: bool) -> ColumnElement[bool]:
-    running = and_(IN_PROGRESS, batches.c.project == project, is_of_model(bindparam("of_model")))
-    return and_(running, batches.c.id.not_in(bindparam("without", expanding=True))) if is_without else running
+    running = and_(IN_PROGRESS, batches.c.project == project, is_of_model(bindparam("of_model")), not_(is_batch_held()))
+    if not is_without:
+        return running
+    # Some are full: there may be thousands, and to learn so of each takes a lock. A reservation more is seen there.
+    started = select(func.count()).where(jobs.c.batch_id == batches.c.id, RUNNING).scalar_subquery()
+    has_room = or_(batches.c.max_concurrency.is_(None), started < batches.c.max_concurrency)
+    return and_(running, has_room, batches.c.id.not_in(bindparam("without", expanding=True)))
 
 
 def _first_of_batch(rule: StartRule, priority: ColumnElement[int]) -> Select[Any]:

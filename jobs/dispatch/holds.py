@@ -6,7 +6,7 @@ that is out of credit, refuses the key, is away (`jobs/dispatch/outages.py`) or 
 (`jobs/dispatch/upstream_holds.py`). What is held is never charged. Deadlines go on.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -19,8 +19,8 @@ from sqlalchemy import (
     RowMapping,
     Select,
     and_,
+    bindparam,
     delete,
-    false,
     literal_column,
     or_,
     select,
@@ -33,12 +33,10 @@ from jobs.tables import batches, holds, jobs
 from jobs.webhooks.events import add_hold_events
 
 MOST_PUBLISHED = 500
-"""To so many batches it is published that a hold has begun or ended; the others see it with the next job."""
+"""The begin and the end of a hold are published to this many batches; the others see it with the next job."""
 
 
 class HoldKind(StrEnum):
-    """What can be held."""
-
     BATCH = "batch"
     PROJECT = "project"
     MODEL = "model"
@@ -64,7 +62,6 @@ class Hold:
 
     @classmethod
     def from_row(cls, row: RowMapping) -> Self:
-        """A hold from its row."""
         plain = {name: row[name] for name in cls.__slots__ if name != "kind"}
         return cls(kind=HoldKind(row["kind"]), **plain)
 
@@ -95,10 +92,13 @@ def pause(
             index_elements=[holds.c.kind, holds.c.target], set_=held | unprobed, where=holds.c.held_by != "person"
         )
         changed = connection.execute(stored.returning(holds.c.kind)).first() is not None
-        of_it = _jobs_of(kind, target)
-        connection.execute(update(jobs).where(RESERVED, of_it).values(hinted_at=None))
+        # Locked by id, as everybody does who takes many rows: a retry or another pause may be at the same jobs.
+        of_it = select(jobs.c.id).where(_jobs_of(kind, target)).order_by(jobs.c.id).with_for_update()
+        reserved = update(jobs).where(jobs.c.id.in_(of_it.where(RESERVED)), RESERVED)
+        connection.execute(reserved.values(hinted_at=None))
         if release_running:
-            connection.execute(update(jobs).where(RUNNING, of_it).values(release_requested_at=now))
+            running = update(jobs).where(jobs.c.id.in_(of_it.where(RUNNING)), RUNNING)
+            connection.execute(running.values(release_requested_at=now))
         if changed:
             _add_events(connection, now, kind, target, "batch.held")
         return HoldChange(changed, find_held_batches(connection, kind, target))
@@ -113,20 +113,39 @@ def resume(database: Database, kind: HoldKind, target: str) -> HoldChange:
         return HoldChange(lifted, find_held_batches(connection, kind, target) if lifted else ())
 
 
-def read_holds(database: Database) -> list[Hold]:
-    """All that is held now."""
+def read_holds(database: Database, batch_ids: Collection[str] = ()) -> list[Hold]:
+    """What is held of projects, models and upstreams, and of these batches. Clients may pause any number of batches."""
     with database.read() as connection:
-        return find_holds(connection)
+        return find_holds(connection, batch_ids)
 
 
-def find_holds(connection: Connection) -> list[Hold]:
+def find_holds(connection: Connection, batch_ids: Collection[str] = ()) -> list[Hold]:
     """The same inside a transaction."""
-    return [Hold.from_row(row) for row in connection.execute(_all()).mappings()]
+    rows = [*connection.execute(_wide()).mappings()]
+    if batch_ids:
+        rows += connection.execute(_of_batches(), {"ids": list(batch_ids)}).mappings()
+    return [Hold.from_row(row) for row in rows]
 
 
 @cache
-def _all() -> Select[Any]:
-    return select(holds).order_by(holds.c.kind, holds.c.target)
+def _wide() -> Select[Any]:
+    wide = [kind for kind in HoldKind if kind is not HoldKind.BATCH]
+    return select(holds).where(holds.c.kind.in_(wide)).order_by(holds.c.kind, holds.c.target)
+
+
+@cache
+def _of_batches() -> Select[Any]:
+    return select(holds).where(holds.c.kind == HoldKind.BATCH, holds.c.target.in_(bindparam("ids", expanding=True)))
+
+
+def is_batch_held() -> ColumnElement[bool]:
+    """Whether a hold keeps a whole batch."""
+    return select(holds.c.kind).where(holds.c.kind == HoldKind.BATCH, holds.c.target == batches.c.id).exists()
+
+
+def forget_hold(connection: Connection, batch_id: str) -> None:
+    """Drop the hold of a batch that has ended: nothing else would ever lift it."""
+    connection.execute(delete(holds).where(holds.c.kind == HoldKind.BATCH, holds.c.target == batch_id))
 
 
 def is_held() -> ColumnElement[bool]:
@@ -178,4 +197,4 @@ def _jobs_of(kind: HoldKind, target: str) -> ColumnElement[bool]:
         HoldKind.MODEL: jobs.c.model,
         HoldKind.UPSTREAM: jobs.c.upstream,
     }
-    return columns[kind] == target if kind in columns else false()
+    return columns[kind] == target

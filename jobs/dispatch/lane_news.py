@@ -7,8 +7,8 @@ from typing import Self
 
 from jobs.dispatch.choice import Chosen
 from jobs.dispatch.holds import Hold, HoldKind
-from jobs.dispatch.routes import Route
 from jobs.pace.reports import Report
+from jobs.upstreams import UpstreamSpec
 
 
 @dataclass(slots=True)
@@ -26,23 +26,22 @@ class LaneNews:
 
     @property
     def is_something(self) -> bool:
-        """Whether there is anything to write."""
         return bool(self.reports or self.ended or self.accepted_at is not None or self.proved_at is not None)
 
-    def add(self, other: "LaneNews") -> None:
-        """Put back what could not be written."""
-        self.reports[:0] = other.reports
-        self.ended[:0] = other.ended
-        self.first_delta_seconds[:0] = other.first_delta_seconds
-        self.accepted_at = max(filter(None, (self.accepted_at, other.accepted_at)), default=None)
-        self.proved_at = max(filter(None, (self.proved_at, other.proved_at)), default=None)
+    def add(self, later: "LaneNews") -> None:
+        """Add what was seen after this."""
+        self.reports += later.reports
+        self.ended += later.ended
+        self.first_delta_seconds += later.first_delta_seconds
+        self.accepted_at = max(filter(None, (self.accepted_at, later.accepted_at)), default=None)
+        self.proved_at = max(filter(None, (self.proved_at, later.proved_at)), default=None)
 
 
 @dataclass(frozen=True, slots=True)
 class LaneWish:
     """What a process wants of a lane in this round."""
 
-    route: Route
+    spec: UpstreamSpec
     model: str
     most: int
     """How many more jobs it can start."""
@@ -55,13 +54,12 @@ class LaneWish:
 
     @property
     def key(self) -> tuple[str, str]:
-        """The lane."""
-        return self.route.name, self.model
+        return self.spec.name, self.model
 
 
 @dataclass(frozen=True, slots=True)
 class LaneTurn:
-    """What became of it."""
+    """What became of a wish."""
 
     reserved: Sequence[Chosen]
     in_flight: int
@@ -80,11 +78,9 @@ class Held:
     upstream: Hold | None
     model: bool
     projects: frozenset[str]
-    batches: frozenset[str]
 
     @classmethod
     def of(cls, found: Sequence[Hold], key: tuple[str, str]) -> Self:
-        """Those of these holds that concern this lane."""
         targets: dict[HoldKind, set[str]] = {kind: set() for kind in HoldKind}
         for hold in found:
             targets[hold.kind].add(hold.target)
@@ -93,5 +89,4 @@ class Held:
             next(of_upstream, None),
             key[1] in targets[HoldKind.MODEL],
             frozenset(targets[HoldKind.PROJECT]),
-            frozenset(targets[HoldKind.BATCH]),
         )

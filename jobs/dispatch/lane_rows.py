@@ -12,10 +12,10 @@ from sqlalchemy import Connection, RowMapping, Select, Update, bindparam, select
 from jobs.dispatch.choice import LaneTurns
 from jobs.dispatch.fair import MOST_REMEMBERED, Turns
 from jobs.dispatch.lane_news import LaneNews
-from jobs.dispatch.routes import Route
 from jobs.pace.lane import Lane
 from jobs.store.database import insert_into
 from jobs.tables import lanes
+from jobs.upstreams import UpstreamSpec
 
 log = getLogger(__name__)
 
@@ -53,7 +53,6 @@ def _of_models() -> Select[Any]:
 
 
 def store_lane(connection: Connection, key: tuple[str, str], values: Mapping[str, Any]) -> None:
-    """Write these columns of a lane's row."""
     of_lane = {"of_upstream": key[0], "of_model": key[1]}
     connection.execute(_storing(), {**of_lane, **values})
 
@@ -63,24 +62,22 @@ def _storing() -> Update:
     return update(lanes).where(lanes.c.upstream == bindparam("of_upstream"), lanes.c.model == bindparam("of_model"))
 
 
-def read_lane(row: Mapping[str, Any] | RowMapping | None, route: Route, moment: float) -> Lane:
+def read_lane(row: Mapping[str, Any] | RowMapping | None, spec: UpstreamSpec, moment: float) -> Lane:
     """The controller in a lane's row; a new one where there is none, or one that cannot be read."""
     if row is not None and row["pace"]:
         try:
-            return Lane.from_json(json.loads(row["pace"]), route.limits)
+            return Lane.from_json(json.loads(row["pace"]), spec.limits)
         except (ValueError, KeyError, TypeError):
             log.warning("the pace of %s for %s cannot be read and begins anew", row["upstream"], row["model"])
-    return Lane.new(route.limits, moment)
+    return Lane.new(spec.limits, moment)
 
 
 def read_turns(row: RowMapping) -> LaneTurns:
-    """Whose turn it is, as the last turn left it."""
     stored = json.loads(row["turns"]) if row["turns"] else {}
     return LaneTurns(Turns.from_json(stored.get("projects", {})), stored.get("alone_at", {}))
 
 
 def dump_turns(turns: LaneTurns) -> str:
-    """What `read_turns` reads again."""
     latest = sorted(turns.alone_at, key=lambda project: turns.alone_at[project])[-MOST_REMEMBERED:]
     return json.dumps(
         {"projects": turns.projects.as_json(), "alone_at": {project: turns.alone_at[project] for project in latest}}

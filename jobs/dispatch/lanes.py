@@ -7,19 +7,19 @@ the lane's row, which all processes share (`jobs/dispatch/reservation.py`).
 import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from logging import getLogger
-from typing import Any
+from time import monotonic
 
-from jobs.dispatch.due import count_in_flight, find_waiting
-from jobs.dispatch.holds import Hold, HoldKind, find_holds
+from jobs.dispatch.due import find_waiting
+from jobs.dispatch.holds import Hold, HoldKind
 from jobs.dispatch.lane_news import LaneNews, LaneTurn, LaneWish
-from jobs.dispatch.lane_rows import find_lanes
 from jobs.dispatch.reservation import LEAD_SECONDS, take_lane_turn
 from jobs.dispatch.rounds import Key, Round, View
-from jobs.dispatch.routes import DEFAULT, Route
-from jobs.dispatch.shares import LaneRooms, Room, StreamShares
-from jobs.dispatch.upstream_total import ALL_MODELS, UNLIMITED, UpstreamTotal
+from jobs.dispatch.shares import LaneRooms, StreamShares
+from jobs.dispatch.upstream_total import UNLIMITED
 from jobs.store.database import DATABASE_ERRORS, Database, is_transient
+from jobs.upstreams import Upstreams, UpstreamSpec
 
 log = getLogger(__name__)
 
@@ -29,6 +29,15 @@ LOCKED_SECONDS = 0.02
 BROKEN_SECONDS = 1.0
 """The same after a turn that failed."""
 
+ROUND_SECONDS = 0.2
+"""About how long the turns of a round take: what has come meanwhile waits for its end. Then the next round begins."""
+
+_FEWEST_LANES = 4
+"""So many have a turn in a round, however long that takes."""
+
+_LEARNING = 0.1
+"""How much the latest turn counts in the average of what they take."""
+
 _PASSES = 3
 """A lane that had fewer jobs than streams leaves the rest to the others, in another pass of the same round."""
 
@@ -36,28 +45,22 @@ _PASSES = 3
 class Lanes:
     """Used by the dispatch of one process; news may come from any thread."""
 
-    def __init__(
-        self,
-        database: Database,
-        hint_seconds: float,
-        routes: Callable[[], Sequence[Route]] = lambda: [DEFAULT],
-        weights: Callable[[], Mapping[str, float]] = dict,
-    ) -> None:
+    def __init__(self, database: Database, hint_seconds: float, upstreams: Callable[[], Upstreams]) -> None:
         self._database = database
         self._hint_seconds = hint_seconds
-        self._routes = routes
-        self._weights = weights
+        self._upstreams = upstreams
         self._lock = threading.Lock()
         self._news: dict[Key, LaneNews] = {}
         self._shares = StreamShares()
         self._in_flight: dict[Key, int] = {}
         self._crowded: set[Key] = set()
         self._held: dict[str, Hold] = {}
+        self._turn_seconds = 0.0
 
-    def note(self, key: Key, change: Callable[[LaneNews], Any]) -> None:
+    def note(self, key: Key, news: LaneNews) -> None:
         """Add to the news of a lane; they are written in the next round."""
         with self._lock:
-            change(self._news.setdefault(key, LaneNews()))
+            self._news.setdefault(key, LaneNews()).add(news)
 
     def in_flight(self, key: Key) -> int:
         """How many streams the lane had in the last round, of all processes."""
@@ -65,15 +68,15 @@ class Lanes:
 
     def write_news(self, key: Key) -> bool:
         """Write the news of a lane now, from any thread. False: another process has the lane at this moment."""
-        route = next((route for route in self._routes() if route.name == key[0]), Route(key[0]))
+        spec = _find_spec(self._upstreams(), key[0])
         with self._lock:
             news = self._news.pop(key, LaneNews())
         turn = None
         try:
-            turn = take_lane_turn(self._database, LaneWish(route, key[1], 0, (), 0, news=news), {}, self._hint_seconds)
+            turn = take_lane_turn(self._database, LaneWish(spec, key[1], 0, (), 0, news=news), {}, self._hint_seconds)
         finally:
             if turn is None:
-                self.note(key, lambda kept: kept.add(news))
+                self._put_back(key, news)
         return turn is not None
 
     def hold_of(self, key: Key) -> Hold | None:
@@ -88,22 +91,29 @@ class Lanes:
         """Reserve jobs for up to `free` streams, less the hints that are under way already."""
         done = Round()
         view = self._look()
-        routes, weights = self._routes(), self._weights()
+        upstreams = self._upstreams()
+        specs, weights = upstreams.specs, upstreams.project_weights
         self._in_flight = {key: counted.total for key, counted in view.in_flight.items()}
         self._held = {hold.target: hold for hold in view.holds if hold.kind is HoldKind.UPSTREAM}
         free -= sum(counted.reserved for counted in view.in_flight.values())
         closed: set[Key] = set()
         touched: set[Key] = set()
-        shared = {route.name: self._shared_room(view, route) for route in routes}
+        shared = {spec.name: self._shared_room(view, spec) for spec in specs}
+        until, has_more = monotonic() + ROUND_SECONDS, False
         for _ in range(_PASSES):
-            rooms = LaneRooms(routes, self._rooms_of(view, closed), shared)
-            grants = self._shares.share(view.waiting, rooms, weights, free)
-            owed = {key for key in self._keys_with_news(view) if key not in touched}
+            most = max(_FEWEST_LANES, int(ROUND_SECONDS / max(self._turn_seconds, 0.0001)))
+            rooms = LaneRooms(specs, partial(self._room, view, closed), shared, most)
+            grants = self._shares.share(rooms, weights, free)
+            has_more = rooms.are_all_taken or self._shares.has_more
+            owed = [key for key in self._keys_with_news(view) if key not in touched and key not in grants]
             if not grants and not owed:
                 break
-            for key in [*grants, *(owed - grants.keys())]:
+            for key in [*grants, *owed]:
+                if key not in grants and monotonic() > until:
+                    done.look(self._database.now())  # the rest of the news can wait for the next round
+                    break
                 touched.add(key)
-                wish = self._wish(key, view, routes, grants.get(key, 0), most_crashes)
+                wish = self._wish(key, view, upstreams, grants.get(key, 0), most_crashes)
                 turn = self._take_turn(wish, weights, done)
                 if turn is None or len(turn.reserved) < wish.most:
                     closed.add(key)
@@ -111,33 +121,35 @@ class Lanes:
                     free -= len(turn.reserved)
                     shared[key[0]] = shared.get(key[0], 0) - len(turn.reserved)
                     self._in_flight[key] = turn.in_flight
-            if free <= 0:
+            if free <= 0 or monotonic() > until:
                 break
-        self._note_when_to_look(view, routes, done)
+        if done.reserved and (has_more or monotonic() > until):
+            done.look(self._database.now())
+        self._note_when_to_look(view, specs, done)
         return done
+
+    def _put_back(self, key: Key, news: LaneNews) -> None:
+        """They could not be written; what was noted meanwhile is newer."""
+        with self._lock:
+            news.add(self._news.pop(key, LaneNews()))
+            self._news[key] = news
 
     def _look(self) -> View:
         now = self._database.now()
         with self._database.read() as connection:
             waiting = self._shares.look_at(find_waiting(connection))
-            return View(
-                waiting,
-                count_in_flight(connection, now, self._hint_seconds),
-                find_lanes(connection, {*waiting, ALL_MODELS}),
-                find_holds(connection),
-            )
+            return View.read(connection, now, self._hint_seconds, waiting)
 
-    def _keys_with_news(self, view: View) -> set[Key]:
+    def _keys_with_news(self, view: View) -> list[Key]:
+        """The oldest news first: a round may have no time for all."""
         with self._lock:
-            told = set(self._news)
-        return told | {key for key, counted in view.in_flight.items() if counted.void}
+            told = list(self._news)
+        return list(dict.fromkeys(told + [key for key, counted in view.in_flight.items() if counted.void]))
 
-    def _rooms_of(self, view: View, closed: Collection[Key]) -> Room:
-        """How much room the lanes have. Those that are closed have none."""
-        return lambda route, model: 0 if (route.name, model) in closed else self._room(view, route, model)
-
-    def _room(self, view: View, route: Route, model: str) -> int:
-        key = (route.name, model)
+    def _room(self, view: View, closed: Collection[Key], spec: UpstreamSpec, model: str) -> int:
+        key = (spec.name, model)
+        if key in closed:
+            return 0
         now = self._database.now()
         moment = now.timestamp()
         held = view.held(key)
@@ -145,38 +157,37 @@ class Lanes:
             return 0
         if held.upstream is not None:
             return int(held.upstream.probe_at is not None and held.upstream.probe_at <= now)
-        counted = view.in_flight.get(key)
-        in_flight = counted.total if counted else 0
-        return view.lane(key, route, in_flight, moment).room(in_flight, moment, LEAD_SECONDS)
+        in_flight = view.streams(key)
+        return view.lane(key, spec, in_flight, moment).room(in_flight, moment, LEAD_SECONDS)
 
-    def _shared_room(self, view: View, route: Route) -> int:
+    def _shared_room(self, view: View, spec: UpstreamSpec) -> int:
         """How many more the upstream's own limits allow, of all its models. Of a held one each lane says it."""
-        row, moment = view.rows.get((route.name, ALL_MODELS)), self._database.now().timestamp()
-        if route.name in self._held:
+        if spec.name in self._held:
             return UNLIMITED
-        return UpstreamTotal.of(row, route, view.in_flight, moment).room(LEAD_SECONDS)
+        return view.total(spec, self._database.now().timestamp()).room(LEAD_SECONDS)
 
-    def _wish(self, key: Key, view: View, routes: Sequence[Route], most: int, most_crashes: int) -> LaneWish:
+    def _wish(self, key: Key, view: View, upstreams: Upstreams, most: int, most_crashes: int) -> LaneWish:
         name, model = key
-        route = next((route for route in routes if route.name == name), Route(name))
-        others = any(other.name != name and other.takes(model) for other in routes)
+        spec = _find_spec(upstreams, name)
+        others = any(other.name != name and other.takes(model) for other in upstreams.specs)
         with self._lock:
             news = self._news.pop(key, LaneNews())
-        return LaneWish(route, model, most, view.waiting.get(model, []), most_crashes, others, news)
+        return LaneWish(spec, model, most, view.waiting.get(model, []), most_crashes, others, news)
 
     def _take_turn(self, wish: LaneWish, weights: Mapping[str, float], done: Round) -> LaneTurn | None:
-        turn, again = None, LOCKED_SECONDS
+        turn, again, began = None, LOCKED_SECONDS, monotonic()
         try:
             turn = take_lane_turn(self._database, wish, weights, self._hint_seconds)
         except Exception as error:
             if isinstance(error, DATABASE_ERRORS) and is_transient(error):
                 raise
             # What breaks the turn of one lane, such as a job that nobody foresaw, must not stop the others.
-            log.exception("no job of %s starts at %s: its turn failed", wish.model, wish.route.name)
+            log.exception("no job of %s starts at %s: its turn failed", wish.model, wish.spec.name)
             again = BROKEN_SECONDS
         finally:
             if turn is None:  # another process has the lane, or the database is away
-                self.note(wish.key, lambda news: news.add(wish.news))
+                self._put_back(wish.key, wish.news)
+        self._turn_seconds += _LEARNING * (monotonic() - began - self._turn_seconds)
         if turn is None:
             done.look(self._database.now() + timedelta(seconds=again))
             return None
@@ -191,15 +202,13 @@ class Lanes:
             done.look(self._database.now())
         return turn
 
-    def _note_when_to_look(self, view: View, routes: Sequence[Route], done: Round) -> None:
+    def _note_when_to_look(self, view: View, specs: Sequence[UpstreamSpec], done: Round) -> None:
         """Lanes with jobs waiting and without room may have some before anybody wakes this process."""
         now = self._database.now()
-        if self._shares.has_more and done.reserved:
-            done.look(now)
         for model in view.waiting:
-            for route in routes:
-                key = (route.name, model)
-                if not route.takes(model) or key not in view.rows:
+            for spec in specs:
+                key = (spec.name, model)
+                if not spec.takes(model) or key not in view.rows:
                     continue
                 hold = view.held(key).upstream
                 if hold is not None:
@@ -207,6 +216,11 @@ class Lanes:
                         done.look(hold.probe_at)
                     continue
                 in_flight = self._in_flight.get(key, 0)
-                lane = view.lane(key, route, in_flight, now.timestamp())
+                lane = view.lane(key, spec, in_flight, now.timestamp())
                 if lane.room(in_flight, now.timestamp(), LEAD_SECONDS) <= 0:
                     done.look(datetime.fromtimestamp(lane.next_at(in_flight, now.timestamp()), now.tzinfo))
+
+
+def _find_spec(upstreams: Upstreams, name: str) -> UpstreamSpec:
+    """What is declared of an upstream. One that is not declared any more still has news, and no limits."""
+    return upstreams.find(name) or UpstreamSpec(name=name, url="")

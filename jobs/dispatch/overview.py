@@ -13,16 +13,16 @@ from sqlalchemy import Connection, and_, func, literal, or_, select, union_all
 
 from jobs.dispatch.due import QUEUED, RUNNING, find_waiting, using
 from jobs.dispatch.holds import Hold, HoldKind
-from jobs.dispatch.routes import Route
 from jobs.dispatch.waiting import Waiting, find_why_waiting
 from jobs.store.database import Database
 from jobs.tables import batches, holds, jobs
+from jobs.upstreams import UpstreamSpec
 
 MOST_COUNTED = 50_000
-"""So many queued jobs are counted, shared out over the lines; of what is more it is only said that there is more."""
+"""At most this many queued jobs are counted, shared out over the lines. Beyond that a line only says that more wait."""
 
 MOST_LINES = 100
-"""So many models of projects are shown, and so many holds."""
+"""At most this many models of projects are shown, and this many holds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +64,8 @@ class Overview:
 
 
 def read_overview(
-    database: Database, routes: Sequence[Route], hint_seconds: float, project: str | None = None
+    database: Database, specs: Sequence[UpstreamSpec], hint_seconds: float, project: str | None = None
 ) -> Overview:
-    """What runs and waits now in this project, or in all."""
     running: Counter[tuple[str, str]] = Counter()
     holders: dict[str, Holder] = {}
     with database.read() as connection:
@@ -81,7 +80,7 @@ def read_overview(
         queued = _count_queued(connection, [pair for pair in shown if pair in waiting], most)
         held = _find_held(connection, project)
     firsts = [first for _, first in queued.values() if first is not None]
-    why = find_why_waiting(database, firsts, routes, hint_seconds)
+    why = find_why_waiting(database, firsts, specs, hint_seconds)
     lines = []
     for pair in shown:
         count, first = queued.get(pair, (0, None))

@@ -59,7 +59,7 @@ def take_lane_turn(
 ) -> LaneTurn | None:
     """Write the news of a lane and reserve its next jobs; the caller hints them. None: another process has the lane."""
     with database.write() as connection:
-        limited, name = is_limited(wish.route), wish.route.name
+        limited, name = is_limited(wish.spec), wish.spec.name
         row_of_all = lock_lane(connection, (name, ALL_MODELS), database.now()) if limited else None
         if limited and row_of_all is None:
             return None
@@ -68,7 +68,7 @@ def take_lane_turn(
             return None
         now = database.now()
         in_flight = count_in_flight(connection, now, hint_seconds, name, None if limited else wish.model)
-        total = UpstreamTotal.of(row_of_all, wish.route, in_flight, now.timestamp(), in_turn=True)
+        total = UpstreamTotal.of(row_of_all, wish.spec, in_flight, now.timestamp(), in_turn=True)
         turn = _Turn(connection, wish, row, total, now)
         return turn.take(weights, hint_seconds, in_flight.get(wish.key, InFlight()))
 
@@ -85,7 +85,7 @@ class _Turn:
         self._total = total
         self._now = now
         self._moment = now.timestamp()
-        self._lane = read_lane(row, wish.route, self._moment)
+        self._lane = read_lane(row, wish.spec, self._moment)
         self._turns = read_turns(row)
         self._in_flight = 0
 
@@ -141,7 +141,7 @@ class _Turn:
             self._total.release(row.reserved_tokens or 0)
         return [row.id for row in rows]
 
-    def _choose(self, held: "Held", weights: Mapping[str, float]) -> list[Chosen]:
+    def _choose(self, held: Held, weights: Mapping[str, float]) -> list[Chosen]:
         lane_room = self._lane.room(self._in_flight, self._moment, LEAD_SECONDS)
         room = min(self._wish.most, lane_room, self._total.room(LEAD_SECONDS))
         projects = [project for project in self._wish.projects if project not in held.projects]
@@ -149,7 +149,7 @@ class _Turn:
             return []
         return self._reserve(held, projects, weights, room)
 
-    def _choose_probe(self, held: "Held") -> list[Chosen]:
+    def _choose_probe(self, held: Held) -> list[Chosen]:
         """One job, if a probe of the held upstream is due: rather one that it has not failed on."""
         hold, name = held.upstream, self._wish.key[0]
         projects = [project for project in self._wish.projects if project not in held.projects]
@@ -158,7 +158,7 @@ class _Turn:
         if not projects or held.model or not begin_probe(self._connection, name, self._now):
             return []
         chosen: list[Chosen] = []
-        most = self._wish.route.limits.max_streams
+        most = self._wish.spec.limits.max_streams
         if most is None or self._total.in_flight < most:  # else it goes when a stream has ended
             for rather in (Rather.NOT_REFUSED, Rather.NOT_LAST, Rather.ANY):
                 chosen = self._reserve(held, projects, {}, 1, rather, paced=False)
@@ -170,7 +170,7 @@ class _Turn:
 
     def _reserve(
         self,
-        held: "Held",
+        held: Held,
         projects: Sequence[str],
         weights: Mapping[str, float],
         room: int,
@@ -181,8 +181,8 @@ class _Turn:
         connection, wish, now = self._connection, self._wish, self._now
         rule = StartRule(wish.has_others, rather)
         last_probe = held.upstream.last_probe if held.upstream is not None else None
-        values = start_values(now, wish.route.name, wish.most_crashes, last_probe)
-        choosing = Choosing(connection, wish.model, rule, values, self._turns, now, held_batches=held.batches)
+        values = start_values(now, wish.spec.name, wish.most_crashes, last_probe)
+        choosing = Choosing(connection, wish.model, rule, values, self._turns, now)
         candidates = list(choosing.choose(projects, weights, room))
         if not candidates:
             return []
@@ -198,7 +198,7 @@ class _Turn:
                 break
             at = now if send_at is None else datetime.fromtimestamp(max(send_at, self._moment), now.tzinfo)
             chosen.append(job)
-            of_upstream = {"of_upstream": wish.route.name}
+            of_upstream = {"of_upstream": wish.spec.name}
             places.append({"of_id": job.id, "of_tokens": tokens[job.id], "at": at} | of_upstream)
         if chosen:
             connection.execute(_reserving(), places)
@@ -208,10 +208,11 @@ class _Turn:
     def _take_place(self, tokens: int) -> float | None:
         """Take a request and its tokens from the upstream's limits and the lane's; when it may be sent."""
         of_all = self._total.reserve(tokens, LEAD_SECONDS)
-        send_at = self._lane.reserve(tokens, self._moment, LEAD_SECONDS) if of_all is not None else None
-        if of_all is None or send_at is None:
-            if of_all is not None:
-                self._total.release(tokens)
+        if of_all is None:
+            return None
+        send_at = self._lane.reserve(tokens, self._moment, LEAD_SECONDS)
+        if send_at is None:
+            self._total.release(tokens)
             return None
         return max(of_all, send_at)
 

@@ -3,15 +3,17 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Self
 
-from sqlalchemy import RowMapping
+from sqlalchemy import Connection, RowMapping
 
-from jobs.dispatch.due import InFlight
-from jobs.dispatch.holds import Hold
+from jobs.dispatch.due import InFlight, count_in_flight
+from jobs.dispatch.holds import Hold, find_holds
 from jobs.dispatch.lane_news import Held
-from jobs.dispatch.lane_rows import read_lane
-from jobs.dispatch.routes import Route
+from jobs.dispatch.lane_rows import find_lanes, read_lane
+from jobs.dispatch.upstream_total import ALL_MODELS, UpstreamTotal
 from jobs.pace.lane import Lane
+from jobs.upstreams import UpstreamSpec
 
 Key = tuple[str, str]
 """A lane: the upstream's name and the model."""
@@ -34,7 +36,7 @@ class Round:
 
 @dataclass(slots=True)
 class View:
-    """The rows as they were when the round began. Only rooms are guessed from it; each lane's turn counts again."""
+    """The rows as they were at one moment. Only rooms are guessed from it; each lane's turn counts again."""
 
     waiting: dict[str, list[str]]
     in_flight: dict[Key, InFlight]
@@ -43,14 +45,26 @@ class View:
 
     _lanes: dict[Key, Lane] = field(default_factory=dict)
 
-    def lane(self, key: Key, route: Route, in_flight: int, moment: float) -> Lane:
+    @classmethod
+    def read(cls, connection: Connection, now: datetime, hint_seconds: float, waiting: dict[str, list[str]]) -> Self:
+        """As they are now, for these models; `waiting` has the projects that wait for each."""
+        in_flight = count_in_flight(connection, now, hint_seconds)
+        return cls(waiting, in_flight, find_lanes(connection, {*waiting, ALL_MODELS}), find_holds(connection))
+
+    def streams(self, key: Key) -> int:
+        return self.in_flight.get(key, InFlight()).total
+
+    def total(self, spec: UpstreamSpec, moment: float) -> UpstreamTotal:
+        """What all models of the upstream share."""
+        return UpstreamTotal.of(self.rows.get((spec.name, ALL_MODELS)), spec, self.in_flight, moment)
+
+    def lane(self, key: Key, spec: UpstreamSpec, in_flight: int, moment: float) -> Lane:
         """The lane at this moment, as its row says; the row is parsed once."""
         lane = self._lanes.get(key)
         if lane is None:
-            lane = self._lanes[key] = read_lane(self.rows.get(key), route, moment)
+            lane = self._lanes[key] = read_lane(self.rows.get(key), spec, moment)
         lane.apply([], in_flight, moment)
         return lane
 
     def held(self, key: Key) -> Held:
-        """What of the holds concerns this lane."""
         return Held.of(self.holds, key)

@@ -5,19 +5,21 @@ of each project, and at the room of a lane only when its turn comes.
 """
 
 import heapq
+import sys
+from collections import defaultdict
 from collections.abc import Callable, Container, Mapping, Sequence
 
 from jobs.dispatch.fair import MOST_REMEMBERED, Turns
 from jobs.dispatch.rounds import Key
-from jobs.dispatch.routes import Route
+from jobs.upstreams import UpstreamSpec
 
 MOST_MODELS = 200
-"""A round looks at so many models of a project, and the next one at others."""
+"""A round looks at no more models of a project, and the next round at others."""
 
 _PASSED_OVER = 0.01
 """What a look without room costs a model then, in turns: it must not keep the others from being looked at."""
 
-Room = Callable[[Route, str], int]
+Room = Callable[[UpstreamSpec, str], int]
 """How many more streams an upstream takes of a model."""
 
 
@@ -28,17 +30,21 @@ class StreamShares:
         self._projects = Turns()
         self._models: dict[str, Turns] = {}
         self._upstreams: dict[str, Turns] = {}
+        self._looked_at: dict[str, set[str]] = {}
+        """The models of each project to which streams are shared out in this round."""
         self.has_more = False
         """Whether the last look has left models out."""
 
     def look_at(self, waiting: Mapping[str, list[str]]) -> dict[str, list[str]]:
         """The models to look at in this round, with the projects that wait for each."""
-        kept: dict[str, set[str]] = {}
-        models_of = _models_by_project(waiting)
+        models_of: defaultdict[str, list[str]] = defaultdict(list)
+        for model, projects in waiting.items():
+            for project in projects:
+                models_of[project].append(model)
         self._forget(waiting, models_of)
+        self._looked_at = kept = {project: set(models) for project, models in models_of.items()}
         for project, models in models_of.items():
             turns = self._models.setdefault(project, Turns())
-            kept[project] = set(models)
             turns.forget_others(kept[project])
             if len(models) > MOST_MODELS:
                 kept[project] = set(heapq.nsmallest(MOST_MODELS, models, key=turns.time_of))
@@ -49,20 +55,15 @@ class StreamShares:
         self.has_more = sum(map(len, looked_at.values())) < sum(map(len, waiting.values()))
         return looked_at
 
-    def share(
-        self,
-        waiting: Mapping[str, Sequence[str]],
-        lanes: "LaneRooms",
-        weights: Mapping[str, float],
-        free: int,
-    ) -> dict[Key, int]:
-        """How many of the free streams each lane gets. `waiting` has the projects that wait for each model."""
-        models_of = _models_by_project(waiting)
-        queues = {project: self._queue(project, models_of[project]) for project in sorted(models_of)}
+    def share(self, lanes: "LaneRooms", weights: Mapping[str, float], free: int) -> dict[Key, int]:
+        """How many of the free streams each lane gets."""
+        queues = {project: self._queue(project) for project in sorted(self._looked_at)}
         grants: dict[Key, int] = {}
         while free > 0 and queues:
             project = self._projects.next(queues)
             key = self._next_lane(project, queues[project], lanes)
+            if key is None and lanes.are_all_taken:
+                break  # this project is the first in the next round
             if key is None:
                 del queues[project]
                 continue
@@ -72,10 +73,10 @@ class StreamShares:
             free -= 1
         return grants
 
-    def _queue(self, project: str, models: Sequence[str]) -> list[tuple[float, str]]:
+    def _queue(self, project: str) -> list[tuple[float, str]]:
         """A heap of the models by their times: whose is smallest is next."""
-        turns = self._models.setdefault(project, Turns())
-        queue = [(turns.time_of(model), model) for model in models]
+        turns = self._models[project]
+        queue = [(turns.time_of(model), model) for model in self._looked_at[project]]
         heapq.heapify(queue)
         return queue
 
@@ -84,16 +85,16 @@ class StreamShares:
         turns = self._models[project]
         while queue:
             _, model = queue[0]
-            routes = lanes.open_to(model)
-            if not routes:
+            specs = lanes.open_to(model)
+            if not specs:
                 heapq.heappop(queue)
                 if self.has_more:
                     turns.take(model, 1 / _PASSED_OVER)
                 continue
             turns.take(model, 1.0)
             heapq.heapreplace(queue, (turns.time_of(model), model))
-            lowest = min(route.tier for route in routes)
-            weight_of = {route.name: route.weight for route in routes if route.tier == lowest}
+            lowest = min(spec.tier for spec in specs)
+            weight_of = {spec.name: spec.weight for spec in specs if spec.tier == lowest}
             upstreams = self._upstreams.setdefault(model, Turns())
             name = upstreams.next(sorted(weight_of))
             upstreams.take(name, weight_of[name])
@@ -109,36 +110,40 @@ class StreamShares:
             self._upstreams = {model: turns for model, turns in self._upstreams.items() if model in models}
 
 
-def _models_by_project(waiting: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
-    models: dict[str, list[str]] = {}
-    for model, projects in waiting.items():
-        for project in projects:
-            models.setdefault(project, []).append(model)
-    return models
-
-
 class LaneRooms:
     """What is left of the room of each lane while streams are shared out. `shared` is how many more each upstream takes
-    of all its models.
+    of all its models, and `most` how many lanes may have a turn.
     """
 
-    def __init__(self, routes: Sequence[Route], room: Room, shared: Mapping[str, int]) -> None:
-        self._routes = routes
+    def __init__(
+        self, specs: Sequence[UpstreamSpec], room: Room, shared: Mapping[str, int], most: int = sys.maxsize
+    ) -> None:
+        self._specs = specs
         self._room = room
         self._shared = dict(shared)
+        self._most = most
         self._left: dict[Key, int] = {}
+        self._taken: set[Key] = set()
 
-    def open_to(self, model: str) -> list[Route]:
+    @property
+    def are_all_taken(self) -> bool:
+        """Whether no other lane may have a turn."""
+        return len(self._taken) >= self._most
+
+    def open_to(self, model: str) -> list[UpstreamSpec]:
         """The upstreams that take one more of this model."""
-        return [route for route in self._routes if self._shared[route.name] > 0 and self._left_of(route, model) > 0]
+        return [spec for spec in self._specs if self._shared[spec.name] > 0 and self._left_of(spec, model) > 0]
 
     def take(self, key: Key) -> None:
         """A stream of this lane is given out."""
         self._shared[key[0]] -= 1
         self._left[key] -= 1
+        self._taken.add(key)
 
-    def _left_of(self, route: Route, model: str) -> int:
-        key = (route.name, model)
+    def _left_of(self, spec: UpstreamSpec, model: str) -> int:
+        key = (spec.name, model)
+        if self.are_all_taken and key not in self._taken:
+            return 0
         if key not in self._left:
-            self._left[key] = self._room(route, model) if route.takes(model) else 0
+            self._left[key] = self._room(spec, model) if spec.takes(model) else 0
         return self._left[key]

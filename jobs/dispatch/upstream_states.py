@@ -11,26 +11,17 @@ from sqlalchemy import Connection, RowMapping, or_, select, tuple_
 from jobs.dispatch.due import InFlight, count_in_flight
 from jobs.dispatch.holds import Hold, HoldKind, find_holds
 from jobs.dispatch.lane_rows import read_lane
-from jobs.dispatch.routes import route_of
 from jobs.dispatch.upstream_total import ALL_MODELS
-from jobs.pace.usage import usage_of
+from jobs.pace.usage import LaneUsage, usage_of
 from jobs.store.database import Database
 from jobs.tables import lanes
 from jobs.upstreams.spec import UpstreamSpec
 
 _IN_USE_SECONDS = 3600.0
-"""A model of which nothing has been heard for so long is not shown any more."""
+"""A model is no longer shown once nothing was heard of it for this long."""
 
 _MOST_SHOWN = 100
-"""Models of all upstreams that are shown at once: those that were used last."""
-
-
-@dataclass(frozen=True, slots=True)
-class LimitUse:
-    """How much of a limit is used. `limit` is what the file or the upstream itself says."""
-
-    used: float | None = None
-    limit: float | None = None
+"""So many models of all upstreams are shown: those that were used last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +29,9 @@ class ModelState:
     """One model at one upstream, which has a pace for itself."""
 
     model: str
-    running: int | None = None
-    window: float | None = None
-    limited_by: str | None = None
-    requests: LimitUse = LimitUse()
-    tokens: LimitUse = LimitUse()
-    first_delta_seconds: float | None = None
+    running: int
+    usage: LaneUsage
+    first_delta_seconds: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,25 +40,24 @@ class ErrorState:
 
     code: str
     at: datetime
-    message: str | None = None
+    message: str | None
 
 
 @dataclass(frozen=True, slots=True)
 class UpstreamState:
     """One upstream. None is unknown, and never 0."""
 
-    hold: Hold | None = None
-    running: int | None = None
-    models: tuple[ModelState, ...] = ()
-    last_error: ErrorState | None = None
-    first_delta_seconds: float | None = None
+    hold: Hold | None
+    running: int
+    models: tuple[ModelState, ...]
+    last_error: ErrorState | None
+    first_delta_seconds: float | None
     """The median over its models."""
 
 
 def read_upstream_states(
     database: Database, specs: Collection[UpstreamSpec], hint_seconds: float
 ) -> dict[str, UpstreamState]:
-    """The state of each of these upstreams, by name."""
     now = database.now()
     with database.read() as connection:
         in_flight = count_in_flight(connection, now, hint_seconds)
@@ -98,16 +85,8 @@ def _model(
     row: RowMapping, spec: UpstreamSpec, in_flight: Mapping[tuple[str, str], InFlight], moment: float
 ) -> ModelState:
     counted = in_flight.get((spec.name, row["model"]), InFlight())
-    usage = usage_of(read_lane(row, route_of(spec), moment), counted.total, moment)
-    return ModelState(
-        model=row["model"],
-        running=counted.running,
-        window=usage.window,
-        limited_by=usage.limited_by,
-        requests=LimitUse(usage.requests_in_last_minute, usage.requests_per_minute),
-        tokens=LimitUse(usage.tokens_in_last_minute, usage.tokens_per_minute),
-        first_delta_seconds=row["first_delta_seconds"],
-    )
+    usage = usage_of(read_lane(row, spec, moment), counted.total, moment)
+    return ModelState(row["model"], counted.running, usage, row["first_delta_seconds"])
 
 
 def _rows_in_use(connection: Connection, now: datetime, in_flight: Collection[tuple[str, str]]) -> list[RowMapping]:

@@ -15,9 +15,9 @@ from sqlalchemy import Connection, RowMapping
 
 from jobs.dispatch.due import InFlight
 from jobs.dispatch.lane_rows import read_lane, store_lane
-from jobs.dispatch.routes import Route
 from jobs.pace.lane import Lane
 from jobs.pace.reports import Accepted, Finished, LaneLimits, LimitedBy, Refused, Report, Unplanned
+from jobs.upstreams import UpstreamSpec
 
 ALL_MODELS = ""
 """The model of the row."""
@@ -38,7 +38,7 @@ class UpstreamTotal:
     def of(
         cls,
         row: Mapping[str, Any] | RowMapping | None,
-        route: Route,
+        spec: UpstreamSpec,
         in_flight: Mapping[tuple[str, str], InFlight],
         moment: float,
         *,
@@ -47,11 +47,11 @@ class UpstreamTotal:
         """As it is in this row. For a turn, which has locked the row, a reservation that is void and not taken back yet
         counts too: a claim may have it at this moment.
         """
-        if not is_limited(route):
+        if not is_limited(spec):
             return cls(None, 0, moment)
-        counts = [counted for (name, _), counted in in_flight.items() if name == route.name]
+        counts = [counted for (name, _), counted in in_flight.items() if name == spec.name]
         total = sum(counted.total + (counted.void if in_turn else 0) for counted in counts)
-        return cls(_read(row, route, moment), total, moment)
+        return cls(_read(row, spec, moment), total, moment)
 
     def apply(self, reports: Sequence[Report]) -> None:
         """Settle what a lane has seen. A refusal is the lane's: here it only gives its reservation back."""
@@ -64,7 +64,6 @@ class UpstreamTotal:
         self.lane.apply(ended, self.in_flight, self.moment)
 
     def room(self, lead: float) -> int:
-        """How many more requests may start."""
         return self.lane.room(self.in_flight, self.moment, lead) if self.lane is not None else UNLIMITED
 
     def reserve(self, tokens: int, lead: float) -> float | None:
@@ -82,7 +81,6 @@ class UpstreamTotal:
             self.in_flight -= 1
 
     def limited_by(self) -> LimitedBy | None:
-        """Which limit leaves no room."""
         return self.lane.limited_by(self.in_flight, self.moment) if self.lane is not None else None
 
     def next_at(self) -> float:
@@ -90,18 +88,17 @@ class UpstreamTotal:
         return self.lane.next_at(self.in_flight, self.moment) if self.lane is not None else self.moment
 
     def store(self, connection: Connection, upstream: str, now: datetime) -> None:
-        """Write it back into its row."""
         if self.lane is not None:
             pace = json.dumps(self.lane.to_json())
             store_lane(connection, (upstream, ALL_MODELS), {"pace": pace, "updated_at": now})
 
 
-def is_limited(route: Route) -> bool:
+def is_limited(spec: UpstreamSpec) -> bool:
     """Whether the upstreams file gives it any limit."""
-    return route.limits != LaneLimits()
+    return spec.limits != LaneLimits()
 
 
-def _read(row: Mapping[str, Any] | RowMapping | None, route: Route, moment: float) -> Lane:
-    lane = read_lane(row, route, moment)
+def _read(row: Mapping[str, Any] | RowMapping | None, spec: UpstreamSpec, moment: float) -> Lane:
+    lane = read_lane(row, spec, moment)
     lane.state.window.size = lane.state.rate.ramp = UNLIMITED
     return lane

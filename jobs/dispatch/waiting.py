@@ -1,20 +1,18 @@
 """Why a queued job waits: one word and one sentence, read from the rows that dispatch goes by."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import RowMapping, select
 
-from jobs.dispatch.due import QUEUED, InFlight, count_in_flight, count_in_flight_of_batches
+from jobs.dispatch.due import QUEUED, count_in_flight_of_batches
 from jobs.dispatch.holds import Hold, HoldKind, find_holds
-from jobs.dispatch.lane_rows import find_lanes, read_lane
 from jobs.dispatch.reservation import LEAD_SECONDS
-from jobs.dispatch.routes import Route
-from jobs.dispatch.upstream_total import ALL_MODELS, UpstreamTotal
+from jobs.dispatch.rounds import Key, View
 from jobs.store.database import Database
 from jobs.tables import batches, jobs
+from jobs.upstreams import UpstreamSpec
 
 LANE_SENTENCES = {
     "max_streams": "the upstream {} writes as many texts at once as its max_streams allows; raise that in the upstreams"
@@ -48,27 +46,32 @@ class Waiting:
 
 
 def find_why_waiting(
-    database: Database, job_ids: Sequence[str], routes: Sequence[Route], hint_seconds: float
+    database: Database, job_ids: Sequence[str], specs: Sequence[UpstreamSpec], hint_seconds: float
 ) -> dict[str, Waiting]:
     """Why each of these jobs waits; those that are not queued, or start at this moment, are left out."""
     now = database.now()
     columns = ("id", "project", "batch_id", "model", "due_at", "upstream", "hinted_at", "only_upstream")
-    wanted = select(*(jobs.c[name] for name in columns), batches.c.max_concurrency).where(
-        jobs.c.id.in_(job_ids), QUEUED
-    )
+    wanted = select(*(jobs.c[name] for name in columns), batches.c.max_concurrency)
+    wanted = wanted.outerjoin_from(jobs, batches, jobs.c.batch_id == batches.c.id)
     with database.read() as connection:
-        rows = (
-            connection.execute(wanted.outerjoin_from(jobs, batches, jobs.c.batch_id == batches.c.id)).mappings().all()
-        )
+        rows = connection.execute(wanted.where(jobs.c.id.in_(job_ids), QUEUED)).mappings().all()
         if not rows:
             return {}
-        view = _View(connection, now, routes, hint_seconds, {row["model"] for row in rows})
+        view = View.read(connection, now, hint_seconds, {row["model"]: [] for row in rows})
         in_flight = count_in_flight_of_batches(connection, [row["batch_id"] for row in rows if row["max_concurrency"]])
+        holds = find_holds(connection, {row["batch_id"] for row in rows if row["batch_id"]})
+    moment = now.timestamp()
+    limits = {
+        (spec.name, model): _find_limit(view, spec, model, moment)
+        for model in view.waiting
+        for spec in specs
+        if spec.takes(model)
+    }
     found = {}
     for row in rows:
         if row["upstream"] is None or row["hinted_at"] is None:
             is_full = bool(row["max_concurrency"]) and in_flight[row["batch_id"]] >= row["max_concurrency"]
-            found[row["id"]] = view.why(row, is_full=is_full)
+            found[row["id"]] = _why(row, holds, specs, limits, now, is_full=is_full)
     return found
 
 
@@ -83,89 +86,70 @@ def find_hold(holds: Iterable[Hold], *, batch_id: str | None, project: str, mode
     return None
 
 
-def find_job_hold(database: Database, job_id: str, routes: Sequence[Route]) -> Hold | None:
+def find_job_hold(database: Database, job_id: str, specs: Sequence[UpstreamSpec]) -> Hold | None:
     """The hold that keeps a queued job from starting."""
     with database.read() as connection:
-        holds = find_holds(connection)
         columns = (jobs.c.project, jobs.c.batch_id, jobs.c.model, jobs.c.only_upstream)
-        row = connection.execute(select(*columns).where(jobs.c.id == job_id, QUEUED)).one_or_none() if holds else None
-    if row is None:
-        return None
-    able = [route for route in routes if row.only_upstream in (None, route.name)]
+        row = connection.execute(select(*columns).where(jobs.c.id == job_id, QUEUED)).one_or_none()
+        if row is None:
+            return None
+        holds = find_holds(connection, [row.batch_id] if row.batch_id else ())
+    able = [spec for spec in specs if row.only_upstream in (None, spec.name)]
     hold = find_hold(holds, batch_id=row.batch_id, project=row.project, model=row.model)
     return hold or find_upstream_hold(holds, row.model, able)
 
 
-def find_upstream_hold(holds: Iterable[Hold], model: str | None, routes: Sequence[Route]) -> Hold | None:
+def find_upstream_hold(holds: Iterable[Hold], model: str | None, specs: Sequence[UpstreamSpec]) -> Hold | None:
     """The hold of an upstream, when all that take this model are held; the latest of them."""
     held = {hold.target: hold for hold in holds if hold.kind is HoldKind.UPSTREAM}
-    able = [route.name for route in routes if model is None or route.takes(model)]
+    able = [spec.name for spec in specs if model is None or spec.takes(model)]
     if not able or any(name not in held for name in able):
         return None
     return max((held[name] for name in able), key=lambda hold: hold.since)
 
 
-class _View:
-    """The lanes and holds as they are at this moment."""
+def _why(
+    row: RowMapping,
+    holds: Iterable[Hold],
+    specs: Iterable[UpstreamSpec],
+    limits: Mapping[Key, Waiting | None],
+    now: datetime,
+    *,
+    is_full: bool,
+) -> Waiting:
+    model, only = row["model"], row["only_upstream"]
+    able = [spec for spec in specs if spec.takes(model) and only in (None, spec.name)]
+    hold = find_hold(holds, batch_id=row["batch_id"], project=row["project"], model=model)
+    hold = hold or find_upstream_hold(holds, model, able)
+    if hold is not None:
+        return Waiting("hold", _describe_hold(hold), hold, hold.probe_at)
+    if not able:
+        which = f"the upstream {only} does not take" if only else "no upstream takes"
+        return Waiting("no_upstream", f"{which} the model {model}; add it to `models` in the upstreams file")
+    if row["due_at"] > now:
+        message = "its last attempt did not succeed; wait, the next one starts by itself"
+        return Waiting("retry", message, until=row["due_at"])
+    if is_full:
+        message = "its batch has as many running jobs as its max_concurrency allows; wait until one of them ends"
+        return Waiting("max_concurrency", message)
+    limited = [limits[spec.name, model] for spec in able]
+    if limited[0] is not None and all(limited):
+        return limited[0]
+    return Waiting("no_free_stream", "all streams of the workers are busy; start another worker to run more at once")
 
-    def __init__(
-        self,
-        connection: Connection,
-        now: datetime,
-        routes: Sequence[Route],
-        hint_seconds: float,
-        models: Collection[str],
-    ) -> None:
-        self._now = now
-        self._routes = routes
-        self._holds = find_holds(connection)
-        self._in_flight = count_in_flight(connection, now, hint_seconds)
-        self._rows = find_lanes(connection, {*models, ALL_MODELS})
 
-    def why(self, row: Any, *, is_full: bool) -> Waiting:
-        """Why this job waits."""
-        model = row["model"]
-        routes = [route for route in self._routes if route.takes(model)]
-        if row["only_upstream"] is not None:
-            routes = [route for route in routes if route.name == row["only_upstream"]]
-        hold = find_hold(self._holds, batch_id=row["batch_id"], project=row["project"], model=model)
-        hold = hold or find_upstream_hold(self._holds, model, routes)
-        if hold is not None:
-            return Waiting("hold", _describe_hold(hold), hold, hold.probe_at)
-        if not routes:
-            which = f"the upstream {row['only_upstream']}" if row["only_upstream"] else "no upstream"
-            verb = "does not take" if row["only_upstream"] else "takes"
-            return Waiting("no_upstream", f"{which} {verb} the model {model}; add it to `models` in the upstreams file")
-        if row["due_at"] > self._now:
-            return Waiting(
-                "retry", "its last attempt did not succeed; wait, the next one starts by itself", until=row["due_at"]
-            )
-        if is_full:
-            message = "its batch has as many running jobs as its max_concurrency allows; wait until one of them ends"
-            return Waiting("max_concurrency", message)
-        limits = [self._limit_of(route, model) for route in routes]
-        if limits[0] is not None and all(limits):
-            return limits[0]
-        return Waiting(
-            "no_free_stream", "all streams of the workers are busy; start another worker to run more at once"
-        )
-
-    def _limit_of(self, route: Route, model: str) -> Waiting | None:
-        key, moment = (route.name, model), self._now.timestamp()
-        in_flight = self._in_flight.get(key, InFlight()).total
-        lane = read_lane(self._rows.get(key), route, moment)
-        lane.apply([], in_flight, moment)
-        total = UpstreamTotal.of(self._rows.get((route.name, ALL_MODELS)), route, self._in_flight, moment)
-        named = None if lane.room(in_flight, moment, LEAD_SECONDS) > 0 else lane.limited_by(in_flight, moment)
-        named = named or (None if total.room(LEAD_SECONDS) > 0 else total.limited_by())
-        if named is None:
-            return None
-        until = lane.state.paused_until if named == "retry_after" else 0.0
-        return Waiting(
-            named,
-            LANE_SENTENCES[named].format(route.name),
-            until=datetime.fromtimestamp(until, UTC) if until > moment else None,
-        )
+def _find_limit(view: View, spec: UpstreamSpec, model: str, moment: float) -> Waiting | None:
+    """What keeps the lane from taking another job."""
+    key = (spec.name, model)
+    in_flight = view.streams(key)
+    lane, total = view.lane(key, spec, in_flight, moment), view.total(spec, moment)
+    named = None if lane.room(in_flight, moment, LEAD_SECONDS) > 0 else lane.limited_by(in_flight, moment)
+    named = named or (None if total.room(LEAD_SECONDS) > 0 else total.limited_by())
+    if named is None:
+        return None
+    paused_until = lane.state.paused_until if named == "retry_after" else 0.0
+    until = datetime.fromtimestamp(paused_until, UTC) if paused_until > moment else None
+    return Waiting(named, LANE_SENTENCES[named].format(spec.name), until=until)
 
 
 def _describe_hold(hold: Hold) -> str:

@@ -22,7 +22,6 @@ class Form:
 
     @property
     def name(self) -> str:
-        """The name of the delimiter."""
         return _NAMES.get(self.delimiter, repr(self.delimiter))
 
 

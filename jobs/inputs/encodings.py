@@ -49,8 +49,6 @@ _HIGH = re.compile(rb"[\x80-\xff]+")
 
 @dataclass(frozen=True, slots=True)
 class Encoding:
-    """The encoding of a text."""
-
     codec: str
     bom: int = 0
     """How many bytes its mark at the beginning has."""

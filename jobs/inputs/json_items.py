@@ -9,7 +9,7 @@ import io
 import re
 from collections.abc import Iterator
 
-from jobs.inputs.mistakes import MistakeError, Notes
+from jobs.inputs.mistakes import MistakeError, Notes, line_too_long
 from jobs.inputs.table import Line
 
 _READ_BYTES = 65536
@@ -27,7 +27,7 @@ def read_json_items(file: io.BufferedReader, max_bytes: int, notes: Notes) -> It
     lines = _numbered(file, max_bytes)
     for number, line in lines:
         if line is None:
-            yield _too_long(max_bytes, number)
+            yield line_too_long(max_bytes, number)
         elif line.strip().startswith((b"#", b"//")):
             notes.add("comment", "a comment was left out", number)
         elif line.strip():
@@ -170,7 +170,7 @@ class _ListCutter:
         self._keep(piece)
         line, content = self._item_line or self._line, b"".join(self._item).strip()
         if self._size > self._max_bytes and len(content) > self._max_bytes:
-            yield _too_long(self._max_bytes, line)
+            yield line_too_long(self._max_bytes, line)
         elif content:
             yield Line(line, content)
         self._item, self._size, self._item_line = [], 0, None
@@ -197,8 +197,3 @@ def _numbered(file: io.BufferedReader, max_bytes: int) -> _Numbered:
             while piece and not piece.endswith(b"\n"):
                 piece = file.readline(_READ_BYTES)
         yield number, line
-
-
-def _too_long(max_bytes: int, line: int) -> MistakeError:
-    reason = f"the line is longer than {max_bytes} bytes (LONGHAND_MAX_LINE_BYTES)"
-    return MistakeError("line_too_long", reason, "shorten it", line=line)

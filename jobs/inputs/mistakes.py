@@ -41,11 +41,16 @@ class MistakeError(Exception):
         return str(self) if self.row in (None, self.line) else f"row {self.row}: {self}"
 
     def as_json(self) -> dict[str, Any]:
-        """The mistake as the API shows it."""
         # What is wrong may be quoted, and PostgreSQL's jsonb takes neither NUL nor half a surrogate pair.
         param = None if self.param is None else _UNSTORABLE.sub("\ufffd", self.param)
         message = _UNSTORABLE.sub("\ufffd", self.message)
         return {"code": self.code, "line": self.line, "message": message, "param": param}
+
+
+def line_too_long(max_bytes: int, line: int, row: int | None = None) -> MistakeError:
+    """Of a line that nobody keeps in memory."""
+    reason = f"the line is longer than {max_bytes} bytes (LONGHAND_MAX_LINE_BYTES)"
+    return MistakeError("line_too_long", reason, "shorten it", line=line, row=row)
 
 
 @dataclass(slots=True)
@@ -60,7 +65,6 @@ class Note:
     """Of how many lines it is true."""
 
     def as_json(self) -> dict[str, Any]:
-        """The note as the API shows it."""
         message = _UNSTORABLE.sub("\ufffd", self.message)
         return {"code": self.code, "line": self.line, "message": message, "count": self.count}
 
@@ -89,5 +93,4 @@ class Notes:
         return iter(self._notes.values())
 
     def as_json(self) -> list[dict[str, Any]]:
-        """The notes as the API shows them."""
         return [note.as_json() for note in self._notes.values()]

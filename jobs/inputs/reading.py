@@ -8,7 +8,7 @@ from pathlib import Path, PurePath
 from jobs.inputs.delimiters import Form, find_form, sep_line
 from jobs.inputs.encodings import Encoding, find_encoding, open_utf8
 from jobs.inputs.json_items import read_json_items
-from jobs.inputs.mistakes import MistakeError, Notes
+from jobs.inputs.mistakes import MistakeError, Notes, line_too_long
 from jobs.inputs.rows import Row, RowReader, checked_row
 from jobs.inputs.table import Header, Line, RowFiller
 
@@ -139,8 +139,7 @@ class InputFile:
         text = io.TextIOWrapper(self._text, "utf-8", errors="surrogateescape")
         for number, line in enumerate(iter(lambda: text.readline(self._max_bytes + 2), ""), 1):
             if len(line) > self._max_bytes + 1:
-                reason = f"the line is longer than {self._max_bytes} bytes (LONGHAND_MAX_LINE_BYTES)"
-                yield MistakeError("line_too_long", reason, "shorten it", line=number, row=number)
+                yield line_too_long(self._max_bytes, number, number)
                 return
             if line.strip():
                 yield checked_row(number, number, [line.strip()])

@@ -46,7 +46,6 @@ def fields_of(template: str) -> dict[str, int]:
 
 
 def fill(template: str, cells: Mapping[str, str]) -> str:
-    """The prompt of one row."""
     return _PART.sub(lambda part: part[0][0] if part[1] is None else cells[part[1].strip()], template)
 
 

@@ -108,10 +108,10 @@ class Draft:
             if known is None:
                 row = self._row(failed_id, now)
                 ended = {"status": BatchStatus.FAILED, "in_progress_at": None, "failed_at": now}
-                nothing = {"total": 0, "completed": 0, "failed": 0, "usage": None, "model": None}
+                counts = {"total": 0, "completed": 0, "failed": 0}
+                nothing = {**counts, "usage": None, "model": None}
                 connection.execute(insert(batches).values({**row, **ended, **nothing, "errors": list(errors)}))
                 insert_webhook(connection, self._options, failed_id, now)
-                counts = {"total": 0, "completed": 0, "failed": 0}
                 add_batch_event(connection, now, failed_id, self._options.project, "batch.failed", counts)
             _mark_dropped(connection, self._batch_id, now)
         _clear(self._database, self._batch_id)

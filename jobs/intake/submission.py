@@ -4,7 +4,6 @@ import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from itertools import islice
 from typing import Any
 
 from sqlalchemy import Connection, insert
@@ -15,11 +14,10 @@ from jobs.model.retention import Retention
 from jobs.model.status import BatchStatus, JobStatus
 from jobs.store.database import Database
 from jobs.store.metadata_pairs import add_pairs
+from jobs.store.pages import in_portions
 from jobs.tables import DEFAULT_PROJECT, batches, jobs, responses, webhooks
 from jobs.trace_context import TRACEPARENT
 from jobs.webhooks.endpoints import NewWebhook, endpoint_row
-
-_ROWS_PER_INSERT = 500
 
 _KEPT = {"keep_seconds": None, "keep_from": None, "erase_at": None}
 
@@ -134,8 +132,8 @@ def submit_batch(
             job_row(job_id, options.project, batch_id, job, now, expires_at)
             for job_id, job in zip(ids, new_jobs, strict=True)
         )
-        for chunk in _chunks(rows):
-            insert_jobs(connection, chunk)
+        for some in in_portions(rows):
+            insert_jobs(connection, some)
         insert_responses(connection, options.project, zip(ids, new_jobs, strict=True), now)
     return Accepted(batch_id)
 
@@ -189,8 +187,8 @@ def insert_responses(
     """Insert what was asked for with those of the new jobs that are Responses."""
     asked = ((job_id, job.response) for job_id, job in new_jobs)
     rows = (_response_row(job_id, project, response, now) for job_id, response in asked if response is not None)
-    for chunk in _chunks(rows):
-        connection.execute(insert(responses), chunk)
+    for some in in_portions(rows):
+        connection.execute(insert(responses), some)
 
 
 def _response_row(job_id: str, project: str, response: Mapping[str, Any], now: datetime) -> dict[str, Any]:
@@ -206,7 +204,6 @@ def job_row(
     now: datetime,
     expires_at: datetime | None = None,
 ) -> dict[str, Any]:
-    """A new job as a row of `jobs`."""
     return {
         "id": job_id,
         "project": project,
@@ -237,9 +234,3 @@ def job_row(
         "accept": json.dumps(job.accept, separators=(",", ":")) if job.accept else None,
         "cells": json.dumps(job.cells, separators=(",", ":")) if job.cells else None,
     }
-
-
-def _chunks(rows: Iterable[dict[str, Any]]) -> Iterable[list[dict[str, Any]]]:
-    rows = iter(rows)
-    while chunk := list(islice(rows, _ROWS_PER_INSERT)):
-        yield chunk

@@ -4,13 +4,12 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, exists, literal, select, update
 
-from jobs.model.cost import NO_COST
+from jobs.dispatch.holds import forget_hold
 from jobs.model.status import BatchStatus, JobStatus
-from jobs.store.batch_counts import count_failed, count_incomplete, count_jobs, sum_batch_usage
-from jobs.store.costs import sum_costs
+from jobs.store.batch_counts import batch_sums, count_failed, count_incomplete, count_jobs
 from jobs.store.database import Database
 from jobs.store.files import add_outputs, name_outputs
-from jobs.tables import attempts, batches, jobs
+from jobs.tables import batches, jobs
 from jobs.webhooks.events import add_batch_event
 
 _OF_ENDED = (
@@ -60,6 +59,7 @@ def _close(database: Database, which: ColumnElement[bool]) -> list[str]:
             )
             if connection.execute(unmoved.values({**final, **outputs})).rowcount:
                 add_outputs(connection, batch, outputs, ended_at)
+                forget_hold(connection, batch_id)
                 counts = {"total": batch["total"], "completed": final["completed"], "failed": final["failed"]}
                 add_batch_event(connection, ended_at, batch_id, batch["project"], f"batch.{final['status']}", counts)
                 closed.append(batch_id)
@@ -75,7 +75,6 @@ def _final_values(connection: Connection, database: Database, batch_id: str, sta
         final = BatchStatus.EXPIRED
     else:
         final = BatchStatus.COMPLETED
-    cost = sum_costs(connection, attempts.c.batch_id, [batch_id]).get(batch_id, NO_COST)
     return {
         "status": final,
         "finalizing_at": now,
@@ -83,6 +82,5 @@ def _final_values(connection: Connection, database: Database, batch_id: str, sta
         "completed": counts.get(JobStatus.COMPLETED, 0),
         "failed": count_failed(counts),
         "incomplete": count_incomplete(connection, [batch_id]).get(batch_id, 0),
-        "usage": sum_batch_usage(connection, batch_id),
-        "cost": cost.as_json(),
+        **batch_sums(connection, batch_id),
     }

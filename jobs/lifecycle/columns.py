@@ -10,27 +10,25 @@ from jobs.model.endings import AttemptResult, JobError
 from jobs.model.segments import dump_segments
 from jobs.model.status import AttemptOutcome, JobStatus
 
+_OF_BOTH = (
+    "first_delta_at", "bytes", "text_tokens", "text_tokens_source", "reasoning_text_tokens",
+    "reasoning_text_tokens_source",
+)  # fmt: skip
+_OF_JOB = (*_OF_BOTH, "finish_reason", "sha256", "reasoning_sha256", "upstream_id", "upstream_model")
+_OF_ATTEMPT = (*_OF_BOTH, "deltas")
+"""What of an attempt's result goes into columns of the same names."""
+
 
 def final_changes(now: datetime, status: JobStatus, attempt: int, written: AttemptResult) -> dict[str, Any]:
     """Of a job that ends."""
     return {
         "status": status,
         "finished_at": now,
-        "first_delta_at": written.first_delta_at,
-        "finish_reason": written.finish_reason,
         "incomplete": written.incomplete if status is JobStatus.COMPLETED else None,
         "message": message_json(written.message),
         "text_attempt": attempt,
-        "bytes": written.bytes,
-        "sha256": written.sha256,
-        "text_tokens": written.text_tokens,
-        "text_tokens_source": written.text_tokens_source,
         "reasoning_bytes": written.reasoning_bytes or None,
-        "reasoning_sha256": written.reasoning_sha256,
-        "reasoning_text_tokens": written.reasoning_text_tokens,
-        "reasoning_text_tokens_source": written.reasoning_text_tokens_source,
-        "upstream_id": written.upstream_id,
-        "upstream_model": written.upstream_model,
+        **{name: getattr(written, name) for name in _OF_JOB},
         **(written.usage.as_columns() if written.usage else {}),
     }
 
@@ -53,14 +51,8 @@ def attempt_changes(
     return {
         "finished_at": now,
         "outcome": outcome,
-        "first_delta_at": written.first_delta_at,
-        "deltas": written.deltas,
-        "bytes": written.bytes,
         "segments": dump_segments(written.segments),
-        "text_tokens": written.text_tokens,
-        "text_tokens_source": written.text_tokens_source,
-        "reasoning_text_tokens": written.reasoning_text_tokens,
-        "reasoning_text_tokens_source": written.reasoning_text_tokens_source,
+        **{name: getattr(written, name) for name in _OF_ATTEMPT},
         **(written.usage.as_columns() if written.usage else {}),
         **cost_columns(written.cost),
         **why(error),
@@ -69,11 +61,9 @@ def attempt_changes(
 
 
 def why(error: JobError | None) -> dict[str, Any]:
-    """The columns of an error."""
     return {"error_code": error.code if error else None, "error_message": error.message if error else None}
 
 
 def text_row(job_id: str, attempt: int, written: AttemptResult) -> dict[str, Any]:
-    """The row of a text."""
     own = {"job_id": job_id, "attempt": attempt, "text": written.text}
     return own | {"reasoning": written.reasoning, "deltas": written.deltas}

@@ -9,8 +9,9 @@ from time import monotonic
 
 from sqlalchemy import ColumnElement, Connection, delete, select, update
 
+from jobs.dispatch.holds import forget_hold
 from jobs.intake.idempotency import erase_keys
-from jobs.model.status import FINAL, BatchStatus
+from jobs.model.status import BATCH_FINAL, FINAL
 from jobs.store.database import Database
 from jobs.store.metadata_pairs import remove_pairs
 from jobs.tables import (
@@ -38,8 +39,6 @@ _JOBS_PER_STATEMENT = 5
 
 _OF_JOBS = (texts, longest_texts, lost_texts, rejected_texts, attempts, responses)
 
-ENDED = (BatchStatus.COMPLETED, BatchStatus.FAILED, BatchStatus.EXPIRED, BatchStatus.CANCELLED)
-
 
 def erase_job(database: Database, job_id: str) -> bool:
     """Erase a job that has ended, and whose batch has, too. False: it has not."""
@@ -48,7 +47,7 @@ def erase_job(database: Database, job_id: str) -> bool:
         batch_id = connection.scalar(select(jobs.c.batch_id).where(jobs.c.id == job_id))
         if batch_id is not None:
             own = select(batches.c.status).where(batches.c.id == batch_id).with_for_update()
-            if connection.scalar(own) not in (None, *ENDED):
+            if connection.scalar(own) not in (None, *BATCH_FINAL):
                 return False
         ended = select(jobs.c.id).where(jobs.c.id == job_id, jobs.c.status.in_(FINAL)).with_for_update()
         found = list(connection.scalars(ended))
@@ -69,7 +68,7 @@ def delete_batch(database: Database, batch_id: str) -> bool:
 def hide_batch(database: Database, batch_id: str) -> bool:
     """Hide a batch that has ended, and erase its output files; the rest is for `go_on_erasing`. False: it has not."""
     with database.write() as connection:
-        ended = (batches.c.id == batch_id, batches.c.status.in_(ENDED))
+        ended = (batches.c.id == batch_id, batches.c.status.in_(BATCH_FINAL))
         if connection.execute(update(batches).where(*ended).values(project=NOBODY)).rowcount == 0:
             return False
         # The files name the project too, and a secret must not outlive its batch.
@@ -78,6 +77,7 @@ def hide_batch(database: Database, batch_id: str) -> bool:
         connection.execute(delete(webhook_deliveries).where(webhook_deliveries.c.webhook_id.in_(own)))
         connection.execute(delete(webhooks).where(webhooks.c.batch_id == batch_id))
         erase_keys(connection, [batch_id])
+        forget_hold(connection, batch_id)  # of a batch that ended under an earlier version
     database.mark_erased()
     return True
 

@@ -17,6 +17,7 @@ from jobs.model.records import Job
 from jobs.model.segments import Segment, load_segments
 from jobs.model.status import JobStatus
 from jobs.store.database import Database
+from jobs.store.pages import in_portions
 from jobs.store.rejected_texts import RejectedText, read_rejected
 from jobs.store.stored_texts import store_texts
 from jobs.tables import attempts, jobs
@@ -181,14 +182,10 @@ def renew(database: Database, worker: str, running: Sequence[Checkpoint], lease_
     kept: dict[str, int] = {}
     with database.write() as connection:
         until = database.now() + timedelta(seconds=lease_seconds)
-        for start in range(0, len(ids), 500):  # SQLite bounds the number of parameters
+        for some in in_portions(ids):
             mine = (
                 select(jobs.c.id, jobs.c.attempt)
-                .where(
-                    jobs.c.id.in_(ids[start : start + 500]),
-                    jobs.c.status == JobStatus.IN_PROGRESS,
-                    jobs.c.worker == worker,
-                )
+                .where(jobs.c.id.in_(some), jobs.c.status == JobStatus.IN_PROGRESS, jobs.c.worker == worker)
                 # Locked by id, as everybody does who takes many rows, so that no two can wait for each other.
                 .order_by(jobs.c.id)
                 .with_for_update()

@@ -13,12 +13,11 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, exists, insert, or_, select, tuple_, update
 
-from jobs.model.cost import NO_COST, Cost, cost_columns
+from jobs.model.cost import Cost, cost_columns
 from jobs.model.records import Usage
 from jobs.model.segments import Segment, load_segments
 from jobs.model.status import FINAL
-from jobs.store.batch_counts import sum_batch_usage
-from jobs.store.costs import sum_costs
+from jobs.store.batch_counts import batch_sums
 from jobs.store.database import Database
 from jobs.tables import attempts, batches, jobs, lost_texts, texts
 
@@ -52,10 +51,10 @@ def keep_lost_texts(connection: Connection, lost: Sequence[tuple[str, int]]) -> 
         connection.execute(insert(lost_texts).from_select(columns, written))
 
 
-def list_lost_texts(database: Database, limit: int = 100) -> list[tuple[str, int]]:
+def list_lost_texts(database: Database) -> list[tuple[str, int]]:
     """The jobs and attempts of some texts that have not been counted yet."""
     with database.read() as connection:
-        rows = connection.execute(select(lost_texts.c.job_id, lost_texts.c.attempt).limit(limit))
+        rows = connection.execute(select(lost_texts.c.job_id, lost_texts.c.attempt).limit(100))
         return [(row.job_id, row.attempt) for row in rows]
 
 
@@ -121,7 +120,6 @@ def store_lost_count(
             update(jobs).where(jobs.c.id == lost.job_id, jobs.c.status.in_(FINAL), keeps_it).values(**counted)
         )
         if lost.batch_id is not None and has_ended:
-            costs = sum_costs(connection, attempts.c.batch_id, [lost.batch_id]).get(lost.batch_id, NO_COST)
-            summed = {"usage": sum_batch_usage(connection, lost.batch_id), "cost": costs.as_json()}
+            summed = batch_sums(connection, lost.batch_id)
             connection.execute(update(batches).where(batches.c.id == lost.batch_id).values(summed))
     return True

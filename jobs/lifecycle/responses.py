@@ -8,8 +8,7 @@ was there to be sent it, a worker deletes it some minutes after its end.
 """
 
 import json
-import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -19,18 +18,18 @@ from sqlalchemy import Connection, RowMapping, Select, select, update
 from jobs.lifecycle.erase import NOBODY, erase_jobs
 from jobs.lifecycle.rescue import cancel_job
 from jobs.live.status_changes import StatusChange
+from jobs.model.ids import job_id_of, response_id
 from jobs.model.records import Job
 from jobs.model.status import FINAL, JobStatus
 from jobs.store.database import Database
-from jobs.store.groups_by_bytes import groups_of_batch
+from jobs.store.groups_by_bytes import stream_batch
 from jobs.store.metadata_pairs import remove_pairs
 from jobs.tables import jobs, responses, texts
 
 UNSTORED_SECONDS = 600.0
 """How long a Response that is not to be stored can still be fetched after its end, if its answer was not sent whole."""
 
-_PREFIX = "resp_"
-_ID = re.compile(r"resp_([0-9a-f]{1,60})")
+_AT_ONCE = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,29 +44,18 @@ class StoredResponse:
 
     @property
     def id(self) -> str:
-        """The Response's own id."""
         return response_id(self.job.id)
-
-
-def response_id(job_id: str) -> str:
-    """The id of a job as a Response."""
-    return _PREFIX + job_id.partition("_")[2]
-
-
-def job_id_of(named: str) -> str | None:
-    """The id of a Response's job; None when this cannot be a Response's id."""
-    match = _ID.fullmatch(named)
-    return f"job_{match[1]}" if match else None
 
 
 def stream_responses(database: Database, batch_id: str, statuses: Collection[JobStatus]) -> Iterator[StoredResponse]:
     """The Responses of a batch in these statuses, in input order; a few are in memory at a time."""
-    for group in groups_of_batch(database, batch_id, statuses, also=["request", "cells"]):
-        wanted = _wanted().where(jobs.c.id.in_(group), jobs.c.status.in_(statuses)).order_by(jobs.c.id.desc())
+
+    def read(group: Sequence[str]) -> list[StoredResponse]:
+        wanted = _wanted().where(jobs.c.id.in_(group), jobs.c.status.in_(statuses)).order_by(jobs.c.id)
         with database.read() as connection:
-            responses_of_group = [_stored(row) for row in connection.execute(wanted).mappings()]
-        while responses_of_group:
-            yield responses_of_group.pop()  # nothing here keeps one that was handed out
+            return [_stored(row) for row in connection.execute(wanted).mappings()]
+
+    return stream_batch(database, batch_id, statuses, read, also=["request", "cells"])
 
 
 def read_response(database: Database, named: str, *, project: str) -> StoredResponse | None:
@@ -114,7 +102,7 @@ def delete_response(database: Database, named: str, *, project: str) -> list[Sta
     return _end_and_erase(database, [job_id])
 
 
-def erase_deleted(database: Database, limit: int = 100) -> list[StatusChange]:
+def erase_deleted(database: Database) -> list[StatusChange]:
     """Continue deletions: cancel what runs, erase what has ended. Returns the jobs that this cancelled."""
     marked = select(responses.c.job_id).where(responses.c.deleted_at.is_not(None), responses.c.project == NOBODY)
     unstored = (
@@ -128,8 +116,8 @@ def erase_deleted(database: Database, limit: int = 100) -> list[StatusChange]:
         )
     )
     with database.read() as connection:  # nearly always there is none
-        job_ids = list(connection.scalars(marked.limit(limit)))
-        left = connection.execute(unstored.limit(limit)).all()
+        job_ids = list(connection.scalars(marked.limit(_AT_ONCE)))
+        left = connection.execute(unstored.limit(_AT_ONCE)).all()
     changes = _end_and_erase(database, job_ids)
     for row in left:
         changes.extend(delete_response(database, response_id(row.job_id), project=row.project) or [])

@@ -1,7 +1,7 @@
 """Retention: delete what has ended and is kept no longer, by its own time or by that of its project.
 
-`erase_at` of a row is the earliest time at which it can be due. Whether it is says the row itself: a batch that ran for
-longer than expected, or was retried, ended later. One that has not ended is never deleted.
+`erase_at` of a row is the earliest time at which it can be due. The other times of the row say whether it is: a batch
+that ran for longer than expected, or was retried, ended later. One that has not ended is never deleted.
 """
 
 from collections.abc import Iterator
@@ -11,10 +11,10 @@ from typing import Any
 from sqlalchemy import ColumnElement, Table, and_, func, select, update
 
 from jobs.dispatch.due import using
-from jobs.lifecycle.erase import ENDED, erase_some_jobs, go_on_erasing, hide_batch
+from jobs.lifecycle.erase import erase_some_jobs, go_on_erasing, hide_batch
 from jobs.model.ids import first_id
 from jobs.model.retention import Retention
-from jobs.model.status import FINAL
+from jobs.model.status import BATCH_FINAL, FINAL
 from jobs.store.database import Database
 from jobs.store.projects import read_limited
 from jobs.tables import batches, jobs
@@ -22,7 +22,7 @@ from jobs.tables import batches, jobs
 _AT_ONCE = 200
 
 _NEXT_ID = timedelta(milliseconds=1)
-"""Ids go by whole ones."""
+"""Ids have whole milliseconds."""
 
 _BATCH_ENDED_AT = func.coalesce(batches.c.finalizing_at, batches.c.failed_at)
 
@@ -39,13 +39,13 @@ def delete_some(database: Database) -> bool:
 
 
 def _find_batch(database: Database) -> str | None:
-    due = _find_due(database, batches, batches.c.status.in_(ENDED), _BATCH_ENDED_AT)
+    due = _find_due(database, batches, batches.c.status.in_(BATCH_FINAL), _BATCH_ENDED_AT)
     if due:
         return due[0]
     for project, before in _limits(database):
         # What was made later has not ended before it: so those that are kept are not read.
         oldest = (batches.c.project == project, batches.c.id < first_id("batch", before + _NEXT_ID))
-        old = (batches.c.status.in_(ENDED), batches.c.keep_seconds.is_(None), before >= _BATCH_ENDED_AT)
+        old = (batches.c.status.in_(BATCH_FINAL), batches.c.keep_seconds.is_(None), before >= _BATCH_ENDED_AT)
         wanted = select(batches.c.id).where(*oldest, *old).limit(1)
         with database.read() as connection:
             found = connection.scalar(wanted.with_hint(batches, **using("batches_of_project")))

@@ -13,7 +13,6 @@ from jobs.tables import attempts, jobs
 
 
 def claim_values(now: datetime, worker: str, lease_seconds: float) -> dict[str, Any]:
-    """What a claim puts into them."""
     return {"now": now, "of_worker": worker, "until": now + timedelta(seconds=lease_seconds)}
 
 
@@ -38,7 +37,6 @@ def lock_fresh() -> Select[Any]:
 
 @cache
 def insert_attempts() -> Insert:
-    """Record attempts that begin."""
     return insert(attempts)
 
 

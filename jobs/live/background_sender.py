@@ -3,6 +3,7 @@
 import queue
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -20,23 +21,21 @@ class BackgroundSender(Generic[T]):
 
     def put(self, item: T) -> bool:
         """Send this soon. False: `most` others wait already, and this one is dropped."""
-        return self._put(item)
+        try:
+            self._waiting.put_nowait(item)
+        except queue.Full:
+            return False
+        return True
 
     def close(self) -> bool:
         """End after what waits is sent, but wait for at most 1 s: a frozen Redis must not hold up the end. True: it has
         ended.
         """
         self._closing = True
-        self._put(None)
+        with suppress(queue.Full):  # then it sees `_closing` after what waits
+            self._waiting.put_nowait(None)
         self._thread.join(timeout=1)
         return not self._thread.is_alive()
-
-    def _put(self, item: T | None) -> bool:
-        try:
-            self._waiting.put_nowait(item)
-        except queue.Full:
-            return False
-        return True
 
     def _run(self) -> None:
         while (item := self._waiting.get()) is not None:

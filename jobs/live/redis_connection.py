@@ -76,7 +76,6 @@ class RedisConnection(asyncio.Protocol):
         return answer
 
     def close(self) -> None:
-        """Hang up at once."""
         if self._transport is not None:
             self._transport.abort()
 

@@ -39,17 +39,8 @@ def notifications(changes: Sequence[StatusChange], *, batches_changed: bool = Fa
     by_batch = Counter(change.batch_id for change in changes if change.batch_id is not None)
     for change in changes:
         if change.status in FINAL:
-            yield (
-                change.id,
-                encode_done(
-                    change.attempt,
-                    change.status,
-                    change.bytes,
-                    change.sha256,
-                    change.reasoning_bytes,
-                    change.reasoning_sha256,
-                ),
-            )
+            proof = (change.bytes, change.sha256, change.reasoning_bytes, change.reasoning_sha256)
+            yield change.id, encode_done(change.attempt, change.status, *proof)
         elif change.status is JobStatus.QUEUED:
             yield change.id, encode_queued(change.attempt)
         # One that still runs was asked to end, and its worker publishes what becomes of it.

@@ -55,7 +55,6 @@ class WakeListener:
         self._thread = threading.Thread(target=self._run, name="wake listener", daemon=True)
 
     def start(self) -> None:
-        """Begin to listen."""
         self._thread.start()
 
     def stop(self) -> None:

@@ -32,7 +32,6 @@ _decoder = msgspec.json.Decoder(WorkerSign)
 
 
 def encode_sign(sign: WorkerSign) -> bytes:
-    """As it stands in the hash."""
     return _encoder.encode(sign)
 
 

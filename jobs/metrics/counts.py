@@ -27,7 +27,6 @@ class Histogram:
         self._sum = 0.0
 
     def add(self, value: float) -> None:
-        """Count a value."""
         self._counts[bisect_left(self._bounds, value)] += 1
         self._sum += value
 
@@ -41,21 +40,19 @@ class Histogram:
 
     @property
     def sum(self) -> float:
-        """Of all values."""
         return self._sum
 
 
 class ModelLabels:
     """The label of each model: its name, for the first `MOST_MODELS` that come."""
 
-    def __init__(self, most: int = MOST_MODELS) -> None:
-        self._most = most
+    def __init__(self) -> None:
         self._known: set[str] = set()
 
     def label(self, model: str) -> str:
         """The name, or `OTHER`."""
         if model not in self._known:
-            if len(self._known) >= self._most:
+            if len(self._known) >= MOST_MODELS:
                 return OTHER
             self._known.add(model)
         return model

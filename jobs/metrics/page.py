@@ -15,16 +15,13 @@ Labels = TypeVar("Labels", bound=tuple[str, ...])
 
 
 class _Read(Collector):
-    """Calls `read` for each page; a registry that is asked what it would have gets no answer."""
+    """Calls `read` for each page."""
 
     def __init__(self, read: Callable[[], Iterable[Metric]]) -> None:
         self._read = read
 
     def collect(self) -> Iterator[Metric]:
         yield from self._read()
-
-    def describe(self) -> Iterator[Metric]:
-        yield from ()
 
 
 def make_registry(read: Callable[[], Iterable[Metric]]) -> CollectorRegistry:
@@ -36,7 +33,6 @@ def make_registry(read: Callable[[], Iterable[Metric]]) -> CollectorRegistry:
 
 
 def render(registry: CollectorRegistry) -> bytes:
-    """The page as it is now."""
     return generate_latest(registry)
 
 
@@ -49,7 +45,6 @@ def counters(name: str, what: str, labels: Sequence[str], counts: Mapping[Labels
 
 
 def gauges(name: str, what: str, labels: Sequence[str], values: Mapping[Labels, float]) -> Metric:
-    """What may rise and fall."""
     family = GaugeMetricFamily(name, what, labels=labels)
     for of, value in values.items():
         family.add_metric(of, value)
@@ -57,7 +52,6 @@ def gauges(name: str, what: str, labels: Sequence[str], values: Mapping[Labels, 
 
 
 def histograms(name: str, what: str, labels: Sequence[str], found: Mapping[Labels, Histogram]) -> Metric:
-    """How values are spread."""
     family = HistogramMetricFamily(name, what, labels=labels)
     for values, histogram in found.items():
         family.add_metric(values, histogram.buckets(), histogram.sum)

@@ -6,9 +6,7 @@ from typing import Any
 
 from jobs.model.cost import CostSum
 from jobs.model.retention import Retention
-from jobs.model.status import BatchStatus
-
-_FINAL = frozenset({BatchStatus.COMPLETED, BatchStatus.FAILED, BatchStatus.EXPIRED, BatchStatus.CANCELLED})
+from jobs.model.status import BATCH_FINAL, BatchStatus
 
 BATCH_TIMES = (
     "created_at", "in_progress_at", "finalizing_at", "completed_at", "failed_at", "expired_at", "cancelling_at",
@@ -60,7 +58,7 @@ class Batch:
     @property
     def is_final(self) -> bool:
         """Whether every job has ended and the counts are frozen. A retry opens the batch again."""
-        return self.status in _FINAL
+        return self.status in BATCH_FINAL
 
     @property
     def opened_at_ms(self) -> int:

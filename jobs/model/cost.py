@@ -59,7 +59,6 @@ class CostSum:
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> Self:
-        """What `as_json` made."""
         return cls(tuple(KnownCost(*cost) for cost in stored["known"]), stored["unknown"])
 
 

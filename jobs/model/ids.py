@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 _SEQUENCE_LIMIT = 16**5
 _ID = re.compile(r"[a-z]+_(0[0-9a-f]{11})[0-9a-f]{17}")
+_RESPONSE = re.compile(r"resp_([0-9a-f]{1,60})")
 
 
 def new_ids(prefix: str, count: int, made_at: datetime | None = None) -> list[str]:
@@ -29,7 +30,6 @@ def numbered_id(prefix: str, place: int, made_at: datetime) -> str:
 
 
 def new_id(prefix: str, made_at: datetime | None = None) -> str:
-    """One id."""
     return new_ids(prefix, 1, made_at)[0]
 
 
@@ -56,3 +56,14 @@ def _milliseconds(moment: datetime) -> int:
 def place_in_batch(job_id: str) -> int:
     """The place of a job in the batch that it was submitted with, from 0. Raises ValueError for any other string."""
     return int(job_id.partition("_")[2][12:17], 16)
+
+
+def response_id(job_id: str) -> str:
+    """The id of a job as a Response."""
+    return "resp_" + job_id.partition("_")[2]
+
+
+def job_id_of(named: str) -> str | None:
+    """The id of a Response's job; None when this cannot be a Response's id."""
+    match = _RESPONSE.fullmatch(named)
+    return f"job_{match[1]}" if match else None

@@ -98,7 +98,6 @@ class Job:
     max_repairs: int | None
     repairs: int | None
     """How often it asked for a repair; None: never."""
-    """The attempt whose text the next one is to repair."""
     traceparent: str | None
     """The trace of the request that submitted it."""
     retention: Retention | None
@@ -129,7 +128,6 @@ class Job:
 
     @property
     def is_final(self) -> bool:
-        """Whether the job has ended."""
         return self.status in FINAL
 
 
@@ -159,7 +157,6 @@ class Attempt:
 
     @classmethod
     def from_row(cls, row: RowMapping) -> Self:
-        """An attempt from its row."""
         made = ("usage", "outcome", "rejections", "cost")
         plain = {name: row[name] for name in cls.__slots__ if name not in made}
         outcome = AttemptOutcome(row["outcome"]) if row["outcome"] else None

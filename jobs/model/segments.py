@@ -68,7 +68,6 @@ def dump_segments(segments: Sequence[Segment]) -> str | None:
 
 
 def load_segments(stored: str | None) -> tuple[Segment, ...]:
-    """As `dump_segments` gave them."""
     return tuple(_from_json(fields) for fields in json.loads(stored)) if stored else ()
 
 

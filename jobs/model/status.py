@@ -60,6 +60,9 @@ class BatchStatus(StrEnum):
     CANCELLED = "cancelled"
 
 
+BATCH_FINAL = frozenset({BatchStatus.COMPLETED, BatchStatus.FAILED, BatchStatus.EXPIRED, BatchStatus.CANCELLED})
+
+
 class AttemptOutcome(StrEnum):
     """How an attempt ended. Only `failed` and `not_accepted` are charged against `max_attempts`."""
 

@@ -17,5 +17,4 @@ def count(bins: Bins, at: float, amount: float = 1) -> Bins:
 
 
 def in_last_minute(bins: Bins, now: float) -> float:
-    """What was counted in the last minute."""
     return sum(amount for start, amount in bins if start > now - 60)

@@ -7,18 +7,24 @@ from jobs.pace.reports import LimitedBy
 
 
 @dataclass(frozen=True, slots=True)
+class LimitUse:
+    """What was used of a limit in the last minute, and what it is a minute. None: not known, or no such limit."""
+
+    used: float | None
+    limit: float | None
+    """What the file or the upstream says, or what was learned from refusals."""
+
+
+@dataclass(frozen=True, slots=True)
 class LaneUsage:
-    """None: not known, or no such limit."""
+    """What is known of a lane."""
 
     window: int
     """How many streams may be in flight."""
     limited_by: LimitedBy | None
-    requests_in_last_minute: float
-    requests_per_minute: float | None
-    """What the file or the upstream says, or what was learned from refusals."""
-    tokens_in_last_minute: float | None
+    requests: LimitUse
+    tokens: LimitUse
     """Of requests that ended in it."""
-    tokens_per_minute: float | None
 
 
 def usage_of(lane: Lane, in_flight: int, now: float) -> LaneUsage:
@@ -28,13 +34,12 @@ def usage_of(lane: Lane, in_flight: int, now: float) -> LaneUsage:
     window = int(state.window.size)
     rates = (state.rate.known(limits.requests_per_minute, now), state.rate.learned)
     token_rate = state.tokens.rate(limits.tokens_per_minute, now)
+    requests = _per_minute(limits.requests_per_minute, min(filter(None, rates), default=None))
     return LaneUsage(
         window=window if limits.max_streams is None else min(window, limits.max_streams),
         limited_by=limited_by,
-        requests_in_last_minute=state.rate.in_last_minute(now),
-        requests_per_minute=_per_minute(limits.requests_per_minute, min(filter(None, rates), default=None)),
-        tokens_in_last_minute=state.tokens.used_in_last_minute(now),
-        tokens_per_minute=_per_minute(limits.tokens_per_minute, token_rate),
+        requests=LimitUse(state.rate.in_last_minute(now), requests),
+        tokens=LimitUse(state.tokens.used_in_last_minute(now), _per_minute(limits.tokens_per_minute, token_rate)),
     )
 
 

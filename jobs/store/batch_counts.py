@@ -5,7 +5,9 @@ from typing import Any
 
 from sqlalchemy import Connection, func, select
 
+from jobs.model.cost import NO_COST
 from jobs.model.status import FINAL, JobStatus
+from jobs.store.costs import sum_costs
 from jobs.tables import USAGE, attempts, jobs
 
 
@@ -33,6 +35,12 @@ def count_incomplete(connection: Connection, batch_ids: Sequence[str]) -> dict[s
         jobs.c.batch_id.in_(batch_ids), jobs.c.incomplete.is_not(None)
     )
     return {row.batch_id: row[1] for row in connection.execute(cut_short.group_by(jobs.c.batch_id))}
+
+
+def batch_sums(connection: Connection, batch_id: str) -> dict[str, Any]:
+    """The columns of what a batch has cost so far, for its end."""
+    costs = sum_costs(connection, attempts.c.batch_id, [batch_id])
+    return {"usage": sum_batch_usage(connection, batch_id), "cost": costs.get(batch_id, NO_COST).as_json()}
 
 
 def sum_batch_usage(connection: Connection, batch_id: str) -> dict[str, Any] | None:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import Connection, Engine, ExceptionContext, Table, create_engine, event, func, select
 from sqlalchemy.dialects import postgresql, sqlite
@@ -29,7 +30,7 @@ LOCK_SECONDS = 20
 longer is stopped or hangs, and until it goes on nobody else waits for it."""
 
 _SLOW_ANSWER = timedelta(seconds=1)
-"""What took this long tells the database's time only to within half of it."""
+"""An answer that took this long tells the database's time only to within half of that."""
 
 _READ_ONLY = "25006"
 """The SQLSTATE of a write in a read-only transaction: during a failover, or on a replica."""
@@ -50,7 +51,6 @@ def driver_message(error: Exception) -> str:
 
 
 def utc_now() -> datetime:
-    """The aware UTC time."""
     return datetime.now(UTC)
 
 
@@ -92,11 +92,9 @@ class Database:
         if after - before < _SLOW_ANSWER:
             self._skew = told - (before + (after - before) / 2)
 
-    @contextmanager
-    def read(self) -> Iterator[Connection]:
-        """A connection to read with, one snapshot on SQLite."""
-        with self.engine.connect() as connection:
-            yield connection
+    def read(self) -> Connection:
+        """A connection to read with, one snapshot on SQLite. It is given back at the end of its `with`."""
+        return self.engine.connect()
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
@@ -208,21 +206,18 @@ def open_database(url: str, *, connections: int = 16, clock: Callable[[], dateti
     so this is the number of statements at once, not of jobs.
     """
     parsed = make_url(url)
+    pool: dict[str, Any] = {"pool_size": connections, "max_overflow": 0, "pool_timeout": _PATIENCE_SECONDS}
+    pool["hide_parameters"] = True  # they are prompts and texts, and an error's message goes to the log
     if parsed.get_backend_name() == "sqlite":
         if parsed.database:
             Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
-        engine = create_engine(
-            parsed, pool_size=connections, max_overflow=0, pool_timeout=_PATIENCE_SECONDS, hide_parameters=True
-        )
+        engine = create_engine(parsed, **pool)
         prepare_engine(engine)
     else:
         engine = create_engine(
             parsed,
-            pool_size=connections,
-            max_overflow=0,
-            pool_timeout=_PATIENCE_SECONDS,
+            **pool,
             pool_pre_ping=True,
-            hide_parameters=True,  # they are prompts and texts, and an error's message goes to the log
             # A database that is frozen rather than gone must not hold a thread for ever.
             connect_args={
                 "connect_timeout": 5,

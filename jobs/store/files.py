@@ -13,6 +13,7 @@ from sqlalchemy import ColumnElement, Connection, RowMapping, and_, delete, exis
 
 from jobs.model.ids import new_ids
 from jobs.store.database import Database, insert_into
+from jobs.store.pages import read_page
 from jobs.store.projects import read_keep_seconds, read_limited
 from jobs.tables import batches, files
 
@@ -20,6 +21,8 @@ BATCH = "batch"
 """The purpose of a batch's input."""
 BATCH_OUTPUT = "batch_output"
 """The purpose of a batch's outputs: its answers, and its errors."""
+
+_AT_ONCE = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +41,6 @@ class File:
 
     @classmethod
     def from_row(cls, row: RowMapping) -> Self:
-        """A file from its row."""
         return cls(**{name: row[name] for name in cls.__slots__})
 
 
@@ -80,12 +82,9 @@ def list_files(
     query = select(files).where(files.c.project == project, _alive(database))
     if purpose is not None:
         query = query.where(files.c.purpose == purpose)
-    if after is not None:
-        query = query.where(files.c.id < after if newest_first else files.c.id > after)
-    query = query.order_by(files.c.id.desc() if newest_first else files.c.id.asc()).limit(limit + 1)
     with database.read() as connection:
-        found = [File.from_row(row) for row in connection.execute(query).mappings()]
-    return found[:limit], len(found) > limit
+        rows, has_more = read_page(connection, query, files.c.id, after, limit, newest_first=newest_first)
+    return [File.from_row(row) for row in rows], has_more
 
 
 def delete_file(database: Database, file_id: str, *, project: str) -> bool:
@@ -100,7 +99,7 @@ def delete_file(database: Database, file_id: str, *, project: str) -> bool:
     return found
 
 
-def delete_expired(database: Database, limit: int = 1000) -> list[str]:
+def delete_expired(database: Database) -> list[str]:
     """Delete the rows of files that have expired, by their own time or as uploads by that of their project. Returns
     their ids, for the caller to delete the bytes.
     """
@@ -110,7 +109,7 @@ def delete_expired(database: Database, limit: int = 1000) -> list[str]:
         old = and_(files.c.purpose == BATCH, files.c.created_at <= now - timedelta(seconds=seconds))
         expired.append(and_(files.c.project == project, files.c.expires_at.is_(None), old))
     with database.read() as connection:  # nearly always there is none, and no write lock is taken
-        found = list(connection.scalars(select(files.c.id).where(or_(*expired)).limit(limit)))
+        found = list(connection.scalars(select(files.c.id).where(or_(*expired)).limit(_AT_ONCE)))
     if found:
         with database.write() as connection:
             connection.execute(delete(files).where(files.c.id.in_(found)))

@@ -2,8 +2,8 @@
 be slow, and there may be many.
 """
 
-from collections.abc import Collection, Iterator, Sequence
-from typing import Any, Literal
+from collections.abc import Callable, Collection, Iterator, Sequence
+from typing import Any, Literal, TypeVar
 
 from sqlalchemy import ColumnElement, func, select
 
@@ -13,6 +13,8 @@ from jobs.tables import jobs, texts
 
 Also = Literal["request", "cells"]
 """What of a job is long, and read only where it is asked for."""
+
+T = TypeVar("T")
 
 _ROWS_AT_ONCE = 200
 _BYTES_AT_ONCE = 1024 * 1024
@@ -41,6 +43,21 @@ def groups_of_batch(
         # Sizes beyond the group are read again: while the reader took its time, running jobs may have ended with long
         # texts. So not many more are read than the next group will have.
         last, most = group[-1], min(_ROWS_AT_ONCE, 2 * len(group))
+
+
+def stream_batch(
+    database: Database,
+    batch_id: str,
+    statuses: Collection[JobStatus],
+    read: Callable[[Sequence[str]], Sequence[T]],
+    *,
+    also: Collection[Also] = (),
+) -> Iterator[T]:
+    """What `read` gives for the ids of each group, in input order; one group is in memory at a time."""
+    for group in groups_of_batch(database, batch_id, statuses, also=also):
+        found = list(reversed(read(group)))
+        while found:
+            yield found.pop()  # nothing here keeps one that was handed out
 
 
 def most_bytes_at_once(

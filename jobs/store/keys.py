@@ -6,7 +6,7 @@ that was closed must not open by itself.
 
 import re
 import secrets
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from hashlib import sha256
 
@@ -63,16 +63,7 @@ def create_key(database: Database, *, project: str = DEFAULT_PROJECT, name: str 
     secret = "lh_" + secrets.token_urlsafe(32)
     key = ApiKey(new_id("key"), project, name, secret[:PREFIX_CHARS], database.now(), None)
     with database.write() as connection:
-        connection.execute(
-            insert(api_keys).values(
-                id=key.id,
-                project=key.project,
-                name=key.name,
-                prefix=key.prefix,
-                sha256=digest_of(secret),
-                created_at=key.created_at,
-            )
-        )
+        connection.execute(insert(api_keys).values(**asdict(key), sha256=digest_of(secret)))
     return key, secret
 
 

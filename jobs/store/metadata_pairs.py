@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, insert, select, tuple_
 
+from jobs.store.pages import in_portions
 from jobs.tables import jobs, metadata_pairs
 
 
@@ -41,5 +42,5 @@ def remove_pairs(connection: Connection, job_ids: Sequence[str]) -> None:
         for key, value in row.metadata.items()
     ]
     identity = tuple_(metadata_pairs.c.project, metadata_pairs.c.pair, metadata_pairs.c.job_id)
-    for start in range(0, len(gone), 500):  # SQLite bounds the number of parameters
-        connection.execute(delete(metadata_pairs).where(identity.in_(gone[start : start + 500])))
+    for some in in_portions(gone):
+        connection.execute(delete(metadata_pairs).where(identity.in_(some)))

@@ -18,10 +18,17 @@ from jobs.model.status import BatchStatus, JobStatus
 from jobs.store.batch_counts import count_failed, count_incomplete, count_jobs, sum_batch_usage
 from jobs.store.costs import sum_costs
 from jobs.store.database import Database
-from jobs.store.groups_by_bytes import Also, groups_of_batch
-from jobs.store.job_statements import named, select_attempts, select_job, select_result, select_with_text
+from jobs.store.groups_by_bytes import Also, stream_batch
+from jobs.store.job_statements import read_row, select_attempts, select_job, select_result, select_with_text
+from jobs.store.pages import read_page
 from jobs.store.projects import keep_seconds_of
 from jobs.tables import LIST_COLUMNS, attempts, batches, jobs
+
+_PLAIN = (
+    "id", "endpoint", "metadata", "completion_window", "output_seconds", "max_concurrency", "total", "model",
+    "input_file_id", "errors", "warnings",
+)  # fmt: skip
+"""What a batch has from its row as it is there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +44,8 @@ class StoredResult:
 
 def read_job(database: Database, job_id: str, *, project: str | None) -> Job | None:
     """One job with its request; None when it belongs to another project."""
-    is_owned, job = named(job_id, project)
     with database.read() as connection:
-        row = connection.execute(select_job(is_owned), job).mappings().one_or_none()
+        row = read_row(connection, select_job, job_id, project)
     return Job.from_row(row) if row else None
 
 
@@ -51,7 +57,6 @@ def read_message(database: Database, job_id: str) -> dict[str, Any] | None:
 
 
 def read_status(database: Database, job_id: str) -> tuple[JobStatus, int] | None:
-    """A job's status and attempt."""
     with database.read() as connection:
         row = connection.execute(select(jobs.c.status, jobs.c.attempt).where(jobs.c.id == job_id)).one_or_none()
     return (JobStatus(row.status), row.attempt) if row else None
@@ -59,9 +64,8 @@ def read_status(database: Database, job_id: str) -> tuple[JobStatus, int] | None
 
 def read_result(database: Database, job_id: str, *, project: str | None) -> StoredResult | None:
     """One job with its stored text, read in one statement, so that the two belong together."""
-    is_owned, job = named(job_id, project)
     with database.read() as connection:
-        row = connection.execute(select_result(is_owned), job).mappings().one_or_none()
+        row = read_row(connection, select_result, job_id, project)
     return _result(row) if row else None
 
 
@@ -106,11 +110,9 @@ def read_batch(database: Database, batch_id: str, *, project: str | None) -> Bat
 def list_batches(database: Database, *, project: str | None, after: str | None, limit: int) -> tuple[list[Batch], bool]:
     """A page of a project's batches after the one with id `after`, newest first, and whether there are more."""
     wanted = select(batches, keep_seconds_of(batches)).where(*_of(project, batches.c.project))
-    if after is not None:
-        wanted = wanted.where(batches.c.id < after)
     with database.read() as connection:
-        rows = connection.execute(wanted.order_by(batches.c.id.desc()).limit(limit + 1)).mappings().all()
-        return _batches(connection, rows[:limit]), len(rows) > limit
+        rows, has_more = read_page(connection, wanted, batches.c.id, after, limit)
+        return _batches(connection, rows), has_more
 
 
 def stream_results(
@@ -123,14 +125,12 @@ def stream_results(
     """The jobs of a batch that have one of these statuses, in input order and with their texts; a few are in memory at
     a time.
     """
-    for group in groups_of_batch(database, batch_id, statuses, also=also):
-        read = read_results(database, group, also=also)
+
+    def read(group: Sequence[str]) -> list[StoredResult]:
         # One may have been retried in between.
-        results = [result for result in read if result.job.status in statuses]
-        del read
-        results.reverse()
-        while results:
-            yield results.pop()  # nothing here keeps a text that was handed out
+        return [result for result in read_results(database, group, also=also) if result.job.status in statuses]
+
+    return stream_batch(database, batch_id, statuses, read, also=also)
 
 
 def _of(project: str | None, column: ColumnElement[str]) -> Iterator[ColumnElement[bool]]:
@@ -153,34 +153,24 @@ def _batches(connection: Connection, rows: Sequence[RowMapping]) -> list[Batch]:
     costs = sum_costs(connection, attempts.c.batch_id, running) if running else {}
     shown = []
     for row in rows:
-        if row["completed"] is not None and row["cost"]:
+        ended = row["completed"] is not None
+        if ended and row["cost"]:
             costs[row["id"]] = CostSum.from_json(row["cost"])
         of_row = counts.get(row["id"], {})
-        ended = row["completed"] is not None
         shown.append(
             Batch(
-                id=row["id"],
+                **{name: row[name] for name in _PLAIN},
                 status=BatchStatus(row["status"]),
-                endpoint=row["endpoint"],
-                metadata=row["metadata"],
-                completion_window=row["completion_window"],
-                output_seconds=row["output_seconds"],
-                max_concurrency=row["max_concurrency"],
                 times={name: row[name] for name in BATCH_TIMES},
-                total=row["total"],
                 completed=row["completed"] if ended else of_row.get(JobStatus.COMPLETED, 0),
                 failed=row["failed"] if ended else count_failed(of_row),
                 in_progress=0 if ended else of_row.get(JobStatus.IN_PROGRESS, 0),
                 incomplete=(row["incomplete"] or 0) if ended else cut_short.get(row["id"], 0),
                 usage=row["usage"] if ended else sum_batch_usage(connection, row["id"]),
-                model=row["model"],
                 cost=costs.get(row["id"]),
-                input_file_id=row["input_file_id"],
                 # A batch that runs again after a retry has kept their ids.
                 output_file_id=row["output_file_id"] if ended else None,
                 error_file_id=row["error_file_id"] if ended else None,
-                errors=row["errors"],
-                warnings=row["warnings"],
                 retention=Retention.from_row(row),
                 delete_at=delete_at(row, row["finalizing_at"] or row["failed_at"]),
             )

@@ -33,6 +33,7 @@ from jobs.model.records import Job
 from jobs.model.status import JobStatus
 from jobs.store.database import Database
 from jobs.store.metadata_pairs import pair_number
+from jobs.store.pages import in_portions
 from jobs.store.projects import keep_seconds_of
 from jobs.store.text_index import find_with_text
 from jobs.tables import LIST_COLUMNS, drafts, jobs, metadata_pairs, texts
@@ -122,9 +123,8 @@ def _read_with_text(connection: Connection, query: _Query, text: str, limit: int
     candidates = find_with_text(connection, text, beyond=end, newest_first=query.newest_first)
     if candidates is None:  # the index cannot tell
         return rows + query.read(connection, limit - len(rows), has_text, ~walked)
-    for start in range(0, len(candidates), _IDS_PER_READ):
-        some = jobs.c.id.in_(candidates[start : start + _IDS_PER_READ])
-        rows += query.read(connection, limit - len(rows), has_text, some)
+    for some in in_portions(candidates, _IDS_PER_READ):
+        rows += query.read(connection, limit - len(rows), has_text, jobs.c.id.in_(some))
         if len(rows) == limit:
             break
     return rows

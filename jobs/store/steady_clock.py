@@ -46,7 +46,6 @@ class SteadyClock:
         self._guard = threading.Lock()
 
     def now(self) -> datetime:
-        """The aware UTC time."""
         running = self._running() * 9 // 10
         wall = self._wall()
         floor = self._read_floor(wall, running)
@@ -56,7 +55,6 @@ class SteadyClock:
         return _EPOCH + timedelta(microseconds=max(wall, running + floor) // 1000)
 
     def close(self) -> None:
-        """Give up the file."""
         with self._guard:
             if self._file is not None:
                 os.close(self._file)

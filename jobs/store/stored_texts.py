@@ -33,13 +33,12 @@ from sqlalchemy.dialects import postgresql, sqlite
 from jobs.live.status_changes import EMPTY_SHA256
 from jobs.model.status import FINAL, JobStatus
 from jobs.store.database import Database, insert_into
+from jobs.store.pages import in_portions
 from jobs.tables import USAGE, attempts, jobs, longest_texts, rejected_texts, texts
 
 _COLUMNS = ("job_id", "attempt", "text", "reasoning", "deltas")
 _REASONING_TOKENS = ("reasoning_text_tokens", "reasoning_text_tokens_source")
 _COUNTS = (*USAGE, "usage_source", "text_tokens", "text_tokens_source", *_REASONING_TOKENS)
-_ROWS_PER_STATEMENT = 500
-"""SQLite bounds the number of parameters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +68,8 @@ def store_texts(connection: Connection, rows: Sequence[Mapping[str, Any]], *, en
     if not rows:
         return
     later = [row for row in rows if row["attempt"] > 1]
-    for start in range(0, len(later), _ROWS_PER_STATEMENT):
-        _keep_longest(connection, later[start : start + _ROWS_PER_STATEMENT])
+    for some in in_portions(later):
+        _keep_longest(connection, some)
     _write(connection, rows, ended=ended)
 
 

@@ -83,7 +83,6 @@ def make_text_index(connection: Connection) -> None:
 
 
 def has_text_index(connection: Connection) -> bool:
-    """Whether this database has the index."""
     if connection.dialect.name == "sqlite":
         there = "SELECT count(*) FROM sqlite_master WHERE name = 'text_grams'"
     else:

@@ -5,7 +5,7 @@ finish_reason is whole depends on what any of them has seen.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import select
@@ -34,16 +34,7 @@ def store_habits(database: Database, shown: Sequence[ShownHabit]) -> None:
     """Store habits. The first time that one was noted stands."""
     with database.write() as connection:
         now = database.now()
-        rows = [
-            {
-                "upstream": habit.upstream,
-                "model": habit.model,
-                "habit": habit.habit,
-                "value": habit.value,
-                "noted_at": now,
-            }
-            for habit in shown
-        ]
+        rows = [{**asdict(habit), "noted_at": now} for habit in shown]
         connection.execute(insert_into(connection, upstream_habits).on_conflict_do_nothing(), rows)
 
 

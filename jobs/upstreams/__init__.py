@@ -8,7 +8,15 @@ doing, `jobs/dispatch/upstream_states.py` reads from the rows.
 
 from jobs.upstreams.mistakes import Mistake
 from jobs.upstreams.price import Price
-from jobs.upstreams.source import UpstreamSource, open_upstreams
-from jobs.upstreams.spec import DEFAULT_UPSTREAM, Upstreams, UpstreamSpec
+from jobs.upstreams.source import UpstreamSource
+from jobs.upstreams.spec import DEFAULT_UPSTREAM, UNDECLARED, Upstreams, UpstreamSpec
 
-__all__ = ["DEFAULT_UPSTREAM", "Mistake", "Price", "UpstreamSource", "UpstreamSpec", "Upstreams", "open_upstreams"]
+__all__ = [
+    "DEFAULT_UPSTREAM",
+    "UNDECLARED",
+    "Mistake",
+    "Price",
+    "UpstreamSource",
+    "UpstreamSpec",
+    "Upstreams",
+]

@@ -17,7 +17,6 @@ class Mistake:
         return f"line {self.line}: {self.message}" if self.line else self.message
 
     def as_json(self) -> dict[str, int | str | None]:
-        """As the API shows it."""
         return {"line": self.line or None, "message": self.message}
 
 

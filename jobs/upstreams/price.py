@@ -19,5 +19,4 @@ class Price:
     """Patterns of the models, by their names in jobs, that have this price."""
 
     def covers(self, model: str) -> bool:
-        """Whether this is the price of a model."""
         return any(fnmatchcase(model, pattern) for pattern in self.models)

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
 
-from jobs.setting_types import TEN_YEARS
+from jobs.setting_types import TEN_YEARS, PrefixForm
 from jobs.settings import Settings
 from jobs.upstreams.lines import find_lines
 from jobs.upstreams.mistakes import Mistake, Mistakes
 from jobs.upstreams.price import DEFAULT_CURRENCY, Price
-from jobs.upstreams.spec import DEFAULT_WEIGHT, PrefixForm, Upstreams, UpstreamSpec
+from jobs.upstreams.spec import DEFAULT_WEIGHT, Upstreams, UpstreamSpec
 from jobs.upstreams.table import Table
 from jobs.upstreams.values import check_pattern, currency_of, name_of, project_of
 from jobs.upstreams.wire import Wire

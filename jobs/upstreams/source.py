@@ -26,7 +26,12 @@ _Stamp = tuple[tuple[Path, tuple[int, int, int] | None], ...]
 
 
 class UpstreamSource:
-    """The upstreams in force. It has no thread: it looks when it is asked. Any thread may ask."""
+    """The upstreams in force, as the settings name them. It has no thread: it looks when it is asked. Any thread may
+    ask. `port` is where this Longhand answers; 0: not known.
+
+    A process that sends no job to an upstream needs no keys: for it, those that are missing are no mistakes. Raises
+    `SettingsError` with one line for each mistake.
+    """
 
     def __init__(
         self,
@@ -80,7 +85,7 @@ class UpstreamSource:
         self._in_force = reading.upstreams
         unused = find_unused()
         if unused:
-            log.warning("%s not used: LONGHAND_UPSTREAMS declares the upstreams, in %s", _list(unused), file)
+            log.warning("%s not used: LONGHAND_UPSTREAMS declares the upstreams, in %s", ", ".join(unused), file)
 
     def _look(self, file: Path) -> None:
         stamp = _stamp_of(path for path, _ in self._read_at)
@@ -96,9 +101,8 @@ class UpstreamSource:
         self._mistakes = reading.mistakes
         if not reading.mistakes and reading.upstreams != self._in_force:
             self._in_force = reading.upstreams
-            log.info(
-                "%s has changed; the upstreams are now %s", file, _list(spec.name for spec in reading.upstreams.specs)
-            )
+            names = ", ".join(spec.name for spec in reading.upstreams.specs)
+            log.info("%s has changed; the upstreams are now %s", file, names)
 
     def _read(self, file: Path) -> Reading:
         """Read the file, and note the stamp of it and of all that was read for it, from before the reading."""
@@ -112,17 +116,7 @@ class UpstreamSource:
             files |= reading.also_read
 
 
-def open_upstreams(settings: Settings, port: int = 0, *, needs_keys: bool = True) -> UpstreamSource:
-    """The upstreams that the settings name. `port` is where this Longhand answers; 0: not known.
-
-    A process that sends no job to an upstream needs no keys: for it, those that are missing are no mistakes. Raises
-    `SettingsError` with one line for each mistake.
-    """
-    return UpstreamSource(settings, port, needs_keys=needs_keys)
-
-
 def read_file(file: Path, settings: Settings, port: int = 0, *, needs_keys: bool = True) -> Reading:
-    """Read an upstreams file once."""
     try:
         if file.exists() and not file.is_file():
             return Reading(Upstreams(), (Mistake(0, "this is not a file"),))
@@ -146,7 +140,3 @@ def _look_at(path: Path) -> tuple[int, int, int] | None:
     except OSError:
         return None
     return found.st_ino, found.st_size, found.st_mtime_ns
-
-
-def _list(names: Iterable[str]) -> str:
-    return ", ".join(names)

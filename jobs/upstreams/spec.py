@@ -4,15 +4,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Literal
 from urllib.parse import urlsplit, urlunsplit
 
 from pydantic import SecretStr
 
+from jobs.pace.reports import LaneLimits
 from jobs.proxy import Proxy
+from jobs.setting_types import PrefixForm
 from jobs.upstreams.price import Price
-
-PrefixForm = Literal["none", "assistant", "prefix", "continue_final_message"]
 
 DEFAULT_UPSTREAM = "default"
 """The name of the one upstream that LONGHAND_UPSTREAM_URL means."""
@@ -44,7 +43,6 @@ class UpstreamSpec:
     between_deltas_seconds: float = 180
     total_seconds: float = 3600
     prefix: PrefixForm = "none"
-    """How it takes a text that it is to continue; none: it cannot."""
     headers: Mapping[str, SecretStr] = field(default_factory=dict)
     parameters: Mapping[str, str | bool] = field(default_factory=dict)
     """Of a request: from the name of a parameter to the upstream's own name of it, or False: not sent."""
@@ -67,8 +65,12 @@ class UpstreamSpec:
         """The URL as people may see it: without its query."""
         return urlunsplit(urlsplit(self.url)._replace(query="", fragment=""))
 
+    @property
+    def limits(self) -> LaneLimits:
+        """What is declared of its limits, which its models share."""
+        return LaneLimits(self.max_streams, self.requests_per_minute, self.tokens_per_minute)
+
     def takes(self, model: str) -> bool:
-        """Whether jobs of this model may go there."""
         return any(fnmatchcase(model, pattern) for pattern in self.models)
 
     def price_of(self, model: str) -> Price | None:
@@ -80,6 +82,10 @@ class UpstreamSpec:
         return self.rename.get(model, model)
 
 
+UNDECLARED = UpstreamSpec(name=DEFAULT_UPSTREAM, url="")
+"""The one upstream for a process that was told of none, such as an API: the workers know the rest of it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Upstreams:
     """All that is declared, checked as a whole."""
@@ -88,7 +94,6 @@ class Upstreams:
     project_weights: Mapping[str, float] = field(default_factory=dict)
 
     def find(self, name: str) -> UpstreamSpec | None:
-        """The upstream of this name."""
         return next((spec for spec in self.specs if spec.name == name), None)
 
     def for_model(self, model: str) -> tuple[UpstreamSpec, ...]:

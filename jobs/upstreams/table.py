@@ -32,12 +32,15 @@ class Table:
                 self.note(f"{key[:80]!r} is not a key{meant}", key)
 
     def has(self, key: str) -> bool:
-        """Whether the key is there at all."""
         return key in self._table
 
     def note(self, message: str, *below: str | int, about_secret: bool = False) -> None:
         """Something about this table, or about what is below it, is wrong."""
         self._mistakes.note((*self._place, *below), message, about_secret=about_secret)
+
+    def note_error(self, what: str, error: ValueError, *below: str | int) -> None:
+        """What an error says of something below this table."""
+        self.note(f"{what} {error}", *below, about_secret=isinstance(error, SecretMissingError))
 
     def take(self, key: str, parse: Callable[[str], T], default: T) -> T:
         """A text as `parse` gives it back; it raises ValueError with what is wrong."""
@@ -47,7 +50,7 @@ class Table:
         try:
             return parse(text)
         except ValueError as error:
-            self.note(f"{key} {error}", key, about_secret=isinstance(error, SecretMissingError))
+            self.note_error(key, error, key)
             return default
 
     def text(self, key: str) -> str | None:
@@ -61,7 +64,6 @@ class Table:
         return value
 
     def flag(self, key: str, *, default: bool) -> bool:
-        """True or false."""
         value = self._table.get(key, default)
         if not isinstance(value, bool):
             self._refuse(key, value, "true or false, without quotes")
@@ -123,7 +125,6 @@ class Table:
         return value
 
     def below(self, key: str, what: str) -> "Table":
-        """A table below this one."""
         return Table(self.pairs(key, what), (*self._place, key), self._mistakes)
 
     def below_each(self, key: str, what: str) -> list["Table"]:

@@ -30,7 +30,6 @@ _LONGEST_SECRET = 64 * 1024
 
 
 def name_of(text: str) -> str:
-    """The name of an upstream."""
     if not _NAME.fullmatch(text):
         raise ValueError(
             "must be 1 to 64 of letters, digits, '.', '_' and '-', beginning with a letter or a digit"
@@ -50,7 +49,6 @@ def project_of(text: str) -> str:
 
 
 def currency_of(text: str) -> str:
-    """The code of a currency."""
     if not _CURRENCY.fullmatch(text):
         raise ValueError(f"must be the three capital letters of a currency, such as USD (it is {text[:80]!r})")
     return text

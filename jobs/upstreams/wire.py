@@ -46,15 +46,9 @@ class Wire:
         if table.has("api_key_env") and table.has("api_key_file"):
             table.note("there are both api_key_env and api_key_file: leave one of them out", "api_key_file")
             return None
-        name = "api_key_file" if table.has("api_key_file") else "api_key_env"
-        source = table.text(name)
-        if source is None:
-            return None
-        try:
-            return key_of(from_environment(source) if name == "api_key_env" else from_file(source, self._read_path))
-        except ValueError as error:
-            table.note(f"{name} {error}", name, about_secret=isinstance(error, SecretMissingError))
-            return None
+        if table.has("api_key_file"):
+            return table.take("api_key_file", lambda path: key_of(from_file(path, self._read_path)), None)
+        return table.take("api_key_env", lambda name: key_of(from_environment(name)), None)
 
     def read_headers(self, table: Table) -> Mapping[str, SecretStr]:
         headers: dict[str, SecretStr] = {}
@@ -72,8 +66,7 @@ class Wire:
                 try:
                     headers[header_name_of(name)] = header_value_of(value, self._read_path)
                 except ValueError as error:
-                    missing = isinstance(error, SecretMissingError)
-                    table.note(f"{shown} {error}", "headers", name, about_secret=missing)
+                    table.note_error(shown, error, "headers", name)
         return headers
 
     def read_parameters(self, table: Table) -> Mapping[str, str | bool]:

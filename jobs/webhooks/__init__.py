@@ -1,3 +1,3 @@
-"""Webhooks: which URLs to call when work ends (`endpoints`, `addresses`), the events (`events`), their delivery
-(`deliveries`, `outcomes`). The worker sends them (`worker/webhooks`).
+"""Webhooks: which URLs to call when work ends (`endpoints`, `addresses`, `lookups`), the events (`events`), their
+delivery (`deliveries`, `past`). The worker sends them (`worker/webhooks`).
 """

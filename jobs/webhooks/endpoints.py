@@ -52,7 +52,6 @@ class WebhookEndpoint:
 
     @classmethod
     def from_row(cls, row: RowMapping) -> "WebhookEndpoint":
-        """An endpoint from its row."""
         return cls(**{name: row[name] for name in cls.__slots__})
 
 
@@ -85,7 +84,6 @@ def create_endpoint(
 def endpoint_row(
     now: datetime, *, project: str, url: str, events: Sequence[str], name: str = "", batch_id: str | None = None
 ) -> dict[str, Any]:
-    """A new endpoint as a row of `webhooks`."""
     return {
         "id": new_id("wh", now),
         "project": project,
@@ -172,7 +170,7 @@ def delete_endpoint(database: Database, webhook_id: str, *, project: str) -> boo
         return connection.execute(gone).rowcount > 0
 
 
-def delete_batch_endpoints(database: Database, limit: int = 500) -> int:
+def delete_batch_endpoints(database: Database) -> int:
     """Remove endpoints of single batches that ended long ago. How many there were."""
     before = database.now() - timedelta(days=BATCH_ENDPOINT_DAYS)
     kept = select(batches.c.id).where(
@@ -182,7 +180,7 @@ def delete_batch_endpoints(database: Database, limit: int = 500) -> int:
         webhooks.c.batch_id.is_not(None), webhooks.c.created_at < before, ~kept.correlate(webhooks).exists()
     )
     with database.read() as connection:  # nearly always there is none, and no write lock is taken
-        found = list(connection.scalars(old.limit(limit)))
+        found = list(connection.scalars(old.limit(500)))
     if found:
         with database.write() as connection:
             connection.execute(delete(webhooks).where(webhooks.c.id.in_(found)))

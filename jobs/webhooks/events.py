@@ -7,13 +7,25 @@ jobs, a job that ends costs no statement more: the statement that ends it also l
 import json
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
-from itertools import islice
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, exists, func, insert, literal_column, or_, select
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Text,
+    and_,
+    cast,
+    exists,
+    func,
+    insert,
+    literal_column,
+    or_,
+    select,
+)
 
-from jobs.model.ids import new_id, new_ids
+from jobs.model.ids import new_id, new_ids, response_id
 from jobs.model.status import JobStatus
+from jobs.store.pages import in_portions
 from jobs.tables import batches, jobs, responses, webhook_deliveries, webhooks
 
 BATCH_ENDS = ("batch.completed", "batch.failed", "batch.expired", "batch.cancelled")
@@ -27,7 +39,8 @@ DEFAULT_EVENTS = (*BATCH_ENDS, *RESPONSE_ENDS)
 
 TEST = "webhook.test"
 
-_JOBS_PER_READ = 500
+MOST_HOLD_EVENTS = 1000
+"""So many deliveries tell of one hold: on SQLite nobody else writes while they are stored."""
 
 _RESPONSE_STATUS = {
     JobStatus.COMPLETED: "completed",
@@ -52,8 +65,7 @@ def has_listener() -> ColumnElement[bool]:
 
 def add_job_events(connection: Connection, now: datetime, job_ids: Collection[str]) -> None:
     """The ends of these jobs, for those endpoints that hear of them. Called where `has_listener` was true."""
-    unread = iter(job_ids)
-    while some := list(islice(unread, _JOBS_PER_READ)):
+    for some in in_portions(job_ids):
         _add_job_events(connection, now, some)
 
 
@@ -97,12 +109,16 @@ def add_batch_event(
 def add_hold_events(
     connection: Connection, now: datetime, which: ColumnElement[bool], kind: str, held: Mapping[str, str]
 ) -> None:
-    """`batch.held` or `batch.resumed`, for each of these batches that somebody hears of. `held` says what is held."""
+    """`batch.held` or `batch.resumed`, for each of these batches that somebody hears of. `held` says what is held.
+
+    For `MOST_HOLD_EVENTS` at most: a project may have thousands of running batches, and be paused again and again.
+    """
     heard = (
         select(webhooks, batches.c.id.label("of_batch"))
         .join(batches, _hears_of(batches.c.project, batches.c.id))
-        .where(which)
+        .where(which, cast(webhooks.c.events, Text).contains(f'"{kind}"'))
         .order_by(batches.c.id)
+        .limit(MOST_HOLD_EVENTS)
     )
     listeners: dict[str, list[Any]] = {}
     for row in connection.execute(heard):
@@ -139,7 +155,7 @@ def _job_events(row: Any) -> list[tuple[str, dict[str, Any]]]:
     # As OpenAI has it: of Responses in the background.
     if row.request is not None and row.batch_id is None and json.loads(row.request).get("background"):
         ending = "incomplete" if row.incomplete else _RESPONSE_STATUS[status]
-        found.append((f"response.{ending}", {"id": "resp_" + row.id.partition("_")[2]}))
+        found.append((f"response.{ending}", {"id": response_id(row.id)}))
     return found
 
 

@@ -7,6 +7,7 @@ from typing import Self
 from sqlalchemy import ColumnElement, RowMapping, delete, select, tuple_, update
 
 from jobs.store.database import Database
+from jobs.store.pages import in_portions, read_page
 from jobs.tables import webhook_deliveries as deliveries
 from jobs.tables import webhooks
 from jobs.webhooks.endpoints import delete_batch_endpoints
@@ -36,7 +37,6 @@ class PastDelivery:
 
     @classmethod
     def from_row(cls, row: RowMapping) -> Self:
-        """A delivery from its row."""
         return cls(**{name: row[name] for name in cls.__slots__})
 
     @property
@@ -52,12 +52,9 @@ def list_deliveries(
 ) -> tuple[list[PastDelivery], bool]:
     """A page of an endpoint's deliveries, the newest first, after the event with id `after`; whether there are more."""
     query = select(deliveries).where(deliveries.c.webhook_id == webhook_id, *_in_status(status))
-    if after is not None:
-        query = query.where(deliveries.c.event_id < after)
-    query = query.order_by(deliveries.c.event_id.desc()).limit(limit + 1)
     with database.read() as connection:
-        found = [PastDelivery.from_row(row) for row in connection.execute(query).mappings()]
-    return found[:limit], len(found) > limit
+        rows, has_more = read_page(connection, query, deliveries.c.event_id, after, limit)
+    return [PastDelivery.from_row(row) for row in rows], has_more
 
 
 def read_delivery(database: Database, webhook_id: str, event_id: str) -> PastDelivery | None:
@@ -100,9 +97,9 @@ def clear_deliveries(database: Database) -> int:
         gone = [tuple(row) for query in (old, orphans) for row in connection.execute(query.limit(_ROWS_PER_DELETE))]
         paused = {row.webhook_id for row in connection.execute(waiting.limit(_ROWS_PER_DELETE))}
     key = tuple_(deliveries.c.webhook_id, deliveries.c.event_id)
-    for start in range(0, len(gone), _ROWS_PER_DELETE):
+    for some in in_portions(gone, _ROWS_PER_DELETE):
         with database.write() as connection:
-            connection.execute(delete(deliveries).where(key.in_(gone[start : start + _ROWS_PER_DELETE])))
+            connection.execute(delete(deliveries).where(key.in_(some)))
     if paused:
         with database.write() as connection:
             # Locked: a resume must find what is taken out here, or find it still due.

@@ -1,6 +1,6 @@
 """The commands `longhand pause` and `longhand resume`."""
 
-from typing import Annotated
+from typing import Annotated, cast
 
 import typer
 
@@ -8,45 +8,41 @@ from longhand.cli.arguments import AsJson
 from longhand.cli.command_client import open_client
 from longhand.client.hold_calls import Held
 from longhand.client.objects import Json
-from longhand.terminal.output import print_json, print_line
+from longhand.terminal.output import print_answer, print_json, print_line
 from longhand.terminal.waiting_words import hold_arguments, hold_sentence
 from longhand.words.catalogue import t
 
 BatchArgument = Annotated[str | None, typer.Argument(metavar="[BATCH]")]
-Model = Annotated[str | None, typer.Option(metavar="NAME")]
-Upstream = Annotated[str | None, typer.Option(metavar="NAME")]
-Project = Annotated[str | None, typer.Option(metavar="NAME")]
+Name = Annotated[str | None, typer.Option(metavar="NAME")]
 
 
 def pause(
     batch: BatchArgument = None,
-    model: Model = None,
-    upstream: Upstream = None,
-    project: Project = None,
+    model: Name = None,
+    upstream: Name = None,
+    project: Name = None,
     release: Annotated[bool, typer.Option("--release")] = False,
     message: str = "",
     as_json: AsJson = False,
 ) -> None:
     """Start no more jobs of a batch, or of a --model, an --upstream or a --project, until `longhand resume`."""
     with open_client() as client:
-        held = client.pause(batch, release_running=release, message=message, **_given(model, upstream, project))
-    if as_json:
-        print_json(held)
-        return
+        others = _given(model=model, upstream=upstream, project=project)
+        held = client.pause(batch, release_running=release, message=message, **others)
     key = "pause.released" if release else "pause.done"
-    print_line(t(key, name=_named(held), arguments=hold_arguments(held)))
+    print_answer(held, t(key, name=_named(held), arguments=hold_arguments(held)), as_json=as_json)
 
 
 def resume(
     batch: BatchArgument = None,
-    model: Model = None,
-    upstream: Upstream = None,
-    project: Project = None,
+    model: Name = None,
+    upstream: Name = None,
+    project: Name = None,
     as_json: AsJson = False,
 ) -> None:
     """Lift the hold of a batch, or of a --model, an --upstream or a --project, also one that Longhand has set."""
     with open_client() as client:
-        held = client.resume(batch, **_given(model, upstream, project))
+        held = client.resume(batch, **_given(model=model, upstream=upstream, project=project))
         if as_json:
             print_json(held)
             return
@@ -57,15 +53,8 @@ def resume(
         print_line(t("resume.still_waits", batch=batch, why=hold_sentence(other)))
 
 
-def _given(model: str | None, upstream: str | None, project: str | None) -> Held:
-    held = Held()
-    if model is not None:
-        held["model"] = model
-    if upstream is not None:
-        held["upstream"] = upstream
-    if project is not None:
-        held["project"] = project
-    return held
+def _given(**named: str | None) -> Held:
+    return cast("Held", {kind: name for kind, name in named.items() if name is not None})
 
 
 def _named(held: Json) -> str:

@@ -1,4 +1,4 @@
-"""The commands that change work that was submitted: `cancel` and `retry`."""
+"""The commands that change work that was submitted: `cancel`, `retry` and `delete`."""
 
 import sys
 from typing import Annotated, get_args
@@ -10,7 +10,7 @@ from longhand.cli.command_client import open_client
 from longhand.client.errors import InputError
 from longhand.client.objects import Retried
 from longhand.terminal.explanations import status_word
-from longhand.terminal.output import print_json, print_json_line, print_line
+from longhand.terminal.output import print_answer, print_json_line, print_line
 from longhand.words.catalogue import t
 
 
@@ -18,11 +18,8 @@ def cancel(resource_id: Id, as_json: AsJson = False) -> None:
     """Cancel a job or all jobs of a batch. The text so far is kept."""
     with open_client() as client:
         cancelled = client.cancel(resource_id)
-    if as_json:
-        print_json(cancelled)
-    else:
-        status = "cancelling" if cancelled["status"] == "in_progress" else cancelled["status"]
-        print_line(t("cancel.done", id=resource_id, status=status_word(status)))
+    status = "cancelling" if cancelled["status"] == "in_progress" else cancelled["status"]
+    print_answer(cancelled, t("cancel.done", id=resource_id, status=status_word(status)), as_json=as_json)
 
 
 def retry(
@@ -33,10 +30,7 @@ def retry(
     """Run one failed job again, or all failed jobs of a batch and only those. They keep their ids."""
     with open_client() as client:
         retried = client.retry(resource_id, which=_read_which(which))
-    if as_json:
-        print_json(retried)
-    else:
-        print_line(t("retry.done", id=resource_id), err=True)
+    print_answer(retried, t("retry.done", id=resource_id), as_json=as_json, err=True)
 
 
 def delete(

@@ -24,7 +24,7 @@ def logs(
     name: Annotated[str, typer.Argument(metavar="[NAME]")] = "",
     lines: Annotated[int, typer.Option("--lines", "-n", min=1)] = 20,
     follow: Annotated[bool, typer.Option("--follow", "-f")] = False,
-    as_json: Annotated[bool, typer.Option("--json")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Show what the processes of `longhand up` have logged, from the folder `logs` of LONGHAND_HOME."""
     folder = load_settings().home / "logs"
@@ -34,14 +34,22 @@ def logs(
         there = ", ".join(path.stem for path in found) or t("logs.there_are_none")
         named = t("logs.no_such", folder=folder, name=repr(name), there=there)
         raise InputError(named if name else t("logs.none", folder=folder))
+
+    def show(path: Path, shown: list[str]) -> None:
+        for line in shown:
+            if as_json:
+                print_json_line({"log": path.stem, "line": line})
+            else:
+                print_line(f"{path.stem}: {line}" if len(chosen) > 1 else line)
+
     places = {path: path.stat().st_size for path in chosen}
     for path in chosen:
-        for line in _last_lines(path, places[path], lines):
-            _tell(path, line, many=len(chosen) > 1, as_json=as_json)
+        show(path, _last_lines(path, places[path], lines))
     while follow:
         time.sleep(_LOOK_SECONDS)
         for path in chosen:
-            places[path] = _print_new(path, places[path], many=len(chosen) > 1, as_json=as_json)
+            new, places[path] = _new_lines(path, places[path])
+            show(path, new)
 
 
 def settings(as_json: AsJson = False) -> None:
@@ -85,22 +93,13 @@ def _last_lines(path: Path, size: int, count: int) -> list[str]:
     return found.decode(errors="replace").splitlines()[-count:]
 
 
-def _print_new(path: Path, place: int, *, many: bool, as_json: bool) -> int:
-    """Print the whole lines after a place; the place after them. A file that was begun anew is read from its start."""
+def _new_lines(path: Path, place: int) -> tuple[list[str], int]:
+    """The whole lines after a place, and the place after them. A file that was begun anew is read from its start."""
     if not path.exists():
-        return 0
+        return [], 0
     place = place if place <= path.stat().st_size else 0
     with path.open("rb") as file:
         file.seek(place)
         new = file.read()
     whole = new[: new.rfind(b"\n") + 1]
-    for line in whole.decode(errors="replace").splitlines():
-        _tell(path, line, many=many, as_json=as_json)
-    return place + len(whole)
-
-
-def _tell(path: Path, line: str, *, many: bool, as_json: bool) -> None:
-    if as_json:
-        print_json_line({"log": path.stem, "line": line})
-    else:
-        print_line(f"{path.stem}: {line}" if many else line)
+    return whole.decode(errors="replace").splitlines(), place + len(whole)

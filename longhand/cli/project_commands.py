@@ -4,8 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from jobs.model.retention import LONGEST_SECONDS, SHORTEST_SECONDS, read_period
-from longhand.cli.arguments import AsJson
+from longhand.cli.arguments import AsJson, read_seconds
 from longhand.cli.key_commands import command_database
 from longhand.client.errors import InputError
 from longhand.client.objects import Json
@@ -15,8 +14,6 @@ from longhand.words.catalogue import t
 
 if TYPE_CHECKING:
     from jobs.store.projects import Project
-
-_NEVER = "never"
 
 
 def make_projects_app() -> typer.Typer:
@@ -47,25 +44,18 @@ def retention(
     as_json: AsJson = False,
 ) -> None:
     """Delete what ended longer ago than this: jobs, batches and uploads that have no `expires_after` of their own."""
-    seconds = None if period == _NEVER else _seconds(period)
+    seconds = None if period == "never" else read_seconds(period, "projects.no_period")
     with command_database() as database:
         from jobs.store.projects import list_projects, set_keep_seconds  # noqa: PLC0415  # loads SQLAlchemy
 
         names = [project.name for project in list_projects(database)]
         if project not in names:
             raise InputError(t("projects.no_such", name=repr(project[:80]), names=", ".join(names)))
-        said = set_keep_seconds(database, project, seconds)
+        changed = set_keep_seconds(database, project, seconds)
     if as_json:
-        print_json(_shown(said))
+        print_json(_shown(changed))
     key = "projects.kept" if seconds is None else "projects.deleted"
     print_line(t(key, project=project, period=_words(seconds)), err=True)
-
-
-def _seconds(period: str) -> int:
-    seconds = read_period(period)
-    if seconds is None or not SHORTEST_SECONDS <= seconds <= LONGEST_SECONDS:
-        raise InputError(t("projects.no_period", given=repr(period[:40])))
-    return seconds
 
 
 def _words(seconds: int | None) -> str:

@@ -8,7 +8,7 @@ import typer
 
 from longhand.cli.arguments import AsJson, Id
 from longhand.cli.command_client import open_client
-from longhand.cli.results import copy_results, form_of, write_file, write_results
+from longhand.cli.results import copy_results, form_of, write_results
 from longhand.client.errors import InputError
 from longhand.terminal.output import print_json, print_line
 from longhand.words.catalogue import speaking, spoken, t
@@ -30,8 +30,7 @@ def results(
             return
         # What programs read is the same in every language.
         with speaking("en" if as_json else spoken()):
-            write = write_file if is_file else write_results
-            written = write(client, resource_id, Path(output), form)
+            written = write_results(client, resource_id, Path(output), form, is_file=is_file)
     if as_json:
         print_json({"files": [str(file) for file in written.files], "remarks": written.remarks})
         return

@@ -41,28 +41,22 @@ def form_of(output: str, form: str | None) -> tuple[str, bool]:
     return form or (ending if is_file else "md"), is_file
 
 
-def write_file(client: Client, resource_id: str, path: Path, form: str) -> ExportReport:
-    """Write all results into one file; its folder is made if it is missing. Raises `LonghandError`."""
+def write_results(client: Client, resource_id: str, path: Path, form: str, *, is_file: bool = False) -> ExportReport:
+    """Write the results of a batch or of one job into a folder or, with `is_file`, into one file. Missing folders are
+    made. Raises `LonghandError`.
+    """
     _check_form(form, resource_id)
     try:
+        if form == "md" and not is_file:
+            path.mkdir(parents=True, exist_ok=True)
+            return _write_articles(client, resource_id, path)
+        path = path if is_file else path / f"{safe_name(resource_id)}.{form}"
         path.parent.mkdir(parents=True, exist_ok=True)
         with _whole_file(path) as file:
             copy_results(client, resource_id, form, file)
     except OSError as error:
         raise LonghandError(f"{error.filename or path}: {translated(str(error.strerror))}") from None
     return ExportReport([path])
-
-
-def write_results(client: Client, resource_id: str, directory: Path, form: str) -> ExportReport:
-    """Write the results of a batch or of one job into a directory, made if it is missing. Raises `LonghandError`."""
-    _check_form(form, resource_id)
-    if form != "md":
-        return write_file(client, resource_id, directory / f"{safe_name(resource_id)}.{form}", form)
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-        return _write_articles(client, resource_id, directory)
-    except OSError as error:
-        raise LonghandError(f"{error.filename or directory}: {translated(str(error.strerror))}") from None
 
 
 def copy_results(client: Client, resource_id: str, form: str, out: IO[bytes]) -> None:

@@ -2,11 +2,11 @@
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from longhand.cli.stack_commands import Host, Port
+from longhand.cli.stack_commands import Port
 from longhand.client.errors import InputError, LonghandError
 from longhand.terminal.output import print_line
 from longhand.words.catalogue import t, translated
@@ -20,7 +20,7 @@ _FAULT = typer.Option(rich_help_panel="faults")
 
 def simulate(
     port: Port = 8441,
-    host: Host = "127.0.0.1",
+    host: str = "127.0.0.1",
     deltas_per_second: Annotated[float, typer.Option(min=0)] = 50,
     first_delta_seconds: Annotated[float, typer.Option(min=0)] = 0.2,
     deltas: Annotated[int | None, typer.Option(min=1)] = None,
@@ -33,50 +33,20 @@ def simulate(
     tokens_per_minute: Annotated[float | None, _LIMIT] = None,
     in_flight: Annotated[int | None, _LIMIT] = None,
     slots: Annotated[int | None, _LIMIT] = None,
-    tokens_per_request: Annotated[int | None, _LIMIT] = None,
     window: Annotated[str, _LIMIT] = "sliding",
     burst_seconds: Annotated[float | None, _LIMIT] = None,
     limited_model: Annotated[list[str] | None, _LIMIT] = None,
-    count_refused: Annotated[bool, _LIMIT] = False,
     retry_after: Annotated[bool, _LIMIT] = False,
     rate_headers: Annotated[bool, _LIMIT] = False,
-    outage: Annotated[list[str] | None, _FAULT] = None,
     credit: Annotated[int | None, _FAULT] = None,
-    credit_status: Annotated[int, _FAULT] = 429,
-    top_up: Annotated[list[str] | None, _FAULT] = None,
     key: Annotated[str | None, _FAULT] = None,
-    key_refused_after: Annotated[float | None, _FAULT] = None,
 ) -> None:
     """Run an OpenAI-compatible upstream that writes made-up text, for trials, benchmarks and fault tests."""
+    given = locals()  # the options have the names of the fields
     from longhand.simulator.provider import ProviderError, Upstream, make, read_upstreams  # noqa: PLC0415  # loads uvloop
 
-    fields: dict[str, Any] = {
-        "port": port,
-        "deltas_per_second": deltas_per_second,
-        "first_delta_seconds": first_delta_seconds,
-        "deltas": deltas,
-        "loop_after": loop_after,
-        "max_output_tokens": max_output_tokens,
-        "sloppy_continuations": sloppy_continuations,
-        "requests_per_second": requests_per_second,
-        "requests_per_minute": requests_per_minute,
-        "tokens_per_minute": tokens_per_minute,
-        "in_flight": in_flight,
-        "slots": slots,
-        "tokens_per_request": tokens_per_request,
-        "window": window,
-        "burst_seconds": burst_seconds,
-        "limited_models": limited_model or ["*"],
-        "count_refused": count_refused,
-        "retry_after": retry_after,
-        "rate_headers": rate_headers,
-        "outages": [_outage(text) for text in outage or ()],
-        "credit": credit,
-        "credit_status": credit_status,
-        "top_ups": [_top_up(text) for text in top_up or ()],
-        "key": key,
-        "key_refused_after": key_refused_after,
-    }
+    fields = {name: value for name, value in given.items() if name not in ("host", "file", "limited_model")}
+    fields["limited_models"] = limited_model or ["*"]
     try:
         upstreams = read_upstreams(file) if file else [make(Upstream, fields)]
     except ProviderError as error:
@@ -98,21 +68,3 @@ def _serve(host: str, upstreams: "list[Upstream]") -> None:
         ports = t("simulate.or").join(str(upstream.port) for upstream in upstreams)
         why = translated(os.strerror(error.errno or 0))
         raise LonghandError(t("simulate.cannot_listen", host=host, ports=ports, why=why)) from None
-
-
-def _outage(text: str) -> dict[str, Any]:
-    start, _, rest = text.partition(":")
-    seconds, _, status = rest.partition(":")
-    try:
-        made: dict[str, Any] = {"start": float(start), "seconds": float(seconds)}
-        return made | ({"status": int(status)} if status else {})
-    except ValueError:
-        raise InputError(t("simulate.outage", given=text)) from None
-
-
-def _top_up(text: str) -> dict[str, Any]:
-    at, _, completions = text.partition(":")
-    try:
-        return {"at": float(at), "completions": int(completions)}
-    except ValueError:
-        raise InputError(t("simulate.top_up", given=text)) from None

@@ -15,43 +15,42 @@ from longhand.terminal.output import open_console, print_line
 from longhand.terminal.tables import stack_summary
 from longhand.words.catalogue import t
 
-Host = str
 Port = Annotated[int, typer.Option(min=0, max=65535)]
 
 
 def up(
-    host: Host = "127.0.0.1",
+    host: str = "127.0.0.1",
     port: Port = DEFAULT_PORT,
     workers: Annotated[int, typer.Option(min=1)] = 1,
     api_workers: Annotated[int, typer.Option(min=1)] = 1,
 ) -> None:
     """Run the whole stack from this terminal: Valkey, the workers and the API. Ctrl-C stops all of it."""
-    from longhand.stack.home import locked_home, tell_url  # noqa: PLC0415  # no other command needs it
+    from longhand.stack.home import locked_home, write_url  # noqa: PLC0415  # no other command needs it
     from longhand.stack.signals import StopSignals  # noqa: PLC0415  # no other command needs it
-    from longhand.stack.stack import Stack, StackStoppedError  # noqa: PLC0415  # loads Alembic and httpx
+    from longhand.stack.stack import Stack, StackStoppedError, choose_port  # noqa: PLC0415  # loads Alembic and httpx
     from longhand.stack.supervisor import Supervisor  # noqa: PLC0415  # no other command needs it
-    from longhand.stack.upstream_check import say_whether_the_upstream_answers  # noqa: PLC0415  # loads httpx
+    from longhand.stack.upstream_check import report_upstream_answer  # noqa: PLC0415  # loads httpx
 
     settings = load_settings()
     _check_upstreams(settings, port)
     console = open_console()
 
     def report(line: str) -> None:
-        _say(console, line)
+        _print(console, line)
 
     # Everything that these processes make in the home is for its owner alone.
     os.umask(0o077)
     with StopSignals() as signals, locked_home(settings.home) as home:
+        # Before anything is said to start, and ended again.
+        port = choose_port(host, port)
         stack = Stack(settings, home, host, port, workers, api_workers, signals, Supervisor(report))
         try:
             report(t("up.starting", home=home))
             stack.start()
-            tell_url(home, stack.url)
-            _say(console, stack_summary(stack))
+            write_url(home, stack.url)
+            _print(console, stack_summary(stack))
             report(t("up.open", url=stack.url))
-            say_whether_the_upstream_answers(
-                stack.url, settings, lambda line: None if signals.stopped else report(line)
-            )
+            report_upstream_answer(stack.url, settings, lambda line: None if signals.stopped else report(line))
             stack.run()
         except StackStoppedError:
             pass
@@ -89,7 +88,7 @@ def migrate() -> None:
 
 
 def api(
-    host: Host = "127.0.0.1",
+    host: str = "127.0.0.1",
     port: Port = DEFAULT_PORT,
     share_port: Annotated[bool, typer.Option("--share-port")] = False,
 ) -> None:
@@ -116,9 +115,9 @@ def worker() -> None:
 
 def _check_upstreams(settings: Settings, port: int = 0, *, needs_keys: bool = True) -> None:
     """Refuse to start with wrong upstreams or, where keys are needed, with none."""
-    from jobs.upstreams import open_upstreams  # noqa: PLC0415  # no other command needs it
+    from jobs.upstreams import UpstreamSource  # noqa: PLC0415  # no other command needs it
 
-    open_upstreams(settings, port, needs_keys=needs_keys)
+    UpstreamSource(settings, port, needs_keys=needs_keys)
 
 
 def _for_service() -> Settings:
@@ -137,7 +136,7 @@ def _right_schema() -> Iterator[None]:
         raise LonghandError(str(error)) from None
 
 
-def _say(console: Console, what: object) -> None:
+def _print(console: Console, what: object) -> None:
     try:
         console.print(what, soft_wrap=isinstance(what, str), markup=False)
     except OSError:

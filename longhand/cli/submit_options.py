@@ -4,7 +4,8 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
-from jobs.model.retention import ENDED, LONGEST_SECONDS, SHORTEST_SECONDS, read_period
+from jobs.model.retention import ENDED
+from longhand.cli.arguments import read_seconds
 from longhand.client.errors import InputError
 from longhand.client.objects import Json
 from longhand.words.catalogue import t, translated
@@ -25,10 +26,7 @@ def read_expiry(given: str | None) -> Json | None:
     """The `expires_after` of `--expires-after`: a time such as `30d` after the end. Raises `InputError`."""
     if given is None:
         return None
-    seconds = read_period(given)
-    if seconds is None or not SHORTEST_SECONDS <= seconds <= LONGEST_SECONDS:
-        raise InputError(t("submit.expires_after", given=repr(given)))
-    return {"anchor": ENDED, "seconds": seconds}
+    return {"anchor": ENDED, "seconds": read_seconds(given, "submit.expires_after")}
 
 
 def read_accept(given: str | None) -> Json | None:

@@ -26,7 +26,7 @@ def watch(
     resource_id: Id,
     text: Annotated[bool, typer.Option("--text")] = False,
     reasoning: Annotated[bool, typer.Option("--reasoning")] = False,
-    as_json: Annotated[bool, typer.Option("--json")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Follow a job's text while it is written, or a batch's progress, until it ends."""
     with open_client() as client:

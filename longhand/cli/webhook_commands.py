@@ -10,10 +10,11 @@ from rich.text import Text
 from longhand.cli.arguments import AsJson
 from longhand.cli.command_client import open_client
 from longhand.client.client import Client
+from longhand.client.objects import Json
 from longhand.terminal import tables
 from longhand.terminal.cells import one_line
-from longhand.terminal.explanations import heading, status_word
-from longhand.terminal.output import print_json, print_line
+from longhand.terminal.explanations import status_word
+from longhand.terminal.output import print_answer, print_json, print_line
 from longhand.words.catalogue import t
 
 _PATIENCE_SECONDS = 20.0
@@ -25,14 +26,10 @@ WebhookId = Annotated[str, typer.Argument(metavar="ID")]
 def make_webhooks_app() -> typer.Typer:
     """The commands under `longhand webhooks`."""
     webhooks = typer.Typer(no_args_is_help=True)
-    webhooks.command("add")(add)
     webhooks.command("list")(list_all)
     webhooks.command("test")(send_test)
-    webhooks.command("replay")(replay)
-    webhooks.command("rotate")(rotate)
-    webhooks.command("pause")(pause)
-    webhooks.command("resume")(resume)
-    webhooks.command("remove")(remove)
+    for command in (add, replay, rotate, pause, resume, remove):
+        webhooks.command(command.__name__)(command)
     return webhooks
 
 
@@ -45,11 +42,7 @@ def add(
     """Make an endpoint. Its secret is printed once, alone on stdout: SECRET=$(longhand webhooks add https://...)."""
     with open_client() as client:
         made = client.webhooks.create(url, events=event, name=name or None)
-    if as_json:
-        print_json(made)
-        return
-    print_line(made["secret"])
-    print_line(t("webhooks.added", id=made["id"], events=", ".join(made["events"])), err=True)
+    _print_secret(made, t("webhooks.added", id=made["id"], events=", ".join(made["events"])), as_json=as_json)
 
 
 def list_all(as_json: AsJson = False) -> None:
@@ -88,10 +81,7 @@ def replay(
     """Send one event again, whatever became of it; without one, all that have failed for good."""
     with open_client() as client:
         done = client.webhooks.replay(webhook, event)
-    if as_json:
-        print_json(done)
-        return
-    print_line(t("webhooks.replayed", id=webhook, number=done["replayed"]))
+    print_answer(done, t("webhooks.replayed", id=webhook, number=done["replayed"]), as_json=as_json)
 
 
 def rotate(
@@ -102,11 +92,7 @@ def rotate(
     """Make a new secret, printed alone on stdout. Until its time the old one signs too: a receiver may have either."""
     with open_client() as client:
         made = client.webhooks.rotate_secret(webhook, old_secret_seconds=old_seconds)
-    if as_json:
-        print_json(made)
-        return
-    print_line(made["secret"])
-    print_line(t("webhooks.rotated", id=webhook), err=True)
+    _print_secret(made, t("webhooks.rotated", id=webhook), as_json=as_json)
 
 
 def pause(webhook: WebhookId, as_json: AsJson = False) -> None:
@@ -123,19 +109,19 @@ def remove(webhook: WebhookId, as_json: AsJson = False) -> None:
     """Remove an endpoint. What is still to be sent to it is not sent."""
     with open_client() as client:
         removed = client.webhooks.delete(webhook)
-    if as_json:
-        print_json(removed)
-        return
-    print_line(t("webhooks.removed", id=webhook))
+    print_answer(removed, t("webhooks.removed", id=webhook), as_json=as_json)
+
+
+def _print_secret(made: Json, line: str, *, as_json: bool) -> None:
+    print_answer(made, made["secret"], as_json=as_json)
+    if not as_json:
+        print_line(line, err=True)
 
 
 def _change(webhook: str, status: str, done: str, *, as_json: bool) -> None:
     with open_client() as client:
         changed = client.webhooks.change(webhook, status=status)
-    if as_json:
-        print_json(changed)
-        return
-    print_line(t(done, id=webhook))
+    print_answer(changed, t(done, id=webhook), as_json=as_json)
 
 
 def _wait_for(client: Client, webhook: str, sent: Any) -> Any:
@@ -157,11 +143,7 @@ def _why(delivery: Any) -> str:
 
 
 def _table(listed: list[Any]) -> Table:
-    table = tables.plain_table()
-    for name in ("id", "status"):
-        table.add_column(heading(name), no_wrap=True)
-    for name in ("url", "events", "because"):
-        table.add_column(heading(name), overflow="fold")
+    table = tables.plain_table("id", "status", "url", "events", "because", fold=("url", "events", "because"))
     for webhook in listed:
         failures, is_on = webhook["failures"], webhook["status"] == "enabled"
         because = webhook["pause_reason"] or (t("webhooks.failures", number=failures) if failures else "")

@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from jobs.acceptance.words import count_words
 from longhand.client.client import Client
 from longhand.client.errors import LonghandError
 from longhand.client.events import Delta, Done, Reset, Status
@@ -102,8 +103,8 @@ def verdict(outcomes: list[Outcome], seconds: float, console: Console) -> bool:
     stored = sum(outcome.is_stored for outcome in outcomes)
     equal = sum(outcome.is_equal for outcome in outcomes)
     for outcome in outcomes:
-        if said := outcome.watcher.error or reason(outcome.job):
-            console.print(f"{outcome.watcher.name}: {said}", style="red", markup=False)
+        if why := outcome.watcher.error or reason(outcome.job):
+            console.print(f"{outcome.watcher.name}: {why}", style="red", markup=False)
     total = len(outcomes)
     good = stored == equal == total == len(ARTICLES)
     took = f"{seconds:.1f}"
@@ -113,12 +114,6 @@ def verdict(outcomes: list[Outcome], seconds: float, console: Console) -> bool:
         line = t("demo.bad", stored=stored, total=len(ARTICLES), equal=equal, seconds=took)
     console.print(line, style="bold green" if good else "bold red", soft_wrap=True)
     return good
-
-
-def count_words(text: str) -> int:
-    """Words as a writer counts them: each Chinese character is one, and so is any other run without spaces."""
-    spaced = "".join(f" {character} " if "\u3400" <= character <= "\u9fff" else character for character in text)
-    return sum(any(character.isalnum() for character in word) for word in spaced.split())
 
 
 def _deltas_per_second(job: Json) -> float | None:

@@ -20,11 +20,12 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from jobs.acceptance.words import count_words
 from jobs.settings import Settings
 from longhand.client.client import Client
 from longhand.client.objects import Job
 from longhand.demo.prompts import ARTICLES
-from longhand.demo.report import Outcome, Watcher, count_words, results_table, verdict
+from longhand.demo.report import Outcome, Watcher, results_table, verdict
 from longhand.simulator import Pace, serve_in_thread
 from longhand.stack.stack import child_environ, choose_port, python, wait_until_ready
 from longhand.stack.supervisor import Supervisor
@@ -43,7 +44,7 @@ _UPSTREAM_KEYS = ("LONGHAND_UPSTREAM_API_KEY", "OPENAI_API_KEY")
 """The simulator has no use for a key of the user's upstream."""
 
 
-def run_demo(settings: Settings, model: str, *, keep: bool = False) -> bool:
+def run_demo(settings: Settings, model: str, *, keep: bool) -> bool:
     """Run the demo and say how it went. True only if every text was stored and equals what was watched.
 
     With `keep` the stack stays up until Ctrl-C.
@@ -127,8 +128,8 @@ def _watch_all(client: Client, watchers: list[Watcher], console: Console) -> Non
         return
     for watcher, thread in zip(watchers, threads, strict=True):
         thread.join()
-        said = watcher.error or status_word(watcher.status)
-        console.print(t("demo.watched", name=watcher.name, status=said, number=len(watcher.text)))
+        status = watcher.error or status_word(watcher.status)
+        console.print(t("demo.watched", name=watcher.name, status=status, number=len(watcher.text)))
 
 
 def _live_table(watchers: list[Watcher], width: int) -> Table:

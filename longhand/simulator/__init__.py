@@ -2,30 +2,26 @@
 
 `server.py` is the server, `running.py` runs it, `listener.py` is its port, `connection.py` its HTTP, `orders.py` what a
 request asks for, `script.py` the chunks and faults that follow from it, `stream.py` the pace, `stats.py` the record of
-what was done. `prose.py` writes the text, `prose_length.py` reads from a prompt how long it is to be, and
-`prose_stock.py` has the sentences that it is made of.
+what was done. `prose.py` writes the text, out of the sentences of `prose_stock.py`.
 
-What a provider allows and when it fails is a `Provider` (`provider.py`). `gate.py` decides by it which requests are
+What a provider allows is a `Provider` (`provider.py`). `gate.py` decides by it which requests are
 served, with `windows.py` for the limits over time and `answers.py` for the words of a refusal. `slots.py` is the queue
 of a server that refuses nothing, `serving.py` gives back what a request has taken, and `control.py` changes all of it
 at run time.
 """
 
-from longhand.simulator.provider import Limits, Outage, Provider, TopUp, Upstream
-from longhand.simulator.running import ServedSimulator, run_simulator, run_simulators, serve_in_thread
+from longhand.simulator.provider import Limits, Provider, Upstream
+from longhand.simulator.running import ServedSimulator, run_simulators, serve_in_thread
 from longhand.simulator.server import Simulator
 from longhand.simulator.stream import Pace
 
 __all__ = [
     "Limits",
-    "Outage",
     "Pace",
     "Provider",
     "ServedSimulator",
     "Simulator",
-    "TopUp",
     "Upstream",
-    "run_simulator",
     "run_simulators",
     "serve_in_thread",
 ]

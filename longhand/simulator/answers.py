@@ -95,15 +95,9 @@ def refused_by_key() -> Refusal:
     return Refusal("key", 401, error_body(message, "invalid_request_error", "invalid_api_key"))
 
 
-def refused_by_credit(status: int) -> Refusal:
-    if status == 402:
-        body = error_body("Insufficient Balance", "unknown_error", "invalid_request_error")
-    elif status == 403:
-        body = error_body("The user's quota is insufficient", "new_api_error", "insufficient_user_quota")
-    else:
-        message = "You exceeded your current quota, please check your plan and billing details."
-        body = error_body(message, "insufficient_quota", "insufficient_quota")
-    return Refusal("credit", status, body)
+def refused_by_credit() -> Refusal:
+    message = "You exceeded your current quota, please check your plan and billing details."
+    return Refusal("credit", 429, error_body(message, "insufficient_quota", "insufficient_quota"))
 
 
 def refused_by_limit(kind: str, what: str, limit: float, asked: float, wait_seconds: float) -> Refusal:

@@ -12,9 +12,9 @@ import httptools
 from longhand.simulator.answers import BODIES, JSON, Refusal, error_body, make_head, ordered_error
 from longhand.simulator.control import PATHS, Control
 from longhand.simulator.gate import Gate
-from longhand.simulator.orders import ChatRequest, Orders, RequestError, read_request
+from longhand.simulator.orders import Orders, RequestError, read_request
 from longhand.simulator.provider import orders_by
-from longhand.simulator.script import Completion, Steps, in_one_piece
+from longhand.simulator.script import Completion, in_one_piece
 from longhand.simulator.serving import Serving
 from longhand.simulator.slots import Slots
 from longhand.simulator.stats import Stats
@@ -155,7 +155,7 @@ class Connection(asyncio.Protocol):
                 raise RequestError(f"Unknown request URL: {method} {path}.", status=404, code="unknown_url")
 
     def _list_models(self) -> None:
-        if refusal := self._shared.gate.check(self._key, time.monotonic()):
+        if refusal := self._shared.gate.check(self._key):
             self._send(refusal.status, refusal.content_type, refusal.body)
             return
         model = {"id": "simulator", "object": "model", "created": 1_700_000_000, "owned_by": "longhand"}
@@ -182,39 +182,28 @@ class Connection(asyncio.Protocol):
             self._stats.refuse("ordered", key, request.model)
             self._answer_with_fault(orders, key)
             return
-        orders = orders_by(shared.gate.provider, orders, may_loop=count == 1 and bool(request.stream))
         provider = shared.gate.provider
+        orders = orders_by(provider, orders, may_loop=count == 1 and bool(request.stream))
         completion = Completion(request, orders, seed, lambda name: self._stats.fault(name, key), provider)
         headers = [*orders.headers.items(), *shared.gate.headers(request.model, None, now)]
         own = (ticket, key, request.model, self._billed_as)
         serving = self._serving = Serving(shared.gate, shared.slots, self._stats, *own)
-        serving.start(lambda: self._begin(completion, request, orders, key, headers))
+        serving.start(lambda: self._begin(serving, completion, key, headers))
 
-    def _begin(
-        self, completion: Completion, request: ChatRequest, orders: Orders, key: str, headers: Iterable[tuple[str, str]]
-    ) -> None:
+    def _begin(self, serving: Serving, completion: Completion, key: str, headers: Iterable[tuple[str, str]]) -> None:
         """Begin to write; a response in one piece comes when the last of its deltas would have come."""
-        if request.stream:
+        orders, keep_alive = completion.orders, self._parser.should_keep_alive()
+        pace = self._shared.pace.ordered(orders.deltas_per_second, orders.first_delta_seconds)
+        first_due = time.monotonic() + pace.first_delta_seconds
+        if completion.request.stream:
             head = self._head(HTTPStatus.OK, b"text/event-stream; charset=utf-8", None, headers)
-            self._start(head, completion.steps(), 0, completion, orders, key)
+            steps = completion.steps()
         else:
             body, deltas = completion.whole()
-            head = self._head(HTTPStatus.OK, JSON, len(body), headers)
-            self._start(b"", in_one_piece(head + body), deltas, completion, orders, key)
-
-    def _start(
-        self, head: bytes, steps: Steps, wait_deltas: int, completion: Completion, orders: Orders, key: str
-    ) -> None:
-        pace = self._shared.pace.ordered(orders.deltas_per_second, orders.first_delta_seconds)
+            head, steps = b"", in_one_piece(self._head(HTTPStatus.OK, JSON, len(body), headers) + body)
+            first_due += deltas * pace.interval_seconds
         if orders.bytes_per_write is not None:
             self._stats.fault("bytes_per_write", key)
-        serving = self._serving
-        keep_alive = self._parser.should_keep_alive()
-
-        def over(event: str) -> None:
-            if serving is not None:
-                serving.end(event, completion.sent + completion.thought)
-
         self._stream = Stream(
             steps,
             comment=completion.comment(),
@@ -222,10 +211,10 @@ class Connection(asyncio.Protocol):
             wheel=self._shared.wheel,
             stats=self._stats,
             counted=orders.long_line is None,
-            first_due=time.monotonic() + pace.first_delta_seconds + wait_deltas * pace.interval_seconds,
+            first_due=first_due,
             interval_seconds=0.0 if orders.long_line is not None else pace.interval_seconds,
             bytes_per_write=orders.bytes_per_write,
-            on_over=over,
+            on_over=lambda event: serving.end(event, completion.sent + completion.thought),
             on_end=(lambda: None) if keep_alive else self._transport.close,
         )
         self._stream.begin(head)

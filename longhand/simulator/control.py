@@ -5,13 +5,13 @@ Each takes a JSON object and answers with what is in force now. Nothing is asked
 
 import json
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
 from longhand.simulator.gate import Gate
 from longhand.simulator.orders import RequestError
-from longhand.simulator.provider import Amount, Limits, OutageStatus, Positive, ProviderError, changed, make
+from longhand.simulator.provider import Amount, Limits, Positive, ProviderError, changed, make
 from longhand.simulator.slots import Slots
 
 
@@ -31,7 +31,7 @@ class OutageOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`POST /outage`: go away now, for so many seconds; with `status` every request is answered with that."""
 
     seconds: Amount
-    status: OutageStatus | None = None
+    status: Literal[500, 502, 503, 504, 529] | None = None
 
 
 class Control:

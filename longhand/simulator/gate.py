@@ -16,7 +16,7 @@ from longhand.simulator.orders import ChatRequest
 from longhand.simulator.provider import Limits, Provider
 from longhand.simulator.windows import Window, make_window
 
-# What a request that no wait would help is told to wait: something that a client can parse.
+# The `Retry-After` of a request that no wait would help: something that a client can parse.
 _HOPELESS_WAIT_SECONDS = 60
 
 _OVER_TIME = {
@@ -60,9 +60,8 @@ class ModelUsage:
     def refusal(self, limits: Limits, tokens: int, now: float) -> Refusal | None:
         """Why a request of so many tokens is not accepted, or None."""
         by_minute = self.windows.get("tokens_per_minute")
-        largest = min(limits.tokens_per_request or math.inf, by_minute.largest if by_minute else math.inf)
-        if tokens > largest:
-            return refused_by_limit("too_large", "tokens per min (TPM)", largest, tokens, math.inf)
+        if by_minute and tokens > by_minute.largest:
+            return refused_by_limit("too_large", "tokens per min (TPM)", by_minute.largest, tokens, math.inf)
         if limits.in_flight is not None and self.running >= limits.in_flight:
             return refused_by_limit("in_flight", "concurrent requests", limits.in_flight, 1, 1.0)
         for name, window in self.windows.items():
@@ -72,13 +71,13 @@ class ModelUsage:
                 return refused_by_limit(of, what, window.limit, amount, wait)
         return None
 
-    def take(self, tokens: int, now: float, *, only_requests: bool = False) -> list[tuple[Window, list[float]]]:
+    def take(self, tokens: int, now: float) -> list[tuple[Window, list[float]]]:
         """Count a request; the tokens it has reserved."""
         reserved = []
         for name, window in self.windows.items():
             if _OVER_TIME[name][0] == "requests":
                 window.take(1, now)
-            elif not only_requests:
+            else:
                 reserved.append((window, window.take(tokens, now)))
         return reserved
 
@@ -86,14 +85,12 @@ class ModelUsage:
 class Gate:
     """All that a provider counts. It is given the time, and does no I/O."""
 
-    def __init__(self, provider: Provider, now: float) -> None:
+    def __init__(self, provider: Provider) -> None:
         self.provider = provider
         self.limits: Limits = provider
         self.credit = provider.credit
         self.outage_status: int | None = None
         self.key_refused = False
-        self._started = now
-        self._top_ups = sorted(provider.top_ups, key=lambda top_up: top_up.at)
         self._models: dict[str, ModelUsage] = {}
 
     def change_limits(self, limits: Limits) -> None:
@@ -104,32 +101,27 @@ class Gate:
     def top_up(self, completions: int) -> None:
         self.credit = (self.credit or 0) + completions
 
-    def check(self, key: str, now: float) -> Refusal | None:
+    def run_out(self) -> None:
+        self.credit = 0
+
+    def check(self, key: str) -> Refusal | None:
         """Why nothing at all is served to this key now, or None."""
         if self.outage_status is not None:
             return refused_by_outage(self.outage_status)
-        after = self.provider.key_refused_after
-        if self.key_refused or (after is not None and now >= self._started + after):
-            return refused_by_key()
-        if self.provider.key is not None and key != self.provider.key:
-            return refused_by_key()
-        return None
+        wrong = self.provider.key is not None and key != self.provider.key
+        return refused_by_key() if self.key_refused or wrong else None
 
     def admit(self, request: ChatRequest, key: str, now: float) -> Ticket | Refusal:
         """Count a request that is served, or say why it is not."""
-        if refusal := self.check(key, now):
+        if refusal := self.check(key):
             return refusal
-        while self._top_ups and now >= self._started + self._top_ups[0].at:
-            self.top_up(self._top_ups.pop(0).completions)
         if self.credit == 0:
-            return refused_by_credit(self.provider.credit_status)
+            return refused_by_credit()
         prompt_tokens = request.prompt_tokens()
         taken = []
         if usage := self._usage_of(request.model):
             tokens = prompt_tokens + (request.max_deltas or 0)
             if refusal := usage.refusal(self.limits, tokens, now):
-                if self.limits.count_refused:
-                    usage.take(tokens, now, only_requests=True)
                 return refusal
             taken = usage.take(tokens, now)
             usage.running += 1

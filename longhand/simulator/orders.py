@@ -65,8 +65,6 @@ class Orders(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     silent_after: Count | None = None
     error_after: Count | None = None
     no_end: bool = False
-    no_done: bool = False
-    no_finish: bool = False
     bytes_per_write: Positive | None = None
     long_line: Annotated[int, msgspec.Meta(ge=SHORTEST_LONG_LINE)] | None = None
     crlf: bool = False
@@ -86,7 +84,7 @@ _NO_FAULTS = (
 )
 # A response in one piece has no deltas to count, and no lines to damage.
 _ONLY_STREAMED = (
-    *("loop_after", "cut_after", "stall_after", "silent_after", "error_after", "no_end", "no_done", "no_finish"),
+    *("loop_after", "cut_after", "stall_after", "silent_after", "error_after", "no_end"),
     *("bytes_per_write", "long_line", "crlf", "bom", "shapes"),
 )
 
@@ -123,8 +121,8 @@ class ChatRequest(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def prompt(self) -> str:
         """The text of the last message of the user, or of the last message if none is the user's."""
-        said = [message for message in self.messages if message.role == "user"] or self.messages
-        return said[-1].text
+        of_user = [message for message in self.messages if message.role == "user"] or self.messages
+        return of_user[-1].text
 
     @property
     def max_deltas(self) -> int | None:

@@ -1,10 +1,9 @@
-"""What a simulated provider allows and when it fails: limits, outages, credit, keys and slots, as frozen values.
+"""What a simulated provider allows and how it writes: limits, credit, keys and slots, as frozen values.
 
 `longhand simulate` has an option for each field; a file of several providers (`longhand simulate --file`) has a
 `[[upstream]]` table for each provider, with the same names.
 """
 
-import itertools
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
@@ -18,8 +17,6 @@ Count = Annotated[int, msgspec.Meta(ge=0)]
 Positive = Annotated[int, msgspec.Meta(ge=1)]
 Seconds = Annotated[float, msgspec.Meta(ge=0)]
 WindowKind = Literal["sliding", "fixed", "bucket"]
-OutageStatus = Literal[500, 502, 503, 504, 529]
-CreditStatus = Literal[402, 403, 429]
 
 
 class ProviderError(Exception):
@@ -35,18 +32,16 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     requests_per_second: Amount | None = None
     requests_per_minute: Amount | None = None
     tokens_per_minute: Amount | None = None
-    """A request takes its prompt and its `max_tokens`; at its end that is corrected to what it has used."""
+    """A request takes its prompt and its `max_tokens`; at its end that is corrected to what it has used. One that takes
+    more than this is refused with 429 each time.
+    """
     in_flight: Positive | None = None
-    tokens_per_request: Positive | None = None
-    """A request with more is refused with 429 each time, as is one with more than `tokens_per_minute`."""
     limited_models: tuple[str, ...] = ("*",)
     """Shell patterns."""
     window: WindowKind = "sliding"
     """How a limit over time counts: the last minute, the minutes of the clock, or a bucket that refills steadily."""
     burst_seconds: Annotated[float, msgspec.Meta(gt=0, le=60)] | None = None
     """How many seconds of its refill a bucket holds; None: all of its minute or second."""
-    count_refused: bool = False
-    """Refused requests count against the limits of requests, too, as they do at OpenAI."""
     retry_after: bool = False
     """A refusal says in `Retry-After` how many whole seconds to wait."""
     rate_headers: bool = False
@@ -55,39 +50,13 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     """How many texts are written at once. Further requests wait inside the server and are not refused."""
 
 
-class Outage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A time in which nothing is served, in seconds from the start."""
-
-    start: Seconds
-    seconds: Amount
-    status: OutageStatus | None = None
-    """What every request is answered with; None: nothing listens, and what was running is cut."""
-
-    @property
-    def end(self) -> float:
-        return self.start + self.seconds
-
-
-class TopUp(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Credit that is added at a time, in seconds from the start."""
-
-    at: Seconds
-    completions: Positive
-
-
 class Provider(Limits, frozen=True, kw_only=True):
     """A whole provider. The default one takes everything and never fails."""
 
-    outages: tuple[Outage, ...] = ()
     credit: Count | None = None
     """How many completions are paid for. One is taken when a request begins, and given back if it does not complete."""
-    credit_status: CreditStatus = 429
-    """How missing credit is refused: 429 as at OpenAI, 402 as at DeepSeek, 403 as at One API."""
-    top_ups: tuple[TopUp, ...] = ()
     key: str | None = None
     """The only API key that is accepted; None: any, and none."""
-    key_refused_after: Seconds | None = None
-    """From this time on no key is accepted, in seconds from the start."""
     deltas: Positive | None = None
     """How long each text is, whatever its prompt asks for. `max_tokens` may still cut it."""
     loop_after: Count | None = None
@@ -96,12 +65,6 @@ class Provider(Limits, frozen=True, kw_only=True):
     """How long each answer may be at the most; a longer one ends there with `length`."""
     sloppy_continuations: bool = False
     """An answer that goes on with a text in a new message may greet, repeat its last words and reopen a code fence."""
-
-    def __post_init__(self) -> None:
-        ordered = sorted(self.outages, key=lambda outage: outage.start)
-        for earlier, later in itertools.pairwise(ordered):
-            if later.start < earlier.end:
-                raise ValueError(f"the outages at {earlier.start:g} s and {later.start:g} s overlap")
 
 
 HEALTHY = Provider()

@@ -4,17 +4,15 @@ import asyncio
 import contextlib
 import signal
 import threading
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from concurrent.futures import Future
-from typing import Any, TypeVar
+from typing import Any
 
 import uvloop
 
 from longhand.simulator.provider import HEALTHY, Provider, Upstream, changed
 from longhand.simulator.server import Simulator
 from longhand.simulator.stream import Pace
-
-_Result = TypeVar("_Result")
 
 
 def run_simulators(host: str, upstreams: Sequence[Upstream], on_ready: Callable[[list[str]], None]) -> None:
@@ -43,14 +41,6 @@ def run_simulators(host: str, upstreams: Sequence[Upstream], on_ready: Callable[
         runner.run(serve())
 
 
-def run_simulator(host: str, port: int, pace: Pace, on_ready: Callable[[str], None]) -> None:
-    """Serve one, without limits, until SIGINT or SIGTERM."""
-    upstream = Upstream(
-        port=port, deltas_per_second=pace.deltas_per_second, first_delta_seconds=pace.first_delta_seconds
-    )
-    run_simulators(host, [upstream], lambda urls: on_ready(urls[0]))
-
-
 class ServedSimulator:
     """A simulator that runs in another thread. Each method returns when what it does is in force."""
 
@@ -74,46 +64,35 @@ class ServedSimulator:
 
     def go_away(self, status: int | None = None) -> None:
         """Answer every request with `status`; None: listen no more, and cut what is running."""
-        self._in_loop(self._simulator.go_away(status))
+        self._in_loop(lambda: self._simulator.go_away(status))
 
     def come_back(self) -> None:
         """Serve as before `go_away`."""
-        self._in_loop(self._simulator.come_back())
+        self._in_loop(self._simulator.come_back)
 
     def change_limits(self, **changes: Any) -> None:
         """Change some fields of `Limits`; None takes a limit away."""
-
-        async def change() -> None:
-            self._simulator.change_limits(changed(self._simulator.gate.limits, changes))
-
-        self._in_loop(change())
+        control, gate = self._simulator.control, self._simulator.gate
+        self._in_loop(lambda: control.change_limits(changed(gate.limits, changes)))
 
     def top_up(self, completions: int) -> None:
         """Pay for so many completions more."""
-
-        async def pay() -> None:
-            self._simulator.gate.top_up(completions)
-
-        self._in_loop(pay())
+        self._in_loop(lambda: self._simulator.gate.top_up(completions))
 
     def run_out_of_credit(self) -> None:
         """Pay for nothing more, until `top_up`."""
-
-        async def spend() -> None:
-            self._simulator.gate.credit = 0
-
-        self._in_loop(spend())
+        self._in_loop(self._simulator.gate.run_out)
 
     def refuse_key(self, refused: bool = True) -> None:
         """Refuse every key, or none any more."""
+        self._simulator.gate.key_refused = refused
 
-        async def refuse() -> None:
-            self._simulator.gate.key_refused = refused
+    def _in_loop(self, change: Callable[[], Awaitable[None] | None]) -> None:
+        async def carry_out() -> None:
+            if (waits := change()) is not None:
+                await waits
 
-        self._in_loop(refuse())
-
-    def _in_loop(self, work: Coroutine[Any, Any, _Result]) -> _Result:
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result(timeout=60)
+        asyncio.run_coroutine_threadsafe(carry_out(), self._loop).result(timeout=60)
 
 
 @contextlib.contextmanager

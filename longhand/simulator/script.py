@@ -6,18 +6,14 @@ import time
 from collections.abc import Callable, Generator, Iterable, Iterator
 from typing import Any, Literal, NamedTuple
 
-import msgspec
-
 from longhand.simulator.continuation import rest_of
 from longhand.simulator.deltas import deltas_of, thought_of
 from longhand.simulator.orders import ChatRequest, Orders
-from longhand.simulator.provider import HEALTHY, Provider
+from longhand.simulator.provider import Provider
 from longhand.simulator.tool_calls import call_pieces, whole_calls
 from longhand.simulator.wire_form import http_chunk, to_json
 
 LINE_PIECE_BYTES = 16_384
-
-_encoder = msgspec.json.Encoder()
 
 
 class Finale(NamedTuple):
@@ -48,7 +44,7 @@ class Completion:
         orders: Orders,
         seed: str,
         fired: Callable[[str], None],
-        provider: Provider = HEALTHY,
+        provider: Provider,
     ) -> None:
         self.request = request
         self.orders = orders
@@ -131,10 +127,7 @@ class Completion:
                 return self._stopped(lead, stop)
             if self.sent == limit:
                 return self._finale(lead, "length")
-            try:
-                text = _encoder.encode(delta)
-            except UnicodeEncodeError:
-                text = to_json(delta)
+            text = to_json(delta)
             self.sent += 1
             yield b"%b%x\r\n%b%b%b\r\n" % (lead, framing + len(text), before, text, after)
             lead = b""
@@ -212,19 +205,11 @@ class Completion:
         if orders.no_end:
             self.fired("no_end")
             return Finale(lead + b"0\r\n\r\n", "end")
-        wire = lead + self._shapes()
-        if orders.no_finish:
-            self.fired("no_finish")
-        else:
-            wire += self._choice({}, self._finish_reason(finish_reason))
+        wire = lead + self._shapes() + self._choice({}, self._finish_reason(finish_reason))
         if (self.request.include_usage or orders.usage) and (usage := self._usage()) is not None:
             opening = self.opening.replace(b'"usage":null,', b"")
             wire += http_chunk(opening + b'"choices":[],"usage":' + to_json(usage) + b"}" + self.line_end * 2)
-        if orders.no_done:
-            self.fired("no_done")
-        else:
-            wire += http_chunk(b"data: [DONE]" + self.line_end * 2)
-        return Finale(wire + b"0\r\n\r\n", "end")
+        return Finale(wire + http_chunk(b"data: [DONE]" + self.line_end * 2) + b"0\r\n\r\n", "end")
 
     def _finish_reason(self, finish_reason: str) -> str:
         if self.orders.finish_reason is None:

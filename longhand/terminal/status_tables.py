@@ -9,8 +9,9 @@ from rich.text import Text
 from longhand.client.objects import Json
 from longhand.terminal import upstream_tables
 from longhand.terminal.cells import duration, one_line
-from longhand.terminal.explanations import heading, limit_word, status_word
+from longhand.terminal.explanations import limit_word, status_word
 from longhand.terminal.tables import plain_table
+from longhand.terminal.upstream_tables import UNKNOWN, number
 from longhand.terminal.waiting_words import hold_sentence, waits_sentence
 from longhand.words.catalogue import t
 
@@ -37,27 +38,29 @@ def services_lines(found: Json) -> Iterator[str]:
 
 def workers_table(workers: Sequence[Json]) -> Table:
     """The workers, one on each line."""
-    table = _table("worker", "state", "running", "free", "last_sign", "version")
+    names = ("worker", "state", "running", "free", "last_sign", "version")
+    table = plain_table(*names, fold=names)
     for worker in workers:
         table.add_row(
             Text(one_line(worker["name"])),
             Text(status_word(worker["state"]), style=_STYLES[worker["state"]]),
-            _number(worker["running"]),
-            _number(worker["free"]),
+            number(worker["running"]),
+            number(worker["free"]),
             t("state.ago", time=duration(max(0.0, time.time() - worker["seen_at"]))),
-            Text(one_line(worker["version"] or upstream_tables.UNKNOWN)),
+            Text(one_line(worker["version"] or UNKNOWN)),
         )
     return table
 
 
 def queue_table(lines: Sequence[Json]) -> Table:
     """The jobs by project and model, and why the first of each waits."""
-    table = _table("project", "model", "queued", "running", "waits_for")
+    names = ("project", "model", "queued", "running", "waits_for")
+    table = plain_table(*names, fold=names)
     for line in lines:
-        queued = _number(line["queued"]) + ("" if line["counted_all"] else t("state.and_more"))
+        queued = number(line["queued"]) + ("" if line["counted_all"] else t("state.and_more"))
         reason = "" if line["limited_by"] is None else limit_word(line["limited_by"])
         table.add_row(
-            Text(line["project"]), Text(one_line(line["model"])), queued, _number(line["running"]), Text(reason)
+            Text(line["project"]), Text(one_line(line["model"])), queued, number(line["running"]), Text(reason)
         )
     return table
 
@@ -74,9 +77,9 @@ def _notes(found: Json) -> Iterator[str]:
         yield t("state.no_worker" if found["workers_complete"] else "state.no_busy_worker")
     if found["queue"] is None:
         yield t("state.queue_unknown")
-    said = {waits_sentence(line) for line in found["queue"] or () if line["limited_by"] != "no_worker"}
-    said |= {hold_sentence(hold) for hold in found["held"] or ()}
-    yield from sorted(said - {""})
+    reasons = {waits_sentence(line) for line in found["queue"] or () if line["limited_by"] != "no_worker"}
+    reasons |= {hold_sentence(hold) for hold in found["held"] or ()}
+    yield from sorted(reasons - {""})
     if found["queue_has_more"]:
         yield t("state.more_models")
     if found["upstreams"]:
@@ -87,16 +90,3 @@ def _answer(look: Json) -> str:
     if look["state"] == "ok" and look["latency_ms"] is not None:
         return t("state.ok_in", ms=f"{look['latency_ms']:.1f}")
     return t(f"state.{look['state']}")
-
-
-def _number(value: int | None) -> str:
-    return upstream_tables.UNKNOWN if value is None else f"{value:,}"
-
-
-def _table(*columns: str) -> Table:
-    table = plain_table()
-    for name in columns:
-        table.add_column(
-            heading(name), justify="right" if name in ("queued", "running", "free") else "left", overflow="fold"
-        )
-    return table

@@ -1,5 +1,6 @@
 """Summaries of one thing for a terminal: the stack, a job, a batch."""
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit, urlunsplit
@@ -13,7 +14,7 @@ from jobs.model.message import calls_as_text
 from longhand.client.objects import Json
 from longhand.terminal.cells import plain
 from longhand.terminal.costs import attempt_cost, cost_text
-from longhand.terminal.explanations import cut_short_words, heading, reason, source_word, status_word, told
+from longhand.terminal.explanations import cut_short_words, heading, reason, source_word, status_word, with_meaning
 from longhand.terminal.output import PlainConsole, open_console
 from longhand.terminal.waiting_words import hold_sentence, waits_sentence
 from longhand.words.catalogue import t, translated
@@ -32,6 +33,12 @@ _STYLES = {
     "expired": "yellow",
 }
 
+NUMBERS = frozenset({
+    "attempt", "bytes", "completed", "cost", "deltas", "failed", "first_delta", "free", "jobs", "queued",
+    "requests_per_minute", "running", "seconds", "streams", "tier", "tokens", "tokens_per_minute", "weight", "window",
+})  # fmt: skip
+"""The columns that hold numbers."""
+
 
 def table_console() -> PlainConsole:
     """A console for tables on stdout. In a pipe or a file nothing is cut to the width of a terminal."""
@@ -39,9 +46,17 @@ def table_console() -> PlainConsole:
     return console if console.is_terminal else open_console(width=400)
 
 
-def plain_table() -> Table:
-    """A table without lines, its columns not yet made."""
-    return Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
+def plain_table(*names: str, fold: Collection[str]) -> Table:
+    """A table without lines and with these columns, those of numbers on the right; those of `fold` may wrap."""
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
+    for name in names:
+        table.add_column(
+            heading(name),
+            justify="right" if name in NUMBERS else "left",
+            no_wrap=name not in fold,
+            overflow="fold" if name in fold else "ellipsis",
+        )
+    return table
 
 
 def stack_summary(stack: "Stack") -> RenderableType:
@@ -115,18 +130,18 @@ def batch_summary(batch: Json) -> RenderableType:
         "completed_at": moment_of(batch.get("completed_at")),
         "usage": _usage({key: value for key, value in (usage or {}).items() if isinstance(value, int)}),
         "cost": cost_text(batch),
-        "errors": _told((batch.get("errors") or {}).get("data")),
-        "read_otherwise": _told(batch.get("warnings")),
+        "errors": _input_notes((batch.get("errors") or {}).get("data")),
+        "read_otherwise": _input_notes(batch.get("warnings")),
     }
     return _rows(batch["id"], rows)
 
 
-def _told(notes: list[Json] | None) -> str:
-    """What is said of the lines of a batch's input, a line for each."""
+def _input_notes(notes: list[Json] | None) -> str:
+    """What was noted of a batch's input, a line for each."""
     return "\n".join(
-        said if note["line"] is None else t("show.line", line=note["line"], message=said)
+        message if note["line"] is None else t("show.line", line=note["line"], message=message)
         for note in notes or ()
-        for said in [told(note.get("code"), note["message"])]
+        for message in [with_meaning(note.get("code"), note["message"])]
     )
 
 
@@ -163,10 +178,8 @@ def _text_of(job: Json) -> str | None:
 
 
 def _attempts_table(attempts: list[Json]) -> Table:
-    table = plain_table()
-    for name in ("attempt", "outcome", "first_delta", "seconds", "deltas", "bytes", "cost"):
-        table.add_column(heading(name), justify="left" if name == "outcome" else "right", no_wrap=True)
-    table.add_column(heading("worker_and_error"), overflow="fold")
+    names = ("attempt", "outcome", "first_delta", "seconds", "deltas", "bytes", "cost", "worker_and_error")
+    table = plain_table(*names, fold=("worker_and_error",))
     for attempt in attempts:
         error = reason(attempt)
         table.add_row(

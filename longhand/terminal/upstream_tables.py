@@ -7,7 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from longhand.client.objects import Json
-from longhand.terminal.explanations import heading, reason, status_word
+from longhand.terminal.explanations import reason, status_word
 from longhand.terminal.tables import moment_of, plain_table
 from longhand.terminal.waiting_words import LANES, hold_sentence
 from longhand.words.catalogue import t, translated
@@ -21,9 +21,9 @@ UNKNOWN = "-"
 
 def upstreams_table(listed: list[Json]) -> Table:
     """The running upstreams, each on a line, and below it its models that are in use."""
-    table = _table(
-        "name", "state", "running", "window", "requests_per_minute", "tokens_per_minute", "first_delta", "limited_by"
-    )
+    per_minute = ("requests_per_minute", "tokens_per_minute")
+    names = ("name", "state", "running", "window", *per_minute, "first_delta", "limited_by")
+    table = plain_table(*names, fold=names)
     for upstream in listed:
         limits = upstream["limits"]
         table.add_row(
@@ -33,25 +33,25 @@ def upstreams_table(listed: list[Json]) -> Table:
             "",
             _of(None, limits["requests_per_minute"]),
             _of(None, limits["tokens_per_minute"]),
-            _number(upstream["first_delta_seconds"], 2),
+            number(upstream["first_delta_seconds"], 2),
             "",
         )
         for lane in upstream["in_use"] or ():
             table.add_row(
                 Text(f"  {lane['model']}"),
                 "",
-                _number(lane["running"]),
-                _number(lane["window"]),
+                number(lane["running"]),
+                number(lane["window"]),
                 _of(lane["requests_per_minute"]["used"], lane["requests_per_minute"]["limit"]),
                 _of(lane["tokens_per_minute"]["used"], lane["tokens_per_minute"]["limit"]),
-                _number(lane["first_delta_seconds"], 2),
+                number(lane["first_delta_seconds"], 2),
                 Text(lane["limited_by"] or ""),
             )
     return table
 
 
-def _is_said(hold: Json) -> bool:
-    """Whether its message is the upstream's own. That nothing answers there, Longhand has found and already said."""
+def _is_quoted(hold: Json) -> bool:
+    """Whether its message is the upstream's own. That nothing answers there, Longhand has already reported."""
     return hold["held_by"] != "person" and not hold["message"].startswith("No connection to ")
 
 
@@ -61,25 +61,27 @@ def notes(listed: Json) -> Iterator[str]:
         hold, error = upstream["hold"], upstream["last_error"]
         if hold:
             held = {"kind": "upstream", "target": upstream["name"], "url": upstream["url"], **hold}
-            said = t("upstreams.it_said", message=translated(hold["message"])) if _is_said(hold) and not error else ""
-            yield hold_sentence(held) + said
+            is_quoted = _is_quoted(hold) and not error
+            yield hold_sentence(held) + (
+                t("upstreams.it_said", message=translated(hold["message"])) if is_quoted else ""
+            )
         if error:
             why = reason({"error": error})
             yield t("upstreams.last_error", name=upstream["name"], time=moment_of(error["at"]), why=why)
     limits = {lane["limited_by"] for upstream in listed["data"] for lane in upstream["in_use"] or ()}
     yield from (t("upstreams.limited_by", name=name, why=t(f"lane.{name}")) for name in LANES if name in limits)
     for mistake in listed["file_mistakes"]:
-        said = translated(mistake["message"])
+        why = translated(mistake["message"])
         if mistake["line"]:
-            said = t("show.line", line=mistake["line"], message=said)
-        yield t("upstreams.wrong_file", why=said)
+            why = t("show.line", line=mistake["line"], message=why)
+        yield t("upstreams.wrong_file", why=why)
 
 
 def declared_table(upstreams: "Upstreams") -> Table:
     """What a file declares."""
-    table = _table(
-        "name", "url", "key", "models", "tier", "weight", "streams", "requests_per_minute", "tokens_per_minute", "more"
-    )
+    per_minute = ("requests_per_minute", "tokens_per_minute")
+    names = ("name", "url", "key", "models", "tier", "weight", "streams", *per_minute, "more")
+    table = plain_table(*names, fold=names)
     for spec in upstreams.specs:
         table.add_row(
             Text(spec.name),
@@ -87,10 +89,10 @@ def declared_table(upstreams: "Upstreams") -> Table:
             t("yes" if spec.api_key else "no"),
             Text(" ".join(spec.models)),
             str(spec.tier),
-            _number(spec.weight, 3),
-            _number(spec.max_streams),
-            _number(spec.requests_per_minute),
-            _number(spec.tokens_per_minute),
+            number(spec.weight, 3),
+            number(spec.max_streams),
+            number(spec.requests_per_minute),
+            number(spec.tokens_per_minute),
             Text(t("join.comma").join(_more(spec))),
         )
     return table
@@ -129,19 +131,12 @@ def _price(price: "Price") -> Iterator[str]:
         yield t(key, models=" ".join(price.models), prices=" ".join(prices), currency=price.currency)
 
 
-def _table(*columns: str) -> Table:
-    table = plain_table()
-    for name in columns:
-        is_text = name in ("name", "state", "url", "key", "models", "limited_by", "more")
-        table.add_column(heading(name), justify="left" if is_text else "right", overflow="fold")
-    return table
-
-
 def _of(used: float | None, limit: float | None) -> str:
-    return t("upstreams.of", used=_number(used), limit=_number(limit)) if limit is not None else _number(used)
+    return t("upstreams.of", used=number(used), limit=number(limit)) if limit is not None else number(used)
 
 
-def _number(value: float | None, digits: int = 0) -> str:
+def number(value: float | None, digits: int = 0) -> str:
+    """A number with commas; a dash when it is not known."""
     if value is None:
         return UNKNOWN
     return f"{value:,.{digits}f}".rstrip("0").rstrip(".") if digits else f"{value:,.0f}"

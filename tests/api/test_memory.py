@@ -9,7 +9,7 @@ import pytest
 FREE_AMONG_SMALL_ONES = """
 import ctypes, sys
 from pathlib import Path
-from api.memory import give_large_blocks_back
+from api.process import give_large_blocks_back
 
 if sys.argv[1] == "given back":
     give_large_blocks_back()

@@ -14,7 +14,7 @@ from api.openai.response_events import Event, ResponseEvents
 from api.openai.response_numbers import MARK, ROOM, TEXT, VOID, chains_up_to, diverged_by
 from api.openai.response_object import response_usage
 from jobs.lifecycle.responses import StoredResponse
-from jobs.live.follower import Text
+from jobs.live.follower import Reasoning, Text
 from jobs.model.records import Attempt, Job, Usage
 from jobs.model.status import AttemptOutcome, JobStatus
 
@@ -150,6 +150,16 @@ def test_an_attempt_that_told_nothing_leaves_no_item() -> None:
     attempts = [attempt(1, bytes=0), attempt(2, outcome=None, bytes=None)]
     told = play("text", [], at=2, attempts=attempts)
     assert {event.get("output_index") for event in told} == {None, 0}
+
+
+def test_reasoning_without_a_text_has_the_id_in_the_response_that_its_events_had() -> None:
+    events = ResponseEvents(asked(None, status=JobStatus.IN_PROGRESS, at=2))
+    told = [*events.created(), *events.begun(), *events.switch_attempt(2, [attempt(1), attempt(2, outcome=None)])]
+    told.extend(events.reasoning(Reasoning(2, 0, "Call it.", 8)))
+    told.extend(events.end(replace(asked("", at=2), reasoning="Call it.")))
+    items = [event["item"] for event in told if event["type"] == "response.output_item.done"]
+    assert items[-1]["id"].endswith("_2")
+    assert told[-1]["response"]["output"] == items[-1:]
 
 
 def test_who_saw_more_than_the_next_attempt_went_on_from_begins_a_new_item() -> None:

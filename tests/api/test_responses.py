@@ -10,9 +10,10 @@ from sqlalchemy import select
 
 from api.main import ApiServer
 from api.openai.response_numbers import PART_ADDED
-from jobs.lifecycle.responses import erase_deleted, job_id_of
+from jobs.lifecycle.responses import erase_deleted
 from jobs.lifecycle.transitions import cancel_running, fail
 from jobs.model.endings import JobError
+from jobs.model.ids import job_id_of
 from jobs.store.database import Database
 from jobs.store.queries import read_job
 from jobs.tables import metadata

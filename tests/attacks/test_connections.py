@@ -205,7 +205,7 @@ def test_all_who_ask_at_once_whether_it_is_ready_share_one_look(
 def test_the_soft_limit_of_descriptors_is_raised() -> None:
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     script = (
-        "import resource; from api.http.descriptors import raise_descriptor_limit;"
+        "import resource; from api.process import raise_descriptor_limit;"
         f"resource.setrlimit(resource.RLIMIT_NOFILE, (256, {hard})); raise_descriptor_limit();"
         "print(resource.getrlimit(resource.RLIMIT_NOFILE)[0])"
     )

@@ -187,7 +187,7 @@ def test_no_endpoint_runs_in_the_threads_that_projects_do_not_share_out() -> Non
 
 
 def test_no_request_works_in_the_threads_that_projects_do_not_share_out() -> None:
-    """What reads, writes or checks for one request goes through `run_read` or `run_write`."""
+    """What reads, writes or checks for one request goes through `services.reads` or `services.writes`."""
     shared = re.compile(r"run_in_threadpool|to_thread\.run_sync\((?!.*limiter=)")
     root = Path(main.__file__).parent
     found = {

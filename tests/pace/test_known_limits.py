@@ -7,7 +7,8 @@ import pytest
 
 from jobs.pace.lane import Lane
 from jobs.pace.reports import LaneLimits, LimitKind
-from tests.pace.provider_models import FixedWindow, Provider, SlidingWindow, TokenBucket, Work
+from longhand.simulator.windows import FixedWindow, SlidingWindow, TokenBucket
+from tests.pace.provider_models import Provider, Work
 from tests.pace.simulation import Seen, Simulation
 
 STATED: dict[LimitKind, float] = {"requests": 600.0, "tokens": 900_000.0}
@@ -28,7 +29,7 @@ def run(provider: Provider, works: list[Work], limits: LaneLimits | None, seed: 
 @pytest.mark.parametrize("smooth", [True, False])
 def test_a_known_request_rate_is_used_to_97_percent_and_never_refused(from_file: bool, smooth: bool) -> None:
     for seed in (1, 2):
-        requests = TokenBucket(10, 10) if smooth else FixedWindow(600, 60)
+        requests = TokenBucket(10, 1) if smooth else FixedWindow(600, 60)
         provider = Provider(requests, stated={} if from_file else {"requests": 600.0})
         seen = run(provider, mixed(500, 6.5, seed), FROM_FILE if from_file else None, seed)
         last = seen.admitted[-1][0]
@@ -47,11 +48,11 @@ def test_a_known_token_rate_is_used_to_95_percent(from_file: bool) -> None:
 
 @pytest.mark.parametrize("factor", [0.5, 2.0])
 def test_a_stated_limit_that_changes_is_followed_within_ten_seconds(factor: float) -> None:
-    provider = Provider(TokenBucket(10, 10), stated={"requests": 600.0})
+    provider = Provider(TokenBucket(10, 1), stated={"requests": 600.0})
 
     def change(changed: Provider) -> None:
         assert changed.requests is not None
-        changed.requests.scale(factor, 30.0)
+        changed.requests.limit *= factor
         changed.stated = {"requests": 600.0 * factor}
 
     works = [Work(2.0, 0.3)] * 900

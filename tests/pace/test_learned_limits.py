@@ -6,21 +6,14 @@ from statistics import median
 import pytest
 
 from jobs.dispatch.reservation import LEAD_SECONDS
-from tests.pace.provider_models import Counter, FixedWindow, Provider, SlidingWindow, TokenBucket, Work
+from longhand.simulator.provider import WindowKind
+from longhand.simulator.windows import SlidingWindow, make_window
+from tests.pace.provider_models import Provider, Work
 from tests.pace.simulation import Seen, Simulation
 
 
-def counter(kind: str, per_second: float = 20) -> Counter:
-    match kind:
-        case "sliding":
-            return SlidingWindow(per_second, 1.0)
-        case "fixed":
-            return FixedWindow(per_second, 1.0)
-    return TokenBucket(per_second, per_second)
-
-
 def run(
-    kind: str,
+    kind: WindowKind,
     workers: int,
     seed: int,
     in_flight_limit: int | None,
@@ -28,7 +21,8 @@ def run(
     lead: float = LEAD_SECONDS,
     is_late: bool = False,
 ) -> Seen:
-    provider = Provider(requests=counter(kind), in_flight_limit=in_flight_limit, retry_after=retry_after)
+    requests = make_window(kind, 20, 1, None)
+    provider = Provider(requests, in_flight_limit=in_flight_limit, retry_after=retry_after)
     return Simulation(provider, [Work()] * 600, workers=workers, seed=seed, lead=lead, is_late=is_late, until=120).run()
 
 
@@ -66,7 +60,7 @@ def test_a_limit_is_found_with_few_refusals_and_a_probe_costs_one() -> None:
 def test_an_upstream_that_takes_nothing_at_first_is_as_fast_as_any_soon_after(refused_for: float, soon: float) -> None:
     """What it refused before it took anything said nothing of its limits; taken for one, it cost a minute."""
     for seed in (1, 2, 3):
-        provider = Provider(requests=counter("sliding"), in_flight_limit=8, refuses_until=refused_for)
+        provider = Provider(requests=SlidingWindow(20, 1), in_flight_limit=8, refuses_until=refused_for)
         seen = Simulation(provider, [Work()] * 600, seed=seed, lead=LEAD_SECONDS, until=120).run()
         assert len(seen.refusals(until=refused_for)) >= 4
         assert seen.rate(refused_for + soon, refused_for + soon + 8) >= 18.5
@@ -81,7 +75,7 @@ def test_a_pause_does_not_end_with_many_at_once() -> None:
 @pytest.mark.parametrize("retry_after", [None, 1.0])
 @pytest.mark.parametrize("in_flight_limit", [8, None])
 def test_other_ways_of_counting_are_held_nearly_as_well(
-    kind: str, in_flight_limit: int | None, retry_after: float | None
+    kind: WindowKind, in_flight_limit: int | None, retry_after: float | None
 ) -> None:
     for seed in (1, 2, 3):
         seen = run(kind, 2, seed, in_flight_limit, retry_after)

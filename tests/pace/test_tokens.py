@@ -5,7 +5,8 @@ from statistics import median
 
 from jobs.dispatch.reservation import LEAD_SECONDS
 from jobs.pace.token_rate import TokenRate
-from tests.pace.provider_models import Provider, TokenBucket, Work
+from longhand.simulator.windows import TokenBucket
+from tests.pace.provider_models import Provider, Work
 from tests.pace.simulation import Simulation
 
 BURST_SECONDS = 5
@@ -14,7 +15,7 @@ BURST_SECONDS = 5
 
 def used_after_ten_seconds(seed: int) -> float:
     sizes = random.Random(seed * 7 + 5).choices((300, 1500, 4000), (0.5, 0.2, 0.3), k=500)
-    provider = Provider(TokenBucket(10, 10 * BURST_SECONDS), TokenBucket(15_000, 15_000 * BURST_SECONDS))
+    provider = Provider(TokenBucket(600, 60, BURST_SECONDS), TokenBucket(900_000, 60, BURST_SECONDS))
     works = [Work(0.45, 0.15, size, 15) for size in sizes]
     seen = Simulation(provider, works, workers=3, seed=seed, lead=LEAD_SECONDS, until=300).run()
     last = seen.admitted[-1][0]

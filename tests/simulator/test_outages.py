@@ -1,12 +1,11 @@
 """A simulated provider that goes away and comes back."""
 
 import socket
-from typing import Any
 
 import httpx
 import pytest
 
-from longhand.simulator import Outage, Pace, Provider, ServedSimulator, serve_in_thread
+from longhand.simulator import Pace, ServedSimulator, serve_in_thread
 from tests.simulator.wire import UNPACED, address, asking, ordering, post, receive_until
 
 SLOW = Pace(deltas_per_second=20, first_delta_seconds=0)
@@ -54,16 +53,6 @@ def test_a_server_can_answer_that_it_is_away(status: int, words: str) -> None:
         assert httpx.get(f"{simulator.url}/models").status_code == status
         assert simulator.stats()["refused"] == {"outage": 1}
         simulator.come_back()
-        assert ask(simulator).status_code == 200
-
-
-@pytest.mark.parametrize("status", [None, 503])
-def test_an_outage_comes_at_its_time_and_ends(status: Any) -> None:
-    provider = Provider(outages=(Outage(0.1, 0.2, status), Outage(0.4, 0.2, status)))
-    with serve_in_thread(UNPACED, provider) as simulator:
-        simulator.wait_until(
-            lambda stats: [entry["event"] for entry in stats["recent"]] == ["outage", "outage_over"] * 2
-        )
         assert ask(simulator).status_code == 200
 
 

@@ -4,9 +4,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from longhand.simulator.prose import split, topics_of, write, write_deltas
-from longhand.simulator.prose_length import LONGEST, asked_length, count_words, wants_chinese
-from longhand.simulator.prose_stock import CHINESE, ENGLISH
+from jobs.acceptance.words import count_words
+from longhand.simulator.prose import (
+    DEFAULT_LENGTH,
+    LONGEST,
+    asked_length,
+    is_chinese,
+    split,
+    topics_of,
+    write,
+    write_deltas,
+)
 
 
 @pytest.mark.parametrize(
@@ -17,18 +25,9 @@ from longhand.simulator.prose_stock import CHINESE, ENGLISH
         ("A guide to Lisbon, about 3,000 words", 3000),
         ("At least 400 words. I am 25 years old and have 2 cats.", 400),
         ("A report of 800 to 1000 words, with an abstract of 100 words", 1000),
-        ("Write three letters of 200 words each", 600),
-        ("Write a 20-page story about a lighthouse", 4000),
         ("介绍蜜蜂，200字以内", 200),
-        ("字数要求100至200字，写一段开头", 200),
+        ("约300个字", 300),
         ("写一篇300到400字的短文", 400),
-        ("请写一篇三千字的报告", 3000),
-        ("把这段话扩写到八百字", 800),
-        ("写一万五千字的小说", 15_000),
-        ("讲稿字数1400左右", 1400),
-        ("字数：不少于600字", 600),
-        ("写五篇日记，每篇400字左右", 2000),
-        ("分两部分写，各写1000字", 2000),
         ("以“tea”为题写一篇300词的英语作文", 300),
     ],
 )
@@ -39,8 +38,8 @@ def test_the_asked_length_is_read_from_the_prompt(prompt: str, length: int) -> N
 @pytest.mark.parametrize(
     "prompt", ["Tell me about bees.", "一字不差地介绍蜜蜂", "In other words, what is 12 x 12?", ""]
 )
-def test_a_prompt_that_asks_for_no_length_is_not_given_one(prompt: str) -> None:
-    assert asked_length(prompt) is None
+def test_a_prompt_that_asks_for_no_length_gets_the_usual_one(prompt: str) -> None:
+    assert asked_length(prompt) == DEFAULT_LENGTH
 
 
 def test_no_prompt_orders_more_than_the_longest_text() -> None:
@@ -52,9 +51,7 @@ def test_no_prompt_orders_more_than_the_longest_text() -> None:
     ["Write 100 words about bees", "2500 words on tidal mills", "写一篇200字的蜜蜂介绍", "水乡旅行攻略，5000字左右"],
 )
 def test_a_text_is_within_a_tenth_of_the_asked_length(prompt: str) -> None:
-    asked = asked_length(prompt)
-    assert asked is not None
-    assert count_words("".join(write(prompt))) == pytest.approx(asked, rel=0.1)
+    assert count_words("".join(write(prompt))) == pytest.approx(asked_length(prompt), rel=0.1)
 
 
 def test_the_same_prompt_gives_the_same_text_and_another_prompt_or_seed_another_text() -> None:
@@ -69,15 +66,13 @@ def test_the_same_prompt_gives_the_same_text_and_another_prompt_or_seed_another_
     [
         ("Write about bees", False),
         ("介绍蜜蜂", True),
-        ("用英文写一篇关于蜜蜂的文章", False),
-        ("Write about bees in Chinese", True),
         ("大学英语阅读教学的研究综述", True),
     ],
 )
-def test_the_text_is_in_the_language_of_the_prompt_unless_it_names_another(prompt: str, chinese: bool) -> None:
+def test_the_text_is_in_the_language_of_the_prompt(prompt: str, chinese: bool) -> None:
     text = "".join(write(prompt))
     han = sum("\u3400" <= sign <= "\u9fff" for sign in text)
-    assert wants_chinese(prompt) is chinese
+    assert is_chinese(prompt) is chinese
     assert (han > len(text) / 2) is chinese
 
 
@@ -91,11 +86,11 @@ def test_an_article_has_a_title_headings_and_paragraphs_about_the_prompts_own_wo
 
 
 def test_topics_leave_out_the_words_of_the_order_itself() -> None:
-    assert topics_of("Please write about honey bees with 300 words", ENGLISH) == ["honey", "bees"]
-    assert topics_of("请写一篇关于蜜蜂与花园的文章", CHINESE)[:2] == ["蜜蜂", "花园"]
-    assert topics_of("写一篇 150 字的短文，介绍中国茶文化。", CHINESE)[0] == "中国茶文化"
-    assert topics_of("主题是长城，写一篇文章。", CHINESE)[0] == "长城"
-    assert len(topics_of("", ENGLISH)) >= 2
+    assert topics_of("Please write about honey bees with 300 words") == ["honey", "bees"]
+    assert topics_of("请写一篇关于蜜蜂与花园的文章")[:2] == ["蜜蜂", "花园"]
+    assert topics_of("写一篇 150 字的短文，介绍中国茶文化。")[0] == "中国茶文化"
+    assert topics_of("主题是长城，写一篇文章。")[0] == "长城"
+    assert len(topics_of("")) >= 2
 
 
 @given(st.text(alphabet=st.characters()) | st.text(alphabet="ab 的一蜂\n。’🌱\ud83d\x00"))
@@ -112,6 +107,5 @@ def test_deltas_are_the_size_of_tokens() -> None:
 
 
 def test_a_word_with_an_umlaut_or_an_accent_is_one_word() -> None:
-    assert topics_of("Write about Müller, Brötchen and the Allgäu", ENGLISH) == ["Müller", "Brötchen", "Allgäu"]
+    assert topics_of("Write about Müller, Brötchen and the Allgäu") == ["Müller", "Brötchen", "Allgäu"]
     assert count_words("Das Café im Allgäu") == 4
-    assert asked_length("Schreibe 120 Wörter über Tee") == 120

@@ -226,9 +226,15 @@ def test_an_address_that_is_taken_is_an_error() -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_it_cleanly_in_the_middle_of_a_stream(number: signal.Signals) -> None:
-    code = "from longhand.simulator import *; run_simulator('127.0.0.1', 0, Pace(), lambda url: print(url, flush=True))"
+    code = (
+        "from longhand.simulator import *;"
+        " run_simulators('127.0.0.1', [Upstream()], lambda urls: print(*urls, flush=True))"
+    )
     with subprocess.Popen(
-        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-c", code],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     ) as run:
         assert run.stdout is not None
         url = run.stdout.readline().strip()

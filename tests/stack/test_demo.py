@@ -14,7 +14,7 @@ from rich.console import Console
 
 from longhand.client.objects import Json
 from longhand.demo.prompts import ARTICLES
-from longhand.demo.report import Outcome, Watcher, count_words, verdict
+from longhand.demo.report import Outcome, Watcher, verdict
 from tests.stack.running_up import environ_of, longhand, processes_in
 from tests.upstream.scripted_upstream import ScriptedUpstream, head
 
@@ -61,6 +61,7 @@ def test_the_demo_fails_when_the_upstream_does(tmp_path: Path) -> None:
     assert not home_in(ran.stdout).exists()
 
 
+@pytest.mark.chaos
 @pytest.mark.races
 def test_ctrl_c_ends_the_demo_and_removes_its_home(tmp_path: Path) -> None:
     command = [sys.executable, "-P", "-m", "longhand", "demo"]
@@ -108,7 +109,3 @@ def test_one_article_that_is_not_as_stored_spoils_the_verdict(
     written = StringIO()
     assert verdict([*outcomes, outcome("bees", watched, stored, status)], 1, Console(file=written)) is good
     assert ("All 20 texts" in written.getvalue()) is good
-
-
-def test_chinese_characters_and_english_words_are_counted_alike() -> None:
-    assert count_words("## Bees, and — 蜜蜂 fly!") == 5

@@ -15,6 +15,7 @@ from jobs.model.status import JobStatus
 from jobs.pace.lane import Lane
 from jobs.store.database import Database
 from jobs.tables import jobs
+from jobs.upstreams import UNDECLARED, Upstreams, UpstreamSpec
 
 _lock = threading.Lock()
 _inside: list[Any] = []
@@ -48,12 +49,22 @@ def unpaced() -> Iterator[None]:
                 _inside.pop()
 
 
+def upstream(name: str, **declared: Any) -> UpstreamSpec:
+    """An upstream to reserve for, which nobody asks anything."""
+    return UpstreamSpec(name=name, url="", **declared)
+
+
+def lanes_of(database: Database, hint_seconds: float, *specs: UpstreamSpec, **weights: float) -> Lanes:
+    """The rounds of a process with these upstreams, and these weights of projects."""
+    return Lanes(database, hint_seconds, lambda: Upstreams(specs or (UNDECLARED,), weights))
+
+
 def take_due(
-    database: Database, room: int, hint_seconds: float, most_crashes: int = MAX_CRASHES, **given: Any
+    database: Database, room: int, hint_seconds: float, most_crashes: int = MAX_CRASHES, *specs: UpstreamSpec
 ) -> list[str]:
     """What one round of a process with so many free streams reserves, where no pace holds it up."""
     with unpaced():
-        return Lanes(database, hint_seconds, **given).reserve(room, most_crashes).reserved
+        return lanes_of(database, hint_seconds, *specs).reserve(room, most_crashes).reserved
 
 
 def reserve(database: Database, *job_ids: str, upstream: str = "default") -> None:

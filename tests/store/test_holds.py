@@ -7,20 +7,22 @@ import pytest
 from sqlalchemy import select
 
 from jobs.dispatch.holds import HoldKind, pause, read_holds, resume
-from jobs.dispatch.lanes import Lanes
+from jobs.dispatch.lane_news import LaneNews
 from jobs.dispatch.outages import Failure, Judgement, judge
-from jobs.dispatch.routes import DEFAULT, Route
 from jobs.dispatch.waiting import find_why_waiting
 from jobs.intake.submission import BatchOptions, submit_batch
 from jobs.lifecycle import transitions
+from jobs.lifecycle.close_batch import close_batch
+from jobs.lifecycle.erase import delete_batch
 from jobs.lifecycle.lease import claim, find_stop_requests
+from jobs.lifecycle.rescue import cancel_batch
 from jobs.lifecycle.transitions import hold_back, release, retry
 from jobs.model.endings import MAX_CRASHES
 from jobs.model.status import JobStatus
-from jobs.pace.reports import LaneLimits
 from jobs.store.queries import read_attempts
 from jobs.tables import jobs, lanes
-from tests.store.reserving import take_due
+from jobs.upstreams import UNDECLARED, UpstreamSpec
+from tests.store.reserving import lanes_of, take_due, upstream
 from tests.store.store_fixtures import LEASE, REFUSED, Store, new_job, store, written
 
 __all__ = ["store"]  # a fixture
@@ -32,8 +34,8 @@ def due(store: Store, room: int = 100) -> list[str]:
     return take_due(store.database, room, HINT_SECONDS)
 
 
-def why(store: Store, job_id: str, *routes: Route) -> str | None:
-    found = find_why_waiting(store.database, [job_id], routes or (DEFAULT,), HINT_SECONDS)
+def why(store: Store, job_id: str, *specs: UpstreamSpec) -> str | None:
+    found = find_why_waiting(store.database, [job_id], specs or (UNDECLARED,), HINT_SECONDS)
     return found[job_id].limited_by if job_id in found else None
 
 
@@ -47,16 +49,21 @@ def fail(store: Store, job_id: str, reason: Any, *, by_status: bool = True, **gi
     return judge(store.database, failure)
 
 
-def accept(store: Store, what: str = "accepted_at") -> None:
+def accept(store: Store) -> None:
     """A request that was sent at this moment has written its first text, and dispatch has noted that."""
-    own = Lanes(store.database, HINT_SECONDS)
-    own.note(("default", "m1"), lambda news: setattr(news, what, store.clock.now))
+    note(store, LaneNews(accepted_at=store.clock.now))
+
+
+def note(store: Store, news: LaneNews) -> None:
+    """Dispatch has noted this of the lane."""
+    own = lanes_of(store.database, HINT_SECONDS)
+    own.note(("default", "m1"), news)
     own.reserve(0, MAX_CRASHES)
 
 
 def prove(store: Store) -> None:
     """A request that was sent at this moment has written more than those that were cut."""
-    accept(store, "proved_at")
+    note(store, LaneNews(proved_at=store.clock.now))
 
 
 def hold_again(store: Store, job_id: str, attempt: int, judged: Judgement) -> None:
@@ -85,12 +92,41 @@ def test_what_is_paused_does_not_start_until_it_is_resumed(store: Store, kind: H
     store.clock.advance(HINT_SECONDS + 1)
     assert due(store) == []
     assert why(store, first) == why(store, second) == "hold"
-    assert [(hold.kind, hold.target, hold.held_by) for hold in read_holds(store.database)] == [(kind, target, "person")]
+    held = read_holds(store.database, [batch_id])
+    assert [(hold.kind, hold.target, hold.held_by) for hold in held] == [(kind, target, "person")]
     assert not pause(store.database, kind, target).changed
     assert resume(store.database, kind, target).batch_ids == [batch_id]
     assert not resume(store.database, kind, target).changed
     assert due(store) == [first, second]
     assert [store.job(job_id).failures for job_id in (first, second)] == [0, 0]
+
+
+@pytest.mark.parametrize("ends", ["cancelled", "completed", "deleted"])
+def test_the_hold_of_a_batch_ends_with_it(store: Store, ends: str) -> None:
+    """Before, it stayed for ever, and everything that read holds read it."""
+    batch_id, [job_id] = store.submit_batch(1)
+    if ends == "completed":
+        store.claim(job_id)
+    pause(store.database, HoldKind.BATCH, batch_id)
+    assert [hold.target for hold in read_holds(store.database, [batch_id])] == [batch_id]
+    if ends == "completed":
+        transitions.finish(store.database, job_id, 1, written("text"))
+        close_batch(store.database, batch_id)
+    else:
+        cancel_batch(store.database, batch_id)
+    if ends == "deleted":
+        pause(store.database, HoldKind.BATCH, batch_id)  # as an earlier version left it
+        assert delete_batch(store.database, batch_id)
+    assert read_holds(store.database, [batch_id]) == []
+
+
+def test_holds_of_other_batches_are_not_read(store: Store) -> None:
+    """20,000 paused batches of one project made everybody's jobs wait for seconds."""
+    for _ in range(3):
+        pause(store.database, HoldKind.BATCH, store.submit_batch(1)[0])
+    batch_id, [job_id] = store.submit_batch(1)
+    assert read_holds(store.database) == read_holds(store.database, [batch_id]) == []
+    assert due(store) == [job_id]
 
 
 def test_what_others_have_goes_on_while_a_project_is_paused(store: Store) -> None:
@@ -161,15 +197,15 @@ def test_the_first_text_that_was_asked_for_since_lifts_the_hold(store: Store) ->
     [first] = due(store, 1)
     store.claim(first)
     fail(store, first, "credit")
-    own = Lanes(store.database, HINT_SECONDS)
+    own = lanes_of(store.database, HINT_SECONDS)
     before = store.clock.now - timedelta(seconds=1)
-    own.note(("default", "m1"), lambda news: setattr(news, "accepted_at", before))
+    own.note(("default", "m1"), LaneNews(accepted_at=before))
     own.reserve(0, MAX_CRASHES)
     assert len(read_holds(store.database)) == 1  # that one was sent before the credit ran out
     store.clock.advance(5)
     [probe] = due(store)
     store.claim(probe)
-    own.note(("default", "m1"), lambda news: setattr(news, "accepted_at", store.clock.now))
+    own.note(("default", "m1"), LaneNews(accepted_at=store.clock.now))
     done = own.reserve(10, MAX_CRASHES)
     assert done.lifted
     assert len(done.batch_ids) == 1
@@ -192,7 +228,7 @@ def test_another_job_is_the_next_probe(store: Store) -> None:
 
 def test_a_probe_waits_for_one_of_the_streams_that_its_upstream_may_have(store: Store) -> None:
     _, ids = store.submit_batch(4)
-    narrow = Lanes(store.database, HINT_SECONDS, lambda: [Route("default", limits=LaneLimits(max_streams=2))])
+    narrow = lanes_of(store.database, HINT_SECONDS, upstream("default", max_streams=2))
     for job_id in narrow.reserve(10, MAX_CRASHES).reserved:
         store.claim(job_id)
     fail(store, ids[0], "credit")
@@ -263,8 +299,8 @@ def test_jobs_of_a_held_upstream_go_to_another_that_takes_them(store: Store) -> 
     job_id = store.submit()
     pause(store.database, HoldKind.UPSTREAM, "default")
     assert why(store, job_id) == "hold"
-    assert why(store, job_id, DEFAULT, Route("other")) == "no_free_stream"
-    assert take_due(store.database, 5, HINT_SECONDS, routes=lambda: [DEFAULT, Route("other")]) == [job_id]
+    assert why(store, job_id, UNDECLARED, upstream("other")) == "no_free_stream"
+    assert take_due(store.database, 5, HINT_SECONDS, MAX_CRASHES, UNDECLARED, upstream("other")) == [job_id]
     assert store.job(job_id).upstream == "other"
 
 
@@ -298,11 +334,11 @@ def test_a_queued_job_says_why_it_waits(store: Store) -> None:
     first, second = store.ids(capped)
     store.claim(first)
     assert why(store, waits) == "retry"
-    assert why(store, alone, Route("default", ("m1",))) == "no_upstream"
+    assert why(store, alone, upstream("default", models=("m1",))) == "no_upstream"
     assert why(store, named) == "no_upstream"
     assert why(store, second) == "max_concurrency"
     assert why(store, first) is None  # it runs
-    found = find_why_waiting(store.database, [waits, second], [DEFAULT], HINT_SECONDS)
+    found = find_why_waiting(store.database, [waits, second], [UNDECLARED], HINT_SECONDS)
     assert all(one.message for one in found.values())
     with store.database.read() as connection:
         assert connection.scalar(select(jobs.c.failures).where(jobs.c.id == second)) == 0

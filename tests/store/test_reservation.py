@@ -2,38 +2,39 @@
 
 import threading
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select, update
+from sqlalchemy import Connection, func, select, update
 
-from jobs.dispatch import fair, shares
+from jobs.dispatch import choice, fair, shares
+from jobs.dispatch.due import count_in_flight_of_batches
 from jobs.dispatch.holds import HoldKind, pause
 from jobs.dispatch.lane_news import LaneTurn, LaneWish
-from jobs.dispatch.lanes import Lanes
 from jobs.dispatch.reservation import MOST_OUTPUT_TOKENS, take_lane_turn
-from jobs.dispatch.routes import Route
+from jobs.dispatch.shares import LaneRooms, StreamShares
 from jobs.intake.submission import BatchOptions, submit_batch, submit_job
 from jobs.lifecycle.lease import claim
 from jobs.lifecycle.rescue import rescue_lost
 from jobs.lifecycle.transitions import finish, release, retry
 from jobs.model.endings import MAX_CRASHES
-from jobs.pace.reports import LaneLimits
 from jobs.store.database import Database
 from jobs.tables import attempts, batches, jobs, lanes
-from tests.store.reserving import reserve, take_due, unpaced
+from jobs.upstreams import UNDECLARED, UpstreamSpec
+from tests.store.reserving import lanes_of, reserve, take_due, unpaced, upstream
 from tests.store.store_fixtures import LEASE, REFUSED, USAGE, Store, at_once, new_job, store, written
 
 __all__ = ["store"]  # a fixture
 
 HINT_SECONDS = 30.0
-ONE, OTHER = Route("one"), Route("other")
+ONE, OTHER = upstream("one"), upstream("other")
 
 
-def reserved_by(database: Database, routes: list[Route], room: int) -> list[str]:
-    return Lanes(database, HINT_SECONDS, lambda: routes).reserve(room, MAX_CRASHES).reserved
+def reserved_by(database: Database, specs: list[UpstreamSpec], room: int) -> list[str]:
+    return lanes_of(database, HINT_SECONDS, *specs).reserve(room, MAX_CRASHES).reserved
 
 
 def in_flight(database: Database) -> int:
@@ -44,7 +45,7 @@ def in_flight(database: Database) -> int:
 
 def test_a_lane_never_has_more_in_flight_than_its_streams(store: Store) -> None:
     _, ids = store.submit_batch(30)
-    narrow = [Route("default", limits=LaneLimits(max_streams=3))]
+    narrow = [upstream("default", max_streams=3)]
     running: list[str] = []
     for _ in range(20):
         store.clock.advance(1)
@@ -60,7 +61,7 @@ def test_a_lane_never_has_more_in_flight_than_its_streams(store: Store) -> None:
 
 def test_eight_workers_at_once_neither_pass_the_window_nor_run_a_job_twice(store: Store) -> None:
     submit_batch(store.database, [new_job() for _ in range(120)])
-    routes = [Route("default", limits=LaneLimits(max_streams=5))]
+    specs = [upstream("default", max_streams=5)]
     most: list[int] = []
     ended = threading.Event()
 
@@ -69,7 +70,7 @@ def test_eight_workers_at_once_neither_pass_the_window_nor_run_a_job_twice(store
             most.append(in_flight(store.database))
 
     def work(name: str) -> int:
-        own = Lanes(store.database, HINT_SECONDS, lambda: routes)
+        own = lanes_of(store.database, HINT_SECONDS, *specs)
         done = 0
         for _ in range(400):
             for job_id in own.reserve(20, MAX_CRASHES).reserved:
@@ -104,7 +105,7 @@ def left(database: Database) -> int:
 
 def test_a_lost_hint_costs_its_lane_a_stream_for_the_time_of_a_hint(store: Store) -> None:
     store.submit_batch(3)
-    narrow = [Route("default", limits=LaneLimits(max_streams=1))]
+    narrow = [upstream("default", max_streams=1)]
     first = reserved_by(store.database, narrow, 10)
     assert len(first) == 1
     assert reserved_by(store.database, narrow, 10) == []
@@ -115,7 +116,7 @@ def test_a_lost_hint_costs_its_lane_a_stream_for_the_time_of_a_hint(store: Store
 
 def test_a_claim_that_is_refused_leaves_its_stream_to_another_at_once(store: Store) -> None:
     cancelled, other = store.submit(expires_at=store.clock.after(5)), store.submit()
-    narrow = [Route("default", limits=LaneLimits(max_streams=1))]
+    narrow = [upstream("default", max_streams=1)]
     assert reserved_by(store.database, narrow, 10) == [cancelled]
     store.clock.advance(5)
     assert claim(store.database, cancelled, "w1", LEASE) is None
@@ -140,6 +141,51 @@ def test_capped_batches_of_several_models_stay_below_their_cap_too(store: Store)
     assert len(take_due(store.database, 50, HINT_SECONDS)) == 3
 
 
+def test_a_batch_with_room_is_found_behind_many_that_are_full(store: Store) -> None:
+    terms = BatchOptions(max_concurrency=1)
+    full = [submit_batch(store.database, [new_job()] * 2, terms).id for _ in range(70)]  # more than a look finds
+    chosen = [job_id for _ in range(2) for job_id in take_due(store.database, 100, HINT_SECONDS)]
+    assert {store.job(job_id).batch_id for job_id in chosen} == set(full)
+    for job_id in chosen[:40]:
+        store.claim(job_id)
+    last = submit_batch(store.database, [new_job()] * 2, terms).id
+    assert [store.job(job_id).batch_id for job_id in take_due(store.database, 100, HINT_SECONDS)] == [last]
+
+
+def test_the_room_of_batches_is_counted_only_where_their_jobs_are_next(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before, every turn locked all batches with a max_concurrency, of all projects: 600 made everybody wait 38 s."""
+    terms = BatchOptions(max_concurrency=1)
+    for _ in range(5):
+        submit_batch(store.database, [new_job(model="other")], replace(terms, project="red"))
+    own = submit_batch(store.database, [new_job(model="m1")], replace(terms, project="blue")).id
+    asked: list[str] = []
+
+    def note(connection: Connection, batch_ids: Sequence[str]) -> Counter[str]:
+        asked.extend(batch_ids)
+        return count_in_flight_of_batches(connection, batch_ids)
+
+    monkeypatch.setattr(choice, "count_in_flight_of_batches", note)
+    pause(store.database, HoldKind.MODEL, "other")
+    assert take_due(store.database, 10, HINT_SECONDS) == store.ids(own)
+    assert asked == [own]
+
+
+def test_a_round_gives_few_lanes_a_turn_and_every_project_one_of_them(store: Store) -> None:
+    """A round of 200 slow turns kept the jobs of others waiting for its end."""
+    waiting = {**{f"m{number}": ["red"] for number in range(50)}, "own": ["blue"], "other": ["green"]}
+    shares, served = StreamShares(), Counter[str]()
+    for _ in range(30):
+        rooms = LaneRooms([UNDECLARED], lambda _spec, _model: 10, {"default": 100}, most=2)
+        shares.look_at(waiting)
+        grants = shares.share(rooms, {}, 100)
+        assert len(grants) == 2
+        assert sum(grants.values()) < 100, "the rest is for the project whose turn it is"
+        served.update(waiting[model][0] for _, model in grants)
+    assert served["red"] == served["blue"] == served["green"] == 20
+
+
 @pytest.mark.parametrize("room", [1, 4, 20])
 def test_projects_share_by_weight_however_much_room_there_is(store: Store, room: int) -> None:
     for project, batches_of_it in (("a", 10), ("b", 1)):
@@ -147,7 +193,7 @@ def test_projects_share_by_weight_however_much_room_there_is(store: Store, room:
             submit_batch(store.database, [new_job()] * (300 // batches_of_it), BatchOptions(project=project))
     served: Counter[str] = Counter()
     with unpaced():
-        own = Lanes(store.database, HINT_SECONDS, weights=lambda: {"b": 3.0})
+        own = lanes_of(store.database, HINT_SECONDS, b=3.0)
         while sum(served.values()) < 200:
             store.clock.advance(1)
             for job_id in own.reserve(room, MAX_CRASHES).reserved:
@@ -176,9 +222,9 @@ def test_of_batches_that_nobody_has_served_the_earlier_deadline_is_first(store: 
 def test_a_model_without_room_does_not_delay_another(store: Store) -> None:
     store.submit_batch(50, model="slow")
     _, quick = store.submit_batch(5, model="quick")
-    routes = [Route("one", ("slow",), limits=LaneLimits(max_streams=1)), Route("other", ("quick",))]
-    chosen = set(reserved_by(store.database, routes, 20))
-    while more := set(reserved_by(store.database, routes, 20)):
+    specs = [upstream("one", models=("slow",), max_streams=1), upstream("other", models=("quick",))]
+    chosen = set(reserved_by(store.database, specs, 20))
+    while more := set(reserved_by(store.database, specs, 20)):
         chosen |= more
         for job_id in more:
             store.claim(job_id)
@@ -189,13 +235,13 @@ def test_a_model_without_room_does_not_delay_another(store: Store) -> None:
 
 def test_the_lowest_tier_with_room_gets_the_job_and_equals_share_by_weight(store: Store) -> None:
     store.submit_batch(60)
-    routes = [
-        Route("cheap", tier=0, weight=1.0, limits=LaneLimits(max_streams=50)),
-        Route("same", tier=0, weight=3.0, limits=LaneLimits(max_streams=50)),
-        Route("dear", tier=1),
+    specs = [
+        upstream("cheap", tier=0, weight=1.0, max_streams=50),
+        upstream("same", tier=0, weight=3.0, max_streams=50),
+        upstream("dear", tier=1),
     ]
     with unpaced():
-        reserved_by(store.database, routes, 40)
+        reserved_by(store.database, specs, 40)
     with store.database.read() as connection:
         grouped = (
             select(jobs.c.upstream, func.count().label("count"))
@@ -208,8 +254,8 @@ def test_the_lowest_tier_with_room_gets_the_job_and_equals_share_by_weight(store
 
 def test_a_full_tier_leaves_jobs_to_the_next_one(store: Store) -> None:
     store.submit_batch(4)
-    routes = [Route("cheap", tier=0, limits=LaneLimits(max_streams=1)), Route("dear", tier=1)]
-    reserved = reserved_by(store.database, routes, 10)
+    specs = [upstream("cheap", tier=0, max_streams=1), upstream("dear", tier=1)]
+    reserved = reserved_by(store.database, specs, 10)
     assert sorted(str(store.job(job_id).upstream) for job_id in reserved)[0] == "cheap"
     assert {store.job(job_id).upstream for job_id in reserved} == {"cheap", "dear"}
 
@@ -238,13 +284,13 @@ def test_a_job_that_names_an_upstream_goes_to_no_other(store: Store) -> None:
 def test_a_job_whose_model_no_upstream_takes_stays_queued(store: Store) -> None:
     store.submit(model="other-model")
     before = store.rows()["jobs"]
-    assert reserved_by(store.database, [Route("one", ("gpt-*",))], 5) == []
+    assert reserved_by(store.database, [upstream("one", models=("gpt-*",))], 5) == []
     assert store.rows()["jobs"] == before
 
 
 def test_the_jobs_of_a_dead_worker_count_in_their_lane_until_they_are_rescued(store: Store) -> None:
     first, second = store.submit(), store.submit()
-    narrow = [Route("default", limits=LaneLimits(max_streams=1))]
+    narrow = [upstream("default", max_streams=1)]
     assert reserved_by(store.database, narrow, 5) == [first]
     store.claim(first, "dead")
     assert reserved_by(store.database, narrow, 5) == []
@@ -259,7 +305,7 @@ def test_a_lane_whose_state_cannot_be_read_begins_anew(store: Store) -> None:
     row = {"upstream": "default", "model": "m1", "pace": '{"nonsense": 1}', "updated_at": store.clock.now}
     with store.database.write() as connection:
         connection.execute(lanes.insert().values(row))
-    assert reserved_by(store.database, [Route("default")], 5) == [job_id]
+    assert reserved_by(store.database, [upstream("default")], 5) == [job_id]
 
 
 def test_a_batch_that_is_being_cancelled_is_not_served(store: Store) -> None:
@@ -281,7 +327,7 @@ def test_a_lane_whose_turn_fails_stops_no_other_lane(
         return take_lane_turn(database, wish, *given)
 
     monkeypatch.setattr("jobs.dispatch.lanes.take_lane_turn", fails_for_m1)
-    assert reserved_by(store.database, [Route("default")], 10) == [other]
+    assert reserved_by(store.database, [upstream("default")], 10) == [other]
     assert "no job of m1 starts at default: its turn failed" in caplog.text
 
 
@@ -292,7 +338,7 @@ def test_a_request_for_any_number_of_tokens_keeps_no_job_waiting(store: Store, w
     first = submit_job(store.database, greedy).id
     store.clock.advance(1)
     second, third = store.submit(), store.submit(model="m2")
-    assert set(reserved_by(store.database, [Route("default")], 10)) == {first, second, third}
+    assert set(reserved_by(store.database, [upstream("default")], 10)) == {first, second, third}
     with store.database.read() as connection:
         tokens = connection.scalar(select(jobs.c.reserved_tokens).where(jobs.c.id == first))
     assert tokens is not None
@@ -306,7 +352,7 @@ def end(database: Database, ids: list[str]) -> None:
 
 def test_a_project_that_names_a_thousand_models_takes_no_other_project_s_turns(store: Store) -> None:
     """Whoever named a new model was next: 20,000 names kept everybody else waiting for minutes."""
-    rounds = Lanes(store.database, HINT_SECONDS, lambda: [ONE])
+    rounds = lanes_of(store.database, HINT_SECONDS, ONE)
     for _ in range(2):  # its model has had turns before
         known = submit_job(store.database, new_job(model="known"), project="blue")
         reserved = rounds.reserve(10, MAX_CRASHES).reserved
@@ -321,7 +367,7 @@ def test_all_of_a_thousand_models_have_their_turn(store: Store, monkeypatch: pyt
     """Also behind more models without room than a round looks at."""
     monkeypatch.setattr(shares, "MOST_MODELS", 5)
     monkeypatch.setattr(fair, "MOST_REMEMBERED", 10)
-    rounds = Lanes(store.database, HINT_SECONDS, lambda: [ONE])
+    rounds = lanes_of(store.database, HINT_SECONDS, ONE)
     models = [f"m-{place:02}" for place in range(40)]
     for model in models[:20]:
         pause(store.database, HoldKind.MODEL, model)

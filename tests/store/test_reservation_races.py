@@ -6,16 +6,14 @@ from sqlalchemy import func, select
 
 from jobs.dispatch.lane_news import LaneTurn, LaneWish
 from jobs.dispatch.reservation import take_lane_turn
-from jobs.dispatch.routes import Route
 from jobs.dispatch.upstream_total import ALL_MODELS
 from jobs.intake.submission import BatchOptions, submit_batch
 from jobs.lifecycle.lease import claim
 from jobs.model.endings import MAX_CRASHES
-from jobs.pace.reports import LaneLimits
 from jobs.pace.window import FIRST
 from jobs.store.database import Database
 from jobs.tables import DEFAULT_PROJECT, jobs, lanes
-from tests.store.reserving import take_due
+from tests.store.reserving import take_due, upstream
 from tests.store.store_fixtures import LEASE, Interruption, Store, new_job, postgres_store
 
 __all__ = ["postgres_store"]  # a fixture
@@ -27,8 +25,8 @@ COUNT = "SELECT jobs.upstream, jobs.model, count(*)"
 
 def turn(database: Database, max_streams: int | None) -> LaneTurn | None:
     """A turn of a process with ten free streams in the lane of the jobs."""
-    route = Route("default", limits=LaneLimits(max_streams=max_streams))
-    return take_lane_turn(database, LaneWish(route, "m1", 10, [DEFAULT_PROJECT], MAX_CRASHES), {}, HINT_SECONDS)
+    spec = upstream("default", max_streams=max_streams)
+    return take_lane_turn(database, LaneWish(spec, "m1", 10, [DEFAULT_PROJECT], MAX_CRASHES), {}, HINT_SECONDS)
 
 
 def reserved_in(taken: LaneTurn | None) -> list[str]:
@@ -95,7 +93,7 @@ def test_of_two_that_dispatch_models_of_one_upstream_at_once_one_leaves_it_to_th
     """Else both would count what its limits leave, and take it twice."""
     store = with_lane(postgres_store)
     store.submit_batch(6)
-    other = LaneWish(Route("default", limits=LaneLimits(max_streams=3)), "m2", 10, [DEFAULT_PROJECT], MAX_CRASHES)
+    other = LaneWish(upstream("default", max_streams=3), "m2", 10, [DEFAULT_PROJECT], MAX_CRASHES)
     with Interruption(store.database, COUNT, partial(take_lane_turn, store.database, other, {}, HINT_SECONDS)) as it:
         assert len(reserved_in(turn(store.database, 3))) == 3
     assert it.result() is None

@@ -14,9 +14,10 @@ from jobs.lifecycle.close_batch import close_batch
 from jobs.lifecycle.lease import Checkpoint, renew
 from jobs.lifecycle.lost import list_lost_texts, read_lost_text, store_lost_count
 from jobs.lifecycle.rescue import cancel_job, expire_and_cancel_queued, rescue_lost
-from jobs.lifecycle.responses import delete_response, response_id
+from jobs.lifecycle.responses import delete_response
 from jobs.lifecycle.retry import retry_batch, retry_job
 from jobs.lifecycle.transitions import cancel_running, expire_running, fail, finish, release, retry, wait_for_limit
+from jobs.model.ids import response_id
 from jobs.model.status import FINAL, JobStatus
 from jobs.store.queries import read_attempts, read_batch, read_result
 from jobs.store.search import JobFilter, list_jobs

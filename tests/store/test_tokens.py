@@ -158,6 +158,34 @@ def test_any_text_is_counted_as_tiktoken_counts_it(
     assert built_in.count_text(MODEL_OF[encoding], text) == TokenCount(expected, "tokenizer")
 
 
+@pytest.mark.parametrize("encoding", MODEL_OF)
+@given(
+    parts=st.lists(st.sampled_from(NASTY) | st.text(max_size=5) | st.sampled_from([" a", "，中", "\nb"]), max_size=9)
+)
+@settings(deadline=None)
+def test_no_token_reaches_over_a_place_where_a_long_text_is_cut(
+    reference: Callable[[str], tiktoken.Encoding], encoding: str, parts: list[str]
+) -> None:
+    text = tokens._without_lone_surrogates("".join(parts))
+    ends: set[int] = set()
+    for token in reference(encoding).encode_ordinary(text):
+        ends.add(max(ends, default=0) + len(reference(encoding).decode_single_token_bytes(token)))
+    seams = [len(text[: seam.start()].encode()) for seam in tokens._SEAM.finditer(text)]
+    assert ends.issuperset(seams)
+
+
+@pytest.mark.parametrize("text", [ENGLISH * 100, CHINESE * 100, "\n".join(NASTY) * 50, "xQ" * 10_000])
+def test_a_long_text_is_counted_in_pieces_that_hold_up_nobody(built_in: Tokenizers, text: str) -> None:
+    """Whole, 16 MiB of random letters held the interpreter's lock, and all streams of a worker, for 18 s."""
+    text = tokens._without_lone_surrogates(text)
+    pieces = list(tokens.pieces_of(text))
+    assert "".join(pieces) == text
+    assert max(map(len, pieces)) <= 2048
+    whole = tokens._bindings().tokenizer_for_encoding("o200k_base").count(text)
+    without_a_seam = len(pieces) if " " not in text else 0
+    assert whole <= built_in.count_text("gpt-4o", text).tokens <= whole + without_a_seam
+
+
 @pytest.mark.parametrize("model", ["gpt-4o", "gpt-4", "unknown"])
 @pytest.mark.parametrize("text", ["a", " ", "\n", "中", "中文没有标点", "👩‍👩‍👧", "words and more words "])
 def test_a_text_of_a_million_characters_takes_no_quadratic_time(built_in: Tokenizers, model: str, text: str) -> None:

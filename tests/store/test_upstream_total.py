@@ -2,22 +2,20 @@
 
 import threading
 from collections import Counter
-from functools import partial
 
 from sqlalchemy import select
 
 from jobs.dispatch.lane_news import LaneNews
-from jobs.dispatch.lanes import Lanes
-from jobs.dispatch.routes import Route
 from jobs.dispatch.upstream_states import read_upstream_states
 from jobs.dispatch.waiting import find_why_waiting
 from jobs.intake.submission import submit_batch
 from jobs.lifecycle.lease import claim
 from jobs.lifecycle.transitions import finish
 from jobs.model.endings import MAX_CRASHES
-from jobs.pace.reports import Finished, LaneLimits
+from jobs.pace.reports import Finished
 from jobs.tables import jobs
 from jobs.upstreams.spec import UpstreamSpec
+from tests.store.reserving import lanes_of, upstream
 from tests.store.store_fixtures import LEASE, USAGE, Store, new_job, store, written
 from tests.store.test_reservation import in_flight
 
@@ -33,16 +31,8 @@ def submit_each(store: Store, count: int) -> None:
         submit_batch(store.database, [new_job(model=model) for _ in range(count)])
 
 
-def lanes_of(store: Store, limits: LaneLimits) -> Lanes:
-    return Lanes(store.database, HINT_SECONDS, lambda: [Route("default", limits=limits)])
-
-
 def models_of(store: Store, ids: list[str]) -> Counter[str]:
     return Counter(store.job(job_id).model for job_id in ids)
-
-
-def add(news: LaneNews, report: Finished) -> None:
-    news.reports.append(report)
 
 
 def run_now(store: Store, ids: list[str]) -> None:
@@ -54,7 +44,7 @@ def run_now(store: Store, ids: list[str]) -> None:
 
 def test_three_models_share_the_streams_of_their_upstream_and_each_gets_its_turn(store: Store) -> None:
     submit_each(store, 20)
-    own = lanes_of(store, LaneLimits(max_streams=2))
+    own = lanes_of(store.database, HINT_SECONDS, upstream("default", max_streams=2))
     served: Counter[str] = Counter()
     for _ in range(30):
         reserved = own.reserve(100, MAX_CRASHES).reserved
@@ -67,7 +57,7 @@ def test_three_models_share_the_streams_of_their_upstream_and_each_gets_its_turn
 
 def test_one_stream_is_shared_in_turns(store: Store) -> None:
     submit_each(store, 4)
-    own = lanes_of(store, LaneLimits(max_streams=1))
+    own = lanes_of(store.database, HINT_SECONDS, upstream("default", max_streams=1))
     order = []
     for _ in range(6):
         [job_id] = own.reserve(100, MAX_CRASHES).reserved
@@ -81,12 +71,12 @@ def test_a_waiting_job_says_that_another_model_has_the_streams(store: Store) -> 
     first, second = store.submit(), store.submit()
     with store.database.write() as connection:
         connection.execute(jobs.update().where(jobs.c.id == second).values(model="m2"))
-    own = lanes_of(store, LaneLimits(max_streams=1))
+    own = lanes_of(store.database, HINT_SECONDS, upstream("default", max_streams=1))
     [reserved] = own.reserve(100, MAX_CRASHES).reserved
     store.claim(reserved)
     [waits] = {first, second} - {reserved}
-    routes = [Route("default", limits=LaneLimits(max_streams=1))]
-    found = find_why_waiting(store.database, [waits], routes, HINT_SECONDS)
+    specs = [upstream("default", max_streams=1)]
+    found = find_why_waiting(store.database, [waits], specs, HINT_SECONDS)
     assert found[waits].limited_by == "max_streams"
     spec = UpstreamSpec(name="default", url="http://127.0.0.1:1/v1", max_streams=1)
     state = read_upstream_states(store.database, [spec], HINT_SECONDS)["default"]
@@ -95,7 +85,7 @@ def test_a_waiting_job_says_that_another_model_has_the_streams(store: Store) -> 
 
 def test_requests_per_minute_are_those_of_all_models(store: Store) -> None:
     submit_each(store, 300)
-    own = lanes_of(store, LaneLimits(requests_per_minute=600))
+    own = lanes_of(store.database, HINT_SECONDS, upstream("default", requests_per_minute=600))
     started = 0
     for _ in range(100):  # ten seconds
         reserved = own.reserve(100, MAX_CRASHES).reserved
@@ -107,7 +97,7 @@ def test_requests_per_minute_are_those_of_all_models(store: Store) -> None:
 
 def test_tokens_per_minute_are_those_of_all_models(store: Store) -> None:
     submit_each(store, 300)
-    own = lanes_of(store, LaneLimits(tokens_per_minute=60_000))
+    own = lanes_of(store.database, HINT_SECONDS, upstream("default", tokens_per_minute=60_000))
     used = 0
     for _ in range(100):  # twenty seconds
         reserved = own.reserve(100, MAX_CRASHES).reserved
@@ -117,7 +107,7 @@ def test_tokens_per_minute_are_those_of_all_models(store: Store) -> None:
                 tokens = connection.scalar(select(jobs.c.reserved_tokens).where(jobs.c.id == job_id)) or 0
             used += 200
             report = Finished(now, now, tokens, 200, 190)
-            own.note(("default", store.job(job_id).model), partial(add, report=report))
+            own.note(("default", store.job(job_id).model), LaneNews([report]))
         run_now(store, reserved)
         store.clock.advance(0.2)
     # The first estimates are too high, and what they gave back is used, too. Each model alone would use as much.
@@ -126,7 +116,7 @@ def test_tokens_per_minute_are_those_of_all_models(store: Store) -> None:
 
 def test_workers_that_dispatch_different_models_at_once_stay_within_the_upstreams_streams(store: Store) -> None:
     submit_each(store, 30)
-    routes = [Route("default", limits=LaneLimits(max_streams=4))]
+    specs = [upstream("default", max_streams=4)]
     most: list[int] = []
     ended = threading.Event()
 
@@ -135,7 +125,7 @@ def test_workers_that_dispatch_different_models_at_once_stay_within_the_upstream
             most.append(in_flight(store.database))
 
     def work(name: str) -> None:
-        own = Lanes(store.database, HINT_SECONDS, lambda: routes)
+        own = lanes_of(store.database, HINT_SECONDS, *specs)
         for _ in range(100):
             for job_id in own.reserve(20, MAX_CRASHES).reserved:
                 claimed = claim(store.database, job_id, name, LEASE)

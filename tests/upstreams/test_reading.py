@@ -7,7 +7,7 @@ from pydantic import SecretStr
 
 from jobs.proxy import Proxy
 from jobs.settings import SettingsError
-from jobs.upstreams import DEFAULT_UPSTREAM, Price, UpstreamSpec, open_upstreams
+from jobs.upstreams import DEFAULT_UPSTREAM, Price, UpstreamSource, UpstreamSpec
 from tests.upstreams.files import GOOD, read, settings_of
 
 KEY = "sk-canary-4711"
@@ -89,7 +89,7 @@ def test_what_the_file_leaves_open_comes_from_the_settings(tmp_path: Path) -> No
     settings = settings_of(
         upstreams=tmp_path / "upstreams.toml", first_delta_seconds=7, total_seconds=70, loop_guard=False
     )
-    [spec] = open_upstreams(settings).current().specs
+    [spec] = UpstreamSource(settings).current().specs
     assert (spec.first_delta_seconds, spec.between_deltas_seconds, spec.total_seconds) == (7, 180, 50)
     assert not spec.loop_guard
 
@@ -136,7 +136,7 @@ def test_without_a_file_the_url_means_one_upstream_named_default() -> None:
         first_delta_seconds=7,
         loop_guard=False,
     )
-    [spec] = open_upstreams(settings).current().specs
+    [spec] = UpstreamSource(settings).current().specs
     assert (spec.name, spec.url, spec.api_key) == (DEFAULT_UPSTREAM, "https://one.example/v1", SecretStr(KEY))
     assert spec.headers["api-key"].get_secret_value().startswith("/")
     assert spec.parameters == {"max_tokens": "max_completion_tokens", "stream_options": False}
@@ -157,16 +157,16 @@ def test_without_a_file_the_url_means_one_upstream_named_default() -> None:
 def test_a_mistake_in_the_environment_is_told_by_the_name_of_its_setting(given: dict[str, str], told: str) -> None:
     more = {"LONGHAND_UPSTREAM_URL": "https://one.example/v1", "LONGHAND_UPSTREAM_API_KEY": KEY} if given else {}
     with pytest.raises(SettingsError) as caught:
-        open_upstreams(settings_of(**more, **given))
+        UpstreamSource(settings_of(**more, **given))
     assert str(caught.value).startswith(told)
     assert "\n" not in str(caught.value)
 
 
 def test_a_process_that_sends_no_jobs_needs_no_upstream_and_no_keys(tmp_path: Path) -> None:
-    assert open_upstreams(settings_of(), needs_keys=False).current().specs == ()
+    assert UpstreamSource(settings_of(), needs_keys=False).current().specs == ()
     (tmp_path / "upstreams.toml").write_text(GOOD + 'api_key_env = "SURELY_NOT_SET"\n')
     settings = settings_of(upstreams=tmp_path / "upstreams.toml")
-    [spec] = open_upstreams(settings, needs_keys=False).current().specs
+    [spec] = UpstreamSource(settings, needs_keys=False).current().specs
     assert spec.api_key is None
     with pytest.raises(SettingsError, match=r"upstreams.toml, line 4: api_key_env names the environment variable"):
-        open_upstreams(settings)
+        UpstreamSource(settings)

@@ -13,6 +13,7 @@ from jobs.dispatch.upstream_states import ErrorState, read_upstream_states
 from jobs.intake.submission import submit_job
 from jobs.pace.lane import Lane
 from jobs.pace.reports import Accepted, Finished, LaneLimits
+from jobs.pace.usage import LimitUse
 from jobs.tables import holds, lanes
 from jobs.upstreams import UpstreamSpec
 from tests.store.reserving import claim_now, reserve
@@ -67,11 +68,10 @@ def test_streams_window_limits_and_the_last_error_are_shown(store: Store) -> Non
     assert state.first_delta_seconds == 1.0
     assert state.last_error == ErrorState("overloaded", failed_at, "full")
     model, other = state.models
-    assert (model.model, model.running, model.limited_by) == ("m1", 3, "max_streams")
-    assert model.window is not None
-    assert 1 <= model.window <= 3
-    assert (model.requests.used, model.requests.limit) == (2, 600)
-    assert (model.tokens.used, model.tokens.limit) == (80, None)
+    assert (model.model, model.running, model.usage.limited_by) == ("m1", 3, "max_streams")
+    assert 1 <= model.usage.window <= 3
+    assert model.usage.requests == LimitUse(2, 600)
+    assert model.usage.tokens == LimitUse(80, None)
     assert (other.model, other.running) == ("other", 0)
 
 

@@ -165,6 +165,19 @@ def test_a_schema_that_cannot_be_compiled_in_time_is_refused(check: AnswerCheck)
     check.format_check.check_format(asking(ARTICLE)["response_format"])
 
 
+def test_a_schema_that_another_thread_forgets_meanwhile_is_read_again(check: AnswerCheck) -> None:
+    class Forgetful(dict[str, Any]):
+        def __contains__(self, schema: object) -> bool:
+            known = super().__contains__(schema)
+            self.clear()
+            return known
+
+    asked = asking(ARTICLE)["response_format"]
+    check.format_check._faults = Forgetful()
+    for _ in range(2):
+        check.format_check.check_format(asked)
+
+
 def test_a_checking_process_that_was_killed_is_started_again(check: AnswerCheck) -> None:
     assert check.find_error(asking(ARTICLE), '{"title": "Rain"}') is None
     child = check.format_check._child

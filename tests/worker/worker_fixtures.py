@@ -11,7 +11,6 @@ import redis as redis_py
 from sqlalchemy import select, update
 
 from jobs.dispatch.lanes import Lanes
-from jobs.dispatch.routes import routes_of
 from jobs.intake.submission import NewJob, submit_job
 from jobs.live.channel import Message, channel_name, decode, tail_key
 from jobs.model.records import Attempt, Job
@@ -21,7 +20,7 @@ from jobs.store.database import Database
 from jobs.store.queries import read_attempts, read_result
 from jobs.tables import jobs
 from jobs.tokens import Tokenizers
-from jobs.upstreams import open_upstreams
+from jobs.upstreams import UpstreamSource
 from longhand.simulator import Pace, ServedSimulator, serve_in_thread
 from tests.store.reserving import reserve
 from worker.active_attempts import ActiveAttempts
@@ -80,9 +79,9 @@ class WorkerParts:
         self.running = ActiveAttempts()
         self.loop = EventLoop()
         self.recorder = self.loop.run(self._open_recorder(maintenance_db.now))
-        self.source = open_upstreams(settings)
+        self.source = UpstreamSource(settings)
         self.upstreams = UpstreamRegistry(self.source, opener(settings, HabitKeeper(database).of))
-        self.lanes = Lanes(maintenance_db, settings.hint_seconds, lambda: routes_of(self.source.current()))
+        self.lanes = Lanes(maintenance_db, settings.hint_seconds, self.source.current)
         self.dispatch = Dispatch(maintenance_db, self.running, self.lanes, settings, self.hint, self._publish)
         self.counts = WorkerCounts()
         self.runner = AttemptRunner(

@@ -71,7 +71,6 @@ class Beside:
             self._store(name, value)
 
     def as_message(self) -> dict[str, Any]:
-        """All that was noted."""
         return {**self._notes, **({"refusal": make_storable(self._refusal)} if self._refusal else {})}
 
     def refuse(self) -> None:

@@ -81,7 +81,6 @@ class Watchdog:
             self._last_delta = self._loop.time()
 
     def stop(self) -> None:
-        """Stop all clocks."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

@@ -37,7 +37,6 @@ class Habits:
         self._new: list[tuple[str, str, str | None]] = []
 
     def of(self, model: str) -> frozenset[Habit]:
-        """What is known of a model."""
         return self._known.get(model, frozenset())
 
     def changes_of(self, model: str) -> tuple[Change, ...]:

@@ -21,20 +21,15 @@ _FIELDS = re.compile(r"\s*(?:data:\s*)*", re.ASCII)
 _decoder = json.JSONDecoder(strict=False)
 
 
-def read_any(payload: bytes) -> Any:
-    """The JSON of a payload. Raises `MalformedChunk`."""
-    try:
-        return json.loads(payload.decode("utf-8", "replace"), strict=False)  # some escape no control characters
-    except (ValueError, RecursionError) as error:
-        raise malformed(payload, str(error)) from error
-
-
-def read_leniently(payload: bytes, found: object = None) -> Chunk:
-    """The chunk that a payload holds in any shape; `found` is its JSON if that is known.
+def read_leniently(payload: bytes) -> Chunk:
+    """The chunk that a payload holds in any shape.
 
     Raises `MalformedChunk` when it holds no chunk, and the typed error when it is an error object.
     """
-    found = read_any(payload) if found is None else found
+    try:
+        found = json.loads(payload.decode("utf-8", "replace"), strict=False)  # some escape no control characters
+    except (ValueError, RecursionError) as failure:
+        raise malformed(payload, str(failure)) from failure
     if isinstance(found, list) and len(found) == 1:
         found = found[0]
     if not isinstance(found, Mapping):

@@ -22,7 +22,6 @@ class Logprobs:
         """They were too large."""
 
     def feed(self, logprobs: object) -> None:
-        """Take those of one chunk."""
         if self.are_dropped or not isinstance(logprobs, Mapping):
             return
         for name in ("content", "refusal"):

@@ -128,7 +128,6 @@ class Upstream:
         return ending
 
     async def aclose(self) -> None:
-        """Close every connection."""
         await self._client.aclose()
 
     async def _ask(

@@ -102,7 +102,6 @@ class _Brackets:
         return self._depth > 0 or self._in_string
 
     def feed(self, piece: str) -> None:
-        """Read on."""
         for character in piece:
             if self._escaped:
                 self._escaped = False

@@ -35,7 +35,6 @@ class ToolCalls:
 
     @property
     def are_there(self) -> bool:
-        """Whether anything was called."""
         return any(call.says_something for call in self._all())
 
     def feed(self, tool_calls: object, function_call: object, *, is_message: bool) -> bool:
