@@ -101,6 +101,14 @@ def pytest_configure() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def pytest_report_teststatus(report: pytest.TestReport | pytest.CollectReport) -> tuple[str, str, str] | None:
+    """Name a failure when it happens: who stops a long run before its end has seen what failed."""
+    if not report.failed:
+        return None
+    kind = "failed" if report.when == "call" else "error"
+    return kind, f"{kind[0].upper()}\n{kind.upper()} {report.nodeid}\n", kind.upper()
+
+
 @pytest.fixture(scope="session")
 def valkey_server() -> Iterator[ValkeyServer]:
     """The Valkey that all tests share; use `redis_url` or `valkey_client`, which begin with an empty one."""
