@@ -17,7 +17,7 @@ from api.services import ServicesDep, writing
 from api.submitting.bodies import SmallBody, read_fields, read_value
 from api.submitting.fields import invalid, unknown
 from api.use_cases import retry_jobs_of_batch, retry_one_job
-from jobs.lifecycle.retry import FAILURES, RETRYABLE
+from jobs.lifecycle.retry import FAILURES, RETRYABLE, count_retryable
 from jobs.model.status import JobStatus
 
 _INCOMPLETE = "incomplete"
@@ -48,8 +48,13 @@ def post_retry_batch(services: ServicesDep, caller: CallerDep, batch_id: BatchId
     find_batch(services, caller, batch_id)
     statuses = [JobStatus(name) for name in which if name != _INCOMPLETE]
     if not retry_jobs_of_batch(services, batch_id, statuses, incomplete=_INCOMPLETE in which):
-        named = " or ".join(sorted(which))
-        raise ApiError(409, "nothing_to_retry", f"no job of the batch is {named}: there is nothing to run again")
+        named = f"no job of the batch is {' or '.join(sorted(which))}"
+        others = count_retryable(services.database, batch_id)
+        if not others:
+            raise ApiError(409, "nothing_to_retry", f"{named}: there is nothing to run again")
+        other, count = max(others.items(), key=lambda pair: pair[1])
+        raise ApiError(409, "nothing_to_retry", f"{named}: there is nothing to run again but its {other} ones"
+                       f' ({count}), if you name them in "which" (the command: --which {other})')  # fmt: skip
     batch = find_batch(services, caller, batch_id)
     return JsonAnswer(batch_json(batch), 202)
 

@@ -17,6 +17,7 @@ export function batchActions(state, onFault) {
   const pause = el("button", { type: "button", onclick: pauseBatch }, t("batch.pause"));
   const retry = el("button", { type: "button", onclick: retryFailures });
   const retryCut = el("button", { type: "button", onclick: retryCutShort });
+  const retryCancelled = el("button", { type: "button", onclick: writeCancelled });
   const remove = deleteButton({ path: `/v1/batches/${state.id}`, kind: "batch", whereTo: () => "#/", onFault });
   const node = el(
     "div",
@@ -32,6 +33,7 @@ export function batchActions(state, onFault) {
     ),
     retry,
     retryCut,
+    retryCancelled,
     pause,
     cancel,
     remove,
@@ -57,6 +59,11 @@ export function batchActions(state, onFault) {
     if (await post(retryCut, "retry", t("batch.retry_cut.done"), again)) state.watch();
   }
 
+  async function writeCancelled() {
+    const again = { which: ["cancelled"] };
+    if (await post(retryCancelled, "retry", t("batch.retry_cancelled.done"), again)) state.watch();
+  }
+
   const post = (button, verb, words, body) =>
     act(
       button,
@@ -80,6 +87,9 @@ export function batchActions(state, onFault) {
       const cut = state.jobs.filter((job) => job.incomplete).length;
       retryCut.hidden = cut === 0 || batch.status === "cancelling";
       retryCut.textContent = t("batch.retry_cut", { count: cut });
+      const cancelled = state.jobs.filter((job) => job.status === "cancelled").length;
+      retryCancelled.hidden = cancelled === 0 || batch.status === "cancelling";
+      retryCancelled.textContent = t("batch.retry_cancelled", { count: cancelled });
     },
   };
 }

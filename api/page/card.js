@@ -30,12 +30,7 @@ export class Card {
     this.node = el(
       "li",
       { class: "card" },
-      el(
-        "div",
-        { class: "card-head" },
-        el("h3", { dir: "auto" }, this.link),
-        this.badge,
-      ),
+      el("div", { class: "card-head" }, el("h3", { dir: "auto" }, this.link), this.badge),
       this.prompt,
       el("div", { class: "card-body" }, this.words),
       el("div", { class: "card-foot" }, this.tokens, this.speed, this.mark),
@@ -76,6 +71,10 @@ export class Card {
     if (text?.text) {
       if (!isFinal(job.status)) return plain(below.slice(-SHOWN));
       if (job.status === "completed") return plain(below.slice(0, SHOWN));
+      if (job.status === "cancelled") {
+        this.words.className = "card-text kept";
+        return plain(below.slice(0, SHOWN));
+      }
     }
     this.words.className = "card-text note";
     // Before its last error: of a thousand that a held upstream has sent back, each would say the same.

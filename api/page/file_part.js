@@ -3,6 +3,7 @@
 import { ChosenFile } from "./chosen_file.js";
 import { el, menu, put, wrong } from "./dom.js";
 import { fileNotes } from "./input_notes.js";
+import { namingField } from "./naming_field.js";
 import { refusalOf } from "./refusals.js";
 import { t } from "./words.js";
 
@@ -67,6 +68,7 @@ export function filePart(changed) {
     hidden: true,
   });
   const summary = el("div", { id: "file-summary" });
+  const naming = namingField(lookAgain);
   const encodingPart = el(
     "div",
     { class: "field apart", hidden: true },
@@ -93,6 +95,7 @@ export function filePart(changed) {
     chosen = new ChosenFile(file);
     tablePart.hidden = encodingPart.hidden = true;
     encoding.value = "";
+    naming.reset();
     put(summary, el("p", { class: "summary" }, t("form.file.reading", { name: file.name })));
     changed();
     lookAgain();
@@ -107,6 +110,7 @@ export function filePart(changed) {
     return {
       model,
       ...(isTable ? { template: template.value } : {}),
+      ...(isTable && naming.value() ? { id_column: naming.value() } : {}),
       ...(encoding.value ? { encoding: encoding.value } : {}),
     };
   }
@@ -121,6 +125,7 @@ export function filePart(changed) {
       if (turn !== turns) return file === chosen ? null : file.drop();
       const isTable = first.quick.columns.length > 0;
       if (isTable) offerTemplate(first.quick.columns);
+      naming.offer(first.quick.columns);
       await file.look(inputFor("model", { isTable }));
       if (turn !== turns) return; // something else was asked for meanwhile, and what it found may be shown already
       show();
@@ -247,6 +252,7 @@ export function filePart(changed) {
       summary,
       encodingPart,
       tablePart,
+      naming.node,
     ),
   };
 }

@@ -10,7 +10,9 @@ export function outcomeOf(batch) {
   const { total, completed, failed, incomplete = 0 } = batch.request_counts;
   const cut = incomplete ? t("outcome.cut", { count: incomplete }) : "";
   const lost = failed ? t("outcome.failed", { count: failed }) : "";
-  if (status === "completed" || (status === "failed" && total)) {
+  // Whatever its batch is called: a click that came after the last text had ended took nothing away.
+  const isWhole = total > 0 && completed === total && isFinal(status);
+  if (isWhole || status === "completed" || (status === "failed" && total)) {
     if (failed && failed >= total) return { sign: "failed", words: lost };
     if (failed) return { sign: "partly_failed", words: joined(t("outcome.with_failures", { count: failed }), cut) };
     return cut ? { sign: "cut_short", words: cut } : { sign: "completed", words: statusWord("completed") };

@@ -4,6 +4,7 @@ import { ERRORS } from "./words_en_errors.js";
 import { FORM } from "./words_en_form.js";
 import { JOB } from "./words_en_job.js";
 import { REFUSALS } from "./words_en_refusals.js";
+import { SAME } from "./words_same.js";
 import { SYSTEM } from "./words_en_system.js";
 import { TOLD } from "./words_en_told.js";
 
@@ -12,6 +13,7 @@ export const WORDS = {
   ...FORM,
   ...JOB,
   ...REFUSALS,
+  ...SAME,
   ...SYSTEM,
   ...TOLD,
 
@@ -45,10 +47,6 @@ export const WORDS = {
   "details": "Details",
   "download": "Download",
   "download.as": "Download as {word}",
-  "download.md": "Markdown",
-  "download.jsonl": "JSONL",
-  "download.csv": "CSV",
-  "download.zip": "ZIP",
 
   // Numbers, times and durations.
   "unknown": "unknown",
@@ -88,7 +86,6 @@ export const WORDS = {
   // How far it is.
   "progress.of": "Progress of {name}",
   "progress.batch": "Progress of the batch",
-  "progress.percent": "{percent}%",
   "progress.left": "about {time} left",
   "progress.paused": "on hold",
   "progress.value": "{ended} of {total} ended, {writing} being written, {failed} not completed",
@@ -146,6 +143,8 @@ export const WORDS = {
   "batch.retry.done": "The failures run again.",
   "batch.retry_cut": { one: "Retry {count} article cut short", other: "Retry {count} articles cut short" },
   "batch.retry_cut.done": "The articles that were cut short are written again.",
+  "batch.retry_cancelled": { one: "Write the {count} cancelled again", other: "Write the {count} cancelled again" },
+  "batch.retry_cancelled.done": "The articles that were cancelled are written again.",
   "batch.cancel.question": {
     one: "Cancel the {count} article of this batch that is not written yet? The text so far is kept.",
     other: "Cancel the {count} articles of this batch that are not written yet? The text so far is kept.",
@@ -207,14 +206,9 @@ export const WORDS = {
 
   // The keys, as `?` lists them.
   "keys.title": "Keys",
-  "keys.j.key": "j",
   "keys.j": "Next article",
-  "keys.k.key": "k",
   "keys.k": "Previous article",
-  "keys.arrows.key": "← → ↑ ↓ Home End",
   "keys.arrows": "From card to card",
-  "keys.send.key": "Ctrl Enter",
   "keys.send": "Submit the form",
-  "keys.?.key": "?",
   "keys.?": "This list",
 };

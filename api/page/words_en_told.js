@@ -5,10 +5,11 @@ export const TOLD = {
 
   // Tables and their templates.
   "told.too_many_cells":
-    "{cells} cells, but {columns} columns: put a cell that holds the delimiter in quotation marks, or name every column",
-  "told.too_few_cells": "{cells} cells, but {columns} columns: add the cells that are missing, empty ones too",
+    "{cells} cells, but the first row has {columns}: put a cell that holds the delimiter in quotation marks, or name every column",
+  "told.too_few_cells": "only {cells} of {columns} cells: add the cells that are missing, empty ones too",
   "told.prompt_empty": "the prompt is empty: write something into the cell, or delete the row",
-  "told.cell_empty": "{column} is empty: write something into the cell, or delete the row",
+  "told.cell_empty":
+    "{column} is empty: write something into the cell, such as none, delete the row, or leave the column out of the template",
   "told.brace": "a single {brace} at character {place} of the template: double it to write it",
   "told.no_column_near": "{name} in the template is not a column: did you mean {near}? the columns are {columns}",
   "told.no_column": "{name} in the template is not a column: the columns are {columns}",

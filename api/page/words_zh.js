@@ -4,6 +4,7 @@ import { ERRORS } from "./words_zh_errors.js";
 import { FORM } from "./words_zh_form.js";
 import { JOB } from "./words_zh_job.js";
 import { REFUSALS } from "./words_zh_refusals.js";
+import { SAME } from "./words_same.js";
 import { SYSTEM } from "./words_zh_system.js";
 import { TOLD } from "./words_zh_told.js";
 
@@ -12,6 +13,7 @@ export const WORDS = {
   ...FORM,
   ...JOB,
   ...REFUSALS,
+  ...SAME,
   ...SYSTEM,
   ...TOLD,
 
@@ -45,10 +47,6 @@ export const WORDS = {
   "details": "详细信息",
   "download": "下载",
   "download.as": "下载为 {word}",
-  "download.md": "Markdown",
-  "download.jsonl": "JSONL",
-  "download.csv": "CSV",
-  "download.zip": "ZIP",
 
   // 数字、时间与时长。
   "unknown": "未知",
@@ -88,7 +86,6 @@ export const WORDS = {
   // 进度。
   "progress.of": "进度：{name}",
   "progress.batch": "批次进度",
-  "progress.percent": "{percent}%",
   "progress.left": "约剩 {time}",
   "progress.paused": "暂停中",
   "progress.value": "共 {total} 篇，{ended} 篇已结束，{writing} 篇生成中，{failed} 篇未完成",
@@ -140,6 +137,8 @@ export const WORDS = {
   "batch.retry.done": "失败的文章已重新开始。",
   "batch.retry_cut": { other: "重试 {count} 篇被截断的文章" },
   "batch.retry_cut.done": "被截断的文章已重新开始。",
+  "batch.retry_cancelled": { other: "重新生成 {count} 篇已取消的文章" },
+  "batch.retry_cancelled.done": "已取消的文章已重新开始。",
   "batch.cancel.question": { other: "取消批次中尚未写完的 {count} 篇文章？已有的正文会保留。" },
   "batch.cancel.yes": "取消这些文章",
   "batch.cancel.no": "继续生成",
@@ -198,14 +197,9 @@ export const WORDS = {
 
   // 快捷键。
   "keys.title": "快捷键",
-  "keys.j.key": "j",
   "keys.j": "下一篇文章",
-  "keys.k.key": "k",
   "keys.k": "上一篇文章",
-  "keys.arrows.key": "← → ↑ ↓ Home End",
   "keys.arrows": "在卡片之间移动",
-  "keys.send.key": "Ctrl Enter",
   "keys.send": "提交表单",
-  "keys.?.key": "?",
   "keys.?": "显示此列表",
 };

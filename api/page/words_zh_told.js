@@ -7,7 +7,7 @@ export const TOLD = {
   "told.too_many_cells": "有 {cells} 个单元格，但只有 {columns} 列。请给含有分隔符的单元格加上引号，或为每一列命名",
   "told.too_few_cells": "只有 {cells} 个单元格，但有 {columns} 列。请补上缺少的单元格，空的也要补",
   "told.prompt_empty": "提示词是空的。请填写单元格，或删除这一行",
-  "told.cell_empty": "{column} 是空的。请填写单元格，或删除这一行",
+  "told.cell_empty": "{column} 是空的。请填写单元格（例如写“无”），或删除这一行，或不在模板中使用这一列",
   "told.brace": "模板的第 {place} 个字符是单独的 {brace}，要写大括号本身，请写两次",
   "told.no_column_near": "模板中的 {name} 不是列名，您是否想用 {near}？现有的列：{columns}",
   "told.no_column": "模板中的 {name} 不是列名。现有的列：{columns}",

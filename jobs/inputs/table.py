@@ -11,6 +11,8 @@ from jobs.inputs.template import fields_of, fill, name_columns, parse_template
 MOST_COLUMNS = 16_384
 """As many as a spreadsheet has."""
 
+_FILL = "write something into the cell, such as none, delete the row, or leave the column out of the template"
+_FILL_PROMPT = "write something into the cell, or delete the row"
 _BLANK = " \t\r\n\f\v\xa0\u3000\u200b\ufeff"
 
 
@@ -31,6 +33,7 @@ class Header:
         while cells and not cells[-1]:
             cells.pop()  # columns that a spreadsheet still thinks used
         self.width = len(cells)
+        self.whole_width = len(row.cells)
         self.names = {place: name for place, name in enumerate(cells) if name}
         self.columns = list(self.names.values())
         if self.width > MOST_COLUMNS:
@@ -70,6 +73,8 @@ class RowFiller:
             remedy = name_columns(header.columns)
             raise MistakeError("unknown_column", f"{id_column!r} is not a column", remedy, param="id_column")
         self._id_column = id_column or "custom_id"
+        self._first_longer: Row | None = None
+        self._has_even = False
 
     def lines(self, rows: Iterator[Row | MistakeError]) -> Iterator[Line | MistakeError]:
         """The requests of these rows, and what is wrong with those that cannot be one."""
@@ -82,21 +87,38 @@ class RowFiller:
                 if row.cells:  # a line with nothing in it at all is nothing to tell
                     self._notes.add("blank_row", "a row without any text was left out", row.line)
                 continue
+            if uneven := self._uneven(row):
+                yield uneven
             try:
                 yield Line(row.line, self._request(row, filled), row.row)
             except MistakeError as mistake:
                 yield mistake.at(row.line, row.row)
 
+    def _uneven(self, row: Row) -> MistakeError | None:
+        """Empty cells behind the last column are a spreadsheet's when every row has them. When only some have, each of
+        those holds a delimiter too many, and its cells may stand under the wrong names.
+        """
+        longer: Row | None = row
+        if len(row.cells) <= self._header.whole_width:
+            longer, self._first_longer, self._has_even = self._first_longer, None, True
+        elif not self._has_even:
+            self._first_longer = self._first_longer or row
+            return None
+        return self._too_many(len(longer.cells)).at(longer.line, longer.row) if longer else None
+
+    def _too_many(self, cells: int) -> MistakeError:
+        reason = f"{cells} cells, but the first row has {self._header.width}"
+        return MistakeError(
+            "wrong_cells", reason, "put a cell that holds the delimiter in quotation marks, or name every column"
+        )
+
     def _request(self, row: Row, filled: list[bool]) -> bytes:
         width = self._header.width
-        if len(row.cells) < width or any(filled[width:]):
-            cells = len(row.cells) - filled[::-1].index(True) if len(row.cells) > width else len(row.cells)
-            more = "put a cell that holds the delimiter in quotation marks, or name every column"
-            raise MistakeError(
-                "wrong_cells",
-                f"{cells} cells, but {width} columns",
-                more if cells > width else "add the cells that are missing, empty ones too",
-            )
+        if any(filled[width:]):
+            raise self._too_many(len(row.cells) - filled[::-1].index(True))
+        if len(row.cells) < width:
+            reason = f"only {len(row.cells)} of {width} cells"
+            raise MistakeError("wrong_cells", reason, "add the cells that are missing, empty ones too")
         cells_by_name = {name: row.cells[place] for place, name in self._header.names.items()}
         # Before it is filled: a template may name a cell of 10 MB some thousand times.
         length = sum(len(cells_by_name[name]) * times for name, times in self._fields.items())
@@ -105,7 +127,7 @@ class RowFiller:
         for name in self._fields:
             if not cells_by_name[name].strip(_BLANK):
                 reason = "the prompt is empty" if self._template.strip() == f"{{{name}}}" else f"{{{name}}} is empty"
-                raise MistakeError("empty_cell", reason, "write something into the cell, or delete the row")
+                raise MistakeError("empty_cell", reason, _FILL if reason.startswith("{") else _FILL_PROMPT)
         body = {"messages": [{"role": "user", "content": fill(self._template, cells_by_name)}]}
         request: dict[str, object] = {"body": body}
         if self._keeps_cells:

@@ -10,6 +10,7 @@ from longhand.cli.command_client import open_client
 from longhand.client.objects import FINAL
 from longhand.terminal import lists, tables
 from longhand.terminal.batch_list import batch_list
+from longhand.terminal.explanations import NOT_COMPLETED, retry_command
 from longhand.terminal.output import PlainConsole, print_json, print_line
 from longhand.terminal.waiting_words import waiting_notes
 from longhand.words.catalogue import t
@@ -73,13 +74,20 @@ def show(resource_id: Id, as_json: AsJson = False) -> None:
     """Show a job with its attempts, or a batch."""
     with open_client() as client:
         found = client.read(resource_id)
+        is_batch = found.get("object") == "batch"
+        failed = found["request_counts"]["failed"] if is_batch and found["status"] in FINAL else 0
+        statuses = [
+            one for one in NOT_COMPLETED if failed and any(client.jobs(batch_id=found["id"], status=one, limit=1))
+        ]
     if as_json:
         print_json(found)
         return
-    draw = tables.batch_summary if found.get("object") == "batch" else tables.job_summary
+    draw = tables.batch_summary if is_batch else tables.job_summary
     tables.table_console().print(draw(found))
-    if found.get("object") == "batch" and found["status"] in FINAL and (count := found["request_counts"]["failed"]):
-        print_line(t("show.failures", count=count, id=resource_id), err=True)
+    if statuses:
+        why = t("join.comma").join(f"longhand jobs --batch {resource_id} --status {status}" for status in statuses)
+        again = retry_command(resource_id, statuses)
+        print_line(t("show.not_completed", count=failed, why=why, again=again), err=True)
 
 
 def _note_the_rest(console: PlainConsole, *, more: bool, hidden: str, wide: int) -> None:

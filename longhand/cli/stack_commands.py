@@ -27,7 +27,7 @@ def up(
     """Run the whole stack from this terminal: Valkey, the workers and the API. Ctrl-C stops all of it."""
     from longhand.stack.home import locked_home, write_url  # noqa: PLC0415  # no other command needs it
     from longhand.stack.signals import StopSignals  # noqa: PLC0415  # no other command needs it
-    from longhand.stack.stack import Stack, StackStoppedError  # noqa: PLC0415  # loads Alembic and httpx
+    from longhand.stack.stack import Stack, StackStoppedError, choose_port  # noqa: PLC0415  # loads Alembic and httpx
     from longhand.stack.supervisor import Supervisor  # noqa: PLC0415  # no other command needs it
     from longhand.stack.upstream_check import report_upstream_answer  # noqa: PLC0415  # loads httpx
 
@@ -41,6 +41,8 @@ def up(
     # Everything that these processes make in the home is for its owner alone.
     os.umask(0o077)
     with StopSignals() as signals, locked_home(settings.home) as home:
+        # Before anything is said to start, and ended again.
+        port = choose_port(host, port)
         stack = Stack(settings, home, host, port, workers, api_workers, signals, Supervisor(report))
         try:
             report(t("up.starting", home=home))

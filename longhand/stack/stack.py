@@ -5,7 +5,9 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
+from errno import EADDRINUSE
 from pathlib import Path
 
 import httpx
@@ -150,8 +152,18 @@ def choose_port(host: str, port: int) -> int:
                 return int(probe.getsockname()[1])
             probe.listen()
     except OSError as error:
-        raise StackError(t("up.cannot_listen", host=host, port=port, why=translated(str(error.strerror)))) from None
+        said = t("up.cannot_listen", host=host, port=port, why=translated(str(error.strerror)))
+        free = _free_port_after(host, port) if error.errno == EADDRINUSE else None
+        raise StackError(said + t("up.free_port", port=free) if free else said) from None
     return port
+
+
+def _free_port_after(host: str, port: int) -> int | None:
+    """One that is easy to remember, and that nothing listens on at this moment."""
+    for near in range(port + 1, min(port + 50, 65_536)):
+        with suppress(OSError), socket.create_server((host, near)):
+            return near
+    return None
 
 
 def wait_until_ready(url: str, children: list[Child], wait: Callable[[], None]) -> None:

@@ -1,17 +1,26 @@
 """Words of the API in the language of the command: statuses, names of fields, and what an error means."""
 
 import re
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Collection, Mapping
+from typing import Any, Literal
 
 from longhand.client.objects import why
 from longhand.words.catalogue import known, meaning_of, t, translated
+
+NOT_COMPLETED: tuple[Literal["failed", "expired", "cancelled"], ...] = ("failed", "expired", "cancelled")
+"""How a job ends that does not complete."""
 
 _ENGLISH = re.compile(r"[A-Za-z']+(?:,? [A-Za-z']+){3}")
 """A sentence of which only a part is translated: what its code means must be shown as well."""
 
 _NOT_ACCEPTED = "The text was not accepted: "
 _NEXT_RULE = re.compile(r"; (?=\w+: asked for )")
+
+
+def retry_command(batch_id: str, statuses: Collection[str]) -> str:
+    """The command that runs the jobs of a batch again that ended so: it must name those that were cancelled."""
+    which = " --which " + ",".join(one for one in NOT_COMPLETED if one in statuses) if "cancelled" in statuses else ""
+    return f"longhand retry {batch_id}{which}"
 
 
 def status_word(status: str) -> str:

@@ -4,6 +4,7 @@ Texts are what was asked for, and go to `out`; messages about them go to stderr.
 """
 
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TextIO
@@ -18,7 +19,7 @@ from longhand.client.objects import Hold, Job
 from longhand.terminal.batch_state import BatchState, Failure, thinking
 from longhand.terminal.batch_view import BatchView
 from longhand.terminal.cells import one_line, plain
-from longhand.terminal.explanations import cut_short_words, reason, source_word, status_word
+from longhand.terminal.explanations import cut_short_words, reason, retry_command, source_word, status_word
 from longhand.terminal.lines import Lines, starts_over
 from longhand.terminal.output import print_line
 from longhand.terminal.waiting_words import hold_sentence
@@ -106,13 +107,13 @@ def watch_batch(client: Client, batch_id: str, console: Console, out: TextIO, *,
     in_panel = console.is_terminal and out.isatty()
     lines = Lines(out) if with_texts and not in_panel else None
     events = client.watch(batch_id, texts=("running" if in_panel else "all") if with_texts else "none")
-    failures = 0
+    failures = Counter[str]()
     with _shown(console, state, with_texts=with_texts and in_panel) as show:
         for event in events:
             failure = state.take(event)
             if failure is not None:
-                failures += 1
-                if failures <= _MOST_FAILURES:
+                failures[failure.status] += 1
+                if failures.total() <= _MOST_FAILURES:
                     _print_failure(console, failure)
             if lines is not None:
                 lines.take(event)
@@ -167,9 +168,9 @@ def _print_failure(console: Console, failure: Failure) -> None:
     console.print(Text(one_line(line), style="red"), soft_wrap=True)
 
 
-def _print_retry(console: Console, batch_id: str, failures: int) -> None:
-    more = t("watch.more", number=failures - _MOST_FAILURES) if failures > _MOST_FAILURES else ""
-    console.print(Text(more + t("watch.retry", id=batch_id)), soft_wrap=True)
+def _print_retry(console: Console, batch_id: str, failures: Counter[str]) -> None:
+    more = t("watch.more", number=failures.total() - _MOST_FAILURES) if failures.total() > _MOST_FAILURES else ""
+    console.print(Text(more + t("watch.retry", again=retry_command(batch_id, failures))), soft_wrap=True)
 
 
 def _print_cut_short(console: Console, batch_id: str, count: int) -> None:

@@ -211,6 +211,28 @@ def test_a_job_on_a_terminal_cannot_move_its_cursor(
     assert capsys.readouterr().err == "completed\n" * 2
 
 
+def test_a_cancelled_batch_is_run_again_with_the_command_that_is_shown(
+    sqlite_api: ApiServer, sqlite_database: Database, tmp_path: Path
+) -> None:
+    batch_id, _ = submit_jobs(sqlite_database, 2)
+    environ = environ_of(tmp_path, {"LONGHAND_URL": f"http://127.0.0.1:{sqlite_api.port}"})
+    assert longhand("cancel", batch_id, environ=environ).returncode == 0
+    again = f"longhand retry {batch_id} --which cancelled"
+    watched = longhand("watch", batch_id, environ=environ)
+    assert f"run them again with: {again}\n" in watched.stderr
+    shown = longhand("show", batch_id, environ=environ)
+    why = f"longhand jobs --batch {batch_id} --status cancelled"
+    assert shown.stderr == f"2 jobs did not complete; why: {why}; run them again with: {again}\n"
+    refused = longhand("retry", batch_id, environ=environ)
+    assert refused.stderr.startswith(
+        "longhand: no job of the batch is expired or failed: there is nothing to run again but its cancelled ones (2),"
+        ' if you name them in "which" (the command: --which cancelled)'
+    )
+    chinese = longhand("retry", batch_id, environ={**environ, "LONGHAND_LANG": "zh"})
+    assert "有 2 个任务的状态是 cancelled：要重新运行它们，请加上 --which cancelled" in chinese.stderr
+    assert longhand(*again.split()[1:], environ=environ).returncode == 0
+
+
 def test_ctrl_c_stops_watching_and_not_the_job(
     sqlite_api: ApiServer, sqlite_database: Database, valkey_client: redis.Redis, tmp_path: Path
 ) -> None:

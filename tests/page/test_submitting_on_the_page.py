@@ -170,6 +170,21 @@ def test_a_csv_file_is_put_into_a_template(visit: Visit, client: Client) -> None
     ]
 
 
+def test_a_column_that_is_chosen_names_the_articles(visit: Visit, client: Client) -> None:
+    give_file(visit, "topics.csv", "slug,topic\r\nink-1,ink\r\npen-1,pens\r\n")
+    naming = visit.page.get_by_label("Name the articles by")
+    expect(visit.page.locator("#naming-hint")).to_contain_text("No column is called custom_id")
+    naming.select_option("slug")
+    expect(visit.page.locator("#naming-hint")).to_be_empty()
+    visit.page.get_by_label("Prompt for each row").fill("Write 20 words about {topic}.")
+    visit.page.get_by_label("Model").fill(MODEL)
+    visit.page.get_by_role("button", name="Submit 2 articles").click()
+    assert jobs_of_shown_batch(visit, client) == [
+        ("ink-1", MODEL, "Write 20 words about ink."),
+        ("pen-1", MODEL, "Write 20 words about pens."),
+    ]
+
+
 @pytest.mark.parametrize(
     ("name", "content", "told"),
     [
@@ -177,7 +192,7 @@ def test_a_csv_file_is_put_into_a_template(visit: Visit, client: Client) -> None
         ("a.jsonl", '{"custom_id": "x", "prompt": "y"}\n\n' * 2, ["Line 3:", "the same as that of line 1"]),
         ("a.jsonl", '{"body": {"messages": []}}\n{"body": 3}', ["Line 1:", "must be a list", "Line 2:"]),
         ("a.jsonl", '{"prompt": "x", "url": "/v1/embeddings"}', ["Line 1:", "/v1/chat/completions"]),
-        ("a.csv", "prompt,b\nx\ny,z,1\nw,v", ["Line 2: 1 cells, but 2 columns", "Line 3: 3 cells"]),
+        ("a.csv", "prompt,b\nx\ny,z,1\nw,v", ["Line 2: only 1 of 2 cells", "Line 3: 3 cells"]),
         ("a.csv", 'prompt\n"never closed\n', ["Line 2: a quotation mark is opened here"]),
         ("a.csv", 'a,b\n"x\ny",\nz,,,"', ["Line 4: row 3: a quotation mark"]),
         ("a.csv", "prompt,prompt\nx,y", ["Line 1: two columns"]),

@@ -30,6 +30,7 @@ def test_twenty_cards_grow_and_each_ends_with_exactly_the_stored_text(
     assert_every_card_is_as_stored(visit, client, batch_id, 20)
 
 
+@pytest.mark.chaos
 def test_the_api_dies_midway_and_every_character_is_shown_once(
     visit: Visit, client: Client, up: Up, upstream: FaultProxy
 ) -> None:
@@ -65,6 +66,7 @@ def test_leaving_midway_and_coming_back_shows_every_character_once(
     assert_every_card_is_as_stored(visit, client, batch_id, 20)
 
 
+@pytest.mark.chaos
 def test_a_network_lost_again_and_again_shows_every_character_once(
     browser: Browser, up: Up, client: Client, upstream: FaultProxy
 ) -> None:
@@ -89,7 +91,7 @@ def test_a_network_lost_again_and_again_shows_every_character_once(
 
 
 def test_of_five_hundred_cards_only_those_in_sight_are_drawn(visit: Visit, client: Client) -> None:
-    batch_id = submit(client, [request(f"note-{i:03}", f"Write a 20-word note about {i}.") for i in range(500)])
+    batch_id = submit(client, [request(f"note-{i:03}", "Write.", text=f"A note about {i}.") for i in range(500)])
     visit.go(f"#/batches/{batch_id}")
     expect(visit.page.locator(".filters button").first).to_have_text("All 500")
     drawn = visit.page.locator(".card")
@@ -134,6 +136,28 @@ def test_the_failures_of_a_batch_run_again_at_a_click(visit: Visit, client: Clie
     visit.go(f"#/batches/{batch_id}")
     visit.page.get_by_role("button", name="Retry 1 failure").click()
     expect(visit.page.get_by_role("button", name="All 2")).to_be_visible()
+    expect(visit.page.get_by_role("button", name="Completed 2")).to_be_visible()
+    assert_every_card_is_as_stored(visit, client, batch_id, 2)
+
+
+def test_a_cancelled_batch_keeps_its_texts_on_the_cards_and_is_written_again_at_a_click(
+    visit: Visit, client: Client
+) -> None:
+    batch_id = submit(client, [request(name, f"Write a 400-word note on {name}.") for name in ("ink", "pens")])
+    visit.go(f"#/batches/{batch_id}")
+    texts = visit.page.locator(".card-text:not(.note)")
+    expect(texts).to_have_count(2)
+    visit.page.get_by_role("button", name="Cancel", exact=True).click()
+    visit.page.get_by_role("button", name="Cancel them").click()
+    again = visit.page.get_by_role("button", name="Write the 2 cancelled again")
+    expect(again).to_be_visible()
+    kept = visit.page.locator(".card-text.kept")
+    expect(kept).to_have_count(2)
+    stored = "".join(client.text(job["id"], partial=True) for job in client.jobs(batch_id=batch_id))
+    shown = " ".join(kept.all_inner_texts()).split()
+    assert shown
+    assert all(word in stored for word in shown)
+    again.click()
     expect(visit.page.get_by_role("button", name="Completed 2")).to_be_visible()
     assert_every_card_is_as_stored(visit, client, batch_id, 2)
 

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from longhand.cli import command
-from tests.client.sent import answer
+from tests.client.sent import JOB, answer
 from tests.conftest import free_port
 from tests.stack.running_up import environ_of, longhand
 from tests.upstream.scripted_upstream import ScriptedUpstream
@@ -227,11 +227,14 @@ def test_a_text_that_is_not_whole_is_told_in_words_of_the_command(lang: str, sai
     assert (ran.returncode, ran.stdout, ran.stderr) == (1, "", f"longhand: {said}\n")
 
 
+WHY = "why: longhand jobs --batch batch_1 --status failed"
+
+
 @pytest.mark.parametrize(
     ("status", "failed", "said"),
     [
-        ("completed", 2, "2 jobs failed; why: longhand jobs --batch batch_1 --status failed; run them again with: "),
-        ("completed", 1, "1 job failed; why: longhand jobs --batch batch_1 --status failed; run it again with: "),
+        ("completed", 2, f"2 jobs did not complete; {WHY}; run them again with: "),
+        ("completed", 1, f"1 job did not complete; {WHY}; run it again with: "),
         ("completed", 0, ""),
         ("in_progress", 2, ""),
     ],
@@ -239,7 +242,8 @@ def test_a_text_that_is_not_whole_is_told_in_words_of_the_command(lang: str, sai
 def test_a_batch_with_failures_says_how_to_run_them_again(status: str, failed: int, said: str, tmp_path: Path) -> None:
     batch = {"id": "batch_1", "object": "batch", "status": status, "created_at": 1, "usage": None,
              "request_counts": {"total": 3, "completed": 3 - failed, "failed": failed}}  # fmt: skip
-    with ScriptedUpstream([answer(200, batch)]) as server:
+    pages = [[answer(200, {"data": jobs, "has_more": False, "last_id": None})] for jobs in ([JOB], [], [])]
+    with ScriptedUpstream([answer(200, batch)], *pages) as server:
         ran = longhand("show", "batch_1", environ=environ_of(tmp_path, {"LONGHAND_URL": server.url}))
     assert ran.returncode == 0, ran.stderr
     assert ran.stderr == (f"{said}longhand retry batch_1\n" if said else "")

@@ -201,7 +201,7 @@ def test_each_csv_row_goes_into_the_template(tmp_path: Path) -> None:
 
 def test_a_csv_row_is_named_by_the_line_it_begins_in(tmp_path: Path) -> None:
     said = refusal(written(tmp_path, "in.csv", 'prompt,custom_id\n"two\nlines",a\nonly one cell\n'))
-    assert said == "in.csv:4 (row 3): 1 cells, but 2 columns: add the cells that are missing, empty ones too"
+    assert said == "in.csv:4 (row 3): only 1 of 2 cells: add the cells that are missing, empty ones too"
 
 
 def test_a_csv_without_a_prompt_column_needs_a_template(tmp_path: Path) -> None:

@@ -104,6 +104,10 @@ def test_a_port_that_is_taken_is_one_clear_line() -> None:
         port = server.getsockname()[1]
         with pytest.raises(StackError, match=f"cannot listen on 127.0.0.1 port {port}: Address already in use"):
             choose_port("127.0.0.1", port)
+        with pytest.raises(StackError) as refused:
+            choose_port("127.0.0.1", port)
+        free = int(str(refused.value).rpartition("; try: longhand up --port ")[2])
+        assert choose_port("127.0.0.1", free) == free > port
     assert choose_port("127.0.0.1", port) == port
 
 

@@ -18,6 +18,7 @@ test("the words and the colour of a batch are those of what happened", () => {
     ["completed", { completed: 8, failed: 2, incomplete: 1 }, "partly_failed", "Completed with 2 failures, 1 cut short"],
     ["completed", { completed: 10, incomplete: 1 }, "cut_short", "1 cut short"],
     ["cancelled", { completed: 3, failed: 7 }, "cancelled", "Cancelled, 3 of 10 completed"],
+    ["cancelled", { completed: 10 }, "completed", "Completed"],
     ["expired", { completed: 3, failed: 7 }, "expired", "Expired, 3 of 10 completed"],
     ["failed", { total: 0 }, "failed", "Failed"],
     ["in_progress", { in_progress: 2 }, "in_progress", "Writing"],
