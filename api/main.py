@@ -27,7 +27,6 @@ from api.endpoints import (
     holds,
     job_events,
     me,
-    metrics,
     page,
     query,
     reference,
@@ -99,7 +98,7 @@ def make_app(services: Services) -> FastAPI:
         openapi_url=None,  # as above
     )
     app.state.services = services
-    for module in (page, reference, health, metrics, status):
+    for module in (page, reference, health, status):
         app.include_router(module.routes)
     # A key first of all, before the path, the query or the body is looked at.
     for module in (

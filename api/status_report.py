@@ -1,7 +1,6 @@
 """The state of the whole, as a caller may see it: what `GET /v1/status` answers."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from typing import Any
 
 from api.callers.caller import Caller, is_operator
@@ -12,7 +11,7 @@ from api.services import Services
 from api.upstream_views import upstreams_json
 from api.waiting import NOTHING, caller_hold_json, known_upstreams
 from jobs.dispatch.holds import HoldKind
-from jobs.dispatch.overview import HeldWork, Overview, QueueLine, read_overview
+from jobs.dispatch.overview import HeldWork, QueueLine, read_overview
 from jobs.live.worker_signs import WorkerSign
 
 UNKNOWN: dict[str, Any] = {
@@ -51,25 +50,21 @@ def report_status(
     return {
         "workers": workers,
         "workers_complete": known,
-        "queue": _queue_json(services, caller, seen, workers if known else None, now),
+        "queue": [_line_json(services, caller, line, workers if known else None) for line in seen.lines],
         "queue_has_more": seen.has_more,
         "held": [_held_json(services, caller, held) for held in seen.held],
         **upstreams,
     }
 
 
-def _queue_json(
-    services: Services, caller: Caller, seen: Overview, workers: Sequence[Mapping[str, Any]] | None, now: datetime
-) -> list[dict[str, Any]]:
-    return [{**line_json(line), **_waiting_json(services, caller, line, workers, now)} for line in seen.lines]
+def _line_json(
+    services: Services, caller: Caller, line: QueueLine, workers: Sequence[Mapping[str, Any]] | None
+) -> dict[str, Any]:
+    return line_json(line) | _waiting_json(services, caller, line, workers)
 
 
 def _waiting_json(
-    services: Services,
-    caller: Caller,
-    line: QueueLine,
-    workers: Sequence[Mapping[str, Any]] | None,
-    now: datetime,
+    services: Services, caller: Caller, line: QueueLine, workers: Sequence[Mapping[str, Any]] | None
 ) -> dict[str, Any]:
     """Why the first job waits. That no stream is free is seen here more exactly than by the job alone."""
     waiting = line.waiting

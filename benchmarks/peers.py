@@ -23,7 +23,7 @@ _HERE = Path(__file__).parent
 
 
 def measure_sdk(fast: bool) -> dict[str, Any]:
-    """The SDK alone: it reads, and nobody is told."""
+    """The SDK alone: it reads, and nothing is published."""
     with Stack(1) as stack:
         command = [PYTHON, str(_HERE / "peer_sdk.py"), stack.upstream_url, str(STREAMS), *(["fast"] if fast else [])]
         process = stack.start(command)

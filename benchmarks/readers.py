@@ -87,15 +87,15 @@ class Readers:
         host, port = stack.address
         command = [sys.executable, "-m", "benchmarks.readers", host, str(port)]
         self.process = stack.start(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        self._say(json.dumps(job_ids))
+        self._write(json.dumps(job_ids))
 
     def take(self) -> dict[str, Any]:
         """The figures since the last call."""
-        self._say("")
+        self._write("")
         figures: dict[str, Any] = json.loads(read_line(self.process))
         return figures
 
-    def _say(self, line: str) -> None:
+    def _write(self, line: str) -> None:
         self.process.stdin.write(line + "\n")
         self.process.stdin.flush()
 

@@ -113,8 +113,8 @@ def simulate(busy: float, costs: Costs, *, seconds: float = 3.0, seed: int = 1) 
             next_flush = at + pause if at - next_flush < pause else at
         flushed.append(max(at, next_flush))
     published = _queue(flushed, 0.0, valkey)
-    told = _queue(published, 0.0, api)
-    delays = sorted(1000 * (end - start) for start, end in zip(arrivals, told, strict=True))
+    delivered = _queue(published, 0.0, api)
+    delays = sorted(1000 * (end - start) for start, end in zip(arrivals, delivered, strict=True))
     return {
         "every part busy %": 100 * busy,
         "streams of the worker": streams,

@@ -5,8 +5,10 @@ import json
 import re
 from typing import Annotated, Literal, TypeVar
 
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 from pydantic_settings import NoDecode
+
+from jobs.upstream_address import check_http_url, clean_key
 
 T = TypeVar("T")
 
@@ -57,3 +59,41 @@ Networks = Annotated[
 """Networks in CIDR form, with commas between."""
 
 JsonObject = Annotated[dict[str, T], NoDecode, BeforeValidator(_parse_json)]
+
+
+def _check_database(url: str) -> str:
+    scheme, colon, rest = url.partition("://")
+    if colon and scheme in ("postgres", "postgresql"):
+        url = f"postgresql+psycopg://{rest}"
+    if not url.startswith(("sqlite:///", "postgresql+psycopg://")):
+        raise ValueError("must start with sqlite:/// or postgresql://")
+    return url
+
+
+DatabaseUrl = Annotated[str, AfterValidator(_check_database)]
+"""With the driver in it."""
+
+
+def _check_redis(url: str) -> str:
+    if not url.startswith(("redis://", "rediss://")):
+        raise ValueError("must start with redis:// or rediss://")
+    return url
+
+
+RedisUrl = Annotated[str, AfterValidator(_check_redis)]
+
+
+def _check_http(url: str) -> str:
+    return check_http_url(url, "the key belongs in LONGHAND_UPSTREAM_API_KEY")
+
+
+HttpUrl = Annotated[str, AfterValidator(_check_http)]
+
+
+def _clean_secret(value: SecretStr | None) -> SecretStr | None:
+    key = clean_key(value.get_secret_value()) if value else ""
+    return SecretStr(key) if key else None
+
+
+UpstreamKey = Annotated[SecretStr | None, AfterValidator(_clean_secret)]
+"""A key that fits in a header; None for an empty one."""

@@ -9,12 +9,23 @@ import os
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from jobs.setting_types import TEN_YEARS, JsonObject, Networks, Origins, PrefixForm, Seconds
-from jobs.upstream_address import check_http_url, clean_key, is_openai, own_address_mistake
+from jobs.setting_types import (
+    TEN_YEARS,
+    DatabaseUrl,
+    HttpUrl,
+    JsonObject,
+    Networks,
+    Origins,
+    PrefixForm,
+    RedisUrl,
+    Seconds,
+    UpstreamKey,
+)
+from jobs.upstream_address import is_openai, own_address_mistake
 
 PREFIX = "LONGHAND_"
 UPSTREAM_URL = "LONGHAND_UPSTREAM_URL"
@@ -32,11 +43,11 @@ class Settings(BaseSettings):
 
     home: Path = Path(".longhand")
     """Where the embedded database, the embedded Valkey and the logs live."""
-    database_url: str | None = Field(default=None, repr=False)  # it may hold a password
+    database_url: DatabaseUrl | None = Field(default=None, repr=False)  # it may hold a password
     """SQLAlchemy URL; none: `longhand.db`, a SQLite file in the home."""
-    redis_url: str | None = Field(default=None, repr=False)  # it may hold a password
+    redis_url: RedisUrl | None = Field(default=None, repr=False)  # it may hold a password
     """Redis or Valkey URL; none: the embedded Valkey that `longhand up` starts."""
-    url: str = "http://127.0.0.1:8440"
+    url: HttpUrl = "http://127.0.0.1:8440"
     """Where the commands that talk to a running Longhand (`submit`, `watch`, ...) find it."""
     api_key: SecretStr | None = None
     """The key that these commands send, `lh_...`; none: a Longhand that has no key serves its own machine."""
@@ -44,9 +55,9 @@ class Settings(BaseSettings):
     lang: Literal["en", "zh"] | None = None
     """The language of the command; none: that of LC_ALL, LC_MESSAGES or LANG. The client's room `words` reads it."""
 
-    upstream_url: str | None = Field(default=None, validation_alias=UPSTREAM_URL, repr=False)  # it may hold a key
+    upstream_url: HttpUrl | None = Field(default=None, validation_alias=UPSTREAM_URL, repr=False)  # it may hold a key
     """Base URL of the OpenAI-compatible endpoint, with its `/v1`; none: `OPENAI_BASE_URL`."""
-    upstream_api_key: SecretStr | None = Field(default=None, validation_alias=UPSTREAM_API_KEY)
+    upstream_api_key: UpstreamKey = Field(default=None, validation_alias=UPSTREAM_API_KEY)
     """The endpoint's key; none: `OPENAI_API_KEY`, if the endpoint is that of `OPENAI_BASE_URL` or OpenAI's own."""
     upstream_usage: bool = True
     """Ask for `stream_options.include_usage`; false for an upstream that refuses it."""
@@ -142,36 +153,6 @@ class Settings(BaseSettings):
                 f" second more (it is {self.lease_seconds:g}); a shorter lease runs out while its worker is well"
             )
         return self
-
-    @field_validator("upstream_url", "url")
-    @classmethod
-    def _is_http(cls, value: str | None) -> str | None:
-        return check_http_url(value, "the key belongs in LONGHAND_UPSTREAM_API_KEY") if value is not None else None
-
-    @field_validator("upstream_api_key")
-    @classmethod
-    def _fits_in_a_header(cls, value: SecretStr | None) -> SecretStr | None:
-        key = clean_key(value.get_secret_value()) if value else ""
-        return SecretStr(key) if key else None
-
-    @field_validator("redis_url")
-    @classmethod
-    def _is_redis(cls, value: str | None) -> str | None:
-        if value is not None and not value.startswith(("redis://", "rediss://")):
-            raise ValueError("must start with redis:// or rediss://")
-        return value
-
-    @field_validator("database_url")
-    @classmethod
-    def _is_known_database(cls, value: str | None) -> str | None:
-        if value is None:
-            return None
-        scheme, colon, rest = value.partition("://")
-        if colon and scheme in ("postgres", "postgresql"):
-            value = f"postgresql+psycopg://{rest}"
-        if not value.startswith(("sqlite:///", "postgresql+psycopg://")):
-            raise ValueError("must start with sqlite:/// or postgresql://")
-        return value
 
     @classmethod
     def settings_customise_sources(

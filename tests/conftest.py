@@ -8,7 +8,7 @@ import socket
 import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ from jobs.store.database import Database, open_database
 from migrations import migrate
 from tests.postgres import PostgresServer, buried_with_us, running_postgres
 from tests.sparing import folder_in_memory, share_routes, stopping_at_once, trusting_nobody
-from tests.suite.marks import mark_long, mark_processes, mark_races
+from tests.suite.marks import mark_chaos, mark_long, mark_processes, mark_races
 
 for _name in [name for name in os.environ if name.lower().endswith("_proxy")]:
     del os.environ[_name]  # the machine's own would stand between the tests and what they start
@@ -82,7 +82,8 @@ def spared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests that start or race real processes, or take long, before pytest selects by marks."""
+    """Mark the tests that start, kill or race real processes, or take long, before pytest selects by marks."""
+    mark_chaos(items)
     mark_races(items)
     mark_processes(items)
     mark_long(items)
@@ -241,6 +242,20 @@ def sqlite_api(sqlite_url: str, redis_url: str) -> Iterator[ApiServer]:
     """A real API server over SQLite, for tests whose subject is elsewhere."""
     with serve_api(sqlite_url, redis_url) as server:
         yield server
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def shared_client(request: pytest.FixtureRequest, valkey_server: ValkeyServer) -> Iterator[httpx.Client]:
+    """A client of one API for all tests of a file that change nothing: over SQLite and PostgreSQL in turn."""
+    with ExitStack() as exits:
+        if request.param == "sqlite":
+            template: Path = request.getfixturevalue("sqlite_template")
+            folder = Path(exits.enter_context(tempfile.TemporaryDirectory(dir=template.parent)))
+            url = f"sqlite:///{shutil.copyfile(template, folder / 'longhand.db')}"
+        else:
+            url = exits.enter_context(request.getfixturevalue("postgres_server").database())
+        server = exits.enter_context(serve_api(url, str(valkey_server.connection_url)))
+        yield exits.enter_context(httpx.Client(base_url=f"http://127.0.0.1:{server.port}", timeout=30))
 
 
 @pytest.fixture

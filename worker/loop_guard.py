@@ -20,7 +20,7 @@ STEP = 256
 """After so many new bytes the end of the text is looked at: some microseconds for about sixty deltas."""
 SHORTEST_PERIOD, LONGEST_PERIOD = 8, 2000
 BEYOND = 1792
-"""For so many bytes a loop goes on after its third repetition. With those of one step it is cut within 2 kB."""
+"""A loop goes on for this many bytes after its third repetition. With those of one step it is cut within 2 kB."""
 BEYOND_OF_ROWS = 12_288
 """The same for what may be a drawn table or rows of zeros: the longest ones of 25,000 documents have 10 kB."""
 _PROBE = 600

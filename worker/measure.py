@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from typing import Any
 
+from msgspec.structs import asdict
+
 from jobs.live.status_changes import EMPTY_SHA256
 from jobs.model.cost import Cost
 from jobs.model.endings import AttemptResult
@@ -132,8 +134,7 @@ def _worth_storing(segments: tuple[Segment, ...]) -> tuple[Segment, ...]:
 
 
 def _reported(usage: ReportedUsage) -> Usage:
-    counts = (usage.input_tokens, usage.cached_tokens, usage.output_tokens, usage.reasoning_tokens, usage.total_tokens)
-    return Usage(*counts, source="upstream")
+    return Usage(**asdict(usage), source="upstream")
 
 
 def _usage(

@@ -36,8 +36,8 @@ REDIS_SECONDS = 2.0
 """How long one call may take before Redis counts as away."""
 
 MOST_LATE = 10_000
-"""So many jobs and batches that have nothing more to tell are kept while Redis is away, the latest: hours of it must
-cost no memory. Of the others the watchers read the rows, as they do every few seconds."""
+"""While Redis is away, only the latest of those jobs and batches are kept that have nothing more to say: hours of it
+must cost no memory. Watchers of the others read the rows, as they do every few seconds."""
 
 
 class Recorder:

@@ -73,10 +73,11 @@ class Seam:
 def cut_seam(before: str, answer: str) -> str:
     """What of the beginning of an answer is new after this text."""
     rest = answer
-    greeting = _GREETING.match(rest)
+    # In what is held back only: a piece may be 64 kB of spaces, over which this pattern works for 25 s.
+    greeting = _GREETING.match(rest[:HELD])
     if greeting is not None and _is_none_of_the_text(before, greeting.group()):
         rest = rest[greeting.end() :]
-    if _has_open_fence(before) and (opened := _OPENED.match(rest)) is not None:
+    if _has_open_fence(before) and (opened := _OPENED.match(rest[:HELD])) is not None:
         rest = rest[opened.end() :]
     overlap = find_overlap(before, rest)
     if overlap:

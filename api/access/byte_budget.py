@@ -20,7 +20,7 @@ class ByteBudget:
         self._by_key: dict[tuple[str, str | None], int] = {}
 
     def open(self, project: str, key_id: str | None) -> "HeldBytes":
-        """The account of one; `release` it when it is not held any more."""
+        """The account of one body or answer; `release` it at its end."""
         return HeldBytes(self, (project, key_id))
 
     def take(self, key: tuple[str, str | None], size: int) -> None:
@@ -32,7 +32,7 @@ class ByteBudget:
         self._by_key[key] = of_key
 
     def give_back(self, key: tuple[str, str | None], size: int) -> None:
-        """They are not held any more."""
+        """Count so many bytes less."""
         self.held -= size
         self._by_key[key] -= size
         if not self._by_key[key]:
@@ -59,7 +59,7 @@ class HeldBytes:
             self._taken += more
 
     def release(self) -> None:
-        """It is not held any more. Safe to call twice."""
+        """Give back all that was counted. Safe to call twice."""
         if self._taken:
             self._budget.give_back(self._key, self._taken)
             self._taken = 0

@@ -83,7 +83,7 @@ class WatchLimiter:
                 log.warning("keys were not looked at, the database does not answer: %s", driver_message(error))
 
     async def clear(self, keyring: Keyring) -> None:
-        """As above, once."""
+        """Stop, once, the watches that `clear_for_ever` stops."""
         for project, key_id in list(self._taken):
             if key_id is None:
                 welcome = not await keyring.requires_keys()

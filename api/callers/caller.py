@@ -39,10 +39,15 @@ InReference = Annotated[object, Depends(HTTPBearer(auto_error=False, description
 async def read_caller(request: Request, services: ServicesDep, _shown: InReference = None) -> Caller:
     """As `_read_caller`; from here on what the request costs is counted for its project, and for itself."""
     caller = await _read_caller(request, services)
-    ASKING.set(caller.project)
-    request.scope[ACCOUNT] = caller.project, caller.key_id
+    count_for(request, caller)
     count_slow_schemas()
     return caller
+
+
+def count_for(request: Request, caller: Caller) -> None:
+    """From here on, what the request costs is counted for this caller."""
+    ASKING.set(caller.project)
+    request.scope[ACCOUNT] = caller.project, caller.key_id
 
 
 async def _read_caller(request: Request, services: Services) -> Caller:

@@ -12,8 +12,9 @@ from typing import Annotated
 
 from fastapi import Depends, Query, Request
 
-from api.callers.caller import Caller, InReference, read_caller, refuse_strangers
+from api.callers.caller import Caller, InReference, count_for, read_caller, refuse_strangers
 from api.http.errors import ApiError
+from api.http.opening_gate import OPENING
 from api.http.parameters import is_id
 from api.services import Services, ServicesDep
 from jobs.tables import DEFAULT_PROJECT
@@ -34,10 +35,14 @@ async def read_watcher(
 ) -> Caller:
     """The caller who may watch the job or the batch in the path: one with a key, or with a token for it."""
     if token is None:
-        return await read_caller(request, services)
-    given = request.path_params
-    channel = f"jobs/{given['job_id']}" if "job_id" in given else f"batches/{given['batch_id']}"
-    return await _check(request, services, token, channel)
+        caller = await read_caller(request, services)
+    else:
+        given = request.path_params
+        channel = f"jobs/{given['job_id']}" if "job_id" in given else f"batches/{given['batch_id']}"
+        caller = await _check(request, services, token, channel)
+        count_for(request, caller)
+    await request.scope[OPENING].enter(caller.project)
+    return caller
 
 
 WatcherDep = Annotated[Caller, Depends(read_watcher)]

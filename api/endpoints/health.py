@@ -1,16 +1,18 @@
-"""Whether the process is alive, and whether it can do its work."""
+"""Whether the process is alive, whether it can do its work, and what Prometheus reads."""
 
 import asyncio
 from typing import Any
 
 from anyio.to_thread import run_sync
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.responses import Response
 
-from api.http.errors import JsonAnswer
+from api.callers.caller import is_operator, read_caller, refuse_strangers
+from api.http.errors import ApiError, JsonAnswer
 from api.services import Services, ServicesDep
+from jobs.metrics.page import CONTENT_TYPE, make_registry, render
 from jobs.store.database import Database
 from jobs.tables import metadata
 
@@ -36,6 +38,21 @@ async def get_readyz(services: ServicesDep) -> Response:
         task = services.looks.readiness = asyncio.ensure_future(_look(services))
     details = await asyncio.shield(task)
     return JsonAnswer(details, 503 if details["status"] == "unavailable" else 200)
+
+
+@routes.get("/metrics", response_class=Response)
+async def get_metrics(request: Request, services: ServicesDep) -> Response:
+    """The metrics of this process and of what all processes share, as Prometheus reads them. Programs on this machine
+    need no key; others need one of the project `default`.
+    """
+    try:
+        refuse_strangers(request)
+    except ApiError:
+        if not is_operator(await read_caller(request, services)):
+            raise ApiError(403, "operators_only", "metrics concern all projects: ask from the machine itself, or with"
+                           " a key of the project `default`") from None  # fmt: skip
+    page = await run_sync(render, make_registry(services.metrics.read))
+    return Response(page, media_type=CONTENT_TYPE)
 
 
 async def _look(services: Services) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """The web page at `/`: files of this package, served as they are. Nothing in it needs another host."""
 
+import gzip
 import re
 import time
 from collections.abc import Mapping
@@ -97,9 +98,23 @@ def _tag(content: bytes) -> str:
     return f'"{sha256(content).hexdigest()[:32]}"'
 
 
+@lru_cache(maxsize=256)
+def _packed(content: bytes) -> bytes:
+    return gzip.compress(content, mtime=0)
+
+
+def _takes_gzip(request: Request) -> bool:
+    """Whether the client says so, and not that it never wants it."""
+    named = (part.partition(";") for part in request.headers.get("accept-encoding", "").lower().split(","))
+    return any(name.strip() == "gzip" and weight.strip() not in ("q=0", "q=0.0") for name, _, weight in named)
+
+
 def send(request: Request, content: bytes, kind: str, headers: Mapping[str, str]) -> Response:
     """A file of this kind, which is how its name ends; not sent again to a browser that has it."""
-    headers = {**headers, "etag": _tag(content)}
+    headers = {**headers, "etag": _tag(content), "vary": "accept-encoding"}
+    if _takes_gzip(request):
+        content = _packed(content)
+        headers |= {"content-encoding": "gzip", "etag": _tag(content)}
     seen = {tag.strip().removeprefix("W/") for tag in request.headers.get("if-none-match", "").split(",")}
     if headers["etag"] in seen or "*" in seen:
         return Response(status_code=304, headers=headers)

@@ -19,7 +19,7 @@ def seconds(moment: datetime | None) -> float | None:
 
 
 def usage_json(usage: Usage) -> dict[str, Any]:
-    """The same as the API shows it."""
+    """Token counts as the API shows them."""
     return {**{name: getattr(usage, name) for name in USAGE}, "source": usage.source}
 
 

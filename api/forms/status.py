@@ -43,7 +43,7 @@ def workers_json(
 
 
 def line_json(line: QueueLine) -> dict[str, Any]:
-    """As the API shows it, but for what the first job waits for."""
+    """A line of the queue, without what its first job waits for."""
     return {
         "project": line.project,
         "model": line.model,

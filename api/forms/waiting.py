@@ -8,7 +8,7 @@ from jobs.dispatch.waiting import Waiting
 
 
 def hold_json(hold: Hold) -> dict[str, Any]:
-    """As the API shows it. Times are Unix seconds."""
+    """A hold. Times are Unix seconds."""
     return {
         "kind": str(hold.kind),
         "target": hold.target,
@@ -22,7 +22,7 @@ def hold_json(hold: Hold) -> dict[str, Any]:
 
 
 def waiting_json(waiting: Waiting) -> dict[str, Any]:
-    """As the API shows it, but for the hold."""
+    """Why a job waits, without the hold."""
     return {
         "limited_by": waiting.limited_by,
         "limited_by_message": waiting.message,

@@ -2,6 +2,7 @@
 
 import secrets
 import time
+from collections import Counter
 from logging import getLogger
 
 from starlette.requests import ClientDisconnect
@@ -9,8 +10,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.http.errors import ApiError, error_answer
 from api.http.event_stream import STREAM, EventStream, nothing
-from api.http.opening_gate import OpeningGate
-from api.http.request_counts import ApiCounts
+from api.http.opening_gate import OPENING, Opening, OpeningGate
+from jobs.metrics.counts import ModelLabels
 from jobs.trace_context import HEADER, TRACEPARENT, read_traceparent
 
 log = getLogger("api.access")
@@ -20,6 +21,16 @@ _METHOD = {method: method for method in ("GET", "HEAD", "POST", "PUT", "DELETE",
 
 _NOSNIFF = (b"x-content-type-options", b"nosniff")
 """No browser may take a stored text for a page, whatever it begins with."""
+
+
+class ApiCounts:
+    """What an API process counts for its metrics, on the event loop alone."""
+
+    def __init__(self) -> None:
+        self.models = ModelLabels()
+        self.requests: Counter[tuple[str, str]] = Counter()
+        """By method and status."""
+        self.sent_bytes = 0
 
 
 class Envelope:
@@ -32,6 +43,7 @@ class Envelope:
         self._app = app
         self._counts = counts
         self._gate = OpeningGate()
+        self._gate_of_projects = OpeningGate()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -54,8 +66,7 @@ class Envelope:
             await send(message)
 
         started = time.perf_counter()
-        # Before any layer below has worked for it: that alone would keep a thousand of them busy for seconds.
-        opening = await self._gate.enter() if scope["path"].endswith("/events") else None
+        opening = await self._begin_to_open(scope)
         try:
             stream = await self._answer(scope, receive, send_named)
             if stream is not None:
@@ -77,6 +88,13 @@ class Envelope:
             counts.requests[_METHOD.get(scope["method"], "other"), str(status)] += 1
             took_ms = (time.perf_counter() - started) * 1000
             log.info("%s %s %d %.1f ms %s", scope["method"], path, status, took_ms, request_id)
+
+    async def _begin_to_open(self, scope: Scope) -> Opening | None:
+        """A watch waits here for its turn; `read_watcher` waits for that of its project."""
+        if not scope["path"].endswith("/events"):
+            return None
+        scope[OPENING] = opening = Opening(await self._gate.enter(), self._gate_of_projects)
+        return opening
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> EventStream | None:
         """Let the layers below answer; the stream that is still to be sent, if they have left one."""

@@ -6,10 +6,10 @@ from logging import getLogger
 
 from prometheus_client.core import Metric
 
-from api.http.request_counts import ApiCounts
+from api.http.envelope import ApiCounts
 from api.watching.hub import Hub
 from jobs.dispatch.totals import count_holds, count_waiting
-from jobs.dispatch.upstream_states import ModelState, UpstreamState, read_upstream_states
+from jobs.dispatch.upstream_states import ModelState, read_upstream_states
 from jobs.metrics.page import counters, gauges
 from jobs.store.database import DATABASE_ERRORS, Database, driver_message
 from jobs.upstreams import UpstreamSource
@@ -64,16 +64,13 @@ class ApiMetrics:
         yield gauges("longhand_upstream_held", "Whether no job starts there.", ("upstream",), held)
         sums = _Sums()
         for name, state in states.items():
-            self._add(sums, name, state)
+            for model in state.models:
+                sums.add((name, self.counts.models.label(model.model)), model)
         yield gauges("longhand_streams_running", "Streams of all workers.", _LANE, sums.running)
         yield gauges("longhand_streams_free", "Streams that the window has room for.", _LANE, sums.free)
         yield gauges("longhand_window", "Streams that may be in flight at once.", _LANE, sums.window)
         yield gauges("longhand_limit", "What is known of a limit per minute.", (*_LANE, "limit"), sums.limit)
         yield gauges("longhand_limit_used", "What was used of it in the last minute.", (*_LANE, "limit"), sums.used)
-
-    def _add(self, sums: "_Sums", name: str, state: UpstreamState) -> None:
-        for model in state.models:
-            sums.add((name, self.counts.models.label(model.model)), model)
 
 
 class _Sums:

@@ -1,9 +1,10 @@
-"""Waits for a job's end, for answers that are sent only then."""
+"""Waits for the text or the end of a job, for the client that has posted it."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 from logging import getLogger
+from typing import TypeVar
 
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.background import BackgroundTask
@@ -11,14 +12,23 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from api.access.watch_limiter import WatchSlot
+from api.callers.caller import Caller
 from api.http.errors import ApiError, error_answer
+from api.http.event_stream import EventStream, Streamed
+from api.idempotency import replayed
 from api.services import Services
 from api.watching.hub import Watcher
+from jobs.intake.idempotency import IdempotencyKey
+from jobs.intake.submission import Accepted
 from jobs.model.status import FINAL
 from jobs.store.database import driver_message
 from jobs.store.queries import StoredResult, read_result, read_status
 
+T = TypeVar("T")
+
+FIRST_SECONDS = 3.0
+"""How long the head of a streamed answer waits for the first text. What fails until then, which is most of what fails
+at all, is answered with its own HTTP status, and the SDK raises its typed error."""
 _QUIET_SECONDS = 3.0
 _LONGEST_QUIET_SECONDS = 12.0
 
@@ -77,20 +87,61 @@ class Wait(Watcher):
         return result if result is not None and result.job.is_final else None
 
 
-class Interruption:
-    """Why a client that waits for the job of its POST is not told the end of it. The job goes on."""
+class PostedJob:
+    """A job whose client waits for it with its POST, and holds a watch slot (`api/access/watch_limiter.py`) meanwhile.
 
-    def __init__(
-        self, services: Services, job_id: str, slot: WatchSlot, headers: Mapping[str, str], *, has_key: bool
-    ) -> None:
+    Use it as a context manager around the submission. The slot is taken before the job is stored: a client that is
+    refused one sends its request again. The response that is made here holds it from then on.
+    """
+
+    def __init__(self, services: Services, caller: Caller, key: IdempotencyKey | None) -> None:
+        self.headers: Mapping[str, str] = {}
+        """Those of every answer to the accepted submission, errors too."""
         self._services = services
-        self._job_id = job_id
-        self._seat = slot
-        self._headers = headers
-        self._has_key = has_key
+        self._caller = caller
+        self._has_key = key is not None
+        self._held = ExitStack()
 
-    def error(self) -> ApiError:
-        """The refusal, with the headers of the accepted submission.
+    def __enter__(self) -> "PostedJob":
+        taken = self._services.watch_limiter.take(self._caller.project, self._caller.key_id)
+        self._slot = self._held.enter_context(taken)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._held.close()
+
+    async def submit(self, submit: Callable[[], tuple[Accepted, T]]) -> T:
+        """Store the job, and begin to wait for it."""
+        accepted, stored = await self._services.writes.run(submit)
+        self.headers = accepted_headers(accepted)
+        self._job_id = accepted.id
+        self._wait = Wait(self._services, accepted.id)
+        self._slot.hold(self._wait)
+        return stored
+
+    def at_end(self, answer: Callable[[StoredResult], Awaitable[Response]]) -> Response:
+        """The response that answers at the end of the job."""
+        return AnswerAtEnd(self, self._wait, answer, slot=self._held.pop_all())
+
+    async def until_text(self, refuse: Callable[[StoredResult], None]) -> None:
+        """Wait a little for the first text. `refuse` raises `ApiError` for a job that has ended without one."""
+        try:
+            result = await self._wait.until_end(seconds=FIRST_SECONDS, or_text=True)
+            if result is not None:
+                refuse(result)
+        except ApiError as error:
+            error.headers = {**(error.headers or {}), **self.headers}
+            raise
+
+    def stream(self, streamed: Streamed) -> Response:
+        """The response that sends this. Raises `ApiError` if the client is to be told nothing more."""
+        if self._wait.stopped:
+            raise self.interruption()
+        self._slot.hold(streamed)
+        return EventStream(streamed, self.headers, slot=self._held.pop_all())
+
+    def interruption(self) -> ApiError:
+        """Why the client is not told the end of the job, which goes on.
 
         The SDK repeats a POST after 503. Without an `Idempotency-Key` that would be a second job, so it is told not to.
         """
@@ -101,56 +152,53 @@ class Interruption:
             if self._has_key:
                 advice, retry = "send the same request with the same Idempotency-Key again", {"Retry-After": "1"}
             status, code, message = 503, "shutting_down", f"this server is shutting down; {goes_on}: {advice}"
-        elif self._seat.revoked:
+        elif self._slot.revoked:
             status, code, message = 401, "invalid_api_key", f"this API key was revoked; {goes_on}"
         else:
             status, code, message = 410, "deleted", f"the job {self._job_id} was deleted meanwhile"
-        return ApiError(status, code, message, headers={**self._headers, **retry})
+        return ApiError(status, code, message, headers={**self.headers, **retry})
 
 
 class AnswerAtEnd(Response):
-    """Answers when the job has ended. A client that hangs up frees its place at once; the job goes on.
+    """Answers when the job has ended. A client that hangs up frees its slot at once; the job goes on.
 
-    `answer` makes the response of the ended job, or raises `ApiError`. While it waits it holds a watch slot
-    (`api/access/watch_limiter.py`).
+    `answer` makes the response of the ended job, or raises `ApiError`.
     """
 
     def __init__(
         self,
+        posted: PostedJob,
         wait: Wait,
         answer: Callable[[StoredResult], Awaitable[Response]],
-        interruption: Interruption,
-        headers: Mapping[str, str],
         *,
         slot: AbstractContextManager[object],
     ) -> None:
-        self.wait = wait
-        self._seat = slot
         self.status_code = 200
         self.background: BackgroundTask | None = None
+        self._posted = posted
+        self._wait = wait
         self._answer = answer
-        self._interruption = interruption
-        self._more_headers = headers
+        self._slot = slot
         self._hung_up = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         listening = asyncio.create_task(self._stop_at_hang_up(receive))
         try:
-            with self._seat:
+            with self._slot:
                 response = await self._respond()
         finally:
             listening.cancel()
-        for name, value in self._more_headers.items():
+        for name, value in self._posted.headers.items():
             response.headers.setdefault(name, value)
         await response(scope, receive, send)
 
     async def _respond(self) -> Response:
         try:
-            result = await self.wait.until_end()
+            result = await self._wait.until_end()
             if result is None and self._hung_up:
                 raise ClientDisconnect
             if result is None:
-                raise self._interruption.error()
+                raise self._posted.interruption()
             return await self._answer(result)
         except ApiError as error:
             return error_answer(error)
@@ -159,4 +207,9 @@ class AnswerAtEnd(Response):
         while (await receive())["type"] != "http.disconnect":
             pass
         self._hung_up = True
-        self.wait.stop()
+        self._wait.stop()
+
+
+def accepted_headers(accepted: Accepted) -> dict[str, str]:
+    """The headers of every answer to an accepted submission, errors too."""
+    return {"x-job-id": accepted.id, **replayed(accepted)}

@@ -1,7 +1,7 @@
 """Durable chat completions: each one runs as a job, and goes on when its client goes away."""
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import ExitStack, aclosing
+from contextlib import aclosing
 from functools import partial
 from typing import Any
 
@@ -9,11 +9,10 @@ from starlette.responses import Response
 
 from api.callers.caller import Caller, CallerDep
 from api.http.errors import ApiError, JsonAnswer
-from api.http.event_stream import EventStream
 from api.http.parameters import v1_routes
 from api.http.request_bodies import JOB_BODY, request_body
-from api.idempotency import Key, check_key, replayed
-from api.openai.at_end import AnswerAtEnd, Interruption, Wait
+from api.idempotency import Key, check_key
+from api.openai.at_end import PostedJob
 from api.openai.chat_answers import (
     DONE,
     chunk_frame,
@@ -40,10 +39,6 @@ from jobs.store.queries import StoredResult, read_job, read_message
 routes = v1_routes("openai")
 
 PATH = "/v1/chat/completions"
-
-FIRST_SECONDS = 3.0
-"""How long the head of a streamed answer waits for the first text. What fails until then, which is most of what fails
-at all, is answered with its own HTTP status, and the SDK raises its typed error."""
 
 CONTINUED = NewJob(request={}, on_interrupt="continue")
 """A chunk cannot be taken back, so an interrupted text is continued wherever the upstream can do that."""
@@ -80,36 +75,24 @@ async def complete(
     key: IdempotencyKey | None,
     *,
     answer: Callable[[StoredResult], Awaitable[Response]],
-    chunks: "Callable[[Services, Job, Interruption], ChatStream] | None",
+    chunks: "Callable[[Services, Job, PostedJob], ChatStream] | None",
 ) -> Response:
     """Submit a job and answer with what it writes: whole, or with `chunks` while it is written."""
-    with ExitStack() as held:
-        # Before the job is stored: a client that is refused a slot sends its request again.
-        slot = held.enter_context(services.watch_limiter.take(caller.project, caller.key_id))
-        accepted, stored = await services.writes.run(_submit, services, caller.project, job, key)
-        headers = accepted_headers(accepted)
-        interruption = Interruption(services, stored.id, slot, headers, has_key=key is not None)
-        wait = Wait(services, stored.id)
-        slot.hold(wait)
+    with PostedJob(services, caller, key) as posted:
+        stored = await posted.submit(partial(_submit, services, caller.project, job, key))
         if chunks is None:
-            return AnswerAtEnd(wait, answer, interruption, headers, slot=held.pop_all())
-        result = await wait.until_end(seconds=FIRST_SECONDS, or_text=True)
-        if result is not None and result.job.status is not JobStatus.COMPLETED:
-            raise _with_headers(job_failure(result.job), headers)
-        if wait.stopped:
-            raise interruption.error()
-        streamed = chunks(services, stored, interruption)
-        slot.hold(streamed)
-        return EventStream(streamed, headers, slot=held.pop_all())
+            return posted.at_end(answer)
+        await posted.until_text(refuse_failed)
+        return posted.stream(chunks(services, stored, posted))
 
 
 class ChatStream(JobStream):
     """A job's text as chunks of a chat completion."""
 
-    def __init__(self, services: Services, job: Job, interruption: Interruption, *, with_usage: bool) -> None:
+    def __init__(self, services: Services, job: Job, posted: PostedJob, *, with_usage: bool) -> None:
         super().__init__(services, job.id)
         self._job = job
-        self._interruption = interruption
+        self._posted = posted
         self._with_usage = with_usage
         self._thought: int | None = 0
         """The byte that the reasoning was sent up to; None once it has begun anew, which chunks cannot say."""
@@ -137,7 +120,7 @@ class ChatStream(JobStream):
                     elif isinstance(event, StoredResult):
                         yield await self._end(event.job)
                         return
-        yield error_frame(self._interruption.error())
+        yield error_frame(self._posted.interruption())
 
     def _reasoning(self, step: Reasoning) -> bytes:
         """The next of the reasoning. Of one that begins anew nothing is sent: it would stand behind the first."""
@@ -169,11 +152,6 @@ class ChatStream(JobStream):
         return chunk_frame(self._job, delta, finish_reason, with_usage=self._with_usage)
 
 
-def accepted_headers(accepted: Accepted) -> dict[str, str]:
-    """The headers of every answer to an accepted submission, errors too."""
-    return {"x-job-id": accepted.id, **replayed(accepted)}
-
-
 def _read(idempotency_key: str | None, body: bytes) -> tuple[IdempotencyKey | None, NewJob, bool, bool]:
     """The key, the job, and whether the answer is a stream, with the usage in it."""
     return check_key(idempotency_key, PATH, body), check_job(body, CONTINUED), *read_stream(body)
@@ -189,9 +167,14 @@ def _submit(services: Services, project: str, job: NewJob, key: IdempotencyKey |
 
 async def answer_chat(result: StoredResult) -> Response:
     """Answer a client that waited for the end. Raises `ApiError` if there is no whole text."""
+    refuse_failed(result)
+    return JsonAnswer(whole_completion(result))
+
+
+def refuse_failed(result: StoredResult) -> None:
+    """Raises `ApiError` for a job that has not completed."""
     if result.job.status is not JobStatus.COMPLETED:
         raise job_failure(result.job)
-    return JsonAnswer(whole_completion(result))
 
 
 def _restarted(job: Job) -> ApiError:
@@ -201,11 +184,6 @@ def _restarted(job: Job) -> ApiError:
         f" /v1/jobs/{job.id}/events meanwhile"
     )
     return ApiError(502, "attempt_restarted", message)
-
-
-def _with_headers(error: ApiError, headers: dict[str, str]) -> ApiError:
-    error.headers = {**(error.headers or {}), **headers}
-    return error
 
 
 def read_stream(body: bytes) -> tuple[bool, bool]:

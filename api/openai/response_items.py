@@ -13,8 +13,7 @@ from api.http.parameters import Limit, v1_routes
 from api.http.request_bodies import request_body
 from api.openai.response_calls import input_items
 from api.openai.response_conversation import conversation, own_messages
-from api.openai.response_schemas import INPUT_TOKENS_BODY
-from api.openai.schemas import InputItemList, InputTokens
+from api.openai.schemas import INPUT_TOKENS_BODY, InputItemList, InputTokens
 from api.services import Services, ServicesDep, reading
 from api.submitting.bodies import JobBody, read_fields, read_value
 from api.submitting.fields import missing

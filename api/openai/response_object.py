@@ -18,20 +18,17 @@ _ERROR_CODES = {"upstream_rejected": "invalid_prompt", "upstream_rejected_in_str
 
 def response_object(asked: StoredResponse, *, first: int = 1) -> dict[str, Any]:
     """The Response as it stands, with its output once it has ended. `first` is the attempt that began its text."""
-    job, request = asked.job, asked.request
+    job = asked.job
     status = response_status(job)
     ended = job.is_final
     # The SDK knows two reasons: a context window that is full is a limit on tokens, too.
     reason = job.incomplete if status == "incomplete" else None
     reason = "max_output_tokens" if reason == "context_window" else reason
     whole = status == "completed"
-    return {
-        **_echoed(asked),
-        "status": status,
+    return response_in(asked, status) | {
         "completed_at": int(job.finished_at.timestamp()) if whole and job.finished_at else None,
         "error": _error(job) if status == "failed" else None,
         "incomplete_details": {"reason": reason} if reason else None,
-        "model": request["model"],
         "output": _output(asked, first, whole=whole),
         "usage": response_usage(job.usage) if ended else None,
     }

@@ -1,8 +1,7 @@
 """OpenAI's Responses, each one a job: run in the background, resumed anywhere, cancelled, deleted."""
 
 import json
-from collections.abc import Awaitable, Callable, Mapping
-from contextlib import ExitStack
+from collections.abc import Mapping
 from functools import partial
 from logging import getLogger
 from typing import Annotated, Any
@@ -18,13 +17,13 @@ from api.http.event_stream import EventStream
 from api.http.parameters import v1_routes
 from api.http.request_bodies import request_body
 from api.idempotency import Key, check_key
-from api.openai.at_end import AnswerAtEnd, Interruption, Wait
+from api.openai.at_end import PostedJob, Wait, accepted_headers
 from api.openai.chat_answers import job_failure
-from api.openai.completions import CONTINUED, FIRST_SECONDS, accepted_headers
+from api.openai.completions import CONTINUED
 from api.openai.response_conversation import conversation
 from api.openai.response_object import read_response_object, response_object
-from api.openai.response_schemas import RESPONSE_BODY
 from api.openai.response_stream import ResponseStream
+from api.openai.schemas import RESPONSE_BODY
 from api.services import Services, ServicesDep, require_open, writing
 from api.submitting.bodies import JobBody
 from api.submitting.checks import check_job
@@ -66,26 +65,14 @@ async def post_response(
     if request.background and not request.stream:
         accepted, asked = await services.writes.run(_submit, services, caller.project, request, key)
         return JsonAnswer(await _shown(services, asked), headers=accepted_headers(accepted))
-    with ExitStack() as held:
-        # Before the job is stored: a client that is refused a slot sends its request again.
-        slot = held.enter_context(services.watch_limiter.take(caller.project, caller.key_id))
-        accepted, asked = await services.writes.run(_submit, services, caller.project, request, key)
-        headers = accepted_headers(accepted)
-        interruption = Interruption(services, asked.job.id, slot, headers, has_key=key is not None)
-        wait = Wait(services, asked.job.id)
-        slot.hold(wait)
+    with PostedJob(services, caller, key) as posted:
+        asked = await posted.submit(partial(_submit, services, caller.project, request, key))
         if not request.stream:
-            return AnswerAtEnd(wait, _answer(services, asked), interruption, headers, slot=held.pop_all())
+            return posted.at_end(partial(_answer, services, asked))
         if not request.background:
-            result = await wait.until_end(seconds=FIRST_SECONDS, or_text=True)
-            if result is not None:
-                _refuse_failed(result)
-        if wait.stopped:
-            raise interruption.error()
+            await posted.until_text(_refuse_failed)
         unstored = None if request.is_stored or request.background else partial(_erase_unstored, services, asked)
-        events = ResponseStream(services, asked, at_end=unstored)
-        slot.hold(events)
-        return EventStream(events, headers, slot=held.pop_all())
+        return posted.stream(ResponseStream(services, asked, at_end=unstored))
 
 
 @routes.get("/responses/{response_id}", response_class=Response)
@@ -141,14 +128,11 @@ def delete_one_response(services: ServicesDep, caller: CallerDep, response_id: R
     return JsonAnswer({"id": response_id, "object": "response", "deleted": True})
 
 
-def _answer(services: Services, asked: StoredResponse) -> Callable[[StoredResult], Awaitable[Response]]:
-    async def answer(result: StoredResult) -> Response:
-        _refuse_failed(result)
-        ended = await services.reads.run(find_response, services, asked.job.project, asked.id)
-        unstored = None if asked.request.get("store", True) else BackgroundTask(_erase_unstored, services, ended)
-        return JsonAnswer(await _shown(services, ended), background=unstored)
-
-    return answer
+async def _answer(services: Services, asked: StoredResponse, result: StoredResult) -> Response:
+    _refuse_failed(result)
+    ended = await services.reads.run(find_response, services, asked.job.project, asked.id)
+    unstored = None if asked.request.get("store", True) else BackgroundTask(_erase_unstored, services, ended)
+    return JsonAnswer(await _shown(services, ended), background=unstored)
 
 
 async def _erase_unstored(services: Services, asked: StoredResponse) -> None:

@@ -11,8 +11,8 @@ from api.http.errors import JsonAnswer
 from api.http.parameters import v1_routes
 from api.http.request_bodies import request_body
 from api.idempotency import Key, check_key
-from api.openai.chat_answers import chat_usage, job_failure, unnamed_frame
-from api.openai.completions import CONTINUED, ChatStream, complete, read_stream
+from api.openai.chat_answers import chat_usage, unnamed_frame
+from api.openai.completions import CONTINUED, ChatStream, complete, read_stream, refuse_failed
 from api.openai.schemas import PROMPT_BODY
 from api.services import ServicesDep
 from api.submitting.bodies import JobBody, read_values
@@ -22,7 +22,6 @@ from jobs.intake.idempotency import IdempotencyKey
 from jobs.intake.submission import NewJob
 from jobs.live.follower import Reasoning
 from jobs.model.records import Job
-from jobs.model.status import JobStatus
 from jobs.store.queries import StoredResult
 
 routes = v1_routes("openai")
@@ -105,9 +104,8 @@ def _read_prompt(prompt: Any) -> str:
 
 
 async def _answer(result: StoredResult) -> Response:
+    refuse_failed(result)
     job = result.job
-    if job.status is not JobStatus.COMPLETED:
-        raise job_failure(job)
     choices = [_choice(result.text or "", job.finish_reason)]
     return JsonAnswer({**_completion(job), "choices": choices, "usage": chat_usage(job.usage)})
 

@@ -23,7 +23,7 @@ export function wireAccount(link) {
 }
 
 /** What is to be said of the key of this tab, and buttons; `me` is what `GET /v1/me` answers. */
-export function keyPart(me) {
+function keyPart(me) {
   const command = el("code", {}, t("command.key"));
   if (me.key === null) return [el("p", {}, ...pieces("account.open", { command }))];
   const prefix = el("code", {}, `${me.key.prefix}…`);

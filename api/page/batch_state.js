@@ -55,7 +55,7 @@ export class BatchState {
           this.#takeBatch(batch);
         },
       },
-      () => this.#readAgain(),
+      () => this.reread(),
     );
   }
 
@@ -87,16 +87,11 @@ export class BatchState {
     }
   }
 
-  /** Read the batch again: what holds it may have changed. */
-  async reread() {
-    await this.#readAgain();
-  }
-
   /** Read an ended batch again: its jobs may have been retried elsewhere. */
   async lookAgain() {
     if (this.batch === null || !isFinal(this.batch.status)) return;
     const before = JSON.stringify(this.batch);
-    await this.#readAgain();
+    await this.reread();
     if (JSON.stringify(this.batch) !== before) this.watch();
   }
 
@@ -123,7 +118,8 @@ export class BatchState {
     this.#stored.delete(id);
   }
 
-  async #readAgain() {
+  /** Read the batch again: what holds it may have changed. */
+  async reread() {
     const before = this.batch;
     try {
       const batch = await call(`/v1/batches/${this.id}`, { signal: this.#closed.signal });

@@ -30,12 +30,7 @@ export class Card {
     this.node = el(
       "li",
       { class: "card" },
-      el(
-        "div",
-        { class: "card-head" },
-        el("h3", { dir: "auto" }, this.link),
-        this.badge,
-      ),
+      el("div", { class: "card-head" }, el("h3", { dir: "auto" }, this.link), this.badge),
       this.prompt,
       el("div", { class: "card-body" }, this.words),
       el("div", { class: "card-foot" }, this.tokens, this.speed, this.mark),

@@ -1,6 +1,6 @@
 // The file that was chosen, as Longhand reads it: uploaded once, and looked at as often as something is said of it.
 
-import { call, upload } from "./net.js";
+import { call } from "./net.js";
 
 const KEPT_SECONDS = 86400;
 // What is asked for at every key that is pressed must be quick; a longer file is looked at whole when it is sent.
@@ -25,7 +25,7 @@ export class ChosenFile {
     form.append("expires_after[anchor]", "created_at");
     form.append("expires_after[seconds]", String(KEPT_SECONDS));
     form.append("file", this.file, this.name);
-    this.id = (await upload("/v1/files", form)).id;
+    this.id = (await call("/v1/files", { method: "POST", body: form })).id;
   }
 
   /** Look at it, read as `input` says: whole, or at its first requests. Resolves to the report. */

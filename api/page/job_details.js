@@ -39,11 +39,7 @@ function errorSection(job) {
   if (!job.error) return null;
   const ended = wasNotAsAsked(job) ? t("rejected.why") : t("details.incomplete");
   const title = isFinal(job.status) ? ended : t("details.last_fault");
-  return section(
-    title,
-    el("p", { class: "fault", dir: "auto" }, sentenceOf(job.error)),
-    detailsOf(job.error),
-  );
+  return section(title, el("p", { class: "fault", dir: "auto" }, sentenceOf(job.error)), detailsOf(job.error));
 }
 
 function cutSection(job) {

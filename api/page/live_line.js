@@ -34,7 +34,7 @@ export function livePartsOf(job, text, now) {
     if (speed) parts.push(t("live.rate", { rate: rate(speed) }));
   }
   const end = endOf(job, now);
-  if (job.started_at && end) parts.push(t("live.time", { time: duration(Math.max(0, end - job.started_at)) }));
+  if (job.started_at && end) parts.push(duration(Math.max(0, end - job.started_at)));
   return parts;
 }
 

@@ -58,14 +58,11 @@ export function onReturn(look, signal) {
   document.addEventListener("visibilitychange", () => document.hidden || look(), { signal });
 }
 
-/** GET or POST; resolves to the parsed JSON. Rejects with `ApiError`. Without `asksForKey`, a 401 is one as well. */
-export async function call(path, { method = "GET", body, headers = {}, signal, asksForKey = true } = {}) {
-  return (await answer(path, { method, body, headers, signal, asksForKey })).json();
-}
-
-/** POST a form with a file; resolves to the parsed JSON. Rejects with `ApiError`. */
-export async function upload(path, form) {
-  return (await answer(path, { method: "POST", body: form })).json();
+/** Send JSON, or a form with a file; resolves to the parsed JSON. Rejects with `ApiError`. Without `asksForKey`, a 401 is
+ *  one as well.
+ */
+export async function call(path, options) {
+  return (await answer(path, options)).json();
 }
 
 /** GET a text, every byte of it: `Response.text()` would drop a byte order mark. */
@@ -76,7 +73,7 @@ export async function callText(path, { signal } = {}) {
 
 /** GET a file as a blob. */
 export async function callFile(path) {
-  return (await answer(path, {})).blob();
+  return (await answer(path)).blob();
 }
 
 /** A token that opens the events of one channel (`jobs/ID`, `batches/ID`) for a minute. */
@@ -84,7 +81,7 @@ export async function watchToken(channel, signal) {
   return (await call("/v1/watch_tokens", { method: "POST", body: { channel }, signal })).token;
 }
 
-async function answer(path, { method = "GET", body, headers = {}, signal, asksForKey = true }) {
+async function answer(path, { method = "GET", body, headers = {}, signal, asksForKey = true } = {}) {
   const key = heldKey();
   const isJson = body !== undefined && !(body instanceof FormData);
   let response;

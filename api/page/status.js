@@ -1,7 +1,7 @@
 // Statuses as one sees them: a sign, a word and a colour, never the colour alone.
 
 import { el, shape } from "./dom.js";
-import { has, t } from "./words.js";
+import { t, wordFor } from "./words.js";
 
 // One stroke each, on a field of 16 by 16.
 const SIGNS = {
@@ -30,7 +30,7 @@ export const shownBatchStatus = (batch) =>
   batch.hold && batch.status === "in_progress" && !batch.request_counts.in_progress ? "on_hold" : batch.status;
 
 /** The word for a status. */
-export const statusWord = (status) => (has(`status.${status}`) ? t(`status.${status}`) : status);
+export const statusWord = (status) => wordFor("status", status);
 
 /** A status with its sign. */
 export function badge(status) {

@@ -4,6 +4,7 @@ import { ERRORS } from "./words_en_errors.js";
 import { FORM } from "./words_en_form.js";
 import { JOB } from "./words_en_job.js";
 import { REFUSALS } from "./words_en_refusals.js";
+import { SAME } from "./words_same.js";
 import { SYSTEM } from "./words_en_system.js";
 import { TOLD } from "./words_en_told.js";
 
@@ -12,6 +13,7 @@ export const WORDS = {
   ...FORM,
   ...JOB,
   ...REFUSALS,
+  ...SAME,
   ...SYSTEM,
   ...TOLD,
 
@@ -45,10 +47,6 @@ export const WORDS = {
   "details": "Details",
   "download": "Download",
   "download.as": "Download as {word}",
-  "download.md": "Markdown",
-  "download.jsonl": "JSONL",
-  "download.csv": "CSV",
-  "download.zip": "ZIP",
 
   // Numbers, times and durations.
   "unknown": "unknown",
@@ -88,7 +86,6 @@ export const WORDS = {
   // How far it is.
   "progress.of": "Progress of {name}",
   "progress.batch": "Progress of the batch",
-  "progress.percent": "{percent}%",
   "progress.left": "about {time} left",
   "progress.paused": "on hold",
   "progress.value": "{ended} of {total} ended, {writing} being written, {failed} not completed",
@@ -209,14 +206,9 @@ export const WORDS = {
 
   // The keys, as `?` lists them.
   "keys.title": "Keys",
-  "keys.j.key": "j",
   "keys.j": "Next article",
-  "keys.k.key": "k",
   "keys.k": "Previous article",
-  "keys.arrows.key": "← → ↑ ↓ Home End",
   "keys.arrows": "From card to card",
-  "keys.send.key": "Ctrl Enter",
   "keys.send": "Submit the form",
-  "keys.?.key": "?",
   "keys.?": "This list",
 };

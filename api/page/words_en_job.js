@@ -55,7 +55,6 @@ export const JOB = {
   "length.words": { one: "{count} word", other: "{count} words" },
   "length.characters": { one: "{count} 字", other: "{count} 字" },
   "live.rate": "≈ {rate} tokens/s",
-  "live.time": "{time}",
 
   // The facts about a job or a batch.
   "details.incomplete": "Why it is incomplete",
@@ -99,7 +98,6 @@ export const JOB = {
   "source.estimate": "an estimate",
 
   // How the attempts went.
-  "attempt.line": "{attempt}. {words}",
   "attempt.waited": "waited {time}",
   "attempt.at": "upstream {upstream}",
   "attempt.continued": "Continues from byte {bytes}",

@@ -1,11 +1,6 @@
 // What the page says of the whole: workers, queue, upstreams, and the key.
 
 export const SYSTEM = {
-  "command.worker": "longhand worker",
-  "command.up": "longhand up",
-  "command.key": "longhand keys create --project NAME",
-  "command.migrate": "longhand migrate",
-
   "system.title": "System",
   "system.reading": "Looking at the system …",
   "system.fault": "The state of the system could not be read. {reason}",
@@ -17,7 +12,6 @@ export const SYSTEM = {
   "system.waiting": "Waiting",
   "system.free": "Free streams",
   "system.database": "Database",
-  "system.redis": "Redis",
   "system.ms": "{ms} ms",
   "system.more": "{count} and more",
   "system.slow": "slow",

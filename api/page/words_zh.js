@@ -4,6 +4,7 @@ import { ERRORS } from "./words_zh_errors.js";
 import { FORM } from "./words_zh_form.js";
 import { JOB } from "./words_zh_job.js";
 import { REFUSALS } from "./words_zh_refusals.js";
+import { SAME } from "./words_same.js";
 import { SYSTEM } from "./words_zh_system.js";
 import { TOLD } from "./words_zh_told.js";
 
@@ -12,6 +13,7 @@ export const WORDS = {
   ...FORM,
   ...JOB,
   ...REFUSALS,
+  ...SAME,
   ...SYSTEM,
   ...TOLD,
 
@@ -45,10 +47,6 @@ export const WORDS = {
   "details": "详细信息",
   "download": "下载",
   "download.as": "下载为 {word}",
-  "download.md": "Markdown",
-  "download.jsonl": "JSONL",
-  "download.csv": "CSV",
-  "download.zip": "ZIP",
 
   // 数字、时间与时长。
   "unknown": "未知",
@@ -88,7 +86,6 @@ export const WORDS = {
   // 进度。
   "progress.of": "进度：{name}",
   "progress.batch": "批次进度",
-  "progress.percent": "{percent}%",
   "progress.left": "约剩 {time}",
   "progress.paused": "暂停中",
   "progress.value": "共 {total} 篇，{ended} 篇已结束，{writing} 篇生成中，{failed} 篇未完成",
@@ -200,14 +197,9 @@ export const WORDS = {
 
   // 快捷键。
   "keys.title": "快捷键",
-  "keys.j.key": "j",
   "keys.j": "下一篇文章",
-  "keys.k.key": "k",
   "keys.k": "上一篇文章",
-  "keys.arrows.key": "← → ↑ ↓ Home End",
   "keys.arrows": "在卡片之间移动",
-  "keys.send.key": "Ctrl Enter",
   "keys.send": "提交表单",
-  "keys.?.key": "?",
   "keys.?": "显示此列表",
 };

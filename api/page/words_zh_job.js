@@ -53,7 +53,6 @@ export const JOB = {
   "length.words": { other: "{count} 个词" },
   "length.characters": { other: "{count} 字" },
   "live.rate": "≈ {rate} token/秒",
-  "live.time": "{time}",
 
   // 任务或批次的信息。
   "details.incomplete": "不完整的原因",
@@ -97,7 +96,6 @@ export const JOB = {
   "source.estimate": "估算",
 
   // 各次尝试的结果。
-  "attempt.line": "{attempt}. {words}",
   "attempt.waited": "等待了 {time}",
   "attempt.at": "接口：{upstream}",
   "attempt.continued": "从第 {bytes} 字节续写",

@@ -1,11 +1,6 @@
 // 系统概览：工作进程、队列、上游接口和密钥。
 
 export const SYSTEM = {
-  "command.worker": "longhand worker",
-  "command.up": "longhand up",
-  "command.key": "longhand keys create --project NAME",
-  "command.migrate": "longhand migrate",
-
   "system.title": "系统",
   "system.reading": "正在查看系统状态…",
   "system.fault": "无法读取系统状态。{reason}",
@@ -17,7 +12,6 @@ export const SYSTEM = {
   "system.waiting": "等待中",
   "system.free": "空闲并发数",
   "system.database": "数据库",
-  "system.redis": "Redis",
   "system.ms": "{ms} 毫秒",
   "system.more": "超过 {count}",
   "system.slow": "缓慢",

@@ -56,8 +56,7 @@ async def post_file_batch(services: Services, caller: Caller, body: bytes, key: 
         stopped.set()  # when this was cancelled: the process ends, and the thread gives up what it has stored
     wake_for(services, accepted)
     has_webhook = wanted.options.webhook is not None
-    batch = await services.reads.run(_read, services, accepted.id, caller.project, has_webhook)
-    return JsonAnswer(batch, 200, headers={"location": f"/v1/batches/{accepted.id}", **replayed(accepted)})
+    return await services.reads.run(answer_batch, services, caller.project, accepted, 200, has_webhook)
 
 
 def make_file_batch(
@@ -135,8 +134,10 @@ def find_input(services: Services, project: str, named: str | None) -> File:
     return file
 
 
-def _read(services: Services, batch_id: str, project: str, with_webhook: bool) -> dict[str, object]:
-    batch = read_batch(services.database, batch_id, project=project)
-    if batch is None:  # what the key stands for is a job
+def answer_batch(services: Services, project: str, accepted: Accepted, status: int, has_webhook: bool) -> Response:
+    """The batch as it was accepted, with the secret of its webhook if it asked for one. Raises `KeyReusedError`."""
+    batch = read_batch(services.database, accepted.id, project=project)
+    if batch is None:  # what the key stands for is a job, or has been deleted since
         raise KeyReusedError
-    return batch_json(batch) | (batch_webhook_json(services.database, batch_id, project) if with_webhook else {})
+    shown = batch_json(batch) | (batch_webhook_json(services.database, batch.id, project) if has_webhook else {})
+    return JsonAnswer(shown, status, headers={"location": f"/v1/batches/{batch.id}", **replayed(accepted)})

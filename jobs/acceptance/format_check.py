@@ -35,7 +35,7 @@ MOST_SLOW_SECONDS = 6.0
 """How long all slow schemas of one submission may take to read. A file may have 50,000 of them."""
 
 _spent: ContextVar[float | None] = ContextVar("slow_schemas", default=None)
-"""Seconds of this submission, which is read in one thread, and that begins with the context of its request."""
+"""What the slow schemas of this submission took, in seconds. One thread reads it, in the context of its request."""
 
 
 def count_slow_schemas() -> None:

@@ -16,7 +16,7 @@ _LEARNING = 0.1
 
 
 class Turns:
-    """The virtual times of some that share. Without reported costs every turn costs the same."""
+    """The virtual times of those who share. Without reported costs every turn costs the same."""
 
     def __init__(self) -> None:
         self._now = 0.0

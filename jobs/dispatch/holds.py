@@ -21,7 +21,6 @@ from sqlalchemy import (
     and_,
     bindparam,
     delete,
-    false,
     literal_column,
     or_,
     select,
@@ -34,7 +33,7 @@ from jobs.tables import batches, holds, jobs
 from jobs.webhooks.events import add_hold_events
 
 MOST_PUBLISHED = 500
-"""To so many batches it is published that a hold has begun or ended; the others see it with the next job."""
+"""The begin and the end of a hold are published to this many batches; the others see it with the next job."""
 
 
 class HoldKind(StrEnum):
@@ -93,10 +92,13 @@ def pause(
             index_elements=[holds.c.kind, holds.c.target], set_=held | unprobed, where=holds.c.held_by != "person"
         )
         changed = connection.execute(stored.returning(holds.c.kind)).first() is not None
-        of_it = _jobs_of(kind, target)
-        connection.execute(update(jobs).where(RESERVED, of_it).values(hinted_at=None))
+        # Locked by id, as everybody does who takes many rows: a retry or another pause may be at the same jobs.
+        of_it = select(jobs.c.id).where(_jobs_of(kind, target)).order_by(jobs.c.id).with_for_update()
+        reserved = update(jobs).where(jobs.c.id.in_(of_it.where(RESERVED)), RESERVED)
+        connection.execute(reserved.values(hinted_at=None))
         if release_running:
-            connection.execute(update(jobs).where(RUNNING, of_it).values(release_requested_at=now))
+            running = update(jobs).where(jobs.c.id.in_(of_it.where(RUNNING)), RUNNING)
+            connection.execute(running.values(release_requested_at=now))
         if changed:
             _add_events(connection, now, kind, target, "batch.held")
         return HoldChange(changed, find_held_batches(connection, kind, target))
@@ -195,4 +197,4 @@ def _jobs_of(kind: HoldKind, target: str) -> ColumnElement[bool]:
         HoldKind.MODEL: jobs.c.model,
         HoldKind.UPSTREAM: jobs.c.upstream,
     }
-    return columns[kind] == target if kind in columns else false()
+    return columns[kind] == target

@@ -59,7 +59,7 @@ class LaneWish:
 
 @dataclass(frozen=True, slots=True)
 class LaneTurn:
-    """What became of it."""
+    """What became of a wish."""
 
     reserved: Sequence[Chosen]
     in_flight: int

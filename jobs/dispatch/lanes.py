@@ -7,6 +7,7 @@ the lane's row, which all processes share (`jobs/dispatch/reservation.py`).
 import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from logging import getLogger
 from time import monotonic
 
@@ -15,7 +16,7 @@ from jobs.dispatch.holds import Hold, HoldKind
 from jobs.dispatch.lane_news import LaneNews, LaneTurn, LaneWish
 from jobs.dispatch.reservation import LEAD_SECONDS, take_lane_turn
 from jobs.dispatch.rounds import Key, Round, View
-from jobs.dispatch.shares import LaneRooms, Room, StreamShares
+from jobs.dispatch.shares import LaneRooms, StreamShares
 from jobs.dispatch.upstream_total import UNLIMITED
 from jobs.store.database import DATABASE_ERRORS, Database, is_transient
 from jobs.upstreams import Upstreams, UpstreamSpec
@@ -101,8 +102,8 @@ class Lanes:
         until, has_more = monotonic() + ROUND_SECONDS, False
         for _ in range(_PASSES):
             most = max(_FEWEST_LANES, int(ROUND_SECONDS / max(self._turn_seconds, 0.0001)))
-            rooms = LaneRooms(specs, self._rooms_of(view, closed), shared, most)
-            grants = self._shares.share(view.waiting, rooms, weights, free)
+            rooms = LaneRooms(specs, partial(self._room, view, closed), shared, most)
+            grants = self._shares.share(rooms, weights, free)
             has_more = rooms.are_all_taken or self._shares.has_more
             owed = [key for key in self._keys_with_news(view) if key not in touched and key not in grants]
             if not grants and not owed:
@@ -145,12 +146,10 @@ class Lanes:
             told = list(self._news)
         return list(dict.fromkeys(told + [key for key, counted in view.in_flight.items() if counted.void]))
 
-    def _rooms_of(self, view: View, closed: Collection[Key]) -> Room:
-        """How much room the lanes have. Those that are closed have none."""
-        return lambda spec, model: 0 if (spec.name, model) in closed else self._room(view, spec, model)
-
-    def _room(self, view: View, spec: UpstreamSpec, model: str) -> int:
+    def _room(self, view: View, closed: Collection[Key], spec: UpstreamSpec, model: str) -> int:
         key = (spec.name, model)
+        if key in closed:
+            return 0
         now = self._database.now()
         moment = now.timestamp()
         held = view.held(key)

@@ -22,10 +22,10 @@ SUSPECT_SECONDS = 60.0
 """Two failures of different jobs that are further apart than this say nothing of the upstream."""
 
 MOST_ALONE = 3
-"""So often a job goes back uncharged although others were accepted since: then it is charged as for any failure."""
+"""A job goes back uncharged this often although others were accepted since; then it is charged as for any failure."""
 
 MOST_CUT = 8
-"""So often a stream that an outage cuts goes back uncharged. Each has been paid for, so there must be an end."""
+"""A stream that an outage cuts goes back uncharged this often. Each has been paid for, so there must be an end."""
 
 Reason = Literal["credit", "key", "away", "failing", "cut"]
 

@@ -19,10 +19,10 @@ from jobs.tables import batches, holds, jobs
 from jobs.upstreams import UpstreamSpec
 
 MOST_COUNTED = 50_000
-"""So many queued jobs are counted, shared out over the lines; of what is more it is only said that there is more."""
+"""At most this many queued jobs are counted, shared out over the lines. Beyond that a line only says that more wait."""
 
 MOST_LINES = 100
-"""So many models of projects are shown, and so many holds."""
+"""At most this many models of projects are shown, and this many holds."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from jobs.store.database import Database, insert_into
 from jobs.tables import attempts, jobs, lanes
 
 LONGEST_WINDOW_SECONDS = 120.0
-"""Nobody was accepted for so long, and at least as often as this somebody was refused: that is no limit per minute."""
+"""If nothing was accepted for this long, and never this long passed without a refusal, it is no limit per minute."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +63,7 @@ def note_refusal(database: Database, refusal: Refusal) -> LaneRefusals:
         until = now + timedelta(seconds=refusal.retry_after_seconds)
         run = {"refused_since": since, "refused_until": max(until, row["refused_until"] or until)}
         connection.execute(update(lanes).where(of_lane).values(**noted, **run))
-        batch_ids = None
-        if is_lasting:
-            batch_ids = _hold(connection, refusal, since, now)
-        else:
-            _put_off(connection, refusal, now)
+        batch_ids = _hold_or_put_off(connection, refusal, since, now, is_lasting=is_lasting)
         return LaneRefusals(row["accepted_at"], row["refused_job"], batch_ids or (), began=batch_ids is not None)
 
 
@@ -79,21 +75,20 @@ def _refused_since(row: RowMapping, now: datetime) -> datetime:
     return now if (now - until).total_seconds() > LONGEST_WINDOW_SECONDS else since
 
 
-def _put_off(connection: Connection, refusal: Refusal, now: datetime) -> None:
-    """A held upstream that limits its rate is not well yet, so its next probe comes later."""
-    hold = find_system_hold(connection, refusal.upstream)
-    if hold is not None and hold["held_by"] == "system" and hold["probe_job"] == refusal.job_id:
-        wait = refusal.retry_after_seconds
-        put_off_probe(connection, hold, refusal.job_id, hold["reason"], hold["message"], now, least_seconds=wait)
-
-
-def _hold(connection: Connection, refusal: Refusal, since: datetime, now: datetime) -> tuple[str, ...] | None:
-    """Hold the upstream, unless another model of it was accepted meanwhile, or a stream of it may take all its room."""
+def _hold_or_put_off(
+    connection: Connection, refusal: Refusal, since: datetime, now: datetime, *, is_lasting: bool
+) -> tuple[str, ...] | None:
+    """Hold an upstream whose limit `is_lasting`, unless another model of it was accepted meanwhile, or a stream of it
+    may take all its room. One that is held is not well yet if it limits its rate, so its next probe comes later.
+    """
     upstream, message, wait = refusal.upstream, refusal.message, refusal.retry_after_seconds
     hold = find_system_hold(connection, upstream)
     if hold is not None:
         if hold["held_by"] == "system" and hold["probe_job"] == refusal.job_id:
-            put_off_probe(connection, hold, refusal.job_id, "limit", message, now, least_seconds=wait)
+            reason, said = ("limit", message) if is_lasting else (hold["reason"], hold["message"])
+            put_off_probe(connection, hold, refusal.job_id, reason, said, now, least_seconds=wait)
+        return None
+    if not is_lasting:
         return None
     accepted_at = connection.scalar(select(func.max(lanes.c.accepted_at)).where(lanes.c.upstream == upstream))
     if accepted_at is not None and accepted_at >= since:

@@ -141,7 +141,7 @@ class _Turn:
             self._total.release(row.reserved_tokens or 0)
         return [row.id for row in rows]
 
-    def _choose(self, held: "Held", weights: Mapping[str, float]) -> list[Chosen]:
+    def _choose(self, held: Held, weights: Mapping[str, float]) -> list[Chosen]:
         lane_room = self._lane.room(self._in_flight, self._moment, LEAD_SECONDS)
         room = min(self._wish.most, lane_room, self._total.room(LEAD_SECONDS))
         projects = [project for project in self._wish.projects if project not in held.projects]
@@ -149,7 +149,7 @@ class _Turn:
             return []
         return self._reserve(held, projects, weights, room)
 
-    def _choose_probe(self, held: "Held") -> list[Chosen]:
+    def _choose_probe(self, held: Held) -> list[Chosen]:
         """One job, if a probe of the held upstream is due: rather one that it has not failed on."""
         hold, name = held.upstream, self._wish.key[0]
         projects = [project for project in self._wish.projects if project not in held.projects]
@@ -170,7 +170,7 @@ class _Turn:
 
     def _reserve(
         self,
-        held: "Held",
+        held: Held,
         projects: Sequence[str],
         weights: Mapping[str, float],
         room: int,
@@ -208,10 +208,11 @@ class _Turn:
     def _take_place(self, tokens: int) -> float | None:
         """Take a request and its tokens from the upstream's limits and the lane's; when it may be sent."""
         of_all = self._total.reserve(tokens, LEAD_SECONDS)
-        send_at = self._lane.reserve(tokens, self._moment, LEAD_SECONDS) if of_all is not None else None
-        if of_all is None or send_at is None:
-            if of_all is not None:
-                self._total.release(tokens)
+        if of_all is None:
+            return None
+        send_at = self._lane.reserve(tokens, self._moment, LEAD_SECONDS)
+        if send_at is None:
+            self._total.release(tokens)
             return None
         return max(of_all, send_at)
 

@@ -6,6 +6,7 @@ of each project, and at the room of a lane only when its turn comes.
 
 import heapq
 import sys
+from collections import defaultdict
 from collections.abc import Callable, Container, Mapping, Sequence
 
 from jobs.dispatch.fair import MOST_REMEMBERED, Turns
@@ -13,7 +14,7 @@ from jobs.dispatch.rounds import Key
 from jobs.upstreams import UpstreamSpec
 
 MOST_MODELS = 200
-"""A round looks at so many models of a project, and the next one at others."""
+"""A round looks at no more models of a project, and the next round at others."""
 
 _PASSED_OVER = 0.01
 """What a look without room costs a model then, in turns: it must not keep the others from being looked at."""
@@ -29,17 +30,21 @@ class StreamShares:
         self._projects = Turns()
         self._models: dict[str, Turns] = {}
         self._upstreams: dict[str, Turns] = {}
+        self._looked_at: dict[str, set[str]] = {}
+        """The models of each project to which streams are shared out in this round."""
         self.has_more = False
         """Whether the last look has left models out."""
 
     def look_at(self, waiting: Mapping[str, list[str]]) -> dict[str, list[str]]:
         """The models to look at in this round, with the projects that wait for each."""
-        kept: dict[str, set[str]] = {}
-        models_of = _models_by_project(waiting)
+        models_of: defaultdict[str, list[str]] = defaultdict(list)
+        for model, projects in waiting.items():
+            for project in projects:
+                models_of[project].append(model)
         self._forget(waiting, models_of)
+        self._looked_at = kept = {project: set(models) for project, models in models_of.items()}
         for project, models in models_of.items():
             turns = self._models.setdefault(project, Turns())
-            kept[project] = set(models)
             turns.forget_others(kept[project])
             if len(models) > MOST_MODELS:
                 kept[project] = set(heapq.nsmallest(MOST_MODELS, models, key=turns.time_of))
@@ -50,16 +55,9 @@ class StreamShares:
         self.has_more = sum(map(len, looked_at.values())) < sum(map(len, waiting.values()))
         return looked_at
 
-    def share(
-        self,
-        waiting: Mapping[str, Sequence[str]],
-        lanes: "LaneRooms",
-        weights: Mapping[str, float],
-        free: int,
-    ) -> dict[Key, int]:
-        """How many of the free streams each lane gets. `waiting` has the projects that wait for each model."""
-        models_of = _models_by_project(waiting)
-        queues = {project: self._queue(project, models_of[project]) for project in sorted(models_of)}
+    def share(self, lanes: "LaneRooms", weights: Mapping[str, float], free: int) -> dict[Key, int]:
+        """How many of the free streams each lane gets."""
+        queues = {project: self._queue(project) for project in sorted(self._looked_at)}
         grants: dict[Key, int] = {}
         while free > 0 and queues:
             project = self._projects.next(queues)
@@ -75,10 +73,10 @@ class StreamShares:
             free -= 1
         return grants
 
-    def _queue(self, project: str, models: Sequence[str]) -> list[tuple[float, str]]:
+    def _queue(self, project: str) -> list[tuple[float, str]]:
         """A heap of the models by their times: whose is smallest is next."""
-        turns = self._models.setdefault(project, Turns())
-        queue = [(turns.time_of(model), model) for model in models]
+        turns = self._models[project]
+        queue = [(turns.time_of(model), model) for model in self._looked_at[project]]
         heapq.heapify(queue)
         return queue
 
@@ -110,14 +108,6 @@ class StreamShares:
             self._models = {project: turns for project, turns in self._models.items() if project in projects}
         if len(self._upstreams) > MOST_REMEMBERED:
             self._upstreams = {model: turns for model, turns in self._upstreams.items() if model in models}
-
-
-def _models_by_project(waiting: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
-    models: dict[str, list[str]] = {}
-    for model, projects in waiting.items():
-        for project in projects:
-            models.setdefault(project, []).append(model)
-    return models
 
 
 class LaneRooms:

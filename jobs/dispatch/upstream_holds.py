@@ -17,10 +17,10 @@ FIRST_PROBE_SECONDS = {"away": 1.0, "credit": 5.0, "key": 5.0, "limit": 30.0}
 LONGEST_PROBE_SECONDS = 300.0
 
 SAME_JOB_SECONDS = 60.0
-"""While only one job was there to probe with, it may be the job: the interval grows no longer than this."""
+"""If there is only one job to probe with, the job may be at fault: the interval grows no longer than this."""
 
 LOST_PROBE_SECONDS = 60.0
-"""Of a probe that was lost nobody hears: the next one comes after this time."""
+"""Nobody hears of a lost probe, so the next one comes after this time."""
 
 LEAST_PROOF_BYTES = 2000
 

@@ -18,10 +18,10 @@ from jobs.tables import lanes
 from jobs.upstreams.spec import UpstreamSpec
 
 _IN_USE_SECONDS = 3600.0
-"""A model of which nothing has been heard for so long is not shown any more."""
+"""A model is no longer shown once nothing was heard of it for this long."""
 
 _MOST_SHOWN = 100
-"""Models of all upstreams that are shown at once: those that were used last."""
+"""So many models of all upstreams are shown: those that were used last."""
 
 
 @dataclass(frozen=True, slots=True)

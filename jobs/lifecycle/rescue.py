@@ -24,7 +24,7 @@ from jobs.webhooks.events import add_job_events, has_listener
 _LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 """Compared with it, "is set" is a range, which SQLite looks up in an index; for IS NOT NULL it would not."""
 
-MOST_ENDED = 500
+MOST_ENDED = 200
 """How many jobs `expire_and_cancel_queued` ends in one transaction. The window of a batch of 50,000 closes for all of
 them at once, and nobody else could write to SQLite for as long as that took."""
 
@@ -38,12 +38,14 @@ def cancel_job(database: Database, job_id: str) -> StatusChange | None:
     None when there is no such job or it has ended; nothing is changed then.
     """
     with database.write() as connection:
-        changes = _cancel(connection, database, jobs.c.id == job_id)
+        changes = _ask_to_end(connection, database, jobs.c.id == job_id)
+        changes += _end_unstarted(connection, database, jobs.c.id == job_id, JobStatus.CANCELLED, CANCELLED)
     return changes[0] if changes else None
 
 
 def cancel_batch(database: Database, batch_id: str) -> list[StatusChange]:
     """Cancel every job of a batch that has not ended. The batch is `cancelling` until the last of them has."""
+    of_batch = jobs.c.batch_id == batch_id
     with database.write() as connection:
         # One transaction: nobody hints or closes a batch that is `cancelling` and has queued jobs, so it must never be
         # left with jobs that nobody has asked to end. The batch is locked before its jobs, as a retry locks them.
@@ -52,9 +54,19 @@ def cancel_batch(database: Database, batch_id: str) -> list[StatusChange]:
             .where(batches.c.id == batch_id, batches.c.status == BatchStatus.IN_PROGRESS)
             .values(status=BatchStatus.CANCELLING, cancelling_at=database.now())
         )
-        changes = _cancel(connection, database, jobs.c.batch_id == batch_id)
+        running = _ask_to_end(connection, database, of_batch)
+    # The queued ones in rounds: each may be an event for 20 webhooks, and on SQLite everybody waits for a transaction.
+    # Those that are left, because this process ends here, are ended by `expire_and_cancel_queued`.
+    asked = and_(of_batch, jobs.c.status == JobStatus.QUEUED, jobs.c.cancel_requested_at > _LONG_AGO)
+    ended: list[StatusChange] = []
+    while True:
+        with database.write() as connection:
+            some = _end_some(connection, database, asked, JobStatus.CANCELLED, CANCELLED, MOST_ENDED)
+        ended += some
+        if len(some) < MOST_ENDED:
+            break
     close_batch(database, batch_id)
-    return changes
+    return ended + running
 
 
 def expire_and_cancel_queued(database: Database, limit: int = MOST_ENDED) -> list[StatusChange]:
@@ -127,22 +139,19 @@ def _rescue(database: Database, which: ColumnElement[bool], limit: int) -> list[
     return [_with_text(change, left.get(change.id, NO_TEXT)) for change in changes]
 
 
-def _cancel(connection: Connection, database: Database, which: ColumnElement[bool]) -> list[StatusChange]:
+def _ask_to_end(connection: Connection, database: Database, which: ColumnElement[bool]) -> list[StatusChange]:
+    """Ask these jobs to end, those that have not; returns those that run."""
     unfinished = jobs.c.status.in_([JobStatus.QUEUED, JobStatus.IN_PROGRESS])
-    # Locked first: on PostgreSQL, both UPDATEs below would miss a job that is claimed between them.
+    # Locked first, by id as everybody does who takes many rows.
     connection.execute(select(jobs.c.id).where(which, unfinished).order_by(jobs.c.id).with_for_update())
     connection.execute(
         update(jobs)
-        .where(which, jobs.c.status == JobStatus.IN_PROGRESS, jobs.c.cancel_requested_at.is_(None))
+        .where(which, unfinished, jobs.c.cancel_requested_at.is_(None))
         .values(cancel_requested_at=database.now())
     )
-    asked = connection.execute(
-        select(jobs.c.id, jobs.c.batch_id, jobs.c.attempt, jobs.c.status).where(
-            which, jobs.c.status == JobStatus.IN_PROGRESS
-        )
-    ).all()
-    ended = _end_unstarted(connection, database, which, JobStatus.CANCELLED, CANCELLED)
-    return [*ended, *(StatusChange(row.id, row.batch_id, row.attempt, JobStatus(row.status)) for row in asked)]
+    columns = (jobs.c.id, jobs.c.batch_id, jobs.c.attempt, jobs.c.status)
+    running = connection.execute(select(*columns).where(which, jobs.c.status == JobStatus.IN_PROGRESS)).all()
+    return [StatusChange(row.id, row.batch_id, row.attempt, JobStatus(row.status)) for row in running]
 
 
 def _end_some(

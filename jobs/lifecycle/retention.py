@@ -1,7 +1,7 @@
 """Retention: delete what has ended and is kept no longer, by its own time or by that of its project.
 
-`erase_at` of a row is the earliest time at which it can be due. Whether it is says the row itself: a batch that ran for
-longer than expected, or was retried, ended later. One that has not ended is never deleted.
+`erase_at` of a row is the earliest time at which it can be due. The other times of the row say whether it is: a batch
+that ran for longer than expected, or was retried, ended later. One that has not ended is never deleted.
 """
 
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ from jobs.tables import batches, jobs
 _AT_ONCE = 200
 
 _NEXT_ID = timedelta(milliseconds=1)
-"""Ids go by whole ones."""
+"""Ids have whole milliseconds."""
 
 _BATCH_ENDED_AT = func.coalesce(batches.c.finalizing_at, batches.c.failed_at)
 

@@ -24,12 +24,17 @@ RETRYABLE = frozenset({JobStatus.FAILED, JobStatus.EXPIRED, JobStatus.CANCELLED}
 FAILURES = frozenset({JobStatus.FAILED, JobStatus.EXPIRED})
 """What is retried unless the user says otherwise. A cancelled job was not wanted."""
 
-_RESULT = (
+_FORGOTTEN = (
     "finished_at", "first_delta_at", "finish_reason", "incomplete", "text_attempt", "message", "bytes", "sha256",
     *USAGE, "usage_source", "text_tokens", "text_tokens_source", "upstream_id",
     "reasoning_bytes", "reasoning_sha256", "reasoning_text_tokens", "reasoning_text_tokens_source",
-    "upstream_model", "error_code", "error_message", "error_status",
+    "upstream_model", "error_code", "error_message", "error_status", "repairs", "rejected_attempt",
+    "hinted_at", "lease_until", "cancel_requested_at", "refused_at",
+    "upstream", "last_upstream", "reserved_tokens", "release_requested_at",
 )  # fmt: skip
+"""What a job has no more when it runs again: its result, its place, and requests to end it."""
+
+_FROM_ZERO = ("failures", "crashes", "rate_limits", "drains", "refusals")
 
 
 class BatchCancellingError(Exception):
@@ -88,12 +93,8 @@ def _retry(
             outputs = [batch.output_file_id, batch.error_file_id]
             if batch.expires_at is not None and batch.in_progress_at is not None:
                 expires_at = now + (batch.expires_at - batch.in_progress_at)
-        values: dict[str, Any] = dict.fromkeys(_RESULT)
-        values |= dict.fromkeys(("failures", "crashes", "rate_limits", "drains", "refusals"), 0)
+        values: dict[str, Any] = dict.fromkeys(_FORGOTTEN) | dict.fromkeys(_FROM_ZERO, 0)
         values |= {"status": JobStatus.QUEUED, "due_at": now, "expires_at": expires_at}
-        values |= dict.fromkeys(("hinted_at", "lease_until", "cancel_requested_at", "refused_at"))
-        values |= dict.fromkeys(("repairs", "rejected_attempt"))
-        values |= dict.fromkeys(("upstream", "last_upstream", "reserved_tokens", "release_requested_at"))
         # Locked by id, as everybody does who takes many rows.
         locked = select(jobs.c.id).where(which, ended).order_by(jobs.c.id).with_for_update()
         queued = connection.execute(

@@ -37,7 +37,8 @@ from jobs.webhooks.events import add_job_events, has_listener
 
 def finish(database: Database, job_id: str, attempt: int, written: AttemptResult) -> bool:
     """Store the text of a job that has completed. False: the lease was lost, and the text must be thrown away."""
-    return _end(database, job_id, attempt, AttemptOutcome.COMPLETED, JobStatus.COMPLETED, written, None)
+    changes = final_changes(database.now(), JobStatus.COMPLETED, attempt, written)
+    return _leave(database, job_id, attempt, AttemptOutcome.COMPLETED, written, changes)
 
 
 def finish_many(database: Database, finished: Sequence[tuple[str, int, AttemptResult]]) -> list[bool | None]:
@@ -77,18 +78,21 @@ def _lock_held(connection: Connection, job_ids: Sequence[str]) -> dict[tuple[str
 
 def fail(database: Database, job_id: str, attempt: int, written: AttemptResult, error: JobError) -> bool:
     """End a job as failed, charge it one failure and keep what was written. False: the lease was lost."""
-    counted = {"failures": jobs.c.failures + 1}
-    return _end(database, job_id, attempt, _outcome_of(error), JobStatus.FAILED, written, error, counted)
+    changes = final_changes(database.now(), JobStatus.FAILED, attempt, written)
+    changes["failures"] = jobs.c.failures + 1
+    return _leave(database, job_id, attempt, _outcome_of(error), written, changes, error)
 
 
 def cancel_running(database: Database, job_id: str, attempt: int, written: AttemptResult) -> bool:
     """End a running job as cancelled and keep what was written. False: the lease was lost."""
-    return _end(database, job_id, attempt, AttemptOutcome.CANCELLED, JobStatus.CANCELLED, written, CANCELLED)
+    changes = final_changes(database.now(), JobStatus.CANCELLED, attempt, written)
+    return _leave(database, job_id, attempt, AttemptOutcome.CANCELLED, written, changes, CANCELLED)
 
 
 def expire_running(database: Database, job_id: str, attempt: int, written: AttemptResult) -> bool:
     """End a running job whose `expires_at` has passed and keep what was written. False: the lease was lost."""
-    return _end(database, job_id, attempt, AttemptOutcome.EXPIRED, JobStatus.EXPIRED, written, EXPIRED)
+    changes = final_changes(database.now(), JobStatus.EXPIRED, attempt, written)
+    return _leave(database, job_id, attempt, AttemptOutcome.EXPIRED, written, changes, EXPIRED)
 
 
 def retry(
@@ -105,16 +109,15 @@ def retry(
 
     `last` is called at the end of the transaction.
     """
-    counted = {"failures": jobs.c.failures + 1}
-    return _requeue(database, job_id, attempt, _outcome_of(error), written, error, due_at, counted, last)
+    changes = _queued(due_at, failures=jobs.c.failures + 1)
+    return _leave(database, job_id, attempt, _outcome_of(error), written, changes, error, last)
 
 
 def ask_for_repair(database: Database, job_id: str, attempt: int, written: AttemptResult, error: JobError) -> bool:
     """Queue a job again to have this text repaired, counted apart from failures. False: the lease was lost."""
-    counted = {"repairs": func.coalesce(jobs.c.repairs, 0) + 1, "rejected_attempt": attempt}
+    changes = _queued(database.now(), repairs=func.coalesce(jobs.c.repairs, 0) + 1, rejected_attempt=attempt)
     keep = partial(keep_rejected, job_id=job_id, attempt=attempt, text=written.text)
-    now = database.now()
-    return _requeue(database, job_id, attempt, AttemptOutcome.NOT_ACCEPTED, written, error, now, counted, keep)
+    return _leave(database, job_id, attempt, AttemptOutcome.NOT_ACCEPTED, written, changes, error, keep)
 
 
 def _outcome_of(error: JobError) -> AttemptOutcome:
@@ -135,9 +138,9 @@ def wait_for_limit(
 
     `alone`: others were accepted since it was last refused, so it counts as the job's own refusal.
     """
-    counted: dict[str, Any] = {"rate_limits": jobs.c.rate_limits + 1, "refusals": jobs.c.refusals + int(alone)}
-    counted["refused_at"] = database.now()
-    return _requeue(database, job_id, attempt, AttemptOutcome.RATE_LIMITED, written, error, due_at, counted)
+    changes = _queued(due_at, refusals=jobs.c.refusals + int(alone), refused_at=database.now())
+    changes["rate_limits"] = jobs.c.rate_limits + 1
+    return _leave(database, job_id, attempt, AttemptOutcome.RATE_LIMITED, written, changes, error)
 
 
 def hold_back(
@@ -154,15 +157,14 @@ def hold_back(
 
     `refused` counts it among those that the upstream refused while it took others: too many of these end a job.
     """
-    counted = {"refusals": jobs.c.refusals + int(refused), "refused_at": database.now()}
-    return _requeue(database, job_id, attempt, AttemptOutcome.HELD, written, error, due_at, counted)
+    changes = _queued(due_at, refusals=jobs.c.refusals + int(refused), refused_at=database.now())
+    return _leave(database, job_id, attempt, AttemptOutcome.HELD, written, changes, error)
 
 
 def release(database: Database, job_id: str, attempt: int, written: AttemptResult) -> bool:
     """Give a running job back because this worker drains; nothing is charged. False: the lease was lost."""
-    counted = {"drains": jobs.c.drains + 1}
-    now = database.now()
-    return _requeue(database, job_id, attempt, AttemptOutcome.RELEASED, written, None, now, counted)
+    changes = _queued(database.now(), drains=jobs.c.drains + 1)
+    return _leave(database, job_id, attempt, AttemptOutcome.RELEASED, written, changes)
 
 
 UNRESERVED = {"hinted_at": None, "last_upstream": jobs.c.upstream, "upstream": None, "reserved_tokens": None,
@@ -170,33 +172,9 @@ UNRESERVED = {"hinted_at": None, "last_upstream": jobs.c.upstream, "upstream": N
 """What becomes of the place that a running job had, when it goes back to the queue."""
 
 
-def _end(
-    database: Database,
-    job_id: str,
-    attempt: int,
-    outcome: AttemptOutcome,
-    status: JobStatus,
-    written: AttemptResult,
-    error: JobError | None,
-    counted: dict[str, Any] | None = None,
-) -> bool:
-    changes = final_changes(database.now(), status, attempt, written) | (counted or {})
-    return _leave(database, job_id, attempt, outcome, written, error, changes)
-
-
-def _requeue(
-    database: Database,
-    job_id: str,
-    attempt: int,
-    outcome: AttemptOutcome,
-    written: AttemptResult,
-    error: JobError | None,
-    due_at: datetime,
-    counted: dict[str, Any],
-    last: Callable[[Connection], object] = lambda _: None,
-) -> bool:
-    changes = {"status": JobStatus.QUEUED, "due_at": due_at, **UNRESERVED, **counted}
-    return _leave(database, job_id, attempt, outcome, written, error, changes, last)
+def _queued(due_at: datetime, **counted: object) -> dict[str, Any]:
+    """The changes of a job that goes back to the queue, with what is counted for it."""
+    return {"status": JobStatus.QUEUED, "due_at": due_at, **UNRESERVED, **counted}
 
 
 def _leave(
@@ -205,8 +183,8 @@ def _leave(
     attempt: int,
     outcome: AttemptOutcome,
     written: AttemptResult,
-    error: JobError | None,
     changes: dict[str, Any],
+    error: JobError | None = None,
     last: Callable[[Connection], object] = lambda _: None,
 ) -> bool:
     """Take a job out of `in_progress`: the job, its attempt and its text, in one transaction behind the fence."""

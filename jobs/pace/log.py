@@ -48,11 +48,13 @@ class Log(msgspec.Struct):
 
     @classmethod
     def from_numbers(cls, columns: list[list[int]], now: float) -> Self:
-        entries = []
-        for at, lasted, in_flight in zip(*columns, strict=True):
-            sent_at = math.floor(now) + at / 1000
-            entries.append(LoggedRequest(sent_at, sent_at + lasted / 1000 if lasted else 0.0, in_flight))
-        return cls(entries)
+        base = math.floor(now)
+        return cls(
+            [
+                LoggedRequest(sent_at := base + at / 1000, sent_at + lasted / 1000 if lasted else 0.0, in_flight)
+                for at, lasted, in_flight in zip(*columns, strict=True)
+            ]
+        )
 
     def advance(self, now: float) -> None:
         if self.entries and (len(self.entries) > LENGTH or 0 < self.entries[0].ended < now - SECONDS):

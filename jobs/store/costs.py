@@ -40,12 +40,10 @@ def read_costs(database: Database, job_ids: Sequence[str]) -> dict[str, CostSum]
         return sum_costs(connection, attempts.c.job_id, job_ids)
 
 
-def cost_of(found: Iterable[Attempt]) -> CostSum:
-    """The same of attempts that were read."""
-    return add_costs(_cost_of_one(attempt) for attempt in found if attempt.finished_at is not None)
-
-
-def _cost_of_one(attempt: Attempt) -> CostSum:
+def cost_of_attempt(attempt: Attempt) -> CostSum:
+    """The same of one attempt that was read."""
+    if attempt.finished_at is None:
+        return CostSum()
     if attempt.cost is None:
         return CostSum(unknown=1)
     if attempt.cost.currency is None:

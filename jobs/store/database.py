@@ -30,7 +30,7 @@ LOCK_SECONDS = 20
 longer is stopped or hangs, and until it goes on nobody else waits for it."""
 
 _SLOW_ANSWER = timedelta(seconds=1)
-"""What took this long tells the database's time only to within half of it."""
+"""An answer that took this long tells the database's time only to within half of that."""
 
 _READ_ONLY = "25006"
 """The SQLSTATE of a write in a read-only transaction: during a failover, or on a replica."""

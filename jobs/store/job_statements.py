@@ -1,20 +1,24 @@
 """The statements that read one job. They are built once: to build them takes longer than SQLite takes to run them."""
 
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, CompoundSelect, Select, bindparam, select
+from sqlalchemy import ColumnElement, CompoundSelect, Connection, RowMapping, Select, bindparam, select
 
 from jobs.store.kept_texts import select_kept
 from jobs.store.projects import keep_seconds_of
 from jobs.tables import RESULT_COLUMNS, attempts, jobs, texts
 
 
-def named(job_id: str, project: str | None) -> tuple[bool, dict[str, str]]:
-    """Whether only a job of this project is meant, and what those statements put in. None means every project; only
-    internal callers may pass it, never an endpoint.
+def read_row(
+    connection: Connection, statement: Callable[[bool], Select[Any]], job_id: str, project: str | None
+) -> RowMapping | None:
+    """The row of a job of this project, by `select_job` or `select_result`. None means every project; only internal
+    callers may pass it, never an endpoint.
     """
-    return project is not None, {"job": job_id} | ({"of_project": project} if project is not None else {})
+    asked = {"job": job_id} | ({"of_project": project} if project is not None else {})
+    return connection.execute(statement(project is not None), asked).mappings().one_or_none()
 
 
 @cache

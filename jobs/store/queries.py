@@ -19,7 +19,7 @@ from jobs.store.batch_counts import count_failed, count_incomplete, count_jobs, 
 from jobs.store.costs import sum_costs
 from jobs.store.database import Database
 from jobs.store.groups_by_bytes import Also, stream_batch
-from jobs.store.job_statements import named, select_attempts, select_job, select_result, select_with_text
+from jobs.store.job_statements import read_row, select_attempts, select_job, select_result, select_with_text
 from jobs.store.pages import read_page
 from jobs.store.projects import keep_seconds_of
 from jobs.tables import LIST_COLUMNS, attempts, batches, jobs
@@ -44,9 +44,8 @@ class StoredResult:
 
 def read_job(database: Database, job_id: str, *, project: str | None) -> Job | None:
     """One job with its request; None when it belongs to another project."""
-    is_owned, job = named(job_id, project)
     with database.read() as connection:
-        row = connection.execute(select_job(is_owned), job).mappings().one_or_none()
+        row = read_row(connection, select_job, job_id, project)
     return Job.from_row(row) if row else None
 
 
@@ -65,9 +64,8 @@ def read_status(database: Database, job_id: str) -> tuple[JobStatus, int] | None
 
 def read_result(database: Database, job_id: str, *, project: str | None) -> StoredResult | None:
     """One job with its stored text, read in one statement, so that the two belong together."""
-    is_owned, job = named(job_id, project)
     with database.read() as connection:
-        row = connection.execute(select_result(is_owned), job).mappings().one_or_none()
+        row = read_row(connection, select_result, job_id, project)
     return _result(row) if row else None
 
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from jobs.model.cost import CostSum
 from jobs.model.records import Attempt, Job
-from jobs.store.costs import cost_of
+from jobs.store.costs import add_costs, cost_of_attempt
 from jobs.store.database import Database
-from jobs.store.job_statements import named, select_attempts, select_job, select_kept_texts
+from jobs.store.job_statements import read_row, select_attempts, select_job, select_kept_texts
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +27,11 @@ class WholeJob:
 
 def read_whole_job(database: Database, job_id: str, *, project: str) -> WholeJob | None:
     """One job; None when it belongs to another project."""
-    is_owned, mine = named(job_id, project)
     of_job = {"job": job_id}
     with database.read() as connection:
-        row = connection.execute(select_job(is_owned), mine).mappings().one_or_none()
+        row = read_row(connection, select_job, job_id, project)
         if row is None:
             return None
         found = [Attempt.from_row(one) for one in connection.execute(select_attempts(), of_job).mappings()]
         kept = sorted(connection.scalars(select_kept_texts(), of_job))
-    return WholeJob(Job.from_row(row), found, cost_of(found), kept)
+    return WholeJob(Job.from_row(row), found, add_costs(map(cost_of_attempt, found)), kept)

@@ -5,7 +5,7 @@ from sqlalchemy import Column, Table, Text
 from jobs.tables.column_types import UtcDateTime
 from jobs.tables.schema import metadata
 
-# One row for each model that the upstream is rate-limiting: nobody claims its jobs before `until_at`.
+# Unused since there are lanes and holds: neither read nor written.
 pauses = Table(
     "pauses",
     metadata,

@@ -49,8 +49,9 @@ batches = Table(
     Column("usage", Json),
     # What its attempts cost (`jobs/model/cost.py`), as of its end; null: nothing is known.
     Column("cost", Json),
-    # At most so many of its jobs run at once, and the one upstream that may run them; null: no such limit.
+    # At most so many of its jobs run at once; null: no such limit.
     Column("max_concurrency", Integer),
+    # Unused: which upstream may run a job is said by each job.
     Column("only_upstream", Text),
     # How long it is kept, and from when on (`jobs/model/retention.py`); null: as its project says. Nobody need look
     # before `erase_at` whether it is to be erased.

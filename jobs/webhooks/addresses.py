@@ -20,6 +20,9 @@ _TRANSLATED = tuple(
     ipaddress.ip_network(text) for text in ("::ffff:0:0/96", "64:ff9b::/96", "64:ff9b:1::/48", "2001::/32", "2002::/16")
 )
 
+# Not of this network either, whatever the Python at hand says of them: 192.0.0.192 is the metadata service of a cloud.
+_SPECIAL = tuple(ipaddress.ip_network(text) for text in ("192.0.0.0/24", "192.88.99.0/24", "3fff::/20", "5f00::/16"))
+
 
 class ReceiverRefusedError(Exception):
     """A URL or an address that no webhook may have; the message says why."""
@@ -74,7 +77,7 @@ def is_permitted(address: str, allowed: Sequence[Network]) -> bool:
     parsed = ipaddress.ip_address(address)
     if any(parsed.version == network.version and parsed in network for network in allowed):
         return True
-    if any(parsed.version == network.version and parsed in network for network in _TRANSLATED):
+    if any(parsed.version == network.version and parsed in network for network in (*_TRANSLATED, *_SPECIAL)):
         return False
     if parsed.is_multicast or parsed.is_reserved or parsed.is_unspecified or parsed.is_link_local:
         return False

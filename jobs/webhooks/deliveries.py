@@ -132,7 +132,7 @@ def _takeable(found: Collection[tuple[str, str]], now: datetime) -> Select[Any]:
             webhooks.c.secret, webhooks.c.old_secret, webhooks.c.old_secret_until,
         )
         .join(webhooks, webhooks.c.id == deliveries.c.webhook_id)
-        .where(tuple_(*_KEY).in_(found), *_is_due(now))
+        .where(tuple_(*_KEY).in_(found), deliveries.c.due_at <= now, webhooks.c.paused_at.is_(None))
         .order_by(*_KEY)
         # A locked one is being taken by another process.
         .with_for_update(skip_locked=True, of=deliveries)
@@ -215,7 +215,3 @@ _KEY = (deliveries.c.webhook_id, deliveries.c.event_id)
 
 def _of(webhook_id: str, event_id: str) -> tuple[ColumnElement[bool], ...]:
     return deliveries.c.webhook_id == webhook_id, deliveries.c.event_id == event_id
-
-
-def _is_due(now: datetime) -> tuple[ColumnElement[bool], ...]:
-    return deliveries.c.due_at <= now, webhooks.c.paused_at.is_(None)

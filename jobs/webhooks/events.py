@@ -9,7 +9,19 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, exists, func, insert, literal_column, or_, select
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Text,
+    and_,
+    cast,
+    exists,
+    func,
+    insert,
+    literal_column,
+    or_,
+    select,
+)
 
 from jobs.model.ids import new_id, new_ids, response_id
 from jobs.model.status import JobStatus
@@ -26,6 +38,9 @@ DEFAULT_EVENTS = (*BATCH_ENDS, *RESPONSE_ENDS)
 """What an endpoint hears of unless it says otherwise: the ends that OpenAI has."""
 
 TEST = "webhook.test"
+
+MOST_HOLD_EVENTS = 1000
+"""So many deliveries tell of one hold: on SQLite nobody else writes while they are stored."""
 
 _RESPONSE_STATUS = {
     JobStatus.COMPLETED: "completed",
@@ -94,12 +109,16 @@ def add_batch_event(
 def add_hold_events(
     connection: Connection, now: datetime, which: ColumnElement[bool], kind: str, held: Mapping[str, str]
 ) -> None:
-    """`batch.held` or `batch.resumed`, for each of these batches that somebody hears of. `held` says what is held."""
+    """`batch.held` or `batch.resumed`, for each of these batches that somebody hears of. `held` says what is held.
+
+    For `MOST_HOLD_EVENTS` at most: a project may have thousands of running batches, and be paused again and again.
+    """
     heard = (
         select(webhooks, batches.c.id.label("of_batch"))
         .join(batches, _hears_of(batches.c.project, batches.c.id))
-        .where(which)
+        .where(which, cast(webhooks.c.events, Text).contains(f'"{kind}"'))
         .order_by(batches.c.id)
+        .limit(MOST_HOLD_EVENTS)
     )
     listeners: dict[str, list[Any]] = {}
     for row in connection.execute(heard):

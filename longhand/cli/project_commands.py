@@ -20,7 +20,7 @@ def make_projects_app() -> typer.Typer:
     """The commands under `longhand projects`."""
     projects = typer.Typer(no_args_is_help=True)
     projects.command("list")(list_all)
-    projects.command()(retention)
+    projects.command("retention")(retention)
     return projects
 
 
@@ -51,9 +51,9 @@ def retention(
         names = [project.name for project in list_projects(database)]
         if project not in names:
             raise InputError(t("projects.no_such", name=repr(project[:80]), names=", ".join(names)))
-        said = set_keep_seconds(database, project, seconds)
+        changed = set_keep_seconds(database, project, seconds)
     if as_json:
-        print_json(_shown(said))
+        print_json(_shown(changed))
     key = "projects.kept" if seconds is None else "projects.deleted"
     print_line(t(key, project=project, period=_words(seconds)), err=True)
 

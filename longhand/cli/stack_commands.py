@@ -25,18 +25,18 @@ def up(
     api_workers: Annotated[int, typer.Option(min=1)] = 1,
 ) -> None:
     """Run the whole stack from this terminal: Valkey, the workers and the API. Ctrl-C stops all of it."""
-    from longhand.stack.home import locked_home, tell_url  # noqa: PLC0415  # no other command needs it
+    from longhand.stack.home import locked_home, write_url  # noqa: PLC0415  # no other command needs it
     from longhand.stack.signals import StopSignals  # noqa: PLC0415  # no other command needs it
     from longhand.stack.stack import Stack, StackStoppedError, choose_port  # noqa: PLC0415  # loads Alembic and httpx
     from longhand.stack.supervisor import Supervisor  # noqa: PLC0415  # no other command needs it
-    from longhand.stack.upstream_check import say_whether_the_upstream_answers  # noqa: PLC0415  # loads httpx
+    from longhand.stack.upstream_check import report_upstream_answer  # noqa: PLC0415  # loads httpx
 
     settings = load_settings()
     _check_upstreams(settings, port)
     console = open_console()
 
     def report(line: str) -> None:
-        _say(console, line)
+        _print(console, line)
 
     # Everything that these processes make in the home is for its owner alone.
     os.umask(0o077)
@@ -47,12 +47,10 @@ def up(
         try:
             report(t("up.starting", home=home))
             stack.start()
-            tell_url(home, stack.url)
-            _say(console, stack_summary(stack))
+            write_url(home, stack.url)
+            _print(console, stack_summary(stack))
             report(t("up.open", url=stack.url))
-            say_whether_the_upstream_answers(
-                stack.url, settings, lambda line: None if signals.stopped else report(line)
-            )
+            report_upstream_answer(stack.url, settings, lambda line: None if signals.stopped else report(line))
             stack.run()
         except StackStoppedError:
             pass
@@ -138,7 +136,7 @@ def _right_schema() -> Iterator[None]:
         raise LonghandError(str(error)) from None
 
 
-def _say(console: Console, what: object) -> None:
+def _print(console: Console, what: object) -> None:
     try:
         console.print(what, soft_wrap=isinstance(what, str), markup=False)
     except OSError:

@@ -1,6 +1,6 @@
 """Reads what is to be submitted: a prompt, or a file of requests, each of which is checked.
 
-What a file means is said in `jobs/inputs/`. A wrong line is reported with its file and number, and then nothing is
+`jobs/inputs/` decides what a file means. A wrong line is reported with its file and number, and then nothing is
 submitted.
 """
 

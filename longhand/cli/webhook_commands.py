@@ -26,11 +26,10 @@ WebhookId = Annotated[str, typer.Argument(metavar="ID")]
 def make_webhooks_app() -> typer.Typer:
     """The commands under `longhand webhooks`."""
     webhooks = typer.Typer(no_args_is_help=True)
-    webhooks.command()(add)
     webhooks.command("list")(list_all)
     webhooks.command("test")(send_test)
-    for command in (replay, rotate, pause, resume, remove):
-        webhooks.command()(command)
+    for command in (add, replay, rotate, pause, resume, remove):
+        webhooks.command(command.__name__)(command)
     return webhooks
 
 

@@ -2,8 +2,7 @@
 
 from typing import Any, Literal, NotRequired, TypedDict
 
-from longhand.client.costs import CostFields
-from longhand.client.objects import ExpiresAfter, Hold
+from longhand.client.objects import CostFields, ExpiresAfter, Hold
 
 BatchStatus = Literal[
     "validating", "in_progress", "finalizing", "completed", "failed", "expired", "cancelling", "cancelled"

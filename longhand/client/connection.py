@@ -17,7 +17,7 @@ from longhand.client.errors import InputError, NoAnswerError, RefusedError, refu
 
 DEFAULT_PORT = 8440
 DEFAULT_URL = f"http://127.0.0.1:{DEFAULT_PORT}"
-"""Where `longhand up` serves unless told otherwise. `Settings.url` has the same default; a test holds the two alike."""
+"""Where `longhand up` serves by default. `Settings.url` has the same default; a test holds the two alike."""
 DEFAULT_HOME = ".longhand"
 """The same for the home."""
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})

@@ -5,8 +5,6 @@ Times are Unix seconds, lengths UTF-8 bytes. What is unknown is None, never 0.
 
 from typing import Any, Literal, NotRequired, TypedDict
 
-from longhand.client.costs import Cost, CostFields
-
 Json = dict[str, Any]
 """An object of JSON whose fields are not typed here."""
 
@@ -27,6 +25,22 @@ class Usage(TypedDict):
     reasoning_tokens: int | None
     total_tokens: int | None
     source: Literal["upstream", "tokenizer", "estimate"]
+
+
+class Cost(TypedDict):
+    """What something cost. `estimated`: Longhand counted tokens of it, because the upstream did not report them."""
+
+    amount: float
+    currency: str | None
+    source: Literal["upstream", "estimated"]
+
+
+class CostFields(TypedDict, total=False):
+    """The cost of all ended attempts: None while a part is unknown. Where jobs and batches are read or listed."""
+
+    cost: Cost | None
+    known_costs: list[Cost]
+    unknown_cost_attempts: int
 
 
 class Fault(TypedDict):

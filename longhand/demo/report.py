@@ -103,8 +103,8 @@ def verdict(outcomes: list[Outcome], seconds: float, console: Console) -> bool:
     stored = sum(outcome.is_stored for outcome in outcomes)
     equal = sum(outcome.is_equal for outcome in outcomes)
     for outcome in outcomes:
-        if said := outcome.watcher.error or reason(outcome.job):
-            console.print(f"{outcome.watcher.name}: {said}", style="red", markup=False)
+        if why := outcome.watcher.error or reason(outcome.job):
+            console.print(f"{outcome.watcher.name}: {why}", style="red", markup=False)
     total = len(outcomes)
     good = stored == equal == total == len(ARTICLES)
     took = f"{seconds:.1f}"

@@ -128,8 +128,8 @@ def _watch_all(client: Client, watchers: list[Watcher], console: Console) -> Non
         return
     for watcher, thread in zip(watchers, threads, strict=True):
         thread.join()
-        said = watcher.error or status_word(watcher.status)
-        console.print(t("demo.watched", name=watcher.name, status=said, number=len(watcher.text)))
+        status = watcher.error or status_word(watcher.status)
+        console.print(t("demo.watched", name=watcher.name, status=status, number=len(watcher.text)))
 
 
 def _live_table(watchers: list[Watcher], width: int) -> Table:

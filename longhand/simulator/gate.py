@@ -16,7 +16,7 @@ from longhand.simulator.orders import ChatRequest
 from longhand.simulator.provider import Limits, Provider
 from longhand.simulator.windows import Window, make_window
 
-# What a request that no wait would help is told to wait: something that a client can parse.
+# The `Retry-After` of a request that no wait would help: something that a client can parse.
 _HOPELESS_WAIT_SECONDS = 60
 
 _OVER_TIME = {

@@ -121,8 +121,8 @@ class ChatRequest(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def prompt(self) -> str:
         """The text of the last message of the user, or of the last message if none is the user's."""
-        said = [message for message in self.messages if message.role == "user"] or self.messages
-        return said[-1].text
+        of_user = [message for message in self.messages if message.role == "user"] or self.messages
+        return of_user[-1].text
 
     @property
     def max_deltas(self) -> int | None:

@@ -38,10 +38,12 @@ _DELTA = re.compile(
 
 _NO_TOPIC = frozenset(
     """
-    about also article around because before between both could describe during each essay explain from have into
-    introduce just long make more most must note only other over paragraph piece please post readers report should some
-    story such text than that their them then there these they this those through title under were what when where
-    which while with without word words would write writing your
+    about alive also around article back because before beginners between blog both build built burning column
+    could decide describe during each essay explain explanation from given hand have into introduce just keep
+    keeping kept long losing make more most must news note only opened opinion other over paragraph piece please
+    post praise readers report return should small some story such talk talks teaches text than that their them
+    then there these they this those through title travel under update used were what when where which while
+    with without word words would write writing written years your
     """.split()  # noqa: SIM905  # so many words read better as lines of text
 )
 # There is no word list for Chinese here: a prompt is cut at punctuation and at words that rarely belong to a topic.

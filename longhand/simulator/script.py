@@ -6,8 +6,6 @@ import time
 from collections.abc import Callable, Generator, Iterable, Iterator
 from typing import Any, Literal, NamedTuple
 
-import msgspec
-
 from longhand.simulator.continuation import rest_of
 from longhand.simulator.deltas import deltas_of, thought_of
 from longhand.simulator.orders import ChatRequest, Orders
@@ -16,8 +14,6 @@ from longhand.simulator.tool_calls import call_pieces, whole_calls
 from longhand.simulator.wire_form import http_chunk, to_json
 
 LINE_PIECE_BYTES = 16_384
-
-_encoder = msgspec.json.Encoder()
 
 
 class Finale(NamedTuple):
@@ -131,10 +127,7 @@ class Completion:
                 return self._stopped(lead, stop)
             if self.sent == limit:
                 return self._finale(lead, "length")
-            try:
-                text = _encoder.encode(delta)
-            except UnicodeEncodeError:
-                text = to_json(delta)
+            text = to_json(delta)
             self.sent += 1
             yield b"%b%x\r\n%b%b%b\r\n" % (lead, framing + len(text), before, text, after)
             lead = b""

@@ -2,7 +2,7 @@
 
 It writes prose of the length that the prompt asks for, at a steady pace. It breaks in the ways that a request orders in
 its `simulate` field (see `orders.py`), and it has the limits of its `Provider` (see `provider.py`). It is a
-tool: the product talks to it only when it is told to.
+tool: the product talks to it only when its URL is given.
 """
 
 import asyncio

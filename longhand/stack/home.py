@@ -8,7 +8,6 @@ from pathlib import Path
 
 from longhand.client.connection import url_file
 from longhand.client.errors import StackError
-from longhand.stack.private_file import write_private
 from longhand.words.catalogue import t, translated
 
 
@@ -42,6 +41,13 @@ def locked_home(home: Path) -> Iterator[Path]:
         os.close(descriptor)
 
 
-def tell_url(home: Path, url: str) -> None:
+def write_private(path: Path, text: str) -> None:
+    """Write a file that only its owner can read, even if it existed before."""
+    path.touch(mode=0o600)
+    path.chmod(0o600)
+    path.write_text(text)
+
+
+def write_url(home: Path, url: str) -> None:
     """Let the commands and clients of this folder find the stack; the file goes when the home is given back."""
     write_private(url_file(home), f"{url}\n{os.getpid()}\n")

@@ -169,7 +169,7 @@ def _free_port_after(host: str, port: int) -> int | None:
 def wait_until_ready(url: str, children: list[Child], wait: Callable[[], None]) -> None:
     """Wait until `/readyz` succeeds. Raises `StackError` if a child dies before that, or if it takes too long."""
     deadline = time.monotonic() + _START_SECONDS
-    said = t("up.no_answer")
+    why = t("up.no_answer")
     with httpx.Client(base_url=url, trust_env=False, timeout=5) as client:
         while time.monotonic() < deadline:
             for child in children:
@@ -182,11 +182,11 @@ def wait_until_ready(url: str, children: list[Child], wait: Callable[[], None]) 
                 response = client.get("/readyz")
                 if response.is_success:
                     return
-                said = f"{response.status_code} {response.text[:200]}"
+                why = f"{response.status_code} {response.text[:200]}"
             except httpx.TransportError as error:
-                said = str(error)
+                why = str(error)
             wait()
-    raise StackError(t("up.not_ready", url=url, seconds=f"{_START_SECONDS:g}", why=said))
+    raise StackError(t("up.not_ready", url=url, seconds=f"{_START_SECONDS:g}", why=why))
 
 
 def python(module: str, *arguments: str) -> list[str]:

@@ -11,15 +11,15 @@ from longhand.words.catalogue import t
 _SECONDS = 30.0
 
 
-def say_whether_the_upstream_answers(url: str, settings: Settings, say: Callable[[str], None]) -> None:
-    """Ask the API at `url` for the models, which asks every upstream, and say in one line how that went.
+def report_upstream_answer(url: str, settings: Settings, report: Callable[[str], None]) -> None:
+    """Ask the API at `url` for the models, which asks every upstream, and report in one line how that went.
 
     Returns at once: the line comes when the answer does. Nothing depends on it, and it costs nothing at the provider.
     """
-    threading.Thread(target=_ask, args=(url, settings, say), daemon=True, name="upstream-check").start()
+    threading.Thread(target=_ask, args=(url, settings, report), daemon=True, name="upstream-check").start()
 
 
-def _ask(url: str, settings: Settings, say: Callable[[str], None]) -> None:
+def _ask(url: str, settings: Settings, report: Callable[[str], None]) -> None:
     headers = {"authorization": f"Bearer {settings.api_key.get_secret_value()}"} if settings.api_key else {}
     try:
         with httpx.Client(base_url=url, headers=headers, trust_env=False, timeout=_SECONDS) as client:
@@ -27,7 +27,7 @@ def _ask(url: str, settings: Settings, say: Callable[[str], None]) -> None:
     except httpx.TransportError:
         return  # the stack is ending
     if line:
-        say(line)
+        report(line)
 
 
 def _line_of(answer: httpx.Response) -> str:

@@ -1,7 +1,6 @@
 """What something cost, for a terminal."""
 
-from longhand.client.costs import Cost, CostFields
-from longhand.client.objects import Json
+from longhand.client.objects import Cost, CostFields, Json
 from longhand.words.catalogue import t
 
 

@@ -11,7 +11,7 @@ NOT_COMPLETED: tuple[Literal["failed", "expired", "cancelled"], ...] = ("failed"
 """How a job ends that does not complete."""
 
 _ENGLISH = re.compile(r"[A-Za-z']+(?:,? [A-Za-z']+){3}")
-"""A sentence of which only a part is translated: what its code means must be said as well."""
+"""A sentence of which only a part is translated: what its code means must be shown as well."""
 
 _NOT_ACCEPTED = "The text was not accepted: "
 _NEXT_RULE = re.compile(r"; (?=\w+: asked for )")
@@ -54,23 +54,23 @@ def cut_short_words(job: Mapping[str, Any]) -> str:
 
 def reason(owner: Any) -> str:
     """What went wrong with a job or an attempt, in one line; empty when nothing did."""
-    said, error = why(owner), owner.get("error")
+    line, error = why(owner), owner.get("error")
     if not error or not meaning_of(error["code"]):
-        return said
+        return line
     message = " ".join((error["message"] or "").split())
     if message.startswith(_NOT_ACCEPTED):
         rules = _NEXT_RULE.split(message.removeprefix(_NOT_ACCEPTED))
         return t("error.of_code", code=error["code"], meaning=t("error.not_accepted", rules=t("join.semicolon").join(
             map(translated, rules))))  # fmt: skip
-    return t("error.of_code", code=error["code"], meaning=told(error["code"], message))
+    return t("error.of_code", code=error["code"], meaning=with_meaning(error["code"], message))
 
 
-def explained(said: object) -> str:
+def explained(error: object) -> str:
     """What an error or a note says."""
-    return told(getattr(said, "code", None), str(said))
+    return with_meaning(getattr(error, "code", None), str(error))
 
 
-def told(code: str | None, message: str) -> str:
+def with_meaning(code: str | None, message: str) -> str:
     """A message in the spoken language; one that the catalogue does not know stands behind what its code means."""
     shown = "\n".join(map(translated, message.splitlines()))
     meaning = meaning_of(code)

@@ -55,9 +55,9 @@ def print_json_line(value: Any) -> None:
 
 def _write_json(value: Any, indent: int | None) -> None:
     escaped = not _is_unicode(sys.stdout.encoding)
-    said = json.dumps(value, indent=indent, ensure_ascii=escaped, separators=(",", ": ") if indent else (",", ":"))
+    text = json.dumps(value, indent=indent, ensure_ascii=escaped, separators=(",", ": ") if indent else (",", ":"))
     # Other characters that a terminal would obey, or that have no UTF-8, are escaped: the value stays the same.
-    print(CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", said), flush=True)
+    print(CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", text), flush=True)
 
 
 def _is_unicode(encoding: str | None) -> bool:

@@ -1,6 +1,6 @@
 """Shows work in progress: the text of a job, the progress of a batch. Where there is no terminal, as plain lines.
 
-Texts are what was asked for, and go to `out`; everything that is said about them goes to stderr.
+Texts are what was asked for, and go to `out`; messages about them go to stderr.
 """
 
 import sys
@@ -56,8 +56,8 @@ def watch_job(client: Client, job_id: str, out: TextIO, *, with_reasoning: bool 
                     at_line_start = True
                 print_line(_waiting(job), err=True)
             case OnHold(hold=hold):
-                if said := _held(hold, shown_hold):
-                    print_line(said, err=True)
+                if line := _held(hold, shown_hold):
+                    print_line(line, err=True)
                 shown_hold = hold
             case Done(job=job):
                 if not at_line_start and terminal:
@@ -164,8 +164,8 @@ class _CountLines:
 
 def _print_failure(console: Console, failure: Failure) -> None:
     status = status_word(failure.status)
-    said = t("watch.failure", name=failure.name, status=t("join.comma").join(filter(None, (status, failure.why))))
-    console.print(Text(one_line(said), style="red"), soft_wrap=True)
+    line = t("watch.failure", name=failure.name, status=t("join.comma").join(filter(None, (status, failure.why))))
+    console.print(Text(one_line(line), style="red"), soft_wrap=True)
 
 
 def _print_retry(console: Console, batch_id: str, failures: Counter[str]) -> None:

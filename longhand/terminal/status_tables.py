@@ -77,9 +77,9 @@ def _notes(found: Json) -> Iterator[str]:
         yield t("state.no_worker" if found["workers_complete"] else "state.no_busy_worker")
     if found["queue"] is None:
         yield t("state.queue_unknown")
-    said = {waits_sentence(line) for line in found["queue"] or () if line["limited_by"] != "no_worker"}
-    said |= {hold_sentence(hold) for hold in found["held"] or ()}
-    yield from sorted(said - {""})
+    reasons = {waits_sentence(line) for line in found["queue"] or () if line["limited_by"] != "no_worker"}
+    reasons |= {hold_sentence(hold) for hold in found["held"] or ()}
+    yield from sorted(reasons - {""})
     if found["queue_has_more"]:
         yield t("state.more_models")
     if found["upstreams"]:

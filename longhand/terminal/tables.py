@@ -14,7 +14,7 @@ from jobs.model.message import calls_as_text
 from longhand.client.objects import Json
 from longhand.terminal.cells import plain
 from longhand.terminal.costs import attempt_cost, cost_text
-from longhand.terminal.explanations import cut_short_words, heading, reason, source_word, status_word, told
+from longhand.terminal.explanations import cut_short_words, heading, reason, source_word, status_word, with_meaning
 from longhand.terminal.output import PlainConsole, open_console
 from longhand.terminal.waiting_words import hold_sentence, waits_sentence
 from longhand.words.catalogue import t, translated
@@ -130,18 +130,18 @@ def batch_summary(batch: Json) -> RenderableType:
         "completed_at": moment_of(batch.get("completed_at")),
         "usage": _usage({key: value for key, value in (usage or {}).items() if isinstance(value, int)}),
         "cost": cost_text(batch),
-        "errors": _told((batch.get("errors") or {}).get("data")),
-        "read_otherwise": _told(batch.get("warnings")),
+        "errors": _input_notes((batch.get("errors") or {}).get("data")),
+        "read_otherwise": _input_notes(batch.get("warnings")),
     }
     return _rows(batch["id"], rows)
 
 
-def _told(notes: list[Json] | None) -> str:
-    """What is said of the lines of a batch's input, a line for each."""
+def _input_notes(notes: list[Json] | None) -> str:
+    """What was noted of a batch's input, a line for each."""
     return "\n".join(
-        said if note["line"] is None else t("show.line", line=note["line"], message=said)
+        message if note["line"] is None else t("show.line", line=note["line"], message=message)
         for note in notes or ()
-        for said in [told(note.get("code"), note["message"])]
+        for message in [with_meaning(note.get("code"), note["message"])]
     )
 
 

@@ -50,8 +50,8 @@ def upstreams_table(listed: list[Json]) -> Table:
     return table
 
 
-def _is_said(hold: Json) -> bool:
-    """Whether its message is the upstream's own. That nothing answers there, Longhand has found and already said."""
+def _is_quoted(hold: Json) -> bool:
+    """Whether its message is the upstream's own. That nothing answers there, Longhand has already reported."""
     return hold["held_by"] != "person" and not hold["message"].startswith("No connection to ")
 
 
@@ -61,18 +61,20 @@ def notes(listed: Json) -> Iterator[str]:
         hold, error = upstream["hold"], upstream["last_error"]
         if hold:
             held = {"kind": "upstream", "target": upstream["name"], "url": upstream["url"], **hold}
-            said = t("upstreams.it_said", message=translated(hold["message"])) if _is_said(hold) and not error else ""
-            yield hold_sentence(held) + said
+            is_quoted = _is_quoted(hold) and not error
+            yield hold_sentence(held) + (
+                t("upstreams.it_said", message=translated(hold["message"])) if is_quoted else ""
+            )
         if error:
             why = reason({"error": error})
             yield t("upstreams.last_error", name=upstream["name"], time=moment_of(error["at"]), why=why)
     limits = {lane["limited_by"] for upstream in listed["data"] for lane in upstream["in_use"] or ()}
     yield from (t("upstreams.limited_by", name=name, why=t(f"lane.{name}")) for name in LANES if name in limits)
     for mistake in listed["file_mistakes"]:
-        said = translated(mistake["message"])
+        why = translated(mistake["message"])
         if mistake["line"]:
-            said = t("show.line", line=mistake["line"], message=said)
-        yield t("upstreams.wrong_file", why=said)
+            why = t("show.line", line=mistake["line"], message=why)
+        yield t("upstreams.wrong_file", why=why)
 
 
 def declared_table(upstreams: "Upstreams") -> Table:

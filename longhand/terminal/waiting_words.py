@@ -43,7 +43,7 @@ def hold_arguments(held: Hold | Json) -> str:
 
 
 def waits_sentence(job: Job | Json) -> str:
-    """Why a queued job waits; empty where nothing is said of it."""
+    """Why a queued job waits; empty where the API does not say."""
     if hold := job.get("hold"):
         return hold_sentence(hold)
     message, until = translated(job.get("limited_by_message") or ""), job.get("limited_until")

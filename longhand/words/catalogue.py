@@ -37,9 +37,9 @@ _speaker = _Speaker()
 
 def language_of(environ: Mapping[str, str]) -> Language:
     """LONGHAND_LANG, or else the first that is set of LC_ALL, LC_MESSAGES and LANG, as for every program."""
-    told = environ.get("LONGHAND_LANG", "")
-    if told.lower().startswith(("en", "zh")):  # another one is a mistake, which is told in the language of the locale
-        return "zh" if told.lower().startswith("zh") else "en"
+    wanted = environ.get("LONGHAND_LANG", "").lower()
+    if wanted.startswith(("en", "zh")):  # another one is a mistake, which is reported in the language of the locale
+        return "zh" if wanted.startswith("zh") else "en"
     chosen = next((environ[name] for name in _LOCALE_NAMES if environ.get(name)), "")
     return "zh" if chosen.lower().startswith("zh") else "en"
 
@@ -77,12 +77,12 @@ def translated(message: str) -> str:
     theirs = entries(spoken(), "_errors")
     for key, pattern in _patterns():
         if found := pattern.fullmatch(message):
-            values = {name: _said(name, value or "") for name, value in found.groupdict().items()}
+            values = {name: _value(name, value or "") for name, value in found.groupdict().items()}
             return _filled(theirs[key], values)
     return message
 
 
-def _said(name: str, value: str) -> str:
+def _value(name: str, value: str) -> str:
     """A value of an error: a word that the catalogue has under the value's name, or an error in the error. What others
     have `said` is theirs.
     """

@@ -255,6 +255,7 @@ def lines_of(client: httpx.Client, file_id: str) -> list[dict[str, Any]]:
     return [json.loads(item) for item in content.decode().split("\n")[:-1]]
 
 
+@pytest.mark.chaos
 @pytest.mark.races
 @pytest.mark.parametrize("when", ["upload", "batch", "batch told to end"])
 def test_an_api_that_is_killed_in_the_middle_leaves_nothing_that_is_seen_or_runs(

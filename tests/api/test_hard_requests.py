@@ -31,14 +31,14 @@ def sent(port: int, request: bytes) -> bytes:
 
 @pytest.mark.parametrize("channel", ["jobs/job_1", "batches/batch_1"])
 @pytest.mark.parametrize("token", ["1.%00.x", "1.%ED%A0%80.x", "1.KEY.x", "1..x", "%00", "9999999999.key_1%00.x"])
-def test_a_token_that_names_no_key_is_refused(client: httpx.Client, channel: str, token: str) -> None:
-    assert error_of(client.get(f"/v1/{channel}/events?token={token}"))[:2] == (401, "invalid_watch_token")
+def test_a_token_that_names_no_key_is_refused(shared_client: httpx.Client, channel: str, token: str) -> None:
+    assert error_of(shared_client.get(f"/v1/{channel}/events?token={token}"))[:2] == (401, "invalid_watch_token")
 
 
 @pytest.mark.parametrize("file_id", ["\ud800", "\x00", "file_1\n", "", "é"])
-def test_a_file_that_cannot_be_one_is_not_found(client: httpx.Client, file_id: str) -> None:
+def test_a_file_that_cannot_be_one_is_not_found(shared_client: httpx.Client, file_id: str) -> None:
     body = json.dumps({"input_file_id": file_id, **BATCH})
-    answer = client.post("/v1/batches", content=body, headers={"content-type": "application/json"})
+    answer = shared_client.post("/v1/batches", content=body, headers={"content-type": "application/json"})
     assert error_of(answer)[:2] == (404, "not_found")
 
 
@@ -46,8 +46,8 @@ def test_a_file_that_cannot_be_one_is_not_found(client: httpx.Client, file_id: s
 @pytest.mark.parametrize(
     "time", ["0001-01-01T00:00:00Z", "-62135596800", "-1", "9999-12-31T23:59:59.9999Z", "253402300799", "1e999"]
 )
-def test_a_time_at_which_no_job_can_be_made_is_refused(client: httpx.Client, name: str, time: str) -> None:
-    status, code, message = error_of(client.get("/v1/jobs", params={name: time}))
+def test_a_time_at_which_no_job_can_be_made_is_refused(shared_client: httpx.Client, name: str, time: str) -> None:
+    status, code, message = error_of(shared_client.get("/v1/jobs", params={name: time}))
     assert (status, code) == (400, "invalid_value")
     assert message.startswith(f"{name}: must be Unix seconds")
 

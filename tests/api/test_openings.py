@@ -9,16 +9,17 @@ import pytest
 from starlette.types import Message, Receive, Scope, Send
 
 from api.http import opening_gate
-from api.http.envelope import Envelope
+from api.http.envelope import ApiCounts, Envelope
 from api.http.errors import ApiError, error_answer
-from api.http.opening_gate import OPENING_AT_ONCE, OpeningGate
-from api.http.request_counts import ApiCounts
+from api.http.opening_gate import OPENING_AT_ONCE, OpeningGate, Place
 from api.main import ApiServer
 from api.watching import job_rows
 from api.watching.job_rows import JobRows
 from jobs.model.records import Job
 from jobs.store.database import Database
+from jobs.store.keys import create_key
 from jobs.store.queries import read_jobs
+from tests.api.callers import calling
 from tests.api.watching import PATIENCE_SECONDS, WatcherThread, submit
 
 
@@ -45,6 +46,54 @@ def test_the_gate_lets_in_a_few_in_the_order_in_which_they_came() -> None:
         return let_in
 
     assert asyncio.run(pass_through()) == [0, 2, 3, 4]
+
+
+def test_the_gate_lets_in_the_projects_in_turn() -> None:
+    """A thousand watches of one project kept those of all others from opening for a minute."""
+
+    async def pass_through() -> list[str]:
+        gate = OpeningGate(1)
+        let_in: list[str] = []
+        place = await gate.enter("red")
+
+        async def come(project: str) -> None:
+            place = await gate.enter(project)
+            let_in.append(project)
+            place.release()
+
+        coming = [asyncio.create_task(come(project)) for project in ("red", "red", "red", "blue", "green", "blue")]
+        await asyncio.sleep(0)
+        place.release()
+        await asyncio.gather(*coming)
+        assert gate.waiting == 0
+        return let_in
+
+    assert asyncio.run(pass_through()) == ["red", "blue", "green", "red", "blue", "red"]
+
+
+@pytest.mark.parametrize("by", ["key", "token"])
+def test_a_watch_waits_for_the_turn_of_its_project(
+    sqlite_api: ApiServer, sqlite_database: Database, monkeypatch: pytest.MonkeyPatch, by: str
+) -> None:
+    secret = create_key(sqlite_database, project="red")[1]
+    entered: list[str] = []
+    enter = OpeningGate.enter
+
+    async def note(gate: OpeningGate, project: str = "") -> Place:
+        entered.append(project)
+        return await enter(gate, project)
+
+    monkeypatch.setattr(OpeningGate, "enter", note)
+    with calling(sqlite_api, secret) as red:
+        job_id = red.post("/v1/jobs", json={"model": "m", "messages": [{"role": "user", "content": "Write."}]}).json()[
+            "id"
+        ]
+        token = red.post("/v1/watch_tokens", json={"channel": f"jobs/{job_id}"}).json()["token"]
+        url = red.base_url.join(f"/v1/jobs/{job_id}/events")
+        headers, query = ({"Authorization": f"Bearer {secret}"}, {}) if by == "key" else ({}, {"token": token})
+        with httpx.stream("GET", url, params=query, headers=headers) as watch:
+            assert watch.status_code == 200
+    assert entered == ["", "red"]
 
 
 def test_a_place_that_is_left_in_the_moment_it_is_given_goes_to_the_next() -> None:

@@ -115,8 +115,8 @@ def test_jobs_are_found_by_the_time_they_were_created(client: httpx.Client, data
         ("/v1/batches/batch_1/results?format=xml", "format", "invalid_value"),
     ],
 )
-def test_a_wrong_parameter_is_refused_by_name(client: httpx.Client, path: str, param: str, code: str) -> None:
-    answer = client.get(path)
+def test_a_wrong_parameter_is_refused_by_name(shared_client: httpx.Client, path: str, param: str, code: str) -> None:
+    answer = shared_client.get(path)
     assert answer.status_code == 400
     assert (answer.json()["error"]["param"], answer.json()["error"]["code"]) == (param, code)
     assert param in answer.json()["error"]["message"]
@@ -136,8 +136,8 @@ def test_a_wrong_parameter_is_refused_by_name(client: httpx.Client, path: str, p
         ("GET", "/v2"),
     ],
 )
-def test_what_is_not_there_is_404(client: httpx.Client, method: str, path: str) -> None:
-    answer = client.request(method, path)
+def test_what_is_not_there_is_404(shared_client: httpx.Client, method: str, path: str) -> None:
+    answer = shared_client.request(method, path)
     assert answer.status_code == 404
     assert answer.json()["error"]["type"] == "invalid_request_error"
     assert answer.headers["x-request-id"]

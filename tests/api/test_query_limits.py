@@ -17,8 +17,8 @@ from tests.api.watching import REQUEST, submit
 
 @pytest.mark.parametrize("path", ["/v1/jobs", "/v1/batches", "/v1/files"])
 @pytest.mark.parametrize("wrong", ["zzz", "", "job", "1", "job_ABC", "response_0123", "job_" + "0" * 100])
-def test_a_page_after_what_is_no_id_of_its_items_is_refused(client: httpx.Client, path: str, wrong: str) -> None:
-    answer = client.get(path, params={"after": wrong})
+def test_a_page_after_what_is_no_id_of_its_items_is_refused(shared_client: httpx.Client, path: str, wrong: str) -> None:
+    answer = shared_client.get(path, params={"after": wrong})
     assert answer.status_code == 400
     error = answer.json()["error"]
     assert (error["param"], error["code"]) == ("after", "invalid_value")
@@ -86,8 +86,8 @@ def test_a_search_has_a_limit_that_each_database_can_read(
         ("/v1/batches/batch_0/results", "format"),
     ],
 )
-def test_no_other_parameter_is_without_a_limit(client: httpx.Client, path: str, name: str) -> None:
-    answer = client.get(path, params={name: "1" * 2001})
+def test_no_other_parameter_is_without_a_limit(shared_client: httpx.Client, path: str, name: str) -> None:
+    answer = shared_client.get(path, params={name: "1" * 2001})
     assert answer.status_code == 400
     assert answer.json()["error"]["message"] == f"{name}: must have at most 2000 characters, not 2001"
 

@@ -10,7 +10,7 @@ from jobs.acceptance.rejections import find_rejections
 from jobs.inputs.reading import ReadOptions
 from longhand.cli.submission import Options, read_submission
 from longhand.client.errors import InputError
-from longhand.terminal.explanations import explained, reason, told
+from longhand.terminal.explanations import explained, reason, with_meaning
 from longhand.words.catalogue import speaking, translated
 from worker.answer_check import NotAccepted
 
@@ -94,7 +94,7 @@ def test_a_text_that_is_not_accepted_is_told_by_its_rules() -> None:
     ],
 )
 def test_the_original_is_shown_only_where_there_is_no_chinese(code: str | None, message: str, said: str) -> None:
-    assert told(code, message).startswith(said)
+    assert with_meaning(code, message).startswith(said)
     assert explained(ValueError(message)) == translated(message)
 
 

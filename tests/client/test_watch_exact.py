@@ -56,6 +56,7 @@ class Story:
             self.stored[job_id] = sha256(writer.finish().encode()).hexdigest()
 
 
+@pytest.mark.chaos
 @each_client
 @pytest.mark.parametrize("of_batch", [False, True], ids=["jobs", "batch"])
 def test_a_hundred_watchers_that_come_and_are_cut_at_random_instants_are_exact(
@@ -125,6 +126,7 @@ def answers(port: int) -> bool:
     return True
 
 
+@pytest.mark.chaos
 @pytest.mark.parametrize(("kind", "number"), [("sync", signal.SIGKILL), ("async", signal.SIGTERM)])
 def test_an_api_that_dies_and_comes_back_mid_watch_costs_no_byte(
     sqlite_url: str, sqlite_database: Database, valkey_client: redis.Redis, redis_url: str, kind: str, number: int

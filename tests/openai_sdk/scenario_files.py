@@ -1,8 +1,8 @@
-"""Files and batches as a user of the `openai` package has them: `scenario_files.py <sync|async> <base URL>`.
+"""Files and batches as a user of the `openai` package has them: `scenario_files.py <base URL>`.
 
-It runs all scenarios at once and prints what became of each as JSON, in a process of its own with whichever version of
-the package is on its path. One text serves both clients: what the asynchronous one gives is awaited, what the other
-gives is taken as it is.
+It runs all scenarios of a client at once, then those of the other, and prints what became of each as JSON, in a process
+of its own with whichever version of the package is on its path. One text serves both clients: what the asynchronous one
+gives is awaited, what the other gives is taken as it is.
 """
 
 import asyncio
@@ -12,6 +12,7 @@ import sys
 import time
 import traceback
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import openai
@@ -254,9 +255,11 @@ def run(scenario: Any, kind: str, base_url: str) -> tuple[str, str]:
     return scenario.__name__, ""
 
 
-def main(kind: str, base_url: str) -> None:
+def main(base_url: str) -> None:
+    outcomes = {}
     with ThreadPoolExecutor(len(SCENARIOS)) as pool:  # mostly they wait for the server
-        outcomes = dict(pool.map(lambda scenario: run(scenario, kind, base_url), SCENARIOS))
+        for kind in ("sync", "async"):
+            outcomes[kind] = dict(pool.map(partial(run, kind=kind, base_url=base_url), SCENARIOS))
     print(json.dumps({"version": openai.__version__, "outcomes": outcomes}))
 
 

@@ -19,9 +19,8 @@ from tests.stack.running_up import Up, environ_of, running_up
 pytestmark = pytest.mark.races
 
 
-@pytest.mark.parametrize("scenario", ["scenario_responses.py", "scenario_completions.py", "scenario_tools.py"])
-def test_the_sdk_finds_what_it_knows(sdk: Sdk, api_url: str, scenario: str) -> None:
-    sdk.run(scenario, api_url)
+def test_the_sdk_finds_what_it_knows(sdk: Sdk, api_url: str) -> None:
+    sdk.run("scenarios.py", api_url)
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +51,7 @@ def erase_redis(up: Up) -> None:
         client.flushall()
 
 
+@pytest.mark.chaos
 @pytest.mark.parametrize(
     ("fault", "breaks", "items"),
     [(kill("api"), True, 1), (kill("worker"), False, 2), (erase_redis, False, 1)],
@@ -67,6 +67,7 @@ def test_a_background_stream_that_breaks_is_resumed_and_ends_whole(
     assert told["items"][-1] == told["stored"] != ""
 
 
+@pytest.mark.chaos
 def test_the_oldest_sdk_resumes_too(oldest_sdk: Sdk, slow_stack: Up) -> None:
     told = _follow(oldest_sdk, slow_stack, kill("api"))
     assert (told["items"], told["rising"], bool(told["breaks"])) == ([told["stored"]], True, True)
@@ -94,6 +95,7 @@ def _follow(sdk: Sdk, up: Up, fault: Callable[[Up], None]) -> dict[str, Any]:
     return told
 
 
+@pytest.mark.chaos
 def test_a_chat_completion_whose_client_is_killed_goes_on_as_a_job(newest_sdk: Sdk, slow_stack: Up) -> None:
     with newest_sdk.start("scenario_gone.py", f"{slow_stack.url}/v1") as process:
         assert process.stdout is not None

@@ -73,6 +73,8 @@ class Simulation:
         self.provider, self.lead, self.until, self.is_late = provider, lead, until, is_late
         self.limits = limits or LaneLimits()
         self.row: bytes | None = None
+        self.unstored: Lane | None = None
+        """The lane as a turn left it that had nothing to store."""
         self.waiting = list(reversed(works))
         self.left = len(works)
         self.in_flight = 0
@@ -86,7 +88,7 @@ class Simulation:
         for at, change in changes:
             self._at(at, lambda _now, change=change: change(provider))  # type: ignore[misc]
         if erase_at is not None:
-            self._at(erase_at, lambda _now: setattr(self, "row", None))
+            self._at(erase_at, lambda _now: self._erase())
         if kill_at is not None:
             self._at(kill_at, lambda now: self._kill(self.processes[0], now))
 
@@ -100,6 +102,8 @@ class Simulation:
         return self.seen
 
     def lane(self, now: float) -> Lane:
+        if self.unstored is not None:
+            return self.unstored
         if self.row is None:
             return Lane.new(self.limits, EPOCH + now)
         return Lane.from_json(msgspec.json.decode(self.row), self.limits)
@@ -111,7 +115,8 @@ class Simulation:
         if not process.alive:
             return
         lane = self.lane(now)
-        lane.apply([r for at, r in process.reports if at <= now], self.in_flight, EPOCH + now)
+        told, reserved = [r for at, r in process.reports if at <= now], 0
+        lane.apply(told, self.in_flight, EPOCH + now)
         process.reports = [(at, r) for at, r in process.reports if at > now]
         for _ in range(min(lane.room(self.in_flight, EPOCH + now, self.lead), len(self.waiting))):
             work = self.waiting[-1]
@@ -121,11 +126,15 @@ class Simulation:
                 break
             self.waiting.pop()
             self.in_flight += 1
+            reserved += 1
             sent = max(send_at - EPOCH, now + self.random.uniform(0.005, 0.030))
             count = self.in_flight
             arrives = sent + self._on_the_way()
             self._at(arrives, lambda t, w=work, e=estimate, c=count, s=sent: self._send(process, w, e, c, s, t))  # type: ignore[misc]
-        self.row = msgspec.json.encode(lane.to_json())
+        if told or reserved:  # as dispatch does it
+            self.row, self.unstored = msgspec.json.encode(lane.to_json()), None
+        else:
+            self.unstored = lane
         self.seen.in_flight.append((now, self.in_flight))
         self._at(now + self.random.uniform(0.020, 0.050), lambda t: self._turn(process, t))
 
@@ -187,6 +196,9 @@ class Simulation:
     def _requeue(self, work: Work) -> None:
         self.in_flight -= 1
         self.waiting.append(work)
+
+    def _erase(self) -> None:
+        self.row = self.unstored = None
 
     def _kill(self, process: _Process, now: float) -> None:
         """Its reports are lost, its jobs are rescued when their leases have ended, the provider writes on for

@@ -55,6 +55,18 @@ def test_a_file_that_did_not_change_is_not_sent_again(http: httpx.Client) -> Non
     assert http.get("/page/main.js", headers={"If-None-Match": '"another"'}).status_code == 200
 
 
+@pytest.mark.parametrize("takes", ["gzip", "identity", "gzip;q=0, deflate", "br, GZIP;q=0.5"])
+def test_a_file_is_packed_for_those_who_take_it(http: httpx.Client, takes: str) -> None:
+    answer = http.get("/page/main.js", headers={"Accept-Encoding": takes})
+    is_packed = takes in ("gzip", "br, GZIP;q=0.5")
+    assert answer.headers.get("content-encoding") == ("gzip" if is_packed else None)
+    assert answer.headers["vary"] == "accept-encoding"
+    assert answer.content == (FOLDER / "main.js").read_bytes()
+    own = {"Accept-Encoding": takes, "If-None-Match": answer.headers["etag"]}
+    other = own | {"Accept-Encoding": "identity" if is_packed else "gzip"}
+    assert [http.get("/page/main.js", headers=headers).status_code for headers in (own, other)] == [304, 200]
+
+
 def test_the_page_names_every_module_with_a_version_that_a_browser_keeps(http: httpx.Client) -> None:
     page = http.get("/")
     assert page.headers["cache-control"] == "no-cache"

@@ -61,6 +61,7 @@ def test_the_demo_fails_when_the_upstream_does(tmp_path: Path) -> None:
     assert not home_in(ran.stdout).exists()
 
 
+@pytest.mark.chaos
 @pytest.mark.races
 def test_ctrl_c_ends_the_demo_and_removes_its_home(tmp_path: Path) -> None:
     command = [sys.executable, "-P", "-m", "longhand", "demo"]

@@ -15,7 +15,7 @@ from longhand.client.client import Client
 from longhand.client.connection import DEFAULT_URL, url_file
 from longhand.client.errors import StackError
 from longhand.stack import embedded
-from longhand.stack.home import locked_home, tell_url
+from longhand.stack.home import locked_home, write_url
 from longhand.stack.signals import StopSignals
 from longhand.stack.stack import Stack, choose_port
 from longhand.stack.supervisor import Supervisor
@@ -126,7 +126,7 @@ def test_a_stack_is_found_by_its_home_while_it_runs(tmp_path: Path, monkeypatch:
     monkeypatch.delenv("LONGHAND_URL", raising=False)
     with locked_home(tmp_path) as home:
         assert found_url() == DEFAULT_URL
-        tell_url(home, "http://127.0.0.1:8460")
+        write_url(home, "http://127.0.0.1:8460")
         assert found_url() == "http://127.0.0.1:8460"
         assert stat.S_IMODE(url_file(home).stat().st_mode) == 0o600
         monkeypatch.setenv("LONGHAND_URL", "http://127.0.0.1:8461/v1")

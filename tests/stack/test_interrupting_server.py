@@ -7,7 +7,7 @@ import pytest
 from tests.real_servers.check import check
 from tests.real_servers.interrupting_server import interrupting_server
 
-pytestmark = pytest.mark.races
+pytestmark = [pytest.mark.chaos, pytest.mark.races]
 
 
 def test_a_batch_of_20_is_completed_with_every_text_exact_at_default_settings(tmp_path: Path) -> None:

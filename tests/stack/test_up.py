@@ -151,6 +151,7 @@ def test_a_cancelled_job_ends_and_its_watcher_has_what_was_written(
         assert client.text(job_id, partial=True) == watch.text
 
 
+@pytest.mark.chaos
 def test_a_killed_worker_is_started_again_and_its_watcher_ends_with_the_stored_text(environ: dict[str, str]) -> None:
     with running_up(environ, "--port", "0") as up:
         job_id = submit(up.url)
@@ -166,6 +167,7 @@ def test_a_killed_worker_is_started_again_and_its_watcher_ends_with_the_stored_t
         assert up.end() == 0
 
 
+@pytest.mark.chaos
 def test_the_jobs_of_a_killed_worker_go_on_before_their_leases_have_run_out(environ: dict[str, str]) -> None:
     """The leases last for longer than this test: the supervisor has seen the end of the process."""
     patient = {**environ, "LONGHAND_LEASE_SECONDS": "600"}
@@ -185,6 +187,7 @@ def test_the_jobs_of_a_killed_worker_go_on_before_their_leases_have_run_out(envi
         assert up.end() == 0
 
 
+@pytest.mark.chaos
 def test_two_apis_share_a_port_and_the_watchers_of_one_that_dies_end_with_the_stored_text(
     environ: dict[str, str],
 ) -> None:
@@ -207,6 +210,7 @@ def test_two_apis_share_a_port_and_the_watchers_of_one_that_dies_end_with_the_st
         assert up.end() == 0
 
 
+@pytest.mark.chaos
 def test_a_killed_valkey_comes_back_and_no_text_is_lost(environ: dict[str, str]) -> None:
     with running_up(environ, "--port", "0") as up:
         job_id = submit(up.url)
@@ -219,6 +223,7 @@ def test_a_killed_valkey_comes_back_and_no_text_is_lost(environ: dict[str, str])
         assert up.end() == 0
 
 
+@pytest.mark.chaos
 def test_a_watcher_lives_through_ctrl_c_and_the_next_start(environ: dict[str, str]) -> None:
     port = str(free_port())
     with running_up(environ, "--port", port) as up:
@@ -240,6 +245,7 @@ def test_a_watcher_lives_through_ctrl_c_and_the_next_start(environ: dict[str, st
         assert again.end(signal.SIGTERM) == 0
 
 
+@pytest.mark.chaos
 def test_no_process_outlives_a_stack_that_is_killed(environ: dict[str, str]) -> None:
     with running_up(environ, "--port", "0", "--workers", "2") as up:
         assert up.url

@@ -9,7 +9,7 @@ from hashlib import sha256
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, event, select, text
+from sqlalchemy import Connection, event, exists, literal, select, text, union_all
 
 from jobs.intake.submission import NewJob, submit_batch, submit_job
 from jobs.lifecycle.lease import Claimed, claim
@@ -28,6 +28,10 @@ USAGE = Usage(11, 2, 7, 3, 18, source="upstream")
 
 BLOCKED = text("SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'")
 """The connections to this PostgreSQL database that wait for a lock."""
+
+EVERY_ROW = {table.name: select(table).order_by(*table.primary_key) for table in metadata.sorted_tables}
+FILLED = union_all(*(select(literal(table.name)).where(exists(table.select())) for table in metadata.sorted_tables))
+"""The names of the tables that have rows."""
 
 Rows = dict[str, list[tuple[Any, ...]]]
 
@@ -103,9 +107,10 @@ class Store:
     def rows(self) -> Rows:
         """Every row of every table: two of these are equal when nothing has changed."""
         with self.database.read() as connection:
+            filled = set(connection.scalars(FILLED))  # most are empty, and asking each one takes ten times as long
             return {
-                table.name: [tuple(row) for row in connection.execute(select(table).order_by(*table.primary_key))]
-                for table in metadata.sorted_tables
+                name: [tuple(row) for row in connection.execute(every_row)] if name in filled else []
+                for name, every_row in EVERY_ROW.items()
             }
 
 

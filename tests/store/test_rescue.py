@@ -10,10 +10,12 @@ from typing import Any
 import pytest
 from sqlalchemy import event
 
+from jobs.lifecycle import rescue
 from jobs.lifecycle.close_batch import close_batches
 from jobs.lifecycle.lease import Checkpoint, claim, renew
 from jobs.lifecycle.rescue import cancel_batch, cancel_job, expire_and_cancel_queued, rescue_dead, rescue_lost
 from jobs.lifecycle.transitions import cancel_running, finish, retry
+from jobs.live.status_changes import StatusChange
 from jobs.model.endings import CANCELLED, EXPIRED, MAX_CRASHES, WORKER_LOST
 from jobs.model.status import AttemptOutcome, BatchStatus, JobStatus
 from jobs.store.queries import read_attempts, read_batch, read_result
@@ -223,7 +225,24 @@ def test_a_batch_is_cancelled_with_all_that_has_not_ended(store: Store) -> None:
     assert store.rows() == before
 
 
-@pytest.mark.parametrize("statement", range(8))
+def test_a_batch_is_cancelled_in_rounds(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In one transaction, 50,000 jobs of which 20 webhooks hear kept all others from writing to SQLite for minutes."""
+    monkeypatch.setattr(rescue, "MOST_ENDED", 2)
+    batch_id, ids = store.submit_batch(5)
+    rounds: list[int] = []
+    end = rescue._end_unstarted
+
+    def note(*given: Any) -> list[StatusChange]:
+        ended = end(*given)
+        rounds.append(len(ended))
+        return ended
+
+    monkeypatch.setattr(rescue, "_end_unstarted", note)
+    assert [change.id for change in cancel_batch(store.database, batch_id)] == ids
+    assert rounds == [2, 2, 1]
+
+
+@pytest.mark.parametrize("statement", range(14))
 def test_an_api_killed_inside_the_cancel_of_a_batch_leaves_it_whole_or_cancelled(store: Store, statement: int) -> None:
     batch_id, (running, *_) = store.submit_batch(3)
     store.claim(running)

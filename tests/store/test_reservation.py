@@ -178,7 +178,8 @@ def test_a_round_gives_few_lanes_a_turn_and_every_project_one_of_them(store: Sto
     shares, served = StreamShares(), Counter[str]()
     for _ in range(30):
         rooms = LaneRooms([UNDECLARED], lambda _spec, _model: 10, {"default": 100}, most=2)
-        grants = shares.share(waiting, rooms, {}, 100)
+        shares.look_at(waiting)
+        grants = shares.share(rooms, {}, 100)
         assert len(grants) == 2
         assert sum(grants.values()) < 100, "the rest is for the project whose turn it is"
         served.update(waiting[model][0] for _, model in grants)

@@ -1,4 +1,4 @@
-"""Which tests may carry the mark `races`, which get it from their folder, and which `make test-quick` leaves out."""
+"""Which tests may carry the mark `races`, which marks a folder gives, and what `make test-quick` leaves out."""
 
 from collections.abc import Iterable
 
@@ -38,10 +38,18 @@ def mark_races(items: Iterable[pytest.Item]) -> None:
             raise pytest.UsageError(f"{item.nodeid} must pass at any speed: it cannot be marked `races`")
 
 
+def mark_chaos(items: Iterable[pytest.Item]) -> None:
+    """Mark the chaos suite. Tests elsewhere that kill, stop, cut or freeze something carry the mark themselves."""
+    for item in items:
+        if item.nodeid.startswith("tests/chaos/"):
+            item.add_marker(pytest.mark.chaos)
+
+
 def mark_processes(items: Iterable[pytest.Item]) -> None:
     """Mark what starts a server or another process; `make test-quick` leaves it out."""
     for item in items:
-        if item.get_closest_marker("races") or (isinstance(item, pytest.Function) and _starts(item)):
+        kills = item.get_closest_marker("chaos") or item.get_closest_marker("races")
+        if kills or (isinstance(item, pytest.Function) and _starts(item)):
             item.add_marker(pytest.mark.processes)
 
 

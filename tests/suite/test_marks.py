@@ -11,11 +11,13 @@ import pytest
 from tests.suite.marks import LONG
 
 ROOT = Path(__file__).parents[2]
+RUNS = ("chaos", "test")
+"""What `.ci/run` makes."""
 
 CONFTEST = """
 import pytest
 
-from tests.suite.marks import mark_processes, mark_races
+from tests.suite.marks import mark_chaos, mark_processes, mark_races
 
 @pytest.fixture
 def browser():
@@ -23,6 +25,7 @@ def browser():
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
+    mark_chaos(items)
     mark_races(items)
     mark_processes(items)
 
@@ -39,6 +42,7 @@ def database(request):
 INI = """
 [pytest]
 markers =
+    chaos: kills
     races: may lose
     processes: starts one
 """
@@ -110,6 +114,22 @@ def test_a_test_that_must_be_exact_at_any_speed_cannot_be_marked(tmp_path: Path,
     ran = collected(tmp_path, {name: marked})
     assert ran.returncode == pytest.ExitCode.USAGE_ERROR
     assert f"{name}::test_a must pass at any speed: it cannot be marked `races`" in ran.stdout + ran.stderr
+
+
+def test_what_kills_is_run_by_make_chaos_and_all_else_by_make_test(tmp_path: Path) -> None:
+    files = {
+        "tests/chaos/test_kills.py": "def test_a(): pass\n",
+        "tests/client/test_watch.py": "import pytest\n\n@pytest.mark.chaos\ndef test_b(): pass\ndef test_c(): pass\n",
+    }
+    lines = (ROOT / "Makefile").read_text().splitlines()
+    told = {name: lines[next(i for i, line in enumerate(lines) if line.startswith(f"{name}:")) + 1] for name in RUNS}
+    chosen = {name: told[name].partition(" -m ")[2].removesuffix(" tests").strip('"') for name in RUNS}
+    listed = {name: collected(tmp_path, files, marks).stdout.splitlines() for name, marks in chosen.items()}
+    assert {name: [line for line in of if "::" in line] for name, of in listed.items()} == {
+        "chaos": ["tests/chaos/test_kills.py::test_a", "tests/client/test_watch.py::test_b"],
+        "test": ["tests/client/test_watch.py::test_c"],
+    }
+    assert told["chaos"].endswith(" tests"), "also what is not in pytest's testpaths"
 
 
 def test_every_folder_with_tests_is_run() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from longhand.terminal.explanations import told
+from longhand.terminal.explanations import with_meaning
 from longhand.words.catalogue import speaking, translated
 from tests.stack.running_up import ROOT
 from tests.upstreams.files import GOOD, read
@@ -100,7 +100,7 @@ def test_a_mistake_without_chinese_would_be_found() -> None:
     ],
 )
 def test_what_an_upstream_was_held_for_is_told_once_and_what_it_said_is_quoted(message: str, said: str) -> None:
-    assert translated(message) == told("upstream_server_error", message) == said
+    assert translated(message) == with_meaning("upstream_server_error", message) == said
 
 
 def test_a_file_that_the_stack_cannot_start_with_is_told_in_chinese(tmp_path: Path) -> None:

@@ -128,6 +128,7 @@ def signs_in(client: redis.Redis) -> dict[str, WorkerSign]:
     return decode_signs(client.hgetall(WORKERS_KEY), 0.0)
 
 
+@pytest.mark.chaos
 def test_a_drain_releases_every_stream_uncharged_and_another_worker_takes_them_up(
     sqlite_url: str, sqlite_database: Database, redis_url: str, simulator: ServedSimulator
 ) -> None:
@@ -150,6 +151,7 @@ def test_a_drain_releases_every_stream_uncharged_and_another_worker_takes_them_u
     assert simulator.stats()["requests"] == 100
 
 
+@pytest.mark.chaos
 def test_the_jobs_of_a_killed_worker_are_completed_by_another_each_stored_once(
     sqlite_url: str, sqlite_database: Database, redis_url: str, simulator: ServedSimulator
 ) -> None:
@@ -224,6 +226,7 @@ def a_replica(client: redis.Redis) -> Iterator[None]:
         client.execute_command("REPLICAOF", "NO", "ONE")  # type: ignore[no-untyped-call]  # so in redis-py
 
 
+@pytest.mark.chaos
 def test_a_redis_that_fails_over_cuts_no_stream_and_hints_are_taken_after_it(
     sqlite_url: str, sqlite_database: Database, own_valkey: ValkeyServer, simulator: ServedSimulator
 ) -> None:
@@ -294,6 +297,7 @@ def test_a_hint_that_is_taken_leaves_nothing_in_redis_and_costs_no_acknowledgeme
     assert "cmdstat_zrem" not in commands  # and acknowledges it
 
 
+@pytest.mark.chaos
 def test_a_worker_whose_database_and_redis_are_away_ends_when_asked(simulator: ServedSimulator) -> None:
     away = f"127.0.0.1:{free_port()}"
     database_url = f"postgresql://somebody:canary@{away}/longhand"

@@ -9,14 +9,7 @@ from worker.upstream.dialects.finish_reasons import Meaning
 from worker.upstream.empty_answers import error_of_empty
 from worker.upstream.end_signs import BodyEnd, EndSigns, error_of_end
 from worker.upstream.ending import Ending
-from worker.upstream.errors import (
-    Aborted,
-    CutMidStream,
-    EndedWithoutEnd,
-    MalformedChunk,
-    UpstreamError,
-    quote,
-)
+from worker.upstream.errors import Aborted, CutMidStream, EndedWithoutEnd, MalformedChunk, UpstreamError, quote
 from worker.upstream.habits import Habit
 from worker.upstream.lenient import chunk_of, read_leniently, split_glued
 from worker.upstream.logprobs import Logprobs

@@ -17,6 +17,9 @@ MAX_MESSAGE_BYTES = 1 << 16
 
 _MAX_REFUSAL = 4000
 
+_MOST_UNFIT = 1000
+"""When so many parts and annotations had no room, no more are tried: one event may hold a hundred thousand."""
+
 _TEXT_PARTS = frozenset(("text", "output_text"))
 _THINKING_PARTS = frozenset(("thinking", "reasoning", "redacted_thinking", "thought"))
 
@@ -24,12 +27,14 @@ _THINKING_PARTS = frozenset(("thinking", "reasoning", "redacted_thinking", "thou
 class Beside:
     """Collects it while an answer is read."""
 
-    __slots__ = ("_notes", "_other_part", "_refusal", "_room")
+    __slots__ = ("_notes", "_other_part", "_refusal", "_room", "_sizes", "_unfit")
 
     def __init__(self) -> None:
         self._refusal = ""
         self._other_part: str | None = None
         self._notes: dict[str, Any] = {}
+        self._sizes: dict[str, int] = {}
+        self._unfit = 0
         self._room = MAX_MESSAGE_BYTES
 
     def take(self, delta: TextDelta) -> bool:
@@ -76,18 +81,30 @@ class Beside:
             raise NotText(f"The model answered with content of type {quote(self._other_part)}, which is not text.")
 
     def _extend(self, name: str, values: object) -> None:
-        known = self._notes.get(name, [])
-        self._store(name, [*known, *(values if isinstance(values, list) else [values])])
+        """Add to a note. What it holds is not looked at again: an event may have tens of thousands of parts."""
+        if self._unfit >= _MOST_UNFIT:
+            return
+        more = self._take_room(values if isinstance(values, list) else [values], 0)
+        if more is None:
+            self._unfit += 1
+        else:
+            self._notes.setdefault(name, []).extend(more[0])
 
     def _store(self, name: str, value: object) -> None:
-        """Keep a note while there is room; as JSON that every database takes."""
+        """Keep a note in place of the one before."""
         if self._notes.get(name) == value:
             return
+        kept = self._take_room(value, self._sizes.get(name, 0))
+        if kept is not None:
+            self._notes[name], self._sizes[name] = kept
+
+    def _take_room(self, value: object, freed: int) -> tuple[Any, int] | None:
+        """A value as every database takes it, and its size; None when there is no room for it."""
         text = storable_json(value)
-        if text is None:
-            return
+        if text is None or "\\u0000" in text:
+            return None
         size = len(text.encode())
-        before = len(json.dumps(self._notes[name], ensure_ascii=False).encode()) if name in self._notes else 0
-        if size - before <= self._room and "\\u0000" not in text:
-            self._room -= size - before
-            self._notes[name] = json.loads(text)
+        if size - freed > self._room:
+            return None
+        self._room -= size - freed
+        return json.loads(text), size

@@ -4,6 +4,7 @@ Empty means absent, and what stands beside the text never costs it.
 """
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,6 +13,12 @@ from worker.upstream.dialects.shapes import find_error
 from worker.upstream.failures import error_of_object
 from worker.upstream.sse import DONE, strip_fields
 from worker.upstream.usage import find_usage
+
+_MOST_GLUED = 10_000
+"""How many events may be glued together: as many as have room in one of the longest, if each is a chunk."""
+
+_FIELDS = re.compile(r"\s*(?:data:\s*)*", re.ASCII)
+_decoder = json.JSONDecoder(strict=False)
 
 
 def read_leniently(payload: bytes) -> Chunk:
@@ -85,14 +92,18 @@ def _choice(choice: object, payload: bytes) -> Choice:
 
 def split_glued(payload: bytes) -> list[bytes]:
     """The events in a payload of several whose line ends got lost; none when it is anything else."""
-    rest, parts = strip_fields(payload).decode("utf-8", "replace"), list[bytes]()
+    whole, parts, start = strip_fields(payload).decode("utf-8", "replace"), list[bytes](), 0
     try:
-        while rest.startswith("{"):
-            length = json.JSONDecoder(strict=False).raw_decode(rest)[1]
-            parts.append(rest[:length].encode())
-            rest = strip_fields(rest[length:].encode()).decode()
+        while whole.startswith("{", start):
+            end = _decoder.raw_decode(whole, start)[1]
+            parts.append(whole[start:end].encode())
+            fields = _FIELDS.match(whole, end)
+            start = fields.end() if fields else end
+            if len(parts) > _MOST_GLUED:
+                return []
     except (ValueError, RecursionError):
         return []
+    rest = whole[start:]
     if rest == DONE.decode():
         parts.append(DONE)
         rest = ""

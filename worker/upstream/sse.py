@@ -9,6 +9,7 @@ front of it or without; an `error:` line is an error, and so are the data of an 
 """
 
 import json
+import re
 
 from worker.upstream.errors import URL_SETTING, LineTooLong
 
@@ -17,9 +18,11 @@ DONE = b"[DONE]"
 
 _MAX_STRAY = 4096
 
-_MOST_LOOKS = 64
-"""How often it is looked whether an unfinished event is a whole object: each look reads all of it, and it may have half
-a million lines."""
+_MOST_LOOKS, _MOST_LOOKED = 64, 1 << 18
+"""How often it is looked whether an unfinished event is a whole object, and after how many bytes no more: each look
+reads all of it, and it may have half a million lines."""
+
+_FIELDS = re.compile(rb"(?:data:\s*)*")
 
 
 class SSEParser:
@@ -38,6 +41,7 @@ class SSEParser:
         "_looks",
         "_max_line_bytes",
         "_skip_lf",
+        "_stray_looks",
         "stray",
     )
 
@@ -51,7 +55,8 @@ class SSEParser:
         self._at_start = True
         self._skip_lf = False
         self._is_error = False
-        self._looks = 0
+        self._looks = _Looks()
+        self._stray_looks = _Looks()
         self.stray = b""
         """The last of what came between the events and is none, for an error's message."""
 
@@ -150,21 +155,21 @@ class SSEParser:
         if _is_object(line):
             return [*self._dispatch(), line]
         # It may be a JSON object of several lines.
-        self.stray = (line if self.stray[:1] != b"{" else self.stray + b"\n" + line)[-_MAX_STRAY:]
-        if self.stray[:1] == b"{" and _is_object(self.stray):
+        if self.stray[:1] != b"{":
+            self.stray = b""
+            self._stray_looks.forget()
+        self.stray = (self.stray + b"\n" + line if self.stray else line)[-_MAX_STRAY:]
+        if self._stray_looks.see_object(self.stray):
             payload, self.stray = self.stray, b""
             return [*self._dispatch(), payload]
         return []
 
     def _is_whole(self) -> bool:
         """Whether the unfinished event is one that only lacks its blank line."""
-        if self._looks >= _MOST_LOOKS or not _may_be_object(self._data):
-            return False
-        self._looks += 1
-        return _is_object(self._data)
+        return self._looks.see_object(self._data)
 
     def _dispatch(self) -> list[bytes]:
-        self._looks = 0
+        self._looks.forget()
         is_error, self._is_error = self._is_error, False
         if not self._has_data:
             return []
@@ -184,9 +189,29 @@ class SSEParser:
 def strip_fields(payload: bytes) -> bytes:
     """What a line or a payload holds without `data:` in front of it; some gateways write that twice."""
     payload = payload.strip()
-    while payload.startswith(b"data:"):
-        payload = payload[5:].lstrip()
-    return payload
+    fields = _FIELDS.match(payload)
+    return payload[fields.end() :] if fields else payload
+
+
+class _Looks:
+    """How often, and at how many bytes, it was looked whether something is a whole object by now."""
+
+    __slots__ = ("_bytes", "_times")
+
+    def __init__(self) -> None:
+        self.forget()
+
+    def forget(self) -> None:
+        """It begins anew."""
+        self._times = self._bytes = 0
+
+    def see_object(self, unfinished: bytes | bytearray) -> bool:
+        """Whether it is one. False, too, when it was looked often enough."""
+        if self._times >= _MOST_LOOKS or self._bytes >= _MOST_LOOKED or not _may_be_object(unfinished):
+            return False
+        self._times += 1
+        self._bytes += len(unfinished)
+        return _is_object(unfinished)
 
 
 def _is_object(line: bytes | bytearray) -> bool:

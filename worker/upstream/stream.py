@@ -29,6 +29,9 @@ from worker.upstream.sse import SSEParser
 AROUND_TEXT_BYTES = 1 << 20
 """How much longer than its text a body may be that holds the whole completion."""
 
+_BYTES_AT_ONCE = 1 << 14
+"""How much of a whole body is looked at for lines before the other streams get their turn."""
+
 MOST_CHANGES = 4
 """How many parameters of one request may be refused by name before that is its end."""
 
@@ -190,7 +193,7 @@ class Upstream:
             if is_event_stream:
                 return await self._read_events(opening, opened, answer, watchdog)
             longest = self._max_text_bytes + AROUND_TEXT_BYTES
-            return _take_whole(content_type, await read_whole(opening, opened, watchdog, longest), answer)
+            return await _take_whole(content_type, await read_whole(opening, opened, watchdog, longest), answer)
         finally:
             # No clock may cancel the closing.
             watchdog.stop()
@@ -223,15 +226,21 @@ class Upstream:
         return BodyEnd.ANNOUNCED if body.is_delimited else BodyEnd.HUNG_UP
 
 
-def _take_whole(content_type: str, body: bytes, answer: Answer) -> BodyEnd:
+async def _take_whole(content_type: str, body: bytes, answer: Answer) -> BodyEnd:
     """Take a body that is no event stream: the whole completion of an upstream that cannot stream, or an error."""
     found = parse(body)
     if found is None and body[:1] == b"{":
-        lines = SSEParser(len(body) + 1)
-        payloads = lines.feed(body) + lines.close()
-        if payloads:  # a whole answer with a `[DONE]` behind it
+        lines, any_events = SSEParser(len(body) + 1), False
+        for start in range(0, len(body), _BYTES_AT_ONCE):
+            payloads = lines.feed(body[start : start + _BYTES_AT_ONCE])
+            any_events = any_events or bool(payloads)
             for payload in payloads:
                 answer.take(payload)
+            await asyncio.sleep(0)  # millions of lines may come in one body
+        for payload in lines.close():
+            any_events = True
+            answer.take(payload)
+        if any_events:  # a whole answer with a `[DONE]` behind it
             return BodyEnd.ANNOUNCED
     if not isinstance(found, Mapping) or not ("choices" in found or "done" in found) or find_error(found) is not None:
         raise error_of_body(content_type, body, found)

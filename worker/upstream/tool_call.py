@@ -1,16 +1,18 @@
 """One tool call while it is read: its name, and its arguments from pieces."""
 
 import json
-from itertools import pairwise
 from typing import Any
 
 from worker.upstream.text import make_storable
+
+_LONGEST_NAME = 1024
+"""A name that comes in pieces is not put together beyond this."""
 
 
 class ToolCall:
     """One call, as far as it has come."""
 
-    __slots__ = ("_brackets", "_length", "_scanned", "extras", "id", "kind", "name", "pieces")
+    __slots__ = ("_brackets", "_goes_on", "_length", "_repeats", "_scanned", "extras", "id", "kind", "name", "pieces")
 
     def __init__(self) -> None:
         self.id = ""
@@ -20,8 +22,11 @@ class ToolCall:
         self.extras: dict[str, Any] = {}
         """What else a call has, such as the signature that Gemini wants back with it."""
         self._length = 0
+        self._repeats = True
+        """Each piece so far begins with the one before it."""
         self._brackets = _Brackets()
         self._scanned = 0
+        self._goes_on = False
 
     @property
     def says_something(self) -> bool:
@@ -32,16 +37,18 @@ class ToolCall:
     def arguments(self) -> str:
         """The arguments. Some upstreams repeat in each piece all that came before."""
         joined = "".join(self.pieces)
-        repeats = len(self.pieces) > 1 and all(after.startswith(before) for before, after in pairwise(self.pieces))
+        repeats = len(self.pieces) > 1 and self._repeats
         return self.pieces[-1] if repeats and not _is_json(joined) else joined
 
     @property
     def goes_on(self) -> bool:
         """Whether more of the arguments must follow. Each piece is looked at once, however often this is asked."""
-        for piece in self.pieces[self._scanned :]:
-            self._brackets.feed(piece)
-        self._scanned = len(self.pieces)
-        return self._brackets.are_open and not _is_json(self.pieces[-1])
+        if self._scanned < len(self.pieces):
+            for piece in self.pieces[self._scanned :]:
+                self._brackets.feed(piece)
+            self._scanned = len(self.pieces)
+            self._goes_on = self._brackets.are_open and not _is_json(self.pieces[-1])
+        return self._goes_on
 
     @property
     def is_cut(self) -> bool:
@@ -53,17 +60,24 @@ class ToolCall:
         brackets.feed(arguments)
         return brackets.are_open
 
+    def is_again(self, arguments: str) -> bool:
+        """Whether these are all of its arguments again. What is of another length is not put together for that."""
+        if len(arguments) == self._length:
+            return arguments == self.arguments
+        return self._repeats and arguments == self.pieces[-1]
+
     def add(self, name: str, arguments: str) -> None:
         """Take the next piece. A name may come in pieces, or again with each piece of the arguments."""
         if name and name != self.name:
             if name.startswith(self.name):
                 self.name = name
-            elif not self.pieces:
+            elif not self.pieces and len(self.name) < _LONGEST_NAME:
                 self.name += name
         if not arguments:
             return
         if len(arguments) == self._length and _is_json(arguments) and arguments == "".join(self.pieces):
             return  # all of it again
+        self._repeats = self._repeats and (not self.pieces or arguments.startswith(self.pieces[-1]))
         self.pieces.append(arguments)
         self._length += len(arguments)
 

@@ -142,7 +142,7 @@ def _is_another(known: ToolCall, call_id: str, name: str, arguments: str) -> boo
         return False
     if call_id and known.id:
         return call_id != known.id
-    return bool(arguments and known.pieces) and (name, arguments) != (known.name, known.arguments)
+    return bool(arguments and known.pieces) and not (name == known.name and known.is_again(arguments))
 
 
 def _arguments(body: Mapping[str, Any]) -> str:

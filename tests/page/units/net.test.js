@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { beABrowser, storage } from "./browser.js";
 
 beABrowser();
-const { call, callText, net, upload } = await import("../../../api/page/net.js");
+const { call, callText, net } = await import("../../../api/page/net.js");
 const { recall, remember } = await import("../../../api/page/kept.js");
 
 const answering = (t, ...answers) =>
@@ -18,7 +18,7 @@ test("a body is sent as JSON, a form as it is", async (t) => {
   const fetched = answering(t, Response.json({ ok: 1 }), Response.json({ ok: 2 }));
   assert.deepEqual(await call("/v1/jobs", { method: "POST", body: { model: "m" } }), { ok: 1 });
   const form = new FormData();
-  assert.deepEqual(await upload("/v1/files", form), { ok: 2 });
+  assert.deepEqual(await call("/v1/files", { method: "POST", body: form }), { ok: 2 });
   const [json, file] = fetched.mock.calls.map(({ arguments: [, options] }) => options);
   assert.deepEqual([json.body, json.headers], ['{"model":"m"}', { "content-type": "application/json" }]);
   assert.deepEqual([file.body, file.headers], [form, {}]);

@@ -56,7 +56,7 @@ test("every catalogue has the plural forms of its language, and no others", () =
 });
 
 // The catalogue's words that are the same in every language: commands, names, formats, letters of the keyboard; and a table in CSV.
-const SAME = /^(command\..*|system\.redis|download\.(md|zip|jsonl|csv)|keys\..*\.key|attempt\.line|live\.time|form\.encoded|search\.quoted|reject\.text|filter\.count|sample\.table)$/;
+const SAME = /^(command\..*|system\.redis|download\.(md|zip|jsonl|csv)|keys\..*\.key|attempt\.line|form\.encoded|search\.quoted|reject\.text|filter\.count|sample\.table)$/;
 
 // One word for one thing: token, 生成, 密钥, 提示词, 接口 and 工作进程, as in README.zh-CN.md.
 const OTHER_WORDS = /词元|令牌|撰写|秘钥|提示语|端点|工人|作业/;
