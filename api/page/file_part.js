@@ -3,7 +3,8 @@
 import { ChosenFile } from "./chosen_file.js";
 import { el, menu, put, wrong } from "./dom.js";
 import { fileNotes } from "./input_notes.js";
-import { refusalOf } from "./refusals.js";
+import { namingPart } from "./naming_part.js";
+import { placed, refusalOf } from "./refusals.js";
 import { t } from "./words.js";
 
 const MOST_FAULTS = 10;
@@ -67,15 +68,7 @@ export function filePart(changed) {
     hidden: true,
   });
   const summary = el("div", { id: "file-summary" });
-  const naming = menu({ id: "naming", onchange: lookAgain, "aria-describedby": "naming-hint" }, []);
-  const namingHint = el("p", { id: "naming-hint", class: "hint" });
-  const namingPart = el(
-    "div",
-    { class: "field apart", hidden: true },
-    el("label", { for: "naming" }, t("form.naming")),
-    naming,
-    namingHint,
-  );
+  const naming = namingPart(lookAgain);
   const encodingPart = el(
     "div",
     { class: "field apart", hidden: true },
@@ -100,9 +93,9 @@ export function filePart(changed) {
   async function take(file) {
     chosen?.drop();
     chosen = new ChosenFile(file);
-    tablePart.hidden = encodingPart.hidden = namingPart.hidden = true;
+    tablePart.hidden = encodingPart.hidden = true;
     encoding.value = "";
-    put(naming);
+    naming.offer([]);
     put(summary, el("p", { class: "summary" }, t("form.file.reading", { name: file.name })));
     changed();
     lookAgain();
@@ -117,7 +110,7 @@ export function filePart(changed) {
     return {
       model,
       ...(isTable ? { template: template.value } : {}),
-      ...(isTable && naming.value ? { id_column: naming.value } : {}),
+      ...(isTable && naming.column() ? { id_column: naming.column() } : {}),
       ...(encoding.value ? { encoding: encoding.value } : {}),
     };
   }
@@ -132,7 +125,7 @@ export function filePart(changed) {
       if (turn !== turns) return file === chosen ? null : file.drop();
       const isTable = first.quick.columns.length > 0;
       if (isTable) offerTemplate(first.quick.columns);
-      offerNaming(first.quick.columns);
+      naming.offer(first.quick.columns);
       await file.look(inputFor("model", { isTable }));
       if (turn !== turns) return; // something else was asked for meanwhile, and what it found may be shown already
       show();
@@ -148,18 +141,6 @@ export function filePart(changed) {
     if (named.length && named.every((name) => names.includes(name))) return;
     const topic = names.find((name) => !NO_TOPIC.test(name)) ?? names[0];
     template.value = names.includes("prompt") ? "{prompt}" : t("form.template.example", { topic: `{${topic}}` });
-  }
-
-  /** Which column names the articles: `custom_id` where there is one, or another that is chosen. */
-  function offerNaming(names) {
-    const before = names.includes(naming.value) ? naming.value : "";
-    const own = names.includes("custom_id");
-    const others = names.filter((name) => name !== "custom_id").map((name) => [name, name]);
-    const choices = [["", own ? "custom_id" : t("form.naming.none")], ...others];
-    put(naming, ...choices.map(([value, words]) => el("option", { value }, words)));
-    naming.value = before;
-    put(namingHint, own || before ? "" : t("form.naming.hint"));
-    namingPart.hidden = names.length < 2; // lines of prompts are no table
   }
 
   function show() {
@@ -230,7 +211,8 @@ export function filePart(changed) {
       {},
       ...mistakes
         .slice(0, MOST_FAULTS)
-        .map((one) => el("li", {}, one.line === null ? null : el("b", {}, t("line", one)), refusalOf(one))),
+        .map(placed)
+        .map(([where, what]) => el("li", {}, where, refusalOf(what))),
     );
   }
 
@@ -271,7 +253,7 @@ export function filePart(changed) {
       summary,
       encodingPart,
       tablePart,
-      namingPart,
+      naming.node,
     ),
   };
 }
