@@ -3,8 +3,8 @@
 import { ChosenFile } from "./chosen_file.js";
 import { el, menu, put, wrong } from "./dom.js";
 import { fileNotes } from "./input_notes.js";
-import { namingField } from "./naming_field.js";
-import { refusalOf } from "./refusals.js";
+import { namingPart } from "./naming_part.js";
+import { placed, refusalOf } from "./refusals.js";
 import { t } from "./words.js";
 
 const MOST_FAULTS = 10;
@@ -68,7 +68,7 @@ export function filePart(changed) {
     hidden: true,
   });
   const summary = el("div", { id: "file-summary" });
-  const naming = namingField(lookAgain);
+  const naming = namingPart(lookAgain);
   const encodingPart = el(
     "div",
     { class: "field apart", hidden: true },
@@ -95,7 +95,7 @@ export function filePart(changed) {
     chosen = new ChosenFile(file);
     tablePart.hidden = encodingPart.hidden = true;
     encoding.value = "";
-    naming.reset();
+    naming.offer([]);
     put(summary, el("p", { class: "summary" }, t("form.file.reading", { name: file.name })));
     changed();
     lookAgain();
@@ -110,7 +110,7 @@ export function filePart(changed) {
     return {
       model,
       ...(isTable ? { template: template.value } : {}),
-      ...(isTable && naming.value() ? { id_column: naming.value() } : {}),
+      ...(isTable && naming.column() ? { id_column: naming.column() } : {}),
       ...(encoding.value ? { encoding: encoding.value } : {}),
     };
   }
@@ -211,7 +211,8 @@ export function filePart(changed) {
       {},
       ...mistakes
         .slice(0, MOST_FAULTS)
-        .map((one) => el("li", {}, one.line === null ? null : el("b", {}, t("line", one)), refusalOf(one))),
+        .map(placed)
+        .map(([where, what]) => el("li", {}, where, refusalOf(what))),
     );
   }
 

@@ -7,7 +7,7 @@ import { inTermsOfLines, readList } from "./input.js";
 import { keepValue, recall, recallValue, remember } from "./kept.js";
 import { modelSettings, offerModels } from "./model_settings.js";
 import { call } from "./net.js";
-import { detailsLeft, refusalOf } from "./refusals.js";
+import { detailsLeft, placed, refusalOf } from "./refusals.js";
 import { go } from "./router.js";
 import { TRIED, cutOrder, keepTrial } from "./trial.js";
 import { t } from "./words.js";
@@ -177,8 +177,8 @@ export function newView() {
   }
 
   function showFaults(found, more, at) {
-    const lines = found.map((one) =>
-      el("li", {}, one.line === null ? null : el("b", {}, t("line", one)), refusalOf(one), detailsLeft(one)),
+    const lines = found.map(placed).map(([where, what]) =>
+      el("li", {}, where, refusalOf(what), detailsLeft(what)),
     );
     const count = more ? el("p", {}, t("form.more_lines", { count: more })) : null;
     const words =

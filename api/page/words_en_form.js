@@ -32,6 +32,7 @@ export const FORM = {
     other: "Nothing was sent: {count} lines must be corrected.",
   },
   "form.more_lines": { one: "and {count} more line.", other: "and {count} more lines." },
+  "row": "Row {row}: ",
   "line": "Line {line}: ",
   "line.and_more": "Line {line} and {count} more: ",
 

@@ -29,6 +29,7 @@ export const FORM = {
   "form.not_sent": "没有提交任何内容。",
   "form.not_sent.lines": { other: "没有提交任何内容：有 {count} 行需要修改。" },
   "form.more_lines": { other: "另有 {count} 行。" },
+  "row": "第 {row} 行：",
   "line": "第 {line} 行：",
   "line.and_more": "第 {line} 行及另外 {count} 行：",
 

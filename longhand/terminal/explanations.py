@@ -10,8 +10,10 @@ from longhand.words.catalogue import known, meaning_of, t, translated
 NOT_COMPLETED: tuple[Literal["failed", "expired", "cancelled"], ...] = ("failed", "expired", "cancelled")
 """How a job ends that does not complete."""
 
-_ENGLISH = re.compile(r"[A-Za-z']+(?:,? [A-Za-z']+){3}")
-"""A sentence of which only a part is translated: what its code means must be shown as well."""
+_ENGLISH = re.compile(r"[A-Za-z']+(?: [A-Za-z']+){3}")
+"""A sentence of which only a part is translated: what its code means must be shown as well. Names with commas between
+are none.
+"""
 
 _NOT_ACCEPTED = "The text was not accepted: "
 _NEXT_RULE = re.compile(r"; (?=\w+: asked for )")
@@ -53,7 +55,9 @@ def cut_short_words(job: Mapping[str, Any]) -> str:
 
 
 def reason(owner: Any) -> str:
-    """What went wrong with a job or an attempt, in one line; empty when nothing did."""
+    """What went wrong with a job or an attempt, in one line; empty when nothing did, and where its status says it."""
+    if owner.get("status") == "cancelled":
+        return ""
     line, error = why(owner), owner.get("error")
     if not error or not meaning_of(error["code"]):
         return line

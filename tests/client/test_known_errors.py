@@ -85,6 +85,7 @@ def test_a_text_that_is_not_accepted_is_told_by_its_rules() -> None:
             "url: its address 10.0.0.1 is not a global one; LONGHAND_WEBHOOK_ALLOW permits a network of your own",
             "地址指向 10.0.0.1，不是公网地址；要允许自己的网段，请设 LONGHAND_WEBHOOK_ALLOW",
         ),
+        ("wrong_template", "'x' in the template is not a column: the columns are id, topic, words, reader", "模板中的"),
         ("not_found", "something that nobody has translated", "您的项目中没有这个编号（原文："),
         (
             "invalid_api_key",

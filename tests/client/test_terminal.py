@@ -220,6 +220,7 @@ def test_a_cancelled_batch_is_run_again_with_the_command_that_is_shown(
     again = f"longhand retry {batch_id} --which cancelled"
     watched = longhand("watch", batch_id, environ=environ)
     assert f"run them again with: {again}\n" in watched.stderr
+    assert "#1: cancelled\n" in watched.stderr
     shown = longhand("show", batch_id, environ=environ)
     why = f"longhand jobs --batch {batch_id} --status cancelled"
     assert shown.stderr == f"2 jobs did not complete; why: {why}; run them again with: {again}\n"

@@ -194,7 +194,7 @@ def test_a_column_that_is_chosen_names_the_articles(visit: Visit, client: Client
         ("a.jsonl", '{"prompt": "x", "url": "/v1/embeddings"}', ["Line 1:", "/v1/chat/completions"]),
         ("a.csv", "prompt,b\nx\ny,z,1\nw,v", ["Line 2: only 1 of 2 cells", "Line 3: 3 cells"]),
         ("a.csv", 'prompt\n"never closed\n', ["Line 2: a quotation mark is opened here"]),
-        ("a.csv", 'a,b\n"x\ny",\nz,,,"', ["Line 4: row 3: a quotation mark"]),
+        ("a.csv", 'a,b\n"x\ny",\nz,,,"', ["Row 3: a quotation mark"]),
         ("a.csv", "prompt,prompt\nx,y", ["Line 1: two columns"]),
         ("a.csv", "prompt,b\n,x\n", ["Line 2: the prompt is empty", "delete the row"]),
         ("a.csv", b"PK\x03\x04", ["an Excel workbook", "save it as CSV UTF-8"]),

@@ -51,7 +51,7 @@ def test_articles_become_files_in_input_order_and_partial_texts_are_named_so(tmp
     assert [path.name for path in written.files] == ["0001-bees.md"]
     assert [remark.rpartition("/")[2] for remark in written.remarks] == [
         "0002-etc-passwd.partial.md: cut short at the token limit",
-        "0003-job_3.partial.md: incomplete: failed (stall: no)",
+        "0003-job_3.partial.md: not whole: failed (stall: no)",
         "0004-late: no text: queued",
         "0005-lost: no text: failed (worker_lost)",
     ]
@@ -71,7 +71,7 @@ def test_remarks_are_in_the_language_of_the_command_and_in_json_always_english(t
         "0005-lost：没有正文：失败（worker_lost：工作进程连续三次在运行它时退出）",
         "out",
     ]
-    assert shown.stderr.endswith(f"已将 1 篇文章写入 {tmp_path / 'out'}\n")
+    assert shown.stderr.endswith(f"已将 1 篇完整的文章写入 {tmp_path / 'out'}\n")
     assert json.loads(as_json.stdout)["remarks"][2] == "0004-late: no text: queued"
 
 
