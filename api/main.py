@@ -7,7 +7,6 @@ from contextlib import asynccontextmanager, contextmanager
 from logging import getLogger
 
 import uvicorn
-from anyio import CapacityLimiter
 from fastapi import Depends, FastAPI
 from fastapi.concurrency import run_in_threadpool
 from sqlalchemy.exc import SQLAlchemyError
@@ -56,6 +55,7 @@ from api.sweeping import sweep_files, sweep_for_ever
 from api.watching.hub import Hub
 from api.watching.job_rows import JobRows
 from api.watching.tails import Tails
+from api.watching.watch_reads import WatchReads
 from jobs.live.wake import Waker
 from jobs.logs import start_logging
 from jobs.settings import Settings
@@ -179,7 +179,8 @@ def open_api(settings: Settings, host: str, port: int, *, share_port: bool = Fal
             answer_budget=answer_budget(),
             file_batches=Turns(2, abandon=True),
             large_batches=Turns(1),
-            listings=CapacityLimiter(LISTINGS_AT_ONCE),
+            listings=WatchReads(database, LISTINGS_AT_ONCE),
+            watch_reads=WatchReads(database),
             writes=Turns(WRITES_AT_ONCE),
             reads=Turns(READS_AT_ONCE),
             lookups=Lookups(),

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from functools import wraps
 from typing import Annotated, Any, ParamSpec, TypeVar
 
-from anyio import CapacityLimiter
 from fastapi import Depends, Request
 
 from api.access.byte_budget import ByteBudget
@@ -20,6 +19,7 @@ from api.status_publisher import StatusPublisher
 from api.watching.hub import Hub
 from api.watching.job_rows import JobRows
 from api.watching.tails import Tails
+from api.watching.watch_reads import WatchReads
 from jobs.live.wake import Waker
 from jobs.settings import Settings
 from jobs.store.database import Database
@@ -50,11 +50,13 @@ class Services:
     """How many batches are made from files at once: each keeps one core busy."""
     large_batches: Turns
     """How many batches with large bodies are stored at once."""
-    listings: CapacityLimiter
+    listings: WatchReads
     """How many batches are listed to their watchers at once, each by 500 jobs: others need the interpreter too."""
     writes: Turns
     """How many requests write at once, or check what is submitted (a schema may take seconds), in separate threads:
     while a database takes no writes, reads go on."""
+    watch_reads: WatchReads
+    """What watches read of jobs and of their texts."""
     reads: Turns
     """How many requests read at once, in threads of their own: what one project reads leaves the others room."""
     lookups: Lookups

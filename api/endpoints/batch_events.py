@@ -70,5 +70,5 @@ async def get_batch_events(
     cursor.done = False
     cursor.opened_at = batch.opened_at_ms
     read_hold = partial(batch_hold_json, services, caller)
-    watch = BatchWatch(services.database, services.hub, services.tails, services.listings, batch, cursor, read_hold)
+    watch = BatchWatch(services.watch_reads, services.hub, services.tails, services.listings, batch, cursor, read_hold)
     return EventStream(watch, slot=services.watch_limiter.take(caller.project, caller.key_id, watch))

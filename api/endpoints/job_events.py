@@ -54,6 +54,6 @@ async def get_events(
     if cursor.tells_end_of(job):
         return Response(status_code=204)
     require_open(services)
-    hold = JobHold(partial(job_hold_json, services, caller, job_id))
-    watch = Watch(services.database, services.hub, services.tails, services.rows, job_id, cursor, hold)
+    hold = JobHold(services.watch_reads, partial(job_hold_json, services, caller, job_id))
+    watch = Watch(services.watch_reads, services.hub, services.tails, services.rows, job_id, cursor, hold)
     return EventStream(watch, slot=services.watch_limiter.take(caller.project, caller.key_id, watch))

@@ -75,6 +75,7 @@ class EventStream(Response):
         self.watch = watch
         self._slot = slot
         self._held_up: _HeldUp | None = None
+        self._is_gone = False
         self.status_code = 200
         self.background: BackgroundTask | None = None
         self.init_headers({**_HEADERS, **(headers or {})})
@@ -112,6 +113,8 @@ class EventStream(Response):
                 await self._catch_up()
                 if frame:
                     await send({"type": "http.response.body", "body": frame, "more_body": True})
+                if self._is_gone:  # it would read a long text to its end, for nobody
+                    return
         await self._catch_up()
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
@@ -134,6 +137,7 @@ class EventStream(Response):
     async def _stop_at_hang_up(self, receive: Receive) -> None:
         while (await receive())["type"] != "http.disconnect":
             pass
+        self._is_gone = True
         self.watch.stop()
 
 

@@ -23,7 +23,7 @@ class JobEventStream(Watch):
     """Watches a job from its first byte."""
 
     def __init__(self, services: Services, job_id: str) -> None:
-        super().__init__(services.database, services.hub, services.tails, services.rows, job_id, Cursor())
+        super().__init__(services.watch_reads, services.hub, services.tails, services.rows, job_id, Cursor())
         self._new: list[JobEvent] = []
 
     async def values(self) -> AsyncGenerator[list[JobEvent], None]:

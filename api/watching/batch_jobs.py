@@ -2,16 +2,13 @@
 
 from collections.abc import AsyncIterator, Iterator, Sequence
 
-from anyio import CapacityLimiter, to_thread
-from starlette.concurrency import run_in_threadpool
-
 from api.forms.jobs import job_json
 from api.watching.batch_outbox import Outbox
 from api.watching.batch_states import BatchStates
 from api.watching.batch_texts import BatchTexts
 from api.watching.frames import event_frame
+from api.watching.watch_reads import WatchReads
 from jobs.model.records import Job
-from jobs.store.database import Database
 from jobs.store.queries import read_jobs, read_results
 
 _TEXT_BYTES_PER_READ = 256 * 1024
@@ -22,14 +19,14 @@ class BatchJobs:
 
     def __init__(
         self,
-        database: Database,
-        listings: CapacityLimiter,
+        reads: WatchReads,
+        listings: WatchReads,
         batch_id: str,
         out: Outbox,
         states: BatchStates,
         texts: BatchTexts,
     ) -> None:
-        self._database = database
+        self._reads = reads
         self._listings = listings
         self._batch_id = batch_id
         self._out = out
@@ -38,12 +35,12 @@ class BatchJobs:
 
     async def show(self, job_ids: Sequence[str]) -> AsyncIterator[bytes]:
         """The events that show these jobs as their rows are now, each after the text that belongs to it."""
-        read = await to_thread.run_sync(read_jobs, self._database, job_ids, limiter=self._listings)
+        read = await self._listings.run(read_jobs, job_ids)
         rows = [job for job in read if job.batch_id == self._batch_id]
         rows = [job for job in rows if self._states.is_news(job.id, job.status, job.attempt)]
         for group in self._in_groups(rows):
             wanted = [job.id for job in group if self._texts.wants(job) and (job.bytes or 0) <= _TEXT_BYTES_PER_READ]
-            found = await run_in_threadpool(read_results, self._database, wanted) if wanted else []
+            found = await self._reads.run(read_results, wanted) if wanted else []
             results = {result.job.id: result for result in found}
             shown: list[Job] = []
             for row in group:
@@ -77,7 +74,7 @@ class BatchJobs:
             places.append(self._states.show(job))
             self._texts.shown(job)
         # In a thread, and few at once: 500 jobs take 10 ms, and a batch may have a hundred times as many.
-        return await to_thread.run_sync(_make_event, self._out.encode_cursor(), rows, places, limiter=self._listings)
+        return await self._listings.turns.run(_make_event, self._out.encode_cursor(), rows, places)
 
 
 def _make_event(cursor: str, rows: Sequence[Job], places: Sequence[int]) -> bytes:

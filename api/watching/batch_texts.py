@@ -15,11 +15,11 @@ from api.watching.inbox import ReceivedMessage
 from api.watching.job_channels import JobChannel, JobChannels
 from api.watching.job_text import JobText
 from api.watching.tails import Tails
+from api.watching.watch_reads import WatchReads
 from jobs.live.follower import Gap, Reasoning, ResetMessage, Started, Step, Text
 from jobs.model.ids import place_in_batch
 from jobs.model.records import Job
 from jobs.model.status import JobStatus
-from jobs.store.database import Database
 
 _READS_AT_ONCE = 8
 _BYTES_PER_READ = 256 * 1024
@@ -32,14 +32,14 @@ class BatchTexts:
 
     def __init__(
         self,
-        database: Database,
+        reads: WatchReads,
         tails: Tails,
         channels: JobChannels,
         out: Outbox,
         states: BatchStates,
         changed: set[str],
     ) -> None:
-        self._database = database
+        self._reads = reads
         self._tails = tails
         self._channels = channels
         self._out = out
@@ -118,9 +118,9 @@ class BatchTexts:
         place = place_in_batch(job.id)
         part = self._out.take_part(place)
         if part is not None:
-            return self._channels.add(place, JobText(self._database, self._tails, job.id, *part))
+            return self._channels.add(place, JobText(self._reads, self._tails, job.id, *part))
         if job.status is JobStatus.IN_PROGRESS or wanted:
-            return self._channels.add(place, JobText(self._database, self._tails, job.id, job.attempt))
+            return self._channels.add(place, JobText(self._reads, self._tails, job.id, job.attempt))
         return None
 
     def _follow(self, channel: JobChannel, received: list[ReceivedMessage]) -> Iterator[Step]:

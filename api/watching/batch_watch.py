@@ -10,9 +10,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from logging import getLogger
 from typing import Any
 
-from anyio import CapacityLimiter
 from sqlalchemy.exc import SQLAlchemyError
-from starlette.concurrency import run_in_threadpool
 
 from api.forms.batches import batch_json
 from api.http.event_stream import nothing
@@ -27,9 +25,9 @@ from api.watching.inbox import Inbox
 from api.watching.job_channels import JobChannels
 from api.watching.job_text import MovedOnError
 from api.watching.tails import Tails
+from api.watching.watch_reads import WatchReads
 from jobs.live.channel import Message
 from jobs.model.batch_records import Batch
-from jobs.store.database import Database
 from jobs.store.queries import read_batch, read_states
 
 _COALESCE_SECONDS = 0.05
@@ -54,16 +52,16 @@ class BatchWatch(Watcher):
 
     def __init__(
         self,
-        database: Database,
+        reads: WatchReads,
         hub: Hub,
         tails: Tails,
-        listings: CapacityLimiter,
+        listings: WatchReads,
         batch: Batch,
         cursor: BatchCursor,
         read_hold: Callable[[Batch], dict[str, Any] | None],
     ) -> None:
         super().__init__(hub)
-        self._database = database
+        self._reads = reads
         self._read_hold = read_hold
         self._hold: dict[str, Any] | None = None
         self._batch = batch
@@ -71,8 +69,8 @@ class BatchWatch(Watcher):
         self._channels = JobChannels(hub)
         self._out = Outbox(cursor, self._channels)
         self._states = BatchStates(batch.total, cursor)
-        self._texts = BatchTexts(database, tails, self._channels, self._out, self._states, self._changed)
-        self._jobs = BatchJobs(database, listings, batch.id, self._out, self._states, self._texts)
+        self._texts = BatchTexts(reads, tails, self._channels, self._out, self._states, self._changed)
+        self._jobs = BatchJobs(reads, listings, batch.id, self._out, self._states, self._texts)
         self._counts_changed = False
         self.on_open: Callable[[], None] = nothing
         self._ended = False
@@ -154,16 +152,14 @@ class BatchWatch(Watcher):
     async def _look(self) -> AsyncIterator[bytes]:
         """Compare every row with what was shown, and show what is new. The first time that is the whole batch."""
         began = self._now()
-        hold = await run_in_threadpool(self._read_hold, self._batch)
+        hold = await self._reads.turns.run(self._read_hold, self._batch)
         if self._states.listing or hold != self._hold:
             self._hold = hold
             yield self._batch_event()
         found = False
         after = ""
         while True:
-            states = await run_in_threadpool(
-                read_states, self._database, self._batch.id, after=after, limit=_STATES_PER_READ
-            )
+            states = await self._reads.run(read_states, self._batch.id, after=after, limit=_STATES_PER_READ)
             news = [job_id for job_id, status, attempt in states if self._states.is_news(job_id, status, attempt)]
             for start in range(0, len(news), _JOBS_PER_EVENT):
                 found = True
@@ -209,7 +205,7 @@ class BatchWatch(Watcher):
         if not self._counts_changed or began < self._count_at:
             return
         self._counts_changed = False
-        batch = await run_in_threadpool(read_batch, self._database, self._batch.id, project=None)
+        batch = await self._reads.run(read_batch, self._batch.id, project=None)
         now = self._now()
         self._count_at = now + max(_PROGRESS_SECONDS, _COST_FACTOR * (now - began))
         if batch is None:

@@ -5,7 +5,8 @@ A thread for each look would keep the event loop waiting for the interpreter whe
 
 import asyncio
 
-from starlette.concurrency import run_in_threadpool
+from anyio import CapacityLimiter
+from anyio.to_thread import run_sync
 
 from jobs.model.records import Job
 from jobs.store.database import Database
@@ -20,6 +21,7 @@ class JobRows:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._thread = CapacityLimiter(1)
         self._wanted: dict[str, asyncio.Future[Job | None]] = {}
         self._reading: asyncio.Task[None] | None = None
 
@@ -38,7 +40,9 @@ class JobRows:
                 ids = list(self._wanted)[:MOST_IDS]
                 futures = {job_id: self._wanted.pop(job_id) for job_id in ids}
                 try:
-                    found = {job.id: job for job in await run_in_threadpool(read_jobs, self._database, ids)}
+                    found = {
+                        job.id: job for job in await run_sync(read_jobs, self._database, ids, limiter=self._thread)
+                    }
                 except Exception as error:  # for those who wait for it
                     for future in futures.values():
                         future.set_exception(error)

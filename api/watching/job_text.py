@@ -9,17 +9,15 @@ send and sends nothing itself. However slowly its client reads, it holds no more
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from functools import partial
 
-from starlette.concurrency import run_in_threadpool
-
 from api.watching.frames import split_text
 from api.watching.inbox import ReceivedMessage
 from api.watching.sent import SentText
 from api.watching.tails import Slice, Tails
+from api.watching.watch_reads import WatchReads
 from jobs.live.channel import Part
 from jobs.live.follower import Follower, Reasoning, ResetMessage, Step, Text
 from jobs.model.records import Job
 from jobs.model.status import FINAL
-from jobs.store.database import Database
 from jobs.store.queries import read_attempts
 from jobs.store.text_parts import TextPart, read_text_part
 
@@ -35,18 +33,18 @@ class MovedOnError(Exception):
 class JobText:
     """A follower of one job's channel that can also read."""
 
-    __slots__ = ("_database", "_reasoning", "_tails", "_text", "follower", "job_id")
+    __slots__ = ("_reads", "_reasoning", "_tails", "_text", "follower", "job_id")
 
     def __init__(
         self,
-        database: Database,
+        reads: WatchReads,
         tails: Tails,
         job_id: str,
         attempt: int = 0,
         offset: int = 0,
         reasoning_offset: int = 0,
     ) -> None:
-        self._database = database
+        self._reads = reads
         self._tails = tails
         self.job_id = job_id
         self.follower = Follower(attempt, offset, reasoning_offset)
@@ -182,13 +180,13 @@ class JobText:
                 return
 
     async def _stored(self, job: Job, offset: int, *, size: int = PART_BYTES, part: Part = "text") -> TextPart:
-        found = await run_in_threadpool(read_text_part, self._database, self.job_id, offset, size, part)
+        found = await self._reads.run(read_text_part, self.job_id, offset, size, part)
         if found is None or found.job_status not in FINAL or found.job_attempt != job.attempt:
             raise MovedOnError
         return found
 
     async def _checkpoint(self, part: Part, offset: int) -> bytes:
-        found = await run_in_threadpool(read_text_part, self._database, self.job_id, offset, PART_BYTES, part)
+        found = await self._reads.run(read_text_part, self.job_id, offset, PART_BYTES, part)
         # A checkpoint of an earlier attempt is not this attempt's text; this watcher may also be ahead of it.
         return found.text if found is not None and found.attempt == self.follower.attempt else b""
 
@@ -200,7 +198,7 @@ class JobText:
         if shown[0] == attempt or shown[1] == 0:
             return True
         first, last = sorted((shown[0], attempt))
-        attempts = await run_in_threadpool(read_attempts, self._database, self.job_id)
+        attempts = await self._reads.run(read_attempts, self.job_id)
         on_the_way = [passed for passed in attempts if first < passed.attempt <= last]
         if len(on_the_way) != last - first:
             return False  # a cursor that was never given out

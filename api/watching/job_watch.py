@@ -21,10 +21,10 @@ from api.watching.job_hold import JobHold
 from api.watching.job_rows import JobRows
 from api.watching.job_text import JobText, MovedOnError
 from api.watching.tails import Tails
+from api.watching.watch_reads import WatchReads
 from jobs.live.follower import Gap, Reasoning, ResetMessage, Step, Text
 from jobs.model.records import Job
 from jobs.model.status import JobStatus
-from jobs.store.database import Database
 
 _QUIET_SECONDS = 3.0
 """Look at the row when nothing was heard for this long, then less and less often."""
@@ -41,7 +41,7 @@ class Watch(Watcher):
 
     def __init__(
         self,
-        database: Database,
+        reads: WatchReads,
         hub: Hub,
         tails: Tails,
         rows: JobRows,
@@ -53,7 +53,7 @@ class Watch(Watcher):
         self._rows = rows
         self._job_id = job_id
         self._hold = hold
-        self._text = JobText(database, tails, job_id, cursor.attempt, cursor.offset, cursor.reasoning_offset)
+        self._text = JobText(reads, tails, job_id, cursor.attempt, cursor.offset, cursor.reasoning_offset)
         self._follower = self._text.follower
         self._shown: tuple[JobStatus, int] | None = None
         self._ended = False
