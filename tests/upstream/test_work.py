@@ -15,8 +15,11 @@ import pytest
 
 from worker.upstream import lenient, stream
 from worker.upstream.answer import Answer
+from worker.upstream.dialects.error_words import Trouble, troubles_of_words
 from worker.upstream.errors import NotAStream
+from worker.upstream.reasoning import text_inside
 from worker.upstream.sse import SSEParser, strip_fields
+from worker.upstream.think_tags import ThinkTags
 from worker.upstream.tool_call import ToolCall
 
 LINEAR = 2.2
@@ -199,3 +202,27 @@ def test_a_whole_body_of_many_lines_lets_others_have_their_turn() -> None:
     with pytest.raises(NotAStream):
         asyncio.run(read())
     assert turns >= len(body) // (64 << 10)
+
+
+@pytest.mark.parametrize("thoughts", ["", "<think>so</think>"])
+def test_white_space_before_a_text_is_held_back_up_to_a_bound(thoughts: str) -> None:
+    tags = ThinkTags()
+    given = "".join(tags.feed(" " * 1000) for _ in range(100))
+    assert len(given) > 90_000
+
+    few = ThinkTags()
+    assert few.feed(" " * 4000) + few.feed(thoughts + " text") == ("text" if thoughts else " " * 4001 + "text")
+
+
+def test_reasoning_that_is_nested_without_end_is_none() -> None:
+    deep = json.dumps({"text": "so"})
+    for _ in range(900):
+        deep = f"[{deep}]"
+
+    assert text_inside(json.loads(deep)) == ""
+    assert text_inside([[[{"summary": [{"text": "so"}]}]]]) == "so"
+
+
+def test_words_of_an_error_are_searched_once() -> None:
+    assert troubles_of_words("The input token count (70000) must be less than 65536.") == {Trouble.TOO_LARGE}
+    assert not troubles_of_words("input token count " * 4000 + "x" * 500 + " must be less")

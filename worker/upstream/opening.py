@@ -13,18 +13,24 @@ MAX_QUOTED_BYTES = 1 << 16
 
 QUOTED_SECONDS = 5.0
 
+_MOST_LOOKED = 1 << 24
+"""More is not looked at: each look reads all of a body that may come byte by byte. Then it is no stream."""
+
 _FIELDS = (b"data", b"event", b"id", b"retry", b"error", b":")
 
 
 async def read_opening(content_type: str, body: Body, watchdog: Watchdog) -> tuple[bytes, bool]:
     """The first bytes of a body, and whether it is an event stream."""
-    opening = b""
+    opening, looked = b"", 0
     while (verdict := _is_event_stream(content_type, opening)) is None:
         piece = await body.read()
         if not piece:
             return opening, content_type.startswith("text/event-stream") and not opening.startswith(b"{")
         # Blank lines before the first event mean nothing, and some proxies send them for as long as they wait.
         opening = (opening + piece).removeprefix(BOM).lstrip()
+        looked += len(opening)
+        if looked > _MOST_LOOKED:
+            return opening, False
         if opening[:1] == b"{":
             watchdog.note_delta()
     return opening, verdict

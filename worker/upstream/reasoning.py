@@ -9,6 +9,8 @@ from worker.upstream.text_output import TextOutput
 _INSIDE = ("text", "thinking", "summary", "reasoning", "reasoning_content", "content")
 """Where an object of reasoning may hold its text. Encrypted reasoning holds none."""
 
+_DEEPEST = 20
+
 
 def reasoning_of(delta: TextDelta) -> str:
     """The reasoning in a delta. Several names for it in one delta hold the same, so the first one counts."""
@@ -22,14 +24,16 @@ def reasoning_of(delta: TextDelta) -> str:
     )
 
 
-def text_inside(value: object) -> str:
+def text_inside(value: object, depth: int = 0) -> str:
     """Strings in objects in lists, as deep as any upstream nests them."""
     if isinstance(value, str):
         return value
+    if depth > _DEEPEST:
+        return ""
     if isinstance(value, list):
-        return "".join(map(text_inside, value[:1000]))
+        return "".join(text_inside(each, depth + 1) for each in value[:1000])
     if isinstance(value, Mapping):
-        return next((text for name in _INSIDE if (text := text_inside(value.get(name)))), "")
+        return next((text for name in _INSIDE if (text := text_inside(value.get(name), depth + 1))), "")
     return ""
 
 

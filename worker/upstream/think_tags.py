@@ -4,6 +4,9 @@ from collections.abc import Callable
 
 _OPENING = ("<think>", "<thinking>", "<thought>", "<reasoning>")
 
+_LONGEST_BEGINNING = 4096
+"""Behind more white space than this no thoughts begin: it is held back and searched with each content."""
+
 
 class ThinkTags:
     """Feed it content that may be cut anywhere, get the text without the thoughts that it begins with; these go to
@@ -31,7 +34,7 @@ class ThinkTags:
             if opening is not None:
                 self._closing = f"</{opening[1:]}"
                 self._waiting = beginning[len(opening) :]
-            elif any(tag.startswith(beginning) for tag in _OPENING):
+            elif len(self._waiting) <= _LONGEST_BEGINNING and any(tag.startswith(beginning) for tag in _OPENING):
                 return ""
             self._is_before = False
         if not self._closing:

@@ -100,7 +100,7 @@ _WORDS = (
     Words(Trouble.TOO_LARGE, r"request too large|too large for (?:this|the) (?:model|limit)|needs more tokens"
           r"|must be reduced in order to run|reduce your message size", "OpenAI and Groq: tokens per minute"),
     Words(Trouble.TOO_LARGE, r"maximum context length|context size|context window exceeds|context length"
-          r"|input token count .* must be less", "vLLM; llama.cpp; MiniMax; Together"),
+          r"|input token count .{0,400} must be less", "vLLM; llama.cpp; MiniMax; Together"),
     Words(Trouble.REJECTED, r"flagged|moderation|high risk|content policy|content management policy"
           r"|data_?inspection_?failed", "OpenRouter (403); Moonshot; Azure OpenAI; DashScope"),
     Words(Trouble.REJECTED, r"(?:country|region|territory).{0,40}not supported|access to (?:the )?model"

@@ -41,6 +41,7 @@ class Body:
             if not piece or self._encoding == "identity":
                 return piece
             self._unpacked = self._unpack(piece)
+            await asyncio.sleep(0)  # a megabyte may unpack to nothing, slowly
 
     async def relay(self, take: Callable[[bytes], bool]) -> None:
         """Give all that is still to come to `take`, as it comes, until that returns False or the body is whole.

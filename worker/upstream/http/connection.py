@@ -5,6 +5,7 @@ its reader: to wake a task for each delta would cost as much as all the rest of 
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Callable
 from typing import cast
 
@@ -16,8 +17,15 @@ MAX_BARE_BYTES = 1 << 16
 """How many bytes may come in a row without any of the body: heads, trailers and chunk headers end somewhere."""
 
 MOST_WAITING_BYTES = 1 << 20
-"""When more of the body waits for the one who reads it, no more is read from the socket until then. Only compressed
-bodies come faster than they are read: what unpacks a thousandfold."""
+"""When more of the body waits for the one who reads it, no more is read from the socket until then: what unpacks a
+thousandfold, or what is sent faster than a worker takes it."""
+
+MOST_WAITING_BYTES_TLS = 1 << 24
+"""The same over TLS, where uvloop loses what waits in a connection whose reading is paused when the server hangs up."""
+
+AT_ONCE_BYTES = 1 << 14
+"""How much is given to the reader in one turn of the event loop. One socket may have 8 MB for one turn, and while it
+was taken, all other streams would stand still."""
 
 
 class Connection(asyncio.Protocol):
@@ -46,8 +54,9 @@ class Connection(asyncio.Protocol):
         self._in_head = True
         self._is_delimited = False
         self._bare_bytes = 0
-        self._pieces: list[bytes] = []
+        self._pieces: deque[bytes] = deque()
         self._waiting_bytes = 0
+        self._most_waiting = MOST_WAITING_BYTES
         self._is_paused = False
         self._take: Callable[[bytes], bool] | None = None
         self._enough = False
@@ -67,8 +76,7 @@ class Connection(asyncio.Protocol):
     async def receive(self) -> bytes:
         """The next piece of the body; empty at its end. Raises `CutMidStream` when the rest is not to come.
 
-        Call it until then, or `close`: the socket is read on, until `MOST_WAITING_BYTES` wait. No sooner: over TLS
-        uvloop loses what waits in a connection whose reading is paused when the server hangs up.
+        Call it until then, or `close`: the socket is read on, until `MOST_WAITING_BYTES` wait.
         """
         while not self._pieces:
             if self._failure is not None:
@@ -76,22 +84,25 @@ class Connection(asyncio.Protocol):
             if self._whole:
                 return b""
             await self._wait()
-        return self._take_pieces()
+        return self._take_next()
 
     async def relay(self, take: Callable[[bytes], bool]) -> None:
-        """Give every piece of the body to `take` as it comes, until that returns False or the body is whole.
+        """Give every piece of the body to `take` as it comes, until that returns False or the body is whole. What comes
+        at once is given in several turns of the event loop, if it is much.
 
         Raises what `take` raises, and `CutMidStream`.
         """
         self._take = take
-        if self._pieces:
-            self._give(self._take_pieces())
         while not self._enough:
-            if self._failure is not None:
+            if self._pieces:
+                self._give(self._take_next())
+                await asyncio.sleep(0)
+            elif self._failure is not None:
                 raise self._failure
-            if self._whole:
+            elif self._whole:
                 return
-            await self._wait()
+            else:
+                await self._wait()
 
     @property
     def is_delimited(self) -> bool:
@@ -108,6 +119,8 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)  # uvloop's do not inherit from it
+        if transport.get_extra_info("ssl_object") is not None:
+            self._most_waiting = MOST_WAITING_BYTES_TLS
 
     def data_received(self, data: bytes) -> None:
         if self._whole or self._enough or self._failure is not None:
@@ -120,8 +133,8 @@ class Connection(asyncio.Protocol):
             self._fail(self._error(str(error)))
         if self._pieces:
             self._bare_bytes = 0
-            if self._take is not None:
-                self._give(self._take_pieces())
+            if self._take is not None and self._waiting_bytes <= AT_ONCE_BYTES:
+                self._give(self._take_next())
                 return
             self._pause_when_full()
         else:
@@ -159,23 +172,31 @@ class Connection(asyncio.Protocol):
 
     def on_body(self, piece: bytes) -> None:
         if not (self._in_head or self._whole):  # else it is an interim answer's, or of one that nobody asked for
-            self._pieces.append(piece)
             self._waiting_bytes += len(piece)
+            if len(piece) <= AT_ONCE_BYTES:
+                self._pieces.append(piece)
+                return
+            for start in range(0, len(piece), AT_ONCE_BYTES):
+                self._pieces.append(piece[start : start + AT_ONCE_BYTES])
 
     def on_message_complete(self) -> None:
         self._whole = not self._in_head
 
-    def _take_pieces(self) -> bytes:
-        pieces, self._pieces = self._pieces, []
-        self._waiting_bytes = 0
-        if self._is_paused:
+    def _take_next(self) -> bytes:
+        """What waits: all of it, or about as much as may be taken at once."""
+        taken, size = [self._pieces.popleft()], 0
+        while self._pieces and (size := size + len(taken[-1])) + len(self._pieces[0]) <= AT_ONCE_BYTES:
+            taken.append(self._pieces.popleft())
+        piece = taken[0] if len(taken) == 1 else b"".join(taken)
+        self._waiting_bytes -= len(piece)
+        if self._is_paused and 2 * self._waiting_bytes <= self._most_waiting:
             self._is_paused = False
             if self._transport is not None and not self._transport.is_closing():
                 self._transport.resume_reading()
-        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        return piece
 
     def _pause_when_full(self) -> None:
-        is_full = self._waiting_bytes > MOST_WAITING_BYTES and not self._is_paused
+        is_full = self._waiting_bytes > self._most_waiting and not self._is_paused
         if is_full and self._transport is not None and not self._transport.is_closing():
             self._is_paused = True
             self._transport.pause_reading()
@@ -185,6 +206,7 @@ class Connection(asyncio.Protocol):
             self._enough = self._take is not None and not self._take(piece)
         except Exception as error:  # it belongs to the task that waits in `relay`
             self._failure = error
+            self._pieces.clear()
         if self._enough or self._whole or self._failure is not None:
             self._wake()
 
