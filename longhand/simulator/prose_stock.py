@@ -57,18 +57,26 @@ In practice, {topic} depends on a {quality} {noun} more than on any single decis
 Most {who} describe {topic} as a {noun} that has to be learned slowly.
 That is why {other} and {topic} belong in the same conversation.
 The first {noun} is rarely the best one — it is simply the one that was at hand.
+A {quality} approach to {topic} leaves room for doubt.
 Nobody planned it that way; the {noun} grew out of daily habit.
 There is a {quality} reason for this, and it has little to do with {other}.
+Compare this with {other}, where the same {noun} led to a very different result.
 Over the years {who} have found that small steps beat a {quality} plan.
 “We thought {topic} would take a week,” one of the {who} recalls, “and it took a year.”
 What looks like a {noun} from far away turns out to be a {noun} with many parts.
 The numbers are modest: roughly {number} percent of all cases involve {topic} at all.
+Still, {topic} offers something that {other} cannot.
 If the {noun} fails, {who} notice it long before any report does.
 Seen in this light, {topic} is less a goal than a {quality} way of working.
 It helps to write down each {noun}, however small, and to return to it after {number} days.
 Critics answer that a {quality} {noun} costs more than it gives.
+They have a point, although {topic} has changed a great deal since then.
+Time matters here: after {number} hours the {noun} is usually settled.
 None of this is naïve optimism; it is the plain experience of {who}.
+And yet the {noun} remains.
 A café in a side street taught me more about {topic} than any book did.
+For {who}, the question is not whether {topic} matters but how much of it they can bear.
+Good {topic} begins with listening, and it ends with a {noun} that others can use.
 """),
     points=_lines("""
 **{topic}**: a {quality} {noun} that {who} can start with today
@@ -84,7 +92,9 @@ A {noun} is only as {quality} as the people behind it.
 In the end, {topic} is worth the {quality} effort it asks for.
 So the next step is a small one: choose one {noun}, and begin.
 """),
-    nouns=_words("habit pattern method question framework story balance journey lesson promise routine signal bridge"),
+    nouns=_words(
+        "habit pattern method question framework story balance journey lesson promise routine signal bridge detail"
+    ),
     qualities=_words("quiet careful surprising practical patient fragile lasting bold modest generous subtle steady"),
     people=_words("readers researchers neighbours colleagues families teachers visitors"),
     topics=_words("attention change memory"),
@@ -120,12 +130,16 @@ CHINESE = Stock(
 “我们原以为{topic}只要一周，”一位受访者回忆说，“结果用了整整一年。”
 从远处看，它只是一个{noun}；走近以后，才发现其中包含许多细节。
 数据并不惊人：约 {number}% 的案例与{topic}有关。
+即便如此，{topic}所提供的价值，仍然是{other}无法替代的。
 一旦{noun}出现偏差，{who}总是最先察觉。
 换个角度看，{topic}与其说是目标，不如说是一种{quality}的工作方式。
 把每一个{noun}记录下来，过{number}天再回头看，会有新的收获。
 当然，也有人质疑：{quality}的{noun}是否值得付出这样的代价？
+这种看法不无道理，不过{topic}早已今非昔比。
 时间同样重要——{number}个小时之后，局面通常已经明朗。
+这并不是盲目乐观，而是{who}的切身体会。
 对于{who}来说，问题不在于{topic}是否重要，而在于自己能够承担多少。
+好的{topic}从倾听开始，最终落实为大家都能使用的{noun}。
 窗外的灯光渐渐暗下来，关于{topic}的讨论却还在继续……
 """),
     points=_lines("""
