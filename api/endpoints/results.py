@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterator, Mapping
 from typing import Annotated, Literal
+from urllib.parse import quote
 
 from fastapi import Query
 from starlette.responses import Response
@@ -14,6 +15,7 @@ from api.http.json_lines import join_lines
 from api.http.parameters import BatchId, v1_routes
 from api.services import ServicesDep, reading
 from api.zip_export import zip_chunks
+from jobs.model.article_names import safe_name
 from jobs.store.groups_by_bytes import Also, most_bytes_at_once
 from jobs.store.queries import stream_results
 
@@ -67,6 +69,10 @@ def get_results(
         case "zip":
             lines = zip_chunks(results, lang)
     name = f'attachment; filename="{batch_id}.{format}"'
+    if title := (batch.metadata or {}).get("title"):
+        # The end of the id keeps apart two batches with one title.
+        stem = f"{safe_name(str(title))}-{batch_id[-6:]}"
+        name += f"; filename*=utf-8''{quote(stem, safe='')}.{format}"
     headers = {"content-disposition": name}
     return StreamedAnswer(
         services.answer_budget, at_once, join_lines(lines), media_type=_MEDIA_TYPES[format], headers=headers

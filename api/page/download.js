@@ -16,8 +16,9 @@ export function downloadLink(href, name, label, words, onFault) {
     busy = true;
     link.setAttribute("aria-busy", "true");
     try {
-      const url = URL.createObjectURL(await callFile(href));
-      el("a", { href: url, download: name }).click();
+      const { file, named } = await callFile(href);
+      const url = URL.createObjectURL(file);
+      el("a", { href: url, download: named ?? name }).click();
       // Not at once: the browser has only begun to read it.
       setTimeout(() => URL.revokeObjectURL(url), 60000);
     } catch (error) {

@@ -3,7 +3,7 @@
 import { ChosenFile } from "./chosen_file.js";
 import { el, menu, put, wrong } from "./dom.js";
 import { fileNotes } from "./input_notes.js";
-import { namingPart } from "./naming_part.js";
+import { namingField } from "./naming_field.js";
 import { placed, refusalOf } from "./refusals.js";
 import { t } from "./words.js";
 
@@ -68,7 +68,7 @@ export function filePart(changed) {
     hidden: true,
   });
   const summary = el("div", { id: "file-summary" });
-  const naming = namingPart(lookAgain);
+  const naming = namingField(lookAgain);
   const encodingPart = el(
     "div",
     { class: "field apart", hidden: true },
@@ -95,7 +95,7 @@ export function filePart(changed) {
     chosen = new ChosenFile(file);
     tablePart.hidden = encodingPart.hidden = true;
     encoding.value = "";
-    naming.offer([]);
+    naming.reset();
     put(summary, el("p", { class: "summary" }, t("form.file.reading", { name: file.name })));
     changed();
     lookAgain();
@@ -110,7 +110,7 @@ export function filePart(changed) {
     return {
       model,
       ...(isTable ? { template: template.value } : {}),
-      ...(isTable && naming.column() ? { id_column: naming.column() } : {}),
+      ...(isTable && naming.value() ? { id_column: naming.value() } : {}),
       ...(encoding.value ? { encoding: encoding.value } : {}),
     };
   }

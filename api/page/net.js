@@ -71,9 +71,11 @@ export async function callText(path, { signal } = {}) {
   return new TextDecoder("utf-8", { ignoreBOM: true }).decode(await response.arrayBuffer());
 }
 
-/** GET a file as a blob. */
+/** GET a file as a blob, and the name that the server gives it, or null. */
 export async function callFile(path) {
-  return (await answer(path)).blob();
+  const response = await answer(path);
+  const named = /filename\*=utf-8''([^;]+)/.exec(response.headers.get("content-disposition") ?? "");
+  return { file: await response.blob(), named: named && decodeURIComponent(named[1]) };
 }
 
 /** A token that opens the events of one channel (`jobs/ID`, `batches/ID`) for a minute. */

@@ -157,7 +157,10 @@ def _batch(name: str, file: io.BufferedReader, kind: str, options: Options, max_
                 requests.append(_checked(line, options, opened.notes, lines_by_id))
                 places.append(_place(name, line.line, line.row))
             except MistakeError as mistake:
-                mistakes.append(f"{_place(name, mistake.line, mistake.row)}: {explained(mistake)}")
+                why = explained(mistake)
+                if why == t("submit.no_model") and any(one.endswith(why) for one in mistakes):
+                    continue  # one --model mends them all
+                mistakes.append(f"{_place(name, mistake.line, mistake.row)}: {why}")
                 if len(mistakes) == _MOST_MISTAKES:
                     mistakes.append(t("submit.more_mistakes"))
                     break

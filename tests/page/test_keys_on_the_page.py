@@ -116,12 +116,14 @@ def test_a_batch_is_submitted_watched_and_downloaded_with_a_key(visit: Visit, cl
     visit.page.get_by_role("button", name="Submit").click()
     enter(visit, secret)
     expect(visit.page.locator(".badge").first).to_have_text("Completed")
-    batch = client.submit(["Write a 40-word article about snow."] * 2, model="gpt-4o-mini")
+    batch = client.submit(
+        ["Write a 40-word article about snow."] * 2, model="gpt-4o-mini", metadata={"title": "雪: snow"}
+    )
     visit.go(f"#/batches/{batch['id']}")
     expect(visit.page.locator(".head .badge")).to_have_text("Completed")
     with visit.page.expect_download() as download:
         visit.page.get_by_role("link", name="Download as CSV").click()
-    assert download.value.suggested_filename == f"{batch['id']}.csv"
+    assert download.value.suggested_filename == f"雪-snow-{batch['id'][-6:]}.csv"
     assert Path(download.value.path()).read_bytes().count(b"job_") == 2
 
 

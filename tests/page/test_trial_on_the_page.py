@@ -103,12 +103,12 @@ def test_what_an_earlier_attempt_wrote_is_read_over_the_page(visit: Visit, clien
 
 
 def test_a_batch_is_saved_as_a_zip(visit: Visit, client: Client) -> None:
-    batch = client.submit(["Write 20 words.", "Write 21 words."], model="m")
+    batch = client.submit(["Write 20 words.", "Write 21 words."], model="m", metadata={"title": "Tea/雨"})
     for _ in client.watch(batch["id"]):
         pass
     visit.go(f"#/batches/{batch['id']}")
     with visit.page.expect_download() as saving:
         visit.page.get_by_role("link", name="Download as ZIP").click()
-    assert saving.value.suggested_filename == f"{batch['id']}.zip"
+    assert saving.value.suggested_filename == f"Tea-雨-{batch['id'][-6:]}.zip"
     with zipfile.ZipFile(saving.value.path()) as archive:
         assert [name[:5] for name in archive.namelist()] == ["0001-", "0002-"]

@@ -125,6 +125,11 @@ def test_a_line_without_a_model_is_named_when_the_command_gives_none(tmp_path: P
     assert said == 'in.jsonl:1: no "model": name one in the line or with --model'
 
 
+def test_a_model_that_every_line_lacks_is_told_once(tmp_path: Path) -> None:
+    said = refusal(written(tmp_path, "in.jsonl", '{"prompt": "a"}\n' * 3 + "{"), Options()).splitlines()
+    assert [line.split(": ")[0] for line in said] == ["in.jsonl:1", "in.jsonl:4"]
+
+
 def test_several_wrong_lines_are_named_at_once_but_not_without_end(tmp_path: Path) -> None:
     said = refusal(written(tmp_path, "in.jsonl", "{\n" * 50)).splitlines()
     assert [line.split(": ")[0] for line in said[:10]] == [f"in.jsonl:{number}" for number in range(1, 11)]
