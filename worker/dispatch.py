@@ -64,6 +64,7 @@ class Dispatch(BackgroundLoop):
         self._rescue_at = monotonic() + settings.heartbeat_seconds
         self._looked_at: datetime | None = None
         self._more_to_end = False
+        self._was_slow = False
 
     def _round(self) -> float:
         began, hung = monotonic(), False
@@ -74,9 +75,12 @@ class Dispatch(BackgroundLoop):
             raise
         finally:
             self._counts.add_round(monotonic() - began)
-            if hung or monotonic() - began > self._settings.heartbeat_seconds:
+            is_slow = monotonic() - began > self._settings.heartbeat_seconds
+            if hung or (is_slow and not self._was_slow):
                 # While the database was away nobody could renew: the owners of the leases get one lease's time for it.
+                # Once: where every round is slow, nothing would ever be rescued or expire.
                 self._rescue_at = monotonic() + self._settings.lease_seconds
+            self._was_slow = is_slow
 
     def _dispatch(self) -> float:
         """One round; after how many seconds the next one is due."""

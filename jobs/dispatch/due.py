@@ -1,4 +1,4 @@
-"""Which jobs are due, and which models and projects have waiting jobs."""
+"""Which jobs are due, and which are in flight."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -12,7 +12,6 @@ from sqlalchemy import (
     ColumnElement,
     CompoundSelect,
     Connection,
-    TextClause,
     and_,
     bindparam,
     case,
@@ -21,7 +20,6 @@ from sqlalchemy import (
     literal_column,
     or_,
     select,
-    text,
     union_all,
 )
 
@@ -32,27 +30,6 @@ from jobs.tables.column_types import UtcDateTime
 QUEUED = jobs.c.status == literal_column("'queued'")
 RUNNING = jobs.c.status == literal_column("'in_progress'")
 RESERVED = and_(QUEUED, jobs.c.upstream.is_not(None))
-
-_WAITING = """
-    WITH RECURSIVE
-    m(model) AS (
-        SELECT (SELECT min(model) FROM jobs{hint} WHERE status = 'queued')
-        UNION ALL
-        SELECT (SELECT min(model) FROM jobs{hint} WHERE status = 'queued' AND model > m.model)
-        FROM m WHERE model IS NOT NULL
-    ),
-    p(model, project) AS (
-        SELECT model, (SELECT min(project) FROM jobs{hint} WHERE status = 'queued' AND jobs.model = m.model)
-        FROM m WHERE model IS NOT NULL
-        UNION ALL
-        SELECT model, (
-            SELECT min(project) FROM jobs{hint}
-            WHERE status = 'queued' AND jobs.model = p.model AND project > p.project
-        ) FROM p WHERE project IS NOT NULL
-    )
-    SELECT model, project FROM p WHERE project IS NOT NULL
-"""
-"""Jumps in `jobs_waiting` from each model and project to the next, so a million queued jobs cost as little as ten."""
 
 
 def using(index: str) -> dict[str, str]:
@@ -73,19 +50,6 @@ def is_due(now: datetime | BindParameter[datetime]) -> ColumnElement[bool]:
         jobs.c.cancel_requested_at.is_(None),
         or_(jobs.c.expires_at.is_(None), jobs.c.expires_at > now),
     )
-
-
-def find_waiting(connection: Connection) -> dict[str, list[str]]:
-    """The projects that have queued jobs, by model; not all of them need be due."""
-    waiting: dict[str, list[str]] = {}
-    for model, project in connection.execute(_waiting(is_sqlite=connection.dialect.name == "sqlite")):
-        waiting.setdefault(model, []).append(project)
-    return waiting
-
-
-@cache
-def _waiting(*, is_sqlite: bool) -> TextClause:
-    return text(_WAITING.format(hint=" INDEXED BY jobs_waiting" if is_sqlite else ""))
 
 
 @dataclass(slots=True)

@@ -11,13 +11,13 @@ from functools import partial
 from logging import getLogger
 from time import monotonic
 
-from jobs.dispatch.due import find_waiting
 from jobs.dispatch.holds import Hold, HoldKind
 from jobs.dispatch.lane_news import LaneNews, LaneTurn, LaneWish
 from jobs.dispatch.reservation import LEAD_SECONDS, take_lane_turn
 from jobs.dispatch.rounds import Key, Round, View
-from jobs.dispatch.shares import LaneRooms, StreamShares
+from jobs.dispatch.shares import MOST_MODELS, LaneRooms, StreamShares
 from jobs.dispatch.upstream_total import UNLIMITED
+from jobs.dispatch.waiting_models import WaitingModels
 from jobs.store.database import DATABASE_ERRORS, Database, is_transient
 from jobs.upstreams import Upstreams, UpstreamSpec
 
@@ -52,6 +52,7 @@ class Lanes:
         self._lock = threading.Lock()
         self._news: dict[Key, LaneNews] = {}
         self._shares = StreamShares()
+        self._waiting = WaitingModels(MOST_MODELS)
         self._in_flight: dict[Key, int] = {}
         self._crowded: set[Key] = set()
         self._held: dict[str, Hold] = {}
@@ -104,7 +105,7 @@ class Lanes:
             most = max(_FEWEST_LANES, int(ROUND_SECONDS / max(self._turn_seconds, 0.0001)))
             rooms = LaneRooms(specs, partial(self._room, view, closed), shared, most)
             grants = self._shares.share(rooms, weights, free)
-            has_more = rooms.are_all_taken or self._shares.has_more
+            has_more = rooms.are_all_taken or self._shares.has_more or self._waiting.has_more
             owed = [key for key in self._keys_with_news(view) if key not in touched and key not in grants]
             if not grants and not owed:
                 break
@@ -137,7 +138,7 @@ class Lanes:
     def _look(self) -> View:
         now = self._database.now()
         with self._database.read() as connection:
-            waiting = self._shares.look_at(find_waiting(connection))
+            waiting = self._shares.look_at(self._waiting.find(connection))
             return View.read(connection, now, self._hint_seconds, waiting)
 
     def _keys_with_news(self, view: View) -> list[Key]:

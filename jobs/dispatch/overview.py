@@ -11,9 +11,10 @@ from datetime import datetime
 
 from sqlalchemy import Connection, and_, func, literal, or_, select, union_all
 
-from jobs.dispatch.due import QUEUED, RUNNING, find_waiting, using
+from jobs.dispatch.due import QUEUED, RUNNING, using
 from jobs.dispatch.holds import Hold, HoldKind
 from jobs.dispatch.waiting import Waiting, find_why_waiting
+from jobs.dispatch.waiting_models import MOST_WALKED, find_waiting, find_waiting_of
 from jobs.store.database import Database
 from jobs.tables import batches, holds, jobs
 from jobs.upstreams import UpstreamSpec
@@ -73,7 +74,12 @@ def read_overview(
             running[of_project, model] += count
             before = holders.get(worker, Holder(0, lease_until))
             holders[worker] = Holder(before.running + count, max(before.lease_until, lease_until))
-        waiting = {(name, model) for model, projects in find_waiting(connection).items() for name in projects}
+        if project is None:
+            found = find_waiting(connection, MOST_WALKED)
+        else:
+            models, _ = find_waiting_of(connection, project, "", MOST_WALKED)
+            found = {model: [project] for model in models}
+        waiting = {(name, model) for model, projects in found.items() for name in projects}
         pairs = sorted(pair for pair in waiting | running.keys() if project in (None, pair[0]))
         shown = pairs[:MOST_LINES]
         most = MOST_COUNTED // max(1, len(shown))

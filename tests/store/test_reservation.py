@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, func, select, update
 
-from jobs.dispatch import choice, fair, shares
+from jobs.dispatch import choice, fair, shares, waiting_models
+from jobs.dispatch import lanes as dispatch_lanes
 from jobs.dispatch.due import count_in_flight_of_batches
 from jobs.dispatch.holds import HoldKind, pause
 from jobs.dispatch.lane_news import LaneTurn, LaneWish
@@ -345,13 +346,35 @@ def test_a_request_for_any_number_of_tokens_keeps_no_job_waiting(store: Store, w
     assert 0 <= tokens < 2 * MOST_OUTPUT_TOKENS
 
 
+def test_a_look_at_very_many_models_goes_on_where_the_one_before_ended(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To find 499,000 models took 10 s, and each round did it again, also while their project was paused."""
+    monkeypatch.setattr(waiting_models, "MOST_WALKED", 5)
+    submit_batch(store.database, [new_job(model=f"m-{place}") for place in range(9)], BatchOptions(project="red"))
+    submit_job(store.database, new_job(model="z"), project="blue")
+    walk, found = waiting_models.WaitingModels(4), []
+    for _ in range(4):
+        with store.database.read() as connection:
+            found.append(walk.find(connection))
+    assert walk.has_more
+    assert [" ".join(sorted(models)) for models in found] == [
+        "m-0 m-1 m-2 m-3 z", "m-4 m-5 m-6 m-7 z", "m-8 z", "m-0 m-1 m-2 m-3 z"
+    ]  # fmt: skip
+    assert found[0]["z"] == ["blue"]
+
+
 def end(database: Database, ids: list[str]) -> None:
     with database.write() as connection:
         connection.execute(update(jobs).where(jobs.c.id.in_(ids)).values(status="completed", upstream=None))
 
 
-def test_a_project_that_names_a_thousand_models_takes_no_other_project_s_turns(store: Store) -> None:
+@pytest.mark.parametrize("walked", [2000, 50])
+def test_a_project_that_names_a_thousand_models_takes_no_other_project_s_turns(
+    store: Store, monkeypatch: pytest.MonkeyPatch, walked: int
+) -> None:
     """Whoever named a new model was next: 20,000 names kept everybody else waiting for minutes."""
+    monkeypatch.setattr(waiting_models, "MOST_WALKED", walked)
     rounds = lanes_of(store.database, HINT_SECONDS, ONE)
     for _ in range(2):  # its model has had turns before
         known = submit_job(store.database, new_job(model="known"), project="blue")
@@ -363,9 +386,12 @@ def test_a_project_that_names_a_thousand_models_takes_no_other_project_s_turns(s
     assert blue < set(rounds.reserve(20, MAX_CRASHES).reserved)
 
 
-def test_all_of_a_thousand_models_have_their_turn(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Also behind more models without room than a round looks at."""
+@pytest.mark.parametrize("walked", [1000, 10])
+def test_all_of_a_thousand_models_have_their_turn(store: Store, monkeypatch: pytest.MonkeyPatch, walked: int) -> None:
+    """Also behind more models without room than a round looks at, and where they are more than it finds."""
+    monkeypatch.setattr(waiting_models, "MOST_WALKED", walked)
     monkeypatch.setattr(shares, "MOST_MODELS", 5)
+    monkeypatch.setattr(dispatch_lanes, "MOST_MODELS", 5)
     monkeypatch.setattr(fair, "MOST_REMEMBERED", 10)
     rounds = lanes_of(store.database, HINT_SECONDS, ONE)
     models = [f"m-{place:02}" for place in range(40)]

@@ -4,12 +4,14 @@ import math
 from collections.abc import Iterator
 from contextlib import ExitStack
 from datetime import timedelta
+from time import monotonic
 from typing import Any
 
 import pytest
 from sqlalchemy import event, update
 from sqlalchemy.exc import OperationalError
 
+from jobs.dispatch.rounds import Round
 from jobs.intake.submission import NewJob, submit_batch
 from jobs.lifecycle.close_batch import close_batches
 from jobs.lifecycle.rescue import MOST_ENDED, rescue_lost
@@ -219,6 +221,24 @@ def test_after_an_outage_the_owners_have_a_lease_time_to_renew_before_anybody_re
             assert status_of(held) is JobStatus.IN_PROGRESS
         now[0] = 215.0
         wait_until(lambda: status_of(held) is JobStatus.COMPLETED, "the rescue")
+
+
+def test_leases_are_rescued_also_where_every_round_is_slow(
+    worker: WorkerParts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A slow round was taken for an outage, each time anew: nothing expired any more, for anybody."""
+    now, rescued = [monotonic()], []
+
+    def slow(*_: Any) -> Round:
+        now[0] += 2 * worker.dispatch._settings.heartbeat_seconds
+        return Round()
+
+    monkeypatch.setattr(dispatch_module, "monotonic", lambda: now[0])
+    monkeypatch.setattr(worker.dispatch._lanes, "reserve", slow)
+    monkeypatch.setattr(worker.dispatch, "_rescue", lambda: rescued.append(now[0]))
+    for _ in range(20):
+        worker.dispatch._round()
+    assert len(rescued) > 2
 
 
 def test_a_poison_job_ends_as_worker_lost_and_its_neighbours_finish(sqlite_database: Database) -> None:
