@@ -230,7 +230,7 @@ def test_leases_are_rescued_also_where_every_round_is_slow(
     now, rescued = [monotonic()], []
 
     def slow(*_: Any) -> Round:
-        now[0] += 2 * worker.dispatch._settings.heartbeat_seconds
+        now[0] += worker.dispatch._settings.lease_seconds / 2
         return Round()
 
     monkeypatch.setattr(dispatch_module, "monotonic", lambda: now[0])
