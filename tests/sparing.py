@@ -15,6 +15,8 @@ import uvicorn.server
 from fastapi import FastAPI
 from starlette.routing import BaseRoute
 
+from jobs.dispatch import lanes
+
 AUTHORITIES = {name: os.environ[name] for name in ("SSL_CERT_FILE", "SSL_CERT_DIR") if name in os.environ}
 """Whom this machine trusts, for what a test starts that speaks with strangers; see `trusting_nobody`."""
 
@@ -39,6 +41,14 @@ def trusting_nobody(empty: Path) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("SSL_CERT_FILE", raising=False)  # it goes before the folder
         patch.setenv("SSL_CERT_DIR", str(empty))
+        yield
+
+
+@contextmanager
+def unhurried_rounds() -> Iterator[None]:
+    """Let a round of dispatch take its turns however slow the machine is: a test counts what one round reserves."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(lanes, "ROUND_SECONDS", 3600.0)
         yield
 
 
