@@ -27,15 +27,16 @@ class FairLock:
         try:
             yield
         finally:
-            self._pass_on()
+            self._pass_on(project)
 
-    def _pass_on(self) -> None:
+    def _pass_on(self, leaving: str) -> None:
         with self._guard:
             if not self._waiting:
                 self._is_held = False
                 return
-            project, queue = next(iter(self._waiting.items()))
-            del self._waiting[project]
+            # Another project first, also one that has come during this turn.
+            project = next((project for project in self._waiting if project != leaving), leaving)
+            queue = self._waiting.pop(project)
             queue.popleft().set()
             if queue:
                 self._waiting[project] = queue  # at the end: the others are first

@@ -258,5 +258,31 @@ def test_a_lock_goes_to_the_projects_in_turn() -> None:
             wait_until(lambda: sum(map(len, lock._waiting.values())) == len(threads))
     for thread in threads:
         thread.join()
-    assert order == ["red", "blue", "red", "red"]
+    assert order == ["blue", "red", "red", "red"]
     assert not lock._waiting
+
+
+def test_a_project_that_comes_during_a_turn_is_next() -> None:
+    """It waited for the rest of one slow question and for another whole one."""
+    lock = FairLock()
+    order: list[str] = []
+    threads: list[threading.Thread] = []
+
+    def hold(project: str) -> None:
+        with lock.hold(project):
+            order.append(project)
+            if order == ["red"]:  # blue comes while red has the first of its turns, and more of red waits
+                come("blue")
+
+    def come(project: str) -> None:
+        threads.append(threading.Thread(target=hold, args=(project,)))
+        threads[-1].start()
+        wait_until(lambda: sum(map(len, lock._waiting.values())) + len(order) == len(threads))
+
+    with lock.hold("green"):
+        for _ in range(3):
+            come("red")
+    while len(threads) < 4 or any(thread.is_alive() for thread in threads):
+        for thread in threads:
+            thread.join()
+    assert order == ["red", "blue", "red", "red"]
