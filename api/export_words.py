@@ -94,7 +94,7 @@ WORDS: Mapping[Language, ExportWords] = {
 
 _CHINESE_COLUMNS = {
     "index": "序号",
-    "id": "编号",
+    "id": "任务编号",
     "custom_id": "自定义编号",
     "status": "状态",
     "finish_reason": "结束原因",

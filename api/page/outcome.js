@@ -34,8 +34,20 @@ export function percentOf({ total, completed, failed }) {
   return total ? Math.floor(((completed + failed) / total) * 100) : 0;
 }
 
+/** How many of these jobs are completed, and the tokens of their texts: those of attempts that were lost say nothing. */
+export function ofCompleted(jobs) {
+  let completed = 0;
+  let tokens = 0;
+  for (const { status, usage } of jobs) {
+    if (status !== "completed") continue;
+    completed += 1;
+    tokens += usage?.output_tokens ?? 0;
+  }
+  return { completed, tokens };
+}
+
 /** Seconds until all is written, at the speed of now; null as long as that is not known.
- *  `tokens` are of all that have ended, `writtenNow` of the `writing` ones. Once those are as long as the ended ones were,
+ *  `tokens` are of all that are completed, `writtenNow` of the `writing` ones. Once those are as long as the ended ones were,
  *  nobody can tell how long they become.
  */
 export function secondsLeft({ left, completed, tokens, writing, writtenNow, speed }) {

@@ -19,7 +19,7 @@ import { faultsIn } from "./refusals.js";
 import { restoreScroll } from "./router.js";
 import { PaceChart } from "./pace_chart.js";
 import { trialPart } from "./trial.js";
-import { outcomeOf, percentOf, progressLine, secondsLeft } from "./outcome.js";
+import { ofCompleted, outcomeOf, percentOf, progressLine, secondsLeft } from "./outcome.js";
 import { ProgressBar, badge, isFinal, setBadge } from "./status.js";
 import { unread } from "./unread.js";
 import { t } from "./words.js";
@@ -139,7 +139,7 @@ export function batchView(id) {
     const tokens = batch.usage?.output_tokens ?? 0;
     const written = Math.round(tokens + growing);
     const left = total - completed - failed;
-    const seconds = secondsLeft({ left, completed, tokens, writing, writtenNow: growing, speed });
+    const seconds = secondsLeft({ left, ...ofCompleted(state.byId.values()), writing, writtenNow: growing, speed });
     setText(far, progressLine(batch, seconds));
     if (writing) chart.add(speed, writing);
     facts.show([

@@ -87,8 +87,11 @@ class RowFiller:
                 if row.cells:  # a line with nothing in it at all is nothing to tell
                     self._notes.add("blank_row", "a row without any text was left out", row.line)
                 continue
-            if uneven := self._uneven(row):
+            uneven = self._uneven(row)
+            if uneven is not None:
                 yield uneven
+                if uneven.line == row.line:
+                    continue  # the row itself has the mistake, which was told
             try:
                 yield Line(row.line, self._request(row, filled), row.row)
             except MistakeError as mistake:

@@ -48,7 +48,9 @@ def cancel_batch(database: Database, batch_id: str) -> list[StatusChange]:
     of_batch = jobs.c.batch_id == batch_id
     with database.write() as connection:
         # One transaction: nobody hints or closes a batch that is `cancelling` and has queued jobs, so it must never be
-        # left with jobs that nobody has asked to end. The batch is locked before its jobs, as a retry locks them.
+        # left with jobs that nobody has asked to end. The batch is locked before its jobs, as a retry locks them, and
+        # before it is looked at: on PostgreSQL, the UPDATE would not wait for a retry that is about to commit.
+        connection.execute(select(batches.c.id).where(batches.c.id == batch_id).with_for_update())
         connection.execute(
             update(batches)
             .where(batches.c.id == batch_id, batches.c.status == BatchStatus.IN_PROGRESS)
@@ -61,9 +63,12 @@ def cancel_batch(database: Database, batch_id: str) -> list[StatusChange]:
     ended: list[StatusChange] = []
     while True:
         with database.write() as connection:
-            some = _end_some(connection, database, asked, JobStatus.CANCELLED, CANCELLED, MOST_ENDED)
+            ids = connection.scalars(
+                select(jobs.c.id).where(asked).order_by(jobs.c.id).limit(MOST_ENDED).with_for_update()
+            ).all()
+            some = _end_unstarted(connection, database, jobs.c.id.in_(ids), JobStatus.CANCELLED, CANCELLED)
         ended += some
-        if len(some) < MOST_ENDED:
+        if len(ids) < MOST_ENDED:
             break
     close_batch(database, batch_id)
     return ended + running

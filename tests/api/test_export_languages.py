@@ -37,7 +37,7 @@ def test_headings_are_chinese_where_they_are_asked_for_and_cells_are_the_same(
         for lang in ({}, {"lang": "zh"})
     )
     assert table[0] == list(CSV_COLUMNS)
-    assert chinese[0][:5] == ["序号", "编号", "自定义编号", "状态", "结束原因"]
+    assert chinese[0][:5] == ["序号", "任务编号", "自定义编号", "状态", "结束原因"]
     assert len(set(chinese[0])) == len(CSV_COLUMNS)
     assert chinese[1:] == table[1:]
     article = client.get(path, params={"format": "md", "lang": "zh"}).text

@@ -68,6 +68,8 @@ def test_a_file_becomes_the_jobs_that_it_means_or_fails_with_its_line_and_a_reme
         assert words in first["message"]
         assert looked["mistakes"] == batch["errors"]["data"]
         assert looked["mistake_count"] == len(looked["mistakes"])
+        told = [(one["line"], one["message"]) for one in looked["mistakes"]]
+        assert len(told) == len(set(told)), "no mistake is told twice"
         return
     assert (batch["status"], batch["errors"]) == ("in_progress", None)
     made = jobs_of(client, batch)

@@ -242,7 +242,7 @@ def test_a_batch_is_cancelled_in_rounds(store: Store, monkeypatch: pytest.Monkey
     assert rounds == [2, 2, 1]
 
 
-@pytest.mark.parametrize("statement", range(14))
+@pytest.mark.parametrize("statement", range(16))
 def test_an_api_killed_inside_the_cancel_of_a_batch_leaves_it_whole_or_cancelled(store: Store, statement: int) -> None:
     batch_id, (running, *_) = store.submit_batch(3)
     store.claim(running)

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { groupsOf, sentenceOf } from "../../../api/page/faults.js";
-import { outcomeOf, percentOf, progressLine, roughly, secondsLeft } from "../../../api/page/outcome.js";
+import { ofCompleted, outcomeOf, percentOf, progressLine, roughly, secondsLeft } from "../../../api/page/outcome.js";
 
 const batch = (status, counts, hold = null) => ({
   status,
@@ -83,4 +83,14 @@ test("three failures that say the same are one group, two are none", () => {
     groupsOf(jobs).map((group) => group.jobs.map(({ id }) => id)),
     [["a", "b", "c"]],
   );
+});
+
+test("the length of articles is learned from those that are completed, and not from attempts that were lost", () => {
+  const jobs = [
+    { status: "completed", usage: { output_tokens: 300 } },
+    { status: "completed", usage: null },
+    { status: "cancelled", usage: { output_tokens: 60000 } },
+    { status: "in_progress", usage: { output_tokens: 10 } },
+  ];
+  assert.deepEqual(ofCompleted(jobs), { completed: 2, tokens: 300 });
 });
