@@ -42,11 +42,11 @@ export const JOB = {
   "markdown.image": "图片：{alt}",
   "markdown.no_link": "不是链接：只能打开网址和邮件地址。{target}",
   "content.unknown": "其他内容",
-  "mark.same": "✓ 与保存一致",
+  "mark.same": "✓ 与已保存的一致",
   "mark.same.why": "与保存的正文完全一致：长度和 SHA-256 均相同。",
   "mark.length": "✓ 长度一致",
   "mark.length.why": "长度一致。此处无法计算 SHA-256：请通过 HTTPS 或 localhost 打开页面。",
-  "mark.differs": "与保存的不一致",
+  "mark.differs": "与已保存的不一致",
   "mark.differs.why": "与保存的正文不一致，请刷新页面重新读取。",
 
   // 正文的长度与速度。
