@@ -125,7 +125,7 @@ def test_every_line_of_the_chinese_recipes_does_what_it_says(up: Up, tmp_path: P
     assert len(ran) > 10
     assert len(list((tmp_path / "articles").glob("*.md"))) == 2
     [written] = (tmp_path / "articles").glob("*.csv")
-    assert written.read_text().startswith("\ufeff序号,编号,")
+    assert written.read_text().startswith("\ufeff序号,任务编号,")
     assert "已删除" in ran["longhand delete batch_... --yes"].stdout
     assert up.end() == 0
 
