@@ -1,5 +1,7 @@
 """What a path names: found in the caller's project, or refused as not found."""
 
+from typing import TypeVar
+
 from api.callers.caller import Caller
 from api.http.errors import ApiError
 from api.services import Services
@@ -9,34 +11,30 @@ from jobs.model.records import Job
 from jobs.store.files import File, read_file
 from jobs.store.queries import read_batch, read_job
 
+T = TypeVar("T")
+
 
 def find_job(services: Services, caller: Caller, job_id: str) -> Job:
     """The job, if it is the caller's. Raises `ApiError` (404)."""
-    job = read_job(services.database, job_id, project=caller.project)
-    if job is None:
-        raise ApiError.not_found("job", job_id)
-    return job
+    return _found(read_job(services.database, job_id, project=caller.project), "job", job_id)
 
 
 def find_batch(services: Services, caller: Caller, batch_id: str) -> Batch:
     """The batch, if it is the caller's. Raises `ApiError` (404)."""
-    batch = read_batch(services.database, batch_id, project=caller.project)
-    if batch is None:
-        raise ApiError.not_found("batch", batch_id)
-    return batch
+    return _found(read_batch(services.database, batch_id, project=caller.project), "batch", batch_id)
 
 
 def find_file(services: Services, caller: Caller, file_id: str) -> File:
     """The file, if it is the caller's. Raises `ApiError` (404)."""
-    file = read_file(services.database, file_id, project=caller.project)
-    if file is None:
-        raise ApiError.not_found("file", file_id)
-    return file
+    return _found(read_file(services.database, file_id, project=caller.project), "file", file_id)
 
 
 def find_response(services: Services, project: str, response_id: str) -> StoredResponse:
     """The Response, if it is of this project. Raises `ApiError` (404)."""
-    asked = read_response(services.database, response_id, project=project)
-    if asked is None:
-        raise ApiError.not_found("response", response_id)
-    return asked
+    return _found(read_response(services.database, response_id, project=project), "response", response_id)
+
+
+def _found(row: T | None, kind: str, row_id: str) -> T:
+    if row is None:
+        raise ApiError.not_found(kind, row_id)
+    return row

@@ -6,8 +6,9 @@ large batch takes long to open.
 """
 
 import asyncio
-from collections import deque
 from collections.abc import Callable
+
+from jobs.model.project_turns import ProjectTurns
 
 OPENING_AT_ONCE = 4
 LONGEST_SECONDS = 0.5
@@ -22,12 +23,12 @@ class OpeningGate:
 
     def __init__(self, most: int = OPENING_AT_ONCE) -> None:
         self._free = most
-        self._waiting: dict[str, deque[asyncio.Future[None]]] = {}
+        self._waiting: ProjectTurns[asyncio.Future[None]] = ProjectTurns()
 
     @property
     def waiting(self) -> int:
         """How many wait to be let in."""
-        return sum(map(len, self._waiting.values()))
+        return len(self._waiting)
 
     async def enter(self, project: str = "") -> "Place":
         """Wait for a place. It has to be released, and is by itself after `LONGEST_SECONDS`."""
@@ -36,22 +37,17 @@ class OpeningGate:
             self._free -= 1
         else:
             turn: asyncio.Future[None] = loop.create_future()
-            self._waiting.setdefault(project, deque()).append(turn)
+            self._waiting.add(project, turn)
             try:
                 await turn
             except asyncio.CancelledError:
                 if turn.done() and not turn.cancelled():
-                    self._leave()  # it was let in at that moment
+                    self._leave(project)  # it was let in at that moment
                 raise
-        return Place(self._leave, loop)
+        return Place(lambda: self._leave(project), loop)
 
-    def _leave(self) -> None:
-        while self._waiting:
-            project = next(iter(self._waiting))
-            queue = self._waiting.pop(project)
-            turn = queue.popleft()
-            if queue:
-                self._waiting[project] = queue  # at the end: the others are first
+    def _leave(self, project: str) -> None:
+        while (turn := self._waiting.next(project)) is not None:
             if not turn.done():
                 turn.set_result(None)  # the place goes over to the next
                 return

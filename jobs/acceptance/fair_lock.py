@@ -1,9 +1,10 @@
 """A lock whose holders take turns by project: one with many questions does not make the others wait for all of them."""
 
 import threading
-from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+from jobs.model.project_turns import ProjectTurns
 
 
 class FairLock:
@@ -12,14 +13,14 @@ class FairLock:
     def __init__(self) -> None:
         self._guard = threading.Lock()
         self._is_held = False
-        self._waiting: dict[str, deque[threading.Event]] = {}
+        self._waiting: ProjectTurns[threading.Event] = ProjectTurns()
 
     @contextmanager
     def hold(self, project: str) -> Iterator[None]:
         turn = threading.Event()
         with self._guard:
             if self._is_held:
-                self._waiting.setdefault(project, deque()).append(turn)
+                self._waiting.add(project, turn)
             else:
                 self._is_held = True
                 turn.set()
@@ -31,12 +32,8 @@ class FairLock:
 
     def _pass_on(self, leaving: str) -> None:
         with self._guard:
-            if not self._waiting:
+            turn = self._waiting.next(leaving)
+            if turn is None:
                 self._is_held = False
-                return
-            # Another project first, also one that has come during this turn.
-            project = next((project for project in self._waiting if project != leaving), leaving)
-            queue = self._waiting.pop(project)
-            queue.popleft().set()
-            if queue:
-                self._waiting[project] = queue  # at the end: the others are first
+            else:
+                turn.set()

@@ -1,6 +1,6 @@
 """What a round of dispatch begins with, and what it ends with."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Self
@@ -46,10 +46,18 @@ class View:
     _lanes: dict[Key, Lane] = field(default_factory=dict)
 
     @classmethod
-    def read(cls, connection: Connection, now: datetime, hint_seconds: float, waiting: dict[str, list[str]]) -> Self:
-        """As they are now, for these models; `waiting` has the projects that wait for each."""
+    def read(
+        cls,
+        connection: Connection,
+        now: datetime,
+        hint_seconds: float,
+        waiting: dict[str, list[str]],
+        batch_ids: Collection[str] = (),
+    ) -> Self:
+        """As they are now, for the models of `waiting`, which has their projects, with the holds of `batch_ids`."""
         in_flight = count_in_flight(connection, now, hint_seconds)
-        return cls(waiting, in_flight, find_lanes(connection, {*waiting, ALL_MODELS}), find_holds(connection))
+        lanes, holds = find_lanes(connection, {*waiting, ALL_MODELS}), find_holds(connection, batch_ids)
+        return cls(waiting, in_flight, lanes, holds)
 
     def streams(self, key: Key) -> int:
         return self.in_flight.get(key, InFlight()).total

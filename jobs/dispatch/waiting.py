@@ -57,9 +57,9 @@ def find_why_waiting(
         rows = connection.execute(wanted.where(jobs.c.id.in_(job_ids), QUEUED)).mappings().all()
         if not rows:
             return {}
-        view = View.read(connection, now, hint_seconds, {row["model"]: [] for row in rows})
+        of_batches = {row["batch_id"] for row in rows if row["batch_id"]}
+        view = View.read(connection, now, hint_seconds, {row["model"]: [] for row in rows}, of_batches)
         in_flight = count_in_flight_of_batches(connection, [row["batch_id"] for row in rows if row["max_concurrency"]])
-        holds = find_holds(connection, {row["batch_id"] for row in rows if row["batch_id"]})
     moment = now.timestamp()
     limits = {
         (spec.name, model): _find_limit(view, spec, model, moment)
@@ -71,7 +71,7 @@ def find_why_waiting(
     for row in rows:
         if row["upstream"] is None or row["hinted_at"] is None:
             is_full = bool(row["max_concurrency"]) and in_flight[row["batch_id"]] >= row["max_concurrency"]
-            found[row["id"]] = _why(row, holds, specs, limits, now, is_full=is_full)
+            found[row["id"]] = _why(row, view.holds, specs, limits, now, is_full=is_full)
     return found
 
 

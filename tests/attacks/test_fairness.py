@@ -255,7 +255,7 @@ def test_a_lock_goes_to_the_projects_in_turn() -> None:
         for project in ("red", "red", "red", "blue"):
             threads.append(threading.Thread(target=hold, args=(project,)))
             threads[-1].start()
-            wait_until(lambda: sum(map(len, lock._waiting.values())) == len(threads))
+            wait_until(lambda: len(lock._waiting) == len(threads))
     for thread in threads:
         thread.join()
     assert order == ["blue", "red", "red", "red"]
@@ -277,7 +277,7 @@ def test_a_project_that_comes_during_a_turn_is_next() -> None:
     def come(project: str) -> None:
         threads.append(threading.Thread(target=hold, args=(project,)))
         threads[-1].start()
-        wait_until(lambda: sum(map(len, lock._waiting.values())) + len(order) == len(threads))
+        wait_until(lambda: len(lock._waiting) + len(order) == len(threads))
 
     with lock.hold("green"):
         for _ in range(3):

@@ -1,0 +1,30 @@
+"""Who of several projects is next: the projects in turn, and those of one project in the order of their coming."""
+
+from collections import deque
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class ProjectTurns(Generic[T]):
+    """What waits, by project. It locks nothing: its user sees that one thread at a time is in it."""
+
+    def __init__(self) -> None:
+        self._waiting: dict[str, deque[T]] = {}
+
+    def __len__(self) -> int:
+        return sum(map(len, self._waiting.values()))
+
+    def add(self, project: str, waiting: T) -> None:
+        self._waiting.setdefault(project, deque()).append(waiting)
+
+    def next(self, leaving: str) -> T | None:
+        """Take out who is next after one of `leaving`: one of another project, also if it has come only now."""
+        if not self._waiting:
+            return None
+        project = next((project for project in self._waiting if project != leaving), leaving)
+        queue = self._waiting.pop(project)
+        first = queue.popleft()
+        if queue:
+            self._waiting[project] = queue  # at the end: the others are first
+        return first
