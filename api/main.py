@@ -4,6 +4,7 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from functools import partial
 from logging import getLogger
 
 import uvicorn
@@ -17,7 +18,7 @@ from api.access.large_answers import LargeAnswers
 from api.access.turns import Turns
 from api.access.watch_limiter import WatchLimiter
 from api.callers.caller import MAKE_KEY, read_caller
-from api.callers.watch_tokens import read_watcher
+from api.callers.watch_tokens import find_watching_project, read_watcher
 from api.endpoints import (
     batch_events,
     cancel,
@@ -37,10 +38,12 @@ from api.endpoints import (
     watch_tokens,
     webhooks,
 )
+from api.http.connections import connections_of_process
 from api.http.cors import Cors
 from api.http.envelope import Envelope
 from api.http.errors import add_error_answers
 from api.http.listener import listen
+from api.http.opening_gate import WatchGate
 from api.http.protocol import BoundedProtocol
 from api.looks import Looks
 from api.metrics.metrics import ApiMetrics
@@ -76,6 +79,9 @@ READS_AT_ONCE = 12
 """Requests that read the database, each in a thread. Fewer than it has connections: key look-ups, watches and writes
 need some, too."""
 
+DOWNLOADS_AT_ONCE = 2
+"""Pieces of results and of files that are made at once, each of 64 KiB or one text."""
+
 LISTINGS_AT_ONCE = 2
 """Slices of batches that are read or written out at once; each of them takes turns with the event loop."""
 
@@ -110,6 +116,7 @@ def make_app(services: Services) -> FastAPI:
         app.include_router(module.routes, dependencies=[Depends(read_watcher)])
     add_error_answers(app)
     app.add_middleware(LargeAnswers, budget=services.answer_budget)
+    app.add_middleware(WatchGate, find_watcher=partial(find_watching_project, services))
     app.add_middleware(Envelope, counts=services.metrics.counts)
     if services.settings.cors_origins:
         app.add_middleware(Cors, origins=services.settings.cors_origins)  # around it: a stream is sent from there
@@ -123,7 +130,8 @@ class ApiServer(uvicorn.Server):
         config = uvicorn.Config(
             app,
             loop="uvloop",
-            http=BoundedProtocol,
+            # uvicorn only calls it.
+            http=partial(BoundedProtocol, connections_of_process()),  # type: ignore[arg-type]
             ws="none",
             lifespan="on",
             log_config=None,
@@ -182,6 +190,7 @@ def open_api(settings: Settings, host: str, port: int, *, share_port: bool = Fal
             listings=WatchReads(database, LISTINGS_AT_ONCE),
             watch_reads=WatchReads(database),
             writes=Turns(WRITES_AT_ONCE),
+            downloads=Turns(DOWNLOADS_AT_ONCE),
             reads=Turns(READS_AT_ONCE),
             lookups=Lookups(),
             models=Models(source),

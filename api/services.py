@@ -57,6 +57,8 @@ class Services:
     while a database takes no writes, reads go on."""
     watch_reads: WatchReads
     """What watches read of jobs and of their texts."""
+    downloads: Turns
+    """How many pieces of downloads are made at once: each takes milliseconds of the interpreter's time."""
     reads: Turns
     """How many requests read at once, in threads of their own: what one project reads leaves the others room."""
     lookups: Lookups

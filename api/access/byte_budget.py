@@ -1,4 +1,6 @@
-"""A limit on the bytes of large bodies, or of large answers, that one API process holds at once, by key and in all."""
+"""A limit on the bytes of large bodies, or of large answers, that one API process holds at once."""
+
+from collections import Counter
 
 from api.http.errors import ApiError
 
@@ -7,46 +9,62 @@ FREE_BYTES = 64 * 1024
 _RETRY_SECONDS = 2
 
 
-class ByteBudget:
-    """Counts what is held. One key may have half of it, so that one key alone never stops the others.
+Account = tuple[str, str | None]
+"""A project and the id of a key; None for a caller without one."""
 
-    `code` and `message` are of the refusal.
+
+class ByteBudget:
+    """Counts what is held. A project may have as many bytes as are still free, and one key half as many as are free.
+
+    So however many hold what they may, there is room for the next key, and more for the next project. `code` and
+    `message` are of the refusal.
     """
 
     def __init__(self, most: int, code: str, message: str) -> None:
         self.most = most
         self._refusal = code, message
         self.held = 0
-        self._by_key: dict[tuple[str, str | None], int] = {}
+        self._by_project: Counter[str] = Counter()
+        self._by_key: Counter[Account] = Counter()
 
-    def open(self, project: str, key_id: str | None) -> "HeldBytes":
+    def open(self, account: Account) -> "HeldBytes":
         """The account of one body or answer; `release` it at its end."""
-        return HeldBytes(self, (project, key_id))
+        return HeldBytes(self, account)
 
-    def take(self, key: tuple[str, str | None], size: int) -> None:
+    def take(self, account: Account, size: int) -> None:
         """Count so many bytes more. Raises `ApiError` (503) where there is no room for them."""
-        of_key = self._by_key.get(key, 0) + size
-        if self.held + size > self.most or of_key > self.most // 2:
+        free = self.most - self.held - size
+        if self._by_project[account[0]] + size > free or 2 * (self._by_key[account] + size) > free:
             raise ApiError(503, *self._refusal, headers={"Retry-After": str(_RETRY_SECONDS)})
-        self.held += size
-        self._by_key[key] = of_key
+        self._count(account, size)
 
-    def give_back(self, key: tuple[str, str | None], size: int) -> None:
+    def give_back(self, account: Account, size: int) -> None:
         """Count so many bytes less."""
-        self.held -= size
-        self._by_key[key] -= size
-        if not self._by_key[key]:
-            del self._by_key[key]
+        self._count(account, -size)
+        if not self._by_key[account]:
+            del self._by_key[account]
+        if not self._by_project[account[0]]:
+            del self._by_project[account[0]]
+
+    def _count(self, account: Account, size: int) -> None:
+        self.held += size
+        self._by_project[account[0]] += size
+        self._by_key[account] += size
+
+    @property
+    def most_of_one(self) -> int:
+        """So many bytes one key may have while it is alone."""
+        return self.most // 3
 
 
 class HeldBytes:
     """How many bytes of one body or answer are counted."""
 
-    __slots__ = ("_budget", "_key", "_length", "_taken")
+    __slots__ = ("_account", "_budget", "_length", "_taken")
 
-    def __init__(self, budget: ByteBudget, key: tuple[str, str | None]) -> None:
+    def __init__(self, budget: ByteBudget, account: Account) -> None:
         self._budget = budget
-        self._key = key
+        self._account = account
         self._length = 0
         self._taken = 0
 
@@ -55,22 +73,22 @@ class HeldBytes:
         self._length += size
         more = self._length - FREE_BYTES - self._taken
         if more > 0:
-            self._budget.take(self._key, more)
+            self._budget.take(self._account, more)
             self._taken += more
 
     def release(self) -> None:
         """Give back all that was counted. Safe to call twice."""
         if self._taken:
-            self._budget.give_back(self._key, self._taken)
+            self._budget.give_back(self._account, self._taken)
             self._taken = 0
 
 
 def body_budget(largest: int) -> ByteBudget:
-    """Room for four of the largest bodies that a request may have."""
-    most = 4 * largest
+    """Room for six of the largest bodies that a request may have, two of them by one key."""
+    most = 6 * largest
     message = (
-        f"this server holds as many bytes of large bodies as it may at once ({most}, half of it for one key; four times"
-        " LONGHAND_MAX_BODY_BYTES): nothing was stored, send it again shortly"
+        f"this server holds as many bytes of large bodies as it may at once ({most}, six times"
+        " LONGHAND_MAX_BODY_BYTES; one key half as many as are free): nothing was stored, send it again shortly"
     )
     return ByteBudget(most, "too_many_bodies", message)
 
@@ -78,7 +96,7 @@ def body_budget(largest: int) -> ByteBudget:
 def answer_budget(most: int = 256 * 1024 * 1024) -> ByteBudget:
     """Room for large answers, each of which is held until its reader has it."""
     message = (
-        f"this server holds as many bytes of large answers as it may at once ({most}, half of it for one key), because"
-        " their readers are slow: ask again shortly, or for fewer at once"
+        f"this server holds as many bytes of large answers as it may at once ({most}; one key half as many as"
+        " are free), because their readers are slow: ask again shortly, or for fewer at once"
     )
     return ByteBudget(most, "too_many_large_answers", message)

@@ -1,16 +1,20 @@
 """Sends large answers in pieces, and bounds how many bytes of them wait for slow readers."""
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 from starlette.responses import StreamingResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.access.byte_budget import ByteBudget
+from api.access.turns import Turns
 from api.http.errors import ApiError, error_answer
 
 ACCOUNT = "longhand.account"
 """The key in the scope under which `read_caller` leaves the project and the id of the key."""
+
+LEAST_PIECE = 64 * 1024
+"""So much of a download is made in one turn: a text of twenty words is not worth a thread."""
 
 PIECE = 256 * 1024
 """Longer bodies are sent piece by piece, each after the one before has gone: else the socket would copy all at once."""
@@ -35,7 +39,7 @@ class LargeAnswers:
                 start = message  # until it is known whether there is room for its body
                 return
             begun, start = start, None
-            held = self._budget.open(*scope.get(ACCOUNT, ("", None)))
+            held = self._budget.open(scope.get(ACCOUNT, ("", None)))
             try:
                 if begun is not None:
                     if not message.get("more_body", False):
@@ -51,19 +55,21 @@ class LargeAnswers:
 
 
 class StreamedAnswer(StreamingResponse):
-    """An answer that is written while it is read. `at_once`: the most bytes of texts that are read for it at a time.
+    """An answer that is written while it is read, piece by piece in `turns`.
+
+    `at_once`: the most bytes of texts that are read for it at a time.
 
     Its reader may be slow. So what it holds meanwhile, such a text and the line that it becomes, is counted until its
     end. Where there is no room, it is refused before it begins.
     """
 
-    def __init__(self, budget: ByteBudget, at_once: int, content: Iterator[bytes], **more: Any) -> None:
-        super().__init__(content, **more)
+    def __init__(self, budget: ByteBudget, turns: Turns, at_once: int, content: Iterator[bytes], **more: Any) -> None:
+        super().__init__(_read_in_turns(turns, content), **more)
         self._budget = budget
-        self._holds = min(2 * at_once, budget.most // 2)  # what one key may have: none is too large for ever
+        self._holds = min(2 * at_once, budget.most_of_one)  # none is too large for ever
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        held = self._budget.open(*scope.get(ACCOUNT, ("", None)))
+        held = self._budget.open(scope.get(ACCOUNT, ("", None)))
         try:
             held.add(self._holds)
         except ApiError as refused:
@@ -73,6 +79,23 @@ class StreamedAnswer(StreamingResponse):
             await super().__call__(scope, receive, send)
         finally:
             held.release()
+
+
+async def _read_in_turns(turns: Turns, content: Iterator[bytes]) -> AsyncIterator[bytes]:
+    # Two hundred downloads in forty threads kept all others waiting for the interpreter for seconds.
+    while piece := await turns.run(_next_piece, content):
+        yield piece
+
+
+def _next_piece(content: Iterator[bytes]) -> bytes:
+    """What comes next, at least `LEAST_PIECE` bytes or the rest; nothing at the end."""
+    pieces, length = [], 0
+    for piece in content:
+        pieces.append(piece)
+        length += len(piece)
+        if length >= LEAST_PIECE:
+            break
+    return b"".join(pieces)
 
 
 async def _send_pieces(message: Message, send: Send) -> None:

@@ -11,6 +11,7 @@ from fastapi.security import HTTPBearer
 
 from api.access.large_answers import ACCOUNT
 from api.access.turns import ASKING
+from api.http.connections import CONNECTION
 from api.http.errors import ApiError
 from api.services import Services, ServicesDep
 from jobs.acceptance.format_check import count_slow_schemas
@@ -37,20 +38,25 @@ InReference = Annotated[object, Depends(HTTPBearer(auto_error=False, description
 
 
 async def read_caller(request: Request, services: ServicesDep, _shown: InReference = None) -> Caller:
-    """As `_read_caller`; from here on what the request costs is counted for its project, and for itself."""
-    caller = await _read_caller(request, services)
+    """As `find_caller`; from here on what the request costs is counted for its project, and for itself."""
+    caller = await find_caller(request, services)
     count_for(request, caller)
     count_slow_schemas()
     return caller
 
 
 def count_for(request: Request, caller: Caller) -> None:
-    """From here on, what the request costs is counted for this caller."""
+    """From here on, what the request costs is counted for this caller. Raises `ApiError` (503) where its project has
+    too many connections.
+    """
+    connection = request.scope.get(CONNECTION)
+    if connection is not None:
+        connection.belongs_to(caller.project)
     ASKING.set(caller.project)
     request.scope[ACCOUNT] = caller.project, caller.key_id
 
 
-async def _read_caller(request: Request, services: Services) -> Caller:
+async def find_caller(request: Request, services: Services) -> Caller:
     """The caller of a request. Raises `ApiError`: 401 without a good key, 403 when no key is set up and this is not
     somebody on this machine.
     """

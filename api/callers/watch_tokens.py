@@ -11,10 +11,11 @@ from hashlib import sha256
 from typing import Annotated
 
 from fastapi import Depends, Query, Request
+from sqlalchemy.exc import SQLAlchemyError
+from starlette.types import Scope
 
-from api.callers.caller import Caller, InReference, count_for, read_caller, refuse_strangers
+from api.callers.caller import Caller, InReference, count_for, find_caller, read_caller, refuse_strangers
 from api.http.errors import ApiError
-from api.http.opening_gate import OPENING
 from api.http.parameters import is_id
 from api.services import Services, ServicesDep
 from jobs.tables import DEFAULT_PROJECT
@@ -35,22 +36,30 @@ async def read_watcher(
 ) -> Caller:
     """The caller who may watch the job or the batch in the path: one with a key, or with a token for it."""
     if token is None:
-        caller = await read_caller(request, services)
-    else:
-        given = request.path_params
-        channel = f"jobs/{given['job_id']}" if "job_id" in given else f"batches/{given['batch_id']}"
-        caller = await _check(request, services, token, channel)
-        count_for(request, caller)
-    await request.scope[OPENING].enter(caller.project)
+        return await read_caller(request, services)
+    caller = await _check(request, services, token)
+    count_for(request, caller)
     return caller
+
+
+async def find_watching_project(services: Services, scope: Scope) -> str | None:
+    """The project that this request for a watch is of; None if it will be refused, whatever for."""
+    request = Request(scope)
+    try:
+        token = request.query_params.get("token")
+        caller = await (find_caller(request, services) if token is None else _check(request, services, token))
+    except (ApiError, SQLAlchemyError):
+        return None
+    return caller.project
 
 
 WatcherDep = Annotated[Caller, Depends(read_watcher)]
 """As `CallerDep`, for the endpoints that a watch token opens."""
 
 
-async def _check(request: Request, services: Services, token: str, channel: str) -> Caller:
+async def _check(request: Request, services: Services, token: str) -> Caller:
     """The caller that this token was made for. Raises `ApiError`, which says nothing of what was sent."""
+    channel = request.url.path.removeprefix("/v1/").removesuffix("/events")
     time, _, key_id = token.rpartition(".")[0].partition(".")
     if not time.isdecimal() or not time.isascii() or len(time) > 12 or not (key_id == _NO_KEY or is_id(key_id)):
         raise _refused("this is no watch token")

@@ -75,5 +75,10 @@ def get_results(
         name += f"; filename*=utf-8''{quote(stem, safe='')}.{format}"
     headers = {"content-disposition": name}
     return StreamedAnswer(
-        services.answer_budget, at_once, join_lines(lines), media_type=_MEDIA_TYPES[format], headers=headers
+        services.answer_budget,
+        services.downloads,
+        at_once,
+        join_lines(lines),
+        media_type=_MEDIA_TYPES[format],
+        headers=headers,
     )

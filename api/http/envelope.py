@@ -9,8 +9,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.http.errors import ApiError, error_answer
-from api.http.event_stream import STREAM, EventStream, nothing
-from api.http.opening_gate import OPENING, Opening, OpeningGate
+from api.http.event_stream import STREAM, EventStream
 from jobs.metrics.counts import ModelLabels
 from jobs.trace_context import HEADER, TRACEPARENT, read_traceparent
 
@@ -42,8 +41,6 @@ class Envelope:
     def __init__(self, app: ASGIApp, counts: ApiCounts) -> None:
         self._app = app
         self._counts = counts
-        self._gate = OpeningGate()
-        self._gate_of_projects = OpeningGate()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -51,27 +48,23 @@ class Envelope:
             return
         request_id = f"req_{secrets.token_hex(12)}"
         scope["request_id"] = request_id
-        status, counts, is_stream = 0, self._counts, False
+        status, counts = 0, self._counts
         TRACEPARENT.set(_traceparent_of(scope))
 
         async def send_named(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                if opening is not None and not is_stream:  # all the work is done, and nobody may be reading
-                    opening.release()
                 message["headers"] = [*message.get("headers", ()), (b"x-request-id", request_id.encode()), _NOSNIFF]
             else:
                 counts.sent_bytes += len(message.get("body", b""))
             await send(message)
 
         started = time.perf_counter()
-        opening = await self._begin_to_open(scope)
         try:
             stream = await self._answer(scope, receive, send_named)
             if stream is not None:
-                is_stream = True
-                await stream.send(receive, send_named, opening.release if opening is not None else nothing)
+                await stream.send(receive, send_named)
         except ClientDisconnect:
             status = 499  # nobody is there to be answered; the number is nginx's
         except Exception:
@@ -81,20 +74,11 @@ class Envelope:
                 await error_answer(refused)(scope, receive, send_named)
             # Otherwise the response stays without its end, and the client can tell that it is not whole.
         finally:
-            if opening is not None:
-                opening.release()
             # The path as it came, percent-encoded: a decoded one could forge a line of its own.
             path = scope["raw_path"].decode("ascii", "replace")
             counts.requests[_METHOD.get(scope["method"], "other"), str(status)] += 1
             took_ms = (time.perf_counter() - started) * 1000
             log.info("%s %s %d %.1f ms %s", scope["method"], path, status, took_ms, request_id)
-
-    async def _begin_to_open(self, scope: Scope) -> Opening | None:
-        """A watch waits here for its turn; `read_watcher` waits for that of its project."""
-        if not scope["path"].endswith("/events"):
-            return None
-        scope[OPENING] = opening = Opening(await self._gate.enter(), self._gate_of_projects)
-        return opening
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> EventStream | None:
         """Let the layers below answer; the stream that is still to be sent, if they have left one."""

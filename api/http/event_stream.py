@@ -73,6 +73,8 @@ class EventStream(Response):
         slot: AbstractContextManager[object],
     ) -> None:
         self.watch = watch
+        self.opened: Callable[[], None] = nothing
+        """What is called when it has opened, or will not."""
         self._slot = slot
         self._held_up: _HeldUp | None = None
         self._is_gone = False
@@ -86,12 +88,15 @@ class EventStream(Response):
         self._slot = taken
         scope[STREAM] = self
 
-    async def send(self, receive: Receive, send: Send, opened: Callable[[], None]) -> None:
-        """Send all of it; `opened` is called when it has opened."""
+    async def send(self, receive: Receive, send: Send) -> None:
+        """Send all of it."""
         if isinstance(self.watch, Opening):
-            self.watch.on_open = opened
-        with self._slot:  # until here the slot is given back when this is collected
-            await self._stream(receive, send)
+            self.watch.on_open = self.opened
+        try:
+            with self._slot:  # until here the slot is given back when this is collected
+                await self._stream(receive, send)
+        finally:
+            self.opened()
 
     async def _stream(self, receive: Receive, send: Send) -> None:
         listening = asyncio.create_task(self._stop_at_hang_up(receive))

@@ -1,21 +1,27 @@
-"""The gates that watches pass while they open: a few at a time, so that running watches and all other requests go on.
+"""The gate that watches pass while they open: a few at a time, so that running watches and all other requests go on.
 
-The first is passed in the order of coming, before any layer has worked for the request: that alone would keep a
-thousand of them busy for seconds. The second is passed by the projects in turn, once the key is known: a watch of a
-large batch takes long to open.
+It is passed by the projects in turn, as soon as the key is known and before any other layer has worked for the request:
+that alone would keep a thousand of them busy for seconds, and a watch of a large batch takes long to open. A request
+without a good key does not come here. It is refused as any other is.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from api.http.errors import ApiError, error_answer
+from api.http.event_stream import STREAM, EventStream
 from jobs.model.project_turns import ProjectTurns
 
 OPENING_AT_ONCE = 4
 LONGEST_SECONDS = 0.5
 """How long one watch keeps the next from opening, however long its text, its reader or the database takes."""
 
-OPENING = "longhand.opening"
-"""The key of the scope under which the `Opening` of a watch stands."""
+MOST_WAITING = 2_000
+"""Of one project: each is kept with its head, which may have 64 KiB."""
+_RETRY_SECONDS = 2
 
 
 class OpeningGate:
@@ -30,12 +36,17 @@ class OpeningGate:
         """How many wait to be let in."""
         return len(self._waiting)
 
-    async def enter(self, project: str = "") -> "Place":
-        """Wait for a place. It has to be released, and is by itself after `LONGEST_SECONDS`."""
+    async def enter(self, project: str) -> "Place":
+        """Wait for a place. It has to be released, and is by itself after `LONGEST_SECONDS`. Raises `ApiError` (503)
+        where too many of this project wait.
+        """
         loop = asyncio.get_running_loop()
         if self._free > 0:
             self._free -= 1
         else:
+            if self._waiting.count(project) >= MOST_WAITING:
+                message = f"{MOST_WAITING} watches of your project are opening on this server: open this one shortly"
+                raise ApiError(503, "too_many_openings", message, headers={"Retry-After": str(_RETRY_SECONDS)})
             turn: asyncio.Future[None] = loop.create_future()
             self._waiting.add(project, turn)
             try:
@@ -71,18 +82,48 @@ class Place:
             leave()
 
 
-class Opening:
-    """One watch on its way through both gates."""
+class WatchGate:
+    """ASGI middleware: the gate before all requests whose path is that of a watch.
 
-    def __init__(self, place: Place, second: OpeningGate) -> None:
-        self._place = place
-        self._second = second
+    `find_watcher` names the project that such a request is of, or None for one that will be refused.
+    """
 
-    async def enter(self, project: str) -> None:
-        """Go on to the second gate: the key of this project was good."""
-        self._place.release()
-        self._place = await self._second.enter(project)
+    def __init__(self, app: ASGIApp, find_watcher: Callable[[Scope], Awaitable[str | None]]) -> None:
+        self._app = app
+        self._find_watcher = find_watcher
+        self._gate = OpeningGate()
 
-    def release(self) -> None:
-        """It is open, or will not be. Safe to call twice."""
-        self._place.release()
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        is_watch = scope["type"] == "http" and scope["path"].endswith("/events")
+        project = await self._find_watcher(scope) if is_watch else None
+        if project is None:
+            await self._app(scope, receive, send)
+            return
+        try:
+            place = await self._gate.enter(project)
+        except ApiError as refused:
+            await error_answer(refused)(scope, receive, send)
+            return
+        try:
+            await self._open(scope, receive, send, place)
+        finally:
+            stream: EventStream | None = scope.get(STREAM)
+            if stream is None:
+                place.release()
+            else:
+                stream.opened = place.release
+
+    async def _open(self, scope: Scope, receive: Receive, send: Send, place: Place) -> None:
+        """Let the layers below answer. Raises `ClientDisconnect` if the client did not wait for its turn."""
+        taken = [await receive()]
+        if taken[0]["type"] == "http.disconnect":
+            raise ClientDisconnect
+
+        async def receive_again() -> Message:
+            return taken.pop() if taken else await receive()
+
+        async def send_on(message: Message) -> None:
+            place.release()  # this is a refusal: all the work is done, and nobody may be reading
+            await send(message)
+
+        await self._app(scope, receive_again, send_on)

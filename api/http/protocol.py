@@ -4,11 +4,12 @@ import asyncio
 import json
 from collections.abc import Callable
 from http import HTTPStatus
-from typing import cast
+from typing import Any, cast
 
 from uvicorn._types import ASGI3Application
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
+from api.http.connections import CONNECTION, Connections
 from api.http.errors import ApiError, error_body
 
 MOST_HEAD_BYTES = 64 * 1024
@@ -48,12 +49,18 @@ class BoundedProtocol(HttpToolsProtocol):
     _timer: asyncio.TimerHandle | None = None
     _answering: RequestResponseCycle | None = None
 
+    def __init__(self, room: Connections, **uvicorns: Any) -> None:
+        super().__init__(**uvicorns)
+        self._room = room
+
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
         super().connection_made(transport)
         self._await_head()
+        self._room.add(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_timer()
+        self._room.remove(self)
         if self._answering is not None and not self._answering.response_complete:
             # uvicorn tells the newest request only, and the one that is being answered may be followed by others.
             self._answering.disconnected = True
@@ -92,6 +99,7 @@ class BoundedProtocol(HttpToolsProtocol):
             self.transport.close()
         if self.transport.is_closing():
             return  # what the parser was given at once with that
+        self.scope[CONNECTION] = self  # type: ignore[literal-required]  # a key of ours
         super().on_headers_complete()
         # Until the body is whole, an answer is the last one on this connection, and says so.
         self._in_body = True
@@ -126,6 +134,16 @@ class BoundedProtocol(HttpToolsProtocol):
             self.flow.pause_reading()  # uvicorn reads on after each answer, and more would wait each time
         if self.cycle.response_complete and not self.transport.is_closing():
             self._await_head()  # uvicorn's own timer for idle connections ends with any byte, also with an empty line
+            self._room.rest(self)
+
+    def belongs_to(self, project: str) -> None:
+        """The request that is being answered is of this project. Raises as `Connections.keep`."""
+        if not self.transport.is_closing():
+            self._room.keep(self, project)
+
+    def give_up(self) -> None:
+        """Close it at once, without an answer."""
+        self.transport.abort()
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         self._answering = cycle

@@ -124,6 +124,7 @@ def get_content(services: ServicesDep, caller: CallerDep, file_id: FileId) -> Re
         lines: Iterator[bytes] = output_lines(services.database, file, project=caller.project)
         return StreamedAnswer(
             services.answer_budget,
+            services.downloads,
             bytes_at_once(services.database, file),
             lines,
             media_type="application/jsonl",

@@ -35,6 +35,8 @@ export const REFUSALS = {
   "refusal.deleted": "It was deleted in the meantime.",
   "refusal.rate_limit_exceeded": "Too many requests at once. Try again in a moment.",
   "refusal.too_many_watchers": "Too many pages watch at once with this key. Close some of them.",
+  "refusal.too_many_connections": "Too many connections are open with this key. Close some pages, and try again.",
+  "refusal.too_many_openings": "Too many pages open at once with this key. Try again in a moment.",
   "refusal.too_many_bodies": "Longhand is busy. Try again in a moment.",
   "refusal.too_many_large_answers": "Longhand is busy with large downloads. Try again in a moment.",
   "refusal.body_too_slow": "The upload was too slow. Try again.",

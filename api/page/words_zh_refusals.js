@@ -55,6 +55,8 @@ export const REFUSALS = {
   "refusal.deleted": "已被删除。",
   "refusal.rate_limit_exceeded": "请求过于频繁，请稍后再试。",
   "refusal.too_many_watchers": "同一密钥打开的页面过多，请关闭一些。",
+  "refusal.too_many_connections": "同一密钥打开的连接过多，请关闭一些页面后重试。",
+  "refusal.too_many_openings": "同一密钥同时打开的页面过多，请稍后再试。",
   "refusal.too_many_bodies": "Longhand 正忙，请稍后再试。",
   "refusal.too_many_large_answers": "Longhand 正忙于大文件下载，请稍后再试。",
   "refusal.body_too_slow": "上传太慢，请重试。",

@@ -26,7 +26,7 @@ _FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
 async def _read_job_body(request: Request, services: ServicesDep, caller: CallerDep) -> AsyncIterator[bytes]:
-    held = services.body_budget.open(caller.project, caller.key_id)
+    held = services.body_budget.open((caller.project, caller.key_id))
     try:
         yield await _read_body(request, held, *job_limit(services.settings))
     finally:
@@ -35,7 +35,7 @@ async def _read_job_body(request: Request, services: ServicesDep, caller: Caller
 
 async def _read_batch_body(request: Request, services: ServicesDep, caller: CallerDep) -> AsyncIterator[bytes]:
     advice = "(LONGHAND_MAX_BODY_BYTES): upload the requests as a file (POST /v1/files), or split the batch"
-    held = services.body_budget.open(caller.project, caller.key_id)
+    held = services.body_budget.open((caller.project, caller.key_id))
     try:
         yield await _read_body(request, held, services.settings.max_body_bytes, advice)
     finally:

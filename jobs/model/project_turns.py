@@ -15,6 +15,10 @@ class ProjectTurns(Generic[T]):
     def __len__(self) -> int:
         return sum(map(len, self._waiting.values()))
 
+    def count(self, project: str) -> int:
+        """How many of this project wait."""
+        return len(self._waiting.get(project, ()))
+
     def add(self, project: str, waiting: T) -> None:
         self._waiting.setdefault(project, deque()).append(waiting)
 

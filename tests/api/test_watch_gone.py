@@ -13,7 +13,7 @@ import pytest
 import redis
 from starlette.types import Message
 
-from api.http.event_stream import EventStream, nothing
+from api.http.event_stream import EventStream
 from api.main import open_api
 from jobs.settings import Settings
 from jobs.store.database import Database
@@ -133,7 +133,7 @@ def test_a_watch_whose_client_is_gone_reads_its_text_no_further() -> None:
         stream = EventStream(endless, slot=nullcontext())
         await stream({}, receive, send)
         async with asyncio.timeout(PATIENCE_SECONDS):
-            await stream.send(receive, send, nothing)
+            await stream.send(receive, send)
         return endless
 
     ended = asyncio.run(watch())

@@ -7,7 +7,7 @@ from contextlib import ExitStack, suppress
 import httpx
 import pytest
 
-from api.access.byte_budget import FREE_BYTES, ByteBudget, body_budget
+from api.access.byte_budget import FREE_BYTES, ByteBudget, HeldBytes, body_budget
 from api.http import protocol
 from api.http.errors import ApiError
 from api.main import ApiServer
@@ -85,16 +85,27 @@ def test_bodies_that_stop_coming_give_their_room_back(
     wait_until(lambda: budget.held == 0)
 
 
-def test_one_key_has_half_and_all_keys_have_the_whole() -> None:
-    budget = body_budget(250)
-    one, other = budget.open("p", "one"), budget.open("p", "other")
-    one.add(FREE_BYTES + 500)
-    with pytest.raises(ApiError):
-        one.add(1)
-    other.add(FREE_BYTES + 400)
-    with pytest.raises(ApiError):
-        budget.open("q", "third").add(FREE_BYTES + 101)
-    one.release()
-    one.release()
-    other.release()
+def test_however_many_hold_what_they_may_the_next_finds_room() -> None:
+    budget = body_budget(2_000)
+    holding: list[HeldBytes] = []
+
+    def fill(project: str, key_id: str) -> int:
+        """As many as it may have, in pieces of one byte."""
+        held = budget.open((project, key_id))
+        holding.append(held)
+        held.add(FREE_BYTES)
+        for taken in range(budget.most):
+            try:
+                held.add(1)
+            except ApiError:
+                return taken
+        raise AssertionError("it has them all")
+
+    assert fill("red", "one") == 4_000 == budget.most_of_one
+    assert fill("red", "two") == 2_000  # so red has half
+    assert fill("red", "three") == 0
+    assert [fill(project, "one") for project in ("blue", "green", "white")] == [2_000, 1_333, 889]
+    for held in holding:
+        held.release()
+        held.release()
     assert budget.held == 0

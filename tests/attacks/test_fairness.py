@@ -12,18 +12,17 @@ from typing import Any
 
 import httpx
 import pytest
-from anyio import create_task_group, run, to_thread
 from fastapi.routing import APIRoute
 from fastapi.security import HTTPBearer
 
 from api import main
-from api.access.turns import ASKING, Turns
-from api.endpoints import query
+from api.access.turns import ASKING
+from api.endpoints import query, results
+from api.exports import jsonl_lines
 from api.main import ApiServer
 from api.submitting import fields
 from jobs.acceptance import format_check
 from jobs.acceptance.answer_format import FormatError
-from jobs.acceptance.fair_lock import FairLock
 from jobs.acceptance.format_check import FormatCheck, count_slow_schemas
 from jobs.store.database import Database
 from jobs.store.keys import create_key
@@ -33,6 +32,7 @@ from tests.api.watching import PATIENCE_SECONDS, wait_until
 from tests.conftest import serve_api
 
 JOB = {"model": "m", "messages": [{"role": "user", "content": "Write."}]}
+BATCH = {"requests": [{"custom_id": name, "body": JOB} for name in "ab"]}
 
 
 def format_of(schema: dict[str, Any]) -> dict[str, Any]:
@@ -139,6 +139,38 @@ def test_slow_reads_do_not_stop_the_requests_of_others(
         assert {one.result().status_code for one in attacks} == {200}
 
 
+def test_downloads_of_one_project_are_made_in_one_thread(
+    sqlite_api: ApiServer, sqlite_database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two hundred downloads of short texts had forty threads, and every request of others took seconds."""
+    secrets = {name: create_key(sqlite_database, project=name)[1] for name in ("red", "blue")}
+    turns = sqlite_api.config.app.state.services.downloads  # type: ignore[union-attr]  # FastAPI's
+    going_on = threading.Event()
+
+    def slow_for_red(rows: Iterator[Any]) -> Iterator[bytes]:
+        for row in rows:
+            assert ASKING.get() != "red" or going_on.wait(PATIENCE_SECONDS)
+            yield from jsonl_lines(iter([row]))
+
+    monkeypatch.setattr(results, "jsonl_lines", slow_for_red)
+    with (
+        calling(sqlite_api, secrets["red"]) as red,
+        calling(sqlite_api, secrets["blue"]) as blue,
+        ThreadPoolExecutor(20) as attackers,
+    ):
+        paths = {
+            client: f"/v1/batches/{client.post('/v1/batches', json=BATCH).json()['id']}/results"
+            for client in (red, blue)
+        }
+        attacks = [attackers.submit(red.get, paths[red], timeout=120) for _ in range(20)]
+        wait_until(lambda: turns.all.borrowed_tokens == 1)  # the fault has fired
+        assert len(blue.get(paths[blue]).text.splitlines()) == 2
+        assert turns.all.borrowed_tokens == 1
+        assert not any(one.done() for one in attacks)
+        going_on.set()
+        assert {len(one.result().text.splitlines()) for one in attacks} == {2}
+
+
 def test_the_slow_schemas_of_one_submission_are_given_up_together(
     quick_check: FormatCheck, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -211,78 +243,3 @@ def test_an_api_that_is_told_to_end_does_not_wait_for_schemas(
         wait_until(lambda: turns.all.borrowed_tokens == 8)  # the fault has fired
         assert not any(attack.done() for attack in attacks)
     assert turns.all.borrowed_tokens == 0  # `serve_api` has waited for the end of the server
-
-
-@pytest.mark.parametrize("most", [1, 2, 16])
-def test_one_project_has_never_all_the_turns(most: int) -> None:
-    going, released = threading.Semaphore(0), threading.Event()
-
-    def block() -> None:
-        going.release()
-        released.wait(20)
-
-    async def ask(turns: Turns, project: str) -> None:
-        ASKING.set(project)
-        await turns.run(block if project == "red" else released.set)
-
-    async def compete() -> Turns:
-        turns = Turns(most)
-        async with create_task_group() as group:
-            for _ in range(3 * most):
-                group.start_soon(ask, turns, "red")
-            for _ in range(turns.of_one_project):
-                assert await to_thread.run_sync(going.acquire, True, 20)
-            if most == 1:
-                released.set()
-            group.start_soon(ask, turns, "blue")  # it ends the others
-        return turns
-
-    turns = run(compete)
-    assert released.is_set()
-    assert turns._by_project == {}
-
-
-def test_a_lock_goes_to_the_projects_in_turn() -> None:
-    lock = FairLock()
-    order: list[str] = []
-
-    def hold(project: str) -> None:
-        with lock.hold(project):
-            order.append(project)
-
-    threads = []
-    with lock.hold("red"):
-        for project in ("red", "red", "red", "blue"):
-            threads.append(threading.Thread(target=hold, args=(project,)))
-            threads[-1].start()
-            wait_until(lambda: len(lock._waiting) == len(threads))
-    for thread in threads:
-        thread.join()
-    assert order == ["blue", "red", "red", "red"]
-    assert not lock._waiting
-
-
-def test_a_project_that_comes_during_a_turn_is_next() -> None:
-    """It waited for the rest of one slow question and for another whole one."""
-    lock = FairLock()
-    order: list[str] = []
-    threads: list[threading.Thread] = []
-
-    def hold(project: str) -> None:
-        with lock.hold(project):
-            order.append(project)
-            if order == ["red"]:  # blue comes while red has the first of its turns, and more of red waits
-                come("blue")
-
-    def come(project: str) -> None:
-        threads.append(threading.Thread(target=hold, args=(project,)))
-        threads[-1].start()
-        wait_until(lambda: len(lock._waiting) + len(order) == len(threads))
-
-    with lock.hold("green"):
-        for _ in range(3):
-            come("red")
-    while len(threads) < 4 or any(thread.is_alive() for thread in threads):
-        for thread in threads:
-            thread.join()
-    assert order == ["red", "blue", "red", "red"]

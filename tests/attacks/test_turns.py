@@ -1,0 +1,85 @@
+"""Turns and locks that projects share: none has all of them, and none waits for all that another one asks."""
+
+import threading
+
+import pytest
+from anyio import create_task_group, run, to_thread
+
+from api.access.turns import ASKING, Turns
+from jobs.acceptance.fair_lock import FairLock
+from tests.api.watching import wait_until
+
+
+@pytest.mark.parametrize("most", [1, 2, 16])
+def test_one_project_has_never_all_the_turns(most: int) -> None:
+    going, released = threading.Semaphore(0), threading.Event()
+
+    def block() -> None:
+        going.release()
+        released.wait(20)
+
+    async def ask(turns: Turns, project: str) -> None:
+        ASKING.set(project)
+        await turns.run(block if project == "red" else released.set)
+
+    async def compete() -> Turns:
+        turns = Turns(most)
+        async with create_task_group() as group:
+            for _ in range(3 * most):
+                group.start_soon(ask, turns, "red")
+            for _ in range(turns.of_one_project):
+                assert await to_thread.run_sync(going.acquire, True, 20)
+            if most == 1:
+                released.set()
+            group.start_soon(ask, turns, "blue")  # it ends the others
+        return turns
+
+    turns = run(compete)
+    assert released.is_set()
+    assert turns._by_project == {}
+
+
+def test_a_lock_goes_to_the_projects_in_turn() -> None:
+    lock = FairLock()
+    order: list[str] = []
+
+    def hold(project: str) -> None:
+        with lock.hold(project):
+            order.append(project)
+
+    threads = []
+    with lock.hold("red"):
+        for project in ("red", "red", "red", "blue"):
+            threads.append(threading.Thread(target=hold, args=(project,)))
+            threads[-1].start()
+            wait_until(lambda: len(lock._waiting) == len(threads))
+    for thread in threads:
+        thread.join()
+    assert order == ["blue", "red", "red", "red"]
+    assert not lock._waiting
+
+
+def test_a_project_that_comes_during_a_turn_is_next() -> None:
+    """It waited for the rest of one slow question and for another whole one."""
+    lock = FairLock()
+    order: list[str] = []
+    threads: list[threading.Thread] = []
+
+    def hold(project: str) -> None:
+        with lock.hold(project):
+            order.append(project)
+            if order == ["red"]:  # blue comes while red has the first of its turns, and more of red waits
+                come("blue")
+
+    def come(project: str) -> None:
+        threads.append(threading.Thread(target=hold, args=(project,)))
+        threads[-1].start()
+        wait_until(lambda: len(lock._waiting) + len(order) == len(threads))
+
+    with lock.hold("green"):
+        for _ in range(3):
+            come("red")
+    while len(threads) < 4 or any(thread.is_alive() for thread in threads):
+        for thread in threads:
+            thread.join()
+    assert order == ["red", "blue", "red", "red"]
