@@ -59,7 +59,7 @@ WatcherDep = Annotated[Caller, Depends(read_watcher)]
 
 async def _check(request: Request, services: Services, token: str) -> Caller:
     """The caller that this token was made for. Raises `ApiError`, which says nothing of what was sent."""
-    channel = request.url.path.removeprefix("/v1/").removesuffix("/events")
+    channel = request.scope["path"].removeprefix("/v1/").removesuffix("/events")
     time, _, key_id = token.rpartition(".")[0].partition(".")
     if not time.isdecimal() or not time.isascii() or len(time) > 12 or not (key_id == _NO_KEY or is_id(key_id)):
         raise _refused("this is no watch token")

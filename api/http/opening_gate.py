@@ -6,6 +6,7 @@ without a good key does not come here. It is refused as any other is.
 """
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable
 
 from starlette.requests import ClientDisconnect
@@ -16,6 +17,8 @@ from api.http.event_stream import STREAM, EventStream
 from jobs.model.project_turns import ProjectTurns
 
 OPENING_AT_ONCE = 4
+_WATCHED = re.compile(r"/v1/(?:jobs|batches)/[^/]+/events")
+
 LONGEST_SECONDS = 0.5
 """How long one watch keeps the next from opening, however long its text, its reader or the database takes."""
 
@@ -94,7 +97,7 @@ class WatchGate:
         self._gate = OpeningGate()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        is_watch = scope["type"] == "http" and scope["path"].endswith("/events")
+        is_watch = scope["type"] == "http" and _WATCHED.fullmatch(scope["path"]) is not None
         project = await self._find_watcher(scope) if is_watch else None
         if project is None:
             await self._app(scope, receive, send)

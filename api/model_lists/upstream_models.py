@@ -10,6 +10,7 @@ from urllib.parse import quote
 import httpx
 from fastapi.concurrency import run_in_threadpool
 
+from api.access.turns import ASKING
 from api.http.errors import ApiError
 from api.model_lists.bounded_body import BodyError, BoundedBody
 from api.model_lists.model_lists import find_items, merge
@@ -23,8 +24,8 @@ _KEPT_SECONDS = 30.0
 _LONGEST_NAME = 256
 _LONGEST_ANSWER = 2 << 20
 """In bytes; the longest list known, with prices and descriptions of 400 models, has half of one million."""
-_READS_AT_ONCE = 8
-"""So many answers are held in memory at once, whatever number of clients ask."""
+_READS_AT_ONCE = 2
+"""Of single models, for each project and upstream. An upstream that does not answer keeps nobody else waiting."""
 
 
 class Models:
@@ -35,7 +36,7 @@ class Models:
         self._clients: list[tuple[UpstreamSpec, httpx.AsyncClient]] = []
         self._kept: tuple[Upstreams, float, dict[str, Any]] | None = None
         self._listing = asyncio.Lock()
-        self._reading = asyncio.Semaphore(_READS_AT_ONCE)
+        self._asking: dict[tuple[str, str], asyncio.Semaphore] = {}
 
     async def read_list(self) -> dict[str, Any]:
         """One list of the models of all upstreams that answer. Raises `ApiError` when none does."""
@@ -56,7 +57,7 @@ class Models:
             name = spec.model_name(model)
             path = "/models/" + "/".join(quote(part, safe=":") for part in name.split("/"))
             try:
-                found = await self._read(spec, path)
+                found = await self._read_in_turn(spec, path)
             except ApiError as error:
                 first_error = first_error or error
                 continue
@@ -106,13 +107,24 @@ class Models:
             return error
         return _strange(200) if items is None else items
 
+    async def _read_in_turn(self, spec: UpstreamSpec, path: str) -> object:
+        turn = self._asking.setdefault((ASKING.get(), spec.name), asyncio.Semaphore(_READS_AT_ONCE))
+        try:
+            async with asyncio.timeout(_SECONDS):
+                await turn.acquire()
+        except TimeoutError:
+            raise _too_late() from None
+        try:
+            return await self._read(spec, path)
+        finally:
+            turn.release()
+
     async def _read(self, spec: UpstreamSpec, path: str) -> object:
         # As for the completions: a query in the URL is kept.
         url = httpx.URL(spec.url)
         base = url.path.rstrip("/").removesuffix("/chat/completions")
         try:
             async with (
-                self._reading,
                 asyncio.timeout(_SECONDS),
                 self._client(spec).stream("GET", url.copy_with(path=base + path, fragment=None)) as response,
             ):
@@ -125,7 +137,7 @@ class Models:
                 except BodyError:
                     raise _strange(response.status_code) from None
         except (httpx.TimeoutException, TimeoutError):
-            raise ApiError(504, "upstream_timeout", f"the upstream did not answer within {_SECONDS:g} s") from None
+            raise _too_late() from None
         except httpx.HTTPError as error:
             said = f"the upstream cannot be asked for its models: {type(error).__name__}"
             raise ApiError(502, "upstream_unreachable", said) from None
@@ -188,6 +200,10 @@ def _as_httpx(proxy: Proxy) -> httpx.Proxy:
 
 def _unknown_model() -> ApiError:
     return ApiError(404, "model_not_found", "the upstream knows no such model", param="model")
+
+
+def _too_late() -> ApiError:
+    return ApiError(504, "upstream_timeout", f"the upstream did not answer within {_SECONDS:g} s")
 
 
 def _strange(status: int) -> ApiError:

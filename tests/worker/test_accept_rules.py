@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import re2
 
 from jobs.acceptance.answer_format import FormatError
 from jobs.acceptance.format_check import FormatCheck
@@ -244,6 +245,18 @@ def test_as_many_patterns_and_words_as_are_allowed_are_taken() -> None:
     assert read_rules(rules) == rules
     assert read_rules({"min_words": 1, "ends_well": False, "language": None}) == {"min_words": 1}
     assert {"en", "zh", "zh-Hant", "de", "ja", "ko", "he", "id"} <= known_languages()
+
+
+@pytest.mark.parametrize("pattern", [r"\pL" * 330, r"(?i)[\PL]" * 100, r"\pL*\PN?" * 5])
+def test_classes_of_unicode_are_counted_before_they_are_compiled(pattern: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each takes half a millisecond, in which nobody else has the interpreter: a request may have 64 patterns."""
+    monkeypatch.setattr(re2, "compile", None)
+    assert "has more than 8 classes of Unicode" in (find_pattern_fault(pattern) or "")
+
+
+def test_a_pattern_may_have_some_classes_of_unicode_and_not_become_too_large() -> None:
+    assert find_pattern_fault(r"[\p{Han}\p{Hiragana}\p{Katakana}]{3}") is None
+    assert "becomes too many instructions, and 500 are allowed" in (find_pattern_fault(r"\pL" * 8) or "")
 
 
 HOSTILE = ["(a+)+$", "(a|aa)+$", "(a*)*b", "(x+x+)+y", "(.*)(.*)(.*)(.*)[^a]", "(a?){80}a{80}b", "[ab]*a[ab]{30}c",
