@@ -18,7 +18,9 @@ from api.access.large_answers import LargeAnswers
 from api.access.turns import Turns
 from api.access.watch_limiter import WatchLimiter
 from api.callers.caller import MAKE_KEY, read_caller
-from api.callers.watch_tokens import find_watching_project, read_watcher
+from api.callers.key_first import KeyFirst
+from api.callers.opening_gate import WatchGate
+from api.callers.watch_tokens import read_watcher
 from api.endpoints import (
     batch_events,
     cancel,
@@ -43,7 +45,6 @@ from api.http.cors import Cors
 from api.http.envelope import Envelope
 from api.http.errors import add_error_answers
 from api.http.listener import listen
-from api.http.opening_gate import WatchGate
 from api.http.protocol import BoundedProtocol
 from api.looks import Looks
 from api.metrics.metrics import ApiMetrics
@@ -116,7 +117,8 @@ def make_app(services: Services) -> FastAPI:
         app.include_router(module.routes, dependencies=[Depends(read_watcher)])
     add_error_answers(app)
     app.add_middleware(LargeAnswers, budget=services.answer_budget)
-    app.add_middleware(WatchGate, find_watcher=partial(find_watching_project, services))
+    app.add_middleware(WatchGate)
+    app.add_middleware(KeyFirst, services=services)
     app.add_middleware(Envelope, counts=services.metrics.counts)
     if services.settings.cors_origins:
         app.add_middleware(Cors, origins=services.settings.cors_origins)  # around it: a stream is sent from there
@@ -187,6 +189,7 @@ def open_api(settings: Settings, host: str, port: int, *, share_port: bool = Fal
             answer_budget=answer_budget(),
             file_batches=Turns(2, abandon=True),
             large_batches=Turns(1),
+            large_bodies=Turns(2),
             listings=WatchReads(database, LISTINGS_AT_ONCE),
             watch_reads=WatchReads(database),
             writes=Turns(WRITES_AT_ONCE),

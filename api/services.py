@@ -31,6 +31,9 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
+LARGE_BODY = 64 * 1024
+
+
 @dataclass(frozen=True, slots=True)
 class Services:
     """The parts of one API process."""
@@ -50,6 +53,8 @@ class Services:
     """How many batches are made from files at once: each keeps one core busy."""
     large_batches: Turns
     """How many batches with large bodies are stored at once."""
+    large_bodies: Turns
+    """How many other large bodies are checked at once: that takes milliseconds of the interpreter's time."""
     listings: WatchReads
     """How many batches are listed to their watchers at once, each by 500 jobs: others need the interpreter too."""
     writes: Turns
@@ -68,6 +73,10 @@ class Services:
     metrics: ApiMetrics
     looks: Looks
 
+    def turns_of(self, body: bytes) -> Turns:
+        """Where a request with this body is checked and stored."""
+        return self.large_bodies if len(body) > LARGE_BODY else self.writes
+
 
 def require_open(services: Services) -> None:
     """Refuse a new watch while the server goes down. Raises `ApiError`."""
@@ -77,20 +86,24 @@ def require_open(services: Services) -> None:
 
 def writing(endpoint: Callable[P, R]) -> Callable[P, Coroutine[Any, Any, R]]:
     """Let an endpoint that writes run in the threads for that; it has a parameter `services`."""
-    return _in_turns(endpoint, lambda services: services.writes)
+    return _in_turns(endpoint, lambda services, body: services.turns_of(body))
 
 
 def reading(endpoint: Callable[P, R]) -> Callable[P, Coroutine[Any, Any, R]]:
     """The same for an endpoint that reads."""
-    return _in_turns(endpoint, lambda services: services.reads)
+    return _in_turns(endpoint, lambda services, _: services.reads)
 
 
-def _in_turns(endpoint: Callable[P, R], turns_of: Callable[[Services], Turns]) -> Callable[P, Coroutine[Any, Any, R]]:
+def _in_turns(
+    endpoint: Callable[P, R], turns_of: Callable[[Services, bytes], Turns]
+) -> Callable[P, Coroutine[Any, Any, R]]:
     @wraps(endpoint)
     async def run(*arguments: P.args, **named: P.kwargs) -> R:
         services = named["services"]
         assert isinstance(services, Services)  # noqa: S101  # FastAPI gives each endpoint its parameters by name
-        return await turns_of(services).run(endpoint, *arguments, **named)
+        body = named.get("body", b"")
+        assert isinstance(body, bytes)  # noqa: S101  # likewise
+        return await turns_of(services, body).run(endpoint, *arguments, **named)
 
     return run
 

@@ -17,6 +17,9 @@ from api.services import Services, ServicesDep
 from jobs.acceptance.format_check import count_slow_schemas
 from jobs.tables import DEFAULT_PROJECT
 
+CALLER = "longhand.caller"
+"""The key in the scope under which a request finds its `Caller`."""
+
 MAKE_KEY = (
     "make a key with `longhand keys create` where the service runs, and send it as `Authorization: Bearer lh_...`"
 )
@@ -38,8 +41,10 @@ InReference = Annotated[object, Depends(HTTPBearer(auto_error=False, description
 
 
 async def read_caller(request: Request, services: ServicesDep, _shown: InReference = None) -> Caller:
-    """As `find_caller`; from here on what the request costs is counted for its project, and for itself."""
-    caller = await find_caller(request, services)
+    """As `find_caller`, which `KeyFirst` has asked. From here on, what the request costs is counted for its project,
+    and for itself.
+    """
+    caller: Caller = request.scope.get(CALLER) or await find_caller(request, services)
     count_for(request, caller)
     count_slow_schemas()
     return caller

@@ -6,15 +6,15 @@ one job or batch and nothing else, and soon not even that. A stream that it has 
 
 import hmac
 import json
+import re
 from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Annotated
 
 from fastapi import Depends, Query, Request
-from sqlalchemy.exc import SQLAlchemyError
 from starlette.types import Scope
 
-from api.callers.caller import Caller, InReference, count_for, find_caller, read_caller, refuse_strangers
+from api.callers.caller import CALLER, Caller, InReference, count_for, find_caller, refuse_strangers
 from api.http.errors import ApiError
 from api.http.parameters import is_id
 from api.services import Services, ServicesDep
@@ -25,32 +25,33 @@ TOKEN_SECONDS = 60
 
 _NO_KEY = "-"
 
+_WATCHED = re.compile(r"/v1/(?:jobs|batches)/[^/]+/events")
+
 
 async def read_watcher(
     request: Request,
     services: ServicesDep,
-    token: Annotated[
-        str | None, Query(description="From `POST /v1/watch_tokens`, for clients that cannot send a key.")
+    _token: Annotated[
+        str | None,
+        Query(alias="token", description="From `POST /v1/watch_tokens`, for clients that cannot send a key."),
     ] = None,
     _shown: InReference = None,
 ) -> Caller:
     """The caller who may watch the job or the batch in the path: one with a key, or with a token for it."""
-    if token is None:
-        return await read_caller(request, services)
-    caller = await _check(request, services, token)
+    caller: Caller = request.scope.get(CALLER) or await find_watcher(request, services)
     count_for(request, caller)
     return caller
 
 
-async def find_watching_project(services: Services, scope: Scope) -> str | None:
-    """The project that this request for a watch is of; None if it will be refused, whatever for."""
-    request = Request(scope)
-    try:
-        token = request.query_params.get("token")
-        caller = await (find_caller(request, services) if token is None else _check(request, services, token))
-    except (ApiError, SQLAlchemyError):
-        return None
-    return caller.project
+def is_watch(scope: Scope) -> bool:
+    """Whether this request is for the events of a job or a batch."""
+    return _WATCHED.fullmatch(scope["path"]) is not None
+
+
+async def find_watcher(request: Request, services: Services) -> Caller:
+    """The caller of such a request. Raises `ApiError`."""
+    token = request.query_params.get("token")
+    return await (find_caller(request, services) if token is None else _check(request, services, token))
 
 
 WatcherDep = Annotated[Caller, Depends(read_watcher)]

@@ -63,7 +63,7 @@ async def post_chat_completion(
     When the client goes away the job goes on, and its text is kept at `/v1/jobs/{id}`. With an `Idempotency-Key`, the
     same POST gives the same completion from its start, while it is written and afterwards.
     """
-    key, job, stream, with_usage = await services.writes.run(_read, idempotency_key, body)
+    key, job, stream, with_usage = await services.turns_of(body).run(_read, idempotency_key, body)
     chunks = partial(ChatStream, with_usage=with_usage) if stream else None
     return await complete(services, caller, job, key, answer=answer_chat, chunks=chunks)
 

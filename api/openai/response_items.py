@@ -61,7 +61,7 @@ async def post_input_tokens(services: ServicesDep, caller: CallerDep, body: JobB
 
     Images count nothing. Nothing is stored and no upstream is asked.
     """
-    return JsonAnswer(await services.reads.run(_count, services, caller.project, body))
+    return JsonAnswer(await services.turns_of(body).run(_count, services, caller.project, body))
 
 
 def _count(services: Services, project: str, body: bytes) -> Mapping[str, Any]:

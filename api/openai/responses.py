@@ -60,8 +60,8 @@ async def post_response(
     A parameter that is not supported is refused by name. With `store: false` it is deleted once its answer
     has been sent.
     """
-    key = await services.writes.run(check_key, idempotency_key, RESPONSES, body)
-    request = await services.writes.run(read_response_request, body)
+    key = await services.turns_of(body).run(check_key, idempotency_key, RESPONSES, body)
+    request = await services.turns_of(body).run(read_response_request, body)
     if request.background and not request.stream:
         accepted, asked = await services.writes.run(_submit, services, caller.project, request, key)
         return JsonAnswer(await _shown(services, asked), headers=accepted_headers(accepted))

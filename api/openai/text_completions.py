@@ -50,7 +50,7 @@ async def post_completion(
 
     The upstream is asked for a chat completion with the prompt as the user's one message.
     """
-    key, job, stream, with_usage = await services.writes.run(_read, idempotency_key, body)
+    key, job, stream, with_usage = await services.turns_of(body).run(_read, idempotency_key, body)
     chunks = partial(TextStream, with_usage=with_usage) if stream else None
     return await complete(services, caller, job, key, answer=_answer, chunks=chunks)
 

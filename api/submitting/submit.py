@@ -71,11 +71,11 @@ async def post_batch(
     `{"custom_id", "method", "url", "body"}`. The answer is 200 then. The batch is `in_progress`, or, when a line is not
     good, `failed` with `errors`, and no job of it is stored.
     """
-    key = await services.writes.run(check_key, idempotency_key, "/v1/batches", body)
+    key = await services.turns_of(body).run(check_key, idempotency_key, "/v1/batches", body)
     try:
-        if await services.writes.run(names_file, body):
+        if await services.turns_of(body).run(names_file, body):
             return await post_file_batch(services, caller, body, key)
-        turns = services.large_batches if len(body) > _LARGE_BYTES else services.writes
+        turns = services.large_batches if len(body) > _LARGE_BYTES else services.turns_of(body)
         return await turns.run(_post_requests, services, caller, body, key)
     except KeyReusedError:
         raise key_reused() from None

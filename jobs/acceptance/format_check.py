@@ -18,9 +18,9 @@ from time import monotonic
 from typing import Any
 
 from jobs.acceptance.answer_format import FormatError, join_path, read_format
-from jobs.acceptance.fair_lock import FairLock
 from jobs.acceptance.rejections import Rejection
 from jobs.acceptance.rules import read_rules, schema_text
+from jobs.model.fair_lock import FairLock
 
 CPU_SECONDS = 2.0
 """How long one question may compute. An honest one takes milliseconds."""

@@ -32,3 +32,13 @@ class ProjectTurns(Generic[T]):
         if queue:
             self._waiting[project] = queue  # at the end: the others are first
         return first
+
+    def remove(self, project: str, waiting: T) -> bool:
+        """Let it wait no longer; False if it does not."""
+        queue = self._waiting.get(project)
+        if queue is None or waiting not in queue:
+            return False
+        queue.remove(waiting)
+        if not queue:
+            del self._waiting[project]
+        return True

@@ -7,9 +7,10 @@ import pytest
 from starlette.requests import ClientDisconnect
 from starlette.types import Message, Receive, Scope, Send
 
-from api.http import opening_gate
+from api.callers import opening_gate
+from api.callers.caller import CALLER, Caller
+from api.callers.opening_gate import OPENING_AT_ONCE, OpeningGate, Place, WatchGate
 from api.http.errors import ApiError, error_answer
-from api.http.opening_gate import OPENING_AT_ONCE, OpeningGate, Place, WatchGate
 from api.main import ApiServer
 from jobs.store.database import Database
 from jobs.store.keys import create_key
@@ -17,11 +18,7 @@ from tests.api.callers import calling
 from tests.api.watching import PATIENCE_SECONDS
 from tests.conftest import serve_api
 
-SCOPE = {"type": "http", "path": "/v1/jobs/job_1/events", "method": "GET", "headers": []}
-
-
-async def find_red(_scope: Scope) -> str:
-    return "red"
+SCOPE = {"type": "http", "path": "/v1/jobs/job_1/events", "method": "GET", "headers": [], CALLER: Caller("red", None)}
 
 
 async def send_nothing(_message: Message) -> None:
@@ -137,7 +134,7 @@ def test_a_refusal_that_nobody_reads_keeps_no_watch_from_opening(monkeypatch: py
         await error_answer(ApiError(404, "not_found", "there is no such job"))(scope, receive, send)
 
     async def refuse_all() -> None:
-        gate, all_came, read = WatchGate(refuse, find_red), asyncio.Event(), asyncio.Event()
+        gate, all_came, read = WatchGate(refuse), asyncio.Event(), asyncio.Event()
 
         async def send(message: Message) -> None:
             unread.append(message)
@@ -171,7 +168,7 @@ def test_a_watch_whose_client_did_not_wait_is_not_opened() -> None:
         return {"type": "http.request"}
 
     async def come() -> None:
-        gate = WatchGate(open_watch, find_red)
+        gate = WatchGate(open_watch)
         with pytest.raises(ClientDisconnect):
             await gate(SCOPE, be_gone, send_nothing)
         await gate(SCOPE, be_there, send_nothing)

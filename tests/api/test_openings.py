@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import httpx
 import pytest
 
-from api.http.opening_gate import OPENING_AT_ONCE
+from api.callers.opening_gate import OPENING_AT_ONCE
 from api.main import ApiServer
 from api.watching import job_rows
 from api.watching.job_rows import JobRows

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from api.http import protocol
-from api.http.protocol import MOST_HEAD_BYTES
+from api.http.protocol import MOST_HEAD_BYTES, MOST_URL_BYTES
 from api.main import ApiServer
 from tests.api.watching import wait_until
 
@@ -118,3 +118,21 @@ def test_a_body_may_take_longer_than_a_head_while_it_goes_on(
         line.sendall(piece)
     line.sendall(b"}")
     assert line.recv(65536).startswith(b"HTTP/1.1 400 ")  # read to its end: the model is missing
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"GET /healthz?" + b"a=b&" * 100 + b"a=b HTTP/1.1\r\n\r\n",
+        b"GET /healthz?a=" + b"b" * MOST_URL_BYTES + b" HTTP/1.1\r\n\r\n",
+        b"GET /" + b"%41" * (MOST_URL_BYTES // 3 + 1) + b" HTTP/1.1\r\n\r\n",
+        b"GET /healthz HTTP/1.1\r\n" + b"a: b\r\n" * 202,  # without an end: it is not waited for
+    ],
+    ids=["parameters", "query", "path", "headers"],
+)
+def test_a_head_that_takes_long_to_parse_is_refused(line: socket.socket, head: bytes) -> None:
+    """A hundred with 15,000 parameters each stopped everybody for six seconds."""
+    line.sendall(head)
+    answer = everything_from(line)
+    assert answer.startswith(b"HTTP/1.1 431 ")
+    assert b"head_too_large" in answer

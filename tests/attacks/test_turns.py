@@ -6,7 +6,8 @@ import pytest
 from anyio import create_task_group, run, to_thread
 
 from api.access.turns import ASKING, Turns
-from jobs.acceptance.fair_lock import FairLock
+from jobs.model.fair_lock import FairLock
+from jobs.store.database import Database
 from tests.api.watching import wait_until
 
 
@@ -83,3 +84,42 @@ def test_a_project_that_comes_during_a_turn_is_next() -> None:
         for thread in threads:
             thread.join()
     assert order == ["red", "blue", "red", "red"]
+
+
+def test_who_does_not_wait_any_longer_keeps_no_turn() -> None:
+    lock = FairLock()
+    order: list[str] = []
+
+    def hold() -> None:
+        with lock.hold():
+            order.append("second")
+
+    with lock.hold():
+        with pytest.raises(TimeoutError), lock.hold(timeout=0.01):
+            order.append("never")
+        waiting = threading.Thread(target=hold)
+        waiting.start()
+        wait_until(lambda: len(lock._waiting) == 1)
+    waiting.join()
+    assert order == ["second"]
+    assert not lock.locked()
+
+
+def test_a_thread_that_writes_again_and_again_waits_behind_those_that_came_meanwhile(sqlite_database: Database) -> None:
+    """A cancel of 20,000 jobs in rounds had every turn to write, and others waited for two seconds."""
+    order: list[str] = []
+    turns = sqlite_database._turn
+    assert turns is not None
+
+    def write() -> None:
+        with sqlite_database.write():
+            order.append("another")
+
+    with sqlite_database.write():
+        waiting = threading.Thread(target=write)
+        waiting.start()
+        wait_until(lambda: len(turns._threads._waiting) == 1)
+    with sqlite_database.write():
+        order.append("again")
+    waiting.join()
+    assert order == ["another", "again"]

@@ -6,24 +6,23 @@ without a good key does not come here. It is refused as any other is.
 """
 
 import asyncio
-import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api.callers.caller import CALLER, Caller
+from api.callers.watch_tokens import is_watch
 from api.http.errors import ApiError, error_answer
 from api.http.event_stream import STREAM, EventStream
 from jobs.model.project_turns import ProjectTurns
 
 OPENING_AT_ONCE = 4
-_WATCHED = re.compile(r"/v1/(?:jobs|batches)/[^/]+/events")
-
 LONGEST_SECONDS = 0.5
 """How long one watch keeps the next from opening, however long its text, its reader or the database takes."""
 
 MOST_WAITING = 2_000
-"""Of one project: each is kept with its head, which may have 64 KiB."""
+"""Of one project: each is kept with its head, which may have 32 KiB."""
 _RETRY_SECONDS = 2
 
 
@@ -86,24 +85,19 @@ class Place:
 
 
 class WatchGate:
-    """ASGI middleware: the gate before all requests whose path is that of a watch.
+    """ASGI middleware: the gate before all requests for a watch whose caller is known."""
 
-    `find_watcher` names the project that such a request is of, or None for one that will be refused.
-    """
-
-    def __init__(self, app: ASGIApp, find_watcher: Callable[[Scope], Awaitable[str | None]]) -> None:
+    def __init__(self, app: ASGIApp) -> None:
         self._app = app
-        self._find_watcher = find_watcher
         self._gate = OpeningGate()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        is_watch = scope["type"] == "http" and _WATCHED.fullmatch(scope["path"]) is not None
-        project = await self._find_watcher(scope) if is_watch else None
-        if project is None:
+        caller: Caller | None = scope.get(CALLER)
+        if caller is None or not is_watch(scope):
             await self._app(scope, receive, send)
             return
         try:
-            place = await self._gate.enter(project)
+            place = await self._gate.enter(caller.project)
         except ApiError as refused:
             await error_answer(refused)(scope, receive, send)
             return

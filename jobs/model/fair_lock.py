@@ -15,8 +15,13 @@ class FairLock:
         self._is_held = False
         self._waiting: ProjectTurns[threading.Event] = ProjectTurns()
 
+    def locked(self) -> bool:
+        """Whether somebody is in."""
+        return self._is_held
+
     @contextmanager
-    def hold(self, project: str) -> Iterator[None]:
+    def hold(self, project: str = "", timeout: float | None = None) -> Iterator[None]:
+        """Inside, it is this thread's turn. Raises TimeoutError if it does not come within so many seconds."""
         turn = threading.Event()
         with self._guard:
             if self._is_held:
@@ -24,11 +29,17 @@ class FairLock:
             else:
                 self._is_held = True
                 turn.set()
-        turn.wait()
+        if not turn.wait(timeout) and self._gives_up(project, turn):
+            raise TimeoutError
         try:
             yield
         finally:
             self._pass_on(project)
+
+    def _gives_up(self, project: str, turn: threading.Event) -> bool:
+        """Wait no longer; False if the turn has come at this moment."""
+        with self._guard:
+            return not turn.is_set() and self._waiting.remove(project, turn)
 
     def _pass_on(self, leaving: str) -> None:
         with self._guard:
