@@ -16,8 +16,9 @@ from longhand import Client, LonghandError, RefusedError, StrangeAnswerError
 from longhand.cli import command
 from longhand.client import answers, event_decoder, following, lines
 from longhand.client.event_decoder import EventDecoder
+from longhand.words.catalogue import speak
 from tests.client.sent import ENDED, JOB, KINDS, answer, delta, sent, watched
-from tests.upstream.scripted_upstream import Flood, ScriptedUpstream, head
+from tests.upstream.scripted_upstream import Flood, Script, ScriptedUpstream, head
 
 COMMANDS = (
     "show job_1", "show batch_1", "jobs", "batches", "status", "cancel job_1", "retry batch_1", "delete --yes job_1",
@@ -55,7 +56,7 @@ WRONG_EVENTS = {
 def _in_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.chdir(tmp_path)
     yield
-    command.speak("en")
+    speak("en")
 
 
 def run(server: ScriptedUpstream, words: str, monkeypatch: pytest.MonkeyPatch) -> int:
@@ -106,7 +107,7 @@ def test_an_answer_without_end_takes_no_more_memory_than_is_allowed(
 ) -> None:
     most = 2_000_000
     monkeypatch.setattr("longhand.client.client.AnswerBody", lambda _=most: answers.AnswerBody(most))
-    endless = [head(status, "application/json", connection="close"), Flood(b"[" * 65_536, 1_000_000_000)]
+    endless: Script = [head(status, "application/json", connection="close"), Flood(b"[" * 65_536, 1_000_000_000)]
     with ScriptedUpstream(endless) as server, Client(server.url) as client:
         tracemalloc.start()
         with pytest.raises(StrangeAnswerError, match="longer than 2000000 bytes"):

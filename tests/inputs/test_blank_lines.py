@@ -38,7 +38,7 @@ def test_a_table_skips_them_and_its_rows_keep_their_numbers(end: str, header: st
         io.BufferedReader(io.BytesIO(text.encode())),
         ".csv",
         ReadOptions("About {topic}."),
-        max_line_bytes=1000,  # type: ignore[arg-type]
+        max_line_bytes=1000,
     )
     lines, calls = calls_of(lambda: list(file.lines()))
     assert [(line.line, line.row) for line in lines] == [(2, 2), (3 + BLANK, 3 + BLANK)]
@@ -49,7 +49,7 @@ def test_a_table_skips_them_and_its_rows_keep_their_numbers(end: str, header: st
 def test_json_lines_skip_them(end: str) -> None:
     line = '{"prompt": "Write."}'
     text = f"{line}{end}{end * BLANK}{line}{end}{{{end}{end}{line}"
-    file = InputFile(io.BufferedReader(io.BytesIO(text.encode())), ".jsonl", ReadOptions(), max_line_bytes=1000)  # type: ignore[arg-type]
+    file = InputFile(io.BufferedReader(io.BytesIO(text.encode())), ".jsonl", ReadOptions(), max_line_bytes=1000)
     lines, calls = calls_of(lambda: list(file.lines()))
     assert [one.line for one in lines if isinstance(one, Line)] == [1, 2 + BLANK, 5 + BLANK]
     assert [one.line for one in lines if isinstance(one, MistakeError)] == [3 + BLANK]
