@@ -28,6 +28,7 @@ from longhand.client.errors import (
     NoAnswerError,
     NotFoundError,
     RefusedError,
+    StrangeAnswerError,
     UnavailableError,
 )
 from longhand.client.events import (
@@ -78,6 +79,7 @@ __all__ = [
     "Reset",
     "Result",
     "Status",
+    "StrangeAnswerError",
     "UnavailableError",
     "Usage",
 ]

@@ -30,8 +30,8 @@ async def get_healthz() -> Response:
 
 @routes.get("/readyz", response_class=Response)
 async def get_readyz(services: ServicesDep) -> Response:
-    """`ok`; or `degraded` when Redis is away or full (jobs are taken and stored, watching is slower); or `unavailable`
-    with 503 when the database is.
+    """`ok`; or `degraded` when Redis is away or full (jobs are taken and stored, watching is slower) or the disk of the
+    database is full (what is stored can be read and watched); or `unavailable` with 503 when the database is.
     """
     task = services.looks.readiness
     if task is None or task.done():  # all who ask meanwhile share one look: it costs much, and needs no key
@@ -56,8 +56,12 @@ async def get_metrics(request: Request, services: ServicesDep) -> Response:
 
 
 async def _look(services: Services) -> dict[str, Any]:
-    database, redis = await asyncio.gather(_ask_database(services.database), _ask_redis(services))
-    status = "unavailable" if database != "ok" else "ok" if redis == "ok" else "degraded"
+    database, redis, has_room = await asyncio.gather(
+        _ask_database(services.database), _ask_redis(services), services.looks.has_room()
+    )
+    status = "unavailable" if database != "ok" else "ok" if redis == "ok" and has_room else "degraded"
+    if database == "ok" and not has_room:
+        database = "answers and takes no writes: its disk is full"
     return {
         "status": status,
         "database": database,

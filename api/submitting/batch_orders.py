@@ -8,7 +8,7 @@ import msgspec
 
 from api.http.errors import ApiError
 from api.submitting.batch_defaults import BatchDefaults, check_defaults, require_room
-from api.submitting.bodies import job_limit, read_field, read_fields, refuse_unknown
+from api.submitting.bodies import job_limit, read_field, read_fields, refuse_unknown, require_values
 from api.submitting.checks import (
     Merge,
     check_item,
@@ -80,6 +80,7 @@ class NewFileBatch:
 def check_batch(body: bytes, settings: Settings) -> NewBatch:
     """The batch that the body of `POST /v1/batches` asks for: every item of it is good, or none is taken."""
     fields, items = _cut(body, settings.max_batch_jobs)
+    _require_small(fields, *job_limit(settings))
     if "input_file_id" in fields:
         raise invalid("input_file_id", "give either `requests` or `input_file_id`, not both")
     if items is None:
@@ -118,6 +119,19 @@ def _cut(body: bytes, max_jobs: int) -> tuple[dict[str, msgspec.Raw], list[memor
     except ValueError as error:
         raise ApiError(400, "invalid_json", f"the body: not valid JSON: {error}") from None
     return fields, items
+
+
+def _require_small(fields: dict[str, msgspec.Raw], longest: int, advice: str) -> None:
+    """Refuse a batch that says more beside its requests than one job may say: all of it is decoded in one step, and
+    nobody else is answered meanwhile.
+    """
+    size = 0
+    for name, text in fields.items():
+        size += memoryview(text).nbytes
+        if size > longest:
+            message = f"{name}: what the batch says beside `requests` is larger than {longest} bytes, the most that is"
+            raise ApiError(413, "body_too_large", f"{message} taken {advice}", param=name)
+    require_values([bytes(text) for text in fields.values()], "the batch, beside its `requests`, ")
 
 
 def _cut_items(slices: Slices, max_jobs: int) -> list[memoryview]:

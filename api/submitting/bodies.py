@@ -86,11 +86,7 @@ def read_fields(text: bytes | msgspec.Raw, where: str = "") -> dict[str, msgspec
 
     Not on the event loop, unless the text is small.
     """
-    try:
-        require_few_values(bytes(text))
-    except TooManyValuesError:
-        message = f"{_at(where)}has more than {MOST_VALUES} values, the most that one job may have"
-        raise ApiError(413, "too_many_values", message, param=where or None) from None
+    require_values([bytes(text)], _at(where), where or None)
     fields: dict[str, msgspec.Raw]
     try:
         fields = _FIELDS.decode(text)
@@ -102,6 +98,15 @@ def read_fields(text: bytes | msgspec.Raw, where: str = "") -> dict[str, msgspec
         # Not JSON, or JSON with a lone surrogate somewhere, which only the slower way takes.
         fields = _split(_load(text, where), where)
     return fields
+
+
+def require_values(texts: Iterable[bytes], what: str, param: str | None = None) -> None:
+    """Refuse JSON texts that have more values together than one job may have."""
+    try:
+        require_few_values(b",".join(texts))
+    except TooManyValuesError:
+        message = f"{what}has more than {MOST_VALUES} values, the most that one job may have"
+        raise ApiError(413, "too_many_values", message, param=param) from None
 
 
 def read_value(text: msgspec.Raw, where: str) -> Any:

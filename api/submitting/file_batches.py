@@ -18,6 +18,7 @@ from api.services import Services
 from api.submitting.batch_orders import NewFileBatch, check_file_batch
 from api.submitting.input_files import check_file
 from api.submitting.input_lines import Mistakes
+from api.submitting.named_upstreams import NamedUpstreams
 from api.submitting.uploads import not_readable
 from api.submitting.webhook_orders import require_receiver
 from api.use_cases import wake_for
@@ -70,6 +71,8 @@ def make_file_batch(
         known = find_key(services.database, project, key)  # not to read 200 MB for a batch that is there
         if known is not None:
             return Accepted(known, repeated=True)
+    named = NamedUpstreams(services.upstreams.current())
+    named.require_name(wanted.defaults.only_upstream, "upstream")
     file = find_input(services, project, wanted.options.input_file_id)
     if wanted.options.webhook is not None:
         require_receiver(services, wanted.options.webhook.url, "webhook.url")
@@ -78,7 +81,7 @@ def make_file_batch(
     began = monotonic()
     try:
         notes = Notes()
-        errors = _fill(draft, services.settings, wanted, file, notes, stopped)
+        errors = _fill(draft, services.settings, wanted, named, file, notes, stopped)
         if errors.first:
             accepted = draft.refuse([mistake.as_json() for mistake in errors.listed()])
         else:
@@ -97,14 +100,20 @@ def make_file_batch(
 
 
 def _fill(
-    draft: Draft, settings: Settings, wanted: NewFileBatch, file: File, notes: Notes, stopped: Callable[[], bool]
+    draft: Draft,
+    settings: Settings,
+    wanted: NewFileBatch,
+    named: NamedUpstreams,
+    file: File,
+    notes: Notes,
+    stopped: Callable[[], bool],
 ) -> Mistakes:
     """Store the file's jobs. After the first mistake nothing more is stored, but every line is still checked."""
     mistakes = Mistakes()
     waiting: list[NewJob] = []
     waiting_bytes = 0
     with open_input(settings.files_folder / file.id) as opened:
-        for checked in check_file(opened, file.filename, wanted, settings, notes):
+        for checked in check_file(opened, file.filename, wanted, settings, named, notes):
             if stopped():
                 raise StoppedError
             if isinstance(checked, MistakeError):

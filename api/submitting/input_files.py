@@ -7,6 +7,7 @@ from pathlib import PurePath
 
 from api.submitting.batch_orders import NewFileBatch
 from api.submitting.input_lines import LineChecker
+from api.submitting.named_upstreams import NamedUpstreams
 from jobs.inputs.mistakes import MistakeError, Notes
 from jobs.inputs.reading import SUFFIXES, InputFile, ReadOptions, kind_of
 from jobs.inputs.table import Line
@@ -27,24 +28,30 @@ def open_file(
 
 
 def check_file(
-    opened: io.BufferedReader, filename: str, wanted: NewFileBatch, settings: Settings, notes: Notes
+    opened: io.BufferedReader,
+    filename: str,
+    wanted: NewFileBatch,
+    settings: Settings,
+    named: NamedUpstreams,
+    notes: Notes,
 ) -> Iterator[tuple[NewJob, int] | MistakeError]:
     """The jobs of a file with their sizes in bytes, and what is wrong in place of each that cannot be one."""
     try:
         file = open_file(opened, filename, wanted.read, settings, notes)
-        yield from check_lines(file, wanted, settings)
+        yield from check_lines(file, wanted, settings, named)
     except MistakeError as mistake:
         yield mistake
 
 
 def check_lines(
-    file: InputFile, wanted: NewFileBatch, settings: Settings, *, limit: int | None = None
+    file: InputFile, wanted: NewFileBatch, settings: Settings, named: NamedUpstreams, *, limit: int | None = None
 ) -> Iterator[tuple[NewJob, int] | MistakeError]:
     """The jobs of a file that is open already. Raises `MistakeError` for a template that does not fit."""
     needs_custom_id = wanted.read is None and not file.is_table
     checker = LineChecker(
         wanted.defaults,
         file.notes,
+        named,
         needs_custom_id=needs_custom_id,
         endpoint=wanted.options.endpoint,
         merge=wanted.merge,

@@ -6,6 +6,7 @@ from hashlib import blake2b
 from api.http.errors import ApiError
 from api.submitting.bodies import read_fields
 from api.submitting.checks import Merge, check_item, require_same_columns
+from api.submitting.named_upstreams import NamedUpstreams
 from jobs.inputs.json_objects import json_remedy
 from jobs.inputs.mistakes import MistakeError, Notes
 from jobs.inputs.table import Line
@@ -22,12 +23,20 @@ class LineChecker:
     """Makes jobs of lines, and remembers which `custom_id` came where: 16 bytes and a number for each."""
 
     def __init__(
-        self, defaults: NewJob, notes: Notes, *, needs_custom_id: bool, endpoint: str, merge: Merge | None = None
+        self,
+        defaults: NewJob,
+        notes: Notes,
+        named: NamedUpstreams,
+        *,
+        needs_custom_id: bool,
+        endpoint: str,
+        merge: Merge | None = None,
     ) -> None:
         self._merge = merge
         self._endpoint = endpoint
         self._for_all = defaults
         self._notes = notes
+        self._named = named
         self._needs_custom_id = needs_custom_id
         self._line_of: dict[bytes, int] = {}
         self._first: NewJob | None = None
@@ -40,6 +49,7 @@ class LineChecker:
             job = self._read(line)
             self._first = self._first or job
             require_same_columns(self._first, job, "")
+            self._named.require(job, "upstream")
         except MistakeError as mistake:
             raise mistake.at(line.line, line.row) from None
         except ApiError as error:

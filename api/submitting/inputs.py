@@ -3,27 +3,27 @@
 from itertools import islice
 from typing import Any
 
-from fastapi import APIRouter
 from starlette.responses import Response
 
 from api.callers.caller import Caller, CallerDep
 from api.http.errors import JsonAnswer
+from api.http.parameters import v1_routes
 from api.http.request_bodies import INPUT_BODY, request_body
 from api.schemas.batches import InputObject
-from api.schemas.errors import ERROR_RESPONSES
 from api.services import Services, ServicesDep
 from api.submitting.batch_orders import check_input_order
 from api.submitting.bodies import SmallBody
 from api.submitting.file_batches import find_input
 from api.submitting.input_files import check_lines, open_file
 from api.submitting.input_lines import Mistakes
+from api.submitting.named_upstreams import NamedUpstreams
 from api.submitting.uploads import not_readable
 from jobs.inputs.mistakes import MistakeError, Notes
 from jobs.inputs.reading import InputFile, ReadOptions, open_input
 from jobs.inputs.rows import Row
 from jobs.store.files import File
 
-routes = APIRouter(prefix="/v1", tags=["submit"], responses=ERROR_RESPONSES)
+routes = v1_routes("submit")
 
 _SHOWN_ROWS = 5
 _SHOWN_CHARACTERS = 200
@@ -46,12 +46,13 @@ async def post_input(services: ServicesDep, caller: CallerDep, body: SmallBody) 
 def _look(services: Services, caller: Caller, body: bytes) -> dict[str, Any]:
     wanted, limit = check_input_order(body)
     file = find_input(services, caller.project, wanted.options.input_file_id)
+    named = NamedUpstreams(services.upstreams.current())
     notes, mistakes = Notes(), Mistakes()
     count, first, opened_as = 0, None, None
     try:
         with open_input(services.settings.files_folder / file.id) as opened:
             opened_as = open_file(opened, file.filename, wanted.read, services.settings, notes)
-            for checked in check_lines(opened_as, wanted, services.settings, limit=limit):
+            for checked in check_lines(opened_as, wanted, services.settings, named, limit=limit):
                 if isinstance(checked, MistakeError):
                     mistakes.add(checked)
                     continue

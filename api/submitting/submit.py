@@ -1,33 +1,29 @@
 """Submit: a job, or a batch of them. 202 says that the rows are committed; no answer here waits for Redis."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 
-from fastapi import APIRouter
 from starlette.responses import Response
 
 from api.callers.caller import Caller, CallerDep
 from api.forms.jobs import job_json
 from api.http.errors import JsonAnswer
+from api.http.parameters import v1_routes
 from api.http.request_bodies import BATCH_BODY, JOB_BODY, request_body
 from api.idempotency import Key, check_key, key_reused, replayed
 from api.schemas.batches import BatchObject
-from api.schemas.errors import ERROR_RESPONSES
 from api.schemas.jobs import JobWithRequest
 from api.services import Services, ServicesDep, writing
 from api.submitting.batch_orders import check_batch, names_file
 from api.submitting.bodies import BatchBody, JobBody
 from api.submitting.checks import check_job
-from api.submitting.fields import invalid, join
 from api.submitting.file_batches import answer_batch, post_file_batch
+from api.submitting.named_upstreams import NamedUpstreams
 from api.submitting.webhook_orders import require_receiver
 from api.use_cases import submit_one_batch, submit_one_job
 from jobs.intake.idempotency import IdempotencyKey, KeyReusedError
-from jobs.intake.submission import NewJob
 from jobs.store.queries import read_job
-from jobs.upstreams import Upstreams
 
-routes = APIRouter(prefix="/v1", tags=["submit"], responses=ERROR_RESPONSES)
+routes = v1_routes("submit")
 
 _LARGE_BYTES = 1_000_000
 """Batches with more than this in their body are stored one after the other: each takes memory and a core."""
@@ -45,7 +41,7 @@ def post_job(services: ServicesDep, caller: CallerDep, body: JobBody, idempotenc
     """
     key = check_key(idempotency_key, "/v1/jobs", body)
     job = check_job(body)
-    _check_upstreams(services.upstreams.current(), [job])
+    NamedUpstreams(services.upstreams.current()).require(job, "upstream")
     accepted = submit_one_job(services, caller.project, job, key)
     stored = read_job(services.database, accepted.id, project=caller.project)
     if stored is None:  # what the key stands for has been deleted since
@@ -83,33 +79,11 @@ async def post_batch(
 
 def _post_requests(services: Services, caller: Caller, body: bytes, key: IdempotencyKey | None) -> Response:
     batch = check_batch(body, services.settings)
-    _check_upstreams(services.upstreams.current(), batch.jobs, "requests[{}].body")
+    named = NamedUpstreams(services.upstreams.current())
+    for place, job in enumerate(batch.jobs):
+        named.require(job, f"requests[{place}].body.upstream")
     if batch.options.webhook is not None:
         require_receiver(services, batch.options.webhook.url, "webhook.url")
     options = replace(batch.options, project=caller.project, idempotency_key=key)
     accepted = submit_one_batch(services, batch.jobs, options, batch.notes.as_json())
     return answer_batch(services, caller.project, accepted, 202, batch.options.webhook is not None)
-
-
-def _check_upstreams(upstreams: Upstreams, jobs: Sequence[NewJob], place: str = "") -> None:
-    """Refuse the first job whose `upstream` there is not, or does not take its model. `place` has `{}` for its number.
-
-    An API that was given no upstreams knows of none, and takes any name: the workers know.
-    """
-    if not upstreams.specs:
-        return
-    good: set[tuple[str, str]] = set()
-    for number, job in enumerate(jobs):
-        model = str(job.request.get("model"))
-        name = job.only_upstream
-        if name is None or (name, model) in good:
-            continue
-        spec = upstreams.find(name)
-        at = join(place.format(number), "upstream")
-        if spec is None:
-            raise invalid(
-                at, f"there is none of this name; there are {', '.join(spec.name for spec in upstreams.specs)}"
-            )
-        if not spec.takes(model):
-            raise invalid(at, f"{name} does not take the model {model!r}; it takes {', '.join(spec.models)}")
-        good.add((name, model))

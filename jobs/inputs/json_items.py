@@ -28,9 +28,10 @@ def read_json_items(file: io.BufferedReader, max_bytes: int, notes: Notes) -> It
     for number, line in lines:
         if line is None:
             yield line_too_long(max_bytes, number)
-        elif line.strip().startswith((b"#", b"//")):
-            notes.add("comment", "a comment was left out", number)
-        elif line.strip():
+        elif content := line.strip():
+            if content.startswith((b"#", b"//")):
+                notes.add("comment", "a comment was left out", number)
+                continue
             yield from _items_from(number, line, lines, max_bytes, notes)
 
 
@@ -187,10 +188,18 @@ class _ListCutter:
 
 
 def _numbered(file: io.BufferedReader, max_bytes: int) -> _Numbered:
-    """The lines with their numbers. None stands for one that is too long, and is not kept in memory either."""
-    number = 0
+    """The lines with their numbers; of several with nothing in them, the first. None stands for one that is too long,
+    and is not kept in memory either.
+    """
+    number, after_nothing = 0, False
     while piece := file.readline(max_bytes + 2):
         number += 1
+        if piece in (b"\n", b"\r\n"):
+            if not after_nothing:
+                after_nothing = True
+                yield number, b""
+            continue
+        after_nothing = False
         line: bytes | None = piece.removesuffix(b"\n").removesuffix(b"\r")
         if len(line or b"") > max_bytes:
             line = None

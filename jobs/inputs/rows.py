@@ -17,6 +17,9 @@ from jobs.inputs.mistakes import MistakeError, Notes
 # What a byte that is not valid in its encoding has become.
 _NOT_UTF8 = re.compile("[\udc80-\udcff]")
 
+_NOTHING = ("\n", "\r\n", "\r")
+"""Lines with nothing in them."""
+
 _SAVE = "save the file as UTF-8 (in Excel: CSV UTF-8), or name its encoding"
 
 
@@ -31,7 +34,8 @@ class Row:
 
 def checked_row(line: int, row: int, cells: list[str]) -> Row | MistakeError:
     """The row, unless it has bytes in it that are no text."""
-    if any(_NOT_UTF8.search(cell) for cell in cells if not cell.isascii()):
+    text = "".join(cells)
+    if not text.isascii() and _NOT_UTF8.search(text):
         return MistakeError("not_text", "it has bytes that no text in this encoding has", _SAVE, line=line, row=row)
     return Row(line, row, cells)
 
@@ -46,15 +50,17 @@ class RowReader:
         self._lines = _Lines(file, max_bytes, first_line - 1)
 
     def rows(self) -> Iterator[Row | MistakeError]:
-        """Every row to the end, empty ones too; in place of one that cannot be read, what is wrong with it."""
+        """Every row to the end but those of a line with nothing in it, which are only counted; in place of one that
+        cannot be read, what is wrong with it.
+        """
         csv.field_size_limit(self._max_bytes)
         reader = csv.reader(
             self._lines, delimiter=self._form.delimiter, skipinitialspace=self._form.skips_space, strict=True
         )
         number = self._lines.number
         while True:
-            line = self._lines.begin_row()
-            number += 1
+            line, skipped = self._lines.begin_row()
+            number += 1 + skipped
             try:
                 cells = next(reader, None)
             except csv.Error as error:
@@ -133,19 +139,26 @@ class _Lines:
         # Only as it is: a line end inside a cell belongs to its text.
         self._text = io.TextIOWrapper(file, "utf-8", errors="surrogateescape", newline="")
         self._max_length = max_bytes
+        self._next = ""
         self.number = number
         self.row: list[str] = []
 
-    def begin_row(self) -> int:
-        """The line in which the next row begins."""
+    def begin_row(self) -> tuple[int, int]:
+        """The line in which the next row begins, and how many with nothing in them are before it: a file may have
+        millions of those, and nothing else.
+        """
         self.row.clear()
-        return self.number + 1
+        readline, longest, before = self._text.readline, self._max_length + 2, self.number
+        while (line := readline(longest)) in _NOTHING:
+            self.number += 1
+        self._next = line
+        return self.number + 1, self.number - before
 
     def __iter__(self) -> Iterator[str]:
         return self
 
     def __next__(self) -> str:
-        line = self._text.readline(self._max_length + 2)
+        line, self._next = self._next or self._text.readline(self._max_length + 2), ""
         if not line:
             raise StopIteration
         if len(line) > self._max_length + 1:

@@ -82,11 +82,11 @@ class RowFiller:
             if isinstance(row, MistakeError):
                 yield row
                 continue
-            filled = [bool(cell.strip(_BLANK)) for cell in row.cells]
-            if not any(filled):
+            if not "".join(row.cells).strip(_BLANK):
                 if row.cells:  # a line with nothing in it at all is nothing to tell
                     self._notes.add("blank_row", "a row without any text was left out", row.line)
                 continue
+            filled = [bool(cell.strip(_BLANK)) for cell in row.cells]
             uneven = self._uneven(row)
             if uneven is not None:
                 yield uneven

@@ -50,9 +50,7 @@ CUT_SHORT_WORDS = {
 class BatchStatus(StrEnum):
     """The statuses of OpenAI's Batch object. `completed` says that every job has ended, not that each succeeded."""
 
-    VALIDATING = "validating"
     IN_PROGRESS = "in_progress"
-    FINALIZING = "finalizing"
     COMPLETED = "completed"
     FAILED = "failed"
     EXPIRED = "expired"

@@ -23,6 +23,10 @@ JUDGE_SECONDS = 0.12
 """A refusal is judged so much later, when the reports of all that was sent before it are in. Until then nothing
 starts."""
 LONGEST_LOOK = 1.0
+FULL_LOOK = 0.25
+"""How soon a lane is looked at again whose streams are all taken. The end of one wakes the process that had it; this is
+for the others, if that one gives its stream to another lane.
+"""
 SEARCH_LEAD = 0.03
 """No further ahead is planned while a limit is searched: what is planned when the first refusal comes is refused, too.
 """
@@ -165,6 +169,8 @@ class Lane:
             state.rate.opens_at(self._known(now), now),
             state.tokens.opens_at(self.estimate_output(), self._token_rate(now), now),
         )
+        if in_flight >= self._window() and not state.is_waiting():
+            opens = max(opens, now + FULL_LOOK)
         return min(max(opens, now), now + LONGEST_LOOK)
 
     def estimate_output(self) -> int:

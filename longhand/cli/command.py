@@ -7,6 +7,8 @@ import gc
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
+from traceback import extract_tb
 from typing import Annotated, Any
 
 import typer
@@ -30,9 +32,10 @@ from longhand.cli import (
     watch_commands,
     webhook_commands,
 )
-from longhand.cli.command_client import use_server
+from longhand.cli.command_client import has_asked, use_server
 from longhand.cli.help import add_help, translate_typer
-from longhand.client.errors import LonghandError
+from longhand.client.answers import WRONG_FORM
+from longhand.client.errors import LonghandError, StrangeAnswerError
 from longhand.terminal.explanations import explained
 from longhand.terminal.output import never_fail_to_print, print_line
 from longhand.words.catalogue import language_of, speak, spoken, t, translated
@@ -74,9 +77,11 @@ def run(arguments: Sequence[str]) -> int:
         return 130
     except Exception as error:
         # Typer's usage errors: the class has moved between its versions, the method has not.
-        if not hasattr(error, "format_message"):
-            raise
-        return _complain_of_usage(error)
+        if hasattr(error, "format_message"):
+            return _complain_of_usage(error)
+        if has_asked() and isinstance(error, WRONG_FORM):
+            return _complain(str(StrangeAnswerError(_place_of(error))), 1)
+        raise
     return code if isinstance(code, int) else 0
 
 
@@ -154,6 +159,13 @@ def _complain_of_usage(error: Any) -> int:
         return _complain(t("command.stands_before", option=option, name=path.removeprefix("longhand ")), 2)
     message = error.format_message().replace("Value error, ", "")  # pydantic's prefix, which adds nothing
     return _complain(t("command.see_help", message=translated(message), path=path), 2)
+
+
+def _place_of(error: Exception) -> str:
+    """What was found in an answer, and which line of Longhand did not expect it: for whoever reports it."""
+    ours = [frame for frame in extract_tb(error.__traceback__) if "longhand" in Path(frame.filename).parts]
+    where = f"{Path(ours[-1].filename).name}:{ours[-1].lineno}" if ours else "command.py"
+    return f"{type(error).__name__} {str(error)[:80]!r}, {where}"
 
 
 def _complain(message: str, code: int) -> int:

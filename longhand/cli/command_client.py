@@ -1,6 +1,7 @@
 """The client with which the commands talk to a running Longhand."""
 
 import os
+from dataclasses import dataclass
 
 from jobs.settings import PREFIX, Settings, load_settings
 from longhand.client.client import Client
@@ -21,8 +22,22 @@ def server_url(settings: Settings) -> str:
     return address_of(settings.url if "url" in settings.model_fields_set else None)
 
 
+@dataclass(slots=True)
+class _Asked:
+    longhand: bool = False
+
+
+_asked = _Asked()
+
+
+def has_asked() -> bool:
+    """Whether the command has asked a Longhand, so that what it shows was made elsewhere."""
+    return _asked.longhand
+
+
 def open_client() -> Client:
     """A client for the Longhand that the settings name."""
+    _asked.longhand = True
     settings = load_settings()
     api_key = settings.api_key.get_secret_value() if settings.api_key else None
     # Not `typer.echo`: that writes past a live view, which then no longer knows where its lines are.

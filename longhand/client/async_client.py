@@ -1,7 +1,6 @@
 """The client for asyncio: the same thin loops as in `client.py`, over the same `calls.py` and `following.py`."""
 
 import asyncio
-import json
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping
 from contextlib import aclosing, asynccontextmanager
 from typing import Any, Self, TypeVar, Unpack, cast, overload
@@ -9,6 +8,7 @@ from typing import Any, Self, TypeVar, Unpack, cast, overload
 import httpx
 
 from longhand.client import calls, hold_calls
+from longhand.client.answers import MOST_REFUSAL_BYTES, AnswerBody, require_readable
 from longhand.client.batch_objects import Batch
 from longhand.client.calls import Call, Pages, Part
 from longhand.client.connection import address_of, answering, http_options, refusal
@@ -108,9 +108,9 @@ class AsyncClient:
         async with self._stream(call, httpx.USE_CLIENT_DEFAULT) as response, _chunks_of(response) as chunks:
             async for chunk in chunks:
                 for line in splitter.feed(chunk):
-                    yield json.loads(line)
+                    yield calls.read_json(line)
         for line in splitter.close():
-            yield json.loads(line)
+            yield calls.read_json(line)
 
     async def upstreams(self) -> Json:
         """The upstreams, each with its state; see `Client.upstreams`."""
@@ -154,7 +154,7 @@ class AsyncClient:
             reason: LonghandError | None = None
             try:
                 async with self._stream(follow.call(), TIMEOUT) as response:
-                    follow.begin(response.status_code)
+                    follow.begin(response)
                     async with _chunks_of(response) as chunks:
                         async for chunk in chunks:
                             for event in follow.feed(chunk):
@@ -184,22 +184,25 @@ class AsyncClient:
         return await self._ask_once(call)
 
     async def _ask_once(self, call: Call[T]) -> T:
-        with answering(self.url, self._http):
-            response = await self._http.request(
-                call.method, call.path, params=call.params, content=call.content, headers=call.headers
-            )
-        if not response.is_success:
-            raise refusal(response)
-        return call.read(response)
+        body = AnswerBody()
+        async with self._stream(call, httpx.USE_CLIENT_DEFAULT) as response:
+            async for chunk in response.aiter_bytes():
+                body.add(chunk)
+        return call.read(body.whole())
 
     @asynccontextmanager
-    async def _stream(self, call: Call[None], timeout: Any) -> AsyncIterator[httpx.Response]:
-        request = self._http.stream(call.method, call.path, params=call.params, headers=call.headers, timeout=timeout)
+    async def _stream(self, call: Call[Any], timeout: Any) -> AsyncIterator[httpx.Response]:
+        request = self._http.stream(
+            call.method, call.path, params=call.params, content=call.content, headers=call.headers, timeout=timeout
+        )
         with answering(self.url, self._http):
             async with request as response:
+                require_readable(response)
                 if not response.is_success:
-                    await response.aread()
-                    raise refusal(response)
+                    body = AnswerBody(MOST_REFUSAL_BYTES)
+                    async for chunk in response.aiter_bytes():
+                        body.add(chunk)
+                    raise refusal(response, body.whole())
                 yield response
 
 

@@ -11,8 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, Literal, TypeVar
 from urllib.parse import quote
 
-import httpx
-
+from longhand.client.answers import expecting, json_of, typed
 from longhand.client.batch_objects import Batch
 from longhand.client.errors import InputError, LonghandError, NoAnswerError, RefusedError, UnavailableError
 from longhand.client.items import WrongItemError, as_body, as_item, ask, check_item
@@ -37,7 +36,7 @@ class Call(Generic[T]):
 
     method: str
     path: str
-    read: Callable[[httpx.Response], T]
+    read: Callable[[bytes], T]
     params: Mapping[str, str] = field(default_factory=dict)
     content: bytes | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -74,7 +73,7 @@ def read_text(job_id: str, *, partial: bool, part: Part = "text") -> Call[str]:
     params = {"partial": "true"} if partial else {}
     if part != "text":
         params["part"] = part
-    return _get(f"{path_of(job_id, 'job')}/text", lambda response: response.text, params)
+    return _get(f"{path_of(job_id, 'job')}/text", lambda body: body.decode("utf-8", "replace"), params)
 
 
 def read_upstreams() -> Call[Any]:
@@ -175,11 +174,15 @@ class Pages(Generic[T]):
 
     def take(self, page: Json) -> list[T]:
         """What a page that was received lists."""
-        found: list[T] = page["data"]
+        with expecting("page of a list"):
+            found: list[T] = typed(page["data"], list)[: self._left]
+            for one in found:
+                typed(one, dict)
+            self._after = {"after": typed(page["last_id"], str, None)} if found else {}
+            self.more = bool(found) and typed(page["has_more"], bool)
         if self._left is not None:
             self._left -= len(found)
-        self._after = {"after": page["last_id"]}
-        self.more = bool(found) and page["has_more"] and self._left != 0
+            self.more = self.more and self._left > 0
         return found
 
 
@@ -206,14 +209,16 @@ def _make_item(work: str | Mapping[str, Any], fields: Json) -> Json:
     return check_item({**item, "body": as_body(item["body"])}, fields)
 
 
-def _get(path: str, read: Callable[[httpx.Response], T], params: Mapping[str, str] | None = None) -> Call[T]:
+def _get(path: str, read: Callable[[bytes], T], params: Mapping[str, str] | None = None) -> Call[T]:
     # The server may close a kept connection at the very moment it is used again. Asking twice is harmless.
     return Call("GET", path, read, params or {}, waits=(0.0,))
 
 
-def read_json(response: httpx.Response) -> Any:
-    """The answer's JSON."""
-    return response.json()
+def read_json(body: bytes) -> Any:
+    """The answer's JSON, an object. Raises `StrangeAnswerError`."""
+    found = json_of(body)
+    with expecting("object"):
+        return typed(found, dict)
 
 
 def path_of(resource_id: str, wanted: str = "") -> str:

@@ -1,6 +1,5 @@
 """The synchronous client. What it shares with the one for asyncio is in `calls.py` and `following.py`."""
 
-import json
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -9,6 +8,7 @@ from typing import Any, Self, TypeVar, Unpack, cast, overload
 import httpx
 
 from longhand.client import calls, hold_calls
+from longhand.client.answers import MOST_REFUSAL_BYTES, AnswerBody, require_readable
 from longhand.client.batch_objects import Batch
 from longhand.client.calls import Call, Pages, Part
 from longhand.client.connection import address_of, answering, http_options, refusal
@@ -136,8 +136,8 @@ class Client:
         splitter = LineSplitter()
         with self.stream_results(batch_id, "jsonl") as chunks:
             for chunk in chunks:
-                yield from map(json.loads, splitter.feed(chunk))
-        yield from map(json.loads, splitter.close())
+                yield from map(calls.read_json, splitter.feed(chunk))
+        yield from map(calls.read_json, splitter.close())
 
     @contextmanager
     def stream_results(self, batch_id: str, form: str, *, language: str = "en") -> Iterator[Iterator[bytes]]:
@@ -208,7 +208,7 @@ class Client:
             reason: LonghandError | None = None
             try:
                 with self._stream(follow.call(), TIMEOUT) as response:
-                    follow.begin(response.status_code)
+                    follow.begin(response)
                     for chunk in response.iter_bytes():
                         for event in follow.feed(chunk):
                             if isinstance(event, TextRepair):
@@ -236,19 +236,22 @@ class Client:
         return self._ask_once(call)
 
     def _ask_once(self, call: Call[T]) -> T:
-        with answering(self.url, self._http):
-            response = self._http.request(
-                call.method, call.path, params=call.params, content=call.content, headers=call.headers
-            )
-        if not response.is_success:
-            raise refusal(response)
-        return call.read(response)
+        body = AnswerBody()
+        with self._stream(call, httpx.USE_CLIENT_DEFAULT) as response:
+            for chunk in response.iter_bytes():
+                body.add(chunk)
+        return call.read(body.whole())
 
     @contextmanager
-    def _stream(self, call: Call[None], timeout: Any) -> Iterator[httpx.Response]:
-        request = self._http.stream(call.method, call.path, params=call.params, headers=call.headers, timeout=timeout)
+    def _stream(self, call: Call[Any], timeout: Any) -> Iterator[httpx.Response]:
+        request = self._http.stream(
+            call.method, call.path, params=call.params, content=call.content, headers=call.headers, timeout=timeout
+        )
         with answering(self.url, self._http), request as response:
+            require_readable(response)
             if not response.is_success:
-                response.read()
-                raise refusal(response)
+                body = AnswerBody(MOST_REFUSAL_BYTES)
+                for chunk in response.iter_bytes():
+                    body.add(chunk)
+                raise refusal(response, body.whole())
             yield response

@@ -4,6 +4,7 @@ LONGHAND_URL, LONGHAND_HOME and LONGHAND_API_KEY are read from the environment h
 that only uses the client should not load pydantic, nor fail because some setting of the server is wrong.
 """
 
+import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +14,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from longhand.client.answers import ENCODINGS, LONGEST_WAIT_SECONDS, WRONG_FORM, typed
 from longhand.client.errors import InputError, NoAnswerError, RefusedError, refusal_of
 
 DEFAULT_PORT = 8440
@@ -68,7 +70,7 @@ def http_options(url: str, api_key: str | None) -> dict[str, Any]:
     """The options with which both clients make their connections."""
     return {
         "base_url": url,
-        "headers": key_headers(api_key),
+        "headers": {"accept-encoding": ", ".join(ENCODINGS), **key_headers(api_key)},
         "timeout": httpx.Timeout(120, connect=5),
         # Every watch holds a connection; a bound here would be a hang.
         "limits": httpx.Limits(max_connections=None, max_keepalive_connections=20),
@@ -86,7 +88,7 @@ def answering(url: str, http: httpx.Client | httpx.AsyncClient) -> Iterator[None
         raise NoAnswerError(
             f"nothing answers at {url}: start it with `longhand up`, or set LONGHAND_URL to where it runs"
         ) from None
-    except httpx.TransportError as error:
+    except httpx.RequestError as error:
         why = f"{url} did not answer to the end: {error or type(error).__name__}"
         raise NoAnswerError(why, was_there=True) from None
     except RuntimeError:
@@ -96,12 +98,13 @@ def answering(url: str, http: httpx.Client | httpx.AsyncClient) -> Iterator[None
         raise
 
 
-def refusal(response: httpx.Response) -> RefusedError:
-    """The error that an answer reports; its body must have been read."""
+def refusal(response: httpx.Response, body: bytes) -> RefusedError:
+    """The error that an answer reports."""
     try:
-        error = response.json()["error"]
-        message, code, param = error["message"], error.get("code"), error.get("param")
-    except (ValueError, KeyError, TypeError):
+        error = json.loads(body)["error"]
+        message = typed(error["message"], str)
+        code, param = typed(error.get("code"), str, None), typed(error.get("param"), str, None)
+    except WRONG_FORM:
         kind = response.headers.get("content-type", "no content type")
         message = f"{response.url} answered {response.status_code} ({kind}), which is not an answer of Longhand"
         code = param = None
@@ -109,9 +112,9 @@ def refusal(response: httpx.Response) -> RefusedError:
         message = f"{message} (here: set LONGHAND_API_KEY, or Client(api_key=...))"
     after = response.headers.get("retry-after", "")
     return refusal_of(response.status_code)(
-        str(message),
+        message,
         status=response.status_code,
         code=code,
         param=param,
-        retry_after_seconds=float(after) if after.isascii() and after.isdigit() else None,
+        retry_after_seconds=min(float(after), LONGEST_WAIT_SECONDS) if after.isascii() and after.isdigit() else None,
     )

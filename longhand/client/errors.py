@@ -9,6 +9,7 @@ LonghandError               it failed
 │   ├── NotFoundError           404: there is no such job or batch, or not any more
 │   ├── ConflictError           409: the present state of the job or batch does not allow it
 │   └── UnavailableError        429, 502, 503, 504: not now; the same request may succeed later
+├── StrangeAnswerError      what answers is too long, or not of the form that this version knows
 ├── BrokenTextError         a stored text does not match the length and SHA-256 that its job states
 └── StackError              the local stack could not start
 """
@@ -73,6 +74,15 @@ class ConflictError(RefusedError):
 
 class UnavailableError(RefusedError):
     """Not now; the same request may succeed later."""
+
+
+class StrangeAnswerError(LonghandError):
+    """What answers does not speak as Longhand does: another program, a much newer version, or one that means harm."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(
+            f"the answer is none of Longhand's ({why}): is LONGHAND_URL right, and is this version as new?"
+        )
 
 
 class BrokenTextError(LonghandError):

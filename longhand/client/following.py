@@ -20,15 +20,19 @@ from longhand.client.errors import (
     LonghandError,
     NoAnswerError,
     RefusedError,
+    StrangeAnswerError,
     UnavailableError,
 )
-from longhand.client.events import BatchDone, Delta, Done, Event, EventDecoder, Reasoning, Reset
+from longhand.client.event_decoder import EventDecoder
+from longhand.client.events import BatchDone, Delta, Done, Event, Reasoning, Reset
 
 Texts = Literal["all", "running", "none"]
 
 SILENCE_SECONDS = 45.0
 """The server writes a comment every 15 s; a connection that is silent for three of them is dead."""
 TIMEOUT = httpx.Timeout(10, read=SILENCE_SECONDS)
+MOST_JOBS = 1_000_000
+"""Of one watch: what proves their texts is kept of each, some hundred bytes."""
 _RETRY_SECONDS = 1.0
 _LONGEST_PAUSE_SECONDS = 15.0
 _QUERIES: dict[str, Mapping[str, str]] = {
@@ -121,9 +125,14 @@ class Following:
         self._decoder = EventDecoder()
         return events_call(self._id, self._params, self._cursor)
 
-    def begin(self, status: int) -> None:
-        """An answer has begun. 204 means that this watch has already had its last event."""
-        self.ended = status == 204
+    def begin(self, response: httpx.Response) -> None:
+        """An answer has begun. 204 means that this watch has already had its last event. Raises `StrangeAnswerError`
+        for what is no stream of events: it would break off, and be asked for again without end.
+        """
+        self.ended = response.status_code == 204
+        kind = response.headers.get("content-type", "")
+        if not self.ended and not kind.startswith("text/event-stream"):
+            raise StrangeAnswerError(f"it is no stream of events, but {kind[:60]!r}")
 
     def feed(self, chunk: bytes) -> Iterator[Event | TextRepair]:
         """The events that these bytes complete. The cursor moves past what was sent only when all of it was yielded."""
@@ -135,6 +144,8 @@ class Following:
             self._retry_seconds = self._decoder.retry_seconds
         for sent in sent_events:
             for event in sent.typed(self._id):
+                if max(len(self._texts), len(self._reasoning), len(self._proved)) > MOST_JOBS:
+                    raise StrangeAnswerError(f"it has events of more than {MOST_JOBS} jobs")
                 yield from self._checked(event)
                 if isinstance(event, Done):
                     # Not earlier: if a mend breaks off, the same event comes again and must be found wrong again.

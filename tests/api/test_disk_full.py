@@ -7,11 +7,13 @@ from typing import Any
 
 import httpx
 import pytest
-from sqlalchemy import event
+from sqlalchemy import event, func, select
 
 from api.main import ApiServer
 from jobs.store.database import Database
 from jobs.store.disk_full import is_disk_full
+from jobs.store.write_trial import has_room
+from jobs.tables import server_secrets
 from tests.api.watching import REQUEST, submit
 
 BATCH = {"requests": [{"custom_id": str(n), "body": REQUEST} for n in range(200)]}
@@ -47,6 +49,43 @@ def test_a_full_disk_is_said_to_be_full_and_reads_go_on(sqlite_api: ApiServer, s
             assert client.get(f"/v1/jobs/{known}").status_code == 200
             assert client.get("/v1/batches").json()["data"] == []
         assert client.post("/v1/batches", json=BATCH).status_code == 202
+
+
+def test_readiness_says_that_the_disk_is_full_until_it_has_room(
+    sqlite_api: ApiServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    services = sqlite_api.config.app.state.services  # type: ignore[union-attr]  # it is the application
+    monkeypatch.setattr(services.looks, "_trial_seconds", 0.0)
+    with httpx.Client(base_url=f"http://127.0.0.1:{sqlite_api.port}", timeout=30) as client:
+        with full_disk(services.database):
+            ready = client.get("/readyz")
+            assert (ready.status_code, ready.json()["status"]) == (200, "degraded")
+            assert ready.json()["database"] == "answers and takes no writes: its disk is full"
+        assert client.get("/readyz").json()["database"] == "ok"
+
+
+def test_however_often_somebody_asks_a_trial_is_rare(sqlite_api: ApiServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    tried = []
+
+    def counted(database: Database) -> bool:
+        tried.append(database)
+        return True
+
+    monkeypatch.setattr("api.looks.has_room", counted)
+    with httpx.Client(base_url=f"http://127.0.0.1:{sqlite_api.port}", timeout=30) as client:
+        assert [client.get("/readyz").json()["database"] for _ in range(20)] == ["ok"] * 20
+    assert len(tried) == 1
+
+
+def test_a_trial_of_the_disk_leaves_one_row(database: Database) -> None:
+    def rows() -> int:
+        with database.read() as connection:
+            return connection.scalars(select(func.count()).select_from(server_secrets)).one()
+
+    assert has_room(database)
+    before = rows()
+    assert has_room(database)
+    assert rows() == before
 
 
 @pytest.mark.parametrize("full", [errno.ENOSPC, errno.EDQUOT])

@@ -66,6 +66,20 @@ def test_a_batch_of_too_many_values_is_refused_before_it_is_decoded(
     assert (refused.status_code, error_of(refused)["code"]) == (413, "too_many_values")
 
 
+@pytest.mark.parametrize("name", ["metadata", "defaults", "accept", "completion_window", "webhook", "upstream"])
+def test_what_a_batch_says_beside_its_requests_is_no_larger_than_a_job(
+    sqlite_api: ApiServer, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """Before, 10 MB of small objects stopped everybody for 1.8 s and took 450 MB."""
+    monkeypatch.setattr(bodies, "_read_one", None)  # decoding would fail
+    monkeypatch.setattr(bodies, "_FIELDS", None)
+    start = b'{"requests": [{"body": {}}], "%b": ' % name.encode()
+    refused = post(sqlite_api, "/v1/batches", start + b"[" + b'{"a": 1},' * (MOST_VALUES // 2) + b"1]}")
+    assert (refused.status_code, error_of(refused)["code"]) == (413, "too_many_values")
+    refused = post(sqlite_api, "/v1/batches", start + b'"' + b"x" * 10_000_000 + b'"}')
+    assert (refused.status_code, error_of(refused)["code"], error_of(refused)["param"]) == (413, "body_too_large", name)
+
+
 def test_commas_and_brackets_in_a_prompt_are_no_values(sqlite_api: ApiServer, sqlite_database: Database) -> None:
     prompt = r"[1, 2, \"3\"], \\" * 50_000
     body = b'{"model": "m", "messages": [{"role": "user", "content": "' + prompt.encode() + b'"}]}'

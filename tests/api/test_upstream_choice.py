@@ -1,5 +1,6 @@
 """A job or batch can name its upstream, and a batch how many of its jobs run at once."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -66,6 +67,49 @@ def test_an_upstream_that_cannot_write_is_refused_by_field(
     error = answer.json()["error"]
     assert (answer.status_code, error["param"]) == (400, param)
     assert error["message"].startswith(f"{param}: {told}")
+
+
+def upload(client: httpx.Client, name: str, text: str) -> str:
+    """The id of an uploaded file."""
+    sent = client.post("/v1/files", data={"purpose": "batch"}, files={"file": (name, text.encode())})
+    return str(sent.raise_for_status().json()["id"])
+
+
+@pytest.mark.parametrize(
+    ("upstream", "model", "told"),
+    [
+        ("two", "gpt-4o", "upstream: there is none of this name; there are one"),
+        ("one", "llama", "upstream: one does not take the model 'llama'; it takes gpt-*"),
+    ],
+)
+def test_a_line_of_a_file_that_names_such_an_upstream_is_its_mistake(
+    client: httpx.Client, upstream: str, model: str, told: str
+) -> None:
+    lines = [{"prompt": "Write.", "model": "gpt-4o"}, {"prompt": "Write.", "model": model, "upstream": upstream}]
+    file = upload(client, "a.jsonl", "\n".join(map(json.dumps, lines)))
+    shown = client.post("/v1/inputs", json={"input_file_id": file, "input": {}}).raise_for_status().json()
+    batch = client.post("/v1/batches", json={"input_file_id": file, "input": {}}).raise_for_status().json()
+    assert batch["status"] == "failed"
+    for mistakes in (shown["mistakes"], batch["errors"]["data"]):
+        assert [(one["line"], one["param"], one["message"]) for one in mistakes] == [(2, "upstream", told)]
+
+
+def test_a_table_for_an_upstream_that_there_is_not_is_refused_before_it_is_read(client: httpx.Client) -> None:
+    file = upload(client, "a.csv", "topic\ntea\n")
+    read = {"template": "Write about {topic}.", "model": "gpt-4o"}
+    body = {"input_file_id": file, "input": read, "upstream": "two"}
+    answer = client.post("/v1/batches", json=body)
+    assert (answer.status_code, answer.json()["error"]["param"]) == (400, "upstream")
+    llama = client.post("/v1/batches", json={**body, "input": {**read, "model": "llama"}, "upstream": "one"}).json()
+    assert [one["line"] for one in llama["errors"]["data"]] == [2]
+    assert client.post("/v1/batches", json={**body, "upstream": "one"}).json()["status"] == "in_progress"
+
+
+@pytest.mark.parametrize("path", ["jobs", "batches", "inputs"])
+def test_a_query_parameter_of_a_submission_that_is_not_known_is_refused(client: httpx.Client, path: str) -> None:
+    answer = client.post(f"/v1/{path}?stauts=failed", json=ask())
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "unknown_parameter")
+    assert client.post("/v1/jobs?api-version=1", json=ask()).status_code == 202
 
 
 def test_the_upstream_that_is_named_goes_no_further_and_holds_for_its_job(

@@ -65,6 +65,25 @@ def test_an_event_of_many_lines_is_not_read_again_for_each(line: bytes, monkeypa
     assert parser.feed(b'\n\ndata: {"c": 1}\ndata: {"d": 1}\n\n')[-2:] == [b'{"c": 1}', b'{"d": 1}']
 
 
+def test_lines_that_only_look_like_objects_are_not_all_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before, a megabyte of them took a worker one and a half seconds, as an answer may bring again and again."""
+    loads = json.loads
+    looks: list[str] = []
+
+    def count(text: str, **named: Any) -> object:
+        looks.append(text)
+        return loads(text, **named)
+
+    monkeypatch.setattr("worker.upstream.sse.json.loads", count)
+    parser = sse.SSEParser()
+    assert parser.feed(b'{"a": 1}\n' + b"{x}\n" * 100_000 + b'data: 1\n\n{"b": 1}\n') == [
+        b'{"a": 1}',
+        b"1",
+        b'{"b": 1}',
+    ]
+    assert len(looks) < 10_000
+
+
 def test_a_wait_of_a_structured_header_is_bounded_as_all_others() -> None:
     """Before, it was no time that a computer can count, and the attempt was never ended."""
     for seconds in ("99999999999999999999", NINES):

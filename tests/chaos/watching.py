@@ -9,7 +9,8 @@ import time
 from hashlib import sha256
 from urllib.parse import urlsplit
 
-from longhand.client.events import Delta, Done, EventDecoder, Reasoning, Reset
+from longhand.client.event_decoder import EventDecoder
+from longhand.client.events import Delta, Done, Reasoning, Reset
 from tests.chaos.processes import PATIENCE_SECONDS
 
 _SILENT_SECONDS = 25

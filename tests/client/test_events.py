@@ -6,16 +6,15 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from longhand.client.event_decoder import EventDecoder, SentEvent
 from longhand.client.events import (
     BatchDone,
     BatchStatus,
     Delta,
     Done,
-    EventDecoder,
     OnHold,
     Progress,
     Reset,
-    SentEvent,
     Status,
 )
 from tests.client.sent import DONE, ENDED, JOB, RETRY, delta, sent

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.pace.lane import Lane
+from jobs.pace.lane import FULL_LOOK, Lane
 from jobs.pace.reports import Accepted, Finished, LaneLimits, Observed, Refused, Report
 
 times = st.floats(0, 1000)
@@ -41,6 +41,19 @@ def test_room_is_never_negative_and_never_above_the_limit_in_any_order_and_on_an
         stored = json.loads(json.dumps(lane.to_json()))
         lane = Lane.from_json(stored, given_limits)
         assert json.loads(json.dumps(lane.to_json())) == stored
+
+
+@pytest.mark.parametrize("limits", [LaneLimits(), LaneLimits(max_streams=3)])
+def test_a_lane_without_a_free_stream_is_not_looked_at_all_the_time(limits: LaneLimits) -> None:
+    """Before, it was due at once, so that rounds came fifty times a second for as long as the texts took."""
+    lane = Lane.new(limits, 100.0)
+    assert lane.next_at(2, 100.0) == 100.0
+    full = 2 + lane.room(2, 100.0)
+    assert lane.next_at(full, 100.0) == 100.0 + FULL_LOOK
+    lane.apply([Refused(100.0, 100.01, 5.0, full)], full, 100.02)
+    assert lane.next_at(full, 100.02) == 100.02  # the refusal is judged in a moment
+    lane.apply([], full, 101.0)
+    assert lane.next_at(full, 104.99) > 105.0
 
 
 def test_one_overload_cuts_once_for_all_that_was_sent_before() -> None:

@@ -20,7 +20,8 @@ _MAX_STRAY = 4096
 
 _MOST_LOOKS, _MOST_LOOKED = 64, 1 << 18
 """How often it is looked whether an unfinished event is a whole object, and after how many bytes no more: each look
-reads all of it, and it may have half a million lines."""
+reads all of it, and it may have half a million lines. As often a line without `data:` is looked at in vain, until the
+next event."""
 
 _FIELDS = re.compile(rb"(?:data:\s*)*")
 
@@ -38,6 +39,7 @@ class SSEParser:
         "_has_data",
         "_is_error",
         "_line",
+        "_line_looks",
         "_looks",
         "_max_line_bytes",
         "_skip_lf",
@@ -57,6 +59,7 @@ class SSEParser:
         self._is_error = False
         self._looks = _Looks()
         self._stray_looks = _Looks()
+        self._line_looks = _Looks()
         self.stray = b""
         """The last of what came between the events and is none, for an error's message."""
 
@@ -152,7 +155,8 @@ class SSEParser:
             return whole
         if line.startswith(b"error:"):
             return [*self._dispatch(), _as_error(line[6:].strip())]
-        if _is_object(line):
+        if self._line_looks.see_object(line):
+            self._line_looks.forget()
             return [*self._dispatch(), line]
         # It may be a JSON object of several lines.
         if self.stray[:1] != b"{":
@@ -173,6 +177,7 @@ class SSEParser:
         is_error, self._is_error = self._is_error, False
         if not self._has_data:
             return []
+        self._line_looks.forget()
         payload = bytes(self._data)
         self._data.clear()
         self._has_data = False
