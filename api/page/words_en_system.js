@@ -72,7 +72,7 @@ export const SYSTEM = {
     one: "Its article waits for the next worker that you start.",
     other: "Its {count} articles wait for the next worker that you start.",
   },
-  "workers.lost.nothing": "It has no articles any more: what it was writing goes on elsewhere. It leaves this list in two minutes.",
+  "workers.lost.nothing": "It has no articles any more: what it was writing goes on elsewhere. It leaves this list within two minutes.",
   "workers.draining.why": "It was told to end: it stores its texts and gives its articles back.",
 
   "upstreams.title": "Upstreams",

@@ -57,10 +57,10 @@ export const SYSTEM = {
   "workers.running_only": { other: "并发 {count}" },
   "workers.seen": "最近活动：{when}",
   "workers.version": "版本 {version}",
-  "workers.lost.soon": { other: "{time}后租约到期，其 {count} 篇文章由其他工作进程接手。" },
+  "workers.lost.soon": { other: "租约还剩 {time}，到期后其 {count} 篇文章由其他工作进程接手。" },
   "workers.lost.now": { other: "其他工作进程正在接手它的 {count} 篇文章。" },
   "workers.lost.waits": { other: "它的 {count} 篇文章等待您启动下一个工作进程。" },
-  "workers.lost.nothing": "它名下已没有文章，之前的文章由其他工作进程继续。两分钟后它会从列表中消失。",
+  "workers.lost.nothing": "它名下已没有文章，之前的文章由其他工作进程继续。它会在两分钟内从列表中消失。",
   "workers.draining.why": "它已收到停止命令：正在保存文本并交还文章。",
 
   "upstreams.title": "上游接口",
