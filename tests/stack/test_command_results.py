@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from jobs.model.article_names import heading_of, safe_name
 from longhand.cli.results import form_of, write_results
 from longhand.client.client import Client
 from longhand.client.errors import InputError, LonghandError, NoAnswerError
@@ -218,20 +217,6 @@ def test_one_file_in_a_folder_has_the_name_of_the_pages_download(tmp_path: Path)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["Tea-rain-456789.csv", "bees-654321.jsonl"]
 
 
-@pytest.mark.parametrize(
-    ("text", "heading"),
-    [
-        ("# Tea\n", "Tea"),
-        ("\n  ### Tea  ##  \nx", "Tea"),
-        ("# Tea", ""),  # it may go on
-        ("    # code\n#tag\n####### seven\n## Rain\n", "Rain"),
-        ("x" * 2000 + "\n# Tea\n", ""),
-    ],
-)
-def test_a_heading_is_found_as_the_page_finds_it(text: str, heading: str) -> None:
-    assert heading_of(text) == heading
-
-
 def test_a_folder_that_cannot_be_made_is_one_clear_line(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with Client() as client, pytest.raises(LonghandError, match="file/out: Not a directory"):
@@ -241,19 +226,3 @@ def test_a_folder_that_cannot_be_made_is_one_clear_line(tmp_path: Path) -> None:
 def test_an_unknown_format_is_refused(tmp_path: Path) -> None:
     with Client() as client, pytest.raises(InputError, match="--format is one of md, jsonl, csv, zip, not 'pdf'"):
         write_results(client, "batch_1", tmp_path, "pdf")
-
-
-@pytest.mark.parametrize(
-    ("name", "safe"),
-    [
-        ("bees", "bees"),
-        ("../../x", "x"),
-        ("a/b\\c:d*e", "a-b-c-d-e"),
-        (".hidden", "hidden"),
-        ("养蜂 指南", "养蜂-指南"),
-        ("\x00\n", "article"),
-        ("蜂" * 100, "蜂" * 26),
-    ],
-)
-def test_a_custom_id_makes_a_safe_file_name(name: str, safe: str) -> None:
-    assert safe_name(name) == safe
