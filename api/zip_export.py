@@ -23,7 +23,7 @@ def zip_chunks(results: Iterable[StoredResult], language: Language = "en") -> It
     with ZipFile(sink, "w", ZIP_DEFLATED) as archive:
         for number, result in enumerate(results, 1):
             job = result.job
-            stem = article_stem(number, job.custom_id, job.id)
+            stem = article_stem(number, job.custom_id, job.id, result.text or "")
             if remark := _remark(result, WORDS[language]):
                 remarks.append(WORDS[language].remark.format(stem, remark))
             if result.text or (_is_whole(job) and not has_calls(job.message)):

@@ -1,12 +1,13 @@
 """The signs of life of this worker process, for `GET /v1/status`."""
 
+import math
 import threading
 from logging import getLogger
 
 from redis import Redis
 from redis.exceptions import RedisError
 
-from jobs.live.worker_signs import FORGOTTEN_SECONDS, WORKERS_KEY, WorkerSign, decode_signs, encode_sign
+from jobs.live.worker_signs import WORKERS_KEY, WorkerSign, decode_signs, encode_sign
 from jobs.settings import Settings
 from jobs.store.database import Database
 from jobs.version import read_version
@@ -71,10 +72,11 @@ class SignsOfLife:
             draining=self._running.draining,
             started_at=self._started_at,
             at=self._database.now().timestamp(),
+            every=self._settings.heartbeat_seconds,
         )
         with client.pipeline(transaction=False) as pipeline:
             pipeline.hset(WORKERS_KEY, self._worker, encode_sign(sign))
-            pipeline.expire(WORKERS_KEY, FORGOTTEN_SECONDS)
+            pipeline.expire(WORKERS_KEY, math.ceil(sign.forgotten_after))
             pipeline.execute()
         if not self._has_cleared:
             self._forget_old(client)

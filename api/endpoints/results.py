@@ -15,7 +15,7 @@ from api.http.json_lines import join_lines
 from api.http.parameters import BatchId, v1_routes
 from api.services import ServicesDep, reading
 from api.zip_export import zip_chunks
-from jobs.model.article_names import safe_name
+from jobs.model.article_names import export_stem
 from jobs.store.groups_by_bytes import Also, most_bytes_at_once
 from jobs.store.queries import stream_results
 
@@ -70,9 +70,7 @@ def get_results(
             lines = zip_chunks(results, lang)
     name = f'attachment; filename="{batch_id}.{format}"'
     if title := (batch.metadata or {}).get("title"):
-        # The end of the id keeps apart two batches with one title.
-        stem = f"{safe_name(str(title))}-{batch_id[-6:]}"
-        name += f"; filename*=utf-8''{quote(stem, safe='')}.{format}"
+        name += f"; filename*=utf-8''{quote(export_stem(batch_id, title), safe='')}.{format}"
     headers = {"content-disposition": name}
     return StreamedAnswer(
         services.answer_budget,

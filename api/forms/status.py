@@ -14,14 +14,17 @@ def workers_json(
     signs: Mapping[str, WorkerSign], holders: Mapping[str, Holder], now: datetime, lease_seconds: float
 ) -> list[dict[str, Any]]:
     """The workers that have given a sign of life, and those that have not and run jobs by their rows: of a version
-    before, or while Redis is away. Those that live come first.
+    before, or while Redis is away. Those that live come first. One that was told to end and has neither signs nor jobs
+    any more is not shown: it has ended.
     """
     shown = []
     for name in signs.keys() | holders.keys():
         sign, holder = signs.get(name), holders.get(name)
         renewed = (holder.lease_until - timedelta(seconds=lease_seconds)).timestamp() if holder else 0.0
         seen_at = max(sign.at if sign else 0.0, renewed)
-        is_lost = now.timestamp() - seen_at > lease_seconds
+        is_lost = now.timestamp() - seen_at > (sign.late_after if sign else lease_seconds)
+        if is_lost and sign and sign.draining and holder is None:
+            continue
         running = sign.running if sign and not is_lost else holder.running if holder else 0
         free = None
         if sign:
@@ -36,6 +39,7 @@ def workers_json(
                 "free": free,
                 "started_at": round(sign.started_at, 3) if sign else None,
                 "seen_at": round(seen_at, 3),
+                "lease_until": round(holder.lease_until.timestamp(), 3) if holder else None,
             }
         )
     shown.sort(key=lambda worker: (worker["state"] == "lost", worker["name"]))

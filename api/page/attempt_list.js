@@ -1,5 +1,6 @@
 // How the attempts at a job went: a bar of its whole time, and for each attempt its wait, upstream, end, segments and text.
 
+import { ownError } from "./anew.js";
 import { el } from "./dom.js";
 import { showEarlierText } from "./earlier_text.js";
 import { sentenceOf } from "./faults.js";
@@ -82,7 +83,7 @@ function attemptItem(job, attempt, waited) {
     small(wrote),
     small(continued),
     segmentList(attempt),
-    attempt.error ? small(sentenceOf(attempt.error), " fault") : null,
+    ownError(attempt) ? small(sentenceOf(attempt.error), " fault") : null,
     readButton(job, attempt),
   );
 }

@@ -1,5 +1,6 @@
 // The card of one job: its status, its text while it grows, its tokens and their rate.
 
+import { whyAnew } from "./anew.js";
 import { el, setText } from "./dom.js";
 import { sentenceOf } from "./faults.js";
 import { languageOf, plain, rate, short } from "./format.js";
@@ -27,11 +28,13 @@ export class Card {
     this.mark = makeMark();
     this.link = el("a", { href: `#/jobs/${job.id}` });
     this.prompt = el("p", { class: "card-prompt", dir: "auto" });
+    this.anew = el("p", { class: "card-anew" });
     this.node = el(
       "li",
       { class: "card" },
       el("div", { class: "card-head" }, el("h3", { dir: "auto" }, this.link), this.badge),
       this.prompt,
+      this.anew,
       el("div", { class: "card-body" }, this.words),
       el("div", { class: "card-foot" }, this.tokens, this.speed, this.mark),
     );
@@ -44,6 +47,9 @@ export class Card {
     setBadge(this.badge, shownStatus(job));
     this.node.dataset.status = job.status;
     this.#showName(job, text);
+    const anew = whyAnew(job, this.prompts.attemptsOf(job));
+    setText(this.anew, anew);
+    if (this.anew.title !== anew) this.anew.title = anew;
     setText(this.words, this.#excerpt(job, text));
     // A note is in the page's language; a text in its own, which is not the page's where it is unknown.
     if (this.words.classList.contains("note")) this.words.removeAttribute("lang");

@@ -7,12 +7,21 @@ import { t } from "./words.js";
 const LOOKED_AT = 2000;
 const MOST = 70;
 
-const HEADING = /^[ ]{0,3}#{1,6}[ \t]+(.+?)[ \t]*#*[ \t]*\n/m;
+// No two neighbours in it match the same: it takes no longer for a line of spaces than for any other.
+const HEADING = /^[ ]{0,3}#{1,6}[ \t]+(\S[^\n]*)\n/m;
 
 /** The first heading of a text that begins with one, without its marks. */
 export function headingOf(text) {
   const found = HEADING.exec((text ?? "").slice(0, LOOKED_AT));
-  return found ? plain(found[1]).trim() : "";
+  return found ? plain(withoutMarks(found[1])).trim() : "";
+}
+
+/** A heading without the marks that may close it. */
+function withoutMarks(heading) {
+  const words = heading.trimEnd();
+  let end = words.length;
+  while (words[end - 1] === "#") end -= 1;
+  return words.slice(0, end);
 }
 
 /** The text below the name of its job: without the heading that it begins with, where that is the name. */

@@ -38,6 +38,9 @@ export function noticesOf({ database, redis, workers, workers_complete: isComple
   if (workers !== null && workers.every((worker) => worker.state === "lost")) {
     if (isComplete) found.push(new Notice("notice.no_worker", { worker: "command.worker", up: "command.up" }));
     else if (database.state === "ok") found.push(new Notice("notice.no_known_worker"));
+  } else {
+    const count = (workers ?? []).filter((worker) => worker.state === "lost").length;
+    if (count) found.push(new Notice("notice.worker_lost", { count }));
   }
   for (const { line, message } of mistakes ?? [])
     found.push(new Notice(line === null ? "notice.file" : "notice.file_line", { line: String(line), message }));

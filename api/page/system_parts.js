@@ -1,7 +1,7 @@
 // The parts of the system view that are only read: figures, queue and workers.
 
 import { el } from "./dom.js";
-import { number, rate, time } from "./format.js";
+import { duration, number, rate, time } from "./format.js";
 import { badge, setBadge } from "./status.js";
 import { whyItWaits } from "./waiting_words.js";
 import { has, pieces, t } from "./words.js";
@@ -72,17 +72,27 @@ export function workersPart(workers) {
     const values = { worker: el("code", {}, t("command.worker")), up: el("code", {}, t("command.up")) };
     return [el("p", { class: "note" }, ...pieces("notice.no_worker", values))];
   }
-  return [el("ul", { class: "rows", role: "list" }, ...workers.map(workerLine))];
+  const isOneThere = workers.some(({ state }) => state !== "lost");
+  return [el("ul", { class: "rows", role: "list" }, ...workers.map((worker) => workerLine(worker, isOneThere)))];
 }
 
-function workerLine(worker) {
+/** What is to be known of a worker that does not simply run. */
+function aboutWorker({ state, running: count, lease_until: until }, isOneThere) {
+  if (state !== "lost") return state === "running" ? null : t(`workers.${state}.why`);
+  if (!count) return t("workers.lost.nothing");
+  const left = until ? until - Date.now() / 1000 : 0;
+  if (left > 0) return t("workers.lost.soon", { count, time: duration(Math.ceil(left)) });
+  return t(isOneThere ? "workers.lost.now" : "workers.lost.waits", { count });
+}
+
+function workerLine(worker, isOneThere) {
   const state = badge("queued");
   setBadge(state, SIGNS[worker.state], t(`workers.${worker.state}`));
   const { running, streams, version } = worker;
   const used =
     streams === null ? t("workers.running_only", { count: running }) : t("workers.streams", { running, streams });
   const isLost = worker.state === "lost";
-  const why = worker.state === "running" ? null : el("p", { class: "small" }, t(`workers.${worker.state}.why`));
+  const why = aboutWorker(worker, isOneThere);
   return el(
     "li",
     {},
@@ -94,7 +104,7 @@ function workerLine(worker) {
       ...pieces("workers.seen", { when: time(worker.seen_at) }),
       version === null ? null : ` · ${t("workers.version", { version })}`,
     ),
-    why,
+    why ? el("p", { class: "small" }, why) : null,
   );
 }
 

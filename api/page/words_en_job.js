@@ -18,6 +18,7 @@ export const JOB = {
   "note.empty": "The model answered with an empty text.",
   "note.nothing": "Nothing was written.",
   "card.waiting": "Waiting for the first words.",
+  "card.anew": "Attempt {now}. The one before: {why}",
   "card.empty": "The text is empty.",
   "card.thinking": "thinking, {tokens}.",
   "card.rate": "≈ {rate}/s",

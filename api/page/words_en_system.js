@@ -25,6 +25,10 @@ export const SYSTEM = {
   "notice.redis.away": "Redis cannot be reached. Articles are written and stored; watching them lags, and idle workers are not seen.",
   "notice.redis.refuses": "Redis takes no writes: it is full or read-only. Articles are stored; watching them lags.",
   "notice.no_worker": "No worker is running, so nothing is written. Start one with {worker}, or everything with {up}.",
+  "notice.worker_lost": {
+    one: "A worker gives no sign of life: it has died, is frozen, or cannot reach Redis. See below what becomes of its articles.",
+    other: "{count} workers give no sign of life: they have died, are frozen, or cannot reach Redis. See below what becomes of their articles.",
+  },
   "notice.no_known_worker": "No worker runs an article. While Redis does not answer, idle workers are not seen.",
   "notice.revision": "The tables are at revision {revision}, and this version needs {needed}. Run {command}.",
   "notice.file": "The upstreams file is wrong, so an earlier one counts. {message}",
@@ -56,7 +60,19 @@ export const SYSTEM = {
   "workers.running_only": { one: "{count} stream", other: "{count} streams" },
   "workers.seen": "Last sign {when}",
   "workers.version": "version {version}",
-  "workers.lost.why": "It gave no sign of life for longer than it may. Other workers take over its articles.",
+  "workers.lost.soon": {
+    one: "Its article goes to another worker when its lease ends, in {time}.",
+    other: "Its {count} articles go to other workers when their leases end, in {time}.",
+  },
+  "workers.lost.now": {
+    one: "Another worker is taking over its article.",
+    other: "Other workers are taking over its {count} articles.",
+  },
+  "workers.lost.waits": {
+    one: "Its article waits for the next worker that you start.",
+    other: "Its {count} articles wait for the next worker that you start.",
+  },
+  "workers.lost.nothing": "It has no articles any more: what it was writing goes on elsewhere. It leaves this list within two minutes.",
   "workers.draining.why": "It was told to end: it stores its texts and gives its articles back.",
 
   "upstreams.title": "Upstreams",

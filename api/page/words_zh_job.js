@@ -17,6 +17,7 @@ export const JOB = {
   "note.empty": "模型返回了空文本。",
   "note.nothing": "没有生成任何内容。",
   "card.waiting": "等待开头的文字。",
+  "card.anew": "第 {now} 次尝试。上一次：{why}",
   "card.empty": "文本是空的。",
   "card.thinking": "思考中，{tokens}。",
   "card.rate": "≈ {rate}/秒",

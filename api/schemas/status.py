@@ -30,8 +30,8 @@ class WorkerObject(Described):
 
     name: str
     state: Literal["running", "draining", "lost"] = Field(
-        description="`draining`: it was told to end and takes no more; `lost`: no sign of life for longer than a lease,"
-        " so others take its jobs. A lost one is shown for ten minutes."
+        description="`draining`: it was told to end and takes no more; `lost`: it missed two signs of life. Others take"
+        " its jobs at `lease_until`. A lost one is shown for two minutes."
     )
     version: str | None
     streams: int | None = Field(description="How many jobs it runs at most.")
@@ -39,6 +39,9 @@ class WorkerObject(Described):
     free: int | None = Field(description="How many more it could run now.")
     started_at: float | None
     seen_at: float = Field(description="Its last sign of life.")
+    lease_until: float | None = Field(
+        description="The end of the last lease on a job that it runs; null: it runs none."
+    )
 
 
 class QueueObject(Described):

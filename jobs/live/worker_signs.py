@@ -12,7 +12,7 @@ import msgspec
 WORKERS_KEY = "longhand:workers"
 """A hash: the name of each worker, and its last sign."""
 
-FORGOTTEN_SECONDS = 600
+FORGOTTEN_SECONDS = 120
 """After so long without a sign, a worker that ended without a word is not shown any more."""
 
 
@@ -25,6 +25,17 @@ class WorkerSign(msgspec.Struct):
     draining: bool
     started_at: float
     at: float
+    every: float = 5.0
+    """How many seconds lie between two signs. A version before did not say it."""
+
+    @property
+    def late_after(self) -> float:
+        """So long after its last sign it has missed two: as soon as it may be said that it is lost."""
+        return 2 * self.every + 1
+
+    @property
+    def forgotten_after(self) -> float:
+        return FORGOTTEN_SECONDS + self.late_after
 
 
 _encoder = msgspec.json.Encoder()
@@ -43,6 +54,6 @@ def decode_signs(found: Mapping[Any, Any], moment: float) -> dict[str, WorkerSig
             sign = _decoder.decode(said)
         except msgspec.DecodeError:
             continue
-        if moment - sign.at < FORGOTTEN_SECONDS:
+        if moment - sign.at < sign.forgotten_after:
             signs[name.decode(errors="replace")] = sign
     return signs

@@ -1,4 +1,4 @@
-"""What the file of an article is called: by its place in the input and its custom id, safe on any system."""
+"""What the file of an article is called: by its place in the input and its name, safe on any system."""
 
 import re
 import unicodedata
@@ -6,9 +6,30 @@ import unicodedata
 _UNSAFE = re.compile(r"[^\w.-]+")
 
 
-def article_stem(number: int, custom_id: str | None, job_id: str) -> str:
-    """The name of an article's file without its end. `number` counts from 1."""
-    return f"{number:04}-{safe_name(custom_id or job_id)}"
+_LOOKED_AT = 2000
+
+
+def article_stem(number: int, custom_id: str | None, job_id: str, text: str = "") -> str:
+    """The name of an article's file without its end: by its custom id, else its first heading, as the page calls it,
+    else by its job. `number` counts from 1.
+    """
+    return f"{number:04}-{safe_name(custom_id or heading_of(text) or job_id)}"
+
+
+def export_stem(resource_id: str, name: object) -> str:
+    """The name of a file with all results of a batch or a job. The end of the id keeps apart two of one name."""
+    return f"{safe_name(str(name))}-{resource_id[-6:]}" if name else safe_name(resource_id)
+
+
+def heading_of(text: str) -> str:
+    """The first heading near the beginning of a text, without its marks; empty without one."""
+    *lines, _ = text[:_LOOKED_AT].split("\n")
+    for line in lines:
+        marked = line.lstrip(" ")
+        level = len(marked) - len(marked.lstrip("#"))
+        if len(line) - len(marked) < 4 and 0 < level < 7 and marked[level : level + 1] in {" ", "\t"}:
+            return marked[level:].strip().rstrip("#").strip()
+    return ""
 
 
 def safe_name(name: str) -> str:

@@ -7,9 +7,11 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+import rich.text
 from rich.console import Console, ConsoleOptions, Group, RenderResult
 from rich.table import Table
 
+from longhand.terminal.wrapping import divide_line
 from longhand.words.catalogue import help_text, spoken
 
 _CONSTANTS = (
@@ -47,6 +49,9 @@ def translate_typer() -> None:
             setattr(rich_utils, name, help_text(f"typer.{name.lower()}"))
     # Rich cuts a word that is longer than its column, and Chinese has no space in a whole sentence.
     vars(rich_utils).update(Table=_FoldingTable, Columns=lambda items: Group(*items))
+    # To Rich such a sentence is one word, which it breaks at any character, also within a name or before a full stop.
+    if hasattr(rich.text, "divide_line"):
+        vars(rich.text).update(divide_line=divide_line)
 
 
 class _FoldingTable(Table):

@@ -8,7 +8,7 @@ import typer
 from longhand.cli.arguments import AsJson, Id, confirm
 from longhand.cli.command_client import open_client
 from longhand.client.errors import InputError
-from longhand.client.objects import Retried
+from longhand.client.objects import Json, Retried
 from longhand.terminal.explanations import status_word
 from longhand.terminal.output import print_answer, print_json_line, print_line
 from longhand.words.catalogue import t
@@ -30,7 +30,15 @@ def retry(
     """Run one failed job again, or all failed jobs of a batch and only those. They keep their ids."""
     with open_client() as client:
         retried = client.retry(resource_id, which=_read_which(which))
-    print_answer(retried, t("retry.done", id=resource_id), as_json=as_json, err=True)
+    print_answer(retried, _said_of(retried), as_json=as_json, err=True)
+
+
+def _said_of(retried: Json) -> str:
+    counts = retried.get("request_counts")
+    if counts is None:
+        return t("retry.done", id=retried["id"])
+    left = counts["total"] - counts["completed"] - counts["failed"]
+    return t("retry.done_batch", id=retried["id"], count=left, total=counts["total"])
 
 
 def delete(

@@ -1,12 +1,13 @@
 """The command `longhand results`."""
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from longhand.cli.arguments import AsJson, Id
+from longhand.cli.arguments import AsJson, Id, confirm
 from longhand.cli.command_client import open_client
 from longhand.cli.results import copy_results, form_of, write_results
 from longhand.client.errors import InputError
@@ -18,19 +19,27 @@ def results(
     resource_id: Id,
     output: Annotated[str, typer.Option("--output", "-o", metavar="DIR|FILE")],
     form: Annotated[str | None, typer.Option("--format")] = None,
+    force: Annotated[bool, typer.Option("--force", "-f")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Write the results of a batch to files, in input order, or those of one job. The batch may still be running."""
     if as_json and output == "-":
         raise InputError(t("results.json_or_stdout"))
     form, is_file = form_of(output, form)
+
+    def may_replace(files: Sequence[Path]) -> bool:
+        if not force and not as_json and sys.stdin.isatty():
+            confirm(t("results.ask", count=len(files), first=files[0]))
+            return True
+        return force
+
     with open_client() as client:
         if output == "-":
             copy_results(client, resource_id, form, sys.stdout.buffer)
             return
         # What programs read is the same in every language.
         with speaking("en" if as_json else spoken()):
-            written = write_results(client, resource_id, Path(output), form, is_file=is_file)
+            written = write_results(client, resource_id, Path(output), form, is_file=is_file, may_replace=may_replace)
     if as_json:
         print_json({"files": [str(file) for file in written.files], "remarks": written.remarks})
         return

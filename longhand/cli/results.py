@@ -1,4 +1,4 @@
-"""Writes results to files, each under a temporary name first, so that half a file never passes for a whole one.
+"""Writes results to files, all or none of them, so that half a file never passes for a whole one.
 
 All in input order: one file, or one Markdown file for each article. An incomplete text never has the name of a
 complete one: its file ends in `.partial.md`, also when the job completed and the text was cut short.
@@ -6,21 +6,22 @@ complete one: its file ends in `.partial.md`, also when the job completed and th
 
 import json
 import os
-import tempfile
-from collections.abc import Generator, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Generator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, cast
 
-from jobs.model.article_names import article_stem, safe_name
+from jobs.model.article_names import article_stem, export_stem
 from jobs.model.message import has_calls
+from longhand.cli.new_files import MayReplace, NewFiles, never, refuse_unless
 from longhand.client.client import Client
 from longhand.client.errors import InputError, LonghandError
 from longhand.client.objects import Json, Result
 from longhand.terminal.explanations import cut_short_words, reason, status_word
 from longhand.words.catalogue import spoken, t, translated
 
+_PARTIAL = ".partial.md"
 _FORMATS = ("md", "jsonl", "csv", "zip")
 
 
@@ -41,22 +42,45 @@ def form_of(output: str, form: str | None) -> tuple[str, bool]:
     return form or (ending if is_file else "md"), is_file
 
 
-def write_results(client: Client, resource_id: str, path: Path, form: str, *, is_file: bool = False) -> ExportReport:
+def write_results(
+    client: Client,
+    resource_id: str,
+    path: Path,
+    form: str,
+    *,
+    is_file: bool = False,
+    may_replace: MayReplace = never,
+) -> ExportReport:
     """Write the results of a batch or of one job into a folder or, with `is_file`, into one file. Missing folders are
-    made. Raises `LonghandError`.
+    made. `may_replace` is asked before another file is replaced. Raises `LonghandError`.
     """
     _check_form(form, resource_id)
     try:
         if form == "md" and not is_file:
             path.mkdir(parents=True, exist_ok=True)
-            return _write_articles(client, resource_id, path)
-        path = path if is_file else path / f"{safe_name(resource_id)}.{form}"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with _whole_file(path) as file:
-            copy_results(client, resource_id, form, file)
+            return _write_articles(client, resource_id, path, may_replace)
+        (path.parent if is_file else path).mkdir(parents=True, exist_ok=True)
+        path = path if is_file else path / f"{_stem_of(client, resource_id)}.{form}"
+        # Before much is read for nothing.
+        refuse_unless(may_replace, [path] if os.path.lexists(path) else [])
+        with NewFiles(path.parent) as files:
+            with files.open(path.name) as file:
+                copy_results(client, resource_id, form, file)
+            files.put(_always)
     except OSError as error:
         raise LonghandError(f"{error.filename or path}: {translated(str(error.strerror))}") from None
     return ExportReport([path])
+
+
+def _always(_: Sequence[Path]) -> bool:
+    return True
+
+
+def _stem_of(client: Client, resource_id: str) -> str:
+    """As the page names the download."""
+    if resource_id.startswith("batch_"):
+        return export_stem(resource_id, (client.batch(resource_id).get("metadata") or {}).get("title"))
+    return export_stem(resource_id, client.job(resource_id).get("custom_id"))
 
 
 def copy_results(client: Client, resource_id: str, form: str, out: IO[bytes]) -> None:
@@ -101,55 +125,34 @@ def _results_of(client: Client, resource_id: str) -> Generator[Result, None, Non
         yield _result_of(client, resource_id)
 
 
-def _write_articles(client: Client, resource_id: str, directory: Path) -> ExportReport:
+def _write_articles(client: Client, resource_id: str, directory: Path, may_replace: MayReplace) -> ExportReport:
     written = ExportReport()
-    with closing(_results_of(client, resource_id)) as found:
+    out_of_date: list[Path] = []
+    with closing(_results_of(client, resource_id)) as found, NewFiles(directory) as files:
         for number, item in enumerate(found, 1):
-            stem = article_stem(number, item.get("custom_id"), item["id"])
-            whole, partial = directory / f"{stem}.md", directory / f"{stem}.partial.md"
-            text = item.get("text")
+            text, part = item.get("text"), item.get("partial_text")
+            stem = article_stem(number, item.get("custom_id"), item["id"], text or part or "")
+            partial = f"{stem}{_PARTIAL}"
             if text is not None and (cut := cut_short_words(item)):
-                _write_text(partial, text)
-                written.remarks.append(t("results.cut", file=partial, why=cut))
+                written.remarks.append(t("results.cut", file=files.write(partial, text), why=cut))
             elif text == "" and has_calls(item.get("message")):
                 written.remarks.append(t("results.tool_call", file=stem))
             elif text is not None:
-                _write_text(whole, text)
-                # What an earlier call found while the batch still ran is out of date now.
-                partial.unlink(missing_ok=True)
-                written.files.append(whole)
-            elif part := item.get("partial_text"):
-                _write_text(partial, part)
-                written.remarks.append(t("results.incomplete", file=partial, why=_status_and_reason(item)))
+                written.files.append(files.write(f"{stem}.md", text))
+                # What an earlier call found while the batch still ran; the text may not have had its heading then.
+                early = article_stem(number, item.get("custom_id"), item["id"])
+                out_of_date += [directory / partial, directory / f"{early}{_PARTIAL}"]
+            elif part:
+                why = _status_and_reason(item)
+                written.remarks.append(t("results.incomplete", file=files.write(partial, part), why=why))
             else:
                 written.remarks.append(t("results.no_text", file=stem, why=_status_and_reason(item)))
+        files.put(may_replace, replaceable=lambda name: name.endswith(_PARTIAL))
+    for path in out_of_date:
+        path.unlink(missing_ok=True)
     return written
 
 
 def _status_and_reason(item: Result) -> str:
     because, status = reason(item), status_word(item["status"])
     return t("status.because", status=status, why=because) if because else status
-
-
-def _write_text(path: Path, text: str) -> None:
-    with _whole_file(path) as file:
-        file.write(text.encode())
-
-
-@contextmanager
-def _whole_file(path: Path) -> Iterator[IO[bytes]]:
-    """A file that gets its name only when all of it is on the disk."""
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:40]}.")
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        # mkstemp makes files that only their owner can read; a result is an ordinary file.
-        umask = os.umask(0)
-        os.umask(umask)
-        Path(name).chmod(0o666 & ~umask)
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise

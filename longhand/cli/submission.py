@@ -6,9 +6,10 @@ submitted.
 
 import io
 import re
+import shlex
 import stat
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from jobs.inputs.json_objects import decode_object
 from jobs.inputs.mistakes import MistakeError, Notes
 from jobs.inputs.reading import BUFFER_BYTES, SUFFIXES, InputFile, ReadOptions, kind_of, open_input
 from jobs.inputs.table import Line
+from longhand.cli.naming_column import naming_column
 from longhand.client.errors import InputError, RefusedError
 from longhand.client.items import WrongItemError, ask, check_item
 from longhand.client.objects import Json
@@ -173,7 +175,7 @@ def _batch(name: str, file: io.BufferedReader, kind: str, options: Options, max_
     body: Json = {"requests": requests, **options.fields}
     if options.metadata:
         body["metadata"] = dict(options.metadata)
-    return Submission(body, is_batch=True, places=tuple(places), remarks=_remarks(name, opened, options))
+    return Submission(body, is_batch=True, places=tuple(places), remarks=_remarks(name, opened, options, requests))
 
 
 def _checked(line: Line, options: Options, notes: Notes, lines_by_id: dict[str, int]) -> Json:
@@ -234,12 +236,13 @@ def _of_whole_file(name: str, mistake: MistakeError) -> str:
     return f"{_place(name, mistake.line, mistake.row)}: {explained(mistake)}"
 
 
-def _remarks(name: str, opened: InputFile, options: Options) -> tuple[str, ...]:
+def _remarks(name: str, opened: InputFile, options: Options, requests: Sequence[Json]) -> tuple[str, ...]:
     found: list[str] = []
     if opened.encoding.codec != "utf-8" and not opened.encoding.is_guess:  # a guess is a note
         found.append(t("submit.read_as", encoding=opened.encoding.name))
     if opened.form is not None and opened.form.delimiter != ",":
         found.append(t("submit.read_with", delimiter=translated(opened.form.name)))
     if opened.form is not None and "custom_id" not in opened.columns and options.read.id_column is None:
-        found.append(t("submit.no_id_column"))
+        column = naming_column(opened.columns, [request.get("cells") or {} for request in requests])
+        found.append(t("submit.no_id_column_but", column=shlex.quote(column)) if column else t("submit.no_id_column"))
     return tuple(f"{name}: {remark}" for remark in (*found, *map(explained, opened.notes)))

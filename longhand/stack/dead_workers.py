@@ -6,10 +6,15 @@ may be carried out a moment later; attempt numbers and statuses guard against th
 
 import socket
 import threading
+from contextlib import suppress
+
+from redis import Redis
+from redis.exceptions import RedisError
 
 from api.status_publisher import StatusPublisher
 from jobs.lifecycle.rescue import rescue_dead
 from jobs.live.wake import Waker
+from jobs.live.worker_signs import WORKERS_KEY
 from jobs.model.ids import worker_name
 from jobs.store.database import DATABASE_ERRORS, open_database
 
@@ -31,9 +36,16 @@ def _give_back(database_url: str, redis_url: str, worker: str) -> None:
         return
     finally:
         database.close()
+    _take_sign_away(redis_url, worker)
     if changes:
         waker, publisher = Waker(redis_url), StatusPublisher(redis_url)
         waker.wake()
         publisher.publish(changes)
         publisher.close()
         waker.close()
+
+
+def _take_sign_away(redis_url: str, worker: str) -> None:
+    """Who looks at the whole need not wait, either, until it is old: nothing is left to do about this worker."""
+    with suppress(RedisError, OSError), Redis.from_url(redis_url, socket_timeout=5, socket_connect_timeout=5) as client:
+        client.hdel(WORKERS_KEY, worker)

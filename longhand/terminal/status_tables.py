@@ -75,6 +75,8 @@ def _notes(found: Json) -> Iterator[str]:
         yield t("state.workers_unknown")
     elif not any(worker["state"] != "lost" for worker in found["workers"]):
         yield t("state.no_worker" if found["workers_complete"] else "state.no_busy_worker")
+    else:
+        yield from (_lost(worker) for worker in found["workers"] if worker["state"] == "lost")
     if found["queue"] is None:
         yield t("state.queue_unknown")
     reasons = {waits_sentence(line) for line in found["queue"] or () if line["limited_by"] != "no_worker"}
@@ -84,6 +86,15 @@ def _notes(found: Json) -> Iterator[str]:
         yield t("state.more_models")
     if found["upstreams"]:
         yield from upstream_tables.notes({"data": found["upstreams"], "file_mistakes": found["file_mistakes"]})
+
+
+def _lost(worker: Json) -> str:
+    """Since when, and what becomes of its jobs."""
+    said = {"name": one_line(worker["name"]), "ago": duration(max(0.0, time.time() - worker["seen_at"]))}
+    if not worker["running"]:
+        return t("state.lost_without_jobs", **said)
+    left = duration(max(0.0, (worker.get("lease_until") or 0.0) - time.time()))
+    return t("state.lost_with_jobs", **said, count=worker["running"], left=left)
 
 
 def _answer(look: Json) -> str:

@@ -181,7 +181,8 @@ def _attempts_table(attempts: list[Json]) -> Table:
     names = ("attempt", "outcome", "first_delta", "seconds", "deltas", "bytes", "cost", "worker_and_error")
     table = plain_table(*names, fold=("worker_and_error",))
     for attempt in attempts:
-        error = reason(attempt)
+        # Of a lost one it would only say what happened to its job: that each was.
+        error = "" if attempt.get("outcome") == "lost" else reason(attempt)
         table.add_row(
             str(attempt["attempt"]),
             status_text(attempt.get("outcome") or "running"),

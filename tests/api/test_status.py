@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import httpx
@@ -15,12 +16,13 @@ from api.schemas.status import MeObject, StatusObject
 from jobs.dispatch import overview
 from jobs.dispatch.holds import HoldKind, pause
 from jobs.intake.submission import BatchOptions, NewJob, submit_batch, submit_job
-from jobs.live.worker_signs import FORGOTTEN_SECONDS, WORKERS_KEY, WorkerSign, encode_sign
+from jobs.live.worker_signs import FORGOTTEN_SECONDS, WORKERS_KEY
 from jobs.store.database import Database
 from jobs.store.keys import create_key
 from jobs.store.revision import REVISION
 from jobs.tables import jobs, lanes
 from tests.api.callers import blue, calling, closed_api, red, secrets
+from tests.api.signs import give_sign
 from tests.chaos.fault_proxy import FaultProxy, faults_before
 from tests.conftest import serve_api
 from tests.store.reserving import claim_now
@@ -38,14 +40,6 @@ def status(client: httpx.Client) -> dict[str, Any]:
 
 def new(model: str = "m", project: str = "default", **fields: Any) -> NewJob:
     return NewJob(request={"model": model, "messages": []}, **fields)
-
-
-def give_sign(client: redis.Redis, database: Database, name: str, age: float = 0.0, **said: Any) -> None:
-    """What a worker of this name says of itself, so many seconds ago."""
-    moment = database.now().timestamp() - age
-    sign: dict[str, Any] = {"version": "1", "streams": 100, "running": 0, "draining": False}
-    sign |= {"started_at": moment, "at": moment}
-    client.hset(WORKERS_KEY, name, encode_sign(WorkerSign(**(sign | said))))
 
 
 def test_an_idle_system_answers_and_says_that_no_worker_runs(client: httpx.Client) -> None:
@@ -110,10 +104,42 @@ def test_a_worker_is_shown_from_its_first_sign_until_it_is_long_lost(
     give_sign(valkey_client, database, "busy", running=60)
     give_sign(valkey_client, database, "ending", running=5, draining=True)
     give_sign(valkey_client, database, "dead", age=60, running=7)
-    give_sign(valkey_client, database, "long dead", age=FORGOTTEN_SECONDS + 1)
+    give_sign(valkey_client, database, "long dead", age=FORGOTTEN_SECONDS + 12)
     valkey_client.hset(WORKERS_KEY, "from another version", b"{}")
     shown = [(one["name"], one["state"], one["running"], one["free"]) for one in status(client)["workers"]]
     assert shown == [("busy", "running", 60, 40), ("ending", "draining", 5, 0), ("dead", "lost", 0, 0)]
+
+
+def test_a_worker_is_lost_after_two_missed_signs_and_tells_until_when_its_jobs_are_its_own(
+    client: httpx.Client, database: Database, valkey_client: redis.Redis
+) -> None:
+    job = submit_job(database, new())
+    assert claim_now(database, job.id, "dead", 15)
+    give_sign(valkey_client, database, "dead", age=12, running=7)
+    give_sign(valkey_client, database, "slow", age=12, every=20.0)
+    dead, slow = status(client)["workers"]
+    assert (slow["name"], slow["state"], slow["lease_until"]) == ("slow", "running", None)
+    # Its row was renewed later than its sign was given.
+    assert (dead["name"], dead["state"], dead["running"]) == ("dead", "running", 7)
+    with database.write() as connection:
+        lease_until = database.now() + timedelta(seconds=3)
+        connection.execute(update(jobs).values(lease_until=lease_until))
+    slow, dead = status(client)["workers"]
+    assert (dead["state"], dead["running"], dead["free"]) == ("lost", 1, 0)
+    assert dead["lease_until"] == pytest.approx(lease_until.timestamp(), abs=0.01)
+
+
+def test_a_worker_that_was_told_to_end_and_gives_no_sign_any_more_is_not_shown(
+    client: httpx.Client, database: Database, valkey_client: redis.Redis
+) -> None:
+    give_sign(valkey_client, database, "ended", age=12, draining=True)
+    assert status(client)["workers"] == []
+    job = submit_job(database, new())
+    assert claim_now(database, job.id, "ended", 15)
+    with database.write() as connection:
+        connection.execute(update(jobs).values(lease_until=database.now()))
+    [worker] = status(client)["workers"]
+    assert (worker["state"], worker["running"]) == ("lost", 1)
 
 
 def test_a_worker_without_a_sign_is_known_by_the_jobs_that_it_runs(client: httpx.Client, database: Database) -> None:

@@ -27,6 +27,7 @@ from longhand.terminal.batch_view import BatchView
 from longhand.terminal.lines import Lines
 from longhand.terminal.lists import jobs_table
 from longhand.terminal.tables import job_summary
+from longhand.words.catalogue import speaking
 from tests.api.batch_watching import submit_jobs
 from tests.api.watching import Writer, submit
 from tests.client.sent import JOB
@@ -267,7 +268,8 @@ def test_the_failures_of_a_batch_are_queued_again_and_a_second_time_there_are_no
     environ = environ_of(tmp_path, {"LONGHAND_URL": f"http://127.0.0.1:{sqlite_api.port}"})
     ran = longhand("retry", played.batch_id, environ=environ)
     assert (ran.returncode, ran.stdout) == (0, "")
-    assert ran.stderr == f"{played.batch_id}: queued again; follow with: longhand watch {played.batch_id}\n"
+    said = "1 of 3 jobs are to be written now, the others keep their texts; follow with: longhand watch"
+    assert ran.stderr == f"{played.batch_id}: {said} {played.batch_id}\n"
     with Client(f"http://127.0.0.1:{sqlite_api.port}") as client:
         assert [job["status"] for job in client.jobs(batch_id=played.batch_id)] == ["completed", "queued", "completed"]
     again = longhand("retry", played.batch_id, environ=environ)
@@ -355,3 +357,18 @@ def test_a_text_that_was_not_accepted_was_not_interrupted(
         progress.watch_job(client, "job_0", StringIO())
     said = "the text of attempt 1 was not accepted (min_words: asked for 300, found 206 words); it is written again"
     assert said in capsys.readouterr().err
+
+
+def test_a_lost_attempt_is_not_said_to_have_died_each_time_and_any_other_says_why_it_ended() -> None:
+    lost = {
+        "attempt": 1,
+        "worker": "w1",
+        "started_at": 1.0,
+        "outcome": "lost",
+        "error": {"code": "worker_lost", "message": None},
+    }
+    cut = {**lost, "attempt": 2, "outcome": "failed", "error": {"code": "upstream_cut", "message": "it broke off"}}
+    with speaking("zh"):
+        shown = shown_by(job_summary(job(0, "bees", **KNOWN, attempts=[lost, cut])))
+    assert "连续三次" not in shown
+    assert re.search(r"2 +失败.+w1 upstream_cut：回答中断", shown), shown

@@ -43,7 +43,10 @@ def test_what_was_read_otherwise_is_said(tmp_path: Path) -> None:
     remarks = read_submission(str(path), Options(MODEL, ReadOptions(template="写{主题}"))).remarks
     assert [remark.removeprefix(f"{path}: ") for remark in remarks] == [
         "read with a semicolon between the cells",
-        "no column custom_id: name one with --id-column, or the files are named by job id",
+        (
+            "no column custom_id, so the articles are named by their headings or job ids:"
+            " --id-column '主题' would name them"
+        ),
         GUESS,
         "a row without any text was left out (line 3 and 1 more)",
     ]

@@ -3,6 +3,7 @@
 from playwright.sync_api import expect
 
 from longhand.client.client import Client
+from tests.page.test_the_page_for_everyone import FAINT, FAULTS
 from tests.page.visit import Visit
 from tests.page.watched import finish, request, submit
 
@@ -39,3 +40,17 @@ def test_a_text_that_was_cut_short_says_so_everywhere(visit: Visit, client: Clie
     expect(page.locator(".head .badge")).to_have_text("1 cut short")
     expect(cards.locator(".badge")).to_have_text(["Completed", "Completed", "Cut short"])
     expect(page.get_by_role("button", name="Retry 1 article cut short")).to_be_visible()
+
+
+def test_a_card_says_why_its_article_began_anew(visit: Visit, client: Client) -> None:
+    page = visit.page
+    torn = {"cut_after": 5, "times": 1, "key": "torn-once"}
+    batch_id = submit(
+        client, [request("torn", "Write a 40-word note.", **torn), request("well", "Write a 20-word note.")]
+    )
+    finish(client, batch_id)
+    visit.go(f"#/batches/{batch_id}")
+    said = page.locator(".card-anew")
+    expect(said).to_have_text(["Attempt 2. The one before: The upstream's answer broke off.", ""])
+    assert page.evaluate(FAULTS) == []
+    assert page.evaluate(FAINT) == []

@@ -1,16 +1,25 @@
 """The system view: what runs, what waits and why, the upstreams, and whose key this is."""
 
+import re
+from datetime import timedelta
 from pathlib import Path
 
 from playwright.sync_api import Browser, Page, Route, expect
+from redis import Redis
+from sqlalchemy import update
 
+from jobs.intake.submission import NewJob, submit_job
+from jobs.store.database import Database
+from jobs.tables import jobs
 from longhand.client.client import Client
+from tests.api.signs import give_sign
 from tests.chaos.fault_proxy import FaultProxy
 from tests.conftest import serve_api
 from tests.page.test_the_page_for_everyone import FAINT, FAULTS
 from tests.page.visit import Visit
 from tests.page.watched import finish, held, request, submit
 from tests.stack.running_up import environ_of, longhand, running_up
+from tests.store.reserving import claim_now
 
 
 def figure(page: Page, name: str) -> str:
@@ -78,6 +87,34 @@ def test_without_a_worker_the_view_says_how_to_start_one(browser: Browser, sqlit
         expect(visit.page.locator(".head .badge")).to_have_text("Needs a look")
         assert visit.page.evaluate(FAULTS) == []
         assert visit.page.evaluate("document.documentElement.scrollWidth") <= 320
+        visit.assert_clean()
+
+
+def test_a_worker_that_is_lost_is_told_with_what_becomes_of_its_articles(
+    browser: Browser, sqlite_url: str, redis_url: str, valkey_client: Redis, sqlite_database: Database
+) -> None:
+    with (
+        serve_api(sqlite_url, redis_url) as api,
+        Visit.open(browser, f"http://127.0.0.1:{api.port}", width=320) as visit,
+    ):
+        page = visit.page
+        give_sign(valkey_client, sqlite_database, "well")
+        give_sign(valkey_client, sqlite_database, "idle and dead", age=12)
+        job = submit_job(sqlite_database, NewJob(request={"model": "m", "messages": []}))
+        assert claim_now(sqlite_database, job.id, "of before", 15)
+        with sqlite_database.write() as connection:  # claimed, so to say, by a process that died at once
+            connection.execute(update(jobs).values(lease_until=sqlite_database.now() - timedelta(seconds=1)))
+        visit.go("#/system")
+        expect(page.locator(".head .badge")).to_have_text("Needs a look")
+        expect(page.get_by_role("alert")).to_contain_text("2 workers give no sign of life")
+        lost = page.locator(".rows > li", has_text="of before")
+        expect(lost.locator(".badge")).to_have_text("Lost")
+        expect(lost).to_contain_text(re.compile(r"Last sign \d+ seconds ago"))
+        expect(lost).to_contain_text("Another worker is taking over its article.")
+        idle = page.locator(".rows > li", has_text="idle and dead")
+        expect(idle).to_contain_text("It has no articles any more")
+        assert page.evaluate(FAULTS) == []
+        assert page.evaluate("document.documentElement.scrollWidth") <= 320
         visit.assert_clean()
 
 

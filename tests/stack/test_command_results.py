@@ -3,11 +3,11 @@
 import json
 import re
 import unicodedata
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
-from jobs.model.article_names import safe_name
 from longhand.cli.results import form_of, write_results
 from longhand.client.client import Client
 from longhand.client.errors import InputError, LonghandError, NoAnswerError
@@ -35,6 +35,9 @@ ITEMS: list[dict[str, object]] = [
     {"id": "job_5", "custom_id": "lost", "status": "failed", "error": {"code": "worker_lost", "message": None}},
 ]
 LINES = b"".join(json.dumps(item, ensure_ascii=False).encode() + b"\n" for item in ITEMS)
+
+
+UNTITLED: Script = [head(), b'{"id": "batch_1", "metadata": null}']
 
 
 def chunks(content: bytes, size: int) -> list[bytes]:
@@ -118,7 +121,7 @@ def test_a_text_that_became_whole_replaces_its_partial_file(tmp_path: Path) -> N
 @pytest.mark.parametrize("form", ["jsonl", "csv"])
 def test_one_file_holds_exactly_what_longhand_sent(tmp_path: Path, form: str) -> None:
     script = [head(transfer_encoding="chunked"), *chunks(LINES, 50), http_chunk(b"")]
-    with ScriptedUpstream(script) as server, Client(server.url) as client:
+    with ScriptedUpstream(UNTITLED, script) as server, Client(server.url) as client:
         written = write_results(client, "batch_1", tmp_path, form)
     assert written.files == [tmp_path / f"batch_1.{form}"]
     assert written.files[0].read_bytes() == LINES
@@ -149,12 +152,69 @@ def test_a_folder_and_another_format_are_stronger_than_a_name(tmp_path: Path) ->
 def test_a_download_that_is_cut_leaves_the_earlier_file_and_nothing_else(tmp_path: Path) -> None:
     (tmp_path / "batch_1.jsonl").write_text("earlier")
     script: Script = [head(transfer_encoding="chunked"), *chunks(LINES, 50)[:2], Cut()]
-    with ScriptedUpstream(script) as server, Client(server.url) as client:
+    with ScriptedUpstream(UNTITLED, script) as server, Client(server.url) as client:
         with pytest.raises(NoAnswerError, match="did not answer to the end"):
-            write_results(client, "batch_1", tmp_path, "jsonl")
+            write_results(client, "batch_1", tmp_path, "jsonl", may_replace=lambda _: True)
         assert server.last.fired == ["Cut"]
     assert [path.name for path in tmp_path.iterdir()] == ["batch_1.jsonl"]
     assert (tmp_path / "batch_1.jsonl").read_text() == "earlier"
+
+
+def test_a_file_that_is_there_is_replaced_only_with_force_and_else_nothing_is_asked_for(tmp_path: Path) -> None:
+    path = tmp_path / "out.csv"
+    path.write_text("earlier")
+    command = ["results", "batch_1", "-o", str(path)]
+    with ScriptedUpstream([head(transfer_encoding="chunked"), *chunks(LINES, 50), http_chunk(b"")]) as server:
+        environ = environ_of(tmp_path, {"LONGHAND_URL": server.url})
+        refused = longhand(*command, environ=environ)
+        assert server.exchanges == []
+        assert (refused.returncode, path.read_text()) == (2, "earlier")
+        assert f"nothing was written: {path} exists already, and --force replaces it" in refused.stderr
+        forced = longhand(*command, "--force", environ=environ)
+    assert (forced.returncode, path.read_bytes()) == (0, LINES)
+    assert [path.name for path in tmp_path.glob("*out*")] == ["out.csv"]
+
+
+def test_articles_replace_none_of_others_and_then_none_is_written(tmp_path: Path) -> None:
+    items = [dict(ITEMS[0], id=f"job_{place}", custom_id=name, text=name) for place, name in enumerate(["a", "b", "c"])]
+    script = [head(), b"\n".join(json.dumps(item).encode() for item in items)]
+    folder = tmp_path / "out"
+    folder.mkdir()
+    (folder / "0001-a.md").write_text("a")  # as it will be
+    (folder / "0002-b.md").write_text("edited by hand")
+    with ScriptedUpstream(script, script, script) as server, Client(server.url) as client:
+        with pytest.raises(InputError, match=r"nothing was written: .*0002-b\.md exists already, and --force"):
+            write_results(client, "batch_1", folder, "md")
+        assert sorted(path.name for path in folder.iterdir()) == ["0001-a.md", "0002-b.md"]
+        assert (folder / "0002-b.md").read_text() == "edited by hand"
+        asked: list[Path] = []
+
+        def may_replace(files: Sequence[Path]) -> bool:
+            asked.extend(files)
+            return True
+
+        write_results(client, "batch_1", folder, "md", may_replace=may_replace)
+        assert asked == [folder / "0002-b.md"]
+        write_results(client, "batch_1", folder, "md")  # the same again is no other
+    assert [path.read_text() for path in sorted(folder.iterdir())] == ["a", "b", "c"]
+
+
+def test_an_article_without_a_custom_id_is_named_by_its_heading_and_its_early_partial_file_goes(tmp_path: Path) -> None:
+    text = "# The Tea: of / Assam ##\n\nIt grows."
+    script = [head(), json.dumps({**ITEMS[0], "custom_id": None, "text": text}).encode()]
+    (tmp_path / "0001-job_1.partial.md").write_text("# The")
+    with ScriptedUpstream(script) as server, Client(server.url) as client:
+        write_results(client, "batch_1", tmp_path, "md")
+    assert [path.name for path in tmp_path.iterdir()] == ["0001-The-Tea-of-Assam.md"]
+
+
+def test_one_file_in_a_folder_has_the_name_of_the_pages_download(tmp_path: Path) -> None:
+    titled = [head(), b'{"id": "batch_123456789", "metadata": {"title": "Tea / rain"}}']
+    named = [head(), b'{"id": "job_987654321", "custom_id": "bees", "status": "queued"}']
+    with ScriptedUpstream(titled, [head(), LINES], named, named, [head()]) as server, Client(server.url) as client:
+        write_results(client, "batch_123456789", tmp_path, "csv")
+        write_results(client, "job_987654321", tmp_path, "jsonl")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["Tea-rain-456789.csv", "bees-654321.jsonl"]
 
 
 def test_a_folder_that_cannot_be_made_is_one_clear_line(tmp_path: Path) -> None:
@@ -166,19 +226,3 @@ def test_a_folder_that_cannot_be_made_is_one_clear_line(tmp_path: Path) -> None:
 def test_an_unknown_format_is_refused(tmp_path: Path) -> None:
     with Client() as client, pytest.raises(InputError, match="--format is one of md, jsonl, csv, zip, not 'pdf'"):
         write_results(client, "batch_1", tmp_path, "pdf")
-
-
-@pytest.mark.parametrize(
-    ("name", "safe"),
-    [
-        ("bees", "bees"),
-        ("../../x", "x"),
-        ("a/b\\c:d*e", "a-b-c-d-e"),
-        (".hidden", "hidden"),
-        ("养蜂 指南", "养蜂-指南"),
-        ("\x00\n", "article"),
-        ("蜂" * 100, "蜂" * 26),
-    ],
-)
-def test_a_custom_id_makes_a_safe_file_name(name: str, safe: str) -> None:
-    assert safe_name(name) == safe

@@ -182,7 +182,9 @@ def test_the_jobs_of_a_killed_worker_go_on_before_their_leases_have_run_out(envi
         assert_stored_as_watched(up.url, job_id, watch)
         with Client(up.url) as client:
             attempts = client.read(job_id)["attempts"]
+            shown = [one["name"] for one in client.status()["workers"]]
         assert [attempt["outcome"] for attempt in attempts] == ["lost", "completed"]
+        assert worker not in shown
         print(f"lost for {attempts[1]['started_at'] - attempts[0]['finished_at']:.2f} s after its rescue")
         assert up.end() == 0
 

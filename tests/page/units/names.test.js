@@ -21,6 +21,13 @@ test("a heading counts once its line is whole", () => {
   assert.equal(headingOf(undefined), "");
 });
 
+test("a heading of nothing but spaces and marks takes no time", () => {
+  const began = process.cpuUsage();
+  for (const end of [" ", "#", " #", "\t "]) assert.equal(headingOf(`# x${end.repeat(1990)}`), "");
+  assert.equal(headingOf(`# x${" ".repeat(1990)}\n`), "x");
+  assert.ok(process.cpuUsage(began).user < 1e6, "it takes 30 s for each if it looks again and again");
+});
+
 test("a long prompt is cut between words, and Chinese between characters", () => {
   const cut = firstWords("word ".repeat(40));
   assert.ok(cut.length <= 72 && cut.endsWith("word …"));
