@@ -60,6 +60,8 @@ class Looks:
         """How many read the rows of a whole at once."""
         self.readiness: asyncio.Task[dict[str, Any]] | None = None
         """The look of `/readyz` that is under way."""
+        self.metrics: asyncio.Task[bytes] | None = None
+        """The page of `/metrics` that is being written."""
         self._at_database: asyncio.Task[LookAnswer[str]] | None = None
         self._at_redis: asyncio.Task[LookAnswer[Mapping[str, WorkerSign]]] | None = None
 

@@ -51,8 +51,14 @@ async def get_metrics(request: Request, services: ServicesDep) -> Response:
         if not is_operator(await read_caller(request, services)):
             raise ApiError(403, "operators_only", "metrics concern all projects: ask from the machine itself, or with"
                            " a key of the project `default`") from None  # fmt: skip
-    page = await run_sync(render, make_registry(services.metrics.read))
-    return Response(page, media_type=CONTENT_TYPE)
+    task = services.looks.metrics
+    if task is None or task.done():  # shared likewise: it takes long, and any program on this machine may ask
+        task = services.looks.metrics = asyncio.ensure_future(_render(services))
+    return Response(await asyncio.shield(task), media_type=CONTENT_TYPE)
+
+
+async def _render(services: Services) -> bytes:
+    return await run_sync(render, make_registry(services.metrics.read))
 
 
 async def _look(services: Services) -> dict[str, Any]:

@@ -3,6 +3,8 @@
 import asyncio
 import json
 import time
+from collections.abc import Mapping
+from dataclasses import dataclass
 from logging import getLogger
 from typing import Any
 from urllib.parse import quote
@@ -21,11 +23,22 @@ log = getLogger(__name__)
 
 _SECONDS = 20.0
 _KEPT_SECONDS = 30.0
+_FAILED_SECONDS = 2.0
 _LONGEST_NAME = 256
 _LONGEST_ANSWER = 2 << 20
 """In bytes; the longest list known, with prices and descriptions of 400 models, has half of one million."""
+_LONGEST_MODEL = 64 << 10
+"""In bytes, of what is said of one model: each who asks has it decoded on the event loop."""
 _READS_AT_ONCE = 2
 """Of single models, for each project and upstream. An upstream that does not answer keeps nobody else waiting."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelList:
+    """A list as it is sent: written once, and not for each who asks."""
+
+    content: bytes
+    by_id: Mapping[str, dict[str, Any]]
 
 
 class Models:
@@ -34,18 +47,22 @@ class Models:
     def __init__(self, source: UpstreamSource) -> None:
         self._source = source
         self._clients: list[tuple[UpstreamSpec, httpx.AsyncClient]] = []
-        self._kept: tuple[Upstreams, float, dict[str, Any]] | None = None
+        self._kept: tuple[Upstreams, float, ModelList | ApiError] | None = None
         self._listing = asyncio.Lock()
         self._asking: dict[tuple[str, str], asyncio.Semaphore] = {}
 
-    async def read_list(self) -> dict[str, Any]:
+    async def read_list(self) -> ModelList:
         """One list of the models of all upstreams that answer. Raises `ApiError` when none does."""
         upstreams = await self._current()
         async with self._listing:  # those who ask meanwhile get the same list
             if self._kept is None or self._kept[0] is not upstreams or self._kept[1] < time.monotonic():
                 listed = await self._read_lists(upstreams)
-                self._kept = (upstreams, time.monotonic() + _KEPT_SECONDS, listed)
-            return self._kept[2]
+                seconds = _FAILED_SECONDS if isinstance(listed, ApiError) else _KEPT_SECONDS
+                self._kept = (upstreams, time.monotonic() + seconds, listed)
+            found = self._kept[2]
+        if isinstance(found, ApiError):
+            raise found
+        return found
 
     async def read_one(self, model: str) -> dict[str, Any]:
         """What the first upstream that knows this model says of it. Raises `ApiError`."""
@@ -65,9 +82,8 @@ class Models:
                 return {**found, "id": model} if name != model else found
         # Many servers list their models and know no address of a single one.
         listed = await self.read_list()
-        for item in listed["data"]:
-            if item["id"] == model:
-                return dict(item)
+        if model in listed.by_id:
+            return listed.by_id[model]
         raise first_error or _unknown_model()
 
     async def close(self) -> None:
@@ -87,7 +103,7 @@ class Models:
             )
         return upstreams
 
-    async def _read_lists(self, upstreams: Upstreams) -> dict[str, Any]:
+    async def _read_lists(self, upstreams: Upstreams) -> ModelList | ApiError:
         answers = await asyncio.gather(*(self._read_items(spec) for spec in upstreams.specs))
         listed, errors = [], []
         for spec, answer in zip(upstreams.specs, answers, strict=True):
@@ -97,12 +113,12 @@ class Models:
             listed.append((spec, [] if isinstance(answer, ApiError) else answer))
         merged = merge(listed)
         if len(errors) == len(listed) and not merged["data"]:
-            raise errors[0]
-        return merged
+            return errors[0]
+        return ModelList(json.dumps(merged).encode("ascii"), {item["id"]: dict(item) for item in merged["data"]})
 
     async def _read_items(self, spec: UpstreamSpec) -> list[dict[str, Any]] | ApiError:
         try:
-            items = find_items(await self._read(spec, "/models"))
+            items = find_items(await self._read(spec, "/models", _LONGEST_ANSWER))
         except ApiError as error:
             return error
         return _strange(200) if items is None else items
@@ -115,11 +131,11 @@ class Models:
         except TimeoutError:
             raise _too_late() from None
         try:
-            return await self._read(spec, path)
+            return await self._read(spec, path, _LONGEST_MODEL)
         finally:
             turn.release()
 
-    async def _read(self, spec: UpstreamSpec, path: str) -> object:
+    async def _read(self, spec: UpstreamSpec, path: str, longest: int) -> object:
         # As for the completions: a query in the URL is kept.
         url = httpx.URL(spec.url)
         base = url.path.rstrip("/").removesuffix("/chat/completions")
@@ -130,7 +146,7 @@ class Models:
             ):
                 try:
                     # Uncompressed was asked for, and some compress unasked.
-                    body = BoundedBody(response.headers.get("content-encoding", ""), _LONGEST_ANSWER)
+                    body = BoundedBody(response.headers.get("content-encoding", ""), longest)
                     async for piece in response.aiter_raw():
                         body.add(piece)
                     content = body.whole()

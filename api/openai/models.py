@@ -13,7 +13,8 @@ routes = v1_routes("openai")
 @routes.get("/models")
 async def get_models(services: ServicesDep, caller: CallerDep) -> Response:
     """The upstream's list of models, up to half a minute old."""
-    return JsonAnswer(await services.models.read_list())
+    listed = await services.models.read_list()
+    return Response(listed.content, media_type="application/json")
 
 
 @routes.get("/models/{model:path}")
