@@ -172,7 +172,7 @@ def test_many_tabs_can_show_one_batch_and_each_goes_on_when_it_is_looked_at(
     }"""
     with held(upstream):
         batch_id = submit(client, [request("tabs", "Write a 60-word note about tabs.")])
-        pages = [visit.page, *(visit.context.new_page() for _ in range(7))]
+        pages = [visit.page, *(visit.context.new_page() for _ in range(6))]
         for page in pages:  # a browser has six connections
             page.goto(f"{visit.url}/#/batches/{batch_id}")
             expect(page.locator(".card .badge")).to_have_text("Writing")
