@@ -205,8 +205,8 @@ WRONG: list[tuple[str, str | bytes, list[str]]] = [
 def test_wrong_input_is_told_line_by_line_and_nothing_is_sent(visit: Visit) -> None:
     faults = visit.page.locator("#faults")
     for name, content, told in WRONG:  # in one visit: to load the page takes longer than all of these
-        visit.go("#/search")
-        visit.heading("Search")
+        visit.go("#/no/such/view")
+        expect(faults).to_have_count(0)
         visit.go("#/new")
         visit.heading("Have something written")
         expect(faults, f"before {content!r}").to_have_text("")

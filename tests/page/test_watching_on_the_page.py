@@ -12,7 +12,15 @@ from longhand.client.client import Client
 from tests.chaos.fault_proxy import FaultProxy
 from tests.page.line import Line
 from tests.page.visit import Visit
-from tests.page.watched import LENGTHS, assert_every_card_is_as_stored, held, request, submit, watch_twenty
+from tests.page.watched import (
+    LENGTHS,
+    assert_every_card_is_as_stored,
+    held,
+    request,
+    scroll_to_card,
+    submit,
+    watch_twenty,
+)
 from tests.stack.running_up import Up
 
 
@@ -95,7 +103,7 @@ def test_of_three_hundred_cards_only_those_in_sight_are_drawn(visit: Visit, clie
         visit.page.mouse.wheel(0, 2500)
         visit.page.wait_for_timeout(50)
         most = max(most, drawn.count())
-    visit.page.evaluate("scrollTo(0, document.body.scrollHeight)")
+    scroll_to_card(visit, "document.body.scrollHeight", "note-299")
     expect(drawn.last).to_contain_text("note-299")
     assert most < 60
     assert drawn.last.get_attribute("aria-posinset") == drawn.last.get_attribute("aria-setsize") == "300"
