@@ -63,7 +63,7 @@ def watch_twenty(visit: Visit, client: Client, upstream: FaultProxy, words: int)
 
 
 def scroll_to_card(visit: Visit, place: str, name: str) -> None:
-    """Scroll until the card of this name is drawn. They grow when they are read, so a place moves while one goes there."""
+    """Scroll until the card of this name is drawn. Cards grow when they are read, and places move."""
     visit.wait_for(
         f"""(name) => {{
           scrollTo(0, {place});
