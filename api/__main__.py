@@ -4,9 +4,12 @@ import argparse
 import gc
 import sys
 
-from api.main import run_api
-from jobs.settings import SettingsError, load_settings
-from jobs.store.revision import RevisionError
+from jobs.starting import loading
+
+with loading():
+    from api.main import run_api
+    from jobs.settings import SettingsError, load_settings
+    from jobs.store.revision import RevisionError
 
 
 def main() -> int:

@@ -1,5 +1,9 @@
-"""`python -m longhand` is the command `longhand`."""
+"""`python -m longhand` is the command `longhand`, and so is the console script."""
 
-from longhand.cli.command import main
+from jobs.starting import loading
 
-main()
+with loading():
+    from longhand.cli.command import main
+
+if __name__ == "__main__":
+    main()

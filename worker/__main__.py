@@ -3,10 +3,13 @@
 import gc
 import sys
 
-from jobs.settings import SettingsError, load_settings
-from jobs.store.revision import RevisionError
-from worker.main import run_worker
-from worker.memory import share_one_heap
+from jobs.starting import loading
+
+with loading():
+    from jobs.settings import SettingsError, load_settings
+    from jobs.store.revision import RevisionError
+    from worker.main import run_worker
+    from worker.memory import share_one_heap
 
 if __name__ == "__main__":
     share_one_heap()

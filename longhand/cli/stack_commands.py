@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 
 from jobs.settings import Settings, load_settings
+from jobs.starting import loading
 from longhand.client.connection import DEFAULT_PORT
 from longhand.client.errors import LonghandError, first_line
 from longhand.terminal.output import open_console, print_line
@@ -96,7 +97,8 @@ def api(
     settings = _for_service()
     _check_upstreams(settings, port, needs_keys=False)
 
-    from api.main import run_api  # noqa: PLC0415  # loads FastAPI
+    with loading():
+        from api.main import run_api  # noqa: PLC0415  # loads FastAPI
 
     with _right_schema():
         run_api(settings, host, port, share_port=share_port)
@@ -107,7 +109,8 @@ def worker() -> None:
     settings = _for_service()
     _check_upstreams(settings)
 
-    from worker.main import run_worker  # noqa: PLC0415  # loads Celery
+    with loading():
+        from worker.main import run_worker  # noqa: PLC0415  # loads Celery
 
     with _right_schema():
         run_worker(settings)

@@ -9,14 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.client.forked import run_each
 from tests.conftest import free_port
-from tests.stack.running_up import environ_of
+from tests.stack.running_up import environ_of, longhand
 
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 PACKAGES = PROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]
-_RUN = "import sys; sys.modules.update(dict.fromkeys({hidden!r})); {code}"
-_COMMAND = "from longhand.cli.command import run; sys.exit(run({arguments!r}))"
 
 
 def normal(name: str) -> str:
@@ -47,40 +46,45 @@ def hidden() -> list[str]:
     ]
 
 
-def run_base(hidden: list[str], code: str, directory: Path) -> subprocess.CompletedProcess[str]:
-    """Run Python where these modules cannot be imported."""
-    environ = environ_of(directory, {"LONGHAND_REDIS_URL": "redis://127.0.0.1:1"})
-    environ["OPENAI_BASE_URL"] = "http://127.0.0.1:1/v1"
-    command = [sys.executable, "-P", "-c", _RUN.format(hidden=hidden, code=code)]
-    return subprocess.run(command, capture_output=True, text=True, env=environ, cwd=directory, check=False)
+def base_environ(home: Path) -> dict[str, str]:
+    environ = environ_of(home, {"LONGHAND_REDIS_URL": "redis://127.0.0.1:1"})
+    return {**environ, "OPENAI_BASE_URL": "http://127.0.0.1:1/v1"}
+
+
+def run_base(hidden: list[str], commands: list[list[str]], folder: Path) -> list[tuple[int, str]]:
+    """Run each command where these modules cannot be imported; its exit status and what it complains of."""
+    before = f"sys.modules.update(dict.fromkeys({hidden!r}))"
+    return [(one.returncode, one.stderr.decode()) for one in run_each(commands, base_environ(folder), folder, before)]
 
 
 def test_the_base_install_has_the_clients(hidden: list[str], tmp_path: Path) -> None:
     assert {"sqlalchemy", "celery", "fastapi", "uvloop"} <= set(hidden)
-    ran = run_base(hidden, "from longhand import AsyncClient, Client; Client(); AsyncClient()", tmp_path)
+    code = "from longhand import AsyncClient, Client; Client(); AsyncClient()"
+    command = [sys.executable, "-P", "-c", f"import sys; sys.modules.update(dict.fromkeys({hidden!r})); {code}"]
+    ran = subprocess.run(command, capture_output=True, text=True, env=base_environ(tmp_path), cwd=tmp_path, check=False)
     assert (ran.returncode, ran.stderr) == (0, "")
 
 
 def test_the_base_install_has_the_command(hidden: list[str], tmp_path: Path) -> None:
-    ran = run_base(hidden, _COMMAND.format(arguments=["--help"]), tmp_path)
-    assert (ran.returncode, ran.stderr) == (0, "")
     upstreams = tmp_path / "upstreams.toml"
     upstreams.write_text('[[upstream]]\nname = "one"\nurl = "http://127.0.0.1:9000/v1"\n')
-    ran = run_base(hidden, _COMMAND.format(arguments=["upstreams", "check", str(upstreams)]), tmp_path)
-    assert (ran.returncode, ran.stderr) == (0, f"{upstreams}: no mistakes\n")
     nobody = ["--server", f"http://127.0.0.1:{free_port()}"]
-    for arguments in (["jobs"], ["submit", "Write about tea.", "--model", "m"]):
-        ran = run_base(hidden, _COMMAND.format(arguments=[*nobody, *arguments]), tmp_path)
-        assert ran.stderr.splitlines()[-1].startswith("longhand: nothing answers at ")
+    commands = [["--help"], ["upstreams", "check", str(upstreams)]]
+    commands += [[*nobody, "jobs"], [*nobody, "submit", "Write about tea.", "--model", "m"]]
+    helped, checked, *asked = run_base(hidden, commands, tmp_path)
+    assert helped == (0, "")
+    assert checked == (0, f"{upstreams}: no mistakes\n")
+    for _, said in asked:
+        assert said.splitlines()[-1].startswith("longhand: nothing answers at ")
 
 
-@pytest.mark.parametrize("command", ["up", "demo", "simulate", "migrate", "api", "worker", "keys list"])
-def test_a_command_of_the_server_says_what_to_install(command: str, hidden: list[str], tmp_path: Path) -> None:
-    ran = run_base(hidden, _COMMAND.format(arguments=command.split()), tmp_path)
-    assert ran.returncode == 1
-    [line] = ran.stderr.splitlines()
-    assert line.startswith("longhand: this command needs the server part, and ")
-    assert line.endswith(" is not installed: pip install 'longhand-server[server]'")
+def test_a_command_of_the_server_says_what_to_install(hidden: list[str], tmp_path: Path) -> None:
+    commands = [["up"], ["demo"], ["simulate"], ["migrate"], ["api"], ["worker"], ["keys", "list"]]
+    for command, (code, said) in zip(commands, run_base(hidden, commands, tmp_path), strict=True):
+        assert code == 1, command
+        [line] = said.splitlines()
+        assert line.startswith("longhand: this command needs the server part, and "), command
+        assert line.endswith(" is not installed: pip install 'longhand-server[server]'")
 
 
 def test_every_package_says_that_it_is_typed() -> None:
@@ -88,9 +92,10 @@ def test_every_package_says_that_it_is_typed() -> None:
 
 
 def test_the_command_states_the_version_and_knows_the_short_help(tmp_path: Path) -> None:
-    ran = run_base([], _COMMAND.format(arguments=["--version"]), tmp_path)
+    environ = base_environ(tmp_path)
+    ran = longhand("--version", environ=environ)
     assert (ran.returncode, ran.stdout) == (0, f"longhand {PROJECT['project']['version']}\n")
     for arguments in (["-h"], ["submit", "-h"], ["keys", "create", "-h"]):
-        ran = run_base([], _COMMAND.format(arguments=arguments), tmp_path)
+        ran = longhand(*arguments, environ=environ)
         assert ran.returncode == 0
         assert "Usage: longhand" in ran.stdout

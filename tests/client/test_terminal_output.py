@@ -3,8 +3,8 @@
 import os
 import pty
 import re
-import subprocess
-import sys
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -19,6 +19,8 @@ from jobs.store.database import Database
 from jobs.store.search import JobFilter, list_jobs
 from longhand.terminal.output import open_console, print_line
 from tests.api.watching import Writer
+from tests.stack import warm_command
+from tests.stack.running_up import PATIENCE_SECONDS, environ_of
 
 EVIL = "\x1b]0;owned\x07\x1b[2Jid\u202etxt\x9b31m\u2066\r\nforged"
 _OWN = re.compile(r"\x1b\[([0-9;]*m|\?25[lh]|[0-9]*[AK]|[12]?[KJ])")
@@ -64,21 +66,23 @@ def test_a_line_break_in_a_name_begins_no_line_of_the_table(sqlite_api: ApiServe
 def on_terminal(command: list[str], url: str) -> str:
     """All that a command writes to a terminal of 200 columns."""
     ours, theirs = pty.openpty()
-    environment = {**os.environ, "LONGHAND_URL": url, "COLUMNS": "200", "LINES": "50", "TERM": "xterm-256color"}
-    line = [sys.executable, "-m", "longhand", *command]
-    with subprocess.Popen(line, stdin=theirs, stdout=theirs, stderr=theirs, env=environment) as process:
-        os.close(theirs)
-        shown = bytearray()
-        while True:
-            try:
-                part = os.read(ours, 65536)
-            except OSError:  # the terminal's other end is closed
-                break
-            if not part:
-                break
+    environment = {**environ_of(Path.home(), {"LONGHAND_URL": url}), "COLUMNS": "200", "LINES": "50"}
+    environment["TERM"] = "xterm-256color"
+    with ThreadPoolExecutor(1) as reader:
+        shown = reader.submit(_read_all, ours)
+        try:
+            warm_command.run_on(command, environment, [theirs] * 3, PATIENCE_SECONDS)
+        finally:
+            os.close(theirs)
+        return shown.result()
+
+
+def _read_all(terminal: int) -> str:
+    shown = bytearray()
+    with suppress(OSError):  # the terminal's other end is closed
+        while part := os.read(terminal, 65536):
             shown += part
-        os.close(ours)
-        process.wait(timeout=30)
+    os.close(terminal)
     return shown.decode()
 
 

@@ -5,8 +5,6 @@ import json
 import os
 import re
 import string
-import subprocess
-import sys
 from collections.abc import Iterator
 from io import StringIO
 from pathlib import Path
@@ -21,6 +19,7 @@ from longhand.cli import command
 from longhand.terminal.explanations import explained, reason
 from longhand.terminal.lists import jobs_table
 from longhand.words.catalogue import Entry, Part, entries, language_of, meaning_of, speaking, t, translated
+from tests.client.forked import run_each
 from tests.client.sent import JOB
 from tests.stack.running_up import ROOT, environ_of, longhand
 
@@ -306,13 +305,11 @@ def test_an_error_of_the_api_is_explained_and_then_quoted() -> None:
 )
 def test_no_encoding_of_a_terminal_makes_the_command_fail(locale: dict[str, str], tmp_path: Path) -> None:
     environ = {**environ_of(tmp_path / "家", {}), "LC_ALL": "", **locale}
-    for arguments, code in (["--help"], 0), (["settings"], 0), (["settings", "--json"], 0), (["jobs", "茶"], 2):
-        ran = subprocess.run(
-            [sys.executable, "-P", "-m", "longhand", *arguments], env=environ, capture_output=True, check=False
-        )
-        assert ran.returncode == code, ran.stderr
+    codes = {("--help",): 0, ("settings",): 0, ("settings", "--json"): 0, ("jobs", "茶"): 2}
+    for ran in run_each(list(codes), environ, tmp_path):
+        assert ran.returncode == codes[tuple(ran.args)], ran.stderr
         assert b"Traceback" not in ran.stderr
-        if "--json" in arguments:
+        if "--json" in ran.args:
             home = next(one for one in json.loads(ran.stdout) if one["name"] == "LONGHAND_HOME")
             assert os.fsencode(home["value"]) == os.fsencode(tmp_path / "家")
 
@@ -321,10 +318,9 @@ def test_json_is_the_same_in_every_language(tmp_path: Path) -> None:
     said = set()
     for language in ("en", "zh"):
         environ = environ_of(tmp_path, {"LONGHAND_API_KEY": "lh_x", "LONGHAND_LANG": language})
-        ran = subprocess.run(
-            [sys.executable, "-P", "-m", "longhand", "settings", "--json"], env=environ, capture_output=True, check=True
-        )
-        said.add(ran.stdout.replace(b'"value": "zh"', b'"value": "en"'))
+        ran = longhand("settings", "--json", environ=environ)
+        assert ran.returncode == 0
+        said.add(ran.stdout.replace('"value": "zh"', '"value": "en"'))
     assert len(said) == 1
     assert os.environ.get("LONGHAND_LANG") is None
 

@@ -1,18 +1,18 @@
 """What is held says why, since when and what to do, once; and a click lets it go on."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from jobs.store.database import Database
 from longhand.client.client import Client
 from longhand.simulator import Pace, Provider, ServedSimulator, serve_in_thread
 from tests.chaos.fault_proxy import FaultProxy
 from tests.page.test_the_page_for_everyone import FAINT, FAULTS
+from tests.page.threads import working
 from tests.page.visit import Visit
 from tests.page.watched import finish, held, request, submit
-from tests.stack.running_up import Up, environ_of, running_up
 
 PAID = 3
 
@@ -25,12 +25,12 @@ def provider() -> Iterator[ServedSimulator]:
 
 
 @pytest.fixture
-def poor(provider: ServedSimulator, tmp_path: Path, browser: Browser) -> Iterator[Up]:
-    """A whole stack before that provider. It asks for the browser only so that nothing is started without one."""
-    with running_up(environ_of(tmp_path / "home", {"LONGHAND_UPSTREAM_URL": provider.url}), "--port", "0") as running:
-        assert running.url
-        yield running
-        running.end()
+def poor(
+    provider: ServedSimulator, browser: Browser, sqlite_database: Database, sqlite_url: str, redis_url: str
+) -> Iterator[str]:
+    """An API before that provider. It asks for the browser only so that nothing is started without one."""
+    with working(sqlite_database, sqlite_url, redis_url, provider.url) as url:
+        yield url
 
 
 def banner(page: Page) -> str:
@@ -40,9 +40,9 @@ def banner(page: Page) -> str:
 
 
 def test_an_upstream_out_of_credit_shows_one_banner_and_resume_goes_on(
-    browser: Browser, poor: Up, provider: ServedSimulator
+    browser: Browser, poor: str, provider: ServedSimulator
 ) -> None:
-    with Client(poor.url) as client, Visit.open(browser, poor.url) as visit:
+    with Client(poor) as client, Visit.open(browser, poor) as visit:
         batch_id = submit(client, [request(f"tea-{i}", f"Write a 20-word note about tea {i}.") for i in range(12)])
         page = visit.page
         page.set_viewport_size({"width": 1280, "height": 1600})  # only cards in sight are drawn

@@ -2,39 +2,37 @@
 
 import socket
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, expect
 
+from jobs.store.database import Database
 from longhand.client.client import Client
 from tests.chaos.fault_proxy import FaultProxy
 from tests.page.test_the_page_for_everyone import FAINT, FAULTS
+from tests.page.threads import working
 from tests.page.visit import Visit
 from tests.page.watched import finish, held, request, submit
-from tests.stack.running_up import Up, environ_of, running_up
 
 MANY = 40
 
 
 @pytest.fixture
-def deserted(tmp_path: Path, browser: Browser) -> Iterator[Up]:
-    """A whole stack whose upstream refuses every connection. It asks for the browser only so that nothing is started
-    without one.
+def deserted(browser: Browser, sqlite_database: Database, sqlite_url: str, redis_url: str) -> Iterator[str]:
+    """An API whose upstream refuses every connection. It asks for the browser only so that nothing is started without
+    one.
     """
     with socket.socket() as closed:  # bound and not listening: nobody else gets its port
         closed.bind(("127.0.0.1", 0))
-        url = f"http://127.0.0.1:{closed.getsockname()[1]}/v1"
-        with running_up(environ_of(tmp_path / "home", {"LONGHAND_UPSTREAM_URL": url}), "--port", "0") as running:
-            assert running.url
-            yield running
-            running.end()
+        nobody = f"http://127.0.0.1:{closed.getsockname()[1]}/v1"
+        with working(sqlite_database, sqlite_url, redis_url, nobody) as url:
+            yield url
 
 
 def test_an_empty_system_says_what_to_do_and_forty_articles_before_a_dead_upstream_say_it_once(
-    browser: Browser, deserted: Up
+    browser: Browser, deserted: str
 ) -> None:
-    with Client(deserted.url) as client, Visit.open(browser, deserted.url) as visit:
+    with Client(deserted) as client, Visit.open(browser, deserted) as visit:
         page = visit.page
         visit.go("#/")
         expect(page.locator(".empty")).to_contain_text("Give it a prompt, a list of them, or a file.")

@@ -23,7 +23,7 @@ def closed(
     home: Path = tmp_path_factory.mktemp("keys") / "home"
     environ = environ_of(home, {"LONGHAND_UPSTREAM_URL": f"http://127.0.0.1:{upstream.port}/v1"})
     assert longhand("migrate", environ=environ).returncode == 0
-    secret = longhand("keys", "create", "--project", "blue", environ=environ).stdout.strip()
+    secret = longhand("keys", "create", "--project", "blue", "--name", "the newsroom", environ=environ).stdout.strip()
     other = longhand("keys", "create", "--project", "green", environ=environ).stdout.strip()
     with running_up(environ, "--port", "0") as running:
         assert running.url
@@ -170,3 +170,19 @@ def test_a_watch_that_was_cut_comes_back_with_a_token_of_its_own_and_its_cursor(
         assert len(set(tokens)) == len(tokens) >= 2
         assert "last_event_id" not in asked[0]
         assert all("last_event_id" in query for query in asked[1:])
+
+
+def test_a_key_is_named_with_its_project_and_can_be_given_back(visit: Visit, secret: str) -> None:
+    page = visit.page
+    visit.go("#/system")
+    dialog = page.get_by_role("dialog", name="API key")
+    expect(dialog).to_contain_text("longhand keys create --project NAME")
+    enter(visit, secret)
+    expect(page.locator("#account")).to_have_text("blue")
+    key = page.locator(".system-part", has_text="Your key").last
+    expect(key).to_contain_text(f"Your key {secret[:10]}… (the newsroom) shows the work of the project blue")
+    expect(page.get_by_role("button", name="Pause the upstream default")).to_be_hidden()  # operators may
+    key.get_by_role("button", name="Sign out").click()
+    expect(dialog).to_be_visible()
+    expect(page.locator("#account")).to_be_hidden()
+    assert page.evaluate("() => sessionStorage.length") == 0

@@ -2,7 +2,6 @@
 
 import re
 from datetime import timedelta
-from pathlib import Path
 
 from playwright.sync_api import Browser, Page, Route, expect
 from redis import Redis
@@ -18,7 +17,6 @@ from tests.conftest import serve_api
 from tests.page.test_the_page_for_everyone import FAINT, FAULTS
 from tests.page.visit import Visit
 from tests.page.watched import finish, held, request, submit
-from tests.stack.running_up import environ_of, longhand, running_up
 from tests.store.reserving import claim_now
 
 
@@ -135,30 +133,3 @@ def test_before_the_first_answer_the_badge_says_that_it_reads_and_then_what_fail
     for route in waiting[1:]:
         route.continue_()
     expect(badge).to_have_text("All is well")
-
-
-def test_a_key_is_named_with_its_project_and_can_be_given_back(
-    browser: Browser, upstream: FaultProxy, tmp_path: Path
-) -> None:
-    environ = environ_of(tmp_path / "home", {"LONGHAND_UPSTREAM_URL": f"http://127.0.0.1:{upstream.port}/v1"})
-    assert longhand("migrate", environ=environ).returncode == 0
-    made = longhand("keys", "create", "--project", "blue", "--name", "the newsroom", environ=environ)
-    secret = made.stdout.strip()
-    with running_up(environ, "--port", "0") as up, Visit.open(browser, up.url) as visit:
-        visit.refused = {401}
-        page = visit.page
-        visit.go("#/system")
-        dialog = page.get_by_role("dialog", name="API key")
-        expect(dialog).to_contain_text("longhand keys create --project NAME")
-        page.locator("#api-key").fill(secret)
-        page.get_by_role("button", name="Use this key").click()
-        expect(page.locator("#account")).to_have_text("blue")
-        key = page.locator(".system-part", has_text="Your key").last
-        expect(key).to_contain_text(f"Your key {secret[:10]}… (the newsroom) shows the work of the project blue")
-        expect(page.get_by_role("button", name="Pause the upstream default")).to_be_hidden()  # operators may
-        key.get_by_role("button", name="Sign out").click()
-        expect(dialog).to_be_visible()
-        expect(page.locator("#account")).to_be_hidden()
-        assert page.evaluate("() => sessionStorage.length") == 0
-        visit.assert_clean()
-        up.end()

@@ -9,7 +9,7 @@ from longhand.client.client import Client
 from tests.chaos.fault_proxy import FaultProxy
 from tests.page.line import Line
 from tests.page.visit import Visit
-from tests.page.watched import assert_every_card_is_as_stored, finish, held, request, submit
+from tests.page.watched import assert_every_card_is_as_stored, finish, held, request, scroll_to_card, submit
 from tests.stack.running_up import Up
 
 
@@ -154,9 +154,8 @@ def test_texts_out_of_sight_are_forgotten_when_they_are_many_and_read_again(visi
     visit.page.evaluate("(hash) => { location.hash = hash; }", f"#/batches/{batch_id}")
     expect(visit.page.locator(".head .badge")).to_have_text("Completed")
     all_marked = "() => [...document.querySelectorAll('.card .mark')].every((mark) => mark.textContent === '= stored')"
-    for place in ("document.body.scrollHeight", "0"):
-        visit.page.evaluate(f"scrollTo(0, {place})")
-        expect(visit.page.locator(".card").last).to_contain_text("note-59" if place != "0" else "note-")
+    for place, name in (("document.body.scrollHeight", "note-59"), ("0", "note-00")):
+        scroll_to_card(visit, place, name)
         visit.wait_for(all_marked)
     texts = visit.texts()
     assert 0 < len(texts) < 60
@@ -172,7 +171,7 @@ def test_many_tabs_can_show_one_batch_and_each_goes_on_when_it_is_looked_at(
     }"""
     with held(upstream):
         batch_id = submit(client, [request("tabs", "Write a 60-word note about tabs.")])
-        pages = [visit.page, *(visit.context.new_page() for _ in range(7))]
+        pages = [visit.page, *(visit.context.new_page() for _ in range(6))]
         for page in pages:  # a browser has six connections
             page.goto(f"{visit.url}/#/batches/{batch_id}")
             expect(page.locator(".card .badge")).to_have_text("Writing")

@@ -62,6 +62,17 @@ def watch_twenty(visit: Visit, client: Client, upstream: FaultProxy, words: int)
     return batch_id
 
 
+def scroll_to_card(visit: Visit, place: str, name: str) -> None:
+    """Scroll until the card of this name is drawn. Cards grow when they are read, and places move."""
+    visit.wait_for(
+        f"""(name) => {{
+          scrollTo(0, {place});
+          return [...document.querySelectorAll(".card")].some((card) => card.textContent.includes(name));
+        }}""",
+        name,
+    )
+
+
 def assert_every_card_is_as_stored(visit: Visit, client: Client, batch_id: str, count: int) -> None:
     expect(visit.page.locator(".head .badge")).to_have_text("Completed")
     visit.page.set_viewport_size({"width": 1280, "height": 2400})  # room for all cards at once

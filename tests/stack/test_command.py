@@ -172,11 +172,15 @@ def test_a_provider_that_cannot_be_simulated_is_one_line(tmp_path: Path, options
     assert named in ran.stderr
 
 
-def test_a_command_that_ends_looks_for_no_garbage_in_what_it_has_imported() -> None:
-    at_exit = "import atexit, gc, sys; atexit.register(lambda: print(len(gc.get_objects()), file=sys.stderr)); "
-    command_line = f"{at_exit} sys.argv[1:] = ['--version']; from longhand.cli.command import main; main()"
-    ran = subprocess.run([sys.executable, "-c", command_line], capture_output=True, text=True, check=True)
-    assert int(ran.stderr) < 1000  # and not tens of thousands
+def test_a_command_looks_for_no_garbage_in_what_it_imports_neither_then_nor_when_it_ends() -> None:
+    begin = "import gc, sys; looks = []; gc.callbacks.append(lambda *_: looks.append(1)); import longhand.__main__; "
+    at_exit = "import atexit; atexit.register(lambda: print(len(gc.get_objects()), file=sys.stderr)); "
+    say = "print(len(looks), gc.isenabled(), file=sys.stderr); sys.argv[1:] = ['--version']; longhand.__main__.main()"
+    ran = subprocess.run([sys.executable, "-c", begin + at_exit + say], capture_output=True, text=True, check=True)
+    looks, is_enabled, objects = ran.stderr.split()
+    assert int(looks) < 100  # and not hundreds
+    assert is_enabled == "True"
+    assert int(objects) < 1000  # and not tens of thousands
 
 
 def test_output_that_nobody_reads_is_no_traceback(tmp_path: Path) -> None:

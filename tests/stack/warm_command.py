@@ -34,28 +34,57 @@ def run(
     arguments: Sequence[str], environ: Mapping[str, str], stdin: str, seconds: float
 ) -> subprocess.CompletedProcess[str]:
     """Run the command to its end. Raises `subprocess.TimeoutExpired` as `subprocess.run` does."""
-    asked = {"arguments": arguments, "environ": dict(environ), "folder": str(Path.cwd())}
     with ExitStack() as exits:
         streams = [exits.enter_context(tempfile.TemporaryFile()) for _ in range(3)]
         streams[0].write(stdin.encode())
         streams[0].seek(0)
-        read, write = os.pipe()
-        with os.fdopen(read) as told:
-            try:
-                socket.send_fds(_start(), [json.dumps(asked).encode()], [*(one.fileno() for one in streams), write])
-            finally:
-                os.close(write)
-            pid = int(told.readline())
-            if not select.select([told], [], [], seconds)[0]:
-                with suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
-                raise subprocess.TimeoutExpired(list(arguments), seconds)
-            code = int(told.readline())
+        code = run_on(arguments, environ, [one.fileno() for one in streams], seconds)
         texts = []
         for stream in streams[1:]:
             stream.seek(0)
             texts.append(stream.read().decode())
     return subprocess.CompletedProcess(list(arguments), code, *texts)
+
+
+def run_on(arguments: Sequence[str], environ: Mapping[str, str], streams: Sequence[int], seconds: float) -> int:
+    """Run the command to its end with these as its standard streams, such as a terminal; its exit status."""
+    asked = {"arguments": arguments, "environ": dict(environ), "folder": str(Path.cwd())}
+    read, write = os.pipe()
+    with os.fdopen(read) as told:
+        try:
+            socket.send_fds(_start(), [json.dumps(asked).encode()], [*streams, write])
+        finally:
+            os.close(write)
+        pid = int(told.readline())
+        if not select.select([told], [], [], seconds)[0]:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+            raise subprocess.TimeoutExpired(list(arguments), seconds)
+        return int(told.readline())
+
+
+def put_into(folder: Path) -> int:
+    """Make a program `longhand` that a shell finds in this folder. It asks by the descriptor that is returned, which
+    whatever starts the shell must pass on.
+    """
+    folder.mkdir(exist_ok=True)
+    program = folder / "longhand"
+    program.write_text(_PROGRAM.format(python=sys.executable, asking=_start().fileno()))
+    program.chmod(0o755)
+    return _start().fileno()
+
+
+_PROGRAM = """#!{python} -ISu
+import json, os, socket, sys
+
+read, write = os.pipe()
+asked = {{"arguments": sys.argv[1:], "environ": dict(os.environ), "folder": os.getcwd()}}
+socket.send_fds(socket.socket(fileno={asking}), [json.dumps(asked).encode()], [0, 1, 2, write])
+os.close(write)
+with os.fdopen(read) as told:
+    told.readline()  # its pid
+    sys.exit(int(told.readline()))
+"""
 
 
 @cache

@@ -1,6 +1,5 @@
 """The ways into a database: who waits for whom, and whose clock it is."""
 
-import multiprocessing
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from jobs.store import database as database_module
 from jobs.store.database import Database, is_transient, open_database
+from tests.store.several_processes import forking
 from tests.store.store_fixtures import START
 from tests.worker.worker_fixtures import wait_until
 
@@ -105,7 +105,7 @@ def open_many(folder: str, gate: Any, found: Any) -> None:
 
 
 def test_processes_that_open_a_new_database_at_the_same_time_are_all_let_in(tmp_path: Path) -> None:
-    context = multiprocessing.get_context("spawn")
+    context = forking()
     gate, found = context.Barrier(6), context.Queue()
     processes = [context.Process(target=open_many, args=(str(tmp_path), gate, found)) for _ in range(6)]
     for process in processes:

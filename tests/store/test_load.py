@@ -1,6 +1,5 @@
 """SQLite under load: many processes and threads, no update lost, and nobody is told that the database is locked."""
 
-import multiprocessing
 import queue
 import sqlite3
 import threading
@@ -18,6 +17,7 @@ from jobs.model.status import BatchStatus, JobStatus
 from jobs.store.database import open_database
 from jobs.store.queries import read_attempts, read_batch
 from tests.store.reserving import claim_now, take_due
+from tests.store.several_processes import forking
 from tests.store.store_fixtures import Store, written
 
 PROCESSES = 4
@@ -78,7 +78,7 @@ def test_four_processes_of_eight_threads_lose_no_update_and_meet_no_locked_datab
     store = Store(database)
     store.database = database  # the real clock: the processes go by it
     batch_id, ids = store.submit_batch(JOBS)
-    context = multiprocessing.get_context("spawn")
+    context = forking()
     gate, told = context.Barrier(PROCESSES + 1), context.Queue()
     workers = [
         context.Process(target=work, args=(sqlite_url, f"w{number}", ids, gate, told)) for number in range(PROCESSES)

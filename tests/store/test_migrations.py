@@ -1,6 +1,5 @@
 """Migrations: from nothing to the tables of `jobs/tables/` and back, whoever runs them, however often."""
 
-import multiprocessing
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -26,6 +25,7 @@ from jobs.store.search import JobFilter, list_jobs
 from jobs.tables import LIST_COLUMNS, metadata
 from migrations import migrate
 from tests.postgres import PostgresServer
+from tests.store.several_processes import forking
 from tests.store.store_fixtures import REFUSED, START, Store, written
 
 BY_EXPRESSION = ("jobs_by_batch", "jobs_alone", "jobs_waiting")
@@ -118,7 +118,7 @@ def migrate_together(url: str, gate: Any) -> None:
 
 
 def test_processes_that_migrate_at_the_same_time_take_turns(empty_url: str) -> None:
-    context = multiprocessing.get_context("spawn")
+    context = forking()
     gate = context.Barrier(3)
     processes = [context.Process(target=migrate_together, args=(empty_url, gate)) for _ in range(3)]
     for process in processes:

@@ -10,7 +10,7 @@ MAY_RACE = ("api", "attacks", "client", "openai_sdk", "page", "stack", "suite", 
 SERVERS = frozenset({"browser", "own_valkey", "postgres_server", "valkey_server"})
 """The fixtures that start a process. Some are asked for by their name in a parameter: `postgresql`, `valkey`."""
 
-STARTERS = frozenset({"environ_of", "multiprocessing", "running_up", "subprocess"})
+STARTERS = frozenset({"environ_of", "forking", "multiprocessing", "running_up", "subprocess"})
 """What a file imports to start processes itself; all its tests then count as such."""
 
 LONG = (
