@@ -21,7 +21,7 @@ class KeyFirst:
         self._services = services
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["path"].startswith("/v1/"):
+        if scope["type"] == "http" and _wants_key(scope):
             find = find_watcher if is_watch(scope) else find_caller
             try:
                 scope[CALLER] = await find(Request(scope), self._services)
@@ -31,3 +31,10 @@ class KeyFirst:
             except SQLAlchemyError:
                 pass  # the layers below ask again, and answer that the database is away
         await self._app(scope, receive, send)
+
+
+def _wants_key(scope: Scope) -> bool:
+    # OPTIONS is what a browser asks before it sends a key. The status is told also while the database, which has the
+    # keys, does not answer.
+    path: str = scope["path"]
+    return path.startswith("/v1/") and path != "/v1/status" and scope["method"] != "OPTIONS"

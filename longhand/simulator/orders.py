@@ -146,6 +146,10 @@ class ChatRequest(msgspec.Struct, frozen=True, kw_only=True):
         return tokens
 
 
+_KNOWN = msgspec.json.Decoder(ChatRequest)
+"""Only made, as in `jobs/pace/state.py`: several simulators may run in one process."""
+
+
 def read_request(body: bytes, header: bytes | None) -> tuple[ChatRequest, Orders, str]:
     """Read a request body and an `x-simulate` header into the request, its orders and a hash of its messages.
 

@@ -92,7 +92,7 @@ def test_before_there_is_a_key_a_proxy_that_speaks_http_1_0_is_told_what_to_do(s
 
 def test_a_model_with_a_name_without_end_is_unknown(sqlite_url: str, redis_url: str) -> None:
     with serve_api(sqlite_url, redis_url, upstream_url="http://127.0.0.1:1/v1") as api:
-        long = b"GET /v1/models/%b HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n" % (b"{" * 25_000)
+        long = b"GET /v1/models/%b HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n" % (b"{" * 15_000)
         answer = sent(api.port, long)
     assert answer.startswith(b"HTTP/1.1 404 ")
     assert b"model_not_found" in answer
