@@ -46,7 +46,7 @@ WELL: dict[str, Any] = {"deltas": DELTAS}
 
 @pytest.fixture
 def worker(sqlite_database: Database, redis_url: str, simulator: ServedSimulator) -> Iterator[WorkerParts]:
-    quick = small_settings(redis_url, simulator.url, heartbeat_seconds=0.05, streams=5)
+    quick = small_settings(redis_url, simulator.url, heartbeat_seconds=0.05, lease_seconds=20, streams=5)
     with open_worker(sqlite_database, quick) as parts:
         yield parts
 
