@@ -1,19 +1,21 @@
 """The API keys in one API process: read from the database and cached for a few seconds."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from functools import partial
 from typing import TypeVar
 
 from anyio import CapacityLimiter
 from anyio.to_thread import run_sync
 
+from api.access.key_lookups import KeyLookups
 from jobs.store.database import Database
 from jobs.store.keys import (
     ApiKey,
     any_keys,
     digest_of,
-    find_key_by_digest,
-    find_key_by_id,
+    find_keys_by_digest,
+    find_keys_by_id,
     looks_like_key,
     read_token_secret,
 )
@@ -39,16 +41,18 @@ class Keyring:
         self._open_until = 0.0
         self._token_secret: bytes | None = None
         self._threads = CapacityLimiter(_READS_AT_ONCE)
+        self._by_digest = KeyLookups(partial(self._read_keys, find_keys_by_digest))
+        self._by_id = KeyLookups(partial(self._read_keys, find_keys_by_id))
 
     async def find(self, secret: str) -> ApiKey | None:
         """The key with this secret; None when there is none, or when it was revoked."""
         if not looks_like_key(secret):
             return None
-        return await self._remembered(digest_of(secret), find_key_by_digest)
+        return await self._remembered(digest_of(secret), self._by_digest)
 
     async def find_by_id(self, key_id: str) -> ApiKey | None:
         """The key with this id; None when there is none, or when it was revoked."""
-        return await self._remembered(key_id, find_key_by_id)
+        return await self._remembered(key_id, self._by_id)
 
     async def requires_keys(self) -> bool:
         """Whether there ever was a key. Once that is so it stays so, and nobody is asked again."""
@@ -64,12 +68,12 @@ class Keyring:
             self._token_secret = await self._read(read_token_secret)
         return self._token_secret
 
-    async def _remembered(self, name: str, find: Callable[[Database, str], ApiKey | None]) -> ApiKey | None:
+    async def _remembered(self, name: str, lookups: KeyLookups) -> ApiKey | None:
         known = self._known.get(name)
         if known is not None and self._clock() < known[1]:
             return known[0]
         asked_at = self._clock()
-        found = await self._read(lambda database: find(database, name))
+        found = await lookups.find(name)
         if found is None:
             self._known.pop(name, None)
         else:
@@ -78,3 +82,8 @@ class Keyring:
 
     async def _read(self, read: Callable[[Database], T]) -> T:
         return await run_sync(read, self._database, limiter=self._threads)
+
+    async def _read_keys(
+        self, find: Callable[[Database, Collection[str]], dict[str, ApiKey]], names: Collection[str]
+    ) -> dict[str, ApiKey]:
+        return await self._read(lambda database: find(database, names))

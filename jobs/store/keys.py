@@ -6,6 +6,7 @@ that was closed must not open by itself.
 
 import re
 import secrets
+from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from hashlib import sha256
@@ -96,14 +97,14 @@ def revoke_key(database: Database, id_or_prefix: str) -> ApiKey:
     return _key(row)
 
 
-def find_key_by_digest(database: Database, digest: str) -> ApiKey | None:
-    """The unrevoked key whose secret has this SHA-256."""
-    return _find(database, "sha256", digest)
+def find_keys_by_digest(database: Database, digests: Collection[str]) -> dict[str, ApiKey]:
+    """The unrevoked keys whose secrets have one of these SHA-256, by that."""
+    return _find(database, "sha256", digests)
 
 
-def find_key_by_id(database: Database, key_id: str) -> ApiKey | None:
-    """The unrevoked key with this id."""
-    return _find(database, "id", key_id)
+def find_keys_by_id(database: Database, key_ids: Collection[str]) -> dict[str, ApiKey]:
+    """The unrevoked keys with one of these ids, by that."""
+    return _find(database, "id", key_ids)
 
 
 def any_keys(database: Database) -> bool:
@@ -144,11 +145,10 @@ def read_token_secret(database: Database) -> bytes:
     return bytes.fromhex(stored)
 
 
-def _find(database: Database, column: str, value: str) -> ApiKey | None:
-    wanted = select(api_keys).where(api_keys.c[column] == value, api_keys.c.revoked_at.is_(None))
+def _find(database: Database, column: str, values: Collection[str]) -> dict[str, ApiKey]:
+    wanted = select(api_keys).where(api_keys.c[column].in_(values), api_keys.c.revoked_at.is_(None))
     with database.read() as connection:
-        row = connection.execute(wanted).mappings().one_or_none()
-    return _key(row) if row else None
+        return {row[column]: _key(row) for row in connection.execute(wanted).mappings()}
 
 
 def _key(row: RowMapping) -> ApiKey:

@@ -1,14 +1,16 @@
 """What an API process remembers of keys, and for how long."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 
+import pytest
 from sqlalchemy import event
 
+from api.access.key_lookups import MOST_TOGETHER, KeyLookups
 from api.access.keyring import REMEMBERED_SECONDS, Keyring
 from jobs.store.database import Database
-from jobs.store.keys import create_key, revoke_key
+from jobs.store.keys import ApiKey, create_key, revoke_key
 
 
 @contextmanager
@@ -77,3 +79,44 @@ def test_once_there_was_a_key_nobody_is_asked_again_and_it_stays_closed(sqlite_d
         assert asyncio.run(keyring.requires_keys())
     assert asked == []
     assert asyncio.run(Keyring(sqlite_database).requires_keys())
+
+
+def test_keys_that_are_asked_for_at_once_are_looked_up_together(sqlite_database: Database) -> None:
+    """A thousand keys that there are not had a look at the database each, and a good one waited for them."""
+    keyring = Keyring(sqlite_database)
+    key, secret = create_key(sqlite_database)
+
+    async def ask() -> list[ApiKey | None]:
+        strangers = [keyring.find(f"lh_{number:043}") for number in range(1_000)]
+        return await asyncio.gather(*strangers, keyring.find(secret), keyring.find(secret))
+
+    with statements(sqlite_database) as asked:
+        found = asyncio.run(ask())
+    assert found == [None] * 1_000 + [key, key]
+    assert len([one for one in asked if "api_keys" in one]) <= 1_000 // MOST_TOGETHER + 2
+
+
+def test_an_error_of_a_look_up_is_everybodys_who_waits_for_it_and_the_next_one_reads_again() -> None:
+    reads: list[list[str]] = []
+    is_reading = asyncio.Event()
+
+    async def read(names: Collection[str]) -> dict[str, ApiKey]:
+        reads.append(list(names))
+        is_reading.set()
+        await asyncio.sleep(0)
+        if len(reads) == 1:
+            raise OSError("away")
+        return {}
+
+    async def ask() -> None:
+        lookups = KeyLookups(read)
+        first, second = asyncio.create_task(lookups.find("a")), asyncio.create_task(lookups.find("b"))
+        await is_reading.wait()
+        later = asyncio.create_task(lookups.find("a"))  # what is being read may be older than this question
+        for one in (first, second):
+            with pytest.raises(OSError, match="away"):
+                await one
+        assert await later is None
+
+    asyncio.run(ask())
+    assert reads == [["a", "b"], ["a"]]

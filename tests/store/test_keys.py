@@ -11,8 +11,8 @@ from jobs.store.keys import (
     any_keys,
     create_key,
     digest_of,
-    find_key_by_digest,
-    find_key_by_id,
+    find_keys_by_digest,
+    find_keys_by_id,
     list_keys,
     read_token_secret,
     revoke_key,
@@ -43,14 +43,14 @@ def test_a_secret_is_long_random_and_kept_as_prefix_and_hash_alone(store: Store)
 def test_a_key_is_found_by_its_secret_and_its_id_until_it_is_revoked(store: Store) -> None:
     key, secret = create_key(store.database, project="blue")
     other, _ = create_key(store.database)
-    assert find_key_by_digest(store.database, digest_of(secret)) == find_key_by_id(store.database, key.id) == key
-    assert find_key_by_digest(store.database, digest_of(secret + "x")) is None
+    digest = digest_of(secret)
+    assert find_keys_by_digest(store.database, [digest_of(secret + "x"), digest]) == {digest: key}
+    assert find_keys_by_id(store.database, [key.id, other.id]) == {key.id: key, other.id: other}
     store.clock.advance(60)
     revoked = revoke_key(store.database, key.id)
     assert revoked.revoked_at == store.clock.now
-    assert find_key_by_digest(store.database, digest_of(secret)) is None
-    assert find_key_by_id(store.database, key.id) is None
-    assert find_key_by_id(store.database, other.id) == other
+    assert find_keys_by_digest(store.database, [digest]) == {}
+    assert find_keys_by_id(store.database, [key.id, other.id]) == {other.id: other}
 
 
 def test_revoking_again_changes_nothing_and_revoking_the_last_one_opens_nothing(store: Store) -> None:
