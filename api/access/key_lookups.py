@@ -6,17 +6,18 @@ from collections.abc import Awaitable, Callable, Collection
 from jobs.store.keys import ApiKey
 
 MOST_TOGETHER = 200
+READS_AT_ONCE = 2
 
 
 class KeyLookups:
-    """Reads with `read` what is asked for, one read at a time. It answers who came before the read began, and no other:
-    a key may have been made meanwhile.
+    """Reads with `read` what is asked for, in few reads at a time. Each answers those who came before it began, and no
+    others: a key may have been made meanwhile.
     """
 
     def __init__(self, read: Callable[[Collection[str]], Awaitable[dict[str, ApiKey]]]) -> None:
         self._read = read
         self._waiting: dict[str, asyncio.Future[ApiKey | None]] = {}
-        self._reading: asyncio.Task[None] | None = None
+        self._reading: set[asyncio.Task[None]] = set()
 
     async def find(self, name: str) -> ApiKey | None:
         """The key with this name. Raises what the read raises."""
@@ -24,8 +25,10 @@ class KeyLookups:
         if asked is None:
             asked = self._waiting[name] = asyncio.get_running_loop().create_future()
             asked.add_done_callback(_hear)
-        if self._reading is None or self._reading.done():
-            self._reading = asyncio.create_task(self._read_all())
+        if len(self._reading) < READS_AT_ONCE:
+            reading = asyncio.create_task(self._read_all())
+            self._reading.add(reading)
+            reading.add_done_callback(self._reading.discard)
         return await asyncio.shield(asked)
 
     async def _read_all(self) -> None:

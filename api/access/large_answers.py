@@ -1,6 +1,7 @@
 """Sends large answers in pieces, and bounds how many bytes of them wait for slow readers."""
 
 from collections.abc import AsyncIterator, Iterator
+from time import monotonic
 from typing import Any
 
 from starlette.responses import StreamingResponse
@@ -14,7 +15,10 @@ ACCOUNT = "longhand.account"
 """The key in the scope under which `read_caller` leaves the project and the id of the key."""
 
 LEAST_PIECE = 64 * 1024
-"""So much of a download is made in one turn: a text of twenty words is not worth a thread."""
+TURN_SECONDS = 0.02
+"""So much of a download is made in one turn, or for so long: a text of twenty words is not worth a thread, and a
+thousand jobs without a text are nothing in a ZIP.
+"""
 
 PIECE = 256 * 1024
 """Longer bodies are sent piece by piece, each after the one before has gone: else the socket would copy all at once."""
@@ -83,19 +87,21 @@ class StreamedAnswer(StreamingResponse):
 
 async def _read_in_turns(turns: Turns, content: Iterator[bytes]) -> AsyncIterator[bytes]:
     # Two hundred downloads in forty threads kept all others waiting for the interpreter for seconds.
-    while piece := await turns.run(_next_piece, content):
-        yield piece
+    while (piece := await turns.run(_next_piece, content)) is not None:
+        if piece:
+            yield piece
 
 
-def _next_piece(content: Iterator[bytes]) -> bytes:
-    """What comes next, at least `LEAST_PIECE` bytes or the rest; nothing at the end."""
+def _next_piece(content: Iterator[bytes]) -> bytes | None:
+    """What comes next: at least `LEAST_PIECE` bytes, the rest, or what `TURN_SECONDS` have brought. None at the end."""
+    until = monotonic() + TURN_SECONDS
     pieces, length = [], 0
     for piece in content:
         pieces.append(piece)
         length += len(piece)
-        if length >= LEAST_PIECE:
-            break
-    return b"".join(pieces)
+        if length >= LEAST_PIECE or monotonic() > until:
+            return b"".join(pieces)
+    return b"".join(pieces) if length else None
 
 
 async def _send_pieces(message: Message, send: Send) -> None:

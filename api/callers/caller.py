@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from fastapi import Depends, Request
 from fastapi.security import HTTPBearer
+from starlette.types import Scope
 
 from api.access.large_answers import ACCOUNT
 from api.access.turns import ASKING
@@ -41,24 +42,24 @@ InReference = Annotated[object, Depends(HTTPBearer(auto_error=False, description
 
 
 async def read_caller(request: Request, services: ServicesDep, _shown: InReference = None) -> Caller:
-    """As `find_caller`, which `KeyFirst` has asked. From here on, what the request costs is counted for its project,
-    and for itself.
-    """
-    caller: Caller = request.scope.get(CALLER) or await find_caller(request, services)
-    count_for(request, caller)
+    """As `find_caller`, which `KeyFirst` has asked. Its project, and the request itself, pay for what it costs."""
+    caller: Caller | None = request.scope.get(CALLER)
+    if caller is None:
+        caller = await find_caller(request, services)
+        count_for(request.scope, caller)
     count_slow_schemas()
     return caller
 
 
-def count_for(request: Request, caller: Caller) -> None:
+def count_for(scope: Scope, caller: Caller) -> None:
     """From here on, what the request costs is counted for this caller. Raises `ApiError` (503) where its project has
     too many connections.
     """
-    connection = request.scope.get(CONNECTION)
+    connection = scope.get(CONNECTION)
     if connection is not None:
         connection.belongs_to(caller.project)
     ASKING.set(caller.project)
-    request.scope[ACCOUNT] = caller.project, caller.key_id
+    scope[ACCOUNT] = caller.project, caller.key_id
 
 
 async def find_caller(request: Request, services: Services) -> Caller:

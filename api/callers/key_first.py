@@ -4,7 +4,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from api.callers.caller import CALLER, find_caller
+from api.callers.caller import CALLER, count_for, find_caller
 from api.callers.watch_tokens import find_watcher, is_watch
 from api.http.errors import ApiError, error_answer
 from api.services import Services
@@ -24,12 +24,15 @@ class KeyFirst:
         if scope["type"] == "http" and _wants_key(scope):
             find = find_watcher if is_watch(scope) else find_caller
             try:
-                scope[CALLER] = await find(Request(scope), self._services)
+                caller = await find(Request(scope), self._services)
+                count_for(scope, caller)
             except ApiError as refused:
                 await error_answer(refused)(scope, receive, send)
                 return
             except SQLAlchemyError:
                 pass  # the layers below ask again, and answer that the database is away
+            else:
+                scope[CALLER] = caller
         await self._app(scope, receive, send)
 
 

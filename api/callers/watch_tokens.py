@@ -25,7 +25,8 @@ TOKEN_SECONDS = 60
 
 _NO_KEY = "-"
 
-_WATCHED = re.compile(r"/v1/(?:jobs|batches)/[^/]+/events")
+_WATCHED = re.compile(r"^/v1/(?:jobs|batches)/[^/]+/events$")
+"""As Starlette finds its routes, which also takes a line feed at the end."""
 
 
 async def read_watcher(
@@ -38,14 +39,18 @@ async def read_watcher(
     _shown: InReference = None,
 ) -> Caller:
     """The caller who may watch the job or the batch in the path: one with a key, or with a token for it."""
-    caller: Caller = request.scope.get(CALLER) or await find_watcher(request, services)
-    count_for(request, caller)
+    caller: Caller | None = request.scope.get(CALLER)
+    if caller is None:
+        caller = await find_watcher(request, services)
+        count_for(request.scope, caller)
+    elif caller.key_id is not None and await services.keyring.find_by_id(caller.key_id) is None:
+        raise _refused("the API key of this watch was revoked while it waited for its turn to open")
     return caller
 
 
 def is_watch(scope: Scope) -> bool:
     """Whether this request is for the events of a job or a batch."""
-    return _WATCHED.fullmatch(scope["path"]) is not None
+    return _WATCHED.match(scope["path"]) is not None
 
 
 async def find_watcher(request: Request, services: Services) -> Caller:

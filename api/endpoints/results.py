@@ -11,7 +11,6 @@ from api.access.large_answers import StreamedAnswer
 from api.callers.caller import CallerDep
 from api.exports import csv_lines, jsonl_lines, md_lines
 from api.finding import find_batch
-from api.http.json_lines import join_lines
 from api.http.parameters import BatchId, v1_routes
 from api.services import ServicesDep, reading
 from api.zip_export import zip_chunks
@@ -76,7 +75,7 @@ def get_results(
         services.answer_budget,
         services.downloads,
         at_once,
-        join_lines(lines),
+        lines,
         media_type=_MEDIA_TYPES[format],
         headers=headers,
     )

@@ -1,14 +1,11 @@
 """JSON in one line, also for readers that split lines as Python and httpx do."""
 
 import json
-from collections.abc import Iterable, Iterator
 from typing import Any
 
 # JSON Lines and server-sent events end a line at none of these, but `str.splitlines` does. Inside of JSON they can only
 # stand in strings, so their escapes mean the same.
 _SEPARATORS = ((b"\xe2\x80\xa8", b"\\u2028"), (b"\xe2\x80\xa9", b"\\u2029"), (b"\xc2\x85", b"\\u0085"))
-
-_BYTES_PER_PIECE = 64 * 1024
 
 
 def json_line(value: Any) -> bytes:
@@ -24,17 +21,3 @@ def one_line(encoded: bytes) -> bytes:
         if separator in encoded:
             encoded = encoded.replace(separator, escape)
     return encoded
-
-
-def join_lines(lines: Iterable[bytes]) -> Iterator[bytes]:
-    """The lines in pieces of many: each piece costs a change of threads."""
-    waiting: list[bytes] = []
-    size = 0
-    for line in lines:
-        waiting.append(line)
-        size += len(line)
-        if size >= _BYTES_PER_PIECE:
-            yield b"".join(waiting)
-            waiting, size = [], 0
-    if waiting:
-        yield b"".join(waiting)

@@ -68,6 +68,8 @@ class BoundedProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_timer()
         self._room.remove(self)
+        if self.scope is not None:
+            self.scope.pop(CONNECTION, None)  # type: ignore[misc]  # a key of ours; each would hold the other
         if self._answering is not None and not self._answering.response_complete:
             # uvicorn tells the newest request only, and the one that is being answered may be followed by others.
             self._answering.disconnected = True
@@ -97,7 +99,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._await_head()
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        if self.transport.is_closing():
+        if self.transport.is_closing() or self._linger_left is not None:
             return  # what the parser was given at once with the one too many
         super().on_header(name, value)
         if len(self.headers) > MOST_HEADERS:  # now, and not at the end of the head: each takes a hundred bytes
@@ -182,6 +184,8 @@ class BoundedProtocol(HttpToolsProtocol):
         self._refuse(ApiError(431, "head_too_large", message))
 
     def _refuse(self, error: ApiError) -> None:
+        if self._linger_left is not None:
+            return  # it is refused
         cycle = self.cycle
         unanswered = self._in_body and cycle is not None and not cycle.response_started and not self.pipeline
         # Else the refusal would stand in the middle of another answer.

@@ -60,8 +60,8 @@ class Models:
                 seconds = _FAILED_SECONDS if isinstance(listed, ApiError) else _KEPT_SECONDS
                 self._kept = (upstreams, time.monotonic() + seconds, listed)
             found = self._kept[2]
-        if isinstance(found, ApiError):
-            raise found
+        if isinstance(found, ApiError):  # a new one: each raise adds to what an error remembers
+            raise ApiError(found.status, found.code, found.message, param=found.param, headers=found.headers)
         return found
 
     async def read_one(self, model: str) -> dict[str, Any]:

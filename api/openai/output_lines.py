@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from api.http.errors import ApiError, error_body
-from api.http.json_lines import join_lines, json_line
+from api.http.json_lines import json_line
 from api.openai.chat_answers import whole_completion
 from api.openai.response_object import read_response_object
 from jobs.inputs.dialects import RESPONSES
@@ -26,7 +26,7 @@ def output_lines(database: Database, file: File, *, project: str) -> Iterator[by
     batch = read_batch(database, file.batch_id or "", project=project)
     if batch is None:
         return
-    yield from join_lines(map(json_line, _lines(database, batch, _statuses_of(file))))
+    yield from map(json_line, _lines(database, batch, _statuses_of(file)))
 
 
 def bytes_at_once(database: Database, file: File) -> int:

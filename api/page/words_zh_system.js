@@ -25,7 +25,7 @@ export const SYSTEM = {
   "notice.redis.away": "无法连接 Redis。文章照常生成和保存，但实时显示会变慢，也看不到空闲的工作进程。",
   "notice.redis.refuses": "Redis 不接受写入：已满或只读。文章照常保存，但实时显示会变慢。",
   "notice.no_worker": "没有工作进程在运行，因此不会生成任何文章。请用 {worker} 启动一个，或用 {up} 启动全部服务。",
-  "notice.worker_lost": { other: "{count} 个工作进程失联：可能已退出、卡死或连不上 Redis。它的文章如何处理，见下方。" },
+  "notice.worker_lost": { other: "{count} 个工作进程失联：可能已退出、卡死或连不上 Redis。它们的文章如何处理，见下方。" },
   "notice.no_known_worker": "没有工作进程在生成文章。Redis 没有应答时，看不到空闲的工作进程。",
   "notice.revision": "数据表版本为 {revision}，而当前程序需要 {needed}。请运行 {command}。",
   "notice.file": "接口文件有误，仍使用之前的配置。{message}",

@@ -1,6 +1,7 @@
 """Whether the disk of the database has room for what is submitted: a small write shows it, and no read does."""
 
 import secrets
+from errno import ENOSPC
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -24,4 +25,6 @@ def has_room(database: Database) -> bool:
             connection.execute(written.on_conflict_do_update(index_elements=[server_secrets.c.name], set_=changed))
     except SQLAlchemyError as error:
         return not is_disk_full(error)
+    except OSError as error:  # of the file beside a SQLite database
+        return error.errno != ENOSPC
     return True

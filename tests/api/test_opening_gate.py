@@ -7,13 +7,15 @@ import pytest
 from starlette.requests import ClientDisconnect
 from starlette.types import Message, Receive, Scope, Send
 
+from api import main
 from api.callers import opening_gate
 from api.callers.caller import CALLER, Caller
 from api.callers.opening_gate import OPENING_AT_ONCE, OpeningGate, Place, WatchGate
+from api.http.connections import Connections
 from api.http.errors import ApiError, error_answer
 from api.main import ApiServer
 from jobs.store.database import Database
-from jobs.store.keys import create_key
+from jobs.store.keys import create_key, revoke_key
 from tests.api.callers import calling
 from tests.api.watching import PATIENCE_SECONDS
 from tests.conftest import serve_api
@@ -224,3 +226,27 @@ def test_requests_without_a_key_keep_no_watch_from_opening(
         assert (answer.status_code, entered) == (404, ["red"])
         httpx.get(f"{url}/v1/models/x/events", headers={"Authorization": f"Bearer {secret}"})
         assert entered == ["red"]  # a model may have any name, and its upstream may be slow
+        httpx.get(f"{url}/v1/jobs/job_1/events%0A", headers={"Authorization": f"Bearer {secret}"})
+        assert entered == ["red", "red"]  # Starlette takes this for the same route
+
+
+def test_a_watch_that_waits_is_no_stranger_and_a_key_that_is_revoked_meanwhile_opens_nothing(
+    sqlite_url: str, redis_url: str, sqlite_database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key, secret = create_key(sqlite_database, project="red")
+    room = Connections(100)
+    monkeypatch.setattr(main, "connections_of_process", lambda: room)
+    of_red: list[int] = []
+    enter = OpeningGate.enter
+
+    async def revoke(gate: OpeningGate, project: str) -> Place:
+        of_red.append(room._of_project["red"])
+        await asyncio.to_thread(revoke_key, sqlite_database, key.id)
+        server.config.app.state.services.keyring._known.clear()  # type: ignore[union-attr]  # its five seconds are over
+        return await enter(gate, project)
+
+    monkeypatch.setattr(OpeningGate, "enter", revoke)
+    with serve_api(sqlite_url, redis_url) as server:
+        url = f"http://127.0.0.1:{server.port}/v1/jobs/job_1/events"
+        answer = httpx.get(url, headers={"Authorization": f"Bearer {secret}"})
+    assert (answer.status_code, of_red) == (401, [1])

@@ -136,3 +136,10 @@ def test_a_head_that_takes_long_to_parse_is_refused(line: socket.socket, head: b
     answer = everything_from(line)
     assert answer.startswith(b"HTTP/1.1 431 ")
     assert b"head_too_large" in answer
+
+
+def test_too_many_trailers_are_refused_once(line: socket.socket, caplog: pytest.LogCaptureFixture) -> None:
+    """The second refusal wrote to a connection whose end was sent, which is an error of the loop's."""
+    line.sendall(POST + b"0\r\n" + b"a: b\r\n" * 300)
+    everything_from(line)
+    assert [record.getMessage() for record in caplog.records if record.name == "asyncio"] == []

@@ -10,8 +10,10 @@ import httpx
 import pytest
 from starlette.types import Message, Receive, Scope, Send
 
+from api.access import large_answers
 from api.access.byte_budget import ByteBudget, answer_budget
 from api.access.large_answers import PIECE, LargeAnswers
+from api.http import listener
 from api.main import ApiServer
 from jobs.intake.submission import submit_batch
 from jobs.lifecycle.close_batch import close_batch
@@ -45,8 +47,11 @@ def keys(sqlite_database: Database) -> tuple[str, str]:
 
 
 @pytest.fixture
-def server(sqlite_url: str, redis_url: str, keys: tuple[str, str]) -> Iterator[ApiServer]:
-    """An API that holds three such texts at once, one of them for one key."""
+def server(
+    sqlite_url: str, redis_url: str, keys: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[ApiServer]:
+    """An API that holds as many bytes at once as four such texts have, and cuts no reader for reading nothing."""
+    monkeypatch.setattr(listener, "GONE_SECONDS", 600)
     with serve_api(sqlite_url, redis_url) as started:
         budget_of(started).most = 4 * len(TEXT)
         yield started
@@ -168,3 +173,18 @@ def test_a_streamed_answer_passes_whole_while_the_budget_is_full() -> None:
     assert b"".join(message["body"] for message in bodies) == b"".join(pieces)
     assert max(len(message["body"]) for message in bodies) <= PIECE
     assert [message["more_body"] for message in bodies] == [True] * (len(bodies) - 1) + [False]
+
+
+def test_a_piece_of_a_download_ends_after_its_time_whatever_came(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A ZIP of fifty thousand jobs without a text was one piece, also when its reader had gone."""
+    monkeypatch.setattr(large_answers, "TURN_SECONDS", -1.0)
+    content = iter([b"", b"", b"a", b""])
+    pieces = []
+    while (piece := large_answers._next_piece(content)) is not None:
+        pieces.append(piece)
+    assert pieces == [b"", b"", b"a", b""]
+    monkeypatch.undo()
+    assert large_answers._next_piece(iter([b"", b"a", b"b"])) == b"ab"
+    assert large_answers._next_piece(iter([b"", b""])) is None
+    long = b"x" * large_answers.LEAST_PIECE
+    assert large_answers._next_piece(iter([long, long])) == long
