@@ -18,6 +18,7 @@ from longhand.client import answers, event_decoder, following, lines
 from longhand.client.event_decoder import EventDecoder
 from longhand.words.catalogue import speak
 from tests.client.sent import ENDED, JOB, KINDS, answer, delta, sent, watched
+from tests.client.typers_words import keep_typers_words
 from tests.upstream.scripted_upstream import Flood, Script, ScriptedUpstream, head
 
 COMMANDS = (
@@ -55,6 +56,7 @@ WRONG_EVENTS = {
 @pytest.fixture(autouse=True)
 def _in_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.chdir(tmp_path)
+    keep_typers_words(monkeypatch)
     yield
     speak("en")
 

@@ -21,6 +21,7 @@ from longhand.terminal.lists import jobs_table
 from longhand.words.catalogue import Entry, Part, entries, language_of, meaning_of, speaking, t, translated
 from tests.client.forked import run_each
 from tests.client.sent import JOB
+from tests.client.typers_words import keep_typers_words
 from tests.stack.running_up import ROOT, environ_of, longhand
 
 PARTS: tuple[Part, ...] = ("", "_help", "_errors")
@@ -196,8 +197,7 @@ def test_english_counts() -> None:
 
 def ask_in(language: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let commands speak a language; afterwards Typer's words are as they were."""
-    for name in [name for name in vars(rich_utils) if name.isupper() or name in ("Table", "Columns")]:
-        monkeypatch.setattr(rich_utils, name, getattr(rich_utils, name))
+    keep_typers_words(monkeypatch)
     monkeypatch.setenv("LC_ALL", language)
 
 
