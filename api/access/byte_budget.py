@@ -16,8 +16,8 @@ Account = tuple[str, str | None]
 class ByteBudget:
     """Counts what is held. A project may have as many bytes as are still free, and one key half as many as are free.
 
-    So however many hold what they may, there is room for the next key, and more for the next project. `code` and
-    `message` are of the refusal.
+    So a project that holds all it may leaves room for the next one, and one key leaves room for the next of its
+    project; a third key of that project may have to wait. `code` and `message` are of the refusal.
     """
 
     def __init__(self, most: int, code: str, message: str) -> None:

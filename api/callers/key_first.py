@@ -37,7 +37,7 @@ class KeyFirst:
 
 
 def _wants_key(scope: Scope) -> bool:
-    # OPTIONS is what a browser asks before it sends a key. The status is told also while the database, which has the
-    # keys, does not answer.
+    # A browser sends OPTIONS before it sends a key. The status must be answered while the database is away, and that
+    # has the keys.
     path: str = scope["path"]
     return path.startswith("/v1/") and path != "/v1/status" and scope["method"] != "OPTIONS"

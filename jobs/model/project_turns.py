@@ -23,7 +23,7 @@ class ProjectTurns(Generic[T]):
         self._waiting.setdefault(project, deque()).append(waiting)
 
     def next(self, leaving: str) -> T | None:
-        """Take out who is next after one of `leaving`: one of another project, also if it has come only now."""
+        """Take out who comes after one of the project `leaving`. Another project goes first, even if it came last."""
         if not self._waiting:
             return None
         project = next((project for project in self._waiting if project != leaving), leaving)

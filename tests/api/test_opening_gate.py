@@ -23,6 +23,20 @@ from tests.conftest import serve_api
 SCOPE = {"type": "http", "path": "/v1/jobs/job_1/events", "method": "GET", "headers": [], CALLER: Caller("red", None)}
 
 
+@pytest.fixture
+def entered(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The projects whose watches have come to the gate."""
+    came: list[str] = []
+    enter = OpeningGate.enter
+
+    async def note(gate: OpeningGate, project: str) -> Place:
+        came.append(project)
+        return await enter(gate, project)
+
+    monkeypatch.setattr(OpeningGate, "enter", note)
+    return came
+
+
 async def send_nothing(_message: Message) -> None:
     """For answers that are of no interest."""
 
@@ -77,17 +91,9 @@ def test_the_gate_lets_in_the_projects_in_turn() -> None:
 
 @pytest.mark.parametrize("by", ["key", "token"])
 def test_a_watch_waits_for_the_turn_of_its_project(
-    sqlite_api: ApiServer, sqlite_database: Database, monkeypatch: pytest.MonkeyPatch, by: str
+    sqlite_api: ApiServer, sqlite_database: Database, entered: list[str], by: str
 ) -> None:
     secret = create_key(sqlite_database, project="red")[1]
-    entered: list[str] = []
-    enter = OpeningGate.enter
-
-    async def note(gate: OpeningGate, project: str) -> Place:
-        entered.append(project)
-        return await enter(gate, project)
-
-    monkeypatch.setattr(OpeningGate, "enter", note)
     with calling(sqlite_api, secret) as red:
         job_id = red.post("/v1/jobs", json={"model": "m", "messages": [{"role": "user", "content": "Write."}]}).json()[
             "id"
@@ -199,18 +205,10 @@ def test_so_many_watches_of_a_project_wait_and_the_next_is_refused(monkeypatch: 
 
 
 def test_requests_without_a_key_keep_no_watch_from_opening(
-    sqlite_url: str, redis_url: str, sqlite_database: Database, monkeypatch: pytest.MonkeyPatch
+    sqlite_url: str, redis_url: str, sqlite_database: Database, entered: list[str]
 ) -> None:
     """A thousand connections that asked again and again without a key kept the next watch waiting for ten seconds."""
     secret = create_key(sqlite_database, project="red")[1]
-    entered: list[str] = []
-    enter = OpeningGate.enter
-
-    async def note(gate: OpeningGate, project: str) -> Place:
-        entered.append(project)
-        return await enter(gate, project)
-
-    monkeypatch.setattr(OpeningGate, "enter", note)
     with serve_api(sqlite_url, redis_url) as server:
         url = f"http://127.0.0.1:{server.port}"
         paths = (
