@@ -36,16 +36,13 @@ def test_a_subscriber_that_is_killed_again_and_again_loses_no_byte_of_any_job(
     for watcher in watchers:
         watcher.wait_for(lambda shown: len(shown.jobs) == 10)
     writing: list[Writer] = []
-    killed = 0
     for round_ in range(10):
         writing.append(Writer(sqlite_database, valkey_client, ids[round_]))
         for number, piece in enumerate(pieces(100, seed=round_)):
             writing[number % len(writing)].write(piece)
-        wait_until(lambda: len(valkey_client.client_list(_type="pubsub")) == 1)
-        killed += valkey_client.client_kill_filter(_type="pubsub")
+        wait_until(lambda: valkey_client.client_kill_filter(_type="pubsub") == 1)
         if round_ % 3 == 2:
             writing.pop(0).finish()  # told to nobody
-    assert killed == 10
     for writer in writing:
         writer.finish()
     for watcher in watchers:

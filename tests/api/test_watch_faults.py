@@ -33,14 +33,11 @@ def test_a_subscriber_that_is_killed_again_and_again_loses_no_byte(
     watchers = [WatcherThread(sqlite_api.port, job_id) for _ in range(5)]
     for watcher in watchers:
         watcher.wait_for(lambda shown: shown.attempt == 1)
-    killed = 0
     for number, piece in enumerate(pieces(1500, seed=1)):
         writer.write(piece)
         if number % 150 == 149:
-            wait_until(lambda: len(valkey_client.client_list(_type="pubsub")) == 1)
-            killed += valkey_client.client_kill_filter(_type="pubsub")
+            wait_until(lambda: valkey_client.client_kill_filter(_type="pubsub") == 1)
     text = writer.finish()
-    assert killed == 10
     for watcher in watchers:
         assert (watcher.join().text, watcher.shown.resets) == (text, 0)
 
