@@ -1,13 +1,10 @@
 """The composition root: creates every part of the API process once, joins them and serves them."""
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from functools import partial
 from logging import getLogger
 
-import uvicorn
 from fastapi import Depends, FastAPI
 from fastapi.concurrency import run_in_threadpool
 from sqlalchemy.exc import SQLAlchemyError
@@ -40,17 +37,16 @@ from api.endpoints import (
     watch_tokens,
     webhooks,
 )
-from api.http.connections import connections_of_process
 from api.http.cors import Cors
 from api.http.envelope import Envelope
 from api.http.errors import add_error_answers
 from api.http.listener import listen
-from api.http.protocol import BoundedProtocol
 from api.looks import Looks
 from api.metrics.metrics import ApiMetrics
 from api.model_lists.upstream_models import Models
 from api.openai import completions, files, models, response_items, responses, text_completions
 from api.process import set_up_process
+from api.server import ApiServer
 from api.services import Services
 from api.status_publisher import StatusPublisher
 from api.submitting import inputs, submit
@@ -69,9 +65,6 @@ from jobs.tokens import Tokenizers
 from jobs.upstreams import UpstreamSource
 from jobs.upstreams.source import LOOK_SECONDS
 from jobs.webhooks.lookups import Lookups
-
-STOP_SECONDS = 3
-"""How long requests that are still running get to end."""
 
 WRITES_AT_ONCE = 16
 """Requests that write to the database, each in a thread; they share few transactions' time anyway."""
@@ -125,41 +118,6 @@ def make_app(services: Services) -> FastAPI:
     return app
 
 
-class ApiServer(uvicorn.Server):
-    """uvicorn, which ends its watchers before it waits for its connections, and by itself on SIGTERM and SIGINT."""
-
-    def __init__(self, app: FastAPI, hub: Hub, listener: socket.socket) -> None:
-        config = uvicorn.Config(
-            app,
-            loop="uvloop",
-            # uvicorn only calls it.
-            http=partial(BoundedProtocol, connections_of_process()),  # type: ignore[arg-type]
-            ws="none",
-            lifespan="on",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            proxy_headers=False,  # the peer is the client: a header can say anything
-            timeout_graceful_shutdown=STOP_SECONDS,
-        )
-        super().__init__(config)
-        self.hub = hub
-        self.port: int = listener.getsockname()[1]
-        self._listener = listener
-
-    def serve_here(self) -> None:
-        """Serve in this thread until told to stop: by a signal, or by `should_exit` from another thread."""
-        self.run(sockets=[self._listener])
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        self.hub.close()
-        await super().shutdown(sockets)
-
-    def handle_exit(self, sig: int, frame: object) -> None:
-        # uvicorn's own raises the signal again at the end, and a clean end would look like a killed process.
-        self.should_exit = True
-
-
 @contextmanager
 def open_api(settings: Settings, host: str, port: int, *, share_port: bool = False) -> Iterator[ApiServer]:
     """A server that listens and is ready to `serve_here`. Port 0 takes any free one; `port` of the server says which.
@@ -202,7 +160,7 @@ def open_api(settings: Settings, host: str, port: int, *, share_port: bool = Fal
             metrics=ApiMetrics(hub, database, source, settings.hint_seconds),
             looks=Looks(database, tails),
         )
-        yield ApiServer(make_app(services), hub, listener)
+        yield ApiServer(make_app(services), hub, services.keyring, listener)
     finally:
         listener.close()
         status_publisher.close()

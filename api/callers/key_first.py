@@ -4,10 +4,13 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from api.callers.caller import CALLER, count_for, find_caller
+from api.callers.caller import CALLER, Caller, count_for, find_caller
 from api.callers.watch_tokens import find_watcher, is_watch
 from api.http.errors import ApiError, error_answer
+from api.looks import LOOK_SECONDS, within
 from api.services import Services
+
+STATUS_PATH = "/v1/status"
 
 
 class KeyFirst:
@@ -21,23 +24,22 @@ class KeyFirst:
         self._services = services
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and _wants_key(scope):
-            find = find_watcher if is_watch(scope) else find_caller
+        # A browser sends OPTIONS before it sends a key.
+        if scope["type"] == "http" and scope["path"].startswith("/v1/") and scope["method"] != "OPTIONS":
             try:
-                caller = await find(Request(scope), self._services)
+                caller = await self._find(scope)
                 count_for(scope, caller)
             except ApiError as refused:
                 await error_answer(refused)(scope, receive, send)
                 return
-            except SQLAlchemyError:
+            except (SQLAlchemyError, TimeoutError):
                 pass  # the layers below ask again, and answer that the database is away
             else:
                 scope[CALLER] = caller
         await self._app(scope, receive, send)
 
-
-def _wants_key(scope: Scope) -> bool:
-    # A browser sends OPTIONS before it sends a key. The status must be answered while the database is away, and that
-    # has the keys.
-    path: str = scope["path"]
-    return path.startswith("/v1/") and path != "/v1/status" and scope["method"] != "OPTIONS"
+    async def _find(self, scope: Scope) -> Caller:
+        find = find_watcher if is_watch(scope) else find_caller
+        found = find(Request(scope), self._services)
+        # The status is answered while the database, which has the keys, is away; it says who asks if that is known.
+        return await (within(LOOK_SECONDS, found) if scope["path"] == STATUS_PATH else found)

@@ -9,10 +9,10 @@ from fastapi import Request
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.responses import Response
 
-from api.callers.caller import Caller, InReference, is_operator, read_caller
+from api.callers.caller import CALLER, Caller, InReference, is_operator
 from api.http.errors import JsonAnswer
 from api.http.parameters import v1_routes
-from api.looks import LOOK_SECONDS, LookAnswer, within
+from api.looks import LookAnswer, within
 from api.schemas.status import StatusObject
 from api.services import Services, ServicesDep
 from api.status_report import UNKNOWN, report_status
@@ -31,9 +31,8 @@ async def get_status(request: Request, services: ServicesDep, _shown: InReferenc
 
     A key of the project `default` sees the queue of all projects, any other only its own.
     """
-    database, redis, caller = await asyncio.gather(
-        services.looks.at_database(), services.looks.at_redis(), _find_caller(request, services)
-    )
+    caller: Caller | None = request.scope.get(CALLER)  # not known while the database does not tell
+    database, redis = await asyncio.gather(services.looks.at_database(), services.looks.at_redis())
     found: dict[str, Any] | None = None
     if caller is not None and database.state == "ok":
         found = await _read(services, partial(report_status, services, caller, redis, with_rows=True))
@@ -51,14 +50,6 @@ async def get_status(request: Request, services: ServicesDep, _shown: InReferenc
             **(found or UNKNOWN),
         }
     )
-
-
-async def _find_caller(request: Request, services: Services) -> Caller | None:
-    """The caller; None while the database does not tell. Raises as `read_caller`."""
-    try:
-        return await within(LOOK_SECONDS, read_caller(request, services))
-    except (TimeoutError, SQLAlchemyError):
-        return None
 
 
 async def _read(services: Services, report: partial[dict[str, Any]]) -> dict[str, Any] | None:

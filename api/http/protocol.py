@@ -3,14 +3,16 @@
 import asyncio
 import json
 from collections.abc import Callable
+from functools import partial
 from http import HTTPStatus
 from typing import Any, cast
 
-from uvicorn._types import ASGI3Application
+from uvicorn._types import ASGI3Application, HTTPScope
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from api.http.connections import CONNECTION, Connections
 from api.http.errors import ApiError, error_body
+from api.http.request_turns import RequestTurns
 
 MOST_HEAD_BYTES = 32 * 1024
 MOST_URL_BYTES = 16 * 1024
@@ -43,7 +45,8 @@ connection, and the client might lose the answer."""
 class BoundedProtocol(HttpToolsProtocol):
     """One connection. What the parser has been given and keeps to itself is counted, and never more than a head.
 
-    One timer runs whenever the client owes something: a head, or the rest of a body.
+    One timer runs whenever the client owes something: a head, or the rest of a body. Its requests are begun in `turns`,
+    each in the one of `asker_of`.
     """
 
     _kept_bytes = 0
@@ -56,9 +59,13 @@ class BoundedProtocol(HttpToolsProtocol):
     _timer: asyncio.TimerHandle | None = None
     _answering: RequestResponseCycle | None = None
 
-    def __init__(self, room: Connections, **uvicorns: Any) -> None:
+    def __init__(
+        self, room: Connections, turns: RequestTurns, asker_of: Callable[[HTTPScope], str], **uvicorns: Any
+    ) -> None:
         super().__init__(**uvicorns)
         self._room = room
+        self._turns = turns
+        self._asker_of = asker_of
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
         super().connection_made(transport)
@@ -163,7 +170,11 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         self._answering = cycle
-        super()._start_asgi_task(cycle, app)
+        self._turns.take(self._asker_of(cycle.scope), partial(self._begin, cycle, app))
+
+    def _begin(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        if not cycle.disconnected:  # else nobody waits for the answer
+            super()._start_asgi_task(cycle, app)
 
     def send_400_response(self, msg: str) -> None:
         self._refuse(ApiError(400, "invalid_http", msg))

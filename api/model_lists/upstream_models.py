@@ -2,10 +2,6 @@
 
 import asyncio
 import json
-import time
-from collections.abc import Mapping
-from dataclasses import dataclass
-from logging import getLogger
 from typing import Any
 from urllib.parse import quote
 
@@ -15,15 +11,12 @@ from fastapi.concurrency import run_in_threadpool
 from api.access.turns import ASKING
 from api.http.errors import ApiError
 from api.model_lists.bounded_body import BodyError, BoundedBody
-from api.model_lists.model_lists import find_items, merge
+from api.model_lists.kept_lists import KeptLists, ModelList
+from api.model_lists.model_lists import find_items
 from jobs.proxy import Proxy
 from jobs.upstreams import Upstreams, UpstreamSource, UpstreamSpec
 
-log = getLogger(__name__)
-
 _SECONDS = 20.0
-_KEPT_SECONDS = 30.0
-_FAILED_SECONDS = 2.0
 _LONGEST_NAME = 256
 _LONGEST_ANSWER = 2 << 20
 """In bytes; the longest list known, with prices and descriptions of 400 models, has half of one million."""
@@ -33,33 +26,18 @@ _READS_AT_ONCE = 2
 """Of single models, for each project and upstream. An upstream that does not answer keeps nobody else waiting."""
 
 
-@dataclass(frozen=True, slots=True)
-class ModelList:
-    """A list as it is sent: written once, and not for each who asks."""
-
-    content: bytes
-    by_id: Mapping[str, dict[str, Any]]
-
-
 class Models:
-    """Asks the upstreams for their models, at most every half a minute for the lists."""
+    """Asks the upstreams for their models; for their lists at most every half a minute."""
 
     def __init__(self, source: UpstreamSource) -> None:
         self._source = source
         self._clients: list[tuple[UpstreamSpec, httpx.AsyncClient]] = []
-        self._kept: tuple[Upstreams, float, ModelList | ApiError] | None = None
-        self._listing = asyncio.Lock()
+        self._lists = KeptLists(self._read_items)
         self._asking: dict[tuple[str, str], asyncio.Semaphore] = {}
 
     async def read_list(self) -> ModelList:
         """One list of the models of all upstreams that answer. Raises `ApiError` when none does."""
-        upstreams = await self._current()
-        async with self._listing:  # those who ask meanwhile get the same list
-            if self._kept is None or self._kept[0] is not upstreams or self._kept[1] < time.monotonic():
-                listed = await self._read_lists(upstreams)
-                seconds = _FAILED_SECONDS if isinstance(listed, ApiError) else _KEPT_SECONDS
-                self._kept = (upstreams, time.monotonic() + seconds, listed)
-            found = self._kept[2]
+        found = await self._lists.read(await self._current(), _too_late())
         if isinstance(found, ApiError):  # a new one: each raise adds to what an error remembers
             raise ApiError(found.status, found.code, found.message, param=found.param, headers=found.headers)
         return found
@@ -88,6 +66,7 @@ class Models:
 
     async def close(self) -> None:
         """Give up every connection."""
+        self._lists.close()
         for _, client in self._clients:
             await client.aclose()
 
@@ -103,22 +82,9 @@ class Models:
             )
         return upstreams
 
-    async def _read_lists(self, upstreams: Upstreams) -> ModelList | ApiError:
-        answers = await asyncio.gather(*(self._read_items(spec) for spec in upstreams.specs))
-        listed, errors = [], []
-        for spec, answer in zip(upstreams.specs, answers, strict=True):
-            if isinstance(answer, ApiError):
-                errors.append(answer)
-                log.warning("the models of upstream %s are not in the list: %s", spec.name, answer.message)
-            listed.append((spec, [] if isinstance(answer, ApiError) else answer))
-        merged = merge(listed)
-        if len(errors) == len(listed) and not merged["data"]:
-            return errors[0]
-        return ModelList(json.dumps(merged).encode("ascii"), {item["id"]: dict(item) for item in merged["data"]})
-
     async def _read_items(self, spec: UpstreamSpec) -> list[dict[str, Any]] | ApiError:
         try:
-            items = find_items(await self._read(spec, "/models", _LONGEST_ANSWER))
+            items = await run_in_threadpool(find_items, await self._read(spec, "/models", _LONGEST_ANSWER))
         except ApiError as error:
             return error
         return _strange(200) if items is None else items
@@ -154,7 +120,7 @@ class Models:
                     raise _strange(response.status_code) from None
         except (httpx.TimeoutException, TimeoutError):
             raise _too_late() from None
-        except httpx.HTTPError as error:
+        except (httpx.HTTPError, AttributeError) as error:  # anyio asks a socket that is gone for its peer
             said = f"the upstream cannot be asked for its models: {type(error).__name__}"
             raise ApiError(502, "upstream_unreachable", said) from None
         return _judge(response, content)

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import httpx
 import pytest
 
-from api.main import ApiServer
+from api.server import ApiServer
 from jobs.store.database import Database
 from jobs.store.keys import create_key
 from tests.conftest import serve_api

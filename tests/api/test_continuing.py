@@ -5,7 +5,7 @@ from typing import Any
 import httpx
 import pytest
 
-from api.main import ApiServer
+from api.server import ApiServer
 from jobs.store.database import Database
 from jobs.store.search import JobFilter, list_jobs
 

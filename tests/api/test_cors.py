@@ -6,7 +6,7 @@ import httpx
 import pytest
 import redis
 
-from api.main import ApiServer
+from api.server import ApiServer
 from jobs.settings import SettingsError, load_settings
 from jobs.store.database import Database
 from jobs.store.keys import create_key

@@ -9,7 +9,7 @@ import httpx
 import pytest
 from sqlalchemy import event, func, select
 
-from api.main import ApiServer
+from api.server import ApiServer
 from jobs.store.database import Database
 from jobs.store.disk_full import is_disk_full
 from jobs.store.write_trial import has_room

@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
-from api.main import ApiServer
+from api.server import ApiServer
 from jobs.store.database import Database
 from tests.api.batch_watching import submit_jobs
 from tests.api.watching import PATIENCE_SECONDS, wait_until

@@ -7,7 +7,7 @@ import pytest
 import redis
 from sqlalchemy import select, update
 
-from api.main import ApiServer
+from api.server import ApiServer
 from jobs.lifecycle import erase
 from jobs.lifecycle.erase import NOBODY, go_on_erasing
 from jobs.lifecycle.transitions import retry

@@ -17,9 +17,9 @@ import pytest
 import redis as redis_py
 from sqlalchemy import func, select, update
 
-from api.main import ApiServer
 from api.openai.schemas import FileList
 from api.schemas.batches import BatchObject
+from api.server import ApiServer
 from jobs.intake.drafts import ABANDONED_SECONDS, clear_abandoned
 from jobs.lifecycle.close_batch import close_batch
 from jobs.lifecycle.transitions import fail

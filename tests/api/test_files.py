@@ -11,8 +11,8 @@ import httpx
 import pytest
 from sqlalchemy import select, update
 
-from api.main import ApiServer
 from api.openai.schemas import FileList, FileObject
+from api.server import ApiServer
 from jobs.store.database import Database
 from jobs.store.keys import create_key
 from jobs.tables import files

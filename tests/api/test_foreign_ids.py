@@ -10,7 +10,7 @@ import httpx
 import pytest
 from sqlalchemy import select
 
-from api.main import ApiServer
+from api.server import ApiServer
 from jobs.store.database import Database
 from jobs.tables import metadata
 from jobs.webhooks.endpoints import create_endpoint

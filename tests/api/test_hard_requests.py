@@ -10,7 +10,7 @@ import httpx
 import pytest
 from sqlalchemy.exc import OperationalError
 
-from api.main import ApiServer
+from api.server import ApiServer
 from tests.api.callers import calling
 from tests.conftest import serve_api
 

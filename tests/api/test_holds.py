@@ -10,11 +10,11 @@ import httpx
 import pytest
 import redis
 
-from api.main import ApiServer
 from api.schemas.batches import BatchList, BatchObject
 from api.schemas.jobs import JobList, JobWithAttempts
 from api.schemas.upstreams import HeldObject
 from api.schemas.waiting import HoldDetail
+from api.server import ApiServer
 from jobs.live.channel import channel_name, encode_queued
 from jobs.store.database import Database
 from jobs.store.keys import create_key

@@ -8,7 +8,7 @@ from fastapi import Request
 
 from api.callers.caller import refuse_strangers
 from api.http.errors import ApiError
-from api.main import ApiServer
+from api.server import ApiServer
 from jobs.store.database import Database
 from jobs.store.keys import create_key, revoke_key
 from jobs.store.queries import read_job

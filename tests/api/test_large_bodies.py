@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from api.main import ApiServer
+from api.server import ApiServer
 from api.submitting import bodies
 from api.submitting.slices import MOST_VALUES
 from jobs.store.database import Database

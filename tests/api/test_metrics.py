@@ -5,7 +5,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy.exc import OperationalError
 
-from api.main import ApiServer
+from api.server import ApiServer
 from jobs.intake.submission import NewJob, submit_batch
 from jobs.metrics.counts import MOST_MODELS, OTHER, Histogram, ModelLabels
 from jobs.store.database import Database

@@ -7,13 +7,12 @@ import pytest
 from starlette.requests import ClientDisconnect
 from starlette.types import Message, Receive, Scope, Send
 
-from api import main
 from api.callers import opening_gate
 from api.callers.caller import CALLER, Caller
 from api.callers.opening_gate import OPENING_AT_ONCE, OpeningGate, Place, WatchGate
 from api.http.connections import Connections
 from api.http.errors import ApiError, error_answer
-from api.main import ApiServer
+from api.server import ApiServer
 from jobs.store.database import Database
 from jobs.store.keys import create_key, revoke_key
 from tests.api.callers import calling
@@ -233,7 +232,7 @@ def test_a_watch_that_waits_is_no_stranger_and_a_key_that_is_revoked_meanwhile_o
 ) -> None:
     key, secret = create_key(sqlite_database, project="red")
     room = Connections(100)
-    monkeypatch.setattr(main, "connections_of_process", lambda: room)
+    monkeypatch.setattr("api.server.connections_of_process", lambda: room)
     of_red: list[int] = []
     enter = OpeningGate.enter
 

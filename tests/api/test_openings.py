@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from api.callers.opening_gate import OPENING_AT_ONCE
-from api.main import ApiServer
+from api.server import ApiServer
 from api.watching import job_rows
 from api.watching.job_rows import JobRows
 from jobs.model.records import Job

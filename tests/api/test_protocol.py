@@ -9,7 +9,7 @@ import pytest
 
 from api.http import protocol
 from api.http.protocol import MOST_HEAD_BYTES, MOST_URL_BYTES
-from api.main import ApiServer
+from api.server import ApiServer
 from tests.api.watching import wait_until
 
 START = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n"

@@ -16,9 +16,9 @@ import redis
 from sqlalchemy import select
 from sqlalchemy.exc import OperationalError
 
-from api.main import ApiServer
 from api.schemas.batches import BatchList, BatchObject
 from api.schemas.jobs import JobList, JobWithAttempts, JobWithRequest
+from api.server import ApiServer
 from jobs.intake.submission import NewJob, submit_batch, submit_job
 from jobs.lifecycle.close_batch import close_batch
 from jobs.lifecycle.lease import Checkpoint, renew

@@ -6,7 +6,7 @@ import httpx
 import pytest
 import redis
 
-from api.main import ApiServer
+from api.server import ApiServer
 from jobs.lifecycle import responses as stored_responses
 from jobs.lifecycle.responses import erase_deleted
 from jobs.store.database import Database

@@ -8,8 +8,8 @@ import pytest
 import redis
 from sqlalchemy import select
 
-from api.main import ApiServer
 from api.openai.response_numbers import PART_ADDED
+from api.server import ApiServer
 from jobs.lifecycle.responses import erase_deleted
 from jobs.lifecycle.transitions import cancel_running, fail
 from jobs.model.endings import JobError

@@ -8,7 +8,7 @@ import httpx
 import pytest
 import redis
 
-from api.main import ApiServer
+from api.server import ApiServer
 from jobs.lifecycle.close_batch import close_batch
 from jobs.lifecycle.rescue import cancel_batch, cancel_job, expire_and_cancel_queued
 from jobs.lifecycle.retry import BatchCancellingError, retry_batch, retry_job

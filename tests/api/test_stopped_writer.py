@@ -13,7 +13,8 @@ import httpx
 import pytest
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from api.main import WRITES_AT_ONCE, ApiServer
+from api.main import WRITES_AT_ONCE
+from api.server import ApiServer
 from jobs.store import database as database_module
 from jobs.store.database import Database
 from tests.api.watching import REQUEST, submit, wait_until

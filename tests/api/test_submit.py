@@ -8,9 +8,9 @@ from typing import Any
 import httpx
 import pytest
 
-from api.main import ApiServer
 from api.schemas.batches import BatchObject
 from api.schemas.jobs import JobWithRequest
+from api.server import ApiServer
 from jobs.store.database import Database
 from jobs.store.queries import list_batches, read_job
 from jobs.store.search import JobFilter, list_jobs

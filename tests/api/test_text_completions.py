@@ -7,7 +7,7 @@ import httpx
 import pytest
 import redis
 
-from api.main import ApiServer
+from api.server import ApiServer
 from jobs.store.database import Database
 from jobs.store.queries import read_job
 from tests.api.test_completions import Asking, only_job

@@ -7,7 +7,7 @@ import httpx
 import pytest
 import redis
 
-from api.main import ApiServer
+from api.server import ApiServer
 from jobs.store.database import Database
 from tests.api.test_completions import ASK, PATH, Asking, contents, newest, only_job
 from tests.api.watching import Writer, wait_until

@@ -8,7 +8,7 @@ import redis
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.main import ApiServer
+from api.server import ApiServer
 from api.watching.frames import split_text
 from jobs.lifecycle.rescue import cancel_job
 from jobs.store.database import Database

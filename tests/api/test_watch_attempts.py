@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 import redis
 
-from api.main import ApiServer
+from api.server import ApiServer
 from jobs.lifecycle.rescue import rescue_lost
 from jobs.lifecycle.transitions import finish
 from jobs.store.database import Database, utc_now

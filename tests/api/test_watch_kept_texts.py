@@ -6,7 +6,7 @@ from hashlib import sha256
 import pytest
 import redis
 
-from api.main import ApiServer
+from api.server import ApiServer
 from jobs.store.database import Database
 from longhand.client.client import Client
 from longhand.client.events import Delta, Done, Reset

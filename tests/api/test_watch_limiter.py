@@ -11,7 +11,7 @@ import httpx
 import pytest
 import redis
 
-from api.main import ApiServer
+from api.server import ApiServer
 from jobs.lifecycle.rescue import cancel_job
 from jobs.store.database import Database
 from jobs.store.keys import list_keys, revoke_key

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import redis
 
-from api.main import ApiServer
+from api.server import ApiServer
 from jobs.intake.submission import NewJob, submit_batch, submit_job
 from jobs.model.status import AttemptOutcome, JobStatus
 from jobs.store.database import Database

@@ -14,7 +14,7 @@ import redis
 from sqlalchemy.exc import OperationalError
 from starlette.requests import Request
 
-from api.main import ApiServer
+from api.server import ApiServer
 from jobs.store.database import Database
 from jobs.store.text_parts import TextPart, read_text_part
 from tests.api.batch_watching import BatchShown, submit_jobs

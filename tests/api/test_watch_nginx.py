@@ -14,7 +14,7 @@ import httpx
 import pytest
 import redis
 
-from api.main import ApiServer
+from api.server import ApiServer
 from api.watching.batch_cursor import BatchCursor
 from jobs.store.database import Database
 from jobs.store.keys import create_key

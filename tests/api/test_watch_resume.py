@@ -6,7 +6,7 @@ import httpx
 import pytest
 import redis
 
-from api.main import ApiServer
+from api.server import ApiServer
 from jobs.store.database import Database
 from tests.api.watching import Shown, WatcherThread, Writer, events_of, pieces, submit
 

@@ -8,7 +8,7 @@ import pytest
 import redis
 
 from api.callers.watch_tokens import TOKEN_SECONDS
-from api.main import ApiServer
+from api.server import ApiServer
 from jobs.store.database import Database
 from jobs.store.keys import create_key, list_keys, revoke_key
 from tests.api.callers import blue, calling, closed_api, code_of, red, secrets

@@ -10,7 +10,6 @@ from typing import Any
 import httpx
 import pytest
 
-from api.main import ApiServer
 from api.schemas.batches import BatchObject
 from api.schemas.webhooks import (
     DeletedWebhook,
@@ -21,6 +20,7 @@ from api.schemas.webhooks import (
     WebhookObject,
     WebhookWithSecret,
 )
+from api.server import ApiServer
 from jobs.store.database import Database
 from jobs.store.keys import create_key
 from jobs.webhooks.deliveries import Attempted, find_due, store_outcome, take

@@ -10,7 +10,7 @@ import pytest
 from api.access.byte_budget import FREE_BYTES, ByteBudget, HeldBytes, body_budget
 from api.http import protocol
 from api.http.errors import ApiError
-from api.main import ApiServer
+from api.server import ApiServer
 from jobs.store.database import Database
 from jobs.store.keys import create_key
 from tests.api.watching import wait_until

@@ -14,7 +14,7 @@ import pytest
 
 from api.endpoints import health
 from api.http import protocol
-from api.main import ApiServer
+from api.server import ApiServer
 from jobs.store.database import Database
 from jobs.store.keys import create_key
 from tests.api.watching import wait_until

@@ -6,7 +6,6 @@ from contextlib import ExitStack
 import httpx
 import pytest
 
-from api import main
 from api.http.connections import Connections
 from api.http.errors import ApiError
 from jobs.store.database import Database
@@ -94,7 +93,7 @@ def test_half_a_head_on_a_thousand_connections_keeps_nobody_out(
 ) -> None:
     """A thousand new ones a second took all descriptors, and everybody was refused."""
     key = create_key(sqlite_database)[1]
-    monkeypatch.setattr(main, "connections_of_process", lambda: Connections(100))
+    monkeypatch.setattr("api.server.connections_of_process", lambda: Connections(100))
     with serve_api(sqlite_url, redis_url) as server, ExitStack() as lines:
         headers = {"Authorization": f"Bearer {key}"}
         resting = lines.enter_context(httpx.Client(base_url=f"http://127.0.0.1:{server.port}", headers=headers))

@@ -19,7 +19,7 @@ from api import main
 from api.access.turns import ASKING
 from api.endpoints import query, results
 from api.exports import jsonl_lines
-from api.main import ApiServer
+from api.server import ApiServer
 from api.submitting import fields
 from jobs.acceptance import format_check
 from jobs.acceptance.answer_format import FormatError

@@ -14,7 +14,7 @@ from api.access import large_answers
 from api.access.byte_budget import ByteBudget, answer_budget
 from api.access.large_answers import PIECE, LargeAnswers
 from api.http import listener
-from api.main import ApiServer
+from api.server import ApiServer
 from jobs.intake.submission import submit_batch
 from jobs.lifecycle.close_batch import close_batch
 from jobs.lifecycle.transitions import finish

@@ -4,7 +4,7 @@ import socket
 from contextlib import closing
 
 from api.http.protocol import MOST_PIPELINED
-from api.main import ApiServer
+from api.server import ApiServer
 from jobs.store.database import Database
 from tests.api.watching import PATIENCE_SECONDS, submit, wait_until
 from tests.attacks.test_connections import HEALTH, everything_from

@@ -6,7 +6,7 @@ import httpx
 import pytest
 from sqlalchemy import insert
 
-from api.main import ApiServer
+from api.server import ApiServer
 from jobs.store.database import Database
 from jobs.store.keys import create_key
 from jobs.tables import holds

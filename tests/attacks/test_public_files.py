@@ -7,7 +7,7 @@ import pytest
 from fastapi import FastAPI
 
 from api.endpoints import page, reference
-from api.main import ApiServer
+from api.server import ApiServer
 from jobs.store.database import Database
 from jobs.store.keys import create_key
 

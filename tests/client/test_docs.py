@@ -19,7 +19,7 @@ import redis
 from redis.backoff import ExponentialBackoff
 from redis.retry import Retry
 
-from api.main import ApiServer
+from api.server import ApiServer
 from jobs.live.channel import Part, channel_name, encode_delta, tail_key
 from jobs.store.database import Database
 from longhand import Client

@@ -15,7 +15,7 @@ import redis
 from rich.cells import cell_len
 from rich.console import Console
 
-from api.main import ApiServer
+from api.server import ApiServer
 from jobs.store.database import Database
 from jobs.store.queries import read_job
 from longhand import Client, Delta, Done, Progress, Reset, Status

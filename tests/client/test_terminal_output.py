@@ -12,7 +12,7 @@ import redis
 from rich.text import Text
 
 import longhand
-from api.main import ApiServer
+from api.server import ApiServer
 from jobs.intake.submission import BatchOptions, NewJob, submit_batch
 from jobs.lifecycle.close_batch import close_batch
 from jobs.store.database import Database

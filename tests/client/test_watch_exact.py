@@ -14,7 +14,7 @@ from hashlib import sha256
 import pytest
 import redis
 
-from api.main import ApiServer
+from api.server import ApiServer
 from jobs.store.database import Database
 from tests.api.batch_watching import submit_jobs
 from tests.api.watching import Writer, pieces, submit, wait_until

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from api.main import ApiServer
+from api.server import ApiServer
 from jobs.intake.submission import NewJob, submit_job
 from jobs.store.database import open_database
 from jobs.store.keys import list_keys

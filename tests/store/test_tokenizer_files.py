@@ -10,6 +10,7 @@ import pytest
 import tokenizers
 from tokenizers import models, normalizers, pre_tokenizers, processors
 
+from jobs.token_pieces import LONGEST_OF_FILE, count_in_pieces
 from jobs.tokens import TokenCount, Tokenizers, estimate
 
 TEXT = "The ferry left at seven, and nobody on the quay looked up."
@@ -113,6 +114,33 @@ def test_other_threads_run_while_a_file_counts_a_long_text(tmp_path: Path) -> No
     assert elapsed_ms > 50, "too short to tell"
     # Had it kept the others out, there would be one turn before it and perhaps one after it.
     assert turns > 5
+
+
+def test_a_long_text_is_counted_in_pieces_and_one_at_a_time(tmp_path: Path) -> None:
+    """Whole, 8 MB took 2.5 GB of memory, and each of twelve that were cancelled at once took it."""
+    text = TEXT * 10_000
+    write(tmp_path / "m.json", words())
+    assert Tokenizers(tmp_path).count_text("m", text).tokens == 140_000
+    lengths: list[int] = []
+    counting, at_once = 0, []
+
+    def count_piece(piece: str) -> int:
+        nonlocal counting
+        counting += 1
+        at_once.append(counting)
+        lengths.append(len(piece))
+        time.sleep(0)  # let another thread go on, if it may
+        counting -= 1
+        return 1
+
+    count = count_in_pieces(count_piece, LONGEST_OF_FILE)
+    threads = [threading.Thread(target=count, args=(text,)) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (sum(lengths), max(lengths) <= LONGEST_OF_FILE) == (4 * len(text), True)
+    assert set(at_once) == {1}
 
 
 @pytest.mark.parametrize("text", ["a", " ", "中", "words and more words "])

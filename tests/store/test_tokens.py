@@ -16,7 +16,7 @@ import tiktoken.model
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jobs import tokens
+from jobs import token_pieces, tokens
 from jobs.tokens import TokenCount, Tokenizers, encoding_of, estimate
 
 MODEL_OF = {"o200k_base": "gpt-4o", "cl100k_base": "gpt-4"}
@@ -170,7 +170,7 @@ def test_no_token_reaches_over_a_place_where_a_long_text_is_cut(
     ends: set[int] = set()
     for token in reference(encoding).encode_ordinary(text):
         ends.add(max(ends, default=0) + len(reference(encoding).decode_single_token_bytes(token)))
-    seams = [len(text[: seam.start()].encode()) for seam in tokens._SEAM.finditer(text)]
+    seams = [len(text[: seam.start()].encode()) for seam in token_pieces._SEAM.finditer(text)]
     assert ends.issuperset(seams)
 
 
@@ -178,7 +178,7 @@ def test_no_token_reaches_over_a_place_where_a_long_text_is_cut(
 def test_a_long_text_is_counted_in_pieces_that_hold_up_nobody(built_in: Tokenizers, text: str) -> None:
     """Whole, 16 MiB of random letters held the interpreter's lock, and all streams of a worker, for 18 s."""
     text = tokens._without_lone_surrogates(text)
-    pieces = list(tokens.pieces_of(text))
+    pieces = list(token_pieces.pieces_of(text, token_pieces.LONGEST_PIECE))
     assert "".join(pieces) == text
     assert max(map(len, pieces)) <= 2048
     whole = tokens._bindings().tokenizer_for_encoding("o200k_base").count(text)

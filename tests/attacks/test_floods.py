@@ -1,0 +1,101 @@
+"""Hundreds of connections that ask again as soon as they are answered keep nobody waiting but themselves."""
+
+import asyncio
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import httpx
+import pytest
+
+from api.access.keyring import Keyring
+from api.callers.asker import asker_of
+from api.http.request_turns import BEGUN_AT_ONCE, RequestTurns
+from api.server import ApiServer
+from jobs.store.database import Database
+from jobs.store.keys import create_key
+from tests.api.watching import wait_until
+
+FLOODING = 200
+
+
+@contextmanager
+def flood(port: int, path: str, key: str = "") -> Iterator[None]:
+    """Another process floods this path, by the time that all its connections are open."""
+    command = [sys.executable, "-m", "tests.attacks.flood", str(port), path, str(FLOODING), *[key][: len(key)]]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == b"all ask\n"
+            yield
+        finally:
+            process.kill()
+
+
+@pytest.mark.processes
+@pytest.mark.parametrize(("path", "with_key"), [("/v1/jobs", False), ("/v1/me", True)])
+def test_a_flood_of_requests_delays_another_project_by_a_few_answers(
+    sqlite_api: ApiServer, sqlite_database: Database, path: str, with_key: bool
+) -> None:
+    """All of them were answered in each turn of the loop, and a request needs up to eight turns."""
+    red = create_key(sqlite_database, project="red")[1] if with_key else ""
+    blue = create_key(sqlite_database, project="blue")[1]
+    headers = {"Authorization": f"Bearer {blue}"}
+    answered = sqlite_api.server_state
+    with httpx.Client(base_url=f"http://127.0.0.1:{sqlite_api.port}", headers=headers, timeout=60) as client:
+        assert client.get("/v1/jobs").status_code == 200
+        with flood(sqlite_api.port, path, red):
+            began = answered.total_requests
+            wait_until(lambda: answered.total_requests > began + 2 * FLOODING)
+            before = answered.total_requests
+            assert client.get("/v1/jobs").status_code == 200
+            meanwhile = answered.total_requests - before
+            assert httpx.get(client.base_url.join("/healthz"), timeout=60).status_code == 200
+    assert meanwhile < FLOODING
+
+
+def test_a_few_requests_are_begun_in_one_turn_of_the_loop_and_the_askers_take_turns() -> None:
+    async def begin() -> list[list[str]]:
+        turns, begun = RequestTurns(), []
+        now: list[str] = []
+        for _ in range(10):
+            turns.take("red", lambda: now.append("red"))
+        turns.take("blue", lambda: now.append("blue"))
+        for _ in range(4):
+            begun.append(now[:])
+            now.clear()
+            await asyncio.sleep(0)
+        turns.take("blue", lambda: now.append("at once"))
+        return [*begun, now]
+
+    assert BEGUN_AT_ONCE == 4
+    assert asyncio.run(begin()) == [["red"] * 4, ["blue", *["red"] * 3], ["red"] * 3, [], ["at once"]]
+
+
+@pytest.mark.parametrize(
+    ("client", "path", "asker"),
+    [
+        (("192.0.2.7", 1), "/v1/jobs", "from 192.0.2.7"),
+        (("192.0.2.7", 1), "/healthz", "from 192.0.2.7 /healthz"),
+        (("2001:db8::1:2:3:4", 1), "/", "from 2001:db8::/64"),
+        (None, "/", "from a socket"),
+    ],
+)
+def test_who_is_not_known_asks_in_turn_with_all_of_the_same_address(
+    sqlite_database: Database, client: tuple[str, int] | None, path: str, asker: str
+) -> None:
+    scope: Any = {"headers": [(b"authorization", b"Bearer \xff")], "client": client, "path": path}
+    assert asker_of(scope, Keyring(sqlite_database)) == asker
+
+
+def test_who_has_shown_a_good_key_asks_for_its_project(sqlite_database: Database) -> None:
+    secret = create_key(sqlite_database, project="red")[1]
+    keyring = Keyring(sqlite_database)
+    scope: Any = {
+        "headers": [(b"authorization", f"Bearer {secret}".encode())], "client": ("192.0.2.7", 1), "path": "/v1/jobs",
+    }  # fmt: skip
+    assert asker_of(scope, keyring) == "from 192.0.2.7"
+    assert asyncio.run(keyring.find(secret)) is not None
+    assert asker_of(scope, keyring) == "red"
