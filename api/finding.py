@@ -7,16 +7,16 @@ from api.http.errors import ApiError
 from api.services import Services
 from jobs.lifecycle.responses import StoredResponse, read_response
 from jobs.model.batch_records import Batch
-from jobs.model.records import Job
 from jobs.store.files import File, read_file
-from jobs.store.queries import read_batch, read_job
+from jobs.store.queries import read_batch
+from jobs.store.whole_jobs import StoredJob, read_stored_job
 
 T = TypeVar("T")
 
 
-def find_job(services: Services, caller: Caller, job_id: str) -> Job:
+def find_job(services: Services, caller: Caller, job_id: str) -> StoredJob:
     """The job, if it is the caller's. Raises `ApiError` (404)."""
-    return _found(read_job(services.database, job_id, project=caller.project), "job", job_id)
+    return _found(read_stored_job(services.database, job_id, project=caller.project), "job", job_id)
 
 
 def find_batch(services: Services, caller: Caller, batch_id: str) -> Batch:

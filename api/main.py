@@ -146,7 +146,7 @@ def open_api(settings: Settings, host: str, port: int, *, share_port: bool = Fal
             body_budget=body_budget(settings.max_body_bytes),
             answer_budget=answer_budget(),
             file_batches=Turns(2, abandon=True),
-            large_batches=Turns(1),
+            large_batches=Turns(2),
             large_bodies=Turns(2),
             listings=WatchReads(database, LISTINGS_AT_ONCE),
             watch_reads=WatchReads(database),

@@ -139,10 +139,9 @@ class Recorder:
             if size > MAX_CALL_BYTES:
                 self.wake(recording)
                 continue
-            first = len(values)
             count = recording.pack(keys, values, now, self._tail_seconds)
             sent += count
-            size += sum(len(value) for value in values[first:] if isinstance(value, bytes))
+            size += recording.packed_bytes
             span = (recording, len(values) - count, len(values))
             spans += [span] * (len(keys) - len(spans))  # one for each of its tails
         try:

@@ -46,6 +46,8 @@ class Recording:
         self._sent_text = self._sent_reasoning = 0
         self.made_at = monotonic()
         self._messages: list[bytes] = []
+        self.packed_bytes = 0
+        """How much the last `pack` has added."""
         self._whole = bool(text or reasoning)
         self._finished = False
         self._expire_at = 0.0
@@ -89,7 +91,7 @@ class Recording:
         They are published in the order in which they came, once both tails have grown.
         """
         messages, self._messages = self._messages, []
-        seconds = 0
+        self.packed_bytes = seconds = 0
         if self._finished:
             tail_seconds = min(tail_seconds, ENDED_TAIL_SECONDS)
         # Before the first piece there is no tail that could expire.
@@ -134,6 +136,7 @@ class Recording:
         keys.append(key)
         values += [seconds, start, bytes(new), self.channel, len(messages)]
         values += messages
+        self.packed_bytes += len(new) + sum(map(len, messages))
 
     def finish(self, message: bytes) -> None:
         """Send the last event. From here on the text is in the row."""

@@ -17,7 +17,8 @@ class KeyLookups:
     def __init__(self, read: Callable[[Collection[str]], Awaitable[dict[str, ApiKey]]]) -> None:
         self._read = read
         self._waiting: dict[str, asyncio.Future[ApiKey | None]] = {}
-        self._reading: set[asyncio.Task[None]] = set()
+        self._reading = 0
+        self._tasks: set[asyncio.Task[None]] = set()
 
     async def find(self, name: str) -> ApiKey | None:
         """The key with this name. Raises what the read raises."""
@@ -25,23 +26,30 @@ class KeyLookups:
         if asked is None:
             asked = self._waiting[name] = asyncio.get_running_loop().create_future()
             asked.add_done_callback(_hear)
-        if len(self._reading) < READS_AT_ONCE:
-            reading = asyncio.create_task(self._read_all())
-            self._reading.add(reading)
-            reading.add_done_callback(self._reading.discard)
+        if self._reading < READS_AT_ONCE:
+            self._reading += 1
+            self._tasks.add(reading := asyncio.create_task(self._read_all()))
+            reading.add_done_callback(self._tasks.discard)
         return await asyncio.shield(asked)
 
     async def _read_all(self) -> None:
-        while self._waiting:
-            together = {name: self._waiting.pop(name) for name in list(self._waiting)[:MOST_TOGETHER]}
-            try:
-                found = await self._read(list(together))
-            except Exception as error:  # whatever it is, it is each asker's
-                for asked in together.values():
-                    asked.set_exception(error)
-            else:
-                for name, asked in together.items():
-                    asked.set_result(found.get(name))
+        try:
+            while self._waiting:
+                together = {name: self._waiting.pop(name) for name in list(self._waiting)[:MOST_TOGETHER]}
+                await self._read_some(together)
+        finally:
+            # At once, and not in a callback: whoever asks after the last look must begin another read.
+            self._reading -= 1
+
+    async def _read_some(self, together: dict[str, asyncio.Future[ApiKey | None]]) -> None:
+        try:
+            found = await self._read(list(together))
+        except Exception as error:  # whatever it is, it is each asker's
+            for asked in together.values():
+                asked.set_exception(error)
+        else:
+            for name, asked in together.items():
+                asked.set_result(found.get(name))
 
 
 def _hear(asked: "asyncio.Future[ApiKey | None]") -> None:

@@ -5,6 +5,7 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.callers.caller import CALLER, Caller, count_for, find_caller
+from api.callers.revoked import KeyInUse
 from api.callers.watch_tokens import find_watcher, is_watch
 from api.http.errors import ApiError, error_answer
 from api.looks import LOOK_SECONDS, within
@@ -36,6 +37,9 @@ class KeyFirst:
                 pass  # the layers below ask again, and answer that the database is away
             else:
                 scope[CALLER] = caller
+                if caller.key_id is not None:
+                    used = KeyInUse(self._services.keyring, caller.key_id, scope, receive, send)
+                    receive, send = used.receive, used.send
         await self._app(scope, receive, send)
 
     async def _find(self, scope: Scope) -> Caller:

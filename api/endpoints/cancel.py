@@ -7,7 +7,7 @@ from starlette.responses import Response
 from api.callers.caller import CallerDep
 from api.finding import find_batch, find_job
 from api.forms.batches import batch_json
-from api.forms.jobs import job_json
+from api.forms.jobs import stored_job_json
 from api.http.errors import ApiError, JsonAnswer
 from api.http.parameters import BatchId, JobId, v1_routes
 from api.schemas.batches import BatchObject
@@ -32,10 +32,11 @@ def post_cancel_job(services: ServicesDep, caller: CallerDep, job_id: JobId) -> 
     """Cancel a job; what it has written is kept. Cancelling a cancelled job is fine, any other ended one is 409."""
     find_job(services, caller, job_id)
     cancel_one_job(services, job_id)
-    job = find_job(services, caller, job_id)
+    found = find_job(services, caller, job_id)
+    job = found.job
     if job.is_final and job.status is not JobStatus.CANCELLED:
         raise ApiError(409, "already_ended", f"the job has ended as {job.status} and cannot be cancelled")
-    return JsonAnswer(job_json(job), 200 if job.is_final else 202)
+    return JsonAnswer(stored_job_json(found), 200 if job.is_final else 202)
 
 
 @routes.post("/batches/{batch_id}/cancel", responses=_answers(BatchObject))

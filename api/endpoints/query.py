@@ -9,7 +9,7 @@ from api.callers.caller import CallerDep
 from api.finding import find_batch
 from api.forms.batches import batch_json
 from api.forms.costs import cost_json
-from api.forms.jobs import attempt_json, job_json, segments_json
+from api.forms.jobs import attempt_json, job_json, segments_json, stored_job_json
 from api.forms.pages import page_json
 from api.http.errors import ApiError, JsonAnswer
 from api.http.parameters import AfterBatch, AfterJob, BatchId, JobId, Limit, read_filter, v1_routes
@@ -61,10 +61,10 @@ def get_job(services: ServicesDep, caller: CallerDep, job_id: JobId) -> Response
     whole = read_whole_job(services.database, job_id, project=caller.project)
     if whole is None:
         raise ApiError.not_found("job", job_id)
-    job, attempts = whole.job, whole.attempts
+    job, attempts = whole.stored.job, whole.attempts
     waiting = waiting_by_id(services, caller, [job]).get(job_id, NOTHING)
     kept = {"segments": segments_json(job, attempts), "kept_texts": whole.kept_texts}
-    own = {**job_json(job), **cost_json(whole.cost), **waiting, **kept}
+    own = {**stored_job_json(whole.stored), **cost_json(whole.cost), **waiting, **kept}
     return JsonAnswer({**own, "attempts": [attempt_json(attempt) for attempt in attempts]})
 
 

@@ -7,7 +7,7 @@ from starlette.responses import Response
 from api.callers.caller import CallerDep
 from api.finding import find_batch, find_job
 from api.forms.batches import batch_json
-from api.forms.jobs import job_json
+from api.forms.jobs import stored_job_json
 from api.http.errors import ApiError, JsonAnswer
 from api.http.parameters import BatchId, JobId, v1_routes
 from api.http.request_bodies import RETRY_BODY, request_body
@@ -63,12 +63,11 @@ def post_retry_batch(services: ServicesDep, caller: CallerDep, batch_id: BatchId
 @writing
 def post_retry_job(services: ServicesDep, caller: CallerDep, job_id: JobId) -> Response:
     """Run one job again that has failed, expired, been cancelled or been cut short. Its batch is opened again."""
-    job = find_job(services, caller, job_id)
+    job = find_job(services, caller, job_id).job
     if not retry_one_job(services, job_id, job.batch_id):
         raise ApiError(409, "nothing_to_retry", f"the job is {job.status}: only a job that ended without a whole"
                        " text can run again")  # fmt: skip
-    job = find_job(services, caller, job_id)
-    return JsonAnswer(job_json(job), 202)
+    return JsonAnswer(stored_job_json(find_job(services, caller, job_id)), 202)
 
 
 def _read_which(body: bytes) -> frozenset[str]:

@@ -1,5 +1,6 @@
 """Webhooks: the URLs that Longhand calls when work ends. The workers call them; see docs/webhooks.md."""
 
+from functools import partial
 from typing import Annotated, Any, Literal
 
 from fastapi import Path, Query
@@ -67,16 +68,15 @@ def _body(properties: dict[str, Any], required: tuple[str, ...] = ()) -> dict[st
 @routes.post(
     "/webhooks", status_code=201, responses={201: {"model": WebhookWithSecret}}, openapi_extra=_body(_NEW, ("url",))
 )
-@writing
-def post_webhook(services: ServicesDep, caller: CallerDep, body: SmallBody) -> Response:
+async def post_webhook(services: ServicesDep, caller: CallerDep, body: SmallBody) -> Response:
     """Make an endpoint that hears of the project's events. The answer has its secret, which is not shown again."""
     given = _read(body, _NEW)
     if "url" not in given:
         raise missing("url", "where the events are sent")
-    require_receiver(services, given["url"], "url")
+    await require_receiver(services, given["url"], "url")
     wanted = {"events": DEFAULT_EVENTS, **given}
     try:
-        made = endpoints.create_endpoint(services.database, project=caller.project, **wanted)
+        made = await services.writes.run(endpoints.create_endpoint, services.database, project=caller.project, **wanted)
     except endpoints.TooManyEndpointsError:
         raise too_many(endpoints.MOST_ENDPOINTS) from None
     return _secret(made, 201)
@@ -98,16 +98,18 @@ def get_webhook(services: ServicesDep, caller: CallerDep, webhook_id: WebhookId)
 
 
 @routes.post("/webhooks/{webhook_id}", responses={200: {"model": WebhookObject}}, openapi_extra=_body(_CHANGES))
-@writing
-def post_change_webhook(services: ServicesDep, caller: CallerDep, webhook_id: WebhookId, body: SmallBody) -> Response:
+async def post_change_webhook(
+    services: ServicesDep, caller: CallerDep, webhook_id: WebhookId, body: SmallBody
+) -> Response:
     """Change its `url`, `events` or `name`; pause or enable it. What happens meanwhile is sent when it is enabled."""
-    _find(services, caller, webhook_id)
+    await services.reads.run(_find, services, caller, webhook_id)
     changes = _read(body, _CHANGES)
     if "url" in changes:
-        require_receiver(services, changes["url"], "url")
+        await require_receiver(services, changes["url"], "url")
     status = changes.pop("status", None)
     paused = None if status is None else status == "paused"
-    found = endpoints.change_endpoint(services.database, webhook_id, project=caller.project, paused=paused, **changes)
+    change = partial(endpoints.change_endpoint, services.database, webhook_id, project=caller.project, paused=paused)
+    found = await services.writes.run(change, **changes)
     return JsonAnswer(webhook_json(_there(found, webhook_id)))
 
 

@@ -5,11 +5,13 @@ from datetime import datetime
 from typing import Any
 
 from api.forms.costs import attempt_cost_json
+from api.http.errors import RawJson
 from jobs.acceptance.rules import MAX_REPAIRS
 from jobs.model.records import Attempt, Job, Usage
 from jobs.model.retention import Retention
 from jobs.model.segments import Segment, load_segments
 from jobs.model.status import JobStatus
+from jobs.store.whole_jobs import StoredJob
 from jobs.tables import USAGE
 
 
@@ -91,6 +93,11 @@ def job_json(job: Job) -> dict[str, Any]:
     if job.message is not None:
         shown["message"] = job.message
     return shown
+
+
+def stored_job_json(stored: StoredJob) -> dict[str, Any]:
+    """The same with all that is stored of it, for a `JsonAnswer`."""
+    return {**job_json(stored.job), "accept": None, **{name: RawJson(text) for name, text in stored.as_stored.items()}}
 
 
 def attempt_json(attempt: Attempt) -> dict[str, Any]:

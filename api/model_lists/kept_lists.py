@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from logging import getLogger
 from typing import Any
 
-from fastapi.concurrency import run_in_threadpool
+from anyio import CapacityLimiter, to_thread
 
 from api.http.errors import ApiError
 from api.model_lists.model_lists import merge
@@ -77,7 +77,7 @@ class KeptLists:
         self._read = read
         self._upstreams: Upstreams | None = None
         self._kept: list[_Kept] = []
-        self._merging = asyncio.Lock()
+        self._merging = CapacityLimiter(1)
         self._merged: tuple[list[Items | ApiError | None], ModelList | ApiError] | None = None
 
     async def read(self, upstreams: Upstreams, late: ApiError) -> ModelList | ApiError:
@@ -89,23 +89,19 @@ class KeptLists:
             self._merged = None
         kept = self._kept
         await asyncio.gather(*(each.refresh() for each in kept))
-        async with self._merging:  # those who ask meanwhile get the same list
-            said = [each.said for each in kept]
-            known = self._merged
-            if (
-                known is None
-                or len(known[0]) != len(said)
-                or any(a is not b for a, b in zip(known[0], said, strict=True))
-            ):
-                specs = [each.spec for each in kept]
-                # Not on the event loop: a list may have a hundred thousand models.
-                known = self._merged = (said, await run_in_threadpool(_merge, specs, said, late))
-            return known[1]
+        # Not on the event loop: a list may have a hundred thousand models. Those who ask meanwhile get the same list.
+        return await to_thread.run_sync(self._merge, kept, late, limiter=self._merging)
 
     def close(self) -> None:
         """Wait for no answer any more."""
         for each in self._kept:
             each.close()
+
+    def _merge(self, kept: Sequence[_Kept], late: ApiError) -> ModelList | ApiError:
+        said = [each.said for each in kept]
+        if self._merged is None or list(map(id, self._merged[0])) != list(map(id, said)):
+            self._merged = (said, _merge([each.spec for each in kept], said, late))
+        return self._merged[1]
 
 
 def _merge(

@@ -48,6 +48,11 @@ async def post_file_batch(services: Services, caller: Caller, body: bytes, key: 
     Raises `ApiError`, and `KeyReusedError`.
     """
     wanted = await services.writes.run(check_file_batch, body)
+    webhook = wanted.options.webhook
+    if webhook is not None and (
+        key is None or await services.reads.run(find_key, services.database, caller.project, key) is None
+    ):
+        await require_receiver(services, webhook.url, "webhook.url")
     stopped = threading.Event()
     try:
         # A few at a time: each is minutes of work for one core at worst, and holds one of the process's threads.
@@ -56,8 +61,11 @@ async def post_file_batch(services: Services, caller: Caller, body: bytes, key: 
     finally:
         stopped.set()  # when this was cancelled: the process ends, and the thread gives up what it has stored
     wake_for(services, accepted)
-    has_webhook = wanted.options.webhook is not None
-    return await services.reads.run(answer_batch, services, caller.project, accepted, 200, has_webhook)
+    return await services.reads.run(answer_batch, services, caller.project, accepted, 200, webhook is not None)
+
+
+def _is_there(services: Services, project: str, key: IdempotencyKey | None) -> bool:
+    return key is not None and find_key(services.database, project, key) is not None
 
 
 def make_file_batch(
@@ -74,8 +82,6 @@ def make_file_batch(
     named = NamedUpstreams(services.upstreams.current())
     named.require_name(wanted.defaults.only_upstream, "upstream")
     file = find_input(services, project, wanted.options.input_file_id)
-    if wanted.options.webhook is not None:
-        require_receiver(services, wanted.options.webhook.url, "webhook.url")
     options = replace(wanted.options, project=project, input_file_id=file.id, idempotency_key=key)
     draft = Draft(services.database, options)
     began = monotonic()

@@ -5,7 +5,7 @@ from dataclasses import replace
 from starlette.responses import Response
 
 from api.callers.caller import Caller, CallerDep
-from api.forms.jobs import job_json
+from api.forms.jobs import stored_job_json
 from api.http.errors import JsonAnswer
 from api.http.parameters import v1_routes
 from api.http.request_bodies import BATCH_BODY, JOB_BODY, request_body
@@ -13,7 +13,7 @@ from api.idempotency import Key, check_key, key_reused, replayed
 from api.schemas.batches import BatchObject
 from api.schemas.jobs import JobWithRequest
 from api.services import Services, ServicesDep, writing
-from api.submitting.batch_orders import check_batch, names_file
+from api.submitting.batch_orders import NewBatch, check_batch, names_file
 from api.submitting.bodies import BatchBody, JobBody
 from api.submitting.checks import check_job
 from api.submitting.file_batches import answer_batch, post_file_batch
@@ -21,7 +21,7 @@ from api.submitting.named_upstreams import NamedUpstreams
 from api.submitting.webhook_orders import require_receiver
 from api.use_cases import submit_one_batch, submit_one_job
 from jobs.intake.idempotency import IdempotencyKey, KeyReusedError
-from jobs.store.queries import read_job
+from jobs.store.whole_jobs import read_stored_job
 
 routes = v1_routes("submit")
 
@@ -43,10 +43,11 @@ def post_job(services: ServicesDep, caller: CallerDep, body: JobBody, idempotenc
     job = check_job(body)
     NamedUpstreams(services.upstreams.current()).require(job, "upstream")
     accepted = submit_one_job(services, caller.project, job, key)
-    stored = read_job(services.database, accepted.id, project=caller.project)
+    stored = read_stored_job(services.database, accepted.id, project=caller.project)
     if stored is None:  # what the key stands for has been deleted since
         raise key_reused()
-    return JsonAnswer(job_json(stored), 202, headers={"location": f"/v1/jobs/{stored.id}", **replayed(accepted)})
+    headers = {"location": f"/v1/jobs/{accepted.id}", **replayed(accepted)}
+    return JsonAnswer(stored_job_json(stored), 202, headers=headers)
 
 
 @routes.post(
@@ -72,18 +73,23 @@ async def post_batch(
         if await services.turns_of(body).run(names_file, body):
             return await post_file_batch(services, caller, body, key)
         turns = services.large_batches if len(body) > _LARGE_BYTES else services.turns_of(body)
-        return await turns.run(_post_requests, services, caller, body, key)
+        batch = await turns.run(_check_requests, services, body)
+        if batch.options.webhook is not None:  # not in the turn: others' batches would wait for its name server
+            await require_receiver(services, batch.options.webhook.url, "webhook.url")
+        return await turns.run(_store_requests, services, caller, batch, key)
     except KeyReusedError:
         raise key_reused() from None
 
 
-def _post_requests(services: Services, caller: Caller, body: bytes, key: IdempotencyKey | None) -> Response:
+def _check_requests(services: Services, body: bytes) -> NewBatch:
     batch = check_batch(body, services.settings)
     named = NamedUpstreams(services.upstreams.current())
     for place, job in enumerate(batch.jobs):
         named.require(job, f"requests[{place}].body.upstream")
-    if batch.options.webhook is not None:
-        require_receiver(services, batch.options.webhook.url, "webhook.url")
+    return batch
+
+
+def _store_requests(services: Services, caller: Caller, batch: NewBatch, key: IdempotencyKey | None) -> Response:
     options = replace(batch.options, project=caller.project, idempotency_key=key)
     accepted = submit_one_batch(services, batch.jobs, options, batch.notes.as_json())
     return answer_batch(services, caller.project, accepted, 202, batch.options.webhook is not None)

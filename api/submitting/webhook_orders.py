@@ -1,7 +1,5 @@
 """Reads what a request says of a webhook: where it goes, what it hears of, and whether its address is allowed."""
 
-import anyio.from_thread
-
 from api.access.turns import ASKING
 from api.http.errors import ApiError
 from api.services import Services
@@ -41,14 +39,15 @@ def read_events(value: object, at: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(value))
 
 
-def require_receiver(services: Services, url: str, at: str) -> None:
-    """Refuse a URL whose host has no address, or one that no webhook may have. Called in a thread.
+async def require_receiver(services: Services, url: str, at: str) -> None:
+    """Refuse a URL whose host has no address, or one that no webhook may have. Ask outside of every turn: a name server
+    that hangs would keep others waiting.
 
     It is checked again at each delivery: a name may change its answer.
     """
     host, port = check_url(url)
     try:
-        found = anyio.from_thread.run(services.lookups.find, ASKING.get(), host, port)
+        found = await services.lookups.find(ASKING.get(), host, port)
     except TimeoutError:
         raise invalid(at, f"its host name is not found within {LOOKUP_SECONDS:g} s", "invalid_webhook_url") from None
     except OSError:

@@ -1,5 +1,7 @@
 """One job with all that is shown of it, as the separate reads give it, by few statements."""
 
+import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,7 +11,7 @@ from jobs.lifecycle.transitions import finish, release
 from jobs.model.cost import CostSum, KnownCost
 from jobs.store.costs import read_costs
 from jobs.store.queries import read_attempts, read_job
-from jobs.store.whole_jobs import read_whole_job
+from jobs.store.whole_jobs import read_stored_job, read_whole_job
 from jobs.tables import attempts
 from tests.store.store_fixtures import START, Store, store, written
 
@@ -24,7 +26,12 @@ def test_a_whole_job_is_what_the_separate_reads_give(store: Store) -> None:
     assert finish(store.database, job_id, second.attempt, written("Rain falls."))
     whole = read_whole_job(store.database, job_id, project="default")
     assert whole is not None
-    assert whole.job == read_job(store.database, job_id, project="default")
+    job = read_job(store.database, job_id, project="default")
+    assert job is not None
+    assert whole.stored.job == replace(job, request=None)
+    assert {name: json.loads(text) for name, text in whole.stored.as_stored.items()} == {"request": job.request}
+    assert read_stored_job(store.database, job_id, project="default") == whole.stored
+    assert read_stored_job(store.database, job_id, project="other") is None
     assert whole.attempts == read_attempts(store.database, job_id)
     assert [attempt.attempt for attempt in whole.attempts] == [1, 2]
     assert whole.cost == read_costs(store.database, [job_id])[job_id]
