@@ -4,8 +4,9 @@ from collections import Counter
 
 from api.http.errors import ApiError
 
-FREE_BYTES = 64 * 1024
-"""So much of each is not counted: while large ones fill the budget, ordinary requests go on."""
+FREE_BYTES = 8 * 1024
+"""So much of each is not counted: while large ones fill the budget, small requests go on. A project may have thousands
+of connections, and with 64 KiB they took gigabytes that nobody counted."""
 _RETRY_SECONDS = 2
 
 

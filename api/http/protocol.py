@@ -12,15 +12,8 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 
 from api.http.connections import CONNECTION, Connections
 from api.http.errors import ApiError, error_body
+from api.http.heads import MOST_HEAD_BYTES, MOST_HEADERS, find_fault, too_large
 from api.http.request_turns import RequestTurns
-
-MOST_HEAD_BYTES = 32 * 1024
-MOST_URL_BYTES = 16 * 1024
-MOST_PARAMETERS = 100
-MOST_HEADERS = 200
-"""What is in a head is parsed on the event loop, before anybody has shown a key: 15,000 parameters took 37 ms, and
-12,900 headers 13. No request needs more: its longest part is a cursor of 8,192 bytes.
-"""
 
 HEAD_SECONDS = 20.0
 """How long a connection may be without a whole head of a request that is not answered yet."""
@@ -96,7 +89,7 @@ class BoundedProtocol(HttpToolsProtocol):
         if self.transport.is_closing() or self._linger_left is not None:
             return
         if self._kept_bytes > MOST_HEAD_BYTES:
-            self._refuse_head()
+            self._refuse(too_large())
         elif self._in_body and self._raw_bytes > MOST_HEAD_BYTES + MOST_FRAMING * self._body_bytes:
             message = "the chunks of the body are so small that reading them costs more than what is in them"
             self._refuse(ApiError(400, "chunks_too_small", message))
@@ -106,17 +99,17 @@ class BoundedProtocol(HttpToolsProtocol):
         self._await_head()
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        if self.transport.is_closing() or self._linger_left is not None:
-            return  # what the parser was given at once with the one too many
+        if self._in_body or self.transport.is_closing() or self._linger_left is not None:
+            return  # a trailer, which no proxy has judged; or what the parser was given at once with the one too many
         super().on_header(name, value)
         if len(self.headers) > MOST_HEADERS:  # now, and not at the end of the head: each takes a hundred bytes
-            self._refuse_head()
+            self._refuse(too_large())
 
     def on_headers_complete(self) -> None:
         self._stop_timer()
         self._kept_bytes = 0
-        if not _may_be_parsed(self.url, self.headers):
-            self._refuse_head()
+        if (fault := find_fault(self.url, self.headers, self.parser.get_http_version())) is not None:
+            self._refuse(fault)
             return
         if len(self.pipeline) >= MOST_PIPELINED:
             self.transport.close()
@@ -187,13 +180,6 @@ class BoundedProtocol(HttpToolsProtocol):
                 self.transport.write_eof()
             self._start_timer(LINGER_SECONDS, self.transport.close)
 
-    def _refuse_head(self) -> None:
-        message = (
-            f"the request's head is too large: at most {MOST_HEAD_BYTES} bytes are taken with {MOST_HEADERS} headers,"
-            f" and {MOST_URL_BYTES} of them for the address with {MOST_PARAMETERS} parameters"
-        )
-        self._refuse(ApiError(431, "head_too_large", message))
-
     def _refuse(self, error: ApiError) -> None:
         if self._linger_left is not None:
             return  # it is refused
@@ -236,11 +222,6 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-
-
-def _may_be_parsed(url: bytes, headers: list[tuple[bytes, bytes]]) -> bool:
-    length = len(url) + sum(len(name) + len(value) for name, value in headers)
-    return length <= MOST_HEAD_BYTES and len(url) <= MOST_URL_BYTES and url.count(b"&") < MOST_PARAMETERS
 
 
 class _LingeringTransport:

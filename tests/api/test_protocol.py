@@ -8,8 +8,10 @@ import httpx
 import pytest
 
 from api.http import protocol
-from api.http.protocol import MOST_HEAD_BYTES, MOST_URL_BYTES
+from api.http.heads import MOST_HEAD_BYTES, MOST_URL_BYTES
 from api.server import ApiServer
+from jobs.store.database import Database
+from jobs.store.keys import create_key
 from tests.api.watching import wait_until
 
 START = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n"
@@ -143,3 +145,26 @@ def test_too_many_trailers_are_refused_once(line: socket.socket, caplog: pytest.
     line.sendall(POST + b"0\r\n" + b"a: b\r\n" * 300)
     everything_from(line)
     assert [record.getMessage() for record in caplog.records if record.name == "asyncio"] == []
+
+
+@pytest.mark.parametrize(
+    ("hosts", "status"),
+    [(b"", 400), (b"Host: localhost\r\n", 200), (b"Host: localhost\r\nHost: localhost\r\n", 400)],
+    ids=["none", "one", "two"],
+)
+def test_a_request_has_one_host(line: socket.socket, hosts: bytes, status: int) -> None:
+    line.sendall(b"GET /healthz HTTP/1.1\r\n" + hosts + b"Connection: close\r\n\r\n")
+    answer = everything_from(line)
+    assert answer.startswith(b"HTTP/1.1 %d " % status)
+    assert (b"one Host header" in answer) is (status == 400)
+
+
+def test_a_key_in_a_trailer_is_none(sqlite_api: ApiServer, sqlite_database: Database) -> None:
+    """A proxy that judges the headers has not seen it."""
+    key = create_key(sqlite_database)[1].encode()
+    with socket.create_connection(("127.0.0.1", sqlite_api.port), timeout=60) as line:
+        line.sendall(
+            b"GET /v1/me HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
+            b"0\r\nAuthorization: Bearer " + key + b"\r\n\r\n"
+        )
+        assert everything_from(line).startswith(b"HTTP/1.1 401 ")

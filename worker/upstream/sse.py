@@ -23,6 +23,10 @@ _MOST_LOOKS, _MOST_LOOKED = 64, 1 << 18
 reads all of it, and it may have half a million lines. As often a line without `data:` is looked at in vain, until the
 next event."""
 
+MOST_SILENT_BYTES = 16 << 20
+"""So much may come in a row without any event. Comments keep a connection open and cost CPU: 236 MB of them fit into
+300 kB of gzip."""
+
 _FIELDS = re.compile(rb"(?:data:\s*)*")
 
 
@@ -42,6 +46,8 @@ class SSEParser:
         "_line_looks",
         "_looks",
         "_max_line_bytes",
+        "_most_silent_bytes",
+        "_silent_bytes",
         "_skip_lf",
         "_stray_looks",
         "stray",
@@ -49,6 +55,7 @@ class SSEParser:
 
     def __init__(self, max_line_bytes: int = 1 << 20) -> None:
         self._max_line_bytes = max_line_bytes
+        self._most_silent_bytes = max(MOST_SILENT_BYTES, max_line_bytes)
         # The unfinished line and the unfinished event. Bytearrays, so that what arrives in many small chunks is neither
         # copied nor searched again, and takes no more memory than its bytes.
         self._line = bytearray()
@@ -57,6 +64,7 @@ class SSEParser:
         self._at_start = True
         self._skip_lf = False
         self._is_error = False
+        self._silent_bytes = 0
         self._looks = _Looks()
         self._stray_looks = _Looks()
         self._line_looks = _Looks()
@@ -75,6 +83,7 @@ class SSEParser:
             # The usual chunk: whole events of one `data` line each, and so two LFs for each of them.
             payloads = chunk[6:-2].split(b"\n\ndata: ")
             if chunk.count(b"\n") == 2 * len(payloads):
+                self._silent_bytes = 0
                 return payloads
         if self._at_start:
             chunk = self._without_bom(chunk)
@@ -86,7 +95,14 @@ class SSEParser:
             # A CR ends its line at once; an LF that comes with the next chunk belongs to it.
             self._skip_lf = chunk[-1:] == b"\r"
             chunk = chunk.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-        return self._take_lines(chunk)
+        payloads = self._take_lines(chunk)
+        self._silent_bytes = 0 if payloads else self._silent_bytes + len(chunk)
+        if self._silent_bytes > self._most_silent_bytes:
+            raise LineTooLong(
+                f"The upstream sent {self._most_silent_bytes} bytes in a row without any event, which no completion does."
+                f" Check {URL_SETTING}."
+            )
+        return payloads
 
     def close(self) -> list[bytes]:
         """The payloads that the end of the body completes.
