@@ -1,22 +1,43 @@
 """What a path names: found in the caller's project, or refused as not found."""
 
-from typing import TypeVar
+from collections.abc import Callable
+from functools import partial
+from typing import ParamSpec, TypeVar
 
 from api.callers.caller import Caller
 from api.http.errors import ApiError
-from api.services import Services
+from api.services import LARGE_BODY, Services
 from jobs.lifecycle.responses import StoredResponse, read_response
 from jobs.model.batch_records import Batch
+from jobs.model.records import Job
 from jobs.store.files import File, read_file
-from jobs.store.queries import read_batch
-from jobs.store.whole_jobs import StoredJob, read_stored_job
+from jobs.store.queries import read_batch, read_jobs
+from jobs.store.whole_jobs import LongJobError, StoredJob, read_stored_job
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 
-def find_job(services: Services, caller: Caller, job_id: str) -> StoredJob:
-    """The job, if it is the caller's. Raises `ApiError` (404)."""
-    return _found(read_stored_job(services.database, job_id, project=caller.project), "job", job_id)
+def find_job(services: Services, caller: Caller, job_id: str) -> Job:
+    """The job, if it is the caller's, without its request. Raises `ApiError` (404)."""
+    found = read_jobs(services.database, [job_id], project=caller.project)
+    return _found(found[0] if found else None, "job", job_id)
+
+
+async def find_stored_job(services: Services, caller: Caller, job_id: str) -> StoredJob:
+    """The job with all that is stored of it. Raises `ApiError` (404)."""
+    found = await read_by_size(services, read_stored_job, services.database, job_id, project=caller.project)
+    return _found(found, "job", job_id)
+
+
+async def read_by_size(services: Services, read: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T:
+    """What this reads of a job. One whose request is long has its turn with other large work: to read it takes as long
+    as a hundred others, and all threads wait meanwhile.
+    """
+    try:
+        return await services.reads.run(partial(read, *arguments, **named), most_bytes=LARGE_BODY)
+    except LongJobError:
+        return await services.large_reads.run(read, *arguments, **named)
 
 
 def find_batch(services: Services, caller: Caller, batch_id: str) -> Batch:

@@ -62,6 +62,8 @@ class Looks:
         """The look of `/readyz` that is under way."""
         self.metrics: asyncio.Task[bytes] | None = None
         """The page of `/metrics` that is being written."""
+        self.description: asyncio.Future[bytes] | None = None
+        """The description of the API, once somebody has asked for it."""
         self._at_database: asyncio.Task[LookAnswer[str]] | None = None
         self._at_redis: asyncio.Task[LookAnswer[Mapping[str, WorkerSign]]] | None = None
 

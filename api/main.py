@@ -73,6 +73,9 @@ READS_AT_ONCE = 12
 """Requests that read the database, each in a thread. Fewer than it has connections: key look-ups, watches and writes
 need some, too."""
 
+READS_OF_ONE = 4
+"""Of those, for one project: all threads share one interpreter, and what nine of them read kept it for two seconds."""
+
 DOWNLOADS_AT_ONCE = 2
 """Pieces of results and of files that are made at once, each of 64 KiB or one text."""
 
@@ -152,7 +155,8 @@ def open_api(settings: Settings, host: str, port: int, *, share_port: bool = Fal
             watch_reads=WatchReads(database),
             writes=Turns(WRITES_AT_ONCE),
             downloads=Turns(DOWNLOADS_AT_ONCE),
-            reads=Turns(READS_AT_ONCE),
+            large_reads=Turns(2),
+            reads=Turns(READS_AT_ONCE, of_one=READS_OF_ONE),
             lookups=Lookups(),
             models=Models(source),
             upstreams=source,

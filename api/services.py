@@ -64,6 +64,8 @@ class Services:
     """What watches read of jobs and of their texts."""
     downloads: Turns
     """How many pieces of downloads are made at once: each takes milliseconds of the interpreter's time."""
+    large_reads: Turns
+    """How many jobs with long requests are read and written out at once."""
     reads: Turns
     """How many requests read at once, in threads of their own: what one project reads leaves the others room."""
     lookups: Lookups

@@ -15,13 +15,13 @@ ASKING: ContextVar[str] = ContextVar("project", default="")
 
 
 class Turns:
-    """Runs so many calls at once. One project has at most three quarters of them: what is slow, or is sent without end,
-    keeps its own project waiting and leaves the others room. `abandon`: a call whose request is cancelled is left to
-    itself.
+    """Runs so many calls at once. One project has at most three quarters of them, or `of_one`: what is slow, or is sent
+    without end, keeps its own project waiting and leaves the others room. `abandon`: a call whose request is cancelled
+    is left to itself.
     """
 
-    def __init__(self, most: int, *, abandon: bool = False) -> None:
-        self.of_one_project = most - most // 4 if most > 2 else 1
+    def __init__(self, most: int, *, of_one: int | None = None, abandon: bool = False) -> None:
+        self.of_one_project = of_one or (most - most // 4 if most > 2 else 1)
         self.all = CapacityLimiter(most)
         self._abandon = abandon
         self._by_project: dict[str, CapacityLimiter] = {}

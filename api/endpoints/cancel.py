@@ -4,15 +4,15 @@ from typing import Any
 
 from starlette.responses import Response
 
-from api.callers.caller import CallerDep
-from api.finding import find_batch, find_job
+from api.callers.caller import Caller, CallerDep
+from api.finding import find_batch, find_job, find_stored_job
 from api.forms.batches import batch_json
 from api.forms.jobs import stored_job_json
 from api.http.errors import ApiError, JsonAnswer
 from api.http.parameters import BatchId, JobId, v1_routes
 from api.schemas.batches import BatchObject
 from api.schemas.jobs import JobWithRequest
-from api.services import ServicesDep, writing
+from api.services import Services, ServicesDep, writing
 from api.use_cases import cancel_one_batch, cancel_one_job
 from jobs.model.status import BatchStatus, JobStatus
 
@@ -27,16 +27,19 @@ def _answers(model: Any) -> dict[int | str, dict[str, Any]]:
 
 
 @routes.post("/jobs/{job_id}/cancel", responses=_answers(JobWithRequest))
-@writing
-def post_cancel_job(services: ServicesDep, caller: CallerDep, job_id: JobId) -> Response:
+async def post_cancel_job(services: ServicesDep, caller: CallerDep, job_id: JobId) -> Response:
     """Cancel a job; what it has written is kept. Cancelling a cancelled job is fine, any other ended one is 409."""
-    find_job(services, caller, job_id)
-    cancel_one_job(services, job_id)
-    found = find_job(services, caller, job_id)
+    await services.writes.run(_cancel_job, services, caller, job_id)
+    found = await find_stored_job(services, caller, job_id)
     job = found.job
     if job.is_final and job.status is not JobStatus.CANCELLED:
         raise ApiError(409, "already_ended", f"the job has ended as {job.status} and cannot be cancelled")
     return JsonAnswer(stored_job_json(found), 200 if job.is_final else 202)
+
+
+def _cancel_job(services: Services, caller: Caller, job_id: str) -> None:
+    find_job(services, caller, job_id)
+    cancel_one_job(services, job_id)
 
 
 @routes.post("/batches/{batch_id}/cancel", responses=_answers(BatchObject))

@@ -30,7 +30,7 @@ def delete_one_job(services: ServicesDep, caller: CallerDep, job_id: JobId) -> R
 
     A job of a batch can be deleted once the batch has ended; the counts of the batch stay as they are.
     """
-    job = find_job(services, caller, job_id).job
+    job = find_job(services, caller, job_id)
     if not erase_job(services.database, job_id):
         what = f"the job is {job.status}: cancel it first" if not job.is_final else "its batch has not ended yet"
         raise ApiError(409, "not_ended", what)

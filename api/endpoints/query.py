@@ -5,8 +5,8 @@ from typing import Annotated, Any, Literal
 from fastapi import Depends, Query
 from starlette.responses import Response
 
-from api.callers.caller import CallerDep
-from api.finding import find_batch
+from api.callers.caller import Caller, CallerDep
+from api.finding import find_batch, read_by_size
 from api.forms.batches import batch_json
 from api.forms.costs import cost_json
 from api.forms.jobs import attempt_json, job_json, segments_json, stored_job_json
@@ -55,10 +55,13 @@ def get_jobs(
 
 
 @routes.get("/jobs/{job_id}", responses={200: {"model": JobWithAttempts}})
-@reading
-def get_job(services: ServicesDep, caller: CallerDep, job_id: JobId) -> Response:
+async def get_job(services: ServicesDep, caller: CallerDep, job_id: JobId) -> Response:
     """One job with its request, every attempt at it, and while it is queued, why it waits."""
-    whole = read_whole_job(services.database, job_id, project=caller.project)
+    return await read_by_size(services, _show_job, services, caller, job_id)
+
+
+def _show_job(services: Services, caller: Caller, job_id: str, *, most_bytes: int | None = None) -> Response:
+    whole = read_whole_job(services.database, job_id, project=caller.project, most_bytes=most_bytes)
     if whole is None:
         raise ApiError.not_found("job", job_id)
     job, attempts = whole.stored.job, whole.attempts

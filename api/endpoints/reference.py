@@ -5,14 +5,17 @@ host learns who reads it and says what runs in the reader's browser, beside a ke
 package `fastapi-offline`, of which nothing else is used.
 """
 
+import asyncio
 import json
 from functools import lru_cache
 from importlib.resources import files
 
+from anyio import to_thread
 from fastapi import APIRouter, FastAPI, Request
 from starlette.responses import Response
 
 from api.endpoints.page import HEADERS, send
+from api.services import ServicesDep
 
 routes = APIRouter(include_in_schema=False)
 
@@ -72,14 +75,17 @@ def get_style(request: Request) -> Response:
 
 
 @routes.get("/openapi.json")
-def get_description(request: Request) -> Response:
+async def get_description(request: Request, services: ServicesDep) -> Response:
     """What the page shows. Not FastAPI's own: that makes it on the event loop, for a second in which nothing else goes
     on, and writes it out anew for each request.
     """
-    return send(request, _describe(request.app), "json", HEADERS)
+    task = services.looks.description
+    if task is None:  # all who ask share it: forty threads that made it at once stopped everybody for 13 s
+        making = to_thread.run_sync(_describe, request.app, limiter=services.looks.reading)
+        task = services.looks.description = asyncio.ensure_future(making)
+    return send(request, await asyncio.shield(task), "json", HEADERS)
 
 
-@lru_cache(maxsize=1)
 def _describe(app: FastAPI) -> bytes:
     return json.dumps(app.openapi(), separators=(",", ":"), ensure_ascii=False).encode()
 

@@ -4,8 +4,8 @@ from typing import Any
 
 from starlette.responses import Response
 
-from api.callers.caller import CallerDep
-from api.finding import find_batch, find_job
+from api.callers.caller import Caller, CallerDep
+from api.finding import find_batch, find_job, find_stored_job
 from api.forms.batches import batch_json
 from api.forms.jobs import stored_job_json
 from api.http.errors import ApiError, JsonAnswer
@@ -13,7 +13,7 @@ from api.http.parameters import BatchId, JobId, v1_routes
 from api.http.request_bodies import RETRY_BODY, request_body
 from api.schemas.batches import BatchObject
 from api.schemas.jobs import JobWithRequest
-from api.services import ServicesDep, writing
+from api.services import Services, ServicesDep, writing
 from api.submitting.bodies import SmallBody, read_fields, read_value
 from api.submitting.fields import invalid, unknown
 from api.use_cases import retry_jobs_of_batch, retry_one_job
@@ -60,14 +60,17 @@ def post_retry_batch(services: ServicesDep, caller: CallerDep, batch_id: BatchId
 
 
 @routes.post("/jobs/{job_id}/retry", status_code=202, responses=_answer(JobWithRequest))
-@writing
-def post_retry_job(services: ServicesDep, caller: CallerDep, job_id: JobId) -> Response:
+async def post_retry_job(services: ServicesDep, caller: CallerDep, job_id: JobId) -> Response:
     """Run one job again that has failed, expired, been cancelled or been cut short. Its batch is opened again."""
-    job = find_job(services, caller, job_id).job
+    await services.writes.run(_retry_job, services, caller, job_id)
+    return JsonAnswer(stored_job_json(await find_stored_job(services, caller, job_id)), 202)
+
+
+def _retry_job(services: Services, caller: Caller, job_id: str) -> None:
+    job = find_job(services, caller, job_id)
     if not retry_one_job(services, job_id, job.batch_id):
         raise ApiError(409, "nothing_to_retry", f"the job is {job.status}: only a job that ended without a whole"
                        " text can run again")  # fmt: skip
-    return JsonAnswer(stored_job_json(find_job(services, caller, job_id)), 202)
 
 
 def _read_which(body: bytes) -> frozenset[str]:

@@ -24,13 +24,13 @@ def read_row(
 @cache
 def select_job(is_owned: bool) -> Select[Any]:
     """A job with its request."""
-    return _of(select(jobs, keep_seconds_of(jobs)), is_owned)
+    return select_owned(select(jobs, keep_seconds_of(jobs)), is_owned)
 
 
 @cache
 def select_result(is_owned: bool) -> Select[Any]:
     """A job with its text."""
-    return _of(select_with_text(), is_owned)
+    return select_owned(select_with_text(), is_owned)
 
 
 @cache
@@ -51,6 +51,7 @@ def select_with_text(*more: ColumnElement[Any]) -> Select[Any]:
     )
 
 
-def _of(wanted: Select[Any], is_owned: bool) -> Select[Any]:
+def select_owned(wanted: Select[Any], is_owned: bool) -> Select[Any]:
+    """What is wanted of one job; of a project, if it `is_owned`."""
     wanted = wanted.where(jobs.c.id == bindparam("job"))
     return wanted.where(jobs.c.project == bindparam("of_project")) if is_owned else wanted

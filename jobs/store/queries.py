@@ -83,9 +83,11 @@ def read_states(database: Database, batch_id: str, *, after: str, limit: int) ->
         return [(row.id, JobStatus(row.status), row.attempt) for row in rows]
 
 
-def read_jobs(database: Database, job_ids: Sequence[str]) -> list[Job]:
-    """Some jobs without their requests, in input order."""
+def read_jobs(database: Database, job_ids: Sequence[str], *, project: str | None = None) -> list[Job]:
+    """Some jobs without their requests, in input order; those of this project, if one is given."""
     wanted = select(*LIST_COLUMNS, keep_seconds_of(jobs)).where(jobs.c.id.in_(job_ids)).order_by(jobs.c.id)
+    if project is not None:
+        wanted = wanted.where(jobs.c.project == project)
     with database.read() as connection:
         return [Job.from_row(row) for row in connection.execute(wanted).mappings()]
 

@@ -9,7 +9,7 @@ Everything here is called within a transaction that holds the job's row, behind 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from hashlib import sha256
 from typing import Any, NamedTuple
 
@@ -194,15 +194,15 @@ def _lengths(row: Any) -> tuple[int, int]:
 
 def _is_longer(connection: Connection, kept: Any) -> ColumnElement[bool]:
     """Whether the row in `texts` is longer than the one that is kept, by the rule of `_lengths`."""
+    length = partial(byte_length, is_sqlite=connection.dialect.name == "sqlite")
     text, reasoning = (
-        (_length(connection, texts.c[name]), func.coalesce(_length(connection, kept.c[name]), 0))
-        for name in ("text", "reasoning")
+        (length(texts.c[name]), func.coalesce(length(kept.c[name]), 0)) for name in ("text", "reasoning")
     )
     return or_(text[0] > text[1], and_(text[0] == text[1], reasoning[0] > reasoning[1]))
 
 
-def _length(connection: Connection, text: ColumnElement[str]) -> ColumnElement[int]:
+def byte_length(text: ColumnElement[str], *, is_sqlite: bool) -> ColumnElement[int]:
     """The length of a text in bytes."""
-    if connection.dialect.name == "sqlite":
+    if is_sqlite:
         return func.length(cast(text, LargeBinary))  # without the cast it counts characters, up to a NUL
     return func.octet_length(text)

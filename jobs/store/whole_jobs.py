@@ -5,15 +5,19 @@ It is asked for more often than anything else, so one connection reads all of it
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache, partial
 from typing import Any, cast
 
-from sqlalchemy import RowMapping
+from sqlalchemy import Connection, RowMapping, Select, case, func, select
 
 from jobs.model.cost import CostSum
 from jobs.model.records import Attempt, Job
 from jobs.store.costs import add_costs, cost_of_attempt
 from jobs.store.database import Database
-from jobs.store.job_statements import read_row, select_attempts, select_job, select_kept_texts
+from jobs.store.job_statements import read_row, select_attempts, select_job, select_kept_texts, select_owned
+from jobs.store.projects import keep_seconds_of
+from jobs.store.stored_texts import byte_length
+from jobs.tables import jobs
 
 _LONG = ("request", "message", "accept", "cells")
 
@@ -39,23 +43,50 @@ class WholeJob:
     """The attempts of which a text is stored, in order."""
 
 
-def read_whole_job(database: Database, job_id: str, *, project: str) -> WholeJob | None:
-    """One job; None when it belongs to another project."""
+class LongJobError(Exception):
+    """What of a job may be long is longer than wanted. It was not read."""
+
+
+def read_whole_job(database: Database, job_id: str, *, project: str, most_bytes: int | None = None) -> WholeJob | None:
+    """One job; None when it belongs to another project. Raises `LongJobError` for one with more than `most_bytes` of
+    request and the like.
+    """
     of_job = {"job": job_id}
     with database.read() as connection:
-        row = read_row(connection, select_job, job_id, project)
-        if row is None:
+        stored = _read(connection, job_id, project, most_bytes)
+        if stored is None:
             return None
         found = [Attempt.from_row(one) for one in connection.execute(select_attempts(), of_job).mappings()]
         kept = sorted(connection.scalars(select_kept_texts(), of_job))
-    return WholeJob(_stored(row), found, add_costs(map(cost_of_attempt, found)), kept)
+    return WholeJob(stored, found, add_costs(map(cost_of_attempt, found)), kept)
 
 
-def read_stored_job(database: Database, job_id: str, *, project: str) -> StoredJob | None:
-    """One job; None when it belongs to another project."""
+def read_stored_job(
+    database: Database, job_id: str, *, project: str, most_bytes: int | None = None
+) -> StoredJob | None:
+    """The same without its attempts."""
     with database.read() as connection:
+        return _read(connection, job_id, project, most_bytes)
+
+
+def _read(connection: Connection, job_id: str, project: str, most_bytes: int | None) -> StoredJob | None:
+    if most_bytes is None:
         row = read_row(connection, select_job, job_id, project)
+    else:
+        statement = partial(_select_short, is_sqlite=connection.dialect.name == "sqlite", most_bytes=most_bytes)
+        row = read_row(connection, statement, job_id, project)
+        if row is not None and row["long_bytes"] > most_bytes:
+            raise LongJobError
     return _stored(row) if row is not None else None
+
+
+@cache
+def _select_short(is_owned: bool, *, is_sqlite: bool, most_bytes: int) -> Select[Any]:
+    """A job, with what may be long where that is not longer than this: the size of 9 MB is known sooner than they."""
+    size: Any = sum(func.coalesce(byte_length(jobs.c[name], is_sqlite=is_sqlite), 0) for name in _LONG)
+    short = [case((size <= most_bytes, jobs.c[name])).label(name) for name in _LONG]
+    others = [column for column in jobs.c if column.name not in _LONG]
+    return select_owned(select(*others, *short, size.label("long_bytes"), keep_seconds_of(jobs)), is_owned)
 
 
 def _stored(row: RowMapping) -> StoredJob:

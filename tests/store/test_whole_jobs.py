@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 from sqlalchemy import event, insert
 
+from jobs.intake.submission import NewJob, submit_job
 from jobs.lifecycle.transitions import finish, release
 from jobs.model.cost import CostSum, KnownCost
 from jobs.store.costs import read_costs
 from jobs.store.queries import read_attempts, read_job
-from jobs.store.whole_jobs import read_stored_job, read_whole_job
+from jobs.store.whole_jobs import LongJobError, read_stored_job, read_whole_job
 from jobs.tables import attempts
 from tests.store.store_fixtures import START, Store, store, written
 
@@ -38,6 +39,20 @@ def test_a_whole_job_is_what_the_separate_reads_give(store: Store) -> None:
     assert whole.kept_texts == [2]
     assert read_whole_job(store.database, job_id, project="other") is None
     assert read_whole_job(store.database, "job_none", project="default") is None
+
+
+def test_a_job_with_a_long_request_is_not_read_unless_it_is_wanted(store: Store) -> None:
+    job_id = submit_job(
+        store.database, NewJob({"model": "m", "messages": [{"role": "user", "content": "長" * 1000}]})
+    ).id
+    stored = read_stored_job(store.database, job_id, project="default")
+    assert stored is not None
+    length = len(stored.as_stored["request"])
+    assert read_stored_job(store.database, job_id, project="default", most_bytes=length) == stored
+    for read in (read_stored_job, read_whole_job):
+        with pytest.raises(LongJobError):
+            read(store.database, job_id, project="default", most_bytes=length - 1)
+        assert read(store.database, job_id, project="other", most_bytes=0) is None
 
 
 ENDED = {"finished_at": START, "usage_source": "upstream"}

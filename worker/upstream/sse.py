@@ -99,8 +99,8 @@ class SSEParser:
         self._silent_bytes = 0 if payloads else self._silent_bytes + len(chunk)
         if self._silent_bytes > self._most_silent_bytes:
             raise LineTooLong(
-                f"The upstream sent {self._most_silent_bytes} bytes in a row without any event, which no completion does."
-                f" Check {URL_SETTING}."
+                f"The upstream sent {self._most_silent_bytes} bytes in a row without any event, which no completion"
+                f" does. Check {URL_SETTING}."
             )
         return payloads
 
