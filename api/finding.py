@@ -1,9 +1,10 @@
 """What a path names: found in the caller's project, or refused as not found."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import partial
 from typing import ParamSpec, TypeVar
 
+from api.access.turns import Turns
 from api.callers.caller import Caller
 from api.http.errors import ApiError
 from api.services import LARGE_BODY, Services
@@ -12,7 +13,7 @@ from jobs.model.batch_records import Batch
 from jobs.model.records import Job
 from jobs.store.files import File, read_file
 from jobs.store.queries import read_batch, read_jobs
-from jobs.store.whole_jobs import LongJobError, StoredJob, read_stored_job
+from jobs.store.whole_jobs import LongJobError, StoredJob, read_size, read_stored_job
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -38,6 +39,12 @@ async def read_by_size(services: Services, read: Callable[P, T], *arguments: P.a
         return await services.reads.run(partial(read, *arguments, **named), most_bytes=LARGE_BODY)
     except LongJobError:
         return await services.large_reads.run(read, *arguments, **named)
+
+
+async def turns_by_size(services: Services, job_ids: Collection[str]) -> Turns:
+    """Where all that is stored of these jobs is read and written out; see `read_by_size`."""
+    size = await services.reads.run(read_size, services.database, job_ids)
+    return services.large_reads if size > LARGE_BODY else services.reads
 
 
 def find_batch(services: Services, caller: Caller, batch_id: str) -> Batch:

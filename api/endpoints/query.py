@@ -6,7 +6,7 @@ from fastapi import Depends, Query
 from starlette.responses import Response
 
 from api.callers.caller import Caller, CallerDep
-from api.finding import find_batch, read_by_size
+from api.finding import find_batch, read_by_size, turns_by_size
 from api.forms.batches import batch_json
 from api.forms.costs import cost_json
 from api.forms.jobs import attempt_json, job_json, segments_json, stored_job_json
@@ -91,8 +91,7 @@ def _show_job(services: Services, caller: Caller, job_id: str, *, most_bytes: in
         }
     },
 )
-@reading
-def get_text(
+async def get_text(
     services: ServicesDep,
     caller: CallerDep,
     job_id: JobId,
@@ -112,6 +111,13 @@ def get_text(
     longest text of all its attempts. With `attempt` it is what that one wrote, also if it failed or was not accepted.
     While a job has not ended, its newest text is kept, the longest of earlier attempts, and the one to repair.
     """
+    turns = await turns_by_size(services, [job_id])
+    return await turns.run(_show_text, services, caller, job_id, partial=partial, part=part, attempt=attempt)
+
+
+def _show_text(
+    services: Services, caller: Caller, job_id: str, *, partial: bool, part: Part, attempt: int | None
+) -> Response:
     result = read_result(services.database, job_id, project=caller.project)
     if result is None:
         raise ApiError.not_found("job", job_id)

@@ -12,7 +12,9 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from api.access.turns import Turns
 from api.callers.caller import Caller
+from api.finding import turns_by_size
 from api.http.errors import ApiError, error_answer
 from api.http.event_stream import EventStream, Streamed
 from api.idempotency import replayed
@@ -76,9 +78,8 @@ class Wait(Watcher):
             state = await self._services.reads.run(read_status, self._services.database, self._job_id)
             result = None
             if state is not None and state[0] in FINAL:
-                result = await self._services.reads.run(
-                    read_result, self._services.database, self._job_id, project=None
-                )
+                turns = await turns_by_size(self._services, [self._job_id])
+                result = await turns.run(read_result, self._services.database, self._job_id, project=None)
         except SQLAlchemyError as error:
             log.warning("wait for %s: the database does not answer: %s", self._job_id, driver_message(error))
             return None
@@ -110,9 +111,9 @@ class PostedJob:
     def __exit__(self, *_: object) -> None:
         self._held.close()
 
-    async def submit(self, submit: Callable[[], tuple[Accepted, T]]) -> T:
+    async def submit(self, turns: Turns, submit: Callable[[], tuple[Accepted, T]]) -> T:
         """Store the job, and begin to wait for it."""
-        accepted, stored = await self._services.writes.run(submit)
+        accepted, stored = await turns.run(submit)
         self.headers = accepted_headers(accepted)
         self._job_id = accepted.id
         self._wait = Wait(self._services, accepted.id)

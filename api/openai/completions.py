@@ -1,12 +1,13 @@
 """Durable chat completions: each one runs as a job, and goes on when its client goes away."""
 
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from functools import partial
 from typing import Any
 
 from starlette.responses import Response
 
+from api.access.turns import Turns
 from api.callers.caller import Caller, CallerDep
 from api.http.errors import ApiError, JsonAnswer
 from api.http.parameters import v1_routes
@@ -23,7 +24,7 @@ from api.openai.chat_answers import (
     whole_completion,
 )
 from api.openai.job_events import JobStream
-from api.services import Services, ServicesDep
+from api.services import LARGE_BODY, Services, ServicesDep
 from api.submitting.bodies import JobBody, read_field, read_fields
 from api.submitting.checks import check_job
 from api.submitting.fields import invalid, unsupported
@@ -34,7 +35,8 @@ from jobs.intake.submission import Accepted, NewJob
 from jobs.live.follower import Reasoning, ResetMessage, Text
 from jobs.model.records import Job
 from jobs.model.status import JobStatus
-from jobs.store.queries import StoredResult, read_job, read_message
+from jobs.store.queries import StoredResult, read_message
+from jobs.store.whole_jobs import read_stored_job
 
 routes = v1_routes("openai")
 
@@ -65,7 +67,7 @@ async def post_chat_completion(
     """
     key, job, stream, with_usage = await services.turns_of(body).run(_read, idempotency_key, body)
     chunks = partial(ChatStream, with_usage=with_usage) if stream else None
-    return await complete(services, caller, job, key, answer=answer_chat, chunks=chunks)
+    return await complete(services, caller, job, key, answer=answer_chat, chunks=chunks, turns=services.turns_of(body))
 
 
 async def complete(
@@ -74,14 +76,15 @@ async def complete(
     job: NewJob,
     key: IdempotencyKey | None,
     *,
-    answer: Callable[[StoredResult], Awaitable[Response]],
+    answer: Callable[[StoredResult], Response],
     chunks: "Callable[[Services, Job, PostedJob], ChatStream] | None",
+    turns: Turns,
 ) -> Response:
-    """Submit a job and answer with what it writes: whole, or with `chunks` while it is written."""
+    """Submit a job, in its turn, and answer with what it writes: whole, or with `chunks` while it is written."""
     with PostedJob(services, caller, key) as posted:
-        stored = await posted.submit(partial(_submit, services, caller.project, job, key))
+        stored = await posted.submit(turns, partial(_submit, services, caller.project, job, key))
         if chunks is None:
-            return posted.at_end(answer)
+            return posted.at_end(partial(_answer_in_turn, services, answer))
         await posted.until_text(refuse_failed)
         return posted.stream(chunks(services, stored, posted))
 
@@ -159,13 +162,22 @@ def _read(idempotency_key: str | None, body: bytes) -> tuple[IdempotencyKey | No
 
 def _submit(services: Services, project: str, job: NewJob, key: IdempotencyKey | None) -> tuple[Accepted, Job]:
     accepted = submit_one_job(services, project, job, key)
-    stored = read_job(services.database, accepted.id, project=project)
+    stored = read_stored_job(services.database, accepted.id, project=project)
     if stored is None:
         raise ApiError(410, "deleted", f"the job {accepted.id}, which this Idempotency-Key made, was deleted")
-    return accepted, stored
+    return accepted, stored.job
 
 
-async def answer_chat(result: StoredResult) -> Response:
+async def _answer_in_turn(
+    services: Services, answer: Callable[[StoredResult], Response], result: StoredResult
+) -> Response:
+    """To write out a long text takes long, and is not done on the event loop."""
+    if (result.job.bytes or 0) > LARGE_BODY:
+        return await services.large_reads.run(answer, result)
+    return answer(result)
+
+
+def answer_chat(result: StoredResult) -> Response:
     """Answer a client that waited for the end. Raises `ApiError` if there is no whole text."""
     refuse_failed(result)
     return JsonAnswer(whole_completion(result))

@@ -6,19 +6,20 @@ from typing import Annotated, Any, Literal
 from fastapi import Path, Query
 from starlette.responses import Response
 
-from api.callers.caller import CallerDep
-from api.finding import find_response
+from api.callers.caller import Caller, CallerDep
+from api.finding import find_response, turns_by_size
 from api.http.errors import ApiError, JsonAnswer
 from api.http.parameters import Limit, v1_routes
 from api.http.request_bodies import request_body
 from api.openai.response_calls import input_items
 from api.openai.response_conversation import conversation, own_messages
 from api.openai.schemas import INPUT_TOKENS_BODY, InputItemList, InputTokens
-from api.services import Services, ServicesDep, reading
+from api.services import Services, ServicesDep
 from api.submitting.bodies import JobBody, read_fields, read_value
 from api.submitting.fields import missing
 from api.submitting.response_input import Message, input_item_id
 from api.submitting.response_request import make_response_request
+from jobs.model.ids import job_id_of
 
 routes = v1_routes("openai")
 
@@ -26,8 +27,7 @@ _NOT_COUNTED = ("conversation", "personality")
 
 
 @routes.get("/responses/{response_id}/input_items", responses={200: {"model": InputItemList}})
-@reading
-def get_input_items(
+async def get_input_items(
     services: ServicesDep,
     caller: CallerDep,
     response_id: Annotated[str, Path(description="The id of a Response, `resp_...`.")],
@@ -38,6 +38,14 @@ def get_input_items(
     include_in_brackets: Annotated[list[str] | None, Query(alias="include[]", include_in_schema=False)] = None,
 ) -> Response:
     """The items that a Response was written after, those of the Responses before it among them."""
+    job_id = job_id_of(response_id)
+    turns = await turns_by_size(services, [job_id] if job_id else [])
+    return await turns.run(_show_items, services, caller, response_id, after, limit, order)
+
+
+def _show_items(
+    services: Services, caller: Caller, response_id: str, after: str | None, limit: int, order: str
+) -> Response:
     asked = find_response(services, caller.project, response_id)
     messages = enumerate(own_messages(asked))
     items = [item for place, message in messages for item in _input_items(asked.job.id, place, message)]

@@ -4,14 +4,15 @@ import json
 from collections.abc import Mapping
 from functools import partial
 from logging import getLogger
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import Path, Query
 from starlette.background import BackgroundTask
 from starlette.responses import Response
 
+from api.access.turns import Turns
 from api.callers.caller import CallerDep
-from api.finding import find_response
+from api.finding import find_response, turns_by_size
 from api.http.errors import ApiError, JsonAnswer
 from api.http.event_stream import EventStream
 from api.http.parameters import v1_routes
@@ -21,20 +22,21 @@ from api.openai.at_end import PostedJob, Wait, accepted_headers
 from api.openai.chat_answers import job_failure
 from api.openai.completions import CONTINUED
 from api.openai.response_conversation import conversation
-from api.openai.response_object import read_response_object, response_object
+from api.openai.response_object import read_response_object
 from api.openai.response_stream import ResponseStream
 from api.openai.schemas import RESPONSE_BODY
 from api.services import Services, ServicesDep, require_open, writing
 from api.submitting.bodies import JobBody
 from api.submitting.checks import check_job
 from api.submitting.fields import unsupported
+from api.submitting.response_input import Reference
 from api.submitting.response_request import ResponseRequest, read_response_request
 from api.use_cases import cancel_one_job, submit_one_job
 from jobs.inputs.dialects import RESPONSES
 from jobs.intake.idempotency import IdempotencyKey
 from jobs.intake.submission import Accepted
 from jobs.lifecycle.responses import StoredResponse, delete_response, read_response
-from jobs.model.ids import response_id
+from jobs.model.ids import job_id_of, response_id
 from jobs.model.status import JobStatus
 from jobs.store.database import DATABASE_ERRORS, driver_message
 from jobs.store.queries import StoredResult
@@ -62,11 +64,12 @@ async def post_response(
     """
     key = await services.turns_of(body).run(check_key, idempotency_key, RESPONSES, body)
     request = await services.turns_of(body).run(read_response_request, body)
+    turns = await _turns_of(services, request, body)
     if request.background and not request.stream:
-        accepted, asked = await services.writes.run(_submit, services, caller.project, request, key)
-        return JsonAnswer(await _shown(services, asked), headers=accepted_headers(accepted))
+        accepted, asked = await turns.run(_submit, services, caller.project, request, key)
+        return await turns.run(_show, services, asked, headers=accepted_headers(accepted))
     with PostedJob(services, caller, key) as posted:
-        asked = await posted.submit(partial(_submit, services, caller.project, request, key))
+        asked = await posted.submit(turns, partial(_submit, services, caller.project, request, key))
         if not request.stream:
             return posted.at_end(partial(_answer, services, asked))
         if not request.background:
@@ -93,9 +96,10 @@ async def get_response(
         raise unsupported("include_obfuscation", "nothing is obfuscated here")
     if starting_after is not None and not stream:
         raise unsupported("starting_after", "is only for stream=true")
-    asked = await services.reads.run(find_response, services, caller.project, response_id)
+    turns = await turns_by_size(services, _job_ids(response_id))
+    asked = await turns.run(find_response, services, caller.project, response_id)
     if not stream:
-        return JsonAnswer(await _shown(services, asked))
+        return await turns.run(_show, services, asked)
     require_open(services)
     events = ResponseStream(services, asked, -1 if starting_after is None else starting_after)
     return EventStream(events, slot=services.watch_limiter.take(caller.project, caller.key_id, events))
@@ -106,11 +110,12 @@ async def post_cancel_response(services: ServicesDep, caller: CallerDep, respons
     """Cancel a Response and wait for its end, which takes moments; what it has written is kept. One that has ended
     stays as it is.
     """
-    asked = await services.reads.run(find_response, services, caller.project, response_id)
+    turns = await turns_by_size(services, _job_ids(response_id))
+    asked = await turns.run(find_response, services, caller.project, response_id)
     if await services.writes.run(cancel_one_job, services, asked.job.id) is not None:
         await Wait(services, asked.job.id).until_end(seconds=_CANCEL_SECONDS)
-    ended = await services.reads.run(find_response, services, caller.project, response_id)
-    return JsonAnswer(await _shown(services, ended))
+    ended = await turns.run(find_response, services, caller.project, response_id)
+    return await turns.run(_show, services, ended)
 
 
 @routes.delete("/responses/{response_id}")
@@ -130,9 +135,10 @@ def delete_one_response(services: ServicesDep, caller: CallerDep, response_id: R
 
 async def _answer(services: Services, asked: StoredResponse, result: StoredResult) -> Response:
     _refuse_failed(result)
-    ended = await services.reads.run(find_response, services, asked.job.project, asked.id)
+    turns = await turns_by_size(services, [asked.job.id])
+    ended = await turns.run(find_response, services, asked.job.project, asked.id)
     unstored = None if asked.request.get("store", True) else BackgroundTask(_erase_unstored, services, ended)
-    return JsonAnswer(await _shown(services, ended), background=unstored)
+    return await turns.run(_show, services, ended, background=unstored)
 
 
 async def _erase_unstored(services: Services, asked: StoredResponse) -> None:
@@ -158,10 +164,26 @@ def _submit(
     return accepted, asked
 
 
-async def _shown(services: Services, asked: StoredResponse) -> Mapping[str, Any]:
-    if asked.job.attempt < 2:
-        return response_object(asked)  # nothing more has to be read
-    return await services.reads.run(read_response_object, services.database, asked)
+def _show(
+    services: Services,
+    asked: StoredResponse,
+    headers: Mapping[str, str] | None = None,
+    background: BackgroundTask | None = None,
+) -> Response:
+    return JsonAnswer(read_response_object(services.database, asked), headers=headers, background=background)
+
+
+def _job_ids(*named: str) -> list[str]:
+    return [job_id for name in named if (job_id := job_id_of(name)) is not None]
+
+
+async def _turns_of(services: Services, request: ResponseRequest, body: bytes) -> Turns:
+    """Where a Response with this body is stored, after those that it continues or refers to have been read."""
+    referred = [item.response_id for item in request.items if isinstance(item, Reference)]
+    before = _job_ids(*referred, *([request.previous] if request.previous else []))
+    if before and await turns_by_size(services, before) is services.large_reads:
+        return services.large_bodies
+    return services.turns_of(body)
 
 
 def _refuse_failed(result: StoredResult) -> None:

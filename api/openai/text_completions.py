@@ -52,7 +52,7 @@ async def post_completion(
     """
     key, job, stream, with_usage = await services.turns_of(body).run(_read, idempotency_key, body)
     chunks = partial(TextStream, with_usage=with_usage) if stream else None
-    return await complete(services, caller, job, key, answer=_answer, chunks=chunks)
+    return await complete(services, caller, job, key, answer=_answer, chunks=chunks, turns=services.turns_of(body))
 
 
 class TextStream(ChatStream):
@@ -103,7 +103,7 @@ def _read_prompt(prompt: Any) -> str:
     return prompt
 
 
-async def _answer(result: StoredResult) -> Response:
+def _answer(result: StoredResult) -> Response:
     refuse_failed(result)
     job = result.job
     choices = [_choice(result.text or "", job.finish_reason)]

@@ -3,7 +3,7 @@
 It is asked for more often than anything else, so one connection reads all of it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 from typing import Any, cast
@@ -17,7 +17,7 @@ from jobs.store.database import Database
 from jobs.store.job_statements import read_row, select_attempts, select_job, select_kept_texts, select_owned
 from jobs.store.projects import keep_seconds_of
 from jobs.store.stored_texts import byte_length
-from jobs.tables import jobs
+from jobs.tables import jobs, responses, texts
 
 _LONG = ("request", "message", "accept", "cells")
 
@@ -67,6 +67,20 @@ def read_stored_job(
     """The same without its attempts."""
     with database.read() as connection:
         return _read(connection, job_id, project, most_bytes)
+
+
+def read_size(database: Database, job_ids: Collection[str]) -> int:
+    """How many bytes these jobs have in all that of them may be long: requests, texts, and what was asked for a
+    Response."""
+    with database.read() as connection:
+        length = partial(byte_length, is_sqlite=connection.dialect.name == "sqlite")
+        long = (*(jobs.c[name] for name in _LONG), texts.c.text, texts.c.reasoning, responses.c.request)
+        size: Any = sum(func.coalesce(length(column), 0) for column in long)
+        of_jobs = jobs.outerjoin(texts, texts.c.job_id == jobs.c.id).outerjoin(
+            responses, responses.c.job_id == jobs.c.id
+        )
+        sizes = connection.scalars(select(size).select_from(of_jobs).where(jobs.c.id.in_(job_ids)))
+        return sum(map(int, sizes))
 
 
 def _read(connection: Connection, job_id: str, project: str, most_bytes: int | None) -> StoredJob | None:
