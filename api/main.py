@@ -155,6 +155,7 @@ def open_api(settings: Settings, host: str, port: int, *, share_port: bool = Fal
             watch_reads=WatchReads(database),
             writes=Turns(WRITES_AT_ONCE),
             downloads=Turns(DOWNLOADS_AT_ONCE),
+            uploads=Turns(2),
             large_reads=Turns(2),
             reads=Turns(READS_AT_ONCE, of_one=READS_OF_ONE),
             lookups=Lookups(),

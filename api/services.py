@@ -64,6 +64,8 @@ class Services:
     """What watches read of jobs and of their texts."""
     downloads: Turns
     """How many pieces of downloads are made at once: each takes milliseconds of the interpreter's time."""
+    uploads: Turns
+    """How many pieces of uploads are read at once: that takes milliseconds of the interpreter's time."""
     large_reads: Turns
     """How many jobs with long requests are read and written out at once."""
     reads: Turns

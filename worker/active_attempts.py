@@ -114,6 +114,13 @@ class ActiveAttempt:
             return Checkpoint(self.job.id, self.attempt, None)
         return Checkpoint(self.job.id, self.attempt, text.decode(), deltas, reasoning.decode())
 
+    def unstored_bytes(self) -> int:
+        """How much the next checkpoint stores: all that there is, if it has grown."""
+        if self.recording is None:
+            return 0
+        lengths = len(self.recording.text), len(self.recording.reasoning)
+        return 0 if lengths == self._checkpointed else sum(lengths)
+
     def note_stored(self, text: str, reasoning: str = "") -> None:
         """A checkpoint was committed with this text and this reasoning."""
         self._checkpointed = len(text.encode()), len(reasoning.encode())

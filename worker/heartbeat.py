@@ -1,11 +1,11 @@
 """The heartbeat: one thread per worker process that renews the leases, checkpoints the texts and looks for cancels."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from logging import getLogger
 from time import monotonic
 
-from jobs.lifecycle.lease import find_stop_requests, renew
+from jobs.lifecycle.lease import Checkpoint, find_stop_requests, renew
 from jobs.settings import Settings
 from jobs.store.database import DATABASE_ERRORS, Database, is_transient
 from worker.active_attempts import ActiveAttempt, ActiveAttempts, StopReason
@@ -16,6 +16,10 @@ log = getLogger(__name__)
 STOP_CHECK_SECONDS = 1.0
 """How often the rows are asked whether a running job is to stop. A cancel must reach the upstream within 2 s, and this
 way it needs nothing but the database."""
+
+MOST_BYTES_AT_ONCE = 1 << 20
+"""How much of texts is stored in one transaction, or one text: on SQLite all others wait for it, and a process may have
+a hundred texts of megabytes, each of which is stored whole when it has grown by a letter."""
 
 
 class Heartbeat(BackgroundLoop):
@@ -43,7 +47,13 @@ class Heartbeat(BackgroundLoop):
     def _beat(self, held: Sequence[ActiveAttempt]) -> None:
         """Renew every lease and store the texts that have grown; cut the streams whose lease was lost."""
         self._database.synchronize()
-        checkpoints = [attempt.checkpoint() for attempt in held]
+        groups = list(_in_groups(held))
+        if len(groups) > 1:  # long texts take long, and others write between them: no lease must wait for that
+            self._renew(held, [Checkpoint(attempt.job.id, attempt.attempt, None) for attempt in held])
+        for group in groups:
+            self._renew(group, [attempt.checkpoint() for attempt in group])
+
+    def _renew(self, held: Sequence[ActiveAttempt], checkpoints: Sequence[Checkpoint]) -> None:
         try:
             kept = renew(self._database, self._worker, checkpoints, self._settings.lease_seconds)
         except DATABASE_ERRORS as error:
@@ -63,3 +73,18 @@ class Heartbeat(BackgroundLoop):
         """Cut the streams of jobs that somebody cancelled or released, or whose time is over."""
         for job_id, reason in find_stop_requests(self._database, self._worker):
             self._running.stop(job_id, StopReason(reason))
+
+
+def _in_groups(held: Sequence[ActiveAttempt]) -> Iterator[Sequence[ActiveAttempt]]:
+    """These attempts, in groups whose texts are stored in one transaction each."""
+    group: list[ActiveAttempt] = []
+    size = 0
+    for attempt in held:
+        grown = attempt.unstored_bytes()
+        if group and size + grown > MOST_BYTES_AT_ONCE:
+            yield group
+            group, size = [], 0
+        group.append(attempt)
+        size += grown
+    if group:
+        yield group

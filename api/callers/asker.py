@@ -8,25 +8,25 @@ from functools import lru_cache
 from uvicorn._types import HTTPScope
 
 from api.access.keyring import Keyring
+from api.http.request_turns import Asker
 
 CHECKS = ("/healthz", "/readyz")
 """What watches over this process must not wait behind strangers."""
 
-_V6_PREFIX = 64
-"""Whoever has one IPv6 address has all that begin alike."""
+_V6_PREFIX = 48
+"""Whoever has one IPv6 address may have all that begin alike."""
 
 
-def asker_of(scope: HTTPScope, keyring: Keyring) -> str:
+def asker_of(scope: HTTPScope, keyring: Keyring) -> Asker:
     """The project, if the key was good when it was read last; else the address that this comes from."""
     for name, value in scope["headers"]:
         if name == b"authorization":
             project = keyring.recall(value.partition(b" ")[2].strip().decode("latin-1"))
             if project is not None:
-                return project
+                return Asker("project", project)
     client = scope["client"]
-    # A name of a project has no space.
-    address = f"from {_network(client[0]) if client else 'a socket'}"
-    return f"{address} {scope['path']}" if scope["path"] in CHECKS else address
+    address = _network(client[0]) if client else "a socket"
+    return Asker("check" if scope["path"] in CHECKS else "stranger", address)
 
 
 @lru_cache(maxsize=1024)

@@ -8,13 +8,13 @@ from starlette.responses import Response
 
 from api.callers.caller import CallerDep
 from api.callers.watch_tokens import TOKEN_SECONDS, sign_token
+from api.finding import find_batch, find_job
 from api.http.errors import ApiError, JsonAnswer
 from api.http.parameters import is_id, v1_routes
 from api.http.request_bodies import request_body
 from api.services import ServicesDep
 from api.submitting.bodies import SmallBody, read_field, read_fields, refuse_unknown
 from api.submitting.fields import invalid
-from jobs.store.queries import read_batch, read_job
 
 _BODY = {
     "type": "object",
@@ -45,11 +45,9 @@ async def post_watch_token(services: ServicesDep, caller: CallerDep, body: Small
     """
     channel = _read_channel(body)
     room, _, resource_id = channel.partition("/")
-    read = read_job if room == "jobs" else read_batch
-    if not is_id(resource_id) or (
-        await services.reads.run(read, services.database, resource_id, project=caller.project) is None
-    ):
+    if not is_id(resource_id):
         raise ApiError.not_found("job" if room == "jobs" else "batch", resource_id)
+    await services.reads.run(find_job if room == "jobs" else find_batch, services, caller, resource_id)
     expires_at = services.database.now() + timedelta(seconds=TOKEN_SECONDS)
     token = sign_token(await services.keyring.token_secret(), caller, channel, int(expires_at.timestamp()))
     shown = {"object": "watch_token", "token": token, "channel": channel, "expires_at": int(expires_at.timestamp())}

@@ -13,7 +13,8 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 from api.http.connections import CONNECTION, Connections
 from api.http.errors import ApiError, error_body
 from api.http.heads import MOST_HEAD_BYTES, MOST_HEADERS, find_fault, too_large
-from api.http.request_turns import RequestTurns
+from api.http.lingering import LINGER_BYTES, LINGER_SECONDS, LingeringTransport
+from api.http.request_turns import Asker, RequestTurns
 
 HEAD_SECONDS = 20.0
 """How long a connection may be without a whole head of a request that is not answered yet."""
@@ -25,14 +26,15 @@ LEAST_BODY_BYTES = 4096
 MOST_FRAMING = 4
 """How many bytes of a chunked body may come for each byte in it, beyond one head's worth: tiny chunks cost CPU."""
 
+PARSED_AT_ONCE = 16 * 1024
+"""The bounds are looked at after so many bytes: one read of a socket has 256 KiB, and that may be 36,000 chunks."""
+
+CHUNKS_FREE, BYTES_OF_CHUNK = 4_000, 16
+"""So many chunks a body may have, and one more for so many bytes in it: each costs a microsecond."""
+
 MOST_PIPELINED = 8
 """How many requests may wait on one connection for the answer before theirs. Each is kept with its head, and browsers,
 SDKs and proxies send none before the answer has come."""
-
-LINGER_BYTES = 256 * 1024
-LINGER_SECONDS = 2.0
-"""What is taken, unread, after an answer that came before the end of its body. An instant close would reset the
-connection, and the client might lose the answer."""
 
 
 class BoundedProtocol(HttpToolsProtocol):
@@ -45,6 +47,7 @@ class BoundedProtocol(HttpToolsProtocol):
     _kept_bytes = 0
     _raw_bytes = 0
     _body_bytes = 0
+    _chunks = 0
     _window_bytes = 0
     _in_body = False
     _keep_alive = False
@@ -53,12 +56,13 @@ class BoundedProtocol(HttpToolsProtocol):
     _answering: RequestResponseCycle | None = None
 
     def __init__(
-        self, room: Connections, turns: RequestTurns, asker_of: Callable[[HTTPScope], str], **uvicorns: Any
+        self, room: Connections, turns: RequestTurns, asker_of: Callable[[HTTPScope], Asker], **uvicorns: Any
     ) -> None:
         super().__init__(**uvicorns)
         self._room = room
         self._turns = turns
         self._asker_of = asker_of
+        self._pieces: list[bytes] = []
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
         super().connection_made(transport)
@@ -83,14 +87,24 @@ class BoundedProtocol(HttpToolsProtocol):
             if self._linger_left < 0:
                 self.transport.close()
             return
+        for start in range(0, len(data), PARSED_AT_ONCE):
+            self._parse(data[start : start + PARSED_AT_ONCE])
+            if self.transport.is_closing() or self._linger_left is not None:
+                return
+
+    def _parse(self, data: bytes) -> None:
         self._kept_bytes += len(data)
         self._raw_bytes += len(data)
         super().data_received(data)
+        self._give_body()
         if self.transport.is_closing() or self._linger_left is not None:
             return
         if self._kept_bytes > MOST_HEAD_BYTES:
             self._refuse(too_large())
-        elif self._in_body and self._raw_bytes > MOST_HEAD_BYTES + MOST_FRAMING * self._body_bytes:
+        elif self._in_body and (
+            self._raw_bytes > MOST_HEAD_BYTES + MOST_FRAMING * self._body_bytes
+            or self._chunks > CHUNKS_FREE + self._body_bytes // BYTES_OF_CHUNK
+        ):
             message = "the chunks of the body are so small that reading them costs more than what is in them"
             self._refuse(ApiError(400, "chunks_too_small", message))
 
@@ -120,17 +134,27 @@ class BoundedProtocol(HttpToolsProtocol):
         # Until the body is whole, an answer is the last one on this connection, and says so.
         self._in_body = True
         self._keep_alive, self.cycle.keep_alive = self.cycle.keep_alive, False
-        self.cycle.transport = cast("asyncio.Transport", _LingeringTransport(self))
-        self._raw_bytes = self._body_bytes = 0
+        self.cycle.transport = cast("asyncio.Transport", LingeringTransport(self.transport, self.linger))
+        self._raw_bytes = self._body_bytes = self._chunks = 0
         self._await_body()
 
     def on_body(self, body: bytes) -> None:
+        self._pieces.append(body)
+
+    def _give_body(self) -> None:
+        """What has come at once is one piece for the endpoint: uvicorn copies the whole body for each."""
+        if not self._pieces:
+            return
+        pieces, self._pieces = self._pieces, []
+        body = b"".join(pieces)
         self._kept_bytes = 0
         self._body_bytes += len(body)
+        self._chunks += len(pieces)
         if not self.transport.is_closing():
             super().on_body(body)
 
     def on_message_complete(self) -> None:
+        self._give_body()
         self._kept_bytes = 0
         self._in_body = False
         self._stop_timer()
@@ -222,17 +246,3 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-
-
-class _LingeringTransport:
-    """What an answer is written to while its request is still being sent: its end lets the connection linger."""
-
-    __slots__ = ("_protocol", "is_closing", "write")
-
-    def __init__(self, protocol: BoundedProtocol) -> None:
-        self._protocol = protocol
-        self.write = protocol.transport.write
-        self.is_closing = protocol.transport.is_closing
-
-    def close(self) -> None:
-        self._protocol.linger()

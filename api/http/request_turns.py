@@ -6,12 +6,26 @@ thread, its answer), would take as many seconds as the loop is held up each time
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Literal, NamedTuple
 
 from jobs.model.project_turns import ProjectTurns
 
-BEGUN_AT_ONCE = 4
-"""How many requests are begun in one turn of the loop. Each takes half a millisecond of it until it first waits."""
+Kind = Literal["project", "check", "stranger"]
+
+PLACES: Mapping[Kind, int] = {"project": 2, "check": 1, "stranger": 1}
+"""How many requests of each kind are begun in one turn of the loop, if there are so many; the others may have what is
+left. Each takes half a millisecond of it until it first waits. Somebody may have thousands of addresses, and each is an
+asker: so strangers share one place."""
+
+BEGUN_AT_ONCE = sum(PLACES.values())
+
+
+class Asker(NamedTuple):
+    """Whose turn a request takes."""
+
+    kind: Kind
+    name: str
 
 
 class RequestTurns:
@@ -20,27 +34,38 @@ class RequestTurns:
     """
 
     def __init__(self) -> None:
-        self._waiting: ProjectTurns[tuple[str, Callable[[], None]]] = ProjectTurns()
+        self._waiting: dict[Kind, ProjectTurns[tuple[Asker, Callable[[], None]]]] = {
+            kind: ProjectTurns() for kind in PLACES
+        }
+        self._last: dict[Kind, str] = dict.fromkeys(PLACES, "")
         self._begun = 0
-        self._last = ""
 
-    def take(self, asker: str, begin: Callable[[], None]) -> None:
+    def take(self, asker: Asker, begin: Callable[[], None]) -> None:
         """Begin a request of this asker: now, or when its turn has come."""
         if self._begun == 0:
             asyncio.get_running_loop().call_soon(self._next_turn)
-        if self._begun < BEGUN_AT_ONCE and not self._waiting:
+        if self._begun < BEGUN_AT_ONCE and not any(self._waiting.values()):
             self._begin(asker, begin)
         else:
-            self._waiting.add(asker, (asker, begin))
+            self._waiting[asker.kind].add(asker.name, (asker, begin))
 
     def _next_turn(self) -> None:
         self._begun = 0
-        while self._begun < BEGUN_AT_ONCE and (first := self._waiting.next(self._last)) is not None:
-            self._begin(*first)
+        for kind, places in PLACES.items():
+            self._begin_some(kind, places)
+        for kind in PLACES:
+            self._begin_some(kind, BEGUN_AT_ONCE - self._begun)
         if self._begun:
             asyncio.get_running_loop().call_soon(self._next_turn)
 
-    def _begin(self, asker: str, begin: Callable[[], None]) -> None:
+    def _begin_some(self, kind: Kind, places: int) -> None:
+        for _ in range(places):
+            first = self._waiting[kind].next(self._last[kind])
+            if first is None:
+                return
+            self._begin(*first)
+
+    def _begin(self, asker: Asker, begin: Callable[[], None]) -> None:
         self._begun += 1
-        self._last = asker
+        self._last[asker.kind] = asker.name
         begin()

@@ -59,7 +59,7 @@ async def post_file(services: ServicesDep, caller: CallerDep, request: Request) 
         raise unsupported("Idempotency-Key", advice)
     try:
         with Upload(services.settings.files_folder, services.settings.max_file_bytes) as upload:
-            await upload.read(request)
+            await upload.read(request, services.uploads)
             seconds = _check_form(upload)
             file = await services.writes.run(_keep, services, caller.project, upload, seconds)
     except OSError as error:

@@ -12,13 +12,13 @@ from api.http.errors import ApiError, JsonAnswer
 from api.http.parameters import Limit, v1_routes
 from api.http.request_bodies import request_body
 from api.openai.response_calls import input_items
-from api.openai.response_conversation import conversation, own_messages
+from api.openai.response_conversation import conversation, own_messages, turns_of_request
 from api.openai.schemas import INPUT_TOKENS_BODY, InputItemList, InputTokens
 from api.services import Services, ServicesDep
 from api.submitting.bodies import JobBody, read_fields, read_value
 from api.submitting.fields import missing
 from api.submitting.response_input import Message, input_item_id
-from api.submitting.response_request import make_response_request
+from api.submitting.response_request import ResponseRequest, make_response_request
 from jobs.model.ids import job_id_of
 
 routes = v1_routes("openai")
@@ -69,17 +69,23 @@ async def post_input_tokens(services: ServicesDep, caller: CallerDep, body: JobB
 
     Images count nothing. Nothing is stored and no upstream is asked.
     """
-    return JsonAnswer(await services.turns_of(body).run(_count, services, caller.project, body))
+    model, request, nothing = await services.turns_of(body).run(_read_request, body)
+    turns = await turns_of_request(services, request, body)
+    return JsonAnswer(await turns.run(_count, services, caller.project, model, request, nothing))
 
 
-def _count(services: Services, project: str, body: bytes) -> Mapping[str, Any]:
+def _read_request(body: bytes) -> tuple[str, ResponseRequest, bool]:
+    """The model, the request, and whether its input is empty."""
     raw = read_fields(body)
     fields = {name: read_value(raw[name], name) for name in raw if name not in _NOT_COUNTED}
     model = fields.get("model")
     if not isinstance(model, str) or not model:
         raise missing("model", "the name of the model whose tokens are counted")
     nothing = not fields.get("input")
-    request = make_response_request({**fields, "input": "" if nothing else fields["input"]})
+    return model, make_response_request({**fields, "input": "" if nothing else fields["input"]}), nothing
+
+
+def _count(services: Services, project: str, model: str, request: ResponseRequest, nothing: bool) -> Mapping[str, Any]:
     messages = conversation(services, project, request)
     chat = request.chat_body(messages[:-1] if nothing else messages)["messages"]
     return {"object": "response.input_tokens", "input_tokens": services.tokenizers.count_messages(model, chat).tokens}

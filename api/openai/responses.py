@@ -10,7 +10,6 @@ from fastapi import Path, Query
 from starlette.background import BackgroundTask
 from starlette.responses import Response
 
-from api.access.turns import Turns
 from api.callers.caller import CallerDep
 from api.finding import find_response, turns_by_size
 from api.http.errors import ApiError, JsonAnswer
@@ -21,7 +20,7 @@ from api.idempotency import Key, check_key
 from api.openai.at_end import PostedJob, Wait, accepted_headers
 from api.openai.chat_answers import job_failure
 from api.openai.completions import CONTINUED
-from api.openai.response_conversation import conversation
+from api.openai.response_conversation import conversation, turns_of_request
 from api.openai.response_object import read_response_object
 from api.openai.response_stream import ResponseStream
 from api.openai.schemas import RESPONSE_BODY
@@ -29,7 +28,6 @@ from api.services import Services, ServicesDep, require_open, writing
 from api.submitting.bodies import JobBody
 from api.submitting.checks import check_job
 from api.submitting.fields import unsupported
-from api.submitting.response_input import Reference
 from api.submitting.response_request import ResponseRequest, read_response_request
 from api.use_cases import cancel_one_job, submit_one_job
 from jobs.inputs.dialects import RESPONSES
@@ -64,7 +62,7 @@ async def post_response(
     """
     key = await services.turns_of(body).run(check_key, idempotency_key, RESPONSES, body)
     request = await services.turns_of(body).run(read_response_request, body)
-    turns = await _turns_of(services, request, body)
+    turns = await turns_of_request(services, request, body)
     if request.background and not request.stream:
         accepted, asked = await turns.run(_submit, services, caller.project, request, key)
         return await turns.run(_show, services, asked, headers=accepted_headers(accepted))
@@ -175,15 +173,6 @@ def _show(
 
 def _job_ids(*named: str) -> list[str]:
     return [job_id for name in named if (job_id := job_id_of(name)) is not None]
-
-
-async def _turns_of(services: Services, request: ResponseRequest, body: bytes) -> Turns:
-    """Where a Response with this body is stored, after those that it continues or refers to have been read."""
-    referred = [item.response_id for item in request.items if isinstance(item, Reference)]
-    before = _job_ids(*referred, *([request.previous] if request.previous else []))
-    if before and await turns_by_size(services, before) is services.large_reads:
-        return services.large_bodies
-    return services.turns_of(body)
 
 
 def _refuse_failed(result: StoredResult) -> None:

@@ -25,6 +25,10 @@ _MOST_ENDINGS = 500
 _MOST_CANDIDATES = 100_000
 """If more texts than this match, the index does not help: their ids alone are 10 MB."""
 
+MOST_INDEXED_CHARACTERS = 65_536
+"""A longer text is not indexed on SQLite, and is among what any search reads. All writers wait while a text is indexed,
+and its time grows faster than its trigrams: 0.2 s for so many random Chinese letters, 20 to 80 s for 4 to 16 MB."""
+
 # Texts are indexed in lower case and with two spaces after them, so that each letter begins a trigram. `detail=none`
 # stores which texts have a trigram and not where: a third of the size, and each candidate is read anyway.
 _ON_SQLITE = (
@@ -35,11 +39,19 @@ _ON_SQLITE = (
     )
     """,
     "CREATE VIRTUAL TABLE text_gram_list USING fts5vocab (text_grams, row)",
-    "INSERT INTO text_numbers (job_id) SELECT job_id FROM texts WHERE ended ORDER BY job_id",
+    "INSERT INTO text_numbers (job_id) SELECT job_id FROM texts WHERE ended AND length(text) <= {most} ORDER BY job_id",
     """
     INSERT INTO text_grams (rowid, text)
     SELECT number, lower(text) || '  ' FROM text_numbers JOIN texts ON texts.job_id = text_numbers.job_id
     """,
+)
+_LONG_TEXTS = (
+    "CREATE TABLE text_long (job_id TEXT PRIMARY KEY)",
+    """
+    INSERT INTO text_long (job_id) SELECT job_id FROM texts
+    WHERE ended AND length(text) > {most} AND job_id NOT IN (SELECT job_id FROM text_numbers)
+    """,
+    *(f"DROP TRIGGER IF EXISTS text_{name}" for name in ("added", "removed", "ended", "resumed", "changed")),
     "CREATE TRIGGER text_added AFTER INSERT ON texts WHEN new.ended BEGIN {add} END",
     "CREATE TRIGGER text_removed AFTER DELETE ON texts WHEN old.ended BEGIN {remove} END",
     "CREATE TRIGGER text_ended AFTER UPDATE ON texts WHEN new.ended AND NOT old.ended BEGIN {add} END",
@@ -50,7 +62,8 @@ _ON_SQLITE = (
     """,
 )
 _ADD = (
-    "INSERT INTO text_numbers (job_id) VALUES (new.job_id);"
+    "INSERT INTO text_numbers (job_id) SELECT new.job_id WHERE length(new.text) <= {most};"
+    " INSERT INTO text_long (job_id) SELECT new.job_id WHERE length(new.text) > {most};"
     " INSERT INTO text_grams (rowid, text)"
     " SELECT number, lower(new.text) || '  ' FROM text_numbers WHERE job_id = new.job_id;"
 )
@@ -58,10 +71,12 @@ _REMOVE = (
     "INSERT INTO text_grams (text_grams, rowid, text)"
     " SELECT 'delete', number, lower(old.text) || '  ' FROM text_numbers WHERE job_id = old.job_id;"
     " DELETE FROM text_numbers WHERE job_id = old.job_id;"
+    " DELETE FROM text_long WHERE job_id = old.job_id;"
 )
 
 _grams = table("text_grams", column("rowid"), column("text_grams"))
 _numbers = table("text_numbers", column("number"), column("job_id"))
+_long = table("text_long", column("job_id"))
 
 # It ignores case by itself, as ILIKE does.
 _ON_POSTGRESQL = "CREATE INDEX texts_by_trigram ON texts USING gin (text gin_trgm_ops) WHERE ended"
@@ -69,14 +84,19 @@ _ON_POSTGRESQL = "CREATE INDEX texts_by_trigram ON texts USING gin (text gin_trg
 
 def make_text_index(connection: Connection) -> None:
     """Make the index if it is missing. If the database cannot have it, the log says what it needs."""
-    if has_text_index(connection):
-        return
     is_sqlite = connection.dialect.name == "sqlite"
+    missing: list[str] = []
+    if not has_text_index(connection):
+        missing += _ON_SQLITE if is_sqlite else ("CREATE EXTENSION IF NOT EXISTS pg_trgm", _ON_POSTGRESQL)
+    if is_sqlite and not _has_table(connection, "text_long"):  # earlier versions indexed every text
+        missing += _LONG_TEXTS
     try:
         with connection.begin_nested():
-            for statement in _ON_SQLITE if is_sqlite else ("CREATE EXTENSION IF NOT EXISTS pg_trgm", _ON_POSTGRESQL):
+            for statement in missing:
                 # Not as parameters of the driver: the text of a trigger can have none.
-                connection.exec_driver_sql(statement.replace("{add}", _ADD).replace("{remove}", _REMOVE))
+                for name, meaning in (("add", _ADD), ("remove", _REMOVE), ("most", str(MOST_INDEXED_CHARACTERS))):
+                    statement = statement.replace(f"{{{name}}}", meaning)  # noqa: PLW2901  # it is written out here
+                connection.exec_driver_sql(statement)
     except DBAPIError as error:
         cure = "a SQLite of 3.34 or later with FTS5" if is_sqlite else "CREATE EXTENSION pg_trgm (its package: contrib)"
         log.warning("no index of texts, so rare texts are found slowly: %s; needs %s", driver_message(error), cure)
@@ -84,16 +104,18 @@ def make_text_index(connection: Connection) -> None:
 
 def has_text_index(connection: Connection) -> bool:
     if connection.dialect.name == "sqlite":
-        there = "SELECT count(*) FROM sqlite_master WHERE name = 'text_grams'"
-    else:
-        there = "SELECT count(*) FROM pg_class WHERE oid = to_regclass('texts_by_trigram')"
-    return bool(connection.scalar(text(there)))
+        return _has_table(connection, "text_grams")
+    return bool(connection.scalar(text("SELECT count(*) FROM pg_class WHERE oid = to_regclass('texts_by_trigram')")))
+
+
+def _has_table(connection: Connection, name: str) -> bool:
+    return bool(connection.scalar(text("SELECT count(*) FROM sqlite_master WHERE name = :name"), {"name": name}))
 
 
 def drop_text_index(connection: Connection) -> None:
     """Drop the index; the triggers go with the table of texts."""
     if connection.dialect.name == "sqlite":
-        for name in ("text_gram_list", "text_grams", "text_numbers"):
+        for name in ("text_gram_list", "text_grams", "text_numbers", "text_long"):
             connection.exec_driver_sql(f"DROP TABLE IF EXISTS {name}")
 
 
@@ -105,19 +127,22 @@ def find_with_text(connection: Connection, wanted: str, *, beyond: str, newest_f
     if not has_text_index(connection):
         return None
     ended: Select[tuple[str]]
+    long: list[Select[tuple[str]]] = []
     if connection.dialect.name == "sqlite":
         match = _match(connection, wanted.lower())
         if match is None:
             return None
         ended = select(_numbers.c.job_id).join_from(_grams, _numbers, _numbers.c.number == _grams.c.rowid)
         ended = ended.where(_grams.c.text_grams.op("MATCH")(match))
+        if _has_table(connection, "text_long"):
+            long = [select(_long.c.job_id)]
     else:
         if len(wanted) < 3:
             return None
         ended = select(texts.c.job_id).where(texts.c.ended, texts.c.text.icontains(wanted, autoescape=True))
     # Spelled exactly as in the partial index; SQLite uses the index for no other spelling.
     unended = select(texts.c.job_id).where(text("NOT texts.ended"))
-    either = union_all(ended, unended).subquery()
+    either = union_all(ended, unended, *long).subquery()
     found = select(either.c.job_id).where(either.c.job_id < beyond if newest_first else either.c.job_id > beyond)
     found = found.order_by(either.c.job_id.desc() if newest_first else either.c.job_id)
     ids = connection.scalars(found.limit(_MOST_CANDIDATES + 1)).all()

@@ -137,6 +137,21 @@ def test_a_body_in_tiny_chunks_is_refused_while_it_comes(sqlite_api: ApiServer) 
     assert httpx.get(f"http://127.0.0.1:{sqlite_api.port}/healthz").status_code == 200
 
 
+def test_so_many_small_chunks_are_refused_that_they_are_all_work(sqlite_api: ApiServer) -> None:
+    """250 kB of them, from eight connections without a key, stopped everybody for five seconds."""
+    with socket.create_connection(("127.0.0.1", sqlite_api.port), timeout=20) as line:
+        line.sendall(CHUNKED.replace(b"Host:", b"Expect: 100-continue\r\nHost:"))
+        assert line.recv(65536).startswith(b"HTTP/1.1 100")
+        line.sendall(b"2\r\n  \r\n" * 2 * protocol.CHUNKS_FREE)  # less framing than is allowed
+        assert b"chunks_too_small" in everything_from(line)
+
+
+def test_a_body_in_many_chunks_of_a_line_each_is_taken(sqlite_api: ApiServer) -> None:
+    lines = [b'{"a": %07d},' % number for number in range(3 * protocol.CHUNKS_FREE)]
+    answer = httpx.post(f"http://127.0.0.1:{sqlite_api.port}/v1/batches", content=iter(lines), timeout=60)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "unknown_parameter")
+
+
 @pytest.mark.usefixtures("short_clocks")
 @pytest.mark.parametrize("path", [b"/v1/jobs", b"/v1/batches", b"/v1/files"])
 def test_a_body_that_stops_coming_is_not_waited_for(sqlite_api: ApiServer, path: bytes) -> None:

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import httpx
@@ -12,7 +13,7 @@ import pytest
 
 from api.access.keyring import Keyring
 from api.callers.asker import asker_of
-from api.http.request_turns import BEGUN_AT_ONCE, RequestTurns
+from api.http.request_turns import BEGUN_AT_ONCE, Asker, RequestTurns
 from api.server import ApiServer
 from jobs.store.database import Database
 from jobs.store.keys import create_key
@@ -56,35 +57,56 @@ def test_a_flood_of_requests_delays_another_project_by_a_few_answers(
     assert meanwhile < FLOODING
 
 
-def test_a_few_requests_are_begun_in_one_turn_of_the_loop_and_the_askers_take_turns() -> None:
+RED, BLUE = Asker("project", "red"), Asker("project", "blue")
+NEAR, FAR = Asker("stranger", "192.0.2.7"), Asker("stranger", "192.0.2.8")
+
+
+def begun_in_turns(*asking: Asker) -> list[list[str]]:
+    """Whose requests are begun in each turn of the loop, if all of these come in the first one."""
+
     async def begin() -> list[list[str]]:
-        turns, begun = RequestTurns(), []
-        now: list[str] = []
-        for _ in range(10):
-            turns.take("red", lambda: now.append("red"))
-        turns.take("blue", lambda: now.append("blue"))
-        for _ in range(4):
+        turns, begun, now = RequestTurns(), [], list[str]()
+        for asker in asking:
+            turns.take(asker, partial(now.append, asker.name))
+        while now:
             begun.append(now[:])
             now.clear()
             await asyncio.sleep(0)
-        turns.take("blue", lambda: now.append("at once"))
+        turns.take(RED, lambda: now.append("at once"))
         return [*begun, now]
 
+    return asyncio.run(begin())
+
+
+def test_a_few_requests_are_begun_in_one_turn_of_the_loop_and_the_askers_take_turns() -> None:
     assert BEGUN_AT_ONCE == 4
-    assert asyncio.run(begin()) == [["red"] * 4, ["blue", *["red"] * 3], ["red"] * 3, [], ["at once"]]
+    turns = begun_in_turns(*[RED] * 10, BLUE)
+    assert turns == [["red"] * 4, ["blue", *["red"] * 3], ["red"] * 3, ["at once"]]
+
+
+def test_however_many_addresses_ask_projects_and_checks_are_not_behind_them() -> None:
+    """Who has one IPv6 address may have 65,536 networks of them."""
+    addresses = [Asker("stranger", f"2001:db8:{number:x}::/48") for number in range(100)]
+    turns = begun_in_turns(*addresses, *[RED] * 3, *[BLUE] * 3, Asker("check", "192.0.2.7"))
+    assert turns[1] == ["red", "blue", "192.0.2.7", addresses[4].name]
+    assert turns[2] == ["red", "blue", addresses[5].name, "red"]
+
+
+def test_strangers_take_turns_by_their_addresses() -> None:
+    assert begun_in_turns(*[NEAR] * 6, FAR) == [[NEAR.name] * 4, [FAR.name, NEAR.name, NEAR.name], ["at once"]]
 
 
 @pytest.mark.parametrize(
     ("client", "path", "asker"),
     [
-        (("192.0.2.7", 1), "/v1/jobs", "from 192.0.2.7"),
-        (("192.0.2.7", 1), "/healthz", "from 192.0.2.7 /healthz"),
-        (("2001:db8::1:2:3:4", 1), "/", "from 2001:db8::/64"),
-        (None, "/", "from a socket"),
+        (("192.0.2.7", 1), "/v1/jobs", NEAR),
+        (("192.0.2.7", 1), "/healthz", Asker("check", "192.0.2.7")),
+        (("2001:db8::1:2:3:4", 1), "/", Asker("stranger", "2001:db8::/48")),
+        (None, "/", Asker("stranger", "a socket")),
     ],
 )
 def test_who_is_not_known_asks_in_turn_with_all_of_the_same_address(
-    sqlite_database: Database, client: tuple[str, int] | None, path: str, asker: str
+    sqlite_database: Database, client: tuple[str, int] | None, path: str, asker: Asker
 ) -> None:
     scope: Any = {"headers": [(b"authorization", b"Bearer \xff")], "client": client, "path": path}
     assert asker_of(scope, Keyring(sqlite_database)) == asker
@@ -96,6 +118,6 @@ def test_who_has_shown_a_good_key_asks_for_its_project(sqlite_database: Database
     scope: Any = {
         "headers": [(b"authorization", f"Bearer {secret}".encode())], "client": ("192.0.2.7", 1), "path": "/v1/jobs",
     }  # fmt: skip
-    assert asker_of(scope, keyring) == "from 192.0.2.7"
+    assert asker_of(scope, keyring) == NEAR
     assert asyncio.run(keyring.find(secret)) is not None
-    assert asker_of(scope, keyring) == "red"
+    assert asker_of(scope, keyring) == RED

@@ -31,7 +31,7 @@ from tests.store.store_fixtures import REFUSED, START, Store, written
 BY_EXPRESSION = ("jobs_by_batch", "jobs_alone", "jobs_waiting")
 """The indexes that Alembic cannot compare: they are over `priority DESC`."""
 
-TEXT_INDEX = ("text_gram", "text_numbers", "texts_by_trigram")
+TEXT_INDEX = ("text_gram", "text_numbers", "text_long", "texts_by_trigram")
 """What the names begin with that `jobs/store/text_index.py` makes, where the database can have it."""
 
 

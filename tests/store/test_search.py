@@ -25,7 +25,12 @@ from jobs.lifecycle.transitions import fail, finish
 from jobs.model.status import JobStatus
 from jobs.store.database import Database, open_database
 from jobs.store.search import JobFilter, list_jobs
-from jobs.store.text_index import drop_text_index, find_with_text, has_text_index, make_text_index
+from jobs.store.text_index import (
+    drop_text_index,
+    find_with_text,
+    has_text_index,
+    make_text_index,
+)
 from jobs.tables import metadata_pairs, texts
 from migrations import migrate
 from tests.store.plans import plans_of

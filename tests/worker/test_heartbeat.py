@@ -1,7 +1,7 @@
 """The heartbeat: leases kept, texts so far stored, lost leases and cancels noticed."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import event, update
 from sqlalchemy.exc import OperationalError
 
+from jobs.lifecycle.lease import Checkpoint, renew
 from jobs.lifecycle.rescue import cancel_job, rescue_lost
 from jobs.model.records import Job
 from jobs.model.status import AttemptOutcome, JobStatus
@@ -78,6 +79,28 @@ def test_a_beat_renews_every_lease_and_stores_every_text_so_far_in_one_transacti
         assert renewed > old
         assert read_text_so_far(worker.database, job_id) == (1, TEXT)
     assert writes == 1
+
+
+@pytest.mark.usefixtures("often")
+def test_long_texts_are_stored_after_the_leases_and_each_apart(
+    worker: WorkerParts, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On SQLite everybody else waited while a hundred texts were stored, each of which had grown by a letter."""
+    stored: list[list[bool]] = []
+
+    def note(database: Database, name: str, running: Sequence[Checkpoint], seconds: float) -> set[str]:
+        stored.append([checkpoint.text is not None for checkpoint in running])
+        return renew(database, name, running, seconds)
+
+    monkeypatch.setattr(heartbeat_module, "renew", note)
+    monkeypatch.setattr(heartbeat_module, "MOST_BYTES_AT_ONCE", len(TEXT.encode()))
+    ids = begin(worker, redis_url, 3)
+    worker.heartbeat._beat(worker.running.all())
+    assert [read_text_so_far(worker.database, job_id) for job_id in ids] == [(1, TEXT)] * 3
+    assert stored == [[False] * 3, [True], [True], [True]]
+    stored.clear()
+    worker.heartbeat._beat(worker.running.all())
+    assert stored == [[False] * 3]
 
 
 @pytest.mark.usefixtures("often")
