@@ -51,6 +51,8 @@ class Services:
     answer_budget: ByteBudget
     file_batches: Turns
     """How many batches are made from files at once: each keeps one core busy."""
+    small_files: Turns
+    """The same for files that take a second at most: they do not wait for the others."""
     large_batches: Turns
     """How many batches with large bodies are stored at once."""
     large_bodies: Turns
@@ -64,6 +66,8 @@ class Services:
     """What watches read of jobs and of their texts."""
     downloads: Turns
     """How many pieces of downloads are made at once: each takes milliseconds of the interpreter's time."""
+    searches: Turns
+    """How many searches for a text run at once: SQLite compares long texts with the interpreter's lock held."""
     uploads: Turns
     """How many pieces of uploads are read at once: that takes milliseconds of the interpreter's time."""
     large_reads: Turns

@@ -33,8 +33,7 @@ routes = v1_routes("query")
 
 
 @routes.get("/jobs", responses={200: {"model": JobList}})
-@reading
-def get_jobs(
+async def get_jobs(
     services: ServicesDep,
     caller: CallerDep,
     wanted: Annotated[JobFilter, Depends(read_filter)],
@@ -45,6 +44,13 @@ def get_jobs(
     """List jobs, newest first, without their requests and texts; of those that are queued, why they wait. Also filters
     by `metadata.<key>=<value>`.
     """
+    turns = services.searches if wanted.text else services.reads
+    return await turns.run(_show_jobs, services, caller, wanted, after, limit, order)
+
+
+def _show_jobs(
+    services: Services, caller: Caller, wanted: JobFilter, after: str | None, limit: int, order: str
+) -> Response:
     found, more = list_jobs(
         services.database, wanted, project=caller.project, after=after, limit=limit, newest_first=order == "desc"
     )

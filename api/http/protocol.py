@@ -26,10 +26,10 @@ LEAST_BODY_BYTES = 4096
 MOST_FRAMING = 4
 """How many bytes of a chunked body may come for each byte in it, beyond one head's worth: tiny chunks cost CPU."""
 
-PARSED_AT_ONCE = 16 * 1024
+PARSED_AT_ONCE = 8 * 1024
 """The bounds are looked at after so many bytes: one read of a socket has 256 KiB, and that may be 36,000 chunks."""
 
-CHUNKS_FREE, BYTES_OF_CHUNK = 4_000, 16
+CHUNKS_FREE, BYTES_OF_CHUNK = 500, 16
 """So many chunks a body may have, and one more for so many bytes in it: each costs a microsecond."""
 
 MOST_PIPELINED = 8

@@ -8,6 +8,7 @@ from time import monotonic
 
 from starlette.responses import Response
 
+from api.access.turns import Turns
 from api.callers.caller import Caller
 from api.forms.batches import batch_json
 from api.forms.webhooks import batch_webhook_json
@@ -35,6 +36,8 @@ _JOBS_PER_WRITE = 500
 _BYTES_PER_WRITE = 2 * 1024 * 1024
 """What one transaction stores: every other writer waits for it on SQLite."""
 
+_SMALL_FILE = 1024 * 1024
+
 log = getLogger(__name__)
 
 
@@ -55,13 +58,21 @@ async def post_file_batch(services: Services, caller: Caller, body: bytes, key: 
         await require_receiver(services, webhook.url, "webhook.url")
     stopped = threading.Event()
     try:
-        # A few at a time: each is minutes of work for one core at worst, and holds one of the process's threads.
-        turns = services.file_batches
+        turns = await turns_of_input(services, caller.project, wanted.options.input_file_id)
         accepted = await turns.run(make_file_batch, services, caller.project, wanted, key, stopped.is_set)
     finally:
         stopped.set()  # when this was cancelled: the process ends, and the thread gives up what it has stored
     wake_for(services, accepted)
     return await services.reads.run(answer_batch, services, caller.project, accepted, 200, webhook is not None)
+
+
+async def turns_of_input(services: Services, project: str, named: str | None) -> Turns:
+    """Where this file is read: a large one is minutes of work for one core at worst, and a small one does not wait for
+    it. One that is not there is refused by whoever reads it.
+    """
+    file = await services.reads.run(read_file, services.database, named or "", project=project)
+    size = file.bytes if file is not None else None
+    return services.file_batches if (size or 0) > _SMALL_FILE else services.small_files
 
 
 def _is_there(services: Services, project: str, key: IdempotencyKey | None) -> bool:

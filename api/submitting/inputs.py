@@ -11,9 +11,9 @@ from api.http.parameters import v1_routes
 from api.http.request_bodies import INPUT_BODY, request_body
 from api.schemas.batches import InputObject
 from api.services import Services, ServicesDep
-from api.submitting.batch_orders import check_input_order
+from api.submitting.batch_orders import NewFileBatch, check_input_order
 from api.submitting.bodies import SmallBody
-from api.submitting.file_batches import find_input
+from api.submitting.file_batches import find_input, turns_of_input
 from api.submitting.input_files import check_lines, open_file
 from api.submitting.input_lines import Mistakes
 from api.submitting.named_upstreams import NamedUpstreams
@@ -38,13 +38,13 @@ async def post_input(services: ServicesDep, caller: CallerDep, body: SmallBody) 
     `POST /v1/batches` with the same `input_file_id` and `input` makes a batch of it. Nothing is stored here. With
     `limit` only that many requests are looked at.
     """
+    wanted, limit = await services.writes.run(check_input_order, body)
     # As making a batch: a long file keeps one core busy.
-    shown = await services.file_batches.run(_look, services, caller, body)
-    return JsonAnswer(shown)
+    turns = await turns_of_input(services, caller.project, wanted.options.input_file_id)
+    return JsonAnswer(await turns.run(_look, services, caller, wanted, limit))
 
 
-def _look(services: Services, caller: Caller, body: bytes) -> dict[str, Any]:
-    wanted, limit = check_input_order(body)
+def _look(services: Services, caller: Caller, wanted: NewFileBatch, limit: int | None) -> dict[str, Any]:
     file = find_input(services, caller.project, wanted.options.input_file_id)
     named = NamedUpstreams(services.upstreams.current())
     notes, mistakes = Notes(), Mistakes()

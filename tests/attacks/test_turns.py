@@ -1,14 +1,22 @@
 """Turns and locks that projects share: none has all of them, and none waits for all that another one asks."""
 
+import json
 import threading
+from typing import Any
 
 import pytest
 from anyio import create_task_group, run, to_thread
 
 from api.access.turns import ASKING, Turns
+from api.server import ApiServer
 from jobs.model.fair_lock import FairLock
 from jobs.store.database import Database
+from jobs.store.keys import create_key
+from tests.api.callers import calling
 from tests.api.watching import wait_until
+
+PATH = "/v1/chat/completions"
+HELLO = [{"role": "user", "content": "Hello"}]
 
 
 @pytest.mark.parametrize("most", [1, 2, 16])
@@ -123,3 +131,18 @@ def test_a_thread_that_writes_again_and_again_waits_behind_those_that_came_meanw
         order.append("again")
     waiting.join()
     assert order == ["another", "again"]
+
+
+def test_a_small_file_does_not_wait_behind_the_large_ones_of_other_projects(
+    sqlite_api: ApiServer, sqlite_database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two projects that made batches of 49,000 lines kept a third one's ten lines waiting for a minute."""
+    services = sqlite_api.config.app.state.services  # type: ignore[union-attr]  # FastAPI's
+    line = json.dumps({"custom_id": "a", "method": "POST", "url": PATH, "body": {"model": "m", "messages": HELLO}})
+    with calling(sqlite_api, create_key(sqlite_database)[1]) as client:
+        form: Any = {"file": ("a.jsonl", line.encode()), "purpose": (None, "batch")}
+        file = client.post("/v1/files", files=form).json()["id"]
+        monkeypatch.setattr(services.file_batches, "run", None)  # whoever needs a place there fails
+        order = {"input_file_id": file, "endpoint": PATH, "completion_window": "24h"}
+        assert client.post("/v1/batches", json=order).status_code == 200
+        assert client.post("/v1/inputs", json={"input_file_id": file}).status_code == 200
