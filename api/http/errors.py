@@ -15,7 +15,7 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
-from starlette.routing import Match
+from starlette.routing import Route
 
 from jobs.store.database import driver_message
 from jobs.store.disk_full import is_disk_full
@@ -158,12 +158,12 @@ def _is_away(error: Exception) -> bool:
 
 
 def _methods_at(request: Request) -> str:
-    routes = request.app.routes
-    return ", ".join(
-        method
-        for method in ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")
-        if any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in routes)
-    )
+    # Not by `route.matches` for each method: nine milliseconds, for anybody who asks.
+    here = [route for route in request.app.routes if isinstance(route, Route)]
+    found = {
+        method for route in here if route.path_regex.match(request.scope["path"]) for method in route.methods or ()
+    }
+    return ", ".join(sorted(found))
 
 
 def _shown(value: object) -> str:

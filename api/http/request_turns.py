@@ -51,12 +51,14 @@ class RequestTurns:
 
     def _next_turn(self) -> None:
         self._begun = 0
-        for kind, places in PLACES.items():
-            self._begin_some(kind, places)
-        for kind in PLACES:
-            self._begin_some(kind, BEGUN_AT_ONCE - self._begun)
-        if self._begun:
-            asyncio.get_running_loop().call_soon(self._next_turn)
+        try:
+            for kind, places in PLACES.items():
+                self._begin_some(kind, places)
+            for kind in PLACES:
+                self._begin_some(kind, BEGUN_AT_ONCE - self._begun)
+        finally:  # one that cannot be begun must not keep the others waiting for ever
+            if self._begun:
+                asyncio.get_running_loop().call_soon(self._next_turn)
 
     def _begin_some(self, kind: Kind, places: int) -> None:
         for _ in range(places):

@@ -92,6 +92,25 @@ def test_however_many_addresses_ask_projects_and_checks_are_not_behind_them() ->
     assert turns[2] == ["red", "blue", addresses[5].name, "red"]
 
 
+def test_a_request_that_cannot_be_begun_keeps_no_other_waiting() -> None:
+    def fail() -> None:
+        raise RuntimeError("it cannot be begun")
+
+    async def begin() -> list[str]:
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: begun.append(str(context["exception"])))
+        turns = RequestTurns()
+        for _ in range(4):
+            turns.take(RED, lambda: None)
+        turns.take(RED, fail)
+        turns.take(RED, lambda: begun.append("begun"))
+        for _ in range(4):
+            await asyncio.sleep(0)
+        return begun
+
+    begun: list[str] = []
+    assert asyncio.run(begin()) == ["it cannot be begun", "begun"]
+
+
 def test_strangers_take_turns_by_their_addresses() -> None:
     assert begun_in_turns(*[NEAR] * 6, FAR) == [[NEAR.name] * 4, [FAR.name, NEAR.name, NEAR.name], ["at once"]]
 

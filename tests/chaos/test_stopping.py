@@ -20,7 +20,7 @@ def test_a_drain_gives_back_every_stream_and_charges_none(stack: Stack, upstream
     """Fault 9, with the default grace of 10 s: the other worker has them at once, without waiting for a lease."""
     stack.start_api()
     leaving = stack.start_worker(LONGHAND_STREAMS="50")
-    ids = stack.submit(articles(50, deltas=200, per_second=20))
+    ids = stack.submit(articles(50, deltas=400, per_second=20))
     watchers = stack.watch(ids)
     upstream.wait_until(lambda seen: seen["running"] == 50)
     stack.start_worker()
