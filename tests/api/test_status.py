@@ -73,7 +73,9 @@ def test_no_queue_is_counted_to_its_end(
 
 def test_of_many_models_the_first_are_shown_and_that_there_are_more(client: httpx.Client, database: Database) -> None:
     submit_batch(database, [new(f"m{number:03}") for number in range(overview.MOST_LINES + 5)])
-    found = status(client)
+    # So many take a second of a machine that is busy, and what takes three is not waited for.
+    while (found := status(client))["queue"] is None:
+        assert found["database"]["state"] != "away"
     assert len(found["queue"]) == overview.MOST_LINES
     assert found["queue_has_more"]
 
