@@ -70,9 +70,11 @@ async def turns_of_input(services: Services, project: str, named: str | None) ->
     """Where this file is read: a large one is minutes of work for one core at worst, and a small one does not wait for
     it. One that is not there is refused by whoever reads it.
     """
-    file = await services.reads.run(read_file, services.database, named or "", project=project)
-    size = file.bytes if file is not None else None
-    return services.file_batches if (size or 0) > _SMALL_FILE else services.small_files
+    if named is None or not is_id(named):
+        return services.small_files
+    file = await services.reads.run(read_file, services.database, named, project=project)
+    is_large = file is not None and (file.bytes or 0) > _SMALL_FILE
+    return services.file_batches if is_large else services.small_files
 
 
 def _is_there(services: Services, project: str, key: IdempotencyKey | None) -> bool:
