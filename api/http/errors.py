@@ -3,7 +3,7 @@
 import json
 import secrets
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from logging import getLogger
@@ -15,7 +15,7 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route
 
 from jobs.store.database import driver_message
 from jobs.store.disk_full import is_disk_full
@@ -159,11 +159,23 @@ def _is_away(error: Exception) -> bool:
 
 def _methods_at(request: Request) -> str:
     # Not by `route.matches` for each method: nine milliseconds, for anybody who asks.
-    here = [route for route in request.app.routes if isinstance(route, Route)]
+    path = request.scope["path"]
     found = {
-        method for route in here if route.path_regex.match(request.scope["path"]) for method in route.methods or ()
+        method
+        for route in _each_of(request.app.routes)
+        if route.path_regex.match(path)
+        for method in route.methods or ()
     }
     return ", ".join(sorted(found))
+
+
+def _each_of(routes: Iterable[BaseRoute]) -> Iterator[Route]:
+    """The routes, and those of the routers that are included."""
+    for route in routes:
+        if isinstance(route, Route):
+            yield route
+        else:
+            yield from _each_of(getattr(route, "original_router").routes)  # noqa: B009  # FastAPI's own kind
 
 
 def _shown(value: object) -> str:

@@ -225,7 +225,7 @@ def test_no_request_works_in_the_threads_that_projects_do_not_share_out() -> Non
     found = {
         str(file.relative_to(root)) for file in root.rglob("*.py") if shared.search(file.read_text())
     }  # fmt: skip
-    assert found == {"main.py", "model_lists/upstream_models.py", "submitting/uploads.py"}
+    assert found == {"main.py", "model_lists/upstream_models.py"}
 
 
 def test_an_api_that_is_told_to_end_does_not_wait_for_schemas(
