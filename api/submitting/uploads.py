@@ -209,11 +209,15 @@ def find_old(folder: Path) -> list[str]:
     if not folder.is_dir():
         return []
     before = time.time() - _DAY_SECONDS
-    return [
-        entry.name
-        for entry in os.scandir(folder)
-        if _NAME.fullmatch(entry.name) and entry.is_file() and entry.stat().st_mtime < before
-    ]
+    with os.scandir(folder) as entries:
+        return [entry.name for entry in entries if _NAME.fullmatch(entry.name) and _is_older(entry, before)]
+
+
+def _is_older(entry: os.DirEntry[str], before: float) -> bool:
+    try:
+        return entry.is_file() and entry.stat().st_mtime < before
+    except FileNotFoundError:  # an upload that was kept, or given up, at this moment
+        return False
 
 
 def _broken(why: str) -> ApiError:

@@ -13,6 +13,7 @@ from sqlalchemy import select, update
 
 from api.openai.schemas import FileList, FileObject
 from api.server import ApiServer
+from api.submitting import uploads
 from jobs.store.database import Database
 from jobs.store.keys import create_key
 from jobs.tables import files
@@ -247,6 +248,24 @@ def test_what_has_no_row_is_swept_at_start_once_it_is_a_day_old(sqlite_url: str,
     with serve_api(sqlite_url, redis_url, files=folder):
         pass
     assert sorted(path.name for path in folder.iterdir()) == sorted([kept, "file_2", "README"])
+
+
+def test_a_file_that_goes_away_while_the_folder_is_swept_keeps_no_other_from_it(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder.mkdir()
+    for name in ("file_1", "file_2", "file_3"):
+        (folder / name).touch()
+        os.utime(folder / name, (0, 0))
+    is_older = uploads._is_older
+
+    def go_away(entry: "os.DirEntry[str]", before: float) -> bool:
+        if entry.name == "file_2":
+            (folder / "file_2").unlink()
+        return is_older(entry, before)
+
+    monkeypatch.setattr(uploads, "_is_older", go_away)
+    assert sorted(uploads.find_old(folder)) == ["file_1", "file_3"]
 
 
 def test_the_file_of_another_project_is_not_there(
