@@ -1,6 +1,6 @@
 """What a path names: found in the caller's project, or refused as not found."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from functools import partial
 from typing import ParamSpec, TypeVar
 
@@ -10,6 +10,7 @@ from api.http.errors import ApiError
 from api.services import LARGE_BODY, Services
 from jobs.lifecycle.responses import StoredResponse, read_response
 from jobs.model.batch_records import Batch
+from jobs.model.ids import job_id_of
 from jobs.model.records import Job
 from jobs.store.files import File, read_file
 from jobs.store.queries import read_batch, read_jobs
@@ -25,9 +26,9 @@ def find_job(services: Services, caller: Caller, job_id: str) -> Job:
     return _found(found[0] if found else None, "job", job_id)
 
 
-async def find_stored_job(services: Services, caller: Caller, job_id: str) -> StoredJob:
-    """The job with all that is stored of it. Raises `ApiError` (404)."""
-    found = await read_by_size(services, read_stored_job, services.database, job_id, project=caller.project)
+def find_stored_job(services: Services, caller: Caller, job_id: str, *, most_bytes: int | None = None) -> StoredJob:
+    """The job with all that is stored of it. Raises `ApiError` (404), and as `read_stored_job`."""
+    found = read_stored_job(services.database, job_id, project=caller.project, most_bytes=most_bytes)
     return _found(found, "job", job_id)
 
 
@@ -45,6 +46,12 @@ async def turns_by_size(services: Services, job_ids: Collection[str]) -> Turns:
     """Where all that is stored of these jobs is read and written out; see `read_by_size`."""
     size = await services.reads.run(read_size, services.database, job_ids)
     return services.large_reads if size > LARGE_BODY else services.reads
+
+
+async def turns_of_responses(services: Services, named: Iterable[str]) -> Turns:
+    """The same for Responses by their ids."""
+    job_ids = [job_id for name in named if (job_id := job_id_of(name)) is not None]
+    return await turns_by_size(services, job_ids) if job_ids else services.reads
 
 
 def find_batch(services: Services, caller: Caller, batch_id: str) -> Batch:

@@ -17,8 +17,7 @@ class KeyLookups:
     def __init__(self, read: Callable[[Collection[str]], Awaitable[dict[str, ApiKey]]]) -> None:
         self._read = read
         self._waiting: dict[str, asyncio.Future[ApiKey | None]] = {}
-        self._reading = 0
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._reading: set[asyncio.Task[None] | None] = set()
 
     async def find(self, name: str) -> ApiKey | None:
         """The key with this name. Raises what the read raises."""
@@ -26,10 +25,8 @@ class KeyLookups:
         if asked is None:
             asked = self._waiting[name] = asyncio.get_running_loop().create_future()
             asked.add_done_callback(_hear)
-        if self._reading < READS_AT_ONCE:
-            self._reading += 1
-            self._tasks.add(reading := asyncio.create_task(self._read_all()))
-            reading.add_done_callback(self._tasks.discard)
+        if len(self._reading) < READS_AT_ONCE:
+            self._reading.add(asyncio.create_task(self._read_all()))
         return await asyncio.shield(asked)
 
     async def _read_all(self) -> None:
@@ -38,8 +35,8 @@ class KeyLookups:
                 together = {name: self._waiting.pop(name) for name in list(self._waiting)[:MOST_TOGETHER]}
                 await self._read_some(together)
         finally:
-            # At once, and not in a callback: whoever asks after the last look must begin another read.
-            self._reading -= 1
+            # A callback comes one turn later, and a caller in between would wait for a read that has ended.
+            self._reading.discard(asyncio.current_task())
 
     async def _read_some(self, together: dict[str, asyncio.Future[ApiKey | None]]) -> None:
         try:

@@ -14,7 +14,7 @@ CHECKS = ("/healthz", "/readyz")
 """What watches over this process must not wait behind strangers."""
 
 _V6_PREFIX = 48
-"""Whoever has one IPv6 address may have all that begin alike."""
+"""A customer of a provider may get a whole /48. All its addresses count as one."""
 
 
 def asker_of(scope: HTTPScope, keyring: Keyring) -> Asker:

@@ -5,7 +5,7 @@ from typing import Any
 from starlette.responses import Response
 
 from api.callers.caller import Caller, CallerDep
-from api.finding import find_batch, find_job, find_stored_job
+from api.finding import find_batch, find_job, find_stored_job, read_by_size
 from api.forms.batches import batch_json
 from api.forms.jobs import stored_job_json
 from api.http.errors import ApiError, JsonAnswer
@@ -30,7 +30,11 @@ def _answers(model: Any) -> dict[int | str, dict[str, Any]]:
 async def post_cancel_job(services: ServicesDep, caller: CallerDep, job_id: JobId) -> Response:
     """Cancel a job; what it has written is kept. Cancelling a cancelled job is fine, any other ended one is 409."""
     await services.writes.run(_cancel_job, services, caller, job_id)
-    found = await find_stored_job(services, caller, job_id)
+    return await read_by_size(services, _show_job, services, caller, job_id)
+
+
+def _show_job(services: Services, caller: Caller, job_id: str, *, most_bytes: int | None = None) -> Response:
+    found = find_stored_job(services, caller, job_id, most_bytes=most_bytes)
     job = found.job
     if job.is_final and job.status is not JobStatus.CANCELLED:
         raise ApiError(409, "already_ended", f"the job has ended as {job.status} and cannot be cancelled")

@@ -5,7 +5,7 @@ from typing import Any
 from starlette.responses import Response
 
 from api.callers.caller import Caller, CallerDep
-from api.finding import find_batch, find_job, find_stored_job
+from api.finding import find_batch, find_job, find_stored_job, read_by_size
 from api.forms.batches import batch_json
 from api.forms.jobs import stored_job_json
 from api.http.errors import ApiError, JsonAnswer
@@ -63,7 +63,11 @@ def post_retry_batch(services: ServicesDep, caller: CallerDep, batch_id: BatchId
 async def post_retry_job(services: ServicesDep, caller: CallerDep, job_id: JobId) -> Response:
     """Run one job again that has failed, expired, been cancelled or been cut short. Its batch is opened again."""
     await services.writes.run(_retry_job, services, caller, job_id)
-    return JsonAnswer(stored_job_json(await find_stored_job(services, caller, job_id)), 202)
+    return await read_by_size(services, _show_job, services, caller, job_id)
+
+
+def _show_job(services: Services, caller: Caller, job_id: str, *, most_bytes: int | None = None) -> Response:
+    return JsonAnswer(stored_job_json(find_stored_job(services, caller, job_id, most_bytes=most_bytes)), 202)
 
 
 def _retry_job(services: Services, caller: Caller, job_id: str) -> None:

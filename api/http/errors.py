@@ -72,9 +72,7 @@ class JsonAnswer(Response):
             return _RAW
 
         pieces = json.dumps(content, separators=(",", ":"), default=put_off).split(f'"{_RAW}"')
-        return "".join(pieces[:1] + [part for pair in zip(raw, pieces[1:], strict=True) for part in pair]).encode(
-            "ascii"
-        )
+        return "".join(part for pair in zip(pieces, [*raw, ""], strict=True) for part in pair).encode("ascii")
 
 
 def error_answer(error: ApiError) -> Response:

@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 
 from api.access.turns import Turns
-from api.finding import turns_by_size
+from api.finding import turns_of_responses
 from api.http.errors import ApiError
 from api.openai.response_calls import answer_message, call_message
 from api.openai.response_object import response_status
@@ -12,7 +12,6 @@ from api.services import Services
 from api.submitting.response_input import Message, Reference, resolve
 from api.submitting.response_request import MAX_CONVERSATION_BYTES, ResponseRequest
 from jobs.lifecycle.responses import StoredResponse, read_response
-from jobs.model.ids import job_id_of
 from jobs.model.status import JobStatus
 
 
@@ -25,12 +24,10 @@ def conversation(services: Services, project: str, request: ResponseRequest) -> 
 
 async def turns_of_request(services: Services, request: ResponseRequest, body: bytes) -> Turns:
     """Where a request with this body is read, together with those that it continues or refers to."""
-    referred = [item.response_id for item in request.items if isinstance(item, Reference)]
-    before = [job_id_of(name) for name in (*referred, request.previous) if name]
-    ids = [job_id for job_id in before if job_id is not None]
-    if ids and await turns_by_size(services, ids) is services.large_reads:
-        return services.large_bodies
-    return services.turns_of(body)
+    before = [item.response_id for item in request.items if isinstance(item, Reference)]
+    before += [request.previous] if request.previous else []
+    is_large = await turns_of_responses(services, before) is services.large_reads
+    return services.large_bodies if is_large else services.turns_of(body)
 
 
 def own_messages(asked: StoredResponse) -> list[Message]:

@@ -7,7 +7,7 @@ from fastapi import Path, Query
 from starlette.responses import Response
 
 from api.callers.caller import Caller, CallerDep
-from api.finding import find_response, turns_by_size
+from api.finding import find_response, turns_of_responses
 from api.http.errors import ApiError, JsonAnswer
 from api.http.parameters import Limit, v1_routes
 from api.http.request_bodies import request_body
@@ -19,7 +19,6 @@ from api.submitting.bodies import JobBody, read_fields, read_value
 from api.submitting.fields import missing
 from api.submitting.response_input import Message, input_item_id
 from api.submitting.response_request import ResponseRequest, make_response_request
-from jobs.model.ids import job_id_of
 
 routes = v1_routes("openai")
 
@@ -38,8 +37,7 @@ async def get_input_items(
     include_in_brackets: Annotated[list[str] | None, Query(alias="include[]", include_in_schema=False)] = None,
 ) -> Response:
     """The items that a Response was written after, those of the Responses before it among them."""
-    job_id = job_id_of(response_id)
-    turns = await turns_by_size(services, [job_id] if job_id else [])
+    turns = await turns_of_responses(services, [response_id])
     return await turns.run(_show_items, services, caller, response_id, after, limit, order)
 
 

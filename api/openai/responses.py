@@ -11,7 +11,7 @@ from starlette.background import BackgroundTask
 from starlette.responses import Response
 
 from api.callers.caller import CallerDep
-from api.finding import find_response, turns_by_size
+from api.finding import find_response, turns_of_responses
 from api.http.errors import ApiError, JsonAnswer
 from api.http.event_stream import EventStream
 from api.http.parameters import v1_routes
@@ -34,7 +34,7 @@ from jobs.inputs.dialects import RESPONSES
 from jobs.intake.idempotency import IdempotencyKey
 from jobs.intake.submission import Accepted
 from jobs.lifecycle.responses import StoredResponse, delete_response, read_response
-from jobs.model.ids import job_id_of, response_id
+from jobs.model.ids import response_id
 from jobs.model.status import JobStatus
 from jobs.store.database import DATABASE_ERRORS, driver_message
 from jobs.store.queries import StoredResult
@@ -94,7 +94,7 @@ async def get_response(
         raise unsupported("include_obfuscation", "nothing is obfuscated here")
     if starting_after is not None and not stream:
         raise unsupported("starting_after", "is only for stream=true")
-    turns = await turns_by_size(services, _job_ids(response_id))
+    turns = await turns_of_responses(services, [response_id])
     asked = await turns.run(find_response, services, caller.project, response_id)
     if not stream:
         return await turns.run(_show, services, asked)
@@ -108,7 +108,7 @@ async def post_cancel_response(services: ServicesDep, caller: CallerDep, respons
     """Cancel a Response and wait for its end, which takes moments; what it has written is kept. One that has ended
     stays as it is.
     """
-    turns = await turns_by_size(services, _job_ids(response_id))
+    turns = await turns_of_responses(services, [response_id])
     asked = await turns.run(find_response, services, caller.project, response_id)
     if await services.writes.run(cancel_one_job, services, asked.job.id) is not None:
         await Wait(services, asked.job.id).until_end(seconds=_CANCEL_SECONDS)
@@ -133,7 +133,7 @@ def delete_one_response(services: ServicesDep, caller: CallerDep, response_id: R
 
 async def _answer(services: Services, asked: StoredResponse, result: StoredResult) -> Response:
     _refuse_failed(result)
-    turns = await turns_by_size(services, [asked.job.id])
+    turns = await turns_of_responses(services, [asked.id])
     ended = await turns.run(find_response, services, asked.job.project, asked.id)
     unstored = None if asked.request.get("store", True) else BackgroundTask(_erase_unstored, services, ended)
     return await turns.run(_show, services, ended, background=unstored)
@@ -169,10 +169,6 @@ def _show(
     background: BackgroundTask | None = None,
 ) -> Response:
     return JsonAnswer(read_response_object(services.database, asked), headers=headers, background=background)
-
-
-def _job_ids(*named: str) -> list[str]:
-    return [job_id for name in named if (job_id := job_id_of(name)) is not None]
 
 
 def _refuse_failed(result: StoredResult) -> None:

@@ -68,7 +68,7 @@ async def post_file_batch(services: Services, caller: Caller, body: bytes, key: 
 
 async def turns_of_input(services: Services, project: str, named: str | None) -> Turns:
     """Where this file is read: a large one is minutes of work for one core at worst, and a small one does not wait for
-    it. One that is not there is refused by whoever reads it.
+    it. If there is no such file, the function that reads it says so.
     """
     if named is None or not is_id(named):
         return services.small_files

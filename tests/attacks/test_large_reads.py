@@ -70,3 +70,14 @@ def test_a_long_response_has_its_turn_with_other_large_work(
     assert client.post(f"{path}/cancel").json()["status"] == "completed"
     wanted = ["find_response", "_show", "_show_items", "find_response", "find_response", "_show"]
     assert large == (wanted if asked == LONG else [])
+
+
+@pytest.mark.parametrize("asked", ["a short question", LONG])
+def test_the_answer_to_a_cancel_or_a_retry_is_written_out_there_too(
+    client: httpx.Client, large: list[str], asked: str
+) -> None:
+    body = {"model": "m", "messages": [{"role": "user", "content": asked}]}
+    path = f"/v1/jobs/{client.post('/v1/jobs', json=body).json()['id']}"
+    for what in ("cancel", "retry"):
+        assert client.post(f"{path}/{what}").json()["request"] == body
+    assert large == ["_show_job"] * (2 * (asked == LONG))
