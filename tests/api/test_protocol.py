@@ -13,6 +13,7 @@ from api.server import ApiServer
 from jobs.store.database import Database
 from jobs.store.keys import create_key
 from tests.api.watching import wait_until
+from tests.conftest import serve_api
 
 START = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n"
 POST = (
@@ -159,10 +160,10 @@ def test_a_request_has_one_host(line: socket.socket, hosts: bytes, status: int) 
     assert (b"one Host header" in answer) is (status == 400)
 
 
-def test_a_key_in_a_trailer_is_none(sqlite_api: ApiServer, sqlite_database: Database) -> None:
+def test_a_key_in_a_trailer_is_none(sqlite_url: str, redis_url: str, sqlite_database: Database) -> None:
     """A proxy that judges the headers has not seen it."""
     key = create_key(sqlite_database)[1].encode()
-    with socket.create_connection(("127.0.0.1", sqlite_api.port), timeout=60) as line:
+    with serve_api(sqlite_url, redis_url) as api, socket.create_connection(("127.0.0.1", api.port), timeout=60) as line:
         line.sendall(
             b"GET /v1/me HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
             b"0\r\nAuthorization: Bearer " + key + b"\r\n\r\n"

@@ -14,10 +14,11 @@ import pytest
 from api.access.keyring import Keyring
 from api.callers.asker import asker_of
 from api.http.request_turns import BEGUN_AT_ONCE, Asker, RequestTurns
-from api.server import ApiServer
 from jobs.store.database import Database
 from jobs.store.keys import create_key
+from tests.api.callers import calling
 from tests.api.watching import wait_until
+from tests.conftest import serve_api
 
 FLOODING = 200
 
@@ -38,16 +39,15 @@ def flood(port: int, path: str, key: str = "") -> Iterator[None]:
 @pytest.mark.processes
 @pytest.mark.parametrize(("path", "with_key"), [("/v1/jobs", False), ("/v1/me", True)])
 def test_a_flood_of_requests_delays_another_project_by_a_few_answers(
-    sqlite_api: ApiServer, sqlite_database: Database, path: str, with_key: bool
+    sqlite_url: str, redis_url: str, sqlite_database: Database, path: str, with_key: bool
 ) -> None:
     """All of them were answered in each turn of the loop, and a request needs up to eight turns."""
     red = create_key(sqlite_database, project="red")[1] if with_key else ""
     blue = create_key(sqlite_database, project="blue")[1]
-    headers = {"Authorization": f"Bearer {blue}"}
-    answered = sqlite_api.server_state
-    with httpx.Client(base_url=f"http://127.0.0.1:{sqlite_api.port}", headers=headers, timeout=60) as client:
+    with serve_api(sqlite_url, redis_url) as api, calling(api, blue) as client:
+        answered = api.server_state
         assert client.get("/v1/jobs").status_code == 200
-        with flood(sqlite_api.port, path, red):
+        with flood(api.port, path, red):
             began = answered.total_requests
             wait_until(lambda: answered.total_requests > began + 2 * FLOODING)
             before = answered.total_requests

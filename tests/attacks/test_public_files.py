@@ -9,14 +9,11 @@ from fastapi import FastAPI
 
 from api.endpoints import page, reference
 from api.server import ApiServer
-from jobs.store.database import Database
-from jobs.store.keys import create_key
 
 
 def test_the_description_is_made_once_and_not_on_the_event_loop(
-    sqlite_api: ApiServer, sqlite_database: Database, monkeypatch: pytest.MonkeyPatch
+    sqlite_api: ApiServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    create_key(sqlite_database, name="ours")
     made: list[str] = []
     make = FastAPI.openapi
 
