@@ -1,7 +1,8 @@
 """The mutation check: takes out what the product stands on, one thing at a time, and sees the tests go red.
 
-`python -m tests.chaos.mutants [name...]` copies the tree to a temporary folder and changes it there, as `taken_out.py`
-says. It ends with status 1 if a mutant survives, if a change does not apply, or if a test is red without any.
+`python -m tests.chaos.mutants [name...]` copies the tree for each to a temporary folder and changes it there, as
+`taken_out.py` says. It ends with status 1 if a mutant survives, if a change does not apply, or if a test is red without
+any.
 """
 
 import argparse
@@ -11,13 +12,18 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 from tests.chaos.taken_out import MUTANTS, Mutant
 
 ROOT = Path(__file__).parent.parent.parent
 _COPIED = ("api", "jobs", "longhand", "migrations", "tests", "worker")
+_AT_ONCE = 2
+"""Mutants, each in a tree of its own: their tests mostly wait, for leases to run out."""
+
 _RED = 1
 """pytest's exit status for tests that failed; all others above 0 say that it could not run them."""
 
@@ -30,18 +36,16 @@ def main() -> int:
     chosen = [mutant for mutant in MUTANTS if not names or mutant.name in names]
     if unknown := set(names) - {mutant.name for mutant in chosen}:
         parser.error(f"no such mutant: {', '.join(sorted(unknown))}")
-    for mutant in chosen:
-        for edit in mutant.edits:
-            _mutate(ROOT, edit, write=False)
-    with tempfile.TemporaryDirectory(prefix="longhand-mutants-") as directory:
-        tree = Path(directory)
-        _copy(tree)
+    with _copied_tree() as tree:
+        for edit in [edit for mutant in chosen for edit in mutant.edits]:
+            _mutate(tree, edit, write=False)
         tests = sorted({test for mutant in chosen for test in mutant.tests})
-        status, output = _run(tree, tests, "--maxfail=1")
-        if status:
-            print(output[-4000:], "\nred without any mutation", sep="")
-            return 1
-        rows = [(mutant.name, *_try(tree, mutant)) for mutant in chosen]
+        status, output = _run(tree, tests, "--maxfail=1", "-n", str(_AT_ONCE), "--dist", "worksteal")
+    if status:
+        print(output[-4000:], "\nred without any mutation", sep="")
+        return 1
+    with ThreadPoolExecutor(_AT_ONCE) as trying:
+        rows = [(mutant.name, *tried) for mutant, tried in zip(chosen, trying.map(_try, chosen), strict=True)]
     width = max(len(name) for name, _, _ in rows)
     for name, verdict, seconds in rows:
         print(f"{name:<{width}}  {verdict:<12}  {seconds:5.1f} s")
@@ -50,16 +54,12 @@ def main() -> int:
     return 0 if killed == len(rows) else 1
 
 
-def _try(tree: Path, mutant: Mutant) -> tuple[str, float]:
+def _try(mutant: Mutant) -> tuple[str, float]:
     began = time.monotonic()
-    untouched = {path: (tree / path).read_text() for path, _, _ in mutant.edits}
-    try:
+    with _copied_tree() as tree:
         for edit in mutant.edits:
             _mutate(tree, edit)
         status, output = _run(tree, mutant.tests, "-x")
-    finally:
-        for path, text in untouched.items():
-            (tree / path).write_text(text)
     verdict = {0: "survived", _RED: "killed"}.get(status, f"error {status}")
     if status not in (0, _RED):
         print(output[-4000:])
@@ -80,10 +80,14 @@ def _mutate(tree: Path, edit: tuple[str, str, str], *, write: bool = True) -> No
         (tree / path).write_text(mutated)
 
 
-def _copy(tree: Path) -> None:
-    for name in _COPIED:
-        shutil.copytree(ROOT / name, tree / name, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(ROOT / "pyproject.toml", tree)
+@contextmanager
+def _copied_tree() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="longhand-mutants-") as directory:
+        tree = Path(directory)
+        for name in _COPIED:
+            shutil.copytree(ROOT / name, tree / name, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copy(ROOT / "pyproject.toml", tree)
+        yield tree
 
 
 def _run(tree: Path, tests: Sequence[str], *options: str) -> tuple[int, str]:
@@ -91,9 +95,9 @@ def _run(tree: Path, tests: Sequence[str], *options: str) -> tuple[int, str]:
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *options]
         + [f"tests/{test}" if "/" in test.partition("::")[0] else f"tests/chaos/{test}" for test in tests],
         cwd=tree,
-        # The installed package is the real tree: the copy comes before it. No bytecode, for a file that is written
-        # twice within a second can look unchanged.
-        env={**os.environ, "PYTHONPATH": str(tree), "PYTHONDONTWRITEBYTECODE": "1"},
+        # The installed package is the real tree: the copy comes before it. Its files change no more, so each process
+        # that a test starts finds them compiled.
+        env={**os.environ, "PYTHONPATH": str(tree), "PYTHONDONTWRITEBYTECODE": ""},
         capture_output=True,
         text=True,
         check=False,
