@@ -14,7 +14,7 @@ from api.http.connections import CONNECTION, Connections
 from api.http.errors import ApiError, error_body
 from api.http.heads import MOST_HEAD_BYTES, MOST_HEADERS, find_fault, too_large
 from api.http.lingering import LINGER_BYTES, LINGER_SECONDS, LingeringTransport
-from api.http.request_turns import Asker, RequestTurns
+from api.http.request_turns import Asker, Beginning, RequestTurns
 
 HEAD_SECONDS = 20.0
 """How long a connection may be without a whole head of a request that is not answered yet."""
@@ -54,6 +54,7 @@ class BoundedProtocol(HttpToolsProtocol):
     _linger_left: int | None = None
     _timer: asyncio.TimerHandle | None = None
     _answering: RequestResponseCycle | None = None
+    _beginning: Beginning | None = None
 
     def __init__(
         self, room: Connections, turns: RequestTurns, asker_of: Callable[[HTTPScope], Asker], **uvicorns: Any
@@ -78,8 +79,13 @@ class BoundedProtocol(HttpToolsProtocol):
             # uvicorn tells the newest request only, and the one that is being answered may be followed by others.
             self._answering.disconnected = True
             self._answering.message_event.set()
+        if self._beginning is not None:
+            self._turns.leave(self._beginning)
         self.pipeline.clear()
         super().connection_lost(exc)
+        self._unset_keepalive_if_required()  # uvicorn leaves its timer, and so all of this, when a client resets
+        # Each holds this connection: hundreds a second, with 32 kB of headers, would wait for the garbage collector.
+        self._beginning = self._answering = self.cycle = None  # type: ignore[assignment]  # nobody asks a lost one
 
     def data_received(self, data: bytes) -> None:
         if self._linger_left is not None:
@@ -170,9 +176,11 @@ class BoundedProtocol(HttpToolsProtocol):
             self.flow.resume_reading()
             return
         super().on_response_complete()
+        if self.transport.is_closing():
+            return
         if self.pipeline:
             self.flow.pause_reading()  # uvicorn reads on after each answer, and more would wait each time
-        if self.cycle.response_complete and not self.transport.is_closing():
+        if self.cycle.response_complete:
             self._await_head()  # uvicorn's own timer for idle connections ends with any byte, also with an empty line
             self._room.rest(self)
 
@@ -187,9 +195,11 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         self._answering = cycle
-        self._turns.take(self._asker_of(cycle.scope), partial(self._begin, cycle, app))
+        self._beginning = Beginning(self._asker_of(cycle.scope), partial(self._begin, cycle, app))
+        self._turns.take(self._beginning)
 
     def _begin(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        self._beginning = None
         if not cycle.disconnected:  # else nobody waits for the answer
             super()._start_asgi_task(cycle, app)
 

@@ -28,26 +28,37 @@ class Asker(NamedTuple):
     name: str
 
 
+class Beginning(NamedTuple):
+    """A request that is to be begun."""
+
+    asker: Asker
+    begin: Callable[[], None]
+
+
 class RequestTurns:
     """Begins a few requests in each turn of the loop, those of different askers by turns. Nothing is refused here: what
-    waits is bounded by the connections that there may be.
+    waits is bounded by the connections that are open, for a request leaves with its connection.
     """
 
     def __init__(self) -> None:
-        self._waiting: dict[Kind, ProjectTurns[tuple[Asker, Callable[[], None]]]] = {
-            kind: ProjectTurns() for kind in PLACES
-        }
+        self._waiting: dict[Kind, ProjectTurns[Beginning]] = {kind: ProjectTurns() for kind in PLACES}
         self._last: dict[Kind, str] = dict.fromkeys(PLACES, "")
         self._begun = 0
 
-    def take(self, asker: Asker, begin: Callable[[], None]) -> None:
-        """Begin a request of this asker: now, or when its turn has come."""
+    def take(self, beginning: Beginning) -> None:
+        """Begin it: now, or when the turn of its asker has come."""
         if self._begun == 0:
             asyncio.get_running_loop().call_soon(self._next_turn)
         if self._begun < BEGUN_AT_ONCE and not any(self._waiting.values()):
-            self._begin(asker, begin)
+            self._begin(beginning)
         else:
-            self._waiting[asker.kind].add(asker.name, (asker, begin))
+            self._waiting[beginning.asker.kind].add(beginning.asker.name, beginning)
+
+    def leave(self, beginning: Beginning) -> None:
+        """Let it wait no longer, if it does: nobody is there to be answered. In a flood of requests that are reset, who
+        stayed would wait in front of all others, and more would come than are begun.
+        """
+        self._waiting[beginning.asker.kind].remove(beginning.asker.name, beginning)
 
     def _next_turn(self) -> None:
         self._begun = 0
@@ -65,9 +76,9 @@ class RequestTurns:
             first = self._waiting[kind].next(self._last[kind])
             if first is None:
                 return
-            self._begin(*first)
+            self._begin(first)
 
-    def _begin(self, asker: Asker, begin: Callable[[], None]) -> None:
+    def _begin(self, beginning: Beginning) -> None:
         self._begun += 1
-        self._last[asker.kind] = asker.name
-        begin()
+        self._last[beginning.asker.kind] = beginning.asker.name
+        beginning.begin()

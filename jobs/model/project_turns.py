@@ -1,16 +1,16 @@
 """Who of several projects is next: the projects in turn, and those of one project in the order of their coming."""
 
-from collections import deque
+from collections import OrderedDict
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
 
 
 class ProjectTurns(Generic[T]):
-    """What waits, by project. It locks nothing: its user sees that one thread at a time is in it."""
+    """What waits, by project, each of it once. It locks nothing: its user sees that one thread at a time is in it."""
 
     def __init__(self) -> None:
-        self._waiting: dict[str, deque[T]] = {}
+        self._waiting: dict[str, OrderedDict[T, None]] = {}  # thousands may go away at once, from anywhere in the line
 
     def __len__(self) -> int:
         return sum(map(len, self._waiting.values()))
@@ -20,7 +20,7 @@ class ProjectTurns(Generic[T]):
         return len(self._waiting.get(project, ()))
 
     def add(self, project: str, waiting: T) -> None:
-        self._waiting.setdefault(project, deque()).append(waiting)
+        self._waiting.setdefault(project, OrderedDict())[waiting] = None
 
     def next(self, leaving: str) -> T | None:
         """Take out who comes after one of the project `leaving`. Another project goes first, even if it came last."""
@@ -28,7 +28,7 @@ class ProjectTurns(Generic[T]):
             return None
         project = next((project for project in self._waiting if project != leaving), leaving)
         queue = self._waiting.pop(project)
-        first = queue.popleft()
+        first, _ = queue.popitem(last=False)
         if queue:
             self._waiting[project] = queue  # at the end: the others are first
         return first
@@ -38,7 +38,7 @@ class ProjectTurns(Generic[T]):
         queue = self._waiting.get(project)
         if queue is None or waiting not in queue:
             return False
-        queue.remove(waiting)
+        del queue[waiting]
         if not queue:
             del self._waiting[project]
         return True
