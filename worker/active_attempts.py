@@ -5,6 +5,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
+from time import monotonic
 
 from jobs.lifecycle.lease import Checkpoint, Claimed
 from jobs.model.endings import MAX_CRASHES
@@ -64,6 +65,8 @@ class ActiveAttempt:
         """How much of its text and reasoning was there before it, in bytes."""
         self.counted = False
         """Whether `worker/counts.py` has what it received."""
+        self.stored_at = monotonic()
+        """When its text was stored last, or its beginning."""
         self._checkpointed = (0, 0)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[object] | None = None
@@ -124,6 +127,7 @@ class ActiveAttempt:
     def note_stored(self, text: str, reasoning: str = "") -> None:
         """A checkpoint was committed with this text and this reasoning."""
         self._checkpointed = len(text.encode()), len(reasoning.encode())
+        self.stored_at = monotonic()
 
 
 class ActiveAttempts:

@@ -63,7 +63,7 @@ class Finalizer:
         self._attempts = attempts
         self._settings = settings
         self._counts = counts
-        self._finishes = GroupCommit(self._finish_one, self._finish_many)
+        self._finishes = GroupCommit(self._finish_one, self._finish_many, _bytes_of)
         self._failed = FailedAttempts(database, attempts, settings, self._publish_batch)
 
     def finalize(self, running: ActiveAttempt, outcome: Outcome, written: AttemptResult) -> None:
@@ -164,6 +164,11 @@ class Finalizer:
     def _publish(self, running: ActiveAttempt, message: bytes) -> None:
         if running.recording is not None:
             running.recording.finish(message)
+
+
+def _bytes_of(finished: tuple[str, int, AttemptResult]) -> int:
+    _, _, written = finished
+    return written.bytes + written.reasoning_bytes
 
 
 def _log_end(running: ActiveAttempt, action: str, verb: str, outcome: Outcome, status: JobStatus) -> None:

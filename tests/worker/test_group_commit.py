@@ -1,15 +1,16 @@
 """Threads that ask at the same time share a transaction, and what befalls one of them befalls no other."""
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from types import MappingProxyType
 
 import pytest
 from sqlalchemy.exc import IntegrityError, OperationalError
 
 from tests.worker.worker_fixtures import PATIENCE_SECONDS, wait_until
-from worker.group_commit import MOST_TOGETHER, GroupCommit
+from worker.group_commit import MOST_BYTES_TOGETHER, MOST_TOGETHER, GroupCommit
 
 DATABASE_ERRORS = OperationalError("UPDATE", {}, Exception("the server closed the connection"))
 REFUSED = IntegrityError("UPDATE", {}, Exception("the text is not taken"))
@@ -18,13 +19,17 @@ REFUSED = IntegrityError("UPDATE", {}, Exception("the text is not taken"))
 class Shared:
     """Asks are answered with the item doubled. The first is held until `release`, so that the others gather."""
 
-    def __init__(self, together: Callable[[Sequence[int]], Sequence[int | None]] | None = None) -> None:
+    def __init__(
+        self,
+        together: Callable[[Sequence[int]], Sequence[int | None]] | None = None,
+        sizes: Mapping[int, int] = MappingProxyType({}),
+    ) -> None:
         self.alone: list[int] = []
         self.groups: list[list[int]] = []
         self._answer = together or (lambda items: [2 * item for item in items])
         self._held = threading.Event()
         self.release = self._held.set
-        self.shared = GroupCommit(self._do_alone, self._do_together)
+        self.shared = GroupCommit(self._do_alone, self._do_together, lambda item: sizes.get(item, 0))
 
     def _do_alone(self, item: int) -> int:
         self.alone.append(item)
@@ -44,8 +49,9 @@ def asking(shared: Shared, count: int) -> Iterator[list[Future[int]]]:
         try:
             futures = [pool.submit(shared.shared.submit, 0)]
             wait_until(lambda: shared.alone == [0], "the first is at it")
-            futures += [pool.submit(shared.shared.submit, item) for item in range(1, count)]
-            wait_until(lambda: len(shared.shared._waiting) == count - 1, "the others wait")
+            for item in range(1, count):
+                futures.append(pool.submit(shared.shared.submit, item))
+                wait_until(lambda: len(shared.shared._waiting) == len(futures) - 1, "they wait in their order")
             yield futures
         finally:
             shared.release()
@@ -72,6 +78,17 @@ def test_a_group_has_a_bound_and_the_next_one_goes_on() -> None:
         pass
     assert [future.result(PATIENCE_SECONDS) for future in futures] == [2 * n for n in range(MOST_TOGETHER + 11)]
     assert [len(group) for group in shared.groups] == [MOST_TOGETHER, 10]
+
+
+def test_those_who_have_much_to_store_share_with_few_or_nobody() -> None:
+    """50 texts of 65,000 Chinese letters that ended together were indexed in one transaction of ten seconds."""
+    half = MOST_BYTES_TOGETHER // 2
+    shared = Shared(sizes={3: half, 4: half, 5: half, 6: 3 * MOST_BYTES_TOGETHER})
+    with asking(shared, 9) as futures:
+        pass
+    assert [future.result(PATIENCE_SECONDS) for future in futures] == [2 * item for item in range(9)]
+    assert shared.groups == [[1, 2, 3, 4], [7, 8]]
+    assert shared.alone == [0, 5, 6]
 
 
 def test_those_who_are_not_simple_are_done_alone() -> None:

@@ -104,6 +104,38 @@ def test_long_texts_are_stored_after_the_leases_and_each_apart(
 
 
 @pytest.mark.usefixtures("often")
+def test_long_texts_share_what_a_beat_may_store_and_all_have_their_turn(
+    worker: WorkerParts, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """60 texts of 6 MB were written all the time, and a short job waited 20 s for its turns to write."""
+    monkeypatch.setattr(heartbeat_module, "SHORT_BYTES", 0)
+    monkeypatch.setattr(heartbeat_module, "MOST_BYTES_A_BEAT", 2 * len(TEXT.encode()))
+    ids = begin(worker, redis_url, 3)
+    before = {job_id: row(worker, job_id).lease_until for job_id in ids}
+    worker.heartbeat._beat(worker.running.all())
+    texts = [read_text_so_far(worker.database, job_id) for job_id in ids]
+    assert sorted(texts, key=str) == [(1, TEXT), (1, TEXT), None]
+    assert all(row(worker, job_id).lease_until != before[job_id] for job_id in ids)  # the leases have no turns
+    worker.heartbeat._beat(worker.running.all())
+    assert [read_text_so_far(worker.database, job_id) for job_id in ids] == [(1, TEXT)] * 3
+
+
+@pytest.mark.usefixtures("often")
+def test_a_text_longer_than_a_beat_may_store_is_stored_alone_and_short_ones_always(
+    worker: WorkerParts, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(heartbeat_module, "SHORT_BYTES", 0)
+    monkeypatch.setattr(heartbeat_module, "MOST_BYTES_A_BEAT", 1)
+    ids = begin(worker, redis_url, 2)
+    worker.heartbeat._beat(worker.running.all())
+    texts = [read_text_so_far(worker.database, job_id) for job_id in ids]
+    assert sorted(texts, key=str) == [(1, TEXT), None]
+    monkeypatch.setattr(heartbeat_module, "SHORT_BYTES", len(TEXT.encode()))
+    worker.heartbeat._beat(worker.running.all())
+    assert [read_text_so_far(worker.database, job_id) for job_id in ids] == [(1, TEXT)] * 2
+
+
+@pytest.mark.usefixtures("often")
 def test_a_lost_lease_cuts_the_stream_and_leaves_no_trace(
     worker: WorkerParts, redis_url: str, simulator: ServedSimulator
 ) -> None:
