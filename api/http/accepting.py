@@ -163,7 +163,9 @@ class Accepting:
 
 
 def _is_gone(connection: socket.socket) -> bool:
-    """It was reset, or ended without a byte."""
+    """It was reset, whatever it has sent before, or it ended without a byte."""
+    if connection.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
+        return True  # `recv` would still give what came before
     try:
         return not connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
     except BlockingIOError:
