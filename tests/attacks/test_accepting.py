@@ -8,6 +8,7 @@ import threading
 from collections.abc import Awaitable, Callable
 from contextlib import ExitStack
 
+import httpx
 import pytest
 import uvloop
 
@@ -227,6 +228,7 @@ def test_what_waits_has_descriptors_of_its_own(
 
 def test_hundreds_of_connections_from_one_address_keep_another_one_waiting_for_a_few(sqlite_api: ApiServer) -> None:
     """One that connected and reset 1,100 times a second made everybody else wait for 1.5 to 5 s."""
+    assert httpx.get(f"http://127.0.0.1:{sqlite_api.port}/healthz").status_code == 200  # it has begun
     loop = sqlite_api._accepting._loop
     held, go_on = threading.Event(), threading.Event()
 
