@@ -7,18 +7,15 @@ import uvicorn
 from fastapi import FastAPI
 
 from api.access.keyring import Keyring
-from api.callers.asker import asker_of
-from api.http.connections import connections_of_process
+from api.callers.asker import asker_of, name_of_address
+from api.http.accepting import Accepting
+from api.http.connections import connections_of_process, waiting_of_process
 from api.http.protocol import BoundedProtocol
 from api.http.request_turns import RequestTurns
 from api.watching.hub import Hub
 
 STOP_SECONDS = 3
 """How long requests that are still running get to end."""
-
-ACCEPTED_AT_ONCE = 8
-"""How many connections are accepted in one turn of the event loop. libuv accepts one for each socket that listens, and
-who connects waits behind all who connected before."""
 
 
 class ApiServer(uvicorn.Server):
@@ -48,10 +45,21 @@ class ApiServer(uvicorn.Server):
 
     def serve_here(self) -> None:
         """Serve in this thread until told to stop: by a signal, or by `should_exit` from another thread."""
-        self.run(sockets=[self._listener, *(self._listener.dup() for _ in range(ACCEPTED_AT_ONCE - 1))])
+        self.run()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets=[])  # uvicorn listens on none: it would begin all in the order of their coming
+        make = partial(
+            self.config.http_protocol_class,
+            config=self.config,  # type: ignore[call-arg]  # it is our protocol
+            server_state=self.server_state,
+            app_state=self.lifespan.state,
+        )
+        self._accepting = Accepting(self._listener, waiting_of_process(), name_of_address, make)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self.hub.close()
+        await self._accepting.close()
         await super().shutdown(sockets)
 
     def handle_exit(self, sig: int, frame: object) -> None:

@@ -25,12 +25,13 @@ def asker_of(scope: HTTPScope, keyring: Keyring) -> Asker:
             if project is not None:
                 return Asker("project", project)
     client = scope["client"]
-    address = _network(client[0]) if client else "a socket"
+    address = name_of_address(client[0]) if client else "a socket"
     return Asker("check" if scope["path"] in CHECKS else "stranger", address)
 
 
 @lru_cache(maxsize=1024)
-def _network(host: str) -> str:
+def name_of_address(host: str) -> str:
+    """The address itself, or the network of an IPv6 address."""
     try:
         address = ipaddress.ip_address(host)
     except ValueError:

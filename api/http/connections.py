@@ -15,6 +15,9 @@ MOST_OPEN = 65_536
 MOST_WAITING = 4_096
 """Strangers, and as many again that rest between two requests; where there are few descriptors, a quarter of them."""
 
+MOST_ACCEPTED = 8_192
+"""Connections that nobody has read from yet; where there are few descriptors, an eighth of them."""
+
 _OTHER_FILES = 256
 """Descriptors that are left to the database, Redis and files; where there are few, a quarter of them."""
 _RETRY_SECONDS = 2
@@ -91,4 +94,10 @@ class Connections:
 def connections_of_process() -> Connections:
     """As many as the descriptors of this process allow."""
     limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return Connections(min(MOST_OPEN, limit - min(_OTHER_FILES, limit // 4)))
+    return Connections(min(MOST_OPEN, limit - min(_OTHER_FILES, limit // 4) - waiting_of_process()))
+
+
+def waiting_of_process() -> int:
+    """How many connections may wait until they are begun, beside those."""
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return min(MOST_ACCEPTED, limit // 8)

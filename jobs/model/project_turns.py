@@ -19,6 +19,10 @@ class ProjectTurns(Generic[T]):
         """How many of this project wait."""
         return len(self._waiting.get(project, ()))
 
+    def first_of(self, project: str) -> T:
+        """Who has waited longest of this project, of which some wait."""
+        return next(iter(self._waiting[project]))
+
     def add(self, project: str, waiting: T) -> None:
         self._waiting.setdefault(project, OrderedDict())[waiting] = None
 
