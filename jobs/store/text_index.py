@@ -9,10 +9,12 @@ Where the database cannot have it (no `pg_trgm`, no FTS5), search is just as exa
 
 import logging
 from collections.abc import Sequence
+from itertools import product
 
 from sqlalchemy import Connection, Select, column, select, table, text, union_all
 from sqlalchemy.exc import DBAPIError
 
+from jobs.store.contains import folded
 from jobs.store.database import driver_message
 from jobs.tables import texts
 
@@ -129,7 +131,7 @@ def find_with_text(connection: Connection, wanted: str, *, beyond: str, newest_f
     ended: Select[tuple[str]]
     long: list[Select[tuple[str]]] = []
     if connection.dialect.name == "sqlite":
-        match = _match(connection, wanted.lower())
+        match = _match(connection, folded(wanted))
         if match is None:
             return None
         ended = select(_numbers.c.job_id).join_from(_grams, _numbers, _numbers.c.number == _grams.c.rowid)
@@ -153,14 +155,21 @@ def _match(connection: Connection, wanted: str) -> str | None:
     """The FTS5 query: all of some trigrams of the text, or, for one or two letters, any trigram that they begin."""
     if len(wanted) < 3:
         endings = text("SELECT term FROM text_gram_list WHERE term >= :first AND term < :last LIMIT :most")
-        bounds = {"first": wanted, "last": wanted + "\U0010ffff", "most": _MOST_ENDINGS + 1}
-        grams = list(connection.scalars(endings, bounds))
+        grams: list[str] = []
+        for first in _spellings(wanted):
+            bounds = {"first": first, "last": first + "\U0010ffff", "most": _MOST_ENDINGS + 1}
+            grams += connection.scalars(endings, bounds)
         if len(grams) > _MOST_ENDINGS:
             return None
         return " OR ".join(_quoted(gram) for gram in grams) or _quoted(wanted)
     grams = [wanted[place : place + 3] for place in range(len(wanted) - 2)]
     some = grams[:: max(1, len(grams) // _MOST_GRAMS)]
-    return " AND ".join(_quoted(gram) for gram in dict.fromkeys(some))
+    return " AND ".join(f"({' OR '.join(map(_quoted, _spellings(gram)))})" for gram in dict.fromkeys(some))
+
+
+def _spellings(some: str) -> list[str]:
+    """How letters may stand in the index. It holds what `lower()` makes, with a second sigma at the end of words."""
+    return ["".join(letters) for letters in product(*("σς" if letter == "σ" else letter for letter in some))]
 
 
 def _quoted(gram: str) -> str:

@@ -37,7 +37,7 @@ from tests.store.plans import plans_of
 from tests.store.store_fixtures import LEASE, REFUSED, Store, new_job, written
 from tests.store.trigram_postgres import find_trigram_postgres, running_postgres
 
-LETTERS = ["a", "b", "A", " ", "é", "É", "名", "字", "%", "_", '"', "'", "\\", "😀", "\n"]
+LETTERS = ["a", "b", "A", " ", "é", "É", "名", "字", "%", "_", "/", '"', "'", "\\", "😀", "\n"]
 
 
 @pytest.fixture(scope="session")
@@ -143,8 +143,8 @@ def test_the_index_finds_what_a_look_at_each_text_finds(store: Store, newest_fir
 def test_letters_that_change_their_length_or_their_form_in_lower_case_are_found(sqlite_store: Store) -> None:
     ids = [completed(sqlite_store, written_text) for written_text in ("DİYARBAKIR", "ΟΔΟΣ ΟΔΟΣ", "Kelvin \u212a")]
     completed(sqlite_store, "the newest")
-    for job_id, wanted in zip(ids, ("DİYAR", "οδος", "n k"), strict=True):
-        assert found(sqlite_store, text=wanted) == [job_id]
+    for job_id, wanted in ((0, "DİYAR"), (1, "οδος"), (1, "ΟΔΟΣ"), (1, "οδοσ ο"), (1, "σ"), (1, "ς "), (2, "n k")):
+        assert found(sqlite_store, text=wanted) == [ids[job_id]]
 
 
 def test_what_a_running_job_has_written_so_far_is_found(store: Store) -> None:
