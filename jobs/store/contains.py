@@ -5,7 +5,7 @@ SQLite's own functions know only ASCII. And Python's `lower()` of one text of 16
 slices, and the lock is handed over after each.
 
 Of a capital sigma `lower()` makes "ς" at the end of a word and "σ" elsewhere, so what it makes depends on what stands
-around the slice. Both are taken for one letter here. Then a text's slices, each lowered by itself, are the lowered text.
+around the slice. Both are taken for one letter here, so that the slices, each lowered by itself, are the lowered text.
 """
 
 from time import sleep
