@@ -58,9 +58,10 @@ def test_a_text_longer_than_the_bound_is_among_what_any_search_reads(trigram_sto
 
 def test_short_and_long_and_unended_texts_are_each_found_by_their_index(trigram_store: Store) -> None:
     many = "SELECT 'job_' || n, 1, md5(n::text) || repeat('long ', CASE WHEN mod(n, 500) = 0 THEN 50000 ELSE 30 END)"
-    many += ", mod(n, 400) != 1 FROM generate_series(1, 20000) n"
+    many += ", mod(n, 400) != 1 FROM generate_series(1, 8000) n"
     run(trigram_store, f"INSERT INTO texts (job_id, attempt, text, ended) {many}")
-    run(trigram_store, "ANALYZE texts")
+    for statement in ("REINDEX INDEX texts_short_by_trigram", "ANALYZE texts"):  # as the vacuum leaves them
+        run(trigram_store, statement)
     for beyond, newest_first in (("job_5", True), ("job_9", True), ("", False), ("job_4", False)):
         with plans_of(trigram_store.database) as plans, trigram_store.database.read() as connection:
             assert find_with_text(connection, "100% sure", beyond=beyond, newest_first=newest_first)
