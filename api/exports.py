@@ -4,14 +4,13 @@ In all of them a completed text and a partial one have different names, and a co
 (`incomplete`): a text that was cut off must never pass for one that is whole.
 """
 
-import csv
-import io
 import json
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from api.csv_rows import csv_row
 from api.export_words import WORDS, Language, column_headings, input_headings
 from api.forms.costs import cost_json
 from api.forms.jobs import job_json, seconds, usage_json
@@ -50,24 +49,18 @@ def csv_lines(results: Iterable[StoredResult], language: Language = "en") -> Ite
 
     Behind our columns are those of the table that the batch was made of. All jobs have those of the first one.
     """
-    written = io.StringIO()
-    written.write("\ufeff")
+    yield "\ufeff"
     input_columns: list[str] | None = None
     for index, result in enumerate(results):
         cells = result.job.cells or {}
-        # A writer for each row: one keeps the longest that it has written, four bytes for each character.
-        writer = csv.writer(written)  # the default dialect is RFC 4180's
         if input_columns is None:
             input_columns = list(cells)
-            writer.writerow([*column_headings(CSV_COLUMNS, language), *input_headings(input_columns, language)])
+            yield from csv_row([*column_headings(CSV_COLUMNS, language), *input_headings(input_columns, language)])
         row = _csv_row(index, result)
         own = (row.get(name) for name in CSV_COLUMNS)
-        writer.writerow([_harmless(cell) for cell in (*own, *map(cells.get, input_columns))])
-        del writer
-        yield _taken(written)
+        yield from csv_row(_harmless(cell) for cell in (*own, *map(cells.get, input_columns)))
     if input_columns is None:
-        csv.writer(written).writerow(column_headings(CSV_COLUMNS, language))
-        yield _taken(written)
+        yield from csv_row(column_headings(CSV_COLUMNS, language))
 
 
 def md_lines(batch: Batch, results: Iterable[StoredResult], language: Language = "en") -> Iterator[str]:
@@ -144,10 +137,3 @@ def _harmless(value: Any) -> Any:
     if value[0] in _CONTROLS or unicodedata.normalize("NFKC", start[:1]) in _FORMULA_SIGNS:
         return "'" + value
     return value
-
-
-def _taken(written: io.StringIO) -> str:
-    text = written.getvalue()
-    written.seek(0)
-    written.truncate()
-    return text

@@ -67,7 +67,7 @@ class Services:
     downloads: Turns
     """How many pieces of downloads are made at once: each takes milliseconds of the interpreter's time."""
     searches: Turns
-    """How many searches for a text run at once: SQLite compares long texts with the interpreter's lock held."""
+    """How many searches for a text run at once: on SQLite the interpreter looks through each text."""
     uploads: Turns
     """How many pieces of uploads are read at once: that takes milliseconds of the interpreter's time."""
     large_reads: Turns

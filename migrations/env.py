@@ -4,7 +4,7 @@ from alembic import context
 from sqlalchemy import inspect, text
 
 from jobs.settings import load_settings
-from jobs.store.database import open_database
+from jobs.store.database import Database, open_database
 from jobs.store.text_index import make_text_index
 from jobs.tables import lanes as _  # noqa: F401  # its tables are in the metadata, too
 from jobs.tables import metadata
@@ -25,11 +25,22 @@ def run(url: str) -> None:
             # The transaction is ours: a migration is carried out whole or not at all, and two processes take turns.
             context.configure(connection=connection, target_metadata=metadata, render_as_batch=database.is_sqlite)
             context.run_migrations()
-            if inspect(connection).has_table("texts"):
-                # Not a migration: whether the database can have it may change with the database's packages.
+            # Not a migration: whether the database can have it may change with the database's packages.
+            has_texts = inspect(connection).has_table("texts")
+            if has_texts and database.is_sqlite:
                 make_text_index(connection)
+        if has_texts and not database.is_sqlite:
+            _index_texts(database)
     finally:
         database.close()
+
+
+def _index_texts(database: Database) -> None:
+    """Outside of any transaction, so that jobs end meanwhile. With no other connection open, none has to be reset."""
+    with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text("SET statement_timeout = 0"))
+        connection.execute(text("SET lock_timeout = 0"))
+        make_text_index(connection)
 
 
 run(context.config.attributes.get("url") or load_settings().database)

@@ -7,6 +7,8 @@ from typing import Any
 from sqlalchemy import Connection, Engine, PoolProxiedConnection, event
 from sqlalchemy.dialects.sqlite.base import SQLiteCompiler
 
+from jobs.store.contains import contains
+
 WRITE = "longhand_write"
 """The execution option of a connection whose transactions write."""
 
@@ -65,8 +67,9 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
     cursor.execute("PRAGMA secure_delete=ON")  # what is deleted is overwritten, and not only left out
     cursor.execute("PRAGMA foreign_keys=ON")
     cursor.close()
-    # SQLite's own knows only ASCII: "ÉTÉ" would not be found as "été".
+    # SQLite's own knows only ASCII: "ÉTÉ" would not be found as "été". The index of texts is made of what it gives.
     connection.create_function("lower", 1, _lower, deterministic=True)
+    connection.create_function("longhand_contains", 2, contains, deterministic=True)
 
 
 def _write_ahead(cursor: Any) -> None:

@@ -1,19 +1,23 @@
 """The index of texts by their trigrams: which jobs may contain a text.
 
-It holds the texts of all jobs that have ended, and changes with them in the same transaction: on PostgreSQL it is an
-index, on SQLite a table that triggers maintain. The texts of running jobs are not in it, because a checkpoint comes
-every few seconds and would be indexed each time; they are few, and are searched one by one.
+It holds the texts of jobs that have ended, but very long ones, and changes with them in the same transaction: on
+PostgreSQL it is an index (`postgresql_text_index.py`), on SQLite a table that triggers maintain. The texts of running
+jobs are not in it, because a checkpoint comes every few seconds and would be indexed each time; they are few, and are
+searched one by one, as are the long ones.
 
 Where the database cannot have it (no `pg_trgm`, no FTS5), search is just as exact, but finds rare texts slowly.
 """
 
 import logging
 from collections.abc import Sequence
+from itertools import product
 
 from sqlalchemy import Connection, Select, column, select, table, text, union_all
 from sqlalchemy.exc import DBAPIError
 
+from jobs.store.contains import folded
 from jobs.store.database import driver_message
+from jobs.store.postgresql_text_index import LONG, SHORT, is_valid, make_indexes
 from jobs.tables import texts
 
 log = logging.getLogger(__name__)
@@ -78,34 +82,42 @@ _grams = table("text_grams", column("rowid"), column("text_grams"))
 _numbers = table("text_numbers", column("number"), column("job_id"))
 _long = table("text_long", column("job_id"))
 
-# It ignores case by itself, as ILIKE does.
-_ON_POSTGRESQL = "CREATE INDEX texts_by_trigram ON texts USING gin (text gin_trgm_ops) WHERE ended"
-
 
 def make_text_index(connection: Connection) -> None:
-    """Make the index if it is missing. If the database cannot have it, the log says what it needs."""
+    """Make the index if it is missing. If the database cannot have it, the log says what it needs.
+
+    On SQLite it is made in the transaction of this connection. On PostgreSQL the connection must commit each statement
+    by itself: see `make_indexes`.
+    """
     is_sqlite = connection.dialect.name == "sqlite"
-    missing: list[str] = []
-    if not has_text_index(connection):
-        missing += _ON_SQLITE if is_sqlite else ("CREATE EXTENSION IF NOT EXISTS pg_trgm", _ON_POSTGRESQL)
-    if is_sqlite and not _has_table(connection, "text_long"):  # earlier versions indexed every text
-        missing += _LONG_TEXTS
     try:
-        with connection.begin_nested():
-            for statement in missing:
-                # Not as parameters of the driver: the text of a trigger can have none.
-                for name, meaning in (("add", _ADD), ("remove", _REMOVE), ("most", str(MOST_INDEXED_CHARACTERS))):
-                    statement = statement.replace(f"{{{name}}}", meaning)  # noqa: PLW2901  # it is written out here
-                connection.exec_driver_sql(statement)
+        if is_sqlite:
+            _make_on_sqlite(connection)
+        else:
+            make_indexes(connection)
     except DBAPIError as error:
         cure = "a SQLite of 3.34 or later with FTS5" if is_sqlite else "CREATE EXTENSION pg_trgm (its package: contrib)"
         log.warning("no index of texts, so rare texts are found slowly: %s; needs %s", driver_message(error), cure)
 
 
+def _make_on_sqlite(connection: Connection) -> None:
+    missing: list[str] = []
+    if not has_text_index(connection):
+        missing += _ON_SQLITE
+    if not _has_table(connection, "text_long"):  # earlier versions indexed every text
+        missing += _LONG_TEXTS
+    with connection.begin_nested():
+        for statement in missing:
+            # Not as parameters of the driver: the text of a trigger can have none.
+            for name, meaning in (("add", _ADD), ("remove", _REMOVE), ("most", str(MOST_INDEXED_CHARACTERS))):
+                statement = statement.replace(f"{{{name}}}", meaning)  # noqa: PLW2901  # it is written out here
+            connection.exec_driver_sql(statement)
+
+
 def has_text_index(connection: Connection) -> bool:
     if connection.dialect.name == "sqlite":
         return _has_table(connection, "text_grams")
-    return bool(connection.scalar(text("SELECT count(*) FROM pg_class WHERE oid = to_regclass('texts_by_trigram')")))
+    return is_valid(connection)
 
 
 def _has_table(connection: Connection, name: str) -> bool:
@@ -127,19 +139,18 @@ def find_with_text(connection: Connection, wanted: str, *, beyond: str, newest_f
     if not has_text_index(connection):
         return None
     ended: Select[tuple[str]]
-    long: list[Select[tuple[str]]] = []
     if connection.dialect.name == "sqlite":
-        match = _match(connection, wanted.lower())
+        match = _match(connection, folded(wanted))
         if match is None:
             return None
         ended = select(_numbers.c.job_id).join_from(_grams, _numbers, _numbers.c.number == _grams.c.rowid)
         ended = ended.where(_grams.c.text_grams.op("MATCH")(match))
-        if _has_table(connection, "text_long"):
-            long = [select(_long.c.job_id)]
+        long = [select(_long.c.job_id)] if _has_table(connection, "text_long") else []
     else:
         if len(wanted) < 3:
             return None
-        ended = select(texts.c.job_id).where(texts.c.ended, texts.c.text.icontains(wanted, autoescape=True))
+        ended = select(texts.c.job_id).where(text(SHORT), texts.c.text.icontains(wanted, autoescape=True))
+        long = [select(texts.c.job_id).where(text(LONG))]
     # Spelled exactly as in the partial index; SQLite uses the index for no other spelling.
     unended = select(texts.c.job_id).where(text("NOT texts.ended"))
     either = union_all(ended, unended, *long).subquery()
@@ -153,14 +164,21 @@ def _match(connection: Connection, wanted: str) -> str | None:
     """The FTS5 query: all of some trigrams of the text, or, for one or two letters, any trigram that they begin."""
     if len(wanted) < 3:
         endings = text("SELECT term FROM text_gram_list WHERE term >= :first AND term < :last LIMIT :most")
-        bounds = {"first": wanted, "last": wanted + "\U0010ffff", "most": _MOST_ENDINGS + 1}
-        grams = list(connection.scalars(endings, bounds))
+        grams: list[str] = []
+        for first in _spellings(wanted):
+            bounds = {"first": first, "last": first + "\U0010ffff", "most": _MOST_ENDINGS + 1}
+            grams += connection.scalars(endings, bounds)
         if len(grams) > _MOST_ENDINGS:
             return None
         return " OR ".join(_quoted(gram) for gram in grams) or _quoted(wanted)
     grams = [wanted[place : place + 3] for place in range(len(wanted) - 2)]
     some = grams[:: max(1, len(grams) // _MOST_GRAMS)]
-    return " AND ".join(_quoted(gram) for gram in dict.fromkeys(some))
+    return " AND ".join(f"({' OR '.join(map(_quoted, _spellings(gram)))})" for gram in dict.fromkeys(some))
+
+
+def _spellings(some: str) -> list[str]:
+    """How letters may stand in the index. It holds what `lower()` makes, with a second sigma at the end of words."""
+    return ["".join(letters) for letters in product(*("σς" if letter == "σ" else letter for letter in some))]
 
 
 def _quoted(gram: str) -> str:

@@ -1,4 +1,4 @@
-"""How SQLite reads what a piece of code asks for, without figures about its tables, as in production."""
+"""How a database reads what a piece of code asks for. SQLite has no figures about its tables, as in production."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,5 +26,6 @@ def plans_of(database: Database) -> Iterator[list[tuple[str, list[str]]]]:
     with database.read() as connection:
         for statement, parameters in asked:
             if statement.startswith("SELECT"):
-                plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
-                plans.append((statement, [str(row[3]) for row in plan]))
+                explain = "EXPLAIN QUERY PLAN" if database.is_sqlite else "EXPLAIN"
+                plan = connection.exec_driver_sql(f"{explain} {statement}", parameters)
+                plans.append((statement, [str(row[-1]) for row in plan]))

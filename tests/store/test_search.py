@@ -4,16 +4,13 @@ SQLite has the index of texts always, PostgreSQL where it has `pg_trgm`. The one
 the search without an index. For the search with it a PostgreSQL of the machine's own packages is started.
 """
 
-import os
 from collections.abc import Iterator
 from datetime import timedelta
 from random import Random
 from typing import Any
 
 import pytest
-from sqlalchemy import create_engine, delete, select, text
-from sqlalchemy.engine import URL
-from sqlalchemy.pool import NullPool
+from sqlalchemy import delete, select, text
 
 import jobs.store.metadata_pairs
 import jobs.store.search
@@ -32,43 +29,10 @@ from jobs.store.text_index import (
     make_text_index,
 )
 from jobs.tables import metadata_pairs, texts
-from migrations import migrate
 from tests.store.plans import plans_of
 from tests.store.store_fixtures import LEASE, REFUSED, Store, new_job, written
-from tests.store.trigram_postgres import find_trigram_postgres, running_postgres
 
-LETTERS = ["a", "b", "A", " ", "é", "É", "名", "字", "%", "_", '"', "'", "\\", "😀", "\n"]
-
-
-@pytest.fixture(scope="session")
-def trigram_server() -> Iterator[URL]:
-    """A PostgreSQL server that has `pg_trgm`, as its administrator."""
-    programs = find_trigram_postgres()
-    if programs is None:
-        reason = "no PostgreSQL with pg_trgm is installed (Debian's package: postgresql)"
-        if os.environ.get("CI"):
-            pytest.fail(reason)
-        pytest.skip(reason)
-    with running_postgres(programs) as url:
-        yield url
-
-
-@pytest.fixture
-def trigram_database(trigram_server: URL) -> Iterator[Database]:
-    """A fresh PostgreSQL database with `pg_trgm`."""
-    admin = create_engine(trigram_server, isolation_level="AUTOCOMMIT", poolclass=NullPool)
-    name = "longhand_search"
-    with admin.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {name}"))
-    url = trigram_server.set(database=name).render_as_string(hide_password=False)
-    migrate(url)
-    opened = open_database(url)
-    try:
-        yield opened
-    finally:
-        opened.close()
-        with admin.connect() as connection:
-            connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+LETTERS = ["a", "b", "A", " ", "é", "É", "名", "字", "%", "_", "/", '"', "'", "\\", "😀", "\n"]
 
 
 @pytest.fixture(params=["sqlite_database", "postgresql without pg_trgm", "postgresql with pg_trgm"])
@@ -143,8 +107,8 @@ def test_the_index_finds_what_a_look_at_each_text_finds(store: Store, newest_fir
 def test_letters_that_change_their_length_or_their_form_in_lower_case_are_found(sqlite_store: Store) -> None:
     ids = [completed(sqlite_store, written_text) for written_text in ("DİYARBAKIR", "ΟΔΟΣ ΟΔΟΣ", "Kelvin \u212a")]
     completed(sqlite_store, "the newest")
-    for job_id, wanted in zip(ids, ("DİYAR", "οδος", "n k"), strict=True):
-        assert found(sqlite_store, text=wanted) == [job_id]
+    for job_id, wanted in ((0, "DİYAR"), (1, "οδος"), (1, "ΟΔΟΣ"), (1, "οδοσ ο"), (1, "σ"), (1, "ς "), (2, "n k")):
+        assert found(sqlite_store, text=wanted) == [ids[job_id]]
 
 
 def test_what_a_running_job_has_written_so_far_is_found(store: Store) -> None:
