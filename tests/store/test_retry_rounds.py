@@ -1,0 +1,79 @@
+"""A large batch is retried in rounds, between which others write."""
+
+import pytest
+from sqlalchemy import event
+
+from jobs.lifecycle import retry
+from jobs.lifecycle.close_batch import close_batch
+from jobs.lifecycle.rescue import cancel_batch
+from jobs.lifecycle.retry import BatchCancellingError, retry_batch
+from jobs.lifecycle.transitions import fail
+from jobs.model.status import BatchStatus, JobStatus
+from jobs.store.queries import read_batch
+from tests.store.store_fixtures import REFUSED, Store, store, written
+
+__all__ = ["store"]  # a fixture
+
+
+@pytest.fixture
+def failed(store: Store, monkeypatch: pytest.MonkeyPatch) -> tuple[str, list[str]]:
+    """A batch that has ended, with five failures, of which a round retries two."""
+    monkeypatch.setattr(retry, "MOST_RETRIED", 2)
+    batch_id, ids = store.submit_batch(5)
+    for job_id in ids:
+        fail(store.database, job_id, store.claim(job_id).attempt, written(), REFUSED)
+    assert close_batch(store.database, batch_id)
+    return batch_id, ids
+
+
+def test_all_run_again_a_few_in_each_transaction(store: Store, failed: tuple[str, list[str]]) -> None:
+    batch_id, ids = failed
+    commits: list[object] = []
+    event.listen(store.database.engine, "commit", commits.append)
+    assert [change.id for change in retry_batch(store.database, batch_id)] == ids
+    assert len(commits) == 3
+    assert {store.job(job_id).status for job_id in ids} == {JobStatus.QUEUED}
+    assert retry_batch(store.database, batch_id) == []
+
+
+def test_who_ends_between_two_rounds_leaves_the_rest_to_be_retried_again(
+    store: Store, failed: tuple[str, list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch_id, ids = failed
+    some = retry._retry_some
+    rounds: list[int] = []
+
+    def end_here(*given: object) -> object:
+        rounds.append(1)
+        if len(rounds) == 2:
+            raise KeyboardInterrupt
+        return some(*given)  # type: ignore[arg-type]  # as they came
+
+    monkeypatch.setattr(retry, "_retry_some", end_here)
+    with pytest.raises(KeyboardInterrupt):
+        retry_batch(store.database, batch_id)
+    assert [store.job(job_id).status for job_id in ids] == [JobStatus.QUEUED] * 2 + [JobStatus.FAILED] * 3
+    assert [change.id for change in retry_batch(store.database, batch_id)] == ids[2:]
+
+
+def test_a_cancel_between_two_rounds_ends_what_runs_again_and_the_rest_stays(
+    store: Store, failed: tuple[str, list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch_id, ids = failed
+    some = retry._retry_some
+
+    def cancel_then(*given: object) -> object:
+        changes = some(*given)  # type: ignore[arg-type]  # as they came
+        if changes and store.job(ids[4]).status is JobStatus.FAILED:
+            store.claim(ids[0])  # one runs, so the batch is `cancelling` and not cancelled at once
+            cancel_batch(store.database, batch_id)
+        return changes
+
+    monkeypatch.setattr(retry, "_retry_some", cancel_then)
+    assert [change.id for change in retry_batch(store.database, batch_id)] == ids[:2]
+    batch = read_batch(store.database, batch_id, project="default")
+    assert batch is not None
+    assert batch.status is BatchStatus.CANCELLING
+    assert [store.job(job_id).status for job_id in ids[1:]] == [JobStatus.CANCELLED] + [JobStatus.FAILED] * 3
+    with pytest.raises(BatchCancellingError):
+        retry_batch(store.database, batch_id)
