@@ -26,7 +26,14 @@ from jobs.settings import Settings
 from jobs.store.database import Database, open_database
 from migrations import migrate
 from tests.postgres import PostgresServer, buried_with_us, running_postgres
-from tests.sparing import folder_in_memory, share_routes, stopping_at_once, trusting_nobody, unhurried_rounds
+from tests.sparing import (
+    folder_in_memory,
+    share_routes,
+    sharing_statements,
+    stopping_at_once,
+    trusting_nobody,
+    unhurried_rounds,
+)
 from tests.suite.marks import mark_chaos, mark_long, mark_processes, mark_races
 
 for _name in [name for name in os.environ if name.lower().endswith("_proxy")]:
@@ -77,7 +84,8 @@ def running_valkey() -> Iterator[ValkeyServer]:
 @pytest.fixture(scope="session", autouse=True)
 def spared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Spare every test what only costs time."""
-    with trusting_nobody(tmp_path_factory.mktemp("no-certificates")), stopping_at_once(), unhurried_rounds():
+    without = tmp_path_factory.mktemp("no-certificates")
+    with trusting_nobody(without), stopping_at_once(), unhurried_rounds(), sharing_statements():
         yield
 
 
