@@ -14,7 +14,8 @@ from api.csv_rows import csv_row
 from api.export_words import WORDS, Language, column_headings, input_headings
 from api.forms.costs import cost_json
 from api.forms.jobs import job_json, seconds, usage_json
-from api.http.json_lines import json_line
+from api.http.json_lines import json_line_with
+from api.http.slices import in_slices
 from jobs.model.batch_records import Batch
 from jobs.model.message import calls_of
 from jobs.model.status import JobStatus
@@ -41,7 +42,7 @@ _UNSEEN = " \u00a0\u2000\u200b\u200c\u200d\u200e\u200f\u202a\u202b\u202c\u202d\u
 def jsonl_lines(results: Iterable[StoredResult]) -> Iterator[bytes]:
     """One JSON object per job: the job as the API shows it, its place in the input, and its text."""
     for index, result in enumerate(results):
-        yield json_line({"index": index, **job_json(result.job), **cost_json(result.cost), **_texts(result)})
+        yield from json_line_with({"index": index, **job_json(result.job), **cost_json(result.cost)}, _texts(result))
 
 
 def csv_lines(results: Iterable[StoredResult], language: Language = "en") -> Iterator[str]:
@@ -74,14 +75,17 @@ def md_lines(batch: Batch, results: Iterable[StoredResult], language: Language =
         if "text" in texts:
             if job.incomplete:
                 yield f"*{words.cut_short(job.incomplete)}*\n\n"
-            yield f"{texts['text']}\n"
+            yield from in_slices(texts["text"])
+            yield "\n"
             for name, arguments in calls_of(job.message):
                 yield f"\n*{words.called.format(name)}*\n\n{_code_block(arguments)}"
         elif "partial_text" in texts:
             why = " ".join(f"{job.error_code}: {job.error_message}".split()) if job.error_code else words.no_reason
             yield f"*{words.not_completed.format(words.status(job.status), why)}*\n"
             if texts["partial_text"]:
-                yield f"\n*{words.written}*\n\n{texts['partial_text']}\n"
+                yield f"\n*{words.written}*\n\n"
+                yield from in_slices(texts["partial_text"])
+                yield "\n"
         else:
             yield f"*{words.not_yet.format(words.status(job.status))}*\n"
 

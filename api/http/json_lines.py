@@ -1,7 +1,10 @@
 """JSON in one line, also for readers that split lines as Python and httpx do."""
 
 import json
+from collections.abc import Iterator, Mapping
 from typing import Any
+
+from api.http.slices import SLICE_CHARACTERS, in_slices
 
 # JSON Lines and server-sent events end a line at none of these, but `str.splitlines` does. Inside of JSON they can only
 # stand in strings, so their escapes mean the same.
@@ -11,6 +14,20 @@ _SEPARATORS = ((b"\xe2\x80\xa8", b"\\u2028"), (b"\xe2\x80\xa9", b"\\u2029"), (b"
 def json_line(value: Any) -> bytes:
     """The value as a line of a JSON Lines file."""
     return one_line(json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()) + b"\n"
+
+
+def json_line_with(value: Mapping[str, Any], texts: Mapping[str, str]) -> Iterator[bytes]:
+    """The line of an object that is not empty and of texts that stand at its end; long ones in pieces."""
+    if all(len(text) <= SLICE_CHARACTERS for text in texts.values()):
+        yield json_line({**value, **texts})
+        return
+    yield json_line(value).removesuffix(b"}\n")
+    for name, text in texts.items():
+        yield b"," + json_line(name).rstrip() + b':"'
+        for some in in_slices(text):
+            yield json_line(some)[1:].removesuffix(b'"\n')
+        yield b'"'
+    yield b"}\n"
 
 
 def one_line(encoded: bytes) -> bytes:

@@ -32,9 +32,7 @@ def contains(text: bytes, wanted: str) -> bool:
         kept = kept[-overlap:] if overlap > 0 else ""
         start = end
         if start < len(text):
-            sleep(
-                0
-            )  # hands the lock over at once; of itself Python does so only to a thread that has waited for a while
+            sleep(0)  # hands the lock over at once: Python itself does so only to who has waited for 5 ms
     return not wanted
 
 
