@@ -117,7 +117,8 @@ async def get_text(
     longest text of all its attempts. With `attempt` it is what that one wrote, also if it failed or was not accepted.
     While a job has not ended, its newest text is kept, the longest of earlier attempts, and the one to repair.
     """
-    turns = await turns_by_size(services, [job_id])
+    # The size of the newest text is known soon; what an earlier attempt left may be of any.
+    turns = await turns_by_size(services, [job_id]) if attempt is None else services.large_reads
     return await turns.run(_show_text, services, caller, job_id, partial=partial, part=part, attempt=attempt)
 
 
