@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import accumulate
 from typing import Any, NamedTuple
 
-from sqlalchemy import Boolean, ColumnElement, Connection, case, func, insert, literal_column, select
+from sqlalchemy import ColumnElement, Connection, Text, case, func, insert, literal_column, select
 
 from jobs.store.pages import in_portions
 from jobs.tables import job_requests, jobs
@@ -26,8 +26,8 @@ must a number that the database cannot hold keep all jobs from being dispatched.
 ASKED = ("request", "accept", "cells")
 
 # Named by hand: in RETURNING, SQLAlchemy leaves the names of tables out on SQLite; then one would be the other.
-_IS_SHORT = literal_column("jobs.request <> ''", Boolean)
-_OF_JOB = literal_column("job_requests.job_id = jobs.id", Boolean)
+_IS_SHORT = literal_column("jobs.request", Text) != literal_column("''")
+_OF_JOB = literal_column("job_requests.job_id", Text) == literal_column("jobs.id", Text)
 
 
 class NewRow(NamedTuple):

@@ -17,9 +17,12 @@ from jobs.lifecycle.erase import delete_batch, erase_job
 from jobs.lifecycle.lease import Checkpoint, claim, claim_many, renew
 from jobs.lifecycle.lost import read_lost_text
 from jobs.lifecycle.rescue import cancel_batch, cancel_job, rescue_lost
+from jobs.lifecycle.responses import stream_responses
 from jobs.lifecycle.retry import retry_job
+from jobs.lifecycle.take import take_one
 from jobs.lifecycle.transitions import fail
 from jobs.model.records import Job
+from jobs.model.status import JobStatus
 from jobs.store import job_requests as module
 from jobs.store.database import Database
 from jobs.store.groups_by_bytes import most_bytes_at_once
@@ -29,6 +32,7 @@ from jobs.store.sqlite_engine import empty_log
 from jobs.store.whole_jobs import read_size, read_whole_job
 from jobs.tables import job_requests, jobs
 from tests.stack.running_up import ROOT
+from tests.store.plans import plans_of
 from tests.store.reserving import lanes_of, reserve, upstream
 from tests.store.store_fixtures import LEASE, REFUSED, Store, counted, store, written
 
@@ -168,6 +172,27 @@ def test_changes_of_a_status_write_nothing_of_a_long_request(sqlite_database: Da
     cancel_batch(store.database, batch_id)
     assert 0 < log.stat().st_size < 500_000
     assert {store.job(job_id).status for job_id in store.ids(batch_id)} == {"failed", "cancelled"}
+
+
+def test_a_long_request_is_found_by_its_key(sqlite_database: Database) -> None:
+    """A comparison that SQLite could not look up read all of them for each job."""
+    store = Store(sqlite_database)
+    asked = {"model": "m", "input": "x"}
+    batch_id = submit_batch(store.database, [job_of(9000, response=asked) for _ in range(3)]).id
+    ids = store.ids(batch_id)
+    with plans_of(sqlite_database) as plans:
+        read_whole_job(store.database, ids[0], project="default", most_bytes=0x7FFF)
+        read_results(store.database, ids, also=["request", "cells"])
+        most_bytes_at_once(store.database, batch_id, also=["request"])
+        read_size(store.database, ids)
+        read_lost_text(store.database, ids[0], 1)
+        assert len(list(stream_responses(store.database, batch_id, list(JobStatus)))) == 3
+        lanes_of(store.database, 30.0, upstream("default")).reserve(10, 3)
+    steps = [step for statement, plan in plans if "job_requests" in statement for step in plan]
+    assert sum(step.startswith("SEARCH job_requests USING INDEX") for step in steps) >= 10
+    assert [step for step in steps if step.startswith("SCAN")] == []
+    claim = " ".join(str(take_one().compile(sqlite_database.engine)).split())
+    assert "FROM job_requests WHERE job_requests.job_id = jobs.id) END AS request" in claim
 
 
 def test_how_much_is_read_at_once_counts_what_is_apart(store: Store) -> None:
