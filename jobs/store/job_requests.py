@@ -47,7 +47,8 @@ class LongRequest(NamedTuple):
 def find_most_output(request: Mapping[str, Any]) -> int | None:
     """How many tokens a request asks for at most; None: it does not say."""
     output = request.get("max_completion_tokens") or request.get("max_tokens")
-    return min(max(0, output), MOST_OUTPUT_TOKENS) if isinstance(output, int) else None
+    # `true` is an int, too, and PostgreSQL takes no boolean for a number.
+    return int(min(max(0, output), MOST_OUTPUT_TOKENS)) if isinstance(output, int) else None
 
 
 def new_row(row: dict[str, Any], request: Mapping[str, Any]) -> NewRow:

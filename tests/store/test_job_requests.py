@@ -132,9 +132,20 @@ def test_every_attempt_is_given_the_request(store: Store, where: str, monkeypatc
     assert store.claim(job_id).job.request == job.request
 
 
-@pytest.mark.parametrize("wanted", [{}, {"max_tokens": 70}, {"max_completion_tokens": 10**30}, {"max_tokens": -1}])
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        {},
+        {"max_tokens": 70},
+        {"max_completion_tokens": 10**30},
+        {"max_tokens": -1},
+        {"max_tokens": True},
+        {"max_tokens": 2.5},
+    ],
+    ids=str,
+)
 def test_a_reservation_takes_as_many_tokens_and_reads_no_long_request(
-    store: Store, wanted: dict[str, int], monkeypatch: pytest.MonkeyPatch
+    store: Store, wanted: dict[str, float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Before, it read and decoded the requests of all candidates while everybody else waited to write."""
     request = {"model": "m1", "messages": [{"role": "user", "content": "x" * 9000}], **wanted}
