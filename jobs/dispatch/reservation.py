@@ -38,14 +38,11 @@ from jobs.dispatch.upstream_total import ALL_MODELS, UpstreamTotal, is_limited
 from jobs.pace.lane import Lane
 from jobs.pace.reports import Refused
 from jobs.store.database import Database
+from jobs.store.job_requests import LongRequest, find_most_output, read_long_requests, short_request
 from jobs.tables import jobs
 
 CHARACTERS_PER_TOKEN = 4
 """Of a request, whose tokens are only estimated: what its reservation took is settled when it ends."""
-
-MOST_OUTPUT_TOKENS = 1_000_000
-"""No model writes more in one answer. A request may ask for any number, and a lane must not wait for years for it, nor
-must a number that the database cannot hold keep all jobs from being dispatched."""
 
 LEAD_SECONDS = 0.1
 """How far ahead a request may be planned: its job is claimed at once, and its worker sends it at its time."""
@@ -187,8 +184,9 @@ class _Turn:
         if not candidates:
             return []
         # Locked by id, as everybody does who takes many rows. Those that another process has locked are not free.
-        rows = connection.execute(_free_jobs(rule), {**values, "ids": [job.id for job in candidates]})
-        tokens = {row.id: _estimate_tokens(row.request, self._lane) for row in rows}
+        rows = connection.execute(_free_jobs(rule), {**values, "ids": [job.id for job in candidates]}).all()
+        long = read_long_requests(connection, [row.id for row in rows if not row.request])
+        tokens = {row.id: _estimate_tokens(row.request, long.get(row.id), self._lane) for row in rows}
         chosen, places = [], []
         for job in candidates:
             if job.id not in tokens:
@@ -219,7 +217,7 @@ class _Turn:
 
 @cache
 def _free_jobs(rule: StartRule) -> Select[Any]:
-    some = select(jobs.c.id, jobs.c.request).where(jobs.c.id.in_(bindparam("ids", expanding=True)), rule.holds())
+    some = select(jobs.c.id, short_request()).where(jobs.c.id.in_(bindparam("ids", expanding=True)), rule.holds())
     return some.order_by(jobs.c.id).with_for_update(skip_locked=True)
 
 
@@ -231,8 +229,9 @@ def _reserving() -> Update:
     return free.values(upstream=bindparam("of_upstream"), **place)
 
 
-def _estimate_tokens(request: str, lane: Lane) -> int:
-    asked = json.loads(request)
-    output = asked.get("max_completion_tokens") or asked.get("max_tokens")
-    wanted = min(max(0, output), MOST_OUTPUT_TOKENS) if isinstance(output, int) else lane.estimate_output()
-    return len(request) // CHARACTERS_PER_TOKEN + wanted
+def _estimate_tokens(request: str, long: LongRequest | None, lane: Lane) -> int:
+    """A long request is not read for it: everybody who writes waits for this transaction."""
+    if long is None:
+        long = LongRequest(len(request), find_most_output(json.loads(request)))
+    wanted = lane.estimate_output() if long.most_output is None else long.most_output
+    return long.request_bytes // CHARACTERS_PER_TOKEN + wanted

@@ -30,14 +30,17 @@ from jobs.intake.submission import (
 from jobs.model.ids import new_id, numbered_id
 from jobs.model.status import BatchStatus
 from jobs.store.database import Database
+from jobs.store.job_requests import first_ids
 from jobs.store.metadata_pairs import remove_pairs
-from jobs.tables import batches, drafts, jobs, responses
+from jobs.tables import batches, drafts, job_requests, jobs, responses
 from jobs.webhooks.events import add_batch_event
 
 ABANDONED_SECONDS = 120.0
 """The maker of a draft that was not touched for this long is gone."""
 
 _ROWS_PER_DELETE = 1000
+_BYTES_PER_DELETE = 1 << 20
+"""Of long requests, in one transaction."""
 _TRANSACTIONS_PER_CALL = 5
 
 
@@ -155,11 +158,13 @@ def _clear(database: Database, batch_id: str, transactions: float = math.inf) ->
             if connection.scalar(dropped) is None:
                 return
             some = select(jobs.c.id).where(jobs.c.batch_id == batch_id).order_by(jobs.c.id).limit(_ROWS_PER_DELETE)
-            ids = list(connection.scalars(some))
+            found = list(connection.scalars(some))
+            ids = first_ids(connection, found, _BYTES_PER_DELETE)
             remove_pairs(connection, ids)
-            connection.execute(delete(responses).where(responses.c.job_id.in_(ids)))
+            for table in (responses, job_requests):
+                connection.execute(delete(table).where(table.c.job_id.in_(ids)))
             connection.execute(delete(jobs).where(jobs.c.id.in_(ids)))
-            if len(ids) < _ROWS_PER_DELETE:
+            if len(ids) == len(found) < _ROWS_PER_DELETE:
                 connection.execute(delete(drafts).where(drafts.c.batch_id == batch_id))
                 database.mark_erased()
                 return

@@ -13,6 +13,7 @@ from jobs.model.ids import new_id, new_ids
 from jobs.model.retention import Retention
 from jobs.model.status import BatchStatus, JobStatus
 from jobs.store.database import Database
+from jobs.store.job_requests import NewRow, insert_long, new_row
 from jobs.store.metadata_pairs import add_pairs
 from jobs.store.pages import in_portions
 from jobs.tables import DEFAULT_PROJECT, batches, jobs, responses, webhooks
@@ -175,10 +176,12 @@ def one_model(models: Collection[str]) -> str | None:
     return next(iter(models)) if len(models) == 1 else None
 
 
-def insert_jobs(connection: Connection, rows: list[dict[str, Any]]) -> None:
+def insert_jobs(connection: Connection, rows: Sequence[NewRow]) -> None:
     """Insert new jobs, whose rows `job_row` has made, and the pairs of their metadata, by which lists find them."""
-    connection.execute(insert(jobs), rows)
-    add_pairs(connection, rows)
+    own = [row.job for row in rows]
+    connection.execute(insert(jobs), own)
+    insert_long(connection, rows)
+    add_pairs(connection, own)
 
 
 def insert_responses(
@@ -203,8 +206,8 @@ def job_row(
     job: NewJob,
     now: datetime,
     expires_at: datetime | None = None,
-) -> dict[str, Any]:
-    return {
+) -> NewRow:
+    row = {
         "id": job_id,
         "project": project,
         "batch_id": batch_id,
@@ -234,3 +237,4 @@ def job_row(
         "accept": json.dumps(job.accept, separators=(",", ":")) if job.accept else None,
         "cells": json.dumps(job.cells, separators=(",", ":")) if job.cells else None,
     }
+    return new_row(row, job.request)

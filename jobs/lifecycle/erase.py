@@ -4,20 +4,22 @@ A batch is first moved to the project `NOBODY`, so that every read misses it at 
 if the process that began stops, the dispatch loop of any worker goes on.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from time import monotonic
 
-from sqlalchemy import ColumnElement, Connection, delete, select, update
+from sqlalchemy import ColumnElement, Connection, delete, func, select, update
 
 from jobs.dispatch.holds import forget_hold
 from jobs.intake.idempotency import erase_keys
 from jobs.model.status import BATCH_FINAL, FINAL
 from jobs.store.database import Database
+from jobs.store.job_requests import read_long_bytes
 from jobs.store.metadata_pairs import remove_pairs
 from jobs.tables import (
     attempts,
     batches,
     files,
+    job_requests,
     jobs,
     longest_texts,
     lost_texts,
@@ -36,8 +38,10 @@ ROUND_SECONDS = 0.05
 """What one round erases: so many jobs, or what it manages in this time. On SQLite every other writer waits for it."""
 
 _JOBS_PER_STATEMENT = 5
+_LONG = 1 << 16
+"""A job with more bytes than this in its request or text has its own statements: 9 MB take as long as a round."""
 
-_OF_JOBS = (texts, longest_texts, lost_texts, rejected_texts, attempts, responses)
+_OF_JOBS = (texts, longest_texts, lost_texts, rejected_texts, attempts, responses, job_requests)
 
 
 def erase_job(database: Database, job_id: str) -> bool:
@@ -118,10 +122,38 @@ def _erase_in_time(connection: Connection, job_ids: Sequence[str]) -> int:
     """Erase these jobs in turn, until the time of a round is over. Returns how many."""
     until = monotonic() + ROUND_SECONDS
     done = 0
-    while done < len(job_ids) and monotonic() < until:
-        erase_jobs(connection, job_ids[done : done + _JOBS_PER_STATEMENT])
-        done = min(len(job_ids), done + _JOBS_PER_STATEMENT)
+    for some in _portions(job_ids, _find_long(connection, job_ids)):
+        if monotonic() >= until:
+            break
+        erase_jobs(connection, some)
+        done += len(some)
     return done
+
+
+def _portions(job_ids: Sequence[str], long: Collection[str]) -> Iterator[list[str]]:
+    """The first job alone, and each long one; others a few at a time. So no two are erased at once where all are long,
+    though nobody knows it of those that an earlier version has stored.
+    """
+    some: list[str] = []
+    for place, job_id in enumerate(job_ids):
+        is_alone = place == 0 or job_id in long
+        if some and (is_alone or len(some) == _JOBS_PER_STATEMENT):
+            yield some
+            some = []
+        some.append(job_id)
+        if is_alone:
+            yield some
+            some = []
+    if some:
+        yield some
+
+
+def _find_long(connection: Connection, job_ids: Sequence[str]) -> set[str]:
+    """Those with a long request or a long text."""
+    written = jobs.c.bytes + func.coalesce(jobs.c.reasoning_bytes, 0)
+    wrote = connection.scalars(select(jobs.c.id).where(jobs.c.id.in_(job_ids), written > _LONG))
+    asked = read_long_bytes(connection, job_ids)
+    return {*wrote, *(job_id for job_id, size in asked.items() if size > _LONG)}
 
 
 def erase_jobs(connection: Connection, job_ids: Sequence[str]) -> None:

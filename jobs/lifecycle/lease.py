@@ -17,6 +17,7 @@ from jobs.model.records import Job
 from jobs.model.segments import Segment, load_segments
 from jobs.model.status import JobStatus
 from jobs.store.database import Database
+from jobs.store.job_requests import job_columns
 from jobs.store.pages import in_portions
 from jobs.store.rejected_texts import RejectedText, read_rejected
 from jobs.store.stored_texts import store_texts
@@ -140,7 +141,7 @@ def _find_own(connection: Connection, job_id: str, worker: str, tried_at: Sequen
     """The attempt that one of these tries has taken, if one of them committed."""
     if not tried_at:
         return None
-    own = select(jobs).where(
+    own = select(*job_columns("cells")).where(
         jobs.c.id == job_id,
         jobs.c.status == JobStatus.IN_PROGRESS,
         jobs.c.worker == worker,

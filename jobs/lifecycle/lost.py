@@ -19,6 +19,7 @@ from jobs.model.segments import Segment, load_segments
 from jobs.model.status import FINAL
 from jobs.store.batch_counts import batch_sums
 from jobs.store.database import Database
+from jobs.store.job_requests import asked
 from jobs.tables import attempts, batches, jobs, lost_texts, texts
 
 
@@ -68,7 +69,7 @@ def read_lost_text(database: Database, job_id: str, attempt: int) -> LostText | 
             attempts.c.upstream,
             attempts.c.segments,
             jobs.c.model,
-            jobs.c.request,
+            asked("request"),
         )
         .join(jobs, jobs.c.id == lost_texts.c.job_id)
         .join(attempts, (attempts.c.job_id == lost_texts.c.job_id) & (attempts.c.attempt == lost_texts.c.attempt))

@@ -23,6 +23,7 @@ from jobs.model.records import Job
 from jobs.model.status import FINAL, JobStatus
 from jobs.store.database import Database
 from jobs.store.groups_by_bytes import stream_batch
+from jobs.store.job_requests import job_columns
 from jobs.store.metadata_pairs import remove_pairs
 from jobs.tables import jobs, responses, texts
 
@@ -72,7 +73,7 @@ def read_response(database: Database, named: str, *, project: str) -> StoredResp
 
 def _wanted() -> Select[Any]:
     return (
-        select(responses.c.request.label("asked"), *jobs.c, texts.c.text, texts.c.reasoning)
+        select(responses.c.request.label("asked"), *job_columns(), texts.c.text, texts.c.reasoning)
         .join_from(responses, jobs, jobs.c.id == responses.c.job_id)
         .join(texts, texts.c.job_id == jobs.c.id, isouter=True)
     )

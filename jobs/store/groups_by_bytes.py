@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, func, select
 
 from jobs.model.status import JobStatus
 from jobs.store.database import Database
+from jobs.store.job_requests import asked_bytes
 from jobs.tables import jobs, texts
 
 Also = Literal["request", "cells"]
@@ -85,7 +86,7 @@ def _row_bytes(also: Collection[Also]) -> ColumnElement[int]:
     checkpoint = select(func.length(texts.c.text)).where(texts.c.job_id == jobs.c.id).scalar_subquery()
     so_far = func.coalesce(checkpoint, 0) + _UNKNOWN_TEXT_BYTES
     written = func.coalesce(jobs.c.bytes, so_far) + func.coalesce(jobs.c.reasoning_bytes, 0)
-    return sum((func.coalesce(func.length(jobs.c[name]), 0) for name in also), written)
+    return written + asked_bytes(also) if also else written
 
 
 def _first_group(page: Sequence[Any]) -> list[str]:

@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, CompoundSelect, Connection, RowMapping, Select, bindparam, select
 
+from jobs.store.job_requests import job_columns
 from jobs.store.kept_texts import select_kept
 from jobs.store.projects import keep_seconds_of
 from jobs.tables import RESULT_COLUMNS, attempts, jobs, texts
@@ -24,7 +25,7 @@ def read_row(
 @cache
 def select_job(is_owned: bool) -> Select[Any]:
     """A job with its request."""
-    return select_owned(select(jobs, keep_seconds_of(jobs)), is_owned)
+    return select_owned(select(*job_columns(), keep_seconds_of(jobs)), is_owned)
 
 
 @cache

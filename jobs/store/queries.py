@@ -19,6 +19,7 @@ from jobs.store.batch_counts import count_failed, count_incomplete, count_jobs, 
 from jobs.store.costs import sum_costs
 from jobs.store.database import Database
 from jobs.store.groups_by_bytes import Also, stream_batch
+from jobs.store.job_requests import asked
 from jobs.store.job_statements import read_row, select_attempts, select_job, select_result, select_with_text
 from jobs.store.pages import read_page
 from jobs.store.projects import keep_seconds_of
@@ -94,7 +95,7 @@ def read_jobs(database: Database, job_ids: Sequence[str], *, project: str | None
 
 def read_results(database: Database, job_ids: Sequence[str], *, also: Collection[Also] = ()) -> list[StoredResult]:
     """Some jobs with their stored texts and what they cost, in input order."""
-    wanted = select_with_text(*(jobs.c[name] for name in also)).where(jobs.c.id.in_(job_ids)).order_by(jobs.c.id)
+    wanted = select_with_text(*(asked(name) for name in also)).where(jobs.c.id.in_(job_ids)).order_by(jobs.c.id)
     with database.read() as connection:
         costs = sum_costs(connection, attempts.c.job_id, job_ids)
         return [_result(row, costs.get(row["id"], NO_COST)) for row in connection.execute(wanted).mappings()]

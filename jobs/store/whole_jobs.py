@@ -14,6 +14,7 @@ from jobs.model.cost import CostSum
 from jobs.model.records import Attempt, Job
 from jobs.store.costs import add_costs, cost_of_attempt
 from jobs.store.database import Database
+from jobs.store.job_requests import asked_bytes, job_columns
 from jobs.store.job_statements import read_row, select_attempts, select_job, select_kept_texts, select_owned
 from jobs.store.projects import keep_seconds_of
 from jobs.store.stored_texts import byte_length
@@ -74,8 +75,8 @@ def read_size(database: Database, job_ids: Collection[str]) -> int:
     Response."""
     with database.read() as connection:
         length = partial(byte_length, is_sqlite=connection.dialect.name == "sqlite")
-        long = (*(jobs.c[name] for name in _LONG), texts.c.text, texts.c.reasoning, responses.c.request)
-        size: Any = sum(func.coalesce(length(column), 0) for column in long)
+        long = (jobs.c.message, texts.c.text, texts.c.reasoning, responses.c.request)
+        size: Any = sum((func.coalesce(length(column), 0) for column in long), asked_bytes())
         of_jobs = jobs.outerjoin(texts, texts.c.job_id == jobs.c.id).outerjoin(
             responses, responses.c.job_id == jobs.c.id
         )
@@ -97,9 +98,10 @@ def _read(connection: Connection, job_id: str, project: str, most_bytes: int | N
 @cache
 def _select_short(is_owned: bool, *, is_sqlite: bool, most_bytes: int) -> Select[Any]:
     """A job, with what may be long where that is not longer than this: the size of 9 MB is known sooner than they."""
-    size: Any = sum(func.coalesce(byte_length(jobs.c[name], is_sqlite=is_sqlite), 0) for name in _LONG)
-    short = [case((size <= most_bytes, jobs.c[name])).label(name) for name in _LONG]
-    others = [column for column in jobs.c if column.name not in _LONG]
+    size = asked_bytes() + func.coalesce(byte_length(jobs.c.message, is_sqlite=is_sqlite), 0)
+    long = (column for column in job_columns() if column.name in _LONG)
+    short = [case((size <= most_bytes, column)).label(column.name) for column in long]
+    others = job_columns(*_LONG)
     return select_owned(select(*others, *short, size.label("long_bytes"), keep_seconds_of(jobs)), is_owned)
 
 

@@ -1,7 +1,7 @@
 """The tables. The migrations in `migrations/versions/` make them; a test compares the two."""
 
 from jobs.tables.access import api_keys, idempotency_keys, projects, server_secrets
-from jobs.tables.intake import drafts, files, responses
+from jobs.tables.intake import drafts, files, job_requests, responses
 from jobs.tables.lanes import holds, lanes
 from jobs.tables.schema import DEFAULT_PROJECT, metadata
 from jobs.tables.texts import longest_texts, lost_texts, rejected_texts, texts
@@ -21,6 +21,7 @@ __all__ = [
     "files",
     "holds",
     "idempotency_keys",
+    "job_requests",
     "jobs",
     "lanes",
     "longest_texts",

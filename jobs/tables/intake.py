@@ -1,6 +1,6 @@
-"""The sources of work: files, the drafts of their batches, and requests for Responses."""
+"""The sources of work: files, the drafts of their batches, long requests, and those for Responses."""
 
-from sqlalchemy import BigInteger, Column, Index, Table, Text, text
+from sqlalchemy import BigInteger, Column, Index, Integer, Table, Text, text
 
 from jobs.tables.column_types import UtcDateTime
 from jobs.tables.schema import metadata
@@ -34,6 +34,23 @@ drafts = Table(
     Column("touched_at", UtcDateTime, nullable=False),
     # Since when it is being cleared away; nothing can be added to it from then on.
     Column("dropped_at", UtcDateTime),
+)
+
+# What was asked of a job, where that is long (`jobs/store/job_requests.py`): then the job's own row has none of it, and
+# a change of its status writes only a short row. Never updated. The numbers come first, to be read without the rest.
+job_requests = Table(
+    "job_requests",
+    metadata,
+    Column("job_id", Text, primary_key=True),
+    # Of all three texts together, and of the request alone.
+    Column("bytes", Integer, nullable=False),
+    Column("request_bytes", Integer, nullable=False),
+    # How many tokens it asks for at most; null: it does not say.
+    Column("most_output", Integer),
+    # As in `jobs`.
+    Column("request", Text, nullable=False),
+    Column("accept", Text),
+    Column("cells", Text),
 )
 
 DELETED = text("deleted_at IS NOT NULL")

@@ -160,7 +160,8 @@ jobs = Table(
     Column("erase_at", UtcDateTime),
     Column("metadata", Json, nullable=False),
     # JSON as text: PostgreSQL's jsonb refuses the NUL that a prompt may hold, and sorts its keys. These are last,
-    # because SQLite then reads a list of jobs without reading their prompts.
+    # because SQLite then reads a list of jobs without reading their prompts. An empty request is a long one, which
+    # stands in `job_requests` with the rules and the cells: only `jobs/store/job_requests.py` reads these three.
     Column("request", Text, nullable=False),
     # The rest of the assistant's message (`jobs/model/message.py`). JSON as text too, for the same NUL.
     Column("message", Text),

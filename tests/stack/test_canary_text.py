@@ -1,5 +1,6 @@
 """Words that are easy to find go in wherever a client or a model can put them. After deletion they are nowhere."""
 
+import json
 import re
 import secrets
 import threading
@@ -17,7 +18,7 @@ from sqlalchemy import select, update
 
 from jobs.lifecycle.erase import NOBODY
 from jobs.store.database import Database, open_database
-from jobs.tables import batches, files, idempotency_keys, jobs, metadata, projects, texts, webhooks
+from jobs.tables import batches, files, idempotency_keys, job_requests, jobs, metadata, projects, texts, webhooks
 from longhand.simulator import Pace, serve_in_thread
 from longhand.stack.embedded import rewrite_file
 from tests.api.watching import wait_until
@@ -35,8 +36,9 @@ def said(place: str) -> str:
     return f"{WORD}{place}"
 
 
-def body(upstream_says: dict[str, Any], **more: Any) -> dict[str, Any]:
-    messages = [{"role": "system", "content": said("system")}, {"role": "user", "content": f"About {said('prompt')}."}]
+def body(upstream_says: dict[str, Any], more_prompt: str = "", **more: Any) -> dict[str, Any]:
+    prompt = f"About {said('prompt')}.{more_prompt}"
+    messages = [{"role": "system", "content": said("system")}, {"role": "user", "content": prompt}]
     own = {said("metakey"): "value", "key": said("metavalue")}
     return {"model": "m", "messages": messages, "metadata": own, "simulate": upstream_says, **more}
 
@@ -53,6 +55,7 @@ def ways_to_end() -> list[dict[str, Any]]:
         body({"tool_calls": [called()]}),
         body({said("error"): 1}),  # the upstream refuses it, and quotes it
         body({"text": text, "finish_reason": said("finish")}),
+        body({"text": text}, more_prompt=f" {said('long')}" * 999),  # its request has a row of its own
         body({"text": f"Rejected {said('rejected')}."}, accept={"min_words": 900}, on_reject="repair", max_repairs=1),
     ]
 
@@ -72,9 +75,8 @@ def submit(client: httpx.Client, expires_after: dict[str, Any] | None) -> tuple[
     for place, one in enumerate(ways_to_end()):
         key = {"Idempotency-Key": said(f"jobkey{place}{again}")}
         made.append(client.post("/v1/jobs", json={**one, "custom_id": said(f"alone{place}"), **kept}, headers=key))
-    lines = (
-        f'{{"custom_id": "{said("line")}", "body": {{"model": "m", "messages": [{{"role": "user", "content": "x"}}]}}}}'
-    )
+    asked = {"model": "m", "messages": [{"role": "user", "content": f"{said('longline')} " * 999}]}
+    lines = json.dumps({"custom_id": said("line"), "body": asked})
     bad = lines + "\n" + lines  # the same id twice: the batch fails, and its errors name it
     for content in (lines, bad):
         upload = client.post("/v1/files", data={"purpose": "batch"}, files={"file": (said("file"), content)})
@@ -166,7 +168,7 @@ def make_and_let_go(way: str, client: httpx.Client, database: Database, home: Pa
     redis_url = redis_url_of(home)
     own = {"anchor": "ended_at", "seconds": 3600} if way == "expired" else None
     paths, uploads = submit(client, own)
-    everywhere = {table.name for table in (jobs, batches, files, texts, webhooks, idempotency_keys)}
+    everywhere = {table.name for table in (jobs, job_requests, batches, files, texts, webhooks, idempotency_keys)}
     assert tables_with_canary(database) >= everywhere
     assert said("error") in str(client.get("/v1/jobs?status=failed").json())
     assert any("longhand.db" in name for name in files_with_canary(home)) == database.is_sqlite

@@ -1,5 +1,6 @@
 """Migrations: from nothing to the tables of `jobs/tables/` and back, whoever runs them, however often."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -337,5 +338,27 @@ def test_a_version_without_cells_submits_and_runs_jobs_beside_one_that_has_them(
             second["id"]: ("failed", {"topic": "tea"}),
             "job_zz": ("queued", None),
         }
+    finally:
+        store.database.close()
+
+
+def test_long_requests_go_back_into_their_rows_and_are_read_from_there_afterwards(empty_url: str) -> None:
+    """So they stand in a database of the version before, too: no migration moves them."""
+    migrate(empty_url)
+    asked = {"model": "m", "messages": [{"role": "user", "content": "Frogs \u0000 蛙. " * 9000}]}
+    new_jobs = [NewJob(asked, cells={"topic": "frogs"}, accept={"min_words": 3}), NewJob({"model": "m"})]
+    store = Store(open_database(empty_url))
+    try:
+        batch_id = submit_batch(store.database, new_jobs).id
+        before = [store.job(job_id) for job_id in store.ids(batch_id)]
+        assert [row["request"] == "" for row in rows_of(empty_url)["jobs"]] == [True, False]
+        downgrade(empty_url, "0013")
+        as_before = rows_of(empty_url)
+        assert [json.loads(row["request"]) for row in as_before["jobs"]] == [job.request for job in new_jobs]
+        assert "job_requests" not in as_before
+        migrate(empty_url)
+        assert rows_of(empty_url) == {**as_before, "job_requests": []}
+        assert [store.job(job_id) for job_id in store.ids(batch_id)] == before
+        assert before[0].request == asked
     finally:
         store.database.close()

@@ -15,7 +15,7 @@ from jobs.dispatch import lanes as dispatch_lanes
 from jobs.dispatch.due import count_in_flight_of_batches
 from jobs.dispatch.holds import HoldKind, pause
 from jobs.dispatch.lane_news import LaneTurn, LaneWish
-from jobs.dispatch.reservation import MOST_OUTPUT_TOKENS, take_lane_turn
+from jobs.dispatch.reservation import take_lane_turn
 from jobs.dispatch.shares import LaneRooms, StreamShares
 from jobs.intake.submission import BatchOptions, submit_batch, submit_job
 from jobs.lifecycle.lease import claim
@@ -23,6 +23,7 @@ from jobs.lifecycle.rescue import rescue_lost
 from jobs.lifecycle.transitions import finish, release, retry
 from jobs.model.endings import MAX_CRASHES
 from jobs.store.database import Database
+from jobs.store.job_requests import MOST_OUTPUT_TOKENS
 from jobs.tables import attempts, batches, jobs, lanes
 from jobs.upstreams import UNDECLARED, UpstreamSpec
 from tests.store.reserving import lanes_of, reserve, take_due, unpaced, upstream

@@ -1,0 +1,128 @@
+"""What was asked of a job: in its own row where it is short, and in `job_requests` where it is long.
+
+SQLite writes a row again with each change of a status, all of it: a request of 9 MB took 0.12 s each time, and nobody
+else could write meanwhile. So a long one has a row that never changes, and `request` in the row of its job is empty.
+
+This is the one place that reads `request`, `accept` and `cells` of `jobs`: whoever read a long one there would show
+nothing, or send nothing to the model. `tests/store/test_job_requests.py` looks for others.
+"""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from itertools import accumulate
+from typing import Any, NamedTuple
+
+from sqlalchemy import ColumnElement, Connection, Text, case, func, insert, literal_column, select
+
+from jobs.store.pages import in_portions
+from jobs.tables import job_requests, jobs
+
+LONG_REQUEST = 4096
+"""More bytes than this are stored apart. It is a page of SQLite: an update of what is shorter writes a page or two."""
+
+MOST_OUTPUT_TOKENS = 1_000_000
+"""No model writes more in one answer. A request may ask for any number, and a lane must not wait for years for it, nor
+must a number that the database cannot hold keep all jobs from being dispatched."""
+
+ASKED = ("request", "accept", "cells")
+
+# Named by hand: in RETURNING, SQLAlchemy leaves the names of tables out on SQLite; then one would be the other.
+_IS_SHORT = literal_column("jobs.request", Text) != literal_column("''")
+_OF_JOB = literal_column("job_requests.job_id", Text) == literal_column("jobs.id", Text)
+
+
+class NewRow(NamedTuple):
+    """A new job as a row of `jobs`, and what of it is long as a row of `job_requests`."""
+
+    job: dict[str, Any]
+    long: dict[str, Any] | None
+
+
+class LongRequest(NamedTuple):
+    """What a reservation needs to know of a long request, so that nobody has to read it."""
+
+    request_bytes: int
+    most_output: int | None
+
+
+def find_most_output(request: Mapping[str, Any]) -> int | None:
+    """How many tokens a request asks for at most; None: it does not say."""
+    output = request.get("max_completion_tokens") or request.get("max_tokens")
+    # `true` is an int, too, and PostgreSQL takes no boolean for a number.
+    return int(min(max(0, output), MOST_OUTPUT_TOKENS)) if isinstance(output, int) else None
+
+
+def new_row(row: dict[str, Any], request: Mapping[str, Any]) -> NewRow:
+    """A new job as it is stored; `request` is that of the row, as it was before it became text."""
+    # As JSON all of it is ASCII: a character is a byte.
+    size = sum(len(row[name]) for name in ASKED if row[name])
+    if size <= LONG_REQUEST:
+        return NewRow(row, None)
+    long = {"job_id": row["id"], "bytes": size, "request_bytes": len(row["request"])}
+    long |= {"most_output": find_most_output(request)} | {name: row[name] for name in ASKED}
+    return NewRow(row | {"request": "", "accept": None, "cells": None}, long)
+
+
+def insert_long(connection: Connection, rows: Sequence[NewRow]) -> None:
+    """Store what of new jobs is long, in the transaction that inserts the jobs."""
+    long = [row.long for row in rows if row.long is not None]
+    if long:
+        connection.execute(insert(job_requests), long)
+
+
+def asked(name: str) -> ColumnElement[Any]:
+    """What was asked of a job, by the name of its column: one of `ASKED`."""
+    return case((_IS_SHORT, _in_row(name)), else_=_apart(name)).label(name)
+
+
+def short_request() -> ColumnElement[str]:
+    """The request of a job; empty where it is long."""
+    return jobs.c.request
+
+
+def asked_bytes(names: Collection[str] = ASKED) -> ColumnElement[int]:
+    """How many bytes these have together; of a long one all of them, which is known without reading it."""
+    short: Any = sum(func.coalesce(func.length(_in_row(name)), 0) for name in names)
+    return case((_IS_SHORT, short), else_=_apart("bytes"))
+
+
+def job_columns(*left_out: str) -> Iterator[ColumnElement[Any]]:
+    """All columns of a job, but these."""
+    for column in jobs.c:
+        if column.name not in left_out:
+            yield asked(column.name) if column.name in ASKED else column
+
+
+def read_long_requests(connection: Connection, job_ids: Sequence[str]) -> dict[str, LongRequest]:
+    """What is known of the long requests among those of these jobs."""
+    found = {}
+    for some in in_portions(job_ids):
+        columns = (job_requests.c.job_id, job_requests.c.request_bytes, job_requests.c.most_output)
+        for row in connection.execute(select(*columns).where(job_requests.c.job_id.in_(some))):
+            found[row.job_id] = LongRequest(row.request_bytes, row.most_output)
+    return found
+
+
+def read_long_bytes(connection: Connection, job_ids: Sequence[str]) -> dict[str, int]:
+    """How many bytes each of these jobs has in `job_requests`, of those that have any."""
+    columns = (job_requests.c.job_id, job_requests.c.bytes)
+    found: dict[str, int] = {}
+    for some in in_portions(job_ids):
+        rows = connection.execute(select(*columns).where(job_requests.c.job_id.in_(some)))
+        found.update({row.job_id: row.bytes for row in rows})
+    return found
+
+
+def first_ids(connection: Connection, job_ids: Sequence[str], most_bytes: int) -> Sequence[str]:
+    """The first of these jobs whose long requests have no more bytes than this; at least one."""
+    long = read_long_bytes(connection, job_ids)
+    together = accumulate(long.get(job_id, 0) for job_id in job_ids)
+    return job_ids[: max(1, sum(size <= most_bytes for size in together))]
+
+
+def _in_row(name: str) -> ColumnElement[Any]:
+    return literal_column(f"jobs.{name}", jobs.c[name].type)
+
+
+def _apart(name: str) -> ColumnElement[Any]:
+    wanted = select(literal_column(f"job_requests.{name}", job_requests.c[name].type))
+    return wanted.select_from(job_requests).where(_OF_JOB).scalar_subquery()

@@ -1,0 +1,279 @@
+"""Long requests: stored once beside the row of their job, read everywhere as short ones are, written by no update."""
+
+import json
+import re
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import func, select
+
+from jobs.intake import drafts as drafts_module
+from jobs.intake.drafts import Draft
+from jobs.intake.submission import BatchOptions, NewJob, submit_batch, submit_job
+from jobs.lifecycle import erase
+from jobs.lifecycle.erase import delete_batch, erase_job
+from jobs.lifecycle.lease import Checkpoint, claim, claim_many, renew
+from jobs.lifecycle.lost import read_lost_text
+from jobs.lifecycle.rescue import cancel_batch, cancel_job, rescue_lost
+from jobs.lifecycle.responses import stream_responses
+from jobs.lifecycle.retry import retry_job
+from jobs.lifecycle.take import take_one
+from jobs.lifecycle.transitions import fail
+from jobs.model.records import Job
+from jobs.model.status import JobStatus
+from jobs.store import job_requests as module
+from jobs.store.database import Database
+from jobs.store.groups_by_bytes import most_bytes_at_once
+from jobs.store.job_requests import LONG_REQUEST
+from jobs.store.queries import read_results
+from jobs.store.sqlite_engine import empty_log
+from jobs.store.whole_jobs import read_size, read_whole_job
+from jobs.tables import job_requests, jobs
+from tests.stack.running_up import ROOT
+from tests.store.plans import plans_of
+from tests.store.reserving import lanes_of, reserve, upstream
+from tests.store.store_fixtures import LEASE, REFUSED, Store, counted, store, written
+
+__all__ = ["store"]  # a fixture
+
+CELLS = {"topic": "蛙 🙂", "note": ""}
+ACCEPT = {"must_include": ["rain\u0000"]}
+IN_ROW, APART, BEFORE = "short", "long", "long, of an earlier version"
+
+
+def job_of(size: int, **options: Any) -> NewJob:
+    """A job whose request, rules and cells have so many bytes together as they are stored."""
+    request: dict[str, Any] = {"model": "m1", "messages": [{"role": "user", "content": ""}], "max_tokens": 7}
+    stored = sum(len(json.dumps(one, separators=(",", ":"))) for one in (request, ACCEPT, CELLS))
+    request["messages"][0]["content"] = "x" * (size - stored)
+    return NewJob(request, accept=ACCEPT, cells=CELLS, **options)
+
+
+def submit(store: Store, where: str, monkeypatch: pytest.MonkeyPatch, **options: Any) -> tuple[str, NewJob]:
+    """A job whose request is stored in this way, and what was submitted."""
+    if where == BEFORE:  # as every request was stored
+        monkeypatch.setattr(module, "LONG_REQUEST", 1 << 30)
+    job = job_of(LONG_REQUEST + (where != IN_ROW), **options)
+    job_id = submit_job(store.database, job).id
+    monkeypatch.undo()
+    store.clock.advance(0.001)
+    return job_id, job
+
+
+def count(database: Database, table: Any) -> int:
+    with database.read() as connection:
+        return int(connection.scalar(select(func.count()).select_from(table)) or 0)
+
+
+def in_row(database: Database, job_id: str) -> tuple[Any, ...]:
+    with database.read() as connection:
+        wanted = select(jobs.c.request, jobs.c.accept, jobs.c.cells).where(jobs.c.id == job_id)
+        return tuple(connection.execute(wanted).one())
+
+
+@pytest.fixture(params=[IN_ROW, APART, BEFORE])
+def where(request: pytest.FixtureRequest) -> str:
+    """How a request is stored."""
+    return str(request.param)
+
+
+def asked_of(job: Job | NewJob) -> tuple[Any, ...]:
+    return job.request, job.accept, job.cells
+
+
+def test_a_request_is_stored_in_its_row_up_to_a_page_and_apart_beyond(
+    store: Store, where: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job_id, job = submit(store, where, monkeypatch)
+    assert count(store.database, job_requests) == (where == APART)
+    assert (in_row(store.database, job_id) == ("", None, None)) == (where == APART)
+    assert asked_of(store.job(job_id)) == asked_of(job)
+
+
+def test_every_read_of_a_job_has_its_request(store: Store, where: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    job_id, job = submit(store, where, monkeypatch)
+    size = LONG_REQUEST + (where != IN_ROW)
+    for most_bytes in (None, size):
+        whole = read_whole_job(store.database, job_id, project="default", most_bytes=most_bytes)
+        assert whole is not None
+        stored = {name: json.loads(text) for name, text in whole.stored.as_stored.items()}
+        assert stored == {"request": job.request, "accept": ACCEPT, "cells": CELLS}
+    assert read_size(store.database, [job_id]) == size
+    (result,) = read_results(store.database, [job_id], also=["request", "cells"])
+    assert (result.job.request, result.job.cells) == (job.request, CELLS)
+    (result,) = read_results(store.database, [job_id], also=["cells"])
+    assert (result.job.request, result.job.cells) == (None, CELLS)
+
+
+def test_every_attempt_is_given_the_request(store: Store, where: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first, those after a rescue and a retry, and one whose claim committed although its reply was lost."""
+    job_id, job = submit(store, where, monkeypatch)
+    given = (job.request, ACCEPT)
+    reserve(store.database, job_id)
+    (first,) = claim_many(store.database, [job_id], "w1", LEASE)
+    assert first is not None
+    assert (first.job.request, first.job.accept) == given
+    renew(store.database, "w1", [Checkpoint(job_id, 1, "so far")], LEASE)
+    store.clock.advance(LEASE + 1)
+    assert [change.id for change in rescue_lost(store.database)] == [job_id]
+    lost = read_lost_text(store.database, job_id, 1)
+    assert lost is not None
+    assert lost.request == job.request
+    tried_at: list[Any] = []
+    reserve(store.database, job_id)
+    for _ in range(2):
+        again = claim(store.database, job_id, "w1", LEASE, tried_at=tried_at)
+        assert again is not None
+        assert (again.attempt, again.job.request, again.job.accept) == (2, *given)
+    fail(store.database, job_id, 2, written("so far"), REFUSED)
+    assert retry_job(store.database, job_id, None) is not None
+    assert store.claim(job_id).job.request == job.request
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        {},
+        {"max_tokens": 70},
+        {"max_completion_tokens": 10**30},
+        {"max_tokens": -1},
+        {"max_tokens": True},
+        {"max_tokens": 2.5},
+    ],
+    ids=str,
+)
+def test_a_reservation_takes_as_many_tokens_and_reads_no_long_request(
+    store: Store, wanted: dict[str, float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before, it read and decoded the requests of all candidates while everybody else waited to write."""
+    request = {"model": "m1", "messages": [{"role": "user", "content": "x" * 9000}], **wanted}
+    apart = submit_job(store.database, NewJob(request, accept=ACCEPT)).id
+    monkeypatch.setattr(module, "LONG_REQUEST", 1 << 30)
+    whole = submit_job(store.database, NewJob(request, accept=ACCEPT)).id
+    with counted(store) as statements:
+        reserved = lanes_of(store.database, 30.0, upstream("default")).reserve(10, 3).reserved
+    assert set(reserved) == {apart, whole}
+    assert [one for one in statements if "job_requests" in one and "job_requests.request," in one] == []
+    with store.database.read() as connection:
+        tokens = set(connection.scalars(select(jobs.c.reserved_tokens)))
+    assert len(tokens) == 1
+
+
+def test_short_requests_cost_no_statement(store: Store) -> None:
+    with counted(store) as statements:
+        submit_batch(store.database, [job_of(LONG_REQUEST) for _ in range(20)])
+        reserved = lanes_of(store.database, 30.0, upstream("default")).reserve(10, 3).reserved
+        claim_many(store.database, reserved, "w1", LEASE)
+    assert [one for one in statements if "job_requests" in one and not one.startswith("UPDATE jobs")] == []
+
+
+def test_changes_of_a_status_write_nothing_of_a_long_request(sqlite_database: Database) -> None:
+    """Before, SQLite wrote it again with each: to cancel 40 requests of 9 MB kept everybody waiting for 26 s."""
+    store = Store(sqlite_database)
+    batch_id = submit_batch(store.database, [job_of(1_000_000) for _ in range(10)]).id
+    first, *_ = store.ids(batch_id)
+    log = Path(f"{sqlite_database.engine.url.database}-wal")
+    with closing(sqlite_database.engine.raw_connection()) as connection:
+        assert empty_log(connection)
+    assert log.stat().st_size == 0
+    store.claim(first)
+    fail(store.database, first, 1, written("so far"), REFUSED)
+    cancel_batch(store.database, batch_id)
+    assert 0 < log.stat().st_size < 500_000
+    assert {store.job(job_id).status for job_id in store.ids(batch_id)} == {"failed", "cancelled"}
+
+
+def test_a_long_request_is_found_by_its_key(sqlite_database: Database) -> None:
+    """A comparison that SQLite could not look up read all of them for each job."""
+    store = Store(sqlite_database)
+    asked = {"model": "m", "input": "x"}
+    batch_id = submit_batch(store.database, [job_of(9000, response=asked) for _ in range(3)]).id
+    ids = store.ids(batch_id)
+    with plans_of(sqlite_database) as plans:
+        read_whole_job(store.database, ids[0], project="default", most_bytes=0x7FFF)
+        read_results(store.database, ids, also=["request", "cells"])
+        most_bytes_at_once(store.database, batch_id, also=["request"])
+        read_size(store.database, ids)
+        read_lost_text(store.database, ids[0], 1)
+        assert len(list(stream_responses(store.database, batch_id, list(JobStatus)))) == 3
+        lanes_of(store.database, 30.0, upstream("default")).reserve(10, 3)
+    steps = [step for statement, plan in plans if "job_requests" in statement for step in plan]
+    assert sum(step.startswith("SEARCH job_requests USING INDEX") for step in steps) >= 10
+    assert [step for step in steps if step.startswith("SCAN")] == []
+    claim = " ".join(str(take_one().compile(sqlite_database.engine)).split())
+    assert "FROM job_requests WHERE job_requests.job_id = jobs.id) END AS request" in claim
+
+
+def test_how_much_is_read_at_once_counts_what_is_apart(store: Store) -> None:
+    batch_id = submit_batch(store.database, [job_of(1_500_000)]).id
+    alone = most_bytes_at_once(store.database, batch_id)
+    assert most_bytes_at_once(store.database, batch_id, also=["request", "cells"]) == alone + 1_500_000
+
+
+def test_a_long_request_is_erased_with_its_job(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    alone, _ = submit(store, APART, monkeypatch)
+    kept, _ = submit(store, APART, monkeypatch)
+    batch_id = submit_batch(store.database, [job_of(9000) for _ in range(3)]).id
+    cancel_job(store.database, alone)
+    assert erase_job(store.database, alone)
+    cancel_batch(store.database, batch_id)
+    assert delete_batch(store.database, batch_id)
+    with store.database.read() as connection:
+        assert list(connection.scalars(select(job_requests.c.job_id))) == [kept]
+
+
+def test_long_jobs_are_erased_one_at_a_time_and_short_ones_a_few(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A round looks at its time between statements, and one that erased five of 9 MB took half a second."""
+    sizes = [500, 500, 500, 100_000, 100_000, *[500] * 7]
+    batch_id = submit_batch(store.database, [job_of(size) for size in sizes]).id
+    ids = store.ids(batch_id)
+    cancel_batch(store.database, batch_id)
+    erased: list[int] = []
+    as_it_is = erase.erase_jobs
+    monkeypatch.setattr(erase, "ROUND_SECONDS", 60.0)
+    monkeypatch.setattr(
+        erase, "erase_jobs", lambda connection, some: erased.append(len(some)) or as_it_is(connection, some)
+    )
+    assert delete_batch(store.database, batch_id)
+    assert (erased, sum(erased)) == ([1, 2, 1, 1, 5, 2], len(ids))
+    assert (count(store.database, jobs), count(store.database, job_requests)) == (0, 0)
+
+
+def test_a_draft_is_cleared_away_with_its_long_requests_a_few_bytes_at_a_time(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(drafts_module, "_BYTES_PER_DELETE", 20_000)
+    draft = Draft(store.database, BatchOptions())
+    draft.add([job_of(size) for size in (500, 9000, 9000, 500, 30_000, 9000)])
+    assert count(store.database, job_requests) == 4
+    with counted(store) as statements:
+        draft.drop()
+    assert len([one for one in statements if one.startswith("DELETE FROM jobs ")]) == 3
+    assert (count(store.database, jobs), count(store.database, job_requests)) == (0, 0)
+
+
+_READS = re.compile(
+    r"jobs\.c\.(request|accept|cells)\b|jobs\.c\[|\*jobs\.c\b|in jobs\.c\b|jobs\.columns|"
+    r"\bselect\(\s*jobs\s*[,)]|\bjobs\.select\(|returning\(\s*\*?jobs\s*[,)]"
+)
+_NAME_THEIR_COLUMNS = {
+    "jobs/dispatch/waiting.py",
+    "jobs/store/job_requests.py",
+    "jobs/store/search.py",
+    "jobs/tables/work.py",
+    "jobs/webhooks/events.py",
+}
+
+
+def test_no_other_place_reads_requests_from_the_rows_of_jobs() -> None:
+    """One that did would show nothing of a long one, or send nothing to the model. Those that are named here take
+    columns by names, and `request`, `accept` and `cells` are not among these.
+    """
+    found = set()
+    for top in ("api", "jobs", "longhand", "worker"):
+        for path in (ROOT / top).rglob("*.py"):
+            if _READS.search(path.read_text()):
+                found.add(str(path.relative_to(ROOT)))
+    assert found == _NAME_THEIR_COLUMNS
