@@ -2,12 +2,13 @@
 
 import json
 import re
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import Connection, func, select
 
 from jobs.intake import drafts as drafts_module
 from jobs.intake.drafts import Draft
@@ -232,13 +233,28 @@ def test_long_jobs_are_erased_one_at_a_time_and_short_ones_a_few(store: Store, m
     cancel_batch(store.database, batch_id)
     erased: list[int] = []
     as_it_is = erase.erase_jobs
+
+    def note(connection: Connection, some: Sequence[str]) -> None:
+        erased.append(len(some))
+        as_it_is(connection, some)
+
     monkeypatch.setattr(erase, "ROUND_SECONDS", 60.0)
-    monkeypatch.setattr(
-        erase, "erase_jobs", lambda connection, some: erased.append(len(some)) or as_it_is(connection, some)
-    )
+    monkeypatch.setattr(erase, "erase_jobs", note)
     assert delete_batch(store.database, batch_id)
     assert (erased, sum(erased)) == ([1, 2, 1, 1, 5, 2], len(ids))
     assert (count(store.database, jobs), count(store.database, job_requests)) == (0, 0)
+
+
+def test_a_round_of_deleting_erases_a_job_however_slow_the_database_is(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a round that erased none it was thought that nothing is left, until the next look in ten seconds."""
+    monkeypatch.setattr(erase, "ROUND_SECONDS", -1.0)
+    ids = [submit_job(store.database, job_of(size)).id for size in (500, 9000)]
+    for job_id in ids:
+        cancel_job(store.database, job_id)
+    rounds = [erase.erase_some_jobs(store.database, jobs.c.id.in_(ids)) for _ in range(3)]
+    assert rounds == [1, 1, 0]
 
 
 def test_a_draft_is_cleared_away_with_its_long_requests_a_few_bytes_at_a_time(
