@@ -119,14 +119,14 @@ def _erase_some(database: Database, batch_id: str) -> bool:
 
 
 def _erase_in_time(connection: Connection, job_ids: Sequence[str]) -> int:
-    """Erase these jobs in turn, until the time of a round is over. Returns how many."""
+    """Erase these jobs in turn, until the time of a round is over; at least one. Returns how many."""
     until = monotonic() + ROUND_SECONDS
     done = 0
     for some in _portions(job_ids, _find_long(connection, job_ids)):
-        if monotonic() >= until:
-            break
         erase_jobs(connection, some)
         done += len(some)
+        if monotonic() >= until:
+            break
     return done
 
 

@@ -245,6 +245,18 @@ def test_long_jobs_are_erased_one_at_a_time_and_short_ones_a_few(store: Store, m
     assert (count(store.database, jobs), count(store.database, job_requests)) == (0, 0)
 
 
+def test_a_round_of_deleting_erases_a_job_however_slow_the_database_is(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a round that erased none it was thought that nothing is left, until the next look in ten seconds."""
+    monkeypatch.setattr(erase, "ROUND_SECONDS", -1.0)
+    ids = [submit_job(store.database, job_of(size)).id for size in (500, 9000)]
+    for job_id in ids:
+        cancel_job(store.database, job_id)
+    rounds = [erase.erase_some_jobs(store.database, jobs.c.id.in_(ids)) for _ in range(3)]
+    assert rounds == [1, 1, 0]
+
+
 def test_a_draft_is_cleared_away_with_its_long_requests_a_few_bytes_at_a_time(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
