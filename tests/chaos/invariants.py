@@ -13,6 +13,7 @@ from sqlalchemy import select
 from jobs.lifecycle.lost import list_lost_texts
 from jobs.model.records import Attempt, Job
 from jobs.model.status import FINAL, JobStatus
+from jobs.store.job_requests import job_columns
 from jobs.store.queries import read_batch
 from jobs.tables import attempts, jobs, texts
 from longhand.simulator import ServedSimulator
@@ -120,7 +121,7 @@ def check(
 def _read(stack: Stack) -> tuple[list[Job], dict[str, tuple[str, str]], dict[str, list[Attempt]]]:
     runs: dict[str, list[Attempt]] = {}
     with stack.database.read() as connection:
-        found = [Job.from_row(row) for row in connection.execute(select(jobs).order_by(jobs.c.id)).mappings()]
+        found = [Job.from_row(row) for row in connection.execute(select(*job_columns()).order_by(jobs.c.id)).mappings()]
         rows = connection.execute(select(texts.c.job_id, texts.c.text, texts.c.reasoning)).all()
         for row in connection.execute(select(attempts).order_by(attempts.c.attempt)).mappings():
             runs.setdefault(row["job_id"], []).append(Attempt.from_row(row))
