@@ -11,15 +11,15 @@ test test-quick: export PYTHONDONTWRITEBYTECODE =
 demo: .venv/ready  ## see Longhand at work: a whole stack, 20 articles, watched live
 	$(BIN)/longhand demo
 
-test: .venv/ready  ## run the tests but those of `make chaos`, five at a time: they often wait
-	$(PYTEST) -q -n 5 --dist worksteal -m "not chaos"
+test: .venv/ready  ## run the tests but those of `make chaos`, six at a time: they often wait
+	$(PYTEST) -q -n 6 --dist worksteal -m "not chaos"
 
 test-quick: .venv/ready  ## run the tests that start no processes: under a minute on two free cores
 	$(PYTEST) -q -n 2 --dist worksteal -m "not processes and not long" --hypothesis-profile quick
 
 coverage: .venv/ready  ## run the tests and print how much of the product they run
 	rm -rf .coverage && mkdir .coverage
-	$(BIN)/coverage run -m pytest -q -n 5 --dist worksteal -m "not chaos"
+	$(BIN)/coverage run -m pytest -q -n 6 --dist worksteal -m "not chaos"
 	$(BIN)/coverage combine -q && $(BIN)/coverage report
 
 check: .venv/ready  ## what CI checks before the tests
