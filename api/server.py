@@ -49,6 +49,8 @@ class ApiServer(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets=[])  # uvicorn listens on none: it would begin all in the order of their coming
+        if not self.started:  # the application refused to begin, and nobody would close what is accepted
+            return
         make = partial(
             self.config.http_protocol_class,
             config=self.config,  # type: ignore[call-arg]  # it is our protocol
