@@ -21,8 +21,8 @@ from jobs.webhooks.addresses import (
 from jobs.webhooks.deliveries import Attempted
 from tests.store.store_fixtures import START
 from tests.upstream.test_tls import serving
-from tests.worker.receiving import LOOPBACK, SECRET, delivery_to, receiving, send
-from worker.webhooks.sender import Sender, sign
+from tests.worker.receiving import LOOPBACK, SECRET, TAKEN, delivery_to, receiving, send
+from worker.webhooks.sender import MOST_ANSWER_BYTES, Sender, sign
 
 REFUSED = {
     "loopback": "127.0.0.1",
@@ -200,6 +200,15 @@ def test_an_answer_that_is_none_is_a_failure(answer: bytes) -> None:
         got = send(receiver.url)
     assert got.status is None
     assert str(got.error).startswith("no valid answer")
+
+
+@pytest.mark.parametrize("hint", [b"HTTP/1.1 100 Continue\r\n\r\n", b"HTTP/1.1 103 Early Hints\r\nx: y\r\n\r\n"])
+def test_hints_before_an_answer_are_read_up_to_a_bound(hint: bytes) -> None:
+    few, many = hint * 100, hint * (MOST_ANSWER_BYTES // len(hint) + 400)
+    with receiving(few + TAKEN, many + TAKEN) as receiver:
+        assert send(receiver.url) == Attempted(204)
+        assert send(receiver.url) == Attempted(error="no valid answer: no status within 32 KiB")
+        assert len(receiver.received) == 2
 
 
 def test_a_port_where_nobody_listens_is_a_failure() -> None:
