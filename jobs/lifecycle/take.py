@@ -9,7 +9,7 @@ from sqlalchemy import Insert, Select, bindparam, insert, not_, select, update
 from jobs.dispatch.due import is_due, moment
 from jobs.dispatch.holds import is_held
 from jobs.model.status import JobStatus
-from jobs.store.job_requests import job_columns
+from jobs.store.job_requests import columns_in_row
 from jobs.tables import attempts, jobs
 
 
@@ -60,5 +60,5 @@ def _take() -> Any:
             started_at=now,
             first_delta_at=None,
         )
-        .returning(*job_columns("cells"))  # no worker needs them
+        .returning(*columns_in_row("cells"))  # no worker needs them
     )

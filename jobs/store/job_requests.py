@@ -7,12 +7,14 @@ This is the one place that reads `request`, `accept` and `cells` of `jobs`: whoe
 nothing, or send nothing to the model. `tests/store/test_job_requests.py` looks for others.
 """
 
+import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import accumulate
 from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, Text, case, func, insert, literal_column, select
 
+from jobs.store.database import Database
 from jobs.store.pages import in_portions
 from jobs.tables import job_requests, jobs
 
@@ -90,6 +92,25 @@ def job_columns(*left_out: str) -> Iterator[ColumnElement[Any]]:
     for column in jobs.c:
         if column.name not in left_out:
             yield asked(column.name) if column.name in ASKED else column
+
+
+def columns_in_row(*left_out: str) -> Iterator[ColumnElement[Any]]:
+    """All columns of a job as its row has them, but these: of a long request nothing. For statements that write: nobody
+    else writes to SQLite until all that they return is read. What is long comes with `read_asked`.
+    """
+    return (column for column in jobs.c if column.name not in left_out)
+
+
+def read_asked(database: Database, job_ids: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """`request` and `accept` of those of these jobs whose request is long, decoded."""
+    columns = (job_requests.c.job_id, job_requests.c.request, job_requests.c.accept)
+    found: dict[str, dict[str, Any]] = {}
+    for some in in_portions(job_ids):
+        with database.read() as connection:
+            for row in connection.execute(select(*columns).where(job_requests.c.job_id.in_(some))):
+                accept = json.loads(row.accept) if row.accept else None
+                found[row.job_id] = {"request": json.loads(row.request), "accept": accept}
+    return found
 
 
 def read_long_requests(connection: Connection, job_ids: Sequence[str]) -> dict[str, LongRequest]:
