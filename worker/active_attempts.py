@@ -67,6 +67,9 @@ class ActiveAttempt:
         """Whether `worker/counts.py` has what it received."""
         self.stored_at = monotonic()
         """When its text was stored last, or its beginning."""
+        self.earlier_bytes: int | None = None if claimed.attempt > 1 else 0
+        """How much of earlier attempts is stored: its first checkpoint copies that, or its end deletes it. None: nobody
+        has looked yet."""
         self._checkpointed = (0, 0)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[object] | None = None
@@ -118,11 +121,15 @@ class ActiveAttempt:
         return Checkpoint(self.job.id, self.attempt, text.decode(), deltas, reasoning.decode())
 
     def unstored_bytes(self) -> int:
-        """How much the next checkpoint stores: all that there is, if it has grown."""
+        """How much the next checkpoint writes: all that there is, if it has grown, and at the first one what earlier
+        attempts have left.
+        """
         if self.recording is None:
             return 0
         lengths = len(self.recording.text), len(self.recording.reasoning)
-        return 0 if lengths == self._checkpointed else sum(lengths)
+        if lengths == self._checkpointed:
+            return 0
+        return sum(lengths) + (0 if any(self._checkpointed) else self.earlier_bytes or 0)
 
     def note_stored(self, text: str, reasoning: str = "") -> None:
         """A checkpoint was committed with this text and this reasoning."""

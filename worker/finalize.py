@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from logging import getLogger
 from time import monotonic
+from typing import NamedTuple
 
 from sqlalchemy.exc import DataError
 
@@ -16,7 +17,7 @@ from jobs.model.records import Job
 from jobs.model.status import JobStatus
 from jobs.settings import Settings
 from jobs.store.database import Database, driver_message
-from jobs.store.stored_texts import StoredText, read_stored
+from jobs.store.stored_texts import StoredText, read_stored, read_text_bytes
 from worker.active_attempts import ActiveAttempt, ActiveAttempts, StopReason
 from worker.answer_check import NotAccepted
 from worker.counts import WorkerCounts
@@ -45,6 +46,14 @@ class NotStoredError(InternalError):
     retryable = False
 
 
+class _Finished(NamedTuple):
+    """A job that completes: its id, its attempt and what that has written."""
+
+    end: tuple[str, int, AttemptResult]
+    size: int
+    """How many bytes are written or deleted with it."""
+
+
 class Finalizer:
     """Ends attempts, each in its job's own thread. The parts are the process's own."""
 
@@ -63,7 +72,7 @@ class Finalizer:
         self._attempts = attempts
         self._settings = settings
         self._counts = counts
-        self._finishes = GroupCommit(self._finish_one, self._finish_many, _bytes_of)
+        self._finishes = GroupCommit(self._finish_one, self._finish_many, lambda finished: finished.size)
         self._failed = FailedAttempts(database, attempts, settings, self._publish_batch)
 
     def finalize(self, running: ActiveAttempt, outcome: Outcome, written: AttemptResult) -> None:
@@ -82,11 +91,18 @@ class Finalizer:
                 if sent.probes and not isinstance(outcome, Ending):
                     retry_unless_draining(self._attempts, end_probe_now, self._database, sent.key[0], running.job.id)
 
-    def _finish_one(self, finished: tuple[str, int, AttemptResult]) -> bool:
-        return transitions.finish(self._database, *finished)
+    def _finish(self, running: ActiveAttempt, written: AttemptResult) -> bool:
+        job_id = running.job.id
+        if running.earlier_bytes is None:  # it ends before its first heartbeat
+            running.earlier_bytes = read_text_bytes(self._database, [job_id]).get(job_id, 0)
+        size = written.bytes + written.reasoning_bytes + running.earlier_bytes
+        return self._finishes.submit(_Finished((job_id, running.attempt, written), size))
 
-    def _finish_many(self, finished: Sequence[tuple[str, int, AttemptResult]]) -> list[bool | None]:
-        return transitions.finish_many(self._database, finished)
+    def _finish_one(self, finished: _Finished) -> bool:
+        return transitions.finish(self._database, *finished.end)
+
+    def _finish_many(self, finished: Sequence[_Finished]) -> list[bool | None]:
+        return transitions.finish_many(self._database, [one.end for one in finished])
 
     def _store(self, running: ActiveAttempt, outcome: Outcome, written: AttemptResult) -> None:
         job, attempt = running.job, running.attempt
@@ -94,7 +110,7 @@ class Finalizer:
         status = JobStatus.QUEUED
         if isinstance(outcome, Ending):
             status = JobStatus.COMPLETED
-            verb, kept = "finish", retry_until_stored(running, self._finishes.submit, (job.id, attempt, written))
+            verb, kept = "finish", retry_until_stored(running, self._finish, running, written)
         elif isinstance(outcome, UpstreamError):
             status, verb, kept = self._failed.store(running, outcome, written)
         elif outcome is StopReason.CANCEL:
@@ -164,11 +180,6 @@ class Finalizer:
     def _publish(self, running: ActiveAttempt, message: bytes) -> None:
         if running.recording is not None:
             running.recording.finish(message)
-
-
-def _bytes_of(finished: tuple[str, int, AttemptResult]) -> int:
-    _, _, written = finished
-    return written.bytes + written.reasoning_bytes
 
 
 def _log_end(running: ActiveAttempt, action: str, verb: str, outcome: Outcome, status: JobStatus) -> None:

@@ -8,6 +8,7 @@ from time import monotonic
 from jobs.lifecycle.lease import Checkpoint, find_stop_requests, renew
 from jobs.settings import Settings
 from jobs.store.database import DATABASE_ERRORS, Database, is_transient
+from jobs.store.stored_texts import read_text_bytes
 from worker.active_attempts import ActiveAttempt, ActiveAttempts, StopReason
 from worker.background_loop import BackgroundLoop
 
@@ -51,6 +52,7 @@ class Heartbeat(BackgroundLoop):
     def _beat(self, held: Sequence[ActiveAttempt]) -> None:
         """Renew every lease and store the texts that have grown; cut the streams whose lease was lost."""
         self._database.synchronize()
+        self._look_at_earlier_texts(held)
         stored = list(_to_store(held))
         groups = list(_in_groups(stored))
         if len(groups) > 1 or len(stored) < len(held):
@@ -58,6 +60,13 @@ class Heartbeat(BackgroundLoop):
             self._renew(held, [Checkpoint(attempt.job.id, attempt.attempt, None) for attempt in held])
         for group in groups:
             self._renew(group, [attempt.checkpoint() for attempt in group])
+
+    def _look_at_earlier_texts(self, held: Sequence[ActiveAttempt]) -> None:
+        """After a worker has died, 50 first checkpoints of three letters copied 50 texts of 6 MB: 10 s as one group."""
+        unknown = {attempt.job.id: attempt for attempt in held if attempt.earlier_bytes is None}
+        found = read_text_bytes(self._database, list(unknown)) if unknown else {}
+        for job_id, attempt in unknown.items():
+            attempt.earlier_bytes = found.get(job_id, 0)
 
     def _renew(self, held: Sequence[ActiveAttempt], checkpoints: Sequence[Checkpoint]) -> None:
         try:

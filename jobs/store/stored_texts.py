@@ -7,6 +7,7 @@ its attempts. A job that completes has its own text alone.
 Everything here is called within a transaction that holds the job's row, behind the fence.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
@@ -123,6 +124,21 @@ def read_stored(database: Database, job_id: str, attempt: int) -> StoredText | N
     with database.read() as connection:
         row = connection.execute(proof.where(*ended)).one_or_none()
     return StoredText(row.bytes, row.sha256, row.reasoning_bytes or 0, row.reasoning_sha256 or "") if row else None
+
+
+def read_text_bytes(database: Database, job_ids: Sequence[str]) -> dict[str, int]:
+    """How many bytes of texts and reasoning each of these jobs has stored, of those that have any. It is what the next
+    attempt's first checkpoint copies, or its end deletes.
+    """
+    found: Counter[str] = Counter()
+    length = partial(byte_length, is_sqlite=database.is_sqlite)
+    for table in (texts, longest_texts):
+        size = (length(table.c.text) + length(table.c.reasoning)).label("size")
+        for some in in_portions(job_ids):
+            with database.read() as connection:
+                rows = connection.execute(select(table.c.job_id, size).where(table.c.job_id.in_(some)))
+                found.update({row.job_id: row.size for row in rows})
+    return found
 
 
 def _keep_longest(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
