@@ -94,6 +94,8 @@ def delete_response(database: Database, named: str, *, project: str) -> list[Sta
     if job_id is None:
         return None
     with database.write() as connection:
+        # A job before its other rows, as everybody does.
+        connection.execute(select(jobs.c.id).where(jobs.c.id == job_id).with_for_update())
         mine = (responses.c.job_id == job_id, responses.c.project == project)
         marked = connection.execute(update(responses).where(*mine).values(deleted_at=database.now(), project=NOBODY))
         if marked.rowcount == 0:

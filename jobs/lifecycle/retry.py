@@ -91,7 +91,7 @@ def _retry(
     queued: list[StatusChange] = []
     for some in [*in_portions(ids, MOST_RETRIED)] or [[]]:
         try:
-            queued += _retry_some(database, batch_id, some, ended)
+            queued += _retry_some(database, batch_id, some, ended, goes_on=bool(queued))
         except BatchCancellingError:
             if not queued:
                 raise
@@ -100,8 +100,9 @@ def _retry(
 
 
 def _retry_some(
-    database: Database, batch_id: str | None, ids: Sequence[str], ended: ColumnElement[bool]
+    database: Database, batch_id: str | None, ids: Sequence[str], ended: ColumnElement[bool], *, goes_on: bool
 ) -> list[StatusChange]:
+    """One round. `goes_on`: an earlier one has opened the batch, so whoever cancelled it since then is obeyed."""
     now = database.now()
     with database.write() as connection:
         expires_at = None
@@ -111,7 +112,7 @@ def _retry_some(
             batch = connection.execute(select(batches).where(batches.c.id == batch_id).with_for_update()).one_or_none()
             if batch is None or batch.project == NOBODY:  # it is being erased
                 return []
-            if batch.status == BatchStatus.CANCELLING:
+            if batch.status == BatchStatus.CANCELLING or (goes_on and batch.status == BatchStatus.CANCELLED):
                 raise BatchCancellingError
             outputs = [batch.output_file_id, batch.error_file_id]
             if batch.expires_at is not None and batch.in_progress_at is not None:

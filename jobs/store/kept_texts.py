@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, CompoundSelect, select, union
+from sqlalchemy import ColumnElement, CompoundSelect, select, union, union_all
 
 from jobs.store.database import Database
 from jobs.tables import longest_texts, rejected_texts, texts
@@ -17,11 +17,11 @@ def select_kept(job_id: ColumnElement[str]) -> CompoundSelect[Any]:
 
 def read_kept_text(database: Database, job_id: str, attempt: int) -> str | None:
     """What this attempt wrote, as far as it is stored; None when nothing of it is."""
+    # In one statement, so that a text is not missed while it moves from one table to another.
+    found = (
+        select(table.c.text).where(table.c.job_id == job_id, table.c.attempt == attempt, table.c.text != "")
+        for table in _TABLES
+    )
     with database.read() as connection:
-        for table in _TABLES:
-            wanted = select(table.c.text).where(
-                table.c.job_id == job_id, table.c.attempt == attempt, table.c.text != ""
-            )
-            if (found := connection.scalar(wanted)) is not None:
-                return str(found)
-    return None
+        text: str | None = connection.scalar(union_all(*found))
+    return text

@@ -4,6 +4,7 @@ import json
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import select
@@ -56,6 +57,20 @@ def test_an_event_is_sent_signed_and_only_once(database: Database) -> None:
     event = Webhook(endpoint.secret).verify(request.body, request.headers)
     assert (event["id"], request.headers["webhook-id"]) == (event_id, event_id)
     assert [one.headers["webhook-id"] for one in receiver.received] == [event_id, second]
+
+
+def test_an_event_is_signed_with_the_time_of_the_machine_although_the_clock_of_the_database_is_ahead(
+    sqlite_database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SQLite's clock never steps back, and a receiver takes no event from the future."""
+    ahead = sqlite_database.now() + timedelta(hours=1)
+    monkeypatch.setattr(sqlite_database, "now", lambda: ahead)
+    with receiving() as receiver:
+        endpoint = endpoint_at(sqlite_database, receiver)
+        send_test(sqlite_database, endpoint.id)
+        with delivering(sqlite_database):
+            [request] = receiver.wait_for(1)
+    assert Webhook(endpoint.secret).verify(request.body, request.headers)["type"] == "webhook.test"
 
 
 def test_both_secrets_of_a_rotation_verify_what_is_sent(database: Database) -> None:

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from datetime import UTC, datetime
 from functools import partial
 from logging import getLogger
 from math import inf
@@ -155,7 +156,9 @@ class Deliverer:
 
     async def _try(self, delivery: Delivery) -> None:
         try:
-            got = await self._sender.send(delivery, self._database.now())
+            # Signed with the machine's own time, which its receiver compares with: the database's never steps back, so
+            # after a clock that was an hour ahead no receiver would take an event for ten hours.
+            got = await self._sender.send(delivery, datetime.now(UTC))
         except Exception as error:  # it counts as a try: what always fails must not be tried for ever
             log.exception("a webhook cannot be sent", extra={"webhook_id": delivery.webhook_id})
             got = Attempted(error=type(error).__name__)
