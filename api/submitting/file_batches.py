@@ -77,10 +77,6 @@ async def turns_of_input(services: Services, project: str, named: str | None) ->
     return services.file_batches if is_large else services.small_files
 
 
-def _is_there(services: Services, project: str, key: IdempotencyKey | None) -> bool:
-    return key is not None and find_key(services.database, project, key) is not None
-
-
 def make_file_batch(
     services: Services, project: str, wanted: NewFileBatch, key: IdempotencyKey | None, stopped: Callable[[], bool]
 ) -> Accepted:

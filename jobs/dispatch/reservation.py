@@ -232,6 +232,7 @@ def _reserving() -> Update:
 def _estimate_tokens(request: str, long: LongRequest | None, lane: Lane) -> int:
     """A long request is not read for it: everybody who writes waits for this transaction."""
     if long is None:
-        long = LongRequest(len(request), find_most_output(json.loads(request)))
-    wanted = lane.estimate_output() if long.most_output is None else long.most_output
-    return long.request_bytes // CHARACTERS_PER_TOKEN + wanted
+        size, most_output = len(request), find_most_output(json.loads(request))
+    else:
+        size, most_output = long.request_bytes, long.most_output
+    return size // CHARACTERS_PER_TOKEN + (lane.estimate_output() if most_output is None else most_output)

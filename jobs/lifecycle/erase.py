@@ -13,7 +13,7 @@ from jobs.dispatch.holds import forget_hold
 from jobs.intake.idempotency import erase_keys
 from jobs.model.status import BATCH_FINAL, FINAL
 from jobs.store.database import Database
-from jobs.store.job_requests import read_long_bytes
+from jobs.store.job_requests import read_long_requests
 from jobs.store.metadata_pairs import remove_pairs
 from jobs.tables import (
     attempts,
@@ -131,8 +131,10 @@ def _erase_in_time(connection: Connection, job_ids: Sequence[str]) -> int:
 
 
 def _portions(job_ids: Sequence[str], long: Collection[str]) -> Iterator[list[str]]:
-    """The first job alone, and each long one; others a few at a time. So no two are erased at once where all are long,
-    though nobody knows it of those that an earlier version has stored.
+    """The first job alone, and each long one; others a few at a time.
+
+    An earlier version stored long requests in the rows of their jobs, and nobody knows which these are. As the first
+    job is alone, a round of them ends after one.
     """
     some: list[str] = []
     for place, job_id in enumerate(job_ids):
@@ -152,8 +154,8 @@ def _find_long(connection: Connection, job_ids: Sequence[str]) -> set[str]:
     """Those with a long request or a long text."""
     written = jobs.c.bytes + func.coalesce(jobs.c.reasoning_bytes, 0)
     wrote = connection.scalars(select(jobs.c.id).where(jobs.c.id.in_(job_ids), written > _LONG))
-    asked = read_long_bytes(connection, job_ids)
-    return {*wrote, *(job_id for job_id, size in asked.items() if size > _LONG)}
+    asked = read_long_requests(connection, job_ids)
+    return {*wrote, *(job_id for job_id, one in asked.items() if one.bytes > _LONG)}
 
 
 def erase_jobs(connection: Connection, job_ids: Sequence[str]) -> None:

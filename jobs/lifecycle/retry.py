@@ -89,7 +89,8 @@ def _retry(
     with database.read() as connection:
         ids = connection.scalars(select(jobs.c.id).where(which, ended).order_by(jobs.c.id)).all()
     queued: list[StatusChange] = []
-    for some in [*in_portions(ids, MOST_RETRIED)] or [[]]:
+    rounds = list(in_portions(ids, MOST_RETRIED)) or [[]]  # without a job, one that looks whether it is being cancelled
+    for some in rounds:
         try:
             queued += _retry_some(database, batch_id, some, ended, goes_on=bool(queued))
         except BatchCancellingError:

@@ -40,8 +40,10 @@ class NewRow(NamedTuple):
 
 
 class LongRequest(NamedTuple):
-    """What a reservation needs to know of a long request, so that nobody has to read it."""
+    """What others need to know of a long request, so that nobody has to read it."""
 
+    bytes: int
+    """Of request, rules and cells together."""
     request_bytes: int
     most_output: int | None
 
@@ -115,28 +117,19 @@ def read_asked(database: Database, job_ids: Sequence[str]) -> dict[str, dict[str
 
 def read_long_requests(connection: Connection, job_ids: Sequence[str]) -> dict[str, LongRequest]:
     """What is known of the long requests among those of these jobs."""
+    columns = (job_requests.c[name] for name in ("job_id", *LongRequest._fields))
+    known = select(*columns)
     found = {}
     for some in in_portions(job_ids):
-        columns = (job_requests.c.job_id, job_requests.c.request_bytes, job_requests.c.most_output)
-        for row in connection.execute(select(*columns).where(job_requests.c.job_id.in_(some))):
-            found[row.job_id] = LongRequest(row.request_bytes, row.most_output)
-    return found
-
-
-def read_long_bytes(connection: Connection, job_ids: Sequence[str]) -> dict[str, int]:
-    """How many bytes each of these jobs has in `job_requests`, of those that have any."""
-    columns = (job_requests.c.job_id, job_requests.c.bytes)
-    found: dict[str, int] = {}
-    for some in in_portions(job_ids):
-        rows = connection.execute(select(*columns).where(job_requests.c.job_id.in_(some)))
-        found.update({row.job_id: row.bytes for row in rows})
+        for job_id, *known_of_it in connection.execute(known.where(job_requests.c.job_id.in_(some))):
+            found[job_id] = LongRequest(*known_of_it)
     return found
 
 
 def first_ids(connection: Connection, job_ids: Sequence[str], most_bytes: int) -> Sequence[str]:
     """The first of these jobs whose long requests have no more bytes than this; at least one."""
-    long = read_long_bytes(connection, job_ids)
-    together = accumulate(long.get(job_id, 0) for job_id in job_ids)
+    long = read_long_requests(connection, job_ids)
+    together = accumulate(long[job_id].bytes if job_id in long else 0 for job_id in job_ids)
     return job_ids[: max(1, sum(size <= most_bytes for size in together))]
 
 
