@@ -28,7 +28,8 @@ class Deleted(Described):
 def delete_one_job(services: ServicesDep, caller: CallerDep, job_id: JobId) -> Response:
     """Delete a job that has ended: its request, texts, attempts and metadata. It cannot be brought back.
 
-    A job of a batch can be deleted once the batch has ended; the counts of the batch stay as they are.
+    A job of a batch can be deleted once the batch has ended. The counts of the batch stay as they are, until it is
+    retried.
     """
     job = find_job(services, caller, job_id)
     if not erase_job(services.database, job_id):

@@ -5,9 +5,10 @@ from sqlalchemy import event
 
 from jobs.lifecycle import retry
 from jobs.lifecycle.close_batch import close_batch
+from jobs.lifecycle.erase import erase_job
 from jobs.lifecycle.rescue import cancel_batch
 from jobs.lifecycle.retry import BatchCancellingError, retry_batch
-from jobs.lifecycle.transitions import fail
+from jobs.lifecycle.transitions import fail, finish
 from jobs.model.status import BatchStatus, JobStatus
 from jobs.store.queries import read_batch
 from tests.store.store_fixtures import REFUSED, Store, store, written
@@ -83,3 +84,23 @@ def test_a_cancel_between_two_rounds_ends_what_runs_again_and_the_rest_stays(
     else:
         with pytest.raises(BatchCancellingError):
             retry_batch(store.database, batch_id)
+
+
+def test_a_batch_keeps_its_counts_when_a_job_is_deleted_until_it_is_retried(
+    store: Store, failed: tuple[str, list[str]]
+) -> None:
+    batch_id, ids = failed
+    assert erase_job(store.database, ids[4])
+    assert counts_of(store, batch_id) == (5, 0, 5)
+    assert len(retry_batch(store.database, batch_id)) == 4
+    for job_id in ids[:4]:
+        finish(store.database, job_id, store.claim(job_id).attempt, written("Rain"))
+    assert close_batch(store.database, batch_id)
+    assert counts_of(store, batch_id) == (5, 4, 0)
+
+
+def counts_of(store: Store, batch_id: str) -> tuple[int, int, int]:
+    """All of its jobs, those that completed and those that failed."""
+    batch = read_batch(store.database, batch_id, project="default")
+    assert batch is not None
+    return batch.total, batch.completed, batch.failed
