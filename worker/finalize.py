@@ -17,7 +17,8 @@ from jobs.model.records import Job
 from jobs.model.status import JobStatus
 from jobs.settings import Settings
 from jobs.store.database import Database, driver_message
-from jobs.store.stored_texts import StoredText, read_stored, read_text_bytes
+from jobs.store.stored_texts import StoredText, read_stored
+from jobs.store.text_bytes import read_text_bytes
 from worker.active_attempts import ActiveAttempt, ActiveAttempts, StopReason
 from worker.answer_check import NotAccepted
 from worker.counts import WorkerCounts

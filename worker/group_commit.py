@@ -11,6 +11,7 @@ from logging import getLogger
 from typing import Generic, TypeVar
 
 from jobs.store.database import DATABASE_ERRORS, driver_message, is_transient
+from jobs.store.text_bytes import MOST_BYTES_TOGETHER
 
 log = getLogger(__name__)
 
@@ -19,10 +20,6 @@ R = TypeVar("R")
 
 MOST_TOGETHER = 50
 """How many share one transaction: the rows that it locks are locked until the last one is done."""
-
-MOST_BYTES_TOGETHER = 256 * 1024
-"""How much they store in it, or one that is longer: on SQLite everybody waits while a transaction indexes its texts,
-0.2 s for one of 65,000 random Chinese letters."""
 
 
 def _no_bytes(_: object) -> int:

@@ -8,7 +8,7 @@ from time import monotonic
 from jobs.lifecycle.lease import Checkpoint, find_stop_requests, renew
 from jobs.settings import Settings
 from jobs.store.database import DATABASE_ERRORS, Database, is_transient
-from jobs.store.stored_texts import read_text_bytes
+from jobs.store.text_bytes import read_text_bytes
 from worker.active_attempts import ActiveAttempt, ActiveAttempts, StopReason
 from worker.background_loop import BackgroundLoop
 

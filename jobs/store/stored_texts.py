@@ -7,7 +7,6 @@ its attempts. A job that completes has its own text alone.
 Everything here is called within a transaction that holds the job's row, behind the fence.
 """
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
@@ -18,9 +17,7 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Insert,
-    LargeBinary,
     and_,
-    cast,
     delete,
     func,
     or_,
@@ -35,6 +32,7 @@ from jobs.live.status_changes import EMPTY_SHA256
 from jobs.model.status import FINAL, JobStatus
 from jobs.store.database import Database, insert_into
 from jobs.store.pages import in_portions
+from jobs.store.text_bytes import byte_length
 from jobs.tables import USAGE, attempts, jobs, longest_texts, rejected_texts, texts
 
 _COLUMNS = ("job_id", "attempt", "text", "reasoning", "deltas")
@@ -126,21 +124,6 @@ def read_stored(database: Database, job_id: str, attempt: int) -> StoredText | N
     return StoredText(row.bytes, row.sha256, row.reasoning_bytes or 0, row.reasoning_sha256 or "") if row else None
 
 
-def read_text_bytes(database: Database, job_ids: Sequence[str]) -> dict[str, int]:
-    """How many bytes of texts and reasoning each of these jobs has stored, of those that have any. It is what the next
-    attempt's first checkpoint copies, or its end deletes.
-    """
-    found: Counter[str] = Counter()
-    length = partial(byte_length, is_sqlite=database.is_sqlite)
-    for table in (texts, longest_texts):
-        size = (length(table.c.text) + length(table.c.reasoning)).label("size")
-        for some in in_portions(job_ids):
-            with database.read() as connection:
-                rows = connection.execute(select(table.c.job_id, size).where(table.c.job_id.in_(some)))
-                found.update({row.job_id: row.size for row in rows})
-    return found
-
-
 def _keep_longest(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
     """Copy what these rows are about to overwrite, where it is another attempt's and the longest so far."""
     ours = [(row["job_id"], row["attempt"]) for row in rows]
@@ -215,10 +198,3 @@ def _is_longer(connection: Connection, kept: Any) -> ColumnElement[bool]:
         (length(texts.c[name]), func.coalesce(length(kept.c[name]), 0)) for name in ("text", "reasoning")
     )
     return or_(text[0] > text[1], and_(text[0] == text[1], reasoning[0] > reasoning[1]))
-
-
-def byte_length(text: ColumnElement[str], *, is_sqlite: bool) -> ColumnElement[int]:
-    """The length of a text in bytes."""
-    if is_sqlite:
-        return func.length(cast(text, LargeBinary))  # without the cast it counts characters, up to a NUL
-    return func.octet_length(text)

@@ -17,7 +17,7 @@ from jobs.store.database import Database
 from jobs.store.job_requests import asked_bytes, job_columns
 from jobs.store.job_statements import read_row, select_attempts, select_job, select_kept_texts, select_owned
 from jobs.store.projects import keep_seconds_of
-from jobs.store.stored_texts import byte_length
+from jobs.store.text_bytes import byte_length
 from jobs.tables import jobs, responses, texts
 
 _LONG = ("request", "message", "accept", "cells")

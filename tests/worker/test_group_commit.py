@@ -9,8 +9,9 @@ from types import MappingProxyType
 import pytest
 from sqlalchemy.exc import IntegrityError, OperationalError
 
+from jobs.store.text_bytes import MOST_BYTES_TOGETHER
 from tests.worker.worker_fixtures import PATIENCE_SECONDS, wait_until
-from worker.group_commit import MOST_BYTES_TOGETHER, MOST_TOGETHER, GroupCommit
+from worker.group_commit import MOST_TOGETHER, GroupCommit
 
 DATABASE_ERRORS = OperationalError("UPDATE", {}, Exception("the server closed the connection"))
 REFUSED = IntegrityError("UPDATE", {}, Exception("the text is not taken"))
