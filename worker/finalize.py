@@ -1,6 +1,7 @@
 """Ends an attempt: stores what becomes of it, and only then publishes it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from logging import getLogger
 from time import monotonic
@@ -47,6 +48,10 @@ class NotStoredError(InternalError):
     retryable = False
 
 
+_REFUSED = (DataError, OverflowError)
+"""What a database raises for a value that it cannot hold. SQLite's driver raises the second one for a number."""
+
+
 class _Finished(NamedTuple):
     """A job that completes: its id, its attempt and what that has written."""
 
@@ -80,9 +85,7 @@ class Finalizer:
         """Store what became of the attempt, and only then tell it and its lane."""
         began, request = monotonic(), running.sent
         try:
-            self._store(running, outcome, written)
-        except DataError as error:  # the database will not take this text, however often it is tried
-            self._leave_without_text(running, outcome, written, driver_message(error))
+            self._store_what_it_takes(running, outcome, written)
         finally:
             output_tokens = written.usage.output_tokens if written.usage else None
             self._counts.add_finish(running, request, outcome, output_tokens, monotonic() - began)
@@ -131,15 +134,20 @@ class Finalizer:
         if kept:
             self._publish_status(running, status, written)
 
-    def _leave_without_text(self, running: ActiveAttempt, outcome: Outcome, written: AttemptResult, cause: str) -> None:
-        """Store the end of an attempt whose text the database refuses, with all that is known of what it cost."""
-        if isinstance(outcome, Ending):
-            outcome = NotStoredError(f"the text could not be stored: {cause}")
-        paid = replace(
-            NOTHING_WRITTEN, usage=written.usage, cost=written.cost, deltas=written.deltas,
-            first_delta_at=written.first_delta_at,
-        )  # fmt: skip
-        self._store(running, outcome, paid)
+    def _store_what_it_takes(self, running: ActiveAttempt, outcome: Outcome, written: AttemptResult) -> None:
+        """Store the end of an attempt. What the database refuses, it refuses however often it is tried, so ever less is
+        stored. The text goes last: it was paid for.
+        """
+        try:
+            self._store(running, outcome, written)
+        except _REFUSED as error:
+            cause = driver_message(error)
+            log.warning("the database refuses the end of job %s: %s", running.job.id, cause)
+            for less_outcome, less in _ever_less(outcome, written, cause):
+                with suppress(*_REFUSED):
+                    self._store(running, less_outcome, less)
+                    return
+            raise
 
     def _publish_status(self, running: ActiveAttempt, status: JobStatus, written: AttemptResult) -> None:
         attempt = running.attempt
@@ -181,6 +189,16 @@ class Finalizer:
     def _publish(self, running: ActiveAttempt, message: bytes) -> None:
         if running.recording is not None:
             running.recording.finish(message)
+
+
+def _ever_less(outcome: Outcome, written: AttemptResult, cause: str) -> Iterator[tuple[Outcome, AttemptResult]]:
+    """An end without its counts, one without its text, and one with nothing but what became of it."""
+    yield outcome, replace(written, usage=None, cost=None, segments=())
+    if isinstance(outcome, Ending):
+        outcome = NotStoredError(f"the text could not be stored: {cause}")
+    paid = {name: getattr(written, name) for name in ("usage", "cost", "deltas", "first_delta_at")}
+    yield outcome, replace(NOTHING_WRITTEN, **paid)
+    yield outcome, NOTHING_WRITTEN
 
 
 def _log_end(running: ActiveAttempt, action: str, verb: str, outcome: Outcome, status: JobStatus) -> None:

@@ -47,6 +47,10 @@ def _shortened(segment: Segment, length: int) -> Segment:
     return replace(segment, bytes=length - segment.offset, finish_reason=None)
 
 
+_LARGEST_SUM = 2**31 - 1
+"""What fits its column."""
+
+
 def sum_usage(usages: Sequence[Usage | None]) -> Usage | None:
     """What several requests cost together. A request of which nothing is known came to nothing, and is left out; a
     count that one of the others does not have is None. The source is the least sure one.
@@ -58,7 +62,7 @@ def sum_usage(usages: Sequence[Usage | None]) -> Usage | None:
     counts: dict[str, int | None] = {}
     for name in USAGE:
         values = [getattr(usage, name) for usage in known]
-        counts[name] = None if None in values else sum(values)
+        counts[name] = None if None in values else min(sum(values), _LARGEST_SUM)
     return Usage(**counts, source=max((usage.source for usage in known), key=sources.index))
 
 

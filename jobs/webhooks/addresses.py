@@ -20,8 +20,12 @@ _TRANSLATED = tuple(
     ipaddress.ip_network(text) for text in ("::ffff:0:0/96", "64:ff9b::/96", "64:ff9b:1::/48", "2001::/32", "2002::/16")
 )
 
-# Not of this network either, whatever the Python at hand says of them: 192.0.0.192 is the metadata service of a cloud.
-_SPECIAL = tuple(ipaddress.ip_network(text) for text in ("192.0.0.0/24", "192.88.99.0/24", "3fff::/20", "5f00::/16"))
+# Not of this network either, whatever the Python at hand says of them: 192.0.0.192 and 168.63.129.16 are services of
+# clouds that answer only the machines in them.
+_SPECIAL = tuple(
+    ipaddress.ip_network(text)
+    for text in ("192.0.0.0/24", "192.88.99.0/24", "168.63.129.16/32", "3fff::/20", "5f00::/16")
+)
 
 
 class ReceiverRefusedError(Exception):

@@ -148,6 +148,40 @@ def test_a_text_that_the_database_refuses_fails_its_job_and_keeps_what_it_cost(
     assert simulator.stats()["requests"] == 1, "paid for again, to be refused again"
 
 
+UNKNOWN = dict.fromkeys(("prompt_tokens", "completion_tokens", "total_tokens"), 2**31 - 1)
+"""What some servers say when they do not know."""
+
+
+@pytest.mark.parametrize(
+    "counts", [UNKNOWN, {"prompt_tokens": 10**9, "completion_tokens": 10**9}], ids=["unknown", "many"]
+)
+def test_counts_that_cannot_be_true_fit_the_database_or_are_not_taken(
+    database: Database, redis_url: str, simulator: ServedSimulator, counts: dict[str, int]
+) -> None:
+    """Their sum did not fit its column on PostgreSQL: three attempts were paid for, and all ended as `worker_lost`."""
+    job_id = submit(database, {"deltas": DELTAS, "usage": counts})
+    with open_worker(database, small_settings(redis_url, simulator.url)) as worker:
+        worker.run(job_id)
+    job, text = job_and_text(database, job_id)
+    assert (job.status, text, job.attempt) == (JobStatus.COMPLETED, TEXT, 1)
+    assert job.usage is not None
+    known = job.usage.source == "upstream"
+    assert (job.usage.total_tokens == 2 * 10**9) is known is (counts is not UNKNOWN)
+
+
+def test_a_text_is_stored_without_its_counts_if_the_database_refuses_those(
+    database: Database, redis_url: str, simulator: ServedSimulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("worker.upstream.usage.LARGEST_COUNT", 2**70)
+    refused = 2**63 if database.is_sqlite else 2**31
+    job_id = submit(database, {"deltas": DELTAS, "usage": USAGE | {"prompt_tokens": refused}})
+    with open_worker(database, small_settings(redis_url, simulator.url)) as worker:
+        worker.run(job_id)
+    job, text = job_and_text(database, job_id)
+    assert (job.status, text, job.usage) == (JobStatus.COMPLETED, TEXT, None)
+    assert simulator.stats()["requests"] == 1
+
+
 def test_a_cancel_stays_a_cancel_when_the_database_refuses_its_text(worker: WorkerParts, redis_url: str) -> None:
     job_id = submit(worker.database, {"silent_after": 2900}, fields=LONG)
     with listening(redis_url, job_id) as ear:

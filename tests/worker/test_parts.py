@@ -9,9 +9,11 @@ import redis as redis_py
 
 from jobs.lifecycle.rescue import cancel_job
 from jobs.live.channel import tail_key
-from jobs.model.segments import load_segments
+from jobs.model.records import Usage
+from jobs.model.segments import load_segments, sum_usage
 from jobs.model.status import AttemptOutcome, JobStatus
 from jobs.store.database import Database
+from jobs.tables import USAGE
 from longhand.simulator import Pace, serve_in_thread
 from longhand.simulator.orders import messages_hash
 from longhand.simulator.prose import write_deltas
@@ -251,3 +253,11 @@ def test_the_simulator_goes_on_with_what_it_would_have_written(
     assert (job.status, job.incomplete) == (JobStatus.COMPLETED, None)
     assert watcher.shown == stored == whole
     assert len(load_segments(history(sqlite_database, job_id)[0].segments)) >= 5
+
+
+def test_what_many_parts_cost_together_fits_its_column() -> None:
+    most = 10**9
+    part = Usage(**dict.fromkeys(USAGE, most), source="upstream")
+    together = sum_usage([part] * 3)
+    assert together is not None
+    assert together.total_tokens == 2**31 - 1

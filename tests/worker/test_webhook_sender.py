@@ -56,6 +56,7 @@ REFUSED = {
     "global multicast 6": "ff0e::1",
     "documentation 6": "2001:db8::1",
     "the metadata service of a cloud": "192.0.0.192",
+    "another service of a cloud": "168.63.129.16",
     "6to4 relays": "192.88.99.1",
     "newer documentation 6": "3fff::1",
     "segment routing": "5f00::1",

@@ -6,8 +6,9 @@ from typing import Any
 from worker.upstream.dialects.usage_names import NAMES, USAGE_FIELDS
 from worker.upstream.ending import ReportedUsage
 
-LARGEST_COUNT = 2**31 - 1
-"""A larger token count cannot be true, and would not fit its column."""
+LARGEST_COUNT = 1_000_000_000
+"""A larger token count cannot be true. Some say 2^31 - 1 for "unknown": the sum of two such did not fit its column, so
+a text that was paid for could not be stored."""
 
 _NEVER_ZERO = frozenset(("input_tokens", "output_tokens", "total_tokens"))
 
