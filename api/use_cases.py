@@ -13,8 +13,9 @@ from api.idempotency import key_reused
 from api.services import Services
 from jobs.intake.idempotency import IdempotencyKey, KeyReusedError
 from jobs.intake.submission import Accepted, BatchOptions, NewJob, submit_batch, submit_job
+from jobs.lifecycle.cancel_batch import cancel_batch
 from jobs.lifecycle.close_batch import close_batch
-from jobs.lifecycle.rescue import cancel_batch, cancel_job
+from jobs.lifecycle.rescue import cancel_job
 from jobs.lifecycle.retry import BatchCancellingError, retry_batch, retry_job
 from jobs.live.status_changes import StatusChange
 from jobs.model.status import JobStatus

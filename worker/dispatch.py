@@ -13,6 +13,7 @@ from jobs.dispatch.lanes import Lanes
 from jobs.intake.drafts import clear_abandoned
 from jobs.intake.idempotency import forget_keys
 from jobs.lifecycle import rescue
+from jobs.lifecycle.cancel_batch import go_on_cancelling
 from jobs.lifecycle.close_batch import close_batches
 from jobs.lifecycle.responses import erase_deleted
 from jobs.live.channel import encode_batch
@@ -126,13 +127,15 @@ class Dispatch(BackgroundLoop):
             log.warning("clear away the draft of a process that is gone", extra={"batch_id": batch_id})
 
     def _expire_and_cancel(self) -> None:
-        ended = rescue.expire_and_cancel_queued(self._database)
+        of_batch = go_on_cancelling(self._database)
+        others = rescue.expire_and_cancel_queued(self._database)
+        ended = [*of_batch, *others]
         for change in ended:
-            verb = "cancel" if change.status is JobStatus.CANCELLED else "expire"
+            verb = "expire" if change.status is JobStatus.EXPIRED else "cancel"
             log.info(verb, extra=_ids_of(change, verb))
         self._publish_changes(ended)
         # The rest comes in the next rounds, which begin at once: hints and rescues must not wait for all of it.
-        self._more_to_end = len(ended) == rescue.MOST_ENDED
+        self._more_to_end = bool(of_batch) or len(others) == rescue.MOST_ENDED
         if self._more_to_end:
             self._woken.set()
 

@@ -7,26 +7,26 @@ from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, func, select, update
+from sqlalchemy import ColumnElement, Connection, and_, func, not_, select, update
 
-from jobs.lifecycle.close_batch import close_batch
+from jobs.dispatch.due import BY_ID, is_being_cancelled
 from jobs.lifecycle.columns import why
 from jobs.lifecycle.lost import keep_lost_texts
 from jobs.lifecycle.transitions import UNRESERVED
 from jobs.live.status_changes import EMPTY_SHA256, StatusChange
 from jobs.model.endings import CANCELLED, EXPIRED, MAX_CRASHES, WORKER_LOST, JobError
-from jobs.model.status import FINAL, AttemptOutcome, BatchStatus, JobStatus
+from jobs.model.status import FINAL, AttemptOutcome, JobStatus
 from jobs.store.database import Database
 from jobs.store.stored_texts import NO_TEXT, StoredText, end_with_longest
-from jobs.tables import attempts, batches, jobs
+from jobs.tables import attempts, jobs
 from jobs.webhooks.events import add_job_events, has_listener
 
 _LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 """Compared with it, "is set" is a range, which SQLite looks up in an index; for IS NOT NULL it would not."""
 
 MOST_ENDED = 200
-"""How many jobs `expire_and_cancel_queued` ends in one transaction. The window of a batch of 50,000 closes for all of
-them at once, and nobody else could write to SQLite for as long as that took."""
+"""How many queued jobs end in one transaction. The window of a batch of 50,000 closes for all of them at once, and
+nobody else could write to SQLite for as long as that took."""
 
 _MOST_RESCUED = 500
 """In one transaction."""
@@ -38,49 +38,20 @@ def cancel_job(database: Database, job_id: str) -> StatusChange | None:
     None when there is no such job or it has ended; nothing is changed then.
     """
     with database.write() as connection:
-        changes = _ask_to_end(connection, database, jobs.c.id == job_id)
-        changes += _end_unstarted(connection, database, jobs.c.id == job_id, JobStatus.CANCELLED, CANCELLED)
+        changes = ask_to_end(connection, database, jobs.c.id == job_id)
+        changes += end_unstarted(connection, database, jobs.c.id == job_id, JobStatus.CANCELLED, CANCELLED)
     return changes[0] if changes else None
-
-
-def cancel_batch(database: Database, batch_id: str) -> list[StatusChange]:
-    """Cancel every job of a batch that has not ended. The batch is `cancelling` until the last of them has."""
-    of_batch = jobs.c.batch_id == batch_id
-    with database.write() as connection:
-        # One transaction: nobody hints or closes a batch that is `cancelling` and has queued jobs, so it must never be
-        # left with jobs that nobody has asked to end. The batch is locked before its jobs, as a retry locks them, and
-        # before it is looked at: on PostgreSQL, the UPDATE would not wait for a retry that is about to commit.
-        connection.execute(select(batches.c.id).where(batches.c.id == batch_id).with_for_update())
-        connection.execute(
-            update(batches)
-            .where(batches.c.id == batch_id, batches.c.status == BatchStatus.IN_PROGRESS)
-            .values(status=BatchStatus.CANCELLING, cancelling_at=database.now())
-        )
-        running = _ask_to_end(connection, database, of_batch)
-    # The queued ones in rounds: each may be an event for 20 webhooks, and on SQLite everybody waits for a transaction.
-    # Those that are left, because this process ends here, are ended by `expire_and_cancel_queued`.
-    asked = and_(of_batch, jobs.c.status == JobStatus.QUEUED, jobs.c.cancel_requested_at > _LONG_AGO)
-    ended: list[StatusChange] = []
-    while True:
-        with database.write() as connection:
-            ids = connection.scalars(
-                select(jobs.c.id).where(asked).order_by(jobs.c.id).limit(MOST_ENDED).with_for_update()
-            ).all()
-            some = _end_unstarted(connection, database, jobs.c.id.in_(ids), JobStatus.CANCELLED, CANCELLED)
-        ended += some
-        if len(ids) < MOST_ENDED:
-            break
-    close_batch(database, batch_id)
-    return ended + running
 
 
 def expire_and_cancel_queued(database: Database, limit: int = MOST_ENDED) -> list[StatusChange]:
     """End up to `limit` queued jobs that must not run any more, the oldest first; call it again for the rest.
 
     They are past their `expires_at`, or somebody asked to cancel them while their attempt was ending for another
-    reason. Running jobs are ended by their workers.
+    reason. Running jobs are ended by their workers, and those of a cancelled batch by `jobs/lifecycle/cancel_batch.py`.
     """
-    expired = and_(jobs.c.status == JobStatus.QUEUED, jobs.c.expires_at <= database.now())
+    # A job that was cancelled in time ends as cancelled, although the cancel of its batch has not come to it yet.
+    late = and_(jobs.c.expires_at <= database.now(), not_(is_being_cancelled()))
+    expired = and_(jobs.c.status == JobStatus.QUEUED, late)
     asked = and_(jobs.c.status == JobStatus.QUEUED, jobs.c.cancel_requested_at > _LONG_AGO)
     with database.read() as connection:  # nearly always there is none, and no write lock is taken
         for which in (asked, expired):  # apart, because an OR of the two reads every queued row
@@ -144,7 +115,7 @@ def _rescue(database: Database, which: ColumnElement[bool], limit: int) -> list[
     return [_with_text(change, left.get(change.id, NO_TEXT)) for change in changes]
 
 
-def _ask_to_end(connection: Connection, database: Database, which: ColumnElement[bool]) -> list[StatusChange]:
+def ask_to_end(connection: Connection, database: Database, which: ColumnElement[bool]) -> list[StatusChange]:
     """Ask these jobs to end, those that have not; returns those that run."""
     unfinished = jobs.c.status.in_([JobStatus.QUEUED, JobStatus.IN_PROGRESS])
     # Locked first, by id as everybody does who takes many rows.
@@ -171,16 +142,24 @@ def _end_some(
     # deadlock with a cancel of the whole batch.
     some = select(jobs.c.id).where(which).order_by(jobs.c.id).limit(limit).with_for_update(skip_locked=True)
     ids = connection.scalars(some).all()
-    return _end_unstarted(connection, database, jobs.c.id.in_(ids), status, error) if ids else []
+    return end_unstarted(connection, database, jobs.c.id.in_(ids), status, error) if ids else []
 
 
-def _end_unstarted(
-    connection: Connection, database: Database, which: ColumnElement[bool], status: JobStatus, error: JobError
+def end_unstarted(
+    connection: Connection,
+    database: Database,
+    which: ColumnElement[bool],
+    status: JobStatus,
+    error: JobError,
+    asked_at: datetime | None = None,
 ) -> list[StatusChange]:
-    """End queued jobs. They keep the text that an earlier attempt left, with its length and hash."""
-    asked_at = database.now() if status is JobStatus.CANCELLED else None
+    """End queued jobs, given by their ids. They keep the text that an earlier attempt left, with its length and hash.
+
+    `asked_at` is when somebody asked for it, if that does not stand in their rows yet.
+    """
     rows = connection.execute(
         update(jobs)
+        .with_hint(**BY_ID)
         .where(which, jobs.c.status == JobStatus.QUEUED)
         .values(
             status=status,

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Insert, Select, bindparam, insert, not_, select, update
 
-from jobs.dispatch.due import is_due, moment
+from jobs.dispatch.due import is_being_cancelled, is_due, moment
 from jobs.dispatch.holds import is_held
 from jobs.model.status import JobStatus
 from jobs.store.job_requests import columns_in_row
@@ -51,7 +51,7 @@ def _take() -> Any:
     return (
         update(jobs)
         .where(is_due(now), jobs.c.upstream.is_not(None), jobs.c.hinted_at.is_not(None))
-        .where(not_(is_held()))
+        .where(not_(is_held()), not_(is_being_cancelled()))
         .values(
             status=JobStatus.IN_PROGRESS,
             attempt=jobs.c.attempt + 1,

@@ -9,8 +9,8 @@
       └──retry, wait_for_limit, release, rescue
 
 Each arrow is one guarded UPDATE: claim in `jobs/lifecycle/lease.py`, what a running worker does in
-`jobs/lifecycle/transitions.py`, what is done from outside in `jobs/lifecycle/rescue.py`. An arrow that leaves
-`in_progress` is fenced by the attempt. A rescue takes a job back to queued; after its third crash it fails
+`jobs/lifecycle/transitions.py`, what is done from outside in `jobs/lifecycle/rescue.py` and `cancel_batch.py`. An arrow
+that leaves `in_progress` is fenced by the attempt. A rescue takes a job back to queued; after its third crash it fails
 (`worker_lost`), or it ends as cancelled or expired if that was due. One more arrow is made by hand:
 `jobs/lifecycle/retry.py` takes failed, expired or cancelled jobs back to queued, and completed ones whose text was cut
 short. A completed job with a whole text never changes again.

@@ -10,7 +10,7 @@ import redis
 from api.export_words import WORDS, column_headings
 from api.exports import CSV_COLUMNS
 from jobs.intake.submission import NewJob, submit_batch
-from jobs.lifecycle.rescue import cancel_batch
+from jobs.lifecycle.cancel_batch import cancel_batch
 from jobs.store.database import Database
 from jobs.store.search import JobFilter, list_jobs
 from tests.api.watching import REQUEST, Writer

@@ -9,8 +9,9 @@ import pytest
 import redis
 
 from api.server import ApiServer
+from jobs.lifecycle.cancel_batch import cancel_batch
 from jobs.lifecycle.close_batch import close_batch
-from jobs.lifecycle.rescue import cancel_batch, cancel_job, expire_and_cancel_queued
+from jobs.lifecycle.rescue import cancel_job, expire_and_cancel_queued
 from jobs.lifecycle.retry import BatchCancellingError, retry_batch, retry_job
 from jobs.lifecycle.transitions import fail
 from jobs.live.channel import channel_name, decode

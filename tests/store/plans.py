@@ -10,8 +10,10 @@ from jobs.store.database import Database
 
 
 @contextmanager
-def plans_of(database: Database) -> Iterator[list[tuple[str, list[str]]]]:
-    """A list that has, after the block, each SELECT that was sent in it, with the steps of its plan."""
+def plans_of(database: Database, *verbs: str) -> Iterator[list[tuple[str, list[str]]]]:
+    """A list that has, after the block, each SELECT, or each statement with one of these verbs, that was sent in it,
+    with the steps of its plan.
+    """
     asked: list[tuple[str, Any]] = []
 
     def note(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
@@ -25,7 +27,7 @@ def plans_of(database: Database) -> Iterator[list[tuple[str, list[str]]]]:
         event.remove(database.engine, "before_cursor_execute", note)
     with database.read() as connection:
         for statement, parameters in asked:
-            if statement.startswith("SELECT"):
+            if statement.startswith(verbs or "SELECT"):
                 explain = "EXPLAIN QUERY PLAN" if database.is_sqlite else "EXPLAIN"
                 plan = connection.exec_driver_sql(f"{explain} {statement}", parameters)
                 plans.append((statement, [str(row[-1]) for row in plan]))

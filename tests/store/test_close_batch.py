@@ -7,8 +7,9 @@ from functools import partial
 import pytest
 
 from jobs.intake.submission import BatchOptions, submit_batch
+from jobs.lifecycle.cancel_batch import cancel_batch
 from jobs.lifecycle.close_batch import close_batch, close_batches
-from jobs.lifecycle.rescue import cancel_batch, cancel_job, expire_and_cancel_queued
+from jobs.lifecycle.rescue import cancel_job, expire_and_cancel_queued
 from jobs.lifecycle.transitions import cancel_running, expire_running, fail, finish, retry
 from jobs.model.batch_records import Batch
 from jobs.model.endings import AttemptResult

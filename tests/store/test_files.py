@@ -7,8 +7,8 @@ from sqlalchemy import update
 
 from jobs.intake.drafts import Draft
 from jobs.intake.submission import BatchOptions
+from jobs.lifecycle.cancel_batch import cancel_batch
 from jobs.lifecycle.close_batch import close_batch
-from jobs.lifecycle.rescue import cancel_batch
 from jobs.lifecycle.retry import retry_batch, retry_job
 from jobs.lifecycle.transitions import fail, finish
 from jobs.model.batch_records import Batch

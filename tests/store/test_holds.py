@@ -12,10 +12,10 @@ from jobs.dispatch.outages import Failure, Judgement, judge
 from jobs.dispatch.waiting import find_why_waiting
 from jobs.intake.submission import BatchOptions, submit_batch
 from jobs.lifecycle import transitions
+from jobs.lifecycle.cancel_batch import cancel_batch
 from jobs.lifecycle.close_batch import close_batch
 from jobs.lifecycle.erase import delete_batch
 from jobs.lifecycle.lease import claim, find_stop_requests
-from jobs.lifecycle.rescue import cancel_batch
 from jobs.lifecycle.transitions import hold_back, release, retry
 from jobs.model.endings import MAX_CRASHES
 from jobs.model.status import JobStatus

@@ -16,9 +16,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
 from jobs.intake.submission import NewJob, submit_batch, submit_job
+from jobs.lifecycle.cancel_batch import cancel_batch
 from jobs.lifecycle.close_batch import close_batch, close_batches
 from jobs.lifecycle.lease import Checkpoint, claim, renew
-from jobs.lifecycle.rescue import cancel_batch, cancel_job, expire_and_cancel_queued, rescue_lost
+from jobs.lifecycle.rescue import cancel_job, expire_and_cancel_queued, rescue_lost
 from jobs.model import ids
 from jobs.store.queries import read_batch
 from jobs.tables import metadata

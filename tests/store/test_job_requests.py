@@ -14,10 +14,11 @@ from jobs.intake import drafts as drafts_module
 from jobs.intake.drafts import Draft
 from jobs.intake.submission import BatchOptions, NewJob, submit_batch, submit_job
 from jobs.lifecycle import erase
+from jobs.lifecycle.cancel_batch import cancel_batch
 from jobs.lifecycle.erase import delete_batch, erase_job
 from jobs.lifecycle.lease import Checkpoint, claim, claim_many, renew
 from jobs.lifecycle.lost import read_lost_text
-from jobs.lifecycle.rescue import cancel_batch, cancel_job, rescue_lost
+from jobs.lifecycle.rescue import cancel_job, rescue_lost
 from jobs.lifecycle.responses import stream_responses
 from jobs.lifecycle.retry import retry_job
 from jobs.lifecycle.transitions import fail

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from jobs.intake.submission import submit_batch
-from jobs.lifecycle.rescue import cancel_batch
+from jobs.lifecycle.cancel_batch import cancel_batch
 from jobs.lifecycle.transitions import fail, finish, release
 from jobs.model.status import JobStatus
 from jobs.store import queries

@@ -10,16 +10,15 @@ from typing import Any
 import pytest
 from sqlalchemy import event
 
-from jobs.lifecycle import rescue
+from jobs.lifecycle import cancel_batch as rounds
+from jobs.lifecycle.cancel_batch import cancel_batch, go_on_cancelling
 from jobs.lifecycle.close_batch import close_batches
 from jobs.lifecycle.lease import Checkpoint, claim, renew
-from jobs.lifecycle.rescue import cancel_batch, cancel_job, expire_and_cancel_queued, rescue_dead, rescue_lost
+from jobs.lifecycle.rescue import cancel_job, expire_and_cancel_queued, rescue_dead, rescue_lost
 from jobs.lifecycle.transitions import cancel_running, finish, retry
-from jobs.live.status_changes import StatusChange
 from jobs.model.endings import CANCELLED, EXPIRED, MAX_CRASHES, WORKER_LOST
 from jobs.model.status import AttemptOutcome, BatchStatus, JobStatus
 from jobs.store.queries import read_attempts, read_batch, read_result
-from tests.store.reserving import reserve
 from tests.store.store_fixtures import LEASE, REFUSED, Interruption, Store, at_once, postgres_store, store, written
 
 __all__ = ["postgres_store", "store"]  # fixtures
@@ -32,19 +31,22 @@ class KilledError(Exception):
 
 
 @contextmanager
-def killed_before(store: Store, statement: int) -> Iterator[None]:
-    """Let the process die before it sends the statement of this number, counted from 0."""
+def killed_before(store: Store, statement: int) -> Iterator[list[bool]]:
+    """Let the process die before it sends the statement of this number, from 0. The list is empty unless it did."""
     sent = count()
+    died: list[bool] = []
 
-    def die(*_: Any) -> None:
+    def look(*_: Any) -> None:
         if next(sent) == statement:
+            died.append(True)
             raise KilledError
 
-    event.listen(store.database.engine, "before_cursor_execute", die)
+    event.listen(store.database.engine, "before_cursor_execute", look)
     try:
-        yield
+        with suppress(KilledError):
+            yield died
     finally:
-        event.remove(store.database.engine, "before_cursor_execute", die)
+        event.remove(store.database.engine, "before_cursor_execute", look)
 
 
 def lose(store: Store, job_id: str, worker: str = "w1", text: str | None = None) -> None:
@@ -225,53 +227,37 @@ def test_a_batch_is_cancelled_with_all_that_has_not_ended(store: Store) -> None:
     assert store.rows() == before
 
 
-def test_a_batch_is_cancelled_in_rounds(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In one transaction, 50,000 jobs of which 20 webhooks hear kept all others from writing to SQLite for minutes."""
-    monkeypatch.setattr(rescue, "MOST_ENDED", 2)
-    batch_id, ids = store.submit_batch(5)
-    rounds: list[int] = []
-    end = rescue._end_unstarted
-
-    def note(*given: Any) -> list[StatusChange]:
-        ended = end(*given)
-        rounds.append(len(ended))
-        return ended
-
-    monkeypatch.setattr(rescue, "_end_unstarted", note)
-    assert [change.id for change in cancel_batch(store.database, batch_id)] == ids
-    assert rounds == [2, 2, 1]
-
-
-@pytest.mark.parametrize("statement", range(16))
-def test_an_api_killed_inside_the_cancel_of_a_batch_leaves_it_whole_or_cancelled(store: Store, statement: int) -> None:
-    batch_id, (running, *_) = store.submit_batch(3)
+@pytest.mark.parametrize("statement", range(24))
+def test_an_api_killed_inside_the_cancel_of_a_batch_leaves_it_whole_or_cancelled(
+    store: Store, statement: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rounds, "MOST_ENDED", 2)
+    batch_id, (running, *_) = store.submit_batch(4)
     store.claim(running)
     before = store.rows()
-    with killed_before(store, statement), suppress(KilledError):
+    with killed_before(store, statement) as died:
         cancel_batch(store.database, batch_id)
     if store.rows() == before:
+        assert died
         return
-    expire_and_cancel_queued(store.database)
+    while go_on_cancelling(store.database):
+        pass
     cancel_running(store.database, running, 1, written())
     close_batches(store.database)
     batch = read_batch(store.database, batch_id, project=None)
     assert batch is not None
-    assert (batch.status, batch.failed) == (BatchStatus.CANCELLED, 3)
+    assert (batch.status, batch.failed) == (BatchStatus.CANCELLED, 4)
 
 
-@pytest.mark.parametrize("what", ["job", "batch"])
-def test_a_cancel_reaches_a_job_that_is_claimed_while_it_is_asked_for(postgres_store: Store, what: str) -> None:
+def test_a_cancel_reaches_a_job_that_is_claimed_while_it_is_asked_for(postgres_store: Store) -> None:
     store = postgres_store
-    batch_id, [job_id] = store.submit_batch(1)
-    reserve(store.database, job_id)
+    job_id = store.reserved()
     take = partial(claim, store.database, job_id, "w1", LEASE)
     with Interruption(store.database, "UPDATE jobs", take) as interruption:
-        (cancel_job(store.database, job_id)) if what == "job" else cancel_batch(store.database, batch_id)
-    job = store.job(job_id)
-    assert job.cancel_requested_at is not None
+        cancel_job(store.database, job_id)
     assert interruption.waited_for_us
     assert interruption.result() is None
-    assert job.status is JobStatus.CANCELLED
+    assert store.job(job_id).status is JobStatus.CANCELLED
 
 
 def test_a_cancel_reaches_a_job_that_is_retried_while_it_is_asked_for(postgres_store: Store) -> None:

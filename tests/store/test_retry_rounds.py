@@ -4,9 +4,9 @@ import pytest
 from sqlalchemy import event
 
 from jobs.lifecycle import retry
+from jobs.lifecycle.cancel_batch import cancel_batch
 from jobs.lifecycle.close_batch import close_batch
 from jobs.lifecycle.erase import erase_job
-from jobs.lifecycle.rescue import cancel_batch
 from jobs.lifecycle.retry import BatchCancellingError, retry_batch
 from jobs.lifecycle.transitions import fail, finish
 from jobs.model.status import BatchStatus, JobStatus

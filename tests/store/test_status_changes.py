@@ -2,7 +2,8 @@
 
 from functools import partial
 
-from jobs.lifecycle.rescue import cancel_batch, cancel_job, expire_and_cancel_queued
+from jobs.lifecycle.cancel_batch import cancel_batch
+from jobs.lifecycle.rescue import cancel_job, expire_and_cancel_queued
 from jobs.lifecycle.retry import retry_batch
 from jobs.lifecycle.transitions import retry
 from jobs.live.channel import Message, decode

@@ -10,8 +10,9 @@ from sqlalchemy import event, insert, select
 from jobs.dispatch.holds import HoldKind, pause, resume
 from jobs.intake.drafts import Draft
 from jobs.intake.submission import BatchOptions, submit_job
+from jobs.lifecycle.cancel_batch import cancel_batch
 from jobs.lifecycle.close_batch import close_batch
-from jobs.lifecycle.rescue import cancel_batch, cancel_job, expire_and_cancel_queued, rescue_lost
+from jobs.lifecycle.rescue import cancel_job, expire_and_cancel_queued, rescue_lost
 from jobs.lifecycle.retry import retry_batch
 from jobs.lifecycle.transitions import cancel_running, fail, finish, finish_many, retry
 from jobs.model.status import BatchStatus

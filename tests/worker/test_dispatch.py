@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from datetime import timedelta
 from time import monotonic
 from typing import Any
+from unittest import mock
 
 import pytest
 from sqlalchemy import event, update
@@ -13,6 +14,7 @@ from sqlalchemy.exc import OperationalError
 
 from jobs.dispatch.rounds import Round
 from jobs.intake.submission import NewJob, submit_batch
+from jobs.lifecycle import cancel_batch
 from jobs.lifecycle.close_batch import close_batches
 from jobs.lifecycle.rescue import MOST_ENDED, rescue_lost
 from jobs.lifecycle.transitions import finish
@@ -179,6 +181,33 @@ def test_a_batch_whose_window_closes_ends_piece_by_piece_and_hints_go_on_in_betw
         dispatch._round()
         rounds += 1
     assert (rounds, len(told), hinted) == (3, 2 * many, [other])
+    assert close_batches(database) == [batch_id]
+
+
+def test_a_cancel_whose_api_was_killed_goes_on_piece_by_piece_and_hints_go_on_in_between(
+    worker: WorkerParts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dispatch, database = worker.dispatch, worker.database
+    told: list[str] = []
+    dispatch._publish = lambda resource_id, _: told.append(resource_id)
+    hinted: list[str] = []
+    dispatch._send_hints = hinted.extend
+    monkeypatch.setattr(cancel_batch, "MOST_ENDED", 2)
+    batch_id = submit_batch(database, [NewJob(ask(WELL))] * 5).id
+    with monkeypatch.context() as killed:
+        killed.setattr(cancel_batch, "_cancel_some", mock.Mock(side_effect=KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            cancel_batch.cancel_batch(database, batch_id)
+    other = unhinted(database)
+    dispatch._rescue()
+    dispatch._rescue_at = math.inf
+    rounds = 1
+    while dispatch._woken.is_set():
+        assert len(told) == min(2 * 2 * rounds, 2 * 5)  # a `done` for each job, and its name for the batch
+        dispatch._woken.clear()
+        dispatch._round()
+        rounds += 1
+    assert (rounds, len(told), hinted) == (4, 2 * 5, [other])
     assert close_batches(database) == [batch_id]
 
 

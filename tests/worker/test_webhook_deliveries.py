@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select, update
 
-from jobs.lifecycle.rescue import cancel_batch
+from jobs.lifecycle.cancel_batch import cancel_batch
 from jobs.store.database import Database
 from jobs.tables import webhook_deliveries, webhooks
 from jobs.webhooks.deliveries import (
