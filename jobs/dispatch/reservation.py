@@ -28,7 +28,7 @@ from sqlalchemy import (
 )
 
 from jobs.dispatch.choice import Choosing, Chosen
-from jobs.dispatch.due import RESERVED, InFlight, count_in_flight, is_fresh
+from jobs.dispatch.due import BY_ID, RESERVED, InFlight, count_in_flight, is_fresh
 from jobs.dispatch.holds import find_holds
 from jobs.dispatch.lane_news import Held, LaneTurn, LaneWish
 from jobs.dispatch.lane_rows import dump_turns, lock_lane, news_columns, read_lane, read_turns, store_lane
@@ -218,7 +218,7 @@ class _Turn:
 @cache
 def _free_jobs(rule: StartRule) -> Select[Any]:
     some = select(jobs.c.id, short_request()).where(jobs.c.id.in_(bindparam("ids", expanding=True)), rule.holds())
-    return some.order_by(jobs.c.id).with_for_update(skip_locked=True)
+    return some.with_hint(jobs, **BY_ID).order_by(jobs.c.id).with_for_update(skip_locked=True)
 
 
 @cache

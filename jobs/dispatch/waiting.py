@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from sqlalchemy import RowMapping, select
 
-from jobs.dispatch.due import QUEUED, count_in_flight_of_batches
+from jobs.dispatch.due import BY_ID, QUEUED, count_in_flight_of_batches
 from jobs.dispatch.holds import Hold, HoldKind, find_holds
 from jobs.dispatch.reservation import LEAD_SECONDS
 from jobs.dispatch.rounds import Key, View
@@ -52,7 +52,7 @@ def find_why_waiting(
     now = database.now()
     columns = ("id", "project", "batch_id", "model", "due_at", "upstream", "hinted_at", "only_upstream")
     wanted = select(*(jobs.c[name] for name in columns), batches.c.max_concurrency)
-    wanted = wanted.outerjoin_from(jobs, batches, jobs.c.batch_id == batches.c.id)
+    wanted = wanted.outerjoin_from(jobs, batches, jobs.c.batch_id == batches.c.id).with_hint(jobs, **BY_ID)
     with database.read() as connection:
         rows = connection.execute(wanted.where(jobs.c.id.in_(job_ids), QUEUED)).mappings().all()
         if not rows:

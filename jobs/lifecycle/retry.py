@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, or_, select, update
 
+from jobs.dispatch.due import BY_ID
 from jobs.lifecycle.erase import NOBODY
 from jobs.live.status_changes import StatusChange
 from jobs.model.status import BatchStatus, JobStatus
@@ -121,9 +122,11 @@ def _retry_some(
         values: dict[str, Any] = dict.fromkeys(_FORGOTTEN) | dict.fromkeys(_FROM_ZERO, 0)
         values |= {"status": JobStatus.QUEUED, "due_at": now, "expires_at": expires_at}
         # Locked by id, as everybody does who takes many rows.
-        locked = select(jobs.c.id).where(jobs.c.id.in_(ids), ended).order_by(jobs.c.id).with_for_update()
+        locked = select(jobs.c.id).with_hint(jobs, **BY_ID).where(jobs.c.id.in_(ids), ended)
+        locked = locked.order_by(jobs.c.id).with_for_update()
         queued = connection.execute(
             update(jobs)
+            .with_hint(**BY_ID)
             .where(jobs.c.id.in_(locked), ended)
             .values(values)
             .returning(jobs.c.id, jobs.c.batch_id, jobs.c.attempt)

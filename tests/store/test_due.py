@@ -10,7 +10,9 @@ from jobs.intake.submission import BatchOptions, submit_batch
 from jobs.lifecycle.rescue import cancel_job
 from jobs.lifecycle.transitions import release, retry
 from jobs.model.status import JobStatus
+from jobs.store.database import Database
 from jobs.tables import jobs
+from tests.store.plans import plans_of
 from tests.store.reserving import take_due
 from tests.store.store_fixtures import REFUSED, Store, at_once, counted, new_job, store, written
 
@@ -177,3 +179,13 @@ def test_a_turn_looks_for_the_jobs_of_several_projects_in_one_statement(store: S
     with counted(store) as statements:
         assert len(due(store, room=4)) == 4
     assert len([one for one in statements if "expires_at" in one and "batches" in one and "UNION ALL" in one]) == 1
+
+
+def test_sqlite_reads_no_other_queued_job_to_reserve_some(sqlite_database: Database) -> None:
+    """A turn that reserved 50 jobs read all that were queued: with 50,000, everybody waited 21 ms longer to write."""
+    store = Store(sqlite_database)
+    store.submit_batch(60)
+    with plans_of(store.database) as plans:
+        assert len(due(store, 50)) == 50
+    [steps] = [steps for statement, steps in plans if "jobs.id IN" in statement]
+    assert steps[0] == "SEARCH jobs USING INDEX sqlite_autoindex_jobs_1 (id=?)"

@@ -10,7 +10,9 @@ from jobs.lifecycle.erase import erase_job
 from jobs.lifecycle.retry import BatchCancellingError, retry_batch
 from jobs.lifecycle.transitions import fail, finish
 from jobs.model.status import BatchStatus, JobStatus
+from jobs.store.database import Database
 from jobs.store.queries import read_batch
+from tests.store.plans import plans_of
 from tests.store.store_fixtures import REFUSED, Store, store, written
 
 __all__ = ["store"]  # a fixture
@@ -104,3 +106,17 @@ def counts_of(store: Store, batch_id: str) -> tuple[int, int, int]:
     batch = read_batch(store.database, batch_id, project="default")
     assert batch is not None
     return batch.total, batch.completed, batch.failed
+
+
+def test_sqlite_reads_no_other_job_that_failed_to_retry_some(sqlite_database: Database) -> None:
+    """Each round of 500 read all that had failed and were left."""
+    store = Store(sqlite_database)
+    batch_id, ids = store.submit_batch(20)
+    for job_id in ids:
+        fail(store.database, job_id, store.claim(job_id).attempt, written(), REFUSED)
+    with plans_of(store.database, "UPDATE") as plans:
+        assert len(retry_batch(store.database, batch_id)) == 20
+    [steps] = [steps for statement, steps in plans if "jobs.id IN" in statement]
+    assert [step for step in steps if step.startswith("SEARCH jobs")] == [
+        "SEARCH jobs USING INDEX sqlite_autoindex_jobs_1 (id=?)"
+    ] * 2
