@@ -111,11 +111,11 @@ class Dispatch(BackgroundLoop):
         # Only leases that had already run out at the last look: while the database hung nobody could renew, and when it
         # answers again, the owners get a heartbeat's time to do it.
         last, self._looked_at = self._looked_at, self._database.now()
-        lost = rescue.rescue_lost(self._database, run_out_before=last) if last is not None else []
-        for change in lost:
-            log.warning("rescue, now %s", change.status, extra=_ids_of(change, "rescue"))
-        self._counts.add_rescued(len(lost))
-        self._publish_changes(lost)
+        while last is not None and (lost := rescue.rescue_lost(self._database, run_out_before=last)):
+            for change in lost:
+                log.warning("rescue, now %s", change.status, extra=_ids_of(change, "rescue"))
+            self._counts.add_rescued(len(lost))
+            self._publish_changes(lost)
         self._expire_and_cancel()
         for batch_id in close_batches(self._database):
             log.info("close batch", extra={"action": "close batch", "batch_id": batch_id})
@@ -135,7 +135,7 @@ class Dispatch(BackgroundLoop):
             log.info(verb, extra=_ids_of(change, verb))
         self._publish_changes(ended)
         # The rest comes in the next rounds, which begin at once: hints and rescues must not wait for all of it.
-        self._more_to_end = bool(of_batch) or len(others) == rescue.MOST_ENDED
+        self._more_to_end = bool(ended)
         if self._more_to_end:
             self._woken.set()
 

@@ -16,6 +16,7 @@ from jobs.live.status_changes import StatusChange
 from jobs.model.endings import CANCELLED
 from jobs.model.status import BatchStatus, JobStatus
 from jobs.store.database import Database
+from jobs.store.text_bytes import first_with_bytes
 from jobs.tables import batches, jobs
 
 
@@ -78,8 +79,9 @@ def _lock_some_queued(connection: Connection, batch_id: str) -> Sequence[str]:
     some = select(jobs.c.id).where(jobs.c.batch_id == batch_id, QUEUED).order_by(*order).limit(MOST_ENDED)
     found = connection.scalars(some.with_hint(jobs, **using("jobs_by_batch"))).all()
     # Locked by id, as everybody does who takes many rows.
-    locked = select(jobs.c.id).where(jobs.c.id.in_(found), QUEUED).with_hint(jobs, **BY_ID)
-    return connection.scalars(locked.order_by(jobs.c.id).with_for_update()).all() if found else []
+    locked = select(jobs.c.id, jobs.c.attempt).where(jobs.c.id.in_(found), QUEUED).with_hint(jobs, **BY_ID)
+    rows = connection.execute(locked.order_by(jobs.c.id).with_for_update()).all() if found else []
+    return first_with_bytes(connection, rows)
 
 
 def _unasked() -> ColumnElement[bool]:

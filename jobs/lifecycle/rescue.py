@@ -18,6 +18,7 @@ from jobs.model.endings import CANCELLED, EXPIRED, MAX_CRASHES, WORKER_LOST, Job
 from jobs.model.status import FINAL, AttemptOutcome, JobStatus
 from jobs.store.database import Database
 from jobs.store.stored_texts import NO_TEXT, StoredText, end_with_longest
+from jobs.store.text_bytes import first_with_bytes
 from jobs.tables import attempts, jobs
 from jobs.webhooks.events import add_job_events, has_listener
 
@@ -44,7 +45,9 @@ def cancel_job(database: Database, job_id: str) -> StatusChange | None:
 
 
 def expire_and_cancel_queued(database: Database, limit: int = MOST_ENDED) -> list[StatusChange]:
-    """End up to `limit` queued jobs that must not run any more, the oldest first; call it again for the rest.
+    """End up to `limit` queued jobs that must not run any more, the oldest first, or fewer whose texts are long.
+
+    Call it again for the rest, until it ends none.
 
     They are past their `expires_at`, or somebody asked to cancel them while their attempt was ending for another
     reason. Running jobs are ended by their workers, and those of a cancelled batch by `jobs/lifecycle/cancel_batch.py`.
@@ -73,6 +76,8 @@ def rescue_lost(
     A job that somebody wants cancelled ends as cancelled instead, one past its time as expired, and one under which
     `MAX_CRASHES` workers have died as failed (`worker_lost`). The checkpoint is kept, and copied for
     `jobs/lifecycle/lost.py`: counting its tokens takes longer than a rescue may.
+
+    It takes up to `limit` at once, or fewer whose texts are long. Call it again for the rest, until it takes none.
     """
     return _rescue(database, jobs.c.lease_until < (run_out_before or database.now()), limit)
 
@@ -97,7 +102,8 @@ def _rescue(database: Database, which: ColumnElement[bool], limit: int) -> list[
             .with_for_update(skip_locked=True)
         ).all()
         changes = []
-        for job_id, attempt, crashes, cancel_requested_at, expires_at in lost:
+        first = set(first_with_bytes(connection, [(row.id, row.attempt) for row in lost]))
+        for job_id, attempt, crashes, cancel_requested_at, expires_at in (row for row in lost if row.id in first):
             if cancel_requested_at is not None:
                 status, error = JobStatus.CANCELLED, CANCELLED
             elif expires_at is not None and expires_at <= now:
@@ -140,8 +146,8 @@ def _end_some(
 ) -> list[StatusChange]:
     # A locked row is being claimed, cancelled or ended at this moment. Waiting for it while holding others could
     # deadlock with a cancel of the whole batch.
-    some = select(jobs.c.id).where(which).order_by(jobs.c.id).limit(limit).with_for_update(skip_locked=True)
-    ids = connection.scalars(some).all()
+    some = select(jobs.c.id, jobs.c.attempt).where(which).order_by(jobs.c.id).limit(limit)
+    ids = first_with_bytes(connection, connection.execute(some.with_for_update(skip_locked=True)).all())
     return end_unstarted(connection, database, jobs.c.id.in_(ids), status, error) if ids else []
 
 

@@ -38,15 +38,15 @@ def read_text_bytes(database: Database, job_ids: Sequence[str]) -> dict[str, int
     return found
 
 
-def first_with_bytes(connection: Connection, attempt_of: Sequence[tuple[str, int]]) -> list[str]:
-    """The first of these jobs that have no more than `MOST_BYTES_TOGETHER` of texts together; at least one.
+def first_with_bytes(connection: Connection, jobs: Sequence[Sequence[Any]]) -> list[str]:
+    """The first of these jobs that have no more than `MOST_BYTES_TOGETHER` of texts together; at least one, if any.
 
-    They are given with the number of their last attempt. One after the other, because SQLite reads a text to know its
-    length: those beyond the bound are not read.
+    Each is given as its id and the number of its last attempt. They are looked at one after the other, because SQLite
+    reads a text to know its length: those beyond the bound are not read.
     """
     left = MOST_BYTES_TOGETHER
     first: list[str] = []
-    for job_id, attempt in attempt_of:
+    for job_id, attempt in jobs:
         left -= sum(_read(connection, [job_id]).values()) if attempt else 0
         if first and left < 0:
             break
