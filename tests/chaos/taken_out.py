@@ -223,8 +223,18 @@ MUTANTS = (
     ),
     Mutant(
         "a claim that asks for no hold",
-        [("jobs/lifecycle/take.py", "        .where(not_(is_held()))\n", "")],
+        [("jobs/lifecycle/take.py", "not_(is_held()), ", "")],
         ["store/test_outage_races.py::test_a_job_that_was_reserved_beside_the_beginning_of_a_hold_is_not_claimed"],
+    ),
+    Mutant(
+        "a claim of a batch that is being cancelled",
+        [("jobs/lifecycle/take.py", ", not_(is_being_cancelled())", "")],
+        ["store/test_cancel_rounds.py::test_no_job_starts_of_a_batch_whose_cancel_has_begun"],
+    ),
+    Mutant(
+        "a cancel that nobody goes on with",
+        [("worker/dispatch.py", "go_on_cancelling(self._database)", "[]")],
+        ["worker/test_dispatch.py::test_a_cancel_whose_api_was_killed_goes_on_piece_by_piece_and_hints_go_on_in_between"],
     ),
     Mutant(
         "what fails at a held upstream is charged",
