@@ -19,8 +19,11 @@ export class CardFilters {
   #find;
   #sort;
 
-  /** `nameOf(job)` gives the name that is shown; `onChange()` is called when something else is to be shown. */
-  constructor({ nameOf, onChange }) {
+  /** `nameOf(job)` gives the name that is shown; `onChange()` is called when something else is to be shown, `onAll()` instead
+   *  when somebody asks for all.
+   */
+  constructor({ nameOf, onChange, onAll }) {
+    this.onAll = onAll;
     this.nameOf = nameOf;
     this.onChange = onChange;
     this.#find = el("input", {
@@ -68,7 +71,8 @@ export class CardFilters {
 
   #choose(name) {
     this.chosen = name;
-    this.onChange();
+    if (name === "all") this.onAll();
+    else this.onChange();
   }
 }
 

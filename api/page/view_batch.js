@@ -70,7 +70,7 @@ export function batchView(id) {
     isDrawn: (one) => grid.drawn.has(one),
   });
   const prompts = new Prompts((one) => dirty.add(one));
-  const filters = new CardFilters({ nameOf, onChange: () => filter() });
+  const filters = new CardFilters({ nameOf, onChange: () => filter(), onAll: () => failures.openAll() });
   const grid = new Grid({
     height: CARD_HEIGHT,
     keyAt: (index) => listed[index]?.id,
@@ -162,6 +162,7 @@ export function batchView(id) {
     actions.show(state.batch);
     const found = filters.list(state.jobs);
     listed = filters.showsAll ? found.filter((job) => !failures.hides(job)) : found;
+    failures.tell(found.length - listed.length);
     nothing.hidden = found.length > 0 || !state.jobs.length;
     grid.setCount(listed.length);
   }
@@ -210,6 +211,7 @@ export function batchView(id) {
     el("h2", { class: "unseen" }, t("articles")),
     filters.node,
     nothing,
+    failures.folded,
     grid.node,
   );
   return {

@@ -161,6 +161,11 @@ export const WORDS = {
   "failures.heading": "What went wrong",
   "failures.group": { one: "{count} article: {why}", other: "{count} articles: {why}" },
   "failures.show": { one: "Show it", other: "Show the {count} articles" },
+  "failures.folded": {
+    one: "{count} failed article is not shown here: above is why it failed.",
+    other: "{count} failed articles are not shown here: above is why they failed.",
+  },
+  "failures.folded.show": "Show them here",
   "failures.hide": { one: "Hide it", other: "Hide the {count} articles" },
 
   // Which cards, and in which order.

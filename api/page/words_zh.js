@@ -152,6 +152,8 @@ export const WORDS = {
   "failures.heading": "出错的原因",
   "failures.group": { other: "{count} 篇文章：{why}" },
   "failures.show": { other: "显示这 {count} 篇" },
+  "failures.folded": { other: "{count} 篇失败的文章没有显示在这里，失败的原因见上方。" },
+  "failures.folded.show": "在这里显示",
   "failures.hide": { other: "收起这 {count} 篇" },
 
   // 显示哪些卡片，按什么顺序。

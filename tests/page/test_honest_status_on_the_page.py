@@ -62,6 +62,18 @@ def test_forty_failures_are_red_words_and_one_line_with_their_cause(visit: Visit
     expect(group.locator(".why")).to_contain_text("40 articles: The upstream rejected the request: ")
     assert "{" not in group.locator(".why").inner_text()
     expect(page.locator(".card")).to_have_count(0)
+    folded = page.locator(".folded")
+    expect(folded).to_contain_text("40 failed articles are not shown here: above is why they failed.")
+    assert page.evaluate(FAULTS) == []
+    assert page.evaluate(FAINT) == []
+    folded.get_by_role("button", name="Show them here").press("Enter")
+    expect(group.get_by_role("button", name="Hide the 40 articles")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.locator(".card")).to_have_count(0)
+    page.get_by_role("button", name="All 40").click()
+    expect(page.locator(".card").first).to_be_visible()
+    expect(folded).to_be_hidden()
+    group.get_by_role("button", name="Hide the 40 articles").click()
     group.locator("summary").click()
     expect(group.locator("pre")).to_contain_text("upstream_rejected")
     show = group.get_by_role("button", name="Show the 40 articles")
