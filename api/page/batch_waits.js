@@ -2,6 +2,7 @@
 
 import { call } from "./net.js";
 import { isFinal } from "./status.js";
+import { whyItWaits } from "./waiting_words.js";
 
 const LOOK_MS = 4000;
 const MOST = 100;
@@ -28,6 +29,13 @@ export class BatchWaits {
     if (own) return own;
     // Of a long queue only the first are read. Those of the same model wait for the same, except for a next attempt.
     return job.attempt ? null : (this.#byModel.get(job.model) ?? null);
+  }
+
+  /** Why the first waits that waits, in words; empty while nobody knows. */
+  whyFirst() {
+    const first = this.state.jobs.find((job) => job?.status === "queued");
+    const known = first && this.of(first);
+    return known ? whyItWaits(first, known) : "";
   }
 
   close() {

@@ -1,11 +1,12 @@
 // Which cards of a batch are shown, and in which order: by status, by name, sorted.
 
+import { failedKey } from "./counts.js";
 import { el, menu } from "./dom.js";
 import { shownStatus, statusWord } from "./status.js";
 import { t } from "./words.js";
 
-const FILTERS = ["all", "in_progress", "queued", "completed", "cut_short", "failed"];
-const ENDED_BADLY = ["failed", "cancelled", "expired"];
+const FILTERS = ["all", "in_progress", "queued", "completed", "cut_short", "failed", "cancelled"];
+const ENDED_BADLY = ["failed", "expired"];
 // What one wants to see first when cards are sorted by status: what needs a person, then what moves.
 const URGENCY = ["failed", "expired", "cut_short", "in_progress", "queued", "cancelled", "completed"];
 const SORTS = ["place", "status", "name", "longest", "shortest"];
@@ -61,8 +62,7 @@ export class CardFilters {
         button = el("button", { type: "button", onclick: () => this.#choose(name) });
         this.#buttons.append(button);
       }
-      const others = name === "failed" && found.some(({ status }) => status !== "failed");
-      const word = name === "all" ? t("home.all") : others ? t("filter.failed") : statusWord(name);
+      const word = name === "all" ? t("home.all") : name === "failed" ? failedWord(found) : statusWord(name);
       button.textContent = t("filter.count", { word, count });
       button.setAttribute("aria-pressed", String(name === this.chosen));
       button.hidden = count === 0 && name !== this.chosen && name !== "all";
@@ -74,6 +74,11 @@ export class CardFilters {
     if (name === "all") this.onAll();
     else this.onChange();
   }
+}
+
+function failedWord(jobs) {
+  const expired = jobs.filter(({ status }) => status === "expired").length;
+  return t(failedKey({ failed: jobs.length, cancelled: 0, expired }));
 }
 
 /** A new list in this order. Jobs that are alike keep their place in the batch. */

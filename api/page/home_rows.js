@@ -1,5 +1,6 @@
 // The rows of the home view: a batch with how far it is, a single article with what it has come to.
 
+import { withCounts } from "./counts.js";
 import { el, setText } from "./dom.js";
 import { sentenceOf } from "./faults.js";
 import { short, time } from "./format.js";
@@ -23,7 +24,8 @@ export class BatchRow {
     );
   }
 
-  show(batch) {
+  show(read) {
+    const batch = withCounts(read);
     const { sign, words } = outcomeOf(batch);
     setBadge(this.badge, sign, words);
     this.bar.show(batch.request_counts);

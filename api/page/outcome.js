@@ -4,27 +4,34 @@ import { isFinal, shownBatchStatus, statusWord } from "./status.js";
 import { duration } from "./format.js";
 import { t } from "./words.js";
 
-/** `{sign, words}` of a batch: `sign` is a status whose sign and colour it has. */
+/** `{sign, words}` of a batch `withCounts`: `sign` is a status whose sign and colour it has. */
 export function outcomeOf(batch) {
   const status = shownBatchStatus(batch);
-  const { total, completed, failed, incomplete = 0 } = batch.request_counts;
+  const { total, completed, failed, incomplete = 0, cancelled } = batch.request_counts;
+  const failures = failed - cancelled;
   const cut = incomplete ? t("outcome.cut", { count: incomplete }) : "";
-  const lost = failed ? t("outcome.failed", { count: failed }) : "";
+  const lost = failures ? t("outcome.failed", { count: failures }) : "";
+  const gone = cancelled ? t("outcome.cancelled", { count: cancelled }) : "";
   // Whatever its batch is called: a click that came after the last text had ended took nothing away.
   const isWhole = total > 0 && completed === total && isFinal(status);
   if (isWhole || status === "completed" || (status === "failed" && total)) {
-    if (failed && failed >= total) return { sign: "failed", words: lost };
-    if (failed) return { sign: "partly_failed", words: joined(t("outcome.with_failures", { count: failed }), cut) };
-    return cut ? { sign: "cut_short", words: cut } : { sign: "completed", words: statusWord("completed") };
+    if (failures && failures >= total) return { sign: "failed", words: lost };
+    if (cancelled && cancelled >= total) return { sign: "cancelled", words: gone };
+    if (failures) {
+      const words = t("outcome.with_failures", { count: failures });
+      return { sign: "partly_failed", words: [words, gone, cut].reduce(joined) };
+    }
+    if (cut) return { sign: "cut_short", words: joined(cut, gone) };
+    return { sign: "completed", words: joined(statusWord("completed"), gone) };
   }
   if (isFinal(status)) {
     const words = total ? t("outcome.stopped", { status: statusWord(status), completed, total }) : statusWord(status);
-    return { sign: status, words };
+    return { sign: status, words: status === "cancelled" ? joined(words, lost) : words };
   }
   // What is being written when a hold begins goes on; the rest waits.
   const waiting = total - completed - failed - (batch.request_counts.in_progress ?? 0);
   const rest = batch.hold && status === "in_progress" && waiting > 0 ? t("outcome.rest_on_hold") : "";
-  return { sign: status, words: [statusWord(status), rest, lost, cut].reduce(joined) };
+  return { sign: status, words: [statusWord(status), rest, lost, gone, cut].reduce(joined) };
 }
 
 const joined = (first, second) => (second ? t("outcome.joined", { first, second }) : first);
@@ -56,11 +63,12 @@ export function secondsLeft({ left, completed, tokens, writing, writtenNow, spee
   return writtenNow >= writing * average ? null : (left * average - writtenNow) / speed;
 }
 
-/** The line under the bar: percent, and the time left where it is known. */
-export function progressLine(batch, seconds) {
+/** The line under the bar: percent, and the time left where it is known, or `why` nothing is written. */
+export function progressLine(batch, seconds, why = "") {
   if (isFinal(batch.status)) return "";
   const percent = t("progress.percent", { percent: percentOf(batch.request_counts) });
   if (shownBatchStatus(batch) === "on_hold") return `${percent} · ${t("progress.paused")}`;
+  if (why && shownBatchStatus(batch) === "queued") return `${percent} · ${why}`;
   return seconds === null ? percent : `${percent} · ${t("progress.left", { time: duration(roughly(seconds)) })}`;
 }
 

@@ -25,9 +25,12 @@ export const isFinal = (status) => ["completed", "failed", "cancelled", "expired
 /** How a job's status is shown: a completed text that was cut short must not look like a whole one. */
 export const shownStatus = (job) => (job.incomplete ? "cut_short" : job.status);
 
-/** How a batch's status is shown: of one that is held and writes nothing, nobody should think that it is written. */
-export const shownBatchStatus = (batch) =>
-  batch.hold && batch.status === "in_progress" && !batch.request_counts.in_progress ? "on_hold" : batch.status;
+/** How a batch's status is shown: of one that writes nothing, nobody should think that it is written. */
+export function shownBatchStatus({ status, hold, request_counts: counts }) {
+  if (status !== "in_progress" || counts.in_progress) return status;
+  if (counts.total && counts.completed + counts.failed >= counts.total) return "finalizing";
+  return hold ? "on_hold" : "queued";
+}
 
 /** The word for a status. */
 export const statusWord = (status) => wordFor("status", status);
@@ -49,9 +52,9 @@ export function setBadge(made, status, words = statusWord(status)) {
 const sign = (status) =>
   shape("svg", { viewBox: "0 0 16 16", "aria-hidden": "true" }, shape("path", { d: SIGNS[status] ?? SIGNS.queued }));
 
-const PARTS = ["whole", "cut_short", "failed", "in_progress"];
+const PARTS = ["whole", "cut_short", "failed", "cancelled", "in_progress"];
 
-/** A bar of counts by status. `counts` has `completed`, `incomplete`, `failed`, `in_progress` and `total`. */
+/** A bar of counts by status. `counts` has `completed`, `incomplete`, `failed`, of these `cancelled`, `in_progress` and `total`. */
 export class ProgressBar {
   constructor(label) {
     this.node = el("div", { class: "progress", role: "progressbar", "aria-label": label, "aria-valuemin": "0" });
@@ -64,8 +67,9 @@ export class ProgressBar {
 
   show(counts) {
     const ended = counts.completed + counts.failed;
-    const { total, failed, in_progress: writing, incomplete = 0 } = counts;
-    const sizes = { whole: counts.completed - incomplete, cut_short: incomplete, failed, in_progress: writing };
+    const { total, failed, in_progress: writing, incomplete = 0, cancelled = 0 } = counts;
+    const whole = counts.completed - incomplete;
+    const sizes = { whole, cut_short: incomplete, failed: failed - cancelled, cancelled, in_progress: writing };
     this.node.setAttribute("aria-valuemax", String(counts.total));
     this.node.setAttribute("aria-valuenow", String(ended));
     this.node.setAttribute("aria-valuetext", t("progress.value", { ended, total, writing, failed }));

@@ -4,12 +4,14 @@ import { BatchState } from "./batch_state.js";
 import { batchActions } from "./batch_actions.js";
 import { Card } from "./card.js";
 import { CardFilters } from "./card_filters.js";
+import { factRows } from "./batch_facts.js";
+import { withCounts } from "./counts.js";
 import { el, put, say, setText } from "./dom.js";
 import { batchNotes } from "./input_notes.js";
 import { BatchWaits } from "./batch_waits.js";
 import { FailureGroups } from "./failure_groups.js";
 import { Facts } from "./facts.js";
-import { duration, number, rate, time } from "./format.js";
+import { time } from "./format.js";
 import { Grid } from "./grid.js";
 import { HoldBanner } from "./hold_banner.js";
 import { batchName, jobName } from "./names.js";
@@ -79,7 +81,10 @@ export function batchView(id) {
   });
   const waits = new BatchWaits(state, {
     isLookedAt: () => queuedCards().length > 0,
-    onChange: updateQueued,
+    onChange() {
+      updateQueued();
+      showFacts();
+    },
   });
   const banner = new HoldBanner(() => state.reread());
   const actions = batchActions(state, faultsIn(refusal));
@@ -94,19 +99,17 @@ export function batchView(id) {
     body.hidden = false;
     fault.replaceChildren();
     heading.textContent = batchName(batch);
-    const { sign, words } = outcomeOf(batch);
-    setBadge(status, sign, words);
-    status.hidden = false;
     if (JSON.stringify(batch.hold) !== held) updateQueued();
     held = JSON.stringify(batch.hold);
     banner.show(batch.hold);
-    bar.show(batch.request_counts);
     actions.show(batch);
     showFacts();
-    if (heard !== null && heard !== batch.status) say(t("batch.now", { status: words }));
+    if (heard !== null && heard !== batch.status) say(t("batch.now", { status: outcomeOf(counted()).words }));
     heard = batch.status;
     heading.dispatchEvent(new Event("renamed", { bubbles: true }));
   }
+
+  const counted = () => withCounts(state.batch, state.jobs);
 
   function queuedCards() {
     return [...grid.drawn.keys()].filter((key) => state.byId.get(key)?.status === "queued");
@@ -121,14 +124,15 @@ export function batchView(id) {
   }
 
   function showFacts() {
-    const { batch } = state;
+    const batch = counted();
     factsAt = performance.now();
     submitted ??= time(batch.created_at);
     if (!notes.firstChild) put(notes, ...batchNotes(batch));
-    const { total, completed, failed, in_progress: writing, incomplete } = batch.request_counts;
-    const ended = isFinal(batch.status)
-      ? (batch.completed_at ?? batch.failed_at ?? batch.cancelled_at ?? batch.expired_at)
-      : null;
+    const { sign, words } = outcomeOf(batch);
+    setBadge(status, sign, words);
+    status.hidden = false;
+    bar.show(batch.request_counts);
+    const { total, completed, failed, in_progress: writing } = batch.request_counts;
     let speed = 0;
     let growing = 0;
     for (const [jobId, text] of state.texts) {
@@ -140,26 +144,16 @@ export function batchView(id) {
     const written = Math.round(tokens + growing);
     const left = total - completed - failed;
     const seconds = secondsLeft({ left, ...ofCompleted(state.byId.values()), writing, writtenNow: growing, speed });
-    setText(far, progressLine(batch, seconds));
+    setText(far, progressLine(batch, seconds, waits.whyFirst()));
     if (writing) chart.add(speed, writing);
-    facts.show([
-      [t("status.completed"), t("facts.of", { count: completed, total })],
-      incomplete ? [t("status.cut_short"), number(incomplete)] : null,
-      failed ? [t("filter.failed"), number(failed)] : null,
-      writing ? [t("facts.writing"), number(writing)] : null,
-      left - writing > 0 ? [t("status.queued"), number(left - writing)] : null,
-      written ? [t("facts.written"), t(growing ? "tokens.about" : "tokens.written", { count: written })] : null,
-      batch.usage?.input_tokens ? [t("facts.read"), t("tokens.written", { count: batch.usage.input_tokens })] : null,
-      speed ? [t("facts.rate"), t("live.rate", { rate: rate(speed) })] : null,
-      ended ? [t("facts.took"), duration(ended - batch.created_at)] : null,
-      [t("facts.submitted"), submitted],
-    ]);
+    facts.show(factRows(batch, { written, isGrowing: growing > 0, speed, submitted }));
   }
 
   function filter() {
     stale = false;
     failures.show(state.jobs);
     actions.show(state.batch);
+    showFacts();
     const found = filters.list(state.jobs);
     listed = filters.showsAll ? found.filter((job) => !failures.hides(job)) : found;
     failures.tell(found.length - listed.length);

@@ -76,6 +76,7 @@ export const WORDS = {
   "outcome.failed": { one: "{count} failed", other: "{count} failed" },
   "outcome.with_failures": { one: "Completed with {count} failure", other: "Completed with {count} failures" },
   "outcome.cut": { one: "{count} cut short", other: "{count} cut short" },
+  "outcome.cancelled": { one: "{count} cancelled", other: "{count} cancelled" },
   "outcome.rest_on_hold": "the rest on hold",
   "outcome.joined": "{first}, {second}",
   "outcome.stopped": "{status}, {completed} of {total} completed",

@@ -75,7 +75,7 @@ export const ERRORS = {
   "waits.turn": "Waiting for its turn.",
   "waits.max_concurrency": "Waits until another article of its batch ends: the batch allows no more at once.",
   "waits.no_free_stream":
-    "Waits for a free stream: all workers are busy. Start another worker to write more at once.",
+    "Waits for a free stream: every worker is busy, or none is running. Another worker writes more at once.",
   "waits.no_upstream": "Cannot start: no upstream takes its model. Add the model to the upstreams file.",
   "waits.max_streams":
     "Waits for a free stream of its upstream. For more at once, raise its max_streams in the upstreams file.",

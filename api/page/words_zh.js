@@ -76,6 +76,7 @@ export const WORDS = {
   "outcome.failed": { other: "{count} 篇失败" },
   "outcome.with_failures": { other: "已完成，{count} 篇失败" },
   "outcome.cut": { other: "{count} 篇被截断" },
+  "outcome.cancelled": { other: "{count} 篇已取消" },
   "outcome.rest_on_hold": "其余暂停",
   "outcome.joined": "{first}，{second}",
   "outcome.stopped": "{status}，完成 {completed} / {total}",

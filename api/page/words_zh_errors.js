@@ -74,7 +74,7 @@ export const ERRORS = {
   // 文章为何排队。
   "waits.turn": "正在排队。",
   "waits.max_concurrency": "等待同批次的其他文章结束：批次的并发数已达上限。",
-  "waits.no_free_stream": "等待空闲的并发名额：工作进程都在忙。再启动一个工作进程可提高并发数。",
+  "waits.no_free_stream": "等待空闲的并发名额：工作进程都在忙，或没有运行。再启动一个可提高并发数。",
   "waits.no_upstream": "无法开始：没有接口提供这个模型，请在接口文件中添加。",
   "waits.max_streams": "等待接口空出并发名额。要提高并发数，请在接口文件中调高 max_streams。",
   "waits.window": "等待接口空出并发名额：接口暂时不接受更多请求，稍后会自动开始。",

@@ -1,5 +1,6 @@
 """One glance at a batch says what happened to it: in words, and in the colour of what happened."""
 
+import re
 import socket
 from collections.abc import Iterator
 
@@ -9,6 +10,7 @@ from playwright.sync_api import Browser, expect
 from jobs.store.database import Database
 from longhand.client.client import Client
 from tests.chaos.fault_proxy import FaultProxy
+from tests.conftest import serve_api
 from tests.page.test_the_page_for_everyone import FAINT, FAULTS
 from tests.page.threads import working
 from tests.page.visit import Visit
@@ -123,7 +125,7 @@ def test_tokens_that_are_being_written_count_at_once_and_have_a_unit(
     client.cancel(batch_id)
     finish(client, batch_id)
     expect(visit.page.locator(".head .badge")).to_have_text("Cancelled, 0 of 1 completed")
-    expect(visit.page.locator(".facts")).to_contain_text("Not completed")
+    expect(visit.page.locator(".facts")).to_contain_text("Cancelled1")
     expect(visit.page.locator(".facts")).not_to_contain_text("Failed")
 
 
@@ -137,3 +139,32 @@ def test_a_finished_batch_has_no_time_left_and_a_running_one_shows_its_percent(
     finish(client, batch_id)
     expect(visit.page.locator(".head .badge")).to_have_text("Completed")
     expect(visit.page.locator(".bar-line")).to_have_text("")
+
+
+def test_a_batch_that_only_waits_says_why_and_what_is_cancelled_is_no_failure(
+    browser: Browser, sqlite_url: str, redis_url: str
+) -> None:
+    with (
+        serve_api(sqlite_url, redis_url) as api,
+        Client(url := f"http://127.0.0.1:{api.port}") as client,
+        Visit.open(browser, url, scheme="dark") as visit,
+    ):
+        page = visit.page
+        batch_id = submit(client, [request(f"tea-{i}", "Write.") for i in range(3)])
+        visit.go("#/")
+        expect(page.locator(".batch-row .badge")).to_have_text("Queued")
+        visit.go(f"#/batches/{batch_id}")
+        expect(page.locator(".head .badge")).to_have_text("Queued")
+        expect(page.locator(".bar-line")).to_have_text(re.compile("^0% · Waits for a free stream: every worker is busy, or none is running"))
+        client.cancel(next(iter(client.jobs(batch_id=batch_id)))["id"])
+        expect(page.locator(".head .badge")).to_have_text("Queued, 1 cancelled")
+        expect(page.get_by_role("button", name="Cancelled 1")).to_be_visible()
+        client.cancel(batch_id)
+        expect(page.locator(".head .badge")).to_have_text("Cancelled, 0 of 3 completed")
+        expect(page.get_by_role("button", name="Cancelled 3")).to_be_visible()
+        expect(page.get_by_text("Not completed")).to_have_count(0)
+        assert page.locator(".part.failed").evaluate("(part) => part.offsetWidth") == 0
+        assert page.locator(".part.cancelled").evaluate("(part) => part.offsetWidth") > 0
+        assert page.evaluate(FAULTS) == []
+        assert page.evaluate(FAINT) == []
+        visit.assert_clean()

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
+import { countsOf, failedKey, withCounts } from "../../../api/page/counts.js";
 import { groupsOf, sentenceOf } from "../../../api/page/faults.js";
 import { ofCompleted, outcomeOf, percentOf, progressLine, roughly, secondsLeft } from "../../../api/page/outcome.js";
 
@@ -22,16 +23,61 @@ test("the words and the colour of a batch are those of what happened", () => {
     ["expired", { completed: 3, failed: 7 }, "expired", "Expired, 3 of 10 completed"],
     ["failed", { total: 0 }, "failed", "Failed"],
     ["in_progress", { in_progress: 2 }, "in_progress", "Writing"],
+    ["in_progress", {}, "queued", "Queued"],
+    ["in_progress", { completed: 9 }, "queued", "Queued"],
+    ["in_progress", { completed: 10 }, "finalizing", "Finishing"],
     ["in_progress", { in_progress: 2, failed: 3 }, "in_progress", "Writing, 3 failed"],
   ];
-  for (const [status, counts, sign, words] of cases) assert.deepEqual(outcomeOf(batch(status, counts)), { sign, words });
+  for (const [status, counts, sign, words] of cases) assert.deepEqual(outcomeOf(withCounts(batch(status, counts))), { sign, words });
 });
 
 test("a batch that is held while some of it is written says both", () => {
-  const held = (counts) => outcomeOf(batch("in_progress", counts, { kind: "batch" }));
+  const held = (counts) => outcomeOf(withCounts(batch("in_progress", counts, { kind: "batch" })));
   assert.deepEqual(held({ in_progress: 2, failed: 1 }), { sign: "in_progress", words: "Writing, the rest on hold, 1 failed" });
   assert.deepEqual(held({ in_progress: 2, completed: 8 }), { sign: "in_progress", words: "Writing" });
   assert.equal(held({ completed: 8 }).words, "On hold");
+});
+
+const withStatus = (...statuses) => statuses.map((status) => ({ status }));
+
+test("what was cancelled has not failed", () => {
+  const said = (status, ...statuses) => outcomeOf(withCounts(batch(status, { total: statuses.length }), withStatus(...statuses)));
+  assert.deepEqual(said("cancelled", "cancelled", "failed", "completed"), {
+    sign: "cancelled",
+    words: "Cancelled, 1 of 3 completed, 1 failed",
+  });
+  assert.deepEqual(said("completed", "cancelled", "completed"), { sign: "completed", words: "Completed, 1 cancelled" });
+  assert.deepEqual(said("completed", "cancelled", "cancelled"), { sign: "cancelled", words: "2 cancelled" });
+  assert.deepEqual(said("completed", "cancelled", "failed", "completed"), {
+    sign: "partly_failed",
+    words: "Completed with 1 failure, 1 cancelled",
+  });
+  assert.equal(said("in_progress", "in_progress", "cancelled", "failed").words, "Writing, 1 failed, 1 cancelled");
+});
+
+test("the counts of a batch are those of its cards, once all are known", () => {
+  const late = batch("in_progress", { total: 2, in_progress: 1 });
+  const writing = countsOf(late, withStatus("in_progress", "in_progress"));
+  assert.deepEqual([writing.in_progress, writing.completed], [2, 0]);
+  assert.equal(countsOf(late, withStatus("in_progress")).in_progress, 1, "one is not known yet");
+  const ended = batch("completed", { total: 2, completed: 2 });
+  assert.equal(countsOf(ended, withStatus("completed", "in_progress")).completed, 2, "the cards are late");
+  const { failed, cancelled, expired } = countsOf(batch("cancelled", { total: 3 }), withStatus("failed", "cancelled", "expired"));
+  assert.deepEqual([failed, cancelled, expired], [3, 1, 1], "as in the API, all that ended without a text count as failed");
+});
+
+test("without its jobs a batch that was cancelled or has expired is not called a failure", () => {
+  assert.equal(countsOf(batch("cancelled", { failed: 7 })).cancelled, 7);
+  const key = (status) => failedKey(countsOf(batch(status, { failed: 7 })));
+  assert.deepEqual(["completed", "expired"].map(key), ["status.failed", "status.expired"]);
+  assert.equal(failedKey({ failed: 3, cancelled: 1, expired: 1 }), "filter.failed");
+});
+
+test("a batch that waits says why beside its percent, as soon as that is known", () => {
+  const line = (counts, hold) => progressLine(batch("in_progress", counts, hold), null, "Waits for a worker.");
+  assert.equal(line({}), "0% · Waits for a worker.");
+  assert.equal(line({ in_progress: 1 }), "0%");
+  assert.equal(line({}, { kind: "batch" }), "0% · on hold");
 });
 
 test("percent is whole and 100 only at the end", () => {

@@ -1,0 +1,30 @@
+// The figures of a batch, under its bar.
+
+import { failedKey } from "./counts.js";
+import { duration, number, rate } from "./format.js";
+import { isFinal } from "./status.js";
+import { t } from "./words.js";
+
+/** The rows of `Facts` for a batch `withCounts`. `written` are tokens, a guess while texts are growing. */
+export function factRows(batch, { written, isGrowing, speed, submitted }) {
+  const { total, completed, failed, in_progress: writing, incomplete, cancelled } = batch.request_counts;
+  const waiting = total - completed - failed - writing;
+  return [
+    [t("status.completed"), t("facts.of", { count: completed, total })],
+    incomplete ? [t("status.cut_short"), number(incomplete)] : null,
+    failed > cancelled ? [t(failedKey(batch.request_counts)), number(failed - cancelled)] : null,
+    cancelled ? [t("status.cancelled"), number(cancelled)] : null,
+    writing ? [t("facts.writing"), number(writing)] : null,
+    waiting > 0 ? [t("status.queued"), number(waiting)] : null,
+    written ? [t("facts.written"), t(isGrowing ? "tokens.about" : "tokens.written", { count: written })] : null,
+    batch.usage?.input_tokens ? [t("facts.read"), t("tokens.written", { count: batch.usage.input_tokens })] : null,
+    speed ? [t("facts.rate"), t("live.rate", { rate: rate(speed) })] : null,
+    tookRow(batch),
+    [t("facts.submitted"), submitted],
+  ];
+}
+
+function tookRow(batch) {
+  const ended = batch.completed_at ?? batch.failed_at ?? batch.cancelled_at ?? batch.expired_at;
+  return isFinal(batch.status) && ended ? [t("facts.took"), duration(ended - batch.created_at)] : null;
+}
