@@ -60,10 +60,9 @@ class UpstreamCard {
   }
 
   show(upstream, isOperator) {
-    const { state, hold, last_error: error, in_use: lanes } = upstream;
-    const sign = state === null ? "queued" : state === "held" ? "on_hold" : "completed";
-    const word = { queued: "upstreams.unknown", on_hold: "status.on_hold", completed: "upstreams.ok" }[sign];
-    setBadge(this.state, sign, t(word));
+    const { state, hold, in_use: lanes } = upstream;
+    const error = lastErrorOf(upstream);
+    setBadge(this.state, ...stateOf(upstream));
     put(this.facts, factsOf(upstream).join(" · "));
     const held = hold && { ...hold, kind: "upstream", target: this.name, url: upstream.url, may_resume: isOperator };
     this.hold.show(held);
@@ -84,6 +83,19 @@ class UpstreamCard {
     };
     await act(this.pause, pause, faultsIn(this.fault));
   }
+}
+
+/** Its sign and words. That it is not held does not say that it works: it may refuse everything, or never be asked. */
+function stateOf({ state, refused, first_delta_seconds: first }) {
+  if (state === null) return ["queued", t("upstreams.unknown")];
+  if (state === "held") return ["on_hold", t("status.on_hold")];
+  if (refused) return ["failed", t("upstreams.refuses", { count: refused.count })];
+  return first === null ? ["queued", t("upstreams.unused")] : ["completed", t("upstreams.ok")];
+}
+
+/** What went wrong last, which the latest articles may know better than the API's own note. */
+function lastErrorOf({ last_error: noted, refused }) {
+  return refused && (!noted || refused.error.at >= noted.at) ? refused.error : noted;
 }
 
 function factsOf({ running, limits, first_delta_seconds: first }) {

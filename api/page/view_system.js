@@ -3,6 +3,7 @@
 import { accountPart } from "./account.js";
 import { el, put, wrong } from "./dom.js";
 import { call, onReturn } from "./net.js";
+import { refusedLately } from "./refused_lately.js";
 import { refusalOf } from "./refusals.js";
 import { badge, setBadge } from "./status.js";
 import { HeldList } from "./system_held.js";
@@ -12,6 +13,8 @@ import { UpstreamList } from "./system_upstreams.js";
 import { t } from "./words.js";
 
 const LOOK_MS = 2500;
+const LATEST_MS = 10000;
+const MOST_LATEST = 50;
 
 export function systemView() {
   const closed = new AbortController();
@@ -35,15 +38,18 @@ export function systemView() {
   );
   let timer = null;
   let turns = 0;
+  let latestJobs = [];
+  let latestAt = -Infinity;
 
   async function look() {
     clearTimeout(timer);
     const turn = (turns += 1);
     try {
       const status = await call("/v1/status", { signal: closed.signal });
+      const latest = await readLatest();
       if (turn !== turns) return; // a later look tells what is newer, and goes on
       fault.replaceChildren();
-      show(status);
+      show(status, latest);
     } catch (error) {
       if (turn !== turns || error.name === "AbortError") return;
       if (parts.hidden) setBadge(state, "failed", t(error.status === 0 ? "system.badge.away" : "unknown"));
@@ -54,15 +60,25 @@ export function systemView() {
     timer = setTimeout(look, document.hidden ? 4 * LOOK_MS : LOOK_MS);
   }
 
-  function show(status) {
+  /** The latest articles, which tell whether the upstreams take what they are sent; none while they cannot be read. */
+  async function readLatest() {
+    if (performance.now() - latestAt < LATEST_MS) return latestJobs;
+    latestAt = performance.now();
+    const read = call(`/v1/jobs?limit=${MOST_LATEST}`, { signal: closed.signal });
+    latestJobs = await read.then(({ data }) => data, () => []);
+    return latestJobs;
+  }
+
+  function show(status, latest) {
     const found = noticesOf(status);
-    const isWell = found.length === 0 && !(status.upstreams ?? []).some((upstream) => upstream.state === "held");
+    const all = (status.upstreams ?? []).map((one) => ({ ...one, refused: refusedLately(latest, one.name) }));
+    const isWell = found.length === 0 && !all.some(({ state: its, refused }) => its === "held" || refused);
     setBadge(state, isWell ? "completed" : "partly_failed", t(isWell ? "system.well" : "system.not_well"));
     putIfNew(notices, found.map(String).join("\n"), () => found.map((notice) => notice.node()));
     put(tiles, tilesOf(status));
     held.show(status.held ?? []);
     put(queue, ...queuePart(status));
-    upstreams.show(status.upstreams ?? [], status.is_operator);
+    upstreams.show(all, status.is_operator);
     put(workers, ...workersPart(status.workers));
     const { version, database } = status;
     versions.textContent = t("system.versions", { version, revision: database.revision ?? t("unknown") });

@@ -78,6 +78,8 @@ export const SYSTEM = {
   "upstreams.title": "Upstreams",
   "upstreams.nothing": "No upstream is known here. Set LONGHAND_UPSTREAM_URL, or LONGHAND_UPSTREAMS for several.",
   "upstreams.ok": "Works",
+  "upstreams.unused": "Not used lately",
+  "upstreams.refuses": { one: "Refused the last article", other: "Refused the last {count} articles" },
   "upstreams.unknown": "Not known",
   "upstreams.running": { one: "{count} stream", other: "{count} streams" },
   "upstreams.running_of": "{count} of {most} streams",

@@ -66,6 +66,8 @@ export const SYSTEM = {
   "upstreams.title": "上游接口",
   "upstreams.nothing": "这里没有已知的上游接口。请设置 LONGHAND_UPSTREAM_URL；若有多个，请设置 LONGHAND_UPSTREAMS。",
   "upstreams.ok": "正常",
+  "upstreams.unused": "近期未使用",
+  "upstreams.refuses": { other: "拒绝了最近 {count} 篇文章" },
   "upstreams.unknown": "未知",
   "upstreams.running": { other: "并发 {count}" },
   "upstreams.running_of": "并发 {count} / {most}",

@@ -55,6 +55,7 @@ def test_what_is_written_and_what_waits_is_seen_at_once_and_the_view_goes_on_by_
 
 def test_an_upstream_is_paused_after_a_question_and_goes_on_at_a_click(visit: Visit, client: Client) -> None:
     page = visit.page
+    finish(client, submit(client, [request("one", "Write a 20-word note.")]))
     visit.go("#/system")
     expect(page.locator(".upstream .badge")).to_have_text("Works")
     page.get_by_role("button", name="Pause the upstream default").click()
@@ -67,6 +68,22 @@ def test_an_upstream_is_paused_after_a_question_and_goes_on_at_a_click(visit: Vi
         assert client.upstreams()["data"][0]["hold"]["reason"] == "paused"
     finally:
         page.locator(".upstream").get_by_role("button", name="Resume").click()
+    expect(page.locator(".upstream .badge")).to_have_text("Works")
+    expect(page.locator(".head .badge")).to_have_text("All is well")
+
+
+def test_an_upstream_that_refused_all_of_late_is_not_said_to_work(visit: Visit, client: Client) -> None:
+    page = visit.page
+    finish(client, submit(client, [request(f"ill-{i}", "Write.", status=404) for i in range(3)]))
+    visit.go("#/system")
+    expect(page.locator(".head .badge")).to_have_text("Needs a look")
+    expect(page.locator(".upstream .badge")).to_have_text(re.compile(r"^Refused the last \d+ articles$"))
+    expect(page.locator(".upstream")).to_contain_text("The upstream rejected the request")
+    assert page.evaluate(FAULTS) == []
+    assert page.evaluate(FAINT) == []
+    finish(client, submit(client, [request("one", "Write a 20-word note.")]))
+    visit.go("#/")
+    visit.go("#/system")
     expect(page.locator(".upstream .badge")).to_have_text("Works")
     expect(page.locator(".head .badge")).to_have_text("All is well")
 
@@ -116,9 +133,10 @@ def test_a_worker_that_is_lost_is_told_with_what_becomes_of_its_articles(
         visit.assert_clean()
 
 
-def test_before_the_first_answer_the_badge_says_that_it_reads_and_then_what_failed(visit: Visit) -> None:
+def test_before_the_first_answer_the_badge_says_that_it_reads_and_then_what_failed(visit: Visit, client: Client) -> None:
     page = visit.page
     visit.network_lost = True
+    finish(client, submit(client, [request("one", "Write a 20-word note.")]))
     waiting: list[Route] = []
     page.route("**/v1/status", lambda route: waiting.append(route))  # noqa: PLW0108  # Playwright takes no built-in
     visit.go("#/system")
