@@ -122,6 +122,19 @@ def test_tokens_that_are_being_written_count_at_once_and_have_a_unit(
     expect(written.locator("dd")).to_contain_text("tokens")
     assert client.batch(batch_id)["usage"] is None, "none of its articles has ended"
     expect(visit.page.locator(".pace")).to_contain_text("tokens/s (solid) by 1 at once")
+    visit.page.set_viewport_size({"width": 1000, "height": 800})  # the figures need more than is beside the chart
+    places = "() => [...document.querySelectorAll('.facts, .pace')].map((e) => e.getBoundingClientRect().top)"
+    facts, chart = visit.page.evaluate(places)
+    assert abs(facts - chart) < 20, "the chart stands beside the figures"
+    # Of a text that waits to grow on, the card shows the end, which fades at its top as while it grows.
+    look = """(status) => {
+      const card = document.querySelector(".card");
+      card.dataset.status = status;
+      const { maskImage, justifyContent } = getComputedStyle(card.querySelector(".card-body"));
+      return [maskImage, justifyContent];
+    }"""
+    assert visit.page.evaluate(look, "queued") == visit.page.evaluate(look, "in_progress")
+    assert visit.page.evaluate(look, "queued")[1] == "flex-end"
     client.cancel(batch_id)
     finish(client, batch_id)
     expect(visit.page.locator(".head .badge")).to_have_text("Cancelled, 0 of 1 completed")
