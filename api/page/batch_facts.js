@@ -24,7 +24,10 @@ export function factRows(batch, { written, isGrowing, speed, submitted }) {
   ];
 }
 
+/** How long it ran: after a retry since that, as the pause before it was no work. */
 function tookRow(batch) {
   const ended = batch.completed_at ?? batch.failed_at ?? batch.cancelled_at ?? batch.expired_at;
-  return isFinal(batch.status) && ended ? [t("facts.took"), duration(ended - batch.created_at)] : null;
+  const { created_at: made, in_progress_at: begun } = batch;
+  if (!isFinal(batch.status) || !ended) return null;
+  return begun > made ? [t("facts.last_run"), duration(ended - begun)] : [t("facts.took"), duration(ended - made)];
 }

@@ -30,6 +30,8 @@ export class BatchRow {
     setBadge(this.badge, sign, words);
     this.bar.show(batch.request_counts);
     setText(this.counts, countsLine(batch));
+    const why = whyTokens(batch);
+    if (this.counts.title !== why) this.counts.title = why;
   }
 }
 
@@ -43,9 +45,21 @@ export function countsLine(batch) {
   if (failed) words.push(t("counts.failed", { count: failed }));
   const count = batch.usage?.output_tokens;
   // They are of attempts: as long as no article has ended, of such as came to nothing.
-  if (count && isFinal(batch.status)) words.push(t("tokens.written.list", { count }));
-  else if (count) words.push(t(completed + failed ? "tokens.ended" : "tokens.lost", { count }));
+  if (count) words.push(t(tokensKey(batch), { count }));
   return words.join(" · ");
+}
+
+const WHY = { "tokens.ended": "tokens.ended.why", "tokens.lost": "tokens.lost.why" };
+
+function tokensKey({ status, request_counts: { completed, failed } }) {
+  if (isFinal(status)) return "tokens.written.list";
+  return completed + failed ? "tokens.ended" : "tokens.lost";
+}
+
+/** What its tokens are, for who points at them; empty where they need no word. */
+function whyTokens(batch) {
+  const key = batch.usage?.output_tokens ? WHY[tokensKey(batch)] : null;
+  return key ? t(key) : "";
 }
 
 export class ArticleRow {

@@ -34,11 +34,10 @@ function list(told, wordsOf) {
 
 /** A line for each thing about a file that is worth a look; none for a file in UTF-8 that was read as it is. */
 export function fileNotes({ warnings, encoding, is_guess: isGuess, delimiter }) {
-  const form = [];
-  if (encoding !== "UTF-8") form.push(t(isGuess ? "form.guessed" : "form.encoded", { encoding }));
+  const read = [];
+  if (encoding !== "UTF-8") read.push(t(isGuess ? "form.guessed" : "form.encoded", { encoding }));
   if (delimiter !== null && delimiter !== ",")
-    form.push(t("form.cells", { mark: t(DELIMITERS[delimiter] ?? "form.cells.other", { delimiter }) }));
-  const read = form.length ? [t("form.read_as", { how: form.join(t("form.read_as.comma")) })] : [];
+    read.push(t("form.cells", { mark: t(DELIMITERS[delimiter] ?? "form.cells.other", { delimiter }) }));
   const notes = warnings.filter(({ code }) => code !== "encoding").map(sentenceOf);
   return [...read, ...notes].map((words) => el("li", {}, words));
 }

@@ -66,7 +66,10 @@ export function secondsLeft({ left, completed, tokens, writing, writtenNow, spee
 /** The line under the bar: percent, and the time left where it is known, or `why` nothing is written. */
 export function progressLine(batch, seconds, why = "") {
   if (isFinal(batch.status)) return "";
-  const percent = t("progress.percent", { percent: percentOf(batch.request_counts) });
+  const { total, completed, failed } = batch.request_counts;
+  const share = t("progress.percent", { percent: percentOf(batch.request_counts) });
+  // As long as nothing has failed, what has ended is what is completed.
+  const percent = failed ? t("progress.ended", { ended: completed + failed, total, percent: share }) : share;
   if (shownBatchStatus(batch) === "on_hold") return `${percent} · ${t("progress.paused")}`;
   if (why && shownBatchStatus(batch) === "queued") return `${percent} · ${why}`;
   return seconds === null ? percent : `${percent} · ${t("progress.left", { time: duration(roughly(seconds)) })}`;

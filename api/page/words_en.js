@@ -87,19 +87,16 @@ export const WORDS = {
   // How far it is.
   "progress.of": "Progress of {name}",
   "progress.batch": "Progress of the batch",
+  "progress.ended": "{ended} of {total} ended ({percent})",
   "progress.left": "about {time} left",
   "progress.paused": "on hold",
   "progress.value": "{ended} of {total} ended, {writing} being written, {failed} not completed",
   "tokens.written": { one: "{count} token", other: "{count} tokens" },
   "tokens.about": { one: "≈ {count} token", other: "≈ {count} tokens" },
-  "tokens.ended": {
-    one: "{count} token in attempts that have ended",
-    other: "{count} tokens in attempts that have ended",
-  },
-  "tokens.lost": {
-    one: "{count} token in attempts that broke off",
-    other: "{count} tokens in attempts that broke off",
-  },
+  "tokens.ended": { one: "{count} token so far", other: "{count} tokens so far" },
+  "tokens.ended.why": "Tokens are counted when an attempt ends. What is being written now is not in it yet.",
+  "tokens.lost": { one: "{count} token, not kept", other: "{count} tokens, not kept" },
+  "tokens.lost.why": "These were written, but each attempt broke off before its article was whole.",
   "tokens.written.list": { one: "{count} token written", other: "{count} tokens written" },
 
   // Articles that nobody named.

@@ -44,12 +44,12 @@ export const JOB = {
   "markdown.image": "image: {alt}",
   "markdown.no_link": "Not a link: only web and mail addresses are followed. {target}",
   "content.unknown": "something",
-  "mark.same": "= stored",
-  "mark.same.why": "This is exactly the stored text: length and SHA-256 agree.",
-  "mark.length": "= stored in length",
+  "mark.same": "✓ saved",
+  "mark.same.why": "Saved: the text here is exactly the stored one. Length and SHA-256 agree. Of an article that did not end, this is what was written of it.",
+  "mark.length": "✓ saved, by its length",
   "mark.length.why":
     "The length agrees. SHA-256 is not available here: open the page over HTTPS or on localhost.",
-  "mark.differs": "not as stored",
+  "mark.differs": "not as saved",
   "mark.differs.why": "This differs from the stored text. Reload to read it again.",
 
   // How long a text is and how fast it grows.
@@ -88,6 +88,7 @@ export const JOB = {
   "facts.read": "Read",
   "facts.rate": "Rate",
   "facts.took": "Took",
+  "facts.last_run": "Last run took",
   "facts.submitted": "Submitted",
   "role.system": "system",
   "role.developer": "developer",

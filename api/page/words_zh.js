@@ -87,13 +87,16 @@ export const WORDS = {
   // 进度。
   "progress.of": "进度：{name}",
   "progress.batch": "批次进度",
+  "progress.ended": "已结束 {ended} / {total}（{percent}）",
   "progress.left": "约剩 {time}",
   "progress.paused": "暂停中",
   "progress.value": "共 {total} 篇，{ended} 篇已结束，{writing} 篇生成中，{failed} 篇未完成",
   "tokens.written": { other: "{count} token" },
   "tokens.about": { other: "≈ {count} token" },
-  "tokens.ended": { other: "已结束的尝试共 {count} token" },
-  "tokens.lost": { other: "中断的尝试共 {count} token" },
+  "tokens.ended": { other: "目前共 {count} token" },
+  "tokens.ended.why": "每次尝试结束时统计 token，正在生成的内容尚未计入。",
+  "tokens.lost": { other: "{count} token（中断）" },
+  "tokens.lost.why": "这些 token 已经生成，但每次尝试都在文章写完之前中断了。",
   "tokens.written.list": { other: "输出 {count} token" },
 
   // 没有名称的文章与批次。

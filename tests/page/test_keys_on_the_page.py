@@ -77,7 +77,7 @@ def test_the_page_asks_for_a_key_and_watches_a_job_with_it_to_the_stored_text(
     expect(dialog.get_by_role("alert")).to_have_text("This key is unknown or was revoked. Enter another one.")
     enter(visit, secret)
     expect(dialog).to_have_count(0)
-    expect(visit.page.locator(".mark")).to_have_text("= stored")
+    expect(visit.page.locator(".mark")).to_have_text("✓ saved")
     streams = [url for url in visit.requested if urlsplit(url).path == f"/v1/jobs/{job_id}/events"]
     assert len(streams) == 1
     with visit.page.expect_download() as download:
@@ -86,7 +86,7 @@ def test_the_page_asks_for_a_key_and_watches_a_job_with_it_to_the_stored_text(
     assert Path(download.value.path()).read_text() == client.text(job_id)
     # As long as the tab: another route, a reload; and no other tab knows it.
     visit.page.reload()
-    expect(visit.page.locator(".mark")).to_have_text("= stored")
+    expect(visit.page.locator(".mark")).to_have_text("✓ saved")
     assert visit.page.evaluate("() => localStorage.length") == 0
     assert re.search(r"[?&#]", visit.page.url.removesuffix(f"#/jobs/{job_id}")) is None
 
@@ -164,7 +164,7 @@ def test_a_watch_that_was_cut_comes_back_with_a_token_of_its_own_and_its_cursor(
         expect(visit.page.locator("#lost")).to_contain_text("No connection")
         line.mend()
         upstream.heal()
-        expect(visit.page.locator(".mark")).to_have_text("= stored")
+        expect(visit.page.locator(".mark")).to_have_text("✓ saved")
         asked = [parse_qs(urlsplit(url).query) for url in visit.requested if "/events" in url]
         tokens = [query["token"][0] for query in asked]
         assert len(set(tokens)) == len(tokens) >= 2

@@ -122,7 +122,7 @@ def test_a_prompt_becomes_a_job_that_is_shown_while_it_is_written(visit: Visit, 
     visit.page.get_by_label("Model").fill(MODEL)
     visit.page.get_by_role("button", name="Submit").click()
     visit.page.wait_for_url("**/#/jobs/*")
-    expect(visit.page.locator(".state .mark")).to_have_text("= stored")
+    expect(visit.page.locator(".state .mark")).to_have_text("✓ saved")
     job = client.read(visit.page.url.rpartition("/")[2])
     assert job["request"]["messages"] == [{"role": "user", "content": "Write a 60-word note about rain."}]
 
@@ -172,8 +172,8 @@ def test_a_csv_file_is_put_into_a_template(visit: Visit, client: Client) -> None
 
 def test_a_column_that_is_chosen_names_the_articles(visit: Visit, client: Client) -> None:
     give_file(visit, "topics.csv", "slug,topic\r\nink-1,ink\r\npen-1,pens\r\n")
-    naming = visit.page.get_by_label("Name the articles by")
-    expect(visit.page.locator("#naming-hint")).to_contain_text("No column is called custom_id")
+    naming = visit.page.get_by_label("Column that names each article")
+    expect(visit.page.locator("#naming-hint")).to_contain_text("Without one, downloaded files are named by job id.")
     naming.select_option("slug")
     expect(visit.page.locator("#naming-hint")).to_be_empty()
     visit.page.get_by_label("Prompt for each row").fill("Write 20 words about {topic}.")
@@ -237,9 +237,8 @@ def test_a_table_of_another_encoding_and_delimiter_is_read_and_said_so(visit: Vi
     give_file(visit, "主题.csv", "编号;主题;语气\r\n1;绿茶的历史;平静\r\n;;\r\n2;雨;温暖\r\n".encode("gbk"))
     summary = visit.page.locator("#file-summary")
     expect(summary).to_contain_text("主题.csv: 2 prompts.")
-    expect(summary).to_contain_text(
-        "Read as GB18030, guessed from the text: look whether it reads well, with semicolons"
-    )
+    expect(summary).to_contain_text("The encoding is a guess: GB18030. If letters look wrong below, choose another one.")
+    expect(summary).to_contain_text("The cells are separated by semicolons.")
     expect(summary).to_contain_text("a row without any text was left out (line 3)")
     expect(visit.page.locator("thead")).to_have_text("编号主题语气")
     visit.page.get_by_label("Prompt for each row").fill("写一篇关于{主题}的文章，二十个字。")
@@ -269,7 +268,7 @@ def test_an_encoding_that_was_guessed_wrong_can_be_named(visit: Visit) -> None:
     give_file(visit, "a.csv", "topic\nTé\n".encode("cp1250"))
     visit.page.get_by_label("Encoding").select_option("windows-1251")
     expect(visit.page.locator("tbody")).to_have_text("Tй")
-    expect(visit.page.locator("#file-summary")).to_contain_text("Read as Windows-1251.")
+    expect(visit.page.locator("#file-summary")).to_contain_text("The file is read as Windows-1251.")
     visit.page.get_by_label("Encoding").select_option("windows-1250")
     expect(visit.page.locator("tbody")).to_have_text("Té")
 

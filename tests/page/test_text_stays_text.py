@@ -39,7 +39,7 @@ def submit(client: Client, **fields: Any) -> dict[str, Any]:
 def test_script_in_an_answer_is_shown_and_never_run(visit: Visit, client: Client) -> None:
     job = submit(client, custom_id="<img src=x onerror=alert(0)>", metadata={"<script>": "<script>alert(1)</script>"})
     visit.go(f"#/jobs/{job['id']}")
-    expect(visit.page.locator(".state .mark")).to_have_text("= stored")
+    expect(visit.page.locator(".state .mark")).to_have_text("✓ saved")
     article = visit.page.locator(".article")
     for shown in (
         '<script>alert("block")</script>',
@@ -64,7 +64,7 @@ def test_script_in_an_answer_is_shown_on_cards_and_in_search_as_text(visit: Visi
     )
     visit.go(f"#/batches/{batch['id']}")
     visit.heading("<i>t</i>")
-    expect(visit.page.locator(".card .mark")).to_have_text("= stored")
+    expect(visit.page.locator(".card .mark")).to_have_text("✓ saved")
     expect(visit.page.locator(".card-text")).to_contain_text('<script>alert("block")</script>')
     visit.go("#/search?q=searchme")
     expect(visit.page.locator(".snippet mark")).to_have_text("searchme")

@@ -169,7 +169,7 @@ def test_a_text_from_right_to_left_begins_at_the_right_and_fits_on_a_phone(
     job = client.submit_job(body)
     with Visit.open(browser, up.url, width=320) as visit:
         visit.go(f"#/jobs/{job['id']}")
-        expect(visit.page.locator(".mark")).to_have_text("= stored")
+        expect(visit.page.locator(".mark")).to_have_text("✓ saved")
         assert visit.page.evaluate("document.documentElement.scrollWidth") <= 320
         begins_at = """(selector) => {
           const words = document.createRange();
@@ -216,14 +216,14 @@ def test_going_back_finds_an_article_where_it_was_left(visit: Visit, client: Cli
     orders = {"text": text, "deltas_per_second": 1000}
     body = {"model": "m", "messages": [{"role": "user", "content": "x"}], "simulate": orders}
     visit.go(f"#/jobs/{client.submit_job(body)['id']}")
-    expect(visit.page.locator(".mark")).to_have_text("= stored")
+    expect(visit.page.locator(".mark")).to_have_text("✓ saved")
     visit.page.evaluate(
         "new Promise((done) => { addEventListener('scrollend', done, { once: true }); scrollTo(0, 900); })"
     )
     visit.page.get_by_role("link", name="Search").evaluate("(link) => link.click()")
     visit.heading("Search")
     visit.page.go_back()
-    expect(visit.page.locator(".mark")).to_have_text("= stored")
+    expect(visit.page.locator(".mark")).to_have_text("✓ saved")
     visit.wait_for("() => scrollY === 900")
 
 

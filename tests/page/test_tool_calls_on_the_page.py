@@ -43,5 +43,5 @@ def test_the_calls_of_a_job_are_shown_as_names_and_arguments(visit: Visit, clien
     page.go_back()
     page.get_by_role("link", name="text", exact=True).click()
     visit.heading("text")
-    expect(page.locator(".state .mark")).to_have_text("= stored")
+    expect(page.locator(".state .mark")).to_have_text("✓ saved")
     expect(calls).to_be_hidden()

@@ -109,7 +109,7 @@ def test_of_three_hundred_cards_only_those_in_sight_are_drawn(visit: Visit, clie
     assert drawn.last.get_attribute("aria-posinset") == drawn.last.get_attribute("aria-setsize") == "300"
     expect(visit.page.locator(".head .badge")).to_have_text("Completed")
     # What is looked at is read and compared, and no more than that.
-    expect(drawn.last.locator(".mark")).to_have_text("= stored")
+    expect(drawn.last.locator(".mark")).to_have_text("✓ saved")
     assert len(visit.texts()) <= 300
 
 
@@ -121,7 +121,7 @@ def test_a_job_grows_on_its_own_page_to_exactly_its_stored_text(
         visit.go(f"#/jobs/{job['id']}")
         visit.heading("ink")
         expect(visit.page.locator(".state .badge")).to_have_text("Writing")
-    expect(visit.page.locator(".state .mark")).to_have_text("= stored")
+    expect(visit.page.locator(".state .mark")).to_have_text("✓ saved")
     visit.page.get_by_role("button", name="Plain text").click()
     assert visit.page.locator(".raw").text_content() == client.text(job["id"])
     expect(visit.page.locator(".details")).to_contain_text("Attempts")
@@ -169,7 +169,7 @@ def test_a_failed_job_runs_again_at_a_click(visit: Visit, client: Client) -> Non
     visit.go(f"#/jobs/{job['id']}")
     visit.page.get_by_role("button", name="Retry").click()
     expect(visit.page.locator(".state .badge")).to_have_text("Completed")
-    expect(visit.page.locator(".state .mark")).to_have_text("= stored")
+    expect(visit.page.locator(".state .mark")).to_have_text("✓ saved")
     expect(visit.page.locator(".attempts li")).to_have_count(2)
     visit.page.get_by_role("button", name="Plain text").click()
     assert visit.page.locator(".raw").text_content() == client.text(job["id"])

@@ -32,7 +32,7 @@ def test_what_is_read_too_late_does_not_bring_back_an_old_status(
         visit.go(f"#/jobs/{job['id']}")
         expect(visit.page.locator(".state .badge")).to_have_text("Writing")
         visit.wait_for("() => true")
-    expect(visit.page.locator(".state .mark")).to_have_text("= stored")
+    expect(visit.page.locator(".state .mark")).to_have_text("✓ saved")
     old = {**client.read(job["id"]), "status": "in_progress", "finished_at": None}
     late[0].fulfill(json=old)
     visit.page.evaluate("() => fetch('/healthz').then((answer) => answer.text())")
@@ -87,7 +87,7 @@ def test_a_retry_made_elsewhere_is_seen_when_one_comes_back_to_the_tab(visit: Vi
     for page in (visit.page, other):
         page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
         expect(page.locator(".card .badge, .state .badge")).to_have_text("Completed")
-        expect(page.locator(".mark")).to_have_text("= stored")
+        expect(page.locator(".mark")).to_have_text("✓ saved")
     other.close()
 
 
@@ -106,7 +106,7 @@ def test_a_retry_made_between_the_end_and_the_last_look_at_it_is_seen(visit: Vis
     visit.page.route(f"**/v1/jobs/{job_id}", answer)
     visit.go(f"#/jobs/{job_id}")
     expect(visit.page.locator(".state .badge")).to_have_text("Completed")
-    expect(visit.page.locator(".state .mark")).to_have_text("= stored")
+    expect(visit.page.locator(".state .mark")).to_have_text("✓ saved")
 
 
 @pytest.mark.parametrize("view", ["batches", "jobs"])
@@ -125,7 +125,7 @@ def test_what_could_not_be_read_is_read_when_the_network_is_back(
         )
         expect(visit.page.get_by_role("alert")).to_contain_text("cannot be reached")
         line.mend()
-        expect(visit.page.locator(".mark")).to_have_text("= stored")
+        expect(visit.page.locator(".mark")).to_have_text("✓ saved")
         expect(visit.page.get_by_role("alert")).to_have_count(0)
 
 
@@ -153,7 +153,7 @@ def test_texts_out_of_sight_are_forgotten_when_they_are_many_and_read_again(visi
     }""")
     visit.page.evaluate("(hash) => { location.hash = hash; }", f"#/batches/{batch_id}")
     expect(visit.page.locator(".head .badge")).to_have_text("Completed")
-    all_marked = "() => [...document.querySelectorAll('.card .mark')].every((mark) => mark.textContent === '= stored')"
+    all_marked = "() => [...document.querySelectorAll('.card .mark')].every((mark) => mark.textContent === '✓ saved')"
     for place, name in (("document.body.scrollHeight", "note-59"), ("0", "note-00")):
         scroll_to_card(visit, place, name)
         visit.wait_for(all_marked)
@@ -179,5 +179,5 @@ def test_many_tabs_can_show_one_batch_and_each_goes_on_when_it_is_looked_at(
     finish(client, batch_id)
     for page in (pages[0], pages[3]):
         page.evaluate(turn, False)
-        expect(page.locator(".card .mark")).to_have_text("= stored")
+        expect(page.locator(".card .mark")).to_have_text("✓ saved")
     assert_every_card_is_as_stored(visit, client, batch_id, 1)

@@ -11,7 +11,7 @@ from tests.chaos.fault_proxy import FaultProxy
 from tests.page.visit import Visit
 
 SHOWN = (
-    """() => [...document.querySelectorAll(".card .mark")].filter((mark) => mark.textContent === "= stored").length"""
+    """() => [...document.querySelectorAll(".card .mark")].filter((mark) => mark.textContent === "✓ saved").length"""
 )
 LENGTHS = """async () => {
   const { shownView } = await import(document.querySelector("script[type=module]").src);
