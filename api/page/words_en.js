@@ -95,8 +95,8 @@ export const WORDS = {
   "tokens.about": { one: "≈ {count} token", other: "≈ {count} tokens" },
   "tokens.ended": { one: "{count} token so far", other: "{count} tokens so far" },
   "tokens.ended.why": "Tokens are counted when an attempt ends. What is being written now is not in it yet.",
-  "tokens.lost": { one: "{count} token, not kept", other: "{count} tokens, not kept" },
-  "tokens.lost.why": "These were written, but each attempt broke off before its article was whole.",
+  "tokens.lost": { one: "{count} token in unfinished texts", other: "{count} tokens in unfinished texts" },
+  "tokens.lost.why": "Each of these attempts broke off before its article was whole.",
   "tokens.written.list": { one: "{count} token written", other: "{count} tokens written" },
 
   // Articles that nobody named.

@@ -95,8 +95,8 @@ export const WORDS = {
   "tokens.about": { other: "≈ {count} token" },
   "tokens.ended": { other: "目前共 {count} token" },
   "tokens.ended.why": "每次尝试结束时统计 token，正在生成的内容尚未计入。",
-  "tokens.lost": { other: "{count} token（中断）" },
-  "tokens.lost.why": "这些 token 已经生成，但每次尝试都在文章写完之前中断了。",
+  "tokens.lost": { other: "未写完的正文共 {count} token" },
+  "tokens.lost.why": "这些尝试都在文章写完之前中断了。",
   "tokens.written.list": { other: "输出 {count} token" },
 
   // 没有名称的文章与批次。

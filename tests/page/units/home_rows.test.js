@@ -15,7 +15,7 @@ const batch = (status, counts, hold = null) => ({
 
 test("tokens are never said to be of articles that have ended while none has", () => {
   const held = batch("in_progress", {}, { kind: "upstream" });
-  assert.equal(countsLine(held), "0% · on hold · 0 of 8 completed · 2,084 tokens, not kept");
+  assert.equal(countsLine(held), "0% · on hold · 0 of 8 completed · 2,084 tokens in unfinished texts");
   const writing = batch("in_progress", { completed: 2, in_progress: 6 });
   assert.equal(countsLine(writing), "25% · 2 of 8 completed · 6 being written · 2,084 tokens so far");
   const failing = batch("in_progress", { failed: 1, in_progress: 7 });
