@@ -15,13 +15,13 @@ from typing import IO, cast
 from jobs.model.article_names import article_stem, export_stem
 from jobs.model.message import has_calls
 from longhand.cli.new_files import MayReplace, NewFiles, never, refuse_unless
+from longhand.cli.partial_files import ENDING, PartialFiles
 from longhand.client.client import Client
 from longhand.client.errors import InputError, LonghandError
 from longhand.client.objects import Json, Result
 from longhand.terminal.explanations import cut_short_words, reason, status_word
 from longhand.words.catalogue import spoken, t, translated
 
-_PARTIAL = ".partial.md"
 _FORMATS = ("md", "jsonl", "csv", "zip")
 
 
@@ -62,11 +62,12 @@ def write_results(
         (path.parent if is_file else path).mkdir(parents=True, exist_ok=True)
         path = path if is_file else path / f"{_stem_of(client, resource_id)}.{form}"
         # Before much is read for nothing.
-        refuse_unless(may_replace, [path] if os.path.lexists(path) else [])
+        was_there = os.path.lexists(path)
+        refuse_unless(may_replace, [path] if was_there else [])
         with NewFiles(path.parent) as files:
             with files.open(path.name) as file:
                 copy_results(client, resource_id, form, file)
-            files.put(_always)
+            files.put(_always if was_there else may_replace)
     except OSError as error:
         raise LonghandError(f"{error.filename or path}: {translated(str(error.strerror))}") from None
     return ExportReport([path])
@@ -127,29 +128,32 @@ def _results_of(client: Client, resource_id: str) -> Generator[Result, None, Non
 
 def _write_articles(client: Client, resource_id: str, directory: Path, may_replace: MayReplace) -> ExportReport:
     written = ExportReport()
-    out_of_date: list[Path] = []
+    partial_files = PartialFiles(directory)
     with closing(_results_of(client, resource_id)) as found, NewFiles(directory) as files:
         for number, item in enumerate(found, 1):
             text, part = item.get("text"), item.get("partial_text")
             stem = article_stem(number, item.get("custom_id"), item["id"], text or part or "")
-            partial = f"{stem}{_PARTIAL}"
+            partial = f"{stem}{ENDING}"
             if text is not None and (cut := cut_short_words(item)):
-                written.remarks.append(t("results.cut", file=files.write(partial, text), why=cut))
+                file = partial_files.write(files, partial, item["id"], text)
+                written.remarks.append(t("results.cut", file=file, why=cut))
             elif text == "" and has_calls(item.get("message")):
                 written.remarks.append(t("results.tool_call", file=stem))
             elif text is not None:
                 written.files.append(files.write(f"{stem}.md", text))
                 # What an earlier call found while the batch still ran; the text may not have had its heading then.
                 early = article_stem(number, item.get("custom_id"), item["id"])
-                out_of_date += [directory / partial, directory / f"{early}{_PARTIAL}"]
+                left = partial_files.replaced_by(item["id"], text, [partial, f"{early}{ENDING}"])
+                written.remarks += [t("results.left", file=file) for file in left]
             elif part:
                 why = _status_and_reason(item)
-                written.remarks.append(t("results.incomplete", file=files.write(partial, part), why=why))
+                file = partial_files.write(files, partial, item["id"], part)
+                written.remarks.append(t("results.incomplete", file=file, why=why))
             else:
                 written.remarks.append(t("results.no_text", file=stem, why=_status_and_reason(item)))
-        files.put(may_replace, replaceable=lambda name: name.endswith(_PARTIAL))
-    for path in out_of_date:
-        path.unlink(missing_ok=True)
+        partial_files.put_marks(files)
+        files.put(may_replace, replaceable=partial_files.may_replace)
+        partial_files.remove()
     return written
 
 

@@ -3,8 +3,10 @@
 import json
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -48,7 +50,7 @@ def test_articles_become_files_in_input_order_and_partial_texts_are_named_so(tmp
     script = [head(transfer_encoding="chunked"), *chunks(LINES, 7), http_chunk(b"")]
     with ScriptedUpstream(script) as server, Client(server.url) as client:
         written = write_results(client, "batch_1", tmp_path / "out", "md")
-    names = sorted(path.name for path in (tmp_path / "out").iterdir())
+    names = sorted(path.name for path in (tmp_path / "out").glob("[!.]*"))
     assert names == ["0001-bees.md", "0002-etc-passwd.partial.md", "0003-job_3.partial.md"]
     assert (tmp_path / "out" / "0001-bees.md").read_bytes() == "Bees.\u2028\n蜂".encode()
     assert [path.name for path in written.files] == ["0001-bees.md"]
@@ -110,14 +112,6 @@ def test_any_custom_ids_become_names_that_are_safe_and_differ_on_every_system(tm
     assert len(folded) == len(names)
 
 
-def test_a_text_that_became_whole_replaces_its_partial_file(tmp_path: Path) -> None:
-    (tmp_path / "0001-bees.partial.md").write_text("Be")
-    script = [head(), json.dumps(ITEMS[0]).encode()]
-    with ScriptedUpstream(script) as server, Client(server.url) as client:
-        write_results(client, "batch_1", tmp_path, "md")
-    assert [path.name for path in tmp_path.iterdir()] == ["0001-bees.md"]
-
-
 @pytest.mark.parametrize("form", ["jsonl", "csv"])
 def test_one_file_holds_exactly_what_longhand_sent(tmp_path: Path, form: str) -> None:
     script = [head(transfer_encoding="chunked"), *chunks(LINES, 50), http_chunk(b"")]
@@ -175,6 +169,23 @@ def test_a_file_that_is_there_is_replaced_only_with_force_and_else_nothing_is_as
     assert [path.name for path in tmp_path.glob("*out*")] == ["out.csv"]
 
 
+def test_a_file_that_appears_during_the_download_is_not_replaced(tmp_path: Path) -> None:
+    path = tmp_path / "out.csv"
+    with ScriptedUpstream([head(), LINES]) as server, Client(server.url) as client:
+        stream = client.stream_results
+
+        @contextmanager
+        def streaming(*arguments: Any, **named: Any) -> Iterator[Iterator[bytes]]:
+            path.write_text("mine")
+            with stream(*arguments, **named) as chunks:
+                yield chunks
+
+        client.stream_results = streaming  # type: ignore[method-assign]
+        with pytest.raises(InputError, match="exists already"):
+            write_results(client, "batch_1", path, "csv", is_file=True)
+    assert path.read_text() == "mine"
+
+
 def test_articles_replace_none_of_others_and_then_none_is_written(tmp_path: Path) -> None:
     items = [dict(ITEMS[0], id=f"job_{place}", custom_id=name, text=name) for place, name in enumerate(["a", "b", "c"])]
     script = [head(), b"\n".join(json.dumps(item).encode() for item in items)]
@@ -197,15 +208,6 @@ def test_articles_replace_none_of_others_and_then_none_is_written(tmp_path: Path
         assert asked == [folder / "0002-b.md"]
         write_results(client, "batch_1", folder, "md")  # the same again is no other
     assert [path.read_text() for path in sorted(folder.iterdir())] == ["a", "b", "c"]
-
-
-def test_an_article_without_a_custom_id_is_named_by_its_heading_and_its_early_partial_file_goes(tmp_path: Path) -> None:
-    text = "# The Tea: of / Assam ##\n\nIt grows."
-    script = [head(), json.dumps({**ITEMS[0], "custom_id": None, "text": text}).encode()]
-    (tmp_path / "0001-job_1.partial.md").write_text("# The")
-    with ScriptedUpstream(script) as server, Client(server.url) as client:
-        write_results(client, "batch_1", tmp_path, "md")
-    assert [path.name for path in tmp_path.iterdir()] == ["0001-The-Tea-of-Assam.md"]
 
 
 def test_one_file_in_a_folder_has_the_name_of_the_pages_download(tmp_path: Path) -> None:
