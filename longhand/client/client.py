@@ -161,7 +161,7 @@ class Client:
         self, batch_id: str | None = None, *, release_running: bool = False, message: str = "", **held: Unpack[Held]
     ) -> Json:
         """Start no more jobs of a batch, a `model`, an `upstream` or a `project`, until `resume`. Jobs that run go
-        on, unless `release_running` gives them back to the queue, uncharged.
+        on, unless `release_running` gives them back to the queue: no failed attempt, but they are paid for again.
         """
         target = hold_calls.held_path(batch_id, held)
         return self._ask(hold_calls.pause(target, release_running=release_running, message=message))
