@@ -25,7 +25,7 @@ _FIELDS = {
         "type": "string",
         "enum": [CONTINUE, RELEASE],
         "default": CONTINUE,
-        "description": "What becomes of jobs that run: they go on, or are given back to the queue, as no failed attempt.",
+        "description": "What becomes of jobs that run: they go on, or go back to the queue, as no failed attempt.",
     },
     "message": {"type": "string", "maxLength": 200, "description": "Why; shown wherever the hold is."},
 }

@@ -25,7 +25,7 @@ class HoldDetail(Described):
 class WaitingObject(Described):
     """What a queued job waits for."""
 
-    hold: HoldDetail | None = Field(default=None, description="What keeps it from starting; to wait is no failed attempt.")
+    hold: HoldDetail | None = Field(default=None, description="What keeps it from starting; it is no failed attempt.")
     limited_by: str | None = Field(
         default=None,
         description="Why it has not started: `hold`, `no_upstream`, `retry`, `max_concurrency`, `no_free_stream`, or of"

@@ -11,6 +11,7 @@ from longhand.client.objects import FINAL
 from longhand.terminal import lists, tables
 from longhand.terminal.batch_list import batch_list
 from longhand.terminal.explanations import NOT_COMPLETED, retry_command
+from longhand.terminal.failures import is_rejected
 from longhand.terminal.output import PlainConsole, print_json, print_line
 from longhand.terminal.waiting_words import waiting_notes
 from longhand.words.catalogue import t
@@ -76,18 +77,20 @@ def show(resource_id: Id, as_json: AsJson = False) -> None:
         found = client.read(resource_id)
         is_batch = found.get("object") == "batch"
         failed = found["request_counts"]["failed"] if is_batch and found["status"] in FINAL else 0
-        statuses = [
-            one for one in NOT_COMPLETED if failed and any(client.jobs(batch_id=found["id"], status=one, limit=1))
-        ]
+        first = {
+            one: next(client.jobs(batch_id=found["id"], status=one, limit=1), None) for one in NOT_COMPLETED if failed
+        }
     if as_json:
         print_json(found)
         return
     draw = tables.batch_summary if is_batch else tables.job_summary
     tables.table_console().print(draw(found))
-    if statuses:
+    if statuses := [one for one in NOT_COMPLETED if first.get(one)]:
         why = t("join.comma").join(f"longhand jobs --batch {resource_id} --status {status}" for status in statuses)
         again = retry_command(resource_id, statuses)
         print_line(t("show.not_completed", count=failed, why=why, again=again), err=True)
+        if any(job and job["error"] and is_rejected(job["error"]["code"]) for job in first.values()):
+            print_line(t("show.rejected"), err=True)
 
 
 def _note_the_rest(console: PlainConsole, *, more: bool, hidden: str, wide: int) -> None:

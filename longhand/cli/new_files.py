@@ -4,7 +4,8 @@ import filecmp
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
@@ -24,6 +25,19 @@ def refuse_unless(may_replace: MayReplace, files: Sequence[Path]) -> None:
     """Raises `InputError` if there are files that must not be replaced."""
     if files and not may_replace(files):
         raise InputError(t("results.exists", count=len(files), first=files[0]))
+
+
+@contextmanager
+def made_folder(folder: Path) -> Iterator[None]:
+    """Make a folder, and those that it is in, if they are missing; what was made and stays empty is removed again."""
+    missing = [one for one in (folder, *folder.parents) if not one.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        yield
+    finally:
+        with suppress(OSError):  # the first that is not empty
+            for one in missing:
+                one.rmdir()
 
 
 class NewFiles:

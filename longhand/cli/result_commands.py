@@ -9,7 +9,7 @@ import typer
 
 from longhand.cli.arguments import AsJson, Id, confirm
 from longhand.cli.command_client import open_client
-from longhand.cli.results import copy_results, form_of, write_results
+from longhand.cli.results import ExportReport, copy_results, form_of, write_results
 from longhand.client.errors import InputError
 from longhand.terminal.output import print_json, print_line
 from longhand.words.catalogue import speaking, spoken, t
@@ -42,10 +42,18 @@ def results(
             written = write_results(client, resource_id, Path(output), form, is_file=is_file, may_replace=may_replace)
     if as_json:
         print_json({"files": [str(file) for file in written.files], "remarks": written.remarks})
-        return
-    for line in written.remarks:
+    else:
+        _report(written, output, is_folder=form == "md" and not is_file)
+    if not written.files and not written.incomplete:
+        raise typer.Exit(1)
+
+
+def _report(written: ExportReport, output: str, *, is_folder: bool) -> None:
+    for line in written.lines:
         print_line(line, err=True)
-    if form == "md" and not is_file:
+    if is_folder and not written.files and not written.incomplete:
+        print_line(t("results.wrote_nothing"), err=True)
+    elif is_folder:
         print_line(t("results.wrote_articles", count=len(written.files), folder=output), err=True)
     else:
         print_line(t("results.wrote", file=written.files[0]), err=True)

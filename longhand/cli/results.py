@@ -14,15 +14,26 @@ from typing import IO, cast
 
 from jobs.model.article_names import article_stem, export_stem
 from jobs.model.message import has_calls
-from longhand.cli.new_files import MayReplace, NewFiles, never, refuse_unless
+from longhand.cli.new_files import MayReplace, NewFiles, made_folder, never, refuse_unless
 from longhand.cli.partial_files import ENDING, PartialFiles
 from longhand.client.client import Client
 from longhand.client.errors import InputError, LonghandError
 from longhand.client.objects import Json, Result
-from longhand.terminal.explanations import cut_short_words, reason, status_word
+from longhand.terminal.explanations import cut_short_words, plain_reason, reason, status_word
+from longhand.terminal.failures import names_of
 from longhand.words.catalogue import spoken, t, translated
 
 _FORMATS = ("md", "jsonl", "csv", "zip")
+
+
+@dataclass(frozen=True, slots=True)
+class _Remark:
+    line: str
+    """With the words of the upstream as they came."""
+    sentence: str
+    file: str
+    plain: str
+    """Why: the same for many that failed for one cause."""
 
 
 @dataclass(slots=True)
@@ -31,8 +42,26 @@ class ExportReport:
 
     files: list[Path] = field(default_factory=list)
     """The files with complete texts, or the one file with all results."""
-    remarks: list[str] = field(default_factory=list)
-    """One line for each text that is missing, incomplete or cut short."""
+    incomplete: list[Path] = field(default_factory=list)
+    """Those with incomplete texts."""
+    noted: list[_Remark] = field(default_factory=list)
+
+    def note(self, sentence: str, file: Path | str, why: str = "", plain: str = "") -> None:
+        """Remark something of a text."""
+        self.noted.append(_Remark(t(sentence, file=file, why=why), sentence, str(file), plain or why))
+
+    @property
+    def remarks(self) -> list[str]:
+        """One line for each text that is missing, incomplete or cut short, and each file that is left."""
+        return [one.line for one in self.noted]
+
+    @property
+    def lines(self) -> list[str]:
+        """The same for a person: those of one kind and one reason are one line."""
+        files: dict[tuple[str, str], list[str]] = {}
+        for one in self.noted:
+            files.setdefault((one.sentence, one.plain), []).append(one.file)
+        return [t(sentence, file=names_of(names, len(names)), why=plain) for (sentence, plain), names in files.items()]
 
 
 def form_of(output: str, form: str | None) -> tuple[str, bool]:
@@ -57,17 +86,17 @@ def write_results(
     _check_form(form, resource_id)
     try:
         if form == "md" and not is_file:
-            path.mkdir(parents=True, exist_ok=True)
-            return _write_articles(client, resource_id, path, may_replace)
-        (path.parent if is_file else path).mkdir(parents=True, exist_ok=True)
-        path = path if is_file else path / f"{_stem_of(client, resource_id)}.{form}"
-        # Before much is read for nothing.
-        was_there = os.path.lexists(path)
-        refuse_unless(may_replace, [path] if was_there else [])
-        with NewFiles(path.parent) as files:
-            with files.open(path.name) as file:
-                copy_results(client, resource_id, form, file)
-            files.put(_always if was_there else may_replace)
+            with made_folder(path):
+                return _write_articles(client, resource_id, path, may_replace)
+        with made_folder(path.parent if is_file else path):
+            path = path if is_file else path / f"{_stem_of(client, resource_id)}.{form}"
+            # Before much is read for nothing.
+            was_there = os.path.lexists(path)
+            refuse_unless(may_replace, [path] if was_there else [])
+            with NewFiles(path.parent) as files:
+                with files.open(path.name) as file:
+                    copy_results(client, resource_id, form, file)
+                files.put(_always if was_there else may_replace)
     except OSError as error:
         raise LonghandError(f"{error.filename or path}: {translated(str(error.strerror))}") from None
     return ExportReport([path])
@@ -135,28 +164,30 @@ def _write_articles(client: Client, resource_id: str, directory: Path, may_repla
             stem = article_stem(number, item.get("custom_id"), item["id"], text or part or "")
             partial = f"{stem}{ENDING}"
             if text is not None and (cut := cut_short_words(item)):
-                file = partial_files.write(files, partial, item["id"], text)
-                written.remarks.append(t("results.cut", file=file, why=cut))
+                written.incomplete.append(partial_files.write(files, partial, item["id"], text))
+                written.note("results.cut", written.incomplete[-1], cut)
             elif text == "" and has_calls(item.get("message")):
-                written.remarks.append(t("results.tool_call", file=stem))
+                written.note("results.tool_call", stem)
             elif text is not None:
                 written.files.append(files.write(f"{stem}.md", text))
                 # What an earlier call found while the batch still ran; the text may not have had its heading then.
                 early = article_stem(number, item.get("custom_id"), item["id"])
-                left = partial_files.replaced_by(item["id"], text, [partial, f"{early}{ENDING}"])
-                written.remarks += [t("results.left", file=file) for file in left]
+                for left in partial_files.replaced_by(item["id"], text, [partial, f"{early}{ENDING}"]):
+                    written.note("results.left", left)
             elif part:
-                why = _status_and_reason(item)
-                file = partial_files.write(files, partial, item["id"], part)
-                written.remarks.append(t("results.incomplete", file=file, why=why))
+                written.incomplete.append(partial_files.write(files, partial, item["id"], part))
+                written.note("results.incomplete", written.incomplete[-1], *_status_and_reason(item))
             else:
-                written.remarks.append(t("results.no_text", file=stem, why=_status_and_reason(item)))
+                written.note("results.no_text", stem, *_status_and_reason(item))
         partial_files.put_marks(files)
         files.put(may_replace, replaceable=partial_files.may_replace)
         partial_files.remove()
     return written
 
 
-def _status_and_reason(item: Result) -> str:
-    because, status = reason(item), status_word(item["status"])
-    return t("status.because", status=status, why=because) if because else status
+def _status_and_reason(item: Result) -> list[str]:
+    """With the upstream's own words, and in plain ones."""
+    status = status_word(item["status"])
+    return [
+        t("status.because", status=status, why=why) if why else status for why in (reason(item), plain_reason(item))
+    ]

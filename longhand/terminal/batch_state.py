@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from longhand.client.batch_objects import Batch
 from longhand.client.events import BatchDone, BatchStatus, Delta, Done, Event, Progress, Reasoning, Reset, Status
 from longhand.client.objects import Job
-from longhand.terminal.explanations import reason
+from longhand.terminal.explanations import plain_reason
+from longhand.terminal.failures import Failure
 from longhand.words.catalogue import t
 
 _KEPT_CHARACTERS = 400
@@ -29,21 +30,14 @@ class Writing:
 
 
 @dataclass(slots=True)
-class Failure:
-    """A job that ended without a completed text."""
-
-    name: str
-    status: str
-    why: str
-
-
-@dataclass(slots=True)
 class BatchState:
     """Give it every event of the watch."""
 
     batch: Batch
     writing: dict[str, Writing] = field(default_factory=dict)
     """The running jobs by id, in the order in which they began."""
+    not_completed: dict[str, str] = field(default_factory=dict)
+    """How the jobs ended that did not complete, by id."""
     _seen: list[tuple[float, int]] = field(default_factory=list)
     """Times, and how many jobs had ended by then, for the rate."""
 
@@ -71,7 +65,9 @@ class BatchState:
             case Done(job=job):
                 self.writing.pop(job["id"], None)
                 if job["status"] != "completed":
-                    return Failure(name_of(job), job["status"], reason(job))
+                    self.not_completed[job["id"]] = job["status"]
+                    code = job["error"]["code"] if job["error"] else None
+                    return Failure(name_of(job), job["status"], plain_reason(job), code)
         return None
 
     @property
@@ -106,6 +102,7 @@ class BatchState:
         return (self.total - self.ended) / rate if rate else None
 
     def _show(self, job: Job) -> None:
+        self.not_completed.pop(job["id"], None)
         if job["status"] == "in_progress":
             writing = self.writing.setdefault(job["id"], Writing(name_of(job), job["attempt"]))
             writing.attempt = job["attempt"]

@@ -1,5 +1,7 @@
 """A running batch, drawn for a terminal: a bar, the numbers, and a line for each job that is being written."""
 
+from collections import Counter
+
 from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.containers import Lines
@@ -8,6 +10,7 @@ from rich.text import Text
 from longhand.client.objects import FINAL
 from longhand.terminal.batch_state import BatchState, Writing, thinking
 from longhand.terminal.cells import duration, first_cells, last_cells, one_line
+from longhand.terminal.failures import count_words, outcome
 from longhand.terminal.tables import status_text
 from longhand.terminal.waiting_words import hold_sentence
 from longhand.words.catalogue import t
@@ -63,18 +66,11 @@ class BatchView:
 
     def _numbers_line(self, width: int) -> Text:
         state = self._state
-        counts = state.batch["request_counts"]
         ended = state.batch["status"] in FINAL
         rate, left, tokens = state.jobs_per_second, state.seconds_left, state.output_tokens
-        parts = [status_text(state.batch["status"])]
-        if counts["completed"]:
-            parts.append(Text(t("batch.completed", number=f"{counts['completed']:,}"), style="green"))
-        if cut := counts.get("incomplete"):
-            parts.append(Text(t("batch.cut_short", number=f"{cut:,}"), style="yellow"))
-        if counts["failed"]:
-            parts.append(Text(t("batch.not_completed", number=f"{counts['failed']:,}"), style="red"))
-        if counts["in_progress"] and not ended:
-            parts.append(Text(t("batch.writing", number=f"{counts['in_progress']:,}"), style="cyan"))
+        # A copy, as above.
+        not_completed = Counter(list(state.not_completed.values()))
+        parts = [status_text(outcome(state.batch)), *count_words(state.batch, not_completed)]
         if left is not None and not ended:
             parts.append(Text(t("batch.left", time=duration(left))))
         if tokens is not None:

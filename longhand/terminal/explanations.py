@@ -1,11 +1,12 @@
 """Words of the API in the language of the command: statuses, names of fields, and what an error means."""
 
+import json
 import re
 from collections.abc import Collection, Mapping
 from typing import Any, Literal
 
 from longhand.client.objects import why
-from longhand.words.catalogue import known, meaning_of, t, translated
+from longhand.words.catalogue import failure_of_code, known, meaning_of, t, translated
 
 NOT_COMPLETED: tuple[Literal["failed", "expired", "cancelled"], ...] = ("failed", "expired", "cancelled")
 """How a job ends that does not complete."""
@@ -15,6 +16,11 @@ _ENGLISH = re.compile(r"[A-Za-z']+(?: [A-Za-z']+){3}")
 are none.
 """
 
+_QUOTED = frozenset({
+    "upstream_rejected", "upstream_rejected_in_stream", "upstream_server_error", "upstream_error_in_stream",
+    "upstream_unauthorized", "upstream_quota_spent", "schema_mismatch",
+})  # fmt: skip
+"""Here the upstream's own words say more than the code. The page has the same list (`faults.js`)."""
 _NOT_ACCEPTED = "The text was not accepted: "
 _NEXT_RULE = re.compile(r"; (?=\w+: asked for )")
 
@@ -67,6 +73,30 @@ def reason(owner: Any) -> str:
         return t("error.of_code", code=error["code"], meaning=t("error.not_accepted", rules=t("join.semicolon").join(
             map(translated, rules))))  # fmt: skip
     return t("error.of_code", code=error["code"], meaning=with_meaning(error["code"], message))
+
+
+def plain_reason(owner: Any) -> str:
+    """What went wrong with a job, as the page says it: many that failed for one cause have one sentence."""
+    error = owner.get("error")
+    if owner.get("status") == "cancelled" or not error:
+        return ""
+    code, message = str(error["code"]), " ".join((error["message"] or "").split())
+    said = _in_words(message)
+    if meaning := failure_of_code(code):
+        quoted = t("watch.said", meaning=meaning, said=said) if said and code in _QUOTED else meaning
+        return t("error.of_code", code=code, meaning=quoted)
+    return reason({**owner, "error": {"code": code, "message": said}})
+
+
+def _in_words(message: str) -> str:
+    """What a person can read of an answer that is quoted as JSON."""
+    try:
+        answer = json.loads(message[message.index("{") :])
+        found = answer.get("error") or answer
+        found = found.get("message") or found.get("detail") if isinstance(found, dict) else found
+    except (ValueError, RecursionError):
+        return message
+    return found if isinstance(found, str) and found else message
 
 
 def explained(error: object) -> str:

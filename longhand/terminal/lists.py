@@ -12,6 +12,7 @@ from longhand.client.objects import Job
 from longhand.terminal.cells import first_cells, one_line
 from longhand.terminal.costs import short_cost
 from longhand.terminal.explanations import reason
+from longhand.terminal.failures import outcome
 from longhand.terminal.tables import moment_of, number, plain_table, seconds, status_text
 from longhand.words.catalogue import t
 
@@ -60,11 +61,10 @@ def jobs_table(listed: Sequence[Job], *, wide: bool) -> Table:
 
 def status_of_batch(batch: Batch) -> Text:
     """The status, and beside it what the word alone would hide."""
-    status, counts = status_text(batch["status"]), batch["request_counts"]
+    status, counts = status_text(outcome(batch)), batch["request_counts"]
     if batch["status"] == "completed" and counts["failed"]:
-        everything = counts["failed"] == counts["total"]
-        if everything:
-            return Text(t("status.all_failed"), style="red")
+        if outcome(batch) == "all_failed":
+            return status
         return status.append(t("status.some_failed", number=counts["failed"]), "red")
     if batch["status"] == "completed" and counts["incomplete"]:
         return status.append(t("status.some_cut_short", number=counts["incomplete"]), style="yellow")

@@ -16,16 +16,15 @@ from rich.text import Text
 from longhand.client.client import Client
 from longhand.client.events import Delta, Done, Event, OnHold, Reasoning, Reset, Status
 from longhand.client.objects import Hold, Job
-from longhand.terminal.batch_state import BatchState, Failure, thinking
+from longhand.terminal.batch_state import BatchState, thinking
 from longhand.terminal.batch_view import BatchView
-from longhand.terminal.cells import one_line, plain
-from longhand.terminal.explanations import cut_short_words, reason, retry_command, source_word, status_word
+from longhand.terminal.cells import plain
+from longhand.terminal.explanations import cut_short_words, plain_reason, reason, source_word, status_word
+from longhand.terminal.failures import Failures, count_words, outcome
 from longhand.terminal.lines import Lines, starts_over
 from longhand.terminal.output import print_line
 from longhand.terminal.waiting_words import hold_sentence
 from longhand.words.catalogue import t
-
-_MOST_FAILURES = 10
 
 
 def watch_job(client: Client, job_id: str, out: TextIO, *, with_reasoning: bool = False) -> bool:
@@ -107,21 +106,21 @@ def watch_batch(client: Client, batch_id: str, console: Console, out: TextIO, *,
     in_panel = console.is_terminal and out.isatty()
     lines = Lines(out) if with_texts and not in_panel else None
     events = client.watch(batch_id, texts=("running" if in_panel else "all") if with_texts else "none")
-    failures = Counter[str]()
+    failures = Failures()
     with _shown(console, state, with_texts=with_texts and in_panel) as show:
         for event in events:
             failure = state.take(event)
             if failure is not None:
-                failures[failure.status] += 1
-                if failures.total() <= _MOST_FAILURES:
-                    _print_failure(console, failure)
+                _print(console, failures.add(failure), "red")
             if lines is not None:
                 lines.take(event)
             show()
-        if failures:
-            _print_retry(console, batch_id, failures)
+        for line in failures.groups():
+            _print(console, line, "red")
+        _print(console, failures.refused())
+        _print(console, failures.again(batch_id), breaks=False)
         if cut := state.batch["request_counts"].get("incomplete"):
-            _print_cut_short(console, batch_id, cut)
+            _print(console, t("watch.retry_cut_short", count=cut, id=batch_id), "yellow", breaks=False)
     if not console.is_terminal:
         console.print(_counts(state), soft_wrap=True, highlight=False)
     return state.batch["status"] == "completed" and state.batch["request_counts"]["completed"] == state.total
@@ -162,19 +161,10 @@ class _CountLines:
             self._console.print(line, soft_wrap=True, highlight=False)
 
 
-def _print_failure(console: Console, failure: Failure) -> None:
-    status = status_word(failure.status)
-    line = t("watch.failure", name=failure.name, status=t("join.comma").join(filter(None, (status, failure.why))))
-    console.print(Text(one_line(line), style="red"), soft_wrap=True)
-
-
-def _print_retry(console: Console, batch_id: str, failures: Counter[str]) -> None:
-    more = t("watch.more", number=failures.total() - _MOST_FAILURES) if failures.total() > _MOST_FAILURES else ""
-    console.print(Text(more + t("watch.retry", again=retry_command(batch_id, failures))), soft_wrap=True)
-
-
-def _print_cut_short(console: Console, batch_id: str, count: int) -> None:
-    console.print(Text(t("watch.retry_cut_short", count=count, id=batch_id), style="yellow"), soft_wrap=True)
+def _print(console: Console, line: str, style: str = "", *, breaks: bool = True) -> None:
+    """Between words a terminal breaks a line that `breaks`; one with a command stays one to copy."""
+    if line:
+        console.print(Text(line, style=style), soft_wrap=not breaks or not console.is_terminal)
 
 
 def _held(hold: Hold | None, before: Hold | None) -> str:
@@ -206,23 +196,14 @@ def _ending(job: Job) -> str:
     if job.get("finish_reason") in ("tool_calls", "function_call"):
         parts.append(t("watch.called_a_tool", id=job["id"]))
     if job["error"]:
-        parts.append(reason(job))
+        parts.append(plain_reason(job))
     return t("join.comma").join(parts)
 
 
 def _counts(state: BatchState) -> str:
-    counts = state.batch["request_counts"]
-    parts = [
-        t("watch.ended", status=status_word(state.batch["status"]), ended=state.ended, total=state.total),
-    ]
-    if counts["completed"]:
-        parts.append(t("batch.completed", number=counts["completed"]))
-    if cut := counts.get("incomplete"):
-        parts.append(t("watch.cut_short_of_them", number=cut))
-    if counts["failed"]:
-        parts.append(t("batch.not_completed", number=counts["failed"]))
-    if counts["in_progress"]:
-        parts.append(t("batch.writing", number=counts["in_progress"]))
+    status = status_word(outcome(state.batch))
+    parts = [t("watch.ended", status=status, ended=state.ended, total=state.total)]
+    parts += [part.plain for part in count_words(state.batch, Counter(state.not_completed.values()))]
     if state.output_tokens is not None:
         parts.append(t("batch.tokens", number=state.output_tokens))
     return t("join.comma").join(parts)

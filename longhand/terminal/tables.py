@@ -15,6 +15,7 @@ from longhand.client.objects import Json
 from longhand.terminal.cells import plain
 from longhand.terminal.costs import attempt_cost, cost_text
 from longhand.terminal.explanations import cut_short_words, heading, reason, source_word, status_word, with_meaning
+from longhand.terminal.failures import outcome
 from longhand.terminal.output import PlainConsole, open_console
 from longhand.terminal.waiting_words import hold_sentence, waits_sentence
 from longhand.words.catalogue import t, translated
@@ -121,7 +122,7 @@ def batch_summary(batch: Json) -> RenderableType:
     """One batch with its counts."""
     usage = batch.get("usage")
     rows = {
-        "status": status_text(batch["status"]),
+        "status": status_text(outcome(batch)),
         "on_hold": hold_sentence(batch["hold"]) if batch.get("hold") else None,
         "because": _because(batch.get("hold")),
         "jobs": _named_pairs(batch["request_counts"]),
@@ -147,7 +148,7 @@ def _input_notes(notes: list[Json] | None) -> str:
 
 def status_text(status: str) -> Text:
     """A status in its colour."""
-    return Text(status_word(status), style=_STYLES.get(status, ""))
+    return Text(status_word(status), style=_STYLES.get(status.removeprefix("all_"), ""))
 
 
 def without_secret(url: str) -> str:

@@ -97,6 +97,13 @@ def meaning_of(code: str | None) -> str:
     return "" if spoken() == "en" or code is None else str(entries(spoken(), "_codes").get(code, ""))
 
 
+def failure_of_code(code: str) -> str:
+    """What the code of a failed job means, in both languages; empty where its message says it."""
+    if code not in entries("en", "_codes"):
+        return ""
+    return str(entries(spoken(), "_codes")[code])
+
+
 @contextmanager
 def speaking(language: Language) -> Iterator[None]:
     """Speak another language for a while."""

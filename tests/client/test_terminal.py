@@ -101,7 +101,11 @@ def test_a_reset_and_an_end_are_seen_in_the_panel() -> None:
     error = {"code": "upstream_cut", "message": "a\n b"}
     failure = state.take(Done(job(0, "bees", status="failed", error=error)))
     assert failure is not None
-    assert (failure.name, failure.status, failure.why) == ("bees", "failed", "upstream_cut: a b")
+    assert (failure.name, failure.status, failure.why) == (
+        "bees",
+        "failed",
+        "upstream_cut: the upstream's answer broke off",
+    )
     assert not any("bees" in line for line in drawn(state, 80, 20))
 
 
@@ -181,7 +185,7 @@ def test_a_batch_that_is_watched_into_files_is_lines(sqlite_api: ApiServer, play
     last = said.getvalue().splitlines()
     assert "#2: failed, upstream_error: played" in last
     assert last[-2] == f"run them again with: longhand retry {played.batch_id}"
-    assert last[-1] == "completed: 3/3 ended, 2 completed, 1 not completed"
+    assert last[-1] == "completed: 3/3 ended, 2 completed, 1 failed"
     assert sorted(out.getvalue().splitlines()) == sorted(
         line for number in (1, 2, 3) for line in (f"#{number} | One", f"#{number} | Two and the rest")
     )
@@ -194,7 +198,7 @@ def test_a_batch_on_a_terminal_ends_with_its_bar_and_numbers(sqlite_api: ApiServ
     last = said.getvalue().rstrip("\x1b[?25h\r\n").splitlines()
     assert "#2: failed, upstream_error: played" in said.getvalue()
     assert last[-2].endswith(" 3/3 ended")
-    assert "completed  2 completed  1 not completed" in last[-1]
+    assert "completed  2 completed  1 failed" in last[-1]
     assert out.getvalue() == ""
 
 

@@ -127,7 +127,7 @@ def test_a_job_that_failed_makes_watch_fail(at: dict[str, str]) -> None:
     submitted = longhand("submit", "-", "--model", "m", "--watch", environ=at, stdin=json.dumps(refused))
     assert submitted.returncode == 1
     assert re.fullmatch(r"batch_\w+\n", submitted.stdout)
-    assert submitted.stderr.splitlines()[-1].startswith("completed: 1/1 ended, 1 not completed")
+    assert submitted.stderr.splitlines()[-1].startswith("all failed: 1/1 ended, 1 failed")
     job = longhand("submit", "Write a 20-word note.", "--model", "m", "--watch", environ=at)
     assert re.match(r"job_\w+\n", job.stderr)
     assert "job_" not in job.stdout
