@@ -1,13 +1,24 @@
 """The client with which the commands talk to a running Longhand."""
 
 import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
+
+import httpx
 
 from jobs.settings import PREFIX, Settings, load_settings
+from longhand.client.calls import Call
 from longhand.client.client import Client
-from longhand.client.connection import address_of
+from longhand.client.connection import address_of, running_url, url_file
 from longhand.terminal.output import print_line
-from longhand.words.catalogue import translated
+from longhand.words.catalogue import t, translated
+
+START_SECONDS = 30.0
+"""How long a command waits for a `longhand up` of this folder that is starting."""
+_LOOK_SECONDS = 0.1
 
 
 def use_server(url: str | None, api_key: str | None) -> None:
@@ -35,10 +46,59 @@ def has_asked() -> bool:
     return _asked.longhand
 
 
+class _Connection:
+    """Tells of lost connections: each reason once, and when there is one again."""
+
+    def __init__(self) -> None:
+        self._last = ""
+
+    def lost(self, line: str) -> None:
+        # Not `typer.echo`: that writes past a live view, which then no longer knows where its lines are.
+        if line != self._last:
+            print_line(translated(line), err=True)
+        self._last = line
+
+    def answered(self) -> None:
+        if self._last:
+            print_line(t("command.connected_again"), err=True)
+        self._last = ""
+
+
+class _TellingClient(Client):
+    """A client that says at the terminal how its connection is doing."""
+
+    def __init__(self, url: str, api_key: str | None) -> None:
+        self._connection = _Connection()
+        super().__init__(url, api_key=api_key, on_retry=self._connection.lost)
+
+    @contextmanager
+    def _stream(self, call: Call[Any], timeout: Any) -> Iterator[httpx.Response]:
+        with super()._stream(call, timeout) as response:
+            self._connection.answered()
+            yield response
+
+
 def open_client() -> Client:
-    """A client for the Longhand that the settings name."""
+    """A client for the Longhand that the settings name; one that `longhand up` is starting here is waited for."""
     _asked.longhand = True
     settings = load_settings()
+    if "url" not in settings.model_fields_set:
+        _wait_for_start()
     api_key = settings.api_key.get_secret_value() if settings.api_key else None
-    # Not `typer.echo`: that writes past a live view, which then no longer knows where its lines are.
-    return Client(server_url(settings), api_key=api_key, on_retry=lambda line: print_line(translated(line), err=True))
+    return _TellingClient(server_url(settings), api_key)
+
+
+def _wait_for_start() -> None:
+    from longhand.stack.home import is_held  # noqa: PLC0415  # not on every system
+
+    home = url_file().parent
+
+    def is_starting() -> bool:
+        return running_url() is None and is_held(home)
+
+    if not is_starting():
+        return
+    print_line(t("command.starting", home=home), err=True)
+    deadline = time.monotonic() + START_SECONDS
+    while is_starting() and time.monotonic() < deadline:
+        time.sleep(_LOOK_SECONDS)

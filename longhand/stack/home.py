@@ -41,6 +41,32 @@ def locked_home(home: Path) -> Iterator[Path]:
         os.close(descriptor)
 
 
+def is_held(home: Path) -> bool:
+    """Whether a stack runs in this home, or is starting or ending."""
+    try:
+        if not _is_alive((home / "lock").read_text()):
+            return False
+        descriptor = os.open(home / "lock", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        # Only where the process that the file names is alive: else this would keep a stack from starting just now.
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
+def _is_alive(pid: str) -> bool:
+    try:
+        os.kill(int(pid), 0)
+    except (OSError, ValueError, OverflowError):
+        return False
+    return True
+
+
 def write_private(path: Path, text: str) -> None:
     """Write a file that only its owner can read, even if it existed before."""
     path.touch(mode=0o600)

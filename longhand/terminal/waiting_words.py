@@ -1,5 +1,6 @@
 """Why work waits, and what to do about it, in one sentence for a terminal. Why a job waits, the API says in words."""
 
+import time
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 
@@ -21,12 +22,19 @@ def hold_sentence(hold: Hold | Json) -> str:
         then = t("hold.then", first=first, arguments=hold_arguments(hold))
     else:
         then = t("hold.operator_resumes" if cause == "paused" else "hold.operator_mends")
-    by_itself = t("hold.by_itself", time=_moment(hold["probe_at"])) if hold["probe_at"] is not None else ""
+    by_itself = _probe_words(hold["probe_at"])
     message = plain(hold["message"])
     own = hold["held_by"] == "person" and message != f"the {kind} was paused"
     by_person = t("hold.message", message=message) if own else ""
     since = _moment(hold["since"])
     return t("hold.sentence", what=what, is_so=is_so, since=since, message=by_person, by_itself=by_itself, then=then)
+
+
+def _probe_words(probe_at: float | None) -> str:
+    """When a job is sent to see whether all is well again. A time that has passed says nothing any more."""
+    if probe_at is None:
+        return ""
+    return t("hold.by_itself", time=_moment(probe_at)) if probe_at > time.time() else t("hold.by_itself_soon")
 
 
 def _first_step(hold: Hold | Json) -> str:
@@ -47,7 +55,9 @@ def waits_sentence(job: Job | Json) -> str:
     if hold := job.get("hold"):
         return hold_sentence(hold)
     message, until = translated(job.get("limited_by_message") or ""), job.get("limited_until")
-    return t("waits.until", why=message, time=_moment(until)) if message and until is not None else message
+    if not message or until is None or until <= time.time():
+        return message
+    return t("waits.until", why=message, time=_moment(until))
 
 
 def waiting_notes(listed: Iterable[Job]) -> Iterator[str]:

@@ -76,7 +76,7 @@ def test_jobs_that_wait_for_the_same_are_one_line() -> None:
     listed: list[Any] = [
         {**JOB, "status": "completed"},
         *({**JOB, "limited_by": "hold", "hold": hold(since=1.0, probe_at=None)} for _ in range(3)),
-        *({**JOB, **retry, "limited_until": time.time() + number} for number in range(2)),
+        *({**JOB, **retry, "limited_until": time.time() + 60 + number} for number in range(2)),
     ]
     held, waits = waiting_notes(listed)
     assert held.startswith("3 queued jobs wait: the upstream main is out of credit since 1970-01-01")
@@ -141,3 +141,11 @@ def test_the_watch_of_a_job_says_a_hold_once_until_it_is_another(
     first, held, lifted, last = capsys.readouterr().err.splitlines()
     assert (first, lifted, last) == ("queued", "no longer held", "completed")
     assert held.startswith("on hold: the upstream main is out of credit since 1970-01-01")
+
+
+def test_a_time_that_has_passed_is_not_shown() -> None:
+    for seconds, said in ((60, "it is tried by itself at "), (-1, "it is tried again by itself; ")):
+        sentence = hold_sentence(hold(probe_at=time.time() + seconds))
+        assert said in sentence
+    waits = {**JOB, "limited_by": "retry", "limited_by_message": "attempt 1 failed", "limited_until": time.time() - 1}
+    assert waits_sentence(waits) == "attempt 1 failed"
