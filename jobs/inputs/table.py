@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from jobs.inputs.mistakes import MistakeError, Notes
 from jobs.inputs.rows import Row
-from jobs.inputs.template import fields_of, fill, name_columns, parse_template
+from jobs.inputs.template import fields_of, fill, name_columns, nearest, parse_template
 
 MOST_COLUMNS = 16_384
 """As many as a spreadsheet has."""
@@ -70,7 +70,8 @@ class RowFiller:
         self._fields = fields_of(self._template)
         self._max_bytes = max_bytes
         if id_column is not None and id_column not in header.columns:
-            remedy = name_columns(header.columns)
+            near = nearest(id_column, header.columns)
+            remedy = (f"did you mean {near}? " if near else "") + name_columns(header.columns)
             raise MistakeError("unknown_column", f"{id_column!r} is not a column", remedy, param="id_column")
         self._id_column = id_column or "custom_id"
         self._first_longer: Row | None = None

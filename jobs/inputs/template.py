@@ -33,7 +33,9 @@ def parse_template(columns: Sequence[str], template: str | None) -> str:
             raise MistakeError("wrong_template", reason, "double it to write it", param="template")
         if part[1] is not None and part[1].strip() not in known:
             reason = f"{part[0]} in the template is not a column"
-            raise MistakeError("wrong_template", reason, _nearest(part[1], columns) + there, param="template")
+            near = nearest(part[1], columns)
+            meant = f"did you mean {{{near}}}? " if near else ""
+            raise MistakeError("wrong_template", reason, meant + there, param="template")
     if all(part[1] is None for part in parts):
         reason = "the template names no column, so every row would ask for the same"
         raise MistakeError("wrong_template", reason, f"write one in braces; {there}", param="template")
@@ -55,10 +57,11 @@ def name_columns(columns: Sequence[str]) -> str:
     return "the columns are " + ", ".join(shown) + (", ..." if len(columns) > _MOST_NAMES else "")
 
 
-def _nearest(name: str, columns: Sequence[str]) -> str:
+def nearest(name: str, columns: Sequence[str]) -> str:
+    """The column that is meant most likely; empty if none is like it."""
     if len(name) > _LONGEST_NAME:  # finding the nearest takes the product of all lengths
         return ""
     near = [column for column in columns[: 10 * _MOST_NAMES] if len(column) <= _LONGEST_NAME]
     folded = {column.casefold(): column for column in reversed(near)}
     found = get_close_matches(name.strip().casefold(), folded, n=1)
-    return f"did you mean {{{folded[found[0]]}}}? " if found else ""
+    return folded[found[0]] if found else ""

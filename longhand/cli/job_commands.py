@@ -1,5 +1,6 @@
 """The commands that change work that was submitted: `cancel`, `retry` and `delete`."""
 
+import re
 import sys
 from typing import Annotated, get_args
 
@@ -7,11 +8,14 @@ import typer
 
 from longhand.cli.arguments import AsJson, Id, confirm
 from longhand.cli.command_client import open_client
-from longhand.client.errors import InputError
+from longhand.client.errors import ConflictError, InputError, LonghandError
 from longhand.client.objects import Json, Retried
-from longhand.terminal.explanations import status_word
+from longhand.terminal.explanations import heading, status_word
 from longhand.terminal.output import print_answer, print_json_line, print_line
 from longhand.words.catalogue import t
+
+_ONLY_OTHERS = re.compile(r"but its (\w+) ones \((\d+)\)")
+"""Where the API says which jobs could be run again, were they asked for."""
 
 
 def cancel(resource_id: Id, as_json: AsJson = False) -> None:
@@ -29,8 +33,24 @@ def retry(
 ) -> None:
     """Run one failed job again, or all failed jobs of a batch and only those. They keep their ids."""
     with open_client() as client:
-        retried = client.retry(resource_id, which=_read_which(which))
+        chosen = _read_which(which)
+        try:
+            retried = client.retry(resource_id, which=chosen)
+        except ConflictError as error:
+            raise _in_own_words(error, resource_id, chosen) from None
     print_answer(retried, _said_of(retried), as_json=as_json, err=True)
+
+
+def _in_own_words(error: ConflictError, batch_id: str, chosen: list[Retried] | None) -> LonghandError:
+    """A refusal that names a field of the API, with the option of the command."""
+    found = _ONLY_OTHERS.search(str(error))
+    if error.code != "nothing_to_retry" or found is None:
+        return error
+    name, count = found[1], int(found[2])
+    statuses = t("retry.or").join(map(heading, chosen or ("failed", "expired")))
+    return LonghandError(
+        t("retry.nothing_but", id=batch_id, statuses=statuses, count=count, other=heading(name), name=name)
+    )
 
 
 def _said_of(retried: Json) -> str:

@@ -194,7 +194,12 @@ def _checked(line: Line, options: Options, notes: Notes, lines_by_id: dict[str, 
     if custom_id is not None:
         first = lines_by_id.setdefault(custom_id, line.line)
         if first != line.line:
-            why = t("submit.same_custom_id", custom_id=repr(custom_id), line=first)
+            why = t(
+                "submit.same_custom_id",
+                column=options.read.id_column or "custom_id",
+                custom_id=repr(custom_id),
+                line=first,
+            )
             raise MistakeError(_OWN, why, line=line.line, row=line.row)
     return item
 
@@ -238,11 +243,14 @@ def _of_whole_file(name: str, mistake: MistakeError) -> str:
 
 def _remarks(name: str, opened: InputFile, options: Options, requests: Sequence[Json]) -> tuple[str, ...]:
     found: list[str] = []
-    if opened.encoding.codec != "utf-8" and not opened.encoding.is_guess:  # a guess is a note
-        found.append(t("submit.read_as", encoding=opened.encoding.name))
+    if opened.encoding.codec != "utf-8":
+        key = "submit.guessed" if opened.encoding.is_guess else "submit.read_as"
+        found.append(t(key, encoding=opened.encoding.name))
     if opened.form is not None and opened.form.delimiter != ",":
         found.append(t("submit.read_with", delimiter=translated(opened.form.name)))
     if opened.form is not None and "custom_id" not in opened.columns and options.read.id_column is None:
         column = naming_column(opened.columns, [request.get("cells") or {} for request in requests])
         found.append(t("submit.no_id_column_but", column=shlex.quote(column)) if column else t("submit.no_id_column"))
-    return tuple(f"{name}: {remark}" for remark in (*found, *map(explained, opened.notes)))
+    # A guess is a note, too, which cannot name the option.
+    notes = [explained(note) for note in opened.notes if note.code != "encoding" or not opened.encoding.is_guess]
+    return tuple(f"{name}: {remark}" for remark in (*found, *notes))

@@ -231,11 +231,14 @@ def test_a_cancelled_batch_is_run_again_with_the_command_that_is_shown(
     assert shown.stderr == f"2 jobs did not complete; why: {why}; run them again with: {again}\n"
     refused = longhand("retry", batch_id, environ=environ)
     assert refused.stderr.startswith(
-        "longhand: no job of the batch is expired or failed: there is nothing to run again but its cancelled ones (2),"
-        ' if you name them in "which" (the command: --which cancelled)'
+        f"longhand: {batch_id}: no job is failed or expired, so there is nothing to run again; but 2 are cancelled:"
+        f" run them again with: {again}\n"
     )
     chinese = longhand("retry", batch_id, environ={**environ, "LONGHAND_LANG": "zh"})
-    assert "有 2 个任务的状态是 cancelled：要重新运行它们，请加上 --which cancelled" in chinese.stderr
+    assert (
+        f"没有状态为“失败”或“已过期”的任务，所以没有可以重新运行的；但有 2 个“已取消”的：要重新运行它们，请用 {again}"
+        in chinese.stderr
+    )
     assert longhand(*again.split()[1:], environ=environ).returncode == 0
 
 

@@ -32,8 +32,8 @@ def test_a_file_is_read_as_meant_or_refused_with_its_line_and_a_remedy(case: Cas
 
 
 GUESS = (
-    "the file was read as GB18030, which is a guess from its text: if the texts look wrong, name the encoding, or save"
-    " the file as UTF-8"
+    "read as GB18030, which is a guess from its text: if the texts look wrong, name the encoding with --encoding, or"
+    " save the file as UTF-8"
 )
 
 
@@ -42,12 +42,12 @@ def test_what_was_read_otherwise_is_said(tmp_path: Path) -> None:
     path.write_bytes("主题;语气\n绿茶;平静\n;\n雨;温暖\n;\n".encode("gbk"))
     remarks = read_submission(str(path), Options(MODEL, ReadOptions(template="写{主题}"))).remarks
     assert [remark.removeprefix(f"{path}: ") for remark in remarks] == [
+        GUESS,
         "read with a semicolon between the cells",
         (
             "no column custom_id, so the articles are named by their headings or job ids:"
             " --id-column '主题' would name them"
         ),
-        GUESS,
         "a row without any text was left out (line 3 and 1 more)",
     ]
 
@@ -67,6 +67,10 @@ def test_an_encoding_a_delimiter_and_an_id_column_can_be_named(tmp_path: Path) -
         (ReadOptions(encoding="base64"), "--encoding: 'base64' is no encoding"),
         (ReadOptions(delimiter="ab"), "--delimiter: 'ab' cannot part cells"),
         (ReadOptions(id_column="nr"), "--id-column: 'nr' is not a column: the columns are prompt"),
+        (
+            ReadOptions(id_column="Promt "),
+            "--id-column: 'Promt ' is not a column: did you mean prompt? the columns are prompt",
+        ),
         (
             ReadOptions(template="{promt}"),
             "--template: {promt} in the template is not a column: did you mean {prompt}?",

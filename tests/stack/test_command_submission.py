@@ -120,6 +120,14 @@ def test_a_wrong_line_is_named_with_file_and_number(tmp_path: Path, line: str, m
     assert mistake in said
 
 
+def test_a_name_that_stands_twice_is_told_by_the_column_that_the_user_has(tmp_path: Path) -> None:
+    table = written(tmp_path, "in.csv", "SKU,prompt\nKlassik,a\nKlassik,b\n")
+    said = refusal(table, Options(model="m-1", read=ReadOptions(id_column="SKU")))
+    assert said == "in.csv:3: \"SKU\" 'Klassik' stands in line 2 already: give each its own"
+    near = refusal(table, Options(model="m-1", read=ReadOptions(id_column="sku")))
+    assert near == "in.csv: --id-column: 'sku' is not a column: did you mean SKU? the columns are SKU, prompt"
+
+
 def test_a_line_without_a_model_is_named_when_the_command_gives_none(tmp_path: Path) -> None:
     said = refusal(written(tmp_path, "in.jsonl", '{"prompt": "a"}'), Options())
     assert said == 'in.jsonl:1: no "model": name one in the line or with --model'
