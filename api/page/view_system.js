@@ -14,6 +14,7 @@ import { t } from "./words.js";
 
 const LOOK_MS = 2500;
 const LATEST_MS = 10000;
+const LATEST_PAUSE_MS = 700;
 const MOST_LATEST = 50;
 
 export function systemView() {
@@ -38,7 +39,7 @@ export function systemView() {
   );
   let timer = null;
   let turns = 0;
-  let latestJobs = [];
+  let latest = [];
   let latestAt = -Infinity;
 
   async function look() {
@@ -46,10 +47,11 @@ export function systemView() {
     const turn = (turns += 1);
     try {
       const status = await call("/v1/status", { signal: closed.signal });
-      const latest = await readLatest();
+      // The state is not kept waiting for what a slow database does not tell.
+      if (status.database.state === "ok") await Promise.race([readLatest(), pause(LATEST_PAUSE_MS)]);
       if (turn !== turns) return; // a later look tells what is newer, and goes on
       fault.replaceChildren();
-      show(status, latest);
+      show(status);
     } catch (error) {
       if (turn !== turns || error.name === "AbortError") return;
       if (parts.hidden) setBadge(state, "failed", t(error.status === 0 ? "system.badge.away" : "unknown"));
@@ -60,16 +62,15 @@ export function systemView() {
     timer = setTimeout(look, document.hidden ? 4 * LOOK_MS : LOOK_MS);
   }
 
-  /** The latest articles, which tell whether the upstreams take what they are sent; none while they cannot be read. */
+  /** Read the latest articles, which tell whether the upstreams take what they are sent; not at every look. */
   async function readLatest() {
-    if (performance.now() - latestAt < LATEST_MS) return latestJobs;
+    if (performance.now() - latestAt < LATEST_MS) return;
     latestAt = performance.now();
     const read = call(`/v1/jobs?limit=${MOST_LATEST}`, { signal: closed.signal });
-    latestJobs = await read.then(({ data }) => data, () => []);
-    return latestJobs;
+    latest = await read.then(({ data }) => data, () => []);
   }
 
-  function show(status, latest) {
+  function show(status) {
     const found = noticesOf(status);
     const all = (status.upstreams ?? []).map((one) => ({ ...one, refused: refusedLately(latest, one.name) }));
     const isWell = found.length === 0 && !all.some(({ state: its, refused }) => its === "held" || refused);
@@ -104,6 +105,8 @@ export function systemView() {
     },
   };
 }
+
+const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 function part(title, ...children) {
   return el("section", { class: "system-part" }, el("h2", {}, t(title)), ...children);
