@@ -17,6 +17,7 @@ from tests.page.visit import Visit
 from tests.page.watched import finish, held, request, submit
 
 MANY = 40
+WAITS = re.compile("^0% · Waits for a free stream: every worker is busy, or none is running")
 
 
 @pytest.fixture
@@ -168,7 +169,7 @@ def test_a_batch_that_only_waits_says_why_and_what_is_cancelled_is_no_failure(
         expect(page.locator(".batch-row .badge")).to_have_text("Queued")
         visit.go(f"#/batches/{batch_id}")
         expect(page.locator(".head .badge")).to_have_text("Queued")
-        expect(page.locator(".bar-line")).to_have_text(re.compile("^0% · Waits for a free stream: every worker is busy, or none is running"))
+        expect(page.locator(".bar-line")).to_have_text(WAITS)
         client.cancel(next(iter(client.jobs(batch_id=batch_id)))["id"])
         expect(page.locator(".head .badge")).to_have_text("Queued, 1 cancelled")
         expect(page.get_by_role("button", name="Cancelled 1")).to_be_visible()

@@ -237,7 +237,7 @@ def test_a_table_of_another_encoding_and_delimiter_is_read_and_said_so(visit: Vi
     give_file(visit, "主题.csv", "编号;主题;语气\r\n1;绿茶的历史;平静\r\n;;\r\n2;雨;温暖\r\n".encode("gbk"))
     summary = visit.page.locator("#file-summary")
     expect(summary).to_contain_text("主题.csv: 2 prompts.")
-    expect(summary).to_contain_text("The encoding is a guess: GB18030. If letters look wrong below, choose another one.")
+    expect(summary).to_contain_text("The encoding is a guess: GB18030. If letters look wrong below")
     expect(summary).to_contain_text("The cells are separated by semicolons.")
     expect(summary).to_contain_text("a row without any text was left out (line 3)")
     expect(visit.page.locator("thead")).to_have_text("编号主题语气")

@@ -133,7 +133,9 @@ def test_a_worker_that_is_lost_is_told_with_what_becomes_of_its_articles(
         visit.assert_clean()
 
 
-def test_before_the_first_answer_the_badge_says_that_it_reads_and_then_what_failed(visit: Visit, client: Client) -> None:
+def test_before_the_first_answer_the_badge_says_that_it_reads_and_then_what_failed(
+    visit: Visit, client: Client
+) -> None:
     page = visit.page
     visit.network_lost = True
     finish(client, submit(client, [request("one", "Write a 20-word note.")]))
