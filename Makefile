@@ -28,8 +28,8 @@ check: .venv/ready  ## what CI checks before the tests
 	$(BIN)/mypy
 	$(BIN)/oxlint --deny-warnings api/page tests/page
 
-chaos: .venv/ready  ## kill, stop, cut and freeze everything; see docs/reliability.md
-	$(PYTEST) -q -n 2 --dist worksteal -m chaos tests
+chaos: .venv/ready  ## kill, stop, cut and freeze everything, three at a time; see docs/reliability.md
+	$(PYTEST) -q -n 3 --dist worksteal -m chaos tests
 
 soak: .venv/ready  ## faults at random for MINUTES=60; SEED=... makes the same choices again
 	MINUTES=$(or $(MINUTES),60) SEED=$(SEED) $(BIN)/pytest -q -s --timeout 0 tests/chaos/soak.py
