@@ -65,11 +65,21 @@ class _Connection:
 
 
 class _TellingClient(Client):
-    """A client that says at the terminal how its connection is doing."""
+    """A client that says at the terminal how its connection is doing. One that `finds` its Longhand looks for it again
+    at each further try: the `longhand up` of this folder may only be starting.
+    """
 
-    def __init__(self, url: str, api_key: str | None) -> None:
+    def __init__(self, url: str, api_key: str | None, *, finds: bool) -> None:
         self._connection = _Connection()
-        super().__init__(url, api_key=api_key, on_retry=self._connection.lost)
+        self._finds = finds
+        super().__init__(url, api_key=api_key, on_retry=self._lost)
+
+    def _lost(self, line: str) -> None:
+        self._connection.lost(line)
+        if self._finds:
+            _wait_for_start()
+            self.url = address_of(None)
+            self._http.base_url = self.url
 
     @contextmanager
     def _stream(self, call: Call[Any], timeout: Any) -> Iterator[httpx.Response]:
@@ -82,10 +92,11 @@ def open_client() -> Client:
     """A client for the Longhand that the settings name; one that `longhand up` is starting here is waited for."""
     _asked.longhand = True
     settings = load_settings()
-    if "url" not in settings.model_fields_set:
+    finds = "url" not in settings.model_fields_set
+    if finds:
         _wait_for_start()
     api_key = settings.api_key.get_secret_value() if settings.api_key else None
-    return _TellingClient(server_url(settings), api_key)
+    return _TellingClient(server_url(settings), api_key, finds=finds)
 
 
 def _wait_for_start() -> None:

@@ -1,15 +1,18 @@
 """What a command says and does while its Longhand is starting, is away, and is back."""
 
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from longhand.cli import command_client
 from longhand.cli.command_client import open_client
+from longhand.client import connection
 from longhand.client.connection import url_file
 from longhand.stack.home import is_held, locked_home, write_url
 from tests.client.sent import answer, delta, ended, sent
+from tests.conftest import free_port
 from tests.stack.running_up import environ_of, longhand
 from tests.upstream.scripted_upstream import ScriptedUpstream, head
 
@@ -64,6 +67,24 @@ def test_a_command_waits_for_nothing_where_nothing_starts(
     assert not is_held(home)
     open_client().close()  # it has ended
     assert capsys.readouterr().err == ""
+
+
+def test_a_submission_finds_the_up_that_began_to_start_after_it(
+    home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    accepted = {"id": "job_1", "object": "job"}
+    with ScriptedUpstream([answer(202, accepted)]) as server, ExitStack() as up:
+        monkeypatch.setattr(connection, "DEFAULT_URL", f"http://127.0.0.1:{free_port()}")
+
+        with open_client() as client:
+            tries = client._on_retry
+            client._on_retry = lambda line: (up.enter_context(locked_home(home)), tries(line))[1]
+            monkeypatch.setattr(time, "sleep", lambda _: write_url(home, server.url))
+            assert client.submit_job({"model": "m", "messages": []}) == accepted
+    assert capsys.readouterr().err.splitlines()[1:] == [
+        f"`longhand up` is starting in {home}: waiting until it answers",
+        "connected again",
+    ]
 
 
 def test_the_url_of_a_stack_that_was_killed_does_not_keep_a_command_from_waiting(
