@@ -28,9 +28,6 @@ def up(
     """Run the whole stack from this terminal: Valkey, the workers and the API. Ctrl-C stops all of it."""
     from longhand.stack.home import locked_home, write_url  # noqa: PLC0415  # no other command needs it
     from longhand.stack.signals import StopSignals  # noqa: PLC0415  # no other command needs it
-    from longhand.stack.stack import Stack, StackStoppedError, choose_port  # noqa: PLC0415  # loads Alembic and httpx
-    from longhand.stack.supervisor import Supervisor  # noqa: PLC0415  # no other command needs it
-    from longhand.stack.upstream_check import report_upstream_answer  # noqa: PLC0415  # loads httpx
 
     settings = load_settings()
     _check_upstreams(settings, port)
@@ -42,6 +39,11 @@ def up(
     # Everything that these processes make in the home is for its owner alone.
     os.umask(0o077)
     with StopSignals() as signals, locked_home(settings.home) as home:
+        # Only now: commands of this folder wait for a stack that is starting, which they know by the lock.
+        from longhand.stack.stack import Stack, StackStoppedError, choose_port  # noqa: PLC0415  # loads Alembic
+        from longhand.stack.supervisor import Supervisor  # noqa: PLC0415  # no other command needs it
+        from longhand.stack.upstream_check import report_upstream_answer  # noqa: PLC0415  # loads httpx
+
         # Before anything is said to start, and ended again.
         port = choose_port(host, port)
         stack = Stack(settings, home, host, port, workers, api_workers, signals, Supervisor(report))
