@@ -192,7 +192,7 @@ MUTANTS = (
         [("jobs/dispatch/upstream_holds.py", "and_(holds.c.cut_bytes.is_(None), holds.c.since <= accepted_at)",
           "holds.c.since <= accepted_at")],
         [(
-            "store/test_holds.py"
+            "store/test_judgements.py"
             "::test_a_hold_that_cut_streams_began_is_lifted_by_a_text_that_is_longer_and_not_by_its_first_words"
         )],
     ),
@@ -219,7 +219,7 @@ MUTANTS = (
             ".where(is_due(now), jobs.c.upstream.is_not(None), jobs.c.hinted_at.is_not(None))",
             ".where(is_due(now))",
         )],
-        ["store/test_lease.py::test_a_claim_takes_only_what_is_reserved"],
+        ["store/test_claims.py::test_a_claim_takes_only_what_is_reserved"],
     ),
     Mutant(
         "a claim that asks for no hold",
@@ -243,7 +243,7 @@ MUTANTS = (
             "return Judgement(charged=is_cut and failure.refusals >= MOST_CUT, alone=is_cut)",
             "return Judgement(charged=True, alone=is_cut)",
         )],
-        ["store/test_holds.py::test_an_upstream_is_held_at_once_and_probed_with_one_job_at_growing_intervals"],
+        ["store/test_hold_probes.py::test_an_upstream_is_held_at_once_and_probed_with_one_job_at_growing_intervals"],
     ),
     Mutant(
         "two failures at once that do not see each other",

@@ -1,4 +1,4 @@
-"""Reservations as dispatch makes them, without its pace."""
+"""Reservations as dispatch makes them, with and without its pace, and how many jobs are in flight then."""
 
 import threading
 from collections.abc import Iterator
@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import Any
 from unittest import mock
 
-from sqlalchemy import or_, update
+from sqlalchemy import func, or_, select, update
 
 from jobs.dispatch.lanes import Lanes
 from jobs.lifecycle.lease import Claimed, claim
@@ -16,6 +16,8 @@ from jobs.pace.lane import Lane
 from jobs.store.database import Database
 from jobs.tables import jobs
 from jobs.upstreams import UNDECLARED, Upstreams, UpstreamSpec
+
+HINT_SECONDS = 30.0
 
 _lock = threading.Lock()
 _inside: list[Any] = []
@@ -54,6 +56,9 @@ def upstream(name: str, **declared: Any) -> UpstreamSpec:
     return UpstreamSpec(name=name, url="", **declared)
 
 
+ONE, OTHER = upstream("one"), upstream("other")
+
+
 def lanes_of(database: Database, hint_seconds: float, *specs: UpstreamSpec, **weights: float) -> Lanes:
     """The rounds of a process with these upstreams, and these weights of projects."""
     return Lanes(database, hint_seconds, lambda: Upstreams(specs or (UNDECLARED,), weights))
@@ -65,6 +70,16 @@ def take_due(
     """What one round of a process with so many free streams reserves, where no pace holds it up."""
     with unpaced():
         return lanes_of(database, hint_seconds, *specs).reserve(room, most_crashes).reserved
+
+
+def reserved_by(database: Database, specs: list[UpstreamSpec], room: int) -> list[str]:
+    return lanes_of(database, HINT_SECONDS, *specs).reserve(room, MAX_CRASHES).reserved
+
+
+def in_flight(database: Database) -> int:
+    held = jobs.c.status.in_(["queued", "in_progress"]), jobs.c.upstream.is_not(None)
+    with database.read() as connection:
+        return int(connection.scalar(select(func.count()).where(*held)) or 0)
 
 
 def reserve(database: Database, *job_ids: str, upstream: str = "default") -> None:

@@ -24,6 +24,7 @@ START = datetime(2026, 1, 1, 12, tzinfo=UTC)
 LEASE = 15.0
 REFUSED = JobError("upstream_error", "the upstream said 500")
 LIMITED = JobError("rate_limited", "the upstream said 429")
+EMPTY = sha256(b"").hexdigest()
 USAGE = Usage(11, 2, 7, 3, 18, source="upstream")
 
 BLOCKED = text("SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'")

@@ -2,27 +2,21 @@
 
 import json
 import re
-from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, func, select
+from sqlalchemy import select
 
-from jobs.intake import drafts as drafts_module
-from jobs.intake.drafts import Draft
-from jobs.intake.submission import BatchOptions, NewJob, submit_batch, submit_job
-from jobs.lifecycle import erase
+from jobs.intake.submission import NewJob, submit_batch, submit_job
 from jobs.lifecycle.cancel_batch import cancel_batch
-from jobs.lifecycle.erase import delete_batch, erase_job
 from jobs.lifecycle.lease import Checkpoint, claim, claim_many, renew
 from jobs.lifecycle.lost import read_lost_text
-from jobs.lifecycle.rescue import cancel_job, rescue_lost
+from jobs.lifecycle.rescue import rescue_lost
 from jobs.lifecycle.responses import stream_responses
 from jobs.lifecycle.retry import retry_job
 from jobs.lifecycle.transitions import fail
-from jobs.model.records import Job
 from jobs.model.status import JobStatus
 from jobs.store import job_requests as module
 from jobs.store.database import Database
@@ -33,55 +27,12 @@ from jobs.store.sqlite_engine import empty_log
 from jobs.store.whole_jobs import read_size, read_whole_job
 from jobs.tables import job_requests, jobs
 from tests.stack.running_up import ROOT
+from tests.store.long_requests import ACCEPT, APART, CELLS, IN_ROW, asked_of, count, in_row, job_of, submit, where
 from tests.store.plans import plans_of
 from tests.store.reserving import lanes_of, reserve, upstream
 from tests.store.store_fixtures import LEASE, REFUSED, Store, counted, store, written
 
-__all__ = ["store"]  # a fixture
-
-CELLS = {"topic": "蛙 🙂", "note": ""}
-ACCEPT = {"must_include": ["rain\u0000"]}
-IN_ROW, APART, BEFORE = "short", "long", "long, of an earlier version"
-
-
-def job_of(size: int, **options: Any) -> NewJob:
-    """A job whose request, rules and cells have so many bytes together as they are stored."""
-    request: dict[str, Any] = {"model": "m1", "messages": [{"role": "user", "content": ""}], "max_tokens": 7}
-    stored = sum(len(json.dumps(one, separators=(",", ":"))) for one in (request, ACCEPT, CELLS))
-    request["messages"][0]["content"] = "x" * (size - stored)
-    return NewJob(request, accept=ACCEPT, cells=CELLS, **options)
-
-
-def submit(store: Store, where: str, monkeypatch: pytest.MonkeyPatch, **options: Any) -> tuple[str, NewJob]:
-    """A job whose request is stored in this way, and what was submitted."""
-    if where == BEFORE:  # as every request was stored
-        monkeypatch.setattr(module, "LONG_REQUEST", 1 << 30)
-    job = job_of(LONG_REQUEST + (where != IN_ROW), **options)
-    job_id = submit_job(store.database, job).id
-    monkeypatch.undo()
-    store.clock.advance(0.001)
-    return job_id, job
-
-
-def count(database: Database, table: Any) -> int:
-    with database.read() as connection:
-        return int(connection.scalar(select(func.count()).select_from(table)) or 0)
-
-
-def in_row(database: Database, job_id: str) -> tuple[Any, ...]:
-    with database.read() as connection:
-        wanted = select(jobs.c.request, jobs.c.accept, jobs.c.cells).where(jobs.c.id == job_id)
-        return tuple(connection.execute(wanted).one())
-
-
-@pytest.fixture(params=[IN_ROW, APART, BEFORE])
-def where(request: pytest.FixtureRequest) -> str:
-    """How a request is stored."""
-    return str(request.param)
-
-
-def asked_of(job: Job | NewJob) -> tuple[Any, ...]:
-    return job.request, job.accept, job.cells
+__all__ = ["store", "where"]  # fixtures
 
 
 def test_a_request_is_stored_in_its_row_up_to_a_page_and_apart_beyond(
@@ -210,63 +161,6 @@ def test_how_much_is_read_at_once_counts_what_is_apart(store: Store) -> None:
     batch_id = submit_batch(store.database, [job_of(1_500_000)]).id
     alone = most_bytes_at_once(store.database, batch_id)
     assert most_bytes_at_once(store.database, batch_id, also=["request", "cells"]) == alone + 1_500_000
-
-
-def test_a_long_request_is_erased_with_its_job(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    alone, _ = submit(store, APART, monkeypatch)
-    kept, _ = submit(store, APART, monkeypatch)
-    batch_id = submit_batch(store.database, [job_of(9000) for _ in range(3)]).id
-    cancel_job(store.database, alone)
-    assert erase_job(store.database, alone)
-    cancel_batch(store.database, batch_id)
-    assert delete_batch(store.database, batch_id)
-    with store.database.read() as connection:
-        assert list(connection.scalars(select(job_requests.c.job_id))) == [kept]
-
-
-def test_long_jobs_are_erased_one_at_a_time_and_short_ones_a_few(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A round looks at its time between statements, and one that erased five of 9 MB took half a second."""
-    sizes = [500, 500, 500, 100_000, 100_000, *[500] * 7]
-    batch_id = submit_batch(store.database, [job_of(size) for size in sizes]).id
-    ids = store.ids(batch_id)
-    cancel_batch(store.database, batch_id)
-    erased: list[int] = []
-    as_it_is = erase.erase_jobs
-
-    def note(connection: Connection, some: Sequence[str]) -> None:
-        erased.append(len(some))
-        as_it_is(connection, some)
-
-    monkeypatch.setattr(erase, "ROUND_SECONDS", 60.0)
-    monkeypatch.setattr(erase, "erase_jobs", note)
-    assert delete_batch(store.database, batch_id)
-    assert (erased, sum(erased)) == ([1, 2, 1, 1, 5, 2], len(ids))
-    assert (count(store.database, jobs), count(store.database, job_requests)) == (0, 0)
-
-
-def test_a_round_of_deleting_erases_a_job_however_slow_the_database_is(
-    store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Of a round that erased none it was thought that nothing is left, until the next look in ten seconds."""
-    monkeypatch.setattr(erase, "ROUND_SECONDS", -1.0)
-    ids = [submit_job(store.database, job_of(size)).id for size in (500, 9000)]
-    for job_id in ids:
-        cancel_job(store.database, job_id)
-    rounds = [erase.erase_some_jobs(store.database, jobs.c.id.in_(ids)) for _ in range(3)]
-    assert rounds == [1, 1, 0]
-
-
-def test_a_draft_is_cleared_away_with_its_long_requests_a_few_bytes_at_a_time(
-    store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(drafts_module, "_BYTES_PER_DELETE", 20_000)
-    draft = Draft(store.database, BatchOptions())
-    draft.add([job_of(size) for size in (500, 9000, 9000, 500, 30_000, 9000)])
-    assert count(store.database, job_requests) == 4
-    with counted(store) as statements:
-        draft.drop()
-    assert len([one for one in statements if one.startswith("DELETE FROM jobs ")]) == 3
-    assert (count(store.database, jobs), count(store.database, job_requests)) == (0, 0)
 
 
 _READS = re.compile(

@@ -14,9 +14,9 @@ from jobs.store.text_index import find_with_text, has_text_index
 from jobs.tables import texts
 from migrations import migrate
 from tests.store.plans import plans_of
+from tests.store.searching import completed, found
+from tests.store.searching import store as any_store
 from tests.store.store_fixtures import LEASE, Store, written
-from tests.store.test_search import completed, found
-from tests.store.test_search import store as any_store
 
 __all__ = ["any_store"]  # a fixture
 

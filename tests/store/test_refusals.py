@@ -6,9 +6,9 @@ from jobs.dispatch.holds import read_holds
 from jobs.dispatch.refusals import LONGEST_WINDOW_SECONDS, LaneRefusals, Refusal, note_refusal
 from jobs.lifecycle.transitions import wait_for_limit
 from jobs.tables import lanes
+from tests.store.failing import accept, due, fail, hold_again, reasons, why
 from tests.store.reserving import take_due
 from tests.store.store_fixtures import REFUSED, Store, store, written
-from tests.store.test_holds import accept, due, fail, hold_again, reasons, why
 
 __all__ = ["store"]  # a fixture
 

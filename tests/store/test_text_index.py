@@ -3,8 +3,8 @@
 from sqlalchemy import Connection, text
 
 from jobs.store.text_index import MOST_INDEXED_CHARACTERS, find_with_text, make_text_index
+from tests.store.searching import completed, found, sqlite_store
 from tests.store.store_fixtures import Store
-from tests.store.test_search import completed, found, sqlite_store
 
 __all__ = ["sqlite_store"]  # a fixture
 

@@ -3,9 +3,6 @@
 import gzip
 import hashlib
 import importlib.util
-import subprocess
-import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,21 +14,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jobs import token_pieces, tokens
-from jobs.tokens import TokenCount, Tokenizers, encoding_of, estimate
+from jobs.tokens import TokenCount, Tokenizers, encoding_of
+from tests.store.counting import CHINESE, ENGLISH, built_in
+
+__all__ = ["built_in"]  # a fixture
 
 MODEL_OF = {"o200k_base": "gpt-4o", "cl100k_base": "gpt-4"}
 
-ENGLISH = (
-    "The ferry left at seven, as it had every morning since the war, and nobody on the quay looked up. Marta counted "
-    "the crates twice, signed the sheet, and put the pencil back behind her ear. Rain was coming: you could smell it "
-    "over the diesel and the fish. By the time the bell rang for the second crossing, the harbour had filled with "
-    "people who all wanted to be somewhere else, and the price of a ticket had quietly gone up by half."
-)
-CHINESE = (
-    "清晨的渡口起了薄雾,船工老陈照例先烧一壶水。他在这条江上撑了三十年的船,见过涨水时漂来的整棵大树,也见过枯水期露出的石碑。"
-    "今天要过江的人不多:一个背着药箱的医生,两个去镇上读书的孩子,还有一位沉默的老太太。船到江心,雾忽然散开,阳光落在水面上,"
-    "像有人撒了一把碎银子。老陈说,这样的天气,一年里也就那么几回。"
-)
 NASTY = [
     "",
     " ",
@@ -78,11 +67,6 @@ def reference(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[st
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TIKTOKEN_CACHE_DIR", str(downloads))
         yield tiktoken.get_encoding
-
-
-@pytest.fixture(scope="module")
-def built_in() -> Tokenizers:
-    return Tokenizers(None)
 
 
 # Which encoding
@@ -194,137 +178,3 @@ def test_a_text_of_a_million_characters_takes_no_quadratic_time(built_in: Tokeni
     counted = built_in.count_text(model, text * (1_000_000 // len(text)))
     assert time.perf_counter() - started < 10  # the slowest takes 0.1 s; one that is quadratic, hours
     assert counted.tokens > 5_000
-
-
-def test_many_threads_at_the_first_count_load_a_tokenizer_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    loads: list[str] = []
-    loaded_twice = threading.Event()
-    load = tokens._built_in
-
-    def watched(encoding: str) -> tokens.TokenCounter:
-        loads.append(encoding)
-        if len(loads) > 1:
-            loaded_twice.set()
-        loaded_twice.wait(0.3)  # the other threads have all this time to come in
-        return load(encoding)
-
-    monkeypatch.setattr(tokens, "_built_in", watched)
-    counting = Tokenizers(None)
-    together = threading.Barrier(16)
-    counts: list[TokenCount] = []
-
-    def count() -> None:
-        together.wait()
-        counts.append(counting.count_text("gpt-4o", ENGLISH))
-
-    threads = [threading.Thread(target=count) for _ in range(16)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert loads == ["o200k_base"]
-    assert len(counts) == 16
-    assert len(set(counts)) == 1
-    assert counts[0].source == "tokenizer"
-
-
-def test_nothing_heavy_is_loaded_before_it_is_needed_nor_more_than_is_needed() -> None:
-    program = """
-import sys
-from jobs.tokens import Tokenizers
-before = [name for name in ("bpe_openai._bindings", "tokenizers") if name in sys.modules]
-counted = Tokenizers(None).count_text("gpt-4o", "hello world")
-after = [name for name in ("bpe_openai", "bpe_openai.registry", "tokenizers", "tiktoken") if name in sys.modules]
-import bpe_openai  # and whoever wants the whole package still gets it
-print(before, counted.tokens, counted.source, after, bpe_openai.get_encoding("o200k_base").encode_ordinary("hi"))
-"""
-    root = Path(__file__).parents[2]
-    run = subprocess.run([sys.executable, "-c", program], cwd=root, capture_output=True, text=True, check=True)
-    assert run.stdout.strip() == "[] 2 tokenizer [] [3686]"
-
-
-def test_an_interrupt_during_a_count_is_not_taken_for_a_broken_tokenizer(monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupted(text: str) -> int:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(tokens, "_built_in", lambda encoding: interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        Tokenizers(None).count_text("gpt-4o", "hello")
-
-
-# Chat prompts
-
-# From OpenAI's cookbook, "How to count tokens with tiktoken", with what the API itself answered as prompt_tokens.
-JARGON = [
-    (
-        "system",
-        None,
-        "You are a helpful, pattern-following assistant that translates corporate jargon into plain English.",
-    ),
-    ("system", "example_user", "New synergies will help drive top-line growth."),
-    ("system", "example_assistant", "Things working well together will increase revenue."),
-    (
-        "system",
-        "example_user",
-        "Let's circle back when we have more bandwidth to touch base on opportunities for increased leverage.",
-    ),
-    ("system", "example_assistant", "Let's talk later when we're less busy about how to do better."),
-    ("user", None, "This late pivot means we don't have time to boil the ocean for the client deliverable."),
-]
-
-
-@pytest.mark.parametrize(("model", "prompt_tokens"), [("gpt-4", 129), ("gpt-3.5-turbo", 129), ("gpt-4o", 124)])
-def test_a_chat_prompt_counts_what_the_api_answered(built_in: Tokenizers, model: str, prompt_tokens: int) -> None:
-    messages = [{"role": role, "name": name, "content": content} for role, name, content in JARGON]
-    assert built_in.count_messages(model, messages) == TokenCount(prompt_tokens, "tokenizer")
-
-
-def test_text_parts_count_as_their_texts(built_in: Tokenizers) -> None:
-    parts = [{"type": "text", "text": "Write about the sea."}, {"type": "text", "text": "In Chinese."}]
-    counted = built_in.count_messages("gpt-4o", [{"role": "user", "content": parts}])
-    texts = [built_in.count_text("gpt-4o", text).tokens for text in ("user", "Write about the sea.", "In Chinese.")]
-    assert counted == TokenCount(3 + 3 + sum(texts), "tokenizer")
-
-
-def test_a_part_that_is_no_text_makes_the_count_an_estimate(built_in: Tokenizers) -> None:
-    text = {"type": "text", "text": "What is this?"}
-    image = {"type": "image_url", "image_url": {"url": "data:image/png;base64," + "A" * 100_000}}
-    without = built_in.count_messages("gpt-4o", [{"role": "user", "content": [text]}])
-    counted = built_in.count_messages("gpt-4o", [{"role": "user", "content": [text, image]}])
-    assert counted == TokenCount(without.tokens, "estimate")
-
-
-def test_tool_calls_are_counted_and_make_the_count_an_estimate(built_in: Tokenizers) -> None:
-    call = {"id": "c1", "type": "function", "function": {"name": "look", "arguments": '{"where": "北京"}'}}
-    plain = built_in.count_messages("gpt-4o", [{"role": "assistant", "content": None}])
-    called = built_in.count_messages("gpt-4o", [{"role": "assistant", "content": None, "tool_calls": [call]}])
-    assert plain == TokenCount(7, "tokenizer")
-    assert called.source == "estimate"
-    assert called.tokens > plain.tokens + 10
-
-
-@pytest.mark.parametrize("model", ["gpt-oss-20b", "unknown"])
-def test_a_model_with_a_chat_template_of_its_own_gets_an_estimate(built_in: Tokenizers, model: str) -> None:
-    counted = built_in.count_messages(model, [{"role": "user", "content": "one two three"}])
-    assert counted == TokenCount(3 + 3 + 1 + 3, "estimate")
-
-
-@pytest.mark.parametrize("odd", [[], [{}], [{"role": 7}], [{"content": [None, "x", 3, {"text": None}]}], [{"a": b"b"}]])
-def test_messages_of_any_shape_are_counted(built_in: Tokenizers, odd: list[dict[str, object]]) -> None:
-    assert built_in.count_messages("gpt-4o", odd).tokens >= 3
-
-
-# The estimate
-
-
-@pytest.mark.parametrize("text", [ENGLISH, CHINESE, ENGLISH + CHINESE], ids=["English", "Chinese", "both"])
-def test_the_estimate_of_prose_is_within_a_fifth_of_the_count(built_in: Tokenizers, text: str) -> None:
-    guessed = built_in.count_text("unknown", text)
-    counted = built_in.count_text("gpt-4o", text)
-    assert guessed.source == "estimate"
-    assert guessed.tokens == pytest.approx(counted.tokens, rel=0.2)
-
-
-def test_no_text_is_no_token_and_any_text_is_at_least_one() -> None:
-    assert estimate("") == 0
-    assert estimate("a") == estimate("好") == 1

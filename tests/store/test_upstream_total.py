@@ -15,9 +15,8 @@ from jobs.model.endings import MAX_CRASHES
 from jobs.pace.reports import Finished
 from jobs.tables import jobs
 from jobs.upstreams.spec import UpstreamSpec
-from tests.store.reserving import lanes_of, upstream
+from tests.store.reserving import in_flight, lanes_of, upstream
 from tests.store.store_fixtures import LEASE, USAGE, Store, new_job, store, written
-from tests.store.test_reservation import in_flight
 
 __all__ = ["store"]  # a fixture
 

@@ -21,7 +21,7 @@ LONG = (
     "tests/store/test_due.py::test_jobs_without_a_batch_do_not_starve_batches_nor_batches_them",
     "tests/store/test_job_life.py",
     "tests/store/test_reservation.py::test_eight_workers_at_once_neither_pass_the_window_nor_run_a_job_twice",
-    "tests/store/test_reservation.py::test_projects_share_by_weight_however_much_room_there_is",
+    "tests/store/test_turns.py::test_projects_share_by_weight_however_much_room_there_is",
     "tests/store/test_upstream_total.py",
     "tests/upstreams/test_mistakes.py::test_any_values_for_the_keys_give_upstreams_or_mistakes_with_lines",
 )
